@@ -20,7 +20,7 @@ local members = {}
 for path in io.popen("ls " .. FOLDER .. "*.lua"):lines() do
   local text = read(path)
   for name in text:gmatch("function S%.([%w_]+)") do members[name] = {read_only = false} end
-  for left in text:gmatch("\n%s*(S%.[%w_., ]+) = ") do
+  for left in text:gmatch("\n%s*(S%.[%w_., ]+) =%s") do
     for name in left:gmatch("S%.([%w_]+)") do
       members[name] = {read_only = false, other_fields = true}
     end
@@ -28,7 +28,7 @@ for path in io.popen("ls " .. FOLDER .. "*.lua"):lines() do
 end
 
 std = "lua51"
-max_line_length = 150
+max_line_length = 100
 globals = {S = {fields = members}, FAMILIES = {other_fields = true}}
 read_globals = {
   "KEYS", "ARGV", "cjson", "cmsgpack", "struct", "rcall", "COMMANDS",

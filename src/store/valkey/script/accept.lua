@@ -1,14 +1,14 @@
--- How rows come and become final, with every index that finds them.
+-- Accepting, finishing and canceling rows, with all indexes that find them.
 
 function S.expire_at(r)
   local keep = r[STATE] == COMPLETED and r[KEEP_SUCCESS] or r[KEEP_FAILURE]
   local from = r[SETTLED] + keep
-  -- What holds a key must be there to be found by it.
+  -- A row that keeps a unique key is kept at least as long as the key.
   local until_at = r[RARE] and r[RARE].uniqueUntil
   return S.min(S.max(from, until_at or from), MAX)
 end
 
--- Schedules of which an instance became final in this operation.
+-- Schedules with an instance that became final in this operation.
 S.ended = {}
 
 function S.leave_open(id, kind, state, seq, expire_at)
@@ -32,7 +32,7 @@ function S.enter_final(id, r)
   end
 end
 
--- Let go what waited for instances that became final: the oldest of each schedule.
+-- Release the oldest queued instance of each schedule whose instance became final.
 function S.release_held()
   for schedule in pairs(S.ended) do
     if S.count_of(S.HELD, schedule) > 0 then
@@ -64,13 +64,15 @@ function S.new_row(item)
   if extra then
     members = {uniqueKey = extra.uniqueKey, scheduleId = extra.scheduleId, retryOf = extra.retryOf,
       deadlineAt = extra.deadlineAt}
-    if extra.uniqueKey and extra.forMs then members.uniqueUntil = S.min(S.stamp + extra.forMs, MAX) end
+    if extra.uniqueKey and extra.forMs then
+      members.uniqueUntil = S.min(S.stamp + extra.forMs, MAX)
+    end
   end
-  return {SCHEDULED, 0, members, false, false, false, 0, false, false, S.next_seq(), item[IN_KIND], item[IN_QUEUE],
-    item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE], S.at, S.at}
+  return {SCHEDULED, 0, members, false, false, false, 0, false, false, S.next_seq(), item[IN_KIND],
+    item[IN_QUEUE], item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE], S.at, S.at}
 end
 
--- What a row is found by, whatever its state.
+-- Add a row to the indexes that do not depend on its state; without a score, remove it.
 function S.index_row(id, r, score)
   local members = r[RARE]
   S.index(S.IDS, id, score and 0)
@@ -80,7 +82,7 @@ function S.index_row(id, r, score)
   if members.retryOf then S.index(S.RETRIES .. members.retryOf, id, score) end
 end
 
--- Write a row that was checked; a held one waits for those of its schedule before it.
+-- Insert a checked row. A held one waits for earlier instances of its schedule.
 function S.insert(item, is_held)
   local id, r = item[IN_ID], S.new_row(item)
   S.rows[id], S.fixed_texts[id] = r, item[IN_FIXED]
@@ -89,7 +91,9 @@ function S.insert(item, is_held)
   S.add_to(S.kind_changes(r[KIND]).opened, id, r[SEQ])
   S.index_row(id, r, r[SEQ])
   local members = r[RARE]
-  if members and members.scheduleId then S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ]) end
+  if members and members.scheduleId then
+    S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ])
+  end
   if is_held then
     members.held = true
     r[REASON] = 'queued'
@@ -102,7 +106,8 @@ function S.insert(item, is_held)
   return r
 end
 
--- The id of the instance that holds a unique key: the unfinished one, or one that keeps it for a time.
+-- The id of the instance that has a unique key: an unfinished one, or a final one that keeps it for
+-- a time. Nil if the key is free.
 function S.key_holder(key)
   local id = rcall('ZREVRANGE', S.settled(S.UNIQUE .. key), 0, 0)[1]
   local r = id and S.row(id)
@@ -113,7 +118,7 @@ function S.key_holder(key)
   return nil
 end
 
--- A waiting row becomes Canceled; a processing one is marked.
+-- Cancel a row: a waiting one becomes Canceled, a processing one gets the request.
 function S.cancel_row(id, r, reason)
   if r[STATE] == PROCESSING then
     r[REASON] = reason == 'replaced' and reason
@@ -129,7 +134,8 @@ function S.cancel_row(id, r, reason)
 end
 
 function S.answer_row(answer, id)
-  answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = id, S.row_text(id), S.fixed_text(id)
+  local n = #answer
+  answer[n + 1], answer[n + 2], answer[n + 3] = id, S.row_text(id), S.fixed_text(id)
 end
 
 function S.schedule_of(id)

@@ -1,10 +1,14 @@
--- The beginning of every call: what was asked, the repeat of an earlier one, the head, rows and
--- indexes as this call changes them. Rows and index entries are written once at the end, or before
--- something reads them from the server.
+-- The beginning of every call: reads the request, returns the stored answer of a repeated call,
+-- reads the head, and defines how rows and indexes are changed. Changes are collected and written
+-- once at the end of the call, or before something reads them from the server.
 --
--- What each key holds stands in docs/stores.md. A row is a list of the places in `ROW`, a member of
--- a waiting set is a number and the seq in 17 bytes, then the id and, behind a NUL, the queue's
--- key.
+-- docs/stores.md lists the keys. A row is a list; `ROW` in constants.ts names its places. A member
+-- of a waiting set is a number and the seq in 17 bytes, then the id, then, after a NUL, the queue's
+-- key if there is one.
+--
+-- All functions and values are members of one table, S: as locals, each function would have to look
+-- up those that it uses when it is made, which is in every call. Names in capitals without S stand
+-- for numbers; script.ts replaces them.
 
 local rcall = redis.call
 S.encode, S.decode = cmsgpack.pack, cmsgpack.unpack
@@ -14,29 +18,33 @@ S.sub, S.find = string.sub, string.find
 
 S.P = KEYS[1]
 S.request = S.decode(ARGV[1])
--- Whose data it wants, which connection asks, its number there, whether it only reads, which large answers came, and what it asks.
-S.wanted_id, S.connection, S.number, S.is_read, S.received, S.families, S.operations = unpack(S.request)
+-- The id of the data that the node joined, its connection, the number of the call there, whether it
+-- only reads, the numbers of large answers that have arrived, and the operations with their
+-- families.
+S.wanted_id, S.connection, S.number, S.is_read, S.received, S.families, S.operations =
+  unpack(S.request)
 
--- Answers of the last calls of a connection: one that is sent again is answered as it was and does nothing.
+-- Answers of the last calls of a connection are kept: a call that is sent again gets the same
+-- answer and does nothing.
 S.answers_key, S.answer_slot = S.P .. 'answers:' .. S.connection, S.number % ANSWERS_MAX
 if not S.is_read then
   local kept = rcall('HGET', S.answers_key, S.answer_slot)
   if kept then
     local kept_number = S.from_bytes('>I8', kept)
     if kept_number == S.number and #kept > 8 then return S.sub(kept, 9) end
-    -- A copy that was on its way while its repeat was answered: nobody waits for it.
+    -- A late copy of a call whose repeat was answered: nobody waits for it.
     if kept_number >= S.number then return S.encode({'late'}) end
   end
 end
 
--- The operations that there are; each family of them is made by a call that has one of it.
+-- All operations by name. A family of operations is defined only in calls that use one of it.
 S.ACTIONS = {}
 
 S.head_text = rcall('GET', S.P .. 'head')
 S.head = S.head_text and S.decode(S.head_text) or false
 
--- The time of the operation: of the clock that counts, of leases, and as recorded, which never decreases.
--- The server's clock is asked once, for calls that bring none.
+-- Sets the times of an operation: `wall` decides what is due, `mono` when leases expire, `at` is
+-- recorded and never decreases. Without times in the call, the server's clock is read, once.
 
 function S.set_moment(given_wall, given_mono)
   if given_wall then
@@ -47,7 +55,7 @@ function S.set_moment(given_wall, given_mono)
       S.server_ms = tonumber(now[1]) * 1000 + S.floor(tonumber(now[2]) / 1000)
     end
     S.wall = S.server_ms
-    -- What leases go by goes on where it was when the server's clock was set back.
+    -- After the server's clock was set back, leases continue from the time before.
     local shift = S.head.shift or 0
     local behind = (S.head.mono or 0) - S.wall - shift
     if behind > 0 then shift = shift + behind end
@@ -55,48 +63,55 @@ function S.set_moment(given_wall, given_mono)
     S.head.shift, S.head.mono = shift, S.mono
   end
   S.at = S.max(S.head.at, S.wall)
-  -- Of what happens to a row after its acceptance: of the clock where that was hours ahead and has been set back.
+  -- The time that rows are stamped with. If the clock was hours ahead and has been set back, that
+  -- is the clock; otherwise it is the recorded time.
   S.stamp = S.at - S.wall > CORRECTION_MS and S.wall or S.at
 end
 
--- What stands over the store: {type, until when, as text}; a draining whose time has passed is nothing.
+-- The mark on the store as {type, until when, text}; nil if there is none or a draining has
+-- expired.
 function S.mark_now()
   local mark = S.head.mark
   if not mark or (mark[1] == 'draining' and mark[2] <= S.wall) then return nil end
   return mark
 end
 
--- Numbers that rise with time, also over a server that lost its last writes.
+-- The next number after `last`. It grows with time, so that numbers stay unique even if the server
+-- lost its last writes.
 function S.next_number(last)
   return S.max(last + 1, S.min(S.at * 1024, TIME_MAX))
 end
 
--- A number as commands take it: made once where many entries have the same.
+-- A number as an argument of a command. Made once where many entries share it.
 function S.number_text(number)
   return string.format('%.17g', number)
 end
 
--- Keys that have a part of their own: the kind, the queue, the unique key, the instance, the schedule.
-S.READY, S.LATER, S.OPEN, S.DONE, S.BEHIND = S.P .. 'ready:', S.P .. 'later:', S.P .. 'open:', S.P .. 'done', S.P .. 'queue:'
+-- Keys that end with a kind, queue, unique key, instance or schedule.
+S.READY, S.LATER, S.OPEN, S.DONE, S.BEHIND =
+  S.P .. 'ready:', S.P .. 'later:', S.P .. 'open:', S.P .. 'done', S.P .. 'queue:'
 S.UNIQUE, S.RETRIES = S.P .. 'unique:', S.P .. 'retries:'
 S.OF_SCHEDULE, S.OPEN_OF_SCHEDULE = S.P .. 'of:', S.P .. 'openof:'
 S.ROWS, S.FIXED, S.IDS = S.P .. 'rows', S.P .. 'fixed', S.P .. 'ids'
 S.LEASES, S.EXPIRING, S.DEADLINES = S.P .. 'leases', S.P .. 'expiring', S.P .. 'deadlines'
 S.KINDS, S.READY_KINDS, S.LATER_KINDS = S.P .. 'kinds', S.P .. 'readykinds', S.P .. 'laterkinds'
-S.SCHEDULE_ROWS, S.SCHEDULE_IDS, S.SCHEDULE_TIMES = S.P .. 'schedules', S.P .. 'scheduleids', S.P .. 'scheduletimes'
-S.TICKS, S.TICK_TIMES, S.TICK_SCHEDULES = S.P .. 'ticks:', S.P .. 'ticktimes', S.P .. 'tickschedules'
+S.SCHEDULE_ROWS, S.SCHEDULE_IDS, S.SCHEDULE_TIMES =
+  S.P .. 'schedules', S.P .. 'scheduleids', S.P .. 'scheduletimes'
+S.TICKS, S.TICK_TIMES, S.TICK_SCHEDULES =
+  S.P .. 'ticks:', S.P .. 'ticktimes', S.P .. 'tickschedules'
 S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind'
 
--- What this call read or changed: rows as lists where something needed them so, and as they are stored. What it has not written: the
--- ids of changed rows, and changes of sets, by set. Where only the last of several changes of a member counts they are in sets, else
--- in added and removed, which cost less: nothing is added there again after it was removed, but after a flush.
+-- What this call read or changed. `rows` are decoded rows, `texts` rows as stored. `dirty` has the
+-- ids of changed rows. Changes of sets are in `sets`, by key and member, where only the last change
+-- of a member counts; otherwise in the lists of `added` and `removed`, which cost less. Nothing is
+-- added to those lists after it was removed, except after a flush.
 S.rows, S.dirty, S.texts, S.fixed_texts = {}, {}, {}, {}
 S.put_ids, S.put_fixed = {n = 0}, {n = 0}
 S.changes_by_kind, S.slot_counters, S.added, S.removed = {}, {}, {}, {}
 S.sets, S.counters, S.new_kinds, S.new_ready, S.new_later = {}, {}, {}, {}, {}
 S.has_pending = false
 
--- The changes of one set: scores by member, false for those that leave it.
+-- The changes of one set: the score of each member, false if it is removed.
 function S.changes_of(key)
   local members = S.sets[key]
   if not members then
@@ -135,13 +150,14 @@ function S.remove_by(list, member)
   list[n], list.n = member, n
 end
 
--- The changes of the sets that every instance of a kind changes.
+-- The lists of changes that every instance of a kind needs.
 function S.kind_changes(kind)
   local found = S.changes_by_kind[kind]
   if not found then
     local list_of, added, removed = S.list_of, S.added, S.removed
     found = {opened = list_of(added, S.OPEN .. kind), closed = list_of(removed, S.OPEN .. kind),
-      leased = list_of(added, S.LEASES), freed = list_of(removed, S.LEASES), expiring = list_of(added, S.EXPIRING),
+      leased = list_of(added, S.LEASES), freed = list_of(removed, S.LEASES),
+      expiring = list_of(added, S.EXPIRING),
       ids = list_of(added, S.IDS), ready = list_of(added, S.READY .. kind)}
     S.changes_by_kind[kind] = found
   end
@@ -189,9 +205,9 @@ function S.touch(id)
   S.has_pending = true
 end
 
--- Write a row as it is to be stored; nobody may have it as a list.
+-- Write a row in its stored form. Nobody may hold it as a decoded row.
 function S.put_text(id, text)
-  -- Nil, too, takes a place in a table that has none for it.
+  -- Assigning nil to a missing key would also grow the table.
   if S.rows[id] ~= nil then S.rows[id] = nil end
   S.texts[id] = text
   S.remove_by(S.put_ids, id)
@@ -214,7 +230,7 @@ function S.fixed_text(id)
   return rcall('HGET', S.FIXED, id)
 end
 
--- What most rows do not have.
+-- The table of members that most rows do not have.
 function S.rare(r)
   local members = r[RARE]
   if not members then
@@ -336,13 +352,13 @@ function S.flush()
   S.new_kinds, S.new_ready, S.new_later = {}, {}, {}
 end
 
--- Write everything and forget what was read: what follows works on the server's data itself.
+-- Write all changes and forget what was read. What follows reads from the server.
 function S.flush_all()
   S.flush()
   S.rows, S.texts = {}, {}
 end
 
--- Before a set is read that this call may have changed.
+-- Returns the key of a set that is about to be read, after writing its changes.
 function S.settled(key)
   if S.sets[key] or S.added[key] or S.removed[key] then S.flush() end
   return key

@@ -1,7 +1,6 @@
--- Taking due instances in claim order, as far as pauses and limits let them, and what keeps them
--- back.
+-- Claiming: takes due instances in claim order, within pauses and limits.
 
--- Rows became ready by the passing of time.
+-- Make rows ready whose time has come.
 function S.promote()
   S.flush()
   local left = PROMOTE_MAX
@@ -9,7 +8,8 @@ function S.promote()
   for k = 1, #kinds do
     local kind = kinds[k]
     if left <= 0 then break end
-    local due = rcall('ZRANGEBYSCORE', S.LATER .. kind, '-inf', S.wall, 'WITHSCORES', 'LIMIT', 0, left)
+    local due = rcall('ZRANGEBYSCORE', S.LATER .. kind, '-inf', S.wall, 'WITHSCORES', 'LIMIT', 0,
+      left)
     local queues = {}
     for i = 1, #due, 2 do
       local priority, seq, _, queue = S.parse_member(due[i])
@@ -41,7 +41,7 @@ function S.promote()
   S.flush()
 end
 
--- What an index offers and no row has, or one that does not wait, is somebody else's doing: it is left out.
+-- Drop an entry without a waiting row. Only others who wrote to these keys can have left it.
 function S.can_take(id)
   local r = S.row(id)
   return r and r[STATE] == SCHEDULED
@@ -64,18 +64,23 @@ function S.take(id, claimer)
   return id
 end
 
--- Ready rows of one kind in claim order: those of the kind's own queue, and the first of each queue with a key that is not
--- blocked. What is taken leaves the sets when all is taken, so that places in them stay.
+-- Reads the ready rows of one kind in claim order: those without a queue key, and the first of each
+-- queue that is not blocked. Taken rows are removed from the sets at the end, so that positions
+-- stay valid.
 function S.new_run(gate, kind)
-  return {gate = gate, kind = kind, entries = {}, next = 1, size = READ_MIN, read = 0, is_whole = false,
-    followers = {}, is_known = false, best = nil, touched = {}, followed = {}, blocked = {}, opens_at = S.INFINITY}
+  return {gate = gate, kind = kind, entries = {}, next = 1, size = READ_MIN, read = 0,
+    is_whole = false, followers = {}, is_known = false, best = nil, touched = {}, followed = {},
+    blocked = {}, opens_at = S.INFINITY}
 end
 
 function S.run_first(run)
   if run.next > #run.entries and not run.is_whole then
-    local list = rcall('ZRANGE', S.READY .. run.kind, run.read, run.read + run.size - 1, 'WITHSCORES')
+    local list = rcall('ZRANGE', S.READY .. run.kind, run.read, run.read + run.size - 1,
+      'WITHSCORES')
     run.entries, run.next = {}, 1
-    for i = 1, #list, 2 do run.entries[#run.entries + 1] = S.entry_of(run.kind, list[i], list[i + 1]) end
+    for i = 1, #list, 2 do
+      run.entries[#run.entries + 1] = S.entry_of(run.kind, list[i], list[i + 1])
+    end
     run.read = run.read + #run.entries
     run.is_whole = #run.entries < run.size
     run.size = S.min(run.size * 2, READ_MAX)
@@ -92,7 +97,7 @@ end
 -- The next row that may be claimed.
 function S.run_peek(run)
   if S.block_of_kind(run.gate, run.kind) then return nil end
-  -- Claims of this run alone change what blocks a queue, and each asks anew.
+  -- Only claims of this run change which queues are blocked, and they reset `is_known`.
   if run.is_known then return run.best end
   while true do
     local entry = S.run_first(run)
@@ -109,7 +114,7 @@ function S.run_peek(run)
   end
 end
 
--- The row that run_peek answered was taken.
+-- Take the row that run_peek returned.
 function S.run_taken(run)
   local entry = run.best
   local is_follower = run.followers[1] == entry
@@ -142,7 +147,7 @@ function S.run_taken(run)
   table.insert(run.followers, place, follower)
 end
 
--- Leave each queue with its first row offered, or held until its rate opens.
+-- Leave each queue with its first row offered, or held until its rate has room.
 function S.run_end(run)
   local stamp = S.stamp_of(run.gate, run.kind)
   for _, one in ipairs(run.blocked) do
@@ -176,7 +181,7 @@ function S.take_across(kinds, limit, claimer)
   return ids
 end
 
--- Kinds that are asked for, have ready rows and are not paused.
+-- Requested kinds that have ready rows and are not paused.
 function S.claimable_kinds(wanted)
   local found = {}
   for _, kind in ipairs(rcall('SMEMBERS', S.READY_KINDS)) do
@@ -191,7 +196,7 @@ function S.claimable_kinds(wanted)
   return found
 end
 
--- Slots in use are told to those who asked with limits, so these are known.
+-- Remember the kinds with limits: nodes are woken when slots of these are freed.
 function S.note_limits(limits)
   if not limits then return end
   local names = {}
@@ -211,7 +216,7 @@ function S.claim(op)
   S.flush()
   local first_later = rcall('ZRANGE', S.LATER_KINDS, 0, 0, 'WITHSCORES')
   if first_later[1] and tonumber(first_later[2]) <= S.wall then S.promote() end
-  -- Nothing is claimed until what waits past its deadline was ended.
+  -- Nothing is claimed while an instance waits past its deadline: reap must end it first.
   local first_deadline = rcall('ZRANGE', S.DEADLINES, 0, 0, 'WITHSCORES')
   if first_deadline[1] and tonumber(first_deadline[2]) <= S.wall then
     S.hint('deadlines')
@@ -221,12 +226,13 @@ function S.claim(op)
   S.open_queues(claimer, kinds)
   local found = S.claimable_kinds(S.set_of(kinds))
   if #found == 0 then return {} end
-  if #found == 1 and not S.is_limited(claimer, found[1]) and S.count_of(S.BEHIND_COUNTS, found[1]) == 0 then
+  if #found == 1 and not S.is_limited(claimer, found[1])
+    and S.count_of(S.BEHIND_COUNTS, found[1]) == 0 then
     return S.take_first(found[1], limit, claimer)
   end
   local ids = S.take_across(found, limit, claimer)
   if #ids == 0 then return {} end
-  -- No row has its beginning apart.
+  -- These rows are returned whole, without a shared beginning.
   local fixed, answer = rcall('HMGET', S.FIXED, unpack(ids)), {false}
   for i = 1, #ids do
     answer[3 * i - 1], answer[3 * i], answer[3 * i + 1] = ids[i], S.row_text(ids[i]), fixed[i]

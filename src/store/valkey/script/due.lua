@@ -1,6 +1,6 @@
--- When there is something to do, and what keeps things from being claimed.
+-- When the next work is due, and what blocks it.
 
--- When something of a kind with ready rows can be claimed: infinity for when a slot is freed.
+-- When a ready row of a kind can be claimed; infinity if a slot must be freed first.
 function S.claimable_at(gate, kind)
   local block = S.block_of_kind(gate, kind)
   if block then return block[5] or S.INFINITY end
@@ -30,7 +30,9 @@ function S.next_due(op)
   for _, kind in ipairs(rcall('ZRANGE', S.LATER_KINDS, 0, -1)) do
     if wanted[kind] then
       local first = rcall('ZRANGE', S.LATER .. kind, 0, 0, 'WITHSCORES')
-      if first[1] then next_at = S.min(next_at, S.max(S.paused_until(kind) or -S.INFINITY, tonumber(first[2]))) end
+      if first[1] then
+        next_at = S.min(next_at, S.max(S.paused_until(kind) or -S.INFINITY, tonumber(first[2])))
+      end
     end
   end
   local schedule = rcall('ZRANGE', S.P .. 'scheduletimes', 0, 0, 'WITHSCORES')
@@ -39,11 +41,13 @@ end
 
 function S.block_of(op)
   local gate, r = {node = op[4], limits = op[6]}, S.row(op[7])
-  if not r or r[STATE] ~= SCHEDULED or r[DUE] > S.wall or not S.is_limited(gate, r[KIND]) then return false end
+  if not r or r[STATE] ~= SCHEDULED or r[DUE] > S.wall or not S.is_limited(gate, r[KIND]) then
+    return false
+  end
   return S.block_of_kind(gate, r[KIND]) or S.block_of_queue(gate, r[KIND], r[QUEUE]) or false
 end
 
--- Limits that are reached while something waits behind them; of queues with a key those that have claims.
+-- Limits that block waiting instances. Of queues with a key, those with claims.
 function S.list_blocks(op)
   local gate, blocks, seen = {node = op[4], limits = op[6]}, {}, {}
   local queues = {}
@@ -67,7 +71,9 @@ function S.list_blocks(op)
         if #blocks >= BLOCKS_MAX then return blocks end
         local name = kind .. '\0' .. queue
         local found = S.block_of_queue(gate, kind, queue)
-        if found and (S.offered_of(name) or S.first_behind(kind, queue)) then blocks[#blocks + 1] = found end
+        if found and (S.offered_of(name) or S.first_behind(kind, queue)) then
+          blocks[#blocks + 1] = found
+        end
       end
     end
   end

@@ -1,5 +1,5 @@
--- Accepting batches: ids, unique keys, bounds, and what a batch does to itself. All are checked
--- before one is written.
+-- Accepting batches: checks ids, unique keys and limits of all items, also against each other,
+-- before any is written.
 
 function S.is_same(item, id, r, fixed)
   if item[IN_KIND] ~= r[KIND] then return false end
@@ -8,7 +8,8 @@ function S.is_same(item, id, r, fixed)
   return given == there
 end
 
--- Who answers for a unique key: nil and a refusal, or whether the holder is the answer or gives way.
+-- Decide between an item and the instance that has its unique key. Returns nil and a refusal, or
+-- whether the holder is the result or is replaced.
 function S.resolve(item, id, r, fixed)
   local rule = item[IN_EXTRA].onConflict or 'refuse'
   if rule == 'refuse' or item[IN_KIND] ~= r[KIND] then
@@ -26,15 +27,18 @@ function S.ids_of(items)
   return ids
 end
 
--- Decide on one item of a batch, against what is there and those before it; nil, or a refusal.
+-- Decide on one item, given the stored rows and the items before it. Returns a refusal or nil.
 function S.plan_item(plan, item, i)
   local id, extra = item[IN_ID], item[IN_EXTRA]
   local there = plan.by_id[id]
   local r = S.row(id)
   if there or r then
-    local same = there and item[IN_KIND] == there[IN_KIND] and S.is_same(item, id, {[KIND] = there[IN_KIND]}, there[IN_FIXED])
+    local same = there and item[IN_KIND] == there[IN_KIND]
+      and S.is_same(item, id, {[KIND] = there[IN_KIND]}, there[IN_FIXED])
       or (not there and S.is_same(item, id, r))
-    if not same then return {'taken', 'id', id, item[IN_KIND], id, there and there[IN_KIND] or r[KIND]} end
+    if not same then
+      return {'taken', 'id', id, item[IN_KIND], id, there and there[IN_KIND] or r[KIND]}
+    end
     plan.results[i] = {SAME_ID, id}
     return nil
   end
@@ -55,7 +59,9 @@ function S.plan_item(plan, item, i)
     for p = 1, #plan.list do
       if plan.list[p][IN_KIND] == kind and not plan.replaced[p] then planned = planned + 1 end
     end
-    if extra.waitingMax - S.waiting_of(kind) <= planned then return {'full', kind, extra.waitingMax} end
+    if extra.waitingMax - S.waiting_of(kind) <= planned then
+      return {'full', kind, extra.waitingMax}
+    end
   end
   plan.by_id[id] = item
   if key then plan.by_key[key] = id end
@@ -68,7 +74,7 @@ end
 
 function S.enqueue(op)
   local items = op[4]
-  -- What is accepted, the place of each in the batch, and whom some replace.
+  -- Accepted items, their places in the batch, and the ids that some of them replace.
   local plan = {list = {}, places = {}, replaced = {}, results = {}, by_id = {}, by_key = {}}
   S.load_rows(S.ids_of(items))
   for i = 1, #items do
@@ -82,7 +88,10 @@ function S.enqueue(op)
       S.cancel_row(replaced, S.row(replaced), 'replaced')
       results[i] = {ACCEPTED, item[IN_ID], replaced}
       local before = place[replaced]
-      if before then results[before] = {ACCEPTED, replaced, type(results[before]) == 'table' and results[before][3]} end
+      if before then
+        results[before] = {ACCEPTED, replaced,
+          type(results[before]) == 'table' and results[before][3]}
+      end
     end
     if not S.insert_plain(item) then
       S.insert(item, false)

@@ -1,5 +1,5 @@
--- Finding rows in the order of acceptance, along the narrowest indexes that a query has, and
--- canceling what is found.
+-- Finding rows in the order of acceptance by the most selective indexes of a query, and canceling
+-- them.
 
 -- Where to look: sets of ids by seq, or a list of ids.
 function S.tracks_of(query, is_open)
@@ -21,9 +21,13 @@ function S.tracks_of(query, is_open)
   end
   local tracks = {}
   for _, kind in ipairs(query.kinds or rcall('SMEMBERS', S.KINDS)) do
-    if not wanted or wanted[SCHEDULED] or wanted[PROCESSING] then tracks[#tracks + 1] = S.OPEN .. kind end
+    if not wanted or wanted[SCHEDULED] or wanted[PROCESSING] then
+      tracks[#tracks + 1] = S.OPEN .. kind
+    end
     for state = COMPLETED, TIMED_OUT do
-      if not is_open and (not wanted or wanted[state]) then tracks[#tracks + 1] = S.DONE .. state .. ':' .. kind end
+      if not is_open and (not wanted or wanted[state]) then
+        tracks[#tracks + 1] = S.DONE .. state .. ':' .. kind
+      end
     end
   end
   return tracks
@@ -37,7 +41,10 @@ function S.matches(id, r, query)
   if query.retryOf and members.retryOf ~= query.retryOf then return false end
   if query.after and r[CREATED] < query.after then return false end
   if query.before and r[CREATED] >= query.before then return false end
-  if query.isDead and (members.redrivenAs or not (r[STATE] == TERMINATED or r[STATE] == TIMED_OUT)) then return false end
+  if query.isDead
+    and (members.redrivenAs or not (r[STATE] == TERMINATED or r[STATE] == TIMED_OUT)) then
+    return false
+  end
   if query.kindSet and not query.kindSet[r[KIND]] then return false end
   return not query.stateSet or query.stateSet[r[STATE]] or false
 end
@@ -46,13 +53,14 @@ function S.prepare(query)
   query.kindSet = query.kinds and S.set_of(query.kinds)
   query.stateSet = query.states and S.set_of(query.states)
   local time_of = function(time) return S.min(time * 1024, TIME_MAX) end
-  -- A seq is its time times 1,024, but for those that were accepted faster than that.
+  -- A seq is its time times 1,024, unless instances were accepted faster than that.
   if query.after then query.from = S.max(query.from, time_of(query.after) - S.head.lag) end
   if query.before then query.to = S.min(query.to, time_of(query.before) + S.head.lead) end
 end
 
--- Several sets of ids as one, in the order of their seqs. Each is read as far as it is used, so that another set costs one look
--- and not one for each page. The sources stand as a heap by the next one's order: its seq, negative where it goes backwards.
+-- Several sets of ids merged in the order of their seqs. Each set is read only as far as needed, so
+-- that another set costs one read and not one for each page. The sources form a heap, ordered by
+-- their next seq (negative when going backwards).
 function S.sift_down(sources, place)
   local sifted, count = sources[place], #sources
   while 2 * place <= count do
@@ -90,11 +98,15 @@ function S.merged(tracks, ids, from, to, is_reverse, size)
     S.load_rows(ids)
     for _, id in ipairs(ids) do
       local r = S.row(id)
-      if r and r[SEQ] >= from and r[SEQ] <= to then found[#found + 1] = {merge.sign * r[SEQ], id} end
+      if r and r[SEQ] >= from and r[SEQ] <= to then
+        found[#found + 1] = {merge.sign * r[SEQ], id}
+      end
     end
     table.sort(found, function(left, right) return left[1] < right[1] end)
     for i = 1, #found do list[2 * i - 1], list[2 * i] = found[i][2], merge.sign * found[i][1] end
-    if found[1] then merge.sources[1] = {list = list, next = 1, is_whole = true, order = found[1][1]} end
+    if found[1] then
+      merge.sources[1] = {list = list, next = 1, is_whole = true, order = found[1][1]}
+    end
     return merge
   end
   size = S.max(1, S.min(size, S.floor(2000 / S.max(#tracks, 1))))
@@ -106,7 +118,8 @@ function S.merged(tracks, ids, from, to, is_reverse, size)
   return merge
 end
 
--- The next ids, at most n, and the last one's seq; fewer than n when there are no more.
+-- Returns the next ids, at most n, and the seq of the last one. Fewer than n means that there are
+-- no more.
 function S.next_ids(merge, n)
   local sources, found, last = merge.sources, {}, nil
   while #found < n and sources[1] do
@@ -124,7 +137,8 @@ function S.next_ids(merge, n)
   return found, last
 end
 
--- Rows that match from a seq on: at most limit of them, of at most as many looked at; where to go on, or false at the end.
+-- Up to `limit` matching rows from a seq on, among as many rows read. Also returns where to
+-- continue, false at the end.
 function S.scan(op)
   local query, is_reverse, limit, look_max = op[4], op[5], op[6], op[7]
   S.prepare(query)
@@ -156,8 +170,8 @@ function S.scan(op)
   end
 end
 
--- Rows that match: each with its id and, as asked, with what never changes of it and what departed from its history. Large ones
--- come in parts.
+-- Matching rows: each with its id and, if requested, the part that never changes and its ended
+-- attempts. Large results come in parts.
 function S.scan_rows(op)
   local found = S.scan(op)
   local ids, answer, has_fixed, has_history = found[1], {}, op[8], op[9]
@@ -169,7 +183,9 @@ function S.scan_rows(op)
     bytes = bytes + #text
     if has_fixed then
       local place = (i - 1) % FIXED_CHUNK
-      if place == 0 then fixed = rcall('HMGET', S.FIXED, unpack(ids, i, S.min(i + FIXED_CHUNK - 1, #ids))) end
+      if place == 0 then
+        fixed = rcall('HMGET', S.FIXED, unpack(ids, i, S.min(i + FIXED_CHUNK - 1, #ids)))
+      end
       answer[#answer + 1] = fixed[place + 1]
       bytes = bytes + #(fixed[place + 1] or '')
     end
@@ -207,7 +223,8 @@ function S.cancel(op)
     local seen = {}
     for _, id in ipairs(ids) do
       local r = S.row(id)
-      if #wanted < limit and r and not seen[id] and S.matches(id, r, query) and not (r[RARE] and r[RARE].cancelAt) then
+      if #wanted < limit and r and not seen[id] and S.matches(id, r, query)
+        and not (r[RARE] and r[RARE].cancelAt) then
         wanted[#wanted + 1] = id
       end
       seen[id] = true
@@ -228,4 +245,5 @@ function S.cancel(op)
   return S.answer_rows(wanted)
 end
 
-S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel = S.scan_rows, S.get, S.history_of, S.cancel
+S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel =
+  S.scan_rows, S.get, S.history_of, S.cancel

@@ -1,5 +1,5 @@
--- The id, epoch and last revision of the data, false if there are none. A node asks for them on each
--- new connection, before anything else.
+-- The id, epoch and last revision of the data, false if there are none. A node asks for them on
+-- each new connection, before anything else.
 
 local head = redis.call('GET', KEYS[1] .. 'head')
 if not head then return cmsgpack.pack(false) end

@@ -1,10 +1,11 @@
--- What one node may claim: its limits against the slots in use, the starts within a span, and the
--- queues that a rate holds back.
+-- What a node may claim: its limits compared with the slots in use, the starts within a span, and
+-- the queues that a rate holds.
 
 S.HOLD_TIMES, S.HOLD_TIMES_OF = S.P .. 'holdtimes', S.P .. 'holdtimes:'
 S.LAST_WALL = S.P .. 'lastwall'
 
--- Starts, by queue: a list of {span, starts, expireAt}; starts are times and how many at each, oldest first.
+-- Windows by queue: a list of {span, starts, expireAt}. Starts are pairs of a time and a number,
+-- oldest first.
 S.windows_read, S.windows_dirty = {}, {}
 
 function S.windows_of(name)
@@ -17,7 +18,8 @@ function S.windows_of(name)
   return found
 end
 
--- The window of a span, without the starts that no longer count. A span that was not counted so far begins with the longest.
+-- The window of a span, without starts that no longer count. A span that was not counted before
+-- begins as a copy of the longest one.
 function S.window_of(name, span)
   local windows, longest, window = S.windows_of(name), nil, nil
   for i = 1, #windows do
@@ -32,7 +34,8 @@ function S.window_of(name, span)
   end
   local kept = {}
   for i = 1, #window[2], 2 do
-    -- The clock was set back: a start of the future counts as one of now, so that it blocks for one span and not longer.
+    -- After the clock was set back, starts in the future count as now, so that they block for at
+    -- most one span.
     local start = window[2][i]
     if start > S.wall then
       start = S.wall
@@ -51,7 +54,7 @@ function S.used_of(window)
   return used
 end
 
--- When the window has room for a start: wall when it has it now.
+-- When the window has room for a start; `wall` if it has room now.
 function S.opens_at(window, most)
   local excess = S.used_of(window) - most + 1
   if excess <= 0 then return S.wall end
@@ -90,7 +93,7 @@ function S.save_starts()
   S.windows_dirty = {}
 end
 
--- What a node may claim: its own limits against what the store counts. Of a kind: slots and rates of the kind and of its queues.
+-- The limits of the asking node for a kind: slots and rates of the kind and of its queues.
 function S.kind_limits(gate, kind) return gate.limits and gate.limits.kinds[kind] end
 
 function S.is_limited(gate, kind)
@@ -137,7 +140,9 @@ function S.block_of_kind(gate, kind)
       if one == kind then is_in = true end
     end
     if is_in then
-      for _, one in ipairs(pool[2]) do used = used + S.count_of(S.SLOTS, S.node_slots(one, gate.node)) end
+      for _, one in ipairs(pool[2]) do
+        used = used + S.count_of(S.SLOTS, S.node_slots(one, gate.node))
+      end
       if used >= pool[3] then return {'pool', pool[1], used, pool[3], false} end
     end
   end
@@ -171,7 +176,7 @@ function S.count_start(gate, kind, queue)
   end
 end
 
--- Holds: queues of which nothing is offered until a rate opens.
+-- Holds: queues of which nothing is offered until a rate has room.
 function S.write_hold(kind, name, until_at, stamp)
   rcall('HSET', S.HOLDS, name, S.encode({until_at, stamp, kind}))
   rcall('ZADD', S.HOLD_TIMES, until_at, name)
@@ -190,21 +195,22 @@ function S.hold_queue(kind, queue, until_at, stamp)
   rcall('SET', S.LAST_WALL, S.wall)
 end
 
--- End the holds of a kind, or all: those of other limits, or whatever they are.
+-- End the holds of a kind that were set under other limits than `stamp`; all without `stamp`.
 function S.end_holds(kind, stamp)
-  for _, name in ipairs(rcall('ZRANGEBYSCORE', kind and S.HOLD_TIMES_OF .. kind or S.HOLD_TIMES, '(0', '+inf')) do
+  for _, name in ipairs(rcall('ZRANGEBYSCORE',
+    kind and S.HOLD_TIMES_OF .. kind or S.HOLD_TIMES, '(0', '+inf')) do
     local hold = S.decode(rcall('HGET', S.HOLDS, name))
     if hold[2] ~= stamp then S.write_hold(hold[3], name, 0, hold[2]) end
   end
 end
 
--- A clock that was set back must not make a hold longer than its span.
+-- True if the clock was set back: a hold must not become longer than its span.
 function S.is_set_back()
   local last = tonumber(rcall('GET', S.LAST_WALL) or 0)
   return S.wall < last - SET_BACK_MS, last
 end
 
--- Let the queues go whose hold has ended, or was by other limits.
+-- Release queues whose hold has expired or was set under different limits.
 function S.open_queues(gate, kinds)
   if rcall('EXISTS', S.HOLD_TIMES) == 0 then return end
   for _, kind in ipairs(kinds) do
@@ -217,7 +223,8 @@ function S.open_queues(gate, kinds)
   local set_back, last = S.is_set_back()
   if set_back then S.end_holds(nil, nil) end
   rcall('SET', S.LAST_WALL, set_back and S.wall or S.max(last, S.wall))
-  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.HOLD_TIMES, '-inf', S.wall, 'LIMIT', 0, OPEN_MAX)) do
+  for _, name in ipairs(rcall('ZRANGEBYSCORE',
+    S.HOLD_TIMES, '-inf', S.wall, 'LIMIT', 0, OPEN_MAX)) do
     local kind = S.decode(rcall('HGET', S.HOLDS, name))[3]
     rcall('HDEL', S.HOLDS, name)
     rcall('ZREM', S.HOLD_TIMES, name)
@@ -227,7 +234,7 @@ function S.open_queues(gate, kinds)
   S.flush()
 end
 
--- When a claim by limits of this stamp would let go what is held of a kind.
+-- When a claim under limits with this stamp would release a held queue of a kind.
 function S.holds_open_at(kind, stamp)
   local first = rcall('ZRANGE', S.HOLD_TIMES_OF .. kind, 0, 0, 'WITHSCORES')
   if not first[1] then return S.INFINITY end

@@ -1,13 +1,15 @@
--- The end of every call: the operations in their order, each with its revision, and what they
--- changed, told once.
+-- The end of every call: executes the operations in order, gives each its revision, and publishes
+-- what they changed as one message.
 
--- What makes the data grow. The rest goes on when the server's memory is full, so that jobs end and are deleted.
-S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true, putSchedule = true, appendLogs = true,
-  writeRecords = true}
+-- Operations that make the data grow. The others also work when the server's memory is full, so
+-- that jobs can end and be deleted.
+S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true,
+  putSchedule = true, appendLogs = true, writeRecords = true}
 S.is_full = false
 
--- The first write of a call is the one that the server may refuse; those after it are made whatever its memory. So the first is
--- one that needs none, and before what grows one that does. Answers an error of the server.
+-- A server that is out of memory refuses only the first write of a call, and allows those after it.
+-- So the first write needs no memory, unless an operation makes the data grow: then it is one that
+-- needs memory. Returns the server's error, nil if there is none.
 function S.begin_writes()
   for i = 1, #S.operations do
     if S.GROWING[S.operations[i][1]] then
@@ -23,7 +25,7 @@ function S.begin_writes()
   return nil
 end
 
--- Whether the user may give a command. Some servers want as many arguments as it has at least.
+-- True if the user may execute a command. Some servers check the number of arguments too.
 function S.may(command)
   local arguments = {}
   for i = 1, 5 do
@@ -34,7 +36,7 @@ function S.may(command)
   return true
 end
 
--- A command that the user may not give; nil when there is none.
+-- A command that the user may not execute; nil if there is none.
 function S.denied_command()
   for i = 1, #COMMANDS do
     if COMMANDS[i] ~= 'TIME' and not S.may(COMMANDS[i]) then return COMMANDS[i] end
@@ -42,12 +44,13 @@ function S.denied_command()
   return nil
 end
 
--- Open: make the head when there is none.
+-- Open the store; creates the head in an empty one.
 function S.open_store(op)
   local new_id, format, denied = op[4], op[5], S.denied_command()
   if denied then return S.encode({'denied', denied}) end
   if not S.head then
-    S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, lag = 0, line = 0, mark = false}
+    S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, lag = 0,
+      line = 0, mark = false}
   end
   if S.head.format > format then return S.encode({'newer', S.head.format, S.head.id}) end
   S.set_moment(op[2], op[3])
@@ -62,12 +65,13 @@ function S.open_store(op)
 end
 
 if S.operations[1][1] == 'open' then return S.open_store(S.operations[1]) end
--- A server that was started empty, or filled from elsewhere, is not the one whose answers this node has.
+-- A server that was restarted empty or filled with other data does not have the data of this node.
 if not S.head or S.head.id ~= S.wanted_id then return S.encode({'lost', S.head and S.head.id}) end
 
--- What is refused from a draining on, and what is never: the others are when the store has moved.
-S.NEW = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true, putSchedule = true, deleteSchedule = true,
-  setPause = true, removePause = true}
+-- `NEW` is refused while the store drains or after it has moved. `MOVING` is never refused. The
+-- rest is refused only after it has moved.
+S.NEW = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true,
+  putSchedule = true, deleteSchedule = true, setPause = true, removePause = true}
 S.MOVING = {writeRecords = true, removeRecords = true, setMark = true}
 
 function S.refused_by_mark(action)
@@ -80,7 +84,7 @@ end
 if not S.is_read then
   local failure = S.begin_writes()
   if failure then return failure end
-  -- Of a large answer that came its number is kept, for copies that are late.
+  -- Only the numbers of large answers that have arrived are kept, to recognize late copies.
   for i = 1, #S.received do
     rcall('HSET', S.answers_key, S.received[i] % ANSWERS_MAX, S.to_bytes('>I8', S.received[i]))
   end
@@ -92,7 +96,8 @@ S.answers = {}
 for i = 1, #S.operations do
   local op = S.operations[i]
   S.set_moment(op[2], op[3])
-  local value, refusal = nil, S.refused_by_mark(op[1]) or (S.is_full and S.GROWING[op[1]] and {'memoryFull'})
+  local value, refusal = nil, S.refused_by_mark(op[1])
+    or (S.is_full and S.GROWING[op[1]] and {'memoryFull'})
   if not refusal then value, refusal = S.ACTIONS[op[1]](op) end
   if refusal then
     S.answers[i] = {0, 0, refusal}
@@ -102,15 +107,16 @@ for i = 1, #S.operations do
       S.head.rev = S.next_number(S.head.rev)
       S.head.at = S.at
     end
-    S.answers[i] = {S.head.rev, S.is_read and S.wall or S.stamp == S.at and S.at or {S.at, S.stamp}, value}
+    S.answers[i] = {S.head.rev,
+      S.is_read and S.wall or S.stamp == S.at and S.at or {S.at, S.stamp}, value}
   end
 end
 if S.is_read then return S.encode({'done', S.answers}) end
 
 S.flush()
 rcall('SET', S.P .. 'head', S.encode(S.head))
-S.hints = {S.hint_due or false, #S.hint_claims > 0 and S.hint_claims, S.hint_flags.schedules, S.hint_flags.pauses,
-  S.hint_flags.nodes, S.hint_flags.deadlines}
+S.hints = {S.hint_due or false, #S.hint_claims > 0 and S.hint_claims, S.hint_flags.schedules,
+  S.hint_flags.pauses, S.hint_flags.nodes, S.hint_flags.deadlines}
 for i = 1, 6 do S.hints[i] = S.hints[i] or false end
 if S.hint_due or #S.hint_claims > 0 or next(S.hint_flags) then
   rcall('PUBLISH', S.P .. 'hints', S.encode({S.connection, S.hints}))

@@ -1,8 +1,9 @@
--- Nodes: who is there, until when, and what a dead session held.
+-- Nodes: joining, reporting and leaving, and taking back what a dead session had claimed.
 
 S.NODE_ROWS = S.P .. 'nodes'
 
--- A node is {session, until, report, seenAt, leftAt, wanted workers, skew, format, what it serves}.
+-- A node is {session, until, report, seenAt, leftAt, wanted workers, skew, format, summary}. The
+-- summary is what other nodes watch.
 function S.node_of(id)
   local text = rcall('HGET', S.NODE_ROWS, id)
   return text and S.decode(text) or nil
@@ -30,11 +31,13 @@ end
 function S.forget_nodes()
   local list = rcall('HGETALL', S.NODE_ROWS)
   for i = 1, #list, 2 do
-    if S.decode(list[i + 1])[2] + NODE_KEPT_MS <= S.mono then rcall('HDEL', S.NODE_ROWS, list[i]) end
+    if S.decode(list[i + 1])[2] + NODE_KEPT_MS <= S.mono then
+      rcall('HDEL', S.NODE_ROWS, list[i])
+    end
   end
 end
 
--- Told: id, report, lease, what it serves, its own clock, its format.
+-- Make a node from {id, report, lease, summary, its own clock, its format}.
 function S.new_node(op, session, wanted)
   local skew = op[8] and S.floor(op[8] - S.wall + 0.5)
   return {session, S.mono + op[6], op[5], S.wall, false, wanted, skew, op[9], op[7]}
@@ -46,7 +49,9 @@ function S.join_node(op)
   local is_replaced = there and there[1] == replaced
   if there and there[2] > S.mono and not is_replaced then return nil, {'nodeLive', id, there[3]} end
   S.forget_nodes()
-  if not there and rcall('HLEN', S.NODE_ROWS) >= NODES_MAX then return nil, {'nodesFull', id, NODES_MAX} end
+  if not there and rcall('HLEN', S.NODE_ROWS) >= NODES_MAX then
+    return nil, {'nodesFull', id, NODES_MAX}
+  end
   local recovered = is_replaced and S.take_back(id) or {}
   local node = S.new_node(op, S.max((there and there[1] or 0) + 1, S.at), false)
   S.save_node(id, node)
@@ -103,5 +108,6 @@ function S.set_node_workers(op)
   return S.node_answer(id, there)
 end
 
-S.ACTIONS.joinNode, S.ACTIONS.reportNode, S.ACTIONS.leaveNode = S.join_node, S.report_node, S.leave_node
+S.ACTIONS.joinNode, S.ACTIONS.reportNode, S.ACTIONS.leaveNode =
+  S.join_node, S.report_node, S.leave_node
 S.ACTIONS.listNodes, S.ACTIONS.setNodeWorkers = S.list_nodes, S.set_node_workers

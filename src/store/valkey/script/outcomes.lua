@@ -1,4 +1,4 @@
--- Recording outcomes and log lines of claims, and taking back what lost its lease.
+-- Recording outcomes and log lines of claims, and taking back expired leases.
 
 function S.departure_of(id, fence)
   local length = rcall('LLEN', S.DEPARTURES .. id)
@@ -13,7 +13,8 @@ function S.departure_of(id, fence)
   return nil
 end
 
--- Whether a settlement is what was recorded when its claim ended: a repeat after a lost answer, not a late writer.
+-- True if a settlement equals what was recorded when its claim ended: it is a repeat after a lost
+-- answer, not a late writer.
 function S.is_repeated(id, r, item)
   local kind_of_end, departure = item[OUT_TYPE], S.departure_of(id, item[2])
   if departure then
@@ -42,7 +43,8 @@ function S.settle_items(items)
     local id = item[1]
     local r, status, is_known = S.row(id), STALE, item[3]
     if S.is_held(r, item[2]) then
-      -- Who knows the row as it was claimed knows what becomes of it, unless others asked for something meanwhile.
+      -- The caller knows the row as claimed and can compute the result, unless somebody canceled
+      -- the instance or changed it since.
       local members = r[RARE]
       if members and (members.cancelAt or members.progress) then is_known = false end
       S.write_lines(id, r, item[2], item[4])
@@ -55,12 +57,15 @@ function S.settle_items(items)
       is_known = false
     end
     answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = status, false, false
-    if r and not is_known then answer[3 * i - 1], answer[3 * i] = S.row_text(id), S.fixed_text(id) end
+    if r and not is_known then
+      answer[3 * i - 1], answer[3 * i] = S.row_text(id), S.fixed_text(id)
+    end
   end
   return answer
 end
 
--- Runs are of plain outcomes. Answers what became of the items, then the ids in runs that were not plain after all, and what became of these.
+-- Runs contain plain outcomes. Returns the results of the items, then the ids in runs that were not
+-- plain after all, and their results.
 function S.settle(op)
   local left, left_ids = S.settle_runs(op[5]), {}
   for i = 1, #left do left_ids[i] = left[i][1] end
@@ -87,7 +92,8 @@ function S.append_logs(op)
   return stale
 end
 
--- Of ids that an index has those whose rows are in that state; the others leave it, as nothing else would take them out.
+-- The ids in an index whose rows are in the given state. The others are removed from it, since
+-- nothing else would do that.
 function S.ids_in(key, found, state)
   local ids = {}
   S.load_rows(found)
@@ -105,7 +111,8 @@ end
 function S.reap(op)
   local limit = op[4]
   S.flush()
-  local ids = S.ids_in(S.LEASES, rcall('ZRANGEBYSCORE', S.LEASES, '-inf', S.mono, 'LIMIT', 0, limit), PROCESSING)
+  local expired = rcall('ZRANGEBYSCORE', S.LEASES, '-inf', S.mono, 'LIMIT', 0, limit)
+  local ids = S.ids_in(S.LEASES, expired, PROCESSING)
   for i = 1, #ids do S.lose_attempt(ids[i], S.row(ids[i])) end
   S.flush()
   if #ids < limit then

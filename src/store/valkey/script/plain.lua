@@ -1,16 +1,18 @@
--- The ordinary run of an instance: accepted with nothing that is rare, claimed for the first time,
--- ended by its only attempt. Its row gets a new beginning and is never made a list; see also
--- `plain_enqueue.lua`, `plain_claim.lua` and `plain_settle.lua`, which do it with whole batches.
--- What is not of this kind they leave to the general functions, which do the same.
+-- The ordinary life of an instance: accepted without rare members, claimed once, ended by its only
+-- attempt. Its row only gets a new beginning and is never decoded. plain_enqueue.lua,
+-- plain_claim.lua and plain_settle.lua do this for whole batches. Rows that are not plain are left
+-- to the general functions, which have the same effect.
 
--- How stored rows begin: a list of 18, state, attempt, and that there are no rare members, no end, no reason and no results.
+-- The beginnings of stored plain rows: a list of 18, the state, the attempt, and false for rare
+-- members, settled time, reason and results.
 S.WAITS_PLAIN, S.RUNS_PLAIN = '\220\0\18\1\0\194\194\194\194', '\220\0\18\2\1\194\194\194\194'
--- And of one that no node had: no fence, node and time of it.
+-- The beginning of a row that no node has claimed: no fence, node and time of a claim.
 S.NEW_PLAIN = S.WAITS_PLAIN .. '\0\194\194'
 S.unpack_some = cmsgpack.unpack_limit
--- What numbers of nine bytes begin with; a seq has them but on a clock near 1970.
+-- First byte of a number encoded in nine bytes. Every seq is one unless the clock is near 1970.
 S.WIDE, S.WIDE_MIN = '\207', 4294967296
--- The end of a row that was encoded last, and of what: most rows of a call have the same, and each member encoded is a text made.
+-- The end of the row that was encoded last, and its item. Most rows of a call share it, and
+-- encoding a member costs a string.
 S.plain_end, S.plain_item, S.plain_at = false, {}, false
 
 function S.end_of_plain(item)
@@ -18,13 +20,14 @@ function S.end_of_plain(item)
   if S.plain_at ~= S.at or last[IN_KIND] ~= item[IN_KIND] or last[IN_DUE] ~= item[IN_DUE]
     or last[IN_PRIORITY] ~= item[IN_PRIORITY] or last[IN_SUCCESS] ~= item[IN_SUCCESS]
     or last[IN_FAILURE] ~= item[IN_FAILURE] then
-    S.plain_end = S.encode(item[IN_KIND], false, item[IN_SUCCESS], item[IN_FAILURE], item[IN_PRIORITY], item[IN_DUE], S.at, S.at)
+    S.plain_end = S.encode(item[IN_KIND], false, item[IN_SUCCESS], item[IN_FAILURE],
+      item[IN_PRIORITY], item[IN_DUE], S.at, S.at)
     S.plain_item, S.plain_at = item, S.at
   end
   return S.plain_end
 end
 
--- Accept an instance that is due.
+-- Accept an instance that is due. Returns false if it is not plain.
 function S.insert_plain(item)
   local due = item[IN_DUE]
   if item[IN_EXTRA] or item[IN_QUEUE] or due > S.wall then return false end

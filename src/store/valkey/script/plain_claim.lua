@@ -1,14 +1,13 @@
--- Claims of one kind without limits, of which most rows are ordinary: what many have in common is
--- told once.
+-- Claims of one kind without limits. Most rows are plain, and what they share is returned once.
 
--- The first ids that wait ready, and those of them that were offered for a queue.
+-- Remove the first ready ids. Also returns those that were offered for a queue.
 function S.pop_first(kind, limit)
   local ready, find, sub = S.READY .. kind, S.find, S.sub
   local ids, queued = rcall('ZRANGE', ready, 0, limit - 1), {}
   if #ids == 0 then return ids, queued end
   rcall('ZREMRANGEBYRANK', ready, 0, #ids - 1)
   for i = 1, #ids do
-    -- A number and the seq stand before the id, in 17 bytes.
+    -- The id comes after the number and the seq, which take 17 bytes.
     local member = ids[i]
     local zero = find(member, '\0', 18, true)
     local id = sub(member, 18, zero and zero - 1)
@@ -21,24 +20,29 @@ function S.pop_first(kind, limit)
   return ids, queued
 end
 
--- Take the first as they stand: every queue has at most one of them. Answers the beginning that plain rows have, then of each row the id,
--- the whole row or what follows the seq of a plain one, and the fixed part; false for what the plain one before it has too.
+-- Take the first ready rows; every queue has at most one among them. Returns the beginning of plain
+-- rows, then for each row its id, the whole row or the part of a plain one after the seq, and the
+-- fixed part. The last two are false if they equal those of the plain row before.
 function S.take_first(kind, limit, claimer)
   S.flush_all()
   local ids, queued = S.pop_first(kind, limit)
   if #ids == 0 then return {} end
-  local find, sub, new_wide, lease = S.find, S.sub, S.NEW_PLAIN .. S.WIDE, S.number_text(S.mono + claimer.lease)
+  local find, sub, new_wide = S.find, S.sub, S.NEW_PLAIN .. S.WIDE
+  local lease = S.number_text(S.mono + claimer.lease)
   local start = S.RUNS_PLAIN .. S.encode(S.next_number(0), claimer.node, S.at)
   local rows, fixed = rcall('HMGET', S.ROWS, unpack(ids)), rcall('HMGET', S.FIXED, unpack(ids))
-  local puts, leased, length, answer, place, last_tail, last_fixed = {}, {}, 0, {start}, 1, false, false
+  local puts, leased, length = {}, {}, 0
+  local answer, place, last_tail, last_fixed = {start}, 1, false, false
   for i = 1, #ids do
     local id, text, fixed_text = ids[i], rows[i], fixed[i]
-    if text and fixed_text and S.stamp == S.at and not queued[id] and find(text, new_wide, 1, true) == 1 then
+    if text and fixed_text and S.stamp == S.at and not queued[id]
+      and find(text, new_wide, 1, true) == 1 then
       puts[length + 1], puts[length + 2] = id, start .. sub(text, 13)
       leased[length + 1], leased[length + 2] = lease, id
       length = length + 2
       local tail = sub(text, 22)
-      answer[place + 1], answer[place + 2], answer[place + 3] = id, tail ~= last_tail and tail, fixed_text ~= last_fixed and fixed_text
+      answer[place + 1], answer[place + 2], answer[place + 3] =
+        id, tail ~= last_tail and tail, fixed_text ~= last_fixed and fixed_text
       place, last_tail, last_fixed = place + 3, tail, fixed_text
     else
       S.texts[id] = text

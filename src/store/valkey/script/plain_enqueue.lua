@@ -1,6 +1,7 @@
--- Batches of ordinary instances that are due: accepted with what many have in common told once.
+-- Batches of plain instances that are due, in runs: instances that share kind, priority and times,
+-- which are sent once.
 
--- The instances of runs, each as by itself.
+-- The instances of runs as separate items.
 function S.items_of(runs)
   local items = {}
   for i = 1, #runs do
@@ -13,7 +14,7 @@ function S.items_of(runs)
   return items
 end
 
--- Whether all are new, due, and get numbers of nine bytes.
+-- True if all are new and due, and each seq takes nine bytes.
 function S.can_insert_runs(runs)
   if S.next_number(S.head.seq) < S.WIDE_MIN then return false end
   for i = 1, #runs do
@@ -26,11 +27,13 @@ function S.can_insert_runs(runs)
   return true
 end
 
--- A run is {kind, priority, due, keep of success and of failure, ids, the fixed part of all or of each}.
+-- Insert a run: {kind, priority, due, keep of success and of failure, ids, the fixed part of all or
+-- a list of each}.
 function S.insert_run(run)
   local kind, priority, due, keep_success, keep_failure, ids, fixed = unpack(run)
   local to_bytes, first, length = S.to_bytes, S.next_seq(), 0
-  local start, tail = S.NEW_PLAIN .. S.WIDE, S.encode(kind, false, keep_success, keep_failure, priority, due, S.at, S.at)
+  local start = S.NEW_PLAIN .. S.WIDE
+  local tail = S.encode(kind, false, keep_success, keep_failure, priority, due, S.at, S.at)
   local place, score = S.sub(S.place_of(due, first), 1, 9), S.number_text(priority)
   local puts, scores, ready = {}, {}, {}
   for i = 1, #ids do
@@ -43,16 +46,18 @@ function S.insert_run(run)
   end
   rcall('HSET', S.ROWS, unpack(puts))
   rcall('ZADD', S.OPEN .. kind, unpack(scores))
-  for i = 1, #ids do puts[2 * i], scores[2 * i - 1] = type(fixed) == 'table' and fixed[i] or fixed, '0' end
+  for i = 1, #ids do
+    puts[2 * i], scores[2 * i - 1] = type(fixed) == 'table' and fixed[i] or fixed, '0'
+  end
   rcall('HSET', S.FIXED, unpack(puts))
   rcall('ZADD', S.IDS, unpack(scores))
-  -- Last: what a claim finds is whole.
+  -- Written last: a claim must find only complete rows.
   rcall('ZADD', S.READY .. kind, unpack(ready))
   S.new_kinds[kind], S.new_ready[kind], S.has_pending = true, true, true
   S.hint_instances(due)
 end
 
--- Accept runs; no id is in them twice. Answers true when all are new, else what became of each.
+-- Accept runs; no id is in them twice. Returns true if all are new, otherwise the result of each.
 function S.enqueue_runs(op)
   local runs = op[4]
   S.flush_all()

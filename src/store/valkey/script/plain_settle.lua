@@ -1,7 +1,8 @@
--- Ends of attempts without a log that did what they should, many at once: rows are compared with
--- the one before, their indexes are written as they are read.
+-- Successful ends of plain attempts without log lines, many at once. Each row is compared with the
+-- one before, and indexes are written while rows are read.
 
--- What a row has in common with others that were claimed with it; nil when it is not plain, or not of this claim.
+-- The part of a row that it shares with others of the same claim; nil if the row is not plain or
+-- not of this claim.
 function S.shape_of(text, fence, kind)
   if not text or S.sub(text, 1, 9) ~= S.RUNS_PLAIN then return nil end
   local seq_from, its_fence, node = S.unpack_some(text, 3, 9)
@@ -9,13 +10,14 @@ function S.shape_of(text, fence, kind)
   local tail_to, its_kind, queue, keep_success, keep_failure = S.unpack_some(text, 4, tail_from)
   if its_fence ~= fence or its_kind ~= kind then return nil end
   local head = S.sub(text, 1, seq_from + 1)
-  -- Nothing begins with a head that no row has: each is looked at by itself.
+  -- A head that no row has makes each row be checked by itself.
   if S.sub(head, -1) ~= S.WIDE then head = '\0' end
-  return {head = head, seq = seq, seq_at = seq_from + 2, tail = S.sub(text, tail_from + 1, tail_to), tail_at = tail_from + 1,
-    node = node, queue = queue, keep_success = keep_success, keep_failure = keep_failure, count = 0}
+  return {head = head, seq = seq, seq_at = seq_from + 2,
+    tail = S.sub(text, tail_from + 1, tail_to), tail_at = tail_from + 1, node = node, queue = queue,
+    keep_success = keep_success, keep_failure = keep_failure, count = 0}
 end
 
--- Rows of one shape have left their slots; answers how the next ones are kept.
+-- Free the slots of the last rows of one shape. Returns how the next ones are kept.
 function S.begin_shape(last, shape, kind, state)
   if last and last.count > 0 then S.change_slots_of(kind, last.queue, last.node, -last.count) end
   if not shape then return nil end
@@ -23,7 +25,8 @@ function S.begin_shape(last, shape, kind, state)
   return S.number_text(S.min(S.stamp + keep, MAX))
 end
 
--- A run is {fence, kind, state, reason, ids, results of each or false}. Appends the items of rows that are not plain to those left.
+-- Settle a run: {fence, kind, state, reason, ids, results of each or false}. Rows that are not
+-- plain are appended to `left`.
 function S.settle_run(run, left)
   local fence, kind, state, reason, ids, results = unpack(run)
   local find, sub, from_bytes = S.find, S.sub, S.from_bytes
@@ -41,7 +44,10 @@ function S.settle_run(run, left)
       shape = S.shape_of(text, fence, kind)
       expires_at = S.begin_shape(last, shape, kind, state)
       head = '\0'
-      if shape then seq, head, tail, tail_at, seq_at = shape.seq, shape.head, shape.tail, shape.tail_at, shape.seq_at end
+      if shape then
+        seq, head, tail = shape.seq, shape.head, shape.tail
+        tail_at, seq_at = shape.tail_at, shape.seq_at
+      end
     end
     if seq then
       local result = results and results[i]
@@ -53,8 +59,9 @@ function S.settle_run(run, left)
       shape.count = shape.count + 1
       i = i + 1
     else
-      left[#left + 1] = {id, fence, true, false, false, false, 'final', state, reason, false, results and results[i], false}
-      -- The last one takes its place.
+      left[#left + 1] = {id, fence, true, false, false, false, 'final', state, reason, false,
+        results and results[i], false}
+      -- The last id takes its place.
       ids[i], found[i] = ids[n], found[n]
       if results then results[i] = results[n] end
       n = n - 1
@@ -70,7 +77,7 @@ function S.settle_run(run, left)
   S.note_freed(kind)
 end
 
--- End what is in runs: no id is in them twice. Answers the items of what is not plain.
+-- Settle runs; no id is in them twice. Returns the items that are not plain.
 function S.settle_runs(runs)
   local left = {}
   if #runs > 0 then S.flush_all() end

@@ -1,12 +1,18 @@
--- Looking for what cannot be: indexes against rows, rows against themselves, counts against both.
+-- Finding inconsistencies: indexes against rows, rows against themselves, counts against both.
 
--- Where a row must be found: {set, score}; and how it is called when it is not.
+-- The entries that a row must have: {name of the check, set, member, score}.
 function S.places_of(id, r)
   local kind, members, places = r[KIND], r[RARE] or {}, {}
-  local function wanted(what, key, member, score) places[#places + 1] = {what, key, member, score} end
+  local function wanted(what, key, member, score)
+    places[#places + 1] = {what, key, member, score}
+  end
   wanted('index by id', S.IDS, id, 0)
-  if members.uniqueKey then wanted('index by unique key', S.UNIQUE .. members.uniqueKey, id, r[SEQ]) end
-  if members.scheduleId then wanted('index by schedule', S.OF_SCHEDULE .. members.scheduleId, id, r[SEQ]) end
+  if members.uniqueKey then
+    wanted('index by unique key', S.UNIQUE .. members.uniqueKey, id, r[SEQ])
+  end
+  if members.scheduleId then
+    wanted('index by schedule', S.OF_SCHEDULE .. members.scheduleId, id, r[SEQ])
+  end
   if members.retryOf then wanted('index by retry', S.RETRIES .. members.retryOf, id, r[SEQ]) end
   if r[STATE] > PROCESSING then
     wanted('index by state', S.DONE .. r[STATE] .. ':' .. kind, id, r[SEQ])
@@ -30,12 +36,15 @@ function S.waits(id, r)
     local offered = r[QUEUE] and S.offered_of(kind .. '\0' .. r[QUEUE])
     return not r[QUEUE] or (offered and offered.seq == r[SEQ])
   end
-  return r[QUEUE] and rcall('ZSCORE', S.BEHIND .. kind .. '\0' .. r[QUEUE], member) and true or false
+  return r[QUEUE] and rcall('ZSCORE', S.BEHIND .. kind .. '\0' .. r[QUEUE], member) and true
+    or false
 end
 
 function S.problems_of(id, r)
   local found, members = {}, r[RARE] or {}
-  local function say(check, message) found[#found + 1] = {check, 'instance ' .. id .. ': ' .. message} end
+  local function say(check, message)
+    found[#found + 1] = {check, 'instance ' .. id .. ': ' .. message}
+  end
   for _, place in ipairs(S.places_of(id, r)) do
     local score = rcall('ZSCORE', place[2], place[3])
     if not score then
@@ -63,7 +72,7 @@ function S.problems_of(id, r)
   return found
 end
 
--- Some rows, whatever finds them, and where to go on.
+-- Check some rows, whether or not an index finds them. Also returns where to continue.
 function S.check_rows(op)
   local part, found = rcall('HSCAN', S.ROWS, op[4], 'COUNT', 200), {}
   for i = 1, #part[2], 2 do
@@ -82,7 +91,7 @@ function S.sum_of(hash, first)
   return sum
 end
 
--- Whether the lists of kinds that a claim goes by have this one where something of it waits.
+-- Check that claims look for a kind that has waiting instances.
 function S.check_kind(kind, say)
   local due = rcall('ZRANGE', S.LATER .. kind, 0, 0, 'WITHSCORES')[2]
   local is_ready = rcall('EXISTS', S.READY .. kind) == 1 or S.count_of(S.BEHIND_COUNTS, kind) > 0
@@ -99,7 +108,7 @@ function S.check_kind(kind, say)
   end
 end
 
--- Ticks by schedule, and how many of them stand by time.
+-- Compare the ticks of each schedule with the index by time.
 function S.check_schedules(same)
   local rows, ticks = rcall('HLEN', S.SCHEDULE_ROWS), 0
   same('schedules', rcall('ZCARD', S.SCHEDULE_IDS), 'by id', rows, 'there')
@@ -123,7 +132,9 @@ function S.check_counts()
   end
   for _, kind in ipairs(rcall('SMEMBERS', S.KINDS)) do
     open = open + rcall('ZCARD', S.OPEN .. kind)
-    for state = COMPLETED, TIMED_OUT do final = final + rcall('ZCARD', S.DONE .. state .. ':' .. kind) end
+    for state = COMPLETED, TIMED_OUT do
+      final = final + rcall('ZCARD', S.DONE .. state .. ':' .. kind)
+    end
     waiting = waiting + rcall('ZCARD', S.READY .. kind) + rcall('ZCARD', S.LATER .. kind)
     S.check_kind(kind, say)
   end
@@ -135,7 +146,8 @@ function S.check_counts()
   same('waiting instances', waiting, 'offered or held', open - slots, 'by state')
   same('processing instances', slots, 'counted', rcall('ZCARD', S.LEASES), 'with a lease')
   same('processing instances', slots, 'by kind', S.sum_of(S.SLOTS, 'n'), 'by node')
-  same('processing instances', S.sum_of(S.SLOTS, 'q'), 'by queue', S.sum_of(S.SLOTS, 'm'), 'by queue and node')
+  same('processing instances', S.sum_of(S.SLOTS, 'q'), 'by queue', S.sum_of(S.SLOTS, 'm'),
+    'by queue and node')
   same('lines of logs', rcall('ZCARD', S.LINE_TIMES), 'by time', lines, 'there')
   same('lines of logs', rcall('ZCARD', S.LINE_PLACES), 'by place', lines, 'there')
   S.check_schedules(same)

@@ -1,17 +1,17 @@
--- Everything in the store as records: read, written and removed as it is.
+-- Export and import: everything in the store, read, written and removed record by record.
 
 function S.head_record()
   return {S.head.at, S.head.epoch}
 end
 
--- The id of the instance that was accepted as this number.
+-- The id of the instance with this acceptance number.
 function S.id_at(order)
   if order > S.head.seq then return nil end
   S.flush()
   return S.next_ids(S.merged(S.tracks_of({}, false), nil, order, order, false, 1), 1)[1]
 end
 
--- Take a row out of everything that finds it.
+-- Remove a row from all indexes.
 function S.take_row(id, r)
   local kind, members = r[KIND], r[RARE]
   if r[STATE] == SCHEDULED then
@@ -26,7 +26,9 @@ function S.take_row(id, r)
   end
   if r[STATE] <= PROCESSING then
     S.index(S.OPEN .. kind, id, false)
-    if members and members.scheduleId then S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false) end
+    if members and members.scheduleId then
+      S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
+    end
   end
   S.index_row(id, r, false)
   rcall('DEL', S.DEPARTURES .. id)
@@ -36,21 +38,21 @@ function S.take_row(id, r)
   rcall('HDEL', S.FIXED, id)
 end
 
--- A line without its instance could be read by nobody.
+-- Its log lines go too: nobody could read them without the instance.
 function S.remove_row(id, r)
   S.remove_lines(rcall('ZRANGE', S.settled(S.LINES_OF .. id), 0, -1), id)
   S.take_row(id, r)
   S.forget_kind(r[KIND])
 end
 
--- An item is {order, id, row, fixed part, is held, departures}.
+-- Write an instance: {order, id, row, fixed part, is held, ended attempts}.
 function S.write_instance(item)
   local order, id, r, fixed, is_held, departures = unpack(item)
   local there, other = S.row(id), nil
   if not (there and there[SEQ] == order) then other = S.id_at(order) end
   if other and other ~= id then S.remove_row(other, S.row(other)) end
   if there then
-    -- Its lines stay with it.
+    -- Its log lines stay.
     local members = there[RARE] or {}
     S.set_rare(r, 'logs', members.logs)
     S.set_rare(r, 'notes', members.notes)
@@ -68,7 +70,9 @@ function S.write_instance(item)
   local members = r[RARE]
   if r[STATE] <= PROCESSING then
     S.index(S.OPEN .. r[KIND], id, order)
-    if members and members.scheduleId then S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, order) end
+    if members and members.scheduleId then
+      S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, order)
+    end
   end
   if r[STATE] == SCHEDULED and is_held then
     members.held = true
@@ -77,7 +81,7 @@ function S.write_instance(item)
     S.enter_later(id, r)
     S.hint_instances(r[DUE])
   elseif r[STATE] == PROCESSING then
-    -- It holds no lease: the next that takes back what was lost takes it.
+    -- It has no lease: the next reap takes it back.
     S.rare(r).lost = true
     S.index(S.LEASES, id, 0)
     S.change_slots(r, 1)
@@ -85,12 +89,16 @@ function S.write_instance(item)
     S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, order)
     S.index(S.EXPIRING, id, S.expire_at(r))
   end
-  if r[STATE] == SCHEDULED and members and members.deadlineAt then S.index(S.DEADLINES, id, members.deadlineAt) end
-  for _, departure in ipairs(departures) do rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure)) end
+  if r[STATE] == SCHEDULED and members and members.deadlineAt then
+    S.index(S.DEADLINES, id, members.deadlineAt)
+  end
+  for _, departure in ipairs(departures) do
+    rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
+  end
   return true
 end
 
--- An item is {place, id, line}.
+-- Write a log line: {place, id, line}.
 function S.write_log(item)
   local place, id, line = item[1], item[2], item[3]
   local r = S.row(id)
@@ -144,7 +152,7 @@ function S.write_fate(item)
   return true
 end
 
--- Records are {what writes them, what is written}.
+-- Write records: {type, what its writer needs}.
 function S.write_records(op)
   local written = 0
   local writers = {head = S.write_head, schedule = S.write_schedule, pause = S.write_pause,
@@ -215,9 +223,10 @@ function S.remove_records(op)
   return removed
 end
 
--- Schedules that have fates, also those that are deleted, after one.
+-- Ids of schedules with fates after the given one, deleted schedules included.
 function S.tick_schedules(op)
-  return rcall('ZRANGEBYLEX', S.TICK_SCHEDULES, op[4] and '(' .. op[4] or '-', '+', 'LIMIT', 0, op[5])
+  local from = op[4] and '(' .. op[4] or '-'
+  return rcall('ZRANGEBYLEX', S.TICK_SCHEDULES, from, '+', 'LIMIT', 0, op[5])
 end
 
 function S.list_rates()
@@ -229,13 +238,14 @@ function S.get_mark()
   return mark and mark[3] or false
 end
 
--- A mark is {type, until when, as text}.
+-- Set or remove the mark: {type, until when, text}.
 function S.set_mark(op)
   S.head.mark = op[4]
   S.hint('pauses')
   return true
 end
 
-S.ACTIONS.headRecord, S.ACTIONS.writeRecords, S.ACTIONS.removeRecords = S.head_record, S.write_records, S.remove_records
+S.ACTIONS.headRecord, S.ACTIONS.writeRecords, S.ACTIONS.removeRecords =
+  S.head_record, S.write_records, S.remove_records
 S.ACTIONS.tickSchedules, S.ACTIONS.listRates = S.tick_schedules, S.list_rates
 S.ACTIONS.getMark, S.ACTIONS.setMark = S.get_mark, S.set_mark

@@ -1,4 +1,4 @@
--- What is deleted, and what is counted and read of the logs.
+-- Deleting instances and logs, counting instances, reading logs.
 
 function S.remove_lines(members, id_of)
   if #members == 0 then return end
@@ -7,24 +7,26 @@ function S.remove_lines(members, id_of)
   S.write_pairs('ZREM', S.LINE_TIMES, members, #members)
   S.write_pairs('ZREM', S.LINE_PLACES, members, #members)
   if id_of then S.write_pairs('ZREM', S.LINES_OF .. id_of, members, #members) end
-  -- A number as an argument is written in full.
+  -- write_pairs formats the numbers in full.
   S.write_pairs('HDEL', S.LINES, places, #places)
 end
 
--- Forget a kind of which nothing is left.
+-- Forget a kind without instances.
 function S.forget_kind(kind)
   local done = function(state) return S.DONE .. state .. ':' .. kind end
-  local left = rcall('EXISTS', S.OPEN .. kind, done(COMPLETED), done(TERMINATED), done(CANCELED), done(TIMED_OUT))
+  local left = rcall('EXISTS', S.OPEN .. kind, done(COMPLETED), done(TERMINATED), done(CANCELED),
+    done(TIMED_OUT))
   if left > 0 then return end
   rcall('SREM', S.KINDS, kind)
   rcall('SREM', S.READY_KINDS, kind)
   rcall('ZREM', S.LATER_KINDS, kind)
-  -- The next claim by limits says again that there are some.
+  -- The next claim with limits adds it again.
   rcall('SREM', S.LIMITED, kind)
   rcall('HDEL', S.STAMPS, kind)
 end
 
--- Delete instances with their logs; those whose logs are too many for one operation stay for the next.
+-- Delete instances with their logs. Those with more log lines than one operation may delete stay
+-- for the next.
 function S.remove_rows(ids)
   local removed, line_count, kinds = {}, 0, {}
   S.load_rows(ids)
@@ -57,7 +59,8 @@ function S.remove_rows(ids)
   return removed
 end
 
--- Whether a row had times of a clock that was hours ahead; the rules are those of correctInstance.
+-- Correct the times of a row if a clock that was hours ahead wrote them. Same rules as
+-- correctInstance.
 function S.correct_row(id, r)
   local wall, members = S.wall, r[RARE]
   if r[STATE] > PROCESSING then
@@ -103,7 +106,8 @@ function S.retain(op)
     rcall('HDEL', S.STARTS, name)
     rcall('ZREM', S.START_TIMES, name)
   end
-  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.TICK_TIMES, '-inf', '(' .. string.format('%.0f', S.wall - TICK_KEEP_MS), 'LIMIT', 0, limit)) do
+  local to = '(' .. string.format('%.0f', S.wall - TICK_KEEP_MS)
+  for _, name in ipairs(rcall('ZRANGEBYSCORE', S.TICK_TIMES, '-inf', to, 'LIMIT', 0, limit)) do
     local schedule, from = string.match(name, '^(.*)%z(.-)$')
     rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
     rcall('ZREM', S.TICK_TIMES, name)
@@ -117,9 +121,10 @@ function S.remove_instances(op)
   return S.remove_rows(op[4])
 end
 
--- Lines after a place, by time or in the order written: {place, text} in one list.
+-- Log lines after a place, by time or in the order of writing: place and text alternate in one
+-- list.
 function S.read_lines(op)
-  local order, id, after_at, after_place, before_at, limit = op[4], op[5], op[6], op[7], op[8], op[9]
+  local order, id, after_at, after_place, before_at, limit = unpack(op, 4, 9)
   local members
   local after = '(' .. string.format('%.0f', after_place)
   if id then
@@ -131,8 +136,9 @@ function S.read_lines(op)
   else
     local time = string.format('%.0f', after_at)
     local before = '(' .. string.format('%.0f', before_at)
-    -- Those of the same time stand in the order of their places, which is that of their bytes.
-    local first = after_place > 0 and rcall('ZRANK', S.LINE_TIMES, S.to_bytes('>I8', after_place)) or false
+    -- Lines of the same time are sorted by their places as bytes.
+    local first = after_place > 0 and rcall('ZRANK', S.LINE_TIMES, S.to_bytes('>I8', after_place))
+      or false
     if first then
       members = rcall('ZRANGE', S.LINE_TIMES, first + 1, first + limit)
       local last_score = #members > 0 and tonumber(rcall('ZSCORE', S.LINE_TIMES, members[#members]))
@@ -141,10 +147,10 @@ function S.read_lines(op)
         last_score = #members > 0 and tonumber(rcall('ZSCORE', S.LINE_TIMES, members[#members]))
       end
     else
-      local from = after_place > 0 and after_at or after_at
-      members = rcall('ZRANGEBYSCORE', S.LINE_TIMES, string.format('%.0f', from), before, 'LIMIT', 0, limit)
+      members = rcall('ZRANGEBYSCORE', S.LINE_TIMES, time, before, 'LIMIT', 0, limit)
       if after_place > 0 then
-        -- The line that a page ended with was deleted: leave out those of its time that were before it.
+        -- The last line of the page before was deleted: skip the lines of its time that came before
+        -- it.
         local kept, offset = {}, 0
         while #kept < limit do
           local part = rcall('ZRANGEBYSCORE', S.LINE_TIMES, time, before, 'LIMIT', offset, limit)
@@ -185,8 +191,10 @@ function S.stats()
   for _, kind in ipairs(rcall('SMEMBERS', S.KINDS)) do
     local processing = S.count_of(S.SLOTS, 'k' .. kind)
     answer[#answer + 1] = {kind, rcall('ZCARD', S.OPEN .. kind) - processing, processing,
-      rcall('ZCARD', S.DONE .. COMPLETED .. ':' .. kind), rcall('ZCARD', S.DONE .. TERMINATED .. ':' .. kind),
-      rcall('ZCARD', S.DONE .. CANCELED .. ':' .. kind), rcall('ZCARD', S.DONE .. TIMED_OUT .. ':' .. kind)}
+      rcall('ZCARD', S.DONE .. COMPLETED .. ':' .. kind),
+      rcall('ZCARD', S.DONE .. TERMINATED .. ':' .. kind),
+      rcall('ZCARD', S.DONE .. CANCELED .. ':' .. kind),
+      rcall('ZCARD', S.DONE .. TIMED_OUT .. ':' .. kind)}
   end
   return {answer, rcall('ZCARD', S.SCHEDULE_IDS)}
 end

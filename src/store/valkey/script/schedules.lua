@@ -1,4 +1,4 @@
--- Schedules and pauses as they are written and read.
+-- Reading and writing schedules and pauses.
 
 function S.put_schedule(op)
   local id, record, expected, cursor = op[4], op[5], op[6], op[7]
@@ -10,7 +10,7 @@ function S.put_schedule(op)
   return S.set_schedule(id, record, there)
 end
 
--- Write a schedule in place of the one that is there, if any.
+-- Write a schedule; `there` is the stored one, if any.
 function S.set_schedule(id, record, there)
   record.version = S.next_number(there and there.version or 0)
   S.save_schedule(id, record)
@@ -38,9 +38,11 @@ function S.list_schedules(op)
   local after, is_reverse, limit = op[4], op[5], op[6]
   local ids
   if is_reverse then
-    ids = rcall('ZREVRANGEBYLEX', S.SCHEDULE_IDS, after and '(' .. after or '+', '-', 'LIMIT', 0, limit)
+    local from = after and '(' .. after or '+'
+    ids = rcall('ZREVRANGEBYLEX', S.SCHEDULE_IDS, from, '-', 'LIMIT', 0, limit)
   else
-    ids = rcall('ZRANGEBYLEX', S.SCHEDULE_IDS, after and '(' .. after or '-', '+', 'LIMIT', 0, limit)
+    local from = after and '(' .. after or '-'
+    ids = rcall('ZRANGEBYLEX', S.SCHEDULE_IDS, from, '+', 'LIMIT', 0, limit)
   end
   if #ids == 0 then return {} end
   return rcall('HMGET', S.SCHEDULE_ROWS, unpack(ids))
@@ -52,7 +54,7 @@ function S.due_schedules(op)
   return rcall('HMGET', S.SCHEDULE_ROWS, unpack(ids))
 end
 
--- Fates that begin in a span, or hold its first tick when that is asked.
+-- Fates that begin in a span; if requested, also the one that contains its start.
 function S.list_ticks(op)
   local schedule, from, to, is_reverse, limit, has_before = op[4], op[5], op[6], op[7], op[8], op[9]
   local found
@@ -62,7 +64,8 @@ function S.list_ticks(op)
     found = rcall('ZRANGEBYSCORE', S.TICKS .. schedule, from, to, 'LIMIT', 0, limit)
   end
   if has_before then
-    local before = rcall('ZREVRANGEBYSCORE', S.TICKS .. schedule, '(' .. string.format('%.0f', from), '-inf', 'LIMIT', 0, 1)[1]
+    local before = rcall('ZREVRANGEBYSCORE', S.TICKS .. schedule,
+      '(' .. string.format('%.0f', from), '-inf', 'LIMIT', 0, 1)[1]
     if before then table.insert(found, 1, before) end
   end
   return found
@@ -92,4 +95,5 @@ end
 S.ACTIONS.putSchedule, S.ACTIONS.deleteSchedule = S.put_schedule, S.delete_schedule
 S.ACTIONS.getSchedules, S.ACTIONS.listSchedules = S.get_schedules, S.list_schedules
 S.ACTIONS.dueSchedules, S.ACTIONS.listTicks = S.due_schedules, S.list_ticks
-S.ACTIONS.setPause, S.ACTIONS.removePause, S.ACTIONS.listPauses = S.set_pause, S.remove_pause, S.list_pauses
+S.ACTIONS.setPause, S.ACTIONS.removePause, S.ACTIONS.listPauses =
+  S.set_pause, S.remove_pause, S.list_pauses

@@ -1,15 +1,15 @@
--- How attempts end: outcomes, lost leases, deadlines, cancels, and the lines of a log.
+-- Ends of attempts: outcomes, expired leases, deadlines, cancels; and log lines.
 
 S.LINES, S.LINE_TIMES, S.LINE_PLACES = S.P .. 'lines', S.P .. 'linetimes', S.P .. 'lineplaces'
 S.LINES_OF, S.DEPARTURES = S.P .. 'linesof:', S.P .. 'departures:'
 
--- Whether a claim is held; one that was written as a record has no lease.
+-- True if a claim is valid. A row that was imported while processing has no lease.
 function S.is_held(r, fence)
   return r and r[STATE] == PROCESSING and r[FENCE] == fence and not (r[RARE] and r[RARE].lost)
 end
 
--- Write lines, numbered after those that the instance has; those of fence 0 belong to no claim. Versions before counted the
--- latter for themselves, in "notes".
+-- Append log lines, numbered after those that the instance has. Lines with fence 0 belong to no
+-- claim; older versions counted these apart, in `notes`.
 function S.write_lines(id, r, fence, lines)
   if not lines or #lines == 0 then return end
   local list, members = {}, S.rare(r)
@@ -20,7 +20,8 @@ function S.write_lines(id, r, fence, lines)
     local place = S.head.line
     local member = S.to_bytes('>I8', place)
     list[2 * i - 1] = place
-    list[2 * i] = S.encode({line[1], line[2], line[3], line[4], r[ATTEMPT], fence, written + i, id, r[KIND]})
+    list[2 * i] = S.encode({line[1], line[2], line[3], line[4], r[ATTEMPT], fence, written + i, id,
+      r[KIND]})
     S.index(S.LINE_TIMES, member, line[1])
     S.index(S.LINE_PLACES, member, place)
     S.index(S.LINES_OF .. id, member, place)
@@ -30,7 +31,7 @@ function S.write_lines(id, r, fence, lines)
   S.touch(id)
 end
 
--- An error that says that the deadline has passed, and is worded where it is read.
+-- The stored error of a passed deadline. Readers put it into words.
 S.PAST_DEADLINE = 'deadline'
 
 function S.end_row(id, r, state, reason, err)
@@ -39,8 +40,8 @@ function S.end_row(id, r, state, reason, err)
   S.enter_final(id, r)
 end
 
--- Scheduled again, unless there can be no attempt in time: then nobody has to wait for it. What did not start
--- waits as if it had not been claimed.
+-- Schedule a row again. If no attempt can start before its deadline, end it now, so that nobody has
+-- to wait. A row whose attempt never started waits as if it had not been claimed.
 function S.schedule_again(id, r, due, reason, err, is_unstarted)
   if is_unstarted then
     r[ATTEMPT] = r[ATTEMPT] - 1
@@ -61,7 +62,7 @@ function S.schedule_again(id, r, due, reason, err, is_unstarted)
   S.hint_instances(due)
 end
 
--- Write what a processing row becomes, end its lease and tell of it.
+-- End an attempt: free its slots and lease, and write what becomes of the row.
 function S.finish(id, r, item)
   local kind_of_end, members = item[OUT_TYPE], r[RARE]
   S.remove_by(S.kind_changes(r[KIND]).freed, id)
@@ -80,7 +81,7 @@ function S.finish(id, r, item)
   elseif kind_of_end == 'crash' then
     local crashes = (members and members.crashes or 0) + 1
     S.rare(r).crashes = crashes
-    -- How many are allowed stands with what never changes.
+    -- The limit is in the part of the row that never changes.
     if crashes > S.decode(S.fixed_text(id))[1] then
       S.end_row(id, r, TERMINATED, 'lost', item[OUT_ERROR])
     else
@@ -88,14 +89,16 @@ function S.finish(id, r, item)
     end
   else
     local reason = kind_of_end == 'snooze' and 'snoozed' or 'released'
-    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false, kind_of_end == 'unstarted')
+    S.schedule_again(id, r, item[OUT_DUE], reason, members and members.error or false,
+      kind_of_end == 'unstarted')
   end
   S.touch(id)
   S.note_freed(r[KIND])
 end
 
 function S.lose_attempt(id, r)
-  local text = cjson.encode('The lease of node "' .. (r[NODE] or 'unknown') .. '" ended without a result')
+  local text = cjson.encode('The lease of node "' .. (r[NODE] or 'unknown')
+    .. '" ended without a result')
   S.finish(id, r, {id, r[FENCE], true, false, false, false, 'crash', S.wall, 'lost',
     '{"name":"LeaseLost","message":' .. text .. '}'})
 end

@@ -1,4 +1,4 @@
--- Pauses, and the slots that claims take: of a kind, of a queue, and of each on one node.
+-- Pauses, and the slots in use: of a kind, of a queue, and of each on one node.
 
 S.PAUSES, S.LIMITED, S.STAMPS = S.P .. 'pauses', S.P .. 'limited', S.P .. 'stamps'
 S.STARTS, S.START_TIMES = S.P .. 'starts', S.P .. 'starttimes'
@@ -13,7 +13,7 @@ function S.pauses()
   return S.pauses_read
 end
 
--- When the pause of a kind ends: nil when it is not paused.
+-- When the pause of a kind ends; nil if it is not paused.
 function S.paused_until(kind)
   local last = nil
   for _, name in ipairs({'', kind}) do
@@ -24,10 +24,12 @@ function S.paused_until(kind)
   return last
 end
 
--- Slots: claims held of a kind, of a queue, and of each on one node.
+-- Names of slot counters: of a kind, of a queue, and of each on one node.
 function S.node_slots(kind, node) return 'n' .. kind .. '\0' .. node end
 function S.queue_slots(kind, queue) return 'q' .. kind .. '\0' .. queue end
-function S.queue_node_slots(kind, queue, node) return 'm' .. kind .. '\0' .. queue .. '\0' .. node end
+function S.queue_node_slots(kind, queue, node)
+  return 'm' .. kind .. '\0' .. queue .. '\0' .. node
+end
 
 function S.change_slots(r, change)
   S.change_slots_of(r[KIND], r[QUEUE], r[NODE] or '', change)
@@ -35,7 +37,7 @@ end
 
 function S.change_slots_of(kind, queue, node, change)
   local found = S.slot_counters
-  -- Most rows of a call are of one kind and node.
+  -- Most rows of a call have the same kind and node.
   if found.kind ~= kind or found.node ~= node then
     found = {kind = kind, node = node, total = S.counter(S.SLOTS, 'k' .. kind),
       of_node = S.counter(S.SLOTS, S.node_slots(kind, node))}
@@ -50,7 +52,8 @@ function S.change_slots_of(kind, queue, node, change)
   end
 end
 
--- A slot is free: tell those whose limits held back what waits for it; in a pool it is of use to other kinds.
+-- After a slot was freed, wake nodes whose limits may have blocked waiting instances. In a pool, a
+-- slot also helps other kinds.
 S.limited_kinds = nil
 function S.note_freed(kind)
   S.limited_kinds = S.limited_kinds or rcall('SMEMBERS', S.LIMITED)
@@ -62,7 +65,10 @@ function S.note_freed(kind)
   if not is_limited then return end
   for i = 1, #S.limited_kinds do
     local one = S.limited_kinds[i]
-    if S.new_ready[one] or rcall('EXISTS', S.READY .. one) == 1 or S.count_of(S.BEHIND_COUNTS, one) > 0 then is_ready = true end
+    if S.new_ready[one] or rcall('EXISTS', S.READY .. one) == 1
+      or S.count_of(S.BEHIND_COUNTS, one) > 0 then
+      is_ready = true
+    end
   end
   if is_ready then S.hint_instances(S.wall) end
 end

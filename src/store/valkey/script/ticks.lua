@@ -26,47 +26,57 @@ function S.is_busy(schedule)
   return rcall('EXISTS', S.settled(S.OPEN_OF_SCHEDULE .. schedule)) == 1
 end
 
--- Accept the instance of a tick; it is held while one before it is unfinished, unless the overlap is allowed.
+-- Accept the instance of a tick. Unless overlap is allowed, it is held while an earlier one of the
+-- schedule is unfinished.
 function S.insert_tick(schedule, item, overlap)
   S.insert(item, overlap ~= 'allow' and S.is_busy(schedule))
 end
 
 -- Why a tick is skipped; nil if it becomes an instance. The reasons and their order are those of
 -- skipReason in src/core/time/tick_decision.ts. They are repeated here because they depend on what
--- other nodes may change until the script runs: runs so far, skips, pauses, unfinished instances.
--- A decision made before the call could be out of date. The conformance suite compares both.
+-- other nodes may change until the script runs: runs so far, skips, pauses, unfinished instances. A
+-- decision made before the call could be out of date. The conformance suite compares both.
 function S.skip_reason(record, fire, request, holder)
   local tick, is_blacked_out = fire[2], fire[3]
   local schedule, overlap = request[1], request[8]
   if record.runsMax and (record.runs or 0) >= record.runsMax then return 'runs_max' end
-  if (record.skipUntil and tick < record.skipUntil) or (record.skipNext or 0) > 0 then return 'skip requested' end
+  if (record.skipUntil and tick < record.skipUntil) or (record.skipNext or 0) > 0 then
+    return 'skip requested'
+  end
   if is_blacked_out then return 'blackout' end
   if S.paused_until(fire[1][IN_KIND]) then return 'paused' end
   if S.is_busy(schedule) and not request[9] then
     if overlap == 'skip' then return 'overlap' end
-    if overlap == 'queue' and S.count_of(S.HELD, schedule) >= record.queueMax then return 'overlap' end
+    if overlap == 'queue' and S.count_of(S.HELD, schedule) >= record.queueMax then
+      return 'overlap'
+    end
   end
   local item = fire[1]
   local extra = item[IN_EXTRA]
   if S.row(item[IN_ID]) then return 'id taken' end
   if holder then
     local there = S.row(holder)
-    local can_replace = extra.onConflict == 'replace' and there[KIND] == item[IN_KIND] and there[STATE] == SCHEDULED
+    local can_replace = extra.onConflict == 'replace' and there[KIND] == item[IN_KIND]
+      and there[STATE] == SCHEDULED
     if not can_replace then return 'unique key taken' end
   end
-  if extra.waitingMax and S.waiting_of(item[IN_KIND]) >= extra.waitingMax then return 'queue full' end
+  if extra.waitingMax and S.waiting_of(item[IN_KIND]) >= extra.waitingMax then
+    return 'queue full'
+  end
   return nil
 end
 
--- Whether a clock that was ahead decided the fate of a tick.
+-- True if the fate of a tick was decided by a clock that was ahead.
 function S.is_void(record, fate, tick)
-  return fate[4] ~= 'fired' and record.voidAfter and tick > record.voidAfter and tick <= record.voidUntil
+  return fate[4] ~= 'fired' and record.voidAfter and tick > record.voidAfter
+    and tick <= record.voidUntil
 end
 
--- Give one tick its fate. A fire is {item, tick, whether it is blacked out, where the tick stands in the range whose fate it has}.
+-- Decide one tick. A fire is {item, tick, is blacked out, position of the tick in the range that
+-- contains it}.
 function S.fire_one(record, fire, request, result)
   local schedule, item, tick, overlap = request[1], fire[1], fire[2], request[8]
-  -- A tick that has its fate keeps it, whatever became of the cursor, unless a clock that was ahead decided it.
+  -- A decided tick stays decided wherever the cursor is, unless a clock that was ahead decided it.
   local decided = S.fate_of(schedule, tick)
   if decided and not S.is_void(record, decided, tick) then return end
   if decided then S.cut_out(schedule, decided, fire[4], result.counted) end
@@ -76,7 +86,9 @@ function S.fire_one(record, fire, request, result)
   if reason then
     S.add_tick(schedule, {tick, tick, 1, 'skipped', reason, false, S.wall})
     table.insert(result.skipped, tick)
-    if reason == 'skip requested' and (record.skipNext or 0) > 0 then record.skipNext = record.skipNext - 1 end
+    if reason == 'skip requested' and (record.skipNext or 0) > 0 then
+      record.skipNext = record.skipNext - 1
+    end
     return
   end
   if holder then
@@ -101,7 +113,7 @@ function S.fire_one(record, fire, request, result)
   record.runs, record.lastRunAt = (record.runs or 0) + 1, tick
 end
 
--- Rows as they were when each was accepted or replaced, with what never changes of them.
+-- Rows as they were when they were accepted or replaced, with their fixed parts.
 function S.step_rows(ids, row_texts)
   local answer = {}
   for i = 1, #ids do
@@ -110,7 +122,8 @@ function S.step_rows(ids, row_texts)
   return answer
 end
 
--- A step is {schedule, generation, expected cursor, cursor, nextAt, fates, fires, overlap, isCatchUp, tzVersion, version}.
+-- A step is {schedule, generation, expected cursor, cursor, nextAt, fates, fires, overlap,
+-- isCatchUp, tzVersion, version}.
 function S.advance_one(request)
   local schedule = request[1]
   local record = S.schedule_of(schedule)
@@ -120,7 +133,8 @@ function S.advance_one(request)
     part[7] = S.wall
     S.add_tick(schedule, part)
   end
-  local result = {accepted = {}, acceptedTexts = {}, skipped = {}, replaced = {}, replacedTexts = {}, counted = {}}
+  local result = {accepted = {}, acceptedTexts = {}, skipped = {}, replaced = {},
+    replacedTexts = {}, counted = {}}
   for _, fire in ipairs(request[7]) do S.fire_one(record, fire, request, result) end
   record.cursor, record.nextAt = request[4], request[5]
   if record.runsMax and (record.runs or 0) >= record.runsMax then record.nextAt = false end
@@ -132,7 +146,7 @@ function S.advance_one(request)
     S.step_rows(result.replaced, result.replacedTexts)}
 end
 
--- Whether the fates and the spec are not those any more that a request was worked out from.
+-- True if a schedule has changed since its request was computed.
 function S.is_outdated(requests)
   for _, request in ipairs(requests) do
     local record = S.schedule_of(request[1])
@@ -148,8 +162,9 @@ function S.advance(op)
   return answer
 end
 
--- Take one tick out of a range of ticks with one fate: what is left on both sides keeps it. The place of the tick is {tick
--- before it, tick after it, ticks of the range before it}, by the range as it was read; what was cut off since is counted.
+-- Remove one tick from a range of ticks with one fate; the ticks on both sides keep it. The
+-- position of the tick is {tick before, tick after, number of ticks before it in the range} when
+-- the range was read. `counted` has how many ticks were cut off since.
 function S.cut_out(schedule, fate, place, counted)
   S.remove_tick(schedule, fate[1])
   if not place then return end
@@ -165,7 +180,7 @@ function S.cut_out(schedule, fate, place, counted)
   end
 end
 
--- Fires are {item, tick, where the tick stands in the range whose fate it has}.
+-- Accept instances of past ticks. A fire is {item, tick, position of the tick in its range}.
 function S.backfill(op)
   local schedule, fires, overlap, version = op[4], op[5], op[6], op[7]
   local record = S.schedule_of(schedule)

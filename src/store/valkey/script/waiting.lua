@@ -1,11 +1,12 @@
--- Where rows wait: ready ones of a kind in claim order, later ones by their time. Of a queue with a
--- key only the first row is offered among the ready ones, the others stand behind it in a set of
--- their own; none is while a rate holds the queue back.
+-- Waiting rows: due ones of a kind in claim order ("ready"), the others by their time ("later"). Of
+-- a queue with a key only the first row is among the ready ones, which is called offered. The
+-- others wait in a set of their own ("behind"). While a rate limit holds the queue, none is
+-- offered.
 
 S.HOLDS = S.P .. 'holds'
 S.OFFERED = S.P .. 'offered'
 
--- Sorts as the number and then the seq does; negative numbers before the others.
+-- Bytes that sort by the number, then by the seq; negative numbers come first.
 function S.place_of(value, seq)
   if value < 0 then return S.to_bytes('>BI8I8', 0, value + MAX, seq) end
   return S.to_bytes('>BI8I8', 1, value, seq)
@@ -17,7 +18,7 @@ function S.member_of(id, r, value)
   return place .. id
 end
 
--- The number, the seq, the id and the queue that a member says.
+-- Returns the number, seq, id and queue of a member.
 function S.parse_member(member)
   local sign, value, seq = S.from_bytes('>BI8I8', member)
   if sign == 0 then value = value - MAX end
@@ -28,7 +29,8 @@ end
 
 function S.entry_of(kind, member, score)
   local due, seq, id, queue = S.parse_member(member)
-  return {kind = kind, queue = queue, id = id, priority = tonumber(score), due = due, seq = seq, member = member}
+  return {kind = kind, queue = queue, id = id, priority = tonumber(score), due = due, seq = seq,
+    member = member}
 end
 
 function S.comes_before(left, right)
@@ -48,7 +50,8 @@ function S.offered_of(name)
   return text and S.decode(text) or nil
 end
 
--- What follows writes at once: rows with a key are few, and what is offered depends on what is there.
+-- The functions below write at once: rows with a queue key are few, and which one is offered
+-- depends on what is stored.
 function S.put_behind(name, entry)
   rcall('ZADD', S.BEHIND .. name, entry.priority, entry.member)
   S.count(S.BEHIND_COUNTS, entry.kind, 1)
@@ -71,7 +74,7 @@ function S.take_from_behind(name, entry)
   S.count(S.BEHIND_COUNTS, entry.kind, -1)
 end
 
--- The offered row of a queue is gone: offer the next.
+-- Offer the next row of a queue whose offered row is gone.
 function S.refill(kind, queue)
   local name = kind .. '\0' .. queue
   local entry = S.first_behind(kind, queue)
@@ -80,7 +83,7 @@ function S.refill(kind, queue)
   S.offer(name, entry)
 end
 
--- Offer the first row of a queue whose rows changed otherwise.
+-- Offer the first row of a queue after its rows have changed.
 function S.settle_queue(kind, queue)
   local name = kind .. '\0' .. queue
   local offered = S.offered_of(name)
@@ -101,7 +104,8 @@ function S.enter_ready(id, r)
     return
   end
   local name = kind .. '\0' .. queue
-  local entry = {kind = kind, queue = queue, id = id, priority = r[PRIORITY], due = r[DUE], seq = r[SEQ], member = member}
+  local entry = {kind = kind, queue = queue, id = id, priority = r[PRIORITY], due = r[DUE],
+    seq = r[SEQ], member = member}
   local offered = S.offered_of(name)
   if rcall('HEXISTS', S.HOLDS, name) == 1 or (offered and S.comes_before(offered, entry)) then
     S.put_behind(name, entry)
@@ -126,7 +130,7 @@ function S.enter_waiting(id, r)
   if deadline then S.index(S.DEADLINES, id, deadline) end
 end
 
--- A scheduled row leaves the place where it waits, whichever that is.
+-- Remove a scheduled row from wherever it waits.
 function S.leave_waiting(id, r)
   local kind, queue, members = r[KIND], r[QUEUE], r[RARE]
   if members and members.deadlineAt then S.index(S.DEADLINES, id, false) end
@@ -151,8 +155,9 @@ function S.leave_waiting(id, r)
   end
 end
 
--- How many of a kind wait, held ones not counted.
+-- Number of waiting instances of a kind, without those that wait for their schedule.
 function S.waiting_of(kind)
   S.flush()
-  return rcall('ZCARD', S.READY .. kind) + rcall('ZCARD', S.LATER .. kind) + S.count_of(S.BEHIND_COUNTS, kind)
+  return rcall('ZCARD', S.READY .. kind) + rcall('ZCARD', S.LATER .. kind)
+    + S.count_of(S.BEHIND_COUNTS, kind)
 end
