@@ -1,4 +1,4 @@
-/** Port of the daemon's gRPC listener when nothing names one; go-job's. */
+/** Default port of the daemon's gRPC listener, as in go-job. */
 export const GRPC_PORT_DEFAULT = 59_051;
 
 /** True if `host` names this machine and nothing else. */
@@ -7,7 +7,7 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
-/** A host without the brackets that an IPv6 address has beside a port. */
+/** A host without the brackets that an IPv6 address needs before a port. */
 export function bareHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }

@@ -4,14 +4,15 @@ export interface Backoff {
   readonly longestMs: number;
 }
 
-/** Doublings after which every wait is the longest one: more only make the number overflow. */
+/** More doublings would overflow; every wait is the longest one by then. */
 const DOUBLINGS_MAX = 30;
 
 /**
- * Wait before the next try, in milliseconds: twice as long after each failure, up to the longest.
+ * Wait before the next try, in milliseconds: doubled after each failure, up to the longest.
  *
- * @param failures that came before the last one, 0 for the first
- * @param random a number in [0, 1) that spreads those who failed together over the second half of the wait; absent: not spread
+ * @param failures before the last one, 0 for the first
+ * @param random a number in [0, 1) that shortens the wait by up to half, so that callers that
+ *   failed together spread out; absent: the whole wait
  */
 export function backoffMs(
   { firstMs, longestMs }: Backoff,

@@ -15,7 +15,7 @@ export type ErrorCode =
   | "unimplemented"
   | "internal";
 
-/** What may accompany a {@link JobError}. */
+/** Optional parts of a {@link JobError}. */
 export interface JobErrorOptions {
   /** The remedy: what the reader can do about it. */
   readonly hint?: string;
@@ -27,8 +27,8 @@ export interface JobErrorOptions {
 /**
  * The one error class of the project.
  *
- * The message states the action, the quoted value, a colon, then what was found against what is wanted, without a final
- * period; the remedy is in `hint`.
+ * The message states the action, the quoted value, a colon, then what was found and what is
+ * expected, without a final period. The remedy is in `hint`.
  */
 export class JobError extends Error {
   readonly code: ErrorCode;
@@ -49,7 +49,7 @@ export function isJobError(error: unknown, code?: ErrorCode): error is JobError 
   return error instanceof JobError && (code === undefined || error.code === code);
 }
 
-/** What `run` returns; a {@link JobError} that it throws without a path gets this one. */
+/** Returns the result of `run`. A {@link JobError} without a path gets this one. */
 export function atPath<T>(path: string, run: () => T): T {
   try {
     return run();
@@ -74,7 +74,7 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** The system's code of an error, such as "ENOENT"; undefined when it has none. */
+/** The system's code of an error, such as "ENOENT"; undefined if it has none. */
 export function errorCode(thrown: unknown): string | undefined {
   const code = (thrown as { readonly code?: unknown } | null | undefined)?.code;
   return typeof code === "string" ? code : undefined;

@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCode } from "./errors.ts";
 
-/** What the system's codes say of the path that was given. */
+/** Error codes of the system that concern the given path. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: "invalid_argument",
   ENOTDIR: "invalid_argument",
@@ -14,7 +14,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   EDQUOT: "resource_exhausted",
 };
 
-/** The code of a JobError for a file that cannot be written or read; `unavailable` is only for daemons and stores. */
+/** The JobError code for a file that cannot be read or written. Never `unavailable`. */
 export function fileErrorCode(error: unknown): ErrorCode {
   return CODES[errorCode(error) ?? ""] ?? "internal";
 }

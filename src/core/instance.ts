@@ -1,11 +1,11 @@
 import type { JobState } from "./state.ts";
 
-/** True if `id` is a whole UUID in lower case, as instances are named. */
+/** True if `id` is a whole UUID in lower case, as ids of instances are. */
 export function isUuid(id: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id);
 }
 
-/** Why an instance is in its state; open-ended, these are the ones the product writes. */
+/** Why an instance is in its state. Open-ended: these are the reasons that the product writes. */
 export type Reason =
   | "ok"
   | "error"
@@ -24,7 +24,7 @@ export type Reason =
   | "replaced"
   | (string & Record<never, never>);
 
-/** What an attempt failed with, bounded in size, safe to store and print. */
+/** The error of an attempt, bounded in size, safe to store and print. */
 export interface ErrorInfo {
   readonly name: string;
   readonly message: string;
@@ -35,39 +35,39 @@ export interface ErrorInfo {
   readonly signal?: string;
 }
 
-/** How far a running job says it is. */
+/** Progress as reported by a running job. */
 export interface Progress {
   readonly done: number;
-  /** Null when the job does not know. */
+  /** Null if the job does not know. */
   readonly total: number | null;
 }
 
-/** Policy that an instance carries from the moment it is accepted, so that every node treats it alike. */
+/** Policy of an instance, fixed when it is accepted, so that every node treats it alike. */
 export interface InstancePolicy {
-  /** Retries after a failed attempt: 0 none, −1 for ever. */
+  /** Retries after a failed attempt: 0 none, −1 without limit. */
   readonly retryMax: number;
   /** Takeovers after a lost worker or node before the instance is terminated with reason "lost". */
   readonly crashesMax: number;
   /** Limit of one attempt in milliseconds, 0 for none. */
   readonly timeoutMs: number;
-  /** How long a final instance is kept, in milliseconds, after success and after anything else. */
+  /** How long a final instance is kept, in milliseconds, after success and otherwise. */
   readonly keepSuccessMs: number;
   readonly keepFailureMs: number;
 }
 
-/** One run of a job as the store holds it. Times are epoch milliseconds, UTC; absent is null. */
+/** One accepted run of a job, as stored. Times are epoch milliseconds, UTC; absent is null. */
 export interface Instance extends InstancePolicy {
   /** UUID version 7, lower case. */
   readonly id: string;
   readonly kind: string;
   readonly state: JobState;
   readonly reason: Reason | null;
-  /** Lower runs first. */
+  /** Lower numbers run first. */
   readonly priority: number;
   /** The queue that the instance waits in; the kind, unless a per-key limit splits it. */
   readonly queueKey: string;
   readonly uniqueKey: string | null;
-  /** Until when it holds its unique key also when it has finished, epoch ms; null: while it is unfinished. */
+  /** When it frees its unique key, even if it has finished, epoch ms; null: when it finishes. */
   readonly uniqueUntil: number | null;
   /** JSON text of the array of converted arguments (without the injected ones), encoded once. */
   readonly argumentsJson: string;
@@ -98,15 +98,15 @@ export interface Instance extends InstancePolicy {
   readonly retryOf: string | null;
   /** Version of the job's code that the last settled attempt ran. */
   readonly version: string | null;
-  /** What the running or last attempt said of its progress. */
+  /** As reported by the running or last attempt. */
   readonly progress: Progress | null;
-  /** When it must have ended, with all its waits and attempts, epoch ms. */
+  /** When it must have ended, including all waits and attempts, epoch ms. */
   readonly deadlineAt: number | null;
-  /** The instance that a dead letter was run again as. */
+  /** The instance that ran this dead letter again. */
   readonly redrivenAs: string | null;
 }
 
-/** One state transition, as the History API gives it. */
+/** One state transition, as the History API returns it. */
 export interface HistoryEntry {
   readonly instanceId: string;
   readonly kind: string;
@@ -118,10 +118,10 @@ export interface HistoryEntry {
   readonly node: string | null;
 }
 
-/** How grave a line of an instance's log is. */
+/** Severity of a log line. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Log levels, least grave first. */
+/** Log levels, least severe first. */
 export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** One line of an instance's log. */
@@ -129,16 +129,16 @@ export interface LogEntry {
   readonly at: number;
   readonly level: LogLevel;
   readonly message: string;
-  /** "stdout" | "stderr" for captured output, "job" for `ctx.log`, "system" for the manager's own notes. */
+  /** Captured output, "job" for `ctx.log`, or "system" for the manager's own notes. */
   readonly source: "stdout" | "stderr" | "job" | "system";
 }
 
-/** A log entry as the store gives it back. */
+/** A log entry as the store returns it. */
 export interface StoredLogEntry extends LogEntry {
   readonly instanceId: string;
   readonly kind: string;
   readonly attempt: number;
   readonly fence: number;
-  /** 1, 2, 3 … in the order written, through all attempts of the instance. */
+  /** 1, 2, 3 … in the order written, across all attempts of the instance. */
   readonly seq: number;
 }

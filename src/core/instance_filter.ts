@@ -18,7 +18,7 @@ import { JOB_STATES, type JobState, parseState, type StateName } from "./state.t
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 text such as "2026-11-24T09:00:00Z". */
 export type TimeInput = Date | number | string;
 
-/** Which instances callers of the library mean; all given conditions must hold. */
+/** Selects instances that match all given conditions. */
 export interface InstanceFilter {
   /** One instance: its id, or what `scheduleJob` returned. */
   readonly instance?: string | { readonly id: string };
@@ -43,41 +43,41 @@ export interface InstanceFilter {
   readonly before?: TimeInput;
 }
 
-/** Required by cancels, redrives and clears without a condition. */
+/** A cancel, redrive or clear without a condition requires `all`. */
 export interface BulkOptions {
-  /** All of them, where no condition is given. */
+  /** Confirms that all are meant, if no condition is given. */
   readonly all?: boolean;
 }
 
-/** Which instances are canceled or run again. */
+/** Selects instances to cancel or redrive. */
 export type BulkFilter = InstanceFilter & BulkOptions;
 
-/** Which final instances are deleted. */
+/** Selects final instances to delete. */
 export interface ClearFilter extends BulkFilter {
   /** Settled before. */
   readonly settledBefore?: TimeInput;
 }
 
-/** Which state transitions; all given conditions must hold. */
+/** Selects state transitions that match all given conditions. */
 export interface HistoryFilter
   extends Pick<InstanceFilter, "instance" | "kind" | "after" | "before"> {
   /** The same as `instance`. */
   readonly instanceId?: string;
 }
 
-/** Which log lines; all given conditions must hold. */
+/** Selects log lines that match all given conditions. */
 export interface LogFilter extends HistoryFilter {
   /** This level and above. */
   readonly level?: LogLevel;
 }
 
-/** Which log lines are deleted. */
+/** Selects log lines to delete. */
 export type LogClearFilter = LogFilter & BulkOptions;
 
-/** Which log lines are followed. */
+/** Selects log lines to follow. */
 export type LogTailFilter = Omit<LogFilter, "after" | "before">;
 
-/** The one condition on instances and kinds of {@link LogFilter} and {@link HistoryFilter}, read. */
+/** A {@link LogFilter} or {@link HistoryFilter} as read, with its only condition. */
 interface ReadLogFilter {
   readonly instanceId?: string;
   readonly kind?: string;
@@ -86,7 +86,8 @@ interface ReadLogFilter {
   readonly before?: number;
 }
 
-/** What a filter's members accept; the error for a list where one kind or state is expected says what to write. */
+// Values of a filter's members. The error for a list in place of one kind or state says what to
+// write.
 const INSTANCE = ["an instance or its id", (value: unknown) => idOf(value) !== null] as const;
 const IDS = [
   "a list of ids",
@@ -142,8 +143,8 @@ const { after: _, before: __, ...LOG_TAIL_KEYS } = LOG_KEYS;
 /**
  * Read a filter of a lookup.
  *
- * @throws JobError `invalid_argument` for an unknown member, naming the nearest, a value of the wrong type, an unknown state, and
- * for two members that say the same
+ * @throws JobError `invalid_argument` for an unknown member, naming the nearest one, a value of the
+ *   wrong type, an unknown state, and two members for the same condition
  */
 export function readInstanceFilter(filter: InstanceFilter | undefined): InstanceQuery {
   return readConditions(
@@ -155,9 +156,10 @@ export function readInstanceFilter(filter: InstanceFilter | undefined): Instance
 /**
  * Read a filter of a cancel or a redrive.
  *
- * @param action what is done, such as "cancel"
- * @param options may have `all` in place of a filter
- * @throws JobError `invalid_argument` as {@link readInstanceFilter}, and without a condition unless `all`
+ * @param action as a verb, such as "cancel"
+ * @param options may have `all` instead of a filter
+ * @throws JobError `invalid_argument` as {@link readInstanceFilter}, and without a condition unless
+ *   `all` is set
  */
 export function readBulkFilter(
   filter: BulkFilter | undefined,
@@ -244,7 +246,7 @@ function checkFilter<T extends object>(
   return checkOptions(given, keys, words);
 }
 
-/** Checks like a lookup's filter, but also refuses undefined members: a value missing by mistake must not widen a deletion. */
+/** Like a lookup's check, but refuses undefined members: one left out must not widen a deletion. */
 function checkBulk<T extends object>(filter: T | undefined, keys: KeysOf<T>, action: string): T {
   const given = checkFilter(filter, keys, action);
   for (const [path, value] of Object.entries(given)) {
@@ -322,7 +324,7 @@ function isFilled(value: unknown): boolean {
   return isText(value) && value !== "";
 }
 
-/** The id in lower case of an instance, or of its id; null for anything else. */
+/** The id in lower case of an instance or an id; null for anything else. */
 function idOf(value: unknown): string | null {
   const id = isObject(value) ? Reflect.get(value as object, "id") : value;
   if (typeof id !== "string") return null;

@@ -5,15 +5,15 @@ import { nearest } from "./text/nearest.ts";
 /** True if a key accepts the value; a JobError says what is wrong inside of it. */
 export type Check = (value: unknown) => boolean;
 
-/** The keys of an object: what each takes, in words and as a check. */
+/** The keys of an object, each with its values in words and as a check. */
 export type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
 
 /** The keys of objects of one type: the table does not compile when one is missing. */
 export type KeysOf<T> = { readonly [Key in keyof T]-?: readonly [wanted: string, check: Check] };
 
 /**
- * `Given` where it has no member that `Known` does not name: TypeScript refuses a misspelled member in a literal anyway, and
- * by this in a variable too.
+ * `Given`, unless it has a member that `Known` does not name. TypeScript itself refuses misspelled
+ * members only in literals; with this type also in variables.
  */
 export type Exact<Given, Known> =
   & Given
@@ -23,13 +23,13 @@ export type Exact<Given, Known> =
 export interface KeyWords {
   /** The action that fails, such as `Cannot define job "sum"`. */
   readonly failure: string;
-  /** What one of its members is: "option" or "condition"; "key" by default. */
+  /** The word for a member: "option" or "condition"; "key" by default. */
   readonly noun?: string;
   /** Path of the object with a final period; empty for the whole. */
   readonly prefix?: string;
 }
 
-/** Names that as plain keys would reach the prototype of whatever object they are copied to. */
+/** Names that would change the prototype of an object when copied to it as plain keys. */
 export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set([
   "__proto__",
   "constructor",
@@ -66,8 +66,8 @@ export const isParsed = (parse: (value: unknown) => unknown): Check => (value) =
   return true;
 };
 /**
- * Refuse unknown members, which would otherwise be ignored silently, and members of the wrong type. An undefined member
- * counts as absent.
+ * Refuse unknown members, which would otherwise be silently ignored, and members of the wrong type.
+ * An undefined member counts as absent.
  *
  * @throws JobError `invalid_argument` with the path of the member and the nearest known one
  */
@@ -129,7 +129,8 @@ export function ownMembers<T extends object>(given: T, keys: Keys, words: KeyWor
 }
 
 /**
- * The same value, if it is an object with known members of the right types; an empty object for undefined.
+ * Returns the value if it is an object with known members of the right types, or an empty object
+ * for undefined.
  *
  * @throws JobError `invalid_argument`
  */
@@ -145,8 +146,8 @@ export function checkOptions<T extends object>(
 }
 
 /**
- * True if a value is an object that may have members of these names: not one of another kind in which none would be found, such
- * as a Map or a promise. An AbortController may stand for options with a signal.
+ * True if a value is an object that may have these members, unlike a Map or a promise. An
+ * AbortController may be given as options with a signal.
  */
 function mayHold(value: unknown, keys: Keys): boolean {
   if (!isObject(value)) return false;

@@ -1,6 +1,6 @@
 import type { JobState } from "./state.ts";
 
-/** Which instances; all given conditions must hold. */
+/** Selects instances that match all given conditions. */
 export interface InstanceQuery {
   /** Ids that begin so, lower case. */
   readonly idPrefix?: string;
@@ -10,7 +10,7 @@ export interface InstanceQuery {
   readonly scheduleId?: string;
   readonly uniqueKey?: string;
   readonly retryOf?: string;
-  /** Only dead letters: those that failed for good and were not run again. */
+  /** Only dead letters: instances that failed for good and were not run again. */
   readonly isDead?: true;
   /** Created at or after, epoch ms. */
   readonly after?: number;
@@ -18,13 +18,13 @@ export interface InstanceQuery {
   readonly before?: number;
 }
 
-/** Which page of a listing. */
+/** Selects a page of a listing. */
 export interface PageRequest {
   /** 1 to BATCH_MAX. */
   readonly limit: number;
   /** Opaque; from the page before. An unreadable one is `invalid_argument`. */
   readonly token?: string;
-  /** By acceptance, which for the ids of one source is by id. Default newest first. */
+  /** By acceptance, which is by id for ids of one source. Default: newest first. */
   readonly order?: "newest" | "oldest";
 }
 

@@ -19,7 +19,7 @@ export const JOB_STATES: readonly JobState[] = [
   "timedOut",
 ];
 
-/** A state in any accepted spelling: the library's, that of the CLI and go-job, and that of JSON and TOML. */
+/** A state in any accepted spelling: of the library, the CLI and go-job, or JSON and TOML. */
 export type StateName = JobState | Capitalize<JobState> | "cancelled" | "Cancelled" | "timed_out";
 
 const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
@@ -27,13 +27,16 @@ const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
   ["cancelled", "canceled"],
 ]);
 
-/** The state with a name, ignoring case and separators (`JOB_STATE_TIMED_OUT` too); null for an unknown name. */
+/**
+ * The state with a name, ignoring case and separators (`JOB_STATE_TIMED_OUT` too); null for an
+ * unknown name.
+ */
 export function parseState(name: string): JobState | null {
   const letters = name.toLowerCase().replace(/^job_state_/, "").replace(/[-_ ]/g, "");
   return STATE_OF_LETTERS.get(letters) ?? null;
 }
 
-/** States that nothing but deletion follows. */
+/** States that an instance leaves only by deletion. */
 export type FinalState = "completed" | "terminated" | "canceled" | "timedOut";
 
 /** States that an instance does not leave. */
@@ -46,7 +49,7 @@ export const FINAL_STATES: readonly FinalState[] = [
 
 const NEXT: Readonly<Record<JobState, readonly JobState[]>> = {
   created: ["scheduled", "canceled"],
-  // What can no longer be met (a missed tick, a replaced instance, a deadline that passed) ends without an attempt.
+  // A missed tick, a replaced instance or a passed deadline ends without an attempt.
   scheduled: ["processing", "canceled", "terminated", "timedOut"],
   // Back to "scheduled" is a retry, a release at drain, or a rescue after a lost lease.
   processing: ["scheduled", "completed", "terminated", "canceled", "timedOut"],

@@ -1,16 +1,16 @@
 import { JobError } from "./errors.ts";
 import { nearest } from "./text/nearest.ts";
 
-/** A server's place. */
+/** Host and port of a server. */
 export interface HostPort {
   readonly host: string;
   readonly port: number;
 }
 
-/** A Valkey or Redis server, or what finds it. */
+/** A Valkey or Redis server, or the sentinels or cluster that lead to it. */
 export interface ValkeyAddress {
   readonly type: "valkey";
-  /** One server, the one that sentinels name, or the one of a cluster that holds our keys. */
+  /** One server, the master that sentinels name, or the cluster's server that has our keys. */
   readonly topology: "single" | "sentinel" | "cluster";
   /** The server, the sentinels, or some of the cluster. */
   readonly hosts: readonly HostPort[];
@@ -20,7 +20,7 @@ export interface ValkeyAddress {
   readonly isTls: boolean;
   readonly username: string | null;
   readonly password: string | null;
-  /** For the sentinels, which have users of their own; absent: they ask for none. */
+  /** For the sentinels, which have users of their own; absent if they require none. */
   readonly sentinelUsername?: string;
   readonly sentinelPassword?: string;
 }
@@ -34,7 +34,7 @@ export interface EtcdAddress {
   readonly password: string | null;
 }
 
-/** What a store's URL says. */
+/** A parsed store URL. */
 export type StoreAddress =
   | { readonly type: "memory" }
   /** Path of the database file as written. */
@@ -43,7 +43,7 @@ export type StoreAddress =
   | {
     readonly type: "module";
     readonly path: string;
-    /** Where it keeps files; absent for the module's own directory. */
+    /** Directory for its files; absent for the module's own directory. */
     readonly directory?: string;
   }
   | ValkeyAddress
@@ -83,7 +83,7 @@ class UrlProblem extends Error {
 /**
  * Read a store's URL.
  *
- * @throws JobError `invalid_argument`, whose message tells what was found against what is wanted, without passwords
+ * @throws JobError `invalid_argument` saying what was found and what is expected, without passwords
  */
 export function parseStoreUrl(url: string): StoreAddress {
   try {
@@ -151,7 +151,7 @@ interface Authority {
   readonly path: readonly string[];
 }
 
-/** `scheme://[[user][:password]@]host[:port][,…][/path]`: a form with several hosts, which no URL class reads. */
+/** Read `scheme://[[user][:password]@]host[:port][,…][/path]`: URL classes refuse several hosts. */
 function readAuthority(url: string): Authority {
   const match = /^[^:]+:\/\/(?:([^@]*)@)?([^/?#@]*)(\/[^?#]*)?([?#].*)?$/.exec(url);
   if (match === null) {
@@ -264,11 +264,11 @@ export function maskUrl(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/*[^/@:]*):[^]*@/i, "$1:***@");
 }
 
-/** Where a store moves. */
+/** Target of a move. */
 export interface MovedTo {
   /** URL without secrets. */
   readonly to: string;
-  /** Namespace there; absent when it is the one that the configuration names anyway. */
+  /** Namespace there; absent if it is the configured one. */
   readonly prefix?: string;
 }
 

@@ -4,7 +4,7 @@ import type { StoreAddress } from "./store_address.ts";
 export interface StoreTls {
   /** Authority of the servers' certificates (PEM file); null for those of the system. */
   readonly ca: string | null;
-  /** Certificate that we show, and its key (PEM files). */
+  /** Our certificate and its key (PEM files). */
   readonly cert: string | null;
   readonly key: string | null;
   /** Name that the servers' certificates must have; null for the host of the URL. */
@@ -21,7 +21,7 @@ export interface StoreTarget {
   readonly prefix: string | null;
 }
 
-/** Which store, and how it is reached. */
+/** A store and how to reach it. */
 export interface StoreConfig {
   /** Includes user and password, and absolute paths. */
   readonly address: StoreAddress;
@@ -35,15 +35,15 @@ export interface StoreConfig {
   readonly waitReplicas: number;
   /** How long the start waits for servers that are out of reach (Valkey, etcd). */
   readonly startWaitMs: number;
-  /** A node whose clock differs by more from its peers' claims nothing (etcd, modules). */
+  /** A node whose clock differs from its peers' by more claims nothing (etcd, modules). */
   readonly maxSkewMs: number;
-  /** When a write is acknowledged: after the disk has it, or when the system has it (SQLite). */
+  /** Acknowledge a write once it is on disk, or once the system has it (SQLite). */
   readonly fsync: "full" | "normal";
   /** The targets to which a caller may move the store, by name. */
   readonly targets: Readonly<Record<string, StoreTarget>>;
 }
 
-/** What holds where nothing else is said. */
+/** Defaults. */
 export const STORE_DEFAULTS: Omit<StoreConfig, "address" | "url"> = {
   prefix: "jobctl",
   tls: null,
@@ -54,7 +54,7 @@ export const STORE_DEFAULTS: Omit<StoreConfig, "address" | "url"> = {
   targets: {},
 };
 
-/** What namespaces may be called: no braces, which would change where a cluster keeps the keys. */
+/** Valid namespaces. Braces would change which server of a cluster has the keys. */
 export const STORE_PREFIX = /^[\w.:/-]{1,64}$/;
 
 /** Valid target names: none that could be a URL or a path. */

@@ -535,8 +535,8 @@ export const MEMBER_TYPES: readonly TypeRow[] = [
     ],
     bad: [
       [{ a: "x" }, 'argument "x.a"'],
-      [[["a", 1], ["a", 2]], 'key "a" stands twice'],
-      [[["a"]], "it is no pair of a key and a value"],
+      [[["a", 1], ["a", 2]], 'key "a" occurs twice'],
+      [[["a"]], "it is not a pair of a key and a value"],
       ["x", '"x" is not an object or pairs'],
     ],
   },
@@ -549,7 +549,7 @@ export const MEMBER_TYPES: readonly TypeRow[] = [
     bad: [
       [{ a: 0 }, 'argument "x.a" of job "job": key "a" is not a number'],
       [[[1.5, 0]], 'argument "x[0][0]"'],
-      [{ 1: 0, "01": 0 }, 'key "01" stands twice'],
+      [{ 1: 0, "01": 0 }, 'key "01" occurs twice'],
     ],
   },
   {

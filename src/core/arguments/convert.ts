@@ -18,7 +18,7 @@ export { describeSignature } from "./describe.ts";
 /** go-job's placeholder for an argument that is injected. */
 const PLACEHOLDER = "?";
 
-/** What a conversion's errors name. */
+/** Context for error messages. */
 export interface ConvertOptions {
   /** The job's kind, for the messages. */
   readonly kind?: string;
@@ -27,13 +27,22 @@ export interface ConvertOptions {
 /**
  * Convert arguments to the types of a job's signature.
  *
- * By position or by name; the members of a destructured parameter, or of the only one, are names too. Text becomes what the type says: `"42"` a number, `"true"` a boolean, ISO text or epoch
- * milliseconds a Date, JSON text an array or object; values that have the type already stay. An omitted argument before a
- * given one is undefined, as is null for an optional one whose type does not take null (JSON has no undefined): the function
- * applies its default. Members that an object's type does not name are kept. A `"?"` where an injected parameter stands
- * is dropped. Without types the values pass as given. A result that went through JSON converts to the same values again.
+ * Arguments are given by position or by name. The members of a destructured parameter, or of the
+ * only parameter, count as names too.
  *
- * @returns one value for each argument up to the last given one, injected ones left out
+ * - Values that already have the type stay. Text is read as the type: `"42"` as a number, `"true"`
+ *   as a
+ *   boolean, ISO text or epoch milliseconds as a Date, JSON text as an array or object.
+ * - An omitted argument before a given one becomes undefined, so that the function applies its
+ *   default.
+ *   So does null for an optional parameter whose type has no null, since JSON has no undefined.
+ * - Members that an object's type does not name are kept.
+ * - A `"?"` at the position of an injected parameter is dropped.
+ * - Without types, values pass unchanged.
+ *
+ * Converting the JSON form of the returned values gives the same values again.
+ *
+ * @returns one value for each argument up to the last given one, without injected ones
  * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
  */
 export function convertArguments(
@@ -48,9 +57,9 @@ export function convertArguments(
 }
 
 /**
- * The values to call the function with: converted arguments, with the injected values where their parameters stand.
+ * The values to call the function with: the arguments and, at their positions, the injected values.
  *
- * @param converted the answer of {@link convertArguments}
+ * @param converted returned by {@link convertArguments}
  */
 export function bindArguments(
   signature: Signature,
@@ -68,9 +77,8 @@ export function bindArguments(
 }
 
 /**
- * Leave out each `"?"` that stands where an injected parameter does.
- *
- * One that is needed as an argument stays: with fewer values than required arguments nothing is dropped.
+ * Drop each `"?"` at the position of an injected parameter, unless too few values for the required
+ * arguments would remain.
  */
 function dropPlaceholders(signature: Signature, values: readonly unknown[]): unknown[] {
   if (!values.includes(PLACEHOLDER)) return [...values];
@@ -94,7 +102,8 @@ function isOptional(parameter: ArgumentParameter): boolean {
   return parameter.isOptional || parameter.isRest;
 }
 
-// The text "?" given for an argument must not be taken for a placeholder when the stored arguments are read again.
+// When stored arguments are read again, the text "?" of an argument must not look like a
+// placeholder.
 function keepPlaceholders(signature: Signature, values: unknown[]): unknown[] {
   if (!values.includes(PLACEHOLDER)) return values;
   if (dropPlaceholders(signature, values).length === values.length) return values;
@@ -108,7 +117,7 @@ function keepPlaceholders(signature: Signature, values: unknown[]): unknown[] {
   return [...padded, ...values.slice(next)];
 }
 
-/** One call of a job: its parameters and how its errors speak of it. */
+/** One call of a job: its parameters and error messages. */
 class Call {
   readonly #parameters: readonly ArgumentParameter[];
   readonly #signature: Signature;
@@ -133,7 +142,7 @@ class Call {
     return this.#kind === undefined ? "the job" : `job "${this.#kind}"`;
   }
 
-  /** Arguments by position from arguments by name; undefined for those that are not given. */
+  /** Arguments by position from arguments by name; undefined for missing ones. */
   byName(args: unknown): unknown[] {
     if (typeof args !== "object" || args === null) {
       this.#fail(
@@ -252,8 +261,9 @@ class Call {
   }
 
   /**
-   * What stands for an omitted argument: undefined, for which the function has its default. Stored it is null, so a type that takes
-   * null has its default now, and so has a parameter that no function declares.
+   * The value of an omitted argument. Normally undefined, so that the function applies its default.
+   * It is the default itself if the type has null, as undefined is stored as null, and if no
+   * function declares the parameter.
    */
   #omitted(parameter: ArgumentParameter): unknown {
     const { name, shape, defaultText } = parameter;

@@ -33,9 +33,14 @@ export type Conversion =
   };
 
 /**
- * How far conversion goes; each takes all that the one before it does. "exact" takes only what has the type already or is what the
- * type becomes in JSON. "text" also reads numbers, dates and JSON from text. "lenient", the rule of arguments, also writes numbers
- * and booleans as text, and reads a boolean from 0, 1 and what Go takes for one. A union tries its members in this order.
+ * How far conversion goes. Each mode accepts everything that the one before accepts:
+ *
+ * - "exact": values of the type, and their JSON form.
+ * - "text": also numbers, dates and JSON read from text.
+ * - "lenient", for arguments: also numbers and booleans as text, and booleans from 0, 1 and Go's
+ *   words.
+ *
+ * Unions try all members in one mode before the next mode.
  */
 export type Mode = "exact" | "text" | "lenient";
 
@@ -52,15 +57,15 @@ export function fail(problem: string, path = "", hint?: string): Conversion {
 /** Bits of the largest number, and its sign. */
 const NUMBER_BITS_MAX = 1_025;
 
-// Exact conversions are asked only whether they succeed, so that their failures need no words.
+// Callers only check whether exact conversions succeed, so their failures need no message.
 const NO: Conversion = fail("does not fit");
 
-/** The failure of a value that is not what is wanted. */
+/** The failure of a value that is not `wanted`. */
 export function mismatch(value: unknown, wanted: string, mode: Mode, hint?: string): Conversion {
   return mode === "exact" ? NO : fail(`${quoteValue(value)} is not ${wanted}`, "", hint);
 }
 
-/** The failure of a value with what is wrong with it. */
+/** The failure of a value that has a problem. */
 export function refusal(value: unknown, problem: string, mode: Mode): Conversion {
   return mode === "exact" ? NO : fail(`${quoteValue(value)} ${problem}`);
 }
@@ -72,7 +77,7 @@ function read(value: unknown, reading: Reading<unknown>, hint?: string): Convers
 
 type Scalar = (value: unknown, mode: Mode) => Conversion;
 
-/** How each type without parts takes a value in its JSON form; dates and bigints may also be given as they are. */
+/** Conversions to types without parts, from JSON values, dates and bigints. */
 export const SCALARS: Readonly<Record<PlainType, Scalar>> = {
   number: toNumber,
   int: toInt,
@@ -94,7 +99,7 @@ export const SCALARS: Readonly<Record<PlainType, Scalar>> = {
 
 function toNumber(value: unknown, mode: Mode): Conversion {
   if (typeof value === "number") {
-    // JSON has no minus zero; the sum drops it here already.
+    // The sum turns -0 into 0, as JSON does.
     return Number.isFinite(value) ? ok(value + 0) : mismatch(value, "a finite number", mode);
   }
   const exact = typeof value === "bigint" ? numberOf(value) : null;
@@ -105,7 +110,7 @@ function toNumber(value: unknown, mode: Mode): Conversion {
   return "value" in reading ? ok(reading.value + 0) : read(value, reading);
 }
 
-/** Text, or the text of a bigint that a number may hold, so that both are read by one rule; null for anything else. */
+/** Text, or a bigint as text, so that one rule reads both; null for anything else. */
 function digitsOf(value: unknown): string | null {
   if (typeof value === "string") return value;
   const isBounded = typeof value === "bigint" && BigInt.asIntN(NUMBER_BITS_MAX, value) === value;
@@ -216,7 +221,7 @@ function toBytes(value: unknown, mode: Mode): Conversion {
   return isBytes ? ok(Uint8Array.from(value)) : mismatch(value, "bytes", mode, BYTES_HINT);
 }
 
-/** One value of a type, from it or from what converts to it. */
+/** Convert to a literal type. */
 export function toLiteral(
   wanted: string | number | boolean,
   value: unknown,
@@ -232,7 +237,7 @@ export function toLiteral(
     : mismatch(value, JSON.stringify(wanted), mode);
 }
 
-/** A value of an enum, from it or from the name of its member. */
+/** Convert to an enum, from its values or the names of its members. */
 export function toEnum(
   shape: TypeShape & { readonly type: "enum" },
   value: unknown,
@@ -251,8 +256,8 @@ export function toEnum(
 }
 
 /**
- * A value of no known type with numbers for the bigints that parsed JSON has where a number is written with the same digits. It
- * is the value itself when there are none.
+ * Replace bigints that parsed JSON has with numbers if a number has the same digits. For values
+ * whose type is unknown. Returns the value itself if nothing changes.
  */
 export function withNumbers(value: unknown): unknown {
   if (typeof value === "bigint") return numberOf(value) ?? value;
@@ -262,7 +267,7 @@ export function withNumbers(value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-/** True if plain data holds bigints; cycles and other objects hold none that parsed JSON could have. */
+/** True if plain data contains bigints. Parsed JSON has no cycles and no other objects. */
 function hasBigints(value: unknown, seen: Set<object>): boolean {
   if (typeof value !== "object" || value === null) return typeof value === "bigint";
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;

@@ -1,26 +1,27 @@
 import { base64 } from "../text/text_bytes.ts";
 
-/** A number, a bigint or a Date read from text, or what is wrong with the text. */
+/** A number, a bigint or a Date read from text, or the problem of the text. */
 export type Reading<Value> = { readonly value: Value } | { readonly problem: string };
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INTEGER = /^[+-]?\d+$/;
 const DATE =
   /^(\d{4}|[+-]\d{6})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d\d(?::?\d\d)?)?)?$/;
-// Shorter digits are more likely a year or a compact date than a moment.
+// Fewer digits are more likely a year or a compact date.
 const EPOCH_MS = /^[+-]?\d{12,16}$/;
 /** The form in which a Date goes through JSON. */
 const ENCODED_DATE = /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const NUMBER_LENGTH_MAX = 400;
-/** Decimal digits that every number keeps. */
+/** Decimal digits that a number always keeps. */
 const SURE_DIGITS = 15;
 const BIGINT_LENGTH_MAX = 10_000;
-/** Farthest moment of a Date from the epoch, in milliseconds. */
+/** Largest distance of a Date from the epoch, in milliseconds. */
 const DATE_MS_MAX = 8.64e15;
 
 /**
- * A decimal number: `42`, `-1.5`, `1e3`. No spaces, no hexadecimal, no `NaN`; what a number cannot hold is refused rather
- * than rounded: integers beyond 2^53 that lose digits, `1e400`, `1e-400`.
+ * Read a decimal number: `42`, `-1.5`, `1e3`. No spaces, no hexadecimal, no `NaN`. What a number
+ * cannot represent is refused, not rounded: integers beyond 2^53 that lose digits, `1e400`,
+ * `1e-400`.
  */
 export function readNumber(text: string): Reading<number> {
   if (!NUMBER.test(text)) return { problem: "is not a number" };
@@ -34,8 +35,8 @@ export function readNumber(text: string): Reading<number> {
 }
 
 /**
- * True if `text` is a whole number beyond 2^53, written with more digits than a number has, that `value` is not. What a number
- * of that size is written as loses none.
+ * True if `text` is a whole number beyond 2^53 with digits that `value` lost. The text that
+ * JavaScript writes for such a number loses none.
  */
 function losesDigits(text: string, value: number): boolean {
   if (Number.isSafeInteger(value) || !Number.isInteger(value) || text === String(value)) {
@@ -53,23 +54,21 @@ function losesDigits(text: string, value: number): boolean {
   return !isWhole || exact !== BigInt(Math.abs(value));
 }
 
-/**
- * A whole number that a number holds exactly: `42`, `-7`, `1e3`.
- */
+/** Read a whole number that a number represents exactly: `42`, `-7`, `1e3`. */
 export function readInt(text: string): Reading<number> {
   const reading = readNumber(text);
   if ("problem" in reading) return reading;
   return intOf(reading.value);
 }
 
-/** A number as a whole one that is exact. */
+/** Check that a number is whole and exact. */
 export function intOf(value: number): Reading<number> {
   if (!Number.isInteger(value)) return { problem: "is not a whole number" };
   if (!Number.isSafeInteger(value)) return { problem: "is out of the range of a whole number" };
   return { value: value + 0 };
 }
 
-/** An integer of any size, in decimal digits. */
+/** Read an integer of any size, in decimal digits. */
 export function readBigint(text: string): Reading<bigint> {
   if (!INTEGER.test(text)) return { problem: "is not an integer" };
   if (text.length > BIGINT_LENGTH_MAX) return { problem: "has too many digits" };
@@ -82,9 +81,9 @@ function unsigned(text: string): string {
 }
 
 /**
- * A moment in ISO 8601 text, or epoch milliseconds in 12 to 16 digits. A time without an offset, and a date without a time, is
- * UTC, so that the same text means the same on every machine. Impossible dates are refused; less than a millisecond is
- * cut off.
+ * Read a time in ISO 8601, or epoch milliseconds in 12 to 16 digits. Times without an offset, and
+ * dates without a time, are UTC, so that a text means the same on every machine. Impossible dates
+ * are refused. Fractions of a millisecond are cut off.
  */
 export function readDate(text: string): Reading<Date> {
   if (EPOCH_MS.test(text)) return dateOfMs(Number(text));
@@ -133,9 +132,9 @@ export function isSafe(value: bigint): boolean {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
 }
 
-/** An absolute URL, with what its own rules make of it, such as a lower-case host. */
+/** Read an absolute URL, normalized by the rules of URLs, such as a lower-case host. */
 export function readUrl(text: string): Reading<URL> {
-  // A URL drops spaces and control characters without a word.
+  // The URL class silently drops spaces and control characters.
   if ([...text].some((character) => character <= " ")) return { problem: "is not a URL" };
   const value = URL.parse(text);
   return value === null ? { problem: "is not a URL" } : { value };
@@ -144,7 +143,7 @@ export function readUrl(text: string): Reading<URL> {
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const BASE64_URL = /^[A-Za-z0-9_-]*={0,2}$/;
 
-/** Bytes in base64, standard or for URLs, with or without padding. */
+/** Read bytes in base64, standard or URL-safe, with or without padding. */
 export function readBytes(text: string): Reading<Uint8Array> {
   if (!BASE64.test(text) && !BASE64_URL.test(text)) return { problem: "is not base64" };
   const digits = text.replace(/=+$/, "").replaceAll("-", "+").replaceAll("_", "/");
@@ -163,7 +162,7 @@ export function isEncodedBytes(text: string): boolean {
   return text.length % 4 === 0 && BASE64.test(text);
 }
 
-/** The number that is written with the digits of `value`, null when there is none. */
+/** The number with the same digits as `value`; null if there is none. */
 export function numberOf(value: bigint): number | null {
   const found = Number(value);
   return isSafe(value) || String(found) === String(value) ? found : null;

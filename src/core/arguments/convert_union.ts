@@ -2,11 +2,11 @@ import type { Definitions, TypeShape } from "./signature.ts";
 
 /** How the members of a union are tried. */
 export interface UnionPlan {
-  /** In the order of exact conversion: JSON forms of richer types before plain text, null before undefined. */
+  /** Order for exact conversion: JSON forms of richer types before text, null before undefined. */
   readonly exact: readonly TypeShape[];
-  /** In the order of conversion from text: as declared, but what JSON cannot tell from plainer types behind those. */
+  /** Order for text: as declared, but types with the JSON form of a plainer type after that one. */
   readonly text: readonly TypeShape[];
-  /** Name of the member whose literal types tell the object types apart, null when there is none. */
+  /** Member whose literal types distinguish the object types; null if there is none. */
   readonly discriminant: string | null;
 }
 
@@ -30,7 +30,7 @@ export function unionPlan(
   return plan;
 }
 
-/** The shape that a reference stands for; unknown when there is none of its name. */
+/** The shape that a reference names; unknown if there is none. */
 export function resolveShape(shape: TypeShape, definitions: Definitions): TypeShape {
   let found = shape;
   for (let step = 0; found.type === "ref" && step < 10; step++) {
@@ -112,7 +112,7 @@ function discriminantOf(members: readonly TypeShape[], definitions: Definitions)
   const objects = members.filter((member) => member.type === "object");
   const [first, ...others] = objects;
   if (first === undefined || others.length === 0) return null;
-  // A record or a map takes any object, so nothing tells it apart.
+  // A record or a map accepts any object, so no member distinguishes it.
   if (members.some(({ type }) => type === "record" || type === "map")) return null;
   const found = first.members.find(({ name }) => {
     const keys = objects.map((object) => literalKeys(object, name, definitions));
@@ -121,7 +121,7 @@ function discriminantOf(members: readonly TypeShape[], definitions: Definitions)
   return found?.name ?? null;
 }
 
-/** The literals of a member as text, null when it has others or may be missing. */
+/** The literals of a member as text; null if it has other types or may be missing. */
 function literalKeys(
   object: TypeShape & { readonly type: "object" },
   name: string,

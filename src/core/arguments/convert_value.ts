@@ -20,7 +20,7 @@ import { base64 } from "../text/text_bytes.ts";
 
 export type { Conversion } from "./convert_scalar.ts";
 
-/** Parts that are looked at before a value is refused: nested unions could try one value without end. */
+/** Most parts tried before a value is refused: nested unions could try one value without end. */
 const STEPS_MAX = 5_000_000;
 
 type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type: Type }>;
@@ -28,12 +28,13 @@ type Shape<Type extends TypeShape["type"]> = Extract<TypeShape, { readonly type:
 /**
  * Convert `value` to a type; never throws.
  *
- * In a union the member that the value has exactly wins over one that it could be converted to, then the first does; text
- * stays text where the union has `string`, unless it is the JSON form of a Date or a large bigint of the same union. Of object
- * types with a common member of literal types the one that it names is taken.
+ * In a union, a member that the value has exactly wins over one that it could be converted to; then
+ * the first one wins. Text stays text if the union has `string`, unless it is the JSON form of a
+ * Date or a large bigint of the union. Among object types, a common member with literal types
+ * decides.
  *
- * @param definitions what `ref` shapes name
- * @param mode how far conversion goes; as of arguments by default
+ * @param definitions the shapes that `ref` shapes name
+ * @param mode how far conversion goes; by default as for arguments
  */
 export function convertValue(
   shape: TypeShape,
@@ -63,7 +64,7 @@ function plainOf(value: unknown): unknown {
   return value;
 }
 
-/** What JSON text stands for when `value` is text of the right kind; other values as they are. */
+/** The parsed JSON if `value` is JSON text in these brackets; otherwise `value`. */
 function fromJsonText(value: unknown, brackets: string, mode: Mode): unknown {
   if (typeof value !== "string" || mode === "exact") return value;
   const first = value.trimStart().charAt(0);
@@ -91,7 +92,7 @@ function memberPath(name: string): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${quoteValue(name)}]`;
 }
 
-/** Add a member as data, whatever its name: an assignment to `__proto__` would change the prototype. JSON has no undefined. */
+/** Add a member of any name: assigning `__proto__` would change the prototype. Skips undefined. */
 function addMember(target: object, name: string, value: unknown): void {
   if (value === undefined) return;
   Object.defineProperty(target, name, {
@@ -106,14 +107,14 @@ function within(step: string, converted: Conversion): Conversion {
   return converted.isOk ? converted : { ...converted, path: step + converted.path };
 }
 
-/** A value to convert, how far, and how deep it is. */
+/** A value to convert, with mode and depth. */
 interface Given {
   readonly value: unknown;
   readonly mode: Mode;
   readonly depth: number;
 }
 
-// Names of members are text in JSON, whatever they stand for.
+// In JSON, names of members are text whatever their type.
 function modeOfNames(mode: Mode): Mode {
   return mode === "exact" ? "text" : mode;
 }
@@ -164,7 +165,7 @@ class Converter {
     return mismatch(value, wanted, mode, typeof value === "string" ? hint : undefined);
   }
 
-  // Undefined is null after a trip through JSON, so in arrays it is taken as null from the start.
+  // JSON turns undefined in arrays into null, so it counts as null from the start.
   #element(shape: TypeShape, value: unknown, index: number, mode: Mode, depth: number): Conversion {
     const converted = this.convert(shape, value === undefined ? null : value, mode, depth + 1);
     return converted.isOk ? converted : within(`[${index}]`, converted);
@@ -202,7 +203,7 @@ class Converter {
       }
       const isLeftOut = element.isOptional === true && isNothing(values[index]);
       let converted = this.#element(element.shape, values[index], index, mode, depth);
-      // An omitted element before a given one is null after a trip through JSON.
+      // JSON turns an omitted element before a given one into null.
       if (!converted.isOk && isLeftOut) converted = ok(undefined);
       if (!converted.isOk) return converted;
       result.push(converted.value);
@@ -263,7 +264,9 @@ class Converter {
     if (entries === null) return this.#notJson(given, "an object or pairs", shape, mode);
     const result = new Map<unknown, unknown>();
     for (const [index, entry] of entries.entries()) {
-      if (entry === null) return within(`[${index}]`, fail("it is no pair of a key and a value"));
+      if (entry === null) {
+        return within(`[${index}]`, fail("it is not a pair of a key and a value"));
+      }
       const { key: name, value, isName } = entry;
       const step = isName ? memberPath(name as string) : `[${index}][1]`;
       const key = this.convert(
@@ -276,7 +279,7 @@ class Converter {
         if (!isName) return within(`[${index}][0]`, key);
         return { ...key, path: memberPath(name as string), problem: `key ${key.problem}` };
       }
-      if (result.has(key.value)) return within(step, fail(`key ${quoteValue(name)} stands twice`));
+      if (result.has(key.value)) return within(step, fail(`key ${quoteValue(name)} occurs twice`));
       const part = this.convert(shape.value, value === undefined ? null : value, mode, depth + 1);
       if (!part.isOk) return within(step, part);
       result.set(key.value, part.value);
@@ -328,7 +331,7 @@ class Converter {
     return inside.length === 1 ? inside[0]! : mismatch(value, describeType(shape), mode);
   }
 
-  /** The object types whose discriminant takes the value's; a failure when none does. */
+  /** The object types whose discriminant accepts the value's; a failure if none does. */
   #choose(
     objects: readonly Shape<"object">[],
     name: string,
@@ -348,7 +351,7 @@ class Converter {
   }
 }
 
-// The digits of a bigint that a number cannot hold are text in JSON.
+// In JSON, a bigint beyond the safe integers is text.
 function isBigText(shape: TypeShape, value: unknown): boolean {
   return shape.type === "bigint" &&
     (typeof value === "string" || (typeof value === "bigint" && !isSafe(value)));
@@ -358,7 +361,7 @@ function isNothing(value: unknown): boolean {
   return value === null || value === undefined;
 }
 
-/** The value whose members are read, null when it has none. */
+/** The object whose members are read; null if it has none. */
 function membersOf(given: unknown, mode: Mode): object | null {
   if (given instanceof Map) {
     const isNamed = [...given.keys()].every((key) => typeof key === "string");
@@ -386,7 +389,10 @@ interface Entry {
   readonly isName: boolean;
 }
 
-/** The entries of a map, of an object or of an array of pairs, null for anything else; null for an element that is no pair. */
+/**
+ * Entries of a map, an object or an array of pairs; null for anything else. An element that is not
+ * a pair is null.
+ */
 function entriesOf(given: unknown, mode: Mode): readonly (Entry | null)[] | null {
   const isMap = given instanceof Map;
   const value = isMap ? [...given] : plainOf(fromJsonText(given, "[{", mode));
@@ -402,7 +408,7 @@ function entriesOf(given: unknown, mode: Mode): readonly (Entry | null)[] | null
     .map((key) => ({ key, value: Reflect.get(value, key) as unknown, isName: true }));
 }
 
-/** The elements of a tuple for so many values: a rest element as often as it is needed. */
+/** The tuple's elements for `count` values: a rest element is repeated. */
 function spread(elements: readonly TupleElement[], count: number): readonly TupleElement[] {
   const at = elements.findIndex((element) => element.isRest);
   if (at < 0) return elements;

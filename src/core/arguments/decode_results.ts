@@ -2,11 +2,10 @@ import { convertValue } from "./convert_value.ts";
 import type { Signature } from "./signature.ts";
 
 /**
- * The results of an instance as the types that the job declares: a Date for ISO text, a Map for pairs, and so on.
+ * The results of an instance in the types that the job declares: a Date for ISO text, a Map for
+ * pairs, and so on. A result stays as in JSON if its type is unknown or does not fit.
  *
- * A result whose type is not known, or that is not of it, stays as JSON has it.
- *
- * @param resultsJson JSON text of an array, as the store has it
+ * @param resultsJson JSON text of an array, as stored
  */
 export function decodeResults(
   resultsJson: string,
@@ -17,7 +16,7 @@ export function decodeResults(
   if (result === undefined || values.length === 0) return values;
   // A tuple of two or more is that many results; see encodeResults.
   const isTuple = result.type === "tuple" && resultCount !== null && resultCount > 1;
-  // What the job returned is not converted to what it says that it returns.
+  // Only JSON forms are decoded; a result of another type is not converted to the declared one.
   const decoded = convertValue(result, isTuple ? values : values[0], definitions, "text");
   if (!decoded.isOk) return values;
   return isTuple ? decoded.value as readonly unknown[] : [decoded.value];

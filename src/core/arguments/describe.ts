@@ -11,7 +11,7 @@ const NAMES: Readonly<Partial<Record<TypeShape["type"], string>>> = {
   bytes: "Uint8Array",
 };
 
-/** A type as a TypeScript programmer would write it; named object types by their name. */
+/** A type in TypeScript; named object types by their name. */
 export function describeType(shape: TypeShape): string {
   switch (shape.type) {
     case "literal":
@@ -52,7 +52,7 @@ function describeElement({ shape, name, isOptional, isRest }: TupleElement): str
   return isOptional ? `${bracketed(shape)}?` : `${dots}${type}`;
 }
 
-/** The members of an object type, whatever its name. */
+/** The members of an object type. */
 export function describeMembers(shape: TypeShape & { readonly type: "object" }): string {
   const members = shape.members.map((member) =>
     `${nameText(member.name)}${member.isOptional ? "?" : ""}: ${describeType(member.shape)}`
@@ -65,7 +65,7 @@ function nameText(name: string): string {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? name : JSON.stringify(name);
 }
 
-/** How the job is called, in one line: `sum <x: number> <y: number> [note: string]`. */
+/** The usage of a job on one line: `sum <x: number> <y: number> [note: string]`. */
 export function describeSignature(kind: string, signature: Signature): string {
   const words = argumentsOf(signature).map(describeParameter);
   if (!signature.isTyped && words.length === 0) words.push("[...arguments]");
@@ -92,7 +92,7 @@ export function argumentsOf(signature: Signature): readonly ArgumentParameter[] 
   return signature.parameters.filter((parameter) => parameter.role === "argument");
 }
 
-/** A value as a message quotes it: short, on one line, whatever it is. */
+/** Quote any value for a message: short and on one line. */
 export function quoteValue(value: unknown): string {
   if (typeof value === "string") {
     const isLong = value.length > QUOTED_LENGTH_MAX;

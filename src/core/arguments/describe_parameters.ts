@@ -7,24 +7,24 @@ import type { MemberShape, Signature, TypeShape } from "./signature.ts";
 export interface ParameterHelp {
   readonly name: string;
   readonly type: string;
-  /** "required", "optional", or what it is by default. */
+  /** "required", "optional", or the default. */
   readonly need: string;
   readonly doc?: string;
 }
 
-/** What help texts tell of a job's parameters. */
+/** A job's parameters for help texts. */
 export interface SignatureHelp {
   readonly parameters: readonly ParameterHelp[];
   /** The members of the named types, such as `Order = { id: bigint }`. */
   readonly types: readonly string[];
-  /** What the result is, as its source says. */
+  /** The declared result type. */
   readonly result?: string;
 }
 
-/** Most named types that are told. */
+/** Most named types shown. */
 const TYPES_MAX = 50;
 
-/** What to tell people of a job's parameters. */
+/** Describe a job's parameters for help texts. */
 export function describeParameters(signature: Signature): SignatureHelp {
   const types = new Map<string, string>();
   const parameters: ParameterHelp[] = [];
@@ -55,7 +55,7 @@ export function describeParameters(signature: Signature): SignatureHelp {
   };
 }
 
-/** What a doc comment says before its first tag; that of a parameter is told beside it. */
+/** The text of a doc comment before its first tag: tags are shown at their parameters. */
 export function summaryOf(doc: string): string {
   const end = doc.search(/^@/m);
   return (end < 0 ? doc : doc.slice(0, end)).trim();
@@ -66,7 +66,7 @@ function helpOf({ name, shape, isOptional, doc }: MemberShape, isWhole: boolean)
   return { name, type: describeType(shape), need, doc };
 }
 
-/** Note each named type in `shape` with what it is. */
+/** Collect the named types in `shape` with their descriptions. */
 function collect(shape: TypeShape, types: Map<string, string>, signature: Signature): void {
   if (types.size >= TYPES_MAX) return;
   switch (shape.type) {

@@ -4,7 +4,7 @@ import { PAYLOAD_BYTES_MAX } from "../job/job.ts";
 import type { SecretMask } from "../text/secret_mask.ts";
 import { base64, cutText, utf8Bytes } from "../text/text_bytes.ts";
 
-/** Levels of nesting that are written; what lies deeper becomes `"[Too deep]"`. */
+/** Deepest nesting that is written; deeper values become `"[Too deep]"`. */
 export const ENCODE_DEPTH_MAX = 200;
 /** Longest error message kept, in bytes of UTF-8. */
 export const ERROR_MESSAGE_BYTES_MAX = 8_192;
@@ -13,12 +13,12 @@ export const ERROR_STACK_BYTES_MAX = 16_384;
 /** Longest error name kept, in bytes of UTF-8. */
 const ERROR_NAME_BYTES_MAX = 200;
 const CAUSES_MAX = 5;
-// Members that are dropped (undefined, functions) write no byte, so the work has a limit of its own.
+// Dropped members (undefined, functions) write nothing, so a limit of its own bounds their number.
 const DROPPED_MAX = 100_000;
-/** Bits of a bigint that is written: turning one into decimal text takes time that grows with the square of its length. */
+/** Most bits of a bigint: the time to write it in decimal grows with the square of its length. */
 export const BIGINT_BITS_MAX = 40_000;
 
-/** What is written for something that throws while it is read. */
+/** Replaces a value that throws when it is read. */
 const UNREADABLE = "[Unreadable]";
 
 /** How a value is encoded. */
@@ -26,7 +26,7 @@ export interface EncodeOptions {
   readonly bytesMax: number;
   /** Names the value in the error, as "the result". */
   readonly what: string;
-  /** Refuse what JSON has no form for, in place of writing something that stands for it. */
+  /** Refuse values that JSON cannot represent, instead of writing a placeholder. */
   readonly isExact?: boolean;
 }
 
@@ -61,7 +61,7 @@ class JsonWriter {
     throw this.#refusal;
   }
 
-  /** Write what stands for something that JSON has no form for, or refuse it. */
+  /** Write a placeholder for a value that JSON cannot represent, or refuse it. */
   #stand(text: string, found: string): void {
     if (this.#isExact) {
       this.#refusal ??= new JobError(
@@ -89,7 +89,7 @@ class JsonWriter {
     this.#text += text;
   }
 
-  /** Write one value; false, with nothing written, for what JSON has no word for. */
+  /** Write a value. Returns false and writes nothing for values that JSON drops. */
   #value(value: unknown, depth: number): boolean {
     switch (typeof value) {
       case "string":
@@ -136,7 +136,7 @@ class JsonWriter {
       this.#known(value, depth, usesToJson);
     } catch (error) {
       if (error === this.#refusal) throw error;
-      // A proxy or a toJSON threw in the middle: take back what was written of it.
+      // A proxy or a toJSON threw in the middle: undo the partial text.
       this.#text = text;
       this.#bytes = bytes;
       this.#stand(`"${UNREADABLE}"`, "an object that throws while it is read");
@@ -160,7 +160,7 @@ class JsonWriter {
     if (typeof toJson === "function") {
       const plain: unknown = toJson.call(value, "");
       if (plain === value) this.#structure(value, depth);
-      // As JSON.stringify does it, the answer's own toJSON is not called.
+      // As in JSON.stringify, toJSON of the returned value is not called.
       else if (typeof plain === "object" && plain !== null) this.#object(plain, depth, false);
       else if (!this.#value(plain, depth)) this.#ascii("null");
       return;
@@ -218,10 +218,10 @@ class JsonWriter {
   }
 }
 
-// An object lists the names that look like indexes first, whatever order they came in.
+// An object lists names that look like indexes first.
 const INDEX = /^(?:0|[1-9]\d{0,9})$/;
 
-/** True if an object can stand for `map` in JSON: all keys are text, and an object keeps their order. */
+/** True if an object can represent `map`: all keys are text, and an object keeps their order. */
 export function hasMemberKeys(
   map: ReadonlyMap<unknown, unknown>,
 ): map is ReadonlyMap<string, unknown> {
@@ -231,7 +231,7 @@ export function hasMemberKeys(
   return true;
 }
 
-/** A member of anything, or a placeholder when reading it throws. */
+/** A member of any object, or a placeholder if reading it throws. */
 function read(source: object, key: string | number): unknown {
   try {
     return Reflect.get(source, key);
@@ -240,7 +240,7 @@ function read(source: object, key: string | number): unknown {
   }
 }
 
-/** The bytes of a binary value without a copy, null for anything else. Other typed arrays are arrays of numbers. */
+/** The bytes of a binary value, not copied; null for anything else, also other typed arrays. */
 export function bytesOf(value: object): Uint8Array | null {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
@@ -248,7 +248,7 @@ export function bytesOf(value: object): Uint8Array | null {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
-/** Name, message and the enumerable members of an error, which JSON would show as `{}`. */
+/** Name, message and enumerable members of an error, which JSON alone would write as `{}`. */
 function errorFields(error: Error): object {
   const told = ["name", "message"].map((key) => [key, readText(error, key) ?? UNREADABLE]);
   const own = Object.keys(error).map((key) => [key, read(error, key)] as const);
@@ -256,29 +256,35 @@ function errorFields(error: Error): object {
 }
 
 /**
- * JSON text of any value; never throws but for the size.
+ * JSON text of any value. Throws only for the size. As `JSON.stringify`, with these additions:
  *
- * As `JSON.stringify`, and besides: bigint → number when safe, else decimal text; NaN and infinities → `"NaN"`,
- * `"Infinity"`, `"-Infinity"`; an invalid Date → `"Invalid Date"`; Map → object when all keys are strings and none looks like an index, else pairs; Set and
- * typed arrays → array; Uint8Array, ArrayBuffer and DataView → base64; Error → name, message and own members; RegExp → its
- * text; a promise inside → `"[Promise]"`; a cycle → `"[Circular]"`; what throws while it is read → `"[Unreadable]"`; below
- * {@link ENCODE_DEPTH_MAX} levels → `"[Too deep]"`; an integer of more than 40,000 bits → `"[Huge integer]"`; lone surrogates →
- * U+FFFD. Functions, symbols and undefined are dropped from objects and are null elsewhere.
+ * - bigint: a number if safe, otherwise decimal text; beyond 40,000 bits `"[Huge integer]"`
+ * - NaN and infinities: `"NaN"`, `"Infinity"`, `"-Infinity"`; an invalid Date: `"Invalid Date"`
+ * - Map: an object if all keys are strings and none looks like an index, otherwise pairs
+ * - Set and typed arrays: an array; Uint8Array, ArrayBuffer and DataView: base64
+ * - Error: name, message and own members; RegExp: its text
+ * - a promise inside: `"[Promise]"`; a cycle: `"[Circular]"`; a value that throws when it is read:
+ *   `"[Unreadable]"`; deeper than {@link ENCODE_DEPTH_MAX} levels: `"[Too deep]"`
+ * - lone surrogates: U+FFFD
  *
- * @throws JobError `invalid_argument` as soon as the text passes `bytesMax` bytes; what follows is not read
+ * Functions, symbols and undefined are dropped from objects and are null elsewhere.
+ *
+ * @throws JobError `invalid_argument` as soon as the text exceeds `bytesMax` bytes; the rest is not
+ *   read
  */
 export function encodeJson(value: unknown, options: EncodeOptions): string {
   return new JsonWriter(options).encode(value);
 }
 
 /**
- * JSON text of the array of results that a job's return value stands for.
+ * JSON text of the array of results for a job's return value.
  *
- * Undefined, and whatever a function declared `void` returned, is no result; an array of a function that declares a tuple
- * of two or more is that many results; anything else, an array too, is one.
+ * - No result: undefined, or any value of a function declared `void`.
+ * - Several results: an array, if the function declares a tuple of two or more.
+ * - One result: anything else, also an array.
  *
- * @param resultCount the signature's, null when it is not known
- * @throws JobError `invalid_argument` when they take more than PAYLOAD_BYTES_MAX bytes
+ * @param resultCount as in the signature, null if unknown
+ * @throws JobError `invalid_argument` if they take more than PAYLOAD_BYTES_MAX bytes
  */
 export function encodeResults(value: unknown, resultCount: number | null): string {
   if (value === undefined || resultCount === 0) return "[]";
@@ -296,10 +302,9 @@ function isArray(value: unknown): boolean {
 }
 
 /**
- * What to keep of anything thrown; never throws. Name, message and stack are bounded, the causes
- * end the stack.
- *
- * What is not an Error has the name "NonError" and as message its text or JSON.
+ * Reduce any thrown value to name, message and stack of bounded size. Never throws. The stack ends
+ * with the causes. A value that is not an Error gets the name "NonError" and its text or JSON as
+ * message.
  *
  * @param mask replaces secrets before anything is cut
  */
@@ -377,7 +382,7 @@ function readText(value: unknown, key: string, mask?: SecretMask): string | unde
   return typeof text === "string" ? bounded(text, mask) : undefined;
 }
 
-// Cutting first avoids copying a message of many megabytes.
+// Cutting first avoids copying a message of megabytes.
 function bounded(text: string, mask: SecretMask | undefined): string {
   const lengthMax = ERROR_STACK_BYTES_MAX + 1;
   return mask?.bounded(text, lengthMax) ?? text.slice(0, lengthMax);

@@ -18,10 +18,10 @@ type JsonValue =
 export const SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
 /**
- * The arguments of a job by name as JSON Schema, draft 2020-12: the values as they go through JSON, one form for each type.
- * Besides these a job also takes text for numbers, dates and JSON.
+ * JSON Schema, draft 2020-12, of a job's arguments by name: their JSON form, one for each type. A
+ * job also accepts text for numbers, dates and JSON, which the schema leaves out.
  *
- * Where nothing is known of the parameters it is an array of anything.
+ * If the parameters are unknown, it is an array of anything.
  */
 export function signatureSchema(kind: string, signature: Signature): JsonSchema {
   const parameters = argumentsOf(signature);
@@ -181,7 +181,7 @@ class SchemaWriter {
     return { anyOf: [named, { type: "array", items: pair }] };
   }
 
-  /** Names are text; of other types it is the text of a value. */
+  /** Names of members are text: the text of a value of their type. */
   #names(key: TypeShape): JsonSchema {
     if (key.type === "number") return { pattern: "^-?[0-9.]+(?:[eE][+-]?[0-9]+)?$" };
     if (key.type === "int" || key.type === "bigint") return { pattern: DECIMAL };
@@ -199,7 +199,7 @@ class SchemaWriter {
     const leading = rest < 0 ? elements : elements.slice(0, rest);
     const minItems = elements.findLastIndex(isNeeded) + 1 -
       (rest >= 0 && rest < elements.findLastIndex(isNeeded) ? 1 : 0);
-    // What follows a rest element has no place of its own.
+    // Elements after a rest element have no fixed position.
     const isLast = rest === elements.length - 1;
     const items = rest < 0
       ? false
@@ -237,7 +237,7 @@ function pointer(name: string): string {
   return encodeURIComponent(name.replaceAll("~", "~0").replaceAll("/", "~1"));
 }
 
-/** The value of a default's source text when it is plain, else undefined. */
+/** The value of a default's source text if it is a plain literal, otherwise undefined. */
 function literalValue(text: string): JsonValue | undefined {
   const quoted = /^'([^'\\]*)'$/.exec(text);
   if (quoted !== null) return quoted[1];

@@ -1,6 +1,6 @@
-/** What is read of an integer that a number cannot hold: its digits are kept. */
+/** Integers that a number may not represent: their digits are kept. */
 const INTEGER = /^-?\d{16,10000}$/;
-// Only then is there a number that could lose digits, and the slower reading is needed.
+// Only numbers this long can lose digits and need the slower reading.
 const LONG_DIGITS = /\d{16}/;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -10,7 +10,7 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Parse JSON text without losing digits: an integer that a number cannot hold is a bigint.
+ * Parse JSON text without losing digits: integers that a number cannot represent become bigints.
  *
  * @throws SyntaxError as `JSON.parse` does
  */
@@ -25,7 +25,7 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source?: 
   return Number.isSafeInteger(value) || exact === BigInt(value) ? value : exact;
 }
 
-/** True if valid JSON text has more than `levelsMax` levels of arrays and objects, without building them. */
+/** True if valid JSON text nests deeper than `levelsMax` levels. Builds no values. */
 export function isDeeperThan(text: string, levelsMax: number): boolean {
   // Each level takes a character to open and one to close.
   if (text.length <= 2 * levelsMax) return false;

@@ -3,8 +3,8 @@ import { resolveShape } from "./convert_union.ts";
 import type { MemberShape, Signature, TypeShape } from "./signature.ts";
 
 /**
- * The members that callers may name as if they were parameters: those of a destructured parameter, and those of the only one.
- * Of a union of object types it is the members of all of them.
+ * Members that callers may name like parameters: those of a destructured parameter, or of the only
+ * parameter. For a union of object types, the members of all of them.
  */
 export function openMembers(
   parameter: ArgumentParameter,
@@ -14,7 +14,7 @@ export function openMembers(
   return isOpen && !parameter.isRest ? membersOf(parameter.shape, signature) : [];
 }
 
-/** The members of a destructured parameter, null for any other and for what is no object type alone. */
+/** Members of a destructured parameter; null for others, and unless its type is one object type. */
 export function patternMembers(
   parameter: ArgumentParameter,
   signature: Signature,

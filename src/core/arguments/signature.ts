@@ -1,4 +1,6 @@
-/** A TypeScript type as far as arguments need it. Plain data: it goes through JSON to workers and clients. */
+/**
+ * A TypeScript type, as far as arguments need it. Plain data: workers and clients get it as JSON.
+ */
 export type TypeShape =
   | { readonly type: PlainType }
   | { readonly type: "literal"; readonly value: string | number | boolean }
@@ -11,7 +13,7 @@ export type TypeShape =
     readonly type: "object";
     readonly name?: string;
     readonly members: readonly MemberShape[];
-    /** Type of the members that are not named, from an index signature. */
+    /** Type of unnamed members, from an index signature. */
     readonly rest?: TypeShape;
   }
   /** `key` is absent for any text. */
@@ -44,7 +46,7 @@ export interface EnumMember {
   readonly value: string | number;
 }
 
-/** An element of a tuple; a rest element stands for any number of its shape. */
+/** An element of a tuple. A rest element may be repeated any number of times. */
 export interface TupleElement {
   readonly shape: TypeShape;
   readonly name?: string;
@@ -60,13 +62,17 @@ export interface MemberShape {
   readonly doc?: string;
 }
 
-/** A whole number: arguments that are none, or that a number cannot hold exactly, are refused. */
+/**
+ * A whole number. Other arguments, and those that a number cannot represent exactly, are refused.
+ */
 export type Int = number;
 
-/** A length of time in milliseconds; its arguments are text such as "90s", "1h30m" or "7d", or milliseconds. */
+/**
+ * A duration in milliseconds. Arguments are text such as "90s", "1h30m" or "7d", or milliseconds.
+ */
 export type Duration = number;
 
-/** The types of ours that are injected wherever they stand and take no argument. */
+/** Our types that are injected at any position and take no argument. */
 export type InjectedType = "Context" | "Instance" | "Manager" | "Worker" | "AbortSignal";
 
 /** One parameter of a job: an argument to convert, or something to inject. */
@@ -85,27 +91,27 @@ export type ParameterShape =
     readonly doc?: string;
   };
 
-/** How a function is called: what a job's source says of its parameters and result. */
+/** How a job is called: its parameters and result, as read from its source. */
 export interface Signature {
   readonly parameters: readonly ParameterShape[];
-  /** Number of results: 0 for void, n for a tuple type of n, else 1; null when the source does not tell. */
+  /** Number of results: 0 for void, n for a tuple type of n, otherwise 1; null if unknown. */
   readonly resultCount: number | null;
   /** The declared result type as source text, for `describe`. */
   readonly resultText?: string;
-  /** The type of the result inside `Promise`, when it is declared and can be read. */
+  /** Type of the result inside `Promise`, if it is declared and can be read. */
   readonly result?: TypeShape;
-  /** What `ref` shapes name. */
+  /** The shapes that `ref` shapes name. */
   readonly definitions?: Definitions;
   readonly doc?: string;
-  /** Set when the parameters were given as text: their defaults stand there alone, and no function applies them. */
+  /** Set if the parameters were given as text: no function applies their defaults. */
   readonly appliesDefaults?: true;
-  /** False when nothing is known of the types: arguments pass as given and are not counted. */
+  /** False if the types are unknown: arguments pass unchanged and are not counted. */
   readonly isTyped: boolean;
-  /** What could not be read and is taken as `unknown`. */
+  /** Types that could not be read and count as `unknown`. */
   readonly warnings: readonly SignatureWarning[];
 }
 
-/** Something in a source that cannot be read. Line and column start at 1; without a file it is the module itself. */
+/** An unreadable type. Line and column start at 1; without a file it is in the module itself. */
 export interface SignatureWarning {
   readonly message: string;
   readonly file?: string;

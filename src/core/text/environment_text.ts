@@ -1,10 +1,11 @@
 import { JobError } from "../errors.ts";
 
 /**
- * Variables of a text as systemd reads an `EnvironmentFile=`: a `NAME=value` a line, comments that begin with `#` or `;`, quotes
- * around values, and a backslash at the end of a line that continues. A later assignment wins.
+ * Read variables as systemd reads an `EnvironmentFile=`: a `NAME=value` per line, comments after
+ * `#` or `;`, quoted values, and a backslash at the end of a line that continues. The last
+ * assignment wins.
  *
- * @throws JobError `invalid_argument` with the number of the line, never its text, which may be a secret
+ * @throws JobError `invalid_argument` with the line's number, never its text, which may be a secret
  */
 export function readAssignments(text: string): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
@@ -28,7 +29,7 @@ export function readAssignments(text: string): Readonly<Record<string, string>> 
   return found;
 }
 
-// Quotes may begin and end anywhere, as in a shell; nothing is filled in.
+// Quotes may begin and end anywhere, as in a shell. Variables are not expanded.
 function unquoted(text: string): string {
   let value = "";
   let quote = "";

@@ -1,7 +1,7 @@
 // Longer names are cut: the distance takes the product of both lengths.
 const LENGTH_MAX = 100;
 
-/** The candidate that `name` is most likely a misspelling of, null when none is near. */
+/** The candidate that `name` most likely misspells; null if none is near. */
 export function nearest(name: string, candidates: Iterable<string>): string | null {
   if (name === "") return null;
   let best: string | null = null;

@@ -1,4 +1,4 @@
-// Control characters (C0, DEL, C1), the line and paragraph separators, and the marks that reorder text.
+// Control characters (C0, DEL, C1), line and paragraph separators, and marks that reorder text.
 // deno-lint-ignore no-control-regex
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 // Those of them that JSON.stringify does not escape.

@@ -10,7 +10,8 @@ const PIECE = /[^]{1,256}/gu;
 const BASE64_COLUMNS = [76, 64];
 
 /**
- * The texts by which a secret shows in output: as it stands, and as JSON, URLs, HTML, base64, hexadecimal digits and shells write it.
+ * The forms of a secret in output: plain, and as in JSON, URLs, HTML, base64, hexadecimal digits
+ * and shells.
  *
  * Each line of a multi-line secret counts on its own, as does the password of a URL. Parts shorter
  * than {@link SECRET_LENGTH_MIN} are skipped.
@@ -48,7 +49,7 @@ function partsOf(secret: string): Set<string> {
     try {
       parts.add(decodeURIComponent(password));
     } catch {
-      // It is not percent-encoded.
+      // Not percent-encoded.
     }
   }
   return parts;
@@ -66,11 +67,11 @@ function jsonForms(text: string): string[] {
   const ascii = plain.replaceAll(/[\u007f-\uffff]/g, unicodeEscape);
   return [
     plain,
-    // JSON in JSON, as in a structured log line that holds another one.
+    // JSON in JSON, as in a structured log line that contains another one.
     JSON.stringify(plain).slice(1, -1),
     ascii,
     JSON.stringify(ascii).slice(1, -1),
-    // As JavaScript runtimes print a string inside an object, for either kind of quotes.
+    // How JavaScript runtimes print a string inside an object, for either kind of quotes.
     plain.replaceAll('\\"', '"'),
     plain.replaceAll('\\"', '"').replaceAll("'", "\\'"),
     // As PHP and Go write it.
@@ -98,7 +99,7 @@ function urlForms(text: string): string[] {
     .flatMap((form) => [form, form.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
 }
 
-/** As shells show it: between single quotes, between double ones, and without. */
+/** As shells show it: in single quotes, in double quotes, and without. */
 function shellForms(text: string): string[] {
   return [
     text.replaceAll("'", `'\\''`),
@@ -116,7 +117,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': "&quot;",
 };
 
-/** As HTML and XML write it: quotes by several names, or as they are; in ASCII, other characters by number. */
+/** In HTML and XML: quotes by several names, or plain; in ASCII, other characters by number. */
 function markupForms(text: string): string[] {
   const forms = escapedMarkup(text);
   if (!NOT_ASCII.test(text)) return forms;

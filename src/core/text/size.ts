@@ -20,7 +20,8 @@ const UNITS: readonly (readonly [unit: string, bytes: number])[] = [
 ];
 
 /**
- * Read a size such as "512MB", "1.5GiB" or "0"; KB, MB and GB count by 1000, KiB, MiB, GiB and K, M, G by 1024.
+ * Read a size such as "512MB", "1.5GiB" or "0". KB, MB and GB are powers of 1000; KiB, MiB, GiB and
+ * K, M, G are powers of 1024.
  *
  * @returns whole bytes, 0 or more
  * @throws JobError `invalid_argument` for any other text, or more than 1 PiB

@@ -14,7 +14,7 @@ export const TEXT_LENGTH_MAX = {
   pageToken: 4_096,
   /** URLs and prefixes of stores. */
   address: 4_096,
-  /** What a job is for. */
+  /** Description of a job. */
   description: 10_000,
 } as const;
 
