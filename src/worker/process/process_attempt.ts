@@ -17,7 +17,7 @@ import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol
 import type { WorkerProcess } from "./worker_process.ts";
 import { isBatchable } from "../batching/batch.ts";
 import { maskOutcome } from "../mask_outcome.ts";
-import type { Turn } from "../batching/short_turns.ts";
+import type { GatedAttempt } from "../batching/short_job_gate.ts";
 import type { FollowingRun, WorkerEnding } from "./worker_run.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
@@ -45,7 +45,7 @@ export interface ProcessAttemptOptions {
 }
 
 /** An attempt in a worker process: its time limit, the ladder of its abort, and what its end means. */
-export class ProcessAttempt implements Attempt, Turn, FollowingRun {
+export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   readonly outcome: Promise<AttemptOutcome>;
   readonly job: JobDefinition;
   readonly instance: TaskInstance;

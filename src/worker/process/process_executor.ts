@@ -16,7 +16,7 @@ import type {
 import { HandlerRun, noteTo } from "./handler_run.ts";
 import { ProcessAttempt } from "./process_attempt.ts";
 import { refuse } from "../refused.ts";
-import { ShortTurns } from "../batching/short_turns.ts";
+import { type GatedEnd, ShortJobGate } from "../batching/short_job_gate.ts";
 import type { WorkerEnvironment } from "./worker_launch.ts";
 import { RECYCLE_DEFAULTS, WorkerPool } from "./worker_pool.ts";
 import type { WorkerProcess } from "./worker_process.ts";
@@ -27,8 +27,8 @@ const HANDLER_WORKERS_MAX = 2;
 /** Most handlers that wait; further ones are dropped with a note on the instance. */
 const HANDLERS_WAITING_MAX = 10_000;
 
-/** The end of a turn whose job code said nothing. */
-const UNKNOWN_END = { tookMs: null, isSilent: false } as const;
+/** The end of an attempt without a result. */
+const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
 /** How worker processes are kept. */
 export interface ProcessExecutorOptions {
@@ -71,7 +71,7 @@ class ProcessExecutor implements Executor {
   readonly #attempts = new Set<ProcessAttempt>();
   readonly #waiting: HandlerRun[] = [];
   readonly #handling = new Set<HandlerRun>();
-  readonly #turns: ShortTurns<ProcessAttempt>;
+  readonly #gate: ShortJobGate<ProcessAttempt>;
   #pool: WorkerPool;
   #count: number;
   /** Attempts that take none of the workers of `count`. */
@@ -84,8 +84,8 @@ class ProcessExecutor implements Executor {
     this.#logger = options.logger;
     this.#mask = options.mask ?? new SecretMask();
     this.#count = options.count;
-    this.#turns = new ShortTurns(options.clock, {
-      atOnce: processorCount() + 1,
+    this.#gate = new ShortJobGate(options.clock, {
+      groupsMax: processorCount() + 1,
       capacity: () => this.#count - (this.#attempts.size - this.#beside - this.waiting),
       begin: (attempt, others) => attempt.begin(others),
     });
@@ -133,13 +133,13 @@ class ProcessExecutor implements Executor {
       onEnd: (ended, ending) => {
         this.#attempts.delete(ended);
         if (isBeside) this.#beside -= 1;
-        this.#turns.leave(ended, ending?.type === "result" ? ending : UNKNOWN_END);
+        this.#gate.leave(ended, ending?.type === "result" ? ending : UNKNOWN_END);
       },
-      onReturn: (returned) => this.#turns.back(returned),
+      onReturn: (returned) => this.#gate.readmit(returned),
     });
     this.#attempts.add(attempt);
     if (isBeside) this.#beside += 1;
-    this.#turns.enter(attempt);
+    this.#gate.enter(attempt);
     return attempt;
   }
 
@@ -157,7 +157,7 @@ class ProcessExecutor implements Executor {
   }
 
   get waiting(): number {
-    return this.#turns.waiting;
+    return this.#gate.waiting;
   }
 
   resize(count: number): void {
