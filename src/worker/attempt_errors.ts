@@ -1,6 +1,7 @@
 import { type ErrorCode, JobError } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
-import type { AbortCause } from "./executor.ts";
+import type { SecretMask } from "../core/text/secret_mask.ts";
+import type { AbortCause, Attempt, AttemptOutcome } from "./executor.ts";
 import type { TaskInstance } from "./protocol.ts";
 
 const CODES: Readonly<Record<AbortCause, ErrorCode>> = {
@@ -26,12 +27,12 @@ function causeText(cause: AbortCause, timeoutMs: number): string {
   }
 }
 
-/** Whether the attempt failed by taking too long, rather than being given back or canceled. */
+/** True if the attempt took too long, rather than being released or canceled. */
 export function isTimeLimit(cause: AbortCause | null): boolean {
   return cause === "timeout" || cause === "deadline";
 }
 
-/** Why an attempt was told to stop: the reason of its abort signal. Its name is the one that web APIs use. */
+/** Why an attempt was aborted: the reason of its abort signal, named as web APIs name theirs. */
 export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "timeoutMs">): JobError {
   const error = new JobError(
     CODES[cause],
@@ -41,7 +42,7 @@ export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "time
   return error;
 }
 
-/** The same as data, with what ended the job code where that is known. */
+/** The same as data, with the exit code or signal of the job code if there is one. */
 export function abortInfo(
   cause: AbortCause,
   instance: Pick<TaskInstance, "timeoutMs">,
@@ -54,4 +55,21 @@ export function abortInfo(
     ...(ended.exitCode === undefined ? {} : { exitCode: ended.exitCode }),
     ...(ended.signal === undefined ? {} : { signal: ended.signal }),
   };
+}
+
+/** An attempt that ended before it began, because the executor cannot take it. */
+export function refuse(type: "lost" | "error", message: string): Attempt {
+  return {
+    outcome: Promise.resolve({ type, error: { name: "JobError", message } }),
+    extend() {},
+    abort() {},
+  };
+}
+
+/** An outcome with the secrets in its results and error masked. */
+export function maskOutcome(outcome: AttemptOutcome, mask: SecretMask): AttemptOutcome {
+  if (mask.isEmpty) return outcome;
+  if ("error" in outcome) return { ...outcome, error: mask.error(outcome.error) };
+  if (outcome.type !== "ok") return outcome;
+  return { ...outcome, resultsJson: mask.json(outcome.resultsJson) };
 }

@@ -5,7 +5,7 @@ import { SecretMask } from "../core/text/secret_mask.ts";
 import { importJob } from "../jobs/loading/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { loadStarvation } from "../platform/process/resources.ts";
-import { abortInfo, isTimeLimit } from "./attempt_errors.ts";
+import { abortInfo, isTimeLimit, maskOutcome, refuse } from "./attempt_errors.ts";
 import { AttemptScope, type ScopeHost } from "./attempt_scope.ts";
 import {
   type AbortCause,
@@ -18,10 +18,8 @@ import {
   type HandlerTask,
 } from "./executor.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
-import { maskOutcome } from "./mask_outcome.ts";
 import { OutputLimiter } from "./output/output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
-import { refuse } from "./refused.ts";
 import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 
 /** What the inline executor works with. */

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
-import type { LogEntry, LogLevel } from "../../core/instance.ts";
-import type { OutputLimits } from "../../core/job/job.ts";
+import type { LogEntry } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LineSplitter } from "./line_splitter.ts";
@@ -8,81 +8,70 @@ import type { TransferBudget } from "./transfer_budget.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
 
-/** Most entries handed on at once. */
+/** Most entries passed on at once. */
 const ENTRIES_MAX = 500;
-/** Last lines of stderr that go into the message of a failed command. */
+/** How many of the last lines of stderr the error of a failed command contains. */
 const STDERR_TAIL_LINES = 5;
 const STDERR_TAIL_CHARS_MAX = 1_000;
 
 type StreamName = "stdout" | "stderr";
 
-/** Whose output it is. */
+/** The run whose output is read. */
 export interface OutputOwner {
-  /** Number of the run that it is. */
-  readonly run: number;
-  readonly stderrLevel: LogLevel;
-  readonly limits: OutputLimits;
+  readonly job: JobDefinition;
   log(entries: readonly LogEntry[]): void;
-  /** Both streams have shown the marker. */
-  drained(): void;
 }
 
-/** What the output of a worker is read from. */
+/** Where the output of a worker is read from. */
 export interface OutputSource {
   readonly clock: Clock;
-  /** Of the worker: what its records and marks begin with. */
+  /** The worker's token, with which its records and end markers begin. */
   readonly token: string;
   /** Masks secrets in output. */
   readonly mask: SecretMask;
   /** Shared by all workers. */
   readonly budget: TransferBudget;
   readonly streams: Readonly<Record<StreamName, Readable>>;
-  /** Whether the streams' open pipes hold what was not read yet; null where that cannot be told. */
+  /** True if the streams' open pipes contain unread data; null where that is unknown. */
   readonly hasMore: (() => boolean) | null;
-  /** Called when something came and before it is looked at: the owner may be another one by now. */
+  /** Called before output is read: it may belong to another run by now. */
   readonly onOutput: () => void;
+  /** Called when both streams have shown the end marker of the owner. */
+  readonly onDrained: () => void;
 }
 
 /**
- * Reads a worker's stdout and stderr and gives their lines to the current owner. Reads on when nobody wants the output, so that
- * no job is ever blocked by it, but rests when a job floods it, so that the daemon is not.
+ * Reads a worker's stdout and stderr and gives their lines to the current owner. It also reads
+ * while there is no owner, so that no job blocks on its output, but pauses when a job floods it,
+ * so that the daemon stays responsive.
  */
 export class OutputCapture {
-  readonly #clock: Clock;
-  readonly #token: string;
-  readonly #mask: SecretMask;
-  readonly #budget: TransferBudget;
-  readonly #streams: Readonly<Record<StreamName, Readable>>;
+  readonly #source: OutputSource;
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
-  readonly #hasMore: (() => boolean) | null;
-  readonly #onOutput: () => void;
   #owner: OutputOwner | null = null;
-  /** Made by the first line: most attempts print nothing. */
+  /** Number of the owner. */
+  #run = 0;
+  /** Created by the first line: most attempts print nothing. */
   #limiter: OutputLimiter | null = null;
   #entries: LogEntry[] = [];
   #stderrTail: LogEntry[] = [];
   #markersMissing = 0;
-  /** Whether the splitters look for the owner's markers. */
+  /** True if the splitters look for the owner's end markers. */
   #isExpecting = false;
   #openStreams = 2;
   #onClosed: (() => void) | null = null;
   #at = 0;
   #isResting = false;
-  /** Text that a worker printed outside any attempt: why it did not start. */
+  /** Printed while there was no owner: says why a worker did not start. */
   #strayText = "";
 
-  constructor({ clock, token, mask, budget, streams, hasMore, onOutput }: OutputSource) {
-    this.#clock = clock;
-    this.#token = token;
-    this.#mask = mask;
-    this.#budget = budget;
-    this.#streams = streams;
-    this.#hasMore = hasMore;
-    this.#onOutput = onOutput;
+  constructor(source: OutputSource) {
+    const { streams } = source;
+    this.#source = source;
     this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
     for (const name of ["stdout", "stderr"] as const) {
       streams[name].on("data", (chunk: Uint8Array) => this.#read(name, chunk));
-      // A broken pipe ends the stream; there is nothing to do about it.
+      // A broken pipe ends the stream, which is all there is to do about it.
       streams[name].on("error", () => {});
       streams[name].once("close", () => {
         this.#openStreams -= 1;
@@ -91,50 +80,56 @@ export class OutputCapture {
     }
   }
 
-  /** What was printed outside of attempts, at most some hundred characters. */
+  /** The text printed while there was no owner, at most some hundred characters. */
   get strayText(): string {
     return this.#strayText.trim();
   }
 
-  /** The last lines of stderr, as one text; empty when there are none. */
+  /** The last lines of stderr as one text; empty if there are none. */
   get stderrTail(): string {
     return this.#stderrTail.map((entry) => entry.message).join("\n").slice(-STDERR_TAIL_CHARS_MAX);
   }
 
-  begin(owner: OutputOwner): void {
+  /** The output from now on is that of a run with this number. */
+  begin(owner: OutputOwner, run: number): void {
     this.#owner = owner;
+    this.#run = run;
     this.#markersMissing = 2;
     this.#stderrTail = [];
     this.#isExpecting = false;
   }
 
-  /** Whether a run has to mark the end of its output even when it wrote nothing. */
+  /** True if a run has to mark the end of its output even if it wrote nothing. */
   get wantsMarks(): boolean {
-    return this.#hasMore === null || this.#openStreams < 2;
+    return this.#source.hasMore === null || this.#openStreams < 2;
   }
 
-  /** The owner says that it wrote nothing, so that no marker comes; answers whether that is so. */
+  /**
+   * The owner reports that it wrote nothing, so no end marker comes.
+   *
+   * @returns false if it did write something
+   */
   skipMarkers(): boolean {
-    if (this.#isExpecting || this.wantsMarks || this.#hasMore!()) return false;
+    if (this.#isExpecting || this.wantsMarks || this.#source.hasMore!()) return false;
     this.#markersMissing = 0;
-    this.#owner?.drained();
+    if (this.#owner !== null) this.#source.onDrained();
     return true;
   }
 
   /** The owner wrote nothing, and the next one has begun. */
-  passOn(next: OutputOwner): void {
+  passOn(next: OutputOwner, run: number): void {
     if (this.#isExpecting) this.end();
-    this.begin(next);
+    this.begin(next, run);
   }
 
-  /** The attempt is over: hand on what was held back. */
+  /** The run is over: pass on the lines that were kept back. */
   end(): void {
     if (this.#limiter !== null || this.#markersMissing > 0) {
-      this.#at = this.#clock.now().wallMs;
+      this.#at = this.#source.clock.now().wallMs;
       this.#splitters.stdout.flush();
       this.#splitters.stderr.flush();
       this.#entries.push(...this.#limiter?.finish(this.#at) ?? []);
-      this.#handOn();
+      this.#passOnEntries();
       this.#limiter = null;
     }
     this.#owner = null;
@@ -148,67 +143,67 @@ export class OutputCapture {
 
   /** Let this process end although the streams are open. */
   release(): void {
-    for (const stream of [this.#streams.stdout, this.#streams.stderr]) {
+    for (const stream of Object.values(this.#source.streams)) {
       (stream as { readonly unref?: () => void }).unref?.();
     }
   }
 
   close(): void {
-    this.#streams.stdout.destroy();
-    this.#streams.stderr.destroy();
+    for (const stream of Object.values(this.#source.streams)) stream.destroy();
   }
 
   #splitter(name: StreamName): LineSplitter {
     return new LineSplitter((line) => this.#line(name, line), () => {
       this.#markersMissing -= 1;
       if (this.#markersMissing > 0) return;
-      this.#handOn();
-      this.#owner?.drained();
+      this.#passOnEntries();
+      if (this.#owner !== null) this.#source.onDrained();
     }, {
       records: {
-        prefix: recordPrefix(this.#token),
+        prefix: recordPrefix(this.#source.token),
         bytesMax: RECORD_BYTES_MAX,
         onRecord: (record) => this.#record(record),
       },
-      mask: this.#mask,
+      mask: this.#source.mask,
     });
   }
 
-  // What a run left behind prints in the time of a later one, or of none, is no output of that one.
+  // Code that a run left behind may print later, during another run or none: that is dropped.
   #record(bytes: Buffer): void {
     const record = decodeRecord(bytes);
-    if (record === null || this.#owner?.run !== record.run) return;
+    if (record === null || this.#owner === null || this.#run !== record.run) return;
     const { at, level, source, text } = record;
     this.#keep({ at, level, source, text });
   }
 
   #read(name: StreamName, chunk: Uint8Array): void {
-    this.#onOutput();
-    const now = this.#clock.now();
+    const { clock, budget, onOutput } = this.#source;
+    onOutput();
+    const now = clock.now();
     this.#at = now.wallMs;
     this.#expectMarkers();
     this.#splitters[name].push(chunk);
-    this.#handOn();
-    const restMs = this.#budget.spend(now.monotonicMs, chunk.byteLength);
+    this.#passOnEntries();
+    const restMs = budget.spend(now.monotonicMs, chunk.byteLength);
     if (restMs > 0) this.#rest(restMs);
   }
 
-  // Most runs write nothing, and then have no marker either.
+  // Most runs write nothing, and then have no end marker either.
   #expectMarkers(): void {
     if (this.#isExpecting || this.#owner === null) return;
     this.#isExpecting = true;
-    const marker = endMarker(this.#token, this.#owner.run);
+    const marker = endMarker(this.#source.token, this.#run);
     this.#splitters.stdout.expect(marker);
     this.#splitters.stderr.expect(marker);
   }
 
   #rest(restMs: number): void {
-    // Either stream may have produced the output to pause for.
+    // Either stream may have caused the pause.
     if (this.#isResting) return;
     this.#isResting = true;
-    const streams = [this.#streams.stdout, this.#streams.stderr];
+    const streams = Object.values(this.#source.streams);
     for (const stream of streams) stream.pause();
-    this.#clock.timer(Math.max(1, restMs), () => {
+    this.#source.clock.timer(Math.max(1, restMs), () => {
       this.#isResting = false;
       for (const stream of streams) stream.resume();
     });
@@ -221,17 +216,18 @@ export class OutputCapture {
       }
       return;
     }
-    const level = name === "stdout" ? "info" : this.#owner.stderrLevel;
+    const stderrLevel = this.#owner.job.source.type === "command" ? "warn" : "error";
+    const level = name === "stdout" ? "info" : stderrLevel;
     this.#keep({ at: this.#at, level, source: name, text: line });
   }
 
   #keep(line: Parameters<OutputLimiter["push"]>[0]): void {
-    this.#limiter ??= new OutputLimiter(this.#owner!.limits, this.#mask);
+    this.#limiter ??= new OutputLimiter(this.#owner!.job.options.output, this.#source.mask);
     const entry = this.#limiter.push(line);
     if (entry) this.#entries.push(entry);
   }
 
-  #handOn(): void {
+  #passOnEntries(): void {
     if (this.#entries.length === 0) return;
     const entries = this.#entries;
     this.#entries = [];

@@ -3,23 +3,24 @@ import type { ErrorInfo, LogEntry } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { maskOutcome } from "../attempt_errors.ts";
 import {
   type AttemptOutcome,
   HANDLER_MS_MAX,
   type HandlerCall,
   type HandlerTask,
 } from "../executor.ts";
-import { maskOutcome } from "../mask_outcome.ts";
 import { type TaskInstance, taskInstance } from "../protocol.ts";
+import type { WorkerEnding } from "./worker_ending.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import type { WorkerEnding, WorkerRun } from "./worker_run.ts";
+import type { WorkerRun } from "./worker_run.ts";
 
 const NAMES: Readonly<Record<HandlerCall["type"], string>> = {
   stateChange: "onStateChange",
   terminate: "onTerminate",
 };
 
-/** Write a line of the product's own to the log of a handler's call. */
+/** Write a system line to the log of a handler's call. */
 export function noteTo(task: HandlerTask, clock: Clock, message: string): void {
   task.log([{ at: clock.now().wallMs, level: "error", source: "system", message }]);
 }
@@ -29,9 +30,9 @@ export class HandlerRun implements WorkerRun {
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler: HandlerCall;
-  /** No lease limits a handler that runs after the commit, but a frozen daemon must not leave it running. */
+  /** No lease limits a handler after the commit, but a frozen daemon must not leave it running. */
   deadlineMs = 0;
-  /** What it came to; null when it did not end by itself. */
+  /** Its outcome; null if it did not end by itself. */
   readonly done: Promise<AttemptOutcome | null>;
   readonly #task: HandlerTask;
   readonly #clock: Clock;
@@ -56,7 +57,7 @@ export class HandlerRun implements WorkerRun {
     try {
       worker = acquire(this.job);
     } catch (error) {
-      return this.drop(toJobError(error, "Cannot begin a worker").message);
+      return this.drop(toJobError(error, "Cannot start a worker").message);
     }
     const nowMs = this.#clock.now().monotonicMs;
     this.#worker = worker;
@@ -73,17 +74,17 @@ export class HandlerRun implements WorkerRun {
     this.exceeded(error);
   }
 
-  /** It will not be called. */
+  /** Do not call it. */
   drop(why: string): void {
     this.#fail(`was not called: ${why}`);
   }
 
   started(): void {
-    // Its time limit counts from its begin.
+    // Its time limit counts from `begin`.
   }
 
   decided(): void {
-    // Only attempts decide something before their handlers.
+    // Only an attempt has a result before its handlers run.
   }
 
   wake(): void {
@@ -95,7 +96,7 @@ export class HandlerRun implements WorkerRun {
   }
 
   progress(): void {
-    // A handler has none.
+    // A handler reports no progress.
   }
 
   call(method: string): Promise<unknown> {

@@ -1,25 +1,38 @@
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { ToWorker, WireJob } from "../protocol.ts";
+import type { ResultMessage, ToWorker, WireJob } from "../protocol.ts";
 
-/** The jobs that one worker was told of. */
+/** The jobs that one worker has loaded, and what it may still run after what they left behind. */
 export class KnownJobs {
   readonly #refs = new Map<JobDefinition, number>();
   /** Hash of each file of the modules that it loaded, by path. */
   readonly #files = new Map<string, string>();
+  #exclusivePath: string | null = null;
+  #endMs = Infinity;
 
-  /** Whether this definition was run in it before. */
+  /** Monotonic ms from which it runs nothing more, because a run left something open in it. */
+  get endMs(): number {
+    return this.#endMs;
+  }
+
+  /** True if this definition has run in it before. */
   has(job: JobDefinition): boolean {
     return this.#refs.has(job);
   }
 
-  /** Whether none of the job's files is in the worker's memory as it was before a change. */
+  /** True unless it has loaded a file of the job that has changed since. */
   isUpToDate(job: JobDefinition): boolean {
     if (job.source.type !== "module" || this.has(job)) return true;
     return filesOf(job.source).every(([path, hash]) => (this.#files.get(path) ?? hash) === hash);
   }
 
-  /** The number that names a job in messages; it is told of one that is new to it. */
-  refOf(job: JobDefinition, tell: (message: ToWorker) => void): number {
+  /** True unless loading another module has changed the process: then it only runs that module. */
+  isFor({ source }: JobDefinition): boolean {
+    if (source.type !== "module" || this.#exclusivePath === null) return true;
+    return this.#exclusivePath === source.path;
+  }
+
+  /** The number that names a job in messages. Sends the job first if the worker does not have it. */
+  refOf(job: JobDefinition, send: (message: ToWorker) => void): number {
     const known = this.#refs.get(job);
     if (known !== undefined) return known;
     const ref = this.#refs.size + 1;
@@ -29,8 +42,19 @@ export class KnownJobs {
     if (source.type === "module") {
       for (const [path, hash] of filesOf(source)) this.#files.set(path, hash);
     }
-    tell({ type: "job", ref, job: { kind, source, signature } });
+    send({ type: "job", ref, job: { kind, source, signature } });
     return ref;
+  }
+
+  /** Note what a run of a job left behind. */
+  noteEnd(
+    { reuse, isExclusive }: ResultMessage,
+    { source, options }: JobDefinition,
+    nowMs: number,
+  ) {
+    if (isExclusive && source.type === "module") this.#exclusivePath = source.path;
+    if (reuse === "clean") this.#endMs = Infinity;
+    else this.#endMs = Math.min(this.#endMs, nowMs + options.killAfterMs);
   }
 }
 

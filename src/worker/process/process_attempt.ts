@@ -4,7 +4,9 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
-import { abortInfo, isTimeLimit } from "../attempt_errors.ts";
+import { abortInfo, isTimeLimit, maskOutcome } from "../attempt_errors.ts";
+import { isBatchable } from "../batching/batch.ts";
+import type { GatedAttempt, GatedEnd } from "../batching/short_job_gate.ts";
 import {
   type AbortCause,
   type Attempt,
@@ -14,22 +16,22 @@ import {
   HANDLER_MS_MAX,
 } from "../executor.ts";
 import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol.ts";
+import type { WorkerEnding } from "./worker_ending.ts";
 import type { WorkerProcess } from "./worker_process.ts";
-import { isBatchable } from "../batching/batch.ts";
-import { maskOutcome } from "../mask_outcome.ts";
-import type { GatedAttempt } from "../batching/short_job_gate.ts";
-import type { FollowingRun, WorkerEnding } from "./worker_run.ts";
+import type { FollowingRun } from "./worker_run.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;
 /** Job code is killed this long before the deadline, so that it has ended at it. */
 const KILL_MARGIN_MS = 50;
-/** An attempt whose lease is not renewed is aborted this long before the deadline, less for short leases. */
+/** How long before the deadline an attempt is aborted whose lease was not renewed. */
 const EXPIRE_MARGIN_MS_MAX = 1_000;
-/** Most characters of the arguments that a worker is given at once. */
+/** Most characters of arguments in one batch. */
 const BATCH_LENGTH_MAX = 65_536;
 /** How often an attempt that a worker refused is given to another one. */
 const REFUSALS_MAX = 3;
+/** For the gate: the end of an attempt without a result. */
+const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
 /** What an attempt in a worker process works with. */
 export interface ProcessAttemptOptions {
@@ -38,20 +40,19 @@ export interface ProcessAttemptOptions {
   readonly task: AttemptTask;
   readonly sink: AttemptSink;
   readonly acquire: (job: JobDefinition) => WorkerProcess;
-  /** `ending`: null when job code did not run. */
-  readonly onEnd: (attempt: ProcessAttempt, ending: WorkerEnding | null) => void;
-  /** It did not begin in the worker that it was given to, and waits for another one. */
+  readonly onEnd: (attempt: ProcessAttempt, end: GatedEnd) => void;
+  /** It did not begin in its worker and waits for another one. */
   readonly onReturn: (attempt: ProcessAttempt) => void;
 }
 
-/** An attempt in a worker process: its time limit, the ladder of its abort, and what its end means. */
+/** An attempt in a worker process: its time limit, the steps of its abort, and its outcome. */
 export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   readonly outcome: Promise<AttemptOutcome>;
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler = null;
   deadlineMs: number;
-  /** Whether it may be given to a worker behind others. */
+  /** True if it may be queued in a worker behind others. */
   canFollow: boolean;
   readonly #options: ProcessAttemptOptions;
   /** Null until it begins. */
@@ -84,10 +85,10 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   /**
-   * Take a worker; ends at once when there can be none, such as for a user that is gone since the start.
+   * Begin it in a worker. It ends at once if there is none, for example if its user was deleted.
    *
-   * @param others attempts of the same job that want to follow it
-   * @returns how many of them do
+   * @param others attempts of the same job that may be queued behind it
+   * @returns how many of them are
    */
   begin(others: readonly ProcessAttempt[]): number {
     if (this.#isOver) return 0;
@@ -111,7 +112,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     return followers.length;
   }
 
-  /** As many as have arguments that one message can carry. */
+  /** The first attempts whose arguments fit into one message. */
   #followersOf(others: readonly ProcessAttempt[]): readonly ProcessAttempt[] {
     let length = this.instance.argumentsJson.length;
     const end = others.findIndex(({ instance }) => {
@@ -154,12 +155,13 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   abort(cause: AbortCause): void {
     if (this.#isOver || this.#cause !== null) return;
-    // Nothing of its batch must begin behind it, and what is known of it may be old: it may have ended, or not have begun.
+    // Nothing of its batch may begin behind it. This also updates its state: it may have ended, or
+    // may not have begun.
     this.#worker?.takeBack(this);
     if (this.#isOver) return;
     this.#cause = cause;
     if (this.#worker === null) {
-      const error = abortInfo(cause, this.instance, {});
+      const error = abortInfo(cause, this.instance);
       return this.#end({ type: "aborted", cause, error, isUnstarted: true }, null);
     }
     if (!this.#worker.hasStarted) {
@@ -184,7 +186,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   decided(result: AttemptResult): void {
     this.#decided = result;
-    // Job code has ended: from here on only the handler has a limit, so that it can clean up after a timeout.
+    // Job code has ended. Only the handler has a limit now, so that it can clean up after a timeout.
     this.#handlerEndMs = this.#nowMs() + HANDLER_MS_MAX;
     this.#timeoutAtMs = Infinity;
     if (isTimeLimit(this.#cause)) {
@@ -257,7 +259,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   #end(outcome: AttemptOutcome, ending: WorkerEnding | null): void {
     this.#isOver = true;
-    this.#options.onEnd(this, ending);
+    this.#options.onEnd(this, ending?.type === "result" ? ending : UNKNOWN_END);
     this.#resolve(maskOutcome(outcome, this.#options.mask));
   }
 
@@ -291,14 +293,14 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   }
 
   #outcomeOf(ending: WorkerEnding): AttemptOutcome {
-    // Nothing it reported before is valid any more.
+    // Nothing that it reported before counts.
     if (this.#violation !== null && (this.#cause === null || this.#cause === "drain")) {
       return { type: "error", error: this.#violation, ...this.#unasked(true) };
     }
     const result = this.#resultOf(ending);
-    const isSaid = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
-    if (this.#decided !== null && isSaid) return this.#saidOutcome(result ?? this.#decided);
-    // A function that had returned before it could be told; a command may exit well because it was told.
+    const mayDecide = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
+    if (this.#decided !== null && mayDecide) return this.#decidedOutcome(result ?? this.#decided);
+    // The function returned before the abort reached it. A command may succeed because of the abort.
     const isFunction = this.job.source.type === "module";
     if (isFunction && result?.type === "ok" && isTimeLimit(this.#cause)) return result;
     if (this.#cause !== null) {
@@ -336,7 +338,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     }
   }
 
-  /** The result that stands: the worker's last word, unless it ended in a handler before it had one. */
+  /** The last result that the worker reported, also if it ended in a handler before the final one. */
   #resultOf(ending: WorkerEnding): AttemptResult | null {
     if (ending.type === "result") return ending.result;
     if (this.#decided === null) return null;
@@ -349,8 +351,8 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     return this.#decided;
   }
 
-  /** An outcome that the handlers had their say in. */
-  #saidOutcome(result: AttemptResult): AttemptOutcome {
+  /** The outcome of an attempt whose handlers were called. */
+  #decidedOutcome(result: AttemptResult): AttemptOutcome {
     if (result.type !== "error" || !isTimeLimit(this.#cause)) return result;
     return { ...result, type: "aborted", cause: this.#cause! };
   }

@@ -4,7 +4,6 @@ import type { JobDefinition, ProcessLimits } from "../../core/job/job.ts";
 import { formatSize } from "../../core/text/size.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import {
-  type Family,
   findFamilyInTurns,
   isTurnOver,
   sharedOutBytes,
@@ -15,9 +14,9 @@ import {
 import type { WorkerFamily } from "./worker_family.ts";
 import { specOf } from "./worker_launch.ts";
 
-/** How often an attempt's use is looked at. */
-const LOOK_EVERY_MS = 50;
-/** How often it is looked for processes that were begun since; in between those that are known are looked at. */
+/** How often the usage of known processes is checked. */
+const CHECK_EVERY_MS = 50;
+/** How often new processes are looked for. */
 const FIND_EVERY_MS = 250;
 
 /**
@@ -28,31 +27,26 @@ const REST_FACTOR = 4;
 /** Processes whose memory is read per turn of the event loop. */
 const SHARES_AT_ONCE = 5;
 
-/** Whom to watch. */
-export interface UsageWatchOptions {
-  readonly limits: ProcessLimits;
-  readonly family: () => Family;
-  readonly worker: number;
-  /** Whether the worker runs the job code itself. */
-  readonly isWorkerCounted: boolean;
-  readonly onExceeded: (error: ErrorInfo) => void;
-}
-
 /**
- * Watches the memory and processor time of an attempt's processes. A look takes some ten microseconds for each; what is taken and
- * given back between two looks is not seen. Linux only; elsewhere nothing is limited.
+ * Watches the memory and processor time of a run's processes. A check takes some ten microseconds
+ * per process; memory taken and released between two checks is not noticed. Linux only: elsewhere
+ * nothing is limited.
  */
 export class UsageWatch {
   readonly #clock: Clock;
-  readonly #options: UsageWatchOptions;
+  readonly #limits: ProcessLimits;
+  readonly #family: WorkerFamily;
+  /** True if the worker runs the job code itself. */
+  readonly #isWorkerCounted: boolean;
+  readonly #onExceeded: (error: ErrorInfo) => void;
   readonly #ticksBefore: number;
-  #pids: readonly number[] = [];
   readonly #turn: Turn;
+  #pids: readonly number[] = [];
   #foundMs = -Infinity;
   #isStopped = false;
   #timer: Timer | null = null;
 
-  /** Watch a run that begins; null when nothing of its job is limited. */
+  /** Watch a run that begins; null if its job has no such limits. */
   static start(
     clock: Clock,
     job: JobDefinition,
@@ -61,21 +55,25 @@ export class UsageWatch {
   ): UsageWatch | null {
     const limits = specOf(job)?.limits;
     if (!limits || (limits.memoryBytes === null && limits.cpuMs === null)) return null;
-    return new UsageWatch(clock, {
-      limits,
-      family: () => family.family,
-      worker: family.pid,
-      isWorkerCounted: job.source.type === "module",
-      onExceeded,
-    });
+    const isWorkerCounted = job.source.type === "module";
+    return new UsageWatch({ clock, limits, family, isWorkerCounted, onExceeded });
   }
 
-  constructor(clock: Clock, options: UsageWatchOptions) {
-    this.#clock = clock;
-    this.#turn = () => new Promise((resolve) => clock.defer(resolve));
-    this.#options = options;
-    this.#ticksBefore = usageOf(options.worker)?.cpuTicks ?? 0;
-    this.#arm(LOOK_EVERY_MS);
+  private constructor(options: {
+    readonly clock: Clock;
+    readonly limits: ProcessLimits;
+    readonly family: WorkerFamily;
+    readonly isWorkerCounted: boolean;
+    readonly onExceeded: (error: ErrorInfo) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#family = options.family;
+    this.#isWorkerCounted = options.isWorkerCounted;
+    this.#onExceeded = options.onExceeded;
+    this.#turn = () => new Promise((resolve) => this.#clock.defer(resolve));
+    this.#ticksBefore = usageOf(this.#family.pid)?.cpuTicks ?? 0;
+    this.#arm(CHECK_EVERY_MS);
   }
 
   stop(): void {
@@ -85,46 +83,41 @@ export class UsageWatch {
   }
 
   #arm(delayMs: number): void {
-    this.#timer = this.#clock.timer(delayMs, () => void this.#look(), { unref: true });
+    this.#timer = this.#clock.timer(delayMs, () => void this.#check(), { unref: true });
   }
 
-  async #look(): Promise<void> {
-    const { worker, isWorkerCounted, onExceeded } = this.#options;
+  async #check(): Promise<void> {
     const nowMs = this.#clock.now().monotonicMs;
-    await this.#find(nowMs);
-    const own = usageOf(worker);
+    if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
+      this.#foundMs = nowMs;
+      this.#pids = await findFamilyInTurns(this.#family.family, this.#family.pid, this.#turn);
+    }
+    const own = usageOf(this.#family.pid);
     if (own === null) return;
     let ticks = own.cpuTicks - this.#ticksBefore;
-    let rssBytes = isWorkerCounted ? own.rssBytes : 0;
+    let rssBytes = this.#isWorkerCounted ? own.rssBytes : 0;
     for (const [index, pid] of this.#pids.entries()) {
       if (isTurnOver(index)) await this.#turn();
       const usage = usageOf(pid);
       ticks += usage?.cpuTicks ?? 0;
       rssBytes += usage?.rssBytes ?? 0;
     }
-    const error = await this.#judge(rssBytes, ticks);
+    const error = await this.#errorOf(rssBytes, ticks);
     if (this.#isStopped) return;
-    if (error !== null) return onExceeded(error);
+    if (error !== null) return this.#onExceeded(error);
     const tookMs = this.#clock.now().monotonicMs - nowMs;
-    this.#arm(Math.max(LOOK_EVERY_MS, tookMs * REST_FACTOR));
+    this.#arm(Math.max(CHECK_EVERY_MS, tookMs * REST_FACTOR));
   }
 
-  async #find(nowMs: number): Promise<void> {
-    if (nowMs - this.#foundMs < FIND_EVERY_MS) return;
-    this.#foundMs = nowMs;
-    const { family, worker } = this.#options;
-    this.#pids = await findFamilyInTurns(family(), worker, this.#turn);
-  }
-
-  async #judge(rssBytes: number, ticks: number): Promise<ErrorInfo | null> {
-    const { memoryBytes, cpuMs } = this.#options.limits;
+  async #errorOf(rssBytes: number, ticks: number): Promise<ErrorInfo | null> {
+    const { memoryBytes, cpuMs } = this.#limits;
     if (cpuMs !== null && ticks * 1_000 / TICKS_PER_SECOND > cpuMs) {
-      const message = `Stopped: it took more processor time than its limit of ${
-        formatDuration(cpuMs)
-      }`;
+      const limit = formatDuration(cpuMs);
+      const message = `Stopped: it took more processor time than its limit of ${limit}`;
       return { name: "CpuLimitError", message };
     }
-    // What processes have in common counts once: looked up only when it matters, as it takes far longer.
+    // Memory that processes share counts once. Reading that takes far longer, so it is read only
+    // when it may matter.
     if (memoryBytes === null || rssBytes <= memoryBytes) return null;
     if (await this.#memoryBytes() > memoryBytes) {
       const message = `Stopped: it took more memory than its limit of ${formatSize(memoryBytes)}`;
@@ -134,9 +127,9 @@ export class UsageWatch {
   }
 
   async #memoryBytes(): Promise<number> {
-    const { worker, isWorkerCounted } = this.#options;
+    const worker = this.#isWorkerCounted ? [this.#family.pid] : [];
     let bytes = 0;
-    for (const [index, pid] of [...isWorkerCounted ? [worker] : [], ...this.#pids].entries()) {
+    for (const [index, pid] of [...worker, ...this.#pids].entries()) {
       if (index % SHARES_AT_ONCE === SHARES_AT_ONCE - 1) await this.#turn();
       bytes += sharedOutBytes(pid) ?? usageOf(pid)?.rssBytes ?? 0;
     }

@@ -2,93 +2,202 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
-import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
 import { createPipes } from "../../platform/process/pipe.ts";
 import { readableCheck } from "../../platform/process/poll.ts";
+import type { SharedMemory } from "../../platform/process/shared_memory.ts";
 import { GuardLine } from "../guard/guard_line.ts";
-import type { TransferBudget } from "../output/transfer_budget.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import type { KeptOutputs } from "../output/kept_outputs.ts";
 import { OutputCapture } from "../output/output_capture.ts";
+import type { TransferBudget } from "../output/transfer_budget.ts";
 import { CHANNEL_DESCRIPTOR, guardDescriptor } from "../protocol.ts";
+import { WorkerFamily } from "./worker_family.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
-import { MESSAGE_BYTES_MAX } from "./worker_limits.ts";
+import { CHANNEL_MS_MAX, DRAIN_MS_MAX, MESSAGE_BYTES_MAX } from "./worker_limits.ts";
 
-/** A worker process as its parent holds it. */
-export interface WorkerChild {
-  readonly child: ChildProcess;
-  readonly guard: GuardLine;
-  /** Null when the process could not be started, and so is the channel. */
-  readonly output: OutputCapture | null;
-  readonly channel: ChildChannel | null;
-}
-
-/** What a worker process is started with. */
-export interface WorkerChildOptions {
+/** How a worker process is started. */
+export interface WorkerStart {
   readonly clock: Clock;
   readonly launch: WorkerLaunch;
-  /** By which our records are told from other output. */
+  /** Value of the environment variable that identifies the worker's processes. */
+  readonly familyMarker: string;
+  /** Unguessable, so that output cannot pass for a record or an end marker. */
   readonly token: string;
   readonly mask: SecretMask;
-  readonly budget: TransferBudget;
-  /** Descriptor of the memory that it shares; null for none. */
-  readonly memory: number | null;
-  /** Called before output is looked at. */
-  readonly onOutput: () => void;
-  /** Called with each message, and its size in bytes. */
-  readonly onMessage: (message: unknown, bytes: number) => void;
-  /** Called when it sends something unreadable. */
-  readonly onFault: (problem: string) => void;
+  /** For output, and for answers to the calls of jobs; shared by all workers. */
+  readonly budgets: Readonly<Record<"output" | "answers", TransferBudget>>;
+  /** Takes over output that stays open after its worker has ended. */
+  readonly keptOutputs: KeptOutputs;
+  /** For batches; null where the platform has none. Belongs to this worker alone. */
+  readonly memory: SharedMemory | null;
 }
 
-/** Start a worker process, in a session of its own, with pipes for its output, its guard and its messages. */
-export function startWorkerChild(options: WorkerChildOptions): WorkerChild {
-  const { clock, launch, token, mask, memory, onOutput, onMessage, onFault, budget } = options;
-  const descriptor = guardDescriptor();
-  const { argv: [program, ...args], env, uid, gid } = launch;
-  const pipes = createPipes(2);
-  const [out, err] = pipes ?? [];
-  let child: ChildProcess;
-  try {
-    child = spawn(program!, args, {
-      stdio: [
-        descriptor === 0 ? "pipe" : "ignore",
-        out?.writer ?? "pipe",
-        err?.writer ?? "pipe",
-        "pipe",
-        "pipe",
-        ...(memory === null ? [] : [memory]),
-      ],
-      detached: true,
-      env: { ...env, ...channelEnvironment(CHANNEL_DESCRIPTOR) },
-      ...(uid === undefined ? {} : { uid, gid }),
+/** What a worker's process reports. */
+export interface WorkerChildEvents {
+  /** Output arrived and has not been read yet. */
+  readonly onOutput: () => void;
+  /** Both output streams have shown the end marker of the run. */
+  readonly onDrained: () => void;
+  readonly onMessage: (message: unknown, bytes: number) => void;
+  /** It sent something unreadable. */
+  readonly onFault: (problem: string) => void;
+  /** The process has ended; its output and messages may still be on their way. */
+  readonly onExit: () => void;
+  /** All output of the ended process has arrived. */
+  readonly onOutputEnd: () => void;
+  /** Nothing more comes from it, or it could not be started. */
+  readonly onGone: () => void;
+}
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/**
+ * A worker's process as the daemon holds it: in a session of its own, with pipes for its output,
+ * its guard and its messages. If it cannot be started, it has neither output, channel nor family.
+ */
+export class WorkerChild {
+  readonly guard: GuardLine;
+  readonly output: OutputCapture | null = null;
+  readonly channel: ChildChannel | null = null;
+  readonly family: WorkerFamily | null = null;
+  /** Null while it runs. */
+  exit: Exit | null = null;
+  /** Why it could not be started. */
+  startError: Error | null = null;
+  isGone = false;
+  readonly #clock: Clock;
+  readonly #keptOutputs: KeptOutputs;
+  readonly #events: WorkerChildEvents;
+  /** Limits how long the output and the channel may stay open after the exit. */
+  readonly #limit: LazyTimer;
+  /** True if processes that its last command started keep running after its end. */
+  #hasLeft = false;
+
+  constructor(start: WorkerStart, events: WorkerChildEvents) {
+    const { clock, token, mask, budgets, memory } = start;
+    this.#clock = clock;
+    this.#keptOutputs = start.keptOutputs;
+    this.#events = events;
+    this.#limit = new LazyTimer(clock, () => this.#giveUp());
+    const pipes = createPipes(2);
+    const [out, err] = pipes ?? [];
+    let child: ChildProcess;
+    try {
+      const outputs = [out?.writer ?? "pipe", err?.writer ?? "pipe"] as const;
+      child = spawnWorker(start.launch, outputs, memory?.descriptor ?? null);
+    } finally {
+      for (const { writer } of pipes ?? []) closeSync(writer);
+      if (memory !== null) closeSync(memory.descriptor);
+    }
+    // A failed start is reported by an event, and the process may have no streams at all.
+    const streams = child.stdio as typeof child.stdio | undefined;
+    const line = streams?.[guardDescriptor()] as Writable | null;
+    line?.on("error", () => {});
+    this.guard = new GuardLine(clock, (text) => void line?.write(text));
+    child.on("error", (error) => {
+      if (child.pid !== undefined) return;
+      this.startError = error;
+      this.close();
     });
-  } finally {
-    for (const { writer } of pipes ?? []) closeSync(writer);
-    if (memory !== null) closeSync(memory);
+    if (child.pid === undefined) {
+      for (const { reader } of pipes ?? []) reader.destroy();
+      return;
+    }
+    const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
+    this.output = new OutputCapture({
+      ...{ clock, token, mask, budget: budgets.output },
+      streams: {
+        stdout: out?.reader ?? child.stdout as Readable,
+        stderr: err?.reader ?? child.stderr as Readable,
+      },
+      hasMore: pipes ? hasMore : null,
+      onOutput: events.onOutput,
+      onDrained: events.onDrained,
+    });
+    this.channel = new ChildChannel({
+      clock,
+      stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
+      lineBytesMax: MESSAGE_BYTES_MAX,
+      onMessage: events.onMessage,
+      onFault: events.onFault,
+    });
+    this.family = new WorkerFamily(clock, child.pid, start.familyMarker);
+    child.once("exit", (code, signal) => this.#exited({ code, signal }));
   }
-  // A failed start is reported by an event, and the process may have no streams at all.
-  const line = (child.stdio as typeof child.stdio | undefined)?.[descriptor] as Writable | null;
-  line?.on("error", () => {});
-  const guard = new GuardLine(clock, (text) => void line?.write(text));
-  if (child.pid === undefined) {
-    for (const { reader } of pipes ?? []) reader.destroy();
-    return { child, guard, output: null, channel: null };
+
+  /** Signal its command's group and, unless only the command is meant, its own. */
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    if (this.exit === null) this.family?.kill(signal);
   }
-  const streams = {
-    stdout: out?.reader ?? child.stdout as Readable,
-    stderr: err?.reader ?? child.stderr as Readable,
-  };
-  const hasMore = readableCheck((pipes ?? []).map(({ readerDescriptor }) => readerDescriptor));
-  const output = new OutputCapture({
-    ...{ clock, token, mask, budget, streams, onOutput },
-    hasMore: pipes ? hasMore : null,
+
+  /** From here on only the worker itself is ended: processes that its command started keep running. */
+  leave(): void {
+    this.#hasLeft = true;
+    this.family!.leave();
+  }
+
+  /** The result arrived after the exit: allow its output as long again. */
+  allowDrain(): void {
+    this.#limit.set(this.#clock.now().monotonicMs + DRAIN_MS_MAX);
+  }
+
+  /** Nothing more of it is wanted. */
+  close(): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.#events.onGone();
+    this.channel?.close();
+    this.#limit.cancel();
+    this.guard.close();
+  }
+
+  #exited(exit: Exit): void {
+    this.exit = exit;
+    this.guard.close();
+    this.#events.onExit();
+    this.family!.whenGone(() => this.#awaitOutput());
+  }
+
+  #awaitOutput(): void {
+    this.allowDrain();
+    this.output!.whenClosed(() => {
+      this.#events.onOutputEnd();
+      // A result sent before the exit may still be in the channel, which a child of the worker may
+      // keep open.
+      this.channel!.whenClosed(() => this.close());
+      if (!this.isGone) this.#limit.set(this.#clock.now().monotonicMs + CHANNEL_MS_MAX);
+    });
+  }
+
+  /** Something holds the output or the channel open, such as a child that left the group. */
+  #giveUp(): void {
+    if (this.#hasLeft) this.#keptOutputs.add(this.output!);
+    else this.output!.close();
+    this.close();
+  }
+}
+
+function spawnWorker(
+  { argv: [program, ...args], env, uid, gid }: WorkerLaunch,
+  outputs: readonly ["pipe" | number, "pipe" | number],
+  memory: number | null,
+): ChildProcess {
+  return spawn(program!, args, {
+    stdio: [
+      guardDescriptor() === 0 ? "pipe" : "ignore",
+      ...outputs,
+      "pipe",
+      "pipe",
+      ...(memory === null ? [] : [memory]),
+    ],
+    detached: true,
+    env: { ...env, ...channelEnvironment(CHANNEL_DESCRIPTOR) },
+    ...(uid === undefined ? {} : { uid, gid }),
   });
-  const channel = new ChildChannel({
-    clock,
-    stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
-    lineBytesMax: MESSAGE_BYTES_MAX,
-    onMessage,
-    onFault,
-  });
-  return { child, guard, output, channel };
 }

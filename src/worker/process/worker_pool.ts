@@ -6,45 +6,51 @@ import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { usageOf } from "../../platform/process/descendants.ts";
 import { createSharedMemory } from "../../platform/process/shared_memory.ts";
+import { MEMORY_BYTES } from "../batching/batch_memory.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { KeptOutputs } from "../output/kept_outputs.ts";
 import { TransferBudget } from "../output/transfer_budget.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
-import { MEMORY_BYTES } from "../batching/batch_memory.ts";
-import { KeptOutputs } from "../output/kept_outputs.ts";
-import { WorkerProcess } from "./worker_process.ts";
-import type { WorkerProcessOptions } from "./worker_process_options.ts";
+import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
 
-/**
- * When a worker is replaced, so that what job code leaks is bounded. A start costs as much as a thousand empty runs, so after
- * fewer the starts would cost more than the work.
- */
-export const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
-/** How often the memory of a worker is looked at. */
+/** How often the memory of a worker is checked. */
 const MEMORY_EVERY_MS = 250;
 /** How long no spare worker is started after a failed start. */
 const SPARE_RETRY_MS = 1_000;
+/** The pool of modules without settings of their own for their processes. */
+const SPARE_KEY = "module";
 
-/** What the pool makes its workers of. */
-export interface WorkerPoolOptions {
+/** How workers are started and kept. */
+export interface WorkerSettings {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly random: Random;
+  /** Most workers. */
   readonly count: number;
-  /** How many more may run now than `count`. */
-  readonly beside: () => number;
+  /** How long an idle worker is kept. */
   readonly idleMs: number;
+  /** argv that runs this program, without the hidden subcommand; tests run a smaller one. */
+  readonly command: readonly string[];
+  readonly random: Random;
   /** Workers for modules that are kept ready. */
   readonly spare: number;
+  /** When a worker is replaced, so that memory that job code leaks is bounded. */
   readonly recycle: { readonly runs: number; readonly memoryBytes: number };
-  readonly command: readonly string[];
-  readonly mask: SecretMask;
   readonly environment: WorkerEnvironment;
+  /** Masks secrets in output, results and errors; secrets of running jobs are added to it. */
+  readonly mask: SecretMask;
+}
+
+/** What a pool works with. */
+export interface WorkerPoolOptions extends WorkerSettings {
+  /** How many more workers than `count` may run now. */
+  readonly beside: () => number;
   readonly onLate: WorkerProcessOptions["onLate"];
 }
 
 /**
- * Worker processes by key: those of one key may serve each other's runs. They start when wanted, the one used last is used
- * first, and the others end when idle for long, when surplus, or when their time is over.
+ * Worker processes by key: workers with one key may run each other's jobs. They start on demand,
+ * and the one used last is used first. An idle one ends after a while, when it is surplus or when
+ * it is worn out.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -67,8 +73,8 @@ export class WorkerPool {
     this.#budgets = { output: new TransferBudget(clock), answers: new TransferBudget(clock) };
     this.#options = options;
     this.#count = options.count;
-    this.#token = Buffer.from(options.random.bytes(16)).toString("hex");
-    this.#reaper = new LazyTimer(options.clock, () => this.#reap());
+    this.#token = this.#newToken();
+    this.#reaper = new LazyTimer(clock, () => this.#reap());
   }
 
   get stats(): { readonly alive: number; readonly busy: number } {
@@ -76,17 +82,17 @@ export class WorkerPool {
   }
 
   /**
-   * A worker that can take a run of this job now; a new one when none is idle.
+   * A worker that can run this job now; a new one if none is idle.
    *
-   * @throws JobError when the job's user or group cannot be had
+   * @throws JobError if the job's user or group does not exist
    */
   acquire(job: JobDefinition): WorkerProcess {
     const key = poolKey(job);
     for (let index = this.#idle.length - 1; index >= 0; index--) {
       const worker = this.#idle[index]!;
-      if (this.#workers.get(worker) !== key || !worker.reuse.isFor(job)) continue;
+      if (this.#workers.get(worker) !== key || !worker.jobs.isFor(job)) continue;
       this.#idle.splice(index, 1);
-      if (worker.isUsable && worker.isUpToDate(job)) return this.#taken(worker);
+      if (worker.isUsable && worker.jobs.isUpToDate(job)) return this.#taken(worker);
       // A module's earlier version stays in a worker's memory.
       worker.end();
     }
@@ -96,32 +102,30 @@ export class WorkerPool {
     return this.#taken(this.#spawn(key, { spec: specOf(job), isModule: type === "module" }));
   }
 
-  /** Keep the spare workers ready, once this turn's work has got its own. */
+  /** Keep the spare workers ready, once the work of this turn of the event loop has workers. */
   prepare(): void {
     if (this.#options.spare === 0 || this.#isPreparing) return;
-    if (this.#options.clock.now().monotonicMs < this.#spareAfterMs) return;
+    if (this.#nowMs() < this.#spareAfterMs) return;
     this.#isPreparing = true;
     this.#options.clock.defer(() => {
       this.#isPreparing = false;
       try {
-        this.#prepareAll();
+        this.#startSpare();
       } catch (error) {
         this.#options.logger.debug("cannot start a spare worker", { error: messageOf(error) });
       }
     });
   }
 
-  #prepareAll(): void {
-    while (!this.#isStopped && this.#workers.size < this.#count && this.#lacksSpare()) {
+  #startSpare(): void {
+    const lacksSpare = () =>
+      this.#idle.filter((worker) => this.#workers.get(worker) === SPARE_KEY).length <
+        this.#options.spare;
+    while (!this.#isStopped && this.#workers.size < this.#count && lacksSpare()) {
       const worker = this.#spawn(SPARE_KEY, { spec: null, isModule: true });
-      worker.idleSinceMs = this.#options.clock.now().monotonicMs;
+      worker.idleSinceMs = this.#nowMs();
       this.#idle.unshift(worker);
     }
-  }
-
-  #lacksSpare(): boolean {
-    const idle = this.#idle.filter((worker) => this.#workers.get(worker) === SPARE_KEY);
-    return idle.length < this.#options.spare;
   }
 
   #taken(worker: WorkerProcess): WorkerProcess {
@@ -134,7 +138,7 @@ export class WorkerPool {
     this.#trim();
   }
 
-  /** The worker may be idle: it serves no more. */
+  /** End a worker if it is idle. */
   retire(worker: WorkerProcess): void {
     const index = this.#idle.indexOf(worker);
     if (index < 0) return;
@@ -155,53 +159,52 @@ export class WorkerPool {
     });
   }
 
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
+  }
+
+  #newToken(): string {
+    return Buffer.from(this.#options.random.bytes(16)).toString("hex");
+  }
+
   #spawn(
     key: string,
     kind: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
   ): WorkerProcess {
     this.#started += 1;
+    const { clock, command, environment, mask, onLate, logger } = this.#options;
     const familyMarker = `${this.#token}.${this.#started}`;
-    const { command, environment } = this.#options;
     const launch = launchOf(kind, { command, environment, marker: familyMarker });
     const memory = kind.isModule ? createSharedMemory(MEMORY_BYTES) : null;
     let worker: WorkerProcess;
     try {
-      worker = this.#start({ launch, memory, familyMarker });
+      worker = new WorkerProcess({
+        ...{ clock, mask, launch, memory, familyMarker, onLate },
+        budgets: this.#budgets,
+        keptOutputs: this.#keptOutputs,
+        id: `w${this.#started}`,
+        // Not derived from the marker, which job code sees in its environment.
+        token: this.#newToken(),
+        onIdle: (idle) => this.#release(idle),
+        onGone: (gone) => this.#forget(gone),
+      });
     } catch (error) {
       memory?.free();
-      this.#hasFailed();
+      this.#delaySpare();
       throw error;
     }
     this.#workers.set(worker, key);
-    this.#options.logger.debug("worker started", { worker: worker.id });
+    logger.debug("worker started", { worker: worker.id });
     return worker;
   }
 
-  #start(
-    own: Pick<WorkerProcessOptions, "launch" | "memory" | "familyMarker">,
-  ): WorkerProcess {
-    return new WorkerProcess({
-      ...own,
-      clock: this.#options.clock,
-      id: `w${this.#started}`,
-      // Job code sees the marker in its environment and must not learn this from it.
-      token: Buffer.from(this.#options.random.bytes(16)).toString("hex"),
-      mask: this.#options.mask,
-      budgets: this.#budgets,
-      keptOutputs: this.#keptOutputs,
-      onIdle: (idle) => this.#release(idle),
-      onGone: (gone) => this.#forget(gone),
-      onLate: this.#options.onLate,
-    });
-  }
-
-  /** A worker could not be started: do not retry spare ones at once. */
-  #hasFailed(): void {
-    this.#spareAfterMs = this.#options.clock.now().monotonicMs + SPARE_RETRY_MS;
+  /** A worker could not be started: do not start spare ones at once. */
+  #delaySpare(): void {
+    this.#spareAfterMs = this.#nowMs() + SPARE_RETRY_MS;
   }
 
   #release(worker: WorkerProcess): void {
-    const nowMs = this.#options.clock.now().monotonicMs;
+    const nowMs = this.#nowMs();
     if (this.#isStopped || this.#isWornOut(worker, nowMs)) return worker.end();
     worker.idleSinceMs = nowMs;
     this.#idle.push(worker);
@@ -213,8 +216,7 @@ export class WorkerPool {
 
   #isWornOut(worker: WorkerProcess, nowMs: number): boolean {
     const { runs, memoryBytes } = this.#options.recycle;
-    if (worker.runs >= runs) return true;
-    if (worker.reuse.endMs <= nowMs) return true;
+    if (worker.runs >= runs || worker.jobs.endMs <= nowMs) return true;
     if (nowMs - worker.memorySeenMs < MEMORY_EVERY_MS) return false;
     worker.memorySeenMs = nowMs;
     return (worker.pid === null ? 0 : usageOf(worker.pid)?.rssBytes ?? 0) > memoryBytes;
@@ -228,13 +230,13 @@ export class WorkerPool {
     }
   }
 
-  /** When an idle worker is to end, if nothing comes. */
-  #endMsOf({ idleSinceMs, reuse }: WorkerProcess): number {
-    return Math.min(idleSinceMs + this.#options.idleMs, reuse.endMs);
+  /** When an idle worker ends if it is not used. */
+  #endMsOf({ idleSinceMs, jobs }: WorkerProcess): number {
+    return Math.min(idleSinceMs + this.#options.idleMs, jobs.endMs);
   }
 
   #reap(): void {
-    const nowMs = this.#options.clock.now().monotonicMs;
+    const nowMs = this.#nowMs();
     let nextMs = Infinity;
     for (const worker of [...this.#idle]) {
       const endMs = this.#endMsOf(worker);
@@ -249,12 +251,9 @@ export class WorkerPool {
     const index = this.#idle.indexOf(worker);
     if (index >= 0) this.#idle.splice(index, 1);
     this.#workers.delete(worker);
-    if (worker.pid === null || !worker.hasStarted) this.#hasFailed();
+    if (worker.pid === null || !worker.hasStarted) this.#delaySpare();
     this.#options.logger.debug("worker ended", { worker: worker.id, runs: worker.runs });
     if (this.#workers.size === 0) this.#onEmpty?.();
     this.prepare();
   }
 }
-
-/** The pool of modules with nothing set. */
-const SPARE_KEY = "module";

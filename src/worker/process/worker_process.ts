@@ -1,248 +1,274 @@
+import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { ChildChannel } from "../../platform/process/child_channel.ts";
 import { Batch } from "../batching/batch.ts";
 import type { AbortCause } from "../executor.ts";
-import type { GuardLine } from "../guard/guard_line.ts";
-import { KnownJobs } from "./known_jobs.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { OutputCapture } from "../output/output_capture.ts";
-import { PROTOCOL_VERSION, type ResultMessage, type ToWorker } from "../protocol.ts";
+import {
+  type FromWorker,
+  PROTOCOL_VERSION,
+  type ResultMessage,
+  type ToWorker,
+} from "../protocol.ts";
+import { validateMessage } from "../validate_message.ts";
+import { KnownJobs } from "./known_jobs.ts";
+import { type ExpectedRun, MessageOrder } from "./message_order.ts";
+import { RunCalls } from "./run_calls.ts";
 import { UsageWatch } from "./usage_watch.ts";
-import { startWorkerChild } from "./worker_child.ts";
-import { WorkerFamily } from "./worker_family.ts";
-import { type TakenMessage, WorkerInbox } from "./worker_inbox.ts";
-import * as limits from "./worker_limits.ts";
-import type { WorkerProcessOptions } from "./worker_process_options.ts";
-import { WorkerReuse } from "./worker_reuse.ts";
-import * as runOf from "./worker_run.ts";
-import type { FollowingRun, WorkerEnding, WorkerRun } from "./worker_run.ts";
+import { WorkerChild, type WorkerStart } from "./worker_child.ts";
+import {
+  isStarvedExit,
+  resultEnding,
+  spawnFault,
+  type StartFault,
+  unstartedEnding,
+  type WorkerEnding,
+} from "./worker_ending.ts";
+import { DRAIN_MS_MAX, END_MS_MAX, HELLO_MS_MAX, LOAD_MS_MAX } from "./worker_limits.ts";
+import { type FollowingRun, giveBack, type WorkerRun } from "./worker_run.ts";
 
-/** The daemon's side of one worker process: its messages, output, guard and end. */
+/** How a worker process is started, and whom it informs. */
+export interface WorkerProcessOptions extends WorkerStart {
+  readonly id: string;
+  /** The worker can take a run. */
+  readonly onIdle: (worker: WorkerProcess) => void;
+  /** The process is gone. */
+  readonly onGone: (worker: WorkerProcess) => void;
+  /** Code that an ended run left behind threw an error; the worker takes no more runs. */
+  readonly onLate: (worker: WorkerProcess, run: WorkerRun | null, error: ErrorInfo) => void;
+}
+
+/** The run that a worker executes, and what is known of it. */
+interface CurrentRun {
+  readonly run: WorkerRun;
+  readonly number: number;
+  /** True until the worker reports that job code begins, if it has to. */
+  isWaitingForStart: boolean;
+  result: ResultMessage | null;
+  /** True once all of its output has arrived. */
+  isDrained: boolean;
+  usage: UsageWatch | null;
+  /** Created by the first call: most runs make none. */
+  calls: RunCalls | null;
+}
+
+/**
+ * The daemon's side of one worker process: gives it runs, one at a time or a batch of short ones,
+ * reads its messages, and limits how long it may take for anything but job code.
+ */
 export class WorkerProcess {
   readonly id: string;
   /** Runs begun. */
   runs = 0;
   /** Monotonic ms since which it is idle. */
   idleSinceMs = 0;
-  /** Monotonic ms at which its memory was looked at. */
+  /** Monotonic ms at which its memory was last checked. */
   memorySeenMs = 0;
-  readonly reuse = new WorkerReuse();
+  readonly jobs = new KnownJobs();
   readonly #options: WorkerProcessOptions;
-  readonly #channel: ChildChannel | null;
-  readonly #inbox: WorkerInbox;
-  readonly #family: WorkerFamily | null = null;
-  #usage: UsageWatch | null = null;
-  readonly #output: OutputCapture | null = null;
-  readonly #guard: GuardLine;
+  readonly #child: WorkerChild;
+  readonly #order = new MessageOrder();
+  readonly #batch: Batch;
+  /** When its start, a load, the last output of a run, or its end takes too long. */
   readonly #limit: LazyTimer;
   readonly #wake: LazyTimer;
   readonly #look: LazyTimer;
-  readonly #jobs = new KnownJobs();
-  readonly #batch: Batch;
-  #run: WorkerRun | null = null;
-  #runNumber = 0;
-  /** The run before it: what that one left behind may be told once this one has begun. */
-  #last: { readonly number: number; readonly run: WorkerRun } | null = null;
+  #current: CurrentRun | null = null;
+  /** The run before it: code that it left behind may throw after the current one has begun. */
+  #last: CurrentRun | null = null;
+  /** Messages to send once it has started; null afterwards. */
   #backlog: ToWorker[] | null = [];
-  #result: ResultMessage | null = null;
-  #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
-  #isDrained = false;
-  #isGone = false;
+  /** True if it takes no more runs. */
   #isBad = false;
-  /** Processes that its last command started keep running after its end. */
-  #hasLeft = false;
-  #isWaitingForStart = true;
-  #fault: runOf.StartFault | null = null;
+  #fault: StartFault | null = null;
   #isRefused = false;
 
   constructor(options: WorkerProcessOptions) {
+    const { clock, memory } = options;
     this.#options = options;
     this.id = options.id;
-    const { clock, launch, token, mask, memory, budgets } = options;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
-    this.#wake = new LazyTimer(clock, () => this.#run?.wake());
-    this.#look = new LazyTimer(clock, () => this.#run && this.takeBack(this.#run));
-    this.#inbox = new WorkerInbox({
-      clock,
-      answers: budgets.answers,
-      channel: () => this.#channel,
-      before: () => this.#lookForResults(),
-      receive: (message) => this.#receive(message),
-      violated: (problem) => this.#violated(problem),
-    });
-    const { child, guard, output, channel } = startWorkerChild({
-      ...{ clock, launch, token, mask, budget: budgets.output },
-      memory: memory?.descriptor ?? null,
-      onOutput: () => this.#lookForResults(),
-      onMessage: (message, bytes) => this.#inbox.read(message, bytes),
+    this.#wake = new LazyTimer(clock, () => this.#current?.run.wake());
+    this.#look = new LazyTimer(clock, () => this.#current && this.takeBack(this.#current.run));
+    this.#child = new WorkerChild(options, {
+      onOutput: () => this.#takeResults(),
+      onDrained: () => this.#drained(),
+      onMessage: (message, bytes) => this.#read(message, bytes),
       onFault: (problem) => this.#violated(problem),
+      onExit: () => this.#exited(),
+      onOutputEnd: () => this.#current && (this.#current.isDrained = true),
+      onGone: () => this.#gone(),
     });
     this.#batch = new Batch(memory);
-    this.#channel = channel;
-    this.#guard = guard;
-    child.on("error", (error) => {
-      if (child.pid !== undefined) return;
-      this.#fault = runOf.spawnFault(error);
-      this.#gone();
-    });
-    if (child.pid === undefined) return;
-    this.#output = output;
-    this.#family = new WorkerFamily(clock, child.pid, options.familyMarker);
-    child.once("exit", (code, signal) => this.#exited(code, signal));
-    this.#limit.set(clock.now().monotonicMs + limits.HELLO_MS_MAX);
+    if (this.pid !== null) this.#limit.set(clock.now().monotonicMs + HELLO_MS_MAX);
   }
 
-  /** Null when it could not be started. */
+  /** Null if it could not be started. */
   get pid(): number | null {
-    return this.#family?.pid ?? null;
+    return this.#child.family?.pid ?? null;
   }
 
-  /** Whether it has what this job's code is now, or nothing of it: a module's earlier version stays in its memory. */
-  isUpToDate(job: JobDefinition): boolean {
-    return this.#jobs.isUpToDate(job);
-  }
-
-  /** Whether it takes further runs. */
+  /** True if it takes further runs. */
   get isUsable(): boolean {
-    return !this.#isBad && this.#exit === null && !this.#isGone;
+    return !this.#isBad && this.#child.exit === null && !this.#child.isGone;
   }
 
-  /** Whether its current run is known to have left the daemon's hands: job code may be running. */
+  /** True once it has reported that it is ready: its current run may be executing. */
   get hasStarted(): boolean {
     return this.#backlog === null;
   }
 
   /** How many runs of this job it can be given at once. */
   batchMax(job: JobDefinition): number {
-    const canBatch = this.hasStarted && this.#jobs.has(job) && this.#output?.wantsMarks === false;
+    const { output } = this.#child;
+    const canBatch = this.hasStarted && this.jobs.has(job) && output?.wantsMarks === false;
     return canBatch ? this.#batch.max : 1;
   }
 
-  /** Execute something, and after it as many followers, of the same job, as it can be given; it must be usable and not busy. */
+  /** Execute a run, then its followers, at most `batchMax - 1`. It must be usable and not busy. */
   run(run: WorkerRun, followers: readonly FollowingRun[] = []): void {
     const { job, instance, handler } = run;
+    const { token } = this.#options;
     const number = this.runs + 1;
     this.runs += 1 + followers.length;
     this.#batch.begin(followers);
-    const wantsStarted = followers.length === 0 && runOf.needsStarted(run, this.#jobs.has(job));
+    // The limits of a run count from its start, which only the worker knows while it loads the job.
+    const wantsStarted = followers.length === 0 &&
+      (!this.jobs.has(job) || instance.timeoutMs > 0 || job.source.type === "command");
     this.#take(run, number, wantsStarted);
-    this.#output?.begin(runOf.outputOwner(run, number, this.#drained));
-    if (this.#fault !== null) return this.#options.clock.defer(() => this.#gone());
-    const ref = this.#jobs.refOf(job, (message) => this.#send(message));
-    const { token } = this.#options;
+    this.#child.output?.begin(run, number);
+    const ref = this.jobs.refOf(job, (message) => this.#send(message));
     const common = { run: number, ref, token, workerId: this.id };
     if (followers.length > 0) {
       const instances = [instance, ...followers.map((follower) => follower.instance)];
       this.#send({ type: "batch", ...common, instances });
     } else {
-      const wantsMarks = this.#output?.wantsMarks ?? true;
+      const wantsMarks = this.#child.output?.wantsMarks ?? true;
       this.#send({ type: "run", ...common, instance, handler, wantsStarted, wantsMarks });
     }
-    if (this.hasStarted) this.#armLoad();
+    if (this.hasStarted) this.#awaitStart();
   }
 
-  #take(run: WorkerRun, number: number, wantsStarted = false): void {
-    this.#run = run;
-    this.#isWaitingForStart = wantsStarted;
-    const { token } = this.#options;
-    this.#inbox.begin(run, runOf.expectedRun(run, number, { wantsStarted, token }));
-    this.#runNumber = number;
-    this.#result = null;
-    this.#isDrained = false;
-    this.#guard.set(this.#batch.deadlineMs(run));
-  }
-
-  readonly #drained = () => {
-    this.#isDrained = true;
-    this.#settle();
-  };
-
-  /** Return what follows `run` in its batch, and `run` itself, unless it has begun; what has ended is known afterwards. */
+  /** Take back the runs queued behind `run`, and `run` itself, unless they have begun. */
   takeBack(run: WorkerRun): void {
     const returned = this.#batch.takeBack(run);
-    this.#lookForResults();
-    if (this.#run && returned.length > 0) this.#guard.set(this.#batch.deadlineMs(this.#run));
-    // One that has begun is known by the result before it, which may not be shown yet.
-    if (!this.#batch.isEmpty) this.#look.set(this.#options.clock.now().monotonicMs + 1);
-    runOf.giveBack(returned);
+    this.#takeResults();
+    if (this.#current && returned.length > 0) this.#setGuard();
+    // One that has begun shows by the result before it, which may not have been written yet.
+    if (!this.#batch.isEmpty) this.#look.set(this.#nowMs() + 1);
+    giveBack(returned);
   }
 
   /** Call the run's `wake` at this monotonic time; null for never. */
   wakeAt(run: WorkerRun, dueMs: number | null): void {
-    if (this.#run === run) this.#wake.set(dueMs);
+    if (this.#current?.run === run) this.#wake.set(dueMs);
   }
 
-  /** The run's deadline was moved; answers whether it is the current one. */
+  /** The run's deadline has changed. @returns true if it is the current run */
   extend(run: WorkerRun): boolean {
-    if (this.#run !== run) return false;
-    this.#guard.set(this.#batch.deadlineMs(run));
+    if (this.#current?.run !== run) return false;
+    this.#setGuard();
     return true;
   }
 
   abort(run: WorkerRun, cause: AbortCause): void {
-    if (this.#run === run) this.#send({ type: "abort", run: this.#runNumber, cause });
+    if (this.#current?.run !== run) return;
+    this.#send({ type: "abort", run: this.#current.number, cause });
   }
 
   /** Signal the command's group and, unless only the command is meant, the worker's own. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#isBad ||= signal === "SIGKILL" || this.#family?.commandGroup === null;
-    if (this.#exit === null) this.#family?.kill(signal);
+    this.#isBad ||= signal === "SIGKILL" || this.#child.family?.commandGroup === null;
+    this.#child.kill(signal);
   }
 
   /** End an idle worker: it may run its exit handlers for a second. */
   end(): void {
     this.#isBad = true;
-    if (this.#exit !== null || this.#isGone) return;
+    if (this.#child.exit !== null || this.#child.isGone) return;
     if (!this.hasStarted) return this.kill("SIGKILL");
     this.#send({ type: "end" });
-    this.#limit.set(this.#options.clock.now().monotonicMs + limits.END_MS_MAX);
+    this.#limit.set(this.#nowMs() + END_MS_MAX);
   }
 
   #send(message: ToWorker): void {
     if (this.#backlog !== null) this.#backlog.push(message);
-    else this.#channel?.send(message);
+    else this.#child.channel?.send(message);
   }
 
-  #armLoad(isWaiting = this.#isWaitingForStart): void {
-    this.#isWaitingForStart = isWaiting;
-    const isLimited = isWaiting && this.#run?.job.source.type === "module";
-    this.#limit.set(isLimited ? this.#options.clock.now().monotonicMs + limits.LOAD_MS_MAX : null);
-    if (!isWaiting && this.#run) this.#began();
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
   }
 
-  #began(): void {
-    const run = this.#run!;
-    this.#usage = UsageWatch.start(this.#options.clock, run.job, this.#family!, (error) => {
+  /** Make a run the current one. */
+  #take(run: WorkerRun, number: number, wantsStarted: boolean): void {
+    this.#current = {
+      ...{ run, number, isWaitingForStart: wantsStarted },
+      ...{ result: null, isDrained: false, usage: null, calls: null },
+    };
+    const { token } = this.#options;
+    this.#order.begin(expectedRun(run, { number, wantsStarted, token }));
+    this.#setGuard();
+  }
+
+  #setGuard(): void {
+    this.#child.guard.set(this.#batch.deadlineMs(this.#current!.run));
+  }
+
+  /** Limit the load of the job's module, if the worker reports when job code begins. */
+  #awaitStart(): void {
+    const { run, isWaitingForStart } = this.#current!;
+    const isLoading = isWaitingForStart && run.job.source.type === "module";
+    this.#limit.set(isLoading ? this.#nowMs() + LOAD_MS_MAX : null);
+    if (isWaitingForStart) return;
+    const { clock } = this.#options;
+    this.#current!.usage = UsageWatch.start(clock, run.job, this.#child.family!, (error) => {
       run.exceeded(error);
       this.kill("SIGKILL");
     });
     run.started();
   }
 
-  /** The results of a batch but the last come without a message: those runs ended in silence, and the next has begun. */
-  #lookForResults(): void {
+  /**
+   * Read the results in the shared memory. All runs of a batch but the last end there and without
+   * output, each when the next one begins.
+   */
+  #takeResults(): void {
     for (const result of this.#batch.results()) {
-      const run = this.#run!;
-      const next = result?.run === this.#runNumber ? this.#batch.next() : null;
-      // Nothing can be known any more of what it runOf.
+      const last = this.#current!;
+      const next = result?.run === last.number ? this.#batch.next() : null;
+      // From here on nothing can be known about what it runs.
       if (result === null || next === null) return this.kill("SIGKILL");
-      this.#last = { number: this.#runNumber, run };
-      this.#take(next, this.#runNumber + 1);
-      this.#output!.passOn(runOf.outputOwner(next, this.#runNumber, this.#drained));
-      run.ended(runOf.resultEnding(result));
+      this.#last = last;
+      this.#take(next, last.number + 1, false);
+      this.#child.output!.passOn(next, last.number + 1);
+      last.run.ended(resultEnding(result, ""));
       next.promoted();
     }
   }
 
-  /** Called for a message that only job code can have sent. */
+  #read(given: unknown, bytes: number): void {
+    this.#takeResults();
+    const message = validateMessage(given);
+    if (message === "malformed") return this.#violated("an unreadable message");
+    const verdict = message === "foreign"
+      ? this.#order.stray()
+      : this.#order.judge(message, this.#nowMs());
+    if (typeof verdict === "object") return this.#violated(verdict.problem);
+    if (verdict === "take") this.#receive(message as FromWorker, bytes);
+  }
+
+  /** Only job code can have sent this. */
   #violated(problem: string): void {
-    this.#channel?.close();
-    this.#run?.violated(runOf.violation(problem));
+    this.#child.channel?.close();
+    this.#current?.run.violated({
+      name: "WorkerMessageError",
+      message: `Stopped: its worker sent ${problem}. The channel to the daemon is not for job code`,
+    });
     this.kill("SIGKILL");
   }
 
-  #receive(message: TakenMessage): void {
-    const run = this.#run!;
+  #receive(message: FromWorker, bytes: number): void {
+    const current = this.#current!;
     switch (message.type) {
       case "hello":
         return this.#greeted(message.version);
@@ -250,170 +276,188 @@ export class WorkerProcess {
         return this.#unstartable(message.message, "job");
       case "late": {
         this.#isBad = true;
-        const { number, run: last } = this.#last ?? { number: 0, run: null };
-        return this.#options.onLate(this, message.run === number ? last : this.#run, message.error);
+        const isLast = message.run === (this.#last?.number ?? 0);
+        const { run = null } = (isLast ? this.#last : this.#current) ?? {};
+        return this.#options.onLate(this, run, message.error);
       }
       case "started":
-        return this.#armLoad(false);
+        current.isWaitingForStart = false;
+        return this.#awaitStart();
       case "progress":
-        return run.progress(message.progress);
+        return current.run.progress(message.progress);
+      case "call":
+        current.calls ??= this.#callsOf(current);
+        return current.calls.take(message, bytes);
       case "group":
-        return this.#family!.setCommandGroup(message.group);
+        return this.#child.family!.setCommandGroup(message.group);
       case "decided":
-        return run.decided(message.result);
+        return current.run.decided(message.result);
       case "result":
-        return this.#ended(message, run);
+        return this.#ended(message, current);
       case "refused":
-        this.#endBatch(run);
+        this.#endBatch(current.run);
         // It starts elsewhere once this worker certainly does nothing more for it.
         this.#isRefused = true;
         return this.kill("SIGKILL");
     }
   }
 
-  #ended(message: ResultMessage, run: WorkerRun): void {
-    this.#endBatch(run);
-    if (this.#run !== run) return;
-    this.#result = message;
-    if (message.isSilent && this.#output!.skipMarkers()) return;
-    if (message.isSilent) this.#send({ type: "mark", run: this.#runNumber });
-    this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
+  #callsOf(current: CurrentRun): RunCalls {
+    const { clock, budgets } = this.#options;
+    return new RunCalls({
+      clock,
+      budget: budgets.answers,
+      channel: this.#child.channel!,
+      call: (method, args) => current.run.call(method, args),
+      isCurrent: () => this.#current === current,
+      onFault: (problem) => this.#violated(problem),
+    });
+  }
+
+  #greeted(version: number): void {
+    if (version !== PROTOCOL_VERSION) {
+      return this.#unstartable(
+        `it speaks version ${version} of the protocol, this daemon ${PROTOCOL_VERSION}: restart the daemon`,
+      );
+    }
+    const backlog = this.#backlog ?? [];
+    this.#backlog = null;
+    this.#limit.set(null);
+    for (const message of backlog) this.#send(message);
+    if (this.#current) this.#awaitStart();
+  }
+
+  #unstartable(message: string, whose: StartFault["whose"] = "worker"): void {
+    this.#fault ??= { message, whose };
+    this.kill("SIGKILL");
+  }
+
+  #ended(message: ResultMessage, current: CurrentRun): void {
+    this.#endBatch(current.run);
+    if (this.#current !== current) return;
+    current.result = message;
+    if (message.isSilent && this.#child.output!.skipMarkers()) return;
+    if (message.isSilent) this.#send({ type: "mark", run: current.number });
+    if (this.#child.exit === null) this.#limit.set(this.#nowMs() + DRAIN_MS_MAX);
+    else this.#child.allowDrain();
     this.#settle();
   }
 
-  /** Nothing of it begins any more; a worker that says so although something has begun is good for nothing. */
+  /** Let nothing queued behind `run` begin. A worker that has begun one of those is broken. */
   #endBatch(run: WorkerRun): void {
     this.takeBack(run);
     if (!this.#batch.isEmpty) this.kill("SIGKILL");
   }
 
-  #greeted(version: number): void {
-    if (version !== PROTOCOL_VERSION) return this.#unstartable(runOf.versionProblem(version));
-    const backlog = this.#backlog ?? [];
-    this.#backlog = null;
-    this.#limit.set(null);
-    for (const message of backlog) this.#send(message);
-    if (this.#run) this.#armLoad();
+  #drained(): void {
+    this.#current!.isDrained = true;
+    this.#settle();
   }
 
   #limitReached(): void {
-    if (this.#result !== null || this.#exit !== null) {
+    if (this.#child.exit !== null) return;
+    if (this.#current?.result) {
       // Something holds the output open, such as a child that left the group.
       this.#isBad = true;
-      this.#isDrained = true;
-      if (this.#hasLeft) this.#options.keptOutputs.add(this.#output!);
-      else this.#output?.close();
-      return this.#settle();
+      this.#child.output!.close();
+      return this.#drained();
     }
-    if (this.#backlog !== null) {
-      return this.#unstartable(`it did not respond within ${limits.HELLO_MS_MAX} ms`);
+    if (!this.hasStarted) {
+      return this.#unstartable(`it did not respond within ${HELLO_MS_MAX} ms`);
     }
-    if (!this.#run) return this.kill("SIGKILL");
-    this.#unstartable(`its job module did not load in ${limits.LOAD_MS_MAX} ms`, "job");
+    if (!this.#current) return this.kill("SIGKILL");
+    this.#unstartable(`its job module did not load in ${LOAD_MS_MAX} ms`, "job");
   }
 
-  #unstartable(message: string, whose: runOf.StartFault["whose"] = "worker"): void {
-    this.#fault ??= { message, whose };
-    this.kill("SIGKILL");
-  }
-
-  #exited(code: number | null, signal: string | null): void {
-    this.#exit = { code, signal };
-    this.#isBad = true;
-    this.#isDrained = false;
-    this.#limit.set(null);
-    this.#guard.close();
-    this.#wake.cancel();
-    this.#usage?.stop();
-    this.#family!.whenGone(() => this.#familyGone());
-  }
-
-  #familyGone(): void {
-    this.#limit.set(this.#options.clock.now().monotonicMs + limits.DRAIN_MS_MAX);
-    this.#output!.whenClosed(() => {
-      this.#isDrained = true;
-      // A result sent before the exit may still be in the channel, which a child of the worker may
-      // keep open.
-      this.#channel!.whenClosed(() => this.#settle());
-      if (this.#isGone) return;
-      this.#limit.set(this.#options.clock.now().monotonicMs + limits.CHANNEL_MS_MAX);
-    });
-  }
-
-  /** Ends the run once its result or the exit is known and the output is complete. */
+  /** End the run if its result, or the exit of the worker, is known and its output is complete. */
   #settle(): void {
-    if (!this.#isDrained) return;
-    if (this.#exit !== null) return this.#gone();
-    if (this.#result === null) return;
-    if (this.#result.reuse === "left" && this.#mayLeave()) return this.#leave(this.#result);
-    if (this.#result.reuse !== null && this.#result.reuse !== "left" && this.#run) {
-      this.reuse.note(this.#result, this.#run.job, this.#options.clock.now().monotonicMs);
-      return this.#finish(runOf.resultEnding(this.#result));
+    const { run, result, isDrained } = this.#current!;
+    if (!isDrained) return;
+    if (this.#child.exit !== null) return this.#child.close();
+    if (result === null) return;
+    if (result.reuse === "left" && mayLeave(run.job)) {
+      this.#child.leave();
+      this.#isBad = true;
+      return this.#finish();
+    }
+    if (result.reuse === "clean" || result.reuse === "grace") {
+      this.jobs.noteEnd(result, run.job, this.#nowMs());
+      return this.#finish();
     }
     // The run counts as ended when nothing of it is left: at the exit.
     this.kill("SIGKILL");
   }
 
-  /** Only for commands whose table allows it: a module's code could send this to outlive its limits. */
-  #mayLeave(): boolean {
-    const source = this.#run?.job.source;
-    return source?.type === "command" && source.command.leavesChildren === true;
-  }
-
-  #leave(result: ResultMessage): void {
-    this.#family!.leave();
-    this.#hasLeft = true;
+  #exited(): void {
     this.#isBad = true;
-    this.#finish(runOf.resultEnding(result));
+    this.#limit.set(null);
+    this.#wake.cancel();
+    if (this.#current === null) return;
+    this.#current.isDrained = false;
+    this.#current.usage?.stop();
   }
 
   #gone(): void {
-    if (this.#isGone) return;
-    this.#lookForResults();
-    this.#isGone = true;
-    this.#channel?.close();
+    this.#takeResults();
     this.#limit.cancel();
     this.#wake.cancel();
-    this.#guard.close();
-    if (this.#run) this.#finish(this.#ending());
+    if (this.#current) this.#finish();
     this.#look.cancel();
     this.#batch.free();
     this.#options.onGone(this);
   }
 
-  #ending(): WorkerEnding {
-    if (this.#result !== null) return runOf.resultEnding(this.#result);
-    if (this.#isRefused) return { type: "refused" };
-    const exit = this.#exit ?? { code: null, signal: null };
-    const said = this.#output?.strayText || this.#output?.stderrTail || "";
-    const hasBegun = this.#fault === null && this.#backlog === null &&
-      !(this.#isWaitingForStart && runOf.isStarvedExit(exit, said));
-    return hasBegun ? { type: "exit", ...exit } : runOf.unstartedEnding(this.#fault, exit, said);
-  }
-
-  #finish(ending: WorkerEnding): void {
-    const run = this.#run!;
+  #finish(): void {
+    const current = this.#current!;
+    const { run, result, usage } = current;
+    const { output, family, guard, isGone } = this.#child;
+    const exitEnding = result === null ? this.#exitEnding(current) : null;
     const returned = this.#batch.takeBack(run);
     const begun = this.#batch.end();
-    this.#output?.end();
-    this.#last = { number: this.#runNumber, run };
-    this.#run = null;
-    this.#inbox.end();
-    this.#result = null;
-    if (this.#family) this.#family.commandGroup = null;
-    this.#usage?.stop();
-    this.#usage = null;
-    this.#guard.set(null);
-    if (!this.#isGone) {
+    output?.end();
+    this.#last = current;
+    this.#current = null;
+    this.#order.end();
+    if (family) family.commandGroup = null;
+    usage?.stop();
+    guard.set(null);
+    if (!isGone) {
       this.#limit.set(null);
       this.#wake.set(null);
       if (this.#isBad) this.end();
       else this.#options.onIdle(this);
     }
-    run.ended(
-      ending.type === "result" ? { ...ending, stderrTail: this.#output?.stderrTail ?? "" } : ending,
-    );
-    runOf.giveBack(returned);
+    run.ended(exitEnding ?? resultEnding(result!, output?.stderrTail ?? ""));
+    giveBack(returned);
     for (const follower of begun) follower.ended({ type: "exit", code: null, signal: "SIGKILL" });
   }
+
+  /** How a run ended that has no result. */
+  #exitEnding({ isWaitingForStart }: CurrentRun): WorkerEnding {
+    if (this.#isRefused) return { type: "refused" };
+    const { output, startError } = this.#child;
+    const fault = startError === null ? this.#fault : spawnFault(startError);
+    const exit = this.#child.exit ?? { code: null, signal: null };
+    const lastWords = output?.strayText || output?.stderrTail || "";
+    const hasBegun = fault === null && this.hasStarted &&
+      !(isWaitingForStart && isStarvedExit(exit, lastWords));
+    return hasBegun ? { type: "exit", ...exit } : unstartedEnding(fault, exit, lastWords);
+  }
+}
+
+/** Only for commands whose table allows it: a module's code could send this to outlive its limits. */
+function mayLeave({ source }: JobDefinition): boolean {
+  return source.type === "command" && source.command.leavesChildren === true;
+}
+
+function expectedRun(
+  { job, handler }: WorkerRun,
+  given: Pick<ExpectedRun, "number" | "wantsStarted" | "token">,
+): ExpectedRun {
+  const { onComplete, onTerminate, retryDelay } = job.hasHandler;
+  return {
+    ...given,
+    isCommand: job.source.type === "command",
+    hasLastWord: handler === null && (onComplete || onTerminate || retryDelay),
+  };
 }
