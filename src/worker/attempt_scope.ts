@@ -21,14 +21,14 @@ import type { AbortCause } from "./executor.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
 import type { TaskInstance } from "./protocol.ts";
 
-/** What job code is given for a parameter of type `Worker`. */
+/** The value of a parameter of type `Worker`. */
 export interface WorkerInfo {
   readonly id: string;
   readonly pid: number;
   readonly node: string | null;
 }
 
-/** What surrounds an attempt. */
+/** Surroundings of a scope. */
 export interface ScopeHost {
   readonly workerId: string;
   /** Masks secrets before a text is cut. */
@@ -44,12 +44,12 @@ export interface ScopeHost {
 /** Longest message of one `log` call, in characters. */
 const MESSAGE_LENGTH_MAX = 8_192;
 
-/** As `console.log` formats values where it is no terminal; longer texts are cut. */
+/** Formats values as `console.log` does without a terminal, but cuts longer texts. */
 const FORMAT = { colors: false, maxStringLength: MESSAGE_LENGTH_MAX } as const;
-/** In place of a value whose own code threw. */
+/** Shown instead of a value whose own code threw. */
 const UNSHOWN = "a value that cannot be shown";
 
-/** What job code said of its attempt, whatever its function then comes to. */
+/** The outcome that job code chose by `snooze` or `discard`, however its function then ends. */
 export type Verdict =
   | { readonly type: "snooze"; readonly delayMs: number; readonly error: Error }
   | { readonly type: "discard"; readonly error: Error };
@@ -74,8 +74,8 @@ function messageText(value: unknown, mask: SecretMask): string {
 }
 
 /**
- * Everything that job code of one attempt can reach: handle, context, log, signal and proxies. Made of it only what the code
- * asks for, as most jobs ask for nothing.
+ * Everything that the job code of one attempt can reach: handle, context, log, signal and proxies.
+ * Each is created on first use, as most jobs use none.
  */
 export class AttemptScope implements Record<InjectedType, unknown> {
   readonly instance: TaskInstance;
@@ -83,6 +83,8 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   readonly #state: JobState;
   #abort: AbortController | null = null;
   #cause: AbortCause | null = null;
+  #verdict: Verdict | null = null;
+  #isClosed = false;
   #handle: InstanceHandle | null = null;
   #log: InstanceLog | null = null;
   #reporter: ProgressReporter | null = null;
@@ -102,7 +104,6 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   get verdict(): Verdict | null {
     return this.#verdict;
   }
-  #verdict: Verdict | null = null;
 
   get abortCause(): AbortCause | null {
     return this.#cause;
@@ -115,12 +116,11 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     this.#abort?.abort(abortError(cause, this.instance));
   }
 
-  /** The scope's log and calls do nothing after that. */
+  /** From here on its log does nothing and its calls are refused. */
   close(): void {
     this.#reporter?.finish();
     this.#isClosed = true;
   }
-  #isClosed = false;
 
   get AbortSignal(): AbortSignal {
     if (this.#abort === null) {
@@ -160,7 +160,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
   }
 
   get Manager(): JobManager {
-    // What the node answers has the types of its own manager.
+    // The node returns the types of its own manager.
     const call = <T>(method: string, ...args: readonly unknown[]) =>
       this.#call(method, args) as Promise<T>;
     return {
@@ -168,7 +168,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       scheduleJobs: (requests) =>
         call("scheduleJobs", Array.isArray(requests) ? requests.map(withTime) : requests),
       getInstance: (id) => call("getInstance", id),
-      // Read here, because JSON would drop undefined values and serialize a handle as a whole.
+      // Read here, because JSON would drop undefined values and serialize a whole handle.
       lookupInstances: async (filter, page) =>
         await call("lookupInstances", readInstanceFilter(filter), page),
       cancelInstances: async (filter, options) => {
@@ -189,7 +189,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     };
   }
 
-  /** A line of the product's own in the instance's log. */
+  /** Write a system line to the instance's log. */
   note(level: LogLevel, message: string): void {
     if (this.#isClosed) return;
     this.#host.log([{ at: this.#host.now(), level, source: "system", message }]);
@@ -224,7 +224,7 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     this.#host.log([{ at, level, source: "job", message: lineText(values, this.mask) }]);
   }
 
-  // A report that makes no sense, as after a division by zero, is no reason to fail the job.
+  // A report that makes no sense, for example after a division by zero, must not fail the job.
   #progress(done: unknown, total: unknown): void {
     if (this.#isClosed) return;
     const progress = readProgress(done, total);

@@ -3,10 +3,10 @@ import type { JobDefinition } from "../core/job/job.ts";
 import type { JobState } from "../core/state.ts";
 import type { Service } from "../platform/service.ts";
 
-/** Why a running attempt is told to stop. */
+/** Why a running attempt is aborted. */
 export type AbortCause = "timeout" | "deadline" | "canceled" | "drain" | "lease";
 
-/** Longest run of one handler, in milliseconds; then it is stopped. */
+/** Longest execution of one handler, in milliseconds; then it is stopped. */
 export const HANDLER_MS_MAX = 10_000;
 
 /** One attempt to execute. */
@@ -14,41 +14,50 @@ export interface AttemptTask {
   readonly job: JobDefinition;
   /** As claimed: its fence is the claim's. */
   readonly instance: Instance;
-  /** Monotonic ms at which job code must have ended unless {@link Attempt.extend} moves it: the lease less a margin. */
+  /**
+   * Monotonic ms by which job code must have ended: the end of the lease less a margin, until
+   * {@link Attempt.extend} moves it.
+   */
   readonly deadlineMs: number;
-  /** Handlers of the instance that are still running: a function in this process begins after them, as its log has theirs first. */
+  /**
+   * Resolves when earlier handlers of the instance have ended. A function in this process begins
+   * after that, so that the log has their lines first.
+   */
   readonly after?: Promise<void> | null;
 }
 
-/** Where a running attempt writes and asks, in order. */
+/** Where a running attempt writes, and the manager that it calls, in order. */
 export interface AttemptSink {
   log(entries: readonly LogEntry[]): void;
-  /** How far the job is; comes twice a second at most. */
+  /** How far the job is; called twice a second at most. */
   progress(progress: Progress): void;
   /** A call of the job's `Manager` proxy: method name and arguments as JSON values. */
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }
 
-/** What job code wants in place of the job's retry policy: a wait in milliseconds, no retry, or that it was discarded. */
+/**
+ * The choice of job code instead of the retry policy: a delay in milliseconds, no retry, or to
+ * count as discarded.
+ */
 export type RetryWish = number | "never" | "discarded";
 
-/** What a failed attempt says beside its error. */
+/** A failed attempt's error, and what the job's handlers decided. */
 interface FailureDetail {
   readonly error: ErrorInfo;
   readonly wish?: RetryWish | undefined;
-  /** The job's handlers had no say, as the worker was gone: {@link Executor.handle} asks them in another one. */
+  /** The worker was gone before the job's handlers ran: {@link Executor.handle} calls them. */
   readonly isUnasked?: boolean;
 }
 
-/** How an attempt ended. Job code has ended, with its whole process group, when this is known. */
+/** How an attempt ended. By then job code has ended, with its whole process group. */
 export type AttemptOutcome =
   /** An explicit result message, or a function that returned: the only success. */
   | { readonly type: "ok"; readonly resultsJson: string }
-  /** It failed: thrown, exit code, not encodable, exited without a result, or took more than its limits. */
+  /** It threw, exited with a failure, had no valid result, or exceeded its limits. */
   | ({ readonly type: "error"; readonly reason?: "limit" } & FailureDetail)
-  /** It wants to go on later: neither a success nor a failure. */
+  /** It is to run again later: neither a success nor a failure. */
   | { readonly type: "snooze"; readonly delayMs: number }
-  /** It ended because it was aborted; with `isUnstarted`, before it started to run. */
+  /** It was aborted; with `isUnstarted`, before any job code ran. */
   | ({
     readonly type: "aborted";
     readonly cause: AbortCause;
@@ -65,7 +74,7 @@ export type AttemptOutcome =
 /** A handler of a job that is called outside of an attempt. */
 export type HandlerCall =
   | { readonly type: "stateChange"; readonly state: JobState }
-  /** The attempt failed with `error`, and its own worker could not be asked. */
+  /** The attempt failed with `error`, and its own worker was gone. */
   | { readonly type: "terminate"; readonly error: ErrorInfo };
 
 /** One call of a handler. */
@@ -73,7 +82,7 @@ export interface HandlerTask {
   readonly job: JobDefinition;
   readonly instance: Instance;
   readonly call: HandlerCall;
-  /** Where its output goes, and that it failed. */
+  /** Takes its output, and a line if it fails. */
   log(entries: readonly LogEntry[]): void;
 }
 
@@ -81,29 +90,32 @@ export interface HandlerTask {
 export interface Attempt {
   /** Never rejects. */
   readonly outcome: Promise<AttemptOutcome>;
-  /** The lease was renewed. */
+  /** The lease was renewed: move the deadline. */
   extend(deadlineMs: number): void;
-  /** Abort signal → SIGTERM to the group → `killAfterMs` → SIGKILL; the first cause counts. */
+  /** Abort signal → SIGTERM to the group → `killAfterMs` → SIGKILL. The first cause counts. */
   abort(cause: AbortCause): void;
 }
 
 /**
- * Executes attempts. It owns the time limit of an attempt (`instance.timeoutMs`, from the start of job code) and the kill
- * ladder; it knows nothing of stores, retries and schedules.
+ * Executes attempts. It owns the time limit of an attempt (`instance.timeoutMs`, from the start of
+ * job code) and the steps that end job code; it knows nothing of stores, retries and schedules.
  */
 export interface Executor extends Service {
-  /** Start an attempt at once, or soon where many short ones begin in turns; the caller keeps to the capacity. */
+  /**
+   * Start an attempt at once, or soon if many short ones wait. The caller keeps to the capacity,
+   * not counting attempts that wait here.
+   */
   run(task: AttemptTask, sink: AttemptSink): Attempt;
-  /** Attempts that were given to it and have not begun, beyond its capacity: it takes them as they come. */
+  /** Attempts given to it that have not begun. */
   readonly waiting: number;
   /**
    * Call a handler of the job in a worker, for at most HANDLER_MS_MAX. Never rejects.
    *
-   * @returns what it came to: for "terminate" the outcome after `onTerminate` and `retryDelay` had their say; null when it
-   * did not end by itself or was not called, which is then in its log
+   * @returns its outcome; for "terminate" that of the attempt after `onTerminate` and `retryDelay`.
+   * Null if it did not end by itself or was not called; its log then says so
    */
   handle(task: HandlerTask): Promise<AttemptOutcome | null>;
-  /** Keep at most `count` workers; surplus ones end when idle. */
+  /** Keep at most `count` workers; surplus ones end when they are idle. */
   resize(count: number): void;
   stats(): { readonly alive: number; readonly busy: number };
 }

@@ -22,7 +22,7 @@ import { OutputLimiter } from "./output/output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
 import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
 
-/** What the inline executor works with. */
+/** Options of the inline executor. */
 export interface InlineExecutorOptions {
   readonly clock: Clock;
   /** Masks secrets in output, results and errors. */
@@ -30,12 +30,13 @@ export interface InlineExecutorOptions {
 }
 
 /**
- * An executor that runs functions, and modules where the job asks for it, in this process.
+ * An executor that runs functions, and modules whose job asks for it, in this process.
  *
- * Fast, but nothing here can end job code: an abort only signals. An attempt that does not end within the job's `killAfterMs`
- * (or by its lease's deadline) is reported as aborted while its code may still run; what it does to the store from then on is
- * refused by its fence, what it does elsewhere is not. A function that never yields stops the whole process. Use worker
- * processes for code that must be stoppable.
+ * It is fast, but cannot end job code: an abort only signals. If an attempt does not end within the
+ * job's `killAfterMs`, or by its lease's deadline, it is reported as aborted while its code may
+ * still run. From then on the store refuses what that code does, by its fence; other effects are
+ * not prevented. A function that never yields blocks the whole process. Use worker processes for
+ * code that must be stoppable.
  */
 export function createInlineExecutor(options: InlineExecutorOptions): Executor {
   return new InlineExecutor(options);
@@ -76,7 +77,7 @@ class InlineExecutor implements Executor {
     }
     const attempt = new InlineAttempt(task, sink, { clock: this.#clock, mask: this.#mask }, () => {
       this.#attempts.delete(attempt);
-      // With nothing to watch no timer may keep a simulated or a real clock busy.
+      // Without attempts no timer may keep a simulated or a real clock busy.
       if (this.#attempts.size === 0) this.#deadlines.set(null);
     }, () => this.#watch(attempt.deadlineMs));
     this.#attempts.add(attempt);
@@ -119,7 +120,7 @@ class InlineExecutor implements Executor {
   }
 
   resize(_count: number): void {
-    // There are no workers to keep or end: the caller keeps to the capacity.
+    // There are no workers: the caller keeps to the capacity.
   }
 
   get waiting(): number {
@@ -145,10 +146,10 @@ class InlineExecutor implements Executor {
 }
 
 function overdue(what: string): string {
-  return `${what} did not end within ${HANDLER_MS_MAX} ms: its answer does not count, its code may still run`;
+  return `${what} did not end within ${HANDLER_MS_MAX} ms: its result does not count, its code may still run`;
 }
 
-// A module is loaded by its content's version, so the same answer comes from the module cache.
+// Modules are imported by the version of their content, so the module cache keeps each of them.
 async function loadCode(job: JobDefinition): Promise<JobCode> {
   const { source, signature } = job;
   if (source.type === "function") return { ...source, signature };
@@ -258,7 +259,7 @@ class InlineAttempt implements Attempt, ScopeHost {
 
   #execute(code: JobCode): void {
     if (this.#hasEnded) return;
-    // The caller has its attempt in hand before job code runs.
+    // The caller has its attempt before job code runs.
     void Promise.resolve(this.#task.after).then(() => {
       if (this.#hasEnded) return;
       if (this.#scope.abortCause !== null) return this.#giveUp();
@@ -270,7 +271,7 @@ class InlineAttempt implements Attempt, ScopeHost {
     });
   }
 
-  // Job code has ended: from here on only the handler has a limit.
+  // Job code has ended. Only the handler has a limit now.
   #decide(result: AttemptResult): void {
     if (this.#hasEnded) return;
     this.#decided = result;
@@ -308,7 +309,7 @@ class InlineAttempt implements Attempt, ScopeHost {
         return { ...result, type: "aborted", cause };
       }
       if (this.#decided !== null) return result;
-      // Job code was given up on, or there is no handler.
+      // Job code did not end in time, or there is no handler.
       const isUnasked = job.hasHandler.onTerminate || job.hasHandler.retryDelay;
       return { type: "aborted", cause, error: abortInfo(cause, instance), isUnasked };
     }

@@ -4,13 +4,13 @@ import type { Timer } from "../platform/clock.ts";
 /** Shortest time between two reports of one attempt. */
 const INTERVAL_MS = 500;
 
-/** What a reporter works with. */
+/** Surroundings of a reporter. */
 export interface ProgressHost {
   timer(delayMs: number, callback: () => void): Timer;
   progress(progress: Progress): void;
 }
 
-/** Passes on how far a job is: at once at first, then twice a second at most, and the last one always. */
+/** Passes on the progress of a job: the first and the last report, and at most two a second. */
 export class ProgressReporter {
   readonly #host: ProgressHost;
   #waiting: Progress | null = null;
@@ -25,7 +25,7 @@ export class ProgressReporter {
     if (this.#timer === null) this.#send();
   }
 
-  /** Pass on what waits; nothing comes after that. */
+  /** Pass on the last report; call nothing after that. */
   finish(): void {
     this.#timer?.cancel();
     if (this.#waiting !== null) this.#host.progress(this.#waiting);
@@ -41,7 +41,7 @@ export class ProgressReporter {
   }
 }
 
-/** Read what job code says of its progress; null when it makes no sense. */
+/** Read the progress that job code reports; null if it makes no sense. */
 export function readProgress(done: unknown, total: unknown): Progress | null {
   const isNumber = (value: unknown): value is number =>
     typeof value === "number" && Number.isFinite(value) && value >= 0;

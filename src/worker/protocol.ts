@@ -4,36 +4,24 @@ import type { Signature } from "../core/arguments/signature.ts";
 import { runtimeName } from "../platform/process/process.ts";
 import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
 
-/** Version of the messages between daemon and worker: both are the same program, unless its file was replaced meanwhile. */
+/**
+ * Version of the messages between daemon and worker. Both are the same program, unless its file was
+ * replaced meanwhile.
+ */
 export const PROTOCOL_VERSION = 4;
 
-/** What a worker needs of a job; sent once per worker and named by number afterwards. */
+/** The part of a job that a worker needs; sent once per worker and then named by a number. */
 export interface WireJob {
   readonly kind: string;
   readonly source: Extract<JobSource, { readonly type: "module" | "command" }>;
   readonly signature: Signature;
 }
 
-/** What job code may see of its instance. */
-export type TaskInstance = Pick<
-  Instance,
-  | "id"
-  | "kind"
-  | "state"
-  | "priority"
-  | "argumentsJson"
-  | "scheduledFor"
-  | "dueAt"
-  | "createdAt"
-  | "attempt"
-  | "fence"
-  | "node"
-  | "retryOf"
-  | "timeoutMs"
->;
+/** The part of an instance that job code may see. */
+export type TaskInstance = Readonly<ReturnType<typeof taskInstance>>;
 
-/** The part of an instance that goes to a worker. */
-export function taskInstance(instance: Instance): TaskInstance {
+/** The part of an instance that is sent to a worker. */
+export function taskInstance(instance: Instance) {
   return {
     id: instance.id,
     kind: instance.kind,
@@ -51,17 +39,20 @@ export function taskInstance(instance: Instance): TaskInstance {
   };
 }
 
-/** How job code ended, as the worker saw it. */
+/** How job code ended, as reported by the worker. */
 export type AttemptResult =
   | {
     readonly type: "ok";
     readonly resultsJson: string;
-    /** Of a command. */
+    /** Only for commands. */
     readonly exitCode?: number;
   }
   | Extract<AttemptOutcome, { readonly type: "error" | "snooze" | "unstarted" }>;
 
-/** Daemon → worker. `run` numbers the attempts and notifications of one worker. */
+/**
+ * Daemon → worker. A run is one attempt or one call of a handler; `run` is its number, counted per
+ * worker.
+ */
 export type ToWorker =
   | { readonly type: "job"; readonly ref: number; readonly job: WireJob }
   | {
@@ -71,18 +62,19 @@ export type ToWorker =
     readonly instance: TaskInstance;
     /** Null for an attempt; else the handler to call. */
     readonly handler: HandlerCall | null;
-    /** Whether `started` is to be sent before job code runs. */
+    /** True if `started` must be sent before job code runs. */
     readonly wantsStarted: boolean;
-    /** What its records, and the mark at the end of its output, begin with. */
+    /** The start of its output records and of the marker at the end of its output. */
     readonly token: string;
     readonly workerId: string;
-    /** Whether the end of its output is to be marked even when nothing was written. */
+    /** True if the end of its output must be marked even if nothing was written. */
     readonly wantsMarks: boolean;
   }
   /**
-   * Attempts of one job that the worker knows, numbered from `run` on, to be executed one after another; each as by "run", with no
-   * handler, no `started` and no marks behind silence. Which of those after the first have begun stands in the shared memory, and so
-   * do the results of all but the last: when one comes as a message, none that is left begins.
+   * Attempts of a loaded job, to be executed one after another and numbered from `run`. Each is like
+   * a "run" without a handler, `wantsStarted` and `wantsMarks`. The shared memory records which of
+   * those after the first have begun, and contains the results of all but the last one. A result
+   * that comes as a message ends the batch: no other attempt begins.
    */
   | {
     readonly type: "batch";
@@ -99,14 +91,14 @@ export type ToWorker =
     readonly value?: unknown;
     readonly error?: WireError;
   }
-  /** The run did write something: its marks are wanted. */
+  /** The run did write something: mark the end of its output. */
   | { readonly type: "mark"; readonly run: number }
   | { readonly type: "end" };
 
 /** Worker → daemon. */
 export type FromWorker =
   | { readonly type: "hello"; readonly version: number; readonly pid: number }
-  /** It cannot become what the job needs, such as its user. */
+  /** It cannot be set up as the job requires, for example with its user. */
   | { readonly type: "unfit"; readonly message: string }
   | { readonly type: "started"; readonly run: number }
   | { readonly type: "progress"; readonly run: number; readonly progress: Progress }
@@ -119,32 +111,33 @@ export type FromWorker =
   }
   /** The process group of a running command; null once it is gone. */
   | { readonly type: "group"; readonly run: number; readonly group: number | null }
-  /** What the attempt came to but for what a handler says, which runs now. */
+  /** The result of the attempt unless a handler, which runs now, changes it. */
   | { readonly type: "decided"; readonly run: number; readonly result: AttemptResult }
   | {
     readonly type: "result";
     readonly run: number;
-    /** As in "run": what job code sends is none. Absent in the memory. */
+    /** The token of "run", which job code does not know. Absent in the shared memory. */
     readonly token?: string;
     readonly result: AttemptResult;
     /**
-     * Null when something is left behind that the next attempt must not meet; "grace" for what may stay for a while, "left" for
-     * processes that the job wants to leave running: the worker ends, and they do not.
+     * The traces of the run. "clean": none. "grace": something that may stay open for a while.
+     * "left": processes that the job wants to keep running; the worker ends, and they do not. Null:
+     * something that no other attempt may meet.
      */
     readonly reuse: "clean" | "grace" | "left" | null;
-    /** The load of its module changed the process: only attempts of this module may meet that. */
+    /** Loading its module changed the process: only attempts of this module may follow. */
     readonly isExclusive?: boolean | undefined;
-    /** How long its job code took; of modules. */
+    /** How long its job code took; only for modules. */
     readonly tookMs?: number | undefined;
-    /** It seems to have written nothing: no marks end its output. */
+    /** It seems to have written nothing: no markers end its output. */
     readonly isSilent?: boolean | undefined;
   }
-  /** Not executed: the worker went bad after its previous attempt. */
+  /** Not executed: something uncaught was thrown after the previous attempt. */
   | { readonly type: "refused"; readonly run: number }
   /** Thrown by code that `run` left behind. */
   | { readonly type: "late"; readonly run: number; readonly error: ErrorInfo };
 
-/** What a worker says of an attempt that has ended. */
+/** A worker's report on a run that has ended. */
 export type ResultMessage = Extract<FromWorker, { readonly type: "result" }>;
 
 /** An error that crosses a process boundary and is thrown again on the other side. */
@@ -155,7 +148,10 @@ export interface WireError {
   readonly path?: string;
 }
 
-/** What the daemon tells a worker's guard, one JSON line each: how long job code may run from now; null for no limit. */
+/**
+ * A JSON line from the daemon to a worker's guard: how long job code may run from now on; null for
+ * no limit.
+ */
 export interface GuardMessage {
   readonly untilMs: number | null;
 }
@@ -163,13 +159,14 @@ export interface GuardMessage {
 /** File descriptor for messages in the worker. */
 export const CHANNEL_DESCRIPTOR = 4;
 
-/** File descriptor, in the worker, of the memory that it shares with the daemon, where there is one. */
+/** File descriptor, in the worker, of the memory that it shares with the daemon, if any. */
 export const MEMORY_DESCRIPTOR = 5;
 
 /**
  * File descriptor of the guard's line in the worker.
  *
- * A thread of Deno can open no inherited descriptor but standard input; job code of a worker reads no standard input there.
+ * A thread of Deno can open no inherited descriptor but standard input, which job code in a worker
+ * does not read there.
  */
 export function guardDescriptor(): number {
   return runtimeName() === "deno" ? 0 : 3;

@@ -2,8 +2,8 @@ import type { JobDefinition } from "../core/job/job.ts";
 import type { Attempt, AttemptSink, AttemptTask, Executor } from "./executor.ts";
 
 /**
- * An executor that picks another one per job: functions run inline, commands in worker processes, modules where the job's
- * `isolation` says.
+ * An executor that picks another one per job: functions run inline, commands in worker processes,
+ * and modules as the job's `isolation` says.
  */
 export function createExecutor(
   { process, inline }: { readonly process: Executor; readonly inline: Executor },

@@ -17,12 +17,12 @@ export interface JobCode {
   readonly signature: Signature;
 }
 
-/** Told what the attempt came to before a handler runs: it stands when the handler does not end. */
+/** Called with the result before a handler runs: it counts if the handler does not end. */
 export type Decided = (result: AttemptResult) => void | Promise<void>;
 
 /**
- * Execute one attempt in this process: convert and bind the arguments, run, encode the results, call the handlers. Never
- * rejects, whatever the code throws or returns.
+ * Execute one attempt in this process: convert and bind the arguments, run, encode the results and
+ * call the handlers. Never rejects, whatever the code throws or returns.
  */
 export async function runAttempt(
   code: JobCode,
@@ -53,9 +53,10 @@ export async function runAttempt(
 }
 
 /**
- * The outcome of an attempt whose function ended with `thrown`. Of a failure, after `onTerminate` had its say: null resolves
- * the error, anything else but undefined replaces it; then `retryDelay` may say when to try again. An attempt that was stopped
- * for another reason than its time limits has not failed, so no handler is asked.
+ * The result of an attempt whose function threw. After a failure it calls `onTerminate`: if that
+ * returns null, the attempt succeeds; any other value but undefined replaces the error. Then
+ * `retryDelay` may choose when to retry. An attempt that was aborted for another reason than its
+ * time limits has not failed, so no handler is called.
  */
 export async function failAttempt(
   handlers: JobHandlers,
@@ -69,22 +70,22 @@ export async function failAttempt(
     return { type: "error", error: encodeError(thrown, scope.mask) };
   }
   const failure = verdict?.error ?? (cause === null ? thrown : stopError(scope, thrown));
-  return await askHandlers(handlers, scope, {
+  return await callHandlers(handlers, scope, {
     failure,
     wish: verdict === null ? undefined : "discarded",
     decided,
   });
 }
 
-/** Ask `onTerminate` and `retryDelay` of an attempt whose own worker is gone. */
+/** Call `onTerminate` and `retryDelay` for an attempt whose own worker is gone. */
 async function failLater(
   handlers: JobHandlers,
   scope: AttemptScope,
   error: ErrorInfo,
 ): Promise<AttemptResult> {
   const failure = errorOfInfo(error);
-  const result = await askHandlers(handlers, scope, { failure, decided: () => {} });
-  // What the handlers left as it was keeps its exit code and signal.
+  const result = await callHandlers(handlers, scope, { failure, decided: () => {} });
+  // An error that the handlers did not replace keeps its exit code and signal.
   if (result.type !== "error" || result.error.message !== error.message) return result;
   return { ...result, error };
 }
@@ -106,7 +107,7 @@ export async function runHandler(
   return { type: "ok", resultsJson: "[]" };
 }
 
-async function askHandlers(
+async function callHandlers(
   handlers: JobHandlers,
   scope: AttemptScope,
   given: {
@@ -125,9 +126,9 @@ async function askHandlers(
   await given.decided(resultOf(given.wish));
   if (onTerminate) {
     try {
-      const answer = await onTerminate(scope.Instance, asError(failure));
-      if (answer === null) return { type: "ok", resultsJson: "[]" };
-      if (answer !== undefined) failure = answer;
+      const returned = await onTerminate(scope.Instance, asError(failure));
+      if (returned === null) return { type: "ok", resultsJson: "[]" };
+      if (returned !== undefined) failure = returned;
     } catch (error) {
       failure = error;
     }
@@ -136,20 +137,20 @@ async function askHandlers(
   try {
     return resultOf(readDelay(await retryDelay(scope.Instance, asError(failure))));
   } catch (error) {
-    scope.note("error", `retryDelay failed, so the retry policy counts: ${messageOf(error)}`);
+    scope.note("error", `retryDelay failed; the retry policy applies: ${messageOf(error)}`);
     return resultOf(undefined);
   }
 }
 
-function readDelay(answer: unknown): RetryWish | undefined {
-  if (answer === undefined) return undefined;
-  if (answer === null) return "never";
-  const delayMs = typeof answer === "string" ? parseDuration(answer) : answer;
+function readDelay(returned: unknown): RetryWish | undefined {
+  if (returned === undefined) return undefined;
+  if (returned === null) return "never";
+  const delayMs = typeof returned === "string" ? parseDuration(returned) : returned;
   if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= DURATION_MS_MAX) return delayMs;
-  throw new TypeError(`it answered neither milliseconds, a duration nor null`);
+  throw new TypeError("it returned neither milliseconds, a duration nor null");
 }
 
-/** Why the attempt was stopped; what its code threw upon that is the cause. */
+/** Why the attempt was aborted; the error that its code then threw is the cause. */
 function stopError(scope: AttemptScope, thrown: unknown): Error {
   const error = abortError(scope.abortCause!, scope.instance);
   const isEcho = thrown instanceof Error && thrown.message === error.message;

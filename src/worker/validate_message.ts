@@ -10,7 +10,7 @@ import type { AttemptResult, FromWorker } from "./protocol.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Longest text in a message that is shown to people, in bytes. */
+/** Longest text of a message that is shown to people, in bytes. */
 const TEXT_BYTES_MAX = 8_192;
 /** Longest name of a method, in characters. */
 const METHOD_LENGTH_MAX = 100;

@@ -15,7 +15,7 @@ function sides() {
   return { daemon, worker, buffer };
 }
 
-test("BatchMemory lets either begin or take back an attempt, never both", () => {
+test("BatchMemory lets an attempt begin or be taken back, never both", () => {
   const { daemon, worker } = sides();
   assert.equal(worker.begin(1), true);
   assert.equal(daemon.takeBack(1), false);
@@ -24,25 +24,25 @@ test("BatchMemory lets either begin or take back an attempt, never both", () => 
   assert.equal(worker.begin(1), false, "nor twice");
 });
 
-test("BatchMemory gives results once they are shown, each once and in order", () => {
+test("BatchMemory gives published results, each once and in order", () => {
   const { daemon, worker } = sides();
   assert.equal(worker.write({ text: "ä€😀" }), true);
   assert.deepEqual(daemon.read(), []);
-  worker.show();
+  worker.publish();
   worker.write({ text: "dropped" });
   worker.write({ text: "b" });
-  worker.show();
+  worker.publish();
   assert.deepEqual(daemon.read(), [{ text: "ä€😀" }, { text: "b" }]);
   assert.deepEqual(daemon.read(), []);
 });
 
-test("BatchMemory takes what fits to the last byte, and no more", () => {
+test("BatchMemory has room for results to the last byte, and no more", () => {
   const { daemon, worker } = sides();
   const room = MEMORY_BYTES - 4_096 - 4;
   const message = (bytes: number) => ({ a: "x".repeat(bytes - JSON.stringify({ a: "" }).length) });
   assert.equal(worker.write(message(room + 1)), false);
   assert.equal(worker.write(message(room)), true);
-  worker.show();
+  worker.publish();
   assert.equal(worker.write({}), false);
   assert.deepEqual(daemon.read(), [message(room)]);
 });
@@ -51,29 +51,29 @@ test("BatchMemory is as new after a reset", () => {
   const { daemon, worker } = sides();
   worker.begin(1);
   worker.write({ text: "a" });
-  worker.show();
+  worker.publish();
   daemon.reset();
   worker.enter();
   assert.deepEqual(daemon.read(), []);
   worker.write({ text: "b" });
-  worker.show();
+  worker.publish();
   assert.deepEqual(daemon.read(), [{ text: "b" }]);
   assert.equal(worker.begin(1), true);
 });
 
-test("BatchMemory reads nothing beyond its end, whatever stands there", () => {
+test("BatchMemory reads nothing beyond its end, whatever was written there", () => {
   for (const value of [-1, 0, 1, 4_097, MEMORY_BYTES, 2 ** 31 - 1]) {
     for (const at of [0, 4_096]) {
       const { daemon, worker, buffer } = sides();
       worker.write({});
-      worker.show();
+      worker.publish();
       new Int32Array(buffer)[at / 4] = value;
       assert.ok(daemon.read().length <= 2);
     }
   }
 });
 
-test("createSharedMemory() gives memory that another process has too", () => {
+test("createSharedMemory() gives memory that another process can share", () => {
   const memory = createSharedMemory(4_096);
   if (runtimeName() !== "bun") return assert.equal(memory, null);
   const cells = new Int32Array(memory!.buffer);

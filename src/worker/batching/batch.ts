@@ -6,12 +6,12 @@ import { validateMessage } from "../validate_message.ts";
 import { specOf } from "../process/worker_launch.ts";
 import type { FollowingRun, WorkerRun } from "../process/worker_run.ts";
 
-/** A shorter time limit counts from the worker's own word that job code begins. */
+/** Attempts with a shorter timeout need the worker to report when job code begins. */
 const TIMEOUT_MS_MIN = 1_000;
 
 /**
- * Whether an attempt of this job may be one of several that a worker is given at once: its code only runs, so that nothing has to
- * be said between its begin and its end.
+ * True if a worker may be given an attempt of this job together with others: nothing has to be
+ * reported between the start and the end of its code.
  */
 export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
   if (job.source.type !== "module" || (timeoutMs > 0 && timeoutMs < TIMEOUT_MS_MIN)) return false;
@@ -22,12 +22,12 @@ export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
   return !isLimited && canShareMemory();
 }
 
-/** What follows the current run of a worker, as the daemon knows it. */
+/** The runs queued behind the current run of a worker, as far as the daemon knows. */
 export class Batch {
   readonly #shared: SharedMemory | null;
   #memory: BatchMemory | null;
   #followers: FollowingRun[] = [];
-  /** Of the first follower. */
+  /** Position of the first follower in the batch. */
   #place = 1;
 
   constructor(memory: SharedMemory | null) {
@@ -35,19 +35,22 @@ export class Batch {
     this.#memory = memory === null ? null : new BatchMemory(memory.buffer);
   }
 
-  /** How many runs it can hold, with the one that the others follow. */
+  /** How many runs a batch can have, including the first. */
   get max(): number {
     return this.#memory === null ? 1 : BATCH_MAX;
   }
 
-  /** The worker is idle, and is given these after another one. */
+  /** The worker was idle and is given a run with these behind it. */
   begin(followers: readonly FollowingRun[]): void {
     this.#memory?.reset();
     this.#followers = [...followers];
     this.#place = 1;
   }
 
-  /** Monotonic ms at which job code must have ended while this is the current run: any of those behind it may be executing. */
+  /**
+   * Monotonic ms by which job code must have ended while `run` is the current run; null for no
+   * limit. Any run behind it may already be executing, so the earliest deadline counts.
+   */
   deadlineMs(run: WorkerRun): number | null {
     let deadlineMs = run.deadlineMs ?? Infinity;
     for (const follower of this.#followers) {
@@ -56,14 +59,14 @@ export class Batch {
     return Number.isFinite(deadlineMs) ? deadlineMs : null;
   }
 
-  /** The run that the first one's end made the current one; null when nothing follows. */
+  /** The run that became the current one when the one before it ended; null if none follows. */
   next(): FollowingRun | null {
     const next = this.#followers.shift() ?? null;
     if (next !== null) this.#place += 1;
     return next;
   }
 
-  /** Results of runs before the last that were not looked at so far; null for one that cannot be read. */
+  /** New results of runs before the last one; null for one that cannot be read. */
   results(): readonly (ResultMessage | null)[] {
     if (this.#memory === null || this.#followers.length === 0) return [];
     return this.#memory.read().map((written) => {
@@ -72,7 +75,7 @@ export class Batch {
     });
   }
 
-  /** Take back what has not begun: `run`, when it follows, and all behind it. */
+  /** Take back the runs behind `run`, and `run` itself if it follows, unless they have begun. */
   takeBack(run: WorkerRun): readonly FollowingRun[] {
     const from = Math.max(0, this.#followers.indexOf(run as FollowingRun));
     let kept = this.#followers.length;
@@ -80,17 +83,17 @@ export class Batch {
     return this.#followers.splice(kept);
   }
 
-  /** Whether nothing follows the current run. */
+  /** True if nothing follows the current run. */
   get isEmpty(): boolean {
     return this.#followers.length === 0;
   }
 
-  /** It is over, as the worker is idle or gone: what has begun, and was not seen to end. */
+  /** The worker is idle or gone. @returns runs that have begun and whose end is unknown */
   end(): readonly FollowingRun[] {
     return this.#followers.splice(0);
   }
 
-  /** The worker is gone. */
+  /** The worker is gone: release the memory. */
   free(): void {
     this.#memory = null;
     this.#shared?.free();

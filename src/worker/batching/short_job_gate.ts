@@ -11,7 +11,7 @@ const SHORT_MS = 0.3;
 const ATTEMPT_MS_MIN = 0.02;
 /** The most that one attempt counts, so that a rare long one does not change the estimate much. */
 const COUNTED_MS_MAX = 5 * SHORT_MS;
-/** Weight of the latest attempt. A faster one weighs more: a busy machine slows down any of them. */
+/** Weight of the latest attempt. A faster one weighs more: a busy machine slows down any. */
 const LATEST_WEIGHT = { faster: 1 / 4, slower: 1 / 16 } as const;
 /** How long a group keeps its place: while no attempt of any group ends, and in any case. */
 const GROUP_MS_MAX = { stalled: 2, ever: 10 } as const;
@@ -100,7 +100,7 @@ export class ShortJobGate<T extends GatedAttempt> {
     this.#timer = new LazyTimer(clock, () => this.#check());
   }
 
-  /** Attempts that arrived and have not begun, as far as is known: at the gate or queued in workers. */
+  /** Attempts that have not begun, as far as is known: here or queued in workers. */
   get waiting(): number {
     let count = this.#waiting.size;
     for (const { attempts } of this.#groups) count += attempts.size - 1;

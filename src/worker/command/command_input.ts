@@ -2,9 +2,9 @@ import { checkCommandArguments, inputIndexOf } from "../../core/arguments/comman
 import type { CommandSpec } from "../../core/job/job.ts";
 import type { TaskInstance } from "../protocol.ts";
 
-/** What a command is given of its instance's arguments. */
+/** How a command receives its instance's arguments. */
 export interface CommandArguments {
-  /** What follows its own argv. */
+  /** Appended to its own argv. */
   readonly argv: readonly string[];
   /** `JOB_ARG_1`, `JOB_ARG_2`, … as in `argv`, and `JOB_ARG_NAME` for each declared parameter. */
   readonly env: Readonly<Record<string, string>>;
@@ -13,8 +13,9 @@ export interface CommandArguments {
 }
 
 /**
- * The arguments of an instance as a command takes them. One that it reads from its standard input is left out of the rest, as
- * text of any length goes there; one that is not given has its default, else is an empty text in its place and no variable.
+ * The arguments of an instance in the form that a command takes. The one that it reads from its
+ * standard input, which may be of any length, is not passed in any other way. One that is not given
+ * has its default; without a default it is an empty text and has no variable.
  *
  * @throws JobError `invalid_argument` for an argument that the command's table does not allow
  */

@@ -5,23 +5,23 @@ import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
-/** File descriptor of the result file in a command; what comes first behind stdin, stdout and stderr. */
+/** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
 /** How often the size of the result is checked while the command runs. */
 const LOOK_EVERY_MS = 100;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
-  /** Our descriptor, to be given to the command as its fourth. */
+  /** Our descriptor, which the command inherits as its fourth. */
   readonly descriptor: number;
-  /** What the command opens. */
+  /** The path that the command opens. */
   readonly path = `/dev/fd/${DESCRIPTOR}`;
 
   private constructor(descriptor: number) {
     this.descriptor = descriptor;
   }
 
-  /** Null when no file can be made: most commands need none. */
+  /** Null if no file can be created: most commands need none. */
   static open(): ResultFile | null {
     try {
       return new ResultFile(openUnnamedFile({ text: "", isWritable: true }));
@@ -31,10 +31,10 @@ export class ResultFile {
   }
 
   /**
-   * JSON text of the array of results: none when nothing was written, the value when it is JSON, else the text without its last
-   * newline.
+   * JSON text of the array of results: empty if nothing was written, else the value if it is JSON,
+   * else the text without its last newline.
    *
-   * @throws JobError `invalid_argument` when it is too long or no UTF-8
+   * @throws JobError `invalid_argument` if it is too long or not UTF-8
    */
   read(): string {
     const { size } = fstatSync(this.descriptor);
@@ -57,8 +57,8 @@ export class ResultFile {
   }
 
   /**
-   * Call back once when more was written than can be kept: it uses space in the temporary directory
-   * until the command ends.
+   * Call back once if more was written than is kept: it uses space in the temporary directory until
+   * the command ends.
    */
   watch(clock: Clock, onTooLarge: () => void): Timer {
     let timer: Timer;
@@ -79,7 +79,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "");
   } catch (cause) {
-    throw new JobError("invalid_argument", "Cannot take the result: it is no UTF-8 text", {
+    throw new JobError("invalid_argument", "Cannot take the result: it is not UTF-8 text", {
       cause,
     });
   }
@@ -88,7 +88,7 @@ function decode(bytes: Uint8Array): string {
 function valueOf(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
-    // A number of more digits than a number keeps stays text.
+    // A number with more digits than a JavaScript number has stays text.
     return typeof value === "number" && String(value) !== text.trim() ? text : value;
   } catch {
     return text;

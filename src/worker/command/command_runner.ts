@@ -13,30 +13,32 @@ import { killGroup } from "../guard/groups.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 
-/** What a command's attempt tells while it runs. */
+/** Receives what happens to a running command. */
 export interface CommandHost {
-  /** Called right before the process is begun; `group` follows in any case. */
+  /** Called right before the process is started; `group` follows in any case. */
   starting(): void;
-  /** Its process group; null once no process of it is left. */
+  /** Its process group; null once none of its processes is left. */
   group(group: number | null): void;
   started(): void;
-  /** Called when the command has ended, before processes left in its group are killed (unless they may keep running). */
+  /** The command has ended. Processes left in its group are killed next, unless `isLeft`. */
   ended(how: { readonly isLeft: boolean; readonly isAborted: boolean }): void;
 }
 
-/** A command that runs. */
+/** A running command. */
 export interface RunningCommand {
-  /** Never rejects; known once its whole process group has ended. */
+  /** Never rejects; resolves once its whole process group has ended. */
   readonly result: Promise<AttemptResult>;
   /** SIGTERM to its process group. */
   abort(): void;
 }
 
 /**
- * Run a command in a process group of its own, with cron's minimal environment, in its user's home unless `cwd` says otherwise.
- * It writes to this process's own stdout and stderr and reads what its `stdin` says, else /dev/null; an exit code of
- * `successCodes` is success, with what it wrote to `$JOB_RESULT_FILE` as result. What it leaves in its group when it ends is
- * killed; what left the group, by whoever looks for the worker's processes. With `leavesChildren` neither is, unless it was aborted.
+ * Run a command in a process group of its own, with cron's minimal environment, in `cwd` or else in
+ * its user's home. It writes to this process's own stdout and stderr and reads its `stdin`, by
+ * default /dev/null. An exit code in `successCodes` is success; the result is the content of
+ * `$JOB_RESULT_FILE`. Processes that it leaves in its group are killed; those that left the group
+ * are killed by the sweep of the worker's processes. With `leavesChildren` neither are, unless the
+ * command was aborted.
  */
 export function startCommand(
   spec: CommandSpec,
@@ -70,7 +72,7 @@ export function startCommand(
       host.ended({ isLeft, isAborted });
       if (!isLeft) killGroup(group!, "SIGKILL");
       host.group(null);
-      // The file says what is wrong with it.
+      // If the file is too large, reading it throws the error of the attempt.
       const isSuccess = isTooLarge || (code !== null && spec.successCodes.includes(code));
       resolve(isSuccess ? succeeded(code ?? 0, file) : exited(spec, code, signal));
     });
@@ -140,7 +142,7 @@ function environment(
     JOB_ATTEMPT: String(instance.attempt),
     JOB_FENCE: String(instance.fence),
     JOB_SCHEDULED_FOR: new Date(instance.scheduledFor ?? instance.dueAt).toISOString(),
-    // Its processes are known by it, wherever they go.
+    // Identifies its processes, whichever session they move to.
     [MARKER_VARIABLE]: process.env[MARKER_VARIABLE] ?? "",
   };
 }
@@ -149,7 +151,7 @@ function checkDirectory(cwd: string): void {
   let problem = "not a directory";
   try {
     if (statSync(cwd).isDirectory()) {
-      // Else the spawn fails as if the program were the one that must not be used.
+      // Otherwise the spawn would fail as if the program were not executable.
       accessSync(cwd, constants.X_OK);
       return;
     }

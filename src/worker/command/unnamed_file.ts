@@ -11,15 +11,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { momentaryFolder } from "../../platform/process/pipe.ts";
 
-/** Linux: a file that never has a name, so that nothing remains however this process ends. */
+/** Linux: a file that never has a name, so nothing remains however this process ends. */
 const O_TMPFILE = 0o20200000;
 
 /**
- * A file without a name, which is gone once the last process that has it open closes it. Every user to whom the descriptor is
- * given may open it again as `/dev/fd/N`; nobody else can.
+ * Create a file without a name, which is gone once the last process closes it. A process that
+ * inherits the descriptor may reopen it as `/dev/fd/N`, whoever its user is; others cannot.
  *
  * @returns the file descriptor, at the beginning of the file
- * @throws whatever keeps a file from being made in the temporary directory
+ * @throws any error that prevents a file in the temporary directory
  */
 export function openUnnamedFile(
   options: { readonly text: string; readonly isWritable: boolean },

@@ -1,6 +1,6 @@
 import { errorCode } from "../../core/errors.ts";
 
-/** Send a signal to a whole process group; a group that is gone is no error. */
+/** Signal a whole process group. Does nothing if the group is gone. */
 export function killGroup(
   group: number,
   signal: "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGKILL",

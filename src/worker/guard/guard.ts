@@ -4,25 +4,25 @@ import { threadUrl } from "../../platform/process/process.ts";
 import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "../protocol.ts";
 
-/** What the guard's cell holds when no command runs; {@link COMMAND_STARTING} while one is being started. */
+/** Value of the guard's cell while no command runs. */
 const NO_COMMAND = 0;
-/** What it holds while a command is being started and its group is not known yet. */
+/** Value of the cell while a command is being started and its group is not known yet. */
 export const COMMAND_STARTING = -1;
 
-/** Where in the cell stands whether the guard is acting. */
+/** Index of the cell that is set when the guard acts. */
 export const KILLING_INDEX = 1;
 
 /** The worker's side of its guard thread. */
 export interface Guard {
-  /** Whether it is ending everything: how a command ends now is no result of it. */
+  /** True while it kills everything: how a command ends now is not its result. */
   isKilling(): boolean;
   /** A command is about to be started: a guard that acts now waits for its process group. */
   expectCommand(): void;
   /** The process group of a running command, which dies with the worker; null for none. */
   setCommandGroup(group: number | null): void;
   /**
-   * Kill the command's group and our own at once, as the guard does. Whatever ends this process by itself while a command may
-   * run must end it so: an ordinary exit would take the guard along before it has acted.
+   * Kill the command's group and our own at once, as the guard does. Code that ends this process
+   * while a command may run must use this: an ordinary exit would end the guard before it acts.
    */
   killAll(): never;
 }
@@ -30,10 +30,10 @@ export interface Guard {
 /**
  * Start the guard thread; resolves once it watches.
  *
- * @throws whatever kept the thread from starting: job code must not run without it
+ * @throws any error that prevented the thread from starting: job code must not run without it
  */
 export async function startGuard(): Promise<Guard> {
-  // Shared memory and not a message: the guard must see the group at the moment that it acts.
+  // Shared memory instead of a message: the guard must know the group at the moment that it acts.
   const marker = process.env[MARKER_VARIABLE] ?? "";
   const cell = new Int32Array(new SharedArrayBuffer(8));
   const thread = new Worker(threadUrl(import.meta.url, "guard_thread"), {

@@ -2,14 +2,15 @@ import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { GuardMessage } from "../protocol.ts";
 
-/** How long an idle worker may keep the limit of its last attempt before the guard is told. */
+/** How long the guard of an idle worker may keep the limit of the last attempt. */
 const CLEAR_AFTER_MS = 200;
 
 /**
  * The daemon's end of the line to a worker's guard.
  *
- * The guard may hold an earlier limit than wanted, never a later one. So a shorter limit is sent at once, while a longer one
- * waits until half of what the guard has is used up: thousands of short attempts cost one message.
+ * The guard may have an earlier limit than wanted, never a later one. So a shorter limit is sent at
+ * once, and a longer one when half of the guard's time is used up: thousands of short attempts cost
+ * one message.
  */
 export class GuardLine {
   readonly #clock: Clock;
@@ -24,7 +25,7 @@ export class GuardLine {
     this.#timer = new LazyTimer(clock, () => this.#send());
   }
 
-  /** Job code must have ended at this monotonic time; null when none runs. */
+  /** Job code must have ended by this monotonic time; null if none runs. */
   set(deadlineMs: number | null): void {
     this.#wantedMs = deadlineMs;
     const sentMs = this.#sentMs;

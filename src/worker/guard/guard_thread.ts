@@ -6,14 +6,15 @@ import { killGroup } from "./groups.ts";
 import { COMMAND_STARTING, KILLING_INDEX } from "./guard.ts";
 import type { GuardMessage } from "../protocol.ts";
 
-// The guard of a worker: a thread of its own, so that it acts while job code spins. It kills the groups when the daemon's end of
-// the line closes (the daemon is dead) and when the time that the daemon granted is over (the daemon is frozen).
+// The guard of a worker is a thread, so that it acts even while job code spins. It kills the groups
+// when the daemon's end of the line closes (the daemon is dead), and when the time that the daemon
+// granted is over (the daemon is frozen).
 
-/** How long the start of a command may take until its group is known. */
+/** How long to wait for the group of a command that is being started. */
 const START_MS_MAX = 1_000;
 
 const { descriptor, cell, marker } = workerData as {
-  /** By which the worker's processes are known. */
+  /** Identifies the worker's processes. */
   readonly marker: string;
   readonly descriptor: number;
   readonly cell: Int32Array<SharedArrayBuffer>;
@@ -22,7 +23,7 @@ let timer: Timer | null = null;
 let pending = "";
 
 function killAll(): void {
-  // Between the fork and the moment that its group is known a command would be missed.
+  // A command that was just forked, and whose group is not known yet, would be missed.
   Atomics.wait(cell, 0, COMMAND_STARTING, START_MS_MAX);
   const group = Atomics.load(cell, 0);
   Atomics.store(cell, KILLING_INDEX, 1);

@@ -3,22 +3,23 @@ import { createRequire } from "node:module";
 import { intactCheck } from "./intact_globals.ts";
 import { recordTimers, type TimerRecord } from "./timer_record.ts";
 
-/** What an attempt left behind in its worker, and what is to become of the worker. */
+/** Traces that an attempt left in its worker, and if the worker may be used again. */
 export interface Traces {
   /**
-   * "clean": it serves the next attempt. "grace": it may serve for a while, since what is open may be meant to be used again. Null:
-   * the next attempt would meet what was left, so it is replaced.
+   * "clean": it runs the next attempt. "grace": it may run attempts for a while, since something is
+   * open that may be meant to be used again. Null: it is replaced, because the next attempt would
+   * meet what was left.
    */
   readonly reuse: "clean" | "grace" | null;
-  /** In words; null for nothing. */
+  /** A description; null for nothing. */
   readonly left: string | null;
 }
 
 const CLEAN: Traces = { reuse: "clean", left: null };
 
 /**
- * Tells whether an attempt left its worker as it found it: directory, mask, variables, listeners of the process, globals and
- * prototypes, timers, connections and files. One look takes some microseconds.
+ * Checks if an attempt left its worker as it found it: directory, umask, variables, listeners,
+ * globals and prototypes, timers, connections and files. A check takes some microseconds.
  */
 export class AttemptTraces {
   readonly #timers: TimerRecord;
@@ -31,22 +32,22 @@ export class AttemptTraces {
     this.#base = takeBaseline();
   }
 
-  /** Take the state that a module's load left as the one to compare with; tells whether it changed anything. */
+  /** Take the state after loading a module as the new baseline. @returns true if it changed */
   rebase(): boolean {
-    if (this.look() === CLEAN) return false;
+    if (this.check() === CLEAN) return false;
     this.#base = takeBaseline();
     this.#timers.forget();
     this.#seenDescriptor = -1;
     return true;
   }
 
-  /** Whether something goes on, or was changed, that the next attempt would meet at once. A small part of {@link look}. */
+  /** True if something is left that the next attempt meets at once. A part of {@link check}. */
   hasLeftWork(): boolean {
     return this.#timers.hasLeft() || process.cwd() !== this.#base.cwd ||
       process.exitCode !== undefined;
   }
 
-  look(): Traces {
+  check(): Traces {
     const left = this.#change();
     return left === null ? this.#descriptors() : { reuse: null, left };
   }
@@ -63,7 +64,7 @@ export class AttemptTraces {
     return null;
   }
 
-  /** The lowest free descriptor rises when one was left open; only then they are looked at. */
+  /** An open descriptor raises the lowest free one: only then are they listed. */
   #descriptors(): Traces {
     const free = freeDescriptor();
     if (free <= this.#base.freeDescriptor) return CLEAN;
@@ -73,25 +74,16 @@ export class AttemptTraces {
       this.#seenTraces = left.length === 0
         ? CLEAN
         : isListening(new Set(left))
-        ? { reuse: null, left: "a socket that takes connections" }
+        ? { reuse: null, left: "a socket that accepts connections" }
         : { reuse: "grace", left: null };
     }
     return this.#seenTraces;
   }
 }
 
-interface Baseline {
-  readonly cwd: string;
-  readonly umask: number;
-  readonly variables: ReadonlyMap<string, string | undefined>;
-  readonly listeners: ReadonlyMap<string | symbol, number>;
-  readonly globals: number;
-  readonly freeDescriptor: number;
-  readonly descriptors: ReadonlySet<string>;
-  readonly isIntact: () => boolean;
-}
+type Baseline = Readonly<ReturnType<typeof takeBaseline>>;
 
-function takeBaseline(): Baseline {
+function takeBaseline() {
   return {
     cwd: process.cwd(),
     umask: process.umask(),
@@ -119,7 +111,7 @@ function sameListeners({ listeners }: Baseline): boolean {
     names.every((name) => process.listenerCount(name) === listeners.get(name));
 }
 
-// What was assigned to prototypes is counted by "for in", which takes twice the time of "keys".
+// "for in" also counts properties assigned to prototypes, and takes twice as long as "keys".
 function countGlobals(): number {
   let count = Object.keys(globalThis).length;
   for (const _ in Object.getPrototypeOf(globalThis)) count += 1;
@@ -133,12 +125,12 @@ function freeDescriptor(): number {
     closeSync(descriptor);
     return descriptor;
   } catch {
-    // None is free: everything that can be open is.
+    // None is free: all are open.
     return Infinity;
   }
 }
 
-/** What is open, by name, but for what the runtime opens for itself: its event loop, and its standard streams again. */
+/** Names of open descriptors, except those of the runtime: its event loop and standard streams. */
 function openDescriptors(): Set<string> {
   const own = new Set([0, 1, 2].map((descriptor) => linkOf(`/proc/self/fd/${descriptor}`)));
   let names: readonly string[] = [];
@@ -152,7 +144,7 @@ function openDescriptors(): Set<string> {
   );
 }
 
-/** Whether one of these sockets takes connections: others could still call the attempt's code. */
+/** True if one of these sockets accepts connections: others could still call the attempt's code. */
 function isListening(descriptors: ReadonlySet<string>): boolean {
   const tcp = ["tcp", "tcp6"].flatMap(tableOf).filter((row) => row[3] === "0A")
     .map((row) => row[9]);

@@ -1,11 +1,11 @@
 // deno-lint-ignore-file no-explicit-any
 
-/** A name that can stand after a dot. */
+/** A name that may follow a dot. */
 const NAME = /^[A-Za-z_$][\w$]*$/;
-/** Names of ours: they are replaced on purpose, before the check is made. */
+/** The common constructor of typed arrays, which has no global name. */
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array);
 
-/** What programs stand on: each holds functions that a careless job may replace. */
+/** Objects that programs rely on: each has functions that a careless job may replace. */
 function objects(): readonly object[] {
   const names = [
     "Object,Function,Array,String,Number,Boolean,Symbol,BigInt,Date,RegExp,Promise,Map,Set,WeakMap,WeakSet,Error,TypeError",
@@ -34,10 +34,11 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * A check whether the functions of the globals and of their prototypes are those that they are now, and no prototype has got
- * further ones by assignment.
+ * Make a check that returns true while the globals and their prototypes have their present
+ * functions and no property was added to a prototype by assignment.
  *
- * The check is compiled for each object, since it is made after each attempt: some 800 comparisons take 2 µs in place of 10.
+ * The check is compiled for each object, as it runs after each attempt: some 800 comparisons take
+ * 2 µs instead of 10.
  */
 export function intactCheck(): () => boolean {
   const checks = objects().map(checkOf);

@@ -1,13 +1,13 @@
 // deno-lint-ignore-file no-explicit-any
-/** The timers that job code began, and what of them is left. */
+/** The timers that job code started. */
 export interface TimerRecord {
-  /** Whether one of them has yet to fire. */
+  /** True if one of them has not fired yet. */
   hasLeft(): boolean;
-  /** Those of now are no concern any more. */
+  /** Ignore the timers started so far. */
   forget(): void;
 }
 
-/** Ended timers are dropped from the record when it holds this many. */
+/** Ended timers are removed from the record when it has this many. */
 const KEPT_MAX = 1_000;
 
 interface Handle {
@@ -15,10 +15,10 @@ interface Handle {
 }
 
 /**
- * Record every timer that is begun from now on by the global functions and by `node:timers` and `node:timers/promises`, as no
- * runtime tells which there are.
+ * Record every timer started from now on by the global functions, `node:timers` and
+ * `node:timers/promises`, because no runtime lists them.
  *
- * @param require gives the modules' own objects, which import statements take their functions from
+ * @param require returns the modules' own objects, from which import statements take the functions
  */
 export function recordTimers(require: (name: string) => any): TimerRecord {
   let handles: Handle[] = [];
@@ -61,7 +61,7 @@ export function recordTimers(require: (name: string) => any): TimerRecord {
 function wrap(holder: any, name: string, record: (result: any) => any): void {
   const begin = holder[name];
   const wrapped = { [name]: (...args: any[]) => record(begin(...args)) }[name]!;
-  // Such as what util.promisify looks for.
+  // For example the one that util.promisify looks for.
   for (const symbol of Object.getOwnPropertySymbols(begin)) {
     Object.defineProperty(wrapped, symbol, Object.getOwnPropertyDescriptor(begin, symbol)!);
   }

@@ -13,15 +13,15 @@ import { applySetup, type ProcessSetup } from "../../platform/process/process_se
 import { WorkerSession } from "./worker_session.ts";
 
 /**
- * The program of a worker process: connects to the daemon that began it and executes what it sends, one attempt at a time.
- * Ends with its process group when the daemon closes the connection.
+ * The program of a worker process: executes the runs that the daemon which started it sends, one at
+ * a time. Kills its process group when the daemon closes the connection.
  *
- * @throws JobError `unavailable` when it was not begun by a daemon
+ * @throws JobError `unavailable` if no daemon started it
  */
 export async function workerMain(): Promise<void> {
   if (!process.send) {
-    throw new JobError("unavailable", "Cannot run as a worker: no daemon began this process", {
-      hint: 'Workers are begun by "jobctl serve"',
+    throw new JobError("unavailable", "Cannot run as a worker: no daemon started this process", {
+      hint: 'Workers are started by "jobctl serve"',
     });
   }
   // Job code may replace these.
@@ -72,7 +72,7 @@ export async function workerMain(): Promise<void> {
   guard.killAll();
 }
 
-/** What follows the hidden subcommand in argv. */
+/** The argument after the hidden subcommand. */
 function readSetup(): ProcessSetup {
   const text = process.argv[process.argv.lastIndexOf(HIDDEN_COMMANDS.worker) + 1];
   return text?.startsWith("{") ? JSON.parse(text) as ProcessSetup : {};

@@ -26,7 +26,7 @@ import { SessionCalls } from "./session_calls.ts";
 
 type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
-/** What a worker's session stands on. */
+/** Surroundings of a session. */
 export interface SessionHost {
   readonly clock: Clock;
   readonly guard: Guard;
@@ -34,7 +34,7 @@ export interface SessionHost {
   /** Send and resolve once the message has left this process. */
   deliver(message: FromWorker): Promise<void>;
   readonly output: WorkerOutput;
-  /** Whether our own event listeners still stand: job code can remove them. */
+  /** True while our own event listeners are registered: job code can remove them. */
   isIntact(): boolean;
 }
 
@@ -47,27 +47,27 @@ interface CurrentRun {
   readonly startMs: number;
   code: JobCode | null;
   command: RunningCommand | null;
-  /** Something uncaught failed it: what the job function still returns does not count. */
+  /** True if an uncaught error failed it: what the job function still returns does not count. */
   isFailing: boolean;
-  /** What it came to, while a handler runs. */
+  /** Its result while a handler, which may change it, runs. */
   decided: AttemptResult | null;
-  /** For a command: the processes it left running, and what becomes of them. */
-  left: { readonly sweep: Sweep; readonly isLeft: boolean; readonly isAborted: boolean } | null;
+  /** How a command ended, and the processes that it left; with `isLeft` those keep running. */
+  ended: { readonly sweep: Sweep; readonly isLeft: boolean; readonly isAborted: boolean } | null;
 }
 
-/** A batch as old as this goes no further: the daemon takes it back far sooner, unless both were frozen. */
+/** Age at which a batch is not continued. The daemon takes it back far sooner unless both froze. */
 const BATCH_MS_MAX = 50;
 
-/** A run that is over, before it is told. */
+/** A run that is over and not yet reported. */
 interface Ended {
   readonly current: CurrentRun;
   readonly result: AttemptResult;
   readonly tookMs: number;
-  /** Processes that it left behind. */
+  /** The processes that it left behind. */
   readonly sweep: Sweep;
 }
 
-/** The worker's side of the protocol: executes one attempt at a time. */
+/** The worker's side of the protocol: executes one run at a time. */
 export class WorkerSession {
   readonly #host: SessionHost;
   readonly #jobs = new Map<number, WireJob>();
@@ -84,17 +84,17 @@ export class WorkerSession {
   #isTainted = false;
   #isExclusive = false;
   #memory: BatchMemory | null = null;
-  /** When the last batch came, monotonic ms, and the numbers of its runs. */
+  /** When the last batch arrived, monotonic ms, and the numbers of its runs. */
   #batch = { sinceMs: 0, firstRun: 0, lastRun: 0 };
-  /** The attempts that follow the current one, each with its place in its batch. */
-  #followers: (readonly [place: number, message: RunMessage])[] = [];
+  /** The runs of the batch that follow the current one, each with its position. */
+  #followers: (readonly [position: number, message: RunMessage])[] = [];
 
   constructor(host: SessionHost) {
     this.#host = host;
     this.#calls = new SessionCalls((message) => host.send(message));
   }
 
-  /** Whether an attempt is running. */
+  /** True while a run is executed. */
   get isBusy(): boolean {
     return this.#current !== null;
   }
@@ -123,22 +123,19 @@ export class WorkerSession {
     }
   }
 
-  /** The process ends itself: kill what the running module started, which nobody finds without it. */
+  /** The process exits: kill the module's processes, which nobody could find without this one. */
   exiting(): void {
     if (this.#current?.isCommand === false) this.#sweeper.sweep();
   }
 
-  /** Something was thrown outside of what job code awaits: it fails the run that is going on, or comes too late for it. */
+  /** An error that job code does not await: it fails the current run, or is late for the last. */
   uncaught(thrown: unknown): void {
     this.#isTainted = true;
     const current = this.#current;
-    if (!current) {
-      this.#host.send({ type: "late", run: this.#lastRun, error: encodeError(thrown, this.#mask) });
-      return;
-    }
-    if (current.isFailing) return;
-    current.isFailing = true;
+    if (current?.isFailing) return;
     const error = encodeError(thrown, this.#mask);
+    if (!current) return this.#host.send({ type: "late", run: this.#lastRun, error });
+    current.isFailing = true;
     if (current.decided !== null) {
       current.scope.note("error", `Uncaught in a handler: ${error.message}`);
       return this.#finish(current, current.decided);
@@ -155,14 +152,14 @@ export class WorkerSession {
   #beginBatch(batch: Extract<ToWorker, { readonly type: "batch" }>): void {
     const { instances, run, type: _, ...shared } = batch;
     const common = { handler: null, wantsStarted: false, wantsMarks: false };
-    const messages = instances.map((instance, place): RunMessage => {
-      return { ...shared, ...common, type: "run", run: run + place, instance };
+    const messages = instances.map((instance, position): RunMessage => {
+      return { ...shared, ...common, type: "run", run: run + position, instance };
     });
     const sinceMs = this.#host.clock.now().monotonicMs;
     this.#batch = { sinceMs, firstRun: run, lastRun: run + instances.length - 1 };
     this.#memory ??= openMemory();
     this.#memory?.enter();
-    // Without the memory the first is all that it executes.
+    // Without the memory only the first is executed.
     this.#followers = this.#memory === null ? [] : [...messages.entries()].slice(1);
     this.#begin(messages[0]!);
   }
@@ -190,11 +187,11 @@ export class WorkerSession {
       command: null,
       isFailing: false,
       decided: null,
-      left: null,
+      ended: null,
     };
     this.#current = current;
     this.#host.output.begin(run, message.token, this.#mask);
-    // A command has the descriptors and not our functions.
+    // A command inherits the descriptors, not our functions.
     if (!isCommand) {
       this.#host.output.install();
       this.#traces ??= new AttemptTraces();
@@ -211,7 +208,7 @@ export class WorkerSession {
     const { message, scope } = current;
     let code = this.#code.get(message.ref);
     if (!code) {
-      const isClean = this.#traces!.look().reuse === "clean";
+      const isClean = this.#traces!.check().reuse === "clean";
       try {
         code = await loadModule(job);
       } catch (error) {
@@ -221,7 +218,7 @@ export class WorkerSession {
         if (starvation !== null) return { type: "unstarted", error: encodeError(starvation) };
         return { type: "error", error: encodeError(reason ?? error, this.#mask) };
       }
-      // What its load set up is there for all its attempts, but must not meet those of other modules.
+      // All its attempts need what the load set up, and those of other modules must not meet it.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;
       this.#code.set(message.ref, code);
     }
@@ -251,15 +248,15 @@ export class WorkerSession {
       started: () => this.#host.send({ type: "started", run }),
       ended: (how) => {
         const sweep = how.isLeft ? this.#sweeper.look() : this.#sweeper.sweep();
-        current.left = { sweep, ...how };
+        current.ended = { sweep, ...how };
       },
     });
     return current.command.result;
   }
 
-  // The daemon has it before the handler begins: a handler that spins or exits takes nothing with it.
+  // The daemon has the result before the handler begins: it survives a handler that spins or exits.
   async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
-    // A function still running after an uncaught error failed it may also end.
+    // A function that an uncaught error has failed may still end.
     if (this.#current !== current || current.decided !== null) return;
     current.decided = result;
     await this.#host.deliver({ type: "decided", run: current.message.run, result });
@@ -272,16 +269,19 @@ export class WorkerSession {
     const tookMs = this.#host.clock.now().monotonicMs - current.startMs;
     this.#lastRun = run;
     current.scope.close();
-    const sweep = current.left?.sweep ?? this.#sweeper.sweep();
+    const sweep = current.ended?.sweep ?? this.#sweeper.sweep();
     this.#calls.end();
     const ended: Ended = { current, result, tookMs, sweep };
-    if (this.#followers.length === 0 || !this.#canGoOn(ended)) return this.#report(ended);
-    // What it left unhandled shows once this turn is over, and must not meet the next one.
-    this.#host.clock.defer(() => this.#goOn(ended));
+    if (this.#followers.length === 0 || !this.#canContinue(ended)) return this.#report(ended);
+    // Unhandled rejections show after this turn of the event loop, and must not meet the next run.
+    this.#host.clock.defer(() => this.#continue(ended));
   }
 
-  /** Whether the next of the batch may begin: a look at what can reach into it, or is cheap. The whole look is at the end. */
-  #canGoOn({ current, result, tookMs, sweep }: Ended): boolean {
+  /**
+   * True if the next run of the batch may begin. Checks only what could affect it or is cheap; the
+   * whole check follows at the end of the batch.
+   */
+  #canContinue({ current, result, tookMs, sweep }: Ended): boolean {
     if (this.#isTainted || sweep.found > 0 || !this.#host.output.isSilent()) return false;
     if (this.#traces!.hasLeftWork()) return false;
     const { run } = current.message;
@@ -296,24 +296,20 @@ export class WorkerSession {
     return this.#memory!.write(message satisfies ResultMessage);
   }
 
-  #goOn(ended: Ended): void {
+  #continue(ended: Ended): void {
     const ageMs = this.#host.clock.now().monotonicMs - this.#batch.sinceMs;
-    if (this.#isTainted || ageMs > BATCH_MS_MAX || !this.#showAndBegin()) this.#report(ended);
-  }
-
-  // Shown before: who sees output of the next one then knows that this one has ended.
-  #showAndBegin(): boolean {
-    const [place, message] = this.#followers.shift()!;
-    if (!this.#memory!.begin(place)) return false;
-    this.#memory!.show();
+    if (this.#isTainted || ageMs > BATCH_MS_MAX) return this.#report(ended);
+    const [position, message] = this.#followers.shift()!;
+    if (!this.#memory!.begin(position)) return this.#report(ended);
+    // Published first: whoever reads output of the next run must know that this one has ended.
+    this.#memory!.publish();
     this.#begin(message);
-    return true;
   }
 
   #report({ current, result, tookMs, sweep }: Ended): void {
     this.#followers = [];
     const { run, wantsMarks, token } = current.message;
-    const { reuse, note } = this.#look(current, sweep);
+    const { reuse, note } = this.#checkTraces(current, sweep);
     if (note !== null) {
       const at = this.#host.clock.now().wallMs;
       const entry = { at, level: "info", source: "system", message: note } as const;
@@ -324,13 +320,13 @@ export class WorkerSession {
     this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
   }
 
-  /** Whether the next attempt may use this worker, and the log line about leftover processes. */
-  #look(current: CurrentRun, { found, names }: Sweep): Look {
+  /** If the worker may be used again, and a log line about what was left behind. */
+  #checkTraces(current: CurrentRun, { found, names }: Sweep): Verdict {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
-    if (current.isCommand) return lookAtCommand(current, { found, names });
+    if (current.isCommand) return commandTraces(current, { found, names });
     const { reuse, left } = found > 0
       ? { reuse: null, left: `a child process, ${nameList(names, found)}` }
-      : this.#traces!.look();
+      : this.#traces!.check();
     if (left === null) return { reuse, note: null };
     const { run } = current.message;
     const isAlone = run === this.#batch.firstRun || run > this.#batch.lastRun;
@@ -339,21 +335,20 @@ export class WorkerSession {
   }
 }
 
-/** What is found when a run is over. */
-interface Look {
+interface Verdict {
   readonly reuse: ResultMessage["reuse"];
   /** For the log; null for nothing. */
   readonly note: string | null;
 }
 
-// A command is a child itself: it ends without the worker.
-function lookAtCommand(
-  { left }: CurrentRun,
+// The worker can be used again: its command was a child process.
+function commandTraces(
+  { ended }: CurrentRun,
   { found, names }: Pick<Sweep, "found" | "names">,
-): Look {
-  if (found === 0 || left?.isAborted) return { reuse: "clean", note: null };
+): Verdict {
+  if (found === 0 || ended?.isAborted) return { reuse: "clean", note: null };
   const list = nameList(names, found);
-  if (left?.isLeft) return { reuse: "left", note: `Left running by the command: ${list}` };
+  if (ended?.isLeft) return { reuse: "left", note: `Left running by the command: ${list}` };
   const hint = "leave_children = true in the job's table keeps them";
   return {
     reuse: "clean",

@@ -1,11 +1,11 @@
 import type { OutputCapture } from "./output_capture.ts";
 
-/** Most outputs kept; beyond that, the process holding the oldest finds its output closed. */
+/** Most outputs kept; beyond that, the oldest is closed. */
 const KEPT_MAX = 100;
 
 /**
- * Outputs of workers that have ended, held open by processes that their commands left running. Their data is read and discarded,
- * so that those processes can write; each output takes two descriptors.
+ * Outputs of ended workers that processes left by their commands still have open. They are read and
+ * discarded, so that those processes can write. Each takes two descriptors.
  */
 export class KeptOutputs {
   readonly #kept = new Set<OutputCapture>();
@@ -23,7 +23,7 @@ export class KeptOutputs {
     output.close();
   }
 
-  /** Nobody reads any of them any more. */
+  /** Stop reading all of them. */
   closeAll(): void {
     for (const output of [...this.#kept]) this.#close(output);
   }

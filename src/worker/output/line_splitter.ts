@@ -8,18 +8,18 @@ const RETURN = 13;
 /** First byte of every record. */
 const RECORD = 0x1e;
 
-/** How records are told from lines: by an unguessable beginning. */
+/** How records are recognized among lines: by an unguessable prefix. */
 export interface RecordForm {
   readonly prefix: string;
-  /** Longest one, in bytes. */
+  /** Longest record, in bytes. */
   readonly bytesMax: number;
   /** Called with a record without its prefix. */
   readonly onRecord: (record: Buffer) => void;
 }
 
 /**
- * Splits a byte stream into lines without their ends, at most {@link LINE_BYTES_MAX} long, and finds in it records, and a marker
- * that stands at the end of a line, also behind text that was left without an end.
+ * Splits a byte stream into lines without their line ends, at most {@link LINE_BYTES_MAX} long. It
+ * also finds records, and a marker at the end of a line, even after text that has no line end.
  */
 export class LineSplitter {
   readonly #onLine: (line: Uint8Array) => void;
@@ -46,7 +46,7 @@ export class LineSplitter {
     this.#prefix = Buffer.from(records?.prefix ?? "");
   }
 
-  /** Look for `marker` (which ends with a newline) from now on, until it was found once. */
+  /** Look for `marker`, which ends with a newline, from now on until it is found once. */
   expect(marker: string): void {
     this.#marker = Buffer.from(marker);
   }
@@ -67,14 +67,14 @@ export class LineSplitter {
     if (at + marker!.length < bytes.length) this.push(bytes.subarray(at + marker!.length));
   }
 
-  /** What has no line end so far is a line. */
+  /** Text without a line end so far counts as a line. */
   flush(): void {
     const rest = this.#pending;
     this.#pending = Buffer.alloc(0);
     if (rest.length > 0) this.#line(rest);
   }
 
-  /** Emits what is complete and gives back the rest. */
+  /** Emits complete lines and returns the rest. */
   #take(bytes: Buffer): Buffer {
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
@@ -82,7 +82,7 @@ export class LineSplitter {
       start = end + 1;
     }
     let rest = bytes.subarray(start);
-    // Enough is held back to keep a marker, the start of a record, or a secret in it complete.
+    // Enough is kept to complete a marker, the start of a record, or a secret.
     const heldBack = LINE_BYTES_MAX +
       Math.max((this.#marker?.length ?? 0) + this.#prefix.length, this.#mask?.bytesMax ?? 0);
     while (rest.length > heldBack) {
@@ -95,7 +95,7 @@ export class LineSplitter {
     return rest;
   }
 
-  /** Where a record begins in it; -1 when none does. */
+  /** Where a record begins; -1 if there is none. */
   #recordAt(bytes: Buffer): number {
     return this.#records === null ? -1 : bytes.indexOf(this.#prefix);
   }
@@ -125,7 +125,7 @@ export class LineSplitter {
   }
 }
 
-/** Where to cut so that no UTF-8 character is split; text that is no UTF-8 is cut anywhere. */
+/** Where to cut without splitting a UTF-8 character; text that is not UTF-8 is cut anywhere. */
 export function pieceSize(bytes: Uint8Array): number {
   for (let size = LINE_BYTES_MAX; size > LINE_BYTES_MAX - 4; size--) {
     if ((bytes[size]! & 0xc0) !== 0x80) return size;

@@ -3,7 +3,7 @@ import type { LogEntry, LogLevel } from "../../core/instance.ts";
 import type { OutputLimits } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 
-/** A line before it is decoded: most lines of a flood never are. */
+/** A line that is not decoded yet: most lines of a flood never are. */
 interface RawLine {
   readonly at: number;
   readonly level: LogLevel;
@@ -13,7 +13,7 @@ interface RawLine {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Keeps the head and the tail of an attempt's output and counts what it drops between them. */
+/** Keeps the head and the tail of an attempt's output and counts the lines dropped between them. */
 export class OutputLimiter {
   readonly #limits: OutputLimits;
   readonly #halfLines: number;
@@ -22,7 +22,7 @@ export class OutputLimiter {
   #headLines = 0;
   #headBytes = 0;
   #tail: RawLine[] = [];
-  /** Where the tail begins in its array: removing from the front one by one would copy it each time. */
+  /** Where the tail begins in its array: removing lines one by one would copy it each time. */
   #tailStart = 0;
   #tailBytes = 0;
   #droppedLines = 0;
@@ -35,12 +35,12 @@ export class OutputLimiter {
     this.#mask = mask;
   }
 
-  /** Whether the head is full, so that nothing more comes out before the end. */
+  /** True if the head is full, so that nothing more is returned before the end. */
   get isFull(): boolean {
     return this.#tail.length > 0;
   }
 
-  /** Take a line; gives it back as an entry when it belongs to the head. */
+  /** Add a line. @returns its entry if it belongs to the head */
   push(line: RawLine): LogEntry | null {
     const bytes = line.text.length;
     if (
@@ -61,7 +61,7 @@ export class OutputLimiter {
     return null;
   }
 
-  /** The record of what was dropped, if anything was, and the tail. */
+  /** The tail, after an entry that says how much was dropped, if anything. */
   finish(at: number): LogEntry[] {
     const entries = this.#tail.slice(this.#tailStart).map((line) => this.#decode(line));
     if (this.#droppedLines > 0) {
@@ -89,7 +89,7 @@ export class OutputLimiter {
     const text = typeof line.text === "string"
       ? line.text.toWellFormed()
       : decoder.decode(line.text);
-    // A NUL ends texts early in many places that show a log.
+    // Many programs that show a log end a text at a NUL.
     const shown = text.includes("\0") ? text.replaceAll("\0", "␀") : text;
     return { at, level, message: this.#mask?.text(shown) ?? shown, source };
   }

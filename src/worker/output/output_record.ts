@@ -3,8 +3,8 @@ import { LOG_LEVELS } from "../../core/instance.ts";
 import { LINE_BYTES_MAX, pieceSize } from "./line_splitter.ts";
 
 /**
- * One line of a worker's output that tells what it is. It travels in the stream of the worker's stdout and not beside it, so that
- * lines keep their order, and so that a worker which ends has lost nothing that its code wrote before.
+ * One line of a worker's output with its level, source and time. It is part of the worker's stdout,
+ * so that lines keep their order and none is lost when the worker ends.
  */
 export interface OutputRecord {
   /** The run that wrote it; code that a run left behind may write during a later one. */
@@ -16,12 +16,12 @@ export interface OutputRecord {
   readonly text: string | Uint8Array;
 }
 
-/** Longest encoded record, in bytes: a message of which every character is escaped, and its head. */
+/** Longest encoded record, in bytes: a message with every character escaped, and its head. */
 export const RECORD_BYTES_MAX = 2 * LINE_BYTES_MAX + 200;
 
 const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "job", "system"];
 
-/** How each record begins; `token` is unguessable, so that no other output begins so. */
+/** The start of each record; `token` is unguessable, so no other output starts like this. */
 export function recordPrefix(token: string): string {
   return `\x1e${token}:`;
 }
@@ -40,7 +40,7 @@ export function encodeLines(prefix: string, record: OutputRecord & { text: strin
   return record.text.split("\n").flatMap(pieces).map((line) => `${head}${line}\n`).join("");
 }
 
-/** A message as one record, whatever it holds; at most {@link LINE_BYTES_MAX} bytes long. */
+/** A message of any content as one record; at most {@link LINE_BYTES_MAX} bytes long. */
 export function encodeMessage(prefix: string, record: OutputRecord & { text: string }): string {
   const text = record.text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
   return `${headOf(prefix, record)}${text}\n`;
@@ -67,7 +67,7 @@ const HEAD = /^(\d+) (\d)(\d) (\d+) /;
 /** Longest head, in bytes: three numbers and their separators. */
 const HEAD_BYTES_MAX = 48;
 
-/** The record of a line that began with its prefix, now without it; null when it is none. */
+/** Decode a line whose record prefix was removed; null if it is not a record. */
 export function decodeRecord(line: Buffer): OutputRecord | null {
   const match = HEAD.exec(line.toString("latin1", 0, HEAD_BYTES_MAX));
   const source = SOURCES[Number(match?.[2])];

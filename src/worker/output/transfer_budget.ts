@@ -1,14 +1,14 @@
 import type { Clock } from "../../platform/clock.ts";
 import { releaseMemory } from "../../platform/process/memory.ts";
 
-/** Time in which data may be worked on for {@link WORK_MS_MAX}. */
+/** Length of a window, in which {@link WORK_MS_MAX} may be spent on data. */
 const WINDOW_MS = 100;
 /** A quarter of a processor: the rest is for schedules, claims and everything else. */
 const WORK_MS_MAX = 25;
-/** Bytes in the same time, 80 MiB a second: each piece takes memory until it is collected. */
+/** Bytes per window, 80 MiB a second: each piece takes memory until it is collected. */
 const BYTES_MAX = 8 * 1_048_576;
 
-/** Bytes after which the memory they took is released: the collector does not see most of it. */
+/** Bytes after which their memory is released: the collector does not see most of it. */
 const RELEASE_BYTES = 8 * 1_048_576;
 
 /**

@@ -20,7 +20,7 @@ const LEVELS: Readonly<Record<"log" | "info" | "debug" | "warn" | "error", LogLe
   error: "error",
 };
 
-/** The worker's own end of its output: what job code prints and logs. */
+/** The worker's side of its output: writes the lines that job code prints and logs. */
 export class WorkerOutput {
   readonly #clock: Clock;
   readonly #storage = new AsyncLocalStorage<number>();
@@ -37,9 +37,10 @@ export class WorkerOutput {
   }
 
   /**
-   * Take the place of `console` and of `process.stdout` and `stderr`: everything is written at once, as what was printed before
-   * a crash tells most, in its order and with its level. The runtime's own streams are never opened: they would make the
-   * descriptors non-blocking for every process that has them.
+   * Replace `console`, `process.stdout` and `process.stderr`. Everything is written at once, in
+   * order and with its level, because the lines before a crash matter most. The runtime's own
+   * streams are never opened: they would make the descriptors non-blocking for every process that
+   * has them.
    */
   install(): void {
     if (this.#isInstalled) return;
@@ -74,7 +75,7 @@ export class WorkerOutput {
     this.#indent = "";
   }
 
-  /** Execute code of the current run: what it prints when the run is over does not count for a later one. */
+  /** Execute code of the current run: its output after the run counts for no later one. */
   within<T>(action: () => T): T {
     return this.#storage.run(this.#run, action);
   }
@@ -89,19 +90,19 @@ export class WorkerOutput {
     }
   }
 
-  /** Whether nothing was written since the last mark; false where that cannot be told. */
+  /** True if nothing was written since the last end marker; false where that is unknown. */
   isSilent(): boolean {
     return !this.#streams.some((stream) => stream.isTouched());
   }
 
   /**
-   * End the output of the current run, behind everything that was written.
+   * End the output of the current run, after everything that was written.
    *
-   * A copy within the kernel, such as by `sendfile`, leaves no trace on the descriptor: the reader, who looks too, then asks for
-   * the marks.
+   * A copy within the kernel, for example by `sendfile`, leaves no trace on the descriptor. The
+   * daemon, which also checks, then requests the end markers.
    *
-   * @param mayBeSilent whether marks are wanted only behind output
-   * @returns whether nothing was written, and so no marks are: what reads the output has nothing to wait for
+   * @param mayBeSilent true if no markers are wanted when nothing was written
+   * @returns true if nothing was written and no markers follow, so the daemon need not wait
    */
   end(mayBeSilent: boolean): boolean {
     const isSilent = mayBeSilent && this.isSilent();
@@ -123,11 +124,11 @@ export class WorkerOutput {
   #print(level: LogLevel, args: readonly unknown[]): void {
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
     let text = formatted(args);
-    // The daemon masks too, but cannot see a secret split across two records.
+    // The daemon masks too, but does not find a secret that is split across two records.
     if (text.length * 3 > LINE_BYTES_MAX) text = this.#mask.text(text);
     if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
     const own = this.#streams[source === "stdout" ? 0 : 1];
-    // The rest of a line whose beginning was written to the stream.
+    // The rest of a line whose start was written to the stream.
     if (own.isLineOpen && !this.#isLate()) return own.write(`${text}\n`);
     const run = this.#storage.getStore() ?? this.#run;
     if (run === 0) return own.write(`${text}\n`);
@@ -146,18 +147,18 @@ function formatted(args: readonly unknown[]): string {
 }
 
 const NEWLINE = 10;
-/** How often a full descriptor that others made non-blocking is tried again, with a millisecond between. */
+/** How often a full descriptor that others made non-blocking is retried, once a millisecond. */
 const WRITE_TRIES_MAX = 60_000;
 
-/** One descriptor, written to the end before anything else happens. */
+/** One descriptor, written to synchronously. */
 class OutputStream {
   readonly descriptor: number;
-  /** Whether what was written so far ends within a line. */
+  /** True if the text written so far does not end with a newline. */
   isLineOpen = false;
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   #canReset = true;
-  /** Whether the time of the last change tells of every write. */
-  #isTold = false;
+  /** True if the time of the last change shows every write. */
+  #showsWrites = false;
 
   constructor(descriptor: number) {
     this.descriptor = descriptor;
@@ -167,16 +168,16 @@ class OutputStream {
     if (this.isLineOpen) this.write("\n");
   }
 
-  /** Whether anybody, also by the bare descriptor, wrote to it since the last mark; true where that cannot be told. */
+  /** True if anything, also another process, wrote to it since the last marker, or if unknown. */
   isTouched(): boolean {
-    return !this.#isTold || this.#changedMs() !== 0;
+    return !this.#showsWrites || this.#changedMs() !== 0;
   }
 
-  // Each write sets the time of a pipe's last change, but too coarsely to be compared: so it is put to zero.
+  // Each write sets a pipe's time of change, but too coarsely to compare: reset it to zero.
   mark(text: string): void {
     const isReset = this.#resetChange();
     this.write(text);
-    this.#isTold = isReset && this.#changedMs() > 0 && this.#resetChange() &&
+    this.#showsWrites = isReset && this.#changedMs() > 0 && this.#resetChange() &&
       this.#changedMs() === 0;
   }
 
@@ -185,13 +186,13 @@ class OutputStream {
     try {
       futimesSync(this.descriptor, 0, 0);
     } catch {
-      // The pipe is another user's.
+      // The pipe belongs to another user.
       this.#canReset = false;
     }
     return this.#canReset;
   }
 
-  /** Epoch ms; NaN when it is not known. */
+  /** Epoch ms; NaN if it is unknown. */
   #changedMs(): number {
     try {
       return fstatSync(this.descriptor).mtimeMs;
@@ -204,7 +205,7 @@ class OutputStream {
     if (chunk.length === 0) return;
     const last = typeof chunk === "string" ? chunk.charCodeAt(chunk.length - 1) : chunk.at(-1);
     this.isLineOpen = last !== NEWLINE;
-    // A text is written as it is: making bytes of it first takes five times as long.
+    // A string is written as it is: converting it to bytes first takes five times as long.
     const written = this.#tryWrite(chunk);
     const size = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
     if (written < size) this.#writeRest(Buffer.from(chunk as string).subarray(written));
@@ -217,10 +218,10 @@ class OutputStream {
     }
   }
 
-  /** Bytes written; all, when nobody reads any more. */
+  /** Returns the bytes written; Infinity once nobody reads any more. */
   #tryWrite(chunk: string | Uint8Array): number {
     try {
-      // Types know no text or bytes alike.
+      // The types allow a string or bytes, but not their union.
       return writeSync(this.descriptor, chunk as string);
     } catch (error) {
       if (errorCode(error) !== "EAGAIN") return Infinity;
@@ -230,7 +231,7 @@ class OutputStream {
   }
 }
 
-/** A stream as `process.stdout` is one; it never closes. */
+/** A stream like `process.stdout`; it never closes. */
 function standardStream(descriptor: number, write: (chunk: Uint8Array) => void): Writable {
   const stream = new Writable({
     write(chunk: Uint8Array, _encoding, done) {

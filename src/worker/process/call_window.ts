@@ -1,6 +1,6 @@
 import { CALL_BYTES_AT_ONCE_MAX, CALLS_AT_ONCE_MAX } from "./worker_limits.ts";
 
-/** The method that may take as long as another job runs; its calls must not hold up others. */
+/** This method may take as long as another job runs; its calls must not delay others. */
 export const WAIT_METHOD = "waitInstance";
 
 /** A call in flight, or about to be sent. */
@@ -15,7 +15,7 @@ export class CallWindow {
   #others = 0;
   #bytes = 0;
 
-  /** Whether a call may be sent now. */
+  /** True if a call may be sent now. */
   has({ method, bytes }: WindowCall): boolean {
     if (method === WAIT_METHOD) return this.#waits < CALLS_AT_ONCE_MAX.wait;
     if (this.#others >= CALLS_AT_ONCE_MAX.other) return false;

@@ -31,7 +31,7 @@ export class KnownJobs {
     return this.#exclusivePath === source.path;
   }
 
-  /** The number that names a job in messages. Sends the job first if the worker does not have it. */
+  /** The number that names a job in messages. Sends a job first that the worker does not have. */
   refOf(job: JobDefinition, send: (message: ToWorker) => void): number {
     const known = this.#refs.get(job);
     if (known !== undefined) return known;

@@ -3,8 +3,8 @@ import type { FromWorker } from "../protocol.ts";
 /** Most late errors logged per worker: after a few, the cause is known. */
 const LATE_MAX = 3;
 /**
- * Meaningless messages tolerated per worker: some job code uses `process.send` for programs that
- * are not there.
+ * Meaningless messages tolerated per worker: some job code calls `process.send` for other programs
+ * that may have started it.
  */
 const STRAY_MAX = 100;
 /** Changes of the process group of one command: it starts, and it ends. */
@@ -16,19 +16,16 @@ const PROGRESS_AT_ONCE = 10;
 /** The properties that decide which messages a run may send. */
 export interface ExpectedRun {
   readonly number: number;
-  /** Whether the worker must report that job code starts. */
+  /** True if the worker must report that job code starts. */
   readonly wantsStarted: boolean;
   readonly isCommand: boolean;
-  /** Whether a handler of the job may run after its code, as part of the attempt. */
+  /** True if a handler of the job may run after its code, as part of the attempt. */
   readonly hasLastWord: boolean;
   /** The token that its result must carry. */
   readonly token: string;
 }
 
-/**
- * What to do with a message: accept it, drop it, or end the worker, whose own program would never
- * send it.
- */
+/** Accept a message, drop it, or end the worker because its own program would never send it. */
 export type Verdict = "take" | "drop" | { readonly problem: string };
 
 /**

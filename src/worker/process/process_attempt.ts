@@ -33,7 +33,7 @@ const REFUSALS_MAX = 3;
 /** For the gate: the end of an attempt without a result. */
 const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
-/** What an attempt in a worker process works with. */
+/** Options of {@link ProcessAttempt}. */
 export interface ProcessAttemptOptions {
   readonly clock: Clock;
   readonly mask: SecretMask;
@@ -186,7 +186,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   decided(result: AttemptResult): void {
     this.#decided = result;
-    // Job code has ended. Only the handler has a limit now, so that it can clean up after a timeout.
+    // Job code has ended. Only the handler has a limit now: it may clean up after a timeout.
     this.#handlerEndMs = this.#nowMs() + HANDLER_MS_MAX;
     this.#timeoutAtMs = Infinity;
     if (isTimeLimit(this.#cause)) {
@@ -300,7 +300,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     const result = this.#resultOf(ending);
     const mayDecide = this.#cause === null || this.#cause === "drain" || isTimeLimit(this.#cause);
     if (this.#decided !== null && mayDecide) return this.#decidedOutcome(result ?? this.#decided);
-    // The function returned before the abort reached it. A command may succeed because of the abort.
+    // The function returned before the abort reached it. A command may exit because of the abort.
     const isFunction = this.job.source.type === "module";
     if (isFunction && result?.type === "ok" && isTimeLimit(this.#cause)) return result;
     if (this.#cause !== null) {
@@ -338,7 +338,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     }
   }
 
-  /** The last result that the worker reported, also if it ended in a handler before the final one. */
+  /** The last result that the worker reported; it may have ended in a handler after that. */
   #resultOf(ending: WorkerEnding): AttemptResult | null {
     if (ending.type === "result") return ending.result;
     if (this.#decided === null) return null;

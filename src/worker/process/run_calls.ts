@@ -28,7 +28,7 @@ export interface RunCallsOptions {
   /** Shared by all runs. */
   readonly budget: TransferBudget;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
-  /** Whether the run still wants answers. */
+  /** True while the run wants answers. */
   isCurrent(): boolean;
   /** Called when the worker exceeds its limits and must end. */
   onFault(problem: string): void;
@@ -66,8 +66,8 @@ export class RunCalls {
     else void this.#call(message).then(end);
   }
 
-  // Whether it has ended is looked up in turn, because the answer may be large. Waiting takes no
-  // turn; its answer does.
+  // The first look-up and the final answer wait in the queue, because both may be large. The wait
+  // itself does not block the queue.
   #wait(message: CallMessage, end: (answer: Answer | null) => number): void {
     this.#enqueue("waits", async () => {
       const [id] = message.args;
@@ -88,7 +88,7 @@ export class RunCalls {
     });
   }
 
-  /** The answer to a heavy call, which is not even executed if earlier answers were not read. */
+  /** Answer a heavy call. It is not even executed while earlier answers are unread. */
   #read(message: CallMessage): Promise<Answer | null> {
     if (this.#isBehind) return Promise.resolve({ error: refusal("earlier answers were not read") });
     return this.#call(message);
@@ -128,7 +128,7 @@ export class RunCalls {
   }
 }
 
-/** Whether its answer may be much larger than its arguments. */
+/** True if its answer may be much larger than its arguments. */
 function isHeavy({ method, args }: CallMessage): boolean {
   if (HEAVY_METHODS.has(method)) return true;
   // The answer is the instance that holds the key, whatever its arguments.

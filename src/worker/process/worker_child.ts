@@ -34,7 +34,7 @@ export interface WorkerStart {
   readonly memory: SharedMemory | null;
 }
 
-/** What a worker's process reports. */
+/** Events of a worker's process. */
 export interface WorkerChildEvents {
   /** Output arrived and has not been read yet. */
   readonly onOutput: () => void;
@@ -136,7 +136,7 @@ export class WorkerChild {
     if (this.exit === null) this.family?.kill(signal);
   }
 
-  /** From here on only the worker itself is ended: processes that its command started keep running. */
+  /** From now on end only the worker itself: processes that its command started keep running. */
   leave(): void {
     this.#hasLeft = true;
     this.family!.leave();

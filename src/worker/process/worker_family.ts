@@ -8,11 +8,11 @@ import {
 import { handlesSignal } from "../../platform/process/process_control.ts";
 import { killGroup } from "../guard/groups.ts";
 
-/** How long what was killed may take to be gone before nobody waits for it any more. */
+/** How long to wait until killed processes are gone. */
 const GONE_MS_MAX = 1_000;
 const LOOK_EVERY_MS = 5;
 
-/** The processes of a worker, as the daemon ends them: its own group, its command's, and whatever left both. */
+/** The processes of a worker: its own group, that of its command, and those that left both. */
 export class WorkerFamily {
   /** The process group of its running command. */
   commandGroup: number | null = null;
@@ -32,7 +32,7 @@ export class WorkerFamily {
     this.#turn = () => new Promise((resolve) => clock.defer(resolve));
   }
 
-  /** From here on only the worker itself is ended: processes that its command started keep running. */
+  /** From now on end only the worker itself: processes that its command started keep running. */
   leave(): void {
     this.#isLeft = true;
   }
@@ -53,13 +53,16 @@ export class WorkerFamily {
     if (isOurs) this.commandGroup = group;
   }
 
-  /** Signal the command's group and, unless only the command is meant, the worker's own; SIGKILL is for all that there is. */
+  /**
+   * SIGTERM: signal the command's group, or the worker's own if no command runs. SIGKILL: kill the
+   * whole family.
+   */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     if (signal === "SIGTERM") {
-      // The worker has to live to tell how its command ended.
+      // The worker has to live to report how its command ended.
       if (this.commandGroup !== null) return killGroup(this.commandGroup, signal);
       if (handlesSignal(this.pid, signal)) return killGroup(this.pid, signal);
-      // It ends the worker at once.
+      // Without a handler SIGTERM ends the worker at once, so end its family first.
     }
     if (this.#isLeft) {
       if (!this.#hasEnded) killGroup(this.pid, signal);
@@ -78,7 +81,7 @@ export class WorkerFamily {
     if (signal === "SIGTERM") killGroup(this.pid, "SIGCONT");
   }
 
-  /** The worker has ended: kill what it left, and call back once nothing is left. */
+  /** The worker has ended: kill the processes that it left, and call back once they are gone. */
   whenGone(callback: () => void): void {
     this.#hasEnded = true;
     if (this.#isLeft) return this.#clock.defer(callback);

@@ -7,29 +7,29 @@ import { canSwitchUser, type ProcessSetup } from "../../platform/process/process
 import { MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 
-/** What a worker process is started with. */
+/** The command line, environment and account of a worker process. */
 export interface WorkerLaunch {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Set where the worker cannot take on its account by itself. */
+  /** Set where the worker cannot switch to its account by itself. */
   readonly uid?: number;
   readonly gid?: number;
 }
 
-/** Where a worker's environment comes from. */
-export type WorkerEnvironment =
-  /** Cron's, and what makes programs work on this system. */
-  | "minimal"
-  /** That of this process. */
-  | "own";
+/**
+ * The environment that workers inherit. "minimal": cron's, and the variables that programs need on
+ * this system; "own": that of this process.
+ */
+export type WorkerEnvironment = "minimal" | "own";
 
 const keys = new WeakMap<JobDefinition, string>();
 
 /**
- * Names the pool of a job: jobs of one pool may be served by the same worker.
+ * The key of a job's workers: jobs with one key may run in the same worker.
  *
- * Modules run in the worker itself, so what surrounds it is theirs. Commands have workers of their own, as job code that printed
- * may have left descriptors non-blocking, which commands inherit; their directory, mask and variables are set for each.
+ * Modules run in the worker itself, so they share its directory, umask and variables; commands have
+ * their own, set for each. Commands do not share workers with modules: job code that printed may
+ * have made descriptors non-blocking, which commands would inherit.
  */
 export function poolKey(job: JobDefinition): string {
   let key = keys.get(job);
@@ -42,7 +42,7 @@ export function poolKey(job: JobDefinition): string {
   return key;
 }
 
-/** What surrounds a job's processes; null where nothing is set. */
+/** The settings of a job's processes; null if it has none. */
 export function specOf({ source }: JobDefinition): ProcessSpec | null {
   if (source.type === "module") return source.process ?? null;
   return source.type === "command" ? source.command : null;
@@ -57,10 +57,10 @@ function surroundings(spec: ProcessSpec, type: string): readonly unknown[] {
 }
 
 /**
- * How a worker for jobs with this specification is started.
+ * How to start a worker for jobs with these settings.
  *
  * @param command argv of this program
- * @throws JobError when the job's user or group cannot be had
+ * @throws JobError if no worker can run as the job's user or group
  */
 export function launchOf(
   { spec, isModule }: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
@@ -80,11 +80,11 @@ export function launchOf(
     env: {
       ...baseEnvironment(options.environment, account, spec?.user ?? null),
       ...(isModule ? spec?.env : {}),
-      // Its own once it has its user: as root the runtime would keep files of its own there.
+      // Its user's home is set after the switch: as root the runtime would keep files there.
       ...(account.uid !== undefined && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
       [MARKER_VARIABLE]: options.marker,
     },
-    // Under Deno nothing but the start itself can change the user.
+    // Deno can only change the user at the start of a process.
     ...(account.uid === undefined || canSwitch ? {} : { uid: account.uid, gid: account.gid }),
   };
 }
@@ -100,7 +100,7 @@ function setupOf(
   const { account, isModule, canSwitch } = context;
   const { name, uid, gid, home } = account;
   const isSwitched = uid !== undefined && gid !== undefined && canSwitch;
-  // Its own home, as the daemon's directory may be closed to it.
+  // Its own home, as it may have no access to the daemon's directory.
   const ownHome = isModule && uid !== undefined ? (existsSync(home) ? home : "/") : null;
   const cwd = isModule ? spec?.cwd ?? ownHome : null;
   // The job's own limit is set before the program starts.
@@ -119,7 +119,7 @@ function setupOf(
   };
 }
 
-/** The shell is the only program that sets limits and is everywhere. */
+/** The shell is the only program on every system that can set limits. */
 function limited(openFiles: number, argv: readonly string[]): readonly string[] {
   return ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), ...argv];
 }

@@ -8,7 +8,7 @@ export const LOAD_MS_MAX = 30_000;
 export const DRAIN_MS_MAX = 1_000;
 /** How long the channel of an exited worker may take to end; it may be paused for part of that. */
 export const CHANNEL_MS_MAX = 200;
-/** How long a worker that was told to end may run its exit handlers. */
+/** How long a worker that is ended may run its exit handlers. */
 export const END_MS_MAX = 1_000;
 /**
  * Longest message of a worker, in bytes: the largest result with every character escaped, and its

@@ -40,7 +40,7 @@ export interface WorkerSettings {
   readonly mask: SecretMask;
 }
 
-/** What a pool works with. */
+/** Options of {@link WorkerPool}. */
 export interface WorkerPoolOptions extends WorkerSettings {
   /** How many more workers than `count` may run now. */
   readonly beside: () => number;
@@ -84,7 +84,7 @@ export class WorkerPool {
   /**
    * A worker that can run this job now; a new one if none is idle.
    *
-   * @throws JobError if the job's user or group does not exist
+   * @throws JobError if no worker can run as the job's user or group
    */
   acquire(job: JobDefinition): WorkerProcess {
     const key = poolKey(job);

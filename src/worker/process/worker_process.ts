@@ -445,7 +445,7 @@ export class WorkerProcess {
   }
 }
 
-/** Only for commands whose table allows it: a module's code could send this to outlive its limits. */
+/** Only if the table of a command allows it: module code could send this to outlive its limits. */
 function mayLeave({ source }: JobDefinition): boolean {
   return source.type === "command" && source.command.leavesChildren === true;
 }

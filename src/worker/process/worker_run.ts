@@ -35,7 +35,7 @@ export interface FollowingRun extends WorkerRun {
   returned(): void;
 }
 
-/** Return runs that will not begin, the last one first: each goes back to the front of the queue. */
+/** Return runs that will not begin, the last one first: each goes to the front of the queue. */
 export function giveBack(runs: readonly FollowingRun[]): void {
   for (const run of runs.toReversed()) run.returned();
 }
