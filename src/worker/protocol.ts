@@ -71,7 +71,7 @@ export type ToWorker =
     readonly wantsMarks: boolean;
   }
   /**
-   * Attempts of a loaded job, to be executed one after another and numbered from `run`. Each is like
+   * Attempts of a loaded job, to be executed one after another, numbered from `run`. Each is like
    * a "run" without a handler, `wantsStarted` and `wantsMarks`. The shared memory records which of
    * those after the first have begun, and contains the results of all but the last one. A result
    * that comes as a message ends the batch: no other attempt begins.
