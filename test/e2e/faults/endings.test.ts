@@ -10,7 +10,10 @@ import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../../support/proc
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const library = new ProgramLibrary();
-const PROGRAM = readFileSync(join(ROOT, "test", "support", "ending_program.ts"), "utf8");
+const PROGRAM = readFileSync(
+  join(ROOT, "test", "support", "processes", "ending_program.ts"),
+  "utf8",
+);
 const RUN_MS_MAX = 60_000;
 
 /** How a program ended. */
