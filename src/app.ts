@@ -167,7 +167,7 @@ async function startDaemon(
     });
     // Only said: a store that is slow just now is no reason to end.
     await announce(manager, gateway.addresses.rpc.tcp.port, logger).catch((error) => {
-      logger.warn("Cannot tell what runs next", { error: messageOf(error) });
+      logger.warn("Cannot list the next runs", { error: messageOf(error) });
     });
   } catch (error) {
     for (const service of started) await service.stop().catch(() => {});

@@ -95,12 +95,12 @@ export class Desk {
     try {
       // Its cancellation may be in the same batch.
       await null;
-      if (signal.isCanceled()) return this.#fail(id, canceled(), `Cannot answer ${method}`);
+      if (signal.isCanceled()) return this.#fail(id, canceled(), `Cannot complete ${method}`);
       const bytes = await this.#options.backend.answer(method, payload, signal);
-      if (signal.isCanceled()) this.#fail(id, canceled(), `Cannot answer ${method}`);
+      if (signal.isCanceled()) this.#fail(id, canceled(), `Cannot complete ${method}`);
       else this.#sender.send({ type: "message", id }, bytes);
     } catch (thrown) {
-      this.#fail(id, thrown, `Cannot answer ${method}`);
+      this.#fail(id, thrown, `Cannot complete ${method}`);
     } finally {
       this.#calls.delete(id);
     }
@@ -119,7 +119,7 @@ export class Desk {
       this.#streams.delete(id);
       this.#sender.send({ type: "end", id });
     } catch (thrown) {
-      if (this.#streams.delete(id)) this.#fail(id, thrown, "Cannot answer");
+      if (this.#streams.delete(id)) this.#fail(id, thrown, "Cannot complete the stream");
     }
   }
 

@@ -56,7 +56,10 @@ export class Gateway implements Service {
   /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   get addresses(): GatewayAddresses {
     if (this.#addresses) return this.#addresses;
-    throw new JobError("unavailable", "Cannot tell where the daemon listens: it has not started");
+    throw new JobError(
+      "unavailable",
+      "Cannot return the addresses of the daemon: it has not started",
+    );
   }
 
   /** @throws JobError like the listeners, such as `conflict` for an address in use */

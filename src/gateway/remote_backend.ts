@@ -142,7 +142,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
 
   stop(): void {
     this.#watching.resolve();
-    const error = new JobError("unavailable", "Cannot answer: the daemon is stopping", {
+    const error = new JobError("unavailable", "Cannot complete the call: the daemon is stopping", {
       hint: "Try again when it has restarted",
     });
     for (const { reject } of this.#waiting.values()) reject(error);

@@ -124,7 +124,7 @@ export class Metrics {
     page.single(
       "jobctl_store_up",
       "gauge",
-      "1 while the store answers.",
+      "1 while the store responds.",
       status.storeProblem === null ? 1 : 0,
     );
     page.single(
@@ -163,7 +163,7 @@ export class Metrics {
         if (state !== "created") page.sample("jobctl_instances", counts[state], { kind, state });
       }
     }
-    page.metric("jobctl_unserved", "gauge", "Instances that wait for a node that runs their job.");
+    page.metric("jobctl_unserved", "gauge", "Instances that no live node can run.");
     for (const [kind, count] of this.#unservedByLabel(status)) {
       page.sample("jobctl_unserved", count, { kind });
     }

@@ -78,8 +78,8 @@ const LANDING_PAGE = `<!doctype html>
 <body>
 <h1>jobctl</h1>
 <ul>
-<li><a href="/healthz">/healthz</a>: 200 while the process answers</li>
-<li><a href="/readyz">/readyz</a>: 200 while the store answers and the daemon is not stopping</li>
+<li><a href="/healthz">/healthz</a>: 200 while the process responds</li>
+<li><a href="/readyz">/readyz</a>: 200 while the store responds and the daemon is not stopping</li>
 <li><a href="/metrics">/metrics</a>: metrics for Prometheus</li>
 <li><a href="/job.proto">/job.proto</a>: the gRPC contract, for clients in any language</li>
 </ul>
@@ -120,7 +120,10 @@ class PlainHttpServer implements HttpServer {
   get address(): { readonly host: string; readonly port: number } {
     const bound = this.#server?.address() as AddressInfo | null | undefined;
     if (bound) return { host: this.#options.host, port: bound.port };
-    throw new JobError("unavailable", "Cannot tell the address of the HTTP server: not started");
+    throw new JobError(
+      "unavailable",
+      "Cannot return the address of the HTTP server: it has not started",
+    );
   }
 
   async start(): Promise<void> {
@@ -216,12 +219,12 @@ class PlainHttpServer implements HttpServer {
           "this daemon does not serve that host name; see server.http_hosts in its configuration",
         );
     } catch (error) {
-      this.#options.logger.warn("Cannot answer over HTTP", {
+      this.#options.logger.warn("Cannot serve an HTTP request", {
         path: request.url?.slice(0, 200),
         error: messageOf(error),
       });
       const reason = isJobError(error) && error.code !== "internal" ? `: ${error.message}` : "";
-      answer = text(503, `the store does not answer${reason}`);
+      answer = text(503, `the store does not respond${reason}`);
     }
     this.#send(answer, request, response);
   }

@@ -260,7 +260,7 @@ function toClientError(
   action: string,
   timeoutMs: number,
 ): JobError {
-  if (!error) return new JobError("internal", `${action}: the answer is empty`);
+  if (!error) return new JobError("internal", `${action}: the response is empty`);
   const trailers = trailersOf(error);
   if (trailers[TRAILERS.code] !== undefined) {
     return fromWireError({ code: error.code, details: error.details, trailers }, error);
@@ -280,14 +280,14 @@ function toClientError(
     return unreachable(channel, detail, error);
   }
   if (isTimeout) {
-    return new JobError("timeout", `${action}: no answer within ${timeoutMs} ms`, {
+    return new JobError("timeout", `${action}: no response within ${timeoutMs} ms`, {
       hint: "The daemon may be busy; try again, or allow more time",
       cause: error,
     });
   }
   if (error.code === GRPC_STATUS.unimplemented) {
     return new JobError("unimplemented", `${action}: the daemon does not know this method`, {
-      hint: "It is older than this program, or no jobctl; compare jobctl get version",
+      hint: "It is older than this program, or not jobctl; compare jobctl get version",
       cause: error,
     });
   }

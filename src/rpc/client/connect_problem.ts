@@ -22,8 +22,8 @@ const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /ECONNRESET|hang up|alert|disconnected/i,
-    "It ended the connection: a certificate may be missing, revoked or of another authority, or it speaks no TLS. " +
-    "Its log says so",
+    "It ended the connection: a certificate may be missing, revoked or of another authority, or it does not use TLS. " +
+    "Its log shows the reason",
   ],
 ];
 
@@ -34,7 +34,7 @@ const PLAIN_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /Failed to connect|ECONNRESET|hang up/i,
-    "Something listens there and ends the connection: if that daemon speaks TLS, add --tls or --tls-ca FILE; " +
+    "Something listens there and ends the connection: if that daemon uses TLS, add --tls or --tls-ca FILE; " +
     "find the process with: ss -ltnp",
   ],
 ];

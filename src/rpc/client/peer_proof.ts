@@ -71,14 +71,14 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
     if (owner === undefined) {
       if (!options.hasToken) return;
       throw refusal(
-        `Cannot send a token to ${address}: this system cannot tell who listens there`,
+        `Cannot send a token to ${address}: this system does not show who listens there`,
         TLS_HINT,
       );
     }
     if (owner !== null) return checkOwner(owner, address, options);
     if (socket.destroyed || systemClock.now().monotonicMs >= until) {
       throw refusal(
-        `Cannot tell who listens on ${address}: no process on this machine accepted the connection`,
+        `Cannot identify the process that listens on ${address}: no process on this machine accepted the connection`,
         "The daemon may be busy or in a container: use its Unix socket or TLS (--tls)",
       );
     }

@@ -98,7 +98,7 @@ export type Job = Message<"job.v1.Job"> & {
   maxRetries: number;
 
   /**
-   * The signature as JSON text (see docs/api.md), and as a usage line.
+   * The signature as JSON text (see docs/api.md) and as a usage line.
    *
    * @generated from field: string signature_json = 104;
    */
@@ -120,7 +120,7 @@ export type Job = Message<"job.v1.Job"> & {
   isolation: string;
 
   /**
-   * What holds its instances back, one text each, such as "2 at once by account".
+   * The limits on its instances, one text each, such as "2 at once by account".
    *
    * @generated from field: repeated string limits = 131;
    */
@@ -141,7 +141,7 @@ export type Job = Message<"job.v1.Job"> & {
   needs: string[];
 
   /**
-   * IANA zone of its schedules that name none, and of a time that names none where it is about this job.
+   * IANA zone of its schedules, and of times about this job, that do not name one.
    *
    * @generated from field: optional string timezone = 161;
    */
@@ -305,7 +305,7 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
   errorDetail?: ErrorDetail | undefined;
 
   /**
-   * What the running or last attempt said of it.
+   * As reported by the running or last attempt.
    *
    * @generated from field: optional job.v1.Progress progress = 121;
    */
@@ -319,28 +319,29 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
   codeVersion?: string | undefined;
 
   /**
-   * Until when it holds its unique key also when it has finished.
+   * How long it keeps its unique key, even once finished.
    *
    * @generated from field: optional google.protobuf.Timestamp unique_until = 131;
    */
   uniqueUntil?: Timestamp | undefined;
 
   /**
-   * Which limit keeps it from running; in the answer of GetInstance. In lists only when no live node runs its kind.
+   * The limit that keeps it from running. GetInstance sets it; lists set it only if no live node
+   * can run its kind.
    *
    * @generated from field: optional job.v1.Block blocked_by = 132;
    */
   blockedBy?: Block | undefined;
 
   /**
-   * When it must have ended, with all its waits and attempts.
+   * When it must have ended, including all waits and attempts.
    *
    * @generated from field: optional google.protobuf.Timestamp deadline_at = 141;
    */
   deadlineAt?: Timestamp | undefined;
 
   /**
-   * The instance that a dead letter was run again as.
+   * The instance that ran this dead letter again.
    *
    * @generated from field: optional string redriven_as = 142;
    */
@@ -359,21 +360,21 @@ export const JobInstanceSchema: GenMessage<JobInstance> = /*@__PURE__*/
  */
 export type Block = Message<"job.v1.Block"> & {
   /**
-   * "concurrency", "rate" or "pool"; "node" when no live node runs the kind.
+   * "concurrency", "rate" or "pool"; "node" when no live node can run the kind.
    *
    * @generated from field: string limit = 1;
    */
   limit: string;
 
   /**
-   * The kind, the pool or the queue key that it holds back.
+   * The kind, pool or queue key that it limits.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Claims held, or starts within the span.
+   * Current claims, or starts within the span.
    *
    * @generated from field: int64 used = 3;
    */
@@ -385,7 +386,7 @@ export type Block = Message<"job.v1.Block"> & {
   max: bigint;
 
   /**
-   * When a rate opens again; a slot opens when it is free.
+   * When a rate allows the next start; a slot opens once it is free.
    *
    * @generated from field: optional google.protobuf.Timestamp opens_at = 5;
    */
@@ -534,7 +535,7 @@ export type Query = Message<"job.v1.Query"> & {
   oldestFirst?: boolean | undefined;
 
   /**
-   * Only dead letters: what failed for good and was not run again.
+   * Only dead letters: instances that failed for good and were not run again.
    *
    * @generated from field: optional bool dead = 121;
    */
@@ -580,7 +581,7 @@ export type ScheduleJobRequest = Message<"job.v1.ScheduleJobRequest"> & {
   afterMs?: bigint | undefined;
 
   /**
-   * Makes a recurring schedule: the answer then has `schedule` in place of `instance`.
+   * Makes a recurring schedule: the response then has `schedule` instead of `instance`.
    *
    * @generated from field: optional string cron = 103;
    */
@@ -607,14 +608,14 @@ export type ScheduleJobRequest = Message<"job.v1.ScheduleJobRequest"> & {
   uniqueKey?: string | undefined;
 
   /**
-   * UUID for the instance: a repeated request is accepted once.
+   * UUID of the new instance: a repeated request is accepted once.
    *
    * @generated from field: optional string uuid = 108;
    */
   uuid?: string | undefined;
 
   /**
-   * JSON text of an array (by position) or object (by name), in place of `arguments`.
+   * JSON text of an array (by position) or object (by name), instead of `arguments`.
    *
    * @generated from field: optional string arguments_json = 109;
    */
@@ -650,28 +651,29 @@ export type ScheduleJobRequest = Message<"job.v1.ScheduleJobRequest"> & {
   recurrence?: Recurrence | undefined;
 
   /**
-   * How long the unique key is held also when the instance has finished.
+   * How long the instance keeps the unique key, even once finished.
    *
    * @generated from field: optional int64 unique_for_ms = 131;
    */
   uniqueForMs?: bigint | undefined;
 
   /**
-   * When the unique key is held: "refuse" other arguments, "keep" that one, or "replace" it while it waits.
+   * If another instance has the unique key: "refuse" different arguments, "keep" that instance, or
+   * "replace" it while it waits.
    *
    * @generated from field: optional string on_conflict = 132;
    */
   onConflict?: string | undefined;
 
   /**
-   * Limit of the whole instance from its due time, with all waits and retries; 0 for none.
+   * Limit of the whole instance from its due time, including all waits and retries; 0 for none.
    *
    * @generated from field: optional int64 deadline_ms = 141;
    */
   deadlineMs?: bigint | undefined;
 
   /**
-   * Any priority, also -1, which `priority` takes for the job's own as go-job does.
+   * Any priority, even -1. In `priority`, -1 means the job's own priority, as in go-job.
    *
    * @generated from field: optional sint32 exact_priority = 142;
    */
@@ -686,7 +688,7 @@ export const ScheduleJobRequestSchema: GenMessage<ScheduleJobRequest> = /*@__PUR
   messageDesc(file_job, 8);
 
 /**
- * What a recurring schedule says besides its times.
+ * Options of a recurring schedule other than its times.
  *
  * @generated from message job.v1.Recurrence
  */
@@ -904,7 +906,7 @@ export type CancelInstancesRequest = Message<"job.v1.CancelInstancesRequest"> & 
   query?: Query | undefined;
 
   /**
-   * Says that an empty query means every unfinished instance.
+   * Required with an empty query, which then means every unfinished instance.
    *
    * @generated from field: optional bool all = 101;
    */
@@ -923,7 +925,7 @@ export const CancelInstancesRequestSchema: GenMessage<CancelInstancesRequest> = 
  */
 export type CancelInstancesResponse = Message<"job.v1.CancelInstancesResponse"> & {
   /**
-   * Cut to what fits into one message; `count` says how many there are.
+   * Cut to what fits into one message; `count` is the total number.
    *
    * @generated from field: repeated job.v1.JobInstance instances = 1;
    */
@@ -1063,14 +1065,15 @@ export type RedriveInstancesRequest = Message<"job.v1.RedriveInstancesRequest"> 
   query?: Query | undefined;
 
   /**
-   * Says that an empty query means every dead letter.
+   * Required with an empty query, which then means every dead letter.
    *
    * @generated from field: optional bool all = 2;
    */
   all?: boolean | undefined;
 
   /**
-   * Run named ones again that were run again before; else they are answered with the instance of that time.
+   * Also run named dead letters that were run again before; otherwise the response has the instance
+   * of that earlier time.
    *
    * @generated from field: optional bool force = 3;
    */
@@ -1089,7 +1092,7 @@ export const RedriveInstancesRequestSchema: GenMessage<RedriveInstancesRequest> 
  */
 export type RedriveInstancesResponse = Message<"job.v1.RedriveInstancesResponse"> & {
   /**
-   * Cut to what fits into one message; `count` says how many there are.
+   * Cut to what fits into one message; `count` is the total number.
    *
    * @generated from field: repeated job.v1.JobInstance instances = 1;
    */
@@ -1302,7 +1305,7 @@ export const LookupInstanceLogsResponseSchema: GenMessage<LookupInstanceLogsResp
  */
 export type FollowRequest = Message<"job.v1.FollowRequest"> & {
   /**
-   * Kind or uuid; every log when it is empty.
+   * A kind or a uuid; all logs if empty.
    *
    * @generated from field: job.v1.Query query = 1;
    */
@@ -1316,21 +1319,21 @@ export type FollowRequest = Message<"job.v1.FollowRequest"> & {
   level?: string | undefined;
 
   /**
-   * Goes on after the message that carried it, also after a restart of the daemon.
+   * Continues after the message that had it, even after a restart of the daemon.
    *
    * @generated from field: optional string cursor = 3;
    */
   cursor?: string | undefined;
 
   /**
-   * Without a cursor: only what is written from now on, in place of the oldest line.
+   * Without a cursor: starts with what is written from now on instead of the oldest line.
    *
    * @generated from field: optional bool from_now = 4;
    */
   fromNow?: boolean | undefined;
 
   /**
-   * Of a kind or of all: only log lines, without the instances that change.
+   * For a kind or all: only log lines, without the instances that change.
    *
    * @generated from field: optional bool logs_only = 5;
    */
@@ -1345,7 +1348,7 @@ export const FollowRequestSchema: GenMessage<FollowRequest> = /*@__PURE__*/
   messageDesc(file_job, 35);
 
 /**
- * One at once, and at least one in 20 s, then an empty one.
+ * The first one comes at once, then at least one every 20 s, which may be empty.
  *
  * @generated from message job.v1.FollowResponse
  */
@@ -1363,16 +1366,16 @@ export type FollowResponse = Message<"job.v1.FollowResponse"> & {
   cursor: string;
 
   /**
-   * The followed instance: after what it has written so far, and whenever its state or progress changed. A final one is the last
-   * message.
+   * The followed instance: after its existing log lines, and whenever its state or progress
+   * changed. A final one is the last message.
    *
    * @generated from field: optional job.v1.JobInstance instance = 3;
    */
   instance?: JobInstance | undefined;
 
   /**
-   * Of a kind or of all: instances whose state, attempt or progress has changed since the previous message, as they are now,
-   * without arguments and results.
+   * For a kind or all: instances whose state, attempt or progress has changed since the previous
+   * message, as they are now, without arguments and results.
    *
    * @generated from field: repeated job.v1.JobInstance changed = 4;
    */
@@ -1462,7 +1465,7 @@ export type Schedule = Message<"job.v1.Schedule"> & {
   lastAt?: Timestamp | undefined;
 
   /**
-   * The last tick that became an instance, and how many did.
+   * The last tick that became an instance, and the number of such ticks.
    *
    * @generated from field: optional google.protobuf.Timestamp last_run_at = 13;
    */
@@ -1491,7 +1494,7 @@ export type Schedule = Message<"job.v1.Schedule"> & {
   jitterMs: bigint;
 
   /**
-   * Ticks that are skipped as somebody asked: those before a time, and the next ones.
+   * Ticks to skip, as requested: those before a time, and the next ones.
    *
    * @generated from field: optional google.protobuf.Timestamp skip_until = 18;
    */
@@ -1569,7 +1572,7 @@ export type UpdateScheduleRequest = Message<"job.v1.UpdateScheduleRequest"> & {
   id: string;
 
   /**
-   * What is not given stays.
+   * Fields that are not set stay unchanged.
    *
    * @generated from field: optional string cron = 2;
    */
@@ -1626,7 +1629,8 @@ export type UpdateScheduleRequest = Message<"job.v1.UpdateScheduleRequest"> & {
   recurrence?: Recurrence | undefined;
 
   /**
-   * Fields to take away: starts_at, ends_at, blackout, runs_max; or to leave to the job: priority, timeout_ms, max_retries.
+   * Fields to clear: starts_at, ends_at, blackout, runs_max; or to inherit from the job: priority,
+   * timeout_ms, max_retries.
    *
    * @generated from field: repeated string clear = 13;
    */
@@ -1715,7 +1719,7 @@ export type SkipTicksRequest = Message<"job.v1.SkipTicksRequest"> & {
   scheduleId?: string | undefined;
 
   /**
-   * Ticks before this time, or the next so many; 0 forgets what was asked before.
+   * Ticks before this time, or the next `count` ticks; 0 undoes earlier requests.
    *
    * @generated from field: optional google.protobuf.Timestamp until = 3;
    */
@@ -1797,7 +1801,7 @@ export const BackfillRequestSchema: GenMessage<BackfillRequest> = /*@__PURE__*/
  */
 export type BackfillResponse = Message<"job.v1.BackfillResponse"> & {
   /**
-   * Ticks without a run; `instances` is cut to what fits into one message.
+   * The number of ticks without a run; `instances` is cut to what fits into one message.
    *
    * @generated from field: int64 count = 1;
    */
@@ -1831,7 +1835,7 @@ export const BackfillResponseSchema: GenMessage<BackfillResponse> = /*@__PURE__*
  */
 export type ExplainRequest = Message<"job.v1.ExplainRequest"> & {
   /**
-   * UUID or a unique beginning; excludes the others.
+   * UUID or a unique prefix; excludes the other fields.
    *
    * @generated from field: optional string uuid = 1;
    */
@@ -1843,7 +1847,7 @@ export type ExplainRequest = Message<"job.v1.ExplainRequest"> & {
   kind?: string | undefined;
 
   /**
-   * Ticks from here, and less than so much later (a minute when absent).
+   * Ticks from this time on, for `span_ms` (a minute when absent).
    *
    * @generated from field: optional google.protobuf.Timestamp at = 3;
    */
@@ -1855,7 +1859,7 @@ export type ExplainRequest = Message<"job.v1.ExplainRequest"> & {
   spanMs?: bigint | undefined;
 
   /**
-   * Without a time: how many of the last ticks of each schedule, 5 when absent.
+   * Without a time: the number of last ticks of each schedule; 5 when absent.
    *
    * @generated from field: optional int32 limit = 5;
    */
@@ -2202,7 +2206,7 @@ export type ResizeWorkersRequest = Message<"job.v1.ResizeWorkersRequest"> & {
   count: number;
 
   /**
-   * Any node by its id; without it the one that is asked.
+   * Any node by its id; without it, the node that receives the call.
    *
    * @generated from field: optional string node = 151;
    */
@@ -2221,14 +2225,14 @@ export const ResizeWorkersRequestSchema: GenMessage<ResizeWorkersRequest> = /*@_
  */
 export type ResizeWorkersResponse = Message<"job.v1.ResizeWorkersResponse"> & {
   /**
-   * Of the node that is asked.
+   * Of the node that receives the call.
    *
    * @generated from field: job.v1.Workers workers = 1;
    */
   workers?: Workers | undefined;
 
   /**
-   * The node that was named, which learns of it within a third of its lease.
+   * The node that was named; it applies the change within a third of its lease.
    *
    * @generated from field: optional job.v1.Node node = 151;
    */
@@ -2282,7 +2286,8 @@ export type Node = Message<"job.v1.Node"> & {
   id: string;
 
   /**
-   * "live", "draining", "skewed" for a clock far from the store's, "left", or "lost" when it ended without leaving.
+   * "live", "draining", "skewed" (its clock is far from the store's), "left", or "lost" (it ended
+   * without leaving).
    *
    * @generated from field: string state = 2;
    */
@@ -2309,7 +2314,7 @@ export type Node = Message<"job.v1.Node"> & {
   tags: string[];
 
   /**
-   * The jobs that it runs; left out of all nodes when they do not fit one message.
+   * The jobs that it can run; omitted for all nodes if they do not fit into one message.
    *
    * @generated from field: repeated string kinds = 7;
    */
@@ -2346,7 +2351,7 @@ export type Node = Message<"job.v1.Node"> & {
   until?: Timestamp | undefined;
 
   /**
-   * The number of workers that somebody asked for since it started.
+   * The number of workers requested since it started.
    *
    * @generated from field: optional int32 wanted_workers = 14;
    */
@@ -2363,7 +2368,7 @@ export type Node = Message<"job.v1.Node"> & {
   storeFormat: number;
 
   /**
-   * Its clock less the store's, where the store has one.
+   * Its clock minus the store's clock, if the store has one.
    *
    * @generated from field: optional int64 skew_ms = 17;
    */
@@ -2502,14 +2507,14 @@ export type GetStatusResponse = Message<"job.v1.GetStatusResponse"> & {
   nextScheduleAt?: Timestamp | undefined;
 
   /**
-   * Limits that are reached while something waits behind them.
+   * Limits that are reached while instances wait for them.
    *
    * @generated from field: repeated job.v1.Block blocks = 131;
    */
   blocks: Block[];
 
   /**
-   * Jobs of the config that are not loaded, and why.
+   * Jobs of the configuration that are not loaded, and why.
    *
    * @generated from field: repeated job.v1.DisabledJob disabled = 132;
    */
@@ -2523,7 +2528,7 @@ export type GetStatusResponse = Message<"job.v1.GetStatusResponse"> & {
   nodes: number;
 
   /**
-   * Why the last reload of the configuration was refused; absent when it was not.
+   * Why the last reload of the configuration was refused; absent if it was not.
    *
    * @generated from field: optional string reload_problem = 161;
    */
@@ -2542,7 +2547,7 @@ export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE_
  */
 export type ReloadConfigRequest = Message<"job.v1.ReloadConfigRequest"> & {
   /**
-   * Also when it removes more than half of the jobs.
+   * Reload even if that removes more than half of the jobs.
    *
    * @generated from field: bool force = 1;
    */
@@ -2561,7 +2566,7 @@ export const ReloadConfigRequestSchema: GenMessage<ReloadConfigRequest> = /*@__P
  */
 export type ReloadConfigResponse = Message<"job.v1.ReloadConfigResponse"> & {
   /**
-   * How many jobs there are now, and how many are new, changed and gone.
+   * The number of jobs now, and how many are new, changed and removed.
    *
    * @generated from field: int32 jobs = 1;
    */
@@ -2590,7 +2595,8 @@ export type ReloadConfigResponse = Message<"job.v1.ReloadConfigResponse"> & {
   restart: string[];
 
   /**
-   * Problems of single jobs, which are disabled, and of included files, whose jobs stay as they were; the first 10.
+   * The first 10 problems: of single jobs, which are disabled, and of included files, whose jobs
+   * stay as they were.
    *
    * @generated from field: repeated string problems = 6;
    */
@@ -2638,8 +2644,8 @@ export type WorkOnStoreRequest = Message<"job.v1.WorkOnStoreRequest"> & {
   work: string;
 
   /**
-   * With "migrate": the name of one of store.targets in the daemon's configuration. A URL is refused, and so is a prefix,
-   * which earlier versions took.
+   * With "migrate": the name of one of store.targets in the daemon's configuration. A URL is
+   * refused, and so is a prefix, which earlier versions accepted.
    *
    * @generated from field: optional string to = 2;
    */
@@ -2651,7 +2657,7 @@ export type WorkOnStoreRequest = Message<"job.v1.WorkOnStoreRequest"> & {
   prefix?: string | undefined;
 
   /**
-   * With "gc": give room back too.
+   * With "gc": also return free space to the system.
    *
    * @generated from field: bool compact = 4;
    */
@@ -2674,7 +2680,7 @@ export type WorkOnStoreResponse = Message<"job.v1.WorkOnStoreResponse"> & {
    */
   step: {
     /**
-     * How far it is, for people; at least every 10 seconds.
+     * Progress as text for people, at least every 10 seconds.
      *
      * @generated from field: string progress = 1;
      */
@@ -2690,7 +2696,7 @@ export type WorkOnStoreResponse = Message<"job.v1.WorkOnStoreResponse"> & {
     case: "chunk";
   } | {
     /**
-     * What came of it, as JSON: the last message.
+     * The report as JSON: the last message.
      *
      * @generated from field: string report_json = 3;
      */
@@ -2828,7 +2834,7 @@ export const JobService: GenService<{
     output: typeof GetInstanceResponseSchema;
   },
   /**
-   * Answers once the instance is final, or with its present state when the wait ends first.
+   * Returns when the instance is final, or its current state when the wait ends first.
    *
    * @generated from rpc job.v1.JobService.WaitInstance
    */
@@ -2846,7 +2852,7 @@ export const JobService: GenService<{
     output: typeof RetryInstanceResponseSchema;
   },
   /**
-   * Runs dead letters again: instances that failed for good, each once unless forced.
+   * Runs dead letters again: instances that failed for good. Each runs again once, unless forced.
    *
    * @generated from rpc job.v1.JobService.RedriveInstances
    */
@@ -2872,7 +2878,7 @@ export const JobService: GenService<{
     output: typeof LookupInstanceLogsResponseSchema;
   },
   /**
-   * Lines of an instance's log and its state until it is final, or those of a kind or of all for ever.
+   * The log lines and state of an instance until it is final, or of a kind or all without end.
    *
    * @generated from rpc job.v1.JobService.Follow
    */
@@ -2890,7 +2896,7 @@ export const JobService: GenService<{
     output: typeof ListSchedulesResponseSchema;
   },
   /**
-   * Runs at once what a kind's schedule runs, without touching the schedule.
+   * Starts a run of a kind's schedule at once, without changing the schedule.
    *
    * @generated from rpc job.v1.JobService.RunSchedule
    */
@@ -2988,8 +2994,8 @@ export const JobService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * Loads the daemon's configuration again, as SIGHUP does. A job with a problem is disabled; with any other problem the
-   * configuration stays as it was.
+   * Reloads the daemon's configuration, as SIGHUP does. A job with a problem is disabled; after any
+   * other problem the configuration stays as it was.
    *
    * @generated from rpc job.v1.JobService.ReloadConfig
    */
@@ -2999,7 +3005,7 @@ export const JobService: GenService<{
     output: typeof ReloadConfigResponseSchema;
   },
   /**
-   * The daemons on the store, also those that ended within the hour.
+   * The daemons on the store, including those that ended within the last hour.
    *
    * @generated from rpc job.v1.JobService.ListNodes
    */
@@ -3009,7 +3015,8 @@ export const JobService: GenService<{
     output: typeof ListNodesResponseSchema;
   },
   /**
-   * Looks after the daemon's store: tells of it, checks it, saves it, moves it. Ends with a report; ended early, the work ends too.
+   * Inspects, checks, backs up or moves the daemon's store. The last message is a report; if the
+   * call ends early, so does the work.
    *
    * @generated from rpc job.v1.JobService.WorkOnStore
    */

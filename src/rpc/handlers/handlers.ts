@@ -143,7 +143,7 @@ async function wait(
 
 function readWorkerCount(count: number): number {
   if (count >= 0) return count;
-  throw refuse("count", `found ${count}, wanted 0 and up`);
+  throw refuse("count", `found ${count}, wanted 0 or more`);
 }
 
 /**

@@ -190,7 +190,7 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
     if (value === undefined) continue;
     throw refuse(
       field,
-      "it is no condition of history and logs",
+      "history and logs have no such condition",
       "Use uuid, kind, after and before",
     );
   }

@@ -37,7 +37,7 @@ function readArguments(
   if (!isSet(request.argumentsJson)) return request.arguments;
   const field = `${prefix}arguments_json`;
   if (request.arguments.length > 0) {
-    throw refuse(field, 'it stands beside "arguments"', "Give one of the two");
+    throw refuse(field, 'it cannot be combined with "arguments"', "Set only one of them");
   }
   let value: unknown;
   try {
@@ -64,7 +64,7 @@ function readPriority(
 
 function readRetries(value: number | undefined, field: string): number | undefined {
   if (value === undefined || value >= -1) return value;
-  throw refuse(field, `found ${value}, wanted 0 and up, or -1 for ever`);
+  throw refuse(field, `found ${value}, wanted 0 or more, or -1 for no limit`);
 }
 
 /** Options that both kinds of scheduling have. */
@@ -99,10 +99,10 @@ function readCarried(
 export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): ScheduleOptions {
   for (const field of ["timezone", "overlap", "misfire"] as const) {
     if (!isSet(request[field])) continue;
-    throw refuse(`${prefix}${field}`, 'it stands without "cron"', 'Give "cron" for a schedule');
+    throw refuse(`${prefix}${field}`, 'it needs "cron"', 'Set "cron" to make a schedule');
   }
   if (request.at && request.afterMs !== undefined) {
-    throw refuse(`${prefix}after_ms`, 'it stands beside "at"', "Give one of the two");
+    throw refuse(`${prefix}after_ms`, 'it cannot be combined with "at"', "Set only one of them");
   }
   return {
     ...readCarried(request, readPriority(request), prefix),
@@ -137,7 +137,11 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
   };
   for (const [field, value] of Object.entries(foreign)) {
     if (value === undefined) continue;
-    throw refuse(field, 'it stands beside "cron"', "A recurring schedule has no such field");
+    throw refuse(
+      field,
+      'it cannot be combined with "cron"',
+      "A recurring schedule has no such field",
+    );
   }
   return {
     cron: request.cron ?? "",
@@ -185,7 +189,7 @@ export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChan
     const field = `clear[${index}]`;
     const option = CLEARED[readChoice(name, CLEARABLE, field)];
     if (said[option] === undefined) return [option, null];
-    throw refuse(field, `"${name}" is given a value, too`, "Give it a value, or take it away");
+    throw refuse(field, `"${name}" also has a value`, "Set a value or clear it, not both");
   });
   return { ...said, ...Object.fromEntries(cleared) };
 }

@@ -122,14 +122,14 @@ export async function answerCall(
       call.pageLimit = Math.max(1, Math.floor(call.pageItems * share));
     }
   } catch (error) {
-    throw toJobError(error, `Cannot answer ${method.name}`);
+    throw toJobError(error, `Cannot complete ${method.name}`);
   }
 }
 
 function tooLarge(method: DescMethod, bytes: number): JobError {
   return new JobError(
     "resource_exhausted",
-    `Cannot answer ${method.name}: ${bytes} bytes, more than ${MESSAGE_BYTES_MAX} of one message`,
+    `Cannot complete ${method.name}: the response has ${bytes} bytes, at most ${MESSAGE_BYTES_MAX} fit into one message`,
     { hint: "Keep large data in a file or a database and pass its name" },
   );
 }

@@ -60,7 +60,7 @@ function holderOf(caller: Caller | JobError): string | null {
 function tooManyCalls(): JobError {
   return new JobError(
     "resource_exhausted",
-    `Cannot answer: this caller has ${CALLS_OF_HOLDER_MAX} calls open`,
+    `Cannot accept the call: this caller has ${CALLS_OF_HOLDER_MAX} calls open`,
     { hint: "Wait for some of them to end, or try again later" },
   );
 }

@@ -84,7 +84,7 @@ class UnaryCalls {
       };
       answer.call(this, method, call, signal).then(
         (bytes) => callback(null, bytes),
-        (error) => callback(toStatus(toJobError(error, `Cannot answer ${method}`))),
+        (error) => callback(toStatus(toJobError(error, `Cannot complete ${method}`))),
       );
     };
   }

@@ -163,12 +163,12 @@ async function clearPath(path: string): Promise<void> {
   const found = statOf(path);
   if (!found) return;
   if (!found.isSocket()) {
-    throw new JobError("conflict", `Cannot listen on ${path}: a file that is no socket is there`, {
+    throw new JobError("conflict", `Cannot listen on ${path}: the file there is not a socket`, {
       hint: "Remove it, or choose another server.socket",
     });
   }
   if (await answers(path)) {
-    throw new JobError("conflict", `Cannot listen on ${path}: another daemon answers there`, {
+    throw new JobError("conflict", `Cannot listen on ${path}: another daemon is listening there`, {
       hint: "Stop that daemon, or choose another server.port or server.socket",
     });
   }

@@ -99,9 +99,9 @@ function checkExposure(server: RpcServerConfig): void {
   ].join(" and ");
   throw new JobError(
     "invalid_config",
-    `Cannot listen on "${server.host}": it is more than this machine, and there is no ${missing}`,
+    `Cannot listen on "${server.host}": other machines can reach it, and there is no ${missing}`,
     {
-      hint: "Set [server.tls] and server.auth.mode, listen on 127.0.0.1, or say " +
+      hint: "Set [server.tls] and server.auth.mode, listen on 127.0.0.1, or set " +
         "server.allow_insecure = true if the network is trusted",
       path: "server.host",
     },
@@ -143,7 +143,10 @@ class GrpcServer implements RpcServer {
 
   get addresses(): RpcAddresses {
     if (this.#addresses) return this.#addresses;
-    throw new JobError("unavailable", "Cannot tell the addresses of the gRPC server: not started");
+    throw new JobError(
+      "unavailable",
+      "Cannot return the addresses of the gRPC server: it has not started",
+    );
   }
 
   async start(): Promise<void> {

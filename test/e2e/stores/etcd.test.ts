@@ -32,7 +32,10 @@ test("faults 15 and 18: without etcd jobs end before their lease does and reques
       assert.ok(performance.now() - before < 6_500, `${performance.now() - before}`);
       await until("it is aborted", () => linesOf(file).length === 2, 3_000);
       assert.deepEqual(linesOf(file), ["started", "aborted"]);
-      assert.match((await readiness(daemon)).text, /^the store does not answer: Cannot reach etcd/);
+      assert.match(
+        (await readiness(daemon)).text,
+        /^the store does not respond: Cannot reach etcd/,
+      );
       const trouble = troubleOf(daemon);
       assert.ok(trouble.length <= 10, trouble.join("\n"));
       await member!.start();

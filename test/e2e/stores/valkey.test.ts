@@ -22,7 +22,7 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
       await server.kill();
       await until("it is not ready", async () => (await readiness(daemon)).status === 503);
       const { text } = await readiness(daemon);
-      assert.match(text, /^the store does not answer: Cannot reach the store valkey:\/\/127/);
+      assert.match(text, /^the store does not respond: Cannot reach the store valkey:\/\/127/);
       await sleep(2_000);
       // Its own complaint, and one a request for the readiness.
       const trouble = troubleOf(daemon).filter((line) => !line.includes("answer over HTTP"));
