@@ -4,17 +4,18 @@ import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/follow.ts";
 import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Late } from "../platform/late.ts";
 import type { Backend, CallInfo } from "../rpc/handlers/backend.ts";
 import { BatchSender, canceled, readBatch, toPlainError } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
-import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";
+import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";
 
 /** Most changes listed per turn. */
 const CHANGES_MAX = 100;
 
 /** Options of the desk. */
 export interface DeskOptions {
-  readonly backend: Backend<CallInfo>;
+  readonly backend: Late<Backend<CallInfo>>;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
   /** Subscribe to changes; returns a function that unsubscribes. */
@@ -69,11 +70,7 @@ export class Desk {
         return void this.#answer(request, payload);
       case "stream": {
         const abort = new AbortController();
-        const messages = this.#options.backend.stream(request.method, payload, {
-          signal: abort.signal,
-          jobs: request.jobs,
-        });
-        this.#streams.set(id, { messages: messages[Symbol.asyncIterator](), abort });
+        this.#streams.set(id, { messages: this.#stream(request, payload, abort.signal), abort });
         return void this.#next(id);
       }
       case "next":
@@ -81,7 +78,7 @@ export class Desk {
       case "cancel":
         return this.#cancel(id);
       case "ask":
-        return void this.#answerQuestion(request.id, request.question);
+        return void this.#sendFact(id, request.question);
     }
   }
 
@@ -93,17 +90,26 @@ export class Desk {
     this.#calls.add(id);
     const signal = { isCanceled: () => !this.#calls.has(id), jobs };
     try {
-      // Its cancellation may be in the same batch.
-      await null;
-      if (signal.isCanceled()) return this.#fail(id, canceled(), `Cannot complete ${method}`);
-      const bytes = await this.#options.backend.answer(method, payload, signal);
-      if (signal.isCanceled()) this.#fail(id, canceled(), `Cannot complete ${method}`);
-      else this.#sender.send({ type: "message", id }, bytes);
+      const { backend } = this.#options;
+      // Always waits: a cancellation may be in the same batch.
+      const loaded = await (backend.value ?? backend.get());
+      if (signal.isCanceled()) throw canceled();
+      const bytes = await loaded.answer(method, payload, signal);
+      if (signal.isCanceled()) throw canceled();
+      this.#sender.send({ type: "message", id }, bytes);
     } catch (thrown) {
       this.#fail(id, thrown, `Cannot complete ${method}`);
     } finally {
       this.#calls.delete(id);
     }
+  }
+
+  async *#stream(
+    { method, jobs }: Request & { readonly type: "stream" },
+    payload: Uint8Array,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    yield* (await this.#options.backend.get()).stream(method, payload, { signal, jobs });
   }
 
   async #next(id: number): Promise<void> {
@@ -133,38 +139,14 @@ export class Desk {
     void Promise.resolve(stream.messages.return?.()).catch(() => {});
   }
 
-  async #answerQuestion(id: number, question: Question): Promise<void> {
+  async #sendFact(id: number, { name, args }: Question): Promise<void> {
+    const { source, facts } = this.#options;
+    const owner: Partial<Facts> = name === "readiness" || name === "metrics" ? source : facts;
     try {
-      const value = await this.#valueOf(question);
-      this.#sender.send({ type: "told", id, value });
+      const value: unknown = await Reflect.apply(owner[name]!, owner, args);
+      this.#sender.send({ type: "fact", id, value });
     } catch (thrown) {
       this.#fail(id, thrown, "Cannot read the status");
-    }
-  }
-
-  #valueOf(question: Question): Promise<unknown> {
-    const { backend, source, facts } = this.#options;
-    switch (question.name) {
-      case "isServing":
-        return backend.isServing();
-      case "readiness":
-        return source.readiness();
-      case "metrics":
-        return source.metrics();
-      case "listPauses":
-        return facts.listPauses();
-      case "kinds":
-        return facts.kinds();
-      case "blockOf":
-        return facts.blockOf(question.instance);
-      case "unservedKinds":
-        return facts.unservedKinds(question.kinds);
-      case "isKnown":
-        return facts.isKnown(question.kind);
-      case "assertKnown":
-        return facts.assertKnown(question.kind);
-      case "disabledBecause":
-        return facts.disabledBecause(question.kind);
     }
   }
 

@@ -1,15 +1,15 @@
 import { Worker } from "node:worker_threads";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
-import { ManagerStatusSource, type StatusSource } from "../http/status_source.ts";
+import { ManagerStatusSource } from "../http/status_source.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
+import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
 import { threadUrl } from "../platform/process/process.ts";
 import type { Service } from "../platform/service.ts";
 import type { AuthConfig } from "../rpc/auth/credentials.ts";
-import { LateBackend } from "../rpc/handlers/late_backend.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
 import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";
@@ -17,12 +17,12 @@ import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./
 /** Options of a gateway. */
 export interface GatewayOptions {
   readonly manager: ManagerApi;
-  /** Answers the database reads in the other thread. */
+  /** For the database reads in the other thread. */
   readonly facts: LiveFacts;
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Masks secrets in answers; the listeners add the tokens that they create or read. */
+  /** Masks secrets in errors; the listeners add the tokens that they create or read. */
   readonly mask?: SecretMask;
 }
 
@@ -42,7 +42,7 @@ const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
 export class Gateway implements Service {
   readonly name = "gateway";
   #options: GatewayOptions;
-  #source: StatusSource | null = null;
+  #source: ManagerStatusSource | null = null;
   #thread: GatewayThread | null = null;
   #addresses: GatewayAddresses | null = null;
   #restart: Timer | null = null;
@@ -146,12 +146,12 @@ class GatewayThread {
   readonly #databaseClosed = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<unknown>();
 
-  constructor(options: GatewayOptions, source: StatusSource) {
+  constructor(options: GatewayOptions, source: ManagerStatusSource) {
     this.#options = options;
     const { manager, facts, clock, mask } = options;
     this.#worker = new Worker(threadUrl(import.meta.url, "gateway_thread"));
     this.#desk = new Desk({
-      backend: new LateBackend(async () => {
+      backend: new Late(async () => {
         const { LocalBackend } = await import("../rpc/handlers/local_backend.ts");
         return new LocalBackend(manager);
       }),

@@ -1,10 +1,9 @@
 import { parentPort } from "node:worker_threads";
-import { createHttpServer, type HttpServer } from "../http/server.ts";
+import { HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
-import { LateBackend } from "../rpc/handlers/late_backend.ts";
-import { createRpcServer, type RpcServer } from "../rpc/server/server.ts";
+import { RpcServer } from "../rpc/server/server.ts";
 import { ThreadMemory } from "../rpc/guard/thread_memory.ts";
 import { toPlainError } from "./batches.ts";
 import type { FromGateway, GatewayConfig, ToGateway } from "./messages.ts";
@@ -35,20 +34,19 @@ const logger: Logger = {
 };
 
 /** Reads a database in this thread; other stores are read by the thread that opened them. */
-function createBackend({ database }: GatewayConfig): Backend {
+async function loadBackend({ database }: GatewayConfig): Promise<Backend> {
   if (database === null) return remote;
-  return new LateBackend(async () => {
-    const { DatabaseReads } = await import("./database_reads.ts");
-    const { ReadingBackend } = await import("./reading_backend.ts");
-    const options = { path: database, facts: remote, clock: systemClock };
-    reads = new DatabaseReads({
-      ...options,
-      subscribe: (listener) => remote.watch(listener),
-      subscribed: () => remote.watching(),
-    });
-    if (isDatabaseClosed) reads.close();
-    return new ReadingBackend(reads, remote, memory);
+  const { DatabaseReads } = await import("./database_reads.ts");
+  const { ReadingBackend } = await import("./reading_backend.ts");
+  reads = new DatabaseReads({
+    path: database,
+    facts: remote,
+    subscribe: (listener) => remote.watch(listener),
+    subscribed: () => remote.watching(),
+    clock: systemClock,
   });
+  if (isDatabaseClosed) reads.close();
+  return new ReadingBackend(reads, remote, memory);
 }
 
 function closeDatabase(): void {
@@ -57,8 +55,9 @@ function closeDatabase(): void {
 }
 
 async function start(config: GatewayConfig): Promise<void> {
-  const rpc = createRpcServer({
-    backend: createBackend(config),
+  const rpc = new RpcServer({
+    loadBackend: () => loadBackend(config),
+    isServing: async () => (await remote.readiness()).reason === null,
     server: config.rpc,
     connectionsMax: config.connectionsMax,
     logger,
@@ -68,7 +67,7 @@ async function start(config: GatewayConfig): Promise<void> {
     onToken: (token) => post({ type: "token", token }),
   });
   const http = config.http &&
-    createHttpServer({
+    new HttpServer({
       source: remote,
       logger,
       clock: systemClock,

@@ -1,8 +1,8 @@
 import type { ErrorCode } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
-import type { UnaryName } from "../rpc/handlers/backend.ts";
+import type { StatusSource } from "../http/status_source.ts";
+import type { LiveFacts } from "../manager/instances/live_facts.ts";
+import type { StreamName, UnaryName } from "../rpc/handlers/backend.ts";
 import type { AuthConfig } from "../rpc/auth/credentials.ts";
-import type { StreamName } from "../rpc/handlers/handlers.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses, RpcServerConfig } from "../rpc/server/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
@@ -40,12 +40,14 @@ export interface PlainError {
   readonly path: string | undefined;
 }
 
-/** Requests of the listeners to the manager besides API calls. */
-export type Question =
-  | { readonly name: "isServing" | "readiness" | "metrics" | "listPauses" | "kinds" }
-  | { readonly name: "blockOf"; readonly instance: Instance }
-  | { readonly name: "unservedKinds"; readonly kinds: readonly string[] }
-  | { readonly name: "isKnown" | "assertKnown" | "disabledBecause"; readonly kind: string };
+/** What the listeners ask the manager for in addition to API calls. */
+export type Facts = LiveFacts & StatusSource;
+
+/** A call of one method of {@link Facts}. */
+export interface Question<Name extends keyof Facts = keyof Facts> {
+  readonly name: Name;
+  readonly args: Parameters<Facts[Name]>;
+}
 
 /** The instance for which something was committed. */
 export interface Change {
@@ -57,7 +59,7 @@ export interface Change {
 
 /** From the listeners to the manager. */
 export type Request =
-  /** Answer a call; the payload is its message. */
+  /** Complete a call; the payload is its message. */
   | {
     readonly type: "call";
     readonly id: number;
@@ -74,7 +76,7 @@ export type Request =
   }
   /** The previous message was consumed: send the next one. */
   | { readonly type: "next"; readonly id: number }
-  /** The answer is no longer needed. */
+  /** The response is no longer needed. */
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   /** Start or stop sending changes. */
@@ -87,7 +89,7 @@ export type Answer =
   /** The end of a stream. */
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "fail"; readonly id: number; readonly error: PlainError }
-  | { readonly type: "told"; readonly id: number; readonly value: unknown }
+  | { readonly type: "fact"; readonly id: number; readonly value: unknown }
   /** Changes of this turn, each instance once; null if there are too many to list. */
   | { readonly type: "changes"; readonly changes: readonly Change[] | null };
 

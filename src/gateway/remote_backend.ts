@@ -5,12 +5,17 @@ import type { Readiness, StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/follow.ts";
 import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Backend, CallSignal, StreamSignal, UnaryName } from "../rpc/handlers/backend.ts";
-import type { StreamName } from "../rpc/handlers/handlers.ts";
+import type {
+  Backend,
+  CallSignal,
+  StreamName,
+  StreamSignal,
+  UnaryName,
+} from "../rpc/handlers/backend.ts";
 import type { Pause } from "../store/store.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
-import type { Answer, Batch, Change, PostBatch, Question, Request } from "./messages.ts";
+import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";
 
 /** A request waiting for the manager's thread. */
 interface Waiting {
@@ -19,10 +24,10 @@ interface Waiting {
 }
 
 /** Questions without parameters. */
-type SharedQuestion = "isServing" | "readiness" | "metrics" | "listPauses" | "kinds";
+type SharedQuestion = "readiness" | "metrics" | "listPauses" | "kinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
-/** Answers calls by asking the thread of the manager. */
+/** Completes calls in the thread of the manager. */
 export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   readonly #sender: BatchSender<Request>;
   readonly #waiting = new Map<number, Waiting>();
@@ -79,47 +84,43 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     }
   }
 
-  isServing(): Promise<boolean> {
-    return this.#askOnce("isServing") as Promise<boolean>;
-  }
-
   readiness(): Promise<Readiness> {
-    return this.#askOnce("readiness") as Promise<Readiness>;
+    return this.#askOnce("readiness");
   }
 
   metrics(): Promise<string> {
-    return this.#askOnce("metrics") as Promise<string>;
+    return this.#askOnce("metrics");
   }
 
   listPauses(): Promise<readonly Pause[]> {
-    return this.#askOnce("listPauses") as Promise<readonly Pause[]>;
+    return this.#askOnce("listPauses");
   }
 
   kinds(): Promise<readonly string[]> {
-    return this.#askOnce("kinds") as Promise<readonly string[]>;
+    return this.#askOnce("kinds");
   }
 
   blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return Promise.resolve(null);
-    return this.#ask({ name: "blockOf", instance }) as Promise<Block | null>;
+    return this.#ask("blockOf", instance);
   }
 
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
     const list = [...kinds];
     if (list.length === 0) return Promise.resolve(new Set());
-    return this.#ask({ name: "unservedKinds", kinds: list }) as Promise<ReadonlySet<string>>;
+    return this.#ask("unservedKinds", list);
   }
 
   isKnown(kind: string): Promise<boolean> {
-    return this.#ask({ name: "isKnown", kind }) as Promise<boolean>;
+    return this.#ask("isKnown", kind);
   }
 
   assertKnown(kind: string): Promise<void> {
-    return this.#ask({ name: "assertKnown", kind }) as Promise<void>;
+    return this.#ask("assertKnown", kind);
   }
 
   disabledBecause(kind: string): Promise<string | null> {
-    return this.#ask({ name: "disabledBecause", kind }) as Promise<string | null>;
+    return this.#ask("disabledBecause", kind);
   }
 
   /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */
@@ -163,7 +164,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
         return waiting?.resolve(payload);
       case "end":
         return waiting?.resolve(null);
-      case "told":
+      case "fact":
         return waiting?.resolve(answer.value);
       case "fail":
         return waiting?.reject(fromPlainError(answer.error));
@@ -183,21 +184,24 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     waiting.reject(canceled());
   }
 
-  #ask(question: Question): Promise<unknown> {
+  #ask<Name extends keyof Facts>(
+    name: Name,
+    ...args: Parameters<Facts[Name]>
+  ): ReturnType<Facts[Name]> {
     const id = ++this.#lastId;
     const answer = this.#wait(id);
-    this.#sender.send({ type: "ask", id, question });
-    return answer;
+    this.#sender.send({ type: "ask", id, question: { name, args } as Question });
+    return answer as ReturnType<Facts[Name]>;
   }
 
   // One answer serves all concurrent requests.
-  #askOnce(name: SharedQuestion): Promise<unknown> {
+  #askOnce<Name extends SharedQuestion>(name: Name): ReturnType<Facts[Name]> {
     let answer = this.#asked.get(name);
     if (!answer) {
-      answer = this.#ask({ name }).finally(() => this.#asked.delete(name));
+      answer = this.#ask<SharedQuestion>(name).finally(() => this.#asked.delete(name));
       this.#asked.set(name, answer);
     }
-    return answer;
+    return answer as ReturnType<Facts[Name]>;
   }
 
   #publish(changes: readonly Change[] | null): void {

@@ -1,20 +1,19 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { IncomingMessage, Server as HttpListener, ServerResponse } from "node:http";
-import { createServer } from "node:net";
+import { createServer, isIP } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
-import { bareHost, hostPort } from "../core/address.ts";
+import { bareHost, hostPort, isLoopback } from "../core/address.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 import type { Clock } from "../platform/clock.ts";
+import { Late } from "../platform/late.ts";
 import { listenError, listening } from "../platform/network/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Service } from "../platform/service.ts";
 import { FirstRequest } from "./first_request.ts";
-import { isKnownHost, type KnownHosts } from "./known_host.ts";
-import { Paced } from "./paced.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
 
 /** What the server is made of. */
@@ -31,12 +30,6 @@ export interface HttpServerOptions {
   readonly clock: Clock;
 }
 
-/** The HTTP server as the daemon holds it. */
-export interface HttpServer extends Service {
-  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
-  readonly address: { readonly host: string; readonly port: number };
-}
-
 /** Longest header of a request, in bytes. */
 const HEADER_BYTES_MAX = 8_192;
 /** How long caches may keep the contract without asking again, in seconds. */
@@ -45,6 +38,8 @@ const KEPT_S = 300;
 const TAG_LENGTH = 32;
 /** Longest life of a connection: each carries one request, whose body is never read. */
 const CONNECTION_MS = 15_000;
+/** Shortest time between two computations of the metrics or the readiness. */
+const PACE_MS = 100;
 /**
  * Most bytes of bodies that clients have not taken, in total: beyond that the connection that has
  * had one for the longest time is closed. Whoever reads has taken theirs in milliseconds.
@@ -91,7 +86,8 @@ function text(status: number, body: string): Answer {
   return { status, type: "text", body: `${body}\n` };
 }
 
-class PlainHttpServer implements HttpServer {
+/** The HTTP server: health, readiness, metrics and the gRPC contract. */
+export class HttpServer implements Service {
   readonly name = "HTTP server";
   readonly #options: HttpServerOptions;
   /** All connections, oldest first. */
@@ -102,12 +98,12 @@ class PlainHttpServer implements HttpServer {
   readonly #unread = new Map<Duplex, number>();
   #unreadBytes = 0;
   #server: Server | null = null;
-  #parsing: Promise<HttpListener> | null = null;
-
+  /** Loaded with the first connection, as few daemons are asked anything. */
+  readonly #parser = new Late(() => this.#createParser());
   readonly #known: KnownHosts;
   readonly #readiness: Paced<Readiness>;
   readonly #page: Paced<Buffer>;
-  #contract: Promise<Answer> | null = null;
+  readonly #contract = new Late(readContract);
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -117,6 +113,7 @@ class PlainHttpServer implements HttpServer {
     this.#page = new Paced(clock, async () => Buffer.from(await source.metrics()));
   }
 
+  /** The address it listens on. @throws JobError `unavailable` before `start` */
   get address(): { readonly host: string; readonly port: number } {
     const bound = this.#server?.address() as AddressInfo | null | undefined;
     if (bound) return { host: this.#options.host, port: bound.port };
@@ -157,13 +154,9 @@ class PlainHttpServer implements HttpServer {
       timer.cancel();
       this.#forget(connection);
     });
-    this.#parsing ??= this.#createParser();
-    this.#parsing.then((http) => {
+    this.#parser.get().then((http) => {
       if (!connection.destroyed) http.emit("connection", connection);
-    }, () => {
-      this.#parsing = null;
-      connection.destroy();
-    });
+    }, () => connection.destroy());
   }
 
   /** It has had its chance: a request and its response take milliseconds. */
@@ -256,7 +249,7 @@ class PlainHttpServer implements HttpServer {
     if (method !== "GET" && method !== "HEAD") return text(405, "only GET and HEAD");
     if (path === "/healthz") return text(200, "ok");
     if (path === "/readyz") return await this.#ready(query === "verbose");
-    if (path === "/job.proto") return await (this.#contract ??= readContract());
+    if (path === "/job.proto") return await this.#contract.get();
     if (path === "/") return { status: 200, type: "html", body: LANDING_PAGE };
     return { status: 200, type: "text", body: await this.#page.get() };
   }
@@ -270,6 +263,65 @@ class PlainHttpServer implements HttpServer {
       problem === null ? `[+] ${name}: ok` : `[-] ${name}: ${makeVisible(problem)}`
     );
     return text(status, [...lines, line].join("\n"));
+  }
+}
+
+/** The host names that clients may use for this daemon. */
+interface KnownHosts {
+  /** The host it listens on. */
+  readonly bound: string;
+  /** Name of this machine. */
+  readonly machine: string;
+  /** More names, from the configuration. */
+  readonly others: readonly string[];
+}
+
+/**
+ * True if the Host header of a request names this daemon. If not, a page of another site may have
+ * led a browser here under its own name (DNS rebinding) to read the response.
+ *
+ * Addresses and a missing name are fine: no site can use those as its name.
+ */
+export function isKnownHost(header: string | undefined, known: KnownHosts): boolean {
+  if (header === undefined || header === "") return true;
+  const name = bareHost(header.replace(/:\d*$/, "")).toLowerCase().replace(/\.$/, "");
+  if (isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost")) return true;
+  const machine = known.machine.toLowerCase();
+  if (name === machine) return true;
+  // On loopback the machine's name with a domain is refused: a browser of this machine may show a
+  // page of "web.evil.example".
+  if (!isLoopback(known.bound) && name.startsWith(`${machine}.`)) return true;
+  return [known.bound, ...known.others].some((other) => bareHost(other).toLowerCase() === name);
+}
+
+/**
+ * Computes a value at most ten times a second, however often it is requested. Every request gets
+ * a result that was computed after the request.
+ */
+class Paced<T> {
+  readonly #clock: Clock;
+  readonly #compute: () => Promise<T>;
+  #next: Promise<T> | null = null;
+  #begunMs = -Infinity;
+
+  constructor(clock: Clock, compute: () => Promise<T>) {
+    this.#clock = clock;
+    this.#compute = compute;
+  }
+
+  /** @throws whatever the computation throws */
+  get(): Promise<T> {
+    return this.#next ??= this.#pause().then(() => {
+      this.#next = null;
+      this.#begunMs = this.#clock.now().monotonicMs;
+      return this.#compute();
+    });
+  }
+
+  async #pause(): Promise<void> {
+    const leftMs = this.#begunMs + PACE_MS - this.#clock.now().monotonicMs;
+    if (leftMs <= 0) return;
+    await new Promise<void>((resolve) => this.#clock.timer(leftMs, resolve, { unref: true }));
   }
 }
 
@@ -292,9 +344,4 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   } catch (error) {
     throw listenError(error, hostPort(host, port), 'server.http ("" turns it off)');
   }
-}
-
-/** The HTTP server: health, readiness, metrics and the gRPC contract. */
-export function createHttpServer(options: HttpServerOptions): HttpServer {
-  return new PlainHttpServer(options);
 }

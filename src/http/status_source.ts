@@ -1,11 +1,11 @@
 import type { ManagerApi } from "../manager/api.ts";
 import { Metrics } from "./metrics.ts";
 
-/** True if a daemon is ready for work. */
+/** Whether a daemon is ready for work. */
 export interface Readiness {
   /** Why it is not ready; null when it is. */
   readonly reason: string | null;
-  /** The parts that were looked at; a problem of the configuration alone leaves it ready. */
+  /** The parts that were checked; a problem of the configuration alone leaves it ready. */
   readonly checks: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
@@ -15,7 +15,6 @@ export interface StatusSource {
   readiness(): Promise<Readiness>;
   /** The page for a scrape. @throws JobError when the status cannot be read */
   metrics(): Promise<string>;
-  stop(): void;
 }
 
 /** Status of a manager in this thread. */
@@ -46,6 +45,7 @@ export class ManagerStatusSource implements StatusSource {
     return this.#metrics.page();
   }
 
+  /** Stop counting. */
   stop(): void {
     this.#metrics.stop();
   }

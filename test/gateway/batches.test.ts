@@ -32,7 +32,7 @@ test("requests of one turn arrive in order with their payloads", async () => {
   const frames: readonly (readonly [Request, string?])[] = [
     [{ type: "call", id: 1, method: "scheduleJob", jobs: null }, "one"],
     [{ type: "call", id: 2, method: "lookupInstances", jobs: ["shop-*"] }, "two"],
-    [{ type: "ask", id: 3, question: { name: "metrics" } }],
+    [{ type: "ask", id: 3, question: { name: "metrics", args: [] } }],
     [{ type: "stream", id: 4, method: "follow", jobs: null }, "four"],
     [{ type: "next", id: 4 }],
     [{ type: "cancel", id: 2 ** 40 }],
@@ -62,7 +62,7 @@ test("answers of one turn arrive in order with their payloads", async () => {
     [{ type: "message", id: 9 }],
     [{ type: "end", id: 10 }],
     [{ type: "changes", changes: null }],
-    [{ type: "told", id: 11, value: ["a"] }],
+    [{ type: "fact", id: 11, value: ["a"] }],
     [{ type: "message", id: 12 }, "twelve"],
   ];
   assert.deepEqual((await sent(ANSWER_CODEC, frames)).arrived, frames);

@@ -4,6 +4,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { Desk } from "../../src/gateway/desk.ts";
 import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { Late } from "../../src/platform/late.ts";
 import type { LiveFacts } from "../../src/manager/instances/live_facts.ts";
 import type { StatusSource } from "../../src/http/status_source.ts";
 
@@ -11,15 +12,16 @@ import type { StatusSource } from "../../src/http/status_source.ts";
 function world() {
   const begun: PromiseWithResolvers<Uint8Array>[] = [];
   const desk: Desk = new Desk({
-    backend: {
-      answer() {
-        const answer = Promise.withResolvers<Uint8Array>();
-        begun.push(answer);
-        return answer.promise;
-      },
-      stream: () => assert.fail("no stream"),
-      isServing: () => Promise.resolve(true),
-    },
+    backend: new Late(() =>
+      Promise.resolve({
+        answer() {
+          const answer = Promise.withResolvers<Uint8Array>();
+          begun.push(answer);
+          return answer.promise;
+        },
+        stream: () => assert.fail("no stream"),
+      })
+    ),
     source: {} as StatusSource,
     facts: {} as LiveFacts,
     subscribe: () => () => {},

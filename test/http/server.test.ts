@@ -7,8 +7,8 @@ import { hostname } from "node:os";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
-import { isKnownHost } from "../../src/http/known_host.ts";
-import { createHttpServer } from "../../src/http/server.ts";
+
+import { HttpServer, isKnownHost } from "../../src/http/server.ts";
 import { ManagerStatusSource } from "../../src/http/status_source.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -27,7 +27,7 @@ async function httpWorld(
   const manager = new FakeManager();
   const source = new ManagerStatusSource(manager);
   if (page !== null) source.metrics = () => Promise.resolve(page);
-  const server = createHttpServer({
+  const server = new HttpServer({
     source,
     clock,
     logger: silentLogger,
@@ -272,7 +272,7 @@ test("start() refuses when the port is in use, naming the address (60)", async (
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
-  const server = createHttpServer({
+  const server = new HttpServer({
     source: new ManagerStatusSource(new FakeManager()),
     clock: systemClock,
     logger: silentLogger,

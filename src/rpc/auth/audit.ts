@@ -9,7 +9,7 @@ import { timeOfId } from "../../platform/ids.ts";
 import type { LogFields, Logger } from "../../platform/logger.ts";
 import { type Caller, OWNER } from "./auth.ts";
 import { JobService, type Query } from "../gen/job_pb.ts";
-import type { MethodName } from "../handlers/handlers.ts";
+import type { MethodName } from "../handlers/backend.ts";
 
 type Methods = typeof JobService["method"];
 type Line = readonly [message: string, fields: LogFields];
@@ -140,7 +140,7 @@ export class Audit {
   }
 
   /** Log a call before its work begins. One that cannot be read is refused later. */
-  tellFirst(method: MethodName, call: Asker & { readonly request: Uint8Array }): void {
+  noteStart(method: MethodName, call: Asker & { readonly request: Uint8Array }): void {
     const line = FIRST_LINES[method] as ((request: unknown) => Line) | undefined;
     if (!line) return;
     const { input }: DescMethod = JobService.method[method];

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { JobError } from "../../core/errors.ts";
 import type { Role } from "../../platform/files/tokens_file.ts";
-import type { MethodName } from "../handlers/handlers.ts";
+import type { MethodName } from "../handlers/backend.ts";
 
 export { type Role, ROLES } from "../../platform/files/tokens_file.ts";
 

@@ -1,8 +1,8 @@
 import { JobError } from "../../core/errors.ts";
-import { decodeRequest } from "../server/adapter.ts";
+import { decodeRequest } from "../messages/message_codec.ts";
 import type { Role } from "./auth.ts";
 import { ScheduleJobRequestSchema } from "../gen/job_pb.ts";
-import type { MethodName } from "../handlers/handlers.ts";
+import type { MethodName } from "../handlers/backend.ts";
 
 /** Request fields that require another role than their method, by method. */
 export const FIELD_ROLE = {

@@ -7,7 +7,7 @@ import { errorCode, isJobError, JobError } from "../../core/errors.ts";
 import { userId } from "../../platform/process/accounts.ts";
 import { silentLogger } from "../../platform/logger.ts";
 import { systemClock } from "../../platform/clock.ts";
-import type { ConnectOptions } from "./client.ts";
+import type { ConnectOptions } from "./connect_options.ts";
 import { gathering } from "../server/gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import { type ProofOptions, provePeer } from "./peer_proof.ts";

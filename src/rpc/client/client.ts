@@ -4,11 +4,17 @@ import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { methodPath, toBuffer } from "../server/adapter.ts";
-import { checkCallOptions, checkConnectOptions, encodeRequest } from "./client_input.ts";
+import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
+import {
+  type CallOptions,
+  checkCallOptions,
+  checkConnectOptions,
+  type ConnectOptions,
+} from "./connect_options.ts";
 import { connectDetail, connectHint } from "./connect_problem.ts";
+import { encodeRequest } from "./encode_request.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "../errors.ts";
 import {
   type FollowRequestSchema,
@@ -18,51 +24,9 @@ import {
   type WorkOnStoreResponse,
 } from "../gen/job_pb.ts";
 
+export type { CallOptions, ConnectOptions } from "./connect_options.ts";
+
 const DEFAULT_TIMEOUT_MS = 10_000;
-
-/** Where and how to reach a daemon. */
-export interface ConnectOptions {
-  /** Default "localhost". */
-  readonly host?: string | undefined;
-  /** Default 59051. */
-  readonly port?: number | undefined;
-  /**
-   * Path of the Unix socket, which takes no token; null never uses one. By default, the socket that
-   * belongs to the port is tried first if the host is this machine and neither `token` nor
-   * `tokenFile` is given.
-   */
-  readonly socket?: string | null | undefined;
-  /** Token for this host, over TCP. Goes to another machine only over TLS. */
-  readonly token?: string | undefined;
-  /** File of that token; for this machine the daemon's own one by default. */
-  readonly tokenFile?: string | undefined;
-  /**
-   * The user that the daemon runs as, by name or number, if neither root nor this process's user.
-   * Without TLS nothing is sent to a process of any other user on this machine.
-   */
-  readonly daemonUser?: string | undefined;
-  /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
-  readonly tls?:
-    | {
-      readonly ca?: string | undefined;
-      readonly cert?: string | undefined;
-      readonly key?: string | undefined;
-      /** The name that the certificate must carry, when it is not the host. */
-      readonly serverName?: string | undefined;
-    }
-    | null
-    | undefined;
-  /** Limit of one call in milliseconds; default 10,000. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** Options of one call. */
-export interface CallOptions {
-  /** Limit of this call in milliseconds. */
-  readonly timeoutMs?: number | undefined;
-  /** Cancels the call. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 type Methods = typeof JobService["method"];
 

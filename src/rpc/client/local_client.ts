@@ -4,7 +4,8 @@ import type { ManagerApi } from "../../manager/api.ts";
 import type { JobClient, JobMethods, StreamMethods } from "./client.ts";
 import { stepToWire } from "../handlers/follow.ts";
 import { FollowResponseSchema, JobService, WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
-import { type CallState, createHandlers, newCall } from "../handlers/handlers.ts";
+import { type CallState, newCall } from "../handlers/handler.ts";
+import { createHandlers } from "../handlers/handlers.ts";
 import { readLogQuery } from "../messages/requests.ts";
 import { readWork, workStepToWire } from "../handlers/store_work.ts";
 

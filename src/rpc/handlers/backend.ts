@@ -1,9 +1,15 @@
-import type { MethodName, StreamName } from "./handlers.ts";
+import type { JobService } from "../gen/job_pb.ts";
 
-/** A method with a single response message. */
+/** Name of a method of JobService, as generated. */
+export type MethodName = keyof typeof JobService["method"];
+
+/** A method that returns a stream. */
+export type StreamName = "follow" | "workOnStore";
+
+/** A method that returns a single message. */
 export type UnaryName = Exclude<MethodName, StreamName>;
 
-/** What a backend in the manager's thread knows about a call. */
+/** What is known about a call in the manager's thread. */
 export interface CallInfo {
   /** True if the client disconnected or its deadline passed. */
   isCanceled(): boolean;
@@ -11,13 +17,13 @@ export interface CallInfo {
   readonly jobs: readonly string[] | null;
 }
 
-/** What a backend beside the listeners knows about a call. */
+/** What is known about a call in the listeners' thread. */
 export interface CallSignal extends CallInfo {
   /** Calls `listener` once when the call is canceled. */
   onCancel(listener: () => void): void;
 }
 
-/** What a backend knows about a streaming call. */
+/** What is known about a streaming call. */
 export interface StreamSignal {
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
@@ -26,18 +32,17 @@ export interface StreamSignal {
 }
 
 /**
- * Answers accepted calls, bytes in and bytes out: the manager in this thread, or another thread
- * that has it. Callers are already authenticated and authorized for the method; the backend
+ * Completes accepted calls, bytes in and bytes out: with the manager in this thread, or through the
+ * thread that has it. Callers are already authenticated and may call the method; the backend
  * enforces their list of jobs.
  */
 export interface Backend<Call extends CallInfo = CallSignal> {
   /** @throws JobError */
   answer(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array>;
   /**
-   * The messages of a streaming call, each produced once the previous one was consumed. @throws
-   * JobError
+   * The messages of a streaming call, each produced once the previous one was consumed.
+   *
+   * @throws JobError
    */
   stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array>;
-  /** True if the store responds and the manager is not draining. */
-  isServing(): Promise<boolean>;
 }

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
-import { decodeRequest, encodeAnswer } from "../server/adapter.ts";
+import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
 import { FollowRequestSchema, FollowResponseSchema } from "../gen/job_pb.ts";
 import { readLogQuery } from "../messages/requests.ts";
@@ -42,7 +42,7 @@ function encodeStep(step: FollowStep): Uint8Array {
   const isShared = instance !== null && entries.length === 0;
   const known = isShared ? ENCODED.get(instance) : undefined;
   if (known?.cursor === cursor) return known.bytes;
-  const bytes = encodeAnswer(FollowResponseSchema, stepToWire(step));
+  const bytes = encodeResponse(FollowResponseSchema, stepToWire(step));
   if (isShared) ENCODED.set(instance, { cursor, bytes });
   return bytes;
 }

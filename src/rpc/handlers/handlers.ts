@@ -1,4 +1,4 @@
-import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { ManagerApi, ManagerStatus } from "../../manager/api.ts";
@@ -12,6 +12,7 @@ import {
   workersToWire,
 } from "../messages/convert.ts";
 import { fitInstances } from "../messages/fit.ts";
+import type { CallState, Handlers } from "./handler.ts";
 import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
 import { readCancelQuery, readRedriveQuery } from "../messages/bulk_requests.ts";
@@ -23,48 +24,11 @@ import {
   readRecurringOptions,
   readScheduleOptions,
 } from "../messages/schedule_requests.ts";
-import type { JobSchema, JobService, ScheduleJobRequest } from "../gen/job_pb.ts";
+import type { JobSchema, ScheduleJobRequest } from "../gen/job_pb.ts";
 import { waitAnswer } from "../messages/wait_answer.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */
 const API_VERSION = "v1";
-
-type Methods = typeof JobService["method"];
-
-/** Name of a method of JobService, as generated. */
-export type MethodName = keyof Methods;
-
-/** The methods that answer with a stream; `follow.ts` and `store_work.ts` have them. */
-export type StreamName = "follow" | "workOnStore";
-
-/** What a handler knows about its call. */
-export interface CallState {
-  /** True if the client disconnected or its deadline passed. */
-  readonly isCanceled: () => boolean;
-  /** Most items of a page; lowered when the answer was too large for one message. */
-  pageLimit: number;
-  /** Items that the answer's page has; 0 for an answer without pages. */
-  pageItems: number;
-  /** True if the handler only reads, and can give a shorter response for {@link isBrief}. */
-  canBeBrief: boolean;
-  /** The full response exceeded one message: omit what other methods can return. */
-  isBrief: boolean;
-}
-
-/** The state of a new call. */
-export function newCall(isCanceled: () => boolean): CallState {
-  return { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0, canBeBrief: false, isBrief: false };
-}
-
-/** One handler for each method; the table does not compile when one is missing. */
-export type Handlers = {
-  readonly [Name in Exclude<MethodName, StreamName>]: (
-    request: MessageShape<Methods[Name]["input"]>,
-    call: CallState,
-  ) =>
-    | MessageInitShape<Methods[Name]["output"]>
-    | Promise<MessageInitShape<Methods[Name]["output"]>>;
-};
 
 /** Longest wait of one WaitInstance call; clients ask again. */
 const WAIT_MAX_MS = 60_000;

@@ -11,7 +11,7 @@ import {
 } from "../messages/convert.ts";
 import { withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
-import type { CallState, Handlers } from "./handlers.ts";
+import type { CallState, Handlers } from "./handler.ts";
 import { schedulesToWire } from "./recurring_handlers.ts";
 import {
   isSet,

@@ -4,7 +4,7 @@ import type { ManagerApi } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
 import { instanceToWire, scheduleToWire, timestamp } from "../messages/convert.ts";
 import { BYTES_OF_CHARACTER, fitInstances } from "../messages/fit.ts";
-import type { Handlers } from "./handlers.ts";
+import type { Handlers } from "./handler.ts";
 import type { PauseEntrySchema, ScheduleSchema } from "../gen/job_pb.ts";
 import { BRIEF_CHARACTERS, MESSAGE_BYTES_MAX } from "../limits.ts";
 import { isSet, readName, readTime, refuse } from "../messages/requests.ts";

@@ -1,7 +1,25 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
-import type { WorkOnStoreRequest, WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
+import type { ManagerApi } from "../../manager/api.ts";
+import {
+  type WorkOnStoreRequest,
+  WorkOnStoreRequestSchema,
+  WorkOnStoreResponseSchema,
+} from "../gen/job_pb.ts";
+import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { isSet, refuse } from "../messages/requests.ts";
+
+/** The messages of a WorkOnStore call. @throws JobError `invalid_argument` */
+export async function* workSteps(
+  manager: ManagerApi,
+  request: Uint8Array,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const work = readWork(decodeRequest(WorkOnStoreRequestSchema, request));
+  for await (const step of manager.workOnStore(work, { signal })) {
+    yield encodeResponse(WorkOnStoreResponseSchema, workStepToWire(step));
+  }
+}
 
 /** The work that a request asks for. @throws JobError `invalid_argument` */
 export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork {

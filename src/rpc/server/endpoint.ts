@@ -1,32 +1,24 @@
 import type { Socket } from "node:net";
+import type { DescService } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
-import { methodPath, serviceDefinition, streamDefinition } from "./adapter.ts";
+import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import { Audit } from "../auth/audit.ts";
 import type { Authenticator, CallName } from "../auth/auth.ts";
-import type { Backend, CallSignal, UnaryName } from "../handlers/backend.ts";
+import type { Backend, CallSignal, MethodName, UnaryName } from "../handlers/backend.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 import { askerOf, callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
 import { Health } from "../gen/health_pb.ts";
 import { JobService } from "../gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
-import type { MethodName } from "../handlers/handlers.ts";
 import { HealthService } from "./health.ts";
-import {
-  IDLE_MS,
-  MESSAGE_BYTES_MAX,
-  READS_WAITING,
-  REFLECTION,
-  STREAMS_MAX,
-  WAITS,
-} from "../limits.ts";
+import { IDLE_MS, MESSAGE_BYTES_MAX, READS_WAITING, STREAMS_MAX, WAITS } from "../limits.ts";
 import { Quota } from "../guard/quota.ts";
 import { READ_METHODS } from "../handlers/read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
-import type { ReflectionStream } from "./reflection.ts";
 import { requestRefusal } from "../auth/request_role.ts";
 import { Streams } from "./streams.ts";
 import { restOfWait } from "../messages/wait_answer.ts";
@@ -104,7 +96,7 @@ class UnaryCalls {
 
   async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     const since = this.#audit.now();
-    this.#audit.tellFirst(method, { ...askerOf(call, this.#tracker), request: call.request });
+    this.#audit.noteStart(method, { ...askerOf(call, this.#tracker), request: call.request });
     const answer = await this.#answer(method, call, signal);
     this.#tell(method, call, { since, answer });
     return answer;
@@ -165,62 +157,44 @@ class UnaryCalls {
   }
 }
 
-/** Answers reflection in both versions; its code is loaded with the first call. */
-class ReflectionCalls {
-  readonly #clock: Clock;
-  readonly #tracker: CallTracker;
-  readonly #quota = new Quota("reflection streams", REFLECTION);
-  readonly #open = new Set<AbortController>();
-
-  constructor(clock: Clock, tracker: CallTracker) {
-    this.#clock = clock;
-    this.#tracker = tracker;
-  }
-
-  addTo(server: grpc.Server): void {
-    for (const path of REFLECTION_PATHS) {
-      server.addService({ serverReflectionInfo: streamDefinition(path) }, {
-        serverReflectionInfo: (stream: ReflectionStream) => void this.#answer(stream),
-      });
-    }
-  }
-
-  stop(): void {
-    for (const abort of this.#open) abort.abort();
-  }
-
-  async #answer(stream: ReflectionStream): Promise<void> {
-    const abort = new AbortController();
-    for (const event of ["cancelled", "close", "error"]) stream.on(event, () => abort.abort());
-    let release = () => {};
-    this.#open.add(abort);
-    try {
-      release = this.#quota.take(this.#tracker.originOf(stream.getPeer()));
-      const { reflect } = await import("./reflection.ts");
-      const { signal } = abort;
-      await reflect(stream, { clock: this.#clock, tracker: this.#tracker, signal });
-      stream.end();
-    } catch (thrown) {
-      if (!stream.cancelled) stream.emit("error", toStatus(toJobError(thrown, "Cannot reflect")));
-    } finally {
-      this.#open.delete(abort);
-      release();
-    }
-  }
-}
-
 function canceled(): JobError {
   return new JobError("canceled", "Canceled: the client disconnected before its turn");
 }
 
+/**
+ * A service for grpc-js. Messages are passed as bytes and decoded by the handlers: an invalid one
+ * then gets the right status, and only after the call was authenticated.
+ */
+function serviceDefinition(service: DescService): grpc.ServiceDefinition {
+  const definition: Record<string, grpc.MethodDefinition<Uint8Array, Uint8Array>> = {};
+  for (const method of service.methods) {
+    definition[method.localName] = methodDefinition(methodPath(method), {
+      requestStream: false,
+      responseStream: method.methodKind === "server_streaming",
+    });
+  }
+  return definition;
+}
+
+function methodDefinition(
+  path: string,
+  streams: { readonly requestStream: boolean; readonly responseStream: boolean },
+): grpc.MethodDefinition<Uint8Array, Uint8Array> {
+  return {
+    path,
+    ...streams,
+    requestSerialize: toBuffer,
+    requestDeserialize: (bytes) => bytes,
+    responseSerialize: toBuffer,
+    responseDeserialize: (bytes) => bytes,
+  };
+}
+
 function jobServiceImplementation(
   calls: UnaryCalls,
-  streams: Streams,
+  { follow, workOnStore }: Streams,
 ): grpc.UntypedServiceImplementation {
-  const implementation: grpc.UntypedServiceImplementation = {
-    follow: streams.follow,
-    workOnStore: streams.workOnStore,
-  };
+  const implementation: grpc.UntypedServiceImplementation = { follow, workOnStore };
   for (const { methodKind, localName } of JobService.methods) {
     if (methodKind === "unary") implementation[localName] = calls.handlerOf(localName as UnaryName);
   }
@@ -233,24 +207,23 @@ export class Endpoint {
   readonly #health: HealthService;
   readonly #calls: UnaryCalls;
   readonly #streams: Streams;
-  readonly #reflection: ReflectionCalls;
   readonly #servers: grpc.Server[] = [];
 
   constructor(
     options: {
       readonly backend: Backend;
+      readonly isServing: () => Promise<boolean>;
       readonly clock: Clock;
       readonly tracker: CallTracker;
       readonly logger: Logger;
     },
   ) {
-    const { backend, clock, tracker, logger } = options;
+    const { backend, isServing, clock, tracker, logger } = options;
     const audit = new Audit(logger, clock);
     this.#tracker = tracker;
     this.#calls = new UnaryCalls(backend, tracker, audit);
-    this.#health = new HealthService(backend, clock);
+    this.#health = new HealthService(isServing, clock);
     this.#streams = new Streams({ backend, clock, tracker, audit });
-    this.#reflection = new ReflectionCalls(clock, tracker);
   }
 
   /**
@@ -274,7 +247,12 @@ export class Endpoint {
       jobServiceImplementation(this.#calls, this.#streams),
     );
     server.addService(serviceDefinition(Health), this.#health.handlers);
-    this.#reflection.addTo(server);
+    for (const path of REFLECTION_PATHS) {
+      const definition = methodDefinition(path, { requestStream: true, responseStream: true });
+      server.addService({ serverReflectionInfo: definition }, {
+        serverReflectionInfo: this.#streams.reflect,
+      });
+    }
     this.#servers.push(server);
     // TLS, where there is any, is done by the listener.
     const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
@@ -288,7 +266,6 @@ export class Endpoint {
   beginStop(): void {
     this.#health.stop();
     this.#streams.stop();
-    this.#reflection.stop();
     for (const server of this.#servers) server.tryShutdown(() => {});
   }
 

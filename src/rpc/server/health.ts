@@ -1,8 +1,7 @@
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
-import type { Backend } from "../handlers/backend.ts";
-import { decodeRequest, encodeAnswer } from "./adapter.ts";
+import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { toStatus } from "./calls.ts";
 import {
   HealthCheckRequestSchema,
@@ -11,24 +10,24 @@ import {
 } from "../gen/health_pb.ts";
 import { JobService } from "../gen/job_pb.ts";
 
-/** How often watched services are looked at. */
+/** How often the status is checked while anyone watches it. */
 const WATCH_MS = 5_000;
-/** Watches at once. */
+/** Most concurrent watches. */
 const WATCHES_MAX = 100;
 
 type Unary = grpc.handleUnaryCall<Uint8Array, Uint8Array>;
 type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 
-/** The standard health service: serving while the store answers and the manager is not draining. */
+/** The standard health service. */
 export class HealthService {
-  readonly #backend: Backend;
+  readonly #isServing: () => Promise<boolean>;
   readonly #clock: Clock;
   readonly #watches = new Map<Stream, ServingStatus | null>();
   #timer: Timer | null = null;
   #isStopping = false;
 
-  constructor(backend: Backend, clock: Clock) {
-    this.#backend = backend;
+  constructor(isServing: () => Promise<boolean>, clock: Clock) {
+    this.#isServing = isServing;
     this.#clock = clock;
   }
 
@@ -43,7 +42,7 @@ export class HealthService {
     watch: (call: Stream) => this.#watch(call),
   };
 
-  /** Tell every watch that the service goes, and end it. */
+  /** Report to every watch that the service is stopping, and end it. */
   stop(): void {
     this.#isStopping = true;
     this.#timer?.cancel();
@@ -62,11 +61,11 @@ export class HealthService {
         hint: `Known: "" and "${JobService.typeName}"`,
       });
     }
-    return encodeAnswer(HealthCheckResponseSchema, { status: await this.#status() });
+    return encodeResponse(HealthCheckResponseSchema, { status: await this.#status() });
   }
 
   async #status(): Promise<ServingStatus> {
-    const isServing = !this.#isStopping && await this.#backend.isServing().catch(() => false);
+    const isServing = !this.#isStopping && await this.#isServing().catch(() => false);
     return isServing ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   }
 
@@ -110,7 +109,7 @@ export class HealthService {
   #send(stream: Stream, status: ServingStatus): void {
     if (!this.#watches.has(stream)) return;
     this.#watches.set(stream, status);
-    stream.write(encodeAnswer(HealthCheckResponseSchema, { status }));
+    stream.write(encodeResponse(HealthCheckResponseSchema, { status }));
   }
 }
 

@@ -9,7 +9,7 @@ import { file_google_protobuf_timestamp, FileDescriptorProtoSchema } from "@bufb
 import type * as grpc from "@grpc/grpc-js";
 import { JobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { decodeRequest, encodeAnswer } from "./adapter.ts";
+import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import type { CallTracker } from "../guard/call_tracker.ts";
 import { GRPC_STATUS } from "../errors.ts";
 import { file_health } from "../gen/health_pb.ts";
@@ -118,7 +118,7 @@ let descriptors: Descriptors | null = null;
 function respond(bytes: Uint8Array): Uint8Array {
   descriptors ??= new Descriptors(FILES);
   const originalRequest = decodeRequest(ServerReflectionRequestSchema, bytes);
-  return encodeAnswer(ServerReflectionResponseSchema, {
+  return encodeResponse(ServerReflectionResponseSchema, {
     validHost: originalRequest.host,
     originalRequest,
     messageResponse: descriptors.answer(originalRequest),

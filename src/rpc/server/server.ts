@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { hostPort, isLoopback } from "../../core/address.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import type { Random } from "../../platform/random.ts";
@@ -13,7 +14,6 @@ import type { AuthConfig } from "../auth/credentials.ts";
 import { CallTracker } from "../guard/call_tracker.ts";
 import { ConnectionGuard } from "../guard/connection_guard.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { Late } from "./late.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "../limits.ts";
 import { listenTcp, listenUnix } from "./listeners.ts";
 import type { Listener } from "./listeners.ts";
@@ -49,7 +49,10 @@ export interface RpcServerConfig {
 
 /** Options of the server. */
 export interface RpcServerOptions {
-  readonly backend: Backend;
+  /** Called with the first connection. */
+  readonly loadBackend: () => Promise<Backend>;
+  /** True if the store responds and the manager is not draining. */
+  readonly isServing: () => Promise<boolean>;
   readonly server: RpcServerConfig;
   /** Connections at once over TCP and over the Unix socket. */
   readonly connectionsMax: { readonly tcp: number; readonly unix: number };
@@ -72,14 +75,6 @@ export interface RpcAddresses {
   readonly socket: string | null;
   /** The file of the admin token; null if no token is required. */
   readonly tokenFile: string | null;
-}
-
-/** The gRPC server as the daemon holds it. */
-export interface RpcServer extends Service {
-  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
-  readonly addresses: RpcAddresses;
-  /** Apply new TCP credentials; callers who lose access are disconnected. */
-  adopt(auth: AuthConfig): void;
 }
 
 /** Refuse a configuration that would let strangers in. */
@@ -119,7 +114,8 @@ function isOwner(user: number | null, group: string | null): boolean {
 /** Takes over a connection. */
 type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 
-class GrpcServer implements RpcServer {
+/** The gRPC server: JobService, health and reflection over a Unix socket and TCP. */
+export class RpcServer implements Service {
   readonly name = "gRPC server";
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
@@ -133,14 +129,16 @@ class GrpcServer implements RpcServer {
   constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#tracker = new CallTracker(options.clock, options.memory);
-    const { backend, clock, logger } = options;
+    const { loadBackend, isServing, clock, logger } = options;
     // Loaded with the first connection: it is a fifth of an idle daemon's memory and start time.
     this.#endpoint = new Late(async () => {
       const { Endpoint } = await import("./endpoint.ts");
-      return new Endpoint({ backend, clock, tracker: this.#tracker, logger });
+      const backend = await loadBackend();
+      return new Endpoint({ backend, isServing, clock, tracker: this.#tracker, logger });
     });
   }
 
+  /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   get addresses(): RpcAddresses {
     if (this.#addresses) return this.#addresses;
     throw new JobError(
@@ -200,6 +198,7 @@ class GrpcServer implements RpcServer {
     });
   }
 
+  /** Apply new TCP credentials; callers who lose access are disconnected. */
   adopt(auth: AuthConfig): void {
     this.#authenticator?.adopt(auth);
   }
@@ -298,9 +297,4 @@ class GrpcServer implements RpcServer {
       return null;
     }
   }
-}
-
-/** The gRPC server: JobService and the standard health service over a Unix socket and TCP. */
-export function createRpcServer(options: RpcServerOptions): RpcServer {
-  return new GrpcServer(options);
 }

@@ -5,6 +5,7 @@ import { backoffMs } from "../../core/backoff.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { HostPort } from "../../core/store_address.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
+import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import type { ClientTls } from "../../platform/network/tls.ts";
 import { type EtcdFailure, explainFailure } from "./error.ts";
 import { createMember, type EtcdMember } from "./member.ts";
@@ -55,10 +56,6 @@ export interface EtcdAnswer<T> {
 export interface EtcdStream<M extends DescMethod> {
   send(message: MessageInitShape<M["input"]>): void;
   cancel(): void;
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 const asIs = (bytes: Buffer): Uint8Array => bytes;
@@ -170,7 +167,7 @@ export class EtcdCalls {
     const index = this.#current;
     const member = this.#memberAt(index, options.action);
     const call = member.client.makeBidiStreamRequest(
-      pathOf(method),
+      methodPath(method),
       toBuffer,
       asIs,
       this.#metadata(),
@@ -228,7 +225,7 @@ export class EtcdCalls {
     const sentMs = this.#now();
     return new Promise((resolve, reject) => {
       member.client.makeUnaryRequest(
-        pathOf(method),
+        methodPath(method),
         toBuffer,
         asIs,
         bytes,
@@ -315,8 +312,4 @@ function errorOf({ error }: EtcdFailure, isUnsure: boolean): JobError {
 
 function decode<M extends DescMethod>(method: M, bytes: Uint8Array): MessageShape<M["output"]> {
   return fromBinary(method.output, bytes) as MessageShape<M["output"]>;
-}
-
-function pathOf(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
 }

@@ -10,7 +10,7 @@ import {
   RedriveInstancesRequestSchema,
   RedriveInstancesResponseSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
-import type { MethodName } from "../../../src/rpc/handlers/handlers.ts";
+import type { MethodName } from "../../../src/rpc/handlers/backend.ts";
 import {
   keepingLogger,
   type LoggedLine,

@@ -10,8 +10,8 @@ import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.t
 import { LocalBackend } from "../../../src/rpc/handlers/local_backend.ts";
 import type { AuthConfig } from "../../../src/rpc/auth/credentials.ts";
 import { hashToken, type Role, type TokenEntry } from "../../../src/platform/files/tokens_file.ts";
-import { createRpcServer } from "../../../src/rpc/server/server.ts";
-import type { RpcServer, RpcServerConfig } from "../../../src/rpc/server/server.ts";
+import { RpcServer } from "../../../src/rpc/server/server.ts";
+import type { RpcServerConfig } from "../../../src/rpc/server/server.ts";
 import { ThreadMemory } from "../../../src/rpc/guard/thread_memory.ts";
 import { FakeManager } from "./fake_manager.ts";
 
@@ -77,8 +77,12 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
   const lines: LoggedLine[] = [];
   const clock = options.clock ?? systemClock;
   const clients: JobClient[] = [];
-  const server = createRpcServer({
-    backend: new LocalBackend(manager),
+  const server = new RpcServer({
+    loadBackend: () => Promise.resolve(new LocalBackend(manager)),
+    isServing: async () => {
+      const { isDraining, storeProblem } = await manager.status();
+      return !isDraining && storeProblem === null;
+    },
     connectionsMax: options.connectionsMax ?? { tcp: 1_000, unix: 256 },
     clock,
     random: systemRandom,

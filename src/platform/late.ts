@@ -1,4 +1,4 @@
-/** Something loaded when it is first needed: an idle daemon does without it. */
+/** A value that is loaded when it is first needed: an idle daemon does without it. */
 export class Late<T> {
   readonly #load: () => Promise<T>;
   #loading: Promise<T> | null = null;
@@ -18,7 +18,7 @@ export class Late<T> {
     return this.#loading;
   }
 
-  /** Loads it, once. After a failure the next call tries again. */
+  /** Load the value, once. After a failure the next call tries again. */
   async get(): Promise<T> {
     this.#loading ??= this.#load();
     try {

@@ -3,65 +3,11 @@ import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { nearest } from "../../core/text/nearest.ts";
-import {
-  type Check,
-  checkKeys,
-  checkOptions,
-  isFlag,
-  isObject,
-  isText,
-  isWithin,
-  type KeysOf,
-} from "../../core/object_keys.ts";
-import type { CallOptions, ConnectOptions } from "./client.ts";
-
-const PORT_MAX = 65_535;
-
-const isSpan: Check = (value) => typeof value === "number" && value >= 0;
-const orNull = (check: Check): Check => (value) => value === null || check(value);
-const TEXT = ["text", isText] as const;
-const TIMEOUT = ["a number of milliseconds from 0 up", isSpan] as const;
-
-const CONNECT_KEYS: KeysOf<ConnectOptions> = {
-  host: TEXT,
-  port: [`a whole number from 1 to ${PORT_MAX}`, isWithin(1, PORT_MAX)],
-  socket: ["a path, or null", orNull(isText)],
-  token: TEXT,
-  tokenFile: TEXT,
-  daemonUser: TEXT,
-  tls: ["an object of paths, or null", orNull(isObject)],
-  timeoutMs: TIMEOUT,
-};
-const TLS_KEYS: KeysOf<NonNullable<ConnectOptions["tls"]>> = {
-  ca: TEXT,
-  cert: TEXT,
-  key: TEXT,
-  serverName: TEXT,
-};
-const CALL_KEYS: KeysOf<CallOptions> = {
-  timeoutMs: TIMEOUT,
-  signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
-};
+import { isFlag, isObject, isText } from "../../core/object_keys.ts";
 
 /**
- * Check the options of a client: without a misspelled one it would call another daemon than its caller means.
- *
- * @throws JobError `invalid_argument` with the path of the option and the nearest known one
- */
-export function checkConnectOptions(options: ConnectOptions): void {
-  const failure = "Cannot make a client";
-  const { tls } = checkOptions(options, CONNECT_KEYS, { failure });
-  if (tls) checkKeys(tls, TLS_KEYS, { failure, noun: "option", prefix: "tls." });
-}
-
-/** Check the options of one call. @throws JobError `invalid_argument` with the path of the option */
-export function checkCallOptions(options: CallOptions, method: string): void {
-  checkOptions(options, CALL_KEYS, { failure: `Cannot call ${method}` });
-}
-
-/**
- * A request as the wire has it. Refuses what the encoding would leave out, such as a misspelled condition of a cancel, which
- * would then cancel more.
+ * Encode a request. Refuses members that the encoding would ignore: a cancel with a misspelled
+ * condition would cancel more than its caller meant.
  *
  * @throws JobError `invalid_argument` with the path of the field and the nearest known one
  */
@@ -76,11 +22,11 @@ export function encodeRequest(desc: DescMessage, request: object, method: string
   }
 }
 
-/** What is wrong with a value. Paths are made on the way back, so that a request that is right costs nothing. */
+/** The fault of a value. Paths are made on the way back: a valid request costs nothing. */
 interface Problem {
-  /** Of the value at fault, from the value that was checked; empty for that itself. */
+  /** Path from the checked value to the one at fault; empty for the checked value itself. */
   readonly path: string;
-  /** What was found and what it should be; null for a field that does not exist. */
+  /** The value found and the one wanted; null for a field that does not exist. */
   readonly mismatch: { readonly found: unknown; readonly wanted: string } | null;
   /** Names of the fields that exist. */
   readonly known: readonly string[];

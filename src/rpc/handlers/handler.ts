@@ -1,0 +1,35 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { JobService } from "../gen/job_pb.ts";
+import { ITEMS_MAX } from "../limits.ts";
+import type { UnaryName } from "./backend.ts";
+
+type Methods = typeof JobService["method"];
+
+/** What a handler knows about its call, and reports about its response. */
+export interface CallState {
+  /** True if the client disconnected or its deadline passed. */
+  readonly isCanceled: () => boolean;
+  /** Most items of a page; lowered when the response was too large for one message. */
+  pageLimit: number;
+  /** Items in the response's page; 0 for a response without pages. */
+  pageItems: number;
+  /** True if the handler only reads, and can give a shorter response for {@link isBrief}. */
+  canBeBrief: boolean;
+  /** The full response exceeded one message: omit what other methods can return. */
+  isBrief: boolean;
+}
+
+/** The state of a new call. */
+export function newCall(isCanceled: () => boolean): CallState {
+  return { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0, canBeBrief: false, isBrief: false };
+}
+
+/** One handler for each unary method; the table does not compile when one is missing. */
+export type Handlers = {
+  readonly [Name in UnaryName]: (
+    request: MessageShape<Methods[Name]["input"]>,
+    call: CallState,
+  ) =>
+    | MessageInitShape<Methods[Name]["output"]>
+    | Promise<MessageInitShape<Methods[Name]["output"]>>;
+};

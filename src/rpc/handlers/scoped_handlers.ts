@@ -1,0 +1,108 @@
+import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protobuf";
+import { JobError, toJobError } from "../../core/errors.ts";
+import { throwScoped } from "../../manager/scope.ts";
+import { JobService } from "../gen/job_pb.ts";
+import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import type { CallInfo, UnaryName } from "./backend.ts";
+import { type CallState, type Handlers, newCall } from "./handler.ts";
+
+/** Most cached views: there is one per distinct list of jobs. */
+const VIEWS_MAX = 100;
+
+/** An API, whole or limited to certain jobs, and its handlers. */
+interface View<Api> {
+  readonly api: Api;
+  readonly handlers: Partial<Handlers>;
+}
+
+/** Options of {@link ScopedHandlers}. */
+export interface ScopedHandlersOptions<Api> {
+  readonly api: Api;
+  /** The API for callers limited to certain jobs. */
+  readonly limit: (jobs: readonly string[]) => Api;
+  readonly handlersOf: (api: Api) => Partial<Handlers>;
+}
+
+/** Completes unary calls with the handlers over an API, each caller limited to its own jobs. */
+export class ScopedHandlers<Api> {
+  readonly #options: ScopedHandlersOptions<Api>;
+  readonly #whole: View<Api>;
+  readonly #limited = new Map<string, View<Api>>();
+
+  constructor(options: ScopedHandlersOptions<Api>) {
+    this.#options = options;
+    this.#whole = this.#view(options.api);
+  }
+
+  /** True if there is a handler for a method. */
+  has(method: UnaryName): boolean {
+    return Object.hasOwn(this.#whole.handlers, method);
+  }
+
+  /** The API for a caller, limited to its jobs; null for all. */
+  apiFor(jobs: CallInfo["jobs"]): Api {
+    return this.#viewFor(jobs).api;
+  }
+
+  /** Complete one call, from bytes to bytes. @throws JobError */
+  complete(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
+    const { handlers } = this.#viewFor(call.jobs);
+    const response = completeCall(JobService.method[method], handlers, request, call);
+    return call.jobs === null ? response : response.catch(throwScoped);
+  }
+
+  #viewFor(jobs: CallInfo["jobs"]): View<Api> {
+    if (jobs === null) return this.#whole;
+    // Kinds may have blanks, and the patterns of one caller must not pass for those of another.
+    const key = JSON.stringify(jobs);
+    const known = this.#limited.get(key);
+    if (known !== undefined) return known;
+    const view = this.#view(this.#options.limit(jobs));
+    if (this.#limited.size >= VIEWS_MAX) this.#limited.clear();
+    this.#limited.set(key, view);
+    return view;
+  }
+
+  #view(api: Api): View<Api> {
+    return { api, handlers: this.#options.handlersOf(api) };
+  }
+}
+
+/** If the response exceeds one message, the request is repeated with a smaller page, or in brief. */
+async function completeCall(
+  method: DescMethod,
+  handlers: Partial<Handlers>,
+  bytes: Uint8Array,
+  { isCanceled }: CallInfo,
+): Promise<Uint8Array> {
+  const request = decodeRequest(method.input, bytes);
+  const handle = handlers[method.localName as UnaryName] as unknown as (
+    request: unknown,
+    call: CallState,
+  ) => Promise<MessageInitShape<DescMessage>>;
+  const call = newCall(isCanceled);
+  try {
+    for (;;) {
+      const response = encodeResponse(method.output, await handle(request, call));
+      if (response.byteLength <= MESSAGE_BYTES_MAX) return response;
+      if (call.pageItems <= 1 && call.canBeBrief && !call.isBrief) {
+        call.isBrief = true;
+        continue;
+      }
+      if (call.pageItems <= 1) throw tooLarge(method, response.byteLength);
+      const share = MESSAGE_BYTES_MAX / response.byteLength * 0.8;
+      call.pageLimit = Math.max(1, Math.floor(call.pageItems * share));
+    }
+  } catch (error) {
+    throw toJobError(error, `Cannot complete ${method.name}`);
+  }
+}
+
+function tooLarge(method: DescMethod, bytes: number): JobError {
+  const problem =
+    `the response has ${bytes} bytes, at most ${MESSAGE_BYTES_MAX} fit into one message`;
+  return new JobError("resource_exhausted", `Cannot complete ${method.name}: ${problem}`, {
+    hint: "Keep large data in a file or a database and pass its name",
+  });
+}
