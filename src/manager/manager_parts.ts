@@ -61,7 +61,7 @@ export function buildParts(
   const events = new Events({ ...options, registry, handlers });
   const earlyClaims = new EarlyClaims(time);
   const storeHealth = new StoreHealth(options.logger, options.mask);
-  const calls = new JobCalls(api, (instance) => dispatcher.holds(instance), options);
+  const calls = new JobCalls(api, (instance) => dispatcher.isClaimed(instance), options);
   const dispatcher = new Dispatcher({
     ...options,
     registry,
@@ -94,7 +94,7 @@ export function buildParts(
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => {
       time.told(skewMs, tookMs);
-      earlyClaims.told(skewMs);
+      earlyClaims.noteSkew(skewMs);
     },
     process,
     maxSkewMs,

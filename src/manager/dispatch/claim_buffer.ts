@@ -1,18 +1,21 @@
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { RunningAttempt } from "./running.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 
-/** How long the claims that are held ahead should take to begin. */
+/** How many milliseconds of work the buffer should have. */
 const AHEAD_MS = 4;
-/** How long one may wait until it is given back: what runs before it takes longer than what ended. */
+/** How long a claim may wait before it is released: by then the attempts have become longer. */
 const WAIT_MS_MAX = 25;
-/** How long workers have nothing to do before claims are asked for earlier. */
+/** Idle time of the workers after which claims are requested earlier. */
 const LATE_MS = 0.2;
-/** Shortest time that a rate is measured in. */
+/** Shortest time in which a rate is measured. */
 const WINDOW_MS_MIN = 2;
-/** Most claims held ahead. */
+/** Most claims in the buffer. */
 const AHEAD_MAX = 200;
-/** Of a store that is slower than the workers so many times as much is asked for: each call costs it the same besides. */
+/**
+ * When the store is slower than the workers, claim this many times as much per call: the rest of a
+ * call costs the same.
+ */
 const LATE_TIMES = 2;
 
 /** A claim that waits for a free worker of this node. */
@@ -23,8 +26,9 @@ export interface WaitingClaim {
 }
 
 /**
- * Claims beyond the free workers, which begin as workers become free. As many as the workers end in some milliseconds, so none
- * where attempts take longer: then one transaction settles and claims many instead of one for each, and no worker waits for it.
+ * Claims beyond the free workers, which begin as workers become free. It has as many as the workers
+ * end in some milliseconds, and so none if attempts take longer. One transaction then settles and
+ * claims many instead of one, and no worker waits for it.
  */
 export class ClaimBuffer {
   readonly #clock: Clock;
@@ -32,14 +36,14 @@ export class ClaimBuffer {
   readonly #waiting = new Map<string, WaitingClaim>();
   readonly #timer: LazyTimer;
   #windowMs: number | null = null;
-  /** Since when no attempt runs; a wait for the store says nothing of how fast workers are. */
+  /** Since when no attempt runs: time spent waiting for the store does not count in the rate. */
   #idleMs: number | null = null;
-  /** Whether claims take longer than the attempts of those before them. */
+  /** True if claims take longer than the attempts of the claims before them. */
   #isLate = false;
   #ended = 0;
   #most = 0;
 
-  /** @param giveBack called with one that waited too long */
+  /** @param giveBack called with a claim that waited too long */
   constructor(clock: Clock, giveBack: (waiting: WaitingClaim) => void) {
     this.#clock = clock;
     this.#giveBack = giveBack;
@@ -50,19 +54,24 @@ export class ClaimBuffer {
     return this.#waiting.size;
   }
 
-  /** How many should be held. */
+  /** How many claims the buffer should have. */
   get most(): number {
     return this.#most;
   }
 
-  /** Whether workers that end many have enough to do for now, with those that were given to them and wait there. */
+  /**
+   * True if workers with short attempts have enough to do for now.
+   *
+   * @param handed attempts that wait in the executor
+   */
   isEnough(handed: number): boolean {
     return this.#most > 0 && this.#waiting.size + handed > this.#most / 2;
   }
 
   /**
-   * Claims arrived, and are not added yet: how many more to ask for before their attempts begin. None, unless workers had to wait for
-   * these, and did not hold some when others arrived since.
+   * Claims arrived, and are not added yet. Returns how many more to request before their attempts
+   * begin: none unless workers had to wait for claims, and none since the buffer was not empty when
+   * some arrived.
    */
   arrived(): number {
     if (this.#waiting.size > 0) this.#isLate = false;
@@ -85,7 +94,7 @@ export class ClaimBuffer {
     if (this.#windowMs !== null) this.#idleMs = this.#clock.now().monotonicMs;
   }
 
-  /** An attempt has ended: how many end in a time tells how many to hold. */
+  /** An attempt has ended: the rate decides how many claims to buffer. */
   ended(): void {
     const nowMs = this.#clock.now().monotonicMs;
     this.#windowMs ??= nowMs;
@@ -102,7 +111,7 @@ export class ClaimBuffer {
     if (this.#timer.dueMs === null) this.#timer.setIn(WAIT_MS_MAX);
   }
 
-  /** The one that waited longest; null when there is none. */
+  /** Take the one that waited longest; null if there is none. */
   take(): WaitingClaim | null {
     for (const [id, waiting] of this.#waiting) {
       this.#waiting.delete(id);
@@ -111,12 +120,12 @@ export class ClaimBuffer {
     return null;
   }
 
-  /** Take a certain one. */
+  /** Take this one. Returns false if it does not wait here. */
   remove(running: RunningAttempt): boolean {
     return this.#waiting.delete(running.instance.id);
   }
 
-  /** Give back all. */
+  /** Release all. */
   clear(): void {
     this.#timer.cancel();
     this.#most = 0;

@@ -1,31 +1,22 @@
-import { encodeError } from "../../core/arguments/encode.ts";
 import type { Instance, LogEntry } from "../../core/instance.ts";
-import { JOB_DEFAULTS, type JobDefinition } from "../../core/job/job.ts";
+import { JOB_DEFAULTS } from "../../core/job/job.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
+import type { Random } from "../../platform/random.ts";
+import type { ClaimKey, Committed, SettleResult, Store } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
-import { askHandlers } from "./ask_handlers.ts";
+import type { Registry } from "../registry.ts";
+import type { StoreHealth } from "../store/store_health.ts";
+import { AttemptRunner, type AttemptRunnerOptions } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
-import type { DispatcherOptions } from "./dispatcher_options.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
-import { ResourceWait } from "./resource_wait.ts";
-import { RunningAttempt } from "./running.ts";
-import {
-  isGivenBack,
-  isUnasked,
-  notStarted,
-  settlementOf,
-  versionOf,
-  withDetails,
-} from "./settlement.ts";
-import type { StoreHealth } from "../store/store_health.ts";
-import { writeLines } from "./write_lines.ts";
+import { RunningAttempt } from "./running_attempt.ts";
+import { isReleased, notStarted, settlementOf, versionOf, withDetails } from "./settlement.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
-/** Most attempts that an executor is given beyond the workers, to begin as it likes. */
+/** Most attempts that the executor has beyond the workers, to begin when it chooses. */
 const HANDED_MAX = 64;
 /** Most attempts at once that take no worker of the node: each is a process of some megabytes. */
 const BESIDE_MAX = 1_000;
@@ -33,37 +24,51 @@ const BESIDE_MAX = 1_000;
 const SLEEP_MS_MAX = 60_000;
 /** How long outcomes wait for others while workers have more to do. */
 const SEND_MS = 2;
-/** How long a drain, when all attempts have ended, waits for a store that takes no outcomes. */
+/** How long a drain waits, after all attempts have ended, for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
 
-/** A claim that was asked for. */
-interface Asked {
+/** What the dispatcher works with. */
+export interface DispatcherOptions
+  extends Omit<AttemptRunnerOptions, "isClaimed" | "isStarted" | "ended"> {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly storeHealth: StoreHealth;
+  readonly random: Random;
+  readonly node: string;
+  /** Attempts at once. */
+  readonly count: number;
+  readonly leaseMs: number;
+  /** Called each time that the last free worker gets an attempt. */
+  readonly full: () => void;
+}
+
+/** A claim under way. */
+interface ClaimRequest {
   readonly at: Instant;
   readonly limit: number;
   readonly kinds: ReadonlySet<string>;
-  readonly answer: Promise<Committed<readonly Instance[]>>;
+  readonly response: Promise<Committed<readonly Instance[]>>;
 }
 
 /**
- * Claims due instances for free workers, runs them and records what came of them.
+ * Claims due instances for free workers, runs them and settles their outcomes.
  *
- * It wakes when something was enqueued, is due or ended, never by a period. Outcomes and the claim that follows them go to
- * the store in the same turn, so that one transaction settles a group and takes the next.
+ * It wakes when something was enqueued, is due or ended, and never polls. Outcomes and the claim
+ * that follows them are sent in the same turn of the event loop, so that one transaction settles a
+ * group and claims the next.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #running = new Map<string, RunningAttempt>();
   readonly #idle = new Set<() => void>();
-  readonly #storeHealth: StoreHealth;
   readonly #outbox: Outbox;
   readonly #renewal: Renewal;
-  readonly #ahead: ClaimBuffer;
+  readonly #buffer: ClaimBuffer;
   readonly #wake: LazyTimer;
-  readonly #resources: ResourceWait;
+  readonly #runner: AttemptRunner;
   #sendTimer: Timer | null = null;
   #count: number;
   #busy = 0;
-  /** Attempts that run and take none of the workers. */
   #beside = 0;
   #isStarted = false;
   #isClaiming = false;
@@ -74,21 +79,21 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#count = options.count;
-    this.#storeHealth = options.storeHealth;
     this.#outbox = new Outbox({
       ...options,
       settled: (running, result, at, logs) => this.#settled(running, result, at, logs),
       mustKeep: (running) => this.#mustKeep(running),
     });
     this.#renewal = new Renewal({ ...options, running: this.#running });
-    this.#ahead = new ClaimBuffer(options.clock, ({ running }) => {
-      this.#ended(running, notStarted());
+    this.#buffer = new ClaimBuffer(options.clock, ({ running }) => {
+      this.#settle(running, notStarted());
     });
     this.#wake = new LazyTimer(options.clock, () => this.poke(), { isExact: true });
-    this.#resources = new ResourceWait({
+    this.#runner = new AttemptRunner({
       ...options,
-      retry: (running, deadlineMs) => this.#start(running, running.job!, deadlineMs),
-      left: (running, outcome) => this.#left(running, outcome),
+      isClaimed: ({ instance }) => this.isClaimed(instance),
+      isStarted: () => this.#isStarted,
+      ended: (running, outcome) => this.#ended(running, outcome),
     });
   }
 
@@ -102,7 +107,7 @@ export class Dispatcher {
     return this.#busy - this.#options.executor.waiting;
   }
 
-  /** Whether the executor takes another one: what waits in it does not need a worker yet. */
+  /** True if the executor can take another attempt: those that wait in it need no worker yet. */
   get #isFree(): boolean {
     return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;
   }
@@ -129,14 +134,17 @@ export class Dispatcher {
     this.poke();
   }
 
-  /** Claim nothing more; running attempts go on. */
+  /** Claim nothing more; running attempts continue. */
   pauseClaims(): void {
     this.#isStarted = false;
     this.#wake.cancel();
-    this.#ahead.clear();
+    this.#buffer.clear();
   }
 
-  /** Resolves when no claim is held or on its way any more, or will not be known; call after {@link pauseClaims}. */
+  /**
+   * Resolves when every claim is settled, or the store has not responded for 10 s; call after
+   * {@link pauseClaims}.
+   */
   async drained(): Promise<void> {
     if (this.isQuiet) return;
     const timer = this.#options.clock.timer(GIVE_UP_MS, () => {
@@ -147,12 +155,12 @@ export class Dispatcher {
     timer.cancel();
   }
 
-  /** Resolves when no claim is held or on its way; later ones may follow at once. */
+  /** Resolves when no claim is unsettled or under way; later ones may follow at once. */
   async quiet(): Promise<void> {
     if (!this.isQuiet) await new Promise<void>((resolve) => this.#idle.add(resolve));
   }
 
-  /** True if no claim is held or under way. */
+  /** True if no claim is unsettled or under way. */
   get isQuiet(): boolean {
     return this.#running.size === 0 && !this.#isClaiming;
   }
@@ -170,8 +178,8 @@ export class Dispatcher {
     this.poke();
   }
 
-  /** Whether this node holds the claim. */
-  holds(claim: ClaimKey): boolean {
+  /** True if this node has the claim. */
+  isClaimed(claim: ClaimKey): boolean {
     return this.#running.get(claim.id)?.instance.fence === claim.fence;
   }
 
@@ -180,16 +188,16 @@ export class Dispatcher {
     for (const { id, fence } of claims ?? [...this.#running.values()].map((one) => one.instance)) {
       const running = this.#running.get(id);
       if (!running || running.instance.fence !== fence) continue;
-      if (this.#ahead.remove(running)) this.#ended(running, notStarted(cause));
-      else if (this.#options.earlyClaims.release(running)) this.#left(running, notStarted(cause));
-      else running.attempt?.abort(cause);
+      if (this.#buffer.remove(running)) this.#settle(running, notStarted(cause));
+      else this.#runner.abort(running, cause);
     }
   }
 
   /**
-   * Abort running attempts when their time to finish at a stop is over: their job's, else `drainMs`.
+   * Abort running attempts after the drain time of their job, or else after `drainMs`.
    *
-   * @returns a function that cancels the aborts that are still to come
+   * @param options.isForAll ignore the drain times of jobs
+   * @returns a function that cancels the aborts to come
    */
   abortAfterDrain(drainMs: number, options: { readonly isForAll?: boolean } = {}): () => void {
     const claims = new Map<number, ClaimKey[]>();
@@ -206,7 +214,7 @@ export class Dispatcher {
     };
   }
 
-  /** Something may be due: claim in this turn if a worker is free. */
+  /** Something may be due: claim in this turn of the event loop if a worker is free. */
   poke(): void {
     this.#mustClaim = true;
     this.#step();
@@ -223,44 +231,41 @@ export class Dispatcher {
     this.#wake.setWithin(Math.min(delayMs, SLEEP_MS_MAX));
   }
 
-  // Everything that one turn brought, outcomes first, goes to the store together at the end of its promises.
+  // Everything of one turn is sent together once its promises have settled, outcomes first.
   #step(): void {
     if (this.#isStepping) return;
     this.#isStepping = true;
     queueMicrotask(() => {
       this.#isStepping = false;
-      // While workers have more to do, outcomes wait for others, to go with the next claim or when that is on its way already.
+      // While workers have more to do, outcomes wait for others and for the next claim.
       const { waiting } = this.#options.executor;
       const isEnough = this.#isClaiming
-        ? this.#ahead.size + waiting > 0
-        : this.#ahead.isEnough(waiting);
+        ? this.#buffer.size + waiting > 0
+        : this.#buffer.isEnough(waiting);
       if (!isEnough || !this.#isStarted) return this.#sendAndClaim();
       this.#sendTimer ??= this.#options.clock.timer(SEND_MS, () => this.#sendAndClaim());
     });
   }
 
   #sendAndClaim(): void {
-    this.#send();
-    if (this.#mustClaim && !this.#isClaiming) void this.#claim();
-  }
-
-  #send(): void {
     this.#sendTimer?.cancel();
     this.#sendTimer = null;
     this.#outbox.send();
+    if (this.#mustClaim && !this.#isClaiming) void this.#claim();
   }
 
   async #claim(): Promise<void> {
     this.#mustClaim = false;
     const wanted = this.#wanted();
     if (!this.#isStarted || wanted.limit <= 0 || wanted.kinds.size === 0) return;
+    const { storeHealth } = this.#options;
     this.#isClaiming = true;
     try {
-      let asked: Asked | null = this.#ask(wanted.limit, wanted.kinds);
-      while (asked !== null) asked = await this.#takeIn(asked);
+      let request: ClaimRequest | null = this.#request(wanted.limit, wanted.kinds);
+      while (request !== null) request = await this.#receive(request);
     } catch (error) {
-      this.#storeHealth.failed(error, "claim");
-      const delayMs = this.#storeHealth.backoff();
+      storeHealth.failed(error, "claim");
+      const delayMs = storeHealth.backoff();
       if (this.#isStarted) this.#wakeIn(delayMs);
     } finally {
       this.#isClaiming = false;
@@ -270,10 +275,10 @@ export class Dispatcher {
   }
 
   /** How many to claim, and of which kinds: if all workers are busy, only kinds that take none. */
-  #wanted(): Pick<Asked, "limit" | "kinds"> {
+  #wanted(): Pick<ClaimRequest, "limit" | "kinds"> {
     const { registry } = this.#options;
-    const room = this.#count - this.#busy - this.#ahead.size;
-    const free = Math.min(room + this.#ahead.most, CLAIM_MAX);
+    const room = this.#count - this.#busy - this.#buffer.size;
+    const free = Math.min(room + this.#buffer.most, CLAIM_MAX);
     const { taking, beside } = registry.kindsBySlot;
     if (beside.size === 0) return { limit: free, kinds: taking };
     const more = Math.min(BESIDE_MAX - this.#beside, CLAIM_MAX);
@@ -283,38 +288,35 @@ export class Dispatcher {
       : { limit: Math.min(free, more), kinds: registry.kinds };
   }
 
-  #ask(limit: number, kinds: ReadonlySet<string>): Asked {
+  #request(limit: number, kinds: ReadonlySet<string>): ClaimRequest {
     const { store, clock, earlyClaims, node, registry: { limits }, leaseMs } = this.#options;
     const at = clock.now();
     const ahead = earlyClaims.aheadOf(at.wallMs);
-    return {
-      at,
-      limit,
-      kinds,
-      answer: store.claim({ at, node, kinds, limits, limit, leaseMs, ...ahead }),
-    };
+    const response = store.claim({ at, node, kinds, limits, limit, leaseMs, ...ahead });
+    return { at, limit, kinds, response };
   }
 
-  /** Begin what was claimed; answers the claim that was asked for meanwhile. */
-  async #takeIn({ at, limit, kinds, answer }: Asked): Promise<Asked | null> {
-    const { value, at: claimedAt, sentMs = at.monotonicMs } = await answer;
-    this.#storeHealth.succeeded("claim");
-    if (value.length > 0) this.#options.earlyClaims.took(at.monotonicMs);
+  /** Begin what was claimed. Returns the next claim, if it was requested before that. */
+  async #receive({ at, limit, kinds, response }: ClaimRequest): Promise<ClaimRequest | null> {
+    const { storeHealth, earlyClaims, registry } = this.#options;
+    const { value, at: claimedAt, sentMs = at.monotonicMs } = await response;
+    storeHealth.succeeded("claim");
+    if (value.length > 0) earlyClaims.took(at.monotonicMs);
     const isFull = value.length === limit;
-    // Where the store is slower than the workers it looks for the next ones while they have these.
-    const { taking, beside } = this.#options.registry.kindsBySlot;
-    const isOfWorkers = kinds !== beside && this.#isStarted;
-    const more = isFull && isOfWorkers ? this.#ahead.arrived() : 0;
-    const next = more > 0 ? this.#ask(more, taking) : null;
+    // A store slower than the workers can claim the next ones while they work on these.
+    const { taking, beside } = registry.kindsBySlot;
+    const isForWorkers = kinds !== beside && this.#isStarted;
+    const more = isFull && isForWorkers ? this.#buffer.arrived() : 0;
+    const next = more > 0 ? this.#request(more, taking) : null;
     const deadlineMs = this.#renewal.deadlineOf(sentMs);
-    for (const instance of value) this.#run(instance, deadlineMs, claimedAt);
+    for (const instance of value) this.#accept(instance, deadlineMs, claimedAt);
     if (value.length > 0) this.#renewal.claimed(sentMs);
     if (isFull) this.#mustClaim = true;
     else if (!this.#mustClaim) await this.#armNextDue(kinds);
     return next;
   }
 
-  // By the store's time: a node whose clock is ahead must not ask again at once.
+  // By the store's time: a node whose clock is ahead must not claim again and again.
   async #armNextDue(kinds: ReadonlySet<string>): Promise<void> {
     const { store, clock, registry: { limits }, node, earlyClaims } = this.#options;
     const asked = clock.now();
@@ -323,92 +325,53 @@ export class Dispatcher {
     this.#wakeIn(earlyClaims.waitMs(instanceAt, { at, asked }));
   }
 
-  #run(instance: Instance, deadlineMs: number, at: number): void {
-    const { clock, events } = this.#options;
-    const job = events.jobOf(instance);
-    const running = new RunningAttempt({
-      job: job ?? null,
-      instance,
-      clock,
-      write: (source, writing) => writeLines(this.#options, source, writing),
-    });
+  #accept(instance: Instance, deadlineMs: number, at: number): void {
+    const { events } = this.#options;
+    const job = events.jobOf(instance) ?? null;
+    const running = new RunningAttempt(instance, job, this.#options);
     this.#running.set(instance.id, running);
     if (job && this.#isStarted) events.changed(instance, at);
     if (!running.hasSlot || this.#isFree) this.#begin({ running, deadlineMs });
-    else this.#ahead.add({ running, deadlineMs });
+    else this.#buffer.add({ running, deadlineMs });
   }
 
   #begin({ running, deadlineMs }: WaitingClaim): void {
     const { job } = running;
     const isLate = deadlineMs <= this.#options.clock.now().monotonicMs;
-    // The kind was removed meanwhile, the answer came when too little of the lease was left, or we drain: give it back unstarted.
-    if (!job || isLate || !this.#isStarted) return this.#ended(running, notStarted());
+    // Release it unstarted: its kind was removed, too little of the lease is left, or we drain.
+    if (!job || isLate || !this.#isStarted) return this.#settle(running, notStarted());
     if (running.hasSlot) {
-      if (this.#busy === 0) this.#ahead.began();
+      if (this.#busy === 0) this.#buffer.began();
       this.#busy += 1;
       if (this.#busy >= this.#count) this.#options.full();
     } else this.#beside += 1;
-    this.#options.earlyClaims.hold(running, () => this.#start(running, job, deadlineMs));
+    this.#runner.run(running, job, deadlineMs);
   }
 
-  #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    running.startedMs = this.#options.clock.now().monotonicMs;
-    // While it was held back we may have begun to drain, or been frozen past the end of its lease.
-    const isLate = running.startedMs >= deadlineMs;
-    if (isLate || !this.#isStarted) return this.#left(running, notStarted());
-    if (job.source.type === "system") {
-      const done = this.#options.systemJobs.run(running.instance);
-      void done.then((outcome) => this.#left(running, outcome));
-    } else this.#execute(running, job, deadlineMs);
-  }
-
-  /** It no longer runs, and its worker is free again. */
-  #left(running: RunningAttempt, outcome: AttemptOutcome): void {
+  /** An attempt no longer runs: its worker is free for the next one. */
+  #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
     if (!running.hasSlot) {
       this.#beside -= 1;
-      return this.#ended(running, outcome);
+      return this.#settle(running, outcome);
     }
     this.#busy -= 1;
-    // What the executor gave back tells nothing of how fast workers are.
-    if (!isGivenBack(outcome)) this.#ahead.ended();
-    this.#ended(running, outcome);
+    // An attempt that the executor released does not show how fast workers are.
+    if (!isReleased(outcome)) this.#buffer.ended();
+    this.#settle(running, outcome);
     while (this.#isFree) {
-      const next = this.#ahead.take();
+      const next = this.#buffer.take();
       if (next === null) break;
       this.#begin(next);
     }
-    if (this.#busy === 0) this.#ahead.idle();
+    if (this.#busy === 0) this.#buffer.idle();
   }
 
-  #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { executor, events, handleCall } = this.#options;
-    const { instance } = running;
-    const after = events.handled(instance.id);
-    try {
-      running.attempt = executor.run({ job, instance, deadlineMs, after }, {
-        log: (entries) => running.log(entries),
-        progress: (progress) => running.progress(progress),
-        call: (method, args) => handleCall(running, method, args),
-      });
-    } catch (error) {
-      return this.#left(running, { type: "lost", error: encodeError(error) });
-    }
-    const deadline = running.watchDeadline();
-    void running.attempt.outcome.then((outcome) => {
-      deadline?.cancel();
-      if (outcome.type === "unstarted") this.#resources.enter(running, outcome, deadlineMs);
-      else if (isUnasked(outcome) && this.holds(running.instance)) {
-        void askHandlers(executor, running, outcome).then((said) => this.#left(running, said));
-      } else this.#left(running, outcome);
-    });
-  }
-
-  #ended(running: RunningAttempt, outcome: AttemptOutcome): void {
+  #settle(running: RunningAttempt, outcome: AttemptOutcome): void {
     const { clock, random } = this.#options;
-    const releaseMs = this.#resources.leave(running, outcome);
+    const releaseMs = this.#runner.settle(running, outcome);
     running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
-        // A claim whose job is gone is given back, never retried.
+        // A claim whose job is gone is released, never retried.
         retry: running.job?.options.retry ?? JOB_DEFAULTS.retry,
         onDrain: running.job?.options.onDrain ?? running.job?.options.onCrash,
         nowMs: clock.now().wallMs,
@@ -422,16 +385,17 @@ export class Dispatcher {
     this.poke();
   }
 
-  // A claim that was taken over has its outcome from others; one that a drain cannot settle is taken back at the next opening.
+  // A claim that was taken over is settled by another node. One that a drain cannot settle is taken
+  // back at the next start.
   #mustKeep(running: RunningAttempt): boolean {
-    if (!this.holds(running.instance)) return false;
+    if (!this.isClaimed(running.instance)) return false;
     if (this.#isStarted || this.#busy + this.#beside > 0) return true;
     const nowMs = this.#options.clock.now().monotonicMs;
     this.#giveUpMs ??= nowMs + GIVE_UP_MS;
     if (nowMs < this.#giveUpMs) return true;
     const { id, kind } = running.instance;
     this.#options.logger.error(
-      "An outcome is lost, as the store does not take it: it will run again",
+      "An outcome is lost because the store does not take it: the instance will run again",
       { kind, instance: id },
     );
     this.#release(running);
@@ -448,7 +412,7 @@ export class Dispatcher {
     this.#release(running);
     const { instance } = result;
     if (result.status === "stale" || !instance) {
-      logger.warn("An outcome came too late: the claim is no longer held", {
+      logger.warn("An outcome was reported too late: its claim has expired", {
         kind: running.instance.kind,
         instance: result.id,
         fence: result.fence,

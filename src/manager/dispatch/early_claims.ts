@@ -1,19 +1,23 @@
 import type { Clock, Instant, Timer } from "../../platform/clock.ts";
 import { AHEAD_MS_MAX } from "../../store/store.ts";
-import type { RunningAttempt } from "./running.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 
-/** Shortest wait: the store may name something due that it did not give, as another node was first or it is blocked. */
+/**
+ * Shortest wait: the store may name a due instance that it did not give, because another node took
+ * it or it is blocked.
+ */
 const WAIT_MS_MIN = 1;
-/** Share of the newest claim in what claims are taken to take: most of them should take less. */
+/** Weight of the newest claim in the estimate of how long claims take; most should take less. */
 const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
 
 /**
- * Claims what has a due time as long before it as the store takes, so that the commit of the claim is done by then, and
- * keeps it from beginning any sooner. Only where the nodes' clocks decide what is due.
+ * Claims an instance before its due time, by as long as the store takes, so that the claim is
+ * committed when it is due; the attempt does not begin before that. Only if the clocks of the nodes
+ * decide what is due.
  */
 export class EarlyClaims {
   readonly #clock: Clock;
-  readonly #held = new Map<RunningAttempt, Timer>();
+  readonly #delayed = new Map<RunningAttempt, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
   #tookMs: number | null = null;
@@ -23,12 +27,12 @@ export class EarlyClaims {
     this.#clock = clock;
   }
 
-  /** The store told how far its clock is off; null when ours decides. */
-  told(skewMs: number | null): void {
+  /** Note how far the store's clock is off; null if ours decides. */
+  noteSkew(skewMs: number | null): void {
     this.#isPossible = skewMs === null;
   }
 
-  /** Something was claimed: what was asked for at a moment, monotonic ms, is committed. */
+  /** A claim that was requested at this time, in monotonic ms, is committed. */
   took(sinceMs: number): void {
     const ms = Math.min(this.#clock.now().monotonicMs - sinceMs, AHEAD_MS_MAX);
     this.#tookMs ??= ms;
@@ -36,61 +40,65 @@ export class EarlyClaims {
     this.#tookMs += (ms - this.#tookMs) * share;
   }
 
-  /** How long before its time to ask for what is due, in whole milliseconds. */
+  /** How long before its due time to claim an instance, in whole milliseconds. */
   get leadMs(): number {
-    // One less than is allowed, as {@link untilMs} is one more.
+    // One less than the store allows, because untilMs is one more.
     return this.#isPossible ? Math.min(Math.ceil(this.#tookMs ?? 0), AHEAD_MS_MAX - 1) : 0;
   }
 
   /**
-   * How long to wait before the store is asked for the next instance, in milliseconds. By the store's time: a node whose clock
-   * is ahead of it must not ask again at once. That the answer took its time is no reason to wait for that once more.
+   * How long to wait before the next instance is claimed, in milliseconds. It goes by the store's
+   * time: a node whose clock is ahead must not claim again and again. The time that the response
+   * took counts as part of the wait.
    *
-   * @param dueAt as the store said, epoch ms
-   * @param said the store's time when it said so, and when it was asked
+   * @param dueAt as the store reported, epoch ms
+   * @param response the store's time, and when it was requested
    */
-  waitMs(dueAt: number, said: { readonly at: number; readonly asked: Instant }): number {
+  waitMs(dueAt: number, response: { readonly at: number; readonly asked: Instant }): number {
     this.#dueAt = dueAt;
-    const elapsedMs = this.#clock.now().wallMs - said.asked.wallMs;
-    return Math.max(dueAt - said.at - elapsedMs - this.leadMs, WAIT_MS_MIN);
+    const elapsedMs = this.#clock.now().wallMs - response.asked.wallMs;
+    return Math.max(dueAt - response.at - elapsedMs - this.leadMs, WAIT_MS_MIN);
   }
 
-  /** An instance is due at `dueAt`, epoch ms: how long to wait before it is asked for, in milliseconds; 0 or less for not at all. */
+  /**
+   * An instance is due at `dueAt`, epoch ms. Returns how long to wait before it is claimed, in
+   * milliseconds; 0 or less for no wait.
+   */
   expect(dueAt: number): number {
     const { wallMs } = this.#clock.now();
-    // What was awaited before is not any more once its time has come.
+    // An expected time that has passed no longer counts.
     if (this.#dueAt <= wallMs || dueAt < this.#dueAt) this.#dueAt = dueAt;
     return dueAt - wallMs - this.leadMs;
   }
 
-  /** Until when what becomes due may be taken at a time, both epoch ms. */
+  /** The latest due time of what may be claimed at `nowMs`, both epoch ms. */
   untilMs(nowMs: number): number {
     const { leadMs } = this;
-    // One more than it was waited for, as the lead may have become less meanwhile.
+    // One more than the wait, because the lead may have become shorter meanwhile.
     return leadMs === 0 ? nowMs : nowMs + leadMs + 1;
   }
 
-  /** Until when a claim takes what becomes due too, epoch ms; nothing when nothing does so soon. */
+  /** The option of a claim that also takes what is due soon, epoch ms; empty if nothing is. */
   aheadOf(nowMs: number): { readonly dueBy?: number } {
     const isSoon = this.#dueAt > nowMs && this.#dueAt <= this.untilMs(nowMs);
     return isSoon ? { dueBy: this.#dueAt } : {};
   }
 
-  /** Call `begin`: at once, or when what was claimed before its time is due. */
-  hold(running: RunningAttempt, begin: () => void): void {
+  /** Call `begin` at once, or when the instance is due if it was claimed early. */
+  delay(running: RunningAttempt, begin: () => void): void {
     const leftMs = this.#isPossible ? running.instance.dueAt - this.#clock.now().wallMs : 0;
     if (leftMs <= 0) return begin();
-    // More is no head start: the clock was set back meanwhile.
+    // If it is more than the longest lead, the clock was set back meanwhile.
     const timer = this.#clock.timer(Math.min(leftMs, AHEAD_MS_MAX), () => {
-      this.#held.delete(running);
+      this.#delayed.delete(running);
       begin();
     }, { isExact: true });
-    this.#held.set(running, timer);
+    this.#delayed.set(running, timer);
   }
 
-  /** Wait no longer for one; false when it is not held. */
+  /** Forget a delayed attempt. Returns false if it is not delayed. */
   release(running: RunningAttempt): boolean {
-    this.#held.get(running)?.cancel();
-    return this.#held.delete(running);
+    this.#delayed.get(running)?.cancel();
+    return this.#delayed.delete(running);
   }
 }

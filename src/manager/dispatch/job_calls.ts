@@ -14,11 +14,11 @@ import type { Logger } from "../../platform/logger.ts";
 import type { ManagerApi, ScheduleOptions } from "../api.ts";
 import { inRequest, readOptions, readPage } from "../call_options.ts";
 import { checkBatchSize } from "../instances/new_instance.ts";
-import type { RunningAttempt } from "./running.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 
-/** Calls that one attempt may make; a job that schedules without end is stopped here. */
+/** Most calls of one attempt; a job that schedules endlessly is stopped here. */
 const CALLS_MAX = 10_000;
-/** What a job can call. */
+/** The methods that a job can call. */
 const METHODS: readonly (keyof JobManager)[] = [
   "scheduleJob",
   "scheduleJobs",
@@ -27,49 +27,52 @@ const METHODS: readonly (keyof JobManager)[] = [
   "cancelInstances",
   "waitInstance",
 ];
-/** How long a wait goes on before it is looked whether the attempt is still there. */
+/** How long to wait before checking that the attempt still has its claim. */
 const WAIT_SLICE_MS = 5_000;
 
-/** What a running job has asked. */
+/** The calls of one attempt. */
 interface Caller {
   calls: number;
-  /** How often it scheduled each thing. */
+  /** How many times it scheduled each thing. */
   readonly scheduled: Map<string, number>;
 }
 
 /**
- * Answers what running jobs ask through their `Manager`: fenced (only the holder of the claim is answered) and, for
- * scheduling, idempotent: the id of a child comes from its parent, its kind and arguments and how often the attempt asked for
- * that before. So an attempt that is executed again schedules the same children once, in whatever order and whatever else it
- * asks in between. When they are due does not count: "in ten minutes" is another time in each attempt.
+ * Handles the calls that running jobs make through their `Manager`. Only an attempt that has its
+ * claim may call.
+ *
+ * Scheduling is idempotent: the id of a child is derived from its parent, its kind and arguments,
+ * and how many times the attempt scheduled the same before. An attempt that runs again thus
+ * schedules the same children once, in any order and with any calls in between. Due times do not
+ * count: "in ten minutes" is another time in each attempt.
  */
 export class JobCalls {
   readonly #manager: ManagerApi;
-  readonly #holds: (instance: Instance) => boolean;
+  readonly #isClaimed: (instance: Instance) => boolean;
   readonly #callers = new WeakMap<RunningAttempt, Caller>();
   readonly #log: BurstLog;
 
   constructor(
     manager: ManagerApi,
-    holds: (instance: Instance) => boolean,
+    isClaimed: (instance: Instance) => boolean,
     { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
   ) {
     this.#manager = manager;
-    this.#holds = holds;
+    this.#isClaimed = isClaimed;
     this.#log = new BurstLog(logger, clock, "changes by jobs", "jobctl list instances");
   }
 
-  /** @throws JobError `stale_fence` when the claim is no longer held, `unimplemented` for an unknown method */
+  /** @throws JobError `stale_fence` if the claim has expired, `unimplemented` for an unknown method */
   async handle(
     running: RunningAttempt,
     method: string,
     args: readonly unknown[],
   ): Promise<unknown> {
     const { instance } = running;
-    if (!this.#holds(instance)) throw staleFence(instance, method);
+    if (!this.#isClaimed(instance)) throw staleFence(instance, method);
     const caller = this.#callers.get(running) ?? { calls: 0, scheduled: new Map() };
     this.#callers.set(running, caller);
-    if (!isLook(method, args)) caller.calls += 1;
+    if (!isPoll(method, args)) caller.calls += 1;
     if (caller.calls > CALLS_MAX) {
       throw new JobError(
         "resource_exhausted",
@@ -105,7 +108,7 @@ export class JobCalls {
     }
   }
 
-  // What a worker sends was checked there, but job code may write to the channel itself.
+  // The worker has checked the arguments, but job code may write to the channel itself.
   async #lookup([filter, page]: readonly unknown[]): Promise<unknown> {
     const query = readInstanceFilter(given(filter));
     return await this.#manager.lookupInstances(query, readPage(given(page), "look up instances"));
@@ -138,7 +141,7 @@ export class JobCalls {
       return await this.#manager.scheduleJob(kind, { ...options, id: childId(instance, key) });
     } catch (error) {
       if (!isJobError(error, "already_exists")) throw error;
-      // The job converts these arguments to others than when an earlier attempt asked.
+      // The job now converts these arguments differently than for an earlier attempt.
       const id = childId(instance, `${key}/${instance.attempt}`);
       return await this.#manager.scheduleJob(kind, { ...options, id });
     }
@@ -150,7 +153,7 @@ export class JobCalls {
     requests: unknown,
   ): Promise<readonly Instance[]> {
     if (!Array.isArray(requests)) {
-      throw new JobError("invalid_argument", "Cannot schedule: the requests are no array", {
+      throw new JobError("invalid_argument", "Cannot schedule: the requests are not an array", {
         hint: 'Write [{ kind: "report", arguments: [1] }, …]',
       });
     }
@@ -175,20 +178,20 @@ export class JobCalls {
       const final = await this.#manager.waitInstance(id, sliceMs);
       leftMs -= sliceMs;
       if (final || leftMs <= 0) return final;
-      if (!this.#holds(instance)) throw staleFence(instance, "waitInstance");
+      if (!this.#isClaimed(instance)) throw staleFence(instance, "waitInstance");
     }
   }
 }
 
 /** A wait of zero length, which precedes every other wait of a worker. */
-function isLook(method: string, args: readonly unknown[]): boolean {
+function isPoll(method: string, args: readonly unknown[]): boolean {
   return method === "waitInstance" && args[1] === 0;
 }
 
 function staleFence(instance: Instance, method: string): JobError {
   return new JobError(
     "stale_fence",
-    `Cannot call "${method}" for instance "${instance.id}": its claim is no longer held`,
+    `Cannot call "${method}" for instance "${instance.id}": its claim has expired`,
   );
 }
 
@@ -215,7 +218,7 @@ function readTimeout(value: unknown): number {
   );
 }
 
-/** What is scheduled, and how often this attempt did so before. */
+/** Identifies what is scheduled, and how many times this attempt did so before. */
 function keyOf(caller: Caller, kind: string, options: ScheduleOptions): string {
   const content = JSON.stringify([kind, options.arguments ?? [], options.uniqueKey ?? null]);
   const digest = createHash("sha256").update(content).digest("base64");
@@ -233,7 +236,7 @@ function objectOf(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
-// The time part of the parent and a hash: again and again the same UUID version 7.
+// The time of the parent and a hash: always the same UUID version 7.
 function childId(parent: Instance, key: string): string {
   const hash = createHash("sha256").update(`${parent.id}/${key}`).digest("hex");
   return `${parent.id.slice(0, 13)}-7${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;

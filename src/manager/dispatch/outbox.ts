@@ -2,8 +2,8 @@ import { isJobError } from "../../core/errors.ts";
 import type { LogEntry } from "../../core/instance.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Settlement, SettleResult, Store } from "../../store/store.ts";
-import type { RunningAttempt } from "./running.ts";
 import type { StoreHealth } from "../store/store_health.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 
 /** Most settlements of one request. */
 const SETTLE_MAX = 500;
@@ -19,18 +19,18 @@ export interface OutboxOptions {
   readonly clock: Clock;
   readonly node: string;
   readonly storeHealth: StoreHealth;
-  /** Told with the lines that were written in the same transaction. */
+  /** Called after the commit, with the log lines that it wrote. */
   readonly settled: (
     running: RunningAttempt,
     result: SettleResult,
     at: number,
     logs: readonly LogEntry[],
   ) => void;
-  /** Asked before each further try; whether the outcome is still worth keeping. */
+  /** Called before each retry. Returns false to drop the outcome. */
   readonly mustKeep: (running: RunningAttempt) => boolean;
 }
 
-/** Brings outcomes to the store: tried again until it has them, as an outcome is never dropped for a full disk. */
+/** Sends outcomes to the store, and retries until it has them: a full disk must lose none. */
 export class Outbox {
   readonly #options: OutboxOptions;
   #waiting: Outcome[] = [];
@@ -68,7 +68,7 @@ export class Outbox {
       const isRefused = isJobError(error, "invalid_argument");
       clock.timer(storeHealth.backoff(), () => {
         const kept = batch.filter(({ running }) => mustKeep(running));
-        // One that the store will not have must not keep the others back.
+        // One that the store refuses must not keep the others back.
         if (isRefused) { for (const one of kept) void this.#settle([one]); }
         else if (kept.length > 0) void this.#settle(kept);
         else storeHealth.succeeded("settle");

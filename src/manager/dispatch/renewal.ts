@@ -2,17 +2,17 @@ import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult, type Store } from "../../store/store.ts";
-import type { RunningAttempt } from "./running.ts";
 import type { StoreHealth } from "../store/store_health.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 
-/** Share of the lease that job code must have ended before. */
+/** Share of the lease that is left when job code must have ended. */
 const LEASE_MARGIN_SHARE = 1 / 10;
-/** Share of the lease after which it is renewed; the smaller one while the store takes long to answer. */
+/** Share of the lease after which it is renewed; the smaller one while the store is slow. */
 const RENEW_SHARE = 1 / 3;
 const SLOW_RENEW_SHARE = 1 / 6;
-/** Share of the lease that a slow store takes for an answer. */
+/** A store is slow if a response takes more than this share of the lease. */
 const SLOW_SHARE = 1 / 12;
-/** Renewals that may wait for their answers: one that is late must not keep the next from being asked in time. */
+/** Most renewals under way: a late response must not delay the next renewal. */
 const WAITING_MAX = 4;
 
 /** What the renewal works with. */
@@ -23,11 +23,11 @@ export interface RenewalOptions {
   readonly leaseMs: number;
   readonly storeHealth: StoreHealth;
   readonly logger: Logger;
-  /** The claims that this node holds, by instance. */
+  /** The claims of this node, by instance. */
   readonly running: ReadonlyMap<string, RunningAttempt>;
 }
 
-/** Keeps the leases of the held claims from ending, and aborts the attempts whose claim is lost or to be canceled. */
+/** Renews the leases of this node's claims, and aborts attempts whose claim is lost or canceled. */
 export class Renewal {
   readonly #options: RenewalOptions;
   #isStarted = false;
@@ -46,6 +46,38 @@ export class Renewal {
     if (this.#options.running.size > 0) this.#arm();
   }
 
+  stop(): void {
+    this.#isStarted = false;
+    this.#timer.cancel();
+  }
+
+  /**
+   * Monotonic ms at which job code of a claim must have ended; 0 if it came too late to be renewed
+   * before that.
+   */
+  deadlineOf(sentMs: number): number {
+    const { clock, leaseMs } = this.#options;
+    const nowMs = clock.now().monotonicMs;
+    const deadlineMs = lastsUntil(sentMs, leaseMs);
+    return nowMs + (nowMs - sentMs) < deadlineMs ? deadlineMs : 0;
+  }
+
+  /** Claims came: renew them at once if much of their lease is over. */
+  claimed(sentMs: number): void {
+    const { clock, leaseMs, logger } = this.#options;
+    if (this.#isStarted && this.#timer.dueMs === null) this.#arm();
+    const tookMs = clock.now().monotonicMs - sentMs;
+    if (this.deadlineOf(sentMs) === 0) {
+      logger.warn("The store takes too long for the lease: claims are released unstarted", {
+        seconds: Math.round(tookMs / 1_000),
+        hint: `worker.lease, ${leaseMs / 1_000} s, must be more than twice as long`,
+      });
+    } else if (tookMs > leaseMs * SLOW_SHARE && this.#isStarted) {
+      this.#tookMs = tookMs;
+      this.#due();
+    }
+  }
+
   #arm(): void {
     const { leaseMs } = this.#options;
     const share = this.#tookMs > leaseMs * SLOW_SHARE ? SLOW_RENEW_SHARE : RENEW_SHARE;
@@ -54,52 +86,21 @@ export class Renewal {
 
   #due(): void {
     const { running, storeHealth } = this.#options;
-    // Nothing is left for which a failed renewal would have to be repeated.
+    // A renewal that failed need not be repeated.
     if (running.size === 0) return storeHealth.succeeded("renew");
     this.#arm();
     if (this.#waiting < WAITING_MAX) void this.#renew();
   }
 
-  /** Monotonic ms at which job code of a claim must have ended; 0 when it came too late to be renewed before. */
-  deadlineOf(sentMs: number): number {
-    const { clock, leaseMs } = this.#options;
-    const nowMs = clock.now().monotonicMs;
-    const deadlineMs = lastsUntil(sentMs, leaseMs);
-    return nowMs + (nowMs - sentMs) < deadlineMs ? deadlineMs : 0;
-  }
-
-  /** Claims came: renew what came late at once, as much of its lease is over. */
-  claimed(sentMs: number): void {
-    const { clock, leaseMs, logger } = this.#options;
-    if (this.#isStarted && this.#timer.dueMs === null) this.#arm();
-    const tookMs = clock.now().monotonicMs - sentMs;
-    if (this.deadlineOf(sentMs) === 0) {
-      logger.warn("The store takes too long for the lease: claims are given back unstarted", {
-        seconds: Math.round(tookMs / 1_000),
-        hint: `worker.lease, ${leaseMs / 1_000} s, must be more than twice as long`,
-      });
-    } else if (tookMs > leaseMs * SLOW_SHARE && this.#isStarted) {
-      this.#tookMs = tookMs;
-      this.#arm();
-      if (this.#waiting < WAITING_MAX) void this.#renew();
-    }
-  }
-
-  stop(): void {
-    this.#isStarted = false;
-    this.#timer.cancel();
-  }
-
-  // When it fails nothing is extended, and the executor stops job code before the lease ends.
+  // If it fails nothing is extended, and the executor stops job code before the lease ends.
   async #renew(): Promise<void> {
-    const { running, storeHealth } = this.#options;
+    const { running, storeHealth, clock } = this.#options;
     const claims = [...running.values()].map(({ instance: { id, fence } }) => ({ id, fence }));
     const requests: Promise<void>[] = [];
     for (let from = 0; from < claims.length; from += BATCH_MAX) {
       requests.push(this.#renewSome(claims.slice(from, from + BATCH_MAX)));
     }
-    if (requests.length === 0) return;
-    const askedMs = this.#options.clock.now().monotonicMs;
+    const sentMs = clock.now().monotonicMs;
     this.#waiting += 1;
     try {
       await Promise.all(requests);
@@ -108,7 +109,7 @@ export class Renewal {
       storeHealth.failed(error, "renew");
     } finally {
       this.#waiting -= 1;
-      this.#tookMs = this.#options.clock.now().monotonicMs - askedMs;
+      this.#tookMs = clock.now().monotonicMs - sentMs;
     }
   }
 
@@ -123,10 +124,7 @@ export class Renewal {
   #renewed(result: RenewResult, deadlineMs: number): void {
     const running = this.#options.running.get(result.id);
     if (!running || running.instance.fence !== result.fence) return;
-    if (result.status === "stale") {
-      running.attempt?.abort("lease");
-      return;
-    }
+    if (result.status === "stale") return running.attempt?.abort("lease");
     running.attempt?.extend(deadlineMs);
     if (result.status === "canceling") running.attempt?.abort("canceled");
   }

@@ -1,15 +1,18 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";
-import type { RunningAttempt } from "./running.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
 import { notStarted } from "./settlement.ts";
 
-/** Waits between tries to start an attempt, and how long it stays on this node. */
-const TRY_MS = { first: 100, longest: 2_000, all: 15_000 } as const;
+/** Waits between tries to start an attempt. */
+const TRY: Backoff = { firstMs: 100, longestMs: 2_000 };
+/** How long an attempt is tried on this node before it is released. */
+const TRY_FOR_MS = 15_000;
 /** Waits before a released attempt may be claimed again. */
-const RELEASE_MS = { first: 5_000, longest: 300_000 } as const;
-/** Shortest time between two lines about it in the daemon's log. */
+const RELEASE: Backoff = { firstMs: 5_000, longestMs: 300_000 };
+/** Shortest time between two warnings in the daemon's log. */
 const WARN_EVERY_MS = 10_000;
 /** Most instances remembered; for any beyond, the wait starts over. */
 const KNOWN_MAX = 10_000;
@@ -20,10 +23,10 @@ type Unstarted = Extract<AttemptOutcome, { readonly type: "unstarted" }>;
 export interface ResourceWaitOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Try again, with the lease deadline at that time. */
+  /** Tries again; the deadline is that of the lease at that time. */
   readonly retry: (running: RunningAttempt, deadlineMs: number) => void;
-  /** Whether it is aborted or released. */
-  readonly left: (running: RunningAttempt, outcome: AttemptOutcome) => void;
+  /** Called if it is aborted or released. */
+  readonly ended: (running: RunningAttempt, outcome: AttemptOutcome) => void;
 }
 
 /** An instance waiting for a resource. */
@@ -51,19 +54,19 @@ export class ResourceWait {
 
   /** Wait, then retry or release it. */
   enter(running: RunningAttempt, outcome: Unstarted, deadlineMs: number): void {
-    const { clock, retry, left } = this.#options;
+    const { clock, retry, ended } = this.#options;
     const { id } = running.instance;
     const nowMs = clock.now().monotonicMs;
     const known = this.#known.get(id) ?? this.#begin(running, outcome.error);
     const sinceMs = known.tries === 0 ? nowMs : known.sinceMs;
     this.#warn(running, outcome.error);
-    if (nowMs - sinceMs >= TRY_MS.all) {
+    if (nowMs - sinceMs >= TRY_FOR_MS) {
       this.#keep(id, { tries: 0, sinceMs, releases: known.releases + 1 });
-      return left(running, outcome);
+      return ended(running, outcome);
     }
     this.#keep(id, { ...known, tries: known.tries + 1, sinceMs });
     let untilMs = deadlineMs;
-    const delayMs = Math.min(TRY_MS.first * 2 ** known.tries, TRY_MS.longest);
+    const delayMs = backoffMs(TRY, known.tries);
     const timer = clock.timer(delayMs, () => retry(running, untilMs));
     running.attempt = {
       outcome: new Promise(() => {}),
@@ -72,7 +75,7 @@ export class ResourceWait {
       },
       abort: (cause) => {
         timer.cancel();
-        left(running, notStarted(cause));
+        ended(running, notStarted(cause));
       },
     };
   }
@@ -85,18 +88,14 @@ export class ResourceWait {
       return 0;
     }
     const releases = this.#known.get(id)?.releases ?? 1;
-    return Math.min(RELEASE_MS.first * 2 ** (releases - 1), RELEASE_MS.longest);
+    return backoffMs(RELEASE, releases - 1);
   }
 
   // Logged once per instance, however long it takes.
   #begin(running: RunningAttempt, error: ErrorInfo): Known {
     const message = `Waiting to start, which is not a failure: ${error.message}`;
-    running.log([{
-      at: this.#options.clock.now().wallMs,
-      level: "warn",
-      source: "system",
-      message,
-    }]);
+    const at = this.#options.clock.now().wallMs;
+    running.log([{ at, level: "warn", source: "system", message }]);
     return { tries: 0, sinceMs: 0, releases: 0 };
   }
 
@@ -120,7 +119,7 @@ export class ResourceWait {
         kind: instance.kind,
         instance: instance.id,
         error: error.message,
-        ...(this.#unwarned === 0 ? {} : { untold: this.#unwarned }),
+        ...(this.#unwarned === 0 ? {} : { suppressed: this.#unwarned }),
       },
     );
     this.#warnedMs = nowMs;

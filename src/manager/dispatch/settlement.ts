@@ -1,3 +1,4 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { encodeError } from "../../core/arguments/encode.ts";
 import type { ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX, type RetryPolicy } from "../../core/job/job.ts";
@@ -5,10 +6,14 @@ import { isRetried, retryDelayMs } from "../../core/job/policy.ts";
 import type { Settlement } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executor.ts";
 
-const TAKEOVER_DELAY_MAX_MS = 60_000;
+/**
+ * Waits before a lost attempt is taken over. There is none after the first loss; later ones keep a
+ * worker that cannot start from being tried in a hot loop.
+ */
+const TAKEOVER: Backoff = { firstMs: 1_000, longestMs: 60_000 };
 
 /**
- * What the store is to record of an attempt's outcome: completed, failed for good, tried again, given back.
+ * The settlement of an attempt's outcome: completed, failed for good, retried or released.
  *
  * @param random a number in [0, 1) for the back-off's jitter
  */
@@ -29,7 +34,7 @@ export function settlementOf(
   const claim = { id: instance.id, fence: instance.fence, logs: context.logs };
   switch (outcome.type) {
     case "ok":
-      // Executors check it; this catches anything that one of them lets through.
+      // Executors check it; this catches what one of them lets through.
       if (outcome.resultsJson.length > PAYLOAD_BYTES_MAX) {
         const message = `The result has ${outcome.resultsJson.length} characters, ` +
           `at most ${PAYLOAD_BYTES_MAX} are kept`;
@@ -52,14 +57,12 @@ export function settlementOf(
     case "unstarted":
       return {
         ...claim,
-        outcome: {
-          type: "release",
-          dueAt: context.nowMs + context.releaseMs,
-          isUnstarted: true,
-        },
+        outcome: { type: "release", dueAt: context.nowMs + context.releaseMs, isUnstarted: true },
       };
     case "lost": {
-      const dueAt = context.nowMs + takeoverDelayMs(instance.crashes);
+      const { crashes } = instance;
+      const delayMs = crashes === 0 ? 0 : backoffMs(TAKEOVER, crashes - 1);
+      const dueAt = context.nowMs + delayMs;
       return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
     }
     case "error":
@@ -69,17 +72,7 @@ export function settlementOf(
   }
 }
 
-/**
- * Wait before a lost attempt is taken over, in milliseconds: none after the first loss, then doubling, so that a worker that
- * cannot start is not tried in a hot loop.
- *
- * @param crashes losses before this one
- */
-function takeoverDelayMs(crashes: number): number {
-  return crashes === 0 ? 0 : Math.min(1_000 * 2 ** (crashes - 1), TAKEOVER_DELAY_MAX_MS);
-}
-
-/** The end of an instance that must not run again although none of its attempts failed. */
+/** Ends an instance that must not run again although none of its attempts failed. */
 const GIVEN_UP = {
   type: "final",
   state: "terminated",
@@ -107,7 +100,7 @@ function aborted(
       return context.onDrain === "terminate"
         ? { ...GIVEN_UP, reason: "drained", error }
         : { type: "release", dueAt: context.nowMs };
-    // The store refuses it when the lease is truly gone; when it is not, this is a takeover by ourselves.
+    // If the lease has expired the store refuses it; if not, this node may take it over itself.
     case "lease":
       return { type: "crash", dueAt: context.nowMs, error };
     case "canceled":
@@ -162,40 +155,38 @@ function retryIn(
     : null;
 }
 
-/** A failure of which the job's handlers may know nothing yet. */
+/** A failure that the job's handlers may not know of yet. */
 export type UnaskedOutcome = Extract<AttemptOutcome, { readonly isUnasked?: boolean }>;
 
-/** Whether the job's handlers had no say in the outcome. */
+/** True if the job's handlers were not called about the outcome. */
 export function isUnasked(outcome: AttemptOutcome): outcome is UnaskedOutcome {
   return "isUnasked" in outcome && outcome.isUnasked === true;
 }
 
-/** The outcome after its handlers had their say in another worker; null when they could not. */
+/** The outcome after its handlers were called in another worker; null if they could not be. */
 export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | null): AttemptOutcome {
   if (answer === null || answer.type === "snooze" || answer.type === "unstarted") return outcome;
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
 }
 
-/**
- * Whether nothing of an attempt ran, or its node is shutting down, so that another attempt follows.
- */
-export function isGivenBack(outcome: AttemptOutcome): boolean {
+/** True if nothing of an attempt ran, or its node is shutting down, so that another attempt follows. */
+export function isReleased(outcome: AttemptOutcome): boolean {
   return outcome.type === "unstarted" || (outcome.type === "aborted" && outcome.cause === "drain");
 }
 
-/** The outcome of a claim that is given back before anything of it ran. */
+/** The outcome of a claim that is released before any of it ran. */
 export function notStarted(cause: AbortCause = "drain"): AttemptOutcome {
   const error = encodeError(new Error("not started"));
   return { type: "aborted", cause, error, isUnstarted: true };
 }
 
-/** Version of the code that an attempt ran; null where it has none, or none ran. */
+/** Version of the code that an attempt ran; null if it has none, or none ran. */
 export function versionOf(job: JobDefinition | null): string | null {
   const source = job?.source;
   return source?.type === "module" && source.problem === undefined ? source.version : null;
 }
 
-/** A settlement with what else is known of the attempt; most have neither. */
+/** Add the version and the progress of the attempt; most have neither. */
 export function withDetails(
   settlement: Settlement,
   version: string | null,

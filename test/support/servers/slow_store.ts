@@ -64,7 +64,7 @@ export async function checkSlowStore(
       const states = [...stdout.matchAll(/"state": ?"(\w+)"/g)].map(([, state]) => state);
       return states.length === ids.length && states.every((state) => state === "Completed");
     });
-    assert.doesNotMatch(daemon.log(), /no longer held|lost its lease|Took back/);
+    assert.doesNotMatch(daemon.log(), /claim has expired|lost its lease|Took back/);
   } finally {
     await daemon.stop({ force: true });
   }

@@ -1,0 +1,115 @@
+import { encodeError } from "../../core/arguments/encode.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { AbortCause, AttemptOutcome, Executor } from "../../worker/executor.ts";
+import type { Events } from "../events.ts";
+import type { SystemJobs } from "../store/system_jobs.ts";
+import type { EarlyClaims } from "./early_claims.ts";
+import { ResourceWait } from "./resource_wait.ts";
+import type { RunningAttempt } from "./running_attempt.ts";
+import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
+
+/** What {@link AttemptRunner} works with. */
+export interface AttemptRunnerOptions {
+  readonly executor: Executor;
+  readonly systemJobs: SystemJobs;
+  readonly events: Events;
+  readonly earlyClaims: EarlyClaims;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Handles a call that a running job makes through its `Manager`. */
+  readonly handleCall: (
+    running: RunningAttempt,
+    method: string,
+    args: readonly unknown[],
+  ) => Promise<unknown>;
+  /** True if this node still has the claim. */
+  readonly isClaimed: (running: RunningAttempt) => boolean;
+  /** True until the node drains. */
+  readonly isStarted: () => boolean;
+  /** Called once for each attempt given to {@link AttemptRunner.run}. */
+  readonly ended: (running: RunningAttempt, outcome: AttemptOutcome) => void;
+}
+
+/** Runs claimed attempts: in the executor, or in the manager for system jobs. */
+export class AttemptRunner {
+  readonly #options: AttemptRunnerOptions;
+  readonly #resources: ResourceWait;
+
+  constructor(options: AttemptRunnerOptions) {
+    this.#options = options;
+    this.#resources = new ResourceWait({
+      ...options,
+      retry: (running, deadlineMs) => this.#start(running, running.job!, deadlineMs),
+    });
+  }
+
+  /** Run an attempt now, or when it is due if it was claimed early. */
+  run(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+    this.#options.earlyClaims.delay(running, () => this.#start(running, job, deadlineMs));
+  }
+
+  /** Abort an attempt that was given to {@link run}. */
+  abort(running: RunningAttempt, cause: AbortCause): void {
+    const { earlyClaims, ended } = this.#options;
+    if (earlyClaims.release(running)) ended(running, notStarted(cause));
+    else running.attempt?.abort(cause);
+  }
+
+  /** An attempt is settled. Returns how long before it may be claimed again, in milliseconds. */
+  settle(running: RunningAttempt, outcome: AttemptOutcome): number {
+    return this.#resources.leave(running, outcome);
+  }
+
+  #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+    const { clock, isStarted, systemJobs, ended } = this.#options;
+    running.startedMs = clock.now().monotonicMs;
+    // Since its claim, the node may have begun to drain, or been frozen past the end of the lease.
+    const isLate = running.startedMs >= deadlineMs;
+    if (isLate || !isStarted()) return ended(running, notStarted());
+    if (job.source.type !== "system") return this.#execute(running, job, deadlineMs);
+    void systemJobs.run(running.instance).then((outcome) => ended(running, outcome));
+  }
+
+  #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
+    const { executor, events, handleCall, ended } = this.#options;
+    const { instance } = running;
+    const after = events.handled(instance.id);
+    try {
+      running.attempt = executor.run({ job, instance, deadlineMs, after }, {
+        log: (entries) => running.log(entries),
+        progress: (progress) => running.progress(progress),
+        call: (method, args) => handleCall(running, method, args),
+      });
+    } catch (error) {
+      return ended(running, { type: "lost", error: encodeError(error) });
+    }
+    const deadline = running.watchDeadline();
+    void running.attempt.outcome.then((outcome) => {
+      deadline?.cancel();
+      if (outcome.type === "unstarted") this.#resources.enter(running, outcome, deadlineMs);
+      else if (isUnasked(outcome) && this.#options.isClaimed(running)) {
+        void this.#askHandlers(running, job, outcome);
+      } else ended(running, outcome);
+    });
+  }
+
+  // The worker that failed may be gone, so the job's handlers are called in another one.
+  async #askHandlers(
+    running: RunningAttempt,
+    job: JobDefinition,
+    outcome: UnaskedOutcome,
+  ): Promise<void> {
+    const { executor, ended } = this.#options;
+    const { onTerminate, retryDelay } = job.hasHandler;
+    if (!onTerminate && !retryDelay) return ended(running, outcome);
+    const answer = await executor.handle({
+      job,
+      instance: running.instance,
+      call: { type: "terminate", error: outcome.error },
+      log: (entries) => running.log(entries),
+    });
+    ended(running, withAnswer(outcome, answer));
+  }
+}

@@ -1,0 +1,139 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
+import type { Instance, LogEntry, Progress } from "../../core/instance.ts";
+import type { JobDefinition } from "../../core/job/job.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Store } from "../../store/store.ts";
+import type { Attempt } from "../../worker/executor.ts";
+import type { Events } from "../events.ts";
+import type { StoreHealth } from "../store/store_health.ts";
+
+/** Most lines that are kept before they are written together. */
+const BUFFER_MAX = 200;
+/** How long a line waits before it is written; longer after the store refused some. */
+const FLUSH: Backoff = { firstMs: 100, longestMs: 5_000 };
+
+/** Where running attempts write. */
+export interface WritingContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly storeHealth: StoreHealth;
+}
+
+/** What a running attempt has to write. */
+interface Writing {
+  readonly lines: readonly LogEntry[];
+  /** Undefined if it has not changed. */
+  readonly progress: Progress | undefined;
+}
+
+/** A claim of this node, until its settlement is recorded. */
+export class RunningAttempt {
+  /** Null when the kind was removed between the claim and its start. */
+  readonly job: JobDefinition | null;
+  readonly instance: Instance;
+  /** True if it takes one of the node's workers. */
+  readonly hasSlot: boolean;
+  /** Monotonic ms of its claim, and then of its start. */
+  startedMs: number;
+  /** Null until started, and for system jobs, which cannot be stopped. */
+  attempt: Attempt | null = null;
+  readonly #context: WritingContext;
+  #lines: LogEntry[] = [];
+  #progress: Progress | undefined;
+  #timer: Timer | null = null;
+  #failures = 0;
+  #writing: Promise<void> | null = null;
+  #hasEnded = false;
+
+  constructor(instance: Instance, job: JobDefinition | null, context: WritingContext) {
+    this.job = job;
+    this.instance = instance;
+    this.hasSlot = job?.options.workerSlot ?? true;
+    this.#context = context;
+    this.startedMs = context.clock.now().monotonicMs;
+  }
+
+  /**
+   * Keep lines until there are many, they are old, or the attempt ends: the log of a short attempt
+   * needs no write of its own. Lines after the end are dropped. How much one attempt may log is
+   * limited where it runs.
+   */
+  log(entries: readonly LogEntry[]): void {
+    if (this.#hasEnded) return;
+    for (const entry of entries) this.#lines.push(entry);
+    this.#arm();
+  }
+
+  /** Keep the progress of the job, to be written as lines are. */
+  progress(progress: Progress): void {
+    if (this.#hasEnded) return;
+    this.#progress = progress;
+    this.#arm();
+  }
+
+  /** Abort the attempt when its instance's deadline passes. Returns the timer, null if it has none. */
+  watchDeadline(): Timer | null {
+    const { deadlineAt } = this.instance;
+    if (deadlineAt === null) return null;
+    const { clock } = this.#context;
+    const delayMs = Math.max(0, deadlineAt - clock.now().wallMs);
+    return clock.timer(delayMs, () => this.attempt?.abort("deadline"), { unref: true });
+  }
+
+  /** Job code has ended: call `take` with what is not written, after any write under way. */
+  end(take: (writing: Writing) => void): void {
+    this.#hasEnded = true;
+    if (this.#writing) void this.#writing.then(() => take(this.#take()));
+    else take(this.#take());
+  }
+
+  #arm(): void {
+    const hasNothing = this.#lines.length === 0 && this.#progress === undefined;
+    if (this.#writing || this.#hasEnded || hasNothing) return;
+    if (this.#lines.length >= BUFFER_MAX && this.#failures === 0) return this.#flush();
+    const delayMs = backoffMs(FLUSH, this.#failures);
+    this.#timer ??= this.#context.clock.timer(delayMs, () => this.#flush());
+  }
+
+  // One write at a time, so that lines stay in order when the store refuses some.
+  #flush(): void {
+    const writing = this.#take();
+    this.#writing = this.#write(writing).then((isDone) => {
+      this.#writing = null;
+      if (!isDone) {
+        this.#lines = [...writing.lines, ...this.#lines];
+        this.#progress ??= writing.progress;
+      }
+      this.#failures = isDone ? 0 : this.#failures + 1;
+      this.#arm();
+    });
+  }
+
+  /** Returns false if it has to be written again. */
+  async #write({ lines, progress }: Writing): Promise<boolean> {
+    const { store, clock, events, storeHealth } = this.#context;
+    const { instance } = this;
+    const append = { id: instance.id, fence: instance.fence, logs: lines, progress };
+    try {
+      const { value: stale, at } = await store.appendLogs({ at: clock.now(), appends: [append] });
+      storeHealth.succeeded("write the log");
+      if (stale.length > 0) return true;
+      events.logged(instance, lines, at);
+      if (progress) events.progressed({ ...instance, progress }, progress, at);
+      return true;
+    } catch (error) {
+      storeHealth.failed(error, "write the log");
+      return false;
+    }
+  }
+
+  #take(): Writing {
+    this.#timer?.cancel();
+    this.#timer = null;
+    const writing = { lines: this.#lines, progress: this.#progress };
+    this.#lines = [];
+    this.#progress = undefined;
+    return writing;
+  }
+}
