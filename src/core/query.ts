@@ -33,3 +33,19 @@ export interface Page<T> {
   readonly items: readonly T[];
   readonly nextToken: string | null;
 }
+
+/**
+ * Read a listing page by page, in order.
+ *
+ * @param read returns the page after a token; without one, the first page
+ */
+export async function* pagesOf<T>(
+  read: (token: string | undefined) => Promise<Page<T>>,
+): AsyncGenerator<readonly T[]> {
+  let token: string | undefined;
+  do {
+    const page = await read(token);
+    yield page.items;
+    token = page.nextToken ?? undefined;
+  } while (token !== undefined);
+}

@@ -16,6 +16,7 @@ import type {
   InstanceQuery,
   LogQuery,
   LogTailQuery,
+  NewInstance,
   Page,
   PageRequest,
   Pause,
@@ -149,13 +150,8 @@ export interface TickReport {
   readonly nextAt: number | null;
 }
 
-/** The answer of a dry run: what would be queued. */
-export interface SchedulePreview {
-  readonly kind: string;
-  readonly argumentsJson: string;
-  readonly priority: number;
-  readonly dueAt: number;
-}
+/** The result of a dry run: what would be queued. */
+export type SchedulePreview = Pick<NewInstance, "kind" | "argumentsJson" | "priority" | "dueAt">;
 
 /** How many workers there are and what they do. */
 export interface WorkerStatus {

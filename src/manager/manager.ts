@@ -41,11 +41,10 @@ import type {
   TickReport,
   WorkerStatus,
 } from "./api.ts";
-import { BulkGate } from "./instances/bulk_gate.ts";
+import { Semaphore } from "./instances/semaphore.ts";
 import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
-import { countInstances } from "./instances/count.ts";
-import { clearInstances, clearLogs } from "./instances/clear.ts";
+import { clearInstances, clearLogs, countInstances } from "./instances/bulk.ts";
 import { explain } from "./instances/explain.ts";
 import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
 import { Followers } from "./instances/followers.ts";
@@ -55,18 +54,16 @@ import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, type ManagerParts } from "./manager_parts.ts";
 import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
-import {
-  checkBatchSize,
-  newInstance,
-  previewInstance,
-  repeatInstance,
-} from "./instances/new_instance.ts";
+import { checkBatchSize, newInstance, repeatInstance } from "./instances/new_instance.ts";
 import type { LiveFacts } from "./instances/live_facts.ts";
 import type { NodeStatus } from "./nodes/peers.ts";
 import { pause, resume } from "./store/pauses.ts";
 import { managerStatus } from "./status.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
+
+/** Most instances that operations on many write at once: what is due would wait for all of them. */
+const BULK_MAX = 1_000;
 
 /** Schedules, runs and accounts for jobs on a store. The facade of everything in this folder. */
 export class Manager implements ManagerApi, LiveFacts, Service {
@@ -76,7 +73,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   protected readonly life = new Lifecycle(() => this.parts);
   readonly #storeMaintenance = new StoreMaintenance(() => this.parts);
   readonly #followers = new Followers();
-  readonly #bulk = new BulkGate();
+  readonly #bulk = new Semaphore(BULK_MAX);
 
   constructor(options: ManagerOptions) {
     this.version = options.version;
@@ -185,7 +182,12 @@ export class Manager implements ManagerApi, LiveFacts, Service {
 
   previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
     checkScheduleOptions(kind, options);
-    return previewInstance(this.parts.registry.get(kind), options, this.#seed());
+    const { argumentsJson, priority, dueAt } = newInstance(
+      this.parts.registry.get(kind),
+      options,
+      this.#seed(),
+    );
+    return { kind, argumentsJson, priority, dueAt };
   }
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {

@@ -117,7 +117,7 @@ export class ScopedReads implements ReadApi {
     if (items.length === 0) throw unknownInstance(id, "find");
     throw new JobError(
       "invalid_argument",
-      `Cannot tell which instance "${id}" is: it matches several`,
+      `Cannot find instance "${id}": the prefix matches several`,
       { path: "uuid", hint: "Add more characters" },
     );
   }

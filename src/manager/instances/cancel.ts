@@ -2,27 +2,28 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { BulkGate } from "./bulk_gate.ts";
-import { ChangedInstances } from "./changed_instances.ts";
+import type { Semaphore } from "./semaphore.ts";
+import { ChangedInstances } from "./bulk.ts";
 import { BATCH_MAX, type ClaimKey, type InstanceQuery, type Store } from "../../store/store.ts";
 
-/** How long the answer waits for running attempts to end. */
+/** How long to wait for running attempts to end. */
 const WAIT_MS = 2_000;
 
 /** What canceling works with. */
 export interface CancelContext {
   readonly store: Pick<Store, "cancel" | "get">;
   readonly clock: Clock;
-  readonly bulk: BulkGate;
+  readonly bulk: Semaphore;
   readonly changed: (instance: Instance, at: number) => void;
   readonly abort: (claims: readonly ClaimKey[]) => void;
   readonly wait: (id: string, timeoutMs: number) => Promise<Instance | null>;
 }
 
 /**
- * Cancel what matches and is unfinished; a waiting instance at once, a running one by aborting it.
+ * Cancel unfinished instances that match: a waiting one at once, a running one by aborting it.
  *
- * @returns the instances that were canceled, as they are when running ones had a moment to end; see {@link ChangedInstances}
+ * @returns the canceled instances, after running ones had a moment to end; see
+ * {@link ChangedInstances}
  * @throws JobError `not_found` for an unknown id
  */
 export async function cancelInstances(

@@ -4,14 +4,14 @@ import type { Instance } from "../../core/instance.ts";
 import type { StoreReads } from "../../store/store.ts";
 
 const UUID_LENGTH = 36;
-/** A prefix long enough to mean something; the first characters of a UUID version 7 are its time. */
+/** A prefix of a UUID, which begins with its time. */
 const PREFIX = /^[0-9a-f-]{4,35}$/;
 const LISTED_MAX = 5;
 
 /**
- * The instance of a UUID or of a prefix that only one has.
+ * The instance of a UUID, or of an unambiguous prefix.
  *
- * @throws JobError `not_found`; `invalid_argument` when several ids begin so, and for a value that is not text
+ * @throws JobError `not_found`; `invalid_argument` if several ids begin so, or it is not text
  */
 export async function findInstance(
   id: string,
@@ -23,10 +23,10 @@ export async function findInstance(
     if (instance) return instance;
   } else if (PREFIX.test(wanted)) {
     const { items, nextToken } = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX });
-    // A page of large items may hold one item without being the last.
+    // A page of large items may have one item without being the last.
     if (items.length === 1 && nextToken !== null) {
-      const token = nextToken;
-      const more = await store.list({ idPrefix: wanted }, { limit: LISTED_MAX, token });
+      const page = { limit: LISTED_MAX, token: nextToken };
+      const more = await store.list({ idPrefix: wanted }, page);
       if (more.items.length > 0) throw ambiguous(id, [...items, ...more.items]);
     }
     if (items.length === 1) return items[0]!;
@@ -38,23 +38,20 @@ export async function findInstance(
   });
 }
 
-// Code that no compiler checks may pass the instance in place of its id, or nothing.
+// Code without types may pass the instance instead of its id, or nothing.
 function readId(id: unknown): string {
   if (typeof id === "string") return id;
   throw new JobError(
     "invalid_argument",
     `Cannot find an instance by ${quoteValue(id)}: not an id`,
-    {
-      path: "uuid",
-      hint: "Give the id of the instance as text",
-    },
+    { path: "uuid", hint: "Give the id of the instance as text" },
   );
 }
 
 function ambiguous(id: string, items: readonly Instance[]): JobError {
   return new JobError(
     "invalid_argument",
-    `Cannot tell which instance "${id}" is: it matches several`,
+    `Cannot find instance "${id}": the prefix matches several`,
     {
       path: "uuid",
       hint: `Add more characters; it matches ${items.map((item) => item.id).join(", ")}`,

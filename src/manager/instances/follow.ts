@@ -4,10 +4,10 @@ import { instanceChars } from "../../core/payload_chars.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { LogTailQuery, StoreReads } from "../../store/store.ts";
-import { FollowChanges, newsOf } from "./follow_changes.ts";
+import { type ChangeOfInstance, FollowChanges, newsOf } from "./follow_changes.ts";
 import type { Followers } from "./followers.ts";
 
-/** Lines of one step at most. */
+/** Most lines of one step. */
 const LINES_MAX = 50;
 /** Lines of the first step, while their length is unknown: each may have 8,192 characters. */
 const LINES_FIRST = 4;
@@ -16,50 +16,46 @@ const LINES_FIRST = 4;
  * as much.
  */
 const STEP_CHARS = 32_000;
-/** Characters of an instance from which on followers are told of it in turns. */
+/** From this many characters on, an instance is sent to few followers at once. */
 const LARGE_CHARS = 32_000;
-/** How long one that does not read keeps the others from their turn. */
+/** How long a follower that does not read keeps the others waiting. */
 const TURN_MS = 5;
-/** Shortest time between two looks at the store; with many followers as many milliseconds as they are. */
+/** Shortest time between two reads of the store; with many followers, one millisecond for each. */
 const INTERVAL_MS = 50;
-/** How often the store is checked for lines of other nodes, for which there are no events. */
+/** How often to read the store for lines of other nodes, for which there are no events. */
 const OTHERS_MS = 200;
 /** How often to check whether there are other nodes. */
 const ALONE_MS = 1_000;
-/** A step without news after this time, so that either side sees that the other is gone. */
+/** An empty step comes after this time, so that each side notices if the other is gone. */
 const IDLE_MS = 20_000;
 
-/** Where following begins, and what ends it early. */
+/** Where following begins, and how to end it early. */
 export interface FollowOptions {
-  /** Resumes after the step that carried it; null or absent for the oldest line. */
+  /** Continue after the step that had it; null or absent for the oldest line. */
   readonly cursor?: string | null;
-  /** Without a cursor: only what is written from now on. */
+  /** Without a cursor: only lines written from now on. */
   readonly fromNow?: boolean;
-  /** When following a kind or everything: leave out the instances that change. */
+  /** When following a kind or everything: leave out changed instances. */
   readonly logsOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** What happened since the previous step; may be nothing at all. */
+/** The news since the previous step; it may be empty. */
 export interface FollowStep {
   readonly entries: readonly StoredLogEntry[];
   readonly cursor: string;
-  /** The followed instance, after the lines that led to it and whenever its state or progress changed; else null. */
+  /**
+   * The followed instance if its state or progress has changed, after the lines before that; else
+   * null.
+   */
   readonly instance: Instance | null;
   /**
-   * When following a kind or everything: instances whose state, attempt or progress has changed since the step
-   * before, as they are now, without arguments and results.
+   * When following a kind or everything: instances whose state, attempt or progress has changed
+   * since the step before, as they are now, without arguments and results.
    */
   readonly changed: readonly Instance[];
   /** True if more instances have changed than can be listed. */
   readonly hasMissed: boolean;
-}
-
-/** Note that something was committed for an instance. */
-export interface ChangeOfInstance {
-  /** As of `ManagerEvent`; for "log" and "attempt" the instance itself is as it was. */
-  readonly type: "state" | "progress" | "attempt" | "log";
-  readonly instance: Pick<Instance, "id" | "kind">;
 }
 
 /** What following works with. */
@@ -74,7 +70,7 @@ export interface FollowContext {
   /** Resolves once every change is reported to subscribers; absent if that is so from the start. */
   readonly subscribed?: () => Promise<void>;
   readonly onStop: (listener: () => void) => () => void;
-  /** Whether other nodes may write what is followed. */
+  /** True if other nodes may write what is followed. */
   readonly hasOthers: () => boolean;
   /** Followers of this manager; kept up to date here. */
   readonly followers: Followers;
@@ -91,11 +87,12 @@ interface Glance {
 const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false } as const;
 
 /**
- * Follow the log of one instance to its end, or of a kind or everything without an end. Events only say that there is something
- * to read: lines are read from the store on demand, so a slow reader holds nothing but its cursor.
+ * Follow the log of one instance to its end, or of a kind or everything without an end. Events only
+ * say that there is something to read: lines are read from the store on demand, so a slow reader
+ * costs no more than its cursor.
  *
- * @throws JobError `not_found` for an unknown instance, `invalid_argument` for an unreadable cursor, `unavailable` when the
- * manager stops
+ * @throws JobError `not_found` for an unknown instance, `invalid_argument` for an unreadable cursor,
+ * `unavailable` when the manager stops
  */
 export async function* follow(
   query: LogTailQuery,
@@ -119,7 +116,7 @@ export async function* follow(
     let limit = LINES_FIRST;
     for (;;) {
       bell.clear();
-      // Asked for before the log, so that what a final instance wrote last is not missed.
+      // Read before the log, so that the last lines of a final instance are not missed.
       const glance = await glanceAt(query.instanceId, options.signal, context);
       if (context.hasOthers()) changes?.recheck();
       const { changed, hasMissed } = await changes?.take() ?? NOTHING;
@@ -130,7 +127,7 @@ export async function* follow(
         limit = linesLike(tail.items);
         if (context.hasOthers()) changes?.noteLines(tail.items);
         const news = glance?.news ?? "";
-        // After the lines that led to it.
+        // The instance comes after the lines before its change.
         const isNew = isEnd && shown !== news;
         const isLarge = isNew && glance?.instance === null;
         const hasChanges = isEnd && (hasMissed || changed.length > 0);
@@ -141,16 +138,16 @@ export async function* follow(
           else yield { ...step, instance: isNew && glance?.instance || null };
         }
         if (isLarge) {
-          const told = yield* tellLarge(query, { ...options, cursor, limit }, context);
-          cursor = told.cursor;
-          if (told.news === null) bell.ring();
-          else shown = told.news;
+          const sent = yield* sendLarge(query, { ...options, cursor, limit }, context);
+          cursor = sent.cursor;
+          if (sent.news === null) bell.ring();
+          else shown = sent.news;
         }
       }
       if (options.signal?.aborted || (glance?.isFinal && shown === glance.news)) return;
       if (changes?.hasMore) bell.ring();
       while (await bell.rung() === "idle") {
-        // Instances that other nodes accept and run themselves, without a line, are not seen here.
+        // Instances that other nodes accept and run without a line are not seen here.
         yield { ...NOTHING, cursor: cursor!, hasMissed: changes !== null && context.hasOthers() };
       }
       if (options.signal?.aborted) return;
@@ -158,7 +155,7 @@ export async function* follow(
   } finally {
     followers.count -= 1;
     bell.close();
-    // Nobody may be left to note that it changes.
+    // Maybe nobody listens any more who would note that it changes.
     if (query.instanceId !== undefined) followers.forget(query.instanceId);
   }
 }
@@ -184,26 +181,26 @@ async function glanceAt(
 }
 
 /**
- * Tell of a large instance, as it is when it is the follower's turn. Returns what was told, as news;
+ * Send a large instance, as it is once few followers are sent one. Returns what was sent, as news;
  * null if there are more lines to read first.
  */
-async function* tellLarge(
+async function* sendLarge(
   query: LogTailQuery,
   { signal, ...from }: FollowOptions & { readonly cursor: string | null; readonly limit: number },
   context: FollowContext,
 ): AsyncGenerator<FollowStep, { readonly cursor: string | null; readonly news: string | null }> {
   const { store, clock, followers } = context;
   const end = await followers.larges.acquire(signal);
-  // What a client leaves unread counts for its connection.
+  // The memory of what a client leaves unread is limited by its connection.
   const timer = clock.timer(TURN_MS, end, { unref: true });
   try {
     if (signal?.aborted) return { cursor: from.cursor, news: null };
     const instance = await followers.get(query.instanceId!, context);
     const { items, cursor, isEnd } = await store.tailLogs(query, from);
-    const isTold = isEnd || !isFinal(instance.state);
-    const news = isTold ? newsOf(instance) : null;
-    if (isTold || items.length > 0) {
-      yield { ...NOTHING, entries: items, cursor, instance: isTold ? instance : null };
+    const isSent = isEnd || !isFinal(instance.state);
+    const news = isSent ? newsOf(instance) : null;
+    if (isSent || items.length > 0) {
+      yield { ...NOTHING, entries: items, cursor, instance: isSent ? instance : null };
     }
     return { cursor, news };
   } finally {
@@ -212,7 +209,7 @@ async function* tellLarge(
   }
 }
 
-/** How many lines of this length make a step. */
+/** The number of lines of this length in one step. */
 function linesLike(entries: readonly StoredLogEntry[]): number {
   const chars = entries.reduce((sum, { message }) => sum + message.length, 0);
   if (chars === 0) return LINES_MAX;
@@ -272,7 +269,7 @@ class Bell {
     this.#clearedMs = this.#context.clock.now().monotonicMs;
   }
 
-  /** Waits for a ring, and for as long as one follower leaves to the others. */
+  /** Wait for a ring, and then for the others' share of the time. */
   async rung(): Promise<"rung" | "idle"> {
     const { followers, clock, hasOthers } = this.#context;
     for (let mustLook = false; !this.#isRung && !mustLook;) {

@@ -2,15 +2,21 @@ import type { Instance, StoredLogEntry } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import type { StoreReads } from "../../store/store.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { ChangeOfInstance } from "./follow.ts";
 import type { Followers } from "./followers.ts";
 
 /** Most instances reported in one step. */
 const STEP_MAX = 50;
-/** Most changed instances waiting to be reported, and most reported ones that are remembered. */
+/** Most changed instances that wait to be reported, and most reported ones that are remembered. */
 const WAITING_MAX = 1_000;
-/** The same of all followers together, who share it. */
+/** The same for all followers together. */
 const WAITING_OF_ALL_MAX = 50_000;
+
+/** Note that something was committed for an instance. */
+export interface ChangeOfInstance {
+  /** As of `ManagerEvent`; for "log" and "attempt" the instance itself has not changed. */
+  readonly type: "state" | "progress" | "attempt" | "log";
+  readonly instance: Pick<Instance, "id" | "kind">;
+}
 
 /** What collecting changes works with. */
 export interface ChangesContext {
@@ -24,7 +30,7 @@ export class FollowChanges {
   readonly #context: ChangesContext;
   readonly #waiting = new Set<string>();
   /** The last report of each instance, by id, oldest first. */
-  readonly #told = new Map<string, string>();
+  readonly #reported = new Map<string, string>();
   /** Reported unfinished instances, least recently read first. */
   readonly #unfinished = new Set<string>();
   #hasMissed = false;
@@ -87,13 +93,13 @@ export class FollowChanges {
     const room = this.#room;
     if (!isFinal(instance.state) && this.#unfinished.size < room) this.#unfinished.add(id);
     const state = newsOf(instance);
-    if (this.#told.get(id) === state) return false;
-    this.#told.delete(id);
-    this.#told.set(id, state);
+    if (this.#reported.get(id) === state) return false;
+    this.#reported.delete(id);
+    this.#reported.set(id, state);
     // More than one over when there are more followers than before.
-    for (const [oldest] of this.#told) {
-      if (this.#told.size <= room) break;
-      this.#told.delete(oldest);
+    for (const [oldest] of this.#reported) {
+      if (this.#reported.size <= room) break;
+      this.#reported.delete(oldest);
     }
     return true;
   }
@@ -110,7 +116,7 @@ export class FollowChanges {
   }
 }
 
-/** What a report depends on: everything else in an instance follows from these. */
+/** The parts of an instance that a report depends on: everything else follows from these. */
 export function newsOf(instance: Instance): string {
   const { state, attempt, progress, cancelRequestedAt, dueAt } = instance;
   return JSON.stringify([state, attempt, progress, cancelRequestedAt, dueAt]);

@@ -1,21 +1,22 @@
 import type { Instance } from "../../core/instance.ts";
+import { pagesOf } from "../../core/query.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { StoreReads } from "../../store/store.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /** Most instances that are kept for the other followers. */
 const KEPT_MAX = 1_000;
-/** How long one is kept: other nodes change instances without an event here. */
+/** How long one is kept: there is no event here when another node changes it. */
 const KEPT_MS = 200;
 /** How long a followed or awaited one is kept. */
 const FOLLOWED_MS = 50;
-/** Most followed or awaited instances that are kept: each may have megabytes. */
+/** Most followed or awaited instances that are kept: each may be megabytes. */
 const FOLLOWED_MAX = 8;
-/** Followers that look at their instance at once. */
+/** Followers that read their instance at once. */
 const LOOKS_MAX = 4;
-/** Followers that are told of a large instance at once: each has several copies of it. */
+/** Followers that are sent a large instance at once: each has several copies of it. */
 const LARGE_MAX = 2;
-/** Longest part of an error that is told. */
+/** Longest part of an error that is sent. */
 const ERROR_LENGTH_MAX = 300;
 
 /** Instances by id, without arguments and results. */
@@ -28,8 +29,8 @@ interface Kept {
 }
 
 /**
- * What the followers of one manager share: their number, and the changed instances that one of them
- * reads or has just read. Hundreds may be told of the same instance, with megabytes of arguments.
+ * Shared by the followers of one manager: their number, and the changed instances that one of them
+ * reads or has just read. Hundreds may follow the same instance, with megabytes of arguments.
  */
 export class Followers {
   count = 0;
@@ -41,7 +42,7 @@ export class Followers {
   /** Followed instances that were read last, oldest first. */
   readonly #followed = new Map<string, Promise<Instance>>();
 
-  /** The instance, with its arguments and results. Others who ask for it soon share the object. */
+  /** The instance, with its arguments and results. Calls soon after this one share the object. */
   get(
     id: string,
     { get, clock }: { readonly get: (id: string) => Promise<Instance>; readonly clock: Clock },
@@ -72,7 +73,7 @@ export class Followers {
     this.#kept.clear();
   }
 
-  /** Instances in the order of their ids, without arguments and results; without those that are not there. */
+  /** Those of the instances that exist, by id, without arguments and results. */
   async read(
     ids: readonly string[],
     { store, clock }: { readonly store: Pick<StoreReads, "list">; readonly clock: Clock },
@@ -109,14 +110,12 @@ async function readWithoutValues(
   store: Pick<StoreReads, "list">,
 ): Promise<Found> {
   const found = new Map<string, Instance>();
-  let token: string | undefined;
-  for (;;) {
-    const page = await store.list({ ids }, { limit: ids.length, token, order: "oldest" });
-    for (const instance of page.items) found.set(instance.id, withoutValues(instance));
-    // A page with large arguments has fewer instances.
-    if (page.nextToken === null) return found;
-    token = page.nextToken;
+  // A page with large arguments has fewer instances.
+  const page = { limit: ids.length, order: "oldest" } as const;
+  for await (const items of pagesOf((token) => store.list({ ids }, { ...page, token }))) {
+    for (const instance of items) found.set(instance.id, withoutValues(instance));
   }
+  return found;
 }
 
 function withoutValues(instance: Instance): Instance {

@@ -3,19 +3,19 @@ import type { JobDefinition, JobHandlers } from "../../core/job/job.ts";
 import type { ScheduleOptions } from "../../core/job/job_manager.ts";
 import type { Logger } from "../../platform/logger.ts";
 
-/** Most instances whose handlers are kept; the oldest go first, as other nodes may have run them. */
+/** Most instances whose handlers are kept; the oldest are dropped, as other nodes may have run them. */
 const INSTANCES_MAX = 100_000;
 
-/** Handlers that an instance can have of its own. */
+/** Handlers that one instance can have. */
 const NAMES = ["onComplete", "onTerminate", "onStateChange"] as const;
 
-/** Options of one run with handlers of its own, in place of those of its job. */
+/** Options of one instance, with handlers that replace those of its job. */
 export interface HandledScheduleOptions
   extends ScheduleOptions, Pick<JobHandlers, (typeof NAMES)[number]> {}
 
 /**
- * Handlers passed when an instance was scheduled. They are functions of this process: they are called when this manager makes the
- * change or runs the attempt, and are lost when the process ends.
+ * Handlers passed when an instance was scheduled. They are functions of this process: they are
+ * called if this manager makes the change or runs the attempt, and are lost when the process ends.
  */
 export class InstanceHandlers {
   readonly #byId = new Map<string, JobHandlers>();
@@ -54,9 +54,7 @@ export class InstanceHandlers {
     this.#hasWarned = true;
     this.#logger.warn(
       "Dropped the handlers of the oldest instances: too many waiting instances have their own",
-      {
-        most: INSTANCES_MAX,
-      },
+      { most: INSTANCES_MAX },
     );
   }
 }

@@ -7,25 +7,25 @@ import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../cor
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import type { ScheduleOptions } from "../api.ts";
 
-/** Longest key that is kept as it reads, in characters; of a longer one the hash is. */
+/** Longest readable key, in characters; a longer one is hashed. */
 const READABLE_LENGTH_MAX = 300;
 const UNIQUE_KEY_LENGTH_MAX = TEXT_LENGTH_MAX.uniqueKey;
 
-/** The queue that an instance waits in: its kind, and the values that the limits of the job go by. */
+/** The queue that an instance waits in: its kind, and the argument values that limits count by. */
 export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {
   const paths = queuePathsOf(job.options);
   if (paths.length === 0) return job.kind;
   return keyOf(job.kind, keyText(job.signature, argumentsJson, paths));
 }
 
-/** The unique key of an instance and how it holds it. */
+/** The unique key of an instance and its rule. */
 export interface UniqueKey {
   readonly uniqueKey: string | null;
   readonly unique?: UniqueRule;
 }
 
 /**
- * The unique key that was given, or the one that the job makes of the arguments.
+ * The given unique key, or else the key that the job makes from the arguments.
  *
  * @throws JobError `invalid_argument` naming the option
  */
@@ -40,10 +40,7 @@ export function uniqueKeyOf(
     throw new JobError(
       "invalid_argument",
       `Cannot use on_conflict "${onConflict}": no such choice`,
-      {
-        path: "on_conflict",
-        hint: `Write one of: ${CONFLICTS.join(", ")}`,
-      },
+      { path: "on_conflict", hint: `Write one of: ${CONFLICTS.join(", ")}` },
     );
   }
   if (uniqueKey !== undefined) {
@@ -65,10 +62,7 @@ export function uniqueKeyOf(
     : keyText(job.signature, argumentsJson, policy.by);
   return {
     uniqueKey: keyOf(job.kind, text),
-    unique: {
-      forMs: uniqueForMs ?? policy.forMs,
-      onConflict: onConflict ?? policy.onConflict,
-    },
+    unique: { forMs: uniqueForMs ?? policy.forMs, onConflict: onConflict ?? policy.onConflict },
   };
 }
 
@@ -81,7 +75,10 @@ function checkUniqueKey(key: string): void {
   );
 }
 
-/** A key of a kind, `mail account="acme"`. The kind is a single word in it, so no other kind can have the same key. */
+/**
+ * A key of a kind, such as `mail account="acme"`. The kind is its first word, so no other kind can
+ * have the same key.
+ */
 function keyOf(kind: string, text: string): string {
   const word = kindWord(kind);
   if (text.length <= READABLE_LENGTH_MAX) return `${word} ${text}`;

@@ -14,15 +14,15 @@ import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { inMilliseconds } from "../../core/job/schedule_options.ts";
 import { jitterOf } from "../../core/time/tick_decision.ts";
-import type { ScheduleOptions, SchedulePreview } from "../api.ts";
+import type { ScheduleOptions } from "../api.ts";
 import { queueKeyOf, type UniqueKey, uniqueKeyOf } from "./instance_keys.ts";
 
-/** Most retries that the wire can carry. */
+/** The largest number of retries that fits the wire format. */
 const RETRIES_MAX = 2 ** 31 - 1;
-/** Latest time that a date can name, epoch ms. */
+/** The latest time that a Date can represent, epoch ms. */
 const TIME_MAX = 8.64e15;
 
-/** What an instance needs that chance and the clock give. */
+/** What a new instance takes from chance and the clock. */
 export interface Seed {
   readonly id: string;
   readonly nowMs: number;
@@ -31,34 +31,27 @@ export interface Seed {
 }
 
 /**
- * The instance that `options` ask for, with converted and encoded arguments.
+ * A new instance with the given options, with its arguments converted and encoded.
  *
  * @throws JobError `invalid_argument` naming the option or the parameter
  */
 export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Seed): NewInstance {
   const options = inMilliseconds(given);
-  const preview = previewInstance(job, options, seed);
   checkPolicy(options);
   checkInteger("unique_for", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
-  const retryMax = options.retries ?? job.options.retry.max;
-  const timeoutMs = options.timeoutMs ?? job.options.timeoutMs;
-  const { argumentsJson } = preview;
+  const argumentsJson = argumentsFor(job, options.arguments ?? []);
+  const dueAt = dueTime(options, seed);
+  const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
   return completeInstance(job, {
     id: options.id == null ? seed.id : ownId(options.id),
-    priority: preview.priority,
+    priority: options.priority ?? job.options.priority,
     argumentsJson,
     keys: uniqueKeyOf(job, argumentsJson, options),
-    dueAt: preview.dueAt,
-    scheduleId: null,
-    scheduledFor: null,
-    retryOf: null,
-    deadlineAt: deadlineOf(
-      options.deadlineMs ?? job.options.deadlineMs,
-      // A time in the past stands for now.
-      Math.max(preview.dueAt, seed.nowMs),
-    ),
-    retryMax,
-    timeoutMs,
+    dueAt,
+    // A due time in the past counts as now.
+    deadlineAt: deadlineOf(deadlineMs, Math.max(dueAt, seed.nowMs)),
+    retryMax: options.retries ?? job.options.retry.max,
+    timeoutMs: options.timeoutMs ?? job.options.timeoutMs,
   });
 }
 
@@ -66,24 +59,6 @@ function ownId(given: unknown): string {
   const id = String(given).toLowerCase();
   if (isUuid(id)) return id;
   throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
-}
-
-/** Convert and check as {@link newInstance} does, without making anything. */
-export function previewInstance(
-  job: JobDefinition,
-  given: ScheduleOptions,
-  seed: Omit<Seed, "id">,
-): SchedulePreview {
-  const options = inMilliseconds(given);
-  const priority = options.priority ?? job.options.priority;
-  checkPolicy({ priority });
-  const { kind } = job;
-  return {
-    kind,
-    argumentsJson: argumentsFor(job, options.arguments ?? []),
-    priority,
-    dueAt: dueTime(options, seed),
-  };
 }
 
 /** The instance of one tick of a recurring schedule. */
@@ -100,14 +75,13 @@ export function tickInstance(
     dueAt: tick.at + jitterOf(record.id, tick.node, record.spec.jitterMs),
     scheduleId: record.id,
     scheduledFor: tick.at,
-    retryOf: null,
     deadlineAt: deadlineOf(job.options.deadlineMs, tick.at),
     retryMax: record.retryMax ?? job.options.retry.max,
     timeoutMs: record.timeoutMs ?? job.options.timeoutMs,
   });
 }
 
-/** An instance that runs at once what a schedule runs, and is none of its ticks. */
+/** An instance that runs at once what a schedule runs, without being one of its ticks. */
 export function runNowInstance(
   job: JobDefinition,
   record: ScheduleRecord,
@@ -117,16 +91,13 @@ export function runNowInstance(
   return { ...tick, dueAt: seed.nowMs, scheduleId: null, scheduledFor: null };
 }
 
-/** A new instance like a final one. */
+/** A new instance with the arguments and limits of a final one, without its unique key. */
 export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): NewInstance {
   return completeInstance(job, {
     id: seed.id,
     priority: past.priority,
     argumentsJson: past.argumentsJson,
-    keys: { uniqueKey: null },
     dueAt: seed.nowMs,
-    scheduleId: null,
-    scheduledFor: null,
     retryOf: past.id,
     deadlineAt: deadlineOf(job.options.deadlineMs, seed.nowMs),
     retryMax: past.retryMax,
@@ -134,31 +105,31 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
   });
 }
 
-/** JSON text of converted arguments. @throws JobError when it is too large, or JSON has no form for a part */
+/** JSON text of converted arguments. @throws JobError if it is too large, or JSON cannot represent a part */
 export function encodeArguments(kind: string, converted: readonly unknown[]): string {
   return encodeJson(converted, {
     bytesMax: PAYLOAD_BYTES_MAX,
     what: `the arguments of job "${kind}"`,
-    // What would be lost here is refused: nobody but the caller can tell what was meant.
+    // A value that would be changed here is refused: only the caller knows what it should be.
     isExact: true,
   });
 }
 
 /**
- * Arguments as a job takes and the store keeps them.
+ * Arguments converted for a job, as the JSON text that the store keeps.
  *
  * @throws JobError `invalid_argument` naming the parameter
  */
 export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   const { kind, signature, source } = job;
-  // Of thousands of schedules most carry none.
+  // Most of thousands of schedules have no arguments.
   if (signature.parameters.length === 0 && Array.isArray(input) && input.length === 0) return "[]";
   const converted = convertArguments(signature, input, { kind });
   if (source.type === "command") checkCommandArguments(kind, source.command, converted);
   return encodeArguments(kind, converted);
 }
 
-/** Check what a schedule may say of its instances. @throws JobError `invalid_argument` naming the option */
+/** Check the numbers among the options of an instance. @throws JobError `invalid_argument` naming the option */
 export function checkPolicy(
   options: Pick<
     ScheduleOptions,
@@ -183,34 +154,39 @@ export function checkBatchSize(count: number): void {
   );
 }
 
-/** What one instance has of its own; the rest its job says. */
-interface Given extends
-  Omit<
-    NewInstance,
-    | ("kind" | "queueKey" | keyof UniqueKey)
-    | ("crashesMax" | "keepSuccessMs" | "keepFailureMs" | "waitingMax")
-  > {
-  readonly keys: UniqueKey;
+/** The parts of a new instance that do not follow from its job. */
+interface OwnParts {
+  readonly id: string;
+  readonly priority: number;
+  readonly argumentsJson: string;
+  readonly keys?: UniqueKey;
+  readonly dueAt: number;
+  readonly scheduleId?: string;
+  readonly scheduledFor?: number;
+  readonly retryOf?: string;
+  readonly deadlineAt: number | null;
+  readonly retryMax: number;
+  readonly timeoutMs: number;
 }
 
-/** The whole instance. Field by field, as spreading objects took half of the time that a new instance takes here. */
-function completeInstance(job: JobDefinition, given: Given): NewInstance {
+// Field by field: spreading objects took half of the time that a new instance takes here.
+function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
   const { options } = job;
   return {
-    id: given.id,
+    id: own.id,
     kind: job.kind,
-    priority: given.priority,
-    queueKey: queueKeyOf(job, given.argumentsJson),
-    uniqueKey: given.keys.uniqueKey,
-    unique: given.keys.unique,
-    argumentsJson: given.argumentsJson,
-    dueAt: given.dueAt,
-    scheduleId: given.scheduleId,
-    scheduledFor: given.scheduledFor,
-    retryOf: given.retryOf,
-    deadlineAt: given.deadlineAt,
-    retryMax: given.retryMax,
-    timeoutMs: given.timeoutMs,
+    priority: own.priority,
+    queueKey: queueKeyOf(job, own.argumentsJson),
+    uniqueKey: own.keys?.uniqueKey ?? null,
+    unique: own.keys?.unique,
+    argumentsJson: own.argumentsJson,
+    dueAt: own.dueAt,
+    scheduleId: own.scheduleId ?? null,
+    scheduledFor: own.scheduledFor ?? null,
+    retryOf: own.retryOf ?? null,
+    deadlineAt: own.deadlineAt,
+    retryMax: own.retryMax,
+    timeoutMs: own.timeoutMs,
     crashesMax: options.onCrash === "terminate" ? 0 : options.crashesMax,
     keepSuccessMs: options.keepSuccessMs,
     keepFailureMs: options.keepFailureMs,
@@ -222,7 +198,7 @@ function deadlineOf(deadlineMs: number, dueAt: number): number | null {
   return deadlineMs === 0 ? null : Math.min(dueAt + deadlineMs, TIME_MAX);
 }
 
-function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {
+function dueTime(options: ScheduleOptions, seed: Seed): number {
   if (options.at !== undefined && options.afterMs !== undefined) {
     throw new JobError("invalid_argument", `Cannot schedule with both "at" and "after"`, {
       path: "at",
@@ -232,9 +208,8 @@ function dueTime(options: ScheduleOptions, seed: Omit<Seed, "id">): number {
   const at = options.at instanceof Date ? options.at.getTime() : options.at;
   const afterMs = options.afterMs ?? 0;
   checkInteger("after", afterMs, 0, TIME_MAX);
-  const jitterMs = options.jitterMs ?? 0;
-  checkPolicy({ jitterMs });
-  const dueAt = (at ?? seed.nowMs + afterMs) + Math.floor(seed.random * jitterMs);
+  const jitterMs = Math.floor(seed.random * (options.jitterMs ?? 0));
+  const dueAt = (at ?? seed.nowMs + afterMs) + jitterMs;
   if (Number.isFinite(dueAt) && dueAt >= 0 && dueAt <= TIME_MAX) return Math.floor(dueAt);
   throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");
 }

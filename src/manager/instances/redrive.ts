@@ -1,34 +1,37 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
+import { pagesOf } from "../../core/query.ts";
 import { isDeadState } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { InstanceQuery, NewInstance, RedriveResult, Store } from "../../store/store.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
-import type { BulkGate } from "./bulk_gate.ts";
-import { ChangedInstances } from "./changed_instances.ts";
+import type { Semaphore } from "./semaphore.ts";
+import { ChangedInstances } from "./bulk.ts";
 import type { Registry } from "../registry.ts";
 
 /** Dead letters that are run again in one transaction. */
 const BATCH = 250;
 
-/** What running again works with. */
+/** What redriving works with. */
 export interface RedriveContext {
   readonly store: Pick<Store, "get" | "list" | "redrive">;
-  readonly bulk: BulkGate;
+  readonly bulk: Semaphore;
   readonly clock: Clock;
   readonly registry: Registry;
-  /** The new instance in place of a final one. */
+  /** Makes the new instance for a final one. */
   readonly repeat: (past: Instance) => NewInstance;
   /** Called with each that was accepted. */
   readonly accepted: (instance: Instance, at: number) => void;
 }
 
 /**
- * Run dead letters again, each as a new instance with `retryOf`. Those that were run again before are answered with the
- * instance of that time, unless forced; without ids they do not match.
+ * Run dead letters again, each as a new instance with `retryOf`.
  *
- * @throws JobError of an id: `not_found` for an unknown one, `conflict` for one that did not fail for good, or whose new
- * instance is deleted already
+ * Given by id, one that was redriven before returns the instance of that time, unless forced. Given
+ * by conditions, it does not match.
+ *
+ * @throws JobError for an id: `not_found` if it is unknown; `conflict` if it did not fail for good,
+ * or its redriven instance is deleted
  */
 export async function redriveInstances(
   query: InstanceQuery,
@@ -44,9 +47,9 @@ export async function redriveInstances(
 }
 
 /**
- * Run one final instance again, whatever it came to; a dead letter counts as redriven then.
+ * Run one final instance again, whatever its state; a dead letter then counts as redriven.
  *
- * @throws JobError `conflict` when it is unfinished
+ * @throws JobError `conflict` if it is unfinished
  */
 export async function retryInstance(past: Instance, context: RedriveContext): Promise<Instance> {
   const [result] = await send([past], true, context);
@@ -95,7 +98,7 @@ async function redriveIds(
   return redriven.instances;
 }
 
-/** They are read a second time, because they may not all fit in memory. */
+/** Reads the instances a second time, because they may not all fit in memory. */
 async function* batchesOf(
   ids: Iterable<string>,
   store: RedriveContext["store"],
@@ -115,7 +118,7 @@ async function* batchesOf(
   if (batch.length > 0) yield batch;
 }
 
-// What is run again may be dead again before the end: only what was there at the start counts.
+// A redriven instance may fail for good before the end: only those from before the start count.
 async function redriveMatching(
   query: InstanceQuery,
   context: RedriveContext,
@@ -126,22 +129,17 @@ async function redriveMatching(
   const before = Math.min(query.before ?? Infinity, clock.now().wallMs + 1);
   const redriven = new ChangedInstances();
   const made = new Set<string>();
-  let token: string | undefined;
-  do {
-    const page = await store.list({ ...query, kinds, before, isDead: true }, {
-      limit: BATCH,
-      order: "oldest",
-      ...(token === undefined ? {} : { token }),
-    });
-    const old = page.items.filter(({ id }) => !made.has(id));
+  const dead = { ...query, kinds, before, isDead: true } as const;
+  const pages = pagesOf((token) => store.list(dead, { limit: BATCH, order: "oldest", token }));
+  for await (const items of pages) {
+    const old = items.filter(({ id }) => !made.has(id));
     const results = await send(old, false, context);
     const accepted = results.flatMap(({ outcome, instance }) =>
       outcome === "accepted" ? [instance!] : []
     );
     redriven.add(accepted);
     for (const { id } of accepted) made.add(id);
-    token = page.nextToken ?? undefined;
-  } while (token !== undefined);
+  }
   return redriven.instances;
 }
 

@@ -1,51 +1,81 @@
-/** Lets a limited number at once do something that takes much memory; the others wait in line. */
+/** An operation that waits for room. */
+interface Waiting {
+  readonly weight: number;
+  begin(): void;
+}
+
+/**
+ * Limits what runs at once, by count or by weight. The others wait in line: none is overtaken by a
+ * lighter one. One that is heavier than the limit runs alone.
+ */
 export class Semaphore {
   readonly #max: number;
-  /** What begins their turns, longest waiting first. */
-  readonly #waiting = new Set<() => void>();
-  #takenCount = 0;
+  #taken = 0;
+  /** Longest waiting first. */
+  readonly #waiting = new Set<Waiting>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
   /**
-   * Wait for a turn.
+   * Wait for room for one.
    *
-   * @param signal ends the wait without a turn
-   * @returns a function that ends the turn; further calls of it do nothing
+   * @param signal ends the wait early
+   * @returns a function that releases it; further calls of it do nothing
    */
-  acquire(signal?: AbortSignal): Promise<() => void> {
-    if (this.#takenCount < this.#max) {
-      this.#takenCount += 1;
-      return Promise.resolve(this.#turn());
+  async acquire(signal?: AbortSignal): Promise<() => void> {
+    return this.#tryAcquire(1) ?? await this.#wait(1, signal);
+  }
+
+  /** Run an operation once there is room for its weight: within this call, if there is room now. */
+  async run<T>(weight: number, operation: () => Promise<T>): Promise<T> {
+    const release = this.#tryAcquire(weight) ?? await this.#wait(weight);
+    try {
+      return await operation();
+    } finally {
+      release();
     }
+  }
+
+  #tryAcquire(weight: number): (() => void) | null {
+    return this.#waiting.size === 0 && this.#hasRoom(weight) ? this.#take(weight) : null;
+  }
+
+  #wait(weight: number, signal?: AbortSignal): Promise<() => void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve(() => {});
-      const begin = () => {
-        signal?.removeEventListener("abort", leave);
-        resolve(this.#turn());
-      };
       const leave = () => {
-        if (this.#waiting.delete(begin)) resolve(() => {});
+        if (this.#waiting.delete(waiting)) resolve(() => {});
+      };
+      const waiting = {
+        weight,
+        begin: () => {
+          signal?.removeEventListener("abort", leave);
+          resolve(this.#take(weight));
+        },
       };
       signal?.addEventListener("abort", leave, { once: true });
-      this.#waiting.add(begin);
+      this.#waiting.add(waiting);
     });
   }
 
-  #turn(): () => void {
-    let isOver = false;
+  #hasRoom(weight: number): boolean {
+    return this.#taken === 0 || this.#taken + weight <= this.#max;
+  }
+
+  #take(weight: number): () => void {
+    this.#taken += weight;
+    let isReleased = false;
     return () => {
-      if (isOver) return;
-      isOver = true;
-      const [next] = this.#waiting;
-      if (next === undefined) {
-        this.#takenCount -= 1;
-        return;
+      if (isReleased) return;
+      isReleased = true;
+      this.#taken -= weight;
+      for (const next of this.#waiting) {
+        if (!this.#hasRoom(next.weight)) return;
+        this.#waiting.delete(next);
+        next.begin();
       }
-      this.#waiting.delete(next);
-      next();
     };
   }
 }

@@ -1,3 +1,4 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { JobError } from "../../core/errors.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
@@ -5,14 +6,14 @@ import type { Clock, Timer } from "../../platform/clock.ts";
 import type { ManagerEvent } from "../api.ts";
 import type { Followers } from "./followers.ts";
 
-/** How soon, and at most how late, the store is asked what other nodes did: no event tells of it. */
-const LOOK_MS = { first: 25, longest: 500 } as const;
+/** Waits between reads of the store: there is no event for what another node does. */
+const LOOK: Backoff = { firstMs: 25, longestMs: 500 };
 
 /**
  * Wait until an instance is final.
  *
- * @returns the final instance, or null when `timeoutMs` passed first
- * @throws JobError `not_found` for an unknown id, `unavailable` when the manager stops first
+ * @returns the final instance, or null if `timeoutMs` passed first
+ * @throws JobError `not_found` for an unknown id, `unavailable` if the manager stops first
  */
 export async function waitInstance(
   id: string,
@@ -22,16 +23,16 @@ export async function waitInstance(
     readonly get: (id: string) => Promise<Instance>;
     readonly subscribe: (listener: (event: ManagerEvent) => void) => () => void;
     readonly onStop: (listener: () => void) => () => void;
-    /** Whether other nodes may run it. */
+    /** True if other nodes may run it. */
     readonly hasOthers: () => boolean;
     readonly followers: Followers;
   },
 ): Promise<Instance | null> {
   const { followers } = context;
-  // Hundreds may wait for one instance with megabytes of arguments: they share what was read.
+  // Hundreds may wait for one instance with megabytes of arguments: they share one read.
   const get = (wanted: string) =>
     isUuid(wanted) ? followers.get(wanted, context) : context.get(wanted);
-  // Listening before looking: the change may come between the two.
+  // Listen before reading: the change may come between the two.
   const events: Instance[] = [];
   let deliver: (instance: Instance) => void = (instance) => void events.push(instance);
   let stopLooking = () => {};
@@ -51,31 +52,31 @@ export async function waitInstance(
   } finally {
     stopLooking();
     unsubscribe();
-    // Nobody may be left to note that it changes.
+    // Maybe nobody listens any more who would note that it changes.
     followers.forget(id);
   }
 }
 
-/** Tell of an instance that another node made final; answers how to stop. */
+/** Report an instance that another node made final. Returns a function that stops. */
 function look(
   id: string,
   { clock, get, hasOthers }: Pick<
     Parameters<typeof waitInstance>[2],
     "clock" | "get" | "hasOthers"
   >,
-  tell: (instance: Instance) => void,
+  report: (instance: Instance) => void,
 ): () => void {
-  let delayMs: number = LOOK_MS.first;
+  let tries = 0;
   let isStopped = false;
   let timer: Timer;
   const arm = () => {
-    if (!isStopped) timer = clock.timer(delayMs, () => void again(), { unref: true });
-    delayMs = Math.min(2 * delayMs, LOOK_MS.longest);
+    if (isStopped) return;
+    timer = clock.timer(backoffMs(LOOK, tries++), () => void again(), { unref: true });
   };
   const again = async () => {
-    // A store that is away is told by others; the wait goes on.
+    // Others report that the store is unavailable; the wait continues.
     const instance = hasOthers() ? await get(id).catch(() => null) : null;
-    if (instance && isFinal(instance.state) && !isStopped) tell(instance);
+    if (instance && isFinal(instance.state) && !isStopped) report(instance);
     else arm();
   };
   arm();
@@ -101,7 +102,7 @@ function ending(
       unlisten();
       reject(
         new JobError("unavailable", `Cannot wait for instance "${id}": the manager has stopped`, {
-          hint: "It goes on when the manager starts again",
+          hint: "It continues when the manager starts again",
         }),
       );
     });

@@ -6,7 +6,7 @@ import { type JobDefinition, type JobOptions, NO_HANDLERS } from "../../core/job
 import type { Clock } from "../../platform/clock.ts";
 import type { Store } from "../../store/store.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";
-import { clearInstances, clearLogs } from "../instances/clear.ts";
+import { clearInstances, clearLogs } from "../instances/bulk.ts";
 
 const DESCRIPTIONS = {
   "system.history.cleaner":

@@ -42,3 +42,50 @@ test("Semaphore skips whoever no longer waits", async () => {
   (await next)();
   (await semaphore.acquire(AbortSignal.abort()))();
 });
+
+/** Operations in the order in which they began, each ended by the test. */
+class Operations {
+  readonly gate = new Semaphore(1_000);
+  readonly begun: string[] = [];
+  readonly #ends = new Map<string, () => void>();
+
+  enter(name: string, instances: number): Promise<void> {
+    return this.gate.run(instances, () => {
+      this.begun.push(name);
+      return new Promise((resolve) => this.#ends.set(name, resolve));
+    });
+  }
+
+  async end(name: string): Promise<void> {
+    this.#ends.get(name)!();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("run() begins light operations at once, and heavy ones one after the other, in order", async () => {
+  const operations = new Operations();
+  const all = [
+    operations.enter("a", 400),
+    operations.enter("b", 600),
+    operations.enter("c", 1_000),
+    operations.enter("d", 1),
+  ];
+  assert.deepEqual(operations.begun, ["a", "b"]);
+  await operations.end("a");
+  // The small one does not overtake the large one again and again.
+  assert.deepEqual(operations.begun, ["a", "b"]);
+  await operations.end("b");
+  assert.deepEqual(operations.begun, ["a", "b", "c"]);
+  await operations.end("c");
+  assert.deepEqual(operations.begun, ["a", "b", "c", "d"]);
+  await operations.end("d");
+  await Promise.all(all);
+});
+
+test("run() continues when an operation fails, and runs one that is heavier than the limit", async () => {
+  const gate = new Semaphore(1_000);
+  const failed = gate.run(5_000, () => Promise.reject(new Error("no room")));
+  const next = gate.run(1, () => Promise.resolve("ran"));
+  await assert.rejects(failed, /no room/);
+  assert.equal(await next, "ran");
+});
