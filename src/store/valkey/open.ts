@@ -9,17 +9,17 @@ import { otherData } from "./operations/refusals.ts";
 import { HEAD_SCRIPT } from "./script/script.ts";
 
 /**
- * Open the data of a namespace, which is made when there is none.
+ * Open the data of a namespace; creates them if there are none.
  *
- * @throws JobError `unavailable` for data of a newer format, `conflict` for a store that is being filled or has moved,
- * `permission_denied` for a user who may not do what the scripts do
+ * @throws JobError `unavailable` for data of a newer format, `conflict` for a store that is being
+ * filled or has moved, `permission_denied` if the server's user lacks a right
  */
 export async function openData(
   queue: OperationQueue,
   options: {
     readonly newId: string;
     readonly location: string;
-    /** Whether a mark over the store refuses nothing. */
+    /** If true, a mark on the store does not prevent opening. */
     readonly isMaintenance: boolean;
   },
 ): Promise<Pick<StoreInfo, "storeId" | "epoch" | "format"> & { readonly rev: number }> {
@@ -38,7 +38,7 @@ export async function openData(
   if (status === "newer") {
     throw new JobError(
       "unavailable",
-      `Cannot open the store: its data are of format ${
+      `Cannot open the store: its data has format ${
         rest[0]
       }, this version knows up to ${STORE_FORMAT}`,
       { path: "store.url", hint: "Use the newer version that wrote it" },
@@ -47,8 +47,8 @@ export async function openData(
   if (status === "denied") {
     throw new JobError(
       "permission_denied",
-      `Cannot use the store ${options.location}: its user may not give ${rest[0]}`,
-      { path: "store.username", hint: "docs/stores.md has the rule of the user" },
+      `Cannot use the store ${options.location}: its user may not execute ${rest[0]}`,
+      { path: "store.username", hint: "docs/stores.md has the rule for the user" },
     );
   }
   if (status === "marked") checkOpening(JSON.parse(rest[0] as string), options.location);
@@ -56,21 +56,21 @@ export async function openData(
   return { storeId, epoch, format, rev };
 }
 
-/** What a node knows of the data that it has opened. */
+/** The data that a node has opened. */
 export interface KnownData {
   readonly prefix: string;
   readonly location: string;
   readonly storeId: string;
   readonly epoch: number;
-  /** The last revision that it was answered. */
+  /** The last revision that the node has received. */
   readonly rev: number;
 }
 
 /**
- * Look whether a new connection leads to the data that a node works with. Data that went back are told of: what was acknowledged
- * since then is gone, and nothing else is wrong with them.
+ * Check that a new connection leads to the data that a node works with. If they went back to an
+ * earlier state, that is logged: accepted jobs are lost, but the data are consistent.
  *
- * @throws JobError `unavailable` when they are others, or none: what this node holds is of no use there
+ * @throws JobError `unavailable` for other data or none, for which this node's state is of no use
  */
 export async function checkSameData(
   run: GreetingRun,
@@ -83,7 +83,7 @@ export async function checkSameData(
   const [, epoch, rev] = head;
   if (epoch >= known.epoch && rev >= known.rev) return;
   logger.warn(
-    "The store went back to an earlier state: jobs that were accepted since then are gone, and outcomes, so that jobs run again",
+    "The store went back to an earlier state: jobs and outcomes recorded since then are lost, so some jobs run again",
     { store: known.location, epoch, epochBefore: known.epoch },
   );
 }

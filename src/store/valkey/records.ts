@@ -17,7 +17,7 @@ import type { OperationQueue } from "./operations/operation_queue.ts";
 import { packKey, packRecord } from "./codec/records.ts";
 import { RecordReads } from "./operations/record_reads.ts";
 
-/** Everything in a Valkey store as records. */
+/** Reads and writes everything in a Valkey store as records. */
 export class ValkeyRecords implements RecordStore {
   readonly #queue: OperationQueue;
   readonly #reads: RecordReads;
@@ -129,7 +129,7 @@ export class ValkeyRecords implements RecordStore {
     return problems.slice(0, limit);
   }
 
-  /** Log lines whose instance is gone; departures go with their instance in one write. */
+  /** Remove log lines whose instance is gone. Ended attempts are removed with their instance. */
   async removeOrphans(
     { at, limit }: { readonly at: Instant; readonly limit: number },
   ): Promise<Committed<number>> {
@@ -141,7 +141,7 @@ export class ValkeyRecords implements RecordStore {
 
   async size(): Promise<StoreSize> {
     this.#check("measure the store");
-    // The server knows only what all of its users take together.
+    // The server only reports the size of all its users' data together.
     return { bytes: null, freeBytes: null };
   }
 

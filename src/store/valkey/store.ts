@@ -34,25 +34,31 @@ import { checkSameData, openData } from "./open.ts";
 import { ScheduleOperations } from "./operations/schedules.ts";
 import { ValkeyRecords } from "./records.ts";
 
-/** What a Valkey store is made of. */
+/** Options of a Valkey store. */
 export interface ValkeyStoreOptions {
   readonly link: ValkeyLink;
-  /** Before the names of all keys: stores with different ones share a server. */
+  /** Prefix of all keys. Stores with different ones can share a server. */
   readonly namespace?: string;
-  /** Counts in place of the server's clock. */
+  /** Used instead of the server's clock. */
   readonly clock?: (() => Instant) | undefined;
-  /** Runs a callback after everything in this turn of the event loop. */
+  /** Runs a callback at the end of the current turn of the event loop. */
   readonly defer?: ((callback: () => void) => void) | undefined;
   readonly random?: Random;
   readonly logger?: Logger;
 }
 
-/** What the names of all keys and channels of a namespace begin with: one hash tag, so that a cluster keeps them together. */
+/**
+ * Prefix of all keys and channels of a namespace. It has one hash tag, so that a cluster keeps them
+ * on one server.
+ */
 export function keyPrefix(namespace: string): string {
   return `jobctl:{${namespace}}:`;
 }
 
-/** The store's semantics on a Valkey or Redis server, which any number of nodes share: each operation is one script call. */
+/**
+ * A store on a Valkey or Redis server that any number of nodes share. Each operation is part of one
+ * script call.
+ */
 export class ValkeyStore implements Store {
   readonly records: ValkeyRecords;
   readonly #link: ValkeyLink;
@@ -356,7 +362,9 @@ export class ValkeyStore implements Store {
     return this.#info = { type: "valkey", location, isDurable, recovered: [], ...data };
   }
 
-  /** What another connection changed; our own changes are told with their answers. */
+  /**
+   * Handle a message about changes of other connections. Our own are published with the replies.
+   */
   #hear(message: Uint8Array): void {
     const from = new Unpacker(message);
     from.list();
@@ -365,7 +373,8 @@ export class ValkeyStore implements Store {
 
   #publish(hints: readonly ChangeHint[]): void {
     for (const hint of hints) {
-      // Each on its own, after those who wait for the operations: a listener that throws harms no other.
+      // Each on its own, after the operations' promises: a listener that throws does not affect
+      // others.
       for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
     }
   }
@@ -375,7 +384,7 @@ export class ValkeyStore implements Store {
   }
 }
 
-/** What may have changed while nothing was heard. */
+/** What may have changed while no messages arrived. */
 const EVERYTHING: readonly ChangeHint[] = [
   { type: "instances", dueAt: 0 },
   { type: "schedules" },
@@ -383,7 +392,7 @@ const EVERYTHING: readonly ChangeHint[] = [
   { type: "nodes" },
 ];
 
-/** What a call changed, as its hints: one of each type. */
+/** Read what a call changed: one hint of each type. */
 function readHints(value: unknown): readonly ChangeHint[] {
   const [dueAt, claims, schedules, pauses, nodes, deadlines] = value as readonly unknown[];
   const hints: ChangeHint[] = [];
@@ -399,18 +408,18 @@ function readHints(value: unknown): readonly ChangeHint[] {
   return hints;
 }
 
-/** What a store on Valkey is given by those who make it. */
+/** What a store on Valkey needs besides its configuration. */
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Counts in place of the server's clock. */
+  /** Used instead of the server's clock. */
   readonly now?: () => Instant;
 }
 
 type ValkeyConfig = StoreConfig & { readonly address: ValkeyAddress };
 
-/** The connection to the server that the configuration names, not yet open. */
+/** Create the link that the configuration describes, not yet open. */
 export function createValkeyLink(config: ValkeyConfig, parts: Parts): ServerLink {
   const { address, prefix, tls, waitReplicas, startWaitMs } = config;
   return new ServerLink({
@@ -423,7 +432,7 @@ export function createValkeyLink(config: ValkeyConfig, parts: Parts): ServerLink
   });
 }
 
-/** The store on Valkey that the configuration names, not yet open. */
+/** Create the store that the configuration describes, not yet open. */
 export function createValkeyStore(config: ValkeyConfig, parts: Parts): ValkeyStore {
   const link = createValkeyLink(config, parts);
   const defer = (callback: () => void) => parts.clock.defer(callback);

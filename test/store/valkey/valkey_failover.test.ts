@@ -50,7 +50,7 @@ test("fault 21: a failover loses exactly what the replica did not have, says so,
       return await store.get(kept[0]!.id).then(() => true, () => false);
     });
     assert.deepEqual(await missing([...kept, ...lost]), lost);
-    assert.match(logger.lines.join("\n"), /another one than before, .* may be lost/);
+    assert.match(logger.lines.join("\n"), /restarted or replaced: .* may be lost/);
     const { value: again } = await store.enqueue({ at: at(), instances: lost });
     assert.deepEqual(again.map(({ outcome }) => outcome), lost.map(() => "accepted"));
     // The claim that the replica knew goes on, and fences rise.

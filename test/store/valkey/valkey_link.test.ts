@@ -58,7 +58,7 @@ test("ServerLink tells an error of a script and goes on", async () => {
     const broken = { script: scriptOf("return redis.call('INCR', KEYS[1])"), keys: ["{t}:n"] };
     await assert.rejects(link.run({ ...broken, args: [] }), (error) => {
       assert.ok(isJobError(error, "internal"));
-      assert.match(error.message, /a script answered no text/);
+      assert.match(error.message, /a script did not return bytes/);
       return true;
     });
     assert.equal(await textOf(link.run(count("a"))), "2");

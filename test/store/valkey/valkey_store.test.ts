@@ -315,7 +315,7 @@ test("a user who may not do all that the scripts do is refused before anything i
     const store = new ValkeyStore({ link: linkTo(url, { key: prefix }), namespace });
     await assert.rejects(store.open(NODE), (error) => {
       return isJobError(error, "permission_denied") &&
-        error.message.endsWith(denied.toUpperCase()) && /rule of the user/.test(error.hint!);
+        error.message.endsWith(denied.toUpperCase()) && /rule for the user/.test(error.hint!);
     });
     assert.equal(await server.cli("EXISTS", `${keyPrefix(namespace)}head`), "0");
   }

@@ -6,14 +6,14 @@ const NO_LIMITS = pack(false);
 const packedKinds = new WeakMap<ReadonlySet<string>, Packed>();
 const packedLimits = new WeakMap<ClaimLimits, Packed>();
 
-/** Kinds as the scripts take them, encoded once for each set. */
+/** Kinds in the form of the script, encoded once per set. */
 function packKinds(kinds: ReadonlySet<string>): Packed {
   let packed = packedKinds.get(kinds);
   if (!packed) packedKinds.set(kinds, packed = pack([...kinds]));
   return packed;
 }
 
-/** Limits as the scripts take them, encoded once for each object. */
+/** Limits in the form of the script, encoded once per object. */
 function packLimits(limits: ClaimLimits | undefined): Packed {
   if (!limits || (limits.kinds.size === 0 && limits.pools.length === 0)) return NO_LIMITS;
   let packed = packedLimits.get(limits);
@@ -27,7 +27,7 @@ function packLimits(limits: ClaimLimits | undefined): Packed {
   return packed;
 }
 
-/** The limits of the whole kind apart from those of each queue. */
+/** Separates the limits of a kind from those of its queues. */
 function partsOf({ concurrency, rate }: JobLimits): Packable {
   const slotsOf = (isOfQueue: boolean) =>
     concurrency.filter(({ by }) => by.length > 0 === isOfQueue)
@@ -39,12 +39,15 @@ function partsOf({ concurrency, rate }: JobLimits): Packable {
     queueSlots: slotsOf(true),
     rates: spans(false),
     queueRates: spans(true),
-    // Tells the rates of the queues from others.
+    // Identifies the rates of the queues.
     stamp: ratesOf(true).map(({ max, perMs }) => `${max}/${perMs}`).join(" "),
   };
 }
 
-/** Who asks, as all that look for what is due begin. */
+/**
+ * Write the asking node, its kinds and limits: the first arguments of every operation about due
+ * work.
+ */
 export function writeClaimer(
   into: Packer,
   { node = "", kinds, limits }:
@@ -56,7 +59,7 @@ export function writeClaimer(
   into.write(packLimits(limits));
 }
 
-/** A block as the scripts tell it. */
+/** Read a block. */
 export function readBlock(value: unknown): Block {
   const [limit, name, used, max, opensAt] = value as [
     string,

@@ -15,14 +15,14 @@ export function writeInstances(into: Packer, instances: readonly NewInstance[]):
   return 1;
 }
 
-/** Read rows with what never changes of them, from one list of id, row, fixed part. */
+/** Read rows with their fixed parts from one list: id, row, fixed part. */
 export function readRows(from: Unpacker): readonly ReadRow[] {
   const rows: ReadRow[] = [];
   for (let left = from.list() / 3; left > 0; left--) rows.push(readWhole(from));
   return rows;
 }
 
-/** Read instances, as {@link readRows}. */
+/** Read instances; same format as {@link readRows}. */
 export function readInstances(from: Unpacker): readonly Instance[] {
   return readRows(from).map(({ instance }) => instance);
 }
@@ -33,7 +33,10 @@ function readWhole(from: Unpacker): ReadRow {
   return readRow(id, row, readFixed(from.bytes()!));
 }
 
-/** Read what was claimed: what a plain row has in common with the one before it is not said again; see `script/plain_claim.ts`. */
+/**
+ * Read claimed instances. A plain row omits what it shares with the one before; see
+ * `script/plain_claim.lua`.
+ */
 export function readClaimed(from: Unpacker): readonly Instance[] {
   const count = from.list();
   if (count === 0) return [];
@@ -58,7 +61,7 @@ export function readClaimed(from: Unpacker): readonly Instance[] {
   return instances;
 }
 
-/** What became of instances that were to be accepted. */
+/** Read the results of accepting instances. */
 export function readEnqueued(
   from: Unpacker,
   moment: Dated,
@@ -93,7 +96,7 @@ export function readEnqueued(
   return results;
 }
 
-/** What became of instances that were to be run again. */
+/** Read the results of running instances again. */
 export function readRedriven(from: Unpacker): readonly RedriveResult[] {
   const results: RedriveResult[] = [];
   for (let left = from.list(); left > 0; left--) {
@@ -108,7 +111,7 @@ export function readRedriven(from: Unpacker): readonly RedriveResult[] {
   return results;
 }
 
-/** @throws JobError `invalid_argument` for instances that cannot be accepted in place of others */
+/** Check the new instances of a redrive. @throws JobError `invalid_argument` */
 export function checkRedrive(instances: readonly NewInstance[]): void {
   checkBatch(instances.length, "redrive");
   for (const input of instances) {

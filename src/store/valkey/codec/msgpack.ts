@@ -1,7 +1,10 @@
 import { Buffer } from "node:buffer";
 import { JobError } from "../../../core/errors.ts";
 
-/** What is sent to and comes from the scripts. Null is written as false: in a script's list nothing may be missing. */
+/**
+ * A value that scripts send or receive. Null is written as false, since a list in Lua must not have
+ * gaps.
+ */
 export type Packable =
   | null
   | undefined
@@ -12,7 +15,7 @@ export type Packable =
   | readonly Packable[]
   | { readonly [name: string]: Packable };
 
-/** Something that was encoded before. */
+/** A value that is already encoded. */
 export class Packed {
   readonly bytes: Uint8Array;
 
@@ -25,12 +28,12 @@ const SIZE_MIN = 4_096;
 const KEPT_MAX = 1_048_576;
 const TWO_32 = 2 ** 32;
 
-/** Writes MessagePack, as much of it as the scripts' `cmsgpack` reads. */
+/** Writes the part of MessagePack that the scripts' `cmsgpack` reads. */
 export class Packer {
   #buffer = Buffer.allocUnsafe(SIZE_MIN);
   #length = 0;
 
-  /** The bytes so far, as a copy. */
+  /** A copy of the bytes written so far. */
   bytes(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#length));
   }
@@ -39,10 +42,10 @@ export class Packer {
     return this.#length;
   }
 
-  /** Forget what was written. */
+  /** Start again, empty. */
   clear(): void {
     this.#length = 0;
-    // A rare large request is no reason to keep its memory.
+    // Release the memory of a rare large request.
     if (this.#buffer.length > KEPT_MAX) this.#buffer = Buffer.allocUnsafe(SIZE_MIN);
   }
 
@@ -66,19 +69,19 @@ export class Packer {
     }
   }
 
-  /** The beginning of a list of `count` values. */
+  /** Append the head of a list of `count` values. */
   list(count: number): void {
     this.#head(count, 0x90, 0xdc);
   }
 
-  /** Append what was encoded before. */
+  /** Append encoded values. */
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
-  /** Append bytes as a text. */
+  /** Append bytes as a string. */
   binary(bytes: Uint8Array): void {
     this.#textHead(bytes.length);
     this.raw(bytes);
@@ -124,7 +127,7 @@ export class Packer {
   #text(text: string): void {
     const { length } = text;
     if (length < 32) {
-      // Short texts are mostly ASCII, and their length then that of the bytes.
+      // Short texts are mostly ASCII, with as many bytes as characters.
       this.#reserve(length + 1);
       const start = this.#length + 1;
       let index = 0;
@@ -169,14 +172,17 @@ export class Packer {
   }
 }
 
-/** A value as bytes. */
+/** Encode a value. */
 export function pack(value: Packable): Packed {
   const packer = new Packer();
   packer.write(value);
   return new Packed(packer.bytes());
 }
 
-/** Reads MessagePack as `cmsgpack` writes it: texts stay bytes where asked, for they may hold a value of their own. */
+/**
+ * Reads MessagePack as `cmsgpack` writes it. On request it returns a string as bytes, which may
+ * hold another value.
+ */
 export class Unpacker {
   readonly #bytes: Buffer;
   #place: number;
@@ -194,13 +200,13 @@ export class Unpacker {
     return this.#place >= this.#end;
   }
 
-  /** Whether the next value is a list. */
+  /** True if the next value is a list. */
   get isList(): boolean {
     const byte = this.#bytes[this.#place]!;
     return (byte >= 0x90 && byte < 0xa0) || byte === 0xdc || byte === 0xdd;
   }
 
-  /** The next value; lists are arrays, maps are objects. */
+  /** Read the next value; lists become arrays, maps become objects. */
   read(): unknown {
     const byte = this.#bytes[this.#place]!;
     if (byte < 0x80) {
@@ -228,7 +234,7 @@ export class Unpacker {
     return this.#scalar(byte);
   }
 
-  /** The beginning of a list: how many values follow. */
+  /** Read the head of a list; returns its length. */
   list(): number {
     const byte = this.#bytes[this.#place++]!;
     if (byte >= 0x90 && byte < 0xa0) return byte - 0x90;
@@ -237,7 +243,7 @@ export class Unpacker {
     throw unreadable(byte, "a list");
   }
 
-  /** The next value, which is a text. */
+  /** Read the next value, a string. */
   text(): string {
     const length = this.#textLength();
     const start = this.#place;
@@ -245,7 +251,7 @@ export class Unpacker {
     return this.#bytes.toString("utf8", start, start + length);
   }
 
-  /** The next value, a text, as its bytes; null for none. */
+  /** Read the next value, a string, as bytes; null for false. */
   bytes(): Buffer | null {
     if (this.#bytes[this.#place] === 0xc2) {
       this.#place += 1;
@@ -318,7 +324,7 @@ export class Unpacker {
     }
   }
 
-  /** Four bytes, by hand: most of what a row has are times of eight. */
+  /** Four bytes by hand, since most numbers of a row are times of eight bytes. */
   #word(): number {
     const bytes = this.#bytes;
     const place = this.#place;

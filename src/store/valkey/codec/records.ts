@@ -3,7 +3,7 @@ import { type Packable, Packed, Packer } from "./msgpack.ts";
 import { packFixed, packRow } from "./rows.ts";
 import { packFate, packSchedule } from "./schedules.ts";
 
-/** A record as the scripts write it: what writes it, and what is written. */
+/** A record in the form of the script: its type and its contents. */
 export function packRecord(record: StoreRecord): Packable {
   return [record.type, partsOf(record)];
 }
@@ -47,7 +47,7 @@ function asText(bytes: Uint8Array): Packed {
   return new Packed(packer.bytes());
 }
 
-/** What a record is found by, as the scripts take it. */
+/** The key of a record in the form of the script. */
 export function packKey(key: RecordKey): Packable {
   switch (key.type) {
     case "head":

@@ -8,10 +8,10 @@ import type { NewInstance } from "../../store.ts";
 import { ROW } from "../script/constants.ts";
 import { type Packable, Packed, Packer, Unpacker } from "./msgpack.ts";
 
-/** Stored for an error that says that the deadline has passed; it is worded where it is read. */
+/** Stored in place of an error for a passed deadline. Readers put it into words. */
 const PAST_DEADLINE = "deadline";
 
-/** Members of a row that most rows do not have. */
+/** Members that most rows do not have. */
 interface RareMembers {
   readonly cancelAt?: number;
   readonly failures?: number;
@@ -30,7 +30,7 @@ interface RareMembers {
   readonly retryOf?: string;
 }
 
-/** What never changes of an instance and the server does not decide by. */
+/** What never changes about an instance and is not used for decisions on the server. */
 export interface FixedPart {
   readonly crashesMax: number;
   readonly scheduledFor: number | null;
@@ -39,7 +39,7 @@ export interface FixedPart {
   readonly argumentsJson: string;
 }
 
-/** An instance as it was read, with its place in the order of acceptance. */
+/** An instance that was read, with its place in the order of acceptance. */
 export interface ReadRow {
   readonly seq: number;
   readonly isHeld: boolean;
@@ -48,7 +48,7 @@ export interface ReadRow {
 
 const packer = new Packer();
 
-/** What is stored of an instance besides its row: the policy, then the arguments. */
+/** Encode the fixed part of an instance: the policy, then the arguments. */
 export function packFixed(input: FixedPart): Buffer {
   packer.clear();
   packer.list(4);
@@ -60,7 +60,7 @@ export function packFixed(input: FixedPart): Buffer {
   return packer.bytes();
 }
 
-/** Write what an instance is accepted by. */
+/** Write an instance to accept. */
 export function writeNewInstance(into: Packer, input: NewInstance): void {
   const { id, kind, queueKey, priority, dueAt, keepSuccessMs, keepFailureMs } = input;
   into.list(9);
@@ -87,7 +87,7 @@ function hasExtra({ uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax }: Ne
     waitingMax !== undefined;
 }
 
-/** Whether it has nothing that most have not, nor a queue of its own. */
+/** True if an instance has no rare members and no queue key. */
 export function isOrdinary(input: NewInstance): boolean {
   return input.queueKey === input.kind && !hasExtra(input);
 }
@@ -107,7 +107,7 @@ function extraOf(input: NewInstance) {
   };
 }
 
-/** Read what never changes of an instance. */
+/** Read the fixed part of an instance. */
 export function readFixed(bytes: Uint8Array): FixedPart {
   const unpacker = new Unpacker(bytes);
   const [crashesMax, scheduledFor, retryMax, timeoutMs] = unpacker.read() as (number | false)[];
@@ -132,15 +132,18 @@ function orNull<T>(value: unknown): T | null {
   return value === false || value === undefined ? null : value as T;
 }
 
-/** The first byte of every row: a list of more than 15. */
+/** First byte of every row: a list of more than 15 values. */
 const LIST = 0xdc;
 
-/** Whether these are the bytes of a whole row: what follows a row's seq begins with a text. */
+/**
+ * True if these are the bytes of a whole row. The rest of a row after its seq begins with a string
+ * instead.
+ */
 export function isRow(bytes: Uint8Array): boolean {
   return bytes[0] === LIST;
 }
 
-/** Read a row of which the beginning is told apart and the seq is left out. */
+/** Read a row whose beginning is given separately and whose seq is omitted. */
 export function readPlainRow(
   { id, start, tail, fixed }: {
     readonly id: string;
@@ -162,7 +165,7 @@ export function readPlainRow(
 /**
  * Read a row.
  *
- * @param fixed what never changes of it; where only its history is wanted it may be left out
+ * @param fixed its fixed part; may be absent if only the history is needed
  */
 export function readRow(id: string, bytes: Uint8Array, fixed: FixedPart = NO_FIXED): ReadRow {
   return rowOf(id, new Unpacker(bytes).read() as unknown[], fixed);
@@ -217,7 +220,7 @@ function rowOf(id: string, row: readonly unknown[], fixed: FixedPart): ReadRow {
   return { seq, isHeld, instance: { ...instance, error } };
 }
 
-/** A row as it is stored, of an instance as it is: its place is set by whoever writes it. */
+/** Encode a row of an existing instance. Whoever writes it sets its place. */
 export function packRow(instance: Instance): Packable {
   const { error, progress } = instance;
   const rare = {
@@ -244,7 +247,7 @@ export function packRow(instance: Instance): Packable {
 }
 
 /** Read an attempt that ended with its instance scheduled again. */
-export function readDeparture(bytes: Uint8Array): EndedAttempt {
+export function readEndedAttempt(bytes: Uint8Array): EndedAttempt {
   const [attempt, fence, node, processedAt, scheduledAt, reason] = new Unpacker(bytes)
     .read() as unknown[];
   return {

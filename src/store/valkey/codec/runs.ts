@@ -3,12 +3,20 @@ import type { NewInstance } from "../../store.ts";
 import type { Packer } from "./msgpack.ts";
 import { isOrdinary, packFixed } from "./rows.ts";
 
-/** Batches of fewer instances go one by one, which the script does together with those of other operations. */
+/**
+ * Smaller batches are sent instance by instance, which the script combines with other operations.
+ */
 const RUN_MIN = 8;
-/** Longest fixed part that is told once for a whole run: a small call must not write much. */
+/**
+ * Longest fixed part that is sent once for a whole run, so that a small call cannot write very
+ * much.
+ */
 const SHARED_BYTES_MAX = 1_024;
 
-/** Instances one after the other that differ in their ids, and perhaps in their fixed part; see `script/plain_enqueue.ts`. */
+/**
+ * Consecutive instances that differ only in their ids and perhaps their fixed parts; see
+ * `script/plain_enqueue.lua`.
+ */
 interface Run {
   readonly first: NewInstance;
   readonly ids: string[];
@@ -16,7 +24,10 @@ interface Run {
   isSame: boolean;
 }
 
-/** A batch of ordinary instances as runs; null when it has others, an id twice, or hardly two that belong together. */
+/**
+ * Split a batch of ordinary instances into runs. Returns null if it has others, repeats an id, or
+ * has too many runs.
+ */
 export function runsOf(instances: readonly NewInstance[]): readonly Run[] | null {
   if (instances.length < RUN_MIN) return null;
   const runs: Run[] = [];

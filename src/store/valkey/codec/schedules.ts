@@ -1,13 +1,13 @@
 import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/job/schedule.ts";
 import { Unpacker } from "./msgpack.ts";
 
-/** A schedule as it was read, with what tells whether it and its fates are still as they were. */
+/** A schedule that was read, with the version that shows whether it or its fates have changed. */
 export interface StoredSchedule {
   readonly record: ScheduleRecord;
   readonly version: number;
 }
 
-/** What the scripts change of a schedule, beside the record as it was written. */
+/** Members that the script changes, beside the record as written. */
 interface StoredMembers {
   readonly text: string;
   readonly version: number;
@@ -21,7 +21,7 @@ interface StoredMembers {
   readonly tzVersion?: string;
 }
 
-/** A schedule as it is stored. */
+/** Encode a schedule. */
 export function packSchedule(record: ScheduleRecord) {
   const { generation, cursor, nextAt, runs, lastRunAt, skipUntil, skipNext, tzVersion } = record;
   const { runsMax, queueMax = QUEUE_MAX } = record.spec;
@@ -50,7 +50,7 @@ export function readSchedule(bytes: Uint8Array): StoredSchedule {
   return { record: { ...record, ...changed }, version };
 }
 
-/** A fate as it is stored. */
+/** Encode a fate. */
 export function packFate({ from, to, count, fate, reason, instanceId, at }: TickFate) {
   return [from, to, count, fate, reason, instanceId, at];
 }

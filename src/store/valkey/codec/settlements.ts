@@ -8,10 +8,12 @@ import { readFixed, readRow } from "./rows.ts";
 
 type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 
-/** Runs that a further outcome may join. */
+/** How many of the last runs an outcome may join. */
 const RUNS_OPEN = 4;
 
-/** Plain outcomes of one claim that differ in their instances and results; see `script/plain_settle.ts`. */
+/**
+ * Plain outcomes of one claim, which differ in instance and result; see `script/plain_settle.lua`.
+ */
 interface Run {
   readonly fence: number;
   readonly kind: string;
@@ -21,17 +23,17 @@ interface Run {
   hasResults: boolean;
 }
 
-/** Settlements as they are sent. */
+/** Settlements, sorted for sending. */
 export interface SettlementPlan {
   readonly settlements: readonly Settlement[];
-  /** Their instances as they were claimed, where this node knows them. */
+  /** Their instances as claimed, if this node remembers them. */
   readonly known: readonly (Instance | undefined)[];
   readonly runs: readonly Run[];
-  /** Places of those that are in no run. */
+  /** Positions of settlements that are in no run. */
   readonly others: readonly number[];
 }
 
-/** Put those together that go in runs. */
+/** Collect plain settlements into runs. */
 export function planSettlements(
   settlements: readonly Settlement[],
   known: readonly (Instance | undefined)[],
@@ -43,7 +45,8 @@ export function planSettlements(
     if (!instance || !isPlainClaim(instance) || !isPlain(settlement)) others.push(index);
     else addToRuns(runs, settlement, instance.kind);
   }
-  // Runs go first: of two for one instance the first must.
+  // Runs are settled first. If an instance occurs in a run and outside, send all separately, to
+  // keep their order.
   const otherIds = new Set(others.map((index) => settlements[index]!.id));
   if (others.length === 0 || runs.every(({ ids }) => ids.every((id) => !otherIds.has(id)))) {
     return { settlements, known, runs, others };
@@ -51,7 +54,7 @@ export function planSettlements(
   return { settlements, known, runs: [], others: settlements.map((_, index) => index) };
 }
 
-/** Write how attempts ended, as two arguments. */
+/** Write settlements, as two arguments. */
 export function writeSettlements(
   into: Packer,
   { settlements, known, runs, others }: SettlementPlan,
@@ -65,7 +68,7 @@ export function writeSettlements(
   return 2;
 }
 
-// What others did since shows on the server alone, which leaves such rows out of a run.
+// Changes by others are only visible on the server, which excludes such rows from a run.
 function isPlainClaim(claimed: Instance): boolean {
   const { attempt, uniqueKey, scheduleId, retryOf, deadlineAt } = claimed;
   return attempt === 1 && uniqueKey === null && scheduleId === null && retryOf === null &&
@@ -87,7 +90,7 @@ function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: s
   if (outcome.resultsJson !== null) run.hasResults = true;
 }
 
-// Those of a claim end among those of the claims beside it.
+// Attempts of one claim end interleaved with those of neighbouring claims.
 function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run {
   for (let at = runs.length - 1; at >= 0 && at >= runs.length - RUNS_OPEN; at--) {
     const run = runs[at]!;
@@ -134,7 +137,7 @@ function writeSettlement(into: Packer, settlement: Settlement, isKnown: boolean)
   into.write("error" in outcome ? errorText(outcome.error) : false);
 }
 
-/** Write lines of a log; false for none. */
+/** Write log lines; false if there are none. */
 export function writeLines(into: Packer, lines: readonly LogEntry[]): void {
   if (lines.length === 0) return into.write(false);
   into.list(lines.length);
@@ -151,33 +154,33 @@ function errorText(error: ErrorInfo | null): string | false {
   return error === null ? false : JSON.stringify(storableError(error));
 }
 
-/** What the server says of one settlement. */
-interface Told {
+/** The result of one settlement from the server. */
+interface Settled {
   readonly status: SettleResult["status"];
-  /** Null for an instance that became what its claimer knows. */
+  /** Null if the claimer can compute the instance itself. */
   readonly row: Uint8Array | null;
   readonly fixed: Uint8Array | null;
 }
 
-const SETTLED: Told = { status: "settled", row: null, fixed: null };
+const SETTLED: Settled = { status: "settled", row: null, fixed: null };
 
-/** What became of settlements. */
+/** Read the results of settlements. */
 export function readSettled(
   from: Unpacker,
   at: number,
   { settlements, known, others }: SettlementPlan,
 ): readonly SettleResult[] {
   from.list();
-  const told = readTold(from);
+  const results = readSettledList(from);
   const leftIds = from.read() as readonly string[];
-  const leftTold = readTold(from);
-  const left = new Map(leftIds.map((id, index) => [id, leftTold[index]!]));
+  const leftResults = readSettledList(from);
+  const left = new Map(leftIds.map((id, index) => [id, leftResults[index]!]));
   let place = 0;
   return settlements.map((settlement, index) => {
     const { id, fence } = settlement;
     const claimed = known[index];
     const isOther = others[place] === index;
-    const { status, row, fixed } = isOther ? told[place++]! : left.get(id) ?? SETTLED;
+    const { status, row, fixed } = isOther ? results[place++]! : left.get(id) ?? SETTLED;
     const instance = row !== null
       ? readRow(id, row, readFixed(fixed!)).instance
       : claimed && status === "settled"
@@ -187,8 +190,8 @@ export function readSettled(
   });
 }
 
-function readTold(from: Unpacker): readonly Told[] {
-  const told: Told[] = [];
+function readSettledList(from: Unpacker): readonly Settled[] {
+  const results: Settled[] = [];
   for (let left = from.list() / 3; left > 0; left--) {
     const result = from.read() as number;
     const status = result === RESULT.SETTLED_NOW
@@ -196,12 +199,12 @@ function readTold(from: Unpacker): readonly Told[] {
       : result === RESULT.REPEATED
       ? "repeated"
       : "stale";
-    told.push({ status, row: from.bytes(), fixed: from.bytes() });
+    results.push({ status, row: from.bytes(), fixed: from.bytes() });
   }
-  return told;
+  return results;
 }
 
-/** What the server makes of a claimed instance that nobody else touched: the same rules stand in its script. */
+/** Compute a settled instance that nobody else has changed. The script has the same rules. */
 function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
   const { version, progress, outcome } = settlement;
   const isAsClaimed = version === undefined && progress === undefined;

@@ -12,7 +12,7 @@ const FATES_MAX = 1_000;
 
 /** Reads fates that begin in a span, and the one before them. */
 type ReadTicks = (
-  stretch: {
+  span: {
     readonly scheduleId: string;
     readonly from: number;
     readonly to: number;
@@ -23,8 +23,8 @@ type ReadTicks = (
 ) => Promise<readonly TickFate[]>;
 
 /**
- * Steps of schedules as the script takes them, with all that needs a calendar: which ticks are blacked out, and how the fates
- * are split that meet others.
+ * Encode steps of schedules, with all that needs a calendar: which ticks are blacked out, and how
+ * fates that overlap stored ones are split.
  */
 export async function packAdvances(
   advances: readonly Advance[],
@@ -38,7 +38,7 @@ export async function packAdvances(
     const { scheduleId, generation, expectedCursor, cursor, nextAt, overlap } = request;
     const found = stored.get(scheduleId);
     let parts: readonly TickFate[] = [];
-    // One that is a conflict writes nothing, and those after it go by what is there.
+    // A step that conflicts writes nothing; later steps then see the stored state.
     const isMade = found?.record.generation === generation &&
       (cursors.get(scheduleId) ?? found.record.cursor) === expectedCursor;
     if (isMade) cursors.set(scheduleId, cursor);
@@ -91,7 +91,7 @@ function isOut({ spec }: ScheduleRecord, tick: number): boolean {
   return isBlackedOut(spec.blackout ?? [], spec.timezone, tick);
 }
 
-/** The fates of one schedule as they will be, as far as a request meets them. */
+/** The fates of one schedule after the request, as far as it meets them. */
 class KnownFates {
   readonly #scheduleId: string;
   readonly #byFrom = new Map<number, TickFate>();
@@ -100,7 +100,7 @@ class KnownFates {
     this.#scheduleId = scheduleId;
   }
 
-  /** Read those that the fates given meet. */
+  /** Read the stored fates that overlap the given ones. */
   async read(
     spans: readonly { readonly from: number; readonly to: number }[],
     readTicks: ReadTicks,
@@ -108,26 +108,26 @@ class KnownFates {
     const to = Math.max(...spans.map((one) => one.to));
     let from = Math.min(...spans.map((one) => one.from));
     for (;;) {
-      const stretch = { scheduleId: this.#scheduleId, from, to, limit: FATES_MAX } as const;
-      const found = await readTicks({ ...stretch, isReverse: false, hasBefore: true });
+      const span = { scheduleId: this.#scheduleId, from, to, limit: FATES_MAX } as const;
+      const found = await readTicks({ ...span, isReverse: false, hasBefore: true });
       for (const fate of found) if (!this.#byFrom.has(fate.from)) this.#byFrom.set(fate.from, fate);
       if (found.length < FATES_MAX) return;
       from = found.at(-1)!.from + 1;
     }
   }
 
-  /** A tick has its fate before those that are split later. */
+  /** Mark a tick as decided, before later ranges are split. */
   note(tick: number): void {
     if (this.#at(tick)) return;
     const fate = { scheduleId: this.#scheduleId, from: tick, to: tick, count: 1, at: 0 };
     this.#byFrom.set(tick, { ...fate, fate: "fired", reason: null, instanceId: null });
   }
 
-  /** What is recorded of fates: of those of their ticks that have none. */
+  /** Split fates: only their undecided ticks are recorded. */
   split(record: ScheduleRecord, fates: Advance["fates"]): readonly TickFate[] {
     const parts: TickFate[] = [];
     const ticks = {
-      list: (_id: string, stretch: Parameters<typeof this.ticks>[0]) => this.ticks(stretch),
+      list: (_id: string, span: Parameters<typeof this.ticks>[0]) => this.ticks(span),
       add: (fate: TickFate) => {
         this.#byFrom.set(fate.from, fate);
         parts.push(fate);
@@ -159,7 +159,7 @@ class KnownFates {
   }
 }
 
-/** Past ticks to run as the script takes them, each with where it stands in the range whose fate it had. */
+/** Encode past ticks to run, each with its position in the range that decided it. */
 export async function packBackfill(
   { fires }: Backfill,
   stored: StoredSchedule | undefined,
@@ -180,13 +180,13 @@ async function placeOf(
   readTicks: ReadTicks,
 ): Promise<Packable> {
   const tick = fire.scheduledFor!;
-  const stretch = { scheduleId: record.id, from: tick, to: tick, limit: 1 } as const;
-  const found = await readTicks({ ...stretch, isReverse: false, hasBefore: true });
+  const span = { scheduleId: record.id, from: tick, to: tick, limit: 1 } as const;
+  const found = await readTicks({ ...span, isReverse: false, hasBefore: true });
   const range = found.find(({ from, to }) => from <= tick && tick <= to);
   return range ? placeIn(record, range, fire) : false;
 }
 
-/** The ticks before and after one in its range, and how many of the range are before it. */
+/** The ticks before and after a tick in its range, and how many of the range come before it. */
 function placeIn(
   { spec, startAt }: ScheduleRecord,
   range: TickFate,

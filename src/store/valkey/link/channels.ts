@@ -2,7 +2,7 @@ import type { Connection } from "./connection.ts";
 
 type Listener = (message: Uint8Array) => void;
 
-/** Who listens to which channel, over one connection after another. */
+/** Listeners by channel. They survive a change of the connection. */
 export class Channels {
   readonly #listeners = new Map<string, Set<Listener>>();
   #connection: Connection | null = null;
@@ -11,13 +11,13 @@ export class Channels {
     return this.#listeners.size === 0;
   }
 
-  /** Listen on a new connection to all that is wanted. @throws ConnectionLost, ReplyError */
+  /** Subscribe to all channels on a new connection. @throws ConnectionLost, ReplyError */
   async move(connection: Connection): Promise<void> {
     await Promise.all([...this.#listeners.keys()].map((name) => this.#listen(connection, name)));
     this.#connection = connection;
   }
 
-  /** The connection is gone. */
+  /** Call when the connection is lost. */
   lost(): void {
     this.#connection = null;
   }

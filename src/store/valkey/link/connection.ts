@@ -6,25 +6,25 @@ import type { Clock, Timer } from "../../../platform/clock.ts";
 import type { ClientTls } from "../../../platform/network/tls.ts";
 import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";
 
-/** How a connection is made. */
+/** Options of a connection. */
 export interface ConnectionOptions {
   readonly clock: Clock;
   /** Null for plain TCP. */
   readonly tls: ClientTls | null;
-  /** Most time to connect, in milliseconds. */
+  /** Longest wait for the connection, in milliseconds. */
   readonly connectMs: number;
 }
 
-/** The connection broke or was not made: what was in flight may have been executed or not. */
+/** The connection failed or could not be made. Commands in flight may have been executed. */
 export class ConnectionLost extends Error {
   constructor(what: string, options?: ErrorOptions) {
-    // Messages of OpenSSL end with a line break on Node.
+    // On Node, messages of OpenSSL end with a line break.
     super(what.trimEnd(), options);
     this.name = "ConnectionLost";
   }
 }
 
-/** Probes of an idle connection, so that one whose other end is gone is found. */
+/** Interval of TCP keep-alive probes, which detect a dead peer of an idle connection. */
 const KEEP_ALIVE_MS = 15_000;
 
 interface Pending {
@@ -32,7 +32,9 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** One connection to one server: commands are pipelined and answered in order; once broken it stays so. */
+/**
+ * One connection to one server. Commands are pipelined and answered in order. It never reconnects.
+ */
 export class Connection {
   readonly #socket: Socket;
   readonly #pending: Pending[] = [];
@@ -41,7 +43,7 @@ export class Connection {
   #error: ConnectionLost | null = null;
   #onClose: (error: ConnectionLost) => void = () => {};
   #onMessage: ((channel: string, message: Buffer) => void) | null = null;
-  /** Bytes that came so far: whether they grow says whether the server lives. */
+  /** Bytes received so far. While they grow, the server is alive. */
   bytesRead = 0;
 
   private constructor(socket: Socket) {
@@ -60,7 +62,7 @@ export class Connection {
     if (socket.destroyed) this.#broke("the server closed the connection");
   }
 
-  /** @throws ConnectionLost when there is none in time */
+  /** Connect. @throws ConnectionLost if that fails or takes too long */
   static async open(at: HostPort, options: ConnectionOptions): Promise<Connection> {
     const socket = createSocket(at, options.tls);
     const event = options.tls === null ? "connect" : "secureConnect";
@@ -88,24 +90,27 @@ export class Connection {
     return new Connection(socket);
   }
 
-  /** Commands that have no answer yet. */
+  /** Number of commands without a reply. */
   get inFlight(): number {
     return this.#pending.length - this.#first;
   }
 
-  /** Send a command, with all others of this turn in one write. @throws ConnectionLost, ReplyError */
+  /** Send a command. Commands of one turn share one write. @throws ConnectionLost, ReplyError */
   command(...parts: readonly (string | Uint8Array)[]): Promise<Reply> {
     return new Promise((resolve, reject) => this.send(parts, { resolve, reject }));
   }
 
-  /** As {@link Connection.command}, without a promise; the receiver is told before this returns when it is broken. */
+  /**
+   * Like {@link Connection.command}, without a promise. On a broken connection it calls
+   * `receiver.reject` before it returns.
+   */
   send(parts: readonly (string | Uint8Array)[], receiver: Pending): void {
     if (this.#error) return receiver.reject(this.#error);
     this.#pending.push(receiver);
     if (this.#outgoing.push(encodeCommand(parts)) === 1) queueMicrotask(() => this.#flush());
   }
 
-  /** Listen to a channel; from then on the connection serves nothing else. */
+  /** Subscribe to a channel. From then on the connection takes no other commands. */
   async listen(
     channel: string,
     onMessage: (channel: string, message: Buffer) => void,
@@ -114,7 +119,7 @@ export class Connection {
     await this.command("SUBSCRIBE", channel);
   }
 
-  /** Told once when it breaks, also when it is broken already. */
+  /** Set the listener that is called once when the connection breaks, or now if it is broken. */
   onClose(listener: (error: ConnectionLost) => void): void {
     this.#onClose = listener;
     if (this.#error) listener(this.#error);
@@ -137,9 +142,9 @@ export class Connection {
       return this.#onMessage(String(reply[1]), reply[2] as Buffer);
     }
     const receiver = this.#pending[this.#first];
-    if (!receiver) return this.destroy("the server answered what nobody asked");
+    if (!receiver) return this.destroy("the server sent a reply without a request");
     this.#first += 1;
-    // Cut in steps: taking the first of a long list moves all others.
+    // Removed in steps: removing the first item of a long list moves all others.
     if (this.#first === this.#pending.length || this.#first > 1_024) {
       this.#pending.splice(0, this.#first);
       this.#first = 0;
@@ -166,7 +171,8 @@ function createSocket({ host, port }: HostPort, tls: ClientTls | null): Socket {
   return connectTls({
     host,
     port,
-    // Names of servers are never addresses; the certificate is checked against the address then.
+    // A server name must not be an address. For addresses, the certificate is checked against the
+    // host.
     ...isIP(name) === 0 ? { servername: name } : {},
     ...tls.ca === null ? {} : { ca: tls.ca },
     ...tls.cert === null ? {} : { cert: tls.cert },

@@ -5,21 +5,24 @@ import { Connection, ConnectionLost, type ConnectionOptions } from "./connection
 import { remedyOf } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 
-/** Which server, and how it is reached. */
+/** Which server to find, and how to connect to it. */
 export interface FindOptions extends ConnectionOptions {
   readonly address: ValkeyAddress;
-  /** Where it is, without secrets, for messages. */
+  /** Its location for messages, without secrets. */
   readonly location: string;
-  /** Any of our keys: in a cluster they are all with the same server. */
+  /** Any of the store's keys. In a cluster, one server has them all. */
   readonly key: string;
-  /** Longest silence in a step of the introduction, in milliseconds. */
+  /** Longest silence in each step before a connection can be used, in milliseconds. */
   readonly handshakeMs: number;
 }
 
-/** Name that our connections have in the server's list of clients. */
+/** The name of our connections in the server's CLIENT LIST. */
 const CLIENT_NAME = "jobctl";
 
-/** The server that takes our writes now, asked of the sentinels or the cluster where there are any. */
+/**
+ * Find the server that takes writes now; asks the sentinels or the cluster if the address names
+ * them.
+ */
 export async function findServer(options: FindOptions): Promise<HostPort> {
   const { address } = options;
   if (address.topology === "single") return address.hosts[0]!;
@@ -37,9 +40,10 @@ export async function findServer(options: FindOptions): Promise<HostPort> {
 }
 
 /**
- * Connect to a server and say who we are.
+ * Connect to a server, authenticate, and select the database.
  *
- * @throws ConnectionLost; JobError `unauthenticated` for a wrong password, `invalid_config` for a database that there is not
+ * @throws ConnectionLost; JobError `unauthenticated` for a wrong password, `invalid_config` for a
+ * database that does not exist
  */
 export async function connectServer(at: HostPort, options: FindOptions): Promise<Connection> {
   const connection = await Connection.open(at, options);
@@ -52,7 +56,10 @@ export async function connectServer(at: HostPort, options: FindOptions): Promise
   }
 }
 
-/** Give a connection up on which nothing comes for so long: one can be made to a server that answers nothing. */
+/**
+ * Run `work`, but close the connection if nothing arrives on it for `handshakeMs`: a server may
+ * accept connections and never respond.
+ */
 export async function withinTime<T>(
   connection: Connection,
   options: Pick<FindOptions, "clock" | "handshakeMs">,
@@ -73,7 +80,7 @@ export async function withinTime<T>(
   }
 }
 
-/** Everything in one write, as a server may be slow. */
+/** All commands go in one write, since the server may be slow. */
 async function introduce(connection: Connection, options: FindOptions): Promise<void> {
   const { username, password, database } = options.address;
   const user = username === null ? [] : [username];
@@ -88,7 +95,8 @@ async function introduce(connection: Connection, options: FindOptions): Promise<
       hint: "Check store.username and store.password",
     });
   }
-  // Without a password a server that wants one answers this with NOAUTH; a user may lack the right to do it.
+  // If a password is needed and none was sent, this fails with NOAUTH. NOPERM only means that the
+  // user may not set a name.
   if (name.status === "rejected" && kindOf(name.reason) !== "NOPERM") {
     throw refused(name.reason, options, "unauthenticated", {
       path: "store.password",
@@ -124,7 +132,7 @@ function refused(
   });
 }
 
-/** The master as a sentinel knows it. Sentinels have users of their own. */
+/** Ask a sentinel for the master. Sentinels have their own users. */
 async function askSentinel(host: HostPort, options: FindOptions): Promise<HostPort> {
   const connection = await Connection.open(host, options);
   const { sentinelUsername, sentinelPassword } = options.address;
@@ -159,7 +167,7 @@ async function askSentinel(host: HostPort, options: FindOptions): Promise<HostPo
   }
 }
 
-/** The server of a cluster that has the slot of our keys. */
+/** Ask a member of a cluster for the server that has the slot of our keys. */
 async function askCluster(host: HostPort, options: FindOptions): Promise<HostPort> {
   const connection = await connectServer(host, options);
   try {
@@ -172,7 +180,7 @@ async function askCluster(host: HostPort, options: FindOptions): Promise<HostPor
     for (const range of Array.isArray(ranges) ? ranges as readonly Reply[][] : []) {
       const [from, to, owner] = range;
       if (slot < Number(from) || slot > Number(to) || !Array.isArray(owner)) continue;
-      // A server that knows itself by no name is the one that was asked.
+      // A server that does not know its own name means the one that was asked.
       const name = owner[0] === null ? "" : String(owner[0]);
       return { host: name === "" ? host.host : name, port: Number(owner[1]) };
     }
@@ -186,7 +194,7 @@ function placeOf({ host, port }: HostPort): string {
   return hostPort(host, port);
 }
 
-/** Where an address leads, without user and password. */
+/** The location of an address, without user and password. */
 export function locationOf({ topology, hosts, master, database, isTls }: ValkeyAddress): string {
   const scheme = `valkey${isTls ? "s" : ""}${topology === "single" ? "" : `-${topology}`}`;
   const places = hosts.map(({ host, port }) => hostPort(host, port)).join(",");

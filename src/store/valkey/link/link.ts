@@ -1,58 +1,66 @@
 import type { Backoff } from "../../../core/backoff.ts";
 
-/** A server-side script, sent by its digest and, where the server does not have it, whole. */
+/** A script for the server. It is sent by its digest, and whole if the server does not have it. */
 export interface ValkeyScript {
   readonly text: string;
-  /** SHA-1 of the text, as the server names it, in lower-case hex. */
+  /** SHA-1 of the text in lower-case hex, as the server expects it. */
   readonly sha1: string;
 }
 
-/** One call of a script: its keys, of one hash tag, and its arguments. */
+/** One call of a script: its keys, which share a hash tag, and its arguments. */
 export interface ScriptCall {
   readonly script: ValkeyScript;
   readonly keys: readonly string[];
   readonly args: readonly (string | Uint8Array)[];
-  /** Whether it writes: then it is answered when as many replicas have it as the configuration asks for. */
+  /** True if it writes: then it resolves only after the configured number of replicas have it. */
   readonly isWrite?: boolean;
 }
 
-/** Runs a script on a connection that nobody uses yet; it is not sent again. */
+/** Runs a script on a new connection that nobody uses yet. It is not repeated. */
 export type GreetingRun = (call: ScriptCall) => Promise<Uint8Array>;
 
 /**
- * The connection to a Valkey or Redis server, behind which are the client, TLS, sentinels and clusters. Calls are pipelined and
- * reach the server in the order in which they were asked, also after a connection that broke.
+ * The connection to a Valkey or Redis server; hides TLS, sentinels and clusters. Calls are
+ * pipelined and reach the server in the order in which they were made, also across a lost
+ * connection.
  */
 export interface ValkeyLink {
-  /** Where it leads to, without secrets. */
+  /** The location of the server, without secrets. */
   readonly location: string;
-  /** Whether what the server answers for is on a disk. */
+  /** True if an acknowledged write is on the server's disk. */
   readonly isDurable: boolean;
-  /** What keeps the server from answering now; null while nothing is known to. */
+  /** Why the server does not respond now; null if no problem is known. */
   readonly problem: string | null;
   /**
-   * Set what is asked on each connection before calls go over it, such as whether this is still the same data. When it throws a
-   * JobError the connection is not used, and calls are refused with that error while the server stays so.
+   * Set the check that runs on each new connection before calls use it, such as whether the server
+   * still has the same data. If it throws a JobError, the connection is not used, and calls fail
+   * with that error until a check succeeds.
    */
   greet(greeting: (run: GreetingRun) => Promise<void>): void;
   /**
    * Connect and check the server.
    *
-   * @throws JobError `unavailable` when it cannot be reached, `unauthenticated` or `invalid_config` when it is not fit
+   * @throws JobError `unavailable` if it cannot be reached, `unauthenticated` or `invalid_config`
+   * if it cannot be used
    */
   open(): Promise<void>;
   /**
-   * Run a script that answers one bulk string. A call whose answer was lost is sent again: the script must know a repeat.
+   * Run a script that returns a bulk string. A call whose reply was lost is sent again, so the
+   * script must recognize a repeat.
    *
-   * @throws JobError `unavailable`, `resource_exhausted`, `invalid_argument` for a call that is too large
+   * @throws JobError `unavailable`, `resource_exhausted`, `invalid_argument` for a call that is too
+   * large
    */
   run(call: ScriptCall): Promise<Uint8Array>;
-  /** Listen to a channel; answers how to stop. */
+  /** Subscribe to a channel; returns a function that unsubscribes. */
   subscribe(
     channel: string,
     listener: (message: Uint8Array) => void,
   ): Promise<() => Promise<void>>;
-  /** Told after each connection but the first, when what was published meanwhile is lost; answers how to stop. */
+  /**
+   * Call the listener after each reconnection: messages published meanwhile are lost. Returns a
+   * function that removes it.
+   */
   onReconnect(listener: () => void): () => void;
   close(): Promise<void>;
 }
@@ -63,7 +71,7 @@ export interface LinkLimits {
   readonly connectMs: number;
   /** Longest silence in each step before a connection can be used. */
   readonly handshakeMs: number;
-  /** How long calls wait for a connection, and how long a server may be silent. Grows when it is slow. */
+  /** How long calls wait for a connection and a server may be silent; grows if it is slow. */
   readonly answerMs: number;
   /** How long a call waits for its reply while there is a connection. */
   readonly lateMs: number;

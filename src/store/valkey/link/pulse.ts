@@ -1,18 +1,22 @@
 import type { Clock, Timer } from "../../../platform/clock.ts";
 import type { Connection } from "./connection.ts";
 
-/** An answer may take this many times as long as the slowest of late. */
+/** An answer may take this many times as long as the slowest recent one, */
 const PATIENCE = 3;
-/** However slow the server is. */
+/** but no longer than this, in milliseconds. */
 const ANSWER_MS_MAX = 30_000;
-/** How fast a slow answer is forgotten: its share of the estimate after each faster one. */
+/**
+ * How fast a slow answer is forgotten: the share of the estimate that is left after each faster
+ * one.
+ */
 const MEMORY = 63 / 64;
-/** A connection is given up after this many times the time that a call may take. */
+/** A connection is closed after a silence of this many times `answerMs`. */
 const SILENCE = 1.5;
 
 /**
- * How long the server takes, and whether it lives. A server that is seen to be slow is given more time, so that its slowness does not
- * become a storm of requests that are sent again; one that says nothing at all for longer than that is taken for gone.
+ * Measures how long the server takes, and detects a dead one. A slow server gets more time, so that
+ * repeated requests do not make it slower; if it is silent for longer than that, the connection is
+ * closed.
  */
 export class Pulse {
   readonly #clock: Clock;
@@ -25,18 +29,18 @@ export class Pulse {
     this.#limits = limits;
   }
 
-  /** How long an answer may take without being a sign of trouble, in milliseconds. */
+  /** How long an answer may take before something is considered wrong, in milliseconds. */
   get answerMs(): number {
     const { answerMs } = this.#limits;
     return Math.min(Math.max(answerMs, this.#slowMs * PATIENCE), ANSWER_MS_MAX);
   }
 
-  /** A call was answered after so long. */
+  /** Record how long an answer took. */
   answered(tookMs: number): void {
     this.#slowMs = Math.max(tookMs, this.#slowMs * MEMORY);
   }
 
-  /** Look after these connections: one that says nothing while it owes an answer is given up. */
+  /** Watch connections; calls `dead` if one is silent while a reply is due. */
   watch(connections: readonly Connection[], dead: (reason: string) => void): void {
     this.stop();
     const seen = connections.map((connection) => ({
@@ -54,7 +58,7 @@ export class Pulse {
         } else if (now - one.aliveAt >= SILENCE * this.answerMs) {
           return dead(`no answer within ${Math.round(now - one.aliveAt)} ms`);
         }
-        // An idle connection whose other end is gone would be noticed by the next call only.
+        // Without this, only the next call would notice that an idle connection is dead.
         if (connection.inFlight === 0) this.#ping(connection);
       }
       this.#timer = this.#clock.timer(this.#limits.pulseMs, look, { unref: true });

@@ -2,10 +2,12 @@ import { JobError } from "../../../core/errors.ts";
 import { type ConnectionLost } from "./connection.ts";
 import type { ReplyError } from "./resp.ts";
 
-/** What to do when the server answers an error: find the server anew, load the script, or refuse the call. */
+/** What to do after an error reply: find the server again, load the script, or refuse the call. */
 export type Remedy = "reconnect" | "load" | "refuse";
 
-/** Kinds of errors after which the server, or another one, answers later: the call was not executed. */
+/**
+ * Error replies of calls that were not executed, after which this or another server works later.
+ */
 const PASSING: ReadonlySet<string> = new Set([
   "ASK",
   "BUSY",
@@ -18,13 +20,13 @@ const PASSING: ReadonlySet<string> = new Set([
   "TRYAGAIN",
 ]);
 
-/** What follows from an error that the server answered. */
+/** The remedy for an error reply. */
 export function remedyOf(error: ReplyError): Remedy {
   if (error.kind === "NOSCRIPT") return "load";
   return PASSING.has(error.kind) ? "reconnect" : "refuse";
 }
 
-/** The server's error as ours, for a call that was refused. */
+/** The JobError of a call that the server refused. */
 export function refusal(error: ReplyError, location: string): JobError {
   const action = `Cannot use the store ${location}`;
   switch (error.kind) {
@@ -35,17 +37,17 @@ export function refusal(error: ReplyError, location: string): JobError {
       });
     case "MISCONF":
       return new JobError("unavailable", `${action}: the server cannot write its disk`, {
-        hint: "See the server's log; it takes writes again when it can save",
+        hint: "See the server's log; it accepts writes again when it can save",
         cause: error,
       });
     case "NOREPLICAS":
       return new JobError("unavailable", `${action}: too few replicas follow the server`, {
-        hint: "The server's min-replicas-to-write asks for them",
+        hint: "The server's min-replicas-to-write requires them",
         cause: error,
       });
     case "NOPERM":
       return new JobError("permission_denied", `${action}: ${error.message}`, {
-        hint: "docs/stores.md has the rule of the user",
+        hint: "docs/stores.md has the rule for the user",
         cause: error,
       });
     default:
@@ -53,13 +55,13 @@ export function refusal(error: ReplyError, location: string): JobError {
   }
 }
 
-/** Why no connection was made or kept, for the daemon's log and its callers. */
+/** The JobError of a connection that failed or was lost, for the log and for callers. */
 export function unreachable(location: string, cause: ConnectionLost | ReplyError): JobError {
   const isAboutTls = /certificate|\bTLS\b|\bSSL\b|altname/i.test(cause.message);
   return new JobError("unavailable", `Cannot reach the store ${location}: ${cause.message}`, {
     hint: isAboutTls
-      ? "Check store.tls: the authority, the server's name, and whether the server wants a certificate"
-      : "Is the server running, and is store.url right? One that speaks TLS wants valkeys://",
+      ? "Check store.tls: the authority, the server's name, and whether the server requires a certificate"
+      : "Is the server running, and is store.url right? For a server with TLS use valkeys://",
     cause,
   });
 }

@@ -1,17 +1,17 @@
-/** What a server answers over RESP 2: bulk strings as bytes, simple strings as text, integers, nil as null, arrays, errors. */
+/** A RESP 2 reply: bulk strings are bytes, simple strings are text, nil is null. */
 export type Reply = Buffer | string | number | null | ReplyError | readonly Reply[];
 
-/** Longest answer or part of one, in bytes: the server's own limit of a bulk string. */
+/** Longest bulk string in bytes; the server has the same limit. */
 const BULK_BYTES_MAX = 512 * 1024 * 1024;
 const ARRAY_LENGTH_MAX = 16_777_216;
-/** Longest line: simple strings, errors and lengths. */
+/** Longest line, in bytes: simple strings, errors and lengths. */
 const LINE_BYTES_MAX = 65_536;
 
 const CR = 13;
 
-/** An error that the server answered, such as `NOSCRIPT No matching script`. */
+/** An error reply, such as `NOSCRIPT No matching script`. */
 export class ReplyError extends Error {
-  /** Its first word in capitals, such as "NOSCRIPT"; "ERR" when there is none. */
+  /** Its first word in capitals, such as "NOSCRIPT"; "ERR" if there is none. */
   readonly kind: string;
 
   constructor(text: string) {
@@ -21,15 +21,15 @@ export class ReplyError extends Error {
   }
 }
 
-/** The server broke the protocol: the connection is of no more use. */
+/** The server violated the protocol. The connection cannot be used any longer. */
 export class ProtocolError extends Error {
   constructor(what: string) {
-    super(`the server does not speak the protocol of Valkey: ${what}`);
+    super(`the server does not speak Valkey's protocol: ${what}`);
     this.name = "ProtocolError";
   }
 }
 
-/** A command's name and arguments as one message. */
+/** Encode a command and its arguments. */
 export function encodeCommand(parts: readonly (string | Uint8Array)[]): Buffer {
   const heads: string[] = [];
   let bytes = 0;
@@ -58,23 +58,23 @@ interface OpenArray {
   readonly length: number;
 }
 
-/** Cuts a stream of bytes into replies, however the network cut it. */
+/** Splits a stream of bytes into replies, in whatever pieces they arrive. */
 export class ReplyReader {
   readonly #deliver: (reply: Reply) => void;
   readonly #arrays: OpenArray[] = [];
-  /** Bytes that are not read yet, from `#at`; further chunks wait until there is enough. */
+  /** Unread bytes start at `#at`. Further chunks are collected until `#wanted` bytes are there. */
   #buffer: Buffer = Buffer.alloc(0);
   #at = 0;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  /** Bytes that the next part has at least. */
+  /** Least number of bytes of the next part. */
   #wanted = 1;
 
   constructor(deliver: (reply: Reply) => void) {
     this.#deliver = deliver;
   }
 
-  /** @throws ProtocolError when this is no reply */
+  /** Add a chunk. @throws ProtocolError if it is not part of a reply */
   write(chunk: Buffer): void {
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
@@ -89,7 +89,7 @@ export class ReplyReader {
     while (this.#at < this.#buffer.length && this.#readPart()) { /* the next one */ }
   }
 
-  /** Read one value, or the head of an array; false when bytes are missing. */
+  /** Read one value, or the head of an array. Returns false if bytes are missing. */
   #readPart(): boolean {
     const start = this.#at;
     const end = this.#buffer.indexOf(CR, start);

@@ -2,29 +2,30 @@ import { JobError } from "../../../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 
-/** What is known of the server that was found. */
+/** Facts about the connected server. */
 export interface ServerFacts {
   /** "Valkey 8.1.1". */
   readonly version: string;
-  /** Names the running process: another one after a restart. */
+  /** Id of the server process; a new one after each restart. */
   readonly runId: string;
-  /** Whether what it acknowledged survives its own crash and a loss of power. */
+  /** True if acknowledged writes survive a crash of the server and a power failure. */
   readonly isDurable: boolean;
-  /** Whether it survives at least its own crash. */
+  /** True if they survive at least a crash of the server. */
   readonly survivesCrash: boolean;
-  /** What its operator should know, one sentence each. */
+  /** Warnings for the operator, one sentence each. */
   readonly warnings: readonly string[];
 }
 
-/** Oldest servers that have what the scripts use. */
+/** Oldest versions that have all that the scripts use. */
 const VERSION_MIN = { valkey: "7.2", redis: "7.0" } as const;
 
 type Fields = ReadonlyMap<string, string>;
 
 /**
- * Ask a server of itself and check that it may hold the store.
+ * Read a server's settings and check that it can hold the store.
  *
- * @throws JobError `invalid_config` with the remedy when it evicts, is too old, or is one of a cluster that was not named so
+ * @throws JobError `invalid_config` with the remedy if it evicts keys, is too old, or is part of a
+ * cluster that was not configured as one
  */
 export async function checkServer(
   connection: Connection,
@@ -59,15 +60,15 @@ export async function checkServer(
     throw new JobError(
       "unavailable",
       `Cannot use the store ${options.location}: the server is a replica of ${master}, which takes no writes`,
-      { path: "store.url", hint: `Name ${master}, or sentinels, which know the master of the day` },
+      { path: "store.url", hint: `Name ${master}, or sentinels, which know the current master` },
     );
   }
   const policy = info.get("maxmemory_policy") ?? "";
   const memoryMax = info.get("maxmemory") ?? "";
   if (memoryMax !== "0" && policy !== "" && policy !== "noeviction") {
     throw refuse(
-      `it deletes keys when its memory is full (maxmemory-policy ${policy}), so that jobs would be lost`,
-      "Set maxmemory-policy noeviction, or use a server of its own",
+      `it deletes keys when its memory is full (maxmemory-policy ${policy}), so jobs would be lost`,
+      "Set maxmemory-policy noeviction, or use a separate server",
     );
   }
   const lasting = persistenceOf(info, { appendfsync, save });
@@ -93,7 +94,7 @@ function infoFields(reply: Reply): Fields {
   );
 }
 
-/** A directive; null where managed servers keep it to themselves. */
+/** A configuration directive; null if a managed server hides it. */
 async function configOf(connection: Connection, name: string): Promise<string | null> {
   try {
     const reply = await connection.command("CONFIG", "GET", name);
@@ -129,19 +130,19 @@ function persistenceOf(
     return {
       isDurable: false,
       warnings: [
-        "Cannot tell whether the store's server keeps what it holds: ask its operator for an append-only file",
+        "Cannot tell whether the store's server has an append-only file: ask its operator",
       ],
     };
   }
   if (aof === "0") {
     const isSaved = config.save === null ? null : config.save !== "";
     const lost = isSaved === false
-      ? "everything it holds, all jobs and schedules with it"
-      : "whatever was written since its last snapshot, which may be minutes: jobs that were accepted, and outcomes of jobs, which then run again";
+      ? "all data, including jobs and schedules"
+      : "the writes since its last snapshot, which may be minutes ago: accepted jobs, and outcomes of jobs, which then run again";
     return {
       isDurable: false,
       warnings: [
-        `The store's server keeps no append-only file: when it stops or loses power it loses ${lost}. Set appendonly yes`,
+        `The store's server has no append-only file: if it stops or the power fails, it loses ${lost}. Set appendonly yes`,
       ],
     };
   }
@@ -158,18 +159,19 @@ function persistenceOf(
       return {
         isDurable: false,
         warnings: [
-          "The store's server leaves it to the system when its append-only file reaches the disk (appendfsync no): a loss of power takes up to half a minute of what was acknowledged. Set appendfsync everysec or always",
+          "The store's server lets the system decide when its append-only file reaches the disk (appendfsync no): a power failure can lose half a minute of acknowledged writes. Set appendfsync everysec or always",
         ],
       };
     case null:
       return {
         isDurable: false,
         warnings: [
-          "Cannot tell how often the store's server writes its append-only file to the disk (appendfsync): with everysec a loss of power takes the last second",
+          "Cannot tell how often the store's server writes its append-only file to the disk (appendfsync): with everysec, a power failure loses the last second",
         ],
       };
     default:
-      // A crash of the server loses nothing, a loss of power the last second: the usual setting, not worth a warning.
+      // A crash of the server loses nothing, and a power failure at most the last second. This is
+      // the usual setting and not worth a warning.
       return { isDurable: false, warnings: [] };
   }
 }

@@ -31,15 +31,15 @@ import { TroubleLog } from "./trouble_log.ts";
 /** Most times that one call is sent. More would mean that the call itself breaks the connection. */
 const SENDINGS_MAX = 8;
 
-/** What a link is made of. */
+/** Options of a link. */
 export interface ServerLinkOptions {
   readonly address: ValkeyAddress;
-  /** Files of our side of TLS, read at each connection; null for plain TCP. */
+  /** TLS files, read again for each connection; null for plain TCP. */
   readonly tls: StoreTls | null;
   /** Any of the store's keys. */
   readonly key: string;
   readonly waitReplicas: number;
-  /** How long the opening waits for a server that is out of reach, in milliseconds. */
+  /** How long `open` waits for an unreachable server, in milliseconds. */
   readonly startWaitMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -52,7 +52,7 @@ interface WaitingCall extends ScriptCall {
   /** Bytes of its arguments. */
   readonly bytes: number;
   /** When it was made, monotonic ms. */
-  readonly askedAt: number;
+  readonly calledAt: number;
   /** How many times it was sent. */
   sent: number;
   readonly resolve: (value: Uint8Array) => void;
@@ -65,8 +65,8 @@ interface Line {
 }
 
 /**
- * The link to a server over TCP or TLS. When the connection is lost it finds the server again, also at
- * another address, and sends the calls without a reply again in their order.
+ * The link to a server over TCP or TLS. When the connection is lost it finds the server again, also
+ * at another address, and sends the calls without a reply again in their order.
  */
 export class ServerLink implements ValkeyLink {
   readonly location: string;
@@ -88,7 +88,7 @@ export class ServerLink implements ValkeyLink {
   /** The loop that reconnects, while it runs. */
   #connecting: Promise<void> | null = null;
   #problem: JobError | null = null;
-  /** Since when there is no connection, monotonic ms. */
+  /** When the connection was lost, monotonic ms; null while there is one. */
   #lostSince: number | null = null;
 
   constructor(options: ServerLinkOptions) {
@@ -116,7 +116,7 @@ export class ServerLink implements ValkeyLink {
   get problem(): string | null {
     if (this.#problem) return this.#problem.message;
     const [oldest] = this.#calls;
-    const waitedMs = oldest ? this.#options.clock.now().monotonicMs - oldest.askedAt : 0;
+    const waitedMs = oldest ? this.#options.clock.now().monotonicMs - oldest.calledAt : 0;
     return waitedMs > this.#pulse.answerMs ? this.#late().message : null;
   }
 
@@ -142,7 +142,7 @@ export class ServerLink implements ValkeyLink {
           throw problem;
         }
         this.#trouble.lost(problem.message);
-        // The last attempt is at the end of the time.
+        // The last attempt is made when the time is over.
         await sleep(clock, Math.min(waitMs, leftMs), this.#stop.signal);
       }
     }
@@ -158,8 +158,8 @@ export class ServerLink implements ValkeyLink {
     const refused = this.#refuse(bytes);
     if (refused) return Promise.reject(refused);
     return new Promise((resolve, reject) => {
-      const askedAt = this.#options.clock.now().monotonicMs;
-      const waiting: WaitingCall = { ...call, bytes, askedAt, sent: 0, resolve, reject };
+      const calledAt = this.#options.clock.now().monotonicMs;
+      const waiting: WaitingCall = { ...call, bytes, calledAt, sent: 0, resolve, reject };
       this.#calls.add(waiting);
       this.#callBytes += bytes;
       this.#armDeadline();
@@ -172,7 +172,7 @@ export class ServerLink implements ValkeyLink {
     listener: (message: Uint8Array) => void,
   ): Promise<() => Promise<void>> {
     await this.#channels.add(channel, listener);
-    // When it fails the connection is gone, and with it what it listened to.
+    // If it fails, the connection is lost, and its subscriptions with it.
     return () => this.#channels.remove(channel, listener).catch(() => {});
   }
 
@@ -192,7 +192,7 @@ export class ServerLink implements ValkeyLink {
     await this.#connecting;
   }
 
-  /** A connection for calls and one for what is pushed, to a server that was found fit. */
+  /** Connect to a server that passes all checks: one connection for calls and one for messages. */
   async #connect(): Promise<Line> {
     const { clock, logger, tls } = this.#options;
     if (tls) {
@@ -272,7 +272,7 @@ export class ServerLink implements ValkeyLink {
     let failures = 0;
     let isRefused = false;
     while (!this.#stop.signal.aborted) {
-      // Not all nodes at the same moment.
+      // Jitter, so that nodes do not all reconnect at the same moment.
       const waits = isRefused ? { firstMs: retry.refusedMs, longestMs: retry.refusedMs } : retry;
       await sleep(clock, backoffMs(waits, failures, random.next()), this.#stop.signal);
       if (this.#stop.signal.aborted) return;
@@ -280,11 +280,11 @@ export class ServerLink implements ValkeyLink {
         const before = this.#facts;
         const line = await this.#connect();
         this.#trouble.found();
-        this.#tellChange(before);
+        this.#logChange(before);
         this.#use(line);
         for (const listener of this.#reconnectListeners) listener();
         if (this.#line) return;
-        // Lost again at once: this loop is the one that goes on.
+        // Lost again at once: this loop continues.
       } catch (error) {
         this.#problem = this.#asJobError(error);
         this.#trouble.lost(this.#problem.message);
@@ -295,7 +295,7 @@ export class ServerLink implements ValkeyLink {
     }
   }
 
-  #tellChange(before: ServerFacts | null): void {
+  #logChange(before: ServerFacts | null): void {
     const now = this.#facts!;
     const isAnother = before !== null && before.runId !== now.runId;
     const canLose = this.#options.address.topology !== "single" || !now.survivesCrash;
@@ -393,12 +393,12 @@ export class ServerLink implements ValkeyLink {
     const [oldest] = this.#calls;
     if (!oldest) return;
     const { clock } = this.#options;
-    const leftMs = this.#deadlineOf(oldest.askedAt) - clock.now().monotonicMs;
+    const leftMs = this.#deadlineOf(oldest.calledAt) - clock.now().monotonicMs;
     this.#deadlineTimer = clock.timer(Math.max(leftMs, 1), () => {
       this.#deadlineTimer = null;
       const now = clock.now().monotonicMs;
       for (const call of this.#calls) {
-        if (this.#deadlineOf(call.askedAt) > now) break;
+        if (this.#deadlineOf(call.calledAt) > now) break;
         this.#reject(call, this.#late());
       }
       this.#armDeadline();
@@ -406,15 +406,15 @@ export class ServerLink implements ValkeyLink {
   }
 
   /**
-   * Until when a call waits, monotonic ms; never earlier for a later call. While there is a connection a
-   * late reply is worth waiting for, since the call is executed anyway; the pulse detects a silent server.
-   * Without a connection, calls made long after the loss wait only for a moment: callers that wait for
-   * each other in turn must not each wait the full time.
+   * Until when a call waits, monotonic ms; never earlier for a later call. While there is a
+   * connection a late reply is worth waiting for, since the call is executed anyway; the pulse
+   * detects a silent server. Without a connection, calls made long after the loss wait only for a
+   * moment: callers that wait one after the other must not each wait the full time.
    */
-  #deadlineOf(askedAt: number): number {
+  #deadlineOf(calledAt: number): number {
     const { answerMs, troubledMs, lateMs } = this.#limits;
-    if (this.#lostSince === null) return askedAt + lateMs;
-    return Math.max(askedAt + troubledMs, this.#lostSince + answerMs);
+    if (this.#lostSince === null) return calledAt + lateMs;
+    return Math.max(calledAt + troubledMs, this.#lostSince + answerMs);
   }
 
   #late(): JobError {
@@ -422,7 +422,7 @@ export class ServerLink implements ValkeyLink {
       new JobError(
         "unavailable",
         `Cannot use the store ${this.location}: no answer within ${this.#pulse.answerMs} ms`,
-        { hint: "The server is slow, or the network to it" },
+        { hint: "The server or the network to it is slow" },
       );
   }
 
@@ -434,8 +434,8 @@ export class ServerLink implements ValkeyLink {
     const { waitReplicas } = this.#options;
     return new JobError(
       "unavailable",
-      `Cannot make sure of a write to the store ${this.location}: it was written, and ${count} of ${waitReplicas} replicas have it`,
-      { hint: "Are the replicas running? store.wait_replicas says how many must have a write" },
+      `Cannot confirm a write to the store ${this.location}: it was written, but ${count} of ${waitReplicas} replicas have it`,
+      { hint: "Are the replicas running? store.wait_replicas sets how many must have a write" },
     );
   }
 
@@ -474,5 +474,5 @@ async function runScript(connection: Connection, call: ScriptCall): Promise<Uint
 }
 
 function notBytes(): JobError {
-  return new JobError("internal", "Cannot use the store: a script answered no text");
+  return new JobError("internal", "Cannot use the store: a script did not return bytes");
 }

@@ -17,13 +17,13 @@ import type {
 import { readRows } from "../codec/instances.ts";
 import type { Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
-import { readDeparture, readFixed, type ReadRow, readRow } from "../codec/rows.ts";
+import { readEndedAttempt, readFixed, type ReadRow, readRow } from "../codec/rows.ts";
 
-/** Rows that one call looks at. */
+/** Most rows that one call looks at. */
 const LOOK_MAX = 2_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
-/** A part of a scan, and where the next one goes on; null at the end. */
+/** A part of a scan, and where the next one continues; null at the end. */
 interface Part<T> {
   readonly rows: readonly T[];
   readonly next: number | null;
@@ -33,7 +33,7 @@ interface HistoryRow extends ReadRow {
   readonly departures: readonly EndedAttempt[];
 }
 
-/** A query as the scripts take it. */
+/** A query in the form of the script. */
 export function queryOf(query: InstanceQuery) {
   const { idPrefix, kinds, states, scheduleId, uniqueKey, retryOf, isDead, after, before } = query;
   const dead = isDead
@@ -52,7 +52,7 @@ export function queryOf(query: InstanceQuery) {
   };
 }
 
-/** Lists of instances and of their history, and what is deleted of them. */
+/** Lists instances and their history, and deletes them. */
 export class InstanceReads {
   readonly #queue: OperationQueue;
 
@@ -60,7 +60,7 @@ export class InstanceReads {
     this.#queue = queue;
   }
 
-  /** Those of the ids that there are. */
+  /** The instances with these ids that exist. */
   get(ids: readonly string[]): Promise<readonly ReadRow[]> {
     return this.#queue.read({
       family: "find",
@@ -89,7 +89,7 @@ export class InstanceReads {
     return pageOfHistory(query, page, rowsFrom, ({ departures }) => departures);
   }
 
-  /** Rows from a place on in the order of acceptance, with what departed from their ordinary history. */
+  /** Rows from a place on in the order of acceptance, with their ended attempts. */
   async whole(first: number, limit: number): Promise<readonly HistoryRow[]> {
     const rows: HistoryRow[] = [];
     let from: number | null = first;
@@ -296,7 +296,7 @@ function readNext(from: Unpacker): number | null {
   return next === false ? null : next;
 }
 
-/** What is read of each row. */
+/** What to read of each row. */
 interface Shape<T> {
   readonly hasFixed: boolean;
   readonly hasHistory: boolean;
@@ -338,6 +338,8 @@ function readHistoryRow(from: Unpacker, hasFixed = false): HistoryRow {
   const row = hasFixed ? readRow(id, bytes, readFixed(from.bytes()!)) : readRow(id, bytes);
   const departures: EndedAttempt[] = [];
   if (!from.isList) from.read();
-  else for (let left = from.list(); left > 0; left--) departures.push(readDeparture(from.bytes()!));
+  else {for (let left = from.list(); left > 0; left--) {
+      departures.push(readEndedAttempt(from.bytes()!));
+    }}
   return { ...row, departures };
 }

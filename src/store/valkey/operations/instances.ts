@@ -37,10 +37,10 @@ import {
   writeSettlements,
 } from "../codec/settlements.ts";
 
-/** Claimed instances that are kept, so that the answer to their settlement need not say them again. */
+/** Most claimed instances kept here, so that replies to their settlements need not contain them. */
 const KNOWN_MAX = 10_000;
 
-/** What is done with instances: accepted, claimed, settled, canceled; and what holds them. */
+/** Accepts, claims, settles and cancels instances, and reports what blocks them. */
 export class InstanceOperations {
   readonly #queue: OperationQueue;
   readonly #known = new Map<string, Instance>();

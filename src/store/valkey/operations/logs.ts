@@ -8,7 +8,7 @@ import type { Committed, LogQuery, LogTail, LogTailQuery, Page, PageRequest } fr
 import { Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
-/** Lines of one call. */
+/** Most lines of one call. */
 const LINES_MIN = 100;
 const LINES_MAX = 1_000;
 const LAST = Number.MAX_SAFE_INTEGER;
@@ -22,10 +22,10 @@ interface Range {
   readonly limit: number;
 }
 
-/** Lines of logs as they are listed, followed and deleted. */
+/** Lists, follows and deletes log lines. */
 export class LogReads {
   readonly #queue: OperationQueue;
-  /** Whose lines they are. */
+  /** Id of the data that the lines belong to. */
   storeId = "";
 
   constructor(queue: OperationQueue) {
@@ -36,7 +36,7 @@ export class LogReads {
     return pageOfLogs(page, (limit, after) => this.#collect(query, limit, after, PAGE_CHARS_MAX));
   }
 
-  /** A cursor of another body of data begins at the oldest line: all of it is new to who has that cursor. */
+  /** A cursor of other data starts at the oldest line, since all lines are new to its owner. */
   async tail(
     query: LogTailQuery,
     { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
@@ -57,7 +57,7 @@ export class LogReads {
     };
   }
 
-  /** Lines of all instances after a place, in the order written. */
+  /** Lines of all instances after a place, in the order of writing. */
   after(afterPlace: number, limit: number): Promise<readonly PlacedLog[]> {
     return this.#read({ order: "written", afterAt: 0, afterPlace, beforeAt: 0, limit });
   }

@@ -7,32 +7,32 @@ import { readInstances } from "../codec/instances.ts";
 import type { Packer, Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
-interface Told {
+interface Report {
   readonly at: Instant;
   readonly id: string;
   readonly report: NodeReport;
   readonly leaseMs: number;
 }
 
-/** The nodes on the store. */
+/** Keeps the nodes on the store. */
 export class NodeOperations {
   readonly #queue: OperationQueue;
-  /** What this process reported of nodes, by id and session: a report that leaves something out is as before. */
-  readonly #told = new Map<string, NodeReport>();
+  /** Last full report by session and id. A report without a member leaves it as it was. */
+  readonly #reports = new Map<string, NodeReport>();
 
   constructor(queue: OperationQueue) {
     this.#queue = queue;
   }
 
   async join(
-    request: Told & { readonly replaces?: number },
+    request: Report & { readonly replaces?: number },
   ): Promise<Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>> {
     checkTold(request);
     return await this.#queue.write({
       family: "nodes",
       action: "joinNode",
       write: (into) => {
-        writeTold(into, request);
+        writeReport(into, request);
         into.write(request.replaces);
         return 7;
       },
@@ -45,7 +45,7 @@ export class NodeOperations {
   }
 
   async report(
-    request: Omit<Told, "report"> & {
+    request: Omit<Report, "report"> & {
       readonly session: number;
       readonly report: Partial<NodeReport>;
     },
@@ -58,14 +58,14 @@ export class NodeOperations {
       family: "nodes",
       action: "reportNode",
       prepare: async () => {
-        const before = this.#told.get(name) ?? await this.#read(id);
+        const before = this.#reports.get(name) ?? await this.#read(id);
         report = { ...before, ...request.report } as NodeReport;
         if (!before) return;
-        this.#told.clear();
-        this.#told.set(name, report);
+        this.#reports.clear();
+        this.#reports.set(name, report);
       },
       write: (into) => {
-        writeTold(into, { ...request, report });
+        writeReport(into, { ...request, report });
         into.write(session);
         return 7;
       },
@@ -112,11 +112,11 @@ export class NodeOperations {
 
 const LIST = { family: "nodes", action: "listNodes", write: () => 0 } as const;
 
-function writeTold(into: Packer, { at, id, report, leaseMs }: Told): void {
+function writeReport(into: Packer, { at, id, report, leaseMs }: Report): void {
   into.write(id);
   into.write(JSON.stringify(report));
   into.write(leaseMs);
-  // What others look at: whether it changed is told to them.
+  // The part that other nodes watch: they are notified if it changes.
   into.write(JSON.stringify([report.isDraining, report.kinds]));
   into.write(at.wallMs);
   into.write(STORE_FORMAT);

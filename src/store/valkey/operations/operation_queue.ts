@@ -9,27 +9,32 @@ import { Packer, Unpacker } from "../codec/msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "../script/script.ts";
 import { otherData, refusalError } from "./refusals.ts";
 
-/** Operations, and instances in them, of one call at most: the server does nothing else while it runs. */
+/**
+ * Most operations of one call, and most instances in them: the server does nothing else meanwhile.
+ */
 const OPERATIONS_MAX = 256;
 const WEIGHT_MAX = 1_000;
-/** Calls without an answer at most; what comes meanwhile shares the next one. */
+/** Most calls in flight; operations that arrive meanwhile share the next one. */
 const CALLS_MAX = 3;
-/** Calls of which none is for operations that go out before their turn ends, so that those of a turn stay in order. */
+/**
+ * Of these, calls that eager operations must leave free, so that operations of one turn stay in
+ * order.
+ */
 const CALLS_LEFT = 1;
-/** The same with urgent ones among them; the answers of all are kept on the server. */
+/** Most calls in flight with urgent operations. The server keeps the answers of all. */
 const URGENT_MAX = LIMIT.ANSWERS_MAX - 2;
-/** And while the server takes long for its answers, within those that it keeps; one more goes out after each wait. */
+/** Most calls in flight while the server is slow; one more is sent after each wait of `SLOW_MS`. */
 const SLOW_CALLS_MAX = 8;
 const SLOW_MS = 100;
-/** Operations that wait for a call at most: beyond, they are refused at once. */
+/** Most operations that wait for a call; more are refused at once. */
 const WAITING_MAX = 50_000;
-/** Answers of more bytes are not kept on the server once they came. */
+/** Larger answers are not kept on the server after they have arrived. */
 const LARGE_BYTES = 65_536;
 const NONE: readonly number[] = [];
-/** How often an operation is worked out anew, when others changed what it was worked out from. */
+/** How often an operation is prepared again because others changed what it was computed from. */
 const TRIES_MAX = 20;
 
-/** What so many instances with so many characters of their own weigh. */
+/** Weight of so many instances with so many characters of data. */
 export function weightOf(count: number, chars: number): number {
   return count + Math.floor(chars / 4_096);
 }
@@ -38,18 +43,26 @@ export function weightOf(count: number, chars: number): number {
 export interface Operation<T> {
   readonly family: Family;
   readonly action: string;
-  /** About how many instances it is for; see {@link weightOf}. */
+  /** Roughly the number of its instances; see {@link weightOf}. */
   readonly weight?: number;
-  /** Whether it goes out at once, before those that wait: what keeps a lease must not queue behind what takes long. */
+  /**
+   * If true, it is sent at once, before waiting ones: renewing a lease must not wait for long
+   * operations.
+   */
   readonly isUrgent?: boolean;
-  /** Whether it goes out before the turn ends, when nothing waits: the server works on it while its caller goes on. */
+  /**
+   * If true and nothing waits, it is sent before the turn ends, so that the server starts while the
+   * caller continues.
+   */
   readonly isEager?: boolean;
-  /** Read what {@link write} is worked out from; operations after it wait, those before it have happened. */
+  /**
+   * Read what {@link write} is computed from. Later operations wait for it, earlier ones are done.
+   */
   readonly prepare?: () => Promise<void>;
-  /** Append its arguments; answers how many. */
+  /** Append its arguments; returns their number. */
   readonly write: (into: Packer) => number;
   readonly read: (from: Unpacker, moment: Dated) => T;
-  /** The error of a refusal; without it those that several operations have. */
+  /** Maps a refusal to an error; without it, the common refusals apply. */
   readonly refuse?: (refusal: readonly unknown[]) => JobError;
 }
 
@@ -62,22 +75,22 @@ interface Waiting {
   isPrepared: boolean;
 }
 
-/** What a queue works with. */
+/** Options of a queue. */
 export interface QueueOptions {
   readonly link: ValkeyLink;
-  /** Before the names of all keys. */
+  /** Prefix of all keys. */
   readonly prefix: string;
-  /** Names this connection among all that there ever were. */
+  /** Unique id of this connection; never used again. */
   readonly connection: string;
   readonly clock: (() => Instant) | undefined;
   readonly defer: (callback: () => void) => void;
-  /** Hears what the operations changed, after those who wait for them. */
+  /** Called with what the operations changed, after their promises have settled. */
   readonly publish: (hints: unknown) => void;
 }
 
 /**
- * Sends operations in their order, those of one turn of the event loop in one call of the script. An operation that is refused has
- * written nothing and leaves the others be.
+ * Sends operations in order, those of one turn of the event loop in one call of the script. A
+ * refused operation has written nothing and does not affect the others.
  */
 export class OperationQueue {
   readonly #options: QueueOptions;
@@ -91,9 +104,9 @@ export class OperationQueue {
   #number = 0;
   #received: number[] = [];
   #idle: (() => void)[] = [];
-  /** Whose data it is; empty before the opening. */
+  /** Id of the data; empty before the store is open. */
   storeId = "";
-  /** The last revision that was answered. */
+  /** The last revision received. */
   rev = 0;
 
   constructor(options: QueueOptions) {
@@ -110,7 +123,7 @@ export class OperationQueue {
     return (await this.#push(operation, true)).value as T;
   }
 
-  /** Run operations that only read at once, before those that wait: to work one of these out. */
+  /** Run a read at once, before waiting operations: it prepares one of these. */
   async readNow<T>(operation: Operation<T>): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       const waiting: Waiting = {
@@ -125,7 +138,7 @@ export class OperationQueue {
     });
   }
 
-  /** Run one call by itself and answer its reply. */
+  /** Run one call on its own; returns its reply. */
   async call(
     isRead: boolean,
     families: readonly Family[],
@@ -155,13 +168,13 @@ export class OperationQueue {
     return new Unpacker(answer);
   }
 
-  /** Large answers that came and are still kept: those of older calls were overwritten. */
+  /** Numbers of large answers that have arrived and are still kept; older ones were overwritten. */
   #takeReceived(): readonly number[] {
     if (this.#received.length === 0) return NONE;
     return this.#received.splice(0).filter((one) => this.#number - one < LIMIT.ANSWERS_MAX);
   }
 
-  /** Resolves when nothing waits. */
+  /** Resolves when nothing waits and no call is in flight. */
   async drain(): Promise<void> {
     this.#flush();
     while (this.#waiting.length > 0 || this.#callCount > 0) {
@@ -194,7 +207,8 @@ export class OperationQueue {
     });
   }
 
-  // What is asked of a server that takes seconds must not wait for what was asked before: a lease counts from its sending.
+  // Operations must not wait for earlier ones that take seconds, since leases count from when they
+  // are sent.
   get #mayCall(): boolean {
     if (this.#callCount < CALLS_MAX) return true;
     if (this.#callCount >= SLOW_CALLS_MAX) return false;
@@ -221,7 +235,7 @@ export class OperationQueue {
     }
   }
 
-  /** The first operations of one kind, as far as one call takes them. */
+  /** Take the first operations of one kind that fit into one call. */
   #takeGroup(): readonly Waiting[] {
     const waiting = this.#waiting;
     const { isRead } = waiting[0]!;
@@ -289,9 +303,9 @@ export class OperationQueue {
     for (const one of group) {
       from.list();
       const rev = from.read() as number;
-      const told = from.read() as number | readonly [number, number];
-      // A clock that was hours ahead and has been set back: what attempts are dated by comes besides.
-      const [at, stamp] = typeof told === "number" ? [told, told] : told;
+      const times = from.read() as number | readonly [number, number];
+      // If a clock was hours ahead and has been set back, attempts have a time of their own.
+      const [at, stamp] = typeof times === "number" ? [times, times] : times;
       if (rev > this.rev) this.rev = rev;
       if (at === 0) {
         const refusal = from.read() as readonly unknown[];
@@ -324,7 +338,7 @@ function lostError(status: string): JobError {
   if (status === "lost") return otherData();
   return new JobError(
     "unavailable",
-    "Cannot use the server: it answered a later request before this one",
+    "Cannot use the server: it has already answered a later request",
     { hint: "Restart the daemon" },
   );
 }

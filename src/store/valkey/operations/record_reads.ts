@@ -12,12 +12,12 @@ import type { OperationQueue } from "./operation_queue.ts";
 import { ScheduleOperations } from "./schedules.ts";
 
 const LAST = Number.MAX_SAFE_INTEGER;
-/** Lines looked at in one call, when those of nobody are looked for. */
+/** Most lines of one call when looking for orphans. */
 const LINES_MAX = 1_000;
 
 type KeyOf<T extends StoreRecord["type"]> = Extract<RecordKey, { readonly type: T }> | null;
 
-/** Reads what a store holds as records. */
+/** Reads the contents of a store as records. */
 export class RecordReads {
   readonly #queue: OperationQueue;
   readonly #instances: InstanceReads;
@@ -31,7 +31,7 @@ export class RecordReads {
     this.#logs = new LogReads(queue);
   }
 
-  /** Those of one type whose place is after the one given, in the order of places. */
+  /** Records of one type after a place, in order. */
   async read(
     type: StoreRecord["type"],
     after: RecordKey | null,
@@ -76,7 +76,7 @@ export class RecordReads {
     }
   }
 
-  /** What cannot be of some rows, and where to go on; "0" at the end. */
+  /** Inconsistencies of some rows, and the cursor of the next call; "0" at the end. */
   rowProblems(
     cursor: string,
     limit: number,
@@ -96,7 +96,7 @@ export class RecordReads {
     });
   }
 
-  /** What cannot be of the counts. */
+  /** Inconsistencies of the counts. */
   countProblems(): Promise<StoreProblem[]> {
     return this.#queue.read({
       family: "problems",
@@ -128,7 +128,7 @@ export class RecordReads {
 
   async #ticks(after: KeyOf<"tick">, limit: number): Promise<readonly StoreRecord[]> {
     const records: StoreRecord[] = [];
-    // What is left of the schedule of the last one, then the schedules after it.
+    // First the rest of the last record's schedule, then the schedules after it.
     let next = after ? [after.scheduleId] : await this.#scheduleIds(null, limit);
     while (next.length > 0) {
       for (const scheduleId of next) {
@@ -143,7 +143,7 @@ export class RecordReads {
     return records;
   }
 
-  /** Schedules that have fates, after one. */
+  /** Ids of schedules with fates after the given one. */
   #scheduleIds(afterId: string | null, limit: number): Promise<string[]> {
     return this.#queue.read({
       family: "records",
@@ -186,7 +186,7 @@ function readProblems(from: Unpacker): StoreProblem[] {
   return found.map(([check, message]) => ({ check, message }));
 }
 
-/** Records in the order of places, those after one. */
+/** Sort records by place and keep those after a key. */
 function inOrder(
   records: readonly StoreRecord[],
   after: RecordKey | null,

@@ -15,7 +15,7 @@ import {
   waitingError,
 } from "../../ledger/refusals.ts";
 
-/** The error that a refusal of the script is: its name, then what it is about. */
+/** The error for a refusal of the script: its name, then its details. */
 export function refusalError(refusal: readonly unknown[]): JobError {
   const [name, ...about] = refusal as readonly string[];
   switch (name) {
@@ -40,7 +40,7 @@ export function refusalError(refusal: readonly unknown[]): JobError {
         "Raise maxmemory, or keep less: defaults.keep",
       );
     case "outdated":
-      return new JobError("conflict", "Cannot change a schedule: others change it all the time", {
+      return new JobError("conflict", "Cannot change a schedule: others keep changing it", {
         hint: "Try again",
       });
     default:
@@ -48,7 +48,7 @@ export function refusalError(refusal: readonly unknown[]): JobError {
   }
 }
 
-/** What operations do, where their name does not say it. */
+/** Names of actions for messages, if they differ from their names in the script. */
 const ACTIONS: Readonly<Record<string, string>> = {
   enqueueRuns: "enqueue",
   putSchedule: "write a schedule",

@@ -27,18 +27,18 @@ import { packSchedule, readFate, readSchedule, type StoredSchedule } from "../co
 
 const LAST = Number.MAX_SAFE_INTEGER;
 
-/** Which fates are read. */
-interface TickStretch {
+/** Which fates to read. */
+interface TickRange {
   readonly scheduleId: string;
   readonly from: number;
   readonly to: number;
   readonly isReverse: boolean;
   readonly limit: number;
-  /** Whether also the one that begins before them. */
+  /** Include the fate that begins before `from`. */
   readonly hasBefore: boolean;
 }
 
-/** Schedules, their ticks and pauses. */
+/** Keeps schedules, their ticks, and pauses. */
 export class ScheduleOperations {
   readonly #queue: OperationQueue;
 
@@ -143,7 +143,7 @@ export class ScheduleOperations {
     });
   }
 
-  /** Those of the ids that there are. */
+  /** The schedules with these ids that exist. */
   async get(ids: readonly string[]): Promise<readonly ScheduleRecord[]> {
     const stored = await this.#queue.read(getOperation(ids));
     return stored.map(({ record }) => record);
@@ -162,7 +162,7 @@ export class ScheduleOperations {
     }
   }
 
-  /** Those whose id comes after one, by id. */
+  /** Schedules after an id, sorted by id. */
   async after(afterId: string | null, limit: number): Promise<readonly ScheduleRecord[]> {
     return (await this.#chunk(afterId, false, limit)).map(({ record }) => record);
   }
@@ -255,7 +255,7 @@ export class ScheduleOperations {
     });
   }
 
-  /** Those that have not ended, or all. */
+  /** Pauses that have not ended, or all. */
   pauses(options: { readonly hasEnded?: true } = {}): Promise<readonly Pause[]> {
     return this.#queue.read({
       family: "schedules",
@@ -284,7 +284,7 @@ export class ScheduleOperations {
     return new Map(stored.map((one) => [one.record.id, one]));
   }
 
-  #ticksNow(range: TickStretch): Promise<readonly TickFate[]> {
+  #ticksNow(range: TickRange): Promise<readonly TickFate[]> {
     return this.#queue.readNow(ticksOperation(range));
   }
 }
@@ -302,7 +302,7 @@ function getOperation(ids: readonly string[]) {
   } as const;
 }
 
-function ticksOperation({ scheduleId, from, to, isReverse, limit, hasBefore }: TickStretch) {
+function ticksOperation({ scheduleId, from, to, isReverse, limit, hasBefore }: TickRange) {
   return {
     family: "schedules",
     action: "listTicks",

@@ -1,13 +1,14 @@
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
 
 /**
- * Places in a stored row: what changes of an instance, and what the server decides by. What a claim and what an outcome changes stands
- * first and in this order, so that both can write a new beginning before the rest of an ordinary row as it is; see `plain.ts`.
+ * Places in a stored row: what changes about an instance, and what the server decides by. What
+ * claims and outcomes change comes first and in this order, so that both can replace the beginning
+ * of an ordinary row and keep the rest; see `plain.lua`.
  */
 export const ROW = {
   STATE: 1,
   ATTEMPT: 2,
-  /** Members that most rows do not have, by name. */
+  /** Table of members that most rows do not have. */
   RARE: 3,
   SETTLED: 4,
   REASON: 5,
@@ -26,7 +27,7 @@ export const ROW = {
   SCHEDULED_AT: 18,
 } as const;
 
-/** Numbers of states in stored data: their places in `JOB_STATES`. */
+/** Stored numbers of states: their positions in `JOB_STATES`. */
 export const STATE = {
   SCHEDULED: 1,
   PROCESSING: 2,
@@ -36,7 +37,7 @@ export const STATE = {
   TIMED_OUT: 6,
 } as const;
 
-/** Places in what an instance is accepted by. */
+/** Places in an instance to accept. */
 const INPUT = {
   IN_ID: 1,
   IN_KIND: 2,
@@ -49,7 +50,7 @@ const INPUT = {
   IN_EXTRA: 9,
 } as const;
 
-/** Places in what an attempt ends by, after its claim, its log and what it told of itself. */
+/** Places in an outcome. Before them come the claim, log lines, version and progress. */
 const OUTCOME = {
   OUT_TYPE: 7,
   OUT_DUE: 8,
@@ -60,7 +61,7 @@ const OUTCOME = {
   OUT_IS_FAILURE: 12,
 } as const;
 
-/** What became of an instance that was to be accepted, and of a settlement. */
+/** Results of accepting an instance and of settling a claim. */
 export const RESULT = {
   ACCEPTED: 0,
   SAME_ID: 1,
@@ -72,39 +73,48 @@ export const RESULT = {
 
 /** Limits of one call. */
 export const LIMIT = {
-  /** Calls of one connection whose answers are kept: no more may be without an answer. */
+  /**
+   * Number of last calls of a connection whose answers are kept. At most this many may be in
+   * flight.
+   */
   ANSWERS_MAX: 16,
   ANSWERS_KEPT_S: 900,
   /** Most arguments of one command. */
   CHUNK: 2_000,
-  /** Rows that one claim makes ready at most: the claims after it go on. */
+  /** Most rows that one claim makes ready; later claims continue. */
   PROMOTE_MAX: 5_000,
-  /** Queues that one claim lets go at most whose rate opens. */
+  /** Most held queues that one claim releases. */
   OPEN_MAX: 1_000,
-  /** How far the clock may go back before what rates hold back is looked at again, in milliseconds. */
+  /** How far the clock may go back before holds of rates are checked again, in milliseconds. */
   SET_BACK_MS: 1_000,
   CORRECTION_MS,
-  /** Times kept of one span at most; more starts share the time of the last of them. */
+  /** Most times kept of one span. Further starts share the last of them. */
   TIMES_MAX: 64,
   BLOCKS_MAX: 100,
-  /** Rows of the first read of a kind, and of the longest. */
+  /** Number of rows in the first read of a kind, and in the largest. */
   READ_MIN: 4,
   READ_MAX: 512,
-  /** Ids with one beginning that are sorted; more are found among all. */
+  /** Most ids with one prefix that are sorted; more are found by a scan. */
   PREFIX_IDS_MAX: 5_000,
-  /** Rows that one cancel looks at: who has more names them better. */
+  /** Most rows that one cancel looks at. */
   CANCEL_LOOK_MAX: 200_000,
-  /** Bytes after which a page goes on with another call, and rows whose arguments are read together. */
+  /**
+   * Bytes after which a page continues in another call, and number of rows whose arguments are read
+   * together.
+   */
   PART_BYTES: 4_194_304,
   FIXED_CHUNK: 32,
-  /** Log lines deleted by one operation at most, so that no claim waits long. */
+  /** Most log lines that one operation deletes, so that claims do not wait long. */
   LINES_MAX: 10_000,
-  /** How long fates are kept: longer than any catch-up of a schedule. */
+  /** How long fates are kept: longer than any schedule catches up. */
   TICK_KEEP_MS: 400 * 86_400_000,
   NODE_KEPT_MS: 3_600_000,
   NODES_MAX: 1_000,
   MAX: Number.MAX_SAFE_INTEGER,
-  /** Room is kept below 2^53 for the +1 of later numbers, once the clock's own share would pass it (in the year 2248). */
+  /**
+   * Upper limit of the clock's share of a number. It leaves room below 2^53 for increments when the
+   * clock reaches it (in the year 2248).
+   */
   TIME_MAX: Number.MAX_SAFE_INTEGER - 2 ** 40,
 } as const;
 
@@ -117,7 +127,7 @@ const NAMES: Readonly<Record<string, number>> = {
   ...LIMIT,
 };
 
-/** A script with the numbers in place of their names: a call builds nothing for them. */
+/** Replace names by their numbers, so that calls build no table for them. */
 export function withNumbers(text: string): string {
   return text.replace(
     /\b[A-Z][A-Z_]*[A-Z]\b/g,

@@ -2,7 +2,7 @@
 -- them.
 
 -- Where to look: sets of ids by seq, or a list of ids.
-function S.tracks_of(query, is_open)
+function S.indexes_of(query, is_open)
   if query.uniqueKey then return {S.UNIQUE .. query.uniqueKey} end
   local prefix = query.idPrefix
   if prefix and #prefix >= 8 then
@@ -19,18 +19,18 @@ function S.tracks_of(query, is_open)
   if wanted and wanted[PROCESSING] and not wanted[SCHEDULED] and #query.states == 1 then
     return nil, rcall('ZRANGE', S.LEASES, 0, -1)
   end
-  local tracks = {}
+  local indexes = {}
   for _, kind in ipairs(query.kinds or rcall('SMEMBERS', S.KINDS)) do
     if not wanted or wanted[SCHEDULED] or wanted[PROCESSING] then
-      tracks[#tracks + 1] = S.OPEN .. kind
+      indexes[#indexes + 1] = S.OPEN .. kind
     end
     for state = COMPLETED, TIMED_OUT do
       if not is_open and (not wanted or wanted[state]) then
-        tracks[#tracks + 1] = S.DONE .. state .. ':' .. kind
+        indexes[#indexes + 1] = S.DONE .. state .. ':' .. kind
       end
     end
   end
-  return tracks
+  return indexes
 end
 
 function S.matches(id, r, query)
@@ -91,7 +91,7 @@ function S.read_source(merge, source)
   return true
 end
 
-function S.merged(tracks, ids, from, to, is_reverse, size)
+function S.merged(indexes, ids, from, to, is_reverse, size)
   local merge = {from = from, to = to, sign = is_reverse and -1 or 1, sources = {}}
   if ids then
     local found, list = {}, {}
@@ -109,8 +109,8 @@ function S.merged(tracks, ids, from, to, is_reverse, size)
     end
     return merge
   end
-  size = S.max(1, S.min(size, S.floor(2000 / S.max(#tracks, 1))))
-  for _, key in ipairs(tracks) do
+  size = S.max(1, S.min(size, S.floor(2000 / S.max(#indexes, 1))))
+  for _, key in ipairs(indexes) do
     local source = {key = key, size = size}
     if S.read_source(merge, source) then merge.sources[#merge.sources + 1] = source end
   end
@@ -149,9 +149,9 @@ function S.scan(op)
       if state > PROCESSING then is_open = false end
     end
   end
-  local tracks, ids = S.tracks_of(query, is_open)
+  local indexes, ids = S.indexes_of(query, is_open)
   local from, to, answer, looked, size = query.from, query.to, {}, 0, S.max(16, S.min(limit, 1000))
-  local merge = S.merged(tracks, ids, from, to, is_reverse, size)
+  local merge = S.merged(indexes, ids, from, to, is_reverse, size)
   while true do
     local list, last = S.next_ids(merge, size)
     S.load_rows(list)
@@ -190,7 +190,8 @@ function S.scan_rows(op)
       bytes = bytes + #(fixed[place + 1] or '')
     end
     if has_history then
-      answer[#answer + 1] = r[ATTEMPT] > 0 and rcall('LRANGE', S.DEPARTURES .. id, 0, -1) or false
+      answer[#answer + 1] =
+        r[ATTEMPT] > 0 and rcall('LRANGE', S.ENDED_ATTEMPTS .. id, 0, -1) or false
     end
   end
   return {answer, found[2]}
@@ -209,7 +210,7 @@ end
 function S.history_of(op)
   local id = op[4]
   if not S.row(id) then return false end
-  return {id, S.row_text(id), rcall('LRANGE', S.DEPARTURES .. id, 0, -1)}
+  return {id, S.row_text(id), rcall('LRANGE', S.ENDED_ATTEMPTS .. id, 0, -1)}
 end
 
 function S.cancel(op)

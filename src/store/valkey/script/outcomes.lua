@@ -1,13 +1,13 @@
 -- Recording outcomes and log lines of claims, and taking back expired leases.
 
-function S.departure_of(id, fence)
-  local length = rcall('LLEN', S.DEPARTURES .. id)
+function S.ended_attempt_of(id, fence)
+  local length = rcall('LLEN', S.ENDED_ATTEMPTS .. id)
   for last = length - 1, 0, -100 do
-    local found = rcall('LRANGE', S.DEPARTURES .. id, S.max(0, last - 99), last)
+    local found = rcall('LRANGE', S.ENDED_ATTEMPTS .. id, S.max(0, last - 99), last)
     for i = #found, 1, -1 do
-      local departure = S.decode(found[i])
-      if departure[2] == fence then return departure end
-      if departure[2] < fence then return nil end
+      local attempt = S.decode(found[i])
+      if attempt[2] == fence then return attempt end
+      if attempt[2] < fence then return nil end
     end
   end
   return nil
@@ -16,9 +16,9 @@ end
 -- True if a settlement equals what was recorded when its claim ended: it is a repeat after a lost
 -- answer, not a late writer.
 function S.is_repeated(id, r, item)
-  local kind_of_end, departure = item[OUT_TYPE], S.departure_of(id, item[2])
-  if departure then
-    local reason = departure[6]
+  local kind_of_end, attempt = item[OUT_TYPE], S.ended_attempt_of(id, item[2])
+  if attempt then
+    local reason = attempt[6]
     if kind_of_end == 'retry' then return reason == item[OUT_REASON] end
     if kind_of_end == 'crash' then return reason == 'lost' end
     if kind_of_end == 'snooze' then return reason == 'snoozed' end

@@ -8,7 +8,7 @@ end
 function S.id_at(order)
   if order > S.head.seq then return nil end
   S.flush()
-  return S.next_ids(S.merged(S.tracks_of({}, false), nil, order, order, false, 1), 1)[1]
+  return S.next_ids(S.merged(S.indexes_of({}, false), nil, order, order, false, 1), 1)[1]
 end
 
 -- Remove a row from all indexes.
@@ -31,7 +31,7 @@ function S.take_row(id, r)
     end
   end
   S.index_row(id, r, false)
-  rcall('DEL', S.DEPARTURES .. id)
+  rcall('DEL', S.ENDED_ATTEMPTS .. id)
   S.rows[id], S.texts[id], S.dirty[id], S.fixed_texts[id] = false, nil, nil, nil
   S.flush()
   rcall('HDEL', S.ROWS, id)
@@ -47,7 +47,7 @@ end
 
 -- Write an instance: {order, id, row, fixed part, is held, ended attempts}.
 function S.write_instance(item)
-  local order, id, r, fixed, is_held, departures = unpack(item)
+  local order, id, r, fixed, is_held, ended_attempts = unpack(item)
   local there, other = S.row(id), nil
   if not (there and there[SEQ] == order) then other = S.id_at(order) end
   if other and other ~= id then S.remove_row(other, S.row(other)) end
@@ -92,8 +92,8 @@ function S.write_instance(item)
   if r[STATE] == SCHEDULED and members and members.deadlineAt then
     S.index(S.DEADLINES, id, members.deadlineAt)
   end
-  for _, departure in ipairs(departures) do
-    rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
+  for _, attempt in ipairs(ended_attempts) do
+    rcall('RPUSH', S.ENDED_ATTEMPTS .. id, S.encode(attempt))
   end
   return true
 end

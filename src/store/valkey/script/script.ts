@@ -3,7 +3,10 @@ import { withNumbers } from "./constants.ts";
 import type { ValkeyScript } from "../link/link.ts";
 import { LUA } from "./gen/lua_text.ts";
 
-/** Operations that are made together by a call that has one of them, so that the others cost it nothing. */
+/**
+ * Operations by family. A call defines only the families that it uses, so that the others cost
+ * nothing. Their Lua is in generated text because Node cannot import a .lua file; Bun and Deno can.
+ */
 const FAMILIES = {
   enqueue: [LUA.enqueue, LUA.plain_enqueue],
   claim: [LUA.limits, LUA.claim, LUA.plain_claim, LUA.due],
@@ -17,15 +20,15 @@ const FAMILIES = {
   problems: [LUA.problems],
 } as const;
 
-/** A name of a family of operations. */
+/** The name of a family of operations. */
 export type Family = keyof typeof FAMILIES;
 
-/** Families that use functions of others. */
+/** Families that use functions of other families. */
 const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
   records: ["claim", "find", "ticks", "schedules", "retention"],
 };
 
-/** The families that operations of these need, each once. */
+/** The families that these operations need, each once. */
 export function withNeeds(families: readonly Family[]): readonly Family[] {
   return [...new Set(families.flatMap((one) => [...NEEDS[one] ?? [], one]))];
 }
@@ -43,7 +46,10 @@ function assemble(): string {
   return withNumbers(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
 }
 
-/** Every command that the script gives, so that an opening can ask whether the user may: one in the midst would leave half. */
+/**
+ * All commands that the script uses. Opening checks that the user may execute them, since a call
+ * that failed in the middle would leave half of its changes.
+ */
 function commandsOf(body: string): string {
   const names = Array.from(
     body.matchAll(/\b(?:rcall|write_pairs)\('([A-Z]+)'/g),
@@ -52,13 +58,14 @@ function commandsOf(body: string): string {
   return [...new Set(names.map((name) => name.slice(name.indexOf("'"))))].join(", ");
 }
 
-/** Names that most calls use of the table `S` at most, a power of two; those of rare families make it grow. */
+/** Room of the table `S` when it is made, a power of two. Names of rare families make it grow. */
 const SHARED_ROOM = 256;
 
 /**
- * The table `S` of all functions and values that the parts of a call share. Were they locals, each function would look for those that
- * it uses among all of them when it is made, in every call. A table is made with room for the next power of two of the names it has
- * at first, so that these are no more than that takes: each is another write.
+ * The table `S` of all functions and values that the parts of a call share. As locals, each
+ * function would have to look up those that it uses when it is made, in every call. Lua makes a
+ * table with room for the next power of two of its initial names, so no more names are listed than
+ * needed for that: each costs a write.
  */
 function sharedTable(body: string): string {
   const names = new Set(Array.from(body.matchAll(/\bS\.(\w+)/g), ([, name]) => name!));

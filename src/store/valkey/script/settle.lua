@@ -1,7 +1,7 @@
 -- Ends of attempts: outcomes, expired leases, deadlines, cancels; and log lines.
 
 S.LINES, S.LINE_TIMES, S.LINE_PLACES = S.P .. 'lines', S.P .. 'linetimes', S.P .. 'lineplaces'
-S.LINES_OF, S.DEPARTURES = S.P .. 'linesof:', S.P .. 'departures:'
+S.LINES_OF, S.ENDED_ATTEMPTS = S.P .. 'linesof:', S.P .. 'departures:'
 
 -- True if a claim is valid. A row that was imported while processing has no lease.
 function S.is_held(r, fence)
@@ -53,8 +53,8 @@ function S.schedule_again(id, r, due, reason, err, is_unstarted)
     return
   end
   if not is_unstarted then
-    local departure = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.stamp, S.stamp, reason}
-    rcall('RPUSH', S.DEPARTURES .. id, S.encode(departure))
+    local attempt = {r[ATTEMPT], r[FENCE], r[NODE], r[PROCESSED] or S.stamp, S.stamp, reason}
+    rcall('RPUSH', S.ENDED_ATTEMPTS .. id, S.encode(attempt))
   end
   r[STATE], r[REASON], r[DUE], r[SCHEDULED_AT], r[NODE] = SCHEDULED, reason, due, S.stamp, false
   S.set_rare(r, 'error', err)
