@@ -5,16 +5,22 @@ import { join } from "node:path";
 import { ROOT } from "../tasks.mjs";
 
 /**
- * Tests that would show nothing more on Deno: those of the compiled file; those that start each
- * runtime themselves; random runs on simulated clocks (one test compares the traces of both
- * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; and a
- * million instances.
+ * Tests that would show nothing more on Deno: those of the compiled file and of the commands that
+ * only it has; those that read or compile sources, or start each runtime themselves; long runs on
+ * simulated clocks (one test compares the traces of both runtimes); faults of servers, which arrive
+ * through the same few calls as ordinary responses; and a million instances.
  */
 const BUN_ONLY = [
+  "test/architecture.test.ts",
   "test/attack",
-  "test/docs/library.test.ts",
+  "test/cli",
+  "test/docs",
   "test/e2e",
+  "test/exports.test.ts",
+  "test/library/types.test.ts",
+  "test/manager/schedules/clock_faults.test.ts",
   "test/reference",
+  "test/selftest",
   "test/sim",
   "test/store/model.test.ts",
   "test/store/etcd/etcd_contention.test.ts",
@@ -22,6 +28,7 @@ const BUN_ONLY = [
   "test/store/etcd/etcd_nodes.test.ts",
   "test/store/valkey/valkey_failover.test.ts",
   "test/store/volume.test.ts",
+  "test/tools",
 ];
 
 /** Tests that run the compiled file. */
