@@ -7,9 +7,9 @@ import { PLANTS } from "./plants.ts";
 import { findPlant, runWorld } from "./world.ts";
 
 /** Seeds of each store; `npm run sim` runs as many as wanted. */
-const SEEDS = [["memory", 50], ["sqlite", 20], ["replicas", 10], ["ahead", 20]] as const;
+const SEEDS = [["memory", 20], ["sqlite", 10], ["replicas", 5], ["ahead", 10]] as const;
 /** Seeds of one test. */
-const SHARE = 10;
+const SHARE = 5;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 for (const [storeType, seeds] of SEEDS) {

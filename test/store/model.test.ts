@@ -8,13 +8,13 @@ const TURNS = 60;
 
 /** Trails of each store; a file takes its time. */
 const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly last: number }>> = {
-  "memory": { first: 1, last: 40 },
-  "memory in groups": { first: 41, last: 80 },
-  "sqlite": { first: 81, last: 105 },
-  "sqlite file": { first: 106, last: 113 },
-  "replica": { first: 114, last: 133 },
-  "two replicas": { first: 134, last: 163 },
-  "valkey": { first: 164, last: 178 },
+  "memory": { first: 1, last: 20 },
+  "memory in groups": { first: 41, last: 60 },
+  "sqlite": { first: 81, last: 93 },
+  "sqlite file": { first: 106, last: 110 },
+  "replica": { first: 114, last: 124 },
+  "two replicas": { first: 134, last: 148 },
+  "valkey": { first: 164, last: 172 },
 };
 
 after(endModelServer);

@@ -123,7 +123,7 @@ async function managed(cases: readonly Case[], workers: number, spanMs: number) 
   return lines.sort();
 }
 
-for (const seed of [1, 2, 3, 4, 5, 6]) {
+for (const seed of [1, 2, 3, 4]) {
   test(`simulate() does tick for tick what the manager does, seed ${seed}`, async () => {
     const cases = casesOf(seed);
     const workers = 1 + seed % 4;
