@@ -6,11 +6,11 @@ import { keyOf, type RecordKey } from "./records.ts";
 import { DROP_SCRIPT } from "./valkey/script/script.ts";
 import { createValkeyLink, keyPrefix } from "./valkey/store.ts";
 
-/** Files of a SQLite database, by what their names end in. */
+/** Files of a SQLite database, by the endings of their names. */
 const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 const RECORDS = 500;
 
-/** Delete a store that nobody has open, with its namespace; what others keep beside it stays. */
+/** Delete a store that nobody has open, with its namespace. Other data beside it stays. */
 export async function dropStore(config: StoreConfig, parts: StoreParts): Promise<void> {
   const { address } = config;
   switch (address.type) {

@@ -2,9 +2,9 @@ import { closedError } from "./ledger/checks.ts";
 import type { ChangeHint, OpenRequest, Store } from "./store.ts";
 
 /**
- * A store that is made when it is opened, so that only what is used is loaded.
+ * A store that is created when it is opened, so that only the code in use is loaded.
  *
- * @param make called once; what it throws is thrown by `open`, and it is called again by the next
+ * @param make called once. If it throws, `open` throws the same, and the next `open` calls it again
  */
 export function createLateStore(make: () => Promise<Store>): Store {
   let store: Store | null = null;
@@ -33,13 +33,13 @@ export function createLateStore(make: () => Promise<Store>): Store {
     get problem() {
       return store?.problem ?? null;
     },
-    // One that knows nothing of it is asked again and again.
+    // Without the method, the store is asked again and again.
     quietMs: (at) => store?.quietMs?.(at) ?? 0,
   };
   return forward(() => store, own);
 }
 
-/** An object whose methods are those of another that comes later and stays. */
+/** An object with the methods of another one that comes later and stays. */
 function forward<T extends object>(target: () => T | null | undefined, own: Partial<T>): T {
   return new Proxy(own as T, {
     get(there, name) {

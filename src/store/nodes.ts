@@ -2,32 +2,38 @@ import type { Instance } from "../core/instance.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Committed } from "./requests.ts";
 
-/** How long a node that is gone is still listed, in milliseconds. */
+/** How long a node is listed after it has left or its lease has expired, in milliseconds. */
 export const NODE_KEPT_MS = 3_600_000;
-/** The path of an error that says that a node's id is another's. */
+/** The path of an error about a node id that another node has taken. */
 export const NODE_ID_PATH = "node.id";
-/** Most nodes of one store, those that are gone for less than {@link NODE_KEPT_MS} included. */
+/** Most nodes of one store, including those listed for {@link NODE_KEPT_MS} after their end. */
 export const NODES_MAX = 1_000;
-/** Most kinds that a node names. */
+/** Most kinds in a node's report. */
 export const NODE_KINDS_MAX = 100_000;
 /** Most tags of a node. */
 export const NODE_TAGS_MAX = 100;
 
-/** What a node says of itself. A store keeps it whole, as JSON does: also what a newer version says besides. */
+/**
+ * A node's report about itself. A store keeps it whole, as JSON does, with members of newer
+ * versions.
+ */
 export interface NodeReport {
   readonly version: string;
   readonly host: string;
   readonly pid: number;
-  /** Tells the process from every other one of its host, also from a later one with its number; null when nothing does. */
+  /**
+   * Distinguishes the process from every other one on its host, even a later one with the same pid;
+   * null if nothing does.
+   */
   readonly process: string | null;
   /** Epoch ms, by its own clock. */
   readonly startedAt: number;
   readonly tags: readonly string[];
-  /** What it serves: the jobs that it has and may run. */
+  /** The kinds of jobs that it has and can run. */
   readonly kinds: readonly string[];
-  /** The jobs that it has and does not run, as it lacks a tag that they need. */
+  /** The kinds of jobs that it has but cannot run, because it lacks a tag that they require. */
   readonly idle: readonly string[];
-  /** What holds back those that have limits, as text: it should be the same on every node. */
+  /** The limits of its kinds as text, which should be the same on every node. */
   readonly limits: Readonly<Record<string, string>>;
   readonly workers: number;
   readonly busy: number;
@@ -36,33 +42,37 @@ export interface NodeReport {
   readonly tzVersion: string;
 }
 
-/** What the store knows of a node. */
+/** A node as the store knows it. */
 export interface NodeRecord extends NodeReport {
   readonly id: string;
   /** Rises with each join of this id: max(last + 1, the store's time). */
   readonly session: number;
-  /** Of its last report, by the store's clock, epoch ms. */
+  /** Time of its last report by the store's clock, epoch ms. */
   readonly seenAt: number;
-  /** When its lease ends, by the store's clock, epoch ms. It is live before. */
+  /** When its lease expires by the store's clock, epoch ms; until then it is live. */
   readonly until: number;
-  /** When it left by itself, epoch ms; null while it has not. */
+  /** When it left, epoch ms; null while it has not. */
   readonly leftAt: number | null;
-  /** The number of workers that somebody asked for since it joined; null when nobody did. */
+  /** The number of workers requested since it joined; null if none was. */
   readonly wantedWorkers: number | null;
-  /** The format that it reads and writes. */
+  /** The store format that it reads and writes. */
   readonly format: number;
-  /** Its clock less the store's at its last report, in milliseconds; null where the callers' clocks count. */
+  /**
+   * Its clock minus the store's at its last report, in milliseconds; null where the nodes' own
+   * clocks decide.
+   */
   readonly skewMs: number | null;
 }
 
-/** The nodes on one store: a part of {@link Store}. A claim names its node by id. */
+/** The nodes of one store: a part of {@link Store}. A claim names its node by id. */
 export interface NodeStore {
   /**
-   * Take a node id. With `replaces` the session of that number is known to be dead: it may still be live by its lease, and its
-   * claims are void, taken back as lost. Other claims of an earlier session keep their leases.
+   * Take a node id. `replaces` is the number of a session that is known to be dead although its
+   * lease may still be valid: its claims are taken back as lost. Other claims of an earlier session
+   * keep their leases.
    *
-   * @throws JobError `conflict` while another session of the id is live, naming its host and pid; `resource_exhausted` past
-   * {@link NODES_MAX}
+   * @throws JobError `conflict` while another session of the id is live, naming its host and pid;
+   * `resource_exhausted` beyond {@link NODES_MAX}
    */
   joinNode(
     request: {
@@ -76,10 +86,11 @@ export interface NodeStore {
     Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>
   >;
   /**
-   * Prolong and update: what the report leaves out is as before. Also after the lease ended, when nobody took the id since.
+   * Renew the session's lease and update its report; members left out stay as they are. This also
+   * works after the lease has expired, as long as nobody has taken the id.
    *
-   * @throws JobError `conflict` when the session is no longer the current one of its id, or has left; `not_found` when nothing is
-   * known of the id any more
+   * @throws JobError `conflict` if the session is not the current one of its id, or has left;
+   * `not_found` if the id is not known any more
    */
   reportNode(
     request: {
@@ -90,14 +101,17 @@ export interface NodeStore {
       readonly leaseMs: number;
     },
   ): Promise<Committed<NodeRecord>>;
-  /** End a session; false when it is no longer the current one, or has left. */
+  /** End a session. @returns false if it is not the current one, or has left */
   leaveNode(
     request: { readonly at: Instant; readonly id: string; readonly session: number },
   ): Promise<Committed<boolean>>;
-  /** Live ones by id, and for {@link NODE_KEPT_MS} those that are gone: `until` ≤ the store's time. */
+  /**
+   * Live nodes by id, and those that ended less than {@link NODE_KEPT_MS} ago: `until` ≤ the
+   * store's time.
+   */
   listNodes(request: { readonly at: Instant }): Promise<readonly NodeRecord[]>;
   /**
-   * Wish for another number of workers: the node learns it by a hint and by its next report.
+   * Request another number of workers. The node learns it by a hint and by its next report.
    *
    * @throws JobError `not_found` for a node that is not live
    */

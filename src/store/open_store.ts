@@ -11,18 +11,18 @@ import type { Store } from "./store.ts";
 /** How long SQLite keeps pages in memory after it has read or written them. */
 const PAGES_MS = 10_000;
 
-/** What stores are given by those who make them. */
+/** What is needed to make a store. */
 export interface StoreParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Counts in place of the clock by which things are due: for tests of a store. */
+  /** Replaces the clock by which things are due, to test a store. */
   readonly now?: () => Instant;
   /** Which lost commits of a SQLite file to accept instead of refusing to open it. */
   readonly salvages?: Salvages | undefined;
 }
 
-/** The store that the configuration names, not yet open. What speaks to a server is loaded when it is opened. */
+/** The store of a configuration, not yet open. Code that talks to a server is loaded on opening. */
 export function createStore(config: StoreConfig, parts: StoreParts): Store {
   const { address } = config;
   const defer = (callback: () => void) => parts.clock.defer(callback);

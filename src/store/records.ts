@@ -5,7 +5,10 @@ import type { Instant } from "../platform/clock.ts";
 import type { EndedAttempt } from "./ledger/tables/row.ts";
 import type { Committed, Pause } from "./requests.ts";
 
-/** The store's own numbers: a store that they are written to goes on from them, and never below its own. */
+/**
+ * The store's own numbers. A store that they are written to continues from them, never below its
+ * own.
+ */
 export interface HeadRecord {
   readonly type: "head";
   /** The recorded time, epoch ms. */
@@ -13,13 +16,16 @@ export interface HeadRecord {
   readonly epoch: number;
 }
 
-/** An instance with what departed from its ordinary history, read at one moment. */
+/** An instance with its ended attempts, read at one moment. */
 export interface InstanceRecord {
   readonly type: "instance";
-  /** Place in the order of acceptance: a positive integer, rising strictly; kept by the store that it is written to. */
+  /**
+   * Place in the order of acceptance: a positive, strictly rising integer, kept by the store it is
+   * written to.
+   */
   readonly order: number;
   readonly instance: Instance;
-  /** Whether it waits until one of its schedule before it is final, whatever its due time. */
+  /** True if it is held until those of its schedule before it are final, whatever its due time. */
   readonly isHeld: boolean;
   /** Oldest first. */
   readonly departures: readonly EndedAttempt[];
@@ -28,27 +34,31 @@ export interface InstanceRecord {
 /** One line of an instance's log. */
 export interface LogRecord {
   readonly type: "log";
-  /** Place in the order of writing: a positive integer, rising strictly; kept by the store that it is written to. */
+  /**
+   * Place in the order of writing: a positive, strictly rising integer, kept by the store it is
+   * written to.
+   */
   readonly order: number;
   readonly line: StoredLogEntry;
 }
 
-/** Starts that a rate counts; they lose their meaning by themselves. */
+/** Starts that a rate limit counts; they expire by themselves. */
 export interface RateRecord {
   readonly type: "rate";
   readonly kind: string;
-  /** The kind itself, or the empty text, where a rate counts the whole kind; as the store has it. */
+  /** The kind itself or the empty text, as the store has it, if the rate counts the whole kind. */
   readonly queueKey: string;
   readonly perMs: number;
   /** Times, epoch ms, and how many at each, oldest first. */
   readonly starts: readonly (readonly [at: number, count: number])[];
-  /** When the last of them no longer counts, epoch ms. */
+  /** When the last start stops counting, epoch ms. */
   readonly expireAt: number;
 }
 
 /**
- * One thing that a store holds, the same from every store. What a store can tell from these (indexes, counts, whether a row is
- * ready, when it may be deleted, what a rate holds back) is no record; nor are leases and nodes, which do not outlive a move.
+ * One item of a store, the same from every store. Records leave out what a store can derive
+ * (indexes, counts, whether a row is ready, when it may be deleted, delays by rates), and leases
+ * and nodes, which do not outlive a move.
  */
 export type StoreRecord =
   | HeadRecord
@@ -59,7 +69,7 @@ export type StoreRecord =
   | RateRecord
   | LogRecord;
 
-/** What one record is found by. */
+/** Identifies one record. */
 export type RecordKey =
   | { readonly type: "head" }
   | { readonly type: "schedule"; readonly id: string }
@@ -76,8 +86,9 @@ export type RecordKey =
   | { readonly type: "log"; readonly order: number };
 
 /**
- * The order in which records are read. Schedules come before instances, and these before fates: a tick that fires while
- * a store is read is then fired again by its cursor, or has its instance, and is never lost. Logs follow their instances.
+ * The order in which records are read. Schedules come before instances, and instances before fates:
+ * a tick that fires while a store is read is either fired again by its cursor or has its instance,
+ * and is never lost. Logs follow their instances.
  */
 export const RECORD_TYPES = [
   "head",
@@ -89,83 +100,93 @@ export const RECORD_TYPES = [
   "log",
 ] as const satisfies readonly StoreRecord["type"][];
 
-/** Some records, in the order of {@link comparePlaces}. */
+/** Records, in the order of {@link comparePlaces}. */
 export interface RecordPage {
   readonly records: readonly StoreRecord[];
-  /** Whether none followed when it was read; a page may be short although more follow. */
+  /** True if none followed when it was read. A page may be short although more follow. */
   readonly isEnd: boolean;
 }
 
-/** Something in a store that cannot be. */
+/** An inconsistency in a store. */
 export interface StoreProblem {
-  /** What was checked, in a few words: `counts`, `index instance_id`, `instance`, `log`. */
+  /** The check that found it, in a few words: `counts`, `index instance_id`, `instance`, `log`. */
   readonly check: string;
-  /** What was found against what is wanted, with the id of what it is about. */
+  /** What was found against what is expected, with the id concerned. */
   readonly message: string;
 }
 
-/** What stands over a whole store. */
+/** A state of the whole store that restricts its use. */
 export type StoreMark =
-  /** Being filled by a move or a restore: nobody else opens it. `from` names what it is filled from, `by` the run that does so. */
+  /**
+   * Being filled by a move or a restore: nobody else may open it. `from` names the source, `by` the
+   * process that fills it.
+   */
   | { readonly type: "receiving"; readonly from: string; readonly by?: string }
-  /** About to move: claims give nothing, and what is new is refused, until the time `until`, epoch ms. */
+  /** About to move: until `until`, epoch ms, claims return nothing and new work is refused. */
   | MovedTo & { readonly type: "draining"; readonly until: number }
-  /** Moved: every write is refused, and so is an opening. */
+  /** Moved: every write is refused, and so is opening it. */
   | MovedTo & { readonly type: "moved" };
 
-/** How much room a store takes. */
+/** The size of a store. */
 export interface StoreSize {
-  /** Null when the store cannot tell. */
+  /** Null if the store does not know. */
   readonly bytes: number | null;
-  /** Of these, those that a compaction would give back. */
+  /** The part that compacting would release. */
   readonly freeBytes: number | null;
 }
 
-/** Everything in a store, read and written as it is: how it is moved, saved, put back and checked. */
+/** Everything in a store, read and written as it is: to move, back up, restore and check it. */
 export interface RecordStore {
   /**
-   * Records whose place is after `after` (null: from the first), at most `limit`, in the order of places. Of what is there all the
-   * while, nothing is left out and nothing comes twice, whatever others write between two pages.
+   * Records after `after` (null: from the first), at most `limit`, in the order of places. Records
+   * that exist throughout are neither missed nor repeated, whatever others write between two pages.
    */
   readRecords(
     request: { readonly after: RecordKey | null; readonly limit: number },
   ): Promise<RecordPage>;
   /**
-   * Write records as they are, each in place of the one with its key; twice is as good as once. A processing instance holds no
-   * lease: it is taken back at the next opening or reaping. An instance whose id is held under another order takes its place; a log
-   * line without its instance is left out. The head only raises. Answers how many were written.
+   * Write records as they are, each replacing the one with its key; writing twice has the same
+   * result. A processing instance gets no lease: the next opening or reaping takes it back. An
+   * instance whose id exists under another order takes its place; a log line without its instance
+   * is skipped. The head only rises. @returns how many were written
    */
   writeRecords(
     request: { readonly at: Instant; readonly records: readonly StoreRecord[] },
   ): Promise<Committed<number>>;
-  /** Delete records; an instance goes with its departures and log lines. Answers how many there were. */
+  /**
+   * Delete records; an instance with its ended attempts and log lines. @returns how many there were
+   */
   removeRecords(
     request: { readonly at: Instant; readonly keys: readonly RecordKey[] },
   ): Promise<Committed<number>>;
 
-  /** What stands over the store; null for nothing. A draining whose time has passed is nothing. */
+  /** The store's mark; null for none, or for a drain whose time has passed. */
   getMark(): Promise<StoreMark | null>;
   /**
-   * Put a mark over the store, or take it away. Under "draining" a claim gives nothing and enqueue, redrive, advance, backfill and what
-   * changes schedules and pauses are `unavailable`, naming where it moves; attempts go on and settle. Under "moved" every write
-   * but this one, and those of records and of nodes, is.
+   * Set the store's mark, or remove it with null. While "draining", claims return nothing, and
+   * enqueue, redrive, advance, backfill and changes of schedules and pauses are `unavailable`,
+   * naming the target; running attempts continue and settle. Once "moved", so is every write except
+   * this one and those of records and nodes.
    */
   setMark(
     request: { readonly at: Instant; readonly mark: StoreMark | null },
   ): Promise<Committed<StoreMark | null>>;
 
-  /** Look for what cannot be: indexes and counts against rows, rows against themselves. At most `limit` problems. */
+  /**
+   * Check indexes and counts against rows, and each row by itself. Returns at most `limit`
+   * problems.
+   */
   findProblems(request: { readonly limit: number }): Promise<readonly StoreProblem[]>;
-  /** Delete what belongs to nothing: log lines and departures without their instance. Answers how many. */
+  /** Delete log lines and ended attempts without an instance. @returns how many */
   removeOrphans(
     request: { readonly at: Instant; readonly limit: number },
   ): Promise<Committed<number>>;
   size(): Promise<StoreSize>;
-  /** Give back room that nothing uses; what it can. */
+  /** Release unused space, as far as possible. */
   compact(): Promise<void>;
 }
 
-/** What a record is found by. */
+/** The key of a record. */
 export function keyOf(record: StoreRecord): RecordKey {
   switch (record.type) {
     case "head":
@@ -186,7 +207,10 @@ export function keyOf(record: StoreRecord): RecordKey {
   }
 }
 
-/** Negative when `left` is read before `right`: by type, then by key, texts by code point (as UTF-8 bytes) and null first. */
+/**
+ * Negative when `left` is read before `right`: by type, then by key, with text by code point (as
+ * UTF-8 bytes) and null first.
+ */
 export function comparePlaces(left: RecordKey, right: RecordKey): number {
   const types = RECORD_TYPES.indexOf(left.type) - RECORD_TYPES.indexOf(right.type);
   if (types !== 0) return types;
@@ -204,7 +228,7 @@ export function compareText(left: string, right: string): number {
   for (let index = 0; index < length; index++) {
     const [a, b] = [left.charCodeAt(index), right.charCodeAt(index)];
     if (a === b) continue;
-    // Halves of characters beyond 16 bits come after all that fit.
+    // Surrogates, the halves of characters beyond 16 bits, come after all others.
     const isHalf = (unit: number) => unit >= 0xd800 && unit <= 0xdfff;
     return isHalf(a) === isHalf(b) ? a - b : isHalf(a) ? 1 : -1;
   }
@@ -212,15 +236,18 @@ export function compareText(left: string, right: string): number {
 }
 
 /**
- * A record as text, the same from every store: JSON with members in the order of their names, without those that are undefined
- * and without the numbers that are the store's own (`order`).
+ * A record as text, the same from every store: JSON with members ordered by name, without undefined
+ * members and without the store's own numbers (`order`).
  */
 export function canonicalText(record: StoreRecord): string {
   const { order: _, ...rest } = record as StoreRecord & { readonly order?: number };
   return JSON.stringify(sorted(rest));
 }
 
-/** Whether a record counts in a hash of content: not the store's own numbers, nor rates, which change by themselves. */
+/**
+ * True if a record counts in a hash of the content. The store's own numbers and rates, which change
+ * by themselves, do not.
+ */
 export function isContent(record: StoreRecord): boolean {
   return record.type !== "head" && record.type !== "rate";
 }

@@ -6,7 +6,7 @@ import { type Head, isCommitOf } from "./head.ts";
 import type { ReplicaTables } from "./tables.ts";
 import { readInstance } from "./row_values.ts";
 
-/** Commits that are remembered: whichever is made at last is one of the newest. */
+/** Most remembered commits: one that is made late is among the newest. */
 const COMMITS_MAX = 64;
 
 interface Abandoned {
@@ -16,20 +16,21 @@ interface Abandoned {
 }
 
 /**
- * Claims of commits that were given up because the medium did not answer. Such a commit may be made all the same, and nobody runs
- * what it claimed: it is given back then, as otherwise each would wait for the end of its lease and count as a crash.
+ * Claims of commits that were given up because the medium did not respond. Such a commit may be
+ * made after all, and nobody runs its claims: they are then released, or each would wait until its
+ * lease expires and count as a crash.
  */
 export class AbandonedClaims {
   readonly #writer: string;
   #commits: Abandoned[] = [];
   #made: ClaimKey[] = [];
 
-  /** @param writer who makes the commits */
+  /** @param writer of the commits */
   constructor(writer: string) {
     this.#writer = writer;
   }
 
-  /** A commit is given up. @param tables without what it changed */
+  /** A commit is given up. @param tables without its changes */
   note({ commit, number }: Flight, tables: ReplicaTables): void {
     const claims: ClaimKey[] = [];
     for (const [key, text] of commit?.puts ?? []) {
@@ -43,14 +44,14 @@ export class AbandonedClaims {
     if (this.#commits.length > COMMITS_MAX) this.#commits.shift();
   }
 
-  /** Some could not be given back: they are told again. */
+  /** These could not be released: return them again later. */
   keep(claims: readonly ClaimKey[]): void {
     this.#made.push(...claims);
   }
 
   /**
-   * What is to be given back, as the store has reached a version. This writer commits nothing after a version that it does not
-   * know, so its last commit in the head tells of each that was given up whether it was made.
+   * The claims to release at this version. The writer commits nothing after a version that it does
+   * not know, so its last commit in the head tells which abandoned commits were made.
    */
   take(version: number, head: Head): readonly ClaimKey[] {
     if (this.#commits.length === 0 && this.#made.length === 0) return [];
@@ -64,7 +65,7 @@ export class AbandonedClaims {
   }
 }
 
-/** Release claims that nobody began to run: the instances are as they were before. */
+/** Release claims that never started: the instances become as they were before. */
 export function releaseClaims(
   state: LedgerState,
   moment: Moment,

@@ -15,16 +15,16 @@ import type { MediumChanges, MediumPair } from "./medium.ts";
 import type { ReplicaTables } from "./tables.ts";
 import { extraOf, readInstance } from "./row_values.ts";
 
-/** Members of the value of starts that this version knows. */
+/** Members of a window's value that this version knows. */
 const WINDOW_MEMBERS: ReadonlySet<string> = new Set(["starts", "expireAt"]);
 
-/** Who changes the replica by what others committed. */
+/** The replica that commits of other owners change. */
 interface Target {
   readonly state: LedgerState;
   readonly tables: ReplicaTables;
-  /** Of this node, when it learns of the change. */
+  /** This node's moment, when it learns of the change. */
   readonly moment: Moment;
-  /** Whether it was committed just now. */
+  /** True if it was committed just now. */
   readonly isNew: boolean;
 }
 
@@ -36,13 +36,15 @@ interface LogValue extends LogEntry {
   readonly seq: number;
 }
 
-/** Bring a replica, its state and its hints up to a commit of another owner, or to a part of everything that there is. */
+/**
+ * Apply a commit of another owner, or a part of an image, to a replica, its state and its hints.
+ */
 export function applyChanges(target: Target, { puts, deletes }: MediumChanges): void {
   const { state, tables } = target;
   tables.journal.isApplying = true;
   try {
     for (const key of deletes) removeRow(target, key);
-    // Everything else belongs to an instance.
+    // Instances first: everything else belongs to one.
     const others: MediumPair[] = [];
     for (const pair of puts) {
       if (pair[0].startsWith("i/")) putInstance(target, pair[0], pair[1]);
@@ -94,7 +96,7 @@ function replaceRow(state: LedgerState, before: Row, after: Row): void {
   state.update(between, after);
 }
 
-/** A claim, or what was changed of one: it holds from when this node learns of it. */
+/** A claim, new or changed: its lease runs from when this node learns of it. */
 function noteClaim({ state, tables, moment }: Target, id: string, leaseMs: number | null): void {
   const row = tables.instances.get(id)!;
   const there = state.leases.get(id);
@@ -183,7 +185,7 @@ function putLog({ tables }: Target, place: number, value: LogValue): void {
 }
 
 function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord): void {
-  // Its lease runs from when this node learns of it, as those of claims do.
+  // Its lease runs from when this node learns of it, like those of claims.
   const leaseMs = record.leftAt === null ? record.until - record.seenAt : 0;
   state.nodes.set(record.id, { record, untilMs: monotonicMs + leaseMs });
   state.hints.push({ type: "nodes" });

@@ -11,28 +11,28 @@ import type { MediumCommit, ReplicaMedium } from "./medium.ts";
 import type { Replica } from "./replica.ts";
 import type { Patience } from "./unreachable.ts";
 
-/** Operations of one commit at most. */
+/** Most operations of one commit. */
 const OPERATIONS_MAX = 1_000;
-/** What one commit should have at most, where the medium does not say it. */
+/** Most changes of one commit, where the medium sets no limit. */
 const CHANGES_MAX = 1_000;
 const CHARACTERS_MAX = 1_000_000;
-/** Waits before a commit that is undecided is sent again. */
+/** Waits before an undecided commit is sent again. */
 const BACKOFF = { firstMs: 10, longestMs: 1_000 };
 
-/** A request, kept until it is answered. */
+/** An operation, kept until it is resolved. */
 export interface Operation {
   readonly at: Instant;
   readonly run: (state: LedgerState, moment: Moment) => unknown;
   readonly canBeLate: boolean;
-  /** Whether it counts as an opening, which is committed whatever it wrote. */
+  /** True if it is an opening, which is committed even if it wrote nothing. */
   readonly isOpening: boolean;
-  /** When it was asked for, by the clock that nobody sets. */
+  /** Monotonic time of the request. */
   readonly askedMs: number;
   readonly resolve: (committed: Committed<never>) => void;
   readonly reject: (error: JobError) => void;
 }
 
-/** What an operation will be told. */
+/** The result of an operation. */
 export interface Answer {
   readonly operation: Operation;
   readonly at: number;
@@ -40,23 +40,23 @@ export interface Answer {
   readonly error?: JobError;
 }
 
-/** Operations that were run, until it is known what became of them. */
+/** Operations that ran and whose commit is not decided yet. */
 export interface Flight {
   readonly answers: readonly Answer[];
-  /** Null: nothing is written, only whether the replica was up to date is asked. */
+  /** Null if nothing was written: only whether the replica was up to date is checked. */
   readonly commit: MediumCommit | null;
   readonly head: Head;
-  /** Of this writer's commits. */
+  /** The number of the commit among those of this writer. */
   readonly number: number;
   readonly sentMs: number;
-  /** Whether it may have been made by an attempt whose answer was lost: a head will tell. */
+  /** True if an attempt with a lost result may have made the commit; a later head decides. */
   isUndecided: boolean;
 }
 
 /**
  * Run operations from the front of a queue, as many as one commit should have.
  *
- * @throws GroupError when one fails otherwise than by a refusal
+ * @throws GroupError if one fails other than by a refusal
  */
 export function runGroup(
   replica: Replica,
@@ -91,7 +91,7 @@ export function runGroup(
   return answers;
 }
 
-/** An operation that failed; the others of its group run again without it. */
+/** An operation failed; the others of its group run again without it. */
 export class GroupError extends Error {
   readonly operation: Operation;
   readonly error: JobError;
@@ -103,7 +103,7 @@ export class GroupError extends Error {
   }
 }
 
-/** The commit of what a group wrote; null when it wrote nothing. */
+/** The commit of a group's changes; null if it changed nothing. */
 export function newFlight(
   replica: Replica,
   answers: readonly Answer[],
@@ -129,22 +129,24 @@ export function newFlight(
   return { answers, commit, head, number, sentMs, isUndecided: false };
 }
 
-/** Of a group that wrote nothing, until it is known whether the replica was up to date. */
+/**
+ * The flight of a group that wrote nothing, until it is known whether the replica was up to date.
+ */
 export function unwrittenFlight({ head }: Replica, answers: readonly Answer[]): Flight {
   return { answers, commit: null, head, number: 0, sentMs: 0, isUndecided: false };
 }
 
-/** What was run. */
+/** The operations of a flight. */
 export function operationsOf({ answers }: Flight): readonly Operation[] {
   return answers.map(({ operation }) => operation);
 }
 
 /**
- * Try a commit until its answer is known.
+ * Try a commit until its outcome is known.
  *
- * @param isWanted whether anybody still waits for it; otherwise the answer means nothing
- * @returns whether it was done; "undecided" when another attempt of it may have been
- * @throws JobError when it was not done, and cannot be
+ * @param isWanted false once nobody waits for it; the result then means nothing
+ * @returns whether it was made; "undecided" if an earlier attempt may have made it
+ * @throws JobError if it was not made, and cannot be
  */
 export async function sendCommit(
   commit: MediumCommit,
@@ -179,20 +181,20 @@ export function backOff(tries: number, clock: Clock, random: Random): Promise<vo
   return sleep(clock, backoffMs(BACKOFF, tries - 1, random.next()));
 }
 
-/** Answer what was committed as a version. */
+/** Resolve the operations of a committed version. */
 export function answerAll(answers: readonly Answer[], version: number): void {
   for (const [index, answer] of answers.entries()) {
     answerOne(answer, version * REV_STEP + index + 1);
   }
 }
 
-/** Answer one operation. */
+/** Resolve or reject one operation. */
 export function answerOne({ operation, at, value, error }: Answer, rev: number): void {
   if (error) operation.reject(error);
   else operation.resolve({ rev, at, value: value as never });
 }
 
-// Whatever else is thrown, by a medium of anybody, says nothing of what became of the commit.
+// Any other error, from any medium, does not tell whether the commit was made.
 function isDefinite(thrown: unknown): boolean {
   return isJobError(thrown) && !["unavailable", "internal", "timeout"].includes(thrown.code);
 }

@@ -5,9 +5,9 @@ import { newStoreId } from "../store_id.ts";
 import { HEAD } from "./keys.ts";
 import type { MediumChanges } from "./medium.ts";
 
-/** Revisions between two versions: most operations of one commit. */
+/** Revisions between two versions: the most operations of one commit. */
 export const REV_STEP = 4_096;
-/** Writers that a head remembers; a commit whose answer was lost is looked for within seconds. */
+/** Most writers in a head; a commit with a lost result is looked for within seconds. */
 const WRITERS_MAX = 32;
 
 /** The store's own numbers, written with every commit. */
@@ -20,11 +20,11 @@ export interface Head {
   readonly seq: number;
   /** Of the last log line. */
   readonly place: number;
-  /** The last commit of each writer: its number and the version that it made. */
+  /** The last commit of each writer: its number and the version it made. */
   readonly writers: Readonly<Record<string, readonly [number: number, version: number]>>;
 }
 
-/** The head within a commit or an image; null when it has none. */
+/** The head in a commit or an image; null if there is none. */
 export function findHead({ puts }: Pick<MediumChanges, "puts">): Head | null {
   const pair = puts.findLast(([key]) => key === HEAD);
   return pair ? JSON.parse(pair[1]) as Head : null;
@@ -38,7 +38,7 @@ export function firstHead(request: OpenRequest): Head {
   };
 }
 
-/** The head after a commit; what a newer version added to it stays. */
+/** The head after a commit, with members added by newer versions. */
 export function nextHead(
   head: Head,
   { at, seq, epoch }: LedgerState,
@@ -56,12 +56,12 @@ export function nextHead(
   return { ...head, ...numbers, writers: withWriter(head, writer, [number, version]) };
 }
 
-/** Whether a commit of a writer is among those that led to a head. */
+/** True if a commit of a writer led to a head. */
 export function hasCommit({ writers }: Head, writer: string, number: number): boolean {
   return (writers[writer]?.[0] ?? 0) >= number;
 }
 
-/** Whether a writer's last commit is this one. */
+/** True if this is the writer's last commit. */
 export function isCommitOf(
   { writers }: Head,
   writer: string,

@@ -4,27 +4,27 @@ import type { QueueName, RateWindow } from "../ledger/tables/tables.ts";
 const DIGITS = 16;
 
 /**
- * Keys of the rows. Numbers have sixteen digits, so that they stand in their order; names are as in a URL, so that every key is
- * printable ASCII.
+ * Keys of the rows. Numbers have sixteen digits, so that they sort as text; names are encoded as in a
+ * URL, so that every key is printable ASCII.
  *
  * | key | row | value |
  * |---|---|---|
- * | `head` | the store's own numbers | `format`, `storeId`, `epoch`, `rev`, `at`, `seq`, `place`, `writers` |
- * | `i/SEQ` | an instance | its members that are not as usual, `leaseMs` while it is claimed, `held` |
+ * | `head` | the store's own numbers | `format`, `storeId`, `epoch`, `rev`, `at`, `seq`, … |
+ * | `i/SEQ` | an instance | its unusual members, `leaseMs` while claimed, `held` |
  * | `l/SEQ` | the last renewal of its claim | `leaseMs`, `fence` |
- * | `d/SEQ/ATTEMPT` | an attempt that departed from an ordinary run | as in the ledger |
+ * | `d/SEQ/ATTEMPT` | an ended attempt | as in the ledger |
  * | `g/PLACE` | a line of a log | `of` (SEQ), `at`, `level`, `message`, … |
  * | `s/ID` | a schedule | as in the API |
  * | `t/ID/FROM` | the fate of a tick, or of a range of them | as in the API |
- * | `r/KIND/QUEUE/SPAN` | starts that a rate counts | `starts`, `expireAt` |
+ * | `r/KIND/QUEUE/SPAN` | starts that a rate limit counts | `starts`, `expireAt` |
  * | `p/KIND` | a pause; `p/` of all kinds | as in the API |
  * | `n/ID` | a node | as in the API |
- * | `c/ID` | its clock, and what it heard of others' | `at`, `heard` |
- * | `m` | what stands over the store | as in the API |
+ * | `c/ID` | a node's clock, and those of others | `at`, `heard` |
+ * | `m` | the mark of the store | as in the API |
  */
 export const HEAD = "head";
 
-/** The key of what stands over the store. */
+/** The key of the store's mark. */
 export const MARK = "m";
 
 /** The key of an instance. */
@@ -37,7 +37,7 @@ export function leaseKey(seq: number): string {
   return `l/${digits(seq)}`;
 }
 
-/** The key of a departure. */
+/** The key of an ended attempt. */
 export function departureKey(seq: number, attempt: number): string {
   return `d/${digits(seq)}/${digits(attempt)}`;
 }
@@ -72,7 +72,7 @@ export function nodeKey(id: string): string {
   return `n/${encode(id)}`;
 }
 
-/** The key of what a node says of its clock. */
+/** The key of a node's report about its clock. */
 export function clockKey(id: string): string {
   return `c/${encode(id)}`;
 }
@@ -90,7 +90,7 @@ function digits(number: number): string {
   return String(number).padStart(DIGITS, "0");
 }
 
-// "-" stands before every digit, and of two times before 1970 the one with the smaller rest is earlier.
+// "-" sorts before every digit. Of two times before 1970 the one with the smaller rest is earlier.
 function signed(number: number): string {
   return number < 0 ? `-${digits(Number.MAX_SAFE_INTEGER + number)}` : digits(number);
 }

@@ -1,10 +1,10 @@
 /**
- * A row as a medium keeps it: a key of printable ASCII without spaces, at most some hundred characters long, and a value that is
- * JSON text. Keys are compared as bytes; a medium needs no order of them.
+ * A row of a medium: a key of printable ASCII without spaces, at most some hundred characters long,
+ * and a value that is JSON text. Keys are compared as bytes; a medium need not order them.
  */
 export type MediumPair = readonly [key: string, value: string];
 
-/** What one commit changed. No key is in both. */
+/** The changes of one commit. No key is in both lists. */
 export interface MediumChanges {
   readonly puts: readonly MediumPair[];
   readonly deletes: readonly string[];
@@ -12,80 +12,97 @@ export interface MediumChanges {
 
 /** A commit to make. */
 export interface MediumCommit extends MediumChanges {
-  /** The version that must be the medium's. */
+  /** The version that the medium must have. */
   readonly expected: number;
-  /** The version that it then has: `expected + 1`. */
+  /** The version that it has afterwards: `expected + 1`. */
   readonly next: number;
 }
 
-/** A commit that was made, by whomever. */
+/** A commit that was made by anyone. */
 export interface MediumChange extends MediumChanges {
   readonly version: number;
 }
 
-/** Everything that a medium holds, of one moment. */
+/** Everything in a medium, at one moment. */
 export interface MediumImage {
-  /** 0 when nothing was ever committed. */
+  /** 0 if nothing was ever committed. */
   readonly version: number;
   /** In any order, in parts of any size. */
   readonly pairs: AsyncIterable<readonly MediumPair[]>;
 }
 
-/** Who watches a medium. */
+/** Called by a medium that is watched. */
 export interface MediumListener {
-  /** One commit: each once, in the order of versions, without a gap. Those of this medium object too, before or after their answer. */
+  /**
+   * One commit. Each comes once, in the order of versions, without gaps. Commits of this medium
+   * object are included, before or after their result.
+   */
   changed(change: MediumChange): void;
   /**
-   * The watch has ended, for instance as what it would go on from was compacted: the engine loads everything and watches again.
-   * A lost connection that the medium can resume from the last version is none of the engine's business.
+   * The watch has ended, for instance because its next version was compacted: the engine loads
+   * everything and watches again. If the medium can resume a lost connection from the last version,
+   * it does so without calling this.
    */
   lost(error: unknown): void;
 }
 
 /**
- * Where a replicated ledger keeps its rows: anything that several nodes reach and that has one compare-and-set. Each node holds
- * all rows in memory, runs operations there and commits what they changed, expecting the version that it has seen; when another
- * was first it takes that one's changes and runs them again. So a medium knows nothing of jobs.
+ * Where a replicated ledger keeps its rows: anything that several nodes can reach and that has one
+ * compare-and-set. Each node has all rows in memory, runs operations there and commits their
+ * changes, expecting the version that it has seen. If another node was first, it applies that
+ * node's changes and runs the operations again. So a medium knows nothing of jobs.
  *
- * Calls may overlap, though there is never more than one commit of an engine at a time. What it throws becomes a JobError: of
- * code `unavailable` or anything unknown for a commit whose outcome is not known (the engine repeats it as it is, and finds out),
- * of any other code, such as `resource_exhausted`, for one of which nothing was and will be written.
+ * Calls may overlap, but an engine makes one commit at a time. An error becomes a JobError. Code
+ * `unavailable`, or any unknown error, means that the outcome of a commit is unknown: the engine
+ * repeats it unchanged, and finds out. Any other code, such as `resource_exhausted`, means that
+ * nothing was or will be written.
  */
 export interface ReplicaMedium {
   /** One word for `jobctl` and the logs, such as "etcd". */
   readonly type: string;
   /** Where the data is, without secrets. */
   readonly location: string;
-  /** Whether what was committed survives the loss of power. */
+  /** True if commits survive a power loss. */
   readonly isDurable: boolean;
   /**
-   * How many puts and deletes one commit should have at most: the engine gathers no more operations then. One operation is never
-   * split, so a commit may have more: some thousand, of any size up to some megabytes. Absent: 1,000.
+   * Most puts and deletes that one commit should have: the engine then adds no more operations to
+   * it. It never splits an operation, so a commit may have more: some thousands, of any size up to
+   * some megabytes. Absent: 1,000.
    */
   readonly changesMax?: number;
-  /** How many characters of keys and values one commit should have at most, in the same way. Absent: 1,000,000. */
+  /**
+   * Most characters of keys and values that one commit should have, in the same way. Absent:
+   * 1,000,000.
+   */
   readonly charactersMax?: number;
 
   /**
-   * How long answers took of late, in milliseconds, without what was asked in vain: operations wait three times as long, 15 s
-   * at least, 4 s once it has failed, and 30 s at most. Absent: 0.
+   * How long calls took recently, in milliseconds, without those that failed. Operations wait three
+   * times as long: at least 15 s (4 s after a failure), at most 30 s. Absent: 0.
    */
   readonly answerMs?: number;
 
-  /** Reach the medium, once, before everything else. @throws JobError `unavailable` when it cannot be reached, `conflict` when another owns it */
+  /**
+   * Connect, once, before everything else.
+   *
+   * @throws JobError `unavailable` if the medium cannot be reached, `conflict` if another process
+   * owns it
+   */
   open?(request: { readonly node: string }): Promise<void>;
-  /** Read everything; within 30 s when it can be reached. */
+  /** Read everything, within 30 s if the medium can be reached. */
   load(): Promise<MediumImage>;
-  /** The version of the last commit of anybody that was answered before this call, or of a later one. */
+  /**
+   * The version of the last commit that anyone had acknowledged before this call, or a later one.
+   */
   version(): Promise<number>;
   /**
-   * Make all changes and set the version, if it still is `expected`; otherwise nothing.
+   * Make all changes and set the version if it is still `expected`; otherwise nothing.
    *
-   * @param isWanted false once nobody waits for it any more: it need not be tried again then
-   * @returns whether it was done: durable to the medium's guarantee
+   * @param isWanted false once nobody waits for it: it need not be retried then
+   * @returns whether it was made: durable to the medium's guarantee
    */
   commit(commit: MediumCommit, isWanted: () => boolean): Promise<boolean>;
-  /** Tell of every commit with a version above `from`; answers how to stop. */
+  /** Report every commit with a version above `from`. @returns a function that stops it */
   watch(from: number, listener: MediumListener): () => void;
   close(): Promise<void>;
 }

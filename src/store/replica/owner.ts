@@ -46,15 +46,16 @@ export interface ReplicaOptions {
   readonly clocks?: PeerClocks | undefined;
 }
 
-/** Operations that wait at most: beyond, they are refused at once. */
+/** Most waiting operations; further ones are refused at once. */
 const WAITING_MAX = 50_000;
-/** How often that is looked at. */
+/** How often waiting operations are checked. */
 const LOOK_MS = 100;
 
 /**
- * One of several owners of a ledger. Operations of one turn of the event loop run on the replica at once and are committed
- * together, one commit at a time; when another owner was first, they are taken back and run again on what that one wrote. What
- * is answered is committed, and what was read is as new as the last commit of anybody.
+ * One of several owners of a ledger. Operations of one turn of the event loop run on the replica at
+ * once and are committed together, one commit at a time. If another owner was first, they are
+ * rolled back and run again on its changes. An acknowledged operation is committed, and a read is
+ * as new as the last commit of anyone.
  */
 export class ReplicaOwner implements LedgerOwner {
   readonly state: LedgerState;
@@ -75,7 +76,7 @@ export class ReplicaOwner implements LedgerOwner {
   #openings = 0;
   #flight: Flight | null = null;
   #flightCount = 0;
-  /** The version that must be reached before anything is run again, and since when. */
+  /** The version to reach before anything runs again, and since when. */
   #wanted = { version: 0, sinceMs: 0 };
   #stopWatch: (() => void) | null = null;
   #isScheduled = false;
@@ -162,7 +163,7 @@ export class ReplicaOwner implements LedgerOwner {
     });
   }
 
-  /** Resolves when what this owner has run is decided. */
+  /** Resolves when everything that this owner has run is decided. */
   async #settled(): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (this.#status === "closed" || (this.#status === "live" && !this.#flight)) return;
@@ -170,7 +171,7 @@ export class ReplicaOwner implements LedgerOwner {
     await this.#waiters.wait(0);
   }
 
-  /** Resolves when the replica has everything that anybody was answered before. */
+  /** Resolves when the replica has everything acknowledged to anyone before. */
   async #synced(): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (this.#status === "closed") return;
@@ -203,7 +204,7 @@ export class ReplicaOwner implements LedgerOwner {
     });
   }
 
-  /** Take in what others committed, then run what waits. */
+  /** Apply commits of other owners, then run the queue. */
   #step(): void {
     if (this.#status !== "live" || this.#flight) return;
     try {
@@ -217,7 +218,7 @@ export class ReplicaOwner implements LedgerOwner {
     }
     const { version } = this.#replica;
     if (version < this.#wanted.version) return;
-    // Those who read have their turn before anything changes.
+    // Reads that wait come before the next changes.
     if (this.#waiters.reached(version) > 0) return this.#schedule();
     if (this.#queue.length > 0 && !this.#turns.isResting) this.#start();
   }
@@ -263,7 +264,10 @@ export class ReplicaOwner implements LedgerOwner {
     }
   }
 
-  /** Nothing was written: some answers stand, others do if the replica was up to date. */
+  /**
+   * Nothing was written: operations that may be late resolve at once, others if the replica is up
+   * to date.
+   */
   #answerUnwritten(answers: readonly Answer[]): void {
     this.#replica.state.commit();
     const left: [Answer, number][] = [];
@@ -301,7 +305,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#schedule();
   }
 
-  /** Another owner was first: the same operations run again on what that one wrote. */
+  /** Another owner was first: run the same operations again on its changes. */
   #lost(flight: Flight): void {
     this.#flight = null;
     this.#replica.takeBack();
@@ -318,7 +322,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#schedule();
   }
 
-  /** Give back what was claimed by commits that were made after they had been given up. */
+  /** Release claims of commits that were made after they had been given up. */
   #returnClaims(): void {
     const { head, version } = this.#replica;
     const claims = this.#abandoned.take(version, head);
@@ -359,7 +363,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#schedule();
   }
 
-  /** Load everything again, as the watch ended. */
+  /** Load everything again: the watch has ended. */
   #reload(): void {
     if (this.#status !== "live") return;
     this.#status = "loading";
@@ -373,7 +377,7 @@ export class ReplicaOwner implements LedgerOwner {
     const openings = this.#openings;
     const isOver = () => this.#status !== "loading" || this.#openings !== openings;
     for (let tries = 1, isDone = false; !isDone; tries++) {
-      // What its answer decides is; what is undecided will be by what is loaded.
+      // Its result decides a sent commit; loading decides an undecided one.
       while (this.#flight && !this.#flight.isUndecided) await this.#waiters.moved();
       if (isOver()) return;
       try {
@@ -397,7 +401,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#returnClaims();
   }
 
-  /** Nothing more can be done with this store. */
+  /** Fail everything: this store cannot be used any more. */
   #end(thrown: unknown): void {
     const error = toJobError(thrown, `Cannot go on with ${this.#options.medium.location}`);
     this.#failure = error;
@@ -408,7 +412,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#waiters.tellMoved();
   }
 
-  /** Look now and then whether something waits for too long, as long as anything does. */
+  /** Check regularly whether something has waited too long, while anything waits. */
   #lookLater(): void {
     this.#look ??= this.#options.clock.timer(LOOK_MS, () => {
       this.#look = null;

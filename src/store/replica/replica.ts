@@ -6,10 +6,10 @@ import { checkHead, findHead, firstHead, type Head, REV_STEP } from "./head.ts";
 import type { MediumChange, MediumImage, MediumPair, ReplicaMedium } from "./medium.ts";
 import type { ReplicaTables } from "./tables.ts";
 
-/** Moments that are tried one after another when each is gone before it is read. */
+/** Most moments to try when each is compacted before it is read. */
 const READS_MAX = 5;
 
-/** A replica with the version that it is of, and the commits of others that it has still to take in. */
+/** A replica with its version, and with commits of others that it has not applied yet. */
 export class Replica {
   readonly state: LedgerState;
   readonly tables: ReplicaTables;
@@ -18,7 +18,7 @@ export class Replica {
   #version = 0;
   #head: Head | null = null;
   #remote: MediumChange[] = [];
-  /** Revisions of what wrote nothing, since this owner's last commit. */
+  /** Revisions of operations that wrote nothing, since this owner's last commit. */
   #unwritten = 0;
 
   /** @param momentOf the moment of this node */
@@ -45,29 +45,29 @@ export class Replica {
     return this.#head!;
   }
 
-  /** What it is a replica of. */
+  /** The store of the replica. */
   get info() {
     const { type, location, isDurable } = this.#medium;
     const { storeId, epoch, format } = this.head;
     return { type, location, storeId, epoch, format, isDurable };
   }
 
-  /** A commit of anybody: "old" when it is known, "gap" when those before it are not. */
+  /** Place a commit: "old" if it is known, "gap" if earlier ones are missing. */
   hear(change: MediumChange): "next" | "old" | "gap" {
     const last = this.#remote.at(-1)?.version ?? this.#version;
     if (change.version <= last) return "old";
     return change.version === last + 1 ? "next" : "gap";
   }
 
-  /** Keep a commit of another until it is taken in. */
+  /** Keep a commit of another owner until it is applied. */
   add(change: MediumChange): void {
     this.#remote.push(change);
   }
 
   /**
-   * Take in what others committed; whether there was anything.
+   * Apply commits of other owners. @returns whether there were any
    *
-   * @throws JobError `conflict` when the store got a newer format
+   * @throws JobError `conflict` if the store has a newer format
    */
   takeIn(): boolean {
     const changes = this.#remote;
@@ -82,7 +82,7 @@ export class Replica {
     for (const change of changes) {
       if (change.version <= this.#version) continue;
       const head = findHead(change);
-      // A node of a newer version may have taken the store to another format.
+      // A newer version may have changed the store's format.
       if (head) checkHead(head, this.#medium.location);
       applyChanges(target, change);
       this.#version = change.version;
@@ -91,14 +91,14 @@ export class Replica {
     return true;
   }
 
-  /** The revision of what wrote nothing: after those of the version. */
+  /** The revision of an operation that wrote nothing: after those of the version. */
   unwrittenRev(): number {
     this.#unwritten += 1;
     const place = Math.min(this.#unwritten, REV_STEP / 2 - 1);
     return this.#version * REV_STEP + REV_STEP / 2 + place;
   }
 
-  /** What the group wrote is committed as a version. */
+  /** The group is committed as a version. */
   landed(version: number, head: Head): void {
     this.#unwritten = 0;
     this.#version = version;
@@ -107,7 +107,7 @@ export class Replica {
     this.#keepHead(head);
   }
 
-  /** Nothing of the group happened. */
+  /** Roll the group back. */
   takeBack(): void {
     this.state.rollback({ keepsLeases: false });
     this.tables.rollback();
@@ -115,11 +115,11 @@ export class Replica {
   }
 
   /**
-   * Read everything there is.
+   * Read everything.
    *
-   * @param request of the opening; null: what is there must be the same store, and no earlier state of it
-   * @param isOver whether nobody wants it any more: nothing is changed then
-   * @throws JobError `conflict` when it is not, or is of a newer version
+   * @param request of the opening; null: it must be the same store, at no earlier state
+   * @param isOver true once nobody wants it: nothing is changed then
+   * @throws JobError `conflict` if it is another store or an earlier state, or has a newer format
    */
   async load(request: OpenRequest | null, isOver: () => boolean = () => false): Promise<void> {
     const { location } = this.#medium;
@@ -136,7 +136,9 @@ export class Replica {
     this.state.load();
   }
 
-  /** Read all of one moment; null when nobody wants it any more. @param from no earlier version is taken */
+  /**
+   * Read everything at one moment; null once nobody wants it. @param from refuse earlier versions
+   */
   async #read(from: number, isOver: () => boolean) {
     for (let tries = 1;; tries++) {
       const image = await this.#medium.load();
@@ -146,7 +148,7 @@ export class Replica {
         const head = await this.#fill(image, isOver);
         return isOver() ? null : { image, head };
       } catch (thrown) {
-        // The moment may be gone by now, as by a compaction: then there is a later one.
+        // The moment may be gone, after a compaction for instance; then there is a later one.
         if (isOver()) return null;
         if (tries === READS_MAX || !isJobError(thrown, "unavailable")) throw thrown;
       }

@@ -2,13 +2,15 @@ import type { Instance } from "../../core/instance.ts";
 import type { StoredLine } from "../memory/logs.ts";
 import type { Row } from "../ledger/tables/row.ts";
 
-/** About how long a value is without its texts, with its key. */
+/** About the length of a value without its texts, with its key. */
 export const VALUE_LENGTH = 200;
 
-/** What a value holds of a member that it does not have: written by a newer version, kept by an older one. */
+/** Members of a value that were written by a newer version, and are kept. */
 export type Extra = Readonly<Record<string, unknown>>;
 
-/** Every member of an instance with what it is when it is left out; undefined for what is always there. */
+/**
+ * Every member of an instance with its usual value, which is left out; undefined: never left out.
+ */
 const MEMBERS: Readonly<Record<keyof Instance, unknown>> = {
   id: undefined,
   kind: undefined,
@@ -49,11 +51,11 @@ const NAMES = Object.keys(MEMBERS) as (keyof Instance)[];
 const USUAL = NAMES.map((name) => MEMBERS[name]);
 const KNOWN: ReadonlySet<string> = new Set([...NAMES, "leaseMs", "held"]);
 
-/** An instance as its row holds it. */
+/** An instance as stored in its row. */
 export interface InstanceValue {
   readonly instance: Instance;
   readonly isHeld: boolean;
-  /** How long its claim held when it was made; null when it is not claimed, or nobody knows. */
+  /** The lease of its claim when it was made; null if it is not claimed, or unknown. */
   readonly leaseMs: number | null;
   readonly extra: Extra | null;
 }
@@ -100,7 +102,7 @@ export function writeLog({ instanceSeq, entry }: StoredLine): string {
   return JSON.stringify({ of: instanceSeq, at, level, message, source, attempt, fence, seq });
 }
 
-/** The members of a value that are none of `known`; null when there are none. */
+/** The members of a value that are not in `known`; null if there are none. */
 export function extraOf(
   value: Readonly<Record<string, unknown>>,
   known: ReadonlySet<string>,
@@ -109,7 +111,7 @@ export function extraOf(
   return unknown.length === 0 ? null : Object.fromEntries(unknown);
 }
 
-/** About how many characters the row of an instance has. */
+/** About the length of an instance's row in characters. */
 export function lengthOf({ instance: { argumentsJson, resultsJson } }: Row): number {
   return 2 * VALUE_LENGTH + argumentsJson.length + (resultsJson?.length ?? 0);
 }

@@ -4,14 +4,17 @@ import type { Random } from "../../platform/random.ts";
 /** Longest rest, in milliseconds, and the shortest that is worth a timer. */
 const REST_MS_MAX = 20;
 const REST_MS_MIN = 0.2;
-/** Commits in a row after which an owner rests for one that is farther from the medium and never first, and how long at least. */
+/**
+ * Consecutive commits after which an owner pauses for one that is further from the medium and never
+ * first, and the shortest such pause.
+ */
 const ROW_SHARED = 32;
 const ROW_ALONE = 256;
 const ROW_REST_MS_MIN = 5;
-/** How long others count as there after a commit of theirs. */
+/** How long another owner counts as active after a commit. */
 const SHARED_MS = 60_000;
 
-/** Lets other owners have their turn: who was first rests a while after its commit, as long as others commit too. */
+/** Gives other owners a chance: after its commit an owner pauses as long as others commit too. */
 export class TurnTaking {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -21,7 +24,7 @@ export class TurnTaking {
   #heardMs = -Infinity;
   #row = 0;
 
-  /** @param over called at the end of a rest */
+  /** @param over called at the end of a pause */
   constructor(clock: Clock, random: Random, over: () => void) {
     this.#clock = clock;
     this.#random = random;

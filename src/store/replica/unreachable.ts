@@ -1,23 +1,32 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { ReplicaMedium } from "./medium.ts";
 
-/** How long an operation waits for a medium that fails, in milliseconds: a request of two is answered within 5 s. */
+/**
+ * How long an operation waits for a medium that fails, in milliseconds: a request of two fails
+ * within 5 s.
+ */
 const PATIENCE_MS = 4_000;
-/** And for one that has said nothing: it may be slow since now, and what is given up done all the same. */
+/**
+ * The same for a medium that has not failed. It may just have become slow, and a commit that was
+ * given up may be made after all.
+ */
 const SILENCE_MS = 15_000;
-/** And how long at most, where answers take long. */
+/** The longest wait, where calls take long. */
 const PATIENCE_MS_MAX = 30_000;
-/** It waits so many times as long as answers took of late. */
+/** Operations wait this many times as long as calls took recently. */
 const ANSWER_SHARE = 3;
 
 const WATCH_LAG_MS = 2_000;
 
-/** How long it waits while the medium is known to be away: a request of several operations is answered in time too. */
+/**
+ * How long they wait while the medium is known to be unreachable, so that a request of several
+ * operations fails in time too.
+ */
 const AWAY_MS = 500;
 
 /**
- * How long operations wait: longer for a medium whose answers take long, as what is given up may be done all the same; less once
- * one has waited in vain, until the medium answers anything.
+ * How long operations wait: longer for a slow medium, because a commit that was given up may be
+ * made after all; shorter once one has waited in vain, until the medium responds again.
  */
 export class Patience {
   readonly #medium: Pick<ReplicaMedium, "answerMs">;
@@ -35,7 +44,9 @@ export class Patience {
     return Math.max(this.#hasFailed ? PATIENCE_MS : SILENCE_MS, slowMs);
   }
 
-  /** How long a commit of another owner may be known and not told before everything is loaded again. */
+  /**
+   * How long a known commit of another owner may stay unreported before everything is loaded again.
+   */
   get lagMs(): number {
     return Math.max(WATCH_LAG_MS, this.#medium.answerMs ?? 0);
   }
@@ -54,12 +65,12 @@ export class Patience {
   }
 }
 
-/** What could not be done, for a message. */
+/** The failed action, for a message. */
 export function cannotReach({ location }: Pick<ReplicaMedium, "location">): string {
   return `Cannot reach ${location}`;
 }
 
-/** What an operation is told that waited for too long. */
+/** The error of an operation that has waited too long. */
 export function unreachable(medium: Pick<ReplicaMedium, "location">): JobError {
   const text = `${cannotReach(medium)}: no answer in time`;
   return new JobError("unavailable", text, {
@@ -67,7 +78,7 @@ export function unreachable(medium: Pick<ReplicaMedium, "location">): JobError {
   });
 }
 
-/** What a medium threw, as the store's error: a medium of anybody may throw anything. */
+/** An error of a medium as the store's error: any medium may throw anything. */
 export function reachError(thrown: unknown, action: string): JobError {
   if (isJobError(thrown)) return thrown;
   return new JobError("unavailable", `${action}: ${messageOf(thrown)}`, { cause: thrown });

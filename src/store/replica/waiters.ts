@@ -11,7 +11,7 @@ interface Waiter {
   readonly reject: (error: JobError) => void;
 }
 
-/** Those who wait until a replica has reached a version, each for a time. */
+/** Reads that wait until the replica has reached a version, each for a limited time. */
 export class Waiters {
   readonly #medium: ReplicaMedium;
   readonly #clock: Clock;
@@ -21,7 +21,7 @@ export class Waiters {
   #asking: Promise<number> | null = null;
   #onMove: (() => void)[] = [];
 
-  /** @param options `asked` is told of every version that the medium names */
+  /** @param options `asked` is called with every version that the medium reports */
   constructor(
     options: {
       readonly medium: ReplicaMedium;
@@ -40,7 +40,7 @@ export class Waiters {
     return this.#waiters.size === 0;
   }
 
-  /** The medium's version: one question for all that ask in this turn. */
+  /** The medium's version; all requests of this turn share one call. */
   ask(): Promise<number> {
     return this.#asking ??= new Promise((resolve, reject) => {
       this.#clock.defer(() => {
@@ -58,7 +58,7 @@ export class Waiters {
     return new Promise((resolve, reject) => this.#add({ version, resolve, reject }));
   }
 
-  /** Wait for everything that anybody has committed. */
+  /** Wait for everything that anyone has committed. */
   waitForAll(): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter = this.#add({ version: Infinity, resolve, reject });
@@ -71,7 +71,9 @@ export class Waiters {
     });
   }
 
-  /** The replica is at a version, and nothing that it has is undecided. Answers how many waited for it. */
+  /**
+   * The replica is at a version, and nothing in it is undecided. @returns how many waited for it
+   */
   reached(version: number): number {
     let count = 0;
     for (const waiter of this.#waiters) {
@@ -83,7 +85,7 @@ export class Waiters {
     return count;
   }
 
-  /** Resolves when it is known what became of a commit, or of what waits. */
+  /** Resolves when a commit, or a waiting operation, is decided. */
   moved(): Promise<void> {
     return new Promise((resolve) => this.#onMove.push(resolve));
   }
@@ -94,7 +96,7 @@ export class Waiters {
     for (const resolve of waiting) resolve();
   }
 
-  /** Give up those that have waited too long. */
+  /** Reject those that have waited too long. */
   rejectOver(): void {
     const lastMs = this.#clock.now().monotonicMs - this.#patience.ms;
     for (const waiter of this.#waiters) {
