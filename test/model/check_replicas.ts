@@ -51,6 +51,6 @@ function addRow(content: Map<string, unknown>, tables: Tables, row: Row): void {
   const { seq, instance, expireAt } = row;
   content.set(keys.instanceKey(seq), { instance, expireAt });
   for (const departure of tables.endedAttempts.list(seq, 1, MAX)) {
-    content.set(keys.departureKey(seq, departure.attempt), departure);
+    content.set(keys.endedAttemptKey(seq, departure.attempt), departure);
   }
 }

@@ -6,7 +6,7 @@ import { BATCH_MAX, type NewInstance, type PageRequest } from "../store.ts";
 /** Longest id, key or name, in characters. */
 const NAME_LENGTH_MAX = 1_000;
 
-/** @throws JobError `invalid_argument` when `limit` is not an integer of 1 to BATCH_MAX */
+/** @throws JobError `invalid_argument` if `limit` is not an integer from 1 to BATCH_MAX */
 export function checkLimit(limit: number, action: string): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= BATCH_MAX) return;
   throw new JobError(
@@ -16,21 +16,23 @@ export function checkLimit(limit: number, action: string): void {
   );
 }
 
-/** What an operation is told by a store that is not open. */
+/** The error of an operation on a store that is not open. */
 export function closedError(action: string): JobError {
   return new JobError("unavailable", `Cannot ${action}: the store is not open`, {
     hint: "Start the manager first; a store by itself is opened first",
   });
 }
 
-/** A quota is used up: unlike a full medium, it refuses one operation and leaves the others be. */
+/**
+ * A quota is used up. Unlike a full medium, it refuses one operation and does not affect others.
+ */
 export class QuotaError extends JobError {
   constructor(message: string, hint: string) {
     super("resource_exhausted", message, { hint });
   }
 }
 
-/** @throws JobError `invalid_argument` when a batch has more than BATCH_MAX items */
+/** @throws JobError `invalid_argument` if a batch has more than BATCH_MAX items */
 export function checkBatch(count: number, action: string): void {
   if (count <= BATCH_MAX) return;
   throw new JobError(
@@ -49,7 +51,7 @@ export function checkPage(page: PageRequest, action: string): void {
 export function checkNewInstance(input: NewInstance): void {
   checkName(input.id, "id", NAME_LENGTH_MAX);
   checkName(input.kind, "kind", KIND_LENGTH_MAX);
-  // The queue of a kind without limits is named as the kind, which was checked just now.
+  // The default queue has the name of the kind, which is already checked.
   if (input.queueKey !== input.kind) checkName(input.queueKey, "queueKey", NAME_LENGTH_MAX);
   if (input.uniqueKey !== null) checkName(input.uniqueKey, "uniqueKey", NAME_LENGTH_MAX);
   if (input.argumentsJson.length > PAYLOAD_BYTES_MAX) {

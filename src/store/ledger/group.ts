@@ -170,7 +170,7 @@ export class GroupCommit implements LedgerOwner {
       state.rev += 1;
       return { operation, committed: { rev: state.rev, at: moment.at, value } };
     } catch (error) {
-      // Anything else may have left the operation half written.
+      // Any other error may have left the operation half written.
       if (!isRefusal(error)) throw error;
       return { operation, error };
     }

@@ -1,18 +1,21 @@
 import type { ChangeHint, ClaimKey } from "../store.ts";
 
-/** Those who listen to changes. */
+/** Listeners to changes. */
 export class Listeners {
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
 
-  /** Answers how to stop. */
+  /** @returns a function that stops it */
   add(listener: (hint: ChangeHint) => void): () => void {
     const entry = (hint: ChangeHint) => listener(hint);
     this.#listeners.add(entry);
     return () => void this.#listeners.delete(entry);
   }
 
-  /** Tell each on its own, after those who wait for the operations: a listener that throws harms no other. */
-  tell(hints: readonly ChangeHint[]): void {
+  /**
+   * Notify each listener separately, after the operations have resolved: one that throws affects no
+   * other.
+   */
+  notify(hints: readonly ChangeHint[]): void {
     for (const hint of mergeHints(hints)) {
       for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
     }

@@ -6,18 +6,18 @@ import { configOf, placeOf } from "../../core/store_address.ts";
 import type { PutSchedule } from "../store.ts";
 import { QuotaError } from "./checks.ts";
 
-/** What stores refuse by what they hold, in the same words whichever store it is. */
+/** Refusals that depend on the store's content, in the same words for every store. */
 
-/** What a new instance shares with one that is there. */
+/** The value that a new instance shares with an existing one. */
 export interface Taken {
   readonly what: "id" | "unique key";
   readonly value: string | null;
   readonly kind: string;
-  /** The instance that is there. */
+  /** The existing instance. */
   readonly holder: { readonly id: string; readonly kind: string };
 }
 
-/** An id or a unique key is held by an instance of another kind, or with other arguments. */
+/** An instance of another kind, or with other arguments, has the id or unique key. */
 export function takenError({ what, value, kind, holder }: Taken): JobError {
   const difference = kind === holder.kind ? "other arguments" : `kind "${holder.kind}"`;
   return new JobError(
@@ -27,7 +27,7 @@ export function takenError({ what, value, kind, holder }: Taken): JobError {
   );
 }
 
-/** The instance that a later one is to replace runs. */
+/** The instance to replace is running. */
 export function runsError(id: string, kind: string): JobError {
   return new JobError("conflict", `Cannot replace instance ${id} of job "${kind}": it runs`, {
     path: "uniqueKey",
@@ -35,7 +35,7 @@ export function runsError(id: string, kind: string): JobError {
   });
 }
 
-/** As many of a kind wait as may. */
+/** The most instances of a kind are waiting. */
 export function waitingError(kind: string, count: number): QuotaError {
   return new QuotaError(
     `Cannot schedule job "${kind}": ${count} of its instances wait already`,
@@ -50,12 +50,12 @@ export function redriveError(id: string, problem: string): JobError {
   });
 }
 
-/** Past ticks of a schedule that is not there. */
+/** Past ticks of an unknown schedule. */
 export function noScheduleError(id: string): JobError {
   return new JobError("not_found", `Cannot backfill schedule "${id}": no such schedule`);
 }
 
-/** The schedule is another one than was expected. @param stored its generation; null when there is none */
+/** The schedule is not the expected one. @param stored its generation; null if there is none */
 export function generationError(
   { record, expectedGeneration, expectedCursor }: PutSchedule,
   stored: number | null,
@@ -70,7 +70,7 @@ export function generationError(
   });
 }
 
-/** A mark over the store keeps the operation from being done. */
+/** The store's mark forbids the operation. */
 export function markedError(action: string, mark: StoreMark): JobError {
   const to = mark.type === "receiving" ? mark.from : placeOf(mark);
   const what = mark.type === "moved" ? "moved" : "moves";
@@ -87,7 +87,7 @@ function daemonOf({ host, pid }: Holder): string {
   return `the daemon with pid ${pid} on host "${host}"`;
 }
 
-/** A live daemon has the node id. */
+/** A live daemon uses the node id. */
 export function nodeLiveError(id: string, holder: Holder): JobError {
   return new JobError("conflict", `Cannot join as node "${id}": ${daemonOf(holder)} has that id`, {
     path: NODE_ID_PATH,
@@ -96,7 +96,7 @@ export function nodeLiveError(id: string, holder: Holder): JobError {
   });
 }
 
-/** The store has as many nodes as it may. */
+/** The store has the most nodes allowed. */
 export function nodesFullError(id: string, count: number): QuotaError {
   return new QuotaError(
     `Cannot join as node "${id}": the store has ${count} nodes`,
@@ -104,12 +104,12 @@ export function nodesFullError(id: string, count: number): QuotaError {
   );
 }
 
-/** The node that reports has been gone for too long. */
+/** The reporting node has been gone for too long. */
 export function nodeForgottenError(id: string): JobError {
   return new JobError("not_found", `Cannot report as node "${id}": it is forgotten`);
 }
 
-/** The session that reports has ended. @param holder who took its id; null when it left */
+/** The reporting session has ended. @param holder the session that took its id; null if it left */
 export function nodeGoneError(id: string, holder: Holder | null): JobError {
   const now = holder ? `${daemonOf(holder)} took its id` : "it has left";
   return new JobError("conflict", `Cannot report as node "${id}": ${now}`, {
@@ -118,7 +118,7 @@ export function nodeGoneError(id: string, holder: Holder | null): JobError {
   });
 }
 
-/** The node that is to be resized is not live. @param live ids of those that are */
+/** The node to resize is not live. @param live ids of the live ones */
 export function noNodeError(id: string, live: readonly string[]): JobError {
   const near = nearest(id, live);
   return new JobError("not_found", `Cannot resize node "${id}": no live node has that id`, {

@@ -5,30 +5,38 @@ import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
 import type { EndedAttempt } from "./tables/row.ts";
 import type { Dated } from "./state.ts";
 
-/** Room kept below 2^53 for the +1 of later claims, once the clock's own share would pass it (in the year 2248). */
+/**
+ * Room below 2^53 for the +1 of later claims, once the clock's own share exceeds it (in the year
+ * 2248).
+ */
 const FENCE_TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 40;
 
-/** An instance after a step, with the attempt that the step put behind it. */
+/** An instance after a step, with the attempt that the step ended. */
 export interface Step {
   readonly instance: Instance;
-  readonly departure: EndedAttempt | null;
+  readonly ended: EndedAttempt | null;
 }
 
-/** What cannot be stored everywhere: a lone surrogate has no UTF-8, and NUL ends a text in some runtimes' SQLite. */
+/**
+ * Characters that not every store can keep: a lone surrogate has no UTF-8, and NUL ends a text in
+ * some runtimes' SQLite.
+ */
 const UNSTORABLE = /\0|\p{Surrogate}/gu;
 
-/** The text with U+FFFD in place of what cannot be stored: every store keeps the same. */
+/**
+ * The text with U+FFFD for characters that cannot be stored, so that every store keeps the same.
+ */
 export function storable<T extends string | null>(text: T): T {
   if (text === null || isStorable(text)) return text;
   return text.replace(UNSTORABLE, "\ufffd") as T;
 }
 
-/** Whether a text is stored as it is. */
+/** True if a text is stored as it is. */
 export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
 
-/** An error as it can be stored. */
+/** An error whose texts can be stored. */
 export function storableError(error: ErrorInfo | null): ErrorInfo | null {
   if (error === null) return null;
   const { name, message, stack, exitCode, signal } = error;
@@ -46,7 +54,7 @@ function uniqueUntil({ uniqueKey, unique }: NewInstance, from: number): number |
   return Math.min(from + Math.ceil(unique.forMs), Number.MAX_SAFE_INTEGER);
 }
 
-/** The instance for a request, accepted at a moment; its names have been checked. */
+/** The accepted instance of a request whose names have been checked. */
 export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instance {
   return {
     id: input.id,
@@ -86,7 +94,7 @@ export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instan
   };
 }
 
-/** The fence of the next claim: it also rises over a restored backup. */
+/** The fence of the next claim; it also rises when a backup is restored. */
 function nextFence(lastFence: number, at: number): number {
   return Math.max(lastFence + 1, Math.min(at * 1024, FENCE_TIME_MAX));
 }
@@ -97,7 +105,7 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
     ...instance,
     state: "processing",
     reason: null,
-    // One that is claimed a moment ahead is held back until it is due.
+    // An instance that is claimed early starts no sooner than it is due.
     processedAt: Math.max(stamp, instance.dueAt),
     attempt: instance.attempt + 1,
     fence: nextFence(instance.fence, at),
@@ -109,10 +117,13 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
 /** Reason of an instance that its node released. */
 const RELEASED: Reason = "released";
 
-/** Reason of an instance that a later tick of its schedule took the place of. */
+/** Reason of an instance that a later tick of its schedule replaced. */
 const REPLACED: Reason = "replaced";
 
-/** A waiting instance becomes Canceled; a processing one is marked, also with the reason when it is not the usual one. */
+/**
+ * Cancel an instance: a waiting one becomes Canceled, a processing one is marked, with the reason
+ * if it is not the usual one.
+ */
 export function cancelInstance(
   instance: Instance,
   at: number,
@@ -130,7 +141,7 @@ export function cancelInstance(
   };
 }
 
-/** What a processing instance becomes by the outcome of its attempt. */
+/** The instance after the outcome of its attempt. */
 export function settleInstance(
   instance: Instance,
   outcome: Settlement["outcome"],
@@ -155,7 +166,7 @@ export function settleInstance(
           failures,
           settledAt: at,
         },
-        departure: null,
+        ended: null,
       };
     }
     case "retry":
@@ -193,15 +204,15 @@ function end(
   how: { state: FinalState; reason: Reason; error: ErrorInfo | null },
   at: number,
 ): Step {
-  return { instance: { ...instance, ...how, settledAt: at }, departure: null };
+  return { instance: { ...instance, ...how, settledAt: at }, ended: null };
 }
 
-/** Whether an instance that is due at `dueAt` must have ended by then. */
+/** True if an instance due at `dueAt` would miss its deadline. */
 function isPastDeadline({ deadlineAt }: Instance, dueAt: number): boolean {
   return deadlineAt !== null && dueAt >= deadlineAt;
 }
 
-/** An instance that waits or would wait beyond its deadline, at its end. */
+/** End an instance that waits, or would wait, past its deadline. */
 export function passDeadline(instance: Instance, error: ErrorInfo | null, at: number): Step {
   const deadline = new Date(instance.deadlineAt!).toISOString();
   const passed = { name: "TimeoutError", message: `Not completed by its deadline ${deadline}` };
@@ -218,10 +229,10 @@ function again(
   at: number,
 ): Step {
   const earlyMs = instance.dueAt - at;
-  // What was claimed a moment ahead and did not begin keeps its time. Longer before it the clock was set back.
+  // An early claim that never started keeps its due time, unless the clock was set back by more.
   const isAhead = earlyMs > 0 && earlyMs <= AHEAD_MS_MAX;
   const dueAt = Math.ceil(isAhead ? Math.max(how.dueAt, instance.dueAt) : how.dueAt);
-  // There will be no attempt in time, so nobody has to wait for it.
+  // No attempt can follow in time, so nobody has to wait for it.
   if (isPastDeadline(instance, dueAt)) return passDeadline(instance, how.error, at);
   return {
     instance: {
@@ -233,7 +244,7 @@ function again(
       scheduledAt: at,
       node: null,
     },
-    departure: {
+    ended: {
       attempt: instance.attempt,
       fence: instance.fence,
       node: instance.node,
@@ -244,31 +255,32 @@ function again(
   };
 }
 
-/** An instance that waits again as if it had never been claimed; only its fence stays. */
+/** An instance that waits again as if it had never been claimed; its fence stays. */
 function unclaimed(instance: Instance, dueAt: number, at: number): Step {
   const attempt = instance.attempt - 1;
   const processedAt = attempt === 0 ? null : instance.processedAt;
   const before = { ...instance, attempt, processedAt };
   const { instance: after } = again(before, { dueAt, reason: RELEASED, error: before.error }, at);
-  return { instance: after, departure: null };
+  return { instance: after, ended: null };
 }
 
 /**
- * Whether `settlement` is what was recorded when its claim ended: a repeat after a lost answer, not a late writer.
+ * True if `settlement` is the one recorded when its claim ended: a repeat after a lost response,
+ * not a late writer.
  *
- * @param departure the attempt of that fence, when the instance was scheduled again after it
+ * @param ended the attempt of that fence, if the instance was scheduled again after it
  */
 export function isRepeated(
   instance: Instance,
-  departure: EndedAttempt | null,
+  ended: EndedAttempt | null,
   settlement: Settlement,
 ): boolean {
   const { outcome, fence } = settlement;
-  if (departure) {
-    if (outcome.type === "retry") return departure.reason === storable(outcome.reason);
-    if (outcome.type === "crash") return departure.reason === "lost";
-    if (outcome.type === "snooze") return departure.reason === "snoozed";
-    return outcome.type === "release" && departure.reason === RELEASED;
+  if (ended) {
+    if (outcome.type === "retry") return ended.reason === storable(outcome.reason);
+    if (outcome.type === "crash") return ended.reason === "lost";
+    if (outcome.type === "snooze") return ended.reason === "snoozed";
+    return outcome.type === "release" && ended.reason === RELEASED;
   }
   if (instance.fence !== fence) return false;
   if (outcome.type === "release" && outcome.isUnstarted && instance.state === "scheduled") {
@@ -283,11 +295,11 @@ export function isRepeated(
     storable(outcome.resultsJson) === instance.resultsJson;
 }
 
-/** When a final instance may be deleted, epoch ms; null for one that is not final. */
+/** When a final instance may be deleted, epoch ms; null if it is not final. */
 export function expireAt(instance: Instance): number | null {
   if (instance.settledAt === null || !isFinal(instance.state)) return null;
   const keepMs = instance.state === "completed" ? instance.keepSuccessMs : instance.keepFailureMs;
   const from = instance.settledAt + keepMs;
-  // What holds a key must be there to be found by it.
+  // An instance must exist for as long as it keeps its key.
   return Math.min(Math.max(from, instance.uniqueUntil ?? from), Number.MAX_SAFE_INTEGER);
 }

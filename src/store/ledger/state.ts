@@ -31,11 +31,11 @@ const FIRST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, l
 
 /** The moment of one operation. */
 export interface Moment {
-  /** The clock that counts, epoch ms: what is due. */
+  /** The deciding clock, epoch ms: it tells what is due. */
   readonly wallMs: number;
   /** For leases. */
   readonly monotonicMs: number;
-  /** The recorded time: never decreasing. */
+  /** The recorded time, which never decreases. */
   readonly at: number;
   /**
    * The time of events after an instance's acceptance, from which retention and retries count: the
@@ -55,35 +55,38 @@ export function momentBy({ wallMs: given, monotonicMs }: Instant, recordedAt: nu
 }
 
 /**
- * A claim that is held. Leases live in memory, by the clock that nobody sets: an only owner voids those before it when it opens
- * the store, and each of several counts for itself from when it learned of a lease.
+ * A valid claim. Leases live in memory, on monotonic clocks: a sole owner voids earlier ones when
+ * it opens the store, and each of several owners counts from when it learned of a lease.
  */
 export interface Lease {
   readonly row: Row;
   readonly untilMs: number;
 }
 
-/** A node, in memory as leases are. */
+/** A node, kept in memory like leases. */
 export interface NodeEntry {
   readonly record: NodeRecord;
-  /** When its lease ends, by the clock that nobody sets. */
+  /** When its lease expires, monotonic ms. */
   readonly untilMs: number;
 }
 
-/** The tables with what the owner knows of them: counts, heads, leases and pauses. */
+/** The tables, with what the owner knows about them: counts, heads, leases and pauses. */
 export class LedgerState {
   readonly tables: Tables;
-  /** Whether one clock counts for all nodes, not each caller's. */
+  /** True if one clock decides for all nodes, not each caller's. */
   readonly hasOwnClock: boolean;
   rev = 0;
   at = 0;
   seq = 0;
   epoch = 0;
-  /** Whether processing rows may be there that no lease is known of: the store was opened to look after it. */
+  /**
+   * True if processing rows without a known lease may exist, because the store was opened for
+   * maintenance.
+   */
   hasUnleased = false;
-  /** What stands over the store. */
+  /** The store's mark; null for none. */
   mark: StoreMark | null = null;
-  /** Whether the group wrote to the tables. */
+  /** True if the group wrote to the tables. */
   isDirty = false;
   counts = new Map<string, KindCounts>();
   readonly leases = new Map<string, Lease>();
@@ -96,11 +99,11 @@ export class LedgerState {
   readonly usage: Usage;
   hints: ChangeHint[] = [];
   scheduleCount = 0;
-  /** How many instances each schedule holds back until one before them is final; schedules without are absent. */
+  /** The number of held instances by schedule; schedules without any are absent. */
   held = new Map<string, number>();
-  /** Schedules of which an instance became final, and which hold others back. */
+  /** Schedules with held instances of which an instance became final. */
   readonly #ended = new Set<string>();
-  /** The first ready row by kind, null for none; a missing kind is not known. */
+  /** The first ready row by kind; null for none, absent if unknown. */
   readonly #heads = new Map<string, ReadyKey | null>();
   readonly #dirtyKinds = new Set<string>();
   readonly #leaseUndo: [string, Lease | undefined][] = [];
@@ -118,15 +121,18 @@ export class LedgerState {
     });
   }
 
-  /** Until when what a request asks for is due, epoch ms: ahead of the time only where the callers' clocks decide. */
+  /**
+   * The time until which a request sees instances as due, epoch ms: ahead of now only where the
+   * callers' clocks decide.
+   */
   dueBy({ wallMs }: Moment, { dueBy = wallMs }: { readonly dueBy?: number }): number {
     return this.hasOwnClock ? wallMs : Math.max(wallMs, Math.min(dueBy, wallMs + AHEAD_MS_MAX));
   }
 
-  /** Read again what the tables hold: at opening, and after a transaction that failed. */
+  /** Load from the tables: at opening, and after a failed transaction. */
   load(): void {
     const { rev, at, seq } = this.tables.readHead();
-    // Revisions of operations that wrote nothing are not stored: never fall behind those that were answered.
+    // Revisions of operations that wrote nothing are not stored: never repeat one.
     this.rev = Math.max(rev, this.rev);
     this.at = Math.max(at, this.at);
     this.seq = seq;
@@ -144,7 +150,7 @@ export class LedgerState {
     this.deadlines.clear();
   }
 
-  /** Write what was gathered and commit; the group's leases stand. */
+  /** Write the pending counts and starts, then commit; the group's leases stay. */
   commit(): void {
     this.rates.save();
     for (const kind of this.#dirtyKinds) this.tables.kinds.save(kind, this.counts.get(kind)!);
@@ -152,7 +158,7 @@ export class LedgerState {
     this.#endGroup();
   }
 
-  /** Give up the group: nothing of it happened. A group that only renewed leases keeps them. */
+  /** Roll the group back. A group that only renewed leases keeps them. */
   rollback(options: { readonly keepsLeases: boolean }): void {
     if (!options.keepsLeases) {
       for (const [id, lease] of this.#leaseUndo.reverse()) {
@@ -176,7 +182,7 @@ export class LedgerState {
     this.#nodeUndo.length = 0;
   }
 
-  /** What others committed was written to the tables: it is no group of this owner's. */
+  /** Commits of other owners were applied to the tables: they are no group of this owner. */
   endApplied(): void {
     this.#ended.clear();
     this.#endGroup();
@@ -188,20 +194,20 @@ export class LedgerState {
     this.tables.instances.insert(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
-    this.#hold(row, 1);
+    this.#countHeld(row, 1);
     if (row.isReady && !row.isBehind) this.noteReady(row.instance.kind, readyKeyOf(row));
   }
 
   update(given: Row, wanted: Row): void {
     const isQueued = given.isReady === true && isKeyed(given.instance);
-    // What was done to others of its queue may have moved it since it was read.
+    // Changes to others of its queue may have moved it since it was read.
     const before = isQueued ? this.tables.instances.get(given.instance.id)! : given;
     const after = before.isReady === true ? wanted : this.queues.place(wanted);
     this.#replace(before, after);
     if (isQueued && !before.isBehind) this.queues.refill(before.instance);
   }
 
-  /** A ready row becomes a processing one. Its queue is settled by the claim that took it. */
+  /** A ready row becomes a processing one. The claim that took it settles its queue. */
   updateClaimed(before: Row, after: Row): void {
     this.#replace(before, after);
   }
@@ -233,30 +239,30 @@ export class LedgerState {
     this.tables.instances.remove(row);
     this.#count(row, -1);
     const counts = this.counts.get(row.instance.kind)!;
-    // A kind of which nothing is left costs nothing in memory.
+    // A kind without instances needs no memory.
     if (counts.states.every((count) => count === 0)) this.#heads.delete(row.instance.kind);
   }
 
-  /** Write a row as it is, wherever it stands in the order of acceptance. */
+  /** Write a row as it is, at any place in the order of acceptance. */
   put(row: Row): void {
     this.isDirty = true;
     this.seq = Math.max(this.seq, row.seq);
     this.tables.instances.put(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
-    this.#hold(row, 1);
+    this.#countHeld(row, 1);
   }
 
-  /** Delete a row in whatever state, with the claim on it. */
+  /** Delete a row in any state, with its claim. */
   take(row: Row): void {
     if (this.leases.has(row.instance.id)) this.setLease(row.instance.id, undefined);
     if (row.isReady && !row.isBehind) this.#forgetHead(row);
-    this.#hold(row, -1);
+    this.#countHeld(row, -1);
     this.remove(row);
     if (row.isReady && isKeyed(row.instance)) this.queues.settle(row.instance);
   }
 
-  /** Let the epoch be at least this. */
+  /** Raise the epoch to at least this. */
   raiseEpoch(epoch: number): void {
     if (epoch <= this.epoch) return;
     this.isDirty = true;
@@ -264,12 +270,15 @@ export class LedgerState {
     this.tables.raiseEpoch(epoch);
   }
 
-  addDeparture(row: Row, departure: EndedAttempt): void {
+  addEnded(row: Row, ended: EndedAttempt): void {
     this.isDirty = true;
-    this.tables.endedAttempts.add(row, departure);
+    this.tables.endedAttempts.add(row, ended);
   }
 
-  /** Let go what waited for instances that became final in this operation: the oldest of each schedule. */
+  /**
+   * Release held instances whose predecessors became final in this operation: the oldest of each
+   * schedule.
+   */
   releaseHeld(): void {
     for (const scheduleId of this.#ended) {
       const [row] = this.tables.instances.scan({ type: "openSchedule", scheduleId }, FIRST);
@@ -280,7 +289,7 @@ export class LedgerState {
     this.#ended.clear();
   }
 
-  /** Rows became ready by the passing of time. */
+  /** Make rows ready that have become due. */
   promote(wallMs: number, limit: number): number {
     const promoted = this.tables.waiting.promote(wallMs, limit);
     for (const { kind, queueKey, ...key } of promoted) {
@@ -321,8 +330,8 @@ export class LedgerState {
     this.tables.shared.saveLease(row, leaseMs);
   }
 
-  /** The lease of a claim that is held; undefined for a stale one. */
-  heldLease(claim: ClaimKey): Lease | undefined {
+  /** The lease of a claim; undefined for a stale one. */
+  leaseOf(claim: ClaimKey): Lease | undefined {
     const lease = this.leases.get(claim.id);
     return lease?.row.instance.fence === claim.fence ? lease : undefined;
   }
@@ -343,7 +352,7 @@ export class LedgerState {
     if (head === null || compareReady(key, head) < 0) this.#heads.set(kind, key);
   }
 
-  /** When the pause of a kind ends: null when it is not paused, Infinity when until resumed. */
+  /** When the pause of a kind ends; null if it is not paused, Infinity if paused until resumed. */
   pausedUntil(kind: string | null, wallMs: number): number | null {
     if (this.pauses.size === 0) return null;
     const untils = [this.pauses.get(null), kind === null ? undefined : this.pauses.get(kind)]
@@ -353,19 +362,19 @@ export class LedgerState {
     return untils.length === 0 ? null : Math.max(...untils);
   }
 
-  // Who looks for passed deadlines sleeps until the first that it knows of.
+  // Reaping sleeps until the first known deadline.
   #noteDeadline(row: Row): void {
     if (this.deadlines.note(row)) this.hints.push({ type: "deadlines" });
   }
 
   #noteEnd(before: Row, after: Row): void {
-    if (isHeld(before) && !isHeld(after)) this.#hold(before, -1);
+    if (isHeld(before) && !isHeld(after)) this.#countHeld(before, -1);
     const { scheduleId, state } = after.instance;
     if (scheduleId === null || !isFinal(state) || isFinal(before.instance.state)) return;
     if (this.held.has(scheduleId)) this.#ended.add(scheduleId);
   }
 
-  #hold(row: Row, change: 1 | -1): void {
+  #countHeld(row: Row, change: 1 | -1): void {
     const { scheduleId } = row.instance;
     if (scheduleId === null || !isHeld(row)) return;
     const count = (this.held.get(scheduleId) ?? 0) + change;

@@ -49,7 +49,7 @@ import type { LedgerState, Moment } from "./state.ts";
 type OperationKind = OperationOptions & {
   /** The marks of the store that allow it; absent: see {@link Allowed} "begun". */
   readonly allowedDuring?: Allowed;
-  /** What it does by this node's clock, for people: refused while that clock may be wrong. */
+  /** What it does by this node's clock, for people; refused while that clock may be wrong. */
   readonly clockUse?: string;
 };
 
@@ -386,6 +386,6 @@ export class LedgerStore extends LedgerReader implements Store {
   #publish(): void {
     const { hints } = this.#state;
     this.#state.hints = [];
-    this.#listeners.tell(hints);
+    this.#listeners.notify(hints);
   }
 }

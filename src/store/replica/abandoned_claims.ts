@@ -72,7 +72,7 @@ export function releaseClaims(
   claims: readonly ClaimKey[],
 ): void {
   for (const claim of claims) {
-    const lease = state.heldLease(claim);
+    const lease = state.leaseOf(claim);
     if (!lease) continue;
     const { dueAt } = lease.row.instance;
     finishAttempt(state, moment, lease.row, {

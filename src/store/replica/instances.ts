@@ -17,7 +17,7 @@ export class ReplicaEndedAttempts extends MemoryEndedAttempts {
 
   override add(row: Row, ended: EndedAttempt): void {
     super.add(row, ended);
-    const key = keys.departureKey(row.seq, ended.attempt);
+    const key = keys.endedAttemptKey(row.seq, ended.attempt);
     this.#journal.value(key, ended, () => super.removeLast(row.seq));
   }
 
@@ -26,7 +26,7 @@ export class ReplicaEndedAttempts extends MemoryEndedAttempts {
     if (all.length === 0) return;
     super.removeOf(seq);
     for (const { attempt } of all) {
-      this.#journal.value(keys.departureKey(seq, attempt), null, () => {});
+      this.#journal.value(keys.endedAttemptKey(seq, attempt), null, () => {});
     }
     this.#journal.own(() => super.restore(seq, all));
   }

@@ -38,7 +38,7 @@ export function leaseKey(seq: number): string {
 }
 
 /** The key of an ended attempt. */
-export function departureKey(seq: number, attempt: number): string {
+export function endedAttemptKey(seq: number, attempt: number): string {
   return `d/${digits(seq)}/${digits(attempt)}`;
 }
 

@@ -200,7 +200,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#options.clock.defer(() => {
       this.#isScheduled = false;
       this.#step();
-      if (!this.#flight) this.#waiters.tellMoved();
+      if (!this.#flight) this.#waiters.notifyMoved();
     });
   }
 
@@ -258,7 +258,7 @@ export class ReplicaOwner implements LedgerOwner {
       if (isDone === false) return this.#lost(flight);
       flight.isUndecided = true;
       this.#want(flight.commit!.next);
-      this.#waiters.tellMoved();
+      this.#waiters.notifyMoved();
     } catch (thrown) {
       if (isWanted()) this.#fail(flight, toJobError(thrown, "Cannot write to the store"));
     }
@@ -409,7 +409,7 @@ export class ReplicaOwner implements LedgerOwner {
     for (const operation of waiting) operation.reject(error);
     [this.#flight, this.#queue] = [null, []];
     this.#waiters.rejectAll(error);
-    this.#waiters.tellMoved();
+    this.#waiters.notifyMoved();
   }
 
   /** Check regularly whether something has waited too long, while anything waits. */
@@ -434,7 +434,7 @@ export class ReplicaOwner implements LedgerOwner {
       this.#queue = this.#queue.filter((one) => !isOver(one));
       this.#patience.gaveUp();
       for (const operation of over) operation.reject(unreachable(this.#options.medium));
-      this.#waiters.tellMoved();
+      this.#waiters.notifyMoved();
     }
     this.#waiters.rejectOver();
     const isBehind = this.#replica.version < this.#wanted.version;

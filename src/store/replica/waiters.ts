@@ -90,7 +90,7 @@ export class Waiters {
     return new Promise((resolve) => this.#onMove.push(resolve));
   }
 
-  tellMoved(): void {
+  notifyMoved(): void {
     const waiting = this.#onMove;
     this.#onMove = [];
     for (const resolve of waiting) resolve();

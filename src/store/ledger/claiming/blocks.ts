@@ -5,7 +5,7 @@ import type { LedgerState, Moment } from "../state.ts";
 
 const BLOCKS_MAX = 100;
 
-/** Which limit keeps a due instance from being claimed. */
+/** The limit that blocks a due instance from being claimed; null for none. */
 export function blockOf(
   state: LedgerState,
   moment: Moment,
@@ -19,7 +19,7 @@ export function blockOf(
   return gate.blockOfKind(kind) ?? gate.blockOfQueue(row.instance);
 }
 
-/** Limits that are reached while something waits behind them. Of queues with a key those that have claims. */
+/** Exhausted limits with instances waiting behind them. Of queues with a key, those with claims. */
 export function listBlocks(
   state: LedgerState,
   moment: Moment,

@@ -9,10 +9,12 @@ import { claimInstance, expireAt, passDeadline } from "../rules.ts";
 import { finishAttempt } from "../operations/settle.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** Rows that one claim makes ready at most: the claims after it go on. */
+/** Most rows that one claim makes ready; the next claims continue. */
 const PROMOTE_MAX = 10_000;
 
-/** Take due instances in claim order. Kinds that are not served or paused are never read. */
+/**
+ * Claim due instances in claim order. Paused kinds, and those the node cannot run, are never read.
+ */
 export function claim(
   state: LedgerState,
   moment: Moment,
@@ -22,7 +24,7 @@ export function claim(
   if (markAt(state, moment.wallMs) !== null) return [];
   const gate = new Gate(state, moment, request);
   const firstLater = state.tables.waiting.firstLater(null);
-  // Limits and pauses go by the time that it is.
+  // Limits and pauses go by the current time.
   const dueBy = state.dueBy(moment, request);
   if (firstLater !== null && firstLater <= dueBy) state.promote(dueBy, PROMOTE_MAX);
   if (hasPassedDeadlines(state, moment)) return [];
@@ -46,14 +48,17 @@ export function claim(
   return takeAcross(state, kinds, request.limit).map(take);
 }
 
-/** Whether something waits past its deadline: nothing is claimed until {@link reap}, which is asked for, has ended it. */
+/**
+ * True if an instance has waited past its deadline. Requests {@link reap}; nothing is claimed until
+ * it has of.
+ */
 function hasPassedDeadlines(state: LedgerState, moment: Moment): boolean {
   if (!state.deadlines.havePassed(moment.wallMs)) return false;
   state.hints.push({ type: "deadlines" });
   return true;
 }
 
-/** Let the queues go whose hold has ended, or was by other limits. */
+/** Release queues whose delay has ended or was set under different limits. */
 function openQueues(state: LedgerState, moment: Moment, request: ClaimRequest, gate: Gate): void {
   const { queues } = state;
   const stampOf = (kind: string) => gate.stampOf(kind);
@@ -75,18 +80,18 @@ function claimableKinds(
   return kinds;
 }
 
-/** Ready rows of one kind, read as far as they are wanted. */
-interface Run {
+/** Ready rows of one kind, read as needed. */
+interface KindRows {
   readonly kind: string;
   rows: readonly Row[];
   next: number;
   isWhole: boolean;
 }
 
-/** The first rows of several kinds in claim order. */
+/** The first rows of several kinds, in claim order. */
 function takeAcross(state: LedgerState, kinds: readonly string[], limit: number): readonly Row[] {
   const taken: Row[] = [];
-  const runs: Run[] = kinds.map((kind) => ({ kind, rows: [], next: 0, isWhole: false }));
+  const all: KindRows[] = kinds.map((kind) => ({ kind, rows: [], next: 0, isWhole: false }));
   const heads: (ReadyKey | null)[] = kinds.map((kind) => state.head(kind));
   while (taken.length < limit) {
     let best = -1;
@@ -94,26 +99,26 @@ function takeAcross(state: LedgerState, kinds: readonly string[], limit: number)
       if (head && (best < 0 || compareReady(head, heads[best]!) < 0)) best = index;
     }
     if (best < 0) break;
-    const run = runs[best]!;
-    taken.push(peek(state, run, limit)!);
-    run.next += 1;
-    const row = peek(state, run, limit);
+    const own = all[best]!;
+    taken.push(peek(state, own, limit)!);
+    own.next += 1;
+    const row = peek(state, own, limit);
     heads[best] = row && readyKeyOf(row);
   }
   return taken;
 }
 
-function peek(state: LedgerState, run: Run, limit: number): Row | null {
-  if (run.next === run.rows.length && !run.isWhole) {
-    // Twice as many as before: few when kinds alternate, all when one has a long run.
-    const count = Math.min(limit + 1, Math.max(2, run.rows.length * 2));
-    run.rows = state.tables.waiting.ready(run.kind, count);
-    run.isWhole = run.rows.length < count || count === limit + 1;
+function peek(state: LedgerState, own: KindRows, limit: number): Row | null {
+  if (own.next === own.rows.length && !own.isWhole) {
+    // Twice as many as before: few if kinds alternate, all if one kind comes in a row.
+    const count = Math.min(limit + 1, Math.max(2, own.rows.length * 2));
+    own.rows = state.tables.waiting.ready(own.kind, count);
+    own.isWhole = own.rows.length < count || count === limit + 1;
   }
-  return run.rows[run.next] ?? null;
+  return own.rows[own.next] ?? null;
 }
 
-/** Extend the leases of claims that are held. An only owner writes nothing: its leases end with it. */
+/** Renew leases. A sole owner writes nothing: its leases end with it. */
 export function renew(
   state: LedgerState,
   moment: Moment,
@@ -121,7 +126,7 @@ export function renew(
 ): readonly RenewResult[] {
   checkBatch(request.claims.length, "renew");
   return request.claims.map(({ id, fence }) => {
-    const lease = state.heldLease({ id, fence });
+    const lease = state.leaseOf({ id, fence });
     if (!lease) return { id, fence, status: "stale" };
     state.setLease(id, { ...lease, untilMs: moment.monotonicMs + request.leaseMs });
     state.shareLease(lease.row, request.leaseMs);
@@ -130,7 +135,7 @@ export function renew(
   });
 }
 
-/** Take back what lost its lease, and end what waits past its deadline. */
+/** Take back instances whose lease has expired, and end waiting ones past their deadline. */
 export function reap(state: LedgerState, moment: Moment, limit: number): readonly Instance[] {
   checkLimit(limit, "reap");
   const lost: Row[] = state.hasUnleased ? unleased(state, limit) : [];
@@ -143,12 +148,15 @@ export function reap(state: LedgerState, moment: Moment, limit: number): readonl
   const left = limit - taken.length;
   const late = left === 0 ? [] : state.tables.instances.pastDeadline(moment.wallMs, left);
   const ended = late.map((row) => endWaiting(state, moment, row));
-  // From here on the first deadline is known.
+  // This makes the first deadline known.
   if (late.length < left) state.deadlines.havePassed(moment.wallMs);
   return [...taken, ...ended];
 }
 
-/** How long {@link reap} will find nothing, in ms, as far as is known without the tables; 0 when it may find something. */
+/**
+ * How long {@link reap} will find nothing, in ms, as far as known without the tables; 0 if it may
+ * find something.
+ */
 export function quietMs(
   state: LedgerState,
   moment: Pick<Moment, "wallMs" | "monotonicMs">,
@@ -161,7 +169,7 @@ export function quietMs(
   return Math.max(0, leftMs);
 }
 
-/** Processing rows of an owner that is gone. */
+/** Processing rows of an owner that no longer exists. */
 function unleased(state: LedgerState, limit: number): Row[] {
   const range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
   const rows: Row[] = [];
@@ -181,7 +189,7 @@ function endWaiting(state: LedgerState, moment: Moment, row: Row): Instance {
   return instance;
 }
 
-/** The worker or the node of a processing row is lost. */
+/** End the attempt of a processing row whose worker or node is lost. */
 export function loseAttempt(state: LedgerState, moment: Moment, row: Row): Instance {
   const node = row.instance.node ?? "unknown";
   return finishAttempt(state, moment, row, {

@@ -1,34 +1,34 @@
 import type { Row } from "../tables/row.ts";
 import type { Tables } from "../tables/tables.ts";
 
-/** The first deadline of what waits, kept at hand so that a claim reads nothing for it. */
+/** The first deadline of waiting rows, in memory so that a claim reads nothing for it. */
 export class Deadlines {
   readonly #tables: Tables;
-  /** No waiting row has an earlier one; null when it is not known. */
+  /** No waiting row has an earlier one; null if unknown. */
   #first: number | null = null;
 
   constructor(tables: Tables) {
     this.#tables = tables;
   }
 
-  /** Read again at the next question. */
+  /** Read it again when next needed. */
   clear(): void {
     this.#first = null;
   }
 
-  /** No waiting row has an earlier one, as far as is known without the tables: epoch ms. */
+  /** No waiting row has an earlier one, epoch ms, as far as known without the tables. */
   get first(): number {
     return this.#first ?? -Infinity;
   }
 
-  /** A row was written; whether its deadline is now the first. */
+  /** A row was written. @returns whether its deadline is now the first */
   note({ instance: { state, deadlineAt } }: Row): boolean {
     if (deadlineAt === null || state !== "scheduled" || deadlineAt >= this.first) return false;
     this.#first = deadlineAt;
     return true;
   }
 
-  /** Whether something waits past its deadline at `wallMs`. */
+  /** True if a row waits past its deadline at `wallMs`. */
   havePassed(wallMs: number): boolean {
     if (this.first > wallMs) return false;
     const [row] = this.#tables.instances.pastDeadline(Number.MAX_SAFE_INTEGER, 1);

@@ -11,14 +11,14 @@ import type { LedgerState, Moment } from "../state.ts";
 import type { QueueName } from "../tables/tables.ts";
 import type { Slots } from "./usage.ts";
 
-/** Claims by a node that has no limits. */
+/** The limits of a node without any. */
 export const NO_LIMITS: ClaimLimits = { kinds: new Map(), pools: [] };
 
 /** The limits of a kind, those of the whole kind apart from those of each queue. */
 interface Parted {
   readonly kind: JobLimits;
   readonly queue: JobLimits;
-  /** Tells the rates of the queues from others. */
+  /** Identifies the rates of the queues, as text. */
   readonly stamp: string;
 }
 
@@ -29,7 +29,7 @@ const NO_PARTS: Parted = {
 };
 const parted = new WeakMap<JobLimits, Parted>();
 
-/** What one node may claim at one moment, by its limits and by what the store counts. */
+/** What one node may claim at one moment, by its limits and the store's counts. */
 export class Gate {
   readonly #state: LedgerState;
   readonly #moment: Moment;
@@ -47,17 +47,17 @@ export class Gate {
     this.limits = request.limits ?? NO_LIMITS;
   }
 
-  /** Whether anything may hold back claims of a kind. */
+  /** True if claims of a kind may be limited. */
   isLimited(kind: string): boolean {
     return this.limits.kinds.has(kind) || this.limits.pools.some(({ kinds }) => kinds.has(kind));
   }
 
-  /** Tells the rates of a kind's queues from others. */
+  /** Identifies the rates of a kind's queues, as text. */
   stampOf(kind: string): string {
     return this.#parts(kind).stamp;
   }
 
-  /** What keeps a whole kind from being claimed; null for nothing. */
+  /** The block of a whole kind; null for none. */
   blockOfKind(kind: string): Block | null {
     const { usage } = this.#state;
     for (const { name, kinds, max } of this.limits.pools) {
@@ -74,7 +74,9 @@ export class Gate {
     return this.#blockByRate(kind, rate, { kind, queueKey: "" });
   }
 
-  /** What keeps one queue of a kind from being claimed; null for nothing. A queue without a key is the kind's. */
+  /**
+   * The block of one queue of a kind; null for none. Without a key it is the kind's default queue.
+   */
   blockOfQueue(queue: QueueName): Block | null {
     if (!isKeyed(queue)) return null;
     const { kind, queueKey } = queue;

@@ -7,35 +7,35 @@ import type { LedgerState } from "../state.ts";
 const READ_ROWS_MIN = 4;
 const READ_ROWS_MAX = 512;
 
-/** Take the first rows of several kinds in claim order, as far as limits let them. */
+/** Claim the first rows of several kinds in claim order, as far as limits allow. */
 export function claimLimited(
   state: LedgerState,
   kinds: readonly string[],
   options: { readonly gate: Gate; readonly limit: number; readonly take: (row: Row) => Instance },
 ): readonly Instance[] {
   const { gate, limit, take } = options;
-  const runs = kinds.map((kind) => new QueueRun(state, gate, kind));
+  const all = kinds.map((kind) => new ReadyQueues(state, gate, kind));
   const claimed: Instance[] = [];
   while (claimed.length < limit) {
-    let best: QueueRun | null = null;
+    let best: ReadyQueues | null = null;
     let bestRow: Row | null = null;
-    for (const run of runs) {
-      const row = run.peek();
+    for (const ready of all) {
+      const row = ready.peek();
       if (!row || (bestRow && compareReady(readyKeyOf(bestRow), readyKeyOf(row)) < 0)) continue;
-      [best, bestRow] = [run, row];
+      [best, bestRow] = [ready, row];
     }
     if (!best || !bestRow) break;
     claimed.push(take(bestRow));
     gate.started(bestRow.instance);
     best.taken();
   }
-  for (const run of runs) run.end();
+  for (const ready of all) ready.end();
   return claimed;
 }
 
 /**
- * When something of a kind can be claimed, epoch ms: `wallMs` for now, Infinity for when a slot is freed. For a kind with
- * ready rows and without a pause.
+ * When an instance of a kind can be claimed, epoch ms: `wallMs` for now, Infinity if a slot must be
+ * freed. The kind has ready rows and is not paused.
  */
 export function claimableAt(
   state: LedgerState,
@@ -45,16 +45,16 @@ export function claimableAt(
 ): number {
   const block = gate.blockOfKind(kind);
   if (block) return block.opensAt ?? Infinity;
-  const run = new QueueRun(state, gate, kind);
-  if (run.peek()) return wallMs;
-  return Math.min(run.opensAt, state.queues.opensAt(kind, gate.stampOf(kind), wallMs));
+  const ready = new ReadyQueues(state, gate, kind);
+  if (ready.peek()) return wallMs;
+  return Math.min(ready.opensAt, state.queues.opensAt(kind, gate.stampOf(kind), wallMs));
 }
 
 /**
- * Ready rows of one kind in claim order: those of the kind's own queue, and the first of each queue with a key that is not
- * blocked. Of queues blocked by slots there are no more than claims held.
+ * Ready rows of one kind in claim order: those of the default queue, and the first of each queue
+ * with a key that is not blocked. Slots block at most as many queues as there are claims.
  */
-class QueueRun {
+class ReadyQueues {
   readonly #state: LedgerState;
   readonly #gate: Gate;
   readonly #kind: string;
@@ -63,13 +63,13 @@ class QueueRun {
   #size = READ_ROWS_MIN;
   #last: ReadyKey | undefined;
   #isWhole = false;
-  /** The next of queues of which one was taken, in claim order. */
+  /** The next rows of queues from which one was taken, in claim order. */
   readonly #followers: Row[] = [];
   #best: Row | null | undefined;
-  /** Queues of which one was taken. */
+  /** Queues from which a row was taken. */
   readonly #touched = new Set<string>();
   readonly #blocked: { readonly queueKey: string; readonly until: number }[] = [];
-  /** When the first of the queues opens that a rate blocks. */
+  /** When the first queue delayed by a rate opens. */
   opensAt = Infinity;
 
   constructor(state: LedgerState, gate: Gate, kind: string) {
@@ -81,7 +81,7 @@ class QueueRun {
   /** The next row that may be claimed. */
   peek(): Row | null {
     if (this.#gate.blockOfKind(this.#kind)) return null;
-    // Claims of this run alone change what blocks a queue, and each asks anew.
+    // Only claims made here change what blocks a queue, and each checks again.
     if (this.#best !== undefined) return this.#best;
     for (;;) {
       const row = this.#first();
@@ -95,7 +95,7 @@ class QueueRun {
     }
   }
 
-  /** The row that {@link peek} answered was claimed. */
+  /** The row that {@link peek} returned was claimed. */
   taken(): void {
     const row = this.#best!;
     this.#best = undefined;
@@ -110,13 +110,13 @@ class QueueRun {
     this.#followers.splice(place < 0 ? this.#followers.length : place, 0, follower);
   }
 
-  /** Leave each queue with its first row offered, or held until its rate opens. */
+  /** Leave each queue with its first row offered, or delayed until its rate opens. */
   end(): void {
     const { queues } = this.#state;
     const stamp = this.#gate.stampOf(this.#kind);
     for (const { queueKey, until } of this.#blocked) {
       this.#touched.delete(queueKey);
-      queues.hold({ kind: this.#kind, queueKey, until, stamp });
+      queues.delay({ kind: this.#kind, queueKey, until, stamp });
     }
     for (const queueKey of this.#touched) queues.settle({ kind: this.#kind, queueKey });
   }

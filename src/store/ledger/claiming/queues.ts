@@ -2,33 +2,33 @@ import type { ClaimRequest } from "../../store.ts";
 import { compareReady, isKeyed, readyKeyOf, type Row } from "../tables/row.ts";
 import type { PromotedRow, QueueDelay, QueueName, Tables } from "../tables/tables.ts";
 
-/** How far the clock may go back before the holds are looked at again, in milliseconds. */
+/** How far the clock may go back before delays are checked again, in milliseconds. */
 const SET_BACK_MS = 1_000;
 
 /**
- * Keeps at most one row of each queue with a key offered to claims: its first one, or none while a rate holds the queue back.
- * However many wait in a queue, a claim looks at one of them.
+ * Offers claims at most one row of each queue with a key: its first one, or none while a rate
+ * delays the queue. However many wait in a queue, a claim looks at one of them.
  */
 export class Queues {
   readonly #tables: Tables;
   readonly #move: (row: Row, isBehind: boolean) => void;
-  /** When the first hold ends; null: not known. */
-  #firstHoldAt: number | null = null;
+  /** When the first delay ends; null if unknown. */
+  #firstDelayAt: number | null = null;
   #lastWallMs = -Infinity;
-  /** By which limits the holds of a kind are, as text; a missing kind is not known. */
+  /** The limits that cause the delays of a kind, as text; absent if unknown. */
   readonly #stamps = new Map<string, string>();
-  /** Who claimed last. */
+  /** The limits of the last claim. */
   #last: Pick<ClaimRequest, "kinds" | "limits"> | null = null;
 
-  /** @param move writes that a ready row stands behind its queue's first, or no longer does */
+  /** @param move records that a ready row is behind its queue's first, or no longer is */
   constructor(tables: Tables, move: (row: Row, isBehind: boolean) => void) {
     this.#tables = tables;
     this.#move = move;
   }
 
-  /** Read again what the tables hold. @param wallMs the recorded time */
+  /** Load from the tables. @param wallMs the recorded time */
   load(wallMs: number): void {
-    this.#firstHoldAt = null;
+    this.#firstDelayAt = null;
     this.#lastWallMs = wallMs;
     this.#stamps.clear();
     this.#last = null;
@@ -47,13 +47,13 @@ export class Queues {
     return row;
   }
 
-  /** The offered row of a queue is gone: offer the next. */
+  /** The offered row of a queue was taken: offer the next. */
   refill(queue: QueueName): void {
     const next = this.#tables.waiting.firstOfQueue(queue, true);
     if (next && !this.#tables.limits.delayOf(queue)) this.#move(next, false);
   }
 
-  /** Offer the first row of a queue whose rows changed otherwise. */
+  /** Offer the first row of a queue after other changes. */
   settle(queue: QueueName): void {
     const offered = this.#tables.waiting.firstOfQueue(queue, false);
     if (!offered) return this.refill(queue);
@@ -63,7 +63,7 @@ export class Queues {
     this.#move(next, false);
   }
 
-  /** Offer the first of each queue that rows came to by the passing of time. */
+  /** Offer the first row of each queue that promoted rows belong to. */
   settlePromoted(promoted: readonly PromotedRow[]): void {
     const queues = new Map<string, QueueName>();
     for (const { kind, queueKey } of promoted) {
@@ -72,16 +72,19 @@ export class Queues {
     for (const queue of queues.values()) this.settle(queue);
   }
 
-  /** Offer nothing of a queue until a time. */
-  hold(hold: QueueDelay): void {
-    const offered = this.#tables.waiting.firstOfQueue(hold, false);
+  /** Offer no row of a queue until a time. */
+  delay(delay: QueueDelay): void {
+    const offered = this.#tables.waiting.firstOfQueue(delay, false);
     if (offered) this.#move(offered, true);
-    this.#tables.limits.saveDelay(hold);
-    this.#stamps.set(hold.kind, hold.stamp);
-    this.#firstHoldAt = null;
+    this.#tables.limits.saveDelay(delay);
+    this.#stamps.set(delay.kind, delay.stamp);
+    this.#firstDelayAt = null;
   }
 
-  /** When a claim by limits of this stamp would let go what is held of a kind; Infinity when nothing is held. */
+  /**
+   * When a claim with limits of this stamp would release a delayed queue of a kind; Infinity if
+   * none is delayed.
+   */
   opensAt(kind: string, stamp: string, wallMs: number): number {
     const firstAt = this.#tables.limits.firstDelay(kind);
     if (firstAt === null) return Infinity;
@@ -89,30 +92,33 @@ export class Queues {
     return isLetGo ? wallMs : firstAt;
   }
 
-  /** End the holds whose time has come; answers whether there were any. */
+  /** End the delays whose time is over. @returns whether there were any */
   release(wallMs: number, limit: number): boolean {
     const isSetBack = this.#isSetBack(wallMs);
     this.#lastWallMs = isSetBack ? wallMs : Math.max(this.#lastWallMs, wallMs);
-    let hasChanged = isSetBack && this.#endHolds(null, null);
-    this.#firstHoldAt ??= this.#tables.limits.firstDelay(null) ?? Infinity;
-    if (this.#firstHoldAt > wallMs) return hasChanged;
-    for (const hold of this.#tables.limits.endedDelays(wallMs, limit)) {
-      this.#tables.limits.removeDelay(hold);
-      this.refill(hold);
+    let hasChanged = isSetBack && this.#endDelays(null, null);
+    this.#firstDelayAt ??= this.#tables.limits.firstDelay(null) ?? Infinity;
+    if (this.#firstDelayAt > wallMs) return hasChanged;
+    for (const delay of this.#tables.limits.endedDelays(wallMs, limit)) {
+      this.#tables.limits.removeDelay(delay);
+      this.refill(delay);
       hasChanged = true;
     }
-    this.#firstHoldAt = null;
+    this.#firstDelayAt = null;
     return hasChanged;
   }
 
-  /** A node claims by these limits: what others hold back is let go. Answers whether anything was. */
+  /**
+   * A node claims with these limits: end delays caused by other limits. @returns whether there were
+   * any
+   */
   noteLimits(
     { kinds, limits }: Pick<ClaimRequest, "kinds" | "limits">,
     stampOf: (kind: string) => string,
   ): boolean {
     if (this.#last?.kinds === kinds && this.#last.limits === limits) return false;
     this.#last = { kinds, ...(limits ? { limits } : {}) };
-    // A hold that comes later brings its stamp: thousands of kinds need not be looked at for none.
+    // A later delay brings its stamp: without any delay, thousands of kinds need no check.
     if (this.#tables.limits.firstDelay(null) === null) return false;
     let hasChanged = false;
     for (const kind of kinds) {
@@ -120,18 +126,18 @@ export class Queues {
       if (this.#stamps.get(kind) === stamp) continue;
       this.#stamps.set(kind, stamp);
       if (this.#tables.limits.firstDelay(kind) === null) continue;
-      if (this.#endHolds(kind, stamp)) hasChanged = true;
+      if (this.#endDelays(kind, stamp)) hasChanged = true;
     }
     return hasChanged;
   }
 
-  // A clock that was set back must not make a hold longer than its span.
+  // A clock that was set back must not make a delay longer than its window.
   #isSetBack(wallMs: number): boolean {
     return wallMs < this.#lastWallMs - SET_BACK_MS;
   }
 
-  #endHolds(kind: string | null, stamp: string | null): boolean {
-    this.#firstHoldAt = null;
+  #endDelays(kind: string | null, stamp: string | null): boolean {
+    this.#firstDelayAt = null;
     return this.#tables.limits.endDelays(kind, stamp) > 0;
   }
 }

@@ -1,18 +1,21 @@
 import type { RateLimit } from "../../../core/job/limits.ts";
 import type { RateWindow, Tables } from "../tables/tables.ts";
 
-/** Times kept of one window at most; more starts share the time of the last of them, so none is forgotten too early. */
+/**
+ * Most times kept of one window. Further starts share the last time, so that none expires too
+ * early.
+ */
 const TIMES_MAX = 64;
-/** Windows kept in memory between transactions. */
+/** Most windows kept in memory between transactions. */
 const KEPT_MAX = 10_000;
 
-/** Starts of one window, as they will be written. */
+/** The starts of one window, to be written. */
 interface Kept {
   readonly window: RateWindow;
   starts: [at: number, count: number][];
 }
 
-/** The starts that rates count: read once, written with the transaction that made them. */
+/** Starts that rate limits count: read once, written with the transaction that made them. */
 export class Rates {
   readonly #tables: Tables;
   readonly #kept = new Map<string, Kept>();
@@ -27,7 +30,7 @@ export class Rates {
     return this.#current(window, wallMs).starts.reduce((sum, [, count]) => sum + count, 0);
   }
 
-  /** When the window has room for a start under `max`, epoch ms: `wallMs` when it has it now. */
+  /** When the window has room for a start under `max`, epoch ms; `wallMs` if it has now. */
   opensAt(window: RateWindow, max: number, wallMs: number): number {
     let excess = this.used(window, wallMs) - max + 1;
     if (excess <= 0) return wallMs;
@@ -60,13 +63,13 @@ export class Rates {
     if (this.#kept.size > KEPT_MAX) this.#kept.clear();
   }
 
-  /** Read again when next asked. */
+  /** Read them again when next needed. */
   clear(): void {
     this.#kept.clear();
     this.#dirty.clear();
   }
 
-  /** The window without the starts that no longer count. */
+  /** The window without expired starts. */
   #current(window: RateWindow, wallMs: number): Kept {
     const name = `${window.perMs} ${window.kind} ${window.queueKey}`;
     let kept = this.#kept.get(name);
@@ -76,7 +79,8 @@ export class Rates {
       ): [number, number] => [at, count]);
       this.#kept.set(name, kept = { window, starts });
     }
-    // The clock was set back: a start of the future counts as one of now, so that it blocks for one span and not longer.
+    // The clock was set back: a start in the future counts as one now, so that it blocks for one
+    // window and no longer.
     if ((kept.starts.at(-1)?.[0] ?? 0) > wallMs) {
       kept.starts = kept.starts.map(([at, count]) => [Math.min(at, wallMs), count]);
     }

@@ -1,6 +1,6 @@
 import type { Instance } from "../../../core/instance.ts";
 
-/** Claims held: of all nodes, and of each. */
+/** Current claims, of all nodes and of each. */
 export interface Slots {
   total: number;
   readonly byNode: Map<string, number>;
@@ -8,7 +8,7 @@ export interface Slots {
 
 const NONE: Slots = { total: 0, byNode: new Map() };
 
-/** Claims held of one kind, and of each of its queues. */
+/** Current claims of one kind, and of each of its queues. */
 class KindUsage {
   readonly all: Slots = { total: 0, byNode: new Map() };
   readonly queues = new Map<string, Slots>();
@@ -24,22 +24,22 @@ class KindUsage {
   }
 }
 
-/** Counts the claims held of the kinds that somebody asked for: kinds without limits cost nothing. */
+/** Counts the current claims of kinds with limits; other kinds cost nothing. */
 export class Usage {
   readonly #kinds = new Map<string, KindUsage>();
   readonly #held: () => Iterable<Instance>;
 
-  /** @param held every instance whose claim is held */
+  /** @param held every claimed instance */
   constructor(held: () => Iterable<Instance>) {
     this.#held = held;
   }
 
-  /** Claims held of a kind. */
+  /** Current claims of a kind. */
   ofKind(kind: string): Slots {
     return this.#kind(kind).all;
   }
 
-  /** Claims held of one queue of a kind. */
+  /** Current claims of one queue of a kind. */
   ofQueue(kind: string, queueKey: string): Slots {
     return this.#kind(kind).queues.get(queueKey) ?? NONE;
   }
@@ -49,12 +49,12 @@ export class Usage {
     return this.#kind(kind).queues.keys();
   }
 
-  /** Whether anybody asked for a kind. */
+  /** True if a kind is counted. */
   has(kind: string): boolean {
     return this.#kinds.has(kind);
   }
 
-  /** The kinds that somebody asked for. */
+  /** The counted kinds. */
   kinds(): Iterable<string> {
     return this.#kinds.keys();
   }
@@ -64,7 +64,7 @@ export class Usage {
     this.#kinds.get(instance.kind)?.change(instance, by);
   }
 
-  /** Count anew when next asked. */
+  /** Count again when next needed. */
   clear(): void {
     this.#kinds.clear();
   }

@@ -12,17 +12,17 @@ import {
 import { expireAt } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 
-/** Rows looked at between two turns of the event loop. */
+/** Rows checked before yielding to the event loop. */
 const ROWS = 500;
-const CHECKED_DEPARTURES = 1_000;
+const CHECKED_ATTEMPTS = 1_000;
 
-/** What the rows say of the counts, as far as they stood still meanwhile. */
+/** Counts of the rows seen, as far as nothing changed meanwhile. */
 interface Seen {
   readonly counts: Map<string, KindCounts>;
   readonly held: Map<string, number>;
 }
 
-/** Look for what cannot be: the medium by itself, every row by itself, and the counts and indexes against the rows. */
+/** Check the medium by itself, every row by itself, and counts and indexes against the rows. */
 export async function findProblems(
   state: LedgerState,
   limit: number,
@@ -59,7 +59,8 @@ async function rowProblems(
     last = rows.at(-1)!.seq;
     await turn();
   }
-  // Counts of a store that others write to meanwhile are of another moment: they are compared when it stands still.
+  // If others have written meanwhile, the counts are of another moment: compare them only if
+  // nothing changed.
   if (state.rev === rev) problems.push(...countProblems(state, seen));
   return problems;
 }
@@ -76,14 +77,14 @@ function problemsOf(state: LedgerState, row: Row): StoreProblem[] {
     const holder = tables.instances.openByKey(instance.uniqueKey);
     if (holder?.seq !== seq) say("index by unique key", "not found by the key that it holds");
   }
-  for (const found of nonsense(row)) say("instance", found);
-  const departures = tables.endedAttempts.list(seq, 1, CHECKED_DEPARTURES);
-  for (const found of departureNonsense(row, departures)) say("history", found);
+  for (const found of inconsistencies(row)) say("instance", found);
+  const ended = tables.endedAttempts.list(seq, 1, CHECKED_ATTEMPTS);
+  for (const found of attemptInconsistencies(row, ended)) say("history", found);
   return problems;
 }
 
-/** What a row by itself cannot be. */
-function nonsense(row: Row): readonly string[] {
+/** Inconsistencies within one row. */
+function inconsistencies(row: Row): readonly string[] {
   const { instance: i, isReady } = row;
   const isEnd = isFinal(i.state);
   const found: string[] = [];
@@ -104,13 +105,13 @@ function nonsense(row: Row): readonly string[] {
   return found;
 }
 
-function departureNonsense(
+function attemptInconsistencies(
   { instance }: Row,
-  departures: readonly EndedAttempt[],
+  ended: readonly EndedAttempt[],
 ): readonly string[] {
   const found: string[] = [];
-  for (const [index, { attempt, fence }] of departures.entries()) {
-    const before = departures[index - 1];
+  for (const [index, { attempt, fence }] of ended.entries()) {
+    const before = ended[index - 1];
     if (attempt > instance.attempt) found.push(`attempt ${attempt} of ${instance.attempt}`);
     if (before && fence <= before.fence) found.push(`fence ${fence} after ${before.fence}`);
   }

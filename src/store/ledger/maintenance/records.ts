@@ -12,14 +12,13 @@ import {
   type StoreRecord,
 } from "../../records.ts";
 import { checkBatch, checkLimit } from "../checks.ts";
-import { checkState, type EndedAttempt, isHeld, type LogRow, type Row } from "../tables/row.ts";
+import { checkState, isHeld, type LogRow, type Row } from "../tables/row.ts";
 import { expireAt } from "../rules.ts";
+import { endedAttemptsOf } from "../reading/history.ts";
 import type { LedgerState } from "../state.ts";
 import type { RateWindow } from "../tables/tables.ts";
 
-/** Departures read at a time. */
-const DEPARTURES = 1_000;
-/** Log lines read at a time of an instance that takes another place. */
+/** Log lines read at a time when an instance takes another place. */
 const LINES = 1_000;
 
 type Type = StoreRecord["type"];
@@ -46,7 +45,7 @@ export function readRecords(
   return page.end(true);
 }
 
-/** Write records in place of those with their keys; answers how many. */
+/** Write records, replacing those with their keys. @returns how many */
 export function writeRecords(state: LedgerState, records: readonly StoreRecord[]): number {
   checkBatch(records.length, "write");
   let count = 0;
@@ -55,7 +54,7 @@ export function writeRecords(state: LedgerState, records: readonly StoreRecord[]
   return count;
 }
 
-/** Delete records; answers how many there were. */
+/** Delete records. @returns how many there were */
 export function removeRecords(state: LedgerState, keys: readonly RecordKey[]): number {
   checkBatch(keys.length, "remove");
   let count = 0;
@@ -106,27 +105,14 @@ function toRecord(state: LedgerState, row: Row): InstanceRecord {
     order: row.seq,
     instance: row.instance,
     isHeld: isHeld(row),
-    departures: departuresOf(state, row),
+    departures: endedAttemptsOf(state, row),
   };
-}
-
-function departuresOf(state: LedgerState, { seq, instance }: Row): readonly EndedAttempt[] {
-  // Most instances end in their first attempt.
-  const isFirst = instance.attempt === 1 &&
-    (instance.state === "processing" || instance.state === "completed");
-  if (instance.attempt === 0 || isFirst) return [];
-  const departures: EndedAttempt[] = [];
-  for (;;) {
-    const found = state.tables.endedAttempts.list(seq, departures.length + 1, DEPARTURES);
-    departures.push(...found);
-    if (found.length < DEPARTURES) return departures;
-  }
 }
 
 function toLogRecord(
   { place, entry }: { readonly place: number; readonly entry: StoredLogEntry },
 ): LogRecord {
-  // Member by member: a store in memory keeps more with a line.
+  // Copied member by member: a line in memory has more members.
   const { instanceId, kind, attempt, fence, seq, at, level, source, message } = entry;
   const line = { instanceId, kind, attempt, fence, seq, at, level, source, message };
   return { type: "log", order: place, line };
@@ -174,7 +160,7 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
     if (lines.length > 0) tables.logs.remove(lines.map(({ place }) => place));
     state.take(there);
   }
-  // A waiting row becomes ready again by its time, as after any other wait.
+  // A waiting row becomes ready again at its time, as after any wait.
   const isWaiting = instance.state === "scheduled" && !record.isHeld;
   const row: Row = {
     seq: order,
@@ -183,11 +169,11 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
     expireAt: isFinal(instance.state) ? expireAt(instance) : null,
   };
   state.put(row);
-  for (const departure of departures) state.addDeparture(row, departure);
+  for (const ended of departures) state.addEnded(row, ended);
   for (const { place, entry } of lines) tables.logs.write(row, place, toLogRow(entry));
 }
 
-/** Lines of a row that takes another place: they go with it. */
+/** The lines of a row that takes another place; they move with it. */
 function linesOf(state: LedgerState, row: Row) {
   const lines: { readonly place: number; readonly entry: StoredLogEntry }[] = [];
   const range = { instanceSeq: row.seq, order: "written", afterAt: 0 } as const;
@@ -249,7 +235,7 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
   }
 }
 
-/** A line without its instance could be read by nobody. */
+/** A line without its instance could never be read. */
 function removeRow(state: LedgerState, row: Row): void {
   while (state.tables.logs.removeOf(row.seq, LINES) === LINES);
   state.take(row);

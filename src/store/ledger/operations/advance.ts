@@ -12,7 +12,7 @@ import { acceptInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { keyHolder } from "./unique.ts";
 
-/** Reason of an instance that waits for those of its schedule before it. */
+/** Reason of an instance held behind others of its schedule. */
 const QUEUED = "queued";
 
 /** Make steps of schedules, each a compare-and-set on (generation, cursor). */
@@ -82,7 +82,7 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   return { ...result, status: "advanced" };
 }
 
-/** Whether a step ahead of its time is one tick that nothing is in the way of. */
+/** True if a step ahead of its time fires one tick that nothing blocks. */
 function isFree(
   state: LedgerState,
   moment: Moment,
@@ -98,7 +98,7 @@ function isFree(
 
 interface Step {
   readonly after: ScheduleRecord;
-  /** Who has the unique key of the instance. */
+  /** The instance that has the unique key. */
   readonly holder: Instance | null;
   readonly fire: NewInstance;
   readonly request: Advance;
@@ -109,7 +109,7 @@ interface Step {
   };
 }
 
-/** Give one tick its fate; answers the schedule as it then is. */
+/** Decide one tick. @returns the schedule after it */
 function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord {
   const { after, fire, request, result } = step;
   const { scheduleId, overlap } = request;
@@ -133,14 +133,17 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
     result.replaced.push(cancelRow(state, moment, row, "replaced"));
   }
   if (overlap === "replace") result.replaced.push(...replaceOpen(state, moment, scheduleId));
-  // Where nothing was open there is nothing to wait for.
+  // Without an unfinished instance there is nothing to wait for.
   const instance = insertTick(state, moment, fire, isBusy ? overlap : "allow");
   state.tables.ticks.add({ ...fate, fate: "fired", reason: null, instanceId: instance.id });
   result.accepted.push(instance);
   return { ...after, runs: (after.runs ?? 0) + 1, lastRunAt: tick };
 }
 
-/** Why a tick does not fire, or null. A refusal here must not hold the schedule up for ever, so it is a fate. */
+/**
+ * Why a tick does not fire, or null. A refusal here becomes a fate, as it must not block the
+ * schedule for ever.
+ */
 function whyNot(
   state: LedgerState,
   moment: Moment,
@@ -163,7 +166,10 @@ function whyNot(
   return roomFor(state, fire) > 0 ? null : "queue full";
 }
 
-/** Accept the instance of a tick; it is held while one before it is unfinished, unless the overlap is allowed. */
+/**
+ * Accept the instance of a tick. Unless the overlap is "allow", it is held while one before it is
+ * unfinished.
+ */
 export function insertTick(
   state: LedgerState,
   moment: Moment,
@@ -180,7 +186,7 @@ export function insertTick(
   return held;
 }
 
-/** Cancel what is unfinished of a schedule, as a later tick replaces it. */
+/** Cancel the unfinished instances of a schedule, which a later tick replaces. */
 function replaceOpen(state: LedgerState, moment: Moment, scheduleId: string): readonly Instance[] {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: BATCH_MAX };
   const rows = state.tables.instances.scan({ type: "openSchedule", scheduleId }, all)

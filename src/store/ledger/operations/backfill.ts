@@ -6,10 +6,10 @@ import { noScheduleError } from "../refusals.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { keyHolder } from "./unique.ts";
 
-/** Reason in the fate of a tick that ran since somebody asked for it later. */
+/** Reason in the fate of a tick that was run later on request. */
 const BACKFILL = "backfill";
 
-/** Run past ticks that have no run; what was recorded of them before gives way. */
+/** Run past ticks that have no run; their recorded fates are replaced. */
 export function backfill(
   state: LedgerState,
   moment: Moment,
@@ -26,7 +26,8 @@ export function backfill(
     const tick = fire.scheduledFor!;
     const fate = fateOf(state.tables.ticks, scheduleId, tick);
     if (fate?.fate === "fired" || state.tables.instances.get(fire.id)) continue;
-    // What has its key is the same work: the tick may be asked for again when that has ended.
+    // The instance with its key does the same work: once it has ended, the tick can be requested
+    // again.
     if (fire.uniqueKey !== null && keyHolder(state, moment, fire.uniqueKey)) continue;
     state.isDirty = true;
     if (fate) cutOut(state.tables.ticks, record, fate, tick);

@@ -27,7 +27,7 @@ export function cancel(
   return rows.map((row) => cancelRow(state, moment, row));
 }
 
-/** Cancel an unfinished row that is not marked yet, and tell who runs it. */
+/** Cancel an unfinished, unmarked row, and notify the node that runs it. */
 export function cancelRow(
   state: LedgerState,
   moment: Moment,

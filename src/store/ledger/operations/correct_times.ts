@@ -4,8 +4,9 @@ import { expireAt } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
 /**
- * Correct the times of instances that were written by a clock that was ahead; returns the ids of
- * those changed.
+ * Correct the times of instances that were written by a clock that was ahead.
+ *
+ * @returns the ids of those changed
  */
 export function correctTimes(
   state: LedgerState,

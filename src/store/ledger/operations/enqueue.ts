@@ -8,14 +8,14 @@ import { acceptInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
 
-/** Characters of existing instances returned instead of new ones. */
+/** Most characters of existing instances returned instead of new ones. */
 const ANSWER_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 
-/** An instance to write, and the one that gives way to it. */
+/** An instance to write, and the one it replaces. */
 interface Planned {
   readonly instance: Instance;
   readonly replacedId: string | null;
-  /** Where its answer stands. */
+  /** Place of its result. */
   readonly index: number;
 }
 
@@ -45,14 +45,14 @@ export function enqueue(
   return results;
 }
 
-/** What a batch will write, checked one by one against what is there and against those before. */
+/** The writes of a batch, each checked against the store and those before it. */
 class Plan {
   readonly planned: Planned[] = [];
   readonly #state: LedgerState;
   readonly #moment: Moment;
   readonly #byId = new Map<string, Instance>();
   readonly #byKey = new Map<string, Instance>();
-  /** By kind, those of the first {@link #counted} that take room. */
+  /** By kind, how many of the first {@link #counted} take room. */
   readonly #countByKind = new Map<string, number>();
   #counted = 0;
   #answeredChars = 0;
@@ -96,7 +96,7 @@ class Plan {
     );
   }
 
-  /** Where the answer of a planned instance stands; call it when all are planned. */
+  /** Place of the result of a planned instance; call it once all are planned. */
   placeOf(id: string): number | undefined {
     this.#places ??= new Map(this.planned.map(({ instance, index }) => [instance.id, index]));
     return this.#places.get(id);
@@ -109,7 +109,7 @@ class Plan {
     }
   }
 
-  // Only who asks pays: most kinds have no bound.
+  // Counted on request only: most kinds have no bound.
   #plannedOf(kind: string): number {
     const counts = this.#countByKind;
     for (const { instance, replacedId } of this.planned.slice(this.#counted)) {
@@ -120,20 +120,20 @@ class Plan {
   }
 }
 
-/** Write an instance that was checked and waits for one of its schedule before it. */
+/** Write a checked instance, held until those of its schedule before it are final. */
 export function insertHeld(state: LedgerState, instance: Instance): void {
   state.seq += 1;
   state.insert({ seq: state.seq, instance, isReady: null, expireAt: null });
 }
 
-/** How many more of an instance's kind may wait. */
+/** How many more instances of a kind may wait. */
 export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): number {
   if (waitingMax === undefined) return Infinity;
   const counts = state.counts.get(kind);
   return waitingMax - (counts ? counts.ready + counts.later : 0);
 }
 
-/** Write an instance that was checked, and tell of it. */
+/** Write a checked instance, and announce it. */
 export function insertInstance(state: LedgerState, moment: Moment, instance: Instance): void {
   state.seq += 1;
   state.insert({

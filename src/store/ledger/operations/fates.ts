@@ -2,7 +2,7 @@ import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.ts";
 import type { TickTable } from "../tables/tables.ts";
 
-/** The fates of ticks that are read and written here. */
+/** The access to fates that these functions need. */
 export type FateTable = Pick<TickTable, "list" | "add" | "remove">;
 
 /** The fate that a tick has, by itself or within a range; null for none. */
@@ -12,7 +12,10 @@ export function fateOf(ticks: FateTable, scheduleId: string, tick: number): Tick
   return fate && fate.to >= tick ? fate : null;
 }
 
-/** Record a fate of those of its ticks that have none: one that has its fate keeps it, whatever became of the cursor. */
+/**
+ * Record a fate for those ticks of its range that have none. A tick with a fate keeps it, whatever
+ * happened to the cursor.
+ */
 export function addFate(ticks: FateTable, record: ScheduleRecord, fate: TickFate): void {
   const { scheduleId, from, to } = fate;
   let there = fateOf(ticks, scheduleId, from) ?? fateFrom(ticks, scheduleId, from, to);
@@ -26,7 +29,7 @@ export function addFate(ticks: FateTable, record: ScheduleRecord, fate: TickFate
   if (left !== null && left <= to) addPart(ticks, record, fate, { from: left, untilMs: to });
 }
 
-/** Take one tick out of a range of ticks with one fate: what is left on both sides keeps it. */
+/** Take one tick out of a range with one fate; the ticks on both sides keep it. */
 export function cutOut(
   ticks: FateTable,
   record: ScheduleRecord,

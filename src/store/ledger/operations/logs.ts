@@ -5,7 +5,7 @@ import type { Row } from "../tables/row.ts";
 import { storable } from "../rules.ts";
 import type { Lease, LedgerState } from "../state.ts";
 
-/** Append to the logs of held claims; answers those that are not held. */
+/** Append log lines to claims. @returns the stale ones */
 export function appendLogs(
   state: LedgerState,
   appends: readonly LogAppend[],
@@ -13,7 +13,7 @@ export function appendLogs(
   checkBatch(appends.length, "append logs of");
   const stale: ClaimKey[] = [];
   for (const { id, fence, logs, progress } of appends) {
-    const lease = fence === 0 ? unclaimed(state, id) : state.heldLease({ id, fence });
+    const lease = fence === 0 ? unclaimed(state, id) : state.leaseOf({ id, fence });
     if (!lease) {
       stale.push({ id, fence });
       continue;
@@ -24,7 +24,7 @@ export function appendLogs(
   return stale;
 }
 
-/** Where lines without a claim go. */
+/** The place of lines without a claim. */
 function unclaimed(state: LedgerState, id: string): Lease | undefined {
   const row = state.tables.instances.get(id);
   return row ? { row, untilMs: 0 } : undefined;

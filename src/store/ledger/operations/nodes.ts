@@ -25,8 +25,8 @@ import type { LedgerState, Moment, NodeEntry } from "../state.ts";
 /** Longest host, version or tag, in characters. */
 const TEXT_LENGTH_MAX = 255;
 
-/** Who joins or reports. */
-export interface Told<Report = NodeReport> {
+/** A node that joins or reports. */
+export interface NodeUpdate<Report = NodeReport> {
   /** By the node's own clock. */
   readonly at: Instant;
   readonly id: string;
@@ -34,14 +34,14 @@ export interface Told<Report = NodeReport> {
   readonly leaseMs: number;
 }
 
-/** Take a node id; what a dead session held is taken back. */
+/** Take a node id, and take back the claims of a dead session. */
 export function joinNode(
   state: LedgerState,
   moment: Moment,
-  request: Told & { readonly replaces?: number },
+  request: NodeUpdate & { readonly replaces?: number },
 ): { readonly node: NodeRecord; readonly recovered: readonly Instance[] } {
   const { id, replaces } = request;
-  checkTold(request);
+  checkNodeReport(request);
   const there = state.nodes.get(id);
   const isReplaced = there !== undefined && there.record.session === replaces;
   if (there && isLive(there, moment) && !isReplaced) {
@@ -53,21 +53,21 @@ export function joinNode(
   }
   const recovered = isReplaced ? takeBack(state, moment, id) : [];
   const session = Math.max((there?.record.session ?? 0) + 1, moment.at);
-  const told = { ...request, report: copy(request.report) };
-  const entry = entryOf(state, moment, told, { session, wantedWorkers: null });
+  const update = { ...request, report: copy(request.report) };
+  const entry = entryOf(state, moment, update, { session, wantedWorkers: null });
   state.setNode(id, entry);
   state.hints.push({ type: "nodes" });
   return { node: entry.record, recovered };
 }
 
-/** Prolong and update a session. */
+/** Renew a session's lease and update its report. */
 export function reportNode(
   state: LedgerState,
   moment: Moment,
-  request: Told<Partial<NodeReport>> & { readonly session: number },
+  request: NodeUpdate<Partial<NodeReport>> & { readonly session: number },
 ): NodeRecord {
   const { id, session } = request;
-  checkTold(request);
+  checkNodeReport(request);
   const there = state.nodes.get(id);
   if (!there) throw nodeForgottenError(id);
   const { record } = there;
@@ -78,7 +78,7 @@ export function reportNode(
   const merged = { ...record, ...copy(report) };
   const entry = entryOf(state, moment, { ...request, report: merged }, record);
   state.setNode(id, entry);
-  if (!isLive(there, moment) || isOtherService(record, report)) {
+  if (!isLive(there, moment) || canRunOthers(record, report)) {
     state.hints.push({ type: "nodes" });
   }
   return entry.record;
@@ -98,10 +98,10 @@ export function leaveNode(
   return true;
 }
 
-/** By id: those that are live, or gone for less than an hour. */
+/** Live nodes by id, and those that ended less than an hour ago. */
 export function listNodes(state: LedgerState, moment: Moment): readonly NodeRecord[] {
   return [...state.nodes.values()].filter((entry) => isKept(entry, moment))
-    // The lease runs on the clock that nobody sets: told by the one that is shown.
+    // The lease runs on a monotonic clock: show it in wall time.
     .map(({ record, untilMs }) => ({
       ...record,
       until: Math.ceil(moment.wallMs + untilMs - moment.monotonicMs),
@@ -109,7 +109,7 @@ export function listNodes(state: LedgerState, moment: Moment): readonly NodeReco
     .sort((a, b) => a.id < b.id ? -1 : 1);
 }
 
-/** Wish for another number of workers of a live node. */
+/** Request another number of workers of a live node. */
 export function setNodeWorkers(
   state: LedgerState,
   moment: Moment,
@@ -140,7 +140,7 @@ function forgetNodes(state: LedgerState, moment: Moment): void {
   }
 }
 
-/** The claims of a session that is dead. */
+/** Take back the claims of a dead session. */
 function takeBack(state: LedgerState, moment: Moment, id: string): readonly Instance[] {
   const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === id);
   return lost.map(({ row }) => loseAttempt(state, moment, row));
@@ -149,7 +149,7 @@ function takeBack(state: LedgerState, moment: Moment, id: string): readonly Inst
 function entryOf(
   state: LedgerState,
   moment: Moment,
-  { at, id, report, leaseMs }: Told,
+  { at, id, report, leaseMs }: NodeUpdate,
   kept: Pick<NodeRecord, "session" | "wantedWorkers">,
 ): NodeEntry {
   const record: NodeRecord = {
@@ -166,22 +166,22 @@ function entryOf(
   return { record, untilMs: moment.monotonicMs + leaseMs };
 }
 
-/** A report as others read it: what they do with it does not change ours. */
+/** A copy for others to read, so that nothing they do changes ours. */
 function copy<T extends Partial<NodeReport>>(report: T): T {
   const copied = JSON.parse(JSON.stringify(report)) as T;
-  // Names of thousands of jobs, which the node that is told of has too.
+  // Thousands of names; the caller has the same strings.
   return report.kinds === undefined ? copied : { ...copied, kinds: [...report.kinds] };
 }
 
-/** Whether other instances are served than before. */
-function isOtherService(before: NodeRecord, told: Partial<NodeReport>): boolean {
-  const { isDraining = before.isDraining, kinds = before.kinds } = told;
+/** True if the node can now run other instances than before. */
+function canRunOthers(before: NodeRecord, report: Partial<NodeReport>): boolean {
+  const { isDraining = before.isDraining, kinds = before.kinds } = report;
   return before.isDraining !== isDraining || before.kinds.length !== kinds.length ||
     kinds.some((kind, index) => kind !== before.kinds[index]);
 }
 
 /** @throws JobError `invalid_argument` for a report that cannot be stored exactly */
-export function checkTold({ id, report }: Told<Partial<NodeReport>>): void {
+export function checkNodeReport({ id, report }: NodeUpdate<Partial<NodeReport>>): void {
   const { version, host, tzVersion, process, tags = [], kinds = [], idle = [] } = report;
   const check = (isRight: boolean, what: string) => {
     if (isRight) return;

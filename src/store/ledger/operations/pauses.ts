@@ -6,7 +6,7 @@ import { claimableAt } from "../claiming/limited_claims.ts";
 import { storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** QueueDelay a kind, or all, until a time or until resumed. */
+/** Pause a kind, or all, until a time or until resumed. */
 export function setPause(
   state: LedgerState,
   moment: Moment,
@@ -30,7 +30,7 @@ export function setPause(
   return pause;
 }
 
-/** Resume; whether there was a pause. */
+/** Resume. @returns whether there was a pause */
 export function removePause(state: LedgerState, kind: string | null): boolean {
   if (!state.pauses.has(kind)) return false;
   state.isDirty = true;
@@ -40,7 +40,7 @@ export function removePause(state: LedgerState, kind: string | null): boolean {
   return true;
 }
 
-/** Forget pauses that ended by themselves. */
+/** Delete expired pauses. */
 export function removeEndedPauses(state: LedgerState, moment: Moment): void {
   for (const pause of [...state.pauses.values()]) {
     if (pause.until !== null && pause.until <= moment.wallMs) removePause(state, pause.kind);
@@ -62,7 +62,7 @@ export function nextDue(
   };
 }
 
-/** When something of a kind with ready rows can be claimed; Infinity for when a slot is freed. */
+/** When an instance of a kind with ready rows can be claimed; Infinity if a slot must be freed. */
 function readyAt(state: LedgerState, moment: Moment, kind: string, gate: Gate): number {
   if (state.counts.get(kind)!.behind > 0 || gate.isLimited(kind)) {
     return claimableAt(state, gate, kind, moment.wallMs);

@@ -6,7 +6,9 @@ import { redriveError } from "../refusals.ts";
 import { acceptInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** Accept instances in place of final ones; a dead letter is marked, so that it is run again once. */
+/**
+ * Accept instances in place of final ones. A dead letter is marked, so that it is run again once.
+ */
 export function redrive(
   state: LedgerState,
   moment: Moment,

@@ -8,7 +8,7 @@ import { Scan, seqFrom } from "../reading/scan.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { removeEndedPauses } from "./pauses.ts";
 
-/** Log lines deleted by one operation at most, so that no claim waits long. */
+/** Most log lines deleted by one operation, so that no claim waits long. */
 const LOG_LINES_MAX = 10_000;
 /** Expired rows read at a time: each may have megabytes. */
 const READ_ROWS = 25;
@@ -18,8 +18,9 @@ const DELETED_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 const TICK_KEEP_MS = 400 * 86_400_000;
 
 /**
- * Delete final instances past their retention, earliest first; returns their ids, fewer than
- * `limit` if they are large.
+ * Delete final instances past their retention, earliest first.
+ *
+ * @returns their ids, fewer than `limit` if they are large
  */
 export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
   checkLimit(limit, "delete instances");
@@ -43,7 +44,9 @@ export function retain(state: LedgerState, moment: Moment, limit: number): reado
   return ids;
 }
 
-/** Delete instances with their logs; those whose logs are too many for one operation stay for the next. */
+/**
+ * Delete instances with their logs. Those with too many lines for one operation stay for the next.
+ */
 function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[] {
   const ids: string[] = [];
   let lineCount = 0;
@@ -89,7 +92,7 @@ export async function findCleared(
   return rows.map((row) => row.instance.id);
 }
 
-/** Delete the instances found; those that went meanwhile are left out. */
+/** Delete the found instances; those deleted meanwhile are skipped. */
 export function removeCleared(state: LedgerState, ids: readonly string[]): readonly string[] {
   const rows: Row[] = [];
   for (const id of ids) {
@@ -110,7 +113,7 @@ export async function findLogs(
   return lines.map(({ place }) => place);
 }
 
-/** Delete log lines by place; answers how many there were. */
+/** Delete log lines by place. @returns how many there were */
 export function removeLogs(state: LedgerState, places: readonly number[]): number {
   const count = state.tables.logs.remove(places);
   if (count > 0) state.isDirty = true;

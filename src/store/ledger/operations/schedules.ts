@@ -7,7 +7,7 @@ import { generationError } from "../refusals.ts";
 import { storable } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 
-/** Write a schedule when the generation, and the cursor if asked, are the ones expected. */
+/** Write a schedule if its generation and, if given, its cursor are as expected. */
 export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleRecord {
   const { record, expectedGeneration, expectedCursor } = request;
   const there = state.tables.schedules.get(record.id);
@@ -26,14 +26,17 @@ export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleR
 
 function copyStorable(record: ScheduleRecord): ScheduleRecord {
   const text = JSON.stringify(record);
-  // JSON escapes what cannot be stored; looking at each value costs more than all the rest, so only where one may be.
+  // JSON escapes characters that cannot be stored. Checking each value costs more than everything
+  // else, so it is done only if there may be one.
   if (!/\\u(?:0000|d[89a-f])/.test(text)) return JSON.parse(text) as ScheduleRecord;
   const clean = (_key: string, value: unknown) =>
     typeof value === "string" ? storable(value) : value;
   return JSON.parse(text, clean) as ScheduleRecord;
 }
 
-/** Delete a schedule; whether there was one. Its fates stay, so that no tick fires twice. */
+/**
+ * Delete a schedule. Its fates stay, so that no tick fires twice. @returns whether there was one
+ */
 export function deleteSchedule(state: LedgerState, id: string): boolean {
   if (!state.tables.schedules.get(id)) return false;
   state.isDirty = true;

@@ -6,7 +6,7 @@ import type { Row } from "../tables/row.ts";
 import { expireAt, isRepeated, settleInstance, storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
-/** Record outcomes of held claims, each with its logs and with what follows from it. */
+/** Record outcomes of claims, each with its logs and its consequences. */
 export function settle(
   state: LedgerState,
   moment: Moment,
@@ -21,12 +21,12 @@ export function settle(
 
 function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): SettleResult {
   const { id, fence } = settlement;
-  const lease = state.heldLease(settlement);
+  const lease = state.leaseOf(settlement);
   if (!lease) {
     const row = state.tables.instances.get(id);
     if (!row) return { id, fence, status: "stale", instance: null };
-    const departure = state.tables.endedAttempts.byFence(row.seq, fence);
-    const status = isRepeated(row.instance, departure, settlement) ? "repeated" : "stale";
+    const ended = state.tables.endedAttempts.byFence(row.seq, fence);
+    const status = isRepeated(row.instance, ended, settlement) ? "repeated" : "stale";
     return { id, fence, status, instance: row.instance };
   }
   writeLogs(state, lease, settlement.logs);
@@ -34,15 +34,15 @@ function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): 
   return { id, fence, status: "settled", instance };
 }
 
-/** Write what a processing row becomes, end its lease and tell of it. */
+/** Write a processing row after its attempt, end its lease, and announce it. */
 export function finishAttempt(
   state: LedgerState,
   moment: Moment,
   row: Row,
   how: Pick<Settlement, "outcome" | "version" | "progress">,
 ): Instance {
-  const { instance, departure } = settleInstance(
-    withRun(row.instance, how),
+  const { instance, ended } = settleInstance(
+    withReport(row.instance, how),
     how.outcome,
     moment.stamp,
   );
@@ -53,27 +53,27 @@ export function finishAttempt(
     isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
     expireAt: expireAt(instance),
   });
-  if (departure) state.addDeparture(row, departure);
+  if (ended) state.addEnded(row, ended);
   state.setLease(instance.id, undefined);
   if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
   noteFreed(state, moment, instance.kind);
   return instance;
 }
 
-/** The instance with what its attempt told of itself. */
-function withRun(
+/** The instance with the version and progress that its attempt reported. */
+function withReport(
   instance: Instance,
-  told: Pick<Settlement, "version" | "progress">,
+  reported: Pick<Settlement, "version" | "progress">,
 ): Instance {
-  const { version = instance.version, progress = instance.progress } = told;
+  const { version = instance.version, progress = instance.progress } = reported;
   if (version === instance.version && progress === instance.progress) return instance;
   return { ...instance, version: storable(version), progress };
 }
 
-/** A slot is free: tell those whose limits held back what waits for it. */
+/** A slot is free: announce kinds whose limits may have blocked instances. */
 export function noteFreed(state: LedgerState, moment: Moment, kind: string): void {
   if (!state.usage.has(kind)) return;
-  // In a pool it is of use to other kinds.
+  // In a pool other kinds can use it.
   for (const limited of state.usage.kinds()) {
     if (!state.counts.get(limited)?.ready) continue;
     state.hints.push({ type: "instances", dueAt: moment.wallMs });

@@ -9,7 +9,7 @@ import type { Range } from "../tables/tables.ts";
 
 const LATEST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: true, limit: 1 };
 
-/** The instance that holds a unique key: the unfinished one, or one that keeps it for a time. */
+/** The instance that has a unique key: an unfinished one, or one that keeps it for a time. */
 export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string): Instance | null {
   const open = state.tables.instances.openByKey(uniqueKey);
   if (open) return open.instance;
@@ -21,9 +21,10 @@ export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string)
 }
 
 /**
- * What becomes of an instance whose key another holds: whether that one is the answer, or gives way.
+ * What to do with an instance whose key another has: return that one, or replace it.
  *
- * @throws JobError `already_exists` for one of another kind or with other arguments, `conflict` for one that runs
+ * @throws JobError `already_exists` if that one has another kind or other arguments, `conflict` if
+ * it is running
  */
 export function resolveConflict(input: NewInstance, holder: Instance): "answer" | "replace" {
   const { onConflict } = input.unique ?? UNIQUE_DEFAULT;
@@ -36,7 +37,9 @@ export function resolveConflict(input: NewInstance, holder: Instance): "answer" 
   throw runsError(holder.id, input.kind);
 }
 
-/** @throws JobError `already_exists` when what is there is of another kind or has other arguments */
+/**
+ * @throws JobError `already_exists` if the existing instance has another kind or other arguments
+ */
 export function assertSame(
   input: NewInstance,
   there: Instance,

@@ -1,16 +1,20 @@
 import type { HistoryEntry, Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import type { EndedAttempt } from "../tables/row.ts";
+import type { LedgerState } from "../state.ts";
+import type { EndedAttempt, Row } from "../tables/row.ts";
+
+/** Ended attempts read at a time. */
+const READ_MAX = 1_000;
 
 /**
- * State history of an instance, oldest first: the timestamps of its row merged with the attempts that departed from an
- * ordinary run.
+ * State history of an instance, oldest first: the timestamps of its row merged with its ended
+ * attempts.
  *
- * @param departures all of them, by attempt
+ * @param ended all of its ended attempts, in order
  */
 export function mergeHistory(
   instance: Instance,
-  departures: readonly EndedAttempt[],
+  ended: readonly EndedAttempt[],
 ): readonly HistoryEntry[] {
   const { id: instanceId, kind } = instance;
   const base = { instanceId, kind, reason: null, attempt: 0, fence: 0, node: null };
@@ -18,12 +22,12 @@ export function mergeHistory(
     { ...base, state: "created", at: instance.createdAt },
     { ...base, state: "scheduled", at: instance.createdAt },
   ];
-  for (const { attempt, fence, node, processedAt, scheduledAt, reason } of departures) {
+  for (const { attempt, fence, node, processedAt, scheduledAt, reason } of ended) {
     entries.push({ ...base, state: "processing", at: processedAt, attempt, fence, node });
     entries.push({ ...base, state: "scheduled", at: scheduledAt, reason, attempt, fence, node });
   }
   const { attempt, fence, node, state } = instance;
-  const isUnderway = attempt > (departures.at(-1)?.attempt ?? 0);
+  const isUnderway = attempt > (ended.at(-1)?.attempt ?? 0);
   if (isUnderway && instance.processedAt !== null) {
     const at = instance.processedAt;
     entries.push({ ...base, state: "processing", at, attempt, fence, node });
@@ -33,4 +37,22 @@ export function mergeHistory(
     entries.push({ ...base, state, at, reason, attempt, fence, node });
   }
   return entries;
+}
+
+/** All ended attempts of an instance, in order. */
+export function endedAttemptsOf(
+  state: LedgerState,
+  { seq, instance }: Row,
+): readonly EndedAttempt[] {
+  // Most instances end in their first attempt.
+  const isFirst = instance.attempt === 1 &&
+    (instance.state === "processing" || instance.state === "completed");
+  if (instance.attempt === 0 || isFirst) return [];
+  const ended: EndedAttempt[] = [];
+  for (;;) {
+    const from = (ended.at(-1)?.attempt ?? 0) + 1;
+    const more = state.tables.endedAttempts.list(seq, from, READ_MAX);
+    ended.push(...more);
+    if (more.length < READ_MAX) return ended;
+  }
 }

@@ -6,8 +6,8 @@ import type { PlacedLog } from "../tables/row.ts";
 import type { LedgerState } from "../state.ts";
 
 /**
- * The next lines in the order in which they were written, after a cursor. A cursor of another body of data begins at the
- * oldest line: all of it is new to who has that cursor.
+ * The next lines in the order written, after a cursor. A cursor of another body of data starts at
+ * the oldest line: all lines are new to its reader.
  */
 export function tailLogs(
   state: LedgerState,
@@ -38,7 +38,7 @@ export function tailLogs(
   };
 }
 
-/** The cursor after the line that was written last. */
+/** The cursor after the last written line. */
 export function logEnd(state: LedgerState, storeId: string): string {
   const [last] = state.tables.logs.read({
     instanceSeq: null,

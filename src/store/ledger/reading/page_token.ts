@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { JobError } from "../../../core/errors.ts";
 
-/** What a token continues; a token of one kind of list is refused by the others. */
+/** The list that a token continues; other lists refuse it. */
 export type TokenType = "instances" | "history" | "logs" | "tail" | "fates" | "schedules";
 
 /** The place of a page's last item as opaque text. */
@@ -10,9 +10,10 @@ export function writeToken(type: TokenType, place: readonly (number | string)[])
 }
 
 /**
- * The place that a token holds.
+ * The place in a token.
  *
- * @throws JobError `invalid_argument` for a token that {@link writeToken} did not make for this type and shape
+ * @throws JobError `invalid_argument` for a token that {@link writeToken} did not make for this
+ * type and shape
  */
 export function readToken<T extends number | string>(
   token: string,

@@ -7,7 +7,7 @@ import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_c
 import { readToken, writeToken } from "./page_token.ts";
 import type { EndedAttempt, PlacedLog } from "../tables/row.ts";
 
-/** Rows of the order of acceptance, both ends included. */
+/** A part of the order of acceptance, both ends included. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -43,7 +43,7 @@ export async function pageOfInstances(
     : readToken<number>(page.token, "instances", ["number"]);
   const from = last !== undefined && !isReverse ? last + 1 : 1;
   const to = last !== undefined && isReverse ? last - 1 : Number.MAX_SAFE_INTEGER;
-  // One more than the page has: whether there is a next one.
+  // One more than the page has tells whether there is a next page.
   const rows = await read({ from, to, isReverse }, page.limit + 1);
   const shown = rows.slice(0, page.limit);
   const chars = shown.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
@@ -63,7 +63,7 @@ export async function pageOfHistory<Row extends PlacedInstance>(
   query: HistoryQuery,
   page: PageRequest,
   rowsFrom: (seq: number) => AsyncIterable<Row>,
-  departuresOf: (row: Row) => readonly EndedAttempt[],
+  endedAttemptsOf: (row: Row) => readonly EndedAttempt[],
 ): Promise<Page<HistoryEntry>> {
   checkPage(page, "list history");
   const [lastSeq, lastIndex] = page.token === undefined
@@ -72,7 +72,7 @@ export async function pageOfHistory<Row extends PlacedInstance>(
   const items: HistoryEntry[] = [];
   let place: readonly [number, number] = [lastSeq!, lastIndex!];
   for await (const row of rowsFrom(Math.max(1, lastSeq!))) {
-    const entries = mergeHistory(row.instance, departuresOf(row));
+    const entries = mergeHistory(row.instance, endedAttemptsOf(row));
     for (const [index, entry] of entries.entries()) {
       if (row.seq === lastSeq && index <= lastIndex!) continue;
       if (query.after !== undefined && entry.at < query.after) continue;
@@ -128,12 +128,12 @@ export class SchedulePage {
       : readToken<string>(page.token, "schedules", ["string"])[0]!;
   }
 
-  /** Which schedules it wants next. */
+  /** The schedules to read next. */
   get wanted(): { afterId: string | null; isReverse: boolean; limit: number } {
     return { afterId: this.#afterId, isReverse: this.#isReverse, limit: this.#limit + 1 };
   }
 
-  /** Take in what it wanted; the page once it is whole. */
+  /** Add the schedules read. @returns the page once it is complete */
   add(records: readonly ScheduleRecord[]): Page<ScheduleRecord> | null {
     const { kind, origin, withRemoved = false } = this.#query;
     const items = this.#items;

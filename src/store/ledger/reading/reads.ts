@@ -13,17 +13,15 @@ import type {
 import { checkBatch } from "../checks.ts";
 import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { type LogPlace, pageOfHistory, pageOfInstances, pageOfLogs, type Range } from "./pages.ts";
-import { type EndedAttempt, type PlacedLog, type Row, stateIndex } from "../tables/row.ts";
+import { type PlacedLog, type Row, stateIndex } from "../tables/row.ts";
+import { endedAttemptsOf } from "./history.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "../state.ts";
 
-/** Departures of one instance read at a time. */
-const DEPARTURES_MAX = 1_000;
-
 /**
- * A page of instances by order of acceptance. Long scans let the event loop turn between chunks.
+ * A page of instances by order of acceptance. Long scans yield to the event loop between chunks.
  *
- * @param turn resolves after other work had its turn
+ * @param turn resolves after other work has run
  */
 export function listInstances(
   state: LedgerState,
@@ -115,7 +113,7 @@ export function listHistory(
   turn: () => Promise<void>,
 ): Promise<Page<HistoryEntry>> {
   const rowsFrom = (from: number) => historyRows(state, query, from, turn);
-  return pageOfHistory(query, page, rowsFrom, (row) => departuresOf(state, row));
+  return pageOfHistory(query, page, rowsFrom, (row) => endedAttemptsOf(state, row));
 }
 
 async function* historyRows(
@@ -146,17 +144,6 @@ async function* historyRows(
   }
 }
 
-function departuresOf(state: LedgerState, { seq, instance }: Row): readonly EndedAttempt[] {
-  if (instance.attempt === 0) return [];
-  const departures: EndedAttempt[] = [];
-  for (;;) {
-    const from = (departures.at(-1)?.attempt ?? 0) + 1;
-    const more = state.tables.endedAttempts.list(seq, from, DEPARTURES_MAX);
-    departures.push(...more);
-    if (more.length < DEPARTURES_MAX) return departures;
-  }
-}
-
 /** A page of log lines: of one instance in the order written, of many by time. */
 export function listLogs(
   state: LedgerState,
@@ -170,13 +157,13 @@ export function listLogs(
   );
 }
 
-/** Up to `limit` lines that match, after the line given, in turns. */
+/** Up to `limit` matching lines after the given line, yielding between chunks. */
 export async function collectLogs(
   state: LedgerState,
   query: LogQuery,
   request: {
     readonly limit: number;
-    /** Fewer once they have this many characters; absent for no such limit. */
+    /** Fewer once they have this many characters; absent: no such limit. */
     readonly charsMax?: number;
     readonly after?: LogPlace | undefined;
   },
@@ -218,7 +205,7 @@ export async function collectLogs(
   }
 }
 
-/** How much is held: instances by kind and state, and schedules. */
+/** The number of instances by kind and state, and of schedules. */
 export function countInstances(state: LedgerState): StoreStats {
   const kinds = new Map<string, StateCounts>();
   for (const [kind, { states }] of state.counts) {

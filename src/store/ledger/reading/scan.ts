@@ -6,7 +6,7 @@ import { type Row, stateIndex } from "../tables/row.ts";
 import type { LedgerState } from "../state.ts";
 import type { Index } from "../tables/tables.ts";
 
-/** Rows read between two looks at the event loop. */
+/** Rows read before yielding to the event loop. */
 export const CHUNK_ROWS = 1_000;
 /** Rows of the first read of an index; each further one is twice as long. */
 const READ_ROWS_MIN = 16;
@@ -14,11 +14,11 @@ const READ_ROWS_MIN = 16;
 /** Characters of payloads at which a read ends early: one large row may exceed them. */
 const READ_CHARS = 1_000_000;
 
-/** A shorter beginning of an id, which is its time, is shared by too many to sort. */
+/** Shorter prefixes of an id, whose beginning is its time, match too many to sort. */
 const PREFIX_LENGTH_MIN = 8;
 
-/** One index, read as far as it was wanted. */
-interface Run {
+/** One index, read as needed. */
+interface OpenIndex {
   readonly index: Index;
   rows: readonly Row[];
   next: number;
@@ -30,10 +30,10 @@ interface Run {
 }
 
 /**
- * Rows that may match, in order of `seq`, by the narrowest indexes that the query has.
+ * Rows that may match, in order of `seq`, from the narrowest indexes of the query.
  *
- * Whenever others had their turn, the indexes are read again from where the scan stands: an instance that changed its state
- * meanwhile is on another one.
+ * After each yield the indexes are read again from the scan's position: an instance that has
+ * changed its state is in another index.
  */
 export class Scan {
   readonly #state: LedgerState;
@@ -41,11 +41,11 @@ export class Scan {
   readonly #isReverse: boolean;
   #from: number;
   #to: number;
-  #runs: Run[] = [];
+  #open: OpenIndex[] = [];
   #readCount = 0;
   #hasMoved = false;
 
-  /** @param bounds seqs to look at, both included */
+  /** @param bounds of seq, both included */
   constructor(
     state: LedgerState,
     query: InstanceQuery,
@@ -64,26 +64,26 @@ export class Scan {
   }
 
   /**
-   * The next row that matches; null at the end; undefined when others should have their turn first.
+   * The next row that matches; null at the end; undefined to let other work run first.
    *
    * @param readMax rows to read before that
    */
   next(readMax: number): Row | null | undefined {
     for (;;) {
-      let best: Run | null = null;
-      for (const run of this.#runs) {
-        if (run.next === run.rows.length && !run.isDone) {
+      let best: OpenIndex | null = null;
+      for (const open of this.#open) {
+        if (open.next === open.rows.length && !open.isDone) {
           if (this.#readCount >= readMax && this.#hasMoved) {
             this.#start();
             return undefined;
           }
-          this.#fill(run);
+          this.#fill(open);
         }
-        const row = run.rows[run.next];
+        const row = open.rows[open.next];
         if (!row) continue;
         const bestSeq: number | null = best ? best.rows[best.next]!.seq : null;
         if (bestSeq === null || (this.#isReverse ? row.seq > bestSeq : row.seq < bestSeq)) {
-          best = run;
+          best = open;
         }
       }
       if (!best) return null;
@@ -99,7 +99,7 @@ export class Scan {
   #start(): void {
     this.#readCount = 0;
     this.#hasMoved = false;
-    this.#runs = indexesOf(this.#state, this.#query).map((index) => ({
+    this.#open = indexesOf(this.#state, this.#query).map((index) => ({
       index,
       rows: [],
       next: 0,
@@ -110,20 +110,20 @@ export class Scan {
     }));
   }
 
-  #fill(run: Run): void {
-    const { index, from, to, size } = run;
+  #fill(open: OpenIndex): void {
+    const { index, from, to, size } = open;
     const isReverse = this.#isReverse;
     const range = { from, to, isReverse, limit: size, charsMax: READ_CHARS };
-    run.rows = this.#state.tables.instances.scan(index, range);
-    run.next = 0;
-    const chars = run.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
-    run.isDone = run.rows.length < size && chars < READ_CHARS;
-    run.size = Math.min(size * 2, CHUNK_ROWS);
-    this.#readCount += run.rows.length + 1;
-    const last = run.rows.at(-1);
+    open.rows = this.#state.tables.instances.scan(index, range);
+    open.next = 0;
+    const chars = open.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
+    open.isDone = open.rows.length < size && chars < READ_CHARS;
+    open.size = Math.min(size * 2, CHUNK_ROWS);
+    this.#readCount += open.rows.length + 1;
+    const last = open.rows.at(-1);
     if (!last) return;
-    if (isReverse) run.to = last.seq - 1;
-    else run.from = last.seq + 1;
+    if (isReverse) open.to = last.seq - 1;
+    else open.from = last.seq + 1;
   }
 }
 
@@ -150,12 +150,12 @@ function indexesOf(state: LedgerState, query: InstanceQuery): readonly Index[] {
   return indexes;
 }
 
-/** Whether an instance failed for good and was not run again. */
+/** True if an instance failed for good and was not run again. */
 export function isDead({ state, redrivenAs }: Instance): boolean {
   return redrivenAs === null && isDeadState(state);
 }
 
-/** Whether an instance meets every condition of a query. */
+/** True if an instance meets every condition of a query. */
 export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuery): boolean {
   return (query.idPrefix === undefined || instance.id.startsWith(query.idPrefix)) &&
     (query.ids?.includes(instance.id) ?? true) &&

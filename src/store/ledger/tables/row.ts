@@ -2,20 +2,26 @@ import { JobError } from "../../../core/errors.ts";
 import type { Instance, LogEntry, Reason, StoredLogEntry } from "../../../core/instance.ts";
 import { JOB_STATES, type JobState } from "../../../core/state.ts";
 
-/** An instance with what only the store knows of it. */
+/** An instance, with what only the store knows about it. */
 export interface Row {
-  /** Place in the order of acceptance: strictly increasing, never used again. */
+  /** Place in the order of acceptance: strictly increasing, never reused. */
   readonly seq: number;
   readonly instance: Instance;
-  /** Whether a waiting instance was seen due; null when it does not wait, or is held until one before it is final. */
+  /**
+   * True if a waiting instance was seen due, false if it is not due yet; null if it does not wait,
+   * or is held until one before it is final.
+   */
   readonly isReady: boolean | null;
-  /** Whether a ready row stands behind the first of its queue: only the first of a queue with a key is claimed. */
+  /**
+   * True if a ready row is behind the first of its queue: of a queue with a key only the first is
+   * claimed.
+   */
   readonly isBehind?: boolean;
-  /** When a final instance may be deleted, epoch ms; null before. */
+  /** When a final instance may be deleted, epoch ms; null for any other. */
   readonly expireAt: number | null;
 }
 
-/** An attempt that ended with the instance scheduled again: what the history cannot read from the row. */
+/** An attempt that ended with the instance scheduled again; its row no longer shows it. */
 export interface EndedAttempt {
   readonly attempt: number;
   readonly fence: number;
@@ -40,7 +46,7 @@ export interface PlacedLog {
   readonly entry: StoredLogEntry;
 }
 
-/** Where a ready row stands among those of its kind. */
+/** The place of a ready row among those of its kind. */
 export interface ReadyKey {
   readonly priority: number;
   readonly dueAt: number;
@@ -55,7 +61,7 @@ export interface KindCounts {
   ready: number;
   /** Waiting for their time. */
   later: number;
-  /** Of the ready ones, those that are not first in their queue. */
+  /** Ready, but not first in their queue. */
   behind: number;
 }
 
@@ -64,13 +70,16 @@ const INDEX = Object.fromEntries(JOB_STATES.map((state, index) => [state, index]
   number
 >;
 
-/** Whether a waiting instance is held until one of its schedule before it is final, whatever its due time. */
+/**
+ * True if a waiting instance is held until those of its schedule before it are final, whatever its
+ * due time.
+ */
 export function isHeld({ instance, isReady }: Row): boolean {
   return isReady === null && instance.state === "scheduled";
 }
 
 /**
- * Returns the row if its state is one of ours. A copy would leave out any other without a word.
+ * Returns the row if its state is known. A copy would silently omit any other row.
  *
  * @throws JobError `unavailable` for a damaged row
  */
@@ -101,7 +110,7 @@ export function readyKeyOf({ seq, instance }: Row): ReadyKey {
   return { priority: instance.priority, dueAt: instance.dueAt, seq };
 }
 
-/** Whether an instance waits in a queue of its own key, not in that of its kind. */
+/** True if an instance waits in a queue with a key of its own, not in its kind's default queue. */
 export function isKeyed({ kind, queueKey }: Pick<Instance, "kind" | "queueKey">): boolean {
   return queueKey !== kind;
 }

@@ -1,6 +1,6 @@
 import type { Instance } from "../../../core/instance.ts";
 import type { Instant } from "../../../platform/clock.ts";
-import { checkTold } from "../../ledger/operations/nodes.ts";
+import { checkNodeReport } from "../../ledger/operations/nodes.ts";
 import type { NodeRecord, NodeReport } from "../../nodes.ts";
 import { type Committed, STORE_FORMAT } from "../../store.ts";
 import { readInstances } from "../codec/instances.ts";
@@ -27,7 +27,7 @@ export class NodeOperations {
   async join(
     request: Report & { readonly replaces?: number },
   ): Promise<Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>> {
-    checkTold(request);
+    checkNodeReport(request);
     return await this.#queue.write({
       family: "nodes",
       action: "joinNode",
@@ -50,7 +50,7 @@ export class NodeOperations {
       readonly report: Partial<NodeReport>;
     },
   ): Promise<Committed<NodeRecord>> {
-    checkTold(request);
+    checkNodeReport(request);
     const { id, session } = request;
     const name = `${session} ${id}`;
     let report = request.report as NodeReport;
