@@ -9,7 +9,10 @@ const CLAIMERS = 50;
 const INSTANCES = 2_000;
 const KINDS = new Set(["mail"]);
 
-/** Values that stores have lost: digits past 2^53, characters beyond 16 bits, what looks like numbers and markup. */
+/**
+ * Values that stores have lost: digits beyond 2^53, characters beyond 16 bits, texts that look like
+ * numbers or markup.
+ */
 const TEXTS = [
   "[9007199254740993,-9007199254740993,0.1,1e-7]",
   '["\u{1f600}\u{10ffff}","ü","e\u0301","\u202e","\u2028"]',
@@ -20,7 +23,7 @@ const TEXTS = [
 
 const line = (message: string): LogEntry => ({ at: 1, level: "info", message, source: "job" });
 
-/** Open connections to the data; where there can be no further one, the store itself. */
+/** Open connections to the data; the store itself if there can be no other. */
 async function connections(world: StoreWorld, count: number): Promise<readonly Store[]> {
   const { fixture, store } = world;
   const stores: Store[] = [store];
@@ -36,7 +39,7 @@ async function closeAll(world: StoreWorld, stores: readonly Store[]): Promise<vo
   for (const store of new Set(stores)) if (store !== world.store) await store.close();
 }
 
-/** Claim and settle until nothing is left; answers what was claimed. */
+/** Claim and settle until nothing is left. @returns the claimed instances */
 async function work(world: StoreWorld, store: Store, index: number): Promise<Instance[]> {
   const node = `n${index % CONNECTIONS + 1}`;
   const all: Instance[] = [];
@@ -57,7 +60,7 @@ async function work(world: StoreWorld, store: Store, index: number): Promise<Ins
   }
 }
 
-/** Run one write again, as a caller does that got no answer. */
+/** Retry a write, as a caller without a response does. */
 async function retrying<T>(write: () => Promise<T>): Promise<T> {
   for (let tries = 1;; tries++) {
     try {
@@ -68,7 +71,7 @@ async function retrying<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Cases of contention, of lost answers and of what else lies on the server. */
+/** Cases of contention, of lost responses and of other data on the server. */
 export const batteryCases: StoreCases = {
   "50 claimers over 4 connections take 2,000 instances, each once": async (world) => {
     const stores = await connections(world, CONNECTIONS);
@@ -192,7 +195,7 @@ export const batteryCases: StoreCases = {
   },
 };
 
-/** A claim whose answer was lost is held by nobody who knows of it: it ends with its lease. */
+/** Nobody knows of a claim whose response was lost: it ends with its lease. */
 async function takeBack(world: StoreWorld): Promise<Instance | undefined> {
   world.advance(LEASE_MS);
   await world.reap();

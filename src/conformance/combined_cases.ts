@@ -24,8 +24,8 @@ async function fatesOf(world: StoreWorld): Promise<readonly string[]> {
   });
 }
 
-/** Where features meet: each of these was found by the model of test/model. */
-/** Cases of what comes together. */
+/** Combined features. The model of test/model found each of these. */
+/** Cases of combined features. */
 export const combinedCases: StoreCases = {
   "reap() ends at its deadline also what is held behind another": async (world) => {
     await world.putSchedule();

@@ -11,7 +11,7 @@ const replace = (
   forMs: number | null = null,
 ) => ({ uniqueKey: "k", unique: { forMs, onConflict: "replace" } } as const);
 
-/** Cases of accepting. */
+/** Cases of accepting instances. */
 export const enqueueCases: StoreCases = {
   "enqueue() keeps the first of a unique key, whatever the arguments": async (world) => {
     const first = await world.addOne({ ...keep(), argumentsJson: "[1]" });
@@ -35,14 +35,14 @@ export const enqueueCases: StoreCases = {
     assert.equal(first.uniqueUntil, START + HOUR_MS);
     assert.deepEqual(await world.addOne(keep(HOUR_MS)), first);
     world.advance(HOUR_MS - 1);
-    // Kept as long as its key, though its retention is over.
+    // Kept as long as its key, although its retention is over.
     await world.store.retain({ at: world.at, limit: 100 });
     assert.equal((await world.addOne(keep(HOUR_MS))).id, first.id);
     world.advance(1);
     const second = await world.addOne(keep(HOUR_MS));
     assert.notEqual(second.id, first.id);
     world.advance(2 * HOUR_MS);
-    // Longer than its time while it is unfinished.
+    // Kept longer than its time while it is unfinished.
     assert.equal((await world.addOne(keep(HOUR_MS))).id, second.id);
     await world.store.retain({ at: world.at, limit: 100 });
     assert.equal(await world.store.get(first.id), null);
@@ -52,7 +52,7 @@ export const enqueueCases: StoreCases = {
     world,
   ) => {
     const id = (last: string) => `019b76da-a800-7000-9000-00000000000${last}`;
-    // Two of them come in one order by code point and in the other by UTF-16.
+    // Two of them sort one way by code point and the other by UTF-16.
     const rounds = [[id("2"), id("1"), id("4")], [id("3"), "ids \u{ff5e}", id("0")], [
       "ids \u{1f600}",
       id("5"),

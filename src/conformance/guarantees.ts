@@ -16,7 +16,7 @@ import { scheduleCases } from "./schedule_cases.ts";
 import { settleCases } from "./settle_cases.ts";
 import type { StoreCases } from "./store_world.ts";
 
-/** What a store promises, in words for who runs it, with the cases that show it. */
+/** The guarantees of a store, in words for its operator, with the cases that check them. */
 export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "contention, fences, lost answers, values": batteryCases,
   "openings, epochs, hints": openCases,

@@ -15,15 +15,15 @@ export {
 
 /** Cases that a store need not pass. */
 export interface Exceptions {
-  /** Why; it stands in the report. */
+  /** The reason, which the report shows. */
   readonly reason: string;
   /** Their names. */
   readonly tests: readonly string[];
 }
 
 /**
- * Run the conformance suite with `node:test`, under Node, Bun or Deno: every rule of the `Store` interface, each on a store of
- * its own.
+ * Run the conformance suite with `node:test`, under Node, Bun or Deno: every rule of the `Store`
+ * interface, each on its own store.
  *
  * @param name of the store, before the names of the cases
  * @param open makes a store that is not yet open
@@ -34,7 +34,7 @@ export function storeConformance(
   open: OpenFixture,
   options: {
     readonly skip?: readonly Exceptions[];
-    /** Further cases of the store's own. */
+    /** Additional cases of this store. */
     readonly cases?: StoreCases;
   } = {},
 ): void {

@@ -138,7 +138,7 @@ export const limitCases: StoreCases = {
     const again = await claim(world, limits);
     assert.equal(again.length, 1);
     assert.notEqual(third!.id, undefined);
-    // A cancel that was asked for keeps the slot until the attempt has ended.
+    // A requested cancel keeps the slot until the attempt has ended.
     await world.cancel(again[0]!.id);
     assert.deepEqual(await claim(world, limits), []);
     await world.settle(again[0]!);
@@ -252,7 +252,7 @@ export const limitCases: StoreCases = {
       const count = starts.filter((at) => at >= from && at < from + 6_400).length;
       assert.ok(count <= 100, `${count} starts from ${from}`);
     }
-    // No start is put off by more than a sixty-fourth of the span.
+    // No start is delayed by more than a sixty-fourth of the window.
     assert.ok(starts.length >= 200, `${starts.length} starts`);
   },
 
@@ -293,7 +293,7 @@ export const limitCases: StoreCases = {
       assert.equal((await claim(world, narrow)).length, 1);
       assert.equal((await claim(world, wide)).length, 1);
       world.advance(day);
-      // Nothing is held back when it changes to the first again.
+      // Nothing is delayed when it changes back to the first.
       assert.equal((await claim(world, wide, { kinds: [] })).length, 0);
       assert.equal((await claim(world, inSpan(1, day, BY))).length, 1);
       assert.equal((await claim(world, inSpan(2, day, BY))).length, 1);

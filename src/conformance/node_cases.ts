@@ -56,7 +56,7 @@ async function listed(world: StoreWorld): Promise<readonly string[]> {
   );
 }
 
-/** Types of the hints that came since. */
+/** Types of the hints that came meanwhile. */
 async function hintsOf(world: StoreWorld, run: () => Promise<unknown>): Promise<readonly string[]> {
   const types: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -65,7 +65,7 @@ async function hintsOf(world: StoreWorld, run: () => Promise<unknown>): Promise<
     if (type === "pauses") resolve();
   });
   await run();
-  // What is told after it came after it: no wait is needed to see that nothing was told.
+  // A hint that was requested last comes last: no wait is needed to see that there was no other.
   await world.store.setPause({ at: world.at, kind: "last", until: null, reason: "" });
   await promise;
   stop();

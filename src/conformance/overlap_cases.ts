@@ -21,7 +21,7 @@ async function namesOf(world: StoreWorld): Promise<readonly string[]> {
   return (await fatesOf(world)).map(({ fate, reason }) => reason ? `${fate}:${reason}` : fate);
 }
 
-/** A schedule of every minute with what `spec` says besides. */
+/** A schedule of every minute, with members of `spec`. */
 async function putSpec(
   world: StoreWorld,
   spec: Partial<ScheduleRecord["spec"]>,
@@ -31,7 +31,7 @@ async function putSpec(
   await world.putSchedule({ ...given, spec: { ...record.spec, ...spec } });
 }
 
-/** Take `count` ticks from START on in one step, under an overlap. */
+/** Fire `count` ticks from START on in one step, under an overlap. */
 async function queueUp(
   world: StoreWorld,
   count: number,
@@ -53,7 +53,7 @@ async function backfill(
   return (await world.store.backfill({ at: world.at, backfill: request })).value;
 }
 
-/** Cases of ticks that meet unfinished ones. */
+/** Cases of ticks that overlap unfinished ones. */
 export const overlapCases: StoreCases = {
   "advance() under overlap queue holds a tick until those before it are final": async (world) => {
     const accepted = await queueUp(world, 3, "queue");

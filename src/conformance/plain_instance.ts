@@ -1,6 +1,6 @@
 import type { NewInstance } from "../store/store.ts";
 
-/** An instance to accept that has nothing but its id, its due time and a kind, unless more is given. */
+/** An instance to accept, with defaults for everything but its id and due time. */
 export function plainInstance(
   given: Pick<NewInstance, "id" | "dueAt"> & Partial<NewInstance>,
 ): NewInstance {

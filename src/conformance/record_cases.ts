@@ -27,7 +27,10 @@ const retry = (dueAt: number): Settlement["outcome"] => ({
   error: { name: "Error", message: "böse \u{1f4a5}", exitCode: 3 },
 });
 
-/** One of everything that a store holds: states, attempts, held ticks, fates, pauses, starts of a rate, lines. */
+/**
+ * One of everything in a store: states, attempts, held ticks, fates, pauses, starts of a rate,
+ * lines.
+ */
 async function fill(world: StoreWorld): Promise<void> {
   const { store } = world;
   await world.finish({ argumentsJson: '["ü\u{1f600}",9007199254740993]' }, {
@@ -82,7 +85,7 @@ async function readAll(store: Store, limit = 100): Promise<StoreRecord[]> {
   }
 }
 
-/** What is compared: all but the store's own numbers. */
+/** The compared texts: without the store's own numbers. */
 function textsOf(records: readonly StoreRecord[]): readonly string[] {
   return records.filter(({ type }) => type !== "head").map(canonicalText);
 }
@@ -92,7 +95,7 @@ async function empty(world: StoreWorld): Promise<void> {
   await world.store.records.removeRecords({ at: world.at, keys });
 }
 
-/** Cases of records: how a store is moved, saved and put back. */
+/** Cases of records: moving, backing up and restoring a store. */
 export const recordCases: StoreCases = {
   "readRecords() gives everything in the order of places, whatever the size of its pages": async (
     world,
@@ -142,12 +145,12 @@ export const recordCases: StoreCases = {
     await empty(world);
     await world.store.records.writeRecords({ at: world.at, records });
     await world.store.removePause({ at: world.at, kind: null });
-    // The key is held as it was.
+    // The key is taken as before.
     const unique = { forMs: MINUTE, onConflict: "keep" } as const;
     const input = world.newInstance({ uniqueKey: "kept", unique });
     const { value: [same] } = await world.store.enqueue({ at: world.at, instances: [input] });
     assert.equal(same!.outcome, "sameKey");
-    // The tick that fired does not fire again, and the one that is held waits for it.
+    // The fired tick does not fire again, and the held one waits for it.
     const again = await world.fire(START + 2 * MINUTE, [START + 2 * MINUTE]);
     assert.deepEqual(again.accepted, []);
     world.advance(2 * MINUTE);

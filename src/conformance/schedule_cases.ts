@@ -249,7 +249,7 @@ export const scheduleCases: StoreCases = {
     world.advance(MINUTE - 3);
     const named = await world.store.dueSchedules({ at: world.at, dueBy: tick, limit: 10 });
     const ahead = await world.fire(START, [tick], { isAhead: true });
-    // By a clock of its own nothing is early.
+    // With a clock of its own nothing is early.
     assert.equal(ahead.status, named.length === 0 ? "early" : "advanced");
     assert.equal(ahead.accepted.length, named.length);
     assert.deepEqual(await world.claim(10), [], "nobody asked for what is not due");

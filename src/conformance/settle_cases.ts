@@ -170,7 +170,7 @@ export const settleCases: StoreCases = {
     const repeated = await world.settle(claimed!, { outcome, logs: [line("busy")] });
     assert.deepEqual([repeated.status, repeated.instance], ["repeated", instance]);
     assert.equal((await world.settle(claimed!)).status, "stale");
-    // Before what became due later, and with a later fence.
+    // Before instances that became due later, and with a higher fence.
     const [again] = await world.claim();
     assert.deepEqual([again!.id, again!.attempt], [early.id, 1]);
     assert.ok(again!.fence > claimed!.fence);

@@ -14,9 +14,12 @@ import type {
   Store,
 } from "../store/store.ts";
 
-/** What a case gives to whoever makes its store. */
+/** Given to the function that makes a store for a case. */
 export interface FixtureOptions {
-  /** The time of the case, which it moves itself. A store by whose server's clock things are due takes it in place of that. */
+  /**
+   * The time of the case, which the case moves. A store whose server's clock decides uses it
+   * instead.
+   */
   readonly clock: () => Instant;
 }
 
@@ -24,27 +27,37 @@ export interface FixtureOptions {
 export interface StoreFixture {
   /** Not yet open. */
   readonly store: Store;
-  /** Another connection to the same data, not yet open; absent: the store is used in its place. The case closes it. */
+  /**
+   * Another connection to the same data, not yet open; absent: the store itself is used. The case
+   * closes it.
+   */
   another?(): Promise<Store>;
-  /** Whether several processes share the data: an opening takes back no claims of others, they end with their leases. */
+  /**
+   * True if several processes share the data: opening takes back no claims of others, which end
+   * with their leases.
+   */
   readonly isShared?: boolean;
-  /** Puts data of somebody else beside those of the store; answers how to check that they are still there, as they were. */
+  /**
+   * Writes foreign data beside that of the store. @returns a function that checks that it is
+   * unchanged
+   */
   foreign?(): Promise<() => Promise<void>>;
   /**
-   * Cut the connection at the next write: before the store gets it, or after it is committed and before the answer comes. The
-   * store connects again by itself. Absent for a store without a connection.
+   * Cut the connection at the next write: before the store receives it, or after it is committed
+   * and before the response. The store reconnects by itself. Absent for a store without a
+   * connection.
    */
   cutNext?(when: "before" | "after"): Promise<void>;
-  /** Close the store and drop everything. */
+  /** Close the store and delete everything. */
   end(): Promise<void>;
 }
 
-/** Opens a store that nobody used, for one case. */
+/** Makes a new store for one case. */
 export type OpenFixture = (options: FixtureOptions) => Promise<StoreFixture>;
 
 /** The time at which every test begins, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
-/** How long the claims of a case hold. */
+/** Lease of the claims of a case. */
 export const LEASE_MS = 15_000;
 
 /** The time of one case. */
@@ -57,10 +70,10 @@ export class CaseTime {
   }
 }
 
-/** One store with a clock that the test moves. */
+/** One store, with a clock that the test moves. */
 export class StoreWorld {
   readonly store: Store;
-  /** What else there is of the store under test; only the store itself for one that a test made. */
+  /** The rest of the fixture; only the store itself for one that a test made. */
   readonly fixture: Omit<StoreFixture, "end">;
   readonly #time: CaseTime;
   #nextId = 0;
@@ -96,7 +109,10 @@ export class StoreWorld {
     this.#time.monotonicMs += deltaMs;
   }
 
-  /** Close the store and open it again; answers what it took back: a shared store does so when the leases have ended. */
+  /**
+   * Close the store and open it again. @returns what it took back; a shared store takes back once
+   * the leases have expired
+   */
   async reopen(): Promise<readonly Instance[]> {
     await this.store.close();
     const { recovered } = await this.store.open({ at: this.at, node: "n1" });
@@ -217,7 +233,7 @@ export class StoreWorld {
     return (await this.store.putSchedule({ at: this.at, record, expectedGeneration })).value;
   }
 
-  /** Fire the ticks given of schedule "config:mail:0", from cursor to the last of them. */
+  /** Fire the given ticks of schedule "config:mail:0", from cursor to the last of them. */
   async fire(expectedCursor: number, ticks: readonly number[], given: Partial<Advance> = {}) {
     const scheduleId = given.scheduleId ?? "config:mail:0";
     const cursor = ticks.at(-1) ?? expectedCursor;
@@ -279,7 +295,7 @@ export async function readPages<T>(
   return items;
 }
 
-/** Hints as they come: a store may tell them later than it answers. */
+/** Hints as they come: a store may send them after it has returned. */
 class HintLog {
   readonly hints: ChangeHint[] = [];
   readonly stop: () => void;

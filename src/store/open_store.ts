@@ -11,7 +11,7 @@ import type { Store } from "./store.ts";
 /** How long SQLite keeps pages in memory after it has read or written them. */
 const PAGES_MS = 10_000;
 
-/** What is needed to make a store. */
+/** Parts to make a store of. */
 export interface StoreParts {
   readonly clock: Clock;
   readonly random: Random;

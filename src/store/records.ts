@@ -111,7 +111,7 @@ export interface RecordPage {
 export interface StoreProblem {
   /** The check that found it, in a few words: `counts`, `index instance_id`, `instance`, `log`. */
   readonly check: string;
-  /** What was found against what is expected, with the id concerned. */
+  /** The finding and what is expected, with the id concerned. */
   readonly message: string;
 }
 

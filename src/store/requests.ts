@@ -32,7 +32,9 @@ export interface Committed<T> {
   readonly value: T;
 }
 
-/** A change, announced after the commit. Hints may be merged; losing one costs time, no instance. */
+/**
+ * A change, announced after the commit. Hints may be merged; losing one costs time, no instance.
+ */
 export type ChangeHint =
   | { readonly type: "instances"; readonly dueAt: number }
   | { readonly type: "schedules" }
@@ -40,7 +42,9 @@ export type ChangeHint =
   | { readonly type: "pauses" }
   /** A node joined, left, serves other kinds, or should change its number of workers. */
   | { readonly type: "nodes" }
-  /** A claim returned nothing because waiting instances are past their deadline: reap them first. */
+  /**
+   * A claim returned nothing because waiting instances are past their deadline: reap them first.
+   */
   | { readonly type: "deadlines" };
 
 /** An instance to accept. */
@@ -57,8 +61,8 @@ export interface NewInstance extends InstancePolicy {
   readonly scheduledFor: number | null;
   readonly retryOf: string | null;
   /**
-   * How long it keeps its unique key, and what happens to another with that key. Absent: until it is
-   * final, and other arguments are refused.
+   * How long it keeps its unique key, and what happens to another with that key. Absent: until it
+   * is final, and other arguments are refused.
    */
   readonly unique?: UniqueRule;
   /** Refused if this many of its kind are waiting; absent: never. */
@@ -114,8 +118,9 @@ export interface ClaimRequest {
   readonly limit: number;
   readonly leaseMs: number;
   /**
-   * Epoch ms, at most {@link AHEAD_MS_MAX} after `at`: instances due until then are claimed too, and
-   * their node starts them no earlier than they are due. A store with a clock of its own ignores it.
+   * Epoch ms, at most {@link AHEAD_MS_MAX} after `at`: instances due until then are claimed too,
+   * and their node starts them no earlier than they are due. A store with a clock of its own
+   * ignores it.
    */
   readonly dueBy?: number;
 }
@@ -165,13 +170,16 @@ export type Settlement = ClaimKey & {
       readonly reason: Reason;
       readonly error: ErrorInfo;
     }
-    /** The worker was lost: due again at `dueAt`, or Terminated with reason "lost" past `crashesMax`. */
+    /**
+     * The worker was lost: due again at `dueAt`, or Terminated with reason "lost" past
+     * `crashesMax`.
+     */
     | { readonly type: "crash"; readonly dueAt: number; readonly error: ErrorInfo }
     /** Due again at `dueAt`: neither a failure nor a crash. */
     | { readonly type: "snooze"; readonly dueAt: number }
     /**
-     * Released unfinished, as by a drain: neither a failure nor a crash. With `isUnstarted` it never
-     * ran: the claim does not count as an attempt, and the history does not mention it.
+     * Released unfinished, as by a drain: neither a failure nor a crash. With `isUnstarted` it
+     * never ran: the claim does not count as an attempt, and the history does not mention it.
      */
     | { readonly type: "release"; readonly dueAt: number; readonly isUnstarted?: boolean };
 };
@@ -216,8 +224,8 @@ export interface Advance {
   /**
    * Ticks to fire, oldest first, each with `scheduleId` and `scheduledFor`. `skipReason` decides
    * each one at that point of the transaction; a skipped tick is recorded with its reason. While an
-   * instance of the schedule is unfinished, overlap "queue" and "replace" accept another and hold it
-   * until those before it are final; "replace" cancels those before it, reason "replaced".
+   * instance of the schedule is unfinished, overlap "queue" and "replace" accept another and hold
+   * it until those before it are final; "replace" cancels those before it, reason "replaced".
    */
   readonly fires: readonly NewInstance[];
   /** Fates decided by the scheduler itself: missed, coalesced, skipped. */
@@ -230,8 +238,8 @@ export interface Advance {
   readonly isCatchUp?: boolean;
   /**
    * True if the tick is still to come, so that its instance can be claimed before its time. Such a
-   * step must fire exactly one tick that nothing blocks: a block may be gone by then. A store with a
-   * clock of its own makes no such step.
+   * step must fire exactly one tick that nothing blocks: a block may be gone by then. A store with
+   * a clock of its own makes no such step.
    */
   readonly isAhead?: boolean;
   /** Version of the time zone database that `nextAt` was computed with. */
@@ -242,9 +250,9 @@ export interface Advance {
 export interface Backfill {
   readonly scheduleId: string;
   /**
-   * Oldest first, each with `scheduleId` and `scheduledFor`. Ticks that have a run already, or whose
-   * unique key is taken, are left out. Unless overlap is "allow", each is held until those before it
-   * are final.
+   * Oldest first, each with `scheduleId` and `scheduledFor`. Ticks that have a run already, or
+   * whose unique key is taken, are left out. Unless overlap is "allow", each is held until those
+   * before it are final.
    */
   readonly fires: readonly NewInstance[];
   readonly overlap: Overlap;
@@ -254,8 +262,8 @@ export interface Backfill {
 export interface AdvanceResult {
   readonly scheduleId: string;
   /**
-   * "conflict": another node was first, or the spec changed; "gone": no such schedule; "early": it is
-   * ahead, and must be asked for at its time. Only "advanced" has written anything.
+   * "conflict": another node was first, or the spec changed; "gone": no such schedule; "early": it
+   * is ahead, and must be asked for at its time. Only "advanced" has written anything.
    */
   readonly status: "advanced" | "conflict" | "gone" | "early";
   readonly accepted: readonly Instance[];

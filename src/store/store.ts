@@ -77,9 +77,9 @@ export interface OpenRequest {
 }
 
 /**
- * Where the manager keeps everything. Each operation is atomic, and durable to the store's guarantee
- * when its promise resolves. Requests of one turn of the event loop may share a transaction, in
- * order.
+ * Where the manager keeps everything. Each operation is atomic, and durable to the store's
+ * guarantee when its promise resolves. Requests of one turn of the event loop may share a
+ * transaction, in order.
  *
  * Every method throws JobError: `unavailable` when the store cannot be reached or is closed,
  * `resource_exhausted` when it is full, `invalid_argument` for requests beyond the limits. Nothing
@@ -94,9 +94,9 @@ export interface Store extends NodeStore {
    * Accept instances, all or none. If an id or a unique key is taken, the existing instance is
    * returned, or replaced.
    *
-   * @throws JobError `already_exists` if an instance of another kind or with other arguments has the
-   * id or key, `conflict` if the one to replace is running, `resource_exhausted` if too many of a
-   * kind are waiting
+   * @throws JobError `already_exists` if an instance of another kind or with other arguments has
+   * the id or key, `conflict` if the one to replace is running, `resource_exhausted` if too many of
+   * a kind are waiting
    */
   enqueue(
     request: { readonly at: Instant; readonly instances: readonly NewInstance[] },
@@ -123,8 +123,8 @@ export interface Store extends NodeStore {
   ): Promise<Committed<readonly Instance[]>>;
   /**
    * Take back instances whose lease has expired: scheduled again and counted as a crash, Terminated
-   * past `crashesMax`, or Canceled if that was requested. End waiting instances past their deadline:
-   * TimedOut with reason "deadline".
+   * past `crashesMax`, or Canceled if that was requested. End waiting instances past their
+   * deadline: TimedOut with reason "deadline".
    */
   reap(
     request: { readonly at: Instant; readonly limit: number },

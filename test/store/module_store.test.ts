@@ -59,7 +59,7 @@ test("a module's medium that answers wrongly is named with what was wanted", asy
     writeFileSync(path, `export default { ${MEDIUM} commit() {}, watch() {} };`);
     await assert.rejects(storeOf(path).open(REQUEST), (error) => {
       assert.ok(isJobError(error, "unavailable"));
-      assert.match(error.message, /load\(\) answered undefined, wanted \{ version/);
+      assert.match(error.message, /load\(\) returned undefined, expected \{ version/);
       return true;
     });
   });
@@ -74,7 +74,10 @@ test("a module's medium whose watch cannot be stopped is refused at the opening"
   await withTempDir({ "store.ts": source }, async ({ path }) => {
     await assert.rejects(storeOf(join(path, "store.ts")).open(REQUEST), (error) => {
       assert.ok(isJobError(error, "unavailable"));
-      assert.match(error.message, /watch\(\) answered undefined, wanted a function that stops it/);
+      assert.match(
+        error.message,
+        /watch\(\) returned undefined, expected a function that stops it/,
+      );
       return true;
     });
   });

@@ -2,23 +2,23 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { JobError } from "../../core/errors.ts";
 import type { MediumChanges, MediumPair } from "../replica/medium.ts";
 
-/** Shorter texts are kept as they are. */
+/** Shorter texts are not compressed. */
 const DEFLATE_BYTES_MIN = 1_024;
-/** Fastest: rows of one commit resemble each other, and shrink to a fifth at any level. */
+/** The fastest level: rows of one commit resemble each other and shrink to a fifth at any level. */
 const DEFLATE_LEVEL = 1;
-/** Largest text that is read. */
+/** Largest text to read. */
 const TEXT_BYTES_MAX = 512 * 1024 * 1024;
-/** Most characters that are written: none has more than three bytes. */
+/** Most characters to write; none has more than three bytes. */
 const CHARACTERS_MAX = 160_000_000;
 
 const PLAIN = 0;
 const DEFLATED = 1;
 
 /**
- * The changes of one commit as bytes: one byte that says whether the rest is deflated, then JSON of the lengths, a line feed,
- * and all keys and values in a row. So no value is escaped or scanned.
+ * The changes of one commit as bytes: one byte that tells whether the rest is deflated, then JSON
+ * of the lengths, a line feed, and all keys and values in a row. So no value is escaped or scanned.
  *
- * @throws JobError `resource_exhausted` for more than anybody could read again
+ * @throws JobError `resource_exhausted` for more than could be read again
  */
 export function encodeChanges({ puts, deletes }: MediumChanges): Buffer {
   const lengths = [
@@ -39,7 +39,7 @@ export function encodeChanges({ puts, deletes }: MediumChanges): Buffer {
   ]);
 }
 
-/** A commit of more than can be written at once. */
+/** The error for a commit too large to be written. */
 export function tooLarge(found: number, most: number, unit: string): JobError {
   return new JobError(
     "resource_exhausted",
@@ -65,7 +65,7 @@ export function decodeChanges(bytes: Uint8Array): MediumChanges {
     const puts = putLengths.map(([key, value]): MediumPair => [take(key), take(value)]);
     return { puts, deletes: deleteLengths.map(take) };
   } catch (error) {
-    throw new JobError("internal", "Cannot read a commit: its bytes are none", {
+    throw new JobError("internal", "Cannot read a commit: its bytes are not one", {
       hint: "Something else wrote below the store's prefix on etcd",
       cause: error,
     });

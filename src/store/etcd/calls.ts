@@ -13,13 +13,16 @@ import { Auth } from "./gen/etcd_pb.ts";
 
 /** Waits before a call is sent again. */
 const BACKOFF = { firstMs: 25, longestMs: 500 };
-/** Least time for the first try of a call; each further one has twice as long. */
+/** Shortest time for the first try of a call; each further one has twice as long. */
 const TRY_MS_MIN = 1_500;
-/** A try has so many times as long as answers took of late: one that is given up too early is asked for nothing. */
+/**
+ * A try has this many times as long as calls took recently: giving up too early makes its work
+ * useless.
+ */
 const TRY_SHARE = 3;
-/** How much of the longest answer is remembered with each further one. */
+/** How much of the longest call is remembered with each further one. */
 const SLOW_DECAY = 0.95;
-/** A connection over which nothing came for so long may never carry anything again. */
+/** A connection that has received nothing for this long may be dead. */
 const SILENT_MS_MAX = 10_000;
 
 /** How to reach a cluster. */
@@ -33,26 +36,31 @@ export interface EtcdConnection {
   readonly timeoutMs: number;
 }
 
-/** What may be said of one call. */
+/** Options of one call. */
 export interface EtcdCallOptions {
-  /** What it does, for messages: "read rows". */
+  /** Its action, for messages: "read rows". */
   readonly action: string;
-  /** Where it is less than the connection's own limit. */
+  /** A limit shorter than the connection's. */
   readonly timeoutMs?: number;
-  /** A try without an answer may have been carried out: then every failure is `unavailable`, which says that nobody knows. */
+  /**
+   * True for a write, which a try without a response may have carried out. Every failure is then
+   * `unavailable`: the outcome is unknown.
+   */
   readonly isWrite?: boolean;
-  /** False once nobody waits for the answer: it is not sent again then. */
+  /** False once nobody waits for the response; it is not retried then. */
   readonly isWanted?: () => boolean;
 }
 
-/** An answer with how it came. */
+/** A response. */
 export interface EtcdAnswer<T> {
   readonly message: T;
-  /** Whether an earlier try of the same request ended without an answer: it may have been carried out twice. */
+  /**
+   * True if an earlier try of the same request had no response: it may have been carried out twice.
+   */
   readonly isRepeated: boolean;
 }
 
-/** A stream both ways. */
+/** A bidirectional stream. */
 export interface EtcdStream<M extends DescMethod> {
   send(message: MessageInitShape<M["input"]>): void;
   cancel(): void;
@@ -61,8 +69,9 @@ export interface EtcdStream<M extends DescMethod> {
 const asIs = (bytes: Buffer): Uint8Array => bytes;
 
 /**
- * Calls to whichever member of the cluster answers, with a token when there is a user. Every call has a deadline and is sent
- * again, to the next member, while it fails in a way that passes: so requests must bear being carried out twice.
+ * Calls to any member of the cluster that responds, with a token if there is a user. Every call has
+ * a deadline and is retried at the next member while failures may pass, so requests must be
+ * repeatable.
  */
 export class EtcdCalls {
   readonly #connection: EtcdConnection;
@@ -84,17 +93,17 @@ export class EtcdCalls {
     return this.#connection.endpoints.length;
   }
 
-  /** The endpoint that is asked now. */
+  /** The current endpoint. */
   get endpoint(): string {
     return this.#members[this.#current]?.address ?? "";
   }
 
-  /** How long answers took of late, in milliseconds. */
+  /** How long calls took recently, in milliseconds. */
   get slowMs(): number {
     return this.#slowMs;
   }
 
-  /** Load what calls need; connections are made by them. */
+  /** Load what calls need. Calls make the connections. */
   async open(): Promise<void> {
     this.#library ??= await import("@grpc/grpc-js");
     this.#members = this.#connection.endpoints.map((_, index) => this.#createMember(index));
@@ -105,7 +114,7 @@ export class EtcdCalls {
     for (const member of this.#members) member.client.close();
   }
 
-  /** @throws JobError `unavailable` when no member answers in time, others as the server refuses */
+  /** @throws JobError `unavailable` if no member responds in time, others as the server refuses */
   async call<M extends DescMethod>(
     method: M,
     request: MessageInitShape<M["input"]>,
@@ -149,9 +158,10 @@ export class EtcdCalls {
   }
 
   /**
-   * Open a stream at the member that is asked now. `ended` is called once, with why; after it the next call asks another member.
+   * Open a stream at the current member. `ended` is called once, with the reason; the next call
+   * then uses another member.
    *
-   * @throws JobError when the token cannot be had
+   * @throws JobError if there is no token
    */
   async stream<M extends DescMethod>(
     method: M,
@@ -247,7 +257,7 @@ export class EtcdCalls {
     });
   }
 
-  /** A token for all calls; one request of it at a time. */
+  /** A token for all calls, requested once at a time. */
   async #authenticate(): Promise<void> {
     const { user, password } = this.#connection;
     if (user === null || this.#token !== null) return;
@@ -268,7 +278,7 @@ export class EtcdCalls {
 
   #metadata(): grpc.Metadata {
     const metadata = new this.#library!.Metadata();
-    // A member that lost its leader answers so, and does not hold the call.
+    // A member without a leader then refuses at once instead of waiting.
     metadata.set("hasleader", "true");
     if (this.#token !== null) metadata.set("token", this.#token);
     return metadata;
@@ -285,7 +295,7 @@ export class EtcdCalls {
     return createMember(this.#library!, endpoints[index]!, { tls, nowMs: this.#now() });
   }
 
-  /** Make another connection in place of one that has been silent for long. */
+  /** Replace a connection that has been silent for long. */
   #renew(index: number, member: EtcdMember): void {
     if (this.#now() - member.heardMs < SILENT_MS_MAX) return;
     if (this.#closing.signal.aborted || this.#members[index] !== member) return;
@@ -294,7 +304,7 @@ export class EtcdCalls {
     member.client.close();
   }
 
-  /** Ask the next member, unless another call turned already. */
+  /** Switch to the next member, unless another call already has. */
   #turnFrom(index: number): void {
     if (this.#current === index) this.#current = (index + 1) % this.memberCount;
   }

@@ -16,40 +16,40 @@ import { KV } from "./gen/etcd_pb.ts";
 import type { KeyValue } from "./gen/kv_pb.ts";
 import { LAYOUT, type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
 
-/** Parts of one commit: a hundred megabytes of deflated rows. */
+/** Most parts of one commit: a hundred megabytes of deflated rows. */
 const PARTS_MAX = 100;
-/** Parts that are put at a time. */
+/** Parts written at a time. */
 const PARTS_TOGETHER = 8;
 const TOKEN_BYTES = 9;
 const STORE_ID_BYTES = 15;
 
-/** What the head key says. */
+/** The value of the head key. */
 export interface LogHead {
   readonly version: number;
-  /** Of the body of data: another one after everything was deleted. */
+  /** The id of the body of data; a new one after everything was deleted. */
   readonly storeId: string;
-  /** The key's value as it is. */
+  /** The unparsed value. */
   readonly text: string;
 }
 
-/** A commit as the log keeps it. */
+/** A commit in the log. */
 export interface LogEntry {
   readonly version: number;
   readonly storeId: string;
   readonly token: string;
-  /** 0 when the changes are in the entry itself. */
+  /** 0 if the changes are in the entry itself. */
   readonly partCount: number;
   readonly bytes: Uint8Array;
 }
 
-/** A commit of which nobody knows whether it was made. */
+/** A commit whose outcome is unknown. */
 interface UnsureCommit {
   readonly version: number;
   readonly token: string;
   readonly payload: Buffer;
 }
 
-/** The head of a store as read; null when there is none. */
+/** The head of a store as read; null if there is none. */
 export function parseHead(kvs: readonly KeyValue[]): LogHead | null {
   const value = kvs[0]?.value;
   if (value === undefined) return null;
@@ -78,9 +78,9 @@ export function parseEntry(layout: Layout, { key, value }: KeyValue): LogEntry {
 }
 
 /**
- * The changes of a commit, read from its parts when it has some; as of a revision, or with 0 now.
+ * The changes of a commit, read from its parts if it has some, at a revision or, with 0, now.
  *
- * @throws JobError `conflict` when they are folded by now
+ * @throws JobError `conflict` if they are folded by now
  */
 export async function readChanges(
   calls: EtcdCalls,
@@ -103,8 +103,9 @@ export async function readChanges(
 }
 
 /**
- * Appends commits: one transaction sets the head and puts the log entry if the head is as expected. Each commit has a token,
- * so one that was sent twice, or whose answer was lost, is found out.
+ * Appends commits: one transaction sets the head and writes the log entry if the head is as
+ * expected. Each commit has a token, which tells whether one that was sent twice, or had no
+ * response, was made.
  */
 export class CommitLog {
   readonly #calls: EtcdCalls;
@@ -119,38 +120,42 @@ export class CommitLog {
     this.#random = random;
   }
 
-  /** The newest head that was seen; null when there was none. */
+  /** The newest head seen; null if there was none. */
   get head(): LogHead | null {
     return this.#head;
   }
 
   /**
-   * Take notice of a head as read.
+   * Note a head as read.
    *
-   * @param since the head that was known when the read began: answers may overtake each other
-   * @throws JobError `conflict` when the data that was there is gone, or other data stands in its place
+   * @param since the known head when the read began: responses may overtake each other
+   * @throws JobError `conflict` if the data is gone, or was replaced by other data
    */
   note(head: LogHead | null, since: LogHead | null): void {
     if (since !== null && head?.storeId !== since.storeId) throw this.#vanished(head);
     if (head !== null && head.version >= (this.#head?.version ?? 0)) this.#head = head;
   }
 
-  /** Go on from a head that everything was loaded for, also when it went back, as it does with a restored backup. */
+  /**
+   * Continue from a head for which everything was loaded, even an earlier one, as after restoring a
+   * backup.
+   */
   reset(head: LogHead | null, since: LogHead | null): void {
     this.note(head, since);
     this.#head = head;
   }
 
-  /** Take notice of a commit that the watch told of. @throws JobError as {@link note} */
+  /** Note a commit that the watch reported. @throws JobError as {@link note} */
   noteEntry({ version, storeId, token }: LogEntry): void {
     this.note({ version, storeId, text: headText(version, storeId, token) }, this.#head);
   }
 
   /**
-   * Make a commit; answers how many bytes it has, null when the head is another.
+   * Make a commit.
    *
-   * @throws JobError `unavailable` or `resource_exhausted` when nobody knows whether it was made:
-   *   repeated as it is, it finds out
+   * @returns its size in bytes; null if the head has changed
+   * @throws JobError `unavailable` or `resource_exhausted` if the outcome is unknown: repeated
+   * unchanged, it finds out
    */
   async commit(commit: MediumCommit, isWanted: () => boolean): Promise<number | null> {
     const payload = encodeChanges(commit);
@@ -172,7 +177,7 @@ export class CommitLog {
       const head = { version: commit.next, storeId, text: headText(commit.next, storeId, token) };
       const answer = await this.#append(known, head, { value, isWanted });
       if (answer === "made") return payload.length;
-      // An earlier try may have been carried out, and others have gone on from it since.
+      // An earlier try may have been carried out, and others may have continued from it.
       const isUnclear = again !== null || answer === "unclear";
       return isUnclear && await this.#isMine(commit.next, token) ? payload.length : null;
     } catch (error) {
@@ -184,7 +189,7 @@ export class CommitLog {
     }
   }
 
-  /** Set the head and put the log entry, if the head still is what was known. */
+  /** Set the head and write the log entry, if the head is unchanged. */
   async #append(
     known: LogHead | null,
     head: LogHead,
@@ -207,7 +212,7 @@ export class CommitLog {
     return isRepeated ? "unclear" : "lost";
   }
 
-  /** Whether the commit of a version is that of the token. One that is folded by now counts as another's. */
+  /** True if the commit of a version has this token. A folded one counts as another's. */
   async #isMine(version: number, token: string): Promise<boolean> {
     const { ranges } = await readTogether(this.#calls, "look for a commit", [
       readOf(this.#layout.logKey(version)),
@@ -216,7 +221,7 @@ export class CommitLog {
     return kv !== undefined && parseEntry(this.#layout, kv).token === token;
   }
 
-  /** Put the parts of a payload too large for one request; answers how many there are. */
+  /** Write the parts of a payload too large for one request. @returns how many there are */
   async #putParts(
     { version, token, payload, isWanted }: UnsureCommit & { readonly isWanted: () => boolean },
   ): Promise<number> {
@@ -229,7 +234,7 @@ export class CommitLog {
       const about = { action: "put a part of a commit", isWrite: true, isWanted };
       return this.#calls.call(KV.method.put, { key, value }, about);
     };
-    // Nothing is committed by parts alone, and a fold deletes those that belong to no commit.
+    // Parts alone commit nothing, and a fold deletes those without a commit.
     for (let from = 0; from < count && isWanted(); from += PARTS_TOGETHER) {
       const length = Math.min(PARTS_TOGETHER, count - from);
       await Promise.all(Array.from({ length }, (_, index) => putPart(from + index)));
@@ -249,7 +254,7 @@ export class CommitLog {
       found === null
         ? `Cannot use the store on ${where}: its data is gone`
         : `Cannot use the store on ${where}: another store is in its place`,
-      { hint: "Restore the data, or restart the daemons to begin with what is there now" },
+      { hint: "Restore the data, or restart the daemons to accept the present content" },
     );
   }
 }
@@ -258,7 +263,7 @@ function headText(version: number, storeId: string, token: string): string {
   return `${version} ${storeId} ${token}`;
 }
 
-/** What the first commit of a store puts besides. */
+/** The additional operations of a store's first commit. */
 function firstOperations(layout: Layout, storeId: string): Operation[] {
   return [
     putOf(layout.store, JSON.stringify({ id: storeId, layout: LAYOUT })),

@@ -1,16 +1,16 @@
 import type { ServiceError } from "@grpc/grpc-js";
 import { type ErrorCode, JobError } from "../../core/errors.ts";
 
-/** What a failed call says beyond its error. */
+/** The consequences of a failed call. */
 export interface EtcdFailure {
   readonly error: JobError;
-  /** Whether another member, or the same a moment later, may answer. */
+  /** True if another member, or the same a moment later, may respond. */
   readonly isPassing: boolean;
-  /** Whether the request may have been carried out all the same. */
+  /** True if the request may have been carried out. */
   readonly isUnsure: boolean;
-  /** Whether there was no answer in time. */
+  /** True if there was no response in time. */
   readonly isLate: boolean;
-  /** Whether the token is to be asked for again. */
+  /** True if a new token is needed. */
   readonly isTokenOld: boolean;
 }
 
@@ -18,17 +18,17 @@ interface Meaning {
   readonly code: ErrorCode;
   readonly hint?: string;
   readonly isPassing?: true;
-  /** Set when nothing was carried out for certain. */
+  /** Set if the request was certainly not carried out. */
   readonly isRefusal?: true;
   readonly isTokenOld?: true;
 }
 
-/** The remedy when a member's database is full. */
+/** The remedy if a member's database is full. */
 export const NOSPACE_HINT =
   "On etcd: compact (etcdctl compact REVISION), etcdctl defrag, then etcdctl alarm disarm; turn on " +
   "--auto-compaction-mode, or raise --quota-backend-bytes";
 
-/** What to look at when nobody answers. */
+/** The remedy if no member responds. */
 const GONE_HINT =
   "Is etcd running there, with TLS or without as store.tls says, and has its cluster a leader? etcdctl endpoint health";
 
@@ -40,8 +40,8 @@ const NO_USER: Meaning = {
   hint: "Give user and password: store.username and store.password",
 };
 
-// gRPC's codes alone do not tell these apart; the texts are constants of etcd's API (api/v3rpc/rpctypes), which
-// its own client compares too.
+// gRPC's codes alone do not distinguish these. The texts are constants of etcd's API
+// (api/v3rpc/rpctypes), which its own client compares too.
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   "etcdserver: mvcc: database space exceeded": {
     code: "resource_exhausted",
@@ -90,10 +90,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
 };
 
-/** What gRPC's own codes come to, by number; others are `internal`. */
+/** Meanings of gRPC's own codes; others are `internal`. */
 const CODES: Readonly<Record<number, Meaning>> = {
   1: { code: "canceled" },
-  // Bun and Deno tell so of connections that broke.
+  // Bun and Deno report broken connections with this code.
   2: PASSING,
   13: PASSING,
   4: { code: "timeout", isPassing: true },
@@ -106,12 +106,15 @@ const CODES: Readonly<Record<number, Meaning>> = {
   16: OLD_TOKEN,
 };
 
-/** What the system said of a connection, out of what gRPC says around it. */
+/** The system's message about a connection, without gRPC's text around it. */
 function detailOf(details: string): string {
   return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
 }
 
-/** What a failed call to etcd means. A call that had no answer in time is `unavailable`, like one that reached nobody. */
+/**
+ * The meaning of a failed call to etcd. A call without a response in time is `unavailable`, like
+ * one that reached no member.
+ */
 export function explainFailure(
   thrown: ServiceError,
   call: { readonly action: string; readonly endpoint: string; readonly timeoutMs: number },

@@ -18,28 +18,31 @@ import type { KeyValue } from "./gen/kv_pb.ts";
 import { type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
 import { operationsOf } from "./row_pieces.ts";
 
-/** Commits that are left in the log before somebody folds them. */
+/** Commits in the log at which a node folds them. */
 export const FOLD_COMMITS = 512;
-/** Bytes of commits that are left in the log before somebody folds them. */
+/** Bytes of commits in the log at which a node folds them. */
 const FOLD_BYTES = 8 * 1024 * 1024;
 /** Commits read at a time. */
 const READ_ENTRIES = 16;
-/** Characters of rows that are gathered before they are written: a row that changed several times is written once. */
+/**
+ * Characters of rows collected before they are written: a row that changed several times is written
+ * once.
+ */
 const ROWS_CHARACTERS_MAX = 32 * 1024 * 1024;
-/** Operations of one transaction: etcd takes 128. */
+/** Most operations of one transaction; etcd allows 128. */
 const OPERATIONS_MAX = 120;
 const TOKEN_BYTES = 9;
-/** A fold without an end for so long was left by a node that is gone. */
+/** A fold that has not ended after this long was left by a dead node. */
 const ABANDONED_MS = 30_000;
 
 /** How far the log is folded into rows. */
 export interface FoldState {
   readonly version: number;
-  /** Who is folding on; null for nobody. */
+  /** The token of the fold under way; null for none. */
   readonly token: string | null;
 }
 
-/** What the fold key says: `VERSION` or `VERSION TOKEN`. */
+/** The value of the fold key: `VERSION` or `VERSION TOKEN`. */
 export function parseFold(kvs: readonly KeyValue[]): FoldState {
   const value = kvs[0]?.value;
   const [version = "0", token] = value === undefined ? [] : textOf(value).split(" ");
@@ -47,9 +50,10 @@ export function parseFold(kvs: readonly KeyValue[]): FoldState {
 }
 
 /**
- * Folds the log into rows, so that a start reads each row once and the log stays short. One node at a time, by a token in the
- * fold key that every transaction compares: a fold that is interrupted, or taken over, leaves rows newer than `fold`, and the
- * log, which is read over them, holds all that changed since.
+ * Folds the log into rows, so that a start reads each row once and the log stays short. One node
+ * folds at a time, by a token in the fold key that every transaction compares. A fold that is
+ * interrupted or taken over leaves rows newer than `fold`; the log, which is read over them, has
+ * all changes since.
  */
 export class Folding {
   readonly #calls: EtcdCalls;
@@ -57,7 +61,7 @@ export class Folding {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
-  /** Commits and bytes since the last fold: of this node, and what it found at its start. */
+  /** Commits and bytes since the last fold: of this node, and those found at its start. */
   #commits = 0;
   #bytes = 0;
   #seen: { readonly text: string; readonly atMs: number } | null = null;
@@ -80,7 +84,7 @@ export class Folding {
     this.#logger = options.logger;
   }
 
-  /** Take notice of commits; when the log has grown long it is folded in the background. */
+  /** Note commits; a long log is folded in the background. */
   note(commits: number, bytes: number): void {
     this.#commits += commits;
     this.#bytes += bytes;
@@ -98,13 +102,13 @@ export class Folding {
     this.#bytes = 0;
   }
 
-  /** Let the fold under way end after its transaction, for others to begin it. */
+  /** End the fold under way after its transaction, so that others can continue it. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
   }
 
-  /** Fold all commits that are there now; answers up to which version it is folded, null when another node is at it. */
+  /** Fold all current commits. @returns the folded version; null if another node is folding */
   async fold(): Promise<number | null> {
     const layout = this.#layout;
     const { ranges } = await readTogether(this.#calls, "look at the log", [
@@ -121,7 +125,7 @@ export class Folding {
     for (let from = state.version; from < target;) {
       from = this.#isStopped ? -1 : await this.#foldSome(claim, from, target);
       if (from >= 0) continue;
-      // Rows may be newer than the fold says: the log has all that changed since.
+      // Rows may be newer than the fold key: the log has all changes since.
       const left = String(state.version);
       if (this.#isStopped) await this.#run(claim, [putOf(layout.fold, left)], left);
       return null;
@@ -134,7 +138,10 @@ export class Folding {
     return await this.#run(claim, done, String(target)) ? target : null;
   }
 
-  /** Write the rows that some commits changed; answers the last of them, or -1 when another node took over. */
+  /**
+   * Write the rows that some commits changed. @returns the last of these commits, or -1 if another
+   * node took over
+   */
   async #foldSome(claim: string, from: number, target: number): Promise<number> {
     const rows = new Map<string, string | null>();
     let version = from;
@@ -154,7 +161,7 @@ export class Folding {
     return await this.#write(claim, rows) ? version : -1;
   }
 
-  /** The commits that follow one; null when another node took over. */
+  /** The commits after one; null if another node took over. */
   async #readEntries(claim: string, from: number, target: number) {
     const { ranges } = await readTogether(this.#calls, "read the log", [
       readOf(this.#layout.fold),
@@ -187,7 +194,10 @@ export class Folding {
     return batch.length === 0 || await this.#run(claim, batch);
   }
 
-  /** Whether the fold key still said `expected`, and all was done. Doing it twice does no harm: then it says `wanted`. */
+  /**
+   * Run a transaction if the fold key is `expected`. @returns whether it ran. Running it twice does
+   * no harm: the key is `wanted` then
+   */
   async #run(
     expected: string,
     success: readonly Operation[],

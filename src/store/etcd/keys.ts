@@ -12,10 +12,10 @@ import type { KeyRange } from "./layout.ts";
 
 /** One operation of a transaction. */
 export type Operation = MessageInitShape<typeof RequestOpSchema>;
-/** What must hold for a transaction to succeed. */
+/** A condition of a transaction. */
 export type Condition = MessageInitShape<typeof CompareSchema>;
 
-/** One request that compares, then does one or the other; all of it or nothing. */
+/** One atomic request that compares, then runs one list of operations or the other. */
 export interface Transaction {
   readonly action: string;
   readonly conditions?: readonly Condition[];
@@ -23,7 +23,7 @@ export interface Transaction {
   readonly failure?: readonly Operation[];
 }
 
-/** Set a key; under a lease it goes when the lease ends. */
+/** Set a key; with a lease, it is deleted when the lease ends. */
 export function putOf(key: Uint8Array, value: Uint8Array | string, lease = 0n): Operation {
   const bytes = typeof value === "string" ? Buffer.from(value) : value;
   return { request: { case: "requestPut", value: { key, value: bytes, lease } } };
@@ -40,21 +40,24 @@ export function deleteOf(range: Uint8Array | KeyRange): Operation {
   return { request: { case: "requestDeleteRange", value: boundsOf(range) } };
 }
 
-/** Whether a key has exactly this value; null: whether it is not there. */
+/** The condition that a key has exactly this value; null: that it does not exist. */
 export function isValue(key: Uint8Array, value: string | null): Condition {
   return value === null
     ? { key, target: Target.CREATE, targetUnion: { case: "createRevision", value: 0n } }
     : { key, target: Target.VALUE, targetUnion: { case: "value", value: Buffer.from(value) } };
 }
 
-/** Key and exclusive end as etcd's requests have them. */
+/** Key and exclusive end, as in etcd's requests. */
 export function boundsOf(range: Uint8Array | KeyRange) {
   return range instanceof Uint8Array
     ? { key: range, rangeEnd: new Uint8Array(0) }
     : { key: range.key, rangeEnd: range.end };
 }
 
-/** Run a transaction; with `isWrite` one that may have been carried out and then failed is `unavailable`. */
+/**
+ * Run a transaction. With `isWrite`, a failure after which it may have been carried out is
+ * `unavailable`.
+ */
 export async function runTransaction(
   calls: EtcdCalls,
   { action, conditions = [], success, failure = [] }: Transaction,
@@ -67,7 +70,7 @@ export async function runTransaction(
   );
 }
 
-/** Several reads of one moment: the answers in their order, and the revision. */
+/** Several reads at one moment: the responses in order, and the revision. */
 export async function readTogether(
   calls: EtcdCalls,
   action: string,
@@ -77,7 +80,7 @@ export async function readTogether(
   return { revision: message.header?.revision ?? 0n, ranges: rangesOf(message) };
 }
 
-/** The answers to the reads of a transaction, in their order. */
+/** The responses to the reads of a transaction, in order. */
 export function rangesOf(message: TxnResponse): readonly RangeResponse[] {
   return message.responses.flatMap(({ response }) =>
     response.case === "responseRange" ? [response.value] : []

@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 
 /** Layout of the keys; a store refuses a newer one. */
 export const LAYOUT = 1;
-/** A row's value is cut into pieces of so many bytes: a request to etcd takes 1.5 MiB. */
+/** Largest piece of a row's value, in bytes: a request to etcd takes 1.5 MiB. */
 export const PIECE_BYTES_MAX = 1_000_000;
 
 const VERSION_DIGITS = 14;
@@ -22,11 +22,11 @@ export interface KeyRange {
  *
  * - `store`: JSON of the store's id and the layout
  * - `head`: version, id of the store, token of the commit that made it
- * - `log/VERSION`: a commit that is not folded: token, number of parts, changes unless they are in parts
+ * - `log/VERSION`: a commit that is not folded: token, number of parts, changes unless in parts
  * - `part/VERSION/TOKEN/N`: a part of the changes of a large commit, put before it
- * - `fold`: the version up to which the log is folded into rows, and who is folding on
+ * - `fold`: the version up to which the log is folded into rows, and the token of a fold under way
  * - `row/KEY N`: a piece of a row as of some version since `fold`
- * - `node/ID`: what a live node says of its clock, under the lease of that node
+ * - `node/ID`: the clock report of a live node, under the lease of that node
  */
 export class Layout {
   readonly prefix: string;
@@ -48,7 +48,7 @@ export class Layout {
     if (taken !== undefined) {
       throw new JobError(
         "invalid_config",
-        `Cannot use the prefix "${prefix}": "${taken}" after a slash is where a store keeps its own keys`,
+        `Cannot use the prefix "${prefix}": a store keeps its own keys below "${taken}"`,
         { path: "store.prefix", hint: 'Choose another store.prefix, such as "team/jobctl"' },
       );
     }
@@ -138,7 +138,7 @@ function pieceDigits(number: number): string {
   return number.toString(16).padStart(PIECE_DIGITS, "0");
 }
 
-/** Everything that begins with a prefix, whose last character must have a next one. */
+/** All keys that begin with a prefix, whose last character must have a successor. */
 function rangeOf(prefix: string): KeyRange {
   const key = Buffer.from(prefix);
   const end = Buffer.from(key);

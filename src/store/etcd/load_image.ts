@@ -8,25 +8,28 @@ import { parseFold } from "./folding.ts";
 import type { Layout } from "./layout.ts";
 import { PieceReader } from "./row_pieces.ts";
 
-/** Bytes that a page of rows should have. */
+/** Intended size of a page of rows, in bytes. */
 const PAGE_BYTES = 4 * 1024 * 1024;
-/** A page has at first so few pieces that it is small whatever they hold. */
+/** Pieces of the first page: few enough to be small whatever they hold. */
 const PAGE_PIECES_FIRST = 64;
 const PAGE_PIECES_MAX = 10_000;
-/** A page grows by this much at most: what comes may be larger than what came. */
+/** Largest growth from page to page: the next rows may be larger. */
 const PAGE_GROWTH = 4;
 const LOG_ENTRIES = 32;
 
-/** What a load works with. */
+/** Parts of a load. */
 export interface LoadOptions {
   readonly calls: EtcdCalls;
   readonly layout: Layout;
   readonly log: CommitLog;
-  /** Told how many commits are not folded, and how many bytes they have. */
+  /** Called with the number of commits that are not folded, and their bytes. */
   readonly noteLog: (commits: number, bytes: number) => void;
 }
 
-/** Everything of one moment: rows at one revision, and over them the commits that are not folded by then. */
+/**
+ * Everything at one moment: rows at one revision, and over them the commits that are not folded by
+ * then.
+ */
 export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   const { calls, layout, log } = options;
   const since = log.head;
@@ -41,7 +44,7 @@ export async function loadImage(options: LoadOptions): Promise<MediumImage> {
   return { version: head.version, pairs: untilCompacted(readPairs(options, revision, range)) };
 }
 
-/** A compaction may take the moment away while it is read: then another is to be read. */
+/** A compaction may remove the moment while it is read: the reader then takes a later one. */
 async function* untilCompacted(
   pairs: AsyncIterable<readonly MediumPair[]>,
 ): AsyncGenerator<readonly MediumPair[]> {
@@ -86,13 +89,16 @@ async function* readPairs(
   if (rest.length > 0) yield rest;
 }
 
-/** Commits that are not folded: those after one up to another. */
+/** Commits that are not folded: those after one, up to another. */
 interface Range {
   readonly from: number;
   readonly to: number;
 }
 
-/** What the commits that are not folded made of each row; null for deleted ones. @throws JobError `internal` when one is missing */
+/**
+ * The rows that unfolded commits changed; null for deleted ones. @throws JobError `internal` if one
+ * is missing
+ */
 async function readLog(
   { calls, layout, noteLog }: LoadOptions,
   revision: bigint,

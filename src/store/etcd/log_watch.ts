@@ -24,16 +24,16 @@ import type { Layout } from "./layout.ts";
 
 /** Commits read at a time when catching up. */
 const CATCH_UP_ENTRIES = 32;
-/** Waits before a watch that broke begins again. */
+/** Waits before a broken watch is resumed. */
 const BACKOFF = { firstMs: 50, longestMs: 1_000 };
-/** Commits that wait for their parts; past them the watch begins again from what was told. */
+/** Most commits that wait for their parts; beyond, the watch resumes from the last reported one. */
 const WAITING_MAX = 1_000;
-/** At most one line about a broken watch in so many milliseconds. */
+/** Shortest time between two log lines about a broken watch, in milliseconds. */
 const WARN_EVERY_MS = 60_000;
 
 type Stream = EtcdStream<typeof Watch.method.watch>;
 
-/** What the watch works with. */
+/** Parts of a watch. */
 export interface LogWatchOptions {
   readonly calls: EtcdCalls;
   readonly layout: Layout;
@@ -43,8 +43,9 @@ export interface LogWatchOptions {
 }
 
 /**
- * Tells every commit after a version, in their order. It reads the log from there at one revision, then watches from the next
- * one; when the watch breaks, for whatever reason, it does the same again: so what a compaction took away is never needed.
+ * Reports every commit after a version, in order. It reads the log from there at one revision, then
+ * watches from the next one. When the watch breaks it does the same again, so it never needs what a
+ * compaction removed.
  */
 export class LogWatch {
   readonly #options: LogWatchOptions;
@@ -62,7 +63,7 @@ export class LogWatch {
     this.#options = options;
   }
 
-  /** The version that was told last. */
+  /** The last reported version. */
   get version(): number {
     return this.#version;
   }
@@ -76,7 +77,7 @@ export class LogWatch {
     this.#stream?.cancel();
   }
 
-  /** Tell of a commit that this node made itself, unless the watch did before; its event is then passed over. */
+  /** Report a commit of this node, unless the watch already has; its event is then skipped. */
   tellOwn(change: Parameters<MediumListener["changed"]>[0]): void {
     if (this.#stopping.signal.aborted || change.version !== this.#version + 1) return;
     this.#tell(change);
@@ -104,7 +105,7 @@ export class LogWatch {
     }
   }
 
-  /** Tell what is in the log and was not told; answers the revision of that moment. */
+  /** Report the commits in the log that are new. @returns the revision of that moment */
   async #catchUp(): Promise<bigint> {
     const { calls, layout, log } = this.#options;
     for (;;) {
@@ -127,7 +128,7 @@ export class LogWatch {
     }
   }
 
-  /** Watch until the stream ends. @throws JobError with why it ended */
+  /** Watch until the stream ends. @throws JobError with the reason */
   async #follow(startRevision: bigint): Promise<void> {
     const { calls, layout } = this.#options;
     let fail!: (error: JobError) => void;
@@ -140,7 +141,7 @@ export class LogWatch {
     this.#stream = { cancel: () => (stream.cancel(), fail(stoppedError())) };
     const start = { startRevision, progressNotify: true, fragment: true };
     const log = { ...boundsOf(layout.logAfter(0)), filters: [Filter.NODELETE] };
-    // The head goes only with everything else: then nothing is in the log that could tell.
+    // The head is deleted only with everything else: no log entry would report that.
     const head = { ...boundsOf(layout.head), filters: [Filter.NOPUT] };
     for (const range of [log, head]) {
       stream.send({ requestUnion: { case: "createRequest", value: { ...start, ...range } } });
@@ -167,7 +168,7 @@ export class LogWatch {
         return fail(new JobError("unavailable", "Cannot watch the log: the head was deleted"));
       }
       const { layout } = this.#options;
-      // Those of this node, which were told before, are not even read.
+      // Commits of this node, already reported, need not be read.
       if (layout.versionOf(kv.key) <= this.#version) continue;
       if (this.#waiting >= WAITING_MAX) {
         return fail(new JobError("unavailable", "Cannot watch the log: too many commits at once"));
@@ -209,10 +210,10 @@ export class LogWatch {
   }
 }
 
-/** The watch cannot go on from where it was. */
+/** The watch cannot continue from its version. */
 class LostError extends JobError {
   constructor(why: string) {
-    super("unavailable", `Cannot go on watching the store: ${why}`);
+    super("unavailable", `Cannot continue watching the store: ${why}`);
   }
 }
 
@@ -220,7 +221,7 @@ function isLost(error: JobError): boolean {
   return error instanceof LostError || isJobError(error, "internal");
 }
 
-/** Whether a head as read can follow what was known when the read began. */
+/** @throws LostError if a head as read cannot follow the known one */
 function checkHead(
   log: CommitLog,
   head: LogHead | null,

@@ -22,20 +22,20 @@ import { LogWatch, type LogWatchOptions } from "./log_watch.ts";
 import { Presence, type PresenceLimits } from "./presence.ts";
 import { checkCluster } from "./start_checks.ts";
 
-/** Changes of one commit: with more of them an answer would wait for others' rows. */
+/** Most changes of one commit: with more, operations would wait for others' rows. */
 const CHANGES_MAX = 4_000;
 const CHARACTERS_MAX = 4_000_000;
-/** Between the tries of an opening that waits. */
+/** Wait between two tries of an opening, in milliseconds. */
 const START_RETRY_MS = 250;
 
-/** What an etcd medium is made of. */
+/** Parts of an etcd medium. */
 export interface EtcdMediumOptions {
   readonly connection: Omit<EtcdConnection, "tls">;
   /** Files of TLS, read at each opening; null for plaintext. */
   readonly tls: StoreTls | null;
-  /** Begins all keys. */
+  /** The prefix of all keys. */
   readonly prefix: string;
-  /** How long the opening waits for servers that are out of reach, in milliseconds; absent: it tries once. */
+  /** How long opening waits for unreachable servers, in milliseconds; absent: it tries once. */
   readonly startWaitMs?: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -47,8 +47,8 @@ interface Parts extends LogWatchOptions {
 }
 
 /**
- * Rows of a replicated ledger in etcd: a commit is one key of a log, set together with the head that it expects; the log is folded
- * into rows afterwards. All keys are below one prefix.
+ * Rows of a replicated ledger in etcd. A commit is one key of a log, set together with the head
+ * that it expects; the log is later folded into rows. All keys are below one prefix.
  */
 export class EtcdMedium implements ReplicaMedium {
   readonly type = "etcd";
@@ -144,13 +144,16 @@ export class EtcdMedium implements ReplicaMedium {
     };
   }
 
-  /** A node's key under a lease of its own, not yet there. */
+  /** A node's key under its own lease, not yet written. */
   presenceOf(node: string, options: PresenceLimits): Presence {
     const { calls, layout, clock, logger } = this.#opened("join");
     return new Presence({ calls, layout, clock, logger, node, ...options });
   }
 
-  /** Fold the log now; answers up to which version, null when there is nothing to fold or another node is at it. */
+  /**
+   * Fold the log now. @returns the folded version; null if there is nothing to fold or another node
+   * is folding
+   */
   async fold(): Promise<number | null> {
     return await this.#opened("fold").folding.fold();
   }

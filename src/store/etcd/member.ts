@@ -4,9 +4,9 @@ import { hostPort } from "../../core/address.ts";
 import type { HostPort } from "../../core/store_address.ts";
 import type { ClientTls } from "../../platform/network/tls.ts";
 
-/** Largest answer taken: a page of rows, or the events of one commit. */
+/** Largest response accepted: a page of rows, or the events of one commit. */
 const RECEIVE_BYTES_MAX = 128 * 1024 * 1024;
-/** Largest request sent; the server takes 1.5 MiB by default, and half a MiB around it. */
+/** Largest request sent; by default the server takes 1.5 MiB, and half a MiB around it. */
 const SEND_BYTES_MAX = 16 * 1024 * 1024;
 // The server ends connections that ping more often than every 5 s.
 const PING_MS = 10_000;
@@ -17,9 +17,9 @@ export interface EtcdMember {
   /** `host:port`. */
   readonly address: string;
   readonly client: grpc.Client;
-  /** When anything came over it, or it was made: by the clock that nobody sets. */
+  /** Monotonic time when it last received anything, or was made. */
   heardMs: number;
-  /** Ends each of the streams on it. */
+  /** Functions that end its streams. */
   readonly streams: Set<() => void>;
 }
 
@@ -35,7 +35,10 @@ function credentialsOf(
   });
 }
 
-/** TLS takes no IP address as a server's name, and grpc-js sends the host as it is: send another, and check it ourselves. */
+/**
+ * TLS takes no IP address as a server's name, and grpc-js sends the host as it is: send another
+ * name, and check the address ourselves.
+ */
 function nameOptions(tls: ClientTls | null, { host, port }: HostPort): grpc.ChannelOptions {
   const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
   if (tls === null || (tls.serverName === null && !isAddress)) return {};
@@ -63,7 +66,7 @@ export function createMember(
     "grpc.enable_channelz": 0,
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
-    // Repeating is our matter: grpc-js would hold every request in memory for it.
+    // We retry ourselves: grpc-js would keep every request in memory for it.
     "grpc.enable_retries": 0,
     // Another store of this process may have another user or CA.
     "grpc.use_local_subchannel_pool": 1,

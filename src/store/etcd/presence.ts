@@ -13,7 +13,10 @@ import { NodeClocks, parseReport } from "../replica/node_clocks.ts";
 const LEASE_S_MIN = 2;
 /** A node reports, and prolongs its lease, so often at least. */
 const REPORT_MS_MAX = 5_000;
-/** How long nothing is claimed while peers do not say what their clocks are: those that are alive do so at once. */
+/**
+ * How long nothing is claimed while peers do not say what their clocks are: those that are alive do
+ * so at once.
+ */
 const ANSWERS_MS_MAX = 1_000;
 /** A clock that moves so far against the other one of the same node was set. */
 const STEP_MS = 100;
@@ -38,8 +41,8 @@ export interface PresenceOptions extends PresenceLimits {
 }
 
 /**
- * A node's key under a lease of its own, which goes when the node does. Its value tells the node's clock; by those of the others
- * the node knows whether its own can be right.
+ * A node's key under a lease of its own, which goes when the node does. Its value tells the node's
+ * clock; by those of the others the node knows whether its own can be right.
  */
 export class Presence {
   readonly #options: PresenceOptions;
@@ -63,7 +66,10 @@ export class Presence {
     this.#wallLeadMs = wallMs - monotonicMs;
   }
 
-  /** Appear, and know the peers as far as they answer at once. When etcd does not answer it goes on trying. */
+  /**
+   * Appear, and know the peers as far as they answer at once. When etcd does not answer it goes on
+   * trying.
+   */
   async start(): Promise<void> {
     const { clock } = this.#options;
     const revision = await this.#appear().catch(() => null);
@@ -89,12 +95,17 @@ export class Presence {
     );
   }
 
-  /** How far a node's clock is from what most have, in milliseconds; null for one that is not there or alone. */
+  /**
+   * How far a node's clock is from what most have, in milliseconds; null for one that is not there
+   * or alone.
+   */
   skewOf(node: string): number | null {
     return this.#clocks.skewOf(node);
   }
 
-  /** @throws JobError `unavailable` while our clock is too far from those of most peers, or may be */
+  /**
+   * @throws JobError `unavailable` while our clock is too far from those of most peers, or may be
+   */
   check(action: string): void {
     const { wallMs, monotonicMs } = this.#now();
     if (Math.abs(wallMs - monotonicMs - this.#wallLeadMs) > STEP_MS) {
@@ -106,7 +117,10 @@ export class Presence {
     if (this.#askedMs !== null) {
       const isOver = monotonicMs - this.#askedMs >= ANSWERS_MS_MAX;
       if (isOver || this.#clocks.haveAllAnswered) this.#askedMs = null;
-      else throw new JobError("unavailable", `Cannot ${action}: the peers' clocks are asked for`);
+      else {throw new JobError(
+          "unavailable",
+          `Cannot ${action}: the peers' clocks are not known yet`,
+        );}
     }
     const problem = this.#clocks.problem();
     this.#tell(problem !== null);
@@ -132,7 +146,10 @@ export class Presence {
     if (!hasProblem) logger.info("The clock agrees with those of the other nodes again", { node });
   }
 
-  /** Take a lease if there is none, read who is there, and report under it; answers the revision of the reading. */
+  /**
+   * Take a lease if there is none, read who is there, and report under it; answers the revision of
+   * the reading.
+   */
   async #appear(): Promise<bigint> {
     const { calls, layout } = this.#options;
     if (this.#leaseId === null || !await this.#isLeaseKept(this.#leaseId)) {
@@ -195,7 +212,10 @@ export class Presence {
     }
   }
 
-  /** Hear the peers, report and prolong the lease, until either stream ends. @throws JobError with why */
+  /**
+   * Hear the peers, report and prolong the lease, until either stream ends. @throws JobError with
+   * why
+   */
   async #follow(startRevision: bigint): Promise<void> {
     const { calls, layout, clock, leaseMs } = this.#options;
     const ended = new Promise<void>((_resolve, reject) => this.#fail = reject);

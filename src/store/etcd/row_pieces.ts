@@ -3,19 +3,20 @@ import { deleteOf, type Operation, putOf } from "./keys.ts";
 import type { KeyValue } from "./gen/kv_pb.ts";
 import { type Layout, PIECE_BYTES_MAX, textOf } from "./layout.ts";
 
-/** An operation with about how many bytes it takes. */
+/** An operation with its approximate size. */
 export interface SizedOperation {
   readonly operation: Operation;
   readonly bytes: number;
 }
 
-/** Bytes of a request that an operation takes besides key and value. */
+/** Bytes of an operation in a request, without key and value. */
 const OVERHEAD_BYTES = 32;
 const COUNT_BYTES = 2;
 
 /**
- * What writes a row, or with null deletes it. A value of more than {@link PIECE_BYTES_MAX} bytes is cut into pieces, the first of
- * which says how many there are; pieces beyond, of a larger value before, are passed over.
+ * The operations that write a row, or delete it with null. A value of more than {@link
+ * PIECE_BYTES_MAX} bytes is cut into pieces, of which the first tells how many there are. Further
+ * pieces, of an earlier larger value, are skipped.
  */
 export function operationsOf(
   layout: Layout,
@@ -37,7 +38,7 @@ export function operationsOf(
   });
 }
 
-/** Puts rows together from their pieces, which come in the order of their keys. */
+/** Assembles rows from their pieces, which come in the order of their keys. */
 export class PieceReader {
   readonly #layout: Layout;
   #rowKey = "";
@@ -48,7 +49,7 @@ export class PieceReader {
     this.#layout = layout;
   }
 
-  /** The rows that are whole with these pieces. */
+  /** The rows that these pieces complete. */
   take(kvs: readonly KeyValue[]): MediumPair[] {
     const pairs: MediumPair[] = [];
     for (const { key, value } of kvs) {
@@ -65,7 +66,7 @@ export class PieceReader {
       if (this.#pieces.length === this.#wanted) {
         const whole = this.#wanted === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
         pairs.push([rowKey, textOf(whole)]);
-        // Further pieces are of a value before.
+        // Further pieces belong to an earlier value.
         this.#rowKey = "";
       }
     }

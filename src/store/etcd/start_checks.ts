@@ -6,17 +6,17 @@ import { rangesOf, readOf, runTransaction } from "./keys.ts";
 import { AlarmType, KV, Maintenance, type StatusResponse } from "./gen/etcd_pb.ts";
 import { LAYOUT, type Layout, textOf } from "./layout.ts";
 
-/** Oldest server whose API has all that is used. */
+/** Oldest server whose API has everything used here. */
 const VERSION_MIN = [3, 4] as const;
 /** How long a server may take for the first call. */
 const FIRST_CALL_MS = 4_500;
 const QUOTA_WARN_SHARE = 0.8;
 
-/** What a cluster is measured by; tests have smaller ones. */
+/** Limits that a cluster is checked against; tests use smaller ones. */
 export interface ClusterLimits {
-  /** The quota that a server has when its operator names none, and a server before 3.6 does not tell. */
+  /** The quota of a server without a configured one; servers before 3.6 do not report it. */
   readonly quotaBytes: number;
-  /** Revisions after which a server that never compacted is taken for one that never will. */
+  /** Revisions after which a server that never compacted is assumed never to do so. */
   readonly revisionsUncompacted: bigint;
 }
 
@@ -26,11 +26,11 @@ const LIMITS: ClusterLimits = {
 };
 
 /**
- * Look at the cluster before it is used: release, alarms, space, compaction, and the layout of what is there. What can be lived
- * with is logged.
+ * Check the cluster before it is used: release, alarms, space, compaction, and the layout of the
+ * data. Tolerable problems are logged.
  *
- * @throws JobError `unavailable` when no member answers, `unimplemented` for a release too old, `invalid_config` for data of a
- * newer layout
+ * @throws JobError `unavailable` if no member responds, `unimplemented` for a release too old,
+ * `invalid_config` for data of a newer layout
  */
 export async function checkCluster(
   calls: EtcdCalls,
@@ -73,7 +73,7 @@ function layoutOf(text: string): unknown {
   }
 }
 
-/** Looking at the cluster may need rights that using it does not. */
+/** Checking the cluster may need rights that using it does not. */
 async function ignoreDenied(check: () => Promise<void>): Promise<void> {
   try {
     await check();
@@ -124,7 +124,7 @@ async function checkAlarms(calls: EtcdCalls, logger: Logger): Promise<void> {
   }
 }
 
-/** No server tells whether it compacts by itself: one that never did, after so much, does not. */
+/** A server does not report whether it compacts by itself: one that has not by now never does. */
 async function checkCompaction(
   calls: EtcdCalls,
   layout: Layout,

@@ -9,18 +9,18 @@ import { ReplicaStore } from "../replica/store.ts";
 import { EtcdMedium } from "./medium.ts";
 import type { Presence } from "./presence.ts";
 
-/** Longest that one call with all its tries takes; who waits for a request is answered sooner. */
+/** Limit of one call with all its tries; requests fail sooner. */
 const CALL_MS = 15_000;
 
-/** What a store on etcd is made of. */
+/** Parts of a store on etcd. */
 export type EtcdStoreOptions = Required<Pick<ReplicaOptions, "maxSkewMs">> & ReplicaOptions & {
   readonly medium: EtcdMedium;
 };
 
 /**
- * The replicated ledger on etcd. Due times go by the clocks of the nodes, which compare them by keys
- * under etcd leases. Leases of claims are rows, and every node counts them from when it learned of
- * them.
+ * The replicated ledger on etcd. Due times go by the clocks of the nodes, which compare them by
+ * keys under etcd leases. Leases of claims are rows, and every node counts them from when it
+ * learned of them.
  */
 export function etcdStoreOn(options: EtcdStoreOptions): ReplicaStore {
   const { medium, clock, random, now } = options;
@@ -67,7 +67,7 @@ class PresentNodes implements PeerClocks {
   }
 }
 
-/** The medium of a store on etcd that the configuration names. */
+/** The medium of the configured store on etcd. */
 export function createEtcdMedium(
   { address, prefix, tls, startWaitMs }: StoreConfig & { readonly address: EtcdAddress },
   parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
@@ -86,14 +86,14 @@ export function createEtcdMedium(
   });
 }
 
-/** The store on etcd that the configuration names, not yet open. */
+/** The configured store on etcd, not yet open. */
 export function createEtcdStore(
   config: StoreConfig & { readonly address: EtcdAddress },
   parts: {
     readonly clock: Clock;
     readonly random: Random;
     readonly logger: Logger;
-    /** Counts in place of the callers' clocks. */
+    /** Replaces the callers' clocks. */
     readonly now?: () => Instant;
   },
 ): ReplicaStore {

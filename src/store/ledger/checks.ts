@@ -37,7 +37,7 @@ export function checkBatch(count: number, action: string): void {
   if (count <= BATCH_MAX) return;
   throw new JobError(
     "invalid_argument",
-    `Cannot ${action} ${count} items at once: at most ${BATCH_MAX} are taken`,
+    `Cannot ${action} ${count} items at once: at most ${BATCH_MAX} are allowed`,
     { hint: "Split the request" },
   );
 }
@@ -57,7 +57,7 @@ export function checkNewInstance(input: NewInstance): void {
   if (input.argumentsJson.length > PAYLOAD_BYTES_MAX) {
     throw new JobError(
       "invalid_argument",
-      `Cannot enqueue "${input.kind}": its arguments have ${input.argumentsJson.length} characters, at most ${PAYLOAD_BYTES_MAX} are taken`,
+      `Cannot enqueue "${input.kind}": its arguments have ${input.argumentsJson.length} characters, at most ${PAYLOAD_BYTES_MAX} are allowed`,
       { path: "argumentsJson", hint: "Store the data elsewhere and pass a reference to it" },
     );
   }

@@ -37,9 +37,9 @@ type Answer =
   | { readonly operation: Operation; readonly error: JobError };
 
 /**
- * The sole owner of its tables. Runs operations in order, those of one turn of the event loop in one
- * transaction. A refused operation has written nothing and does not affect the others; if the medium
- * fails, the whole group is rolled back.
+ * The sole owner of its tables. Runs operations in order, those of one turn of the event loop in
+ * one transaction. A refused operation has written nothing and does not affect the others; if the
+ * medium fails, the whole group is rolled back.
  */
 export class GroupCommit implements LedgerOwner {
   readonly state: LedgerState;

@@ -28,7 +28,8 @@ export interface PeerClocks {
   /** @throws JobError `unavailable`, naming the action, if this node's clock may be wrong */
   check(action: string): void;
   /**
-   * How far a node's clock is from most others, ms; null if unknown. Undefined: nothing is compared.
+   * How far a node's clock is from most others, ms; null if unknown. Undefined: nothing is
+   * compared.
    */
   skewOf?(id: string): number | null | undefined;
 }

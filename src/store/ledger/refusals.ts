@@ -38,7 +38,7 @@ export function runsError(id: string, kind: string): JobError {
 /** The most instances of a kind are waiting. */
 export function waitingError(kind: string, count: number): QuotaError {
   return new QuotaError(
-    `Cannot schedule job "${kind}": ${count} of its instances wait already`,
+    `Cannot schedule job "${kind}": ${count} of its instances are already waiting`,
     "Try again later, or raise the job's waiting_max",
   );
 }
@@ -100,13 +100,13 @@ export function nodeLiveError(id: string, holder: Holder): JobError {
 export function nodesFullError(id: string, count: number): QuotaError {
   return new QuotaError(
     `Cannot join as node "${id}": the store has ${count} nodes`,
-    "Wait: a node that is gone is forgotten after an hour",
+    "Wait: a node is forgotten an hour after its end",
   );
 }
 
 /** The reporting node has been gone for too long. */
 export function nodeForgottenError(id: string): JobError {
-  return new JobError("not_found", `Cannot report as node "${id}": it is forgotten`);
+  return new JobError("not_found", `Cannot report as node "${id}": it is not known any more`);
 }
 
 /** The reporting session has ended. @param holder the session that took its id; null if it left */

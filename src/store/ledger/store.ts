@@ -59,10 +59,10 @@ const CLAIM: OperationKind = { canBeLate: true, clockUse: "claim" };
 // Called every other second, mostly for nothing.
 const REAP: OperationKind = {
   canBeLate: true,
-  clockUse: "take back what lost its lease",
+  clockUse: "take back expired claims",
   isIdle: (state, moment) => quietMs(state, moment) > 0,
 };
-const ADVANCE: OperationKind = { ...NEW, clockUse: "fire what is due" };
+const ADVANCE: OperationKind = { ...NEW, clockUse: "fire due ticks" };
 const CORRECT_SCHEDULE: OperationKind = { ...NEW, clockUse: "correct a schedule" };
 // A sole owner keeps leases and nodes in memory.
 const isNotShared = ({ tables }: LedgerState) => tables.shared === undefined;
@@ -70,8 +70,8 @@ const RENEW: OperationKind = { canBeLate: true, isIdle: isNotShared };
 const REPORT: OperationKind = { ...ALWAYS, isIdle: isNotShared };
 
 /**
- * The store's semantics over the tables of any {@link LedgerOwner}. Several nodes of one process may
- * open it; the last to close closes it, and only the first opening recovers.
+ * The store's semantics over the tables of any {@link LedgerOwner}. Several nodes of one process
+ * may open it; the last to close closes it, and only the first opening recovers.
  */
 export class LedgerStore extends LedgerReader implements Store {
   readonly #owner: LedgerOwner;
@@ -322,7 +322,7 @@ export class LedgerStore extends LedgerReader implements Store {
   }
 
   nextDue(request: NextDueRequest) {
-    return this.read("look for what is due", (state) => {
+    return this.read("find the next due time", (state) => {
       const moment = this.#owner.momentOf(request.at);
       return { at: moment.wallMs, ...nextDue(state, moment, request) };
     }, "own");
@@ -330,13 +330,13 @@ export class LedgerStore extends LedgerReader implements Store {
 
   blockOf(request: NextDueRequest & { readonly id: string }) {
     const find = (state: LedgerState) => blockOf(state, this.#owner.momentOf(request.at), request);
-    return this.read("look for what blocks an instance", find);
+    return this.read("find what blocks an instance", find);
   }
 
   blocks(request: NextDueRequest) {
     const find = (state: LedgerState) =>
       listBlocks(state, this.#owner.momentOf(request.at), request);
-    return this.read("look for what is blocked", find, "own");
+    return this.read("list blocks", find, "own");
   }
 
   subscribe(listener: (hint: ChangeHint) => void): () => void {

@@ -20,7 +20,7 @@ import { type Key, SortedKeys } from "./sorted_keys.ts";
 
 const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
 
-/** A family of sorted sets by name; an empty one is dropped. */
+/** Sorted sets by name; an empty one is deleted. */
 class KeyFamily {
   readonly #sets = new Map<string, SortedKeys>();
 
@@ -44,7 +44,7 @@ class KeyFamily {
 
 const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
-/** Instance rows with the indexes that claims, scans and retention walk. */
+/** Instance rows with the indexes for claims, scans and retention. */
 export class MemoryInstances implements InstanceTable, WaitingTable {
   readonly #endedAttempts: MemoryEndedAttempts;
   readonly #bySeq = new Map<number, Row>();
@@ -54,7 +54,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
   /** By state, in the order of JOB_STATES, and kind. */
   readonly #states = JOB_STATES.map(() => new KeyFamily());
   readonly #ready = new KeyFamily();
-  /** By queue: the ready rows that stand behind its first. */
+  /** By queue: the ready rows behind its first. */
   readonly #behind = new KeyFamily();
   readonly #firsts = new KeyFamily();
   readonly #later = new SortedKeys();
@@ -112,7 +112,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return this.#openSchedules.get(scheduleId) !== undefined;
   }
 
-  // Not update(): a replica tells others of what that changes, and promotion is each replica's own.
+  // Not update(): a replica records that in its journal, and promotes on its own.
   #replace(before: Row, after: Row): void {
     this.#bySeq.set(after.seq, after);
     if (before.instance.state !== after.instance.state) {
@@ -125,7 +125,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     const hasEnded = isFinal(after.instance.state);
     if (hasEnded === isFinal(before.instance.state)) return;
     if (hasEnded) this.#leaveOpen(before);
-    // An end that is taken back, as its transaction was.
+    // The end of the instance is rolled back.
     else this.#enterOpen(after);
   }
 

@@ -18,7 +18,7 @@ export class MemoryLimits implements LimitTable {
   readonly #times = new SortedKeys();
   readonly #timesByKind = new Map<string, SortedKeys>();
   #number = 0;
-  /** By queue, then by span. */
+  /** By queue, then by length of the window. */
   readonly #windows = new Map<string, Map<number, RateStarts>>();
 
   delayOf(queue: QueueName): QueueDelay | null {

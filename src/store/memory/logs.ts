@@ -42,7 +42,7 @@ export class MemoryLogs implements LogTable {
     return places;
   }
 
-  /** Put a line at a place that is free. */
+  /** Put a line at a free place. */
   put(line: StoredLine): void {
     const { place, entry, instanceSeq } = line;
     this.#lines.set(place, line);
@@ -59,7 +59,7 @@ export class MemoryLogs implements LogTable {
     return this.#lines.get(place) ?? null;
   }
 
-  /** Place of the line that was written last. */
+  /** Place of the last written line. */
   get lastPlace(): number {
     return this.#place;
   }

@@ -6,13 +6,13 @@ import type {
   ReplicaMedium,
 } from "../replica/medium.ts";
 
-/** Codes by which somebody's medium may say what happened, as the `code` of anything it throws. */
+/** Codes that a medium of any author may set as `code` of its errors. */
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   ...["invalid_config", "conflict", "permission_denied", "resource_exhausted"] as const,
   ...["unavailable", "unauthenticated", "timeout"] as const,
 ]);
 
-/** Somebody's medium, with what it throws and answers made into what the engine takes. */
+/** A medium of any author, with its errors and results converted for the engine. */
 export class GuardedMedium implements ReplicaMedium {
   readonly type: string;
   readonly location: string;
@@ -93,7 +93,7 @@ export class GuardedMedium implements ReplicaMedium {
       : String(found);
     return new JobError(
       "unavailable",
-      `Cannot use ${this.location}: ${method}() answered ${shown}, wanted ${wanted}`,
+      `Cannot use ${this.location}: ${method}() returned ${shown}, expected ${wanted}`,
       { hint: "Correct the module that store.url names" },
     );
   }

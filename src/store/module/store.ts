@@ -10,31 +10,34 @@ import type { Store } from "../store.ts";
 import { GuardedMedium } from "./guarded_medium.ts";
 import { shapeOf } from "./store_methods.ts";
 
-/** What a module's function is given to make its store with. */
+/** The argument of a module's function that makes a store. */
 export interface StoreContext {
   /** `store.url` as configured. */
   readonly url: string;
-  /** Where files belong: the module's own directory, but for a self-test. */
+  /** The directory for files: the module's own, except in a self-test. */
   readonly directory: string;
   /** `store.prefix`. */
   readonly prefix: string;
 }
 
-/** What a module that `store.url` names exports by default: a store, a medium for one, or a function that makes either. */
+/**
+ * The default export of a module named by `store.url`: a store, a medium for one, or a function
+ * that makes either.
+ */
 export type StoreModule =
   | Store
   | ReplicaMedium
   | ((context: StoreContext) => Store | ReplicaMedium | Promise<Store | ReplicaMedium>);
 
-/** What a store is given by who makes it. */
+/** Parts to make a store of. */
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;
-  /** How far the clocks of nodes may differ; absent: they are not compared. */
+  /** How far the nodes' clocks may differ; absent: they are not compared. */
   readonly maxSkewMs?: number;
 }
 
-/** A store by itself, or one over somebody's medium. @throws JobError `invalid_config` for anything else */
+/** Make a store of a store or a medium. @throws JobError `invalid_config` for anything else */
 export function storeOf(
   value: unknown,
   { clock, random, maxSkewMs }: Parts,
@@ -63,7 +66,7 @@ export function storeOf(
 export async function loadModuleStore(
   { path, directory, url, prefix }: {
     readonly path: string;
-    /** Absent for the module's own. */
+    /** Absent: the module's own. */
     readonly directory?: string;
     readonly url: string;
     readonly prefix: string;

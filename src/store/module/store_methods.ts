@@ -60,20 +60,20 @@ const RECORDS: Readonly<Record<keyof RecordStore, true>> = {
   compact: true,
 };
 
-/** Methods that every medium has. */
+/** Methods that every medium must have. */
 const MEDIUM: Readonly<
   Record<"load" | "version" | "commit" | "watch" | "close", true>
 > = { load: true, version: true, commit: true, watch: true, close: true };
 
-/** What an object is that was given as a store. */
+/** The kind of an object given as a store. */
 export type StoreShape =
   | { readonly type: "store"; readonly store: Store }
   | { readonly type: "medium"; readonly medium: ReplicaMedium }
-  /** Methods or members that are missing for what it was meant as. */
+  /** Missing methods or members of what it seems to be. */
   | { readonly type: "incomplete"; readonly meant: "Store" | "ReplicaMedium"; missing: string[] }
   | { readonly type: "neither" };
 
-/** Tell what an object is by its methods. */
+/** Tell the kind of an object by its methods. */
 export function shapeOf(value: unknown): StoreShape {
   if (typeof value !== "object" || value === null) return { type: "neither" };
   const has = (name: string) => typeof Reflect.get(value, name) === "function";

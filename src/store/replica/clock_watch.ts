@@ -6,12 +6,16 @@ import { type ClockReport, NodeClocks } from "./node_clocks.ts";
 
 /** What is known of a peer that has not reported yet. */
 const UNKNOWN: ClockReport = { at: 0, heard: {}, asks: false };
-/** How long nothing is claimed after a join while live peers have not reported: they do so within a third of a lease. */
+/**
+ * How long nothing is claimed after a join while live peers have not reported: they do so within a
+ * third of a lease.
+ */
 const ANSWERS_MS_MAX = 6_000;
 
 /**
- * Compares the clocks of the nodes by rows that each writes with its reports, for a medium that has no means of its own: one whose
- * clock is too far from those of most of its live peers claims nothing, fires nothing and takes nothing back.
+ * Compares the clocks of the nodes by rows that each writes with its reports, for a medium that has
+ * no means of its own: one whose clock is too far from those of most of its live peers claims
+ * nothing, fires nothing and takes nothing back.
  */
 export class ClockWatch implements PeerClocks {
   readonly #state: LedgerState;
@@ -50,7 +54,10 @@ export class ClockWatch implements PeerClocks {
     this.#clocks?.gone(id);
   }
 
-  /** @throws JobError `unavailable` while this node's clock is too far from those of most live peers, or may be */
+  /**
+   * @throws JobError `unavailable` while this node's clock is too far from those of most live
+   * peers, or may be
+   */
   check(action: string): void {
     if (!this.#clocks) return;
     this.#clocks.keep(this.#livePeers());

@@ -18,7 +18,7 @@ export interface Head {
   readonly rev: number;
   readonly at: number;
   readonly seq: number;
-  /** Of the last log line. */
+  /** Place of the last log line. */
   readonly place: number;
   /** The last commit of each writer: its number and the version it made. */
   readonly writers: Readonly<Record<string, readonly [number: number, version: number]>>;
@@ -74,7 +74,7 @@ export function isCommitOf(
 /** @throws JobError `conflict` for a head of a newer version, or of something else */
 export function checkHead(head: Head | null, location: string): Head {
   if (!head || typeof head.format !== "number" || typeof head.storeId !== "string") {
-    throw new JobError("conflict", `Cannot open ${location}: what is there is no store of jobs`, {
+    throw new JobError("conflict", `Cannot open ${location}: it is not a store of jobs`, {
       hint: "Name another place, or another namespace of it",
     });
   }

@@ -36,7 +36,7 @@ export class ReplicaEndedAttempts extends MemoryEndedAttempts {
 export class ReplicaInstances extends MemoryInstances {
   readonly counts = new RowCounts();
   readonly #journal: Journal;
-  /** Of each processing row, by seq. */
+  /** The lease of each processing row in ms, by seq. */
   readonly #leases = new Map<number, number>();
   /** Rows whose claim was renewed. */
   readonly #renewed = new Set<number>();

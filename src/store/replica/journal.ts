@@ -5,9 +5,9 @@ import type { MediumChanges, MediumPair } from "./medium.ts";
 import { type Extra, lengthOf, VALUE_LENGTH, writeLog } from "./row_values.ts";
 
 /**
- * The changes of one group: how to take them back, and what to write to the medium. Indexes (what is
- * ready, behind another, or delayed by a rate) are each replica's own: they can be taken back, and
- * the medium does not hold them.
+ * The changes of one group: how to take them back, and what to write to the medium. Indexes (what
+ * is ready, behind another, or delayed by a rate) are each replica's own: they can be taken back,
+ * and the medium does not hold them.
  */
 export class Journal {
   /** True while commits of other owners are applied: these are neither taken back nor written. */

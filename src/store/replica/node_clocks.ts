@@ -2,7 +2,9 @@
 export interface ClockReport {
   /** Its clock as it wrote this, epoch ms. */
   readonly at: number;
-  /** By node: its clock when it last heard from that one, less what that one said, in milliseconds. */
+  /**
+   * By node: its clock when it last heard from that one, less what that one said, in milliseconds.
+   */
   readonly heard: Readonly<Record<string, number>>;
   /** Whether it wants the others to report at once. */
   readonly asks: boolean;
@@ -25,9 +27,10 @@ export interface ClockProblem {
 }
 
 /**
- * What is known of a node's clock beside those of its peers. A report takes some time, and nobody knows how much: so one heard
- * bounds the difference from above, and what the peer heard of ours from below. Slow ways and stopped processes widen the
- * bounds, and never make two clocks look apart that are not.
+ * What is known of a node's clock beside those of its peers. A report takes some time, and nobody
+ * knows how much: so one heard bounds the difference from above, and what the peer heard of ours
+ * from below. Slow ways and stopped processes widen the bounds, and never make two clocks look
+ * apart that are not.
  */
 export class NodeClocks {
   readonly #self: string;
@@ -82,14 +85,19 @@ export class NodeClocks {
     return { at: nowMs, heard, asks };
   }
 
-  /** How far our clock is for certain ahead of a peer's, in milliseconds; 0 when they may be equal. */
+  /**
+   * How far our clock is for certain ahead of a peer's, in milliseconds; 0 when they may be equal.
+   */
   aheadOf(node: string): number {
     const { aheadMax, aheadMin } = this.#peers.get(node) ??
       { aheadMax: Infinity, aheadMin: -Infinity };
     return aheadMin > 0 ? aheadMin : Math.min(0, aheadMax);
   }
 
-  /** How far a node's clock is from the one in the middle, for certain, in milliseconds; null for one that is not there or alone. */
+  /**
+   * How far a node's clock is from the one in the middle, for certain, in milliseconds; null for
+   * one that is not there or alone.
+   */
   skewOf(node: string): number | null {
     if (this.#peers.size === 0 || (node !== this.#self && !this.#peers.has(node))) return null;
     const own = [...this.#peers.keys()].map((peer) => -this.aheadOf(peer));
@@ -98,7 +106,9 @@ export class NodeClocks {
     return Math.round((node === this.#self ? 0 : -this.aheadOf(node)) - middle);
   }
 
-  /** The peers that our clock is too far from, when they are most of them; null when we may go on. */
+  /**
+   * The peers that our clock is too far from, when they are most of them; null when we may go on.
+   */
   problem(): ClockProblem | null {
     const far = [...this.#peers.keys()].filter((node) =>
       Math.abs(this.aheadOf(node)) > this.#maxSkewMs

@@ -30,7 +30,7 @@ import { TurnTaking } from "./turn_taking.ts";
 import { cannotReach, Patience, reachError, unreachable } from "./unreachable.ts";
 import { Waiters } from "./waiters.ts";
 
-/** What a replicated store is made of. */
+/** Parts of a replicated store. */
 export interface ReplicaOptions {
   readonly medium: ReplicaMedium;
   readonly clock: Clock;
@@ -403,7 +403,7 @@ export class ReplicaOwner implements LedgerOwner {
 
   /** Fail everything: this store cannot be used any more. */
   #end(thrown: unknown): void {
-    const error = toJobError(thrown, `Cannot go on with ${this.#options.medium.location}`);
+    const error = toJobError(thrown, `Cannot continue with ${this.#options.medium.location}`);
     this.#failure = error;
     const waiting = [...this.#flight ? operationsOf(this.#flight) : [], ...this.#queue];
     for (const operation of waiting) operation.reject(error);

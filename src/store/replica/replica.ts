@@ -194,7 +194,9 @@ export class Replica {
 function otherStore(location: string): JobError {
   return new JobError(
     "conflict",
-    `Cannot go on with ${location}: it was emptied, restored to an earlier state, or is another store`,
-    { hint: "Look at what happened to it, then restart this daemon to accept what is there now" },
+    `Cannot continue with ${location}: it was emptied, restored to an earlier state, or is another store`,
+    {
+      hint: "Find out what happened to it, then restart this daemon to accept its present content",
+    },
   );
 }

@@ -74,7 +74,7 @@ export function cannotReach({ location }: Pick<ReplicaMedium, "location">): stri
 export function unreachable(medium: Pick<ReplicaMedium, "location">): JobError {
   const text = `${cannotReach(medium)}: no answer in time`;
   return new JobError("unavailable", text, {
-    hint: "It is tried again; what was asked may have been done",
+    hint: "It is being retried; the request may have been carried out",
   });
 }
 

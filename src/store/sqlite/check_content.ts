@@ -14,7 +14,7 @@ interface TableRules {
   /** The column that identifies a row. */
   readonly key: string;
   readonly columns: Readonly<Record<string, string>>;
-  /** Whether it has few rows and is checked whatever the size of the file. */
+  /** True if it has few rows and is checked whatever the size of the file. */
   readonly isSmall: boolean;
 }
 

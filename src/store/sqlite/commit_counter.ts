@@ -15,7 +15,7 @@ export interface CommitNote {
   readonly storeId: string;
   /** Boot id of the machine when they were made; null if the system does not provide one. */
   readonly boot: string | null;
-  /** Whether each commit was on disk before it was counted. */
+  /** True if each commit was on disk before it was counted. */
   readonly isSynced: boolean;
   readonly commits: number;
   /** Recorded time of the last one, epoch ms. */

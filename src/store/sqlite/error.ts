@@ -10,7 +10,7 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
-// Deno gives no code with some errors: SQLite's own texts of them have been the same for twenty years.
+// Deno sets no code on some errors; SQLite's own texts have been the same for twenty years.
 const CODE_BY_TEXT: readonly (readonly [string, number])[] = [
   ["database is locked", BUSY],
   ["database table is locked", LOCKED],
@@ -33,7 +33,7 @@ const MEANING: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   [NOTADB]: ["unavailable", "Name another file, or move this one away"],
 };
 
-/** SQLite's primary result code of something thrown; null when it is no error of SQLite. */
+/** SQLite's primary result code of an error; null for any other. */
 function sqliteCode(thrown: unknown): number | null {
   if (!(thrown instanceof Error)) return null;
   const code = (thrown as { errcode?: unknown }).errcode;
@@ -41,13 +41,13 @@ function sqliteCode(thrown: unknown): number | null {
   return CODE_BY_TEXT.find(([text]) => thrown.message.includes(text))?.[1] ?? null;
 }
 
-/** Whether another connection holds the file for the moment. */
+/** True if another connection has locked the file for the moment. */
 export function isBusy(thrown: unknown): boolean {
   const code = sqliteCode(thrown);
   return code === BUSY || code === LOCKED;
 }
 
-/** An error of SQLite as the store's callers see it, naming the file. */
+/** An error of SQLite as JobError, naming the file. */
 export function toStoreError(thrown: unknown, action: string, path: string): JobError {
   if (thrown instanceof JobError) return thrown;
   const [code, hint] = MEANING[sqliteCode(thrown) ?? -1] ?? ["internal", undefined];

@@ -10,7 +10,8 @@ const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due
   scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,
   timeout_ms, keep_success_ms, keep_failure_ms, arguments, deadline_at, extra)`;
 
-// SQLite rewrites the indexes of every column that a statement names, so each step names only what it moves.
+// SQLite rewrites the indexes of every column in a statement, so each step names only those that it
+// changes.
 const CLAIM = `UPDATE instance SET state = 2, ready = NULL, reason = NULL, processed_at = ?,
   attempt = ?, fence = ?, node = ? WHERE seq = ?`;
 const REST = `UPDATE instance SET reason = ?, processed_at = ?, settled_at = ?, expire_at = ?,
@@ -27,7 +28,7 @@ const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
 const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
-/** What few instances have. */
+/** Members that few instances have. */
 type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
 
 const NO_EXTRA: Extra = {};
@@ -316,7 +317,7 @@ function sourceOf(kinds: Kinds, index: Index): [string, ...Value[]] {
   }
 }
 
-// SQLite takes an index over the rows that have a value only when the condition says so itself.
+// SQLite uses a partial index only if the condition repeats that there is a value.
 function sparse(column: string, index: string, value: string): [string, string] {
   return [`INDEXED BY ${index} WHERE ${column} = ? AND ${column} IS NOT NULL AND`, value];
 }

@@ -12,7 +12,7 @@ const COLUMNS = [
 ];
 const SAVE = `UPDATE kind SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`;
 
-/** Kinds by name and number, with the counts that are stored of them. */
+/** Kinds by name and number, with their stored counts. */
 export class Kinds implements KindTable {
   readonly #statements: Statements;
   readonly #idByName = new Map<string, number>();
@@ -22,7 +22,7 @@ export class Kinds implements KindTable {
     this.#statements = statements;
   }
 
-  /** The number of a kind; it is given one when it has none. */
+  /** The number of a kind, which is added if it is new. */
   idOf(name: string): number {
     const known = this.#idByName.get(name);
     if (known !== undefined) return known;
@@ -32,7 +32,7 @@ export class Kinds implements KindTable {
     return id;
   }
 
-  /** The number of a kind of which there are instances; −1 for any other. */
+  /** The number of a kind with instances; −1 for any other. */
   knownId(name: string): number {
     return this.#idByName.get(name) ?? -1;
   }
@@ -41,7 +41,7 @@ export class Kinds implements KindTable {
     return this.#nameById.get(id) ?? this.#readName(id);
   }
 
-  // A kind that the owner added after this connection read them all.
+  // For a kind that the owner added after this connection read them.
   #readName(id: number): string {
     const row = this.#statements.get("SELECT name FROM kind WHERE id = ?", id);
     if (row === undefined) {
@@ -54,7 +54,7 @@ export class Kinds implements KindTable {
     return name;
   }
 
-  /** Read all kinds again, forgetting those of a transaction that failed. */
+  /** Read all kinds again, without those of a failed transaction. */
   read(): Map<string, KindCounts> {
     this.#idByName.clear();
     this.#nameById.clear();

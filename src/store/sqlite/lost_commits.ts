@@ -10,7 +10,7 @@ export interface LostCommits {
   /** Description of the loss, for messages. */
   readonly found: string;
   /**
-   * Whether the loss is allowed: only the last commits can be missing, after a machine failure, in
+   * True if the loss is allowed: only the last commits can be missing, after a machine failure, in
    * a store that does not wait for its disk.
    */
   readonly isExpected: boolean;

@@ -20,13 +20,15 @@ import { toStoreError } from "./error.ts";
 
 const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
-/** A database up to this size is checked whole at opening, in less than a tenth of a second. */
+/** A database up to this size is checked in full at opening, in less than a tenth of a second. */
 const CHECK_BYTES_MAX = 32 * 2 ** 20;
-/** How long one try for a busy file blocks; the store repeats it between turns of the event loop. */
+/**
+ * How long one try for a busy file blocks; the store retries it between turns of the event loop.
+ */
 const BUSY_TRY_MS = 3;
 const CACHE_KIB = 32_768;
 const READER_CACHE_KIB = 4_096;
-/** Pages of write-ahead log at which it is copied into the database. */
+/** Pages of the write-ahead log at which it is copied into the database. */
 const CHECKPOINT_PAGES = 1_000;
 /**
  * Up to this size every value is checked too, which takes ten times as long; in larger files only
@@ -58,7 +60,7 @@ export type Salvages = "empty" | "any";
 
 /** How a database is opened. */
 export interface OpenOptions {
-  /** Whether a commit is on disk when it returns. */
+  /** True if a commit is on disk when it returns. */
   readonly isSynced: boolean;
   readonly salvages: Salvages | null;
   /** Warns about accepted losses. */
@@ -66,13 +68,13 @@ export interface OpenOptions {
 }
 
 /**
- * Open the database that this process owns, check it and bring it to the newest format. Nothing is written to a file that
- * is refused: what is checked is read by a connection that cannot write.
+ * Open the database that this process owns, check it, and migrate it to the newest format. A
+ * refused file is not written: the checks use a connection that cannot write.
  *
- * A file up to {@link CHECK_BYTES_MAX} is checked whole (`quick_check`), a larger one by its header, its size and its
- * schema; pages damaged elsewhere in it fail the operation that meets them.
+ * A file up to {@link CHECK_BYTES_MAX} is checked in full (`quick_check`), a larger one by its
+ * header, its size and its schema; other damaged pages fail the operation that reads them.
  *
- * @throws JobError `unavailable` naming the file, the check that failed and the remedy
+ * @throws JobError `unavailable` naming the file, the failed check and the remedy
  */
 export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
   const isEmpty = checkFiles(path, options);

@@ -38,7 +38,9 @@ export class OwnedDatabase {
   readonly #counter: CommitCounter;
   #commits: number;
 
-  /** @throws JobError `conflict` when it has another owner, `unavailable` when the file is refused */
+  /**
+   * @throws JobError `conflict` when it has another owner, `unavailable` when the file is refused
+   */
   constructor(location: string, node: string, options: SqliteOptions) {
     const { salvages = null, warn = () => {}, pagesMax, fsync } = options;
     const isSynced = fsync !== "normal";

@@ -17,15 +17,18 @@ interface OwnerNote {
 }
 
 /**
- * The exclusive lock of a database's owner, held on `<path>-owner` by a transaction that never ends. The kernel frees it
- * when the process ends, however that happens. The file beside it, `<path>-owner.json`, says who the owner is: SQLite's own
- * file must not be opened by other means, since closing it would drop this process's lock.
+ * The exclusive lock of a database's owner: a transaction on `<path>-owner` that never ends. The
+ * kernel releases it when the process ends, however that happens. The file beside it,
+ * `<path>-owner.json`, names the owner. SQLite's own file must not be opened by other means:
+ * closing it would release this process's lock.
  */
 export class OwnerLock {
   readonly #db: DatabaseSync;
   readonly #notePath: string;
 
-  /** @throws JobError `conflict` when another process, or another store of this one, owns the database */
+  /**
+   * @throws JobError `conflict` if another process, or another store of this one, owns the database
+   */
   constructor(path: string, node: string) {
     const lockPath = `${path}-owner`;
     this.#notePath = `${lockPath}.json`;
@@ -64,7 +67,7 @@ function readNote(path: string): OwnerNote | null {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as OwnerNote;
   } catch {
-    // None, or one that is being written at this moment.
+    // There is none, or it is being written at this moment.
     return null;
   }
 }

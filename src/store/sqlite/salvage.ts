@@ -17,21 +17,24 @@ import { SqliteTicks } from "./ticks.ts";
 
 /** Rows read at a time, each up to 2 MiB; fewer where some cannot be read. */
 const ROWS = 32;
-/** Tries to get behind a range that cannot be read: each jumps twice as far. */
+/** Most jumps over an unreadable range, each twice as far. */
 const JUMPS_MAX = 50;
 const ENDED_MAX = 100_000;
 
-/** What is readable of a damaged database file, and what is not. */
+/** The readable and unreadable parts of a damaged database file. */
 export class Salvage {
   readonly #statements: Statements;
   readonly #db: DatabaseSync;
   readonly #kinds: Kinds;
-  /** What could not be read, for people. */
+  /** The unreadable parts, for people. */
   readonly problems: string[] = [];
   readonly storeId: string;
   readonly epoch: number;
 
-  /** @throws JobError `unavailable` when SQLite cannot open the file at all, `permission_denied` as {@link checkStoreTrust} */
+  /**
+   * @throws JobError `unavailable` if SQLite cannot open the file at all, `permission_denied` as
+   * {@link checkStoreTrust}
+   */
   constructor(path: string) {
     if (!existsSync(path)) throw new JobError("not_found", `Cannot read "${path}": no such file`);
     // SQLite opens and creates files beside it.

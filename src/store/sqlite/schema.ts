@@ -1,14 +1,15 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** "TJob": says in the file's header whose database it is. */
+/** "TJob": identifies our databases in the file's header. */
 export const APPLICATION_ID = 0x544a6f62;
 
 /**
- * Steps from each format to the next: step n makes format n + 1. A step that was released is never changed.
+ * Steps from each format to the next: step n makes format n + 1. A released step never changes.
  *
- * `seq` is the order of acceptance; since creation times never decrease with it, it also orders by time. Kinds are numbers,
- * so that the indexes of every transition stay small. An index stands only where an operation needs it: each costs a write
- * per instance. `extra` packs what few instances have, as JSON.
+ * `seq` is the order of acceptance. Creation times never decrease with it, so it also orders by
+ * time. Kinds are numbers, to keep the indexes of every transition small. Every index is needed by
+ * an operation: each costs a write per instance. `extra` is JSON of members that few instances
+ * have.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -214,7 +215,10 @@ function indexesOf(steps: string): readonly string[] {
   return [...names];
 }
 
-/** Bring a database from `format` to the newest, all steps in one transaction: a crash leaves the old one whole. */
+/**
+ * Migrate a database from `format` to the newest in one transaction: a crash leaves the old one
+ * intact.
+ */
 export function migrate(
   db: DatabaseSync,
   format: number,

@@ -1,17 +1,20 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toStoreError } from "./error.ts";
 
-/** What can be bound and read. */
+/** A value to bind or read. */
 export type Value = string | number | null;
-/** A row as SQLite gives it. */
+/** A row as SQLite returns it. */
 export type Fields = Record<string, Value>;
 
-/** Rows that one statement inserts: ten take two thirds of the time that ten statements take, more gain nothing. */
+/**
+ * Rows inserted by one statement: ten take two thirds of the time of ten statements, more gain
+ * nothing.
+ */
 const INSERT_ROWS = 10;
 
 /** Rows of one table that are not written yet. */
 interface Inserts {
-  /** Begin of the statement, up to the values. */
+  /** The statement up to its values. */
   readonly head: string;
   readonly columnCount: number;
   readonly values: Value[];
@@ -32,7 +35,7 @@ export class Statements {
     this.#onUse = onUse;
   }
 
-  /** Run a statement; answers how many rows it changed. */
+  /** Run a statement. @returns how many rows it changed */
   run(sql: string, ...values: Value[]): number {
     this.#flush();
     return this.#write(sql, values);
@@ -72,7 +75,8 @@ export class Statements {
   }
 
   /**
-   * Insert a row, together with those that follow: at the latest before any other statement, which then throws what is wrong with it.
+   * Insert a row together with the next ones, at the latest before any other statement. An error is
+   * thrown then.
    *
    * @param head the statement up to its values: `INSERT INTO table (column, …)`
    */
@@ -84,7 +88,7 @@ export class Statements {
     if (values.length === INSERT_ROWS * row.length) this.#flush();
   }
 
-  /** The transaction was taken back, with what was to be inserted in it. */
+  /** The transaction was rolled back, with its pending inserts. */
   forget(): void {
     this.#inserts = null;
   }
@@ -112,10 +116,10 @@ export class Statements {
   }
 }
 
-/** By beginning of the statement and number of rows. */
+/** By head and number of rows. */
 const insertTexts = new Map<string, string[]>();
 
-/** The statement that inserts so many rows. */
+/** The statement that inserts this many rows. */
 function insertSql(head: string, columnCount: number, rowCount: number): string {
   let texts = insertTexts.get(head);
   if (!texts) insertTexts.set(head, texts = []);

@@ -4,9 +4,9 @@ import type { SqliteOptions } from "./owned_database.ts";
 import { SqliteTables } from "./tables.ts";
 
 /**
- * A store in one SQLite file, durable when its promises resolve (write-ahead log, synchronous=FULL).
- * This process owns the file from opening to closing: a second owner is refused with `conflict`,
- * naming the first.
+ * A store in one SQLite file, durable when its promises resolve (write-ahead log,
+ * synchronous=FULL). This process owns the file from opening to closing: a second owner is refused
+ * with `conflict`, naming the first.
  */
 export class SqliteStore extends LedgerStore {
   constructor(

@@ -82,7 +82,7 @@ function scanFrames(file: number, header: Buffer): WalScan {
   }
 }
 
-/** Whether the checksum of a frame continues the chain. */
+/** True if the checksum of a frame continues the chain. */
 function continues(sums: Sums, chunk: Buffer, at: number, pageBytes: number): boolean {
   addSums(sums, chunk, at, 8);
   addSums(sums, chunk, at + FRAME_HEADER_BYTES, pageBytes);

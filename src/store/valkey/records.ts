@@ -117,8 +117,8 @@ export class ValkeyRecords implements RecordStore {
   }
 
   async findProblems({ limit }: { readonly limit: number }): Promise<readonly StoreProblem[]> {
-    this.#check("look for problems");
-    checkLimit(limit, "look for problems");
+    this.#check("check for problems");
+    checkLimit(limit, "check for problems");
     const problems: StoreProblem[] = await this.#reads.countProblems();
     let cursor = "0";
     do {

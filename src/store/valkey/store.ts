@@ -284,17 +284,17 @@ export class ValkeyStore implements Store {
   }
 
   async nextDue(request: Parameters<Store["nextDue"]>[0]) {
-    this.#check("look for what is due");
+    this.#check("find the next due time");
     return await this.#instances.nextDue(request);
   }
 
   async blockOf(request: Parameters<Store["blockOf"]>[0]) {
-    this.#check("look for what blocks an instance");
+    this.#check("find what blocks an instance");
     return await this.#instances.blockOf(request);
   }
 
   async blocks(request: Parameters<Store["blocks"]>[0]) {
-    this.#check("look for what is blocked");
+    this.#check("list blocks");
     return await this.#instances.blocks(request);
   }
 

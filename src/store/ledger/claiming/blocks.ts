@@ -19,7 +19,9 @@ export function blockOf(
   return gate.blockOfKind(kind) ?? gate.blockOfQueue(row.instance);
 }
 
-/** Exhausted limits with instances waiting behind them. Of queues with a key, those with claims. */
+/**
+ * Exhausted limits with instances waiting behind them; among queues with a key, those with claims.
+ */
 export function listBlocks(
   state: LedgerState,
   moment: Moment,

@@ -29,7 +29,7 @@ const NO_PARTS: Parted = {
 };
 const parted = new WeakMap<JobLimits, Parted>();
 
-/** What one node may claim at one moment, by its limits and the store's counts. */
+/** The claims that one node may make at one moment, by its limits and the store's counts. */
 export class Gate {
   readonly #state: LedgerState;
   readonly #moment: Moment;

@@ -70,9 +70,9 @@ export class LedgerRecords implements RecordStore {
   }
 
   async findProblems({ limit }: { readonly limit: number }) {
-    checkLimit(limit, "look for problems");
+    checkLimit(limit, "check for problems");
     const { read, turn } = this.#access;
-    return await read("look for problems", (state) => findProblems(state, limit, turn));
+    return await read("check for problems", (state) => findProblems(state, limit, turn));
   }
 
   removeOrphans({ at, limit }: { readonly at: Instant; readonly limit: number }) {

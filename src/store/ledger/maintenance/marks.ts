@@ -49,14 +49,14 @@ export function checkOpening(mark: StoreMark | null, location: string): void {
     throw new JobError("conflict", `Cannot open "${location}": its data moved to ${place}`, {
       hint: `Write ${
         configOf(mark)
-      } in the configuration; to go on with this older copy: jobctl store migrate --undo`,
+      } in the configuration; to continue with this older copy: jobctl store migrate --undo`,
     });
   }
   if (mark?.type === "receiving") {
     throw new JobError(
       "conflict",
       `Cannot open "${location}": it is being filled from ${mark.from}`,
-      { hint: "Run the command that fills it again: it goes on where it was" },
+      { hint: "Run the command that fills it again: it continues where it stopped" },
     );
   }
 }

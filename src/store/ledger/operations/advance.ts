@@ -30,7 +30,9 @@ export function advance(
   return advances.map((one) => advanceOne(state, moment, one));
 }
 
-/** @throws JobError `invalid_argument` for an instance that cannot be stored, or of another schedule */
+/**
+ * @throws JobError `invalid_argument` for an instance that cannot be stored, or of another schedule
+ */
 export function checkFires(request: Pick<Advance, "scheduleId" | "fires">): void {
   checkBatch(request.fires.length, "fire");
   for (const fire of request.fires) {

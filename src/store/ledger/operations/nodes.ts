@@ -185,7 +185,7 @@ export function checkNodeReport({ id, report }: NodeUpdate<Partial<NodeReport>>)
   const { version, host, tzVersion, process, tags = [], kinds = [], idle = [] } = report;
   const check = (isRight: boolean, what: string) => {
     if (isRight) return;
-    throw new JobError("invalid_argument", `Cannot take a node in: ${what}`, { path: "node" });
+    throw new JobError("invalid_argument", `Cannot join: ${what}`, { path: "node" });
   };
   const isText = (text: string, most = TEXT_LENGTH_MAX) =>
     text.length >= 1 && text.length <= most && isStorable(text);

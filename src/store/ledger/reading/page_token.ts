@@ -33,7 +33,7 @@ export function readToken<T extends number | string>(
   const shown = token.length > 60 ? `${token.slice(0, 60)}…` : token;
   throw new JobError(
     "invalid_argument",
-    `Cannot read page token "${shown.toWellFormed()}": it is not one that this list gave`,
+    `Cannot read page token "${shown.toWellFormed()}": this list did not return it`,
     { path: "token", hint: "Start again without a token" },
   );
 }

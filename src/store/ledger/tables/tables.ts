@@ -11,7 +11,7 @@ export interface Head {
   readonly rev: number;
   /** The store's time, epoch ms. */
   readonly at: number;
-  /** Of the last accepted instance. */
+  /** Seq of the last accepted instance. */
   readonly seq: number;
 }
 
@@ -254,8 +254,8 @@ export interface SharedTable {
 }
 
 /**
- * Rows and their indexes by subject; the ledger gives them their meaning. All calls are synchronous.
- * Calls that write come before a `commit`. They throw JobError when the medium fails.
+ * Rows and their indexes by subject; the ledger gives them their meaning. All calls are
+ * synchronous. Calls that write come before a `commit`. They throw JobError when the medium fails.
  */
 export interface Tables {
   readonly isDurable: boolean;
