@@ -1,5 +1,5 @@
 import type { ReadApi } from "../manager/api.ts";
-import { ScopedReads } from "../manager/scoped_reads.ts";
+import { ScopedQueries, scopedReads } from "../manager/scoped_reads.ts";
 import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
 import type {
   Backend,
@@ -13,22 +13,20 @@ import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";
 import type { DatabaseReads } from "./database_reads.ts";
 
-type Reads = ReadApi & Pick<DatabaseReads, "follow">;
-
 /** Completes reads with the file in this thread, and passes all other calls to another backend. */
 export class ReadingBackend implements Backend {
   readonly #reads: DatabaseReads;
   readonly #others: Backend;
-  readonly #handlers: ScopedHandlers<Reads>;
+  readonly #handlers: ScopedHandlers<ReadApi>;
   readonly #memory: ThreadMemory;
 
   constructor(reads: DatabaseReads, others: Backend, memory: ThreadMemory) {
     this.#memory = memory;
     this.#reads = reads;
     this.#others = others;
-    this.#handlers = new ScopedHandlers<Reads>({
+    this.#handlers = new ScopedHandlers<ReadApi>({
       api: reads,
-      limit: (jobs) => new ScopedReads({ reads, kinds: () => reads.kinds() }, jobs),
+      limit: (jobs) => scopedReads(new ScopedQueries({ reads, kinds: () => reads.kinds() }, jobs)),
       handlersOf: readHandlers,
     });
   }

@@ -3,90 +3,87 @@ import type { Clock } from "../platform/clock.ts";
 import type { InstanceQuery } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
 
-/** How long a request waits for its store, in milliseconds: clients, who may ask twice, are answered within 5 s. */
+/** How long a request waits for the store, in milliseconds: clients get an answer within 5 s. */
 const ANSWER_MS = 4_000;
-/** And while the store has answered nobody since one waited in vain. */
+/** How long it waits after one has waited in vain, until the store responds again. */
 const AWAY_MS = 500;
 
-/** What one or two calls of the store answer. What goes on by itself, or through many instances, takes as long as it takes. */
-const SHORT: ReadonlySet<string> = new Set<keyof ManagerApi>([
-  "scheduleJob",
-  "scheduleJobs",
-  "scheduleRecurring",
-  "listSchedules",
-  "updateSchedule",
-  "deleteSchedule",
-  "runSchedule",
-  "skipTicks",
-  "explain",
-  "getInstance",
-  "blockOf",
-  "lookupInstances",
-  "lookupInstanceHistory",
-  "lookupInstanceLogs",
-  "retryInstance",
-  "unservedKinds",
-  "listNodes",
-  "resizeNode",
-  "pause",
-  "resume",
-  "listPauses",
-  "status",
-]);
-/** The same when they name one instance. */
-const SHORT_FOR_ONE: ReadonlySet<string> = new Set<keyof ManagerApi>([
-  "cancelInstances",
-  "redriveInstances",
-]);
-
 /**
- * The manager for requests from outside: they are refused as `unavailable` in time although the store, which the manager itself
- * waits for, is slow. What was asked goes on and may be done afterwards.
+ * The manager for requests from outside. A request that takes a call or two of the store is refused
+ * as `unavailable` in time if the store is slow; the manager itself keeps waiting, so the request
+ * may still take effect. One that passes through many instances takes as long as it takes.
  */
 export function answerInTime(manager: ManagerApi, clock: Clock, location: string): ManagerApi {
-  const store = { location, isAway: false };
-  return new Proxy(manager, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== "function") return value;
-      return (...args: readonly unknown[]) => {
-        const answer: unknown = value.apply(target, args);
-        if (!isShort(String(name), args)) return answer;
-        return inTime(answer as Promise<unknown>, clock, store);
-      };
-    },
-  });
+  const limit = new TimeLimit(clock, location);
+  const inTime = <T>(answer: Promise<T>) => limit.apply(answer);
+  const ifForOne = <T>({ ids, idPrefix }: InstanceQuery, answer: Promise<T>) =>
+    ids?.length === 1 || idPrefix !== undefined ? inTime(answer) : answer;
+  return {
+    version: manager.version,
+    listJobs: () => manager.listJobs(),
+    getJob: (kind) => manager.getJob(kind),
+    scheduleJob: (...args) => inTime(manager.scheduleJob(...args)),
+    scheduleJobs: (requests) => inTime(manager.scheduleJobs(requests)),
+    previewJob: (...args) => manager.previewJob(...args),
+    scheduleRecurring: (...args) => inTime(manager.scheduleRecurring(...args)),
+    listSchedules: (...args) => inTime(manager.listSchedules(...args)),
+    updateSchedule: (...args) => inTime(manager.updateSchedule(...args)),
+    deleteSchedule: (id) => inTime(manager.deleteSchedule(id)),
+    runSchedule: (target) => inTime(manager.runSchedule(target)),
+    skipTicks: (...args) => inTime(manager.skipTicks(...args)),
+    backfill: (request) => manager.backfill(request),
+    explain: (query) => inTime(manager.explain(query)),
+    getInstance: (id) => inTime(manager.getInstance(id)),
+    blockOf: (instance) => inTime(manager.blockOf(instance)),
+    lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),
+    lookupInstanceHistory: (...args) => inTime(manager.lookupInstanceHistory(...args)),
+    lookupInstanceLogs: (...args) => inTime(manager.lookupInstanceLogs(...args)),
+    cancelInstances: (...args) => ifForOne(args[0], manager.cancelInstances(...args)),
+    retryInstance: (id) => inTime(manager.retryInstance(id)),
+    redriveInstances: (...args) => ifForOne(args[0], manager.redriveInstances(...args)),
+    clearInstanceHistory: (...args) => manager.clearInstanceHistory(...args),
+    clearInstanceLogs: (...args) => manager.clearInstanceLogs(...args),
+    unservedKinds: (kinds) => inTime(manager.unservedKinds(kinds)),
+    listNodes: () => inTime(manager.listNodes()),
+    resizeNode: (...args) => inTime(manager.resizeNode(...args)),
+    workers: () => manager.workers(),
+    resizeWorkers: (count) => manager.resizeWorkers(count),
+    pause: (...args) => inTime(manager.pause(...args)),
+    resume: (kind) => inTime(manager.resume(kind)),
+    listPauses: () => inTime(manager.listPauses()),
+    status: () => inTime(manager.status()),
+    waitInstance: (...args) => manager.waitInstance(...args),
+    follow: (...args) => manager.follow(...args),
+    reloadConfig: (options) => manager.reloadConfig(options),
+    workOnStore: (...args) => manager.workOnStore(...args),
+    subscribe: (listener) => manager.subscribe(listener),
+  };
 }
 
-function isShort(name: string, [query]: readonly unknown[]): boolean {
-  if (SHORT.has(name)) return true;
-  const { ids, idPrefix } = (query ?? {}) as InstanceQuery;
-  return SHORT_FOR_ONE.has(name) && (ids?.length === 1 || idPrefix !== undefined);
-}
+class TimeLimit {
+  readonly #clock: Clock;
+  readonly #location: string;
+  #isAway = false;
 
-interface Store {
-  /** Without secrets. */
-  readonly location: string;
-  isAway: boolean;
-}
+  /** @param location of the store, without secrets */
+  constructor(clock: Clock, location: string) {
+    this.#clock = clock;
+    this.#location = location;
+  }
 
-function inTime<T>(answer: Promise<T>, clock: Clock, store: Store): Promise<T> {
-  const waitMs = store.isAway ? AWAY_MS : ANSWER_MS;
-  answer.then(() => store.isAway = false, () => {});
-  return new Promise((resolve, reject) => {
-    const timer = clock.timer(waitMs, () => {
-      store.isAway = true;
-      reject(
-        new JobError(
-          "unavailable",
-          `Cannot reach ${store.location}: no answer within ${waitMs} ms`,
-          {
-            hint:
-              "It is slow or away; what was asked may have been done, or be done yet: with the same UUID it is done once",
-          },
-        ),
-      );
-    }, { unref: true });
-    answer.then(resolve, reject).finally(() => timer.cancel());
-  });
+  apply<T>(answer: Promise<T>): Promise<T> {
+    const waitMs = this.#isAway ? AWAY_MS : ANSWER_MS;
+    answer.then(() => this.#isAway = false, () => {});
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.timer(waitMs, () => {
+        this.#isAway = true;
+        const message = `Cannot reach ${this.#location}: no answer within ${waitMs} ms`;
+        const hint =
+          "It is slow or away; the request may have been carried out, or may still be: " +
+          "with the same UUID it is carried out once";
+        reject(new JobError("unavailable", message, { hint }));
+      }, { unref: true });
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
 }

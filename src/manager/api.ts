@@ -354,4 +354,5 @@ export type ReadApi = Pick<
   | "explain"
   | "blockOf"
   | "unservedKinds"
+  | "follow"
 >;

@@ -1,5 +1,5 @@
 import type { ManagerApi } from "../../manager/api.ts";
-import { ScopedManager } from "../../manager/scoped_manager.ts";
+import { scopedManager } from "../../manager/scoped_manager.ts";
 import type { Backend, CallInfo, StreamName, StreamSignal, UnaryName } from "./backend.ts";
 import { followSteps } from "./follow.ts";
 import { createHandlers } from "./handlers.ts";
@@ -13,7 +13,7 @@ export class LocalBackend implements Backend<CallInfo> {
   constructor(manager: ManagerApi) {
     this.#handlers = new ScopedHandlers({
       api: manager,
-      limit: (jobs) => new ScopedManager(manager, jobs),
+      limit: (jobs) => scopedManager(manager, jobs),
       handlersOf: createHandlers,
     });
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { FollowOptions, FollowStep } from "../../../src/manager/api.ts";
-import { ScopedManager } from "../../../src/manager/scoped_manager.ts";
+import { scopedManager } from "../../../src/manager/scoped_manager.ts";
 import type { LogTailQuery } from "../../../src/store/store.ts";
 import { jobOf, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
@@ -140,7 +140,7 @@ test("follow() of a kind and of all tells the instances whose state or progress 
 
 test("follow() of a caller limited to one job tells no change of another", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")] }).started();
-  const scoped = new ScopedManager(world.manager, ["work"]);
+  const scoped = scopedManager(world.manager, ["work"]);
   const seen: string[] = [];
   const stop = new AbortController();
   const read = async () => {
