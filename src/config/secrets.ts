@@ -50,7 +50,7 @@ function filledIn({ path, source }: Field): string[] {
 }
 
 /** Variables and their secrets: values given by reference or filled in by `${VAR}`. */
-interface EnvironmentValues {
+export interface EnvironmentValues {
   readonly values: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
 }

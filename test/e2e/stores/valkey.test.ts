@@ -25,7 +25,7 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
       assert.match(text, /^the store does not respond: Cannot reach the store valkey:\/\/127/);
       await sleep(2_000);
       // Its own complaint, and one a request for the readiness.
-      const trouble = troubleOf(daemon).filter((line) => !line.includes("answer over HTTP"));
+      const trouble = troubleOf(daemon).filter((line) => !line.includes("an HTTP request"));
       assert.ok(trouble.length <= 3, trouble.join("\n"));
       await server.start();
       await until("it is ready", async () => (await readiness(daemon)).status === 200);
