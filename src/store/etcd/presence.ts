@@ -9,29 +9,28 @@ import { Event_EventType as EventType } from "./gen/kv_pb.ts";
 import { type Layout, textOf } from "./layout.ts";
 import { NodeClocks, parseReport } from "../replica/node_clocks.ts";
 
-/** Shortest lease that etcd keeps, in seconds. */
+/** Shortest lease that etcd grants, in seconds. */
 const LEASE_S_MIN = 2;
-/** A node reports, and prolongs its lease, so often at least. */
+/** Longest time between two reports of a node, which also renew its lease. */
 const REPORT_MS_MAX = 5_000;
 /**
- * How long nothing is claimed while peers do not say what their clocks are: those that are alive do
- * so at once.
+ * How long nothing is claimed while peers have not reported their clocks; live ones do so at once.
  */
 const ANSWERS_MS_MAX = 1_000;
-/** A clock that moves so far against the other one of the same node was set. */
+/** A wall clock that moves this far against the monotonic one was set. */
 const STEP_MS = 100;
-/** Waits before a lease that was lost is taken again. */
+/** Waits before a lost lease is replaced. */
 const BACKOFF = { firstMs: 50, longestMs: 2_000 };
 
-/** How long a node's key stays without the node, and how far its clock may be from the others'. */
+/** How long a node's key outlives it, and how far its clock may be from the others'. */
 export interface PresenceLimits {
   readonly leaseMs: number;
   readonly maxSkewMs: number;
-  /** Our clocks; in place of those that run the timers. */
+  /** Replaces the clocks that run the timers. */
   readonly now?: () => Instant;
 }
 
-/** What a presence works with. */
+/** Parts of a presence. */
 export interface PresenceOptions extends PresenceLimits {
   readonly calls: EtcdCalls;
   readonly layout: Layout;
@@ -41,8 +40,8 @@ export interface PresenceOptions extends PresenceLimits {
 }
 
 /**
- * A node's key under a lease of its own, which goes when the node does. Its value tells the node's
- * clock; by those of the others the node knows whether its own can be right.
+ * A node's key under its own lease, which ends with the node. Its value is the node's clock report;
+ * the reports of the others tell whether its own clock can be right.
  */
 export class Presence {
   readonly #options: PresenceOptions;
@@ -50,7 +49,7 @@ export class Presence {
   readonly #stopping = new AbortController();
   #leaseId: bigint | null = null;
   #fail: (error: JobError) => void = () => {};
-  /** Since when we wait for the peers' clocks, monotonic; null when we do not. */
+  /** Monotonic time since which we wait for the peers' clocks; null if we do not. */
   #askedMs: number | null = null;
   #wallLeadMs: number;
   #isReporting = false;
@@ -67,7 +66,7 @@ export class Presence {
   }
 
   /**
-   * Appear, and know the peers as far as they answer at once. When etcd does not answer it goes on
+   * Write the key, and wait for the peers that report at once. If etcd does not respond, it keeps
    * trying.
    */
   async start(): Promise<void> {
@@ -80,7 +79,7 @@ export class Presence {
     }
   }
 
-  /** Disappear. */
+  /** Delete the key. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#timer?.cancel();
@@ -89,23 +88,21 @@ export class Presence {
     this.#leaseId = null;
     if (id === null) return;
     const { calls } = this.#options;
-    // When it cannot be told, the lease ends by itself.
+    // If etcd cannot be reached, the lease expires.
     await calls.call(Lease.method.leaseRevoke, { ID: id }, { action: "end its lease" }).catch(
       () => {},
     );
   }
 
   /**
-   * How far a node's clock is from what most have, in milliseconds; null for one that is not there
-   * or alone.
+   * How far a node's clock is from the median, in milliseconds; null for an unknown node or without
+   * peers.
    */
   skewOf(node: string): number | null {
     return this.#clocks.skewOf(node);
   }
 
-  /**
-   * @throws JobError `unavailable` while our clock is too far from those of most peers, or may be
-   */
+  /** @throws JobError `unavailable` while our clock may be too far from those of most peers */
   check(action: string): void {
     const { wallMs, monotonicMs } = this.#now();
     if (Math.abs(wallMs - monotonicMs - this.#wallLeadMs) > STEP_MS) {
@@ -114,32 +111,16 @@ export class Presence {
       this.#askedMs = monotonicMs;
       void this.#report(true);
     }
-    if (this.#askedMs !== null) {
-      const isOver = monotonicMs - this.#askedMs >= ANSWERS_MS_MAX;
-      if (isOver || this.#clocks.haveAllAnswered) this.#askedMs = null;
-      else {throw new JobError(
-          "unavailable",
-          `Cannot ${action}: the peers' clocks are not known yet`,
-        );}
+    const isAsking = this.#askedMs !== null && monotonicMs - this.#askedMs < ANSWERS_MS_MAX &&
+      !this.#clocks.haveAllAnswered;
+    if (!isAsking) {
+      this.#askedMs = null;
+      this.#note(this.#clocks.problem() !== null);
     }
-    const problem = this.#clocks.problem();
-    this.#tell(problem !== null);
-    if (problem === null) return;
-    const { aheadMs, peers } = problem;
-    const seconds = (Math.abs(aheadMs) / 1_000).toFixed(1);
-    const shown = peers.slice(0, 3).map((peer) => `"${peer}"`).join(", ");
-    throw new JobError(
-      "unavailable",
-      `Cannot ${action}: the clock of node "${this.#options.node}" is ${seconds} s ${
-        aheadMs > 0 ? "ahead of" : "behind"
-      } that of ${peers.length} of its peers, such as ${shown}, and ${
-        this.#options.maxSkewMs / 1_000
-      } s are allowed`,
-      { hint: "Set the clocks (NTP); store.max_skew is how far they may differ" },
-    );
+    this.#clocks.check(action, isAsking);
   }
 
-  #tell(hasProblem: boolean): void {
+  #note(hasProblem: boolean): void {
     if (this.#hasProblem === hasProblem) return;
     this.#hasProblem = hasProblem;
     const { logger, node } = this.#options;
@@ -147,8 +128,9 @@ export class Presence {
   }
 
   /**
-   * Take a lease if there is none, read who is there, and report under it; answers the revision of
-   * the reading.
+   * Take a lease if there is none, read the other nodes, and report under it.
+   *
+   * @returns the revision of the read
    */
   async #appear(): Promise<bigint> {
     const { calls, layout } = this.#options;
@@ -213,8 +195,9 @@ export class Presence {
   }
 
   /**
-   * Hear the peers, report and prolong the lease, until either stream ends. @throws JobError with
-   * why
+   * Receive the peers' reports, report, and renew the lease until a stream ends.
+   *
+   * @throws JobError with the reason
    */
   async #follow(startRevision: bigint): Promise<void> {
     const { calls, layout, clock, leaseMs } = this.#options;
@@ -279,7 +262,7 @@ export class Presence {
     }
   }
 
-  /** One report at a time; what comes meanwhile is told by another after it. */
+  /** Write one report at a time; further requests share the next one. */
   async #report(asks: boolean): Promise<void> {
     this.#mustAsk ||= asks;
     this.#mustReport = true;

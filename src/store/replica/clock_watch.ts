@@ -1,21 +1,20 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { PeerClocks } from "../ledger/owner.ts";
 import type { LedgerState } from "../ledger/state.ts";
 import { type ClockReport, NodeClocks } from "./node_clocks.ts";
 
-/** What is known of a peer that has not reported yet. */
+/** The report of a peer that has not reported yet. */
 const UNKNOWN: ClockReport = { at: 0, heard: {}, asks: false };
 /**
- * How long nothing is claimed after a join while live peers have not reported: they do so within a
+ * How long nothing is claimed after a join while live peers have not reported; they do so within a
  * third of a lease.
  */
 const ANSWERS_MS_MAX = 6_000;
 
 /**
- * Compares the clocks of the nodes by rows that each writes with its reports, for a medium that has
- * no means of its own: one whose clock is too far from those of most of its live peers claims
- * nothing, fires nothing and takes nothing back.
+ * Compares the nodes' clocks by rows that each writes with its reports, for a medium without means
+ * of its own. A node whose clock is too far from those of most live peers claims nothing, fires
+ * nothing and takes nothing back.
  */
 export class ClockWatch implements PeerClocks {
   readonly #state: LedgerState;
@@ -32,7 +31,7 @@ export class ClockWatch implements PeerClocks {
     this.#now = now;
   }
 
-  /** This process is the node from now on; its peers' clocks are not known yet. */
+  /** This process is this node from now on, and does not know its peers' clocks yet. */
   joining(id: string): void {
     this.#self = id;
     this.#joinedMs = this.#now().monotonicMs;
@@ -40,12 +39,12 @@ export class ClockWatch implements PeerClocks {
     for (const peer of this.#livePeers()) this.#clocks.heard(peer, UNKNOWN, null);
   }
 
-  /** What this node says of its clock in its row; null for the row of another. */
+  /** This node's clock report for its row; null for other nodes. */
   reportOf(id: string): ClockReport | null {
     return id === this.#self ? this.#clocks!.report(this.#now().wallMs, false) : null;
   }
 
-  /** @param isNew whether it was written just now */
+  /** @param isNew true if it was written just now */
   heard(id: string, report: ClockReport, isNew: boolean): void {
     this.#clocks?.heard(id, report, isNew ? this.#now().wallMs : null);
   }
@@ -55,27 +54,14 @@ export class ClockWatch implements PeerClocks {
   }
 
   /**
-   * @throws JobError `unavailable` while this node's clock is too far from those of most live
-   * peers, or may be
+   * @throws JobError `unavailable` while this node's clock may be too far from those of most live
+   * peers
    */
   check(action: string): void {
     if (!this.#clocks) return;
     this.#clocks.keep(this.#livePeers());
     const isNew = this.#now().monotonicMs - this.#joinedMs < ANSWERS_MS_MAX;
-    if (isNew && !this.#clocks.haveAllAnswered) {
-      throw new JobError("unavailable", `Cannot ${action}: the peers' clocks are not known yet`);
-    }
-    const problem = this.#clocks.problem();
-    if (!problem) return;
-    const { aheadMs, peers } = problem;
-    const seconds = (Math.abs(aheadMs) / 1_000).toFixed(1);
-    throw new JobError(
-      "unavailable",
-      `Cannot ${action}: the clock of node "${this.#self}" is ${seconds} s ${
-        aheadMs > 0 ? "ahead of" : "behind"
-      } that of ${peers.length} of its peers, and ${this.#maxSkewMs / 1_000} s are allowed`,
-      { hint: "Set the clocks (NTP); store.max_skew is how far they may differ" },
-    );
+    this.#clocks.check(action, isNew);
   }
 
   #livePeers(): ReadonlySet<string> {

@@ -1,36 +1,42 @@
-/** What a node says of its clock, and of those of its peers. */
+import { JobError } from "../../core/errors.ts";
+
+/** A node's report about its clock and those of its peers. */
 export interface ClockReport {
-  /** Its clock as it wrote this, epoch ms. */
+  /** Its clock when it wrote the report, epoch ms. */
   readonly at: number;
   /**
-   * By node: its clock when it last heard from that one, less what that one said, in milliseconds.
+   * By node: its clock when it last heard from that one, minus the clock which that one reported,
+   * in milliseconds.
    */
   readonly heard: Readonly<Record<string, number>>;
-  /** Whether it wants the others to report at once. */
+  /** True if the others should report at once. */
   readonly asks: boolean;
 }
 
 interface Peer {
-  /** Our clock when we last heard from it, less what it said: at most so far are we ahead. */
+  /**
+   * Our clock when we last heard from it, minus its own in that report: we are ahead by at most
+   * this.
+   */
   readonly aheadMax: number;
-  /** Our clock less its own is at least so much, by what it last heard from us. */
+  /** We are ahead by at least this, by what it last heard from us. */
   readonly aheadMin: number;
-  /** Whether it reported since we asked. */
+  /** True if it has reported since we asked. */
   readonly hasAnswered: boolean;
 }
 
-/** Our clock beside those of the nodes that it differs from for certain. */
+/** Our clock, compared with those that certainly differ too much. */
 export interface ClockProblem {
-  /** How far it is ahead of theirs at least, in milliseconds; negative when behind. */
+  /** How far it is ahead of theirs at least, in milliseconds; negative if behind. */
   readonly aheadMs: number;
   readonly peers: readonly string[];
 }
 
 /**
- * What is known of a node's clock beside those of its peers. A report takes some time, and nobody
- * knows how much: so one heard bounds the difference from above, and what the peer heard of ours
- * from below. Slow ways and stopped processes widen the bounds, and never make two clocks look
- * apart that are not.
+ * A node's knowledge of its clock compared with those of its peers. A report takes an unknown time,
+ * so receiving one bounds the difference from above, and what the peer received from us bounds it
+ * from below. Slow networks and stopped processes widen the bounds, and never make equal clocks
+ * look different.
  */
 export class NodeClocks {
   readonly #self: string;
@@ -42,7 +48,7 @@ export class NodeClocks {
     this.#maxSkewMs = maxSkewMs;
   }
 
-  /** @param nowMs our clock as the report was received; null for one that was written before */
+  /** @param nowMs our clock when the report was received; null for an old report */
   heard(node: string, report: ClockReport, nowMs: number | null): void {
     if (node === this.#self) return;
     const ofUs = report.heard[this.#self];
@@ -54,29 +60,29 @@ export class NodeClocks {
     });
   }
 
-  /** A node is no longer there. */
+  /** A node is gone. */
   gone(node: string): void {
     this.#peers.delete(node);
   }
 
-  /** Only these nodes are there now. */
+  /** Forget all nodes but these. */
   keep(nodes: ReadonlySet<string>): void {
     for (const node of this.#peers.keys()) if (!nodes.has(node)) this.#peers.delete(node);
   }
 
-  /** What was known no longer counts: our clock was set. */
+  /** Forget all bounds: our clock was set. */
   forget(): void {
     for (const node of this.#peers.keys()) {
       this.#peers.set(node, { aheadMax: Infinity, aheadMin: -Infinity, hasAnswered: false });
     }
   }
 
-  /** Whether every peer has reported since. */
+  /** True if every peer has reported since we asked. */
   get haveAllAnswered(): boolean {
     return [...this.#peers.values()].every(({ hasAnswered }) => hasAnswered);
   }
 
-  /** What to say of our clock. */
+  /** Our report. */
   report(nowMs: number, asks: boolean): ClockReport {
     const heard: Record<string, number> = {};
     for (const [node, { aheadMax }] of this.#peers) {
@@ -85,9 +91,7 @@ export class NodeClocks {
     return { at: nowMs, heard, asks };
   }
 
-  /**
-   * How far our clock is for certain ahead of a peer's, in milliseconds; 0 when they may be equal.
-   */
+  /** How far our clock certainly is ahead of a peer's, in milliseconds; 0 if they may be equal. */
   aheadOf(node: string): number {
     const { aheadMax, aheadMin } = this.#peers.get(node) ??
       { aheadMax: Infinity, aheadMin: -Infinity };
@@ -95,8 +99,8 @@ export class NodeClocks {
   }
 
   /**
-   * How far a node's clock is from the one in the middle, for certain, in milliseconds; null for
-   * one that is not there or alone.
+   * How far a node's clock certainly is from the median, in milliseconds; null for an unknown node
+   * or without peers.
    */
   skewOf(node: string): number | null {
     if (this.#peers.size === 0 || (node !== this.#self && !this.#peers.has(node))) return null;
@@ -106,9 +110,7 @@ export class NodeClocks {
     return Math.round((node === this.#self ? 0 : -this.aheadOf(node)) - middle);
   }
 
-  /**
-   * The peers that our clock is too far from, when they are most of them; null when we may go on.
-   */
+  /** The peers whose clocks differ too much from ours, if they are most of them; null otherwise. */
   problem(): ClockProblem | null {
     const far = [...this.#peers.keys()].filter((node) =>
       Math.abs(this.aheadOf(node)) > this.#maxSkewMs
@@ -117,9 +119,35 @@ export class NodeClocks {
     const all = far.map((node) => this.aheadOf(node)).sort((a, b) => a - b);
     return { aheadMs: all[all.length >> 1]!, peers: far.sort() };
   }
+
+  /**
+   * Refuse an action that depends on our clock while it may be wrong.
+   *
+   * @param isAsking true while peers that have not reported may still do so
+   * @throws JobError `unavailable`
+   */
+  check(action: string, isAsking: boolean): void {
+    if (isAsking && !this.haveAllAnswered) {
+      throw new JobError("unavailable", `Cannot ${action}: the peers' clocks are not known yet`);
+    }
+    const problem = this.problem();
+    if (problem === null) return;
+    const { aheadMs, peers } = problem;
+    const seconds = (Math.abs(aheadMs) / 1_000).toFixed(1);
+    const shown = peers.slice(0, 3).map((peer) => `"${peer}"`).join(", ");
+    throw new JobError(
+      "unavailable",
+      `Cannot ${action}: the clock of node "${this.#self}" is ${seconds} s ${
+        aheadMs > 0 ? "ahead of" : "behind"
+      } that of ${peers.length} of its peers, such as ${shown}, and ${
+        this.#maxSkewMs / 1_000
+      } s are allowed`,
+      { hint: "Set the clocks (NTP); store.max_skew is how far they may differ" },
+    );
+  }
 }
 
-/** The report that a key's value holds; null for something else. */
+/** The report in a key's value; null for anything else. */
 export function parseReport(text: string): ClockReport | null {
   try {
     const { at, heard, asks } = JSON.parse(text) as Partial<ClockReport>;
