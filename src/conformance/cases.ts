@@ -1,5 +1,40 @@
-import { GUARANTEES } from "./guarantees.ts";
+import { batteryCases } from "./battery_cases.ts";
+import { cancelCases } from "./cancel_cases.ts";
+import { claimCases } from "./claim_cases.ts";
+import { combinedCases } from "./combined_cases.ts";
+import { enqueueCases } from "./enqueue_cases.ts";
+import { limitCases } from "./limit_cases.ts";
+import { logCases } from "./log_cases.ts";
+import { nodeCases } from "./node_cases.ts";
+import { openCases } from "./open_cases.ts";
+import { overlapCases } from "./overlap_cases.ts";
+import { readCases } from "./read_cases.ts";
+import { recordCases } from "./record_cases.ts";
+import { redriveCases } from "./redrive_cases.ts";
+import { retentionCases } from "./retention_cases.ts";
+import { scheduleCases } from "./schedule_cases.ts";
+import { settleCases } from "./settle_cases.ts";
 import { CaseTime, type OpenFixture, type StoreCases, StoreWorld } from "./store_world.ts";
+
+/** The guarantees of a store, in words for its operator, with the cases that check them. */
+export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
+  "contention, fences, lost answers, values": batteryCases,
+  "openings, epochs, hints": openCases,
+  "accepting once, unique keys": enqueueCases,
+  "claims in order, leases, takeover": claimCases,
+  "limits, rates and pauses": limitCases,
+  "outcomes, retries, crashes, deadlines": settleCases,
+  "logs": logCases,
+  "canceling": cancelCases,
+  "dead letters run again once": redriveCases,
+  "each tick once": scheduleCases,
+  "ticks that overlap": overlapCases,
+  "nodes": nodeCases,
+  "reading and paging under writes": readCases,
+  "retention": retentionCases,
+  "combinations": combinedCases,
+  "moving, saving, restoring": recordCases,
+};
 
 /** Every rule of the `Store` interface, each as one case. */
 export const STORE_CASES: StoreCases = Object.assign({}, ...Object.values(GUARANTEES));

@@ -1,8 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
-import { runCase } from "../conformance/cases.ts";
-import { GUARANTEES } from "../conformance/guarantees.ts";
+import { GUARANTEES, runCase } from "../conformance/cases.ts";
 import type { StoreFixture } from "../conformance/store_world.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { StoreAddress } from "../core/store_address.ts";

@@ -16,9 +16,7 @@ import type {
   WaitingTable,
 } from "../ledger/tables/tables.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
-import { type Key, SortedKeys } from "./sorted_keys.ts";
-
-const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+import { type Key, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** Sorted sets by name; an empty one is deleted. */
 class KeyFamily {
@@ -96,7 +94,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     if (instance.uniqueKey !== null) this.#uniqueKeys.add(instance.uniqueKey, key);
     if (instance.retryOf !== null) this.#retries.add(instance.retryOf, key);
     this.#state(instance.state).add(instance.kind, key);
-    this.#enter(row);
+    this.#index(row, "add");
     if (!isFinal(instance.state)) this.#enterOpen(row);
   }
 
@@ -120,8 +118,8 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
       this.#state(before.instance.state).delete(before.instance.kind, key);
       this.#state(after.instance.state).add(after.instance.kind, key);
     }
-    this.#leave(before);
-    this.#enter(after);
+    this.#index(before, "delete");
+    this.#index(after, "add");
     const hasEnded = isFinal(after.instance.state);
     if (hasEnded === isFinal(before.instance.state)) return;
     if (hasEnded) this.#leaveOpen(before);
@@ -131,7 +129,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
 
   remove(row: Row): void {
     const { seq, instance } = row;
-    this.#leave(row);
+    this.#index(row, "delete");
     if (!isFinal(instance.state)) this.#leaveOpen(row);
     const key: Key = [0, 0, seq];
     this.#state(instance.state).delete(instance.kind, key);
@@ -248,39 +246,22 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return this.#states[stateIndex(state)]!;
   }
 
-  #enter(row: Row): void {
-    const { kind, priority, dueAt } = row.instance;
-    if (row.isReady === true) {
-      const key: Key = [priority, dueAt, row.seq];
-      if (row.isBehind) this.#behind.add(queueOf(row.instance), key);
-      else this.#ready.add(kind, key);
-      if (!row.isBehind && isKeyed(row.instance)) this.#firsts.add(queueOf(row.instance), key);
-    } else if (row.isReady === false) {
-      this.#later.add([dueAt, 0, row.seq]);
-      this.#laterByKind.add(kind, [dueAt, 0, row.seq]);
+  /** Add a row to the indexes that its changes concern, or delete it from them. */
+  #index(row: Row, action: "add" | "delete"): void {
+    const { seq, isReady, isBehind, expireAt, instance } = row;
+    const { kind, priority, dueAt, state, deadlineAt } = instance;
+    if (isReady === true) {
+      const key: Key = [priority, dueAt, seq];
+      if (isBehind) this.#behind[action](queueOf(instance), key);
+      else this.#ready[action](kind, key);
+      if (!isBehind && isKeyed(instance)) this.#firsts[action](queueOf(instance), key);
+    } else if (isReady === false) {
+      this.#later[action]([dueAt, 0, seq]);
+      this.#laterByKind[action](kind, [dueAt, 0, seq]);
     }
-    if (row.expireAt !== null) this.#expiring.add([row.expireAt, 0, row.seq]);
-    const { state, deadlineAt } = row.instance;
+    if (expireAt !== null) this.#expiring[action]([expireAt, 0, seq]);
     if (state === "scheduled" && deadlineAt !== null) {
-      this.#deadlines.add([deadlineAt, 0, row.seq]);
-    }
-  }
-
-  #leave(row: Row): void {
-    const { kind, priority, dueAt } = row.instance;
-    if (row.isReady === true) {
-      const key: Key = [priority, dueAt, row.seq];
-      if (row.isBehind) this.#behind.delete(queueOf(row.instance), key);
-      else this.#ready.delete(kind, key);
-      if (!row.isBehind && isKeyed(row.instance)) this.#firsts.delete(queueOf(row.instance), key);
-    } else if (row.isReady === false) {
-      this.#later.delete([dueAt, 0, row.seq]);
-      this.#laterByKind.delete(kind, [dueAt, 0, row.seq]);
-    }
-    if (row.expireAt !== null) this.#expiring.delete([row.expireAt, 0, row.seq]);
-    const { state, deadlineAt } = row.instance;
-    if (state === "scheduled" && deadlineAt !== null) {
-      this.#deadlines.delete([deadlineAt, 0, row.seq]);
+      this.#deadlines[action]([deadlineAt, 0, seq]);
     }
   }
 

@@ -7,9 +7,7 @@ import type {
   Starts,
 } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
-import { type Key, SortedKeys } from "./sorted_keys.ts";
-
-const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+import { LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** Delays of queues, and starts in windows. */
 export class MemoryLimits implements LimitTable {

@@ -2,9 +2,7 @@ import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import type { Pause } from "../store.ts";
-import { type Key, SortedKeys } from "./sorted_keys.ts";
-
-const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+import { LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** Schedules by id and by time. */
 export class MemorySchedules implements ScheduleTable {

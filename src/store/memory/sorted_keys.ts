@@ -4,6 +4,9 @@ const BLOCK_LENGTH_MAX = 512;
 /** A key of three numbers, compared from the first to the last. */
 export type Key = readonly [number, number, number];
 
+/** A key before every other one. */
+export const LOWEST: Key = [-Infinity, -Infinity, -Infinity];
+
 /** Negative when `left` comes before `right`. */
 function compareKeys(left: Key, right: Key): number {
   return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];

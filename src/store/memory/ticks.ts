@@ -1,9 +1,7 @@
 import type { TickFate } from "../../core/job/schedule.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
-import { SortedKeys } from "./sorted_keys.ts";
-
-const LOWEST = [-Infinity, -Infinity, -Infinity] as const;
+import { LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** Fates of ticks by schedule and time. */
 export class MemoryTicks implements TickTable {
