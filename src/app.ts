@@ -38,13 +38,16 @@ import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
-/** How many of the next runs are announced at start. */
+/** Most of the next runs that are logged at start. */
 const RUNS_SHOWN_MAX = 5;
 
-/** How long this daemon counts as live after a report on a store that no other process uses: it wakes for it three times. */
+/**
+ * How long a daemon whose store no other process uses counts as live after a report. It wakes up
+ * for reports three times in this span.
+ */
 const LONE_LEASE_MS = 600_000;
 
-/** What `jobctl serve` was told. */
+/** Options of `jobctl serve`. */
 export interface ServeOptions {
   readonly configFile: string | null;
   /** Settings by dotted path that override the file's. */
@@ -55,7 +58,7 @@ export interface ServeOptions {
   readonly salvages?: boolean;
 }
 
-/** How a daemon reports about itself. */
+/** The log of a daemon. */
 interface Output {
   readonly logger: Logger;
   /** Masks secrets in everything shown. */
@@ -70,19 +73,20 @@ export interface Daemon {
   readonly addresses: readonly string[];
   /** Drain and stop, in the reverse order of the start. */
   stop(): Promise<void>;
-  /** Abort what runs, during {@link stop}. */
+  /** Abort running attempts, during {@link stop}. */
   abort(): void;
-  /** Resolves with the reason when it can be no node of its store any longer: it is to be stopped. */
+  /** Resolves with the reason when it can no longer be a node of its store and must stop. */
   readonly lost: Promise<JobError>;
 }
 
 /**
  * Run the daemon until a signal ends it.
  *
- * SIGTERM and SIGINT drain; a second one aborts what runs at once. SIGHUP loads the jobs of the config again.
+ * SIGTERM and SIGINT drain; a second one aborts running attempts at once. SIGHUP reloads the jobs
+ * of the configuration.
  *
  * @returns the exit code
- * @throws JobError `invalid_config` with every problem; whatever refused to start
+ * @throws JobError `invalid_config` with every problem; the error of any part that cannot start
  */
 export async function serve(options: ServeOptions): Promise<number> {
   const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
@@ -90,7 +94,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const mask = new SecretMask(loaded.secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
-  // Before anything starts: a signal that comes meanwhile stops what has started by then, cleanly.
+  // Before anything starts: a signal during the start cleanly stops the parts that have started.
   const signals = new StopSignals(logger);
   const uncaught = new UncaughtErrors(logger);
   try {
@@ -124,7 +128,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
-/** Start everything in order: store, listeners, then work, so that nothing is claimed by a daemon that cannot listen. */
+/** Start store, listeners and work, in this order: a daemon that cannot listen claims nothing. */
 async function startDaemon(
   project: Project,
   parts: Output & {
@@ -165,7 +169,7 @@ async function startDaemon(
       jobs: jobs.length,
       listening: placesOf(gateway.addresses).join(","),
     });
-    // Only said: a store that is slow just now is no reason to end.
+    // Only logged: a store that is slow at the moment is not a reason to stop.
     await announce(manager, gateway.addresses.rpc.tcp.port, logger).catch((error) => {
       logger.warn("Cannot list the next runs", { error: messageOf(error) });
     });
@@ -174,7 +178,7 @@ async function startDaemon(
     throw error;
   }
   const stop = async () => {
-    // The manager drains first, while clients can still ask; then nobody is answered any more.
+    // The manager drains first, while clients can still call.
     try {
       await manager.stop();
     } finally {
@@ -199,7 +203,7 @@ function createManager(
     readonly salvages?: boolean | undefined;
     readonly lost?: (error: JobError) => void;
     readonly closing?: () => Promise<void>;
-    /** Absent if nobody can work on the store. */
+    /** Absent if clients cannot work on the store. */
     readonly storeWorker?: StoreWorker;
     /** Absent if the configuration is read only once. */
     readonly reloader?: Reloader;
@@ -252,22 +256,22 @@ function createManager(
     jobs,
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
-    // If an included file is broken, or a directory of modules cannot be read as on a disk that is
-    // not mounted yet, its jobs may come back.
+    // A problem without a job is a broken included file, or a folder of modules that cannot be
+    // read, such as one on a disk that is not mounted yet: its jobs may come back.
     keepsUnknown: problems.some(({ job }) => job === null),
   });
 }
 
-/** A job's surroundings in this process, for one run without a daemon. */
+/** A manager in this process for one run of a job without a daemon. */
 export interface LocalRun {
   readonly client: JobClient;
-  /** End at once what still runs. */
+  /** Stop at once, without a drain. */
   stop(): Promise<void>;
 }
 
 /**
- * Make ready to run one job in this process as a daemon would: its configuration, jobs and workers, in memory, without
- * schedules and listeners.
+ * Start a manager to run one job in this process as a daemon would: with its configuration, jobs
+ * and workers, but in memory, without schedules and listeners.
  *
  * @throws JobError `invalid_config` when the configuration or the job is refused
  */
@@ -278,7 +282,7 @@ export async function openLocal(
   const project = await loadProject(configFile, { env, nowMs: systemClock.now().wallMs });
   const { config, jobs, problems } = project;
   const problem = problems.find((each) => each.job === kind);
-  // A loaded job has no problem of its own: another user's module uses its name.
+  // If the job is loaded, the problem is that of another user's module with its name.
   if (problem && !jobs.some((each) => each.kind === kind)) {
     const { message, place, hint } = problem;
     const where = place === null ? "" : `${formatPlace(place)}: `;
@@ -303,17 +307,17 @@ export async function openLocal(
   return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };
 }
 
-/** A job that is run at once and once, whatever this node has. */
+/** The job without schedules, and without needs that this node may not meet. */
 function runsHere(job: JobDefinition): JobDefinition {
   return { ...job, schedules: [], options: { ...job.options, needs: [] } };
 }
 
-/** Whether this process is the only one on its store. */
+/** True if this process is the only one on its store. */
 function isLocal({ store }: Config): boolean {
   return ["memory", "sqlite"].includes(store.address.type);
 }
 
-/** Where clients find the daemon, as URLs. */
+/** The daemon's addresses, as URLs. */
 function placesOf({ rpc, http }: GatewayAddresses): readonly string[] {
   const { tcp, socket } = rpc;
   return [
@@ -347,7 +351,7 @@ function reportWarning(warning: ConfigProblem, logger: Logger): void {
   logger.warn(warning.message, problemFields(warning));
 }
 
-// What runs next, and where to look: the first things that a new user asks.
+// Log the next runs and how to see more: a new user asks for these first.
 async function announce(manager: Manager, port: number, logger: Logger): Promise<void> {
   const { items } = await manager.listSchedules({}, { limit: 1_000 });
   const { wallMs } = systemClock.now();
@@ -391,7 +395,10 @@ class UncaughtErrors {
   };
 }
 
-/** SIGTERM and SIGINT, from before the start to the end: the first one drains, the next one aborts. SIGHUP reloads. */
+/**
+ * Handles signals from before the start to the end: the first SIGTERM or SIGINT drains, the next
+ * one aborts, SIGHUP reloads.
+ */
 class StopSignals {
   readonly #logger: Logger;
   readonly #first: Promise<void>;
@@ -417,7 +424,7 @@ class StopSignals {
     const lost = await Promise.race([this.#first, daemon.lost]);
     try {
       const stopping = daemon.stop();
-      // What ran is another daemon's by now.
+      // Other daemons have taken over its instances by now.
       if (this.#count > 1 || lost) daemon.abort();
       await stopping;
     } catch (error) {

@@ -12,10 +12,10 @@ export type {
   JobMethods,
   StreamMethods,
 } from "./rpc/client/client.ts";
-// The messages, their schemas and JobState, as the contract has them.
+// The messages, their schemas and JobState of the contract.
 export * from "./rpc/gen/job_pb.ts";
 
-/** HTTP status of each error code, for applications that pass a daemon's errors on to their own callers. */
+/** HTTP status of each error code, for web applications that report a daemon's errors. */
 const HTTP_STATUS = {
   invalid_argument: 400,
   unauthenticated: 401,

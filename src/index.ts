@@ -101,7 +101,7 @@ export type {
 export type { StoreContext, StoreModule } from "./store/module/store.ts";
 
 /**
- * Schedules, runs and accounts for jobs in this process.
+ * Schedules, runs and records jobs in this process.
  *
  * ```ts
  * const manager = new Manager({ store: "sqlite:jobs.db", workers: 4 });
@@ -154,10 +154,10 @@ export class Manager extends TypedManager {
   }
 
   /**
-   * Start to work; opens the store. Keeps the process alive until {@link stop}, unless `keepAlive`
-   * is false. May follow a `stop`.
+   * Open the store and start to work. Keeps the process alive until {@link stop}, unless
+   * `keepAlive` is false. A stopped manager can be started again.
    *
-   * @throws JobError `conflict` while it runs
+   * @throws JobError `conflict` if it is running
    */
   override async start(): Promise<void> {
     await this.#process.during(() => super.start());
@@ -194,7 +194,7 @@ export class Manager extends TypedManager {
   }
 }
 
-/** The store over a medium: for whoever checks one with `ts-job/conformance`. */
+/** The store over a medium, to check the medium with `ts-job/conformance`. */
 export function replicaStore(medium: ReplicaMedium): Store {
   return storeOf(medium, { clock: systemClock, random: systemRandom }, "of this medium");
 }

@@ -21,12 +21,12 @@ interface AnyFrame {
 
 /** Encodes the frequent frames of one direction as a number for everything except their id. */
 export interface FrameCodec<Frame extends AnyFrame> {
-  /** 0 for a frame that travels as an object. */
+  /** The number of a frame; 0 for one that travels as an object. */
   codeOf(frame: Frame): number;
   frameOf(code: number, id: number): Frame;
 }
 
-/** Collects the frames of one event loop turn and sends them together; large payloads go alone. */
+/** Sends the frames of one event loop turn together; a large payload travels alone. */
 export class BatchSender<Frame extends AnyFrame> {
   readonly #codec: FrameCodec<Frame>;
   readonly #clock: Clock;
@@ -43,7 +43,7 @@ export class BatchSender<Frame extends AnyFrame> {
     this.#post = post;
   }
 
-  /** @param payload copied by the end of the turn */
+  /** @param payload copied by the end of the event loop turn */
   send(frame: Frame, payload: Uint8Array = NOTHING): void {
     const isShared = this.#payloadBytes > 0 && payload.byteLength > 0;
     if (isShared && this.#payloadBytes + payload.byteLength > SHARED_BYTES_MAX) this.#flush();
@@ -58,7 +58,7 @@ export class BatchSender<Frame extends AnyFrame> {
 
   #flush(): void {
     const numbers = this.#numbers;
-    // Everything may have been sent before the end of the turn.
+    // A large payload may have sent everything already.
     if (numbers.length === 0) return;
     const headBytes = (1 + numbers.length) * NUMBER_BYTES;
     const buffer = new ArrayBuffer(headBytes + this.#payloadBytes);
@@ -76,7 +76,7 @@ export class BatchSender<Frame extends AnyFrame> {
     this.#objects = [];
     this.#payloads = [];
     this.#payloadBytes = 0;
-    // A bare buffer costs half of what a message with objects does.
+    // A bare buffer costs half as much as a message with objects.
     this.#post(objects.length === 0 ? buffer : { type: "batch", buffer, objects }, [buffer]);
   }
 }
@@ -112,7 +112,7 @@ export function fromPlainError({ code, message, hint, path }: PlainError): JobEr
   return new JobError(code, message, { hint, path });
 }
 
-/** The error of a call whose client has gone. */
+/** The error of a call whose client has disconnected. */
 export function canceled(): JobError {
   return new JobError("canceled", "Canceled: the client disconnected");
 }

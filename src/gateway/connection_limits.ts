@@ -1,26 +1,26 @@
-/** How many connections each listener accepts at once. */
+/** Most concurrent connections of each listener. */
 export interface ConnectionLimits {
   readonly tcp: number;
   readonly unix: number;
   readonly http: number;
 }
 
-/** Upper bounds, for any daemon. */
+/** Upper bounds for any daemon. */
 const MOST: ConnectionLimits = { tcp: 1_000, unix: 256, http: 256 };
-/** Lower bound of each, however few descriptors are left. */
+/** Lower bound of each, even if few descriptors are left. */
 const LEAST = 16;
 
-/** Descriptors for the store, logs, modules and everything else the daemon opens. */
+/** Descriptors for the store, logs, modules and other files of the daemon. */
 const OWN_DESCRIPTORS = 128;
 /** Descriptors for one worker: its pipes and channels, including those used while it starts. */
 const WORKER_DESCRIPTORS = 10;
 
 /**
- * Divide the daemon's descriptors. Attempts come first, so that connections can never keep one from
+ * Divide the daemon's descriptors. Attempts come first: connections must never keep one from
  * starting.
  *
  * @param descriptorsMax limit of the process; null if unknown
- * @param workers attempts at once
+ * @param workers most concurrent attempts
  */
 export function connectionLimits(
   descriptorsMax: number | null,

@@ -15,21 +15,21 @@ import type {
   PageRequest,
 } from "../store/store.ts";
 
-/** What the reads need in addition to the file. */
+/** The file, and what the reads need in addition to it. */
 export interface DatabaseReadsOptions {
   /** Path of the file. */
   readonly path: string;
   readonly facts: LiveFacts;
   /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: FollowContext["subscribe"];
-  /** As of {@link FollowContext}. */
+  /** As in {@link FollowContext}. */
   readonly subscribed?: FollowContext["subscribed"];
   readonly clock: Clock;
 }
 
 /**
- * Reads the manager's SQLite file in this thread, and asks the manager only for facts that are not
- * in the file.
+ * Reads the manager's SQLite file in this thread. Asks the manager only for facts that are not in
+ * the file.
  */
 export class DatabaseReads implements ReadApi {
   readonly #options: DatabaseReadsOptions;
@@ -52,12 +52,12 @@ export class DatabaseReads implements ReadApi {
     for (const listener of [...this.#stopListeners]) listener();
   }
 
-  /** Release memory that only speeds up reading, while nothing is read. */
+  /** Release memory that only speeds up reads; called when there are none. */
   rest(): void {
     this.#reader.rest();
   }
 
-  /** The file, opened at the first read. */
+  /** The file, opened by the first read. */
   get #store(): SqliteReader {
     if (!this.#isOpen && !this.#isClosed) {
       this.#reader.open();

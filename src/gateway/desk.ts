@@ -10,7 +10,7 @@ import { BatchSender, canceled, readBatch, toPlainError } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";
 
-/** Most changes listed per turn. */
+/** Most changes listed in one batch. */
 const CHANGES_MAX = 100;
 
 /** Options of the desk. */
@@ -21,26 +21,26 @@ export interface DeskOptions {
   /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: (listener: (event: ChangeOfInstance) => void) => () => void;
   readonly clock: Clock;
-  /** Masks secrets in answers. */
+  /** Masks secrets in errors. */
   readonly mask?: SecretMask | undefined;
   readonly post: PostBatch<Answer>;
 }
 
-/** A stream being answered. */
+/** A stream in progress. */
 interface OpenStream {
   readonly messages: AsyncIterator<Uint8Array>;
   readonly abort: AbortController;
 }
 
-/** The manager's side: answers requests from the listeners' thread. */
+/** The manager's side: completes requests of the listeners' thread. */
 export class Desk {
   readonly #options: DeskOptions;
   readonly #sender: BatchSender<Answer>;
-  /** Calls being answered. */
+  /** Calls in progress. */
   readonly #calls = new Set<number>();
   readonly #streams = new Map<number, OpenStream>();
 
-  /** Instances that have changed in this turn. */
+  /** Instances that have changed in this event loop turn. */
   readonly #changed = new Map<string, Change>();
   #unsubscribe: (() => void) | null = null;
   #isStopped = false;
@@ -50,12 +50,12 @@ export class Desk {
     this.#sender = new BatchSender(ANSWER_CODEC, options.clock, options.post);
   }
 
-  /** Start answering a message of the listeners' thread. */
+  /** Start the requests in a message of the listeners' thread. */
   receive(batch: Batch<Request>): void {
     readBatch(REQUEST_CODEC, batch, (request, payload) => this.#take(request, payload));
   }
 
-  /** Abandon everything being answered. */
+  /** Abandon all calls and streams. */
   stop(): void {
     this.#isStopped = true;
     this.#watch(false);
@@ -67,7 +67,7 @@ export class Desk {
     const { id } = request;
     switch (request.type) {
       case "call":
-        return void this.#answer(request, payload);
+        return void this.#complete(request, payload);
       case "stream": {
         const abort = new AbortController();
         this.#streams.set(id, { messages: this.#stream(request, payload, abort.signal), abort });
@@ -82,8 +82,8 @@ export class Desk {
     }
   }
 
-  /** Answers a canceled call too, so that the listeners know when nothing runs for it any more. */
-  async #answer(
+  /** Also responds to a canceled call: the listeners wait until its work has ended. */
+  async #complete(
     { id, method, jobs }: Request & { readonly type: "call" },
     payload: Uint8Array,
   ): Promise<void> {
@@ -94,7 +94,7 @@ export class Desk {
       // Always waits: a cancellation may be in the same batch.
       const loaded = await (backend.value ?? backend.get());
       if (signal.isCanceled()) throw canceled();
-      const bytes = await loaded.answer(method, payload, signal);
+      const bytes = await loaded.complete(method, payload, signal);
       if (signal.isCanceled()) throw canceled();
       this.#sender.send({ type: "message", id }, bytes);
     } catch (thrown) {

@@ -5,13 +5,13 @@ import type { Answer, Request } from "./messages.ts";
 
 const NEXT = 1;
 const CANCEL = 2;
-/** A call without a list of jobs: this and the place of its method. */
+/** Code of a call without a list of jobs: this plus the index of its method. */
 const FIRST_CALL = 3;
-// Not from the contract, whose messages an idle daemon does without.
+// Not from the contract: an idle daemon does not load its messages.
 const METHODS = Object.keys(METHOD_ROLE) as UnaryName[];
 const CALL_CODES = new Map(METHODS.map((method, index) => [method, FIRST_CALL + index]));
 
-/** Requests from the listeners. */
+/** Codes of the listeners' requests. */
 export const REQUEST_CODEC: FrameCodec<Request> = {
   codeOf(frame) {
     switch (frame.type) {
@@ -35,7 +35,7 @@ export const REQUEST_CODEC: FrameCodec<Request> = {
 const MESSAGE = 1;
 const END = 2;
 
-/** Answers from the manager. */
+/** Codes of the manager's answers. */
 export const ANSWER_CODEC: FrameCodec<Answer> = {
   codeOf({ type }) {
     if (type === "message") return MESSAGE;

@@ -28,16 +28,13 @@ export interface GatewayOptions {
 
 /** How long the thread may take to close its listeners before it is terminated. */
 const STOP_MS = 10_000;
-/**
- * Delays before a failed thread is restarted: the next one after each failure, then always the
- * last.
- */
+/** Delays before each further restart of a failing thread; the last one repeats. */
 const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
 
 /**
  * The gRPC and HTTP listeners, in a thread of their own: nothing that a client sends or leaves
- * unread takes time from the thread that runs the schedules. This side answers the accepted calls.
- * A failed thread is replaced.
+ * unread takes time from the thread of the schedules. This side completes the accepted calls. A
+ * failed thread is replaced.
  */
 export class Gateway implements Service {
   readonly name = "gateway";
@@ -70,7 +67,7 @@ export class Gateway implements Service {
   }
 
   /**
-   * Close the database in the other thread. Its owner is about to close it and must be the last.
+   * Close the database in the other thread; its owner closes it afterwards, and must be the last.
    */
   async closeDatabase(): Promise<void> {
     await this.#thread?.closeDatabase();
@@ -96,7 +93,7 @@ export class Gateway implements Service {
     try {
       this.#addresses = await thread.start();
     } catch (error) {
-      // One that cannot listen is of no more use.
+      // A thread that cannot listen is useless.
       await thread.end();
       throw error;
     }
@@ -110,7 +107,7 @@ export class Gateway implements Service {
     });
   }
 
-  /** Clients look for a thread that is started again where the one before listened. */
+  /** A restarted thread listens on the same ports, where clients look for it. */
   #keepPorts({ rpc: { tcp }, http: page }: GatewayAddresses): void {
     const { config } = this.#options;
     const { rpc, http } = config;
@@ -136,7 +133,7 @@ export class Gateway implements Service {
   }
 }
 
-/** One thread, from its start to its end. */
+/** One thread of listeners, from start to end. */
 class GatewayThread {
   readonly #options: GatewayOptions;
   readonly #worker: Worker;
@@ -194,7 +191,7 @@ class GatewayThread {
     await this.end();
   }
 
-  /** End it at once. */
+  /** End the thread at once. */
   async end(): Promise<void> {
     this.#desk.stop();
     await this.#worker.terminate();

@@ -11,8 +11,8 @@ import type { DatabaseReads } from "./database_reads.ts";
 import { RemoteBackend } from "./remote_backend.ts";
 import type { Backend } from "../rpc/handlers/backend.ts";
 
-// The thread of the listeners. Everything from strangers is read, checked and refused here, so that
-// the manager's clock, claims and renewals never wait for it.
+// The thread of the listeners. Everything from strangers is read, checked and refused here: the
+// manager's clock, claims and renewals never wait for it.
 
 const port = parentPort!;
 const post = (message: FromGateway, transfer: readonly ArrayBuffer[] = []) =>

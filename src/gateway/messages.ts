@@ -7,9 +7,9 @@ import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses, RpcServerConfig } from "../rpc/server/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
-// Messages between the listeners' thread and the manager's thread. Each event loop turn sends one
-// message with all its frames. Frequent frames and all payloads travel in one buffer, which is
-// transferred; other frames travel as objects beside it.
+// Messages between the listeners' thread and the manager's thread. All frames of one event loop
+// turn travel in one message. Frequent frames and all payloads are in one buffer, which is
+// transferred; other frames are objects beside it.
 
 /** Where to listen, and for which callers. */
 export interface GatewayConfig {
@@ -32,7 +32,7 @@ export interface GatewayAddresses {
   readonly http: { readonly host: string; readonly port: number } | null;
 }
 
-/** A JobError in transit between threads. */
+/** A JobError as data, to pass between threads. */
 export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -49,7 +49,7 @@ export interface Question<Name extends keyof Facts = keyof Facts> {
   readonly args: Parameters<Facts[Name]>;
 }
 
-/** The instance for which something was committed. */
+/** An instance that a commit has changed. */
 export interface Change {
   readonly id: string;
   readonly kind: string;
@@ -84,16 +84,16 @@ export type Request =
 
 /** From the manager to the listeners. */
 export type Answer =
-  /** The message of a call; the payload. */
+  /** The response of a call, or a message of a stream: the payload. */
   | { readonly type: "message"; readonly id: number }
   /** The end of a stream. */
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "fail"; readonly id: number; readonly error: PlainError }
   | { readonly type: "fact"; readonly id: number; readonly value: unknown }
-  /** Changes of this turn, each instance once; null if there are too many to list. */
+  /** Changes since the previous ones, each instance once; null if there are too many to list. */
   | { readonly type: "changes"; readonly changes: readonly Change[] | null };
 
-/** All frames of a turn: the bare buffer if none travels as an object. */
+/** All frames of an event loop turn: the bare buffer if no frame is an object. */
 export type Batch<Frame> = ArrayBuffer | {
   readonly type: "batch";
   readonly buffer: ArrayBuffer;

@@ -31,8 +31,8 @@ export class ReadingBackend implements Backend {
     });
   }
 
-  answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
-    if (!this.#handlers.has(method)) return this.#others.answer(method, request, call);
+  complete(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
+    if (!this.#handlers.has(method)) return this.#others.complete(method, request, call);
     return this.#handlers.complete(method, request, call)
       .finally(() => this.#memory.noteRead(() => this.#reads.rest()));
   }

@@ -42,16 +42,17 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     this.#sender = new BatchSender(REQUEST_CODEC, clock, post);
   }
 
-  answer(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
-    // An earlier cancellation is not reported to a new listener.
+  complete(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
+    // A new listener is not called for an earlier cancellation.
     if (call.isCanceled()) return Promise.reject(canceled());
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
     const { jobs } = call;
     this.#sender.send({ type: "call", id, method, jobs }, request);
     call.onCancel(() => {
-      // Except for a wait, which costs nothing, it is settled by the answer alone: the manager may
-      // be working on it, and a caller must not start more reads than take turns by canceling them.
+      // A canceled wait, which costs nothing, ends at once. Any other call ends when the manager
+      // responds: it may be working on it, and a caller must not exceed the limit of concurrent
+      // reads by canceling them.
       if (method === "waitInstance") this.#cancel(id);
       else if (this.#waiting.has(id)) this.#sender.send({ type: "cancel", id });
     });
@@ -136,7 +137,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     };
   }
 
-  /** Resolves once every change is reported to watchers. */
+  /** Resolves once watchers get every change. */
   watching(): Promise<void> {
     return this.#watching.promise;
   }
@@ -175,7 +176,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
-  /** The answer is no longer needed; if one is on its way, it is dropped. */
+  /** The response is no longer needed; one that still arrives is dropped. */
   #cancel(id: number): void {
     const waiting = this.#waiting.get(id);
     if (!waiting) return;
@@ -194,7 +195,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     return answer as ReturnType<Facts[Name]>;
   }
 
-  // One answer serves all concurrent requests.
+  // One answer serves all concurrent questions.
   #askOnce<Name extends SharedQuestion>(name: Name): ReturnType<Facts[Name]> {
     let answer = this.#asked.get(name);
     if (!answer) {

@@ -4,17 +4,17 @@ import { Duplex } from "node:stream";
 type Done = (error?: Error | null) => void;
 
 /**
- * Most bytes that are read and thrown away after a request, such as a body: a connection closed
- * with unread bytes can take its response with it.
+ * Most bytes read and discarded after a request, such as a body: closing a connection with unread
+ * bytes can lose the response.
  */
 const DISCARDED_BYTES_MAX = 65_536;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * The first request of a connection, without its body, as a connection of its own. Whatever follows
- * is not passed on: a parser would collect further requests in memory, faster than their responses
- * are sent.
+ * The first request of a connection, without its body, as a connection of its own. Nothing after it
+ * is passed on: a parser would collect further requests in memory, faster than their responses are
+ * sent.
  */
 export class FirstRequest extends Duplex {
   readonly #socket: Socket;
@@ -27,14 +27,14 @@ export class FirstRequest extends Duplex {
     super();
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
-    // The client may have sent all that it had to say.
+    // The end after a whole request is normal: the client has nothing more to send.
     socket.once("end", () => {
       if (!this.#isWhole) this.destroy();
     });
     socket.once("close", () => this.destroy());
   }
 
-  /** Close the connection once everything is written, as `node:http` asks of a socket. */
+  /** Close the connection once everything is written; `node:http` calls this. */
   destroySoon(): void {
     if (this.writableFinished) this.destroy();
     else this.once("finish", () => this.destroy()).end();
@@ -47,7 +47,7 @@ export class FirstRequest extends Duplex {
     if (this.#discarded > DISCARDED_BYTES_MAX) this.#socket.pause();
   }
 
-  /** How many of these bytes belong to the request, up to the empty line that ends its headers. */
+  /** The number of bytes up to the empty line that ends the request's headers. */
   #headLength(bytes: Buffer): number {
     for (const [index, byte] of bytes.entries()) {
       if (byte === LINE_FEED) {

@@ -3,11 +3,11 @@ import { isFinal, JOB_STATES } from "../core/state.ts";
 import type { ManagerApi, ManagerEvent, ManagerStatus } from "../manager/api.ts";
 import { Histogram, MetricsPage } from "./prometheus.ts";
 
-/** Kinds with a label of their own; those that come later share one. */
+/** Most kinds with a label of their own; later ones share a label. */
 export const KIND_LABELS_MAX = 200;
 const OTHER = "_other";
 
-/** What is counted of one kind since the start. */
+/** Counters of one kind since the start. */
 class KindCounters {
   executed = 0;
   retried = 0;
@@ -29,8 +29,8 @@ const SETTLED_METRIC: Readonly<Record<FinalState, string>> = {
 };
 
 /**
- * The metrics of one manager: counters fed by its events, gauges read when asked. Event by event, so that counters and the
- * store's counts are equal at rest.
+ * The metrics of one manager: counters of its events, and gauges read for each page. Every event is
+ * counted, so that the counters equal the store's counts at rest.
  */
 export class Metrics {
   readonly #manager: ManagerApi;
@@ -92,8 +92,8 @@ export class Metrics {
 
   #writeGoJob(page: MetricsPage, status: ManagerStatus): void {
     page.single("go_job_registered", "gauge", "Registered jobs.", this.#manager.listJobs().length);
-    page.single("go_job_workers", "gauge", "Attempts at once.", status.workers.count);
-    page.metric("go_job_queued", "gauge", "Instances that wait.");
+    page.single("go_job_workers", "gauge", "Most concurrent attempts.", status.workers.count);
+    page.metric("go_job_queued", "gauge", "Waiting instances.");
     for (const [kind, counts] of this.#countsByLabel(status)) {
       page.sample("go_job_queued", counts.created + counts.scheduled, { kind });
     }
@@ -134,7 +134,7 @@ export class Metrics {
       status.reloadProblem === null ? 1 : 0,
     );
     page.single("jobctl_draining", "gauge", "1 while stopping.", status.isDraining ? 1 : 0);
-    page.single("jobctl_workers_busy", "gauge", "Attempts that run.", status.workers.busy);
+    page.single("jobctl_workers_busy", "gauge", "Running attempts.", status.workers.busy);
     page.single(
       "jobctl_workers_full_seconds",
       "gauge",

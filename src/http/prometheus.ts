@@ -38,7 +38,7 @@ export class Histogram {
     if (index >= 0) this.#counts[index]! += 1;
   }
 
-  /** Its samples, cumulative as Prometheus wants them. */
+  /** Its samples, cumulative as Prometheus expects them. */
   write(page: MetricsPage, name: string, labels: Labels): void {
     let total = 0;
     this.#bounds.forEach((bound, index) => {

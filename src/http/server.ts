@@ -16,7 +16,7 @@ import type { Service } from "../platform/service.ts";
 import { FirstRequest } from "./first_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
 
-/** What the server is made of. */
+/** Options of the HTTP server. */
 export interface HttpServerOptions {
   readonly source: StatusSource;
   readonly host: string;
@@ -32,38 +32,38 @@ export interface HttpServerOptions {
 
 /** Longest header of a request, in bytes. */
 const HEADER_BYTES_MAX = 8_192;
-/** How long caches may keep the contract without asking again, in seconds. */
+/** How long caches may keep the contract before they ask again, in seconds. */
 const KEPT_S = 300;
-/** Characters of the hash in its tag. */
+/** Characters of the hash in the contract's tag. */
 const TAG_LENGTH = 32;
 /** Longest life of a connection: each carries one request, whose body is never read. */
 const CONNECTION_MS = 15_000;
 /** Shortest time between two computations of the metrics or the readiness. */
 const PACE_MS = 100;
 /**
- * Most bytes of bodies that clients have not taken, in total: beyond that the connection that has
- * had one for the longest time is closed. Whoever reads has taken theirs in milliseconds.
+ * Most bytes of unread bodies, in total. Beyond that, the connection whose body is the oldest is
+ * closed: a client that reads needs milliseconds.
  */
 const UNREAD_BYTES_MAX = 32 * 1_048_576;
 
 const HEADERS_TOO_LARGE =
   "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/** Media types of answers, by what they are. */
+/** Media types of responses. */
 const CONTENT_TYPE = {
   html: "text/html; charset=utf-8",
   // The type that Prometheus expects.
   text: "text/plain; version=0.0.4; charset=utf-8",
-  // There is no registered type for a .proto file.
+  // A .proto file has none that is registered.
   proto: "text/plain; charset=utf-8",
 } as const;
 
-interface Answer {
+interface Page {
   readonly status: number;
   readonly type: keyof typeof CONTENT_TYPE;
-  /** Bytes for a large one, so that all connections with it share them. */
+  /** A large body is bytes, which all connections share. */
   readonly body: string | Buffer;
-  /** For caches; absent for an answer that must not be kept. */
+  /** For caches; absent for a response that must not be cached. */
   readonly etag?: string;
 }
 
@@ -82,7 +82,7 @@ const LANDING_PAGE = `<!doctype html>
 </html>
 `;
 
-function text(status: number, body: string): Answer {
+function text(status: number, body: string): Page {
   return { status, type: "text", body: `${body}\n` };
 }
 
@@ -94,15 +94,15 @@ export class HttpServer implements Service {
   readonly #open = new Set<Duplex>();
   /** Those without a request yet. */
   readonly #silent = new Set<Duplex>();
-  /** Sizes of bodies on their way, oldest first. */
+  /** Sizes of unread bodies, oldest first. */
   readonly #unread = new Map<Duplex, number>();
   #unreadBytes = 0;
   #server: Server | null = null;
-  /** Loaded with the first connection, as few daemons are asked anything. */
+  /** Loaded with the first connection: many daemons never get one. */
   readonly #parser = new Late(() => this.#createParser());
   readonly #known: KnownHosts;
   readonly #readiness: Paced<Readiness>;
-  readonly #page: Paced<Buffer>;
+  readonly #metrics: Paced<Buffer>;
   readonly #contract = new Late(readContract);
 
   constructor(options: HttpServerOptions) {
@@ -110,7 +110,7 @@ export class HttpServer implements Service {
     const { source, clock, host, hosts } = options;
     this.#known = { bound: host, machine: hostname(), others: hosts };
     this.#readiness = new Paced(clock, () => source.readiness());
-    this.#page = new Paced(clock, async () => Buffer.from(await source.metrics()));
+    this.#metrics = new Paced(clock, async () => Buffer.from(await source.metrics()));
   }
 
   /** The address it listens on. @throws JobError `unavailable` before `start` */
@@ -125,8 +125,8 @@ export class HttpServer implements Service {
 
   async start(): Promise<void> {
     const { host, port, logger } = this.#options;
-    // Connections are accepted here and only parsed by node:http: under Bun its own ones cannot be closed before they have
-    // sent a request.
+    // Connections are accepted here and only parsed by node:http. Under Bun, its own connections
+    // cannot be closed before they have sent a request.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
     await listen(this.#server, host, port);
     logger.info("HTTP listens", { address: `http://${hostPort(host, this.address.port)}/` });
@@ -140,7 +140,7 @@ export class HttpServer implements Service {
     return new Promise((resolve) => server.close(() => resolve()));
   }
 
-  /** Silent, slow and greedy clients alike are gone when the connection's time is over. */
+  /** A connection closes when its time is over, however silent, slow or greedy its client is. */
   #accept(socket: Socket): void {
     if (this.#open.size >= this.#options.connectionsMax) this.#closeOldest();
     socket.on("error", () => socket.destroy());
@@ -159,7 +159,7 @@ export class HttpServer implements Service {
     }, () => connection.destroy());
   }
 
-  /** It has had its chance: a request and its response take milliseconds. */
+  /** The oldest has had its chance: a request and its response take milliseconds. */
   #closeOldest(): void {
     const [oldest] = this.#silent.size > 0 ? this.#silent : this.#open;
     this.#forget(oldest!);
@@ -185,16 +185,16 @@ export class HttpServer implements Service {
     }
   }
 
-  /** What reads requests and writes answers; loaded with the first connection, as few daemons are asked. */
+  /** The server that reads requests and writes responses. */
   async #createParser(): Promise<HttpListener> {
     const { createServer: createHttp } = await import("node:http");
-    const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const respond = (request: IncomingMessage, response: ServerResponse) => {
       this.#silent.delete(request.socket);
-      void this.#answer(request, response);
+      void this.#respond(request, response);
     };
-    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, answer);
-    // An expectation that nobody knows may be ignored, RFC 9110 10.1.1.
-    http.on("checkExpectation", answer);
+    const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, respond);
+    // An unknown expectation may be ignored, RFC 9110 10.1.1.
+    http.on("checkExpectation", respond);
     http.on("clientError", (error, socket) => {
       if (errorCode(error) !== "HPE_HEADER_OVERFLOW") return void socket.destroy();
       socket.end(HEADERS_TOO_LARGE);
@@ -202,10 +202,10 @@ export class HttpServer implements Service {
     return http;
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let answer: Answer;
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let page: Page;
     try {
-      answer = isKnownHost(request.headers.host, this.#known)
+      page = isKnownHost(request.headers.host, this.#known)
         ? await this.#route(request.method ?? "", request.url ?? "")
         : text(
           421,
@@ -217,15 +217,15 @@ export class HttpServer implements Service {
         error: messageOf(error),
       });
       const reason = isJobError(error) && error.code !== "internal" ? `: ${error.message}` : "";
-      answer = text(503, `the store does not respond${reason}`);
+      page = text(503, `the store does not respond${reason}`);
     }
-    this.#send(answer, request, response);
+    this.#send(page, request, response);
   }
 
-  #send(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
-    const { etag, type, body } = answer;
+  #send(page: Page, request: IncomingMessage, response: ServerResponse): void {
+    const { etag, type, body } = page;
     const isKept = etag !== undefined && hasTag(request.headers["if-none-match"], etag);
-    response.writeHead(isKept ? 304 : answer.status, {
+    response.writeHead(isKept ? 304 : page.status, {
       ...(isKept
         ? {}
         : { "content-type": CONTENT_TYPE[type], "content-length": Buffer.byteLength(body) }),
@@ -234,14 +234,14 @@ export class HttpServer implements Service {
         : { "cache-control": `public, max-age=${KEPT_S}`, etag }),
       "x-content-type-options": "nosniff",
       "connection": "close",
-      ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
+      ...(page.status === 405 ? { allow: "GET, HEAD" } : {}),
     });
     if (isKept || request.method === "HEAD") return void response.end();
     this.#count(request.socket, Buffer.byteLength(body));
     response.end(body);
   }
 
-  async #route(method: string, url: string): Promise<Answer> {
+  async #route(method: string, url: string): Promise<Page> {
     const [path, query = ""] = url.split("?", 2);
     const isKnown = path === "/" || path === "/healthz" || path === "/readyz" ||
       path === "/metrics" || path === "/job.proto";
@@ -251,10 +251,10 @@ export class HttpServer implements Service {
     if (path === "/readyz") return await this.#ready(query === "verbose");
     if (path === "/job.proto") return await this.#contract.get();
     if (path === "/") return { status: 200, type: "html", body: LANDING_PAGE };
-    return { status: 200, type: "text", body: await this.#page.get() };
+    return { status: 200, type: "text", body: await this.#metrics.get() };
   }
 
-  async #ready(isVerbose: boolean): Promise<Answer> {
+  async #ready(isVerbose: boolean): Promise<Page> {
     const { reason, checks } = await this.#readiness.get();
     const status = reason === null ? 200 : 503;
     const line = reason ?? "ready";
@@ -325,8 +325,8 @@ class Paced<T> {
   }
 }
 
-/** The text of job.proto, loaded at the first request; it is the same for every caller. */
-async function readContract(): Promise<Answer> {
+/** The text of job.proto, loaded with the first request; it is the same for every caller. */
+async function readContract(): Promise<Page> {
   const { JOB_PROTO } = await import("../rpc/gen/job_proto.ts");
   const hash = createHash("sha256").update(JOB_PROTO).digest("hex").slice(0, TAG_LENGTH);
   return { status: 200, type: "proto", body: JOB_PROTO, etag: `"${hash}"` };

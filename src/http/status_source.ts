@@ -3,7 +3,7 @@ import { Metrics } from "./metrics.ts";
 
 /** Whether a daemon is ready for work. */
 export interface Readiness {
-  /** Why it is not ready; null when it is. */
+  /** Why it is not ready; null if it is. */
   readonly reason: string | null;
   /** The parts that were checked; a problem of the configuration alone leaves it ready. */
   readonly checks: readonly { readonly name: string; readonly problem: string | null }[];

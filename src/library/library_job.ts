@@ -14,23 +14,24 @@ import type { SchemaParams } from "./typed_job.ts";
 
 /** A definition as the library accepts it. */
 export interface LibraryJobInput extends Omit<JobInput, "params"> {
-  /** Parameters as text, `"x: number, note?: string"`, or by schemas: one, or a list with one for each. */
+  /** Parameters as text, `"x: number, note?: string"`, or as a schema, or as a list of schemas. */
   readonly params?: string | SchemaParams;
-  /** Type of the result as text, such as `"Date"`; `"[sum: number, product: number]"` makes two results. */
+  /** Type of the result as text: `"Date"`; `"[sum: number, product: number]"` is two results. */
   readonly returns?: string;
 }
 
-/** A job as it is registered, and what checks its arguments. */
+/** A job to register, and the schemas that check its arguments. */
 export interface LibraryJob {
   readonly job: JobDefinition;
-  /** Null where the signature checks them. */
+  /** Null if the signature checks them. */
   readonly schemas: readonly StandardSchema[] | null;
 }
 
 /**
  * The job of a function, or of a definition.
  *
- * @throws JobError `invalid_argument` as `resolveFunctionJob`, and for `params` that are neither text nor schemas
+ * @throws JobError `invalid_argument` as `resolveFunctionJob`; also if `params` is neither text nor
+ * schemas
  */
 export function resolveLibraryJob(
   given: LibraryJobInput | JobFunction,
@@ -64,7 +65,7 @@ function schemasOf(params: SchemaParams): readonly StandardSchema[] {
   });
 }
 
-/** Parameters that accept anything, because the schemas check them; the context is last. */
+/** Parameters that accept any value, because the schemas check them; the context is last. */
 function paramsOf(schemas: readonly StandardSchema[]): string {
   return [...schemas.map((_, index) => `argument${index + 1}?: unknown`), "context?: Context"]
     .join(", ");
@@ -83,7 +84,8 @@ function checkedRun(input: LibraryJobInput, schemas: readonly StandardSchema[]):
 const CONVERT_KEYS: KeysOf<{ readonly kind?: string }> = { kind: ["text", isText] };
 
 /**
- * Convert arguments, by position or by name, to the types of a job's signature, as `scheduleJob` does.
+ * Convert arguments, by position or by name, to the types of a job's signature, as `scheduleJob`
+ * does.
  *
  * @param options.kind the job's kind, for the messages
  * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
@@ -105,7 +107,7 @@ export function argumentsOf(instance: Instance): readonly unknown[] {
 /**
  * The results of a completed instance; empty for any other.
  *
- * @param signature the job's: with it they are values of the declared types, else JSON values
+ * @param signature the job's. With it, results are values of the declared types, else JSON values
  */
 export function resultsOf(instance: Instance, signature?: Signature): readonly unknown[] {
   if (!isObject(instance) || instance.resultsJson === undefined) {
@@ -119,7 +121,9 @@ export function resultsOf(instance: Instance, signature?: Signature): readonly u
     : decodeResults(instance.resultsJson, signature ?? UNTYPED_SIGNATURE);
 }
 
-/** Arguments and results as values. Neither is enumerable, so copies and JSON have only their stored text. */
+/**
+ * Add arguments and results as values. They are not enumerable: copies and JSON have their text.
+ */
 export function withValues<T extends Instance>(
   instance: T,
   resultsOf: (instance: Instance) => readonly unknown[],

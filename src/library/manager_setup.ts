@@ -16,18 +16,18 @@ import type { ReplicaMedium } from "../store/replica/medium.ts";
 import type { Store } from "../store/store.ts";
 import type { StoreOptions } from "./store_options.ts";
 
-/** How a manager of the library is set up; everything has a default. */
+/** Options of a manager of the library; all have defaults. */
 export interface ManagerSetup {
   /**
-   * "memory:" (the default), "sqlite:PATH", the URL of a server, the path of a module, one of these with options, or a store of
-   * your own, which may be a medium for one.
+   * "memory:" (the default), "sqlite:PATH", the URL of a server, the path of a module, one of these
+   * with options, or a store or medium of your own.
    */
   readonly store?: string | StoreOptions | Store | ReplicaMedium;
-  /** Attempts at once; 4 by default. */
+  /** Most concurrent attempts; 4 by default. */
   readonly workers?: number;
-  /** Most attempts at once of the jobs of each pool. */
+  /** Most concurrent attempts of the jobs of each pool. */
   readonly pools?: Readonly<Record<string, number>>;
-  /** Zone of schedules that name none; UTC by default. */
+  /** Default time zone of schedules; UTC by default. */
   readonly timezone?: string;
   /** Length of a claim's lease, in milliseconds or as a duration; 15 s by default. */
   readonly lease?: number | string;
@@ -35,19 +35,19 @@ export interface ManagerSetup {
   readonly drain?: number | string;
   /** Where the manager reports; nowhere by default. */
   readonly logger?: Logger;
-  /** Name of this node among those on the store, where no two may have the same; host and process number by default. */
+  /** Unique name of this node among those on the store; by default host and process number. */
   readonly node?: string;
-  /** What this node has that jobs need. */
+  /** Tags that jobs can require with `needs`. */
   readonly tags?: readonly string[];
   /**
-   * True if the manager keeps the process alive from `start` to `stop`; true by default. With false
-   * the process may end while the manager only waits for what is due.
+   * True (the default) if the manager keeps the process alive from `start` to `stop`. With false,
+   * the process may end while the manager only waits.
    */
   readonly keepAlive?: boolean;
 }
 
 const isWord = (value: unknown) => isText(value) && value !== "";
-/** The options of a manager, and what each may be. */
+/** The options of a manager, and their checks. */
 export const SETUP_KEYS: KeysOf<ManagerSetup> = {
   store: ["a store, or the URL of one", (value) => isWord(value) || isObject(value)],
   workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],

@@ -2,8 +2,8 @@ import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 
 /**
- * A schema of any library that implements Standard Schema (https://standardschema.dev), such as Zod, Valibot and ArkType. Only
- * the members used here are declared, so no package is needed.
+ * A schema of any library that implements Standard Schema (https://standardschema.dev), such as
+ * Zod, Valibot and ArkType. Only the members used here are declared, so no package is needed.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": {
@@ -48,7 +48,8 @@ export function isSchema(value: unknown): value is StandardSchema {
 /**
  * Check arguments, one schema for each, and return the schemas' outputs.
  *
- * @throws JobError `invalid_argument` with the path of the first part that does not fit, such as `arguments[0].to`
+ * @throws JobError `invalid_argument` with the path of the first faulty part, such as
+ * `arguments[0].to`
  */
 export async function validateAll(
   kind: string,
@@ -92,14 +93,14 @@ function pathText(path: NonNullable<SchemaIssue["path"]>): string {
     .join("");
 }
 
-/** Array.from, because the path may be a subclass of Array whose own `map` returns something else: ArkType's does. */
+/** Array.from, because the path of ArkType is a subclass of Array with another `map`. */
 function keysOf(path: NonNullable<SchemaIssue["path"]>): readonly PropertyKey[] {
   return Array.from(path, (part) => typeof part === "object" ? part.key : part);
 }
 
-const DATE_HINT = "Arguments are kept as JSON: a schema for a Date must accept text";
+const DATE_HINT = "Arguments are stored as JSON: a schema for a Date must accept text";
 
-/** True if an issue is about a time that JSON made text of. */
+/** True if an issue is about a time, which JSON has turned into text. */
 function isTimeText(value: unknown, { path = [] }: SchemaIssue): boolean {
   const found = keysOf(path).reduce<unknown>((whole, key) => Object(whole)[key], value);
   return typeof found === "string" && /^\d{4}-\d\d-\d\dT/.test(found);

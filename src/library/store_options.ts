@@ -21,31 +21,33 @@ import {
 export interface StoreOptions {
   /** "memory:", "sqlite:PATH", the URL of a server, or the path of a module. */
   readonly url: string;
-  /** Valkey and etcd: namespace on a server that others use too; "jobctl" by default. */
+  /** Valkey and etcd: namespace on a shared server; "jobctl" by default. */
   readonly prefix?: string;
-  /** Valkey and etcd: user and password, in place of those in the URL. */
+  /** Valkey and etcd: user and password; they replace those in the URL. */
   readonly username?: string;
   readonly password?: string;
   /** Valkey: the same for the sentinels. */
   readonly sentinelUsername?: string;
   readonly sentinelPassword?: string;
-  /** Valkey and etcd: any member turns TLS on; true for the authorities that the system trusts. */
+  /** Valkey and etcd: true or files turn TLS on. Without `ca`, the system's authorities count. */
   readonly tls?: boolean | StoreTlsOptions;
   /** Valkey: replicas that must have a write before it is acknowledged; 0 by default. */
   readonly waitReplicas?: number;
-  /** Valkey and etcd: how long the start waits for a server that is out of reach; 0 by default. */
+  /** Valkey and etcd: how long the start waits for an unreachable server; 0 by default. */
   readonly startWait?: DurationInput;
   /** etcd and modules: a node whose clock differs by more claims nothing; 1 s by default. */
   readonly maxSkew?: DurationInput;
-  /** SQLite: whether a write is acknowledged when the disk has it (the default), or when the system has it. */
+  /**
+   * SQLite: acknowledge a write once it is on disk ("full", the default), or in the system's cache.
+   */
   readonly fsync?: "full" | "normal";
 }
 
 /** Files of a TLS connection (PEM). */
 export interface StoreTlsOptions {
-  /** Authority of the servers' certificates; those that the system trusts by default. */
+  /** Authority of the servers' certificates; by default those that the system trusts. */
   readonly ca?: string;
-  /** Certificate that is shown to the servers, and its key. */
+  /** Client certificate and its key. */
   readonly cert?: string;
   readonly key?: string;
   /** Name that the servers' certificates must have; the host of the URL by default. */
@@ -53,7 +55,7 @@ export interface StoreTlsOptions {
 }
 
 const FAILURE = "Cannot open the store";
-/** Least `maxSkew`, as in the configuration. */
+/** Smallest `maxSkew`, as in the configuration. */
 const SKEW_MS_MIN = 100;
 
 const isWord = (value: unknown) => isText(value) && value !== "";
@@ -78,7 +80,7 @@ const OPTION_KEYS: KeysOf<StoreOptions> = {
 };
 const TLS_KEYS: KeysOf<StoreTlsOptions> = { ca: WORD, cert: WORD, key: WORD, serverName: WORD };
 
-/** Types of stores that an option has an effect with; it is refused with others. */
+/** The types of stores that an option is for; with others it is refused. */
 const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress["type"][]>>> = {
   prefix: ["valkey", "etcd"],
   username: ["valkey", "etcd"],
@@ -96,7 +98,7 @@ const USED_BY: Readonly<Partial<Record<keyof StoreOptions, readonly StoreAddress
 export function isStoreOptions(value: object): value is StoreOptions {
   const names = Object.keys(value);
   const isOption = (name: string) => Object.hasOwn(OPTION_KEYS, name);
-  // Without a URL they are refused as options, not as a store.
+  // Options without a URL are refused as options, not as a store.
   const isLike = Object.hasOwn(value, "url") || (names.length > 0 && names.every(isOption));
   return isLike && !("open" in value) && !("claim" in value);
 }
@@ -139,7 +141,7 @@ export function readStoreOptions(given: string | StoreOptions): StoreConfig {
 
 const NO_FILES: StoreTls = { ca: null, cert: null, key: null, serverName: null };
 
-// An error shows the value at fault.
+// The errors of `checkKeys` show the faulty value, so secrets are checked here.
 function withoutSecrets(options: StoreOptions): object {
   const masked: Record<string, unknown> = { ...options };
   for (const name of ["password", "sentinelPassword"]) {

@@ -4,12 +4,13 @@ type IsAny<T> = 0 extends 1 & T ? true : false;
 /** Types that are stored as text: see {@link Stored}. */
 type TextLike = Date | RegExp | Uint8Array | ArrayBuffer | DataView;
 
-/** Types without a JSON form: they are left out of objects. */
+/** Types without a JSON form, which JSON omits from objects. */
 type Unstored = ((...args: never[]) => unknown) | symbol;
 
 /**
- * The type of a value after it was stored as JSON, as arguments and results are: a Date as ISO text, a bigint as number or
- * text, a Map of texts as an object, other maps as pairs, a Set as an array, bytes as base64. Plain data is the same.
+ * The type of a value after it was stored as JSON, as arguments and results are: a Date as ISO
+ * text, a bigint as number or text, a Map of texts as an object, other maps as pairs, a Set as an
+ * array, bytes as base64. Plain data is unchanged.
  */
 export type Stored<T> = IsAny<T> extends true ? T
   : T extends string | number | boolean | null | undefined ? T

@@ -6,7 +6,7 @@ import type { WorkerInfo } from "../worker/attempt_scope.ts";
 import type { SchemaInput, SchemaOutput, StandardSchema } from "./standard_schema.ts";
 import type { Storable, Stored } from "./stored.ts";
 
-/** Handlers of one instance, in place of those of its job; they are called while this manager runs it. */
+/** Handlers of one instance instead of its job's. Called only if this manager runs the instance. */
 export type InstanceHandlers = Pick<JobHandlers, "onComplete" | "onTerminate" | "onStateChange">;
 
 /** Options for scheduling an instance with the library. */
@@ -17,7 +17,7 @@ export interface JobInstance<Results extends readonly unknown[] = readonly unkno
   extends Instance {
   /** As stored: JSON values. */
   readonly arguments: readonly unknown[];
-  /** Of the completed attempt: values of the types that the job declares, else JSON values; empty until then. */
+  /** Of the completed attempt: values of the declared types, else JSON values. Empty before. */
   readonly results: Readonly<Partial<Results>>;
 }
 
@@ -36,7 +36,7 @@ type SchemaOutputs<List extends readonly unknown[]> = {
   -readonly [Index in keyof List]: SchemaOutput<List[Index]>;
 };
 
-/** Arguments that a job with schemas is scheduled with. */
+/** Arguments to schedule a job with schemas. */
 export type SchemaArguments<Params extends SchemaParams> = OptionalLast<
   SchemaInputs<SchemaList<Params>>
 >;
@@ -48,13 +48,13 @@ type SchemaInputs<List extends readonly unknown[]> = {
   -readonly [Index in keyof List]: Storable<SchemaInput<List[Index]>>;
 };
 
-/** What a parameter is given without an argument. */
+/** Types of parameters that are injected and take no argument. */
 type Injected = Context | InstanceHandle | JobManager | WorkerInfo | AbortSignal;
 type IsInjected<T> = unknown extends T ? false : [T] extends [never] ? false
 : [T] extends [Injected] ? true
 : false;
 
-/** Arguments of a function whose `params` are text: those that are injected take none. */
+/** Arguments of a function whose `params` are text; injected parameters take none. */
 export type TextArguments<Args extends readonly unknown[]> = number extends Args["length"] ? Args
   : Args extends readonly [] ? []
   : Args extends [infer First, ...infer Rest]
@@ -62,21 +62,21 @@ export type TextArguments<Args extends readonly unknown[]> = number extends Args
   : Args extends [(infer First)?, ...infer Rest] ? [First?, ...TextArguments<Rest>]
   : Args;
 
-/** Arguments of a function without `params`, which pass as JSON has them. */
+/** Arguments of a function without `params`, which are passed as JSON stores them. */
 export type PlainArguments<Args extends readonly unknown[]> = {
   [Index in keyof Args]: Storable<Args[Index]>;
 };
 
-/** Results of a function: none, or one as JSON has it. */
+/** Results of a function: none, or one as JSON stores it. */
 export type PlainResults<Result> = [Awaited<Result>] extends [void] ? readonly []
   : readonly [Stored<Awaited<Result>>];
 
-/** Results of a function whose `returns` declares their types: one, or as many as a tuple has. */
+/** Results of a function whose `returns` declares their types: one, or one for each of a tuple. */
 export type DeclaredResults<Result> = [Awaited<Result>] extends [void] ? readonly []
   : Awaited<Result> extends readonly [unknown, unknown, ...unknown[]] ? Readonly<Awaited<Result>>
   : readonly [Awaited<Result>];
 
-/** How a definition declares its results. */
+/** Results of a definition with or without `returns`. */
 export type ResultsOf<Result, Returns> = Returns extends string ? DeclaredResults<Result>
   : PlainResults<Result>;
 
@@ -84,11 +84,11 @@ export type ResultsOf<Result, Returns> = Returns extends string ? DeclaredResult
 interface TypedInput<Args extends readonly unknown[], Result, Returns>
   extends Omit<JobInput, "params" | "run"> {
   readonly run: (...args: Args) => Result;
-  /** Type of the result as text, such as `"Date"`; `"[sum: number, product: number]"` makes two results. */
+  /** Type of the result as text: `"Date"`; `"[sum: number, product: number]"` is two results. */
   readonly returns?: Returns;
 }
 
-/** A job whose arguments pass as they are given. */
+/** A job whose arguments are passed unchanged. */
 export interface PlainJobInput<Args extends readonly unknown[], Result, Returns>
   extends TypedInput<Args, Result, Returns> {
   readonly params?: undefined;
@@ -100,13 +100,13 @@ export interface TextJobInput<Args extends readonly unknown[], Result, Returns>
   readonly params: string;
 }
 
-/** A job whose parameters are declared by schemas: one, or a list with one for each. */
+/** A job whose parameters are declared by a schema, or by a list of schemas. */
 export interface SchemaJobInput<Params extends SchemaParams, Result, Returns>
   extends TypedInput<SchemaRunArguments<Params>, Result, Returns> {
   readonly params: Params;
 }
 
-/** A registered job, to be scheduled with arguments that the compiler checks. */
+/** A registered job. The compiler checks the arguments that schedule it. */
 export interface JobHandle<
   Args extends readonly unknown[] = readonly any[],
   Results extends readonly unknown[] = readonly unknown[],
@@ -121,7 +121,8 @@ export interface JobHandle<
   /**
    * Wait for an instance of the job, and return its first result.
    *
-   * @throws JobError `failed_precondition` when it ended without a success; `timeout` when that passed first
+   * @throws JobError `internal`, `canceled` or `timeout` if it did not succeed; `timeout` if the
+   *   wait ended first
    */
   result(
     instance: JobInstance<Results> | string,

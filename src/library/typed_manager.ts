@@ -48,21 +48,21 @@ import { checkTimeout, inRequest, type PageInput } from "../manager/call_options
 import { Manager as CoreManager } from "../manager/manager.ts";
 import type { Page } from "../store/store.ts";
 
-/** Options of jobs that say nothing else: their functions run in this process. */
+/** Default options of jobs: their functions run in this process. */
 export const LIBRARY_JOB_OPTIONS: JobOptions = { ...JOB_DEFAULTS, isolation: "inline" };
 
 /** Instances that {@link Manager.instances} reads at a time. */
 const PAGE_SIZE = 200;
 
-/** Requests that `scheduleJob` accepts, by the job's kind or by the job itself. */
+/** A registered job, by its kind or as an object with it. */
 export type JobReference = string | { readonly kind: string };
 
-/** What `scheduleJob` accepts: a registered job, or a function or definition that it registers. */
+/** The job for `scheduleJob`: a registered one, or a function or definition to register. */
 export type LibraryJob = JobReference | LibraryJobInput | JobFunction;
 
-/** How a job is registered. */
+/** Options of registering a job. */
 export interface RegisterOptions {
-  /** Take the place of the job of the same kind; without it a kind that is taken is refused. */
+  /** Replace a job of the same kind; by default a kind that is taken is refused. */
   readonly replace?: boolean;
 }
 
@@ -72,20 +72,21 @@ const ORDER_KEYS = {
   order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
 } as const;
 
-/** The manager of the library as its callers see it: jobs are functions of this process, with the types that they declare. */
+/** The manager of the library: jobs are functions of this process, with their declared types. */
 export abstract class TypedManager extends CoreManager {
-  /** What was registered, by kind. */
+  /** Registered jobs, by kind. */
   readonly #given = new Map<
     string,
     { readonly run: unknown; readonly schemas: readonly StandardSchema[] | null }
   >();
 
   /**
-   * Register a function as a job, under its own name, or a definition with `kind` and `run`. What it returns schedules the job
-   * with arguments that the compiler checks.
+   * Register a function as a job, under its own name, or a definition with `kind` and `run`. The
+   * compiler checks the arguments with which the returned handle schedules the job.
    *
-   * @param options.replace whether it takes the place of the job of its kind
-   * @throws JobError `invalid_argument` for a bad definition, `already_exists` for a kind that is taken
+   * @param options.replace true to replace a job of the same kind
+   * @throws JobError `invalid_argument` for an invalid definition, `already_exists` if the kind is
+   * taken
    */
   registerJob<Args extends readonly any[], Result>(
     run: (...args: Args) => Result,
@@ -133,8 +134,8 @@ export abstract class TypedManager extends CoreManager {
   }
 
   /**
-   * Schedule now, at a time, or after a delay; with `cron`, make a recurring schedule. A function or a definition whose kind is
-   * free is registered. Opens the store before the start.
+   * Schedule now, at a time, or after a delay; with `cron`, make a recurring schedule. A function
+   * or definition is registered if its kind is free. Before the start, opens the store.
    */
   override scheduleJob(job: LibraryJob, options: RecurringOptions): Promise<ScheduleRecord>;
   override scheduleJob<Args extends readonly any[], Results extends readonly unknown[]>(
@@ -151,7 +152,7 @@ export abstract class TypedManager extends CoreManager {
       return await this.scheduleRecurring(kind, options);
     }
     checkScheduleOptions(kind, options, "library");
-    // Avoid an unneeded await: everything scheduled in one turn is one transaction.
+    // No await if the store is open: jobs scheduled in one event loop turn share a transaction.
     if (!this.life.storeInfo) await this.#ready();
     if (this.#given.get(kind)?.schemas) await this.#checkArguments(kind, options.arguments);
     return this.#withValues(await super.scheduleJob(kind, options));
@@ -181,7 +182,7 @@ export abstract class TypedManager extends CoreManager {
     return await super.scheduleRecurring(kind, options);
   }
 
-  /** Attempts at once. */
+  /** Most concurrent attempts. */
   numWorkers(): number {
     return this.workers().count;
   }
@@ -190,7 +191,7 @@ export abstract class TypedManager extends CoreManager {
    * Wait until an instance is final.
    *
    * @param timeout milliseconds, or text such as "5s"
-   * @throws JobError `timeout` when that passed first
+   * @throws JobError `timeout` if that passed first
    */
   async wait<Results extends readonly unknown[]>(
     instance: JobInstance<Results>,
@@ -208,10 +209,11 @@ export abstract class TypedManager extends CoreManager {
   }
 
   /**
-   * Wait until this manager runs nothing and nothing is due that it could run. Does not wait for instances that are due later,
-   * paused or held back by a limit.
+   * Wait until this manager runs nothing, and nothing is due that it could run. Does not wait for
+   * instances that are due later, paused or blocked by a limit.
    *
-   * @throws JobError `timeout` when that passed first, `unavailable` when the manager does not run or stops
+   * @throws JobError `timeout` if that passed first, `unavailable` if the manager is not running or
+   * stops
    */
   async idle(options?: { readonly timeout?: DurationInput }): Promise<void> {
     const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
@@ -281,22 +283,24 @@ export abstract class TypedManager extends CoreManager {
     return this.#withValues(await super.runSchedule(target));
   }
 
-  /** The kind of the job given to `scheduleJob`; a function or definition is registered if its kind is free. */
+  /**
+   * The kind of a job for `scheduleJob`. Registers a function or definition if its kind is free.
+   */
   #kindOf(job: LibraryJob): string {
     const run = isDefinition(job) ? runOf(job) : null;
     if (run === null) return kindOfReference(job);
     const input = job as LibraryJobInput | JobFunction;
     const kind = typeof input === "function" ? input.name : input.kind ?? "";
-    const there = this.#given.get(kind);
+    const registered = this.#given.get(kind);
     if (kind === "" || !this.parts.registry.find(kind)) return this.registerJob(input).kind;
-    if (there?.run !== run) throw kindTaken(kind);
+    if (registered?.run !== run) throw kindTaken(kind);
     return kind;
   }
 
-  /** The store; before the start, the first caller opens it. */
+  /** Open the store if it is not open: before the start, the first caller does so. */
   async #ready(): Promise<void> {
     if (this.life.storeInfo) return;
-    // After a stop nothing may be accepted: nobody would close the store again.
+    // Not after a stop: nobody would close the store again.
     if (this.life.isDraining) {
       throw new JobError("unavailable", "Cannot reach the store: the manager has stopped", {
         hint: "Start it again: await manager.start()",
@@ -305,7 +309,7 @@ export abstract class TypedManager extends CoreManager {
     await this.open();
   }
 
-  // Checked as they will come back from the store, so that every accepted instance can run.
+  // Check the arguments as the store will return them, so that every accepted instance can run.
   async #checkArguments(kind: string, given: ArgumentInput = []): Promise<void> {
     const { schemas } = this.#given.get(kind)!;
     const { argumentsJson } = this.previewJob(kind, { arguments: given });
@@ -342,7 +346,7 @@ export abstract class TypedManager extends CoreManager {
 
 function kindTaken(kind: string): JobError {
   return new JobError("already_exists", `Cannot register job "${kind}": the kind is taken`, {
-    hint: "Give each job its own kind, or take its place with registerJob(job, { replace: true })",
+    hint: "Give each job its own kind, or replace it with registerJob(job, { replace: true })",
   });
 }
 
@@ -373,7 +377,7 @@ function timeoutOf(value: DurationInput): number {
   return readDuration("timeout", value);
 }
 
-/** The kind of one request of several. @throws JobError `invalid_argument` with its place in the list */
+/** The kind of one of several requests. @throws JobError `invalid_argument` with its index */
 function checkRequest(
   request: ScheduleOptions & { readonly kind: JobReference },
   index: number,

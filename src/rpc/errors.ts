@@ -91,12 +91,12 @@ function decode(text: string | undefined): string | undefined {
   }
 }
 
-/** Code of a status that came without ours: from a proxy, the gRPC library or another server. */
+/** Code of a status without our trailers: from a proxy, the gRPC library or another server. */
 function codeOfStatus(code: number): ErrorCode {
   for (const name of ["conflict", ...Object.keys(GRPC_STATUS)] as ErrorCode[]) {
     if (GRPC_STATUS[name] === code) return name;
   }
-  // OUT_OF_RANGE; what remains is UNKNOWN and DATA_LOSS.
+  // 11 is OUT_OF_RANGE. The others are UNKNOWN and DATA_LOSS.
   return code === 11 ? "invalid_argument" : "internal";
 }
 

@@ -14,7 +14,7 @@ function world() {
   const desk: Desk = new Desk({
     backend: new Late(() =>
       Promise.resolve({
-        answer() {
+        complete() {
           const answer = Promise.withResolvers<Uint8Array>();
           begun.push(answer);
           return answer.promise;
@@ -32,7 +32,7 @@ function world() {
   const call = () => {
     let cancel = () => {};
     let isCanceled = false;
-    const answer = remote.answer("lookupInstances", new Uint8Array(1), {
+    const answer = remote.complete("lookupInstances", new Uint8Array(1), {
       isCanceled: () => isCanceled,
       onCancel: (listener) => void (cancel = listener),
       jobs: null,

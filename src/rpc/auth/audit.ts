@@ -16,27 +16,27 @@ type Line = readonly [message: string, fields: LogFields];
 
 /** Most characters of one field; a longer one ends with an ellipsis. */
 const FIELD_CHARS = 200;
-/** How a response of ScheduleJob with an instance begins: field 1, with a length. */
+/** First byte of a ScheduleJob response with an instance: field 1, with a length. */
 const INSTANCE_TAG = (1 << 3) | 2;
 
-/** Who makes a call. */
-export interface Asker {
+/** The source of a call. */
+export interface Requester {
   /** Null for a caller that was not authenticated. */
   readonly caller: Caller | null;
-  /** Its connection, by grpc-js's name. */
+  /** grpc-js's name of its connection. */
   readonly peer: string;
   /** Its user on a Unix socket; null on other connections, or if unknown. */
   readonly uid: number | null;
 }
 
 /**
- * The record of each method that changes more than one new instance; null if nothing changed.
+ * The log line of each method that changes more than one new instance; null if nothing changed.
  * `since` is the time at which the call began, in epoch ms.
  */
 type Lines = {
   readonly [Name in MethodName]?: (
     request: MessageShape<Methods[Name]["input"]>,
-    answer: MessageShape<Methods[Name]["output"]>,
+    response: MessageShape<Methods[Name]["output"]>,
     since: number,
   ) => Line | null;
 };
@@ -53,7 +53,7 @@ const LINES: Lines = {
     { of: uuid, kind: instance?.kind, instance: instance?.uuid },
   ],
   redriveInstances({ query }, { count, instances }, since) {
-    // The answer also has instances of an earlier call, for dead letters that were run again then.
+    // Includes the instances of dead letters that an earlier call has run again.
     const earlier = instances.filter(({ uuid }) => timeOfId(uuid) < since).length;
     return ofMany("Ran dead letters again", Number(count) - earlier, query);
   },
@@ -87,7 +87,7 @@ const LINES: Lines = {
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
 };
 
-/** The record of each method that is logged before its work begins, also if it then fails. */
+/** The log line of each method that is logged before its work begins, even if it then fails. */
 const FIRST_LINES: {
   readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
 } = {
@@ -95,7 +95,7 @@ const FIRST_LINES: {
   workOnStore: ({ work, to, compact }) => ["Started work on the store", { work, to, compact }],
 };
 
-/** Logs in the daemon's log what callers have changed, and who they are. */
+/** Logs the changes that callers make, and who they are, in the daemon's log. */
 export class Audit {
   readonly #log: BurstLog;
   readonly #clock: Clock;
@@ -110,37 +110,37 @@ export class Audit {
     return method in LINES || method in FIRST_LINES;
   }
 
-  /** True if a response of ScheduleJob has something to log. A new instance is in the store. */
-  static hasSchedule(answer: Uint8Array): boolean {
-    return answer[0] !== INSTANCE_TAG;
+  /** True if a ScheduleJob response needs a log line. A new instance does not: the store has it. */
+  static hasSchedule(response: Uint8Array): boolean {
+    return response[0] !== INSTANCE_TAG;
   }
 
-  /** The current time in epoch ms, for the `since` of {@link tell}. */
+  /** The current time in epoch ms, for the `since` of {@link log}. */
   now(): number {
     return this.#clock.now().wallMs;
   }
 
   /** Log one completed call of a method for which {@link has} is true. */
-  tell(
+  log(
     method: MethodName,
-    call: Asker & {
+    call: Requester & {
       /** When it began, in epoch ms. */
       readonly since: number;
       readonly request: Uint8Array;
-      readonly answer: Uint8Array;
+      readonly response: Uint8Array;
     },
   ): void {
     const { input, output }: DescMethod = JobService.method[method];
-    const { request, answer, since } = call;
+    const { request, response, since } = call;
     const line = LINES[method] as
-      | ((request: unknown, answer: unknown, since: number) => Line | null)
+      | ((request: unknown, response: unknown, since: number) => Line | null)
       | undefined;
-    const told = line?.(fromBinary(input, request), fromBinary(output, answer), since);
-    if (told) this.#write(told, call);
+    const found = line?.(fromBinary(input, request), fromBinary(output, response), since);
+    if (found) this.#write(found, call);
   }
 
-  /** Log a call before its work begins. One that cannot be read is refused later. */
-  noteStart(method: MethodName, call: Asker & { readonly request: Uint8Array }): void {
+  /** Log a call before its work begins. A request that cannot be decoded is refused later. */
+  noteStart(method: MethodName, call: Requester & { readonly request: Uint8Array }): void {
     const line = FIRST_LINES[method] as ((request: unknown) => Line) | undefined;
     if (!line) return;
     const { input }: DescMethod = JobService.method[method];
@@ -153,12 +153,15 @@ export class Audit {
     this.#write(line(request), call);
   }
 
-  #write([message, fields]: Line, asker: Asker): void {
+  #write([message, fields]: Line, requester: Requester): void {
     const short = Object.entries(fields).map(([name, value]) => [
       name,
       typeof value === "string" ? shortened(value) : value,
     ]);
-    this.#log.tell("info", message, { ...Object.fromEntries(short), ...askerFields(asker) });
+    this.#log.tell("info", message, {
+      ...Object.fromEntries(short),
+      ...requesterFields(requester),
+    });
   }
 }
 
@@ -166,8 +169,8 @@ function shortened(text: string): string {
   return text.length > FIELD_CHARS ? `${text.slice(0, FIELD_CHARS)}…` : text;
 }
 
-// On a Unix socket the kernel names the user; without authentication nobody names a TCP caller.
-function askerFields({ caller, peer, uid }: Asker): LogFields {
+// On a Unix socket the kernel reports the user; without authentication a TCP caller has no name.
+function requesterFields({ caller, peer, uid }: Requester): LogFields {
   if (uid !== null) return { by: userName(uid), uid, from: peer };
   const isUnnamed = caller === null || (caller === OWNER && !peer.startsWith("unix:"));
   return { by: isUnnamed ? "unauthenticated" : caller.name, from: peer };
@@ -181,7 +184,7 @@ function timeText(time: Timestamp | undefined): string | undefined {
   return time && timestampDate(time).toISOString();
 }
 
-/** Values with commas between them. A comma of a value is written `\\,`, its backslash `\\\\`. */
+/** Values separated by commas. A comma in a value becomes `\\,`, a backslash `\\\\`. */
 function listText(values: readonly string[]): string | undefined {
   return values.length === 0
     ? undefined

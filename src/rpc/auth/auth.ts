@@ -20,7 +20,7 @@ export interface Caller {
  */
 export const OWNER: Caller = { name: "the owner", role: "admin", jobs: null };
 
-/** The role that each method asks for; one of more includes those before. */
+/** The role that each method requires; a higher role includes the lower ones. */
 export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   getVersion: "viewer",
   listRegisteredJobs: "viewer",

@@ -22,22 +22,22 @@ import {
 import { normalDigits } from "../../platform/files/revoked_file.ts";
 import { TOKEN_LENGTH_MAX } from "../limits.ts";
 
-/** Longest chain of authorities that is looked at; a handshake takes none that is much longer. */
+/** Longest chain of authorities that is read; handshakes accept none that is much longer. */
 const ISSUERS_MAX = 100;
 /** Shortest time between two log lines about failed authentication. */
 const LOG_INTERVAL_MS = 1_000;
 /**
- * How often files are checked while connections are open, and so how long a revoked token's stream
- * may survive.
+ * How often files are checked while connections are open: a revoked token's stream may survive this
+ * long.
  */
-const LOOK_MS = 2_000;
+const CHECK_MS = 2_000;
 /**
- * An unknown token may have just been added to a file; a caller who sends many of them must not
- * make it be read each time.
+ * Shortest time between two checks for an unknown token: it may just have been added to a file, but
+ * a caller who sends many must not cause a read each time.
  */
-const LOOK_AGAIN_MS = 50;
+const RECHECK_MS = 50;
 
-/** Logs failures at most once a second, with how many there were. */
+/** Logs failures at most once a second, with their number. */
 class FailureLog {
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -73,7 +73,7 @@ class FailureLog {
   }
 }
 
-/** A connection over TCP that is open. */
+/** An open connection over TCP. */
 interface Connection {
   readonly socket: Socket;
   /** The client's certificate; null without TLS or without one. */
@@ -83,17 +83,16 @@ interface Connection {
 }
 
 /**
- * The authenticator of the TCP listener: tokens, certificates or nothing, as configured. It works
- * from plain data and from files, which it checks when a call arrives and every other second while
- * connections are open. It closes connections whose callers' tokens or certificates are no longer
- * valid.
+ * The authenticator of the TCP listener: tokens, certificates or nothing, as configured. It checks
+ * its files when a call arrives, and every other second while connections are open. It closes
+ * connections whose callers' tokens or certificates are no longer valid.
  */
 export class ConfiguredAuthenticator implements Authenticator {
   readonly #credentials: Credentials;
   readonly #clock: Clock;
   readonly #failures: FailureLog;
   readonly #connections = new Map<string, Connection>();
-  #lookedMs: number;
+  #checkedMs: number;
   #timer: Timer | null = null;
 
   /** @throws JobError if a tokens file or the list of revoked certificates cannot be used */
@@ -105,11 +104,11 @@ export class ConfiguredAuthenticator implements Authenticator {
     this.#clock = clock;
     this.#credentials = new Credentials(config, options);
     this.#failures = new FailureLog(clock, logger);
-    this.#lookedMs = clock.now().monotonicMs;
+    this.#checkedMs = clock.now().monotonicMs;
   }
 
   admit(socket: Socket): void {
-    // Already closed, so its address is unknown: no call may be attributed to it.
+    // Its address is unknown as it has closed already: no call may be attributed to it.
     if (socket.remotePort === undefined) return;
     const key = connectionKey(socket);
     const connection = { socket, certificate: certificateOf(socket), callers: new Set<Caller>() };
@@ -117,7 +116,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     socket.once("close", () => {
       if (this.#connections.get(key) === connection) this.#connections.delete(key);
     });
-    this.#timer ??= this.#clock.timer(LOOK_MS, () => this.#lookLater(), { unref: true });
+    this.#timer ??= this.#clock.timer(CHECK_MS, () => this.#checkLater(), { unref: true });
   }
 
   check(
@@ -125,11 +124,11 @@ export class ConfiguredAuthenticator implements Authenticator {
     authorization: string | undefined,
     connection: string,
   ): Caller | JobError {
-    this.#look(LOOK_MS);
-    const there = this.#connections.get(connection);
-    const caller = this.#callerOf(authorization, there?.certificate ?? null);
+    this.#checkFiles(CHECK_MS);
+    const open = this.#connections.get(connection);
+    const caller = this.#callerOf(authorization, open?.certificate ?? null);
     if (caller instanceof JobError) return caller;
-    there?.callers.add(caller);
+    open?.callers.add(caller);
     return allow(caller, method);
   }
 
@@ -152,7 +151,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (certificate && this.#credentials.isRevoked(certificate)) {
       return this.#refuse(`the certificate ${certificate.serial} is revoked`, CERTIFICATE_HINT);
     }
-    // Checked in the handshake, but a connection and a resumable TLS session last longer than that.
+    // The handshake has checked this, but a connection and a resumable TLS session outlive it.
     if (certificate && isExpired(certificate, this.#clock.now().wallMs)) {
       return this.#refuse(`the certificate ${certificate.serial} has expired`, CERTIFICATE_HINT);
     }
@@ -190,17 +189,14 @@ export class ConfiguredAuthenticator implements Authenticator {
       return this.#refuse('the header "authorization" has no Bearer token', TOKEN_HINT);
     }
     let known = this.#credentials.find(token);
-    if (known === null && this.#look(LOOK_AGAIN_MS)) known = this.#credentials.find(token);
+    if (known === null && this.#checkFiles(RECHECK_MS)) known = this.#credentials.find(token);
     if (known === null) return this.#refuseUnknown(token);
     if (!isExpired(known, this.#clock.now().wallMs)) return known;
     const at = new Date(known.expiresAt!).toISOString();
     return this.#refuse(`the token "${known.name}" expired at ${at}`, TOKEN_HINT);
   }
 
-  /**
-   * Only the log says that a token was revoked, and which one: whoever stole it learns nothing of
-   * it.
-   */
+  /** Only the log says that a token was revoked, and which one: a thief does not find out. */
   #refuseUnknown(token: string): JobError {
     const problem = "the token is unknown";
     const name = this.#credentials.revokedName(token);
@@ -213,23 +209,23 @@ export class ConfiguredAuthenticator implements Authenticator {
     return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, { hint });
   }
 
-  #lookLater(): void {
+  #checkLater(): void {
     this.#timer = null;
-    this.#look(0);
+    this.#checkFiles(0);
     this.#closeOutdated();
     if (this.#connections.size > 0) {
-      this.#timer = this.#clock.timer(LOOK_MS, () => this.#lookLater(), { unref: true });
+      this.#timer = this.#clock.timer(CHECK_MS, () => this.#checkLater(), { unref: true });
     }
   }
 
   /**
-   * Read changed files, unless they were checked less than `afterMs` ago; returns whether anything
+   * Read changed files, unless they were checked less than `afterMs` ago. Returns true if any
    * changed.
    */
-  #look(afterMs: number): boolean {
+  #checkFiles(afterMs: number): boolean {
     const { monotonicMs } = this.#clock.now();
-    if (monotonicMs - this.#lookedMs < afterMs) return false;
-    this.#lookedMs = monotonicMs;
+    if (monotonicMs - this.#checkedMs < afterMs) return false;
+    this.#checkedMs = monotonicMs;
     const isChanged = this.#credentials.refresh();
     if (isChanged) this.#closeOutdated();
     return isChanged;

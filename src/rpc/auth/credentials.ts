@@ -16,7 +16,7 @@ import { readOwnTokenFile } from "./token_file.ts";
 
 /** The rights of certificates with a given name. */
 export interface ClientRule {
-  /** The subject's common name, or a pattern of it; null when the rule is about {@link san}. */
+  /** The subject's common name, or a pattern of it; null if the rule is about {@link san}. */
   readonly cn: string | null;
   /** An alternative name such as `DNS:ci.example.org`, or a pattern of one. */
   readonly san: string | null;
@@ -27,11 +27,10 @@ export interface ClientRule {
 /** The TCP credentials, as plain data. */
 export interface AuthConfig {
   readonly mode: "token" | "mtls" | "none";
-  /** In addition to those in files. */
+  /** Tokens in addition to those in files. */
   readonly tokens: readonly TokenEntry[];
   /**
-   * File of one permanent admin token; null to create a new one in the runtime folder at each
-   * start.
+   * File of one permanent admin token. Null: each start creates a new one in the runtime folder.
    */
   readonly tokenFile: string | null;
   /** File managed by `jobctl token`; null for none. */
@@ -48,34 +47,34 @@ export interface ClientCertificate extends CertificateNames {
   readonly serial: string;
   /** SHA-256 of the certificate in lower case. */
   readonly fingerprint: string;
-  /** The same two of the authorities between it and the one that is trusted, and of that one. */
+  /** Serials and fingerprints of its authorities, up to and including the trusted one. */
   readonly issuers: readonly string[];
-  /** When it, or one of those authorities, expires: epoch ms; null if unknown. */
+  /** When the first of it and its authorities expires: epoch ms; null if unknown. */
   readonly expiresAt: number | null;
 }
 
-/** A token prepared for look-up; the same object as long as nothing about it changes. */
+/** A token prepared for look-up; the same object until the token changes. */
 export interface KnownToken extends Caller {
   readonly digest: Uint8Array;
   readonly expiresAt: number | null;
 }
 
-/** Revoked tokens that are remembered by name, for the log. */
+/** Most revoked tokens remembered by name, for the log. */
 const REVOKED_TOKENS_MAX = 1_000;
 
 /** Most tokens that one line of the log names. */
-const NAMES_TOLD_MAX = 20;
+const NAMES_LOGGED_MAX = 20;
 
 /** Options of {@link Credentials}. */
 export interface CredentialsOptions {
-  /** The token created at this start; null if another one is used. */
+  /** The token created at this start; null if a configured one is used. */
   readonly ownToken: string | null;
   readonly logger: Logger;
   /** Called with each token that is read in plain text, before it is valid. */
   readonly onToken: (token: string) => void;
 }
 
-/** The contents of a file, and its stamp at that time. */
+/** The last contents read from a file, and the file's stamp at that time. */
 interface Source<T> {
   readonly path: string | null;
   stamp: string;
@@ -91,15 +90,15 @@ export class Credentials {
   readonly #logger: Logger;
   readonly #onToken: (token: string) => void;
   #config: AuthConfig;
-  /** The digest of the token created at this start; null if another one is used. */
+  /** Digest of the token created at this start; null if a configured one is used. */
   readonly #ownToken: TokenEntry | null;
   #tokenFile: Source<readonly TokenEntry[]>;
   #tokensFile: Source<readonly TokenEntry[]>;
   #revoked: Source<ReadonlySet<string>>;
-  /** The tokens of the tokens file as the log knows them. */
-  #toldTokens: readonly TokenEntry[];
+  /** The tokens of the tokens file as last logged. */
+  #loggedTokens: readonly TokenEntry[];
   #known: readonly KnownToken[] = [];
-  #held = new Set<KnownToken>();
+  #valid = new Set<KnownToken>();
   /** Names of tokens that were valid since the start, by their hash; the oldest is first. */
   readonly #revokedTokens = new Map<string, string>();
   #callers = new WeakMap<ClientCertificate, Caller | null>();
@@ -111,14 +110,14 @@ export class Credentials {
     this.#config = config;
     const { ownToken } = options;
     this.#ownToken = ownToken === null ? null : adminToken(ownToken);
-    // Created at start, and only if tokens are used.
+    // The file is created at start, and only if tokens are used.
     this.#tokenFile = sourceOf(config.mode === "token" ? config.tokenFile : null, []);
     this.#tokensFile = sourceOf(config.tokensFile, []);
     this.#revoked = sourceOf(config.revokedFile, new Set());
     this.#read((error) => {
       throw error;
     });
-    this.#toldTokens = this.#tokensFile.value;
+    this.#loggedTokens = this.#tokensFile.value;
   }
 
   get mode(): AuthConfig["mode"] {
@@ -129,7 +128,7 @@ export class Credentials {
   isCurrent(caller: Caller, nowMs: number): boolean {
     if (!("digest" in caller)) return true;
     const token = caller as KnownToken;
-    return this.#held.has(token) && !isExpired(token, nowMs);
+    return this.#valid.has(token) && !isExpired(token, nowMs);
   }
 
   /**
@@ -150,13 +149,13 @@ export class Credentials {
     return this.#revokedTokens.get(hashToken(token)) ?? null;
   }
 
-  /** True if a certificate, or one of those by which it is trusted, is on the list. */
+  /** True if a certificate or one of its authorities is on the list of revoked ones. */
   isRevoked({ serial, fingerprint, issuers }: ClientCertificate): boolean {
     return [serial, fingerprint, ...issuers].some((digits) => this.#revoked.value.has(digits));
   }
 
   /**
-   * The caller with a certificate; null if no rule matches. The same object until the rules change.
+   * The caller with a certificate, the same object until the rules change; null if none matches.
    */
   callerOf(certificate: ClientCertificate): Caller | null {
     let caller = this.#callers.get(certificate);
@@ -188,23 +187,23 @@ export class Credentials {
       this.#revoked = sourceOf(revokedFile, before);
     }
     this.#read((error) => this.#complain(error));
-    this.#tellTokens();
+    this.#logTokens();
   }
 
   /**
-   * Read changed files; returns whether any changed. Files that cannot be read keep their previous
+   * Read changed files. Returns true if any was read. A file that cannot be read keeps its previous
    * contents.
    */
   refresh(): boolean {
     const hasChanged = this.#read((error) => this.#complain(error));
-    this.#tellTokens();
+    this.#logTokens();
     return hasChanged;
   }
 
-  /** Log the names of tokens that have come and gone in the tokens file. */
-  #tellTokens(): void {
-    const [before, after] = [this.#toldTokens, this.#tokensFile.value];
-    this.#toldTokens = after;
+  /** Log the names of tokens that were added to the tokens file or removed from it. */
+  #logTokens(): void {
+    const [before, after] = [this.#loggedTokens, this.#tokensFile.value];
+    this.#loggedTokens = after;
     const [old, current] = [before, after].map((tokens) => new Set(tokens.map(({ hash }) => hash)));
     const added = after.filter(({ hash }) => !old!.has(hash));
     const revoked = before.filter(({ hash }) => !current!.has(hash));
@@ -249,7 +248,7 @@ export class Credentials {
       const token = { name, role, jobs, expiresAt, digest: digestOf(hash) };
       return before.get(keyOf(token)) ?? token;
     });
-    this.#held = new Set(this.#known);
+    this.#valid = new Set(this.#known);
     this.#rememberRevoked([...before.values()], new Set(entries.map(({ hash }) => hash)));
   }
 
@@ -277,8 +276,8 @@ export function isExpired(
 /** The names for one line of the log; undefined for none. */
 function namesOf(tokens: readonly TokenEntry[]): string | undefined {
   if (tokens.length === 0) return undefined;
-  const names = tokens.slice(0, NAMES_TOLD_MAX).map(({ name }) => name).join(",");
-  const more = tokens.length - NAMES_TOLD_MAX;
+  const names = tokens.slice(0, NAMES_LOGGED_MAX).map(({ name }) => name).join(",");
+  const more = tokens.length - NAMES_LOGGED_MAX;
   return more > 0 ? `${names} and ${more} more` : names;
 }
 
@@ -304,7 +303,7 @@ function sourceOf<T>(path: string | null, value: T): Source<T> {
   return { path, stamp: "", value };
 }
 
-/** Read a file if it has changed; returns whether it was read. */
+/** Read a file if it has changed. Returns true if it was read. */
 function readAgain<T>(
   source: Source<T>,
   read: (path: string) => T,

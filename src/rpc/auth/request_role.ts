@@ -11,8 +11,9 @@ export const FIELD_ROLE = {
 } as const satisfies Partial<Record<MethodName, Readonly<Record<string, Role>>>>;
 
 /**
- * Why a caller may not make a request to a method that it may call; null if it may. A dry run
- * changes nothing and requires only the method's role. Undecodable bytes are left to the handler.
+ * The refusal of a request by its content, to a caller who may call the method; null if allowed. A
+ * dry run changes nothing and requires only the method's role. Bytes that cannot be decoded are
+ * left to the handler.
  *
  * @param caller null for a caller that was not authenticated
  */

@@ -22,8 +22,8 @@ export interface TokenFileOptions {
 /**
  * Read the token of a file.
  *
- * @throws JobError `not_found` if there is no file, `unauthenticated` if it is empty or cannot be
- * read
+ * @throws JobError `not_found` if the file is missing, `unauthenticated` if it is empty or cannot
+ *   be read
  */
 export function readTokenFile(path: string): string {
   let text: string;
@@ -39,7 +39,7 @@ export function readTokenFile(path: string): string {
       {
         hint: isMissing
           ? "The daemon makes it at its first start; or name another one with --token-file"
-          : "Ask its owner for access, or be given a token of your own",
+          : "Ask its owner for access, or for a token of your own",
         cause: error,
       },
     );
@@ -57,8 +57,8 @@ export function newToken(random: Random): string {
 }
 
 /**
- * The token in the configured file, created there with mode 0600 at the first start and kept from
- * then on. The file appears complete or not at all.
+ * The token in the configured file. The first start creates it, with mode 0600. The file appears
+ * complete or not at all.
  *
  * @throws JobError `permission_denied` when others may write to it or to its folder, or may read
  * it; `unauthenticated` when it cannot be read, `unavailable` when it cannot be written
@@ -71,7 +71,7 @@ export async function ensureTokenFile(path: string, options: TokenFileOptions): 
   }
   const token = newToken(options.random);
   try {
-    // A link, unlike a rename, does not replace what another daemon made meanwhile.
+    // Unlike a rename, a link does not replace a file that another daemon has made meanwhile.
     await writeDraft(path, token, options.random, (draft) => link(draft, path));
     options.logger.info("Created a token for TCP clients", { path });
     return token;
@@ -100,7 +100,7 @@ export async function replaceTokenFile(
   }
 }
 
-/** Remove a token file, unless it holds another token by now. */
+/** Remove a token file, unless it has another token by now. */
 export async function removeTokenFile(path: string, token: string): Promise<void> {
   try {
     if (readTokenFile(path) === token) await unlink(path);
@@ -110,12 +110,13 @@ export async function removeTokenFile(path: string, token: string): Promise<void
 }
 
 /**
- * Read a token file of the daemon, which other users must not be able to read or write. @throws
- * JobError as {@link ensureTokenFile}
+ * Read a token file of the daemon, which other users must not be able to read or write.
+ *
+ * @throws JobError as {@link ensureTokenFile}
  */
 export function readOwnTokenFile(path: string): string {
   const action = `Cannot use the token file "${path}"`;
-  // Kubernetes mounts secrets as links, which are fine if everything on the way is ours or root's.
+  // Kubernetes mounts secrets as links: fine if all folders on the way are ours or root's.
   const distrust = findDistrust(path, { isLinkAllowed: true });
   if (distrust && !distrust.isMissing) {
     throw new JobError(
@@ -129,7 +130,7 @@ export function readOwnTokenFile(path: string): string {
   }
   const token = readTokenFile(path);
   const { mode } = statSync(path);
-  // A group may read it, so that a token can be shared with a group of users.
+  // A group may read it: that is how users share a token.
   if ((mode & OTHERS) === 0) return token;
   throw new JobError(
     "permission_denied",

@@ -1,9 +1,8 @@
-import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
 import { bareHost, hostPort, isLoopback } from "../../core/address.ts";
-import { errorCode, isJobError, JobError } from "../../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import { userId } from "../../platform/process/accounts.ts";
 import { silentLogger } from "../../platform/logger.ts";
 import { systemClock } from "../../platform/clock.ts";
@@ -11,31 +10,31 @@ import type { ConnectOptions } from "./connect_options.ts";
 import { gathering } from "../server/gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import { type ProofOptions, provePeer } from "./peer_proof.ts";
-import { socketPaths, tokenPath } from "../server/socket_path.ts";
+import { probeSocket, socketPaths, tokenPath } from "../server/socket_path.ts";
 import { loadCa, loadTls } from "../../platform/network/tls.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { readTokenFile } from "../auth/token_file.ts";
 
-/** A way to a daemon. */
+/** A connection to a daemon, opened again when it breaks. */
 export interface Channel {
   readonly client: grpc.Client;
-  /** The daemon in messages: `host:port` or the path of its socket. */
+  /** The daemon's address for messages: `host:port` or the path of its socket. */
   readonly address: string;
   readonly isTls: boolean;
   readonly metadata: () => grpc.Metadata;
   /**
-   * Read the token again after a call with `sent` was refused: a daemon creates a new one at each
-   * start.
+   * Read the token again after a call with `sent` was refused: a daemon may create a new one at
+   * each start.
    *
-   * @returns whether it has changed
+   * @returns true if it has changed
    */
   readonly renewToken: (sent: grpc.Metadata) => boolean;
   readonly deadline: (timeoutMs: number) => number;
   /** True if a connection is open. */
   readonly isReady: () => boolean;
   /**
-   * Why nothing was sent over the last connection: another user's process was, or could be, at its
-   * other end; null if it was used.
+   * The reason why nothing was sent over the last connection: another user's process was, or could
+   * have been, at its other end. Null if it was used.
    */
   readonly refusal: () => JobError | null;
   readonly close: () => void;
@@ -49,25 +48,10 @@ function isTrusted(path: string, daemonUid: number | null): boolean {
   return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
 
-/** Connect to `path` once; returns null if someone accepts connections there, else the problem. */
-function probe(path: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(null);
-    });
-    socket.once("error", (error) => {
-      socket.destroy();
-      resolve(errorCode(error) ?? error.message);
-    });
-  });
-}
-
 /** The first Unix socket that accepts connections; null to use TCP. */
 async function findSocket(target: Target, daemonUid: number | null): Promise<string | null> {
   if (typeof target.socket === "string") {
-    const problem = await probe(target.socket);
+    const problem = await probeSocket(target.socket);
     if (problem === null) return target.socket;
     throw new JobError(
       "unavailable",
@@ -75,11 +59,11 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<str
       { hint: "Is the daemon running, and may this user open its socket?" },
     );
   }
-  // Over the socket the caller would be its user, not the owner of the token.
+  // Over the socket, the caller would be this process's user, not the owner of the token.
   const hasToken = target.token !== undefined || target.tokenFile !== undefined;
   if (target.socket === null || hasToken || target.tls || !isLoopback(target.host)) return null;
   for (const path of socketPaths(target.port, daemonUid)) {
-    if (isTrusted(path, daemonUid) && await probe(path) === null) return path;
+    if (isTrusted(path, daemonUid) && await probeSocket(path) === null) return path;
   }
   return null;
 }
@@ -88,7 +72,7 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<str
 function findToken(target: Target): string | undefined {
   if (target.token !== undefined) return target.token;
   if (target.tokenFile !== undefined) return readTokenFile(target.tokenFile);
-  // The daemon's own file belongs to this machine and goes nowhere else.
+  // The token of this machine's daemon is sent to no other machine.
   if (!isLoopback(target.host)) return undefined;
   const path = tokenPath(target.port);
   // Another user's token is useless, and so is one that others can change.
@@ -127,7 +111,7 @@ function plainCredentials(
     const connector = createConnector(...given);
     const connect = connector.connect.bind(connector);
     connector.connect = async (socket) => {
-      // An error without a listener would end the process, and nobody else listens yet.
+      // An error without a listener would end the process, and there is no other listener yet.
       socket.on("error", () => {});
       await prove(socket);
       const connected = await connect(socket);
@@ -139,8 +123,8 @@ function plainCredentials(
 }
 
 /**
- * TLS allows no IP address as a server name, and grpc-js sends the host unchanged. So give it
- * another name to send, and check the certificate against the address ourselves.
+ * TLS does not allow an IP address as a server name, but grpc-js sends the host unchanged. So give
+ * it another name to send; our own check compares the certificate with the address.
  */
 function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions {
   const isAddress = host.includes(":") || /^[\d.]+$/.test(host);
@@ -153,7 +137,7 @@ function nameOptions(tls: Tls, host: string, port: number): grpc.ChannelOptions 
 
 function checkToken(target: Target, token: string | undefined): void {
   if (token === undefined) return;
-  // The library would include it in its error.
+  // The library's own error would show the token.
   if (!/^[\x20-\x7e]*$/.test(token)) {
     throw new JobError(
       "invalid_argument",
@@ -170,18 +154,18 @@ function checkToken(target: Target, token: string | undefined): void {
 }
 
 /**
- * Open a channel: to the Unix socket of this machine's daemon if there is one and no token was
- * given; otherwise over TCP, with the token if one is known.
+ * Open a channel: to the Unix socket of this machine's daemon if it has one and no token is given;
+ * otherwise over TCP, with the token if one is known.
  *
- * @throws JobError `unavailable` if nobody accepts connections at a socket given by path; for files
- * of TLS and of the token, the errors of their readers
+ * @throws JobError `unavailable` if no process accepts connections at a socket given by path; the
+ * errors of reading the files of TLS and of the token
  */
 export async function openChannel(target: Target): Promise<Channel> {
   const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
   const socket = await findSocket(target, daemonUid);
   let token = socket === null ? findToken(target) : undefined;
   if (socket === null) checkToken(target, token);
-  // Loaded only now: programs that never call pay nothing for it.
+  // Loaded only now: programs that never call do not pay for it.
   const library = await import("@grpc/grpc-js");
   const proof = createProof({ socket, daemonUid, hasToken: token !== undefined });
   const credentials = socket === null && target.tls
@@ -195,11 +179,11 @@ export async function openChannel(target: Target): Promise<Channel> {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
       "grpc.enable_channelz": 0,
-      // Who follows a log waits for a daemon that restarts.
+      // A follower of a log waits for a daemon that restarts.
       "grpc.initial_reconnect_backoff_ms": 250,
       "grpc.max_reconnect_backoff_ms": 2_000,
       "grpc.enable_http_proxy": isLoopback(target.host) ? 0 : 1,
-      // A subchannel of another client in this process may have another token.
+      // Another client's subchannel in this process may have another token.
       "grpc.use_local_subchannel_pool": 1,
       ...(target.tls ? nameOptions(target.tls, target.host, target.port) : {}),
     },

@@ -30,7 +30,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 type Methods = typeof JobService["method"];
 
-/** One method for each of JobService. All reject with JobError. */
+/** One method for each unary method of JobService. All reject with JobError. */
 export type JobMethods = {
   readonly [Name in Exclude<keyof Methods, "follow" | "workOnStore">]: (
     request?: MessageInitShape<Methods[Name]["input"]>,
@@ -38,7 +38,7 @@ export type JobMethods = {
   ) => Promise<MessageShape<Methods[Name]["output"]>>;
 };
 
-/** The methods that answer with a stream; it ends with the call, or throws a JobError. */
+/** The methods that return a stream. It ends with the call, or throws a JobError. */
 export interface StreamMethods {
   follow(
     request: MessageInitShape<typeof FollowRequestSchema>,
@@ -95,8 +95,8 @@ export function connect(options: ConnectOptions = {}): JobClient {
 }
 
 /**
- * Call once, and once more with the daemon's current token if ours was refused: a refused call has
- * done nothing.
+ * Call once. If our token was refused and the daemon has a newer one, call again: a refused call
+ * has done nothing.
  */
 async function callMethod(
   channel: Channel,
@@ -131,9 +131,9 @@ function callOnce(
       bytes,
       metadata,
       { deadline: channel.deadline(timeoutMs) },
-      (error, answer) => {
+      (error, response) => {
         signal?.removeEventListener("abort", cancel);
-        if (answer && !error) resolve(answer);
+        if (response && !error) resolve(response);
         else reject(toClientError(error, channel, action, timeoutMs));
       },
     );
@@ -142,10 +142,10 @@ function callOnce(
   });
 }
 
-/** A message comes at least every 20 s; without one for so long the daemon is gone. */
+/** A message comes at least every 20 s: without one for this long, the daemon is gone. */
 const SILENCE_MS = 45_000;
 
-/** Like {@link callMethod}: a refused stream has delivered no message. */
+/** Retries like {@link callMethod}: a refused stream has delivered no message. */
 async function* stream<Output extends DescMessage>(
   open: () => Promise<Channel>,
   method: DescMethod & { readonly output: Output },
@@ -217,7 +217,7 @@ function trailersOf(error: grpc.ServiceError): Record<string, string> {
   return trailers;
 }
 
-/** The error of a failed call: the server's own, or the reason why the call did not reach it. */
+/** The error of a failed call: the server's, or the reason why the call did not reach it. */
 function toClientError(
   error: grpc.ServiceError | null,
   channel: Channel,

@@ -22,11 +22,11 @@ export interface ConnectOptions {
   readonly socket?: string | null | undefined;
   /** Token for this host, over TCP. Goes to another machine only over TLS. */
   readonly token?: string | undefined;
-  /** File of that token; for this machine the daemon's own one by default. */
+  /** File of that token; for this machine, the daemon's own file by default. */
   readonly tokenFile?: string | undefined;
   /**
-   * The user that the daemon runs as, by name or number, if neither root nor this process's user.
-   * Without TLS nothing is sent to a process of any other user on this machine.
+   * The user of the daemon, by name or number, if neither root nor this process's user. Without
+   * TLS, nothing is sent to a process of any other user on this machine.
    */
   readonly daemonUser?: string | undefined;
   /** Null or absent for plaintext. Paths of PEM files; the system's CAs unless `ca` is given. */
@@ -35,7 +35,7 @@ export interface ConnectOptions {
       readonly ca?: string | undefined;
       readonly cert?: string | undefined;
       readonly key?: string | undefined;
-      /** The name that the certificate must carry, when it is not the host. */
+      /** The name that the certificate must have, if it is not the host. */
       readonly serverName?: string | undefined;
     }
     | null
@@ -91,7 +91,11 @@ export function checkConnectOptions(options: ConnectOptions): void {
   if (tls) checkKeys(tls, TLS_KEYS, { failure, noun: "option", prefix: "tls." });
 }
 
-/** Check the options of one call. @throws JobError `invalid_argument` with the path of the option */
+/**
+ * Check the options of one call.
+ *
+ * @throws JobError `invalid_argument` with the path of the option
+ */
 export function checkCallOptions(options: CallOptions, method: string): void {
   checkOptions(options, CALL_KEYS, { failure: `Cannot call ${method}` });
 }

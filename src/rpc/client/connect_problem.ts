@@ -2,7 +2,7 @@
 export function connectDetail(details: string): string {
   const detail =
     /Last error: (?:Error(?: \[\w+\])?: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details;
-  // The library adds the time.
+  // The library appends the time.
   return detail.replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "");
 }
 

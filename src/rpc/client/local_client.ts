@@ -11,7 +11,7 @@ import { readWork, workStepToWire } from "../handlers/store_work.ts";
 
 type Handle = (request: unknown, call: CallState) => Promise<MessageInitShape<DescMessage>>;
 
-/** A client of a manager in this process: the same requests and answers, without a connection. */
+/** A client of a manager in this process: the same requests and responses, no connection. */
 export function createLocalClient(manager: ManagerApi): JobClient {
   const handlers = createHandlers(manager) as unknown as Readonly<Record<string, Handle>>;
   const methods: Record<string, unknown> = {};
@@ -19,8 +19,8 @@ export function createLocalClient(manager: ManagerApi): JobClient {
     if (method.methodKind !== "unary") continue;
     methods[method.localName] = async (request: MessageInitShape<DescMessage> = {}) => {
       const call = newCall(() => false);
-      const answer = await handlers[method.localName]!(create(method.input, request), call);
-      return create(method.output, answer);
+      const response = await handlers[method.localName]!(create(method.input, request), call);
+      return create(method.output, response);
     };
   }
   const follow: StreamMethods["follow"] = async function* (request, { signal } = {}) {

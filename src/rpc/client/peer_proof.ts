@@ -9,9 +9,7 @@ import { peerUserId } from "../../platform/network/peer_user.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { POLL_MAX_MS, POLL_MIN_MS, PROOF_MS } from "../limits.ts";
 
-/**
- * Who is accepted at the other end of a connection without TLS, and whether a token is at stake.
- */
+/** The users accepted at the other end of a connection without TLS, and what would be sent. */
 export interface ProofOptions {
   /** Path of the Unix socket; null for TCP. */
   readonly socket: string | null;
@@ -26,8 +24,8 @@ function pause(ms: number): Promise<void> {
 }
 
 /**
- * Check who is at the other end of a new connection without TLS before anything is sent. On this
- * machine the kernel must report a process of root, of our own user or of `daemonUid`. A token is
+ * Check who is at the other end of a new connection without TLS, before anything is sent. On this
+ * machine, the kernel must report a process of root, of our own user or of `daemonUid`. A token is
  * never sent to another machine.
  *
  * @throws JobError `unavailable` naming the user who listens
@@ -40,7 +38,7 @@ export async function provePeer(socket: Socket, options: ProofOptions): Promise<
 function proveUnix(socket: Socket, path: string, options: ProofOptions): void {
   const owner = peerUserId(socket);
   if (owner !== null) return checkOwner(owner, path, options);
-  // If the kernel cannot be asked, the place of the socket must be writable by nobody else.
+  // If the kernel does not report it, nobody else may be able to write to the socket's place.
   const { daemonUid } = options;
   const distrust = findDistrust(path, { owners: daemonUid === null ? [] : [daemonUid] });
   if (!distrust) return;
@@ -59,7 +57,7 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
     throw new JobError("unavailable", "Cannot send anything: the connection was closed at once");
   }
   const address = hostPort(remoteAddress, remotePort);
-  // The resolver decides what a name such as "localhost" means, so the address is checked.
+  // The resolver decides what a name such as "localhost" means, so check the address.
   if (!isLoopback(remoteAddress.replace(/^::ffff:/i, ""))) {
     if (!options.hasToken) return;
     throw refusal(`Cannot send a token to ${address}: it is not on this machine`, TLS_HINT);

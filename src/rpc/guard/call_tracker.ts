@@ -3,8 +3,8 @@ import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   CALL_BYTES,
   CALLS_MAX,
-  CALLS_OF_HOLDER_MAX,
-  CONNECTIONS_OF_HOLDER,
+  CALLS_OF_PRINCIPAL_MAX,
+  CONNECTIONS_OF_PRINCIPAL,
   COPIES_OF_MESSAGE,
   COPIES_OF_RESPONSE,
   LARGE_MESSAGE_BYTES,
@@ -28,15 +28,15 @@ interface TrackedSocket {
   once(event: "close", listener: () => void): unknown;
 }
 
-/** Where a call comes from. */
+/** The source of a call. */
 export interface Origin {
-  /** Its connection, by grpc-js's name. */
+  /** grpc-js's name of its connection. */
   readonly peer: string;
   /**
-   * The owner of possibly many connections: a user of this machine or the owner of a token;
-   * otherwise the connection itself.
+   * Who owns the connection, and perhaps others: a user of this machine or the owner of a token. If
+   * unknown, the connection itself.
    */
-  readonly holder: string;
+  readonly principal: string;
 }
 
 /** Properties of a connection when it is accepted. */
@@ -44,8 +44,8 @@ export interface NewConnection {
   readonly guard: ConnectionGuard;
   /** True if its caller is unknown until a call is accepted. */
   readonly isStranger: boolean;
-  /** Its owner, if already known and callers are distinguished; otherwise null. */
-  readonly holder: string | null;
+  /** Its principal; null while unknown, and if callers are not distinguished. */
+  readonly principal: string | null;
   /** The user at the other end of a Unix socket; null for other connections, or if unknown. */
   readonly uid?: number | null;
   /** Most concurrent connections of its listener. */
@@ -57,29 +57,27 @@ interface Connection {
   readonly guard: ConnectionGuard;
   readonly connectionsMax: number;
   readonly uid: number | null;
-  /** Its owner; null while unknown, and for callers that are not distinguished. */
-  holder: string | null;
+  /** As of {@link NewConnection}; an accepted call sets it. */
+  principal: string | null;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;
   readonly calls: Set<Call>;
   /** Request bytes of open calls. */
   requestBytes: number;
-  /** Response bytes of open calls, and of stream messages not consumed yet. */
+  /** Response bytes of open calls, and of unread stream messages. */
   openBytes: number;
   /**
-   * Bytes that wait in the socket, also those of calls that have ended. Only under Bun does a
-   * socket report them.
+   * Bytes that wait in the socket, including those of ended calls. Only Bun's sockets report them.
    */
   queuedBytes: number;
-  /** Unread bytes: the larger of both, as they overlap. */
+  /** Unread bytes: the larger of the two, because they overlap. */
   unreadBytes: number;
 }
 
 interface Call {
   readonly connection: Connection | null;
   /**
-   * "receiving" until the request is complete, "answering" from the status until the stream is
-   * closed.
+   * "receiving" until the request is complete, "answering" from the status until the stream closes.
    */
   phase: "receiving" | "running" | "answering";
   since: number;
@@ -87,13 +85,13 @@ interface Call {
   unreadBytes: number;
 }
 
-/** Open calls of one owner. */
-interface Holder {
+/** Open connections and calls of one principal. */
+interface OpenCounts {
   connections: number;
   calls: number;
 }
 
-/** Reasons for closing the connection that uses the most of something. */
+/** Reason for closing the connection that uses the most of a resource. */
 const COMPLAINTS = {
   calls: "too many concurrent calls",
   requestBytes: "too much sent by calls that are open",
@@ -101,10 +99,9 @@ const COMPLAINTS = {
 } as const;
 
 /**
- * The calls and connections of the server. Closes connections that hold something open without
- * progress: silence, a request that never ends, a response that is never read. When all connections
- * together use too much of something, closes the one that uses most. Calls are found by the peer's
- * address.
+ * The calls and connections of the server. Closes connections without progress: a silent one, one
+ * whose request never ends, one that never reads its response. If all connections together use too
+ * much of a resource, closes the one that uses most. Calls are found by the peer's address.
  */
 export class CallTracker {
   readonly #clock: Clock;
@@ -118,7 +115,7 @@ export class CallTracker {
   #readListener: () => void = () => {};
   #requestBytes = 0;
   #unreadBytes = 0;
-  readonly #holders = new Map<string, Holder>();
+  readonly #principals = new Map<string, OpenCounts>();
   readonly #memory: ThreadMemory;
 
   constructor(clock: Clock, memory: ThreadMemory) {
@@ -138,12 +135,12 @@ export class CallTracker {
 
   /** Watch a new connection until it closes. */
   addConnection(socket: TrackedSocket, how: NewConnection): void {
-    const { guard, holder, uid = null, connectionsMax } = how;
+    const { guard, principal, uid = null, connectionsMax } = how;
     this.#sockets.add(socket);
     if (how.isStranger) this.#addStranger(socket);
     const key = keyOf(socket.remoteAddress, socket.remotePort);
     const connection: Connection = {
-      ...{ socket, guard, connectionsMax, uid, holder: null, idleSince: this.#now() },
+      ...{ socket, guard, connectionsMax, uid, principal: null, idleSince: this.#now() },
       ...{ calls: new Set(), requestBytes: 0, openBytes: 0, queuedBytes: 0, unreadBytes: 0 },
     };
     if (key !== null) this.#connections.set(key, connection);
@@ -160,26 +157,26 @@ export class CallTracker {
       this.#forget(connection);
       this.#endListener?.();
     });
-    this.#assign(connection, holder);
+    this.#assign(connection, principal);
     this.#arm();
   }
 
   #forget(connection: Connection): void {
-    const { guard, holder, calls } = connection;
+    const { guard, principal, calls } = connection;
     guard.onRequestBytes(() => {});
     guard.onQueuedBytes(() => {});
     this.#requestBytes -= connection.requestBytes;
     // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
-    // Of responses, calls that are still open count for themselves.
+    // Responses of open calls are counted when those calls end.
     const endedBytes = Math.max(0, connection.queuedBytes - connection.openBytes);
     this.#memory.leave(connection.requestBytes + endedBytes);
-    // A call whose stream was gone before it started is never notified of its end.
+    // A call whose stream closed before it started is never notified of its end.
     for (const call of calls) this.#end(call, true);
     this.#setUnread(connection, { queuedBytes: 0 });
-    if (holder === null) return;
-    const open = this.#holders.get(holder)!;
+    if (principal === null) return;
+    const open = this.#principals.get(principal)!;
     open.connections -= 1;
-    if (open.connections === 0) this.#holders.delete(holder);
+    if (open.connections === 0) this.#principals.delete(principal);
   }
 
   /** Watch a new call of the peer at `address` and `port`. */
@@ -201,40 +198,40 @@ export class CallTracker {
   /**
    * A call was accepted: its client is no longer a stranger.
    *
-   * @param holder the owner of the connection; null if callers are not distinguished
+   * @param principal the connection's; null if callers are not distinguished
    */
-  admit({ connection }: Call, holder: string | null): void {
+  admit({ connection }: Call, principal: string | null): void {
     if (!connection) return;
     connection.guard.admit();
     this.#strangers.delete(connection.socket);
-    this.#assign(connection, holder);
+    this.#assign(connection, principal);
   }
 
-  #assign(connection: Connection, holder: string | null): void {
-    if (holder === null || connection.holder !== null) return;
-    connection.holder = holder;
-    const open = this.#holders.get(holder) ?? { connections: 0, calls: 0 };
-    this.#holders.set(holder, open);
+  #assign(connection: Connection, principal: string | null): void {
+    if (principal === null || connection.principal !== null) return;
+    connection.principal = principal;
+    const open = this.#principals.get(principal) ?? { connections: 0, calls: 0 };
+    this.#principals.set(principal, open);
     open.connections += 1;
     this.#countCalls(connection, connection.calls.size);
-    if (open.connections > connection.connectionsMax * CONNECTIONS_OF_HOLDER) {
+    if (open.connections > connection.connectionsMax * CONNECTIONS_OF_PRINCIPAL) {
       connection.guard.complain("too many connections of one caller");
     }
   }
 
-  #countCalls({ holder }: Connection, change: number): void {
-    if (holder !== null) this.#holders.get(holder)!.calls += change;
+  #countCalls({ principal }: Connection, change: number): void {
+    if (principal !== null) this.#principals.get(principal)!.calls += change;
   }
 
-  /** True if a call's caller has more calls open than allowed. */
+  /** True if a call's principal has more calls open than allowed. */
   isTooMany({ connection }: Call): boolean {
-    const holder = connection?.holder ?? null;
-    return holder !== null && this.#holders.get(holder)!.calls > CALLS_OF_HOLDER_MAX;
+    const principal = connection?.principal ?? null;
+    return principal !== null && this.#principals.get(principal)!.calls > CALLS_OF_PRINCIPAL_MAX;
   }
 
   /** The source of a connection's calls. @param peer grpc-js's name of the connection */
   originOf(peer: string): Origin {
-    return { peer, holder: this.#connections.get(peer)?.holder ?? peer };
+    return { peer, principal: this.#connections.get(peer)?.principal ?? peer };
   }
 
   /**
@@ -251,14 +248,14 @@ export class CallTracker {
     connection?.guard.refuse();
   }
 
-  // The oldest have had their chance: a client with a token needs milliseconds.
+  // The oldest has had its chance: a client with a token needs milliseconds.
   #addStranger(socket: TrackedSocket): void {
     const [first] = this.#strangers;
     if (first && this.#strangers.size >= STRANGERS_MAX) first.destroy();
     this.#strangers.add(socket);
   }
 
-  /** Close the connection that uses the most of something. */
+  /** Close the connection that uses the most of a resource. */
   #relieve(of: keyof typeof COMPLAINTS): void {
     let worst: Connection | null = null;
     let most = 0;
@@ -269,11 +266,12 @@ export class CallTracker {
       most = has;
     }
     worst?.guard.complain(COMPLAINTS[of]);
-    // Who reads nothing reads no farewell, which would hold on to all of it for a second.
+    // A client that reads nothing would not read a farewell either, and waiting for it keeps the
+    // bytes.
     if (of === "unreadBytes") worst?.socket.destroy();
   }
 
-  /** Note that a call went on to its next phase. */
+  /** Note that a call has entered its next phase. */
   move(call: Call, phase: Call["phase"]): void {
     call.phase = phase;
     call.since = this.#now();
@@ -299,10 +297,10 @@ export class CallTracker {
   }
 
   /** Count the bytes of a response until its call ends. */
-  answer(call: Call, bytes: number): void {
+  countResponse(call: Call, bytes: number): void {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
-    // The copies made of a response are collected late while much is in use.
+    // While much memory is in use, the copies of a response are collected late.
     if (this.#unreadBytes > UNREAD_BYTES_ORDINARY) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
     this.#addUnread(call.connection, bytes);
   }
@@ -311,12 +309,12 @@ export class CallTracker {
    * Count a stream message in flight.
    *
    * @param peer grpc-js's name of its connection
-   * @returns a function to call once when the message was consumed or its stream is gone
+   * @returns a function to call once when the message was read or its stream has closed
    */
   sendMessage(peer: string, bytes: number): () => void {
     const connection = this.#connections.get(peer);
     if (!connection) return () => {};
-    // Hundreds of followers may be sent the same large instance within a moment.
+    // Hundreds of followers may get the same large instance at about the same time.
     if (bytes >= LARGE_MESSAGE_BYTES || this.#unreadBytes > UNREAD_BYTES_ORDINARY) {
       this.#memory.leave(bytes * COPIES_OF_MESSAGE);
     }
@@ -363,8 +361,8 @@ export class CallTracker {
     return this.#when(() => this.#sockets.size === 0, limitMs);
   }
 
-  #when(isSo: () => boolean, limitMs: number): Promise<void> {
-    if (isSo()) return Promise.resolve();
+  #when(isDone: () => boolean, limitMs: number): Promise<void> {
+    if (isDone()) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = () => {
         this.#endListener = null;
@@ -373,7 +371,7 @@ export class CallTracker {
       };
       const timer = this.#clock.timer(limitMs, finish);
       this.#endListener = () => {
-        if (isSo()) finish();
+        if (isDone()) finish();
       };
     });
   }

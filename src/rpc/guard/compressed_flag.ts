@@ -6,8 +6,8 @@ interface MessageReader {
 }
 
 /**
- * Refuse messages of this call whose flag says that they are compressed while no header says how, or
- * whose flag is unknown, as gRPC demands. grpc-js reads them as if they were not compressed.
+ * Refuse messages of this call with an unknown flag, or flagged as compressed without a header that
+ * names the compression, as gRPC requires. grpc-js reads them as if they were not compressed.
  */
 export function checkCompressedFlag(call: object): void {
   const reader = call as MessageReader;

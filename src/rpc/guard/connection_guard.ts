@@ -14,23 +14,20 @@ const GOAWAY_BYTES = 8;
 const ENHANCE_YOUR_CALM = 0xb;
 
 /**
- * How many of something a connection may do in a burst, and how many more per second.
+ * How much a connection may do in a burst, and how much more per second.
  *
- * A client of gRPC sends a handful of SETTINGS, one reset for each call that it gives up, and a
- * WINDOW_UPDATE for every few kilobytes that it reads. Many send a PING with what they read, to
- * measure the way: each message that they are sent allows one more of those and one more reset, as
- * in other servers of gRPC.
+ * A gRPC client sends a few SETTINGS, one reset for each call that it abandons, and a WINDOW_UPDATE
+ * for every few kilobytes that it reads. Many also send a PING for data that they read, to measure
+ * the bandwidth. So each message to the client allows one more PING and one more reset, as in other
+ * gRPC servers.
  */
 const ALLOWANCES = {
   /**
-   * Calls of a connection before one is accepted. Those that a client queued while it connected
-   * arrive at once: as many as a connection may have.
+   * Calls of a connection before one is accepted. Those that the client queued while it connected
+   * arrive together: as many as a connection may have.
    */
   call: { atOnce: STREAMS_MAX, perSecond: 5 },
-  /**
-   * Bytes of such a connection: more than the headers and the message of a first call, and a health
-   * check per second.
-   */
+  /** Bytes of such a connection: enough for a first call, and for a health check per second. */
   strangerByte: { atOnce: 256 * 1_024, perSecond: 1_024 },
   /** Streams reset by either side. */
   reset: { atOnce: 1_000, perSecond: 100 },
@@ -75,7 +72,7 @@ class Bucket {
     return true;
   }
 
-  /** One that was taken is allowed again. */
+  /** Return one to the budget. */
   giveBack(): void {
     this.#left = Math.min(this.#atOnce, this.#left + 1);
   }
@@ -89,9 +86,8 @@ class Bucket {
 }
 
 /**
- * Watches the frames of one HTTP/2 connection and reports what only an attack does: floods of
- * frames without data, of resets or of refused calls, and headers that expand far beyond their
- * size.
+ * Watches the frames of one HTTP/2 connection and reports attacks: floods of frames without data,
+ * of resets or of refused calls, and headers that expand far beyond their size.
  */
 export class ConnectionGuard {
   readonly #clock: Clock;
@@ -110,7 +106,7 @@ export class ConnectionGuard {
   #onRequestBytes: (change: number) => void = () => {};
   #onQueuedBytes: (bytes: number) => void = () => {};
 
-  /** @param isAdmitted whether the client is already known, as over a Unix socket */
+  /** @param isAdmitted true if the client is already known, as over a Unix socket */
   constructor(clock: Clock, isAdmitted: boolean) {
     this.#clock = clock;
     this.#isAdmitted = isAdmitted;
@@ -127,7 +123,7 @@ export class ConnectionGuard {
     });
   }
 
-  /** How the client misbehaved; null while it behaves. */
+  /** The client's misbehavior; null while there is none. */
   get complaint(): string | null {
     return this.#complaint;
   }
@@ -171,12 +167,12 @@ export class ConnectionGuard {
     this.#onQueuedBytes = listener;
   }
 
-  /** Report how many bytes for the client wait in the socket: the system has not taken them yet. */
+  /** Report the number of bytes that wait in the socket because the system has not taken them. */
   setQueuedBytes(bytes: number): void {
     this.#onQueuedBytes(bytes);
   }
 
-  /** The frame that tells the client why its connection is closed: GOAWAY, RFC 9113 6.8. */
+  /** The frame with the reason for closing the connection: GOAWAY, RFC 9113 6.8. */
   farewell(): Uint8Array {
     const frame = new Uint8Array(FRAME_HEADER_BYTES + GOAWAY_BYTES);
     frame[2] = GOAWAY_BYTES;
@@ -194,7 +190,7 @@ export class ConnectionGuard {
     if (this.#complaint === null) this.#received.read(bytes);
   }
 
-  /** Bytes that are sent to the client. */
+  /** Inspect bytes to the client. */
   send(bytes: Uint8Array): void {
     this.#sent.read(bytes);
   }
@@ -215,7 +211,7 @@ export class ConnectionGuard {
         break;
       case FRAME.data:
         if (length > 0) this.#growRequest(streamId, length);
-        // The empty frame that ends a call is one for each call, and calls are counted.
+        // An empty frame that ends a call is not counted: calls are.
         else if ((flags & FLAG.endStream) === 0) this.#use("control");
         break;
       default:
@@ -227,7 +223,7 @@ export class ConnectionGuard {
   #beginHeaders({ flags, streamId }: Frame): void {
     if (!this.#isAdmitted) this.#use("call");
     this.#block = new HeaderBlock(flags);
-    // Otherwise they are what follows a request.
+    // Headers of a known stream are trailers of its request.
     if (streamId <= this.#lastStreamId) return;
     this.#lastStreamId = streamId;
     this.#requests.set(streamId, 0);

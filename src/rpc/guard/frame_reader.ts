@@ -15,25 +15,25 @@ export const FLAG = { endStream: 0x1, endHeaders: 0x4 } as const;
 
 /** The first nine bytes of a frame. */
 export interface Frame {
-  /** Of its payload, in bytes. */
+  /** Length of its payload, in bytes. */
   readonly length: number;
   readonly type: number;
   readonly flags: number;
   readonly streamId: number;
 }
 
-/** Is called for each frame; a method returns false to stop reading. */
+/** Called for each frame. A method returns false to stop reading. */
 export interface FrameListener {
   begin(frame: Frame): boolean;
-  /** Some of the payload, as it arrives. */
+  /** Called with parts of the payload, as they arrive. */
   payload?(frame: Frame, bytes: Uint8Array): boolean;
   end?(frame: Frame): void;
 }
 
-/** Finds the frames of one direction of an HTTP/2 connection, however they are cut. */
+/** Finds the frames of one direction of an HTTP/2 connection, wherever its chunks are cut. */
 export class FrameReader {
   readonly #listener: FrameListener;
-  /** Bytes before the first frame that are still to come. */
+  /** Bytes still to skip before the first frame. */
   #skip: number;
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
   #headerLength = 0;

@@ -1,6 +1,6 @@
-/** Longest compressed headers of a call, in bytes: the longest token and some room. */
+/** Longest compressed headers of a call, in bytes: the longest token and some reserve. */
 const BLOCK_BYTES_MAX = 16_384;
-/** Most header fields of a call: each can refer to an earlier one of 4 KiB. */
+/** Most header fields of a call; each can refer to an earlier one of 4 KiB. */
 const FIELDS_MAX = 64;
 
 const PADDED = 0x8;
@@ -72,7 +72,8 @@ export class HeaderBlock {
     }
     if (this.#textCount > 0) return this.#begin(byte & 0x7f, 0x7f, true, 0);
     this.#fieldCount += 1;
-    // An indexed field, a field to add to the table, a table size update, or a field not to add.
+    // An indexed field, a field to add to the table, a table size update, or a field not to be
+    // added.
     if ((byte & 0x80) !== 0) this.#begin(byte & 0x7f, 0x7f, false, 0);
     else if ((byte & 0x40) !== 0) this.#begin(byte & 0x3f, 0x3f, false, 1);
     else if ((byte & 0x20) !== 0) this.#begin(byte & 0x1f, 0x1f, false, 0);

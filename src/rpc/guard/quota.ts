@@ -4,21 +4,21 @@ import type { Origin } from "./call_tracker.ts";
 /** The limits of a {@link Quota}. */
 export interface QuotaLimits {
   readonly max: number;
-  /** Of one caller, over all of its connections. */
-  readonly ofHolderMax: number;
-  /** Of one connection. */
+  /** Most of one principal, over all of its connections. */
+  readonly ofPrincipalMax: number;
+  /** Most of one connection. */
   readonly ofPeerMax: number;
 }
 
-/** Limits long-lived things, such as streams: in total, per caller and per connection. */
+/** Limits concurrent long-lived items such as streams: in total, per principal, per connection. */
 export class Quota {
   readonly #name: string;
   readonly #limits: QuotaLimits;
   readonly #peers = new Counts();
-  readonly #holders = new Counts();
+  readonly #principals = new Counts();
   #count = 0;
 
-  /** @param name plural name of the things, for messages */
+  /** @param name plural name of the items, for messages */
   constructor(name: string, limits: QuotaLimits) {
     this.#name = name;
     this.#limits = limits;
@@ -30,19 +30,21 @@ export class Quota {
    * @returns a function that releases it; call it once
    * @throws JobError `resource_exhausted`
    */
-  take({ peer, holder }: Origin): () => void {
-    const { max, ofHolderMax, ofPeerMax } = this.#limits;
+  take({ peer, principal }: Origin): () => void {
+    const { max, ofPrincipalMax, ofPeerMax } = this.#limits;
     if (this.#peers.of(peer) >= ofPeerMax) throw this.#full(ofPeerMax, " on this connection");
-    if (this.#holders.of(holder) >= ofHolderMax) throw this.#full(ofHolderMax, " of this caller");
+    if (this.#principals.of(principal) >= ofPrincipalMax) {
+      throw this.#full(ofPrincipalMax, " of this caller");
+    }
     if (this.#count >= max) throw this.#full(max, "");
-    this.#add(peer, holder, 1);
-    return () => this.#add(peer, holder, -1);
+    this.#add(peer, principal, 1);
+    return () => this.#add(peer, principal, -1);
   }
 
-  #add(peer: string, holder: string, change: number): void {
+  #add(peer: string, principal: string, change: number): void {
     this.#count += change;
     this.#peers.add(peer, change);
-    this.#holders.add(holder, change);
+    this.#principals.add(principal, change);
   }
 
   #full(max: number, where: string): JobError {
@@ -54,7 +56,7 @@ export class Quota {
   }
 }
 
-/** How many there are, by name. */
+/** Numbers of items by name. */
 class Counts {
   readonly #counts = new Map<string, number>();
 

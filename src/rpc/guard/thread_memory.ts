@@ -4,9 +4,9 @@ import { BUSY_CALLS, LEFT_BYTES_MAX, LEFT_BYTES_URGENT, RELEASE_MS, REST_MS } fr
 
 /** How memory is returned to the system. */
 export interface MemorySystem {
-  /** Collect what is no longer used. */
+  /** Collect unused memory. */
   release(): void;
-  /** Also drop what only speeds up work, such as compiled code. */
+  /** Also drop memory that only speeds up work, such as compiled code. */
   shrink(): void;
   /** True if shrinking is worth it even after little work. */
   isLarge(): boolean;
@@ -19,8 +19,8 @@ const SYSTEM: MemorySystem = {
 };
 
 /**
- * Returns memory of the listeners' thread to the system: a little later when much was left behind,
- * and thoroughly once the thread has rested for three seconds.
+ * Returns memory of the listeners' thread to the system: soon after much of it became unused, and
+ * thoroughly once the thread has rested for three seconds.
  */
 export class ThreadMemory {
   readonly #clock: Clock;
@@ -55,7 +55,7 @@ export class ThreadMemory {
     this.#system.release();
   }
 
-  /** Note that the listeners have started, which takes as much as many calls. */
+  /** Note that the listeners have started, which takes as much memory as many calls. */
   noteStart(): void {
     this.#callCount = BUSY_CALLS;
     this.#noteWork();

@@ -38,7 +38,7 @@ export interface StreamSignal {
  */
 export interface Backend<Call extends CallInfo = CallSignal> {
   /** @throws JobError */
-  answer(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array>;
+  complete(method: UnaryName, request: Uint8Array, call: Call): Promise<Uint8Array>;
   /**
    * The messages of a streaming call, each produced once the previous one was consumed.
    *

@@ -34,7 +34,7 @@ export async function* followSteps(
   for await (const step of steps) yield encodeStep(step);
 }
 
-/** The last encoded step of an instance: its followers share the instance and its bytes. */
+/** The last encoded step of each instance: all its followers share the bytes. */
 const ENCODED = new WeakMap<Instance, { readonly cursor: string; readonly bytes: Uint8Array }>();
 
 function encodeStep(step: FollowStep): Uint8Array {

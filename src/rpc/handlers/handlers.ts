@@ -25,12 +25,12 @@ import {
   readScheduleOptions,
 } from "../messages/schedule_requests.ts";
 import type { JobSchema, ScheduleJobRequest } from "../gen/job_pb.ts";
-import { waitAnswer } from "../messages/wait_answer.ts";
+import { waitResponse } from "../messages/wait_response.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */
 const API_VERSION = "v1";
 
-/** Longest wait of one WaitInstance call; clients ask again. */
+/** Longest wait of one WaitInstance call; clients repeat the call. */
 const WAIT_MAX_MS = 60_000;
 /** How long a wait may outlive its client. */
 const WAIT_SLICE_MS = 5_000;
@@ -85,9 +85,9 @@ async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
 }
 
 /**
- * Wait in slices, so that a wait whose client went away ends soon.
+ * Wait in slices, so that a wait ends soon after its client has disconnected.
  *
- * @returns the final instance, or the id when the time was over first
+ * @returns the final instance, or the id if the wait ended first
  */
 async function wait(
   manager: ManagerApi,
@@ -138,7 +138,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
       return { instances: fitInstances(instances), count: BigInt(instances.length) };
     },
     async waitInstance(request, call) {
-      return waitAnswer(await wait(manager, request, call));
+      return waitResponse(await wait(manager, request, call));
     },
     async retryInstance({ uuid }) {
       const id = await resolveId(manager, uuid);

@@ -18,7 +18,7 @@ export class LocalBackend implements Backend<CallInfo> {
     });
   }
 
-  answer(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
+  complete(method: UnaryName, request: Uint8Array, call: CallInfo): Promise<Uint8Array> {
     return this.#handlers.complete(method, request, call);
   }
 

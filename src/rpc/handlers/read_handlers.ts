@@ -38,8 +38,8 @@ export const READ_METHODS = [
 export type ReadMethod = typeof READ_METHODS[number];
 
 /**
- * A response with more reports omits arguments and results of instances: nobody reads those for a
- * whole day.
+ * A response with more reports omits arguments and results of instances: nobody reads the payloads
+ * of a whole day.
  */
 const REPORTS_WHOLE_MAX = 20;
 

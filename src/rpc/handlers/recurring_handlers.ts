@@ -10,7 +10,7 @@ import { BRIEF_CHARACTERS, MESSAGE_BYTES_MAX } from "../limits.ts";
 import { isSet, readName, readTime, refuse } from "../messages/requests.ts";
 import { readScheduleChange } from "../messages/schedule_requests.ts";
 
-/** Methods about recurring schedules, besides listing and deleting them. */
+/** Methods about recurring schedules, except to list and to delete them. */
 export type RecurringMethod =
   | "runSchedule"
   | "skipTicks"
@@ -22,7 +22,7 @@ export type RecurringMethod =
 
 type WireSchedule = MessageInitShape<typeof ScheduleSchema>;
 
-/** Schedules on the wire, with whether they are paused. */
+/** Schedules on the wire, with their status: a pause of their kind or of all counts. */
 export function schedulesToWire(
   records: readonly ScheduleRecord[],
   pauses: readonly Pause[],
@@ -51,8 +51,8 @@ function targetOf(
 }
 
 /**
- * The kind to pause or resume; null for all. An empty kind is probably a mistake and must not mean
- * everything.
+ * The kind to pause or resume; null for all. An empty kind is probably a mistake, and must not mean
+ * all of them.
  */
 function kindOf(kind: string | undefined): string | null {
   if (kind !== "") return kind ?? null;

@@ -69,7 +69,9 @@ export class ScopedHandlers<Api> {
   }
 }
 
-/** If the response exceeds one message, the request is repeated with a smaller page, or in brief. */
+/**
+ * If the response exceeds one message, the request is repeated with a smaller page, or in brief.
+ */
 async function completeCall(
   method: DescMethod,
   handlers: Partial<Handlers>,

@@ -21,7 +21,7 @@ export async function* workSteps(
   }
 }
 
-/** The work that a request asks for. @throws JobError `invalid_argument` */
+/** The requested work. @throws JobError `invalid_argument` */
 export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork {
   switch (work) {
     case "info":

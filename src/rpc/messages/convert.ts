@@ -39,17 +39,17 @@ const STATE_OF_WIRE: ReadonlyMap<WireState, JobState> = new Map(
   (Object.keys(WIRE_STATE) as JobState[]).map((state) => [WIRE_STATE[state], state]),
 );
 
-/** State of a wire value; null for "unset", undefined for a value that is none. */
+/** State of a wire value; null for "unset", undefined for an unknown value. */
 export function stateOfWire(value: WireState): JobState | null | undefined {
   return value === WireState.UNSET ? null : STATE_OF_WIRE.get(value);
 }
 
-/** A time on the wire; null stays off it. */
+/** A time on the wire; null is not sent. */
 export function timestamp(ms: number | null): Timestamp | undefined {
   return ms === null ? undefined : timestampFromMs(ms);
 }
 
-/** One value as go-job's clients show it: a string as it is, everything else as JSON text. */
+/** One value as go-job's clients show it: a string unchanged, any other value as JSON text. */
 function valueText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value) ?? "null";
 }
@@ -120,7 +120,7 @@ export function instanceToWire(instance: Instance): MessageInitShape<typeof JobI
   };
 }
 
-/** An instance with what keeps it from running. */
+/** An instance with the limit that keeps it from running. */
 export function blockedToWire(
   instance: Instance,
   block: Block | null,
@@ -129,7 +129,7 @@ export function blockedToWire(
   return { ...instanceToWire(instance), blockedBy } as MessageInitShape<typeof JobInstanceSchema>;
 }
 
-/** An instance of a list, with what keeps it from running when no live node runs its kind. */
+/** An instance of a list; blocked if no live node can run its kind. */
 export function listedToWire(
   instance: Instance,
   unserved: ReadonlySet<string>,
@@ -140,7 +140,7 @@ export function listedToWire(
     : instanceToWire(instance);
 }
 
-/** What keeps an instance from running. */
+/** The limit that keeps an instance from running. */
 function blockToWire(block: Block): MessageInitShape<typeof BlockSchema> {
   return {
     limit: block.limit,
@@ -151,7 +151,7 @@ function blockToWire(block: Block): MessageInitShape<typeof BlockSchema> {
   };
 }
 
-/** What a dry run would queue: an instance without a UUID. */
+/** The instance that a dry run would queue, without a UUID. */
 export function previewToWire(
   preview: SchedulePreview,
 ): MessageInitShape<typeof JobInstanceSchema> {
@@ -207,7 +207,7 @@ export function scheduleToWire(
     createdAt: timestamp(record.createdAt),
     arguments: valueTexts(record.argumentsJson),
     generation: BigInt(record.generation),
-    // A new schedule's cursor is where it starts: no tick yet.
+    // The cursor of a schedule without a tick is its start.
     lastAt: record.cursor > record.startAt ? timestamp(record.cursor) : undefined,
     lastRunAt: timestamp(record.lastRunAt ?? null),
     runs: BigInt(record.runs ?? 0),

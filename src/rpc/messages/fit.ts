@@ -4,9 +4,9 @@ import { instanceToWire } from "./convert.ts";
 import type { JobInstanceSchema } from "../gen/job_pb.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
 
-/** Bytes of a character of JSON text at most. */
+/** Most bytes of a character of JSON text. */
 export const BYTES_OF_CHARACTER = 3;
-/** A JobInstance has some 20 small fields. */
+/** Bytes of the some 20 small fields of a JobInstance. */
 const BYTES_OF_INSTANCE = 700;
 
 type WireInstance = MessageInitShape<typeof JobInstanceSchema>;
@@ -17,12 +17,12 @@ function estimateBytes(instance: Instance): number {
   return BYTES_OF_INSTANCE + characters * BYTES_OF_CHARACTER;
 }
 
-/** Longest error kept when payloads are omitted. */
+/** Longest error that is kept if payloads are omitted. */
 const ERROR_LENGTH_MAX = 1_000;
-/** Longest part kept of a log line that does not fit. */
+/** Longest part of a log line that is kept if the line does not fit. */
 const LINE_LENGTH_MAX = 100_000;
 
-/** An instance whose payload exceeds a message, without the payload; its error says so. */
+/** An instance without its payload, which exceeds a message; its error says so. */
 export function withoutPayload(instance: Instance): Instance {
   const { argumentsJson, resultsJson, error } = instance;
   const length = argumentsJson.length + (resultsJson?.length ?? 0);
@@ -32,7 +32,7 @@ export function withoutPayload(instance: Instance): Instance {
   return { ...instance, argumentsJson: "[]", resultsJson: null, error: { name, message } };
 }
 
-/** The beginning of a log line that exceeds a message, and how much is omitted. */
+/** The beginning of a log line that exceeds a message, and the length of the rest. */
 export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
   const left = entry.message.length - LINE_LENGTH_MAX;
   if (left <= 0) return entry;
@@ -41,8 +41,8 @@ export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
 }
 
 /**
- * Changed instances in one message. If they do not fit, their payload is omitted and the list is
- * cut. Unlike a page, they cannot be requested again, because the request changed them.
+ * Changed instances in one message. If they do not fit, their payloads are omitted and the list is
+ * cut. Unlike a page, they cannot be requested again: the request has changed them.
  */
 export function fitInstances(instances: readonly Instance[]): WireInstance[] {
   const bytes = instances.reduce((sum, instance) => sum + estimateBytes(instance), 0);

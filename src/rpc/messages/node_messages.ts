@@ -27,7 +27,7 @@ export function nodeToWire(node: NodeStatus): MessageInitShape<typeof NodeSchema
   };
 }
 
-/** All nodes in one message: without the names of their jobs when those do not fit. */
+/** All nodes in one message, without the names of their jobs if those do not fit. */
 export function fitNodes(nodes: readonly NodeStatus[]): MessageInitShape<typeof NodeSchema>[] {
   const wire = nodes.map(nodeToWire);
   const characters = nodes.reduce(

@@ -9,13 +9,13 @@ import { ITEMS_MAX } from "../limits.ts";
 import type { JobState as WireState, LookupInstanceLogsRequest, Query } from "../gen/job_pb.ts";
 
 const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
-// The years 1 to 9999, what RFC 3339 can say.
+// The years 1 to 9999, which RFC 3339 can express.
 const SECONDS_MIN = -62_135_596_800n;
 const SECONDS_MAX = 253_402_300_799n;
 /** Longest text that a message quotes. */
 const QUOTED_MAX = 100;
 
-/** A text of a request as a message shows it. */
+/** A text of a request in quotes, for a message. */
 export function quote(value: string): string {
   return value.length <= QUOTED_MAX ? `"${value}"` : `"${value.slice(0, QUOTED_MAX)}…"`;
 }
@@ -50,7 +50,7 @@ export function readUuidPrefix(value: string, field: string): string {
   throw refuse(field, `found ${quote(value)}, wanted a UUID or its first 4 or more characters`);
 }
 
-/** A name that must be there. @throws JobError `invalid_argument` naming `field` */
+/** A required name. @throws JobError `invalid_argument` naming `field` */
 export function readName(value: string, field: string): string {
   if (value !== "") return value;
   throw refuse(field, "it is empty");
@@ -91,7 +91,7 @@ export function readChoice<const T extends string>(
   throw refuse(field, `found ${quote(value)}, wanted ${choices.join(", ")}`);
 }
 
-/** True for a text that is not empty: clients of go-job send an empty one for "any". */
+/** True if a text is not empty: clients of go-job send an empty one for "any". */
 export function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== "";
 }
@@ -139,7 +139,7 @@ function readStates(query: Query): JobState[] {
   return states;
 }
 
-/** Both of a field and its list stand for one condition, so at most ITEMS_MAX of them. */
+/** At most ITEMS_MAX values of one condition. @throws JobError `invalid_argument` */
 export function bounded<T>(items: readonly T[], field: string): readonly T[] {
   if (items.length <= ITEMS_MAX) return items;
   throw refuse(field, `found ${items.length} values, wanted at most ${ITEMS_MAX}`);

@@ -18,7 +18,7 @@ import {
   refuse,
 } from "./requests.ts";
 
-/** Fields that a change of a schedule may take away. */
+/** Fields that a change of a schedule may clear. */
 const CLEARED = {
   starts_at: "startsAt",
   ends_at: "endsAt",
@@ -55,7 +55,7 @@ function readArguments(
   );
 }
 
-// go-job's clients send −1 if no priority was given. To mean −1, a client uses the other field.
+// go-job's clients send −1 for no priority. A client that means −1 uses the other field.
 function readPriority(
   { priority, exactPriority }: Pick<ScheduleJobRequest, "priority" | "exactPriority">,
 ): number | undefined {

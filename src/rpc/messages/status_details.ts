@@ -1,12 +1,12 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** Trailing metadata of gRPC itself that carries a google.rpc.Status. */
+/** Trailing metadata in which gRPC itself sends a google.rpc.Status. */
 export const STATUS_DETAILS = "grpc-status-details-bin";
 
 const BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest";
 const LENGTH_DELIMITED = 2;
 
-/** One field of a request that is wrong. */
+/** The field of a request that is at fault. */
 export interface FieldViolation {
   /** Path of the field or the parameter, such as `order.lines[2].price`. */
   readonly field: string;
@@ -14,9 +14,8 @@ export interface FieldViolation {
 }
 
 /**
- * A google.rpc.Status with a google.rpc.BadRequest of one violation, as bytes.
- *
- * Both are written by hand: they are six fields that never change.
+ * A google.rpc.Status with a google.rpc.BadRequest of one violation, as bytes. Written by hand: the
+ * two have six fields that never change.
  */
 export function encodeBadRequest(
   code: number,

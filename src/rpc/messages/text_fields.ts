@@ -3,11 +3,11 @@ import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { refuse } from "./requests.ts";
 
 /**
- * Longest text of request fields, by name; other fields have the limit of a name. Null: limited
+ * Longest text of request fields, by name. Other fields have the limit of a name; null is limited
  * elsewhere.
  */
 const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
-  // Arguments: limited by the job's types and the payload size.
+  // The job's types and the payload size limit the arguments.
   arguments: null,
   arguments_json: null,
   unique_key: TEXT_LENGTH_MAX.uniqueKey,
@@ -51,8 +51,9 @@ function planOf(schema: DescMessage): readonly TextField[] {
 }
 
 /**
- * Check that no text in a request exceeds the limit of its field. @throws JobError
- * `invalid_argument` naming the field
+ * Check that no text in a request exceeds the limit of its field.
+ *
+ * @throws JobError `invalid_argument` naming the field
  */
 export function checkTexts(schema: DescMessage, message: object): void {
   check(planOf(schema), message, "");
@@ -67,7 +68,7 @@ function check(plan: readonly TextField[], message: object, prefix: string): voi
   }
 }
 
-/** The value of a field; a member of a oneof is set when the oneof names it. */
+/** The value of a field; a member of a oneof has one only if the oneof names it. */
 function valueOf(message: object, { localName, oneof }: DescField): unknown {
   if (oneof === undefined) return Reflect.get(message, localName);
   const member: { readonly case?: string; readonly value?: unknown } = Reflect.get(

@@ -1,6 +1,6 @@
 import * as grpc from "@grpc/grpc-js";
 import { JobError } from "../../core/errors.ts";
-import type { Asker } from "../auth/audit.ts";
+import type { Requester } from "../auth/audit.ts";
 import {
   type Authenticator,
   type Caller,
@@ -11,7 +11,7 @@ import {
 import type { CallTracker } from "../guard/call_tracker.ts";
 import { checkCompressedFlag } from "../guard/compressed_flag.ts";
 import { toWireError } from "../errors.ts";
-import { CALLS_OF_HOLDER_MAX } from "../limits.ts";
+import { CALLS_OF_PRINCIPAL_MAX } from "../limits.ts";
 import { encodeBadRequest, STATUS_DETAILS } from "../messages/status_details.ts";
 
 /** An error as grpc-js sends it. */
@@ -29,51 +29,51 @@ export function toStatus(
   return { code, details, metadata };
 }
 
-/** The caller of a call, from the headers that the interceptor passed on. */
+/** The caller of each call, by the headers that the interceptor passed on. */
 const callers = new WeakMap<grpc.Metadata, Caller>();
 
-/** Who makes a call; null for a caller that was not authenticated. */
+/** The caller of a call; null if it was not authenticated. */
 export function callerOf(call: { readonly metadata: grpc.Metadata }): Caller | null {
   return callers.get(call.metadata) ?? null;
 }
 
-/** Who makes a call, for the log. */
-export function askerOf(
+/** The source of a call, for the log. */
+export function requesterOf(
   call: { readonly metadata: grpc.Metadata; getPeer(): string },
   tracker: CallTracker,
-): Asker {
+): Requester {
   const peer = call.getPeer();
   return { caller: callerOf(call), peer, uid: tracker.userOf(peer) };
 }
 
-/** The jobs that a call is limited to; null for all, an empty list for an unauthenticated call. */
+/** The jobs that a call is limited to: null for all, none for an unauthenticated call. */
 export function jobsOf(call: { readonly metadata: grpc.Metadata }): Caller["jobs"] {
   const caller = callers.get(call.metadata);
   return caller === undefined ? [] : caller.jobs;
 }
 
-/** The owner of a caller's connection; null for callers that are not distinguished. */
-function holderOf(caller: Caller | JobError): string | null {
+/** The principal of a caller; null for callers that are not distinguished. */
+function principalOf(caller: Caller | JobError): string | null {
   return caller instanceof JobError || caller === OWNER ? null : `caller ${caller.name}`;
 }
 
 function tooManyCalls(): JobError {
   return new JobError(
     "resource_exhausted",
-    `Cannot accept the call: this caller has ${CALLS_OF_HOLDER_MAX} calls open`,
+    `Cannot accept the call: this caller has ${CALLS_OF_PRINCIPAL_MAX} calls open`,
     { hint: "Wait for some of them to end, or try again later" },
   );
 }
 
 /**
- * The interceptor of a listener. Tracks each call and, with an authenticator, refuses an
- * unauthenticated one as soon as its headers arrive. The body of such a call is never read.
+ * The interceptor of a listener. Tracks each call. With an authenticator, an unauthenticated call
+ * is refused as soon as its headers arrive, and its body is never read.
  */
 export function createInterceptor(
   options: {
     readonly tracker: CallTracker;
     readonly authenticator: Authenticator | null;
-    /** Call by path; methods that are not in it need no authentication. */
+    /** Calls by path; other methods need no authentication. */
     readonly methods: ReadonlyMap<string, CallName>;
   },
 ): grpc.ServerInterceptor {
@@ -90,8 +90,11 @@ export function createInterceptor(
         authenticator.check(what, authorization, connectionKey(connection));
       const caller = ask(method);
       if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
-      // Every authenticated caller may call GetVersion, so this shows if a refused caller is known.
-      else tracker.admit(call, holderOf(caller instanceof JobError ? ask("getVersion") : caller));
+      // Every authenticated caller may call GetVersion: this finds a caller who may not call more.
+      else {tracker.admit(
+          call,
+          principalOf(caller instanceof JobError ? ask("getVersion") : caller),
+        );}
       return tracker.isTooMany(call) ? tooManyCalls() : caller;
     };
     return new grpc.ServerInterceptingCall(inner, {
@@ -118,8 +121,8 @@ export function createInterceptor(
           onCancel: () => tracker.end(call),
         }),
       sendMessage(message: Uint8Array, forward) {
-        // A stream sends its next message once the previous one was consumed.
-        if (!definition.responseStream) tracker.answer(call, message.byteLength);
+        // A stream has one message in flight, and counts it itself.
+        if (!definition.responseStream) tracker.countResponse(call, message.byteLength);
         forward(message);
       },
       sendStatus(status, forward) {

@@ -10,7 +10,7 @@ import type { Authenticator, CallName } from "../auth/auth.ts";
 import type { Backend, CallSignal, MethodName, UnaryName } from "../handlers/backend.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
-import { askerOf, callerOf, createInterceptor, jobsOf, toStatus } from "./calls.ts";
+import { callerOf, createInterceptor, jobsOf, requesterOf, toStatus } from "./calls.ts";
 import { Health } from "../gen/health_pb.ts";
 import { JobService } from "../gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
@@ -21,11 +21,11 @@ import { READ_METHODS } from "../handlers/read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
 import { requestRefusal } from "../auth/request_role.ts";
 import { Streams } from "./streams.ts";
-import { restOfWait } from "../messages/wait_answer.ts";
+import { restOfWait } from "../messages/wait_response.ts";
 
 type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
 
-/** Methods that only read, and those whose response grows with the number of jobs. */
+/** Methods that wait at the gate: reads, and responses that grow with the number of jobs. */
 const READS: ReadonlySet<UnaryName> = new Set([...READ_METHODS, "listRegisteredJobs", "getStatus"]);
 
 /** The two names of the reflection service; clients try one, then the other. */
@@ -40,7 +40,7 @@ const METHODS: ReadonlyMap<string, CallName> = new Map<string, CallName>([
   ...REFLECTION_PATHS.map((path) => [path, "serverReflectionInfo"] as const),
 ]);
 
-/** Answers unary calls: reads take turns, waits are limited in number, and changes are logged. */
+/** Completes unary calls: reads pass a gate, waits are limited in number, changes are logged. */
 class UnaryCalls {
   readonly #backend: Backend;
   readonly #audit: Audit;
@@ -59,7 +59,7 @@ class UnaryCalls {
 
   /** The grpc-js handler of a method. */
   handlerOf(method: UnaryName): grpc.handleUnaryCall<Uint8Array, Uint8Array> {
-    const answer = READS.has(method)
+    const complete = READS.has(method)
       ? this.#read
       : method === "waitInstance"
       ? this.#wait
@@ -67,54 +67,56 @@ class UnaryCalls {
       ? this.#schedule
       : Audit.has(method)
       ? this.#change
-      : this.#answer;
+      : this.#complete;
     return (call, callback) => {
       const signal = {
         isCanceled: () => call.cancelled,
         onCancel: (listener: () => void) => void call.once("cancelled", listener),
         jobs: jobsOf(call),
       };
-      answer.call(this, method, call, signal).then(
+      complete.call(this, method, call, signal).then(
         (bytes) => callback(null, bytes),
         (error) => callback(toStatus(toJobError(error, `Cannot complete ${method}`))),
       );
     };
   }
 
-  #answer(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    return this.#backend.answer(method, call.request, signal);
+  #complete(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    return this.#backend.complete(method, call.request, signal);
   }
 
   #schedule(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     const refusal = requestRefusal(callerOf(call), method, call.request);
     if (refusal) return Promise.reject(refusal);
-    return this.#answer(method, call, signal).then((answer) => {
-      if (Audit.hasSchedule(answer)) this.#tell(method, call, { since: this.#audit.now(), answer });
-      return answer;
+    return this.#complete(method, call, signal).then((response) => {
+      if (Audit.hasSchedule(response)) {
+        this.#log(method, call, { since: this.#audit.now(), response });
+      }
+      return response;
     });
   }
 
   async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     const since = this.#audit.now();
-    this.#audit.noteStart(method, { ...askerOf(call, this.#tracker), request: call.request });
-    const answer = await this.#answer(method, call, signal);
-    this.#tell(method, call, { since, answer });
-    return answer;
+    this.#audit.noteStart(method, { ...requesterOf(call, this.#tracker), request: call.request });
+    const response = await this.#complete(method, call, signal);
+    this.#log(method, call, { since, response });
+    return response;
   }
 
-  #tell(
+  #log(
     method: UnaryName,
     call: UnaryCall,
-    outcome: { readonly since: number; readonly answer: Uint8Array },
+    outcome: { readonly since: number; readonly response: Uint8Array },
   ): void {
     const { request } = call;
-    this.#audit.tell(method, { ...askerOf(call, this.#tracker), request, ...outcome });
+    this.#audit.log(method, { ...requesterOf(call, this.#tracker), request, ...outcome });
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
     if (!await this.#turn(call, signal)) throw canceled();
     try {
-      return await this.#backend.answer(method, call.request, signal);
+      return await this.#backend.complete(method, call.request, signal);
     } finally {
       this.#reads.leave();
     }
@@ -134,9 +136,9 @@ class UnaryCalls {
     const origin = this.#tracker.originOf(call.getPeer());
     const release = this.#waits.take(origin);
     try {
-      const answer = await this.#backend.answer(method, call.request, signal);
-      const rest = restOfWait(answer);
-      return rest === null ? answer : await this.#readRest(rest, origin, signal);
+      const response = await this.#backend.complete(method, call.request, signal);
+      const rest = restOfWait(response);
+      return rest === null ? response : await this.#readRest(rest, origin, signal);
     } finally {
       release();
     }
@@ -145,8 +147,8 @@ class UnaryCalls {
   async #readRest(request: Uint8Array, origin: Origin, signal: CallSignal): Promise<Uint8Array> {
     if (!await this.#reads.enter(origin, signal)) throw canceled();
     try {
-      const page = await this.#backend.answer("lookupInstances", request, signal);
-      // Both answers have the instance as their first field.
+      const page = await this.#backend.complete("lookupInstances", request, signal);
+      // Both responses have the instance as their first field.
       if (page.byteLength > 0) return page;
     } finally {
       this.#reads.leave();
@@ -158,7 +160,7 @@ class UnaryCalls {
 }
 
 function canceled(): JobError {
-  return new JobError("canceled", "Canceled: the client disconnected before its turn");
+  return new JobError("canceled", "Canceled: the client disconnected before the read started");
 }
 
 /**
@@ -201,7 +203,7 @@ function jobServiceImplementation(
   return implementation;
 }
 
-/** The services, for connections that somebody else accepted. */
+/** The gRPC services, for connections that a listener has accepted. */
 export class Endpoint {
   readonly #tracker: CallTracker;
   readonly #health: HealthService;
@@ -227,7 +229,7 @@ export class Endpoint {
   }
 
   /**
-   * Create a grpc-js server that does not listen; returns the function that takes its connections.
+   * Create a grpc-js server that does not listen. Returns the function that passes it connections.
    */
   injector(
     authenticator: Authenticator | null,
@@ -254,7 +256,7 @@ export class Endpoint {
       });
     }
     this.#servers.push(server);
-    // TLS, where there is any, is done by the listener.
+    // The listener does TLS.
     const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     return (socket, guard) => injector.injectConnection(gathering(socket, guard));
   }

@@ -6,15 +6,16 @@ import { runtimeName } from "../../platform/process/process.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 
 /**
- * After this many pieces, those of eight requests, the first part of a turn is sent, so that the
- * peer can start while we continue. Smaller parts cost more than they gain: each is its own
- * transaction.
+ * After this many pieces, those of eight requests, the first part is sent without waiting for the
+ * rest, so that the peer can start while we continue. Smaller parts cost more than they gain: each
+ * becomes a transaction of its own.
  */
 const PIECES_MAX = 9;
 
 /**
- * Bytes passed on at once while no call of the peer has been accepted. HTTP/2 opens every stream of
- * a piece before anything can stop it: up to eight in this many bytes, 256 in a few kilobytes.
+ * Most bytes passed on at once until a call of the peer has been accepted. HTTP/2 opens every
+ * stream of a piece before anything can stop it: up to eight in this many bytes, 256 in a few
+ * kilobytes.
  */
 const STRANGER_PIECE_BYTES = 128;
 /** How long the farewell to a peer may take. */
@@ -23,13 +24,13 @@ const FAREWELL_MS = 1_000;
 type Done = (error?: Error | null) => void;
 
 /**
- * A socket that sends everything written in one turn of the event loop together. Otherwise, Bun's
- * HTTP/2 sends each of the two or three frames of a call separately, which costs more than the rest
- * of a short call and wakes the peer each time.
+ * A socket that sends everything written in one turn of the event loop together. Bun's HTTP/2 alone
+ * sends each of the two or three frames of a call separately, which costs more than the rest of a
+ * short call and wakes the peer each time.
  *
- * Data that arrives before the turn's writes are sent is read afterwards. Otherwise, work on the
- * next calls would delay the responses to earlier ones, and both sides would take turns instead of
- * working at the same time.
+ * Data that arrives before these writes are sent is read afterwards. Otherwise, work on the next
+ * calls would delay the responses to earlier ones, and the two sides would work alternately instead
+ * of at the same time.
  */
 class GatheringSocket extends Duplex {
   readonly #socket: Socket;
@@ -149,7 +150,7 @@ class GatheringSocket extends Duplex {
     this.#arrived = [];
     for (const bytes of arrived) {
       for (const piece of bytes === null ? [null] : this.#piecesOf(bytes)) {
-        // The piece before it may have been one too many.
+        // The previous piece may have exceeded a limit.
         if (this.#isDismissed) return;
         if (!this.push(piece)) this.#socket.pause();
       }
@@ -172,7 +173,7 @@ class GatheringSocket extends Duplex {
     this.#reportQueued();
   }
 
-  // Also counts what the socket below has not passed to the system.
+  // Includes bytes that the socket below has not passed to the system.
   #reportQueued(): void {
     this.#guard?.setQueuedBytes(this.writableLength);
   }
@@ -209,7 +210,7 @@ class GatheringSocket extends Duplex {
 }
 
 /**
- * A socket that sends all writes of one turn together. Other runtimes do that themselves.
+ * A socket that sends all writes of one event loop turn together. Other runtimes do so themselves.
  *
  * @param guard watches the peer and closes the connection; absent for a trusted peer
  */

@@ -87,11 +87,11 @@ export class HealthService {
     stream.on("cancelled", () => void this.#watches.delete(stream));
     if (!isKnown(service)) return this.#send(stream, ServingStatus.SERVICE_UNKNOWN);
     void this.#status().then((status) => this.#send(stream, status));
-    this.#timer ??= this.#clock.timer(WATCH_MS, () => void this.#look(), { unref: true });
+    this.#timer ??= this.#clock.timer(WATCH_MS, () => void this.#sendChanges(), { unref: true });
   }
 
-  // The timer stays set during the check, so that a new watch does not start another one.
-  async #look(): Promise<void> {
+  // The timer stays set during the check, so that a new watch does not start another timer.
+  async #sendChanges(): Promise<void> {
     if (this.#watches.size === 0) {
       this.#timer = null;
       return;
@@ -103,7 +103,7 @@ export class HealthService {
         this.#send(stream, status);
       }
     }
-    this.#timer = this.#clock.timer(WATCH_MS, () => void this.#look(), { unref: true });
+    this.#timer = this.#clock.timer(WATCH_MS, () => void this.#sendChanges(), { unref: true });
   }
 
   #send(stream: Stream, status: ServingStatus): void {

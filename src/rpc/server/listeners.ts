@@ -9,7 +9,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import type { Stats } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { bareHost, hostPort } from "../../core/address.ts";
@@ -18,23 +18,22 @@ import { groupId } from "../../platform/process/accounts.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import { listenError, listening } from "../../platform/network/listening.ts";
 import { HANDSHAKE_MS, HANDSHAKES_MAX } from "../limits.ts";
-import { checkFolder } from "./socket_path.ts";
+import { checkFolder, isListening } from "./socket_path.ts";
 import type { TlsMaterial } from "../../platform/network/tls.ts";
 
 /** An open listener. */
 export interface Listener {
-  /** Stop accepting; connections live on. */
+  /** Stop accepting; open connections stay. */
   close(): void;
 }
 
 /** The kernel's limit for the path of a Unix socket, without the final zero. */
 const SOCKET_PATH_BYTES_MAX = 107;
-/** Connections that wait to be accepted. */
+/** Most connections waiting to be accepted. */
 const BACKLOG = 511;
 
 /**
- * Listen on TCP, with TLS if there is material for it. If that names a CA, clients must send a
- * certificate.
+ * Listen on TCP; with TLS if `tls` is given. If that has a CA, clients must send a certificate.
  *
  * @throws JobError naming the address
  */
@@ -51,7 +50,7 @@ export async function listenTcp(
 ): Promise<Listener & { readonly port: number }> {
   const { host, port, tls, clock } = options;
   const accept = (socket: Socket) => {
-    // A reset by the peer is no error of ours.
+    // A reset by the peer is not our error.
     socket.on("error", () => socket.destroy());
     options.onConnection(socket);
   };
@@ -70,8 +69,8 @@ export async function listenTcp(
 }
 
 /**
- * The TLS handshakes in progress. One that takes too long is ended, and so is the oldest if there
- * are too many: an honest client needs milliseconds.
+ * The TLS handshakes in progress. One that takes too long is ended, and so is the oldest one if
+ * there are too many: an honest client needs milliseconds.
  */
 class Handshakes {
   readonly #clock: Clock;
@@ -138,22 +137,6 @@ function statOf(path: string): Stats | null {
   }
 }
 
-/** True if someone accepts connections at `path`. */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", (error) => {
-      socket.destroy();
-      // Not being allowed to connect, or a full backlog, also means that someone is there.
-      resolve(!["ECONNREFUSED", "ENOENT"].includes(errorCode(error) ?? ""));
-    });
-  });
-}
-
 /**
  * Remove the socket file of a dead daemon at `path`.
  *
@@ -167,7 +150,7 @@ async function clearPath(path: string): Promise<void> {
       hint: "Remove it, or choose another server.socket",
     });
   }
-  if (await answers(path)) {
+  if (await isListening(path)) {
     throw new JobError("conflict", `Cannot listen on ${path}: another daemon is listening there`, {
       hint: "Stop that daemon, or choose another server.port or server.socket",
     });
@@ -175,10 +158,12 @@ async function clearPath(path: string): Promise<void> {
   unlinkSync(path);
 }
 
-// To pass through the folder, which shows nothing of it: the socket's own mode says who may use it.
+// Others may pass through the folder, but not list it. The socket's own mode limits who may use it.
 const PASS = 0o011;
 
-/** Create the private folder of the socket. Nobody else may be able to replace our socket there. */
+/**
+ * Create the private folder of the socket: nobody else must be able to replace our socket there.
+ */
 function prepareFolder(path: string, group: string | null, isRuntimeFolder: boolean): void {
   const folder = dirname(path);
   const mode = group === null ? 0o700 : 0o700 | PASS;
@@ -201,8 +186,8 @@ function socketGroupId(group: string): number {
 }
 
 /**
- * Listen at `path` with the right mode and group from the first moment on: the socket is created in
- * a private folder and moved when ready. A umask would affect the whole process, not only this
+ * Listen at `path` with the right mode and group from the first moment: the socket is created in a
+ * private folder and moved when ready. A umask would affect the whole process, not only this
  * thread.
  */
 async function listenPrivately(server: Server, path: string, group: string | null): Promise<void> {
@@ -219,8 +204,8 @@ async function listenPrivately(server: Server, path: string, group: string | nul
 }
 
 /**
- * Listen on a Unix socket that its owner may open, and the members of `group` if there is one.
- * Creates the folder, and replaces the socket file of a dead daemon; a live daemon's is refused.
+ * Listen on a Unix socket that its owner may open, and the members of `group` if it is given.
+ * Creates the folder. Replaces the socket file of a dead daemon, but not of a live one.
  *
  * @throws JobError naming the path
  */
@@ -247,7 +232,7 @@ export async function listenUnix(
   let count = 0;
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // These connections have no address by which calls could be found.
+    // Calls are found by their connection's address, and these connections have none.
     Object.defineProperties(socket, {
       remoteAddress: { value: "unix" },
       remotePort: { value: count += 1 },
@@ -268,7 +253,7 @@ export async function listenUnix(
   return {
     close() {
       server.close();
-      // Not every runtime removes the file, and one that another daemon made since is not ours.
+      // Not every runtime removes the file. One that another daemon has created since is not ours.
       const found = statOf(path);
       if (found && own && found.ino === own.ino) unlinkSync(path);
     },

@@ -1,7 +1,7 @@
 import type { CallSignal } from "../handlers/backend.ts";
 import type { Origin } from "../guard/call_tracker.ts";
 
-/** Concurrent reads: one is prepared while another is sent. */
+/** Most concurrent reads: one is prepared while another is sent. */
 const RUNNING_MAX = 2;
 
 interface WaitingRead {
@@ -12,13 +12,12 @@ interface WaitingRead {
 type Queues = Map<string, Set<WaitingRead>>;
 
 /**
- * Lets few reads run at once. Waiting callers take turns, and so do the connections of each, so
- * that one with many requests does not delay the others. A read whose client has disconnected never
- * starts.
+ * Limits concurrent reads. Callers alternate, and so do the connections of each caller: one with
+ * many requests does not delay the others. A read whose client has disconnected never starts.
  */
 export class ReadGate {
   /** By caller; the one that is first in the map is next. */
-  readonly #holders = new Map<string, Queues>();
+  readonly #principals = new Map<string, Queues>();
   readonly #hasRoom: (peer: string) => boolean;
   #runningCount = 0;
 
@@ -30,17 +29,17 @@ export class ReadGate {
   }
 
   /**
-   * Wait for its turn.
+   * Wait until the read may run.
    *
    * @returns true if the read may run, and must {@link leave} afterwards; false if its client has
    * disconnected
    */
-  enter({ peer, holder }: Origin, call: CallSignal): Promise<boolean> {
+  enter({ peer, principal }: Origin, call: CallSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const read: WaitingRead = { begin: resolve };
-      this.#add(holder, peer, read);
+      this.#add(principal, peer, read);
       call.onCancel(() => {
-        if (this.#remove(holder, peer, read)) resolve(false);
+        if (this.#remove(principal, peer, read)) resolve(false);
       });
       this.poke();
     });
@@ -63,33 +62,33 @@ export class ReadGate {
   }
 
   #next(): WaitingRead | null {
-    for (const [holder, queues] of this.#holders) {
+    for (const [principal, queues] of this.#principals) {
       for (const [peer, queue] of queues) {
         if (!this.#hasRoom(peer)) continue;
         const [read] = queue;
-        this.#remove(holder, peer, read!);
+        this.#remove(principal, peer, read!);
         // Queue it behind the others.
         if (queue.size > 0) moveToEnd(queues, peer);
-        if (queues.size > 0) moveToEnd(this.#holders, holder);
+        if (queues.size > 0) moveToEnd(this.#principals, principal);
         return read!;
       }
     }
     return null;
   }
 
-  #add(holder: string, peer: string, read: WaitingRead): void {
-    const queues: Queues = this.#holders.get(holder) ?? new Map();
+  #add(principal: string, peer: string, read: WaitingRead): void {
+    const queues: Queues = this.#principals.get(principal) ?? new Map();
     const queue = queues.get(peer) ?? new Set();
-    this.#holders.set(holder, queues.set(peer, queue.add(read)));
+    this.#principals.set(principal, queues.set(peer, queue.add(read)));
   }
 
-  /** Returns false if it was not there. */
-  #remove(holder: string, peer: string, read: WaitingRead): boolean {
-    const queues = this.#holders.get(holder);
+  /** Returns false if it was not waiting. */
+  #remove(principal: string, peer: string, read: WaitingRead): boolean {
+    const queues = this.#principals.get(principal);
     const queue = queues?.get(peer);
     if (!queue?.delete(read)) return false;
     if (queue.size === 0) queues!.delete(peer);
-    if (queues!.size === 0) this.#holders.delete(holder);
+    if (queues!.size === 0) this.#principals.delete(principal);
     return true;
   }
 }

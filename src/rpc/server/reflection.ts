@@ -24,7 +24,7 @@ import { file_reflection_v1alpha } from "../gen/reflection_v1alpha_pb.ts";
 import { REFLECTION } from "../limits.ts";
 import { writeMessage } from "./write_message.ts";
 
-/** A reflection call: one answer for each request, in order. */
+/** A reflection call: one response to each request, in order. */
 export type ReflectionStream = grpc.ServerDuplexStream<Uint8Array, Uint8Array>;
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"];
@@ -63,8 +63,8 @@ class Descriptors {
     }
   }
 
-  /** The answer to one request. */
-  answer({ messageRequest }: ServerReflectionRequest): Response {
+  /** The response to one request. */
+  respond({ messageRequest }: ServerReflectionRequest): Response {
     const { case: what, value } = messageRequest;
     switch (what) {
       case "listServices":
@@ -96,7 +96,7 @@ class Descriptors {
     for (const { name } of message.fields) this.#symbols.set(`${message.typeName}.${name}`, file);
   }
 
-  /** A file with all that it imports, so that one request is enough. */
+  /** A file and its imports, so that one request is enough. */
   #fileResponse(file: DescFile | undefined, what: string, name: string): Response {
     if (!file) return unknown(what, name);
     const fileDescriptorProto = [file, ...file.dependencies].map((one) => this.#bytes.get(one)!);
@@ -121,13 +121,13 @@ function respond(bytes: Uint8Array): Uint8Array {
   return encodeResponse(ServerReflectionResponseSchema, {
     validHost: originalRequest.host,
     originalRequest,
-    messageResponse: descriptors.answer(originalRequest),
+    messageResponse: descriptors.respond(originalRequest),
   });
 }
 
 /**
- * The next request; null when the client has sent its last, disconnected, or said nothing for a
- * while. Not an iterator of the stream: that one would destroy it before its status was sent.
+ * The next request; null when the client has sent its last, disconnected, or sent nothing for a
+ * while. An iterator of the stream would destroy the stream before its status was sent.
  */
 async function nextRequest(
   stream: ReflectionStream,
@@ -139,9 +139,9 @@ async function nextRequest(
     isOver = true;
     wake();
   };
-  const look = () => wake();
+  const onReadable = () => wake();
   const timer = clock.timer(REFLECTION.idleMs, end, { unref: true });
-  stream.on("readable", look).on("end", end);
+  stream.on("readable", onReadable).on("end", end);
   signal.addEventListener("abort", end);
   try {
     for (;;) {
@@ -152,14 +152,14 @@ async function nextRequest(
     }
   } finally {
     timer.cancel();
-    stream.off("readable", look).off("end", end);
+    stream.off("readable", onReadable).off("end", end);
     signal.removeEventListener("abort", end);
   }
 }
 
 /**
- * Answer one reflection call. Each answer waits until the client has taken the one before; a stream
- * without a request for some seconds ends, and clients open another one when they need it.
+ * Serve one reflection call. Each response waits until the client has read the previous one. A
+ * stream without a request for some seconds ends; clients open another one when they need it.
  */
 export async function reflect(
   stream: ReflectionStream,

@@ -28,14 +28,14 @@ import {
   replaceTokenFile,
 } from "../auth/token_file.ts";
 
-/** Where and for whom to listen; the `[server]` table of the configuration. */
+/** Where to listen, and for which callers: the `[server]` table of the configuration. */
 export interface RpcServerConfig {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
   /** Path of the Unix socket; "auto" puts it into the runtime folder, null turns it off. */
   readonly socket: string | null;
-  /** Group, by name or number, that may open the socket. */
+  /** Group, by name or number, whose members may open the socket. */
   readonly socketGroup: string | null;
   /** Role of its members. */
   readonly socketRole: Role;
@@ -54,7 +54,7 @@ export interface RpcServerOptions {
   /** True if the store responds and the manager is not draining. */
   readonly isServing: () => Promise<boolean>;
   readonly server: RpcServerConfig;
-  /** Connections at once over TCP and over the Unix socket. */
+  /** Most concurrent connections over TCP and over the Unix socket. */
   readonly connectionsMax: { readonly tcp: number; readonly unix: number };
   readonly logger: Logger;
   readonly clock: Clock;
@@ -77,7 +77,7 @@ export interface RpcAddresses {
   readonly tokenFile: string | null;
 }
 
-/** Refuse a configuration that would let strangers in. */
+/** Refuse a configuration that would admit strangers. */
 function checkExposure(server: RpcServerConfig): void {
   if (server.auth.mode === "mtls" && !server.tls?.clientCa) {
     throw new JobError(
@@ -104,8 +104,8 @@ function checkExposure(server: RpcServerConfig): void {
 }
 
 /**
- * True if root or the daemon's own user is at the other end of a Unix socket. If the kernel cannot
- * be asked, this follows from the socket's mode, as long as no group may open it.
+ * True if root or the daemon's own user is at the other end of a Unix socket. If the kernel does
+ * not report the user, the socket's mode guarantees it, unless a group may open the socket.
  */
 function isOwner(user: number | null, group: string | null): boolean {
   return user === null ? group === null : user === 0 || user === process.getuid?.();
@@ -169,10 +169,10 @@ export class RpcServer implements Service {
       clock,
       onConnection: (socket) => {
         if (!accept || this.#isStopped) return void socket.destroy();
-        // Without tokens everyone is accepted, and with certificates the handshake has decided.
+        // Without tokens everyone is accepted; with certificates the handshake has checked them.
         const guard = new ConnectionGuard(clock, server.auth.mode !== "token");
         this.#tracker.addConnection(socket, {
-          ...{ guard, isStranger: true, holder: null },
+          ...{ guard, isStranger: true, principal: null },
           connectionsMax: this.#options.connectionsMax.tcp,
         });
         authenticator.admit(socket);
@@ -207,7 +207,7 @@ export class RpcServer implements Service {
     this.#isStopped = true;
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
-    // One that could not be loaded has nothing to stop.
+    // If it failed to load, there is nothing to stop.
     const endpoint = await this.#endpoint.loading?.catch(() => null);
     endpoint?.beginStop();
     await this.#tracker.whenIdle(STOP_GRACE_MS);
@@ -222,7 +222,7 @@ export class RpcServer implements Service {
     }
   }
 
-  /** Takes the connections of one listener. */
+  /** The function that takes the connections of one listener. */
   #acceptor(authenticator: Authenticator | null): Accept {
     let inject: Accept | null = null;
     return (socket, guard) => {
@@ -244,7 +244,7 @@ export class RpcServer implements Service {
   }
 
   /**
-   * Write a new token where clients look for it. Only now is the port ours, so the file cannot be
+   * Write a new token where clients look for it. The port is ours by now, so the file cannot be
    * another daemon's.
    */
   async #placeToken(token: string, port: number): Promise<string> {
@@ -280,7 +280,7 @@ export class RpcServer implements Service {
           const user = peerUserId(socket);
           const isOurs = isOwner(user, server.socketGroup);
           this.#tracker.addConnection(socket, {
-            ...{ guard, isStranger: false, uid: user, holder: isOurs ? null : `user ${user}` },
+            ...{ guard, isStranger: false, uid: user, principal: isOurs ? null : `user ${user}` },
             connectionsMax: this.#options.connectionsMax.unix,
           });
           if (isOurs) acceptOwner(socket, guard);

@@ -1,6 +1,7 @@
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JobError } from "../../core/errors.ts";
+import { errorCode, JobError } from "../../core/errors.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 
 /**
@@ -21,8 +22,8 @@ export function socketPath(port: number): string {
 }
 
 /**
- * Where a client looks for that socket: in the folders of the given daemon user, if any, then of
- * its own user, then of the system daemon.
+ * The places where a client looks for that socket: the folders of the given daemon user, if any,
+ * then of its own user, then of the system daemon.
  */
 export function socketPaths(port: number, daemonUid: number | null = null): readonly string[] {
   const ofUser = daemonUid === null || daemonUid === 0
@@ -30,6 +31,26 @@ export function socketPaths(port: number, daemonUid: number | null = null): read
     : [runtimeDir(daemonUid, `/run/user/${daemonUid}`), runtimeDir(daemonUid, "")];
   const folders = [...ofUser, runtimeDir(), runtimeDir(0)];
   return [...new Set(folders)].map((folder) => join(folder, `jobctl-${port}.sock`));
+}
+
+/** Connect to `path` once. Returns null if a process accepts connections there, else the problem. */
+export function probeSocket(path: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(null);
+    });
+    socket.once("error", (error) => {
+      socket.destroy();
+      resolve(errorCode(error) ?? error.message);
+    });
+  });
+}
+
+/** True if a process listens at `path`, even if it has a full backlog or refuses this user. */
+export async function isListening(path: string): Promise<boolean> {
+  return !["ECONNREFUSED", "ENOENT"].includes(await probeSocket(path) ?? "");
 }
 
 /** The default token file of the daemon whose TCP port is `port`. */

@@ -2,12 +2,11 @@ import { lstatSync, rmSync, type Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { listeningPorts } from "../../platform/network/listening_ports.ts";
-import { answers } from "./listeners.ts";
-import { runtimeDir } from "./socket_path.ts";
+import { isListening, runtimeDir } from "./socket_path.ts";
 
-/** The socket and the token of a daemon, by its port. */
+/** Socket and token of a daemon, named by its port. */
 const OF_DAEMON = /^jobctl-(\d+)\.(sock|token)$/;
-/** Temporary names, which are renamed to one of these within milliseconds. */
+/** Drafts of these files, which are renamed within milliseconds. */
 const DRAFT = /^(\.s-\w+|jobctl-\d+\.token\.[0-9a-f]+\.tmp)$/;
 const DRAFT_MS_MAX = 60_000;
 
@@ -23,11 +22,11 @@ interface Suspect {
  * Remove files that killed daemons of this user left in the runtime folder: sockets and tokens of
  * ports where nobody listens.
  *
- * A daemon listens before it creates them. So those that are there before the ports are read belong
- * to nobody if nobody listens, except one that a daemon that has started since put in their place.
+ * A daemon listens before it creates its files. So a file found before the ports are read is stale
+ * if nobody listens, unless a daemon that has started since has replaced it.
  *
  * @param nowMs epoch ms
- * @param readPorts the ports where somebody listens; null if unknown
+ * @param readPorts returns the ports where a process listens; null if unknown
  */
 export async function removeStaleFiles(
   nowMs: number,
@@ -38,13 +37,13 @@ export async function removeStaleFiles(
   if (suspects.length === 0) return;
   const live = new Set<number>();
   for (const { path, port, isSocket } of suspects) {
-    if (isSocket && await answers(path)) live.add(port!);
+    if (isSocket && await isListening(path)) live.add(port!);
   }
   const ports = suspects.some(({ port }) => port !== null) ? await readPorts() : null;
   for (const { path, port, found } of suspects) {
     if (port !== null && (ports === null || ports.has(port) || live.has(port))) continue;
     try {
-      // Without a pause in which a daemon could start.
+      // Without a pause between check and removal in which a daemon could start.
       if (isSame(found, lstatSync(path))) rmSync(path, { recursive: true, force: true });
     } catch {
       // It is gone already, or cannot be removed.

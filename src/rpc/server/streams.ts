@@ -8,7 +8,7 @@ import type { Backend, StreamName } from "../handlers/backend.ts";
 import { workStepToWire } from "../handlers/store_work.ts";
 import { FOLLOWS, REFLECTION } from "../limits.ts";
 import { encodeResponse } from "../messages/message_codec.ts";
-import { askerOf, jobsOf, toStatus } from "./calls.ts";
+import { jobsOf, requesterOf, toStatus } from "./calls.ts";
 import type { ReflectionStream } from "./reflection.ts";
 import { type Stream, writeMessage } from "./write_message.ts";
 
@@ -54,7 +54,7 @@ export class Streams {
   /** Serve one call of WorkOnStore; the work ends if the client disconnects. */
   readonly workOnStore = (stream: Stream): void => {
     const { clock, audit, tracker } = this.#options;
-    audit.noteStart("workOnStore", { ...askerOf(stream, tracker), request: stream.request });
+    audit.noteStart("workOnStore", { ...requesterOf(stream, tracker), request: stream.request });
     void this.#serve(stream, "Cannot work on the store", async (signal) => {
       const step = workStepToWire({ type: "progress", text: "…" });
       const beat = () =>

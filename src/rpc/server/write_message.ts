@@ -3,11 +3,11 @@ import { JobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { UNREAD_MS } from "../limits.ts";
 
-/** The answering side of a streaming call. */
+/** The server's side of a streaming call. */
 export type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 
 /**
- * Write a message and wait until the client has taken it, or the signal aborts.
+ * Write a message, and wait until the client has read it or the signal aborts.
  *
  * @throws JobError `resource_exhausted` when it is left unread for half a minute
  */

@@ -96,13 +96,13 @@ test("of dead letters only those are told that are run again by this call", () =
   const redrive = (...uuids: readonly string[]) => {
     const query = { uuids: ["dead"] };
     const answer = { count: BigInt(uuids.length), instances: uuids.map((uuid) => ({ uuid })) };
-    audit.tell("redriveInstances", {
+    audit.log("redriveInstances", {
       ...{ since, caller: null, peer: "unix:1", uid: null },
       request: toBinary(
         RedriveInstancesRequestSchema,
         create(RedriveInstancesRequestSchema, { query }),
       ),
-      answer: toBinary(
+      response: toBinary(
         RedriveInstancesResponseSchema,
         create(RedriveInstancesResponseSchema, answer),
       ),

@@ -21,14 +21,14 @@ function trackerWorld() {
   );
   let lastPort = 0;
   /** A connection of somebody, or of nobody known. */
-  const connect = (holder: string | null = null) => {
+  const connect = (principal: string | null = null) => {
     const guard = new ConnectionGuard(clock, true);
     const remotePort = ++lastPort;
     const socket = Object.assign(new EventEmitter(), {
       ...{ remoteAddress: "unix", remotePort },
       destroy: () => void socket.emit("close"),
     });
-    tracker.addConnection(socket, { guard, isStranger: false, holder, connectionsMax: 8 });
+    tracker.addConnection(socket, { guard, isStranger: false, principal, connectionsMax: 8 });
     return { guard, socket, peer: `unix:${remotePort}`, port: remotePort };
   };
   return { tracker, connect, clock, releases: () => releaseCount };
@@ -38,7 +38,7 @@ test("memory is given back once closed connections have left 20 MiB of calls", a
   const { tracker, connect, clock, releases } = trackerWorld();
   const close = async (bytes: number) => {
     const { socket, port } = connect();
-    tracker.answer(tracker.addCall("unix", port), bytes);
+    tracker.countResponse(tracker.addCall("unix", port), bytes);
     socket.destroy();
     await clock.advance(1_000);
   };
@@ -49,7 +49,7 @@ test("memory is given back once closed connections have left 20 MiB of calls", a
   // What a client has taken counts for nothing.
   const reader = connect();
   const call = tracker.addCall("unix", reader.port);
-  tracker.answer(call, 30 * MIB);
+  tracker.countResponse(call, 30 * MIB);
   reader.guard.setQueuedBytes(0);
   tracker.end(call);
   await clock.advance(1_000);
@@ -59,7 +59,7 @@ test("memory is given back once closed connections have left 20 MiB of calls", a
 test("memory is given back while responses are made and much waits unread", async () => {
   const { tracker, connect, clock, releases } = trackerWorld();
   const answer = async (bytes: number) => {
-    tracker.answer(tracker.addCall("unix", connect().port), bytes);
+    tracker.countResponse(tracker.addCall("unix", connect().port), bytes);
     await clock.advance(1_000);
   };
   // Up to 8 MiB is ordinary.
@@ -92,13 +92,13 @@ test("a call ends with its connection, also when its stream never tells", async 
   const { tracker, connect } = trackerWorld();
   const { socket, port } = connect();
   tracker.addCall("unix", port);
-  tracker.answer(tracker.addCall("unix", port), 31 * MIB);
+  tracker.countResponse(tracker.addCall("unix", port), 31 * MIB);
   assert.equal(tracker.callCount, 2);
   socket.destroy();
   assert.equal(tracker.callCount, 0);
   // Nothing of it counts any more.
   const other = connect();
-  tracker.answer(tracker.addCall("unix", other.port), 31 * MIB);
+  tracker.countResponse(tracker.addCall("unix", other.port), 31 * MIB);
   assert.equal(other.guard.complaint, null);
 });
 
@@ -133,10 +133,10 @@ test("a caller may have half of the connections of a listener, and others still 
 test("a connection is its first caller's", () => {
   const { tracker, connect } = trackerWorld();
   const { peer, port } = connect();
-  assert.equal(tracker.originOf(peer).holder, peer);
+  assert.equal(tracker.originOf(peer).principal, peer);
   tracker.admit(tracker.addCall("unix", port), "caller viewer");
   tracker.admit(tracker.addCall("unix", port), "caller reader");
-  assert.deepEqual(tracker.originOf(peer), { peer, holder: "caller viewer" });
+  assert.deepEqual(tracker.originOf(peer), { peer, principal: "caller viewer" });
 });
 
 test("a caller may have half of all calls, over all of its connections", () => {
@@ -180,7 +180,7 @@ test("responses count until the system has taken them, also after their calls", 
   let reads = 0;
   tracker.onRead(() => reads += 1);
   const call = tracker.addCall("unix", lazy.port);
-  tracker.answer(call, 4 * MIB);
+  tracker.countResponse(call, 4 * MIB);
   assert.equal(tracker.hasRoom(lazy.peer), false);
   // With its headers. Bytes in the socket can belong to an open call: they count once.
   lazy.guard.setQueuedBytes(4 * MIB + 100);
@@ -193,7 +193,7 @@ test("responses count until the system has taken them, also after their calls", 
   assert.equal(reads, 1);
   // A canceled response that never reached the socket no longer counts.
   const canceled = tracker.addCall("unix", lazy.port);
-  tracker.answer(canceled, 4 * MIB);
+  tracker.countResponse(canceled, 4 * MIB);
   assert.equal(tracker.hasRoom(lazy.peer), false);
   tracker.end(canceled);
   assert.equal(tracker.hasRoom(lazy.peer), true);

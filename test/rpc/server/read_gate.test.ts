@@ -6,9 +6,9 @@ import type { Origin } from "../../../src/rpc/guard/call_tracker.ts";
 import { Quota } from "../../../src/rpc/guard/quota.ts";
 import { ReadGate } from "../../../src/rpc/server/read_gate.ts";
 
-/** A call of a connection, whose holder is told by what stands before a slash: "viewer/1" and "viewer/2" are of one. */
+/** A call of a connection, whose principal is told by what stands before a slash: "viewer/1" and "viewer/2" are of one. */
 function from(peer: string): Origin {
-  return { peer, holder: peer.split("/")[0]! };
+  return { peer, principal: peer.split("/")[0]! };
 }
 
 /** A call whose client can go away. */
@@ -77,7 +77,7 @@ test("ReadGate is free again when all have left", async () => {
 });
 
 test("Quota refuses one more than there may be on a connection, and in all", () => {
-  const quota = new Quota("followers", { max: 3, ofHolderMax: 3, ofPeerMax: 2 });
+  const quota = new Quota("followers", { max: 3, ofPrincipalMax: 3, ofPeerMax: 2 });
   const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
   const release = quota.take(from("a"));
   quota.take(from("a"));
@@ -104,7 +104,7 @@ test("ReadGate gives callers turns, however many connections one has", async () 
 });
 
 test("Quota leaves room for others, however many connections one caller has", () => {
-  const quota = new Quota("followers", { max: 4, ofHolderMax: 2, ofPeerMax: 2 });
+  const quota = new Quota("followers", { max: 4, ofPrincipalMax: 2, ofPeerMax: 2 });
   quota.take(from("greedy/1"));
   const release = quota.take(from("greedy/2"));
   assert.throws(

@@ -4,16 +4,17 @@ import { instanceChars } from "../../core/payload_chars.ts";
 import { instanceToWire } from "./convert.ts";
 import { LookupInstancesRequestSchema, WaitInstanceResponseSchema } from "../gen/job_pb.ts";
 
-// Hundreds may wait for an instance that has megabytes, and it ends for all of them at once. Waits
-// therefore end with its id alone when it is not small; each then reads it when it is its turn.
+// Hundreds of calls may wait for one instance of megabytes, and all of them end together. So the
+// wait for an instance that is not small returns its id alone; each call then reads it through the
+// gate.
 
-/** Characters from which on an instance is read in turns. */
+/** From this many characters on, an instance is read through the gate. */
 const LARGE_CHARS = 8_000;
-/** Bytes of an answer that has a UUID and nothing else: two tags, two lengths and the text. */
+/** Bytes of a response with only a UUID: two tags, two lengths and the text. */
 const ONLY_ID_BYTES = 2 + 2 + 36;
 
-/** How a wait ended: with a final instance, or with the id of one that has to be read. */
-export function waitAnswer(
+/** The response of a wait: the final instance, or the id of one that has to be read. */
+export function waitResponse(
   ended: Instance | string,
 ): MessageInitShape<typeof WaitInstanceResponseSchema> {
   if (typeof ended === "string") return { instance: { uuid: ended } };
@@ -22,11 +23,11 @@ export function waitAnswer(
   };
 }
 
-/** The request that reads what a wait left out; null if its answer is whole. */
-export function restOfWait(answer: Uint8Array): Uint8Array | null {
+/** The request that reads the instance of a wait; null if the response has it. */
+export function restOfWait(response: Uint8Array): Uint8Array | null {
   // A whole instance also has a kind and times.
-  if (answer.byteLength !== ONLY_ID_BYTES) return null;
-  const { instance } = fromBinary(WaitInstanceResponseSchema, answer);
+  if (response.byteLength !== ONLY_ID_BYTES) return null;
+  const { instance } = fromBinary(WaitInstanceResponseSchema, response);
   const request = create(LookupInstancesRequestSchema, { query: { uuid: instance!.uuid } });
   return toBinary(LookupInstancesRequestSchema, request);
 }
