@@ -1,5 +1,5 @@
-// Makes src/rpc/gen and src/store/etcd/gen from the .proto files beside them, and
-// src/store/valkey/script/gen from the .lua files.
+// Makes src/rpc/gen and src/store/etcd/gen from the .proto files beside them,
+// src/store/valkey/script/gen from the .lua files, and the types of job options.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { install, ROOT, run } from "./tasks.mjs";
@@ -49,3 +49,4 @@ writeLuaText();
 run("buf", ["generate"]);
 run("buf", ["generate", "--template", "buf.gen.etcd.yaml"]);
 writeProtoText();
+run("bun", [join(ROOT, "scripts", "generate", "write.ts")]);

@@ -1,3 +1,4 @@
+import { SCHEDULE_DEFAULTS } from "./core/job/option_table.ts";
 import { hostname } from "node:os";
 import { readDuration } from "./core/time/duration.ts";
 import { atPath } from "./core/errors.ts";
@@ -5,7 +6,6 @@ import type { Instance } from "./core/instance.ts";
 import type { LogTailFilter } from "./core/instance_filter.ts";
 import { checkOptions, type Exact } from "./core/object_keys.ts";
 import { openZone } from "./core/time/zone.ts";
-import { SCHEDULE_DEFAULTS } from "./core/job/schedule.ts";
 import { readSignature } from "./jobs/types/read_signature.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
@@ -37,7 +37,6 @@ export type {
   StoredLogEntry,
 } from "./core/instance.ts";
 export type {
-  ArgumentInput,
   Context,
   InstanceHandle,
   InstanceLog,
@@ -70,6 +69,7 @@ export type { JobReference, LibraryJob, RegisterOptions } from "./library/typed_
 export type { Stored } from "./library/stored.ts";
 export type { LibraryJobInput } from "./library/library_job.ts";
 export type {
+  ArgumentInput,
   Duration,
   Int,
   Signature,

@@ -1,5 +1,7 @@
+import { JOB_DEFAULTS, SCHEDULE_DEFAULTS, withValues } from "../core/job/option_table.ts";
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
+import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
 import { buildStore } from "./store_keys.ts";
 
@@ -39,35 +41,14 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       recycleAfter: values["worker.recycle_after"],
       recycleMemoryBytes: values["worker.recycle_memory"],
     },
-    defaults: {
-      priority: values["defaults.priority"],
-      timeoutMs: values["defaults.timeout"],
-      deadlineMs: values["defaults.deadline"],
-      killAfterMs: values["defaults.kill_after"],
-      retry: readRetry(values),
-      crashesMax: values["defaults.crashes_max"],
-      onCrash: values["defaults.on_crash"],
-      ...(values["defaults.on_drain"] === null ? {} : { onDrain: values["defaults.on_drain"] }),
-      keepSuccessMs: values["defaults.keep.success"],
-      keepFailureMs: values["defaults.keep.failure"],
-      isolation: values["worker.isolation"],
-      output: {
-        bytesMax: values["defaults.output.size_max"],
-        linesMax: values["defaults.output.lines_max"],
-      },
-      concurrency: [],
-      rate: [],
-      unique: null,
-      pool: null,
-      waitingMax: null,
-      needs: [],
-    },
-    scheduleDefaults: {
-      overlap: values["defaults.overlap"],
-      misfire: values["defaults.misfire"],
-      misfireWithinMs: values["defaults.misfire_within"],
-      jitterMs: values["defaults.jitter"],
-    },
+    defaults: withValues(
+      { ...JOB_DEFAULTS, isolation: values["worker.isolation"] },
+      optionValues(values, "option", "defaults."),
+    ),
+    scheduleDefaults: withValues(
+      SCHEDULE_DEFAULTS,
+      optionValues(values, "schedule", "defaults."),
+    ),
     jobs: [],
   };
 }
@@ -80,17 +61,5 @@ function readAuth(values: Values<typeof KEYS>): Config["server"]["auth"] {
     tokensFile: values["server.auth.tokens_file"],
     clients: values["server.auth.clients"],
     revokedFile: values["server.tls.revoked"],
-  };
-}
-
-function readRetry(values: Values<typeof KEYS>): Config["defaults"]["retry"] {
-  return {
-    max: values["defaults.retry.max"],
-    backoff: values["defaults.retry.backoff"],
-    initialMs: values["defaults.retry.initial"],
-    capMs: values["defaults.retry.cap"],
-    jitter: values["defaults.retry.jitter"],
-    on: values["defaults.retry.on"],
-    notOn: values["defaults.retry.not_on"],
   };
 }

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { isLoopback } from "../core/address.ts";
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
+import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
 import { reasonOf } from "./secrets.ts";
 import { checkStore } from "./store_keys.ts";
@@ -20,7 +21,12 @@ export function checkConfigValues(values: AllValues, fields: Fields, report: Rep
   checkPorts(values, fields, report);
   checkTokens(values, fields, report);
   const field = fields.get("defaults.retry.initial") ?? fields.get("defaults.retry.cap");
-  if (field !== undefined && values["defaults.retry.initial"] > values["defaults.retry.cap"]) {
+  const { "retry.initialMs": initialMs, "retry.capMs": capMs } = optionValues(
+    values,
+    "option",
+    "defaults.",
+  );
+  if (field !== undefined && initialMs as number > (capMs as number)) {
     report.value(field, "defaults.retry.initial is longer than defaults.retry.cap");
   }
 }

@@ -1,4 +1,4 @@
-import type { JobOptions } from "../core/job/job.ts";
+import type { JobOptions } from "../core/job/gen/job_options.ts";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import type { ScheduleDefaults } from "../core/job/schedule.ts";
 import type { StoreConfig } from "../core/store_config.ts";

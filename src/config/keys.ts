@@ -1,8 +1,7 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
-import * as limits from "./limit_readers.ts";
-import { DOCS, OPTIONS } from "./option_keys.ts";
+import { defaultKeys } from "./option_keys.ts";
 import {
   boolean,
   choice,
@@ -20,7 +19,7 @@ import * as auth from "./auth_readers.ts";
 import * as special from "./special_readers.ts";
 import { STORE_KEYS } from "./store_keys.ts";
 
-/** Every key outside of job tables. */
+/** Every key outside of job tables and `[defaults]`. */
 export const KEYS = {
   timezone: key(timezone(), "UTC", "Time zone of schedules that name none."),
   modules: key(list(path()), [], "Directories of `*.ts` and `*.js` job modules."),
@@ -145,7 +144,7 @@ export const KEYS = {
   ),
   "worker.idle": key(duration(), "60s", "How long a worker process without work is kept."),
   "worker.pools": key(
-    limits.pools(),
+    special.pools(),
     {},
     'Most attempts at once of the jobs of a pool, `{ heavy = 2 }`; a job is in it by `pool = "heavy"`.',
   ),
@@ -164,41 +163,11 @@ export const KEYS = {
     "512MB",
     "A worker process that holds more memory than this after an attempt is replaced.",
   ),
-  "defaults.priority": key(OPTIONS.priority, 5, DOCS.priority),
-  "defaults.timeout": key(OPTIONS.timeout, "0", DOCS.timeout),
-  "defaults.deadline": key(OPTIONS.deadline, "0", DOCS.deadline),
-  "defaults.kill_after": key(OPTIONS.kill_after, "10s", DOCS.kill_after),
-  "defaults.overlap": key(OPTIONS.overlap, "skip", DOCS.overlap),
-  "defaults.misfire": key(OPTIONS.misfire, "latest", DOCS.misfire),
-  "defaults.misfire_within": key(OPTIONS.misfire_within, "24h", DOCS.misfire_within),
-  "defaults.jitter": key(OPTIONS.jitter, "0", DOCS.jitter),
-  "defaults.crashes_max": key(OPTIONS.crashes_max, 3, DOCS.crashes_max),
-  "defaults.on_crash": key(OPTIONS.on_crash, "retry", DOCS.on_crash),
-  "defaults.on_drain": key(optional(OPTIONS.on_drain), undefined, DOCS.on_drain),
-  "defaults.retry.max": key(OPTIONS["retry.max"], 0, DOCS["retry.max"]),
-  "defaults.retry.backoff": key(
-    OPTIONS["retry.backoff"],
-    "exponential",
-    DOCS["retry.backoff"],
-  ),
-  "defaults.retry.initial": key(OPTIONS["retry.initial"], "10s", DOCS["retry.initial"]),
-  "defaults.retry.cap": key(OPTIONS["retry.cap"], "1h", DOCS["retry.cap"]),
-  "defaults.retry.jitter": key(OPTIONS["retry.jitter"], 0.2, DOCS["retry.jitter"]),
-  "defaults.retry.on": key(OPTIONS["retry.on"], ["error", "timeout"], DOCS["retry.on"]),
-  "defaults.retry.not_on": key(OPTIONS["retry.not_on"], [], DOCS["retry.not_on"]),
-  "defaults.keep.success": key(OPTIONS["keep.success"], "7d", DOCS["keep.success"]),
-  "defaults.keep.failure": key(OPTIONS["keep.failure"], "30d", DOCS["keep.failure"]),
-  "defaults.output.size_max": key(
-    OPTIONS["output.size_max"],
-    "1MiB",
-    DOCS["output.size_max"],
-  ),
-  "defaults.output.lines_max": key(
-    OPTIONS["output.lines_max"],
-    10_000,
-    DOCS["output.lines_max"],
-  ),
 };
 
 /** The schema outside of job tables. */
-export const SCHEMA = schemaOf(KEYS, { "defaults.retry": "defaults.retry.max" }, ["jobs"]);
+export const SCHEMA = schemaOf(
+  { ...KEYS, ...defaultKeys() },
+  { "defaults.retry": "defaults.retry.max" },
+  ["jobs"],
+);

@@ -1,16 +1,25 @@
 import { resolve } from "node:path";
 import { checkKind } from "../core/job/define.ts";
 import { isJobError } from "../core/errors.ts";
-import { type CommandSpec, NO_PROCESS, type ProcessSpec } from "../core/job/job.ts";
+import { type CommandSpec, NO_LIMITS, NO_PROCESS, type ProcessSpec } from "../core/job/job.ts";
 import type { JobTable, Place } from "../core/job/job_table.ts";
+import { withValues } from "../core/job/option_table.ts";
 import type { ScheduleSpec } from "../core/job/schedule.ts";
 import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/job/schedule_settings.ts";
+import type { ScheduleText } from "../core/time/ticks.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
+import { optionValues } from "./option_keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
 import { type Field, isTable, Report } from "./source.ts";
 
-type JobValues = Partial<Values<typeof JOB_KEYS>>;
+/** The values of a table by the paths of their keys. */
+type JobValues = Partial<Values<typeof JOB_KEYS>> & {
+  readonly description?: string;
+  readonly schedule?: readonly ScheduleText[];
+  readonly args?: JobTable["arguments"];
+  readonly isolation?: "process" | "inline";
+};
 
 /** Keys that mean something only with `run` or `command`. */
 const COMMAND_ONLY = [
@@ -67,11 +76,12 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const own = new Report();
   checkName(kind, table, own);
   const fields = collectFields(JOB_SCHEMA, table, own);
-  const values = readFields(JOB_SCHEMA, fields, own);
+  const values: JobValues = readFields(JOB_SCHEMA, fields, own);
+  const options: JobTable["options"] = withValues({}, optionValues(values, "option"));
   const command = readCommand(table, fields, values, own);
-  checkRetry(fields, values, inherited, own);
+  checkRetry(fields, options, inherited, own);
   const scheduleTexts = values.schedule ?? [];
-  const scheduleSettings = readSettings(values);
+  const scheduleSettings: ScheduleSettings = optionValues(values, "schedule");
   const { timezone, scheduleDefaults: defaults } = inherited;
   const schedules = specsOf(scheduleTexts, scheduleSettings, { timezone, defaults });
   checkSpan(schedules, fields.get("ends_at"), own);
@@ -92,7 +102,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
       return field === undefined ? null : field.source.placeOf(field.path, "value");
     },
     process,
-    options: readOptions(values),
+    options,
     schedules,
     scheduleTexts,
     scheduleSettings,
@@ -158,20 +168,18 @@ function readStdin(values: JobValues): CommandSpec["stdin"] {
 }
 
 function processSpec(values: JobValues): ProcessSpec {
-  return {
-    cwd: values.cwd ?? null,
+  const { cwd = null, user = null, group = null, umask = null, ionice } = values;
+  const surroundings: ProcessSpec = {
+    cwd,
     ...readEnvironment(values),
-    user: values.user ?? null,
-    group: values.group ?? null,
-    umask: values.umask ?? null,
-    nice: values.nice ?? null,
-    ...(values.ionice === undefined ? {} : { ionice: values.ionice }),
-    limits: {
-      memoryBytes: values["limits.memory"] ?? null,
-      cpuMs: values["limits.cpu"] ?? null,
-      openFiles: values["limits.open_files"] ?? null,
-    },
+    user,
+    group,
+    umask,
+    nice: null,
+    ...(ionice === undefined ? {} : { ionice }),
+    limits: NO_LIMITS,
   };
+  return withValues(surroundings, optionValues(values, "process"));
 }
 
 function readEnvironment(
@@ -220,77 +228,14 @@ function commandLine(table: Field, values: JobValues): readonly string[] | null 
 
 function checkRetry(
   fields: ReadonlyMap<string, Field>,
-  values: JobValues,
-  inherited: Inherited,
+  { retry }: JobTable["options"],
+  { defaults }: Inherited,
   report: Report,
 ): void {
-  const initialMs = values["retry.initial"] ?? inherited.defaults.retry.initialMs;
-  const capMs = values["retry.cap"] ?? inherited.defaults.retry.capMs;
+  const { initialMs, capMs } = { ...defaults.retry, ...retry };
   const field = fields.get("retry.initial") ?? fields.get("retry.cap");
   if (field === undefined || initialMs <= capMs) return;
   report.value(field, "retry.initial is longer than retry.cap, wanted it no longer");
-}
-
-function readOptions(values: JobValues): JobTable["options"] {
-  return defined({
-    priority: values.priority,
-    timeoutMs: values.timeout,
-    deadlineMs: values.deadline,
-    killAfterMs: values.kill_after,
-    crashesMax: values.crashes_max,
-    onCrash: values.on_crash,
-    onDrain: values.on_drain,
-    drainMs: values.drain,
-    workerSlot: values.worker_slot,
-    keepSuccessMs: values["keep.success"],
-    keepFailureMs: values["keep.failure"],
-    isolation: values.isolation,
-    output: defined({
-      bytesMax: values["output.size_max"],
-      linesMax: values["output.lines_max"],
-    }),
-    concurrency: values.concurrency,
-    rate: values.rate,
-    unique: values.unique,
-    pool: values.pool,
-    waitingMax: values.waiting_max,
-    needs: values.needs,
-    retry: defined({
-      max: values["retry.max"],
-      backoff: values["retry.backoff"],
-      initialMs: values["retry.initial"],
-      capMs: values["retry.cap"],
-      jitter: values["retry.jitter"],
-      on: values["retry.on"],
-      notOn: values["retry.not_on"],
-    }),
-  });
-}
-
-// Only what is set: whoever merges spreads these over the defaults. An empty table counts as not set.
-function defined<T extends object>(table: T): T {
-  const found: Partial<T> = {};
-  for (const key of Object.keys(table) as (keyof T)[]) {
-    const value = table[key];
-    if (value === undefined || (isTable(value) && Object.keys(value).length === 0)) continue;
-    found[key] = value;
-  }
-  return found as T;
-}
-
-function readSettings(values: JobValues): ScheduleSettings {
-  return defined({
-    timezone: values.timezone,
-    overlap: values.overlap,
-    misfire: values.misfire,
-    misfireWithinMs: values.misfire_within,
-    jitterMs: values.jitter,
-    startsAt: values.starts_at,
-    endsAt: values.ends_at,
-    blackout: values.blackout,
-    runsMax: values.runs_max,
-    queueMax: values.queue_max,
-  });
 }
 
 function checkSpan(specs: readonly ScheduleSpec[], end: Field | undefined, report: Report): void {

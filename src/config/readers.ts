@@ -115,6 +115,21 @@ export function parsedText<T>(
   };
 }
 
+/** What `parse` makes of a value; its errors are the problems. */
+export function parsedValue<T>(wanted: string, parse: (value: unknown) => T): Reader<T> {
+  return {
+    wanted,
+    read(field, report) {
+      try {
+        return parse(field.value);
+      } catch (error) {
+        if (!isJobError(error)) throw error;
+        return report.value(field, error.message, error.hint);
+      }
+    },
+  };
+}
+
 /** A duration as text, in milliseconds; also the number 0 where it may be none. */
 export function duration(options: { readonly minMs?: number } = {}): Reader<number> {
   const least = options.minMs ?? 0;

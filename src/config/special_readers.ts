@@ -5,7 +5,7 @@ import { IO_PRIORITY } from "../core/job/job.ts";
 import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
-import { list, parsedText, type Reader, string } from "./readers.ts";
+import { integer, list, parsedText, type Reader, string } from "./readers.ts";
 import { childOf, isTable } from "./source.ts";
 import type { Config } from "./config.ts";
 
@@ -170,6 +170,24 @@ export function argv(): Reader<readonly string[]> {
         return report.value(childOf(field, 0, ""), 'found "", wanted the program to run');
       }
       return read;
+    },
+  };
+}
+
+/** Most attempts at once by the name of a pool. */
+export function pools(): Reader<Readonly<Record<string, number>>> {
+  const count = integer(1, 10_000);
+  const wanted = "a table of numbers by the name of a pool";
+  return {
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (!isTable(value)) return report.mismatch(field, wanted);
+      const read = Object.entries(value).map(([name, max]) =>
+        [name, count.read(childOf(field, name, max), report)] as const
+      );
+      if (read.some(([, max]) => max === undefined)) return undefined;
+      return Object.fromEntries(read) as Record<string, number>;
     },
   };
 }

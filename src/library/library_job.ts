@@ -1,9 +1,10 @@
+import type { ArgumentInput } from "../core/arguments/signature.ts";
 import { convertArguments as convert } from "../core/arguments/convert.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import type { JobInput } from "../core/job/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
-import type { ArgumentInput, JobDefinition, JobFunction } from "../core/job/job.ts";
+import type { JobDefinition, JobFunction } from "../core/job/job.ts";
 import { checkOptions, isObject, isText, type KeysOf } from "../core/object_keys.ts";
 import { decodeResults } from "../core/arguments/decode_results.ts";
 import type { Signature } from "../core/arguments/signature.ts";

@@ -1,15 +1,13 @@
+import { SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
+import type { ArgumentInput } from "../core/arguments/signature.ts";
+import { JOB_DEFAULTS } from "../core/job/option_table.ts";
+import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { type DurationInput, readDuration } from "../core/time/duration.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
-import {
-  type ArgumentInput,
-  JOB_DEFAULTS,
-  type JobDefinition,
-  type JobFunction,
-  type JobOptions,
-} from "../core/job/job.ts";
+import { type JobDefinition, type JobFunction } from "../core/job/job.ts";
 import {
   checkOptions,
   type Exact,
@@ -19,7 +17,7 @@ import {
   isOneOf,
   type KeysOf,
 } from "../core/object_keys.ts";
-import { SCHEDULE_DEFAULTS, type ScheduleRecord } from "../core/job/schedule.ts";
+import { type ScheduleRecord } from "../core/job/schedule.ts";
 import { checkScheduleOptions, kindOfReference } from "../core/job/schedule_options.ts";
 import {
   failureOf,

@@ -1,3 +1,4 @@
+import type { ArgumentInput } from "../core/arguments/signature.ts";
 import type { DurationInput } from "../core/time/duration.ts";
 import type {
   HistoryEntry,
@@ -6,7 +7,7 @@ import type {
   Progress,
   StoredLogEntry,
 } from "../core/instance.ts";
-import type { ArgumentInput, JobDefinition } from "../core/job/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 import type { ScheduleOptions } from "../core/job/job_manager.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Misfire, Overlap, ScheduleRecord } from "../core/job/schedule.ts";

@@ -1,6 +1,7 @@
+import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
-import type { JobDefinition, JobOptions } from "../core/job/job.ts";
+import type { JobDefinition } from "../core/job/job.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
 import type { Clock } from "../platform/clock.ts";

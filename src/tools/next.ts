@@ -1,9 +1,10 @@
+import { SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
 import { formatPath } from "../config/source.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { formatLocal } from "../core/time/local_time.ts";
 import { nearest } from "../core/text/nearest.ts";
-import { SCHEDULE_DEFAULTS, type ScheduleSpec } from "../core/job/schedule.ts";
+import { type ScheduleSpec } from "../core/job/schedule.ts";
 import { formatScheduleText, parseScheduleText } from "../core/time/ticks.ts";
 import { openZone } from "../core/time/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JOB_KEYS } from "../../src/config/job_keys.ts";
+import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
 import { checkJobInput } from "../../src/core/job/define.ts";
 
 /** What a definition has not: of commands alone, or what surrounds the process, which is the operator's. */
@@ -14,7 +14,7 @@ function camel(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-for (const path of Object.keys(JOB_KEYS).filter((one) => !TABLE_ONLY.has(one))) {
+for (const path of Object.keys(JOB_SCHEMA.keys).filter((one) => !TABLE_ONLY.has(one))) {
   const [key, member] = path.split(".").map(camel);
   test(`checkJobInput() knows ${path} of a table as ${key}${member ? `.${member}` : ""}`, () => {
     // A value that no key takes, so that the error tells whether the key is known.

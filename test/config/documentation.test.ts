@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
-import { JOB_KEYS } from "../../src/config/job_keys.ts";
-import { KEYS } from "../../src/config/keys.ts";
+import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
+import { SCHEMA } from "../../src/config/keys.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { configRows } from "../support/worlds/config_rows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
@@ -14,7 +14,10 @@ const LINES = TEXT.split("\n");
 const SNIPPETS = [...TEXT.matchAll(/^```toml\n([^]*?)^```/gm)].map((match) => match[1]!);
 
 for (
-  const row of [...configRows(KEYS, { isJob: false }), ...configRows(JOB_KEYS, { isJob: true })]
+  const row of [
+    ...configRows(SCHEMA.keys, { isJob: false }),
+    ...configRows(JOB_SCHEMA.keys, { isJob: true }),
+  ]
 ) {
   test(`docs/configuration.md has the row of ${row.split("`", 2)[1]} as it is`, () => {
     assert.ok(LINES.includes(row), `Wanted this row:\n${row}`);

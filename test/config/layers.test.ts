@@ -1,9 +1,9 @@
+import { SCHEDULE_DEFAULTS } from "../../src/core/job/option_table.ts";
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { expandVariables } from "../../src/config/expand.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
-import { JOB_DEFAULTS } from "../../src/core/job/job.ts";
-import { SCHEDULE_DEFAULTS } from "../../src/core/job/schedule.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 
 test("loadConfig() gives the documented defaults when there is no file", async () => {

@@ -1,6 +1,6 @@
+import type { RetryPolicy } from "../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { RetryPolicy } from "../../src/core/job/job.ts";
 import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 function retries(max: number): { readonly retry: RetryPolicy } {

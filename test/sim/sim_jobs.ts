@@ -1,4 +1,5 @@
-import type { JobDefinition, JobOptions, JobSchedule } from "../../src/core/job/job.ts";
+import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
+import type { JobDefinition, JobSchedule } from "../../src/core/job/job.ts";
 import { NO_HANDLERS } from "../../src/core/job/job.ts";
 import type { Signature } from "../../src/core/arguments/signature.ts";
 import type { SimJob } from "./sim_executor.ts";

@@ -1,4 +1,6 @@
-import { JOB_DEFAULTS, type JobDefinition, type JobOptions } from "../../src/core/job/job.ts";
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
+import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
+import { type JobDefinition } from "../../src/core/job/job.ts";
 import { Manager } from "../../src/manager/manager.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { createIdSource } from "../../src/platform/ids.ts";

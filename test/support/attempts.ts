@@ -1,12 +1,12 @@
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
+import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Instance, LogEntry, Progress } from "../../src/core/instance.ts";
 import {
   type CommandSpec,
-  JOB_DEFAULTS,
   type JobDefinition,
-  type JobOptions,
   type JobSource,
   NO_PROCESS,
 } from "../../src/core/job/job.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { KEYS } from "../../src/config/keys.ts";
+import { SCHEMA } from "../../src/config/keys.ts";
 import type { JobDefinition } from "../../src/core/job/job.ts";
 import type { ScheduleSpec } from "../../src/core/job/schedule.ts";
 import { isJobError } from "../../src/core/errors.ts";
@@ -331,7 +331,7 @@ test("importers write each key of [defaults] that could change a job", async () 
   }, ({ path }) => importSystemd(path, { timezone: "UTC" }).toml);
   for (const toml of [crontab, systemd]) {
     const plain = (await loadAmid("", toml)).map(used);
-    for (const key of Object.keys(KEYS).filter((name) => name.startsWith("defaults."))) {
+    for (const key of Object.keys(SCHEMA.keys).filter((name) => name.startsWith("defaults."))) {
       const value = OTHER_DEFAULTS[key.replace("defaults.", "")];
       assert.ok(value, `${key} needs a value here`);
       assert.deepEqual((await loadAmid(`${key} = ${value}`, toml)).map(used), plain, key);

@@ -1,10 +1,11 @@
+import { SCHEDULE_DEFAULTS } from "../../src/core/job/option_table.ts";
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextRuns } from "../../src/tools/next.ts";
 import { formatLocal } from "../../src/core/time/local_time.ts";
-import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../src/core/job/job.ts";
+import { type JobDefinition, NO_HANDLERS } from "../../src/core/job/job.ts";
 import { isJobError } from "../../src/core/errors.ts";
-import { SCHEDULE_DEFAULTS } from "../../src/core/job/schedule.ts";
 
 const NOW = Date.parse("2026-03-28T12:00:00Z");
 

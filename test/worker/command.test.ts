@@ -1,9 +1,10 @@
+import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { CommandSpec, JobOptions } from "../../src/core/job/job.ts";
+import type { CommandSpec } from "../../src/core/job/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { resolveAccount } from "../../src/platform/process/accounts.ts";

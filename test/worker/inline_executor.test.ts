@@ -1,7 +1,8 @@
+import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorInfo } from "../../src/core/instance.ts";
-import type { JobFunction, JobHandlers, JobOptions } from "../../src/core/job/job.ts";
+import type { JobFunction, JobHandlers } from "../../src/core/job/job.ts";
 import type { Signature } from "../../src/core/arguments/signature.ts";
 import { type AttemptOutcome, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
 import { createInlineExecutor } from "../../src/worker/inline_executor.ts";

@@ -1,3 +1,4 @@
+import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +9,6 @@ import { fileURLToPath } from "node:url";
 import { parseParams } from "../../src/jobs/types/read_signature.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
-import type { JobOptions } from "../../src/core/job/job.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
 

@@ -1,6 +1,6 @@
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JOB_DEFAULTS } from "../../src/core/job/job.ts";
 import { OutputLimiter } from "../../src/worker/output/output_limiter.ts";
 import { SecretMask } from "../../src/core/text/secret_mask.ts";
 

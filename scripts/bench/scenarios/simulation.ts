@@ -1,4 +1,4 @@
-import { SCHEDULE_DEFAULTS } from "../../../src/core/job/schedule.ts";
+import { SCHEDULE_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { parseScheduleText } from "../../../src/core/time/ticks.ts";
 import type { SimulatedJob } from "../../../src/tools/simulation/engine.ts";
 import { report } from "../../../src/tools/simulation/report.ts";

@@ -1,3 +1,4 @@
+import type { ArgumentInput } from "./signature.ts";
 import { withNumbers } from "./convert_scalar.ts";
 import { convertValue } from "./convert_value.ts";
 import {
@@ -8,7 +9,6 @@ import {
   quoteValue,
 } from "./describe.ts";
 import { JobError } from "../errors.ts";
-import type { ArgumentInput } from "../job/job.ts";
 import { nearest } from "../text/nearest.ts";
 import { openMembers } from "./open_members.ts";
 import type { InjectedType, Signature } from "./signature.ts";

@@ -72,6 +72,9 @@ export type Int = number;
  */
 export type Duration = number;
 
+/** Arguments by position, or by parameter name. */
+export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
+
 /** Our types that are injected at any position and take no argument. */
 export type InjectedType = "Context" | "Instance" | "Manager" | "Worker" | "AbortSignal";
 

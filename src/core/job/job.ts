@@ -1,95 +1,9 @@
+import type { ArgumentInput } from "../arguments/signature.ts";
+import type { JobOptions } from "./gen/job_options.ts";
 import type { JobManager } from "./job_manager.ts";
-import type { ConcurrencyLimit, RateLimit, UniquePolicy } from "./limits.ts";
 import type { Signature } from "../arguments/signature.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 import type { JobState } from "../state.ts";
-
-/** When to try again after a failed attempt. */
-export interface RetryPolicy {
-  /** Retries after the first attempt: 0 none, −1 for ever. */
-  readonly max: number;
-  readonly backoff: "fixed" | "linear" | "exponential";
-  readonly initialMs: number;
-  readonly capMs: number;
-  /** Share of the wait that chance moves, 0 to 1. */
-  readonly jitter: number;
-  /** What a retry follows: an error, or a timeout of the attempt; both when absent. */
-  readonly on?: readonly ("error" | "timeout")[];
-  /** Errors that no retry follows: by name, such as "ValidationError", by exit code, or by the signal that ended a command. */
-  readonly notOn?: readonly (string | number)[];
-}
-
-/** A job's options after defaults were applied. */
-export interface JobOptions {
-  readonly priority: number;
-  /** Limit of one attempt, 0 for none. */
-  readonly timeoutMs: number;
-  /** Limit of the instance from its first due time, waits and retries included, 0 for none. */
-  readonly deadlineMs: number;
-  readonly killAfterMs: number;
-  readonly retry: RetryPolicy;
-  /** Takeovers after a lost worker or node. */
-  readonly crashesMax: number;
-  /** "terminate" allows none, whatever `crashesMax` is; "retry" when absent. */
-  readonly onCrash?: "retry" | "terminate";
-  /** After a stop of the daemon ended its attempt: run again, or give it up; like `onCrash` when absent. */
-  readonly onDrain?: "retry" | "terminate";
-  /** At a stop: how long a running attempt has to finish; absent for the node's setting. */
-  readonly drainMs?: number;
-  /** True if a running attempt takes one of the node's workers; true when absent. */
-  readonly workerSlot?: boolean;
-  readonly keepSuccessMs: number;
-  readonly keepFailureMs: number;
-  readonly isolation: "process" | "inline";
-  readonly output: OutputLimits;
-  readonly concurrency: readonly ConcurrencyLimit[];
-  readonly rate: readonly RateLimit[];
-  readonly unique: UniquePolicy | null;
-  /** The pool of workers that it takes its share of; null for none. */
-  readonly pool: string | null;
-  /** Most instances that wait at once; null for no limit. */
-  readonly waitingMax: number | null;
-  /** Tags that a node must have to run it. */
-  readonly needs: readonly string[];
-}
-
-/** How much of what an attempt prints is kept: half of it from the beginning, half from the end. */
-export interface OutputLimits {
-  readonly bytesMax: number;
-  readonly linesMax: number;
-}
-
-/** Options of a job where nothing says otherwise. */
-export const JOB_DEFAULTS: JobOptions = {
-  priority: 5,
-  timeoutMs: 0,
-  deadlineMs: 0,
-  killAfterMs: 10_000,
-  retry: {
-    max: 0,
-    backoff: "exponential",
-    initialMs: 10_000,
-    capMs: 3_600_000,
-    jitter: 0.2,
-    on: ["error", "timeout"],
-    notOn: [],
-  },
-  crashesMax: 3,
-  onCrash: "retry",
-  keepSuccessMs: 7 * 86_400_000,
-  keepFailureMs: 30 * 86_400_000,
-  isolation: "process",
-  output: { bytesMax: 1_048_576, linesMax: 10_000 },
-  concurrency: [],
-  rate: [],
-  unique: null,
-  pool: null,
-  waitingMax: null,
-  needs: [],
-};
-
-/** Arguments by position, or by parameter name. */
-export type ArgumentInput = readonly unknown[] | Readonly<Record<string, unknown>>;
 
 /** A schedule of a job with what its instances carry. */
 export interface JobSchedule {

@@ -1,4 +1,6 @@
-import type { ArgumentInput, CommandSpec, JobOptions, ProcessSpec } from "./job.ts";
+import type { ArgumentInput } from "../arguments/signature.ts";
+import type { JobOptions } from "./gen/job_options.ts";
+import type { CommandSpec, ProcessSpec } from "./job.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 import type { ScheduleSettings } from "./schedule_settings.ts";
 import type { ScheduleText } from "../time/ticks.ts";

@@ -1,6 +1,6 @@
+import type { RetryPolicy } from "./gen/job_options.ts";
 import { JobError } from "../errors.ts";
 import type { ErrorInfo } from "../instance.ts";
-import type { RetryPolicy } from "./job.ts";
 
 /** Doublings after which every cap is reached; keeps the arithmetic finite. */
 const DOUBLINGS_MAX = 50;

@@ -47,14 +47,6 @@ export type ScheduleDefaults = Pick<
   "overlap" | "misfire" | "misfireWithinMs" | "jitterMs"
 >;
 
-/** What schedules have where nothing says otherwise. */
-export const SCHEDULE_DEFAULTS: ScheduleDefaults = {
-  overlap: "skip",
-  misfire: "latest",
-  misfireWithinMs: 86_400_000,
-  jitterMs: 0,
-};
-
 /** What became of ticks of a schedule; one record may stand for a range of ticks. */
 export interface TickFate {
   readonly scheduleId: string;

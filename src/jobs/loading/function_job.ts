@@ -1,8 +1,9 @@
+import type { JobOptions } from "../../core/job/gen/job_options.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
 import { assertJobObject, checkJobInput, checkKind, type JobInput } from "../../core/job/define.ts";
 import { JobError } from "../../core/errors.ts";
 import { checkLimits } from "../../core/job/limits.ts";
-import type { JobDefinition, JobHandlers, JobOptions } from "../../core/job/job.ts";
+import type { JobDefinition, JobHandlers } from "../../core/job/job.ts";
 import type { ScheduleDefaults } from "../../core/job/schedule.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "../types/read_signature.ts";

@@ -1,12 +1,12 @@
+import type { ArgumentInput } from "../../core/arguments/signature.ts";
+import type { JobOptions } from "../../core/job/gen/job_options.ts";
 import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
 import { checkKind } from "../../core/job/define.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
 import {
-  type ArgumentInput,
   type CommandSpec,
   type JobDefinition,
-  type JobOptions,
   NO_HANDLERS,
   type ProcessSpec,
 } from "../../core/job/job.ts";

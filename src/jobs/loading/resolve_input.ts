@@ -1,21 +1,14 @@
-import { parseBlackout } from "../../core/time/blackout.ts";
 import type { JobInput } from "../../core/job/define.ts";
-import { type DurationInput, parseDuration } from "../../core/time/duration.ts";
 import { JobError, toJobError } from "../../core/errors.ts";
-import {
-  CODE_STYLE,
-  parseConcurrency,
-  parseRate,
-  parseUnique,
-} from "../../core/job/limit_inputs.ts";
+import type { JobOptions, RetryInput } from "../../core/job/gen/job_options.ts";
 import {
   type JobHandlers,
-  type JobOptions,
+  NO_LIMITS,
   NO_PROCESS,
-  type OutputLimits,
+  type ProcessLimits,
   type ProcessSpec,
-  type RetryPolicy,
 } from "../../core/job/job.ts";
+import { readDefinition, withValues } from "../../core/job/option_table.ts";
 import { SCHEDULES_MAX, type ScheduleSpec } from "../../core/job/schedule.ts";
 import {
   type InheritedSchedule,
@@ -24,15 +17,7 @@ import {
   type ScheduleSettings,
   specsOf,
 } from "../../core/job/schedule_settings.ts";
-import { parseSize } from "../../core/text/size.ts";
 import { nextTickOf, parseScheduleText, type ScheduleText } from "../../core/time/ticks.ts";
-
-/** Least of an attempt's output that can be kept, in bytes. */
-const OUTPUT_BYTES_MIN = 1_000;
-/** Least memory that an attempt can be limited to, in bytes. */
-const MEMORY_BYTES_MIN = 1_048_576;
-/** Least processor time that an attempt can be limited to. */
-const CPU_MS_MIN = 1_000;
 
 /** A definition without what cannot leave the process that imported it. */
 export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
@@ -40,52 +25,20 @@ export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
 /**
  * The options of a job: what its definition sets over what it inherits.
  *
- * @throws JobError `invalid_argument` with the key's path for text that is no duration
+ * @throws JobError `invalid_argument` with the key's path for a value that cannot be read
  */
 export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions {
-  const keep = typeof input.keep === "object"
-    ? input.keep
-    : { success: input.keep, failure: input.keep };
-  return {
-    priority: input.priority ?? base.priority,
-    timeoutMs: durationOf("timeout", input.timeout) ?? base.timeoutMs,
-    deadlineMs: durationOf("deadline", input.deadline) ?? base.deadlineMs,
-    killAfterMs: durationOf("killAfter", input.killAfter) ?? base.killAfterMs,
-    retry: resolveRetry(input.retry, base.retry),
-    crashesMax: input.crashesMax ?? base.crashesMax,
-    ...defined("onCrash", input.onCrash ?? base.onCrash),
-    ...defined("onDrain", input.onDrain ?? base.onDrain),
-    ...defined("drainMs", durationOf("drain", input.drain) ?? base.drainMs),
-    ...defined("workerSlot", input.workerSlot ?? base.workerSlot),
-    keepSuccessMs: durationOf("keep.success", keep.success) ?? base.keepSuccessMs,
-    keepFailureMs: durationOf("keep.failure", keep.failure) ?? base.keepFailureMs,
-    isolation: input.isolation ?? base.isolation,
-    output: resolveOutput(input.output, base.output),
-    ...resolveLimits(input, base),
-  };
-}
-
-function resolveOutput(input: JobInput["output"], base: OutputLimits): OutputLimits {
-  const { sizeMax, linesMax } = input ?? {};
-  return {
-    bytesMax: sizeMax === undefined
-      ? base.bytesMax
-      : sizeOf("output.sizeMax", sizeMax, OUTPUT_BYTES_MIN),
-    linesMax: linesMax ?? base.linesMax,
-  };
-}
-
-function sizeOf(path: string, value: number | string, bytesMin: number): number {
-  try {
-    const bytes = typeof value === "number" ? value : parseSize(value);
-    if (bytes >= bytesMin) return bytes;
-  } catch (cause) {
-    throw withPath(path, cause);
-  }
+  const given = readDefinition(input, "option");
+  const options = withValues(base, given);
+  const { initialMs, capMs } = options.retry;
+  if (initialMs <= capMs) return options;
+  // A longer first wait lifts an inherited cap.
+  if (given["retry.capMs"] === undefined) return withValues(options, { "retry.capMs": initialMs });
+  const { initial } = input.retry as RetryInput;
   throw new JobError(
     "invalid_argument",
-    `Cannot use "${path}" ${JSON.stringify(value)}: wanted ${bytesMin} bytes or more`,
-    { path },
+    `Cannot wait "${initial}" before a retry: "retry.initial" is longer than "retry.cap"`,
+    { path: "retry.initial" },
   );
 }
 
@@ -99,76 +52,20 @@ export function resolveProcess(
   input: PlainInput,
   table: ProcessSpec | null,
 ): ProcessSpec | null {
-  if (input.limits === undefined && input.nice === undefined) return table;
-  const { memory, cpu, openFiles } = input.limits ?? {};
-  const cpuMs = durationOf("limits.cpu", cpu) ?? null;
-  if (cpuMs !== null && cpuMs < CPU_MS_MIN) {
-    throw new JobError(
-      "invalid_argument",
-      `Cannot use "limits.cpu" ${JSON.stringify(cpu)}: wanted 1s or more`,
-      { path: "limits.cpu" },
-    );
-  }
+  const { nice, ...own } = readDefinition(input, "process") as ProcessSettings;
+  if (input.limits === undefined && nice === undefined) return table;
   const base = table ?? NO_PROCESS;
-  return {
-    ...base,
-    nice: base.nice ?? input.nice ?? null,
-    limits: {
-      memoryBytes: base.limits?.memoryBytes ??
-        (memory === undefined ? null : sizeOf("limits.memory", memory, MEMORY_BYTES_MIN)),
-      cpuMs: base.limits?.cpuMs ?? cpuMs,
-      openFiles: base.limits?.openFiles ?? openFiles ?? null,
-    },
-  };
-}
-
-function resolveLimits(input: PlainInput, base: JobOptions) {
-  const { concurrency, rate, unique } = input;
-  return {
-    concurrency: concurrency === undefined ? base.concurrency : parseConcurrency(concurrency),
-    rate: rate === undefined ? base.rate : parseRate(rate, CODE_STYLE),
-    unique: unique === undefined ? base.unique : parseUnique(unique, CODE_STYLE),
-    pool: input.pool ?? base.pool,
-    waitingMax: input.waitingMax ?? base.waitingMax,
-    needs: input.needs === undefined ? base.needs : [input.needs].flat(),
-  };
-}
-
-function resolveRetry(input: JobInput["retry"], base: RetryPolicy): RetryPolicy {
-  if (input === undefined) return base;
-  if (typeof input === "number") return { ...base, max: input };
-  const initialMs = durationOf("retry.initial", input.initial) ?? base.initialMs;
-  const capMs = durationOf("retry.cap", input.cap) ?? Math.max(base.capMs, initialMs);
-  if (initialMs > capMs) {
-    throw new JobError(
-      "invalid_argument",
-      `Cannot wait "${input.initial}" before a retry: "retry.initial" is longer than "retry.cap"`,
-      { path: "retry.initial" },
-    );
+  const limits = { ...NO_LIMITS, ...base.limits };
+  for (const name of Object.keys(NO_LIMITS) as (keyof ProcessLimits)[]) {
+    limits[name] ??= own[`limits.${name}`] ?? null;
   }
-  return {
-    max: input.max ?? base.max,
-    backoff: input.backoff ?? base.backoff,
-    initialMs,
-    capMs,
-    jitter: input.jitter ?? base.jitter,
-    ...defined("on", input.on ?? base.on),
-    ...defined("notOn", input.notOn ?? base.notOn),
-  };
+  return { ...base, nice: base.nice ?? nice ?? null, limits };
 }
 
-function defined<const Key extends string, T>(key: Key, value: T | undefined) {
-  return (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: T };
-}
-
-function durationOf(path: string, value: DurationInput | undefined): number | undefined {
-  if (typeof value !== "string") return value;
-  try {
-    return parseDuration(value);
-  } catch (cause) {
-    throw withPath(path, cause);
-  }
-}
+/** What a definition may set of a process. */
+type ProcessSettings =
+  & { readonly nice?: number }
+  & { readonly [Name in keyof ProcessLimits as `limits.${Name}`]?: number };
 
 function withPath(path: string, cause: unknown): JobError {
   const { code, message, hint } = toJobError(cause, `Cannot read "${path}"`);
@@ -191,7 +88,10 @@ export function resolveSchedules(
   inherited: InheritedSchedule & { readonly kind: string; readonly now: number },
   table: TableSchedules = { texts: [], settings: {} },
 ): ScheduleSpec[] {
-  const settings = mergeSettings(settingsOf(input), table.settings);
+  const settings = mergeSettings(
+    readDefinition(input, "schedule") as ScheduleSettings,
+    table.settings,
+  );
   const texts = table.texts.length > 0 ? table.texts : readTexts(input, inherited.kind);
   return specsOf(texts, settings, inherited).map((spec) => {
     if (isEmptySpan(spec)) {
@@ -227,25 +127,4 @@ function readTexts(input: PlainInput, kind: string): readonly ScheduleText[] {
       throw withPath("schedule", cause);
     }
   });
-}
-
-function settingsOf(input: PlainInput): ScheduleSettings {
-  const blackout = typeof input.blackout === "string" ? [input.blackout] : input.blackout;
-  try {
-    for (const window of blackout ?? []) parseBlackout(window);
-  } catch (cause) {
-    throw withPath("blackout", cause);
-  }
-  return {
-    timezone: input.timezone,
-    overlap: input.overlap,
-    misfire: input.misfire,
-    misfireWithinMs: durationOf("misfireWithin", input.misfireWithin),
-    jitterMs: durationOf("jitter", input.jitter),
-    startsAt: input.startsAt,
-    endsAt: input.endsAt,
-    blackout,
-    runsMax: input.runsMax,
-    queueMax: input.queueMax,
-  };
 }

@@ -1,5 +1,5 @@
+import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
 import type { Instance, LogEntry } from "../../core/instance.ts";
-import { JOB_DEFAULTS } from "../../core/job/job.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Random } from "../../platform/random.ts";

@@ -1,7 +1,8 @@
+import type { RetryPolicy } from "../../core/job/gen/job_options.ts";
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { encodeError } from "../../core/arguments/encode.ts";
 import type { ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
-import { type JobDefinition, PAYLOAD_BYTES_MAX, type RetryPolicy } from "../../core/job/job.ts";
+import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { isRetried, retryDelayMs } from "../../core/job/policy.ts";
 import type { Settlement } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome, RetryWish } from "../../worker/executor.ts";

@@ -1,15 +1,11 @@
+import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
 import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { DURATION_MS_MAX } from "../../core/time/duration.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
-import {
-  type ArgumentInput,
-  type JobDefinition,
-  PAYLOAD_BYTES_MAX,
-  PRIORITY_MAX,
-} from "../../core/job/job.ts";
+import { type JobDefinition, PAYLOAD_BYTES_MAX, PRIORITY_MAX } from "../../core/job/job.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { inMilliseconds } from "../../core/job/schedule_options.ts";

@@ -1,8 +1,9 @@
+import type { JobOptions } from "../../core/job/gen/job_options.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { encodeError, encodeResults } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
-import { type JobDefinition, type JobOptions, NO_HANDLERS } from "../../core/job/job.ts";
+import { type JobDefinition, NO_HANDLERS } from "../../core/job/job.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Store } from "../../store/store.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";

@@ -1,6 +1,6 @@
+import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { messageOf } from "../../core/errors.ts";
-import type { ArgumentInput } from "../../core/job/job.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { parseJson } from "../../core/arguments/json_text.ts";
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";

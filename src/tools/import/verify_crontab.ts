@@ -1,8 +1,8 @@
+import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDuration } from "../../core/time/duration.ts";
-import { JOB_DEFAULTS } from "../../core/job/job.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";

@@ -1,6 +1,6 @@
+import type { OutputLimits } from "../../core/job/gen/job_options.ts";
 import { countText } from "../../core/text/count_text.ts";
 import type { LogEntry, LogLevel } from "../../core/instance.ts";
-import type { OutputLimits } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 
 /** A line that is not decoded yet: most lines of a flood never are. */

@@ -1,7 +1,7 @@
+import type { RetryPolicy } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import type { RetryPolicy } from "../../../src/core/job/job.ts";
 import { isRetried, retryDelayMs } from "../../../src/core/job/policy.ts";
 
 const POLICY: RetryPolicy = {

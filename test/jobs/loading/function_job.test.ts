@@ -1,10 +1,10 @@
+import { SCHEDULE_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { NO_HANDLERS } from "../../../src/core/job/job.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeSignature } from "../../../src/core/arguments/convert.ts";
 import type { JobInput } from "../../../src/core/job/define.ts";
 import { JobError } from "../../../src/core/errors.ts";
-import { SCHEDULE_DEFAULTS } from "../../../src/core/job/schedule.ts";
 import { resolveFunctionJob } from "../../../src/jobs/loading/function_job.ts";
 import { NOW_MS, OPTIONS } from "../../support/processes/job_modules.ts";
 

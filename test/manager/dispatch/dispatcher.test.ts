@@ -1,6 +1,6 @@
+import type { JobOptions } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { JobOptions } from "../../../src/core/job/job.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
 test("dispatcher() claims in the turn in which an instance was enqueued", async () => {

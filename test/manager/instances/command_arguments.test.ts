@@ -1,9 +1,9 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import {
   type CommandSpec,
-  JOB_DEFAULTS,
   type JobDefinition,
   NO_HANDLERS,
   NO_PROCESS,

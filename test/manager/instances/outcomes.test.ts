@@ -1,8 +1,8 @@
+import type { JobOptions, RetryPolicy } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { ErrorInfo } from "../../../src/core/instance.ts";
-import type { JobOptions, RetryPolicy } from "../../../src/core/job/job.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
 const RETRY: RetryPolicy = { max: 5, backoff: "fixed", initialMs: 1_000, capMs: 1_000, jitter: 0 };

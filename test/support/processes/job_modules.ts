@@ -1,5 +1,7 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
+import type { JobOptions } from "../../../src/core/job/gen/job_options.ts";
 import { fileURLToPath } from "node:url";
-import { JOB_DEFAULTS, type JobDefinition, type JobOptions } from "../../../src/core/job/job.ts";
+import { type JobDefinition } from "../../../src/core/job/job.ts";
 import type { ConfigProblem, JobTable } from "../../../src/core/job/job_table.ts";
 import { loadJobs, type LoadRequest } from "../../../src/jobs/loading/load_jobs.ts";
 import { runtimeName } from "../../../src/platform/process/process.ts";

@@ -1,7 +1,8 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import type { Instance } from "../../../src/core/instance.ts";
-import { JOB_DEFAULTS, type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
+import { type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
 import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";

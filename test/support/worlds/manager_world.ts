@@ -1,13 +1,9 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
+import type { JobOptions } from "../../../src/core/job/gen/job_options.ts";
 import { encodeError } from "../../../src/core/arguments/encode.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import type { ErrorInfo, Instance } from "../../../src/core/instance.ts";
-import {
-  JOB_DEFAULTS,
-  type JobDefinition,
-  type JobOptions,
-  type JobSchedule,
-  NO_HANDLERS,
-} from "../../../src/core/job/job.ts";
+import { type JobDefinition, type JobSchedule, NO_HANDLERS } from "../../../src/core/job/job.ts";
 import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import { Manager } from "../../../src/manager/manager.ts";

@@ -1,0 +1,329 @@
+import { JobError, toJobError } from "../errors.ts";
+import {
+  type Check,
+  isDuration,
+  isFlag,
+  isListOf,
+  isObject,
+  isOneOf,
+  isParsed,
+  isText,
+  isWhole,
+  isWithin,
+} from "../object_keys.ts";
+import { parseSize } from "../text/size.ts";
+import { parseBlackout } from "../time/blackout.ts";
+import { type DurationInput, parseDuration } from "../time/duration.ts";
+import {
+  CODE_STYLE,
+  CONCURRENCY_WANTED,
+  parseConcurrency,
+  parseRate,
+  parseUnique,
+  RATE_WANTED,
+  uniqueWanted,
+} from "./limit_inputs.ts";
+import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
+
+/**
+ * The values that an option of a job takes, as definitions write them. How a table of the configuration writes them is said by
+ * `option_readers.ts` of the configuration, by {@link form}.
+ */
+export interface OptionValue {
+  /** What the configuration reads it by, with the limits that hold there. */
+  readonly form: OptionForm;
+  /** Its type in TypeScript. */
+  readonly type: string;
+  /** The type of what it becomes, in TypeScript. */
+  readonly becomes: string;
+  /** What a definition may write, in words and as a check. */
+  readonly wanted: string;
+  readonly check: Check;
+  /**
+   * Turn what a definition wrote, once checked, into what the program works with.
+   *
+   * @param path of the option, for errors
+   * @throws JobError `invalid_argument` with that path
+   */
+  readonly parse: (value: never, path: string) => unknown;
+}
+
+/** How the configuration reads an option. */
+export type OptionForm =
+  | { readonly name: "duration"; readonly minMs: number }
+  | { readonly name: "size"; readonly minBytes: number }
+  | { readonly name: "integer" | "number"; readonly min: number; readonly max: number }
+  | { readonly name: "choice" | "choices"; readonly words: readonly string[] }
+  | { readonly name: "text"; readonly lengthMax: number; readonly isEmptyAllowed: boolean }
+  | {
+    readonly name:
+      | ("flag" | "failures" | "tags" | "concurrency" | "rate" | "unique")
+      | ("schedules" | "timezone" | "time" | "blackout" | "arguments");
+  };
+
+type Parse<T> = (value: T, path: string) => unknown;
+
+const asGiven: Parse<unknown> = (value) => value;
+
+/** Run `parse`; an error of it names the option. */
+function parsed<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    const { code, message, hint } = toJobError(cause, `Cannot read "${path}"`);
+    throw new JobError(code, message, { hint, path, cause });
+  }
+}
+
+function tooSmall(path: string, value: unknown, least: string): JobError {
+  const found = `Cannot use "${path}" ${JSON.stringify(value)}`;
+  return new JobError("invalid_argument", `${found}: wanted ${least} or more`, { path });
+}
+
+/** A length of time. */
+export function duration(minMs = 0): OptionValue {
+  const parse: Parse<DurationInput> = (value, path) => {
+    const ms = typeof value === "number" ? value : parsed(path, () => parseDuration(value));
+    if (ms < minMs) throw tooSmall(path, value, `${minMs / 1_000}s`);
+    return ms;
+  };
+  return {
+    form: { name: "duration", minMs },
+    type: "DurationInput",
+    becomes: "number",
+    wanted: "milliseconds or duration text",
+    check: isDuration,
+    parse,
+  };
+}
+
+/** A number of bytes. */
+export function size(minBytes: number): OptionValue {
+  const parse: Parse<number | string> = (value, path) => {
+    const bytes = typeof value === "number" ? value : parsed(path, () => parseSize(value));
+    if (bytes < minBytes) throw tooSmall(path, value, `${minBytes} bytes`);
+    return bytes;
+  };
+  return {
+    form: { name: "size", minBytes },
+    type: "number | string",
+    becomes: "number",
+    wanted: 'bytes or size text such as "1MiB"',
+    check: (value) => isText(value) || isWhole(0)(value),
+    parse,
+  };
+}
+
+/**
+ * A whole number.
+ *
+ * @param code the limits in definitions, where they are not those of the configuration
+ */
+export function integer(
+  min: number,
+  max: number,
+  code: { readonly min?: number; readonly max?: number } = {},
+): OptionValue {
+  const least = code.min ?? min;
+  const most = code.max ?? max;
+  return {
+    form: { name: "integer", min, max },
+    type: "number",
+    becomes: "number",
+    wanted: most === Infinity
+      ? `a whole number of ${least} or more`
+      : `a whole number from ${least} to ${most}`,
+    check: isWithin(least, most),
+    parse: asGiven,
+  };
+}
+
+/** A share, from 0 to 1. */
+export function share(): OptionValue {
+  return {
+    form: { name: "number", min: 0, max: 1 },
+    type: "number",
+    becomes: "number",
+    wanted: "a number from 0 to 1",
+    check: (value) => typeof value === "number" && value >= 0 && value <= 1,
+    parse: asGiven,
+  };
+}
+
+/** True or false. */
+export function flag(): OptionValue {
+  return {
+    form: { name: "flag" },
+    type: "boolean",
+    becomes: "boolean",
+    wanted: "true or false",
+    check: isFlag,
+    parse: asGiven,
+  };
+}
+
+/** One of a few words. */
+export function choice(words: readonly string[]): OptionValue {
+  const type = words.map(quoted).join(" | ");
+  return {
+    form: { name: "choice", words },
+    type,
+    becomes: type,
+    wanted: `${words.slice(0, -1).map(quoted).join(", ")} or ${quoted(words.at(-1)!)}`,
+    check: isOneOf(words),
+    parse: asGiven,
+  };
+}
+
+/** Several of a few words. */
+export function choices(words: readonly string[]): OptionValue {
+  const type = `readonly (${words.map(quoted).join(" | ")})[]`;
+  return {
+    form: { name: "choices", words },
+    type,
+    becomes: type,
+    wanted: `a list of ${words.map(quoted).join(" and ")}`,
+    check: isListOf(isOneOf(words)),
+    parse: asGiven,
+  };
+}
+
+/** Failures by the name of the error, the exit code or the signal. */
+export function failures(): OptionValue {
+  return {
+    form: { name: "failures" },
+    type: "readonly (string | number)[]",
+    becomes: "readonly (string | number)[]",
+    wanted: "a list of error names, signals and exit codes",
+    check: isListOf((value) => isText(value) || isWhole(0)(value)),
+    parse: asGiven,
+  };
+}
+
+/** Any text. */
+export function text(
+  { lengthMax = Infinity, isEmptyAllowed = false }: {
+    readonly lengthMax?: number;
+    readonly isEmptyAllowed?: boolean;
+  } = {},
+): OptionValue {
+  const limit = lengthMax === Infinity ? "" : ` of at most ${lengthMax} characters`;
+  return {
+    form: { name: "text", lengthMax, isEmptyAllowed },
+    type: "string",
+    becomes: "string",
+    wanted: isEmptyAllowed ? `text${limit}` : `text${limit} that is not empty`,
+    check: (value) =>
+      isText(value) && (value as string).length <= lengthMax && (isEmptyAllowed || value !== ""),
+    parse: asGiven,
+  };
+}
+
+/** One tag of nodes, or several. */
+export function tags(): OptionValue {
+  const parse: Parse<string | readonly string[]> = (value) => [value].flat();
+  return {
+    form: { name: "tags" },
+    type: "string | readonly string[]",
+    becomes: "readonly string[]",
+    wanted: `${NODE_NAME_WANTED}, or a list of at most ${TAGS_MAX}`,
+    check: (value) =>
+      isNodeName(value) || (isListOf(isNodeName)(value) && (value as string[]).length <= TAGS_MAX),
+    parse,
+  };
+}
+
+/** How many instances run at once. */
+export function concurrency(): OptionValue {
+  return {
+    form: { name: "concurrency" },
+    type: "number | ConcurrencyInput | readonly (number | ConcurrencyInput)[]",
+    becomes: "readonly ConcurrencyLimit[]",
+    wanted: CONCURRENCY_WANTED,
+    check: isParsed(parseConcurrency),
+    parse: parseConcurrency,
+  };
+}
+
+/** How many instances start in a span of time. */
+export function rate(): OptionValue {
+  const parse = (value: unknown) => parseRate(value, CODE_STYLE);
+  return {
+    form: { name: "rate" },
+    type: "string | RateInput | readonly (string | RateInput)[]",
+    becomes: "readonly RateLimit[]",
+    wanted: RATE_WANTED,
+    check: isParsed(parse),
+    parse,
+  };
+}
+
+/** What makes two instances the same one. */
+export function unique(): OptionValue {
+  const parse = (value: unknown) => parseUnique(value, CODE_STYLE);
+  return {
+    form: { name: "unique" },
+    type: "string | readonly string[] | UniqueInput",
+    becomes: "UniquePolicy",
+    wanted: uniqueWanted(CODE_STYLE),
+    check: isParsed(parse),
+    parse,
+  };
+}
+
+/** One text or several, of which the configuration checks each. */
+export function texts(name: "schedules" | "blackout"): OptionValue {
+  const parse: Parse<string | readonly string[]> = (value, path) => {
+    const list = [value].flat();
+    if (name === "blackout") parsed(path, () => list.forEach(parseBlackout));
+    return list;
+  };
+  return {
+    form: { name },
+    type: "string | readonly string[]",
+    becomes: "readonly string[]",
+    wanted: "text or a list of texts",
+    check: (value) => isText(value) || isListOf(isText)(value),
+    parse,
+  };
+}
+
+/** A zone of the IANA database; whether there is one of that name shows when ticks are computed. */
+export function timezone(): OptionValue {
+  return {
+    form: { name: "timezone" },
+    type: "string",
+    becomes: "string",
+    wanted: "text",
+    check: isText,
+    parse: asGiven,
+  };
+}
+
+/** A point in time, read when the zone of the schedule is known. */
+export function time(): OptionValue {
+  return {
+    form: { name: "time" },
+    type: "string",
+    becomes: "string",
+    wanted: 'text such as "2026-12-24" or "2026-12-24T18:00:00Z"',
+    check: isText,
+    parse: asGiven,
+  };
+}
+
+/** Arguments by position or by name. */
+export function argumentsOrTable(): OptionValue {
+  return {
+    form: { name: "arguments" },
+    type: "ArgumentInput",
+    becomes: "ArgumentInput",
+    wanted: "a list of values, or an object by parameter name",
+    check: (value) => Array.isArray(value) || isObject(value),
+    parse: asGiven,
+  };
+}
+
+function quoted(word: string): string {
+  return JSON.stringify(word);
+}

@@ -1,0 +1,346 @@
+import { PRIORITY_MAX } from "./job.ts";
+import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
+import {
+  argumentsOrTable,
+  choice,
+  choices,
+  concurrency,
+  duration,
+  failures,
+  flag,
+  integer,
+  type OptionValue,
+  rate,
+  share,
+  size,
+  tags,
+  text,
+  texts,
+  time,
+  timezone,
+  unique,
+} from "./option_values.ts";
+import { MISFIRES, OVERLAPS } from "./schedule.ts";
+
+const INT32_MAX = 2 ** 31 - 1;
+
+/** An option of a job: of its table in the configuration, and of its definition. */
+export interface JobOption {
+  readonly value: OptionValue;
+  /** Its meaning, for the docs, the JSON Schema and the types. It names options as tables do. */
+  readonly doc: string;
+  /** Its default, as a table would have it. */
+  readonly initial?: unknown;
+  /** True if `[defaults]` of the configuration may set it for all jobs. */
+  readonly isInherited?: true;
+  /** Its path in the options of a job: the value is put there. */
+  readonly option?: string;
+  /** Likewise, in the settings of the job's schedules. */
+  readonly schedule?: string;
+  /** Likewise, in the processes of the job. */
+  readonly process?: string;
+  /** The value in the options of a job where nothing sets it and there is no {@link initial}. */
+  readonly unset?: unknown;
+  /** True if options of older versions may lack it in spite of its default. */
+  readonly mayBeAbsent?: true;
+}
+
+/** Options by their names in a table. */
+export type JobOptionTable = Readonly<Record<string, JobOption>>;
+
+/**
+ * Every option that a job's table and its definition share, by its name in the table; in definitions the name is in camel case.
+ *
+ * A new option is one entry here and the code of its effect. The keys of `[jobs.KIND]` and `[defaults]`, the checks of
+ * definitions, inheritance, defaults, the rows of docs/configuration.md, the JSON Schema of the configuration and, by `npm run
+ * generate`, the types all derive from this table.
+ */
+export const JOB_OPTIONS: JobOptionTable = {
+  description: {
+    value: text({ lengthMax: TEXT_LENGTH_MAX.description, isEmptyAllowed: true }),
+    doc: "One line that says what the job is for.",
+  },
+  schedule: {
+    value: texts("schedules"),
+    initial: [],
+    doc:
+      "When it runs: cron with five or six fields, `@daily` and the like, `@every 15m`, or `@reboot`.",
+  },
+  timezone: {
+    value: timezone(),
+    schedule: "timezone",
+    doc: "Time zone of the schedules; by default the top `timezone`.",
+  },
+  starts_at: {
+    value: time(),
+    schedule: "startsAt",
+    doc:
+      "No tick is before this time, which is also the first tick of an `@every`. Without an offset in the job's time zone.",
+  },
+  ends_at: { value: time(), schedule: "endsAt", doc: "No tick is at or after this time." },
+  blackout: {
+    value: texts("blackout"),
+    schedule: "blackout",
+    initial: [],
+    doc: "Ticks in these windows, on the clock of the job's time zone, are skipped with a record.",
+  },
+  runs_max: {
+    value: integer(1, INT32_MAX),
+    schedule: "runsMax",
+    doc: "After so many runs each schedule of the job is finished.",
+  },
+  queue_max: {
+    value: integer(1, 1_000),
+    schedule: "queueMax",
+    initial: 10,
+    doc: 'With `overlap = "queue"`: how many ticks of one schedule wait at most; more are skipped.',
+  },
+  args: {
+    value: argumentsOrTable(),
+    initial: [],
+    doc: "Arguments of scheduled runs, by position or by parameter name.",
+  },
+  isolation: {
+    value: choice(["process", "inline"]),
+    option: "isolation",
+    unset: "process",
+    doc: "Where the function runs; by default `worker.isolation`.",
+  },
+  priority: {
+    value: integer(-PRIORITY_MAX, PRIORITY_MAX),
+    option: "priority",
+    initial: 5,
+    isInherited: true,
+    doc: "Lower runs first, like nice: 0 high, 5 default, 10 low, below 0 before those.",
+  },
+  timeout: {
+    value: duration(),
+    option: "timeoutMs",
+    initial: "0",
+    isInherited: true,
+    doc: 'Longest time of one attempt; "0" for no limit.',
+  },
+  deadline: {
+    value: duration(),
+    option: "deadlineMs",
+    initial: "0",
+    isInherited: true,
+    doc:
+      'Longest time of a whole instance, from when it is first due, with all its waits and retries; "0" for no limit.',
+  },
+  kill_after: {
+    value: duration(),
+    option: "killAfterMs",
+    initial: "10s",
+    isInherited: true,
+    doc: "After the timeout or a cancel: the time between SIGTERM and SIGKILL.",
+  },
+  overlap: {
+    value: choice(OVERLAPS),
+    schedule: "overlap",
+    initial: "skip",
+    isInherited: true,
+    doc:
+      'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "queue" lets it wait for its turn, "replace" cancels the one before and runs it when that has ended, "allow" runs both.',
+  },
+  misfire: {
+    value: choice(MISFIRES),
+    schedule: "misfire",
+    initial: "latest",
+    isInherited: true,
+    doc:
+      'When ticks passed while nothing ran: "latest" runs the last of them once, "skip" runs none that is more than a minute late, "all" runs each, at most the last 100, one after the other unless `overlap` is "allow". Each is recorded.',
+  },
+  misfire_within: {
+    value: duration(),
+    schedule: "misfireWithinMs",
+    initial: "24h",
+    isInherited: true,
+    doc:
+      "Ticks that are older than this are missed, whatever `misfire` says; a minute is never too old.",
+  },
+  jitter: {
+    value: duration(),
+    schedule: "jitterMs",
+    initial: "0",
+    isInherited: true,
+    doc:
+      "Each run is later than its tick by up to this much: how much is always the same for a schedule on a node.",
+  },
+  crashes_max: {
+    value: integer(0, 1_000, { max: Infinity }),
+    option: "crashesMax",
+    initial: 3,
+    isInherited: true,
+    doc:
+      "How often an instance is taken over after its worker or node was lost, before it is given up.",
+  },
+  on_crash: {
+    value: choice(["retry", "terminate"]),
+    option: "onCrash",
+    initial: "retry",
+    isInherited: true,
+    mayBeAbsent: true,
+    doc:
+      'When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times, "terminate" gives it up at once.',
+  },
+  on_drain: {
+    value: choice(["retry", "terminate"]),
+    option: "onDrain",
+    isInherited: true,
+    doc:
+      'When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after the restart, "terminate" gives it up with the reason `drained`. By default as `on_crash` says. An attempt that had not begun is always run again.',
+  },
+  drain: {
+    value: duration(),
+    option: "drainMs",
+    doc:
+      "At a stop: how long its running attempts have to finish before they are stopped; by default `worker.drain`.",
+  },
+  worker_slot: {
+    value: flag(),
+    option: "workerSlot",
+    initial: true,
+    doc:
+      "Whether a running attempt takes one of the `worker.count` workers. With false it does not wait for one, and at most 1,000 such attempts run at once on a node. Meant for commands that mostly wait, such as those imported from cron.",
+  },
+  "retry.max": {
+    value: integer(-1, 1_000_000, { max: Infinity }),
+    option: "retry.max",
+    initial: 0,
+    isInherited: true,
+    doc: "Retries after a failed attempt: 0 none, -1 for ever. `retry = 3` is short for it.",
+  },
+  "retry.backoff": {
+    value: choice(["exponential", "linear", "fixed"]),
+    option: "retry.backoff",
+    initial: "exponential",
+    isInherited: true,
+    doc: "How the wait grows with each failed attempt.",
+  },
+  "retry.initial": {
+    value: duration(),
+    option: "retry.initialMs",
+    initial: "10s",
+    isInherited: true,
+    doc: "Wait before the first retry.",
+  },
+  "retry.cap": {
+    value: duration(),
+    option: "retry.capMs",
+    initial: "1h",
+    isInherited: true,
+    doc: "Longest wait between two attempts, jitter included.",
+  },
+  "retry.jitter": {
+    value: share(),
+    option: "retry.jitter",
+    initial: 0.2,
+    isInherited: true,
+    doc: "Share of the wait that chance moves, from 0 to 1.",
+  },
+  "retry.on": {
+    value: choices(["error", "timeout"]),
+    option: "retry.on",
+    initial: ["error", "timeout"],
+    isInherited: true,
+    mayBeAbsent: true,
+    doc: "What a retry follows: an error, or a timeout of the attempt.",
+  },
+  "retry.not_on": {
+    value: failures(),
+    option: "retry.notOn",
+    initial: [],
+    isInherited: true,
+    mayBeAbsent: true,
+    doc:
+      'Failures that no retry follows: names of errors such as "ValidationError", exit codes, or signals such as "SIGSEGV".',
+  },
+  "keep.success": {
+    value: duration(),
+    option: "keepSuccessMs",
+    initial: "7d",
+    isInherited: true,
+    doc: "How long an instance that completed is kept, with its history and log.",
+  },
+  "keep.failure": {
+    value: duration(),
+    option: "keepFailureMs",
+    initial: "30d",
+    isInherited: true,
+    doc: "How long any other finished instance is kept.",
+  },
+  "output.size_max": {
+    value: size(1_000),
+    option: "output.bytesMax",
+    initial: "1MiB",
+    isInherited: true,
+    doc: "How much of an attempt's output is kept, half from its beginning and half from its end.",
+  },
+  "output.lines_max": {
+    value: integer(10, 1_000_000),
+    option: "output.linesMax",
+    initial: 10_000,
+    isInherited: true,
+    doc: "How many lines of an attempt's output are kept, likewise.",
+  },
+  concurrency: {
+    value: concurrency(),
+    option: "concurrency",
+    unset: [],
+    doc: "Most instances that run at once: of the job, or of each value of a parameter. See below.",
+  },
+  "limits.memory": {
+    value: size(1_048_576),
+    process: "limits.memoryBytes",
+    doc: "Most memory of an attempt, all its processes together; one that takes more is ended.",
+  },
+  "limits.cpu": {
+    value: duration(1_000),
+    process: "limits.cpuMs",
+    doc:
+      "Most processor time of an attempt, all its processes together; one that takes more is ended.",
+  },
+  "limits.open_files": {
+    value: integer(64, 1_048_576),
+    process: "limits.openFiles",
+    doc: "Most open files of each process.",
+  },
+  nice: {
+    value: integer(-20, 19, { min: 0 }),
+    process: "nice",
+    doc:
+      "Processor priority, from -20 (first) to 19 (last). A value below 0 requires a daemon that runs as root.",
+  },
+  rate: {
+    value: rate(),
+    option: "rate",
+    unset: [],
+    doc: "Most starts in a span of time: of the job, or of each value of a parameter. See below.",
+  },
+  pool: {
+    value: text(),
+    option: "pool",
+    unset: null,
+    doc: "Pool of `worker.pools` that bounds how many run at once on a node.",
+  },
+  waiting_max: {
+    value: integer(1, INT32_MAX, { max: Infinity }),
+    option: "waitingMax",
+    unset: null,
+    doc: "Most instances that wait at once; a further one is refused.",
+  },
+  needs: {
+    value: tags(),
+    option: "needs",
+    unset: [],
+    doc:
+      "Tags that a node must have to run it: it waits for a node that has the job and all of them.",
+  },
+  unique: {
+    value: unique(),
+    option: "unique",
+    unset: null,
+    doc: "What makes two instances the same one, of which one is accepted. See below.",
+  },
+};
