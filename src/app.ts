@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Config } from "./config/config.ts";
+import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { formatPlace, logProblem, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
@@ -89,8 +89,11 @@ export interface Daemon {
  * @throws JobError `invalid_config` with every problem; the error of any part that cannot start
  */
 export async function serve(options: ServeOptions): Promise<number> {
-  const loaded = await loadConfig(options.configFile, { env: options.env, flags: options.flags });
-  const { level, format } = loaded.config.log;
+  let loaded: LoadedConfig | null = await loadConfig(options.configFile, {
+    env: options.env,
+    flags: options.flags,
+  });
+  const { store, log: { level, format } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
@@ -99,6 +102,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const uncaught = new UncaughtErrors(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
+    // This function keeps its variables as long as the daemon runs. The tables of thousands of jobs
+    // are most of what a configuration takes.
+    loaded = null;
     const load = async () => {
       const again = await loadConfig(options.configFile, {
         env: options.env,
@@ -108,7 +114,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       mask.add(again.secrets);
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
-    const storeWorker = new StoreWorker(loaded.config.store, logger);
+    const storeWorker = new StoreWorker(store, logger);
     const adopt = ({ store, server }: Config) => {
       storeWorker.adopt(store);
       daemon.adopt(server.auth);

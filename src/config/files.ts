@@ -71,7 +71,7 @@ export function readConfigFile(
       }
     }
   };
-  expand(parsed.tree, []);
+  if (parsed.hasVariables) expand(parsed.tree, []);
   return { source, tree: parsed.tree };
 }
 

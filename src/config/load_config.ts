@@ -173,7 +173,7 @@ class JobTables {
   /** Tables that keep the jobs of `kinds` from running. */
   disabled(kinds: ReadonlySet<string>): JobTable[] {
     return [...this.#tables].filter(([kind]) => kinds.has(kind)).map(([kind, [first]]) =>
-      disabledJob(kind, first!.source.placeOf(first!.path, "key")!)
+      disabledJob(kind, first!)
     );
   }
 }

@@ -10,6 +10,8 @@ import { type Position, TomlPlaces } from "./toml_places.ts";
 export interface ParsedToml {
   /** Null when the file is not TOML at all. */
   readonly tree: Record<string, unknown> | null;
+  /** False if no string in it has a variable to expand. */
+  readonly hasVariables: boolean;
   readonly problems: readonly ConfigProblem[];
   placeOf(path: KeyPath, part: "key" | "value"): Place;
 }
@@ -31,9 +33,12 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   let places: Attempt<TomlPlaces> | undefined;
   const findPlaces = () => places ??= attempt(() => new TomlPlaces(text, file));
   const isDoubtful = hasUnusualNumber || reopensTable(text);
-  if (values.result !== undefined && !isDoubtful && isOrdinary(values.result)) {
+  const copy = new PlainCopy();
+  const tree = values.result === undefined ? undefined : copy.table(values.result, 0);
+  if (tree !== undefined && !isDoubtful && copy.isOrdinary) {
     return {
-      tree: plainTable(values.result),
+      tree,
+      hasVariables: copy.hasVariables,
       problems: [],
       placeOf: (path, part) =>
         findPlaces().result?.placeOf(path, part) ?? { file, line: 1, column: 1 },
@@ -44,7 +49,8 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
     return refusedSyntax(text, file, error, values.error);
   }
   return {
-    tree: found.isTooDeep ? null : plainTable(values.result),
+    tree: found.isTooDeep ? null : new PlainCopy(Infinity).table(values.result, 0),
+    hasVariables: true,
     problems: found.problems,
     placeOf: (path, part) => found.placeOf(path, part),
   };
@@ -71,16 +77,6 @@ function reopensTable(text: string): boolean {
   return false;
 }
 
-/** True for values without names that are not allowed, integers of over 53 bits and deep nesting. */
-function isOrdinary(value: unknown, depth = 0): boolean {
-  if (typeof value !== "object" || value === null) return typeof value !== "bigint";
-  if (depth > NESTING_MAX) return false;
-  if (Array.isArray(value)) return value.every((item) => isOrdinary(item, depth + 1));
-  return Object.entries(value).every(([name, item]) =>
-    !PROTOTYPE_KEYS.has(name) && isOrdinary(item, depth + 1)
-  );
-}
-
 function refused(
   file: string,
   position: Position,
@@ -90,6 +86,7 @@ function refused(
   const place = { file, ...position };
   return {
     tree: null,
+    hasVariables: false,
     problems: [{ place, path: "", message, ...(hint === undefined ? {} : { hint }), job: null }],
     placeOf: () => place,
   };
@@ -190,16 +187,36 @@ function positionAt(text: string, index: number): Position {
   return { line: lines.length, column: lines.at(-1)!.length + 1 };
 }
 
-function plainTable(table: object): Record<string, unknown> {
-  const plain: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(table)) {
-    if (!PROTOTYPE_KEYS.has(key)) plain[key] = plainValue(value);
-  }
-  return plain;
-}
+/** Copies what `@iarna/toml` returns to plain data, with dates as ISO text. */
+class PlainCopy {
+  /** False after a name that is not allowed, an integer of over 53 bits, or deep nesting, of which nothing is copied. */
+  isOrdinary = true;
+  hasVariables = false;
+  readonly #depthMax: number;
 
-function plainValue(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plainValue);
-  if (value instanceof Date) return value.toISOString();
-  return isTable(value) ? plainTable(value) : value;
+  constructor(depthMax = NESTING_MAX) {
+    this.#depthMax = depthMax;
+  }
+
+  table(table: object, depth: number): Record<string, unknown> {
+    const plain: Record<string, unknown> = {};
+    if (depth > this.#depthMax) {
+      this.isOrdinary = false;
+      return plain;
+    }
+    for (const key of Object.keys(table)) {
+      if (PROTOTYPE_KEYS.has(key)) this.isOrdinary = false;
+      else plain[key] = this.#value((table as Record<string, unknown>)[key], depth + 1);
+    }
+    return plain;
+  }
+
+  #value(value: unknown, depth: number): unknown {
+    if (typeof value === "string") this.hasVariables ||= value.includes("${");
+    else if (typeof value === "bigint") this.isOrdinary = false;
+    else if (Array.isArray(value)) return value.map((item) => this.#value(item, depth + 1));
+    else if (value instanceof Date) return value.toISOString();
+    else if (isTable(value)) return this.table(value, depth);
+    return value;
+  }
 }

@@ -11,7 +11,7 @@ import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
 import { optionValues } from "./option_keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
-import { type Field, isTable, Report } from "./source.ts";
+import { type Field, isTable, type KeyPath, Report, type Source } from "./source.ts";
 
 /** The values of a table by the paths of their keys. */
 type JobValues = Partial<Values<typeof JOB_KEYS>> & {
@@ -48,10 +48,10 @@ const PROCESS_KEYS = [
 ] as const;
 
 /** The table that stands for one with problems: the module of that kind must not run without its options. */
-export function disabledJob(kind: string, place: Place): JobTable {
+export function disabledJob(kind: string, field: Field): JobTable {
   return {
     kind,
-    place,
+    placeOf: (key) => placeIn(field.source, field.path, key),
     description: null,
     command: null,
     params: null,
@@ -90,17 +90,10 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   if (own.problems.length > 0) return null;
   return {
     kind,
-    // Places are looked up only for problems: it takes longer than everything else.
-    get place() {
-      return table.source.placeOf(table.path, "key")!;
-    },
+    placeOf: (key) => placeIn(table.source, table.path, key),
     description: values.description ?? null,
     command,
     params: values.params ?? null,
-    get paramsPlace() {
-      const field = fields.get("params");
-      return field === undefined ? null : field.source.placeOf(field.path, "value");
-    },
     process,
     options,
     schedules,
@@ -109,6 +102,12 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     arguments: values.args ?? [],
     isEnabled: values.enabled ?? true,
   };
+}
+
+function placeIn(source: Source, path: KeyPath, key: string | undefined): Place {
+  return key === undefined
+    ? source.placeOf(path, "key")!
+    : source.placeOf([...path, key], "value")!;
 }
 
 function checkName(kind: string, table: Field, report: Report): void {

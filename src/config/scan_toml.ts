@@ -20,6 +20,11 @@ export interface Scan {
   readonly hasUnusualNumber: boolean;
 }
 
+/** Whatever changes nothing here. */
+const ORDINARY = /[^"'#[\]{}=,]*/y;
+/** What a number may begin with, after the sign of an assignment or of a list. */
+const VALUE = /[=,[]\s*(?=[\d+-])/y;
+
 /**
  * Look over a file before it is parsed.
  *
@@ -29,12 +34,11 @@ export function scanToml(text: string): Scan {
   let depth = 0;
   let index = 0;
   let hasUnusualNumber = false;
-  let previous = "";
   const exceeded = (message: string) => ({ excess: { index, message }, hasUnusualNumber });
-  while (index < text.length) {
-    const char = text[index]!;
+  while ((index = endOf(ORDINARY, text, index)) < text.length) {
+    const char = text[index];
     if (char === "#") {
-      index = endOf(text, "\n", index);
+      index = endOf(COMMENT, text, index);
       continue;
     }
     if (char === '"' || char === "'") {
@@ -43,46 +47,38 @@ export function scanToml(text: string): Scan {
         return exceeded(`found a string of over ${STRING_LENGTH_MAX} characters`);
       }
       index = end;
-    } else {
-      if (char === "[" || char === "{") depth++;
-      else if (char === "]" || char === "}") depth = Math.max(0, depth - 1);
-      else if (isInNumber(char) && (previous === "=" || previous === "[" || previous === ",")) {
-        PLAIN_NUMBER.lastIndex = index;
-        hasUnusualNumber ||= !PLAIN_NUMBER.test(text);
-      }
-      if (depth > NESTING_MAX) return exceeded(`found nesting deeper than ${NESTING_MAX} levels`);
-      index++;
+      continue;
     }
-    if (char > " ") previous = char;
+    if (char === "[" || char === "{") depth++;
+    else if (char === "]" || char === "}") depth = Math.max(0, depth - 1);
+    if (depth > NESTING_MAX) return exceeded(`found nesting deeper than ${NESTING_MAX} levels`);
+    const value = endOf(VALUE, text, index);
+    hasUnusualNumber ||= value > index && endOf(PLAIN_NUMBER, text, value) === value;
+    index++;
   }
   return { excess: null, hasUnusualNumber };
 }
 
-function isInNumber(char: string): boolean {
-  return (char >= "0" && char <= "9") || char === "-" || char === "+";
-}
+const COMMENT = /[^\n]*/y;
+const IN_STRING = { '"': /[^"\\\n]*/y, "'": /[^'\n]*/y };
 
-function endOf(text: string, what: string, from: number): number {
-  const at = text.indexOf(what, from);
-  return at < 0 ? text.length : at + what.length;
+/** Where a match that begins at `from` ends; `from` when there is none. */
+function endOf(pattern: RegExp, text: string, from: number): number {
+  pattern.lastIndex = from;
+  return pattern.test(text) ? pattern.lastIndex : from;
 }
 
 // Returns the end of the string that begins at `start`. An unterminated one-line string ends with
 // its line.
-function stringEnd(text: string, start: number, quote: string): number {
+function stringEnd(text: string, start: number, quote: '"' | "'"): number {
   const isMultiLine = text.startsWith(quote.repeat(3), start);
   const closing = isMultiLine ? quote.repeat(3) : quote;
   let index = start + closing.length;
-  while (index < text.length) {
-    if (quote === '"' && text[index] === "\\") {
-      index += 2;
-    } else if (text.startsWith(closing, index)) {
-      return index + closing.length;
-    } else if (!isMultiLine && text[index] === "\n") {
-      return index;
-    } else {
-      index++;
-    }
+  while ((index = endOf(IN_STRING[quote], text, index)) < text.length) {
+    if (text[index] === "\\") index += 2;
+    else if (text.startsWith(closing, index)) return index + closing.length;
+    else if (!isMultiLine && text[index] === "\n") return index;
+    else index++;
   }
   return text.length;
 }

@@ -64,21 +64,22 @@ export function collectFields(
   root: Field,
   report: Report,
 ): Map<string, Field> {
+  const { keys, shorthands, children } = schema;
   const fields = new Map<string, Field>();
   const walk = (table: Readonly<Record<string, unknown>>, path: readonly string[]) => {
+    const parent = path.join(".");
+    const known = children.get(parent) ?? [];
     for (const [name, value] of Object.entries(table)) {
-      const below = [...path, name];
-      const dotted = below.join(".");
-      const field = { value, path: [...root.path, ...below], source: root.source };
+      const dotted = parent === "" ? name : `${parent}.${name}`;
+      const field = { value, path: [...root.path, ...path, name], source: root.source };
       // A quoted key with a dot in it must not pass for a path.
-      const isKnown = schema.children.get(path.join("."))?.includes(name) ?? false;
-      if (!isKnown) {
-        reportUnknown(schema, below, field, report);
-      } else if (schema.children.has(dotted) && isTable(value)) {
-        walk(value, below);
-      } else if (Object.hasOwn(schema.shorthands, dotted)) {
-        fields.set(schema.shorthands[dotted]!, field);
-      } else if (!Object.hasOwn(schema.keys, dotted)) {
+      if (!known.includes(name)) {
+        reportUnknown(schema, [...path, name], field, report);
+      } else if (isTable(value) && children.has(dotted)) {
+        walk(value, [...path, name]);
+      } else if (Object.hasOwn(shorthands, dotted)) {
+        fields.set(shorthands[dotted]!, field);
+      } else if (!Object.hasOwn(keys, dotted)) {
         report.mismatch(field, "a table");
       } else {
         fields.set(dotted, field);

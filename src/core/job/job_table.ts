@@ -29,15 +29,13 @@ export interface ConfigProblem {
 /** A job table of the config, checked and with durations in milliseconds, before its module is known. */
 export interface JobTable {
   readonly kind: string;
-  /** Looked up in the file when it is read, which is slow: for problems only. */
-  readonly place: Place;
+  /** The place of the table, or of the value of one of its keys. It is slow: for problems only. */
+  readonly placeOf: (key?: string) => Place;
   readonly description: string | null;
   /** Null for options of a module job. */
   readonly command: CommandSpec | null;
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
-  /** Where {@link params} stands; null when it is not in a file. */
-  readonly paramsPlace?: Place | null;
   /** What surrounds the processes of a module job; null where the table sets nothing of it. */
   readonly process?: ProcessSpec | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */

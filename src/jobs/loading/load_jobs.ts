@@ -234,9 +234,9 @@ class Loader {
     if (table?.command) {
       const message =
         `Cannot tell which job "${kind}" is: the table has a command and ${file.path} defines it too`;
-      return this.#problem(kind, table.place, message, "Rename one of them");
+      return this.#problem(kind, table.placeOf(), message, "Rename one of them");
     }
-    this.#attempt(kind, { place }, () => {
+    this.#attempt(kind, () => place, () => {
       checkKind(kind);
       const job = this.#moduleJob(kind, file, descriptor, table);
       jobs.push(job);
@@ -256,13 +256,13 @@ class Loader {
     });
   }
 
-  /** Run `action`; if it throws a JobError, the job is disabled by a problem at the place of `source`. */
-  #attempt(kind: string, source: { readonly place: Place }, action: () => void): void {
+  /** Run `action`; if it throws a JobError, the job is disabled by a problem at this place. */
+  #attempt(kind: string, placeOf: () => Place, action: () => void): void {
     try {
       action();
     } catch (error) {
       const { message, hint, path } = toJobError(error, `Cannot load job "${kind}"`);
-      const { place: at } = error instanceof TableError ? error : source;
+      const at = error instanceof TableError ? error.place : placeOf();
       this.#problem(kind, at, message, hint, path);
     }
   }
@@ -328,7 +328,7 @@ class Loader {
     } catch (error) {
       const problem = toJobError(error, `Cannot limit job "${kind}"`);
       const key = problem.path as keyof JobTable["options"];
-      throw table?.options[key] === undefined ? problem : new TableError(problem, table.place);
+      throw table?.options[key] === undefined ? problem : new TableError(problem, table.placeOf());
     }
   }
 
@@ -347,14 +347,16 @@ class Loader {
         ? 'Add "run" or "command", or a module of that name'
         : `Did you mean "${near}"?`;
       const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
-      return this.#problem(kind, table.place, message, hint);
+      return this.#problem(kind, table.placeOf(), message, hint);
     }
-    this.#attempt(kind, table, () => {
+    this.#attempt(kind, table.placeOf, () => {
       checkKind(kind);
       checkProcess(kind, command, "process", table);
       const resolved = resolveCommand(command, table.params);
       const { signature } = resolved;
-      if (table.params === null && isGiven(table.arguments)) throw undeclared(kind, table.place);
+      if (table.params === null && isGiven(table.arguments)) {
+        throw undeclared(kind, table.placeOf());
+      }
       checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
       const options = withTable(this.#request.defaults, table);
       this.#checkLimits(kind, signature, options, table);
@@ -371,7 +373,7 @@ class Loader {
       });
       for (const { message } of signature.warnings) {
         // Their lines and columns are those of the text, which the config may have escaped.
-        const at = table.paramsPlace ?? table.place;
+        const at = table.placeOf("params");
         this.#warnings.push({ place: at, path: `jobs.${kind}.params`, message, job: kind });
       }
     });
@@ -400,7 +402,7 @@ function checkArguments(
   isScheduled: boolean,
   table: JobTable | undefined,
 ): void {
-  if (!isScheduled && !isGiven(args)) return;
+  if (!isGiven(args) && (!isScheduled || signature.parameters.length === 0)) return;
   try {
     const converted = convertArguments(signature, args, { kind });
     if (command !== null) checkCommandArguments(kind, command, converted);
@@ -408,7 +410,7 @@ function checkArguments(
     if (table === undefined) throw error;
     throw new TableError(
       withPath("args", toJobError(error, `Cannot convert the arguments of job "${kind}"`)),
-      table.place,
+      table.placeOf(),
     );
   }
 }
@@ -431,7 +433,7 @@ function checkProcess(
 ): void {
   const problem = processProblem(kind, spec, isolation);
   if (problem === null) return;
-  throw table === undefined ? problem : new TableError(problem, table.place);
+  throw table === undefined ? problem : new TableError(problem, table.placeOf());
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {

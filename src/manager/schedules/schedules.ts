@@ -22,8 +22,8 @@ const TRIES_MAX = 5;
 /** Most kinds that a message lists. */
 const KINDS_SHOWN_MAX = 10;
 
-/** Schedules written per call. */
-const SYNC_BATCH = 500;
+/** Schedules written at once, so that thousands of them share a few transactions. */
+const SYNC_BATCH = 1_000;
 
 /** What the schedules are kept with. */
 export interface SchedulesOptions {
@@ -285,7 +285,6 @@ export class Schedules {
       }
     }
     const missing = [...wanted.values()];
-    // Together, so that thousands of them share transactions.
     for (let from = 0; from < missing.length; from += SYNC_BATCH) {
       const batch = missing.slice(from, from + SYNC_BATCH);
       await Promise.all(batch.map((one) => this.#syncOne(one, outdated.get(one.id) ?? null)));

@@ -32,7 +32,7 @@ const DESCRIBE = runtimeName() === "deno"
 export function jobTable(kind: string, given: Partial<JobTable> = {}): JobTable {
   return {
     kind,
-    place: { file: "config.toml", line: 7, column: 1 },
+    placeOf: () => ({ file: "config.toml", line: 7, column: 1 }),
     description: null,
     command: null,
     params: null,
