@@ -4,7 +4,7 @@ import { EXIT, EXIT_CODES } from "./exit_codes.ts";
 import { type CliIo, isBrokenPipe } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
 import type { VerbRun } from "./parsing/parse.ts";
-import type { JobClient } from "./session.ts";
+import type { JobClient } from "./parsing/connection.ts";
 import type { VerbContext } from "./verb.ts";
 
 /**
@@ -93,7 +93,7 @@ function readFormat(args: Args, io: CliIo): OutputFormat {
 
 /** Read the options of the connection now, and make it when a verb first asks. */
 async function openSession(args: Args, io: CliIo) {
-  const { readClientSettings } = await import("./session.ts");
+  const { readClientSettings } = await import("./parsing/connection.ts");
   const settings = readClientSettings(args);
   let client: JobClient | null = null;
   return {

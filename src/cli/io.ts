@@ -5,7 +5,7 @@ import { systemClock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import { createIdSource } from "../platform/ids.ts";
 import { systemRandom } from "../platform/random.ts";
-import type { ClientSettings, JobClient } from "./session.ts";
+import type { ClientSettings, JobClient } from "./parsing/connection.ts";
 
 /** Somewhere that text goes; resolves when the system has taken it. */
 export interface TextSink {

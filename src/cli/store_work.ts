@@ -3,7 +3,7 @@ import { TARGET_NAME } from "../core/store_config.ts";
 import type { StorePlace } from "../maintenance/configured.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { Args } from "./parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "./config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "./parsing/config_file.ts";
 import type { CliIo } from "./io.ts";
 import { makeLinesVisible } from "../core/text/safe_text.ts";
 import type { OptionSpecs, VerbContext } from "./verb.ts";

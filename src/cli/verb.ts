@@ -1,7 +1,7 @@
 import type { Args } from "./parsing/args.ts";
 import type { CliIo } from "./io.ts";
 import type { Printer } from "./output/printer.ts";
-import type { JobClient } from "./session.ts";
+import type { JobClient } from "./parsing/connection.ts";
 
 /** One option of a verb. */
 export interface OptionSpec {

@@ -6,7 +6,7 @@ import { FillingPage } from "../store/record_page.ts";
 import type { StoreMark } from "../store/records.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
 import { backupLines, headerOf } from "./backup.ts";
-import { collectGarbage, describeStore, verifyStore } from "./care.ts";
+import { collectGarbage, describeStore, verifyStore } from "./check.ts";
 import type { Content, RecordSource } from "./content.ts";
 import { Move } from "./move.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";

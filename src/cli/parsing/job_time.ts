@@ -3,10 +3,10 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import { openZone } from "../../core/time/zone.ts";
 import type { Args } from "./args.ts";
 import { listSchedules } from "../lookup.ts";
-import type { JobClient } from "../session.ts";
+import type { JobClient } from "./connection.ts";
 import { type Direction, isWallTime, parseTime } from "./time.ts";
 import type { VerbContext } from "../verb.ts";
-import { tell } from "../written_file.ts";
+import { tell } from "../output/written_file.ts";
 
 /** The zone of a job, and where it comes from in words. */
 export interface JobZone {

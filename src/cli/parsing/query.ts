@@ -2,7 +2,7 @@ import { nearest } from "../../core/text/nearest.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
 import type { Args } from "./args.ts";
 import { usageError } from "./args.ts";
-import type { PlainInit, RequestOf } from "../session.ts";
+import type { PlainInit, RequestOf } from "./connection.ts";
 import type { OptionSpecs } from "../verb.ts";
 import { stateOfName, STATES, timestampOf } from "../wire.ts";
 

@@ -1,7 +1,7 @@
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
 import type { Args } from "./args.ts";
 import { type JobTimeInput, jobTimeMs } from "./job_time.ts";
-import type { RequestOf } from "../session.ts";
+import type { RequestOf } from "./connection.ts";
 import type { OptionSpecs } from "../verb.ts";
 import { timestampOf } from "../wire.ts";
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
-import type { ClientSettings, JobClient } from "../../../src/cli/session.ts";
+import type { ClientSettings, JobClient } from "../../../src/cli/parsing/connection.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { seededRandom } from "../../../src/platform/random.ts";
 import { FollowResponseSchema, JobService } from "../../../src/rpc/gen/job_pb.ts";

@@ -4,7 +4,7 @@ import { REBOOT } from "../../../core/job/schedule.ts";
 import type { ConfigProblem } from "../../../core/job/job_table.ts";
 import type { CheckResult, JobCheck } from "../../../tools/check.ts";
 import { usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { PlainRecord } from "../../output/plain.ts";
 import type { Printer } from "../../output/printer.ts";

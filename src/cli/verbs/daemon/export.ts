@@ -1,9 +1,9 @@
 import { hostTimezone } from "../../../platform/host_timezone.ts";
 import { usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import { OUT_OPTIONS, tell, writeOut } from "../../written_file.ts";
+import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
 
 const CRONTAB: Verb = {
   name: "crontab",

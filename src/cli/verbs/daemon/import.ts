@@ -12,7 +12,7 @@ import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import { OUT_OPTIONS, tell, writeOut } from "../../written_file.ts";
+import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
 
 /** Where cron keeps the crontabs of users: on Debian and Alpine, on SUSE, on Red Hat. */
 const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];

@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
 
 // Name of the option, and the short name of the setting that it overrides.

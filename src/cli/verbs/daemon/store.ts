@@ -1,6 +1,6 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { resolve } from "node:path";
-import { backupName, readBackup, writeBackup } from "../../backup_file.ts";
+import { backupName, readBackup, writeBackup } from "../../output/backup_file.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { PlainRecord } from "../../output/plain.ts";

@@ -16,7 +16,7 @@ import {
 } from "../../../platform/files/tokens_file.ts";
 import type { Args } from "../../parsing/args.ts";
 import { usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";

@@ -1,13 +1,13 @@
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { assertOneOf } from "../../parsing/args.ts";
 import type { Args } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { followSteps, withInterrupt } from "../../follow.ts";
 import { present } from "../../lookup.ts";
-import { RunDisplay } from "../../run_display.ts";
+import { RunDisplay } from "../../output/run_display.ts";
 import { printPreview, printRun } from "../../run_outcome.ts";
-import type { JobClient, RequestOf } from "../../session.ts";
+import type { JobClient, RequestOf } from "../../parsing/connection.ts";
 import type { OptionSpecs, Verb, VerbContext } from "../../verb.ts";
 import { isFinalState, stateName } from "../../wire.ts";
 import { bigMs } from "./schedule.ts";

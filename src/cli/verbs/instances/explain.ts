@@ -4,7 +4,7 @@ import { type Args, usageError } from "../../parsing/args.ts";
 import { ownZone, tellZone, zoneOfJob } from "../../parsing/job_time.ts";
 import { listSchedules } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import type { JobClient, RequestOf } from "../../session.ts";
+import type { JobClient, RequestOf } from "../../parsing/connection.ts";
 import type { TickReport } from "../../../rpc/gen/job_pb.ts";
 import { isWallTime, parseTime } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";

@@ -17,10 +17,10 @@ import {
   readRecurrenceTimes,
   RECURRENCE_NAMES,
 } from "../../parsing/recurrence.ts";
-import { RunDisplay } from "../../run_display.ts";
+import { RunDisplay } from "../../output/run_display.ts";
 import { printPreview, printRun } from "../../run_outcome.ts";
-import type { JobClient, RequestOf } from "../../session.ts";
-import { callTimeoutMs } from "../../session.ts";
+import type { JobClient, RequestOf } from "../../parsing/connection.ts";
+import { callTimeoutMs } from "../../parsing/connection.ts";
 import type { OptionSpecs, Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";

@@ -4,7 +4,7 @@ import type { Args } from "../../parsing/args.ts";
 import { usageError } from "../../parsing/args.ts";
 import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import type { JobClient, RequestOf } from "../../session.ts";
+import type { JobClient, RequestOf } from "../../parsing/connection.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
 
 type Request = RequestOf<"scheduleJob">;

@@ -4,7 +4,7 @@ import { REBOOT } from "../../../core/job/schedule.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
 import type { Args } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { CliIo } from "../../io.ts";
 import type { View } from "../../output/view.ts";
 import type { Verb } from "../../verb.ts";

@@ -5,7 +5,7 @@ import type { Args } from "../../parsing/args.ts";
 import { confirm } from "../../confirm.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import { present } from "../../lookup.ts";
-import type { JobClient } from "../../session.ts";
+import type { JobClient } from "../../parsing/connection.ts";
 import type { OptionSpecs, Verb } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";

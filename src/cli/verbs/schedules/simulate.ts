@@ -4,7 +4,7 @@ import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../../tools/simulate.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../config_file.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { lookupInstances } from "../../lookup.ts";
 import { formatAbsolute } from "../../output/when.ts";
@@ -14,7 +14,7 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
 import { textCell } from "../../views/instance_view.ts";
 import { msOf } from "../../wire.ts";
-import { tell } from "../../written_file.ts";
+import { tell } from "../../output/written_file.ts";
 
 const ASSUMED_DEFAULT = "1m";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;

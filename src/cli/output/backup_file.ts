@@ -2,10 +2,10 @@ import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } f
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
-import { JobError, messageOf } from "../core/errors.ts";
-import { fileErrorCode } from "../core/file_errors.ts";
-import { PRIVATE_FILE } from "../platform/files/private_files.ts";
-import { linesOf } from "../maintenance/backup.ts";
+import { JobError, messageOf } from "../../core/errors.ts";
+import { fileErrorCode } from "../../core/file_errors.ts";
+import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
+import { linesOf } from "../../maintenance/backup.ts";
 import { notWritten } from "./written_file.ts";
 
 /** A backup that is being written beside its place, so that a half one never stands there. */

@@ -1,7 +1,7 @@
-import type { FollowResponse, JobInstance, LogEntry } from "../rpc/gen/job_pb.ts";
-import { makeVisible } from "../core/text/safe_text.ts";
-import type { VerbContext } from "./verb.ts";
-import { progressText } from "./views/instance_view.ts";
+import type { FollowResponse, JobInstance, LogEntry } from "../../rpc/gen/job_pb.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { VerbContext } from "../verb.ts";
+import { progressText } from "../views/instance_view.ts";
 
 /** Clears the line of the terminal that the cursor is on. */
 const CLEAR = "\r\x1b[K";

@@ -1,14 +1,14 @@
 import { existsSync, lstatSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
-import { accountName } from "../platform/process/accounts.ts";
-import { fileErrorCode, writeHint } from "../core/file_errors.ts";
-import { PRIVATE_FILE } from "../platform/files/private_files.ts";
-import type { Args } from "./parsing/args.ts";
-import type { CliIo } from "./io.ts";
-import { makeLinesVisible } from "../core/text/safe_text.ts";
-import type { OptionSpecs } from "./verb.ts";
+import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
+import { accountName } from "../../platform/process/accounts.ts";
+import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
+import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
+import type { Args } from "../parsing/args.ts";
+import type { CliIo } from "../io.ts";
+import { makeLinesVisible } from "../../core/text/safe_text.ts";
+import type { OptionSpecs } from "../verb.ts";
 
 /** Options of verbs that write a file, or its text to stdout. */
 export const OUT_OPTIONS: OptionSpecs = {

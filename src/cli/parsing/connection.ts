@@ -1,9 +1,9 @@
-import { GRPC_PORT_DEFAULT } from "../core/address.ts";
-import { parseDuration } from "../core/time/duration.ts";
-import type { ConnectOptions, JobClient, JobMethods } from "../rpc/client/client.ts";
-import { assertOneOf, usageError } from "./parsing/args.ts";
-import type { Args } from "./parsing/args.ts";
-import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./parsing/options.ts";
+import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
+import { parseDuration } from "../../core/time/duration.ts";
+import type { ConnectOptions, JobClient, JobMethods } from "../../rpc/client/client.ts";
+import { assertOneOf, usageError } from "./args.ts";
+import type { Args } from "./args.ts";
+import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
 
 export type { JobClient };
 /** Where to connect and how to show who asks. */
