@@ -4,7 +4,7 @@ import { EXIT, EXIT_CODES } from "./exit_codes.ts";
 import { type CliIo, isBrokenPipe } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
 import type { VerbRun } from "./parsing/parse.ts";
-import type { JobClient } from "./parsing/connection.ts";
+import type { JobClient } from "../rpc/client/client.ts";
 import type { VerbContext } from "./verb.ts";
 
 /**
@@ -60,13 +60,15 @@ async function explain(run: VerbRun, io: CliIo): Promise<void> {
 }
 
 async function withContext<T>(
-  { verb, words, values, specs, named }: VerbRun,
+  { verb, words, values, named }: VerbRun,
   io: CliIo,
   action: (args: Args, context: VerbContext) => Promise<T>,
 ): Promise<T> {
   const { Args } = await import("./parsing/args.ts");
+  const { optionsOf } = await import("./verb.ts");
   const { createPrinter } = await import("./output/printer.ts");
-  const args = new Args({ words, values, specs, env: io.env, nowMs: io.clock.now().wallMs, named });
+  const { wallMs: nowMs } = io.clock.now();
+  const args = new Args({ words, values, specs: optionsOf(verb), env: io.env, nowMs, named });
   const printer = createPrinter(io, {
     format: readFormat(args, io),
     hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),

@@ -1,7 +1,7 @@
 import { isJobError } from "../core/errors.ts";
 import { sleep } from "../platform/clock.ts";
 import type { FollowResponse } from "../rpc/gen/job_pb.ts";
-import type { JobClient } from "./parsing/connection.ts";
+import type { JobClient } from "../rpc/client/client.ts";
 import type { VerbContext } from "./verb.ts";
 import { isFinalState } from "./wire.ts";
 

@@ -5,7 +5,7 @@ import { systemClock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import { createIdSource } from "../platform/ids.ts";
 import { systemRandom } from "../platform/random.ts";
-import type { ClientSettings, JobClient } from "./parsing/connection.ts";
+import type { ConnectOptions, JobClient } from "../rpc/client/client.ts";
 
 /** Somewhere that text goes; resolves when the system has taken it. */
 export interface TextSink {
@@ -35,7 +35,7 @@ export interface CliIo {
   readonly clock: Clock;
   readonly newId: IdSource;
   /** Opens the connection; the gRPC client unless a test replaces it. */
-  readonly connect?: (settings: ClientSettings) => JobClient | Promise<JobClient>;
+  readonly connect?: (settings: ConnectOptions) => JobClient | Promise<JobClient>;
 }
 
 const COLUMNS_DEFAULT = 100;

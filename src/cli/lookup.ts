@@ -3,7 +3,7 @@ import { isUuid } from "../core/instance.ts";
 import { usageError } from "./parsing/args.ts";
 import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import type { QueryInit } from "./parsing/query.ts";
-import type { JobClient } from "./parsing/connection.ts";
+import type { JobClient } from "../rpc/client/client.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 
 /** An id, or enough of its beginning for the daemon to look for it. */

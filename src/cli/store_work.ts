@@ -6,7 +6,8 @@ import type { Args } from "./parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "./parsing/config_file.ts";
 import type { CliIo } from "./io.ts";
 import { makeLinesVisible } from "../core/text/safe_text.ts";
-import type { OptionSpecs, VerbContext } from "./verb.ts";
+import type { VerbContext } from "./verb.ts";
+import type { OptionSpecs } from "./parsing/options.ts";
 
 /** A daemon says so when it has nothing to tell. */
 const HEARTBEAT = "…";

@@ -1,35 +1,13 @@
-import type { Args } from "./parsing/args.ts";
+import type { JobClient } from "../rpc/client/client.ts";
 import type { CliIo } from "./io.ts";
 import type { Printer } from "./output/printer.ts";
-import type { JobClient } from "./parsing/connection.ts";
-
-/** One option of a verb. */
-export interface OptionSpec {
-  readonly describe: string;
-  /** Single letter. */
-  readonly alias?: string;
-  /** Takes no value. */
-  readonly isFlag?: boolean;
-  /** Environment variable that stands in when the option is absent. */
-  readonly env?: string;
-  readonly choices?: readonly string[];
-}
-
-/** Options by name. */
-export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
-
-/** One word after the verb; the last one may take all that follow. */
-export interface WordSpec {
-  readonly name: string;
-  readonly describe: string;
-  readonly isOptional?: boolean;
-  readonly isRest?: boolean;
-  /**
-   * Whether an empty text is valid. Otherwise it is probably an unset variable of a script, and
-   * must not mean "any" or "all".
-   */
-  readonly canBeEmpty?: boolean;
-}
+import type { Args } from "./parsing/args.ts";
+import {
+  CONNECTION_OPTIONS,
+  type OptionSpecs,
+  OUTPUT_OPTIONS,
+  type WordSpec,
+} from "./parsing/options.ts";
 
 /** What a verb works with. */
 export interface VerbContext {
@@ -60,13 +38,31 @@ export interface Verb {
 }
 
 /** Verbs under one first word, such as `list`. */
-export interface VerbGroup {
+export interface VerbGroup<Entry = Verb> {
   readonly name: string;
   readonly summary: string;
-  readonly verbs: readonly Verb[];
+  readonly verbs: readonly Entry[];
 }
 
-/** Whether `entry` is a group. */
-export function isGroup(entry: Verb | VerbGroup): entry is VerbGroup {
+/** A verb, a group of verbs, or the program, which is the group of all of them. */
+export type VerbEntry = Verb | VerbGroup<Verb | VerbGroup>;
+
+/** True if `entry` is a group. */
+export function isGroup(entry: VerbEntry): entry is VerbGroup<Verb | VerbGroup> {
   return "verbs" in entry;
+}
+
+/** Every option that a verb takes. */
+export function optionsOf(verb: Verb): OptionSpecs {
+  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
+  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
+}
+
+/** How a verb is written: `jobctl schedule KIND [ARGS…]`. */
+export function usageOf(titles: readonly string[], verb: Verb): string {
+  const words = verb.words.map(({ name, isOptional, isRest }) => {
+    const text = isRest ? `${name}…` : name;
+    return isOptional ? `[${text}]` : text;
+  });
+  return [...titles, ...words, "[options]"].join(" ");
 }

@@ -1,5 +1,13 @@
 import { parseState } from "../core/state.ts";
+import type { JobMethods } from "../rpc/client/client.ts";
 import type { JobInstance, JobState as WireState } from "../rpc/gen/job_pb.ts";
+
+/** The fields of a message: what a request is written as, without the messages made of them. */
+export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
+/** The request of one method. */
+export type RequestOf<Name extends keyof JobMethods> = PlainInit<
+  NonNullable<Parameters<JobMethods[Name]>[0]>
+>;
 
 /** A point in time on the wire. */
 export type Timestamp = NonNullable<JobInstance["createdAt"]>;

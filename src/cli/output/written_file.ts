@@ -8,7 +8,7 @@ import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import type { Args } from "../parsing/args.ts";
 import type { CliIo } from "../io.ts";
 import { makeLinesVisible } from "../../core/text/safe_text.ts";
-import type { OptionSpecs } from "../verb.ts";
+import type { OptionSpecs } from "../parsing/options.ts";
 
 /** Options of verbs that write a file, or its text to stdout. */
 export const OUT_OPTIONS: OptionSpecs = {

@@ -3,7 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/text/nearest.ts";
 import { parseTime } from "./time.ts";
 import type { Direction } from "./time.ts";
-import type { OptionSpecs } from "../verb.ts";
+import type { OptionSpecs } from "./options.ts";
 
 /** What the command line gave to one verb: words and options as text, converted when a verb asks. */
 export class Args {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Args } from "./args.ts";
-import type { OptionSpec } from "../verb.ts";
+import type { OptionSpec } from "./options.ts";
 
 const DEFAULT_FILE = "config.toml";
 

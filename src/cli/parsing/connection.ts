@@ -1,20 +1,9 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { parseDuration } from "../../core/time/duration.ts";
-import type { ConnectOptions, JobClient, JobMethods } from "../../rpc/client/client.ts";
+import type { ConnectOptions } from "../../rpc/client/client.ts";
 import { assertOneOf, usageError } from "./args.ts";
 import type { Args } from "./args.ts";
 import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
-
-export type { JobClient };
-/** Where to connect and how to show who asks. */
-export type ClientSettings = ConnectOptions;
-
-/** What a message can be made of, without the messages that are made already. */
-export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
-/** The request of one method. */
-export type RequestOf<Name extends keyof JobMethods> = PlainInit<
-  NonNullable<Parameters<JobMethods[Name]>[0]>
->;
 
 /** Word for "no Unix socket, TCP". */
 const NO_SOCKET = "none";
@@ -47,14 +36,14 @@ function readSocket(args: Args): string | null | undefined {
   return token === undefined && args.given(["host", "port"]).length === 0 ? socket : undefined;
 }
 
-function readToken(args: Args): Pick<ClientSettings, "token" | "tokenFile"> {
+function readToken(args: Args): Pick<ConnectOptions, "token" | "tokenFile"> {
   assertOneOf(args, ["token", "token-file"]);
   if (args.given(["token-file"]).length > 0) return { tokenFile: args.text("token-file") };
   const token = args.text("token");
   return token === undefined ? { tokenFile: args.text("token-file") } : { token };
 }
 
-function readTls(args: Args): ClientSettings["tls"] {
+function readTls(args: Args): ConnectOptions["tls"] {
   const ca = args.text("tls-ca");
   const cert = args.text("tls-cert");
   const key = args.text("tls-key");
@@ -74,7 +63,7 @@ function readTls(args: Args): ClientSettings["tls"] {
  *
  * @throws JobError `invalid_argument`
  */
-export function readClientSettings(args: Args): ClientSettings {
+export function readClientSettings(args: Args): ConnectOptions {
   return {
     host: args.text("host") ?? HOST_DEFAULT,
     port: args.integer("port", { min: 1, max: PORT_MAX }) ?? GRPC_PORT_DEFAULT,

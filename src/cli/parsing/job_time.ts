@@ -3,7 +3,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import { openZone } from "../../core/time/zone.ts";
 import type { Args } from "./args.ts";
 import { listSchedules } from "../lookup.ts";
-import type { JobClient } from "./connection.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
 import { type Direction, isWallTime, parseTime } from "./time.ts";
 import type { VerbContext } from "../verb.ts";
 import { tell } from "../output/written_file.ts";

@@ -1,6 +1,33 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { OUTPUT_FORMATS } from "../output/format.ts";
-import type { OptionSpecs, Verb } from "../verb.ts";
+
+/** One option of a verb. */
+export interface OptionSpec {
+  readonly describe: string;
+  /** Single letter. */
+  readonly alias?: string;
+  /** Takes no value. */
+  readonly isFlag?: boolean;
+  /** Environment variable that stands in when the option is absent. */
+  readonly env?: string;
+  readonly choices?: readonly string[];
+}
+
+/** Options by name. */
+export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
+
+/** One word after the verb; the last one may take all that follow. */
+export interface WordSpec {
+  readonly name: string;
+  readonly describe: string;
+  readonly isOptional?: boolean;
+  readonly isRest?: boolean;
+  /**
+   * Whether an empty text is valid. Otherwise it is probably an unset variable of a script, and
+   * must not mean "any" or "all".
+   */
+  readonly canBeEmpty?: boolean;
+}
 
 /** Host of the daemon when nothing names one. */
 export const HOST_DEFAULT = "localhost";
@@ -63,8 +90,9 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
   debug: { describe: "Show the stack trace of an error", isFlag: true },
 };
 
-/** Every option that a verb takes. */
-export function optionsOf(verb: Verb): OptionSpecs {
-  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
-  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
-}
+/** The options of the program without a verb. */
+export const PROGRAM_OPTIONS: OptionSpecs = {
+  ...CONNECTION_OPTIONS,
+  ...OUTPUT_OPTIONS,
+  version: { describe: "Show the version of this program", isFlag: true },
+};

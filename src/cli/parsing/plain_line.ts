@@ -1,13 +1,13 @@
-import { optionsOf } from "./options.ts";
+import { optionsOf, type Verb } from "../verb.ts";
 import type { VerbRun } from "./parse.ts";
-import type { Verb } from "../verb.ts";
 
 /**
- * Read the plain command line of a verb that takes no words: options of its own, each once, with values that nothing else can
- * be meant by. The full parser and all verbs that it knows would stay in the memory of a daemon.
+ * Read the command line of a verb without words, if it is plain: options of the verb, each given
+ * once, with values that cannot be misread. The full parser would load every verb and keep it in
+ * the memory of a daemon.
  *
- * @param argv what follows the verb
- * @returns null for everything else, which the full parser reads
+ * @param argv the line after the verb
+ * @returns null if the full parser has to read it
  */
 export function readPlainLine(verb: Verb, argv: readonly string[]): VerbRun | null {
   const specs = optionsOf(verb);
@@ -18,12 +18,11 @@ export function readPlainLine(verb: Verb, argv: readonly string[]): VerbRun | nu
       dashes === "--" ? each === name : specs[each]!.alias === name
     );
     if (option === undefined || option in values || specs[option]!.isFlag) return null;
-    // One letter joined to its value is read in more than one way.
+    // A value joined to a single letter can be read in more than one way.
     if (dashes === "-" && joined !== undefined) return null;
     const value = joined ?? argv[++index];
     if (value === undefined || !/^[\w./:~@]/.test(value)) return null;
     values[option] = value;
   }
-  const title = `jobctl ${verb.name}`;
-  return { type: "run", verb, title, words: {}, values, specs, named: [] };
+  return { type: "run", verb, words: {}, values, named: [] };
 }

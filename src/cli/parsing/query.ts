@@ -2,8 +2,8 @@ import { nearest } from "../../core/text/nearest.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
 import type { Args } from "./args.ts";
 import { usageError } from "./args.ts";
-import type { PlainInit, RequestOf } from "./connection.ts";
-import type { OptionSpecs } from "../verb.ts";
+import type { PlainInit, RequestOf } from "../wire.ts";
+import type { OptionSpecs } from "./options.ts";
 import { stateOfName, STATES, timestampOf } from "../wire.ts";
 
 /** Which instances are meant. */

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
-import type { ClientSettings, JobClient } from "../../../src/cli/parsing/connection.ts";
+import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { seededRandom } from "../../../src/platform/random.ts";
 import { FollowResponseSchema, JobService } from "../../../src/rpc/gen/job_pb.ts";
@@ -23,7 +23,7 @@ export interface CliRun {
   readonly stderr: string;
   readonly calls: readonly Call[];
   /** Null when no connection was asked for. */
-  readonly settings: ClientSettings | null;
+  readonly settings: ConnectOptions | null;
 }
 
 export type Answers = Readonly<Record<string, unknown>>;
@@ -67,7 +67,7 @@ function fakeClient(answers: Answers, calls: Call[]): JobClient {
 export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
   const output = { stdout: "", stderr: "" };
   const calls: Call[] = [];
-  let settings: ClientSettings | null = null;
+  let settings: ConnectOptions | null = null;
   const clock = options.clock ?? new SimClock(NOW);
   const sink = (name: "stdout" | "stderr") => ({
     write(text: string) {

@@ -20,7 +20,8 @@ import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
-import type { OptionSpecs, Verb, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
 import { TOKEN_VIEW, tokenRecord } from "../../views/token_view.ts";
 
 const TOKEN_BYTES = 32;

@@ -6,7 +6,7 @@ import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { FILTER_OPTIONS, readQuery } from "../../parsing/query.ts";
 import type { QueryInit } from "../../parsing/query.ts";
-import type { JobClient } from "../../parsing/connection.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { isFinalState, stateName, STATES, unfinishedStates } from "../../wire.ts";

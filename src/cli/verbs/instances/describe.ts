@@ -2,7 +2,7 @@ import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { findInstance, listSchedules, pages, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatAbsolute } from "../../output/when.ts";
-import type { JobClient } from "../../parsing/connection.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
 import { instanceLines, jobLines } from "../../views/details.ts";
 import { timeText } from "../../views/time_text.ts";

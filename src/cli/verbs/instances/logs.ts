@@ -5,7 +5,7 @@ import type { Args } from "../../parsing/args.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
 import { assertKinds, findInstance, pages } from "../../lookup.ts";
-import type { JobClient } from "../../parsing/connection.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { timestampOf } from "../../wire.ts";

@@ -19,9 +19,11 @@ import {
 } from "../../parsing/recurrence.ts";
 import { RunDisplay } from "../../output/run_display.ts";
 import { printPreview, printRun } from "../../run_outcome.ts";
-import type { JobClient, RequestOf } from "../../parsing/connection.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { RequestOf } from "../../wire.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
-import type { OptionSpecs, Verb, VerbContext } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { isFinalState, timestampOf } from "../../wire.ts";

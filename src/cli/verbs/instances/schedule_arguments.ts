@@ -4,7 +4,8 @@ import type { Args } from "../../parsing/args.ts";
 import { usageError } from "../../parsing/args.ts";
 import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import type { JobClient, RequestOf } from "../../parsing/connection.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { RequestOf } from "../../wire.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
 
 type Request = RequestOf<"scheduleJob">;

@@ -1,0 +1,76 @@
+import { Parser } from "yargs/helpers";
+import type { OptionSpecs } from "./options.ts";
+
+/** A command line, taken apart into options and words. */
+export interface GivenLine {
+  /** The words before `--`. */
+  readonly words: readonly string[];
+  /** What follows `--`. */
+  readonly rest: readonly string[];
+  /** True or text by name, also of options that are not declared; a list if given repeatedly. */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly wantsHelp: boolean;
+  /** Set if an option lacks its value. */
+  readonly problem: string | undefined;
+}
+
+// No argument can contain it.
+const SHIELD = "\0";
+
+/** Split a command line by the options that are declared; others are read by their form. */
+export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenLine {
+  const names = Object.keys(specs);
+  const withValue = names.filter((name) => !specs[name]!.isFlag);
+  const options = {
+    alias: Object.fromEntries(names.map((name) => [name, specs[name]!.alias ?? []])),
+    boolean: ["h", ...names.filter((name) => specs[name]!.isFlag)],
+    string: withValue,
+    narg: Object.fromEntries(withValue.map((name) => [name, 1])),
+    // How the parser words its only error.
+    __: (_text: string, name: string) => `Cannot read option --${name}: no value`,
+    configuration: {
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "dot-notation": false,
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "populate--": true,
+      "short-option-groups": false,
+      "strip-aliased": true,
+    },
+  };
+  const { argv: read, error } = Parser.detailed(shield(argv), options);
+  const { _: words, "--": rest = [], h, ...values } = read;
+  return {
+    words: words.map((word) => unshield(String(word))),
+    rest: rest.map(String),
+    values: Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.map(unshield) : unshield(value),
+      ]),
+    ),
+    wantsHelp: [h].flat().includes(true),
+    problem: error?.message,
+  };
+}
+
+/** The parser would read "-5" as an option. */
+function shield(argv: readonly string[]): string[] {
+  const end = endOfOptions(argv);
+  return argv.map((word, index) => {
+    if (index >= end) return word;
+    if (word === "--help") return "-h";
+    return /^-[\d.]/.test(word) ? SHIELD + word : word;
+  });
+}
+
+function unshield<T>(value: T): T {
+  return typeof value === "string" && value.startsWith(SHIELD) ? value.slice(1) as T : value;
+}
+
+/** Where the words after `--` begin. */
+export function endOfOptions(argv: readonly string[]): number {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv.length : end;
+}
