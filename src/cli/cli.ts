@@ -10,8 +10,8 @@ import type { VerbContext } from "./verb.ts";
 /**
  * Run one command line.
  *
- * @param argv what follows the program's name
- * @returns the exit code; every error has been told on stderr
+ * @param argv the line after the program's name
+ * @returns the exit code; every error has been written to stderr
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   try {
@@ -24,7 +24,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   }
 }
 
-// Everything but this is loaded when it is needed, so that the version is there at once.
+// Everything else is loaded only when needed, so that --version responds at once.
 async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   if (argv[0] === "--version") {
     const { VERSION } = await import("../platform/version.ts");
@@ -51,7 +51,7 @@ async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
   return await withContext(run, io, (args, context) => run.verb.run(args, context));
 }
 
-/** What a verb has to tell of its words, behind its help. */
+/** Write what a verb has to say about its words, after its help. */
 async function explain(run: VerbRun, io: CliIo): Promise<void> {
   await withContext(run, io, async (args, context) => {
     const lines = await run.verb.explain?.(args, context) ?? [];
@@ -87,13 +87,13 @@ async function withContext<T>(
 }
 
 function readFormat(args: Args, io: CliIo): OutputFormat {
-  // The choices of the option are the formats, and what a verb writes by itself.
+  // A verb may have choices besides the formats, which it writes by itself.
   const format = args.text("output") as OutputFormat | "jsonschema" | undefined;
   if (format === "jsonschema") return "json";
   return format ?? (io.isTerminal ? "table" : "json");
 }
 
-/** Read the options of the connection now, and make it when a verb first asks. */
+/** Read the options of the connection now; connect when the verb first needs it. */
 async function openSession(args: Args, io: CliIo) {
   const { readClientSettings } = await import("./parsing/connection.ts");
   const settings = readClientSettings(args);

@@ -2,7 +2,7 @@ import { JobError } from "../core/errors.ts";
 import type { CliIo } from "./io.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 
-/** An answer longer than this is no answer. */
+/** Longest answer that is read, in characters. */
 const ANSWER_CHARS_MAX = 1_000;
 
 async function readLine(io: CliIo): Promise<string> {
@@ -16,10 +16,10 @@ async function readLine(io: CliIo): Promise<string> {
 }
 
 /**
- * Ask before something that cannot be undone.
+ * Ask before an action that cannot be undone.
  *
- * @param action what is about to happen, and to how many: "cancel 3 instances"
- * @throws JobError `canceled` when the answer is no, `invalid_argument` when there is no terminal
+ * @param action such as "cancel 3 instances"
+ * @throws JobError `canceled` if the answer is no, `invalid_argument` without a terminal
  */
 export async function confirm(io: CliIo, action: string, isConfirmed: boolean): Promise<void> {
   if (isConfirmed) return;

@@ -1,11 +1,11 @@
 import type { ErrorCode } from "../core/errors.ts";
 
-/** Exit codes that are not errors of a class of their own. */
+/** Exit codes that are named in the source. */
 export const EXIT = {
   ok: 0,
   error: 1,
   usage: 2,
-  /** The command worked, what was asked for did not: a run failed under `--wait`. */
+  /** The command worked, but its condition was not met: with `--wait` the run failed. */
   conditionNotMet: 3,
   timedOut: 124,
   /** Ended by Ctrl-C. */

@@ -5,12 +5,12 @@ import type { JobClient } from "../rpc/client/client.ts";
 import type { VerbContext } from "./verb.ts";
 import { isFinalState } from "./wire.ts";
 
-/** How long a daemon that went away is waited for. */
+/** How long to wait for a daemon that went away. */
 const AWAY_MS_MAX = 60_000;
-/** How often it is asked whether it is back. */
+/** How long to wait before the next attempt to connect. */
 const RETRY_MS = 500;
 
-/** What is followed: an instance by its whole id, a kind, or everything. */
+/** The logs to follow: of an instance by its whole id, of a kind, or of everything. */
 export interface FollowTarget {
   readonly uuid?: string | undefined;
   readonly kind?: string | undefined;
@@ -19,10 +19,10 @@ export interface FollowTarget {
 }
 
 /**
- * Follow logs over restarts of the daemon, each line once: a stream that broke goes on after its last message. Ends with a
- * final instance, or when `signal` aborts.
+ * Follow logs across restarts of the daemon, each line once: a broken stream continues after its
+ * last message. Ends once the instance is final, or when `signal` aborts.
  *
- * @throws JobError of the daemon; `unavailable` when it is away for a minute
+ * @throws JobError of the daemon; `unavailable` if it is away for a minute
  */
 export async function* followSteps(
   client: Pick<JobClient, "follow">,
@@ -60,7 +60,7 @@ export async function* followSteps(
  * Run `action` with a signal that Ctrl-C aborts; a second Ctrl-C ends the program.
  *
  * @param options.interrupted called at the first one
- * @param options.signals what counts besides Ctrl-C
+ * @param options.signals signals that count as Ctrl-C
  */
 export async function withInterrupt<T>(
   { io }: VerbContext,

@@ -7,27 +7,27 @@ import { createIdSource } from "../platform/ids.ts";
 import { systemRandom } from "../platform/random.ts";
 import type { ConnectOptions, JobClient } from "../rpc/client/client.ts";
 
-/** Somewhere that text goes; resolves when the system has taken it. */
+/** A destination of text. A write resolves once the system has accepted it. */
 export interface TextSink {
   write(text: string): Promise<void>;
 }
 
-/** Everything outside the program that a verb touches, so that a test can stand in for it. */
+/** Everything outside the program that a verb uses. Tests replace it. */
 export interface CliIo {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly stdin: AsyncIterable<string | Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whether stdout is a terminal. */
+  /** True if stdout is a terminal. */
   readonly isTerminal: boolean;
-  /** Whether stderr is a terminal; false when it is left out. */
+  /** True if stderr is a terminal. */
   readonly isErrorTerminal?: boolean;
-  /** Listen to Ctrl-C, or to these signals, which then do nothing else; answers how to stop. */
+  /** Listen to Ctrl-C, or to these signals, which then do nothing else. Returns a stop function. */
   readonly onInterrupt?: (
     listener: () => void,
     signals?: readonly NodeJS.Signals[],
   ) => () => void;
-  /** Whether somebody can be asked: stdin and stderr are terminals. */
+  /** True if a question can be asked: stdin and stderr are terminals. */
   readonly isInteractive: boolean;
   /** Width of the terminal in characters. */
   readonly columns: number;
@@ -41,7 +41,7 @@ export interface CliIo {
 const COLUMNS_DEFAULT = 100;
 
 function sinkOf(stream: NodeJS.WriteStream): TextSink {
-  // A write reports its error to its callback as well as by the event, which ends the process if nobody listens.
+  // A failed write also emits "error", which ends the process unless someone listens.
   stream.on("error", () => {});
   return {
     write: (text) =>
@@ -74,7 +74,7 @@ export function processIo(): CliIo {
   };
 }
 
-/** Whether a write failed because nobody reads any more, as under `jobctl … | head`. */
+/** True if a write failed because the reader has gone, as with `jobctl … | head`. */
 export function isBrokenPipe(error: unknown): boolean {
   return errorCode(error) === "EPIPE";
 }

@@ -6,24 +6,24 @@ import type { QueryInit } from "./parsing/query.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 
-/** An id, or enough of its beginning for the daemon to look for it. */
+/** An id, or a prefix long enough for the daemon to look it up. */
 const ID_SHAPE = /^[0-9a-f-]{4,36}$/;
-/** A kind that a shell and a list of kinds take as it is. */
+/** A kind that needs no quotes in a shell or a list. */
 const PLAIN_KIND = /^[\w.:@+/-]+$/;
 
-/** Entries asked for at once. */
+/** Most entries in one page. */
 const PAGE_SIZE = 500;
 
-/** One page of an answer. */
+/** One page of a response. */
 export interface FetchedPage<T> {
   readonly items: readonly T[];
   readonly nextPageToken?: string | undefined;
 }
 
 /**
- * Every entry of a paged answer, page by page.
+ * Every entry of a paged response.
  *
- * @param limit how many at most; null for all
+ * @param limit most entries returned; null for all
  */
 export async function* pages<T>(
   limit: number | null,
@@ -35,7 +35,7 @@ export async function* pages<T>(
     const page = await fetch(Math.min(PAGE_SIZE, left), token);
     for (const item of page.items.slice(0, left)) yield item;
     left -= page.items.length;
-    // A server that answers its own token again would never end.
+    // A server that returns the same token again would never end.
     token = page.nextPageToken === token ? undefined : page.nextPageToken;
   } while (token && left > 0);
 }
@@ -52,7 +52,7 @@ export function lookupInstances(
   });
 }
 
-/** Recurring schedules of some kinds, kind by kind; of all when there is none. */
+/** Recurring schedules of the given kinds, kind by kind; of all kinds if none is given. */
 export async function* listSchedulesOf(
   client: JobClient,
   kinds: readonly string[],
@@ -68,7 +68,7 @@ export async function* listSchedulesOf(
   }
 }
 
-/** Recurring schedules, of one kind when it is given. */
+/** Recurring schedules, of one kind if given. */
 export function listSchedules(
   client: JobClient,
   kind: string | undefined,
@@ -81,10 +81,10 @@ export function listSchedules(
 }
 
 /**
- * The instance that an id or a unique beginning of one names.
+ * The instance with an id, or with an unambiguous prefix of it.
  *
- * @param kindCommand suggested, with the kind after it, when `id` is a kind: such as `jobctl logs --kind`
- * @throws JobError `not_found`, or `invalid_argument` for what is no id
+ * @param kindCommand suggested if `id` is a kind, which is appended: `jobctl logs --kind`
+ * @throws JobError `not_found`, or `invalid_argument` if it is not an id
  */
 export async function findInstance(
   client: JobClient,
@@ -104,14 +104,14 @@ export async function findInstance(
     return present(instance, `Cannot get instance "${makeVisible(id)}"`);
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
-    // A kind such as "feed" reads as the beginning of an id.
+    // A kind such as "feed" looks like a prefix of an id.
     const hint = isUuid(uuid) ? null : await kindHint(client, id, kindCommand);
     if (hint === null) throw error;
     throw new JobError(error.code, error.message, { hint, cause: error });
   }
 }
 
-/** What was probably meant by a kind in place of an id; null when there is no such kind. */
+/** The command probably meant by a kind instead of an id; null if there is no such kind. */
 async function kindHint(
   client: JobClient,
   kind: string,
@@ -122,14 +122,14 @@ async function kindHint(
     await client.getJob({ kind });
     return `Did you mean: ${kindCommand} ${kind}`;
   } catch (error) {
-    // An older server does not know the method, and this is only for the hint.
+    // An older server does not have the method. The hint is optional.
     const isAnswer = isJobError(error) && !["unavailable", "timeout"].includes(error.code);
     if (isAnswer) return null;
     throw error;
   }
 }
 
-/** The whole id for a beginning of one, as {@link findInstance}; a whole one is taken as it is. */
+/** The whole id for a prefix, as in {@link findInstance}. A whole id is not looked up. */
 export async function resolveId(
   client: JobClient,
   id: string,
@@ -140,9 +140,9 @@ export async function resolveId(
 }
 
 /**
- * The schedule that an id or a unique beginning of one names.
+ * The schedule with an id, or with an unambiguous prefix of it.
  *
- * @throws JobError `not_found`, or `invalid_argument` when several begin so
+ * @throws JobError `not_found`, or `invalid_argument` if several match
  */
 export async function findSchedule(client: JobClient, id: string): Promise<Schedule> {
   const found: Schedule[] = [];
@@ -168,7 +168,7 @@ export async function findSchedule(client: JobClient, id: string): Promise<Sched
 /**
  * Refuse kinds that do not exist: the daemon has no such job, and the store has no record of one.
  *
- * @throws JobError `not_found` for the first such kind; suggests what was probably meant
+ * @throws JobError `not_found` for the first such kind, with a suggestion
  */
 export async function assertKinds(client: JobClient, kinds: readonly string[]): Promise<void> {
   for (const kind of kinds) {
@@ -182,7 +182,7 @@ export async function assertKinds(client: JobClient, kinds: readonly string[]): 
   }
 }
 
-/** True if a kind that is not a job of this daemon is still known: it is disabled, removed, or another node's. */
+/** True if a kind without a job here is still known: disabled, removed, or on another node. */
 async function hasTrace(client: JobClient, kind: string): Promise<boolean> {
   const { instances } = await client.lookupInstances({ query: { kind, pageSize: 1 } });
   if (instances.length > 0) return true;
@@ -194,11 +194,10 @@ async function hasTrace(client: JobClient, kind: string): Promise<boolean> {
   return disabled.some((one) => one.kind === kind);
 }
 
-/** What an answer must hold; its absence is the server's fault. */
+/** A required field of a response. Without it, the server is at fault. */
 export function present<T>(value: T | undefined, action: string): T {
   if (value !== undefined) return value;
   throw new JobError("internal", `${action}: the daemon's response is empty`, {
-    hint:
-      "The versions of the daemon and of jobctl may differ: compare jobctl get version and jobctl --version",
+    hint: "Are the daemon and jobctl the same version? See jobctl get version, jobctl --version",
   });
 }

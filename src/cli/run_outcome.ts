@@ -7,7 +7,7 @@ import { instanceLines } from "./views/details.ts";
 import { INSTANCE_VIEW } from "./views/instance_view.ts";
 import { isFinalState, stateName } from "./wire.ts";
 
-/** Print what a dry run answered. */
+/** Print the response to a dry run. */
 export async function printPreview(
   answer: ScheduleJobResponse,
   { printer }: VerbContext,
@@ -33,7 +33,7 @@ export async function printPreview(
   ]);
 }
 
-/** Print a run as it is now, and answer the exit code that tells its outcome. */
+/** Print an instance as it is now. Returns the exit code for its outcome. */
 export async function printRun(
   instance: JobInstance,
   { printer }: VerbContext,

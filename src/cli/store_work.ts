@@ -9,10 +9,10 @@ import { makeLinesVisible } from "../core/text/safe_text.ts";
 import type { VerbContext } from "./verb.ts";
 import type { OptionSpecs } from "./parsing/options.ts";
 
-/** A daemon says so when it has nothing to tell. */
+/** Progress text that a daemon sends if there is no progress to report. */
 const HEARTBEAT = "…";
 
-/** Options of verbs that look after a store, of the daemon or without one. */
+/** Options of the verbs that maintain a store, through a daemon or without one. */
 export const STORE_OPTIONS: OptionSpecs = {
   config: {
     ...CONFIG_OPTION,
@@ -21,16 +21,16 @@ export const STORE_OPTIONS: OptionSpecs = {
   store: { describe: "Work on the store of this URL, without a daemon" },
 };
 
-/** Where the store is when no daemon is asked. */
+/** Where to find the store without a daemon. */
 export function storePlace(args: Args, io: CliIo): StorePlace {
   const configFile = configFileOf(args, io.cwd);
   return { configFile, url: args.text("store"), env: io.env, cwd: io.cwd };
 }
 
 /**
- * Do a work: by the daemon when one answers, else on the store of the configuration. Tells on stderr how far it is.
+ * Run a work through the daemon, or else on the store of the configuration. Progress goes to stderr.
  *
- * @param chunk takes the parts of a backup
+ * @param chunk called with each part of a backup
  * @returns the report
  */
 export async function workOn(
@@ -47,7 +47,7 @@ export async function workOn(
   let report: Readonly<Record<string, unknown>> = {};
   try {
     for await (const step of await stepsOf(work, { args, context, signal: abort.signal })) {
-      if (step.type === "progress") await tellProgress(step.text, args, io);
+      if (step.type === "progress") await showProgress(step.text, args, io);
       else if (step.type === "chunk") await chunk?.(step.bytes);
       else report = step.report;
     }
@@ -57,8 +57,8 @@ export async function workOn(
   return report;
 }
 
-/** How far something is, on stderr. */
-export async function tellProgress(text: string, args: Args, io: CliIo): Promise<void> {
+/** Write progress to stderr. */
+export async function showProgress(text: string, args: Args, io: CliIo): Promise<void> {
   if (text === HEARTBEAT || args.flag("quiet")) return;
   await io.stderr.write(`${makeLinesVisible(text)}\n`);
 }
@@ -98,7 +98,7 @@ export async function moveTarget(
     const found = isNamed
       ? "the prefix is set on the target"
       : "it accepts only names in its store.targets";
-    throw new JobError("invalid_argument", `Cannot have the daemon move to ${shown}: ${found}`, {
+    throw new JobError("invalid_argument", `Cannot move to ${shown} through the daemon: ${found}`, {
       hint: `Add [store.targets] NAME = ${
         JSON.stringify(shown)
       } to its configuration, run jobctl reload and use --to NAME; or stop it and use --config FILE`,
@@ -107,7 +107,11 @@ export async function moveTarget(
   return { to: full, prefix, shown };
 }
 
-/** Whether a daemon is to be asked, and answers. @throws JobError `unavailable` when none does and no store is known */
+/**
+ * True if a daemon is to be used and responds.
+ *
+ * @throws JobError `unavailable` if none responds and no store is known
+ */
 async function hasDaemon(args: Args, context: VerbContext): Promise<boolean> {
   if (args.given(["config", "store"]).length > 0) return false;
   try {
@@ -117,7 +121,7 @@ async function hasDaemon(args: Args, context: VerbContext): Promise<boolean> {
     const isNamed = args.given(["host", "port", "socket"]).length > 0;
     const file = configFileOf(args, context.io.cwd);
     if (!isJobError(error, "unavailable") || isNamed || file === null) throw error;
-    await tellProgress(`No daemon responds: opening the store of "${file}"`, args, context.io);
+    await showProgress(`No daemon responds: opening the store of "${file}"`, args, context.io);
     return false;
   }
 }

@@ -9,15 +9,15 @@ import {
   type WordSpec,
 } from "./parsing/options.ts";
 
-/** What a verb works with. */
+/** The environment of a verb. */
 export interface VerbContext {
   readonly io: CliIo;
   readonly printer: Printer;
-  /** Opened at first use, closed when the verb ends. */
+  /** Connects at first use. The connection is closed when the verb ends. */
   client(): Promise<JobClient>;
 }
 
-/** A verb as data: from it come the parser, the help and the check of the documentation. */
+/** A verb as data, from which the parser, the help and the check of the documentation derive. */
 export interface Verb {
   readonly name: string;
   readonly summary: string;
@@ -25,13 +25,13 @@ export interface Verb {
   readonly details?: string;
   readonly words: readonly WordSpec[];
   readonly options: OptionSpecs;
-  /** Command line and what it does. */
+  /** Command lines and what they do. */
   readonly examples: readonly (readonly [string, string])[];
   /** Whether it speaks to a daemon: only then are the options of the connection shown. */
   readonly isClient: boolean;
-  /** Whether options that it does not have are arguments by name: `--region eu`. */
+  /** True if unknown options are arguments by name: `--region eu`. */
   readonly takesNamed?: boolean;
-  /** Lines that its help ends with, for the words that it was given. */
+  /** Lines at the end of its help, about the words of this command line. */
   explain?(args: Args, context: VerbContext): Promise<readonly string[]>;
   /** Resolves with the exit code. */
   run(args: Args, context: VerbContext): Promise<number>;

@@ -23,10 +23,10 @@ const STATE_NAMES: Readonly<Record<number, string>> = {
   64: "Terminated",
 };
 
-/** States that nothing follows, as the CLI spells them. */
+/** Final states, as the CLI spells them. */
 const FINAL_NAMES: readonly string[] = ["Completed", "Terminated", "Cancelled", "TimedOut"];
 
-/** Name of a state in the CLI's output, go-job's; undefined for the unset one. */
+/** go-job's name of a state, used in the CLI's output; undefined for the unset state. */
 export function stateName(state: WireState): string | undefined {
   return STATE_NAMES[state];
 }
@@ -34,7 +34,7 @@ export function stateName(state: WireState): string | undefined {
 /** Names of all states. */
 export const STATES: readonly string[] = Object.values(STATE_NAMES);
 
-/** Wire value of a state's name in any spelling of the product. */
+/** Wire value of a state, by its name in any spelling of the product. */
 export function stateOfName(name: string): WireState | null {
   const state = parseState(name);
   if (state === null) return null;
@@ -42,7 +42,7 @@ export function stateOfName(name: string): WireState | null {
   return found === undefined ? null : Number(found[0]) as WireState;
 }
 
-/** Whether the state is final. */
+/** True if the state is final. */
 export function isFinalState(state: WireState): boolean {
   return FINAL_NAMES.includes(STATE_NAMES[state] ?? "");
 }
@@ -52,19 +52,19 @@ export function unfinishedStates(): WireState[] {
   return Object.keys(STATE_NAMES).map(Number).filter((state) => !isFinalState(state));
 }
 
-/** Epoch milliseconds of a timestamp; undefined when there is none. */
+/** Epoch milliseconds of a timestamp; undefined if absent. */
 export function msOf(timestamp: Timestamp | undefined): number | undefined {
   if (!timestamp) return undefined;
   return Number(timestamp.seconds) * 1_000 + Math.floor(timestamp.nanos / 1_000_000);
 }
 
-/** ISO text of a timestamp; undefined when there is none. */
+/** ISO text of a timestamp; undefined if absent. */
 export function isoOf(timestamp: Timestamp | undefined): string | undefined {
   const ms = msOf(timestamp);
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
-/** A timestamp of epoch milliseconds, as a request takes it. */
+/** Epoch milliseconds as a timestamp for a request. */
 export function timestampOf(
   ms: number,
 ): { readonly seconds: bigint; readonly nanos: number } {

@@ -8,21 +8,21 @@ import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { linesOf } from "../../maintenance/backup.ts";
 import { notWritten } from "./written_file.ts";
 
-/** A backup that is being written beside its place, so that a half one never stands there. */
+/** A backup being written to a temporary file beside its path, so that it is never incomplete. */
 export interface BackupWriter {
   write(bytes: Uint8Array): Promise<void>;
-  /** Put it in its place. */
+  /** Move it to its path. */
   end(): Promise<void>;
-  /** Remove what was written. */
+  /** Delete the temporary file. */
   discard(): void;
 }
 
 const isPacked = (path: string) => path.endsWith(".gz");
 
 /**
- * Begin a backup at a path; gzip when its name ends so. Only its owner may read it.
+ * Begin a backup; compressed if the path ends in .gz. Only its owner may read it.
  *
- * @throws JobError `already_exists` for a file that is there; when it cannot be written as {@link fileErrorCode}
+ * @throws JobError `already_exists`; as {@link fileErrorCode} if it cannot be written
  */
 export async function writeBackup(
   path: string,
@@ -70,7 +70,7 @@ export async function writeBackup(
   };
 }
 
-/** What messages call the backup in a file. */
+/** Name of the backup in a file, in messages. */
 export function backupName(path: string): string {
   return `the backup "${path}"`;
 }
@@ -92,7 +92,7 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* source;
   } catch (error) {
-    // Whatever the system does not say of the file, gunzip says of what is in it.
+    // An error that is not the system's comes from gunzip: the content is damaged.
     const code = fileErrorCode(error);
     throw new JobError(
       code === "internal" ? "invalid_argument" : code,

@@ -8,31 +8,31 @@ import type { Style } from "./table.ts";
 import type { View } from "./view.ts";
 import { formatYaml } from "./yaml.ts";
 
-/** Text is written out in blocks of this many characters, so that a long list is neither held nor written by the line. */
+/** Lists are written in blocks of about this many characters. */
 const BLOCK_CHARS = 65_536;
 
-/** Writes results to stdout in the form that was asked for, and notes to stderr. */
+/** Writes results to stdout in the requested form, and notes to stderr. */
 export interface Printer {
   readonly format: OutputFormat;
-  /** Whether people read it: `table` and `wide`. */
+  /** True for the forms for people: `table` and `wide`. */
   readonly isHuman: boolean;
   readonly nowMs: number;
   one<T>(view: View<T>, item: T): Promise<void>;
   list<T>(view: View<T>, items: AsyncIterable<T> | Iterable<T>): Promise<void>;
   /** A list that grows while it is written: each item at once, `json` as `jsonl`. */
   stream<T>(view: View<T>, items: AsyncIterable<T>): Promise<void>;
-  /** A value that is no record; `name` writes it as `table` does. */
+  /** A value that is not a record; `name` writes it as `table` does. */
   value(value: Plain, text: string): Promise<void>;
-  /** A record for which people get `lines` in place of a table. */
+  /** A record, shown to people as `lines` instead of a table. */
   details(record: PlainRecord, name: string, lines: readonly string[]): Promise<void>;
-  /** Text for people as it is; the caller has made it safe. */
+  /** Text for people. The caller has made it safe for a terminal. */
   text(text: string): Promise<void>;
   paint(text: string, style: Style | undefined): string;
-  /** A remark on stderr; only on a terminal, so that stdout and stderr read together are still JSON. */
+  /** A note on stderr; only on a terminal, so that stdout and stderr together are still JSON. */
   note(text: string): Promise<void>;
 }
 
-/** What a printer is told by the command line and the terminal. */
+/** Settings from the command line and the terminal. */
 export interface PrinterOptions {
   readonly format: OutputFormat;
   readonly hasColor: boolean;
@@ -49,7 +49,7 @@ export function createPrinter(io: CliIo, options: PrinterOptions): Printer {
   const { format, hasColor } = options;
   const isHuman = format === "table" || format === "wide";
   const write = (text: string) => io.stdout.write(text);
-  // Raw text goes to a pipe as it is and to a terminal only in visible form.
+  // A pipe gets the text as it is. On a terminal, control characters are made visible.
   const safe = (text: string) => io.isTerminal ? makeLinesVisible(text) : text;
 
   const table = <T>(view: View<T>, items: readonly T[]) => {
@@ -64,7 +64,7 @@ export function createPrinter(io: CliIo, options: PrinterOptions): Printer {
   const printer: Printer = {
     format,
     isHuman,
-    // Asked for when something is written: a run may have been waited for.
+    // Read at each write: the verb may have waited for a run.
     get nowMs() {
       return io.clock.now().wallMs;
     },
@@ -126,7 +126,7 @@ function formatRecord(
 
 interface ListTarget {
   readonly format: OutputFormat;
-  /** Written out whenever so much has gathered. */
+  /** Text is written out once it has this many characters. */
   readonly blockChars: number;
   readonly write: (text: string) => Promise<void>;
   readonly safe: (text: string) => string;

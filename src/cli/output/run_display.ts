@@ -3,10 +3,13 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import type { VerbContext } from "../verb.ts";
 import { progressText } from "../views/instance_view.ts";
 
-/** Clears the line of the terminal that the cursor is on. */
+/** Clears the current line of the terminal. */
 const CLEAR = "\r\x1b[K";
 
-/** Shows a run on stderr while it goes on: its log by the line, its progress on one line of a terminal or else on lines. */
+/**
+ * Shows a running instance on stderr: its log, and its progress. On a terminal the progress stays on
+ * one line below the log.
+ */
 export class RunDisplay {
   readonly #context: VerbContext;
   readonly #isTerminal: boolean;
@@ -17,7 +20,7 @@ export class RunDisplay {
     this.#isTerminal = context.io.isErrorTerminal === true;
   }
 
-  /** Show what happened. */
+  /** Show one step. */
   async show({ entries, instance }: Pick<FollowResponse, "entries" | "instance">): Promise<void> {
     const progress = instance ? this.#progressOf(instance) : this.#progress;
     const lines = entries.map((entry) => `${this.#line(entry)}\n`).join("");
@@ -30,7 +33,7 @@ export class RunDisplay {
     this.#progress = progress;
   }
 
-  /** Take the line of progress away; what follows has its place. */
+  /** Clear the line of progress. */
   async end(): Promise<void> {
     if (this.#isTerminal && this.#progress !== "") await this.#write(CLEAR);
     this.#progress = "";
@@ -41,7 +44,7 @@ export class RunDisplay {
     return text === undefined ? this.#progress : `progress ${text}`;
   }
 
-  // What a job prints is shown as it is; what it logs with a level that says something has it in front.
+  // Printed lines are shown as they are. Logged lines have their level in front, except info.
   #line({ level, message, source }: LogEntry): string {
     const text = this.#isTerminal ? message.split("\t").map(makeVisible).join("\t") : message;
     const isPlain = source === "stdout" || source === "stderr" || level === "info";
@@ -49,7 +52,7 @@ export class RunDisplay {
     return isPlain ? `${from}${text}` : `${from}${level.toUpperCase()} ${text}`;
   }
 
-  // Nobody reading the log any more is no reason to stop the run.
+  // The run does not stop if nobody reads its log any more.
   async #write(text: string): Promise<void> {
     await this.#context.io.stderr.write(text).catch(() => {});
   }

@@ -1,9 +1,9 @@
 import { makeVisible } from "../../core/text/safe_text.ts";
 
-/** What a colour is to say. */
+/** Meaning of a colour. */
 export type Style = "good" | "bad" | "warn" | "active" | "dim";
 
-/** Text of one field; `style` colours it where colours are on. */
+/** Text of one field; `style` colours it if colours are on. */
 export interface Cell {
   readonly text: string;
   readonly style?: Style;
@@ -12,11 +12,11 @@ export interface Cell {
 /** Heading of a column. */
 export interface Heading {
   readonly title: string;
-  /** Gives up its width first when the terminal is narrow. */
+  /** Shrinks first if the terminal is narrow. */
   readonly isFlexible?: boolean;
 }
 
-/** Room and means of a table. */
+/** How a table is laid out. */
 export interface TableLayout {
   /** Width that rows are cut to; null to write them in full. */
   readonly columns: number | null;
@@ -34,7 +34,7 @@ const CODES: Readonly<Record<Style, string>> = {
   dim: "2",
 };
 
-/** Colour `text` when colours are on. */
+/** Colour `text` if colours are on. */
 export function paint(text: string, style: Style | undefined, hasColor: boolean): string {
   return hasColor && style ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
 }
@@ -49,14 +49,14 @@ function characterWidth(character: string): number {
   return DOUBLE_WIDTH.test(character) ? 2 : 1;
 }
 
-/** How many cells of a terminal `text` takes. */
+/** Number of terminal cells that `text` takes. */
 export function displayWidth(text: string): number {
   let width = 0;
   for (const character of text) width += characterWidth(character);
   return width;
 }
 
-/** `text` cut to `width` cells, the last one an ellipsis when something was cut. */
+/** `text` cut to `width` cells; ends with an ellipsis if something was cut. */
 export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   if (width < 1) return "";
@@ -80,7 +80,7 @@ function widthsOf(headings: readonly Heading[], rows: readonly (readonly string[
   );
 }
 
-// The flexible columns give up the excess, the last one first; what identifies a row stays whole.
+// Flexible columns shrink, the last one first, so that the columns that identify a row stay whole.
 function shrink(headings: readonly Heading[], widths: number[], columns: number): void {
   let excess = widths.reduce((sum, width) => sum + width, 0) +
     GAP.length * (widths.length - 1) - columns;

@@ -8,13 +8,13 @@ export interface Column<T> extends Heading {
   cell(item: T, at: Viewpoint): Cell;
 }
 
-/** From when, and how wide, an item is looked at. */
+/** The time and width for which an item is shown. */
 export interface Viewpoint {
   readonly nowMs: number;
   readonly isWide: boolean;
 }
 
-/** How one sort of thing is shown in each form of output. */
+/** How items of one type are shown in each form of output. */
 export interface View<T> {
   /** What `-o name` writes. */
   name(item: T): string;
@@ -23,6 +23,6 @@ export interface View<T> {
   /** Header of `-o csv`: every key that a record can have, in order. */
   readonly keys: readonly string[];
   readonly columns: readonly Column<T>[];
-  /** For people in place of columns: one line, never cut, without its end; the text in it made safe. */
+  /** For people, instead of columns: a line that is never cut, already safe for a terminal. */
   line?(item: T, paint: (text: string, style: Style | undefined) => string): string;
 }

@@ -19,12 +19,12 @@ export const OUT_OPTIONS: OptionSpecs = {
 /**
  * Write text to the file of `--out`, or to stdout.
  *
- * @throws JobError `already_exists` for a file that is there without `--force`, else as {@link fileErrorCode}
+ * @throws JobError `already_exists` without `--force`; else as {@link fileErrorCode}
  */
 export async function writeOut(text: string, args: Args, io: CliIo): Promise<void> {
   const out = args.text("out");
   if (out === undefined) {
-    // Raw text goes to a pipe as it is and to a terminal only in visible form.
+    // A pipe gets the text as it is. On a terminal, control characters are made visible.
     return await io.stdout.write(io.isTerminal ? makeLinesVisible(text) : text);
   }
   const path = resolve(io.cwd, out);
@@ -47,8 +47,9 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
 }
 
 /**
- * Refuse another user's link or pipe, which leads wherever that user wants. @throws JobError
- * `permission_denied`
+ * Refuse another user's link or pipe, which may lead anywhere.
+ *
+ * @throws JobError `permission_denied`
  */
 function checkOwner(path: string, uid: number): void {
   if (uid === 0 || uid === process.getuid?.()) return;
@@ -59,7 +60,7 @@ function checkOwner(path: string, uid: number): void {
   );
 }
 
-/** One message on stderr, also into a pipe: it tells what the written text lacks. */
+/** Write a message to stderr, even into a pipe. */
 export async function tell(io: CliIo, text: string): Promise<void> {
   await io.stderr.write(`${makeLinesVisible(text)}\n`);
 }

@@ -1,7 +1,7 @@
 import type { Plain, PlainRecord } from "./plain.ts";
 import { makeJsonVisible } from "../../core/text/safe_text.ts";
 
-// Words that YAML 1.1 or 1.2 reads as something other than text.
+// Words that YAML 1.1 or 1.2 does not read as text.
 const RESERVED = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf)$/i;
 const BARE = /^[A-Za-z_][A-Za-z0-9_./-]*$/;
 

@@ -5,7 +5,7 @@ import { parseTime } from "./time.ts";
 import type { Direction } from "./time.ts";
 import type { OptionSpecs } from "./options.ts";
 
-/** What the command line gave to one verb: words and options as text, converted when a verb asks. */
+/** Words and options of one verb, as text. They are converted when the verb reads them. */
 export class Args {
   readonly #words: Readonly<Record<string, readonly string[]>>;
   readonly #values: Readonly<Record<string, unknown>>;
@@ -32,7 +32,7 @@ export class Args {
     this.#named = input.named ?? [];
   }
 
-  /** A word that the parser has made sure of. */
+  /** A word; empty if it is optional and absent. */
   word(name: string): string {
     return this.#words[name]?.[0] ?? "";
   }
@@ -46,7 +46,7 @@ export class Args {
     return lastOf(this.#values[name]) === true;
   }
 
-  /** An option's value, or that of its environment variable; the last one when it was given twice. */
+  /** An option's value, or that of its environment variable; the last one if it is repeated. */
   text(name: string): string | undefined {
     const given = lastOf(this.#values[name]);
     if (given === undefined) return this.#fromEnvironment(name);
@@ -56,19 +56,19 @@ export class Args {
     return this.#checkChoice(name, given, `--${name}`);
   }
 
-  /** An option's value as it was given, also an empty one. */
+  /** An option's value as given; it may be empty. */
   raw(name: string): string | undefined {
     const given = lastOf(this.#values[name]);
     return typeof given === "string" ? given : undefined;
   }
 
-  /** The values of an option that may be repeated, as they were given. */
+  /** The values of a repeatable option, as given. */
   all(name: string): readonly string[] {
     const given = this.#values[name];
     return given === undefined ? [] : [given].flat().map(String);
   }
 
-  /** Options that the verb does not have: arguments by name. One that stands alone has no values. */
+  /** Arguments by name: options that the verb does not have. One without a value has no values. */
   named(): readonly { readonly name: string; readonly values: readonly string[] }[] {
     return this.#named.map((name) => ({
       name,
@@ -83,10 +83,10 @@ export class Args {
     if (given.some((value) => typeof value !== "string" || value === "")) {
       throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
     }
-    // A comma of a value itself, as in a kind, is written "\\,".
+    // A comma within a value, such as a kind, is written "\\,".
     const values = (given as string[]).flatMap((value) => value.split(/(?<!\\),/))
       .map((value) => value.trim().replaceAll("\\,", ",")).filter((value) => value !== "");
-    // An empty list would be no condition at all, and widen what the other conditions select.
+    // An empty list would be no condition, so more would be selected than meant.
     if (values.length > 0) return values;
     throw usageError(`Cannot read option --${name}: the list is empty`, `Write --${name}=VALUE`);
   }
@@ -146,7 +146,7 @@ function lastOf(value: unknown): unknown {
   return Array.isArray(value) ? value.at(-1) : value;
 }
 
-/** An error in how the program was called. */
+/** An error in the command line. */
 export function usageError(message: string, hint: string): JobError {
   return new JobError("invalid_argument", message, { hint });
 }

@@ -5,11 +5,11 @@ import { assertOneOf, usageError } from "./args.ts";
 import type { Args } from "./args.ts";
 import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
 
-/** Word for "no Unix socket, TCP". */
+/** Value of --socket for TCP. */
 const NO_SOCKET = "none";
 const PORT_MAX = 65_535;
 
-/** Longest wait for one answer, in milliseconds. @throws JobError `invalid_argument` */
+/** Longest wait for one response, in milliseconds. @throws JobError `invalid_argument` */
 export function callTimeoutMs(args: Args): number {
   const timeoutMs = args.durationMs("call-timeout") ?? parseDuration(CALL_TIMEOUT_DEFAULT);
   if (timeoutMs > 0) return timeoutMs;
@@ -19,7 +19,7 @@ export function callTimeoutMs(args: Args): number {
   );
 }
 
-// What the command line says stands above the environment, also where they name different things.
+// Options override the environment, even variables of other options.
 function readSocket(args: Args): string | null | undefined {
   const socket = args.text("socket");
   if (socket === NO_SOCKET) return null;
@@ -59,7 +59,7 @@ function readTls(args: Args): ConnectOptions["tls"] {
 }
 
 /**
- * Read where the daemon is and who asks, from options and environment.
+ * Read the address of the daemon and the caller's credentials from options and environment.
  *
  * @throws JobError `invalid_argument`
  */

@@ -8,21 +8,21 @@ import { type Direction, isWallTime, parseTime } from "./time.ts";
 import type { VerbContext } from "../verb.ts";
 import { tell } from "../output/written_file.ts";
 
-/** The zone of a job, and where it comes from in words. */
+/** A time zone, and whose it is in words. */
 export interface JobZone {
   readonly timezone: string;
   readonly whose: string;
 }
 
-/** Schedules of a job that are looked at for their zone. */
+/** Most schedules of a job whose zones are compared. */
 const SCHEDULES_MAX = 100;
 
 /**
- * The zone that the times of a job are in: that of its schedules if they agree, else the job's, which is the configuration's if it
- * has none of its own.
+ * The zone of a job's times: that of its schedules if they agree, else that of the job, which may be
+ * the configuration's.
  *
- * @param scheduleId the one of its schedules that counts
- * @returns null if there is no such job, or if the daemon does not tell
+ * @param scheduleId only this schedule counts
+ * @returns null if there is no such job, or if the daemon does not know its zone
  */
 export async function zoneOfJob(
   client: JobClient,
@@ -41,19 +41,19 @@ export async function zoneOfJob(
     const { timezone } = (await client.getJob({ kind })).job ?? {};
     return timezone ? { timezone, whose: `the zone of job ${makeVisible(kind)}` } : null;
   } catch (error) {
-    // The call for which the time is read says what is wrong.
+    // The call that needs the time will report the error.
     if (isJobError(error, "not_found")) return null;
     throw error;
   }
 }
 
-/** The zone of this terminal, as its times are shown. */
+/** The zone of this terminal. */
 export function ownZone(): JobZone {
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
   return { timezone: timeZone ?? "UTC", whose: "the zone of this terminal" };
 }
 
-/** Say on stderr which zone a time was read in. */
+/** Write to stderr in which zone a time was read. */
 export async function tellZone(
   text: string,
   { timezone, whose }: JobZone,
@@ -68,15 +68,15 @@ export interface JobTimeInput {
   readonly args: Args;
   readonly context: VerbContext;
   readonly direction: Direction;
-  /** Looked up only for a text that names none; null for this terminal's. */
+  /** Called only if the text names no zone; null for this terminal's. */
   zone(): Promise<JobZone | null>;
 }
 
 /**
- * The point in time of an option that is about one job, in epoch milliseconds. A text that names no zone is a time in the job's,
- * and stderr says which that is.
+ * The time of an option that concerns one job, in epoch milliseconds. If the text names no zone, it
+ * is in the job's zone, and a message on stderr says so.
  *
- * @throws JobError `invalid_argument` when the option is no time
+ * @throws JobError `invalid_argument` if the option is not a time
  */
 export async function jobTimeMs(
   name: string,

@@ -7,20 +7,20 @@ import { usageError } from "./args.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
-/** An argument by name as the command line gives it; a name alone has no values. */
+/** An argument by name; without a value, it has no values. */
 export interface NamedArgument {
   readonly name: string;
   readonly values: readonly string[];
 }
 
-/** Something of a job that an argument can name: a parameter, or a member of a destructured one. */
+/** A name that an argument can have: a parameter, or a member of a destructured one. */
 interface Target {
   readonly name: string;
   readonly shape: TypeShape;
   readonly isRest: boolean;
 }
 
-/** What the arguments are for. */
+/** The job that the arguments are for. */
 export interface NamedContext {
   readonly kind: string;
   readonly signature: Signature;
@@ -29,10 +29,11 @@ export interface NamedContext {
 }
 
 /**
- * Arguments by name out of those of the command line: words stand for the first parameters, options for those that they name,
- * also in kebab-case. An option that is repeated is a list, as is one for a list; one without a value is true.
+ * The arguments of the command line by name. Words are for the first parameters, options for those
+ * that they name, also in kebab-case. A repeated option is a list, and so is an option for a list
+ * parameter. An option without a value is true.
  *
- * @throws JobError `invalid_argument` for an unknown name, a name that is given twice, or a value that is missing
+ * @throws JobError `invalid_argument` for an unknown or repeated name, or a missing value
  */
 export function mergeArguments(
   words: readonly string[],
@@ -118,7 +119,7 @@ function valueOf(target: Target, texts: readonly string[], signature: Signature)
   return texts[0];
 }
 
-// "a" for a union of text and a list is the text.
+// For a union of text and a list, "a" is the text.
 function isListOnly(target: Target, shapes: readonly TypeShape[]): boolean {
   return target.isRest || !shapes.some(({ type }) => type === "string" || type === "unknown");
 }

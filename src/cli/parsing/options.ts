@@ -8,7 +8,7 @@ export interface OptionSpec {
   readonly alias?: string;
   /** Takes no value. */
   readonly isFlag?: boolean;
-  /** Environment variable that stands in when the option is absent. */
+  /** Environment variable that is used if the option is absent. */
   readonly env?: string;
   readonly choices?: readonly string[];
 }
@@ -16,25 +16,25 @@ export interface OptionSpec {
 /** Options by name. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
-/** One word after the verb; the last one may take all that follow. */
+/** One word after the verb; the last one may take all others. */
 export interface WordSpec {
   readonly name: string;
   readonly describe: string;
   readonly isOptional?: boolean;
   readonly isRest?: boolean;
   /**
-   * Whether an empty text is valid. Otherwise it is probably an unset variable of a script, and
+   * True if an empty text is valid. Otherwise it is probably an unset variable of a script, which
    * must not mean "any" or "all".
    */
   readonly canBeEmpty?: boolean;
 }
 
-/** Host of the daemon when nothing names one. */
+/** Default host of the daemon. */
 export const HOST_DEFAULT = "localhost";
-/** Longest wait for one answer when nothing says otherwise. */
+/** Default of the longest wait for one response. */
 export const CALL_TIMEOUT_DEFAULT = "10s";
 
-/** Where the daemon is and who asks; read before the connection is made. */
+/** Address of the daemon and credentials; read before the connection is made. */
 export const CONNECTION_OPTIONS: OptionSpecs = {
   host: {
     describe: `Host of the daemon (default ${HOST_DEFAULT})`,

@@ -6,16 +6,16 @@ import type { PlainInit, RequestOf } from "../wire.ts";
 import type { OptionSpecs } from "./options.ts";
 import { stateOfName, STATES, timestampOf } from "../wire.ts";
 
-/** Which instances are meant. */
+/** A query for instances. */
 export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["query"]>>;
 
-/** Options that say which instances are meant, by what they are. */
+/** Options that select instances by kind and state. */
 export const FILTER_OPTIONS: OptionSpecs = {
   kind: { alias: "k", describe: "Of this kind; separate several by commas, or repeat the option" },
   state: { describe: `In this state; several likewise: ${STATES.join(", ")}` },
 };
 
-/** Options that say which instances are meant, by when they were made. */
+/** Options that select instances by the time of their creation. */
 export const TIME_OPTIONS: OptionSpecs = {
   since: { describe: "Created at this time or later: 2026-11-24, 09:00, -2h, yesterday" },
   after: { describe: "The same as --since" },
@@ -36,7 +36,7 @@ export function readStates(args: Args): WireState[] {
   });
 }
 
-/** The query of `--kind`, `--state` and, where a verb has them, the times. */
+/** The query of `--kind`, `--state` and, if the verb has them, the times. */
 export function readQuery(args: Args): QueryInit {
   const kinds = args.list("kind");
   const states = readStates(args);
@@ -51,7 +51,7 @@ export function readQuery(args: Args): QueryInit {
     );
   }
   return {
-    // go-job's own fields where they suffice, so that its server understands the query too.
+    // A single value goes into go-job's own field, so that its server understands the query.
     ...(kinds.length === 1 ? { kind: kinds[0] } : { kinds: [...kinds] }),
     ...(states.length === 1 ? { state: states[0] } : { states }),
     ...(afterMs === undefined ? {} : { after: timestampOf(afterMs) }),

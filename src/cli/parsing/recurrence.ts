@@ -7,7 +7,7 @@ import { timestampOf } from "../wire.ts";
 
 const INT32_MAX = 2_147_483_647;
 
-/** Options of a recurring schedule besides its times. */
+/** Options of a recurring schedule, without its cron expression. */
 export const RECURRENCE_OPTIONS: OptionSpecs = {
   timezone: { describe: "Time zone of its times, such as Europe/Berlin (default: the daemon's)" },
   overlap: {
@@ -19,7 +19,7 @@ export const RECURRENCE_OPTIONS: OptionSpecs = {
     describe: `What to do about runs that did not start in time: ${MISFIRES.join(", ")}`,
     choices: MISFIRES,
   },
-  "misfire-within": { describe: "Runs that are later than this are missed" },
+  "misfire-within": { describe: "A run later than this counts as missed" },
   "starts-at": { describe: "Nothing runs before this time" },
   "ends-at": { describe: "Nothing runs at or after this time" },
   blackout: {
@@ -28,7 +28,7 @@ export const RECURRENCE_OPTIONS: OptionSpecs = {
   "runs-max": { describe: "End the schedule after this many runs" },
 };
 
-/** The same beside options that say when an instance runs once. */
+/** The same for a verb that can also schedule a single run. */
 export const CRON_ONLY_OPTIONS: OptionSpecs = Object.fromEntries(
   Object.entries(RECURRENCE_OPTIONS).map(([name, spec]) => [
     name,
@@ -39,7 +39,7 @@ export const CRON_ONLY_OPTIONS: OptionSpecs = Object.fromEntries(
   ]),
 );
 
-/** Names of the options that say something of a recurring schedule only. */
+/** Names of the options that apply only to a recurring schedule. */
 export const RECURRENCE_NAMES: readonly string[] = Object.keys(RECURRENCE_OPTIONS);
 
 /** The options that are times, in epoch milliseconds. */
@@ -49,9 +49,9 @@ export interface RecurrenceTimes {
 }
 
 /**
- * What the options say of a recurring schedule.
+ * Read the options of a recurring schedule.
  *
- * @param times as {@link readRecurrenceTimes} gives them; by default in this terminal's zone
+ * @param times from {@link readRecurrenceTimes}; by default in this terminal's zone
  */
 export function readRecurrence(
   args: Args,
@@ -70,18 +70,18 @@ export function readRecurrence(
     queueMax: args.integer("queue-max", { min: 1, max: 1_000 }),
     misfireWithinMs: withinMs === undefined ? undefined : BigInt(Math.round(withinMs)),
   };
-  const isSaid = Object.values(recurrence).some((value) =>
+  const isGiven = Object.values(recurrence).some((value) =>
     Array.isArray(value) ? value.length > 0 : value !== undefined
   );
   return {
     timezone: args.text("timezone"),
     overlap: args.text("overlap"),
     misfire: args.text("misfire"),
-    recurrence: isSaid ? recurrence : undefined,
+    recurrence: isGiven ? recurrence : undefined,
   };
 }
 
-/** The times that the options say, in the schedule's zone where they name none. */
+/** The times among the options, in the schedule's zone if they name none. */
 export async function readRecurrenceTimes(
   input: Omit<JobTimeInput, "direction">,
 ): Promise<RecurrenceTimes> {

@@ -3,7 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import { instantOfWall } from "../../core/time/wall_time.ts";
 import type { Zone } from "../../core/time/zone.ts";
 
-/** Which occurrence a time of day without a date means, and where a bare duration leads. */
+/** Meaning of a time of day without a date and of a bare duration: ahead or back. */
 export type Direction = "future" | "past";
 
 const TIME_HINT = 'Write "2026-11-24 09:00", "2026-11-24T09:00:00Z", "09:00", "tomorrow 9:00", ' +
@@ -19,7 +19,7 @@ const SIGNED = /^([+-])\s*(.+)$/;
 const AGO = /^(.+?)\s+ago$/i;
 const FROM_NOW = /^in\s+(.+)$/i;
 const DAY_OFFSET: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
-// What a Date can hold, so that arithmetic on it never gives an invalid one.
+// Limit of a Date, so that arithmetic never gives an invalid one.
 const EPOCH_MS_MAX = 8.64e15;
 
 interface TimeOfDay {
@@ -31,17 +31,17 @@ interface TimeOfDay {
 
 const MIDNIGHT: TimeOfDay = { hour: 0, minute: 0, second: 0, ms: 0 };
 
-/** How a text is read as a time. */
+/** How a time is read. */
 export interface TimeOptions {
   readonly nowMs: number;
   readonly direction: Direction;
-  /** What the time is for, in messages. */
+  /** Name of the time in messages. */
   readonly what: string;
-  /** The zone of a text that names none; the local one when absent. */
+  /** Zone of a text that names none; by default the local one. */
   readonly zone?: Zone;
 }
 
-/** A date and a time as a wall clock shows them. */
+/** Date and time of a wall clock. */
 interface WallTime extends TimeOfDay {
   readonly year: number;
   /** 1 to 12. */
@@ -58,12 +58,13 @@ export function isWallTime(text: string): boolean {
 }
 
 /**
- * A point in time as people write it, in epoch milliseconds; in the local zone, or the given one, where the text names none.
+ * A point in time as people write it, in epoch milliseconds.
  *
- * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`. A bare time of day is the
- * next or the last one, and a bare duration leads ahead or back, by `direction`.
+ * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`. A
+ * bare time of day is the next or the last one, and a bare duration leads ahead or back, depending
+ * on `direction`.
  *
- * @throws JobError `invalid_argument` when it is none of these
+ * @throws JobError `invalid_argument` if it is none of these
  */
 export function parseTime(
   text: string,
@@ -107,7 +108,7 @@ function instantOf(wall: WallTime, zone: Zone | undefined): number {
   return instantOfWall(zone, wallMs / 1_000) * 1_000 + ms;
 }
 
-/** A time of day on the zone's current day, or some days from it. */
+/** A time of day, some days from today in the zone. */
 function dayAt(
   nowMs: number,
   dayOffset: number,

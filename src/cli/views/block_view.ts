@@ -6,7 +6,7 @@ import type { Printer } from "../output/printer.ts";
 import { isoOf } from "../wire.ts";
 import { timeText } from "./time_text.ts";
 
-/** What keeps instances from running, as data. */
+/** The limit that instances wait for, as data. */
 export function blockRecord(block: Block): PlainRecord {
   return {
     limit: block.limit,
@@ -17,7 +17,7 @@ export function blockRecord(block: Block): PlainRecord {
   };
 }
 
-/** What keeps instances from running, for people: `concurrency of mail (2 of 2)`. */
+/** The limit that instances wait for, for people: `concurrency of mail (2 of 2)`. */
 export function blockText(block: Block, printer: Printer): string {
   const text = makeVisible(blockWords(block));
   return block.opensAt ? `${text}, until ${timeText(block.opensAt, printer.nowMs)}` : text;

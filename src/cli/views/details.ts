@@ -12,7 +12,7 @@ import { timeText } from "./time_text.ts";
 
 type Field = readonly [string, string | undefined];
 
-/** Fields under each other, those without a value left out; values are already safe. */
+/** Fields, one per line, without those that have no value. Values are already safe. */
 export function fieldLines(fields: readonly Field[]): string[] {
   const shown = fields.filter(([, value]) => value !== undefined && value !== "");
   const width = Math.max(0, ...shown.map(([label]) => displayWidth(label) + 1));

@@ -26,26 +26,26 @@ export function stateCell(name: string | undefined): Cell {
   return { text: name ?? "-", style: stateStyle(name) };
 }
 
-// In a list only that no node runs it is told of what an instance waits for.
+// Of the limits that an instance can wait for, a list shows only that no node runs it.
 function waitingCell(instance: JobInstance): Cell {
   const name = stateName(instance.state);
   if (instance.blockedBy?.limit !== "node") return stateCell(name);
   return { text: `${name}, unserved`, style: "warn" };
 }
 
-/** A time as a field of a table: relative, or in full when the table is wide. */
+/** A time as a field of a table: relative, or in full if the table is wide. */
 export function timeCell(timestamp: Timestamp | undefined, at: Viewpoint): Cell {
   const ms = msOf(timestamp);
   if (ms === undefined) return { text: "-" };
   return { text: at.isWide ? formatAbsolute(ms) : formatRelative(ms, at.nowMs) };
 }
 
-/** A text as a field of a table, a dash when there is none. */
+/** A text as a field of a table; a dash if absent. */
 export function textCell(text: string | number | undefined): Cell {
   return { text: text === undefined || text === "" ? "-" : String(text) };
 }
 
-/** When the instance became final; undefined while it is not. */
+/** When the instance became final; undefined if it is not. */
 export function settledAt(instance: JobInstance): Timestamp | undefined {
   return instance.completedAt ?? instance.terminatedAt ?? instance.canceledAt ??
     instance.timedOutAt;
@@ -56,12 +56,12 @@ function joined(values: readonly string[]): string {
   return values.join(", ");
 }
 
-/** What came of it: the error, else the results. */
+/** The outcome: the error, or else the results. */
 function outcomeText(instance: JobInstance): string {
   return instance.error ?? joined(instance.results);
 }
 
-/** How far it says it is: "3 of 10 (30 %)"; undefined when it said nothing. */
+/** Progress as the job reported it: "3 of 10 (30 %)"; undefined if it reported none. */
 export function progressText({ progress }: JobInstance): string | undefined {
   if (!progress) return undefined;
   const { done, total } = progress;
@@ -76,7 +76,7 @@ function record(instance: JobInstance): PlainRecord {
     kind: instance.kind,
     uuid: instance.uuid || undefined,
     state: stateName(instance.state),
-    // go-job's form: the list as JSON text.
+    // A list as JSON text, as in go-job.
     arguments: JSON.stringify(instance.arguments),
     result_set: instance.results.length > 0 ? JSON.stringify(instance.results) : undefined,
     error: instance.error,
@@ -182,7 +182,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
   ],
 };
 
-/** How dead letters are shown: what failed, why and when. */
+/** How dead letters are shown. */
 export const DEAD_VIEW: View<JobInstance> = {
   ...INSTANCE_VIEW,
   columns: [

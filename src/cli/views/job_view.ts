@@ -34,7 +34,7 @@ function record(job: Job): PlainRecord {
   };
 }
 
-/** The times of all schedules of a job; of a daemon that tells only the first, that one. */
+/** The cron expressions of a job; only the first if the daemon sends no others. */
 export function schedulesText({ cronSpec, cronSpecs }: Job): string {
   return cronSpecs.length > 1 ? cronSpecs.join("; ") : cronSpec ?? "";
 }

@@ -35,7 +35,7 @@ function record(node: Node): PlainRecord {
   };
 }
 
-// What it said last is no longer so when it has ended.
+// For a node that has ended, the last values are out of date.
 function busyOf({ state, busy, workers }: Node): string {
   return state === "left" || state === "lost" ? "" : `${busy} of ${workers}`;
 }

@@ -66,13 +66,13 @@ export const LOG_VIEW: View<LogEntry> = {
       makeVisible(entry.level.toUpperCase()).padEnd(5),
       LEVEL_STYLES[entry.level],
     );
-    // A tab steers nothing, and programs print tables with it.
+    // Tabs are harmless, and programs use them for tables.
     const message = entry.message.split("\t").map(makeVisible).join("\t");
     return `${at} ${level} ${message}`;
   },
 };
 
-/** How the logs of several instances are shown: each line tells whose it is. */
+/** How the logs of several instances are shown: each line names its instance. */
 export const LOGS_VIEW: View<LogEntry> = {
   ...LOG_VIEW,
   line: (entry, paint) => {

@@ -4,7 +4,7 @@ import type { Job } from "../../rpc/gen/job_pb.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 
-/** The signature of a job on the wire; null when it was left out, as of very many jobs, or is no signature. */
+/** The signature of a job; null if the daemon left it out, as with very many jobs, or if invalid. */
 export function signatureOf(job: Job): Signature | null {
   if (job.signatureJson === "") return null;
   try {
@@ -17,13 +17,13 @@ export function signatureOf(job: Job): Signature | null {
   }
 }
 
-/** What the doc comment of a job says of it, as lines for people. */
+/** The summary in the doc comment of a job, as lines for people. */
 export function summaryLines({ doc }: Signature): string[] {
   const summary = summaryOf(doc ?? "");
   return summary === "" ? [] : summary.split("\n").map(makeVisible);
 }
 
-/** The parameters of a job for people: name, type, whether it is needed, and what its doc comment says. */
+/** The parameters of a job for people: name, type, if it is required, and its doc comment. */
 export function signatureLines(signature: Signature): string[] {
   const { parameters, types, result } = describeParameters(signature);
   const lines: string[] = [];
@@ -49,7 +49,7 @@ export function signatureLines(signature: Signature): string[] {
 /** Rows of cells under each other, two spaces apart. */
 function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, index) =>
-    // One very long type must not push the others to the side.
+    // One very long type must not widen the column for all.
     Math.min(40, Math.max(...rows.map((row) => displayWidth(row[index]!))))
   );
   return rows.map((row) =>

@@ -13,7 +13,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import { type Cell, formatTable } from "../output/table.ts";
 import { formatAbsolute } from "../output/when.ts";
 
-/** Clock changes without an effect are only counted. */
+/** Effects of clock changes in words. Those without an effect are only counted. */
 const EFFECTS: Readonly<Record<NonNullable<ClockChange["effect"]>, string>> = {
   moved: "its time is left out: runs at the change",
   once: "its time comes twice: runs the first time",

@@ -3,7 +3,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import { fieldLines } from "./details.ts";
 
-/** What came of a work on a store. */
+/** The report of a work on a store. */
 export type Report = Readonly<Record<string, unknown>>;
 
 const MIB = 2 ** 20;
@@ -30,7 +30,7 @@ function markText(mark: unknown): string | undefined {
   return `${what} to ${makeVisible(placeOf(there))}`;
 }
 
-/** What a store is, for people. */
+/** Facts about a store, for people. */
 export function infoLines(report: Report): string[] {
   return fieldLines([
     ["Type", text(report.type)],
@@ -49,14 +49,14 @@ export function infoLines(report: Report): string[] {
   ]);
 }
 
-/** What cannot be in a store, for people. */
+/** Inconsistencies of a store, for people. */
 export function problemLines(report: Report): string[] {
   const problems = report.problems as readonly { check: string; message: string }[];
   if (problems.length === 0) return ["No problems found"];
   return problems.map(({ check, message }) => `${makeVisible(check)}: ${makeVisible(message)}`);
 }
 
-/** What was deleted, for people. */
+/** The result of deleting records, for people. */
 export function gcLines(report: Report): string[] {
   return fieldLines([
     ["Instances deleted", text(report.instances)],
@@ -67,7 +67,7 @@ export function gcLines(report: Report): string[] {
   ]);
 }
 
-/** What a backup holds, for people. */
+/** The content of a backup, for people. */
 export function backupLines(report: Report): string[] {
   const lost = report.problems as readonly string[] | undefined;
   return fieldLines([
@@ -85,7 +85,7 @@ export function backupLines(report: Report): string[] {
   ]);
 }
 
-/** What a move came to and what is to be done next, for people. */
+/** The result of a move and the next steps, for people. */
 export function moveLines(report: Report, options: { readonly isVerbose: boolean }): string[] {
   const place = report as unknown as MovedTo;
   const to = makeVisible(placeOf(place));
@@ -96,7 +96,7 @@ export function moveLines(report: Report, options: { readonly isVerbose: boolean
     }))
     : [];
   return [
-    report.is_repeated ? `The store has moved to ${to} already` : `The store has moved to ${to}`,
+    report.is_repeated ? `The store has already moved to ${to}` : `The store has moved to ${to}`,
     ...sides,
     "",
     "Next:",

@@ -19,7 +19,7 @@ const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
 };
 const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
 
-/** How it is told why something ran or did not. */
+/** How the explanation of a tick or an instance is shown. */
 export const TICK_REPORT_VIEW: View<TickReport> = {
   name: (report) => report.instance?.uuid ?? report.outcome,
   record: (report) => ({
@@ -64,7 +64,7 @@ export const TICK_REPORT_VIEW: View<TickReport> = {
   },
 };
 
-/** How the timers are shown: schedules by their next tick. */
+/** How timers are shown: schedules with their next tick. */
 export const TIMER_VIEW: View<Schedule> = {
   name: (schedule) => schedule.id,
   record: (schedule) => ({

@@ -125,7 +125,7 @@ test("schedule KIND --help tells that the daemon has no such job", async () => {
   };
   const run = await cli(["schedule", "nope", "-h"], { answers: { getJob } });
   assert.equal(run.code, 0);
-  assert.match(run.stdout, /The daemon knows no job "nope"/);
+  assert.match(run.stdout, /The daemon has no job "nope"/);
 });
 
 test("schedule KIND --help is the verb's help when nobody knows the job", async () => {

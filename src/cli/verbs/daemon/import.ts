@@ -14,7 +14,7 @@ import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
 
-/** Where cron keeps the crontabs of users: on Debian and Alpine, on SUSE, on Red Hat. */
+/** Folders of users' crontabs: on Debian and Alpine, on SUSE, on Red Hat. */
 const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
 const PREFIX = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,39}$/;
 const STDIN_BYTES_MAX = 4 * 1_048_576;
@@ -42,7 +42,7 @@ async function readStdin(io: CliIo): Promise<Uint8Array> {
 function spoolFile(user: string, spool: string | undefined): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/.test(user)) {
     throw usageError(
-      `Cannot import the crontab of "${user}": not a user's name`,
+      `Cannot import the crontab of "${user}": not a user name`,
       "Name an account",
     );
   }
@@ -61,7 +61,7 @@ function spoolFile(user: string, spool: string | undefined): string {
   );
 }
 
-/** The crontabs that are named: files, folders, stdin, or those of users. */
+/** The crontabs of the command line: of files, folders, stdin, or users. */
 async function openTexts(args: Args, io: CliIo, dialect: Dialect): Promise<OpenedCrontabs> {
   const users = args.list("user");
   const files = args.words("FILE");
@@ -108,7 +108,7 @@ function prefixOf(args: Args): string | undefined {
   );
 }
 
-async function tellNotes(notes: readonly ImportNote[], io: CliIo): Promise<void> {
+async function writeNotes(notes: readonly ImportNote[], io: CliIo): Promise<void> {
   for (const { file, line, text } of notes) {
     await tell(io, line === null ? `${file}: ${text}` : `${file}:${line}: ${text}`);
   }
@@ -212,7 +212,7 @@ const CRONTAB: Verb = {
     const result = importCrontabs(crontabs, { timezone, dialect, prefix, hostEnv: host?.env });
     await writeOut(result.toml, args, io);
     const all = [...host?.notes ?? [], ...notes, ...result.notes];
-    await tellNotes(all, io);
+    await writeNotes(all, io);
     const isSame = !args.flag("verify") || await verify(result, io);
     const hasLoss = all.some(({ isLoss }) => isLoss);
     return isSame && !hasLoss ? EXIT.ok : EXIT.conditionNotMet;
@@ -231,7 +231,7 @@ const SYSTEMD: Verb = {
     isOptional: true,
   }],
   options: {
-    timezone: { describe: "Zone of OnCalendar= that names none (default: the host's)" },
+    timezone: { describe: "Time zone of OnCalendar= values that name none (default: the host's)" },
     ...OUT_OPTIONS,
   },
   examples: [
@@ -256,7 +256,7 @@ const SYSTEMD: Verb = {
     const isPath = unit.includes("/") || existsSync(resolve(io.cwd, unit));
     const result = importSystemd(isPath ? resolve(io.cwd, unit) : unit, { timezone });
     await writeOut(result.toml, args, io);
-    await tellNotes(result.notes, io);
+    await writeNotes(result.notes, io);
     return result.notes.some(({ isLoss }) => isLoss) ? EXIT.conditionNotMet : EXIT.ok;
   },
 };

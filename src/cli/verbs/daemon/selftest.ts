@@ -1,7 +1,7 @@
 import { EXIT } from "../../exit_codes.ts";
 import type { PlainRecord } from "../../output/plain.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { STORE_OPTIONS, storePlace, tellProgress } from "../../store_work.ts";
+import { showProgress, STORE_OPTIONS, storePlace } from "../../store_work.ts";
 import type { Verb } from "../../verb.ts";
 
 const SECONDS_DEFAULT = 2;
@@ -39,13 +39,13 @@ export const SELFTEST: Verb = {
     const config = await loadStoreConfig(storePlace(args, io));
     const abort = new AbortController();
     const stopListening = io.onInterrupt?.(() => abort.abort());
-    const told: Promise<void>[] = [];
+    const written: Promise<void>[] = [];
     const result = await selftest({
       ...{ config, clock: io.clock, random: systemRandom, measureMs: seconds * 1_000 },
-      progress: (text) => void told.push(tellProgress(text, args, io)),
+      progress: (text) => void written.push(showProgress(text, args, io)),
       signal: abort.signal,
     }).finally(() => stopListening?.());
-    await Promise.all(told);
+    await Promise.all(written);
     await printer.details(record(result), "selftest", lines(result, printer.paint, abort.signal));
     if (abort.signal.aborted) return EXIT.interrupted;
     return result.isGood ? EXIT.ok : EXIT.error;

@@ -1,7 +1,7 @@
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
 
-// Name of the option, and the short name of the setting that it overrides.
+// Options, each with the short name of the setting that it overrides.
 const SETTINGS: Readonly<Record<string, string>> = {
   host: "host",
   port: "port",
@@ -52,7 +52,7 @@ export const SERVE: Verb = {
       flags,
       env: io.env,
       salvages: args.flag("salvage"),
-      // A log that nobody reads any more does not stop the daemon.
+      // The daemon does not stop if nobody reads its log any more.
       writeLog: (line) => void io.stderr.write(line).catch(() => {}),
     });
   },

@@ -5,7 +5,7 @@ import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { PlainRecord } from "../../output/plain.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { moveTarget, STORE_OPTIONS, storePlace, tellProgress, workOn } from "../../store_work.ts";
+import { moveTarget, showProgress, STORE_OPTIONS, storePlace, workOn } from "../../store_work.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import {
   backupLines,
@@ -153,7 +153,7 @@ const RESTORE: Verb = {
       name: backupName(path),
       place: storePlace(args, io),
       clock: io.clock,
-      progress: (text) => void waiting.push(tellProgress(text, args, io)),
+      progress: (text) => void waiting.push(showProgress(text, args, io)),
     });
     await Promise.all(waiting);
     const report = { ...restored, file: path, taken_at: new Date(header.at).toISOString() };

@@ -48,10 +48,10 @@ async function placeOf(
   const { config } = await loadConfig(file, { env: io.env, cwd: io.cwd });
   const { tokensFile, tokens } = config.server.auth;
   const isNamed = file !== null || io.env["JOBCTL_SERVER_AUTH_TOKENS_FILE"] !== undefined;
-  // Made in whatever folder this is, it would be a file that no daemon reads.
+  // In an arbitrary folder no daemon would read the new file.
   if (!isNamed && !existsSync(tokensFile)) {
     throw usageError(
-      `Cannot tell which tokens file is meant: there is no config.toml in "${io.cwd}"`,
+      `Cannot find the tokens file: there is no config.toml in "${io.cwd}"`,
       "Name the daemon's configuration with --config, or its tokens file with --tokens-file",
     );
   }

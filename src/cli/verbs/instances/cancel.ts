@@ -11,7 +11,7 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { isFinalState, stateName, STATES, unfinishedStates } from "../../wire.ts";
 
-/** Instances are counted up to this many before the question. */
+/** Before the question, instances are counted up to this many. */
 const COUNT_MAX = 1_000;
 const QUERY_WORD = "instances";
 const KIND_COMMAND = "jobctl cancel instances --kind";
@@ -39,7 +39,7 @@ function describeConditions(args: Args): string {
   return `${kinds && ` of kind ${kinds}`}${states && ` in state ${states}`}`;
 }
 
-// go-job's `cancel instances --kind K` and `--uuid U` ask nothing, and programs call them.
+// Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
 function isGoJobForm(args: Args): boolean {
   const given = args.given(CONDITIONS);
   return given.length > 0 && !given.includes("state");
@@ -82,14 +82,14 @@ async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): 
   const connection = await client();
   const { query, isAll } = await readCancel(args, connection);
   const kinds = args.list("kind");
-  // Before the others of the list are canceled. One alone that is unknown matches nothing.
+  // Checked before any is canceled. A single unknown kind matches nothing and is checked later.
   if (kinds.length > 1) await assertKinds(connection, kinds);
   const hasUuid = args.given(["uuid"]).length > 0;
   const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
   if (mustAsk && !args.flag("yes")) {
     const count = await countUnfinished(connection, query);
     const what = `cancel ${instancesText(count)}${describeConditions(args)}`;
-    // Nothing to lose is nothing to ask.
+    // With nothing to cancel there is no question.
     if (count > 0 || !io.isInteractive) await confirm(io, what, false);
   }
   const answer = await connection.cancelInstances({ query, all: isAll });

@@ -40,7 +40,10 @@ function readRequest(args: Args): RequestOf<"scheduleJob"> {
   };
 }
 
-/** Show the run to its end; Ctrl-C, a SIGTERM or the end of the terminal cancels it, once more ends the program and with it the worker. */
+/**
+ * Show the run until its end. Ctrl-C, SIGTERM or the end of the terminal cancels it; a second one
+ * ends the program and the worker with it.
+ */
 async function watch(
   client: JobClient,
   first: JobInstance,
@@ -64,7 +67,7 @@ async function watch(
   return { instance, isInterrupted };
 }
 
-/** Tell what the run scheduled and nobody will run. */
+/** Report instances that the run scheduled and that will not run. */
 async function noteUnrun(client: JobClient, { io }: VerbContext): Promise<void> {
   const { instances } = await client.lookupInstances({ query: {} });
   const kinds = instances.filter(({ state }) => !isFinalState(state)).map(({ kind }) => kind);

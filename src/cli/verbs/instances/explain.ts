@@ -15,10 +15,10 @@ import { timestampOf } from "../../wire.ts";
 const KIND = /^[\w.:-]+$/;
 const LIMIT_MAX = 1_000;
 const MINUTE_MS = 60_000;
-/** Zones of schedules in which one time is looked up; with more it is a time of the local zone. */
+/** Most zones in which one time is looked up. With more, it is in the job's or the local zone. */
 const ZONES_MAX = 20;
 
-/** A time stands for its minute, or for its second when it names one. */
+/** A time means its minute, or its second if it has one. */
 function spanOf(atMs: number): Pick<RequestOf<"explain">, "at" | "spanMs"> {
   const isMinute = atMs % MINUTE_MS === 0;
   const from = isMinute ? atMs : Math.floor(atMs / 1_000) * 1_000;
@@ -40,7 +40,7 @@ interface CommandLine {
   readonly context: VerbContext;
 }
 
-/** A requested time, in each zone that it may mean. */
+/** A requested time in one of the zones that may be meant. */
 interface AskedTime {
   /** The zone of the schedules to look at; null for all of them. */
   readonly timezone: string | null;
@@ -48,9 +48,9 @@ interface AskedTime {
 }
 
 /**
- * "02:30" means the clock of the schedule's own zone: one time for each zone that the schedules have.
+ * "02:30" is in the schedule's own zone: one time for each zone of the schedules.
  *
- * @param kind whose schedules are meant; undefined for all
+ * @param kind only its schedules count; undefined for all
  */
 async function askedTimes(
   text: string,
@@ -84,7 +84,7 @@ async function askedTimes(
   }));
 }
 
-/** What happened at a time, in each zone that it may mean. */
+/** What happened at a time, in each zone that may be meant. */
 async function explainAt(
   text: string,
   client: JobClient,
@@ -103,7 +103,8 @@ async function explainAt(
   return ticks.length > 0 ? ticks : found;
 }
 
-// A kind goes before a time and an id, which never look alike. A time is left to be read in the zones of the schedules.
+// A kind takes precedence over a time and an id, which never look alike. A time is read later, in
+// the zones of the schedules.
 async function readSubject(
   text: string,
   client: JobClient,
@@ -115,13 +116,13 @@ async function readSubject(
     parseTime(text, { nowMs: io.clock.now().wallMs, direction: "past", what: "the time" });
     return {};
   } catch {
-    // The daemon knows why a kind that is configured is not there, and which is near.
+    // The daemon knows why a configured kind is missing, and which kind is similar.
     if (!KIND.test(text)) await assertRecords(text, client);
     return { kind: text };
   }
 }
 
-/** What may be a badly written time is explained as a kind only if the daemon knows such a kind: a disabled or removed one. */
+/** Accept a text that may be a mistyped time as a kind only if the daemon has records of it. */
 async function assertRecords(text: string, client: JobClient): Promise<void> {
   try {
     await client.explain({ kind: text, limit: 1 });

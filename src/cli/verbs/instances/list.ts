@@ -42,7 +42,7 @@ async function printLimited<T>(
 ): Promise<void> {
   const { limit, items } = options;
   let hasMore = false;
-  // One more than is shown tells whether there are more.
+  // One more is fetched to know if there are more.
   const counted = async function* () {
     let count = 0;
     for await (const item of items(limit === null ? null : limit + 1)) {

@@ -47,7 +47,7 @@ function assertCombination(args: Args): boolean {
   throw usageError("Cannot use an id with --kind: they exclude each other", "Give one of them");
 }
 
-// A log of two kinds would be two logs: the daemon follows one kind, or all.
+// The daemon follows one kind, or all.
 function readKind(args: Args): string | undefined {
   const kinds = args.list("kind");
   if (kinds.length < 2) return kinds[0];

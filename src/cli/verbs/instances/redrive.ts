@@ -7,9 +7,9 @@ import type { QueryInit } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
-/** Dead letters are counted up to this many before the question. */
+/** Before the question, dead letters are counted up to this many. */
 const COUNT_MAX = 1_000;
-/** The words and options that say which: one way at a time. */
+/** Options that select dead letters. */
 const CONDITIONS = ["kind", "since", "after", "until", "before"];
 
 function assertCombination(args: Args): void {
@@ -36,7 +36,7 @@ function assertCombination(args: Args): void {
   }
   if (args.flag("force") && ids.length === 0) {
     throw usageError(
-      "Cannot use --force without ids: an instance that was run again is no longer a dead letter",
+      "Cannot use --force without ids: a redriven instance is no longer a dead letter",
       "Name the instances",
     );
   }
@@ -52,7 +52,7 @@ async function assertMeant(
   const dead = { ...query, dead: true };
   let count = 0;
   for await (const _ of lookupInstances(await client(), dead, COUNT_MAX)) count += 1;
-  // Nothing to run is nothing to ask.
+  // With nothing to redrive there is no question.
   if (count === 0 && io.isInteractive) return;
   const more = count === COUNT_MAX ? " or more" : "";
   const kinds = args.list("kind").map((kind) => `"${kind}"`).join(", ");

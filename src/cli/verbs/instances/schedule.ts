@@ -31,7 +31,7 @@ import { readArguments, requestArguments } from "./schedule_arguments.ts";
 
 type Request = RequestOf<"scheduleJob">;
 
-/** Longest wait of one call; the server's own limit. */
+/** Longest wait of one call: the server's limit. */
 const WAIT_CALL_MS_MAX = 60_000;
 const INT32_MAX = 2_147_483_647;
 
@@ -116,7 +116,7 @@ function readUuid(args: Args): string | undefined {
   );
 }
 
-/** Milliseconds as they go over the wire. */
+/** Milliseconds as on the wire. */
 export function bigMs(ms: number | undefined): bigint | undefined {
   return ms === undefined ? undefined : BigInt(Math.round(ms));
 }
@@ -127,7 +127,7 @@ function readRequest(args: Args, newId: () => string): Request {
   const atMs = args.timeMs("at", "future");
   const cron = args.text("cron");
   const isDryRun = args.flag("dry-run");
-  // With an id of ours a request that is sent again is accepted once.
+  // With an id from here, a request that is sent twice is accepted once.
   const uuid = readUuid(args) ?? (cron === undefined && !isDryRun ? newId() : undefined);
   return {
     kind: args.word("KIND"),
@@ -148,14 +148,14 @@ function readRequest(args: Args, newId: () => string): Request {
   };
 }
 
-/** The times of the command line, in the zone of the job or of the schedule that is made. */
+/** The times of the command line, in the zone of the job or of the new schedule. */
 async function readTimes(
   plain: Request,
   client: JobClient,
   { args, context }: { readonly args: Args; readonly context: VerbContext },
 ): Promise<Pick<Request, "at" | "recurrence">> {
   const { kind = "", cron, timezone } = plain;
-  // An empty one is refused by the daemon.
+  // The daemon refuses an empty one.
   const zoned = timezone ?? (splitZone(cron ?? "").zone || undefined);
   const zone = async () =>
     zoned === undefined
@@ -169,7 +169,7 @@ async function readTimes(
   };
 }
 
-// The field of go-job takes −1 for the job's own priority.
+// In go-job's field, −1 means the job's own priority.
 function readPriority(args: Args): Pick<Request, "priority" | "exactPriority"> {
   const priority = args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX });
   return priority === -1 ? { exactPriority: priority } : { priority };
@@ -179,7 +179,7 @@ async function send(client: JobClient, request: Request): Promise<ScheduleJobRes
   try {
     return await client.scheduleJob(request);
   } catch (error) {
-    // The answer may be what was lost; with an id the second request is accepted no second time.
+    // Only the response may have been lost. With an id, the request is accepted once.
     if (!isJobError(error, "unavailable") || request.uuid === undefined) throw error;
     return await client.scheduleJob(request);
   }
@@ -207,7 +207,7 @@ async function waitForEnd(
   return await printRun(instance, options.context);
 }
 
-/** Follow the run to its end; Ctrl-C leaves it to itself. */
+/** Follow the run until its end. After Ctrl-C it continues by itself. */
 async function followToEnd(
   client: JobClient,
   first: JobInstance,

@@ -12,7 +12,7 @@ type Request = RequestOf<"scheduleJob">;
 
 const JSON_HINT = `Write an array, '[1, "two"]', or an object, '{"x": 1}'`;
 
-/** The job's arguments as the command line gives them. */
+/** The arguments of a job, as on the command line. */
 export interface GivenArguments {
   readonly words: readonly string[];
   readonly named: readonly NamedArgument[];
@@ -23,7 +23,7 @@ export interface GivenArguments {
 /**
  * Read the arguments of the command line.
  *
- * @throws JobError `invalid_argument` for forms that exclude each other and for text that is no JSON
+ * @throws JobError `invalid_argument` for forms that exclude each other, and for invalid JSON
  */
 export function readArguments(args: Args): GivenArguments {
   const words = args.words("ARGS");
@@ -80,10 +80,10 @@ function checkJson(
 }
 
 /**
- * The arguments as the request carries them. Those by name need the job's signature, which the daemon is asked for.
+ * The arguments as in a request. Arguments by name need the job's signature from the daemon.
  *
  * @param options names of the verb's own options
- * @throws JobError `not_found` for an unknown kind, `invalid_argument` for a name that the job does not have
+ * @throws JobError `not_found` for an unknown kind, `invalid_argument` for an unknown name
  */
 export async function requestArguments(
   given: GivenArguments,

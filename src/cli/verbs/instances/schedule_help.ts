@@ -8,20 +8,20 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { VerbContext } from "../../verb.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
 
-/** How long a help text waits for the daemon. */
+/** Longest wait of a help text for the daemon. */
 const ASK_MS_MAX = 2_000;
 
 /**
- * The parameters of the job that the command line names, for `jobctl schedule KIND --help`: from the daemon, or from the
- * configuration here when none answers.
+ * The parameters of a job, for `jobctl schedule KIND --help`: from the daemon, or from the
+ * configuration of this folder if none responds.
  *
- * @returns lines, empty when neither knows of the job
+ * @returns lines; none if neither has the job
  */
 export async function explainJob(args: Args, context: VerbContext): Promise<string[]> {
   const kind = args.word("KIND");
   const asked = await askDaemon(kind, context);
   if (asked === "unknown kind") {
-    return [`The daemon knows no job "${makeVisible(kind)}": see jobctl list jobs`];
+    return [`The daemon has no job "${makeVisible(kind)}": see jobctl list jobs`];
   }
   const found = asked ?? await readConfig(kind, context);
   if (found === null) return [];
@@ -36,7 +36,7 @@ export async function explainJob(args: Args, context: VerbContext): Promise<stri
   ];
 }
 
-interface Told {
+interface Found {
   readonly signature: Signature;
   readonly from: string;
 }
@@ -44,19 +44,19 @@ interface Told {
 async function askDaemon(
   kind: string,
   context: VerbContext,
-): Promise<Told | "unknown kind" | null> {
+): Promise<Found | "unknown kind" | null> {
   try {
     const { job } = await (await context.client()).getJob({ kind }, { timeoutMs: ASK_MS_MAX });
     const signature = job === undefined ? null : signatureOf(job);
     return signature === null ? null : { signature, from: "the daemon" };
   } catch (error) {
     if (isJobError(error, "not_found")) return "unknown kind";
-    // Help is no place for what is wrong with the connection.
+    // Help does not report problems with the connection.
     return null;
   }
 }
 
-async function readConfig(kind: string, { io }: VerbContext): Promise<Told | null> {
+async function readConfig(kind: string, { io }: VerbContext): Promise<Found | null> {
   const file = io.env.JOBCTL_CONFIG || join(io.cwd, "config.toml");
   if (!existsSync(file)) return null;
   try {

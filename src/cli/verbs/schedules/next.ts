@@ -13,7 +13,7 @@ import { textCell } from "../../views/instance_view.ts";
 const COUNT_DEFAULT = 5;
 const COUNT_MAX = 1_000;
 
-/** A column with something in it for one run at least is shown. */
+/** The view without columns that would be empty for every run. */
 function nextView(runs: readonly NextRun[]): View<NextRun> {
   const isShown: Readonly<Record<string, boolean>> = {
     YOURS: runs.some(({ viewer }) => viewer !== null),
@@ -73,14 +73,14 @@ function mayBeKind(text: string): boolean {
   }
 }
 
-/** Several schedules in quotes or several kinds are a list; the words of one without quotes are one. */
+/** Quoted schedules, or kinds, are a list. The words of an unquoted schedule are joined. */
 function splitTexts(words: readonly string[]): readonly string[] {
   const isList = words.every((word) => /\s|^@(?!every$)/.test(word)) ||
     words.every((word) => /^[A-Za-z][\w.:-]*$/.test(word));
   return isList ? words : [words.join(" ")];
 }
 
-/** The zone of this terminal; none when it is UTC, which stands in every row. */
+/** The zone of this terminal; null for UTC, which every row shows anyway. */
 function ownTimezone(): string | null {
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
   return timeZone === undefined || /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu)$/.test(timeZone)
@@ -88,7 +88,7 @@ function ownTimezone(): string | null {
     : timeZone;
 }
 
-// An expression needs no configuration, and a broken one must not be in its way.
+// An expression needs no configuration, so a broken one must not matter.
 async function loadKinds(
   texts: readonly string[],
   args: Args,

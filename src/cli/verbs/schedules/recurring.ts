@@ -122,7 +122,7 @@ export const BACKFILL: Verb = {
     const zone = targetZone(args, connection);
     const input = { args, context, direction: "past", zone } as const;
     const fromMs = await jobTimeMs("from", input) ?? earliestMs;
-    // What the daemon's clock calls past: it may be a little behind ours.
+    // The daemon's clock may be a little behind this one.
     const toMs = await jobTimeMs("to", input) ?? io.clock.now().wallMs - 1_000;
     const range = { ...targetOf(args), from: timestampOf(fromMs), to: timestampOf(toMs) };
     const found = await connection.backfill({ ...range, dryRun: true });

@@ -19,7 +19,7 @@ import { tell } from "../../output/written_file.ts";
 const ASSUMED_DEFAULT = "1m";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;
 const WORKERS_MAX = 1_000;
-/** Runs of one kind that its duration is taken from. */
+/** Most runs of a kind from which its duration is taken. */
 const HISTORY_RUNS = 50;
 
 const TICK_VIEW: View<SimulatedTick> = {
@@ -50,7 +50,7 @@ function formatTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** Durations that the command line gives, such as `backup=20m`. */
+/** Durations from the command line, such as `backup=20m`. */
 function givenDurations(args: Args): Map<string, number> {
   return new Map(
     args.list("duration").map((text) => {
@@ -70,7 +70,7 @@ function givenDurations(args: Args): Map<string, number> {
   );
 }
 
-/** Median run time of each kind that the daemon has completed runs of; null when no daemon answers. */
+/** Median duration of each kind with completed runs; null if no daemon responds. */
 async function historyDurations({ client }: VerbContext): Promise<Map<string, number> | null> {
   const durations = new Map<string, number>();
   try {
@@ -133,7 +133,7 @@ export const SIMULATE: Verb = {
       describe: `How long runs take if nothing else is known (default ${ASSUMED_DEFAULT})`,
     },
     offline: { describe: "Do not ask the daemon for durations", isFlag: true },
-    ticks: { describe: "List every tick in place of the report", isFlag: true },
+    ticks: { describe: "List every tick instead of the report", isFlag: true },
   },
   examples: [
     ["jobctl simulate --to +30d", "The next month"],

@@ -11,7 +11,7 @@ import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 
 const INT32_MAX = 2_147_483_647;
 
-/** Options that can be taken away, and the field of each. */
+/** Options that can be removed, with their fields. */
 const CLEARED: Readonly<Record<string, string>> = {
   "starts-at": "starts_at",
   "ends-at": "ends_at",
@@ -52,7 +52,7 @@ const SCHEDULE: Verb = {
     "Run at three from now on",
   ], [
     "jobctl update schedule 01938f2c-7d3e --clear ends-at",
-    "No end any more",
+    "Without an end",
   ]],
   isClient: true,
   async run(args, context) {
