@@ -1,7 +1,7 @@
 import { forgetVariables, refusedVariable } from "./platform/environment.ts";
 import { HIDDEN_COMMANDS } from "./platform/process/process.ts";
 
-/** Run what argv asks for: the worker entry, the module describer, or the CLI. */
+/** Run the worker, the module describer or the CLI, depending on argv. */
 async function main(argv: readonly string[]): Promise<void> {
   if (argv[0] === HIDDEN_COMMANDS.worker) {
     const { workerMain } = await import("./worker/inside/worker_main.ts");

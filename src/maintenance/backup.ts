@@ -11,18 +11,18 @@ import {
 } from "../store/records.ts";
 import { type Content, ContentHash, pagesOf, type RecordSource } from "./content.ts";
 
-/** Format of a backup; a newer one is refused. */
+/** Format of backups. A newer one is refused. */
 const BACKUP_FORMAT = 1;
-/** Longest line of a backup, in characters: above any record that a store takes. */
+/** Longest line of a backup, in characters: longer than any record that a store accepts. */
 const LINE_CHARS_MAX = 2 ** 28;
-/** Characters after which lines are passed on, however many follow. */
+/** Lines are passed on in parts of about this many characters. */
 const PART_CHARS = 65_536;
 
 /** The first line of a backup. */
 export interface BackupHeader {
   readonly type: "backup";
   readonly format: number;
-  /** Of the program that wrote it. */
+  /** Version of the program that wrote it. */
   readonly version: string;
   /** When it began, epoch ms. */
   readonly at: number;
@@ -31,14 +31,15 @@ export interface BackupHeader {
   readonly epoch: number;
 }
 
-/** The last line of a backup: without it the file is half of one. */
+/** The last line of a backup. Without it the file is incomplete. */
 export interface BackupEnd extends Content {
   readonly type: "end";
 }
 
 /**
- * A backup as lines: a header, every record, and an end with counts and a hash. No instance is torn. What begins after the reading of
- * instances began is left out with the fates that tell of it, so that its tick fires again by the schedule.
+ * A backup as lines: a header, every record, and an end with counts and a hash. Each instance is
+ * consistent. An instance that came too late to be read is left out, and so are the fates that name
+ * it: after a restore the schedule fires its tick again.
  */
 export async function* backupLines(
   source: RecordSource,
@@ -47,7 +48,7 @@ export async function* backupLines(
 ): AsyncGenerator<string> {
   yield `${JSON.stringify({ type: "backup", format: BACKUP_FORMAT, ...header })}\n`;
   const hash = new ContentHash();
-  /** Instances that came while it was written, and that are in it. */
+  /** Instances created during the backup that are in it. */
   const young = new Set<string>();
   for await (const page of pagesOf(source, signal)) {
     let text = "";
@@ -67,14 +68,14 @@ export async function* backupLines(
   yield `${JSON.stringify({ type: "end", ...hash.end() })}\n`;
 }
 
-/** Whether a fate tells of an instance that came too late for the backup. */
+/** True for a fate that names an instance which came too late for the backup. */
 function isAhead(record: StoreRecord, beganAt: number, young: ReadonlySet<string>): boolean {
   if (record.type !== "tick") return false;
   const { at, instanceId } = record.fate;
   return instanceId !== null && at >= beganAt && !young.has(instanceId);
 }
 
-/** The header's part that a store tells. */
+/** The fields of the header, from the facts of a store. */
 export function headerOf(
   info: Pick<StoreInfo, "type" | "storeId" | "epoch">,
   version: string,
@@ -84,10 +85,14 @@ export function headerOf(
   return { version, at, storeType: type, storeId, epoch };
 }
 
-/** What messages call a backup that has no name. */
+/** Name in messages of a backup that has none. */
 const UNNAMED = "the backup";
 
-/** Lines of a text that comes in parts, without their ends. @throws JobError `invalid_argument` for one that is too long */
+/**
+ * Lines of a text that comes in parts, without line ends.
+ *
+ * @throws JobError `invalid_argument` if a line is too long
+ */
 export async function* linesOf(
   parts: AsyncIterable<Uint8Array>,
   name = UNNAMED,
@@ -95,7 +100,7 @@ export async function* linesOf(
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   for await (const part of parts) {
-    // Only new data is searched, so that a line in many parts takes time linear in its length.
+    // Only the new part is searched, so the time is linear even for a line in many parts.
     const [first, ...others] = decode(decoder, part, name).split("\n");
     rest += first;
     if (others.length > 0) {
@@ -116,7 +121,12 @@ function decode(decoder: TextDecoder, part: Uint8Array, name: string): string {
   }
 }
 
-/** Check a backup, which messages call `name`, from its first line to its last. @throws JobError `invalid_argument` when it is damaged, half, or no backup */
+/**
+ * Check a backup from its first line to its last.
+ *
+ * @param name its name in messages
+ * @throws JobError `invalid_argument` if it is damaged, incomplete, or not a backup
+ */
 export async function checkBackup(
   lines: AsyncIterable<string>,
   name = UNNAMED,
@@ -144,26 +154,26 @@ export async function checkBackup(
   if (!end) throw damaged("its end is missing", name);
   const content = hash.end();
   if (content.hash !== end.hash) {
-    throw damaged("its records have another hash than its end says", name);
+    throw damaged("its records have another hash than the one at its end", name);
   }
   if (!isSame(content.counts, end.counts)) {
-    throw damaged("it has other numbers of records than its end says", name);
+    throw damaged("its numbers of records are not those at its end", name);
   }
   return { header, end };
 }
 
-function isSame(found: Content["counts"], told: Content["counts"] | undefined): boolean {
-  const types = new Set([...Object.keys(found), ...Object.keys(told ?? {})]);
-  return [...types].every((type) => (found[type] ?? 0) === (told?.[type] ?? 0));
+function isSame(found: Content["counts"], stated: Content["counts"] | undefined): boolean {
+  const types = new Set([...Object.keys(found), ...Object.keys(stated ?? {})]);
+  return [...types].every((type) => (found[type] ?? 0) === (stated?.[type] ?? 0));
 }
 
-/** A backup as a source of records, read once from its first to its last. */
+/** A backup as a source of records, which can be read once. */
 export class BackupSource implements RecordSource {
   readonly #lines: AsyncIterator<string>;
   readonly #name: string;
   #isStarted = false;
 
-  /** @param name what messages call it */
+  /** @param name its name in messages */
   constructor(lines: AsyncIterable<string>, name = UNNAMED) {
     this.#name = name;
     this.#lines = lines[Symbol.asyncIterator]();
@@ -193,15 +203,15 @@ function parse(
   try {
     value = JSON.parse(line);
   } catch {
-    throw damaged("a line is not JSON: it is damaged, or no backup", name);
+    throw damaged("a line is not JSON: it is damaged, or not a backup", name);
   }
-  if (typeof value !== "object" || value === null) throw damaged("a line is no record", name);
+  if (typeof value !== "object" || value === null) throw damaged("a line is not a record", name);
   return value as Readonly<Record<string, unknown>>;
 }
 
 function readHeader(value: Readonly<Record<string, unknown>>, name: string): BackupHeader {
   if (value.type !== "backup" || typeof value.format !== "number") {
-    throw damaged("it is no backup", name);
+    throw damaged("it is not a backup", name);
   }
   if (value.format > BACKUP_FORMAT) {
     throw new JobError(
@@ -215,7 +225,7 @@ function readHeader(value: Readonly<Record<string, unknown>>, name: string): Bac
 
 function readRecord(value: { readonly type?: unknown }, name: string): StoreRecord {
   if ((RECORD_TYPES as readonly unknown[]).includes(value.type)) return value as StoreRecord;
-  throw damaged(`a line of type "${String(value.type)}" is no record`, name);
+  throw damaged(`a line of type "${String(value.type)}" is not a record`, name);
 }
 
 function damaged(found: string, name: string): JobError {

@@ -13,7 +13,7 @@ import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 import { restoreBackup, type Restored } from "./restore.ts";
 import { salvageFile, workOnStore } from "./work.ts";
 
-/** Who opens a store to look after it. */
+/** Node id of a command that opens a store for maintenance. */
 const NODE = `jobctl-${hostname()}`;
 /** How long attempts of other nodes may take to end, in milliseconds. */
 const DRAIN_MS = 60_000;
@@ -25,26 +25,26 @@ export interface NamedStore {
   readonly store: Store;
   /** Without secrets. */
   readonly url: string;
-  /** Namespace when it is another one than the configuration names. */
+  /** Namespace, if it differs from the configuration's. */
   readonly prefix?: string;
 }
 
-/** Where the store of a command is, when no daemon is asked. */
+/** Where a command finds its store without a daemon. */
 export interface StorePlace {
   /** Null for the built-in configuration. */
   readonly configFile: string | null;
-  /** URL in place of the configuration's. */
+  /** URL that replaces the configuration's. */
   readonly url: string | undefined;
   readonly env: Environment;
   readonly cwd: string;
 }
 
-/** The target of that name. @throws JobError `not_found` when the configuration names none such */
+/** The target of this name. @throws JobError `not_found` if the configuration has none */
 function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
   const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
   if (target !== undefined) return target;
   const known = Object.keys(targets);
-  // Whoever gives a URL in place of a name may have written a password into it.
+  // The name may be a URL with a password.
   const shown = JSON.stringify(maskUrl(name).slice(0, NAME_SHOWN_MAX));
   throw new JobError("not_found", `Cannot move the store to ${shown}: no such target`, {
     hint: known.length > 0
@@ -55,7 +55,7 @@ function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
   });
 }
 
-/** Another store, with settings from the configuration where the target has none. */
+/** Another store. The configuration provides the settings that the target lacks. */
 function storeAt(
   base: StoreConfig,
   { address, url, prefix }: StoreTarget,
@@ -72,21 +72,20 @@ function storeAt(
       : null,
   };
   const parts = { clock: systemClock, random: systemRandom, logger };
-  // It is being filled on purpose: if its file once had commits and is empty or gone, nothing is
-  // lost.
+  // It is being filled on purpose: an empty or missing file is not a loss, even if it had commits.
   const store = createStore(config, { ...parts, salvages: "empty" });
   const isNamed = config.prefix !== base.prefix && address.type !== "sqlite";
   return { store, url: config.url, ...(isNamed ? { prefix: config.prefix } : {}) };
 }
 
-/** The configuration of a store by a command's options. @throws JobError `invalid_config` */
+/** The configuration of a command's store. @throws JobError `invalid_config` */
 export async function loadStoreConfig(place: StorePlace): Promise<StoreConfig> {
   const flags = place.url === undefined ? {} : { store: place.url };
   const { config } = await loadConfig(place.configFile, { env: place.env, cwd: place.cwd, flags });
   return config.store;
 }
 
-/** Works on a daemon's store. Callers can move it only to a target named in the configuration. */
+/** Runs maintenance on a daemon's store. It moves only to targets named in the configuration. */
 export class StoreWorker {
   #config: StoreConfig;
   readonly #logger: Logger;
@@ -96,7 +95,7 @@ export class StoreWorker {
     this.#logger = logger;
   }
 
-  /** The work itself; the last step of each is its report. */
+  /** Run a work; its last step is the report. */
   readonly run = (
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
@@ -117,11 +116,11 @@ export class StoreWorker {
   }
 }
 
-/** Fill the configured store with a backup. @param lines reads the backup anew from its first line */
+/** Fill the configured store with a backup. @param lines reads the backup from its first line */
 export async function restoreConfigured(
   lines: () => AsyncIterable<string>,
   options: {
-    /** What messages call the backup. */
+    /** Name of the backup in messages. */
     readonly name: string;
     readonly place: StorePlace;
     readonly clock: Clock;
@@ -135,7 +134,7 @@ export async function restoreConfigured(
   return await restoreBackup(lines, { name, store, clock, node: NODE, progress });
 }
 
-/** Do a work on a configured store that no daemon of this machine has open. */
+/** Run a work on a configured store that no daemon on this machine has open. */
 export async function* workOffline(
   work: StoreWork,
   place: StorePlace,
@@ -145,9 +144,13 @@ export async function* workOffline(
   const config = await loadStoreConfig(place);
   if (work.type === "salvage") {
     if (config.address.type === "sqlite") return yield* salvageFile(config.address.path, clock);
-    throw new JobError("invalid_argument", `Cannot salvage ${config.url}: it is no SQLite file`, {
-      hint: "Use store backup without --salvage",
-    });
+    throw new JobError(
+      "invalid_argument",
+      `Cannot salvage ${config.url}: it is not a SQLite file`,
+      {
+        hint: "Use store backup without --salvage",
+      },
+    );
   }
   const store = createStore(config, { clock, random: systemRandom, logger });
   const node = NODE;
@@ -156,14 +159,14 @@ export async function* workOffline(
     yield* workOnStore(work, {
       ...{ store, info, node, clock, drainMs: DRAIN_MS },
       random: systemRandom,
-      // The user who runs the command would also open the URL.
+      // The user who runs the command may open any URL.
       openTarget: (to, prefix) => {
         const target = TARGET_NAME.test(to)
           ? targetNamed(config, to)
           : { address: parseStoreUrl(to), url: maskUrl(to), prefix: null };
         return storeAt(config, { ...target, prefix: prefix ?? target.prefix }, logger);
       },
-      hold: () => Promise.resolve(() => {}),
+      suspend: () => Promise.resolve(() => {}),
       ...(signal ? { signal } : {}),
     });
   } finally {

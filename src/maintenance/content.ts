@@ -10,17 +10,17 @@ import {
   type StoreRecord,
 } from "../store/records.ts";
 
-/** Records of one page. */
+/** Records in one page. */
 const PAGE_RECORDS = 500;
 
-/** How many records of each type there are, and a hash over all of them. */
+/** Number of records of each type, and a hash over all of them. */
 export interface Content {
   readonly counts: Readonly<Record<string, number>>;
-  /** SHA-256 of the canonical texts in the order of places, as hexadecimal digits. */
+  /** SHA-256 of the canonical texts in the order of places, in hexadecimal. */
   readonly hash: string;
 }
 
-/** Adds up the content of a store, record by record in the order of places. */
+/** Computes the {@link Content} of a store, record by record in the order of places. */
 export class ContentHash {
   readonly #hash = createHash("sha256");
   readonly #counts: Record<string, number> = {};
@@ -31,16 +31,16 @@ export class ContentHash {
     this.#hash.update(`${canonicalText(record)}\n`);
   }
 
-  /** What was added so far; call it once. */
+  /** The content added so far. Call it once. */
   end(): Content {
     return { counts: { ...this.#counts }, hash: this.#hash.digest("hex") };
   }
 }
 
-/** What records are read from, in the order of places. */
+/** A source of records, in the order of places. */
 export type RecordSource = Pick<RecordStore, "readRecords">;
 
-/** Every page of a source, from the first record. @throws JobError `canceled` when the signal aborts */
+/** Every page of a source, from the first record. @throws JobError `canceled` if aborted */
 export async function* pagesOf(
   source: RecordSource,
   signal?: AbortSignal,
@@ -57,7 +57,7 @@ export async function* pagesOf(
   }
 }
 
-/** What a store holds. @param read called with how many records were read so far */
+/** The content of a store. @param read called with the number of records read so far */
 export async function contentOf(
   source: RecordSource,
   options: { readonly signal?: AbortSignal; readonly read?: (count: number) => void } = {},
@@ -71,11 +71,11 @@ export async function contentOf(
   return hash.end();
 }
 
-/** @throws JobError `canceled` when nobody wants the work any more */
+/** @throws JobError `canceled` if the work was aborted */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) {
-    throw new JobError("canceled", "Did not finish the work on the store: nobody waits for it", {
-      hint: "Run the same command again: it goes on",
+    throw new JobError("canceled", "Stopped the work on the store: the client disconnected", {
+      hint: "Run the same command again: it continues",
     });
   }
 }

@@ -9,14 +9,14 @@ import {
 } from "../store/records.ts";
 import { pagesOf, type RecordSource } from "./content.ts";
 
-/** Records of one write. */
+/** Most records in one write. */
 const WRITE_RECORDS = 250;
-/** Characters of one write, about: a few large records are one write too. */
+/** About the most characters in one write: a few large records fill it too. */
 const WRITE_CHARS = 1_000_000;
 
-/** What one pass found and did. */
+/** Counts of one pass. */
 export interface Pass {
-  /** Records of the source. */
+  /** Records in the source. */
   readonly read: number;
   readonly written: number;
   readonly removed: number;
@@ -49,7 +49,7 @@ class Side {
   }
 }
 
-/** Gathers what is to be written, and writes it in the order of places. */
+/** Collects changes, and writes them in the order of places. */
 class Changes {
   readonly #target: RecordStore;
   readonly #now: () => Instant;
@@ -84,7 +84,7 @@ class Changes {
     if (this.#keys.length === WRITE_RECORDS) await this.flush();
   }
 
-  /** What goes leaves its keys to what comes, so it goes first. */
+  /** Removals come first: new records may need their keys. */
   async flush(): Promise<void> {
     if (this.#keys.length + this.#records.length > 0) await this.#beforeWrite();
     if (this.#keys.length > 0) {
@@ -102,8 +102,8 @@ class Changes {
 }
 
 /**
- * Make a store hold what a source holds: both are read side by side, and only what differs is written or removed. May be broken off
- * anywhere and begun again.
+ * Make the content of a store equal to that of a source. Both are read side by side, and only
+ * differences are written or removed. It may be interrupted anywhere and begun again.
  */
 export async function copyRecords(
   source: RecordSource,
@@ -111,9 +111,9 @@ export async function copyRecords(
   options: {
     readonly now: () => Instant;
     readonly signal?: AbortSignal;
-    /** Told how many records of the source were read so far. */
+    /** Called with the number of records of the source read so far. */
     readonly read?: (count: number) => void;
-    /** Whether the target may be written to, asked before each write: rejects when not. */
+    /** Called before each write; rejects if the target must not be written to. */
     readonly beforeWrite?: () => Promise<void>;
   },
 ): Promise<Pass> {
@@ -126,7 +126,7 @@ export async function copyRecords(
     const order = !wanted ? 1 : !there ? -1 : comparePlaces(keyOf(wanted), keyOf(there));
     if (wanted && order <= 0) {
       const text = canonicalText(wanted);
-      // The head only raises: it comes last, and is not compared.
+      // The head can only rise: it is written last, and not compared.
       const isSame = wanted.type === "head" || (order === 0 && text === canonicalText(there!));
       if (!isSame) await changes.write(wanted, text);
       from.take();

@@ -8,29 +8,29 @@ import { checkSignal, type Content, contentOf } from "./content.ts";
 import { copyRecords, type Pass } from "./copy.ts";
 import type { StoreStep, StoreWorkContext } from "./step.ts";
 
-/** Passes while jobs run, at most: what changes faster than it is copied is left for the cut. */
+/** Most passes while jobs run. Changes that come faster than they are copied are left for the cut. */
 const PASSES_MAX = 6;
-/** So few changes are left for the cut. */
+/** Copying while jobs run stops when a pass finds at most this many changes. */
 const CHANGES_LEFT = 200;
-/** How long a draining counts without being told again, in milliseconds: nobody waits long for a mover that died. */
+/** How long a mark of draining is valid unless renewed, in milliseconds: the mover may have died. */
 const DRAINING_MS = 30_000;
 const POLL_MS = 100;
-/** How often it is told how far something is. */
-const TELL_MS = 1_000;
+/** How often progress is reported. */
+const REPORT_MS = 1_000;
 
-/** Move everything in a store to another one, which is then the one to use. */
+/** Moves everything in a store to another one, which is then the one in use. */
 export class Move {
   readonly #context: StoreWorkContext;
   readonly #source: Store;
   readonly #target: Store;
   readonly #place: MovedTo;
-  /** Names this run on the target: of two, the one that began last goes on. */
-  readonly #run: string;
+  /** Identifies this move on the target: of two, the one that began last continues. */
+  readonly #id: string;
   readonly #steps: StoreStep[] = [];
   #release: (() => void) | null = null;
-  /** Whether the target is being filled by this run: only then is the source's mark its own. */
+  /** True once this move has marked the target: only then does it own the source's mark. */
   #isBegun = false;
-  /** Whether the copy is known to be whole: from then on the target is the one to use, whatever fails. */
+  /** True once the copy was verified: then the target is the one in use, whatever fails. */
   #isSettled = false;
 
   constructor(
@@ -42,10 +42,10 @@ export class Move {
     this.#source = context.store;
     this.#target = store;
     this.#place = prefix === undefined ? { to } : { to, prefix };
-    this.#run = Buffer.from(context.random.bytes(8)).toString("hex");
+    this.#id = Buffer.from(context.random.bytes(8)).toString("hex");
   }
 
-  /** Do it; the last step is the report. A failure before the end leaves the source as the one to use. */
+  /** The last step is the report. If the move fails before its end, the source stays in use. */
   async *run(): AsyncGenerator<StoreStep> {
     const { clock, node } = this.#context;
     const info = await this.#target.open({ at: clock.now(), node, isMaintenance: true });
@@ -79,7 +79,7 @@ export class Move {
     return placeOf(this.#place);
   }
 
-  /** Whether an earlier run came to its end. @throws JobError `conflict` when the target has nothing of it any more */
+  /** True if an earlier move finished. @throws JobError `conflict` if its target is now empty */
   async #isDone(): Promise<boolean> {
     const mark = await this.#source.records.getMark();
     if (mark?.type !== "moved" || placeOf(mark) !== this.#name) return false;
@@ -92,16 +92,16 @@ export class Move {
     await this.#checkSource();
     const there = await this.#target.records.getMark();
     if (there?.type === "receiving" && there.from === this.#from) {
-      yield progress("Going on with the move that was interrupted");
+      yield progress("Continuing the interrupted move");
     } else {
       if (there !== null) throw otherMark(there, this.#name);
       await checkEmpty(this.#target, this.#name);
     }
-    await this.#markTarget({ type: "receiving", from: this.#from, by: this.#run });
+    await this.#markTarget({ type: "receiving", from: this.#from, by: this.#id });
     this.#isBegun = true;
   }
 
-  /** @throws JobError `conflict` when the source moves, or has moved, to another place */
+  /** @throws JobError `conflict` if the source is moving, or has moved, to another place */
   async #checkSource(): Promise<StoreMark | null> {
     const mark = await this.#source.records.getMark();
     if (mark === null) return null;
@@ -109,20 +109,24 @@ export class Move {
       throw new JobError(
         "conflict",
         `Cannot move the store to ${this.#name}: it is being filled from ${mark.from}`,
-        { hint: "Run the command that fills it again: it goes on where it was" },
+        { hint: "Run the command that fills it again: it continues where it stopped" },
       );
     }
     if (placeOf(mark) !== this.#name) throw movedElsewhere(mark, this.#name);
     return mark;
   }
 
-  /** @throws JobError `conflict` when another run fills the target, or did */
+  /** @throws JobError `conflict` if another move fills the target, or did */
   async #checkTarget(): Promise<void> {
     const mark = await this.#target.records.getMark();
-    if (mark?.type === "receiving" && mark.by === this.#run) return;
-    throw new JobError("conflict", `Cannot move the store to ${this.#name}: another run does so`, {
-      hint: "Wait for that one; if it was interrupted, run the command again",
-    });
+    if (mark?.type === "receiving" && mark.by === this.#id) return;
+    throw new JobError(
+      "conflict",
+      `Cannot move the store to ${this.#name}: another move is running`,
+      {
+        hint: "Wait for that one; if it was interrupted, run the command again",
+      },
+    );
   }
 
   async *#copyWhileOthersWrite(): AsyncGenerator<StoreStep> {
@@ -147,12 +151,12 @@ export class Move {
     return done;
   }
 
-  /** The last step told, about once a second, while something goes on. */
+  /** Report the latest progress about once a second until `work` ends. */
   async *#whileWorking<T>(work: Promise<T>): AsyncGenerator<StoreStep, T> {
     const done = new AbortController();
     work.then(() => done.abort(), () => done.abort());
     while (!done.signal.aborted) {
-      await sleep(this.#context.clock, TELL_MS, done.signal);
+      await sleep(this.#context.clock, REPORT_MS, done.signal);
       const step = this.#steps.pop();
       if (step && !done.signal.aborted) yield step;
     }
@@ -160,21 +164,21 @@ export class Move {
     return await work;
   }
 
-  /** From here to the end nobody begins anything on the source. */
+  /** From here to the end nothing new begins on the source. */
   async *#cut(): AsyncGenerator<StoreStep> {
     const mark = await this.#checkSource();
     if (mark?.type !== "moved") {
-      yield progress("Cut-over: nothing new is taken, what runs may end");
+      yield progress("Cut-over: accepting nothing new; waiting for running attempts to end");
       await this.#drain();
-      const holding = this.#whileDraining(this.#context.hold());
-      this.#release = yield* this.#whileWorking(holding);
+      const suspended = this.#whileDraining(this.#context.suspend());
+      this.#release = yield* this.#whileWorking(suspended);
       yield* this.#whileWorking(this.#whileDraining(this.#othersEnded()));
       checkSignal(this.#context.signal);
       await this.#checkTarget();
       await this.#checkSource();
       await this.#markSource({ type: "moved", ...this.#place });
     } else {
-      this.#release = await this.#context.hold();
+      this.#release = await this.#context.suspend();
     }
     yield* this.#pass("last pass");
   }
@@ -184,7 +188,7 @@ export class Move {
     await this.#markSource({ type: "draining", ...this.#place, until });
   }
 
-  /** Tell again that the store is draining as long as something goes on. */
+  /** Renew the mark of draining until `work` ends. */
   async #whileDraining<T>(work: Promise<T>): Promise<T> {
     const done = new AbortController();
     work.then(() => done.abort(), () => done.abort());
@@ -195,7 +199,7 @@ export class Move {
     }
   }
 
-  /** Attempts of other nodes settle or lose their leases; those that neither do in time keep the store from moving. */
+  /** Wait until attempts of other nodes have settled or lost their leases, up to `drainMs`. */
   async #othersEnded(): Promise<void> {
     const { clock, drainMs, signal } = this.#context;
     const endMs = clock.now().monotonicMs + drainMs;
@@ -226,7 +230,7 @@ export class Move {
       throw new JobError(
         "internal",
         `Cannot move the store: its copy differs (${textOf(source)}; copy ${textOf(target)})`,
-        { hint: "The source is the one to use, as before; run the command again" },
+        { hint: "The old store stays in use; run the command again" },
       );
     }
     await this.#checkTarget();
@@ -244,7 +248,7 @@ export class Move {
     });
   }
 
-  /** Leave the source as the one to use, unless the target is, or another run or another move has the say. */
+  /** Keep the source in use, unless the target is in use or another move has taken over. */
   async #giveUp(): Promise<void> {
     if (this.#isSettled) return;
     try {
@@ -258,9 +262,9 @@ export class Move {
   }
 
   async #isTakenOver(): Promise<boolean> {
-    // A target that is away is no target.
+    // An unreachable target cannot have been taken over.
     const there = await this.#target.records.getMark().catch(() => undefined);
-    return there !== undefined && !(there?.type === "receiving" && there.by === this.#run);
+    return there !== undefined && !(there?.type === "receiving" && there.by === this.#id);
   }
 
   async #markSource(mark: StoreMark | null): Promise<void> {
@@ -277,7 +281,7 @@ async function isEmpty(store: Store): Promise<boolean> {
   return records.length === 0;
 }
 
-/** @throws JobError `conflict` when a store holds anything */
+/** @throws JobError `conflict` if a store is not empty */
 export async function checkEmpty(store: Store, name: string): Promise<void> {
   if (await isEmpty(store)) return;
   const { kinds, schedules } = await store.stats();
@@ -303,16 +307,20 @@ function movedElsewhere(mark: StoreMark & MovedTo, to: string): JobError {
     hint: isMoved
       ? `Write ${
         configOf(mark)
-      }, restart, and move that one; to go on with this older copy: jobctl store migrate --undo`
+      }, restart, and move that one; to use this older copy: jobctl store migrate --undo`
       : "Wait until that has ended",
   });
 }
 
 function lostTarget(to: string): JobError {
-  return new JobError("conflict", `Cannot move the store to ${to}: it did, and that one is empty`, {
-    hint:
-      "Bring back what the new store lost; to go on with this older copy: jobctl store migrate --undo",
-  });
+  return new JobError(
+    "conflict",
+    `Cannot move the store to ${to}: it was moved there before, and that store is empty now`,
+    {
+      hint:
+        "Recover the data of the new store; or to use this older copy: jobctl store migrate --undo",
+    },
+  );
 }
 
 function reopened(to: string): JobError {

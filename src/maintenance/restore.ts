@@ -6,29 +6,30 @@ import { contentOf } from "./content.ts";
 import { copyRecords } from "./copy.ts";
 import { checkEmpty } from "./move.ts";
 
-/** After how many records it is told how far it is. */
-const TOLD_RECORDS = 25_000;
+/** Records between two reports of progress. */
+const REPORT_RECORDS = 25_000;
 
-/** What a restore came to. */
+/** The result of a restore. */
 export interface Restored {
   readonly header: BackupHeader;
   readonly counts: Readonly<Record<string, number>>;
   readonly hash: string;
-  /** Log lines whose instance was deleted or came while the backup was written. */
+  /** Log lines of instances that were deleted or created while the backup was written. */
   readonly left_out: number;
 }
 
 /**
- * Fill an empty store with a backup. The backup is checked whole before anything is written, and the store is read again after it. A
- * restore that was broken off goes on when it is begun again.
+ * Fill an empty store with a backup. The whole backup is checked before anything is written, and the
+ * store is compared with it afterwards. An interrupted restore continues when it is run again.
  *
- * @param lines reads the backup anew from its first line
- * @throws JobError `invalid_argument` for a damaged backup, `conflict` for a store that holds anything else
+ * @param lines reads the backup from its first line
+ * @throws JobError `invalid_argument` for a damaged backup; `conflict` if the store holds anything
+ * else
  */
 export async function restoreBackup(
   lines: () => AsyncIterable<string>,
   options: {
-    /** What messages call the backup. */
+    /** Name of the backup in messages. */
     readonly name?: string;
     /** Not yet open. */
     readonly store: Store;
@@ -46,7 +47,7 @@ export async function restoreBackup(
     await begin(store, from, { clock, location: info.location, progress });
     const now = () => clock.now();
     const read = (count: number) => {
-      if (count % TOLD_RECORDS === 0) progress(`${count} records written`);
+      if (count % REPORT_RECORDS === 0) progress(`${count} records written`);
     };
     await copyRecords(new BackupSource(lines(), name), store.records, { now, read });
     progress("Comparing");
@@ -74,7 +75,7 @@ async function begin(
 ): Promise<void> {
   const mark = await store.records.getMark();
   if (mark?.type === "receiving" && mark.from === from) {
-    options.progress("Going on with the restore that was interrupted");
+    options.progress("Continuing the interrupted restore");
     return;
   }
   if (mark !== null) {
@@ -92,7 +93,9 @@ async function begin(
 function differs(end: BackupEnd): JobError {
   return new JobError(
     "internal",
-    `Cannot restore: what the store holds differs from the backup (hash ${end.hash.slice(0, 16)})`,
-    { hint: "Nobody else may use the store meanwhile; run the command again" },
+    `Cannot restore: the content of the store differs from the backup (hash ${
+      end.hash.slice(0, 16)
+    })`,
+    { hint: "Nothing else may use the store meanwhile; run the command again" },
   );
 }

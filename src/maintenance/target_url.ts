@@ -4,8 +4,9 @@ import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
 import { TARGET_NAME } from "../core/store_config.ts";
 
 /**
- * The store to move to: a name as given, or a URL, with an absolute path if it is a file. @throws
- * JobError `invalid_argument`
+ * The store to move to: a name as given, or a URL, with an absolute path if it is a file.
+ *
+ * @throws JobError `invalid_argument`
  */
 export function targetUrl(
   url: string | undefined,

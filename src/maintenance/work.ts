@@ -6,9 +6,10 @@ import { FillingPage } from "../store/record_page.ts";
 import type { StoreMark } from "../store/records.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
 import { backupLines, headerOf } from "./backup.ts";
-import { collectGarbage, describeStore, verifyStore } from "./check.ts";
+import { describeStore, verifyStore } from "./check.ts";
 import type { Content, RecordSource } from "./content.ts";
 import { Move } from "./move.ts";
+import { collectGarbage } from "./retention.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
 /** Smallest chunk of a backup, in characters. */
@@ -19,7 +20,7 @@ const CHUNK_CHARS = 64 * 1_024;
  */
 const CHUNK_BYTES_MAX = 1_048_576;
 
-/** Do a work on an open store; the last step of each is its report. */
+/** Run a work on an open store. Its last step is the report. */
 export async function* workOnStore(
   work: StoreWork,
   context: StoreWorkContext,
@@ -50,16 +51,20 @@ export async function* workOnStore(
   }
 }
 
-/** Go on with a store that was moved away; answers the mark that it had. @throws JobError `conflict` while it is filled or moves */
+/**
+ * Use a store again that was moved away. Returns the mark that it had.
+ *
+ * @throws JobError `conflict` while it is being filled or moved
+ */
 async function undo({ store, clock }: StoreWorkContext): Promise<StoreMark | null> {
   const mark = await store.records.getMark();
   if (mark !== null && mark.type !== "moved") {
     const what = mark.type === "receiving"
       ? `it is being filled from ${mark.from}`
       : `it is about to move to ${placeOf(mark)}`;
-    throw new JobError("conflict", `Cannot go on with the store: ${what}`, {
+    throw new JobError("conflict", `Cannot use the store again: ${what}`, {
       hint: mark.type === "receiving"
-        ? "Run the command that fills it again: it goes on where it was"
+        ? "Run the command that fills it again: it continues where it stopped"
         : "Interrupt the move, or wait until it has ended",
     });
   }
@@ -74,7 +79,7 @@ async function* backup(context: StoreWorkContext): AsyncGenerator<StoreStep> {
   yield { type: "report", report: { ...end, store_id: info.storeId } };
 }
 
-/** Save what is readable of a damaged SQLite file. */
+/** Back up the readable part of a damaged SQLite file. */
 export async function* salvageFile(path: string, clock: Clock): AsyncGenerator<StoreStep> {
   const salvage = new Salvage(path);
   try {
@@ -100,7 +105,7 @@ export async function* salvageFile(path: string, clock: Clock): AsyncGenerator<S
   }
 }
 
-/** The lines of a backup in chunks; answers what its end says. */
+/** The lines of a backup in chunks. Returns the counts and the hash at its end. */
 async function* chunksOf(
   parts: AsyncIterable<string>,
 ): AsyncGenerator<StoreStep, Pick<Content, "counts" | "hash">> {

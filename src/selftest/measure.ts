@@ -4,7 +4,7 @@ import { createIdSource } from "../platform/ids.ts";
 import type { Random } from "../platform/random.ts";
 import type { NewInstance, Store } from "../store/store.ts";
 
-/** How long one kind of round trip takes, in milliseconds. */
+/** Durations of one kind of round trip, in milliseconds. */
 export interface Latency {
   readonly operation: string;
   readonly count: number;
@@ -17,7 +17,7 @@ const NODE = "selftest";
 const LEASE_MS = 1_000;
 const ROUNDS_MAX = 100_000;
 
-/** Measure enqueue, claim and settle, one by one, and how long a lease that ends is away, all by the store's own clock. */
+/** Measure enqueue, claim and settle one by one, and how long a lost lease blocks an instance. */
 export async function measureStore(
   open: () => Store,
   { clock, random, measureMs }: {
@@ -69,7 +69,7 @@ export async function measureStore(
   }
 }
 
-/** Claim, let the lease end, and claim again. */
+/** Claim, let the lease expire, and claim again. */
 async function loseLease(
   store: Store,
   claim: Omit<Parameters<Store["claim"]>[0], "at">,

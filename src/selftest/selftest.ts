@@ -13,16 +13,16 @@ import { dropStore } from "../store/drop_store.ts";
 import { createStore, type StoreParts } from "../store/open_store.ts";
 import { type Latency, measureStore } from "./measure.ts";
 
-/** What a store promises, and whether it kept it. */
+/** A guarantee of a store, and whether it held. */
 export interface Verdict {
   readonly guarantee: string;
   readonly cases: number;
-  /** Cases that failed, with what they found. */
+  /** Cases that failed, each with its message. */
   readonly failures: readonly { readonly name: string; readonly message: string }[];
   readonly tookMs: number;
 }
 
-/** What a self-test came to. */
+/** The result of a self-test. */
 export interface SelftestResult {
   /** Without secrets. */
   readonly store: string;
@@ -31,26 +31,26 @@ export interface SelftestResult {
   readonly isGood: boolean;
 }
 
-/** How a self-test is run. */
+/** Parameters of a self-test. */
 export interface SelftestOptions {
   readonly config: StoreConfig;
   readonly clock: Clock;
   readonly random: Random;
   /** How long latencies are measured, in milliseconds. */
   readonly measureMs: number;
-  /** Told before each guarantee. */
+  /** Called before each guarantee. */
   readonly progress: (text: string) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Prove a store on the user's own server: every case in a namespace of its own, which is dropped afterwards, then latencies by the
- * server's own clock. Nothing else on the server is read or written.
+ * Test a store on the user's own server: each case in a namespace of its own that is dropped
+ * afterwards, then latencies by the server's clock. Nothing else on the server is read or written.
  */
 export async function selftest(options: SelftestOptions): Promise<SelftestResult> {
   const { config, clock, signal, progress } = options;
   const scratch = new Scratch(options);
-  // A case that failed leaves calls behind; what becomes of them says nothing new.
+  // A failed case leaves calls behind. Their errors say nothing new.
   const ignore = () => {};
   process.on("unhandledRejection", ignore);
   try {
@@ -82,7 +82,7 @@ export async function selftest(options: SelftestOptions): Promise<SelftestResult
   }
 }
 
-/** Stores in namespaces of their own, each dropped when its case has ended. */
+/** Stores in scratch namespaces. Each is dropped when its case has ended. */
 class Scratch {
   readonly #options: SelftestOptions;
   readonly #name: string;
@@ -103,9 +103,9 @@ class Scratch {
   }
 
   /**
-   * Make sure that what a module makes for another prefix is another store.
+   * Make sure that a module creates another store for another prefix.
    *
-   * @throws JobError `invalid_config` when cases would write to the user's own
+   * @throws JobError `invalid_config` if cases would write to the user's own store
    */
   async checkApart(): Promise<void> {
     const ids = new Set<string>();
@@ -119,7 +119,7 @@ class Scratch {
         if (records.length > 0 || ids.has(info.storeId)) throw notApart(this.#options.config.url);
         ids.add(info.storeId);
       } catch (error) {
-        // It may be the user's own: nothing of it is dropped.
+        // It may be the user's own store: do not drop it.
         this.#left.clear();
         throw error;
       } finally {
@@ -128,11 +128,11 @@ class Scratch {
     }
   }
 
-  /** A store of a case: its clock is that of the case. */
+  /** A store with the clock of a case. */
   open(now: () => Instant): Promise<StoreFixture> {
     const config = this.#next();
     const isShared = config.address.type === "valkey";
-    // Elsewhere the clock of who asks counts anyway, and that is the case's.
+    // Other stores use the clock of the caller, which is the case's.
     const parts = { ...this.#parts(), ...(isShared ? { now } : {}) };
     const isRemote = isShared || config.address.type === "etcd";
     const store = createStore(config, parts);
@@ -146,13 +146,13 @@ class Scratch {
     });
   }
 
-  /** A store by its own clock. */
+  /** A store with its own clock. */
   openReal() {
     const config = this.#next();
     return createStore(config, this.#parts());
   }
 
-  /** Drop what is left. */
+  /** Drop the stores that are left. */
   async drop(): Promise<void> {
     for (const config of [...this.#left]) await this.#drop(config);
     if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
@@ -193,7 +193,10 @@ function inFolder(address: StoreAddress, path: string): StoreAddress {
 function notApart(url: string): JobError {
   return new JobError(
     "invalid_config",
-    `Cannot prove the store ${url}: its module makes the same store whatever prefix and directory it is given`,
-    { hint: "Export a function that keeps files in its directory, and all else under its prefix" },
+    `Cannot test the store ${url}: its module creates the same store for every prefix and directory`,
+    {
+      hint:
+        "Export a function that keeps files in its directory, and everything else under its prefix",
+    },
   );
 }

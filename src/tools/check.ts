@@ -27,7 +27,7 @@ export interface ScheduleCheck {
 export interface JobCheck {
   readonly kind: string;
   readonly description: string;
-  /** What runs it: the module's path, or "command". */
+  /** The module's path, or "command". */
   readonly source: string;
   /** How it is called. */
   readonly usage: string;
@@ -36,26 +36,26 @@ export interface JobCheck {
   readonly schedules: readonly ScheduleCheck[];
 }
 
-/** What {@link checkConfig} found. */
+/** The result of {@link checkConfig}. */
 export interface CheckResult {
   readonly file: string | null;
   /** False when the configuration is refused: nothing would start. */
   readonly isUsable: boolean;
-  /** Those that refuse everything and those that disable a job. */
+  /** Problems that make the whole configuration unusable, and those that disable one job. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
-  /** What is right and may surprise: jobs that this node does not run. */
+  /** Correct, but perhaps unexpected: jobs that this node does not run. */
   readonly notes: readonly ConfigProblem[];
   readonly jobs: readonly JobCheck[];
-  /** Kinds of tables that say `enabled = false`. */
+  /** Kinds whose tables have `enabled = false`. */
   readonly notEnabled: readonly string[];
 }
 
 /**
- * Load a configuration and every job that it names, as a start would, and tell what comes of it.
+ * Load a configuration and every job that it names, as a start would, and report the result.
  *
  * @param file null for the built-in configuration
- * @returns problems as data; only what is no problem of the configuration is thrown
+ * @returns problems as data; throws only what is not a problem of the configuration
  */
 export async function checkConfig(
   file: string | null,
@@ -93,7 +93,7 @@ export async function checkConfig(
   }
 }
 
-/** A warning for each schedule that has no run any more. */
+/** A warning for each schedule that has no more runs. */
 function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
   return job.schedules.flatMap(({ spec }, index) => {
     const { endsAt, timezone } = spec;
@@ -103,7 +103,7 @@ function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
     return [{
       path: `jobs.${job.kind}.schedule[${index}]`,
       place: null,
-      message: `"${formatScheduleText(spec)}" has no run any more${end}`,
+      message: `"${formatScheduleText(spec)}" has no more runs${end}`,
       hint: "Change ends_at, or set enabled = false",
       job: job.kind,
     }];
@@ -141,7 +141,7 @@ function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem
   }];
 }
 
-/** A note for a job that needs a tag that this node does not have: another one may. */
+/** A note for a job that needs a tag that this node lacks. Another node may have it. */
 function needsMore({ kind, options }: JobDefinition, tags: readonly string[]): ConfigProblem[] {
   const missing = missingTags(options.needs, new Set(tags));
   if (missing.length === 0) return [];

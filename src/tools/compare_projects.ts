@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 
-/** Sections of a configuration that a running daemon keeps as they were, where they differ. */
+/** Sections that differ and that a running daemon cannot change. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {
   const sections = ["log", "store", "server"] as const;
   // Targets of a move are only looked up, so they can be reloaded.
@@ -16,10 +16,10 @@ export function fixedDifferences(before: Config, after: Config): readonly string
   return isSame(workerBefore, workerAfter) ? different : [...different, "worker"];
 }
 
-/** The jobs of a configuration, and those that it names without loading them. */
+/** The jobs of a configuration, and the kinds that it names but does not load. */
 export interface NamedJobs {
   readonly jobs: readonly JobDefinition[];
-  /** Each with the reason. */
+  /** The reason by kind. */
   readonly disabled: ReadonlyMap<string, string>;
 }
 

@@ -1,15 +1,16 @@
 import { JobError, messageOf } from "../core/errors.ts";
 
-// cronie's own rules, written down from its source (entry.c, cron.c of version 1.7) and kept apart from src/core: it reads the
-// text itself and walks every minute, as the daemon does. What the product computes is proved against it.
+// cronie's own rules, from its source (entry.c and cron.c of version 1.7). It shares no code with
+// src/core: it reads the text itself and walks every minute, as the daemon does. The product's own
+// results are compared with it.
 
 const MINUTE_MS = 60_000;
 const MINUTES_PER_DAY = 1_440;
-/** A jump of the clock over this many minutes is a correction, not a change of the season. */
+/** A longer jump of the clock, in minutes, is a correction and not a change to summer time. */
 const LARGE_JUMP = 180;
-/** A jump of so few minutes is only waking up late. */
+/** A jump of at most this many minutes only means that the daemon woke up late. */
 const SMALL_JUMP = 5;
-/** How often the offset of a zone is asked for, in minutes; between equal answers it is taken to be constant. */
+/** Minutes between look-ups of a zone's offset. Between two equal ones it counts as constant. */
 const PROBE_MINUTES = 15;
 const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const WEEKDAYS = "sun mon tue wed thu fri sat".split(" ");
@@ -91,7 +92,7 @@ function setRange(range: Range, item: string, draw: Draw, flags: boolean[]): voi
     first = readNumber(range, from);
     last = to === undefined ? first : readNumber(range, to);
   }
-  // Backwards it sets nothing, and says nothing.
+  // A range that runs backwards sets nothing, without an error.
   for (let value = first; value <= last; value += step) {
     if (value < range.low || value > range.high) throw bad;
     flags[value] = true;
@@ -177,7 +178,10 @@ function offsetReader(timezone: string): (minute: number) => number {
 const walls = new Map<string, Int32Array>();
 const WALLS_MAX = 32;
 
-/** What the wall clock of a zone shows at each minute from `from` to `until`, in minutes since it showed 1970-01-01 00:00. */
+/**
+ * Wall-clock time of a zone at each minute from `from` to `until`, in minutes since it showed
+ * 1970-01-01 00:00.
+ */
 function wallMinutes(timezone: string, from: number, until: number): Int32Array {
   const key = `${timezone} ${from} ${until}`;
   const known = walls.get(key);
@@ -197,7 +201,7 @@ function wallMinutes(timezone: string, from: number, until: number): Int32Array 
   return wall;
 }
 
-/** Whether an entry runs in a minute of the wall clock. */
+/** Returns a function: true if the entry runs in a minute of the wall clock. */
 function wallMatcher(entry: CronieEntry): (wall: number) => boolean {
   const isDay = dayMatcher(entry);
   return (wall) => {
@@ -208,8 +212,8 @@ function wallMatcher(entry: CronieEntry): (wall: number) => boolean {
 }
 
 /**
- * Instants at which busybox crond runs an entry: each minute that the wall clock shows, so that a change of the clock skips
- * runs and repeats others.
+ * Instants at which busybox crond runs an entry. It follows the wall clock minute by minute, so a
+ * clock change skips some runs and repeats others.
  *
  * @param span after one instant and up to another, epoch ms
  * @returns epoch ms
@@ -230,7 +234,7 @@ export function wallRuns(
 }
 
 /**
- * Instants at which cronie, running on a host in `timezone`, runs an entry: its main loop, minute by minute.
+ * Instants at which cronie runs an entry on a host in `timezone`: its main loop, minute by minute.
  *
  * @param span after one instant and up to another, epoch ms
  * @returns epoch ms
@@ -240,7 +244,7 @@ export function cronieRuns(
   timezone: string,
   span: { readonly afterMs: number; readonly untilMs: number },
 ): number[] {
-  // It has been running for some days, so that its virtual clock is right.
+  // Start some days earlier, so that its virtual clock is right at the beginning of the span.
   const from = Math.floor(span.afterMs / MINUTE_MS) - 3 * MINUTES_PER_DAY;
   const until = Math.floor(span.untilMs / MINUTE_MS);
   const walls = wallMinutes(timezone, from, until);

@@ -7,7 +7,7 @@ import { readCronie } from "./cronie.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { shellLine } from "./import/shell_words.ts";
 
-/** Something that a crontab cannot say. */
+/** Something that a crontab cannot express. */
 export interface ExportNote {
   readonly kind: string;
   readonly text: string;
@@ -16,7 +16,7 @@ export interface ExportNote {
 /** A configuration as a crontab. */
 export interface CrontabExport {
   readonly text: string;
-  /** Whether a user stands before each command, as in /etc/cron.d. */
+  /** True if each command has a user before it, as in /etc/cron.d. */
   readonly isSystem: boolean;
   readonly notes: readonly ExportNote[];
 }
@@ -35,7 +35,7 @@ function cronText(spec: ScheduleSpec): string | null {
   }
 }
 
-/** What cron does not do for a job, in words. */
+/** Settings of a job that cron does not have, in words. */
 function missing(job: JobDefinition, spec: ScheduleSpec): string[] {
   const { options } = job;
   const hasWindow = spec.startsAt !== undefined || spec.endsAt !== undefined ||
@@ -49,26 +49,26 @@ function missing(job: JobDefinition, spec: ScheduleSpec): string[] {
   ].filter((text) => text !== "");
 }
 
-/** A command as one line for /bin/sh; `tell` learns what is lost, null when it cannot be a line. */
+/** A command as one line for /bin/sh; null if impossible. `note` receives what is lost. */
 function commandLine(
   command: CommandSpec,
   schedule: JobSchedule,
-  tell: (text: string) => void,
+  note: (text: string) => void,
 ): string | null {
   const args = Array.isArray(schedule.arguments)
     ? schedule.arguments.map((value) => typeof value === "string" ? value : JSON.stringify(value))
     : [];
-  if (!Array.isArray(schedule.arguments)) tell("arguments by name are not carried");
-  if (command.parameters.length > 0) tell("params and $JOB_ARG_… are not carried");
+  if (!Array.isArray(schedule.arguments)) note("arguments by name are not carried over");
+  if (command.parameters.length > 0) note("params and $JOB_ARG_… are not carried over");
   const { argv } = command;
   const isPlainLine = argv.length === 4 && argv[0] === "/bin/sh" && argv[1] === "-c" &&
     argv[3] === "jobctl" && args.length === 0;
   const line = isPlainLine ? argv[2]! : shellLine([...argv, ...args]);
   const env = Object.entries(command.env).filter(([, value]) => !command.secrets.includes(value));
   if (env.length < Object.keys(command.env).length) {
-    tell("variables that are given by reference are left out: a crontab is no place for secrets");
+    note("variables given by reference are left out: a crontab must not contain secrets");
   }
-  if (command.group !== null) tell(`group "${command.group}" is not carried`);
+  if (command.group !== null) note(`group "${command.group}" is not carried over`);
   const whole = [
     env.length === 0
       ? ""
@@ -78,31 +78,31 @@ function commandLine(
     line,
   ].join("");
   if (/[\n\r]/.test(whole)) {
-    tell("left out: a crontab has no commands of several lines");
+    note("left out: a crontab has no commands of several lines");
     return null;
   }
-  // Cron takes pairs of backslashes together, so an odd one cannot stand before an escaped percent sign.
+  // Cron pairs backslashes, so it cannot have a single one before an escaped percent sign.
   if (/(?<!\\)(?:\\\\)*\\%/.test(whole)) {
-    tell("left out: a crontab cannot have a backslash right before a percent sign");
+    note("left out: a crontab cannot have a backslash right before a percent sign");
     return null;
   }
-  if (whole.includes("\\\\")) tell("Debian's cron turns two backslashes into one, cronie does not");
-  return whole.replaceAll("%", "\\%") + standardInput(command, tell);
+  if (whole.includes("\\\\")) note("Debian's cron turns two backslashes into one, cronie does not");
+  return whole.replaceAll("%", "\\%") + standardInput(command, note);
 }
 
-function standardInput(command: CommandSpec, tell: (text: string) => void): string {
+function standardInput(command: CommandSpec, note: (text: string) => void): string {
   const { stdin } = command;
   if (stdin === null) return "";
   if ("arg" in stdin) {
-    tell("standard input from an argument is not carried");
+    note("standard input from an argument is not carried over");
     return "";
   }
   if (stdin.text === "") return "";
   if (/\\\n./s.test(stdin.text)) {
-    tell("standard input with a backslash at the end of a line is not carried");
+    note("standard input with a backslash at the end of a line is not carried over");
     return "";
   }
-  if (!stdin.text.endsWith("\n")) tell("standard input gets a newline at its end");
+  if (!stdin.text.endsWith("\n")) note("standard input gets a newline at its end");
   return `%${stdin.text.replace(/\n$/, "").replaceAll("%", "\\%").replaceAll("\n", "%")}`;
 }
 
@@ -121,25 +121,25 @@ class Exporter {
   }
 
   add(job: JobDefinition): void {
-    const told = new Set<string>();
-    const tell = (text: string) => {
-      if (!told.has(text)) this.notes.push({ kind: job.kind, text });
-      told.add(text);
+    const noted = new Set<string>();
+    const note = (text: string) => {
+      if (!noted.has(text)) this.notes.push({ kind: job.kind, text });
+      noted.add(text);
     };
     if (job.schedules.length === 0) return;
-    if (job.source.type !== "command") return tell("left out: cron runs commands only");
+    if (job.source.type !== "command") return note("left out: cron runs commands only");
     const lines: string[] = [];
     for (const schedule of job.schedules) {
       const { spec } = schedule;
       const when = cronText(spec);
       if (when === null) {
-        tell(`left out: cron has no schedule like "${formatScheduleText(spec)}"`);
+        note(`left out: cron has no schedule like "${formatScheduleText(spec)}"`);
         continue;
       }
-      const command = commandLine(job.source.command, schedule, tell);
+      const command = commandLine(job.source.command, schedule, note);
       if (command === null) continue;
       const lost = missing(job, spec);
-      if (lost.length > 0) tell(`cron has none of: ${lost.join(", ")}`);
+      if (lost.length > 0) note(`cron has none of: ${lost.join(", ")}`);
       const user = this.#isSystem ? `${job.source.command.user ?? "root"} ` : "";
       lines.push(...this.#settings(spec), `${when} ${user}${command}`);
     }
@@ -148,7 +148,7 @@ class Exporter {
     this.lines.push(`# ${job.kind}${description === "" ? "" : `: ${description}`}`, ...lines, "");
   }
 
-  /** Assignments hold for all lines after them, so only what changes is written. */
+  /** An assignment applies to all lines after it, so only changes are written. */
   #settings(spec: ScheduleSpec): string[] {
     const found: string[] = [];
     if (spec.timezone !== this.#zone) {
@@ -167,8 +167,9 @@ class Exporter {
 /**
  * The scheduled command jobs of a configuration as a crontab.
  *
- * @param options.timezone IANA zone of the host: jobs of others get CRON_TZ, which cronie knows and Debian's cron does not
- * @param options.isSystem write a user before each command; by default when a job names one
+ * @param options.timezone IANA zone of the host. Jobs in other zones get CRON_TZ, which cronie
+ * knows and Debian's cron does not
+ * @param options.isSystem write a user before each command; by default if a job names one
  */
 export function exportCrontab(
   jobs: readonly JobDefinition[],

@@ -12,7 +12,7 @@ const FILES: Readonly<Record<string, string>> = {
   "ts-job.d.ts": AMBIENT_TYPES,
 };
 
-/** What {@link initProject} did. */
+/** The result of {@link initProject}. */
 export interface InitResult {
   /** The project's directory, absolute. */
   readonly directory: string;
@@ -39,16 +39,16 @@ export function initProject(
   if (present.length > 0 && !options.force) {
     throw new JobError(
       "already_exists",
-      `Cannot write a project to "${root}": ${present.join(", ")} ${
+      `Cannot write a project to "${root}": ${present.join(", ")} already ${
         present.length === 1 ? "exists" : "exist"
-      } already`,
+      }`,
       { hint: "Choose another directory, or overwrite with --force" },
     );
   }
   try {
     for (const [name, text] of Object.entries(FILES)) {
       const path = join(root, name);
-      // Nobody else may write to them, whatever the umask: root would not trust them.
+      // Whatever the umask, no one else may write to them: root would not trust them.
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       checkPlace(path);
       writeFileSync(path, text, { flag: options.force ? "w" : "wx", mode: 0o644 });

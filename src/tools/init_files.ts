@@ -6,7 +6,7 @@ timezone = "UTC"              # zone of schedules that name none
 modules = ["jobs"]            # directories of job modules: jobs/NAME.ts is the kind NAME
 
 [store]
-url = "sqlite:data/jobctl.db" # memory: forgets everything at the end
+url = "sqlite:data/jobctl.db" # "memory:" loses everything when the daemon ends
 
 [server]
 host = "127.0.0.1"

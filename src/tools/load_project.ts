@@ -7,11 +7,11 @@ import type { ConfigProblem } from "../core/job/job_table.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { loadJobs } from "../jobs/loading/load_jobs.ts";
 
-/** What the offline tools load a configuration with. */
+/** How the offline tools load a configuration. */
 export interface LoadProjectOptions {
   readonly env: Environment;
   readonly flags?: Readonly<Record<string, unknown>>;
-  /** What relative paths outside of files are relative to; the working directory by default. */
+  /** Base of relative paths that are not in files; by default the working directory. */
   readonly cwd?: string;
   readonly nowMs: number;
 }
@@ -25,7 +25,7 @@ export interface Project {
   readonly warnings: readonly ConfigProblem[];
   /** The files of the configuration, as absolute paths. */
   readonly files: readonly string[];
-  /** Texts that no output may show. */
+  /** Values that must not appear in any output. */
   readonly secrets: ReadonlySet<string>;
 }
 
@@ -42,7 +42,7 @@ export async function loadProject(
   return await loadProjectJobs(await loadConfig(file, options), options.nowMs);
 }
 
-/** Without the tables that became jobs: of thousands they are most of what a configuration takes. */
+/** A project without the tables that became jobs: with thousands of jobs they need most memory. */
 export function withoutTables({ config, ...project }: Project): Project {
   return {
     ...project,
@@ -76,7 +76,7 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
   };
 }
 
-/** The kinds that a configuration names and that are not loaded, each with the reason: a problem, or `enabled = false`. */
+/** Kinds that a configuration names but does not load, each with the reason. */
 export function disabledKinds(
   { config, problems }: Pick<Project, "config" | "problems">,
 ): ReadonlyMap<string, string> {

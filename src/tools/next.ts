@@ -9,18 +9,21 @@ import { formatScheduleText, parseScheduleText } from "../core/time/ticks.ts";
 import { openZone } from "../core/time/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 
-/** Most rows of one answer. */
+/** Most runs returned at once. */
 const COUNT_MAX = 1000;
 
-/** What {@link nextRuns} is asked. */
+/** Parameters of {@link nextRuns}. */
 export interface NextRequest {
   /** Schedules as text, or kinds of `jobs`. */
   readonly texts: readonly string[];
-  /** Zone of expressions that name none (null for UTC), and of the viewer for those with a zone of their own. */
+  /**
+   * Zone of expressions that name none (null for UTC). For schedules that have a zone of their own,
+   * the zone of the viewer.
+   */
   readonly timezone: string | null;
-  /** Zone of the viewer when `timezone` does not say; null for none. */
+  /** Zone of the viewer if `timezone` gives none; null for none. */
   readonly viewerTimezone?: string | null;
-  /** The kind that `H` and `~` are picked for. */
+  /** The kind for which the values of `H` and `~` are picked. */
   readonly seed?: string;
   /** Runs are later than this, epoch ms; `nowMs` when left out. */
   readonly afterMs?: number;
@@ -34,7 +37,7 @@ export interface NextRequest {
 export interface NextRun extends RunTime {
   /** The schedule as text. */
   readonly schedule: string;
-  /** Wall time of the viewer, where it is another zone. */
+  /** Wall time of the viewer, if in another zone. */
   readonly viewer: { readonly timezone: string; readonly local: string } | null;
 }
 
@@ -47,8 +50,8 @@ interface Seen {
 /**
  * The next runs of expressions, or of all schedules of kinds, in the order of time.
  *
- * @throws JobError `not_found` for an unknown kind, `invalid_argument` for an expression or a zone that is none, for a count
- * out of range, and for a kind without a schedule
+ * @throws JobError `not_found` for an unknown kind; `invalid_argument` for an invalid expression or
+ * zone, a count out of range, and a kind without a schedule
  */
 export function nextRuns(request: NextRequest): NextRun[] {
   const { nowMs, count, afterMs = nowMs } = request;
@@ -110,7 +113,7 @@ function seenText(text: string, request: NextRequest): Seen {
         cause: error,
       });
     }
-    // One word is rather a kind than an expression.
+    // A single word is more likely a kind than an expression.
     if (!isJobError(error, "invalid_argument") || !/^[\w.:-]+$/.test(text)) throw error;
     const near = nearest(text, jobs.map(({ kind }) => kind));
     throw new JobError("not_found", `Cannot list the runs of "${text}": no such kind`, {
@@ -122,7 +125,7 @@ function seenText(text: string, request: NextRequest): Seen {
   }
 }
 
-/** Whether an expression can be read once it is known for which kind. */
+/** True if an expression is valid once a kind is given. */
 function isPinned(text: string): boolean {
   try {
     parseScheduleText(text, { seed: "any" });

@@ -10,7 +10,7 @@ import type { Logger } from "../platform/logger.ts";
 import { countChanges, fixedDifferences, removedKinds } from "./compare_projects.ts";
 import { disabledKinds, type Project } from "./load_project.ts";
 
-/** How a reload that is refused begins. */
+/** Beginning of the message of a refused reload. */
 const KEPT = "The config was not reloaded and the old one stays";
 /** How long the files must have been unchanged, in milliseconds. */
 const REST_MS = 100;

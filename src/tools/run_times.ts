@@ -5,7 +5,7 @@ import { formatLocal } from "../core/time/local_time.ts";
 import type { ScheduleSpec } from "../core/job/schedule.ts";
 import { nextTickOf } from "../core/time/ticks.ts";
 
-/** One coming run in all the forms that a reader may want. */
+/** A future run: its time in several forms. */
 export interface RunTime {
   /** Epoch ms. */
   readonly at: number;
@@ -16,7 +16,7 @@ export interface RunTime {
   readonly utc: string;
   /** Distance from now, such as `in 3h20m`. */
   readonly relative: string;
-  /** That a blackout skips it, and what a change of the clock has to do with it; null for nothing. */
+  /** Says that a blackout skips it, or how a clock change affects it; null if neither applies. */
   readonly note: string | null;
 }
 

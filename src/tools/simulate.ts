@@ -22,13 +22,13 @@ const SPAN_MS_MAX = 5 * 366 * 86_400_000;
 export interface Durations {
   /** Milliseconds by kind. */
   readonly known: ReadonlyMap<string, number>;
-  /** Kinds among them that somebody named, and that must exist. */
+  /** Kinds among them that the user named; they must exist. */
   readonly named: readonly string[];
   /** Milliseconds of the others. */
   readonly assumedMs: number;
 }
 
-/** What is to be simulated. */
+/** Parameters of {@link simulateConfig}. */
 export interface SimulateRequest {
   /** The configuration. */
   readonly file: string;
@@ -38,16 +38,16 @@ export interface SimulateRequest {
   readonly fromMs: number;
   /** Epoch ms, excluded. */
   readonly toMs: number;
-  /** Attempts at once; null for what each configuration says. */
+  /** Attempts at once; null for the value of each configuration. */
   readonly workers: number | null;
   readonly node: string;
   readonly durations: Durations;
 }
 
-/** What a simulation came to, and what the other configuration would make different. */
+/** The result of a simulation, and how the other configuration differs. */
 export interface Simulated {
   readonly report: SimulationReport;
-  /** Jobs that could not be loaded and are left out. */
+  /** Problems of jobs that could not be loaded and are left out. */
   readonly problems: Project["problems"];
   readonly against:
     | {
@@ -59,10 +59,11 @@ export interface Simulated {
 }
 
 /**
- * Run the schedules of a configuration on a clock that jumps.
+ * Run the schedules of a configuration on a clock that jumps from event to event.
  *
  * @param onTick called with every tick of the first configuration
- * @throws ConfigError when a configuration is refused; JobError `invalid_argument` for a span that is none or too long
+ * @throws ConfigError if a configuration is refused; JobError `invalid_argument` if the span is
+ * empty or too long
  */
 export async function simulateConfig(
   request: SimulateRequest,

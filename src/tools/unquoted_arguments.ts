@@ -6,20 +6,7 @@ const SHELL = /^(?:a|ba|da|k|mk|z)?sh$/;
 const EXPANSION = /^\$(?:([1-9@*])|\{([1-9@*])\}|JOB_ARG_(\w+)|\{JOB_ARG_(\w+)\})/;
 /** Types whose text contains neither spaces nor file name patterns. */
 const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
-  [
-    ...[
-      "number",
-      "int",
-      "duration",
-      "boolean",
-      "bigint",
-      "date",
-      "literal",
-      "enum",
-      "bytes",
-      "null",
-    ],
-  ] as const,
+  ["number", "int", "duration", "boolean", "bigint", "date", "literal", "enum", "bytes", "null"],
 );
 
 /**
@@ -37,22 +24,22 @@ export function unquotedArgument(command: CommandSpec, signature: Signature): st
   return expansionsOutside(line).find(({ which }) => !isPlain(which))?.text ?? null;
 }
 
-/** A program that reads its arguments as code, with what follows it up to the end of that command; quotes change nothing. */
+/** A program that executes its arguments, and the rest of its command. Quotes do not help there. */
 const EVALUATION =
   /(?:^|[|;&(`\n]|\b(?:exec|sudo|nohup|time|env|then|do|else)\s)\s*(?:[^\s|;&]*\/)?(eval|parallel|rsh|ssh|watch)\s([^|;&\n]*)/g;
 
 /**
- * The first program of a job's shell line, such as `ssh`, that takes an argument of the job as code. Arguments of types without
- * spaces are left out.
+ * The first program of a job's shell line, such as `ssh`, that executes an argument of the job.
+ * Arguments of types without spaces are skipped.
  *
- * @returns its name; null for none, or where the command is no shell line
+ * @returns its name; null if there is none, or the command is not a shell line
  */
 export function evaluatingProgram(command: CommandSpec, signature: Signature): string | null {
   const line = shellLineOf(command);
   if (line === null) return null;
   const isPlain = (which: string) => shapeOf(which, command, signature).every(isPlainShape);
   for (const [, program, rest] of line.matchAll(EVALUATION)) {
-    // Nothing is expanded between single quotes, unless those stand between double ones.
+    // Nothing is expanded in single quotes, unless they are inside double quotes.
     const text = rest!.replace(/("(?:\\.|[^"\\])*")|'[^']*'/g, "$1");
     for (const { index } of text.matchAll(/\$/g)) {
       const match = EXPANSION.exec(text.slice(index, index + 200));

@@ -87,7 +87,7 @@ test("pipes, devices and folders in place of files do not stop an import", asRoo
     const check = async (file: string) => {
       const { toml, notes } = await imported(["systemd", foreign]);
       assert.match(toml, /^\[jobs\.good\]$/m);
-      assert.match(notes, /x\.timer:1: left out: .+ it is no file/, file);
+      assert.match(notes, /x\.timer:1: left out: .+ it is not a file/, file);
     };
     await check("pipe as timer");
     rmSync(timer);

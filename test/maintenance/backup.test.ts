@@ -64,7 +64,7 @@ test("restore checks the whole backup before it writes anything", async () => {
   const lines = text.trimEnd().split("\n");
   const bad: readonly [string, RegExp][] = [
     ["", /it is empty/],
-    ["{}\n", /it is no backup/],
+    ["{}\n", /it is not a backup/],
     ["hello\n", /a line is not JSON/],
     ["x\n", /Cannot read the backup/],
     [lines.slice(0, -1).join("\n"), /its end is missing/],
@@ -73,7 +73,7 @@ test("restore checks the whole backup before it writes anything", async () => {
     [[...lines, lines[1]].join("\n"), /something follows its end/],
     [[lines[0], lines[3], lines[2], ...lines.slice(4)].join("\n"), /out of order/],
     [text.replace('"format":1', '"format":9'), /format 9/],
-    [text.replace(/"instance":\d+/, '"instance":7'), /other numbers of records/],
+    [text.replace(/"instance":\d+/, '"instance":7'), /numbers of records are not those/],
     [lines.join("\n").replace('"type":"log"', '"type":"lug"'), /type "lug"/],
   ];
   for (const [damaged, message] of bad) {

@@ -53,11 +53,11 @@ test("migrate copies what changes between its passes and in the cut", async () =
     }
     return await read(request);
   };
-  const hold = async () => {
+  const suspend = async () => {
     await world.store.cancel({ at: world.at, query: {}, limit: 1 });
     return () => {};
   };
-  const { report } = await workOn(world, MIGRATE, { target, hold });
+  const { report } = await workOn(world, MIGRATE, { target, suspend });
   assert.deepEqual(report.source, report.target);
   await open(target);
   assert.equal(await hashOf(target), await hashOf(world.store));
@@ -177,7 +177,10 @@ test("migrate to another namespace of the same server says that it is one", asyn
 test("migrate run again when the target lost everything does not say that all is well", async () => {
   const world = await filledStore(memoryStore(), 3);
   await workOn(world, MIGRATE, { target: memoryStore() });
-  await assert.rejects(workOn(world, MIGRATE, { target: memoryStore() }), /that one is empty/);
+  await assert.rejects(
+    workOn(world, MIGRATE, { target: memoryStore() }),
+    /that store is empty now/,
+  );
   assert.equal((await world.store.records.getMark())?.type, "moved");
 });
 
@@ -203,19 +206,19 @@ test("of two runs that fill one target, the one that began last goes on", async 
     }
     return await write(request);
   };
-  await assert.rejects(workOn(world, MIGRATE, { target }), /another run does so/);
+  await assert.rejects(workOn(world, MIGRATE, { target }), /another move is running/);
   assert.deepEqual(await world.store.records.getMark(), { type: "moved", to: TO });
 });
 
 test("two moves to different places at a time: one of them gives up, and spoils nothing", async () => {
   const world = await filledStore(memoryStore(), 3);
-  const hold = async () => {
+  const suspend = async () => {
     const other = { ...MIGRATE, to: "sqlite:other.db" };
     await assert.rejects(workOn(world, other, { target: memoryStore() }), /it moves to sqlite:new/);
     assert.equal((await world.store.records.getMark())?.type, "draining");
     return () => {};
   };
-  await workOn(world, MIGRATE, { target: memoryStore(), hold });
+  await workOn(world, MIGRATE, { target: memoryStore(), suspend });
   assert.equal((await world.store.records.getMark())?.type, "moved");
 });
 

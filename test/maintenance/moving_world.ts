@@ -52,7 +52,7 @@ export async function workOn(
       ...{ store: given.target!, url },
       ...(prefix === null ? {} : { prefix }),
     }),
-    hold: () => Promise.resolve(() => {}),
+    suspend: () => Promise.resolve(() => {}),
     drainMs: LEASE_MS,
     ...given,
   };

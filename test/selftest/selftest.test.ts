@@ -45,7 +45,7 @@ test("selftest refuses a module that makes one store whatever it is given, and w
     writeFileSync(join(path, "my-store.ts"), source);
     await assert.rejects(selftestOf(path), (error) => {
       assert.ok(isJobError(error, "invalid_config"));
-      assert.match(error.message, /makes the same store whatever prefix/);
+      assert.match(error.message, /creates the same store for every prefix/);
       return true;
     });
   }));

@@ -120,13 +120,13 @@ test("checkConfig() notes the runs that a blackout skips", async () => {
   ]);
 });
 
-test("checkConfig() warns of a schedule that has no run any more", async () => {
+test("checkConfig() warns of a schedule that has no more runs", async () => {
   const { problems, warnings } = await check(
     '[jobs.a]\nrun = "x"\nschedule = ["@daily", "@reboot"]\nends_at = "2026-11-24"\n[jobs.b]\nrun = "x"\nschedule = "@daily"\nends_at = "2026-11-26"',
   );
   assert.deepEqual(problems, []);
   assert.deepEqual(warnings.map(formatProblem), [
-    'jobs.a.schedule[0]: "@daily" has no run any more; it ends at 2026-11-24 00:00:00 +00:00 (Change ends_at, or set enabled = false)',
+    'jobs.a.schedule[0]: "@daily" has no more runs; it ends at 2026-11-24 00:00:00 +00:00 (Change ends_at, or set enabled = false)',
   ]);
 });
 

@@ -87,11 +87,14 @@ test("readCrontab() knows -n and a leading - only where cronie does", () => {
 
 test("readCrontab() leaves out what would run a program or a user named like a field", () => {
   for (const dialect of ["debian", "cronie", "busybox"] as const) {
-    assert.match(outcome("0 0 3 * * 1 /bin/x\n", dialect).losses[0]!, /so that "1" is the program/);
+    assert.match(
+      outcome("0 0 3 * * 1 /bin/x\n", dialect).losses[0]!,
+      /cron takes "1" for the program/,
+    );
   }
   assert.match(
     outcome("0 0 3 * * 1 root /bin/x\n", "debian", true).losses[0]!,
-    /so that "1" is the user/,
+    /cron takes "1" for the user/,
   );
   assert.deepEqual(outcome("0 3 * * * 7z a /x\n", "debian").lines, ["0 3 * * * 7z a /x"]);
 });

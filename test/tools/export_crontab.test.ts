@@ -83,7 +83,7 @@ run = "x"
       'a: left out: cron has no schedule like "@every 15m"',
       'a: left out: cron has no schedule like "*/10 * * * * *"',
       'a: left out: cron has no schedule like "0 0 L * *"',
-      "a: variables that are given by reference are left out: a crontab is no place for secrets",
+      "a: variables given by reference are left out: a crontab must not contain secrets",
       'a: cron has none of: timeout 1h, retries, overlap "skip", misfire "latest"',
       "b: left out: a crontab has no commands of several lines",
     ]);

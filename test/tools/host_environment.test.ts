@@ -22,9 +22,9 @@ test("hostEnvironment() reads what pam_env gives to cron, and says what is not c
     const { env, notes } = hostEnvironment("debian", path);
     assert.deepEqual(env, { HTTP_PROXY: "http://proxy:3128", LANG: "de_DE.UTF-8" });
     assert.deepEqual(notes.map(({ file, text, isLoss }) => [file, text, isLoss]), [
-      ["/etc/environment", "carried into env of each job: HTTP_PROXY", false],
+      ["/etc/environment", "written to env of each job: HTTP_PROXY", false],
       ["/etc/environment", "left out, because cron itself sets it: PATH", false],
-      ["/etc/default/locale", "carried into env of each job: LANG", false],
+      ["/etc/default/locale", "written to env of each job: LANG", false],
       [
         "/etc/security/pam_env.conf",
         "its variables are not carried over: copy them into env",

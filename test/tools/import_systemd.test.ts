@@ -40,12 +40,12 @@ for (const [text, cron] of CALENDARS) {
 for (
   const [text, message] of [
     ["2026-*-* 00:00", /no years/],
-    ["Fri *-*-13 12:00", /must both match/],
+    ["Fri *-*-13 12:00", /cannot require both/],
     ["*-*~03 12:00", /counted from the end/],
     ["*-2-30 0:0", /never comes/],
-    ["foo bar", /"foo" is no day/],
+    ["foo bar", /"foo" is not a day/],
     ["12:00:00.5", /parts of a second/],
-    ["", /is no date/],
+    ["", /is not a date/],
     ["25:00", /hour "25" is out of range/],
   ] as const
 ) {
@@ -97,7 +97,7 @@ test("readUnitCommand() uses a shell only where there are variables", () => {
     ]),
     [["/bin/a", true, false], ["/bin/b", false, true]],
   );
-  assert.throws(() => read("/bin/a %b"), /%b stands for is known at run time/);
+  assert.throws(() => read("/bin/a %b"), /%b is known only at run time/);
 });
 
 const BACKUP_TIMER = `[Unit]
@@ -201,7 +201,7 @@ test("importSystemd() reads a directory with templates, drop-ins and monotonic t
     const losses = notes.filter(({ isLoss }) => isLoss)
       .map(({ file, text }) => `${file.slice(path.length + 1)}: ${text}`);
     assert.deepEqual(losses, [
-      "bad.timer: Cannot carry OnCalendar=Fri *-*-13: a weekday and a day of the month that must both match cannot be said",
+      "bad.timer: Cannot convert OnCalendar=Fri *-*-13: a schedule cannot require both this weekday and this day of the month",
       "bad.timer: left out: no schedule is left",
       "gone.timer: left out: its unit gone.service is not found",
       'work.service.d/10-own.conf: not on this host: there is no user "u"',

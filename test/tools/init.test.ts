@@ -28,7 +28,7 @@ test("initProject() writes nothing when one of its files is there", async () => 
   await withTempDir({ "jobs/greet.ts": "mine" }, ({ path }) => {
     assert.throws(() => initProject(path), (error: unknown) => {
       assert.ok(isJobError(error, "already_exists"));
-      assert.match(error.message, /jobs\/greet\.ts exists already/);
+      assert.match(error.message, /jobs\/greet\.ts already exists/);
       return true;
     });
     assert.equal(existsSync(`${path}/config.toml`), false);
@@ -38,7 +38,7 @@ test("initProject() writes nothing when one of its files is there", async () => 
 
 test("initProject() names every file that is there", async () => {
   await withTempDir({ "jobs/greet.ts": "mine", "config.toml": "mine" }, ({ path }) => {
-    assert.throws(() => initProject(path), /config\.toml, \S+\/jobs\/greet\.ts exist already$/);
+    assert.throws(() => initProject(path), /config\.toml, \S+\/jobs\/greet\.ts already exist$/);
   });
 });
 

@@ -49,7 +49,7 @@ export class StoreMaintenance {
     try {
       const steps = workOnStore(work, {
         ...{ store, info, node, clock },
-        hold: () => this.#hold(),
+        suspend: () => this.#hold(),
         drainMs: drainMs + leaseMs + OTHERS_MS,
         ...(signal ? { signal } : {}),
       });

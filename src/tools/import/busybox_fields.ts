@@ -2,12 +2,12 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import { NICKNAMES, parseCron } from "../../core/time/cron.ts";
 import type { CronieEntry } from "../cronie.ts";
 
-// crond.c of busybox 1.37: an item that it cannot read is logged, and the part of the field before it applies.
+// As crond.c of busybox 1.37: an item that it cannot read is logged, and the items before it apply.
 
 interface FieldRule {
   readonly name: string;
   readonly size: number;
-  /** Added to a number to give the place in its flags. */
+  /** Added to a number to get its index in the flags. */
   readonly offset: number;
   readonly names: string;
 }
@@ -19,12 +19,12 @@ const FIELDS: readonly FieldRule[] = [
   { name: "month", size: 12, offset: -1, names: "janfebmaraprmayjunjulaugsepoctnovdec" },
   { name: "day of week", size: 7, offset: 0, names: "sunmontuewedthufrisat" },
 ];
-/** How often it goes around a field before it takes the range for an error. */
+/** How many values of a field it visits before it reports the range as an error. */
 const FAILSAFE = 1_024;
 
 /** A schedule as busybox reads it. */
 export interface BusyboxSchedule {
-  /** An expression of ours with the same runs; null when it never runs. */
+  /** An expression of ours with the same runs; null if it never runs. */
   readonly schedule: string | null;
   /** Fields that it reports as errors, but still uses as far as it read them. */
   readonly errors: readonly string[];
@@ -84,7 +84,7 @@ function readField(text: string, rule: FieldRule): readonly [boolean[], boolean]
   }
 }
 
-/** Values as a field of ours: `0-5,7`. */
+/** Flags as a field of a cron expression: `0-5,7`. */
 function writeField(flags: readonly boolean[], offset: number): string {
   const parts: string[] = [];
   for (let first = 0; first < flags.length; first++) {
@@ -97,7 +97,7 @@ function writeField(flags: readonly boolean[], offset: number): string {
   return parts.join(",");
 }
 
-/** Whether an expression of ours has the same runs. */
+/** True if an expression of ours has the same runs. */
 function isSame(text: string, entry: CronieEntry): boolean {
   try {
     const ours = parseCron(text);
@@ -142,7 +142,7 @@ function writeSchedule(entry: CronieEntry, isDayRestricted: boolean, isWeekdayRe
 /**
  * Read five fields, or a nickname, as busybox crond does.
  *
- * @throws JobError `invalid_argument` for a nickname that it does not know
+ * @throws JobError `invalid_argument` for an unknown nickname
  */
 export function readBusyboxSchedule(text: string): BusyboxSchedule {
   const expanded = text.startsWith("@") ? NICKNAMES[text] : text;

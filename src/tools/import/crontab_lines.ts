@@ -1,4 +1,4 @@
-// The parts of crontab lines, as cronie's env.c and do_command.c take them apart. Debian's cron does the same.
+// The parts of crontab lines, split as in cronie's env.c and do_command.c and in Debian's cron.
 
 import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
 
@@ -8,7 +8,7 @@ const COMMENT_LENGTH_MAX = 200;
 /**
  * An assignment as cronie's load_env() reads it: quotes around name and value, blanks around `=`.
  *
- * @returns null when the line is none
+ * @returns null if the line is not an assignment
  */
 export function readAssignment(text: string): readonly [name: string, value: string] | null {
   const match = /^(?:"([^"=]*)"|'([^'=]*)'|([^\s=]+))\s*=\s*(.*)$/.exec(text.trim());
@@ -18,7 +18,7 @@ export function readAssignment(text: string): readonly [name: string, value: str
   const quote = /^["']/.exec(value)?.[0];
   if (quote === undefined) return [name, value];
   const end = value.indexOf(quote, 1);
-  // A quote that is not closed, or something behind it, makes it no assignment.
+  // With an unclosed quote, or text after the closing one, it is not an assignment.
   return end === value.length - 1 && end > 0 ? [name, value.slice(1, -1)] : null;
 }
 
@@ -32,10 +32,11 @@ export function variableProblem(name: string): string | null {
 }
 
 /**
- * A command line as cron takes it apart: `%` ends the command and is a newline behind it, `\%` is a percent sign. In the
- * command a backslash before a backslash escapes it, so that `\\%` ends the command; in the input it does not.
+ * Split a command line as cron does. The first `%` ends the command, and later ones are newlines
+ * of its input; `\%` is a percent sign. In the command a backslash escapes a backslash, so `\\%`
+ * ends the command. In the input it does not.
  *
- * @param isDebian whether of two backslashes in the command one is left
+ * @param isDebian true if two backslashes in the command become one
  */
 export function splitCommand(
   text: string,
@@ -54,7 +55,7 @@ export function splitCommand(
   return { command, stdin: stdin === "" || stdin.endsWith("\n") ? stdin : `${stdin}\n` };
 }
 
-// Drawings and headers that stand above the lines of many crontabs say nothing about them.
+// Many crontabs have drawings and headers above their lines. They describe no line.
 function isDecoration(comment: string): boolean {
   return /^[\s|.*+=_-]*$/.test(comment) || /^[|.\s-]*\b(m|min|minute)\b.*\bh/i.test(comment) ||
     /\|/.test(comment) || /^Example of job definition/i.test(comment);
@@ -64,7 +65,7 @@ function isDisabledLine(comment: string): boolean {
   return /^(@\w+\s|([\d*][\d*,/~-]*\s+){2})/.test(comment);
 }
 
-/** The comment above a line, in one line; null when it says nothing about it. */
+/** The comment above a line, in one line; null if it does not describe the line. */
 export function joinComments(comments: readonly string[]): string | null {
   const texts = comments.map((text) => text.replace(/^#+\s*/, "").trim());
   if (texts.some(isDecoration)) return null;

@@ -5,12 +5,12 @@ import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { readLineSchedule } from "./line_schedule.ts";
 import { readSupercronicLine } from "./supercronic_fields.ts";
 
-// The lines of a crontab as cronie's env.c, entry.c and do_command.c parse them, and where other daemons differ.
+// Reads crontabs as cronie's env.c, entry.c and do_command.c do, and as other daemons differ.
 
-/** Something to tell about a line; a loss when what cron does is not carried over. */
+/** A note about a line. It is a loss if something that cron does is not carried over. */
 export interface ImportNote {
   readonly file: string;
-  /** 1 for the first; null when it is about the file. */
+  /** 1 for the first; null if it is about the file. */
   readonly line: number | null;
   readonly text: string;
   readonly isLoss: boolean;
@@ -20,7 +20,7 @@ export interface ImportNote {
 export interface CrontabLine {
   readonly file: string;
   readonly line: number;
-  /** As written, without blanks around it. */
+  /** As written, trimmed. */
   readonly text: string;
   /** Five fields with single blanks, or a nickname with its `@`, as written. */
   readonly fields: string;
@@ -29,9 +29,9 @@ export interface CrontabLine {
   /** The user column of a system crontab. */
   readonly user: string | null;
   readonly command: string;
-  /** What follows the first `%`; null when there is none. */
+  /** The text after the first `%`; null if there is none. */
   readonly stdin: string | null;
-  /** The assignments that count for it. */
+  /** The assignments that apply to it. */
   readonly env: Readonly<Record<string, string>>;
   /** The comment right above it, in one line. */
   readonly comment: string | null;
@@ -39,7 +39,7 @@ export interface CrontabLine {
   readonly anacronId?: string;
 }
 
-/** A crontab, read. */
+/** The content of a crontab. */
 export interface Crontab {
   readonly lines: readonly CrontabLine[];
   readonly notes: readonly ImportNote[];
@@ -50,7 +50,7 @@ export interface ReadOptions {
   readonly file: string;
   /** True if each command has a user before it, as in /etc/crontab. */
   readonly isSystem: boolean;
-  /** Whose crontab it is; null when it does not say. */
+  /** The user whose crontab it is; null if unknown. */
   readonly owner?: string | null;
   readonly dialect: Dialect;
 }
@@ -71,7 +71,7 @@ class LeftOut extends Error {
 /** Variables that busybox crond knows. */
 const FEW_VARIABLES = /^(SHELL|PATH|MAILTO)=(\S*)/;
 const BYTE_ORDER_MARK = "\uFEFF";
-/** A word in place of a sixth field: no program has such a name. */
+/** A word that looks like a sixth field. No program has such a name. */
 const FIELD = /^[\d*][\d*,/-]*$/;
 const SHOWN_MAX = 80;
 
@@ -85,8 +85,8 @@ class Reader {
   #comments: string[] = [];
   #hasRefused = false;
   /** True once a CR at the end of a line was reported. */
-  #hasToldCr = false;
-  #hasToldBlankCr = false;
+  #hasNotedCr = false;
+  #hasNotedBlankCr = false;
 
   constructor(options: ReadOptions) {
     this.#options = options;
@@ -137,7 +137,7 @@ class Reader {
     const hasCr = line.endsWith("\r");
     const text = line.replace(/\r$/, "").replace(/^[ \t]+/, "");
     if (text.trim() === "") {
-      if (hasCr) this.#tellBlankCr();
+      if (hasCr) this.#noteBlankCr();
       this.#comments = [];
     } else if (text.startsWith("#")) {
       this.#comments.push(text);
@@ -157,8 +157,8 @@ class Reader {
     if (this.#rules.variables === "few" && /^[A-Za-z_]\w*\s*=/.test(text)) {
       return this.#remark(`busybox crond knows only SHELL, PATH and MAILTO: left out here too`);
     }
-    if (hasCr && this.#rules.keepsCr && !this.#hasToldCr) {
-      this.#hasToldCr = true;
+    if (hasCr && this.#rules.keepsCr && !this.#hasNotedCr) {
+      this.#hasNotedCr = true;
       this.#fileNote(
         "lines end with CR LF: cron passes the CR to the commands, here it is left out",
         true,
@@ -167,10 +167,10 @@ class Reader {
     this.#readEntry(text);
   }
 
-  #tellBlankCr(): void {
+  #noteBlankCr(): void {
     const { keepsCr, wantsLastNewline } = this.#rules;
-    if (this.#hasToldBlankCr || !keepsCr || !wantsLastNewline) return;
-    this.#hasToldBlankCr = true;
+    if (this.#hasNotedBlankCr || !keepsCr || !wantsLastNewline) return;
+    this.#hasNotedBlankCr = true;
     this.#refuse("cron refuses a blank line that ends with CR LF: bad minute");
   }
 
@@ -182,7 +182,7 @@ class Reader {
         `MAILTO=${value} is only set for the commands: jobctl sends no mail, but keeps output and outcome`,
       );
     }
-    // busybox crond keeps it to itself.
+    // busybox crond does not pass it on.
     if (name === "MAILTO" && this.#rules.variables === "few") return;
     // Debian's cron leaves USER to the crontab.
     const problem = variableProblem(name);
@@ -191,13 +191,13 @@ class Reader {
       this.#remark(`${name}=${value} is left out: cron itself sets it to the user of the job`);
     } else if (problem !== null) this.#note(problem);
     else {
-      this.#tellVariable(name, value);
+      this.#noteVariable(name, value);
       // Commands see it even if it is meant for cron itself.
       this.#env = { ...this.#env, [name]: value };
     }
   }
 
-  #tellVariable(name: string, value: string): void {
+  #noteVariable(name: string, value: string): void {
     const { program, hasZone, hasDelay } = this.#rules;
     const isUnknown = name === "CRON_TZ" && !hasZone || name === "RANDOM_DELAY" && !hasDelay;
     if (!isUnknown) return;
@@ -253,7 +253,7 @@ class Reader {
     return { fields, schedule, user, ...this.#command(command) };
   }
 
-  /** cronie logs nothing about a line that begins with "-", which only root may write. */
+  /** In cronie, "-" before a line turns off logging. Only root may write it. */
   #withoutMark(text: string): string {
     if (!this.#rules.hasOptions || !text.startsWith("-")) return text;
     const { isSystem, owner = null } = this.#options;
@@ -270,7 +270,7 @@ class Reader {
     }
   }
 
-  /** Six or seven fields: cron has five, and takes the next word for a user or a program. */
+  /** With six or seven fields, cron would take the sixth for a user or a program. */
   #checkCount(rest: string, dialect: Dialect): void {
     const words = rest.split(/[ \t]+/);
     const count = 5 + words.slice(0, 2).filter((word) => FIELD.test(word)).length;
@@ -279,7 +279,7 @@ class Reader {
     const { isSystem } = this.#options;
     const role = isSystem ? "the user" : "the program";
     throw new LeftOut(
-      `left out: it has ${count} fields and cron has five, so that "${next}" is ${role}`,
+      `left out: it has ${count} fields and cron has five, so cron takes "${next}" for ${role}`,
       dialect !== "busybox" && (next.startsWith("*") || isSystem),
     );
   }
@@ -358,7 +358,7 @@ function shown(text: string): string {
   return `"${text.slice(0, SHOWN_MAX)}"`;
 }
 
-/** Read a crontab as its daemon does. Unreadable lines, and lines that daemons read differently, become notes. */
+/** Read a crontab as its daemon does. Lines that are unreadable or lose something become notes. */
 export function readCrontab(text: string, options: ReadOptions): Crontab {
   const reader = new Reader(options);
   reader.read(text);

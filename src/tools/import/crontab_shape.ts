@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 
-// Recognizes what a file is by its path, here or on its host, and by its contents.
+// Recognizes the format of a file by its path, here or on its own host, and by its content.
 
-/** What is in a file: one user's crontab, one with a user before each command, or an anacrontab. */
+/** Format of a file: a user's crontab, one with a user before each command, or an anacrontab. */
 export type CrontabFormat = "user" | "system" | "anacron";
 
-/** Accounts that own the jobs of most system crontabs: in a user's crontab they would be programs. */
+/** Accounts in most system crontabs. In a user's crontab these words would be programs. */
 const ACCOUNTS = /^(?:root|www-data|nobody|apache|munin|systemd-\S+)$/;
 /** The line above the columns in the system crontabs of Debian and Red Hat. */
 const HEADER = /^#.*\buser(?:-?name)?\b[\s|]+command\b/im;
@@ -25,7 +25,7 @@ function isAnacrontab(text: string): boolean {
   return entries.length > 0 && entries.every((line) => ANACRON_ENTRY.test(line));
 }
 
-/** What a file is: by its path, even in a copy of another host's files, or else by its text. */
+/** The format of a file: by its path, even in a copy of another host's files, or else by its text. */
 export function formatOf(path: string, text: string): CrontabFormat {
   if (basename(path) === "anacrontab" || isAnacrontab(text)) return "anacron";
   const isSystem = /(?:^|\/)etc\/crontab$|\/cron\.d\/[^/]+$/.test(path) || HEADER.test(text) ||
@@ -33,7 +33,7 @@ export function formatOf(path: string, text: string): CrontabFormat {
   return isSystem ? "system" : "user";
 }
 
-/** Which of cron's folders a directory is or was; null when its path does not say. */
+/** Which of cron's folders a directory is or was, by its path; null if unknown. */
 export function folderOf(path: string): "system" | "users" | null {
   if (/\/cron\.d$/.test(path)) return "system";
   return /\/(?:spool\/cron|crontabs|cron\/tabs)$/.test(path) ? "users" : null;

@@ -11,7 +11,7 @@ function isValue(text: string, field: string): boolean {
   return /^\d+$/.test(text) || (NAMES[field] ?? []).includes(text.toLowerCase());
 }
 
-/** The part of a field that Debian's cron reads: it skips what follows a whole item and is no comma. */
+/** The part of a field that Debian's cron reads. It skips text between a whole item and a comma. */
 function readPart(text: string, field: string): string {
   let read = "";
   let rest = text;
@@ -22,7 +22,7 @@ function readPart(text: string, field: string): string {
     const isRead = item === "*" || item.startsWith("*/") ||
       (item !== "" && values.every((value) => isValue(value, field)));
     rest = rest.slice(item.length);
-    // These begin a second number or a step, but none follows.
+    // A second number or a step is begun, but none follows.
     if (!isRead || !isStep || /^[-/]/.test(rest) && !item.includes("/")) {
       throw new JobError("invalid_argument", `Cannot read "${text.slice(0, 80)}": bad ${field}`);
     }
@@ -34,7 +34,8 @@ function readPart(text: string, field: string): string {
 }
 
 /**
- * Five fields as Debian's cron reads them, for readers that are as strict as cronie: `1~5` is `1` there, `fri#2` is `fri`.
+ * Five fields as Debian's cron reads them, rewritten for readers as strict as cronie: `1~5` becomes
+ * `1`, and `fri#2` becomes `fri`.
  *
  * @throws JobError `invalid_argument` with cron's own words, such as `bad minute`
  */

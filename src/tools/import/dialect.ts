@@ -1,38 +1,38 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
 
-// How the daemons read the same text, measured on Debian 13's cron 3.0pl1-197, cronie 1.7.2 and busybox 1.37, and read
-// from supercronic's source.
+// How cron daemons read the same text. Measured on Debian 13's cron 3.0pl1-197, cronie 1.7.2 and
+// busybox 1.37, and taken from supercronic's source.
 
-/** The cron daemons whose crontabs are read by their own rules. */
+/** The cron daemons whose crontabs can be read. Each is read by its own rules. */
 export const DIALECTS = ["debian", "cronie", "busybox", "supercronic"] as const;
 
 /** One of {@link DIALECTS}. */
 export type Dialect = (typeof DIALECTS)[number];
 
-/** How a daemon reads crontabs, where daemons differ. */
+/** The points in which cron daemons differ. */
 export interface DialectRules {
   /** Its name in messages. */
   readonly program: string;
-  /** What happens to a file with a line that it cannot read; null when only the line is lost. */
+  /** Effect of an unreadable line on its file, in words; null if only the line is lost. */
   readonly fileRefusal: string | null;
-  /** Whether a last line without a newline is refused. */
+  /** True if a last line without a newline is refused. */
   readonly wantsLastNewline: boolean;
-  /** Whether a CR at the end of a line is part of it. */
+  /** True if a CR at the end of a line is part of it. */
   readonly keepsCr: boolean;
-  /** Whether `%` ends the command. */
+  /** True if `%` ends the command. */
   readonly hasPercent: boolean;
-  /** Whether CRON_TZ sets the zone. */
+  /** True if CRON_TZ sets the zone. */
   readonly hasZone: boolean;
-  /** Whether RANDOM_DELAY delays runs. */
+  /** True if RANDOM_DELAY delays runs. */
   readonly hasDelay: boolean;
-  /** Whether `-` before a line and `-n` before a command are options. */
+  /** True if `-` before a line and `-n` before a command are options. */
   readonly hasOptions: boolean;
   /** Which assignments apply: those above a line, those of the whole file, or only SHELL and PATH. */
   readonly variables: "above" | "file" | "few";
-  /** Whether it reads /etc/crontab and /etc/cron.d. */
+  /** True if it reads /etc/crontab and /etc/cron.d. */
   readonly hasSystemCrontabs: boolean;
-  /** Whether a run starts while the one before is unfinished. */
+  /** True if a run starts even if the previous one is unfinished. */
   readonly isOverlapping: boolean;
   /** Bits of a file's mode that it refuses in /etc. */
   readonly systemModes: number;
@@ -122,7 +122,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
   },
 };
 
-/** Whether a daemon reads a file of this name in /etc/cron.d, or in the folder of users' crontabs. */
+/** True if a daemon reads a file of this name in /etc/cron.d, or in the users' folder. */
 export function isCrontabName(name: string, folder: "system" | "users", dialect: Dialect): boolean {
   switch (dialect) {
     case "debian":
@@ -144,7 +144,7 @@ function findProgram(name: string, root: string): string | null {
 }
 
 /**
- * The dialect of the cron daemon that is installed on this host; without one, that of its distribution.
+ * The dialect of the cron daemon that is installed on this host, or else of its distribution.
  *
  * @param root where the host's files are
  */

@@ -3,24 +3,24 @@ import { join } from "node:path";
 import type { ImportNote } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 
-// The variables that PAM sets for cron's commands, by its pam_env: /etc/environment, and on Debian the locale.
+// The variables that PAM's pam_env sets for cron's commands: /etc/environment, on Debian the locale.
 
 /** Each cron's PAM service name; the others do not use PAM. */
 const SERVICES: Readonly<Partial<Record<Dialect, string>>> = { debian: "cron", cronie: "crond" };
 /** Largest file that is read, in characters. */
 const LENGTH_MAX = 65_536;
-/** How deep files of PAM may include others. */
+/** Deepest nesting of includes in PAM's files. */
 const DEPTH_MAX = 4;
 /** Cron sets these itself, whatever PAM says. */
 const SET_BY_CRON = new Set(["HOME", "LOGNAME", "USER", "SHELL", "PATH"]);
 
-/** Variables of a host's cron, and those that are not carried over. */
+/** Variables of a host's cron, and notes about what is not carried over. */
 export interface HostEnvironment {
   readonly env: Readonly<Record<string, string>>;
   readonly notes: readonly ImportNote[];
 }
 
-/** True if a crontab is this host's own and not a copy of another's: judged by its path, or because it was piped in. */
+/** True if a crontab is this host's own, not a copy from another: by its path, or if piped in. */
 export function isOfHost(file: string): boolean {
   return file === "stdin" || /^\/(?:etc|var\/spool)\//.test(file);
 }
@@ -28,14 +28,14 @@ export function isOfHost(file: string): boolean {
 /**
  * The variables that this host's cron sets for all commands.
  *
- * @param root where the host's files are; tests give a folder
+ * @param root where the host's files are
  */
 export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
   const service = SERVICES[dialect];
   const env: Record<string, string> = {};
   const notes: ImportNote[] = [];
   if (service === undefined) return { env, notes };
-  const tell = (file: string, text: string, isLoss: boolean) =>
+  const note = (file: string, text: string, isLoss: boolean) =>
     void notes.push({ file, line: null, text, isLoss });
   const modules = pamLines(service, root, DEPTH_MAX);
   for (const file of environmentFiles(modules)) {
@@ -44,26 +44,26 @@ export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
     Object.assign(env, Object.fromEntries(found.filter(isCarried)));
     const carried = found.filter(isCarried).map(([name]) => name);
     if (carried.length > 0) {
-      tell(file, `carried into env of each job: ${carried.join(", ")}`, false);
+      note(file, `written to env of each job: ${carried.join(", ")}`, false);
     }
     const left = found.filter((one) => !isCarried(one)).map(([name]) => name);
     if (left.length > 0) {
-      tell(file, `left out, because cron itself sets it: ${left.join(", ")}`, false);
+      note(file, `left out, because cron itself sets it: ${left.join(", ")}`, false);
     }
   }
   const conf = "etc/security/pam_env.conf";
   if (modules.some(isPamEnv) && /^[A-Za-z_]/m.test(readText(join(root, conf)))) {
-    tell(`/${conf}`, "its variables are not carried over: copy them into env", true);
+    note(`/${conf}`, "its variables are not carried over: copy them into env", true);
   }
   const limits = "etc/security/limits.conf";
   const hasLimits = modules.some((line) => /\bpam_limits\.so\b/.test(line));
   if (hasLimits && /^[^#\s]/m.test(readText(join(root, limits)))) {
-    tell(`/${limits}`, "its limits are not carried over: set limits in the job", true);
+    note(`/${limits}`, "its limits are not carried over: set limits in the job", true);
   }
   return { env, notes };
 }
 
-/** Variables as pam_env reads them: no escapes, `#` begins a comment, one pair of quotes is dropped. */
+/** Variables as pam_env reads them: `#` begins a comment, and outer quotes are dropped. */
 function readPamFile(path: string): readonly (readonly [name: string, value: string])[] {
   return readText(path).split("\n").flatMap((raw) => {
     const line = raw.split("#", 1)[0]!.trim().replace(/^export\s+/, "");

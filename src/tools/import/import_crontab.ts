@@ -15,7 +15,7 @@ import { readAnacrontab } from "./read_anacrontab.ts";
 const DELAY_MINUTES_MAX = 1_440;
 /** Placeholder for the user in a prefix of kinds. */
 const USER_PLACE = "{user}";
-/** What commands have anyhow, under cron and here. */
+/** Variables that commands have in any case, under cron and here. */
 const DEFAULT_VARIABLES: Readonly<Record<string, string>> = {
   SHELL: "/bin/sh",
   PATH: "/usr/bin:/bin",
@@ -31,15 +31,15 @@ export interface ImportedLine {
 export interface ImportOptions {
   /** IANA zone of the host. */
   readonly timezone: string;
-  /** Whose rules they are read by. */
+  /** The daemon by whose rules they are read. */
   readonly dialect: Dialect;
-  /** Put before each kind; `{user}` in it is the user whose job it is. */
+  /** Prefix of each kind; `{user}` in it becomes the user of the job. */
   readonly prefix?: string;
   /** Variables that this host's cron sets for all commands of its own crontabs. */
   readonly hostEnv?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What an import gave. */
+/** The result of an import. */
 export interface ImportResult {
   readonly dialect: Dialect;
   readonly toml: string;
@@ -55,7 +55,7 @@ class Importer {
   readonly #timezone: string;
   readonly #options: ImportOptions;
   readonly #rules: DialectRules;
-  /** Variables that only this cron sets for commands. */
+  /** Variables that this cron sets for commands, besides the usual ones. */
   readonly #defaults: Readonly<Record<string, string>>;
 
   constructor(options: ImportOptions) {
@@ -75,18 +75,18 @@ class Importer {
       : readCrontab(crontab.text, { ...crontab, dialect });
     const found: ImportNote[] = [...notes];
     for (const line of lines) {
-      const tell = (text: string, isLoss: boolean) =>
+      const addNote = (text: string, isLoss: boolean) =>
         void found.push({ file: line.file, line: line.line, text, isLoss });
-      const job = this.#draft(line, crontab.owner, tell);
+      const job = this.#draft(line, crontab.owner, addNote);
       if (job !== null) this.imported.push({ line, job });
     }
     this.notes.push(...found.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)));
   }
 
-  #draft(line: CrontabLine, owner: string | null, tell: Tell): JobDraft | null {
+  #draft(line: CrontabLine, owner: string | null, addNote: AddNote): JobDraft | null {
     const isAnacron = line.anacronId !== undefined;
     const kind = isAnacron ? kindPart(line.anacronId!) || "job" : nameLine(line.command);
-    if (!checkSchedule(line, kind, tell)) return null;
+    if (!checkSchedule(line, kind, addNote)) return null;
     // anacron does not use PAM.
     const hasHostEnv = !isAnacron && isOfHost(line.file);
     const variables = {
@@ -111,11 +111,11 @@ class Importer {
       env,
       ...(line.stdin === null ? {} : { stdin: line.stdin }),
       schedule: [line.schedule],
-      timezone: this.#zoneOf(line, tell),
+      timezone: this.#zoneOf(line, addNote),
       ...CRON_BEHAVIOUR,
       overlap: isOverlapping ? "allow" : "skip",
       ...(isAnacron ? { misfire: "latest", misfireWithin: MISSED_EVER } as const : {}),
-      ...(this.#rules.hasDelay || isAnacron ? jitterOf(line, tell) : {}),
+      ...(this.#rules.hasDelay || isAnacron ? jitterOf(line, addNote) : {}),
     };
   }
 
@@ -124,45 +124,51 @@ class Importer {
     return prefix.replaceAll(USER_PLACE, () => kindPart(user ?? "own"));
   }
 
-  #zoneOf(line: CrontabLine, tell: Tell): string {
+  #zoneOf(line: CrontabLine, addNote: AddNote): string {
     const name = line.env.CRON_TZ;
     if (name === undefined || name === "" || !this.#rules.hasZone) return this.#timezone;
     try {
       return openZone(name.replace(/^:/, "")).name;
     } catch (error) {
-      tell(`CRON_TZ=${name} is not carried: ${messageOf(error)}`, true);
+      addNote(`CRON_TZ=${name} is not carried over: ${messageOf(error)}`, true);
       return this.#timezone;
     }
   }
 }
 
-type Tell = (text: string, isLoss: boolean) => void;
+type AddNote = (text: string, isLoss: boolean) => void;
 
-/** True if we accept the schedule of a line, too. */
-function checkSchedule(line: CrontabLine, kind: string, tell: Tell): boolean {
+/** True if the product accepts the schedule of a line too. */
+function checkSchedule(line: CrontabLine, kind: string, addNote: AddNote): boolean {
   if (line.schedule === REBOOT) return true;
   try {
     parseScheduleText(line.schedule, { seed: kind });
     return true;
   } catch (error) {
     if (!isJobError(error)) throw error;
-    tell(`left out, cron takes it and never runs a part of it: ${error.message}`, true);
+    addNote(
+      `left out, because cron accepts it but never runs a part of it: ${error.message}`,
+      true,
+    );
     return false;
   }
 }
 
-function jitterOf(line: CrontabLine, tell: Tell): { readonly jitter?: string } {
+function jitterOf(line: CrontabLine, addNote: AddNote): { readonly jitter?: string } {
   const delay = line.env.RANDOM_DELAY;
   if (!delay || line.schedule === REBOOT) return {};
   const minutes = /^\d{1,5}$/.test(delay) ? Number(delay) : NaN;
   if (!(minutes <= DELAY_MINUTES_MAX)) {
-    tell(`RANDOM_DELAY=${delay} is not carried: wanted 0 to ${DELAY_MINUTES_MAX} minutes`, true);
+    addNote(
+      `RANDOM_DELAY=${delay} is not carried over: wanted 0 to ${DELAY_MINUTES_MAX} minutes`,
+      true,
+    );
     return {};
   }
   return minutes === 0 ? {} : { jitter: `${minutes}m` };
 }
 
-/** Turn crontabs into tables of our configuration that behave as under the daemon that they were written for. */
+/** Turn crontabs into tables of a configuration whose jobs behave as under their own daemon. */
 export function importCrontabs(
   crontabs: readonly CrontabText[],
   options: ImportOptions,

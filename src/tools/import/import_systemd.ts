@@ -10,6 +10,7 @@ import { KindNames } from "./kind_names.ts";
 import { calendarToCron, readTimeSpan } from "./systemd_calendar.ts";
 import { readService, type ServiceDraft } from "./systemd_service.ts";
 import {
+  type AddUnitNote,
   instanceOf,
   isMasked,
   isYes,
@@ -23,21 +24,14 @@ import {
   valuesOf,
 } from "./systemd_unit.ts";
 
-/** What an import of timers gave. */
+/** The result of an import of timers. */
 export interface SystemdImport {
   readonly toml: string;
   readonly jobs: readonly JobDraft[];
   readonly notes: readonly ImportNote[];
 }
 
-/** Tells something about an entry of a unit. */
-export type TellUnit = (
-  entry: Pick<UnitEntry, "file" | "line">,
-  text: string,
-  isLoss: boolean,
-) => void;
-
-/** Keys of [Timer] that are carried, or that change nothing here. */
+/** Keys of [Timer] that are carried over or have no effect here. */
 const TIMER_KEYS = new Set(
   ("OnCalendar OnBootSec OnStartupSec OnActiveSec OnUnitActiveSec OnUnitInactiveSec RandomizedDelaySec Persistent Unit " +
     "AccuracySec RemainAfterElapse").split(" "),
@@ -52,7 +46,7 @@ function timersOf(
   }
   const name = /\.\w+$/.test(path) ? basename(path) : `${basename(path)}.timer`;
   if (!name.endsWith(".timer")) {
-    throw new JobError("invalid_argument", `Cannot import "${path}": it is no timer unit`, {
+    throw new JobError("invalid_argument", `Cannot import "${path}": it is not a timer unit`, {
       hint: "Name a .timer; its .service is read with it",
     });
   }
@@ -70,15 +64,15 @@ class Importer {
     this.#timezone = timezone;
   }
 
-  readonly tell: TellUnit = ({ file, line }, text, isLoss) =>
+  readonly note: AddUnitNote = ({ file, line }, text, isLoss) =>
     void this.notes.push({ file, line, text, isLoss });
 
-  /** Add a timer by its name. Returns whether there is one; of one that cannot be read it tells. */
+  /** Add a timer by its name. If it cannot be read, a note says so. Returns false if there is none. */
   open(name: string, directories: readonly string[]): boolean {
     try {
       if (isMasked(name, directories)) {
         const file = join(directories[0]!, name);
-        this.tell({ file, line: 1 }, "left out: it is masked", false);
+        this.note({ file, line: 1 }, "left out: it is masked", false);
         return true;
       }
       const timer = openUnit(name, directories);
@@ -87,7 +81,7 @@ class Importer {
     } catch (error) {
       if (!isJobError(error) && errorCode(error) === undefined) throw error;
       const file = join(directories[0]!, name);
-      this.tell({ file, line: 1 }, `left out: ${messageOf(error)}`, true);
+      this.note({ file, line: 1 }, `left out: ${messageOf(error)}`, true);
       return true;
     }
   }
@@ -97,25 +91,25 @@ class Importer {
     const serviceName = valueOf(timer, "Timer", "Unit") ?? `${unitStem(timer.name)}.service`;
     const folders = [...unitDirectories(timer), ...directories];
     if (isMasked(serviceName, folders)) {
-      return this.tell(atTimer, `left out: its unit ${serviceName} is masked`, false);
+      return this.note(atTimer, `left out: its unit ${serviceName} is masked`, false);
     }
     const service = openUnit(serviceName, folders);
     if (service === null) {
-      return this.tell(atTimer, `left out: its unit ${serviceName} is not found`, true);
+      return this.note(atTimer, `left out: its unit ${serviceName} is not found`, true);
     }
     const schedule = this.#schedules(timer);
-    if (schedule.length === 0) return this.tell(atTimer, "left out: no schedule is left", true);
-    this.#tellOthers(timer);
+    if (schedule.length === 0) return this.note(atTimer, "left out: no schedule is left", true);
+    this.#noteOthers(timer);
     const owners = [...new Set([...timer.owners, ...service.owners])];
     if (owners.length > 1) {
       const found = `left out: its files belong to ${owners.map((each) => `"${each}"`).join(", ")}`;
-      return this.tell(atTimer, found, true);
+      return this.note(atTimer, found, true);
     }
-    const command = readService(service, this.tell);
+    const command = readService(service, this.note);
     if (command === null) return;
     const [owner] = owners;
     if (owner !== undefined) {
-      this.tell(atTimer, `its files belong to "${owner}": the job runs as that user`, false);
+      this.note(atTimer, `its files belong to "${owner}": the job runs as that user`, false);
     }
     const instance = instanceOf(timer.name);
     const stem = unitStem(timer.name).replace(/@.*$/, "") + (instance === "" ? "" : `-${instance}`);
@@ -127,21 +121,24 @@ class Importer {
       ...(owner === undefined ? command : this.#asUser(command, owner, atTimer)),
       schedule,
       timezone: this.#timezone,
-      // A unit that is active is not started again. `overlap` is about one schedule only.
+      // systemd does not start an active unit again. `overlap` covers one schedule only.
       isUnique: schedule.length > 1,
       ...this.#jitter(timer),
-      // However long ago it was missed.
+      // A missed run is made up for however long ago it was.
       ...(isYes(valueOf(timer, "Timer", "Persistent"))
         ? { misfire: "latest", misfireWithin: MISSED_EVER } as const
         : {}),
     });
   }
 
-  /** The service of another user, whatever its files say: otherwise root would run, read or grant what that user wrote. */
-  #asUser(service: ServiceDraft, owner: string, at: Parameters<TellUnit>[0]): ServiceDraft {
+  /**
+   * The service with its owner as its user, whatever its files say. Otherwise root would run, read
+   * or grant what that user wrote.
+   */
+  #asUser(service: ServiceDraft, owner: string, at: Parameters<AddUnitNote>[0]): ServiceDraft {
     const { envFiles, nice = 0, ionice, openFiles, ...rest } = service;
     const refuse = (what: string) =>
-      this.tell(at, `${what} is not carried over: "${owner}" has no right to it`, true);
+      this.note(at, `${what} is not carried over: "${owner}" has no right to it`, true);
     if (nice < 0) refuse(`Nice=${nice}`);
     if (openFiles !== undefined) refuse(`LimitNOFILE=${openFiles}`);
     const isRealtime = ionice?.startsWith("realtime") === true;
@@ -149,7 +146,7 @@ class Importer {
     let { disabledBecause } = service;
     if (envFiles !== undefined) {
       const text = `it would run without EnvironmentFile=${envFiles.join(" ")}`;
-      this.tell(at, `written with enabled = false: ${text}, which root would read for it`, true);
+      this.note(at, `written with enabled = false: ${text}, which root would read for it`, true);
       disabledBecause ??= text;
     }
     return {
@@ -172,7 +169,7 @@ class Importer {
         this.#attempt(entry, () => {
           if (!found.includes(REBOOT)) found.push(REBOOT);
           if (readTimeSpan(entry.value) === 0) return;
-          this.tell(
+          this.note(
             entry,
             `${key}=${entry.value}: runs at the daemon's start, without the delay`,
             true,
@@ -189,7 +186,7 @@ class Importer {
           const from = key === "OnUnitActiveSec"
             ? "counted from when the daemon first sees the job"
             : "counted from start to start, not from its end";
-          this.tell(
+          this.note(
             entry,
             `${key}=${entry.value} becomes @every, ${from}`,
             key !== "OnUnitActiveSec",
@@ -207,14 +204,14 @@ class Importer {
     return ms ? { jitter: formatDuration(ms) } : {};
   }
 
-  #tellOthers(timer: Unit): void {
+  #noteOthers(timer: Unit): void {
     for (const entry of timer.entries) {
       const { section, key, value } = entry;
       if (section === "Timer" && !TIMER_KEYS.has(key) && !/^(?:no|false|off|0)$/i.test(value)) {
-        this.tell(entry, `${key}=${value} is not carried over`, true);
+        this.note(entry, `${key}=${value} is not carried over`, true);
       }
       if (section === "Unit" && /^(?:Condition|Assert)/.test(key)) {
-        this.tell(entry, `${key}=${value} is not carried over`, true);
+        this.note(entry, `${key}=${value} is not carried over`, true);
       }
     }
   }
@@ -224,17 +221,17 @@ class Importer {
       action();
     } catch (error) {
       if (!isJobError(error, "invalid_argument")) throw error;
-      this.tell(entry, error.message, true);
+      this.note(entry, error.message, true);
     }
   }
 }
 
 /**
- * Turn timer units, each with its service, into tables of our configuration.
+ * Turn timer units, each with its service, into tables of a configuration.
  *
  * @param path a timer's file, its name, or a directory of units
  * @param options.timezone IANA zone of the host
- * @throws JobError `not_found` when there is no timer
+ * @throws JobError `not_found` if there is no timer
  */
 export function importSystemd(path: string, options: { readonly timezone: string }): SystemdImport {
   const importer = new Importer(openZone(options.timezone).name);

@@ -1,7 +1,7 @@
-/** A command job to be written as a table of the configuration. */
+/** A command job that is written as a table of the configuration. */
 export interface JobDraft {
   readonly kind: string;
-  /** Where it comes from, for the comment above it. */
+  /** Where it comes from; the comment above the table. */
   readonly origin: string;
   readonly description?: string;
   /** A line for the shell; excludes `command`. */
@@ -23,20 +23,20 @@ export interface JobDraft {
   readonly timezone: string;
   readonly overlap: "skip" | "allow";
   readonly misfire: "skip" | "latest";
-  /** Absent where `misfire` is "skip", which makes up for nothing. */
+  /** Absent if `misfire` is "skip", which makes up for nothing. */
   readonly misfireWithin?: string;
   readonly jitter: string;
   readonly timeout: string;
   readonly killAfter: string;
   /** True if processes that it starts in the background keep running. */
   readonly leavesChildren: boolean;
-  /** True if at most one run is unfinished, whichever of its schedules started it. */
+  /** True if only one run may be unfinished, whichever schedule started it. */
   readonly isUnique?: boolean;
-  /** Why it is written with `enabled = false`; absent: it is not. */
+  /** The reason for `enabled = false`; absent if the job is enabled. */
   readonly disabledBecause?: string;
 }
 
-/** How a job behaves, as far as its table says so: the keys that others of the configuration could change. */
+/** The keys of a job's behaviour. Each table has them, so that [defaults] cannot change the job. */
 export type Behaviour = Pick<
   JobDraft,
   "overlap" | "misfire" | "misfireWithin" | "jitter" | "timeout" | "killAfter" | "leavesChildren"
@@ -52,10 +52,10 @@ export const CRON_BEHAVIOUR: Behaviour = {
   leavesChildren: true,
 };
 
-/** For `misfireWithin`, where a run is made up for however long ago it was missed. */
+/** `misfireWithin` of a job whose missed runs are made up for, however long ago they were. */
 export const MISSED_EVER = "3650d";
 
-/** How systemd runs the service of a timer where its unit says nothing else. */
+/** How systemd runs the service of a timer by default. */
 export const TIMER_BEHAVIOUR: Behaviour = {
   overlap: "skip",
   misfire: "skip",
@@ -65,7 +65,7 @@ export const TIMER_BEHAVIOUR: Behaviour = {
   leavesChildren: false,
 };
 
-/** Text as a string of TOML, which cannot have half of a surrogate pair. */
+/** Text as a string of TOML. TOML allows no unpaired surrogates. */
 function tomlString(given: string): string {
   const text = given.toWellFormed();
   // deno-lint-ignore no-control-regex
@@ -74,7 +74,7 @@ function tomlString(given: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007F");
 }
 
-/** Text of a key in which the configuration fills in variables: `${` is written so that it stays as it is. */
+/** Text of a key in which the configuration expands variables; `${` is escaped. */
 function expandedString(text: string): string {
   return tomlString(text.replaceAll("${", () => "$${"));
 }
@@ -94,7 +94,7 @@ function tableName(kind: string): string {
   return /^[A-Za-z0-9_-]+$/.test(kind) ? kind : tomlString(kind);
 }
 
-// A comment holds no control characters but the tab.
+// The only control character that a comment may have is the tab.
 function comment(text: string): string {
   // deno-lint-ignore no-control-regex
   return `# ${text.replaceAll(/[\x00-\x08\x0a-\x1f\x7f]/g, "?")}`;
@@ -105,8 +105,9 @@ function hasEntries(table: Readonly<Record<string, string>> | undefined): boolea
 }
 
 /**
- * Keys of [defaults] that depend on no job. Cron and systemd run a command once, with any number of others, and never again
- * because of how it ended; what is kept of it is the product's own default.
+ * Values that are the same for every job and that [defaults] could change. Cron and systemd run a
+ * command once, beside any number of others, and do not repeat it whatever its outcome. Retention
+ * is the product's default.
  */
 const FIXED: readonly (readonly [name: string, text: string])[] = [
   ["priority", "5"],

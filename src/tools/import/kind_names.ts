@@ -1,19 +1,19 @@
 import { basename } from "node:path";
 import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
 
-/** Programs that only prepare, guard or wrap what a line is for. */
+/** Programs that only prepare, guard or wrap the actual command of a line. */
 const WRAPPERS = new Set(
   ("! sleep export set umask ulimit if then fi else { } ( ) exec env nice ionice chrt flock " +
     "timeout chronic sudo su do done while nohup setsid time command eval . source ifne")
     .split(" "),
 );
-/** Programs that say nothing of what a line is for, while another one does. */
+/** Programs that do not tell the purpose of a line if it has another one. */
 const MINOR = new Set(
   "for test [ [[ cd exit return true false : mkdir touch date echo printf".split(" "),
 );
-/** Programs that run the script that they are given. */
+/** Programs that run a script. */
 const INTERPRETERS = /^(?:ba|da|z|k)?sh$|^(?:python|php|perl|ruby|node|deno|bun)[\d.]*$/;
-/** A line that asks chance for some sleep first. */
+/** A line that sleeps for a random time first. */
 const SLEEPER = /\b(?:rand|sleep|RANDOM)\b/;
 /** A redirection with its file: `> /dev/null`, `2>&1`, `&>> "my file"`. */
 const REDIRECTION =
@@ -46,7 +46,7 @@ function nameCommand(command: string): string | null {
     const program = basename(word);
     if (MINOR.has(program)) return null;
     if (!isOption(word) && !WRAPPERS.has(program) && /^[./~$\w{}-]+$/.test(word)) break;
-    // The file of a lock and the like is an argument of the wrapper, not the program.
+    // The lock file is an argument of the wrapper, not the program.
     words = program === "flock" ? rest.filter((one) => !isOption(one)).slice(1) : rest;
   }
   const [word = "", ...rest] = words;
@@ -67,9 +67,9 @@ function nameCommand(command: string): string | null {
   return `${program}${verb}`;
 }
 
-/** A name for what a command line does: its first program that is more than a wrapper or a check. */
+/** A name for a command line: its first program that is more than a wrapper or a check. */
 export function nameLine(command: string): string {
-  // What is in quotes separates no commands, and files of redirections are none.
+  // Quoted text does not separate commands, and files of redirections are not commands.
   const flat = command.replaceAll(
     /'[^']*'|"[^"]*"/g,
     (quoted) => quoted.replaceAll(/[&|;(){}<>\n]/g, " "),
@@ -82,7 +82,7 @@ export function nameLine(command: string): string {
   return /^[A-Za-z0-9]/.test(first) ? first.slice(0, NAME_LENGTH_MAX) : "job";
 }
 
-/** Gives each name once: the second `backup` is `backup-2`. None is one that a configuration cannot have. */
+/** Makes names unique and valid in a configuration: the second `backup` becomes `backup-2`. */
 export class KindNames {
   readonly #taken = new Set<string>();
 

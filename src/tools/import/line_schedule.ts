@@ -8,13 +8,13 @@ import type { Dialect } from "./dialect.ts";
 
 /** A schedule of a crontab, as its daemon reads it. */
 export interface LineSchedule {
-  /** An expression of ours with the same runs; null when it never runs. */
+  /** An expression of ours with the same runs; null if it never runs. */
   readonly schedule: string | null;
-  /** A remark, if it is read differently from what one would expect. */
+  /** A remark if the daemon reads it in an unexpected way; null otherwise. */
   readonly remark: string | null;
 }
 
-/** Ranges such as `fri-sun` set nothing, and cron says nothing. */
+/** The fields without ranges such as `fri-sun`, which cron ignores. */
 function dropBackwardRanges(fields: string): string | null {
   const kept = fields.split(" ").map((field, place) =>
     field.split(",").filter((item) => {
@@ -35,7 +35,7 @@ function valueOf(text: string, place: number): number {
   return names.split(" ").indexOf(text.toLowerCase());
 }
 
-/** What to write instead: our hint, where cron only says "bad minute". */
+/** A hint on what to write instead, because cron only says "bad minute". */
 function hintFor(fields: string): string {
   try {
     parseScheduleText(fields, { seed: "any" });
@@ -70,7 +70,7 @@ function readVixie(fields: string, dialect: "debian" | "cronie"): LineSchedule {
  * Read the schedule of a line by the rules of a daemon.
  *
  * @param fields five fields with single blanks, or a nickname
- * @throws JobError `invalid_argument` when the daemon refuses it
+ * @throws JobError `invalid_argument` if the daemon refuses it
  */
 export function readLineSchedule(
   fields: string,
@@ -80,11 +80,11 @@ export function readLineSchedule(
   if (dialect !== "busybox") return readVixie(fields, dialect);
   const { schedule, errors } = readBusyboxSchedule(fields);
   if (errors.length === 0) return { schedule, remark: null };
-  const told = `busybox crond reports an error in ${errors.join(" and ")}`;
+  const remark = `busybox crond reports an error in ${errors.join(" and ")}`;
   return {
     schedule,
     remark: schedule === null
-      ? `${told}${hintFor(fields)}`
-      : `${told}, and runs it as "${schedule}"${hintFor(fields)}`,
+      ? `${remark}${hintFor(fields)}`
+      : `${remark}, and runs it as "${schedule}"${hintFor(fields)}`,
   };
 }

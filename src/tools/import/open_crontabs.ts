@@ -15,9 +15,9 @@ export interface CrontabText {
   readonly text: string;
   /** True if each command has a user before it. */
   readonly isSystem: boolean;
-  /** Whether it has the columns of an anacrontab. */
+  /** True if it has the columns of an anacrontab. */
   readonly isAnacron?: boolean;
-  /** Whose crontab it is; null when it does not say. */
+  /** The user whose crontab it is; null if unknown. */
   readonly owner: string | null;
 }
 
@@ -25,7 +25,7 @@ export interface CrontabText {
 export interface OpenOptions {
   /** True if each command has a user before it; null to judge by path and text. */
   readonly isSystem: boolean | null;
-  /** Whose crontabs they are; null when nobody is named. */
+  /** The user whose crontabs they are; null if none is given. */
   readonly owner: string | null;
   readonly dialect: Dialect;
 }
@@ -40,7 +40,7 @@ const WRITABLE_BY_OTHERS = 0o002;
 const WRITABLE = 0o022;
 const STICKY = 0o1000;
 
-/** Bytes of a crontab as text: UTF-8, or Latin-1 where they are none. */
+/** Bytes of a crontab as text: UTF-8, or Latin-1 if they are not UTF-8. */
 export function decodeCrontab(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -49,14 +49,14 @@ export function decodeCrontab(bytes: Uint8Array): string {
   }
 }
 
-/** A crontab that came without a file, in the format that its text has. */
+/** A crontab from its text, in the format that the text has. */
 export function crontabOfText(
   file: string,
   text: string,
   options: OpenOptions & Partial<Pick<FileOptions, "folder">>,
 ): CrontabText {
   const found = formatOf(file, text);
-  // In folders of its own cron reads each file as a crontab.
+  // In its own folders cron reads each file as a crontab.
   const isAnacron = found === "anacron" && !options.folder;
   const format = isAnacron ? found : formatGiven(options) ?? found;
   return {
@@ -68,7 +68,7 @@ export function crontabOfText(
   };
 }
 
-/** What to tell of a crontab that is said to be a user's and seems to have a user before each command. */
+/** A note if the crontab of a user seems to have a user before each command. */
 export function userColumnNotes(
   { file, text, isSystem, isAnacron, owner }: CrontabText,
   isInFolder = false,
@@ -81,7 +81,7 @@ export function userColumnNotes(
     text: isInFolder
       ? `${found} cron takes for the program in a user's crontab`
       : `${found} --user makes part of the command: leave it out`,
-    // In a user's crontab they do not work under cron either.
+    // In a user's folder such commands do not work under cron either.
     isLoss: !isInFolder,
   }];
 }
@@ -91,10 +91,11 @@ function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
 }
 
 /**
- * The crontabs of a file, or of a directory as the daemon reads /etc/cron.d or its folder of users' crontabs. A file that
- * belongs to a user other than root and our own is that user's crontab; its jobs run as that user only.
+ * The crontabs of a file, or of a directory, which is read like /etc/cron.d or the folder of users'
+ * crontabs. A file of a user other than root and our own is that user's crontab, and its jobs run
+ * only as that user.
  *
- * @throws JobError `not_found`, or as {@link fileErrorCode}, when it cannot be read
+ * @throws JobError `not_found`, or as {@link fileErrorCode}, if it cannot be read
  */
 export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs {
   try {
@@ -117,7 +118,7 @@ export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs
   }
 }
 
-/** Bits of the mode for which a file is refused: where cron reads it those that cron refuses, elsewhere the dangerous ones. */
+/** Mode bits that are refused: where cron reads the file, those it refuses; else dangerous ones. */
 function modesOf(
   path: string,
   isInFolder: boolean,
@@ -147,7 +148,7 @@ class Folder {
       .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
     const folder = this.#folder(files);
     const taken = files.filter((file) => isCrontabName(basename(file), folder, dialect));
-    for (const file of files) if (!taken.includes(file)) this.#tellName(file);
+    for (const file of files) if (!taken.includes(file)) this.#noteName(file);
     const found = taken.map((file) =>
       openOrTell(file, {
         isSystem: folder === "system",
@@ -184,7 +185,7 @@ class Folder {
     return isUsers ? "users" : "system";
   }
 
-  #tellName(file: string): void {
+  #noteName(file: string): void {
     const { program } = DIALECT_RULES[this.#options.dialect];
     const wanted = this.#options.dialect === "debian"
       ? 'only names of letters, digits, "_" and "-"'
@@ -196,11 +197,11 @@ class Folder {
 
 interface FileOptions extends OpenOptions {
   readonly modes: number;
-  /** The folder of cron's that it was found in. */
+  /** The folder of cron that it is in. */
   readonly folder: "system" | "users" | null;
 }
 
-/** A file that cannot be read does not keep the others of its folder from being imported. */
+/** Open a file. If it cannot be read, a note says so and the other files are still imported. */
 function openOrTell(file: string, options: FileOptions): OpenedCrontabs {
   try {
     return openFile(file, options);
@@ -246,17 +247,17 @@ function openFile(file: string, options: FileOptions): OpenedCrontabs {
     );
   }
   if (foreign !== undefined && options.owner === null) {
-    const told = note(`${belongs}: its jobs run as that user`, false);
-    return { crontabs: [{ ...crontab, isSystem: false, owner: foreign }], notes: [told] };
+    const noted = note(`${belongs}: its jobs run as that user`, false);
+    return { crontabs: [{ ...crontab, isSystem: false, owner: foreign }], notes: [noted] };
   }
-  const isTold = crontab.isSystem && options.isSystem === null &&
+  const isNoted = crontab.isSystem && options.isSystem === null &&
     !/^\/etc\/(?:crontab$|cron\.d\/)/.test(file);
-  const told = isTold
+  const noted = isNoted
     ? [note("read as a system crontab: each command has a user before it", false)]
     : [];
   return {
     crontabs: [crontab],
-    notes: [...told, ...userColumnNotes(crontab, options.folder !== null)],
+    notes: [...noted, ...userColumnNotes(crontab, options.folder !== null)],
   };
 }
 

@@ -15,37 +15,38 @@ const WRITABLE_BY_OTHERS = 0o002;
 export interface OwnedFile {
   readonly bytes: Uint8Array;
   /**
-   * Names of the users, other than root and our own, to whom it belongs; for root also those of the
-   * folders and links that lead to it. What stands in it may do no more than each of them.
+   * The users, other than root and our own, who own it; for root also the owners of the folders
+   * and links that lead to it. Its content must get no more rights than any of them has.
    */
   readonly owners: readonly string[];
-  /** What belongs to the first of them, as the start of a sentence. */
+  /** The part that the first of them owns, as the start of a sentence. */
   readonly whatBelongs: string;
   readonly mode: number;
 }
 
 /** How a file is opened. */
 interface ReadOptions {
-  /** Whether it may be a pipe or a device, which a person has named. */
+  /** True if it may be a pipe or a device, because the user named it. */
   readonly isNamed?: boolean;
 }
 
 /**
- * Read a file together with whose it is: nobody can put another one in its place between.
+ * Read a file and its owners. It cannot be replaced between the two.
  *
- * @throws JobError `invalid_argument` for one that is too large, or no file; what keeps it from being read
+ * @throws JobError `invalid_argument` if it is too large or not a file; the system's error if it
+ * cannot be read
  */
 export function readOwnedFile(path: string, { isNamed = false }: ReadOptions = {}): OwnedFile {
-  // A pipe in place of a file must not make us wait for someone to write to it.
+  // Opening a pipe must not wait for someone to write to it.
   const flags = isNamed ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK;
   const file = openSync(path, flags);
   try {
     const found = fstatSync(file);
     const isTaken = found.isFile() || isNull(found) || (isNamed && !found.isDirectory());
-    if (!isTaken) throw refuse(path, "it is no file");
+    if (!isTaken) throw refuse(path, "it is not a file");
     const isForeign = found.uid !== 0 && found.uid !== process.getuid?.();
     const owners = new Set<number>(isForeign ? [found.uid] : []);
-    // After it was opened: who could replace a part of the path is still seen there.
+    // Checked after opening: a user who replaced a part of the path is still its owner.
     const onPath = isRoot() ? foreignOwners(path) : [];
     if (onPath === null && found.isFile()) throw refuse(path, "it was moved");
     for (const uid of onPath ?? []) owners.add(uid);
@@ -60,12 +61,12 @@ export function readOwnedFile(path: string, { isNamed = false }: ReadOptions = {
   }
 }
 
-/** A link to /dev/null in place of a unit or a drop-in switches it off. */
+/** True for /dev/null. A link to it masks a unit or a drop-in. */
 function isNull(found: Stats): boolean {
   return found.isCharacterDevice() && found.rdev === statSync("/dev/null").rdev;
 }
 
-/** All bytes: a device, or a file of /proc, does not say how many it has. */
+/** Read all bytes. A device or a file in /proc does not report its size. */
 function readBytes(file: number, path: string): Uint8Array {
   const blocks: Uint8Array[] = [];
   let total = 0;

@@ -1,10 +1,11 @@
 import { joinComments, readAssignment, variableProblem } from "./crontab_lines.ts";
 import type { Crontab, CrontabLine, ImportNote } from "./crontab_reader.ts";
 
-// anacron keeps the date of each job's last run and starts it once its days are over and the host is up.
+// anacron stores the date of each job's last run. It runs a job when its days have passed and the
+// host is up.
 
 const ENTRY = /^(\d{1,4}|@[a-z]+)[ \t]+(\d{1,5})[ \t]+(\S+)[ \t]+(\S.*)$/;
-/** Hour at which Debian starts anacron; with START_HOURS_RANGE it is the first hour of that. */
+/** Hour at which Debian starts anacron; START_HOURS_RANGE can set another. */
 const START_HOUR = 7;
 const MINUTES_PER_DAY = 1_440;
 const NAMED: Readonly<Record<string, string>> = {
@@ -19,7 +20,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "@yearly": "1 1 *",
   "@annually": "1 1 *",
 };
-/** Variables that tell anacron itself when to run. */
+/** Variables for anacron itself. */
 const OWN_VARIABLES = ["START_HOURS_RANGE", "PREFERRED_HOUR", "MAILTO", "LOGNAME", "USER"];
 
 function scheduleOf(period: string, minuteOfDay: number): string | null {
@@ -29,8 +30,8 @@ function scheduleOf(period: string, minuteOfDay: number): string | null {
 }
 
 /**
- * Read an anacrontab: `period delay job-id command`. Periods become daily, weekly, monthly or yearly times, at the hour at
- * which anacron starts plus the delay.
+ * Read an anacrontab: `period delay job-id command`. A period becomes a daily, weekly, monthly or
+ * yearly time: the hour at which anacron starts, plus the delay.
  */
 export function readAnacrontab(text: string, file: string): Crontab {
   const lines: CrontabLine[] = [];

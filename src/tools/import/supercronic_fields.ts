@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 
-// cronexpr of supercronic: seconds and years may surround the five fields, "5/15" runs to the end, and any restricted
-// day field is enough for a day.
+// supercronic's cronexpr: seconds before and a year after the five fields are allowed, "5/15" runs
+// to the end of the range, and a day matches if either restricted day field does.
 
 interface FieldRule {
   readonly name: string;
@@ -35,7 +35,7 @@ function readValue(rule: FieldRule, text: string): number {
   return value;
 }
 
-/** One item as an item of ours. */
+/** One item, in the syntax of the product. */
 function readItem(rule: FieldRule, item: string): string {
   const text = item.toLowerCase();
   if (text === "*" || text === "?") return "*";
@@ -76,17 +76,17 @@ function readFields(words: readonly string[]): string {
   if (!/^[*?]$/.test(year)) {
     throw new JobError(
       "unimplemented",
-      `the year "${year}" is not carried: schedules of jobctl have no years`,
+      `the year "${year}" is not carried over: schedules of jobctl have no years`,
     );
   }
   return read.slice(read[0] === "0" ? 1 : 0).join(" ");
 }
 
-/** The schedule and the command of a line, as supercronic tells them apart: the most fields that can be read. */
+/** A line split into schedule and command as supercronic does: as many fields as can be read. */
 export interface SupercronicLine {
   /** As written, with single blanks. */
   readonly fields: string;
-  /** The same as an expression of ours; null for what we do not have. */
+  /** The same in the syntax of the product; null if it has none. */
   readonly schedule: string | null;
   readonly command: string;
   /** Why there is no schedule. */

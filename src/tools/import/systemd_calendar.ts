@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import { openZone } from "../../core/time/zone.ts";
 
-// OnCalendar= as systemd.time(7) has it, turned into cron expressions.
+// Turns OnCalendar= values, as in systemd.time(7), into cron expressions.
 
 const SHORTHANDS: Readonly<Record<string, string>> = {
   minutely: "* * * * *",
@@ -18,7 +18,7 @@ const SHORTHANDS: Readonly<Record<string, string>> = {
   anually: "0 0 1 1 *",
 };
 const WEEKDAYS = "sun mon tue wed thu fri sat".split(" ");
-/** The days that are the n-th of their weekday in every month, and how `#` names them. */
+/** Ranges of days that contain each weekday once, and the `#` suffix for each. */
 const WEEKS: Readonly<Record<string, string>> = {
   "1-7": "#1",
   "8-14": "#2",
@@ -26,15 +26,15 @@ const WEEKS: Readonly<Record<string, string>> = {
   "22-28": "#4",
   "29-31": "#5",
 };
-/** `*` with a step that leaves only the first value, so that a list may begin with `*` and mean no more than it says. */
+/** `*` with a step that leaves only the first value: a list that begins with `*` needs both days. */
 const ONLY_FIRST_DAY = "*/32";
 const ONLY_SUNDAY = "*/8";
 
 function refuse(text: string, reason: string): JobError {
-  return new JobError("invalid_argument", `Cannot carry OnCalendar=${text}: ${reason}`);
+  return new JobError("invalid_argument", `Cannot convert OnCalendar=${text}: ${reason}`);
 }
 
-/** A component without leading zeros: `*`, `*` with a step, `a`, `a-b`, `a-b/n`, or a list of these. */
+/** A component without leading zeros: `*`, `*` with a step, `a`, `a-b`, `a-b/n`, or a list. */
 function component(text: string, whole: string, range: { low: number; high: number }): string {
   const items = text.split(",").map((item) => {
     const match = /^(?:(\*)|(\d+)(?:\.\.(\d+))?)(?:\/(\d+))?$/.exec(item);
@@ -54,7 +54,7 @@ function component(text: string, whole: string, range: { low: number; high: numb
 function weekdays(text: string, whole: string): string {
   const numberOf = (name: string) => {
     const index = WEEKDAYS.findIndex((short) => name.toLowerCase().startsWith(short));
-    if (index < 0) throw refuse(whole, `"${name}" is no day of the week`);
+    if (index < 0) throw refuse(whole, `"${name}" is not a day of the week`);
     return index;
   };
   const items = text.split(",").filter((item) => item !== "").map((item) => {
@@ -79,7 +79,7 @@ interface CalendarDate {
 function calendarDate(text: string | undefined, whole: string): CalendarDate {
   if (text === undefined) return { month: "*", day: "*", fromEnd: "none" };
   const match = /^(?:([^-~]+)-)?([^-~]+)([-~])([^-~]+)$/.exec(text);
-  if (match === null) throw refuse(whole, `"${text}" is no date`);
+  if (match === null) throw refuse(whole, `"${text}" is not a date`);
   const [, year = "*", month, sign, day] = match;
   if (year !== "*") throw refuse(whole, "a schedule here has no years");
   const months = component(month!, whole, { low: 1, high: 12 });
@@ -90,15 +90,18 @@ function calendarDate(text: string | undefined, whole: string): CalendarDate {
   if (/^0*7\/1$/.test(day!)) return { month: months, day: "*", fromEnd: "last week" };
   throw refuse(
     whole,
-    "of days counted from the end only the last one, or the last of a weekday, can be said",
+    "counted from the end, a schedule can have only the last day of a month or the last of a weekday",
   );
 }
 
-/** Day of month and day of week such that both must match, as systemd means it. */
+/** Fields for day of month and day of week that must both match, as in systemd. */
 function bothDays(date: CalendarDate, weekday: string, whole: string): [string, string] {
   if (date.fromEnd === "last week") {
     if (!/^[0-7](?:,[0-7])*$/.test(weekday)) {
-      throw refuse(whole, "the last seven days of a month cannot be said without a weekday");
+      throw refuse(
+        whole,
+        "a schedule cannot have the last seven days of a month without a weekday",
+      );
     }
     return ["*", weekday.split(",").map((one) => `${one}L`).join(",")];
   }
@@ -113,13 +116,13 @@ function bothDays(date: CalendarDate, weekday: string, whole: string): [string, 
     if (/^1[,-]/.test(date.day)) return [`${ONLY_FIRST_DAY},${date.day}`, weekday];
     if (/(?:^|[,-])[07]\b/.test(weekday)) return [date.day, `${ONLY_SUNDAY},${weekday}`];
   }
-  throw refuse(whole, "a weekday and a day of the month that must both match cannot be said");
+  throw refuse(whole, "a schedule cannot require both this weekday and this day of the month");
 }
 
 /**
- * The cron expression of an OnCalendar= value, with a `CRON_TZ=` prefix where it names a zone.
+ * The cron expression of an OnCalendar= value, with a `CRON_TZ=` prefix if it names a zone.
  *
- * @throws JobError `invalid_argument` for what no expression says
+ * @throws JobError `invalid_argument` if no expression matches it
  */
 export function calendarToCron(text: string): string {
   let words = text.trim().split(/\s+/);
@@ -141,7 +144,7 @@ export function calendarToCron(text: string): string {
   }
   const date = calendarDate(rest[0], text);
   const [hour, minute, second = "0", ...others] = (time ?? "0:0:0").split(":");
-  if (others.length > 0) throw refuse(text, `"${time}" is no time of day`);
+  if (others.length > 0) throw refuse(text, `"${time}" is not a time of day`);
   if (/\.\d/.test(second.replaceAll("..", ""))) throw refuse(text, "it has parts of a second");
   const [day, days] = bothDays(date, weekday, text);
   const minuteRange = { low: 0, high: 59 };
@@ -186,6 +189,6 @@ export function readTimeSpan(text: string): number | null {
   }
   throw new JobError(
     "invalid_argument",
-    `Cannot read the time span "${text}": wanted such as 1h 30min`,
+    `Cannot read the time span "${text}": wanted for example 1h 30min`,
   );
 }

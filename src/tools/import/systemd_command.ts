@@ -1,7 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
-// ExecStart= as systemd.service(5) has it: words, quotes, escapes, specifiers and variables.
+// Reads ExecStart= as in systemd.service(5): words, quotes, escapes, specifiers and variables.
 
 const ESCAPES: Readonly<Record<string, string>> = {
   a: "\x07",
@@ -18,7 +18,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   ";": ";",
 };
 
-/** Split a value into words: blanks separate, quotes hold together, backslashes escape as in C. */
+/** Split a value into words at blanks outside quotes. Backslashes escape as in C. */
 export function splitUnitWords(text: string): string[] {
   const words: string[] = [];
   let word: string | null = null;
@@ -48,19 +48,19 @@ export function splitUnitWords(text: string): string[] {
 }
 
 function refuse(text: string, reason: string): JobError {
-  return new JobError("invalid_argument", `Cannot carry "${text.slice(0, 80)}": ${reason}`);
+  return new JobError("invalid_argument", `Cannot convert "${text.slice(0, 80)}": ${reason}`);
 }
 
-/** What specifiers such as `%i` stand for. */
+/** Values of specifiers such as `%i`. */
 export type Specifiers = Readonly<Record<string, string>>;
 
-/** Fill in specifiers; `%%` is a percent sign. @throws JobError for one that is not known here */
+/** Fill in specifiers; `%%` is a percent sign. @throws JobError for an unknown one */
 export function fillSpecifiers(text: string, specifiers: Specifiers): string {
   return text.replaceAll(/%(.?)/g, (_whole, letter: string) => {
     if (letter === "%") return "%";
     const value = specifiers[letter];
     if (value === undefined) {
-      throw refuse(text, `what %${letter} stands for is known at run time only`);
+      throw refuse(text, `the value of %${letter} is known only at run time`);
     }
     return value;
   });
@@ -68,7 +68,7 @@ export function fillSpecifiers(text: string, specifiers: Specifiers): string {
 
 /** One command of a unit. */
 export interface UnitCommand {
-  /** Null when it has variables, and so needs a shell. */
+  /** Null if it has variables, and so needs a shell. */
   readonly argv: readonly string[] | null;
   /** As a line for the shell. */
   readonly line: string;
@@ -78,7 +78,7 @@ export interface UnitCommand {
   readonly isPrivileged: boolean;
 }
 
-// `$$` is a dollar; ${NAME} stands anywhere, $NAME is a word of its own that is split at blanks.
+// `$$` is a dollar sign. ${NAME} may be part of a word; $NAME is a whole word, split at blanks.
 function shellVersion(word: string): string {
   if (/^\$[A-Za-z_]\w*$/.test(word)) return word;
   const parts = word.split(/(\$\$|\$\{[A-Za-z_]\w*\})/).filter((part) => part !== "");
@@ -91,7 +91,7 @@ function hasVariable(word: string): boolean {
   return /\$\{[A-Za-z_]\w*\}/.test(word.replaceAll("$$", "")) || /^\$[A-Za-z_]\w*$/.test(word);
 }
 
-/** With `@` the second word is the name that the program sees as its own, which only bash can give it. */
+/** With `@` the second word is the program's name (argv[0]), which only bash can set. */
 function renamed([program, name = "", ...rest]: readonly string[]): string[] {
   if (name === program) return [program!, ...rest];
   return ["/bin/bash", "-c", 'exec -a "$0" "$@"', name, program!, ...rest];
@@ -100,7 +100,7 @@ function renamed([program, name = "", ...rest]: readonly string[]): string[] {
 /**
  * Read the value of an Exec…= key.
  *
- * @throws JobError `invalid_argument` for what cannot be carried
+ * @throws JobError `invalid_argument` if it cannot be carried over
  */
 export function readUnitCommand(text: string, specifiers: Specifiers): UnitCommand[] {
   const words = splitUnitWords(text).map((word) => fillSpecifiers(word, specifiers));

@@ -4,7 +4,6 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { readAssignments } from "../../core/text/environment_text.ts";
 import { IO_PRIORITY } from "../../core/job/job.ts";
 import { isJobError } from "../../core/errors.ts";
-import type { TellUnit } from "./import_systemd.ts";
 import type { Behaviour, JobDraft } from "./job_toml.ts";
 import { readOwnedFile } from "./owned_file.ts";
 import { variableProblem } from "./crontab_lines.ts";
@@ -17,6 +16,7 @@ import {
   type UnitCommand,
 } from "./systemd_command.ts";
 import {
+  type AddUnitNote,
   instanceOf,
   type Unit,
   type UnitEntry,
@@ -25,24 +25,24 @@ import {
   valuesOf,
 } from "./systemd_unit.ts";
 
-/** The part of a job that its service says. */
+/** The part of a job that its service determines. */
 export type ServiceDraft =
   & Omit<JobDraft, "kind" | "origin" | "schedule" | "timezone" | keyof Behaviour>
   & Partial<Pick<Behaviour, "timeout" | "killAfter" | "leavesChildren">>;
 
-/** systemd's own search path for the services of the system. */
+/** systemd's default PATH for system services. */
 const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
-/** Keys that are carried, or that change nothing for a job that runs and ends. */
+/** Keys that are carried over, or have no effect on a job that runs and ends. */
 const SERVICE_KEYS = new Set(
   ("Type ExecStart ExecStartPre ExecStartPost User Group WorkingDirectory Environment EnvironmentFile UMask Nice " +
     "TimeoutStartSec TimeoutStopSec TimeoutSec RuntimeMaxSec SuccessExitStatus SyslogIdentifier RemainAfterExit KillMode LimitNOFILE IOSchedulingClass IOSchedulingPriority")
     .split(" "),
 );
-/** Names of exit codes that systemd takes from sysexits.h, from 64 on. */
+/** Names of exit codes from sysexits.h, beginning at 64. */
 const EXIT_NAMES =
   ("USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL " +
     "PROTOCOL NOPERM CONFIG").split(" ");
-/** Settings that confine a service, and would have no effect here. */
+/** Settings that confine a service. They would have no effect here. */
 const SANDBOX_KEYS = new RegExp(
   "^(?:DynamicUser|Protect\\w+|Private\\w+|Restrict\\w+|SystemCall\\w+|IPAddress\\w+|(?:ReadOnly|ReadWrite|" +
     "Inaccessible|Exec|NoExec|Bind|BindReadOnly)Paths|TemporaryFileSystem|CapabilityBoundingSet|AmbientCapabilities|" +
@@ -77,7 +77,7 @@ function specifiersOf(unit: Unit): Specifiers {
   };
 }
 
-/** Whether the system has a user, by name or number. */
+/** True if the system has a user of this name or number. */
 function hasUser(name: string): boolean {
   return isAccount(name) || /^\d{1,9}$/.test(name) && userName(Number(name)) !== name;
 }
@@ -94,20 +94,20 @@ function namesIn(file: string): readonly string[] {
 
 class ServiceReader {
   readonly #unit: Unit;
-  readonly #tell: TellUnit;
+  readonly #note: AddUnitNote;
   readonly #specifiers: Specifiers;
 
-  constructor(unit: Unit, tell: TellUnit) {
+  constructor(unit: Unit, note: AddUnitNote) {
     this.#unit = unit;
-    this.#tell = tell;
+    this.#note = note;
     this.#specifiers = specifiersOf(unit);
   }
 
   read(): ServiceDraft | null {
     const commands = this.#commands();
     if (commands === null) return null;
-    this.#tellOthers();
-    this.#tellMissing();
+    this.#noteOthers();
+    this.#noteMissing();
     const sandbox = this.#sandbox();
     const envFiles = this.#environmentFiles();
     const description = valueOf(this.#unit, "Unit", "Description");
@@ -142,7 +142,7 @@ class ServiceReader {
         try {
           const commands = readUnitCommand(entry.value, this.#specifiers);
           if (commands.some(({ isPrivileged }) => isPrivileged)) {
-            this.#tell(
+            this.#note(
               entry,
               `${key}= with + or ! is not carried over: it runs as the job's user`,
               true,
@@ -151,13 +151,13 @@ class ServiceReader {
           found.push(...commands);
         } catch (error) {
           if (!isJobError(error, "invalid_argument")) throw error;
-          this.#tell(entry, `the job is left out: ${error.message}`, true);
+          this.#note(entry, `the job is left out: ${error.message}`, true);
           return null;
         }
       }
     }
     if (valuesOf(this.#unit, "Service", "ExecStart").length > 0) return found;
-    this.#tell(
+    this.#note(
       { file: this.#unit.file, line: 1 },
       "the job is left out: there is no ExecStart=",
       true,
@@ -165,7 +165,7 @@ class ServiceReader {
     return null;
   }
 
-  /** One command is an argv; several, and variables, need the shell. */
+  /** A single command is an argv. Several commands, or variables, need the shell. */
   #program(commands: readonly UnitCommand[]): Pick<ServiceDraft, "run" | "command"> {
     const [first] = commands;
     if (commands.length === 1 && first!.argv !== null && !first!.isFailureIgnored) {
@@ -184,7 +184,7 @@ class ServiceReader {
 
   #directory(): ServiceDraft {
     const value = this.#last("WorkingDirectory")?.value.replace(/^-/, "");
-    // The home of its user is what commands begin in here.
+    // Here commands start in the home of their user by default.
     if (value === "~") return {};
     return { cwd: value === undefined ? "/" : this.#filled(value) };
   }
@@ -199,11 +199,11 @@ class ServiceReader {
     if (entry === undefined) return {};
     const nice = Number(entry.value);
     if (Number.isInteger(nice) && nice >= -20 && nice <= 19) return { nice };
-    this.#tell(entry, `Nice=${entry.value} is not carried over: wanted -20 to 19`, true);
+    this.#note(entry, `Nice=${entry.value} is not carried over: wanted -20 to 19`, true);
     return {};
   }
 
-  /** The soft limit; of one that is "soft:hard" the first. */
+  /** The soft limit, which comes first in "soft:hard". */
   #openFiles(): ServiceDraft {
     const entry = this.#last("LimitNOFILE");
     if (entry === undefined) return {};
@@ -212,7 +212,7 @@ class ServiceReader {
       return { openFiles: soft };
     }
     const wanted = `${OPEN_FILES.min} to ${OPEN_FILES.max}`;
-    this.#tell(entry, `LimitNOFILE=${entry.value} is not carried over: wanted ${wanted}`, true);
+    this.#note(entry, `LimitNOFILE=${entry.value} is not carried over: wanted ${wanted}`, true);
     return {};
   }
 
@@ -226,7 +226,7 @@ class ServiceReader {
     const ionice = name === "idle" ? name : `${name}:${level?.value ?? 4}`;
     if (IO_PRIORITY.test(ionice)) return { ionice };
     const at = entry ?? level!;
-    this.#tell(at, `${at.key}=${at.value} is not carried over: unknown value`, true);
+    this.#note(at, `${at.key}=${at.value} is not carried over: unknown value`, true);
     return {};
   }
 
@@ -235,7 +235,7 @@ class ServiceReader {
     for (const entry of valuesOf(this.#unit, "Service", "EnvironmentFile")) {
       const path = this.#filled(entry.value);
       if (/[*?[]/.test(path)) {
-        this.#tell(entry, `EnvironmentFile=${path} is not carried over: name each file`, true);
+        this.#note(entry, `EnvironmentFile=${path} is not carried over: name each file`, true);
       } else envFiles.push(path);
     }
     return envFiles;
@@ -247,11 +247,11 @@ class ServiceReader {
       for (const word of splitUnitWords(entry.value)) {
         const match = /^([A-Za-z_]\w*)=([^]*)$/.exec(word);
         if (match === null || variableProblem(match[1]!) !== null) {
-          this.#tell(entry, `Environment=${word} is not carried`, true);
+          this.#note(entry, `Environment=${word} is not carried over`, true);
         } else env[match[1]!] = this.#filled(match[2]!);
       }
     }
-    // Under systemd the files come before Environment=, here `env` comes before them.
+    // Under systemd the files override Environment=. Here `env` overrides the files.
     for (const name of files.flatMap(namesIn)) delete env[name];
     return env;
   }
@@ -268,7 +268,7 @@ class ServiceReader {
         : -1
     ).filter((code) => code >= 0 && code <= 255);
     if (codes.length < words.length) {
-      this.#tell(entry, `SuccessExitStatus=${entry.value}: signals are not carried over`, true);
+      this.#note(entry, `SuccessExitStatus=${entry.value}: signals are not carried over`, true);
     }
     return { successCodes: [...new Set([0, ...codes])] };
   }
@@ -288,13 +288,13 @@ class ServiceReader {
     return ms ? { killAfter: formatDuration(ms) } : {};
   }
 
-  /** KillMode=control-group, which is the default, and =mixed end leftover processes. */
+  /** Leftover processes end under KillMode=control-group, the default, and =mixed. */
   #leavesChildren(): ServiceDraft {
     const isLeft = /^(?:process|none)$/.test(this.#last("KillMode")?.value ?? "");
     return isLeft ? { leavesChildren: true } : {};
   }
 
-  /** Why the job must not run as it is: the settings that confined the service have no effect here; null if there were none. */
+  /** Why the job is disabled: it would run without its sandbox settings; null if it has none. */
   #sandbox(): string | null {
     const keys = new Set(
       this.#unit.entries.filter(({ section, key }) =>
@@ -307,18 +307,18 @@ class ServiceReader {
     if (active.length === 0) return null;
     const found = active.map(({ key, value }) => `${key}=${value}`).join(" ").slice(0, 200);
     const text = `it would run without ${found}`;
-    this.#tell(active[0]!, `written with enabled = false: ${text}`, true);
+    this.#note(active[0]!, `written with enabled = false: ${text}`, true);
     return text;
   }
 
-  #tellMissing(): void {
+  #noteMissing(): void {
     for (const key of ["User", "Group"]) {
       const entry = this.#last(key);
       if (entry === undefined) continue;
       const name = this.#filled(entry.value);
       const isThere = key === "User" ? hasUser(name) : groupId(name) !== null;
       if (!isThere) {
-        this.#tell(entry, `not on this host: there is no ${key.toLowerCase()} "${name}"`, true);
+        this.#note(entry, `not on this host: there is no ${key.toLowerCase()} "${name}"`, true);
       }
     }
   }
@@ -328,15 +328,15 @@ class ServiceReader {
       return readTimeSpan(entry.value);
     } catch (error) {
       if (!isJobError(error, "invalid_argument")) throw error;
-      this.#tell(entry, error.message, true);
+      this.#note(entry, error.message, true);
       return null;
     }
   }
 
-  #tellOthers(): void {
+  #noteOthers(): void {
     for (const entry of this.#unit.entries) {
       const { section, key, value } = entry;
-      // Nothing is lost with what is off.
+      // A setting that is off loses nothing.
       if (value === "" || IS_OFF.test(value)) continue;
       const isOutput = /^Standard(?:Output|Error|Input)$/.test(key) && HARMLESS_OUTPUT.test(value);
       const isOther = section === "Service" && !SERVICE_KEYS.has(key) && !isOutput &&
@@ -344,7 +344,7 @@ class ServiceReader {
       const isType = key === "Type" && !PLAIN_TYPES.includes(value);
       const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key);
       if (isOther || isType || isCondition) {
-        this.#tell(entry, `${key}=${value} is not carried over`, true);
+        this.#note(entry, `${key}=${value} is not carried over`, true);
       }
     }
   }
@@ -358,7 +358,7 @@ class ServiceReader {
   }
 }
 
-/** What a service unit runs, and how; null when nothing is left of it. What is not carried is told. */
-export function readService(unit: Unit, tell: TellUnit): ServiceDraft | null {
-  return new ServiceReader(unit, tell).read();
+/** The command of a service unit and its settings; null if it cannot run. Losses become notes. */
+export function readService(unit: Unit, note: AddUnitNote): ServiceDraft | null {
+  return new ServiceReader(unit, note).read();
 }

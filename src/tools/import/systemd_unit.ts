@@ -12,17 +12,24 @@ export interface UnitEntry {
   readonly line: number;
 }
 
+/** Adds a note about an entry of a unit. */
+export type AddUnitNote = (
+  entry: Pick<UnitEntry, "file" | "line">,
+  text: string,
+  isLoss: boolean,
+) => void;
+
 /** A unit with its drop-ins. */
 export interface Unit {
   /** Such as `backup.timer`, with the instance of a template. */
   readonly name: string;
   readonly file: string;
   readonly entries: readonly UnitEntry[];
-  /** The owners of its files and of what leads to them, other than root and our own user. */
+  /** Owners, except root and our own user, of its files and of the paths that lead to them. */
   readonly owners: ReadonlySet<string>;
 }
 
-/** Where systemd looks for the units of the system, the first before the others. */
+/** Where systemd looks for system units, in this order. */
 export const UNIT_DIRECTORIES = [
   "/etc/systemd/system",
   "/run/systemd/system",
@@ -35,18 +42,18 @@ export const UNIT_DIRECTORIES = [
 function readUnitText(text: string, file: string): UnitEntry[] {
   const entries: UnitEntry[] = [];
   let section = "";
-  let held = "";
+  let begun = "";
   let first = 0;
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = raw.trim();
-    if (held === "") first = index + 1;
+    if (begun === "") first = index + 1;
     if (/^[#;]/.test(line)) continue;
     if (line.endsWith("\\")) {
-      held += `${line.slice(0, -1).trimEnd()} `;
+      begun += `${line.slice(0, -1).trimEnd()} `;
       continue;
     }
-    const whole = held + line;
-    held = "";
+    const whole = begun + line;
+    begun = "";
     const header = /^\[(.+)\]$/.exec(whole);
     if (header !== null) section = header[1]!;
     const assignment = /^([A-Za-z0-9-]+)\s*=\s*(.*)$/.exec(whole);
@@ -57,13 +64,13 @@ function readUnitText(text: string, file: string): UnitEntry[] {
   return entries;
 }
 
-/** `backup@home.timer` → `backup@.timer`; null for what is no instance. */
+/** `backup@home.timer` → `backup@.timer`; null if it is not an instance. */
 function templateOf(name: string): string | null {
   const match = /^([^@]+@)[^@]+(\.\w+)$/.exec(name);
   return match === null ? null : match[1]! + match[2]!;
 }
 
-/** The instance of a name, `home` in `backup@home.timer`; empty without one. */
+/** The instance in a name, such as `home` in `backup@home.timer`; empty if there is none. */
 export function instanceOf(name: string): string {
   return /@(.*)\.\w+$/.exec(name)?.[1] ?? "";
 }
@@ -72,7 +79,7 @@ export function instanceOf(name: string): string {
  * Find and read a unit and its drop-ins.
  *
  * @param directories searched in this order
- * @returns null when there is none
+ * @returns null if there is none
  */
 export function openUnit(name: string, directories: readonly string[]): Unit | null {
   const names = [name, templateOf(name)].filter((one) => one !== null);
@@ -94,7 +101,7 @@ export function openUnit(name: string, directories: readonly string[]): Unit | n
   return null;
 }
 
-/** Whether a unit is masked: systemd does not start it, whatever else says so. */
+/** True if a unit is masked: systemd never starts it. */
 export function isMasked(name: string, directories: readonly string[]): boolean {
   const file = directories.map((directory) => join(directory, name)).find((path) =>
     existsSync(path)
@@ -128,7 +135,7 @@ export function valueOf(unit: Unit, section: string, key: string): string | null
   return valuesOf(unit, section, key).at(-1)?.value ?? null;
 }
 
-/** Whether a text means yes to systemd. */
+/** True if systemd reads a text as yes. */
 export function isYes(text: string | null): boolean {
   return text !== null && /^(?:1|yes|true|on)$/i.test(text);
 }
@@ -138,7 +145,7 @@ export function unitStem(name: string): string {
   return basename(name).replace(/\.\w+$/, "");
 }
 
-/** The directory of a unit's file, and for a link, as in timers.target.wants, that of the file that it names. */
+/** The directory of a unit's file. For a link, as in timers.target.wants, also that of its target. */
 export function unitDirectories({ file }: Unit): readonly string[] {
   return [...new Set([dirname(file), dirname(realpathSync(file))])];
 }

@@ -19,24 +19,24 @@ import type { JobDraft } from "./job_toml.ts";
 export const VERIFIED_DAYS = 366;
 const DAY_MS = 86_400_000;
 
-/** How the runs of one line compare: cron's by its own rules, ours by the written job. */
+/** A comparison of the runs of one line: by cron's rules, and of the written job. */
 export interface LineCheck {
   readonly line: CrontabLine;
   readonly kind: string;
   /** Runs by cron's rules. */
   readonly cronCount: number;
   readonly ourCount: number;
-  /** The first instant that only one of them has, epoch ms; null when all are the same. */
+  /** The first instant that only one of them has, epoch ms; null if all are the same. */
   readonly differsAt: number | null;
-  /** Null when it was compared; else why there is nothing to compare. */
+  /** Why the job does not behave like the line; null if no such problem was found. */
   readonly problem: string | null;
-  /** Why the runs were not computed a second time, for lack of a second implementation; null if they were. */
+  /** Why the runs were not compared: cron's rules are not implemented twice; null if they were. */
   readonly notCompared: string | null;
-  /** Why the job would not run on this host, such as a user that is not there; null when it would. */
+  /** Why the job would not run on this host, such as a missing user; null if it would. */
   readonly warning: string | null;
 }
 
-/** For each `~` of cron's text, in its order, what we picked; cron's own draw is another at each start. */
+/** Returns for each `~`, in order, the value that we picked. Cron picks anew at each start. */
 function drawOf(text: string, ours: string): Draw {
   const items = (line: string) => line.split(" ").flatMap((field) => field.split(","));
   const picked = items(ours);
@@ -44,7 +44,7 @@ function drawOf(text: string, ours: string): Draw {
     .filter((pick) => !Number.isNaN(pick));
   return (_field, low, high) => {
     const pick = picks.shift() ?? low;
-    // Outside of the range any other value makes the comparison fail, as it should.
+    // If it is out of range, any other value makes the comparison fail, as it should.
     return pick >= low && pick <= high ? pick : low;
   };
 }
@@ -58,7 +58,7 @@ function compareRuns(cron: readonly number[], ours: readonly number[]): number |
   return null;
 }
 
-/** Runs of a line by the rules of its daemon. */
+/** Runs of a line, by the rules of its daemon. */
 function daemonRuns(
   line: CrontabLine,
   dialect: Dialect,
@@ -81,9 +81,9 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
 }
 
 /**
- * What a job's table does differently from cron, or leaves to [defaults]; null if nothing.
+ * How a job's table differs from cron, or what it leaves to [defaults]; null if it does neither.
  *
- * @param job as its dialect has it
+ * @param job the behaviour under its dialect
  */
 function behaviourProblem(table: JobTable, job: JobDraft): string | null {
   const { options, scheduleSettings = {}, command } = table;
@@ -92,7 +92,7 @@ function behaviourProblem(table: JobTable, job: JobDraft): string | null {
   const rows: readonly (readonly [key: string, found: unknown, wanted: unknown])[] = [
     ["overlap", scheduleSettings.overlap, job.overlap],
     ["misfire", scheduleSettings.misfire, job.misfire],
-    // Where nothing is made up for, it changes nothing.
+    // It has no effect if missed runs are not made up for.
     ...(misfireWithin === undefined ? [] : [
       ["misfire_within", scheduleSettings.misfireWithinMs, parseDuration(misfireWithin)] as const,
     ]),
@@ -138,7 +138,7 @@ function checkLine(
   if (problem !== null) return { ...base, problem };
   if (notCompared !== null) return base;
   if (line.schedule === REBOOT) {
-    return spec.cron === REBOOT ? base : { ...base, problem: "it is no @reboot any more" };
+    return spec.cron === REBOOT ? base : { ...base, problem: "it is no longer @reboot" };
   }
   const untilMs = nowMs + VERIFIED_DAYS * DAY_MS;
   const own = { cron: spec.cron ?? "", timezone: job.timezone };
@@ -158,9 +158,10 @@ function checkLine(
 }
 
 /**
- * Prove for each imported line that the written jobs run when cron would run it: the file is loaded as a daemon loads it.
+ * Check for each imported line that its written job runs when cron would run it. The file is loaded
+ * as a daemon loads it.
  *
- * @throws ConfigError when the file as a whole does not load
+ * @throws ConfigError if the file as a whole does not load
  */
 export async function verifyCrontab(result: ImportResult, nowMs: number): Promise<LineCheck[]> {
   const directory = mkdtempSync(join(tmpdir(), "jobctl-verify-"));

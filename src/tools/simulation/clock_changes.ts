@@ -6,33 +6,33 @@ import { openZone } from "../../core/time/zone.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import type { SimulatedJob } from "./engine.ts";
 
-/** Ticks of one schedule that are listed for one day. */
+/** Most ticks listed for one schedule and day. */
 const TIMES_LISTED_MAX = 5;
-/** Ticks of one day that are counted at most: one a second. */
+/** Most ticks counted for one day: one a second. */
 const TICKS_COUNTED_MAX = 90_000;
 const DAY_MS = 86_400_000;
 
-/** What a schedule does on a day on which its zone changes the clock. */
+/** The effect of a clock change on a schedule. */
 export interface ClockChange {
   readonly kind: string;
   readonly scheduleId: string;
   readonly timezone: string;
   /** When the clock changes, epoch ms. */
   readonly at: number;
-  /** By how much it is put forward; negative when it is put back. */
+  /** By how much the clock goes forward; negative if it goes back. */
   readonly shiftMs: number;
   /** Ticks of the local day. */
   readonly count: number;
   /** The ticks nearest to the change, in local time with the offset. */
   readonly times: readonly string[];
   /**
-   * moved: its time is left out by the clock and it runs at the change; once: its time comes twice and it runs the first
-   * time; follows: it runs by the clock through the change; null: the change does not touch it.
+   * moved: the clock skips its time, so it runs at the change; once: its time occurs twice and it
+   * runs the first time; follows: it runs by the clock through the change; null: no effect.
    */
   readonly effect: "moved" | "once" | "follows" | null;
 }
 
-/** Every change of the clock in a span, for every cron schedule in a zone that has one, in the order of time. */
+/** Every clock change in a span, for each cron schedule that it concerns, in order of time. */
 export function clockChanges(
   jobs: readonly SimulatedJob[],
   span: { readonly fromMs: number; readonly toMs: number },

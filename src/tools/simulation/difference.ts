@@ -1,6 +1,6 @@
 import type { SimulatedTick } from "./engine.ts";
 
-/** Ticks that are listed of one kind and side. */
+/** Most ticks listed for one kind and side. */
 const EXAMPLES_MAX = 3;
 
 /** How the runs of one kind differ between two configurations. */
@@ -16,7 +16,7 @@ export interface KindDifference {
   readonly both: number;
 }
 
-/** Gathers when each kind ran. */
+/** Collects when each kind ran. */
 export class RunTimesByKind {
   readonly #times = new Map<string, number[]>();
 

@@ -16,12 +16,12 @@ export interface SimulatedSchedule {
 export interface SimulatedJob {
   readonly kind: string;
   readonly durationMs: number;
-  /** Whether its runs take a worker; true when absent. */
+  /** False if its runs take no worker. */
   readonly hasSlot?: boolean;
   readonly schedules: readonly SimulatedSchedule[];
 }
 
-/** What is simulated. */
+/** Parameters of {@link simulate}. */
 export interface SimulationInput {
   readonly jobs: readonly SimulatedJob[];
   /** Attempts at once. */
@@ -34,14 +34,14 @@ export interface SimulationInput {
   readonly toMs: number;
 }
 
-/** What became of one tick. Times are epoch ms. */
+/** A tick and its outcome. Times are epoch ms. */
 export interface SimulatedTick {
   readonly kind: string;
   readonly scheduleId: string;
   readonly at: number;
   fate: "ran" | "skipped" | "coalesced" | "missed" | "replaced" | "pending";
   reason: string | null;
-  /** Whether the one before it was unfinished. */
+  /** True if the previous one was unfinished. */
   isOverlap: boolean;
   startedAt: number | null;
   endedAt: number | null;
@@ -54,8 +54,8 @@ interface Lane {
   record: ScheduleRecord;
   /** Unfinished runs, oldest first. */
   open: Run[];
-  /** Those of them that wait for one before them. */
-  heldCount: number;
+  /** How many of them wait for an earlier one. */
+  blockedCount: number;
 }
 
 interface Run {
@@ -63,15 +63,15 @@ interface Run {
   readonly tick: SimulatedTick;
   readonly dueAt: number;
   readonly seq: number;
-  /** When it may be claimed: its due time, and later when a rate holds it back. */
+  /** When it may be claimed: its due time, or later if a rate limit delays it. */
   wakeAt: number;
   endAt: number;
-  place: "held" | "later" | "ready" | "parked" | "running" | "gone";
+  place: "blocked" | "later" | "ready" | "parked" | "running" | "gone";
 }
 
-/** How the queue was while the simulation went on. */
+/** Load of the queue during the simulation. */
 export interface SimulationLoad {
-  /** Most runs that waited for a worker or a limit at once, and when first. */
+  /** Most runs that waited for a worker or a limit at once, and when that was first reached. */
   readonly depthMax: number;
   readonly depthMaxAt: number | null;
   /** Most runs at once. */
@@ -81,10 +81,10 @@ export interface SimulationLoad {
 }
 
 /**
- * The manager's day in fast motion: the same plan of ticks, the same overlap rules, the same order of claims, on a clock
- * that jumps from one event to the next.
+ * Simulate the manager on a clock that jumps from one event to the next: with the same plan of
+ * ticks, the same overlap rules and the same order of claims.
  *
- * @param settled called with each tick once its fate is known, and with those that are pending at the end
+ * @param settled called with each tick once its fate is known, and at the end with pending ones
  */
 export function simulate(
   input: SimulationInput,
@@ -106,7 +106,7 @@ class Simulation {
   );
   readonly #slots = new Slots<Run>();
   readonly #ready = new Heap<Run>(isClaimedBefore);
-  /** Those that need no worker. */
+  /** Runs that need no worker. */
   readonly #readyBeside = new Heap<Run>(isClaimedBefore);
   readonly #running = new Heap<Run>((left, right) =>
     left.endAt < right.endAt || (left.endAt === right.endAt && left.seq < right.seq)
@@ -123,7 +123,7 @@ class Simulation {
     for (const job of input.jobs) {
       for (const schedule of job.schedules) {
         const record = recordOf(job, schedule, input.fromMs);
-        const lane: Lane = { job, schedule, order: order++, record, open: [], heldCount: 0 };
+        const lane: Lane = { job, schedule, order: order++, record, open: [], blockedCount: 0 };
         this.#lanes.push(lane);
         if (record.nextAt !== null) this.#ticks.add(lane);
       }
@@ -170,7 +170,7 @@ class Simulation {
     const tick = this.#newTick(lane, at);
     tick.isOverlap = isBusy;
     const facts = { overlap, runs, skipNext: 0, isPaused: false, isBusy, isCatchUp: false };
-    const reason = skipReason(record, at, { ...facts, queuedCount: lane.heldCount });
+    const reason = skipReason(record, at, { ...facts, queuedCount: lane.blockedCount });
     if (reason !== null) return settle(tick, "skipped", reason, this.#settled);
     if (overlap === "replace") this.#replace(lane, now);
     lane.record = { ...record, runs: runs + 1 };
@@ -179,15 +179,15 @@ class Simulation {
       ...{ lane, tick, dueAt, wakeAt: dueAt },
       seq: this.#seq++,
       endAt: Infinity,
-      place: "held",
+      place: "blocked",
     };
     const mustWait = overlap !== "allow" && lane.open.length > 0;
     lane.open.push(run);
-    if (mustWait) lane.heldCount += 1;
+    if (mustWait) lane.blockedCount += 1;
     else this.#queue(run, now);
   }
 
-  // What waits is canceled, what runs is told to stop and ends at once.
+  // Waiting runs are canceled. Running ones are stopped, and here end at once.
   #replace(lane: Lane, now: number): void {
     for (const run of lane.open) {
       if (run.place === "running") this.#stop(run, now);
@@ -196,7 +196,7 @@ class Simulation {
       settle(run.tick, "replaced", "replaced", this.#settled);
     }
     lane.open = [];
-    lane.heldCount = 0;
+    lane.blockedCount = 0;
   }
 
   #queue(run: Run, now: number): void {
@@ -210,7 +210,7 @@ class Simulation {
     this.#waiting += 1;
   }
 
-  // Whatever waited for its slots tries again.
+  // Runs that waited for its slots try again.
   #stop(run: Run, now: number): void {
     if (hasSlot(run)) {
       this.#busy -= 1;
@@ -247,7 +247,7 @@ class Simulation {
     load.depthMaxAt = now;
   }
 
-  /** The next run in claim order; without a free worker only of those that need none. */
+  /** The next run in claim order. Without a free worker, only runs that need none count. */
   #next(): Run | null {
     const beside = firstOf(this.#readyBeside, "ready");
     const other = this.#busy < this.#input.workers ? firstOf(this.#ready, "ready") : undefined;
@@ -272,8 +272,8 @@ class Simulation {
     lane.open.splice(lane.open.indexOf(run), 1);
     settle(tick, "ran", null, this.#settled);
     const next = lane.open[0];
-    if (next?.place !== "held") return;
-    lane.heldCount -= 1;
+    if (next?.place !== "blocked") return;
+    lane.blockedCount -= 1;
     this.#queue(next, now);
   }
 
@@ -291,7 +291,7 @@ class Simulation {
   }
 }
 
-// A replaced run stays in its heap until it comes to the front.
+// A replaced run stays in its heap until it reaches the front.
 function firstOf(heap: Heap<Run>, place: Run["place"]): Run | undefined {
   while (heap.first && heap.first.place !== place) heap.take();
   return heap.first;
@@ -308,11 +308,11 @@ function settle(
   settled(tick);
 }
 
-// The order of claims: by priority, then due time, then acceptance.
 function hasSlot({ lane }: Run): boolean {
   return lane.job.hasSlot ?? true;
 }
 
+// The order of claims: by priority, then due time, then acceptance.
 function isClaimedBefore(left: Run, right: Run): boolean {
   const difference = left.lane.schedule.priority - right.lane.schedule.priority ||
     left.dueAt - right.dueAt || left.seq - right.seq;

@@ -1,4 +1,4 @@
-/** A binary heap: the least item first, adding and taking in logarithmic time. */
+/** A binary heap: the least item is first. Adding and taking cost logarithmic time. */
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #isBefore: (left: T, right: T) => boolean;
@@ -11,7 +11,7 @@ export class Heap<T> {
     return this.#items.length;
   }
 
-  /** The least item; undefined when there is none. */
+  /** The least item; undefined if the heap is empty. */
   get first(): T | undefined {
     return this.#items[0];
   }

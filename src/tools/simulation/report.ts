@@ -7,7 +7,7 @@ import {
   type SimulationLoad,
 } from "./engine.ts";
 
-/** How the ticks of one kind came out. */
+/** Outcomes of the ticks of one kind. */
 export interface KindReport {
   readonly kind: string;
   readonly durationMs: number;
@@ -16,16 +16,16 @@ export interface KindReport {
   replaced: number;
   missed: number;
   pending: number;
-  /** Ticks that came while the one before was unfinished, whatever then became of them. */
+  /** Ticks due while the previous one was unfinished, whatever their outcome. */
   overlaps: number;
-  /** When first, epoch ms. */
+  /** Time of the first, epoch ms. */
   overlapAt: number | null;
   /** Longest wait from a tick to its start. */
   waitMaxMs: number;
   waitMaxAt: number | null;
 }
 
-/** What a simulation came to. */
+/** The result of a simulation. */
 export interface SimulationReport {
   readonly fromMs: number;
   readonly toMs: number;
@@ -37,7 +37,7 @@ export interface SimulationReport {
   readonly clockChanges: readonly ClockChange[];
 }
 
-/** Simulate, and sum up by kind. `onTick` is called with every tick in the order in which its fate is known. */
+/** Simulate, and sum up by kind. `onTick` is called with every tick once its fate is known. */
 export function report(
   input: SimulationInput,
   onTick: (tick: SimulatedTick) => void = () => {},

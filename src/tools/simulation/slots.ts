@@ -1,4 +1,4 @@
-/** A limit of a schedule's runs: slots in use at once, or starts within any span. */
+/** A limit on the runs of a schedule: slots in use at once, or starts within a span. */
 export interface SimulatedLimit {
   /** Limits with one key count together. */
   readonly key: string;
@@ -7,10 +7,10 @@ export interface SimulatedLimit {
   readonly perMs: number | null;
 }
 
-/** What one key has in use, and what waits for it. */
+/** Slots of a key in use, and the runs that wait for them. */
 interface Slot<T> {
   used: number;
-  /** Starts that may still count, oldest first. */
+  /** Starts that still count, oldest first. */
   starts: number[];
   waiting: T[];
 }
@@ -20,8 +20,8 @@ export class Slots<T> {
   readonly #slots = new Map<string, Slot<T>>();
 
   /**
-   * What keeps a run from starting: null for nothing, else when a rate opens, epoch ms, or Infinity for a slot, for which
-   * the run then waits.
+   * Returns null if a run may start. Otherwise when its rate limit opens, epoch ms, or Infinity if
+   * it has to wait for a slot; then it is queued there.
    */
   block(limits: readonly SimulatedLimit[], run: T, now: number): number | null {
     for (const limit of limits) {
@@ -48,7 +48,7 @@ export class Slots<T> {
     }
   }
 
-  /** Count an end; answers the runs that may try again. */
+  /** Count an end. Returns the runs that may try again. */
   free(limits: readonly SimulatedLimit[]): readonly T[] {
     return limits.filter(({ perMs }) => perMs === null).flatMap((limit) => {
       const slot = this.#slot(limit);
