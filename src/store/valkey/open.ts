@@ -26,12 +26,7 @@ export async function openData(
   const answer = await queue.call(false, [], [{
     family: "claim",
     action: "open",
-    write: (into) => {
-      into.write(options.newId);
-      into.write(STORE_FORMAT);
-      into.write(options.isMaintenance);
-      return 3;
-    },
+    args: [options.newId, STORE_FORMAT, options.isMaintenance],
     read: () => null,
   }]);
   const [status, ...rest] = answer.read() as readonly unknown[];

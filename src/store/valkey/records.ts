@@ -21,19 +21,15 @@ import { RecordReads } from "./operations/record_reads.ts";
 export class ValkeyRecords implements RecordStore {
   readonly #queue: OperationQueue;
   readonly #reads: RecordReads;
-  readonly #check: (action: string) => void;
 
-  /** @param check throws JobError `unavailable` while the store is not open */
-  constructor(queue: OperationQueue, check: (action: string) => void) {
+  constructor(queue: OperationQueue) {
     this.#queue = queue;
     this.#reads = new RecordReads(queue);
-    this.#check = check;
   }
 
   async readRecords(
     { after, limit }: { readonly after: RecordKey | null; readonly limit: number },
   ): Promise<RecordPage> {
-    this.#check("read records");
     checkLimit(limit, "read records");
     const page = new FillingPage(limit);
     for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
@@ -53,16 +49,12 @@ export class ValkeyRecords implements RecordStore {
   async writeRecords(
     { records }: { readonly at: Instant; readonly records: readonly StoreRecord[] },
   ): Promise<Committed<number>> {
-    this.#check("write records");
     checkBatch(records.length, "write");
     return await this.#queue.write({
       family: "records",
       action: "writeRecords",
       weight: records.length,
-      write: (into) => {
-        into.write(records.map(packRecord));
-        return 1;
-      },
+      args: [records.map(packRecord)],
       read: (from) => from.read() as number,
     });
   }
@@ -70,26 +62,20 @@ export class ValkeyRecords implements RecordStore {
   async removeRecords(
     { keys }: { readonly at: Instant; readonly keys: readonly RecordKey[] },
   ): Promise<Committed<number>> {
-    this.#check("remove records");
     checkBatch(keys.length, "remove");
     return await this.#queue.write({
       family: "records",
       action: "removeRecords",
       weight: keys.length,
-      write: (into) => {
-        into.write(keys.map(packKey));
-        return 1;
-      },
+      args: [keys.map(packKey)],
       read: (from) => from.read() as number,
     });
   }
 
   async getMark(): Promise<StoreMark | null> {
-    this.#check("read the store's mark");
     return await this.#queue.read({
       family: "records",
       action: "getMark",
-      write: () => 0,
       read: (from) => {
         const text = from.read();
         return text === false ? null : JSON.parse(text as string) as StoreMark;
@@ -100,15 +86,16 @@ export class ValkeyRecords implements RecordStore {
   async setMark(
     { mark }: { readonly at: Instant; readonly mark: StoreMark | null },
   ): Promise<Committed<StoreMark | null>> {
-    this.#check("mark the store");
     return await this.#queue.write({
       family: "records",
       action: "setMark",
-      write: (into) => {
-        const until = mark?.type === "draining" ? mark.until : false;
-        into.write(mark && [mark.type, until, JSON.stringify(mark)]);
-        return 1;
-      },
+      args: [
+        mark && [
+          mark.type,
+          mark.type === "draining" ? mark.until : false,
+          JSON.stringify(mark),
+        ],
+      ],
       read: (from) => {
         from.read();
         return mark;
@@ -117,7 +104,6 @@ export class ValkeyRecords implements RecordStore {
   }
 
   async findProblems({ limit }: { readonly limit: number }): Promise<readonly StoreProblem[]> {
-    this.#check("check for problems");
     checkLimit(limit, "check for problems");
     const problems: StoreProblem[] = await this.#reads.countProblems();
     let cursor = "0";
@@ -133,19 +119,17 @@ export class ValkeyRecords implements RecordStore {
   async removeOrphans(
     { at, limit }: { readonly at: Instant; readonly limit: number },
   ): Promise<Committed<number>> {
-    this.#check("delete orphans");
     checkLimit(limit, "delete orphans");
     const keys = await this.#reads.orphans(limit);
     return await this.removeRecords({ at, keys });
   }
 
   async size(): Promise<StoreSize> {
-    this.#check("measure the store");
     // The server only reports the size of all its users' data together.
     return { bytes: null, freeBytes: null };
   }
 
   async compact(): Promise<void> {
-    this.#check("compact the store");
+    // The server compacts its own data.
   }
 }

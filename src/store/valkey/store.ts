@@ -1,27 +1,10 @@
-import type { Instance } from "../../core/instance.ts";
 import type { ValkeyAddress } from "../../core/store_address.ts";
 import type { StoreConfig } from "../../core/store_config.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
 import { type Random, systemRandom } from "../../platform/random.ts";
-import { checkBatch, checkLimit, checkTime, closedError } from "../ledger/checks.ts";
-import { storable } from "../ledger/rules.ts";
 import { newStoreId } from "../store_id.ts";
-import type {
-  Advance,
-  Backfill,
-  ChangeHint,
-  HistoryQuery,
-  InstanceQuery,
-  LogQuery,
-  LogTailQuery,
-  OpenRequest,
-  PageRequest,
-  PutSchedule,
-  Store,
-  StoreInfo,
-  StoreStats,
-} from "../store.ts";
+import type { ChangeHint, OpenRequest, Store, StoreInfo } from "../store.ts";
 import { InstanceOperations } from "./operations/instances.ts";
 import { InstanceReads } from "./operations/instance_reads.ts";
 import type { ValkeyLink } from "./link/link.ts";
@@ -72,10 +55,53 @@ export class ValkeyStore implements Store {
   readonly #nodes: NodeOperations;
   readonly #connection: string;
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
-  #info: StoreInfo | null = null;
   #openCount = 0;
   #opening: Promise<StoreInfo> | null = null;
   #stops: (() => unknown)[] = [];
+
+  readonly enqueue: Store["enqueue"] = (request) => this.#instances.enqueue(request);
+  readonly claim: Store["claim"] = (request) => this.#instances.claim(request);
+  readonly renew: Store["renew"] = (request) => this.#instances.renew(request);
+  readonly settle: Store["settle"] = (request) => this.#instances.settle(request);
+  readonly cancel: Store["cancel"] = (request) => this.#instances.cancel(request);
+  readonly reap: Store["reap"] = (request) => this.#instances.reap(request);
+  readonly redrive: Store["redrive"] = (request) => this.#instances.redrive(request);
+  readonly appendLogs: Store["appendLogs"] = (request) => this.#instances.appendLogs(request);
+  readonly nextDue: Store["nextDue"] = (request) => this.#instances.nextDue(request);
+  readonly blockOf: Store["blockOf"] = (request) => this.#instances.blockOf(request);
+  readonly blocks: Store["blocks"] = (request) => this.#instances.blocks(request);
+
+  readonly get: Store["get"] = (id) => this.#reads.getOne(id);
+  readonly list: Store["list"] = (query, page) => this.#reads.list(query, page);
+  readonly history: Store["history"] = (query, page) => this.#reads.history(query, page);
+  readonly stats: Store["stats"] = () => this.#reads.stats();
+  readonly correctTimes: Store["correctTimes"] = (request) => this.#reads.correctTimes(request);
+  readonly retain: Store["retain"] = (request) => this.#reads.retain(request);
+  readonly clearInstances: Store["clearInstances"] = (request) => this.#reads.clear(request);
+
+  readonly logs: Store["logs"] = (query, page) => this.#logs.list(query, page);
+  readonly tailLogs: Store["tailLogs"] = (query, request) => this.#logs.tail(query, request);
+  readonly logEnd: Store["logEnd"] = () => this.#logs.end();
+  readonly clearLogs: Store["clearLogs"] = (request) => this.#logs.clear(request);
+
+  readonly advance: Store["advance"] = (request) => this.#schedules.advance(request);
+  readonly backfill: Store["backfill"] = (request) => this.#schedules.backfill(request);
+  readonly putSchedule: Store["putSchedule"] = (request) => this.#schedules.put(request);
+  readonly deleteSchedule: Store["deleteSchedule"] = (request) => this.#schedules.remove(request);
+  readonly getSchedule: Store["getSchedule"] = (id) => this.#schedules.getOne(id);
+  readonly listSchedules: Store["listSchedules"] = (query, page) =>
+    this.#schedules.list(query, page);
+  readonly dueSchedules: Store["dueSchedules"] = (request) => this.#schedules.due(request);
+  readonly listFates: Store["listFates"] = (query, page) => this.#schedules.fates(query, page);
+  readonly setPause: Store["setPause"] = (request) => this.#schedules.setPause(request);
+  readonly removePause: Store["removePause"] = (request) => this.#schedules.removePause(request);
+  readonly listPauses: Store["listPauses"] = () => this.#schedules.pauses();
+
+  readonly joinNode: Store["joinNode"] = (request) => this.#nodes.join(request);
+  readonly reportNode: Store["reportNode"] = (request) => this.#nodes.report(request);
+  readonly leaveNode: Store["leaveNode"] = (request) => this.#nodes.leave(request);
+  readonly listNodes: Store["listNodes"] = () => this.#nodes.list();
+  readonly setNodeWorkers: Store["setNodeWorkers"] = (request) => this.#nodes.setWorkers(request);
 
   constructor(options: ValkeyStoreOptions) {
     const { link, namespace = "jobctl", clock, random = systemRandom } = options;
@@ -92,12 +118,13 @@ export class ValkeyStore implements Store {
       defer: options.defer ?? queueMicrotask,
       publish: (hints) => this.#publish(readHints(hints)),
     });
+    this.#queue.isClosed = true;
     this.#instances = new InstanceOperations(this.#queue);
     this.#reads = new InstanceReads(this.#queue);
     this.#logs = new LogReads(this.#queue);
     this.#schedules = new ScheduleOperations(this.#queue);
     this.#nodes = new NodeOperations(this.#queue);
-    this.records = new ValkeyRecords(this.#queue, (action) => this.#check(action));
+    this.records = new ValkeyRecords(this.#queue);
   }
 
   async open(request: OpenRequest): Promise<StoreInfo> {
@@ -114,213 +141,15 @@ export class ValkeyStore implements Store {
   }
 
   async close(): Promise<void> {
-    if (!this.#info) return;
+    if (this.#queue.isClosed) return;
     this.#openCount -= 1;
     if (this.#openCount > 0) return;
-    this.#info = null;
+    this.#queue.isClosed = true;
     this.#opening = null;
     await this.#queue.drain();
     for (const stop of this.#stops.splice(0)) await stop();
     this.#link.greet(async () => {});
     await this.#link.close();
-  }
-
-  async enqueue(request: Parameters<Store["enqueue"]>[0]) {
-    this.#check("enqueue");
-    return await this.#instances.enqueue(request);
-  }
-
-  async claim(request: Parameters<Store["claim"]>[0]) {
-    this.#check("claim");
-    return await this.#instances.claim(request);
-  }
-
-  async renew(request: Parameters<Store["renew"]>[0]) {
-    this.#check("renew");
-    return await this.#instances.renew(request);
-  }
-
-  async settle(request: Parameters<Store["settle"]>[0]) {
-    this.#check("settle");
-    return await this.#instances.settle(request);
-  }
-
-  async cancel(request: Parameters<Store["cancel"]>[0]) {
-    this.#check("cancel");
-    return await this.#instances.cancel(request);
-  }
-
-  async reap(request: Parameters<Store["reap"]>[0]) {
-    this.#check("reap");
-    return await this.#instances.reap(request);
-  }
-
-  async redrive(request: Parameters<Store["redrive"]>[0]) {
-    this.#check("redrive");
-    return await this.#instances.redrive(request);
-  }
-
-  async appendLogs(request: Parameters<Store["appendLogs"]>[0]) {
-    this.#check("append logs");
-    return await this.#instances.appendLogs(request);
-  }
-
-  async advance({ advances }: { readonly at: Instant; readonly advances: readonly Advance[] }) {
-    this.#check("advance");
-    return await this.#schedules.advance(advances);
-  }
-
-  async backfill({ backfill }: { readonly at: Instant; readonly backfill: Backfill }) {
-    this.#check("backfill");
-    return await this.#schedules.backfill(backfill);
-  }
-
-  async putSchedule(request: PutSchedule) {
-    this.#check("write a schedule");
-    return await this.#schedules.put(request);
-  }
-
-  async deleteSchedule({ id }: { readonly at: Instant; readonly id: string }) {
-    this.#check("delete a schedule");
-    return await this.#schedules.remove(id);
-  }
-
-  async getSchedule(id: string) {
-    this.#check("get a schedule");
-    return (await this.#schedules.get([id]))[0] ?? null;
-  }
-
-  async listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
-    this.#check("list schedules");
-    return await this.#schedules.list(query, page);
-  }
-
-  async dueSchedules(request: Parameters<Store["dueSchedules"]>[0]) {
-    this.#check("list due schedules");
-    return await this.#schedules.due(request);
-  }
-
-  async listFates(query: Parameters<Store["listFates"]>[0], page: PageRequest) {
-    this.#check("list fates");
-    return await this.#schedules.fates(query, page);
-  }
-
-  async get(id: string): Promise<Instance | null> {
-    this.#check("get an instance");
-    return (await this.#reads.get([id]))[0]?.instance ?? null;
-  }
-
-  async list(query: InstanceQuery, page: PageRequest) {
-    this.#check("list instances");
-    return await this.#reads.list(query, page);
-  }
-
-  async history(query: HistoryQuery, page: PageRequest) {
-    this.#check("list history");
-    return await this.#reads.history(query, page);
-  }
-
-  async logs(query: LogQuery, page: PageRequest) {
-    this.#check("list logs");
-    return await this.#logs.list(query, page);
-  }
-
-  async tailLogs(query: LogTailQuery, request: Parameters<Store["tailLogs"]>[1]) {
-    this.#check("follow logs");
-    return await this.#logs.tail(query, request);
-  }
-
-  async logEnd() {
-    this.#check("follow logs");
-    return await this.#logs.end();
-  }
-
-  async stats(): Promise<StoreStats> {
-    this.#check("count instances");
-    return await this.#reads.stats();
-  }
-
-  async correctTimes({ ids }: { readonly at: Instant; readonly ids: readonly string[] }) {
-    this.#check("correct times");
-    checkBatch(ids.length, "correct the times of");
-    return await this.#reads.correctTimes(ids);
-  }
-
-  async retain({ limit }: { readonly at: Instant; readonly limit: number }) {
-    this.#check("delete instances");
-    checkLimit(limit, "delete instances");
-    return await this.#reads.retain(limit);
-  }
-
-  async clearInstances(request: Parameters<Store["clearInstances"]>[0]) {
-    this.#check("delete instances");
-    return await this.#reads.clear(request);
-  }
-
-  async clearLogs({ query, limit }: Parameters<Store["clearLogs"]>[0]) {
-    this.#check("delete logs");
-    return await this.#logs.clear(query, limit);
-  }
-
-  async setPause(request: Parameters<Store["setPause"]>[0]) {
-    this.#check("pause");
-    if (request.until !== null) checkTime(request.until, "until");
-    const { kind, until } = request;
-    return await this.#schedules.setPause({
-      kind,
-      until: until === null ? null : Math.ceil(until),
-      reason: storable(request.reason),
-    });
-  }
-
-  async removePause({ kind }: { readonly at: Instant; readonly kind: string | null }) {
-    this.#check("resume");
-    return await this.#schedules.removePause(kind);
-  }
-
-  async listPauses() {
-    this.#check("list pauses");
-    return await this.#schedules.pauses();
-  }
-
-  async nextDue(request: Parameters<Store["nextDue"]>[0]) {
-    this.#check("find the next due time");
-    return await this.#instances.nextDue(request);
-  }
-
-  async blockOf(request: Parameters<Store["blockOf"]>[0]) {
-    this.#check("find what blocks an instance");
-    return await this.#instances.blockOf(request);
-  }
-
-  async blocks(request: Parameters<Store["blocks"]>[0]) {
-    this.#check("list blocks");
-    return await this.#instances.blocks(request);
-  }
-
-  async joinNode(request: Parameters<Store["joinNode"]>[0]) {
-    this.#check("join");
-    return await this.#nodes.join(request);
-  }
-
-  async reportNode(request: Parameters<Store["reportNode"]>[0]) {
-    this.#check("report");
-    return await this.#nodes.report(request);
-  }
-
-  async leaveNode({ id, session }: Parameters<Store["leaveNode"]>[0]) {
-    this.#check("leave");
-    return await this.#nodes.leave(id, session);
-  }
-
-  async listNodes(_request: { readonly at: Instant }) {
-    this.#check("list nodes");
-    return await this.#nodes.list();
-  }
-
-  async setNodeWorkers({ id, workers }: Parameters<Store["setNodeWorkers"]>[0]) {
-    this.#check("resize");
-    return await this.#nodes.setWorkers(id, workers);
   }
 
   get problem(): string | null {
@@ -359,7 +188,8 @@ export class ValkeyStore implements Store {
       await this.#link.subscribe(`${this.#prefix}hints`, (message) => this.#hear(message)),
       this.#link.onReconnect(() => this.#publish(EVERYTHING)),
     ];
-    return this.#info = { type: "valkey", location, isDurable, recovered: [], ...data };
+    this.#queue.isClosed = false;
+    return { type: "valkey", location, isDurable, recovered: [], ...data };
   }
 
   /**
@@ -377,10 +207,6 @@ export class ValkeyStore implements Store {
       // others.
       for (const listener of this.#listeners) queueMicrotask(() => listener(hint));
     }
-  }
-
-  #check(action: string): void {
-    if (!this.#info) throw closedError(action);
   }
 }
 

@@ -66,12 +66,13 @@ export class InstanceReads {
       family: "find",
       action: "get",
       weight: ids.length,
-      write: (into) => {
-        into.write(ids);
-        return 1;
-      },
+      args: [ids],
       read: readRows,
     });
+  }
+
+  async getOne(id: string): Promise<Instance | null> {
+    return (await this.get([id]))[0]?.instance ?? null;
   }
 
   list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>> {
@@ -107,7 +108,6 @@ export class InstanceReads {
     return this.#queue.read({
       family: "retention",
       action: "stats",
-      write: () => 0,
       read: (from) => {
         const [list, schedules] = from.read() as [readonly (readonly unknown[])[], number];
         const kinds = new Map<string, StateCounts>();
@@ -124,28 +124,26 @@ export class InstanceReads {
     });
   }
 
-  correctTimes(ids: readonly string[]): Promise<Committed<readonly string[]>> {
-    return this.#queue.write({
+  async correctTimes(
+    { ids }: { readonly ids: readonly string[] },
+  ): Promise<Committed<readonly string[]>> {
+    checkBatch(ids.length, "correct the times of");
+    return await this.#queue.write({
       family: "retention",
       action: "correctTimes",
       weight: ids.length,
-      write: (into) => {
-        into.write(ids);
-        return 1;
-      },
+      args: [ids],
       read: (from) => from.read() as readonly string[],
     });
   }
 
-  retain(limit: number): Promise<Committed<readonly string[]>> {
-    return this.#queue.write({
+  async retain({ limit }: { readonly limit: number }): Promise<Committed<readonly string[]>> {
+    checkLimit(limit, "delete instances");
+    return await this.#queue.write({
       family: "retention",
       action: "retain",
       weight: limit,
-      write: (into) => {
-        into.write(limit);
-        return 1;
-      },
+      args: [limit],
       read: (from) => from.read() as readonly string[],
     });
   }
@@ -176,10 +174,7 @@ export class InstanceReads {
       family: "retention",
       action: "removeInstances",
       weight: ids.length,
-      write: (into) => {
-        into.write(ids);
-        return 1;
-      },
+      args: [ids],
       read: (from) => from.read() as readonly string[],
     });
   }
@@ -248,10 +243,7 @@ export class InstanceReads {
     return this.#queue.read({
       family: "find",
       action: "historyOf",
-      write: (into) => {
-        into.write(id);
-        return 1;
-      },
+      args: [id],
       read: (from) => {
         if (!from.isList) {
           from.read();
@@ -273,15 +265,7 @@ export class InstanceReads {
       family: "find",
       action: "scan",
       weight: limit,
-      write: (into) => {
-        into.write({ ...queryOf(query), from, to });
-        into.write(isReverse);
-        into.write(limit);
-        into.write(LOOK_MAX);
-        into.write(hasFixed);
-        into.write(hasHistory);
-        return 6;
-      },
+      args: [{ ...queryOf(query), from, to }, isReverse, limit, LOOK_MAX, hasFixed, hasHistory],
       read,
     });
   }

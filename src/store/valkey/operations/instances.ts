@@ -97,11 +97,7 @@ export class InstanceOperations {
       action: "renew",
       isUrgent: true,
       weight: claims.length,
-      write: (into) => {
-        into.write(claims.map(({ id, fence }) => [id, fence]));
-        into.write(leaseMs);
-        return 2;
-      },
+      args: [claims.map(({ id, fence }) => [id, fence]), leaseMs],
       read: (from) => {
         const found = from.read() as readonly number[];
         return claims.map(({ id, fence }, index) => ({
@@ -157,12 +153,7 @@ export class InstanceOperations {
       family: "find",
       action: "cancel",
       weight: limit,
-      write: (into) => {
-        into.write(queryOf({ ...query, states }));
-        into.write(query.ids ?? false);
-        into.write(limit);
-        return 3;
-      },
+      args: [queryOf({ ...query, states }), query.ids ?? false, limit],
       read: readInstances,
     });
   }
@@ -175,10 +166,7 @@ export class InstanceOperations {
       family: "outcomes",
       action: "reap",
       weight: limit,
-      write: (into) => {
-        into.write(limit);
-        return 1;
-      },
+      args: [limit],
       read: readInstances,
     });
   }

@@ -69,17 +69,16 @@ export class LogReads {
     return writeToken("tail", [this.storeId, last?.place ?? 0]);
   }
 
-  async clear(query: LogQuery, limit: number): Promise<Committed<number>> {
+  async clear(
+    { query, limit }: { readonly query: LogQuery; readonly limit: number },
+  ): Promise<Committed<number>> {
     checkLimit(limit, "delete log lines");
     const lines = await this.#collect(query, limit, undefined);
     return await this.#queue.write({
       family: "retention",
       action: "removeLines",
       weight: lines.length,
-      write: (into) => {
-        into.write(lines.map(({ place }) => place));
-        return 1;
-      },
+      args: [lines.map(({ place }) => place)],
       read: (from) => from.read() as number,
     });
   }
@@ -127,12 +126,7 @@ export class LogReads {
       family: "retention",
       action: "readLines",
       weight: limit,
-      write: (into) => {
-        for (const one of [order, instanceId ?? false, afterAt, afterPlace, beforeAt, limit]) {
-          into.write(one);
-        }
-        return 6;
-      },
+      args: [order, instanceId ?? false, afterAt, afterPlace, beforeAt, limit],
       read: (from) => {
         const lines: PlacedLog[] = [];
         for (let left = from.list() / 2; left > 0; left--) {

@@ -73,15 +73,13 @@ export class NodeOperations {
     });
   }
 
-  leave(id: string, session: number): Promise<Committed<boolean>> {
+  leave(
+    { id, session }: { readonly id: string; readonly session: number },
+  ): Promise<Committed<boolean>> {
     return this.#queue.write({
       family: "nodes",
       action: "leaveNode",
-      write: (into) => {
-        into.write(id);
-        into.write(session);
-        return 2;
-      },
+      args: [id, session],
       read: (from) => from.read() === true,
     });
   }
@@ -91,15 +89,13 @@ export class NodeOperations {
     return nodes.toSorted((left, right) => left.id < right.id ? -1 : 1);
   }
 
-  setWorkers(id: string, workers: number): Promise<Committed<NodeRecord>> {
+  setWorkers(
+    { id, workers }: { readonly id: string; readonly workers: number },
+  ): Promise<Committed<NodeRecord>> {
     return this.#queue.write({
       family: "nodes",
       action: "setNodeWorkers",
-      write: (into) => {
-        into.write(id);
-        into.write(workers);
-        return 2;
-      },
+      args: [id, workers],
       read: readNode,
     });
   }
@@ -110,7 +106,7 @@ export class NodeOperations {
   }
 }
 
-const LIST = { family: "nodes", action: "listNodes", write: () => 0 } as const;
+const LIST = { family: "nodes", action: "listNodes" } as const;
 
 function writeReport(into: Packer, { at, id, report, leaseMs }: Report): void {
   into.write(id);

@@ -1,13 +1,14 @@
 import { isJobError, JobError, toJobError } from "../../../core/errors.ts";
 import { type Instant, systemClock, type Timer } from "../../../platform/clock.ts";
+import { closedError } from "../../ledger/checks.ts";
 import type { Dated } from "../../ledger/state.ts";
 import type { Committed } from "../../store.ts";
 import { tooManyError } from "../link/reply_errors.ts";
 import { LIMIT } from "../script/constants.ts";
 import type { ValkeyLink } from "../link/link.ts";
-import { Packer, Unpacker } from "../codec/msgpack.ts";
+import { type Packable, Packer, Unpacker } from "../codec/msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "../script/script.ts";
-import { otherData, refusalError } from "./refusals.ts";
+import { otherData, phraseOf, refusalError } from "./refusals.ts";
 
 /**
  * Most operations of one call, and most instances in them: the server does nothing else meanwhile.
@@ -59,8 +60,10 @@ export interface Operation<T> {
    * Read what {@link write} is computed from. Later operations wait for it, earlier ones are done.
    */
   readonly prepare?: () => Promise<void>;
-  /** Append its arguments; returns their number. */
-  readonly write: (into: Packer) => number;
+  /** Its arguments. */
+  readonly args?: readonly Packable[];
+  /** Appends its arguments and returns their number, in place of {@link args}. */
+  readonly write?: (into: Packer) => number;
   readonly read: (from: Unpacker, moment: Dated) => T;
   /** Maps a refusal to an error; without it, the common refusals apply. */
   readonly refuse?: (refusal: readonly unknown[]) => JobError;
@@ -104,6 +107,8 @@ export class OperationQueue {
   #number = 0;
   #received: number[] = [];
   #idle: (() => void)[] = [];
+  /** True while the store is not open: operations are refused. */
+  isClosed = false;
   /** Id of the data; empty before the store is open. */
   storeId = "";
   /** The last revision received. */
@@ -183,6 +188,7 @@ export class OperationQueue {
   }
 
   #push(operation: Operation<unknown>, isRead: boolean): Promise<Committed<unknown>> {
+    if (this.isClosed) return Promise.reject(closedError(phraseOf(operation.action)));
     if (this.#waiting.length >= WAITING_MAX) return Promise.reject(tooManyError());
     return new Promise((resolve, reject) => {
       const one = { operation, isRead, resolve, reject, tries: 0, isPrepared: false };
@@ -319,11 +325,13 @@ export class OperationQueue {
     return parts > 2 ? from.read() : null;
   }
 
-  #writeOne({ action, write }: Operation<unknown>): void {
+  #writeOne({ action, write, args = [] }: Operation<unknown>): void {
     const now = this.#options.clock?.();
     const body = bodies;
     body.clear();
-    const count = write(body);
+    let count = args.length;
+    if (write) count = write(body);
+    else for (const one of args) body.write(one);
     this.#packer.list(3 + count);
     this.#packer.write(action);
     this.#packer.write(now ? Math.floor(now.wallMs) : false);

@@ -84,11 +84,7 @@ export class RecordReads {
     return this.#queue.read({
       family: "problems",
       action: "checkRows",
-      write: (into) => {
-        into.write(cursor);
-        into.write(limit);
-        return 2;
-      },
+      args: [cursor, limit],
       read: (from) => {
         from.list();
         return { cursor: from.text(), problems: readProblems(from) };
@@ -101,7 +97,6 @@ export class RecordReads {
     return this.#queue.read({
       family: "problems",
       action: "checkCounts",
-      write: () => 0,
       read: readProblems,
     });
   }
@@ -110,7 +105,6 @@ export class RecordReads {
     return this.#queue.read({
       family: "records",
       action: "headRecord",
-      write: () => 0,
       read: (from) => {
         const [at, epoch] = from.read() as [number, number];
         return { type: "head", at, epoch };
@@ -148,11 +142,7 @@ export class RecordReads {
     return this.#queue.read({
       family: "records",
       action: "tickSchedules",
-      write: (into) => {
-        into.write(afterId);
-        into.write(limit);
-        return 2;
-      },
+      args: [afterId, limit],
       read: (from) => from.read() as string[],
     });
   }
@@ -161,7 +151,6 @@ export class RecordReads {
     return this.#queue.read({
       family: "records",
       action: "listRates",
-      write: () => 0,
       read: (from) => {
         const records: StoreRecord[] = [];
         for (let left = from.list() / 2; left > 0; left--) {

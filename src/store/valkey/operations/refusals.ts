@@ -33,7 +33,7 @@ export function refusalError(refusal: readonly unknown[]): JobError {
     case "noSchedule":
       return noScheduleError(about[0]!);
     case "marked":
-      return markedError(ACTIONS[about[0]!] ?? about[0]!, JSON.parse(about[1]!) as StoreMark);
+      return markedError(phraseOf(about[0]!), JSON.parse(about[1]!) as StoreMark);
     case "memoryFull":
       return new QuotaError(
         "Cannot add to the store: the server's memory is full",
@@ -64,7 +64,35 @@ const ACTIONS: Readonly<Record<string, string>> = {
   reportNode: "report",
   leaveNode: "leave",
   setNodeWorkers: "resize",
+  scan: "list instances",
+  get: "get an instance",
+  historyOf: "list history",
+  stats: "count instances",
+  readLines: "list logs",
+  getSchedules: "get a schedule",
+  listSchedules: "list schedules",
+  dueSchedules: "list due schedules",
+  listTicks: "list fates",
+  listPauses: "list pauses",
+  listNodes: "list nodes",
+  nextDue: "look for what is due",
+  blockOf: "look for what blocks an instance",
+  blocks: "look for what is blocked",
+  headRecord: "read records",
+  tickSchedules: "read records",
+  listRates: "read records",
+  writeRecords: "write records",
+  removeRecords: "remove records",
+  getMark: "read the store's mark",
+  setMark: "mark the store",
+  checkRows: "look for problems",
+  checkCounts: "look for problems",
 };
+
+/** What an action does, for messages: "write a schedule". */
+export function phraseOf(action: string): string {
+  return ACTIONS[action] ?? action;
+}
 
 function nodeError(name: string, [node, about]: readonly unknown[]): JobError {
   const id = String(node);

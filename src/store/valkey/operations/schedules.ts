@@ -46,7 +46,9 @@ export class ScheduleOperations {
     this.#queue = queue;
   }
 
-  async advance(requests: readonly Advance[]): Promise<Committed<readonly AdvanceResult[]>> {
+  async advance(
+    { advances: requests }: { readonly advances: readonly Advance[] },
+  ): Promise<Committed<readonly AdvanceResult[]>> {
     checkBatch(requests.length, "advance");
     // The server's clock decides what is due.
     const advances = requests.filter(({ isAhead }) => !isAhead);
@@ -77,7 +79,9 @@ export class ScheduleOperations {
     });
   }
 
-  async backfill(request: Backfill): Promise<Committed<readonly Instance[]>> {
+  async backfill(
+    { backfill: request }: { readonly backfill: Backfill },
+  ): Promise<Committed<readonly Instance[]>> {
     checkFires(request);
     const { scheduleId, overlap } = request;
     let packed: Packable = [];
@@ -92,10 +96,7 @@ export class ScheduleOperations {
         packed = await packBackfill(request, stored, (range) => this.#ticksNow(range));
       },
       write: (into) => {
-        into.write(scheduleId);
-        into.write(packed);
-        into.write(overlap);
-        into.write(version);
+        for (const one of [scheduleId, packed, overlap, version]) into.write(one);
         return 4;
       },
       read: readInstances,
@@ -113,13 +114,7 @@ export class ScheduleOperations {
     return await this.#queue.write({
       family: "schedules",
       action: "putSchedule",
-      write: (into) => {
-        into.write(stored.id);
-        into.write(packSchedule(stored));
-        into.write(expectedGeneration);
-        into.write(expectedCursor ?? false);
-        return 4;
-      },
+      args: [stored.id, packSchedule(stored), expectedGeneration, expectedCursor ?? false],
       read: (from) => {
         from.read();
         return stored;
@@ -131,22 +126,18 @@ export class ScheduleOperations {
     });
   }
 
-  remove(id: string): Promise<Committed<boolean>> {
+  remove({ id }: { readonly id: string }): Promise<Committed<boolean>> {
     return this.#queue.write({
       family: "schedules",
       action: "deleteSchedule",
-      write: (into) => {
-        into.write(id);
-        return 1;
-      },
+      args: [id],
       read: (from) => from.read() === true,
     });
   }
 
-  /** The schedules with these ids that exist. */
-  async get(ids: readonly string[]): Promise<readonly ScheduleRecord[]> {
-    const stored = await this.#queue.read(getOperation(ids));
-    return stored.map(({ record }) => record);
+  async getOne(id: string): Promise<ScheduleRecord | null> {
+    const [stored] = await this.#queue.read(getOperation([id]));
+    return stored?.record ?? null;
   }
 
   async list(
@@ -176,12 +167,7 @@ export class ScheduleOperations {
       family: "schedules",
       action: "listSchedules",
       weight: limit,
-      write: (into) => {
-        into.write(afterId);
-        into.write(isReverse);
-        into.write(limit);
-        return 3;
-      },
+      args: [afterId, isReverse, limit],
       read: readSchedules,
     });
   }
@@ -192,11 +178,7 @@ export class ScheduleOperations {
       family: "schedules",
       action: "dueSchedules",
       weight: limit,
-      write: (into) => {
-        into.write(limit);
-        into.write(skip);
-        return 2;
-      },
+      args: [limit, skip],
       read: readSchedules,
     });
     return stored.map(({ record }) => record);
@@ -229,28 +211,24 @@ export class ScheduleOperations {
     return this.#queue.read(ticksOperation(range));
   }
 
-  setPause({ kind, until, reason }: Omit<Pause, "at">): Promise<Committed<Pause>> {
-    return this.#queue.write({
+  async setPause(request: Omit<Pause, "at">): Promise<Committed<Pause>> {
+    if (request.until !== null) checkTime(request.until, "until");
+    const { kind } = request;
+    const until = request.until === null ? null : Math.ceil(request.until);
+    const reason = storable(request.reason);
+    return await this.#queue.write({
       family: "schedules",
       action: "setPause",
-      write: (into) => {
-        into.write(kind ?? "");
-        into.write(until);
-        into.write(reason);
-        return 3;
-      },
+      args: [kind ?? "", until, reason],
       read: (from) => ({ kind, until, reason, at: from.read() as number }),
     });
   }
 
-  removePause(kind: string | null): Promise<Committed<boolean>> {
+  removePause({ kind }: { readonly kind: string | null }): Promise<Committed<boolean>> {
     return this.#queue.write({
       family: "schedules",
       action: "removePause",
-      write: (into) => {
-        into.write(kind ?? "");
-        return 1;
-      },
+      args: [kind ?? ""],
       read: (from) => from.read() === true,
     });
   }
@@ -260,7 +238,6 @@ export class ScheduleOperations {
     return this.#queue.read({
       family: "schedules",
       action: "listPauses",
-      write: () => 0,
       read: (from, { at }) => {
         const pauses: Pause[] = [];
         for (let left = from.list() / 2; left > 0; left--) {
@@ -294,10 +271,7 @@ function getOperation(ids: readonly string[]) {
     family: "schedules",
     action: "getSchedules",
     weight: ids.length,
-    write: (into: { write(value: Packable): void }) => {
-      into.write(ids);
-      return 1;
-    },
+    args: [ids],
     read: readSchedules,
   } as const;
 }
@@ -307,10 +281,7 @@ function ticksOperation({ scheduleId, from, to, isReverse, limit, hasBefore }: T
     family: "schedules",
     action: "listTicks",
     weight: limit,
-    write: (into: { write(value: Packable): void }) => {
-      for (const one of [scheduleId, from, to, isReverse, limit, hasBefore]) into.write(one);
-      return 6;
-    },
+    args: [scheduleId, from, to, isReverse, limit, hasBefore],
     read: (answer: Unpacker) => {
       const fates: TickFate[] = [];
       for (let left = answer.list(); left > 0; left--) {
