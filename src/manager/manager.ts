@@ -58,7 +58,7 @@ import { checkBatchSize, newInstance, repeatInstance } from "./instances/new_ins
 import type { LiveFacts } from "./instances/live_facts.ts";
 import type { NodeStatus } from "./nodes/peers.ts";
 import { pause, resume } from "./store/pauses.ts";
-import { managerStatus } from "./status.ts";
+import { claimerOf, nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
@@ -256,7 +256,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     if ((await this.unservedKinds([instance.kind])).size > 0) {
       return unservedBlock(instance.kind);
     }
-    return await this.parts.store.blockOf({ ...this.#claimer(), id: instance.id });
+    return await this.parts.store.blockOf({ ...claimerOf(this.parts), id: instance.id });
   }
 
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
@@ -290,12 +290,6 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     await this.parts.membership.resize(id, checkWorkers(count));
     const nodes = await this.parts.membership.peers.refresh();
     return nodes.find((node) => node.id === id)!;
-  }
-
-  #claimer() {
-    const { clock, node } = this.parts.options;
-    const { kinds, limits } = this.parts.registry;
-    return { at: clock.now(), node, kinds, limits };
   }
 
   async lookupInstances<Filter extends InstanceFilter>(
@@ -381,15 +375,13 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   workers(): WorkerStatus {
-    const { alive } = this.parts.options.executor.stats();
-    const { dispatcher: { count, busy }, fullWorkers: { fullMs } } = this.parts;
-    return { count, busy, alive, ...(fullMs === null ? {} : { fullMs }) };
+    return workerStatus(this.parts);
   }
 
   async resizeWorkers(count: number): Promise<WorkerStatus> {
     const { dispatcher, membership, options } = this.parts;
     dispatcher.resize(checkWorkers(count));
-    // A wish of before must not undo it; here it holds whether or not the store can be told.
+    // An earlier request must not undo it. It applies here even if the store cannot be written.
     if (membership.isJoined) await membership.resize(options.node, count).catch(() => {});
     return this.workers();
   }
@@ -410,10 +402,9 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   async status(): Promise<ManagerStatus> {
-    return await managerStatus(this, this.parts, {
+    return await nodeStatus(this, this.parts, {
       life: this.life,
       storeProblem: this.#storeMaintenance.problem ?? this.parts.storeHealth.problem,
-      claimer: this.#claimer(),
     });
   }
 

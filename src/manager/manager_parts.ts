@@ -93,7 +93,7 @@ export function buildParts(
     clock: own.clock,
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => {
-      time.told(skewMs, tookMs);
+      time.noteSkew(skewMs, tookMs);
       earlyClaims.noteSkew(skewMs);
     },
     process,

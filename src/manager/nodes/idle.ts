@@ -1,47 +1,41 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { JobError } from "../../core/errors.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 
-/** Shortest and longest wait before checking again whether due instances were claimed. */
-const LOOK_MS = { first: 5, longest: 250 } as const;
+/** Waits between checks whether due instances were claimed. */
+const LOOK: Backoff = { firstMs: 5, longestMs: 250 };
 
 /** What {@link waitIdle} checks. */
 export interface IdleContext {
   readonly clock: Clock;
   /** Resolves when this node runs nothing, and its handlers have ended. */
   readonly quiet: () => Promise<void>;
-  /** Whether this node still runs nothing. */
+  /** True if this node still runs nothing. */
   readonly isQuiet: () => boolean;
-  /** Whether something is due that this node could run. */
+  /** True if something is due that this node could run. */
   readonly isDue: () => Promise<boolean>;
   readonly onStop: (listener: () => void) => () => void;
 }
 
 /**
- * Wait until this node runs nothing and nothing is due that it could run. Does not wait for instances that are due
- * later, paused or held back by a limit.
+ * Wait until this node runs nothing and nothing is due that it could run. Does not wait for
+ * instances that are due later, paused or blocked by a limit.
  *
- * @throws JobError `timeout` when `timeoutMs` passed first, `unavailable` when the manager stops first
+ * @throws JobError `timeout` if `timeoutMs` passed first, `unavailable` if the manager stops first
  */
 export async function waitIdle(timeoutMs: number | undefined, context: IdleContext): Promise<void> {
   const { clock, onStop } = context;
   const ending = Promise.withResolvers<never>();
+  const fail = (code: "timeout" | "unavailable", problem: string, hint?: string) =>
+    ending.reject(
+      new JobError(code, `Cannot wait for the manager to be idle: ${problem}`, { hint }),
+    );
   let isOver = false;
   const timer = timeoutMs === undefined ? null : clock.timer(timeoutMs, () => {
-    ending.reject(
-      new JobError(
-        "timeout",
-        `Cannot wait for the manager to be idle: it is still busy after ${timeoutMs} ms`,
-        {
-          hint: 'Wait longer, or look at what runs: lookupInstances({ state: "processing" })',
-        },
-      ),
-    );
+    const hint = 'Wait longer, or look at what runs: lookupInstances({ state: "processing" })';
+    fail("timeout", `it is still busy after ${timeoutMs} ms`, hint);
   });
-  const unlisten = onStop(() => {
-    ending.reject(
-      new JobError("unavailable", "Cannot wait for the manager to be idle: it has stopped"),
-    );
-  });
+  const unlisten = onStop(() => fail("unavailable", "it has stopped"));
   try {
     await Promise.race([ending.promise, becomeIdle(context, () => isOver)]);
   } finally {
@@ -52,19 +46,11 @@ export async function waitIdle(timeoutMs: number | undefined, context: IdleConte
 }
 
 async function becomeIdle(context: IdleContext, isOver: () => boolean): Promise<void> {
-  let delayMs: number = LOOK_MS.first;
-  while (!isOver()) {
+  for (let waits = 0; !isOver();) {
     await context.quiet();
     const isDue = await context.isDue();
     if (!isDue && context.isQuiet()) return;
     // Due but not claimed: the claim is under way, or there is no worker for it.
-    if (isDue) {
-      await pause(context.clock, delayMs);
-      delayMs = Math.min(2 * delayMs, LOOK_MS.longest);
-    }
+    if (isDue) await sleep(context.clock, backoffMs(LOOK, waits++));
   }
-}
-
-function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => void (clock.timer(delayMs, resolve) satisfies Timer));
 }

@@ -10,15 +10,15 @@ import type { StoreHealth } from "../store/store_health.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;
-/** After how many reports a node that knows of no other looks whether there is one: a hint tells of it, and may be lost. */
+/** A node that knows of no other reads the nodes after this many reports: a hint may be lost. */
 const REPORTS_ALONE = 12;
-/** A node that reports as seldom as this, in milliseconds, does so too when somebody wants to see the nodes. */
+/** A node that reports this rarely, in milliseconds, also reports when somebody lists the nodes. */
 const SELDOM_MS = 60_000;
-/** How old a seldom report may be then. */
+/** How old such a report may be then. */
 const FRESH_MS = 1_000;
-/** Longest wait after a report that the store did not take, in milliseconds. */
+/** Longest wait after a failed report, in milliseconds. */
 const RETRY_MS = 5_000;
-/** How often it is looked whether the holder of our id still lives, when nothing here can tell. */
+/** How often to check if another daemon with our id still reports. */
 const LOOK_MS = 250;
 
 /** What membership works with. */
@@ -31,30 +31,30 @@ export interface MembershipOptions {
   readonly leaseMs: number;
   readonly process: ProcessIdentity;
   readonly maxSkewMs: number;
-  /** How far `clock` is ahead of the store's, when that has one; see `StoreTime`. */
+  /** Called with how far `clock` is ahead of the store's, if it has one; see `StoreTime`. */
   readonly skewed: (skewMs: number | null, tookMs: number) => void;
-  /** What this node says of itself now. */
+  /** The current report on this node. */
   readonly report: () => NodeReport;
-  /** Somebody asked for another number of workers. */
+  /** Called when somebody requests another number of workers. */
   readonly resize: (workers: number) => void;
-  /** Another daemon took this node's id while we were frozen or cut off. */
+  /** Called when another daemon took this node's id while we were frozen or cut off. */
   readonly lost: (error: JobError) => void;
 }
 
 /**
- * This node among those on the store: it joins, reports in time and on change, leaves, and learns when its id is no longer
- * its own.
+ * This node among those on the store: it joins, reports regularly and on change, and leaves. It
+ * notices when another daemon takes its id.
  */
 export class Membership {
   readonly peers: Peers;
   readonly #options: MembershipOptions;
   #record: NodeRecord | null = null;
   #appliedWish: number | null = null;
-  /** Counts changes of the worker count made here: the response to an older request may not have the latest. */
+  /** Number of changes of the worker count here: the response to an older request may lack some. */
   #wishes = 0;
-  /** What the store has of us. */
-  #told: NodeReport | null = null;
-  /** When the store last heard of us, monotonic ms. */
+  /** The last report that the store has. */
+  #reported: NodeReport | null = null;
+  /** When the store last received a report, monotonic ms. */
   #heardMs = -Infinity;
   readonly #timer: LazyTimer;
   #reporting: Promise<void> | null = null;
@@ -71,25 +71,25 @@ export class Membership {
     this.peers = new Peers(options);
   }
 
-  /** Whether this node has joined and not left. */
+  /** True if this node has joined and not left. */
   get isJoined(): boolean {
     return this.#record !== null;
   }
 
   /**
-   * Take this node's id. A daemon of that id that is known to be dead is replaced at once; of one that nothing is known of it
-   * is awaited, for its lease at most, whether it still reports.
+   * Take this node's id. A dead daemon with that id is replaced at once. If it is unknown whether
+   * one lives, wait until it reports or its lease expires.
    *
-   * @returns what the dead one was processing, taken back
-   * @throws JobError `conflict` when another daemon with that id lives
+   * @returns the instances that a dead daemon was processing, taken back
+   * @throws JobError `conflict` if another daemon with that id lives
    */
   async join(): Promise<readonly Instance[]> {
     const { store, clock, node: id, leaseMs, report, process, logger } = this.#options;
     let replaces: number | undefined;
     let awaited: NodeRecord | undefined;
     for (;;) {
-      const told = report();
-      const request = { at: clock.now(), id, report: told, leaseMs };
+      const current = report();
+      const request = { at: clock.now(), id, report: current, leaseMs };
       try {
         const { value } = await store.joinNode(
           replaces === undefined ? request : { ...request, replaces },
@@ -97,7 +97,7 @@ export class Membership {
         this.#record = value.node;
         this.#heard(value.node, request.at);
         this.#appliedWish = null;
-        this.#told = told;
+        this.#reported = current;
         return value.recovered;
       } catch (error) {
         const there = await this.#holder(error);
@@ -105,7 +105,7 @@ export class Membership {
         const isNews = awaited !== undefined &&
           (there?.session !== awaited.session || there.seenAt !== awaited.seenAt);
         if (there && fate === "gone" && there.session !== replaces) {
-          logger.warn("The daemon that had this node's id is dead: taking over what it held", {
+          logger.warn("The daemon that had this node's id is dead: taking over its instances", {
             node: id,
             pid: there.pid,
           });
@@ -132,7 +132,7 @@ export class Membership {
     void this.peers.refresh().catch(() => {});
   }
 
-  /** What this node says of itself is another: report now. */
+  /** The report has changed: send it now. */
   changed(): void {
     if (!this.#record) return;
     this.#mustReport = true;
@@ -142,7 +142,7 @@ export class Membership {
     });
   }
 
-  /** Somebody wants to see this node as it is: resolves when the store knows, or takes no report. */
+  /** Resolves when the store has a fresh report, or takes none. */
   async refreshed(): Promise<void> {
     const { clock, leaseMs } = this.#options;
     if (leaseMs * REPORT_SHARE < SELDOM_MS) return;
@@ -151,7 +151,7 @@ export class Membership {
     await this.#reporting;
   }
 
-  /** Nodes came, went or were asked for something. */
+  /** Nodes came, went or were sent a request. */
   hinted(): void {
     const wishes = this.#wishes;
     void this.peers.refresh().then((nodes) => {
@@ -162,7 +162,7 @@ export class Membership {
     }, () => {});
   }
 
-  /** Give the id back; what is wrong with the store then is of no matter. */
+  /** Release the id. An error of the store does not matter then. */
   async leave(): Promise<void> {
     const { store, clock, node: id, logger } = this.#options;
     this.#timer.cancel();
@@ -178,7 +178,7 @@ export class Membership {
     }
   }
 
-  /** Ask a node for another number of workers; answers it as it then is. @throws JobError `not_found` */
+  /** Request another number of workers of a node. Returns the node. @throws JobError `not_found` */
   async resize(id: string, workers: number): Promise<NodeRecord> {
     const { store, clock, node } = this.#options;
     if (id === node) this.#wishes += 1;
@@ -201,17 +201,15 @@ export class Membership {
     this.#timer.setIn(delayMs);
   }
 
-  // Reading the nodes is the dearest part of being idle, and one that comes is told of by a hint.
+  // Reading the nodes is what costs an idle node most, and there is a hint when one joins.
   #lookForOthers(): void {
     this.#reportsAlone = this.peers.hasOthers ? 0 : this.#reportsAlone + 1;
     if (this.#reportsAlone % REPORTS_ALONE === 0) void this.peers.refresh().catch(() => {});
   }
 
   async #reportAll(): Promise<void> {
-    const { clock, defer } = { clock: this.#options.clock, defer: Promise.withResolvers<void>() };
-    // What changes in one turn is told once.
-    clock.defer(defer.resolve);
-    await defer.promise;
+    // All changes of one turn of the event loop are in one report.
+    await new Promise<void>((resolve) => this.#options.clock.defer(resolve));
     while (this.#mustReport && this.#record) {
       this.#mustReport = false;
       await this.#report(this.#record);
@@ -222,16 +220,16 @@ export class Membership {
     const { store, clock, storeHealth, node: id, leaseMs, report } = this.#options;
     const wishes = this.#wishes;
     try {
-      const told = report();
+      const current = report();
       const request = {
         at: clock.now(),
         id,
         session,
-        report: changesOf(this.#told, told),
+        report: changesOf(this.#reported, current),
         leaseMs,
       };
       const { value } = await store.reportNode(request);
-      this.#told = told;
+      this.#reported = current;
       storeHealth.succeeded("report");
       this.#heard(value, request.at);
       if (this.#record?.session === session) this.#apply(value, wishes);
@@ -241,13 +239,13 @@ export class Membership {
       else if (isJobError(error, "not_found")) await this.#joinAgain();
       else {
         storeHealth.failed(error, "report");
-        // Until then the store counts as one that does not answer.
+        // Until then the store counts as failing.
         if (this.#timer.dueMs !== null && leaseMs * REPORT_SHARE > RETRY_MS) this.#arm(RETRY_MS);
       }
     }
   }
 
-  // Frozen for over an hour, or the store lost what it knew: nobody has our id.
+  // We were frozen for over an hour, or the store lost its data: nobody has our id.
   async #joinAgain(): Promise<void> {
     try {
       await this.join();
@@ -283,7 +281,7 @@ export class Membership {
   }
 }
 
-/** The parts of a report that are other than before. */
+/** The parts of a report that differ from the last one. */
 function changesOf(before: NodeReport | null, now: NodeReport): Partial<NodeReport> {
   if (before === null) return now;
   const keys = Object.keys(now) as (keyof NodeReport)[];
@@ -293,7 +291,10 @@ function changesOf(before: NodeReport | null, now: NodeReport): Partial<NodeRepo
   );
 }
 
-/** Whether another has this node's id. A store that was emptied or replaced is a conflict too, and waits for somebody to look. */
+/**
+ * True if another daemon has this node's id. A store that was emptied or replaced is a conflict too,
+ * which an operator has to resolve.
+ */
 function isTaken(error: unknown): error is JobError {
   return isJobError(error, "conflict") && error.path === NODE_ID_PATH;
 }

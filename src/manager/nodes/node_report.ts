@@ -3,7 +3,7 @@ import type { ProcessIdentity } from "../../platform/process/process_identity.ts
 import type { NodeReport } from "../../store/store.ts";
 import type { Registry } from "../registry.ts";
 
-/** What a node is asked when it says what it is. */
+/** What a node reports about itself. */
 export interface ReportOptions {
   readonly version: string;
   readonly tzVersion: string;
@@ -14,7 +14,7 @@ export interface ReportOptions {
   readonly life: () => { readonly startedAt: number; readonly isDraining: boolean };
 }
 
-/** Makes a function that says what this node is now; the jobs are read again when they changed. */
+/** Returns a function that reports on this node; it reads the jobs again after a change. */
 export function createReport(options: ReportOptions): () => NodeReport {
   const { registry, version, tzVersion, process: { host, pid, process } } = options;
   const tags = [...options.tags].sort();
@@ -29,22 +29,14 @@ export function createReport(options: ReportOptions): () => NodeReport {
     const { count: workers, busy } = options.workers();
     const { startedAt, isDraining } = options.life();
     return {
-      version,
-      host,
-      pid,
-      process,
-      tags,
+      ...{ version, host, pid, process, tags, tzVersion },
       ...read,
-      workers,
-      busy,
-      startedAt,
-      isDraining,
-      tzVersion,
+      ...{ workers, busy, startedAt, isDraining },
     };
   };
 }
 
-// What bounds only this node may differ between nodes: a pool.
+// Without pools: they limit only this node, and may differ between nodes.
 function limitsOf(registry: Registry): Record<string, string> {
   const limits: [string, string][] = [];
   for (const { kind, options } of registry.list()) {

@@ -2,12 +2,12 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { NodeRecord, NodeReport, Store } from "../../store/store.ts";
 
-/** How long what is known of the others may be old when it is asked for. */
+/** How old the list of nodes may be before it is read again. */
 const FRESH_MS = 500;
-/** Most differences that are warned of. */
+/** Most differences that are logged. */
 const WARNINGS_MAX = 1_000;
 
-/** How a node is: "lost" ended without leaving, "skewed" is live and its clock is far from the store's. */
+/** "lost": ended without leaving; "skewed": live, but its clock is far from the store's. */
 export type NodeState = "live" | "draining" | "skewed" | "left" | "lost";
 
 /** A node as the others see it. */
@@ -15,14 +15,14 @@ export interface NodeStatus extends NodeRecord {
   readonly state: NodeState;
 }
 
-/** What is needed to know the other nodes. */
+/** What {@link Peers} works with. */
 export interface PeersOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly node: string;
   readonly report: () => NodeReport;
-  /** A clock that is further off is shown. */
+  /** A node whose clock is further off is "skewed". */
   readonly maxSkewMs: number;
 }
 
@@ -34,29 +34,29 @@ export class Peers {
   #readMs = -Infinity;
   #reading: Promise<readonly NodeRecord[]> | null = null;
   #others: readonly NodeRecord[] = [];
-  /** The store's clock less our own that nobody sets. */
+  /** The store's clock less our monotonic one; null until it is known. */
   #storeAheadMs: number | null = null;
 
   constructor(options: PeersOptions) {
     this.#options = options;
   }
 
-  /** Whether there were other live nodes when last looked: what they do is told by no event of ours. */
+  /** True if there were other live nodes at the last read: their changes cause no events here. */
   get hasOthers(): boolean {
     return this.#others.length > 0;
   }
 
   /** A live node that has a job, as last read; undefined for none. */
   holderOf(kind: string): NodeRecord | undefined {
-    return this.#others.find(({ kinds, idle }) => kinds.includes(kind) || idle.includes(kind));
+    return this.#others.find((node) => hasKind(node, kind));
   }
 
-  /** The store answered that it is `storeAt` by its clock, epoch ms. */
+  /** Note the store's time, epoch ms. */
   synchronize(storeAt: number): void {
     this.#storeAheadMs = storeAt - this.#options.clock.now().monotonicMs;
   }
 
-  /** Those of the last hour, by id. */
+  /** The nodes of the last hour, by id. */
   async list(): Promise<readonly NodeStatus[]> {
     const isFresh = this.#options.clock.now().monotonicMs - this.#readMs < FRESH_MS;
     const nodes = isFresh ? this.#nodes : await this.#read();
@@ -65,13 +65,13 @@ export class Peers {
     return nodes.map((node) => ({ ...node, state: stateOf(node, { nowMs, maxSkewMs }) }));
   }
 
-  /** Live ones other than this. */
+  /** The other live nodes. */
   async others(): Promise<readonly NodeRecord[]> {
     await this.list();
     return this.#others;
   }
 
-  /** Read again, also what came while it was being read. @throws JobError when the store does not answer */
+  /** Read again, after a read under way. @throws JobError if the store does not respond */
   async refresh(): Promise<readonly NodeStatus[]> {
     await this.#reading?.catch(() => {});
     this.#readMs = -Infinity;
@@ -93,13 +93,13 @@ export class Peers {
     return this.#nodes;
   }
 
-  // Leases are told by the store's clock, from which our own may be far.
+  // Leases go by the store's clock, and our own may be far off.
   #storeNow(): number {
     const { monotonicMs, wallMs } = this.#options.clock.now();
     return this.#storeAheadMs === null ? wallMs : monotonicMs + this.#storeAheadMs;
   }
 
-  // Each difference once: it is an operator's matter, and lasts while an upgrade goes from node to node.
+  // Each difference is logged once: it may last for as long as a rolling upgrade.
   #compare({ id, tzVersion, limits, kinds }: NodeRecord): void {
     const own = this.#options.report();
     if (tzVersion !== own.tzVersion) {
@@ -125,6 +125,11 @@ export class Peers {
     this.#warned.add(key);
     this.#options.logger.warn(message, fields);
   }
+}
+
+/** True if a node has a job, whether or not it can run it. */
+export function hasKind({ kinds, idle }: NodeRecord, kind: string): boolean {
+  return kinds.includes(kind) || idle.includes(kind);
 }
 
 function stateOf(

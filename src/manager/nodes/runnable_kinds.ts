@@ -1,7 +1,7 @@
-import type { NodeStatus, Peers } from "./peers.ts";
 import type { Registry } from "../registry.ts";
+import { hasKind, type Peers } from "./peers.ts";
 
-/** Which node has and runs which jobs. */
+/** The kinds that the nodes on the store have and can run. */
 export class RunnableKinds {
   readonly #registry: Registry;
   readonly #peers: Peers;
@@ -11,7 +11,7 @@ export class RunnableKinds {
     this.#peers = options.peers;
   }
 
-  /** Of some kinds those that no live node runs. */
+  /** The given kinds that no live node can run. */
   async unserved(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
     const left = new Set([...kinds].filter((kind) => !this.#registry.kinds.has(kind)));
     if (left.size === 0) return left;
@@ -21,19 +21,14 @@ export class RunnableKinds {
     return left;
   }
 
-  /** Whether this node has a job, or another node seen within the last hour. */
+  /** True if this node has a job, or another node seen within the last hour has it. */
   async isKnown(kind: string): Promise<boolean> {
     if (this.#registry.find(kind)) return true;
-    return (await this.#nodesWith(kind)).length > 0;
+    return (await this.#peers.list()).some((node) => hasKind(node, kind));
   }
 
-  /** @throws JobError `not_found` when no node of the last hour has the job */
+  /** @throws JobError `not_found` if no node seen within the last hour has the job */
   async assertKnown(kind: string): Promise<void> {
     if (!await this.isKnown(kind)) this.#registry.get(kind);
-  }
-
-  async #nodesWith(kind: string): Promise<readonly NodeStatus[]> {
-    const nodes = await this.#peers.list();
-    return nodes.filter(({ kinds, idle }) => kinds.includes(kind) || idle.includes(kind));
   }
 }

@@ -4,7 +4,8 @@ import { isJobError, toJobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
-import { BATCH_MAX, type InstanceQuery, type Store } from "../../store/store.ts";
+import type { InstanceQuery, Store } from "../../store/store.ts";
+import { schedulePages } from "./schedule_pages.ts";
 
 /** Smallest difference between the wall clock and the monotonic clock that is logged as a jump. */
 const JUMP_MS = 10_000;
@@ -12,12 +13,9 @@ const JUMP_MS = 10_000;
 const WRITES_MAX = 250;
 /** Instances read per call: each may have a megabyte of arguments. */
 const PAGE = 50;
-/**
- * Most instances checked after a correction, among waiting ones and among all; any beyond stay as
- * they are.
- */
+/** Most instances checked after a correction, among waiting ones and among all. */
 const LOOK_MAX = { waiting: 100_000, all: 20_000 } as const;
-/** How many ended instances from before are checked: those that ran then may have ended later. */
+/** How many older instances are checked: they may have ended while the clock was ahead. */
 const OLDER_LOOK_MAX = 2_000;
 
 /** One reading of the clock that decides what is due. */
@@ -25,8 +23,8 @@ interface Look {
   readonly wallMs: number;
   /** The monotonic time of the request. */
   readonly monotonicMs: number;
-  /** How long the answer took. */
-  readonly answerMs: number;
+  /** How long the response took. */
+  readonly tookMs: number;
 }
 
 /**
@@ -69,9 +67,9 @@ export class ClockCorrections {
     const look = {
       wallMs: nowMs,
       monotonicMs: asked.monotonicMs,
-      answerMs: monotonicMs - asked.monotonicMs,
+      tookMs: monotonicMs - asked.monotonicMs,
     };
-    this.#tellJump(look);
+    this.#logJump(look);
     const isCorrected = isFromAhead(this.#latestMs, nowMs);
     const corrected = isCorrected ? await this.#correctAll(nowMs, nowMs - elapsedMs) : [];
     this.#latestMs = isCorrected ? nowMs : Math.max(this.#latestMs, nowMs);
@@ -93,12 +91,12 @@ export class ClockCorrections {
     return true;
   }
 
-  #tellJump({ wallMs: nowMs, monotonicMs, answerMs }: Look): void {
+  #logJump({ wallMs: nowMs, monotonicMs, tookMs }: Look): void {
     if (this.#looked === null) return;
     const expectedMs = this.#looked.wallMs + monotonicMs - this.#looked.monotonicMs;
     const jumpMs = Math.round(nowMs - expectedMs);
     // The time in a slow response may be that of its beginning or of its end.
-    if (Math.abs(jumpMs) - answerMs - this.#looked.answerMs < JUMP_MS) return;
+    if (Math.abs(jumpMs) - tookMs - this.#looked.tookMs < JUMP_MS) return;
     this.#options.logger.warn(`The clock has jumped ${jumpMs > 0 ? "ahead" : "back"}`, {
       by: formatDuration(Math.abs(jumpMs)),
       expected: new Date(expectedMs).toISOString(),
@@ -109,10 +107,8 @@ export class ClockCorrections {
   async #correctAll(nowMs: number, fromMs: number): Promise<readonly ScheduleRecord[]> {
     const { store } = this.#options;
     const corrected: ScheduleRecord[] = [];
-    let token: string | undefined;
-    do {
-      const page = await store.listSchedules({ withRemoved: true }, { limit: BATCH_MAX, token });
-      const found = page.items.map((record) => this.#correct(record, nowMs, fromMs))
+    for await (const page of schedulePages(store, { withRemoved: true })) {
+      const found = page.map((record) => this.#correct(record, nowMs, fromMs))
         .filter((record) => record !== null);
       for (let from = 0; from < found.length; from += WRITES_MAX) {
         const written = await Promise.all(
@@ -120,8 +116,7 @@ export class ClockCorrections {
         );
         corrected.push(...written.filter((record) => record !== null));
       }
-      token = page.nextToken ?? undefined;
-    } while (token);
+    }
     return corrected;
   }
 
@@ -164,9 +159,7 @@ export class ClockCorrections {
       if (count === 0) return;
       logger.warn(
         "Corrected retries and ended instances whose times came from a clock that was ahead",
-        {
-          instances: count,
-        },
+        { instances: count },
       );
     } catch (error) {
       const { code, message } = toJobError(error, "Cannot correct times");

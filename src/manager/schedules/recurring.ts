@@ -3,6 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { pagesOf } from "../../core/query.ts";
 import { countTicksOf, nextTickOf } from "../../core/time/ticks.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { IdSource } from "../../platform/ids.ts";
@@ -18,10 +19,10 @@ import { shellWord } from "../../core/text/shell_word.ts";
 const BACKFILL_MAX = 10_000;
 /** Most ticks that may be skipped by number. */
 const SKIPS_MAX = 10_000;
-/** Most ticks of a range that are looked at, with those that ran. */
+/** Most ticks in a range, including those that ran. */
 const RANGE_MAX = 1_000_000;
 
-/** What requests about recurring schedules work with. */
+/** What {@link Recurring} works with. */
 export interface RecurringParts {
   readonly store: Store;
   readonly registry: Registry;
@@ -30,11 +31,11 @@ export interface RecurringParts {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly node: string;
-  /** Called when instances were made. */
+  /** Called after instances were made. */
   readonly fired: () => void;
 }
 
-/** What operators ask of recurring schedules besides making and changing them. */
+/** Runs, skips and backfills ticks of recurring schedules on request. */
 export class Recurring {
   readonly #parts: RecurringParts;
 
@@ -42,14 +43,14 @@ export class Recurring {
     this.#parts = parts;
   }
 
-  /** The instance that runs now what a schedule runs. @throws JobError `not_found` */
+  /** A new instance that runs at once what a schedule runs. @throws JobError `not_found` */
   async runNow(target: ScheduleTarget): Promise<NewInstance> {
     const { ids, clock } = this.#parts;
     const { job, schedules } = await this.#find(target, "run");
     return runNowInstance(job, schedules[0]!, { id: ids(), nowMs: clock.now().wallMs });
   }
 
-  /** Skip ticks before a time, or the next so many; 0 forgets what was asked. @throws JobError */
+  /** Skip ticks before a time, or a number of ticks; 0 cancels an earlier request. @throws JobError */
   async skip(
     target: ScheduleTarget,
     what: { readonly until?: number; readonly count?: number },
@@ -80,7 +81,7 @@ export class Recurring {
     return changed;
   }
 
-  /** Run past ticks that have no run. @throws JobError */
+  /** Run past ticks that did not run. @throws JobError */
   async backfill(request: BackfillRequest): Promise<BackfillResult> {
     const { job, schedules } = await this.#find(request, "backfill");
     this.#checkRange(request, schedules);
@@ -139,7 +140,7 @@ export class Recurring {
     if (to > wallMs) {
       throw new JobError("invalid_argument", `Cannot backfill "${kind}": the range is not past`, {
         path: "to",
-        hint: "Ticks to come run by themselves",
+        hint: "Future ticks run by themselves",
       });
     }
     const span = { afterMs: from - 1, untilMs: to - 1 };
@@ -152,13 +153,12 @@ export class Recurring {
 
   async #ranTicks(record: ScheduleRecord, range: BackfillRequest): Promise<ReadonlySet<number>> {
     const ran = new Set<number>();
-    let token: string | undefined;
-    do {
-      const query = { scheduleId: record.id, after: range.from, before: range.to };
-      const page = await this.#parts.store.listFates(query, { limit: BATCH_MAX, token });
-      for (const fate of page.items) if (fate.fate === "fired") ran.add(fate.from);
-      token = page.nextToken ?? undefined;
-    } while (token);
+    const query = { scheduleId: record.id, after: range.from, before: range.to };
+    const { store } = this.#parts;
+    const pages = pagesOf((token) => store.listFates(query, { limit: BATCH_MAX, token }));
+    for await (const fates of pages) {
+      for (const { fate, from } of fates) if (fate === "fired") ran.add(from);
+    }
     return ran;
   }
 
@@ -179,10 +179,10 @@ export class Recurring {
   }
 }
 
-/** Ticks of a schedule in a range, oldest first, without those of a blackout. */
+/** Ticks of a schedule in a range, oldest first, without those in a blackout window. */
 function* ticksIn(record: ScheduleRecord, { from, to }: BackfillRequest): Generator<number> {
   const { spec, startAt } = record;
-  // Before its start an interval counts on, so that its ticks stay where they are.
+  // An interval extends before its start, so that its ticks stay where they are.
   const anchor = spec.everyMs === null || startAt < from
     ? startAt
     : startAt - Math.ceil((startAt - from) / spec.everyMs + 1) * spec.everyMs;
@@ -201,12 +201,12 @@ function tooMany(kind: string, count: number): JobError {
   );
 }
 
-/** @throws JobError `invalid_argument` for a time that is not ahead, by which nothing would be held back */
+/** @throws JobError `invalid_argument` for a time that has passed */
 export function assertAhead(until: number, nowMs: number, action: string): void {
   if (until > nowMs) return;
   const text = new Date(until).toISOString();
   throw new JobError("invalid_argument", `Cannot ${action} until "${text}": it has passed`, {
     path: "until",
-    hint: "Give a time ahead, such as +2h, or end a pause with: jobctl resume",
+    hint: "Give a future time, such as +2h, or end a pause with: jobctl resume",
   });
 }

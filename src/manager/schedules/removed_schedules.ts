@@ -22,7 +22,7 @@ export class RemovedSchedules {
     this.#options = options;
   }
 
-  /** How many are known to be kept. */
+  /** Number of known ones. */
   get count(): number {
     return this.#removedAt.size;
   }
@@ -59,7 +59,7 @@ export class RemovedSchedules {
     this.#removedAt.delete(id);
   }
 
-  /** Whether one has been kept long enough. */
+  /** True if one has been kept long enough. */
   isOver({ removedAt }: Pick<ScheduleRecord, "removedAt">): boolean {
     return removedAt !== undefined && this.#options.clock.now().wallMs - removedAt > KEPT_MS;
   }
@@ -83,7 +83,7 @@ export class RemovedSchedules {
   }
 }
 
-/** A schedule that is back, continuing from its old place. */
+/** A schedule that is back in the config: it continues from its old place. */
 export function takeUp({ removedAt: _, ...record }: ScheduleRecord): ScheduleRecord {
   const { spec, startAt, cursor, runs = 0 } = record;
   const isDone = runs >= (spec.runsMax ?? Infinity);

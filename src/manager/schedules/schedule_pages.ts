@@ -1,20 +1,16 @@
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { pagesOf } from "../../core/query.ts";
 import { BATCH_MAX, type Store } from "../../store/store.ts";
 
 /** A query for a store's schedules. */
 export type ScheduleQuery = Parameters<Store["listSchedules"]>[0];
 
 /** All schedules that match, page by page. */
-export async function* schedulePages(
+export function schedulePages(
   store: Pick<Store, "listSchedules">,
   query: ScheduleQuery,
 ): AsyncGenerator<readonly ScheduleRecord[]> {
-  let token: string | undefined;
-  do {
-    const page = await store.listSchedules(query, { limit: BATCH_MAX, token });
-    yield page.items;
-    token = page.nextToken ?? undefined;
-  } while (token);
+  return pagesOf((token) => store.listSchedules(query, { limit: BATCH_MAX, token }));
 }
 
 /** All schedules that match. */

@@ -14,16 +14,18 @@ import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
 
-/** What a run-time schedule inherits when nothing is said. */
+/** What a schedule made at run time inherits. */
 export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
 
 const COUNT_MAX = 2 ** 31 - 1;
 
 /**
- * When a run-time schedule runs: what `options` say over what it inherits or was before.
+ * The spec of a schedule made at run time.
  *
- * @param job.kind what `H` and `~` depend on
- * @param job.nowMs epoch ms: one that has no tick after it is refused
+ * @param options override the inherited or earlier values
+ * @param base the inherited or earlier values
+ * @param job.kind the seed of `H` and `~`
+ * @param job.nowMs epoch ms; a schedule without a tick after it is refused
  * @throws JobError `invalid_argument` naming the option
  */
 export function specOf(
@@ -31,7 +33,7 @@ export function specOf(
   base: ScheduleSpec,
   job: { readonly kind: string; readonly nowMs: number },
 ): ScheduleSpec {
-  checkOptions(saidOf(options));
+  checkOptions(withoutNull(options));
   const { kind: seed, nowMs } = job;
   const { cron } = options;
   const parsed = cron === undefined
@@ -65,7 +67,7 @@ export function specOf(
   });
 }
 
-/** Hash of a spec and of what its instances carry: a changed one starts the schedule at now. */
+/** Hash of a spec and its instances' values: if it changes, the schedule starts at now. */
 export function hashOf(
   spec: ScheduleSpec,
   argumentsJson: string,
@@ -88,15 +90,14 @@ export function hashOf(
   return hash("sha256", text, "hex").slice(0, 32);
 }
 
-/** What is said over what was before; null takes it away. */
-export function changed<T>(said: T | null | undefined, before: T): T | null {
-  return said === undefined ? before : said;
+/** The value after a change: the one before if the change has none, null if it is removed. */
+export function changed<T>(change: T | null | undefined, before: T): T | null {
+  return change === undefined ? before : change;
 }
 
-/** The change without what it takes away. */
-export function saidOf(change: ScheduleChange): Partial<RecurringOptions> {
-  const said = Object.entries(change).filter(([, value]) => value !== null);
-  return Object.fromEntries(said);
+/** The change without the values that it removes. */
+export function withoutNull(change: ScheduleChange): Partial<RecurringOptions> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== null));
 }
 
 function checkOptions(options: Partial<RecurringOptions>): void {

@@ -1,3 +1,4 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
 import { CHANGED, type ScheduleRecord, type ScheduleSpec } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
@@ -15,7 +16,6 @@ import {
 } from "../../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
 import type { Events } from "../events.ts";
-import { PeerWatch } from "./peer_watch.ts";
 import type { EarlyClaims } from "../dispatch/early_claims.ts";
 import { startAdvances } from "./start_ticks.ts";
 import { tickInstance } from "../instances/new_instance.ts";
@@ -24,15 +24,19 @@ import type { StoreHealth } from "../store/store_health.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;
-/** Schedules that are put in order before the first of them fires. */
+/** Schedules that are sorted before the first of them fires. */
 const DUE_MAX = 20_000;
 /** Longest sleep: the wall clock may be set while we wait. */
 const SLEEP_MAX_MS = 60_000;
-/** When a schedule is looked at again that could not be planned. */
+/** How long a schedule that cannot be planned is put off. */
 const PUT_OFF_MS = 60_000;
 /** Shortest sleep: the store's clock, which decides what is due, may be behind ours. */
 const SLEEP_MIN_MS = 1;
 const RETRY_MS = 1_000;
+/** How long a due schedule of a job that is not here is left to nodes that have it. */
+const LEFT_MS = 2_000;
+/** Waits between looks at such a schedule. */
+const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
 /** What the scheduler works with. */
 export interface SchedulerOptions {
@@ -45,15 +49,15 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   /** Version of the time zone database. */
   readonly tzVersion: string;
-  /** Called when ticks become instances, in the turn that asks the store for it. */
+  /** Called when ticks become instances, in the turn of the event loop of the store request. */
   readonly fired: () => void;
   readonly storeHealth: StoreHealth;
   readonly earlyClaims: EarlyClaims;
 }
 
 /**
- * Turns due ticks of the recurring schedules into instances, each exactly once: it plans on what the store holds and advances
- * by compare-and-set, so that any number of nodes may do the same.
+ * Turns due ticks of recurring schedules into instances, each exactly once: it plans from what the
+ * store has and advances schedules by compare-and-set, so any number of nodes may do the same.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -64,11 +68,11 @@ export class Scheduler {
   #mustRun = false;
   readonly #wake: LazyTimer;
   #nextAt: number | null = null;
-  /** Until when ticks that have no head start are left alone, epoch ms. */
-  #leftUntil = 0;
+  /** Until when ticks are not advanced early, epoch ms. */
+  #notEarlyUntil = 0;
   readonly #peerWatch = new PeerWatch();
   readonly #corrections: ClockCorrections;
-  /** Versions of the time zone database that were warned of. */
+  /** Logged versions of the time zone database of other nodes. */
   readonly #foreignZones = new Set<string>();
 
   constructor(options: SchedulerOptions) {
@@ -90,7 +94,7 @@ export class Scheduler {
     this.poke();
   }
 
-  /** Go on after a {@link stop} that was no end of the daemon. */
+  /** Continue after a {@link stop}, within one run of the daemon. */
   resume(): void {
     this.#isStarted = true;
     this.poke();
@@ -108,12 +112,12 @@ export class Scheduler {
   }
 
   /**
-   * Decide what becomes of the due ticks of a schedule that is about to change: ticks that a running daemon has yet to handle
-   * run, ticks of a downtime are recorded as missed.
+   * Decide on the due ticks of a schedule that is about to change: recent ones run, those of a
+   * downtime are recorded as missed.
    */
   async settle(record: ScheduleRecord): Promise<void> {
     const nowMs = this.#options.clock.now().wallMs;
-    // One record for each of the last ticks: after the change their times cannot be computed any more.
+    // One record for each of the last ticks: their times cannot be computed after the change.
     const spec = { ...record.spec, misfire: "all", misfireWithinMs: Infinity } as const;
     const advance = this.#planOrPutOff({ ...record, spec }, nowMs);
     if (advance.cursor === record.cursor) return;
@@ -122,10 +126,9 @@ export class Scheduler {
     const passed = advance.fates.map((fate) =>
       fate.fate === "missed" ? { ...fate, reason: CHANGED } : fate
     );
-    const late = advance.fires.filter(isLate).map(({ scheduledFor }) => ({
-      ...{ from: scheduledFor!, to: scheduledFor!, count: 1 },
-      ...{ fate: "missed", reason: CHANGED, instanceId: null } as const,
-    }));
+    const late = advance.fires.filter(isLate).map(({ scheduledFor }) =>
+      fateOf(scheduledFor!, "missed", CHANGED)
+    );
     const fires = advance.fires.filter((fire) => !isLate(fire));
     await this.#advance([{ ...advance, isCatchUp: false, fires, fates: [...passed, ...late] }]);
   }
@@ -147,7 +150,7 @@ export class Scheduler {
       await this.#arm();
       this.#options.storeHealth.succeeded("advance the schedules");
     } catch (error) {
-      // The store may have been closed under a run that was on its way.
+      // The store may have been closed meanwhile.
       if (!this.#isStarted) return;
       this.#options.storeHealth.failed(error, "advance the schedules");
       this.#sleep(RETRY_MS);
@@ -174,7 +177,7 @@ export class Scheduler {
       if (ours.length > ADVANCE_BATCH) this.#sort(ours);
       for (let from = 0; from < ours.length; from += ADVANCE_BATCH) {
         if (!this.#isStarted) return;
-        // The store says that it is due; our own clock may be behind the store's.
+        // It is due by the store's clock, and ours may be behind.
         const advances = ours.slice(from, from + ADVANCE_BATCH).map((record) =>
           this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
         );
@@ -184,33 +187,33 @@ export class Scheduler {
     }
   }
 
-  /** Give the ticks that come in some milliseconds their instances, where nothing can change what becomes of them. */
+  /** Advance ticks that are due in some milliseconds, if nothing can change their fate. */
   async #advanceAhead(): Promise<void> {
     const { store, clock, earlyClaims } = this.#options;
     const at = clock.now();
     const dueBy = earlyClaims.untilMs(at.wallMs);
     const isSoon = this.#nextAt !== null && this.#nextAt > at.wallMs && this.#nextAt <= dueBy;
-    if (!isSoon || !this.#isStarted || this.#isLeftAlone(at.wallMs)) return;
-    // Those that are not made now have their ticks at their time, and what is wrong is told then.
-    this.#leftUntil = dueBy;
+    if (!isSoon || !this.#isStarted || this.#isTooEarly(at.wallMs)) return;
+    // Ticks that are not made now are made at their time, and problems are logged then.
+    this.#notEarlyUntil = dueBy;
     try {
       const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
       const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
-      // Of more than that the most urgent are to start first, and it takes its time to find them.
+      // Of more than one batch the most urgent start first, and finding them takes time.
       if (ahead.length === 0 || found.length === ADVANCE_BATCH) return;
       const advances = ahead.map((record) => this.#planAhead(record)).filter((one) => one !== null);
       earlyClaims.expect(ahead[0]!.nextAt!);
       const made = advances.length === 0 ? 0 : await this.#advance(advances);
-      if (made === ahead.length) this.#leftUntil = 0;
+      if (made === ahead.length) this.#notEarlyUntil = 0;
     } catch (error) {
       if (!isJobError(error)) throw error;
     }
   }
 
-  /** Whether ticks that come soon after a time, epoch ms, have no head start. */
-  #isLeftAlone(nowMs: number): boolean {
-    const leftMs = this.#leftUntil - nowMs;
-    // Longer than that the clock was set back.
+  /** True if ticks that are due soon after a time, epoch ms, are not advanced early. */
+  #isTooEarly(nowMs: number): boolean {
+    const leftMs = this.#notEarlyUntil - nowMs;
+    // If it is longer than the longest lead, the clock was set back.
     return leftMs > 0 && leftMs <= AHEAD_MS_MAX;
   }
 
@@ -221,7 +224,7 @@ export class Scheduler {
     return !isHere && this.#peerWatch.isLeft(record, nowMs);
   }
 
-  // Of many that are due the first to start are the first by priority, as among instances.
+  // By priority, as instances start.
   #sort(due: ScheduleRecord[]): void {
     const { registry } = this.#options;
     const priorityOf = ({ priority, kind }: ScheduleRecord) =>
@@ -231,16 +234,16 @@ export class Scheduler {
     for (const [index, { record }] of keyed.entries()) due[index] = record;
   }
 
-  /** Answers how many were made. */
+  /** Returns how many were advanced. */
   async #advance(advances: readonly Advance[]): Promise<number> {
     const { store, clock, events } = this.#options;
     const advanced = store.advance({ at: clock.now(), advances });
-    // In the same turn, so that a free worker's claim shares the transaction.
+    // In the same turn of the event loop, so that a free worker's claim shares the transaction.
     if (advances.some(({ fires }) => fires.length > 0)) this.#options.fired();
     const { value, at } = await advanced;
     for (const result of value) {
       for (const instance of result.accepted) events.changed(instance, at);
-      // What runs is told when it has ended.
+      // A running one is reported when it has ended.
       for (const instance of result.replaced) {
         if (isFinal(instance.state)) events.changed(instance, at);
       }
@@ -248,7 +251,7 @@ export class Scheduler {
     return value.filter(({ status }) => status === "advanced").length;
   }
 
-  // The ticks of `@reboot`. Tried again they are the same ticks, so that the store refuses those that it has taken.
+  // The ticks of `@reboot`. A retry has the same ticks, so that the store refuses those it has.
   async #fireAtStart(): Promise<void> {
     if (!this.#isStartDue) return;
     const { store, clock } = this.#options;
@@ -274,7 +277,7 @@ export class Scheduler {
     }
   }
 
-  // One that cannot be planned, as its zone is not known here, must not hold up the others.
+  // One that cannot be planned, because its zone is unknown here, must not delay the others.
   #planOrPutOff(record: ScheduleRecord, nowMs: number): Advance {
     try {
       return this.#plan(record, nowMs);
@@ -312,14 +315,7 @@ export class Scheduler {
       return this.#putOff(record, nowMs);
     }
     if (!job) {
-      const skipped = plan.fires.map((tick) => ({
-        from: tick,
-        to: tick,
-        count: 1,
-        fate: "skipped" as const,
-        reason: "disabled",
-        instanceId: null,
-      }));
+      const skipped = plan.fires.map((tick) => fateOf(tick, "skipped", "disabled"));
       return { ...step, fires: [], fates: [...plan.fates, ...skipped] };
     }
     const fires = plan.fires.map((tick) =>
@@ -328,7 +324,7 @@ export class Scheduler {
     return { ...step, fires, fates: plan.fates };
   }
 
-  // Two nodes with other rules for a zone mean other instants by one expression.
+  // With different rules for a zone, one expression means different times on two nodes.
   #compareZones({ tzVersion, id }: ScheduleRecord): void {
     const { tzVersion: own, logger } = this.#options;
     if (tzVersion === undefined || tzVersion === own || this.#foreignZones.has(tzVersion)) return;
@@ -349,12 +345,12 @@ export class Scheduler {
     this.#wake.set(null);
     if (await this.#corrections.check(at, asked)) return this.poke();
     if (scheduleAt === null) return;
-    // By the store's time: a clock that is ahead of it must not ask again and again.
+    // By the store's time: a node whose clock is ahead must not ask again and again.
     const leftMs = scheduleAt <= at ? this.#peerWatch.delayMs : null;
-    // The answer took its time: a tick must not wait for that once more.
+    // The time that the response took counts as part of the wait.
     const elapsedMs = clock.now().wallMs - asked.wallMs;
-    const isLeftAlone = scheduleAt <= this.#leftUntil && this.#isLeftAlone(at);
-    const leadMs = isLeftAlone ? 0 : this.#options.earlyClaims.untilMs(at) - at;
+    const isTooEarly = scheduleAt <= this.#notEarlyUntil && this.#isTooEarly(at);
+    const leadMs = isTooEarly ? 0 : this.#options.earlyClaims.untilMs(at) - at;
     this.#sleep(leftMs ?? Math.max(SLEEP_MIN_MS, scheduleAt - at - elapsedMs - leadMs));
   }
 
@@ -363,10 +359,42 @@ export class Scheduler {
   }
 }
 
-/** Whether ticks passed while nothing ran, and each of them is to run nevertheless. */
+/** True if ticks passed while nothing ran and each of them has to run. */
 function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: number): boolean {
   if (misfire !== "all" || fires.length === 0) return false;
   return fires.length > 1 || nowMs - fires[0]! > GRACE_MS;
 }
 
+function fateOf(tick: number, fate: "skipped" | "missed", reason: string) {
+  return { from: tick, to: tick, count: 1, fate, reason, instanceId: null } as const;
+}
+
 const NO_KINDS: ReadonlySet<string> = new Set();
+
+/**
+ * Watches due schedules of jobs that this node does not have. Nodes that have them advance them,
+ * usually within milliseconds.
+ */
+class PeerWatch {
+  readonly #seen = new Map<string, { readonly nextAt: number | null; readonly sinceMs: number }>();
+  #looks = 0;
+
+  /** True while a schedule is left to others: until it seems that nobody has the job. */
+  isLeft({ id, nextAt }: ScheduleRecord, nowMs: number): boolean {
+    const seen = this.#seen.get(id);
+    if (seen?.nextAt === nextAt) return nowMs - seen.sinceMs < LEFT_MS;
+    this.#seen.set(id, { nextAt, sinceMs: nowMs });
+    return true;
+  }
+
+  /** Note which schedules are still due. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
+    if (this.#seen.size === 0) this.#looks = 0;
+  }
+
+  /** When to look again, in milliseconds; null if nothing is left to others. */
+  get delayMs(): number | null {
+    return this.#seen.size === 0 ? null : backoffMs(LOOK, this.#looks++);
+  }
+}

@@ -14,7 +14,13 @@ import type { Peers } from "../nodes/peers.ts";
 import type { Registry } from "../registry.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import { listAllSchedules, schedulePages, type ScheduleQuery } from "./schedule_pages.ts";
-import { changed, hashOf, saidOf, specOf, type ZonedScheduleDefaults } from "./schedule_spec.ts";
+import {
+  changed,
+  hashOf,
+  specOf,
+  withoutNull,
+  type ZonedScheduleDefaults,
+} from "./schedule_spec.ts";
 
 /** How often a write is retried when another node was first. */
 const TRIES_MAX = 5;
@@ -25,7 +31,7 @@ const KINDS_SHOWN_MAX = 10;
 /** Schedules written at once, so that thousands of them share a few transactions. */
 const SYNC_BATCH = 1_000;
 
-/** What the schedules are kept with. */
+/** What {@link Schedules} works with. */
 export interface SchedulesOptions {
   readonly store: Store;
   readonly node: string;
@@ -36,26 +42,26 @@ export interface SchedulesOptions {
   readonly defaults: ZonedScheduleDefaults;
   /** Version of the time zone database. */
   readonly tzVersion: string;
-  /** A schedule of a job that another node has is that node's. */
+  /** Nodes whose jobs' schedules are not ours to remove. */
   readonly peers: Pick<Peers, "list">;
-  /** Decides the due ticks of a schedule before it gets other times. */
+  /** Decides on the due ticks of a schedule before its times change. */
   readonly settle: (record: ScheduleRecord) => Promise<void>;
-  /** Whether jobs may come after the start: schedules of kinds that are unknown then are kept. */
+  /** True if jobs may be added after the start: schedules of unknown kinds are kept. */
   readonly keepsUnknown: boolean;
 }
 
-/** A schedule as the config has it. */
+/** A schedule of the config. */
 interface WantedSchedule extends JobSchedule {
   readonly id: string;
   readonly job: JobDefinition;
 }
 
-/** Keeps the store's schedule records in step with the config, and makes those of the run time. */
+/** Syncs the store's schedules with the config, and makes and changes those of the run time. */
 export class Schedules {
   readonly #options: SchedulesOptions;
-  /** What schedules of the run time inherit. */
+  /** What schedules made at run time inherit. */
   defaults: ZonedScheduleDefaults;
-  /** Whether unknown jobs may still appear: if so, schedules of unknown kinds are kept. */
+  /** True if jobs may still be added: schedules of unknown kinds are kept. */
   keepsUnknown: boolean;
   /** Schedules removed from the config. */
   readonly removed: RemovedSchedules;
@@ -68,8 +74,9 @@ export class Schedules {
   }
 
   /**
-   * Write the config's schedules: new and changed ones start at now, unchanged ones keep their cursor, and those that the
-   * config no longer has are removed, unless their job is only disabled or may still come.
+   * Write the config's schedules: new and changed ones start at now, unchanged ones keep their
+   * cursor. Those that the config no longer has are removed, unless their job is disabled or may
+   * still be added.
    */
   async sync(): Promise<void> {
     const { registry } = this.#options;
@@ -83,10 +90,10 @@ export class Schedules {
       if (registry.disabledBecause(kind) !== undefined || mayCome) continue;
       if (await this.removed.remove(record)) removed.push(record);
     }
-    this.#tellRemoved(removed, count);
+    this.#logRemoved(removed, count);
   }
 
-  #tellRemoved(removed: readonly ScheduleRecord[], count: number): void {
+  #logRemoved(removed: readonly ScheduleRecord[], count: number): void {
     if (removed.length === 0) return;
     const kinds = [...new Set(removed.map(({ kind }) => kind))];
     const shown = kinds.slice(0, KINDS_SHOWN_MAX).join(", ");
@@ -97,12 +104,12 @@ export class Schedules {
     const message =
       `No longer in the config: ${removed.length} of ${count} schedules, which stop; any that comes back within a day continues`;
     const fields = { schedules: removed.length, of: count, jobs: shown + more };
-    // An empty file is a mistake more often than not.
+    // An empty file is usually a mistake.
     if (removed.length * 2 > count) logger.warn(message, fields);
     else logger.info(message, fields);
   }
 
-  /** What other nodes have, also those that ended within the hour: they may be restarting. */
+  /** Kinds of other nodes, also of those that ended within the hour: they may be restarting. */
   async #kindsElsewhere(): Promise<ReadonlySet<string>> {
     const { peers, node } = this.#options;
     const others = (await peers.list()).filter(({ id }) => id !== node);
@@ -118,7 +125,11 @@ export class Schedules {
     for (const record of gone) await this.removed.remove(record);
   }
 
-  /** Make a schedule at run time. @throws JobError `invalid_argument` for a bad expression, zone or argument */
+  /**
+   * Make a schedule at run time.
+   *
+   * @throws JobError `invalid_argument` for a bad expression, zone or argument
+   */
   async create(job: JobDefinition, options: RecurringOptions): Promise<ScheduleRecord> {
     checkPolicy(options);
     const { store, clock, ids, tzVersion } = this.#options;
@@ -146,12 +157,13 @@ export class Schedules {
   }
 
   /**
-   * Change what a schedule of the run time says; what is not given stays, null takes away. One whose times change starts at now.
+   * Change a schedule made at run time: absent options keep their values, null removes a value. If
+   * its times change, it starts at now.
    *
    * @throws JobError `not_found`; `conflict` for one of the config; `invalid_argument`
    */
   async update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
-    checkPolicy(saidOf(options));
+    checkPolicy(withoutNull(options));
     const stored = await this.#options.store.getSchedule(id);
     if (stored !== null && stored.removedAt === undefined) await this.#options.settle(stored);
     return await this.change(id, "update", (record, nowMs) => {
@@ -170,13 +182,13 @@ export class Schedules {
         priority: changed(options.priority, record.priority),
         timeoutMs: changed(options.timeoutMs, record.timeoutMs),
         retryMax: changed(options.retries, record.retryMax),
-        // What is due before the change belongs to what was written before it.
+        // Ticks due before the change belong to the schedule before it.
         ...(hasNewTimes ? { ...startOf(spec, nowMs, record), runs: 0 } : {}),
       };
     });
   }
 
-  /** Change a stored schedule whatever other nodes do to it meanwhile. @throws JobError `not_found` */
+  /** Change a stored schedule; retried if another node was first. @throws JobError `not_found` */
   async change(
     id: string,
     action: string,
@@ -229,7 +241,7 @@ export class Schedules {
     return nextAt !== null && tzVersion !== undefined && tzVersion !== this.#options.tzVersion;
   }
 
-  // Rules of zones change: what was computed with another database is computed again.
+  // The rules of zones change: a tick computed with another database is computed again.
   async #renewZones(record: ScheduleRecord): Promise<ScheduleRecord> {
     const { store, clock, tzVersion, logger } = this.#options;
     const { spec, startAt, cursor, generation: expectedGeneration } = record;
@@ -245,7 +257,7 @@ export class Schedules {
       const at = clock.now();
       return (await store.putSchedule({ at, ...request, expectedCursor: cursor })).value;
     } catch (error) {
-      // Another node was first, or the zone is gone: the scheduler tells of the latter.
+      // Another node was first, or the zone is gone, which the scheduler logs.
       if (!isJobError(error)) throw error;
       return await store.getSchedule(record.id) ?? record;
     }
@@ -265,7 +277,7 @@ export class Schedules {
     const outdated = new Map<string, ScheduleRecord>();
     const gone: ScheduleRecord[] = [];
     let count = 0;
-    // Page by page: most of thousands are as they should be, and need no memory of ours.
+    // Page by page: most of thousands are up to date, and need no memory here.
     const all = { ...query, withRemoved: true };
     for await (const page of schedulePages(this.#options.store, all)) {
       for (const record of page) {
@@ -299,7 +311,7 @@ export class Schedules {
     let existing = stored;
     for (let tries = 1;; tries++) {
       const isSame = existing?.specHash === specHash;
-      // One that was put off, as its job was not there, goes on with the tick after its cursor.
+      // One that was put off because its job was missing continues with the tick after its cursor.
       const nextAt = isSame ? nextOf(existing!) : null;
       const isBack = existing?.removedAt !== undefined;
       if (isSame && !isBack && existing!.nextAt === nextAt) return;
@@ -347,7 +359,7 @@ function wantedOf(jobs: readonly JobDefinition[]): Map<string, WantedSchedule> {
   return wanted;
 }
 
-/** What the instances of a schedule carry, and the hash of that and of the schedule. */
+/** The arguments of a schedule's instances, and the hash of those and of the schedule. */
 function carriedBy({ job, spec, arguments: given }: WantedSchedule) {
   const argumentsJson = argumentsFor(job, given);
   return { argumentsJson, specHash: hashOf(spec, argumentsJson, job.options.priority) };
@@ -358,7 +370,7 @@ function isAsWanted(wanted: WantedSchedule, record: ScheduleRecord): boolean {
     record.nextAt === nextOf(record);
 }
 
-/** The next tick of a record as it should be; null also for one that is finished. */
+/** The correct next tick of a record; null if it is finished. */
 function nextOf(record: ScheduleRecord): number | null {
   if (record.nextAt === null) return null;
   return nextTickOf(record.spec, record.startAt, record.cursor);
@@ -380,8 +392,6 @@ function notFound(id: string, action: string): JobError {
   return new JobError(
     "not_found",
     `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`,
-    {
-      hint: "List them with: jobctl list schedules",
-    },
+    { hint: "List them with: jobctl list schedules" },
   );
 }

@@ -1,13 +1,15 @@
 import { REBOOT } from "../../core/job/schedule.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { IdSource } from "../../platform/ids.ts";
-import { type Advance, BATCH_MAX, type Store } from "../../store/store.ts";
+import type { Advance, Store } from "../../store/store.ts";
 import { tickInstance } from "../instances/new_instance.ts";
 import type { Registry } from "../registry.ts";
+import { schedulePages } from "./schedule_pages.ts";
 
 /**
- * What gives each `@reboot` schedule of a registered job its tick for this start of the daemon, at now. After a crash too:
- * under overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and will be taken over.
+ * One tick, at now, for each `@reboot` schedule of a registered job. Also after a crash: with
+ * overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and
+ * will be taken over.
  */
 export async function startAdvances(
   options: {
@@ -21,10 +23,8 @@ export async function startAdvances(
   const { store, registry, clock, node, ids } = options;
   const { wallMs } = clock.now();
   const found: Advance[] = [];
-  let token: string | undefined;
-  do {
-    const page = await store.listSchedules({}, { limit: BATCH_MAX, token });
-    for (const record of page.items) {
+  for await (const page of schedulePages(store, {})) {
+    for (const record of page) {
       const { cron, startsAt = -Infinity, endsAt = Infinity } = record.spec;
       const job = registry.find(record.kind);
       if (cron !== REBOOT || !job || wallMs < startsAt || wallMs >= endsAt) continue;
@@ -41,7 +41,6 @@ export async function startAdvances(
         overlap: record.spec.overlap,
       });
     }
-    token = page.nextToken ?? undefined;
-  } while (token);
+  }
   return found;
 }

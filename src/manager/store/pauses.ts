@@ -30,7 +30,7 @@ export async function resume(
 ): Promise<boolean> {
   if (kind !== null) kindOfReference(kind, "resume a job");
   const { value } = await store.removePause({ at: clock.now(), kind });
-  // A pause outlives its job: only what is neither paused nor known is a mistake.
+  // A pause outlives its job: it is a mistake only if the kind is neither paused nor known.
   if (!value && kind !== null) await runnableKinds.assertKnown(kind);
   dispatcher.poke();
   return value;

@@ -1,11 +1,12 @@
+import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { toJobError } from "../../core/errors.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Logger } from "../../platform/logger.ts";
 
-/** First and longest wait after the store refused, in milliseconds. */
-const RETRY_MS = { first: 50, longest: 2_000 } as const;
+/** Waits after the store refused. */
+const RETRY: Backoff = { firstMs: 50, longestMs: 2_000 };
 
-/** What the manager asks of the store again and again, as it is said after "Cannot". */
+/** What the manager does with the store again and again, as in "Cannot …". */
 export type StoreAction =
   | "claim"
   | "settle"
@@ -15,15 +16,16 @@ export type StoreAction =
   | "report";
 
 /**
- * Keeps account of whether the store answers, logs when that changes, and says how long to wait before the next try.
+ * Tracks whether the store responds, logs changes of that, and spaces retries.
  *
- * A store that is full still answers what writes nothing: what failed is a problem until the same succeeds.
+ * A full store still responds to what writes nothing, so an action that failed is a problem until
+ * the same action succeeds.
  */
 export class StoreHealth {
   readonly #logger: Logger;
   readonly #mask: SecretMask | undefined;
   readonly #failing = new Set<StoreAction>();
-  #retryMs: number = RETRY_MS.first;
+  #retries = 0;
   #problem: string | null = null;
 
   constructor(logger: Logger, mask?: SecretMask) {
@@ -31,19 +33,19 @@ export class StoreHealth {
     this.#mask = mask;
   }
 
-  /** What the store said; null while it answers. */
+  /** The error of the store; null while it responds. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** It was done, or need not be done any more. */
+  /** The action succeeded, or is no longer needed. */
   succeeded(action: StoreAction): void {
     this.#failing.delete(action);
-    // An outcome carries the lines that could not be written before.
+    // An outcome includes the lines that could not be written before.
     if (action === "settle") this.#failing.delete("write the log");
     if (this.#failing.size > 0) return;
-    this.#retryMs = RETRY_MS.first;
-    if (this.#problem !== null) this.#logger.info("The store answers again");
+    this.#retries = 0;
+    if (this.#problem !== null) this.#logger.info("The store responds again");
     this.#problem = null;
   }
 
@@ -51,19 +53,17 @@ export class StoreHealth {
     this.#failing.add(action);
     const known = toJobError(error, `Cannot ${action}`);
     const isAway = known.code === "unavailable" || known.code === "resource_exhausted";
-    // A store that is away is logged once; anything else is news each time.
+    // A store that is away is logged once; any other error each time.
     if (!isAway) {
       this.#logger.error(`The store refused to ${action}`, { error: known.message });
     } else if (this.#problem === null) {
-      this.#logger.error("The store does not answer; trying again", { error: known.message });
+      this.#logger.error("The store does not respond; trying again", { error: known.message });
     }
     this.#problem = this.#mask?.text(known.message) ?? known.message;
   }
 
-  /** Wait before the next try, in milliseconds: twice as long each time until the store answers. */
+  /** Wait before the next try, in milliseconds: twice as long each time until the store responds. */
   backoff(): number {
-    const delayMs = this.#retryMs;
-    this.#retryMs = Math.min(delayMs * 2, RETRY_MS.longest);
-    return delayMs;
+    return backoffMs(RETRY, this.#retries++);
   }
 }

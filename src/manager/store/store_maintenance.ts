@@ -1,21 +1,22 @@
 import { JobError } from "../../core/errors.ts";
 import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { StoreInfo } from "../../store/store.ts";
-import { holdWork } from "./hold.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 
-/** How long other nodes may take beyond the drain time to end or lose what they run, in milliseconds. */
+/**
+ * How long other nodes may take beyond the drain time to end or lose what they run, in milliseconds.
+ */
 const OTHERS_MS = 5_000;
 
-/** Looks after the store of a manager, one work at a time. */
+/** Maintains the store of a manager, one work at a time. */
 export class StoreMaintenance {
   readonly #parts: () => ManagerParts;
   #work: StoreWork["type"] | null = null;
-  /** Goes on with what a move held. */
+  /** Resumes what a move suspended; null if nothing is suspended. */
   #resume: (() => void) | null = null;
   #problem: string | null = null;
 
-  /** @param parts of the manager, asked for when there is something to do */
+  /** @param parts returns the manager's parts; first called by {@link run} */
   constructor(parts: () => ManagerParts) {
     this.#parts = parts;
   }
@@ -32,16 +33,22 @@ export class StoreMaintenance {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StoreStep> {
     if (!info) {
-      throw new JobError("unavailable", "Cannot look after the store: the manager does not run");
+      throw new JobError(
+        "unavailable",
+        "Cannot run store maintenance: the manager is not running",
+      );
     }
     const { options, store } = this.#parts();
     const { workOnStore, node, clock, drainMs, leaseMs } = options;
     if (!workOnStore) {
-      throw new JobError("unimplemented", "Cannot look after the store: nobody does so here");
+      throw new JobError(
+        "unimplemented",
+        "Cannot run store maintenance: this manager does none",
+      );
     }
     const isShort = work.type === "info";
     if (this.#work !== null && !isShort) {
-      throw new JobError("conflict", `Cannot ${work.type} the store: "${this.#work}" goes on`, {
+      throw new JobError("conflict", `Cannot ${work.type} the store: "${this.#work}" is running`, {
         hint: "Wait until it has ended",
       });
     }
@@ -49,7 +56,7 @@ export class StoreMaintenance {
     try {
       const steps = workOnStore(work, {
         ...{ store, info, node, clock },
-        suspend: () => this.#hold(),
+        suspend: () => this.#suspend(),
         drainMs: drainMs + leaseMs + OTHERS_MS,
         ...(signal ? { signal } : {}),
       });
@@ -57,7 +64,7 @@ export class StoreMaintenance {
         if (step.type === "report" && work.type === "migrate") this.#noteMove(step.report);
         yield step;
       }
-      if (work.type === "undo") this.#goOn();
+      if (work.type === "undo") this.#resumeNow();
     } finally {
       if (!isShort) this.#work = null;
     }
@@ -70,12 +77,29 @@ export class StoreMaintenance {
     this.#parts().options.logger.warn(`The store: ${this.#problem}`);
   }
 
-  async #hold(): Promise<() => void> {
-    this.#resume ??= await holdWork(this.#parts());
-    return () => this.#goOn();
+  /**
+   * Begin nothing more and wait until nothing runs. Attempts that do not end within the drain time
+   * are aborted and released, and keep their number of attempts.
+   */
+  async #suspend(): Promise<() => void> {
+    const { options, dispatcher, scheduler, janitor } = this.#parts();
+    if (this.#resume === null) {
+      scheduler.stop();
+      janitor.stop();
+      dispatcher.pauseClaims();
+      const cancel = dispatcher.abortAfterDrain(options.drainMs);
+      await dispatcher.drained();
+      cancel();
+      this.#resume = () => {
+        dispatcher.start();
+        scheduler.resume();
+        janitor.start();
+      };
+    }
+    return () => this.#resumeNow();
   }
 
-  #goOn(): void {
+  #resumeNow(): void {
     const resume = this.#resume;
     this.#resume = null;
     this.#problem = null;

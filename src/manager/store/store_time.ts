@@ -1,27 +1,28 @@
 import type { Clock, Instant, Timer, TimerOptions } from "../../platform/clock.ts";
 
 /**
- * The clock of a node, which tells the store's time when its own is for certain further from it than is allowed. Without it a
- * node that is an hour ahead would let a retry, a delay or what it gives back at its end wait for an hour.
+ * The clock of a node. If it is certain that it differs from the store's by more than is allowed, it
+ * shows the store's time. Otherwise a node that is an hour ahead would let a retry, a delay or what
+ * it releases at its end wait for an hour.
  */
 export class StoreTime implements Clock {
   readonly #clock: Clock;
   readonly #maxSkewMs: number;
   #aheadMs = 0;
 
-  /** @param maxSkewMs a difference up to this is left as it is */
+  /** @param maxSkewMs a difference up to this is ignored */
   constructor(clock: Clock, maxSkewMs: number) {
     this.#clock = clock;
     this.#maxSkewMs = maxSkewMs;
   }
 
   /**
-   * The store told how far the clock was ahead of its own when it worked on what was asked.
+   * Note how far the clock was ahead of the store's.
    *
-   * @param skewMs as told, counted from when it was asked; null when the store has no clock of its own
-   * @param tookMs how long the answer took: the difference may be greater by as much
+   * @param skewMs by the time of the request; null if the store has no clock of its own
+   * @param tookMs how long the response took: the difference may be greater by as much
    */
-  told(skewMs: number | null, tookMs: number): void {
+  noteSkew(skewMs: number | null, tookMs: number): void {
     const isOff = skewMs !== null &&
       (skewMs > this.#maxSkewMs || skewMs + tookMs < -this.#maxSkewMs);
     this.#aheadMs = isOff ? Math.round(skewMs + tookMs / 2) : 0;

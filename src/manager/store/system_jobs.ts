@@ -17,7 +17,7 @@ const DESCRIPTIONS = {
 
 type SystemKind = keyof typeof DESCRIPTIONS;
 
-/** Jobs that every manager has; they run inside it, on its store. */
+/** Jobs that every manager has; they run in the manager, on its store. */
 export class SystemJobs {
   readonly #store: Store;
   readonly #clock: Clock;

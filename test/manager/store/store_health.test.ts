@@ -14,7 +14,7 @@ test("a full store stays a problem while it only refuses what writes", async () 
   world.executor.attempts[0]!.ok();
   await world.clock.advance(3 * LEASE_MS);
   assert.equal(await problemOf(world), "The link is cut");
-  assert.equal(world.logged.filter((line) => line.includes("answers again")).length, 0);
+  assert.equal(world.logged.filter((line) => line.includes("responds again")).length, 0);
   world.link.mend();
   await world.clock.advance(2_000);
   assert.equal(await problemOf(world), null);

@@ -6,7 +6,7 @@ import { type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
 import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";
-import { saidOf } from "../../../src/manager/schedules/schedule_spec.ts";
+import { withoutNull } from "../../../src/manager/schedules/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
 
 const START = Date.UTC(2026, 0, 1);
@@ -249,7 +249,7 @@ export class FakeManager implements ManagerApi {
   listPauses: ManagerApi["listPauses"] = async () => [];
 
   updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
-    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...saidOf(options) }),
+    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...withoutNull(options) }),
     id,
   });
 

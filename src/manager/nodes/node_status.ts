@@ -1,0 +1,53 @@
+import { JobError } from "../../core/errors.ts";
+import { unservedBlock } from "../../core/job/limits.ts";
+import type { ManagerApi, ManagerStatus, WorkerStatus } from "../api.ts";
+import type { Lifecycle } from "../lifecycle.ts";
+import type { ManagerParts } from "../manager_parts.ts";
+
+/** The workers of this node and what they do. */
+export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts): WorkerStatus {
+  const { alive } = options.executor.stats();
+  const { count, busy } = dispatcher;
+  const { fullMs } = fullWorkers;
+  return { count, busy, alive, ...(fullMs === null ? {} : { fullMs }) };
+}
+
+/** Who claims: the part of a store request that says what this node could run now. */
+export function claimerOf({ options: { clock, node }, registry }: ManagerParts) {
+  const { kinds, limits } = registry;
+  return { at: clock.now(), node, kinds, limits };
+}
+
+/**
+ * The state of a node at a glance.
+ *
+ * @throws JobError `unavailable` if the manager is not running or its store failed
+ */
+export async function nodeStatus(
+  manager: Pick<ManagerApi, "version" | "unservedKinds" | "listNodes">,
+  parts: ManagerParts,
+  { life, storeProblem }: { readonly life: Lifecycle; readonly storeProblem: string | null },
+): Promise<ManagerStatus> {
+  const { store, options, schedules, registry, scheduler } = parts;
+  const { storeInfo, startedAt, isDraining } = life;
+  if (!storeInfo) {
+    throw new JobError("unavailable", "Cannot report the status: the manager is not running");
+  }
+  if (store.problem) throw new JobError("unavailable", store.problem);
+  const stored = await store.stats();
+  const stats = { ...stored, schedules: Math.max(0, stored.schedules - schedules.removed.count) };
+  const waiting = [...stats.kinds].filter(([, counts]) => counts.scheduled > 0);
+  const unserved = await manager.unservedKinds(waiting.map(([kind]) => kind));
+  return {
+    ...{ node: options.node, version: manager.version, startedAt, isDraining, storeProblem },
+    reloadProblem: options.configuration?.problem ?? null,
+    store: storeInfo,
+    workers: workerStatus(parts),
+    stats,
+    nodes: (await manager.listNodes()).filter(({ state }) => state !== "left" && state !== "lost"),
+    blocks: [...[...unserved].map(unservedBlock), ...await store.blocks(claimerOf(parts))],
+    pauses: await store.listPauses(),
+    disabled: registry.disabled,
+    nextScheduleAt: scheduler.nextAt,
+  };
+}
