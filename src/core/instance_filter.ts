@@ -5,12 +5,14 @@ import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
 import { nearest } from "./text/nearest.ts";
 import {
   checkOptions,
+  isFilled,
   isFlag,
   isObject,
   isOneOf,
   isText,
   type KeysOf,
   ownMembers,
+  withoutUndefined,
 } from "./object_keys.ts";
 import type { InstanceQuery } from "./query.ts";
 import { JOB_STATES, type JobState, parseState, type StateName } from "./state.ts";
@@ -320,10 +322,6 @@ function readState(name: string, path: string, action: string): JobState {
   );
 }
 
-function isFilled(value: unknown): boolean {
-  return isText(value) && value !== "";
-}
-
 /** The id in lower case of an instance or an id; null for anything else. */
 function idOf(value: unknown): string | null {
   const id = isObject(value) ? Reflect.get(value as object, "id") : value;
@@ -342,11 +340,4 @@ function timeOf(value: unknown): number | null {
   if (typeof value !== "string") return null;
   const reading = readDate(value);
   return "value" in reading ? reading.value.getTime() : null;
-}
-
-function withoutUndefined<T extends object>(
-  members: T,
-): { readonly [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  const given = Object.entries(members).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as ReturnType<typeof withoutUndefined<T>>;
 }

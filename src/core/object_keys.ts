@@ -38,6 +38,8 @@ export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set([
 
 /** Text. */
 export const isText: Check = (value) => typeof value === "string";
+/** Text that is not empty. */
+export const isFilled: Check = (value) => isText(value) && value !== "";
 /** A function. */
 export const isFunction: Check = (value) => typeof value === "function";
 /** True or false. */
@@ -65,6 +67,16 @@ export const isParsed = (parse: (value: unknown) => unknown): Check => (value) =
   parse(value);
   return true;
 };
+
+/** A copy without the members that are undefined. */
+export function withoutUndefined<T extends object>(given: T): T {
+  const defined: Partial<T> = {};
+  for (const key of Object.keys(given) as (keyof T)[]) {
+    if (given[key] !== undefined) defined[key] = given[key];
+  }
+  return defined as T;
+}
+
 /**
  * Refuse unknown members, which would otherwise be silently ignored, and members of the wrong type.
  * An undefined member counts as absent.

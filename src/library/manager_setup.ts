@@ -2,10 +2,10 @@ import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import {
   isDuration,
+  isFilled,
   isFlag,
   isListOf,
   isObject,
-  isText,
   isWhole,
   isWithin,
   type KeysOf,
@@ -46,21 +46,20 @@ export interface ManagerSetup {
   readonly keepAlive?: boolean;
 }
 
-const isWord = (value: unknown) => isText(value) && value !== "";
 /** The options of a manager, and their checks. */
 export const SETUP_KEYS: KeysOf<ManagerSetup> = {
-  store: ["a store, or the URL of one", (value) => isWord(value) || isObject(value)],
+  store: ["a store, or the URL of one", (value) => isFilled(value) || isObject(value)],
   workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],
   pools: [
     "an object of whole numbers by the names of pools",
     (value) => isObject(value) && checkPools(value as object),
   ],
-  timezone: ["the name of a zone", isWord],
+  timezone: ["the name of a zone", isFilled],
   lease: ["milliseconds or duration text", isDuration],
   drain: ["milliseconds or duration text", isDuration],
   logger: ["an object with debug, info, warn and error", isLogger],
-  node: ["text that is not empty", isWord],
-  tags: ["a list of texts", isListOf(isWord)],
+  node: ["text that is not empty", isFilled],
+  tags: ["a list of texts", isListOf(isFilled)],
   keepAlive: ["true or false", isFlag],
 };
 

@@ -3,6 +3,7 @@ import { isJobError, JobError } from "../core/errors.ts";
 import {
   checkKeys,
   isDuration,
+  isFilled,
   isObject,
   isOneOf,
   isText,
@@ -58,12 +59,11 @@ const FAILURE = "Cannot open the store";
 /** Smallest `maxSkew`, as in the configuration. */
 const SKEW_MS_MIN = 100;
 
-const isWord = (value: unknown) => isText(value) && value !== "";
-const WORD = ["text that is not empty", isWord] as const;
+const WORD = ["text that is not empty", isFilled] as const;
 const DURATION = ["milliseconds or duration text", isDuration] as const;
 
 const OPTION_KEYS: KeysOf<StoreOptions> = {
-  url: ["the URL of a store", isWord],
+  url: ["the URL of a store", isFilled],
   prefix: [
     "1 to 64 letters, digits, and any of . _ : / -",
     (value) => isText(value) && STORE_PREFIX.test(value as string),

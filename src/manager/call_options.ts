@@ -12,6 +12,7 @@ import {
   type Keys,
   type KeysOf,
   ownMembers,
+  withoutUndefined,
 } from "../core/object_keys.ts";
 import { BATCH_MAX, type PageRequest } from "../store/store.ts";
 import type {
@@ -154,8 +155,4 @@ export function inRequest<T>(index: number, run: () => T): T {
       cause: error,
     });
   }
-}
-
-function withoutUndefined<T extends object>(given: T): T {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }

@@ -2,6 +2,7 @@ import { JobError } from "../errors.ts";
 import type { Misfire, Overlap, ScheduleDefaults, ScheduleSpec } from "./schedule.ts";
 import type { ScheduleText } from "../time/ticks.ts";
 import { parseZonedTime } from "../time/wall_time.ts";
+import { withoutUndefined } from "../object_keys.ts";
 
 /** What a job says of its schedules besides their expressions; what is absent is inherited. */
 export interface ScheduleSettings {
@@ -78,9 +79,4 @@ function timeOf(path: string, text: string | undefined, timezone: string): numbe
     const { message, hint } = cause as JobError;
     throw new JobError("invalid_argument", message, { hint, path, cause });
   }
-}
-
-function withoutUndefined<T extends object>(table: T): T {
-  const entries = Object.entries(table).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as T;
 }

@@ -15,10 +15,9 @@ import { fitInstances } from "../messages/fit.ts";
 import type { CallState, Handlers } from "./handler.ts";
 import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
-import { readCancelQuery, readRedriveQuery } from "../messages/bulk_requests.ts";
 import { BRIEF_CHARACTERS, ITEMS_MAX } from "../limits.ts";
 import { fitNodes, nodeToWire } from "../messages/node_messages.ts";
-import { readMs, readName, readUuidPrefix, refuse } from "../messages/requests.ts";
+import { readBulkQuery, readMs, readName, readUuidPrefix, refuse } from "../messages/requests.ts";
 import {
   readBatchEntry,
   readRecurringOptions,
@@ -132,7 +131,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     async cancelInstances({ query, all }) {
       const isAll = all === true;
-      const instances = await manager.cancelInstances(readCancelQuery(query, isAll), {
+      const instances = await manager.cancelInstances(readBulkQuery("cancel", query, isAll), {
         all: isAll,
       });
       return { instances: fitInstances(instances), count: BigInt(instances.length) };
@@ -146,7 +145,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     async redriveInstances({ query, all, force }) {
       const isAll = all === true;
-      const instances = await manager.redriveInstances(readRedriveQuery(query, isAll), {
+      const instances = await manager.redriveInstances(readBulkQuery("redrive", query, isAll), {
         all: isAll,
         isForced: force === true,
       });

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
 import {
@@ -14,14 +15,15 @@ import type { TickReportSchema } from "../gen/job_pb.ts";
 import type { CallState, Handlers } from "./handler.ts";
 import { schedulesToWire } from "./recurring_handlers.ts";
 import {
-  isSet,
   readHistoryQuery,
   readInstanceQuery,
   readLogQuery,
   readMs,
   readPage,
+  readSet,
   readTime,
   readUuidPrefix,
+  textOf,
 } from "../messages/requests.ts";
 
 /** Methods that only read the store, and may read much of it. */
@@ -139,13 +141,13 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
     async explain({ uuid, kind, at, spanMs, limit }, call) {
       call.canBeBrief = true;
       const { isBrief } = call;
-      const reports = await manager.explain({
-        ...(isSet(uuid) ? { instanceId: uuid } : {}),
-        ...(isSet(kind) ? { kind } : {}),
-        ...(at ? { at: readTime(at, "at") } : {}),
-        ...(spanMs === undefined ? {} : { spanMs: readMs(spanMs, "span_ms") }),
-        ...(limit === undefined ? {} : { limit }),
-      });
+      const reports = await manager.explain(withoutUndefined({
+        instanceId: textOf(uuid),
+        kind: textOf(kind),
+        at: readSet(at, readTime, "at"),
+        spanMs: readSet(spanMs, readMs, "span_ms"),
+        limit,
+      }));
       const pauses = await manager.listPauses();
       const hasPayloads = reports.length <= REPORTS_WHOLE_MAX && !isBrief;
       const how = { pauses, hasPayloads, isBrief };

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
 import { instanceToWire, scheduleToWire, timestamp } from "../messages/convert.ts";
@@ -7,7 +8,7 @@ import { BYTES_OF_CHARACTER, fitInstances } from "../messages/fit.ts";
 import type { Handlers } from "./handler.ts";
 import type { PauseEntrySchema, ScheduleSchema } from "../gen/job_pb.ts";
 import { BRIEF_CHARACTERS, MESSAGE_BYTES_MAX } from "../limits.ts";
-import { isSet, readName, readTime, refuse } from "../messages/requests.ts";
+import { readName, readSet, readTime, refuse, textOf } from "../messages/requests.ts";
 import { readScheduleChange } from "../messages/schedule_requests.ts";
 
 /** Methods about recurring schedules, except to list and to delete them. */
@@ -47,7 +48,7 @@ function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleReco
 function targetOf(
   { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
 ) {
-  return { kind: readName(kind, "kind"), ...(isSet(scheduleId) ? { scheduleId } : {}) };
+  return withoutUndefined({ kind: readName(kind, "kind"), scheduleId: textOf(scheduleId) });
 }
 
 /**
@@ -67,10 +68,7 @@ export function recurringHandlers(manager: ManagerApi): Pick<Handlers, Recurring
     },
     async skipTicks(request) {
       const { until, count } = request;
-      const what = {
-        until: until === undefined ? undefined : readTime(until, "until"),
-        count,
-      };
+      const what = { until: readSet(until, readTime, "until"), count };
       const schedules = fitSchedules(await manager.skipTicks(targetOf(request), what));
       return { schedules: schedulesToWire(schedules, await manager.listPauses()) };
     },
@@ -89,11 +87,8 @@ export function recurringHandlers(manager: ManagerApi): Pick<Handlers, Recurring
       };
     },
     async pause({ kind, until, reason }) {
-      const pause = await manager.pause(kindOf(kind), {
-        ...(until ? { until: readTime(until, "until") } : {}),
-        ...(isSet(reason) ? { reason } : {}),
-      });
-      return { pause: pauseToWire(pause) };
+      const options = { until: readSet(until, readTime, "until"), reason: textOf(reason) };
+      return { pause: pauseToWire(await manager.pause(kindOf(kind), withoutUndefined(options))) };
     },
     async resume({ kind }) {
       return { wasPaused: await manager.resume(kindOf(kind)) };

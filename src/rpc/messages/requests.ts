@@ -1,7 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JobError } from "../../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
-import type { LogLevel } from "../../core/instance.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import type { JobState } from "../../core/state.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../../store/store.ts";
 import { stateOfWire } from "./convert.ts";
@@ -96,6 +96,20 @@ export function isSet(value: string | undefined): value is string {
   return value !== undefined && value !== "";
 }
 
+/** The text, unless it is empty: see {@link isSet}. */
+export function textOf(value: string | undefined): string | undefined {
+  return value === "" ? undefined : value;
+}
+
+/** `read` applied to a field, unless it is absent. */
+export function readSet<Value, Result>(
+  value: Value | undefined,
+  read: (value: Value, field: string) => Result,
+  field: string,
+): Result | undefined {
+  return value === undefined ? undefined : read(value, field);
+}
+
 /**
  * A page.
  *
@@ -115,11 +129,11 @@ export function readPage(
   if (size < 1 || size > ITEMS_MAX) {
     throw refuse(`${field}page_size`, `found ${size}, wanted 1 to ${ITEMS_MAX}`);
   }
-  return {
+  return withoutUndefined({
     limit: Math.min(size, limitMax),
-    ...(isSet(from?.pageToken) ? { token: from.pageToken } : {}),
-    ...(from?.oldestFirst === undefined ? {} : { order: from.oldestFirst ? "oldest" : "newest" }),
-  };
+    token: textOf(from?.pageToken),
+    order: readSet(from?.oldestFirst, (isOldest) => isOldest ? "oldest" : "newest", field),
+  });
 }
 
 function readIds(query: Query): string[] {
@@ -158,16 +172,47 @@ export function readInstanceQuery(query: Query | undefined): InstanceQuery {
     "query.kinds",
   );
   const states = bounded(readStates(query), "query.states");
-  return {
-    ...(ids.length > 0 ? { ids } : {}),
-    ...(kinds.length > 0 ? { kinds } : {}),
-    ...(states.length > 0 ? { states } : {}),
-    ...(isSet(query.scheduleId) ? { scheduleId: query.scheduleId } : {}),
-    ...(isSet(query.uniqueKey) ? { uniqueKey: query.uniqueKey } : {}),
-    ...(query.dead ? { isDead: true as const } : {}),
-    ...(query.after ? { after: readTime(query.after, "query.after") } : {}),
-    ...(query.before ? { before: readTime(query.before, "query.before") } : {}),
-  };
+  return withoutUndefined({
+    ids: ids.length > 0 ? ids : undefined,
+    kinds: kinds.length > 0 ? kinds : undefined,
+    states: states.length > 0 ? states : undefined,
+    scheduleId: textOf(query.scheduleId),
+    uniqueKey: textOf(query.uniqueKey),
+    isDead: query.dead || undefined,
+    after: readSet(query.after, readTime, "query.after"),
+    before: readSet(query.before, readTime, "query.before"),
+  });
+}
+
+/** The methods that change every matching instance: texts for their errors. */
+const BULK = {
+  cancel: {
+    problem: "it is empty, and a cancel must say what to cancel",
+    hint: "Give a kind, a UUID or a state, or set all = true to cancel every unfinished instance",
+  },
+  redrive: {
+    problem: "it is empty, and a redrive must say what to run again",
+    hint: "Give a kind or UUIDs, or set all = true to run every dead letter again",
+  },
+} as const;
+
+/**
+ * Conditions of a cancel or a redrive.
+ *
+ * @throws JobError `invalid_argument` for an empty query unless `all`
+ */
+export function readBulkQuery(
+  verb: keyof typeof BULK,
+  query: Query | undefined,
+  all: boolean,
+): InstanceQuery {
+  for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
+    if (query?.[field] === undefined) continue;
+    throw refuse("query", `a ${verb} has no pages`, `It ${verb}s everything that matches`);
+  }
+  const conditions = readInstanceQuery(query);
+  if (all || Object.keys(conditions).length > 0) return conditions;
+  throw refuse("query", BULK[verb].problem, BULK[verb].hint);
 }
 
 /**
@@ -194,20 +239,18 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
       "Use uuid, kind, after and before",
     );
   }
-  return {
-    ...(ids ? { instanceId: ids[0] } : {}),
-    ...(kinds ? { kind: kinds[0] } : {}),
-    ...(rest.after === undefined ? {} : { after: rest.after }),
-    ...(rest.before === undefined ? {} : { before: rest.before }),
-  };
+  return withoutUndefined({
+    instanceId: ids?.[0],
+    kind: kinds?.[0],
+    after: rest.after,
+    before: rest.before,
+  });
 }
 
 /** Conditions on logs. @throws JobError `invalid_argument` naming the field */
 export function readLogQuery(
   request: Pick<LookupInstanceLogsRequest, "query" | "level">,
 ): LogQuery {
-  const level: LogLevel | undefined = isSet(request.level)
-    ? readChoice(request.level, LOG_LEVELS, "level")
-    : undefined;
-  return { ...readHistoryQuery(request.query), ...(level ? { level } : {}) };
+  const level = isSet(request.level) ? readChoice(request.level, LOG_LEVELS, "level") : undefined;
+  return withoutUndefined({ ...readHistoryQuery(request.query), level });
 }

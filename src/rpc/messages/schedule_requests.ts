@@ -1,6 +1,6 @@
 import type { ArgumentInput } from "../../core/arguments/signature.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { messageOf } from "../../core/errors.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { parseJson } from "../../core/arguments/json_text.ts";
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
@@ -13,9 +13,11 @@ import {
   readChoice,
   readMs,
   readName,
+  readSet,
   readTime,
   readUuid,
   refuse,
+  textOf,
 } from "./requests.ts";
 
 /** Fields that a change of a schedule may clear. */
@@ -76,18 +78,13 @@ function readCarried(
   priority: number | undefined,
   prefix = "",
 ) {
-  const retries = readRetries(request.maxRetries, `${prefix}max_retries`);
-  return {
+  return withoutUndefined({
     arguments: readArguments(request, prefix),
-    ...(priority === undefined ? {} : { priority }),
-    ...(retries === undefined ? {} : { retries }),
-    ...(request.timeoutMs === undefined
-      ? {}
-      : { timeoutMs: readMs(request.timeoutMs, `${prefix}timeout_ms`) }),
-    ...(request.jitterMs === undefined
-      ? {}
-      : { jitterMs: readMs(request.jitterMs, `${prefix}jitter_ms`) }),
-  };
+    priority,
+    retries: readRetries(request.maxRetries, `${prefix}max_retries`),
+    timeoutMs: readSet(request.timeoutMs, readMs, `${prefix}timeout_ms`),
+    jitterMs: readSet(request.jitterMs, readMs, `${prefix}jitter_ms`),
+  });
 }
 
 /**
@@ -104,24 +101,18 @@ export function readScheduleOptions(request: ScheduleJobRequest, prefix = ""): S
   if (request.at && request.afterMs !== undefined) {
     throw refuse(`${prefix}after_ms`, 'it cannot be combined with "at"', "Set only one of them");
   }
-  return {
+  return withoutUndefined({
     ...readCarried(request, readPriority(request), prefix),
-    ...(request.deadlineMs === undefined
-      ? {}
-      : { deadlineMs: readMs(request.deadlineMs, `${prefix}deadline_ms`) }),
-    ...(request.at ? { at: readTime(request.at, `${prefix}at`) } : {}),
-    ...(request.afterMs === undefined
-      ? {}
-      : { afterMs: readMs(request.afterMs, `${prefix}after_ms`) }),
-    ...(isSet(request.uniqueKey) ? { uniqueKey: request.uniqueKey } : {}),
-    ...(request.uniqueForMs === undefined
-      ? {}
-      : { uniqueForMs: readMs(request.uniqueForMs, `${prefix}unique_for_ms`) }),
-    ...(isSet(request.onConflict)
-      ? { onConflict: readChoice(request.onConflict, CONFLICTS, `${prefix}on_conflict`) }
-      : {}),
-    ...(isSet(request.uuid) ? { id: readUuid(request.uuid, `${prefix}uuid`) } : {}),
-  };
+    deadlineMs: readSet(request.deadlineMs, readMs, `${prefix}deadline_ms`),
+    at: readSet(request.at, readTime, `${prefix}at`),
+    afterMs: readSet(request.afterMs, readMs, `${prefix}after_ms`),
+    uniqueKey: textOf(request.uniqueKey),
+    uniqueForMs: readSet(request.uniqueForMs, readMs, `${prefix}unique_for_ms`),
+    onConflict: isSet(request.onConflict)
+      ? readChoice(request.onConflict, CONFLICTS, `${prefix}on_conflict`)
+      : undefined,
+    id: readSet(textOf(request.uuid), readUuid, `${prefix}uuid`),
+  });
 }
 
 /** Options of a recurring schedule. @throws JobError `invalid_argument` naming the field */
@@ -143,12 +134,12 @@ export function readRecurringOptions(request: ScheduleJobRequest): RecurringOpti
       "A recurring schedule has no such field",
     );
   }
-  return {
+  return withoutUndefined({
     cron: request.cron ?? "",
     ...readCarried(request, readPriority(request)),
-    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
+    timezone: textOf(request.timezone),
     ...readRecurrence(request),
-  };
+  });
 }
 
 /** Options of a recurring schedule, except its times and the options of its instances. */
@@ -157,47 +148,36 @@ function readRecurrence(
 ): Partial<RecurringOptions> {
   const { overlap, misfire, recurrence } = request;
   const { startsAt, endsAt, blackout = [], runsMax, queueMax, misfireWithinMs } = recurrence ?? {};
-  const readAt = (time: Timestamp | undefined, field: string) =>
-    time === undefined ? undefined : readTime(time, `recurrence.${field}`);
-  const options: Partial<RecurringOptions> = {
+  return withoutUndefined({
     overlap: isSet(overlap) ? readChoice(overlap, OVERLAPS, "overlap") : undefined,
     misfire: isSet(misfire) ? readChoice(misfire, MISFIRES, "misfire") : undefined,
-    startsAt: readAt(startsAt, "starts_at"),
-    endsAt: readAt(endsAt, "ends_at"),
+    startsAt: readSet(startsAt, readTime, "recurrence.starts_at"),
+    endsAt: readSet(endsAt, readTime, "recurrence.ends_at"),
     blackout: blackout.length > 0 ? bounded(blackout, "recurrence.blackout") : undefined,
     runsMax,
     queueMax,
-    misfireWithinMs: misfireWithinMs === undefined
-      ? undefined
-      : readMs(misfireWithinMs, "recurrence.misfire_within_ms"),
-  };
-  return withoutUnset(options);
+    misfireWithinMs: readSet(misfireWithinMs, readMs, "recurrence.misfire_within_ms"),
+  });
 }
 
 /** The changes of a schedule. @throws JobError `invalid_argument` naming the field */
 export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChange {
   const { arguments: args, ...carried } = readCarried(request, request.priority);
   const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
-  const said: Partial<RecurringOptions> = {
+  const set: Partial<RecurringOptions> = withoutUndefined({
     ...carried,
-    ...(hasArguments ? { arguments: args } : {}),
-    ...(isSet(request.cron) ? { cron: request.cron } : {}),
-    ...(isSet(request.timezone) ? { timezone: request.timezone } : {}),
+    arguments: hasArguments ? args : undefined,
+    cron: textOf(request.cron),
+    timezone: textOf(request.timezone),
     ...readRecurrence(request),
-  };
+  });
   const cleared = request.clear.map((name, index) => {
     const field = `clear[${index}]`;
     const option = CLEARED[readChoice(name, CLEARABLE, field)];
-    if (said[option] === undefined) return [option, null];
+    if (set[option] === undefined) return [option, null];
     throw refuse(field, `"${name}" also has a value`, "Set a value or clear it, not both");
   });
-  return { ...said, ...Object.fromEntries(cleared) };
-}
-
-function withoutUnset<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as T;
+  return { ...set, ...Object.fromEntries(cleared) };
 }
 
 /**

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { readCancelQuery } from "../../../src/rpc/messages/bulk_requests.ts";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { QuerySchema } from "../../../src/rpc/gen/job_pb.ts";
 import {
+  readBulkQuery,
   readHistoryQuery,
   readInstanceQuery,
   readPage,
@@ -79,11 +79,11 @@ for (const pageSize of [-1, 0, 1_001]) {
   });
 }
 
-test("readCancelQuery() refuses when the query is empty and all is not said", () => {
-  refuses("query", () => readCancelQuery(undefined, false));
-  refuses("query", () => readCancelQuery(query({}), false));
-  refuses("query", () => readCancelQuery(query({ kind: "" }), false));
-  assert.deepEqual(readCancelQuery(undefined, true), {});
+test("readBulkQuery() refuses when the query is empty and all is not said", () => {
+  refuses("query", () => readBulkQuery("cancel", undefined, false));
+  refuses("query", () => readBulkQuery("cancel", query({}), false));
+  refuses("query", () => readBulkQuery("cancel", query({ kind: "" }), false));
+  assert.deepEqual(readBulkQuery("cancel", undefined, true), {});
 });
 
 test("readHistoryQuery() takes one instance and refuses other conditions", () => {
