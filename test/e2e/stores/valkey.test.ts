@@ -13,9 +13,9 @@ import {
 } from "../../support/processes/store_daemon.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
 
-/** The compiled file on a real Valkey that goes away, stands still, is slow, or comes back without its data. */
+/** The compiled file on a real Valkey that stops, freezes, is slow, or loses its data. */
 
-test("fault 15: an idle daemon says that its server is away, in few words, and goes on when it is back", async () => {
+test("fault 15: an idle daemon logs in a few lines that its server is unreachable, and continues when it is back", async () => {
   await withValkey({ appendonly: true, config: { appendfsync: "always" } }, async (server) => {
     await withStoreDaemon(server.url, async (daemon) => {
       assert.deepEqual(await readiness(daemon), { status: 200, text: "ready\n" });
@@ -24,7 +24,7 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
       const { text } = await readiness(daemon);
       assert.match(text, /^the store does not respond: Cannot reach the store valkey:\/\/127/);
       await sleep(2_000);
-      // Its own complaint, and one a request for the readiness.
+      // One warning of its own, and one for each readiness request.
       const trouble = troubleOf(daemon).filter((line) => !line.includes("an HTTP request"));
       assert.ok(trouble.length <= 3, trouble.join("\n"));
       await server.start();
@@ -36,7 +36,7 @@ test("fault 15: an idle daemon says that its server is away, in few words, and g
   });
 });
 
-test("fault 18: while the server is away jobs end before their lease does and requests are refused in 5 s; then they run again", async () => {
+test("fault 18: while the server is unreachable, jobs stop before their lease expires and requests fail within 5 s; later the jobs run again", async () => {
   const env = { JOBCTL_WORKER_LEASE: "2s", JOBCTL_DEFAULTS_KILL_AFTER: "1s" };
   await withValkey({ appendonly: true }, async (server) => {
     await withStoreDaemon(server.url, async (daemon) => {
@@ -45,7 +45,7 @@ test("fault 18: while the server is away jobs end before their lease does and re
       await until("it runs", () => linesOf(file).length === 1);
       await server.kill();
       const before = performance.now();
-      // What is refused for want of an answer may have been done.
+      // A request that failed without an answer may have been executed.
       const { code } = await daemon.jobctl(["schedule", "append", `${file}-refused`]);
       assert.equal(code, 7);
       assert.ok(performance.now() - before < 5_500, `${performance.now() - before}`);
@@ -57,7 +57,7 @@ test("fault 18: while the server is away jobs end before their lease does and re
   });
 });
 
-test("fault 19: a start without the server ends with what is wrong, or waits as it was told", async () => {
+test("fault 19: a start without the server fails with the reason, or waits as configured", async () => {
   await withValkey({ appendonly: true }, async (server) => {
     await server.stop();
     await assert.rejects(withStoreDaemon(server.url, async () => {}), (error) => {
@@ -75,7 +75,7 @@ test("fault 19: a start without the server ends with what is wrong, or waits as 
   });
 });
 
-test("fault 20: on a server that takes three tenths of the lease for each call jobs run once and keep their leases", async () => {
+test("fault 20: on a server that takes three tenths of the lease for each call, jobs run once and keep their leases", async () => {
   await withValkey({ appendonly: true }, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     try {
@@ -88,7 +88,7 @@ test("fault 20: on a server that takes three tenths of the lease for each call j
   });
 });
 
-test("fault 23: a daemon whose server came back empty refuses every request and says so", async () => {
+test("fault 23: a daemon whose server came back empty refuses every request with the reason", async () => {
   await withValkey({}, async (server) => {
     await withStoreDaemon(server.url, async (daemon) => {
       const file = join(daemon.dir, "effects");
@@ -105,7 +105,7 @@ test("fault 23: a daemon whose server came back empty refuses every request and 
       assert.match(stderr, /it has other data than when this node joined, or none/);
       assert.match(stderr, /Restart the daemon/);
       assert.equal(linesOf(file).length, 2);
-      // Nothing of ours was written to it.
+      // We wrote nothing to it.
       assert.equal(await server.cli("dbsize"), "0");
     });
   });

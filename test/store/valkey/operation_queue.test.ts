@@ -15,10 +15,10 @@ const STATS: Operation<unknown> = {
   read: () => null,
 };
 
-test("OperationQueue refuses at once what would wait behind 50,000 others, and lets these be", async () => {
+test("OperationQueue refuses an operation when 50,000 wait, and does not affect these", async () => {
   let settled = 0;
   const queue = new OperationQueue({
-    // A server that answers nothing, for as long as the test takes.
+    // A server that never responds during the test.
     link: { run: () => new Promise<Uint8Array>(() => {}) } as never,
     prefix: "jobctl:{test}:",
     connection: "one",

@@ -41,11 +41,11 @@ const REPLIES = [
   { error: "ERR", text: "bad words" },
 ];
 
-test("ReplyReader reads every kind of reply when they come at once", () => {
+test("ReplyReader reads every kind of reply from one chunk", () => {
   assert.deepEqual(readAll([STREAM]), REPLIES);
 });
 
-test("ReplyReader reads the same however the stream is cut", () => {
+test("ReplyReader reads the same replies however the stream is split", () => {
   for (let at = 1; at < STREAM.length; at += 1) {
     assert.deepEqual(readAll([STREAM.subarray(0, at), STREAM.subarray(at)]), REPLIES);
   }

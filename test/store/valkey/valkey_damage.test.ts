@@ -15,7 +15,7 @@ const withoutRow = (id: string) => `redis.call('HDEL', P .. 'rows', ${id})`;
 const READY_ID = `string.sub(${FIRST("ready:mail")}, 18)`;
 const READY_PLACE = `string.sub(${FIRST("ready:mail")}, 1, 17)`;
 
-/** What somebody does to the keys by hand, and what the check says of it. */
+/** Damage done to keys by hand, and what the check reports. */
 const DAMAGE: Readonly<Record<string, readonly [script: string, found: RegExp]>> = {
   "no id": [without("ids"), /^counts|^index by id/],
   "no state": [without("open:mail"), COUNTS],
@@ -50,7 +50,7 @@ const DAMAGE: Readonly<Record<string, readonly [script: string, found: RegExp]>>
 };
 
 for (const [name, [script, expected]] of Object.entries(DAMAGE)) {
-  test(`damage: ${name}: the check finds it, and what is whole goes on`, async () => {
+  test(`damage: ${name}: the check finds it, and everything else keeps working`, async () => {
     const time = new CaseTime();
     const { server, prefix, make } = await valkey.stores({ clock: () => time.at });
     const store = make();

@@ -11,7 +11,7 @@ import { startValkey } from "../../support/servers/valkey_server.ts";
 import { until } from "../../support/wait.ts";
 import { keepingLogger } from "./valkey_link_world.ts";
 
-test("fault 21: a failover loses exactly what the replica did not have, says so, and takes it again", async () => {
+test("fault 21: a failover loses exactly what the replica did not have, warns, and accepts it again", async () => {
   const group = await startSentinel({ appendonly: true });
   const logger = keepingLogger();
   const url = `valkey-sentinel://127.0.0.1:${group.sentinel.port}/${group.name}`;
@@ -39,7 +39,8 @@ test("fault 21: a failover loses exactly what the replica did not have, says so,
       const offset = /master_repl_offset:(\d+)/;
       return offset.exec(master!)![1] === offset.exec(replica!)![1];
     });
-    // From here on what the master acknowledges reaches nobody; the sentinel must not mend that.
+    // From here on, writes that the master acknowledges reach no replica. The sentinel must not
+    // repair that.
     group.sentinel.process.freeze();
     await group.replica.cli("replicaof", "127.0.0.1", 1);
     const lost = await accept(3);
@@ -53,7 +54,7 @@ test("fault 21: a failover loses exactly what the replica did not have, says so,
     assert.match(logger.lines.join("\n"), /restarted or replaced: .* may be lost/);
     const { value: again } = await store.enqueue({ at: at(), instances: lost });
     assert.deepEqual(again.map(({ outcome }) => outcome), lost.map(() => "accepted"));
-    // The claim that the replica knew goes on, and fences rise.
+    // The claim that the replica had stays valid, and fences rise.
     const settled = await store.settle({
       at: at(),
       node: "a",
@@ -80,7 +81,7 @@ test("fault 21: a failover loses exactly what the replica did not have, says so,
   }
 });
 
-test("fault 87: a daemon warns when its server came back with an earlier state, and goes on with rising fences", async () => {
+test("fault 87: a daemon warns when its server came back with an earlier state, and continues with rising fences", async () => {
   const server = await startValkey({ config: { save: ["3600", "1"] } });
   const logger = keepingLogger();
   const config = { ...STORE_DEFAULTS, address: parseStoreUrl(server.url), url: server.url };

@@ -11,7 +11,7 @@ import {
 import { sleep, until } from "../../support/wait.ts";
 import { count, keepingLogger, linkTo, scriptOf, textOf } from "./valkey_link_world.ts";
 
-/** The link to a real Valkey over everything that breaks it. */
+/** The link to a real Valkey, with every fault that can break it. */
 
 async function withLink(
   server: ValkeyOptions,
@@ -53,7 +53,7 @@ test("ServerLink loads a script again when the server has forgotten it", async (
   });
 });
 
-test("ServerLink tells an error of a script and goes on", async () => {
+test("ServerLink reports a script's error and stays usable", async () => {
   await withLink({}, async ({ link }) => {
     const broken = { script: scriptOf("return redis.call('INCR', KEYS[1])"), keys: ["{t}:n"] };
     await assert.rejects(link.run({ ...broken, args: [] }), (error) => {
@@ -88,7 +88,7 @@ for (const where of ["request", "answer"] as const) {
   });
 }
 
-test("fault 15: a link that is lost while idle is found again, with at most one log line a second", async () => {
+test("fault 15: an idle link that is lost reconnects, with at most one log line a second", async () => {
   await withValkey({ appendonly: true }, async (server) => {
     const logger = keepingLogger();
     const link = linkTo(server.url, { logger });
@@ -112,7 +112,7 @@ test("fault 15: a link that is lost while idle is found again, with at most one 
 });
 
 for (const how of ["killed", "frozen"] as const) {
-  test(`fault 18: calls are refused in time when the server is ${how}, the later the sooner, and answered when it is back`, async () => {
+  test(`fault 18: calls fail in time when the server is ${how}, later ones sooner, and work when it is back`, async () => {
     await withValkey({ appendonly: true }, async (server) => {
       const link = linkTo(server.url, { limits: { answerMs: 600, troubledMs: 50 } });
       const refusedMs = async () => {
@@ -139,7 +139,7 @@ for (const how of ["killed", "frozen"] as const) {
   });
 }
 
-test("ServerLink gives up a server that is frozen and uses it again when it goes on", async () => {
+test("ServerLink disconnects from a frozen server and reconnects when it responds again", async () => {
   await withLink({}, async ({ link, server }) => {
     await link.close();
     const brief = linkTo(server.url, {
@@ -159,7 +159,7 @@ test("ServerLink gives up a server that is frozen and uses it again when it goes
   });
 });
 
-test("fault 20: a slow server gets more time and no request twice", async () => {
+test("fault 20: a slow server gets more time, and no request twice", async () => {
   await withValkey({}, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     const link = linkTo(`valkey://127.0.0.1:${proxy.port}`, {
@@ -169,7 +169,7 @@ test("fault 20: a slow server gets more time and no request twice", async () => 
       await link.open();
       assert.equal(await textOf(link.run(count("a"))), "1");
       proxy.delayAnswers(500);
-      // An answer that comes late is worth waiting for, and shows how slow the server is.
+      // A late answer is worth waiting for, and shows how slow the server is.
       const late = link.run(count("b"));
       await sleep(450);
       assert.match(link.problem ?? "", /no answer within 400 ms/);
@@ -205,7 +205,7 @@ test("ServerLink refuses further calls when too many wait", async () => {
   });
 });
 
-test("ServerLink passes on what is published, over a lost connection too", async () => {
+test("ServerLink delivers published messages, also after a reconnection", async () => {
   await withValkey({}, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     const link = linkTo(`valkey://127.0.0.1:${proxy.port}`);
@@ -233,7 +233,7 @@ test("ServerLink passes on what is published, over a lost connection too", async
   });
 });
 
-test("ServerLink asks its greeting on each connection and refuses calls as it says", async () => {
+test("ServerLink runs its greeting on each connection before calls", async () => {
   await withValkey({}, async (server) => {
     const proxy = await startCuttingProxy(server.port);
     const link = linkTo(`valkey://127.0.0.1:${proxy.port}`);

@@ -7,12 +7,12 @@ import { systemRandom } from "../../../src/platform/random.ts";
 import type { ScriptCall, ValkeyScript } from "../../../src/store/valkey/link/link.ts";
 import { ServerLink, type ServerLinkOptions } from "../../../src/store/valkey/link/server_link.ts";
 
-/** A script as the link wants it. */
+/** A script for the link. */
 export function scriptOf(text: string): ValkeyScript {
   return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 
-/** Counts requests and answers a repeated one as the first: what scripts of the store do. */
+/** Counts requests, and answers a repeated one like the first, as the store's scripts do. */
 export const COUNT = scriptOf(`
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 if known then return known end
@@ -25,7 +25,7 @@ export function count(request: string, key = "{t}:n"): ScriptCall {
   return { script: COUNT, keys: [key, `${key}:seen`], args: [request], isWrite: true };
 }
 
-/** A link of a test, not yet open. */
+/** A link for a test, not yet open. */
 export function linkTo(
   url: string,
   options: Partial<Omit<ServerLinkOptions, "address">> & {
@@ -56,7 +56,7 @@ export function linkTo(
   });
 }
 
-/** Keeps what is logged. */
+/** A logger that keeps its lines. */
 export function keepingLogger(): Logger & { readonly lines: readonly string[] } {
   const lines: string[] = [];
   const keep = (message: string, fields?: object) =>

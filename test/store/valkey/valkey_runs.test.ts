@@ -7,8 +7,8 @@ import { MemoryStore } from "../../../src/store/memory/store.ts";
 import type { NewInstance, Settlement } from "../../../src/store/store.ts";
 import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 
-// Batches of ordinary instances are accepted, claimed and ended as runs, by functions of the script that know no other ones. Each
-// test does the same with the memory store, and looks for what the indexes should have and have not.
+// Batches of ordinary instances are accepted, claimed and settled as runs, by functions of the
+// script that do nothing else. Each test does the same with the memory store, and checks the indexes.
 
 const valkey = new ValkeyWorld();
 after(() => valkey.close());
@@ -17,7 +17,7 @@ const NODE = { at: { wallMs: 1, monotonicMs: 1 }, node: "n1" };
 
 type Steps = (world: StoreWorld) => Promise<unknown>;
 
-/** Steps on Valkey and on the memory store answer the same, and leave the same behind. */
+/** The same steps on both stores have the same results and leave the same data. */
 async function answersAsMemory(steps: Steps): Promise<void> {
   const time = new CaseTime();
   const { make } = await valkey.stores({ clock: () => time.at });
@@ -67,7 +67,7 @@ test("enqueue() accepts a batch whose instances differ in arguments, priority an
   });
 });
 
-test("enqueue() answers a batch of which some are there, or one is twice, as one by one", async () => {
+test("enqueue() treats a batch with existing or repeated instances like single calls", async () => {
   await answersAsMemory(async (world) => {
     const instances = batch(world, 20);
     await enqueue(world, instances.slice(4, 6));
@@ -77,7 +77,7 @@ test("enqueue() answers a batch of which some are there, or one is twice, as one
   });
 });
 
-test("enqueue() accepts none of a batch of which one has the id of another", async () => {
+test("enqueue() accepts none of a batch if one has the id of another job's instance", async () => {
   await answersAsMemory(async (world) => {
     const instances = batch(world, 20);
     await enqueue(world, [{ ...instances[19]!, argumentsJson: "[7]" }]);
@@ -86,7 +86,7 @@ test("enqueue() accepts none of a batch of which one has the id of another", asy
   });
 });
 
-test("enqueue() lets a batch wait that is not yet due", async () => {
+test("enqueue() keeps a batch waiting that is not yet due", async () => {
   await answersAsMemory(async (world) => {
     await enqueue(world, batch(world, 20, { dueAt: world.wallMs + 1_000 }));
     const before = await world.claim(9);
@@ -95,7 +95,7 @@ test("enqueue() lets a batch wait that is not yet due", async () => {
   });
 });
 
-test("claim() keeps the order of ordinary instances and those that have a queue, a deadline or an attempt before", async () => {
+test("claim() keeps the order of ordinary instances and those with a queue, a deadline or an earlier attempt", async () => {
   await answersAsMemory(async (world) => {
     const early = await world.start({ argumentsJson: "[0]" });
     await world.settle(early, { outcome: { type: "snooze", dueAt: world.wallMs } });
@@ -108,7 +108,7 @@ test("claim() keeps the order of ordinary instances and those that have a queue,
   });
 });
 
-test("settle() ends a batch of several claims, of which some were canceled, are of an old claim or ended before", async () => {
+test("settle() ends a batch from several claims, some of them canceled, stale or already ended", async () => {
   await answersAsMemory(async (world) => {
     await enqueue(world, batch(world, 30));
     const first = await world.claim(10);
@@ -133,7 +133,7 @@ test("settle() ends a batch of several claims, of which some were canceled, are 
   });
 });
 
-test("settle() with two outcomes of one instance takes the first", async () => {
+test("settle() with two outcomes of one instance uses the first", async () => {
   await answersAsMemory(async (world) => {
     await enqueue(world, batch(world, 12));
     const claimed = await world.claim(12);
@@ -144,7 +144,7 @@ test("settle() with two outcomes of one instance takes the first", async () => {
   });
 });
 
-test("retain() deletes what ended in batches", async () => {
+test("retain() deletes instances that ended in batches", async () => {
   await answersAsMemory(async (world) => {
     await enqueue(world, batch(world, 12, { keepSuccessMs: 1_000 }));
     const settlements = (await world.claim(12)).map(({ id, fence }) => outcome(id, fence));

@@ -15,12 +15,12 @@ import {
 import { until } from "../../support/wait.ts";
 import { count, keepingLogger, linkTo, textOf } from "./valkey_link_world.ts";
 
-/** What a Valkey must be like, and how it is found and entered. */
+/** What a server must be like, and how it is found and connected to. */
 
 const CA = tlsFile("server.crt");
 const TLS: StoreTls = { ca: CA, cert: null, key: null, serverName: null };
 
-/** Open and close a link; what it said meanwhile. */
+/** Open and close a link; returns what it logged. */
 async function opening(
   url: string,
   options: Parameters<typeof linkTo>[1] = {},
@@ -55,7 +55,7 @@ const PERSISTENCE: readonly (readonly [ValkeyOptions, boolean, RegExp | null])[]
 ];
 
 for (const [options, isDurable, warning] of PERSISTENCE) {
-  test(`ServerLink says what a server with ${JSON.stringify(options)} can lose`, async () => {
+  test(`ServerLink warns what a server with ${JSON.stringify(options)} can lose`, async () => {
     await withValkey(options, async (server) => {
       const found = await opening(server.url);
       assert.equal(found.isDurable, isDurable);
@@ -65,7 +65,7 @@ for (const [options, isDurable, warning] of PERSISTENCE) {
   });
 }
 
-test("ServerLink warns when it cannot tell, as the server keeps its configuration to itself", async () => {
+test("ServerLink warns when it cannot tell because the server hides its configuration", async () => {
   const users = ["app on >secret ~* &* +@all -config"];
   await withValkey({ appendonly: true, users }, async (server) => {
     const found = await opening(server.url, { username: "app", password: "secret" });
@@ -74,7 +74,7 @@ test("ServerLink warns when it cannot tell, as the server keeps its configuratio
   });
 });
 
-test("fault 22: a server that evicts is refused, and one that cannot is not", async () => {
+test("fault 22: a server that evicts keys is refused, and one without a memory limit is not", async () => {
   const policy = { "maxmemory-policy": "allkeys-lru" };
   await withValkey({ config: { ...policy, maxmemory: "100mb" } }, async (server) => {
     await assert.rejects(
@@ -87,7 +87,7 @@ test("fault 22: a server that evicts is refused, and one that cannot is not", as
   });
 });
 
-test("fault 22: a full server refuses writes as exhausted, and nothing is lost", async () => {
+test("fault 22: a full server refuses writes as resource_exhausted, and nothing is lost", async () => {
   await withValkey({ config: { maxmemory: "1" } }, async (server) => {
     const link = linkTo(server.url);
     try {
@@ -104,7 +104,7 @@ test("fault 22: a full server refuses writes as exhausted, and nothing is lost",
   });
 });
 
-test("fault 22: a replica is refused, which names its master", async () => {
+test("fault 22: a replica is refused with the name of its master", async () => {
   const master = await startValkey();
   const replica = await startValkey({ replicaOf: master.port });
   try {
@@ -122,7 +122,7 @@ test("fault 22: a replica is refused, which names its master", async () => {
   }
 });
 
-test("ServerLink waits for replicas and says when too few have a write", async () => {
+test("ServerLink waits for replicas and fails when too few have a write", async () => {
   const master = await startValkey();
   const replica = await startValkey({ replicaOf: master.port });
   const link = linkTo(master.url, { waitReplicas: 1, limits: { replicasMs: 1_000 } });
@@ -148,7 +148,7 @@ test("ServerLink waits for replicas and says when too few have a write", async (
   }
 });
 
-test("ServerLink refuses a wrong password at once and does not try it again", async () => {
+test("ServerLink fails at once on a wrong password and does not try it again", async () => {
   await withValkey({ password: "right" }, async (server) => {
     const options = {
       password: "wrong",
@@ -166,7 +166,7 @@ test("ServerLink refuses a wrong password at once and does not try it again", as
   });
 });
 
-test("ServerLink tells which right its user lacks", async () => {
+test("ServerLink reports which right its user lacks", async () => {
   const rule = "app on >secret ~app:* &* +@all -@dangerous +info";
   await withValkey({ users: [rule] }, async (server) => {
     const link = linkTo(server.url, { username: "app", password: "secret" });
@@ -182,10 +182,10 @@ test("ServerLink tells which right its user lacks", async () => {
   });
 });
 
-test("fault 61: ServerLink speaks TLS to a server that it can trust, and to no other", async () => {
+test("fault 61: ServerLink speaks TLS with a server that it can trust, and with no other", async () => {
   await withValkey({ tls: true }, async (server) => {
     await opening(server.url, { tls: TLS });
-    // The certificate has the address too.
+    // The certificate also names the address.
     await opening(`valkeys://127.0.0.1:${server.port}`, { tls: TLS });
     await opening(`valkeys://127.0.0.1:${server.port}`, {
       tls: { ...TLS, serverName: "localhost" },
@@ -208,7 +208,7 @@ test("fault 61: ServerLink speaks TLS to a server that it can trust, and to no o
   });
 });
 
-test("ServerLink shows its certificate to a server that asks for one", async () => {
+test("ServerLink presents its certificate to a server that requires one", async () => {
   await withValkey({ tls: "mutual" }, async (server) => {
     const cert = CA;
     const key = tlsFile("server.key");
@@ -243,7 +243,7 @@ test("fault 21: ServerLink follows a failover to the replica that the sentinel n
   }
 });
 
-test("ServerLink says who it is to sentinels that want a password, over TLS", async () => {
+test("ServerLink authenticates to sentinels with a password, over TLS", async () => {
   const group = await startSentinel({ tls: true, sentinelPassword: "watch" });
   const url = `valkeys-sentinel://localhost:${group.sentinel.port}/${group.name}`;
   const tls = { ...TLS, serverName: "localhost" };
@@ -265,7 +265,7 @@ test("ServerLink says who it is to sentinels that want a password, over TLS", as
   }
 });
 
-test("ServerLink uses the server of a cluster that has its keys, and follows when they move", async () => {
+test("ServerLink uses the cluster's server with its keys, and follows them when they move", async () => {
   const cluster = await startCluster();
   const link = linkTo(`valkey-cluster://127.0.0.1:${cluster.nodes[0]!.port}`);
   try {
@@ -294,7 +294,7 @@ test("ServerLink uses the server of a cluster that has its keys, and follows whe
   }
 });
 
-test("fault 19: a start waits for a server that is away as long as it was told, or not at all", async () => {
+test("fault 19: a start waits for an unreachable server as long as configured, or not at all", async () => {
   await withValkey({ appendonly: true }, async (server) => {
     await server.stop();
     await assert.rejects(
@@ -309,13 +309,13 @@ test("fault 19: a start waits for a server that is away as long as it was told, 
   });
 });
 
-test("a start that waits makes its last attempt at the end of the time", async () => {
+test("a start that waits makes its last attempt when the time is over", async () => {
   await withValkey({}, async (server) => {
     await server.stop();
     const startWaitMs = 200;
     const clock = systemClock;
     const startedAt = clock.now().monotonicMs;
-    // Far longer than what is left after the first attempt.
+    // Far longer than the time left after the first attempt.
     const limits = { retry: { firstMs: 60_000, longestMs: 60_000, refusedMs: 60_000 } };
     await assert.rejects(opening(server.url, { startWaitMs, limits, clock }), {
       code: "unavailable",

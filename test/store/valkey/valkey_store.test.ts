@@ -14,7 +14,7 @@ after(() => valkey.close());
 
 const NODE = { at: { wallMs: 1, monotonicMs: 1 }, node: "n1" };
 
-/** A store of its own namespace behind the proxy, open, with a clock that the test moves. */
+/** An open store with its own namespace behind the proxy, and a clock that the test moves. */
 async function openWorld() {
   const time = new CaseTime();
   const stores = await valkey.stores({ clock: () => time.at });
@@ -23,7 +23,7 @@ async function openWorld() {
   return { ...stores, store, world: new StoreWorld(store, { store }, time) };
 }
 
-test("faults 16 and 17: an operation whose answer was lost is answered as it was, and done once", async () => {
+test("faults 16 and 17: an operation whose answer was lost gets the same answer, and is done once", async () => {
   const { store, proxy, world } = await openWorld();
   const input = world.newInstance({ uniqueKey: "k" });
   proxy.cutBeforeAnswer();
@@ -81,7 +81,7 @@ test("50 claimers over 4 connections that are cut execute each of 2,000 instance
   for (const store of stores) await store.close();
 });
 
-test("fault 23: a server that was emptied is told of, and never taken for the one before", async () => {
+test("fault 23: an emptied server is reported, and never mistaken for the one before", async () => {
   const { store, server, prefix, world, make } = await openWorld();
   await world.add({});
   await server.cli("DEL", `${prefix}head`);
@@ -97,7 +97,7 @@ test("fault 23: a server that was emptied is told of, and never taken for the on
   await store.close();
 });
 
-test("fault 33: open() refuses data of a newer format and leaves them as they are", async () => {
+test("fault 33: open() refuses data of a newer format and does not change it", async () => {
   const { store, server, prefix, make } = await openWorld();
   await store.close();
   const raise = `local head = cmsgpack.unpack(redis.call('GET', KEYS[1]))
@@ -111,10 +111,10 @@ test("fault 33: open() refuses data of a newer format and leaves them as they ar
   assert.equal(await server.cli("GET", `${prefix}head`), before);
 });
 
-test("without a clock of its own the store goes by the server's: due times, leases, recorded times", async () => {
+test("without its own clock the store uses the server's for due times, leases and recorded times", async () => {
   const { make } = await valkey.stores();
   const store = make();
-  // A node whose clock is an hour late.
+  // A node whose clock is an hour behind.
   const at = { wallMs: systemClock.now().wallMs - 3_600_000, monotonicMs: 0 };
   await store.open({ at, node: "n1" });
   const world = new StoreWorld(store);
@@ -132,7 +132,7 @@ test("without a clock of its own the store goes by the server's: due times, leas
   await store.close();
 });
 
-test("subscribe() hears what other connections change, and itself once", async () => {
+test("subscribe() reports changes of other connections, and its own once", async () => {
   const { make, store, world } = await openWorld();
   const other = make();
   await other.open(NODE);
@@ -153,7 +153,7 @@ test("subscribe() hears what other connections change, and itself once", async (
   await store.close();
 });
 
-test("retain() and clearInstances() leave no key of what they deleted", async () => {
+test("retain() and clearInstances() leave no keys of deleted instances", async () => {
   const { store, server, prefix, world } = await openWorld();
   const keys = async () =>
     (await server.cli("KEYS", `${prefix.replace("{", "\\{")}*`)).split("\n")
@@ -180,13 +180,13 @@ test("retain() and clearInstances() leave no key of what they deleted", async ()
   world.advance(LEASE_MS * 10);
   assert.equal((await store.retain({ at: world.at, limit: 9 })).value.length, 4);
   await store.claim({ at: world.at, ...request, kinds: new Set(["other"]), limits: undefined });
-  // When a rate last held something back is one key for all kinds.
+  // One key for all kinds has the time of the last hold by a rate.
   const left = (await keys()).filter((key) => !before.includes(key) && !key.endsWith(":lastwall"));
   assert.deepEqual(left, []);
   await store.close();
 });
 
-test("fault 22: a full server refuses what grows, and what it has goes on to its end", async () => {
+test("fault 22: a full server refuses new data, and the jobs that it has still finish", async () => {
   const { store, server, world } = await openWorld();
   await world.add({}, { queueKey: "mail a" }, {}, {});
   const [first, second] = await world.claim(2);
@@ -215,7 +215,7 @@ test("fault 22: a full server refuses what grows, and what it has goes on to its
   await store.close();
 });
 
-test("answers are kept for 15 minutes from the last call of a connection on", async () => {
+test("answers are kept for 15 minutes after the last call of a connection", async () => {
   const { store, server, prefix, world } = await openWorld();
   await world.add({});
   const keys = (await server.cli("KEYS", `${prefix}answers:*`)).split("\n");
@@ -228,7 +228,7 @@ test("answers are kept for 15 minutes from the last call of a connection on", as
   await store.close();
 });
 
-test("a page of the instances of many kinds looks at each kind once", async () => {
+test("a page of instances of many kinds reads each kind once", async () => {
   const { store, server, world } = await openWorld();
   const kinds = Array.from({ length: 200 }, (_, index) => `kind${index}`);
   for (let round = 0; round < 2; round++) {
@@ -249,7 +249,7 @@ test("a page of the instances of many kinds looks at each kind once", async () =
   await store.close();
 });
 
-test("large arguments go in calls of their own, and their answers are not kept", async () => {
+test("large arguments get their own calls, and their answers are not kept", async () => {
   const { store, server, prefix, world } = await openWorld();
   const argumentsJson = JSON.stringify(["x".repeat(1_000_000)]);
   const tooMany = Array.from({ length: 70 }, () => world.newInstance({ argumentsJson }));
@@ -282,7 +282,7 @@ test("large arguments go in calls of their own, and their answers are not kept",
   await store.close();
 });
 
-test("fault 35: leases end in time when the server's clock was set back", async () => {
+test("fault 35: leases expire in time after the server's clock was set back", async () => {
   const { make, server, prefix } = await valkey.stores();
   const store = make();
   const at = { wallMs: 0, monotonicMs: 0 };
@@ -292,20 +292,20 @@ test("fault 35: leases end in time when the server's clock was set back", async 
   await store.enqueue({ at, instances: [accepted] });
   const request = { at, node: "n1", kinds: new Set(["mail"]), limit: 9, leaseMs: 30 };
   assert.equal((await store.claim(request)).value.length, 1);
-  // Up to here the clock was an hour ahead.
+  // Until now the clock was an hour ahead.
   const ahead = `local head = cmsgpack.unpack(redis.call('GET', KEYS[1] .. 'head'))
     head.mono, head.at = head.mono + 3600000, head.at + 3600000
     redis.call('SET', KEYS[1] .. 'head', cmsgpack.pack(head))
     redis.call('ZINCRBY', KEYS[1] .. 'leases', 3600000, ARGV[1])`;
   await server.cli("EVAL", ahead, 1, prefix, accepted.id);
-  // The first call learns of it, and time goes on from there.
+  // The first call notices, and time continues from there.
   const early = (await store.reap({ at, limit: 9 })).value.length;
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(early + (await store.reap({ at, limit: 9 })).value.length, 1);
   await store.close();
 });
 
-test("a user who may not do all that the scripts do is refused before anything is written", async () => {
+test("a user without all rights that the scripts need is refused before anything is written", async () => {
   const { server, prefix } = await valkey.stores();
   const rules = ["on", ">secret", "~*", "&*", "+@all"];
   for (const [index, denied] of ["publish", "zremrangebyrank"].entries()) {
