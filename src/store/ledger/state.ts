@@ -11,7 +11,9 @@ import {
 } from "../store.ts";
 import {
   compareReady,
-  emptyCounts,
+  countHeld,
+  countPromoted,
+  countRow,
   type EndedAttempt,
   isHeld,
   isKeyed,
@@ -19,7 +21,6 @@ import {
   type ReadyKey,
   readyKeyOf,
   type Row,
-  stateIndex,
 } from "./tables/row.ts";
 import { Deadlines } from "./claiming/deadlines.ts";
 import { Queues } from "./claiming/queues.ts";
@@ -194,7 +195,7 @@ export class LedgerState {
     this.tables.instances.insert(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
-    this.#countHeld(row, 1);
+    countHeld(this.held, row, 1);
     if (row.isReady && !row.isBehind) this.noteReady(row.instance.kind, readyKeyOf(row));
   }
 
@@ -250,14 +251,14 @@ export class LedgerState {
     this.tables.instances.put(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
-    this.#countHeld(row, 1);
+    countHeld(this.held, row, 1);
   }
 
   /** Delete a row in any state, with its claim. */
   take(row: Row): void {
     if (this.leases.has(row.instance.id)) this.setLease(row.instance.id, undefined);
     if (row.isReady && !row.isBehind) this.#forgetHead(row);
-    this.#countHeld(row, -1);
+    countHeld(this.held, row, -1);
     this.remove(row);
     if (row.isReady && isKeyed(row.instance)) this.queues.settle(row.instance);
   }
@@ -293,12 +294,9 @@ export class LedgerState {
   promote(wallMs: number, limit: number): number {
     const promoted = this.tables.waiting.promote(wallMs, limit);
     for (const { kind, queueKey, ...key } of promoted) {
-      const counts = this.counts.get(kind)!;
-      counts.later -= 1;
-      counts.ready += 1;
+      countPromoted(this.counts.get(kind)!, { kind, queueKey }, 1);
       this.#dirtyKinds.add(kind);
-      if (isKeyed({ kind, queueKey })) counts.behind += 1;
-      else this.noteReady(kind, key);
+      if (!isKeyed({ kind, queueKey })) this.noteReady(kind, key);
     }
     if (promoted.length > 0) this.isDirty = true;
     this.queues.settlePromoted(promoted);
@@ -368,18 +366,10 @@ export class LedgerState {
   }
 
   #noteEnd(before: Row, after: Row): void {
-    if (isHeld(before) && !isHeld(after)) this.#countHeld(before, -1);
+    if (isHeld(before) && !isHeld(after)) countHeld(this.held, before, -1);
     const { scheduleId, state } = after.instance;
     if (scheduleId === null || !isFinal(state) || isFinal(before.instance.state)) return;
     if (this.held.has(scheduleId)) this.#ended.add(scheduleId);
-  }
-
-  #countHeld(row: Row, change: 1 | -1): void {
-    const { scheduleId } = row.instance;
-    if (scheduleId === null || !isHeld(row)) return;
-    const count = (this.held.get(scheduleId) ?? 0) + change;
-    if (count > 0) this.held.set(scheduleId, count);
-    else this.held.delete(scheduleId);
   }
 
   #forgetHead(row: Row): void {
@@ -387,13 +377,7 @@ export class LedgerState {
   }
 
   #count(row: Row, change: 1 | -1): void {
-    const { kind, state } = row.instance;
-    let counts = this.counts.get(kind);
-    if (!counts) this.counts.set(kind, counts = emptyCounts());
-    counts.states[stateIndex(state)]! += change;
-    if (row.isReady === true) counts.ready += change;
-    else if (row.isReady === false) counts.later += change;
-    if (row.isBehind) counts.behind += change;
-    this.#dirtyKinds.add(kind);
+    countRow(this.counts, row, change);
+    this.#dirtyKinds.add(row.instance.kind);
   }
 }

@@ -1,14 +1,9 @@
 import type { Instant } from "../../platform/clock.ts";
 import type {
-  Advance,
-  Backfill,
   ChangeHint,
   ClaimRequest,
   Committed,
   DueSchedulesRequest,
-  InstanceQuery,
-  LogAppend,
-  NewInstance,
   NextDueRequest,
   OpenRequest,
   PutSchedule,
@@ -44,6 +39,10 @@ import type { Freshness, LedgerOwner, OperationOptions } from "./owner.ts";
 import { LedgerReader } from "./reader.ts";
 import { countInstances } from "./reading/reads.ts";
 import type { LedgerState, Moment } from "./state.ts";
+
+/** The argument of a method of the store. */
+type Request<Name extends keyof Store> = Store[Name] extends (request: infer R) => unknown ? R
+  : never;
 
 /** How a ledger runs an operation. */
 type OperationKind = OperationOptions & {
@@ -119,48 +118,28 @@ export class LedgerStore extends LedgerReader implements Store {
     await this.#owner.close();
   }
 
-  enqueue(request: { readonly at: Instant; readonly instances: readonly NewInstance[] }) {
-    return this.#write(
-      "enqueue",
-      request.at,
-      (state, moment) => enqueue(state, moment, request.instances),
-      NEW,
-    );
+  enqueue(request: Request<"enqueue">) {
+    return this.#run("enqueue", enqueue, request, NEW);
   }
 
   claim(request: ClaimRequest) {
-    return this.#write(
-      "claim",
-      request.at,
-      (state, moment) => claim(state, moment, request),
-      CLAIM,
-    );
+    return this.#run("claim", claim, request, CLAIM);
   }
 
   renew(request: RenewRequest) {
-    const { at } = request;
-    return this.#write("renew", at, (state, moment) => renew(state, moment, request), RENEW);
+    return this.#run("renew", renew, request, RENEW);
   }
 
-  settle(request: Parameters<Store["settle"]>[0]) {
-    return this.#write(
-      "settle",
-      request.at,
-      (state, moment) => settle(state, moment, request.settlements),
-    );
+  settle(request: Request<"settle">) {
+    return this.#run("settle", settle, request);
   }
 
-  cancel(request: { readonly at: Instant; readonly query: InstanceQuery; readonly limit: number }) {
-    return this.#write("cancel", request.at, (state, moment) => cancel(state, moment, request));
+  cancel(request: Request<"cancel">) {
+    return this.#run("cancel", cancel, request);
   }
 
-  async reap({ at, limit }: { readonly at: Instant; readonly limit: number }) {
-    const taken = await this.#write(
-      "reap",
-      at,
-      (state, moment) => reap(state, moment, limit),
-      REAP,
-    );
+  async reap(request: Request<"reap">) {
+    const taken = await this.#run("reap", reap, request, REAP);
     if (this.#info && this.#state.leases.size === 0) this.#state.tables.rest?.();
     return taken;
   }
@@ -170,45 +149,29 @@ export class LedgerStore extends LedgerReader implements Store {
     return quietMs(this.#state, this.#owner.momentOf(at));
   }
 
-  redrive(request: Parameters<Store["redrive"]>[0]) {
-    const { at } = request;
-    return this.#write("redrive", at, (state, moment) => redrive(state, moment, request), NEW);
+  redrive(request: Request<"redrive">) {
+    return this.#run("redrive", redrive, request, NEW);
   }
 
-  appendLogs(request: { readonly at: Instant; readonly appends: readonly LogAppend[] }) {
-    return this.#write("append logs", request.at, (state) => appendLogs(state, request.appends));
+  appendLogs(request: Request<"appendLogs">) {
+    return this.#run("append logs", appendLogs, request);
   }
 
-  advance(request: { readonly at: Instant; readonly advances: readonly Advance[] }) {
-    const { at, advances } = request;
-    return this.#write("advance", at, (state, moment) => advance(state, moment, advances), ADVANCE);
+  advance(request: Request<"advance">) {
+    return this.#run("advance", advance, request, ADVANCE);
   }
 
-  backfill(request: { readonly at: Instant; readonly backfill: Backfill }) {
-    return this.#write(
-      "backfill",
-      request.at,
-      (state, moment) => backfill(state, moment, request.backfill),
-      NEW,
-    );
+  backfill(request: Request<"backfill">) {
+    return this.#run("backfill", backfill, request, NEW);
   }
 
   putSchedule(request: PutSchedule) {
-    return this.#write(
-      "write a schedule",
-      request.at,
-      (state) => putSchedule(state, request),
-      request.isByClock ? CORRECT_SCHEDULE : NEW,
-    );
+    const kind = request.isByClock ? CORRECT_SCHEDULE : NEW;
+    return this.#run("write a schedule", putSchedule, request, kind);
   }
 
-  deleteSchedule(request: { readonly at: Instant; readonly id: string }) {
-    return this.#write(
-      "delete a schedule",
-      request.at,
-      (state) => deleteSchedule(state, request.id),
-      NEW,
-    );
+  deleteSchedule(request: Request<"deleteSchedule">) {
+    return this.#run("delete a schedule", deleteSchedule, request, NEW);
   }
 
   dueSchedules(request: DueSchedulesRequest) {
@@ -223,55 +186,32 @@ export class LedgerStore extends LedgerReader implements Store {
     return this.read("count instances", countInstances);
   }
 
-  correctTimes(request: { readonly at: Instant; readonly ids: readonly string[] }) {
-    return this.#write(
-      "correct times",
-      request.at,
-      (state, moment) => correctTimes(state, moment, request.ids),
-    );
+  correctTimes(request: Request<"correctTimes">) {
+    return this.#run("correct times", correctTimes, request);
   }
 
-  retain(request: { readonly at: Instant; readonly limit: number }) {
-    return this.#write(
-      "delete instances",
-      request.at,
-      (state, moment) => retain(state, moment, request.limit),
-    );
+  retain(request: Request<"retain">) {
+    return this.#run("delete instances", retain, request);
   }
 
-  async clearInstances(request: Parameters<Store["clearInstances"]>[0]) {
+  async clearInstances(request: Request<"clearInstances">) {
     const find = (state: LedgerState) => findCleared(state, request, () => this.turn());
     const ids = await this.read("delete instances", find);
     return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
   }
 
-  async clearLogs(request: Parameters<Store["clearLogs"]>[0]) {
+  async clearLogs(request: Request<"clearLogs">) {
     const find = (state: LedgerState) => findLogs(state, request, () => this.turn());
     const places = await this.read("delete logs", find);
     return await this.#write("delete logs", request.at, (state) => removeLogs(state, places));
   }
 
-  setPause(
-    request: {
-      readonly at: Instant;
-      readonly kind: string | null;
-      readonly until: number | null;
-      readonly reason: string;
-    },
-  ) {
-    return this.#write(
-      "pause",
-      request.at,
-      (state, moment) => setPause(state, moment, request),
-      NEW,
-    );
+  setPause(request: Request<"setPause">) {
+    return this.#run("pause", setPause, request, NEW);
   }
 
-  removePause(request: { readonly at: Instant; readonly kind: string | null }) {
-    return this.#write("resume", request.at, (state, moment) => {
-      const isPaused = (state.pauses.get(request.kind)?.until ?? Infinity) > moment.wallMs;
-      return removePause(state, request.kind) && isPaused;
-    }, NEW);
+  removePause(request: Request<"removePause">) {
+    return this.#run("resume", removePause, request, NEW);
   }
 
   listPauses() {
@@ -281,25 +221,21 @@ export class LedgerStore extends LedgerReader implements Store {
     });
   }
 
-  async joinNode(request: Parameters<Store["joinNode"]>[0]) {
-    const { at, id, leaseMs } = request;
+  async joinNode(request: Request<"joinNode">) {
     const { clocks } = this.#owner;
-    clocks?.joining?.(id);
-    const join = (state: LedgerState, moment: Moment) => joinNode(state, moment, request);
-    const joined = await this.#write("join", at, join, ALWAYS);
-    await clocks?.joined?.(id, leaseMs);
+    clocks?.joining?.(request.id);
+    const joined = await this.#run("join", joinNode, request, ALWAYS);
+    await clocks?.joined?.(request.id, request.leaseMs);
     return joined;
   }
 
-  reportNode(request: Parameters<Store["reportNode"]>[0]) {
-    const { at } = request;
-    return this.#write("report", at, (state, moment) => reportNode(state, moment, request), REPORT);
+  reportNode(request: Request<"reportNode">) {
+    return this.#run("report", reportNode, request, REPORT);
   }
 
-  async leaveNode(request: Parameters<Store["leaveNode"]>[0]) {
+  async leaveNode(request: Request<"leaveNode">) {
     await this.#owner.clocks?.left?.(request.id);
-    const leave = (state: LedgerState, moment: Moment) => leaveNode(state, moment, request);
-    return await this.#write("leave", request.at, leave, ALWAYS);
+    return await this.#run("leave", leaveNode, request, ALWAYS);
   }
 
   listNodes(request: { readonly at: Instant }) {
@@ -313,12 +249,8 @@ export class LedgerStore extends LedgerReader implements Store {
     });
   }
 
-  setNodeWorkers(request: Parameters<Store["setNodeWorkers"]>[0]) {
-    return this.#write(
-      "resize",
-      request.at,
-      (state, moment) => setNodeWorkers(state, moment, request),
-    );
+  setNodeWorkers(request: Request<"setNodeWorkers">) {
+    return this.#run("resize", setNodeWorkers, request);
   }
 
   nextDue(request: NextDueRequest) {
@@ -359,6 +291,16 @@ export class LedgerStore extends LedgerReader implements Store {
 
   protected turn(): Promise<void> {
     return this.#owner.turn();
+  }
+
+  #run<R extends { readonly at: Instant }, T>(
+    action: string,
+    operation: (state: LedgerState, moment: Moment, request: R) => T,
+    request: R,
+    kind?: OperationKind,
+  ): Promise<Committed<T>> {
+    const run = (state: LedgerState, moment: Moment) => operation(state, moment, request);
+    return this.#write(action, request.at, run, kind);
   }
 
   #write<T>(

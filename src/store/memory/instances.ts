@@ -1,6 +1,6 @@
 import { isFinal, JOB_STATES, type JobState } from "../../core/state.ts";
 import {
-  isHeld,
+  countHeld,
   isKeyed,
   type ReadyKey,
   readyKeyOf,
@@ -158,13 +158,9 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
   }
 
   countHeld(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const row of this.#bySeq.values()) {
-      const { scheduleId } = row.instance;
-      if (scheduleId === null || !isHeld(row)) continue;
-      counts.set(scheduleId, (counts.get(scheduleId) ?? 0) + 1);
-    }
-    return counts;
+    const held = new Map<string, number>();
+    for (const row of this.#bySeq.values()) countHeld(held, row, 1);
+    return held;
   }
 
   ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {

@@ -92,7 +92,7 @@ export class ReplicaInstances extends MemoryInstances {
   }
 
   override countHeld(): Map<string, number> {
-    return this.counts.countHeld();
+    return this.counts.readHeld();
   }
 
   /** How long the claim of a row is valid; null when it is not claimed. */

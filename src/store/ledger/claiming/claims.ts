@@ -136,7 +136,11 @@ export function renew(
 }
 
 /** Take back instances whose lease has expired, and end waiting ones past their deadline. */
-export function reap(state: LedgerState, moment: Moment, limit: number): readonly Instance[] {
+export function reap(
+  state: LedgerState,
+  moment: Moment,
+  { limit }: { readonly limit: number },
+): readonly Instance[] {
   checkLimit(limit, "reap");
   const lost: Row[] = state.hasUnleased ? unleased(state, limit) : [];
   for (const lease of state.leases.values()) {

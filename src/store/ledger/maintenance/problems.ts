@@ -2,12 +2,12 @@ import { isFinal, JOB_STATES } from "../../../core/state.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { StoreProblem } from "../../records.ts";
 import {
+  countHeld,
+  countRow,
   emptyCounts,
   type EndedAttempt,
-  isHeld,
   type KindCounts,
   type Row,
-  stateIndex,
 } from "../tables/row.ts";
 import { expireAt } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
@@ -53,7 +53,8 @@ async function rowProblems(
     const rows = state.tables.instances.scan({ type: "all" }, range);
     for (const row of rows) {
       problems.push(...problemsOf(state, row));
-      count(seen, row);
+      countRow(seen.counts, row, 1);
+      countHeld(seen.held, row, 1);
     }
     if (rows.length < ROWS) break;
     last = rows.at(-1)!.seq;
@@ -124,19 +125,6 @@ function isJson(text: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function count(seen: Seen, row: Row): void {
-  const { kind, state, scheduleId } = row.instance;
-  let counts = seen.counts.get(kind);
-  if (!counts) seen.counts.set(kind, counts = emptyCounts());
-  counts.states[stateIndex(state)]! += 1;
-  if (row.isReady === true) counts.ready += 1;
-  else if (row.isReady === false) counts.later += 1;
-  if (row.isBehind) counts.behind += 1;
-  if (scheduleId !== null && isHeld(row)) {
-    seen.held.set(scheduleId, (seen.held.get(scheduleId) ?? 0) + 1);
   }
 }
 

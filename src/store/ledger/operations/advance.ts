@@ -19,7 +19,7 @@ const QUEUED = "queued";
 export function advance(
   state: LedgerState,
   moment: Moment,
-  advances: readonly Advance[],
+  { advances }: { readonly advances: readonly Advance[] },
 ): readonly AdvanceResult[] {
   checkBatch(advances.length, "advance");
   for (const one of advances) {

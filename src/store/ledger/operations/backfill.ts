@@ -13,7 +13,7 @@ const BACKFILL = "backfill";
 export function backfill(
   state: LedgerState,
   moment: Moment,
-  request: Backfill,
+  { backfill: request }: { readonly backfill: Backfill },
 ): readonly Instance[] {
   checkFires(request);
   const { scheduleId } = request;

@@ -11,7 +11,7 @@ import type { LedgerState, Moment } from "../state.ts";
 export function correctTimes(
   state: LedgerState,
   moment: Moment,
-  ids: readonly string[],
+  { ids }: { readonly ids: readonly string[] },
 ): readonly string[] {
   checkBatch(ids.length, "correct the times of");
   const corrected: string[] = [];

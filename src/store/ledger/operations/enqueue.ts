@@ -23,7 +23,7 @@ interface Planned {
 export function enqueue(
   state: LedgerState,
   moment: Moment,
-  inputs: readonly NewInstance[],
+  { instances: inputs }: { readonly instances: readonly NewInstance[] },
 ): readonly EnqueueResult[] {
   checkBatch(inputs.length, "enqueue");
   const plan = new Plan(state, moment);

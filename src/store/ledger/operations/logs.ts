@@ -3,12 +3,13 @@ import type { ClaimKey, LogAppend } from "../../store.ts";
 import { checkBatch } from "../checks.ts";
 import type { Row } from "../tables/row.ts";
 import { storable } from "../rules.ts";
-import type { Lease, LedgerState } from "../state.ts";
+import type { Lease, LedgerState, Moment } from "../state.ts";
 
 /** Append log lines to claims. @returns the stale ones */
 export function appendLogs(
   state: LedgerState,
-  appends: readonly LogAppend[],
+  _moment: Moment,
+  { appends }: { readonly appends: readonly LogAppend[] },
 ): readonly ClaimKey[] {
   checkBatch(appends.length, "append logs of");
   const stale: ClaimKey[] = [];

@@ -30,20 +30,25 @@ export function setPause(
   return pause;
 }
 
-/** Resume. @returns whether there was a pause */
-export function removePause(state: LedgerState, kind: string | null): boolean {
-  if (!state.pauses.has(kind)) return false;
+/** Resume. @returns whether there was a pause that had not expired */
+export function removePause(
+  state: LedgerState,
+  moment: Moment,
+  { kind }: { readonly kind: string | null },
+): boolean {
+  const pause = state.pauses.get(kind);
+  if (!pause) return false;
   state.isDirty = true;
   state.tables.pauses.remove(kind);
   state.pauses.delete(kind);
   state.hints.push({ type: "pauses" });
-  return true;
+  return (pause.until ?? Infinity) > moment.wallMs;
 }
 
 /** Delete expired pauses. */
 export function removeEndedPauses(state: LedgerState, moment: Moment): void {
   for (const pause of [...state.pauses.values()]) {
-    if (pause.until !== null && pause.until <= moment.wallMs) removePause(state, pause.kind);
+    if (pause.until !== null && pause.until <= moment.wallMs) removePause(state, moment, pause);
   }
 }
 

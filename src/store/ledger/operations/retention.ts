@@ -22,7 +22,11 @@ const TICK_KEEP_MS = 400 * 86_400_000;
  *
  * @returns their ids, fewer than `limit` if they are large
  */
-export function retain(state: LedgerState, moment: Moment, limit: number): readonly string[] {
+export function retain(
+  state: LedgerState,
+  moment: Moment,
+  { limit }: { readonly limit: number },
+): readonly string[] {
   checkLimit(limit, "delete instances");
   removeEndedPauses(state, moment);
   if (state.tables.limits.removeExpired(moment.wallMs, limit) > 0) state.isDirty = true;

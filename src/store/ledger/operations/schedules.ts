@@ -5,10 +5,14 @@ import { readToken, writeToken } from "../reading/page_token.ts";
 import { SchedulePage } from "../reading/pages.ts";
 import { generationError } from "../refusals.ts";
 import { storable } from "../rules.ts";
-import type { LedgerState } from "../state.ts";
+import type { LedgerState, Moment } from "../state.ts";
 
 /** Write a schedule if its generation and, if given, its cursor are as expected. */
-export function putSchedule(state: LedgerState, request: PutSchedule): ScheduleRecord {
+export function putSchedule(
+  state: LedgerState,
+  _moment: Moment,
+  request: PutSchedule,
+): ScheduleRecord {
   const { record, expectedGeneration, expectedCursor } = request;
   const there = state.tables.schedules.get(record.id);
   const generation = there?.generation ?? null;
@@ -37,7 +41,11 @@ function copyStorable(record: ScheduleRecord): ScheduleRecord {
 /**
  * Delete a schedule. Its fates stay, so that no tick fires twice. @returns whether there was one
  */
-export function deleteSchedule(state: LedgerState, id: string): boolean {
+export function deleteSchedule(
+  state: LedgerState,
+  _moment: Moment,
+  { id }: { readonly id: string },
+): boolean {
   if (!state.tables.schedules.get(id)) return false;
   state.isDirty = true;
   state.tables.schedules.remove(id);

@@ -10,7 +10,7 @@ import type { LedgerState, Moment } from "../state.ts";
 export function settle(
   state: LedgerState,
   moment: Moment,
-  settlements: readonly Settlement[],
+  { settlements }: { readonly settlements: readonly Settlement[] },
 ): readonly SettleResult[] {
   checkBatch(settlements.length, "settle");
   for (const { outcome } of settlements) {
