@@ -16,12 +16,12 @@ interface Parties {
 
 type Outcome = { readonly committed: Committed<unknown> } | { readonly error: unknown };
 
-/** Send the requests of one turn to the store and to the model, and compare what they answer. */
+/** Send the requests of one turn to the store and to the model, and compare the results. */
 export async function applySteps(
   { store, model, faults, at }: Parties,
   steps: readonly Step[],
 ): Promise<void> {
-  // All are asked before anything is awaited: requests of one turn share a transaction.
+  // All are sent before anything is awaited: requests of one turn share a transaction.
   const asked = steps.map((step): [Step, Claimer | null, Promise<Outcome>] => {
     const claimer = step.type === "claim" ? store.claimerOf(step, at) : null;
     const outcome = ask(store, at, step, claimer).then(
@@ -166,12 +166,15 @@ function answer(
   }
 }
 
-/** Instances by id: where the order is not promised. */
+/** Instances by id, where the order is not promised. */
 export function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
   return [...items].sort((left, right) => left.id < right.id ? -1 : 1);
 }
 
-/** An answer without what is not promised: an order, or how far a batch's later items show in its earlier ones. */
+/**
+ * A result without what is not promised: an order, or how far later items of a batch show in its
+ * earlier ones.
+ */
 function comparable(step: Step, value: unknown): unknown {
   switch (step.type) {
     case "enqueue": {
@@ -191,7 +194,10 @@ function comparable(step: Step, value: unknown): unknown {
   }
 }
 
-/** A repeat is known as one. Another outcome that comes to the same may be taken for one; it writes nothing either. */
+/**
+ * A repeat is recognized. Another outcome with the same result may count as one; it writes nothing
+ * either.
+ */
 function checkSettled(found: readonly SettleResult[], expected: readonly SettleResult[]): void {
   for (const [index, { status, id }] of expected.entries()) {
     const given = found[index]!.status;

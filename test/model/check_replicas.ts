@@ -7,7 +7,10 @@ const MAX = Number.MAX_SAFE_INTEGER;
 const ALL = { from: 1, to: MAX, isReverse: false, limit: 100_000 };
 const LINES = { order: "written", limit: 100_000, beforeAt: 0, afterAt: 0, afterPlace: 0 } as const;
 
-/** Check that replicas hold the same as one that was loaded afresh, and that the medium holds these rows and no others. */
+/**
+ * Check that replicas equal one that was freshly loaded, and that the medium has exactly these
+ * rows.
+ */
 export function checkReplicas(
   replicas: readonly Tables[],
   { loaded, rows }: { readonly loaded: Tables; readonly rows: ReadonlyMap<string, string> },
@@ -17,7 +20,7 @@ export function checkReplicas(
     const name = `replica ${index} beside one loaded afresh`;
     assert.deepEqual(Object.fromEntries(contentOf(tables)), Object.fromEntries(expected), name);
   }
-  // What wakes and counts nodes is beside the tables.
+  // Nodes and renewals are not in the tables.
   const stored = [...rows.keys()].filter((key) => !/^(head$|l\/|n\/|c\/|x\/)/.test(key));
   assert.deepEqual(stored.sort(), [...expected.keys()].sort(), "keys of the medium");
   const claimed = loaded.instances.scan({ type: "all" }, ALL).filter(({ instance }) =>
@@ -27,7 +30,7 @@ export function checkReplicas(
   assert.deepEqual(renewals.filter((key) => !claimed.includes(key)), [], "renewals of no claim");
 }
 
-/** All that tables hold, by the medium's keys; what each replica has for itself, such as what is ready, left out. */
+/** The content of tables, by the medium's keys, without each replica's own indexes. */
 function contentOf(tables: Tables): Map<string, unknown> {
   const content = new Map<string, unknown>();
   for (const row of tables.instances.scan({ type: "all" }, ALL)) addRow(content, tables, row);

@@ -12,7 +12,7 @@ import {
 } from "../../src/store/ledger/tables/row.ts";
 import type { Tables } from "../../src/store/ledger/tables/tables.ts";
 
-/** Check that what is counted and offered beside the rows is what the rows say. */
+/** Check that counts and offered rows match the rows. */
 export function checkTables(tables: Tables): void {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1_000 };
   const rows = tables.instances.scan({ type: "all" }, all);

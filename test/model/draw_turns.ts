@@ -17,11 +17,14 @@ import {
 } from "./model_turns.ts";
 import type { StoreModel } from "./store_model.ts";
 
-/** When every trail begins, epoch ms. */
+/** Start of every trail, epoch ms. */
 export const START = Date.UTC(2026, 0, 1);
 const OVERLAPS: readonly Overlap[] = ["skip", "queue", "replace", "allow"];
 const SCHEDULES = ["config:a:0", "config:b:0", "config:c:0"];
-/** Rows at which a trail deletes, so that they can be compared whole: of most trails, and of those with many queues. */
+/**
+ * Rows at which a trail deletes, so that all can be compared: of most trails, and of those with
+ * many queues.
+ */
 const ROWS_MAX = 60;
 const WIDE_ROWS_MAX = 150;
 
@@ -31,7 +34,7 @@ const WIDE_QUEUES = "bdefghijklmn".split("").map((letter) => `account ${letter}`
 
 type StepType = Step["type"];
 
-/** How often each step is drawn, before a trail chooses its own. */
+/** The weight of each step, before a trail chooses its own. */
 const WEIGHTS: Readonly<Record<StepType, number>> = {
   enqueue: 14,
   claim: 16,
@@ -53,18 +56,24 @@ const WEIGHTS: Readonly<Record<StepType, number>> = {
   reopen: 1,
 };
 
-/** Draws the turns of one trail: each trail has its own mixture, so that some do little but one thing. */
+/**
+ * Draws the turns of one trail. Each trail has its own mixture, so that some do almost only one
+ * thing.
+ */
 export class TurnDrawer {
   readonly #random: Random;
   readonly #model: StoreModel;
   readonly #weights: [StepType, number][] = [];
-  /** Trails that set the clock back have no rates and no keys held for a time, whose meaning would then be loose. */
+  /**
+   * Trails that set the clock back have no rates and no keys kept for a time, whose meaning would
+   * be loose.
+   */
   readonly #isSetBack: boolean;
   readonly #groupShare: number;
   readonly #limits: [number, number];
   readonly #keyShare: number;
   readonly #deadlineShare: number;
-  /** Many queues in large batches, so that claims read further than to the first rows. */
+  /** Many queues in large batches, so that claims read beyond the first rows. */
   readonly #isWide: boolean;
   readonly #failShare: number;
   #count = 0;
@@ -78,14 +87,14 @@ export class TurnDrawer {
     this.#keyShare = this.#pick([0, 0.2, 0.7]);
     this.#deadlineShare = this.#pick([0, 0, 0.3]);
     this.#isWide = this.#chance(0.2);
-    // A turn that failed may have moved the recorded time on, which shows when the clock is set back.
+    // A failed turn may have advanced the recorded time, which shows when the clock is set back.
     this.#failShare = this.#isSetBack ? 0 : this.#pick([0, 0.1]);
     for (const [type, weight] of Object.entries(WEIGHTS) as [StepType, number][]) {
       this.#weights.push([type, weight * this.#pick([0.3, 1, 1, 3])]);
     }
   }
 
-  /** The next turn, drawn by what the model holds. */
+  /** The next turn, chosen by the model's content. */
   draw(): Turn {
     if (this.#chance(0.12)) return this.#wake();
     const afterMs = this.#chance(0.5) ? 0 : this.#pick([1, 100, 500, 1_000, 2_500, 16_000]);
@@ -94,7 +103,8 @@ export class TurnDrawer {
     const steps: Step[] = [];
     for (let index = 0; index < count; index++) {
       const step = this.#step(this.#type());
-      // What is no request, and what reads at another time than it writes, has a turn of its own.
+      // Steps that are no request, or read at another time than they write, get a turn of their
+      // own.
       if (step && ALONE.includes(step.type)) {
         return { afterMs, backMs: 0, fails: null, steps: [step] };
       }
@@ -104,7 +114,7 @@ export class TurnDrawer {
     return { afterMs, backMs, fails, steps };
   }
 
-  // A node claims at the very moment at which it may find something, or just before.
+  // A node claims exactly when it may find something, or just before.
   #wake(): Turn {
     const index = this.#below(NODES.length);
     const [node, limits] = [NODES[index]!, this.#limits[index]!];
@@ -242,7 +252,7 @@ export class TurnDrawer {
 
   #claim(): Step {
     const index = this.#below(NODES.length);
-    // A node changes its limits now and then, as a config is loaded again.
+    // A node changes its limits from time to time, as a reload does.
     if (this.#chance(0.1)) this.#limits[index] = this.#limitsNumber();
     const kinds = index === 0 || this.#chance(0.5) ? [...KINDS] : this.#some(KINDS, 2);
     return {
@@ -254,7 +264,7 @@ export class TurnDrawer {
     };
   }
 
-  /** Claims held, a few that are not, and one that never was. */
+  /** Current claims, a few stale ones, and one that never existed. */
   #claims(): readonly { readonly id: string; readonly fence: number }[] {
     const rows = this.#model.rows.filter(({ instance, leaseUntilMs }) =>
       instance.fence > 0 && (leaseUntilMs !== null || this.#chance(0.15))
@@ -361,7 +371,7 @@ export class TurnDrawer {
     const now = Math.floor(this.#model.wallMs / TICK_MS) * TICK_MS;
     const wanted = now;
     const kind = id.split(":")[1]!;
-    // What is changed goes on at its cursor; a new one begins at now, also when there was one before.
+    // A changed schedule keeps its cursor; a new one starts now, even if there was one before.
     const cursor = there && this.#chance(0.7) ? there.cursor : wanted;
     const { wallMs } = this.#model;
     return {

@@ -2,14 +2,14 @@ import { JobError } from "../../src/core/errors.ts";
 import type { InstanceTable, OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import { override, overrideTables } from "../support/override.ts";
 
-/** How the medium below a store fails, until that is changed. */
+/** How the medium below a store fails, until changed. */
 export interface MediumFaults {
   fails: "commit" | "write" | null;
-  /** Whether it did. */
+  /** True if it has failed. */
   hasFailed: boolean;
 }
 
-/** OwnedTables on a medium that fails when told to: at a commit, or at the first row that is written. */
+/** Tables on a medium that fails on request: at a commit, or at the first written row. */
 export function failingTables(tables: OwnedTables, faults: MediumFaults): OwnedTables {
   const failAt = (fails: MediumFaults["fails"]) => {
     if (faults.fails !== fails) return;
@@ -26,7 +26,7 @@ export function failingTables(tables: OwnedTables, faults: MediumFaults): OwnedT
       tables.instances.insert(row);
     },
     update: (before, after) => {
-      // Half of what is to be written is there already.
+      // Half of the write is done already.
       tables.instances.update(before, after);
       failAt("write");
     },

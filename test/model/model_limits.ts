@@ -3,14 +3,14 @@ import type { Block, ClaimLimits, RateLimit } from "../../src/core/job/limits.ts
 import type { ClaimRequest } from "../../src/store/store.ts";
 import type { ModelRow, StoreModel } from "./store_model.ts";
 
-/** Who asks, and when. */
+/** The claiming node, and the time. */
 interface Asker {
   readonly node: string;
   readonly limits: ClaimLimits;
   readonly wallMs: number;
 }
 
-/** The limits as their docstrings say: claims held are looked up, starts are a list of times. */
+/** Limits as documented: current claims are counted, starts are a list of times. */
 export class ModelLimits {
   readonly #model: StoreModel;
   readonly #starts = new Map<string, number[]>();
@@ -33,7 +33,7 @@ export class ModelLimits {
     }
   }
 
-  /** Which limit holds an instance back; null for none. */
+  /** The limit that blocks an instance; null for none. */
   blockOf(instance: Instance, asker: Asker): Block["limit"] | null {
     const { kind } = instance;
     const { node, limits } = asker;
@@ -63,7 +63,7 @@ export class ModelLimits {
       const window = windowOf(instance, limit);
       if (window === null) continue;
       const counted = (this.#starts.get(window) ?? []).filter((at) => at + limit.perMs > wallMs);
-      // It opens when all but max − 1 of them no longer count.
+      // It opens when all but max − 1 of them have expired.
       const last = counted[counted.length - limit.max];
       if (last !== undefined) opensAt = Math.max(opensAt, last + limit.perMs);
     }
@@ -76,7 +76,7 @@ function windowOf({ kind, queueKey }: Instance, { by, perMs }: RateLimit): strin
   return queueKey === kind ? null : `${perMs} ${kind} ${queueKey}`;
 }
 
-/** What may be claimed at a time, in claim order. */
+/** The claimable instances at a time, in claim order. */
 export function claimableNow(
   model: StoreModel,
   { node, kinds, limits = NO_LIMITS }: Pick<ClaimRequest, "node" | "kinds" | "limits">,

@@ -1,7 +1,7 @@
 import type { HistoryEntry, Instance } from "../../src/core/instance.ts";
 import type { NewInstance, Settlement } from "../../src/store/store.ts";
 
-/** Between two ticks of every schedule of the model. */
+/** Time between two ticks of every schedule of the model. */
 export const TICK_MS = 1_000;
 
 /** An instance as it is accepted. */
@@ -31,13 +31,13 @@ export function acceptedInstance(input: NewInstance, at: number): Instance {
   };
 }
 
-/** The two transitions that every instance begins with. */
+/** The two first transitions of every instance. */
 export function historyOf({ id: instanceId, kind, createdAt: at }: Instance): HistoryEntry[] {
   const base = { instanceId, kind, at, reason: null, attempt: 0, fence: 0, node: null };
   return [{ ...base, state: "created" }, { ...base, state: "scheduled" }];
 }
 
-/** What a processing instance becomes by the outcome of its attempt. */
+/** A processing instance after the outcome of its attempt. */
 export function settledInstance(
   instance: Instance,
   outcome: Settlement["outcome"],

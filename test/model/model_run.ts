@@ -20,7 +20,7 @@ import { StoreModel } from "./store_model.ts";
 import { valkeyFixture } from "./valkey_fixture.ts";
 import { WatchedStore } from "./watched_store.ts";
 
-/** What a trail runs on. */
+/** The stores that a trail can run on. */
 export const MODELLED_STORES = [
   "memory",
   "memory in groups",
@@ -32,29 +32,29 @@ export const MODELLED_STORES = [
 ] as const;
 export type ModelledStore = typeof MODELLED_STORES[number];
 
-/** A trail that a store answers otherwise than the model. */
+/** A trail on which a store differs from the model. */
 export interface Mismatch {
   readonly seed: number;
   readonly store: ModelledStore;
   readonly message: string;
-  /** As short as leaving turns and requests out makes it. */
+  /** Made as short as possible by leaving out turns and requests. */
   readonly turns: readonly Turn[];
 }
 
-// Everything that is asked before the next promise is a turn's.
+// Requests made before the next promise belong to one turn.
 const defer = (callback: () => void) => queueMicrotask(callback);
 
 /** A store under test that can be closed and opened again. */
 export interface Fixture {
   readonly faults: MediumFaults;
-  /** Those of the store that was opened last; null when they are elsewhere. */
+  /** Tables of the last opened store; null if they are elsewhere. */
   tables: Tables | null;
-  /** Of further nodes. */
+  /** Tables of further nodes. */
   readonly others?: readonly Tables[];
   open(): Store;
-  /** The time is this from now on. */
+  /** Set the time. */
   setTime?(now: Instant): void;
-  /** Another store that loads what was written, open. */
+  /** Another, opened store that loads what was written. */
   reload?(): Promise<Store>;
   end(): void;
 }
@@ -86,17 +86,18 @@ async function fixtureOf(type: ModelledStore): Promise<Fixture> {
   return fixture;
 }
 
-/** What goes by one clock for all its nodes. */
+/** Stores with one clock for all nodes. */
 const CLOCKED: ReadonlySet<ModelledStore> = new Set(["replica", "two replicas", "valkey"]);
 
-/** Whether a closed store still has what it held, and an opening takes back what every node held. */
+/** True if a closed store keeps its data, and opening takes back the claims of every node. */
 function canReopen(type: ModelledStore): boolean {
   return !["sqlite", "replica", "two replicas", "valkey"].includes(type);
 }
 
 /**
- * Draw a trail by a seed, run it on a store and on the model; null when they agree in everything, else the shortest trail
- * found on which they do not.
+ * Draw a trail by a seed, and run it on a store and on the model.
+ *
+ * @returns null if they agree in everything, else the shortest trail found on which they do not
  */
 export async function findMismatch(
   seed: number,
@@ -117,7 +118,7 @@ export async function findMismatch(
   return { seed, store, message: await replay(store, shorter) ?? message, turns: shorter };
 }
 
-/** Run a trail again; the first difference, or null. */
+/** Run a trail again. @returns the first difference, or null */
 export async function replay(
   store: ModelledStore,
   turns: readonly Turn[],
@@ -143,7 +144,8 @@ async function runTrail(
     for (turn = next(model); turn; turn = next(model)) {
       step += 1;
       const { afterMs, steps } = turn;
-      // What one node answered without writing it, another does not know: with a clock set back it may record an earlier time.
+      // Another node does not know results that were not written: with a clock set back it may
+      // record an earlier time.
       const backMs = type === "two replicas" ? 0 : turn.backMs;
       now = {
         wallMs: now.wallMs + afterMs - backMs,
@@ -151,7 +153,7 @@ async function runTrail(
       };
       fixture.setTime?.(now);
       if (steps[0]?.type === "reopen") {
-        // A clock behind what is stored opens with that: what was answered and not stored is not known to it.
+        // Results that were not stored are lost: skip this if the clock is behind the model's.
         if (!canReopen(type) || now.wallMs < model.at) continue;
         await store.close();
         store = new WatchedStore(fixture.open());
@@ -171,7 +173,7 @@ async function runTrail(
       for (const tables of [fixture.tables, ...fixture.others ?? []]) {
         if (tables) checkTables(tables);
       }
-      // Where there are no tables to look at, the store's own check does.
+      // Without tables, the store's own check is used.
       if (!fixture.tables) assert.deepEqual(await store.problems(), []);
     }
     const reloaded = await fixture.reload?.();
@@ -189,7 +191,7 @@ async function runTrail(
   }
 }
 
-/** Leave out turns, many at first, then single requests, as long as a difference is left. */
+/** Leave out turns, many at first, then single requests, as long as a difference remains. */
 async function shrink(
   store: ModelledStore,
   turns: readonly Turn[],
@@ -197,7 +199,7 @@ async function shrink(
   let kept = turns;
   for (let size = Math.ceil(kept.length / 2); size >= 1; size = size === 1 ? 0 : size >> 1) {
     for (let start = 0; start < kept.length;) {
-      // Time goes on as it did.
+      // Time passes as before.
       const cut = kept.slice(start, start + size);
       const afterMs = cut.reduce((sum, one) => sum + one.afterMs, 0);
       const backMs = cut.reduce((sum, one) => sum + one.backMs, 0);

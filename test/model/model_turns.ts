@@ -10,14 +10,14 @@ import type {
   Settlement,
 } from "../../src/store/store.ts";
 
-/** The nodes that claim, and the kinds that there are. */
+/** The claiming nodes, and the kinds. */
 export const NODES = ["n1", "n2"] as const;
 export const KINDS = ["a", "b", "c"] as const;
 
-/** One request of the trail, as data: what is left of a trail after shrinking can be run again. */
+/** One request of a trail, as data: a shrunk trail can be run again. */
 export type Step =
   | { readonly type: "enqueue"; readonly instances: readonly NewInstance[] }
-  /** By the limits of this number in {@link LIMITS}. */
+  /** Uses the limits with this number in {@link LIMITS}. */
   | {
     readonly type: "claim";
     readonly node: string;
@@ -51,11 +51,14 @@ export type Step =
   | { readonly type: "list"; readonly query: InstanceQuery; readonly limit: number }
   | { readonly type: "reopen" };
 
-/** Requests that one turn of the event loop brings, after both clocks went on and the wall clock was set back. */
+/**
+ * Requests of one turn of the event loop, after both clocks advanced and the wall clock was set
+ * back.
+ */
 export interface Turn {
   readonly afterMs: number;
   readonly backMs: number;
-  /** Where the medium fails, if it can: nothing of the turn has happened then. */
+  /** Where the medium fails, if it can: then nothing of the turn has happened. */
   readonly fails: "commit" | "write" | null;
   readonly steps: readonly Step[];
 }
@@ -66,14 +69,15 @@ function job(limits: Partial<JobLimits>): JobLimits {
   return { concurrency: [], rate: [], ...limits };
 }
 
-/** Starts of kind "a" are counted within two spans, of which the shorter one or the longer one may be the narrower. */
+/** Starts of kind "a" count in two windows, of which either may be the narrower. */
 function twice(first: number, second: number) {
   return [{ max: first, perMs: 1_000, by: [] }, { max: second, perMs: 4_000, by: [] }];
 }
 
 /**
- * Limits that nodes claim by: none, slots, rates, both, pools. Numbers from {@link RATED_FROM} on have rates. Those of one
- * kind count the same spans: how far a new span counts what was before it is not promised.
+ * Limits of nodes: none, slots, rates, both, pools. Those from number {@link RATED_FROM} on have
+ * rates. Those of one kind have the same windows: how a new window counts earlier starts is not
+ * promised.
  */
 const LIMITS: readonly (() => ClaimLimits)[] = [
   () => ({ kinds: new Map(), pools: [] }),
@@ -122,7 +126,7 @@ const LIMITS: readonly (() => ClaimLimits)[] = [
 
 /** The first number of limits with rates. */
 export const RATED_FROM = 3;
-/** How many limits there are. */
+/** The number of limits. */
 export const LIMITS_COUNT: number = LIMITS.length;
 
 /** A new object of the limits with a number. */

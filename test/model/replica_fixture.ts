@@ -10,7 +10,9 @@ import { checkTables } from "./check_tables.ts";
 import type { MediumFaults } from "./failing_tables.ts";
 import type { Fixture } from "./model_run.ts";
 
-/** What guides a node that claims is asked of the replica that wrote last; everything else of another. */
+/**
+ * Reads that guide a claiming node go to the replica that wrote last; all others to another one.
+ */
 const GUIDES: ReadonlySet<string> = new Set(["nextDue", "blocks"]);
 const WRITES: ReadonlySet<string> = new Set([
   ...["enqueue", "claim", "renew", "settle", "cancel", "reap", "redrive", "appendLogs", "advance"],
@@ -19,8 +21,9 @@ const WRITES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Replicas on one medium, each turn's requests sent to the next of them and what is read to the one after: it knows only what
- * the medium told. Where a trail has a medium that fails, another writer is first, or the answer is lost.
+ * Replicas on one medium. Each turn's requests go to the next replica and its reads to the one
+ * after, which knows only what the medium reported. Where the medium of a trail fails, another
+ * writer is first, or a response is lost.
  */
 export function replicaFixture(faults: MediumFaults, count: number): Fixture {
   const shared = new SharedMedium();
@@ -43,7 +46,8 @@ export function replicaFixture(faults: MediumFaults, count: number): Fixture {
     }
     faults.fails = null;
   };
-  // What wrote nothing has a place after the last commit that its node knows of, not among those of other nodes.
+  // An operation that wrote nothing comes after the last commit known to its node, in no order with
+  // those of other nodes.
   const placed = (committed: Committed<unknown>) => {
     const half = REV_STEP / 2;
     const place = committed.rev % REV_STEP;
@@ -94,7 +98,7 @@ export function replicaFixture(faults: MediumFaults, count: number): Fixture {
       const loaded = new ReplicaStore({ medium, clock, random: seededRandom(9), now: () => now });
       await loaded.open({ at: now, node: "another" });
       checkTables(loaded.tables);
-      // One of them loads everything again too, where it is.
+      // One of them also loads everything again.
       media.at(-1)!.cutWatch();
       await all((one) => one.stats());
       const replicas = stores.map(({ tables }) => tables);

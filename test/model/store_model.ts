@@ -29,25 +29,25 @@ import { acceptedInstance, historyOf, settledInstance, TICK_MS } from "./model_r
 export interface ModelRow {
   readonly seq: number;
   instance: Instance;
-  /** Whether it was seen due since it last waited: a clock that is set back does not take that away. */
+  /** True if it was seen due since it last waited; setting the clock back does not change that. */
   isSeenDue: boolean;
-  /** Whether it waits for those of its schedule before it. */
+  /** True if it is held behind others of its schedule. */
   isHeld: boolean;
-  /** Monotonic; null when nobody holds it. */
+  /** Monotonic ms; null without a claim. */
   leaseUntilMs: number | null;
   readonly history: HistoryEntry[];
-  /** The settlements recorded, by fence, as JSON. */
+  /** The recorded settlements by fence, as JSON. */
   readonly settled: Map<number, string>;
 }
 
-/** What became of one tick. */
+/** The fate of one tick. */
 export interface ModelFate {
   readonly fate: "fired" | "skipped" | "coalesced" | "missed";
   readonly reason: string | null;
   readonly instanceId: string | null;
 }
 
-/** The model refuses as the store has to. */
+/** The model refuses, and the store must too. */
 export class ModelRefusal extends Error {
   readonly code: string;
 
@@ -58,8 +58,8 @@ export class ModelRefusal extends Error {
 }
 
 /**
- * What the `Store` interface says, as plainly as it can be written: lists, walked from end to end, no index, no counter. It
- * is written from the contract and knows nothing of the ledger.
+ * The `Store` interface, as simple as possible: lists walked from end to end, no index, no counter.
+ * It is written from the contract, without the ledger.
  */
 export class StoreModel {
   rows: ModelRow[] = [];
@@ -67,11 +67,11 @@ export class StoreModel {
   readonly fates = new Map<string, Map<number, ModelFate>>();
   readonly pauses = new Map<string | null, Pause>();
   readonly limits = new ModelLimits(this);
-  /** The recorded time: never decreasing. */
+  /** The recorded time, which never decreases. */
   at = 0;
   wallMs = 0;
   monotonicMs = 0;
-  /** Whether one clock counts for all, so that nothing is done ahead of it. */
+  /** True if one clock decides for all, so that nothing happens ahead of it. */
   readonly #hasOwnClock: boolean;
   #seq = 0;
 
@@ -79,13 +79,13 @@ export class StoreModel {
     this.#hasOwnClock = options.hasOwnClock;
   }
 
-  /** The time of whoever asks next. */
+  /** The time of the next request. */
   setClock(now: Instant): void {
     this.wallMs = Math.floor(now.wallMs);
     this.monotonicMs = now.monotonicMs;
   }
 
-  /** Run one operation at a moment; what it makes final lets go what waits for it. */
+  /** Run one operation at a moment. Instances that become final release those held behind them. */
   run<T>(now: Instant, operation: () => T): T {
     this.setClock(now);
     const before = this.at;
@@ -111,7 +111,7 @@ export class StoreModel {
   }
 
   enqueue(inputs: readonly NewInstance[]): readonly EnqueueResult[] {
-    // All or none: on a copy, which a refusal leaves behind.
+    // All or none: it works on a copy, which a refusal discards.
     const saved = this.rows.map((row) => ({ row, copy: { ...row }, events: row.history.length }));
     const seq = this.#seq;
     const waiting = this.#waitingCounts();
@@ -136,7 +136,7 @@ export class StoreModel {
     return counts;
   }
 
-  /** @param waiting of each kind; one that gives way to another of its batch keeps its place */
+  /** @param waiting by kind; one replaced by another of its batch keeps its place */
   #enqueueOne(input: NewInstance, waiting: Map<string, number>): EnqueueResult {
     const there = this.row(input.id)?.instance;
     if (there) {
@@ -164,7 +164,7 @@ export class StoreModel {
     return { instance, outcome: "accepted", replaced: holder.instance };
   }
 
-  /** Who holds a unique key: unfinished, or finished but for the canceled and within its time. */
+  /** The row that has a unique key: unfinished, or final but not canceled and within its time. */
   keyHolder(uniqueKey: string): ModelRow | undefined {
     return this.rows.find(({ instance }) =>
       instance.uniqueKey === uniqueKey && instance.state !== "canceled" &&
@@ -222,7 +222,7 @@ export class StoreModel {
     return row.instance;
   }
 
-  /** Whether something waits past its deadline. */
+  /** True if a row waits past its deadline. */
   hasLate(wallMs: number): boolean {
     return this.rows.some((row) => isLate(row, wallMs));
   }
@@ -237,7 +237,7 @@ export class StoreModel {
     });
   }
 
-  /** The row of a claim that is held. */
+  /** The row of a valid claim. */
   held({ id, fence }: ClaimKey): ModelRow | undefined {
     const row = this.row(id);
     return row && row.leaseUntilMs !== null && row.instance.fence === fence ? row : undefined;
@@ -249,7 +249,7 @@ export class StoreModel {
       const row = this.held(settlement);
       if (!row) {
         const there = this.row(id);
-        // Of what did not start nothing is kept once it is claimed again.
+        // An unstarted claim leaves nothing once it is claimed again.
         const isKept = outcome.type !== "release" || !outcome.isUnstarted ||
           there?.instance.fence === fence;
         const isRepeat = isKept && there?.settled.get(fence) === JSON.stringify(outcome);
@@ -341,7 +341,7 @@ export class StoreModel {
     return this.#end(row, row.instance, { type: "crash", dueAt: this.wallMs, error });
   }
 
-  /** The store is opened again: whoever held a claim is gone. */
+  /** The store is opened again: all claims are lost. */
   recover(): readonly Instance[] {
     return this.rows.filter(({ leaseUntilMs }) => leaseUntilMs !== null)
       .map((row) => this.#lose(row));
@@ -368,7 +368,7 @@ export class StoreModel {
     });
   }
 
-  /** Only the progress: lines have cases of their own. */
+  /** Only progress; lines have cases of their own. */
   noteProgress({ id, fence, progress }: ClaimKey & Pick<Settlement, "progress">): boolean {
     const row = this.held({ id, fence });
     if (row && progress) row.instance = { ...row.instance, progress };
@@ -548,7 +548,7 @@ export class StoreModel {
     return gone.map(({ instance }) => instance.id);
   }
 
-  /** How many instances of each kind are in each state. */
+  /** The number of instances by kind and state. */
   counts(): ReadonlyMap<string, StateCounts> {
     const kinds = new Map<string, Record<string, number>>();
     for (const { instance: { kind, state } } of this.rows) {
@@ -559,7 +559,7 @@ export class StoreModel {
     return kinds as ReadonlyMap<string, unknown> as ReadonlyMap<string, StateCounts>;
   }
 
-  /** Which limit holds an instance that is due back. */
+  /** The limit that blocks a due instance. */
   blockOf(id: string, node: string, limits: ClaimLimits): Block["limit"] | null {
     const instance = this.row(id)?.instance;
     if (instance?.state !== "scheduled" || instance.dueAt > this.wallMs) return null;
@@ -589,7 +589,7 @@ function isDeadLetter(state: string): boolean {
   return state === "terminated" || state === "timedOut";
 }
 
-/** Whether an instance meets every condition of a query. */
+/** True if an instance meets every condition of a query. */
 export function matches(instance: Instance, query: InstanceQuery): boolean {
   const { idPrefix, ids, kinds, states, scheduleId, uniqueKey, retryOf, isDead } = query;
   return instance.id.startsWith(idPrefix ?? "") &&

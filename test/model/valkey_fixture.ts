@@ -5,7 +5,7 @@ import type { Fixture } from "./model_run.ts";
 
 const world = new ValkeyWorld();
 
-/** Makes stores on a namespace of their own, all on one server, by the time of the trail. */
+/** Makes stores in their own namespaces on one server, with the time of the trail. */
 export async function valkeyFixture(
   faults: MediumFaults,
   defer: (callback: () => void) => void,
@@ -15,7 +15,7 @@ export async function valkeyFixture(
   return { faults, tables: null, open: make, setTime: (time) => now = time, end: () => {} };
 }
 
-/** End the server that the trails started. */
+/** Stop the server that the trails started. */
 export async function endModelServer(): Promise<void> {
   await world.close();
 }

@@ -9,23 +9,23 @@ import { TICK_MS } from "./model_rules.ts";
 import { limitsOf, type Step } from "./model_turns.ts";
 import { matches, type ModelFate, type StoreModel } from "./store_model.ts";
 
-/** How long claims hold. */
+/** Lease of claims. */
 export const LEASE_MS = 15_000;
 
-/** By what a node claims. */
+/** The claims of a node. */
 export type Claimer = Omit<ClaimRequest, "at"> & { readonly limits: ClaimLimits };
 
-/** What a node knows of when to claim: by its last claim, and by what it was told since. */
+/** When a node would claim, by its last claim and the hints since. */
 interface Watcher {
   claimer: Claimer;
   limitsNumber: number;
   /** Monotonic. */
   wakeMs: number;
-  /** Whether its last claim gave all that there was, and nothing was done since. */
+  /** True if its last claim returned everything, and nothing happened since. */
   isDone: boolean;
 }
 
-/** A store with the nodes that claim from it. They sleep until they are told, and so must be told of everything. */
+/** A store with its claiming nodes. They sleep until a hint, so every change must send one. */
 export class WatchedStore {
   readonly store: Store;
   rev = 0;
@@ -36,7 +36,7 @@ export class WatchedStore {
     this.store = store;
   }
 
-  /** Open it; answers what was taken back. */
+  /** Open it. @returns the instances taken back */
   async open(at: Instant): Promise<readonly Instance[]> {
     this.#now = at;
     const { recovered } = await this.store.open({ at, node: "n1" });
@@ -48,12 +48,12 @@ export class WatchedStore {
     return this.store.close();
   }
 
-  /** What the store's own check finds. */
+  /** Problems found by the store's own check. */
   problems(): Promise<readonly StoreProblem[]> {
     return this.store.records.findProblems({ limit: 10 });
   }
 
-  /** By what a step claims: the objects stay the same while they do not change. */
+  /** The claim of a step; its objects stay the same while they do not change. */
   claimerOf(step: Step & { readonly type: "claim" }, at: Instant): Claimer {
     this.#now = at;
     const { node, kinds, limits: limitsNumber, limit } = step;
@@ -65,14 +65,14 @@ export class WatchedStore {
     return claimer;
   }
 
-  /** A step was answered: what the nodes do then. */
+  /** A step has a result: the nodes react. */
   answered(step: Step, value: unknown): void {
     for (const watcher of this.#watchers.values()) watcher.isDone = false;
     const watcher = "node" in step ? this.#watchers.get(step.node) : undefined;
     if (!watcher) return;
     const taken = value as readonly unknown[];
     if (step.type === "claim") watcher.isDone = taken.length < step.limit;
-    // A worker is free again, or instances were taken back: the node claims.
+    // A worker is free again, or instances were taken back, so the node claims.
     else if (step.type === "settle" || (step.type === "reap" && taken.length > 0)) {
       watcher.wakeMs = -Infinity;
     }
@@ -88,7 +88,7 @@ export class WatchedStore {
     }
   }
 
-  /** Compare everything that can be read with the model, and what the nodes know with what they could do. */
+  /** Compare all reads with the model, and what the nodes know with what they could do. */
   async check(model: StoreModel, now: Instant): Promise<void> {
     this.#now = now;
     const { store } = this;
@@ -106,7 +106,7 @@ export class WatchedStore {
     for (const watcher of this.#watchers.values()) await this.#checkWatcher(watcher, model);
   }
 
-  /** Compare what a query finds, in pages, in both orders, with the history of it. */
+  /** Compare the pages of a query, in both orders, and its history. */
   async checkList(model: StoreModel, step: Step & { readonly type: "list" }): Promise<void> {
     const { query, limit } = step;
     const expected = model.rows.filter(({ instance }) => matches(instance, query));
@@ -153,7 +153,7 @@ export class WatchedStore {
       const wanted = [...fates].sort(([left], [right]) => left - right);
       assert.deepEqual(found, wanted, `fates of ${scheduleId}`);
     }
-    // Those that end by themselves are told of by the clock of the last request that wrote.
+    // Whether a pause has expired depends on the clock of the last request that wrote.
     const isNow = ({ until }: { readonly until: number | null }) =>
       until === null || until > Math.max(model.wallMs, model.at);
     const byKind = new Map((await store.listPauses()).filter(isNow).map((one) => [one.kind, one]));

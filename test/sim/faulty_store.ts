@@ -3,19 +3,19 @@ import type { Clock } from "../../src/platform/clock.ts";
 import type { Random } from "../../src/platform/random.ts";
 import type { Store } from "../../src/store/store.ts";
 
-/** How the link to the store misbehaves; changed while the simulation runs. */
+/** The faults of the link to the store; changed while the simulation runs. */
 export interface StoreFaults {
-  /** Share of requests lost before the store has them. */
+  /** Share of requests lost before they reach the store. */
   lostRequests: number;
-  /** Share of answers lost after the commit. */
+  /** Share of responses lost after the commit. */
   lostAnswers: number;
-  /** Longest way of a message, each direction, in milliseconds. */
+  /** Longest delay of a message, each direction, in milliseconds. */
   latencyMaxMs: number;
-  /** The store is in the node's process: what is asked for is there at once, the answer takes its time. */
+  /** The store is in the node's process: requests arrive at once, responses take their time. */
   readonly isInProcess: boolean;
 }
 
-/** Methods that a link carries; the rest answer at once. */
+/** Methods carried by a link; the others return at once. */
 const CARRIED: ReadonlySet<string> = new Set([
   "enqueue",
   "claim",
@@ -36,8 +36,8 @@ const CARRIED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A node's link to a store that all nodes share: late and lost requests, late and lost answers. Opening and closing are the
- * world's business.
+ * A node's link to a store shared by all nodes: late and lost requests, late and lost responses.
+ * The world opens and closes the store.
  */
 export function faultyStore(
   store: Store,

@@ -4,7 +4,7 @@ import type { OwnedTables } from "../../src/store/ledger/tables/tables.ts";
 import type { Advance, NewInstance, Store } from "../../src/store/store.ts";
 import { override, overrideTables } from "../support/override.ts";
 
-/** What a plant may know of the world. */
+/** The parts of the world that a plant may use. */
 export interface PlantContext {
   /** The server's clock. */
   readonly clock: Clock;
@@ -12,26 +12,26 @@ export interface PlantContext {
   killsOf(node: string): number;
 }
 
-/** A bug of INVARIANTS.md's list, put into a world that is else correct. */
+/** A bug of INVARIANTS.md's list, put into an otherwise correct world. */
 export interface Plant {
   readonly name: string;
-  /** Invariants that tell of it, any of them. */
+  /** Invariants that detect it, any of them. */
   readonly tells: readonly string[];
-  /** Puts it below the store's semantics. */
+  /** Puts the bug below the store's semantics. */
   readonly tables?: (tables: OwnedTables, context: PlantContext) => OwnedTables;
-  /** Puts it into the store, below what is recorded. */
+  /** Puts the bug into the store, below what is recorded. */
   readonly store?: (store: Store, context: PlantContext) => Store;
-  /** Puts it into a node, between its manager and its link. */
+  /** Puts the bug into a node, between its manager and its link. */
   readonly node?: (store: Store) => Store;
-  /** The store takes the time from who asks. */
+  /** The store uses the caller's time. */
   readonly isTimeOfNodes?: boolean;
-  /** The world that it is put into; memory when absent. */
+  /** The world that gets it; absent: memory. */
   readonly world?: "ahead";
-  /** The resource takes effects of any fence. */
+  /** The resource accepts effects of any fence. */
   readonly isResourceOpen?: boolean;
 }
 
-/** How long a stale scan is gone by, and how long it then happens to nobody else, in milliseconds. */
+/** How long a stale scan is used, and how long it then happens to nobody else, in milliseconds. */
 const SCAN_MS = 20;
 const SCAN_PAUSE_MS = 10_000;
 const FAR_AT = Date.UTC(2100, 0, 1);
@@ -152,7 +152,7 @@ export const PLANTS: readonly Plant[] = [
   },
 ];
 
-// Nodes give their limits, and the store keeps to the others only.
+// Nodes have their limits, and the store obeys only the others.
 function withoutLimits(dropped: "concurrency" | "rate"): (store: Store) => Store {
   return (store) =>
     override(store, {
@@ -165,7 +165,7 @@ function withoutLimits(dropped: "concurrency" | "rate"): (store: Store) => Store
     });
 }
 
-// What is claimed is no longer in the store; only its outcome comes back.
+// A claimed instance leaves the store; only its outcome returns.
 function deletingClaims(tables: OwnedTables): OwnedTables {
   return overrideTables(tables, {
     instances: {
@@ -179,7 +179,7 @@ function deletingClaims(tables: OwnedTables): OwnedTables {
   });
 }
 
-// A second claim, soon after the first, works on what the first one saw.
+// A second claim, soon after the first, uses what the first one saw.
 function staleScans(tables: OwnedTables, { clock }: PlantContext): OwnedTables {
   const scans = new Map<string, { readonly atMs: number; readonly rows: readonly Row[] }>();
   let nextMs = 0;
@@ -207,7 +207,7 @@ function resetAttempts(after: Row): Row {
   return { ...after, instance: { ...after.instance, attempt: 0, failures: 0 } };
 }
 
-// The compare of compare-and-set is left out.
+// Compare-and-set without the comparison.
 function advancingAlways(store: Store): Store {
   const current = async (one: Advance): Promise<Advance> => {
     const record = await store.getSchedule(one.scheduleId);
@@ -220,7 +220,7 @@ function advancingAlways(store: Store): Store {
   });
 }
 
-// Whatever was created longer ago than successes are kept, in whatever state it is.
+// Everything older than the retention of successes, in any state.
 function expiringByAge(tables: OwnedTables): OwnedTables {
   const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
   return overrideTables(tables, {
@@ -250,7 +250,8 @@ function settlingAny(store: Store): Store {
   });
 }
 
-// The node waits for the back-off and only then has the instance scheduled: a node that dies meanwhile takes it along.
+// The node waits for the back-off and only then schedules the instance again: if it dies meanwhile,
+// the instance is lost.
 function retriesInMemory(tables: OwnedTables, { clock, killsOf }: PlantContext): OwnedTables {
   interface Parked {
     readonly row: Row;
@@ -299,7 +300,7 @@ function retriesInMemory(tables: OwnedTables, { clock, killsOf }: PlantContext):
   });
 }
 
-// Two requests for what must be one.
+// Two requests instead of one.
 function cursorFirst(store: Store): Store {
   return override(store, {
     advance: async ({ at, advances }) => {
@@ -329,7 +330,7 @@ function ofNodeTime(store: Store): Store {
   return override(store, methods as Partial<Store>);
 }
 
-// Each request makes a new instance, whatever it is called.
+// Each request creates a new instance, even with the same id.
 function submittingTwice(store: Store): Store {
   let count = 0;
   const renamed = async (instance: NewInstance): Promise<NewInstance> => {

@@ -10,9 +10,9 @@ import type {
   Executor,
 } from "../../src/worker/executor.ts";
 
-/** What job code of the simulation does. */
+/** The behaviour of simulated job code. */
 export interface SimJob {
-  /** Longest run in milliseconds. */
+  /** Longest duration in milliseconds. */
   readonly durationMaxMs: number;
   /** Share of attempts that fail. */
   readonly failureShare: number;
@@ -31,12 +31,12 @@ export interface SimRun {
   /** Epoch ms, by the true clock. */
   readonly beganAt: number;
   endedAt: number | null;
-  /** Monotonic ms by which it had to end: the lease less its margin. */
+  /** Monotonic ms by which it had to end: the lease minus its margin. */
   deadlineMs: number;
 }
 
 interface Options {
-  /** The true clock, which no pause of the node stops: that of the guard and of job code. */
+  /** The true clock, which runs while a node is frozen: that of the guard and of job code. */
   readonly clock: Clock;
   readonly random: Random;
   readonly node: string;
@@ -46,15 +46,17 @@ interface Options {
 }
 
 /**
- * Workers of the simulation. Job code goes on while its node is frozen, as a worker process does, and the guard ends it at
- * the lease's deadline; what it came to reaches the node only when the node runs.
+ * Workers of the simulation. Job code continues while its node is frozen, as a worker process does,
+ * and the guard ends it at the lease's deadline. Its result reaches the node once the node runs.
  */
 export class SimExecutor implements Executor {
   readonly name = "sim";
   readonly waiting = 0;
   readonly #options: Options;
   readonly #live = new Set<() => void>();
-  /** Set by the world: delivers a message to the node when it is not frozen, never when it is dead. */
+  /**
+   * Set by the world: delivers a message to the node when it is not frozen, never when it is dead.
+   */
   deliver: (message: () => void) => void = (message) => message();
 
   constructor(options: Options) {
@@ -75,7 +77,7 @@ export class SimExecutor implements Executor {
     return { alive: this.#live.size, busy: this.#live.size };
   }
 
-  /** The host dies: job code ends at once, and nobody is told. */
+  /** The host dies: job code ends at once, without a message. */
   kill(): void {
     for (const end of [...this.#live]) end();
   }
@@ -148,7 +150,7 @@ function outcomeOf(fate: number, job: SimJob): AttemptOutcome {
   if (fate < job.crashShare + job.failureShare) {
     return { type: "error", error: encodeError(new Error("failed")) };
   }
-  // From the other end, so that a share moves no other fate.
+  // Taken from the other end, so that one share does not change other results.
   const { snoozeShare = 0 } = job;
   if (fate > 1 - snoozeShare) return { type: "snooze", delayMs: 700 };
   if (fate > 1 - 2 * snoozeShare) {

@@ -5,7 +5,7 @@ import type { Signature } from "../../src/core/arguments/signature.ts";
 import type { SimJob } from "./sim_executor.ts";
 import { SIM_OPTIONS } from "./sim_node.ts";
 
-/** What the job code of each kind does. */
+/** The job code of each kind. */
 export const JOBS: Readonly<Record<string, SimJob>> = {
   quick: { durationMaxMs: 50, failureShare: 0, crashShare: 0 },
   flaky: { durationMaxMs: 400, failureShare: 0.3, crashShare: 0.1, snoozeShare: 0.1 },

@@ -28,7 +28,7 @@ export const SIM_OPTIONS: JobOptions = {
   output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
-/** What all nodes of one simulated world share. */
+/** Parts shared by all nodes of a simulated world. */
 export interface SimShared {
   readonly clock: SimClock;
   readonly random: Random;
@@ -89,13 +89,13 @@ export class SimNode {
     return !this.#isDead && !this.#isFrozen;
   }
 
-  /** kill -9 of the whole host: job code, timers and answers are gone. */
+  /** kill -9 of the whole host: job code, timers and responses are lost. */
   kill(): void {
     this.#isDead = true;
     this.#executor.kill();
   }
 
-  /** SIGSTOP: nothing of the daemon runs until {@link thaw}; its job code goes on. */
+  /** SIGSTOP: the daemon stops until {@link thaw}; its job code continues. */
   freeze(): void {
     this.#isFrozen = true;
   }

@@ -7,15 +7,18 @@ import type { SimClock } from "../support/worlds/sim_clock.ts";
 import type { StoreFaults } from "./faulty_store.ts";
 
 const REPLICAS = 2;
-/** Longest way to the medium: an operation must not give up, as its record would be missing. */
+/** Longest delay to the medium: no operation may give up, as its record would be missing. */
 const WAY_MS_MAX = 40;
-/** Shares of the requests before which an answer is lost, and a watch cut, while the link has faults. */
+/**
+ * Shares of requests before which a response is lost, and a watch cut, while the link has faults.
+ */
 const LOSS_SHARE = 0.05;
 const CUT_SHARE = 0.005;
 
 /**
- * Replicas on one medium as the store of a simulated world: each request goes to any of them. While the world's links lose or
- * delay messages, the medium loses the answers of commits, delays everything and cuts watches.
+ * Replicas on one medium as the store of a simulated world: each request goes to any of them. While
+ * the world's links lose or delay messages, the medium loses responses of commits, delays
+ * everything and cuts watches.
  */
 export function simReplicas(clock: SimClock, random: Random, faults: StoreFaults): Store {
   const shared = new SharedMedium();

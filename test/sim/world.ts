@@ -25,39 +25,40 @@ import { definitions, JOBS } from "./sim_jobs.ts";
 import { LEASE_MS, SimNode } from "./sim_node.ts";
 import { simReplicas } from "./sim_replicas.ts";
 
-/** How long a seed's faults last, and how long the world then has to come to rest. */
+/** How long the faults of a seed last, and how long the world then has to settle. */
 const FAULTY_MS = 60_000;
 const REST_MS = 120_000;
 const STEP_MS = 500;
 const NODES = 2;
-/** By how much the slower node's clock may delay a tick at the end. */
+/** Most delay of a tick at the end by the slower node's clock. */
 const TICK_LATE_MS = 5_000;
-/** Longest way of an effect to the resource. */
+/** Longest delay of an effect to the resource. */
 const EFFECT_LATE_MS = 10_000;
-/** How often a client asks at most. */
+/** Most tries of a client. */
 const SUBMITS_MAX = 4;
 /** Seeds that may pass before a planted bug is found. */
 const PLANT_SEEDS_MAX = 300;
 
 /**
- * What a world's nodes share. "ahead" is memory in their own process, where their clocks, which agree, decide what is due: there
- * they may claim before its time.
+ * The store shared by a world's nodes. "ahead" is memory in their own process, where their clocks,
+ * which agree, decide what is due: there they may claim early.
  */
 export const SIM_STORES = ["memory", "sqlite", "replicas", "ahead"] as const;
 export type SimStore = typeof SIM_STORES[number];
 
-/** What one seed came to. */
+/** The result of one seed. */
 export interface WorldResult {
   readonly violations: readonly Violation[];
-  /** Hash-free text of everything that the store did: the same seed gives the same. */
+  /** Text of everything that the store did, without hashes: the same seed gives the same text. */
   readonly trace: string;
   readonly records: number;
-  /** First claims before their time. */
+  /** First claims before their due time. */
   readonly claimsAhead: number;
 }
 
 /**
- * Run one seeded world: two nodes, clients, lost and late messages, crashes, freezes, skew; then rest, then check.
+ * Run one seeded world: two nodes, clients, lost and late messages, crashes, freezes, skew; then
+ * rest, then check.
  *
  * @param plant a bug for the world to have
  */
@@ -70,7 +71,7 @@ export async function runWorld(
   return await world.run();
 }
 
-/** The first of 300 seeds in which the invariants tell of a planted bug; null when none does. */
+/** The first of 300 seeds in which the invariants detect a planted bug; null if none does. */
 export async function findPlant(
   plant: Plant,
 ): Promise<{ readonly seed: number; readonly invariant: string } | null> {
@@ -96,7 +97,7 @@ class World {
   readonly #runs: SimRun[] = [];
   readonly #nodes: SimNode[] = [];
   readonly #kills = new Map<string, number>();
-  /** When the schedules are surely there. */
+  /** A time by which the schedules exist. */
   readonly #startAt: number = this.#clock.now().wallMs + 10_000;
 
   constructor(seed: number, storeType: SimStore, plant: Plant | null) {
@@ -149,7 +150,7 @@ class World {
     return items[Math.floor(this.#random.next() * items.length)]!;
   }
 
-  // The store answers at the end of a turn, and turns pass only when the clock is told.
+  // The store responds at the end of a turn, and turns pass only when the clock advances.
   async #settled<T>(promise: Promise<T>): Promise<T> {
     await this.#clock.settle();
     return await promise;
@@ -170,12 +171,12 @@ class World {
     });
     this.#nodes[index] = node;
     const started = node.manager.start();
-    // A start that the link broke is tried again by whoever runs the daemon.
+    // An operator restarts a daemon whose start failed.
     started.catch(() => node.kill());
     await this.#clock.settle();
   }
 
-  // Most effects arrive at once; some are long on their way, longer than the attempt that they come from.
+  // Most effects arrive at once; some take longer than the attempt that caused them.
   #affect(instanceId: string, fence: number): void {
     const delayMs = this.#chance(0.1) ? Math.floor(this.#random.next() * EFFECT_LATE_MS) : 0;
     const arrive = () => void this.#effects.push({ instanceId, fence });
@@ -186,7 +187,7 @@ class World {
   #misbehave(): void {
     this.#faults.lostRequests = this.#chance(0.15) ? 0.3 : 0;
     this.#faults.lostAnswers = this.#chance(0.15) ? 0.3 : 0;
-    // A head start is as long as claims take, and never longer than its most.
+    // Early claims take as long as other claims, up to their maximum.
     if (this.#hasEarlyClaims) this.#faults.latencyMaxMs = this.#pick([2, AHEAD_MS_MAX, 10]);
     else this.#faults.latencyMaxMs = this.#chance(0.3) ? 300 : 0;
     for (const [index, node] of this.#nodes.entries()) {
@@ -246,11 +247,11 @@ class World {
     this.#submit("quick", options, SUBMITS_MAX);
   }
 
-  // What an operator does now and then; one who has no answer leaves it at that.
+  // Occasional actions of an operator, who does not retry.
   #operate(node: SimNode): void {
     const { wallMs } = this.#clock.now();
     const { manager } = node;
-    // Not before there were schedules.
+    // Not before the schedules exist.
     const range = { from: Math.max(wallMs - 40_000, this.#startAt), to: wallMs - 5_000 };
     const until = wallMs + Math.floor(this.#random.next() * 8_000);
     this.#pick<() => Promise<unknown>>([
@@ -260,7 +261,7 @@ class World {
     ])().catch(() => {});
   }
 
-  // A client that has no answer asks again with the same id, whichever node it reaches.
+  // A client without a response retries with the same id, at any node.
   #submit(kind: string, options: ScheduleOptions & { id: string }, tries: number): void {
     const { id: requestedId, uniqueKey = null } = options;
     this.#pick(this.#nodes).manager.scheduleJob(kind, options).then(
@@ -286,7 +287,7 @@ class World {
 
   async #repair(): Promise<void> {
     Object.assign(this.#faults, { lostRequests: 0, lostAnswers: 0, latencyMaxMs: 0 });
-    // Restarts that are under way come first.
+    // First let pending restarts finish.
     await this.#clock.advance(10_000);
     for (const [index, node] of this.#nodes.entries()) {
       node.thaw();
@@ -337,7 +338,7 @@ class World {
     return items;
   }
 
-  // Every tick from the schedule's start to its cursor, which must have come as far as `until`.
+  // Every tick from the schedule's start to its cursor, which must have reached `until`.
   async #expectedTicks(until: number): Promise<ReadonlyMap<string, readonly number[]>> {
     const expected = new Map<string, readonly number[]>();
     for (const record of await this.#all((page) => this.#store.listSchedules({}, page))) {
@@ -365,7 +366,8 @@ function countAhead(records: readonly StoreRecord[]): number {
   return count;
 }
 
-// The probe refuses a lower fence after a higher one, as a fenced resource does; what it accepted must be in order.
+// The probe refuses a lower fence after a higher one, as a fenced resource does; accepted effects
+// must be in order.
 function acceptedEffects<T extends { readonly instanceId: string; readonly fence: number }>(
   effects: readonly T[],
 ): readonly T[] {
@@ -377,7 +379,7 @@ function acceptedEffects<T extends { readonly instanceId: string; readonly fence
   });
 }
 
-// Among the unfinished instances of a schedule the oldest waits for none.
+// The oldest unfinished instance of a schedule waits for none.
 function heldForEver(snapshot: readonly Instance[]): readonly Violation[] {
   const oldest = new Map<string, Instance>();
   for (const instance of snapshot) {

@@ -11,7 +11,7 @@ import { SqliteTables } from "../../src/store/sqlite/tables.ts";
 import { LEASE_MS, START, StoreWorld } from "../../src/conformance/store_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
-/** OwnedTables that count the instances that were read. */
+/** Tables that count the instances that were read. */
 function countReads(
   tables: OwnedTables,
 ): { readonly tables: OwnedTables; readonly reads: { count: number } } {
@@ -63,7 +63,7 @@ for (const [name, limits] of BLOCKS) {
           const request = { at: world.at, node: "n1", kinds, limits, limit: 4, leaseMs: LEASE_MS };
           return (await store.claim(request)).value;
         };
-        // One key has everything before all others.
+        // All rows of one key come before all others.
         const blocked = { queueKey: "mail account=a", priority: 0 };
         for (let left = 10; left > 0; left--) {
           await world.add(...Array.from({ length: 1_000 }, () => blocked));

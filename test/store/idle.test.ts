@@ -5,7 +5,7 @@ import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import { MemoryTables } from "../../src/store/memory/tables.ts";
 
-/** Tables that count transactions, and how often they were let rest. */
+/** Tables that count transactions, and calls of rest(). */
 class CountedTables extends MemoryTables {
   count = 0;
   restCount = 0;
@@ -25,7 +25,7 @@ async function openWorld() {
   const store = new LedgerStore((publish) => new GroupCommit(tables, {}, publish));
   await store.open({ at: { wallMs: START, monotonicMs: 0 }, node: "n1" });
   const world = new StoreWorld(store);
-  // Once asked, the store knows of no deadline.
+  // After a claim the store knows that there is no deadline.
   await world.claim(1);
   return { tables, store, world };
 }
@@ -44,7 +44,7 @@ test("reap() begins no transaction while nothing can be taken back", async () =>
   assert.equal(tables.count, 1);
 });
 
-test("reap() lets the tables rest unless something runs", async () => {
+test("reap() calls rest() of the tables unless something runs", async () => {
   const { tables, store, world } = await openWorld();
   await store.reap({ at: world.at, limit: 10 });
   assert.equal(tables.restCount, 1);
@@ -54,7 +54,7 @@ test("reap() lets the tables rest unless something runs", async () => {
   assert.equal(tables.restCount, 1);
 });
 
-test("reap() ends what waits past a deadline that came after it found none", async () => {
+test("reap() ends an instance past a deadline that was added after it found none", async () => {
   const { store, world } = await openWorld();
   assert.deepEqual((await store.reap({ at: world.at, limit: 10 })).value, []);
   const [added] = await world.add({ deadlineAt: world.at.wallMs + 1_000 });

@@ -34,7 +34,7 @@ for (const [name, create] of Object.entries(STORES)) {
         const accepted: string[] = [];
         for (let index = 0; index < COUNT; index += 1) {
           const at = systemClock.now();
-          // Small ones among them: how large the next row is cannot be told from the one before.
+          // Small ones among them: the size of a row does not predict the next one.
           const argumentsJson = index % 3 === 0 ? "[]" : JSON.stringify([ARGUMENT]);
           const instance = plainInstance({ id: ids(), dueAt: at.wallMs, argumentsJson });
           await store.enqueue({ at, instances: [instance] });

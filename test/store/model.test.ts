@@ -6,7 +6,7 @@ import { endModelServer } from "../model/valkey_fixture.ts";
 /** Turns of a trail: `npm run sim -- --model` runs more of them, and as many trails as wanted. */
 const TURNS = 60;
 
-/** Trails of each store; a file takes its time. */
+/** Trails of each store, limited by the time of a file. */
 const TRAILS: Readonly<Record<ModelledStore, { readonly first: number; readonly last: number }>> = {
   "memory": { first: 1, last: 20 },
   "memory in groups": { first: 41, last: 60 },

@@ -26,7 +26,7 @@ function storeOf(path: string) {
   return createLateStore(() => loadModuleStore(config, parts));
 }
 
-/** Modules that are no store, each with what is said of it. */
+/** Modules that are not stores, each with its message. */
 const BROKEN: readonly (readonly [source: string | null, said: RegExp])[] = [
   [null, /there is no file .*store\.ts$/],
   ["export const x = 1;", /it has no default export$/],
@@ -53,7 +53,7 @@ for (const [source, said] of BROKEN) {
   });
 }
 
-test("a module's medium that answers wrongly is named with what was wanted", async () => {
+test("a module's medium that returns a wrong value is named with what was expected", async () => {
   await withTempDir({}, async (dir) => {
     const path = join(dir.path, "store.ts");
     writeFileSync(path, `export default { ${MEDIUM} commit() {}, watch() {} };`);

@@ -19,7 +19,7 @@ function configOf(url: string, more: Partial<StoreConfig> = {}): StoreConfig {
   return { ...STORE_DEFAULTS, address: parseStoreUrl(url), url: maskUrl(url), ...more };
 }
 
-/** Open and close a store; what it said of itself. */
+/** Open and close a store. @returns its info */
 async function infoOf(config: StoreConfig) {
   const store = createStore(config, PARTS);
   const info = await store.open({ at: systemClock.now(), node: "a" });

@@ -150,7 +150,7 @@ const LIMITS: readonly ClaimLimits[] = [
   },
 ];
 
-/** Starts are counted by those who claim with a rate: all do, or none. */
+/** Starts count only for claims with a rate: all have one, or none. */
 function limitsOf(seed: number): readonly ClaimLimits[] {
   return seed % 2 === 0 ? LIMITS.slice(0, 2) : LIMITS.slice(2);
 }

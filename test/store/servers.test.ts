@@ -8,7 +8,7 @@ import { withValkey } from "../support/servers/valkey_server.ts";
 
 /** The servers and the proxy that other tests rely on. */
 
-/** What a connection gave until it ended or `want` came. */
+/** The data of a connection until it ended or `want` came. */
 function exchange(port: number, text: string, want: string): Promise<string> {
   return new Promise((resolve) => {
     let got = "";

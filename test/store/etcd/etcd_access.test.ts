@@ -35,7 +35,7 @@ test("a user with a role on the prefix alone opens, commits, watches and folds",
     medium.watch(0, told.listener);
     assert.ok(await put(medium, 1, [["k", "1"]]));
     assert.equal(await medium.fold(), 1);
-    // A server that is started again knows no token of before.
+    // A restarted server does not know earlier tokens.
     await server.members[0]!.kill();
     await server.members[0]!.start();
     assert.ok(await put(medium, 2, [["k", "2"]]));

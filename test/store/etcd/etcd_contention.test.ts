@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => server.close());
 
-/** A node that asks again for what the store could not answer, as the manager does. */
+/** A node that retries what the store could not do, as the manager does. */
 class Claimer {
   readonly store: ReplicaStore;
   readonly node: string;
@@ -113,7 +113,7 @@ test("four nodes on etcd give 50 claimers 2,000 instances, each once", async () 
   await Promise.all(nodes.map(({ store }) => store.close()));
 });
 
-/** Break what can be broken, in turns, until told to stop. */
+/** Cause each fault in turn, until stopped. */
 async function breakThings(proxies: readonly CuttingProxy[], isOver: () => boolean) {
   const [member] = server.members;
   const revision = async () => {
@@ -125,7 +125,7 @@ async function breakThings(proxies: readonly CuttingProxy[], isOver: () => boole
     const proxy = proxies[round % proxies.length]!;
     if (round % 2 === 0) proxy.cutBeforeAnswer();
     else proxy.cutBeforeRequest();
-    // Each has time to connect again and to get something done.
+    // Each has time to reconnect and get something done.
     await sleep(150);
     const last = compacted;
     if (round % 10 === 2) compacted = await revision();
@@ -137,7 +137,7 @@ async function breakThings(proxies: readonly CuttingProxy[], isOver: () => boole
   }
 }
 
-test("faults 16, 17, 24: each instance ends once while answers are lost, the server is killed and history compacted", async () => {
+test("faults 16, 17, 24: each instance ends once while responses are lost, the server is killed and history is compacted", async () => {
   const ports = [server.members[0]!.port, server.members[0]!.port, server.members[0]!.port];
   const proxies = await Promise.all(ports.map((port) => startCuttingProxy(port)));
   const nodes = proxies.map(({ port }, index) => new Claimer(`n${index}`, "faults", port));
@@ -162,7 +162,7 @@ test("faults 16, 17, 24: each instance ends once while answers are lost, the ser
       }
       for (const [index, status] of (await node.settle(claims)).entries()) {
         const { id } = claims[index]!;
-        // "repeated" is this claim's own settlement, whose answer was lost.
+        // "repeated" is this claim's own settlement, whose response was lost.
         if (status !== "stale") settled.set(id, (settled.get(id) ?? 0) + 1);
       }
     }

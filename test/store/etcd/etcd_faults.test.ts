@@ -25,7 +25,7 @@ async function revisionOf(server: EtcdServer): Promise<string> {
   return String(status[0].Status.header.revision);
 }
 
-/** What a promise rejects with. */
+/** The error of a promise. */
 async function failureOf(promise: Promise<unknown>): Promise<JobError> {
   try {
     await promise;
@@ -36,7 +36,7 @@ async function failureOf(promise: Promise<unknown>): Promise<JobError> {
   assert.fail("it did not fail");
 }
 
-/** A watch that was told version 1 and is cut off, and a medium that writes on. */
+/** A watch that reported version 1 and is cut off, and a medium that continues to write. */
 async function withCutWatch(
   body: (parts: {
     readonly server: EtcdServer;
@@ -62,7 +62,7 @@ async function withCutWatch(
   });
 }
 
-test("fault 24: a watch goes on without a gap when what it missed was compacted", async () => {
+test("fault 24: a watch resumes without a gap after a compaction of what it missed", async () => {
   await withCutWatch(async ({ server, proxy, writer, told }) => {
     for (let next = 2; next <= 50; next += 1) {
       assert.ok(await put(writer, next, [["k", `${next}`]]));
@@ -75,7 +75,7 @@ test("fault 24: a watch goes on without a gap when what it missed was compacted"
   });
 });
 
-test("fault 24: a watch that missed what is folded by now is lost, and a load finds all", async () => {
+test("fault 24: a watch that missed folded commits is lost, and a load finds everything", async () => {
   await withCutWatch(async ({ server, proxy, writer, reader, told }) => {
     for (let next = 2; next <= 5; next += 1) {
       assert.ok(await put(writer, next, [[`k${next}`, `${next}`]]));
@@ -103,7 +103,7 @@ test("fault 16: a commit whose answer is lost is made once and found out", async
     const told = new Told();
     medium.watch(0, told.listener);
     for (let next = 1; next <= 40; next += 1) {
-      // Which chunk is the answer to the commit, and which the event of the watch, differs: take each in turn.
+      // The chunk of the commit's response and that of the watch's event differ: take each in turn.
       if (next % 2 === 0) proxy.cutBeforeAnswer(1 + next % 3);
       else proxy.cutBeforeRequest();
       assert.ok(await put(medium, next, [["k", `${next}`]]), `commit ${next}`);
@@ -122,7 +122,7 @@ test("a commit that nobody knows of is repeated as it is, and found out", async 
     const other = createMedium(portsOf(server));
     await Promise.all([medium.open(), other.open()]);
     assert.ok(await put(medium, 1, [["k", "1"]]));
-    // Carried out; the answer comes after the deadline.
+    // It is carried out; the response comes after the deadline.
     proxy.delayAnswers(1_000);
     const failure = await failureOf(put(medium, 2, [["k", "2"]]));
     assert.equal(failure.code, "unavailable");
@@ -136,7 +136,7 @@ test("a commit that nobody knows of is repeated as it is, and found out", async 
   });
 });
 
-test("fault 18: a server that is stopped or killed is unavailable in time, and goes on", async () => {
+test("fault 18: calls to a stopped or killed server fail in time, and work again later", async () => {
   await withEtcd({}, async (server) => {
     const [member] = server.members;
     const medium = createMedium(portsOf(server), { timeoutMs: 1_000 });
@@ -163,7 +163,7 @@ test("fault 18: a server that is stopped or killed is unavailable in time, and g
   });
 });
 
-test("fault 19: open() fails in time when nobody answers, naming where", async () => {
+test("fault 19: open() fails in time when no member responds, naming the address", async () => {
   const medium = createMedium([1], { timeoutMs: 1_000 });
   const beganMs = performance.now();
   const error = await failureOf(medium.open());
@@ -173,7 +173,7 @@ test("fault 19: open() fails in time when nobody answers, naming where", async (
   await medium.close();
 });
 
-test("fault 19: open() waits for a server as long as it was told", async () => {
+test("fault 19: open() waits for a server as long as configured", async () => {
   await withEtcd({}, async (server) => {
     const proxy = await startCuttingProxy(server.members[0]!.port);
     proxy.shut();
@@ -251,7 +251,7 @@ test("fault 24: NOSPACE refuses commits with the remedy, which helps", async () 
     // etcd also reports the alarm of a write that it applies: the one that exceeds the quota.
     const held = (await later.load()).version;
     assert.ok(held === version || held === version + 1, `${held} after ${version}`);
-    // Repeated as it was, it is made once, whether or not etcd had applied it.
+    // Repeated unchanged, it is made once, whether or not etcd had applied it.
     assert.ok(await put(medium, version + 1, [["k", last]]));
     assert.ok(await put(medium, version + 2, [["k", "1"]]));
     assert.equal((await later.load()).version, version + 2);
@@ -283,7 +283,7 @@ test("fault 24: commits go on over the loss of a leader, and each is made once",
     await server.members[leader]!.kill();
     for (const _ of Array(10)) await commit();
     await server.members[leader]!.start();
-    // The member that both were moved to is stopped, not gone: calls move on by their deadline.
+    // The member that both were moved to is stopped, not closed: calls move on at their deadline.
     const others = server.members.filter((_, index) => index !== leader);
     others[0]!.process.freeze();
     for (const _ of Array(10)) await commit();
@@ -383,7 +383,7 @@ test("fault 20: commits of a server that takes long are made, each once", async 
     const told = new Told();
     medium.watch(0, told.listener);
     assert.ok(await put(medium, 1, [["k", "1"]]));
-    // More than a first try waits for.
+    // Longer than a first try waits.
     proxy.delayAnswers(1_700);
     assert.ok(await put(medium, 2, [["k", "2"]]));
     await told.until(() => told.changes.length === 2);

@@ -23,7 +23,7 @@ async function openMedia(mediaCount: number) {
   return { prefix, media, close: () => Promise.all(media.map((medium) => medium.close())) };
 }
 
-test("load() answers version 0 and nothing when nothing was committed", async () => {
+test("load() returns version 0 and no rows when nothing was committed", async () => {
   const { media: [medium], close } = await openMedia(1);
   assert.deepEqual(await readAll(medium!), { version: 0, rows: new Map() });
   assert.equal(await medium!.version(), 0);
@@ -49,7 +49,7 @@ test("commit() is done by one of two that expect the same version", async () => 
   await close();
 });
 
-test("watch() tells each commit once and in order, own ones too", async () => {
+test("watch() reports each commit once and in order, own ones too", async () => {
   const { media: [left, right], close } = await openMedia(2);
   await left!.load();
   await right!.load();
@@ -78,7 +78,7 @@ test("commit() takes a thousand rows of some kilobytes, and rows larger than a r
   await right!.load();
   const told = new Told();
   right!.watch(0, told.listener);
-  // Hexadecimal of chance: what deflating makes of it still takes several requests.
+  // Random hexadecimal: even deflated it takes several requests.
   const chance = (index: number) => {
     let state = index + 1;
     return Array.from({ length: 400 }, () => {
@@ -96,7 +96,7 @@ test("commit() takes a thousand rows of some kilobytes, and rows larger than a r
   assert.equal(rows.get("large"), large);
   assert.equal(await left!.fold(), 1);
   assert.deepEqual((await readAll(right!)).rows, rows);
-  // Smaller, then gone: no piece of the larger value is left.
+  // Smaller, then deleted: no piece of the larger value is left.
   assert.ok(await put(left!, 2, [["large", "1"]]));
   assert.equal(await left!.fold(), 2);
   assert.equal((await readAll(right!)).rows.get("large"), "1");
@@ -106,7 +106,7 @@ test("commit() takes a thousand rows of some kilobytes, and rows larger than a r
   await close();
 });
 
-test("commit() refuses what nobody could read again", async () => {
+test("commit() refuses more than could be read again", async () => {
   const { media: [medium], close } = await openMedia(1);
   await medium!.load();
   const value = "x".repeat(1_000_000);
@@ -163,7 +163,7 @@ test(`the log is folded by itself after ${FOLD_COMMITS} commits`, async () => {
   }
   await medium!.close();
   const fold = await server.ctl("get", "--print-value-only", `${prefix}/fold`);
-  // Nobody is left folding: whoever comes next begins at once.
+  // Nobody is folding any more: the next one begins at once.
   assert.match(fold, /^(0|512)$/);
   const again = createMedium(server.members.map(({ port }) => port), { prefix });
   await again.open();

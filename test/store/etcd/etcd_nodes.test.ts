@@ -62,7 +62,7 @@ class TestNode {
     await this.store.joinNode({ at: this.at, id: this.id, report: REPORT, leaseMs: LEASE_MS });
   }
 
-  /** What a claim says: how many, or why not. */
+  /** The result of a claim: how many, or why not. */
   async claim(): Promise<number | string> {
     const kinds = new Set(["mail"]);
     try {
@@ -93,7 +93,7 @@ test("fault 38: the node whose clock is far from its peers' claims, fires and re
   await left.join();
   await right.join();
   await odd.join();
-  // From its first claim on: nothing that is due only by its clock is started.
+  // From its first claim on, nothing that is due only by its clock starts.
   assert.match(
     String(await odd.claim()),
     /clock of node "c" is (19\.9|20\.0) s ahead .* "a", "b", and 1 s/,

@@ -8,7 +8,7 @@ import { checkCluster } from "../../../src/store/etcd/start_checks.ts";
 import { createMedium, keepingLogger, put } from "../../support/servers/etcd_medium.ts";
 import { type EtcdServer, withEtcd } from "../../support/servers/etcd_server.ts";
 
-/** What the checks of a cluster log. */
+/** The log of the cluster's checks. */
 async function warningsOf(server: EtcdServer, limits: Parameters<typeof checkCluster>[3]) {
   const logger = keepingLogger();
   const endpoints = server.members.map(({ port }) => ({ host: "127.0.0.1", port }));

@@ -4,12 +4,15 @@ import { NodeClocks } from "../../../src/store/replica/node_clocks.ts";
 
 interface Node {
   readonly name: string;
-  /** Its clock less the true one. */
+  /** Its clock minus the true one. */
   readonly offMs: number;
   readonly clocks: NodeClocks;
 }
 
-/** Nodes by how far their clocks are off, each of which has reported to all others twice over ways of some length. */
+/**
+ * Nodes with clocks off by this much, each of which has reported twice to all others with some
+ * delay.
+ */
 function worldOf(offsets: readonly number[], wayMs: number): readonly Node[] {
   const nodes = offsets.map((offMs, index) => ({
     name: `n${index}`,
@@ -65,7 +68,7 @@ test("problem() ends when the peer that is off goes, or the clock is set", () =>
   assert.equal(again!.clocks.problem(), null);
 });
 
-test("skewOf() tells how far each is from the middle", () => {
+test("skewOf() is the difference of each clock from the median", () => {
   const [first] = worldOf([0, 0, 20_000], 5);
   assert.deepEqual(
     ["n0", "n1", "n2", "n3"].map((name) => first!.clocks.skewOf(name)),

@@ -39,7 +39,7 @@ test("four replicas give 50 claimers 2,000 instances, each once", async () => {
   await world.close();
 });
 
-test("fault 16, 17: four replicas run each instance once while answers are lost and watches are cut", async () => {
+test("fault 16, 17: four replicas run each instance once while responses are lost and watches are cut", async () => {
   const world = new Replicas(systemClock);
   for (let count = 0; count < 4; count++) await world.open();
   const { nodes } = world;
@@ -55,7 +55,7 @@ test("fault 16, 17: four replicas run each instance once while answers are lost 
       const claims = await world.claim(node, 4);
       if (claims.length === 0) return;
       for (const { id } of claims) runs.set(id, (runs.get(id) ?? 0) + 1);
-      // A settlement that is sent again after a lost answer may find itself.
+      // A settlement that is retried after a lost response may find itself.
       for (const status of await world.settle(node, claims)) assert.notEqual(status, "stale");
     }
   };
@@ -91,7 +91,7 @@ test("a replica that is farther from the medium has its turn although another ne
   assert.ok(countThen < 100, `after ${countThen} commits of the other`);
 });
 
-test("fault 26: a medium that is full refuses what was asked, and nothing of it is there", async () => {
+test("fault 26: a full medium refuses a request, and nothing of it remains", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   node.medium.faults.commits.push("full");
@@ -103,7 +103,7 @@ test("fault 26: a medium that is full refuses what was asked, and nothing of it 
   await world.close();
 });
 
-test("what was taken back has left no trace", async () => {
+test("a group that is rolled back leaves no trace", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   const add = async (onConflict: "keep" | "replace") => {
@@ -121,7 +121,7 @@ test("what was taken back has left no trace", async () => {
   await world.close();
 });
 
-test("fault 18: a medium that is down answers unavailable within five seconds, and goes on when it is up", async () => {
+test("fault 18: calls to a medium that is down fail within five seconds, and work again once it is up", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);
   const opening = world.open();
@@ -135,7 +135,8 @@ test("fault 18: a medium that is down answers unavailable within five seconds, a
   void note(node.store.list({}, { limit: 1 }));
   await clock.advance(5_000);
   assert.deepEqual(codes.sort(), ["unavailable", "unavailable"]);
-  // It is known to be away: what follows, such as a second call of the same request, is told sooner.
+  // The medium is known to be unreachable: later operations, such as a second call of the same
+  // request, fail sooner.
   void note(world.add(node));
   await clock.advance(1_000);
   assert.deepEqual(codes, ["unavailable", "unavailable", "unavailable"]);
@@ -190,7 +191,7 @@ test("a replica that opens later counts leases from when it learned of them", as
   assert.deepEqual((await reap()).value.map(({ id }) => id), [claim!.id]);
 });
 
-test("a replica is told of what others changed", async () => {
+test("a replica reports the changes of others", async () => {
   const world = new Replicas(systemClock);
   const [first, second] = [await world.open(), await world.open()];
   const [instance] = await world.add(first!);
@@ -277,7 +278,7 @@ test("a store that is closed while it loads again opens anew", async () => {
   await world.close();
 });
 
-test("fault 33: a newer format, and what is no store, are refused", async () => {
+test("fault 33: a newer format, and anything that is not a store, is refused", async () => {
   for (const head of ['{"format":99,"storeId":"x"}', "{}"]) {
     const world = new Replicas(systemClock);
     const puts = [["head", head]] as const;
@@ -302,7 +303,7 @@ test("fault 33: a replica goes no further when a newer version changes the forma
   await world.close();
 });
 
-test("fault 33: what a newer version wrote into rows is there after an older one changed them", async () => {
+test("fault 33: members that a newer version wrote into rows survive changes by an older one", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   const [instance] = await world.add(node);
@@ -358,7 +359,7 @@ test("fault 20: a medium that takes long all at once is waited for", async () =>
   assert.equal((await adding).length, 1);
 });
 
-test("fault 16: a claim that is made after its caller was told of no answer is given back at once", async () => {
+test("fault 16: a claim that is made after its caller gave up is released at once", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);
   for (let count = 0; count < 2; count++) {
@@ -373,7 +374,7 @@ test("fault 16: a claim that is made after its caller was told of no answer is g
   const claiming = world.claim(second!);
   await clock.settle();
   assert.deepEqual((await claiming).map(({ id }) => id), [instance!.id]);
-  // The commit is on its way for longer than anybody waits.
+  // The commit takes longer than anybody waits.
   first!.medium.faults.delay = () =>
     new Promise((resolve) => void clock.timer(17_000, () => resolve()));
   const refused = assert.rejects(world.claim(first!), (error) => isJobError(error, "unavailable"));
@@ -391,7 +392,7 @@ test("fault 16: a claim that is made after its caller was told of no answer is g
   assert.equal(held?.state, "processing");
 });
 
-test("fault 20: on a medium whose answers take five seconds everything is done", async () => {
+test("fault 20: everything works on a medium whose calls take five seconds", async () => {
   const clock = new SimClock();
   const world = new Replicas(clock);
   const opening = world.open();

@@ -96,7 +96,7 @@ test("fault 38: a node claims nothing while its clock is further off than max_sk
   assert.equal(await ahead!.refusal(), "none");
 });
 
-test("fault 38: a node behind its peers is told so, and one alone or among dead peers claims", async () => {
+test("fault 38: a node behind its peers is refused, and one alone or among dead peers claims", async () => {
   const { nodes, pass, clock } = await joined([0, 0, -3_000]);
   await pass();
   await pass();

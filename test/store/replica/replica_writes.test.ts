@@ -50,7 +50,7 @@ const METHODS: {
   pauses: { all: "reads", save: "told", remove: "told" },
   maintenance: {
     ...{ readMark: "reads", saveMark: "told", findProblems: "reads", size: "reads" },
-    // By the table of the logs.
+    // Recorded by the table of the logs.
     ...{ compact: "own", removeOrphans: "own" },
   },
 };
@@ -80,8 +80,8 @@ test("every method that changes rows tells the other replicas", () => {
   }
 });
 
-test("what only passes on writes nothing of its own", () => {
-  // A private field that a method of the memory's tables writes is one that no replica tells of.
+test("a method that only calls others writes nothing itself", () => {
+  // No replica records what a method of a memory table writes to a private field.
   for (const { subject, name, role, source } of ROWS) {
     if (role !== "through") continue;
     const writes = /this\.#?\w+\.(add|save|remove|put|delete|set|replace)\(/;

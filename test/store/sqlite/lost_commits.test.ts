@@ -50,7 +50,7 @@ async function refusal(path: string): Promise<JobError> {
   assert.fail("the store opened");
 }
 
-/** What a kill -9 leaves of a store at this moment, under another name. */
+/** A copy of the files that a kill -9 would leave at this moment. */
 function leave(from: string, to: string, endings = FILES): string {
   for (const ending of endings) copyFileSync(`${from}${ending}`, `${to}${ending}`);
   return to;
@@ -62,14 +62,14 @@ function flip(file: string, bit: number): void {
   writeFileSync(file, bytes);
 }
 
-/** As if the machine had started again since. */
+/** As if the machine had been restarted since. */
 function reboot(path: string): void {
   const file = counterPath(path);
   const text = readFileSync(file, "latin1");
   if (bootId() !== null) writeFileSync(file, text.replace(bootId()!, "0".repeat(bootId()!.length)));
 }
 
-/** A store that was killed: with the ids that it acknowledged, and how long its log was after each. */
+/** A killed store, with the acknowledged ids and the length of its log after each. */
 async function killed(folder: string) {
   const live = join(folder, "live.db");
   const path = join(folder, "killed.db");
@@ -79,7 +79,7 @@ async function killed(folder: string) {
   for (let index = 0; index < COUNT; index++) {
     ids.push((await world.addOne({ id: `id-${index}` })).id);
     ends.push(readFileSync(`${live}-wal`).length);
-    // What stood beside it when all but two were there.
+    // The count beside it when all but two existed.
     if (index === COUNT - 3) copyFileSync(counterPath(live), join(folder, "early-commits"));
     if (index === COUNT - 2) copyFileSync(counterPath(live), join(folder, "late-commits"));
   }
@@ -126,7 +126,7 @@ test("open() names how many commits are missing and where the log is damaged, ro
     assert.deepEqual(FILES.map((ending) => readFileSync(`${path}${ending}`)), before);
   }));
 
-test("open() goes on without what is missing when told so, says how much, and keeps the log, row 99", () =>
+test("open() continues without missing commits if allowed, says how many, and keeps the log, row 99", () =>
   withTempDir({}, async ({ path: folder }) => {
     const { path, ids, ends } = await killed(folder);
     flip(`${path}-wal`, (ends[COUNT - 3]! + 100) * 8);
@@ -144,7 +144,7 @@ test("open() takes a log that a power loss tore anywhere in its last transaction
     const { path, ids, ends } = await killed(folder);
     const [from, to] = [ends[COUNT - 2]!, ends[COUNT - 1]!];
     assert.ok(to - from >= 2 * FRAME_BYTES, "one transaction of several frames");
-    // A cut, or a sector that never came: the last was not acknowledged, and is there or not.
+    // Cut, or with a lost sector: the last commit was not acknowledged, and may be missing.
     for (let place = from; place < to; place += 1_024) {
       for (const isCut of [true, false]) {
         const copy = leave(path, join(folder, "torn.db"));
@@ -166,7 +166,7 @@ test("open() sees commits behind a damaged frame when the count beside it is old
     reboot(path);
     flip(`${path}-wal`, (ends[COUNT - 3]! + 100) * 8);
     assert.match((await refusal(path)).message, /at least 1 commit is missing/);
-    // Without any count too.
+    // Also without a count.
     rmSync(counterPath(path));
     assert.match((await refusal(path)).message, /with 2 commits behind it/);
   }));
@@ -188,7 +188,7 @@ test("open() refuses a file that is empty or gone and had commits, row 99", () =
       /3 commits up to .* are missing: there is no data in it/,
     );
     assert.ok(!existsSync(path));
-    // As a restore and a move open what they fill.
+    // As a restore or a move opens its target.
     assert.deepEqual(await idsOf(path, { salvages: "empty" }), []);
     truncateSync(path, 0);
     const warnings: string[] = [];
@@ -215,7 +215,7 @@ test("open() refuses an older copy of the file, and takes another database in it
     assert.deepEqual(await idsOf(path), ["theirs"]);
   }));
 
-test("open() tells of commits that went with the machine when the store does not wait for the disk", () =>
+test("open() reports commits lost with the machine when the store does not wait for the disk", () =>
   withTempDir({}, async ({ path: folder }) => {
     const live = join(folder, "live.db");
     const path = join(folder, "jobs.db");
@@ -253,7 +253,7 @@ test("readCommitNote() has the other count when one is damaged, and none of a fi
     }
   }));
 
-test("scanWal() counts what SQLite takes: nothing of an earlier turn of the log, nothing rolled back", () =>
+test("scanWal() counts the commits that SQLite reads: none of an earlier use of the log, none rolled back", () =>
   withTempDir({}, ({ path: folder }) => {
     const path = join(folder, "a.db");
     const db = new DatabaseSync(path);
@@ -265,7 +265,7 @@ test("scanWal() counts what SQLite takes: nothing of an earlier turn of the log,
         "(WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 50) SELECT i FROM n)",
       );
     db.exec(insert);
-    // More than the cache holds: pages of it stand in the log although nothing was committed.
+    // More than the cache holds: pages of it are in the log although nothing was committed.
     db.exec(`BEGIN; ${insert}; ${insert}; ROLLBACK; INSERT INTO t VALUES (1)`);
     const { brokenFrame, ...counts } = scanWal(`${path}-wal`)!;
     assert.deepEqual(counts, { commits: 3, commitsBehind: 0 });

@@ -46,7 +46,7 @@ test("salvage of a whole file is a backup of it", () =>
     assert.deepEqual(report.problems, []);
   }));
 
-test("salvage gives what is readable of a damaged file, and says what is not, row 28", () =>
+test("salvage returns the readable parts of a damaged file, and names the others, row 28", () =>
   withTempDir({}, async ({ path }) => {
     const world = await filledStore(fileStore(path, "a.db"), 200);
     await world.addOne({ argumentsJson: '["a needle"]' });

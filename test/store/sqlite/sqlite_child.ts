@@ -4,8 +4,9 @@ import { systemClock } from "../../../src/platform/clock.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 
 /**
- * An owner in a process of its own: opens the database named, writes its instances, says "ready" and waits to be killed, or ends
- * in the way named without closing: "exit", "throw" or "empty" for an event loop without anything left.
+ * An owner in its own process. It opens the named database, writes its instances, prints "ready"
+ * and waits to be killed, or ends without closing: "exit", "throw", or "empty" for an empty event
+ * loop.
  */
 const path = argv[2]!;
 const store = new SqliteStore({ path, defer: systemClock.defer });

@@ -50,7 +50,9 @@ async function refusal(path: string, code: ErrorCode = "unavailable"): Promise<J
   assert.fail("the store opened");
 }
 
-/** Whether opening is refused with a message like `pattern` while every file stays as it is. */
+/**
+ * Check that opening is refused with a message like `pattern`, and that every file stays as it is.
+ */
 async function assertRefused(path: string, pattern: RegExp): Promise<void> {
   const before = readFileSync(path);
   assert.match((await refusal(path)).message, pattern);
@@ -73,7 +75,7 @@ async function killChild(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-test("open() goes on after a migration that was cut, row 8", () =>
+test("open() completes an interrupted migration, row 8", () =>
   withTempDir({}, async ({ path }) => {
     const file = join(path, "jobs.db");
     const db = new DatabaseSync(file);
@@ -88,7 +90,7 @@ test("open() goes on after a migration that was cut, row 8", () =>
     await (await open(file)).store.close();
   }));
 
-test("open() brings what an earlier format holds along", () =>
+test("open() migrates the content of an earlier format", () =>
   withTempDir({}, async ({ path }) => {
     const file = join(path, "jobs.db");
     const db = new DatabaseSync(file);
@@ -119,7 +121,7 @@ test("open() brings what an earlier format holds along", () =>
     );
   }));
 
-test("a full disk refuses what is new and loses nothing, row 26", () =>
+test("a full disk refuses new work and loses nothing, row 26", () =>
   withTempDir({}, async ({ path }) => {
     const file = join(path, "jobs.db");
     await makeDatabase(file);
@@ -264,7 +266,7 @@ test("open() refuses when the log of an owner that died is gone, row 29", () =>
   }));
 
 for (const end of ["exit", "throw", "empty"] as const) {
-  test(`open() goes on with everything after a program that ended without close(): ${end}, row 95`, () =>
+  test(`open() has everything after a program that ended without close(): ${end}, row 95`, () =>
     withTempDir({}, async ({ path }) => {
       const file = join(path, "jobs.db");
       const child = await startChild(file, end);
@@ -340,7 +342,7 @@ test("a writer beside the store delays it and does not fail it", () =>
     await world.store.close();
   }));
 
-/** What a start says of a database that was changed by SQL, and what verify finds then. */
+/** The messages of a start on a database changed by SQL, and what verify finds then. */
 async function lookAt(file: string): Promise<{ told: string; found: string }> {
   const told: string[] = [];
   const warn = (message: string) => void told.push(message);

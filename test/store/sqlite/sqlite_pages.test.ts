@@ -16,7 +16,7 @@ test("SqliteStore releases its pages later once per time of use, and not when it
     await store.open({ at: systemClock.now(), node: "n" });
     await store.list({}, { limit: 10 });
     assert.equal(planned.length, 1);
-    // The release is no use itself: a store that nobody uses plans nothing.
+    // The release itself does not count as use: an unused store plans nothing.
     planned.pop()!();
     assert.equal(planned.length, 0);
     await store.list({}, { limit: 10 });

@@ -39,7 +39,7 @@ async function readerWorld() {
   };
 }
 
-test("SqliteReader sees what was acknowledged, also of kinds that it did not know", async () => {
+test("SqliteReader sees everything acknowledged, even of kinds new to it", async () => {
   await using world = await readerWorld();
   const { reader, enqueue } = world;
   for (const kind of ["mail", "sum"]) {
@@ -54,7 +54,7 @@ test("SqliteReader sees what was acknowledged, also of kinds that it did not kno
   assert.ok(since.items.some(({ kind }) => kind === "sum"));
 });
 
-test("SqliteReader answers pages, history and logs as the store does", async () => {
+test("SqliteReader returns the same pages, history and logs as the store", async () => {
   await using world = await readerWorld();
   const { store, reader, enqueue } = world;
   const { id } = await enqueue("mail");
