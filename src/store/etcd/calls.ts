@@ -52,7 +52,7 @@ export interface EtcdCallOptions {
 }
 
 /** A response. */
-export interface EtcdAnswer<T> {
+export interface EtcdResponse<T> {
   readonly message: T;
   /**
    * True if an earlier try of the same request had no response: it may have been carried out twice.
@@ -119,7 +119,7 @@ export class EtcdCalls {
     method: M,
     request: MessageInitShape<M["input"]>,
     options: EtcdCallOptions,
-  ): Promise<EtcdAnswer<MessageShape<M["output"]>>> {
+  ): Promise<EtcdResponse<MessageShape<M["output"]>>> {
     const bytes = toBinary(method.input, create(method.input, request));
     const timeoutMs = Math.min(options.timeoutMs ?? Infinity, this.#connection.timeoutMs);
     const endMs = this.#now() + timeoutMs;
@@ -133,8 +133,8 @@ export class EtcdCalls {
         const leftMs = Math.max(1, endMs - this.#now());
         const patientMs = Math.max(TRY_MS_MIN, TRY_SHARE * this.#slowMs) * 2 ** lateTries;
         const tryMs = Math.min(leftMs, patientMs);
-        const answer = await this.#send(index, method, bytes, { action: options.action, tryMs });
-        return { message: decode(method, answer), isRepeated };
+        const response = await this.#send(index, method, bytes, { action: options.action, tryMs });
+        return { message: decode(method, response), isRepeated };
       } catch (thrown) {
         if (thrown instanceof JobError) throw thrown;
         const failure = thrown as EtcdFailure;
@@ -195,7 +195,7 @@ export class EtcdCalls {
     };
     const abandon = () => {
       call.cancel();
-      end({ code: 14, details: "the member does not answer" } as grpc.ServiceError);
+      end({ code: 14, details: "the member does not respond" } as grpc.ServiceError);
     };
     member.streams.add(abandon);
     call.on("data", (bytes: Uint8Array) => {
@@ -241,13 +241,14 @@ export class EtcdCalls {
         bytes,
         this.#metadata(),
         { deadline: this.#clock.now().wallMs + tryMs },
-        (error, answer) => {
-          if (!error && answer) {
+        (error, response) => {
+          if (!error && response) {
             member.heardMs = this.#now();
             this.#slowMs = Math.max(member.heardMs - sentMs, SLOW_DECAY * this.#slowMs);
-            return resolve(answer);
+            return resolve(response);
           }
-          const thrown = error ?? { code: 13, details: "the answer is empty" } as grpc.ServiceError;
+          const thrown = error ??
+            { code: 13, details: "the response is empty" } as grpc.ServiceError;
           const timeoutMs = Math.round(tryMs);
           if (thrown.code === this.#library!.status.DEADLINE_EXCEEDED) this.#renew(index, member);
           else member.heardMs = this.#now();
@@ -272,8 +273,8 @@ export class EtcdCalls {
     const bytes = toBinary(authenticate.input, create(authenticate.input, { name, password }));
     const tryMs = Math.max(TRY_MS_MIN, this.#connection.timeoutMs / 2);
     const action = `authenticate as "${name}"`;
-    const answer = await this.#send(this.#current, authenticate, bytes, { action, tryMs });
-    this.#token = fromBinary(authenticate.output, answer).token;
+    const response = await this.#send(this.#current, authenticate, bytes, { action, tryMs });
+    this.#token = fromBinary(authenticate.output, response).token;
   }
 
   #metadata(): grpc.Metadata {

@@ -175,10 +175,10 @@ export class CommitLog {
       const start = Buffer.from(`${storeId} ${token} ${partCount}\n`);
       const value = partCount === 0 ? Buffer.concat([start, payload]) : start;
       const head = { version: commit.next, storeId, text: headText(commit.next, storeId, token) };
-      const answer = await this.#append(known, head, { value, isWanted });
-      if (answer === "made") return payload.length;
+      const outcome = await this.#append(known, head, { value, isWanted });
+      if (outcome === "made") return payload.length;
       // An earlier try may have been carried out, and others may have continued from it.
-      const isUnclear = again !== null || answer === "unclear";
+      const isUnclear = again !== null || outcome === "unclear";
       return isUnclear && await this.#isMine(commit.next, token) ? payload.length : null;
     } catch (error) {
       // etcd also reports the alarm of a write that it applies: the one that exceeds the quota.

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { EtcdAnswer, EtcdCallOptions, EtcdCalls } from "./calls.ts";
+import type { EtcdCallOptions, EtcdCalls, EtcdResponse } from "./calls.ts";
 import {
   Compare_CompareTarget as Target,
   type CompareSchema,
@@ -62,7 +62,7 @@ export async function runTransaction(
   calls: EtcdCalls,
   { action, conditions = [], success, failure = [] }: Transaction,
   options: Omit<EtcdCallOptions, "action"> = { isWrite: true },
-): Promise<EtcdAnswer<TxnResponse>> {
+): Promise<EtcdResponse<TxnResponse>> {
   return await calls.call(
     KV.method.txn,
     { compare: [...conditions], success: [...success], failure: [...failure] },

@@ -78,9 +78,9 @@ export class LogWatch {
   }
 
   /** Report a commit of this node, unless the watch already has; its event is then skipped. */
-  tellOwn(change: Parameters<MediumListener["changed"]>[0]): void {
+  reportOwn(change: Parameters<MediumListener["changed"]>[0]): void {
     if (this.#stopping.signal.aborted || change.version !== this.#version + 1) return;
-    this.#tell(change);
+    this.#report(change);
   }
 
   async #run(): Promise<void> {
@@ -120,7 +120,7 @@ export class LogWatch {
       const folded = parseFold(fold?.kvs ?? []).version;
       if (folded > this.#version) {
         throw new LostError(
-          `commits up to ${folded} are folded, and ${this.#version} was told last`,
+          `commits up to ${folded} are folded, and ${this.#version} was reported last`,
         );
       }
       for (const kv of entries?.kvs ?? []) await this.#take(parseEntry(layout, kv));
@@ -193,10 +193,10 @@ export class LogWatch {
       );
     }
     log.noteEntry(entry);
-    this.#tell({ version: entry.version, ...changes });
+    this.#report({ version: entry.version, ...changes });
   }
 
-  #tell(change: Parameters<MediumListener["changed"]>[0]): void {
+  #report(change: Parameters<MediumListener["changed"]>[0]): void {
     this.#version = change.version;
     this.#listener.changed(change);
   }

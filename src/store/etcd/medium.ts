@@ -82,13 +82,13 @@ export class EtcdMedium implements ReplicaMedium {
     const endMs = clock.now().monotonicMs + startWaitMs;
     try {
       await calls.open();
-      for (let isTold = false;; isTold = true) {
+      for (let isLogged = false;; isLogged = true) {
         try {
           await checkCluster(calls, layout, logger);
           break;
         } catch (error) {
           if (!isJobError(error, "unavailable") || clock.now().monotonicMs >= endMs) throw error;
-          if (!isTold) {
+          if (!isLogged) {
             logger.warn("etcd is out of reach; waiting for it", { error: error.message });
           }
           await sleep(clock, START_RETRY_MS);
@@ -123,7 +123,7 @@ export class EtcdMedium implements ReplicaMedium {
     const byteCount = await log.commit(commit, isWanted);
     if (byteCount === null) return false;
     const change = { version: commit.next, puts: commit.puts, deletes: commit.deletes };
-    for (const watch of this.#watches) watch.tellOwn(change);
+    for (const watch of this.#watches) watch.reportOwn(change);
     folding.note(1, byteCount);
     return true;
   }

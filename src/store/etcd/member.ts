@@ -10,7 +10,7 @@ const RECEIVE_BYTES_MAX = 128 * 1024 * 1024;
 const SEND_BYTES_MAX = 16 * 1024 * 1024;
 // The server ends connections that ping more often than every 5 s.
 const PING_MS = 10_000;
-const PING_ANSWER_MS = 10_000;
+const PING_TIMEOUT_MS = 10_000;
 
 /** A connection to one member, made at the first call. */
 export interface EtcdMember {
@@ -59,7 +59,7 @@ export function createMember(
     "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
     "grpc.max_send_message_length": SEND_BYTES_MAX,
     "grpc.keepalive_time_ms": PING_MS,
-    "grpc.keepalive_timeout_ms": PING_ANSWER_MS,
+    "grpc.keepalive_timeout_ms": PING_TIMEOUT_MS,
     "grpc.keepalive_permit_without_calls": 0,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,

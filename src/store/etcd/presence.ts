@@ -16,7 +16,7 @@ const REPORT_MS_MAX = 5_000;
 /**
  * How long nothing is claimed while peers have not reported their clocks; live ones do so at once.
  */
-const ANSWERS_MS_MAX = 1_000;
+const REPORTS_MS_MAX = 1_000;
 /** A wall clock that moves this far against the monotonic one was set. */
 const STEP_MS = 100;
 /** Waits before a lost lease is replaced. */
@@ -73,8 +73,8 @@ export class Presence {
     const { clock } = this.#options;
     const revision = await this.#appear().catch(() => null);
     void this.#run(revision);
-    const endMs = clock.now().monotonicMs + ANSWERS_MS_MAX;
-    while (!this.#clocks.haveAllAnswered && clock.now().monotonicMs < endMs) {
+    const endMs = clock.now().monotonicMs + REPORTS_MS_MAX;
+    while (!this.#clocks.haveAllReported && clock.now().monotonicMs < endMs) {
       await sleep(clock, 5, this.#stopping.signal);
     }
   }
@@ -111,8 +111,8 @@ export class Presence {
       this.#askedMs = monotonicMs;
       void this.#report(true);
     }
-    const isAsking = this.#askedMs !== null && monotonicMs - this.#askedMs < ANSWERS_MS_MAX &&
-      !this.#clocks.haveAllAnswered;
+    const isAsking = this.#askedMs !== null && monotonicMs - this.#askedMs < REPORTS_MS_MAX &&
+      !this.#clocks.haveAllReported;
     if (!isAsking) {
       this.#askedMs = null;
       this.#note(this.#clocks.problem() !== null);
@@ -155,19 +155,19 @@ export class Presence {
   }
 
   async #isLeaseKept(ID: bigint): Promise<boolean> {
-    let answer!: (isKept: boolean) => void;
+    let respond!: (isKept: boolean) => void;
     let fail!: (error: JobError) => void;
-    const answered = new Promise<boolean>((resolve, reject) => {
-      answer = resolve;
+    const responded = new Promise<boolean>((resolve, reject) => {
+      respond = resolve;
       fail = reject;
     });
     const stream = await this.#options.calls.stream(Lease.method.leaseKeepAlive, {
       action: "keep its lease",
-      received: ({ TTL }) => answer(TTL > 0n),
+      received: ({ TTL }) => respond(TTL > 0n),
       ended: fail,
     });
     stream.send({ ID });
-    return await answered.finally(() => stream.cancel());
+    return await responded.finally(() => stream.cancel());
   }
 
   async #run(first: bigint | null): Promise<void> {

@@ -32,7 +32,7 @@ export interface LedgerOptions {
   readonly defer?: ((callback: () => void) => void) | undefined;
 }
 
-type Answer =
+type Result =
   | { readonly operation: Operation; readonly committed: Committed<unknown> }
   | { readonly operation: Operation; readonly error: JobError };
 
@@ -122,7 +122,7 @@ export class GroupCommit implements LedgerOwner {
     const group = this.#queue;
     if (group.length === 0) return;
     const { state } = this;
-    let answers: readonly Answer[];
+    let results: readonly Result[];
     try {
       if (this.#mustLoad) state.load();
       this.#mustLoad = false;
@@ -132,7 +132,7 @@ export class GroupCommit implements LedgerOwner {
         return;
       }
       this.#queue = [];
-      answers = group.map((operation) => this.#runOne(operation));
+      results = group.map((operation) => this.#runOne(operation));
       if (state.rev - this.#storedRev >= REV_GAP) state.isDirty = true;
       if (isIdle && state.isDirty) throw new Error("An idle operation wrote something");
       if (state.isDirty) {
@@ -148,9 +148,9 @@ export class GroupCommit implements LedgerOwner {
       return;
     }
     this.#busyTurns = 0;
-    for (const answer of answers) {
-      if ("error" in answer) answer.operation.reject(answer.error);
-      else answer.operation.resolve(answer.committed as Committed<never>);
+    for (const result of results) {
+      if ("error" in result) result.operation.reject(result.error);
+      else result.operation.resolve(result.committed as Committed<never>);
     }
     this.#publish();
   }
@@ -160,7 +160,7 @@ export class GroupCommit implements LedgerOwner {
     return group.every(({ isIdle, at }) => isIdle?.(this.state, this.momentOf(at)) ?? false);
   }
 
-  #runOne(operation: Operation): Answer {
+  #runOne(operation: Operation): Result {
     const { state } = this;
     const moment = this.momentOf(operation.at);
     try {

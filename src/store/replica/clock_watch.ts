@@ -9,7 +9,7 @@ const UNKNOWN: ClockReport = { at: 0, heard: {}, asks: false };
  * How long nothing is claimed after a join while live peers have not reported; they do so within a
  * third of a lease.
  */
-const ANSWERS_MS_MAX = 6_000;
+const REPORTS_MS_MAX = 6_000;
 
 /**
  * Compares the nodes' clocks by rows that each writes with its reports, for a medium without means
@@ -60,7 +60,7 @@ export class ClockWatch implements PeerClocks {
   check(action: string): void {
     if (!this.#clocks) return;
     this.#clocks.keep(this.#livePeers());
-    const isNew = this.#now().monotonicMs - this.#joinedMs < ANSWERS_MS_MAX;
+    const isNew = this.#now().monotonicMs - this.#joinedMs < REPORTS_MS_MAX;
     this.#clocks.check(action, isNew);
   }
 

@@ -33,7 +33,7 @@ export interface Operation {
 }
 
 /** The result of an operation. */
-export interface Answer {
+export interface Result {
   readonly operation: Operation;
   readonly at: number;
   readonly value?: unknown;
@@ -42,7 +42,7 @@ export interface Answer {
 
 /** Operations that ran and whose commit is not decided yet. */
 export interface Flight {
-  readonly answers: readonly Answer[];
+  readonly results: readonly Result[];
   /** Null if nothing was written: only whether the replica was up to date is checked. */
   readonly commit: MediumCommit | null;
   readonly head: Head;
@@ -65,11 +65,11 @@ export function runGroup(
     readonly medium: ReplicaMedium;
     readonly momentOf: (at: Instant) => Moment;
   },
-): readonly Answer[] {
+): readonly Result[] {
   const { changesMax = CHANGES_MAX, charactersMax = CHARACTERS_MAX } = options.medium;
   const { state, tables } = replica;
-  const answers: Answer[] = [];
-  const runOne = (operation: Operation): Answer => {
+  const results: Result[] = [];
+  const runOne = (operation: Operation): Result => {
     const moment = options.momentOf(operation.at);
     try {
       const value = operation.run(state, moment);
@@ -85,10 +85,10 @@ export function runGroup(
     if (
       tables.journal.changeCount >= changesMax || tables.journal.characterCount >= charactersMax
     ) break;
-    answers.push(runOne(operation));
+    results.push(runOne(operation));
   }
   state.rates.save();
-  return answers;
+  return results;
 }
 
 /** An operation failed; the others of its group run again without it. */
@@ -106,18 +106,18 @@ export class GroupError extends Error {
 /** The commit of a group's changes; null if it changed nothing. */
 export function newFlight(
   replica: Replica,
-  answers: readonly Answer[],
+  results: readonly Result[],
   by: { readonly writer: string; readonly number: number; readonly sentMs: number },
 ): Flight | null {
   const { state, tables, version: expected } = replica;
   const { writer, number, sentMs } = by;
-  const openings = answers.filter(({ operation }) => operation.isOpening).length;
+  const openings = results.filter(({ operation }) => operation.isOpening).length;
   if (tables.journal.changeCount === 0 && openings === 0) return null;
   const next = expected + 1;
   const opened = { ...replica.head, epoch: replica.head.epoch + openings };
   const head = nextHead(opened, state, {
     ...{ writer, number, version: next },
-    ...{ operations: answers.length, place: tables.logs.lastPlace },
+    ...{ operations: results.length, place: tables.logs.lastPlace },
   });
   const { puts, deletes } = tables.changes();
   const commit = {
@@ -126,19 +126,19 @@ export function newFlight(
     puts: [...puts, [HEAD, JSON.stringify(head)] as const],
     deletes,
   };
-  return { answers, commit, head, number, sentMs, isUndecided: false };
+  return { results, commit, head, number, sentMs, isUndecided: false };
 }
 
 /**
  * The flight of a group that wrote nothing, until it is known whether the replica was up to date.
  */
-export function unwrittenFlight({ head }: Replica, answers: readonly Answer[]): Flight {
-  return { answers, commit: null, head, number: 0, sentMs: 0, isUndecided: false };
+export function unwrittenFlight({ head }: Replica, results: readonly Result[]): Flight {
+  return { results, commit: null, head, number: 0, sentMs: 0, isUndecided: false };
 }
 
 /** The operations of a flight. */
-export function operationsOf({ answers }: Flight): readonly Operation[] {
-  return answers.map(({ operation }) => operation);
+export function operationsOf({ results }: Flight): readonly Operation[] {
+  return results.map(({ operation }) => operation);
 }
 
 /**
@@ -163,7 +163,7 @@ export async function sendCommit(
     try {
       const isDone = await medium.commit(commit, isWanted);
       if (!isDone && isUnknown) return "undecided";
-      patience.answered();
+      patience.responded();
       return isDone;
     } catch (thrown) {
       if (!isUnknown && isDefinite(thrown)) throw thrown;
@@ -182,14 +182,14 @@ export function backOff(tries: number, clock: Clock, random: Random): Promise<vo
 }
 
 /** Resolve the operations of a committed version. */
-export function answerAll(answers: readonly Answer[], version: number): void {
-  for (const [index, answer] of answers.entries()) {
-    answerOne(answer, version * REV_STEP + index + 1);
+export function resolveAll(results: readonly Result[], version: number): void {
+  for (const [index, result] of results.entries()) {
+    resolveOne(result, version * REV_STEP + index + 1);
   }
 }
 
 /** Resolve or reject one operation. */
-export function answerOne({ operation, at, value, error }: Answer, rev: number): void {
+export function resolveOne({ operation, at, value, error }: Result, rev: number): void {
   if (error) operation.reject(error);
   else operation.resolve({ rev, at, value: value as never });
 }

@@ -22,7 +22,7 @@ interface Peer {
   /** We are ahead by at least this, by what it last heard from us. */
   readonly aheadMin: number;
   /** True if it has reported since we asked. */
-  readonly hasAnswered: boolean;
+  readonly hasReported: boolean;
 }
 
 /** Our clock, compared with those that certainly differ too much. */
@@ -56,7 +56,7 @@ export class NodeClocks {
     this.#peers.set(node, {
       aheadMax: nowMs === null ? known?.aheadMax ?? Infinity : nowMs - report.at,
       aheadMin: ofUs === undefined || nowMs === null ? known?.aheadMin ?? -Infinity : -ofUs,
-      hasAnswered: nowMs !== null,
+      hasReported: nowMs !== null,
     });
   }
 
@@ -73,13 +73,13 @@ export class NodeClocks {
   /** Forget all bounds: our clock was set. */
   forget(): void {
     for (const node of this.#peers.keys()) {
-      this.#peers.set(node, { aheadMax: Infinity, aheadMin: -Infinity, hasAnswered: false });
+      this.#peers.set(node, { aheadMax: Infinity, aheadMin: -Infinity, hasReported: false });
     }
   }
 
   /** True if every peer has reported since we asked. */
-  get haveAllAnswered(): boolean {
-    return [...this.#peers.values()].every(({ hasAnswered }) => hasAnswered);
+  get haveAllReported(): boolean {
+    return [...this.#peers.values()].every(({ hasReported }) => hasReported);
   }
 
   /** Our report. */
@@ -127,7 +127,7 @@ export class NodeClocks {
    * @throws JobError `unavailable`
    */
   check(action: string, isAsking: boolean): void {
-    if (isAsking && !this.haveAllAnswered) {
+    if (isAsking && !this.haveAllReported) {
       throw new JobError("unavailable", `Cannot ${action}: the peers' clocks are not known yet`);
     }
     const problem = this.problem();

@@ -7,15 +7,15 @@ import type { Freshness, LedgerOwner, OperationOptions, PeerClocks } from "../le
 import { LedgerState, type Moment, momentBy } from "../ledger/state.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import {
-  type Answer,
-  answerAll,
-  answerOne,
   backOff,
   type Flight,
   GroupError,
   newFlight,
   type Operation,
   operationsOf,
+  resolveAll,
+  resolveOne,
+  type Result,
   runGroup,
   sendCommit,
   unwrittenFlight,
@@ -26,7 +26,7 @@ import { findHead, hasCommit } from "./head.ts";
 import type { MediumChange, MediumListener, ReplicaMedium } from "./medium.ts";
 import { Replica } from "./replica.ts";
 import { ReplicaTables } from "./tables.ts";
-import { TurnTaking } from "./turn_taking.ts";
+import { FairShare } from "./fair_share.ts";
 import { cannotReach, Patience, reachError, unreachable } from "./unreachable.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -68,7 +68,7 @@ export class ReplicaOwner implements LedgerOwner {
   readonly #replica: Replica;
   readonly #patience: Patience;
   readonly #waiters: Waiters;
-  readonly #turns: TurnTaking;
+  readonly #fairShare: FairShare;
   readonly #abandoned: AbandonedClaims;
   #queue: Operation[] = [];
   #status: "closed" | "loading" | "live" = "closed";
@@ -104,7 +104,7 @@ export class ReplicaOwner implements LedgerOwner {
       this.#schedule();
     };
     this.#waiters = new Waiters({ medium, clock, patience: this.#patience, asked });
-    this.#turns = new TurnTaking(clock, options.random, () => this.#schedule());
+    this.#fairShare = new FairShare(clock, options.random, () => this.#schedule());
   }
 
   async open(request: OpenRequest): Promise<StoreInfo> {
@@ -143,7 +143,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#stopWatch = null;
     this.#look?.cancel();
     this.#look = null;
-    this.#turns.cancel();
+    this.#fairShare.cancel();
     this.#waiters.rejectAll(unreachable(this.#options.medium));
     await this.#options.medium.close();
   }
@@ -209,7 +209,7 @@ export class ReplicaOwner implements LedgerOwner {
     if (this.#status !== "live" || this.#flight) return;
     try {
       if (this.#replica.takeIn()) {
-        this.#turns.note();
+        this.#fairShare.note();
         this.#publish();
         this.#returnClaims();
       }
@@ -220,15 +220,15 @@ export class ReplicaOwner implements LedgerOwner {
     if (version < this.#wanted.version) return;
     // Reads that wait come before the next changes.
     if (this.#waiters.reached(version) > 0) return this.#schedule();
-    if (this.#queue.length > 0 && !this.#turns.isResting) this.#start();
+    if (this.#queue.length > 0 && !this.#fairShare.isResting) this.#start();
   }
 
   #start(): void {
     const { medium } = this.#options;
     const momentOf = (at: Instant) => this.momentOf(at);
-    let answers: readonly Answer[];
+    let results: readonly Result[];
     try {
-      answers = runGroup(this.#replica, this.#queue, { medium, momentOf });
+      results = runGroup(this.#replica, this.#queue, { medium, momentOf });
     } catch (thrown) {
       this.#replica.takeBack();
       if (!(thrown instanceof GroupError)) return this.#end(thrown);
@@ -236,15 +236,15 @@ export class ReplicaOwner implements LedgerOwner {
       thrown.operation.reject(thrown.error);
       return this.#schedule();
     }
-    this.#queue = this.#queue.slice(answers.length);
+    this.#queue = this.#queue.slice(results.length);
     const number = ++this.#flightCount;
-    const flight = newFlight(this.#replica, answers, {
+    const flight = newFlight(this.#replica, results, {
       writer: this.#writer,
       number,
       sentMs: this.#nowMs(),
     });
     if (flight) void this.#send(flight);
-    else this.#answerUnwritten(answers);
+    else this.#resolveUnwritten(results);
   }
 
   async #send(flight: Flight): Promise<void> {
@@ -268,24 +268,24 @@ export class ReplicaOwner implements LedgerOwner {
    * Nothing was written: operations that may be late resolve at once, others if the replica is up
    * to date.
    */
-  #answerUnwritten(answers: readonly Answer[]): void {
+  #resolveUnwritten(results: readonly Result[]): void {
     this.#replica.state.commit();
-    const left: [Answer, number][] = [];
-    for (const answer of answers) {
+    const left: [Result, number][] = [];
+    for (const result of results) {
       const rev = this.#replica.unwrittenRev();
-      if (answer.operation.canBeLate) answerOne(answer, rev);
-      else left.push([answer, rev]);
+      if (result.operation.canBeLate) resolveOne(result, rev);
+      else left.push([result, rev]);
     }
     this.#publish();
     if (left.length === 0) return this.#schedule();
-    const flight = unwrittenFlight(this.#replica, left.map(([answer]) => answer));
+    const flight = unwrittenFlight(this.#replica, left.map(([result]) => result));
     this.#flight = flight;
     this.#waiters.ask().then((version) => {
       if (this.#flight !== flight) return;
       this.#flight = null;
       const isOld = version > this.#replica.version;
       if (isOld) this.#queue = [...operationsOf(flight), ...this.#queue];
-      else for (const [answer, rev] of left) answerOne(answer, rev);
+      else for (const [result, rev] of left) resolveOne(result, rev);
       this.#schedule();
     }, (thrown) => {
       if (this.#flight === flight) {
@@ -299,9 +299,9 @@ export class ReplicaOwner implements LedgerOwner {
     this.#flight = null;
     this.#replica.landed(next, flight.head);
     this.#returnClaims();
-    answerAll(flight.answers, next);
+    resolveAll(flight.results, next);
     this.#publish();
-    this.#turns.rest(flight.sentMs);
+    this.#fairShare.rest(flight.sentMs);
     this.#schedule();
   }
 
@@ -348,7 +348,7 @@ export class ReplicaOwner implements LedgerOwner {
   }
 
   #heard(change: MediumChange): void {
-    this.#patience.answered();
+    this.#patience.responded();
     const place = this.#replica.hear(change);
     if (place === "old") return;
     if (place === "gap") return this.#reload();
@@ -394,7 +394,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#flight = null;
     this.#wanted.version = Math.min(this.#wanted.version, this.#replica.version);
     if (flight && hasCommit(this.#replica.head, this.#writer, flight.number)) {
-      answerAll(flight.answers, flight.commit!.next);
+      resolveAll(flight.results, flight.commit!.next);
     } else if (flight) this.#queue = [...operationsOf(flight), ...this.#queue];
     this.#goLive();
     this.#publish();

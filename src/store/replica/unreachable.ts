@@ -14,7 +14,7 @@ const SILENCE_MS = 15_000;
 /** The longest wait, where calls take long. */
 const PATIENCE_MS_MAX = 30_000;
 /** Operations wait this many times as long as calls took recently. */
-const ANSWER_SHARE = 3;
+const CALL_SHARE = 3;
 
 const WATCH_LAG_MS = 2_000;
 
@@ -39,7 +39,7 @@ export class Patience {
 
   get ms(): number {
     const { answerMs = 0 } = this.#medium;
-    const slowMs = Math.min(PATIENCE_MS_MAX, ANSWER_SHARE * answerMs);
+    const slowMs = Math.min(PATIENCE_MS_MAX, CALL_SHARE * answerMs);
     if (this.#isAway) return AWAY_MS;
     return Math.max(this.#hasFailed ? PATIENCE_MS : SILENCE_MS, slowMs);
   }
@@ -59,7 +59,7 @@ export class Patience {
     this.#hasFailed = true;
   }
 
-  answered(): void {
+  responded(): void {
     this.#hasFailed = false;
     this.#isAway = false;
   }
@@ -72,7 +72,7 @@ export function cannotReach({ location }: Pick<ReplicaMedium, "location">): stri
 
 /** The error of an operation that has waited too long. */
 export function unreachable(medium: Pick<ReplicaMedium, "location">): JobError {
-  const text = `${cannotReach(medium)}: no answer in time`;
+  const text = `${cannotReach(medium)}: no result in time`;
   return new JobError("unavailable", text, {
     hint: "It is being retried; the request may have been carried out",
   });

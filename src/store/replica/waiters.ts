@@ -46,7 +46,7 @@ export class Waiters {
       this.#clock.defer(() => {
         this.#asking = null;
         this.#medium.version().then((version) => {
-          this.#patience.answered();
+          this.#patience.responded();
           this.#asked(version);
           resolve(version);
         }, reject);

@@ -6,7 +6,7 @@ import { noteOf } from "./lost_commits.ts";
 import { makeDirectory, openDatabase, type Salvages } from "./open_database.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import { toStoreError } from "./error.ts";
-import { checkStoreTrust, tellOpenFiles } from "./store_files.ts";
+import { checkStoreTrust, warnOfOpenFiles } from "./store_files.ts";
 
 /** How a SQLite file is used. */
 export interface SqliteOptions {
@@ -56,7 +56,7 @@ export class OwnedDatabase {
       const note = noteOf(db, { isSynced });
       this.#commits = note.commits;
       this.#counter = new CommitCounter(path, note);
-      tellOpenFiles(path, warn);
+      warnOfOpenFiles(path, warn);
     } catch (error) {
       db?.close();
       this.#lock.release();

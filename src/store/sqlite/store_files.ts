@@ -18,7 +18,7 @@ export function checkStoreTrust(path: string): void {
 }
 
 /** Warn about database files that others can read or change, each with its remedy. */
-export function tellOpenFiles(path: string, warn: (message: string) => void): void {
+export function warnOfOpenFiles(path: string, warn: (message: string) => void): void {
   const problem = trustProblem(path);
   if (problem !== null) warn(`${problem.message}: ${problem.hint}`);
   for (const { path: open, mode } of openToOthers(filesOf(path))) {

@@ -62,9 +62,9 @@ test("problem() ends when the peer that is off goes, or the clock is set", () =>
   const [again] = worldOf([0, 5_000], 5);
   again!.clocks.forget();
   assert.equal(again!.clocks.problem(), null);
-  assert.equal(again!.clocks.haveAllAnswered, false);
+  assert.equal(again!.clocks.haveAllReported, false);
   again!.clocks.heard("n1", { at: 30_000, heard: { n0: 3 }, asks: false }, 30_002);
-  assert.equal(again!.clocks.haveAllAnswered, true);
+  assert.equal(again!.clocks.haveAllReported, true);
   assert.equal(again!.clocks.problem(), null);
 });
 

@@ -27,11 +27,11 @@ class KindUsage {
 /** Counts the current claims of kinds with limits; other kinds cost nothing. */
 export class Usage {
   readonly #kinds = new Map<string, KindUsage>();
-  readonly #held: () => Iterable<Instance>;
+  readonly #claimed: () => Iterable<Instance>;
 
-  /** @param held every claimed instance */
-  constructor(held: () => Iterable<Instance>) {
-    this.#held = held;
+  /** @param claimed every claimed instance */
+  constructor(claimed: () => Iterable<Instance>) {
+    this.#claimed = claimed;
   }
 
   /** Current claims of a kind. */
@@ -73,7 +73,7 @@ export class Usage {
     let usage = this.#kinds.get(kind);
     if (usage) return usage;
     this.#kinds.set(kind, usage = new KindUsage());
-    for (const instance of this.#held()) if (instance.kind === kind) usage.change(instance, 1);
+    for (const instance of this.#claimed()) if (instance.kind === kind) usage.change(instance, 1);
     return usage;
   }
 }

@@ -9,7 +9,7 @@ import type { LedgerState, Moment } from "../state.ts";
 import { assertSame, keyHolder, resolveConflict } from "./unique.ts";
 
 /** Most characters of existing instances returned instead of new ones. */
-const ANSWER_CHARS_MAX = 8 * PAGE_CHARS_MAX;
+const EXISTING_CHARS_MAX = 8 * PAGE_CHARS_MAX;
 
 /** An instance to write, and the one it replaces. */
 interface Planned {
@@ -55,7 +55,7 @@ class Plan {
   /** By kind, how many of the first {@link #counted} take room. */
   readonly #countByKind = new Map<string, number>();
   #counted = 0;
-  #answeredChars = 0;
+  #existingChars = 0;
   #places: ReadonlyMap<string, number> | null = null;
 
   constructor(state: LedgerState, moment: Moment) {
@@ -68,14 +68,14 @@ class Plan {
     const sameId = this.#byId.get(input.id) ?? this.#state.tables.instances.get(input.id)?.instance;
     if (sameId) {
       assertSame(input, sameId, "id");
-      return { instance: this.#answer(sameId), outcome: "sameId" };
+      return { instance: this.#existing(sameId), outcome: "sameId" };
     }
     const { uniqueKey } = input;
     const holder = uniqueKey === null
       ? null
       : this.#byKey.get(uniqueKey) ?? keyHolder(this.#state, this.#moment, uniqueKey);
-    if (holder && resolveConflict(input, holder) === "answer") {
-      return { instance: this.#answer(holder), outcome: "sameKey" };
+    if (holder && resolveConflict(input, holder) === "return") {
+      return { instance: this.#existing(holder), outcome: "sameKey" };
     }
     if (!holder) this.#checkRoom(input);
     const instance = acceptInstance(input, this.#moment);
@@ -86,12 +86,12 @@ class Plan {
   }
 
   /** An existing instance: a small request may refer to many large ones. */
-  #answer(instance: Instance): Instance {
+  #existing(instance: Instance): Instance {
     if (this.#byId.get(instance.id) === instance) return instance;
-    this.#answeredChars += instanceChars(instance);
-    if (this.#answeredChars <= ANSWER_CHARS_MAX) return instance;
+    this.#existingChars += instanceChars(instance);
+    if (this.#existingChars <= EXISTING_CHARS_MAX) return instance;
     throw new QuotaError(
-      `Cannot enqueue so many at once: those that exist already exceed ${ANSWER_CHARS_MAX} characters`,
+      `Cannot enqueue so many at once: those that exist already exceed ${EXISTING_CHARS_MAX} characters`,
       "Send smaller batches",
     );
   }

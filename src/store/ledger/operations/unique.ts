@@ -26,13 +26,13 @@ export function keyHolder(state: LedgerState, moment: Moment, uniqueKey: string)
  * @throws JobError `already_exists` if that one has another kind or other arguments, `conflict` if
  * it is running
  */
-export function resolveConflict(input: NewInstance, holder: Instance): "answer" | "replace" {
+export function resolveConflict(input: NewInstance, holder: Instance): "return" | "replace" {
   const { onConflict } = input.unique ?? UNIQUE_DEFAULT;
   if (onConflict === "refuse" || input.kind !== holder.kind) {
     assertSame(input, holder, "unique key");
-    return "answer";
+    return "return";
   }
-  if (onConflict === "keep" || isFinal(holder.state)) return "answer";
+  if (onConflict === "keep" || isFinal(holder.state)) return "return";
   if (holder.state !== "processing") return "replace";
   throw runsError(holder.id, input.kind);
 }

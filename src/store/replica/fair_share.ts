@@ -15,7 +15,7 @@ const ROW_REST_MS_MIN = 5;
 const SHARED_MS = 60_000;
 
 /** Gives other owners a chance: after its commit an owner pauses as long as others commit too. */
-export class TurnTaking {
+export class FairShare {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #over: () => void;
