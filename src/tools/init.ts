@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isJobError, JobError, messageOf } from "../core/errors.ts";
-import { AMBIENT_TYPES } from "../jobs/types/ambient.ts";
+import { AMBIENT_TYPES } from "../jobs/types/gen/ambient.ts";
 import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
 import { INIT_CONFIG, INIT_JOB } from "./init_files.ts";

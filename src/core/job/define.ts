@@ -6,7 +6,12 @@ import type { JobFunction, JobHandlers } from "./job.ts";
 import { KIND_WANTED, kindProblem } from "./kind.ts";
 import { definitionKeys } from "./option_table.ts";
 
-/** A job as a module's default export, or as the library is given it. Only `run` is needed. */
+/**
+ * A job with options, as a module's default export or an argument of the library. Only `run` is
+ * needed:
+ *
+ *     export default { timeout: "1m", run(x: number) { return x; } } satisfies JobInput;
+ */
 export interface JobInput extends JobSettings, JobHandlers {
   /** The job's name; in a module the file's name by default. */
   readonly kind?: string;

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { messageOf } from "../../core/errors.ts";
-import { AMBIENT_TYPES } from "./ambient.ts";
+import { AMBIENT_TYPES } from "./gen/ambient.ts";
 import {
   type ModuleScope,
   parseModule,

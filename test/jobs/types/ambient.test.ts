@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
-import { AMBIENT_TYPES } from "../../../src/jobs/types/ambient.ts";
+import { AMBIENT_TYPES } from "../../../src/jobs/types/gen/ambient.ts";
+import { ambientModule } from "../../../scripts/generate/author_types.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -64,6 +66,11 @@ const CONFIG = JSON.stringify({
   extends: `${ROOT}tsconfig.json`,
   compilerOptions: { paths: {}, typeRoots: [`${ROOT}node_modules/@types`] },
   include: ["*.ts"],
+});
+
+test("AMBIENT_TYPES are those that `npm run generate` writes", () => {
+  const file = `${ROOT}src/jobs/types/gen/ambient.ts`;
+  assert.equal(readFileSync(file, "utf8"), ambientModule());
 });
 
 test("AMBIENT_TYPES fit the types of the core and an example that imports them", async () => {
