@@ -13,7 +13,7 @@ import {
   type TokenEntry,
 } from "../platform/files/tokens_file.ts";
 import type { ClientConfig } from "./config.ts";
-import { choice, list, type Reader } from "./readers.ts";
+import { choice, list, type Reader, TEXT } from "./readers.ts";
 import { secret } from "./secrets.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
 
@@ -27,6 +27,7 @@ const role = choice(ROLES);
 
 function pattern(): Reader<string> {
   return {
+    schema: TEXT,
     wanted: PATTERN_WANTED,
     read: (field, report) =>
       isKindPattern(field.value) ? field.value : report.mismatch(field, PATTERN_WANTED),
@@ -114,8 +115,18 @@ function readHash(
 /** The list of callers' tokens. Only their hashes are kept. */
 export function tokens(): Reader<readonly TokenEntry[]> {
   const wanted = "a table { name, token or hash, role, expires, jobs }";
-  const keys = ["name", "token", "hash", "role", "expires", "jobs"];
+  const properties = {
+    name: TEXT,
+    token: secretText.schema,
+    hash: TEXT,
+    role: role.schema,
+    // A date of TOML has no type in JSON.
+    expires: {},
+    jobs: jobs.schema,
+  };
+  const keys = Object.keys(properties);
   return list({
+    schema: { type: "object", properties, required: ["name", "role"], additionalProperties: false },
     wanted,
     read(field, report) {
       const table = tableOf(field, report, { keys, wanted });
@@ -140,10 +151,13 @@ export function tokens(): Reader<readonly TokenEntry[]> {
 export function clients(): Reader<readonly ClientConfig[]> {
   const wanted = "a table { cn or san, role, jobs }";
   const sanWanted = '"DNS:…", "EMAIL:…", "URI:…" or "IP:…"';
+  const properties = { cn: TEXT, san: TEXT, role: role.schema, jobs: jobs.schema };
+  const keys = Object.keys(properties);
   return list({
+    schema: { type: "object", properties, required: ["role"], additionalProperties: false },
     wanted,
     read(field, report) {
-      const table = tableOf(field, report, { keys: ["cn", "san", "role", "jobs"], wanted });
+      const table = tableOf(field, report, { keys, wanted });
       if (table === undefined) return undefined;
       const { cn, san } = table;
       if ((cn === undefined) === (san === undefined)) {

@@ -1,3 +1,4 @@
+import type { JsonSchema } from "../core/arguments/json_schema.ts";
 import {
   CONCURRENCY_WANTED,
   parseConcurrency,
@@ -25,6 +26,7 @@ import {
   type Reader,
   size,
   string,
+  TEXT,
   timezone,
 } from "./readers.ts";
 import { key, type Keys } from "./schema.ts";
@@ -77,6 +79,23 @@ export function optionValues(
   return found;
 }
 
+const PATHS = { anyOf: [TEXT, { type: "array", items: TEXT }] };
+const COUNT = { type: "integer", minimum: 1 };
+const table = (properties: JsonSchema) => ({
+  type: "object",
+  properties,
+  additionalProperties: false,
+});
+const CONCURRENCY = {
+  anyOf: [COUNT, table({ max: COUNT, by: PATHS, per: { enum: ["cluster", "node"] } })],
+};
+const RATE = { anyOf: [TEXT, table({ max: COUNT, per: TEXT, by: PATHS })] };
+const CONCURRENCY_SCHEMA = { anyOf: [CONCURRENCY, { type: "array", items: CONCURRENCY }] };
+const RATE_SCHEMA = { anyOf: [RATE, { type: "array", items: RATE }] };
+const UNIQUE_SCHEMA = {
+  anyOf: [PATHS, table({ by: PATHS, for: TEXT, on_conflict: { enum: ["keep", "replace"] } })],
+};
+
 function readerOf(form: OptionForm): Reader<unknown> {
   switch (form.name) {
     case "duration":
@@ -100,11 +119,15 @@ function readerOf(form: OptionForm): Reader<unknown> {
     case "tags":
       return oneOrMany(special.nodeName(), { maxLength: TAGS_MAX });
     case "concurrency":
-      return parsedValue(CONCURRENCY_WANTED, parseConcurrency);
+      return parsedValue(CONCURRENCY_WANTED, CONCURRENCY_SCHEMA, parseConcurrency);
     case "rate":
-      return parsedValue(RATE_WANTED, (value) => parseRate(value, TABLE_STYLE));
+      return parsedValue(RATE_WANTED, RATE_SCHEMA, (value) => parseRate(value, TABLE_STYLE));
     case "unique":
-      return parsedValue(uniqueWanted(TABLE_STYLE), (value) => parseUnique(value, TABLE_STYLE));
+      return parsedValue(
+        uniqueWanted(TABLE_STYLE),
+        UNIQUE_SCHEMA,
+        (value) => parseUnique(value, TABLE_STYLE),
+      );
     case "schedules":
       return oneOrMany(special.scheduleText(), { maxLength: SCHEDULES_MAX });
     case "timezone":

@@ -1,3 +1,4 @@
+import type { JsonSchema } from "../core/arguments/json_schema.ts";
 import { parseDuration } from "../core/time/duration.ts";
 import { isJobError } from "../core/errors.ts";
 import { formatSize, parseSize } from "../core/text/size.ts";
@@ -5,8 +6,13 @@ import { openZone } from "../core/time/zone.ts";
 import { resolve } from "node:path";
 import { childOf, type Field, isText, type Report } from "./source.ts";
 
+/** JSON Schema of any text. */
+export const TEXT: JsonSchema = { type: "string" };
+
 /** Checks a value and turns it into what the program works with. */
 export interface Reader<T> {
+  /** JSON Schema of the value in a file. */
+  readonly schema: JsonSchema;
   /** What is wanted, for messages and the documentation. */
   readonly wanted: string;
   /** The value, or undefined after a problem was reported. */
@@ -19,6 +25,7 @@ export function string(
 ): Reader<string> {
   const wanted = options.isEmptyAllowed ? "a string" : "a string that is not empty";
   return {
+    schema: { type: "string", minLength: options.isEmptyAllowed ? 0 : 1 },
     wanted,
     read(field, report) {
       const { value } = field;
@@ -43,6 +50,7 @@ export function string(
 export function choice<const T extends string>(words: readonly T[]): Reader<T> {
   const wanted = words.map((word) => JSON.stringify(word)).join(words.length > 2 ? ", " : " or ");
   return {
+    schema: { enum: words },
     wanted: words.length > 2 ? `one of ${wanted}` : wanted,
     read(field, report) {
       const { value } = field;
@@ -59,6 +67,7 @@ export function number(
   const { min, max, isInteger = false } = options;
   const wanted = `${isInteger ? "an integer" : "a number"} from ${min} to ${max}`;
   return {
+    schema: { type: isInteger ? "integer" : "number", minimum: min, maximum: max },
     wanted,
     read(field, report) {
       const { value } = field;
@@ -84,6 +93,7 @@ export function integer(min: number, max: number): Reader<number> {
 export function boolean(): Reader<boolean> {
   const wanted = "true or false";
   return {
+    schema: { type: "boolean" },
     wanted,
     read(field, report) {
       const { value } = field;
@@ -101,6 +111,7 @@ export function parsedText<T>(
   hintOf: (value: unknown) => string | undefined = () => undefined,
 ): Reader<T> {
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       const { value } = field;
@@ -116,8 +127,13 @@ export function parsedText<T>(
 }
 
 /** What `parse` makes of a value; its errors are the problems. */
-export function parsedValue<T>(wanted: string, parse: (value: unknown) => T): Reader<T> {
+export function parsedValue<T>(
+  wanted: string,
+  schema: JsonSchema,
+  parse: (value: unknown) => T,
+): Reader<T> {
   return {
+    schema,
     wanted,
     read(field, report) {
       try {
@@ -140,6 +156,7 @@ export function duration(options: { readonly minMs?: number } = {}): Reader<numb
     (value) => typeof value === "number" ? `Write "${value}s" for seconds` : undefined,
   );
   return {
+    schema: least === 0 ? { anyOf: [{ type: "string" }, { const: 0 }] } : text.schema,
     wanted: text.wanted,
     read: (field, report) => field.value === 0 && least === 0 ? 0 : text.read(field, report),
   };
@@ -164,6 +181,7 @@ function atLeast(least: number, value: number): number | undefined {
 export function timezone(): Reader<string> {
   const wanted = 'an IANA time zone such as "Europe/Berlin"';
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       const { value } = field;
@@ -183,6 +201,7 @@ export function timezone(): Reader<string> {
 export function path(): Reader<string> {
   const text = string();
   return {
+    schema: text.schema,
     wanted: "a path",
     read(field, report) {
       const value = text.read(field, report);
@@ -200,7 +219,9 @@ export function list<T>(
   const wanted = `a list${
     minLength > 0 ? " that is not empty" : ""
   }; each element: ${element.wanted}`;
+  const limit: JsonSchema = maxLength === Infinity ? {} : { maxItems: maxLength };
   return {
+    schema: { type: "array", items: element.schema, minItems: minLength, ...limit },
     wanted,
     read(field, report) {
       let { value } = field;
@@ -226,6 +247,7 @@ export function oneOrMany<T>(
 ): Reader<readonly T[]> {
   const many = list(element, { minLength: 1, ...options });
   return {
+    schema: { anyOf: [element.schema, many.schema] },
     wanted: `${element.wanted}, or a list of them`,
     read(field, report) {
       if (Array.isArray(field.value)) return many.read(field, report);
@@ -238,6 +260,7 @@ export function oneOrMany<T>(
 /** As `reader`, for a key that may be left out: then it is null. */
 export function optional<T>(reader: Reader<T>): Reader<T | null> {
   return {
+    schema: reader.schema,
     wanted: reader.wanted,
     read: (field, report) => field.value === undefined ? null : reader.read(field, report),
   };

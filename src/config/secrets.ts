@@ -6,12 +6,19 @@ import { nearest } from "../core/text/nearest.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
-import type { Reader } from "./readers.ts";
+import { type Reader, TEXT } from "./readers.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
 
 /** Largest secret file, in bytes. */
 const SECRET_BYTES_MAX = 65_536;
 
+const reference = (key: string) => ({
+  type: "object",
+  properties: { [key]: TEXT },
+  required: [key],
+  additionalProperties: false,
+});
+const SCHEMA = { anyOf: [TEXT, reference("file"), reference("env")] };
 const WANTED = 'a string, { file = "PATH" } or { env = "NAME" }';
 
 /**
@@ -21,6 +28,7 @@ const WANTED = 'a string, { file = "PATH" } or { env = "NAME" }';
  */
 export function secret(): Reader<string> {
   return {
+    schema: SCHEMA,
     wanted: WANTED,
     read(field, report) {
       const text = readText(field, report);
@@ -63,6 +71,7 @@ export interface EnvironmentValues {
 export function environment(): Reader<EnvironmentValues> {
   const wanted = `a table of variables, each ${WANTED}`;
   return {
+    schema: { type: "object", additionalProperties: SCHEMA },
     wanted,
     read(field, report) {
       if (!isTable(field.value)) return report.value(field, `found no table, wanted ${wanted}`);
@@ -98,6 +107,7 @@ const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
 export function environmentFile(): Reader<EnvironmentValues> {
   const wanted = 'the path of a file of variables, with "-" before it if it need not exist';
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       if (typeof field.value !== "string") return report.mismatch(field, wanted);

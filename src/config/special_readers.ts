@@ -5,7 +5,7 @@ import { IO_PRIORITY } from "../core/job/job.ts";
 import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
-import { integer, list, parsedText, type Reader, string } from "./readers.ts";
+import { integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
 import { childOf, isTable } from "./source.ts";
 import type { Config } from "./config.ts";
 
@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 export function failureName(): Reader<string | number> {
   const wanted = "the name of an error, an exit code from 0 to 255, or a signal";
   return {
+    schema: { anyOf: [TEXT, { type: "integer", minimum: 0, maximum: 255 }] },
     wanted,
     read(field, report) {
       const { value } = field;
@@ -31,6 +32,7 @@ export function failureName(): Reader<string | number> {
 export function httpAddress(): Reader<Config["server"]["http"]> {
   const wanted = '"HOST:PORT", or "" for off';
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       const { value } = field;
@@ -49,6 +51,7 @@ export function httpAddress(): Reader<Config["server"]["http"]> {
 export function socketPath(): Reader<string | null> {
   const wanted = '"auto", a path, or "" for off';
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       const { value } = field;
@@ -67,6 +70,7 @@ export function socketPath(): Reader<string | null> {
 export function nodeName(): Reader<string> {
   const wanted = NODE_NAME_WANTED;
   return {
+    schema: TEXT,
     wanted,
     read: (field, report) => isNodeName(field.value) ? field.value : report.mismatch(field, wanted),
   };
@@ -76,6 +80,7 @@ export function nodeName(): Reader<string> {
 export function scheduleText(): Reader<ScheduleText> {
   const wanted = 'a schedule such as "30 2 * * *", "@daily" or "@every 15m"';
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       const { value } = field;
@@ -134,6 +139,7 @@ export function ionice(): Reader<string> {
 export function argumentName(): Reader<string | number> {
   const wanted = "the name of a parameter, or a position from 1";
   return {
+    schema: { anyOf: [TEXT, { type: "integer", minimum: 1 }] },
     wanted,
     read(field, report) {
       const { value } = field;
@@ -148,6 +154,7 @@ export function argumentName(): Reader<string | number> {
 export function args(): Reader<readonly unknown[] | Readonly<Record<string, unknown>>> {
   const wanted = "a list, or a table of arguments by name";
   return {
+    schema: { type: ["array", "object"] },
     wanted,
     read(field, report) {
       const { value } = field;
@@ -160,6 +167,7 @@ export function args(): Reader<readonly unknown[] | Readonly<Record<string, unkn
 export function argv(): Reader<readonly string[]> {
   const parts = list(string({ isEmptyAllowed: true }), { minLength: 1 });
   return {
+    schema: parts.schema,
     wanted: "a list: the program and its arguments",
     read(field, report) {
       if (typeof field.value === "string") {
@@ -179,6 +187,7 @@ export function pools(): Reader<Readonly<Record<string, number>>> {
   const count = integer(1, 10_000);
   const wanted = "a table of numbers by the name of a pool";
   return {
+    schema: { type: "object", additionalProperties: count.schema },
     wanted,
     read(field, report) {
       const { value } = field;

@@ -8,7 +8,7 @@ import {
   type StoreAddress,
 } from "../core/store_address.ts";
 import { STORE_PREFIX, type StoreTarget, TARGET_NAME } from "../core/store_config.ts";
-import { type Reader, string } from "./readers.ts";
+import { type Reader, string, TEXT } from "./readers.ts";
 import { secret } from "./secrets.ts";
 import { childOf, type Field, isTable, type Report } from "./source.ts";
 
@@ -18,6 +18,7 @@ const TARGET_KEYS = ["url", "prefix", "username", "password"];
 /** The URL of a store. */
 export function storeUrl(): Reader<{ readonly address: StoreAddress; readonly url: string }> {
   return {
+    schema: TEXT,
     wanted: STORE_URL_WANTED,
     read(field, report) {
       const { value } = field;
@@ -45,6 +46,7 @@ export function storeUrl(): Reader<{ readonly address: StoreAddress; readonly ur
 export function prefix(): Reader<string> {
   const wanted = "up to 64 letters, digits and _ . : / -";
   return {
+    schema: TEXT,
     wanted,
     read(field, report) {
       const { value } = field;
@@ -58,7 +60,15 @@ export function prefix(): Reader<string> {
 /** Stores to move to, by name. */
 export function targets(): Reader<Readonly<Record<string, StoreTarget>>> {
   const wanted = "a table of stores by name, each a URL or { url, prefix, username, password }";
+  const keys = { url: TEXT, prefix: TEXT, username: TEXT, password: secret().schema };
+  const table = {
+    type: "object",
+    properties: keys,
+    required: ["url"],
+    additionalProperties: false,
+  };
   return {
+    schema: { type: "object", additionalProperties: { anyOf: [TEXT, table] } },
     wanted,
     read(field, report) {
       const { value } = field;

@@ -62,9 +62,28 @@ const PROTO: Verb = {
   },
 };
 
+const SCHEMA: Verb = {
+  name: "schema",
+  summary: "Write the JSON Schema of the configuration, for editors",
+  details:
+    "Works without a daemon. Editors that know it complete and check config.toml as it is written.",
+  words: [],
+  options: OUT_OPTIONS,
+  examples: [[
+    "jobctl export schema --out jobctl.schema.json",
+    "Name it in the first line of config.toml: #:schema ./jobctl.schema.json",
+  ]],
+  isClient: false,
+  async run(args, { io }) {
+    const { configSchema } = await import("../../../tools/config_schema.ts");
+    await writeOut(`${JSON.stringify(configSchema(), null, 2)}\n`, args, io);
+    return EXIT.ok;
+  },
+};
+
 /** `jobctl export` */
 export const EXPORT: VerbGroup = {
   name: "export",
-  summary: "Write the configuration for another scheduler, or the gRPC contract",
-  verbs: [CRONTAB, PROTO],
+  summary: "Write the configuration for another scheduler, its JSON Schema, or the gRPC contract",
+  verbs: [CRONTAB, PROTO, SCHEMA],
 };
