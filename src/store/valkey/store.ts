@@ -124,7 +124,12 @@ export class ValkeyStore implements Store {
     this.#logs = new LogReads(this.#queue);
     this.#schedules = new ScheduleOperations(this.#queue);
     this.#nodes = new NodeOperations(this.#queue);
-    this.records = new ValkeyRecords(this.#queue);
+    this.records = new ValkeyRecords({
+      queue: this.#queue,
+      instances: this.#reads,
+      schedules: this.#schedules,
+      logs: this.#logs,
+    });
   }
 
   async open(request: OpenRequest): Promise<StoreInfo> {
@@ -210,7 +215,7 @@ export class ValkeyStore implements Store {
   }
 }
 
-/** What may have changed while no messages arrived. */
+/** Hints for all changes that may have happened while no messages arrived. */
 const EVERYTHING: readonly ChangeHint[] = [
   { type: "instances", dueAt: 0 },
   { type: "schedules" },
@@ -234,7 +239,7 @@ function readHints(value: unknown): readonly ChangeHint[] {
   return hints;
 }
 
-/** What a store on Valkey needs besides its configuration. */
+/** Parts of a Valkey store that do not come from its configuration. */
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;

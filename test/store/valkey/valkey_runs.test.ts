@@ -77,7 +77,7 @@ test("enqueue() treats a batch with existing or repeated instances like single c
   });
 });
 
-test("enqueue() accepts none of a batch if one has the id of another job's instance", async () => {
+test("enqueue() accepts none of a batch if the id of one is taken", async () => {
   await answersAsMemory(async (world) => {
     const instances = batch(world, 20);
     await enqueue(world, [{ ...instances[19]!, argumentsJson: "[7]" }]);

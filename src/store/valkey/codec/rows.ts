@@ -30,7 +30,7 @@ interface RareMembers {
   readonly retryOf?: string;
 }
 
-/** What never changes about an instance and is not used for decisions on the server. */
+/** The part of an instance that never changes and that the server does not decide by. */
 export interface FixedPart {
   readonly crashesMax: number;
   readonly scheduledFor: number | null;
