@@ -34,15 +34,17 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
-/** Tests that wait for slow servers. They run beside each other only. */
-const SLOW_SERVERS = ["test/e2e/stores/etcd.test.ts", "test/e2e/stores/valkey.test.ts"];
-
-/** Tests that measure time. They run alone. */
+/** Tests that measure time or wait for slow servers. They run beside each other only. */
 const MEASURE_TIME = [
   "test/attack/clock_under_attack.test.ts",
+  "test/e2e/stores/etcd.test.ts",
+  "test/e2e/stores/valkey.test.ts",
   "test/e2e/faults/faults.test.ts",
   "test/worker/batch.test.ts",
 ];
+
+/** Processes that run tests side by side which measure time: they wait more than they work. */
+const MEASURING_PROCESSES = 3;
 
 /** Long tests beside those of the compiled file. */
 const LONG = [
@@ -59,7 +61,7 @@ const LONG = [
  * Most files of one process of Bun: few, so that the last processes end at about the same time; not
  * one, because a process loads the sources once.
  */
-const BUN_FILES_MAX = 12;
+const BUN_FILES_MAX = 20;
 
 /**
  * Processes that run tests side by side: more than processors, because tests of the compiled file
@@ -106,7 +108,8 @@ export function planOf(files, runtimes) {
   const of = (paths) => files.filter((file) => isWithin(file, paths));
   const without = (paths) => files.filter((file) => !isWithin(file, paths));
   const bun = (name, files) => ({ runtime: "bun", name, files });
-  const shared = bunRuns(without([...SLOW_SERVERS, ...MEASURE_TIME]));
+  const shared = bunRuns(without(MEASURE_TIME));
+  const measuring = MEASURE_TIME.map((file) => of([file]));
   const stages = [
     {
       runs: [
@@ -116,10 +119,9 @@ export function planOf(files, runtimes) {
       processes: PROCESSES,
     },
     {
-      runs: SLOW_SERVERS.map((file, index) => bun(`servers${index + 1}`, of([file]))),
-      processes: SLOW_SERVERS.length,
+      runs: measuring.map((files, index) => bun(`timed${index + 1}`, files)),
+      processes: MEASURING_PROCESSES,
     },
-    { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
   ];
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
   return stages.map(({ runs, processes }) => ({ runs: runs.filter(isWanted), processes }));
