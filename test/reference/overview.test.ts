@@ -12,6 +12,8 @@ import { startValkey, type ValkeyServer } from "../support/servers/valkey_server
 const library = new ProgramLibrary();
 const SOURCE = readFileSync(join(ROOT, "test/reference/overview.ts"), "utf8");
 const ROWS = 55;
+/** Rows that run commands of the compiled file: once, as the runtime of the library is not in them. */
+const COMMAND_ROWS = 8;
 let servers: { readonly valkey: ValkeyServer; readonly etcd: EtcdServer };
 
 before(async () => {
@@ -25,10 +27,14 @@ after(async () => {
 });
 
 /** What the program prints on a runtime; its errors if it prints nothing. */
-function run(file: string, { command: [program, ...args] }: Runtime): Promise<string> {
+function run(
+  file: string,
+  { command: [program, ...args] }: Runtime,
+  withCommands: boolean,
+): Promise<string> {
   const env = {
     ...process.env,
-    JOBCTL,
+    ...withCommands ? { JOBCTL } : {},
     MY_STORE: join(ROOT, "examples/my-store.ts"),
     VALKEY_URL: servers.valkey.url,
     ETCD_URL: servers.etcd.url,
@@ -43,12 +49,13 @@ function run(file: string, { command: [program, ...args] }: Runtime): Promise<st
   });
 }
 
-for (const runtime of RUNTIMES) {
+for (const [index, runtime] of RUNTIMES.entries()) {
+  const withCommands = index === 0;
   test(`every row of go-job's feature overview works on ${runtime.name}`, () =>
     withTempDir({}, async ({ path }) => {
-      const printed = await run(library.write(path, SOURCE), runtime);
+      const printed = await run(library.write(path, SOURCE), runtime, withCommands);
       const rows = printed.split("\n").filter((line) => /^(not )?ok /.test(line));
-      assert.equal(rows.length, ROWS, printed);
+      assert.equal(rows.length, withCommands ? ROWS : ROWS - COMMAND_ROWS, printed);
       assert.ok(rows.every((row) => row.startsWith("ok ")), printed);
     }));
 }

@@ -6,16 +6,25 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms));
 }
 
-/** Look again and again until something is true of another process; fails after `timeoutMs`. */
+/** Shortest and longest pause between two looks, in milliseconds. */
+const PAUSE_MS_MIN = 20;
+const PAUSE_MS_MAX = 100;
+
+/**
+ * Look again and again until something is true of another process; fails after `timeoutMs`.
+ *
+ * A look may start a process: pauses grow to a tenth of the time waited so far.
+ */
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
   timeoutMs = 20_000,
 ): Promise<void> {
-  const end = Date.now() + timeoutMs;
+  const begunAt = Date.now();
   while (!(await isTrue())) {
-    if (Date.now() > end) assert.fail(`Waited ${timeoutMs} ms in vain: ${what}`);
-    await sleep(20);
+    const waitedMs = Date.now() - begunAt;
+    if (waitedMs > timeoutMs) assert.fail(`Waited ${timeoutMs} ms in vain: ${what}`);
+    await sleep(Math.min(Math.max(PAUSE_MS_MIN, waitedMs / 10), PAUSE_MS_MAX));
   }
 }
 
