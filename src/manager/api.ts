@@ -38,12 +38,12 @@ export interface RecurringOptions {
   readonly timezone?: string;
   readonly arguments?: ArgumentInput;
   readonly priority?: number;
-  /** Limit of one attempt: milliseconds or text such as "5m", as the other durations. */
+  /** Limit of one attempt: milliseconds, or text such as "5m". So are the other durations. */
   readonly timeout?: DurationInput;
   readonly timeoutMs?: number;
   readonly retries?: number;
   readonly overlap?: Overlap;
-  /** With overlap "queue": how many ticks wait at most. */
+  /** With overlap "queue": most ticks that wait. */
   readonly queueMax?: number;
   readonly misfire?: Misfire;
   readonly misfireWithin?: DurationInput;
@@ -56,11 +56,11 @@ export interface RecurringOptions {
   readonly endsAt?: number;
   /** Windows without runs, such as `22:00-06:00`, `sat-sun` or `2026-12-24/2026-12-27`. */
   readonly blackout?: readonly string[];
-  /** The schedule is finished after so many runs. */
+  /** The schedule finishes after this many runs. */
   readonly runsMax?: number;
 }
 
-/** What a schedule may be without. */
+/** Options that a change can remove. */
 type Clearable =
   | "startsAt"
   | "endsAt"
@@ -71,17 +71,17 @@ type Clearable =
   | "timeoutMs"
   | "retries";
 
-/** What to change of a schedule: what is absent stays; null takes a bound away, or leaves it to the job. */
+/** A change of a schedule: absent options stay; null removes one, or leaves it to the job. */
 export type ScheduleChange = {
   readonly [Name in keyof RecurringOptions]?:
     | RecurringOptions[Name]
     | (Name extends Clearable ? null : never);
 };
 
-/** Which schedules something is done to: those of a kind, or one of them. */
+/** The schedules of a kind, or one of them. */
 export interface ScheduleTarget {
   readonly kind: string;
-  /** One of the kind's. */
+  /** Only this one. */
   readonly scheduleId?: string;
 }
 
@@ -95,7 +95,7 @@ export interface BackfillRequest extends ScheduleTarget {
   readonly dryRun?: boolean;
 }
 
-/** What a backfill made, or would make. */
+/** The instances that a backfill made, or would make. */
 export interface BackfillResult {
   /** Ticks of the range without a run. */
   readonly count: number;
@@ -104,20 +104,20 @@ export interface BackfillResult {
   readonly instances: readonly Instance[];
 }
 
-/** What is to be explained: an instance, the ticks of a kind, or a time. */
+/** Selects what to explain: an instance, the ticks of a kind, or a time. */
 export interface ExplainQuery {
-  /** UUID or a unique beginning. Excludes the others. */
+  /** UUID or an unambiguous prefix. Excludes the others. */
   readonly instanceId?: string;
   readonly kind?: string;
-  /** Ticks from here, epoch ms; without it the last ones of the kind and the next. */
+  /** Ticks from here, epoch ms; by default the last ones of the kind and the next. */
   readonly at?: number;
-  /** And less than this much later; a minute by default. */
+  /** Length of the range; a minute by default. */
   readonly spanMs?: number;
-  /** Ticks for each schedule. */
+  /** Most ticks of each schedule. */
   readonly limit?: number;
 }
 
-/** What became of a tick, or of an instance without one. */
+/** The fate of a tick, or of an instance without one. */
 export type TickOutcome =
   | "ran"
   | "running"
@@ -130,23 +130,23 @@ export type TickOutcome =
 
 /** Why something ran or did not. */
 export interface TickReport {
-  /** Null for an instance that no schedule made, and when the schedule is gone. */
+  /** Null for an instance that no schedule made, and if the schedule is gone. */
   readonly schedule: ScheduleRecord | null;
   readonly kind: string;
-  /** The tick, or the time that was asked for when it is none, epoch ms. */
+  /** The tick, or the requested time if it is not a tick, epoch ms. */
   readonly at: number;
   /** "none": no schedule has a tick then. */
   readonly outcome: TickOutcome;
   /** As recorded: overlap, paused, misfire, … */
   readonly reason: string | null;
-  /** Expression, zone and time on the wall. */
+  /** Expression, zone and local time. */
   readonly rule: string;
   /** One sentence. */
   readonly why: string;
   readonly instance: Instance | null;
-  /** When the tick was decided on, epoch ms. */
+  /** When it was decided, epoch ms. */
   readonly decidedAt: number | null;
-  /** Around a time without a tick. */
+  /** The ticks around a time without a tick. */
   readonly previousAt: number | null;
   readonly nextAt: number | null;
 }
@@ -154,14 +154,17 @@ export interface TickReport {
 /** The result of a dry run: what would be queued. */
 export type SchedulePreview = Pick<NewInstance, "kind" | "argumentsJson" | "priority" | "dueAt">;
 
-/** How many workers there are and what they do. */
+/** The workers of a node and what they do. */
 export interface WorkerStatus {
   /** Attempts at once. */
   readonly count: number;
   readonly busy: number;
   /** Worker processes alive. */
   readonly alive: number;
-  /** How long all of them have been busy while an instance waits for one, in milliseconds; absent: they are not. */
+  /**
+   * How long all of them have been busy while an instance waits for one, in milliseconds; absent if
+   * they are not.
+   */
   readonly fullMs?: number;
 }
 
@@ -171,16 +174,16 @@ export interface ManagerStatus {
   readonly version: string;
   readonly startedAt: number;
   readonly isDraining: boolean;
-  /** Null when the store answers, else what it said. */
+  /** The error of the store; null while it responds. */
   readonly storeProblem: string | null;
   /** Why the last reload was refused; null if it was not. */
   readonly reloadProblem: string | null;
   readonly store: StoreInfo;
   readonly workers: WorkerStatus;
-  /** The nodes on the store that are live, this one among them. */
+  /** The live nodes on the store, including this one. */
   readonly nodes: readonly NodeStatus[];
   readonly stats: StoreStats;
-  /** Limits that are reached while something waits behind them; at most 100. */
+  /** Limits that block waiting instances; at most 100. */
   readonly blocks: readonly Block[];
   readonly pauses: readonly Pause[];
   /** Kinds that are configured but not loaded, with the reason. */
@@ -188,7 +191,7 @@ export interface ManagerStatus {
   readonly nextScheduleAt: number | null;
 }
 
-/** The changes of a reload, in numbers of jobs. */
+/** The number of jobs that a reload changed. */
 export interface ReloadReport {
   /** Current number of jobs. */
   readonly jobs: number;
@@ -201,7 +204,7 @@ export interface ReloadReport {
   readonly problems: readonly string[];
 }
 
-/** Told after the commit. */
+/** Emitted after the commit. */
 export type ManagerEvent =
   | {
     readonly type: "state";
@@ -215,7 +218,7 @@ export type ManagerEvent =
     readonly durationMs: number;
     readonly outcome: JobState;
   }
-  /** Lines of an instance's log; told only while somebody listens. */
+  /** Lines of an instance's log; emitted only while somebody listens. */
   | {
     readonly type: "log";
     readonly instance: Instance;
@@ -230,8 +233,9 @@ export type ManagerEvent =
   };
 
 /**
- * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over these methods.
- * Unknown kinds, ids and schedules are `not_found`; bad arguments `invalid_argument` with the parameter's path.
+ * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over these
+ * methods. Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
+ * with the parameter's path.
  */
 export interface ManagerApi {
   readonly version: string;
@@ -239,76 +243,98 @@ export interface ManagerApi {
   getJob(kind: string): JobDefinition;
 
   scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
-  /** All or none; at most BATCH_MAX. */
+  /** Schedule all or none; at most BATCH_MAX. */
   scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]>;
-  /** Convert and check, queue nothing. */
+  /** Convert and check as {@link scheduleJob} does, but queue nothing. */
   previewJob(kind: string, options?: ScheduleOptions): SchedulePreview;
   scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord>;
   listSchedules(
     query: { readonly kind?: string },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
-  /** What is not given stays. @throws JobError `not_found`; `conflict` for one that belongs to the config */
+  /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
   updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord>;
   /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
   deleteSchedule(id: string): Promise<void>;
 
-  /** Run now what the schedule of a kind runs, without touching it. @throws JobError `not_found` */
+  /** Run now what a schedule runs, without changing it. @throws JobError `not_found` */
   runSchedule(target: ScheduleTarget): Promise<Instance>;
   /**
-   * Skip the ticks before a time, or the next so many; 0 of them forgets what was asked before. Answers the schedules.
-   * @throws JobError `not_found` when the kind has none
+   * Skip the ticks before a time, or a number of ticks; 0 cancels an earlier request. Returns the
+   * schedules.
+   *
+   * @throws JobError `not_found` if the kind has none
    */
   skipTicks(
     target: ScheduleTarget,
     what: { readonly until?: number; readonly count?: number },
   ): Promise<readonly ScheduleRecord[]>;
-  /** Run the ticks of a past range that have no run, in order. @throws JobError `invalid_argument` for too many */
+  /**
+   * Run the ticks of a past range that did not run, in order.
+   *
+   * @throws JobError `invalid_argument` for too many
+   */
   backfill(request: BackfillRequest): Promise<BackfillResult>;
-  /** Why something ran or did not. @throws JobError `not_found` */
+  /** Explain why something ran or did not. @throws JobError `not_found` */
   explain(query: ExplainQuery): Promise<readonly TickReport[]>;
 
   getInstance(id: string): Promise<Instance>;
-  /** Which limit keeps a waiting instance from running on this node; null for none. */
+  /** The limit that keeps a waiting instance from running on this node; null if there is none. */
   blockOf(instance: Instance): Promise<Block | null>;
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
   lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
   /**
-   * Cancel what matches and is unfinished. Running ones are aborted; waits up to two seconds for them to end and answers
-   * them as they then are.
-   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found` for an unknown id
+   * Cancel unfinished instances that match. Running ones are aborted, and get up to two seconds to
+   * end. Returns the instances as they are then.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found`
+   * for an unknown id
    */
   cancelInstances(
     query: InstanceQuery,
     options?: { readonly all?: boolean },
   ): Promise<readonly Instance[]>;
-  /** A new instance like a final one, with `retryOf`, whatever it came to; a dead letter counts as redriven then. @throws JobError `conflict` when it is unfinished */
+  /**
+   * Run a final instance again, as a new one with `retryOf`. A dead letter then counts as redriven.
+   *
+   * @throws JobError `conflict` if it is unfinished
+   */
   retryInstance(id: string): Promise<Instance>;
   /**
-   * Run dead letters again, each once: those that failed for good, by id or by what matches. Answers the new instances; of ids
-   * that were run again before the instance of that time, unless forced.
-   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict` for an id that is no dead letter
+   * Run dead letters, which failed for good, again, each once. Returns the new instances. An id that
+   * was redriven before returns the instance of that time, unless forced.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict` for
+   * an id that is not a dead letter
    */
   redriveInstances(
     query: InstanceQuery,
     options?: { readonly all?: boolean; readonly isForced?: boolean },
   ): Promise<readonly Instance[]>;
-  /** Delete final instances that match. @throws JobError `invalid_argument` for a query without a condition unless `all` */
+  /**
+   * Delete final instances that match.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`
+   */
   clearInstanceHistory(
     query: InstanceQuery & { readonly settledBefore?: number },
     options?: { readonly all?: boolean },
   ): Promise<number>;
-  /** Delete log lines that match. @throws JobError `invalid_argument` for a query without a condition unless `all` */
+  /**
+   * Delete log lines that match.
+   *
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`
+   */
   clearInstanceLogs(query: LogQuery, options?: { readonly all?: boolean }): Promise<number>;
 
-  /** Of some kinds those that no live node runs. */
+  /** The given kinds that no live node can run. */
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>>;
-  /** The nodes on the store by id, also those that ended within the hour. */
+  /** The nodes on the store by id, including those that ended within the hour. */
   listNodes(): Promise<readonly NodeStatus[]>;
-  /** Ask any node for another number of workers. @throws JobError `not_found` for one that is not live */
+  /** Change the number of workers of any node. @throws JobError `not_found` for one that is not live */
   resizeNode(id: string, count: number): Promise<NodeStatus>;
   workers(): WorkerStatus;
   /** @throws JobError `invalid_argument` below 0 or above 1,000 */
@@ -320,21 +346,22 @@ export interface ManagerApi {
   resume(kind: string | null): Promise<boolean>;
   listPauses(): Promise<readonly Pause[]>;
   status(): Promise<ManagerStatus>;
-  /** Resolves with the instance once it is final, or null when `timeoutMs` passed first. */
+  /** Resolves with the instance once it is final, or null if `timeoutMs` passed first. */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
   /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
   /**
-   * Reload the configuration. Jobs with problems are disabled, and jobs of files that cannot be read
-   * stay; any other problem refuses the whole.
+   * Reload the configuration. Jobs with problems are disabled, and jobs of unreadable files stay; any
+   * other problem refuses the whole.
    *
    * @throws JobError `invalid_config` for problems; `conflict` if it would remove more than half of
    * the jobs and is not forced; `unimplemented` if there is no configuration
    */
   reloadConfig(options?: { readonly force?: boolean }): Promise<ReloadReport>;
   /**
-   * Look after the store; the last step is a report. @throws JobError `conflict` while another work on it goes on, `unimplemented`
-   * where nobody looks after it
+   * Run store maintenance; the last step is a report.
+   *
+   * @throws JobError `conflict` while another one is running, `unimplemented` if there is none
    */
   workOnStore(
     work: StoreWork,
@@ -343,7 +370,7 @@ export interface ManagerApi {
   subscribe(listener: (event: ManagerEvent) => void): () => void;
 }
 
-/** The read-only part of a manager, which may read much data. */
+/** The read-only methods of a manager, which may read much data. */
 export type ReadApi = Pick<
   ManagerApi,
   | "lookupInstances"

@@ -23,7 +23,7 @@ import type {
   ScheduleTarget,
 } from "./api.ts";
 
-/** Which page of a listing is wanted; the first one, of at most 1,000, by default. */
+/** A page of a listing; by default the first one, of at most 1,000 items. */
 export type PageInput = Partial<PageRequest>;
 
 const TEXT = ["text", isText] as const;
@@ -108,7 +108,8 @@ const KEYS = {
 } as const satisfies Readonly<Record<string, Keys>>;
 
 /**
- * Options of a call of the manager, checked: an unknown one is refused with the nearest known, and one of the wrong type.
+ * Check the options of a call of the manager. Unknown ones and wrong types are refused; the hint has
+ * the nearest known option.
  *
  * @param action the call, such as "list schedules"
  * @throws JobError `invalid_argument`
@@ -139,7 +140,7 @@ export function checkTimeout(timeoutMs: unknown): void {
   );
 }
 
-/** What `run` returns for one request of several; its errors say which one it is. */
+/** Run `run` for one request of several; its errors name the request. */
 export function inRequest<T>(index: number, run: () => T): T {
   try {
     return run();

@@ -10,7 +10,7 @@ import { FailureLog } from "./failure_log.ts";
 import { type InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 
-/** What {@link Events} needs. */
+/** Options of {@link Events}. */
 export interface EventsOptions {
   readonly registry: Registry;
   readonly handlers: InstanceHandlers;
@@ -22,9 +22,9 @@ export interface EventsOptions {
 
 /** The calls of handlers of one instance. */
 interface HandlerCalls {
-  /** Resolves when the last of them has ended, and its lines are on their way to the store. */
+  /** Resolves when the last of them has ended, and its lines are sent to the store. */
   readonly handled: Promise<void>;
-  /** And its lines are written. */
+  /** Resolves when its lines are written, too. */
   readonly written: Promise<void>;
 }
 
@@ -86,7 +86,7 @@ export class Events {
     this.#failures.attempted(instance, durationMs);
   }
 
-  /** The store ended an instance by itself: its `onTerminate` is called, and can change nothing. */
+  /** The store ended an instance by itself: its `onTerminate` is called, but cannot change that. */
   failed(instance: Instance, at: number): void {
     this.#failures.ended(instance);
     this.#changed(instance, at, { isByStore: true });
@@ -108,7 +108,7 @@ export class Events {
     await Promise.all([...this.#calls.values()].map((calls) => calls.written));
   }
 
-  /** Resolves when every handler called so far has ended, or after `limitMs`: job code may never end. */
+  /** Like {@link quiet}, but for at most `limitMs`: job code may never end. */
   async settled(clock: Clock, limitMs: number): Promise<void> {
     if (this.#calls.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -117,15 +117,14 @@ export class Events {
         this.#calls.clear();
         resolve();
       });
-      const written = [...this.#calls.values()].map((calls) => calls.written);
-      void Promise.all(written).then(() => {
+      void this.quiet().then(() => {
         timer.cancel();
         resolve();
       });
     });
   }
 
-  /** Resolves when the handlers of an instance that were called so far have ended; null when none is running. */
+  /** Resolves when the handlers of an instance called so far have ended; null if none is running. */
   handled(id: string): Promise<void> | null {
     return this.#calls.get(id)?.handled ?? null;
   }
@@ -157,7 +156,7 @@ export class Events {
     this.#calls.set(instance.id, calls);
   }
 
-  // No claim is held after a commit, so the lines are written without one.
+  // The claim has ended with the commit, so the lines are written without one.
   async #writeLines(
     instance: Instance,
     call: HandlerCall,

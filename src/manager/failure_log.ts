@@ -4,7 +4,7 @@ import { BurstLog } from "../platform/burst_log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
 
-/** Most characters of an error's message in one line. */
+/** Most characters of an error's message in a line. */
 const MESSAGE_CHARS = 500;
 
 /** Reasons of an attempt that ended without a failure. */

@@ -6,7 +6,7 @@ import type { ManagerParts } from "./manager_parts.ts";
 import { waitIdle } from "./nodes/idle.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 
-/** How long state handlers may run on at a stop, in milliseconds. */
+/** How long a stop waits for state handlers, in milliseconds. */
 const HANDLERS_MS = 10_000;
 
 /** The jobs of a configuration, as a reload applies them. */
@@ -15,7 +15,7 @@ export interface Project {
   /** Kinds that are configured but not loaded, with the reason. */
   readonly disabled: ReadonlyMap<string, string>;
   readonly scheduleDefaults: ZonedScheduleDefaults;
-  /** Whether unknown jobs may still appear; unchanged if absent. */
+  /** True if unknown jobs may still be added; unchanged if absent. */
   readonly keepsUnknown?: boolean;
 }
 
@@ -135,7 +135,7 @@ export class Lifecycle {
     }
   }
 
-  /** Call `listener` once the manager has stopped. Returns how to take it back. */
+  /** Call `listener` once the manager has stopped. Returns a function that unsubscribes. */
   onStop(listener: () => void): () => void {
     this.#stopListeners.add(listener);
     return () => void this.#stopListeners.delete(listener);
@@ -202,7 +202,7 @@ export class Lifecycle {
     });
   }
 
-  /** Abort what runs and claim nothing more: another daemon took this node's id. */
+  /** Another daemon took this node's id: abort what runs and claim nothing more. */
   lostNode(error: JobError): void {
     const { dispatcher, scheduler, janitor, options } = this.#getParts();
     scheduler.stop();

@@ -65,7 +65,7 @@ import { waitInstance } from "./instances/wait.ts";
 /** Most instances that operations on many write at once: what is due would wait for all of them. */
 const BULK_MAX = 1_000;
 
-/** Schedules, runs and accounts for jobs on a store. The facade of everything in this folder. */
+/** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
 export class Manager implements ManagerApi, LiveFacts, Service {
   readonly name = "manager";
   readonly version: string;
@@ -83,17 +83,13 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     });
   }
 
-  /**
-   * Open the store and take back what a dead daemon left. Nothing is claimed yet.
-   *
-   * @throws JobError when the store refuses
-   */
+  /** Open the store and take back the instances of a dead daemon. Nothing is claimed yet. @throws JobError */
   open(): Promise<StoreInfo> {
     return this.life.open();
   }
 
   /**
-   * Start to work. Opens the store unless {@link open} did. May follow a {@link stop}.
+   * Start, and open the store unless {@link open} did. May follow a {@link stop}.
    *
    * @throws JobError `conflict` if it is running
    */
@@ -102,11 +98,11 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   /**
-   * Stop: claim nothing more and let running attempts finish within the drain time, then abort the rest. Aborted attempts are
-   * given back and not counted, unless their jobs say otherwise. Gives up on outcomes that the store has not taken for 10 s,
-   * and on state handlers after 10 s.
+   * Stop: claim nothing more, let running attempts finish within the drain time, then abort the rest.
+   * Aborted attempts are released and not counted, unless their jobs say otherwise. Gives up on
+   * outcomes that the store has not taken for 10 s, and on state handlers after 10 s.
    *
-   * @param options.drainMs replaces every drain time, also those of jobs that have their own
+   * @param options.drainMs replaces every drain time, including those of jobs
    */
   async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
     await this.life.stop(readOptions("stop", options, "stop the manager").drainMs);
@@ -115,21 +111,22 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   /**
    * Resolves when this node runs nothing and nothing is due that it could run.
    *
-   * @throws JobError `timeout` when `timeoutMs` passed first; `unavailable` if it is not running, or stops first
+   * @throws JobError `timeout` if `timeoutMs` passed first; `unavailable` if it is not running or
+   * stops first
    */
   protected async waitIdle(timeoutMs?: number): Promise<void> {
     await this.life.waitIdle(timeoutMs);
   }
 
-  /** Abort what runs at once, during {@link stop}: the second signal of an impatient operator. */
+  /** Abort what runs at once, during {@link stop}: for an operator's second signal. */
   abortRunning(): void {
     this.parts.dispatcher.abort("drain");
   }
 
   /**
-   * Replace the jobs. Running attempts continue, and schedules that did not change keep their cursor.
+   * Replace the jobs. Running attempts continue, and unchanged schedules keep their cursor.
    *
-   * @throws JobError when the store refuses; the old jobs stay then
+   * @throws JobError if the store refuses; the jobs before it stay
    */
   reload(project: Project): Promise<void> {
     return this.life.reload(project);
@@ -151,7 +148,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
     const wanted = newInstance(this.parts.registry.get(kind), options, this.#seed());
     const { handlers } = this.parts;
-    // Before it is accepted, as a free worker may take it in the same transaction.
+    // Before it is accepted, because a free worker may claim it in the same transaction.
     const hasOwn = handlers.add(wanted.id, options);
     try {
       const [instance] = await this.#enqueue([wanted]);
@@ -302,7 +299,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     return await this.parts.store.list(query, wanted);
   }
 
-  /** How many instances match. */
+  /** Count the instances that match. */
   async count<Filter extends InstanceFilter>(
     filter?: Exact<Filter, InstanceFilter>,
   ): Promise<number> {
@@ -450,7 +447,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
     this.#assertOpen();
     const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
-    // In the same turn, so that a free worker's claim shares the transaction.
+    // In the same turn of the event loop, so that a free worker's claim shares the transaction.
     this.parts.dispatcher.poke();
     const { value, at } = await enqueued;
     for (const { instance, outcome, replaced } of value) {

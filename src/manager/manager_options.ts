@@ -17,7 +17,7 @@ import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 /** Most workers of one node. */
 export const WORKERS_MAX = 1_000;
 
-/** What a manager is made of; everything that is not pure is given. */
+/** Options of a manager, including everything that is not pure. */
 export interface ManagerOptions {
   readonly store: Store;
   readonly executor: Executor;
@@ -25,16 +25,16 @@ export interface ManagerOptions {
   readonly random: Random;
   readonly ids: IdSource;
   readonly logger: Logger;
-  /** Masks secrets in the status, whatever the store reports. */
+  /** Masks secrets in what the store reports. */
   readonly mask?: SecretMask;
   readonly node: string;
-  /** What this node has that jobs may need. */
+  /** Tags of this node that jobs may need. */
   readonly tags?: readonly string[];
-  /** Who this process is; asked of the system by default. */
+  /** Identity of this process; read from the system by default. */
   readonly process?: ProcessIdentity;
-  /** A node whose clock is further off is shown as such; that of `store.max_skew` by default. */
+  /** A node whose clock is further off is "skewed"; by default the value of `store.max_skew`. */
   readonly maxSkewMs?: number;
-  /** Called when another daemon took this node's id: what ran is aborted, and nothing is claimed any more. */
+  /** Called after another daemon took this node's id: nothing runs or is claimed any more. */
   readonly lost?: ((error: JobError) => void) | undefined;
   /** Called before the store is closed, for other readers of it. */
   readonly closing?: (() => Promise<void>) | undefined;
@@ -44,8 +44,8 @@ export interface ManagerOptions {
   readonly pools?: Readonly<Record<string, number>>;
   readonly leaseMs: number;
   /**
-   * How long this node counts as live after it reported; as long as a lease by default. It may be long where no other process
-   * uses the store: nobody else reads it, and a report wakes the process.
+   * How long this node counts as live after a report; by default as long as a lease. It may be long
+   * if no other process uses the store: nobody else reads it, and a report wakes the process.
    */
   readonly nodeLeaseMs?: number;
   /** How long `stop` lets running attempts finish. */
@@ -53,18 +53,21 @@ export interface ManagerOptions {
   readonly jobDefaults: JobOptions;
   readonly scheduleDefaults: ZonedScheduleDefaults;
   readonly jobs: readonly JobDefinition[];
-  /** Gives a job as its module's files have it now; asked whenever a job is looked up. */
+  /** Returns the current version of a job, read from its module; called at every look-up. */
   readonly refreshJob?: (job: JobDefinition) => JobDefinition;
-  /** Kinds that are configured but not loaded, with the reason: their schedules are kept, and their ticks skipped. */
+  /**
+   * Kinds that are configured but not loaded, with the reason: their schedules are kept, and their
+   * ticks skipped.
+   */
   readonly disabled: ReadonlyMap<string, string>;
-  /** Whether jobs may be added after the start: until then schedules of their kinds are kept as they are. */
+  /** True if jobs may be added after the start: schedules of unknown kinds are kept. */
   readonly keepsUnknown?: boolean;
   /** Reloads the configuration on request; absent if there is none. */
   readonly configuration?: {
     reload(options: { readonly force?: boolean }): Promise<ReloadReport>;
     readonly problem: string | null;
   };
-  /** Looks after the store for those who ask; absent where nobody can. */
+  /** Runs store maintenance; absent if there is none. */
   readonly workOnStore?: (
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
@@ -78,7 +81,7 @@ export function checkWorkers(count: number): number {
   if (Number.isInteger(count) && count >= 0 && count <= WORKERS_MAX) return count;
   throw new JobError(
     "invalid_argument",
-    `Cannot run ${quoteValue(count)} workers: it takes a whole number from 0 to ${WORKERS_MAX}`,
+    `Cannot run ${quoteValue(count)} workers: not a whole number from 0 to ${WORKERS_MAX}`,
     { path: "count" },
   );
 }

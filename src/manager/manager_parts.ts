@@ -22,7 +22,7 @@ import { StoreHealth } from "./store/store_health.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { SystemJobs } from "./store/system_jobs.ts";
 
-/** What a manager works with, wired together. */
+/** The parts of a manager, wired together. */
 export interface ManagerParts {
   readonly options: ManagerOptions;
   readonly store: Store;
@@ -43,9 +43,9 @@ export interface ManagerParts {
 /**
  * Make the parts of a manager; nothing runs yet.
  *
- * @param own as the manager was given them
- * @param api the manager itself, asked for when a running job calls it
- * @param node what only the manager knows of this node
+ * @param own the options of the manager
+ * @param api the manager itself, for calls of running jobs
+ * @param node the state of the manager, and its reaction to a lost node id
  */
 export function buildParts(
   own: ManagerOptions,
@@ -89,7 +89,7 @@ export function buildParts(
   const workers = () => dispatcher;
   const membership: Membership = new Membership({
     ...shared,
-    // It tells the store the clock as it is: what it hears is how far that is off.
+    // Without the correction: the store reports how far this clock is off.
     clock: own.clock,
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => {

@@ -14,7 +14,7 @@ export class Registry {
   readonly #refresh: (job: JobDefinition) => JobDefinition;
   readonly #pools: Readonly<Record<string, number>>;
   readonly #tags: ReadonlySet<string>;
-  /** Another node that has a job, for the error of one that is not here. */
+  /** Finds another node that has a job, for the error about a job that is not here. */
   holderOf: (kind: string) => { readonly id: string; readonly host: string } | undefined = () =>
     undefined;
   #disabled: ReadonlyMap<string, string> = new Map();
@@ -28,9 +28,9 @@ export class Registry {
     options: {
       /** Most attempts at once of each pool on this node. */
       readonly pools?: Readonly<Record<string, number>> | undefined;
-      /** Gives a job as its module's files have it now; the job itself by default. */
+      /** Returns the current version of a job, read from its module; by default the job itself. */
       readonly refresh?: ((job: JobDefinition) => JobDefinition) | undefined;
-      /** What this node has that jobs may need. */
+      /** Tags of this node that jobs may need. */
       readonly tags?: readonly string[] | undefined;
     } = {},
   ) {
@@ -40,8 +40,8 @@ export class Registry {
   }
 
   /**
-   * The kinds that this node runs: those of its jobs whose needs it has. A new set object after each change, the same one in
-   * between.
+   * The kinds that this node can run: those of its jobs whose tags it has. The set is a new object
+   * after each change, and only then.
    */
   get kinds(): ReadonlySet<string> {
     return this.#kinds ??= new Set(
@@ -51,8 +51,8 @@ export class Registry {
   }
 
   /**
-   * The same, apart: those whose attempts take a worker of the node, and those that run beside them. New sets after each change,
-   * the same ones in between.
+   * The same kinds in two sets: those whose attempts take a worker of the node, and those that run
+   * beside them. The sets are new objects after each change, and only then.
    */
   get kindsBySlot(): {
     readonly taking: ReadonlySet<string>;
@@ -67,12 +67,12 @@ export class Registry {
     return this.#bySlot = { taking, beside };
   }
 
-  /** The tags that a job needs and this node does not have. */
+  /** Tags that a job needs and this node does not have. */
   missing({ options }: JobDefinition): readonly string[] {
     return missingTags(options.needs, this.#tags);
   }
 
-  /** What holds their claims back; a new object after each change, the same one in between. */
+  /** The limits of the kinds; a new object after each change, and only then. */
   get limits(): ClaimLimits {
     return this.#limits ??= this.#readLimits();
   }
@@ -83,7 +83,7 @@ export class Registry {
     this.#changed();
   }
 
-  /** Say which kinds are configured but not loaded, and why, in place of what was said before, which it answers. */
+  /** Replace the kinds that are configured but not loaded, with the reason. Returns those before. */
   disable(reasons: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
     const before = this.#disabled;
     this.#disabled = reasons;
@@ -95,12 +95,12 @@ export class Registry {
     return this.#disabled;
   }
 
-  /** Why a kind is not loaded; undefined for one that is, or that nobody configured. */
+  /** Why a kind is not loaded; undefined if it is loaded or not configured. */
   disabledBecause(kind: string): string | undefined {
     return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);
   }
 
-  /** Put other jobs in the place of all but the system's own. Answers those that were there. */
+  /** Replace all jobs except the system's. Returns those before. */
   replace(jobs: readonly JobDefinition[]): readonly JobDefinition[] {
     const before = [...this.#jobs.values()].filter(({ source }) => source.type !== "system");
     for (const { kind } of before) this.#jobs.delete(kind);
@@ -109,7 +109,7 @@ export class Registry {
     return before;
   }
 
-  /** Whether there was one. */
+  /** Returns false if there was none. */
   delete(kind: string): boolean {
     const existed = this.#jobs.delete(kind);
     if (existed) this.#changed();

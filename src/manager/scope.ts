@@ -4,7 +4,7 @@ import { kindOfWord } from "../core/job/kind.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Page } from "../store/store.ts";
 
-/** The kind in a key that a job's limits or its `unique` made of arguments; null for any other text. */
+/** The kind in a key that a job makes from arguments; null for any other text. */
 function kindOfKey(key: string): string | null {
   const word = /^(\S+) (?:#|[^\s=]+=)/.exec(key)?.[1];
   return word === undefined ? null : kindOfWord(word);
@@ -15,7 +15,7 @@ function kindOfKey(key: string): string | null {
  * jobs, so it is replaced.
  */
 export function throwScoped(thrown: unknown): never {
-  // Of several requests it is `requests[0].kind`.
+  // With several requests it is `requests[0].kind`.
   const isUnknownKind = isJobError(thrown, "not_found") && /(?:^|\.)kind$/.test(thrown.path ?? "");
   if (!isUnknownKind) throw thrown;
   const { code, message, path, cause } = thrown;
@@ -40,7 +40,7 @@ export class Scope {
     return includesKind(this.#patterns, kind);
   }
 
-  /** Whether something belongs to one of the caller's jobs. */
+  /** True if something belongs to one of the caller's jobs. */
   readonly has = ({ kind }: { readonly kind: string }): boolean => this.allows(kind);
 
   /** A page reduced to the caller's items. */
@@ -76,7 +76,7 @@ export class Scope {
     );
   }
 
-  /** Whether a block is of one of the caller's jobs. Pools are of several, and their names are not kinds. */
+  /** True if a block is of one of the caller's jobs; false for a pool, which is of several. */
   readonly hasBlock = ({ limit, name }: Block): boolean =>
     limit !== "pool" && this.allows(kindOfKey(name) ?? name);
 

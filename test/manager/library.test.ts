@@ -122,7 +122,7 @@ test("explain() names the limit that an instance waits for", async () => {
     const first = await manager.scheduleJob("one");
     const second = await manager.scheduleJob("one");
     const [report] = await manager.explain({ instanceId: second.id });
-    assert.match(report!.why, /^It waits since .* for concurrency of one \(1 of 1\)$/);
+    assert.match(report!.why, /^It has been waiting since .* for concurrency of one \(1 of 1\)$/);
     held.resolve();
     await manager.wait(first);
     await manager.wait(second);

@@ -10,7 +10,7 @@ import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 
-/** What {@link AttemptRunner} works with. */
+/** Options of {@link AttemptRunner}. */
 export interface AttemptRunnerOptions {
   readonly executor: Executor;
   readonly systemJobs: SystemJobs;

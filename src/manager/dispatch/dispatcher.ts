@@ -27,7 +27,7 @@ const SEND_MS = 2;
 /** How long a drain waits, after all attempts have ended, for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
 
-/** What the dispatcher works with. */
+/** Options of {@link Dispatcher}. */
 export interface DispatcherOptions
   extends Omit<AttemptRunnerOptions, "isClaimed" | "isStarted" | "ended"> {
   readonly store: Store;

@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 10_000;
 /** How long they must be busy before it is logged. */
 const FULL_MS = 60_000;
 
-/** What it checks. */
+/** Options of {@link FullWorkers}. */
 interface FullWorkersOptions {
   readonly store: Store;
   readonly registry: Registry;

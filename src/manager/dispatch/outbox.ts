@@ -13,7 +13,7 @@ interface Outcome {
   readonly settlement: Settlement;
 }
 
-/** What the outbox works with. */
+/** Options of {@link Outbox}. */
 export interface OutboxOptions {
   readonly store: Store;
   readonly clock: Clock;

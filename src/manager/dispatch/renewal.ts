@@ -15,7 +15,7 @@ const SLOW_SHARE = 1 / 12;
 /** Most renewals under way: a late response must not delay the next renewal. */
 const WAITING_MAX = 4;
 
-/** What the renewal works with. */
+/** Options of {@link Renewal}. */
 export interface RenewalOptions {
   readonly store: Store;
   readonly clock: Clock;

@@ -20,7 +20,7 @@ export interface WritingContext {
   readonly storeHealth: StoreHealth;
 }
 
-/** What a running attempt has to write. */
+/** Lines and progress that are not written yet. */
 interface Writing {
   readonly lines: readonly LogEntry[];
   /** Undefined if it has not changed. */

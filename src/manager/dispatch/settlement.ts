@@ -23,7 +23,7 @@ export function settlementOf(
   outcome: AttemptOutcome,
   context: {
     readonly retry: RetryPolicy;
-    /** What happens after a stop of the daemon ended the attempt; "retry" when absent. */
+    /** The policy if a stop of the daemon ended the attempt; "retry" if absent. */
     readonly onDrain?: "retry" | "terminate" | undefined;
     readonly nowMs: number;
     readonly random: number;
@@ -170,7 +170,7 @@ export function withAnswer(outcome: UnaskedOutcome, answer: AttemptOutcome | nul
   return answer.type === "ok" ? answer : { ...outcome, error: answer.error, wish: answer.wish };
 }
 
-/** True if nothing of an attempt ran, or its node is shutting down, so that another attempt follows. */
+/** True if none of an attempt ran, or its node is shutting down: another attempt follows. */
 export function isReleased(outcome: AttemptOutcome): boolean {
   return outcome.type === "unstarted" || (outcome.type === "aborted" && outcome.cause === "drain");
 }

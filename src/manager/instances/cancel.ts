@@ -9,7 +9,7 @@ import { BATCH_MAX, type ClaimKey, type InstanceQuery, type Store } from "../../
 /** How long to wait for running attempts to end. */
 const WAIT_MS = 2_000;
 
-/** What canceling works with. */
+/** Parts that {@link cancelInstances} uses. */
 export interface CancelContext {
   readonly store: Pick<Store, "cancel" | "get">;
   readonly clock: Clock;

@@ -25,23 +25,23 @@ import { listAllSchedules } from "../schedules/schedule_pages.ts";
 import { Slices } from "../../platform/slices.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
-/** Ticks of each schedule that are told where no number is given. */
+/** Ticks of each schedule that are reported by default. */
 const LIMIT_DEFAULT = 5;
 const LIMIT_MAX = 1_000;
-/** Ticks that one answer tells of. */
+/** Most reports of one call. */
 const REPORTS_MAX = 1_000;
-/** Schedules told of when none has a tick at the time that was asked for. */
+/** Most schedules reported if none has a tick at the requested time. */
 const NEAREST_MAX = 3;
 const SPAN_MS = 60_000;
 
-/** What explaining works with. */
+/** Sources of {@link explain}. */
 export interface ExplainParts {
   readonly store: StoreReads;
   readonly clock: Clock;
   readonly facts: LiveFacts;
 }
 
-/** Why something ran or did not: by instance, by kind, or by time. @throws JobError */
+/** Explain why something ran or did not, by instance, kind or time. @throws JobError */
 export async function explain(
   query: ExplainQuery,
   parts: ExplainParts,
@@ -58,12 +58,12 @@ export async function explain(
   let records = await listAllSchedules(parts.store, kind === undefined ? {} : { kind });
   if (kind !== undefined && records.length === 0) {
     records = await listAllSchedules(parts.store, { kind, withRemoved: true });
-    // Without a schedule, a job's history is its runs.
+    // Without a schedule, the runs of a job are explained.
     if (records.length === 0) return await explainer.runs(kind, { limit, at, spanMs });
   }
   if (at !== undefined) return await explainer.at(records, { at, spanMs });
   if (kind === undefined) {
-    throw new JobError("invalid_argument", "Cannot explain: nothing says what", {
+    throw new JobError("invalid_argument", "Cannot explain: no kind, instance or time given", {
       hint: "Give an instance, a kind or a time",
     });
   }
@@ -91,7 +91,7 @@ class Explainer {
     if (record !== null && scheduledFor !== null) return await this.#tick(record, scheduledFor);
     const asked = formatLocal(instance.createdAt, "UTC");
     const rule = scheduleId === null
-      ? `asked for at ${asked}${instance.retryOf === null ? "" : `, again for ${instance.retryOf}`}`
+      ? `requested at ${asked}${instance.retryOf === null ? "" : `, again for ${instance.retryOf}`}`
       : `schedule ${scheduleId}, which is gone, at ${formatLocal(scheduledFor!, "UTC")}`;
     return {
       ...NOTHING,
@@ -106,7 +106,11 @@ class Explainer {
     };
   }
 
-  /** The last runs of a job without a schedule, even if no node has the job any more. @throws JobError `not_found` if it has none */
+  /**
+   * The last runs of a job without a schedule, even if no node has the job any more.
+   *
+   * @throws JobError `not_found` if it has none
+   */
   async runs(
     kind: string,
     what: { readonly limit: number; readonly at: number | undefined; readonly spanMs: number },
@@ -123,9 +127,7 @@ class Explainer {
     throw new JobError(
       "not_found",
       `Cannot explain "${kind}": it has no schedule, and no runs${then}`,
-      {
-        hint: `Run it once with: jobctl schedule ${shellWord(kind)}`,
-      },
+      { hint: `Run it once with: jobctl schedule ${shellWord(kind)}` },
     );
   }
 
@@ -176,12 +178,12 @@ class Explainer {
     return reports.sort((a, b) => a.at - b.at).slice(-REPORTS_MAX);
   }
 
-  // One that was put off, as its job was not there, is due by its expression.
+  // One that was put off because its job was missing is due by its expression.
   #nextOf({ spec, startAt, cursor, nextAt }: ScheduleRecord): number {
     return nextTickOf(spec, startAt, cursor) ?? nextAt!;
   }
 
-  // Those of the expression, and those that were recorded under what it was before.
+  // Ticks of the expression, and ticks that were recorded under an earlier one.
   async #ticksIn(
     record: ScheduleRecord,
     { at, spanMs }: { readonly at: number; readonly spanMs: number },
@@ -238,7 +240,7 @@ class Explainer {
     const holds = !await this.#parts.facts.isKnown(record.kind)
       ? await this.#unloaded(record.kind)
       : at < skipUntil || (skipNext > 0 && at === nextAt)
-      ? "it will be skipped, as somebody asked"
+      ? "it will be skipped on request"
       : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
       ? "it will be skipped: it lies in a blackout window"
       : this.#isPaused(record.kind)
@@ -336,7 +338,7 @@ function outcomeOf(instance: Instance): TickOutcome {
   return instance.attempt === 0 ? "skipped" : "ran";
 }
 
-// Of many ticks that have no record for one reason, as before the schedule was made, the first tells it.
+// If many ticks have no record for one reason, the first report has it and their number.
 function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
   const known = new Map<string, number>();
   const keyOf = ({ schedule, outcome, why }: TickReport) =>
@@ -345,12 +347,12 @@ function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
     const key = keyOf(report);
     if (key !== null) known.set(key, (known.get(key) ?? 0) + 1);
   }
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return reports.flatMap((report) => {
     const key = keyOf(report);
     if (key === null) return [report];
-    if (told.has(key)) return [];
-    told.add(key);
+    if (reported.has(key)) return [];
+    reported.add(key);
     const more = known.get(key)! - 1;
     return [more === 0 ? report : { ...report, why: `${report.why}; and ${more} more alike` }];
   });

@@ -8,14 +8,14 @@ import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/job/sche
 import { CORRECTION_MS } from "../../core/time/ticks.ts";
 import type { Pause } from "../../store/store.ts";
 
-/** Why an instance is as it is, in one sentence. */
+/** Explain the state of an instance in one sentence. */
 export function instanceWhy(
   instance: Instance,
   facts: {
     readonly nowMs: number;
     readonly ahead: Instance | null;
     readonly isPaused: boolean;
-    /** Most jitter of its schedule. */
+    /** The longest jitter of its schedule. */
     readonly jitterMs: number;
     /** The limit that keeps it from running. */
     readonly block: Block | null;
@@ -25,7 +25,7 @@ export function instanceWhy(
   const run = `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
   switch (state) {
     case "processing":
-      return `It runs since ${at(processedAt!)}: ${run}`;
+      return `It has been running since ${at(processedAt!)}: ${run}`;
     case "created":
     case "scheduled":
       return waitingWhy(instance, facts);
@@ -45,7 +45,7 @@ export function instanceWhy(
     case "terminated": {
       const what = instance.error === null ? "" : `: ${instance.error.message.slice(0, 200)}`;
       if (attempt === 0) return `It never ran: ${reason ?? "terminated"}, due ${at(dueAt)}`;
-      if (reason === "discarded") return `It ran and gave itself up${what}; ${run}`;
+      if (reason === "discarded") return `It ran, and its job discarded it${what}; ${run}`;
       if (reason === "lost") return `It was lost with its worker or node too often: ${run}`;
       if (reason === "drained") {
         return `It was stopped with its daemon, and its job says not to run it again: ${run}`;
@@ -81,13 +81,13 @@ function waitingWhy(
       ? `It waits until ${at(dueAt)} for its next attempt; attempt ${attempt} ended: ${reason}`
       : `It waits until ${at(dueAt)}`;
   }
-  const since = `It waits since ${at(dueAt)} for`;
+  const since = `It has been waiting since ${at(dueAt)} for`;
   if (block === null) return `${since} a free worker`;
   const until = block.opensAt === null ? "" : `, until ${at(block.opensAt)}`;
   return `${since} ${blockWords(block)}${until}`;
 }
 
-/** Why a tick did not become an instance, in one sentence. */
+/** Explain in one sentence why a tick has no instance. */
 export function fateWhy(
   record: ScheduleRecord,
   fate: TickFate,
@@ -100,7 +100,7 @@ export function fateWhy(
   const { spec } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
   const { correction } = record;
-  // It was decided at a time that had not come yet.
+  // It was decided at a time that had not come yet by the correct clock.
   const isAhead = correction !== undefined && fate.from <= correction.at &&
     fate.at > correction.at + CORRECTION_MS;
   if (fate.fate === "coalesced") {
@@ -108,7 +108,7 @@ export function fateWhy(
       ? `${passed(fate, local)} while the clock was ahead, at ${
         local(fate.at)
       }, until it was set back to ${local(correction.at)}; misfire "latest" runs only the last tick`
-      : `${passed(fate, local)} while nothing was there to start it until ${
+      : `${passed(fate, local)} while nothing could start it, until ${
         local(fate.at)
       }; misfire "latest" runs only the last tick`;
   }
@@ -119,14 +119,14 @@ export function fateWhy(
       }, until it was set back to ${local(correction.at)}`;
     }
     if (fate.reason === CHANGED) {
-      return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
+      return `It was missed. ${passed(fate, local)} while nothing could start it, until ${
         local(fate.at)
       }, when the schedule was changed: it starts afresh at that time`;
     }
     const limit = spec.misfire === "skip"
       ? 'misfire "skip" runs nothing late'
       : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
-    return `It was missed. ${passed(fate, local)} while nothing was there to start it until ${
+    return `It was missed. ${passed(fate, local)} while nothing could start it, until ${
       local(fate.at)
     }; ${limit}`;
   }
@@ -146,7 +146,7 @@ export function fateWhy(
       return `It was skipped: it lies in a blackout window${window ? ` ("${window}")` : ""}`;
     }
     case "skip requested":
-      return "It was skipped, as somebody asked (jobctl skip)";
+      return "It was skipped on request (jobctl skip)";
     case "runs_max":
       return `It was skipped: the schedule was finished after ${
         countText(spec.runsMax ?? 0, "run")
@@ -158,10 +158,7 @@ export function fateWhy(
   }
 }
 
-/**
- * A note that a tick is still to come although a clock that was ahead had passed it; null if not
- * so.
- */
+/** A note on a tick that comes again because a clock was ahead; null if there is nothing to note. */
 export function correctionNote({ correction, spec }: ScheduleRecord, tick: number): string | null {
   if (correction === undefined || tick > correction.cursor || tick <= correction.at) return null;
   const [at, cursor] = [correction.at, correction.cursor].map((ms) =>
@@ -170,7 +167,7 @@ export function correctionNote({ correction, spec }: ScheduleRecord, tick: numbe
   return `the clock was ahead until ${cursor} and was set back to ${at}: the schedule continues from there`;
 }
 
-/** A note that a tick ran early because the clock was ahead; empty if not so. */
+/** A note on a tick that ran early because the clock was ahead; empty if it did not. */
 export function earlyNote(
   { correction, spec }: ScheduleRecord,
   tick: number,
@@ -181,7 +178,7 @@ export function earlyNote(
   return `It ran early: the clock was ahead until it was set back to ${at}. `;
 }
 
-/** Why there is no record of a tick that has passed. */
+/** Explain why a past tick has no record. */
 export function neverWhy(record: ScheduleRecord, tick: number): string {
   const { startAt, createdAt, spec } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
@@ -192,7 +189,7 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
   return "There is no record of it any more: fates are kept for 400 days";
 }
 
-/** Why no tick of a schedule comes any more, in one sentence. */
+/** Explain in one sentence why a schedule has no more ticks. */
 export function finishedWhy({ spec, runs = 0, removedAt }: ScheduleRecord): string {
   if (removedAt !== undefined) {
     return `The schedule is no longer in the config: it was removed at ${
@@ -215,7 +212,7 @@ function pauseNote(record: ScheduleRecord, pauses: readonly Pause[]): string {
   return pause?.reason ? `; it is paused now: "${pause.reason}"` : "";
 }
 
-/** By how much a run is later than its tick on purpose. */
+/** A note on how much jitter delayed a run. */
 function jitterNote({ scheduledFor, dueAt, attempt }: Instance, jitterMs: number): string {
   const laterMs = scheduledFor === null || attempt > 1 ? 0 : dueAt - scheduledFor;
   return laterMs <= 0 || laterMs > jitterMs

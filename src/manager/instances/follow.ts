@@ -58,7 +58,7 @@ export interface FollowStep {
   readonly hasMissed: boolean;
 }
 
-/** What following works with. */
+/** Parts that {@link follow} uses. */
 export interface FollowContext {
   readonly store: Pick<StoreReads, "tailLogs" | "logEnd" | "list">;
   readonly clock: Clock;

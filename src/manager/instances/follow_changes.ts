@@ -18,7 +18,7 @@ export interface ChangeOfInstance {
   readonly instance: Pick<Instance, "id" | "kind">;
 }
 
-/** What collecting changes works with. */
+/** Sources of {@link FollowChanges}. */
 export interface ChangesContext {
   readonly store: Pick<StoreReads, "list">;
   readonly clock: Clock;

@@ -18,7 +18,7 @@ const RETRIES_MAX = 2 ** 31 - 1;
 /** The latest time that a Date can represent, epoch ms. */
 const TIME_MAX = 8.64e15;
 
-/** What a new instance takes from chance and the clock. */
+/** The random and clock values of a new instance. */
 export interface Seed {
   readonly id: string;
   readonly nowMs: number;

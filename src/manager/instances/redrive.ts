@@ -12,7 +12,7 @@ import type { Registry } from "../registry.ts";
 /** Dead letters that are run again in one transaction. */
 const BATCH = 250;
 
-/** What redriving works with. */
+/** Parts that {@link redriveInstances} uses. */
 export interface RedriveContext {
   readonly store: Pick<Store, "get" | "list" | "redrive">;
   readonly bulk: Semaphore;

@@ -5,7 +5,7 @@ import { type Clock, sleep } from "../../platform/clock.ts";
 /** Waits between checks whether due instances were claimed. */
 const LOOK: Backoff = { firstMs: 5, longestMs: 250 };
 
-/** What {@link waitIdle} checks. */
+/** Checks of {@link waitIdle}. */
 export interface IdleContext {
   readonly clock: Clock;
   /** Resolves when this node runs nothing, and its handlers have ended. */

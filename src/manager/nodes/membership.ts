@@ -21,7 +21,7 @@ const RETRY_MS = 5_000;
 /** How often to check if another daemon with our id still reports. */
 const LOOK_MS = 250;
 
-/** What membership works with. */
+/** Options of {@link Membership}. */
 export interface MembershipOptions {
   readonly store: Store;
   readonly clock: Clock;

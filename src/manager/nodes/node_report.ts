@@ -3,7 +3,7 @@ import type { ProcessIdentity } from "../../platform/process/process_identity.ts
 import type { NodeReport } from "../../store/store.ts";
 import type { Registry } from "../registry.ts";
 
-/** What a node reports about itself. */
+/** Sources of a node's report. */
 export interface ReportOptions {
   readonly version: string;
   readonly tzVersion: string;

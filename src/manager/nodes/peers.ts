@@ -15,7 +15,7 @@ export interface NodeStatus extends NodeRecord {
   readonly state: NodeState;
 }
 
-/** What {@link Peers} works with. */
+/** Options of {@link Peers}. */
 export interface PeersOptions {
   readonly store: Store;
   readonly clock: Clock;

@@ -22,7 +22,7 @@ const SKIPS_MAX = 10_000;
 /** Most ticks in a range, including those that ran. */
 const RANGE_MAX = 1_000_000;
 
-/** What {@link Recurring} works with. */
+/** Parts that {@link Recurring} uses. */
 export interface RecurringParts {
   readonly store: Store;
   readonly registry: Registry;

@@ -14,7 +14,7 @@ import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
 
-/** What a schedule made at run time inherits. */
+/** Defaults of a schedule made at run time. */
 export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
 
 const COUNT_MAX = 2 ** 31 - 1;

@@ -38,7 +38,7 @@ const LEFT_MS = 2_000;
 /** Waits between looks at such a schedule. */
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
-/** What the scheduler works with. */
+/** Options of {@link Scheduler}. */
 export interface SchedulerOptions {
   readonly store: Store;
   readonly registry: Registry;
@@ -199,7 +199,7 @@ export class Scheduler {
     try {
       const found = await store.dueSchedules({ at, dueBy, limit: ADVANCE_BATCH });
       const ahead = found.filter(({ nextAt }) => nextAt! > at.wallMs);
-      // Of more than one batch the most urgent start first, and finding them takes time.
+      // With more than one batch the most urgent start first, and finding them takes time.
       if (ahead.length === 0 || found.length === ADVANCE_BATCH) return;
       const advances = ahead.map((record) => this.#planAhead(record)).filter((one) => one !== null);
       earlyClaims.expect(ahead[0]!.nextAt!);

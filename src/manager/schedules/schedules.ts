@@ -31,7 +31,7 @@ const KINDS_SHOWN_MAX = 10;
 /** Schedules written at once, so that thousands of them share a few transactions. */
 const SYNC_BATCH = 1_000;
 
-/** What {@link Schedules} works with. */
+/** Options of {@link Schedules}. */
 export interface SchedulesOptions {
   readonly store: Store;
   readonly node: string;
@@ -59,7 +59,7 @@ interface WantedSchedule extends JobSchedule {
 /** Syncs the store's schedules with the config, and makes and changes those of the run time. */
 export class Schedules {
   readonly #options: SchedulesOptions;
-  /** What schedules made at run time inherit. */
+  /** Defaults of schedules made at run time. */
   defaults: ZonedScheduleDefaults;
   /** True if jobs may still be added: schedules of unknown kinds are kept. */
   keepsUnknown: boolean;

@@ -10,7 +10,7 @@ const RETAIN_EVERY_MS = 60_000;
 const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
 
-/** What the janitor works with. */
+/** Options of {@link Janitor}. */
 export interface JanitorOptions {
   readonly store: Store;
   readonly events: Events;

@@ -6,7 +6,7 @@ import type { Logger } from "../../platform/logger.ts";
 /** Waits after the store refused. */
 const RETRY: Backoff = { firstMs: 50, longestMs: 2_000 };
 
-/** What the manager does with the store again and again, as in "Cannot …". */
+/** Store calls that are retried, as worded after "Cannot". */
 export type StoreAction =
   | "claim"
   | "settle"

@@ -78,7 +78,7 @@ test("fault 57: what no node serves waits, is not tried, and is shown so", async
     assert.match(status.stdout, /Blocked by: +a node that runs job "gone": no live one does/);
     await until("it is due, and why it waits is explained", async () => {
       const { stdout } = await daemon.jobctl(["explain", id, "-o", "table"]);
-      return /It waits since .* a node that runs job "gone"/.test(stdout);
+      return /It has been waiting since .* a node that runs job "gone"/.test(stdout);
     });
   } finally {
     await daemon.stop({ force: true });

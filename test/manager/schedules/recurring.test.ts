@@ -187,7 +187,10 @@ test("explain() names the run that a tick was skipped for", async () => {
     reason === "overlap"
   );
   assert.ok(skipped!.why.includes(running.id), skipped!.why);
-  assert.match((await explain(world, { instanceId: running.id }))[0]!.why, /^It runs since /);
+  assert.match(
+    (await explain(world, { instanceId: running.id }))[0]!.why,
+    /^It has been running since /,
+  );
 });
 
 test("explain() tells what a queued tick waits for", async () => {
@@ -246,7 +249,7 @@ test("explain() tells of ticks that were missed and coalesced while nothing ran"
   assert.match(String(whys[0]), /^missed,.*misfire_within is 5m/);
   assert.match(
     String(whys[1]),
-    /^coalesced,\d ticks from .* to .* passed while nothing was there to start it until/,
+    /^coalesced,\d ticks from .* to .* passed while nothing could start it, until/,
   );
 });
 
