@@ -44,19 +44,13 @@ function partsOf({ concurrency, rate }: JobLimits): Packable {
   };
 }
 
-/**
- * Write the asking node, its kinds and limits: the first arguments of every operation about due
- * work.
- */
-export function writeClaimer(
-  into: Packer,
+/** The asking node, its kinds and limits: the first arguments of every operation about due work. */
+export function claimerOf(
   { node = "", kinds, limits }:
     & Partial<Pick<ClaimRequest, "node" | "limits">>
     & Pick<ClaimRequest, "kinds">,
-): void {
-  into.write(node);
-  into.write(packKinds(kinds));
-  into.write(packLimits(limits));
+): readonly Packable[] {
+  return [node, packKinds(kinds), packLimits(limits)];
 }
 
 /** Read a block. */

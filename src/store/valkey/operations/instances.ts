@@ -18,7 +18,7 @@ import type {
   Settlement,
   SettleResult,
 } from "../../store.ts";
-import { readBlock, writeClaimer } from "../codec/claims.ts";
+import { claimerOf, readBlock } from "../codec/claims.ts";
 import {
   checkRedrive,
   readClaimed,
@@ -74,12 +74,7 @@ export class InstanceOperations {
       action: "claim",
       isEager: true,
       weight: request.limit,
-      write: (into) => {
-        writeClaimer(into, request);
-        into.write(request.limit);
-        into.write(request.leaseMs);
-        return 5;
-      },
+      args: [...claimerOf(request), request.limit, request.leaseMs],
       read: readClaimed,
     });
     for (const instance of committed.value) {
@@ -225,10 +220,7 @@ export class InstanceOperations {
     return await this.#queue.read({
       family: "claim",
       action: "nextDue",
-      write: (into) => {
-        writeClaimer(into, request);
-        return 3;
-      },
+      args: claimerOf(request),
       read: (from) => {
         const [at, instanceAt, scheduleAt] = from.read() as readonly (number | false)[];
         const orNull = (time: number | false | undefined) => time === false ? null : time!;
@@ -241,11 +233,7 @@ export class InstanceOperations {
     return await this.#queue.read({
       family: "claim",
       action: "blockOf",
-      write: (into) => {
-        writeClaimer(into, request);
-        into.write(request.id);
-        return 4;
-      },
+      args: [...claimerOf(request), request.id],
       read: (from) => {
         const block = from.read();
         return block === false ? null : readBlock(block);
@@ -257,10 +245,7 @@ export class InstanceOperations {
     return await this.#queue.read({
       family: "claim",
       action: "blocks",
-      write: (into) => {
-        writeClaimer(into, request);
-        return 3;
-      },
+      args: claimerOf(request),
       read: (from) => (from.read() as readonly unknown[]).map(readBlock),
     });
   }

@@ -4,7 +4,7 @@ import { checkNodeReport } from "../../ledger/operations/nodes.ts";
 import type { NodeRecord, NodeReport } from "../../nodes.ts";
 import { type Committed, STORE_FORMAT } from "../../store.ts";
 import { readInstances } from "../codec/instances.ts";
-import type { Packer, Unpacker } from "../codec/msgpack.ts";
+import type { Packable, Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
 interface Report {
@@ -31,11 +31,7 @@ export class NodeOperations {
     return await this.#queue.write({
       family: "nodes",
       action: "joinNode",
-      write: (into) => {
-        writeReport(into, request);
-        into.write(request.replaces);
-        return 7;
-      },
+      args: [...reportOf(request), request.replaces],
       read: (from) => {
         from.list();
         const node = readNode(from);
@@ -64,11 +60,7 @@ export class NodeOperations {
         this.#reports.clear();
         this.#reports.set(name, report);
       },
-      write: (into) => {
-        writeReport(into, { ...request, report });
-        into.write(session);
-        return 7;
-      },
+      args: () => [...reportOf({ ...request, report }), session],
       read: readNode,
     });
   }
@@ -108,14 +100,10 @@ export class NodeOperations {
 
 const LIST = { family: "nodes", action: "listNodes" } as const;
 
-function writeReport(into: Packer, { at, id, report, leaseMs }: Report): void {
-  into.write(id);
-  into.write(JSON.stringify(report));
-  into.write(leaseMs);
-  // The part that other nodes watch: they are notified if it changes.
-  into.write(JSON.stringify([report.isDraining, report.kinds]));
-  into.write(at.wallMs);
-  into.write(STORE_FORMAT);
+function reportOf({ at, id, report, leaseMs }: Report): readonly Packable[] {
+  // Other nodes watch this part: they are notified if it changes.
+  const watched = JSON.stringify([report.isDraining, report.kinds]);
+  return [id, JSON.stringify(report), leaseMs, watched, at.wallMs, STORE_FORMAT];
 }
 
 function readEntry(from: Unpacker) {

@@ -56,12 +56,10 @@ export interface Operation<T> {
    * caller continues.
    */
   readonly isEager?: boolean;
-  /**
-   * Read what {@link write} is computed from. Later operations wait for it, earlier ones are done.
-   */
+  /** Read what {@link args} depend on. Later operations wait for it, earlier ones are done. */
   readonly prepare?: () => Promise<void>;
-  /** Its arguments. */
-  readonly args?: readonly Packable[];
+  /** Its arguments; a function if they depend on {@link prepare}. */
+  readonly args?: readonly Packable[] | (() => readonly Packable[]);
   /** Appends its arguments and returns their number, in place of {@link args}. */
   readonly write?: (into: Packer) => number;
   readonly read: (from: Unpacker, moment: Dated) => T;
@@ -329,9 +327,7 @@ export class OperationQueue {
     const now = this.#options.clock?.();
     const body = bodies;
     body.clear();
-    let count = args.length;
-    if (write) count = write(body);
-    else for (const one of args) body.write(one);
+    const count = write ? write(body) : writeAll(body, typeof args === "function" ? args() : args);
     this.#packer.list(3 + count);
     this.#packer.write(action);
     this.#packer.write(now ? Math.floor(now.wallMs) : false);
@@ -341,6 +337,11 @@ export class OperationQueue {
 }
 
 const bodies = new Packer();
+
+function writeAll(into: Packer, args: readonly Packable[]): number {
+  for (const one of args) into.write(one);
+  return args.length;
+}
 
 function lostError(status: string): JobError {
   if (status === "lost") return otherData();

@@ -66,10 +66,7 @@ export class ScheduleOperations {
         const stored = await this.#storedNow(advances.map(({ scheduleId }) => scheduleId));
         packed = await packAdvances(advances, stored, (range) => this.#ticksNow(range));
       },
-      write: (into) => {
-        into.write(packed);
-        return 1;
-      },
+      args: () => [packed],
       read: (from) => {
         from.list();
         return requests.map(({ scheduleId, isAhead }) =>
@@ -95,10 +92,7 @@ export class ScheduleOperations {
         version = stored?.version ?? false;
         packed = await packBackfill(request, stored, (range) => this.#ticksNow(range));
       },
-      write: (into) => {
-        for (const one of [scheduleId, packed, overlap, version]) into.write(one);
-        return 4;
-      },
+      args: () => [scheduleId, packed, overlap, version],
       read: readInstances,
     });
   }
