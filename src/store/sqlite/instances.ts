@@ -3,7 +3,8 @@ import { isFinal, JOB_STATES } from "../../core/state.ts";
 import { instanceChars } from "../../core/payload_chars.ts";
 import { type Row, stateIndex } from "../ledger/tables/row.ts";
 import type { Index, InstanceTable, Range } from "../ledger/tables/tables.ts";
-import type { Fields, Statements, Value } from "./statements.ts";
+import type { Fields, Value } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 import type { Kinds } from "./kinds.ts";
 
 const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
@@ -34,23 +35,16 @@ type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
 const NO_EXTRA: Extra = {};
 
 /** The table `instance`. */
-export class SqliteInstances implements InstanceTable {
-  readonly #statements: Statements;
-  readonly #kinds: Kinds;
+export class SqliteInstances extends SqliteTable implements InstanceTable {
   /**
    * No id in the file is greater, so a new id of a daemon, which only increases, need not be looked
    * up. Null if unknown.
    */
   #idMax: string | null = null;
 
-  constructor(statements: Statements, kinds: Kinds) {
-    this.#statements = statements;
-    this.#kinds = kinds;
-  }
-
   /** Read the greatest id. Only the owner of the file does this: it sees every insert. */
   readIdMax(): void {
-    const id = this.#statements.get("SELECT max(id) AS id FROM instance")!.id as string | null;
+    const id = this.statements.get("SELECT max(id) AS id FROM instance")!.id as string | null;
     // SQLite orders by code point, JavaScript by UTF-16: they agree on ASCII text.
     this.#idMax = /\P{ASCII}/u.test(id ?? "") ? null : id ?? "";
   }
@@ -59,10 +53,10 @@ export class SqliteInstances implements InstanceTable {
     const { instance: i, seq } = row;
     if (this.#idMax !== null && i.id > this.#idMax) this.#idMax = i.id;
     const queueKey = i.queueKey === i.kind ? null : i.queueKey;
-    this.#statements.insert(INSERT, [
+    this.statements.insert(INSERT, [
       seq,
       i.id,
-      this.#kinds.idOf(i.kind),
+      this.kinds.idOf(i.kind),
       stateIndex(i.state),
       readyOf(row),
       i.priority,
@@ -85,7 +79,7 @@ export class SqliteInstances implements InstanceTable {
     ]);
     // Only a held instance has a reason from the start.
     if (i.reason === null) return;
-    this.#statements.run("UPDATE instance SET reason = ? WHERE seq = ?", i.reason, seq);
+    this.statements.run("UPDATE instance SET reason = ? WHERE seq = ?", i.reason, seq);
   }
 
   put(row: Row): void {
@@ -93,7 +87,7 @@ export class SqliteInstances implements InstanceTable {
     const { instance: i, expireAt, seq } = row;
     if (i.fence === 0 && i.state === "scheduled") return;
     const errorJson = i.error === null ? null : JSON.stringify(i.error);
-    this.#statements.run(
+    this.statements.run(
       REST,
       ...[i.reason, i.processedAt, i.settledAt, expireAt, i.cancelRequestedAt, i.attempt],
       ...[i.failures, i.crashes, i.fence, i.node, i.resultsJson, errorJson, i.version, seq],
@@ -101,7 +95,7 @@ export class SqliteInstances implements InstanceTable {
   }
 
   update(before: Row, after: Row): void {
-    const statements = this.#statements;
+    const statements = this.statements;
     const { instance: i, seq } = after;
     const errorJson = i.error === null ? null : JSON.stringify(i.error);
     if (isFinal(i.state)) {
@@ -131,8 +125,8 @@ export class SqliteInstances implements InstanceTable {
   }
 
   remove(row: Row): void {
-    this.#statements.run("DELETE FROM departure WHERE instance = ?", row.seq);
-    this.#statements.run("DELETE FROM instance WHERE seq = ?", row.seq);
+    this.statements.run("DELETE FROM departure WHERE instance = ?", row.seq);
+    this.statements.run("DELETE FROM instance WHERE seq = ?", row.seq);
   }
 
   get(id: string): Row | null {
@@ -149,7 +143,7 @@ export class SqliteInstances implements InstanceTable {
   }
 
   hasOpen(scheduleId: string): boolean {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       `SELECT 1 FROM instance INDEXED BY instance_open_schedule
        WHERE schedule_id = ? AND schedule_id IS NOT NULL AND state < 3 LIMIT 1`,
       scheduleId,
@@ -158,7 +152,7 @@ export class SqliteInstances implements InstanceTable {
   }
 
   scan(index: Index, { from, to, isReverse, limit, charsMax }: Range): readonly Row[] {
-    const [source, ...values] = sourceOf(this.#kinds, index);
+    const [source, ...values] = sourceOf(this.kinds, index);
     const order = isReverse ? "DESC" : "ASC";
     const sql =
       `SELECT * FROM instance ${source} seq BETWEEN ? AND ? ORDER BY seq ${order} LIMIT ?`;
@@ -166,8 +160,8 @@ export class SqliteInstances implements InstanceTable {
     if (charsMax === undefined) return this.#rows(sql, ...all);
     const rows: Row[] = [];
     let chars = 0;
-    this.#statements.some(sql, (fields) => {
-      const row = readRow(this.#kinds, fields);
+    this.statements.some(sql, (fields) => {
+      const row = readRow(this.kinds, fields);
       rows.push(row);
       chars += instanceChars(row.instance);
       return chars >= charsMax;
@@ -176,7 +170,7 @@ export class SqliteInstances implements InstanceTable {
   }
 
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       "SELECT seq, created_at FROM instance WHERE seq >= ? ORDER BY seq LIMIT 1",
       seq,
     );
@@ -203,7 +197,7 @@ export class SqliteInstances implements InstanceTable {
   }
 
   countHeld(): Map<string, number> {
-    const found = this.#statements.all(
+    const found = this.statements.all(
       `SELECT schedule_id, count(*) AS count FROM instance INDEXED BY instance_open_schedule
        WHERE schedule_id IS NOT NULL AND state < 3 AND state = 1 AND ready IS NULL
        GROUP BY schedule_id`,
@@ -212,12 +206,12 @@ export class SqliteInstances implements InstanceTable {
   }
 
   #one(sql: string, ...values: Value[]): Row | null {
-    const fields = this.#statements.get(sql, ...values);
-    return fields ? readRow(this.#kinds, fields) : null;
+    const fields = this.statements.get(sql, ...values);
+    return fields ? readRow(this.kinds, fields) : null;
   }
 
   #rows(sql: string, ...values: Value[]): Row[] {
-    return this.#statements.all(sql, ...values).map((fields) => readRow(this.#kinds, fields));
+    return this.statements.all(sql, ...values).map((fields) => readRow(this.kinds, fields));
   }
 }
 

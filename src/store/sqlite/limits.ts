@@ -6,18 +6,13 @@ import type {
   RateWindow,
   Starts,
 } from "../ledger/tables/tables.ts";
-import type { Fields, Statements } from "./statements.ts";
+import type { Fields } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 
 /** The tables `hold`, for delays of queues, and `rate`. */
-export class SqliteLimits implements LimitTable {
-  readonly #statements: Statements;
-
-  constructor(statements: Statements) {
-    this.#statements = statements;
-  }
-
+export class SqliteLimits extends SqliteTable implements LimitTable {
   delayOf({ kind, queueKey }: QueueName): QueueDelay | null {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       "SELECT * FROM hold WHERE kind = ? AND queue_key = ?",
       ...[kind, queueKey],
     );
@@ -25,18 +20,18 @@ export class SqliteLimits implements LimitTable {
   }
 
   saveDelay({ kind, queueKey, until, stamp }: QueueDelay): void {
-    this.#statements.run(
+    this.statements.run(
       "INSERT OR REPLACE INTO hold (kind, queue_key, until, stamp) VALUES (?, ?, ?, ?)",
       ...[kind, queueKey, until, stamp],
     );
   }
 
   removeDelay({ kind, queueKey }: QueueName): void {
-    this.#statements.run("DELETE FROM hold WHERE kind = ? AND queue_key = ?", kind, queueKey);
+    this.statements.run("DELETE FROM hold WHERE kind = ? AND queue_key = ?", kind, queueKey);
   }
 
   endedDelays(wallMs: number, limit: number): readonly QueueDelay[] {
-    return this.#statements.all(
+    return this.statements.all(
       "SELECT * FROM hold WHERE until <= ? ORDER BY until LIMIT ?",
       wallMs,
       limit,
@@ -45,22 +40,22 @@ export class SqliteLimits implements LimitTable {
 
   firstDelay(kind: string | null): number | null {
     const found = kind === null
-      ? this.#statements.get("SELECT until FROM hold ORDER BY until LIMIT 1")
-      : this.#statements.get("SELECT until FROM hold WHERE kind = ? ORDER BY until LIMIT 1", kind);
+      ? this.statements.get("SELECT until FROM hold ORDER BY until LIMIT 1")
+      : this.statements.get("SELECT until FROM hold WHERE kind = ? ORDER BY until LIMIT 1", kind);
     return found ? found.until as number : null;
   }
 
   endDelays(kind: string | null, stamp: string | null): number {
     return kind === null
-      ? this.#statements.run("UPDATE hold SET until = 0 WHERE until > 0 AND stamp IS NOT ?", stamp)
-      : this.#statements.run(
+      ? this.statements.run("UPDATE hold SET until = 0 WHERE until > 0 AND stamp IS NOT ?", stamp)
+      : this.statements.run(
         "UPDATE hold SET until = 0 WHERE kind = ? AND until > 0 AND stamp IS NOT ?",
         ...[kind, stamp],
       );
   }
 
   starts(window: RateWindow): Starts {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       `SELECT starts FROM rate WHERE kind = ? AND queue_key = ?
        ORDER BY per_ms = ? DESC, per_ms DESC LIMIT 1`,
       ...[window.kind, window.queueKey, window.perMs],
@@ -69,7 +64,7 @@ export class SqliteLimits implements LimitTable {
   }
 
   saveStarts({ kind, queueKey, perMs }: RateWindow, starts: Starts, expireAt: number): void {
-    this.#statements.run(
+    this.statements.run(
       `INSERT OR REPLACE INTO rate (kind, queue_key, per_ms, starts, expire_at)
        VALUES (?, ?, ?, ?, ?)`,
       ...[kind, queueKey, perMs, JSON.stringify(starts), expireAt],
@@ -77,7 +72,7 @@ export class SqliteLimits implements LimitTable {
   }
 
   windows(after: RateWindow | null, limit: number): readonly RateStarts[] {
-    return this.#statements.all(
+    return this.statements.all(
       `SELECT * FROM rate WHERE (kind, queue_key, per_ms) > (?, ?, ?)
        ORDER BY kind, queue_key, per_ms LIMIT ?`,
       ...[after?.kind ?? "", after?.queueKey ?? "", after?.perMs ?? 0, limit],
@@ -91,14 +86,14 @@ export class SqliteLimits implements LimitTable {
   }
 
   removeWindow({ kind, queueKey, perMs }: RateWindow): boolean {
-    return this.#statements.run(
+    return this.statements.run(
       "DELETE FROM rate WHERE kind = ? AND queue_key = ? AND per_ms = ?",
       ...[kind, queueKey, perMs],
     ) > 0;
   }
 
   removeExpired(before: number, limit: number): number {
-    return this.#statements.run(
+    return this.statements.run(
       `DELETE FROM rate WHERE (kind, queue_key, per_ms) IN
          (SELECT kind, queue_key, per_ms FROM rate WHERE expire_at <= ? LIMIT ?)`,
       before,

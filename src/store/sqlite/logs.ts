@@ -1,25 +1,17 @@
 import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
 import type { LogRow, PlacedLog, Row } from "../ledger/tables/row.ts";
 import type { LogRange, LogTable } from "../ledger/tables/tables.ts";
-import type { Kinds } from "./kinds.ts";
-import type { Fields, Statements } from "./statements.ts";
+import type { Fields } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 
 const SELECT = `SELECT log.*, instance.id, instance.kind FROM log
   JOIN instance ON instance.seq = log.instance`;
 
 /** The table `log`. */
-export class SqliteLogs implements LogTable {
-  readonly #statements: Statements;
-  readonly #kinds: Kinds;
-
-  constructor(statements: Statements, kinds: Kinds) {
-    this.#statements = statements;
-    this.#kinds = kinds;
-  }
-
+export class SqliteLogs extends SqliteTable implements LogTable {
   add(row: Row, lines: readonly LogRow[]): void {
     for (const { attempt, fence, seq, at, level, source, message } of lines) {
-      this.#statements.run(
+      this.statements.run(
         `INSERT INTO log (instance, attempt, fence, seq, at, level, source, message)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
         ...[row.seq, attempt, fence, seq, at, level, source, message],
@@ -29,7 +21,7 @@ export class SqliteLogs implements LogTable {
 
   write(row: Row, place: number, line: LogRow): void {
     const { attempt, fence, seq, at, level, source, message } = line;
-    this.#statements.run(
+    this.statements.run(
       `INSERT INTO log (place, instance, attempt, fence, seq, at, level, source, message)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[place, row.seq, attempt, fence, seq, at, level, source, message],
@@ -37,7 +29,7 @@ export class SqliteLogs implements LogTable {
   }
 
   lastSeq(instanceSeq: number): number {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       "SELECT seq FROM log WHERE instance = ? ORDER BY place DESC LIMIT 1",
       instanceSeq,
     );
@@ -49,13 +41,13 @@ export class SqliteLogs implements LogTable {
       place: fields.place as number,
       entry: readLine(fields, {
         instanceId: fields.id as string,
-        kind: this.#kinds.nameOf(fields.kind as number),
+        kind: this.kinds.nameOf(fields.kind as number),
       }),
     }));
   }
 
   removeOf(instanceSeq: number, limit: number): number {
-    return this.#statements.run(
+    return this.statements.run(
       "DELETE FROM log WHERE place IN (SELECT place FROM log WHERE instance = ? LIMIT ?)",
       instanceSeq,
       limit,
@@ -64,7 +56,7 @@ export class SqliteLogs implements LogTable {
 
   remove(places: readonly number[]): number {
     return places.reduce(
-      (count, place) => count + this.#statements.run("DELETE FROM log WHERE place = ?", place),
+      (count, place) => count + this.statements.run("DELETE FROM log WHERE place = ?", place),
       0,
     );
   }
@@ -74,7 +66,7 @@ export class SqliteLogs implements LogTable {
     const { charsMax = Infinity } = range;
     let chars = 0;
     const read = (sql: string, ...values: readonly number[]) =>
-      this.#statements.some(
+      this.statements.some(
         sql,
         ({ message }) => (chars += (message as string).length) >= charsMax,
         ...values,

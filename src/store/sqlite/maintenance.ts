@@ -1,44 +1,32 @@
-import type { DatabaseSync } from "node:sqlite";
 import type { MaintenanceTable } from "../ledger/tables/tables.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import { impossibleValues } from "./check_content.ts";
-import { toStoreError } from "./error.ts";
 import { INDEXES } from "./schema.ts";
-import type { Statements } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 
 /** The file as a whole: its mark, its size, and checks of its content. */
-export class SqliteMaintenance implements MaintenanceTable {
-  readonly #statements: Statements;
-  readonly #db: DatabaseSync;
-  readonly #location: string;
-
-  constructor(statements: Statements, db: DatabaseSync, location: string) {
-    this.#statements = statements;
-    this.#db = db;
-    this.#location = location;
-  }
-
+export class SqliteMaintenance extends SqliteTable implements MaintenanceTable {
   readMark(): StoreMark | null {
-    const found = this.#statements.get("SELECT value FROM note WHERE name = 'mark'");
+    const found = this.statements.get("SELECT value FROM note WHERE name = 'mark'");
     return found ? JSON.parse(found.value as string) as StoreMark : null;
   }
 
   saveMark(mark: StoreMark | null): void {
-    this.#statements.run("DELETE FROM note WHERE name = 'mark'");
+    this.statements.run("DELETE FROM note WHERE name = 'mark'");
     if (mark === null) return;
-    this.#statements.run(
+    this.statements.run(
       "INSERT INTO note (name, value) VALUES ('mark', ?)",
       JSON.stringify(mark),
     );
   }
 
   removeOrphans(limit: number): number {
-    const lines = this.#statements.run(
+    const lines = this.statements.run(
       `DELETE FROM log WHERE place IN (SELECT place FROM log
        WHERE NOT EXISTS (SELECT 1 FROM instance WHERE seq = log.instance) LIMIT ?)`,
       limit,
     );
-    return lines + this.#statements.run(
+    return lines + this.statements.run(
       `DELETE FROM departure WHERE (instance, attempt) IN (SELECT instance, attempt FROM departure
        WHERE NOT EXISTS (SELECT 1 FROM instance WHERE seq = departure.instance) LIMIT ?)`,
       limit - lines,
@@ -46,7 +34,7 @@ export class SqliteMaintenance implements MaintenanceTable {
   }
 
   findProblems(limit: number): readonly StoreProblem[] {
-    const statements = this.#statements;
+    const statements = this.statements;
     const problems: StoreProblem[] = statements.all(`PRAGMA integrity_check(${limit})`)
       .map((fields) => String(fields.integrity_check))
       .filter((text) => text !== "ok")
@@ -70,7 +58,7 @@ export class SqliteMaintenance implements MaintenanceTable {
   }
 
   size(): StoreSize {
-    const read = (name: string) => this.#statements.get(`PRAGMA ${name}`)![name] as number;
+    const read = (name: string) => this.statements.get(`PRAGMA ${name}`)![name] as number;
     const pageBytes = read("page_size");
     return {
       bytes: read("page_count") * pageBytes,
@@ -79,11 +67,6 @@ export class SqliteMaintenance implements MaintenanceTable {
   }
 
   compact(): void {
-    try {
-      this.#db.exec("VACUUM");
-      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch (thrown) {
-      throw toStoreError(thrown, "compact", this.#location);
-    }
+    this.statements.compact();
   }
 }

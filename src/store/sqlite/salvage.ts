@@ -62,17 +62,21 @@ export class Salvage {
 
   /** Records in the order of places, as far as they can be read. */
   *records(): Generator<StoreRecord> {
-    const statements = this.#statements;
+    const [statements, kinds] = [this.#statements, this.#kinds];
     const all = { afterId: null, isReverse: false, limit: 1_000_000 };
     for (
-      const schedule of this.#try("schedules", [], () => new SqliteSchedules(statements).list(all))
+      const schedule of this.#try(
+        "schedules",
+        [],
+        () => new SqliteSchedules(statements, kinds).list(all),
+      )
     ) {
       yield { type: "schedule", schedule };
     }
-    for (const pause of this.#try("pauses", [], () => new SqlitePauses(statements).all())) {
+    for (const pause of this.#try("pauses", [], () => new SqlitePauses(statements, kinds).all())) {
       yield { type: "pause", pause };
     }
-    const ended = new SqliteEndedAttempts(statements);
+    const ended = new SqliteEndedAttempts(statements, kinds);
     const known = new Map<number, Pick<StoredLogEntry, "instanceId" | "kind">>();
     for (const fields of this.#rows("instance", "seq")) {
       const row = this.#try(
@@ -86,7 +90,7 @@ export class Salvage {
       const departures = this.#try("history", [], () => ended.list(seq, 1, ENDED_MAX));
       yield { type: "instance", order: seq, instance, isHeld: isHeld(row), departures };
     }
-    const ticks = new SqliteTicks(statements);
+    const ticks = new SqliteTicks(statements, kinds);
     for (const fate of this.#try("ticks", [], () => ticks.all(null, 10_000_000))) {
       yield { type: "tick", fate };
     }

@@ -1,35 +1,30 @@
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import type { Pause } from "../store.ts";
-import type { Fields, Statements } from "./statements.ts";
+import type { Fields } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 
 /** The table `schedule`. */
-export class SqliteSchedules implements ScheduleTable {
-  readonly #statements: Statements;
-
-  constructor(statements: Statements) {
-    this.#statements = statements;
-  }
-
+export class SqliteSchedules extends SqliteTable implements ScheduleTable {
   get(id: string): ScheduleRecord | null {
-    const found = this.#statements.get("SELECT * FROM schedule WHERE id = ?", id);
+    const found = this.statements.get("SELECT * FROM schedule WHERE id = ?", id);
     return found ? readSchedule(found) : null;
   }
 
   save(record: ScheduleRecord): void {
     const { id, cursor, nextAt, ...rest } = record;
-    this.#statements.run(
+    this.statements.run(
       "INSERT OR REPLACE INTO schedule (id, cursor, next_at, record) VALUES (?, ?, ?, ?)",
       ...[id, cursor, nextAt, JSON.stringify(rest)],
     );
   }
 
   remove(id: string): void {
-    this.#statements.run("DELETE FROM schedule WHERE id = ?", id);
+    this.statements.run("DELETE FROM schedule WHERE id = ?", id);
   }
 
   count(): number {
-    return this.#statements.get("SELECT count(*) AS count FROM schedule")!.count as number;
+    return this.statements.get("SELECT count(*) AS count FROM schedule")!.count as number;
   }
 
   list(
@@ -37,8 +32,8 @@ export class SqliteSchedules implements ScheduleTable {
   ): readonly ScheduleRecord[] {
     const [sign, order] = isReverse ? ["<", "DESC"] : [">", "ASC"];
     const found = afterId === null
-      ? this.#statements.all(`SELECT * FROM schedule ORDER BY id ${order} LIMIT ?`, limit)
-      : this.#statements.all(
+      ? this.statements.all(`SELECT * FROM schedule ORDER BY id ${order} LIMIT ?`, limit)
+      : this.statements.all(
         `SELECT * FROM schedule WHERE id ${sign} ? ORDER BY id ${order} LIMIT ?`,
         ...[afterId, limit],
       );
@@ -49,7 +44,7 @@ export class SqliteSchedules implements ScheduleTable {
     wallMs: number,
     { limit, skip = 0 }: Parameters<ScheduleTable["due"]>[1],
   ): readonly ScheduleRecord[] {
-    return this.#statements.all(
+    return this.statements.all(
       `SELECT * FROM schedule INDEXED BY schedule_next
        WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at, id LIMIT ? OFFSET ?`,
       ...[wallMs, limit, skip],
@@ -57,7 +52,7 @@ export class SqliteSchedules implements ScheduleTable {
   }
 
   firstAt(): number | null {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       `SELECT next_at FROM schedule INDEXED BY schedule_next
        WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`,
     );
@@ -66,15 +61,9 @@ export class SqliteSchedules implements ScheduleTable {
 }
 
 /** The table `pause`, where an empty kind means all kinds. */
-export class SqlitePauses implements PauseTable {
-  readonly #statements: Statements;
-
-  constructor(statements: Statements) {
-    this.#statements = statements;
-  }
-
+export class SqlitePauses extends SqliteTable implements PauseTable {
   all(): readonly Pause[] {
-    return this.#statements.all("SELECT * FROM pause").map((fields) => ({
+    return this.statements.all("SELECT * FROM pause").map((fields) => ({
       kind: fields.kind === "" ? null : fields.kind as string,
       until: fields.until as number | null,
       reason: fields.reason as string,
@@ -83,14 +72,14 @@ export class SqlitePauses implements PauseTable {
   }
 
   save({ kind, until, reason, at }: Pause): void {
-    this.#statements.run(
+    this.statements.run(
       "INSERT OR REPLACE INTO pause (kind, until, reason, at) VALUES (?, ?, ?, ?)",
       ...[kind ?? "", until, reason, at],
     );
   }
 
   remove(kind: string | null): void {
-    this.#statements.run("DELETE FROM pause WHERE kind = ?", kind ?? "");
+    this.statements.run("DELETE FROM pause WHERE kind = ?", kind ?? "");
   }
 }
 

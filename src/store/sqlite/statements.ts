@@ -88,6 +88,16 @@ export class Statements {
     if (values.length === INSERT_ROWS * row.length) this.#flush();
   }
 
+  /** Rewrite the file without its free space; outside a transaction. */
+  compact(): void {
+    try {
+      this.#db.exec("VACUUM");
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (thrown) {
+      throw toStoreError(thrown, "compact", this.#path);
+    }
+  }
+
   /** The transaction was rolled back, with its pending inserts. */
   forget(): void {
     this.#inserts = null;

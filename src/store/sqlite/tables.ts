@@ -133,13 +133,13 @@ export class SqliteTables implements OwnedTables {
     const kinds = this.kinds = new Kinds(statements);
     this.instances = new SqliteInstances(statements, kinds);
     this.waiting = new SqliteWaiting(statements, kinds);
-    this.limits = new SqliteLimits(statements);
-    this.endedAttempts = new SqliteEndedAttempts(statements);
+    this.limits = new SqliteLimits(statements, kinds);
+    this.endedAttempts = new SqliteEndedAttempts(statements, kinds);
     this.logs = new SqliteLogs(statements, kinds);
-    this.schedules = new SqliteSchedules(statements);
-    this.ticks = new SqliteTicks(statements);
-    this.pauses = new SqlitePauses(statements);
-    this.maintenance = new SqliteMaintenance(statements, db, this.location);
+    this.schedules = new SqliteSchedules(statements, kinds);
+    this.ticks = new SqliteTicks(statements, kinds);
+    this.pauses = new SqlitePauses(statements, kinds);
+    this.maintenance = new SqliteMaintenance(statements, kinds);
     return statements;
   }
 

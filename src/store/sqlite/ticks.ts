@@ -1,18 +1,13 @@
 import type { TickFate } from "../../core/job/schedule.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
-import type { Fields, Statements } from "./statements.ts";
+import type { Fields } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 
 /** The table `tick`. */
-export class SqliteTicks implements TickTable {
-  readonly #statements: Statements;
-
-  constructor(statements: Statements) {
-    this.#statements = statements;
-  }
-
+export class SqliteTicks extends SqliteTable implements TickTable {
   add(fate: TickFate): void {
     const { scheduleId, from, to, count, reason, instanceId, at } = fate;
-    this.#statements.run(
+    this.statements.run(
       `INSERT INTO tick (schedule_id, from_at, to_at, count, fate, reason, instance_id, at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[scheduleId, from, to, count, fate.fate, reason, instanceId, at],
@@ -20,7 +15,7 @@ export class SqliteTicks implements TickTable {
   }
 
   remove(scheduleId: string, from: number): void {
-    this.#statements.run(
+    this.statements.run(
       "DELETE FROM tick WHERE schedule_id = ? AND from_at = ?",
       scheduleId,
       from,
@@ -28,7 +23,7 @@ export class SqliteTicks implements TickTable {
   }
 
   list(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
-    return this.#statements.all(
+    return this.statements.all(
       `SELECT * FROM tick WHERE schedule_id = ? AND from_at BETWEEN ? AND ?
        ORDER BY from_at ${isReverse ? "DESC" : "ASC"} LIMIT ?`,
       ...[scheduleId, from, to, limit],
@@ -40,8 +35,8 @@ export class SqliteTicks implements TickTable {
     limit: number,
   ): readonly TickFate[] {
     const found = after === null
-      ? this.#statements.all("SELECT * FROM tick ORDER BY schedule_id, from_at LIMIT ?", limit)
-      : this.#statements.all(
+      ? this.statements.all("SELECT * FROM tick ORDER BY schedule_id, from_at LIMIT ?", limit)
+      : this.statements.all(
         `SELECT * FROM tick WHERE (schedule_id, from_at) > (?, ?)
          ORDER BY schedule_id, from_at LIMIT ?`,
         ...[after.scheduleId, after.from, limit],
@@ -50,7 +45,7 @@ export class SqliteTicks implements TickTable {
   }
 
   removeRecorded(before: number, limit: number): number {
-    return this.#statements.run(
+    return this.statements.run(
       `DELETE FROM tick WHERE (schedule_id, from_at) IN (
          SELECT schedule_id, from_at FROM tick INDEXED BY tick_at WHERE at < ? LIMIT ?)`,
       ...[before, limit],

@@ -1,53 +1,45 @@
 import type { ReadyKey, Row } from "../ledger/tables/row.ts";
 import type { PromotedRow, QueueName, WaitingTable } from "../ledger/tables/tables.ts";
 import { readRow } from "./instances.ts";
-import type { Kinds } from "./kinds.ts";
-import type { Fields, Statements } from "./statements.ts";
+import type { Fields } from "./statements.ts";
+import { SqliteTable } from "./table.ts";
 
 /** The waiting rows of the table `instance`. */
-export class SqliteWaiting implements WaitingTable {
-  readonly #statements: Statements;
-  readonly #kinds: Kinds;
-
-  constructor(statements: Statements, kinds: Kinds) {
-    this.#statements = statements;
-    this.#kinds = kinds;
-  }
-
+export class SqliteWaiting extends SqliteTable implements WaitingTable {
   ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {
-    const id = this.#kinds.knownId(kind);
+    const id = this.kinds.knownId(kind);
     const source = "SELECT * FROM instance INDEXED BY instance_ready WHERE kind = ? AND ready = 1";
     const order = "ORDER BY priority, due_at, seq LIMIT ?";
     const found = after === undefined
-      ? this.#statements.all(`${source} ${order}`, id, limit)
-      : this.#statements.all(
+      ? this.statements.all(`${source} ${order}`, id, limit)
+      : this.statements.all(
         `${source} AND (priority, due_at, seq) > (?, ?, ?) ${order}`,
         ...[id, after.priority, after.dueAt, after.seq, limit],
       );
-    return found.map((fields) => readRow(this.#kinds, fields));
+    return found.map((fields) => readRow(this.kinds, fields));
   }
 
   firstReady(kind: string): ReadyKey | null {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       `SELECT priority, due_at, seq FROM instance INDEXED BY instance_ready
        WHERE kind = ? AND ready = 1 ORDER BY priority, due_at, seq LIMIT 1`,
-      this.#kinds.knownId(kind),
+      this.kinds.knownId(kind),
     );
     return found ? readyKey(found) : null;
   }
 
   firstOfQueue({ kind, queueKey }: QueueName, isBehind: boolean): Row | null {
-    const found = this.#statements.get(
+    const found = this.statements.get(
       `SELECT * FROM instance INDEXED BY instance_queue
        WHERE kind = ? AND queue_key = ? AND queue_key IS NOT NULL AND ready = ? AND ready > 0
        ORDER BY priority, due_at, seq LIMIT 1`,
-      ...[this.#kinds.knownId(kind), queueKey, isBehind ? 2 : 1],
+      ...[this.kinds.knownId(kind), queueKey, isBehind ? 2 : 1],
     );
-    return found ? readRow(this.#kinds, found) : null;
+    return found ? readRow(this.kinds, found) : null;
   }
 
   promote(wallMs: number, limit: number): readonly PromotedRow[] {
-    return this.#statements.all(
+    return this.statements.all(
       `UPDATE instance SET ready = iif(queue_key IS NULL, 1, 2) WHERE seq IN (
          SELECT seq FROM instance INDEXED BY instance_later
          WHERE ready = 0 AND due_at <= ? ORDER BY due_at LIMIT ?)
@@ -55,21 +47,21 @@ export class SqliteWaiting implements WaitingTable {
       wallMs,
       limit,
     ).map((fields) => {
-      const kind = this.#kinds.nameOf(fields.kind as number);
+      const kind = this.kinds.nameOf(fields.kind as number);
       return { kind, queueKey: fields.queue_key as string | null ?? kind, ...readyKey(fields) };
     });
   }
 
   firstLater(kind: string | null): number | null {
     const found = kind === null
-      ? this.#statements.get(
+      ? this.statements.get(
         `SELECT due_at FROM instance INDEXED BY instance_later WHERE ready = 0
          ORDER BY due_at LIMIT 1`,
       )
-      : this.#statements.get(
+      : this.statements.get(
         `SELECT due_at FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ready = 0
          ORDER BY due_at LIMIT 1`,
-        this.#kinds.knownId(kind),
+        this.kinds.knownId(kind),
       );
     return found ? found.due_at as number : null;
   }
