@@ -9,9 +9,9 @@ import type {
   StoreReads,
 } from "../store.ts";
 import type { Freshness } from "./owner.ts";
-import { listFates, listSchedules } from "./operations/schedules.ts";
 import { logEnd, tailLogs } from "./reading/log_tail.ts";
 import { listHistory, listInstances, listLogs } from "./reading/reads.ts";
+import { listFates, listSchedules } from "./reading/schedules.ts";
 import type { LedgerState } from "./state.ts";
 
 /** The reads of a ledger, for its owner or another reader. */

@@ -14,6 +14,7 @@ import type {
 import { checkLimit, closedError } from "./checks.ts";
 import { blockOf, listBlocks } from "./claiming/blocks.ts";
 import { claim, quietMs, reap, renew } from "./claiming/claims.ts";
+import { nextDue } from "./claiming/next_due.ts";
 import { Listeners } from "./hints.ts";
 import { LedgerRecords } from "./maintenance/ledger_records.ts";
 import { type Allowed, checkMark } from "./maintenance/marks.ts";
@@ -24,7 +25,7 @@ import { correctTimes } from "./operations/correct_times.ts";
 import { enqueue } from "./operations/enqueue.ts";
 import { appendLogs } from "./operations/logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./operations/nodes.ts";
-import { nextDue, removePause, setPause } from "./operations/pauses.ts";
+import { removePause, setPause } from "./operations/pauses.ts";
 import { redrive } from "./operations/redrive.ts";
 import {
   findCleared,
