@@ -6,7 +6,6 @@ import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
 import { encodeError } from "./core/arguments/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job/job.ts";
-import type { ConfigProblem } from "./core/job/job_table.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
 import { nextTickOf } from "./core/time/ticks.ts";
 import { connectionLimits } from "./gateway/connection_limits.ts";
@@ -15,13 +14,13 @@ import type { GatewayAddresses } from "./gateway/messages.ts";
 import { ModuleWatch } from "./jobs/loading/module_watch.ts";
 import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
+import type { ManagerOptions } from "./manager/manager_options.ts";
 import { StoreWorker } from "./maintenance/configured.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
-import { raiseOpenFiles } from "./platform/process/process_control.ts";
-import { openFilesMax } from "./platform/process/process_control.ts";
+import { openFilesMax, raiseOpenFiles } from "./platform/process/process_control.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
@@ -66,15 +65,9 @@ interface Output {
 }
 
 /** A running daemon. */
-export interface Daemon {
+interface Daemon {
   readonly manager: Manager;
-  /** Apply new TCP credentials. */
-  adopt(auth: Config["server"]["auth"]): void;
-  readonly addresses: readonly string[];
-  /** Drain and stop, in the reverse order of the start. */
-  stop(): Promise<void>;
-  /** Abort running attempts, during {@link stop}. */
-  abort(): void;
+  readonly gateway: Gateway;
   /** Resolves with the reason when it can no longer be a node of its store and must stop. */
   readonly lost: Promise<JobError>;
 }
@@ -117,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const storeWorker = new StoreWorker(store, logger);
     const adopt = ({ store, server }: Config) => {
       storeWorker.adopt(store);
-      daemon.adopt(server.auth);
+      daemon.gateway.adopt(server.auth);
     };
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
     const reloader = new Reloader(project, { load, wait, logger, adopt });
@@ -147,25 +140,18 @@ async function startDaemon(
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) logProblem(problem, { logger, when: "start" });
-  for (const warning of project.warnings) reportWarning(warning, logger);
+  for (const each of project.warnings) logger.warn(each.message, problemFields(each));
   const lost = Promise.withResolvers<JobError>();
-  const managerParts = {
-    logger,
-    mask,
-    jobs,
-    problems,
-    salvages,
+  const manager = createManager(config, {
+    ...{ logger, mask, jobs, problems, salvages },
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
-    storeWorker,
-    reloader,
-  };
-  const manager = createManager(config, managerParts);
+    workOnStore: storeWorker.run,
+    configuration: reloader,
+  });
   const gateway = createGateway(config, manager, { logger, mask });
   const info = await manager.open();
-  const started: { stop(): Promise<void> }[] = [manager];
   try {
-    started.unshift(gateway);
     await gateway.start();
     await manager.start();
     logger.info(`jobctl ${VERSION} is ready`, {
@@ -180,50 +166,30 @@ async function startDaemon(
       logger.warn("Cannot list the next runs", { error: messageOf(error) });
     });
   } catch (error) {
-    for (const service of started) await service.stop().catch(() => {});
+    await gateway.stop().catch(() => {});
+    await manager.stop().catch(() => {});
     throw error;
   }
-  const stop = async () => {
-    // The manager drains first, while clients can still call.
-    try {
-      await manager.stop();
-    } finally {
-      await gateway.stop();
-    }
-  };
-  return {
-    manager,
-    adopt: (auth) => gateway.adopt(auth),
-    addresses: placesOf(gateway.addresses),
-    stop,
-    abort: () => manager.abortRunning(),
-    lost: lost.promise,
-  };
+  return { manager, gateway, lost: lost.promise };
 }
 
-function createManager(
-  config: Config,
-  parts: {
-    readonly jobs: readonly JobDefinition[];
-    readonly problems: readonly ConfigProblem[];
-    readonly salvages?: boolean | undefined;
-    readonly lost?: (error: JobError) => void;
-    readonly closing?: () => Promise<void>;
-    /** Absent if clients cannot work on the store. */
-    readonly storeWorker?: StoreWorker;
-    /** Absent if the configuration is read only once. */
-    readonly reloader?: Reloader;
-  } & Output,
-): Manager {
-  const { logger, mask, jobs, problems, salvages, lost, closing, storeWorker, reloader } = parts;
+/** Options of a manager that differ between a daemon and a local run. */
+type ManagerParts =
+  & Output
+  & Pick<Project, "jobs" | "problems">
+  & Pick<ManagerOptions, "lost" | "closing" | "workOnStore" | "configuration">
+  & { readonly salvages?: boolean | undefined };
+
+function createManager(config: Config, given: ManagerParts): Manager {
+  const { problems, salvages, ...parts } = given;
+  const { logger, mask } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
   const { count, idleMs, spare, recycleAfter, recycleMemoryBytes } = config.worker;
   return new Manager({
+    ...parts,
     store: createStore(config.store, {
-      clock,
-      random: systemRandom,
-      logger,
+      ...{ clock, random: systemRandom, logger },
       salvages: salvages ? "any" : undefined,
     }),
     executor: createExecutor({
@@ -242,16 +208,10 @@ function createManager(
     clock,
     random: systemRandom,
     ids: createIdSource(clock, systemRandom),
-    logger,
-    mask,
     node: config.node.id ?? hostname(),
     tags: config.node.tags,
-    lost,
-    closing,
     maxSkewMs: config.store.maxSkewMs,
     version: VERSION,
-    ...(storeWorker ? { workOnStore: storeWorker.run } : {}),
-    ...(reloader ? { configuration: reloader } : {}),
     workers: count,
     pools: config.worker.pools,
     leaseMs: config.worker.leaseMs,
@@ -259,7 +219,6 @@ function createManager(
     drainMs: config.worker.drainMs,
     jobDefaults: config.defaults,
     scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
-    jobs,
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
     // A problem without a job is a broken included file, or a folder of modules that cannot be
@@ -353,10 +312,6 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
   });
 }
 
-function reportWarning(warning: ConfigProblem, logger: Logger): void {
-  logger.warn(warning.message, problemFields(warning));
-}
-
 // Log the next runs and how to see more: a new user asks for these first.
 async function announce(manager: Manager, port: number, logger: Logger): Promise<void> {
   const { items } = await manager.listSchedules({}, { limit: 1_000 });
@@ -429,9 +384,10 @@ class StopSignals {
     if (this.#isHungUp) this.#reload(reloader);
     const lost = await Promise.race([this.#first, daemon.lost]);
     try {
-      const stopping = daemon.stop();
-      // Other daemons have taken over its instances by now.
-      if (this.#count > 1 || lost) daemon.abort();
+      // The manager drains first, while clients can still call.
+      const stopping = daemon.manager.stop().finally(() => daemon.gateway.stop());
+      // Other daemons have taken over the instances of one that was lost.
+      if (this.#count > 1 || lost) daemon.manager.abortRunning();
       await stopping;
     } catch (error) {
       throw toJobError(error, "Cannot stop");
@@ -454,7 +410,7 @@ class StopSignals {
       return;
     }
     this.#logger.warn(`${signal} again: aborting the running jobs`);
-    this.#daemon?.abort();
+    this.#daemon?.manager.abortRunning();
   };
 
   readonly #onHangUp = () => {

@@ -7,7 +7,7 @@ import { RpcServer } from "../rpc/server/server.ts";
 import { ThreadMemory } from "../rpc/guard/thread_memory.ts";
 import { toPlainError } from "./batches.ts";
 import type { FromGateway, GatewayConfig, ToGateway } from "./messages.ts";
-import type { DatabaseReads } from "./database_reads.ts";
+import type { DatabaseBackend } from "./database_backend.ts";
 import { RemoteBackend } from "./remote_backend.ts";
 import type { Backend } from "../rpc/handlers/backend.ts";
 
@@ -20,7 +20,7 @@ const post = (message: FromGateway, transfer: readonly ArrayBuffer[] = []) =>
 
 const memory = new ThreadMemory(systemClock);
 const remote = new RemoteBackend(systemClock, post);
-let reads: DatabaseReads | null = null;
+let database: DatabaseBackend | null = null;
 let isDatabaseClosed = false;
 let listeners: { readonly rpc: RpcServer; readonly http: HttpServer | null } | null = null;
 
@@ -34,24 +34,17 @@ const logger: Logger = {
 };
 
 /** Reads a database in this thread; other stores are read by the thread that opened them. */
-async function loadBackend({ database }: GatewayConfig): Promise<Backend> {
-  if (database === null) return remote;
-  const { DatabaseReads } = await import("./database_reads.ts");
-  const { ReadingBackend } = await import("./reading_backend.ts");
-  reads = new DatabaseReads({
-    path: database,
-    facts: remote,
-    subscribe: (listener) => remote.watch(listener),
-    subscribed: () => remote.watching(),
-    clock: systemClock,
-  });
-  if (isDatabaseClosed) reads.close();
-  return new ReadingBackend(reads, remote, memory);
+async function loadBackend(config: GatewayConfig): Promise<Backend> {
+  if (config.database === null) return remote;
+  const { DatabaseBackend } = await import("./database_backend.ts");
+  database = new DatabaseBackend({ path: config.database, remote, memory, clock: systemClock });
+  if (isDatabaseClosed) database.close();
+  return database;
 }
 
 function closeDatabase(): void {
   isDatabaseClosed = true;
-  reads?.close();
+  database?.close();
 }
 
 async function start(config: GatewayConfig): Promise<void> {

@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
-import type { Readiness, StatusSource } from "../http/status_source.ts";
+import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/follow_changes.ts";
 import type { LiveFacts } from "../manager/instances/live_facts.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -12,7 +12,6 @@ import type {
   StreamSignal,
   UnaryName,
 } from "../rpc/handlers/backend.ts";
-import type { Pause } from "../store/store.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";
@@ -85,21 +84,13 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     }
   }
 
-  readiness(): Promise<Readiness> {
-    return this.#askOnce("readiness");
-  }
-
-  metrics(): Promise<string> {
-    return this.#askOnce("metrics");
-  }
-
-  listPauses(): Promise<readonly Pause[]> {
-    return this.#askOnce("listPauses");
-  }
-
-  kinds(): Promise<readonly string[]> {
-    return this.#askOnce("kinds");
-  }
+  readonly readiness = () => this.#askOnce("readiness");
+  readonly metrics = () => this.#askOnce("metrics");
+  readonly listPauses = () => this.#askOnce("listPauses");
+  readonly kinds = () => this.#askOnce("kinds");
+  readonly isKnown = (kind: string) => this.#ask("isKnown", kind);
+  readonly assertKnown = (kind: string) => this.#ask("assertKnown", kind);
+  readonly disabledBecause = (kind: string) => this.#ask("disabledBecause", kind);
 
   blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return Promise.resolve(null);
@@ -110,18 +101,6 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     const list = [...kinds];
     if (list.length === 0) return Promise.resolve(new Set());
     return this.#ask("unservedKinds", list);
-  }
-
-  isKnown(kind: string): Promise<boolean> {
-    return this.#ask("isKnown", kind);
-  }
-
-  assertKnown(kind: string): Promise<void> {
-    return this.#ask("assertKnown", kind);
-  }
-
-  disabledBecause(kind: string): Promise<string | null> {
-    return this.#ask("disabledBecause", kind);
   }
 
   /** Subscribe to changes, null meaning any; returns a function that unsubscribes. */

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import { JobError } from "../../core/errors.ts";
 import type { Role } from "../../platform/files/tokens_file.ts";
 import type { MethodName } from "../handlers/backend.ts";
@@ -67,8 +66,6 @@ const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 
 
 /** Decides who may call what on a listener. */
 export interface Authenticator {
-  /** Called with each new connection, before its first call. */
-  admit(socket: Socket): void;
   /**
    * The caller of a call that is allowed, or the refusal.
    *
@@ -80,7 +77,6 @@ export interface Authenticator {
     authorization: string | undefined,
     connection: string,
   ): Caller | JobError;
-  stop(): void;
 }
 
 /** A key that identifies an open connection. */
@@ -103,11 +99,7 @@ export function connectionKey(
  */
 export function createFixedAuthenticator(caller: Caller): Authenticator | null {
   if (caller.role === "admin" && caller.jobs === null) return null;
-  return {
-    admit: () => {},
-    check: (method) => allow(caller, method),
-    stop: () => {},
-  };
+  return { check: (method) => allow(caller, method) };
 }
 
 /** The caller if its role suffices for a method, or the refusal. */

@@ -107,6 +107,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     this.#checkedMs = clock.now().monotonicMs;
   }
 
+  /** Watch a new connection, before its first call. */
   admit(socket: Socket): void {
     // Its address is unknown as it has closed already: no call may be attributed to it.
     if (socket.remotePort === undefined) return;
@@ -138,6 +139,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     this.#closeOutdated();
   }
 
+  /** Stop checking files. */
   stop(): void {
     this.#failures.stop();
     this.#timer?.cancel();

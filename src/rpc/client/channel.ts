@@ -29,7 +29,6 @@ export interface Channel {
    * @returns true if it has changed
    */
   readonly renewToken: (sent: grpc.Metadata) => boolean;
-  readonly deadline: (timeoutMs: number) => number;
   /** True if a connection is open. */
   readonly isReady: () => boolean;
   /**
@@ -205,7 +204,6 @@ export async function openChannel(target: Target): Promise<Channel> {
       if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
       return metadata;
     },
-    deadline: (timeoutMs) => systemClock.now().wallMs + timeoutMs,
     isReady: () =>
       client.getChannel().getConnectivityState(false) === library.connectivityState.READY,
     refusal: proof.refusal,

@@ -71,11 +71,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   const open = () => opening ??= openChannel(target);
   const methods: Record<string, unknown> = {};
   for (const method of JobService.methods) {
-    if (method.methodKind !== "unary") continue;
-    methods[method.localName] = async (
-      request: object = {},
-      call: CallOptions = {},
-    ) => {
+    const callUnary = async (request: object = {}, call: CallOptions = {}) => {
       checkCallOptions(call, method.name);
       const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
       const asked = encodeRequest(method.input, request, method.name);
@@ -85,13 +81,12 @@ export function connect(options: ConnectOptions = {}): JobClient {
       });
       return fromBinary(method.output, bytes);
     };
+    methods[method.localName] = method.methodKind === "unary"
+      ? callUnary
+      : (request?: object, call?: CallOptions) => stream(open, method, request, call);
   }
   const close = () => void opening?.then((channel) => channel.close(), () => {});
-  const { follow: following, workOnStore: working } = JobService.method;
-  const follow: StreamMethods["follow"] = (request, call) => stream(open, following, request, call);
-  const workOnStore: StreamMethods["workOnStore"] = (request, call) =>
-    stream(open, working, request, call);
-  return { ...methods as unknown as JobMethods, follow, workOnStore, close };
+  return { ...methods as unknown as JobMethods & StreamMethods, close };
 }
 
 /**
@@ -130,7 +125,7 @@ function callOnce(
       (message: Buffer) => message as Uint8Array,
       bytes,
       metadata,
-      { deadline: channel.deadline(timeoutMs) },
+      { deadline: systemClock.now().wallMs + timeoutMs },
       (error, response) => {
         signal?.removeEventListener("abort", cancel);
         if (response && !error) resolve(response);

@@ -104,6 +104,10 @@ async function wait(
   return id;
 }
 
+function bulkToWire(instances: readonly Instance[]) {
+  return { instances: fitInstances(instances), count: BigInt(instances.length) };
+}
+
 function readWorkerCount(count: number): number {
   if (count >= 0) return count;
   throw refuse("count", `found ${count}, wanted 0 or more`);
@@ -129,12 +133,9 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
       return { instances: fitInstances(instances) };
     },
-    async cancelInstances({ query, all }) {
-      const isAll = all === true;
-      const instances = await manager.cancelInstances(readBulkQuery("cancel", query, isAll), {
-        all: isAll,
-      });
-      return { instances: fitInstances(instances), count: BigInt(instances.length) };
+    async cancelInstances({ query, all = false }) {
+      const conditions = readBulkQuery("cancel", query, all);
+      return bulkToWire(await manager.cancelInstances(conditions, { all }));
     },
     async waitInstance(request, call) {
       return waitResponse(await wait(manager, request, call));
@@ -143,13 +144,9 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const id = await resolveId(manager, uuid);
       return { instance: instanceToWire(await manager.retryInstance(id)) };
     },
-    async redriveInstances({ query, all, force }) {
-      const isAll = all === true;
-      const instances = await manager.redriveInstances(readBulkQuery("redrive", query, isAll), {
-        all: isAll,
-        isForced: force === true,
-      });
-      return { instances: fitInstances(instances), count: BigInt(instances.length) };
+    async redriveInstances({ query, all = false, force: isForced = false }) {
+      const conditions = readBulkQuery("redrive", query, all);
+      return bulkToWire(await manager.redriveInstances(conditions, { all, isForced }));
     },
     async deleteSchedule({ id }) {
       await manager.deleteSchedule(readName(id, "id"));
