@@ -34,17 +34,15 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
-/** Tests that measure time or wait for slow servers. They run beside each other only. */
-const MEASURE_TIME = [
-  "test/attack/clock_under_attack.test.ts",
+/** Tests that wait for slow servers, or for ends within seconds. They run beside each other only. */
+const WAIT_LONG = [
+  "test/e2e/faults/faults.test.ts",
   "test/e2e/stores/etcd.test.ts",
   "test/e2e/stores/valkey.test.ts",
-  "test/e2e/faults/faults.test.ts",
-  "test/worker/batch.test.ts",
 ];
 
-/** Processes that run tests side by side which measure time: they wait more than they work. */
-const MEASURING_PROCESSES = 3;
+/** Tests that measure time. They run alone. */
+const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts", "test/worker/batch.test.ts"];
 
 /** Long tests beside those of the compiled file. */
 const LONG = [
@@ -108,8 +106,7 @@ export function planOf(files, runtimes) {
   const of = (paths) => files.filter((file) => isWithin(file, paths));
   const without = (paths) => files.filter((file) => !isWithin(file, paths));
   const bun = (name, files) => ({ runtime: "bun", name, files });
-  const shared = bunRuns(without(MEASURE_TIME));
-  const measuring = MEASURE_TIME.map((file) => of([file]));
+  const shared = bunRuns(without([...WAIT_LONG, ...MEASURE_TIME]));
   const stages = [
     {
       runs: [
@@ -119,9 +116,10 @@ export function planOf(files, runtimes) {
       processes: PROCESSES,
     },
     {
-      runs: measuring.map((files, index) => bun(`timed${index + 1}`, files)),
-      processes: MEASURING_PROCESSES,
+      runs: WAIT_LONG.map((file, index) => bun(`waiting${index + 1}`, of([file]))),
+      processes: WAIT_LONG.length,
     },
+    { runs: [bun("timed", of(MEASURE_TIME))], processes: 1 },
   ];
   const isWanted = (run) => runtimes.includes(run.runtime) && run.files.length > 0;
   return stages.map(({ runs, processes }) => ({ runs: runs.filter(isWanted), processes }));
