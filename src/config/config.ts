@@ -77,7 +77,7 @@ export interface Config {
   };
   /** Options that every job inherits. */
   readonly defaults: JobOptions;
-  /** What schedules inherit. */
+  /** Settings that schedules inherit. */
   readonly scheduleDefaults: ScheduleDefaults;
   readonly jobs: readonly JobTable[];
 }
@@ -86,7 +86,7 @@ export interface Config {
 export interface LoadedConfig {
   readonly config: Config;
   readonly problems: readonly ConfigProblem[];
-  /** What stops nothing and should be known, such as a secret file that everybody may read. */
+  /** Problems that stop nothing, such as a secret file that everybody may read. */
   readonly warnings: readonly ConfigProblem[];
   /** The files it was read from, as absolute paths. */
   readonly files: readonly string[];

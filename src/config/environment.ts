@@ -42,7 +42,10 @@ const FILE_ONLY: ReadonlySet<string> = new Set([
   "worker.pools",
 ]);
 
-/** The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`; null when only a file can. */
+/**
+ * The variable that sets the key at `path`, such as `JOBCTL_SERVER_PORT`. Null if only a file can
+ * set it.
+ */
 export function variableOf(path: string): string | null {
   if (FILE_ONLY.has(path)) return null;
   return PREFIX + path.toUpperCase().replaceAll(".", "_");

@@ -9,10 +9,10 @@ export type Expansion =
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * Fill in `${VAR}`, `${VAR:-default}` and `${VAR:?message}`; `$${` stands for a literal `${`.
+ * Expand `${VAR}`, `${VAR:-default}` and `${VAR:?message}`. `$${` is a literal `${`.
  *
- * As in a shell an empty variable counts as unset after `:`. Defaults are taken as they stand. Errors never show what a
- * variable holds.
+ * As in a shell, an empty variable counts as unset after `:`. Defaults are not expanded themselves.
+ * Errors never show the value of a variable.
  */
 export function expandVariables(text: string, env: Environment): Expansion {
   let expanded = "";

@@ -20,7 +20,7 @@ export const FILE_BYTES_MAX = 4 * 1_048_576;
 /** Most files that the patterns of `include` may name. */
 const INCLUDED_MAX = 1000;
 
-/** A read file: its tables with variables filled in, and where they stand. */
+/** A file that was read: its tables with variables expanded, and where they came from. */
 export interface ConfigFile {
   readonly source: Source;
   readonly tree: Readonly<Record<string, unknown>>;
@@ -90,8 +90,8 @@ function expandField(field: Field, raw: Map<string, string>, report: Report): st
 }
 
 /**
- * Whether it may be read: root refuses a file that other users can change, any other user gets a
- * warning.
+ * True if the file may be read. Root refuses a file that other users can change; any other user
+ * gets a warning.
  */
 function isTrusted(file: string, absolute: string, report: Report): boolean {
   const problem = trustProblem(absolute);
@@ -144,9 +144,9 @@ function readBytes(
 }
 
 /**
- * The files that the `include` patterns of a file name, in order of patterns, then of names, each once.
+ * The files that the `include` patterns of a file name: by pattern, then by name, each once.
  *
- * `*` and `?` stand for parts of one name and do not match a leading dot. A pattern without them must name a file.
+ * `*` and `?` match parts of one name, but no leading dot. A pattern without them must name a file.
  */
 export function includedFiles(field: Field, file: string, report: Report): string[] {
   const found = new Set<string>();
@@ -173,8 +173,8 @@ export function includedFiles(field: Field, file: string, report: Report): strin
 }
 
 /**
- * Whether nobody else can add a file to the folders that a pattern searches. They are checked even
- * while they are empty: otherwise a file of another user would make a later start or reload fail.
+ * True if no other user can add a file to the folders that a pattern searches. Empty folders are
+ * checked too: otherwise a file of another user would make a later start or reload fail.
  */
 function areTrusted(
   folders: ReadonlySet<string>,

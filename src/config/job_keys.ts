@@ -4,7 +4,9 @@ import { key, schemaOf } from "./schema.ts";
 import { environment, environmentFile } from "./secrets.ts";
 import * as special from "./special_readers.ts";
 
-/** The keys of a job's table that no definition has: the command, its surroundings, and `enabled`. */
+/**
+ * The keys of a job's table that definitions do not have: the command, its surroundings, `enabled`.
+ */
 export const JOB_KEYS = {
   run: key(
     string(),

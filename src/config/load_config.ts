@@ -14,24 +14,27 @@ import { disabledJob, readJob } from "./read_job.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { childOf, type Field, isTable, Report, type Source } from "./source.ts";
 
-/** What {@link loadConfig} reads besides the file. */
+/** What {@link loadConfig} reads in addition to the file. */
 export interface LoadConfigOptions {
   /** Variables: `JOBCTL_*`, and what `${VAR}` and secrets refer to. */
   readonly env?: Environment;
   /** Settings of the command line, by short name (`port`) or dotted path (`server.port`). */
   readonly flags?: Readonly<Record<string, unknown>>;
-  /** What relative paths outside of files are relative to; the working directory by default. */
+  /** Base of relative paths outside of files; the working directory by default. */
   readonly cwd?: string;
 }
 
 type AllValues = Values<typeof KEYS>;
 
 /**
- * Load the configuration: built-in, then the file, its includes in name order, `JOBCTL_*`, flags; the later wins.
+ * Load the configuration. Later layers override earlier ones: defaults, the file, its includes in
+ * name order, `JOBCTL_*` variables, flags.
  *
- * @param file null for built-in, variables and flags alone
- * @returns the configuration, and the problems that only disable jobs: these jobs are in it as disabled
- * @throws ConfigError (`invalid_config`) with every problem when one of them concerns more than one job
+ * @param file null for the defaults, variables and flags alone
+ * @returns the configuration, and the problems that only disable jobs; it has these jobs as
+ * disabled
+ * @throws ConfigError (`invalid_config`) with every problem, if one of them concerns more than one
+ * job
  */
 // deno-lint-ignore require-await
 export async function loadConfig(
@@ -93,7 +96,7 @@ function finish(
   };
 }
 
-/** A store module runs in this process. */
+/** A store module runs in this process, so no other user may be able to change it. */
 function checkStoreModule(
   { store: { address } }: Config,
   fields: ReadonlyMap<string, Field>,
@@ -157,7 +160,10 @@ class JobTables {
     }
   }
 
-  /** The tables of kinds that have one; each further table of a kind is a problem that names both places. */
+  /**
+   * The tables of kinds that have only one. For each further table of a kind, a problem names both
+   * places.
+   */
   unique(report: Report): Field[] {
     const unique: Field[] = [];
     for (const [first, ...others] of this.#tables.values()) {

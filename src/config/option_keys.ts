@@ -32,7 +32,9 @@ import {
 import { key, type Keys } from "./schema.ts";
 import * as special from "./special_readers.ts";
 
-/** The keys of a job's table that are options. A key without a default takes that of `[defaults]`. */
+/**
+ * The keys of a job's table that are options. A key without a default uses that of `[defaults]`.
+ */
 export function jobOptionKeys(table: JobOptionTable = JOB_OPTIONS): Keys {
   return Object.fromEntries(
     Object.entries(table).map(([name, { value, isInherited, initial, doc }]) => [
@@ -58,7 +60,7 @@ export function defaultKeys(table: JobOptionTable = JOB_OPTIONS): Keys {
 }
 
 /**
- * The values of options by where they go, see `withValues` of the core.
+ * The values of options by their target paths, see `withValues` of the core.
  *
  * @param values of keys by their paths
  * @param prefix of the paths of options

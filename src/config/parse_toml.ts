@@ -19,10 +19,10 @@ export interface ParsedToml {
 /**
  * Parse the bytes of a TOML file.
  *
- * `@iarna/toml` gives the values, `toml-eslint-parser` the places. The second one takes most of the time, so it runs only
- * when a place is needed, or when the text has something that it judges more strictly.
+ * `@iarna/toml` gives the values, `toml-eslint-parser` the places. The second parser is slow, so it
+ * runs only when a place is needed, or when the text has something that only it refuses.
  *
- * @param file the name that places carry
+ * @param file the name in places
  */
 export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   const text = decode(bytes);
@@ -62,8 +62,8 @@ const HEADER = /^[ \t]*\[.*/gm;
 const DOTTED_KEY = /^[ \t]*([\w-]+|["'].*["'])[ \t]*\..*=/gm;
 
 /**
- * True if a dotted key may add to the table of a header, which `@iarna/toml` accepts although TOML does not. It is also true
- * for some files that are correct.
+ * True if a dotted key may add to the table of a header. `@iarna/toml` accepts that, although TOML
+ * does not. Some correct files are reported too.
  */
 function reopensTable(text: string): boolean {
   const dotted = new Set(Array.from(text.matchAll(DOTTED_KEY), ([, name]) => name!));
@@ -189,7 +189,9 @@ function positionAt(text: string, index: number): Position {
 
 /** Copies what `@iarna/toml` returns to plain data, with dates as ISO text. */
 class PlainCopy {
-  /** False after a name that is not allowed, an integer of over 53 bits, or deep nesting, of which nothing is copied. */
+  /**
+   * False if a name is not allowed, an integer has over 53 bits, or nesting is too deep to copy.
+   */
   isOrdinary = true;
   hasVariables = false;
   readonly #depthMax: number;

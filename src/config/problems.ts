@@ -29,7 +29,7 @@ export class ConfigError extends JobError {
   }
 }
 
-/** Where something stands: `file:line:column`. */
+/** A place as text: `file:line:column`. */
 export function formatPlace({ file, line, column }: Place): string {
   return `${file}:${line}:${column}`;
 }
@@ -77,7 +77,7 @@ function loggedText(
   return `${what}; its jobs ${when === "start" ? "are missing" : "stay as they were"}`;
 }
 
-/** What a log says of a problem besides its message. */
+/** The fields of a problem's log line, in addition to its message. */
 export function problemFields({ place, path, hint }: ConfigProblem): LogFields {
   const key = path === "" ? undefined : path;
   return { place: place === null ? undefined : formatPlace(place), key, hint };

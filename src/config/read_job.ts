@@ -47,7 +47,9 @@ const PROCESS_KEYS = [
   "limits.open_files",
 ] as const;
 
-/** The table that stands for one with problems: the module of that kind must not run without its options. */
+/**
+ * A table in place of one with problems: a module of that kind must not run without its options.
+ */
 export function disabledJob(kind: string, field: Field): JobTable {
   return {
     kind,
@@ -62,7 +64,7 @@ export function disabledJob(kind: string, field: Field): JobTable {
   };
 }
 
-/** What the tables of jobs inherit from the rest of the configuration. */
+/** The rest of the configuration that job tables inherit from. */
 export type Inherited = Pick<Config, "timezone" | "scheduleDefaults" | "defaults">;
 
 /**

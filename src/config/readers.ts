@@ -13,7 +13,7 @@ export const TEXT: JsonSchema = { type: "string" };
 export interface Reader<T> {
   /** JSON Schema of the value in a file. */
   readonly schema: JsonSchema;
-  /** What is wanted, for messages and the documentation. */
+  /** The wanted value in words, for messages and the documentation. */
   readonly wanted: string;
   /** The value, or undefined after a problem was reported. */
   read(field: Field, report: Report): T | undefined;
@@ -104,7 +104,10 @@ export function boolean(): Reader<boolean> {
   };
 }
 
-/** A text that `parse` takes: what it answers, or a mismatch when that is undefined or it throws. */
+/**
+ * A text that `parse` accepts, as what it returns. It is a mismatch if that is undefined or `parse`
+ * throws.
+ */
 export function parsedText<T>(
   wanted: string,
   parse: (text: string) => T | undefined,
@@ -126,7 +129,7 @@ export function parsedText<T>(
   };
 }
 
-/** What `parse` makes of a value; its errors are the problems. */
+/** A value as `parse` returns it. Its errors are the problems. */
 export function parsedValue<T>(
   wanted: string,
   schema: JsonSchema,

@@ -3,7 +3,7 @@ export const NESTING_MAX = 64;
 /** Longest string, in characters; a longer argument could not be given to a process either. */
 const STRING_LENGTH_MAX = 65_536;
 
-/** What is too large for the parsers, with its index in the text. */
+/** Something that is too large for the parsers, with its index in the text. */
 export interface Excess {
   readonly index: number;
   readonly message: string;
@@ -12,23 +12,26 @@ export interface Excess {
 /** A whole number or a fraction in decimal digits, with what ends it. */
 const PLAIN_NUMBER = /[+-]?\d+(?:\.\d+)?[ \t]*(?:[,\]}#\r\n]|$)/y;
 
-/** What one pass over a file finds. */
+/** The result of one pass over a file. */
 export interface Scan {
-  /** Nesting or a string on which the parsers, being recursive, would overflow; null when there is none. */
+  /** Nesting or a string that would overflow the recursive parsers; null if there is none. */
   readonly excess: Excess | null;
-  /** True if a value begins like a number and is no plain one: it may be a date, a time or a mistake. */
+  /**
+   * True if a value begins like a number but is not a plain one: perhaps a date, a time or a
+   * mistake.
+   */
   readonly hasUnusualNumber: boolean;
 }
 
-/** Whatever changes nothing here. */
+/** Characters that this scan does not look at. */
 const ORDINARY = /[^"'#[\]{}=,]*/y;
-/** What a number may begin with, after the sign of an assignment or of a list. */
+/** The sign of an assignment or of a list, before what may be a number. */
 const VALUE = /[=,[]\s*(?=[\d+-])/y;
 
 /**
- * Look over a file before it is parsed.
+ * Scan a file before it is parsed.
  *
- * One pass over the text that knows comments and the four kinds of strings. Malformed text is left to the parsers.
+ * The scan knows comments and the four kinds of strings. Malformed text is left to the parsers.
  */
 export function scanToml(text: string): Scan {
   let depth = 0;
@@ -62,7 +65,7 @@ export function scanToml(text: string): Scan {
 const COMMENT = /[^\n]*/y;
 const IN_STRING = { '"': /[^"\\\n]*/y, "'": /[^'\n]*/y };
 
-/** Where a match that begins at `from` ends; `from` when there is none. */
+/** The end of a match that begins at `from`; `from` if there is none. */
 function endOf(pattern: RegExp, text: string, from: number): number {
   pattern.lastIndex = from;
   return pattern.test(text) ? pattern.lastIndex : from;

@@ -2,7 +2,7 @@ import { nearest } from "../core/text/nearest.ts";
 import type { Reader } from "./readers.ts";
 import { type Field, isTable, type Report } from "./source.ts";
 
-/** Unknown keys that get a hint; a file with more of them is something else than a configuration. */
+/** Unknown keys that get a hint. A file with more of them is not a configuration. */
 const HINTS_MAX = 1000;
 
 /** One key of the configuration. */
@@ -10,7 +10,7 @@ export interface Key<T> {
   readonly reader: Reader<T>;
   /** The default as it would be written; undefined for none. */
   readonly initial: unknown;
-  /** What the key means, in one sentence. */
+  /** The meaning of the key, in one sentence. */
   readonly doc: string;
 }
 
@@ -18,15 +18,15 @@ export interface Key<T> {
 // deno-lint-ignore no-explicit-any
 export type Keys = Readonly<Record<string, Key<any>>>;
 
-/** What the keys of a schema read to. */
+/** The values that the keys of a schema are read as. */
 export type Values<K extends Keys> = {
   readonly [P in keyof K]: K[P] extends Key<infer T> ? T : never;
 };
 
-/** Keys with what is derived from them. */
+/** Keys and tables derived from them. */
 export interface Schema<K extends Keys> {
   readonly keys: K;
-  /** Keys that may stand for one key of the table of their name, such as `retry = 3` for `retry.max`. */
+  /** Tables that may be written as the value of one of their keys: `retry = 3` for `retry.max`. */
   readonly shorthands: Readonly<Record<string, string>>;
   /** Names of a table's keys, by the table's dotted path; "" is the root. */
   readonly children: ReadonlyMap<string, readonly string[]>;
@@ -119,7 +119,7 @@ function reportUnknown(
   const siblings = schema.children.get(parent) ?? [];
   let near = nearest(name, siblings);
   if (near !== null && parent !== "") near = `${parent}.${near}`;
-  // A key that stands in the wrong table.
+  // The key exists in another table.
   near ??= Object.keys(schema.keys).find((known) => known.split(".").at(-1) === name) ?? null;
   const prefix = field.path.slice(0, field.path.length - path.length).join(".");
   const full = prefix === "" ? near : `${prefix}.${near}`;

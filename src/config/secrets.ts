@@ -22,9 +22,10 @@ const SCHEMA = { anyOf: [TEXT, reference("file"), reference("env")] };
 const WANTED = 'a string, { file = "PATH" } or { env = "NAME" }';
 
 /**
- * A text that may be a secret: as it stands, or read from a file or a variable.
+ * A text that may be a secret: given directly, or read from a file or a variable.
  *
- * The newline at the end of a file is dropped. No message shows the text. A file that everybody may read is a warning.
+ * The newline at the end of a file is dropped. No message shows the text. A file that everybody may
+ * read is a warning.
  */
 export function secret(): Reader<string> {
   return {
@@ -103,7 +104,10 @@ export function environment(): Reader<EnvironmentValues> {
 
 const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
 
-/** A file of variables, as `EnvironmentFile=` of systemd: its path, with `-` before it when it need not exist. */
+/**
+ * A file of variables, as `EnvironmentFile=` of systemd: its path, with `-` before it if the file
+ * may be missing.
+ */
 export function environmentFile(): Reader<EnvironmentValues> {
   const wanted = 'the path of a file of variables, with "-" before it if it need not exist';
   return {
@@ -162,7 +166,9 @@ function readVariable(field: Field, name: string, report: Report): string | unde
   return report.value(field, `the variable ${quote(name)} is not set`, "Set it before the start");
 }
 
-/** The text of a file of secrets, without its last newline; undefined when it is refused, which is in the report then. */
+/**
+ * The text of a secret file, without its last newline. Undefined if it is refused, after a report.
+ */
 function readSecretFile(field: Field, path: string, report: Report): string | undefined {
   const file = resolve(field.source.baseDir, path);
   const distrust = trustProblem(file);
@@ -186,7 +192,7 @@ function readSecretFile(field: Field, path: string, report: Report): string | un
   }
 }
 
-/** Why a file cannot be read, in words, without what it holds. */
+/** The reason why a file cannot be read, in words, without its content. */
 export function reasonOf(error: unknown): string {
   const code = errorCode(error);
   switch (code) {

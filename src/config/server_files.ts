@@ -8,7 +8,7 @@ import { loadTls } from "../platform/network/tls.ts";
 import { readTokensFile } from "../platform/files/tokens_file.ts";
 import type { Config } from "./config.ts";
 
-/** What {@link checkServerFiles} found. */
+/** The result of {@link checkServerFiles}. */
 export interface ServerFilesCheck {
   /** Each would refuse a start. */
   readonly problems: readonly ConfigProblem[];
@@ -16,8 +16,8 @@ export interface ServerFilesCheck {
 }
 
 /**
- * Read what `[server]` names outside of the configuration, as a start does: the files of TLS, the list of revoked certificates,
- * the file of tokens where this user may read it, and the group of the socket.
+ * Read the files that `[server]` names, as a start does: those of TLS, the list of revoked
+ * certificates, and the token file if this user may read it. Also check the group of the socket.
  */
 export async function checkServerFiles(
   { server }: Config,

@@ -6,19 +6,22 @@ import type { Environment } from "./expand.ts";
 /** Path of a value in a TOML file: table keys and array indices. */
 export type KeyPath = readonly (string | number)[];
 
-/** Where settings come from: the defaults, a file, the environment or the command line. */
+/** The source of settings: the defaults, a file, the environment or the command line. */
 export interface Source {
   /** Directory that relative paths are resolved against, absolute. */
   readonly baseDir: string;
   /** Name of the variable or flag; null for files. */
   readonly label: string | null;
-  /** What references to variables read. */
+  /** The variables that references read. */
   readonly env: Environment;
-  /** Whether values are text to be read as numbers, booleans and lists. */
+  /** True if values are text, to be read as numbers, booleans and lists. */
   readonly isText: boolean;
-  /** Where the key (or the value) at `path` stands; null outside of files. */
+  /** The place of the key or the value at `path`; null outside of files. */
   placeOf(path: KeyPath, part: "key" | "value"): Place | null;
-  /** Text before `${VAR}` was expanded, when it was: messages must not show what a variable holds. */
+  /**
+   * The text before `${VAR}` was expanded, if it was: messages must not show the value of a
+   * variable.
+   */
   rawOf(path: KeyPath): string | undefined;
 }
 
@@ -29,10 +32,13 @@ export interface Field {
   readonly source: Source;
 }
 
-/** Collects problems, so that all are told at once. Each method returns undefined: what a reader gives for no value. */
+/**
+ * Collects problems, so that all are reported at once. Methods return undefined, as readers do for
+ * no value.
+ */
 export class Report {
   readonly problems: ConfigProblem[] = [];
-  /** What does not stop anything. */
+  /** Problems that stop nothing. */
   readonly warnings: ConfigProblem[] = [];
   /** Texts that no output may show. */
   readonly secrets = new Set<string>();
@@ -47,7 +53,7 @@ export class Report {
     this.problems.push(problemOf(field, "key", message, hint));
   }
 
-  /** Something to tell that stops nothing. */
+  /** A problem that stops nothing. */
   warn(field: Field, message: string, hint?: string): undefined {
     this.warnings.push(problemOf(field, "value", message, hint));
   }
@@ -68,7 +74,7 @@ export class Report {
     for (const secret of secrets) this.secrets.add(secret);
   }
 
-  /** The value of `field` is not what is wanted. */
+  /** The value of `field` is not the wanted one. */
   mismatch(field: Field, wanted: string, hint?: string): undefined {
     this.value(field, `found ${showValue(field)}, wanted ${wanted}`, hint);
   }
@@ -105,12 +111,14 @@ export function childOf(field: Field, key: string | number, value: unknown): Fie
   return { value, path: [...field.path, key], source: field.source };
 }
 
-/** Whether a value may be text that stands for a number, a boolean or a list: it came from a variable or a flag. */
+/** True if text may be read as a number, a boolean or a list: it came from a variable or a flag. */
 export function isText(field: Field): boolean {
   return field.source.isText || field.source.rawOf(field.path) !== undefined;
 }
 
-/** A value for a message: short, on one line, without what variables hold and without passwords of URLs. */
+/**
+ * A value for a message: short, on one line, without the values of variables and passwords of URLs.
+ */
 function showValue(field: Field): string {
   const value = field.source.rawOf(field.path) ?? field.value;
   if (typeof value === "string") {
@@ -123,7 +131,7 @@ function showValue(field: Field): string {
   return String(value);
 }
 
-/** Whether a value is a table: neither a list nor a date. */
+/** True if a value is a table: neither a list nor a date. */
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) &&
     !(value instanceof Date);

@@ -10,7 +10,7 @@ export interface Position {
   readonly column: number;
 }
 
-/** Where a key and its value are, and what is below them. */
+/** The places of a key, of its value, and of everything below them. */
 interface Spot {
   /** Null while only something below was read. */
   key: Position | null;
@@ -18,7 +18,9 @@ interface Spot {
   below: Map<string | number, Spot> | null;
 }
 
-/** The places of all keys and values of a file, read from its syntax tree, and the problems that only this tree shows. */
+/**
+ * The places of all keys and values of a file, and the problems that only its syntax tree shows.
+ */
 export class TomlPlaces {
   readonly problems: ConfigProblem[] = [];
   /** True if a key has too many parts for the rest of the program to follow. */
@@ -65,8 +67,8 @@ export class TomlPlaces {
     }
     let length = 0;
     const names = path.filter((part) => typeof part === "string").length;
-    // A header names its whole path, a key in a table only its end. Indices of table lists are never
-    // written.
+    // A header has its whole path, a key in a table only the end of it. Indices of table lists are
+    // never written.
     let skip = names - key.keys.length;
     for (const part of path) {
       length++;

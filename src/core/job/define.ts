@@ -17,13 +17,13 @@ export interface JobInput extends JobSettings, JobHandlers {
   readonly kind?: string;
   /** The function that is the job. */
   readonly run: JobFunction;
-  /** Parameters as text, `"x: number, note?: string"`, where they cannot be read from the source. */
+  /** Parameters as text, `"x: number, note?: string"`, if they cannot be read from the source. */
   readonly params?: string;
 }
 
 /**
- * Why a function can be no job's, in words; null for one that can: a class cannot be called, and a generator would return
- * without having run.
+ * The reason why a function cannot be a job, in words; null if it can. A class cannot be called,
+ * and a generator would return without having run.
  */
 export function uncallable(value: object): string | null {
   if (/^class\b/.test(Function.prototype.toString.call(value))) return "a class";
@@ -49,7 +49,8 @@ const JOB_KEYS: Keys = {
 /**
  * Check a job definition and return it, typed.
  *
- * @throws JobError `invalid_argument` for a missing `run`, an unknown key (naming the nearest) or a value of the wrong type
+ * @throws JobError `invalid_argument` for a missing `run`, an unknown key (with the nearest one) or
+ * a value of the wrong type
  */
 export function defineJob<Input extends JobInput>(input: Input): Input {
   checkJobInput(input);

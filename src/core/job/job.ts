@@ -13,7 +13,7 @@ export interface JobSchedule {
   readonly priority?: number;
 }
 
-/** What an attempt may use; null for no limit. */
+/** Limits of an attempt; null for no limit. */
 export interface ProcessLimits {
   /** Memory of all its processes together. */
   readonly memoryBytes: number | null;
@@ -29,7 +29,7 @@ export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFi
 /** Priorities for disks: a class, and for two of them a level from 0, first, to 7, last. */
 export const IO_PRIORITY = /^(?:idle|(?:best-effort|realtime)(?::[0-7])?)$/;
 
-/** What surrounds the processes of a job; null keeps what the daemon has. */
+/** The surroundings of a job's processes; null keeps those of the daemon. */
 export interface ProcessSpec {
   readonly cwd: string | null;
   /** Beside the minimal environment. */
@@ -65,7 +65,7 @@ export const NO_PROCESS: ProcessSpec = {
 export interface CommandSpec extends ProcessSpec {
   /** argv; for a shell line the shell's own argv with the line as its last element. */
   readonly argv: readonly string[];
-  /** What its standard input holds; null for nothing. */
+  /** Its standard input; null for an empty one. */
   readonly stdin: CommandInput | null;
   /** Exit codes that are a success. */
   readonly successCodes: readonly number[];
@@ -79,17 +79,17 @@ export interface CommandSpec extends ProcessSpec {
   readonly leavesChildren?: boolean;
 }
 
-/** Standard input of a command: a text as it stands, or an argument by name or by position, 1 for the first. */
+/** Standard input of a command: a text, or an argument by name or by position, starting at 1. */
 export type CommandInput = { readonly text: string } | { readonly arg: string | number };
 
 /** A declared parameter of a command. */
 export interface CommandParameter {
   readonly name: string;
-  /** What stands for an argument that is not given; null for nothing. */
+  /** The text used if the argument is not given; null for none. */
   readonly initial: string | null;
 }
 
-/** Where a job's code is. */
+/** The source of a job's code. */
 export type JobSource =
   | {
     readonly type: "module";
@@ -99,7 +99,7 @@ export type JobSource =
     readonly entry: string;
     /** Content hash, recorded with each attempt. */
     readonly version: string;
-    /** Hash of each file that it is made of, by absolute path: its own and those that it imports by relative path. */
+    /** Hashes by absolute path of its own file and of those that it imports by relative path. */
     readonly files?: ReadonlyMap<string, string>;
     /** Why it cannot run any more, although it was loaded once. */
     readonly problem?: string;
@@ -130,7 +130,7 @@ export interface InstanceLog {
   error(...values: readonly unknown[]): void;
 }
 
-/** What a handler sees of the instance: its data and a log. */
+/** The instance as handlers see it: its data and a log. */
 export interface InstanceHandle {
   readonly id: string;
   readonly kind: string;
@@ -147,20 +147,24 @@ export interface InstanceHandle {
 
 /** Handlers around an attempt; each may be async. */
 export interface JobHandlers {
-  /** After success and before the settle. */
+  /** After success, before it is recorded. */
   readonly onComplete?: (instance: InstanceHandle, results: readonly unknown[]) => unknown;
-  /** After a failed attempt and before the settle: null resolves the error, another error replaces it. */
+  /**
+   * After a failed attempt, before it is recorded. Null resolves the error, another error replaces
+   * it.
+   */
   readonly onTerminate?: (instance: InstanceHandle, error: Error) => unknown;
   /**
-   * After a failed attempt that `onTerminate` did not resolve: how long to wait before the next one, in milliseconds or as a
-   * duration; null not to try again, undefined for what the retry policy says. The policy's limits hold.
+   * After a failed attempt that `onTerminate` did not resolve: the wait before the next attempt, in
+   * milliseconds or as a duration. Null ends the retries, undefined follows the retry policy. The
+   * limits of the policy apply.
    */
   readonly retryDelay?: (instance: InstanceHandle, error: Error) => unknown;
   /** After each committed change of state. */
   readonly onStateChange?: (instance: InstanceHandle, state: JobState) => unknown;
 }
 
-/** What a job function is given when it declares a parameter of type `Context`. */
+/** The value of a parameter of type `Context`. */
 export interface Context {
   readonly instance: InstanceHandle;
   readonly log: InstanceLog;
@@ -172,16 +176,20 @@ export interface Context {
   readonly scheduledFor: Date;
   /** Schedules, looks up and cancels instances. */
   readonly manager: JobManager;
-  /** Say how far the job is; leave `total` out when it is not known. Written twice a second at most, the last one always. */
+  /**
+   * Report progress. Omit `total` if it is unknown. At most two reports a second are stored, and
+   * always the last one.
+   */
   progress(done: number, total?: number): void;
   /**
-   * End this attempt and go on with another one after `delay`, in milliseconds or as a duration such as "5m". It is no failure
-   * and uses up no retry. Throws, to end the function; also when that is caught, the attempt is snoozed once the function ends.
+   * End this attempt and start another one after `delay`, in milliseconds or as a duration such as
+   * "5m". It is not a failure and uses no retry. Throws, to end the function; if that is caught,
+   * the attempt is still snoozed once the function ends.
    */
   snooze(delay: number | string): never;
   /**
-   * End the instance for good: it fails with `reason` and is not tried again. Throws, to end the function; also when that is
-   * caught, the instance is discarded once the function ends.
+   * End the instance for good: it fails with `reason` and is not retried. Throws, to end the
+   * function; if that is caught, the instance is still discarded once the function ends.
    */
   discard(reason?: string): never;
 }
@@ -206,7 +214,7 @@ export interface JobDefinition {
   readonly registeredAt: number;
 }
 
-/** What a job without handlers has. */
+/** The handlers of a job without any. */
 export const NO_HANDLERS: JobDefinition["hasHandler"] = {
   onComplete: false,
   onTerminate: false,
@@ -214,7 +222,10 @@ export const NO_HANDLERS: JobDefinition["hasHandler"] = {
   onStateChange: false,
 };
 
-/** Highest priority number, which runs last; the lowest is its negative. Both fit where the wire has 32 bits. */
+/**
+ * Highest priority number, which runs last. The lowest is its negative. Both fit in the 32 bits of
+ * the wire.
+ */
 export const PRIORITY_MAX = 2 ** 31 - 1;
 /** Longest kind, in characters. */
 export const KIND_LENGTH_MAX = 200;

@@ -5,10 +5,13 @@ import type { BulkFilter, BulkOptions, InstanceFilter } from "../instance_filter
 import type { Exact } from "../object_keys.ts";
 import type { Page, PageRequest } from "../query.ts";
 
-/** What is done when the key of a new instance is held: refuse other arguments, keep the holder, or replace it while it waits. */
+/**
+ * If the key of a new instance is taken: refuse other arguments, keep the holder, or replace it
+ * while it waits.
+ */
 export const CONFLICTS = ["refuse", "keep", "replace"] as const;
 
-/** What may be said when an instance is scheduled. Without a time it is due at once. */
+/** Options of one instance. Without a time it is due at once. */
 export interface ScheduleOptions {
   /** Converted to the types of the job's signature; checked before anything is queued. */
   readonly arguments?: ArgumentInput;
@@ -30,26 +33,37 @@ export interface ScheduleOptions {
   readonly timeout?: DurationInput;
   /** As `timeout`, in milliseconds only. */
   readonly timeoutMs?: number;
-  /** Limit of the whole instance from its due time, with all waits and retries, 0 for none; overrides the job's. */
+  /**
+   * Limit of the whole instance from its due time, with all waits and retries; 0 for none.
+   * Overrides the job's.
+   */
   readonly deadline?: DurationInput;
   /** As `deadline`, in milliseconds only. */
   readonly deadlineMs?: number;
   /** Retries after a failed attempt, −1 for ever; overrides the job's. */
   readonly retries?: number;
-  /** While another holds this key, scheduling answers that instance; with other arguments it is refused. */
+  /**
+   * If another instance has this key, return it instead of creating one. With other arguments the
+   * call is refused.
+   */
   readonly uniqueKey?: string;
-  /** How long the key stays taken after acceptance, even once the instance has finished: milliseconds or text such as "1h". */
+  /**
+   * How long the key stays taken after acceptance, even once the instance has finished:
+   * milliseconds or text such as "1h".
+   */
   readonly uniqueFor?: DurationInput;
   /** As `uniqueFor`, in milliseconds only. */
   readonly uniqueForMs?: number;
-  /** What is done when the key is held: answer that one whatever its arguments, or replace it while it waits. */
+  /**
+   * If the key is taken: return the holder whatever its arguments, or replace it while it waits.
+   */
   readonly onConflict?: (typeof CONFLICTS)[number];
 }
 
 /**
- * The manager as a running job sees it. Calls are answered while the attempt holds its claim. An attempt that is executed
- * again, after a failure or a crash, and schedules the same (kind and arguments, for the n-th time) is answered with what the
- * attempt before it scheduled.
+ * The manager as a running job sees it. Calls succeed while the attempt has its claim. If an
+ * attempt runs again, after a failure or a crash, and schedules the same (kind and arguments, for
+ * the n-th time), it gets the instance that the attempt before it scheduled.
  */
 export interface JobManager {
   scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
@@ -68,8 +82,8 @@ export interface JobManager {
     options?: BulkOptions,
   ): Promise<readonly Instance[]>;
   /**
-   * Resolves with the instance once it is final, or null when `timeoutMs` passed first. The waiting job keeps its worker: jobs
-   * that wait for each other need as many workers.
+   * Resolves with the instance once it is final, or with null after `timeoutMs`. The waiting job
+   * keeps its worker, so jobs that wait for each other need as many workers.
    */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;
 }

@@ -9,7 +9,7 @@ export const PATTERN_WANTED = 'the kind of a job, or a pattern such as "shop-*"'
 /** A star that matches any characters; one after a backslash is a literal star. */
 const STAR = /(?<!\\)\*/;
 
-/** True if `text` is a kind pattern: characters of a kind, and `*` for any number of characters; `\*` is a literal star. */
+/** True if `text` is a pattern of kinds: `*` matches any characters, and `\*` is a literal star. */
 export function isKindPattern(text: unknown): text is string {
   return typeof text === "string" && kindProblem(text) === null;
 }

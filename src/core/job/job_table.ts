@@ -5,7 +5,7 @@ import type { ScheduleSpec } from "./schedule.ts";
 import type { ScheduleSettings } from "./schedule_settings.ts";
 import type { ScheduleText } from "../time/ticks.ts";
 
-/** Where a key stands in the files. Line and column start at 1. */
+/** The place of a key in the files. Line and column start at 1. */
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -17,7 +17,7 @@ export interface ConfigProblem {
   readonly place: Place | null;
   /** Dotted path of the key, such as `jobs.backup.timeout`. */
   readonly path: string;
-  /** What was found against what is wanted. */
+  /** The value found, and the one wanted. */
   readonly message: string;
   readonly hint?: string;
   /** The job that this problem disables; null when it concerns more than one job. */
@@ -26,7 +26,10 @@ export interface ConfigProblem {
   readonly unread?: string;
 }
 
-/** A job table of the config, checked and with durations in milliseconds, before its module is known. */
+/**
+ * A job table of the configuration, checked, with durations in milliseconds, before its module is
+ * known.
+ */
 export interface JobTable {
   readonly kind: string;
   /** The place of the table, or of the value of one of its keys. It is slow: for problems only. */
@@ -36,7 +39,7 @@ export interface JobTable {
   readonly command: CommandSpec | null;
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
-  /** What surrounds the processes of a module job; null where the table sets nothing of it. */
+  /** The surroundings of a module job's processes; null if the table sets none. */
   readonly process?: ProcessSpec | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */
   readonly options: Partial<Omit<JobOptions, "retry" | "output">> & {
@@ -47,7 +50,7 @@ export interface JobTable {
   readonly schedules: readonly ScheduleSpec[];
   /** The same, as written. */
   readonly scheduleTexts?: readonly ScheduleText[];
-  /** What the table itself sets for schedules, its own or its module's. */
+  /** The schedule settings of the table itself, for its own schedules or its module's. */
   readonly scheduleSettings?: ScheduleSettings;
   readonly arguments: ArgumentInput;
   readonly isEnabled: boolean;

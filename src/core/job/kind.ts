@@ -1,11 +1,12 @@
 import { KIND_LENGTH_MAX } from "./job.ts";
 
-/** What a kind is, in words. */
+/** A kind in words. */
 export const KIND_WANTED =
   `1 to ${KIND_LENGTH_MAX} printable characters, with blanks only between others`;
 
-// Letters, marks, numbers, punctuation and symbols of any script. Not control characters, line ends, other blanks, or marks
-// that are invisible or reorder their neighbors: two different kinds could then look the same.
+// Letters, marks, numbers, punctuation and symbols of any script. Not control characters, line
+// ends, other blanks, or marks that are invisible or reorder their neighbors: two different kinds
+// could then look the same.
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 // Letters and marks that show nothing, such as the Hangul filler, and the empty braille pattern.
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800]/u;
@@ -23,8 +24,8 @@ export function kindProblem(kind: string): string | null {
 }
 
 /**
- * A kind as one word, for keys in which a blank ends it: blanks and percent signs are escaped as in a URL, so that no two
- * kinds give the same word.
+ * A kind as one word, for keys in which a blank ends it. Blanks and percent signs are escaped as in
+ * a URL, so that no two kinds give the same word.
  */
 export function kindWord(kind: string): string {
   return kind.replaceAll("%", "%25").replaceAll(" ", "%20");

@@ -12,7 +12,10 @@ import { nearest } from "../text/nearest.ts";
 /** One limit of how many run at once as it is written; a number is the most of the whole job. */
 export interface ConcurrencyInput {
   readonly max: number;
-  /** A parameter, a path into one such as `customer.id`, or several: each of its values counts for itself. */
+  /**
+   * A parameter, a path into one such as `customer.id`, or several. Each value is counted
+   * separately.
+   */
   readonly by?: string | readonly string[];
   readonly per?: "cluster" | "node";
 }
@@ -24,16 +27,16 @@ export interface RateInput {
   readonly by?: string | readonly string[];
 }
 
-/** What makes two instances the same one as it is written; text or a list is `by`. */
+/** Which instances count as the same, as written. Text or a list is `by`. */
 export interface UniqueInput {
   /** "arguments" (the default) for all, or parameters and paths into them. */
   readonly by?: string | readonly string[];
-  /** How long after its acceptance an instance keeps its key; without it while it is unfinished. */
+  /** How long the key stays taken after acceptance; by default until the instance finishes. */
   readonly for?: number | string;
   readonly onConflict?: "keep" | "replace";
 }
 
-/** How the place spells what is written there. */
+/** The spelling of members at the place of an input. */
 export interface InputStyle {
   readonly onConflict: "onConflict" | "on_conflict";
   /** True if a number is a duration in milliseconds. */
@@ -49,18 +52,22 @@ export const TABLE_STYLE: InputStyle = { onConflict: "on_conflict", hasMilliseco
 const ALL_ARGUMENTS = "arguments";
 const COUNT_MAX = 1_000_000;
 
-/** What is wanted of `concurrency`, in words. */
+/** The wanted value of `concurrency`, in words. */
 export const CONCURRENCY_WANTED =
   'a number of 1 or more, a table { max, by, per = "cluster" or "node" }, or a list of them';
-/** What is wanted of `rate`, in words. */
+/** The wanted value of `rate`, in words. */
 export const RATE_WANTED = 'text such as "10/1m", a table { max, per, by }, or a list of them';
 
-/** What is wanted of `unique`, in words. */
+/** The wanted value of `unique`, in words. */
 export function uniqueWanted({ onConflict }: InputStyle): string {
   return `"arguments", parameters, or a table { by, for, ${onConflict} = "keep" or "replace" }`;
 }
 
-/** Read the limits of how many run at once. @throws JobError `invalid_argument`: what was found against what is wanted */
+/**
+ * Read the limits of concurrency.
+ *
+ * @throws JobError `invalid_argument`: the value found, and the one wanted
+ */
 export function parseConcurrency(value: unknown): readonly ConcurrencyLimit[] {
   return listOf(value, CONCURRENCY_WANTED).map((one) => {
     if (typeof one === "number") {

@@ -10,7 +10,10 @@ export const BY_PATHS_MAX = 8;
 /** Most instances of a job that run at once. */
 export interface ConcurrencyLimit {
   readonly max: number;
-  /** Parameters, or paths into them such as `customer.id`, whose values make the key; none: all instances together. */
+  /**
+   * Parameters, or paths into them such as `customer.id`, whose values make the key. Empty: one
+   * limit for all instances.
+   */
   readonly by: readonly string[];
   /** True if each node counts for itself, or all together. */
   readonly per: "cluster" | "node";
@@ -38,8 +41,9 @@ export interface PoolLimit {
 }
 
 /**
- * The limits that a node claims by. Slots in use and starts are the store's own count, so that another limit applies at once
- * to what waits, and nodes with different ones each keep to their own.
+ * The limits that a node claims by. The store counts slots in use and starts, so that a changed
+ * limit applies at once to waiting instances, and nodes with different limits each keep to their
+ * own.
  */
 export interface ClaimLimits {
   /** By kind; a kind without any is absent. */
@@ -47,7 +51,7 @@ export interface ClaimLimits {
   readonly pools: readonly PoolLimit[];
 }
 
-/** What keeps something that is due from being claimed. */
+/** The reason why something due is not claimed. */
 export interface Block {
   /** "node": no live node runs the kind, so that it waits for one that does. */
   readonly limit: "concurrency" | "rate" | "pool" | "node";
@@ -79,23 +83,29 @@ export function blockWords(
   return `${what} ${block.name} (${block.used} of ${block.max})`;
 }
 
-/** What makes two instances of a job the same one. */
+/** Which instances of a job count as the same. */
 export interface UniquePolicy {
   /** Parameters or paths into them; null: all arguments. */
   readonly by: readonly string[] | null;
-  /** How long after its acceptance an instance keeps its key, finished or not; null: while it is unfinished. */
+  /**
+   * How long an instance keeps its key after acceptance, finished or not; null: until it finishes.
+   */
   readonly forMs: number | null;
   /** True if the first stays, or the newer takes the place of one that waits. */
   readonly onConflict: "keep" | "replace";
 }
 
-/** How an instance that is to be accepted holds its unique key. */
+/** How a new instance takes its unique key. */
 export interface UniqueRule {
-  /** How long after its acceptance also when it has finished, unless it was canceled; null: while it is unfinished. */
+  /**
+   * How long the key stays taken after acceptance, even once finished (not if canceled); null:
+   * until it finishes.
+   */
   readonly forMs: number | null;
   /**
-   * What is done when another holds the key: "refuse" answers it when it has the same arguments and else refuses, "keep" answers it,
-   * "replace" cancels it when it waits, refuses when it runs, and answers it when it has finished.
+   * If another instance has the key: "refuse" returns it if it has the same arguments and otherwise
+   * refuses, "keep" returns it, "replace" cancels it if it waits, refuses if it runs, and returns
+   * it if it has finished.
    */
   readonly onConflict: "refuse" | "keep" | "replace";
 }
@@ -117,8 +127,8 @@ export function hasLimits({ concurrency, rate }: JobLimits): boolean {
 }
 
 /**
- * The values at `paths` as text, `account="acme",region=3`: alike for the same converted arguments. An argument that is not
- * there is null.
+ * The values at `paths` as text, `account="acme",region=3`: the same for the same converted
+ * arguments. A missing argument is null.
  *
  * @param argumentsJson the converted arguments, encoded
  */
@@ -173,7 +183,7 @@ function find(signature: Signature, path: string) {
   return null;
 }
 
-/** What of a job its limits are about. */
+/** The parts of a job that its limits refer to. */
 export interface LimitedJob {
   readonly kind: string;
   readonly signature: Signature;
@@ -182,8 +192,8 @@ export interface LimitedJob {
 }
 
 /**
- * Check that limits name parameters that there are, and that those with a key have one in common: an instance waits in one
- * queue.
+ * Check that limits name existing parameters, and that all limits with a key have the same one: an
+ * instance waits in one queue.
  *
  * @throws JobError `invalid_argument` with the key at fault as path
  */
@@ -229,7 +239,7 @@ function checkPaths(
   }
 }
 
-/** What is wrong with a path into a type, or null; what is not known of the type passes. */
+/** The problem with a path into a type, or null. Unknown parts of the type pass. */
 function missingMember(shape: TypeShape, path: readonly string[]): string | null {
   const [name, ...rest] = path;
   if (name === undefined) return null;
@@ -264,7 +274,7 @@ function noMember(name: string, what: string): string {
   return `${what} has no member "${name}"`;
 }
 
-/** Check that a pool is there. @throws JobError `invalid_argument` */
+/** Check that a pool exists. @throws JobError `invalid_argument` */
 export function checkPool(
   kind: string,
   pool: string | null,
@@ -282,7 +292,9 @@ export function checkPool(
   );
 }
 
-/** Limits of a job in words, one text each: `2 at once by account`, `10 starts in 1m`, `pool heavy`. */
+/**
+ * Limits of a job in words, one text each: `2 at once by account`, `10 starts in 1m`, `pool heavy`.
+ */
 export function describeLimits(
   options: JobLimits & {
     readonly unique: UniquePolicy | null;

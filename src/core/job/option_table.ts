@@ -63,14 +63,14 @@ export function definitionKeys(
   return { keys, parts };
 }
 
-/** Where the value of an option goes: the options of the job, its schedules or its processes. */
+/** The target of an option's value: the options of the job, its schedules or its processes. */
 export type OptionTarget = "option" | "schedule" | "process";
 
 /** Values by their paths in one of these. */
 type Found = Record<string, unknown>;
 
 /**
- * The values that a definition gives, by where they go.
+ * The values that a definition gives, by their target paths.
  *
  * @param input checked by the keys of {@link definitionKeys}
  * @throws JobError `invalid_argument` with the path of a value that cannot be read
@@ -93,7 +93,7 @@ export function readDefinition(
   return found;
 }
 
-/** `base` with the values of some paths; an undefined value leaves what is there. */
+/** `base` with the values of some paths. An undefined value changes nothing. */
 export function withValues<T extends object>(base: T, values: Readonly<Found>): T {
   const changed: Found = { ...base as Found };
   for (const [path, value] of Object.entries(values)) {
@@ -105,7 +105,7 @@ export function withValues<T extends object>(base: T, values: Readonly<Found>): 
   return changed as T;
 }
 
-/** Where nothing sets anything: the defaults of all options with a path in `target`. */
+/** The defaults of all options with a path in `target`. */
 export function initialValues(
   target: "option" | "schedule",
   table: JobOptionTable = JOB_OPTIONS,
@@ -122,10 +122,10 @@ function readInitial(value: OptionValue, initial: unknown): unknown {
   return initial === undefined ? undefined : value.parse(initial as never, "");
 }
 
-/** Options of a job where nothing says otherwise. */
+/** Defaults of jobs. */
 export const JOB_DEFAULTS: JobOptions = withValues({} as JobOptions, initialValues("option"));
 
-/** What schedules have where nothing says otherwise. */
+/** Defaults of schedules. */
 export const SCHEDULE_DEFAULTS: ScheduleDefaults = withValues(
   {} as ScheduleDefaults,
   initialValues("schedule"),

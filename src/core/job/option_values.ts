@@ -26,21 +26,21 @@ import {
 import { isNodeName, NODE_NAME_WANTED, TAGS_MAX } from "./tags.ts";
 
 /**
- * The values that an option of a job takes, as definitions write them. How a table of the configuration writes them is said by
- * `option_readers.ts` of the configuration, by {@link form}.
+ * The values that an option of a job accepts in definitions. The configuration has its own reader
+ * for each {@link OptionForm}.
  */
 export interface OptionValue {
-  /** What the configuration reads it by, with the limits that hold there. */
+  /** The form in the configuration, with the limits that apply there. */
   readonly form: OptionForm;
   /** Its type in TypeScript. */
   readonly type: string;
-  /** The type of what it becomes, in TypeScript. */
+  /** The type of the resolved value, in TypeScript. */
   readonly becomes: string;
-  /** What a definition may write, in words and as a check. */
+  /** The values that a definition may have, in words and as a check. */
   readonly wanted: string;
   readonly check: Check;
   /**
-   * Turn what a definition wrote, once checked, into what the program works with.
+   * Resolve a value of a definition that passed the check.
    *
    * @param path of the option, for errors
    * @throws JobError `invalid_argument` with that path
@@ -258,7 +258,7 @@ export function rate(): OptionValue {
   };
 }
 
-/** What makes two instances the same one. */
+/** Which instances count as the same. */
 export function unique(): OptionValue {
   const parse = (value: unknown) => parseUnique(value, CODE_STYLE);
   return {

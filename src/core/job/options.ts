@@ -33,7 +33,7 @@ export interface JobOption {
   readonly initial?: unknown;
   /** True if `[defaults]` of the configuration may set it for all jobs. */
   readonly isInherited?: true;
-  /** Its path in the options of a job: the value is put there. */
+  /** The path of its value in the options of a job. */
   readonly option?: string;
   /** Likewise, in the settings of the job's schedules. */
   readonly schedule?: string;
@@ -49,11 +49,13 @@ export interface JobOption {
 export type JobOptionTable = Readonly<Record<string, JobOption>>;
 
 /**
- * Every option that a job's table and its definition share, by its name in the table; in definitions the name is in camel case.
+ * Every option that a job's table and its definition share, by its name in the table. In
+ * definitions the name is in camel case.
  *
- * A new option is one entry here and the code of its effect. The keys of `[jobs.KIND]` and `[defaults]`, the checks of
- * definitions, inheritance, defaults, the rows of docs/configuration.md, the JSON Schema of the configuration and, by `npm run
- * generate`, the types all derive from this table.
+ * A new option is one entry here and the code of its effect. All of these derive from the table:
+ * the keys of `[jobs.KIND]` and `[defaults]`, the checks of definitions, inheritance, defaults, the
+ * rows of docs/configuration.md, the JSON Schema of the configuration and, by `npm run generate`,
+ * the types.
  */
 export const JOB_OPTIONS: JobOptionTable = {
   description: {

@@ -6,8 +6,8 @@ import type { ErrorInfo } from "../instance.ts";
 const DOUBLINGS_MAX = 50;
 
 /**
- * Wait before the next attempt, in whole milliseconds: by the policy's back-off, jittered to both sides, never longer than its
- * cap.
+ * Wait before the next attempt, in whole milliseconds: by the policy's back-off, jittered in both
+ * directions, never longer than its cap.
  *
  * @param attempt the attempt that just failed, 1 for the first
  * @param random a number in [0, 1)
@@ -30,7 +30,7 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: numbe
   return Math.round(capped * (1 + policy.jitter * (2 * random - 1)));
 }
 
-/** True if the policy tries again after an attempt that failed so; how often it may is another matter. */
+/** True if the policy retries after this failure. How often it may is checked elsewhere. */
 export function isRetried(
   policy: RetryPolicy,
   reason: "error" | "timeout",

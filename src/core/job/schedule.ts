@@ -1,13 +1,13 @@
-/** What to do with a tick whose predecessor of the same schedule is unfinished. */
+/** Actions for a tick while the instance of the tick before is unfinished. */
 export const OVERLAPS = ["skip", "queue", "replace", "allow"] as const;
 /** One of {@link OVERLAPS}. */
 export type Overlap = (typeof OVERLAPS)[number];
-/** What to do with ticks that passed unserved. */
+/** Actions for ticks that passed while nothing ran. */
 export const MISFIRES = ["latest", "skip", "all"] as const;
 /** One of {@link MISFIRES}. */
 export type Misfire = (typeof MISFIRES)[number];
 
-/** The expression of a schedule with one tick at each start of the daemon, and none by the clock. */
+/** The expression of a schedule that ticks once at each start of the daemon, never by the clock. */
 export const REBOOT = "@reboot";
 /** Most schedules of one job. */
 export const SCHEDULES_MAX = 1_000;
@@ -24,7 +24,10 @@ export interface ScheduleSpec {
   readonly misfire: Misfire;
   /** Ticks older than this are missed whatever `misfire` says, in milliseconds. */
   readonly misfireWithinMs: number;
-  /** Each run is this much late at most: how much is the same for each tick of a schedule on a node. */
+  /**
+   * The most that a run is delayed after its tick. The delay is the same for all ticks of a
+   * schedule on a node.
+   */
   readonly jitterMs: number;
   /** How many ticks wait at most under overlap "queue"; {@link QUEUE_MAX} when absent. */
   readonly queueMax?: number;
@@ -34,20 +37,20 @@ export interface ScheduleSpec {
   readonly endsAt?: number;
   /** Windows in which ticks are skipped, as written; see `parseBlackout`. */
   readonly blackout?: readonly string[];
-  /** After so many runs the schedule is finished. */
+  /** The number of runs after which the schedule is finished. */
   readonly runsMax?: number;
 }
 
-/** How many ticks of a schedule wait at most under overlap "queue" where nothing says otherwise. */
+/** Default of the number of ticks of a schedule that wait at most under overlap "queue". */
 export const QUEUE_MAX = 10;
 
-/** What schedules inherit besides their zone. */
+/** Settings that schedules inherit, except their zone. */
 export type ScheduleDefaults = Pick<
   ScheduleSpec,
   "overlap" | "misfire" | "misfireWithinMs" | "jitterMs"
 >;
 
-/** What became of ticks of a schedule; one record may stand for a range of ticks. */
+/** The fate of ticks of a schedule. One record may cover a range of ticks. */
 export interface TickFate {
   readonly scheduleId: string;
   /** Due time of the (first) tick, epoch ms. */
@@ -62,17 +65,21 @@ export interface TickFate {
   readonly at: number;
 }
 
-/** The reason of a missed tick of a schedule that was changed before the tick could be made up for. */
+/**
+ * The reason of a tick that was missed because its schedule changed before it could be made up for.
+ */
 export const CHANGED = "changed";
 
-/** A recurring schedule as the store holds it. */
+/** A recurring schedule as it is stored. */
 export interface ScheduleRecord {
   /** "config:<kind>:<n>" for those of the config, a UUID for those made at run time. */
   readonly id: string;
   readonly kind: string;
   readonly origin: "config" | "runtime";
   readonly spec: ScheduleSpec;
-  /** Hash of the spec and of what its instances carry; a changed hash restarts the schedule at now. */
+  /**
+   * Hash of the spec and of what its instances carry. If it changes, the schedule restarts at now.
+   */
   readonly specHash: string;
   /** Rises with every change of the spec. */
   readonly generation: number;

@@ -44,7 +44,9 @@ const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
   onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
 };
 
-/** What the library also accepts: `cron`, which makes a recurring schedule, and handlers of the instance. */
+/**
+ * Options that only the library accepts: `cron`, which makes a recurring schedule, and handlers.
+ */
 const LIBRARY_KEYS: Keys = {
   ...SCHEDULE_KEYS,
   cron: ["text", isText],
@@ -54,8 +56,8 @@ const LIBRARY_KEYS: Keys = {
 };
 
 /**
- * Refuse options of `scheduleJob` that are none, or of the wrong type: code that no compiler checks would lose them without a
- * word.
+ * Refuse unknown options of `scheduleJob`, and values of the wrong type: without a compiler they
+ * would be ignored silently.
  *
  * @param where the caller: the library accepts more options than a running job
  * @throws JobError `invalid_argument` naming the nearest option
@@ -87,7 +89,7 @@ export function kindOfReference(job: unknown, action = "schedule a job"): string
   });
 }
 
-/** Options that may be written as a duration, each with the one that holds its milliseconds. */
+/** Options that may be written as a duration, each with its name in milliseconds. */
 const DURATIONS = {
   after: "afterMs",
   jitter: "jitterMs",
@@ -101,10 +103,11 @@ const DURATION_NAMES = Object.keys(DURATIONS) as (keyof typeof DURATIONS)[];
 type DurationOptions = { readonly [Name in keyof typeof DURATIONS]?: DurationInput | null };
 
 /**
- * Options of one run or of a schedule with each duration in milliseconds: `{ after: "2h" }` becomes `{ afterMs: 7200000 }`.
- * Options without a duration are returned as they are.
+ * Options of an instance or a schedule with each duration in milliseconds: `{ after: "2h" }`
+ * becomes `{ afterMs: 7200000 }`. Options without a duration are returned unchanged.
  *
- * @throws JobError `invalid_argument` naming the option: for text that is no duration, or a duration that is given twice
+ * @throws JobError `invalid_argument` naming the option, for text that is not a duration, or a
+ * duration that is given twice
  */
 export function inMilliseconds<Options extends DurationOptions>(options: Options): Options {
   // Fast path: most instances, thousands at a time, are scheduled with none of these options.

@@ -4,7 +4,7 @@ import type { ScheduleText } from "../time/ticks.ts";
 import { parseZonedTime } from "../time/wall_time.ts";
 import { withoutUndefined } from "../object_keys.ts";
 
-/** What a job says of its schedules besides their expressions; what is absent is inherited. */
+/** Settings of a job's schedules, except their expressions. Absent ones are inherited. */
 export interface ScheduleSettings {
   /** IANA zone of expressions that name none. */
   readonly timezone?: string;
@@ -21,16 +21,17 @@ export interface ScheduleSettings {
   readonly queueMax?: number;
 }
 
-/** What schedules have where their job says nothing. */
+/** Values for settings that a job does not have. */
 export interface InheritedSchedule {
   readonly timezone: string;
   readonly defaults: ScheduleDefaults;
 }
 
 /**
- * The schedules of a job: its expressions with what it says of them.
+ * The schedules of a job: its expressions with its settings.
  *
- * @throws JobError `invalid_argument` with the path `startsAt` or `endsAt` for a text that is no time
+ * @throws JobError `invalid_argument` with the path `startsAt` or `endsAt` for a text that is not a
+ * time
  */
 export function specsOf(
   texts: readonly ScheduleText[],
@@ -55,7 +56,7 @@ export function specsOf(
       misfire: settings.misfire ?? defaults.misfire,
       misfireWithinMs: settings.misfireWithinMs ?? defaults.misfireWithinMs,
       jitterMs: settings.jitterMs ?? defaults.jitterMs,
-      // Those that are not set are left out: the hash of a schedule is made of what it has.
+      // Absent ones are left out, because a schedule's hash covers the members that it has.
       ...withoutUndefined(rare),
     };
   });

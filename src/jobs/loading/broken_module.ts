@@ -1,4 +1,4 @@
-/** A file that cannot be parsed: what is wrong, and where. */
+/** A file that cannot be parsed: the problem, and its place. */
 export interface BrokenModule {
   readonly message: string;
   readonly file: string;
@@ -7,9 +7,10 @@ export interface BrokenModule {
 }
 
 /**
- * What the error of an import says of a file that cannot be parsed; null when it is another error.
+ * The file that an import error reports as unparsable; null for another error.
  *
- * Only Bun tells no place in the text of such an error; the error is an object of its own, or several in an AggregateError.
+ * Only Bun has no place in the text of such an error. There the error is an object of its own, or
+ * several in an AggregateError.
  */
 export function explainBrokenModule(thrown: unknown): BrokenModule | null {
   const first = thrown instanceof AggregateError ? thrown.errors[0] as unknown : thrown;

@@ -7,9 +7,9 @@ import { parseParams } from "../types/read_signature.ts";
 const NO_ARGUMENTS: Signature = { parameters: [], resultCount: null, isTyped: true, warnings: [] };
 
 /**
- * How a command is called, and the command with what it declares.
+ * The signature of a command, and the command with its declared parameters.
  *
- * @param params its parameters as text, null when it declares none
+ * @param params its parameters as text, null if it declares none
  * @throws JobError `invalid_argument` with the path of the key at fault
  */
 export function resolveCommand(

@@ -10,7 +10,7 @@ const TEXT_BYTES_MAX = 8_192;
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Read a message of the process that loads modules; null if it is not an answer, because modules
+ * Read a message of the process that loads modules. Null if it is not one of ours, because modules
  * can send messages too.
  */
 export function parseAnswer(message: unknown): DescribeAnswer | null {

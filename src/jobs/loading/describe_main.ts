@@ -18,9 +18,9 @@ export interface DescribeRequest {
   /** The kind of a job that names none: the file's. */
   readonly fileKind: string;
   readonly version: string;
-  /** Variables besides those of the process. */
+  /** Variables in addition to those of the process. */
   readonly env: Readonly<Record<string, string>>;
-  /** Those among them that no answer may show. */
+  /** Values of them that no message may show. */
   readonly secrets: readonly string[];
   /** Null for the directory that the process was started in. */
   readonly cwd: string | null;
@@ -39,20 +39,20 @@ export interface DescribeError {
   readonly hint?: string;
   /** The file that is to blame, when it is not the module but one that it imports. */
   readonly file?: string;
-  /** Where the error was thrown, when that is in the file. */
+  /** The place where the error was thrown, if that is in the file. */
   readonly line?: number;
   readonly column?: number;
 }
 
-/** What the describer tells. "ready" comes once at its start, then one answer for each request. */
+/** A message of the describer: "ready" once at its start, then one for each request. */
 export type DescribeAnswer =
   | { readonly type: "ready" }
   | { readonly type: "jobs"; readonly path: string; readonly jobs: readonly JobDescriptor[] }
   | { readonly type: "failed"; readonly path: string; readonly error: DescribeError };
 
 /**
- * The hidden subcommand that imports job modules and tells over IPC what they define, one at a time, until the channel
- * closes. What modules print goes nowhere near the answers.
+ * The hidden subcommand that imports job modules and reports their definitions over IPC, one module
+ * at a time, until the channel closes. Output of modules cannot mix with these messages.
  */
 export function describeMain(): Promise<void> {
   // Taken before any module can replace them.
@@ -114,7 +114,7 @@ class CurrentSurroundings {
     try {
       process.chdir(cwd ?? this.#cwd);
     } catch {
-      // An attempt tells what is wrong with it; it may be there by then.
+      // An attempt reports the problem, and the file may exist by then.
     }
   }
 }
@@ -148,7 +148,7 @@ function descriptorOf({ kind, input }: ModuleEntry): JobDescriptor {
     onStateChange: _d,
     ...plain
   } = input;
-  // Checked here, where it can be told which job it is.
+  // Checked here, where the job at fault is known.
   encodeJson(plain, { bytesMax: PAYLOAD_BYTES_MAX, what: `the definition of job "${kind}"` });
   return { kind, input: plain, hasHandler: hasHandlerOf(handlersOf(input)) };
 }

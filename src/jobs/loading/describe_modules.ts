@@ -22,7 +22,7 @@ export type ModuleRequest = Omit<DescribeRequest, "env" | "secrets" | "cwd"> & {
   readonly surroundings: Surroundings;
 };
 
-/** How modules are imported outside this process. */
+/** Settings of the import of modules outside this process. */
 export interface DescribeOptions {
   /** argv of the describer. */
   readonly command: readonly string[];
@@ -31,12 +31,12 @@ export interface DescribeOptions {
   readonly limitMs: number;
 }
 
-/** What one module defines, or why it cannot be used. */
+/** The definitions of one module, or the reason why it cannot be used. */
 export type ModuleDescription =
   | { readonly jobs: readonly JobDescriptor[] }
   | { readonly error: DescribeError };
 
-/** The process has to start before the first module loads; on a busy machine that takes longer than a module. */
+/** Limit of the start of the process. On a busy machine it takes longer than loading a module. */
 const START_LIMIT_MS = 30_000;
 /**
  * Total time for the modules of another user, and how many of one group may hang. Otherwise, anyone
@@ -48,9 +48,9 @@ const STDERR_LENGTH_MAX = 2_000;
 /** Bytes of stderr after which its pipe pauses. */
 const STDERR_BYTES_AT_ONCE = 1_048_576;
 const STDERR_REST_MS = 50;
-/** File descriptor for answers in the child. */
+/** File descriptor of the child for its messages. */
 const CHANNEL_DESCRIPTOR = 3;
-/** Longest answer, in bytes: four payloads with every character escaped. */
+/** Longest message, in bytes: four payloads with every character escaped. */
 const ANSWER_BYTES_MAX = 8 * PAYLOAD_BYTES_MAX + 65_536;
 /** Answers buffered until they are read. */
 const EVENTS_MAX = 2;
@@ -65,8 +65,8 @@ type Event =
   | { readonly type: "late" };
 
 /**
- * Import modules in a child process and tell what each defines. One that hangs or ends the process is refused, and a new
- * process takes the rest. Never rejects.
+ * Import modules in a child process and describe the jobs of each. A module that hangs or ends the
+ * process is refused, and a new process continues with the rest. Never rejects.
  *
  * @returns one description for each request, in order
  */
@@ -262,7 +262,7 @@ class Describer {
     this.#wake?.();
   }
 
-  /** The next wanted answer, or what came instead of it. */
+  /** The next expected message, or whatever came instead. */
   async #next(isWanted: (answer: DescribeAnswer) => boolean, limitMs: number): Promise<Event> {
     const timer = this.#options.clock.timer(limitMs, () => this.#push({ type: "late" }));
     try {

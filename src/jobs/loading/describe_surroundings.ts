@@ -4,7 +4,10 @@ import type { JobTable } from "../../core/job/job_table.ts";
 import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
 import type { ModuleFile } from "./find_modules.ts";
 
-/** Where a module is imported to be described: as its jobs run, so that it finds what it finds there. */
+/**
+ * The surroundings in which a module is imported to be described. They are those of its jobs, so
+ * that it finds the same files and variables.
+ */
 export interface Surroundings {
   readonly account: Account;
   readonly env: Readonly<Record<string, string>>;
@@ -15,10 +18,10 @@ export interface Surroundings {
 }
 
 /**
- * What surrounds a module by the tables of its jobs: that of the file's name first. Which jobs it
- * defines is not known before it is imported, so others are those whose kind stands quoted in its
- * source. A source can quote anything, so it receives only variables of jobs that run as the
- * account that it is imported as.
+ * The surroundings of a module by the tables of its jobs, first that of the file's name. Its jobs
+ * are unknown before the import, so others are those whose kind is quoted in its source. A source
+ * can quote anything, so it receives only variables of jobs that run as the account that imports
+ * it.
  */
 export function surroundingsOf(file: ModuleFile, tables: Iterable<JobTable>): Surroundings {
   const specs: ProcessSpec[] = [];

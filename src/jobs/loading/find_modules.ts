@@ -13,7 +13,7 @@ export interface ModuleFile {
   /** The kind of a job that names none: `billing/invoice.ts` is "billing.invoice". */
   readonly fileKind: string;
   readonly source: string;
-  /** Hash of its content and of what it imports by relative path. */
+  /** Hash of its content and of the files that it imports by relative path. */
   readonly version: string;
   /** Hash of each of these files, by path. */
   readonly hashes: ReadonlyMap<string, string>;
@@ -30,8 +30,8 @@ const MODULES_MAX = 10_000;
 const BYTES_MAX = 64 * 1_048_576;
 
 /**
- * The job modules in `directories`, in order of path. Files and directories that begin with `_` or `.`, `node_modules`,
- * declarations and tests are none; a directory named like a module is none either.
+ * The job modules in `directories`, in order of path. Skipped are files and directories that begin
+ * with `_` or `.`, `node_modules`, declarations, tests, and directories named like a module.
  */
 export function findModules(
   directories: readonly string[],

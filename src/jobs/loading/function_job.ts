@@ -12,11 +12,12 @@ import { resolveOptions, resolveSchedules } from "./resolve_input.ts";
 /**
  * The job of a function in this process, as the library registers it.
  *
- * Its arguments convert by `params`; without it nothing is known of their types and they pass as given. Its results are of the
- * type that `returns` says, else as JSON has them.
+ * Its arguments convert by `params`; without it their types are unknown and they pass unchanged.
+ * Its results have the type in `returns`, or the types of JSON.
  *
- * @param inherited what the definition leaves out, and the present, epoch ms
- * @throws JobError `invalid_argument` for a definition without a kind, with an unknown key, or with a value out of place
+ * @param inherited values that the definition omits, and the present, epoch ms
+ * @throws JobError `invalid_argument` for a definition without a kind, with an unknown key, or with
+ * an invalid value
  */
 export function resolveFunctionJob(
   input: JobInput,

@@ -8,11 +8,13 @@ import { explainMissingModule } from "./missing_module.ts";
 import { readEntries } from "./module_entries.ts";
 
 /**
- * Import a job's code into this process. A changed version is loaded anew (the module itself, not what it imports).
+ * Import a job's code into this process. A changed version is loaded again (the module itself, not
+ * its imports).
  *
  * @param path absolute path of the module
- * @param entry the job's kind; it chooses from an array of jobs
- * @throws JobError `not_found` when the module no longer defines the job; whatever the module throws when it is loaded
+ * @param entry the job's kind; it selects from an array of jobs
+ * @throws JobError `not_found` if the module no longer defines the job; any error of the module
+ * itself
  */
 export async function importJob(
   path: string,
@@ -41,10 +43,11 @@ export async function importJob(
 const firstVersions = new Map<string, string>();
 
 /**
- * Import a module and answer its default export.
+ * Import a module and return its default export.
  *
- * The first version has the plain address, so that modules which import each other in a circle find the same one. Later ones
- * have the version in their address, as every runtime caches modules by it.
+ * The first version has the plain address, so that modules that import each other find the same
+ * one. Later versions have the version in their address, because every runtime caches modules by
+ * address.
  */
 export async function importDefault(path: string, version: string): Promise<unknown> {
   const first = firstVersions.get(path) ?? version;

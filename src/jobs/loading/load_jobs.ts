@@ -32,7 +32,7 @@ import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_inpu
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
 
-/** What to load jobs from. */
+/** The sources of jobs. */
 export interface LoadRequest {
   /** Absolute directories of job modules. */
   readonly modules: readonly string[];
@@ -56,13 +56,14 @@ export interface LoadRequest {
 export interface LoadedJobs {
   readonly jobs: readonly JobDefinition[];
   readonly problems: readonly ConfigProblem[];
-  /** What the signatures cannot tell: it is accepted as it comes. */
+  /** Parameters whose types cannot be read: their arguments are accepted unchanged. */
   readonly warnings: readonly ConfigProblem[];
 }
 
 /**
- * Load all jobs: those of the modules, with the options of their tables, and the commands. A table's value comes before the
- * module's, the module's before the default. What is wrong with one job disables that job and is told as a problem.
+ * Load all jobs: those of modules, with the options of their tables, and commands. A table
+ * overrides the module, and the module overrides the defaults. A problem of one job is reported and
+ * disables only that job.
  */
 export async function loadJobs(request: LoadRequest): Promise<LoadedJobs> {
   return await new Loader(request).load();
@@ -340,7 +341,7 @@ class Loader {
     const { kind, command } = table;
     if (!table.isEnabled || found.has(kind)) return;
     if (command === null) {
-      // The module's own problem tells more than that the table has none.
+      // The module's own problem says more than a missing module.
       if (this.#problems.some((problem) => problem.job === kind)) return;
       const near = nearest(kind, found.keys());
       const hint = near === null
@@ -442,7 +443,7 @@ function isGiven(args: ArgumentInput | undefined): boolean {
 
 function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
   if (table === undefined) return options;
-  // Thousands of tables that set nothing share what they inherit.
+  // Thousands of tables without options share the inherited ones.
   if (Object.keys(table.options).length === 0) return options;
   const { retry, output, ...rest } = table.options;
   return {

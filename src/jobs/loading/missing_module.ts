@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorCode } from "../../core/errors.ts";
 
-/** An import that found nothing: what is wrong, where it stands, and what to do. */
+/** An import that found nothing: the problem, its place and the remedy. */
 export interface MissingModule {
   readonly message: string;
   readonly hint: string;
@@ -26,7 +26,7 @@ interface Import {
   readonly importer: string;
 }
 
-/** What an error of an import says in our words; null when it is another error. */
+/** An import error in our words; null for another error. */
 export function explainMissingModule(thrown: unknown): MissingModule | null {
   if (!(thrown instanceof Error)) return null;
   // Deno has some codes only in its text.
@@ -137,7 +137,7 @@ function foldersAbove(file: string): readonly string[] {
   return folders;
 }
 
-/** Where a file first has the specifier in quotes; its begin when it has it nowhere. */
+/** The first place of the quoted specifier in a file; the beginning if there is none. */
 function placeOf(
   specifier: string,
   file: string,

@@ -12,8 +12,8 @@ export interface ModuleEntry {
 const ENTRIES_MAX = 1_000;
 
 /**
- * The jobs that a module's default export defines: a function, a definition object, or an array of definition objects with
- * a `kind` each.
+ * The jobs that a module's default export defines: a function, a definition object, or an array of
+ * definition objects, each with a `kind`.
  *
  * @param fileKind the kind of a function and of an object without `kind`: the file's name
  * @throws JobError `invalid_argument` for anything else

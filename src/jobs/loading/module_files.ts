@@ -3,23 +3,29 @@ import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { readSourceFile } from "../types/read_source.ts";
 
-/** What a module is made of on disk. */
+/** The files of a module on disk. */
 export interface ModuleFiles {
   /** First 16 hex digits of a hash over all files: of one without relative imports, its own. */
   readonly version: string;
-  /** The same of each file, by absolute path: the module's own first. One that an import looks for in vain is {@link MISSING}. */
+  /**
+   * The same for each file, by absolute path, its own first. Imports that are not found have {@link
+   * MISSING}.
+   */
   readonly hashes: ReadonlyMap<string, string>;
   /** By which a change of each file is seen without reading it; null where there is none. */
   readonly stamps: ReadonlyMap<string, string | null>;
 }
 
-/** In place of the hash of a file that is not there: a worker that loaded it before must not serve the module. */
+/**
+ * In place of the hash of a missing file: a worker that loaded the file before must not serve the
+ * module.
+ */
 const MISSING = "missing";
 /** Most files of one module that are looked at; a bundled module has one. */
 const FILES_MAX = 200;
 /** Most bytes hashed per module; beyond that, files are compared by time and size. */
 const BYTES_MAX = 16 * 1_048_576;
-/** What may follow a specifier that names no file by itself, as the runtimes try it. */
+/** Endings that the runtimes try for a specifier that names no file. */
 const EXTENSIONS = ["", ".ts", ".js", ".mts", ".mjs", ".json", "/index.ts", "/index.js"];
 /**
  * `from "./x"`, `import "./x"`, `import("./x")` and `require("./x")`; a match in a comment is
@@ -29,9 +35,9 @@ const EXTENSIONS = ["", ".ts", ".js", ".mts", ".mjs", ".json", "/index.ts", "/in
 const RELATIVE = /\b(?:from|import|require)\s*(?:\(\s*)?["'](\.{1,2}\/[^"'\n]{1,1000})["']/g;
 
 /**
- * Read a module and every file that it imports by relative path, directly or by another of them.
+ * Read a module and every file that it imports by relative path, directly or indirectly.
  *
- * @throws when the module itself cannot be read; an import that cannot be found is left to the runtime
+ * @throws if the module itself cannot be read; imports that are not found are left to the runtime
  */
 export function readModuleFiles(path: string): ModuleFiles {
   const hashes = new Map<string, string>();

@@ -7,7 +7,7 @@ import { SOURCE_LENGTH_MAX } from "../types/parse_module.ts";
 import { readSignature } from "../types/read_signature.ts";
 import { readSourceFile } from "../types/read_source.ts";
 
-/** How long a look at the files of a module counts. */
+/** How long a check of a module's files is valid. */
 const LOOK_EVERY_MS = 10;
 /**
  * If reading them takes longer than a moment, wait this many times as long before the next look:
@@ -25,8 +25,9 @@ interface Watched {
 }
 
 /**
- * Keeps the definitions of module jobs up to date with their files: the version that the next attempt runs and the signature that
- * its arguments are converted by. Options and schedules stay as they were loaded.
+ * Keeps the definitions of module jobs up to date with their files: the version that the next
+ * attempt runs, and the signature that converts its arguments. Options and schedules stay as
+ * loaded.
  */
 export class ModuleWatch {
   readonly #clock: Clock;
@@ -36,7 +37,7 @@ export class ModuleWatch {
     this.#clock = clock;
   }
 
-  /** The definition as the files have it now; the same object while they have not changed. Never throws. */
+  /** The definition by the files now; the same object while they are unchanged. Never throws. */
   current(job: JobDefinition): JobDefinition {
     const { source } = job;
     if (source.type !== "module" || source.files === undefined) return job;
@@ -69,7 +70,7 @@ export class ModuleWatch {
       const { problem: _, ...rest } = source;
       return {
         ...job,
-        // Parameters given as text stand for what the source does not tell.
+        // Parameters given as text replace those that the source does not have.
         signature: read.isTyped ? read : job.signature,
         source: { ...rest, version, files: hashes },
       };

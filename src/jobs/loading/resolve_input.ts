@@ -23,7 +23,7 @@ import { nextTickOf, parseScheduleText, type ScheduleText } from "../../core/tim
 export type PlainInput = Omit<JobInput, "run" | keyof JobHandlers>;
 
 /**
- * The options of a job: what its definition sets over what it inherits.
+ * The options of a job: those of its definition over the inherited ones.
  *
  * @throws JobError `invalid_argument` with the key's path for a value that cannot be read
  */
@@ -43,9 +43,10 @@ export function resolveOptions(input: PlainInput, base: JobOptions): JobOptions 
 }
 
 /**
- * What surrounds the processes of a module job: its table's, and where that says nothing the limits of the definition.
+ * The surroundings of a module job's processes: those of its table, then the limits of its
+ * definition.
  *
- * @returns null when neither says anything
+ * @returns null if both have none
  * @throws JobError `invalid_argument` with the key's path
  */
 export function resolveProcess(
@@ -62,7 +63,7 @@ export function resolveProcess(
   return { ...base, nice: base.nice ?? nice ?? null, limits };
 }
 
-/** What a definition may set of a process. */
+/** The settings of processes that definitions have. */
 type ProcessSettings =
   & { readonly nice?: number }
   & { readonly [Name in keyof ProcessLimits as `limits.${Name}`]?: number };
@@ -72,7 +73,7 @@ function withPath(path: string, cause: unknown): JobError {
   return new JobError(code, message, { hint, path, cause });
 }
 
-/** What a job's table says of its schedules; it comes before what the definition says. */
+/** The schedules of a job's table. They override those of its definition. */
 export interface TableSchedules {
   readonly texts: readonly ScheduleText[];
   readonly settings: ScheduleSettings;

@@ -1,12 +1,13 @@
 import type { Node } from "@babel/types";
 
-/** The value of a name, null when it is no constant that can be told. */
+/** The value of a name; null if it is not a known constant. */
 export type Constants = (name: string) => string | number | null;
 
 const DEPTH_MAX = 100;
 
 /**
- * The value of a constant expression of an enum's member, such as `1 << 2` or `Read | Write`; null when it is computed.
+ * The value of an enum member's constant expression, such as `1 << 2` or `Read | Write`; null if it
+ * is computed.
  *
  * @param own the enum's own name: `Access.Read` in it is its member
  */

@@ -7,7 +7,7 @@ export interface DocTag {
   /** Text of the type in braces, null without one. */
   readonly type: string | null;
   readonly name: string;
-  /** Whether the name stands in brackets. */
+  /** True if the name is in brackets. */
   readonly isOptional: boolean;
   /** Text behind `=` in the brackets. */
   readonly defaultText?: string;
@@ -68,7 +68,10 @@ function closingBrace(text: string): number {
   return -1;
 }
 
-/** A type as TypeScript writes it, from what JSDoc allows besides: `?number`, `*`, `Array.<number>`, `number=`. */
+/**
+ * A type in TypeScript, from the forms that only JSDoc has: `?number`, `*`, `Array.<number>`,
+ * `number=`.
+ */
 function plainType(text: string): string {
   let type = text.trim().replace(/=$/, "").replace(/^\.\.\./, "").replaceAll(".<", "<");
   if (/^[?!]/.test(type)) type = type.startsWith("?") ? `${type.slice(1)} | null` : type.slice(1);
@@ -78,9 +81,9 @@ function plainType(text: string): string {
 }
 
 /**
- * The statements of a snippet of TypeScript that stands in a comment; none when it cannot be parsed.
+ * The statements of a TypeScript snippet in a comment; none if it cannot be parsed.
  *
- * The snippet is the file name of its nodes, so that their text can be told.
+ * The snippet is the file name of its nodes, so that their text can be found.
  */
 function parseSnippet(snippet: string, line: number): readonly Statement[] {
   try {
@@ -104,7 +107,7 @@ export function docType(tag: DocTag, line: number): Node | null {
   return statement?.type === "TSTypeAliasDeclaration" ? statement.typeAnnotation : null;
 }
 
-/** The type of `@param {Object} options` whose members have tags of their own; null when there are none. */
+/** The type of `@param {Object} options` whose members have tags of their own; null without any. */
 export function membersType(tag: DocTag, members: readonly DocTag[], line: number): Node | null {
   if (members.length === 0 || !/^(?:[Oo]bject)?$/.test(tag.type ?? "")) return null;
   const own = members.map((member) => ({ ...member, name: member.name.slice(tag.name.length + 1) }))
@@ -112,14 +115,14 @@ export function membersType(tag: DocTag, members: readonly DocTag[], line: numbe
   return docType({ ...tag, type: membersText(own) }, line);
 }
 
-/** Whether the type of a tag says that it takes nothing, as in `{number=}`. */
+/** True if the type of a tag makes it optional, as in `{number=}`. */
 export function isOptionalTag(tag: DocTag): boolean {
   return tag.isOptional || tag.type?.endsWith("=") === true;
 }
 
 /**
- * What doc comments declare as statements of TypeScript: `@typedef` types, and the names of `@import`. Only JavaScript has
- * types there.
+ * The declarations of doc comments as TypeScript statements: `@typedef` types, and the names of
+ * `@import`. Only JavaScript has types there.
  */
 export function readDocTypes(
   comments: readonly Comment[],
@@ -140,7 +143,9 @@ export function readDocTypes(
   return statements;
 }
 
-/** `type Order = { id: number; note?: string };` of a typedef with its properties, null without one. */
+/**
+ * `type Order = { id: number; note?: string };` for a typedef with properties; null without them.
+ */
 function typedefText(tags: readonly DocTag[]): string | null {
   const typedef = tags.find(({ tag }) => tag === "typedef");
   if (typedef === undefined || !/^[A-Za-z_$][\w$]*$/.test(typedef.name)) return null;

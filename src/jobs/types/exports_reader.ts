@@ -15,9 +15,9 @@ export type FunctionNode =
   | ArrowFunctionExpression
   | ObjectMethod;
 
-/** What the default export says of one job. */
+/** One job of the default export. */
 export interface JobExport {
-  /** The module that the function stands in: not always the job's own. */
+  /** The module of the function, which may be another than the job's. */
   readonly scope: ModuleScope;
   /** The function that runs, null when it cannot be found in the source. */
   readonly run: FunctionNode | null;
@@ -33,7 +33,7 @@ export interface JobExport {
 /** The text of a doc comment and the line that it begins on. */
 export type DocComment = NonNullable<ReturnType<typeof docBefore>>;
 
-/** How many names are followed from the default export to the function. */
+/** The most names that are followed from the default export to the function. */
 const STEPS_MAX = 20;
 
 /** A value after names were followed and type assertions taken off. */
@@ -47,10 +47,11 @@ interface Found {
 }
 
 /**
- * Find the job `entry` in a module's default export: a function, a definition object, `defineJob(…)`, a name for one of
- * these, or an array of them. Names of modules imported by relative path are followed too.
+ * Find the job `entry` in a module's default export: a function, a definition object,
+ * `defineJob(…)`, a name for one of these, or an array of them. Names of modules imported by
+ * relative path are followed too.
  *
- * @param entry the kind of the wanted job; it matters for an array only
+ * @param entry the kind of the wanted job; only used for an array
  */
 export function findJobExport(
   graph: ModuleGraph,
@@ -186,13 +187,13 @@ function isFunction(node: Node | null): node is FunctionNode {
     node?.type === "ArrowFunctionExpression" || node?.type === "ObjectMethod";
 }
 
-/** The value of an object's member, or the method itself; null when the object has none of that name. */
+/** The value of an object's member, or the method itself; null if there is none of that name. */
 function member(object: Node, name: string): Node | null {
   if (object.type !== "ObjectExpression") return null;
   for (const property of object.properties) {
     if (property.type === "SpreadElement" || property.computed) continue;
     if (nameOf(property.key as { type: string }) !== name) continue;
-    // A getter is not the function that it answers.
+    // A getter is not the function that it returns.
     if (property.type === "ObjectMethod" && property.kind !== "method") return null;
     return property.type === "ObjectMethod" ? property : property.value;
   }

@@ -15,7 +15,7 @@ import { readSourceFile } from "./read_source.ts";
 const FILES_MAX = 200;
 const LIBRARY = /^(?:npm:|jsr:)?ts-job(?:@[^/]+)?$/;
 
-/** What a name stands for, in the module that declares it. */
+/** The meaning of a name in the module that declares it. */
 export type FoundName =
   | {
     readonly type: "type";
@@ -34,7 +34,10 @@ export type FoundName =
 
 type Space = "type" | "value";
 
-/** The modules that types of one job are read from: its own, those that it imports by relative path, and the library's types. */
+/**
+ * The modules that types of one job are read from: its own, those that it imports by relative path,
+ * and the types of the library.
+ */
 export class ModuleGraph {
   readonly #modules = new Map<string, ModuleScope | string>();
   #library: ModuleScope | null = null;
@@ -59,12 +62,12 @@ export class ModuleGraph {
     return this.#find(scope, name, "value", new Set());
   }
 
-  /** What `import("source").name` is. */
+  /** The meaning of `import("source").name`. */
   findImported(scope: ModuleScope, source: string, name: string): FoundName {
     return this.#import(scope, { source, name }, "type", new Set());
   }
 
-  /** What a module exports under a name; "missing" when it exports no such name. */
+  /** An export of a module by name; "missing" if there is none. */
   findExport(scope: ModuleScope, name: string, space: Space): FoundName {
     return this.#export(scope, name, space, new Set());
   }
@@ -150,7 +153,10 @@ function readModule(file: string): ModuleScope | string {
   }
 }
 
-/** The file of a specifier: as it is written, with TypeScript's ending in place of JavaScript's, or without any. */
+/**
+ * The file of a specifier: as written, with TypeScript's ending instead of JavaScript's, or without
+ * any.
+ */
 function findFile(path: string): string | null {
   const asSource = path.replace(/\.([cm]?)js$/, ".$1ts");
   const candidates = [

@@ -73,7 +73,7 @@ export class ObjectTypes {
     return members;
   }
 
-  /** `{ [K in Keys]?: T[K] }`, null when the keys cannot be told. */
+  /** `{ [K in Keys]?: T[K] }`; null if the keys are unknown. */
   mapped(node: TSMappedType, place: TypePlace, depth: number): TypeShape | null {
     if (node.nameType || !node.typeAnnotation) return null;
     const reader = this.#reader;
@@ -195,7 +195,7 @@ export class ObjectTypes {
     );
   }
 
-  /** What the type parameters of a declaration stand for; those without a value are unknown. */
+  /** The values of a declaration's type parameters; those without a value are unknown. */
   bind(
     declaration: Node | null,
     given: readonly TypeShape[],

@@ -10,7 +10,10 @@ const DEFAULT_LENGTH_MAX = 60;
 
 type Argument = Extract<ParameterShape, { readonly role: "argument" }>;
 
-/** Reads the parameters of a function: their types stand in the source or, in JavaScript, in its doc comment. */
+/**
+ * Reads the parameters of a function. Their types are in the source or, in JavaScript, in its doc
+ * comment.
+ */
 export class ParameterReader {
   readonly #types: TypeReader;
   readonly #place: TypePlace;
@@ -35,7 +38,7 @@ export class ParameterReader {
     return unique(shapes);
   }
 
-  /** Whether anything tells the type of a parameter. */
+  /** True if any parameter has a known type. */
   isTyped(param: Node, position: number): boolean {
     return param.type === "AssignmentPattern" || this.#annotationOf(param, position) !== null;
   }
@@ -76,7 +79,10 @@ export class ParameterReader {
     return isRest ? spreadTuple(argument) : [argument];
   }
 
-  /** In a doc comment `{...number}` is the type of each, as is `{number}` of a rest parameter in JavaScript. */
+  /**
+   * In a doc comment, `{...number}` is the type of each element, and so is `{number}` of a rest
+   * parameter in JavaScript.
+   */
   #isElement(annotation: Node, shape: TypeShape): boolean {
     const isDoc =
       (annotation.loc as { filename?: string } | null | undefined)?.filename !== undefined;
@@ -86,7 +92,7 @@ export class ParameterReader {
   #tagOf(target: Node, position: number): DocTag | undefined {
     const plain = this.#tags.filter(({ name }) => !name.includes("."));
     if (target.type === "Identifier") return plain.find(({ name }) => name === target.name);
-    // A destructured parameter has no name, so that its place must tell.
+    // A destructured parameter has no name, so its position must identify it.
     return plain[position - 1];
   }
 
@@ -128,7 +134,7 @@ function hasMembers(shape: TypeShape): boolean {
   return shape.type === "ref" || (shape.type === "object" && shape.members.length > 0);
 }
 
-/** A destructured parameter has the name of its type, else one for what it is. */
+/** A destructured parameter has the name of its type, or one that describes it. */
 function nameOfTarget(node: Node, position: number, annotation: Node | null): string {
   if (node.type === "Identifier") return node.name;
   if (annotation?.type === "TSTypeReference" && annotation.typeName.type === "Identifier") {
@@ -154,7 +160,7 @@ function spreadTuple(rest: Argument): Argument[] {
   }));
 }
 
-/** Number the names that stand twice: by name each argument must be reachable. */
+/** Number repeated names, so that each argument can be given by name. */
 function unique(shapes: readonly ParameterShape[]): ParameterShape[] {
   const seen = new Set<string>();
   return shapes.map((shape) => {

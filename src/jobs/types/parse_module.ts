@@ -16,14 +16,14 @@ import { docText, readDocTypes } from "./doc_types.ts";
 /** Longest source that is parsed, in characters; a bundled module may be long. */
 export const SOURCE_LENGTH_MAX = 4_194_304;
 
-/** What a name imported from another module stands for. */
+/** The meaning of a name imported from another module. */
 export interface ImportedName {
   readonly source: string;
   /** The exported name, "default", or "*" for the whole namespace. */
   readonly name: string;
 }
 
-/** What the module exports under a name: something of its own, or of another module. */
+/** An export by name: a declaration of the module, or of another one. */
 export type ExportedName =
   | { readonly local: string }
   | {
@@ -39,16 +39,16 @@ export type TypeDeclaration =
   | { readonly type: "enum"; readonly node: TSEnumDeclaration }
   | { readonly type: "class" };
 
-/** What a top-level name holds: a function, or the first value of a constant. */
+/** The value of a top-level name: a function, or the first value of a constant. */
 export interface ValueDeclaration {
   readonly node: FunctionDeclaration | Expression;
   /** The declared type of a constant. */
   readonly annotation: Node | null;
-  /** The statement that the doc comment stands before. */
+  /** The statement after the doc comment. */
   readonly statement: Statement;
 }
 
-/** The default export: an expression or a function, with the statement that it stands in. */
+/** The default export, an expression or a function, with its statement. */
 export interface DefaultExport {
   readonly node: Node;
   readonly statement: Statement;
@@ -57,7 +57,7 @@ export interface DefaultExport {
 /** A parsed module and its top-level names. */
 export interface ModuleScope {
   readonly source: string;
-  /** Null for a source that is no file: what it imports cannot be found. */
+  /** Null for a source that is not a file: its imports cannot be found. */
   readonly file: string | null;
   readonly language: "ts" | "js";
   readonly types: ReadonlyMap<string, TypeDeclaration>;
@@ -69,9 +69,12 @@ export interface ModuleScope {
   readonly defaultExport: DefaultExport | null;
 }
 
-/** Where a source comes from. */
+/** The origin of a source. */
 export interface SourceOptions {
-  /** Its path, for messages; when it is absolute, modules that it imports by relative path are read for their types. */
+  /**
+   * Its path, for messages. If it is absolute, modules that it imports by relative path are read
+   * for their types.
+   */
   readonly file?: string;
   /** "js" takes no types; "ts" otherwise. */
   readonly language?: "ts" | "js";
@@ -168,7 +171,7 @@ function indexStatement(draft: ScopeDraft, node: Statement, statement: Statement
       if (node.id) draft.values.set(node.id.name, { node, annotation: null, statement });
       return;
     case "VariableDeclaration":
-      // What a let or var holds when the job is loaded cannot be told from the source.
+      // The value of a let or var at load time is not in the source.
       if (node.kind !== "const") return;
       for (const { id, init } of node.declarations) {
         if (id.type !== "Identifier" || !init) continue;
@@ -183,7 +186,7 @@ function indexStatement(draft: ScopeDraft, node: Statement, statement: Statement
       draft.exportsAll.push(node.source.value);
       return;
     case "TSModuleDeclaration":
-      // `declare module "ts-job"`: what it declares.
+      // The declarations of `declare module "ts-job"`.
       if (node.id.type !== "StringLiteral" || node.body.type !== "TSModuleBlock") return;
       for (const inner of node.body.body) indexStatement(draft, inner, inner);
       return;
@@ -255,7 +258,7 @@ export function docBefore(
   const comments = node.leadingComments ?? [];
   for (const comment of comments.toReversed()) {
     const text = docText(comment);
-    // A typedef stands for itself, not for what follows it.
+    // A typedef is a declaration of its own, not the comment of what follows.
     if (text === null || /@(?:typedef|import)\b/.test(text)) continue;
     return text === "" ? undefined : { text, line: comment.loc?.start.line ?? 1 };
   }

@@ -25,11 +25,11 @@ const SOURCE_KEYS: KeysOf<SourceOptions & { readonly entry?: string }> = {
 };
 
 /**
- * Read from a module's source how its job is called. Nothing is executed.
+ * Read the signature of a job from its module's source. Nothing is executed.
  *
- * With an absolute `file` the modules that it imports by relative path are read for types, too. docs/jobs.md lists the types
- * that are understood; what is not is `unknown` with a warning. A function none of whose parameters has a type is untyped:
- * its arguments pass as given.
+ * With an absolute `file`, modules that it imports by relative path are read for types too.
+ * docs/jobs.md lists the known types; any other is `unknown`, with a warning. A function without
+ * any typed parameter is untyped: its arguments pass unchanged.
  *
  * @param options.entry the kind of the wanted job, for a module whose default export is an array
  * @throws JobError `invalid_argument` with `file:line:column` for a syntax error
@@ -57,10 +57,12 @@ export function readSignature(
 }
 
 /**
- * Read parameters from text, as in `x: number, note?: string`. The types of the library need no import there.
+ * Read parameters from text, as in `x: number, note?: string`. The types of the library need no
+ * import there.
  *
- * @param returns type of the result, as in `[sum: number, at: Date]`; a tuple of two or more is that many results
- * @throws JobError `invalid_argument` when the text is no parameter list, or the other no type
+ * @param returns type of the result, as in `[sum: number, at: Date]`; a tuple of two or more is
+ * that many results
+ * @throws JobError `invalid_argument` if the text is not a parameter list, or the other not a type
  */
 export function parseParams(text: string, returns?: string): Signature {
   const scope = parseParamsScope(text);
@@ -183,7 +185,7 @@ interface DeclaredFunction {
   readonly result: Node | null;
 }
 
-/** The function type of a constant, directly or by the name of an alias; in JavaScript that of `@type`. */
+/** The function type of a constant, directly or by an alias; in JavaScript that of `@type`. */
 function functionType(
   graph: ModuleGraph,
   { scope, annotation, doc }: JobExport,

@@ -1,22 +1,28 @@
 import type { Definitions, TypeShape } from "../../core/arguments/signature.ts";
 
-/** How deep a type is read again within itself: `Partial<…>` and `Pick<…>` of it need its members each. */
+/**
+ * Depth to which a type is read again within itself, for the members of `Partial<…>` or `Pick<…>`
+ * of it.
+ */
 const EXPANSIONS_MAX = 4;
 
 /** A named type while it is read. */
 interface OpenType {
   /** Its name among the definitions, should it contain itself. */
   readonly name: string;
-  /** How many objects and lists were open around it. */
+  /** The number of objects and lists open around it. */
   readonly nesting: number;
   /** Reads it once more, for a type such as `Partial<…>` that needs its members. */
   readonly again: () => TypeShape | null;
   isRecursive: boolean;
-  /** How many times it is being read again, within itself. */
+  /** The number of readings in progress, within each other. */
   expansions: number;
 }
 
-/** Keeps account of the named types that are being read, so that those which contain themselves become references. */
+/**
+ * Tracks the named types that are being read, so that types that contain themselves become
+ * references.
+ */
 export class RecursiveTypes {
   readonly #open = new Map<string, OpenType>();
   /** Names of the finished types that contain themselves, by key. */
@@ -41,10 +47,10 @@ export class RecursiveTypes {
   }
 
   /**
-   * Read a named type, or refer to it where it is being read already.
+   * Read a named type, or refer to it if it is being read already.
    *
-   * @param key tells it from every other type, its type arguments included
-   * @returns null when it is nothing but itself, or `read` answers null
+   * @param key identifies it among all types, with its type arguments
+   * @returns null if it is only itself, or if `read` returns null
    */
   read(key: string, base: string, read: () => TypeShape | null): TypeShape | null {
     const finished = this.#finished.get(key);
@@ -84,7 +90,7 @@ export class RecursiveTypes {
     return free;
   }
 
-  /** The shape itself in place of a reference to it; the reference when its members cannot be told yet. */
+  /** The shape behind a reference; the reference while its members are unknown. */
   expand(shape: TypeShape): TypeShape {
     if (shape.type !== "ref") return shape;
     const known = this.#definitions[shape.name];

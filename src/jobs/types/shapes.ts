@@ -26,7 +26,7 @@ export function unionOf(shapes: readonly TypeShape[]): TypeShape {
   return different.length === 1 ? different[0]! : { type: "union", members: different };
 }
 
-/** The shape of a literal in a type or a value, null when it is none that can be told. */
+/** The shape of a literal in a type or a value; null if it is not a known one. */
 export function literalOf(node: Node): TypeShape | null {
   switch (node.type) {
     case "StringLiteral":
@@ -62,12 +62,12 @@ const PRIMITIVES = new Set([
   "enum",
 ]);
 
-/** Whether a shape is a primitive, which takes no members. */
+/** True if a shape is a primitive, which has no members. */
 export function isPrimitive(shape: TypeShape): boolean {
   return PRIMITIVES.has(shape.type);
 }
 
-/** Whether every value of `a` is one of `b`; false also when it cannot be told. */
+/** True if every value of `a` is one of `b`; false if that is unknown. */
 export function isWithin(a: TypeShape, b: TypeShape): boolean {
   if (a.type === "union") return a.members.every((member) => isWithin(member, b));
   if (b.type === "union") return b.members.some((member) => isWithin(a, member));
@@ -77,9 +77,10 @@ export function isWithin(a: TypeShape, b: TypeShape): boolean {
 }
 
 /**
- * The values that are of both types; null when there are none or it cannot be told.
+ * The values of both types; null if there are none or they are unknown.
  *
- * A primitive and an object type are a branded primitive: `string & { readonly brand: "id" }` is a string.
+ * A primitive and an object type are a branded primitive: `string & { readonly brand: "id" }` is a
+ * string.
  */
 export function intersect(a: TypeShape, b: TypeShape): TypeShape | null {
   if (a.type === "union" || b.type === "union") return intersectUnions(a, b);
@@ -127,7 +128,7 @@ function openObject(
   return { type: "object", members: object.members, rest: record.value };
 }
 
-/** `Record<K, V>`, null when the keys cannot be told. */
+/** `Record<K, V>`; null if the keys are unknown. */
 export function recordOf(key: TypeShape, value: TypeShape): TypeShape | null {
   if (key.type === "string" || key.type === "unknown") return { type: "record", value };
   if (key.type === "number" || key.type === "int") return { type: "record", key, value };
@@ -149,7 +150,7 @@ export function keysOf(shape: TypeShape): readonly string[] | null {
   return keys;
 }
 
-/** `keyof T`, null when the keys cannot be told. */
+/** `keyof T`; null if the keys are unknown. */
 export function keyofShape(shape: TypeShape): TypeShape | null {
   if (shape.type === "record") return shape.key ?? { type: "string" };
   if (shape.type === "object") {
@@ -167,7 +168,7 @@ export function keyofShape(shape: TypeShape): TypeShape | null {
   return unionOf(common.map((value): TypeShape => ({ type: "literal", value })));
 }
 
-/** `T[K]`, null when it cannot be told. */
+/** `T[K]`; null if it is unknown. */
 export function indexedShape(shape: TypeShape, key: TypeShape): TypeShape | null {
   if (shape.type === "union") {
     const parts = shape.members.map((member) => indexedShape(member, key));

@@ -23,7 +23,7 @@ import {
 import { builtInType, UTILITY_TYPES, utilityType } from "./utility_types.ts";
 import { ValueTypes } from "./value_types.ts";
 
-/** Types that are read of one signature before the rest is taken as unknown: aliases can double at each step. */
+/** Most types read for one signature; further ones are unknown. Aliases can double at each step. */
 const TYPES_MAX = 5_000;
 const DEPTH_MAX = 50;
 const UNKNOWN: TypeShape = { type: "unknown" };
@@ -34,7 +34,7 @@ const LIBRARY_TYPES: Readonly<Record<string, TypeShape>> = {
   Duration: { type: "duration" },
 };
 
-/** Where a type stands: its module, and what the type parameters in force stand for. */
+/** The context of a type: its module, and the values of the type parameters in scope. */
 export interface TypePlace {
   readonly scope: ModuleScope;
   readonly args: ReadonlyMap<string, TypeShape>;
@@ -44,12 +44,15 @@ type TypeName = Extract<FoundName, { readonly type: "type" }>;
 /** Reads a type argument when it is needed. */
 export type LazyType = () => TypeShape;
 
-/** Reads types of a module, and of those that it imports by relative path, as shapes. What it cannot read is unknown, with a warning. */
+/**
+ * Reads types of a module, and of those that it imports by relative path, as shapes. A type that it
+ * cannot read is unknown, with a warning.
+ */
 export class TypeReader {
   readonly graph: ModuleGraph;
   readonly warnings: SignatureWarning[] = [];
   readonly values = new ValueTypes(this);
-  /** Whether names of the library's types count without an import, as in a `params` text. */
+  /** True if names of the library's types need no import, as in a `params` text. */
   readonly #isAmbient: boolean;
   readonly #objects = new ObjectTypes(this);
   readonly #recursive = new RecursiveTypes();
@@ -124,7 +127,7 @@ export class TypeReader {
     }
   }
 
-  /** What a name, perhaps with namespaces before it, stands for; null when nothing declares it. */
+  /** The declaration of a name, perhaps with namespaces before it; null if there is none. */
   #find(name: TSEntityName, scope: ModuleScope): FoundName | null {
     if (name.type === "Identifier") return this.graph.findType(scope, name.name);
     if (name.type === "ThisExpression") return null;
@@ -205,7 +208,7 @@ export class TypeReader {
     const primitive = shapes.find((shape) => isPrimitive(shape));
     // Nothing has the members of a branded primitive, whatever they are.
     if (primitive !== undefined) this.warnings.length = known;
-    // Of what is unknown the reason was told already.
+    // The reason was reported with the unknown type.
     else if (shapes.some((shape) => shape.type === "unknown")) return UNKNOWN;
     const [first = UNKNOWN, ...others] = shapes;
     return others.reduce<TypeShape | null>((all, one) => all && intersect(all, one), first);
@@ -251,7 +254,7 @@ export class TypeReader {
     );
     if (builtIn !== null || !UTILITY_TYPES.has(name)) return builtIn;
     const given = params.map((read) => read());
-    // A type may contain itself with other members, as in `interface Tree { parts: Partial<Tree>[] }`.
+    // A type may contain a variant of itself: `interface Tree { parts: Partial<Tree>[] }`.
     return this.#recursive.read(
       `utility ${name} ${JSON.stringify(given)}`,
       nameWith(name, given),
@@ -311,7 +314,7 @@ export class TypeReader {
     return known;
   }
 
-  /** What the type parameters of a declaration stand for. */
+  /** The values of a declaration's type parameters. */
   bind(
     declaration: Node | null,
     given: readonly TypeShape[],

@@ -18,7 +18,7 @@ const DEPTH_MAX = 20;
 
 type Value = Extract<FoundName, { readonly type: "value" | "type" }>;
 
-/** Reads the types of values: `typeof X`, members of enums, and what a default value says of its parameter. */
+/** Reads the types of values: `typeof X`, members of enums, and parameters with a default value. */
 export class ValueTypes {
   readonly #reader: TypeReader;
 
@@ -26,7 +26,7 @@ export class ValueTypes {
     this.#reader = reader;
   }
 
-  /** `typeof NAME` or `typeof NAME.member`, null when it cannot be told. */
+  /** `typeof NAME` or `typeof NAME.member`; null if it is unknown. */
   query(name: TSEntityName, scope: ModuleScope, depth: number): TypeShape | null {
     return depth > DEPTH_MAX ? null : this.#entity(name, scope, depth + 1);
   }
@@ -77,7 +77,7 @@ export class ValueTypes {
     return shape?.type === "literal" ? shape : null;
   }
 
-  /** The type that a parameter has by its default value, null when that does not tell. */
+  /** The type of a parameter by its default value; null if that has none. */
   ofDefault(node: Node, scope: ModuleScope): TypeShape | null {
     const shape = this.#shapeOf(node, scope, { isConst: false, depth: 0 });
     return shape === null || shape.type === "null" || shape.type === "undefined" ? null : shape;
@@ -182,7 +182,7 @@ export class ValueTypes {
     return name === "Map" ? { type: "map", key: UNKNOWN, value: UNKNOWN } : null;
   }
 
-  /** An enum with the values of its members, null when one cannot be told. */
+  /** An enum with the values of its members; null if one is unknown. */
   enumeration(node: TSEnumDeclaration, scope: ModuleScope): TypeShape | null {
     const members = this.#enumMembers(node, scope);
     return members === null ? null : { type: "enum", name: node.id.name, members };
