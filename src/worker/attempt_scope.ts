@@ -15,7 +15,7 @@ import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { JobManager } from "../core/job/job_manager.ts";
 import type { InjectedType } from "../core/arguments/signature.ts";
 import type { JobState } from "../core/state.ts";
-import type { Timer } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
 import { abortError } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
@@ -31,11 +31,9 @@ export interface WorkerInfo {
 /** Surroundings of a scope. */
 export interface ScopeHost {
   readonly workerId: string;
+  readonly clock: Clock;
   /** Masks secrets before a text is cut. */
   readonly mask: SecretMask;
-  /** Epoch ms. */
-  now(): number;
-  timer(delayMs: number, callback: () => void): Timer;
   log(entries: readonly LogEntry[]): void;
   progress(progress: Progress): void;
   call(method: string, args: readonly unknown[]): Promise<unknown>;
@@ -182,17 +180,16 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   get log(): InstanceLog {
     return this.#log ??= {
-      debug: (...values) => this.#write("debug", ...values),
-      info: (...values) => this.#write("info", ...values),
-      warn: (...values) => this.#write("warn", ...values),
-      error: (...values) => this.#write("error", ...values),
+      debug: (...values) => this.#print("debug", ...values),
+      info: (...values) => this.#print("info", ...values),
+      warn: (...values) => this.#print("warn", ...values),
+      error: (...values) => this.#print("error", ...values),
     };
   }
 
   /** Write a system line to the instance's log. */
   note(level: LogLevel, message: string): void {
-    if (this.#isClosed) return;
-    this.#host.log([{ at: this.#host.now(), level, source: "system", message }]);
+    this.#write(level, "system", message);
   }
 
   #snooze(delay: unknown): never {
@@ -218,10 +215,13 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     throw error;
   }
 
-  #write(level: LogLevel, ...values: readonly unknown[]): void {
+  #print(level: LogLevel, ...values: readonly unknown[]): void {
+    if (!this.#isClosed) this.#write(level, "job", lineText(values, this.mask));
+  }
+
+  #write(level: LogLevel, source: LogEntry["source"], message: string): void {
     if (this.#isClosed) return;
-    const at = this.#host.now();
-    this.#host.log([{ at, level, source: "job", message: lineText(values, this.mask) }]);
+    this.#host.log([{ at: this.#host.clock.now().wallMs, level, source, message }]);
   }
 
   // A report that makes no sense, for example after a division by zero, must not fail the job.
@@ -229,12 +229,13 @@ export class AttemptScope implements Record<InjectedType, unknown> {
     if (this.#isClosed) return;
     const progress = readProgress(done, total);
     if (progress !== null) {
-      this.#reporter ??= new ProgressReporter(this.#host);
+      const { clock } = this.#host;
+      this.#reporter ??= new ProgressReporter(clock, (given) => this.#host.progress(given));
       this.#reporter.report(progress);
     } else if (!this.#hasBadProgress) {
       this.#hasBadProgress = true;
       const given = [done, total].map((one) => messageText(one, this.mask)).join(", ");
-      this.#write("warn", `progress(${given}) was ignored: it takes numbers from 0 up`);
+      this.#print("warn", `progress(${given}) was ignored: it takes numbers from 0 up`);
     }
   }
 

@@ -44,15 +44,15 @@ export function createInlineExecutor(options: InlineExecutorOptions): Executor {
 
 class InlineExecutor implements Executor {
   readonly name = "inline executor";
-  readonly #clock: Clock;
-  readonly #mask: SecretMask;
+  readonly clock: Clock;
+  readonly mask: SecretMask;
   readonly #attempts = new Set<InlineAttempt>();
   readonly #deadlines: LazyTimer;
   #isStopped = false;
 
   constructor({ clock, mask = new SecretMask() }: InlineExecutorOptions) {
-    this.#clock = clock;
-    this.#mask = mask;
+    this.clock = clock;
+    this.mask = mask;
     this.#deadlines = new LazyTimer(clock, () => this.#checkDeadlines());
   }
 
@@ -75,48 +75,51 @@ class InlineExecutor implements Executor {
     if (source.type !== "function" && source.type !== "module") {
       return refuse("error", `Cannot run a ${source.type} job in this process`);
     }
-    const attempt = new InlineAttempt(task, sink, { clock: this.#clock, mask: this.#mask }, () => {
-      this.#attempts.delete(attempt);
-      // Without attempts no timer may keep a simulated or a real clock busy.
-      if (this.#attempts.size === 0) this.#deadlines.set(null);
-    }, () => this.#watch(attempt.deadlineMs));
+    const attempt = new InlineAttempt(task, sink, this);
     this.#attempts.add(attempt);
-    this.#watch(task.deadlineMs);
+    this.watch(attempt);
     attempt.begin();
     return attempt;
   }
 
+  /** The deadline of an attempt has changed. */
+  watch({ deadlineMs }: InlineAttempt): void {
+    const dueMs = this.#deadlines.dueMs;
+    if (dueMs === null || deadlineMs < dueMs) this.#deadlines.set(deadlineMs);
+  }
+
+  ended(attempt: InlineAttempt): void {
+    this.#attempts.delete(attempt);
+    // Without attempts no timer may keep a simulated or a real clock busy.
+    if (this.#attempts.size === 0) this.#deadlines.set(null);
+  }
+
   async handle(task: HandlerTask): Promise<AttemptOutcome | null> {
     const { job, instance, call } = task;
+    const { clock, mask } = this;
     const scope = new AttemptScope(taskInstance(instance), {
-      workerId: "inline",
-      mask: this.#mask,
-      now: () => this.#clock.now().wallMs,
-      timer: (delayMs, callback) => this.#clock.timer(delayMs, callback, { unref: true }),
-      log: (entries) => task.log(entries.map((entry) => this.#masked(entry))),
+      ...{ workerId: "inline", clock, mask },
+      log: (entries) =>
+        task.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) }))),
       progress: () => {},
       call: () => Promise.reject(new Error("A handler cannot call the manager")),
     }, call.type === "stateChange" ? call.state : "processing");
     const ended = loadCode(job).then(
       (code) => runHandler(code.handlers, scope, call),
       (error: unknown) => {
-        scope.note("error", `A handler was not called: ${encodeError(error, this.#mask).message}`);
+        scope.note("error", `A handler was not called: ${encodeError(error, mask).message}`);
         return null;
       },
     );
     const limit = Promise.withResolvers<null>();
-    const timer = this.#clock.timer(HANDLER_MS_MAX, () => {
+    const timer = clock.timer(HANDLER_MS_MAX, () => {
       scope.note("error", overdue("A handler"));
       limit.resolve(null);
     });
     const outcome = await Promise.race([ended, limit.promise]);
     timer.cancel();
     scope.close();
-    return outcome && maskOutcome(outcome, this.#mask);
-  }
-
-  #masked(entry: LogEntry): LogEntry {
-    return { ...entry, message: this.#mask.text(entry.message) };
+    return outcome && maskOutcome(outcome, mask);
   }
 
   resize(_count: number): void {
@@ -131,16 +134,11 @@ class InlineExecutor implements Executor {
     return { alive: this.#attempts.size, busy: this.#attempts.size };
   }
 
-  #watch(deadlineMs: number): void {
-    const dueMs = this.#deadlines.dueMs;
-    if (dueMs === null || deadlineMs < dueMs) this.#deadlines.set(deadlineMs);
-  }
-
   #checkDeadlines(): void {
-    const nowMs = this.#clock.now().monotonicMs;
+    const nowMs = this.clock.now().monotonicMs;
     for (const attempt of [...this.#attempts]) {
       if (attempt.deadlineMs <= nowMs) attempt.expire();
-      else this.#watch(attempt.deadlineMs);
+      else this.watch(attempt);
     }
   }
 }
@@ -160,14 +158,13 @@ async function loadCode(job: JobDefinition): Promise<JobCode> {
 class InlineAttempt implements Attempt, ScopeHost {
   readonly outcome: Promise<AttemptOutcome>;
   readonly workerId = "inline";
+  readonly clock: Clock;
   readonly mask: SecretMask;
   deadlineMs: number;
   readonly #task: AttemptTask;
   readonly #sink: AttemptSink;
-  readonly #clock: Clock;
+  readonly #executor: InlineExecutor;
   readonly #scope: AttemptScope;
-  readonly #onEnd: () => void;
-  readonly #onExtend: () => void;
   #resolve!: (outcome: AttemptOutcome) => void;
   #limiter: OutputLimiter | null = null;
   #timeout: Timer | null = null;
@@ -176,19 +173,12 @@ class InlineAttempt implements Attempt, ScopeHost {
   #hasBegun = false;
   #hasEnded = false;
 
-  constructor(
-    task: AttemptTask,
-    sink: AttemptSink,
-    { clock, mask }: Required<InlineExecutorOptions>,
-    onEnd: () => void,
-    onExtend: () => void,
-  ) {
+  constructor(task: AttemptTask, sink: AttemptSink, executor: InlineExecutor) {
     this.#task = task;
     this.#sink = sink;
-    this.#clock = clock;
-    this.mask = mask;
-    this.#onEnd = onEnd;
-    this.#onExtend = onExtend;
+    this.#executor = executor;
+    this.clock = executor.clock;
+    this.mask = executor.mask;
     this.deadlineMs = task.deadlineMs;
     this.#scope = new AttemptScope(task.instance, this);
     this.outcome = new Promise((resolve) => {
@@ -197,15 +187,9 @@ class InlineAttempt implements Attempt, ScopeHost {
   }
 
   begin(): void {
-    const { job } = this.#task;
-    if (job.source.type === "function") {
-      return this.#execute({
-        run: job.source.run,
-        handlers: job.source.handlers,
-        signature: job.signature,
-      });
-    }
-    loadCode(job).then(
+    const { source, signature } = this.#task.job;
+    if (source.type === "function") return this.#execute({ ...source, signature });
+    loadCode(this.#task.job).then(
       (code) => this.#execute(code),
       (error: unknown) => {
         const starvation = loadStarvation(error);
@@ -217,23 +201,19 @@ class InlineAttempt implements Attempt, ScopeHost {
 
   extend(deadlineMs: number): void {
     this.deadlineMs = deadlineMs;
-    this.#onExtend();
+    this.#executor.watch(this);
   }
 
   abort(cause: AbortCause): void {
     if (this.#hasEnded || this.#scope.abortCause !== null) return;
     this.#scope.abort(cause);
-    this.#kill = this.#clock.timer(this.#task.job.options.killAfterMs, () => this.#giveUp());
+    this.#kill = this.clock.timer(this.#task.job.options.killAfterMs, () => this.#giveUp());
   }
 
   /** The lease's deadline passed. */
   expire(): void {
     this.abort("lease");
     this.#giveUp();
-  }
-
-  now(): number {
-    return this.#clock.now().wallMs;
   }
 
   log(entries: readonly LogEntry[]): void {
@@ -243,10 +223,6 @@ class InlineAttempt implements Attempt, ScopeHost {
       const kept = this.#limiter.push({ ...entry, text: message });
       if (kept) this.#sink.log([kept]);
     }
-  }
-
-  timer(delayMs: number, callback: () => void): Timer {
-    return this.#clock.timer(delayMs, callback, { unref: true });
   }
 
   progress(progress: Progress): void {
@@ -264,7 +240,7 @@ class InlineAttempt implements Attempt, ScopeHost {
       if (this.#hasEnded) return;
       if (this.#scope.abortCause !== null) return this.#giveUp();
       const { timeoutMs } = this.#task.instance;
-      if (timeoutMs > 0) this.#timeout = this.#clock.timer(timeoutMs, () => this.abort("timeout"));
+      if (timeoutMs > 0) this.#timeout = this.clock.timer(timeoutMs, () => this.abort("timeout"));
       this.#hasBegun = true;
       void runAttempt(code, this.#scope, (result) => this.#decide(result))
         .then((result) => this.#end(result));
@@ -277,7 +253,7 @@ class InlineAttempt implements Attempt, ScopeHost {
     this.#decided = result;
     this.#timeout?.cancel();
     this.#kill?.cancel();
-    this.#kill = this.#clock.timer(HANDLER_MS_MAX, () => {
+    this.#kill = this.clock.timer(HANDLER_MS_MAX, () => {
       this.#scope.note("error", overdue("A handler"));
       this.#end(result);
     });
@@ -290,12 +266,12 @@ class InlineAttempt implements Attempt, ScopeHost {
   #end(result: AttemptOutcome): void {
     if (this.#hasEnded) return;
     this.#scope.close();
-    const held = this.#limiter?.finish(this.now()) ?? [];
+    const held = this.#limiter?.finish(this.clock.now().wallMs) ?? [];
     if (held.length > 0) this.#sink.log(held);
     this.#hasEnded = true;
     this.#timeout?.cancel();
     this.#kill?.cancel();
-    this.#onEnd();
+    this.#executor.ended(this);
     this.#resolve(maskOutcome(this.#outcomeOf(result), this.mask));
   }
 
@@ -305,10 +281,9 @@ class InlineAttempt implements Attempt, ScopeHost {
     const { instance, job } = this.#task;
     if (this.#decided !== null && cause === "drain") return result;
     if (isTimeLimit(cause)) {
-      if (this.#decided !== null && result.type === "error") {
-        return { ...result, type: "aborted", cause };
+      if (this.#decided !== null) {
+        return result.type === "error" ? { ...result, type: "aborted", cause } : result;
       }
-      if (this.#decided !== null) return result;
       // Job code did not end in time, or there is no handler.
       const isUnasked = job.hasHandler.onTerminate || job.hasHandler.retryDelay;
       return { type: "aborted", cause, error: abortInfo(cause, instance), isUnasked };

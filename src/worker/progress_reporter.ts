@@ -1,23 +1,19 @@
 import type { Progress } from "../core/instance.ts";
-import type { Timer } from "../platform/clock.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 
 /** Shortest time between two reports of one attempt. */
 const INTERVAL_MS = 500;
 
-/** Surroundings of a reporter. */
-export interface ProgressHost {
-  timer(delayMs: number, callback: () => void): Timer;
-  progress(progress: Progress): void;
-}
-
 /** Passes on the progress of a job: the first and the last report, and at most two a second. */
 export class ProgressReporter {
-  readonly #host: ProgressHost;
+  readonly #clock: Clock;
+  readonly #passOn: (progress: Progress) => void;
   #waiting: Progress | null = null;
   #timer: Timer | null = null;
 
-  constructor(host: ProgressHost) {
-    this.#host = host;
+  constructor(clock: Clock, passOn: (progress: Progress) => void) {
+    this.#clock = clock;
+    this.#passOn = passOn;
   }
 
   report(progress: Progress): void {
@@ -28,16 +24,16 @@ export class ProgressReporter {
   /** Pass on the last report; call nothing after that. */
   finish(): void {
     this.#timer?.cancel();
-    if (this.#waiting !== null) this.#host.progress(this.#waiting);
+    if (this.#waiting !== null) this.#passOn(this.#waiting);
     this.#waiting = null;
   }
 
   #send(): void {
     this.#timer = null;
     if (this.#waiting === null) return;
-    this.#host.progress(this.#waiting);
+    this.#passOn(this.#waiting);
     this.#waiting = null;
-    this.#timer = this.#host.timer(INTERVAL_MS, () => this.#send());
+    this.#timer = this.#clock.timer(INTERVAL_MS, () => this.#send(), { unref: true });
   }
 }
 

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RunCalls } from "../../src/worker/process/run_calls.ts";
+import { RunCalls, UNREAD_BYTES_MAX } from "../../src/worker/process/run_calls.ts";
 import { TransferBudget } from "../../src/worker/output/transfer_budget.ts";
-import { UNREAD_BYTES_MAX } from "../../src/worker/process/worker_limits.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 
 const MIB = 1_048_576;

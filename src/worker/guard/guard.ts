@@ -44,11 +44,7 @@ export async function startGuard(): Promise<Guard> {
     thread.once("error", reject);
   });
   const killAll = (): never => {
-    const group = Atomics.load(cell, 0);
-    if (group > 0) killGroup(group, "SIGKILL");
-    const sessions = new Set(group > 0 ? [process.pid, group] : [process.pid]);
-    killFamily({ marker, sessions }, process.pid);
-    killGroup(process.pid, "SIGKILL");
+    killWorker(Atomics.load(cell, 0), marker);
     process.exit(1);
   };
   thread.on("error", killAll);
@@ -63,4 +59,12 @@ export async function startGuard(): Promise<Guard> {
     setCommandGroup: (group) => set(group ?? NO_COMMAND),
     killAll,
   };
+}
+
+/** Kill this worker with all its processes. @param group that of its command; 0 or less for none */
+export function killWorker(group: number, marker: string): void {
+  if (group > 0) killGroup(group, "SIGKILL");
+  const sessions = new Set(group > 0 ? [process.pid, group] : [process.pid]);
+  killFamily({ marker, sessions }, process.pid);
+  killGroup(process.pid, "SIGKILL");
 }

@@ -1,9 +1,7 @@
 import { createReadStream } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../../platform/clock.ts";
-import { killFamily } from "../../platform/process/descendants.ts";
-import { killGroup } from "./groups.ts";
-import { COMMAND_STARTING, KILLING_INDEX } from "./guard.ts";
+import { COMMAND_STARTING, KILLING_INDEX, killWorker } from "./guard.ts";
 import type { GuardMessage } from "../protocol.ts";
 
 // The guard of a worker is a thread, so that it acts even while job code spins. It kills the groups
@@ -27,13 +25,7 @@ function killAll(): void {
   Atomics.wait(cell, 0, COMMAND_STARTING, START_MS_MAX);
   const group = Atomics.load(cell, 0);
   Atomics.store(cell, KILLING_INDEX, 1);
-  const sessions = new Set([process.pid]);
-  if (group > 0) {
-    killGroup(group, "SIGKILL");
-    sessions.add(group);
-  }
-  killFamily({ marker, sessions }, process.pid);
-  killGroup(process.pid, "SIGKILL");
+  killWorker(group, marker);
 }
 
 function obey(line: string): void {

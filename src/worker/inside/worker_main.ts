@@ -1,9 +1,7 @@
 import { JobError, toJobError } from "../../core/errors.ts";
-import { systemClock } from "../../platform/clock.ts";
 import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
 import { startGuard } from "../guard/guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "../protocol.ts";
-import { WorkerOutput } from "../output/worker_output.ts";
 import {
   adoptOrphans,
   OrphanReaper,
@@ -53,10 +51,8 @@ export async function workerMain(): Promise<void> {
   };
   const onUncaught = (thrown: unknown) => session.uncaught(thrown);
   const session: WorkerSession = new WorkerSession({
-    clock: systemClock,
     guard,
     send,
-    output: new WorkerOutput(systemClock),
     deliver,
     isIntact: () =>
       process.listeners("message").includes(onMessage) &&

@@ -2,13 +2,13 @@ import { encodeError } from "../../core/arguments/encode.ts";
 import { secretsOf } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { importJob } from "../../jobs/loading/import_job.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { AttemptScope } from "../attempt_scope.ts";
 import { AttemptTraces } from "./attempt_traces.ts";
 import { type RunningCommand, startCommand } from "../command/command_runner.ts";
 import type { Guard } from "../guard/guard.ts";
 import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../../platform/process/descendants.ts";
-import type { WorkerOutput } from "../output/worker_output.ts";
+import { WorkerOutput } from "../output/worker_output.ts";
 import { BatchMemory, MEMORY_BYTES } from "../batching/batch_memory.ts";
 import {
   type AttemptResult,
@@ -28,12 +28,10 @@ type RunMessage = Extract<ToWorker, { readonly type: "run" }>;
 
 /** Surroundings of a session. */
 export interface SessionHost {
-  readonly clock: Clock;
   readonly guard: Guard;
   send(message: FromWorker): void;
   /** Send and resolve once the message has left this process. */
   deliver(message: FromWorker): Promise<void>;
-  readonly output: WorkerOutput;
   /** True while our own event listeners are registered: job code can remove them. */
   isIntact(): boolean;
 }
@@ -73,6 +71,7 @@ export class WorkerSession {
   readonly #jobs = new Map<number, WireJob>();
   readonly #code = new Map<number, JobCode>();
   readonly #mask = new SecretMask();
+  readonly #output = new WorkerOutput(systemClock);
   readonly #calls: SessionCalls;
   readonly #sweeper = new FamilySweeper(
     process.env[MARKER_VARIABLE] ?? "",
@@ -117,7 +116,7 @@ export class WorkerSession {
       case "reply":
         return this.#calls.answer(message);
       case "mark":
-        return this.#host.output.mark(message.run);
+        return this.#output.mark(message.run);
       case "end":
         process.exit(0);
     }
@@ -155,7 +154,7 @@ export class WorkerSession {
     const messages = instances.map((instance, position): RunMessage => {
       return { ...shared, ...common, type: "run", run: run + position, instance };
     });
-    const sinceMs = this.#host.clock.now().monotonicMs;
+    const sinceMs = systemClock.now().monotonicMs;
     this.#batch = { sinceMs, firstRun: run, lastRun: run + instances.length - 1 };
     this.#memory ??= openMemory();
     this.#memory?.enter();
@@ -169,11 +168,8 @@ export class WorkerSession {
     if (this.#isTainted) return this.#host.send({ type: "refused", run });
     const job = this.#jobs.get(message.ref)!;
     const scope = new AttemptScope(message.instance, {
-      workerId: message.workerId,
-      mask: this.#mask,
-      now: () => this.#host.clock.now().wallMs,
-      timer: (delayMs, callback) => this.#host.clock.timer(delayMs, callback, { unref: true }),
-      log: (entries) => this.#host.output.log(run, entries),
+      ...{ workerId: message.workerId, clock: systemClock, mask: this.#mask },
+      log: (entries) => this.#output.log(run, entries),
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#calls.call(run, method, args),
     }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
@@ -182,7 +178,7 @@ export class WorkerSession {
       message,
       scope,
       isCommand,
-      startMs: this.#host.clock.now().monotonicMs,
+      startMs: systemClock.now().monotonicMs,
       code: null,
       command: null,
       isFailing: false,
@@ -190,10 +186,10 @@ export class WorkerSession {
       ended: null,
     };
     this.#current = current;
-    this.#host.output.begin(run, message.token, this.#mask);
+    this.#output.begin(run, message.token, this.#mask);
     // A command inherits the descriptors, not our functions.
     if (!isCommand) {
-      this.#host.output.install();
+      this.#output.install();
       this.#traces ??= new AttemptTraces();
     }
     const result = job.source.type === "command"
@@ -226,7 +222,7 @@ export class WorkerSession {
     if (message.wantsStarted) this.#host.send({ type: "started", run: message.run });
     const { handler } = message;
     const loaded = code;
-    return await this.#host.output.within(() =>
+    return await this.#output.within(() =>
       handler === null
         ? runAttempt(loaded, scope, (result) => this.#decide(current, result))
         : runHandler(loaded.handlers, scope, handler)
@@ -266,7 +262,7 @@ export class WorkerSession {
     if (this.#current !== current) return;
     this.#current = null;
     const { run } = current.message;
-    const tookMs = this.#host.clock.now().monotonicMs - current.startMs;
+    const tookMs = systemClock.now().monotonicMs - current.startMs;
     this.#lastRun = run;
     current.scope.close();
     const sweep = current.ended?.sweep ?? this.#sweeper.sweep();
@@ -274,7 +270,7 @@ export class WorkerSession {
     const ended: Ended = { current, result, tookMs, sweep };
     if (this.#followers.length === 0 || !this.#canContinue(ended)) return this.#report(ended);
     // Unhandled rejections show after this turn of the event loop, and must not meet the next run.
-    this.#host.clock.defer(() => this.#continue(ended));
+    systemClock.defer(() => this.#continue(ended));
   }
 
   /**
@@ -282,7 +278,7 @@ export class WorkerSession {
    * whole check follows at the end of the batch.
    */
   #canContinue({ current, result, tookMs, sweep }: Ended): boolean {
-    if (this.#isTainted || sweep.found > 0 || !this.#host.output.isSilent()) return false;
+    if (this.#isTainted || sweep.found > 0 || !this.#output.isSilent()) return false;
     if (this.#traces!.hasLeftWork()) return false;
     const { run } = current.message;
     const message = {
@@ -297,7 +293,7 @@ export class WorkerSession {
   }
 
   #continue(ended: Ended): void {
-    const ageMs = this.#host.clock.now().monotonicMs - this.#batch.sinceMs;
+    const ageMs = systemClock.now().monotonicMs - this.#batch.sinceMs;
     if (this.#isTainted || ageMs > BATCH_MS_MAX) return this.#report(ended);
     const [position, message] = this.#followers.shift()!;
     if (!this.#memory!.begin(position)) return this.#report(ended);
@@ -311,11 +307,11 @@ export class WorkerSession {
     const { run, wantsMarks, token } = current.message;
     const { reuse, note } = this.#checkTraces(current, sweep);
     if (note !== null) {
-      const at = this.#host.clock.now().wallMs;
+      const at = systemClock.now().wallMs;
       const entry = { at, level: "info", source: "system", message: note } as const;
-      this.#host.output.log(run, [entry]);
+      this.#output.log(run, [entry]);
     }
-    const isSilent = this.#host.output.end(sweep.isQuiet && !wantsMarks) || undefined;
+    const isSilent = this.#output.end(sweep.isQuiet && !wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
     this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
   }

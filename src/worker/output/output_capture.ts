@@ -3,6 +3,7 @@ import type { LogEntry } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { AttemptSink } from "../executor.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import type { TransferBudget } from "./transfer_budget.ts";
 import { OutputLimiter } from "./output_limiter.ts";
@@ -19,7 +20,7 @@ type StreamName = "stdout" | "stderr";
 /** The run whose output is read. */
 export interface OutputOwner {
   readonly job: JobDefinition;
-  log(entries: readonly LogEntry[]): void;
+  readonly sink: Pick<AttemptSink, "log">;
 }
 
 /** Where the output of a worker is read from. */
@@ -236,7 +237,7 @@ export class OutputCapture {
     }
     this.#stderrTail = this.#stderrTail.slice(-STDERR_TAIL_LINES);
     for (let start = 0; start < entries.length; start += ENTRIES_MAX) {
-      this.#owner?.log(entries.slice(start, start + ENTRIES_MAX));
+      this.#owner?.sink.log(entries.slice(start, start + ENTRIES_MAX));
     }
   }
 }

@@ -35,11 +35,6 @@ export class OutputLimiter {
     this.#mask = mask;
   }
 
-  /** True if the head is full, so that nothing more is returned before the end. */
-  get isFull(): boolean {
-    return this.#tail.length > 0;
-  }
-
   /** Add a line. @returns its entry if it belongs to the head */
   push(line: RawLine): LogEntry | null {
     const bytes = line.text.length;

@@ -1,4 +1,9 @@
-import { CALL_BYTES_AT_ONCE_MAX, CALLS_AT_ONCE_MAX } from "./worker_limits.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+
+/** Most unanswered calls of one run: waits for the end of an instance, and all others. */
+const CALLS_AT_ONCE_MAX = { wait: 256, other: 256 } as const;
+/** Most bytes of unanswered calls of one run; a single call may take more. */
+const CALL_BYTES_AT_ONCE_MAX = 2 * PAYLOAD_BYTES_MAX;
 
 /** This method may take as long as another job runs; its calls must not delay others. */
 export const WAIT_METHOD = "waitInstance";

@@ -1,11 +1,12 @@
 import { toJobError } from "../../core/errors.ts";
-import type { ErrorInfo, LogEntry } from "../../core/instance.ts";
+import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { maskOutcome } from "../attempt_errors.ts";
 import {
   type AttemptOutcome,
+  type AttemptSink,
   HANDLER_MS_MAX,
   type HandlerCall,
   type HandlerTask,
@@ -30,6 +31,7 @@ export class HandlerRun implements WorkerRun {
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler: HandlerCall;
+  readonly sink: AttemptSink;
   /** No lease limits a handler after the commit, but a frozen daemon must not leave it running. */
   deadlineMs = 0;
   /** Its outcome; null if it did not end by itself. */
@@ -47,6 +49,12 @@ export class HandlerRun implements WorkerRun {
     this.job = task.job;
     this.instance = { ...taskInstance(task.instance), timeoutMs: 0 };
     this.handler = task.call;
+    this.sink = {
+      log: (entries) => task.log(entries),
+      progress: () => {},
+      call: (method) =>
+        Promise.reject(new Error(`A handler cannot call "${method}" of the manager`)),
+    };
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -89,18 +97,6 @@ export class HandlerRun implements WorkerRun {
 
   wake(): void {
     this.#worker!.kill("SIGKILL");
-  }
-
-  log(entries: readonly LogEntry[]): void {
-    this.#task.log(entries);
-  }
-
-  progress(): void {
-    // A handler reports no progress.
-  }
-
-  call(method: string): Promise<unknown> {
-    return Promise.reject(new Error(`A handler cannot call "${method}" of the manager`));
   }
 
   ended(ending: WorkerEnding): void {

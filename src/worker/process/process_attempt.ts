@@ -1,5 +1,5 @@
 import { messageOf, toJobError } from "../../core/errors.ts";
-import type { ErrorInfo, LogEntry, LogLevel, Progress } from "../../core/instance.ts";
+import type { ErrorInfo, LogLevel } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -51,6 +51,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler = null;
+  readonly sink: AttemptSink;
   deadlineMs: number;
   /** True if it may be queued in a worker behind others. */
   canFollow: boolean;
@@ -76,6 +77,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#options = options;
     this.job = options.task.job;
     this.instance = taskInstance(options.task.instance);
+    this.sink = options.sink;
     this.deadlineMs = options.task.deadlineMs;
     this.canFollow = isBatchable(this.job, this.instance.timeoutMs);
     this.outcome = new Promise((resolve) => {
@@ -230,18 +232,6 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#violation ??= error;
   }
 
-  log(entries: readonly LogEntry[]): void {
-    this.#options.sink.log(entries);
-  }
-
-  progress(progress: Progress): void {
-    this.#options.sink.progress(progress);
-  }
-
-  async call(method: string, args: readonly unknown[]): Promise<unknown> {
-    return await this.#options.sink.call(method, args);
-  }
-
   ended(ending: WorkerEnding): void {
     if (ending.type === "refused" && this.#cause === null && this.#refusals < REFUSALS_MAX) {
       this.#refusals += 1;
@@ -270,7 +260,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 
   #note(message: string, level: LogLevel = "info"): void {
     const at = this.#options.clock.now().wallMs;
-    this.log([{ at, level, source: "system", message }]);
+    this.sink.log([{ at, level, source: "system", message }]);
   }
 
   #setExpiry(): void {

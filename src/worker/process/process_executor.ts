@@ -180,7 +180,7 @@ class ProcessExecutor implements Executor {
     const error = mask.error(thrown);
     const message = `Uncaught after the attempt had ended: ${error.stack ?? error.message}`;
     logger.warn(message, { worker: worker.id, kind: run?.job.kind, instance: run?.instance.id });
-    run?.log([{ at: clock.now().wallMs, level: "error", source: "system", message }]);
+    run?.sink.log([{ at: clock.now().wallMs, level: "error", source: "system", message }]);
     this.#pool.retire(worker);
   }
 }

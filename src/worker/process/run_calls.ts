@@ -1,11 +1,11 @@
 import type { ErrorCode } from "../../core/errors.ts";
+import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
 import type { ChildChannel } from "../../platform/process/child_channel.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { CallWindow, WAIT_METHOD } from "./call_window.ts";
 import type { FromWorker, ToWorker, WireError } from "../protocol.ts";
 import type { TransferBudget } from "../output/transfer_budget.ts";
-import { REPLY_LENGTH_MAX, UNREAD_BYTES_MAX } from "./worker_limits.ts";
 
 type CallMessage = Extract<FromWorker, { readonly type: "call" }>;
 type Reply = Extract<ToWorker, { readonly type: "reply" }>;
@@ -18,6 +18,13 @@ const HEAVY_METHODS: ReadonlySet<string> = new Set([
   "scheduleJobs",
   "getInstance",
 ]);
+/** Longest answer to a call, in characters. */
+const REPLY_LENGTH_MAX = 4 * PAYLOAD_BYTES_MAX;
+/** Unread answer bytes above which a worker's calls are refused, and above which it is ended. */
+export const UNREAD_BYTES_MAX = {
+  calls: 8 * PAYLOAD_BYTES_MAX,
+  worker: 16 * PAYLOAD_BYTES_MAX,
+} as const;
 /** Longest message and hint of an error answer, in bytes. */
 const ERROR_BYTES_MAX = 8_192;
 

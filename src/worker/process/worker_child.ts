@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import type { Duplex, Readable, Writable } from "node:stream";
+import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
@@ -15,7 +16,16 @@ import type { TransferBudget } from "../output/transfer_budget.ts";
 import { CHANNEL_DESCRIPTOR, guardDescriptor } from "../protocol.ts";
 import { WorkerFamily } from "./worker_family.ts";
 import type { WorkerLaunch } from "./worker_launch.ts";
-import { CHANNEL_MS_MAX, DRAIN_MS_MAX, MESSAGE_BYTES_MAX } from "./worker_limits.ts";
+
+/** How long output may stay on its way once the result or the exit of a worker is known. */
+export const DRAIN_MS_MAX = 1_000;
+/** How long the channel of an exited worker may take to end; it may be paused for part of that. */
+const CHANNEL_MS_MAX = 200;
+/**
+ * Longest message of a worker, in bytes: the largest result with every character escaped, and its
+ * envelope.
+ */
+const MESSAGE_BYTES_MAX = 2 * PAYLOAD_BYTES_MAX + 131_072;
 
 /** How a worker process is started. */
 export interface WorkerStart {

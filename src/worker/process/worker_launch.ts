@@ -104,18 +104,14 @@ function setupOf(
   const ownHome = isModule && uid !== undefined ? (existsSync(home) ? home : "/") : null;
   const cwd = isModule ? spec?.cwd ?? ownHome : null;
   // The job's own limit is set before the program starts.
-  const openFiles = spec?.limits?.openFiles === undefined || spec.limits.openFiles === null
-    ? openFilesOfChildren()
-    : null;
+  const hasOwnLimit = typeof spec?.limits?.openFiles === "number";
   return {
-    ...(openFiles === null ? {} : { openFiles }),
-    ...(typeof spec?.nice === "number" ? { nice: spec.nice } : {}),
-    ...(typeof spec?.ionice === "string" ? { ionice: spec.ionice } : {}),
-    ...(isModule && typeof spec?.umask === "number" ? { umask: spec.umask } : {}),
-    ...(isSwitched
-      ? { account: { name, home: isModule && spec?.env.HOME || home, uid, gid } }
-      : {}),
-    ...(cwd === null ? {} : { cwd }),
+    openFiles: hasOwnLimit ? undefined : openFilesOfChildren() ?? undefined,
+    nice: spec?.nice ?? undefined,
+    ionice: spec?.ionice ?? undefined,
+    umask: isModule ? spec?.umask ?? undefined : undefined,
+    account: isSwitched ? { name, home: isModule && spec?.env.HOME || home, uid, gid } : undefined,
+    cwd: cwd ?? undefined,
   };
 }
 

@@ -14,7 +14,7 @@ import { KnownJobs } from "./known_jobs.ts";
 import { type ExpectedRun, MessageOrder } from "./message_order.ts";
 import { RunCalls } from "./run_calls.ts";
 import { UsageWatch } from "./usage_watch.ts";
-import { WorkerChild, type WorkerStart } from "./worker_child.ts";
+import { DRAIN_MS_MAX, WorkerChild, type WorkerStart } from "./worker_child.ts";
 import {
   isStarvedExit,
   resultEnding,
@@ -23,8 +23,14 @@ import {
   unstartedEnding,
   type WorkerEnding,
 } from "./worker_ending.ts";
-import { DRAIN_MS_MAX, END_MS_MAX, HELLO_MS_MAX, LOAD_MS_MAX } from "./worker_limits.ts";
 import { type FollowingRun, giveBack, type WorkerRun } from "./worker_run.ts";
+
+/** How long a worker may take from its spawn to its first message. */
+const HELLO_MS_MAX = 30_000;
+/** How long the import of a job module may take. */
+const LOAD_MS_MAX = 30_000;
+/** How long a worker that is ended may run its exit handlers. */
+const END_MS_MAX = 1_000;
 
 /** How a worker process is started, and whom it informs. */
 export interface WorkerProcessOptions extends WorkerStart {
@@ -284,7 +290,7 @@ export class WorkerProcess {
         current.isWaitingForStart = false;
         return this.#awaitStart();
       case "progress":
-        return current.run.progress(message.progress);
+        return current.run.sink.progress(message.progress);
       case "call":
         current.calls ??= this.#callsOf(current);
         return current.calls.take(message, bytes);
@@ -308,7 +314,7 @@ export class WorkerProcess {
       clock,
       budget: budgets.answers,
       channel: this.#child.channel!,
-      call: (method, args) => current.run.call(method, args),
+      call: (method, args) => current.run.sink.call(method, args),
       isCurrent: () => this.#current === current,
       onFault: (problem) => this.#violated(problem),
     });

@@ -1,6 +1,6 @@
-import type { ErrorInfo, LogEntry, Progress } from "../../core/instance.ts";
+import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { HandlerCall } from "../executor.ts";
+import type { AttemptSink, HandlerCall } from "../executor.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
 
@@ -11,6 +11,7 @@ export interface WorkerRun {
   /** Null for an attempt. */
   readonly handler: HandlerCall | null;
   readonly deadlineMs: number | null;
+  readonly sink: AttemptSink;
   /** Job code begins now. */
   started(): void;
   /** This is its result unless a handler, which runs now, changes it. */
@@ -21,9 +22,6 @@ export interface WorkerRun {
   violated(error: ErrorInfo): void;
   /** The time set by `wakeAt` of the worker has come. */
   wake(): void;
-  log(entries: readonly LogEntry[]): void;
-  progress(progress: Progress): void;
-  call(method: string, args: readonly unknown[]): Promise<unknown>;
   ended(ending: WorkerEnding): void;
 }
 
