@@ -12,7 +12,7 @@ import { createProcessExecutor } from "../../src/worker/process/process_executor
 import { WorkerProcess } from "../../src/worker/process/worker_process.ts";
 import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
 
-/** Does what its first argument says, and notes its number when it begins. */
+/** Does what its second argument says, after appending its number to the file. */
 const MODULE = `
 import { appendFileSync, writeSync } from "node:fs";
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,7 +50,7 @@ export default async function work(file, act, number, ms) {
 const folder = mkdtempSync(join(tmpdir(), "batch-test-"));
 const path = join(folder, "work.js");
 writeFileSync(path, MODULE);
-// Nothing else holds the process while the only workers end.
+// Keeps the process alive while its only workers end.
 const hold = systemClock.timer(600_000, () => {});
 let endLast = async () => {};
 after(async () => {
@@ -67,8 +67,8 @@ interface Ended {
 }
 
 /**
- * Two workers that know the job to be short and silent. What is run next has its first attempt in one of them and all others in
- * one batch of the other.
+ * Two workers of a job that is known to be short and silent. Of the attempts run next, the first is
+ * in one worker and all others are in one batch of the other.
  */
 async function world(options: Partial<JobDefinition["options"]> = {}) {
   const executor = createProcessExecutor({
@@ -93,7 +93,8 @@ async function world(options: Partial<JobDefinition["options"]> = {}) {
     });
     return { attempt, sink, ended };
   };
-  // As the dispatcher does: no more at once than there are workers, beside those that wait in the executor.
+  // As the dispatcher does: no more at once than workers, not counting those that wait in the
+  // executor.
   const queue: (() => void)[] = [];
   let held = 0;
   const pump = () => {
@@ -110,7 +111,7 @@ async function world(options: Partial<JobDefinition["options"]> = {}) {
     held -= 1;
     pump();
     const { outcome } = ended;
-    // It is given back when no worker becomes free for long.
+    // It is released if no worker becomes free for long.
     const isGivenBack = outcome.type === "aborted" && outcome.cause === "drain";
     return isGivenBack ? await insist(number, act, ms) : ended;
   };
@@ -144,7 +145,7 @@ function pidOf(ended: Ended): number {
 
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 
-test("run() executes short attempts once each, and silently", async () => {
+test("run() executes each of many short attempts once, without a log line", async () => {
   const { run, begun } = await world();
   const all = await run(Array.from({ length: 20 }, () => "nothing"));
   assert.deepEqual(sorted(begun()), all.map(({ number }) => number));
@@ -152,7 +153,7 @@ test("run() executes short attempts once each, and silently", async () => {
 });
 
 for (const act of ["print", "write"]) {
-  test(`run() gives what one of a batch does ${act} to that one`, async () => {
+  test(`run() logs the ${act} of one attempt of a batch for that attempt`, async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", "nothing", act, "nothing", act, "nothing"]);
     const printed = all.filter(({ sink }) => sink.entries.length > 0);
@@ -165,7 +166,7 @@ for (const act of ["print", "write"]) {
 }
 
 for (const act of ["spin", "wait"]) {
-  test(`run() lets none of a batch wait for one that does ${act} for long`, async () => {
+  test(`run() lets no attempt of a batch wait for one with a long ${act}`, async () => {
     const { run, begun, order } = await world();
     const all = await run(["nothing", "nothing", [act, 1_000], "nothing", "nothing"]);
     for (const ended of all) valueOf(ended);
@@ -174,7 +175,7 @@ for (const act of ["spin", "wait"]) {
   });
 }
 
-test("run() fails only those of a batch that throw", async () => {
+test("run() fails only the attempts of a batch that throw", async () => {
   const { run } = await world();
   const all = await run(["nothing", "nothing", "fail", "nothing", "fail"]);
   assert.deepEqual(all.map(({ outcome }) => outcome.type), ["ok", "ok", "error", "ok", "error"]);
@@ -184,7 +185,7 @@ test("run() fails only those of a batch that throw", async () => {
 });
 
 for (const [act, type] of [["exit", "error"], ["kill", "lost"]] as const) {
-  test(`run() keeps what has ended before one of a batch does ${act}, and runs what follows elsewhere`, async () => {
+  test(`run() keeps the results before a ${act} in a batch, and runs the others elsewhere`, async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", "nothing", act, "nothing", "nothing"]);
     const types = all.map(({ outcome }) => outcome.type);
@@ -193,18 +194,18 @@ for (const [act, type] of [["exit", "error"], ["kill", "lost"]] as const) {
   });
 }
 
-test("run() tells of what is thrown too late with the attempt of the batch that left it", async () => {
+test("run() logs a late error for the attempt of the batch that caused it", async () => {
   const { run, begun } = await world();
   const all = await run(["nothing", "nothing", "reject", "nothing", "nothing"]);
   for (const ended of all) valueOf(ended);
   await all[2]!.sink.line("rejection of 2");
-  const told = all.filter(({ sink }) => sink.entries.length > 0);
-  assert.deepEqual(told.map(({ number }) => number), [2]);
+  const logged = all.filter(({ sink }) => sink.entries.length > 0);
+  assert.deepEqual(logged.map(({ number }) => number), [2]);
   assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
 });
 
 for (const act of ["timer", "directory"]) {
-  test(`run() lets none of a batch meet the ${act} that one before it left`, async () => {
+  test(`run() lets no attempt of a batch meet the ${act} that an earlier one left`, async () => {
     const { run, begun } = await world();
     const all = await run(["nothing", "nothing", act, "nothing", "nothing"]);
     await all[2]!.sink.line("Ended with its worker, because it was left behind");
@@ -216,7 +217,7 @@ for (const act of ["timer", "directory"]) {
   });
 }
 
-test("run() replaces a worker behind a batch that changed a prototype", async () => {
+test("run() replaces the worker after a batch that changed a prototype", async () => {
   const { run } = await world();
   const all = await run(["nothing", "nothing", "global", "nothing", "nothing"]);
   const changed = pidOf(all[2]!);
@@ -227,7 +228,7 @@ test("run() replaces a worker behind a batch that changed a prototype", async ()
   }
 });
 
-test("run() carries results of a batch that its memory has no room for", async () => {
+test("run() returns results of a batch that do not fit into its memory", async () => {
   const { run, begun } = await world();
   const all = await run(["nothing", "large", "large", "large", "nothing"]);
   assert.deepEqual(all.slice(1, 4).map((ended) => (valueOf(ended) as string).length), [
@@ -238,11 +239,11 @@ test("run() carries results of a batch that its memory has no room for", async (
   assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
 });
 
-test("abort() ends one that waits in a batch before it begins, and one that runs in it", async () => {
+test("abort() ends an attempt of a batch before it begins, and one that is running", async () => {
   const { begin, begun } = await world({ killAfterMs: 100 });
   const acts = ["nothing", "nothing", "announce", "nothing", "nothing"];
   const all = acts.map((act, number) => begin(number, act, 60_000));
-  // The batch is on its way, and nothing of it is known yet.
+  // The batch has been sent, and nothing is known about it yet.
   await new Promise((resolve) => systemClock.defer(() => resolve(null)));
   all[3]!.attempt.abort("canceled");
   const waiting = await all[3]!.ended;
@@ -258,7 +259,7 @@ test("abort() ends one that waits in a batch before it begins, and one that runs
   assert.deepEqual(sorted(begun()).filter((number) => number !== 3), [0, 1, 2, 4]);
 });
 
-test("run() stops one of a batch at its time limit, and only that", async () => {
+test("run() stops only the attempt of a batch that reaches its timeout", async () => {
   const { run } = await world({ timeoutMs: 1_000, killAfterMs: 100 });
   const all = await run(["nothing", "nothing", ["spin", 60_000], "nothing", ["wait", 60_000]]);
   const causes = all.map(({ outcome }) =>
@@ -267,7 +268,7 @@ test("run() stops one of a batch at its time limit, and only that", async () => 
   assert.deepEqual(causes, ["ok", "ok", "timeout", "ok", "timeout"]);
 });
 
-test("run() ends every attempt of a batch in which one writes over the results", async () => {
+test("run() ends every attempt of a batch in which one overwrites the results", async () => {
   if (runtimeName() !== "bun") return;
   const { run, begun } = await world();
   const all = await run(["nothing", "nothing", "nothing", "scribble", "nothing", "nothing"]);
@@ -281,7 +282,7 @@ test("run() ends every attempt of a batch in which one stops the clock", async (
   for (const ended of all) valueOf(ended);
 });
 
-test("run() sends attempts that wait in one message", async () => {
+test("run() sends waiting attempts in one message", async () => {
   if (runtimeName() !== "bun") return;
   const { begin } = await world();
   const { run } = WorkerProcess.prototype;
@@ -299,7 +300,7 @@ test("run() sends attempts that wait in one message", async () => {
   assert.ok(sizes.length > 0);
 });
 
-test("run() ends an attempt that sends results of its own, and begins nothing twice", async () => {
+test("run() ends an attempt that forges results, and begins nothing twice", async () => {
   const { run, begun } = await world();
   const all = await run(["nothing", "nothing", "forge", "nothing", "nothing", "nothing"]);
   const [forger] = all.splice(2, 1);
@@ -310,7 +311,7 @@ test("run() ends an attempt that sends results of its own, and begins nothing tw
   assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4, 5]);
 });
 
-test("stop() gives back what waits in a batch, and aborts what runs in it", async () => {
+test("stop() releases the waiting attempts of a batch and aborts the running one", async () => {
   const { executor, begin } = await world({ killAfterMs: 100 });
   const all = ["nothing", ["wait"], "nothing", "nothing"].map((act, number) =>
     begin(number, String(act), 60_000)

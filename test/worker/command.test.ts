@@ -67,7 +67,7 @@ test("a command fails with its signal when it is killed", async () => {
   assert.ok(outcome.type === "error" && outcome.error.signal === "SIGKILL");
 });
 
-test("a command is given its arguments as they are", async () => {
+test("a command receives its arguments unchanged", async () => {
   const args = ["a b", "$(id)", '"; id', "*", 7, { x: 1 }, ""];
   const { lines } = await run('for a; do echo "<$a>"; done', { args });
   assert.deepEqual(lines, ["<a b>", "<$(id)>", '<"; id>', "<*>", "<7>", '<{"x":1}>', "<>"]);
@@ -98,7 +98,7 @@ test("a command has cron's environment, its own and the instance's", async () =>
   const uuid = env.JOB_UUID;
   assert.match(env.JOB_RESULT_FILE!, /^\/dev\/fd\/\d$/);
   delete env.JOB_RESULT_FILE;
-  // Deno tells a child of the descriptor of that file.
+  // Deno passes the descriptor of that file in a variable.
   delete env.DENO_EXTRA_STDIO_FDS;
   delete env.PWD;
   delete env._;
@@ -172,7 +172,7 @@ for (const [code, isSuccess] of [[0, false], [3, true], [4, true], [5, false]] a
   });
 }
 
-test("a command writes to /dev/stdout and /dev/stderr by name, whoever it is", async () => {
+test("a command can write to /dev/stdout and /dev/stderr by name, as any user", async () => {
   const spec = { user: isRoot ? "nobody" : null };
   const script = "echo out > /dev/stdout; echo err > /dev/stderr; echo more >> /dev/stderr; exit 1";
   const { outcome, lines } = await run(script, { spec });
@@ -264,7 +264,7 @@ test("a command's background children end with it", async () => {
   await whenGone(Number(readFileSync(file, "utf8")), 500);
 });
 
-test("a command is given SIGTERM at its timeout and its worker lives on", async () => {
+test("a command receives SIGTERM at its timeout and its worker stays", async () => {
   const before = await run("echo $PPID");
   const { outcome, lines } = await run('trap "echo bye; exit 0" TERM; echo up; sleep 600 & wait', {
     options: { timeoutMs: 200, killAfterMs: 5_000 },
@@ -287,7 +287,7 @@ test("a command that ignores SIGTERM is killed with its children after killAfter
   const tookMs = systemClock.now().monotonicMs - startMs;
   assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
   assert.ok(tookMs >= 300 && tookMs < 5_000, `took ${tookMs} ms`);
-  // The signal is sent before the outcome is told; the kernel may take a moment to act on it.
+  // The signal is sent before the outcome is reported; the kernel may take a moment to act on it.
   await whenGone(Number(readFileSync(file, "utf8")), 500);
 });
 
@@ -308,7 +308,7 @@ test("commands one after another lose no output when each writes megabytes", asy
   }
 });
 
-test("run() stops a command that writes without end to its result file", async () => {
+test("run() stops a command that writes endlessly to its result file", async () => {
   const { outcome } = await run('exec yes > "$JOB_RESULT_FILE"');
   assert.ok(outcome.type === "error");
   assert.match(outcome.error.message, /Cannot take the result of \d+ bytes/);

@@ -20,7 +20,7 @@ interface Daemon {
 const pause = (ms: number) => new Promise<void>((resolve) => systemClock.timer(ms, resolve));
 
 async function pidIn(path: string): Promise<number> {
-  // Another process writes it: there is no event to await.
+  // Another process writes it, so there is no event to await.
   for (let tries = 0; tries < 1_000; tries++) {
     if (existsSync(path) && statSync(path).size > 0) return Number(readFileSync(path, "utf8"));
     await pause(10);
@@ -52,7 +52,7 @@ function startDaemon(leaseMs: number): Promise<Daemon> {
   });
 }
 
-// Who notices first, the guard or the worker's own connection, is chance: once would not show it.
+// The guard or the worker's own connection may notice first, by chance: so try several times.
 for (let round = 1; round <= 5; round++) {
   test(`guard ends a spinning worker and a command's grandchild when the daemon is killed, round ${round}`, async () => {
     const daemon = await startDaemon(15_000);
@@ -65,10 +65,10 @@ for (let round = 1; round <= 5; round++) {
   });
 }
 
-test("guard ends them at the lease's deadline when the daemon is frozen, and it goes on", async () => {
+test("guard ends them at the lease's deadline when the daemon is frozen, and the daemon continues", async () => {
   const leaseMs = 1_000;
   const daemon = await startDaemon(leaseMs);
-  // Renewed all the time, they outlive several leases.
+  // While their leases are renewed, they outlive several of them.
   await pause(2 * leaseMs);
   assert.ok(isAlive(daemon.spinningPid) && isAlive(daemon.grandchildPid));
   process.kill(daemon.child.pid!, "SIGSTOP");

@@ -37,12 +37,12 @@ function begin(run: JobFunction, setting: Setting = {}) {
 
 const never = () => new Promise(() => {});
 
-test("inline run() gives the encoded result when the function returns", async () => {
+test("inline run() returns the encoded result when the function returns", async () => {
   const { attempt } = begin((x: number, y: number) => x + y, { args: [2, 3] });
   assert.deepEqual(await attempt.outcome, { type: "ok", resultsJson: "[5]" });
 });
 
-test("inline run() gives the error when the function throws or rejects", async () => {
+test("inline run() fails when the function throws or rejects", async () => {
   for (
     const run of [() => {
       throw new RangeError("no");
@@ -120,7 +120,7 @@ test("inline abort() ends the attempt at once when the function obeys its signal
   assert.equal(clock.nextTimerMs() === null || clock.nextTimerMs()! >= 60_000, true);
 });
 
-test("inline abort() before the function begins runs nothing, and says so", async () => {
+test("inline abort() before the function begins runs nothing, and reports that", async () => {
   let hasRun = false;
   const { attempt } = begin(() => void (hasRun = true));
   attempt.abort("drain");
@@ -129,7 +129,7 @@ test("inline abort() before the function begins runs nothing, and says so", asyn
   assert.deepEqual([outcome.isUnstarted, hasRun], [true, false]);
 });
 
-test("inline abort() of what has begun does not say that nothing ran", async () => {
+test("inline abort() of a function that has begun does not report that nothing ran", async () => {
   const { clock, attempt } = begin(never, { options: { killAfterMs: 10 } });
   await clock.settle();
   attempt.abort("drain");
@@ -138,7 +138,7 @@ test("inline abort() of what has begun does not say that nothing ran", async () 
   assert.ok(outcome.type === "aborted" && !outcome.isUnstarted);
 });
 
-test("inline abort() gives aborted when the function then returns", async () => {
+test("inline abort() ends an attempt as aborted when its function then returns", async () => {
   let finish = (_: unknown) => {};
   const { clock, attempt } = begin(() => new Promise((resolve) => finish = resolve));
   await clock.settle();
@@ -160,7 +160,7 @@ test("inline run() is aborted at the lease's deadline unless it is extended", as
   assert.ok(ended.type === "aborted" && ended.cause === "lease");
 });
 
-test("inline onComplete() is given the results and its error is logged", async () => {
+test("inline onComplete() receives the results and its error is logged", async () => {
   const seen: unknown[] = [];
   const good = begin(() => "r", { handlers: { onComplete: (_, results) => seen.push(results) } });
   assert.equal((await good.attempt.outcome).type, "ok");
@@ -177,7 +177,7 @@ test("inline onComplete() is given the results and its error is logged", async (
 });
 
 for (const handler of ["onComplete", "onTerminate"] as const) {
-  test(`inline ${handler}() is given up on when it does not end`, async () => {
+  test(`inline ${handler}() is abandoned when it does not end`, async () => {
     const { clock, attempt, sink } = begin(() => {
       if (handler === "onTerminate") throw new Error("original");
     }, { handlers: { [handler]: never } });
@@ -192,7 +192,7 @@ for (const handler of ["onComplete", "onTerminate"] as const) {
   });
 }
 
-test("inline onTerminate() undoes a timeout when it answers null", async () => {
+test("inline onTerminate() undoes a timeout when it returns null", async () => {
   const seen: string[] = [];
   const { clock, attempt } = begin(
     (signal: AbortSignal) =>
@@ -221,7 +221,7 @@ for (
     }, undefined],
   ] as const
 ) {
-  test(`inline retryDelay() says when to try again when it answers ${what}`, async () => {
+  test(`inline retryDelay() chooses when to retry when it returns ${what}`, async () => {
     const { attempt, sink } = begin(() => {
       throw new Error("original");
     }, { handlers: { retryDelay: answer } });
@@ -277,7 +277,7 @@ for (const delay of [-1, NaN, "soon", null, "200y"]) {
   });
 }
 
-test("inline discard() fails without a retry, after onTerminate had its say", async () => {
+test("inline discard() fails without a retry, after onTerminate was called", async () => {
   const signature = injectedSignature("Context");
   const plain = begin((context) => context.discard("user is gone"), {
     signature,
@@ -318,7 +318,7 @@ test("inline snooze() does not outlive a cancel or a timeout", async () => {
   }
 });
 
-test("inline handle() asks onTerminate of an attempt that is gone", async () => {
+test("inline handle() calls onTerminate for an attempt that is gone", async () => {
   const executor = createInlineExecutor({ clock: new SimClock() });
   const source = {
     type: "function",
@@ -354,7 +354,7 @@ for (
     }, "thrown"],
   ] as const
 ) {
-  test(`inline onTerminate() decides when it answers: ${what} the error`, async () => {
+  test(`inline onTerminate() decides by its result: ${what} the error`, async () => {
     const { attempt } = begin(() => {
       throw new Error("original");
     }, {
@@ -376,7 +376,7 @@ test("inline onTerminate() is not called when the attempt was canceled", async (
   assert.equal((await attempt.outcome).type, "aborted");
 });
 
-test("inline log writes nothing when the attempt has ended", async () => {
+test("inline log writes nothing after the attempt has ended", async () => {
   let log = (_: string) => {};
   const { attempt, sink } = begin((context) => void (log = context.log.info), {
     signature: injectedSignature("Context"),
@@ -386,7 +386,7 @@ test("inline log writes nothing when the attempt has ended", async () => {
   assert.deepEqual(sink.entries, []);
 });
 
-test("inline run() executes a module when the job asks for it", async () => {
+test("inline run() executes a module if the job asks for it", async () => {
   const executor = createInlineExecutor({ clock: new SimClock() });
   const job = moduleJob("pid");
   const task = { job, instance: makeInstance(job), deadlineMs: 60_000 };
@@ -425,7 +425,7 @@ test("inline handle() resolves when the handler throws", async () => {
   assert.deepEqual(seen, ["completed completed"]);
 });
 
-test("inline stop() aborts what runs and refuses what comes after", async () => {
+test("inline stop() aborts running attempts and refuses later ones", async () => {
   const { clock, executor, attempt, job } = begin(never, { options: { killAfterMs: 100 } });
   const stopped = executor.stop();
   await clock.advance(100);

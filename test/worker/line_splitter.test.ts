@@ -19,7 +19,7 @@ function split(chunks: readonly (string | Uint8Array)[], marker?: string) {
   return { lines, markers };
 }
 
-test("LineSplitter gives lines without their ends when chunks cut them anywhere", () => {
+test("LineSplitter returns whole lines when chunks cut them anywhere", () => {
   assert.deepEqual(split(["a\nb", "c\r\n\n", "d"]).lines, ["a", "bc", "", "d"]);
 });
 
@@ -66,7 +66,7 @@ test("LineSplitter cuts between characters when a long line is UTF-8", () => {
   assert.equal(pieces.map((piece) => decoder.decode(piece)).join(""), text);
 });
 
-test("LineSplitter cuts no secret, wherever it stands in a long line and in chunks", () => {
+test("LineSplitter cuts no secret, wherever it is in a long line and in chunks", () => {
   const secret = "sécret-0123456789";
   const bytes = Buffer.byteLength(secret);
   const mask = new SecretMask([secret]);

@@ -35,14 +35,14 @@ const DECIDED: FromWorker = { type: "decided", run: 5, result: OK };
 const LATE: FromWorker = { type: "late", run: 5, error: { name: "E", message: "m" } };
 const PROGRESS: FromWorker = { type: "progress", run: 5, progress: { done: 1, total: null } };
 
-test("judge() takes what a run sends from its begin to its end", () => {
+test("judge() takes the messages of a run from its start to its end", () => {
   const judge = orderOf();
   for (const message of [STARTED, PROGRESS, DECIDED, resultOf(5)]) {
     assert.equal(judge(message), "take");
   }
 });
 
-test("judge() takes nothing before the worker said hello, and hello once", () => {
+test('judge() takes nothing before "hello", and "hello" once', () => {
   const judge = orderOf({}, false);
   assert.equal(judge(STARTED), "problem");
   assert.equal(judge(HELLO), "take");
@@ -58,21 +58,21 @@ for (const message of [STARTED, DECIDED, resultOf(5)]) {
   });
 }
 
-test("judge() refuses a start that was not asked for", () => {
+test('judge() refuses "started" if it was not requested', () => {
   assert.equal(orderOf({ wantsStarted: false })(STARTED), "problem");
 });
 
-test("judge() forgets a decision of a job without handlers, which would gain it time", () => {
+test('judge() drops "decided" of a job without handlers, which would gain time', () => {
   assert.equal(orderOf({ hasLastWord: false })(DECIDED), "drop");
 });
 
-test("judge() refuses results without the token, and of runs that were not given", () => {
+test("judge() refuses results without the token, and of runs that the worker was not given", () => {
   assert.equal(orderOf()(resultOf(5, "guess")), "problem");
   assert.equal(orderOf()(resultOf(6)), "problem");
   assert.equal(orderOf()(resultOf(4)), "drop");
 });
 
-test("judge() refuses to hand back what has begun", () => {
+test('judge() refuses "refused" for a run that has begun', () => {
   for (const first of [STARTED, DECIDED]) {
     const judge = orderOf();
     judge(first);
@@ -86,7 +86,7 @@ test("judge() refuses to hand back what has begun", () => {
   assert.equal(orderOf({ wantsStarted: false })(resultOf(5, TOKEN, UNSTARTED)), "problem");
 });
 
-test("judge() takes a process group of commands only, and not again and again", () => {
+test("judge() takes a process group only from commands, and only a few times", () => {
   const group: FromWorker = { type: "group", run: 5, group: 1234 };
   assert.equal(orderOf()(group), "problem");
   const judge = orderOf({ isCommand: true });
@@ -94,7 +94,7 @@ test("judge() takes a process group of commands only, and not again and again", 
   assert.deepEqual(verdicts, ["take", "take", "take", "take", "problem"]);
 });
 
-test("judge() takes three late errors of a worker and forgets the others", () => {
+test("judge() takes three late errors of a worker and drops the others", () => {
   const judge = orderOf();
   judge(resultOf(5));
   const verdicts = Array.from({ length: 1_000 }, () => judge(LATE));
@@ -112,7 +112,7 @@ test("judge() takes ten reports of progress at once and then four a second", () 
   assert.equal(taken(1_249), 4);
 });
 
-test("stray() forgets a hundred messages without a meaning, and refuses the next", () => {
+test("stray() drops a hundred meaningless messages, and refuses the next", () => {
   const order = new MessageOrder();
   for (let count = 0; count < 100; count++) assert.equal(order.stray(), "drop");
   assert.equal(typeof order.stray(), "object");

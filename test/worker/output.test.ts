@@ -43,7 +43,7 @@ async function run(kind: string, args: readonly unknown[] = []) {
   return { outcome: await attempt.outcome, sink };
 }
 
-test("a module's output has levels, sources and one order, whichever way it took", async () => {
+test("a module's output keeps levels, sources and order, however it was written", async () => {
   const { outcome, sink } = await run("levels");
   assert.equal(outcome.type, "ok");
   assert.deepEqual(
@@ -77,7 +77,7 @@ test("a module's output is whole when lines are long, open, or written by others
   assert.ok(messages.every((message) => !message.includes("\x1e")));
 });
 
-test("output that comes after the end of its attempt is none of the next one's", async () => {
+test("output after the end of its attempt does not count for the next one", async () => {
   const first = await run("lateTimer");
   const second = await run("listen", [150]);
   const printed = first.sink.entries.filter(({ source }) => source !== "system");
@@ -86,7 +86,7 @@ test("output that comes after the end of its attempt is none of the next one's",
 });
 
 for (const how of ["write", "write to stderr", "copy at once", "copy", "child"]) {
-  test(`output by ${how} is its attempt's, between attempts that print nothing`, async () => {
+  test(`output by ${how} counts for its attempt, between attempts that print nothing`, async () => {
     const dir = mkdtempSync(join(tmpdir(), "jobctl-output-"));
     const file = join(dir, "file");
     writeFileSync(file, "one\n");

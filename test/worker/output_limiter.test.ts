@@ -52,7 +52,7 @@ test("OutputLimiter keeps to the limit of bytes when lines are long", () => {
   assert.ok(bytes > OUTPUT_BYTES_MAX - 20_000);
 });
 
-test("OutputLimiter makes text safe when bytes are no UTF-8 or hold NUL", () => {
+test("OutputLimiter makes text safe that is not UTF-8 or has a NUL", () => {
   const entry = new OutputLimiter(JOB_DEFAULTS.output).push(line(Uint8Array.of(97, 0xff, 0, 98)));
   assert.equal(entry!.message, "a\ufffd␀b");
 });

@@ -79,7 +79,7 @@ test("encodeLines() cuts a long line between characters", () => {
   assert.equal(lines.map((line) => line.slice("stdout: ".length)).join(""), text);
 });
 
-test("decodeRecord() gives nothing for what is no record", () => {
+test("decodeRecord() returns null for anything but a record", () => {
   for (const text of ["", "x", "1 99 5 text", "1 0 5 text"]) {
     assert.equal(decodeRecord(Buffer.from(text)), null, text);
   }

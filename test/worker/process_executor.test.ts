@@ -44,7 +44,7 @@ function makeExecutor(
   return executor;
 }
 
-/** The system's clock, `times` as fast from now on: what takes long is waited for in less time. */
+/** The system's clock, `times` as fast from now on, to wait less for long limits. */
 function fasterClock(times: number): Clock {
   const startMs = systemClock.now().monotonicMs;
   return {
@@ -57,7 +57,7 @@ function fasterClock(times: number): Clock {
   };
 }
 
-// One for the tests that leave nothing behind; the others make their own.
+// For the tests that leave nothing behind; the others create their own.
 const shared = makeExecutor();
 after(async () => {
   await Promise.all(executors.map((executor) => executor.stop()));
@@ -78,13 +78,13 @@ function message(outcome: AttemptOutcome): string {
   return "error" in outcome ? outcome.error.message : outcome.type;
 }
 
-test("run() gives the results of a function in another process", async () => {
+test("run() returns the results of a function in another process", async () => {
   const { outcome } = await outcomeOf(moduleJob("pid"));
   assert.ok(outcome.type === "ok");
   assert.notEqual(JSON.parse(outcome.resultsJson)[0], process.pid);
 });
 
-test("run() carries arguments and results of a mebibyte", async () => {
+test("run() passes arguments and results of a mebibyte", async () => {
   const text = "€".repeat(349_000);
   const { outcome } = await outcomeOf(moduleJob("echo"), [text]);
   assert.ok(outcome.type === "ok");
@@ -116,7 +116,7 @@ test("run() injects what the signature asks for", async () => {
   });
 });
 
-test("run() carries calls of the manager and their errors", async () => {
+test("run() passes calls to the manager and their errors", async () => {
   const job = moduleJob("manager", {}, injectedSignature("Manager, "));
   const sink = new RecordingSink();
   sink.answer = (_, args) => ({ kind: args[0] });
@@ -130,7 +130,7 @@ test("run() carries calls of the manager and their errors", async () => {
   assert.equal(message(second), "refused");
 });
 
-test("run() carries progress, the first and the last whatever comes between", async () => {
+test("run() passes on progress, and always the first and the last", async () => {
   const job = moduleJob("progress", {}, injectedSignature("Context, "));
   const sink = new RecordingSink();
   const outcome = await shared.run(makeTask(job, [1_000]), sink).outcome;
@@ -155,7 +155,7 @@ test("run() keeps the worker for the next attempt", async () => {
   assert.deepEqual(executor.stats(), { alive: 1, busy: 0 });
 });
 
-test("fault 51: run() logs what an attempt throws too late with that attempt, also when the next has begun", async () => {
+test("fault 51: run() logs a late error for the attempt that caused it, even if the next one has begun", async () => {
   const executor = makeExecutor({ count: 1 });
   const first = await outcomeOf(moduleJob("pid"), [], executor);
   const second = await outcomeOf(moduleJob("tellLate"), [1], executor);
@@ -164,7 +164,7 @@ test("fault 51: run() logs what an attempt throws too late with that attempt, al
 });
 
 for (const code of [0, 1, 77]) {
-  test(`fault 46: run() gives an error when the job exits with code ${code} before a result`, async () => {
+  test(`fault 46: run() fails when the job exits with code ${code} before a result`, async () => {
     const { outcome } = await outcomeOf(moduleJob("exit"), [code]);
     assert.ok(outcome.type === "error");
     assert.equal(outcome.error.exitCode, code);
@@ -172,12 +172,12 @@ for (const code of [0, 1, 77]) {
   });
 }
 
-test("fault 46: run() gives lost when the worker is killed by somebody else", async () => {
+test("fault 46: run() is lost when another process kills the worker", async () => {
   const { outcome } = await outcomeOf(moduleJob("killSelf"));
   assert.ok(outcome.type === "lost" && outcome.error.signal === "SIGKILL");
 });
 
-test("run() gives lost and what was printed when the worker cannot start", async () => {
+test("run() is lost with the printed text when the worker cannot start", async () => {
   const script = join(folder, "broken.sh");
   writeFileSync(script, "#!/bin/sh\necho cannot begin >&2\nexit 9\n", { mode: 0o755 });
   const broken = makeExecutor({ command: [script] });
@@ -188,7 +188,7 @@ test("run() gives lost and what was printed when the worker cannot start", async
   assert.equal((await outcomeOf(moduleJob("noop"), [], missing)).outcome.type, "lost");
 });
 
-test("run() gives an error when the module is missing or does not define the job", async () => {
+test("run() fails when the module is missing or does not define the job", async () => {
   const source = { type: "module", path: "/nonexistent.ts", entry: "x", version: "1" } as const;
   assert.equal((await outcomeOf(makeJob("x", source))).outcome.type, "error");
   assert.equal((await outcomeOf(moduleJob("unknown"))).outcome.type, "error");
@@ -200,7 +200,7 @@ test("run() refuses a function", async () => {
   assert.ok(outcome.type === "error" && /its source is a function/.test(outcome.error.message));
 });
 
-test("run() loads a module anew in another worker when its version changed", async () => {
+test("run() loads a module in another worker when its version changed", async () => {
   const executor = makeExecutor();
   const path = join(folder, "changing.ts");
   const results = [];
@@ -270,7 +270,7 @@ test("run() lets onTerminate clean up after a timeout and undo it", async () => 
   assert.deepEqual(sink.messages(), ["cleaned up after TimeoutError"]);
 });
 
-test("handle() asks the handlers of an attempt whose worker is gone in another one", async () => {
+test("handle() calls the handlers of an attempt whose worker is gone in another one", async () => {
   const job = moduleJob("lateTerminate");
   for (const how of ["resolve", "replace"]) {
     const { outcome, sink } = await outcomeOf(job, [how]);
@@ -289,7 +289,7 @@ test("handle() asks the handlers of an attempt whose worker is gone in another o
   }
 });
 
-test("run() gives what snooze() and discard() say", async () => {
+test("run() returns what snooze() and discard() request", async () => {
   const signature = injectedSignature("Context, ");
   const snoozed = await outcomeOf(moduleJob("snooze", {}, signature), ["90s"]);
   assert.deepEqual(snoozed.outcome, { type: "snooze", delayMs: 90_000 });
@@ -311,7 +311,7 @@ test("fault 42: run() stops a spinning job at its timeout, and the next attempt 
   assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "ok");
 });
 
-test("abort() gives the worker back when the function ends upon its signal", async () => {
+test("abort() keeps the worker when the function ends after its signal", async () => {
   const executor = makeExecutor();
   for (const kind of ["waitAbort", "returnOnAbort"]) {
     const sink = new RecordingSink();
@@ -340,7 +340,7 @@ test("abort() kills a job that ignores its signal and SIGTERM after killAfterMs"
   assert.deepEqual(sink.messages(), ["ignoring", "no"]);
 });
 
-test("stop() says of an attempt whose worker has not started that nothing of it ran", async () => {
+test("stop() reports that nothing ran of an attempt whose worker has not started", async () => {
   const executor = makeExecutor();
   const attempt = executor.run(makeTask(moduleJob("noop")), new RecordingSink());
   await executor.stop();
@@ -361,7 +361,7 @@ test("run() ends job code before its deadline when nobody extends it", async () 
   const attempt = shared.run(task, sink);
   await sink.line("spinning");
   await whenGone(Number(readFileSync(file, "utf8")), 5_000);
-  // The process is what must be gone by then; its outcome is known a little later.
+  // The process must be gone by then; its outcome is known a little later.
   const leftMs = task.deadlineMs - systemClock.now().monotonicMs;
   const outcome = await attempt.outcome;
   assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
@@ -380,12 +380,12 @@ test("extend() keeps an attempt beyond its first deadline", async () => {
   assert.ok(outcome.type === "aborted" && outcome.cause === "canceled");
 });
 
-test("run() gives an error when something uncaught is thrown during the attempt", async () => {
+test("run() fails when something uncaught is thrown during the attempt", async () => {
   const { outcome } = await outcomeOf(moduleJob("uncaught"));
   assert.ok(outcome.type === "error" && outcome.error.message === "loose");
 });
 
-test("fault 51: run() attributes what is thrown after the attempt to it and replaces the worker", async () => {
+test("fault 51: run() logs an error thrown after the attempt for it and replaces the worker", async () => {
   const executor = makeExecutor();
   const { outcome, sink } = await outcomeOf(moduleJob("late"), [], executor);
   assert.equal(outcome.type, "ok");
@@ -409,7 +409,7 @@ test("run() replaces a worker whose connection the job broke", async () => {
   assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "ok");
 });
 
-test("run() gives output in order, with its level, to its own attempt", async () => {
+test("run() logs output in order and with its level, for its own attempt", async () => {
   const executor = makeExecutor();
   for (const word of ["a", "b", "c"]) {
     const { sink } = await outcomeOf(moduleJob("printBoth"), [word], executor);
@@ -440,13 +440,13 @@ test("run() bounds the output of a job that floods it", async () => {
   assert.match(sink.messages("system")[0]!, /lines \(\d+ bytes\) of output dropped here/);
 });
 
-test("run() makes output safe when it is no UTF-8, holds NUL or has no line end", async () => {
+test("run() makes output safe that is not UTF-8, has a NUL or no line end", async () => {
   const bytes = Buffer.from([0xff, 0x61, 0x00, 0x0a, 0x1b, 0x5b, 0x6d]);
   const { sink } = await outcomeOf(moduleJob("printBytes"), [bytes.toString("base64")]);
   assert.deepEqual(sink.messages(), ["\ufffda␀", "\x1b[m"]);
 });
 
-test("run() gives the entries of ctx.log with their levels", async () => {
+test("run() logs the entries of ctx.log with their levels", async () => {
   const { sink } = await outcomeOf(moduleJob("log", {}, injectedSignature("Context")));
   assert.deepEqual(
     sink.entries.map(({ level, message, source }) => `${level} ${message} ${source}`),
@@ -454,7 +454,7 @@ test("run() gives the entries of ctx.log with their levels", async () => {
   );
 });
 
-test("handle() tells the states of one instance in their order", async () => {
+test("handle() passes the states of one instance in order", async () => {
   const job = moduleJob("state");
   const file = join(folder, "states");
   const instance = makeInstance(job, [file]);
@@ -513,7 +513,7 @@ test("stop() aborts what runs, ends every worker and refuses further attempts", 
   assert.equal((await outcomeOf(moduleJob("noop"), [], executor)).outcome.type, "lost");
 });
 
-test("run() keeps a job that is known to be short waiting for its turn, and abort() ends it there", async () => {
+test("run() lets a job that is known to be short wait, and abort() ends it there", async () => {
   const executor = makeExecutor();
   const job = moduleJob("print");
   for (let count = 0; count < 20; count++) await outcomeOf(job, [1, "a"], executor);

@@ -34,7 +34,7 @@ async function outcomeOf(
   return await executor.run(makeTask(job, [what]), new RecordingSink()).outcome;
 }
 
-/** What the error of each thrown thing says. */
+/** The error message of each thrown value. */
 const THROWN: Readonly<Record<string, RegExp>> = {
   undefined: /undefined/,
   null: /null/,
@@ -49,7 +49,7 @@ const THROWN: Readonly<Record<string, RegExp>> = {
   thenable: /./,
 };
 
-/** The encoding of each returned thing, or the error where it has none. */
+/** The encoding of each returned value, or the error where it has none. */
 const RETURNED: Readonly<Record<string, RegExp | { readonly error: RegExp }>> = {
   bigint: /^\["1180591620717411303424"\]$/,
   cycle: /^\[\{"self":"\[Circular\]"\}\]$/,
@@ -58,7 +58,7 @@ const RETURNED: Readonly<Record<string, RegExp | { readonly error: RegExp }>> = 
   nan: /^\["NaN"\]$/,
   badDate: /^\["Invalid Date"\]$/,
   map: /^\[\{"a":1\}\]$/,
-  // Awaiting it throws already.
+  // Awaiting it throws.
   proxy: { error: /^trap$/ },
   large: { error: /more than 1048576 bytes/ },
   huge: { error: /more than 1048576 bytes/ },

@@ -45,7 +45,7 @@ class Run {
     this.#calls.take({ type: "call", run: 1, call: this.#count, method, args }, 100);
   }
 
-  /** Let everything that does not wait for time happen. */
+  /** Let everything happen that does not wait for a timer. */
   async settle(): Promise<void> {
     await this.clock.advance(0);
   }
@@ -58,13 +58,13 @@ class Run {
   }
 }
 
-test("RunCalls makes small calls at once and large ones one after another", async () => {
+test("RunCalls executes small calls at once and large ones one after another", async () => {
   const run = new Run();
   run.call("scheduleJob", "idle", {});
   run.call("scheduleJob", "idle", {});
   await run.settle();
   assert.equal(run.asked.splice(0).length, 2);
-  // The last one is answered with the holder of its key, which may be large.
+  // The last one returns the instance that has its key, which may be large.
   run.call("getInstance", "a");
   run.call("lookupInstances");
   run.call("scheduleJob", "idle", { uniqueKey: "key", onConflict: "keep" });
@@ -90,7 +90,7 @@ test("RunCalls pauses between large answers when the budget is used up", async (
   assert.equal(run.replies.length, 9);
 });
 
-test("RunCalls does not even make a large call while earlier answers are unread", async () => {
+test("RunCalls does not execute a large call while earlier answers are unread", async () => {
   const run = new Run();
   run.channel.unreadBytes = UNREAD_BYTES_MAX.calls + 1;
   run.call("getInstance", "a");
@@ -106,7 +106,7 @@ test("RunCalls does not even make a large call while earlier answers are unread"
   assert.deepEqual(run.replies[2], { type: "reply", call: 3, value: "x" });
 });
 
-test("RunCalls looks in turn whether what is waited for has ended, and waits at the same time", async () => {
+test("RunCalls looks up awaited instances one after another, and waits for all at the same time", async () => {
   const run = new Run();
   run.call("waitInstance", "a", 5_000);
   run.call("waitInstance", "b");
@@ -129,7 +129,7 @@ test("RunCalls looks in turn whether what is waited for has ended, and waits at 
   ]);
 });
 
-test("RunCalls does not let calls and waits hold up each other", async () => {
+test("RunCalls does not let calls and waits delay each other", async () => {
   const run = new Run();
   run.call("getInstance", "a");
   run.call("waitInstance", "b");
@@ -137,7 +137,7 @@ test("RunCalls does not let calls and waits hold up each other", async () => {
   assert.deepEqual(run.asked.map(({ method }) => method).sort(), ["getInstance", "waitInstance"]);
 });
 
-test("RunCalls makes no more calls when the run has ended", async () => {
+test("RunCalls executes no more calls when the run has ended", async () => {
   const run = new Run();
   run.call("getInstance", "a");
   run.call("getInstance", "b");

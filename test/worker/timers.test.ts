@@ -40,14 +40,14 @@ function makeLine() {
   return { clock, sent, line };
 }
 
-test("GuardLine tells a first and a shorter limit at once", () => {
+test("GuardLine sends a first and a shorter limit at once", () => {
   const { sent, line } = makeLine();
   line.set(1_000);
   line.set(400);
   assert.deepEqual(sent, [[0, 1_000], [0, 400]]);
 });
 
-test("GuardLine tells a longer limit before the earlier one is half used up", async () => {
+test("GuardLine sends a longer limit before the earlier one is half used up", async () => {
   const { clock, sent, line } = makeLine();
   line.set(1_000);
   line.set(2_000);
@@ -69,7 +69,7 @@ test("GuardLine sends one message when many short attempts follow each other", a
   assert.deepEqual(sent.at(-1)![1], null);
 });
 
-test("GuardLine never lets the guard hold a later limit than wanted", async () => {
+test("GuardLine never lets the guard have a later limit than wanted", async () => {
   const { clock, sent, line } = makeLine();
   let held = Infinity;
   for (const wanted of [1_000, 5_000, 3_000, 2_000, 9_000, 8_000]) {

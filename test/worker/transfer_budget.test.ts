@@ -9,18 +9,18 @@ async function work(clock: SimClock, budget: TransferBudget, ms: number): Promis
   return budget.spend(begunMs, 0);
 }
 
-test("TransferBudget lets output be worked on for a quarter of the time", async () => {
+test("TransferBudget allows work on output for a quarter of the time", async () => {
   const clock = new SimClock();
   const budget = new TransferBudget(clock);
   assert.equal(await work(clock, budget, 20), 0);
   assert.equal(await work(clock, budget, 4), 0);
-  // 25 ms of work stand for 100 ms: of them 25 are over.
+  // 25 ms of work take a window of 100 ms, of which 25 are over.
   assert.equal(await work(clock, budget, 1), 75);
   await clock.advance(75);
   assert.equal(await work(clock, budget, 20), 0);
 });
 
-test("TransferBudget makes up for work of more than a window", async () => {
+test("TransferBudget pauses longer after work of more than a window", async () => {
   const clock = new SimClock();
   const budget = new TransferBudget(clock);
   assert.equal(await work(clock, budget, 60), 180);
@@ -34,7 +34,7 @@ test("TransferBudget forgets work when its window is over", async () => {
   assert.equal(await work(clock, budget, 20), 0);
 });
 
-test("TransferBudget rests when all outputs together have had their bytes, until the window is over", async () => {
+test("TransferBudget pauses until the window is over when all outputs have used their bytes", async () => {
   const clock = new SimClock();
   const budget = new TransferBudget(clock);
   const spend = (bytes: number) => budget.spend(clock.now().monotonicMs, bytes);

@@ -13,7 +13,7 @@ import { createProcessExecutor } from "../../src/worker/process/process_executor
 import { makeTask, moduleJob, RecordingSink, workerCommand } from "../support/attempts.ts";
 import { sourceOf, TYPE_TABLE } from "../support/type_table.ts";
 
-/** What the function of a job says of its argument: what it is, and its value in JSON. */
+/** The type of an argument as the function of a job sees it, and its value in JSON. */
 type Seen = readonly [name: string, value: unknown];
 
 const OPTIONS = { bytesMax: 100_000, what: "a value" };
@@ -57,7 +57,7 @@ for (const [name, executor] of Object.entries(executors)) {
   });
 }
 
-test("functions of the library get real values, and give them back", async () => {
+test("functions of the library receive real values and return them", async () => {
   await using manager = Object.assign(new Manager(), {
     async [Symbol.asyncDispose](): Promise<void> {
       await manager.stop();
@@ -83,7 +83,7 @@ test("functions of the library get real values, and give them back", async () =>
   assert.equal(wait, 60_000);
 });
 
-test("resultsOf() gives results of the declared types when it is told the signature", async () => {
+test("resultsOf() returns results of the declared types when it has the signature", async () => {
   await using manager = Object.assign(new Manager(), {
     async [Symbol.asyncDispose](): Promise<void> {
       await manager.stop();
