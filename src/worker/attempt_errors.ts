@@ -4,28 +4,13 @@ import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { AbortCause, Attempt, AttemptOutcome } from "./executor.ts";
 import type { TaskInstance } from "./protocol.ts";
 
-const CODES: Readonly<Record<AbortCause, ErrorCode>> = {
-  timeout: "timeout",
-  deadline: "timeout",
-  canceled: "canceled",
-  drain: "unavailable",
-  lease: "stale_fence",
+const CAUSES: Readonly<Record<AbortCause, readonly [ErrorCode, text: string]>> = {
+  timeout: ["timeout", "it ran longer than its timeout"],
+  deadline: ["timeout", "the deadline of its instance passed"],
+  canceled: ["canceled", "it was canceled"],
+  drain: ["unavailable", "its node is shutting down"],
+  lease: ["stale_fence", "its node could not keep its lease"],
 };
-
-function causeText(cause: AbortCause, timeoutMs: number): string {
-  switch (cause) {
-    case "timeout":
-      return `it ran longer than its timeout of ${timeoutMs} ms`;
-    case "deadline":
-      return "the deadline of its instance passed";
-    case "canceled":
-      return "it was canceled";
-    case "drain":
-      return "its node is shutting down";
-    case "lease":
-      return "its node could not keep its lease";
-  }
-}
 
 /** True if the attempt took too long, rather than being released or canceled. */
 export function isTimeLimit(cause: AbortCause | null): boolean {
@@ -34,10 +19,9 @@ export function isTimeLimit(cause: AbortCause | null): boolean {
 
 /** Why an attempt was aborted: the reason of its abort signal, named as web APIs name theirs. */
 export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "timeoutMs">): JobError {
-  const error = new JobError(
-    CODES[cause],
-    `Attempt stopped: ${causeText(cause, instance.timeoutMs)}`,
-  );
+  const [code, text] = CAUSES[cause];
+  const limit = cause === "timeout" ? ` of ${instance.timeoutMs} ms` : "";
+  const error = new JobError(code, `Attempt stopped: ${text}${limit}`);
   error.name = isTimeLimit(cause) ? "TimeoutError" : "AbortError";
   return error;
 }

@@ -1,8 +1,6 @@
 import { encodeError } from "../core/arguments/encode.ts";
 import type { LogEntry, Progress } from "../core/instance.ts";
-import type { JobDefinition } from "../core/job/job.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
-import { importJob } from "../jobs/loading/import_job.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { loadStarvation } from "../platform/process/resources.ts";
 import { abortInfo, isTimeLimit, maskOutcome, refuse } from "./attempt_errors.ts";
@@ -20,7 +18,7 @@ import {
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import { OutputLimiter } from "./output/output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
-import { type JobCode, runAttempt, runHandler } from "./run_attempt.ts";
+import { type JobCode, loadCode, runAttempt, runHandler } from "./run_attempt.ts";
 
 /** Options of the inline executor. */
 export interface InlineExecutorOptions {
@@ -145,14 +143,6 @@ class InlineExecutor implements Executor {
 
 function overdue(what: string): string {
   return `${what} did not end within ${HANDLER_MS_MAX} ms: its result does not count, its code may still run`;
-}
-
-// Modules are imported by the version of their content, so the module cache keeps each of them.
-async function loadCode(job: JobDefinition): Promise<JobCode> {
-  const { source, signature } = job;
-  if (source.type === "function") return { ...source, signature };
-  if (source.type !== "module") throw new Error(`A ${source.type} job has no code to load`);
-  return { ...await importJob(source.path, source.entry, source.version), signature };
 }
 
 class InlineAttempt implements Attempt, ScopeHost {

@@ -4,8 +4,9 @@ import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
 import { encodeError, encodeResults } from "../core/arguments/encode.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
-import type { JobFunction, JobHandlers } from "../core/job/job.ts";
+import type { JobDefinition, JobFunction, JobHandlers } from "../core/job/job.ts";
 import type { Signature } from "../core/arguments/signature.ts";
+import { importJob } from "../jobs/loading/import_job.ts";
 import { abortError, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";
 import type { HandlerCall, RetryWish } from "./executor.ts";
@@ -16,6 +17,15 @@ export interface JobCode {
   readonly run: JobFunction;
   readonly handlers: JobHandlers;
   readonly signature: Signature;
+}
+
+/** Load the code of a job. A module is imported once per version of its content. */
+export async function loadCode(
+  { source, signature }: Pick<JobDefinition, "source" | "signature">,
+): Promise<JobCode> {
+  if (source.type === "function") return { ...source, signature };
+  if (source.type !== "module") throw new Error(`A ${source.type} job has no code to load`);
+  return { ...await importJob(source.path, source.entry, source.version), signature };
 }
 
 /** Called with the result before a handler runs: it counts if the handler does not end. */

@@ -3,7 +3,7 @@ import { canShareMemory, type SharedMemory } from "../../platform/process/shared
 import { BATCH_MAX, BatchMemory } from "./batch_memory.ts";
 import type { ResultMessage } from "../protocol.ts";
 import { validateMessage } from "../validate_message.ts";
-import { specOf } from "../process/worker_launch.ts";
+import { usageLimits } from "../process/worker_launch.ts";
 import type { FollowingRun, WorkerRun } from "../process/worker_run.ts";
 
 /** Attempts with a shorter timeout need the worker to report when job code begins. */
@@ -17,9 +17,7 @@ export function isBatchable(job: JobDefinition, timeoutMs: number): boolean {
   if (job.source.type !== "module" || (timeoutMs > 0 && timeoutMs < TIMEOUT_MS_MIN)) return false;
   const { onComplete, onTerminate, onStateChange, retryDelay } = job.hasHandler;
   if (onComplete || onTerminate || onStateChange || retryDelay) return false;
-  const limits = specOf(job)?.limits;
-  const isLimited = limits && (limits.memoryBytes !== null || limits.cpuMs !== null);
-  return !isLimited && canShareMemory();
+  return usageLimits(job) === null && canShareMemory();
 }
 
 /** The runs queued behind the current run of a worker, as far as the daemon knows. */

@@ -1,7 +1,6 @@
 import { encodeError } from "../../core/arguments/encode.ts";
 import { secretsOf } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
-import { importJob } from "../../jobs/loading/import_job.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { AttemptScope } from "../attempt_scope.ts";
 import { AttemptTraces } from "./attempt_traces.ts";
@@ -18,7 +17,7 @@ import {
   type ToWorker,
   type WireJob,
 } from "../protocol.ts";
-import { failAttempt, type JobCode, runAttempt, runHandler } from "../run_attempt.ts";
+import { failAttempt, type JobCode, loadCode, runAttempt, runHandler } from "../run_attempt.ts";
 import { loadStarvation } from "../../platform/process/resources.ts";
 import { unreadable } from "../../platform/process/process_setup.ts";
 import { openSharedMemory } from "../../platform/process/shared_memory.ts";
@@ -206,7 +205,7 @@ export class WorkerSession {
     if (!code) {
       const isClean = this.#traces!.check().reuse === "clean";
       try {
-        code = await loadModule(job);
+        code = await loadCode(job);
       } catch (error) {
         const { source } = job;
         const reason = source.type === "module" ? unreadable(source.path) : null;
@@ -317,9 +316,10 @@ export class WorkerSession {
   }
 
   /** If the worker may be used again, and a log line about what was left behind. */
-  #checkTraces(current: CurrentRun, { found, names }: Sweep): Verdict {
+  #checkTraces(current: CurrentRun, sweep: Sweep): Verdict {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
-    if (current.isCommand) return commandTraces(current, { found, names });
+    if (current.isCommand) return commandTraces(current, sweep);
+    const { found, names } = sweep;
     const { reuse, left } = found > 0
       ? { reuse: null, left: `a child process, ${nameList(names, found)}` }
       : this.#traces!.check();
@@ -340,7 +340,7 @@ interface Verdict {
 // The worker can be used again: its command was a child process.
 function commandTraces(
   { ended }: CurrentRun,
-  { found, names }: Pick<Sweep, "found" | "names">,
+  { found, names }: Sweep,
 ): Verdict {
   if (found === 0 || ended?.isAborted) return { reuse: "clean", note: null };
   const list = nameList(names, found);
@@ -360,10 +360,4 @@ function nameList(names: readonly string[], count: number): string {
 function openMemory(): BatchMemory | null {
   const buffer = openSharedMemory(MEMORY_DESCRIPTOR, MEMORY_BYTES);
   return buffer === null ? null : new BatchMemory(buffer);
-}
-
-async function loadModule(job: WireJob): Promise<JobCode> {
-  if (job.source.type !== "module") throw new Error(`A ${job.source.type} job has no module`);
-  const { path, entry, version } = job.source;
-  return { ...await importJob(path, entry, version), signature: job.signature };
 }

@@ -1,6 +1,6 @@
 import { formatDuration } from "../../core/time/duration.ts";
 import type { ErrorInfo } from "../../core/instance.ts";
-import type { JobDefinition, ProcessLimits } from "../../core/job/job.ts";
+import type { ProcessLimits } from "../../core/job/job.ts";
 import { formatSize } from "../../core/text/size.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import {
@@ -12,7 +12,6 @@ import {
   usageOf,
 } from "../../platform/process/descendants.ts";
 import type { WorkerFamily } from "./worker_family.ts";
-import { specOf } from "./worker_launch.ts";
 
 /** How often the usage of known processes is checked. */
 const CHECK_EVERY_MS = 50;
@@ -27,18 +26,23 @@ const REST_FACTOR = 4;
 /** Processes whose memory is read per turn of the event loop. */
 const SHARES_AT_ONCE = 5;
 
+/** Options of {@link UsageWatch}. */
+export interface UsageWatchOptions {
+  readonly clock: Clock;
+  readonly limits: ProcessLimits;
+  readonly family: WorkerFamily;
+  /** True if the worker runs the job code itself. */
+  readonly isWorkerCounted: boolean;
+  readonly onExceeded: (error: ErrorInfo) => void;
+}
+
 /**
  * Watches the memory and processor time of a run's processes. A check takes some ten microseconds
  * per process; memory taken and released between two checks is not noticed. Linux only: elsewhere
  * nothing is limited.
  */
 export class UsageWatch {
-  readonly #clock: Clock;
-  readonly #limits: ProcessLimits;
-  readonly #family: WorkerFamily;
-  /** True if the worker runs the job code itself. */
-  readonly #isWorkerCounted: boolean;
-  readonly #onExceeded: (error: ErrorInfo) => void;
+  readonly #options: UsageWatchOptions;
   readonly #ticksBefore: number;
   readonly #turn: Turn;
   #pids: readonly number[] = [];
@@ -46,33 +50,10 @@ export class UsageWatch {
   #isStopped = false;
   #timer: Timer | null = null;
 
-  /** Watch a run that begins; null if its job has no such limits. */
-  static start(
-    clock: Clock,
-    job: JobDefinition,
-    family: WorkerFamily,
-    onExceeded: (error: ErrorInfo) => void,
-  ): UsageWatch | null {
-    const limits = specOf(job)?.limits;
-    if (!limits || (limits.memoryBytes === null && limits.cpuMs === null)) return null;
-    const isWorkerCounted = job.source.type === "module";
-    return new UsageWatch({ clock, limits, family, isWorkerCounted, onExceeded });
-  }
-
-  private constructor(options: {
-    readonly clock: Clock;
-    readonly limits: ProcessLimits;
-    readonly family: WorkerFamily;
-    readonly isWorkerCounted: boolean;
-    readonly onExceeded: (error: ErrorInfo) => void;
-  }) {
-    this.#clock = options.clock;
-    this.#limits = options.limits;
-    this.#family = options.family;
-    this.#isWorkerCounted = options.isWorkerCounted;
-    this.#onExceeded = options.onExceeded;
-    this.#turn = () => new Promise((resolve) => this.#clock.defer(resolve));
-    this.#ticksBefore = usageOf(this.#family.pid)?.cpuTicks ?? 0;
+  constructor(options: UsageWatchOptions) {
+    this.#options = options;
+    this.#turn = () => new Promise((resolve) => options.clock.defer(resolve));
+    this.#ticksBefore = usageOf(options.family.pid)?.cpuTicks ?? 0;
     this.#arm(CHECK_EVERY_MS);
   }
 
@@ -83,19 +64,20 @@ export class UsageWatch {
   }
 
   #arm(delayMs: number): void {
-    this.#timer = this.#clock.timer(delayMs, () => void this.#check(), { unref: true });
+    this.#timer = this.#options.clock.timer(delayMs, () => void this.#check(), { unref: true });
   }
 
   async #check(): Promise<void> {
-    const nowMs = this.#clock.now().monotonicMs;
+    const { clock, family, isWorkerCounted, onExceeded } = this.#options;
+    const nowMs = clock.now().monotonicMs;
     if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
       this.#foundMs = nowMs;
-      this.#pids = await findFamilyInTurns(this.#family.family, this.#family.pid, this.#turn);
+      this.#pids = await findFamilyInTurns(family.family, family.pid, this.#turn);
     }
-    const own = usageOf(this.#family.pid);
+    const own = usageOf(family.pid);
     if (own === null) return;
     let ticks = own.cpuTicks - this.#ticksBefore;
-    let rssBytes = this.#isWorkerCounted ? own.rssBytes : 0;
+    let rssBytes = isWorkerCounted ? own.rssBytes : 0;
     for (const [index, pid] of this.#pids.entries()) {
       if (isTurnOver(index)) await this.#turn();
       const usage = usageOf(pid);
@@ -104,13 +86,13 @@ export class UsageWatch {
     }
     const error = await this.#errorOf(rssBytes, ticks);
     if (this.#isStopped) return;
-    if (error !== null) return this.#onExceeded(error);
-    const tookMs = this.#clock.now().monotonicMs - nowMs;
+    if (error !== null) return onExceeded(error);
+    const tookMs = clock.now().monotonicMs - nowMs;
     this.#arm(Math.max(CHECK_EVERY_MS, tookMs * REST_FACTOR));
   }
 
   async #errorOf(rssBytes: number, ticks: number): Promise<ErrorInfo | null> {
-    const { memoryBytes, cpuMs } = this.#limits;
+    const { memoryBytes, cpuMs } = this.#options.limits;
     if (cpuMs !== null && ticks * 1_000 / TICKS_PER_SECOND > cpuMs) {
       const limit = formatDuration(cpuMs);
       const message = `Stopped: it took more processor time than its limit of ${limit}`;
@@ -127,7 +109,8 @@ export class UsageWatch {
   }
 
   async #memoryBytes(): Promise<number> {
-    const worker = this.#isWorkerCounted ? [this.#family.pid] : [];
+    const { family, isWorkerCounted } = this.#options;
+    const worker = isWorkerCounted ? [family.pid] : [];
     let bytes = 0;
     for (const [index, pid] of [...worker, ...this.#pids].entries()) {
       if (index % SHARES_AT_ONCE === SHARES_AT_ONCE - 1) await this.#turn();

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { JobDefinition, ProcessSpec } from "../../core/job/job.ts";
+import type { JobDefinition, ProcessLimits, ProcessSpec } from "../../core/job/job.ts";
 import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
 import { minimalEnvironment } from "../../jobs/loading/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
@@ -46,6 +46,13 @@ export function poolKey(job: JobDefinition): string {
 export function specOf({ source }: JobDefinition): ProcessSpec | null {
   if (source.type === "module") return source.process ?? null;
   return source.type === "command" ? source.command : null;
+}
+
+/** The limits of a job whose usage must be watched; null if there are none. */
+export function usageLimits(job: JobDefinition): ProcessLimits | null {
+  const limits = specOf(job)?.limits;
+  if (!limits || (limits.memoryBytes === null && limits.cpuMs === null)) return null;
+  return limits;
 }
 
 function surroundings(spec: ProcessSpec, type: string): readonly unknown[] {

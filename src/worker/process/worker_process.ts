@@ -1,5 +1,5 @@
 import type { ErrorInfo } from "../../core/instance.ts";
-import type { JobDefinition } from "../../core/job/job.ts";
+import type { JobDefinition, ProcessLimits } from "../../core/job/job.ts";
 import { Batch } from "../batching/batch.ts";
 import type { AbortCause } from "../executor.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
@@ -23,6 +23,7 @@ import {
   unstartedEnding,
   type WorkerEnding,
 } from "./worker_ending.ts";
+import { usageLimits } from "./worker_launch.ts";
 import { type FollowingRun, giveBack, type WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
@@ -226,12 +227,22 @@ export class WorkerProcess {
     const isLoading = isWaitingForStart && run.job.source.type === "module";
     this.#limit.set(isLoading ? this.#nowMs() + LOAD_MS_MAX : null);
     if (isWaitingForStart) return;
-    const { clock } = this.#options;
-    this.#current!.usage = UsageWatch.start(clock, run.job, this.#child.family!, (error) => {
-      run.exceeded(error);
-      this.kill("SIGKILL");
-    });
+    const limits = usageLimits(run.job);
+    if (limits !== null) this.#current!.usage = this.#watchUsage(run, limits);
     run.started();
+  }
+
+  #watchUsage(run: WorkerRun, limits: ProcessLimits): UsageWatch {
+    return new UsageWatch({
+      clock: this.#options.clock,
+      limits,
+      family: this.#child.family!,
+      isWorkerCounted: run.job.source.type === "module",
+      onExceeded: (error) => {
+        run.exceeded(error);
+        this.kill("SIGKILL");
+      },
+    });
   }
 
   /**
@@ -314,7 +325,7 @@ export class WorkerProcess {
       clock,
       budget: budgets.answers,
       channel: this.#child.channel!,
-      call: (method, args) => current.run.sink.call(method, args),
+      call: async (method, args) => await current.run.sink.call(method, args),
       isCurrent: () => this.#current === current,
       onFault: (problem) => this.#violated(problem),
     });
