@@ -167,7 +167,9 @@ export class WorkerSession {
     if (this.#isTainted) return this.#host.send({ type: "refused", run });
     const job = this.#jobs.get(message.ref)!;
     const scope = new AttemptScope(message.instance, {
-      ...{ workerId: message.workerId, clock: systemClock, mask: this.#mask },
+      workerId: message.workerId,
+      clock: systemClock,
+      mask: this.#mask,
       log: (entries) => this.#output.log(run, entries),
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#calls.call(run, method, args),

@@ -109,7 +109,10 @@ class ProcessExecutor implements Executor {
     mask.add(secretsOf(source));
     const isBeside = task.job.options.workerSlot === false;
     const attempt = new ProcessAttempt({
-      ...{ clock, mask, task, sink },
+      clock,
+      mask,
+      task,
+      sink,
       acquire: (job) => this.#pool.acquire(job),
       onEnd: (ended, end) => {
         this.#attempts.delete(ended);

@@ -209,8 +209,13 @@ export class WorkerProcess {
   /** Make a run the current one. */
   #take(run: WorkerRun, number: number, wantsStarted: boolean): void {
     this.#current = {
-      ...{ run, number, isWaitingForStart: wantsStarted },
-      ...{ result: null, isDrained: false, usage: null, calls: null },
+      run,
+      number,
+      isWaitingForStart: wantsStarted,
+      result: null,
+      isDrained: false,
+      usage: null,
+      calls: null,
     };
     const { token } = this.#options;
     this.#order.begin(expectedRun(run, { number, wantsStarted, token }));
