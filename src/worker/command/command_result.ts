@@ -8,7 +8,7 @@ import { openUnnamedFile } from "./unnamed_file.ts";
 /** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
 /** How often the size of the result is checked while the command runs. */
-const LOOK_EVERY_MS = 100;
+const CHECK_EVERY_MS = 100;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
@@ -62,11 +62,11 @@ export class ResultFile {
    */
   watch(clock: Clock, onTooLarge: () => void): Timer {
     let timer: Timer;
-    const look = () => {
+    const check = () => {
       if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) return onTooLarge();
-      timer = clock.timer(LOOK_EVERY_MS, look, { unref: true });
+      timer = clock.timer(CHECK_EVERY_MS, check, { unref: true });
     };
-    timer = clock.timer(LOOK_EVERY_MS, look, { unref: true });
+    timer = clock.timer(CHECK_EVERY_MS, check, { unref: true });
     return { cancel: () => timer.cancel() };
   }
 

@@ -10,7 +10,7 @@ import { killGroup } from "../guard/groups.ts";
 
 /** How long to wait until killed processes are gone. */
 const GONE_MS_MAX = 1_000;
-const LOOK_EVERY_MS = 5;
+const CHECK_EVERY_MS = 5;
 
 /** The processes of a worker: its own group, that of its command, and those that left both. */
 export class WorkerFamily {
@@ -87,12 +87,12 @@ export class WorkerFamily {
     if (this.#isLeft) return this.#clock.defer(callback);
     const { family } = this;
     const startMs = this.#clock.now().monotonicMs;
-    const look = async () => {
+    const check = async () => {
       const killed = await killFamilyInTurns(family, this.pid, this.#turn);
       const isLate = this.#clock.now().monotonicMs - startMs >= GONE_MS_MAX;
       if (isLate || killed === 0) return callback();
-      this.#clock.timer(LOOK_EVERY_MS, () => void look());
+      this.#clock.timer(CHECK_EVERY_MS, () => void check());
     };
-    void look();
+    void check();
   }
 }

@@ -78,7 +78,7 @@ export class WorkerProcess {
   /** When its start, a load, the last output of a run, or its end takes too long. */
   readonly #limit: LazyTimer;
   readonly #wake: LazyTimer;
-  readonly #look: LazyTimer;
+  readonly #recheck: LazyTimer;
   #current: CurrentRun | null = null;
   /** The run before it: code that it left behind may throw after the current one has begun. */
   #last: CurrentRun | null = null;
@@ -95,7 +95,7 @@ export class WorkerProcess {
     this.id = options.id;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#wake = new LazyTimer(clock, () => this.#current?.run.wake());
-    this.#look = new LazyTimer(clock, () => this.#current && this.takeBack(this.#current.run));
+    this.#recheck = new LazyTimer(clock, () => this.#current && this.takeBack(this.#current.run));
     this.#child = new WorkerChild(options, {
       onOutput: () => this.#takeResults(),
       onDrained: () => this.#drained(),
@@ -161,7 +161,7 @@ export class WorkerProcess {
     this.#takeResults();
     if (this.#current && returned.length > 0) this.#setGuard();
     // One that has begun shows by the result before it, which may not have been written yet.
-    if (!this.#batch.isEmpty) this.#look.set(this.#nowMs() + 1);
+    if (!this.#batch.isEmpty) this.#recheck.set(this.#nowMs() + 1);
     giveBack(returned);
   }
 
@@ -424,7 +424,7 @@ export class WorkerProcess {
     this.#limit.cancel();
     this.#wake.cancel();
     if (this.#current) this.#finish();
-    this.#look.cancel();
+    this.#recheck.cancel();
     this.#batch.free();
     this.#options.onGone(this);
   }
