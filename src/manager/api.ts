@@ -233,8 +233,8 @@ export type ManagerEvent =
   };
 
 /**
- * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over these
- * methods. Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
+ * The manager as its adapters see it: gRPC, HTTP, the CLI and the library are thin layers over it.
+ * Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
  * with the parameter's path.
  */
 export interface ManagerApi {
@@ -304,11 +304,11 @@ export interface ManagerApi {
    */
   retryInstance(id: string): Promise<Instance>;
   /**
-   * Run dead letters, which failed for good, again, each once. Returns the new instances. An id that
-   * was redriven before returns the instance of that time, unless forced.
+   * Run dead letters, which failed for good, again, each once. Returns the new instances. An id
+   * that was redriven before returns the instance of that time, unless forced.
    *
-   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict` for
-   * an id that is not a dead letter
+   * @throws JobError `invalid_argument` for a query without a condition unless `all`; `conflict`
+   * for an id that is not a dead letter
    */
   redriveInstances(
     query: InstanceQuery,
@@ -334,7 +334,7 @@ export interface ManagerApi {
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>>;
   /** The nodes on the store by id, including those that ended within the hour. */
   listNodes(): Promise<readonly NodeStatus[]>;
-  /** Change the number of workers of any node. @throws JobError `not_found` for one that is not live */
+  /** Change the number of workers of a node. @throws JobError `not_found` if it is not live */
   resizeNode(id: string, count: number): Promise<NodeStatus>;
   workers(): WorkerStatus;
   /** @throws JobError `invalid_argument` below 0 or above 1,000 */
@@ -351,8 +351,8 @@ export interface ManagerApi {
   /** Follow the log of one instance to its end, or of a kind or of all; see {@link FollowStep}. */
   follow(query: LogTailQuery, options?: FollowOptions): AsyncGenerator<FollowStep>;
   /**
-   * Reload the configuration. Jobs with problems are disabled, and jobs of unreadable files stay; any
-   * other problem refuses the whole.
+   * Reload the configuration. Jobs with problems are disabled, and jobs of unreadable files stay.
+   * Any other problem refuses the whole.
    *
    * @throws JobError `invalid_config` for problems; `conflict` if it would remove more than half of
    * the jobs and is not forced; `unimplemented` if there is no configuration

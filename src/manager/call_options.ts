@@ -108,8 +108,8 @@ const KEYS = {
 } as const satisfies Readonly<Record<string, Keys>>;
 
 /**
- * Check the options of a call of the manager. Unknown ones and wrong types are refused; the hint has
- * the nearest known option.
+ * Check the options of a call of the manager. Unknown ones and wrong types are refused; the hint
+ * has the nearest known option.
  *
  * @param action the call, such as "list schedules"
  * @throws JobError `invalid_argument`

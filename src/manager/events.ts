@@ -2,22 +2,17 @@ import type { Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { isDeadState, isFinal } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Logger } from "../platform/logger.ts";
-import type { Store } from "../store/store.ts";
-import type { Executor, HandlerCall } from "../worker/executor.ts";
+import type { HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
 import { FailureLog } from "./failure_log.ts";
 import { type InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
 import type { Registry } from "./registry.ts";
+import type { Context } from "./context.ts";
 
 /** Options of {@link Events}. */
-export interface EventsOptions {
+export interface EventsOptions extends Pick<Context, "store" | "executor" | "clock" | "logger"> {
   readonly registry: Registry;
   readonly handlers: InstanceHandlers;
-  readonly executor: Executor;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** The calls of handlers of one instance. */
@@ -124,7 +119,7 @@ export class Events {
     });
   }
 
-  /** Resolves when the handlers of an instance called so far have ended; null if none is running. */
+  /** Resolves when the handlers of an instance called so far have ended; null if none runs. */
   handled(id: string): Promise<void> | null {
     return this.#calls.get(id)?.handled ?? null;
   }

@@ -83,7 +83,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     });
   }
 
-  /** Open the store and take back the instances of a dead daemon. Nothing is claimed yet. @throws JobError */
+  /** Open the store and take back the instances of a dead daemon. @throws JobError */
   open(): Promise<StoreInfo> {
     return this.life.open();
   }
@@ -98,7 +98,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   /**
-   * Stop: claim nothing more, let running attempts finish within the drain time, then abort the rest.
+   * Claim nothing more, let running attempts finish within the drain time, then abort the rest.
    * Aborted attempts are released and not counted, unless their jobs say otherwise. Gives up on
    * outcomes that the store has not taken for 10 s, and on state handlers after 10 s.
    *

@@ -4,30 +4,18 @@ import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { IdSource } from "../platform/ids.ts";
-import type { Logger } from "../platform/logger.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
-import type { Random } from "../platform/random.ts";
-import type { Store } from "../store/store.ts";
-import type { Executor } from "../worker/executor.ts";
 import type { ReloadReport } from "./api.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
+import type { Context } from "./context.ts";
 
 /** Most workers of one node. */
 export const WORKERS_MAX = 1_000;
 
 /** Options of a manager, including everything that is not pure. */
-export interface ManagerOptions {
-  readonly store: Store;
-  readonly executor: Executor;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly ids: IdSource;
-  readonly logger: Logger;
+export interface ManagerOptions extends Context {
   /** Masks secrets in what the store reports. */
   readonly mask?: SecretMask;
-  readonly node: string;
   /** Tags of this node that jobs may need. */
   readonly tags?: readonly string[];
   /** Identity of this process; read from the system by default. */
@@ -42,7 +30,6 @@ export interface ManagerOptions {
   readonly workers: number;
   /** Most attempts at once of the jobs of each pool on this node. */
   readonly pools?: Readonly<Record<string, number>>;
-  readonly leaseMs: number;
   /**
    * How long this node counts as live after a report; by default as long as a lease. It may be long
    * if no other process uses the store: nobody else reads it, and a report wakes the process.

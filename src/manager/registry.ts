@@ -83,7 +83,7 @@ export class Registry {
     this.#changed();
   }
 
-  /** Replace the kinds that are configured but not loaded, with the reason. Returns those before. */
+  /** Set the kinds that are configured but not loaded, with the reason. Returns those before. */
   disable(reasons: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
     const before = this.#disabled;
     this.#disabled = reasons;

@@ -106,7 +106,7 @@ export class ScopedQueries {
     }
   }
 
-  /** Schedules of all kinds. A page ends with one of the caller's: its token names the last item. */
+  /** Schedules of all kinds. A page ends with the caller's: its token names the last item. */
   async listSchedules(page: PageRequest): Promise<Page<ScheduleRecord>> {
     const { has } = this.scope;
     const list = (request: Partial<PageRequest>) =>

@@ -1,23 +1,19 @@
 import { encodeError } from "../../core/arguments/encode.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { AbortCause, AttemptOutcome, Executor } from "../../worker/executor.ts";
+import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import type { Events } from "../events.ts";
 import type { SystemJobs } from "../store/system_jobs.ts";
 import type { EarlyClaims } from "./early_claims.ts";
 import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
+import type { Context } from "../context.ts";
 
 /** Options of {@link AttemptRunner}. */
-export interface AttemptRunnerOptions {
-  readonly executor: Executor;
+export interface AttemptRunnerOptions extends Pick<Context, "executor" | "clock" | "logger"> {
   readonly systemJobs: SystemJobs;
   readonly events: Events;
   readonly earlyClaims: EarlyClaims;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Handles a call that a running job makes through its `Manager`. */
   readonly handleCall: (
     running: RunningAttempt,

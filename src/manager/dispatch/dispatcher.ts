@@ -2,8 +2,7 @@ import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
 import type { Instance, LogEntry } from "../../core/instance.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Random } from "../../platform/random.ts";
-import type { ClaimKey, Committed, SettleResult, Store } from "../../store/store.ts";
+import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import type { Registry } from "../registry.ts";
 import type { StoreHealth } from "../store/store_health.ts";
@@ -13,6 +12,7 @@ import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running_attempt.ts";
 import { isReleased, notStarted, settlementOf, versionOf, withDetails } from "./settlement.ts";
+import type { Context } from "../context.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
@@ -29,15 +29,13 @@ const GIVE_UP_MS = 10_000;
 
 /** Options of {@link Dispatcher}. */
 export interface DispatcherOptions
-  extends Omit<AttemptRunnerOptions, "isClaimed" | "isStarted" | "ended"> {
-  readonly store: Store;
+  extends
+    Omit<AttemptRunnerOptions, "isClaimed" | "isStarted" | "ended">,
+    Pick<Context, "store" | "random" | "node" | "leaseMs"> {
   readonly registry: Registry;
   readonly storeHealth: StoreHealth;
-  readonly random: Random;
-  readonly node: string;
   /** Attempts at once. */
   readonly count: number;
-  readonly leaseMs: number;
   /** Called each time that the last free worker gets an attempt. */
   readonly full: () => void;
 }

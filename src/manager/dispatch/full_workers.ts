@@ -1,11 +1,9 @@
 import { formatDuration } from "../../core/time/duration.ts";
 import { toJobError } from "../../core/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { Store } from "../../store/store.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Registry } from "../registry.ts";
+import type { Context } from "../context.ts";
 
 /** How often to check whether all workers are busy. */
 const LOOK_EVERY_MS = 10_000;
@@ -13,13 +11,9 @@ const LOOK_EVERY_MS = 10_000;
 const FULL_MS = 60_000;
 
 /** Options of {@link FullWorkers}. */
-interface FullWorkersOptions {
-  readonly store: Store;
+interface FullWorkersOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
   readonly registry: Registry;
   readonly dispatcher: Dispatcher;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly node: string;
 }
 
 /**

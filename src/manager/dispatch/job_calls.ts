@@ -9,9 +9,8 @@ import {
 import type { JobManager } from "../../core/job/job_manager.ts";
 import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_options.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
 import type { ManagerApi, ScheduleOptions } from "../api.ts";
+import type { Context } from "../context.ts";
 import { inRequest, readOptions, readPage } from "../call_options.ts";
 import { checkBatchSize } from "../instances/new_instance.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
@@ -55,14 +54,14 @@ export class JobCalls {
   constructor(
     manager: ManagerApi,
     isClaimed: (instance: Instance) => boolean,
-    { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
+    { logger, clock }: Pick<Context, "logger" | "clock">,
   ) {
     this.#manager = manager;
     this.#isClaimed = isClaimed;
     this.#log = new BurstLog(logger, clock, "changes by jobs", "jobctl list instances");
   }
 
-  /** @throws JobError `stale_fence` if the claim has expired, `unimplemented` for an unknown method */
+  /** @throws JobError `stale_fence` if the claim has expired; `unimplemented` for another method */
   async handle(
     running: RunningAttempt,
     method: string,

@@ -1,9 +1,9 @@
 import { isJobError } from "../../core/errors.ts";
 import type { LogEntry } from "../../core/instance.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Settlement, SettleResult, Store } from "../../store/store.ts";
+import type { Settlement, SettleResult } from "../../store/store.ts";
 import type { StoreHealth } from "../store/store_health.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
+import type { Context } from "../context.ts";
 
 /** Most settlements of one request. */
 const SETTLE_MAX = 500;
@@ -14,10 +14,7 @@ interface Outcome {
 }
 
 /** Options of {@link Outbox}. */
-export interface OutboxOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly node: string;
+export interface OutboxOptions extends Pick<Context, "store" | "clock" | "node"> {
   readonly storeHealth: StoreHealth;
   /** Called after the commit, with the log lines that it wrote. */
   readonly settled: (

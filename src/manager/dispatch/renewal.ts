@@ -1,9 +1,8 @@
-import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Logger } from "../../platform/logger.ts";
-import { BATCH_MAX, type ClaimKey, type RenewResult, type Store } from "../../store/store.ts";
+import { BATCH_MAX, type ClaimKey, type RenewResult } from "../../store/store.ts";
 import type { StoreHealth } from "../store/store_health.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
+import type { Context } from "../context.ts";
 
 /** Share of the lease that is left when job code must have ended. */
 const LEASE_MARGIN_SHARE = 1 / 10;
@@ -16,13 +15,9 @@ const SLOW_SHARE = 1 / 12;
 const WAITING_MAX = 4;
 
 /** Options of {@link Renewal}. */
-export interface RenewalOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly node: string;
-  readonly leaseMs: number;
+export interface RenewalOptions
+  extends Pick<Context, "store" | "clock" | "logger" | "node" | "leaseMs"> {
   readonly storeHealth: StoreHealth;
-  readonly logger: Logger;
   /** The claims of this node, by instance. */
   readonly running: ReadonlyMap<string, RunningAttempt>;
 }

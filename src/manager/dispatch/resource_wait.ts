@@ -1,10 +1,9 @@
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import type { ErrorInfo } from "../../core/instance.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { notStarted } from "./settlement.ts";
+import type { Context } from "../context.ts";
 
 /** Waits between tries to start an attempt. */
 const TRY: Backoff = { firstMs: 100, longestMs: 2_000 };
@@ -20,9 +19,7 @@ const KNOWN_MAX = 10_000;
 type Unstarted = Extract<AttemptOutcome, { readonly type: "unstarted" }>;
 
 /** Options of a {@link ResourceWait}. */
-export interface ResourceWaitOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ResourceWaitOptions extends Pick<Context, "clock" | "logger"> {
   /** Tries again; the deadline is that of the lease at that time. */
   readonly retry: (running: RunningAttempt, deadlineMs: number) => void;
   /** Called if it is aborted or released. */

@@ -1,11 +1,11 @@
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import type { Instance, LogEntry, Progress } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
-import type { Store } from "../../store/store.ts";
+import type { Timer } from "../../platform/clock.ts";
 import type { Attempt } from "../../worker/executor.ts";
 import type { Events } from "../events.ts";
 import type { StoreHealth } from "../store/store_health.ts";
+import type { Context } from "../context.ts";
 
 /** Most lines that are kept before they are written together. */
 const BUFFER_MAX = 200;
@@ -13,9 +13,7 @@ const BUFFER_MAX = 200;
 const FLUSH: Backoff = { firstMs: 100, longestMs: 5_000 };
 
 /** Where running attempts write. */
-export interface WritingContext {
-  readonly store: Store;
-  readonly clock: Clock;
+export interface WritingContext extends Pick<Context, "store" | "clock"> {
   readonly events: Events;
   readonly storeHealth: StoreHealth;
 }
@@ -72,7 +70,7 @@ export class RunningAttempt {
     this.#arm();
   }
 
-  /** Abort the attempt when its instance's deadline passes. Returns the timer, null if it has none. */
+  /** Abort it when its instance's deadline passes. Returns the timer, null without a deadline. */
   watchDeadline(): Timer | null {
     const { deadlineAt } = this.instance;
     if (deadlineAt === null) return null;

@@ -158,7 +158,7 @@ export function fateWhy(
   }
 }
 
-/** A note on a tick that comes again because a clock was ahead; null if there is nothing to note. */
+/** A note on a tick that comes again because a clock was ahead; null if there is none. */
 export function correctionNote({ correction, spec }: ScheduleRecord, tick: number): string | null {
   if (correction === undefined || tick > correction.cursor || tick <= correction.at) return null;
   const [at, cursor] = [correction.at, correction.cursor].map((ms) =>

@@ -91,8 +91,8 @@ const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false } a
  * say that there is something to read: lines are read from the store on demand, so a slow reader
  * costs no more than its cursor.
  *
- * @throws JobError `not_found` for an unknown instance, `invalid_argument` for an unreadable cursor,
- * `unavailable` when the manager stops
+ * @throws JobError `not_found` for an unknown instance, `invalid_argument` for an unreadable
+ * cursor, `unavailable` when the manager stops
  */
 export async function* follow(
   query: LogTailQuery,

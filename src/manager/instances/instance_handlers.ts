@@ -3,7 +3,7 @@ import type { JobDefinition, JobHandlers } from "../../core/job/job.ts";
 import type { ScheduleOptions } from "../../core/job/job_manager.ts";
 import type { Logger } from "../../platform/logger.ts";
 
-/** Most instances whose handlers are kept; the oldest are dropped, as other nodes may have run them. */
+/** Most instances whose handlers are kept; the oldest, which may have ended, are dropped. */
 const INSTANCES_MAX = 100_000;
 
 /** Handlers that one instance can have. */

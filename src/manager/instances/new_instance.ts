@@ -101,7 +101,11 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
   });
 }
 
-/** JSON text of converted arguments. @throws JobError if it is too large, or JSON cannot represent a part */
+/**
+ * JSON text of converted arguments.
+ *
+ * @throws JobError if it is too large, or JSON cannot represent a part
+ */
 export function encodeArguments(kind: string, converted: readonly unknown[]): string {
   return encodeJson(converted, {
     bytesMax: PAYLOAD_BYTES_MAX,
@@ -125,7 +129,7 @@ export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   return encodeArguments(kind, converted);
 }
 
-/** Check the numbers among the options of an instance. @throws JobError `invalid_argument` naming the option */
+/** Check the numbers of an instance's options. @throws JobError `invalid_argument` naming one */
 export function checkPolicy(
   options: Pick<
     ScheduleOptions,

@@ -56,7 +56,7 @@ export async function retryInstance(past: Instance, context: RedriveContext): Pr
   return instanceOf(result!, past.id, "retry");
 }
 
-/** @throws JobError `conflict` for the first id that does not meet the other conditions of the query */
+/** @throws JobError `conflict` for the first id that does not meet the other conditions */
 async function assertMatch(
   ids: readonly string[],
   others: InstanceQuery,

@@ -1,12 +1,12 @@
 import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
-import { type Clock, type Instant, sleep } from "../../platform/clock.ts";
+import { type Instant, sleep } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Logger } from "../../platform/logger.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
-import { NODE_ID_PATH, type NodeRecord, type NodeReport, type Store } from "../../store/store.ts";
+import { NODE_ID_PATH, type NodeRecord, type NodeReport } from "../../store/store.ts";
 import { Peers } from "./peers.ts";
 import type { StoreHealth } from "../store/store_health.ts";
+import type { Context } from "../context.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;
@@ -22,13 +22,9 @@ const RETRY_MS = 5_000;
 const LOOK_MS = 250;
 
 /** Options of {@link Membership}. */
-export interface MembershipOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface MembershipOptions
+  extends Pick<Context, "store" | "clock" | "logger" | "node" | "leaseMs"> {
   readonly storeHealth: StoreHealth;
-  readonly node: string;
-  readonly leaseMs: number;
   readonly process: ProcessIdentity;
   readonly maxSkewMs: number;
   /** Called with how far `clock` is ahead of the store's, if it has one; see `StoreTime`. */
@@ -292,8 +288,8 @@ function changesOf(before: NodeReport | null, now: NodeReport): Partial<NodeRepo
 }
 
 /**
- * True if another daemon has this node's id. A store that was emptied or replaced is a conflict too,
- * which an operator has to resolve.
+ * True if another daemon has this node's id. A store that was emptied or replaced is a conflict
+ * too, which an operator has to resolve.
  */
 function isTaken(error: unknown): error is JobError {
   return isJobError(error, "conflict") && error.path === NODE_ID_PATH;

@@ -1,6 +1,5 @@
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { NodeRecord, NodeReport, Store } from "../../store/store.ts";
+import type { NodeRecord, NodeReport } from "../../store/store.ts";
+import type { Context } from "../context.ts";
 
 /** How old the list of nodes may be before it is read again. */
 const FRESH_MS = 500;
@@ -16,11 +15,7 @@ export interface NodeStatus extends NodeRecord {
 }
 
 /** Options of {@link Peers}. */
-export interface PeersOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly node: string;
+export interface PeersOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
   readonly report: () => NodeReport;
   /** A node whose clock is further off is "skewed". */
   readonly maxSkewMs: number;

@@ -2,9 +2,9 @@ import { correctInstance, correctSchedule, isFromAhead } from "../../core/time/c
 import { formatDuration } from "../../core/time/duration.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
-import type { Clock, Instant } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { InstanceQuery, Store } from "../../store/store.ts";
+import type { Instant } from "../../platform/clock.ts";
+import type { InstanceQuery } from "../../store/store.ts";
+import type { Context } from "../context.ts";
 import { schedulePages } from "./schedule_pages.ts";
 
 /** Smallest difference between the wall clock and the monotonic clock that is logged as a jump. */
@@ -33,17 +33,13 @@ interface Look {
  * would be silent until that time comes again.
  */
 export class ClockCorrections {
-  readonly #options: {
-    readonly store: Store;
-    readonly clock: Clock;
-    readonly logger: Logger;
-  };
+  readonly #options: Pick<Context, "store" | "clock" | "logger">;
   /** The latest time seen, epoch ms; Infinity before the first check. */
   #latestMs = Infinity;
   /** The last check; null before that. */
   #looked: Look | null = null;
 
-  constructor(options: { readonly store: Store; readonly clock: Clock; readonly logger: Logger }) {
+  constructor(options: Pick<Context, "store" | "clock" | "logger">) {
     this.#options = options;
   }
 

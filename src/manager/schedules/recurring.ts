@@ -5,15 +5,14 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
 import { countTicksOf, nextTickOf } from "../../core/time/ticks.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { IdSource } from "../../platform/ids.ts";
-import { BATCH_MAX, type NewInstance, type Store } from "../../store/store.ts";
+import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api.ts";
 import type { Events } from "../events.ts";
 import { runNowInstance, tickInstance } from "../instances/new_instance.ts";
 import type { Registry } from "../registry.ts";
 import type { Schedules } from "./schedules.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+import type { Context } from "../context.ts";
 
 /** Most ticks of one backfill. */
 const BACKFILL_MAX = 10_000;
@@ -23,14 +22,10 @@ const SKIPS_MAX = 10_000;
 const RANGE_MAX = 1_000_000;
 
 /** Parts that {@link Recurring} uses. */
-export interface RecurringParts {
-  readonly store: Store;
+export interface RecurringParts extends Pick<Context, "store" | "clock" | "ids" | "node"> {
   readonly registry: Registry;
   readonly schedules: Schedules;
   readonly events: Events;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly node: string;
   /** Called after instances were made. */
   readonly fired: () => void;
 }
@@ -50,7 +45,7 @@ export class Recurring {
     return runNowInstance(job, schedules[0]!, { id: ids(), nowMs: clock.now().wallMs });
   }
 
-  /** Skip ticks before a time, or a number of ticks; 0 cancels an earlier request. @throws JobError */
+  /** Skip ticks before a time, or a number of ticks; 0 cancels an earlier skip. @throws JobError */
   async skip(
     target: ScheduleTarget,
     what: { readonly until?: number; readonly count?: number },

@@ -1,8 +1,7 @@
 import { isJobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Store } from "../../store/store.ts";
+import type { Context } from "../context.ts";
 
 /** How long a schedule removed from the config keeps its place, in milliseconds. */
 const KEPT_MS = 86_400_000;
@@ -14,11 +13,11 @@ const TRIES_MAX = 5;
  * mistake thus keeps its place, and ticks missed meanwhile are misfires.
  */
 export class RemovedSchedules {
-  readonly #options: { readonly store: Store; readonly clock: Clock };
+  readonly #options: Pick<Context, "store" | "clock">;
   /** When each known schedule was removed, epoch ms, by id. */
   readonly #removedAt = new Map<string, number>();
 
-  constructor(options: { readonly store: Store; readonly clock: Clock }) {
+  constructor(options: Pick<Context, "store" | "clock">) {
     this.#options = options;
   }
 

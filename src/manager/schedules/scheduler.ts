@@ -1,26 +1,23 @@
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
-import { CHANGED, type ScheduleRecord, type ScheduleSpec } from "../../core/job/schedule.ts";
+import {
+  CHANGED,
+  REBOOT,
+  type ScheduleRecord,
+  type ScheduleSpec,
+} from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { IdSource } from "../../platform/ids.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Logger } from "../../platform/logger.ts";
-import {
-  type Advance,
-  AHEAD_MS_MAX,
-  BATCH_MAX,
-  type NewInstance,
-  type Store,
-} from "../../store/store.ts";
+import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
 import type { Events } from "../events.ts";
 import type { EarlyClaims } from "../dispatch/early_claims.ts";
-import { startAdvances } from "./start_ticks.ts";
+import { schedulePages } from "./schedule_pages.ts";
 import { tickInstance } from "../instances/new_instance.ts";
 import type { Registry } from "../registry.ts";
 import type { StoreHealth } from "../store/store_health.ts";
+import type { Context } from "../context.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;
@@ -39,14 +36,10 @@ const LEFT_MS = 2_000;
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
 /** Options of {@link Scheduler}. */
-export interface SchedulerOptions {
-  readonly store: Store;
+export interface SchedulerOptions
+  extends Pick<Context, "store" | "clock" | "ids" | "logger" | "node"> {
   readonly registry: Registry;
   readonly events: Events;
-  readonly clock: Clock;
-  readonly node: string;
-  readonly ids: IdSource;
-  readonly logger: Logger;
   /** Version of the time zone database. */
   readonly tzVersion: string;
   /** Called when ticks become instances, in the turn of the event loop of the store request. */
@@ -363,6 +356,39 @@ export class Scheduler {
 function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: number): boolean {
   if (misfire !== "all" || fires.length === 0) return false;
   return fires.length > 1 || nowMs - fires[0]! > GRACE_MS;
+}
+
+/**
+ * One tick, at now, for each `@reboot` schedule of a registered job. Also after a crash: with
+ * overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and
+ * will be taken over.
+ */
+async function startAdvances(
+  options: SchedulerOptions,
+): Promise<readonly Advance[]> {
+  const { store, registry, clock, node, ids } = options;
+  const { wallMs } = clock.now();
+  const found: Advance[] = [];
+  for await (const page of schedulePages(store, {})) {
+    for (const record of page) {
+      const { cron, startsAt = -Infinity, endsAt = Infinity } = record.spec;
+      const job = registry.find(record.kind);
+      if (cron !== REBOOT || !job || wallMs < startsAt || wallMs >= endsAt) continue;
+      // The clock may have been set back since the last start.
+      const at = Math.max(wallMs, record.cursor + 1);
+      found.push({
+        scheduleId: record.id,
+        generation: record.generation,
+        expectedCursor: record.cursor,
+        cursor: at,
+        nextAt: null,
+        fires: [tickInstance(job, record, { at, id: ids(), node })],
+        fates: [],
+        overlap: record.spec.overlap,
+      });
+    }
+  }
+  return found;
 }
 
 function fateOf(tick: number, fate: "skipped" | "missed", reason: string) {

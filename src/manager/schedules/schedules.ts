@@ -4,10 +4,6 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { IdSource } from "../../platform/ids.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { Store } from "../../store/store.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
@@ -21,6 +17,7 @@ import {
   withoutNull,
   type ZonedScheduleDefaults,
 } from "./schedule_spec.ts";
+import type { Context } from "../context.ts";
 
 /** How often a write is retried when another node was first. */
 const TRIES_MAX = 5;
@@ -32,13 +29,9 @@ const KINDS_SHOWN_MAX = 10;
 const SYNC_BATCH = 1_000;
 
 /** Options of {@link Schedules}. */
-export interface SchedulesOptions {
-  readonly store: Store;
-  readonly node: string;
+export interface SchedulesOptions
+  extends Pick<Context, "store" | "clock" | "ids" | "logger" | "node"> {
   readonly registry: Registry;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly logger: Logger;
   readonly defaults: ZonedScheduleDefaults;
   /** Version of the time zone database. */
   readonly tzVersion: string;

@@ -1,9 +1,7 @@
 import { toJobError } from "../../core/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { Store } from "../../store/store.ts";
 import type { Events } from "../events.ts";
+import type { Context } from "../context.ts";
 
 const RETAIN_EVERY_MS = 60_000;
 /** Small batches with a pause between them, so that claims never wait long for one. */
@@ -11,12 +9,8 @@ const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
 
 /** Options of {@link Janitor}. */
-export interface JanitorOptions {
-  readonly store: Store;
+export interface JanitorOptions extends Pick<Context, "store" | "clock" | "logger" | "leaseMs"> {
   readonly events: Events;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly leaseMs: number;
   /** Called when instances are due again. */
   readonly reaped: () => void;
   /** Called every minute, so that other checks need no timer of their own. */

@@ -62,7 +62,7 @@ export class StoreHealth {
     this.#problem = this.#mask?.text(known.message) ?? known.message;
   }
 
-  /** Wait before the next try, in milliseconds: twice as long each time until the store responds. */
+  /** Wait before the next try, in milliseconds; it doubles until the store responds. */
   backoff(): number {
     return backoffMs(RETRY, this.#retries++);
   }

@@ -3,9 +3,7 @@ import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { StoreInfo } from "../../store/store.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 
-/**
- * How long other nodes may take beyond the drain time to end or lose what they run, in milliseconds.
- */
+/** Time beyond the drain time for other nodes to end or lose what they run, in milliseconds. */
 const OTHERS_MS = 5_000;
 
 /** Maintains the store of a manager, one work at a time. */

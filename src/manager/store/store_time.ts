@@ -1,8 +1,8 @@
 import type { Clock, Instant, Timer, TimerOptions } from "../../platform/clock.ts";
 
 /**
- * The clock of a node. If it is certain that it differs from the store's by more than is allowed, it
- * shows the store's time. Otherwise a node that is an hour ahead would let a retry, a delay or what
+ * The clock of a node. If it certainly differs from the store's by more than is allowed, it shows
+ * the store's time. Otherwise a node that is an hour ahead would let a retry, a delay or what
  * it releases at its end wait for an hour.
  */
 export class StoreTime implements Clock {

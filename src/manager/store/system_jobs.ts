@@ -4,9 +4,8 @@ import { encodeError, encodeResults } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../core/job/job.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Store } from "../../store/store.ts";
 import type { AttemptOutcome } from "../../worker/executor.ts";
+import type { Context } from "../context.ts";
 import { clearInstances, clearLogs } from "../instances/bulk.ts";
 
 const DESCRIPTIONS = {
@@ -19,12 +18,10 @@ type SystemKind = keyof typeof DESCRIPTIONS;
 
 /** Jobs that every manager has; they run in the manager, on its store. */
 export class SystemJobs {
-  readonly #store: Store;
-  readonly #clock: Clock;
+  readonly #options: Pick<Context, "store" | "clock">;
 
-  constructor(options: { readonly store: Store; readonly clock: Clock }) {
-    this.#store = options.store;
-    this.#clock = options.clock;
+  constructor(options: Pick<Context, "store" | "clock">) {
+    this.#options = options;
   }
 
   /** Their definitions, with the given options. */
@@ -70,7 +67,7 @@ export class SystemJobs {
     const time = /^\d{4}-/.test(text) ? Date.parse(text) : NaN;
     if (Number.isFinite(time)) return time;
     try {
-      return this.#clock.now().wallMs - parseDuration(text);
+      return this.#options.clock.now().wallMs - parseDuration(text);
     } catch (cause) {
       throw new JobError("invalid_argument", `Cannot read "${text}": not a time or an age`, {
         path: "before",
@@ -81,8 +78,9 @@ export class SystemJobs {
   }
 
   #clean(kind: SystemKind, before: number): Promise<number> {
+    const { store, clock } = this.#options;
     return kind === "system.log.cleaner"
-      ? clearLogs(this.#store, this.#clock, { before })
-      : clearInstances(this.#store, this.#clock, { query: {}, settledBefore: before });
+      ? clearLogs(store, clock, { before })
+      : clearInstances(store, clock, { query: {}, settledBefore: before });
   }
 }
