@@ -103,7 +103,7 @@ export interface Store extends NodeStore {
   ): Promise<Committed<readonly EnqueueResult[]>>;
   /**
    * Claim due instances by priority, then due time, then order of acceptance, as pauses and limits
-   * allow. Their leases and slots are taken from `at`; starts are counted in the same transaction.
+   * allow. Leases run from `at`, and slots with them; starts are counted in the same transaction.
    */
   claim(request: ClaimRequest): Promise<Committed<readonly Instance[]>>;
   renew(request: RenewRequest): Promise<Committed<readonly RenewResult[]>>;

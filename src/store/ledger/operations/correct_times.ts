@@ -1,7 +1,7 @@
 import { correctInstance } from "../../../core/time/clock_correction.ts";
 import { checkBatch } from "../checks.ts";
-import { expireAt } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
+import { updateInstance } from "./settle.ts";
 
 /**
  * Correct the times of instances that were written by a clock that was ahead.
@@ -19,14 +19,7 @@ export function correctTimes(
     const row = state.tables.instances.get(id);
     const instance = row && correctInstance(row.instance, moment.wallMs);
     if (!row || !instance) continue;
-    const isWaiting = instance.state === "scheduled";
-    state.update(row, {
-      seq: row.seq,
-      instance,
-      isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
-      expireAt: expireAt(instance),
-    });
-    if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
+    updateInstance(state, moment, row, instance);
     corrected.push(id);
   }
   return corrected;

@@ -46,18 +46,24 @@ export function finishAttempt(
     how.outcome,
     moment.stamp,
   );
-  const isWaiting = instance.state === "scheduled";
-  state.update(row, {
-    seq: row.seq,
-    instance,
-    isReady: isWaiting ? instance.dueAt <= moment.wallMs : null,
-    expireAt: expireAt(instance),
-  });
+  updateInstance(state, moment, row, instance);
   if (ended) state.addEnded(row, ended);
   state.setLease(instance.id, undefined);
-  if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
   noteFreed(state, moment, instance.kind);
   return instance;
+}
+
+/** Update the instance of a row; if it waits, announce when it is due. */
+export function updateInstance(
+  state: LedgerState,
+  moment: Moment,
+  row: Row,
+  instance: Instance,
+): void {
+  const isWaiting = instance.state === "scheduled";
+  const isReady = isWaiting ? instance.dueAt <= moment.wallMs : null;
+  state.update(row, { seq: row.seq, instance, isReady, expireAt: expireAt(instance) });
+  if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
 }
 
 /** The instance with the version and progress that its attempt reported. */
