@@ -50,7 +50,7 @@ export function claim(
 
 /**
  * True if an instance has waited past its deadline. Requests {@link reap}; nothing is claimed until
- * it has of.
+ * it has run.
  */
 function hasPassedDeadlines(state: LedgerState, moment: Moment): boolean {
   if (!state.deadlines.havePassed(moment.wallMs)) return false;
