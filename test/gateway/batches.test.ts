@@ -7,7 +7,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import type { UnaryName } from "../../src/rpc/handlers/backend.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
 
-/** What arrives of frames that are sent in one turn, in order, and what travelled. */
+/** The frames that arrive, in order, and the batch that carried them. */
 async function sent<Frame extends { readonly type: string }>(
   codec: FrameCodec<Frame>,
   frames: readonly (readonly [Frame, string?])[],

@@ -8,7 +8,7 @@ import { Late } from "../../src/platform/late.ts";
 import type { LiveFacts } from "../../src/manager/instances/live_facts.ts";
 import type { StatusSource } from "../../src/http/status_source.ts";
 
-/** Both sides in one thread; the backend answers when told. */
+/** Both sides in one thread; the test completes the calls. */
 function world() {
   const begun: PromiseWithResolvers<Uint8Array>[] = [];
   const desk: Desk = new Desk({

@@ -14,7 +14,7 @@ import { connect } from "../../src/rpc/client/client.ts";
 import { FakeManager } from "../support/worlds/fake_manager.ts";
 import { keepingLogger, type LoggedLine, NO_AUTH } from "../support/worlds/rpc_world.ts";
 
-/** Facts of a manager that reads its store itself: nobody asks for them. */
+/** Facts of a manager that reads its store itself: never requested. */
 class NoFacts implements LiveFacts {
   readonly #unasked = () => Promise.reject(new Error("nobody asks"));
   blockOf = this.#unasked;
@@ -132,7 +132,7 @@ test("listeners whose thread fails listen again at the same port and socket, and
     const { instance } = await client.scheduleJob({ kind: "echo" });
     const waiting = client.waitInstance({ uuid: instance!.uuid });
     const refused = assert.rejects(waiting, (error) => isJobError(error, "unavailable"));
-    // Nothing that it can read.
+    // A message that it cannot read.
     postMessage.call(thread!, new ArrayBuffer(1));
     await refused;
     const listens = () => world.lines.filter(({ message }) => message === "HTTP listens").length;

@@ -6,7 +6,7 @@ import { FirstRequest } from "../../src/http/first_request.ts";
 
 const HEAD = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/** What a parser is given of these bytes, sent in pieces of a size. */
+/** The bytes that a parser gets if these bytes are sent in pieces of a given size. */
 async function passed(bytes: string, size: number): Promise<string> {
   const socket = new PassThrough();
   const request = new FirstRequest(socket as unknown as Socket);

@@ -49,12 +49,12 @@ async function httpWorld(
   };
 }
 
-test("/healthz answers 200", async () => {
+test("/healthz returns 200", async () => {
   await using world = await httpWorld();
   assert.deepEqual((await world.get("/healthz")).status, 200);
 });
 
-test("/readyz answers 200, and 503 with the reason when not ready", async () => {
+test("/readyz returns 200, and 503 with the reason when not ready", async () => {
   await using world = await httpWorld();
   assert.equal((await world.get("/readyz")).status, 200);
   world.manager.isDraining = true;
@@ -79,7 +79,7 @@ test("/readyz and /metrics answer 503 when the status fails", async () => {
   assert.equal((await world.get("/healthz")).status, 200);
 });
 
-test("/metrics answers Prometheus' text format", async () => {
+test("/metrics returns Prometheus' text format", async () => {
   await using world = await httpWorld();
   const { status, text, headers } = await world.get("/metrics?x=1");
   assert.equal(status, 200);
@@ -93,7 +93,7 @@ test("/ lists the endpoints", async () => {
   for (const path of ["/healthz", "/readyz", "/metrics"]) assert.ok(text.includes(path));
 });
 
-test("/job.proto answers the contract, which caches may keep", async () => {
+test("/job.proto returns the contract, which caches may keep", async () => {
   await using world = await httpWorld();
   const { status, text, headers } = await world.get("/job.proto");
   assert.equal(status, 200);
@@ -114,7 +114,7 @@ test("/job.proto is refused under the name of another site", async () => {
   assert.doesNotMatch(answer, /etag/i);
 });
 
-test("another path answers 404, and another method 405", async () => {
+test("another path returns 404, and another method 405", async () => {
   await using world = await httpWorld();
   assert.equal((await world.get("/nope")).status, 404);
   const posted = await world.get("/metrics", { method: "POST", body: "x" });
@@ -122,7 +122,7 @@ test("another path answers 404, and another method 405", async () => {
   assert.equal(posted.headers.get("allow"), "GET, HEAD");
 });
 
-test("HEAD answers without a body", async () => {
+test("HEAD returns no body", async () => {
   await using world = await httpWorld();
   assert.deepEqual(await pick(world.get("/healthz", { method: "HEAD" })), [200, ""]);
 });
@@ -147,7 +147,7 @@ for (
   });
 }
 
-/** What a request is answered, as text. */
+/** The response to a request, as text. */
 async function askRaw(port: number, request: string): Promise<string> {
   const { socket, closed } = rawSocket(port);
   let answer = "";
@@ -250,7 +250,7 @@ test("clients that read nothing of a large page make room for those that read", 
     await once(socket, "close");
     return bytes > page.length;
   }));
-  // At most three of them fit, and the oldest go first.
+  // At most three of them fit, and the oldest is closed first.
   assert.deepEqual(isWhole, [false, false, true, true]);
 });
 
@@ -261,7 +261,7 @@ test("isKnownHost() takes the machine's name with its domain where other machine
   assert.equal(isKnownHost("web", { ...known, bound: "127.0.0.1" }), true);
 });
 
-test("/metrics is computed ten times a second at most, and after it was asked for", async () => {
+test("/metrics is computed at most ten times a second, and after its request", async () => {
   await using world = await httpWorld();
   const pages = await Promise.all(Array.from({ length: 20 }, () => world.get("/metrics")));
   assert.ok(pages.every(({ status }) => status === 200));

@@ -30,7 +30,7 @@ async function assertRefused(run: () => unknown, wanted: Refusal): Promise<void>
   await assert.rejects(async () => await run(), refusal(wanted));
 }
 
-/** What code that no compiler checks may do: the call, and its error. */
+/** Mistakes in code that no compiler checks: the call, and its error. */
 const MISTAKES: Readonly<Record<string, readonly [run: (manager: any) => unknown, Refusal]>> = {
   "a zone that does not exist": [
     () => new Manager({ timezone: "Europe/Berln" }),
@@ -196,7 +196,7 @@ test("a manager that has stopped says so, and that it can be started again", asy
   await manager.stop();
 });
 
-/** As ArkType's: a list whose own `map` begins with the length that it is made with. */
+/** Like ArkType's: a list whose own `map` begins with the length given to its constructor. */
 class Path extends Array<PropertyKey> {
   constructor(...parts: PropertyKey[]) {
     super();

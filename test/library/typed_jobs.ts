@@ -1,4 +1,4 @@
-// What the compiler must accept and refuse of typed jobs: each line after @ts-expect-error must be an error.
+// Typed jobs that the compiler must accept or refuse: a line after @ts-expect-error is an error.
 import {
   type Context,
   type JobInstance,
@@ -19,7 +19,7 @@ export async function typedJobs(): Promise<void> {
   const added = await sum.schedule(1, 2);
   // @ts-expect-error one argument is missing
   await sum.schedule(1);
-  // @ts-expect-error text is no number
+  // @ts-expect-error text is not a number
   await sum.schedule(1, "2");
   // @ts-expect-error one argument too many
   await sum.schedule(1, 2, 3);
@@ -30,9 +30,9 @@ export async function typedJobs(): Promise<void> {
   // @ts-expect-error an instance of another job
   await sum.result({} as JobInstance<readonly [string]>);
   await sum.scheduleWith({ after: "2h", priority: -1 }, 1, 2);
-  // @ts-expect-error arguments are given behind the options
+  // @ts-expect-error arguments come after the options
   await sum.scheduleWith({ arguments: [1, 2] }, 1, 2);
-  // By scheduleJob the arguments may have any convenient form.
+  // scheduleJob() takes arguments in any convenient form.
   const other = await manager.scheduleJob(sum, { arguments: ["42", "58"] });
   same<typeof other, JobInstance<readonly [number]>>(true);
 
@@ -42,15 +42,15 @@ export async function typedJobs(): Promise<void> {
   const greeting = manager.registerJob(greet);
   await greeting.schedule("Ann");
   await greeting.schedule("Ann", 3);
-  // @ts-expect-error a number is no name
+  // @ts-expect-error a number is not a name
   await greeting.schedule(5);
   const { text, at } = await greeting.result(await greeting.schedule("Ann"));
   same<typeof text, string>(true);
-  // A date comes back as JSON has it.
+  // A date comes back as JSON stores it.
   same<typeof at, string>(true);
 
   const day = manager.registerJob({ kind: "day", run: (date: Date) => date.getTime() });
-  // @ts-expect-error the function would be given text: that needs params
+  // @ts-expect-error the function would get text: it needs params
   await day.schedule(new Date());
   const dayByText = manager.registerJob({
     kind: "day by text",

@@ -246,7 +246,7 @@ test("a closure with a tuple in returns has several results of their types", () 
     }
   }));
 
-test("result() answers the first result, and throws what an instance failed with", () =>
+test("result() returns the first result, or throws the failure", () =>
   withManager(async (manager) => {
     const job = manager.registerJob({
       kind: "risky",
@@ -270,7 +270,7 @@ test("result() answers the first result, and throws what an instance failed with
     await assert.rejects(job.result(late), refused("canceled", /it was canceled/));
   }));
 
-/** A schema as the libraries make them: a record of checks, some of which change the value. */
+/** A schema like those of libraries: a record of checks, some of which change the value. */
 function record<Input, Output>(
   read: (value: Record<string, unknown>) => Output | string,
 ): StandardSchema<Input, Output> {

@@ -16,14 +16,14 @@ const CONFIG = JSON.stringify({
 
 test("typed jobs are checked by tsc --strict, and each line that must be an error is one", async () => {
   const source = FIXTURE.replaceAll("../../src/", `${fileURLToPath(pathToFileURL(ROOT))}src/`);
-  // Only the two marks below say something about the compiler; the fixture says the rest.
+  // Only the two marks below are about the compiler; the fixture has the rest.
   const wrong = source.replace(
     "same<typeof total, number>(true)",
     "same<typeof total, string>(true)",
   );
   const files = {
     "typed_jobs.ts": source,
-    "wrong.ts": wrong.replace("  // @ts-expect-error text is no number\n", ""),
+    "wrong.ts": wrong.replace("  // @ts-expect-error text is not a number\n", ""),
     "tsconfig.json": CONFIG,
     "package.json": '{ "type": "module" }',
   };

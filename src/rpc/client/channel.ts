@@ -110,7 +110,7 @@ function plainCredentials(
     const connector = createConnector(...given);
     const connect = connector.connect.bind(connector);
     connector.connect = async (socket) => {
-      // An error without a listener would end the process, and there is no other listener yet.
+      // An error without a listener would end the process, and it has no other listener yet.
       socket.on("error", () => {});
       await prove(socket);
       const connected = await connect(socket);

@@ -194,7 +194,7 @@ async function* streamOnce<Output extends DescMessage>(
     }
   } catch (error) {
     if (signal?.aborted) return;
-    if (isSilent) throw unreachable(channel, "nothing came for 45 s", error);
+    if (isSilent) throw unreachable(channel, "no message for 45 s", error);
     throw toClientError(error as grpc.ServiceError, channel, action, SILENCE_MS);
   } finally {
     timer.cancel();

@@ -10,7 +10,7 @@ export function connectDetail(details: string): string {
 const TLS_HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /certificate.required/i,
-    "It asks for a certificate: add --tls-cert FILE and --tls-key FILE",
+    "It requires a certificate: add --tls-cert FILE and --tls-key FILE",
   ],
   [
     /self.signed|unable to (get|verify)|unknown ca/i,

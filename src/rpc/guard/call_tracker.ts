@@ -57,7 +57,7 @@ interface Connection {
   readonly guard: ConnectionGuard;
   readonly connectionsMax: number;
   readonly uid: number | null;
-  /** As of {@link NewConnection}; an accepted call sets it. */
+  /** As in {@link NewConnection}; an accepted call sets it. */
   principal: string | null;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;

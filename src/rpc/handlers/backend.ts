@@ -27,7 +27,7 @@ export interface CallSignal extends CallInfo {
 export interface StreamSignal {
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
-  /** As of {@link CallInfo}. */
+  /** As in {@link CallInfo}. */
   readonly jobs: readonly string[] | null;
 }
 

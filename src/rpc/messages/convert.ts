@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { describeSignature } from "../../core/arguments/convert.ts";
-import type { ErrorInfo, HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
+import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { type Block, describeLimits, unservedBlock } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord, type ScheduleSpec } from "../../core/job/schedule.ts";
@@ -12,7 +12,6 @@ import type { ManagerStatus, SchedulePreview, WorkerStatus } from "../../manager
 import { JobState as WireState } from "../gen/job_pb.ts";
 import type {
   BlockSchema,
-  ErrorDetailSchema,
   GetStatusResponseSchema,
   HistoryEntrySchema,
   JobInstanceSchema,
@@ -66,16 +65,6 @@ export function valueTexts(json: string | null): string[] {
   return Array.isArray(values) ? values.map(valueText) : [valueText(values)];
 }
 
-function errorDetail(error: ErrorInfo): MessageInitShape<typeof ErrorDetailSchema> {
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack,
-    exitCode: error.exitCode,
-    signal: error.signal,
-  };
-}
-
 /** An instance on the wire. */
 export function instanceToWire(instance: Instance): MessageInitShape<typeof JobInstanceSchema> {
   const settledIn = (state: JobState) =>
@@ -110,7 +99,7 @@ export function instanceToWire(instance: Instance): MessageInitShape<typeof JobI
     cancelRequestedAt: timestamp(instance.cancelRequestedAt),
     maxRetries: instance.retryMax,
     timeoutMs: BigInt(instance.timeoutMs),
-    errorDetail: instance.error ? errorDetail(instance.error) : undefined,
+    errorDetail: instance.error ?? undefined,
     codeVersion: instance.version ?? undefined,
     progress: instance.progress
       ? { done: instance.progress.done, total: instance.progress.total ?? undefined }

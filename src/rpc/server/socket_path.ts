@@ -33,7 +33,7 @@ export function socketPaths(port: number, daemonUid: number | null = null): read
   return [...new Set(folders)].map((folder) => join(folder, `jobctl-${port}.sock`));
 }
 
-/** Connect to `path` once. Returns null if a process accepts connections there, else the problem. */
+/** Connect to `path` once. Returns null if a process accepts the connection, else the problem. */
 export function probeSocket(path: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(path);

@@ -24,9 +24,9 @@ interface StreamsOptions {
 }
 
 /**
- * The streaming calls. Each asks for the next message only when the client has consumed the
- * previous one, so a client holds one message at most. A client that leaves a message unread for
- * half a minute is dropped with an error.
+ * The streaming calls. Each produces the next message only when the client has read the previous
+ * one, so memory has at most one message per stream. A client that leaves a message unread for half
+ * a minute is disconnected with an error.
  */
 export class Streams {
   readonly #options: StreamsOptions;

@@ -32,7 +32,7 @@ function told(world: RpcWorld): readonly (readonly [string, string, unknown])[] 
     .map(({ level, message, fields }) => [level, message, fields]);
 }
 
-test("every method that changes more than a new instance is told", () => {
+test("every method that changes more than a new instance is logged", () => {
   const changing = (Object.keys(METHOD_ROLE) as MethodName[])
     .filter((method) => METHOD_ROLE[method] !== "viewer");
   const untold = changing.filter((method) => !Audit.has(method));
@@ -40,7 +40,7 @@ test("every method that changes more than a new instance is told", () => {
   assert.deepEqual(untold.sort(), ["scheduleJobs"]);
 });
 
-test("a change is told with what was asked and by whom", async () => {
+test("a change is logged with its request and caller", async () => {
   await using world = await rpcWorld({ server: { auth: AUTH } });
   const client = world.client({ token: "admin-token" });
   await client.pause({ kind: "add", reason: "a\nrepair" });
@@ -66,7 +66,7 @@ test("a new schedule is logged, an instance or a dry run is not; nobody is named
   assert.equal(fields["by"], "unauthenticated");
 });
 
-test("what is refused, only read or only counted is not told", async () => {
+test("refused calls, reads and dry runs are not logged", async () => {
   await using world = await rpcWorld({ server: { auth: AUTH } });
   const viewer = world.client({ token: "v-token" });
   await assert.rejects(viewer.pause({ kind: "add" }));
@@ -77,7 +77,7 @@ test("what is refused, only read or only counted is not told", async () => {
   assert.deepEqual(told(world), []);
 });
 
-test("a call that matches nothing is not told", async () => {
+test("a call that matches nothing is not logged", async () => {
   await using world = await rpcWorld();
   const client = world.client();
   await client.cancelInstances({ query: { kind: "add" } });
@@ -85,7 +85,7 @@ test("a call that matches nothing is not told", async () => {
   assert.deepEqual(told(world), []);
 });
 
-test("of dead letters only those are told that are run again by this call", () => {
+test("a redrive logs only the dead letters that this call runs again", () => {
   const clock = new SimClock();
   const ids = createIdSource(clock, systemRandom);
   const earlier = ids();
@@ -116,7 +116,7 @@ test("of dead letters only those are told that are run again by this call", () =
   ]);
 });
 
-test("of many changes the first are told, and the number of the others", async () => {
+test("of many changes the first are logged, and the number of the others", async () => {
   await using world = await rpcWorld();
   const client = world.client();
   await Promise.all(Array.from({ length: 80 }, () => client.resizeWorkers({ count: 3 })));

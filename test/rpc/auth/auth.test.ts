@@ -44,7 +44,7 @@ for (
     ["64 KiB long", `Bearer ${"a".repeat(65_536)}`],
   ] as const
 ) {
-  test(`check() answers unauthenticated when the header is ${what}`, () => {
+  test(`check() returns unauthenticated when the header is ${what}`, () => {
     const refusal = authenticator().check("getVersion", header);
     assert.equal(refusal?.code, "unauthenticated");
     assert.ok(refusal.hint);
@@ -95,7 +95,7 @@ test("check() does not tell by its time how much of a token is right", () => {
   const check = (method: MethodName, header: string) => made.check(method, header, "here");
   const right = `Bearer ${"a".repeat(42)}b`;
   const wrong = `Bearer ${"b".repeat(43)}`;
-  // The least time of many rounds: a busy machine only adds to a round.
+  // The shortest of many rounds: a busy machine only adds time.
   const leastNs = { right: Infinity, wrong: Infinity };
   for (let round = 0; round < 40; round++) {
     for (const [name, header] of [["right", right], ["wrong", wrong]] as const) {

@@ -49,7 +49,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   }
 }
 
-/** What the client may do: look, run, and change the daemon. */
+/** The client's rights: to read, to run, to change the daemon. */
 async function rightsOf(world: RpcWorld): Promise<readonly string[]> {
   const client = world.client({ tls: CLIENT });
   return [
@@ -122,7 +122,7 @@ test("a certificate that expires loses its connection, and a client with it is r
   assert.equal(await codeOf(client.getVersion()), "ok");
   await clock.advance(2_000);
   assert.equal(await waiting, "unavailable", "its connection is closed");
-  // As with a TLS session that is resumed, the handshake does not refuse it.
+  // The handshake does not refuse it, as in a resumed TLS session.
   assert.equal(await codeOf(world.client({ tls: CLIENT }).getVersion()), "unauthenticated");
 });
 
@@ -147,7 +147,7 @@ for (
     await clock.advance(2_000);
     assert.equal(await waiting, "unavailable", "its connection is closed");
     assert.equal(await codeOf(client.getVersion()), "unauthenticated");
-    // A list that cannot be read leaves what was revoked.
+    // With an unreadable list, revoked certificates stay revoked.
     rmSync(list);
     assert.equal(await codeOf(world.client({ tls: CLIENT }).getVersion()), "unauthenticated");
   });

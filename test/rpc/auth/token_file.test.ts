@@ -125,12 +125,12 @@ test("ensureTokenFile() names the file when it cannot be written", async (contex
   assert.equal(existsSync(path), false);
 });
 
-test("readTokenFile() says not_found when there is no file", (context) => {
+test("readTokenFile() throws not_found when the file is missing", (context) => {
   const path = join(tempFolder(context), "token");
   assert.throws(() => readTokenFile(path), (error) => isJobError(error, "not_found"));
 });
 
-test("readTokenFile() says unauthenticated when the file is empty", (context) => {
+test("readTokenFile() throws unauthenticated when the file is empty", (context) => {
   const path = join(tempFolder(context), "token");
   writeFileSync(path, "\n");
   assert.throws(() => readTokenFile(path), (error) => isJobError(error, "unauthenticated"));

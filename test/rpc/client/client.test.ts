@@ -39,7 +39,7 @@ test("connect() connects to nothing before the first call", async () => {
   const { port } = server.address() as AddressInfo;
   const client = connect({ host: "127.0.0.1", port, socket: null, tokenFile: "/nowhere" });
   try {
-    // Connections are accepted in their order: one that the client made would come before this one.
+    // Connections are accepted in order: one of the client would come before this one.
     const probe = createConnection(port, "127.0.0.1");
     await Promise.all([once(server, "connection"), once(probe, "connect")]);
     assert.equal(accepted.length, 1);
@@ -77,7 +77,7 @@ test("a call rejects with unavailable when the peer never speaks", async () => {
   server.close();
 });
 
-test("a call rejects with unavailable when the socket that was named does not answer", async () => {
+test("a call rejects with unavailable when nobody listens at the named socket", async () => {
   const error = await errorOf(connect({ socket: "/tmp/no/such.sock" }).getVersion());
   assert.equal(error.code, "unavailable");
   assert.ok(error.message.includes("/tmp/no/such.sock"));
@@ -133,7 +133,7 @@ test("a wait ends when its client cancels (70)", async () => {
   while (waits.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
   abort.abort();
   assert.equal((await errorOf(call)).code, "canceled");
-  // Once the server has seen the cancel, the end of the slice is the end of the wait.
+  // Once the server has seen the cancel, the wait ends with its slice.
   await world.client().getVersion();
   waits[0]!(null);
   await world.client().getVersion();
@@ -155,7 +155,7 @@ test("runtimeDir() is the system's for root and the user's for others", () => {
   assert.ok(socketPath(59051).endsWith("/jobctl-59051.sock"));
 });
 
-test("a client whose token is refused reads its file again, and goes on if there is another", async () => {
+test("a client whose token is refused reads its file again, and continues with a new one", async () => {
   const tokens = [tokenEntry("now", "b".repeat(32), "admin")];
   await using world = await rpcWorld({ server: { auth: { ...NO_AUTH, mode: "token", tokens } } });
   const tokenFile = join(world.folder, "token");
@@ -184,7 +184,7 @@ test("the socket of a daemon of another user is looked for in that user's folder
   assert.ok(paths.includes(socketPath(59051)) && paths.includes("/run/jobctl/jobctl-59051.sock"));
 });
 
-test("what keeps a connection from being made is told with a remedy for it", () => {
+test("the problem of a connection is reported with its remedy", () => {
   const around = (text: string) =>
     connectDetail(`No connection established. Last error: ${text}. Resolution note: `);
   assert.equal(around("Failed to connect (2026-11-27T06:11:20.930Z)"), "Failed to connect");

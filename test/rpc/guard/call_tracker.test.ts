@@ -20,7 +20,7 @@ function trackerWorld() {
     }),
   );
   let lastPort = 0;
-  /** A connection of somebody, or of nobody known. */
+  /** A connection of a known principal or of an unknown one. */
   const connect = (principal: string | null = null) => {
     const guard = new ConnectionGuard(clock, true);
     const remotePort = ++lastPort;
@@ -46,7 +46,7 @@ test("memory is given back once closed connections have left 20 MiB of calls", a
   assert.equal(releases(), 0);
   await close(MIB);
   assert.equal(releases(), 1);
-  // What a client has taken counts for nothing.
+  // Bytes that the client has read no longer count.
   const reader = connect();
   const call = tracker.addCall("unix", reader.port);
   tracker.countResponse(call, 30 * MIB);
@@ -88,7 +88,7 @@ test("memory is given back while large messages of streams are made, also when t
   assert.equal(releases(), 1);
 });
 
-test("a call ends with its connection, also when its stream never tells", async () => {
+test("a call ends with its connection, even if its stream never ends", async () => {
   const { tracker, connect } = trackerWorld();
   const { socket, port } = connect();
   tracker.addCall("unix", port);
@@ -96,7 +96,7 @@ test("a call ends with its connection, also when its stream never tells", async 
   assert.equal(tracker.callCount, 2);
   socket.destroy();
   assert.equal(tracker.callCount, 0);
-  // Nothing of it counts any more.
+  // Its bytes no longer count.
   const other = connect();
   tracker.countResponse(tracker.addCall("unix", other.port), 31 * MIB);
   assert.equal(other.guard.complaint, null);
@@ -149,10 +149,10 @@ test("a caller may have half of all calls, over all of its connections", () => {
   assert.ok(tracker.isTooMany(more));
   tracker.end(more);
   assert.ok(!tracker.isTooMany(calls[0]!));
-  // Another caller, and a connection that belongs to nobody, have their own.
+  // Another caller, and a connection without a principal, have limits of their own.
   assert.ok(!tracker.isTooMany(tracker.addCall("unix", connect("user 1001").port)));
   assert.ok(!tracker.isTooMany(tracker.addCall("unix", connect().port)));
-  // Those of a connection that is closed no longer count.
+  // Calls of a closed connection no longer count.
   connections[1]!.socket.destroy();
   for (let count = 0; count < 833; count++) assert.ok(!tracker.isTooMany(call(0)));
   assert.ok(tracker.isTooMany(call(0)));
@@ -182,9 +182,9 @@ test("responses count until the system has taken them, also after their calls", 
   const call = tracker.addCall("unix", lazy.port);
   tracker.countResponse(call, 4 * MIB);
   assert.equal(tracker.hasRoom(lazy.peer), false);
-  // With its headers. Bytes in the socket can belong to an open call: they count once.
+  // Includes its headers. Bytes in the socket may belong to an open call: they count once.
   lazy.guard.setQueuedBytes(4 * MIB + 100);
-  // The socket has the response, so its stream is closed, but nobody has read it.
+  // The socket has the response and its stream is closed, but the client has not read it.
   tracker.end(call);
   assert.equal(tracker.hasRoom(lazy.peer), false);
   assert.equal(reads, 0);

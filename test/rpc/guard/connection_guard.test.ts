@@ -82,7 +82,7 @@ test("ConnectionGuard lets a client with a token make any number of calls, a str
   known.repeat(1_000, call);
   assert.equal(known.guard.complaint, null);
   const stranger = guardWorld({ isAdmitted: false });
-  // What a client has gathered while it connected.
+  // Calls that a client queued while it connected.
   stranger.repeat(256, call);
   assert.equal(stranger.guard.complaint, null);
   stranger.repeat(1, call);
@@ -122,13 +122,13 @@ test("ConnectionGuard allows a PING and a reset with every message that is sent"
     repeat(1, frame(0x3, 0, new Uint8Array(4)));
   }
   assert.equal(guard.complaint, null);
-  // No more than that can be gathered.
+  // No more can be saved up.
   for (let index = 0; index < 1_000; index += 1) guard.send(answer);
   repeat(201, frame(0x6, 0, new Uint8Array(8)));
   assert.equal(guard.complaint, "too many frames without data");
 });
 
-test("ConnectionGuard tells the bytes of the requests that are open, however the frames are cut", () => {
+test("ConnectionGuard reports the bytes of open requests, however the frames are cut", () => {
   const { guard } = guardWorld();
   let bytes = 0;
   guard.onRequestBytes((change) => bytes += change);
@@ -140,7 +140,7 @@ test("ConnectionGuard tells the bytes of the requests that are open, however the
     guard.receive(data(id).subarray(500));
   }
   assert.equal(bytes, 3_000);
-  // The client resets one; the server resets another, and ends the third with its trailers behind its message.
+  // The client resets one; the server resets another, and ends the third with trailers.
   guard.receive(onStream(1, frame(0x3, 0, new Uint8Array(4))));
   assert.equal(bytes, 2_000);
   guard.send(onStream(3, frame(0x3, 0, new Uint8Array(4))));
@@ -149,13 +149,13 @@ test("ConnectionGuard tells the bytes of the requests that are open, however the
   guard.send(Buffer.concat(answer).subarray(0, 1_012));
   guard.send(Buffer.concat(answer).subarray(1_012));
   assert.equal(bytes, 0);
-  // Trailers of the client do not begin a request again, and late data is thrown away.
+  // Trailers of the client do not begin another request, and late data is dropped.
   guard.receive(call(5));
   guard.receive(data(5));
   assert.equal(bytes, 0);
 });
 
-test("ConnectionGuard complains of the tenth refused call, and tells who closes once", () => {
+test("ConnectionGuard complains of the tenth refused call, once", () => {
   const { guard } = guardWorld({ isAdmitted: false });
   let closed = 0;
   guard.onComplaint(() => closed += 1);
@@ -191,7 +191,7 @@ test("ConnectionGuard complains of a frame longer than the server allows", () =>
 });
 
 test("HeaderBlock counts fields of all kinds, cut anywhere", () => {
-  // Indexed; a name and a value; a value of a known name; never indexed; a size of the table; a value of 130 bytes.
+  // Indexed; new name and value; known name; never indexed; table size; a value of 130 bytes.
   const fields = [
     [0x82],
     [0x40, 2, 97, 98, 1, 99],

@@ -11,7 +11,7 @@ const NOTHING = Buffer.alloc(0);
 const CANCEL = Buffer.from([0, 0, 0, 8]);
 const LONG = Buffer.alloc(16_000, 0x61);
 
-/** What is sent as the `index`-th piece of each flood. */
+/** The `index`-th piece of each flood. */
 const FLOODS: Readonly<Record<string, (index: number) => Buffer>> = {
   "calls that are reset at once": (index) =>
     Buffer.concat([

@@ -111,7 +111,7 @@ for (const [what, bytes] of Object.entries(SLOW)) {
     await using world = await rpcWorld({ clock });
     const { socket, closed } = rawSocket(world.port);
     socket.write(bytes);
-    // A call answered on another connection shows that the first one's bytes have been seen.
+    // A response on another connection shows that the first one's bytes have been read.
     assert.equal((await world.client().getVersion()).apiVersion, "v1");
     await clock.advance(14_000);
     assert.equal(socket.destroyed, false);
@@ -182,7 +182,7 @@ test("3,000 calls pass on one connection", async () => {
   }
 });
 
-test("GetVersion answers go-job's fields", async () => {
+test("GetVersion returns go-job's fields", async () => {
   await using world = await rpcWorld();
   const session = rawSession(world.port);
   const { body } = await rawCall(session, VERSION, NOTHING);
@@ -191,7 +191,7 @@ test("GetVersion answers go-job's fields", async () => {
   session.destroy();
 });
 
-test("LookupInstances answers smaller pages when the instances are large", async () => {
+test("LookupInstances returns smaller pages when the instances are large", async () => {
   await using world = await rpcWorld();
   const large = JSON.stringify(["x".repeat(1_000_000)]);
   for (let count = 0; count < 10; count++) world.manager.add({ argumentsJson: large });
@@ -206,7 +206,7 @@ test("LookupInstances answers smaller pages when the instances are large", async
   assert.deepEqual(seen, [...world.manager.instances.keys()]);
 });
 
-test("LookupInstances without a query answers all, in pages of 1,000", async () => {
+test("LookupInstances without a query returns all, in pages of 1,000", async () => {
   await using world = await rpcWorld();
   for (let count = 0; count < 1_001; count++) world.manager.add();
   const session = rawSession(world.port);
@@ -221,7 +221,7 @@ test("LookupInstances without a query answers all, in pages of 1,000", async () 
   assert.equal(rest.nextPageToken, undefined);
 });
 
-test("CancelInstances says how many there are when not all fit into the answer", async () => {
+test("CancelInstances returns the total when not all fit into the response", async () => {
   await using world = await rpcWorld();
   for (let count = 0; count < 7_000; count++) world.manager.add();
   const { instances, count } = await world.client().cancelInstances({ all: true });

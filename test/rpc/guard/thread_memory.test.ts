@@ -5,7 +5,7 @@ import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const MIB = 2 ** 20;
 
-/** A thread, and what was done about its memory since the last look. */
+/** A thread, and the actions on its memory since the previous check. */
 function memoryWorld({ isLarge = false } = {}) {
   const clock = new SimClock();
   let done: string[] = [];
@@ -59,7 +59,7 @@ test("ThreadMemory shrinks three seconds after the last of a thousand calls, and
   assert.deepEqual(look(), []);
   await clock.advance(1);
   assert.deepEqual(look(), ["shrink"]);
-  // It starts from nothing again.
+  // The count starts again.
   for (let count = 0; count < 999; count++) memory.noteCall();
   await clock.advance(10_000);
   assert.deepEqual(look(), []);

@@ -18,7 +18,7 @@ async function withDaemon(
   manager.registerJob({ kind: "members", params: "o: Record<string, unknown>", run: () => {} });
   await manager.start();
   try {
-    // The server asks of its manager what both have.
+    // The server needs only methods that both have.
     await using world = await rpcWorld({ manager: manager as unknown as FakeManager });
     await action(world.client(), manager);
   } finally {
@@ -153,7 +153,7 @@ test("fault 59: hostile keys of arguments are plain data", async () => {
   });
 });
 
-test("fault 59: a hostile name of an argument is no argument", async () => {
+test("fault 59: a hostile name of an argument is refused", async () => {
   await withDaemon(async (client, manager) => {
     for (const name of ["__proto__", "constructor", "prototype", "toString"]) {
       const argumentsJson = `{"${name}":{"polluted":1},"o":{}}`;

@@ -18,7 +18,7 @@ type QueryInit = MessageInitShape<typeof QuerySchema>;
 
 const query = (init: QueryInit) => create(QuerySchema, init);
 
-test("readInstanceQuery() answers no condition when there is no query", () => {
+test("readInstanceQuery() returns no condition without a query", () => {
   assert.deepEqual(readInstanceQuery(undefined), {});
   assert.deepEqual(readInstanceQuery(query({ kind: "", uuid: "", state: 0 })), {});
 });
@@ -62,7 +62,7 @@ for (const [path, init] of BAD_QUERIES) {
   });
 }
 
-test("readPage() answers 1,000 when no size is given, and accepts 1 and 1,000", () => {
+test("readPage() returns 1,000 when no size is given, and accepts 1 and 1,000", () => {
   assert.deepEqual(readPage(undefined, "", 1_000), { limit: 1_000 });
   assert.equal(readPage({ pageSize: 1 }, "", 1_000).limit, 1);
   assert.equal(readPage({ pageSize: 1_000 }, "", 1_000).limit, 1_000);

@@ -94,7 +94,7 @@ for (
     ["misfire", { misfire: "every" }],
   ] as readonly [string, RequestInit][]
 ) {
-  test(`readRecurringOptions() refuses ${path} when it stands with cron`, () => {
+  test(`readRecurringOptions() refuses ${path} when it is combined with cron`, () => {
     refuses(
       path,
       () => readRecurringOptions(request({ cron: "* * * * *", ...init } as RequestInit)),

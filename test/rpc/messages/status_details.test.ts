@@ -34,7 +34,7 @@ function violationOf(
   return [textOf(any.get(1)), textOf(violation.get(1)), textOf(violation.get(2))];
 }
 
-test("toStatus() tells the parameter at fault as a BadRequest", () => {
+test("toStatus() reports the faulty parameter as a BadRequest", () => {
   const error = new JobError("invalid_argument", 'Cannot convert "é": no', { path: "order.id" });
   assert.deepEqual(violationOf(toStatus(error).metadata), [
     "type.googleapis.com/google.rpc.BadRequest",

@@ -5,7 +5,7 @@ import { TEXT_LENGTH_MAX } from "../../../src/core/text/text_limits.ts";
 import { decodeRequest } from "../../../src/rpc/messages/message_codec.ts";
 import { JobService } from "../../../src/rpc/gen/job_pb.ts";
 
-/** Fields whose text is limited as arguments are. */
+/** Fields whose text is limited like arguments. */
 const ARGUMENTS: ReadonlySet<string> = new Set(["arguments", "arguments_json"]);
 const LIMITS: Readonly<Record<string, number>> = {
   unique_key: TEXT_LENGTH_MAX.uniqueKey,
@@ -18,7 +18,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   prefix: TEXT_LENGTH_MAX.address,
 };
 
-/** A request with one text of a length, for each text that it has, at any depth. */
+/** Requests with one text of a given length, one for each text field at any depth. */
 function* requestsOf(
   schema: DescMessage,
   length: number | null,

@@ -76,7 +76,7 @@ test("gathering() passes on what arrives after what was written before it is sen
     }) as typeof raw.write;
     ours.on("data", (bytes: Buffer) => events.push(`read ${bytes}`));
     raw.on("data", (bytes: Buffer) => events.push(`arrived ${bytes}`));
-    // As when a commit answers while the next requests are on their way.
+    // As when a commit ends while the next requests arrive.
     raw.prependListener("data", () => ours.write("answer"));
     peer.write("request");
     await once(peer, "data");

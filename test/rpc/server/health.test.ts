@@ -21,7 +21,7 @@ function request(service: string): Uint8Array {
   );
 }
 
-/** The statuses of an answer's messages. */
+/** The statuses in a stream's messages. */
 function statuses(body: Buffer): ServingStatus[] {
   const found: ServingStatus[] = [];
   for (let at = 0; at < body.length;) {
@@ -39,14 +39,14 @@ async function check(world: RpcWorld, service = ""): Promise<RawAnswer> {
   return answer;
 }
 
-test("Check answers SERVING for the server and for JobService", async () => {
+test("Check returns SERVING for the server and for JobService", async () => {
   await using world = await rpcWorld();
   for (const service of ["", "job.v1.JobService"]) {
     assert.deepEqual(statuses((await check(world, service)).body), [ServingStatus.SERVING]);
   }
 });
 
-test("Check answers NOT_SERVING while draining and while the store does not answer", async () => {
+test("Check returns NOT_SERVING while draining and while the store does not respond", async () => {
   await using world = await rpcWorld();
   world.manager.isDraining = true;
   assert.deepEqual(statuses((await check(world)).body), [ServingStatus.NOT_SERVING]);
@@ -55,7 +55,7 @@ test("Check answers NOT_SERVING while draining and while the store does not answ
   assert.deepEqual(statuses((await check(world)).body), [ServingStatus.NOT_SERVING]);
 });
 
-test("Check answers NOT_FOUND for an unknown service", async () => {
+test("Check returns NOT_FOUND for an unknown service", async () => {
   await using world = await rpcWorld();
   assert.equal((await check(world, "nope")).status, status.NOT_FOUND);
 });
@@ -68,11 +68,11 @@ test("Check needs no token", async () => {
   assert.deepEqual(statuses((await check(world)).body), [ServingStatus.SERVING]);
 });
 
-test("Watch answers the status and, at stop, NOT_SERVING and the end", async () => {
+test("Watch sends the status and, at stop, NOT_SERVING and the end", async () => {
   const world = await rpcWorld();
   const session = rawSession(world.port);
   const answer = rawCall(session, WATCH, request(""));
-  // Answered on the same connection after the watch began.
+  // A response on the same connection shows that the watch has begun.
   await rawCall(session, CHECK, request(""));
   await world[Symbol.asyncDispose]();
   const { body, status: code } = await answer;

@@ -89,14 +89,14 @@ test("GetInstance takes a prefix", async () => {
   assert.equal(instance?.uuid, id);
 });
 
-test("WaitInstance answers the present state when the wait ends", async () => {
+test("WaitInstance returns the current state when the wait ends", async () => {
   await using world = await rpcWorld();
   const { id } = world.manager.add({ state: "processing" });
   const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 0n });
   assert.equal(instance?.state, JobState.PROCESSING);
 });
 
-test("WaitInstance answers an instance whole, also a large one and in time", async () => {
+test("WaitInstance returns a whole instance, even a large one, in time", async () => {
   await using world = await rpcWorld();
   const text = "x".repeat(100_000);
   const argumentsJson = JSON.stringify([text]);
@@ -106,7 +106,7 @@ test("WaitInstance answers an instance whole, also a large one and in time", asy
   assert.equal(instance?.state, JobState.COMPLETED);
 });
 
-test("WaitInstance says when a large instance was deleted before it could be read", async () => {
+test("WaitInstance fails when a large instance was deleted before it could be read", async () => {
   await using world = await rpcWorld();
   const argumentsJson = JSON.stringify(["x".repeat(100_000)]);
   const { id } = world.manager.add({ state: "processing", argumentsJson });
@@ -118,7 +118,7 @@ test("WaitInstance says when a large instance was deleted before it could be rea
   await assert.rejects(waiting, /NOT_FOUND|deleted meanwhile/);
 });
 
-test("RetryInstance answers the new instance", async () => {
+test("RetryInstance returns the new instance", async () => {
   await using world = await rpcWorld();
   const { id } = world.manager.add({ state: "terminated" });
   const { instance } = await world.client().retryInstance({ uuid: id });
@@ -159,7 +159,7 @@ test("history, logs, schedules, workers and status are answered", async () => {
   assert.equal((await client.listRegisteredJobs()).jobs[0]?.kind, "echo");
 });
 
-test("DeleteSchedule answers the manager's refusal", async () => {
+test("DeleteSchedule returns the manager's refusal", async () => {
   await using world = await rpcWorld();
   await assert.rejects(
     world.client().deleteSchedule({ id: "config:echo:0" }),
@@ -210,7 +210,7 @@ test("ListNodes leaves the kinds out when they do not fit one message", async ()
   assert.deepEqual(nodes.map((node) => [node.kinds.length, node.kindCount]), [[0, 1], [0, 20_000]]);
 });
 
-test("LookupInstances says of what waits whether no live node runs its kind", async () => {
+test("LookupInstances reports waiting instances that no live node can run", async () => {
   await using world = await rpcWorld();
   world.manager.add({ kind: "echo" });
   world.manager.add({ kind: "gone" });

@@ -6,12 +6,12 @@ import type { Origin } from "../../../src/rpc/guard/call_tracker.ts";
 import { Quota } from "../../../src/rpc/guard/quota.ts";
 import { ReadGate } from "../../../src/rpc/server/read_gate.ts";
 
-/** A call of a connection, whose principal is told by what stands before a slash: "viewer/1" and "viewer/2" are of one. */
+/** A call of a connection named PRINCIPAL/NUMBER. */
 function from(peer: string): Origin {
   return { peer, principal: peer.split("/")[0]! };
 }
 
-/** A call whose client can go away. */
+/** A call whose client can disconnect. */
 function callOf(): CallSignal & { cancel(): void } {
   let isCanceled = false;
   const listeners: (() => void)[] = [];

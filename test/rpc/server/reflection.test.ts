@@ -19,7 +19,7 @@ type Ask = MessageInitShape<typeof ServerReflectionRequestSchema>["messageReques
 const VERSIONS = ["v1", "v1alpha"] as const;
 const LIST: Ask = { case: "listServices", value: "" };
 
-/** A reflection client as others write it: one stream of grpc-js, one answer for each request. */
+/** A typical reflection client: one stream of grpc-js, one response for each request. */
 class ReflectionClient {
   readonly #client: grpc.Client;
   readonly #path: string;
@@ -41,7 +41,7 @@ class ReflectionClient {
     );
   }
 
-  /** The answers to requests on one stream that the client ends. */
+  /** The responses to requests on one stream that the client ends. */
   async ask(...asks: readonly Ask[]): Promise<ServerReflectionResponse[]> {
     const stream = this.open();
     for (const messageRequest of asks) stream.write(request(messageRequest));
@@ -104,7 +104,7 @@ for (const version of VERSIONS) {
   });
 }
 
-test("reflection finds files by name, methods, messages and fields, and says what it does not know", async () => {
+test("reflection finds files by name, methods, messages and fields, and reports unknown ones", async () => {
   await using world = await rpcWorld();
   using client = new ReflectionClient(world.port);
   const answers = await client.ask(
@@ -189,7 +189,7 @@ test("one connection has at most 8 reflection streams", async () => {
   for (const stream of streams) stream.cancel();
 });
 
-test("a reflection stream without a request ends after 10 s, and its connection goes on", async () => {
+test("a reflection stream without a request ends after 10 s, and its connection stays open", async () => {
   const clock = new SimClock();
   await using world = await rpcWorld({ clock });
   using client = new ReflectionClient(world.port);

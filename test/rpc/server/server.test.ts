@@ -109,7 +109,7 @@ test("start() replaces the socket file of a dead daemon", async () => {
   assert.equal((await other.client({ socket }).getVersion()).apiVersion, "v1");
 });
 
-/** A socket file that nobody listens at: renamed, so that closing does not find it. */
+/** A socket file at which nobody listens: renamed, so that closing does not find it. */
 async function leaveSocket(path: string): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(`${path}.live`, resolve));
@@ -117,7 +117,7 @@ async function leaveSocket(path: string): Promise<void> {
   await new Promise<void>((resolve) => server.close(() => resolve()));
 }
 
-test("start() refuses when another daemon answers at the socket", async () => {
+test("start() refuses when another daemon listens at the socket", async () => {
   await using world = await rpcWorld({ isStarted: false });
   const socket = join(world.folder, "d.sock");
   await using first = await rpcWorld({ server: { socket } });
@@ -125,7 +125,7 @@ test("start() refuses when another daemon answers at the socket", async () => {
   assert.equal((await first.client({ socket }).getVersion()).apiVersion, "v1");
 });
 
-test("start() refuses when a file that is no socket is in the way", async () => {
+test("start() refuses when a file other than a socket is at the path", async () => {
   await using world = await rpcWorld({ isStarted: false });
   const socket = join(world.folder, "d.sock");
   writeFileSync(socket, "precious");

@@ -22,7 +22,7 @@ test("what dead daemons left in the runtime folder is removed, and nothing else"
     const livePort = typeof address === "object" && address !== null ? address.port : 0;
     const socket = await listen(createServer(), join(folder, "jobctl-1.sock"));
     try {
-      // One that answers, and its token, though nobody listens at its port in our namespace.
+      // A live socket and its token, although nobody listens at its port in our namespace.
       writeFileSync(join(folder, "jobctl-1.token"), "live");
       // Without a socket, but its port is listened on.
       writeFileSync(join(folder, `jobctl-${livePort}.token`), "live");

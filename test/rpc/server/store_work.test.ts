@@ -40,7 +40,7 @@ test("WorkOnStore asks for the role of an administrator", async () => {
   );
 });
 
-test("WorkOnStore ends the work of a client that goes away", async () => {
+test("WorkOnStore ends the work when the client disconnects", async () => {
   const manager = new FakeManager();
   const ended = new Promise<void>((resolve) => {
     manager.workOnStore = async function* (_work, { signal } = {}) {

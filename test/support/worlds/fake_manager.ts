@@ -109,9 +109,9 @@ export function fakeNode(id: string, options: Partial<NodeStatus> = {}): NodeSta
   };
 }
 
-/** A manager in memory that runs nothing: what a client would see of one, in the order that the test makes it so. */
+/** A manager in memory that runs nothing: the test sets what its clients see. */
 export class FakeManager implements ManagerApi {
-  /** How often the status was asked for. */
+  /** How often the status was requested. */
   statusCount = 0;
   readonly version = "0.0.0-test";
   readonly jobs = new Map<string, JobDefinition>([["echo", fakeJob("echo")]]);
@@ -126,7 +126,7 @@ export class FakeManager implements ManagerApi {
   storeProblem: string | null = null;
   reloadProblem: string | null = null;
   block: Block | null = null;
-  /** Kinds that the status names as run by no live node. */
+  /** Kinds that no live node can run, according to the status. */
   unserved: readonly string[] = [];
   readonly nodes: NodeStatus[] = [fakeNode("test")];
   isDraining = false;
@@ -141,7 +141,7 @@ export class FakeManager implements ManagerApi {
     return instance;
   }
 
-  /** Change an instance and tell the listeners. */
+  /** Change an instance and notify the listeners. */
   move(instance: Instance, state: JobState, options: Partial<Instance> = {}): Instance {
     const settledAt = isFinal(state) ? START + 1_000 : null;
     const moved = { ...instance, state, settledAt, ...options };

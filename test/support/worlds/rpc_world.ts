@@ -22,7 +22,7 @@ export interface LoggedLine {
   readonly fields: LogFields;
 }
 
-/** Nobody is asked who he is. */
+/** No authentication. */
 export const NO_AUTH: AuthConfig = {
   mode: "none",
   tokens: [],
@@ -56,12 +56,12 @@ export interface RpcWorld {
   readonly folder: string;
   readonly port: number;
   readonly lines: LoggedLine[];
-  /** A client that is closed at the end. Without options it speaks TCP without a token. */
+  /** A client that is closed at the end; by default over TCP without a token. */
   client(options?: ConnectOptions): JobClient;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Options of a world; what is not given is TCP on loopback without authentication. */
+/** Options of a world; by default TCP on loopback without authentication. */
 export interface RpcWorldOptions {
   readonly server?: Partial<RpcServerConfig>;
   readonly clock?: Clock;

@@ -7,7 +7,7 @@ const MIB = 1_048_576;
 const LARGE = JSON.stringify(["x".repeat(MIB - 4)]);
 const LONG = "why ".repeat(2_000);
 
-/** A manager whose answers are larger than one message. */
+/** A manager whose responses exceed one message. */
 class LargeManager extends FakeManager {
   override explain: FakeManager["explain"] = async () => {
     const schedule = { ...await this.scheduleRecurring("echo", { cron: "@daily" }) };
@@ -42,7 +42,7 @@ class LargeManager extends FakeManager {
   });
 }
 
-test("answers of many records that are larger than a message come in brief", async () => {
+test("responses with many records that exceed a message come in brief", async () => {
   const manager = new LargeManager();
   for (let index = 0; index < 1_000; index++) {
     const kind = `kind-${index}`;
@@ -62,7 +62,7 @@ test("answers of many records that are larger than a message come in brief", asy
   assert.equal(disabled.length, 1_000);
 });
 
-test("answers that fit into a message come whole", async () => {
+test("responses that fit into a message come whole", async () => {
   const manager = new FakeManager();
   manager.jobs.set("long", fakeJob("long", { description: LONG }));
   await using world = await rpcWorld({ manager });
@@ -71,7 +71,7 @@ test("answers that fit into a message come whole", async () => {
   assert.notEqual(jobs.at(-1)!.signatureJson, "");
 });
 
-test("a record that is larger than a message comes without its payload, and says so, beside others", async () => {
+test("a record that exceeds a message comes without its payload, and says so", async () => {
   const huge = JSON.stringify(["x".repeat(5 * MIB)]);
   const records = [
     fakeInstance(1),
