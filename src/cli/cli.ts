@@ -74,7 +74,7 @@ async function withContext<T>(
     hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),
     isQuiet: args.flag("quiet"),
   });
-  const session = verb.isClient ? await openSession(args, io) : null;
+  const session = verb.isOffline ? null : await openSession(args, io);
   const client = async () => {
     if (!session) throw new Error("this verb has no connection");
     return await session.client();

@@ -1,9 +1,7 @@
 import process from "node:process";
 import { errorCode } from "../core/errors.ts";
-import type { Clock } from "../platform/clock.ts";
-import { systemClock } from "../platform/clock.ts";
-import type { IdSource } from "../platform/ids.ts";
-import { createIdSource } from "../platform/ids.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import { createIdSource, type IdSource } from "../platform/ids.ts";
 import { systemRandom } from "../platform/random.ts";
 import type { ConnectOptions, JobClient } from "../rpc/client/client.ts";
 

@@ -23,12 +23,12 @@ export interface Verb {
   readonly summary: string;
   /** Further paragraphs of the help. */
   readonly details?: string;
-  readonly words: readonly WordSpec[];
-  readonly options: OptionSpecs;
+  readonly words?: readonly WordSpec[];
+  readonly options?: OptionSpecs;
   /** Command lines and what they do. */
   readonly examples: readonly (readonly [string, string])[];
-  /** Whether it speaks to a daemon: only then are the options of the connection shown. */
-  readonly isClient: boolean;
+  /** True if it works without a daemon: it has no options of the connection. */
+  readonly isOffline?: boolean;
   /** True if unknown options are arguments by name: `--region eu`. */
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */
@@ -54,13 +54,13 @@ export function isGroup(entry: VerbEntry): entry is VerbGroup<Verb | VerbGroup> 
 
 /** Every option that a verb takes. */
 export function optionsOf(verb: Verb): OptionSpecs {
-  const connection = verb.isClient ? CONNECTION_OPTIONS : {};
+  const connection = verb.isOffline ? {} : CONNECTION_OPTIONS;
   return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
 }
 
 /** How a verb is written: `jobctl schedule KIND [ARGS…]`. */
 export function usageOf(titles: readonly string[], verb: Verb): string {
-  const words = verb.words.map(({ name, isOptional, isRest }) => {
+  const words = (verb.words ?? []).map(({ name, isOptional, isRest }) => {
     const text = isRest ? `${name}…` : name;
     return isOptional ? `[${text}]` : text;
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { formatCsvLine } from "../../src/cli/output/csv.ts";
+import { formatCsvLine } from "../../src/cli/output/printer.ts";
 import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/text/safe_text.ts";
 import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
 import { formatAbsolute } from "../../src/cli/output/when.ts";

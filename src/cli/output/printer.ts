@@ -1,11 +1,8 @@
 import type { CliIo } from "../io.ts";
-import { formatCsvLine } from "./csv.ts";
 import type { OutputFormat } from "./format.ts";
-import type { Plain, PlainRecord } from "./plain.ts";
+import type { Plain, PlainRecord, View } from "./view.ts";
 import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
-import { formatTable, paint } from "./table.ts";
-import type { Style } from "./table.ts";
-import type { View } from "./view.ts";
+import { formatTable, paint, type Style } from "./table.ts";
 import { formatYaml } from "./yaml.ts";
 
 /** Lists are written in blocks of about this many characters. */
@@ -169,4 +166,15 @@ function formatElement<T>(
   if (format === "csv") return at.safe(formatCsvLine(view.keys.map((key) => record[key])));
   const json = formatJson(record, 2).trimEnd().replaceAll("\n", "\n  ");
   return `${at.index === 0 ? "[" : ","}\n  ${json}`;
+}
+
+function formatField(value: Plain | undefined): string {
+  if (value === undefined || value === null) return "";
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A record of RFC 4180 with its line end. Absent values and null are empty; lists are JSON text. */
+export function formatCsvLine(values: readonly (Plain | undefined)[]): string {
+  return `${values.map(formatField).join(",")}\r\n`;
 }

@@ -1,3 +1,6 @@
+import { formatRelative } from "../../core/time/duration.ts";
+import { msOf, type Timestamp } from "../wire.ts";
+
 /** A time in the local zone: "2026-11-24 16:53:33 +01:00". */
 export function formatAbsolute(atMs: number): string {
   const date = new Date(atMs);
@@ -10,4 +13,10 @@ export function formatAbsolute(atMs: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${
     two(date.getSeconds())
   }${zone}`;
+}
+
+/** A time both ways: "2026-11-24 16:53:33Z (2m ago)"; undefined if absent. */
+export function timeText(timestamp: Timestamp | undefined, nowMs: number): string | undefined {
+  const ms = msOf(timestamp);
+  return ms === undefined ? undefined : `${formatAbsolute(ms)} (${formatRelative(ms, nowMs)})`;
 }

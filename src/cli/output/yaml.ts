@@ -1,4 +1,4 @@
-import type { Plain, PlainRecord } from "./plain.ts";
+import type { Plain, PlainRecord } from "./view.ts";
 import { makeJsonVisible } from "../../core/text/safe_text.ts";
 
 // Words that YAML 1.1 or 1.2 does not read as text.

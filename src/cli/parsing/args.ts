@@ -1,8 +1,7 @@
 import { parseDuration } from "../../core/time/duration.ts";
 import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/text/nearest.ts";
-import { parseTime } from "./time.ts";
-import type { Direction } from "./time.ts";
+import { type Direction, parseTime } from "./time.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /** Words and options of one verb, as text. They are converted when the verb reads them. */

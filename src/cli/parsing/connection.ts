@@ -1,8 +1,7 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import type { ConnectOptions } from "../../rpc/client/client.ts";
-import { assertOneOf, usageError } from "./args.ts";
-import type { Args } from "./args.ts";
+import { type Args, assertOneOf, usageError } from "./args.ts";
 import { CALL_TIMEOUT_DEFAULT, HOST_DEFAULT } from "./options.ts";
 
 /** Value of --socket for TCP. */

@@ -46,19 +46,20 @@ function describeProgram(help: Argv, program: string): void {
 }
 
 function describeVerb(help: Argv, titles: readonly string[], verb: Verb): void {
-  const words = verb.words.map(({ name, describe }) => `  ${name}  ${describe}`);
+  const { details, words = [], options = {}, examples, isOffline } = verb;
+  const rows = words.map(({ name, describe }) => `  ${name}  ${describe}`);
   const paragraphs = [
     `Usage: ${usageOf(titles, verb)}`,
     `${verb.summary}.`,
-    ...(verb.details ? [verb.details] : []),
-    ...(words.length > 0 ? [words.join("\n")] : []),
+    ...(details ? [details] : []),
+    ...(rows.length > 0 ? [rows.join("\n")] : []),
   ];
   help.usage(paragraphs.join("\n\n"));
   declare(help, optionsOf(verb));
-  help.group(["h", ...Object.keys(verb.options)], "Options:");
-  if (verb.isClient) help.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
+  help.group(["h", ...Object.keys(options)], "Options:");
+  if (!isOffline) help.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
   help.group(Object.keys(OUTPUT_OPTIONS), "Output:");
-  for (const [line, meaning] of verb.examples) help.example(line, meaning);
+  for (const [line, meaning] of examples) help.example(line, meaning);
 }
 
 function declare(help: Argv, specs: OptionSpecs): void {

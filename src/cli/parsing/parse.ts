@@ -165,7 +165,7 @@ function readWords(
   const usage = `Usage: ${usageOf(titles, verb)}`;
   const words: Record<string, readonly string[]> = {};
   let used = 0;
-  for (const { name, isOptional, isRest, canBeEmpty } of verb.words) {
+  for (const { name, isOptional, isRest, canBeEmpty } of verb.words ?? []) {
     const taken = isRest ? given.slice(used) : given.slice(used, used + 1);
     if (taken.length === 0 && !isOptional) {
       throw usageError(`Cannot run "${title}": ${name} is missing`, usage);

@@ -1,10 +1,8 @@
 import { nearest } from "../../core/text/nearest.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
-import type { Args } from "./args.ts";
-import { usageError } from "./args.ts";
-import type { PlainInit, RequestOf } from "../wire.ts";
+import { type Args, usageError } from "./args.ts";
+import { type PlainInit, type RequestOf, stateOfName, STATES, timestampOf } from "../wire.ts";
 import type { OptionSpecs } from "./options.ts";
-import { stateOfName, STATES, timestampOf } from "../wire.ts";
 
 /** A query for instances. */
 export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["query"]>>;

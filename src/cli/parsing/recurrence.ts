@@ -1,9 +1,8 @@
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
 import type { Args } from "./args.ts";
 import { type JobTimeInput, jobTimeMs } from "./job_time.ts";
-import type { RequestOf } from "../wire.ts";
+import { type RequestOf, timestampOf } from "../wire.ts";
 import type { OptionSpecs } from "./options.ts";
-import { timestampOf } from "../wire.ts";
 
 const INT32_MAX = 2_147_483_647;
 

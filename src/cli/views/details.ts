@@ -3,12 +3,10 @@ import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
-import { stateName } from "../wire.ts";
-import type { Timestamp } from "../wire.ts";
-import { blockText } from "./block_view.ts";
-import { progressText, settledAt, stateStyle } from "./instance_view.ts";
+import { stateName, type Timestamp } from "../wire.ts";
+import { blockText, progressText, settledAt, stateStyle } from "./instance_view.ts";
 import { schedulesText } from "./job_view.ts";
-import { timeText } from "./time_text.ts";
+import { timeText } from "../output/when.ts";
 
 type Field = readonly [string, string | undefined];
 

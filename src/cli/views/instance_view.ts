@@ -1,12 +1,12 @@
-import { blockRecord } from "./block_view.ts";
+import { blockWords } from "../../core/job/limits.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { Printer } from "../output/printer.ts";
+import { type PlainRecord, type View, viewOf, type Viewpoint } from "../output/view.ts";
+import type { Block, JobInstance } from "../../rpc/gen/job_pb.ts";
+import { formatAbsolute, timeText } from "../output/when.ts";
 import { formatDuration, formatRelative } from "../../core/time/duration.ts";
-import type { JobInstance } from "../../rpc/gen/job_pb.ts";
-import type { PlainRecord } from "../output/plain.ts";
 import type { Cell, Style } from "../output/table.ts";
-import type { View, Viewpoint } from "../output/view.ts";
-import { formatAbsolute } from "../output/when.ts";
-import { isoOf, msOf, stateName } from "../wire.ts";
-import type { Timestamp } from "../wire.ts";
+import { isoOf, msOf, stateName, type Timestamp } from "../wire.ts";
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
   Processing: "active",
@@ -70,96 +70,72 @@ export function progressText({ progress }: JobInstance): string | undefined {
   return `${done} of ${total}${share}`;
 }
 
-function record(instance: JobInstance): PlainRecord {
-  const detail = instance.errorDetail;
+/** The limit that instances wait for, as data. */
+export function blockRecord(block: Block): PlainRecord {
   return {
-    kind: instance.kind,
-    uuid: instance.uuid || undefined,
-    state: stateName(instance.state),
-    // A list as JSON text, as in go-job.
-    arguments: JSON.stringify(instance.arguments),
-    result_set: instance.results.length > 0 ? JSON.stringify(instance.results) : undefined,
-    error: instance.error,
-    reason: instance.reason,
-    priority: instance.priority,
-    max_retries: instance.maxRetries,
-    timeout: formatDuration(Number(instance.timeoutMs)),
-    progress: instance.progress &&
-      { done: instance.progress.done, total: instance.progress.total },
-    version: instance.codeVersion,
-    attempts: instance.attempts,
-    failures: instance.failures || undefined,
-    crashes: instance.crashes || undefined,
-    due_at: isoOf(instance.dueAt),
-    created_at: isoOf(instance.createdAt),
-    scheduled_at: isoOf(instance.scheduledAt),
-    processed_at: isoOf(instance.processedAt),
-    completed_at: isoOf(instance.completedAt),
-    terminated_at: isoOf(instance.terminatedAt),
-    canceled_at: isoOf(instance.canceledAt),
-    timed_out_at: isoOf(instance.timedOutAt),
-    cancel_requested_at: isoOf(instance.cancelRequestedAt),
-    unique_key: instance.uniqueKey,
-    unique_until: isoOf(instance.uniqueUntil),
-    blocked_by: instance.blockedBy && blockRecord(instance.blockedBy),
-    schedule_id: instance.scheduleId,
-    scheduled_for: isoOf(instance.scheduledFor),
-    retry_of: instance.retryOf,
-    redriven_as: instance.redrivenAs,
-    deadline_at: isoOf(instance.deadlineAt),
-    node: instance.node,
-    fence: Number(instance.fence) || undefined,
-    error_detail: detail && {
-      name: detail.name,
-      message: detail.message,
-      stack: detail.stack,
-      exit_code: detail.exitCode,
-      signal: detail.signal,
-    },
+    limit: block.limit,
+    name: block.name,
+    used: Number(block.used),
+    max: Number(block.max),
+    opens_at: isoOf(block.opensAt),
   };
 }
 
+/** The limit that instances wait for, for people: `concurrency of mail (2 of 2)`. */
+export function blockText(block: Block, printer: Printer): string {
+  const text = makeVisible(blockWords(block));
+  return block.opensAt ? `${text}, until ${timeText(block.opensAt, printer.nowMs)}` : text;
+}
+
 /** How instances are shown. */
-export const INSTANCE_VIEW: View<JobInstance> = {
+export const INSTANCE_VIEW: View<JobInstance> = viewOf({
   name: (instance) => instance.uuid,
-  record,
-  keys: [
-    "kind",
-    "uuid",
-    "state",
-    "arguments",
-    "result_set",
-    "error",
-    "reason",
-    "priority",
-    "max_retries",
-    "timeout",
-    "progress",
-    "version",
-    "attempts",
-    "failures",
-    "crashes",
-    "due_at",
-    "created_at",
-    "scheduled_at",
-    "processed_at",
-    "completed_at",
-    "terminated_at",
-    "canceled_at",
-    "timed_out_at",
-    "cancel_requested_at",
-    "unique_key",
-    "unique_until",
-    "blocked_by",
-    "schedule_id",
-    "scheduled_for",
-    "retry_of",
-    "redriven_as",
-    "deadline_at",
-    "node",
-    "fence",
-    "error_detail",
-  ],
+  fields: {
+    kind: (instance) => instance.kind,
+    uuid: (instance) => instance.uuid || undefined,
+    state: (instance) => stateName(instance.state),
+    // A list as JSON text, as in go-job.
+    arguments: (instance) => JSON.stringify(instance.arguments),
+    result_set: (instance) =>
+      instance.results.length > 0 ? JSON.stringify(instance.results) : undefined,
+    error: (instance) => instance.error,
+    reason: (instance) => instance.reason,
+    priority: (instance) => instance.priority,
+    max_retries: (instance) => instance.maxRetries,
+    timeout: (instance) => formatDuration(Number(instance.timeoutMs)),
+    progress: ({ progress }) => progress && { done: progress.done, total: progress.total },
+    version: (instance) => instance.codeVersion,
+    attempts: (instance) => instance.attempts,
+    failures: (instance) => instance.failures || undefined,
+    crashes: (instance) => instance.crashes || undefined,
+    due_at: (instance) => isoOf(instance.dueAt),
+    created_at: (instance) => isoOf(instance.createdAt),
+    scheduled_at: (instance) => isoOf(instance.scheduledAt),
+    processed_at: (instance) => isoOf(instance.processedAt),
+    completed_at: (instance) => isoOf(instance.completedAt),
+    terminated_at: (instance) => isoOf(instance.terminatedAt),
+    canceled_at: (instance) => isoOf(instance.canceledAt),
+    timed_out_at: (instance) => isoOf(instance.timedOutAt),
+    cancel_requested_at: (instance) => isoOf(instance.cancelRequestedAt),
+    unique_key: (instance) => instance.uniqueKey,
+    unique_until: (instance) => isoOf(instance.uniqueUntil),
+    blocked_by: (instance) => instance.blockedBy && blockRecord(instance.blockedBy),
+    schedule_id: (instance) => instance.scheduleId,
+    scheduled_for: (instance) => isoOf(instance.scheduledFor),
+    retry_of: (instance) => instance.retryOf,
+    redriven_as: (instance) => instance.redrivenAs,
+    deadline_at: (instance) => isoOf(instance.deadlineAt),
+    node: (instance) => instance.node,
+    fence: (instance) => Number(instance.fence) || undefined,
+    error_detail: ({ errorDetail: detail }) =>
+      detail && {
+        name: detail.name,
+        message: detail.message,
+        stack: detail.stack,
+        exit_code: detail.exitCode,
+        signal: detail.signal,
+      },
+  },
   columns: [
     { title: "ID", cell: (instance) => textCell(instance.uuid) },
     { title: "KIND", isFlexible: true, cell: (instance) => textCell(instance.kind) },
@@ -180,7 +156,7 @@ export const INSTANCE_VIEW: View<JobInstance> = {
     },
     { title: "RESULT", isFlexible: true, cell: (instance) => textCell(outcomeText(instance)) },
   ],
-};
+});
 
 /** How dead letters are shown. */
 export const DEAD_VIEW: View<JobInstance> = {

@@ -1,7 +1,6 @@
 import type { Node } from "../../rpc/gen/job_pb.ts";
-import type { PlainRecord } from "../output/plain.ts";
 import type { Style } from "../output/table.ts";
-import type { View } from "../output/view.ts";
+import { type View, viewOf } from "../output/view.ts";
 import { isoOf } from "../wire.ts";
 import { textCell, timeCell } from "./instance_view.ts";
 
@@ -12,58 +11,34 @@ const STATE_STYLES: Readonly<Record<string, Style>> = {
   lost: "bad",
 };
 
-function record(node: Node): PlainRecord {
-  return {
-    id: node.id,
-    state: node.state,
-    host: node.host,
-    pid: Number(node.pid),
-    version: node.version,
-    tags: node.tags,
-    kinds: node.kinds,
-    kind_count: node.kindCount,
-    workers: node.workers,
-    busy: node.busy,
-    wanted_workers: node.wantedWorkers,
-    started_at: isoOf(node.startedAt),
-    seen_at: isoOf(node.seenAt),
-    until: isoOf(node.until),
-    session: Number(node.session),
-    store_format: node.storeFormat,
-    clock_ahead_ms: node.skewMs === undefined ? undefined : Number(node.skewMs),
-    tz_version: node.tzVersion,
-  };
-}
-
 // For a node that has ended, the last values are out of date.
 function busyOf({ state, busy, workers }: Node): string {
   return state === "left" || state === "lost" ? "" : `${busy} of ${workers}`;
 }
 
 /** How the daemons on one store are shown. */
-export const NODE_VIEW: View<Node> = {
+export const NODE_VIEW: View<Node> = viewOf({
   name: (node) => node.id,
-  record,
-  keys: [
-    "id",
-    "state",
-    "host",
-    "pid",
-    "version",
-    "tags",
-    "kinds",
-    "kind_count",
-    "workers",
-    "busy",
-    "wanted_workers",
-    "started_at",
-    "seen_at",
-    "until",
-    "session",
-    "store_format",
-    "clock_ahead_ms",
-    "tz_version",
-  ],
+  fields: {
+    id: (node) => node.id,
+    state: (node) => node.state,
+    host: (node) => node.host,
+    pid: (node) => Number(node.pid),
+    version: (node) => node.version,
+    tags: (node) => node.tags,
+    kinds: (node) => node.kinds,
+    kind_count: (node) => node.kindCount,
+    workers: (node) => node.workers,
+    busy: (node) => node.busy,
+    wanted_workers: (node) => node.wantedWorkers,
+    started_at: (node) => isoOf(node.startedAt),
+    seen_at: (node) => isoOf(node.seenAt),
+    until: (node) => isoOf(node.until),
+    session: (node) => Number(node.session),
+    store_format: (node) => node.storeFormat,
+    clock_ahead_ms: (node) => node.skewMs === undefined ? undefined : Number(node.skewMs),
+    tz_version: (node) => node.tzVersion,
+  },
   columns: [
     { title: "ID", cell: (node) => textCell(node.id) },
     { title: "STATE", cell: ({ state }) => ({ text: state, style: STATE_STYLES[state] }) },
@@ -83,4 +58,4 @@ export const NODE_VIEW: View<Node> = {
       cell: (node) => textCell(node.kinds.join(", ")),
     },
   ],
-};
+});

@@ -6,7 +6,7 @@ import type {
 } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
-import type { View } from "../output/view.ts";
+import { type View, viewOf } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf, stateName } from "../wire.ts";
@@ -15,19 +15,18 @@ import { stateCell, textCell } from "./instance_view.ts";
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };
 
 /** How the history of instances is shown. */
-export const HISTORY_VIEW: View<HistoryEntry> = {
+export const HISTORY_VIEW: View<HistoryEntry> = viewOf({
   name: (entry) => stateName(entry.state) ?? "",
-  record: (entry) => ({
-    timestamp: isoOf(entry.at),
-    kind: entry.kind,
-    uuid: entry.uuid,
-    state: stateName(entry.state),
-    reason: entry.reason,
-    attempt: entry.attempt,
-    fence: Number(entry.fence) || undefined,
-    node: entry.node,
-  }),
-  keys: ["timestamp", "kind", "uuid", "state", "reason", "attempt", "fence", "node"],
+  fields: {
+    timestamp: (entry) => isoOf(entry.at),
+    kind: (entry) => entry.kind,
+    uuid: (entry) => entry.uuid,
+    state: (entry) => stateName(entry.state),
+    reason: (entry) => entry.reason,
+    attempt: (entry) => entry.attempt,
+    fence: (entry) => Number(entry.fence) || undefined,
+    node: (entry) => entry.node,
+  },
   columns: [
     {
       title: "AT",
@@ -43,22 +42,21 @@ export const HISTORY_VIEW: View<HistoryEntry> = {
     { title: "FENCE", isWide: true, cell: (entry) => textCell(Number(entry.fence)) },
     { title: "NODE", isWide: true, cell: (entry) => textCell(entry.node) },
   ],
-};
+});
 
 /** How the log of instances is shown. */
-export const LOG_VIEW: View<LogEntry> = {
+export const LOG_VIEW: View<LogEntry> = viewOf({
   name: (entry) => entry.message,
-  record: (entry) => ({
-    timestamp: isoOf(entry.at),
-    kind: entry.kind,
-    uuid: entry.uuid,
-    level: entry.level,
-    message: entry.message,
-    source: entry.source,
-    attempt: entry.attempt,
-    seq: Number(entry.seq),
-  }),
-  keys: ["timestamp", "kind", "uuid", "level", "message", "source", "attempt", "seq"],
+  fields: {
+    timestamp: (entry) => isoOf(entry.at),
+    kind: (entry) => entry.kind,
+    uuid: (entry) => entry.uuid,
+    level: (entry) => entry.level,
+    message: (entry) => entry.message,
+    source: (entry) => entry.source,
+    attempt: (entry) => entry.attempt,
+    seq: (entry) => Number(entry.seq),
+  },
   columns: [],
   line: (entry, paint) => {
     const at = paint(formatAbsolute(msOf(entry.at) ?? 0), "dim");
@@ -70,7 +68,7 @@ export const LOG_VIEW: View<LogEntry> = {
     const message = entry.message.split("\t").map(makeVisible).join("\t");
     return `${at} ${level} ${message}`;
   },
-};
+});
 
 /** How the logs of several instances are shown: each line names its instance. */
 export const LOGS_VIEW: View<LogEntry> = {
@@ -82,30 +80,35 @@ export const LOGS_VIEW: View<LogEntry> = {
 };
 
 /** How the workers are shown. */
-export const WORKERS_VIEW: View<Workers> = {
+export const WORKERS_VIEW: View<Workers> = viewOf({
   name: (workers) => String(workers.count),
-  record: (workers) => ({ count: workers.count, busy: workers.busy, alive: workers.alive }),
-  keys: ["count", "busy", "alive"],
+  fields: {
+    count: (workers) => workers.count,
+    busy: (workers) => workers.busy,
+    alive: (workers) => workers.alive,
+  },
   columns: [
     { title: "WORKERS", cell: (workers) => textCell(workers.count) },
     { title: "BUSY", cell: (workers) => textCell(workers.busy) },
     { title: "PROCESSES", cell: (workers) => textCell(workers.alive) },
   ],
-};
+});
 
 /** The changes of a reload. */
-export const RELOAD_VIEW: View<ReloadConfigResponse> = {
+export const RELOAD_VIEW: View<ReloadConfigResponse> = viewOf({
   name: ({ jobs }) => String(jobs),
-  record: ({ jobs, added, changed, removed, restart, problems }) => ({
-    ...{ jobs, added, changed, removed },
-    restart: [...restart],
-    problems: [...problems],
-  }),
-  keys: ["jobs", "added", "changed", "removed", "restart", "problems"],
+  fields: {
+    jobs: ({ jobs }) => jobs,
+    added: ({ added }) => added,
+    changed: ({ changed }) => changed,
+    removed: ({ removed }) => removed,
+    restart: ({ restart }) => [...restart],
+    problems: ({ problems }) => [...problems],
+  },
   columns: [
     { title: "JOBS", cell: ({ jobs }) => textCell(jobs) },
     { title: "ADDED", cell: ({ added }) => textCell(added) },
     { title: "CHANGED", cell: ({ changed }) => textCell(changed) },
     { title: "REMOVED", cell: ({ removed }) => textCell(removed) },
   ],
-};
+});

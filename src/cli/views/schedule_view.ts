@@ -1,40 +1,10 @@
 import { formatDuration } from "../../core/time/duration.ts";
 import type { Schedule } from "../../rpc/gen/job_pb.ts";
-import type { PlainRecord } from "../output/plain.ts";
 import type { Cell } from "../output/table.ts";
-import type { View } from "../output/view.ts";
+import { type View, viewOf } from "../output/view.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf } from "../wire.ts";
 import { textCell, timeCell } from "./instance_view.ts";
-
-function record(schedule: Schedule): PlainRecord {
-  return {
-    id: schedule.id || undefined,
-    kind: schedule.kind,
-    origin: schedule.origin,
-    crontab: schedule.cron,
-    timezone: schedule.timezone,
-    overlap: schedule.overlap,
-    misfire: schedule.misfire,
-    arguments: JSON.stringify(schedule.arguments),
-    next_at: isoOf(schedule.nextAt),
-    last_at: isoOf(schedule.lastAt),
-    created_at: isoOf(schedule.createdAt),
-    generation: Number(schedule.generation),
-    status: schedule.status || undefined,
-    last_run_at: isoOf(schedule.lastRunAt),
-    runs: Number(schedule.runs),
-    runs_max: schedule.recurrence?.runsMax || undefined,
-    starts_at: isoOf(schedule.recurrence?.startsAt),
-    ends_at: isoOf(schedule.recurrence?.endsAt),
-    blackout: schedule.recurrence?.blackout.join(", ") || undefined,
-    skip_until: isoOf(schedule.skipUntil),
-    skip_next: schedule.skipNext || undefined,
-    jitter: lengthOf(schedule.jitterMs),
-    queue_max: schedule.recurrence?.queueMax || undefined,
-    misfire_within: lengthOf(schedule.recurrence?.misfireWithinMs),
-  };
-}
 
 function lengthOf(ms: bigint | undefined): string | undefined {
   return ms === undefined || ms === 0n ? undefined : formatDuration(Number(ms));
@@ -50,35 +20,34 @@ export function statusCell(schedule: Schedule, { nowMs }: { readonly nowMs: numb
 }
 
 /** How recurring schedules are shown. */
-export const SCHEDULE_VIEW: View<Schedule> = {
+export const SCHEDULE_VIEW: View<Schedule> = viewOf({
   name: (schedule) => schedule.id,
-  record,
-  keys: [
-    "id",
-    "kind",
-    "origin",
-    "crontab",
-    "timezone",
-    "overlap",
-    "misfire",
-    "arguments",
-    "next_at",
-    "last_at",
-    "created_at",
-    "generation",
-    "status",
-    "last_run_at",
-    "runs",
-    "runs_max",
-    "starts_at",
-    "ends_at",
-    "blackout",
-    "skip_until",
-    "skip_next",
-    "jitter",
-    "queue_max",
-    "misfire_within",
-  ],
+  fields: {
+    id: (schedule) => schedule.id || undefined,
+    kind: (schedule) => schedule.kind,
+    origin: (schedule) => schedule.origin,
+    crontab: (schedule) => schedule.cron,
+    timezone: (schedule) => schedule.timezone,
+    overlap: (schedule) => schedule.overlap,
+    misfire: (schedule) => schedule.misfire,
+    arguments: (schedule) => JSON.stringify(schedule.arguments),
+    next_at: (schedule) => isoOf(schedule.nextAt),
+    last_at: (schedule) => isoOf(schedule.lastAt),
+    created_at: (schedule) => isoOf(schedule.createdAt),
+    generation: (schedule) => Number(schedule.generation),
+    status: (schedule) => schedule.status || undefined,
+    last_run_at: (schedule) => isoOf(schedule.lastRunAt),
+    runs: (schedule) => Number(schedule.runs),
+    runs_max: (schedule) => schedule.recurrence?.runsMax || undefined,
+    starts_at: (schedule) => isoOf(schedule.recurrence?.startsAt),
+    ends_at: (schedule) => isoOf(schedule.recurrence?.endsAt),
+    blackout: (schedule) => schedule.recurrence?.blackout.join(", ") || undefined,
+    skip_until: (schedule) => isoOf(schedule.skipUntil),
+    skip_next: (schedule) => schedule.skipNext || undefined,
+    jitter: (schedule) => lengthOf(schedule.jitterMs),
+    queue_max: (schedule) => schedule.recurrence?.queueMax || undefined,
+    misfire_within: (schedule) => lengthOf(schedule.recurrence?.misfireWithinMs),
+  },
   columns: [
     { title: "ID", cell: (schedule) => textCell(schedule.id) },
     { title: "KIND", isFlexible: true, cell: (schedule) => textCell(schedule.kind) },
@@ -97,4 +66,4 @@ export const SCHEDULE_VIEW: View<Schedule> = {
       cell: (schedule) => textCell(schedule.arguments.join(", ")),
     },
   ],
-};
+});

@@ -8,7 +8,7 @@ import type {
   Simulated,
   SimulationReport,
 } from "../../tools/simulate.ts";
-import type { PlainRecord } from "../output/plain.ts";
+import type { PlainRecord } from "../output/view.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { type Cell, formatTable } from "../output/table.ts";
 import { formatAbsolute } from "../output/when.ts";

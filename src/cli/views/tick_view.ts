@@ -1,11 +1,10 @@
 import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
-import type { View } from "../output/view.ts";
+import { type View, viewOf } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { isoOf, msOf } from "../wire.ts";
-import type { Timestamp } from "../wire.ts";
+import { isoOf, msOf, type Timestamp } from "../wire.ts";
 import { textCell, timeCell } from "./instance_view.ts";
 import { statusCell } from "./schedule_view.ts";
 
@@ -20,28 +19,24 @@ const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
 const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
 
 /** How the explanation of a tick or an instance is shown. */
-export const TICK_REPORT_VIEW: View<TickReport> = {
+export const TICK_REPORT_VIEW: View<TickReport> = viewOf({
   name: (report) => report.instance?.uuid ?? report.outcome,
-  record: (report) => ({
-    at: isoOf(report.at),
-    kind: report.kind,
-    outcome: report.outcome,
-    reason: report.reason,
-    why: report.why,
-    rule: report.rule,
-    schedule: report.schedule?.id,
-    instance: report.instance?.uuid,
-    node: report.instance?.node,
-    fence: report.instance?.attempts ? Number(report.instance.fence) : undefined,
-    attempts: report.instance?.attempts,
-    decided_at: isoOf(report.decidedAt),
-    previous_at: isoOf(report.previousAt),
-    next_at: isoOf(report.nextAt),
-  }),
-  keys: [
-    ...["at", "kind", "outcome", "reason", "why", "rule", "schedule", "instance", "node", "fence"],
-    ...["attempts", "decided_at", "previous_at", "next_at"],
-  ],
+  fields: {
+    at: (report) => isoOf(report.at),
+    kind: (report) => report.kind,
+    outcome: (report) => report.outcome,
+    reason: (report) => report.reason,
+    why: (report) => report.why,
+    rule: (report) => report.rule,
+    schedule: (report) => report.schedule?.id,
+    instance: (report) => report.instance?.uuid,
+    node: (report) => report.instance?.node,
+    fence: (report) => report.instance?.attempts ? Number(report.instance.fence) : undefined,
+    attempts: (report) => report.instance?.attempts,
+    decided_at: (report) => isoOf(report.decidedAt),
+    previous_at: (report) => isoOf(report.previousAt),
+    next_at: (report) => isoOf(report.nextAt),
+  },
   columns: [],
   line: (report, paint) => {
     const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
@@ -62,27 +57,23 @@ export const TICK_REPORT_VIEW: View<TickReport> = {
     ].filter(([, text]) => text !== "");
     return [head, ...fields.map(([name, text]) => `  ${`${name}:`.padEnd(9)} ${text}`)].join("\n");
   },
-};
+});
 
 /** How timers are shown: schedules with their next tick. */
-export const TIMER_VIEW: View<Schedule> = {
+export const TIMER_VIEW: View<Schedule> = viewOf({
   name: (schedule) => schedule.id,
-  record: (schedule) => ({
-    next_at: isoOf(schedule.nextAt),
-    last_run_at: isoOf(schedule.lastRunAt),
-    kind: schedule.kind,
-    crontab: schedule.cron,
-    timezone: schedule.timezone,
-    status: schedule.status,
-    id: schedule.id,
-    runs: Number(schedule.runs),
-    skip_until: isoOf(schedule.skipUntil),
-    skip_next: schedule.skipNext || undefined,
-  }),
-  keys: [
-    ...["next_at", "last_run_at", "kind", "crontab", "timezone", "status", "id", "runs"],
-    ...["skip_until", "skip_next"],
-  ],
+  fields: {
+    next_at: (schedule) => isoOf(schedule.nextAt),
+    last_run_at: (schedule) => isoOf(schedule.lastRunAt),
+    kind: (schedule) => schedule.kind,
+    crontab: (schedule) => schedule.cron,
+    timezone: (schedule) => schedule.timezone,
+    status: (schedule) => schedule.status,
+    id: (schedule) => schedule.id,
+    runs: (schedule) => Number(schedule.runs),
+    skip_until: (schedule) => isoOf(schedule.skipUntil),
+    skip_next: (schedule) => schedule.skipNext || undefined,
+  },
   columns: [
     { title: "NEXT", cell: (schedule) => textCell(absolute(schedule.nextAt)) },
     { title: "LEFT", cell: ({ nextAt }, { nowMs }) => textCell(relative(nextAt, nowMs)) },
@@ -95,19 +86,18 @@ export const TIMER_VIEW: View<Schedule> = {
     { title: "RUNS", isWide: true, cell: (schedule) => textCell(Number(schedule.runs)) },
     { title: "ID", isWide: true, cell: (schedule) => textCell(schedule.id) },
   ],
-};
+});
 
 /** How pauses are shown. */
-export const PAUSE_VIEW: View<PauseEntry> = {
+export const PAUSE_VIEW: View<PauseEntry> = viewOf({
   name: (pause) => pause.kind ?? "",
-  record: (pause) => ({
-    kind: pause.kind,
-    all: pause.kind === undefined,
-    until: isoOf(pause.until),
-    reason: pause.reason,
-    at: isoOf(pause.at),
-  }),
-  keys: ["kind", "all", "until", "reason", "at"],
+  fields: {
+    kind: (pause) => pause.kind,
+    all: (pause) => pause.kind === undefined,
+    until: (pause) => isoOf(pause.until),
+    reason: (pause) => pause.reason,
+    at: (pause) => isoOf(pause.at),
+  },
   columns: [
     { title: "KIND", cell: (pause) => textCell(pause.kind ?? "(everything)") },
     {
@@ -117,7 +107,7 @@ export const PAUSE_VIEW: View<PauseEntry> = {
     { title: "SINCE", cell: (pause, at) => timeCell(pause.at, at) },
     { title: "REASON", isFlexible: true, cell: (pause) => textCell(pause.reason) },
   ],
-};
+});
 
 function absolute(timestamp: Timestamp | undefined): string {
   const ms = msOf(timestamp);

@@ -1,25 +1,20 @@
 import type { StoredToken } from "../../platform/files/tokens_file.ts";
 import { formatAbsolute } from "../output/when.ts";
-import type { PlainRecord } from "../output/plain.ts";
-import type { View } from "../output/view.ts";
+import { type View, viewOf } from "../output/view.ts";
 import { textCell } from "./instance_view.ts";
 
-/** A token as JSON; never with its hash. */
-export function tokenRecord(token: StoredToken): PlainRecord {
-  return {
-    name: token.name,
-    role: token.role,
-    jobs: token.jobs === null ? undefined : [...token.jobs],
-    created_at: new Date(token.createdAt).toISOString(),
-    expires_at: token.expiresAt === null ? undefined : new Date(token.expiresAt).toISOString(),
-  };
-}
-
 /** How tokens are listed. */
-export const TOKEN_VIEW: View<StoredToken> = {
+export const TOKEN_VIEW: View<StoredToken> = viewOf({
   name: (token) => token.name,
-  record: tokenRecord,
-  keys: ["name", "role", "jobs", "created_at", "expires_at"],
+  // Never with its hash.
+  fields: {
+    name: (token) => token.name,
+    role: (token) => token.role,
+    jobs: ({ jobs }) => jobs === null ? undefined : [...jobs],
+    created_at: ({ createdAt }) => new Date(createdAt).toISOString(),
+    expires_at: ({ expiresAt }) =>
+      expiresAt === null ? undefined : new Date(expiresAt).toISOString(),
+  },
   columns: [
     { title: "NAME", cell: (token) => textCell(token.name) },
     { title: "ROLE", cell: (token) => textCell(token.role) },
@@ -40,4 +35,4 @@ export const TOKEN_VIEW: View<StoredToken> = {
       cell: ({ createdAt }) => textCell(formatAbsolute(createdAt)),
     },
   ],
-};
+});

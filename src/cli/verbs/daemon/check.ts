@@ -6,7 +6,7 @@ import type { CheckResult, JobCheck } from "../../../tools/check.ts";
 import { usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
-import type { PlainRecord } from "../../output/plain.ts";
+import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import type { Verb } from "../../verb.ts";
@@ -97,10 +97,9 @@ export const CHECK: Verb = {
     "Also shows what an operator may pass to each job, and warns about commands that execute",
     "their arguments. Works without a daemon. The exit code is 2 if there is a problem.",
   ].join(" "),
-  words: [],
   options: { config: CONFIG_OPTION },
   examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const file = configFileOf(args, io.cwd);
     if (file === null) {

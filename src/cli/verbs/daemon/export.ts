@@ -11,7 +11,6 @@ const CRONTAB: Verb = {
   details:
     "Works without a daemon. Anything that a crontab cannot express is reported on stderr, job by job, and the exit code " +
     "is then 3. If any job has a user, every line has one, as in /etc/cron.d.",
-  words: [],
   options: {
     config: CONFIG_OPTION,
     system: {
@@ -22,7 +21,7 @@ const CRONTAB: Verb = {
     ...OUT_OPTIONS,
   },
   examples: [["jobctl export crontab --config config.toml > crontab.txt", "Back to cron"]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io }) {
     const file = configFileOf(args, io.cwd);
     if (file === null) {
@@ -51,10 +50,9 @@ const PROTO: Verb = {
   summary: "Write job.proto, the gRPC contract, for clients in any language",
   details:
     "Works without a daemon. The file imports only google/protobuf/timestamp.proto, which every generator has.",
-  words: [],
   options: OUT_OPTIONS,
   examples: [["jobctl export proto --out job.proto", "For protoc, buf, grpcurl or Postman"]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io }) {
     const { JOB_PROTO } = await import("../../../rpc/gen/job_proto.ts");
     await writeOut(JOB_PROTO, args, io);

@@ -199,7 +199,7 @@ const CRONTAB: Verb = {
       "As root: the crontabs of all users",
     ],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io }) {
     assertOneOf(args, ["user", "system"]);
     const dialect = args.text("dialect") as Dialect | undefined ?? guessDialect();
@@ -242,7 +242,7 @@ const SYSTEMD: Verb = {
     ],
     ["jobctl import systemd logrotate.timer", "An installed timer"],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io }) {
     const unit = args.word("UNIT");
     if (unit === "") {

@@ -14,7 +14,7 @@ export const INIT: Verb = {
   }],
   options: { force: { describe: "Overwrite existing files", isFlag: true } },
   examples: [["jobctl init my-jobs", "Start a project in the folder my-jobs"]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const { initProject } = await import("../../../tools/init.ts");
     const directory = resolve(io.cwd, args.word("DIRECTORY") || ".");

@@ -14,7 +14,6 @@ export const RELOAD: Verb = {
     "disabled, for example by an empty or truncated file, unless --force is given. Problems are",
     "reported on stderr, and the exit code is then 2.",
   ].join(" "),
-  words: [],
   options: {
     force: {
       describe: "Reload even if more than half of the jobs would be removed or disabled",
@@ -25,7 +24,6 @@ export const RELOAD: Verb = {
     ["jobctl check && jobctl reload", "Check the configuration, then apply it"],
     ["jobctl reload --force", "Remove most jobs on purpose"],
   ],
-  isClient: true,
   async run(args, { client, printer, io }) {
     const report = await (await client()).reloadConfig({ force: args.flag("force") });
     await printer.one(RELOAD_VIEW, report);

@@ -1,5 +1,5 @@
 import { EXIT } from "../../exit_codes.ts";
-import type { PlainRecord } from "../../output/plain.ts";
+import type { PlainRecord } from "../../output/view.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { showProgress, STORE_OPTIONS, storePlace } from "../../store_work.ts";
 import type { Verb } from "../../verb.ts";
@@ -17,7 +17,6 @@ export const SELFTEST: Verb = {
     "did not hold. It works in a scratch namespace (for SQLite and modules, a scratch folder",
     "beside the file) and removes it at the end. Nothing else there is read or written.",
   ].join(" "),
-  words: [],
   options: {
     config: STORE_OPTIONS.config!,
     store: { describe: "URL of the store to test (default: that of the configuration)" },
@@ -30,7 +29,7 @@ export const SELFTEST: Verb = {
       "On the disk that the store will be on",
     ],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const seconds = args.integer("seconds", { min: 1, max: SECONDS_MAX }) ?? SECONDS_DEFAULT;
     const { loadStoreConfig } = await import("../../../maintenance/configured.ts");

@@ -22,7 +22,6 @@ export const SERVE: Verb = {
     "nothing new starts, and running attempts have worker.drain to finish. A second signal stops",
     "them at once.",
   ].join(" "),
-  words: [],
   options: {
     config: CONFIG_OPTION,
     host: { describe: "Address of the gRPC listener (server.host)" },
@@ -42,7 +41,7 @@ export const SERVE: Verb = {
     ["jobctl serve --config config.toml", "Run what the file says"],
     ["jobctl serve -c config.toml --port 0 --log-level debug", "Override settings for one run"],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io }) {
     const { serve } = await import("../../../app.ts");
     const flags: Record<string, unknown> = {};

@@ -1,13 +1,13 @@
 import type { GetStatusResponse, KindCounts, PauseEntry } from "../../../rpc/gen/job_pb.ts";
-import type { PlainRecord } from "../../output/plain.ts";
+import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatTable } from "../../output/table.ts";
 import type { Verb } from "../../verb.ts";
 import { fieldLines } from "../../views/details.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
-import { timeText } from "../../views/time_text.ts";
-import { blockRecord, blockText } from "../../views/block_view.ts";
+import { timeText } from "../../output/when.ts";
+import { blockRecord, blockText } from "../../views/instance_view.ts";
 import { isoOf } from "../../wire.ts";
 
 const COUNTS = [
@@ -118,10 +118,7 @@ function statusLines(
 export const STATUS: Verb = {
   name: "status",
   summary: "Show the state of the daemon: store, workers, schedules, pauses, instances by state",
-  words: [],
-  options: {},
   examples: [["jobctl status", "Is it running, and what is it doing"]],
-  isClient: true,
   async run(_args, { client, printer }) {
     const connection = await client();
     const status = await connection.getStatus({});

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { backupName, readBackup, writeBackup } from "../../output/backup_file.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
-import type { PlainRecord } from "../../output/plain.ts";
+import type { PlainRecord } from "../../output/view.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { moveTarget, showProgress, STORE_OPTIONS, storePlace, workOn } from "../../store_work.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
@@ -26,10 +26,8 @@ const INFO: Verb = {
   name: "info",
   summary: "Show the store's type, contents and size",
   details: OFFLINE,
-  words: [],
   options: STORE_OPTIONS,
   examples: [["jobctl store info", "Type, place, durability, counts, size, the oldest instance"]],
-  isClient: true,
   async run(args, context) {
     const report = await workOn({ type: "info" }, { args, context });
     await context.printer.details(report as PlainRecord, String(report.id), infoLines(report));
@@ -45,10 +43,8 @@ const VERIFY: Verb = {
     "The exit code is 1 if there is a problem. SQLite checks its whole file, and the daemon does",
     "nothing else meanwhile.",
   ].join(" "),
-  words: [],
   options: STORE_OPTIONS,
   examples: [["jobctl store verify", "No problems, or a list of them"]],
-  isClient: true,
   async run(args, context) {
     const report = await workOn({ type: "verify" }, { args, context });
     await context.printer.details(report as PlainRecord, "problems", problemLines(report));
@@ -64,7 +60,6 @@ const GC: Verb = {
     "The daemon does this by itself every minute. Use it if you cannot wait, or after you have",
     "changed keep.",
   ].join(" "),
-  words: [],
   options: {
     ...STORE_OPTIONS,
     compact: {
@@ -74,7 +69,6 @@ const GC: Verb = {
     },
   },
   examples: [["jobctl store gc --compact", "Says how much was deleted and freed"]],
-  isClient: true,
   async run(args, context) {
     const work = { type: "gc", compacts: args.flag("compact") } as const;
     const report = await workOn(work, { args, context });
@@ -109,7 +103,6 @@ const BACKUP: Verb = {
       "Whatever is readable in a damaged file",
     ],
   ],
-  isClient: true,
   async run(args, context) {
     const path = resolve(context.io.cwd, args.word("FILE"));
     const writer = await writeBackup(path, { force: args.flag("force") });
@@ -143,7 +136,7 @@ const RESTORE: Verb = {
     ["jobctl store restore /backup/jobs.jsonl.gz -c config.toml", "Refused unless it is empty"],
     ["jobctl store restore jobs.jsonl.gz --store valkey://host:6379", "Into another kind of store"],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const path = resolve(io.cwd, args.word("FILE"));
     readBackup(path);
@@ -174,7 +167,6 @@ const MIGRATE: Verb = {
     "daemon moves only to stores that its configuration names in store.targets. Without a daemon",
     "(--config or --store) any URL works.",
   ].join(" "),
-  words: [],
   options: {
     ...STORE_OPTIONS,
     to: { describe: "Name of the new store in store.targets; without a daemon, also a URL" },
@@ -200,7 +192,6 @@ const MIGRATE: Verb = {
     ],
     ["jobctl store migrate --undo -c config.toml", "Back to the old store, deliberately"],
   ],
-  isClient: true,
   async run(args, context) {
     const { io, printer } = context;
     if (args.flag("undo")) return await undo();

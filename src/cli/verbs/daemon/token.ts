@@ -14,15 +14,14 @@ import {
   type StoredToken,
   TOKEN_NAME_WANTED,
 } from "../../../platform/files/tokens_file.ts";
-import type { Args } from "../../parsing/args.ts";
-import { usageError } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import { TOKEN_VIEW, tokenRecord } from "../../views/token_view.ts";
+import { TOKEN_VIEW } from "../../views/token_view.ts";
 
 const TOKEN_BYTES = 32;
 /** Lets secret scanners recognize a token. */
@@ -110,7 +109,7 @@ const NEW: Verb = {
     ["jobctl token new ci --role operator --jobs 'shop-*' --expires 90d", "For a CI pipeline"],
     ["jobctl token new wallboard --role viewer -o name > token", "Print only the token"],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const name = readName(args);
     const role = readRole(args);
@@ -142,7 +141,7 @@ const NEW: Verb = {
         return [...tokens, entry];
       },
     });
-    await printer.details({ ...tokenRecord(entry), token }, token, [token]);
+    await printer.details({ ...TOKEN_VIEW.record(entry), token }, token, [token]);
     await printer.note(`Store it now: it is not shown again. Its hash is in ${path}`);
     return EXIT.ok;
   },
@@ -152,10 +151,9 @@ const LIST: Verb = {
   name: "list",
   summary: "List the tokens created with token new, without their values",
   details: "Tokens of the configuration are not listed. Reads the tokens file, without a daemon.",
-  words: [],
   options: FILE_OPTIONS,
   examples: [["jobctl token list", "Names, roles, jobs, and when they expire"]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const { path } = await placeOf(args, io);
     await printer.list(TOKEN_VIEW, readTokensFile(path));
@@ -173,7 +171,7 @@ const REVOKE: Verb = {
     "jobctl token revoke ci --yes",
     "To replace a token without a gap, create the new one first",
   ]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const name = readName(args);
     const { path } = await placeOf(args, io);
@@ -198,7 +196,7 @@ const REVOKE: Verb = {
         return tokens.filter((each) => each.name !== name);
       },
     });
-    await printer.details(tokenRecord(revoked), name, [`Revoked the token "${name}"`]);
+    await printer.details(TOKEN_VIEW.record(revoked), name, [`Revoked the token "${name}"`]);
     return EXIT.ok;
   },
 };

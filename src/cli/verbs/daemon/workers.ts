@@ -9,10 +9,7 @@ const COUNT_MAX = 1_000;
 const GET_WORKERS: Verb = {
   name: "get",
   summary: "Show how many workers there are, and how many of them are busy",
-  words: [],
-  options: {},
   examples: [["jobctl workers get", "Attempts at once, busy ones, worker processes"]],
-  isClient: true,
   async run(_args, { client, printer }) {
     const { workers } = await (await client()).getWorkers({});
     await printer.one(WORKERS_VIEW, present(workers, "Cannot get the workers"));
@@ -33,7 +30,6 @@ const SCALE: Verb = {
     ["jobctl workers scale 8", "Eight attempts at once"],
     ["jobctl workers scale 0 --node berlin-2", "Start nothing more on another node"],
   ],
-  isClient: true,
   async run(args, { client, printer }) {
     const count = parseInteger(args.word("COUNT"), { min: 0, max: COUNT_MAX, what: "COUNT" });
     const node = args.text("node");

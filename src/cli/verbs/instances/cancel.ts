@@ -1,11 +1,9 @@
 import { countText } from "../../../core/text/count_text.ts";
-import { usageError } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { confirm } from "../../confirm.ts";
 import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { FILTER_OPTIONS, readQuery } from "../../parsing/query.ts";
-import type { QueryInit } from "../../parsing/query.ts";
+import { FILTER_OPTIONS, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
@@ -146,7 +144,6 @@ export const CANCEL: Verb = {
       "Empty the queue, but leave running instances",
     ],
   ],
-  isClient: true,
   run(args, context) {
     const target = args.word("TARGET");
     return target === QUERY_WORD ? cancelByQuery(args, context) : cancelOne(args, target, context);

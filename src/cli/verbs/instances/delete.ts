@@ -10,7 +10,6 @@ const SCHEDULE: Verb = {
   words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
   options: { yes: { alias: "y", describe: "Do not ask", isFlag: true } },
   examples: [["jobctl delete schedule 01938f2c-7d3e --yes", "Delete without asking"]],
-  isClient: true,
   async run(args, { io, client, printer }) {
     const connection = await client();
     const schedule = await findSchedule(connection, args.word("ID"));

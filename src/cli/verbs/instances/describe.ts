@@ -1,11 +1,10 @@
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { findInstance, listSchedules, pages, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { formatAbsolute } from "../../output/when.ts";
+import { formatAbsolute, timeText } from "../../output/when.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
 import { instanceLines, jobLines } from "../../views/details.ts";
-import { timeText } from "../../views/time_text.ts";
 import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
@@ -26,9 +25,7 @@ const JOB: Verb = {
   name: "job",
   summary: "Explain a job: its arguments, options and schedules",
   words: [{ name: "KIND", describe: "Kind of the job" }],
-  options: {},
   examples: [["jobctl describe job report", "How to call it, and when it runs"]],
-  isClient: true,
   async run(args, { client, printer }) {
     const kind = args.word("KIND");
     const connection = await client();
@@ -87,9 +84,7 @@ const INSTANCE: Verb = {
   name: "instance",
   summary: "Explain an instance: arguments, results or error, times, history",
   words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it" }],
-  options: {},
   examples: [["jobctl describe instance 01938f2c-7d3e", "What became of a run"]],
-  isClient: true,
   async run(args, context) {
     await describeInstance(args.word("ID"), context);
     return 0;

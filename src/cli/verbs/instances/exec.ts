@@ -1,6 +1,5 @@
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { assertOneOf } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, assertOneOf } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { followSteps, withInterrupt } from "../../follow.ts";
@@ -8,10 +7,9 @@ import { present } from "../../lookup.ts";
 import { RunDisplay } from "../../output/run_display.ts";
 import { printPreview, printRun } from "../../run_outcome.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { RequestOf } from "../../wire.ts";
+import { isFinalState, type RequestOf, stateName } from "../../wire.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import { isFinalState, stateName } from "../../wire.ts";
 import { bigMs } from "./schedule.ts";
 import { readArguments, requestArguments } from "./schedule_arguments.ts";
 
@@ -106,7 +104,7 @@ export const EXEC: Verb = {
     ],
     ["jobctl exec report --dry-run", "Only check the arguments"],
   ],
-  isClient: false,
+  isOffline: true,
   takesNamed: true,
   async run(args, context) {
     const { io } = context;

@@ -5,12 +5,11 @@ import { ownZone, tellZone, zoneOfJob } from "../../parsing/job_time.ts";
 import { listSchedules } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { RequestOf } from "../../wire.ts";
+import { type RequestOf, timestampOf } from "../../wire.ts";
 import type { TickReport } from "../../../rpc/gen/job_pb.ts";
 import { isWallTime, parseTime } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { TICK_REPORT_VIEW } from "../../views/tick_view.ts";
-import { timestampOf } from "../../wire.ts";
 
 const KIND = /^[\w.:-]+$/;
 const LIMIT_MAX = 1_000;
@@ -167,7 +166,6 @@ export const EXPLAIN: Verb = {
     ["jobctl explain 01938f2c-7d3e", "Where this instance came from"],
     ["jobctl explain 2026-11-24T02:30", "What was due then"],
   ],
-  isClient: true,
   async run(args, context) {
     const hasAt = args.timeMs("at", "past") !== undefined;
     const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });

@@ -2,14 +2,13 @@ import { JobError } from "../../../core/errors.ts";
 import { nearest } from "../../../core/text/nearest.ts";
 import { signatureSchema } from "../../../core/arguments/json_schema.ts";
 import type { Job } from "../../../rpc/gen/job_pb.ts";
-import { OUTPUT_OPTIONS } from "../../parsing/options.ts";
+import { OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../output/format.ts";
-import type { Plain } from "../../output/plain.ts";
+import type { Plain } from "../../output/view.ts";
 import { formatJson } from "../../output/printer.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
 import { findInstance, findSchedule, present } from "../../lookup.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import type { WordSpec } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
@@ -30,10 +29,7 @@ function schemaOf(job: Job): Plain {
 const VERSION: Verb = {
   name: "version",
   summary: "Show the version of the daemon",
-  words: [],
-  options: {},
   examples: [["jobctl get version", "The daemon's version; jobctl --version is the program's own"]],
-  isClient: true,
   async run(_args, { client, printer }) {
     const { version } = await (await client()).getVersion({});
     await printer.value(version, version);
@@ -56,7 +52,6 @@ const JOB: Verb = {
     ["jobctl get job report -o yaml", "Everything about a job"],
     ["jobctl get job report -o jsonschema", "A JSON Schema of its arguments"],
   ],
-  isClient: true,
   async run(args, { client, printer }) {
     const kind = args.word("KIND");
     const answer = await (await client()).getJob({ kind });
@@ -74,9 +69,7 @@ const INSTANCE: Verb = {
   name: "instance",
   summary: "Show one instance",
   words: [ID_WORD],
-  options: {},
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
-  isClient: true,
   async run(args, { client, printer }) {
     await printer.one(
       INSTANCE_VIEW,
@@ -90,9 +83,7 @@ const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Show one recurring schedule",
   words: [ID_WORD],
-  options: {},
   examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
-  isClient: true,
   async run(args, { client, printer }) {
     await printer.one(SCHEDULE_VIEW, await findSchedule(await client(), args.word("ID")));
     return 0;
@@ -103,9 +94,7 @@ const NODE: Verb = {
   name: "node",
   summary: "Show one of the daemons on the store",
   words: [{ name: "ID", describe: "Its id: node.id of its config, or its host's name" }],
-  options: {},
   examples: [["jobctl get node berlin-2 -o yaml", "Everything about a node, with its jobs"]],
-  isClient: true,
   async run(args, { client, printer }) {
     const id = args.word("ID");
     const { nodes } = await (await client()).listNodes({});

@@ -7,9 +7,7 @@ export const HISTORY: Verb = {
   name: "history",
   summary: "Show the states that an instance went through, the oldest first",
   words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
-  options: {},
   examples: [["jobctl history 01938f2c-7d3e", "Each change of state with its time and reason"]],
-  isClient: true,
   async run(args, { client, printer }) {
     const connection = await client();
     const { uuid } = await findInstance(

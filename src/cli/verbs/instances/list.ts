@@ -2,8 +2,7 @@ import { countText } from "../../../core/text/count_text.ts";
 import { assertKinds, listSchedulesOf, lookupInstances } from "../../lookup.ts";
 import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
-import { assertOneOf } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, assertOneOf } from "../../parsing/args.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
@@ -63,10 +62,7 @@ async function printLimited<T>(
 const JOBS: Verb = {
   name: "jobs",
   summary: "List the registered jobs",
-  words: [],
-  options: {},
   examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
-  isClient: true,
   async run(_args, { client, printer }) {
     const { jobs } = await (await client()).listRegisteredJobs({});
     await printer.list(JOB_VIEW, jobs);
@@ -77,7 +73,6 @@ const JOBS: Verb = {
 const INSTANCES: Verb = {
   name: "instances",
   summary: "List instances, the newest first",
-  words: [],
   options: { ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
@@ -87,7 +82,6 @@ const INSTANCES: Verb = {
       "Ids of all waiting instances, one per line",
     ],
   ],
-  isClient: true,
   async run(args, { client, printer }) {
     assertOneOf(args, ["since", "after"]);
     assertOneOf(args, ["until", "before"]);
@@ -111,7 +105,6 @@ const DEAD: Verb = {
     'were used up, the newest first. "jobctl redrive" runs them again. Until then they are kept',
     "for keep.failure.",
   ].join(" "),
-  words: [],
   options: {
     kind: {
       alias: "k",
@@ -124,7 +117,6 @@ const DEAD: Verb = {
     ["jobctl list dead", "What needs attention"],
     ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],
   ],
-  isClient: true,
   async run(args, { client, printer }) {
     assertOneOf(args, ["since", "after"]);
     assertOneOf(args, ["until", "before"]);
@@ -143,7 +135,6 @@ const DEAD: Verb = {
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, from the config and created at run time",
-  words: [],
   options: {
     kind: {
       alias: "k",
@@ -152,7 +143,6 @@ const SCHEDULES: Verb = {
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list schedules", "When each job runs next"]],
-  isClient: true,
   async run(args, { client, printer }) {
     const kinds = args.list("kind");
     const limit = readLimit(args, printer);
@@ -169,7 +159,6 @@ const SCHEDULES: Verb = {
 const TIMERS: Verb = {
   name: "timers",
   summary: "List when each schedule runs next and last ran, the soonest first",
-  words: [],
   options: {
     kind: {
       alias: "k",
@@ -178,7 +167,6 @@ const TIMERS: Verb = {
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list timers", "What runs next"]],
-  isClient: true,
   async run(args, { client, printer }) {
     const limit = readLimit(args, printer);
     const kinds = args.list("kind");
@@ -200,10 +188,7 @@ const TIMERS: Verb = {
 const PAUSES: Verb = {
   name: "pauses",
   summary: "List what is paused, until when and why",
-  words: [],
-  options: {},
   examples: [["jobctl list pauses", "What does not run"]],
-  isClient: true,
   async run(_args, { client, printer }) {
     const { pauses } = await (await client()).listPauses({});
     await printer.list(PAUSE_VIEW, pauses);
@@ -219,13 +204,10 @@ const NODES: Verb = {
     'node that has ended stays in the list for an hour: as "left" if it stopped, as "lost" if its',
     "lease expired without notice.",
   ].join(" "),
-  words: [],
-  options: {},
   examples: [["jobctl list nodes", "Who shares the work"], [
     "jobctl list nodes -o wide",
     "With the process, zone database and jobs of each",
   ]],
-  isClient: true,
   async run(_args, { client, printer }) {
     const { nodes } = await (await client()).listNodes({});
     await printer.list(NODE_VIEW, nodes);

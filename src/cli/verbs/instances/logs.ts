@@ -1,7 +1,6 @@
 import { LOG_LEVELS } from "../../../core/instance.ts";
 import type { LogEntry } from "../../../rpc/gen/job_pb.ts";
-import { assertOneOf, usageError } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
 import { assertKinds, findInstance, pages } from "../../lookup.ts";
@@ -87,7 +86,6 @@ export const LOGS: Verb = {
     ["jobctl logs -f --kind report", "Watch every run of a job"],
     ["jobctl logs --since -1h --level error", "What went wrong in the last hour"],
   ],
-  isClient: true,
   async run(args, context) {
     const level = args.text("level");
     const kind = readKind(args);

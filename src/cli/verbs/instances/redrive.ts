@@ -1,9 +1,7 @@
-import { usageError } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { confirm } from "../../confirm.ts";
 import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
-import { readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
-import type { QueryInit } from "../../parsing/query.ts";
+import { type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
@@ -90,7 +88,6 @@ export const REDRIVE: Verb = {
     ["jobctl redrive --kind import --yes", "All of a job's, once its fault is fixed"],
     ["jobctl redrive --all", "Everything, after confirmation"],
   ],
-  isClient: true,
   async run(args, context) {
     assertCombination(args);
     const connection = await context.client();

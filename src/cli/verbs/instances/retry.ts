@@ -11,12 +11,10 @@ export const RETRY: Verb = {
     'letters again, each once, use "jobctl redrive". "jobctl list dead" lists them.',
   ].join(" "),
   words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
-  options: {},
   examples: [[
     "jobctl retry 01938f2c-7d3e",
     "Prints the new instance; its retry_of is the old one",
   ]],
-  isClient: true,
   async run(args, { client, printer }) {
     const connection = await client();
     const uuid = await resolveId(connection, args.word("ID"), "jobctl list instances --kind");

@@ -3,8 +3,7 @@ import { isJobError } from "../../../core/errors.ts";
 import { isUuid } from "../../../core/instance.ts";
 import { PRIORITY_MAX } from "../../../core/job/job.ts";
 import type { JobInstance, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
-import { assertOneOf, usageError } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { present } from "../../lookup.ts";
 import { followSteps, withInterrupt } from "../../follow.ts";
@@ -20,13 +19,12 @@ import {
 import { RunDisplay } from "../../output/run_display.ts";
 import { printPreview, printRun } from "../../run_outcome.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { RequestOf } from "../../wire.ts";
+import { isFinalState, type RequestOf, timestampOf } from "../../wire.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { isFinalState, timestampOf } from "../../wire.ts";
 import { readArguments, requestArguments } from "./schedule_arguments.ts";
 
 type Request = RequestOf<"scheduleJob">;
@@ -270,7 +268,6 @@ export const SCHEDULE: Verb = {
     ["jobctl schedule report --wait --follow", "Watch the run, then print its result"],
     ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
   ],
-  isClient: true,
   takesNamed: true,
   async explain(args, context) {
     return await (await import("./schedule_help.ts")).explainJob(args, context);

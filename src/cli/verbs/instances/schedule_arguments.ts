@@ -1,7 +1,6 @@
 import { parseJson } from "../../../core/arguments/json_text.ts";
 import { messageOf } from "../../../core/errors.ts";
-import type { Args } from "../../parsing/args.ts";
-import { usageError } from "../../parsing/args.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";

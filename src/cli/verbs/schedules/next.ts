@@ -6,7 +6,7 @@ import type { NextRun } from "../../../tools/next.ts";
 import type { Args } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { CliIo } from "../../io.ts";
-import type { View } from "../../output/view.ts";
+import { type View, viewOf } from "../../output/view.ts";
 import type { Verb } from "../../verb.ts";
 import { textCell } from "../../views/instance_view.ts";
 
@@ -25,28 +25,18 @@ function nextView(runs: readonly NextRun[]): View<NextRun> {
   return { ...NEXT_VIEW, columns };
 }
 
-const NEXT_VIEW: View<NextRun> = {
+const NEXT_VIEW: View<NextRun> = viewOf({
   name: (run) => run.utc,
-  record: (run) => ({
-    at: run.utc,
-    local: run.local,
-    timezone: run.timezone,
-    relative: run.relative,
-    schedule: run.schedule,
-    viewer_local: run.viewer?.local,
-    viewer_timezone: run.viewer?.timezone,
-    note: run.note ?? undefined,
-  }),
-  keys: [
-    "at",
-    "local",
-    "timezone",
-    "relative",
-    "schedule",
-    "viewer_local",
-    "viewer_timezone",
-    "note",
-  ],
+  fields: {
+    at: (run) => run.utc,
+    local: (run) => run.local,
+    timezone: (run) => run.timezone,
+    relative: (run) => run.relative,
+    schedule: (run) => run.schedule,
+    viewer_local: (run) => run.viewer?.local,
+    viewer_timezone: (run) => run.viewer?.timezone,
+    note: (run) => run.note ?? undefined,
+  },
   columns: [
     { title: "LOCAL", cell: (run) => textCell(run.local) },
     { title: "ZONE", cell: (run) => textCell(run.timezone) },
@@ -60,7 +50,7 @@ const NEXT_VIEW: View<NextRun> = {
     { title: "NOTE", cell: (run) => textCell(run.note ?? undefined) },
     { title: "SCHEDULE", isWide: true, cell: (run) => textCell(run.schedule) },
   ],
-};
+});
 
 /** True if a text is not an expression, so it can only be a kind. A single word can be both. */
 function mayBeKind(text: string): boolean {
@@ -145,7 +135,7 @@ export const NEXT: Verb = {
     ["jobctl next '0 9 * * 1-5' '@monthly'", "Two schedules together"],
     ["jobctl next 'H H * * *' --kind backup", "The time picked for this job"],
   ],
-  isClient: false,
+  isOffline: true,
   async run(args, { io, printer }) {
     const texts = splitTexts(args.words("SCHEDULE"));
     const count = args.integer("count", { min: 1, max: COUNT_MAX }) ?? COUNT_DEFAULT;

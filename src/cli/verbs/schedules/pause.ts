@@ -26,7 +26,6 @@ export const PAUSE: Verb = {
     ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],
     ["jobctl pause", "Everything, until jobctl resume"],
   ],
-  isClient: true,
   async run(args, context) {
     const { client, printer } = context;
     args.timeMs("until", "future");
@@ -53,12 +52,10 @@ export const RESUME: Verb = {
     "have ended.",
   ].join(" "),
   words: [KIND],
-  options: {},
   examples: [
     ["jobctl resume backup", "One job"],
     ["jobctl resume", 'What "jobctl pause" without a kind paused'],
   ],
-  isClient: true,
   async run(args, { client, printer }) {
     const connection = await client();
     const [kind] = args.words("KIND");

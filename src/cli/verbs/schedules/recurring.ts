@@ -1,7 +1,6 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { formatAbsolute } from "../../output/when.ts";
-import { assertOneOf, usageError } from "../../parsing/args.ts";
-import type { Args } from "../../parsing/args.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { confirm } from "../../confirm.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import { present } from "../../lookup.ts";
@@ -38,7 +37,6 @@ export const RUN: Verb = {
   words: [KIND],
   options: SCHEDULE_OPTION,
   examples: [["jobctl run backup", "A backup now, in addition to the nightly one"]],
-  isClient: true,
   async run(args, { client, printer }) {
     const { instance } = await (await client()).runSchedule(targetOf(args));
     await printer.one(INSTANCE_VIEW, present(instance, `Cannot run job "${args.word("KIND")}"`));
@@ -65,7 +63,6 @@ export const SKIP: Verb = {
     ["jobctl skip backup --until 'tomorrow 9:00'", "All backups before nine tomorrow"],
     ["jobctl skip backup --none", "Skip nothing after all"],
   ],
-  isClient: true,
   async run(args, context) {
     const { client, printer } = context;
     assertOneOf(args, ["until", "next"]);
@@ -110,7 +107,6 @@ export const BACKFILL: Verb = {
     ["jobctl backfill report --from 2026-11-01 --to 2026-11-08 --yes", "A week of reports"],
     ["jobctl backfill report --from -2d --dry-run", "Count them only"],
   ],
-  isClient: true,
   async run(args, context) {
     const { io, client, printer } = context;
     const earliestMs = args.timeMs("from", "past");

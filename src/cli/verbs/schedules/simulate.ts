@@ -8,7 +8,7 @@ import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { lookupInstances } from "../../lookup.ts";
 import { formatAbsolute } from "../../output/when.ts";
-import type { View } from "../../output/view.ts";
+import { type View, viewOf } from "../../output/view.ts";
 import { parseTime } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
@@ -22,18 +22,17 @@ const WORKERS_MAX = 1_000;
 /** Most runs of a kind from which its duration is taken. */
 const HISTORY_RUNS = 50;
 
-const TICK_VIEW: View<SimulatedTick> = {
+const TICK_VIEW: View<SimulatedTick> = viewOf({
   name: (tick) => `${tick.scheduleId}@${tick.at}`,
-  record: (tick) => ({
-    at: formatTime(tick.at),
-    kind: tick.kind,
-    schedule_id: tick.scheduleId,
-    fate: tick.fate,
-    reason: tick.reason ?? undefined,
-    started_at: tick.startedAt === null ? undefined : formatTime(tick.startedAt),
-    ended_at: tick.endedAt === null ? undefined : formatTime(tick.endedAt),
-  }),
-  keys: ["at", "kind", "schedule_id", "fate", "reason", "started_at", "ended_at"],
+  fields: {
+    at: (tick) => formatTime(tick.at),
+    kind: (tick) => tick.kind,
+    schedule_id: (tick) => tick.scheduleId,
+    fate: (tick) => tick.fate,
+    reason: (tick) => tick.reason ?? undefined,
+    started_at: (tick) => tick.startedAt === null ? undefined : formatTime(tick.startedAt),
+    ended_at: (tick) => tick.endedAt === null ? undefined : formatTime(tick.endedAt),
+  },
   columns: [
     { title: "AT", cell: (tick) => textCell(formatAbsolute(tick.at)) },
     { title: "KIND", isFlexible: true, cell: (tick) => textCell(tick.kind) },
@@ -44,7 +43,7 @@ const TICK_VIEW: View<SimulatedTick> = {
       cell: (tick) => textCell(tick.startedAt === null ? "" : formatAbsolute(tick.startedAt)),
     },
   ],
-};
+});
 
 function formatTime(ms: number): string {
   return new Date(ms).toISOString();
@@ -119,7 +118,6 @@ export const SIMULATE: Verb = {
     "succeed, and to take the median time of the job's last runs as the daemon knows them.",
     "Without a daemon it takes the time of --assume.",
   ].join(" "),
-  words: [],
   options: {
     config: CONFIG_OPTION,
     against: { describe: "Another configuration to compare it with" },
@@ -143,7 +141,6 @@ export const SIMULATE: Verb = {
       "Every run around a clock change",
     ],
   ],
-  isClient: true,
   async run(args, context) {
     const { io, printer } = context;
     const file = configFileOf(args, io.cwd);

@@ -6,6 +6,7 @@ import {
   readRecurrenceTimes,
   RECURRENCE_OPTIONS,
 } from "../../parsing/recurrence.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 
@@ -22,6 +23,23 @@ const CLEARED: Readonly<Record<string, string>> = {
   retries: "max_retries",
 };
 
+const OPTIONS: OptionSpecs = {
+  cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
+  ...RECURRENCE_OPTIONS,
+  jitter: { describe: "Start each run up to this much later, always by the same amount" },
+  priority: {
+    describe:
+      "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
+  },
+  timeout: { describe: "Time limit of one attempt; 0 for none" },
+  retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
+  clear: {
+    describe: `Remove: ${Object.keys(CLEARED).join(", ")}; repeatable`,
+    choices: Object.keys(CLEARED),
+  },
+  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+};
+
 const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Change a recurring schedule that was created at run time",
@@ -31,22 +49,7 @@ const SCHEDULE: Verb = {
     "edit its file.",
   ].join(" "),
   words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
-  options: {
-    cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
-    ...RECURRENCE_OPTIONS,
-    jitter: { describe: "Start each run up to this much later, always by the same amount" },
-    priority: {
-      describe:
-        "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
-    },
-    timeout: { describe: "Time limit of one attempt; 0 for none" },
-    retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
-    clear: {
-      describe: `Remove: ${Object.keys(CLEARED).join(", ")}; repeatable`,
-      choices: Object.keys(CLEARED),
-    },
-    "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
-  },
+  options: OPTIONS,
   examples: [[
     "jobctl update schedule 01938f2c-7d3e --cron '0 3 * * *'",
     "Run at three from now on",
@@ -54,10 +57,9 @@ const SCHEDULE: Verb = {
     "jobctl update schedule 01938f2c-7d3e --clear ends-at",
     "Without an end",
   ]],
-  isClient: true,
   async run(args, context) {
     const { client, printer } = context;
-    const names = Object.keys(SCHEDULE.options);
+    const names = Object.keys(OPTIONS);
     if (args.given(names).length === 0) {
       throw usageError(
         "Cannot update the schedule: no change was given",
