@@ -1,10 +1,10 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
-import { usageError } from "./parsing/args.ts";
-import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
-import type { QueryInit } from "./parsing/query.ts";
-import type { JobClient } from "../rpc/client/client.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
+import type { JobClient } from "../rpc/client/client.ts";
+import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
+import { usageError } from "./parsing/args.ts";
+import type { QueryInit } from "./parsing/query.ts";
 
 /** An id, or a prefix long enough for the daemon to look it up. */
 const ID_SHAPE = /^[0-9a-f-]{4,36}$/;
@@ -50,6 +50,17 @@ export function lookupInstances(
     const answer = await client.lookupInstances({ query: { ...query, pageSize, pageToken } });
     return { items: answer.instances, nextPageToken: answer.nextPageToken };
   });
+}
+
+/** How many instances match, counted up to a limit. */
+export async function countInstances(
+  client: JobClient,
+  query: QueryInit,
+  limit: number,
+): Promise<number> {
+  let count = 0;
+  for await (const _ of lookupInstances(client, query, limit)) count += 1;
+  return count;
 }
 
 /** Recurring schedules of the given kinds, kind by kind; of all kinds if none is given. */

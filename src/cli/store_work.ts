@@ -2,12 +2,12 @@ import { isJobError, JobError } from "../core/errors.ts";
 import { TARGET_NAME } from "../core/store_config.ts";
 import type { StorePlace } from "../maintenance/configured.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
+import type { CliIo } from "./io.ts";
+import { tell } from "./output/written_file.ts";
 import type { Args } from "./parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "./parsing/config_file.ts";
-import type { CliIo } from "./io.ts";
-import { makeLinesVisible } from "../core/text/safe_text.ts";
-import type { VerbContext } from "./verb.ts";
 import type { OptionSpecs } from "./parsing/options.ts";
+import type { VerbContext } from "./verb.ts";
 
 /** Progress text that a daemon sends if there is no progress to report. */
 const HEARTBEAT = "…";
@@ -60,7 +60,7 @@ export async function workOn(
 /** Write progress to stderr. */
 export async function showProgress(text: string, args: Args, io: CliIo): Promise<void> {
   if (text === HEARTBEAT || args.flag("quiet")) return;
-  await io.stderr.write(`${makeLinesVisible(text)}\n`);
+  await tell(io, text);
 }
 
 async function stepsOf(

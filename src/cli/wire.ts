@@ -64,10 +64,16 @@ export function isoOf(timestamp: Timestamp | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
-/** Epoch milliseconds as a timestamp for a request. */
-export function timestampOf(
-  ms: number,
-): { readonly seconds: bigint; readonly nanos: number } {
+/** Epoch milliseconds as a timestamp for a request; undefined stays so. */
+export function timestampOf(ms: number): PlainInit<Timestamp>;
+export function timestampOf(ms: number | undefined): PlainInit<Timestamp> | undefined;
+export function timestampOf(ms: number | undefined) {
+  if (ms === undefined) return undefined;
   const seconds = Math.floor(ms / 1_000);
   return { seconds: BigInt(seconds), nanos: Math.round(ms - seconds * 1_000) * 1_000_000 };
+}
+
+/** A duration in milliseconds for a request; undefined stays so. */
+export function bigMs(ms: number | undefined): bigint | undefined {
+  return ms === undefined ? undefined : BigInt(Math.round(ms));
 }

@@ -1,8 +1,8 @@
-import { parseDuration } from "../../core/time/duration.ts";
 import { JobError } from "../../core/errors.ts";
 import { nearest } from "../../core/text/nearest.ts";
-import { type Direction, parseTime } from "./time.ts";
+import { parseDuration } from "../../core/time/duration.ts";
 import type { OptionSpecs } from "./options.ts";
+import { type Direction, parseTime } from "./time.ts";
 
 /** Words and options of one verb, as text. They are converted when the verb reads them. */
 export class Args {
@@ -144,6 +144,9 @@ export class Args {
 function lastOf(value: unknown): unknown {
   return Array.isArray(value) ? value.at(-1) : value;
 }
+
+/** Largest number of a field of 32 bits. */
+export const INT32_MAX = 2_147_483_647;
 
 /** An error in the command line. */
 export function usageError(message: string, hint: string): JobError {

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Args } from "./args.ts";
+import type { LoadProjectOptions } from "../../tools/load_project.ts";
+import type { CliIo } from "../io.ts";
+import { type Args, usageError } from "./args.ts";
 import type { OptionSpec } from "./options.ts";
 
 const DEFAULT_FILE = "config.toml";
@@ -11,6 +13,21 @@ export const CONFIG_OPTION: OptionSpec = {
   describe: `Configuration file (default: ${DEFAULT_FILE} in this folder, if there is one)`,
   env: "JOBCTL_CONFIG",
 };
+
+/** The configuration's file. @throws JobError `invalid_argument` if there is none */
+export function neededConfigFile(args: Args, cwd: string, action: string): string {
+  const file = configFileOf(args, cwd);
+  if (file !== null) return file;
+  throw usageError(
+    `Cannot ${action}: there is no ${DEFAULT_FILE} in "${cwd}"`,
+    "Name it with --config, or make one with: jobctl init",
+  );
+}
+
+/** How a verb loads a configuration with its jobs. */
+export function loadOptionsOf({ env, cwd, clock }: CliIo): LoadProjectOptions {
+  return { env, cwd, nowMs: clock.now().wallMs };
+}
 
 /** The configuration's file: as named, or the default one of this folder; null without either. */
 export function configFileOf(args: Args, cwd: string): string | null {

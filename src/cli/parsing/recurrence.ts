@@ -1,10 +1,8 @@
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
-import type { Args } from "./args.ts";
+import { bigMs, type RequestOf, timestampOf } from "../wire.ts";
+import { type Args, INT32_MAX } from "./args.ts";
 import { type JobTimeInput, jobTimeMs } from "./job_time.ts";
-import { type RequestOf, timestampOf } from "../wire.ts";
 import type { OptionSpecs } from "./options.ts";
-
-const INT32_MAX = 2_147_483_647;
 
 /** Options of a recurring schedule, without its cron expression. */
 export const RECURRENCE_OPTIONS: OptionSpecs = {
@@ -60,14 +58,13 @@ export function readRecurrence(
   },
 ): Pick<RequestOf<"updateSchedule">, "timezone" | "overlap" | "misfire" | "recurrence"> {
   const { startsAtMs, endsAtMs } = times;
-  const withinMs = args.durationMs("misfire-within");
   const recurrence = {
-    startsAt: startsAtMs === undefined ? undefined : timestampOf(startsAtMs),
-    endsAt: endsAtMs === undefined ? undefined : timestampOf(endsAtMs),
+    startsAt: timestampOf(startsAtMs),
+    endsAt: timestampOf(endsAtMs),
     blackout: [...args.list("blackout")],
     runsMax: args.integer("runs-max", { min: 1, max: INT32_MAX }),
     queueMax: args.integer("queue-max", { min: 1, max: 1_000 }),
-    misfireWithinMs: withinMs === undefined ? undefined : BigInt(Math.round(withinMs)),
+    misfireWithinMs: bigMs(args.durationMs("misfire-within")),
   };
   const isGiven = Object.values(recurrence).some((value) =>
     Array.isArray(value) ? value.length > 0 : value !== undefined

@@ -1,14 +1,13 @@
-import { countText } from "../../../core/text/count_text.ts";
 import { formatProblem } from "../../../config/problems.ts";
-import { REBOOT } from "../../../core/job/schedule.ts";
 import type { ConfigProblem } from "../../../core/job/job_table.ts";
-import type { CheckResult, JobCheck } from "../../../tools/check.ts";
-import { usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
-import { EXIT } from "../../exit_codes.ts";
-import type { PlainRecord } from "../../output/view.ts";
-import type { Printer } from "../../output/printer.ts";
+import { REBOOT } from "../../../core/job/schedule.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import type { CheckResult, JobCheck } from "../../../tools/check.ts";
+import { EXIT } from "../../exit_codes.ts";
+import type { Printer } from "../../output/printer.ts";
+import type { PlainRecord } from "../../output/view.ts";
+import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
 
 function problemRecord(problem: ConfigProblem): PlainRecord {
@@ -101,16 +100,9 @@ export const CHECK: Verb = {
   examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],
   isOffline: true,
   async run(args, { io, printer }) {
-    const file = configFileOf(args, io.cwd);
-    if (file === null) {
-      throw usageError(
-        `Cannot check the configuration: there is no config.toml in "${io.cwd}"`,
-        "Name it with --config, or make one with: jobctl init",
-      );
-    }
+    const file = neededConfigFile(args, io.cwd, "check the configuration");
     const { checkConfig } = await import("../../../tools/check.ts");
-    const nowMs = io.clock.now().wallMs;
-    const result = await checkConfig(file, { env: io.env, cwd: io.cwd, nowMs });
+    const result = await checkConfig(file, loadOptionsOf(io));
     await printer.details(checkRecord(result), file, checkLines(result, printer));
     return result.isUsable && result.problems.length === 0 ? EXIT.ok : EXIT.usage;
   },

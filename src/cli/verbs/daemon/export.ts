@@ -1,9 +1,8 @@
 import { hostTimezone } from "../../../platform/host_timezone.ts";
-import { usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
 import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
+import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
 
 const CRONTAB: Verb = {
   name: "crontab",
@@ -23,17 +22,10 @@ const CRONTAB: Verb = {
   examples: [["jobctl export crontab --config config.toml > crontab.txt", "Back to cron"]],
   isOffline: true,
   async run(args, { io }) {
-    const file = configFileOf(args, io.cwd);
-    if (file === null) {
-      throw usageError(
-        `Cannot export: there is no config.toml in "${io.cwd}"`,
-        "Name the configuration with --config",
-      );
-    }
+    const file = neededConfigFile(args, io.cwd, "export");
     const { loadProject } = await import("../../../tools/load_project.ts");
     const { exportCrontab } = await import("../../../tools/export_crontab.ts");
-    const nowMs = io.clock.now().wallMs;
-    const { jobs, problems } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+    const { jobs, problems } = await loadProject(file, loadOptionsOf(io));
     const timezone = args.text("timezone") ?? hostTimezone();
     const result = exportCrontab(jobs, { timezone, isSystem: args.flag("system") || undefined });
     await writeOut(result.text, args, io);

@@ -1,18 +1,18 @@
-import { countText } from "../../../core/text/count_text.ts";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { JobError } from "../../../core/errors.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { hostTimezone } from "../../../platform/host_timezone.ts";
-import type { ImportResult } from "../../../tools/import/import_crontab.ts";
-import { type Dialect, DIALECTS, guessDialect } from "../../../tools/import/dialect.ts";
-import type { OpenedCrontabs } from "../../../tools/import/open_crontabs.ts";
 import type { ImportNote } from "../../../tools/import/crontab_reader.ts";
+import { type Dialect, DIALECTS, guessDialect } from "../../../tools/import/dialect.ts";
+import type { ImportResult } from "../../../tools/import/import_crontab.ts";
+import type { OpenedCrontabs } from "../../../tools/import/open_crontabs.ts";
 import type { LineCheck } from "../../../tools/import/verify_crontab.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
 import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
 
 /** Folders of users' crontabs: on Debian and Alpine, on SUSE, on Red Hat. */
 const SPOOLS = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
@@ -30,13 +30,7 @@ async function readStdin(io: CliIo): Promise<Uint8Array> {
     }
     blocks.push(bytes);
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const block of blocks) {
-    whole.set(block, at);
-    at += block.length;
-  }
-  return whole;
+  return Buffer.concat(blocks);
 }
 
 function spoolFile(user: string, spool: string | undefined): string {

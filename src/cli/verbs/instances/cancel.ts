@@ -1,10 +1,10 @@
 import { countText } from "../../../core/text/count_text.ts";
-import { type Args, usageError } from "../../parsing/args.ts";
-import { confirm } from "../../confirm.ts";
-import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { FILTER_OPTIONS, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
+import { confirm } from "../../confirm.ts";
+import { assertKinds, countInstances, resolveId } from "../../lookup.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import { FILTER_OPTIONS, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { isFinalState, stateName, STATES, unfinishedStates } from "../../wire.ts";
@@ -21,10 +21,7 @@ async function countUnfinished(client: JobClient, query: QueryInit): Promise<num
     states.length === 0 || states.includes(state)
   );
   if (wanted.length === 0) return 0;
-  const narrowed = { ...query, state: undefined, states: wanted };
-  let count = 0;
-  for await (const _ of lookupInstances(client, narrowed, COUNT_MAX)) count += 1;
-  return count;
+  return await countInstances(client, { ...query, state: undefined, states: wanted }, COUNT_MAX);
 }
 
 function instancesText(count: number): string {

@@ -1,30 +1,27 @@
-import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { type Args, assertOneOf } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { followSteps, withInterrupt } from "../../follow.ts";
-import { present } from "../../lookup.ts";
-import { RunDisplay } from "../../output/run_display.ts";
-import { printPreview, printRun } from "../../run_outcome.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { isFinalState, type RequestOf, stateName } from "../../wire.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { withInterrupt } from "../../follow.ts";
+import { present } from "../../lookup.ts";
+import { type Args, assertOneOf, INT32_MAX } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
+import { ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
-import type { OptionSpecs } from "../../parsing/options.ts";
-import { bigMs } from "./schedule.ts";
-import { readArguments, requestArguments } from "./schedule_arguments.ts";
-
-const INT32_MAX = 2_147_483_647;
+import { bigMs, isFinalState, type RequestOf, stateName } from "../../wire.ts";
+import {
+  ARGUMENT_OPTIONS,
+  JOB_WORDS,
+  readArguments,
+  requestArguments,
+} from "./schedule_arguments.ts";
+import { printPreview, printRun, showRun } from "./show_run.ts";
 
 const OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
-  timeout: { describe: "Time limit of one attempt; 0 for none" },
+  timeout: ATTEMPT_OPTIONS.timeout!,
   retries: {
     describe: "How many retries after a failed attempt (default 0, whatever the job says)",
   },
-  arg: {
-    describe: "One argument by name, if an option has the same name: timeout=5; repeatable",
-  },
-  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  ...ARGUMENT_OPTIONS,
   "dry-run": { describe: "Convert and check the arguments, but run nothing", isFlag: true },
 };
 
@@ -36,33 +33,6 @@ function readRequest(args: Args): RequestOf<"scheduleJob"> {
     maxRetries: args.integer("retries", { min: 0, max: INT32_MAX }) ?? 0,
     dryRun: args.flag("dry-run") || undefined,
   };
-}
-
-/**
- * Show the run until its end. Ctrl-C, SIGTERM or the end of the terminal cancels it; a second one
- * ends the program and the worker with it.
- */
-async function watch(
-  client: JobClient,
-  first: JobInstance,
-  context: VerbContext,
-): Promise<{ readonly instance: JobInstance; readonly isInterrupted: boolean }> {
-  const display = new RunDisplay(context);
-  const { uuid } = first;
-  let instance = first;
-  let isInterrupted = false;
-  const cancel = () => {
-    isInterrupted = true;
-    client.cancelInstances({ query: { uuid } }).catch(() => {});
-  };
-  await withInterrupt(context, async (signal) => {
-    for await (const step of followSteps(client, { uuid }, { ...context, signal })) {
-      await display.show(step);
-      instance = step.instance ?? instance;
-    }
-  }, { interrupted: cancel, signals: ["SIGTERM", "SIGHUP"] });
-  await display.end();
-  return { instance, isInterrupted };
 }
 
 /** Report instances that the run scheduled and that will not run. */
@@ -85,16 +55,7 @@ export const EXEC: Verb = {
     "opened, no schedule runs, and a running daemon is not disturbed. Exit codes: 0 completed, 3",
     "failed, 124 timed out, 130 after Ctrl-C or SIGTERM, which cancel the run.",
   ].join(" "),
-  words: [
-    { name: "KIND", describe: "Kind of the job" },
-    {
-      name: "ARGS",
-      describe: "Its arguments, by position",
-      isOptional: true,
-      isRest: true,
-      canBeEmpty: true,
-    },
-  ],
+  words: JOB_WORDS,
   options: OPTIONS,
   examples: [
     ["jobctl exec report 2026-01-31", "With the config.toml of this folder"],
@@ -127,7 +88,17 @@ export const EXEC: Verb = {
         return EXIT.ok;
       }
       const accepted = present(answer.instance, `Cannot run job "${plain.kind}"`);
-      const { instance, isInterrupted } = await watch(client, accepted, context);
+      let isInterrupted = false;
+      const cancel = () => {
+        isInterrupted = true;
+        client.cancelInstances({ query: { uuid: accepted.uuid } }).catch(() => {});
+      };
+      // A second signal ends the program, and the worker with it.
+      const instance = await withInterrupt(
+        context,
+        (signal) => showRun(client, accepted, { ...context, signal }),
+        { interrupted: cancel, signals: ["SIGTERM", "SIGHUP"] },
+      );
       await noteUnrun(client, context);
       const code = await printRun(instance, context);
       if (isInterrupted) return EXIT.interrupted;

@@ -1,18 +1,18 @@
 import { countText } from "../../../core/text/count_text.ts";
-import { assertKinds, listSchedulesOf, lookupInstances } from "../../lookup.ts";
-import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
-import { type Args, assertOneOf } from "../../parsing/args.ts";
+import { assertKinds, listSchedulesOf, lookupInstances } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
-import type { Verb, VerbGroup } from "../../verb.ts";
+import { type Args, assertOneOf } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
+import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
+import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
 import { DEAD_VIEW, INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
-import { PAUSE_VIEW, TIMER_VIEW } from "../../views/tick_view.ts";
-import { msOf } from "../../wire.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+import { PAUSE_VIEW, TIMER_VIEW } from "../../views/tick_view.ts";
+import { msOf } from "../../wire.ts";
 
 /** Rows of a table unless `--limit` or `--all` says otherwise. */
 const TABLE_ROWS = 100;
@@ -59,6 +59,22 @@ async function printLimited<T>(
   }
 }
 
+async function listInstances(
+  args: Args,
+  { client, printer }: VerbContext,
+  { isDead }: { readonly isDead: boolean },
+): Promise<number> {
+  assertOneOf(args, ["since", "after"]);
+  assertOneOf(args, ["until", "before"]);
+  const query = { ...readQuery(args), ...(isDead ? { dead: true } : {}) };
+  const limit = readLimit(args, printer);
+  const connection = await client();
+  await assertKinds(connection, args.list("kind"));
+  const items = (count: number | null) => lookupInstances(connection, query, count);
+  await printLimited(printer, isDead ? DEAD_VIEW : INSTANCE_VIEW, { limit, items });
+  return 0;
+}
+
 const JOBS: Verb = {
   name: "jobs",
   summary: "List the registered jobs",
@@ -82,19 +98,7 @@ const INSTANCES: Verb = {
       "Ids of all waiting instances, one per line",
     ],
   ],
-  async run(args, { client, printer }) {
-    assertOneOf(args, ["since", "after"]);
-    assertOneOf(args, ["until", "before"]);
-    const query = readQuery(args);
-    const limit = readLimit(args, printer);
-    const connection = await client();
-    await assertKinds(connection, args.list("kind"));
-    await printLimited(printer, INSTANCE_VIEW, {
-      limit,
-      items: (count) => lookupInstances(connection, query, count),
-    });
-    return 0;
-  },
+  run: (args, context) => listInstances(args, context, { isDead: false }),
 };
 
 const DEAD: Verb = {
@@ -106,10 +110,7 @@ const DEAD: Verb = {
     "for keep.failure.",
   ].join(" "),
   options: {
-    kind: {
-      alias: "k",
-      describe: "Of this kind; separate several by commas, or repeat the option",
-    },
+    kind: FILTER_OPTIONS.kind!,
     ...TIME_OPTIONS,
     ...LIMIT_OPTIONS,
   },
@@ -117,29 +118,14 @@ const DEAD: Verb = {
     ["jobctl list dead", "What needs attention"],
     ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],
   ],
-  async run(args, { client, printer }) {
-    assertOneOf(args, ["since", "after"]);
-    assertOneOf(args, ["until", "before"]);
-    const query = { ...readQuery(args), dead: true };
-    const limit = readLimit(args, printer);
-    const connection = await client();
-    await assertKinds(connection, args.list("kind"));
-    await printLimited(printer, DEAD_VIEW, {
-      limit,
-      items: (count) => lookupInstances(connection, query, count),
-    });
-    return 0;
-  },
+  run: (args, context) => listInstances(args, context, { isDead: true }),
 };
 
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, from the config and created at run time",
   options: {
-    kind: {
-      alias: "k",
-      describe: "Of this kind; separate several by commas, or repeat the option",
-    },
+    kind: FILTER_OPTIONS.kind!,
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list schedules", "When each job runs next"]],
@@ -160,10 +146,7 @@ const TIMERS: Verb = {
   name: "timers",
   summary: "List when each schedule runs next and last ran, the soonest first",
   options: {
-    kind: {
-      alias: "k",
-      describe: "Of this kind; separate several by commas, or repeat the option",
-    },
+    kind: FILTER_OPTIONS.kind!,
     ...LIMIT_OPTIONS,
   },
   examples: [["jobctl list timers", "What runs next"]],

@@ -1,10 +1,10 @@
 import { LOG_LEVELS } from "../../../core/instance.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
 import type { LogEntry } from "../../../rpc/gen/job_pb.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
 import { assertKinds, findInstance, pages } from "../../lookup.ts";
-import type { JobClient } from "../../../rpc/client/client.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { timestampOf } from "../../wire.ts";
@@ -21,7 +21,7 @@ function lookupLogs(
   afterMs: number | undefined,
 ): AsyncGenerator<LogEntry> {
   const { uuid, kind, level } = request;
-  const after = afterMs === undefined ? undefined : timestampOf(afterMs);
+  const after = timestampOf(afterMs);
   return pages(null, async (pageSize, pageToken) => {
     const answer = await client.lookupInstanceLogs({
       query: { uuid, kind, after, pageSize, pageToken, oldestFirst: true },

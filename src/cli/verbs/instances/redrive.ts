@@ -1,6 +1,6 @@
-import { type Args, usageError } from "../../parsing/args.ts";
 import { confirm } from "../../confirm.ts";
-import { assertKinds, lookupInstances, resolveId } from "../../lookup.ts";
+import { assertKinds, countInstances, resolveId } from "../../lookup.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
@@ -47,9 +47,7 @@ async function assertMeant(
 ): Promise<void> {
   await assertKinds(await client(), args.list("kind"));
   if (args.flag("yes")) return;
-  const dead = { ...query, dead: true };
-  let count = 0;
-  for await (const _ of lookupInstances(await client(), dead, COUNT_MAX)) count += 1;
+  const count = await countInstances(await client(), { ...query, dead: true }, COUNT_MAX);
   // With nothing to redrive there is no question.
   if (count === 0 && io.isInteractive) return;
   const more = count === COUNT_MAX ? " or more" : "";

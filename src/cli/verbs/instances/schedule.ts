@@ -1,37 +1,40 @@
-import { CONFLICTS } from "../../../core/job/job_manager.ts";
 import { isJobError } from "../../../core/errors.ts";
 import { isUuid } from "../../../core/instance.ts";
 import { PRIORITY_MAX } from "../../../core/job/job.ts";
-import type { JobInstance, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
-import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import { EXIT } from "../../exit_codes.ts";
-import { present } from "../../lookup.ts";
-import { followSteps, withInterrupt } from "../../follow.ts";
+import { CONFLICTS } from "../../../core/job/job_manager.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { splitZone } from "../../../core/time/zone.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { JobInstance, ScheduleJobResponse } from "../../../rpc/gen/job_pb.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { withInterrupt } from "../../follow.ts";
+import { present } from "../../lookup.ts";
+import { type Args, assertOneOf, INT32_MAX, usageError } from "../../parsing/args.ts";
+import { callTimeoutMs } from "../../parsing/connection.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import { ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
 import {
   CRON_ONLY_OPTIONS,
   readRecurrence,
   readRecurrenceTimes,
   RECURRENCE_NAMES,
 } from "../../parsing/recurrence.ts";
-import { RunDisplay } from "../../output/run_display.ts";
-import { printPreview, printRun } from "../../run_outcome.ts";
-import type { JobClient } from "../../../rpc/client/client.ts";
-import { isFinalState, type RequestOf, timestampOf } from "../../wire.ts";
-import { callTimeoutMs } from "../../parsing/connection.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
-import type { OptionSpecs } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { readArguments, requestArguments } from "./schedule_arguments.ts";
+import { bigMs, isFinalState, type RequestOf, timestampOf } from "../../wire.ts";
+import {
+  ARGUMENT_OPTIONS,
+  JOB_WORDS,
+  readArguments,
+  requestArguments,
+} from "./schedule_arguments.ts";
+import { printPreview, printRun, showRun } from "./show_run.ts";
 
 type Request = RequestOf<"scheduleJob">;
 
 /** Longest wait of one call: the server's limit. */
 const WAIT_CALL_MS_MAX = 60_000;
-const INT32_MAX = 2_147_483_647;
 
 const OPTIONS: OptionSpecs = {
   at: {
@@ -44,16 +47,13 @@ const OPTIONS: OptionSpecs = {
   jitter: {
     describe: "Start up to this much later, at random; with --cron always by the same amount",
   },
-  priority: {
-    describe:
-      "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
-  },
-  timeout: { describe: "Time limit of one attempt; 0 for none" },
+  priority: ATTEMPT_OPTIONS.priority!,
+  timeout: ATTEMPT_OPTIONS.timeout!,
   deadline: {
     describe:
       "Time limit for all attempts together, waits included, from when it is due; 0 for none",
   },
-  retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
+  retries: ATTEMPT_OPTIONS.retries!,
   "unique-key": {
     describe: "If an unfinished instance has this key, return it instead of creating another",
   },
@@ -66,10 +66,7 @@ const OPTIONS: OptionSpecs = {
     choices: CONFLICTS,
   },
   uuid: { describe: "Id of the instance; if it is sent twice, it is accepted once" },
-  arg: {
-    describe: "One argument by name, if an option has the same name: timeout=5; repeatable",
-  },
-  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  ...ARGUMENT_OPTIONS,
   "dry-run": { describe: "Convert and check the arguments, but queue nothing", isFlag: true },
   wait: {
     describe: "Wait until it ends: exit code 0 if it completed, 3 if it did not",
@@ -114,11 +111,6 @@ function readUuid(args: Args): string | undefined {
   );
 }
 
-/** Milliseconds as on the wire. */
-export function bigMs(ms: number | undefined): bigint | undefined {
-  return ms === undefined ? undefined : BigInt(Math.round(ms));
-}
-
 /** Read the whole command line before anything is sent. */
 function readRequest(args: Args, newId: () => string): Request {
   assertCombination(args);
@@ -130,7 +122,7 @@ function readRequest(args: Args, newId: () => string): Request {
   return {
     kind: args.word("KIND"),
     ...readPriority(args),
-    at: atMs === undefined ? undefined : timestampOf(atMs),
+    at: timestampOf(atMs),
     afterMs: bigMs(args.durationMs("in")),
     cron,
     ...readRecurrence(args),
@@ -162,7 +154,7 @@ async function readTimes(
   const input = { args, context, zone };
   const atMs = await jobTimeMs("at", { ...input, direction: "future" });
   return {
-    at: atMs === undefined ? undefined : timestampOf(atMs),
+    at: timestampOf(atMs),
     recurrence: readRecurrence(args, await readRecurrenceTimes(input)).recurrence,
   };
 }
@@ -211,24 +203,18 @@ async function followToEnd(
   first: JobInstance,
   { context, args }: { readonly context: VerbContext; readonly args: Args },
 ): Promise<number> {
-  const display = new RunDisplay(context);
   const timeoutMs = args.durationMs("wait-timeout");
-  let instance = first;
   let isInterrupted = false;
-  await withInterrupt(context, async (interrupt) => {
+  const instance = await withInterrupt(context, async (interrupt) => {
     const limit = new AbortController();
     const timer = timeoutMs === undefined
       ? null
       : context.io.clock.timer(timeoutMs, () => limit.abort());
     const signal = AbortSignal.any([interrupt, limit.signal]);
     try {
-      for await (const step of followSteps(client, { uuid: first.uuid }, { ...context, signal })) {
-        await display.show(step);
-        instance = step.instance ?? instance;
-      }
+      return await showRun(client, first, { ...context, signal });
     } finally {
       timer?.cancel();
-      await display.end();
       isInterrupted = interrupt.aborted;
     }
   });
@@ -248,16 +234,7 @@ export const SCHEDULE: Verb = {
     '--region eu, in kebab-case too. Repeat it for a list. Alone, it means true. "jobctl schedule',
     'KIND --help" shows the parameters of a job.',
   ].join(" "),
-  words: [
-    { name: "KIND", describe: "Kind of the job" },
-    {
-      name: "ARGS",
-      describe: "Its arguments, by position",
-      isOptional: true,
-      isRest: true,
-      canBeEmpty: true,
-    },
-  ],
+  words: JOB_WORDS,
   options: OPTIONS,
   examples: [
     ["jobctl schedule sum 1 2", "Now"],

@@ -1,13 +1,33 @@
 import { parseJson } from "../../../core/arguments/json_text.ts";
 import { messageOf } from "../../../core/errors.ts";
-import { type Args, usageError } from "../../parsing/args.ts";
-import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { RequestOf } from "../../wire.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import { mergeArguments, type NamedArgument } from "../../parsing/named_arguments.ts";
+import { ARGS_JSON_OPTION, type OptionSpecs, type WordSpec } from "../../parsing/options.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
+import type { RequestOf } from "../../wire.ts";
 
 type Request = RequestOf<"scheduleJob">;
+
+/** The words of a verb that runs a job. */
+export const JOB_WORDS: readonly WordSpec[] = [
+  { name: "KIND", describe: "Kind of the job" },
+  {
+    name: "ARGS",
+    describe: "Its arguments, by position",
+    isOptional: true,
+    isRest: true,
+    canBeEmpty: true,
+  },
+];
+/** Options for arguments that are not given as words. */
+export const ARGUMENT_OPTIONS: OptionSpecs = {
+  arg: {
+    describe: "One argument by name, if an option has the same name: timeout=5; repeatable",
+  },
+  "args-json": ARGS_JSON_OPTION,
+};
 
 const JSON_HINT = `Write an array, '[1, "two"]', or an object, '{"x": 1}'`;
 

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describeSignature } from "../../../core/arguments/describe.ts";
-import { isJobError } from "../../../core/errors.ts";
 import type { Signature } from "../../../core/arguments/signature.ts";
-import type { Args } from "../../parsing/args.ts";
+import { isJobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { Args } from "../../parsing/args.ts";
+import { loadOptionsOf } from "../../parsing/config_file.ts";
 import type { VerbContext } from "../../verb.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
 
@@ -61,8 +62,7 @@ async function readConfig(kind: string, { io }: VerbContext): Promise<Found | nu
   if (!existsSync(file)) return null;
   try {
     const { loadProject } = await import("../../../tools/load_project.ts");
-    const nowMs = io.clock.now().wallMs;
-    const { jobs } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+    const { jobs } = await loadProject(file, loadOptionsOf(io));
     const job = jobs.find((each) => each.kind === kind);
     return job === undefined ? null : { signature: job.signature, from: file };
   } catch {

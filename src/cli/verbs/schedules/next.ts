@@ -3,10 +3,10 @@ import type { JobDefinition } from "../../../core/job/job.ts";
 import { REBOOT } from "../../../core/job/schedule.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
-import type { Args } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { CliIo } from "../../io.ts";
 import { type View, viewOf } from "../../output/view.ts";
+import type { Args } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf, loadOptionsOf } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
 import { textCell } from "../../views/instance_view.ts";
 
@@ -89,8 +89,7 @@ async function loadKinds(
   const file = configFileOf(args, io.cwd);
   if (file === null) return [];
   const { loadProject } = await import("../../../tools/load_project.ts");
-  const nowMs = io.clock.now().wallMs;
-  const { jobs, problems } = await loadProject(file, { env: io.env, cwd: io.cwd, nowMs });
+  const { jobs, problems } = await loadProject(file, loadOptionsOf(io));
   const problem = problems.find(({ job }) => job !== null && kinds.includes(job));
   if (problem) {
     throw new JobError(

@@ -1,5 +1,5 @@
-import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import { present } from "../../lookup.ts";
+import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import type { Verb } from "../../verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timestampOf } from "../../wire.ts";
@@ -35,7 +35,7 @@ export const PAUSE: Verb = {
     const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
     const { pause } = await connection.pause({
       kind,
-      until: untilMs === undefined ? undefined : timestampOf(untilMs),
+      until: timestampOf(untilMs),
       reason: args.text("reason"),
     });
     await printer.one(PAUSE_VIEW, present(pause, "Cannot pause"));

@@ -3,18 +3,18 @@ import { formatProblem } from "../../../config/problems.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../../tools/simulate.ts";
-import { type Args, usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { lookupInstances } from "../../lookup.ts";
-import { formatAbsolute } from "../../output/when.ts";
 import { type View, viewOf } from "../../output/view.ts";
+import { formatAbsolute } from "../../output/when.ts";
+import { tell } from "../../output/written_file.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import { parseTime } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
-import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
 import { textCell } from "../../views/instance_view.ts";
+import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
 import { msOf } from "../../wire.ts";
-import { tell } from "../../output/written_file.ts";
 
 const ASSUMED_DEFAULT = "1m";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;
@@ -143,14 +143,9 @@ export const SIMULATE: Verb = {
   ],
   async run(args, context) {
     const { io, printer } = context;
-    const file = configFileOf(args, io.cwd);
-    if (file === null) {
-      throw usageError(
-        `Cannot simulate: there is no config.toml in "${io.cwd}"`,
-        "Name it with --config, or make one with: jobctl init",
-      );
-    }
-    const nowMs = io.clock.now().wallMs;
+    const file = neededConfigFile(args, io.cwd, "simulate");
+    const options = loadOptionsOf(io);
+    const { nowMs } = options;
     const fromMs = args.timeMs("from", "future") ?? nowMs;
     const to = args.text("to");
     const toMs = to === undefined
@@ -164,7 +159,7 @@ export const SIMULATE: Verb = {
     const isListed = args.flag("ticks");
     const simulated = await simulateConfig(
       { file, against, fromMs, toMs, workers, node: hostname(), durations },
-      { env: io.env, cwd: io.cwd, nowMs },
+      options,
       (tick) => void (isListed && ticks.push(tick)),
     );
     for (const problem of simulated.problems) {

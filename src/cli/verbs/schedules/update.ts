@@ -1,16 +1,15 @@
 import { PRIORITY_MAX } from "../../../core/job/job.ts";
-import { usageError } from "../../parsing/args.ts";
 import { findSchedule, present } from "../../lookup.ts";
+import { INT32_MAX, usageError } from "../../parsing/args.ts";
+import { ARGS_JSON_OPTION, ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
 import {
   readRecurrence,
   readRecurrenceTimes,
   RECURRENCE_OPTIONS,
 } from "../../parsing/recurrence.ts";
-import type { OptionSpecs } from "../../parsing/options.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-
-const INT32_MAX = 2_147_483_647;
+import { bigMs } from "../../wire.ts";
 
 /** Options that can be removed, with their fields. */
 const CLEARED: Readonly<Record<string, string>> = {
@@ -27,17 +26,12 @@ const OPTIONS: OptionSpecs = {
   cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
   ...RECURRENCE_OPTIONS,
   jitter: { describe: "Start each run up to this much later, always by the same amount" },
-  priority: {
-    describe:
-      "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
-  },
-  timeout: { describe: "Time limit of one attempt; 0 for none" },
-  retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
+  ...ATTEMPT_OPTIONS,
   clear: {
     describe: `Remove: ${Object.keys(CLEARED).join(", ")}; repeatable`,
     choices: Object.keys(CLEARED),
   },
-  "args-json": { describe: "Arguments as JSON: an array by position or an object by name" },
+  "args-json": ARGS_JSON_OPTION,
 };
 
 const SCHEDULE: Verb = {
@@ -66,16 +60,12 @@ const SCHEDULE: Verb = {
         `Give one or more of --${names.join(", --")}`,
       );
     }
-    const bigMs = (name: string) => {
-      const ms = args.durationMs(name);
-      return ms === undefined ? undefined : BigInt(Math.round(ms));
-    };
     const request = {
       cron: args.text("cron"),
       ...readRecurrence(args),
-      jitterMs: bigMs("jitter"),
+      jitterMs: bigMs(args.durationMs("jitter")),
       priority: args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX }),
-      timeoutMs: bigMs("timeout"),
+      timeoutMs: bigMs(args.durationMs("timeout")),
       maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
       argumentsJson: args.text("args-json"),
       clear: args.list("clear").map(clearedField),

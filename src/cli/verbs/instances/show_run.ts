@@ -1,0 +1,135 @@
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type {
+  FollowResponse,
+  JobInstance,
+  LogEntry,
+  ScheduleJobResponse,
+} from "../../../rpc/gen/job_pb.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { followSteps } from "../../follow.ts";
+import { present } from "../../lookup.ts";
+import type { VerbContext } from "../../verb.ts";
+import { instanceLines } from "../../views/details.ts";
+import { INSTANCE_VIEW, progressText } from "../../views/instance_view.ts";
+import { isFinalState, stateName } from "../../wire.ts";
+
+/** Print the response to a dry run. */
+export async function printPreview(
+  answer: ScheduleJobResponse,
+  { printer }: VerbContext,
+): Promise<void> {
+  const preview = present(answer.instance, "Cannot make a dry run");
+  const { kind, priority, arguments: converted } = preview;
+  const { due_at } = INSTANCE_VIEW.record(preview);
+  const record = {
+    kind,
+    arguments: JSON.stringify(converted),
+    priority,
+    ...(answer.schedule
+      ? { crontab: answer.schedule.cron, timezone: answer.schedule.timezone || undefined }
+      : { due_at }),
+    dry_run: true,
+  };
+  const lines = converted.map((text, index) => `  ${index + 1}. ${makeVisible(text)}`);
+  await printer.details(record, kind, [
+    `Nothing was queued. Job ${makeVisible(kind)} would be given ${
+      lines.length === 0 ? "no arguments" : "these arguments:"
+    }`,
+    ...lines,
+  ]);
+}
+
+/** Print an instance as it is now. Returns the exit code for its outcome. */
+export async function printRun(
+  instance: JobInstance,
+  { printer }: VerbContext,
+): Promise<number> {
+  const record = INSTANCE_VIEW.record(instance);
+  await printer.details(record, instance.uuid, instanceLines(instance, printer));
+  if (!isFinalState(instance.state)) {
+    await printer.note(
+      `The wait ended before the instance did: jobctl get instance ${instance.uuid}`,
+    );
+    return EXIT.timedOut;
+  }
+  return stateName(instance.state) === "Completed" ? EXIT.ok : EXIT.conditionNotMet;
+}
+
+/**
+ * Show the log and the progress of an instance on stderr until it is final, or the signal aborts.
+ *
+ * @returns the instance as last seen
+ */
+export async function showRun(
+  client: JobClient,
+  first: JobInstance,
+  context: VerbContext & { readonly signal: AbortSignal },
+): Promise<JobInstance> {
+  const display = new RunDisplay(context);
+  let instance = first;
+  try {
+    for await (const step of followSteps(client, { uuid: first.uuid }, context)) {
+      await display.show(step);
+      instance = step.instance ?? instance;
+    }
+  } finally {
+    await display.end();
+  }
+  return instance;
+}
+
+/** Clears the current line of the terminal. */
+const CLEAR = "\r\x1b[K";
+
+/**
+ * Shows a running instance on stderr: its log, and its progress. On a terminal the progress stays on
+ * one line below the log.
+ */
+class RunDisplay {
+  readonly #context: VerbContext;
+  readonly #isTerminal: boolean;
+  #progress = "";
+
+  constructor(context: VerbContext) {
+    this.#context = context;
+    this.#isTerminal = context.io.isErrorTerminal === true;
+  }
+
+  /** Show one step. */
+  async show({ entries, instance }: Pick<FollowResponse, "entries" | "instance">): Promise<void> {
+    const progress = instance ? this.#progressOf(instance) : this.#progress;
+    const lines = entries.map((entry) => `${this.#line(entry)}\n`).join("");
+    if (this.#isTerminal) {
+      const clear = this.#progress === "" ? "" : CLEAR;
+      if (lines !== "" || progress !== this.#progress) await this.#write(clear + lines + progress);
+    } else if (lines !== "" || progress !== this.#progress) {
+      await this.#write(lines + (progress === this.#progress ? "" : `${progress}\n`));
+    }
+    this.#progress = progress;
+  }
+
+  /** Clear the line of progress. */
+  async end(): Promise<void> {
+    if (this.#isTerminal && this.#progress !== "") await this.#write(CLEAR);
+    this.#progress = "";
+  }
+
+  #progressOf(instance: JobInstance): string {
+    const text = progressText(instance);
+    return text === undefined ? this.#progress : `progress ${text}`;
+  }
+
+  // Printed lines are shown as they are. Logged lines have their level in front, except info.
+  #line({ level, message, source }: LogEntry): string {
+    const text = this.#isTerminal ? message.split("\t").map(makeVisible).join("\t") : message;
+    const isPlain = source === "stdout" || source === "stderr" || level === "info";
+    const from = source === "system" ? "jobctl: " : "";
+    return isPlain ? `${from}${text}` : `${from}${level.toUpperCase()} ${text}`;
+  }
+
+  // The run does not stop if nobody reads its log any more.
+  async #write(text: string): Promise<void> {
+    await this.#context.io.stderr.write(text).catch(() => {});
+  }
+}
