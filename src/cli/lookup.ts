@@ -64,7 +64,7 @@ export async function countInstances(
 }
 
 /** Recurring schedules of the given kinds, kind by kind; of all kinds if none is given. */
-export async function* listSchedulesOf(
+export async function* listSchedules(
   client: JobClient,
   kinds: readonly string[],
   limit: number | null,
@@ -72,23 +72,15 @@ export async function* listSchedulesOf(
   let left = limit ?? Infinity;
   for (const kind of kinds.length === 0 ? [undefined] : new Set(kinds)) {
     if (left <= 0) return;
-    for await (const schedule of listSchedules(client, kind, limit === null ? null : left)) {
+    const found = pages(left, async (pageSize, pageToken) => {
+      const answer = await client.listSchedules({ kind, pageSize, pageToken });
+      return { items: answer.schedules, nextPageToken: answer.nextPageToken };
+    });
+    for await (const schedule of found) {
       left -= 1;
       yield schedule;
     }
   }
-}
-
-/** Recurring schedules, of one kind if given. */
-export function listSchedules(
-  client: JobClient,
-  kind: string | undefined,
-  limit: number | null,
-): AsyncGenerator<Schedule> {
-  return pages(limit, async (pageSize, pageToken) => {
-    const answer = await client.listSchedules({ kind, pageSize, pageToken });
-    return { items: answer.schedules, nextPageToken: answer.nextPageToken };
-  });
 }
 
 /**
@@ -157,7 +149,7 @@ export async function resolveId(
  */
 export async function findSchedule(client: JobClient, id: string): Promise<Schedule> {
   const found: Schedule[] = [];
-  for await (const schedule of listSchedules(client, undefined, null)) {
+  for await (const schedule of listSchedules(client, [], null)) {
     if (schedule.id === id) return schedule;
     if (schedule.id.startsWith(id)) found.push(schedule);
   }

@@ -1,23 +1,20 @@
 import type { Verb, VerbGroup } from "./verb.ts";
 import { CANCEL } from "./verbs/instances/cancel.ts";
 import { CHECK } from "./verbs/daemon/check.ts";
-import { DELETE } from "./verbs/instances/delete.ts";
 import { DESCRIBE } from "./verbs/instances/describe.ts";
 import { EXPORT } from "./verbs/daemon/export.ts";
 import { EXPLAIN } from "./verbs/instances/explain.ts";
 import { GET } from "./verbs/instances/get.ts";
 import { EXEC } from "./verbs/instances/exec.ts";
-import { HISTORY } from "./verbs/instances/history.ts";
 import { IMPORT } from "./verbs/daemon/import.ts";
 import { INIT } from "./verbs/daemon/init.ts";
 import { LIST } from "./verbs/instances/list.ts";
-import { LOGS } from "./verbs/instances/logs.ts";
+import { HISTORY, LOGS } from "./verbs/instances/logs.ts";
 import { NEXT } from "./verbs/schedules/next.ts";
 import { PAUSE, RESUME } from "./verbs/schedules/pause.ts";
 import { BACKFILL, RUN, SKIP } from "./verbs/schedules/recurring.ts";
-import { REDRIVE } from "./verbs/instances/redrive.ts";
+import { REDRIVE, RETRY } from "./verbs/instances/redrive.ts";
 import { RELOAD } from "./verbs/daemon/reload.ts";
-import { RETRY } from "./verbs/instances/retry.ts";
 import { SCHEDULE } from "./verbs/instances/schedule.ts";
 import { SERVE } from "./verbs/daemon/serve.ts";
 import { SIMULATE } from "./verbs/schedules/simulate.ts";
@@ -25,7 +22,7 @@ import { SELFTEST } from "./verbs/daemon/selftest.ts";
 import { STORE } from "./verbs/daemon/store.ts";
 import { STATUS } from "./verbs/daemon/status.ts";
 import { TOKEN } from "./verbs/daemon/token.ts";
-import { UPDATE } from "./verbs/schedules/update.ts";
+import { DELETE, UPDATE } from "./verbs/schedules/update.ts";
 import { WORKERS } from "./verbs/daemon/workers.ts";
 
 /** Every verb, in the order of the help. */

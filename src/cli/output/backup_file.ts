@@ -6,7 +6,7 @@ import { JobError, messageOf } from "../../core/errors.ts";
 import { fileErrorCode } from "../../core/file_errors.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { linesOf } from "../../maintenance/backup.ts";
-import { notWritten } from "./written_file.ts";
+import { alreadyExists, notWritten } from "./written_file.ts";
 
 /** A backup being written to a temporary file beside its path, so that it is never incomplete. */
 export interface BackupWriter {
@@ -28,11 +28,7 @@ export async function writeBackup(
   path: string,
   options: { readonly force: boolean },
 ): Promise<BackupWriter> {
-  if (existsSync(path) && !options.force) {
-    throw new JobError("already_exists", `Cannot write "${path}": it already exists`, {
-      hint: "Choose another file, or overwrite it with --force",
-    });
-  }
+  if (existsSync(path) && !options.force) throw alreadyExists(path);
   const part = `${path}.part`;
   // An existing file may belong to another user or be a link.
   rmSync(part, { force: true });

@@ -37,11 +37,7 @@ export async function writeOut(text: string, args: Args, io: CliIo): Promise<voi
     writeFileSync(path, text, { flag, mode: PRIVATE_FILE });
   } catch (error) {
     if (isJobError(error)) throw error;
-    if (errorCode(error) === "EEXIST") {
-      throw new JobError("already_exists", `Cannot write "${path}": it already exists`, {
-        hint: "Choose another file, or overwrite it with --force",
-      });
-    }
+    if (errorCode(error) === "EEXIST") throw alreadyExists(path);
     throw notWritten(path, error);
   }
 }
@@ -63,6 +59,13 @@ function checkOwner(path: string, uid: number): void {
 /** Write a message to stderr, even into a pipe. */
 export async function tell(io: CliIo, text: string): Promise<void> {
   await io.stderr.write(`${makeLinesVisible(text)}\n`);
+}
+
+/** The error of a file that is not overwritten without --force. */
+export function alreadyExists(path: string): JobError {
+  return new JobError("already_exists", `Cannot write "${path}": it already exists`, {
+    hint: "Choose another file, or overwrite it with --force",
+  });
 }
 
 /** The error of a file that could not be written, with the remedy. */

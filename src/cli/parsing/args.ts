@@ -4,50 +4,42 @@ import { parseDuration } from "../../core/time/duration.ts";
 import type { OptionSpecs } from "./options.ts";
 import { type Direction, parseTime } from "./time.ts";
 
+/** What {@link Args} are made of. */
+export interface ArgsInput {
+  readonly words: Readonly<Record<string, readonly string[]>>;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly specs: OptionSpecs;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly nowMs: number;
+  /** Names among the values that are arguments by name. */
+  readonly named: readonly string[];
+}
+
 /** Words and options of one verb, as text. They are converted when the verb reads them. */
 export class Args {
-  readonly #words: Readonly<Record<string, readonly string[]>>;
-  readonly #values: Readonly<Record<string, unknown>>;
-  readonly #specs: OptionSpecs;
-  readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly #nowMs: number;
-  readonly #named: readonly string[];
+  readonly #input: ArgsInput;
 
-  constructor(
-    input: {
-      readonly words: Readonly<Record<string, readonly string[]>>;
-      readonly values: Readonly<Record<string, unknown>>;
-      readonly specs: OptionSpecs;
-      readonly env: Readonly<Record<string, string | undefined>>;
-      readonly nowMs: number;
-      readonly named?: readonly string[];
-    },
-  ) {
-    this.#words = input.words;
-    this.#values = input.values;
-    this.#specs = input.specs;
-    this.#env = input.env;
-    this.#nowMs = input.nowMs;
-    this.#named = input.named ?? [];
+  constructor(input: ArgsInput) {
+    this.#input = input;
   }
 
   /** A word; empty if it is optional and absent. */
   word(name: string): string {
-    return this.#words[name]?.[0] ?? "";
+    return this.#input.words[name]?.[0] ?? "";
   }
 
   /** Every word of a list of words. */
   words(name: string): readonly string[] {
-    return this.#words[name] ?? [];
+    return this.#input.words[name] ?? [];
   }
 
   flag(name: string): boolean {
-    return lastOf(this.#values[name]) === true;
+    return lastOf(this.#input.values[name]) === true;
   }
 
   /** An option's value, or that of its environment variable; the last one if it is repeated. */
   text(name: string): string | undefined {
-    const given = lastOf(this.#values[name]);
+    const given = lastOf(this.#input.values[name]);
     if (given === undefined) return this.#fromEnvironment(name);
     if (typeof given !== "string" || given === "") {
       throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
@@ -57,28 +49,28 @@ export class Args {
 
   /** An option's value as given; it may be empty. */
   raw(name: string): string | undefined {
-    const given = lastOf(this.#values[name]);
+    const given = lastOf(this.#input.values[name]);
     return typeof given === "string" ? given : undefined;
   }
 
   /** The values of a repeatable option, as given. */
   all(name: string): readonly string[] {
-    const given = this.#values[name];
+    const given = this.#input.values[name];
     return given === undefined ? [] : [given].flat().map(String);
   }
 
   /** Arguments by name: options that the verb does not have. One without a value has no values. */
   named(): readonly { readonly name: string; readonly values: readonly string[] }[] {
-    return this.#named.map((name) => ({
+    return this.#input.named.map((name) => ({
       name,
-      values: [this.#values[name]].flat().filter((value) => value !== true).map(String),
+      values: [this.#input.values[name]].flat().filter((value) => value !== true).map(String),
     }));
   }
 
   /** An option's values: repeated, or separated by commas. */
   list(name: string): readonly string[] {
-    if (this.#values[name] === undefined) return [];
-    const given = [this.#values[name]].flat();
+    if (this.#input.values[name] === undefined) return [];
+    const given = [this.#input.values[name]].flat();
     if (given.some((value) => typeof value !== "string" || value === "")) {
       throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
     }
@@ -116,22 +108,24 @@ export class Args {
   timeMs(name: string, direction: Direction): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    return parseTime(text, { nowMs: this.#nowMs, direction, what: `--${name}` });
+    return parseTime(text, { nowMs: this.#input.nowMs, direction, what: `--${name}` });
   }
 
   /** Which of these options were given on the command line. */
   given(names: readonly string[]): readonly string[] {
-    return names.filter((name) => this.#values[name] !== undefined && this.#values[name] !== false);
+    return names.filter((name) =>
+      this.#input.values[name] !== undefined && this.#input.values[name] !== false
+    );
   }
 
   #fromEnvironment(name: string): string | undefined {
-    const variable = this.#specs[name]?.env;
-    const value = variable === undefined ? undefined : this.#env[variable];
+    const variable = this.#input.specs[name]?.env;
+    const value = variable === undefined ? undefined : this.#input.env[variable];
     return value ? this.#checkChoice(name, value, variable!) : undefined;
   }
 
   #checkChoice(name: string, value: string, what: string): string {
-    const choices = this.#specs[name]?.choices;
+    const choices = this.#input.specs[name]?.choices;
     if (!choices || choices.includes(value)) return value;
     const near = nearest(value, choices);
     throw usageError(

@@ -31,7 +31,7 @@ export async function zoneOfJob(
 ): Promise<JobZone | null> {
   const zones = new Set<string>();
   try {
-    for await (const { id, timezone } of listSchedules(client, kind, SCHEDULES_MAX)) {
+    for await (const { id, timezone } of listSchedules(client, [kind], SCHEDULES_MAX)) {
       if (scheduleId === undefined || id === scheduleId) zones.add(timezone);
     }
     const [first] = zones;

@@ -10,7 +10,7 @@ import type {
 } from "../../tools/simulate.ts";
 import type { PlainRecord } from "../output/view.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import { type Cell, formatTable } from "../output/table.ts";
+import { formatTable } from "../output/table.ts";
 import { formatAbsolute } from "../output/when.ts";
 
 /** Effects of clock changes in words. Those without an effect are only counted. */
@@ -144,10 +144,12 @@ function originLine({ given, measured, assumed }: Origins): string {
 
 function headLines(report: SimulationReport): string[] {
   const { load, workers, schedules, ticks } = report;
-  const depth = load.depthMaxAt === null ? "none" : `${load.depthMax} at ${time(load.depthMaxAt)}`;
+  const depth = load.depthMaxAt === null
+    ? "none"
+    : `${load.depthMax} at ${formatAbsolute(load.depthMaxAt)}`;
   const share = `${(100 * busyShare(report)).toFixed(1)} %`;
   return [
-    `${time(report.fromMs)} to ${time(report.toMs)}`,
+    `${formatAbsolute(report.fromMs)} to ${formatAbsolute(report.toMs)}`,
     `${countText(ticks, "tick")} of ${countText(schedules, "schedule")} on ${
       countText(workers, "worker, which is", "workers, which are")
     } busy ${share} of the time`,
@@ -155,50 +157,39 @@ function headLines(report: SimulationReport): string[] {
   ];
 }
 
-function time(ms: number): string {
-  return formatAbsolute(ms);
-}
-
-const HEADINGS = [
-  { title: "KIND" },
-  { title: "RAN" },
-  { title: "SKIPPED" },
-  { title: "REPLACED" },
-  { title: "PENDING" },
-  { title: "OVERLAPS" },
-  { title: "FIRST OVERLAP" },
-  { title: "LONGEST WAIT" },
-  { title: "DURATION" },
+const KIND_COLUMNS: readonly (readonly [title: string, text: (kind: KindReport) => string])[] = [
+  ["KIND", ({ kind }) => makeVisible(kind)],
+  ["RAN", ({ ran }) => String(ran)],
+  ["SKIPPED", ({ skipped }) => String(skipped)],
+  ["REPLACED", ({ replaced }) => String(replaced)],
+  ["PENDING", ({ pending }) => String(pending)],
+  ["OVERLAPS", ({ overlaps }) => String(overlaps)],
+  ["FIRST OVERLAP", ({ overlapAt }) => overlapAt === null ? "" : formatAbsolute(overlapAt)],
+  ["LONGEST WAIT", ({ waitMaxMs }) => formatDuration(waitMaxMs)],
+  ["DURATION", ({ durationMs }) => formatDuration(durationMs)],
 ];
 
 function kindLines(kinds: readonly KindReport[]): string[] {
-  const rows = kinds.map((kind): Cell[] => [
-    { text: makeVisible(kind.kind) },
-    { text: String(kind.ran) },
-    { text: String(kind.skipped) },
-    { text: String(kind.replaced) },
-    { text: String(kind.pending) },
-    { text: String(kind.overlaps) },
-    { text: kind.overlapAt === null ? "" : time(kind.overlapAt) },
-    { text: formatDuration(kind.waitMaxMs) },
-    { text: formatDuration(kind.durationMs) },
-  ]);
-  return formatTable(HEADINGS, rows, { columns: null, hasColor: false }).trimEnd().split("\n");
+  const headings = KIND_COLUMNS.map(([title]) => ({ title }));
+  const rows = kinds.map((kind) => KIND_COLUMNS.map(([, text]) => ({ text: text(kind) })));
+  return formatTable(headings, rows, { columns: null, hasColor: false }).trimEnd().split("\n");
 }
 
 function changeLine(change: ClockChange): string {
   const { shiftMs, effect } = change;
   const shift = `${shiftMs > 0 ? "+" : "-"}${formatDuration(Math.abs(shiftMs))}`;
   const times = change.times.join(", ");
-  const head = `  ${time(change.at)} ${change.timezone} ${shift}  ${makeVisible(change.kind)}`;
-  return `${head}: ${EFFECTS[effect!]}; ${change.count} ${
-    change.count === 1 ? "run" : "runs"
+  const head = `  ${formatAbsolute(change.at)} ${change.timezone} ${shift}  ${
+    makeVisible(change.kind)
+  }`;
+  return `${head}: ${EFFECTS[effect!]}; ${
+    countText(change.count, "run")
   } that day, near it ${times}`;
 }
 
 function differenceLine(difference: KindDifference): string {
   const side = (label: string, count: number, at: readonly number[]) =>
-    count === 0 ? [] : [`${count} only ${label} (first ${at.map(time).join(", ")})`];
+    count === 0 ? [] : [`${count} only ${label} (first ${at.map(formatAbsolute).join(", ")})`];
   const parts = [
     ...side("here", difference.onlyBefore, difference.onlyBeforeAt),
     ...side("there", difference.onlyAfter, difference.onlyAfterAt),

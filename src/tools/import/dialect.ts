@@ -55,7 +55,20 @@ const VIXIE = {
   isOverlapping: true,
 } as const;
 
-const NO_MODES = { systemModes: 0, userModes: 0 } as const;
+/** What busybox crond and supercronic have in common: both run in containers, as one user. */
+const CONTAINER = {
+  fileRefusal: null,
+  wantsLastNewline: false,
+  hasPercent: false,
+  hasDelay: false,
+  hasOptions: false,
+  hasSystemCrontabs: false,
+  isOverlapping: false,
+  systemModes: 0,
+  userModes: 0,
+  commandMax: Infinity,
+  linesMax: Infinity,
+} as const;
 
 /** The rules of each dialect. */
 export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
@@ -86,39 +99,22 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     linesMax: Infinity,
   },
   busybox: {
-    ...NO_MODES,
+    ...CONTAINER,
     program: "busybox crond",
-    fileRefusal: null,
-    wantsLastNewline: false,
     keepsCr: true,
-    hasPercent: false,
     hasZone: false,
-    hasDelay: false,
-    hasOptions: false,
     variables: "few",
-    hasSystemCrontabs: false,
-    isOverlapping: false,
     // Its jobs inherit the PATH it was started with; this is the one that containers and systemd set.
     path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    commandMax: Infinity,
-    linesMax: Infinity,
   },
   supercronic: {
-    ...NO_MODES,
+    ...CONTAINER,
     program: "supercronic",
     fileRefusal: "supercronic does not start with such a line",
-    wantsLastNewline: false,
     keepsCr: false,
-    hasPercent: false,
     hasZone: true,
-    hasDelay: false,
-    hasOptions: false,
     variables: "file",
-    hasSystemCrontabs: false,
-    isOverlapping: false,
     path: null,
-    commandMax: Infinity,
-    linesMax: Infinity,
   },
 };
 

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
-import type { Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import process from "node:process";
 import { JobError } from "../../core/errors.ts";
 import { isRoot, userName } from "../../platform/process/accounts.ts";

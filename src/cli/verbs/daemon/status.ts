@@ -10,26 +10,19 @@ import { timeText } from "../../output/when.ts";
 import { blockRecord, blockText } from "../../views/instance_view.ts";
 import { isoOf } from "../../wire.ts";
 
+/** Counts by state: heading of the column, key of the record, field of the response. */
 const COUNTS = [
-  "scheduled",
-  "processing",
-  "completed",
-  "terminated",
-  "canceled",
-  "timedOut",
+  ["SCHEDULED", "scheduled", "scheduled"],
+  ["PROCESSING", "processing", "processing"],
+  ["COMPLETED", "completed", "completed"],
+  ["TERMINATED", "terminated", "terminated"],
+  ["CANCELLED", "canceled", "canceled"],
+  ["TIMED OUT", "timed_out", "timedOut"],
 ] as const;
-const TITLES = ["SCHEDULED", "PROCESSING", "COMPLETED", "TERMINATED", "CANCELLED", "TIMED OUT"];
 
 function kindRecord(counts: KindCounts): PlainRecord {
-  return {
-    kind: counts.kind,
-    scheduled: Number(counts.scheduled),
-    processing: Number(counts.processing),
-    completed: Number(counts.completed),
-    terminated: Number(counts.terminated),
-    canceled: Number(counts.canceled),
-    timed_out: Number(counts.timedOut),
-  };
+  const states = COUNTS.map(([, key, field]) => [key, Number(counts[field])]);
+  return { kind: counts.kind, ...Object.fromEntries(states) };
 }
 
 function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]): PlainRecord {
@@ -107,9 +100,9 @@ function statusLines(
   if (status.kinds.length === 0) return lines;
   const rows = kindsOf(status).map((counts) => [
     { text: counts.kind },
-    ...COUNTS.map((name) => ({ text: String(counts[name]) })),
+    ...COUNTS.map(([, , field]) => ({ text: String(counts[field]) })),
   ]);
-  const headings = ["KIND", ...TITLES].map((title) => ({ title }));
+  const headings = [{ title: "KIND" }, ...COUNTS.map(([title]) => ({ title }))];
   const table = formatTable(headings, rows, { columns: null, hasColor: false });
   return [...lines, "", ...table.trimEnd().split("\n")];
 }

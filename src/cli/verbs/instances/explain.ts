@@ -66,7 +66,8 @@ async function askedTimes(
   const local = parseTime(text, options);
   if (!isWallTime(text)) return [{ timezone: null, atMs: local }];
   const zones = new Set<string>();
-  for await (const { timezone } of listSchedules(client, kind, null)) zones.add(timezone);
+  const kinds = kind === undefined ? [] : [kind];
+  for await (const { timezone } of listSchedules(client, kinds, null)) zones.add(timezone);
   if (zones.size === 0 || zones.size > ZONES_MAX) {
     const found = kind === undefined ? null : await zoneOfJob(client, kind);
     const { timezone, whose } = found ?? ownZone();

@@ -1,6 +1,6 @@
 import { countText } from "../../../core/text/count_text.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, listSchedulesOf, lookupInstances } from "../../lookup.ts";
+import { assertKinds, listSchedules, lookupInstances } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
 import { type Args, assertOneOf } from "../../parsing/args.ts";
@@ -136,7 +136,7 @@ const SCHEDULES: Verb = {
     await assertKinds(connection, kinds);
     await printLimited(printer, SCHEDULE_VIEW, {
       limit,
-      items: (count) => listSchedulesOf(connection, kinds, count),
+      items: (count) => listSchedules(connection, kinds, count),
     });
     return 0;
   },
@@ -156,7 +156,7 @@ const TIMERS: Verb = {
     const connection = await client();
     await assertKinds(connection, kinds);
     const timers: Schedule[] = [];
-    for await (const one of listSchedulesOf(connection, kinds, null)) timers.push(one);
+    for await (const one of listSchedules(connection, kinds, null)) timers.push(one);
     const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
     timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
     await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
