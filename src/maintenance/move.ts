@@ -51,10 +51,7 @@ export class Move {
     const info = await this.#target.open({ at: clock.now(), node, isMaintenance: true });
     try {
       if (info.storeId === this.#context.info.storeId) {
-        throw new JobError(
-          "conflict",
-          `Cannot move the store to ${this.#name}: it is the same one`,
-        );
+        throw this.#conflict("it is the same one");
       }
       if (await this.#isDone()) {
         this.#isSettled = true;
@@ -84,7 +81,12 @@ export class Move {
     const mark = await this.#source.records.getMark();
     if (mark?.type !== "moved" || placeOf(mark) !== this.#name) return false;
     if ((await this.#target.records.getMark()) !== null) return false;
-    if (await isEmpty(this.#target) && !(await isEmpty(this.#source))) throw lostTarget(this.#name);
+    if (await isEmpty(this.#target) && !(await isEmpty(this.#source))) {
+      throw this.#conflict(
+        "it was moved there before, and that store is empty now",
+        "Recover the data of the new store; or to use this older copy: jobctl store migrate --undo",
+      );
+    }
     return true;
   }
 
@@ -94,7 +96,7 @@ export class Move {
     if (there?.type === "receiving" && there.from === this.#from) {
       yield progress("Continuing the interrupted move");
     } else {
-      if (there !== null) throw otherMark(there, this.#name);
+      if (there !== null) throw this.#unusable(there);
       await checkEmpty(this.#target, this.#name);
     }
     await this.#markTarget({ type: "receiving", from: this.#from, by: this.#id });
@@ -106,13 +108,12 @@ export class Move {
     const mark = await this.#source.records.getMark();
     if (mark === null) return null;
     if (mark.type === "receiving") {
-      throw new JobError(
-        "conflict",
-        `Cannot move the store to ${this.#name}: it is being filled from ${mark.from}`,
-        { hint: "Run the command that fills it again: it continues where it stopped" },
+      throw this.#conflict(
+        `it is being filled from ${mark.from}`,
+        "Run the command that fills it again: it continues where it stopped",
       );
     }
-    if (placeOf(mark) !== this.#name) throw movedElsewhere(mark, this.#name);
+    if (placeOf(mark) !== this.#name) throw this.#movedElsewhere(mark);
     return mark;
   }
 
@@ -120,12 +121,9 @@ export class Move {
   async #checkTarget(): Promise<void> {
     const mark = await this.#target.records.getMark();
     if (mark?.type === "receiving" && mark.by === this.#id) return;
-    throw new JobError(
-      "conflict",
-      `Cannot move the store to ${this.#name}: another move is running`,
-      {
-        hint: "Wait for that one; if it was interrupted, run the command again",
-      },
+    throw this.#conflict(
+      "another move is running",
+      "Wait for that one; if it was interrupted, run the command again",
     );
   }
 
@@ -234,7 +232,9 @@ export class Move {
       );
     }
     await this.#checkTarget();
-    if ((await this.#checkSource())?.type !== "moved") throw reopened(this.#name);
+    if ((await this.#checkSource())?.type !== "moved") {
+      throw this.#conflict("it was taken into use again", "Run the command again");
+    }
     this.#isSettled = true;
     const head = (await this.#source.records.readRecords({ after: null, limit: 1 })).records;
     await this.#target.records.writeRecords({ at: this.#context.clock.now(), records: head });
@@ -265,6 +265,35 @@ export class Move {
     // An unreachable target cannot have been taken over.
     const there = await this.#target.records.getMark().catch(() => undefined);
     return there !== undefined && !(there?.type === "receiving" && there.by === this.#id);
+  }
+
+  #conflict(found: string, hint?: string): JobError {
+    return new JobError("conflict", `Cannot move the store to ${this.#name}: ${found}`, { hint });
+  }
+
+  #movedElsewhere(mark: StoreMark & MovedTo): JobError {
+    if (mark.type !== "moved") {
+      return this.#conflict(`it moves to ${placeOf(mark)} already`, "Wait until that has ended");
+    }
+    const undo = "to use this older copy: jobctl store migrate --undo";
+    return this.#conflict(
+      `it moved to ${placeOf(mark)} already`,
+      `Write ${configOf(mark)}, restart, and move that one; ${undo}`,
+    );
+  }
+
+  /** The target has a mark that keeps it from being filled. */
+  #unusable(mark: StoreMark): JobError {
+    if (mark.type === "receiving") {
+      return this.#conflict(
+        `it is being filled from ${mark.from}`,
+        "Name another store, or finish that first",
+      );
+    }
+    return this.#conflict(
+      `it is an older copy, whose data moved to ${placeOf(mark)}`,
+      "Name an empty store: a new file, or another --prefix; an older copy is never overwritten",
+    );
   }
 
   async #markSource(mark: StoreMark | null): Promise<void> {
@@ -298,53 +327,6 @@ export async function checkEmpty(store: Store, name: string): Promise<void> {
 
 function progress(text: string): StoreStep {
   return { type: "progress", text };
-}
-
-function movedElsewhere(mark: StoreMark & MovedTo, to: string): JobError {
-  const isMoved = mark.type === "moved";
-  const what = `it ${isMoved ? "moved" : "moves"} to ${placeOf(mark)} already`;
-  return new JobError("conflict", `Cannot move the store to ${to}: ${what}`, {
-    hint: isMoved
-      ? `Write ${
-        configOf(mark)
-      }, restart, and move that one; to use this older copy: jobctl store migrate --undo`
-      : "Wait until that has ended",
-  });
-}
-
-function lostTarget(to: string): JobError {
-  return new JobError(
-    "conflict",
-    `Cannot move the store to ${to}: it was moved there before, and that store is empty now`,
-    {
-      hint:
-        "Recover the data of the new store; or to use this older copy: jobctl store migrate --undo",
-    },
-  );
-}
-
-function reopened(to: string): JobError {
-  return new JobError("conflict", `Cannot move the store to ${to}: it was taken into use again`, {
-    hint: "Run the command again",
-  });
-}
-
-function otherMark(mark: StoreMark, to: string): JobError {
-  if (mark.type === "receiving") {
-    return new JobError(
-      "conflict",
-      `Cannot move the store to ${to}: it is being filled from ${mark.from}`,
-      { hint: "Name another store, or finish that first" },
-    );
-  }
-  return new JobError(
-    "conflict",
-    `Cannot move the store to ${to}: it is an older copy, whose data moved to ${placeOf(mark)}`,
-    {
-      hint:
-        "Name an empty store: a new file, or another --prefix; an older copy is never overwritten",
-    },
-  );
 }
 
 function textOf({ counts, hash }: Content): string {

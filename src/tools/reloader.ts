@@ -21,6 +21,16 @@ const PROBLEMS_SHOWN_MAX = 10;
 /** Most jobs, or files, that a message names. */
 const NAMES_SHOWN_MAX = 10;
 
+/** What a {@link Reloader} works with. */
+export interface ReloaderOptions {
+  readonly load: () => Promise<Project>;
+  /** Waits for some milliseconds. */
+  readonly wait: (delayMs: number) => Promise<void>;
+  readonly logger: Logger;
+  /** Applies the other parts of a configuration that take effect at once. */
+  readonly adopt?: (config: Config) => void;
+}
+
 /** Options of a reload. */
 export interface ReloadOptions {
   /** Reload even if more than half of the jobs would be removed. */
@@ -33,10 +43,8 @@ export interface ReloadOptions {
  * reload is refused, and everything stays as it was.
  */
 export class Reloader {
-  readonly #load: () => Promise<Project>;
-  readonly #wait: (delayMs: number) => Promise<void>;
+  readonly #options: ReloaderOptions;
   readonly #logger: Logger;
-  readonly #adopt: (config: Config) => void;
   #manager: Manager | null = null;
   #project: Project;
   /** The jobs that the last project named without loading them. */
@@ -47,23 +55,11 @@ export class Reloader {
   #problem: string | null = null;
 
   /** @param project the one that the daemon started with */
-  constructor(
-    project: Project,
-    options: {
-      readonly load: () => Promise<Project>;
-      /** Waits for some milliseconds. */
-      readonly wait: (delayMs: number) => Promise<void>;
-      readonly logger: Logger;
-      /** Applies the other parts of a configuration that take effect at once. */
-      readonly adopt?: (config: Config) => void;
-    },
-  ) {
+  constructor(project: Project, options: ReloaderOptions) {
     this.#project = project;
     this.#disabled = disabledKinds(project);
-    this.#load = options.load;
-    this.#wait = options.wait;
+    this.#options = options;
     this.#logger = options.logger;
-    this.#adopt = options.adopt ?? (() => {});
   }
 
   /** The problem of the last reload; null if it had none. */
@@ -114,15 +110,15 @@ export class Reloader {
     if (!manager) throw new JobError("unavailable", "the daemon has not started yet");
     const project = this.#withMissing(await this.#loadAtRest());
     const { config, jobs, problems } = project;
-    const logger = this.#logger;
-    for (const problem of problems) logProblem(problem, { logger, when: "reload" });
+    for (const problem of problems) logProblem(problem, { logger: this.#logger, when: "reload" });
     if (!force) this.#checkLost(project);
     for (const warning of project.warnings) {
       this.#logger.warn(warning.message, problemFields(warning));
     }
+    const disabled = disabledKinds(project);
     await manager.reload({
       jobs,
-      disabled: disabledKinds(project),
+      disabled,
       keepsUnknown: problems.some(({ job }) => job === null),
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
     });
@@ -130,7 +126,7 @@ export class Reloader {
     if (config.worker.count !== before.worker.count) {
       await manager.resizeWorkers(config.worker.count);
     }
-    this.#adopt(config);
+    this.#options.adopt?.(config);
     const restart = fixedDifferences(before, config);
     for (const section of restart) {
       this.#logger.warn(`[${section}] has changed: restart to apply it; the rest was reloaded`);
@@ -140,7 +136,6 @@ export class Reloader {
       config: { ...before, worker: { ...before.worker, count: config.worker.count } },
     };
     this.#problem = partialProblem(problems);
-    const disabled = disabledKinds(project);
     const changes = countChanges(
       { jobs: jobsBefore, disabled: this.#disabled },
       { jobs, disabled },
@@ -185,8 +180,8 @@ export class Reloader {
     let files = filesOf(this.#project);
     for (let reads = 0; reads < READS_MAX; reads++) {
       const before = stampsOf(files);
-      await this.#wait(REST_MS);
-      const loaded = await settled(this.#load());
+      await this.#options.wait(REST_MS);
+      const loaded = await settled(this.#options.load());
       if ("project" in loaded) files = filesOf(loaded.project);
       else if (loaded.files.length > 0) files = loaded.files;
       if (stampsOf(files) !== before) continue;
