@@ -28,7 +28,7 @@ export function storePlace(args: Args, io: CliIo): StorePlace {
 }
 
 /**
- * Run a work through the daemon, or else on the store of the configuration. Progress goes to stderr.
+ * Run a work through the daemon, or on the configuration's store. Progress goes to stderr.
  *
  * @param chunk called with each part of a backup
  * @returns the report

@@ -65,9 +65,9 @@ export function isoOf(timestamp: Timestamp | undefined): string | undefined {
 }
 
 /** Epoch milliseconds as a timestamp for a request; undefined stays so. */
-export function timestampOf(ms: number): PlainInit<Timestamp>;
-export function timestampOf(ms: number | undefined): PlainInit<Timestamp> | undefined;
-export function timestampOf(ms: number | undefined) {
+export function timestampOf(
+  ms: number | undefined,
+): { readonly seconds: bigint; readonly nanos: number } | undefined {
   if (ms === undefined) return undefined;
   const seconds = Math.floor(ms / 1_000);
   return { seconds: BigInt(seconds), nanos: Math.round(ms - seconds * 1_000) * 1_000_000 };

@@ -8,11 +8,11 @@ import { checkSignal, type Content, contentOf } from "./content.ts";
 import { copyRecords, type Pass } from "./copy.ts";
 import type { StoreStep, StoreWorkContext } from "./step.ts";
 
-/** Most passes while jobs run. Changes that come faster than they are copied are left for the cut. */
+/** Most passes while jobs run. Changes that come faster than copies are left for the cut. */
 const PASSES_MAX = 6;
 /** Copying while jobs run stops when a pass finds at most this many changes. */
 const CHANGES_LEFT = 200;
-/** How long a mark of draining is valid unless renewed, in milliseconds: the mover may have died. */
+/** How long a mark of draining is valid unless renewed, in ms: the mover may have died. */
 const DRAINING_MS = 30_000;
 const POLL_MS = 100;
 /** How often progress is reported. */

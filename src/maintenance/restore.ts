@@ -19,8 +19,8 @@ export interface Restored {
 }
 
 /**
- * Fill an empty store with a backup. The whole backup is checked before anything is written, and the
- * store is compared with it afterwards. An interrupted restore continues when it is run again.
+ * Fill an empty store with a backup. The whole backup is checked before anything is written, and
+ * the store is compared with it afterwards. An interrupted restore continues when it is run again.
  *
  * @param lines reads the backup from its first line
  * @throws JobError `invalid_argument` for a damaged backup; `conflict` if the store holds anything

@@ -21,7 +21,7 @@ const PROBLEMS_SHOWN_MAX = 10;
 /** Most jobs, or files, that a message names. */
 const NAMES_SHOWN_MAX = 10;
 
-/** What a {@link Reloader} works with. */
+/** The environment of a {@link Reloader}. */
 export interface ReloaderOptions {
   readonly load: () => Promise<Project>;
   /** Waits for some milliseconds. */
@@ -39,8 +39,8 @@ export interface ReloadOptions {
 
 /**
  * Loads the config again while the daemon runs. It tolerates the same problems as a start: a broken
- * job is disabled, and the jobs of a file that cannot be read stay. With any other problem the whole
- * reload is refused, and everything stays as it was.
+ * job is disabled, and the jobs of a file that cannot be read stay. With any other problem the
+ * whole reload is refused, and everything stays as it was.
  */
 export class Reloader {
   readonly #options: ReloaderOptions;

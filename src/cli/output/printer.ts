@@ -174,7 +174,7 @@ function formatField(value: Plain | undefined): string {
   return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** A record of RFC 4180 with its line end. Absent values and null are empty; lists are JSON text. */
+/** A record of RFC 4180, with its line end. Absent values are empty; lists and objects are JSON. */
 export function formatCsvLine(values: readonly (Plain | undefined)[]): string {
   return `${values.map(formatField).join(",")}\r\n`;
 }

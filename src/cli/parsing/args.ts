@@ -4,7 +4,7 @@ import { parseDuration } from "../../core/time/duration.ts";
 import type { OptionSpecs } from "./options.ts";
 import { type Direction, parseTime } from "./time.ts";
 
-/** What {@link Args} are made of. */
+/** The parsed command line that {@link Args} read. */
 export interface ArgsInput {
   readonly words: Readonly<Record<string, readonly string[]>>;
   readonly values: Readonly<Record<string, unknown>>;

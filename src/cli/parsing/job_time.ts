@@ -18,8 +18,8 @@ export interface JobZone {
 const SCHEDULES_MAX = 100;
 
 /**
- * The zone of a job's times: that of its schedules if they agree, else that of the job, which may be
- * the configuration's.
+ * The zone of a job's times: that of its schedules if they agree, else that of the job, which may
+ * be the configuration's.
  *
  * @param scheduleId only this schedule counts
  * @returns null if there is no such job, or if the daemon does not know its zone

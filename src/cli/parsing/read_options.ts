@@ -5,7 +5,7 @@ import type { OptionSpecs } from "./options.ts";
 export interface GivenLine {
   /** The words before `--`. */
   readonly words: readonly string[];
-  /** What follows `--`. */
+  /** The words after `--`. */
   readonly rest: readonly string[];
   /** True or text by name, also of options that are not declared; a list if given repeatedly. */
   readonly values: Readonly<Record<string, unknown>>;

@@ -60,9 +60,9 @@ export function isWallTime(text: string): boolean {
 /**
  * A point in time as people write it, in epoch milliseconds.
  *
- * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`. A
- * bare time of day is the next or the last one, and a bare duration leads ahead or back, depending
- * on `direction`.
+ * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`.
+ * A bare time of day is the next or the last one, and a bare duration leads ahead or back,
+ * depending on `direction`.
  *
  * @throws JobError `invalid_argument` if it is none of these
  */

@@ -4,7 +4,7 @@ import type { Job } from "../../rpc/gen/job_pb.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 
-/** The signature of a job; null if the daemon left it out, as with very many jobs, or if invalid. */
+/** The signature of a job; null if invalid, or left out as with very many jobs. */
 export function signatureOf(job: Job): Signature | null {
   if (job.signatureJson === "") return null;
   try {

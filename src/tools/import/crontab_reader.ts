@@ -59,7 +59,7 @@ type LineParts = Pick<CrontabLine, "fields" | "schedule" | "user" | "command" | 
 
 /** Why a line is left out. */
 class LeftOut extends Error {
-  /** True if the daemon reports an error; else it runs something unintended, or never runs the line. */
+  /** True if the daemon reports an error; else it runs something unintended, or nothing. */
   readonly isRefused: boolean;
 
   constructor(text: string, isRefused: boolean) {

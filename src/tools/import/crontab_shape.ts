@@ -25,7 +25,7 @@ function isAnacrontab(text: string): boolean {
   return entries.length > 0 && entries.every((line) => ANACRON_ENTRY.test(line));
 }
 
-/** The format of a file: by its path, even in a copy of another host's files, or else by its text. */
+/** The format of a file: by its path, even in a copy of another host's files, else by its text. */
 export function formatOf(path: string, text: string): CrontabFormat {
   if (basename(path) === "anacrontab" || isAnacrontab(text)) return "anacron";
   const isSystem = /(?:^|\/)etc\/crontab$|\/cron\.d\/[^/]+$/.test(path) || HEADER.test(text) ||

@@ -28,7 +28,7 @@ export interface DialectRules {
   readonly hasDelay: boolean;
   /** True if `-` before a line and `-n` before a command are options. */
   readonly hasOptions: boolean;
-  /** Which assignments apply: those above a line, those of the whole file, or only SHELL and PATH. */
+  /** Assignments that apply: those above a line, all of the file, or only SHELL and PATH. */
   readonly variables: "above" | "file" | "few";
   /** True if it reads /etc/crontab and /etc/cron.d. */
   readonly hasSystemCrontabs: boolean;
@@ -55,7 +55,7 @@ const VIXIE = {
   isOverlapping: true,
 } as const;
 
-/** What busybox crond and supercronic have in common: both run in containers, as one user. */
+/** Rules that busybox crond and supercronic share: both run in containers. */
 const CONTAINER = {
   fileRefusal: null,
   wantsLastNewline: false,
@@ -104,7 +104,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     keepsCr: true,
     hasZone: false,
     variables: "few",
-    // Its jobs inherit the PATH it was started with; this is the one that containers and systemd set.
+    // Its jobs inherit the PATH that it was started with; containers and systemd set this one.
     path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   },
   supercronic: {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ImportNote } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 
-// The variables that PAM's pam_env sets for cron's commands: /etc/environment, on Debian the locale.
+// The variables that pam_env sets for cron's commands: /etc/environment, on Debian the locale.
 
 /** Each cron's PAM service name; the others do not use PAM. */
 const SERVICES: Readonly<Partial<Record<Dialect, string>>> = { debian: "cron", cronie: "crond" };

@@ -55,7 +55,7 @@ class Importer {
   readonly #timezone: string;
   readonly #options: ImportOptions;
   readonly #rules: DialectRules;
-  /** Variables that this cron sets for commands, besides the usual ones. */
+  /** Variables that this cron sets for commands, in addition to the usual ones. */
   readonly #defaults: Readonly<Record<string, string>>;
 
   constructor(options: ImportOptions) {

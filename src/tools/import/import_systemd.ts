@@ -67,7 +67,7 @@ class Importer {
   readonly note: AddUnitNote = ({ file, line }, text, isLoss) =>
     void this.notes.push({ file, line, text, isLoss });
 
-  /** Add a timer by its name. If it cannot be read, a note says so. Returns false if there is none. */
+  /** Add a timer by name; if unreadable, a note says so. Returns false if there is none. */
   open(name: string, directories: readonly string[]): boolean {
     try {
       if (isMasked(name, directories)) {

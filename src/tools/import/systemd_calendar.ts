@@ -26,7 +26,7 @@ const WEEKS: Readonly<Record<string, string>> = {
   "22-28": "#4",
   "29-31": "#5",
 };
-/** `*` with a step that leaves only the first value: a list that begins with `*` needs both days. */
+/** `*` with a step that leaves only the first value. With `*` first, both day fields must match. */
 const ONLY_FIRST_DAY = "*/32";
 const ONLY_SUNDAY = "*/8";
 

@@ -145,7 +145,7 @@ export function unitStem(name: string): string {
   return basename(name).replace(/\.\w+$/, "");
 }
 
-/** The directory of a unit's file. For a link, as in timers.target.wants, also that of its target. */
+/** The directory of a unit's file, and of its target if it is a link, as in timers.target.wants. */
 export function unitDirectories({ file }: Unit): readonly string[] {
   return [...new Set([dirname(file), dirname(realpathSync(file))])];
 }

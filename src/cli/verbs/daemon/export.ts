@@ -57,13 +57,12 @@ const SCHEMA: Verb = {
   summary: "Write the JSON Schema of the configuration, for editors",
   details:
     "Works without a daemon. Editors that know it complete and check config.toml as it is written.",
-  words: [],
   options: OUT_OPTIONS,
   examples: [[
     "jobctl export schema --out jobctl.schema.json",
     "Name it in the first line of config.toml: #:schema ./jobctl.schema.json",
   ]],
-  isClient: false,
+  isOffline: true,
   async run(args, { io }) {
     const { configSchema } = await import("../../../tools/config_schema.ts");
     await writeOut(`${JSON.stringify(configSchema(), null, 2)}\n`, args, io);

@@ -83,8 +83,8 @@ export async function showRun(
 const CLEAR = "\r\x1b[K";
 
 /**
- * Shows a running instance on stderr: its log, and its progress. On a terminal the progress stays on
- * one line below the log.
+ * Shows the log and the progress of a running instance on stderr. On a terminal the progress stays
+ * on one line below the log.
  */
 class RunDisplay {
   readonly #context: VerbContext;
