@@ -100,59 +100,58 @@ function neverRuns(job: JobDefinition, nowMs: number): ConfigProblem[] {
     const isOver = spec.cron !== REBOOT && nextTickOf(spec, nowMs, nowMs) === null;
     if (!isOver) return [];
     const end = endsAt === undefined ? "" : `; it ends at ${formatLocal(endsAt, timezone)}`;
-    return [{
-      path: `jobs.${job.kind}.schedule[${index}]`,
-      place: null,
+    return problemOf(job, `schedule[${index}]`, {
       message: `"${formatScheduleText(spec)}" has no more runs${end}`,
       hint: "Change ends_at, or set enabled = false",
-      job: job.kind,
-    }];
+    });
   });
 }
 
 /** Warnings about a command that executes its arguments or splits them into words. */
-function takesTooMuch({ kind, source, signature }: JobDefinition): ConfigProblem[] {
+function takesTooMuch(job: JobDefinition): ConfigProblem[] {
+  const { source, signature } = job;
   if (source.type !== "command") return [];
-  const problem = { place: null, job: kind };
   const risk = commandRisk(source.command);
   if (risk !== null) {
     const hint =
       'Pass it on standard input (stdin = { arg = … }), or use `run` with "$1" in quotes';
-    return [{ ...problem, path: `jobs.${kind}.params`, message: risk, hint }];
+    return problemOf(job, "params", { message: risk, hint });
   }
   const program = evaluatingProgram(source.command, signature);
   if (program !== null) {
-    return [{
-      ...problem,
-      path: `jobs.${kind}.run`,
+    return problemOf(job, "run", {
       message:
         `"${program}" runs its arguments as a shell command, even quoted ones, so an operator can run anything`,
       hint: 'List the values in params ("daily" | "weekly"), or pass it on standard input',
-    }];
+    });
   }
   const unquoted = unquotedArgument(source.command, signature);
   if (unquoted === null) return [];
-  return [{
-    ...problem,
-    path: `jobs.${kind}.run`,
+  return problemOf(job, "run", {
     message:
       `${unquoted} is not quoted: the shell splits it into words, some of which may be options`,
     hint: `Write "${unquoted}"`,
-  }];
+  });
 }
 
 /** A note for a job that needs a tag that this node lacks. Another node may have it. */
-function needsMore({ kind, options }: JobDefinition, tags: readonly string[]): ConfigProblem[] {
-  const missing = missingTags(options.needs, new Set(tags));
+function needsMore(job: JobDefinition, tags: readonly string[]): ConfigProblem[] {
+  const missing = missingTags(job.options.needs, new Set(tags));
   if (missing.length === 0) return [];
   const names = missing.map((tag) => `"${tag}"`).join(", ");
-  return [{
-    path: `jobs.${kind}.needs`,
-    place: null,
+  return problemOf(job, "needs", {
     message: `this node does not run it: node.tags is without ${names}`,
     hint: "It waits for a node on the same store that has them",
-    job: kind,
-  }];
+  });
+}
+
+/** One problem with a key of a job. */
+function problemOf(
+  { kind }: JobDefinition,
+  key: string,
+  text: { readonly message: string; readonly hint: string },
+): ConfigProblem[] {
+  return [{ path: `jobs.${kind}.${key}`, place: null, job: kind, ...text }];
 }
 
 function checkJob(

@@ -103,19 +103,14 @@ function isSame(text: string, entry: CronieEntry): boolean {
     const ours = parseCron(text);
     const has = (values: readonly number[], flags: readonly boolean[]) =>
       flags.every((flag, value) => flag === values.includes(value));
-    const sets = [
-      has(ours.minute.values, entry.minute),
-      has(ours.hour.values, entry.hour),
-      has(ours.month.values, entry.month),
-    ];
-    if (sets.includes(false)) return false;
+    const isSameTime = has(ours.minute.values, entry.minute) &&
+      has(ours.hour.values, entry.hour) && has(ours.month.values, entry.month);
+    if (!isSameTime) return false;
     for (let day = 1; day <= 31; day++) {
       for (let weekday = 0; weekday < 7; weekday++) {
-        const [a, b] = [
-          ours.dayOfMonth.values.includes(day),
-          ours.dayOfWeek.values.includes(weekday),
-        ];
-        const isOurs = ours.isBothDays ? a && b : a || b;
+        const isDay = ours.dayOfMonth.values.includes(day);
+        const isWeekday = ours.dayOfWeek.values.includes(weekday);
+        const isOurs = ours.isBothDays ? isDay && isWeekday : isDay || isWeekday;
         if (isOurs !== (entry.dayOfMonth[day]! || entry.dayOfWeek[weekday]!)) return false;
       }
     }

@@ -123,14 +123,9 @@ class Reader {
   #leaveOutFile(): void {
     const count = this.lines.length;
     this.lines.length = 0;
-    this.notes.push({
-      file: this.#options.file,
-      line: null,
-      text:
-        `left out${count === 0 ? "" : ` with the ${countText(count, "line")} that can be read`}: ` +
-        `${this.#rules.fileRefusal}; correct it, or read it as another cron's (--dialect)`,
-      isLoss: true,
-    });
+    const others = count === 0 ? "" : ` with the ${countText(count, "line")} that can be read`;
+    const remedy = "correct it, or read it as another cron's (--dialect)";
+    this.#add(`left out${others}: ${this.#rules.fileRefusal}; ${remedy}`, true, null);
   }
 
   #readLine(line: string, isUnended: boolean): void {
@@ -159,10 +154,8 @@ class Reader {
     }
     if (hasCr && this.#rules.keepsCr && !this.#hasNotedCr) {
       this.#hasNotedCr = true;
-      this.#fileNote(
-        "lines end with CR LF: cron passes the CR to the commands, here it is left out",
-        true,
-      );
+      const text = "lines end with CR LF: cron passes the CR to the commands, here it is left out";
+      this.#add(text, true, null);
     }
     this.#readEntry(text);
   }
@@ -341,16 +334,17 @@ class Reader {
     this.#note(text);
   }
 
+  /** Something that is not carried over. */
   #note(text: string): void {
-    this.notes.push({ file: this.#options.file, line: this.#line, text, isLoss: true });
+    this.#add(text, true, this.#line);
   }
 
   #remark(text: string): void {
-    this.notes.push({ file: this.#options.file, line: this.#line, text, isLoss: false });
+    this.#add(text, false, this.#line);
   }
 
-  #fileNote(text: string, isLoss: boolean): void {
-    this.notes.push({ file: this.#options.file, line: null, text, isLoss });
+  #add(text: string, isLoss: boolean, line: number | null): void {
+    this.notes.push({ file: this.#options.file, line, text, isLoss });
   }
 }
 

@@ -55,13 +55,10 @@ function nameCommand(command: string): string | null {
   const argument = rest.find((one) => !isOption(one));
   if (program === "run-parts" && argument !== undefined) return namePart(argument);
   if (INTERPRETERS.test(basename(word))) {
-    if (argument === undefined || /\s/.test(argument)) {
-      return SLEEPER.test(command) ? null : program;
-    }
-    if (argument !== rest[0] && /^-[ce]/.test(rest[0] ?? "")) {
-      return SLEEPER.test(command) ? null : program;
-    }
-    return namePart(argument) || program;
+    const isCode = argument === undefined || /\s/.test(argument) ||
+      (argument !== rest[0] && /^-[ce]/.test(rest[0] ?? ""));
+    if (!isCode) return namePart(argument) || program;
+    return SLEEPER.test(command) ? null : program;
   }
   const verb = rest[0] !== undefined && /^[a-z][a-z-]{2,20}$/.test(rest[0]) ? `-${rest[0]}` : "";
   return `${program}${verb}`;

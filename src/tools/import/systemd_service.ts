@@ -111,6 +111,8 @@ class ServiceReader {
     const sandbox = this.#sandbox();
     const envFiles = this.#environmentFiles();
     const description = valueOf(this.#unit, "Unit", "Description");
+    const nice = this.#number("Nice", { min: -20, max: 19 });
+    const openFiles = this.#number("LimitNOFILE", OPEN_FILES);
     return {
       ...(description ? { description: this.#filled(description) } : {}),
       ...this.#program(commands),
@@ -118,8 +120,8 @@ class ServiceReader {
       ...this.#text("Group", "group"),
       ...this.#directory(),
       ...this.#umask(),
-      ...this.#nice(),
-      ...this.#openFiles(),
+      ...(nice === undefined ? {} : { nice }),
+      ...(openFiles === undefined ? {} : { openFiles }),
       ...this.#ioPriority(),
       ...(envFiles.length === 0 ? {} : { envFiles }),
       env: this.#environment(envFiles),
@@ -194,26 +196,17 @@ class ServiceReader {
     return { umask: entry === undefined ? "022" : entry.value.replace(/^0?([0-7]{3})$/, "$1") };
   }
 
-  #nice(): ServiceDraft {
-    const entry = this.#last("Nice");
-    if (entry === undefined) return {};
-    const nice = Number(entry.value);
-    if (Number.isInteger(nice) && nice >= -20 && nice <= 19) return { nice };
-    this.#note(entry, `Nice=${entry.value} is not carried over: wanted -20 to 19`, true);
-    return {};
-  }
-
-  /** The soft limit, which comes first in "soft:hard". */
-  #openFiles(): ServiceDraft {
-    const entry = this.#last("LimitNOFILE");
-    if (entry === undefined) return {};
-    const soft = Number(entry.value.split(":", 1)[0]);
-    if (Number.isInteger(soft) && soft >= OPEN_FILES.min && soft <= OPEN_FILES.max) {
-      return { openFiles: soft };
+  /** A whole number in a range. Another value is not carried over. */
+  #number(key: string, { min, max }: { readonly min: number; readonly max: number }) {
+    const entry = this.#last(key);
+    // A limit may be "soft:hard".
+    const number = Number(key.startsWith("Limit") ? entry?.value.split(":", 1)[0] : entry?.value);
+    if (entry === undefined || (Number.isInteger(number) && number >= min && number <= max)) {
+      return entry && number;
     }
-    const wanted = `${OPEN_FILES.min} to ${OPEN_FILES.max}`;
-    this.#note(entry, `LimitNOFILE=${entry.value} is not carried over: wanted ${wanted}`, true);
-    return {};
+    const text = `${key}=${entry.value} is not carried over: wanted ${min} to ${max}`;
+    this.#note(entry, text, true);
+    return undefined;
   }
 
   #ioPriority(): ServiceDraft {
@@ -278,14 +271,13 @@ class ServiceReader {
     const entry = isOneshot
       ? this.#last("TimeoutStartSec") ?? this.#last("TimeoutSec")
       : this.#last("RuntimeMaxSec");
-    const ms = entry === undefined ? null : this.#span(entry);
-    return ms ? { timeout: formatDuration(ms) } : {};
+    const timeout = this.#span(entry);
+    return timeout === null ? {} : { timeout };
   }
 
   #killAfter(): ServiceDraft {
-    const entry = this.#last("TimeoutStopSec");
-    const ms = entry === undefined ? null : this.#span(entry);
-    return ms ? { killAfter: formatDuration(ms) } : {};
+    const killAfter = this.#span(this.#last("TimeoutStopSec"));
+    return killAfter === null ? {} : { killAfter };
   }
 
   /** Leftover processes end under KillMode=control-group, the default, and =mixed. */
@@ -323,9 +315,12 @@ class ServiceReader {
     }
   }
 
-  #span(entry: UnitEntry): number | null {
+  /** A duration; null for none, which 0 and infinity mean too. */
+  #span(entry: UnitEntry | undefined): string | null {
+    if (entry === undefined) return null;
     try {
-      return readTimeSpan(entry.value);
+      const ms = readTimeSpan(entry.value);
+      return ms ? formatDuration(ms) : null;
     } catch (error) {
       if (!isJobError(error, "invalid_argument")) throw error;
       this.#note(entry, error.message, true);
