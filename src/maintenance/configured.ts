@@ -8,8 +8,7 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
 import { createStore } from "../store/open_store.ts";
-import type { Store } from "../store/store.ts";
-import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
+import type { NamedStore, StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 import { restoreBackup, type Restored } from "./restore.ts";
 import { salvageFile, workOnStore } from "./work.ts";
 
@@ -19,15 +18,6 @@ const NODE = `jobctl-${hostname()}`;
 const DRAIN_MS = 60_000;
 /** Longest target name shown in a message. */
 const NAME_SHOWN_MAX = 100;
-
-/** A store that a URL names, not yet open. */
-export interface NamedStore {
-  readonly store: Store;
-  /** Without secrets. */
-  readonly url: string;
-  /** Namespace, if it differs from the configuration's. */
-  readonly prefix?: string;
-}
 
 /** Where a command finds its store without a daemon. */
 export interface StorePlace {

@@ -22,6 +22,15 @@ export type StoreStep =
   | { readonly type: "chunk"; readonly bytes: Uint8Array }
   | { readonly type: "report"; readonly report: Readonly<Record<string, unknown>> };
 
+/** A store that a URL names, not yet open. */
+export interface NamedStore {
+  readonly store: Store;
+  /** Without secrets. */
+  readonly url: string;
+  /** Namespace, if it differs from the configuration's. */
+  readonly prefix?: string;
+}
+
 /** The store and the environment of a work. */
 export interface StoreWorkContext {
   /** Open. */
@@ -34,13 +43,7 @@ export interface StoreWorkContext {
    * Creates the target store, not yet open. @throws JobError `not_found` if the target is not
    * allowed
    */
-  readonly openTarget: (to: string, prefix: string | null) => {
-    readonly store: Store;
-    /** Without secrets. */
-    readonly url: string;
-    /** Namespace, if it differs from the configuration's. */
-    readonly prefix?: string;
-  };
+  readonly openTarget: (to: string, prefix: string | null) => NamedStore;
   /** Start nothing more and wait until nothing runs here. Returns a function that resumes. */
   readonly suspend: () => Promise<() => void>;
   /** Longest wait for attempts of other nodes, in milliseconds. */

@@ -78,24 +78,7 @@ function emptyReport({ kind, durationMs }: SimulatedJob): KindReport {
 }
 
 function count(kind: KindReport, tick: SimulatedTick): void {
-  switch (tick.fate) {
-    case "ran":
-      kind.ran += 1;
-      break;
-    case "skipped":
-      kind.skipped += 1;
-      break;
-    case "replaced":
-      kind.replaced += 1;
-      break;
-    case "coalesced":
-    case "missed":
-      kind.missed += 1;
-      break;
-    case "pending":
-      kind.pending += 1;
-      break;
-  }
+  kind[tick.fate === "coalesced" ? "missed" : tick.fate] += 1;
   if (tick.isOverlap) {
     kind.overlaps += 1;
     kind.overlapAt = Math.min(kind.overlapAt ?? Infinity, tick.at);
