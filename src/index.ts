@@ -17,7 +17,7 @@ import { silentLogger } from "./platform/logger.ts";
 import { ProcessHold } from "./platform/process/process_hold.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
-import { storeOf } from "./store/module/store.ts";
+import { storeOf } from "./store/module/create.ts";
 import { createStore } from "./store/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
@@ -98,7 +98,7 @@ export type {
   MediumPair,
   ReplicaMedium,
 } from "./store/replica/medium.ts";
-export type { StoreContext, StoreModule } from "./store/module/store.ts";
+export type { StoreContext, StoreModule } from "./store/module/create.ts";
 
 /**
  * Schedules, runs and records jobs in this process.

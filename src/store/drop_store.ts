@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import type { StoreConfig } from "../core/store_config.ts";
-import { createEtcdMedium } from "./etcd/store.ts";
+import { createEtcdMedium } from "./etcd/create.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
 import { keyOf, type RecordKey } from "./records.ts";
 import { DROP_SCRIPT } from "./valkey/script/script.ts";

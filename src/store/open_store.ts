@@ -38,12 +38,12 @@ export function createStore(config: StoreConfig, parts: StoreParts): Store {
       });
     case "etcd":
       return createLateStore(async () => {
-        const { createEtcdStore } = await import("./etcd/store.ts");
+        const { createEtcdStore } = await import("./etcd/create.ts");
         return createEtcdStore({ ...config, address }, parts);
       });
     case "module":
       return createLateStore(async () => {
-        const { loadModuleStore } = await import("./module/store.ts");
+        const { loadModuleStore } = await import("./module/create.ts");
         const { url, prefix, maxSkewMs } = config;
         return await loadModuleStore({ ...address, url, prefix }, { ...parts, maxSkewMs });
       });

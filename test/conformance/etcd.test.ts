@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemRandom } from "../../src/platform/random.ts";
-import { etcdStoreOn } from "../../src/store/etcd/store.ts";
+import { etcdStoreOn } from "../../src/store/etcd/create.ts";
 import { createMedium } from "../support/servers/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../support/servers/etcd_server.ts";
 import { exerciseStore } from "./suite.ts";

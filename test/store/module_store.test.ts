@@ -11,7 +11,7 @@ import { Manager, replicaStore, resultsOf } from "../../src/index.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { seededRandom } from "../../src/platform/random.ts";
 import { createLateStore } from "../../src/store/late_store.ts";
-import { loadModuleStore } from "../../src/store/module/store.ts";
+import { loadModuleStore } from "../../src/store/module/create.ts";
 import { Replicas } from "../support/servers/replicas.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 

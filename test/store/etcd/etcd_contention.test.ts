@@ -6,7 +6,7 @@ import { completed } from "../../../src/conformance/store_world.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { etcdStoreOn } from "../../../src/store/etcd/store.ts";
+import { etcdStoreOn } from "../../../src/store/etcd/create.ts";
 import type { ReplicaStore } from "../../../src/store/replica/store.ts";
 import { createMedium } from "../../support/servers/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../../support/servers/etcd_server.ts";

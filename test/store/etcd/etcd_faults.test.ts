@@ -4,7 +4,7 @@ import { isJobError, type JobError } from "../../../src/core/errors.ts";
 import { STORE_DEFAULTS } from "../../../src/core/store_config.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { createEtcdMedium } from "../../../src/store/etcd/store.ts";
+import { createEtcdMedium } from "../../../src/store/etcd/create.ts";
 import { until } from "../../support/wait.ts";
 import {
   createMedium,

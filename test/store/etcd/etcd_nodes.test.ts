@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
-import { etcdStoreOn } from "../../../src/store/etcd/store.ts";
+import { etcdStoreOn } from "../../../src/store/etcd/create.ts";
 import type { ReplicaStore } from "../../../src/store/replica/store.ts";
 import type { NodeReport } from "../../../src/store/nodes.ts";
 import { createMedium } from "../../support/servers/etcd_medium.ts";
