@@ -4,6 +4,7 @@ import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery } from "../store/store.ts";
 import type { ManagerApi, ManagerStatus, NodeStatus } from "./api.ts";
 import type { Scope } from "./scope.ts";
+import { noSuchSchedule } from "./schedules/stored_schedules.ts";
 import { ScopedQueries, scopedReads } from "./scoped_reads.ts";
 
 /**
@@ -173,10 +174,7 @@ async function assertSchedule(
   for await (const items of pages) {
     if (items.some((record) => record.id === id && scope.has(record))) return;
   }
-  throw new JobError("not_found", `Cannot ${action} schedule "${id}": no such schedule`, {
-    path: "id",
-    hint: "List them with: jobctl list schedules",
-  });
+  throw noSuchSchedule(id, action, "id");
 }
 
 /** The error for an id or unique key in use names its holder, which may be of another job. */

@@ -4,6 +4,7 @@ import type { ScheduleRecord } from "../core/job/schedule.ts";
 import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../store/store.ts";
 import type { ReadApi } from "./api.ts";
+import { noSuchInstance } from "./instances/find_instance.ts";
 import { Scope } from "./scope.ts";
 
 /** Most pages of schedules read to fill one page of some jobs. */
@@ -75,7 +76,7 @@ export class ScopedQueries {
       ? this.scope.pageOf(await this.reads.lookupInstances({ ids: [idPrefix] }, { limit: 1 }))
       : await this.#firstTwo(idPrefix);
     if (items.length === 1) return items[0]!;
-    if (items.length === 0) throw unknownInstance(id, "find");
+    if (items.length === 0) throw noSuchInstance(id, "find");
     throw new JobError(
       "invalid_argument",
       `Cannot find instance "${id}": the prefix matches several`,
@@ -102,7 +103,7 @@ export class ScopedQueries {
         for (const { id } of items.filter(this.scope.has)) mine.add(id);
       }
       const other = some.find((id) => !mine.has(id));
-      if (other !== undefined) throw unknownInstance(other, action);
+      if (other !== undefined) throw noSuchInstance(other, action);
     }
   }
 
@@ -173,18 +174,11 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     },
     async *follow(query, options = {}) {
       const narrowed = await queries.narrow(query, "follow the logs");
-      if (narrowed === null) throw unknownInstance(query.instanceId!, "follow");
+      if (narrowed === null) throw noSuchInstance(query.instanceId!, "follow");
       const { has } = scope;
       for await (const step of reads.follow(narrowed, options)) {
         yield { ...step, entries: step.entries.filter(has), changed: step.changed.filter(has) };
       }
     },
   };
-}
-
-function unknownInstance(id: string, action: string): JobError {
-  return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
-    path: "uuid",
-    hint: "List them with: jobctl list instances",
-  });
 }

@@ -1,9 +1,9 @@
-import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Semaphore } from "./semaphore.ts";
 import { ChangedInstances } from "./bulk.ts";
+import { noSuchInstance } from "./find_instance.ts";
 import { BATCH_MAX, type ClaimKey, type InstanceQuery, type Store } from "../../store/store.ts";
 
 /** How long to wait for running attempts to end. */
@@ -52,10 +52,7 @@ export async function cancelInstances(
 
 async function assertExists(id: string, store: CancelContext["store"]): Promise<void> {
   if (await store.get(id)) return;
-  throw new JobError("not_found", `Cannot cancel instance "${id}": no such instance`, {
-    path: "uuid",
-    hint: "List them with: jobctl list instances",
-  });
+  throw noSuchInstance(id, "cancel");
 }
 
 async function settledOrAsIs(instance: Instance, context: CancelContext): Promise<Instance> {

@@ -21,7 +21,7 @@ import {
 } from "./explain_text.ts";
 import { findInstance } from "./find_instance.ts";
 import type { LiveFacts } from "./live_facts.ts";
-import { listAllSchedules } from "../schedules/schedule_pages.ts";
+import { listAllSchedules } from "../schedules/stored_schedules.ts";
 import { Slices } from "../../platform/slices.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 

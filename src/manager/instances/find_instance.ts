@@ -32,9 +32,18 @@ export async function findInstance(
     if (items.length === 1) return items[0]!;
     if (items.length > 1) throw ambiguous(id, items);
   }
-  throw new JobError("not_found", `Cannot find instance "${id}": no such instance`, {
+  throw noSuchInstance(id, "find");
+}
+
+/**
+ * The error about an unknown instance.
+ *
+ * @param list what to list in the hint
+ */
+export function noSuchInstance(id: string, action: string, list = "instances"): JobError {
+  return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
     path: "uuid",
-    hint: "List them with: jobctl list instances",
+    hint: `List them with: jobctl list ${list}`,
   });
 }
 

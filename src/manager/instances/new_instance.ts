@@ -16,7 +16,7 @@ import { queueKeyOf, type UniqueKey, uniqueKeyOf } from "./instance_keys.ts";
 /** The largest number of retries that fits the wire format. */
 const RETRIES_MAX = 2 ** 31 - 1;
 /** The latest time that a Date can represent, epoch ms. */
-const TIME_MAX = 8.64e15;
+export const TIME_MAX = 8.64e15;
 
 /** The random and clock values of a new instance. */
 export interface Seed {
@@ -214,7 +214,8 @@ function dueTime(options: ScheduleOptions, seed: Seed): number {
   throw invalid("at", String(options.at), "is not a time", "Give a valid Date or epoch ms");
 }
 
-function checkInteger(path: string, value: number, min: number, max: number): void {
+/** @throws JobError `invalid_argument` for what is not a whole number in the range */
+export function checkInteger(path: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw invalid(path, String(value), `is not a whole number from ${min} to ${max}`);
 }

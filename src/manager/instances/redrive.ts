@@ -7,6 +7,7 @@ import type { InstanceQuery, NewInstance, RedriveResult, Store } from "../../sto
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import type { Semaphore } from "./semaphore.ts";
 import { ChangedInstances } from "./bulk.ts";
+import { noSuchInstance } from "./find_instance.ts";
 import type { Registry } from "../registry.ts";
 
 /** Dead letters that are run again in one transaction. */
@@ -82,7 +83,7 @@ async function redriveIds(
   const wanted = new Set(ids);
   for (const id of wanted) {
     const past = await context.store.get(id);
-    if (!past) throw gone(id, "redrive");
+    if (!past) throw noSuchInstance(id, "redrive", "dead");
     if (!isDeadState(past.state)) {
       throw new JobError("conflict", `Cannot redrive instance "${id}": it is ${past.state}`, {
         hint: "Dead letters are terminated or timed out; retry runs any final instance again",
@@ -107,7 +108,7 @@ async function* batchesOf(
   let chars = 0;
   for (const id of ids) {
     const past = await store.get(id);
-    if (!past) throw gone(id, "redrive");
+    if (!past) throw noSuchInstance(id, "redrive", "dead");
     batch.push(past);
     chars += instanceChars(past);
     if (batch.length < BATCH && chars < PAGE_CHARS_MAX) continue;
@@ -167,7 +168,7 @@ function instanceOf(
   action: string,
 ): Instance {
   if (instance) return instance;
-  if (outcome === "gone" || !past) throw gone(id, action);
+  if (outcome === "gone" || !past) throw noSuchInstance(id, action, "dead");
   if (outcome === "unfinished") {
     throw new JobError("conflict", `Cannot ${action} instance "${id}": it is ${past.state}`, {
       hint: "Wait until it has ended, or cancel it first",
@@ -178,11 +179,4 @@ function instanceOf(
     `Cannot ${action} instance "${id}": it was run again as ${past.redrivenAs}, which is deleted`,
     { hint: "Force it to run it once more" },
   );
-}
-
-function gone(id: string, action: string): JobError {
-  return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
-    path: "uuid",
-    hint: "List them with: jobctl list dead",
-  });
 }

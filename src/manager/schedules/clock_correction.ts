@@ -5,7 +5,7 @@ import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { InstanceQuery } from "../../store/store.ts";
 import type { Context } from "../context.ts";
-import { schedulePages } from "./schedule_pages.ts";
+import { schedulePages } from "./stored_schedules.ts";
 
 /** Smallest difference between the wall clock and the monotonic clock that is logged as a jump. */
 const JUMP_MS = 10_000;

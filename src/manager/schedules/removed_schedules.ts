@@ -1,12 +1,10 @@
-import { isJobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Context } from "../context.ts";
+import { changeSchedule } from "./stored_schedules.ts";
 
 /** How long a schedule removed from the config keeps its place, in milliseconds. */
 const KEPT_MS = 86_400_000;
-/** How often a write is retried when another node was first. */
-const TRIES_MAX = 5;
 
 /**
  * Schedules removed from the config. Each is kept for a day without ticks. A schedule removed by
@@ -26,26 +24,13 @@ export class RemovedSchedules {
     return this.#removedAt.size;
   }
 
-  /** Remove a schedule; returns whether it existed. */
+  /** Remove a schedule. Returns false if it did not exist. */
   async remove(record: ScheduleRecord): Promise<boolean> {
-    const { store, clock } = this.#options;
-    let there: ScheduleRecord | null = record;
-    for (let tries = 1; there !== null && there.removedAt === undefined; tries++) {
-      const at = clock.now();
-      const { generation: expectedGeneration, cursor: expectedCursor } = there;
-      // Steps of other nodes already under way must not bring it back.
-      const generation = expectedGeneration + 1;
-      const removed = { ...there, generation, nextAt: null, removedAt: at.wallMs };
-      try {
-        await store.putSchedule({ at, record: removed, expectedGeneration, expectedCursor });
-        this.note(removed);
-        return true;
-      } catch (error) {
-        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
-        there = await store.getSchedule(record.id);
-      }
-    }
-    return false;
+    const removed = await changeSchedule(record, this.#options, (there, nowMs) => {
+      return { ...there, nextAt: null, removedAt: nowMs };
+    });
+    if (removed !== null) this.note(removed);
+    return removed !== null;
   }
 
   /** Note one found in the store. */

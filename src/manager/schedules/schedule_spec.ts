@@ -13,6 +13,7 @@ import { formatLocal } from "../../core/time/local_time.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
+import { checkInteger, TIME_MAX } from "../instances/new_instance.ts";
 
 /** Defaults of a schedule made at run time. */
 export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
@@ -103,11 +104,12 @@ export function withoutNull(change: ScheduleChange): Partial<RecurringOptions> {
 function checkOptions(options: Partial<RecurringOptions>): void {
   checkChoice("overlap", options.overlap, OVERLAPS);
   checkChoice("misfire", options.misfire, MISFIRES);
-  checkNumber("misfire_within", options.misfireWithinMs, 0, DURATION_MS_MAX);
-  checkNumber("runs_max", options.runsMax, 1, COUNT_MAX);
-  checkNumber("queue_max", options.queueMax, 1, 1_000);
-  checkNumber("starts_at", options.startsAt, 0, 8.64e15);
-  checkNumber("ends_at", options.endsAt, 0, 8.64e15);
+  const { misfireWithinMs = 0, runsMax = 1, queueMax = 1, startsAt = 0, endsAt = 0 } = options;
+  checkInteger("misfire_within", misfireWithinMs, 0, DURATION_MS_MAX);
+  checkInteger("runs_max", runsMax, 1, COUNT_MAX);
+  checkInteger("queue_max", queueMax, 1, 1_000);
+  checkInteger("starts_at", startsAt, 0, TIME_MAX);
+  checkInteger("ends_at", endsAt, 0, TIME_MAX);
   const { blackout = [] } = options;
   if (blackout.length > BLACKOUTS_MAX) {
     const problem = `found ${blackout.length} windows, at most ${BLACKOUTS_MAX}`;
@@ -122,13 +124,4 @@ function checkChoice(path: string, value: string | undefined, known: readonly st
     path,
     hint: `Write one of: ${known.join(", ")}`,
   });
-}
-
-function checkNumber(path: string, value: number | undefined, min: number, max: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
-  throw new JobError(
-    "invalid_argument",
-    `Cannot use ${path} "${value}": it is not a whole number from ${min} to ${max}`,
-    { path },
-  );
 }

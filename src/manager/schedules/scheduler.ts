@@ -13,7 +13,7 @@ import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type NewInstance } from "../../s
 import { ClockCorrections } from "./clock_correction.ts";
 import type { Events } from "../events.ts";
 import type { EarlyClaims } from "../dispatch/early_claims.ts";
-import { schedulePages } from "./schedule_pages.ts";
+import { schedulePages } from "./stored_schedules.ts";
 import { tickInstance } from "../instances/new_instance.ts";
 import type { Registry } from "../registry.ts";
 import type { StoreHealth } from "../store/store_health.ts";

@@ -1,5 +1,4 @@
 import { correctionOf } from "../../core/time/clock_correction.ts";
-import { quoteValue } from "../../core/arguments/describe.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
@@ -9,7 +8,14 @@ import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import type { Registry } from "../registry.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
-import { listAllSchedules, schedulePages, type ScheduleQuery } from "./schedule_pages.ts";
+import {
+  changeSchedule,
+  listAllSchedules,
+  noSuchSchedule,
+  schedulePages,
+  type ScheduleQuery,
+  TRIES_MAX,
+} from "./stored_schedules.ts";
 import {
   changed,
   hashOf,
@@ -18,9 +24,6 @@ import {
   type ZonedScheduleDefaults,
 } from "./schedule_spec.ts";
 import type { Context } from "../context.ts";
-
-/** How often a write is retried when another node was first. */
-const TRIES_MAX = 5;
 
 /** Most kinds that a message lists. */
 const KINDS_SHOWN_MAX = 10;
@@ -187,23 +190,12 @@ export class Schedules {
     action: string,
     changeOf: (record: ScheduleRecord, nowMs: number) => ScheduleRecord,
   ): Promise<ScheduleRecord> {
-    const { store, clock } = this.#options;
-    for (let tries = 1;; tries++) {
-      const before = await store.getSchedule(id);
-      if (!before || before.removedAt !== undefined) throw notFound(id, action);
-      const at = clock.now();
-      const record = {
-        ...changeOf(before, at.wallMs),
-        generation: before.generation + 1,
-        updatedAt: at.wallMs,
-      };
-      const { generation: expectedGeneration, cursor: expectedCursor } = before;
-      try {
-        return (await store.putSchedule({ at, record, expectedGeneration, expectedCursor })).value;
-      } catch (error) {
-        if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
-      }
-    }
+    const stored = await this.#options.store.getSchedule(id);
+    const changed = await changeSchedule(stored, this.#options, (record, nowMs) => {
+      return { ...changeOf(record, nowMs), updatedAt: nowMs };
+    });
+    if (changed === null) throw noSuchSchedule(id, action);
+    return changed;
   }
 
   /** @throws JobError `not_found`; `conflict` for one of the config */
@@ -213,7 +205,7 @@ export class Schedules {
     if (record && record.removedAt === undefined) this.#assertRuntime(record, "delete");
     const isDeleted = record !== null && record.removedAt === undefined &&
       (await store.deleteSchedule({ at: clock.now(), id })).value;
-    if (!isDeleted) throw notFound(id, "delete");
+    if (!isDeleted) throw noSuchSchedule(id, "delete");
   }
 
   #assertRuntime(record: ScheduleRecord, action: string): void {
@@ -379,12 +371,4 @@ function startOf(spec: ScheduleSpec, nowMs: number, before: ScheduleRecord | nul
 
 function timesOf({ cron, everyMs, timezone, startsAt, endsAt, runsMax }: ScheduleSpec) {
   return { cron, everyMs, timezone, startsAt, endsAt, runsMax };
-}
-
-function notFound(id: string, action: string): JobError {
-  return new JobError(
-    "not_found",
-    `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`,
-    { hint: "List them with: jobctl list schedules" },
-  );
 }

@@ -1,0 +1,66 @@
+import { quoteValue } from "../../core/arguments/describe.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { pagesOf } from "../../core/query.ts";
+import { BATCH_MAX, type Store } from "../../store/store.ts";
+import type { Context } from "../context.ts";
+
+/** Most tries of a write if another node was first. */
+export const TRIES_MAX = 5;
+
+/** A query for a store's schedules. */
+export type ScheduleQuery = Parameters<Store["listSchedules"]>[0];
+
+/** All schedules that match, page by page. */
+export function schedulePages(
+  store: Pick<Store, "listSchedules">,
+  query: ScheduleQuery,
+): AsyncGenerator<readonly ScheduleRecord[]> {
+  return pagesOf((token) => store.listSchedules(query, { limit: BATCH_MAX, token }));
+}
+
+/** All schedules that match. */
+export async function listAllSchedules(
+  store: Pick<Store, "listSchedules">,
+  query: ScheduleQuery,
+): Promise<readonly ScheduleRecord[]> {
+  const found: ScheduleRecord[] = [];
+  for await (const page of schedulePages(store, query)) found.push(...page);
+  return found;
+}
+
+/**
+ * Change a stored schedule by compare-and-set; retried if another node was first. A new generation
+ * keeps steps of other nodes that are under way from undoing it.
+ *
+ * @param stored as last read
+ * @returns the changed schedule; null if it does not exist or was removed
+ */
+export async function changeSchedule(
+  stored: ScheduleRecord | null,
+  { store, clock }: Pick<Context, "store" | "clock">,
+  changeOf: (record: ScheduleRecord, nowMs: number) => ScheduleRecord,
+): Promise<ScheduleRecord | null> {
+  let before = stored;
+  for (let tries = 1; before !== null && before.removedAt === undefined; tries++) {
+    const at = clock.now();
+    const { generation: expectedGeneration, cursor: expectedCursor, id } = before;
+    const record = { ...changeOf(before, at.wallMs), generation: expectedGeneration + 1 };
+    try {
+      return (await store.putSchedule({ at, record, expectedGeneration, expectedCursor })).value;
+    } catch (error) {
+      if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+      before = await store.getSchedule(id);
+    }
+  }
+  return null;
+}
+
+/** The error about an unknown schedule. */
+export function noSuchSchedule(id: string, action: string, path?: string): JobError {
+  return new JobError(
+    "not_found",
+    `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`,
+    { path, hint: "List them with: jobctl list schedules" },
+  );
+}
