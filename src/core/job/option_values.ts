@@ -1,4 +1,4 @@
-import { JobError, toJobError } from "../errors.ts";
+import { atPath, JobError } from "../errors.ts";
 import {
   type Check,
   isDuration,
@@ -65,16 +65,6 @@ type Parse<T> = (value: T, path: string) => unknown;
 
 const asGiven: Parse<unknown> = (value) => value;
 
-/** Run `parse`; an error of it names the option. */
-function parsed<T>(path: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    const { code, message, hint } = toJobError(cause, `Cannot read "${path}"`);
-    throw new JobError(code, message, { hint, path, cause });
-  }
-}
-
 function tooSmall(path: string, value: unknown, least: string): JobError {
   const found = `Cannot use "${path}" ${JSON.stringify(value)}`;
   return new JobError("invalid_argument", `${found}: wanted ${least} or more`, { path });
@@ -83,7 +73,7 @@ function tooSmall(path: string, value: unknown, least: string): JobError {
 /** A length of time. */
 export function duration(minMs = 0): OptionValue {
   const parse: Parse<DurationInput> = (value, path) => {
-    const ms = typeof value === "number" ? value : parsed(path, () => parseDuration(value));
+    const ms = typeof value === "number" ? value : atPath(path, () => parseDuration(value));
     if (ms < minMs) throw tooSmall(path, value, `${minMs / 1_000}s`);
     return ms;
   };
@@ -100,7 +90,7 @@ export function duration(minMs = 0): OptionValue {
 /** A number of bytes. */
 export function size(minBytes: number): OptionValue {
   const parse: Parse<number | string> = (value, path) => {
-    const bytes = typeof value === "number" ? value : parsed(path, () => parseSize(value));
+    const bytes = typeof value === "number" ? value : atPath(path, () => parseSize(value));
     if (bytes < minBytes) throw tooSmall(path, value, `${minBytes} bytes`);
     return bytes;
   };
@@ -275,7 +265,7 @@ export function unique(): OptionValue {
 export function texts(name: "schedules" | "blackout"): OptionValue {
   const parse: Parse<string | readonly string[]> = (value, path) => {
     const list = [value].flat();
-    if (name === "blackout") parsed(path, () => list.forEach(parseBlackout));
+    if (name === "blackout") atPath(path, () => list.forEach(parseBlackout));
     return list;
   };
   return {

@@ -1,4 +1,4 @@
-import { JobError } from "../errors.ts";
+import { atPath } from "../errors.ts";
 import type { Misfire, Overlap, ScheduleDefaults, ScheduleSpec } from "./schedule.ts";
 import type { ScheduleText } from "../time/ticks.ts";
 import { parseZonedTime } from "../time/wall_time.ts";
@@ -73,11 +73,5 @@ export function mergeSettings(base: ScheduleSettings, own: ScheduleSettings): Sc
 }
 
 function timeOf(path: string, text: string | undefined, timezone: string): number | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return parseZonedTime(text, timezone);
-  } catch (cause) {
-    const { message, hint } = cause as JobError;
-    throw new JobError("invalid_argument", message, { hint, path, cause });
-  }
+  return text === undefined ? undefined : atPath(path, () => parseZonedTime(text, timezone));
 }

@@ -27,7 +27,7 @@ import { findModules, type ModuleFile } from "./find_modules.ts";
 import { ModuleTrust } from "./module_trust.ts";
 import { processProblem } from "./process_spec.ts";
 import { parseParams, readSignature } from "../types/read_signature.ts";
-import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_input.ts";
+import { resolveOptions, resolveProcess, resolveSchedules, withPath } from "./resolve_input.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
@@ -420,10 +420,6 @@ function undeclared(kind: string, place: Place): TableError {
   const message = `Cannot pass arguments to job "${kind}": its command declares no params`;
   const hint = 'Write them into "command", or declare them: params = "path: string"';
   return new TableError(new JobError("invalid_argument", message, { hint, path: "args" }), place);
-}
-
-function withPath(path: string, { code, message, hint, cause }: JobError): JobError {
-  return new JobError(code, message, { hint, path, cause });
 }
 
 function checkProcess(

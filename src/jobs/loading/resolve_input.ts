@@ -68,7 +68,8 @@ type ProcessSettings =
   & { readonly nice?: number }
   & { readonly [Name in keyof ProcessLimits as `limits.${Name}`]?: number };
 
-function withPath(path: string, cause: unknown): JobError {
+/** An error as one of the key at `path`. */
+export function withPath(path: string, cause: unknown): JobError {
   const { code, message, hint } = toJobError(cause, `Cannot read "${path}"`);
   return new JobError(code, message, { hint, path, cause });
 }
