@@ -51,7 +51,7 @@ async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
   return await withContext(run, io, (args, context) => run.verb.run(args, context));
 }
 
-/** Write what a verb has to say about its words, after its help. */
+/** Write the lines of a verb about its words, after its help. */
 async function explain(run: VerbRun, io: CliIo): Promise<void> {
   await withContext(run, io, async (args, context) => {
     const lines = await run.verb.explain?.(args, context) ?? [];

@@ -3,7 +3,7 @@ import { TARGET_NAME } from "../core/store_config.ts";
 import type { StorePlace } from "../maintenance/configured.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { CliIo } from "./io.ts";
-import { tell } from "./output/written_file.ts";
+import { writeMessage } from "./output/written_file.ts";
 import type { Args } from "./parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "./parsing/config_file.ts";
 import type { OptionSpecs } from "./parsing/options.ts";
@@ -60,7 +60,7 @@ export async function workOn(
 /** Write progress to stderr. */
 export async function showProgress(text: string, args: Args, io: CliIo): Promise<void> {
   if (text === HEARTBEAT || args.flag("quiet")) return;
-  await tell(io, text);
+  await writeMessage(io, text);
 }
 
 async function stepsOf(

@@ -57,7 +57,7 @@ function checkOwner(path: string, uid: number): void {
 }
 
 /** Write a message to stderr, even into a pipe. */
-export async function tell(io: CliIo, text: string): Promise<void> {
+export async function writeMessage(io: CliIo, text: string): Promise<void> {
   await io.stderr.write(`${makeLinesVisible(text)}\n`);
 }
 

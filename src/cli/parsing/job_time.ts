@@ -6,7 +6,7 @@ import { listSchedules } from "../lookup.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import { type Direction, isWallTime, parseTime } from "./time.ts";
 import type { VerbContext } from "../verb.ts";
-import { tell } from "../output/written_file.ts";
+import { writeMessage } from "../output/written_file.ts";
 
 /** A time zone, and whose it is in words. */
 export interface JobZone {
@@ -54,13 +54,13 @@ export function ownZone(): JobZone {
 }
 
 /** Write to stderr in which zone a time was read. */
-export async function tellZone(
+export async function writeZone(
   text: string,
   { timezone, whose }: JobZone,
   { args, context }: { readonly args: Args; readonly context: VerbContext },
 ): Promise<void> {
   if (args.flag("quiet")) return;
-  await tell(context.io, `"${makeVisible(text)}" is a time in ${timezone}, ${whose}`);
+  await writeMessage(context.io, `"${makeVisible(text)}" is a time in ${timezone}, ${whose}`);
 }
 
 /** How the time of an option is read. */
@@ -86,7 +86,7 @@ export async function jobTimeMs(
   const text = args.text(name);
   if (text === undefined || !isWallTime(text)) return args.timeMs(name, direction);
   const zone = await input.zone() ?? ownZone();
-  await tellZone(text, zone, { args, context });
+  await writeZone(text, zone, { args, context });
   const nowMs = context.io.clock.now().wallMs;
   return parseTime(text, {
     nowMs,

@@ -24,7 +24,7 @@ const FAILSAFE = 1_024;
 
 /** A schedule as busybox reads it. */
 export interface BusyboxSchedule {
-  /** An expression of ours with the same runs; null if it never runs. */
+  /** The same runs in the product's syntax; null if it never runs. */
   readonly schedule: string | null;
   /** Fields that it reports as errors, but still uses as far as it read them. */
   readonly errors: readonly string[];
@@ -97,7 +97,7 @@ function writeField(flags: readonly boolean[], offset: number): string {
   return parts.join(",");
 }
 
-/** True if an expression of ours has the same runs. */
+/** True if our reading of an expression has the same runs. */
 function isSame(text: string, entry: CronieEntry): boolean {
   try {
     const ours = parseCron(text);

@@ -24,7 +24,7 @@ export interface CrontabLine {
   readonly text: string;
   /** Five fields with single blanks, or a nickname with its `@`, as written. */
   readonly fields: string;
-  /** The same runs as an expression of ours. */
+  /** The same runs, in the syntax of the product. */
   readonly schedule: string;
   /** The user column of a system crontab. */
   readonly user: string | null;

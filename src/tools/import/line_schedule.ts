@@ -8,7 +8,7 @@ import type { Dialect } from "./dialect.ts";
 
 /** A schedule of a crontab, as its daemon reads it. */
 export interface LineSchedule {
-  /** An expression of ours with the same runs; null if it never runs. */
+  /** The same runs in the product's syntax; null if it never runs. */
   readonly schedule: string | null;
   /** A remark if the daemon reads it in an unexpected way; null otherwise. */
   readonly remark: string | null;

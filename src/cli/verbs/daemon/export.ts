@@ -1,6 +1,6 @@
 import { hostTimezone } from "../../../platform/host_timezone.ts";
 import { EXIT } from "../../exit_codes.ts";
-import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
+import { OUT_OPTIONS, writeMessage, writeOut } from "../../output/written_file.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 
@@ -30,9 +30,11 @@ const CRONTAB: Verb = {
     const result = exportCrontab(jobs, { timezone, isSystem: args.flag("system") || undefined });
     await writeOut(result.text, args, io);
     for (const { job, message } of problems) {
-      await tell(io, `${file}: jobs.${job}: left out: ${message}`);
+      await writeMessage(io, `${file}: jobs.${job}: left out: ${message}`);
     }
-    for (const { kind, text } of result.notes) await tell(io, `${file}: jobs.${kind}: ${text}`);
+    for (const { kind, text } of result.notes) {
+      await writeMessage(io, `${file}: jobs.${kind}: ${text}`);
+    }
     return problems.length + result.notes.length > 0 ? EXIT.conditionNotMet : EXIT.ok;
   },
 };

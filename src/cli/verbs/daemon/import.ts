@@ -10,7 +10,7 @@ import type { OpenedCrontabs } from "../../../tools/import/open_crontabs.ts";
 import type { LineCheck } from "../../../tools/import/verify_crontab.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
-import { OUT_OPTIONS, tell, writeOut } from "../../output/written_file.ts";
+import { OUT_OPTIONS, writeMessage, writeOut } from "../../output/written_file.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 
@@ -104,7 +104,7 @@ function prefixOf(args: Args): string | undefined {
 
 async function writeNotes(notes: readonly ImportNote[], io: CliIo): Promise<void> {
   for (const { file, line, text } of notes) {
-    await tell(io, line === null ? `${file}: ${text}` : `${file}:${line}: ${text}`);
+    await writeMessage(io, line === null ? `${file}: ${text}` : `${file}:${line}: ${text}`);
   }
 }
 
@@ -124,16 +124,18 @@ async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
   const { verifyCrontab, VERIFIED_DAYS } = await import("../../../tools/import/verify_crontab.ts");
   const checks = await verifyCrontab(result, io.clock.now().wallMs);
   for (const check of checks) {
-    await tell(io, checkText(check));
+    await writeMessage(io, checkText(check));
     const { line, warning } = check;
-    if (warning !== null) await tell(io, `${line.file}:${line.line}: not on this host: ${warning}`);
+    if (warning !== null) {
+      await writeMessage(io, `${line.file}:${line.line}: not on this host: ${warning}`);
+    }
   }
   const compared = checks.filter(({ problem, notCompared }) =>
     problem !== null || notCompared === null
   );
   const same = compared.filter(({ problem, differsAt }) => problem === null && differsAt === null);
   const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
-  await tell(
+  await writeMessage(
     io,
     `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${
       countText(compared.length, "line is", "lines are")

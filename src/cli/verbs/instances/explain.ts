@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../../../core/errors.ts";
 import { openZone } from "../../../core/time/zone.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { ownZone, tellZone, zoneOfJob } from "../../parsing/job_time.ts";
+import { ownZone, writeZone, zoneOfJob } from "../../parsing/job_time.ts";
 import { listSchedules } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
@@ -71,13 +71,13 @@ async function askedTimes(
   if (zones.size === 0 || zones.size > ZONES_MAX) {
     const found = kind === undefined ? null : await zoneOfJob(client, kind);
     const { timezone, whose } = found ?? ownZone();
-    await tellZone(text, { timezone, whose }, { args, context });
+    await writeZone(text, { timezone, whose }, { args, context });
     return [{ timezone: null, atMs: parseTime(text, { ...options, zone: openZone(timezone) }) }];
   }
   const names = [...zones].sort();
   const schedules = kind === undefined ? "the schedules" : `the schedules of ${makeVisible(kind)}`;
   const whose = `${names.length === 1 ? "the zone" : "the zones"} of ${schedules}`;
-  await tellZone(text, { timezone: names.join(", "), whose }, { args, context });
+  await writeZone(text, { timezone: names.join(", "), whose }, { args, context });
   return names.map((timezone) => ({
     timezone: names.length === 1 ? null : timezone,
     atMs: parseTime(text, { ...options, zone: openZone(timezone) }),

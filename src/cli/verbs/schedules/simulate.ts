@@ -7,7 +7,7 @@ import { EXIT } from "../../exit_codes.ts";
 import { lookupInstances } from "../../lookup.ts";
 import { type View, viewOf } from "../../output/view.ts";
 import { formatAbsolute } from "../../output/when.ts";
-import { tell } from "../../output/written_file.ts";
+import { writeMessage } from "../../output/written_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import { parseTime } from "../../parsing/time.ts";
@@ -163,7 +163,7 @@ export const SIMULATE: Verb = {
       (tick) => void (isListed && ticks.push(tick)),
     );
     for (const problem of simulated.problems) {
-      await tell(io, `Left out: job "${problem.job}": ${formatProblem(problem)}`);
+      await writeMessage(io, `Left out: job "${problem.job}": ${formatProblem(problem)}`);
     }
     if (isListed) await printer.list(TICK_VIEW, ticks.sort((left, right) => left.at - right.at));
     else {
