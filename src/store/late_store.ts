@@ -42,14 +42,14 @@ export function createLateStore(make: () => Promise<Store>): Store {
 /** An object with the methods of another one that comes later and stays. */
 function forward<T extends object>(target: () => T | null | undefined, own: Partial<T>): T {
   return new Proxy(own as T, {
-    get(there, name) {
-      if (name in there || typeof name !== "string" || name === "then") {
-        return Reflect.get(there, name);
+    get(known, name) {
+      if (name in known || typeof name !== "string" || name === "then") {
+        return Reflect.get(known, name);
       }
       const found = target();
       if (!found) return () => Promise.reject(closedError(name));
       const method = (Reflect.get(found, name) as (...args: unknown[]) => unknown).bind(found);
-      Reflect.set(there, name, method);
+      Reflect.set(known, name, method);
       return method;
     },
   });

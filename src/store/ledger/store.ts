@@ -98,8 +98,8 @@ export class LedgerStore extends LedgerReader implements Store {
   async open(request: OpenRequest): Promise<StoreInfo> {
     this.#openCount += 1;
     try {
-      const there = this.#info ?? await this.#opening;
-      if (there) return { ...there, recovered: [] };
+      const opened = this.#info ?? await this.#opening;
+      if (opened) return { ...opened, recovered: [] };
       this.#opening = this.#owner.open(request);
       return this.#info = await this.#opening;
     } catch (error) {

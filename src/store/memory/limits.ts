@@ -96,9 +96,9 @@ export class MemoryLimits implements LimitTable {
   removeWindow(window: RateWindow): boolean {
     const name = nameOf(window);
     const windows = this.#windows.get(name);
-    const isThere = windows?.delete(window.perMs) ?? false;
+    const exists = windows?.delete(window.perMs) ?? false;
     if (windows?.size === 0) this.#windows.delete(name);
-    return isThere;
+    return exists;
   }
 
   removeExpired(before: number, limit: number): number {

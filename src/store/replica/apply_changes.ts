@@ -74,8 +74,8 @@ function putInstance(target: Target, key: string, text: string): void {
   tables.keepExtra(key, extra);
   const isClaimed = instance.state === "processing";
   tables.instances.noteLease(seq, isClaimed ? leaseMs : null);
-  const there = state.leases.get(instance.id);
-  if (there && (!isClaimed || there.row.instance.fence !== instance.fence)) {
+  const existing = state.leases.get(instance.id);
+  if (existing && (!isClaimed || existing.row.instance.fence !== instance.fence)) {
     state.setLease(instance.id, undefined);
     noteFreed(state, moment, instance.kind);
   }
@@ -99,14 +99,14 @@ function replaceRow(state: LedgerState, before: Row, after: Row): void {
 /** A claim, new or changed: its lease runs from when this node learns of it. */
 function noteClaim({ state, tables, moment }: Target, id: string, leaseMs: number | null): void {
   const row = tables.instances.get(id)!;
-  const there = state.leases.get(id);
+  const existing = state.leases.get(id);
   const { fence, cancelRequestedAt } = row.instance;
-  const isMarked = there && there.row.instance.cancelRequestedAt === null;
-  if (cancelRequestedAt !== null && (!there || isMarked)) {
+  const isMarked = existing && existing.row.instance.cancelRequestedAt === null;
+  if (cancelRequestedAt !== null && (!existing || isMarked)) {
     state.hints.push({ type: "cancel", claims: [{ id, fence }] });
   }
   const untilMs = moment.monotonicMs + (leaseMs ?? 0);
-  state.setLease(id, there ? { ...there, row } : { row, untilMs });
+  state.setLease(id, existing ? { ...existing, row } : { row, untilMs });
 }
 
 function putRow(target: Target, key: string, text: string): void {

@@ -107,8 +107,8 @@ export class ReplicaInstances extends MemoryInstances {
   }
 
   /** Set whether the medium holds a renewal of a row's claim. */
-  noteRenewal(seq: number, isThere: boolean): void {
-    if (isThere) this.#renewed.add(seq);
+  noteRenewal(seq: number, exists: boolean): void {
+    if (exists) this.#renewed.add(seq);
     else this.#renewed.delete(seq);
   }
 
@@ -118,12 +118,12 @@ export class ReplicaInstances extends MemoryInstances {
     this.noteLease(seq, leaseMs);
     this.#journal.own(() => this.noteLease(seq, before));
     if (before === null) return;
-    const isThere = this.#renewed.has(seq);
+    const exists = this.#renewed.has(seq);
     this.noteRenewal(seq, true);
     this.#journal.value(
       keys.leaseKey(seq),
       { leaseMs, fence: instance.fence },
-      () => this.noteRenewal(seq, isThere),
+      () => this.noteRenewal(seq, exists),
     );
   }
 

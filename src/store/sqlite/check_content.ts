@@ -127,9 +127,9 @@ function partsOf(format: number): Parts {
  * @param format number of migration steps applied
  */
 export function missingParts(db: DatabaseSync, format: number): readonly string[] {
-  const there = columnsOf(db);
+  const existing = columnsOf(db);
   return [...partsOf(format).columns].flatMap(([table, columns]) => {
-    const found = there.get(table);
+    const found = existing.get(table);
     if (found === undefined) return [`table "${table}" is missing`];
     return [...columns].filter((column) => !found.has(column)).map((column) =>
       `column "${column}" of table "${table}" is missing`
@@ -144,8 +144,8 @@ export function missingParts(db: DatabaseSync, format: number): readonly string[
  * @throws whatever SQLite finds in the rows, such as a duplicate id
  */
 export function restoreIndexes(db: DatabaseSync, format: number): readonly string[] {
-  const there = indexesOf(db);
-  const missing = [...partsOf(format).indexes].filter(([name]) => !there.has(name));
+  const existing = indexesOf(db);
+  const missing = [...partsOf(format).indexes].filter(([name]) => !existing.has(name));
   for (const [, sql] of missing) db.exec(sql);
   return missing.map(([name]) => name);
 }

@@ -39,10 +39,10 @@ export class SqliteMaintenance extends SqliteTable implements MaintenanceTable {
       .map((fields) => String(fields.integrity_check))
       .filter((text) => text !== "ok")
       .map((message) => ({ check: "integrity_check", message }));
-    const there = new Set(
+    const existing = new Set(
       statements.all("SELECT name FROM sqlite_master WHERE type = 'index'").map(({ name }) => name),
     );
-    for (const name of INDEXES.filter((name) => !there.has(name))) {
+    for (const name of INDEXES.filter((name) => !existing.has(name))) {
       problems.push({ check: `index ${name}`, message: "it is missing" });
     }
     problems.push(...impossibleValues((sql) => statements.get(sql)!, { all: true }));

@@ -130,19 +130,19 @@ function isJson(text: string): boolean {
 
 function countProblems(state: LedgerState, seen: Seen): StoreProblem[] {
   const problems: StoreProblem[] = [];
-  const compare = (what: string, counted: number, there: number) => {
-    if (counted === there) return;
-    problems.push({ check: "counts", message: `${what}: ${counted} counted, ${there} there` });
+  const compare = (what: string, counted: number, actual: number) => {
+    if (counted === actual) return;
+    problems.push({ check: "counts", message: `${what}: ${counted} counted, ${actual} there` });
   };
   for (const kind of new Set([...state.counts.keys(), ...seen.counts.keys()])) {
     const counted = state.counts.get(kind) ?? emptyCounts();
-    const there = seen.counts.get(kind) ?? emptyCounts();
+    const actual = seen.counts.get(kind) ?? emptyCounts();
     for (const [index, name] of JOB_STATES.entries()) {
-      compare(`${name} instances of "${kind}"`, counted.states[index]!, there.states[index]!);
+      compare(`${name} instances of "${kind}"`, counted.states[index]!, actual.states[index]!);
     }
-    compare(`ready instances of "${kind}"`, counted.ready, there.ready);
-    compare(`waiting instances of "${kind}"`, counted.later, there.later);
-    compare(`instances of "${kind}" behind others`, counted.behind, there.behind);
+    compare(`ready instances of "${kind}"`, counted.ready, actual.ready);
+    compare(`waiting instances of "${kind}"`, counted.later, actual.later);
+    compare(`instances of "${kind}" behind others`, counted.behind, actual.behind);
   }
   for (const scheduleId of new Set([...state.held.keys(), ...seen.held.keys()])) {
     compare(

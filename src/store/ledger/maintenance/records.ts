@@ -152,13 +152,13 @@ function writeRecord(state: LedgerState, record: StoreRecord): boolean {
 function writeInstance(state: LedgerState, record: InstanceRecord): void {
   const { tables } = state;
   const { order, instance, departures } = record;
-  const there = tables.instances.get(instance.id);
+  const existing = tables.instances.get(instance.id);
   const other = rowAt(state, order);
-  const lines = there && there.seq !== order ? linesOf(state, there) : [];
+  const lines = existing && existing.seq !== order ? linesOf(state, existing) : [];
   if (other && other.instance.id !== instance.id) removeRow(state, other);
-  if (there) {
+  if (existing) {
     if (lines.length > 0) tables.logs.remove(lines.map(({ place }) => place));
-    state.take(there);
+    state.take(existing);
   }
   // A waiting row becomes ready again at its time, as after any wait.
   const isWaiting = instance.state === "scheduled" && !record.isHeld;
@@ -208,10 +208,10 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
     case "head":
       return false;
     case "schedule": {
-      const isThere = tables.schedules.get(key.id) !== null;
-      if (isThere) state.scheduleCount -= 1;
+      const exists = tables.schedules.get(key.id) !== null;
+      if (exists) state.scheduleCount -= 1;
       tables.schedules.remove(key.id);
-      return isThere;
+      return exists;
     }
     case "pause":
       tables.pauses.remove(key.kind);
@@ -223,9 +223,9 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
     }
     case "tick": {
       const range = { from: key.from, to: key.from, isReverse: false, limit: 1 };
-      const isThere = tables.ticks.list(key.scheduleId, range).length > 0;
+      const exists = tables.ticks.list(key.scheduleId, range).length > 0;
       tables.ticks.remove(key.scheduleId, key.from);
-      return isThere;
+      return exists;
     }
     case "rate":
       state.rates.clear();

@@ -18,13 +18,15 @@ export function fateOf(ticks: FateTable, scheduleId: string, tick: number): Tick
  */
 export function addFate(ticks: FateTable, record: ScheduleRecord, fate: TickFate): void {
   const { scheduleId, from, to } = fate;
-  let there = fateOf(ticks, scheduleId, from) ?? fateFrom(ticks, scheduleId, from, to);
-  if (!there) return ticks.add(fate);
+  let existing = fateOf(ticks, scheduleId, from) ?? fateFrom(ticks, scheduleId, from, to);
+  if (!existing) return ticks.add(fate);
   let left: number | null = from;
-  while (there && left !== null && left <= to) {
-    if (there.from > left) addPart(ticks, record, fate, { from: left, untilMs: there.from - 1 });
-    left = nextTickOf(record.spec, record.startAt, there.to);
-    there = fateFrom(ticks, scheduleId, there.to + 1, to);
+  while (existing && left !== null && left <= to) {
+    if (existing.from > left) {
+      addPart(ticks, record, fate, { from: left, untilMs: existing.from - 1 });
+    }
+    left = nextTickOf(record.spec, record.startAt, existing.to);
+    existing = fateFrom(ticks, scheduleId, existing.to + 1, to);
   }
   if (left !== null && left <= to) addPart(ticks, record, fate, { from: left, untilMs: to });
 }

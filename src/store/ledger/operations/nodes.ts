@@ -42,17 +42,17 @@ export function joinNode(
 ): { readonly node: NodeRecord; readonly recovered: readonly Instance[] } {
   const { id, replaces } = request;
   checkNodeReport(request);
-  const there = state.nodes.get(id);
-  const isReplaced = there !== undefined && there.record.session === replaces;
-  if (there && isLive(there, moment) && !isReplaced) {
-    throw nodeLiveError(id, there.record);
+  const existing = state.nodes.get(id);
+  const isReplaced = existing !== undefined && existing.record.session === replaces;
+  if (existing && isLive(existing, moment) && !isReplaced) {
+    throw nodeLiveError(id, existing.record);
   }
   forgetNodes(state, moment);
-  if (!there && state.nodes.size >= NODES_MAX) {
+  if (!existing && state.nodes.size >= NODES_MAX) {
     throw nodesFullError(id, NODES_MAX);
   }
   const recovered = isReplaced ? takeBack(state, moment, id) : [];
-  const session = Math.max((there?.record.session ?? 0) + 1, moment.at);
+  const session = Math.max((existing?.record.session ?? 0) + 1, moment.at);
   const update = { ...request, report: copy(request.report) };
   const entry = entryOf(state, moment, update, { session, wantedWorkers: null });
   state.setNode(id, entry);
@@ -68,9 +68,9 @@ export function reportNode(
 ): NodeRecord {
   const { id, session } = request;
   checkNodeReport(request);
-  const there = state.nodes.get(id);
-  if (!there) throw nodeForgottenError(id);
-  const { record } = there;
+  const existing = state.nodes.get(id);
+  if (!existing) throw nodeForgottenError(id);
+  const { record } = existing;
   if (record.session !== session || record.leftAt !== null) {
     throw nodeGoneError(id, record.session === session ? null : record);
   }
@@ -78,7 +78,7 @@ export function reportNode(
   const merged = { ...record, ...copy(report) };
   const entry = entryOf(state, moment, { ...request, report: merged }, record);
   state.setNode(id, entry);
-  if (!isLive(there, moment) || canRunOthers(record, report)) {
+  if (!isLive(existing, moment) || canRunOthers(record, report)) {
     state.hints.push({ type: "nodes" });
   }
   return entry.record;
@@ -90,9 +90,11 @@ export function leaveNode(
   moment: Moment,
   { id, session }: { readonly id: string; readonly session: number },
 ): boolean {
-  const there = state.nodes.get(id);
-  if (!there || there.record.session !== session || there.record.leftAt !== null) return false;
-  const record = { ...there.record, seenAt: moment.wallMs, leftAt: moment.wallMs };
+  const existing = state.nodes.get(id);
+  if (!existing || existing.record.session !== session || existing.record.leftAt !== null) {
+    return false;
+  }
+  const record = { ...existing.record, seenAt: moment.wallMs, leftAt: moment.wallMs };
   state.setNode(id, { record, untilMs: moment.monotonicMs });
   state.hints.push({ type: "nodes" });
   return true;
@@ -115,13 +117,13 @@ export function setNodeWorkers(
   moment: Moment,
   { id, workers }: { readonly id: string; readonly workers: number },
 ): NodeRecord {
-  const there = state.nodes.get(id);
-  if (!there || !isLive(there, moment)) {
+  const existing = state.nodes.get(id);
+  if (!existing || !isLive(existing, moment)) {
     const live = [...state.nodes].filter(([, entry]) => isLive(entry, moment)).map(([key]) => key);
     throw noNodeError(id, live);
   }
-  const record = { ...there.record, wantedWorkers: workers };
-  state.setNode(id, { ...there, record });
+  const record = { ...existing.record, wantedWorkers: workers };
+  state.setNode(id, { ...existing, record });
   state.hints.push({ type: "nodes" });
   return record;
 }

@@ -12,9 +12,9 @@ export function putSchedule(
   request: PutSchedule,
 ): ScheduleRecord {
   const { record, expectedGeneration, expectedCursor } = request;
-  const there = state.tables.schedules.get(record.id);
-  const generation = there?.generation ?? null;
-  const isMoved = expectedCursor !== undefined && there?.cursor !== expectedCursor;
+  const existing = state.tables.schedules.get(record.id);
+  const generation = existing?.generation ?? null;
+  const isMoved = expectedCursor !== undefined && existing?.cursor !== expectedCursor;
   if (generation !== expectedGeneration || isMoved) throw generationError(request, generation);
   checkTime(record.cursor, "cursor");
   if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");

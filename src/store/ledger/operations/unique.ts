@@ -42,10 +42,12 @@ export function resolveConflict(input: NewInstance, holder: Instance): "return" 
  */
 export function assertSame(
   input: NewInstance,
-  there: Instance,
+  existing: Instance,
   what: "id" | "unique key",
 ): void {
-  if (input.kind === there.kind && storable(input.argumentsJson) === there.argumentsJson) return;
+  if (input.kind === existing.kind && storable(input.argumentsJson) === existing.argumentsJson) {
+    return;
+  }
   const value = what === "id" ? input.id : input.uniqueKey;
-  throw takenError({ what, value, kind: input.kind, holder: there });
+  throw takenError({ what, value, kind: input.kind, holder: existing });
 }
