@@ -26,7 +26,7 @@ function nextInstance(
   gate: Gate,
 ): number | null {
   let next = Infinity;
-  const served: string[] = [];
+  const waiting: string[] = [];
   let isEveryKindFree = true;
   for (const [kind, counts] of state.counts) {
     if (counts.ready + counts.later === 0) continue;
@@ -36,12 +36,12 @@ function nextInstance(
     if (counts.ready > 0) {
       next = Math.min(next, pausedUntil ?? readyAt(state, moment, kind, gate));
     }
-    if (counts.later > 0) served.push(kind);
+    if (counts.later > 0) waiting.push(kind);
   }
   if (isEveryKindFree) {
-    next = Math.min(next, served.length > 0 ? state.tables.waiting.firstLater(null)! : Infinity);
+    next = Math.min(next, waiting.length > 0 ? state.tables.waiting.firstLater(null)! : Infinity);
   } else {
-    for (const kind of served) {
+    for (const kind of waiting) {
       const pausedUntil = state.pausedUntil(kind, moment.wallMs) ?? -Infinity;
       next = Math.min(next, Math.max(pausedUntil, state.tables.waiting.firstLater(kind)!));
     }

@@ -70,17 +70,17 @@ function problemsOf(state: LedgerState, row: Row): StoreProblem[] {
   const { tables } = state;
   const { instance, seq } = row;
   const problems: StoreProblem[] = [];
-  const say = (check: string, found: string) =>
+  const report = (check: string, found: string) =>
     problems.push({ check, message: `instance ${instance.id}: ${found}` });
-  if (seq > state.seq) say("order", `accepted as ${seq}, after the last one, ${state.seq}`);
-  if (tables.instances.get(instance.id)?.seq !== seq) say("index by id", "not found by its id");
+  if (seq > state.seq) report("order", `accepted as ${seq}, after the last one, ${state.seq}`);
+  if (tables.instances.get(instance.id)?.seq !== seq) report("index by id", "not found by its id");
   if (instance.uniqueKey !== null && !isFinal(instance.state)) {
     const holder = tables.instances.openByKey(instance.uniqueKey);
-    if (holder?.seq !== seq) say("index by unique key", "not found by the key that it holds");
+    if (holder?.seq !== seq) report("index by unique key", "not found by the key that it holds");
   }
-  for (const found of inconsistencies(row)) say("instance", found);
+  for (const found of inconsistencies(row)) report("instance", found);
   const ended = tables.endedAttempts.list(seq, 1, CHECKED_ATTEMPTS);
-  for (const found of attemptInconsistencies(row, ended)) say("history", found);
+  for (const found of attemptInconsistencies(row, ended)) report("history", found);
   return problems;
 }
 
