@@ -4,7 +4,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import type { ManagerEvent } from "../../src/manager/api.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../support/worlds/manager_world.ts";
 
-test("subscribe() tells each state of an instance in order", async () => {
+test("subscribe() reports each state of an instance in order", async () => {
   const retry = { max: 1, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 } as const;
   const world = await new ManagerWorld({ jobs: [jobOf("work", { options: { retry } })] })
     .started();
@@ -22,7 +22,7 @@ test("subscribe() tells each state of an instance in order", async () => {
   assert.equal(states.length, expected.length);
 });
 
-test("subscribe() goes on when a listener throws", async () => {
+test("subscribe() continues when a listener throws", async () => {
   const world = await new ManagerWorld().started();
   const states: string[] = [];
   world.manager.subscribe(() => {
@@ -60,7 +60,7 @@ test("onStateChange is called for an instance that was canceled while it waited"
   assert.deepEqual(world.executor.notified.map(({ state }) => state), ["scheduled", "canceled"]);
 });
 
-test("waitInstance() answers an instance that ended before, ends later, or does not in time", async () => {
+test("waitInstance() returns an instance that ended before or ends later, and null if it does not in time", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   assert.equal(await waited(world, id, 1_000), null);
@@ -104,7 +104,7 @@ test("cancelInstances() reaches an instance whose claim is in flight", async () 
   release();
   await world.clock.advance(LEASE_MS);
   assert.ok(world.executor.last.aborts.includes("canceled"));
-  // What the attempt came to does not count any more.
+  // The outcome of the attempt no longer counts.
   world.executor.last.ok();
   await world.clock.settle();
   assert.equal((await world.get(id)).state, "canceled");

@@ -39,7 +39,7 @@ test("what succeeds, snoozes or is canceled is no failure", async () => {
   assert.deepEqual(failures(world), []);
 });
 
-test("of many failures the first are told, and the number of the others", async () => {
+test("the first of many failures are logged, and the number of the others", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work", { options: retries(0) })] })
     .started();
   world.executor.onRun = (attempt) => attempt.fail();

@@ -7,7 +7,7 @@ import type { Store } from "../../src/store/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { sleep } from "../support/wait.ts";
 
-/** Defects of go-job that must not return; those of its client and its configuration are in test/e2e and test/cli. */
+/** Defects of go-job that must not return; for its client and configuration see test/e2e and test/cli. */
 
 async function withManager(
   manager: Manager,
@@ -94,7 +94,7 @@ test("no period passes between jobs: a hundred run one after the other in no hun
   });
 });
 
-test("an instance of a kind that nobody serves waits, and nobody asks for it again and again", async () => {
+test("an instance of a kind that no node runs waits, and no node claims it again and again", async () => {
   const store = new MemoryStore();
   let claims = 0;
   const counted = new Proxy(store, {

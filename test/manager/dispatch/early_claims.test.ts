@@ -94,7 +94,7 @@ class SlowWorld {
     return this;
   }
 
-  /** Go on to some milliseconds before the next full minute; answers that, epoch ms. */
+  /** Advance to some milliseconds before the next full minute. Returns that minute, epoch ms. */
   async beforeMinute(beforeMs: number): Promise<number> {
     const { wallMs } = this.clock.now();
     const tick = Math.ceil((wallMs + beforeMs + 1) / MINUTE) * MINUTE;
@@ -102,7 +102,7 @@ class SlowWorld {
     return tick;
   }
 
-  /** What became of the ticks of the schedule. */
+  /** The fates of the ticks of the schedule. */
   async fates() {
     const query = { scheduleId: "config:minutely:0", after: this.#warmAt };
     const page = { limit: 100, order: "oldest" } as const;
@@ -110,7 +110,7 @@ class SlowWorld {
     return items.map(({ from, fate, reason }) => [from, reason ?? fate]);
   }
 
-  /** An instance that is due in a second; answers when, epoch ms. */
+  /** Schedule an instance that is due in a second. Returns when, epoch ms. */
   async scheduleSoon() {
     const dueAt = this.clock.now().wallMs + SECOND;
     const { id } = await this.world.schedule("work", { at: dueAt });
@@ -175,7 +175,7 @@ test("an instance that was claimed before its time does not begin past its lease
   assert.ok(slow.world.executor.last.instance.fence > fence);
 });
 
-test("what is enqueued while another waits for its time begins at once", async () => {
+test("an instance enqueued while another waits for its time begins at once", async () => {
   const slow = await new SlowWorld().warm();
   slow.commitMs = 0;
   const { dueAt } = await slow.scheduleSoon();
@@ -364,7 +364,7 @@ test("ticks have a head start again after the clock was set back by a day", asyn
   assert.deepEqual(slow.startedAt, [tick]);
 });
 
-test("what is claimed before its time waits as long as it had to when the clock is set back meanwhile", async () => {
+test("an early claim waits as long as it had to when the clock is set back meanwhile", async () => {
   const slow = await new SlowWorld().warm();
   await slow.beforeMinute(2);
   const { monotonicMs } = slow.clock.now();

@@ -65,7 +65,7 @@ test("scheduleJobs() of a job schedules all or none, and once although the attem
   assert.equal((await world.instances()).length, 3);
 });
 
-test("waitInstance() of a job answers the final instance, and null when its time is over", async () => {
+test("waitInstance() of a job returns the final instance, and null when its time is over", async () => {
   const world = await parentWorld(2);
   const child = await call(world, "scheduleJob", "child", {}) as Instance;
   const { sink } = world.executor.last;

@@ -20,7 +20,7 @@ function charsOf(instances: readonly Instance[]): number {
   return instances.reduce((sum, instance) => sum + instanceChars(instance), 0);
 }
 
-test("cancelInstances() cancels all of many large instances and answers a bounded text", async () => {
+test("cancelInstances() cancels all of many large instances and returns a bounded text", async () => {
   const world = await worldOf();
   for (let index = 0; index < COUNT; index++) await world.schedule("work", { arguments: [TEXT] });
   const canceled = await world.of(world.manager.cancelInstances({ kinds: ["work"] }));

@@ -22,7 +22,7 @@ async function starve(world: ManagerWorld, forMs: number): Promise<number> {
   return refused;
 }
 
-test("dispatcher() tries an attempt that could not begin again, and tells of it once", async () => {
+test("dispatcher() retries an attempt that could not begin, and logs that once", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   const tries = await starve(world, 3_000);

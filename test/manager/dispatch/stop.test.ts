@@ -68,7 +68,7 @@ test("stop() counts no attempt of what the executor gives back unstarted", async
   assert.ok(second.dueAt > dues[1]!);
 });
 
-test("stop() aborts at once when it is told a second time", async () => {
+test("stop() aborts at once when it is called a second time", async () => {
   const world = await new ManagerWorld().started();
   await world.schedule();
   const stopped = world.manager.stop();
@@ -182,7 +182,7 @@ for (
     ["retry", true, ["scheduled", "released"], "terminate"],
     ["terminate", true, ["terminated", "drained"], "retry"],
     ["terminate", false, ["scheduled", "released"], "retry"],
-    // What must not run twice does not do so because of a planned stop either.
+    // An instance that must not run twice does not because of a planned stop either.
     [undefined, true, ["terminated", "drained"], "terminate"],
     [undefined, false, ["scheduled", "released"], "terminate"],
     [undefined, true, ["scheduled", "released"], "retry"],

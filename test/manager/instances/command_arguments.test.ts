@@ -83,7 +83,7 @@ for (
       (error) => isJobError(error, "invalid_argument") && error.path === path && !!error.hint,
     );
     argumentsFor(commandJob(params, null, true), input);
-    // What goes to the standard input is no option.
+    // An argument for the standard input is not an option.
     const arg = path === "2" ? 2 : path;
     argumentsFor(commandJob(params, { arg }), input);
   });

@@ -5,7 +5,7 @@ import type { JobDefinition } from "../../../src/core/job/job.ts";
 import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 
-/** What is told of ticks whose schedule or job is not what it was. */
+/** Reports on ticks whose schedule or job has changed. */
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -33,7 +33,7 @@ async function fatesOf(world: ManagerWorld): Promise<readonly string[]> {
   return items.map(({ fate, count, reason }) => `${fate} ${count} ${reason}`);
 }
 
-/** A world in which an hourly schedule ran once, stopped for `hours`, and is back with another spec. */
+/** An hourly schedule ran once, was removed for `hours`, and is back with another spec. */
 async function editedWhileDown(hours: number, spec: Partial<ScheduleSpec>): Promise<ManagerWorld> {
   const first = await started([work({ cron: "0 * * * *", misfire: "latest" })]);
   await first.clock.advance(HOUR);
@@ -87,7 +87,7 @@ test("a tick that is due when a running daemon reads an edited schedule runs", a
   assert.deepEqual(await fatesOf(world), ["fired 1 null"]);
 });
 
-test("explain() tells the history of a job that left the config, with the time of that", async () => {
+test("explain() reports the history of a job that left the config, and when it left", async () => {
   const world = await started([work({ cron: "0 * * * *" })]);
   await world.clock.advance(2 * HOUR);
   await reload(world, []);
@@ -100,7 +100,7 @@ test("explain() tells the history of a job that left the config, with the time o
   );
 });
 
-test("explain() tells the runs of a job without a schedule, also once the job is gone", async () => {
+test("explain() reports the runs of a job without a schedule, even once the job is gone", async () => {
   const world = await started([jobOf("once")]);
   const run = await world.schedule("once");
   await world.clock.advance(1_000);

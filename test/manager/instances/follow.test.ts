@@ -6,7 +6,7 @@ import { scopedManager } from "../../../src/manager/scoped_manager.ts";
 import type { LogTailQuery } from "../../../src/store/store.ts";
 import { jobOf, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
-/** Follows as fast as the manager tells; what came, as text. */
+/** Follows as fast as the manager sends. Returns the steps as text. */
 function watch(world: ManagerWorld, query: LogTailQuery, options: FollowOptions = {}) {
   const told: string[] = [];
   const steps: FollowStep[] = [];
@@ -21,7 +21,7 @@ function watch(world: ManagerWorld, query: LogTailQuery, options: FollowOptions 
   return { told, steps, done: read() };
 }
 
-test("follow() tells the lines of an instance as they are written, its states, and ends with it", async () => {
+test("follow() returns the lines of an instance as they are written, and its states, and ends with it", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   world.executor.last.log("one");
@@ -40,7 +40,7 @@ test("follow() tells the lines of an instance as they are written, its states, a
   assert.deepEqual(told.slice(4), ["three", "completed", "end"]);
 });
 
-test("follow() tells a long log whole, in steps, before the final instance", async () => {
+test("follow() returns a long log whole, in steps, before the final instance", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   const lines = Array.from({ length: 120 }, (_, index) => `line ${index}`);
@@ -56,7 +56,7 @@ test("follow() tells a long log whole, in steps, before the final instance", asy
   assert.deepEqual(rest.told, [...lines.slice(steps[0]!.entries.length), "completed", "end"]);
 });
 
-test("follow() of a kind tells only its lines, from now on when so asked, and ends by its signal", async () => {
+test("follow() of a kind returns only its lines, from now on if requested, and ends by its signal", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")], workers: 4 })
     .started();
   await world.schedule();
@@ -77,7 +77,7 @@ test("follow() of a kind tells only its lines, from now on when so asked, and en
   assert.deepEqual(told, ["after", "end"]);
 });
 
-/** Follows a kind or all; each state that was told, as `kind state`. */
+/** Follows a kind or all. Returns each reported state as `kind state`. */
 function watchChanges(world: ManagerWorld, query: LogTailQuery, options: FollowOptions = {}) {
   const stop = new AbortController();
   const told: string[] = [];
@@ -101,7 +101,7 @@ function watchChanges(world: ManagerWorld, query: LogTailQuery, options: FollowO
   };
 }
 
-test("follow() of a kind and of all tells the instances whose state or progress has changed", async () => {
+test("follow() of a kind and of all returns the instances whose state or progress has changed", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")], workers: 4 })
     .started();
   const all = watchChanges(world, {});
@@ -138,7 +138,7 @@ test("follow() of a kind and of all tells the instances whose state or progress 
   for (const follower of [all, work, lines]) await follower.end();
 });
 
-test("follow() of a caller limited to one job tells no change of another", async () => {
+test("follow() of a caller limited to one job returns no change of another", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")] }).started();
   const scoped = scopedManager(world.manager, ["work"]);
   const seen: string[] = [];
@@ -162,7 +162,7 @@ test("follow() of a caller limited to one job tells no change of another", async
   await done;
 });
 
-test("follow() tells many changed instances in steps, and says when it cannot list them", async () => {
+test("follow() returns many changed instances in steps, and reports when it cannot list them", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work")], workers: 0 }).started();
   const follower = watchChanges(world, { kind: "work" });
   await world.clock.advance(100);
@@ -211,7 +211,7 @@ test("follow() is refused for an unknown instance and a cursor that is none", as
   );
 });
 
-test("follow() tells a large instance to its followers in turns, and each to its end", async () => {
+test("follow() sends a large instance to a few followers at once, and to each in the end", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule("work", { arguments: ["x".repeat(40_000)] });
   world.executor.last.log("one");
@@ -231,7 +231,7 @@ test("follow() tells a large instance to its followers in turns, and each to its
   }
 });
 
-test("follow() tells a large instance to the others while two do not read", async () => {
+test("follow() sends a large instance to the others while two do not read", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule("work", { arguments: ["x".repeat(40_000)] });
   for (let count = 0; count < 2; count++) {
@@ -246,7 +246,7 @@ test("follow() tells a large instance to the others while two do not read", asyn
   assert.deepEqual(told, ["processing"]);
 });
 
-test("follow() tells what changed since another follower, who has left, has read", async () => {
+test("follow() returns changes since the read of another follower that has left", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   const left = world.manager.follow({ instanceId: id });

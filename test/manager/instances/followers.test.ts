@@ -48,7 +48,7 @@ test("many followers of a change read it once, and again when it changes", async
   note(all, "2");
   await Promise.all(all.map((each) => each.take()));
   assert.deepEqual(reads.slice(1), [["2"], ["1", "2"]]);
-  // What other nodes change has no event here.
+  // Changes by other nodes have no event here.
   all[0]!.recheck();
   all[0]!.noteLines([{ instanceId: "2" } as never]);
   await all[0]!.take();

@@ -31,7 +31,7 @@ test("a running instance is stopped at its deadline and not tried again", async 
   await world.of(world.manager.stop());
 });
 
-test("a waiting instance ends at its deadline, and its onTerminate is told", async () => {
+test("a waiting instance ends at its deadline, and its onTerminate is called", async () => {
   const world = await worldOf({ deadlineMs: 1_000 }, { onTerminate: true });
   const told: ErrorInfo[] = [];
   world.executor.onTerminate = async (error, log) => {
@@ -44,7 +44,7 @@ test("a waiting instance ends at its deadline, and its onTerminate is told", asy
   await world.clock.advance(1_000 + 2_000);
   assert.equal(await stateOf(world, id), "timedOut deadline");
   assert.match(told[0]!.message, /^Not completed by its deadline/);
-  // What it answers comes too late to change anything.
+  // Its result comes too late to change anything.
   assert.equal(told.length, 1);
   assert.deepEqual(await world.logOf(id), ["told"]);
   await world.of(world.manager.stop());
@@ -80,7 +80,7 @@ test("the deadline counts from the due time, and a retry beyond it ends the inst
   await world.of(world.manager.stop());
 });
 
-test("a snoozed instance goes on later, with its retries untouched", async () => {
+test("a snoozed instance continues later, with its retries untouched", async () => {
   const world = await worldOf({ retry: { ...RETRY, max: 0 } });
   const { id } = await world.schedule();
   for (const attempt of [1, 2, 3]) {
@@ -178,7 +178,7 @@ test("onTerminate of a worker that is gone decides in another one before the out
   await world.of(world.manager.stop());
 });
 
-test("the outcome stands when onTerminate in another worker does not end", async () => {
+test("the outcome stays when onTerminate in another worker does not end", async () => {
   const world = await worldOf({}, { onTerminate: true });
   world.executor.onTerminate = async (_error, log) => {
     log([{ at: 0, level: "error", message: "onTerminate did not end", source: "system" }]);
@@ -207,7 +207,7 @@ for (const [onCrash, crashes] of [["retry", 3], ["terminate", 0]] as const) {
   });
 }
 
-test("onTerminate and onStateChange are told what the store ended for a lost daemon", async () => {
+test("onTerminate and onStateChange are called for what the store ended for a lost daemon", async () => {
   const world = await worldOf({ onCrash: "terminate" }, { onTerminate: true, onStateChange: true });
   const told: string[] = [];
   world.executor.onTerminate = async (error) => (told.push(error.name), null);
@@ -279,7 +279,7 @@ test("redriveInstances() runs each dead letter again, and what fails meanwhile s
   await world.of(world.manager.stop());
 });
 
-test("redriveInstances() by id answers the first redrive, unless it is forced", async () => {
+test("redriveInstances() by id returns the first redrive, unless it is forced", async () => {
   const world = await worldOf({});
   world.executor.onRun = (attempt) => attempt.fail();
   const dead = await world.schedule();
@@ -295,7 +295,7 @@ test("redriveInstances() by id answers the first redrive, unless it is forced", 
   await world.of(world.manager.stop());
 });
 
-test("redriveInstances() refuses what is no dead letter, and to mean everything", async () => {
+test("redriveInstances() refuses an instance that is not a dead letter, and a query without a condition", async () => {
   const world = await worldOf({});
   world.executor.onRun = (attempt) => attempt.ok();
   const { id } = await world.schedule();

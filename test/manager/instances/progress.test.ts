@@ -29,7 +29,7 @@ test("dispatcher() writes the last progress of an attempt with its outcome", asy
   assert.deepEqual((await world.get(id)).progress, { done: 5, total: null });
 });
 
-test("subscribe() tells of lines and progress after they are committed, before the outcome", async () => {
+test("subscribe() reports lines and progress after they are committed, before the outcome", async () => {
   const world = await new ManagerWorld().started();
   const told: string[] = [];
   world.manager.subscribe((event: ManagerEvent) => {

@@ -40,7 +40,7 @@ async function withWorld(
   }
 }
 
-/** Whether an error is `invalid_argument` of a member, with a hint like `hint`. */
+/** Checks for `invalid_argument` of a member, with a hint like `hint`. */
 function refuses(path: string, hint?: RegExp) {
   return (error: unknown) => {
     assert.ok(isJobError(error, "invalid_argument"), String(error));

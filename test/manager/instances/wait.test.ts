@@ -36,7 +36,7 @@ function makeWorld(instance: Instance) {
   };
 }
 
-test("waits for one instance share what is read, and its end", async () => {
+test("waits for one instance share a read, and its end", async () => {
   const { world, wait, end } = makeWorld(makeInstance(moduleJob("pid")));
   const waits = Array.from({ length: 100 }, () => wait());
   await Promise.resolve();

@@ -28,7 +28,7 @@ function processOf(name: string, fates: Readonly<Record<string, ProcessFate>> = 
 }
 
 async function statesOf(world: ManagerWorld): Promise<readonly string[]> {
-  // What was known of them is at most half a second old.
+  // The list of nodes is at most half a second old.
   await world.clock.advance(1_000);
   return (await world.of(world.manager.listNodes())).map(({ id, state }) => `${id} ${state}`);
 }
@@ -139,7 +139,7 @@ test("fault 5: manager() in place of a dead one of its id takes its instances ba
   const first = await new ManagerWorld({ before, node: "a", process: processOf("one") }).started();
   await first.schedule();
   assert.equal(first.executor.attempts.length, 1);
-  // As after a kill -9: nothing of the first goes on.
+  // As after a kill -9: nothing of the first continues.
   first.link.cut(["renew", "reportNode", "settle", "claim"], "unavailable");
   const process = processOf("two", { one: "gone" });
   const second = await new ManagerWorld({ before: { store, clock }, node: "a", process }).started();
@@ -247,7 +247,7 @@ for (const method of ["reportNode", "listNodes"]) {
     await world.clock.settle();
     assert.equal(world.manager.workers().count, 3);
     assert.ok(world.executor.sizes.lastIndexOf(10) < world.executor.sizes.indexOf(3));
-    // What others wish from then on counts.
+    // Later requests of others count.
     const wish = { at: world.clock.now(), id: "node", workers: 5 };
     await world.of(world.store.setNodeWorkers(wish));
     await world.clock.advance(LEASE_MS);
@@ -255,7 +255,7 @@ for (const method of ["reportNode", "listNodes"]) {
   });
 }
 
-test("resizeWorkers() called again before it answers ends with the second number", async () => {
+test("resizeWorkers() called again before it returns ends with the second number", async () => {
   const world = await new ManagerWorld().started();
   const both = [world.manager.resizeWorkers(10), world.manager.resizeWorkers(4)];
   assert.deepEqual((await world.of(Promise.all(both))).map(({ count }) => count), [4, 4]);
@@ -321,7 +321,7 @@ test("waitInstance() and follow() tell what happens on another node", async () =
   assert.deepEqual(told, ["processing", "hello", "completed"]);
 });
 
-test("follow() of a kind tells what another node does to an instance that was accepted here or that logs", async () => {
+test("follow() of a kind reports changes by another node to an instance that was accepted here or that logs", async () => {
   const before = sharedStore();
   const idle = await new ManagerWorld({ before, workers: 0 }).started();
   const busy = await new ManagerWorld({ before }).started();
@@ -379,7 +379,7 @@ test("pause() of a job that only another node has holds it there, and scheduling
   );
 });
 
-test("limits of the cluster hold over two nodes, and limits that differ are told once", async () => {
+test("limits of the cluster apply across two nodes, and limits that differ are logged once", async () => {
   const before = sharedStore();
   const limit = (max: number) => ({
     options: { concurrency: [{ max, by: [], per: "cluster" as const }] },
@@ -464,7 +464,7 @@ test("two nodes with other times for one job keep those that were written last",
   assert.equal((await old.instances()).length, 12);
 });
 
-test("fault 37: nodes with other zone databases are told so once", async () => {
+test("fault 37: nodes with other zone databases log that once", async () => {
   const before = sharedStore();
   const first = await new ManagerWorld({ before, tzVersion: "2026a" }).started();
   await new ManagerWorld({ before, tzVersion: "2026b" }).started();

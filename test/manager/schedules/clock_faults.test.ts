@@ -84,10 +84,10 @@ test("fault 34: a jump of the clock leaves a running attempt its lease", async (
 
 for (
   const [name, jumpMs, count] of [
-    // Of less than three hours nothing runs again.
+    // After less than three hours nothing runs again.
     ["hour", HOUR, 12],
     ["three hours", 3 * HOUR, 12],
-    // Of more the schedules go on: the ticks of the day, and the hour before and after.
+    // After more, the schedules continue: the ticks of the day, and the hour before and after.
     ["day", DAY, 6 + 138 + 6],
   ] as const
 ) {
@@ -202,7 +202,7 @@ test("fault 97: a daemon that starts after the correction takes its schedules ba
   ]);
 });
 
-test("fault 97: explain tells of the correction, and of no fate that has not been decided", async () => {
+test("fault 97: explain reports the correction, and no fate that has not been decided", async () => {
   const world = await worldOf({ cron: "0 * * * *" });
   await world.clock.advance(HOUR);
   world.clock.shiftWall(DAY);
@@ -316,7 +316,7 @@ for (const skewMs of [-20_000, 20_000]) {
 test("fault 40: a frozen clock starts nothing and costs nothing", async () => {
   const world = await worldOf({ cron: "* * * * *" });
   await world.clock.advance(MINUTE);
-  // Monotonic time goes on, the wall stands.
+  // Monotonic time continues, and the wall clock stops.
   const asked = world.link.count("dueSchedules");
   const instants = 10;
   for (let index = 0; index < instants; index++) {
@@ -369,7 +369,7 @@ for (const [direction, jumpMs] of [["ahead", 20 * MINUTE], ["back", -20 * MINUTE
   });
 }
 
-test("a clock that runs on is not told as a jump, however long nothing was due", async () => {
+test("a clock that runs normally is not logged as a jump, however long nothing was due", async () => {
   const world = await worldOf({ cron: "0 0 * * *" });
   await world.clock.advance(2 * DAY);
   assert.ok(!world.records.some((line) => line.includes("jumped")));

@@ -18,7 +18,7 @@ test("scheduleJob() of a disabled job says that it is disabled and why", async (
   );
 });
 
-test("explain() tells of the ticks of a disabled job that they were and will be skipped, and why", async () => {
+test("explain() reports that ticks of a disabled job were and will be skipped, and why", async () => {
   const jobs = [jobOf("work", { schedules: [scheduleOf()] })];
   const first = await new ManagerWorld({ jobs }).started();
   await first.of(first.manager.stop());

@@ -168,7 +168,7 @@ test("backfill() refuses a range that is not past, is empty, or has too many tic
   }
 });
 
-test("explain() tells of a kind its last ticks and the next one", async () => {
+test("explain() of a kind reports its last ticks and the next one", async () => {
   const world = await worldOf();
   await world.clock.advance(2 * MINUTE);
   const reports = await explain(world, { kind: "work" });
@@ -193,7 +193,7 @@ test("explain() names the run that a tick was skipped for", async () => {
   );
 });
 
-test("explain() tells what a queued tick waits for", async () => {
+test("explain() reports what a queued tick waits for", async () => {
   const world = await worldOf({ overlap: "queue" });
   world.executor.onRun = null;
   await world.clock.advance(2 * MINUTE);
@@ -204,7 +204,7 @@ test("explain() tells what a queued tick waits for", async () => {
   assert.ok(waiting!.why.includes(`waits until ${first.id}`), waiting!.why);
 });
 
-test("explain() tells of a time without a tick the nearest ones and why", async () => {
+test("explain() of a time without a tick reports the nearest ones and why", async () => {
   const world = await worldOf({ cron: "30 2 * * 1-5", timezone: "Europe/Berlin" });
   // A Saturday.
   const at = Date.parse("2026-11-28T01:30:00Z");
@@ -215,7 +215,7 @@ test("explain() tells of a time without a tick the nearest ones and why", async 
   assert.equal(new Date(report!.nextAt!).toISOString(), "2026-11-30T01:30:00.000Z");
 });
 
-test("explain() tells of a change of the clock", async () => {
+test("explain() reports a change of the clock", async () => {
   const world = await worldOf({ cron: "30 2 * * *", timezone: "Europe/Berlin" });
   const [skipped] = await explain(world, { at: Date.parse("2027-03-28T01:00:00Z") });
   assert.match(skipped!.rule, /moved by a clock change: 02:30 does not exist/);
@@ -225,7 +225,7 @@ test("explain() tells of a change of the clock", async () => {
   assert.match(again!.why, /shows this time again/);
 });
 
-test("explain() tells of ticks before the schedule was made, and of unknown things", async () => {
+test("explain() reports ticks before the schedule was made, and refuses unknown ids", async () => {
   const world = await worldOf();
   const [report] = await explain(world, { at: world.clock.now().wallMs - 10 * MINUTE });
   assert.match(report!.why, /It did not run by this schedule, which was made at/);
@@ -237,7 +237,7 @@ test("explain() tells of ticks before the schedule was made, and of unknown thin
   }
 });
 
-test("explain() tells of ticks that were missed and coalesced while nothing ran", async () => {
+test("explain() reports ticks that were missed and coalesced while nothing ran", async () => {
   const first = await worldOf({ misfire: "latest", misfireWithinMs: 5 * MINUTE });
   await first.of(first.manager.stop());
   const { clock, store } = first;
@@ -283,7 +283,7 @@ test("scheduler() skips a tick that meets the runs made up for with misfire all 
   assert.deepEqual(await fates(world), ["fired", "fired", "fired", "skipped:overlap"]);
 });
 
-test("updateSchedule() changes what is said and keeps the rest", async () => {
+test("updateSchedule() changes the given options and keeps the others", async () => {
   const world = await new ManagerWorld().started();
   world.executor.onRun = (attempt) => attempt.ok();
   const made = await world.of(
@@ -305,7 +305,7 @@ test("updateSchedule() changes what is said and keeps the rest", async () => {
   assert.match(after!.why, /^The schedule is finished/);
 });
 
-test("updateSchedule() takes away what is null, and its instances are the job's again", async () => {
+test("updateSchedule() removes options that are null, and the job's apply again", async () => {
   const world = await new ManagerWorld().started();
   const endsAt = world.clock.now().wallMs + 15_000;
   const made = await world.of(
@@ -330,7 +330,7 @@ test("updateSchedule() takes away what is null, and its instances are the job's 
   assert.equal(world.executor.attempts.length, 6);
 });
 
-test("explain() tells by how much jitter moved a run, and the rule of @reboot", async () => {
+test("explain() reports how far jitter moved a run, and the rule of @reboot", async () => {
   const jobs = [
     jobOf("work", { schedules: [scheduleOf({ jitterMs: 20_000 })] }),
     jobOf("boot", { schedules: [scheduleOf({ cron: "@reboot" })] }),
@@ -409,7 +409,7 @@ test("fault 37: another time zone database moves the next run with a warning, an
   );
 });
 
-test("explain() tells of many ticks before the schedule once", async () => {
+test("explain() reports many ticks before the schedule once", async () => {
   const world = await worldOf({ cron: "* * * * * *" });
   const at = world.clock.now().wallMs - 10 * MINUTE;
   const reports = await explain(world, { at });

@@ -40,7 +40,7 @@ async function idsOf(world: ManagerWorld): Promise<readonly string[]> {
   return items.map(({ id }) => id);
 }
 
-test("a schedule that left the config for ten minutes goes on from its place", async () => {
+test("a schedule that left the config for ten minutes continues from its place", async () => {
   const world = await started([work()]);
   await world.clock.advance(3 * MINUTE);
   const before = (await world.of(world.store.getSchedule(ID)))!;
@@ -66,7 +66,7 @@ test("a schedule that left the config for ten minutes goes on from its place", a
   assert.deepEqual((await fatesOf(world)).slice(3), ["coalesced 9", "fired 1"]);
 });
 
-test("a schedule that left the config goes on over restarts too", async () => {
+test("a schedule that left the config continues across restarts too", async () => {
   const first = await started([work()]);
   await first.clock.advance(3 * MINUTE);
   await first.of(first.manager.stop());
@@ -135,7 +135,7 @@ test("a removed schedule cannot be changed, run or deleted as one that is there"
   assert.match(report!.rule, /which is gone/);
 });
 
-test("two schedules of three that leave are warned of, one of three is told", async () => {
+test("removing two schedules of three is a warning, removing one is not", async () => {
   const jobs = ["a", "b", "c"].map((kind) => jobOf(kind, { schedules: [scheduleOf({})] }));
   const world = await started(jobs);
   await reload(world, jobs.slice(0, 2));

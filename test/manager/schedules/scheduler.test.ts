@@ -136,7 +136,7 @@ test("scheduler() catches up when the store was away", async () => {
   assert.equal((await world.of(world.manager.status())).storeProblem, null);
 });
 
-test("scheduler() goes on with the other schedules when one cannot be planned", async () => {
+test("scheduler() continues with the other schedules when one cannot be planned", async () => {
   const world = await new ManagerWorld({ jobs: recurring() }).started();
   const good = (await world.of(world.store.getSchedule("config:work:0")))!;
   const spec = { ...good.spec, timezone: "Mars/Olympus" };

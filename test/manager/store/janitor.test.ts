@@ -13,7 +13,7 @@ test("janitor() takes back what a node that is gone had claimed", async () => {
   assert.equal(world.executor.last.instance.crashes, 1);
 });
 
-test("janitor() deletes what is past its retention, with its log", async () => {
+test("janitor() deletes instances past their retention, with their log", async () => {
   const job = jobOf("work", { options: { keepSuccessMs: 60_000, keepFailureMs: 600_000 } });
   const world = await new ManagerWorld({ jobs: [job], workers: 2 }).started();
   const good = await world.schedule();
@@ -50,7 +50,7 @@ test("janitor() ends what waits past a deadline while nothing is claimed", async
   assert.equal((await world.get(id)).state, "scheduled");
 });
 
-test("janitor() goes on when the store was away", async () => {
+test("janitor() continues after the store was away", async () => {
   const world = await new ManagerWorld().started();
   await world.schedule();
   world.link.cut(["reap", "renew"]);

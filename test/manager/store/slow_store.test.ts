@@ -36,7 +36,7 @@ test("fault 20: a drain waits ten seconds for the answer to a claim", async () =
   await stopping;
 });
 
-test("fault 18: answerInTime() refuses what the store has not answered within 4 s, and no sooner; then sooner until it answers", async () => {
+test("fault 18: answerInTime() refuses a request after 4 s without a response of the store; then sooner until it responds", async () => {
   const clock = new SimClock();
   const late = (ms: number) => sleep(clock, ms).then(() => [] as never);
   const manager = answerInTime(

@@ -32,7 +32,7 @@ test("a refused log is no problem any more once the outcome is written", async (
   assert.equal(await problemOf(world), null);
 });
 
-test("an outcome that nobody waits for any more leaves no problem", async () => {
+test("an outcome that is no longer needed leaves no problem", async () => {
   const world = await new ManagerWorld().started();
   const { id } = await world.schedule();
   world.link.cut(["settle", "renew"]);
