@@ -12,7 +12,7 @@ type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
 const RUNS_OPEN = 4;
 
 /**
- * Plain outcomes of one claim, which differ in instance and result; see `script/plain_settle.lua`.
+ * Plain outcomes of one claim, which differ in instance and result; see `script/outcomes.lua`.
  */
 interface Run {
   readonly fence: number;

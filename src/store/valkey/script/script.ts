@@ -10,7 +10,7 @@ import { LUA } from "./gen/lua_text.ts";
 const FAMILIES = {
   enqueue: [LUA.enqueue, LUA.plain_enqueue],
   claim: [LUA.limits, LUA.claim, LUA.plain_claim, LUA.due],
-  outcomes: [LUA.outcomes, LUA.plain_settle],
+  outcomes: [LUA.outcomes],
   find: [LUA.find],
   ticks: [LUA.ticks],
   schedules: [LUA.schedules],
