@@ -114,7 +114,7 @@ class UnaryCalls {
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    if (!await this.#turn(call, signal)) throw canceled();
+    if (!await this.#enterGate(call, signal)) throw canceled();
     try {
       return await this.#backend.complete(method, call.request, signal);
     } finally {
@@ -122,7 +122,7 @@ class UnaryCalls {
     }
   }
 
-  async #turn(call: UnaryCall, signal: CallSignal): Promise<boolean> {
+  async #enterGate(call: UnaryCall, signal: CallSignal): Promise<boolean> {
     const origin = this.#tracker.originOf(call.getPeer());
     const release = this.#waitingReads.take(origin);
     try {

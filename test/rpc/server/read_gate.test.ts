@@ -38,7 +38,7 @@ test("ReadGate lets two reads run and the others wait", async () => {
   assert.equal(await third, true);
 });
 
-test("ReadGate gives connections turns, however much one asks for", async () => {
+test("ReadGate alternates connections, however much one requests", async () => {
   const gate = new ReadGate();
   await gate.enter(from("greedy"), callOf());
   await gate.enter(from("greedy"), callOf());
@@ -53,7 +53,7 @@ test("ReadGate gives connections turns, however much one asks for", async () => 
   assert.deepEqual(begun, ["greedy", "modest", "greedy", "greedy", "greedy"]);
 });
 
-test("ReadGate never begins a read whose client has gone", async () => {
+test("ReadGate never begins a read whose client has disconnected", async () => {
   const gate = new ReadGate();
   await gate.enter(from("a"), callOf());
   await gate.enter(from("a"), callOf());
@@ -66,7 +66,7 @@ test("ReadGate never begins a read whose client has gone", async () => {
   assert.equal(await next, true);
 });
 
-test("ReadGate is free again when all have left", async () => {
+test("ReadGate is free again when all reads have left", async () => {
   const gate = new ReadGate();
   for (let i = 0; i < 3; i += 1) {
     await gate.enter(from("a"), callOf());
@@ -76,7 +76,7 @@ test("ReadGate is free again when all have left", async () => {
   assert.equal(await gate.enter(from("b"), callOf()), true);
 });
 
-test("Quota refuses one more than there may be on a connection, and in all", () => {
+test("Quota refuses one more than the limit of a connection, and of all", () => {
   const quota = new Quota("followers", { max: 3, ofPrincipalMax: 3, ofPeerMax: 2 });
   const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
   const release = quota.take(from("a"));
@@ -89,7 +89,7 @@ test("Quota refuses one more than there may be on a connection, and in all", () 
   assert.throws(() => quota.take(from("b")), isFull);
 });
 
-test("ReadGate gives callers turns, however many connections one has", async () => {
+test("ReadGate alternates callers, however many connections one has", async () => {
   const gate = new ReadGate();
   await gate.enter(from("greedy/0"), callOf());
   await gate.enter(from("greedy/0"), callOf());
