@@ -40,7 +40,7 @@ export interface PlainError {
   readonly path: string | undefined;
 }
 
-/** What the listeners ask the manager for in addition to API calls. */
+/** Facts that the listeners request from the manager in addition to API calls. */
 export type Facts = LiveFacts & StatusSource;
 
 /** A call of one method of {@link Facts}. */

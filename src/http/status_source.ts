@@ -1,7 +1,7 @@
 import type { ManagerApi } from "../manager/api.ts";
 import { Metrics } from "./metrics.ts";
 
-/** Whether a daemon is ready for work. */
+/** The readiness of a daemon for work. */
 export interface Readiness {
   /** Why it is not ready; null if it is. */
   readonly reason: string | null;

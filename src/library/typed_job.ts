@@ -17,7 +17,7 @@ export interface JobInstance<Results extends readonly unknown[] = readonly unkno
   extends Instance {
   /** As stored: JSON values. */
   readonly arguments: readonly unknown[];
-  /** Of the completed attempt: values of the declared types, else JSON values. Empty before. */
+  /** Results of the completed attempt as declared, else as JSON values. Empty before. */
   readonly results: Readonly<Partial<Results>>;
 }
 

@@ -9,7 +9,7 @@ export type StreamName = "follow" | "workOnStore";
 /** A method that returns a single message. */
 export type UnaryName = Exclude<MethodName, StreamName>;
 
-/** What is known about a call in the manager's thread. */
+/** A call as the manager's thread knows it. */
 export interface CallInfo {
   /** True if the client disconnected or its deadline passed. */
   isCanceled(): boolean;
@@ -17,13 +17,13 @@ export interface CallInfo {
   readonly jobs: readonly string[] | null;
 }
 
-/** What is known about a call in the listeners' thread. */
+/** A call as the listeners' thread knows it. */
 export interface CallSignal extends CallInfo {
   /** Calls `listener` once when the call is canceled. */
   onCancel(listener: () => void): void;
 }
 
-/** What is known about a streaming call. */
+/** A streaming call. */
 export interface StreamSignal {
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;

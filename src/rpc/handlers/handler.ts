@@ -5,7 +5,7 @@ import type { UnaryName } from "./backend.ts";
 
 type Methods = typeof JobService["method"];
 
-/** What a handler knows about its call, and reports about its response. */
+/** The state of a call, between its handler and the code that encodes the response. */
 export interface CallState {
   /** True if the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;

@@ -15,7 +15,7 @@ import { type Stream, writeMessage } from "./write_message.ts";
 /** Longest silence on a stream of work on the store. */
 const HEARTBEAT_MS = 10_000;
 
-/** What {@link Streams} needs. */
+/** Options of {@link Streams}. */
 interface StreamsOptions {
   readonly backend: Backend;
   readonly clock: Clock;
