@@ -126,7 +126,7 @@ export class LogFile implements ReplicaMedium {
       if (taken !== "") return;
       const owner = Number(await readFile(this.#lock, "utf8"));
       if (tries > 0 || (owner !== process.pid && isAlive(owner))) {
-        throw refusal("conflict", `process ${owner} has it; if that is no jobctl, remove the lock`);
+        throw refusal("conflict", `process ${owner} has it; unless it is jobctl, remove the lock`);
       }
       await rm(this.#lock);
     }

@@ -87,7 +87,7 @@ async function withContext<T>(
 }
 
 function readFormat(args: Args, io: CliIo): OutputFormat {
-  // A verb may have choices besides the formats, which it writes by itself.
+  // A verb may have choices other than the formats, and writes those itself.
   const format = args.text("output") as OutputFormat | "jsonschema" | undefined;
   if (format === "jsonschema") return "json";
   return format ?? (io.isTerminal ? "table" : "json");

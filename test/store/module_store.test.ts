@@ -35,8 +35,11 @@ const BROKEN: readonly (readonly [source: string | null, said: RegExp])[] = [
   ["export default () => null;", /null is neither/],
   ['export default () => { throw new Error("boom"); };', /its function failed: boom$/],
   ['throw new Error("early");', /loading it failed: early$/],
-  [`export default { ${MEDIUM} commit() {} };`, /no whole ReplicaMedium: it lacks watch$/],
-  ["export default { enqueue() {} };", /no whole Store: it lacks open, close, claim, .*compact$/],
+  [`export default { ${MEDIUM} commit() {} };`, /an incomplete ReplicaMedium: watch missing$/],
+  [
+    "export default { enqueue() {} };",
+    /an incomplete Store: open, close, claim, .*compact missing$/,
+  ],
 ];
 
 for (const [source, said] of BROKEN) {

@@ -100,7 +100,7 @@ const FILES: readonly (readonly [string, StoreConfig["tls"] & object, RegExp])[]
   [
     "a key in place of a certificate",
     { ca: tlsFile("server.key"), cert: null, key: null, serverName: null },
-    /server\.key": it is no PEM certificate/,
+    /server\.key": it is not a PEM certificate/,
   ],
   [
     "a key of another certificate",

@@ -46,7 +46,7 @@ export function convertValue(
     return new Converter(definitions).convert(shape, value, mode, 0);
   } catch (error) {
     if (error === TOO_MANY) return fail(`${quoteValue(value)} has more parts than are checked`);
-    return fail("an object that throws while it is read is no argument");
+    return fail("an object that throws while it is read cannot be an argument");
   }
 }
 

@@ -41,7 +41,12 @@ function parseCertificate(pem: Buffer, path: string, what: string): X509Certific
   try {
     return new X509Certificate(pem);
   } catch {
-    throw refuse(what, path, "it is no PEM certificate", 'It begins "-----BEGIN CERTIFICATE-----"');
+    throw refuse(
+      what,
+      path,
+      "it is not a PEM certificate",
+      'It begins "-----BEGIN CERTIFICATE-----"',
+    );
   }
 }
 
@@ -52,7 +57,7 @@ function parseKey(pem: Buffer, path: string): KeyObject {
     throw refuse(
       "private key",
       path,
-      "it is no PEM private key without a passphrase",
+      "it is not a PEM private key without a passphrase",
       'It begins "-----BEGIN PRIVATE KEY-----"',
     );
   }

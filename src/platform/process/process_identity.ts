@@ -53,7 +53,7 @@ function fateOf(identity: string | null): ProcessFate {
   // /proc may hide the processes of others: the kernel itself is asked whether there is one.
   if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
   if (stat.startTicks !== startTicks || /[ZX]/.test(stat.state)) return "gone";
-  // One that is stopped may never go on.
+  // One that is stopped may never continue.
   return /[Tt]/.test(stat.state) ? "unknown" : "alive";
 }
 

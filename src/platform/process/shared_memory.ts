@@ -89,7 +89,7 @@ function map(
   bytes: number,
 ): { readonly address: number; readonly buffer: ArrayBuffer } | null {
   const address = symbols.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, descriptor, 0);
-  // MAP_FAILED is −1, which as an address is no small number.
+  // MAP_FAILED is −1, which as an address is a large number.
   const isMapped = address > 0 && address < 2 ** 52;
   return isMapped ? { address, buffer: toArrayBuffer(address, 0, bytes) } : null;
 }

@@ -64,7 +64,7 @@ export function parseEntry(layout: Layout, { key, value }: KeyValue): LogEntry {
   const words = textOf(value.subarray(0, Math.max(0, end))).split(" ");
   const [storeId = "", token = "", parts = ""] = words;
   if (token === "" || !/^\d{1,3}$/.test(parts)) {
-    throw new JobError("internal", `Cannot read the key "${textOf(key)}": it is no commit`, {
+    throw new JobError("internal", `Cannot read the key "${textOf(key)}": it is not a commit`, {
       hint: "Something else writes below the store's prefix on etcd",
     });
   }

@@ -83,7 +83,7 @@ export class Presence {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#timer?.cancel();
-    this.#fail(new JobError("canceled", "Cannot go on: stopped"));
+    this.#fail(new JobError("canceled", "Cannot continue: stopped"));
     const id = this.#leaseId;
     this.#leaseId = null;
     if (id === null) return;

@@ -52,7 +52,10 @@ export function storeOf(
       return new ReplicaStore({ medium, clock, random, maxSkewMs });
     }
     case "incomplete":
-      throw refused(name, `it is no whole ${shape.meant}: it lacks ${shape.missing.join(", ")}`);
+      throw refused(
+        name,
+        `it is an incomplete ${shape.meant}: ${shape.missing.join(", ")} missing`,
+      );
     case "neither":
       throw refused(name, `${wordFor(value)} is neither a Store nor a ReplicaMedium`);
   }

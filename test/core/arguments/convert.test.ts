@@ -314,7 +314,7 @@ const BAD: readonly [shape: TypeShape, value: unknown, problem: string, path?: s
   [object({ a: NUMBER }), "{", '"{" is not an object'],
   [object({ a: NUMBER }), [], "an array of 0 is not an object"],
   [object({ a: NUMBER }), null, "null is not an object"],
-  [object({ a: NUMBER }), throwing, "an object that throws while it is read is no argument"],
+  [object({ a: NUMBER }), throwing, "an object that throws while it is read cannot be an argument"],
   [object({ "b c": NUMBER }), { "b c": "z" }, '"z" is not a number', 'x["b c"]'],
   [
     ORDER,

@@ -33,6 +33,6 @@ test("the compiled daemon says what is wrong with a module that is no store", as
   }, async ({ path }) => {
     const { code, stderr } = await runJobctl(["serve", "--config", "config.toml"], { cwd: path });
     assert.notEqual(code, 0);
-    assert.match(stderr, /my-store\.ts": it is no whole ReplicaMedium: it lacks version, watch/);
+    assert.match(stderr, /my-store\.ts": it is an incomplete ReplicaMedium: version, watch/);
   });
 });
