@@ -40,7 +40,7 @@ export type ChangeHint =
   | { readonly type: "schedules" }
   | { readonly type: "cancel"; readonly claims: readonly ClaimKey[] }
   | { readonly type: "pauses" }
-  /** A node joined, left, serves other kinds, or should change its number of workers. */
+  /** A node joined, left, can run other kinds, or should change its number of workers. */
   | { readonly type: "nodes" }
   /**
    * A claim returned nothing because waiting instances are past their deadline: reap them first.

@@ -70,11 +70,11 @@ function openQueues(state: LedgerState, moment: Moment, request: ClaimRequest, g
 function claimableKinds(
   state: LedgerState,
   moment: Moment,
-  served: ReadonlySet<string>,
+  runnable: ReadonlySet<string>,
 ): readonly string[] {
   const kinds: string[] = [];
   for (const [kind, counts] of state.counts) {
-    if (counts.ready === 0 || !served.has(kind)) continue;
+    if (counts.ready === 0 || !runnable.has(kind)) continue;
     if (state.pausedUntil(kind, moment.wallMs) === null) kinds.push(kind);
   }
   return kinds;
