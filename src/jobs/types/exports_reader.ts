@@ -97,7 +97,7 @@ class ExportFinder {
       return this.follow(found.scope, found.value.node, docBefore(found.value.statement));
     }
     const from = "source" in exported ? exported.source : exported.local;
-    const reason = found.type === "missing" ? found.problem : "it is no function";
+    const reason = found.type === "missing" ? found.problem : "it is not a function";
     const problem = `The default export is passed on from "${from}", which is not read: ${reason}`;
     return { scope, node: null, annotation: null, problem };
   }

@@ -3,7 +3,7 @@ import type { MemberShape, TypeShape } from "../../core/arguments/signature.ts";
 import type { FoundName } from "./module_graph.ts";
 import { annotationOf, docOf, nameOf } from "./parse_module.ts";
 import { isPrimitive, keysOf, recordOf, unionOf } from "./shapes.ts";
-import type { TypePlace, TypeReader } from "./type_reader.ts";
+import type { PartReader, TypePlace } from "./type_place.ts";
 
 type ObjectShape = Extract<TypeShape, { readonly type: "object" }>;
 type TypeName = Extract<FoundName, { readonly type: "type" }>;
@@ -12,9 +12,9 @@ const UNKNOWN: TypeShape = { type: "unknown" };
 
 /** Reads types that have members: literals, interfaces, aliases, enums and mapped types. */
 export class ObjectTypes {
-  readonly #reader: TypeReader;
+  readonly #reader: PartReader;
 
-  constructor(reader: TypeReader) {
+  constructor(reader: PartReader) {
     this.#reader = reader;
   }
 

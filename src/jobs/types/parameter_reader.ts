@@ -3,7 +3,8 @@ import type { ParameterShape, TypeShape } from "../../core/arguments/signature.t
 import { type DocTag, docTags, docType, isOptionalTag, membersType } from "./doc_types.ts";
 import type { DocComment } from "./exports_reader.ts";
 import { annotationOf, docOf } from "./parse_module.ts";
-import type { TypePlace, TypeReader } from "./type_reader.ts";
+import type { TypePlace } from "./type_place.ts";
+import type { TypeReader } from "./type_reader.ts";
 
 /** Longest source text of a default value that is shown. */
 const DEFAULT_LENGTH_MAX = 60;

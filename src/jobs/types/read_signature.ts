@@ -8,7 +8,8 @@ import { findJobExport, type FunctionNode, type JobExport } from "./exports_read
 import { ModuleGraph } from "./module_graph.ts";
 import { ParameterReader } from "./parameter_reader.ts";
 import { annotationOf, type ModuleScope, parseModule, type SourceOptions } from "./parse_module.ts";
-import { type TypePlace, TypeReader } from "./type_reader.ts";
+import type { TypePlace } from "./type_place.ts";
+import { TypeReader } from "./type_reader.ts";
 
 /** The signature of which nothing is known: arguments pass as given. */
 export const UNTYPED_SIGNATURE: Signature = {

@@ -20,6 +20,7 @@ import {
   literalOf,
   unionOf,
 } from "./shapes.ts";
+import type { PartReader, TypePlace } from "./type_place.ts";
 import { builtInType, UTILITY_TYPES, utilityType } from "./utility_types.ts";
 import { ValueTypes } from "./value_types.ts";
 
@@ -34,12 +35,6 @@ const LIBRARY_TYPES: Readonly<Record<string, TypeShape>> = {
   Duration: { type: "duration" },
 };
 
-/** The context of a type: its module, and the values of the type parameters in scope. */
-export interface TypePlace {
-  readonly scope: ModuleScope;
-  readonly args: ReadonlyMap<string, TypeShape>;
-}
-
 type TypeName = Extract<FoundName, { readonly type: "type" }>;
 /** Reads a type argument when it is needed. */
 export type LazyType = () => TypeShape;
@@ -48,7 +43,7 @@ export type LazyType = () => TypeShape;
  * Reads types of a module, and of those that it imports by relative path, as shapes. A type that it
  * cannot read is unknown, with a warning.
  */
-export class TypeReader {
+export class TypeReader implements PartReader {
   readonly graph: ModuleGraph;
   readonly warnings: SignatureWarning[] = [];
   readonly values = new ValueTypes(this);
@@ -71,7 +66,6 @@ export class TypeReader {
     return this.#recursive.definitions;
   }
 
-  /** Note that something cannot be read, once for each place, and take it as unknown. */
   unknown(message: string, node: Node, scope: ModuleScope): TypeShape {
     const { line = 1, column = 0 } = node.loc?.start ?? {};
     const file = scope.file ?? undefined;
@@ -82,7 +76,6 @@ export class TypeReader {
     return UNKNOWN;
   }
 
-  /** The source text of a node, on one line. */
   textOf(node: Node, scope: ModuleScope): string {
     // A type of a doc comment has its own text as the name of its file.
     const source = (node.loc as { filename?: string } | null | undefined)?.filename ?? scope.source;
@@ -137,12 +130,10 @@ export class TypeReader {
       : null;
   }
 
-  /** Read parts of a list or an object: a type may contain itself there. */
   nested<T>(read: () => T): T {
     return this.#recursive.nested(read);
   }
 
-  /** The shape of a type. */
   read(node: Node, place: TypePlace, depth = 0): TypeShape {
     const { scope } = place;
     if (++this.#count > TYPES_MAX) {
@@ -323,7 +314,6 @@ export class TypeReader {
     return this.#objects.bind(declaration, given, at);
   }
 
-  /** The shape itself in place of a reference to it. */
   expand(shape: TypeShape): TypeShape {
     return this.#recursive.expand(shape);
   }

@@ -11,7 +11,7 @@ import { constantOf, type Constants } from "./constants.ts";
 import type { FoundName } from "./module_graph.ts";
 import { docOf, type ModuleScope, nameOf } from "./parse_module.ts";
 import { literalOf, unionOf, widen } from "./shapes.ts";
-import type { TypeReader } from "./type_reader.ts";
+import type { PartReader } from "./type_place.ts";
 
 const UNKNOWN: TypeShape = { type: "unknown" };
 const DEPTH_MAX = 20;
@@ -20,9 +20,9 @@ type Value = Extract<FoundName, { readonly type: "value" | "type" }>;
 
 /** Reads the types of values: `typeof X`, members of enums, and parameters with a default value. */
 export class ValueTypes {
-  readonly #reader: TypeReader;
+  readonly #reader: PartReader;
 
-  constructor(reader: TypeReader) {
+  constructor(reader: PartReader) {
     this.#reader = reader;
   }
 
