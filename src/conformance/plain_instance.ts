@@ -1,3 +1,4 @@
+// Apart: tests of one store use it without the suite.
 import type { NewInstance } from "../store/store.ts";
 
 /** An instance to accept, with defaults for everything but its id and due time. */

@@ -1,10 +1,47 @@
-import { type EndedAttempt, isHeld, type Row } from "../ledger/tables/row.ts";
+import {
+  countHeld,
+  countPromoted,
+  countRow,
+  type EndedAttempt,
+  isHeld,
+  type KindCounts,
+  type Row,
+} from "../ledger/tables/row.ts";
 import type { PromotedRow } from "../ledger/tables/tables.ts";
 import { MemoryEndedAttempts } from "../memory/ended_attempts.ts";
 import { MemoryInstances } from "../memory/instances.ts";
 import type { Journal } from "./journal.ts";
 import * as keys from "./keys.ts";
-import { RowCounts } from "./row_counts.ts";
+
+/** Counts the rows of a replica as they are written and rolled back. */
+class RowCounts {
+  readonly #kinds = new Map<string, KindCounts>();
+  readonly #held = new Map<string, number>();
+
+  add(row: Row, by: 1 | -1): void {
+    countRow(this.#kinds, row, by);
+    countHeld(this.#held, row, by);
+  }
+
+  /** A row became ready. */
+  addPromoted(row: PromotedRow, by: 1 | -1): void {
+    countPromoted(this.#kinds.get(row.kind)!, row, by);
+  }
+
+  /** A copy, by kind. */
+  read(): Map<string, KindCounts> {
+    const copies = new Map<string, KindCounts>();
+    for (const [kind, counts] of this.#kinds) {
+      copies.set(kind, { ...counts, states: [...counts.states] });
+    }
+    return copies;
+  }
+
+  /** The number of held instances by schedule. */
+  readHeld(): Map<string, number> {
+    return new Map(this.#held);
+  }
+}
 
 /** Ended attempts, with each change recorded in the journal. */
 export class ReplicaEndedAttempts extends MemoryEndedAttempts {

@@ -4,8 +4,8 @@ import type { QueueName, RateWindow } from "../ledger/tables/tables.ts";
 const DIGITS = 16;
 
 /**
- * Keys of the rows. Numbers have sixteen digits, so that they sort as text; names are encoded as in a
- * URL, so that every key is printable ASCII.
+ * Keys of the rows. Numbers have sixteen digits, so that they sort as text; names are encoded as in
+ * a URL, so that every key is printable ASCII.
  *
  * | key | row | value |
  * |---|---|---|
