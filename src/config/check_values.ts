@@ -38,7 +38,7 @@ function checkModules(values: AllValues, fields: Fields, report: Report): void {
     const at = Array.isArray(field.value) ? childOf(field, index, field.value[index]) : field;
     try {
       if (statSync(directory).isDirectory()) return;
-      report.value(at, `"${directory}" is no directory`);
+      report.value(at, `"${directory}" is not a directory`);
     } catch (error) {
       report.value(at, `cannot read the directory "${directory}": ${reasonOf(error)}`);
     }

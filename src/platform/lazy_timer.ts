@@ -25,7 +25,9 @@ export class LazyTimer {
     return this.#dueMs;
   }
 
-  /** Call the callback at a time, in monotonic ms, instead of the time set before; null for never. */
+  /**
+   * Call the callback at a time, in monotonic ms, instead of the time set before; null for never.
+   */
   set(dueMs: number | null): void {
     this.#dueMs = dueMs;
     if (dueMs === null || !Number.isFinite(dueMs) || dueMs >= this.#armedMs) return;

@@ -23,7 +23,7 @@ export interface ProcessLimits {
   readonly openFiles: number | null;
 }
 
-/** Limits where nothing says otherwise. */
+/** Default limits. */
 export const NO_LIMITS: ProcessLimits = { memoryBytes: null, cpuMs: null, openFiles: null };
 
 /** Priorities for disks: a class, and for two of them a level from 0, first, to 7, last. */

@@ -36,7 +36,7 @@ function readParameter(parameter: ParameterShape): readonly CommandParameter[] {
   }
   if (parameter.isRest) return [];
   if (!/^[A-Za-z_]\w*$/.test(name)) {
-    throw paramsError(`"${name}" is no name of an environment variable`);
+    throw paramsError(`"${name}" is not a valid name of an environment variable`);
   }
   const { defaultText } = parameter;
   return [{ name, initial: defaultText === undefined ? null : literalText(name, defaultText) }];

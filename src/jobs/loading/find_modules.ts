@@ -89,7 +89,7 @@ class Walk {
         }
         this.#file(path, fileKind, stat.size);
       } else if (isModule) {
-        this.#problem(fileKind, path, `Cannot load ${path}: it is no regular file`);
+        this.#problem(fileKind, path, `Cannot load ${path}: it is not a regular file`);
       }
     } catch (error) {
       if (isModule) this.#problem(fileKind, path, `Cannot read ${path}: ${reasonOf(error)}`);

@@ -33,7 +33,7 @@ export function readEntries(exported: unknown, fileKind: string): readonly Modul
       "invalid_argument",
       `Cannot use element ${index} of the default export: ${
         quoteValue(item)
-      } is no job with a "kind"`,
+      } is not a job with a "kind"`,
       { hint: 'Write each as { kind: "name", run: … }' },
     );
   });
@@ -59,13 +59,15 @@ function entryOf(item: unknown, fileKind: string): ModuleEntry {
   if (item === undefined) {
     throw new JobError("invalid_argument", "Cannot use the module: it has no default export", {
       hint:
-        'Begin the job with "export default function"; begin the name of a file that is no job with "_"',
+        'Begin the job with "export default function"; begin the name of a file without jobs with "_"',
     });
   }
   if (typeof item !== "object" || item === null) {
     throw new JobError(
       "invalid_argument",
-      `Cannot use the default export: ${quoteValue(item)} is no function and no job definition`,
+      `Cannot use the default export: ${
+        quoteValue(item)
+      } is neither a function nor a job definition`,
       { hint: "Export a function, or an object such as { run: (x: number) => x + 1 }" },
     );
   }

@@ -6,7 +6,8 @@ import { nextCronTick } from "../../../src/core/time/cron_walk.ts";
 import { openZone } from "../../../src/core/time/zone.ts";
 import { processorMs } from "../../support/processes/processor_time.ts";
 
-// What cron has no words for, against its plain definition, day by day: nothing here is shared with the product.
+// What cron has no words for, against its plain definition, day by day: nothing here is shared with
+// the product.
 
 const DAY = 86_400_000;
 
@@ -33,7 +34,10 @@ function dayAt(ms: number): Day {
 
 const isWorkday = (day: Day, date: number) => ![0, 6].includes(day.weekdayOf(date));
 
-/** The workday of the month with the least distance to a date; of a Saturday the day before, if it is in the month. */
+/**
+ * The workday of the month with the least distance to a date; of a Saturday the day before, if it
+ * is in the month.
+ */
 function nearestWorkday(day: Day, wanted: number): number {
   const candidates = Array.from({ length: day.length }, (_, index) => index + 1)
     .filter((date) => isWorkday(day, date));

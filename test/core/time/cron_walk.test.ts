@@ -116,7 +116,8 @@ const CHANGES: readonly [
   ["is repeated in New York", "15 1 * * *", "America/New_York", "2026-10-31T12:00Z", 24, [
     "01T05:15",
   ]],
-  // Lord Howe: half an hour, 2026-10-04 02:00 at 15:30 UTC the day before and 2026-04-05 02:00 at 15:00 UTC.
+  // Lord Howe: half an hour, 2026-10-04 02:00 at 15:30 UTC the day before and 2026-04-05 02:00 at
+  // 15:00 UTC.
   ["is skipped by half an hour", "15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00Z", 24, [
     "03T15:30",
   ]],
@@ -131,7 +132,8 @@ const CHANGES: readonly [
     2,
     ["04T14:45", "04T15:15"],
   ],
-  // São Paulo changed at midnight until 2019: 2018-11-04 00:00 was skipped, 2019-02-16 23:00 repeated.
+  // São Paulo changed at midnight until 2019: 2018-11-04 00:00 was skipped, 2019-02-16 23:00
+  // repeated.
   ["is a midnight that is skipped", "0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00Z", 24, [
     "04T03:00",
   ]],
@@ -182,7 +184,8 @@ const CHANGES: readonly [
     24,
     ["29T01:00"],
   ],
-  // Casey: three hours back are still a change of the season to cronie's loop, three hours ahead are a correction.
+  // Casey: three hours back are still a change of the season to cronie's loop, three hours ahead
+  // are a correction.
   ["is repeated by three hours", "30 0 * * *", "Antarctica/Casey", "2010-03-04T12:00Z", 24, [
     "04T13:30",
   ]],

@@ -152,7 +152,7 @@ test("fault 55: loadJobs() refuses each bad module with its place and loads the 
   const wanted: Readonly<Record<string, RegExp>> = {
     "syntax": /^Cannot parse .*syntax\.ts:2:20: /,
     "nothing": /^Cannot load .*nothing\.ts: .*no default export/,
-    "number": /42 is no function/,
+    "number": /42 is neither a function/,
     "norun": /job "norun": it has no function "run"/,
     "unknown": /unknown key "tiemout"/,
     "throws": /Loading it throws Error: at load/,
@@ -333,7 +333,7 @@ for (
     ["x: number, ctx: Context", 1, "params", /takes no "ctx" of type Context/],
     ["x = Date.now()", 1, "params", /default of "x"/],
     ["x: number,,", 1, "params", /not a list of parameters/],
-    ["größe: number", 1, "params", /"größe" is no name/],
+    ["größe: number", 1, "params", /"größe" is not a valid name/],
     ["x: number", "y", "stdin.arg", /Cannot take "y" for the standard input: its params have x/],
     ["x: number", 2, "stdin.arg", /Cannot take "2" for the standard input: its params have x/],
     [null, "y", "stdin.arg", /declares no params/],

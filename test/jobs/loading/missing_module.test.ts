@@ -14,7 +14,8 @@ test("a module whose import finds nothing is refused with the import's place and
     "_lib/deep.ts": "// first\n\nimport x from '@scope/deep/sub';\nexport default x;",
     "file.ts": 'import "node:path";\nimport x from "./gone.ts";\nexport default () => x;',
     "missing.ts": 'import x from "absent";\nexport default () => x;',
-    // Deno knows the name by the repository's own import map, and has words of its own for what is declared.
+    // Deno knows the name by the repository's own import map, and has words of its own for what is
+    // declared.
     ...(runtimeName() === "deno" ? {} : {
       "declared.ts": 'import known from "known";\nexport default () => known;',
       "own.ts": 'import { defineJob } from "ts-job";\nexport default defineJob({});',

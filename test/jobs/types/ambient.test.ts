@@ -9,7 +9,9 @@ import { withTempDir } from "../../support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Each of our types must fit the editor's and the other way round, where both can be made by users. */
+/**
+ * Each of our types must fit the editor's and the other way round, where both can be made by users.
+ */
 const IN_STEP = `
 import type * as Ambient from "ts-job";
 import type * as Core from "${ROOT}src/core/job/job.ts";
