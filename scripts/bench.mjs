@@ -1,4 +1,5 @@
-// npm run bench -- [SCENARIO…] [--store URL] [--jobs N] [--workers W] [--runs N] [--json] …; see --help and docs/performance.md
+// npm run bench -- [SCENARIO…] [--store URL] [--jobs N] [--workers W] [--runs N] [--json] …; see
+// --help and docs/performance.md
 import { install, run } from "./tasks.mjs";
 
 install();

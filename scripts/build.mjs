@@ -28,8 +28,8 @@ export function build() {
     "--format=esm",
     // Late imports are then also read late: a call takes 39 ms of processor time instead of 64.
     "--splitting",
-    // Keeps `new URL("./guard_thread.ts", import.meta.url)` valid: in the compiled file, every entry
-    // is next to the main one.
+    // Keeps `new URL("./guard_thread.ts", import.meta.url)` valid: in the compiled file, every
+    // entry is next to the main one.
     "--entry-naming=[name].[ext]",
     // The folder that the daemon is started in must not change what it is.
     "--no-compile-autoload-dotenv",

@@ -1,4 +1,5 @@
-// The one gate: format, lint (TypeScript and Lua), types, tests on Bun and on Deno, the packed library on Node.
+// The one gate: format, lint (TypeScript and Lua), types, tests on Bun and on Deno, the packed
+// library on Node.
 import { checkLua } from "./lua.mjs";
 import { pack, smoke } from "./pack.mjs";
 import { install, tryRun } from "./tasks.mjs";

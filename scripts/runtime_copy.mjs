@@ -70,7 +70,8 @@ function forgetPrefix(program) {
   if (!isX64) return;
   const found = [];
   const letters = [..."BUN_JSC_"].map((letter) => letter.charCodeAt(0));
-  // `cmpb $imm8, disp8(%reg)` with or without a prefix for the register; the first one has no displacement.
+  // `cmpb $imm8, disp8(%reg)` with or without a prefix for the register; the first one has no
+  // displacement.
   for (let at = program.indexOf(0x80); at >= 0; at = program.indexOf(0x80, at + 1)) {
     if (program[at + 2] !== 1 || program[at + 3] !== letters[1]) continue;
     const place = followLetters(program, at, letters);

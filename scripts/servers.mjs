@@ -1,4 +1,5 @@
-// The servers that tests and `npm run services` use, and luacheck: Debian's packages. Plain Node 20.
+// The servers that tests and `npm run services` use, and luacheck: Debian's packages. Plain Node
+// 20.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";

@@ -23,8 +23,8 @@ function freePort() {
 }
 
 /**
- * Start a program and wait until it reports that it is ready. It gets its own process group, so that
- * Ctrl-C reaches only this process.
+ * Start a program and wait until it reports that it is ready. It gets its own process group, so
+ * that Ctrl-C reaches only this process.
  */
 function startServer({ name, args, ready }, running) {
   return new Promise((resolve, reject) => {

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Run a command in the project's folder with node_modules/.bin on the PATH. If it fails, this process
- * exits.
+ * Run a command in the project's folder with node_modules/.bin on the PATH. If it fails, this
+ * process exits.
  */
 export function run(command, args, options = {}) {
   const result = tryRun(command, args, options);

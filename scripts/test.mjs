@@ -1,4 +1,5 @@
-// Runs the tests on Bun and on Deno, side by side; the last line counts passes and failures of both.
+// Runs the tests on Bun and on Deno, side by side; the last line counts passes and failures of
+// both.
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -102,7 +102,10 @@ const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
 
 const VAGUE_NAMES = new Set(["utils", "util", "helpers", "helper", "common", "types", "misc"]);
 
-/** Clock, timers and chance: members of globals, and names that are one whatever they are imported from. */
+/**
+ * Clock, timers and chance: members of globals, and names that are one whatever they are imported
+ * from.
+ */
 const IMPURE_MEMBERS = new Set([
   "Date.now",
   "Math.random",
@@ -260,7 +263,10 @@ function lineSpan(node: SyntaxNode): number {
   return node.loc.end.line - node.loc.start.line + 1;
 }
 
-/** Lines of a function without those of the functions in it: a factory is as long as what it does itself. */
+/**
+ * Lines of a function without those of the functions in it: a factory is as long as what it does
+ * itself.
+ */
 const functionLength: Rule = (file) => {
   if (file.program === null) return [];
   const own = new Map<SyntaxNode, { lines: number; name: string }>();

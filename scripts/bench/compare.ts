@@ -18,7 +18,8 @@ export interface Comparison {
 }
 
 /**
- * The reports of a saved run of `--json`; lines that are no objects, such as npm's own, are passed over.
+ * The reports of a saved run of `--json`; lines that are no objects, such as npm's own, are passed
+ * over.
  *
  * @throws JobError `invalid_argument` when there is none
  */
@@ -52,7 +53,8 @@ export function compareReports(
   });
 }
 
-// The spreads do not touch, and the medians differ by more than what two quiet runs of the same code do.
+// The spreads do not touch, and the medians differ by more than what two quiet runs of the same
+// code do.
 function isRegression(saved: FigureReport, now: FigureReport): boolean {
   const sign = now.better === "higher" ? 1 : -1;
   const worse = (saved.median - now.median) * sign;

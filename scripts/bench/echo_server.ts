@@ -1,4 +1,7 @@
-/** A gRPC server that gives back what it gets, for the bare cost of grpc-js; prints its port. Ends with its input. */
+/**
+ * A gRPC server that gives back what it gets, for the bare cost of grpc-js; prints its port. Ends
+ * with its input.
+ */
 import * as grpc from "@grpc/grpc-js";
 
 const same = (bytes: Buffer) => bytes;

@@ -1,8 +1,9 @@
 /**
- * Source of `exactNow`, which gives the wall clock in milliseconds with decimals, for job modules of other processes.
+ * Source of `exactNow`, which gives the wall clock in milliseconds with decimals, for job modules
+ * of other processes.
  *
- * `Date.now()` is whole and `performance.timeOrigin` is up to a millisecond off, so both are set against each other at a
- * change of the former.
+ * `Date.now()` is whole and `performance.timeOrigin` is up to a millisecond off, so both are set
+ * against each other at a change of the former.
  */
 export const EXACT_CLOCK_SOURCE = `
 let offset = -Infinity;

@@ -3,7 +3,10 @@ export type StoreKind = "memory" | "sqlite" | "valkey" | "etcd" | "other";
 
 /** How scenarios are run. */
 export interface Settings {
-  /** Store URL; "sqlite:" is a file in a temporary folder, "valkey" and "etcd" are servers started for each run. */
+  /**
+   * Store URL; "sqlite:" is a file in a temporary folder, "valkey" and "etcd" are servers started
+   * for each run.
+   */
   readonly store: string;
   /** Jobs of one run of a throughput scenario. */
   readonly jobs: number;

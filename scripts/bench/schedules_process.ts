@@ -1,6 +1,7 @@
 /**
- * A process with `--count` schedules of the library on `--store`; prints one line of JSON: how long it took to be ready with
- * new ones and again with those, the memory, and the processor time of an idle minute.
+ * A process with `--count` schedules of the library on `--store`; prints one line of JSON: how long
+ * it took to be ready with new ones and again with those, the memory, and the processor time of an
+ * idle minute.
  */
 import { parseArgs } from "node:util";
 import { Manager } from "../../src/index.ts";

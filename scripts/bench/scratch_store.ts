@@ -13,7 +13,9 @@ import { requireServers } from "./require_servers.ts";
 import { startEtcd } from "../../test/support/servers/etcd_server.ts";
 import { startValkey } from "../../test/support/servers/valkey_server.ts";
 
-/** As Valkey advises where nothing may be lost but the last second: what `jobctl` is told to want. */
+/**
+ * As Valkey advises where nothing may be lost but the last second: what `jobctl` is told to want.
+ */
 export const VALKEY_CONFIG = { "appendfsync": "everysec", "maxmemory-policy": "noeviction" };
 
 /** A store for one measurement that nothing else uses. */

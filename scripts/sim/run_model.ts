@@ -4,7 +4,10 @@ import { endModelServer } from "../../test/model/valkey_fixture.ts";
 /** Turns of one trail. */
 const TURNS = 120;
 
-/** Run random trails on a store and on the model of the `Store` interface; whether they agree in all of them. */
+/**
+ * Run random trails on a store and on the model of the `Store` interface; whether they agree in all
+ * of them.
+ */
 export async function runModel(store: string, seeds: readonly number[]): Promise<boolean> {
   const modelled: ModelledStore | undefined = MODELLED_STORES.find((one) => one === store);
   if (!modelled) {

@@ -34,7 +34,9 @@ const BUN_ONLY = [
 /** Tests that run the compiled file. */
 export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
 
-/** Tests that wait for slow servers, or for ends within seconds. They run beside each other only. */
+/**
+ * Tests that wait for slow servers, or for ends within seconds. They run beside each other only.
+ */
 const WAIT_LONG = [
   "test/e2e/faults/faults.test.ts",
   "test/e2e/stores/etcd.test.ts",

@@ -11,8 +11,8 @@ function attribute(tag, name) {
 }
 
 /**
- * Read a JUnit report: the number of passed tests, file and name of failed ones, and the files seen.
- * Deno reports a test of a shared suite with the file of that suite.
+ * Read a JUnit report: the number of passed tests, file and name of failed ones, and the files
+ * seen. Deno reports a test of a shared suite with the file of that suite.
  */
 export function readReport(file) {
   let text;

@@ -9,7 +9,8 @@ import { bunProgress, denoProgress } from "./progress.mjs";
 import { readReport } from "./report.mjs";
 
 /**
- * Short-lived pipes that a process killed by SIGKILL leaves behind. The next daemon removes old ones.
+ * Short-lived pipes that a process killed by SIGKILL leaves behind. The next daemon removes old
+ * ones.
  */
 const LEFT_BY_KILLED = /^jobctl-pipe-/;
 
@@ -90,8 +91,8 @@ export async function runFiles(run, folder) {
   if (left.length > 0 && failed.length === 0) {
     problems.push(`${name}: left in the temporary folder: ${left.join(", ")}`);
   }
-  // Bun continues without a file that fails to load, and only its output shows that. With no report,
-  // nothing ran at all.
+  // Bun continues without a file that fails to load, and only its output shows that. With no
+  // report, nothing ran at all.
   const unseen = runtime === "bun" ? files.filter((file) => !seen.has(file)) : [];
   if (seen.size > 0) {
     problems.push(...unseen.map((file) => `${runtime}: ${file}: none of its tests ran, see above`));

@@ -23,8 +23,8 @@ function json(bytes: number): string {
 }
 
 /**
- * A store whose records are far larger than a message: 600 instances with 9 kB of arguments (a page of them exceeds a message), some
- * with 1 MiB of arguments and of results, and 100,000 log lines.
+ * A store whose records are far larger than a message: 600 instances with 9 kB of arguments (a page
+ * of them exceeds a message), some with 1 MiB of arguments and of results, and 100,000 log lines.
  */
 async function fill(path: string): Promise<void> {
   const store = new SqliteStore({ path, defer: systemClock.defer });

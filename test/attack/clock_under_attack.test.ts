@@ -4,8 +4,9 @@ import { ATTACKS } from "../../scripts/attack/attacks.ts";
 import { type Bounds, measureIn } from "../../scripts/attack/measure.ts";
 import { startWorld, type World } from "../../scripts/attack/world.ts";
 
-// The short form of npm run attack: some of its attacks, weaker and on one daemon, one after the other. Its bounds are such that
-// a machine which does other things too keeps them; a clock that stands does not.
+// The short form of npm run attack: some of its attacks, weaker and on one daemon, one after the
+// other. Its bounds are such that a machine which does other things too keeps them; a clock that
+// stands does not.
 const BOUNDS: Bounds = {
   lostMax: 0,
   lateMsMax: 1_000,

@@ -19,8 +19,9 @@ import { HOSTILE_TEXTS } from "./corpus/texts.ts";
 import { AUTHORIZATIONS, CONNECTIONS, HTTP_REQUESTS, RAW_CALLS } from "./corpus/wire.ts";
 
 /**
- * A corpus of hostile inputs against one running daemon: each is refused or accepted as the corpus says, within two seconds,
- * without a stack trace and, where people look, without control characters; the daemon is well at the end.
+ * A corpus of hostile inputs against one running daemon: each is refused or accepted as the corpus
+ * says, within two seconds, without a stack trace and, where people look, without control
+ * characters; the daemon is well at the end.
  */
 const ANSWER_MS_MAX = 2_000;
 const MEMORY_BYTES_MAX = 400_000_000;

@@ -6,7 +6,10 @@ import { type Daemon, runJobctl, startDaemon } from "../support/processes/daemon
 import { withTempDir } from "../support/temp_dir.ts";
 import { linesOf, until } from "../support/wait.ts";
 
-/** Imported crontabs on the compiled file, amid a configuration that means the opposite of what cron does. */
+/**
+ * Imported crontabs on the compiled file, amid a configuration that means the opposite of what cron
+ * does.
+ */
 
 const HOSTILE = `
 [worker]

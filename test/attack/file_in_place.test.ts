@@ -5,7 +5,9 @@ import test from "node:test";
 import { runJobctl } from "../support/processes/daemon.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
-/** A pipe, a device or a huge file in place of a file that the configuration names holds up nothing. */
+/**
+ * A pipe, a device or a huge file in place of a file that the configuration names holds up nothing.
+ */
 
 const JOB = '[jobs.x]\nrun = "true"\n';
 const LISTENER = `${JOB}[server.auth]\nmode = "mtls"\n[server.tls]\n`;

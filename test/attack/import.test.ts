@@ -7,7 +7,9 @@ import { runJobctl } from "../support/processes/daemon.ts";
 import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
-/** Imports by root of what another user wrote: nothing of it may run as root, or stop the import. */
+/**
+ * Imports by root of what another user wrote: nothing of it may run as root, or stop the import.
+ */
 
 const asRoot = { skip: NEEDS_ROOT };
 const TIMER = "[Timer]\nOnCalendar=daily\n";

@@ -16,7 +16,10 @@ import test from "node:test";
 import { type Daemon, JOBCTL, startDaemon } from "../support/processes/daemon.ts";
 import { linesOf, sleep, until } from "../support/wait.ts";
 
-/** Starts a process without parent, environment, session and output, and waits until it runs: its number is in the file `$1`. */
+/**
+ * Starts a process without parent, environment, session and output, and waits until it runs: its
+ * number is in the file `$1`.
+ */
 const ESCAPE = [
   '(env -i setsid sh -c "echo \\$\\$ > $1; exec sleep 300" < /dev/null > /dev/null 2>&1 &)',
   'until [ -s "$1" ]; do sleep 0.01; done',
@@ -75,7 +78,10 @@ function numberIn(file: string): number {
   return Number(line);
 }
 
-/** Processes of our file that were begun with one of its hidden subcommands in the temporary folder `scratch`. */
+/**
+ * Processes of our file that were begun with one of its hidden subcommands in the temporary folder
+ * `scratch`.
+ */
 function helpersOf(scratch: string): number[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {

@@ -1,4 +1,5 @@
-// Another user was first to make the folder, the token or the socket that a daemon and its clients look for.
+// Another user was first to make the folder, the token or the socket that a daemon and its clients
+// look for.
 import assert from "node:assert/strict";
 import {
   chmodSync,
@@ -21,7 +22,10 @@ import {
   runAsForeign,
 } from "../support/processes/foreign_user.ts";
 
-/** The user who plants; the victim is {@link FOREIGN_UID}, a user without a runtime folder of the system. */
+/**
+ * The user who plants; the victim is {@link FOREIGN_UID}, a user without a runtime folder of the
+ * system.
+ */
 const ATTACKER_UID = 65_533;
 const PLANTED = "planted-token-of-the-attacker";
 

@@ -5,7 +5,9 @@ import test from "node:test";
 import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { sleep, until } from "../support/wait.ts";
 
-/** Configurations that are empty, cut off or gone while the daemon reads them: no schedule is lost. */
+/**
+ * Configurations that are empty, cut off or gone while the daemon reads them: no schedule is lost.
+ */
 
 const TOML = `
 include = ["conf.d/*.toml"]

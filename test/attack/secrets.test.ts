@@ -11,8 +11,9 @@ import { findLeaks } from "../support/secret_forms.ts";
 import { until } from "../support/wait.ts";
 
 /**
- * A distinct secret in every input that takes one, every output made to happen, and each searched for all of them. Secrets of
- * letters, such as tokens, and some of characters that JSON, URLs and shells write otherwise.
+ * A distinct secret in every input that takes one, every output made to happen, and each searched
+ * for all of them. Secrets of letters, such as tokens, and some of characters that JSON, URLs and
+ * shells write otherwise.
  */
 const SECRETS = {
   file: `f1le-cañary'"\\?+&=/<x>-7c1fd0a2b6e94d83`,

@@ -1,4 +1,5 @@
-// What a token that was revoked, has expired or is for some jobs only still gets; by every method of the API.
+// What a token that was revoked, has expired or is for some jobs only still gets; by every method
+// of the API.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
@@ -284,7 +285,10 @@ test("a token for some jobs can use those", async () => {
   assert.ok(steps.includes(uuid));
 });
 
-/** What a call comes to: its answer, the first messages of its stream, or the error as a client is told it. */
+/**
+ * What a call comes to: its answer, the first messages of its stream, or the error as a client is
+ * told it.
+ */
 async function answerOf(client: JobClient, method: string, request: object): Promise<unknown> {
   const call = client[method as "getVersion"] as unknown as (request: object) => unknown;
   try {

@@ -21,7 +21,10 @@ import { FOREIGN_UID, NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 const HELD_UP_MS = 5_000;
 const SECRET = "hush-of-the-payroll";
 
-/** A project of root that takes modules of root and of another user; `modules` are that user's, by name. */
+/**
+ * A project of root that takes modules of root and of another user; `modules` are that user's, by
+ * name.
+ */
 async function withModules(
   modules: Readonly<Record<string, string>>,
   body: (project: { readonly root: string; readonly config: string }) => Promise<void>,

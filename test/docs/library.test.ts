@@ -47,7 +47,10 @@ for (const [index, file] of process.argv.slice(2).entries()) {
 }
 `;
 
-/** What each program prints on a runtime, which imports one after the other: starting it takes longer than they do. */
+/**
+ * What each program prints on a runtime, which imports one after the other: starting it takes
+ * longer than they do.
+ */
 async function executeAll(
   sources: readonly string[],
   { command: [program, ...args] }: Runtime,

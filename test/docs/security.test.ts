@@ -10,7 +10,10 @@ function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 }
 
-/** The methods of the contract in its order, each with the role that it and some of its fields ask for. */
+/**
+ * The methods of the contract in its order, each with the role that it and some of its fields ask
+ * for.
+ */
 const METHODS = [...JobService.methods, ...ServerReflection.methods].map(({ name, localName }) => ({
   name,
   role: CALL_ROLE[localName as CallName],

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { compareWithCron } from "../support/crons/compare.ts";
 import { whyNoCrons } from "../support/crons/packages.ts";
 
-// What Debian's crons and jobctl with the same crontabs run when they start, with which environment, and what is left running.
-// `npm run slow -- cron` compares three minutes, and busybox, whose package ends by a fault at any line with "@".
+// What Debian's crons and jobctl with the same crontabs run when they start, with which
+// environment, and what is left running. `npm run slow -- cron` compares three minutes, and
+// busybox, whose package ends by a fault at any line with "@".
 
 const WHY_NOT = whyNoCrons() ?? false;
 

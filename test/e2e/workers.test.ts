@@ -8,7 +8,10 @@ import { whenGone } from "../support/attempts.ts";
 import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
 import { until } from "../support/wait.ts";
 
-/** Worker processes of the compiled file: whose they are, what they may take, and what is left of them. */
+/**
+ * Worker processes of the compiled file: whose they are, what they may take, and what is left of
+ * them.
+ */
 
 const isRoot = process.getuid?.() === 0;
 
@@ -301,8 +304,8 @@ test("fault 51: what is thrown when nobody waits any more is in the log of its a
       const { uuid, error } = await run(daemon, "ends", how);
       const next = await run(daemon, "ends", "well");
       assert.deepEqual([next.state, await messages(daemon, next.uuid)], ["Completed", []]);
-      // It comes before the result is known, and fails the attempt, or after it, and is logged: the daemon's own log names
-      // the instance also when the outcome is committed already.
+      // It comes before the result is known, and fails the attempt, or after it, and is logged: the
+      // daemon's own log names the instance also when the outcome is committed already.
       const isNamed = (line: string) => line.includes(wanted) && line.includes(uuid);
       await until(`${wanted} is told`, async () => {
         const told = [error ?? "", ...await messages(daemon, uuid)];

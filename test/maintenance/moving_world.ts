@@ -14,7 +14,9 @@ export function fileStore(folder: string, name: string): Store {
   return new SqliteStore({ path: join(folder, name), defer: systemClock.defer });
 }
 
-/** An open store with `count` instances in every state that they can have, with logs and a schedule. */
+/**
+ * An open store with `count` instances in every state that they can have, with logs and a schedule.
+ */
 export async function filledStore(store: Store, count: number): Promise<StoreWorld> {
   const world = new StoreWorld(store);
   ({ wallMs: world.wallMs, monotonicMs: world.monotonicMs } = systemClock.now());

@@ -7,7 +7,10 @@ import type { Store } from "../../src/store/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { sleep } from "../support/wait.ts";
 
-/** Defects of go-job that must not return; for its client and configuration see test/e2e and test/cli. */
+/**
+ * Defects of go-job that must not return; for its client and configuration see test/e2e and
+ * test/cli.
+ */
 
 async function withManager(
   manager: Manager,

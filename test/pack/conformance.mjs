@@ -1,4 +1,5 @@
-// The conformance suite of the packed library, as the author of a store runs it: node --test conformance.mjs
+// The conformance suite of the packed library, as the author of a store runs it: node --test
+// conformance.mjs
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

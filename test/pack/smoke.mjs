@@ -1,4 +1,5 @@
-// Runs on the oldest Node that the packed library serves, in a folder of its own where it is installed: scripts/pack.mjs.
+// Runs on the oldest Node that the packed library serves, in a folder of its own where it is
+// installed: scripts/pack.mjs.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -12,7 +12,9 @@ import { startValkey, type ValkeyServer } from "../support/servers/valkey_server
 const library = new ProgramLibrary();
 const SOURCE = readFileSync(join(ROOT, "test/reference/overview.ts"), "utf8");
 const ROWS = 55;
-/** Rows that run commands of the compiled file: once, as the runtime of the library is not in them. */
+/**
+ * Rows that run commands of the compiled file: once, as the runtime of the library is not in them.
+ */
 const COMMAND_ROWS = 8;
 let servers: { readonly valkey: ValkeyServer; readonly etcd: EtcdServer };
 

@@ -15,7 +15,10 @@ import { withTempDir } from "../support/temp_dir.ts";
 const EXAMPLE = readFileSync(new URL("../../examples/my-store.ts", import.meta.url), "utf8");
 const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
 
-/** A self-test of a module in a folder, beside a store of that module with one instance, which must not change. */
+/**
+ * A self-test of a module in a folder, beside a store of that module with one instance, which must
+ * not change.
+ */
 async function selftestOf(folder: string) {
   const path = join(folder, "my-store.ts");
   const config = { ...STORE_DEFAULTS, address: { type: "module", path }, url: path } as const;

@@ -55,7 +55,9 @@ export function makeJob(
   };
 }
 
-/** A signature without types whose injected parameters stand where named: `"Context, , Manager"`. */
+/**
+ * A signature without types whose injected parameters stand where named: `"Context, , Manager"`.
+ */
 export function injectedSignature(text: string): Signature {
   const parameters = text.split(",").map((part, index): ParameterShape => {
     const inject = part.trim();

@@ -56,7 +56,10 @@ function partsOf(schema: Schema): readonly unknown[] {
   ];
 }
 
-/** Fail unless every keyword of the schema and its parts is one that we know, with a value that it may have. */
+/**
+ * Fail unless every keyword of the schema and its parts is one that we know, with a value that it
+ * may have.
+ */
 export function checkSchema(schema: unknown): void {
   if (typeof schema === "boolean") return;
   assert.ok(isObject(schema), JSON.stringify(schema));

@@ -12,7 +12,10 @@ export function override<T extends object>(target: T, methods: Partial<T>): T {
   });
 }
 
-/** OwnedTables with some methods of their subjects replaced; the subjects may only exist once opened. */
+/**
+ * OwnedTables with some methods of their subjects replaced; the subjects may only exist once
+ * opened.
+ */
 export function overrideTables(
   tables: OwnedTables,
   subjects: { readonly [Name in keyof OwnedTables]?: Partial<OwnedTables[Name]> },

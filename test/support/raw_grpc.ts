@@ -93,7 +93,10 @@ export function http2Frame(
   return Buffer.concat([head, payload]);
 }
 
-/** A HEADERS frame (type 1) that begins a call and leaves its stream open, without Huffman codes or indexes. */
+/**
+ * A HEADERS frame (type 1) that begins a call and leaves its stream open, without Huffman codes or
+ * indexes.
+ */
 export function http2Call(stream: number, path: string): Buffer {
   const fields = {
     ":method": "POST",

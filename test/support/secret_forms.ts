@@ -1,6 +1,9 @@
 import { Buffer } from "node:buffer";
 
-/** How a text may look in output: the forms that a search for leaked secrets looks for, whatever the product knows of. */
+/**
+ * How a text may look in output: the forms that a search for leaked secrets looks for, whatever the
+ * product knows of.
+ */
 export function leakForms(secret: string): Readonly<Record<string, string>> {
   const bytes = Buffer.from(secret);
   // In the middle of base64 nothing depends on what stands around it.

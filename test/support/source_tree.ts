@@ -19,7 +19,10 @@ export interface SourceImport {
   readonly specifier: string;
   readonly line: number;
   readonly isType: boolean;
-  /** Path below the root for a relative import, such as `src/core/errors.ts`; null for packages and `node:`. */
+  /**
+   * Path below the root for a relative import, such as `src/core/errors.ts`; null for packages and
+   * `node:`.
+   */
   readonly target: string | null;
 }
 

@@ -3,7 +3,10 @@ export type Good = readonly [given: unknown, wanted: unknown];
 /** A value that must be refused, and a part of the message. */
 export type Bad = readonly [given: unknown, problem: string];
 
-/** One type as TypeScript source, with values that it takes and that it refuses: JSON values, JSON text and plain text. */
+/**
+ * One type as TypeScript source, with values that it takes and that it refuses: JSON values, JSON
+ * text and plain text.
+ */
 export interface TypeRow {
   readonly type: string;
   readonly declarations?: string;

@@ -28,7 +28,8 @@ function outcome(text: string, dialect: Dialect, isSystem = false) {
 
 const GOOD = "5 4 * * * good\n";
 
-// What Debian's cron and cronie do was seen on the daemons themselves: see test/e2e/cron_daemons.test.ts.
+// What Debian's cron and cronie do was seen on the daemons themselves: see
+// test/e2e/cron_daemons.test.ts.
 for (
   const [name, text, loss] of [
     ["six fields", "0 0 3 * * * true\n", /it has 6 fields and cron has five/],

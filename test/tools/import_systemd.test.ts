@@ -8,7 +8,8 @@ import { readUnitCommand, splitUnitWords } from "../../src/tools/import/systemd_
 import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
-// 40 runs of each were the same as those of "systemd-analyze calendar --iterations=40" of systemd 257.
+// 40 runs of each were the same as those of "systemd-analyze calendar --iterations=40" of systemd
+// 257.
 const CALENDARS: readonly [text: string, cron: string][] = [
   ["Mon..Fri *-*-* 08:00:00", "0 8 * * 1-5"],
   ["daily", "0 0 * * *"],

@@ -30,7 +30,10 @@ interface Case {
   readonly job: SimulatedJob;
 }
 
-/** Jobs of a seed, as the manager and as the simulation know them. Odd durations: no end falls on a tick. */
+/**
+ * Jobs of a seed, as the manager and as the simulation know them. Odd durations: no end falls on a
+ * tick.
+ */
 function casesOf(seed: number): readonly Case[] {
   const random = seededRandom(seed);
   const pick = <T>(items: readonly T[]) => items[Math.floor(random.next() * items.length)]!;

@@ -12,7 +12,9 @@ interface NumberedAttempt extends GatedAttempt {
   readonly number: number;
 }
 
-/** Attempts of a job that is known to take `tookMs`, and the groups that began, as "first+others". */
+/**
+ * Attempts of a job that is known to take `tookMs`, and the groups that began, as "first+others".
+ */
 function world(
   tookMs: number,
   options: { readonly canFollow?: boolean; readonly capacity?: number; readonly taken?: number } =

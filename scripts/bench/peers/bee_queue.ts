@@ -1,6 +1,9 @@
 import { type Contender, type ContenderOptions, loadPeer } from "./contender.ts";
 
-/** bee-queue. Successful jobs are removed, no events to other queues, jobs not tracked: its fastest settings. */
+/**
+ * bee-queue. Successful jobs are removed, no events to other queues, jobs not tracked: its fastest
+ * settings.
+ */
 export async function startBeeQueue({ url, concurrency }: ContenderOptions): Promise<Contender> {
   const BeeQueue = loadPeer("bee-queue");
   const { hostname: host, port } = new URL(url);

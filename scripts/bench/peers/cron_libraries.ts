@@ -37,7 +37,10 @@ function everyTenMinutes(index: number): string {
   return `${index % 60} ${Math.floor(index / 60) % 10}-59/10 * * * *`;
 }
 
-/** 10,000 cron entries in this process: ready, memory more, processor time and lateness of their runs. */
+/**
+ * 10,000 cron entries in this process: ready, memory more, processor time and lateness of their
+ * runs.
+ */
 export async function measureCron(name: string): Promise<Figures> {
   const start = await LIBRARIES[name]!();
   const late: number[] = [];

@@ -18,7 +18,8 @@ export interface InstalledPeers {
 }
 
 /**
- * The packages of packages.json in a folder of the user's cache, installed by npm when they are not there yet.
+ * The packages of packages.json in a folder of the user's cache, installed by npm when they are not
+ * there yet.
  *
  * @throws JobError `unavailable` when npm cannot
  */

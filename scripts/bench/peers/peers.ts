@@ -32,10 +32,12 @@ export interface PeersReport {
 }
 
 /**
- * Measure the peers and us in turns: A B C, A B C, …; each time in a process of its own, on a queue that nothing used before.
+ * Measure the peers and us in turns: A B C, A B C, …; each time in a process of its own, on a queue
+ * that nothing used before.
  *
  * @param only parts; all without any
- * @throws JobError `invalid_argument` for an unknown part, `unavailable` when a peer or its server cannot be installed
+ * @throws JobError `invalid_argument` for an unknown part, `unavailable` when a peer or its server
+ *   cannot be installed
  */
 export async function measurePeers(
   settings: Settings,

@@ -3,8 +3,8 @@ import { type Contender, type ContenderOptions, loadPeer } from "./contender.ts"
 const BATCH = 500;
 
 /**
- * pg-boss, tuned: batches of 500 to a handler, as many again while they come back full, woken by NOTIFY. A batch is one
- * transaction and has one outcome; there is no "16 at once".
+ * pg-boss, tuned: batches of 500 to a handler, as many again while they come back full, woken by
+ * NOTIFY. A batch is one transaction and has one outcome; there is no "16 at once".
  */
 export async function startPgBoss({ url }: ContenderOptions): Promise<Contender> {
   const { PgBoss } = loadPeer("pg-boss");

@@ -18,9 +18,11 @@ export interface PostgresServer {
 }
 
 /**
- * Start Debian's PostgreSQL in a temporary folder as an unprivileged user, installed first when it is missing.
+ * Start Debian's PostgreSQL in a temporary folder as an unprivileged user, installed first when it
+ * is missing.
  *
- * @throws JobError `unavailable` when it cannot be installed or does not start; leaves nothing behind
+ * @throws JobError `unavailable` when it cannot be installed or does not start; leaves nothing
+ *   behind
  */
 export async function startPostgres(): Promise<PostgresServer> {
   const programs = programsDir();

@@ -9,7 +9,8 @@ import { TASKS, type TaskSizes } from "./tasks.ts";
 
 type Start = (options: ContenderOptions) => Promise<Contender>;
 
-// Each is loaded only where it is measured: ours under Bun alone, with TypeScript that Node does not read.
+// Each is loaded only where it is measured: ours under Bun alone, with TypeScript that Node does
+// not read.
 const STARTS: Readonly<Record<string, () => Promise<Start>>> = {
   "ours-inline": async () => {
     const { startOurs } = await import("./ours.ts");

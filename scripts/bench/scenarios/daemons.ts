@@ -35,7 +35,9 @@ interface Server {
 
 /** One process that only enqueues, on the store that the daemons share. */
 interface Feeder {
-  /** Enqueue jobs in batches; resolves when the daemons have completed all that were ever enqueued. */
+  /**
+   * Enqueue jobs in batches; resolves when the daemons have completed all that were ever enqueued.
+   */
   feed(jobs: number): Promise<void>;
   stop(): Promise<void>;
 }

@@ -7,7 +7,10 @@ import { type Figures, scaled, type Scenario, type Settings } from "../scenario.
 import { scratchStore } from "../scratch_store.ts";
 
 const CALLS = 8_000;
-/** Parts of the calls between which the daemon and the echo take turns: the machine's speed changes within seconds. */
+/**
+ * Parts of the calls between which the daemon and the echo take turns: the machine's speed changes
+ * within seconds.
+ */
 const TURNS = 8;
 /** Calls to each before any is measured: until then their code is still being compiled. */
 const WARM_CALLS = 30_000;

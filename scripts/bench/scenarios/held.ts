@@ -45,8 +45,8 @@ async function costOfFew(settings: Settings, jobs: number): Promise<number> {
 }
 
 /**
- * The costs of `many`, and their ratios to those of a store that holds few. In turns, so that both meet the same machine: what
- * else runs on it changes by the minute.
+ * The costs of `many`, and their ratios to those of a store that holds few. In turns, so that both
+ * meet the same machine: what else runs on it changes by the minute.
  */
 async function inTurns(settings: Settings, many: BenchManager, jobs: number) {
   const costs: number[] = [];

@@ -11,7 +11,10 @@ const KILLS = 5;
 const POLL_MS = 5;
 const STARTED_MS_MAX = 60_000;
 
-/** Its first attempt runs until it is killed. Each start is a line of `starts.txt`: when, and in which process. */
+/**
+ * Its first attempt runs until it is killed. Each start is a line of `starts.txt`: when, and in
+ * which process.
+ */
 const MODULE = `${EXACT_CLOCK_SOURCE}
 import { appendFileSync } from "node:fs";
 import type { Context } from "ts-job";
@@ -51,7 +54,10 @@ async function startNumber(file: string, count: number): Promise<Start> {
   throw new Error(`Start ${count} of the job did not come within ${STARTED_MS_MAX} ms`);
 }
 
-/** Milliseconds until the job runs again, over some kills; `strike` kills and tells when the time begins. */
+/**
+ * Milliseconds until the job runs again, over some kills; `strike` kills and tells when the time
+ * begins.
+ */
 async function recover(
   settings: Settings,
   strike: (

@@ -43,7 +43,10 @@ async function costs(settings: Settings): Promise<Figures> {
   };
 }
 
-/** All schedules due at one instant: how long until the last has started, and how many started before a more urgent one. */
+/**
+ * All schedules due at one instant: how long until the last has started, and how many started
+ * before a more urgent one.
+ */
 async function instant(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
   const count = scaled(settings, SCHEDULES, 50);

@@ -9,7 +9,10 @@ import {
 import { rateOf } from "../statistics.ts";
 
 const CALLERS = 16;
-/** So many times as many jobs go unmeasured before: until then code is compiled, statements prepared, workers started. */
+/**
+ * So many times as many jobs go unmeasured before: until then code is compiled, statements
+ * prepared, workers started.
+ */
 const WARM_TIMES = 3;
 
 type Isolation = "inline" | "process";

@@ -106,7 +106,9 @@ function placeCases(): CallCase[] {
   );
 }
 
-/** JSON of arguments for `typed(count: number, when: Date, data: { a: number[] }, mode: "x" | "y")`. */
+/**
+ * JSON of arguments for `typed(count: number, when: Date, data: { a: number[] }, mode: "x" | "y")`.
+ */
 const ARGUMENTS: readonly (readonly [json: string, outcome: Outcome])[] = [
   ["", "invalid_argument"],
   ["{", "invalid_argument"],

@@ -1,6 +1,9 @@
 const MANY_KEYS = Array.from({ length: 10_000 }, (_, index) => `k${index} = 1`).join("\n");
 
-/** Text of a configuration; refused with one problem at least, or accepted. All take less than two seconds. */
+/**
+ * Text of a configuration; refused with one problem at least, or accepted. All take less than two
+ * seconds.
+ */
 export const CONFIGS: Readonly<Record<string, readonly [toml: string, outcome: "refused" | "ok"]>> =
   {
     "nothing": ["", "ok"],
@@ -117,7 +120,10 @@ export const STORE_URLS: readonly string[] = [
   "./store.txt",
 ];
 
-/** Schedules for `jobctl next`, crontabs for `jobctl import`, and the exit codes that they may end with. */
+/**
+ * Schedules for `jobctl next`, crontabs for `jobctl import`, and the exit codes that they may end
+ * with.
+ */
 export const OFFLINE: Readonly<
   Record<string, readonly [args: readonly string[], input: string, ...codes: number[]]>
 > = {

@@ -1,4 +1,6 @@
-/** Texts that break programs: what steers terminals, ends records, looks like syntax, or is long. */
+/**
+ * Texts that break programs: what steers terminals, ends records, looks like syntax, or is long.
+ */
 export const HOSTILE_TEXTS: Readonly<Record<string, string>> = {
   "nothing": "",
   "a space": " ",

@@ -4,7 +4,10 @@ import { framed, HTTP2_START, http2Call, http2Frame } from "../../support/raw_gr
 const VERSION = "/job.v1.JobService/GetVersion";
 const NOTHING = Buffer.alloc(0);
 
-/** One call of raw bytes with the right token, and the gRPC status that it is answered with; −1 for a stream that is reset. */
+/**
+ * One call of raw bytes with the right token, and the gRPC status that it is answered with; −1 for
+ * a stream that is reset.
+ */
 export interface RawCase {
   readonly name: string;
   readonly path: string;
@@ -90,7 +93,10 @@ export const RAW_CALLS: readonly RawCase[] = [
   path("/grpc.reflection.v2.ServerReflection/ServerReflectionInfo", 12),
 ];
 
-/** What stands in the authorization of a call over TCP without any other right: all are refused as unauthenticated. */
+/**
+ * What stands in the authorization of a call over TCP without any other right: all are refused as
+ * unauthenticated.
+ */
 export const AUTHORIZATIONS: readonly (string | null)[] = [
   null,
   "",
@@ -110,7 +116,9 @@ export const AUTHORIZATIONS: readonly (string | null)[] = [
   "Token x",
 ];
 
-/** Bytes on the gRPC port from the first on: the connection is closed, or goes on as if nothing was. */
+/**
+ * Bytes on the gRPC port from the first on: the connection is closed, or goes on as if nothing was.
+ */
 export const CONNECTIONS: Readonly<Record<string, Buffer>> = {
   "HTTP/1.1": Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
   "half a preface": Buffer.from("PRI * HTTP/2.0\r\n"),
@@ -150,7 +158,10 @@ export const CONNECTIONS: Readonly<Record<string, Buffer>> = {
   "a farewell": Buffer.concat([HTTP2_START, http2Frame(7, 0, 0, Buffer.alloc(8))]),
 };
 
-/** Requests on the HTTP port, and the statuses that they may be answered with; 0 for a connection that is closed. */
+/**
+ * Requests on the HTTP port, and the statuses that they may be answered with; 0 for a connection
+ * that is closed.
+ */
 export const HTTP_REQUESTS: Readonly<
   Record<string, readonly [request: string, ...statuses: number[]]>
 > = {

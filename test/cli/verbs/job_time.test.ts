@@ -5,7 +5,10 @@ import { msOf, type Timestamp } from "../../../src/cli/wire.ts";
 import { schedule, waiting } from "../../support/worlds/cli_messages.ts";
 import { cli, type CliRun } from "../../support/worlds/cli_world.ts";
 
-/** Times that name no zone, where the option is about one job: they are in that job's zone, not in the terminal's. */
+/**
+ * Times that name no zone, where the option is about one job: they are in that job's zone, not in
+ * the terminal's.
+ */
 
 interface Daemon {
   /** The zones of the job's schedules. */

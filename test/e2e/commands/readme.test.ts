@@ -20,7 +20,8 @@ function blocks(text: string, language: string): string[] {
 }
 
 const COMMANDS = blocks(README, "sh").flatMap((block) => block.trimEnd().split("\n"));
-// The CI runs these two on fresh clones: run here, the one would build over the file under test, and the other would run itself.
+// The CI runs these two on fresh clones: run here, the one would build over the file under test,
+// and the other would run itself.
 const OWN_RUNS = /^npm (start|test)\b/;
 const JOB_FILE = /Put this in `jobs\/(\S+?)`/.exec(README)?.[1];
 const JOB = blocks(README, "ts")[0]!;

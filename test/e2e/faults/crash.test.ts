@@ -59,7 +59,9 @@ async function submit(daemon: Daemon, file: string, count: number): Promise<read
   return instances.map((instance) => instance.uuid);
 }
 
-/** What must hold once the faults are over: D1, E2, E3 and X1, and every instance has ended well. */
+/**
+ * What must hold once the faults are over: D1, E2, E3 and X1, and every instance has ended well.
+ */
 async function checkRuns(daemon: Daemon, accepted: readonly string[], file: string): Promise<void> {
   await until("every instance is final", async () => {
     const left = await list(daemon, "--state", "scheduled,processing", "--limit", "10");

@@ -25,7 +25,8 @@ test("faults 15 and 18: without etcd jobs end before their lease does and reques
       await until("it runs", () => linesOf(file).length === 1);
       await member!.kill();
       const before = performance.now();
-      // What was refused so may have been done, and its commit may come with the server: it writes elsewhere.
+      // What was refused so may have been done, and its commit may come with the server: it writes
+      // elsewhere.
       const { code, stderr } = await daemon.jobctl(["schedule", "append", `${file}-refused`]);
       assert.equal(code, 7);
       assert.match(stderr, /the request may have been carried out/);

@@ -8,7 +8,8 @@ import type { NewInstance, Settlement } from "../../../src/store/store.ts";
 import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 
 // Batches of ordinary instances are accepted, claimed and settled as runs, by functions of the
-// script that do nothing else. Each test does the same with the memory store, and checks the indexes.
+// script that do nothing else. Each test does the same with the memory store, and checks the
+// indexes.
 
 const valkey = new ValkeyWorld();
 after(() => valkey.close());

@@ -43,7 +43,8 @@ export async function checkCluster(run: ClusterRun): Promise<ClusterReport> {
       seed: run.options.seed,
       instances: instances.length,
       accepted: run.accepted.size,
-      // Acknowledged and gone, or not ended well; an outcome of another attempt than the last; two at one time.
+      // Acknowledged and gone, or not ended well; an outcome of another attempt than the last; two
+      // at one time.
       lost: checker.countOf("D1"),
       stale: checker.countOf("E2", "F1"),
       overlaps: checker.countOf("E3", "X1"),
@@ -143,7 +144,10 @@ class Checker {
     }
   }
 
-  /** E3, X1: a fence runs once, and nothing is done under a lower one after a higher one; F1: its outcome is recorded. */
+  /**
+   * E3, X1: a fence runs once, and nothing is done under a lower one after a higher one; F1: its
+   * outcome is recorded.
+   */
   effects(): void {
     const highest = new Map<string, number>();
     const seen = new Set<string>();
@@ -160,7 +164,8 @@ class Checker {
       if (what === "E") ended.add(`${uuid} ${fence}`);
     }
     for (const { uuid, fence, results } of this.#instances) {
-      // The job answers its fence: the outcome that was recorded is that of the last claim, which ran to its end.
+      // The job answers its fence: the outcome that was recorded is that of the last claim, which
+      // ran to its end.
       if (Number(results[0]) !== Number(fence)) {
         this.report(`F1: ${uuid} has fence ${fence} and the outcome of ${results[0]}`);
       }
@@ -171,7 +176,10 @@ class Checker {
     }
   }
 
-  /** A1, E2: attempts are 1, 2, 3 … and their fences rise; a job that fails is tried as often as it says. */
+  /**
+   * A1, E2: attempts are 1, 2, 3 … and their fences rise; a job that fails is tried as often as it
+   * says.
+   */
   attempts(): void {
     for (const { uuid, kind, failures, attempts } of this.#instances) {
       const claims = (this.#histories.get(uuid) ?? [])

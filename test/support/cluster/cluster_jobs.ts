@@ -13,8 +13,9 @@ export const TICK_KINDS = ["tick-a", "tick-b"] as const;
 export const FAILURES = 2;
 
 /**
- * The jobs of the cluster test. Each appends a line at its start and one at its end to a file, `S UUID FENCE` and `E UUID FENCE`,
- * and answers its fence, so that it shows which attempt's outcome was recorded.
+ * The jobs of the cluster test. Each appends a line at its start and one at its end to a file, `S
+ * UUID FENCE` and `E UUID FENCE`, and answers its fence, so that it shows which attempt's outcome
+ * was recorded.
  */
 export const CLUSTER_MODULE = `
 import { appendFileSync } from "node:fs";

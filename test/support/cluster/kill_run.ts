@@ -27,8 +27,8 @@ export interface KillOptions {
 }
 
 /**
- * Kill a daemon of the compiled file on SQLite at random moments, also of its start, while instances come and run and two schedules tick
- * every second; then wait until everything has ended.
+ * Kill a daemon of the compiled file on SQLite at random moments, also of its start, while
+ * instances come and run and two schedules tick every second; then wait until everything has ended.
  */
 export async function withKills<T>(
   options: KillOptions,

@@ -135,8 +135,9 @@ export async function compareWithCron(name: CronName, minutes: number): Promise<
 }
 
 /**
- * Wait until both have run what they must and nothing has changed for two seconds: nothing else tells that no run is still to
- * come. What has not run after {@link STARTED_MS_MAX} is a difference.
+ * Wait until both have run what they must and nothing has changed for two seconds: nothing else
+ * tells that no run is still to come. What has not run after {@link STARTED_MS_MAX} is a
+ * difference.
  */
 async function settled(name: CronName, observe: () => Promise<readonly Observed[]>): Promise<void> {
   const endMs = Date.now() + STARTED_MS_MAX;

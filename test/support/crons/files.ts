@@ -1,8 +1,8 @@
 import type { CronName } from "./packages.ts";
 import type { HostFile } from "./world.ts";
 
-// A host's crontabs for each daemon: what works, what it refuses, and what it reads unlike the others. Each command records
-// itself, so that what ran, and how, can be compared.
+// A host's crontabs for each daemon: what works, what it refuses, and what it reads unlike the
+// others. Each command records itself, so that what ran, and how, can be compared.
 
 const ALICE = 2001;
 const BOB = 2002;
@@ -204,7 +204,8 @@ function busyboxFiles(at: Date): HostFile[] {
 /**
  * The crontabs of a host.
  *
- * @param at when they are run; null for commands that run at the start of the daemon, which busybox of Debian cannot
+ * @param at when they are run; null for commands that run at the start of the daemon, which busybox
+ *   of Debian cannot
  */
 export function hostFiles(name: CronName, at: Date | null): readonly HostFile[] {
   if (at === null) return vixieFiles("@reboot");

@@ -149,7 +149,8 @@ exec ${JOBCTL} serve --config jobctl.toml`;
  * Start a daemon on a host of its own.
  *
  * @param options.folder an empty folder, removed by the caller
- * @param options.jobctlPort a free port for jobctl, which runs in place of the cron that is named; null for that cron itself
+ * @param options.jobctlPort a free port for jobctl, which runs in place of the cron that is named;
+ *   null for that cron itself
  */
 export function startWorld(
   name: CronName,

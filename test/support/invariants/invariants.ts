@@ -46,13 +46,21 @@ export interface Observations {
   readonly counts?: ReadonlyMap<string, StateCounts>;
   /** The store's time at the end, epoch ms. */
   readonly endAt?: number;
-  /** How long after its due time an instance must be final, when the faults have stopped for as long. */
+  /**
+   * How long after its due time an instance must be final, when the faults have stopped for as
+   * long.
+   */
   readonly horizonMs?: number;
   /** Ticks that each schedule should have had. */
   readonly expectedTicks?: ReadonlyMap<string, readonly number[]>;
-  /** False when the store's wall clock went back: what is due is then not known from its recorded time. */
+  /**
+   * False when the store's wall clock went back: what is due is then not known from its recorded
+   * time.
+   */
   readonly isClockSteady?: boolean;
-  /** How long before its time something may be claimed, though not begun; 0 where it is not said. */
+  /**
+   * How long before its time something may be claimed, though not begun; 0 where it is not said.
+   */
   readonly aheadMs?: number;
 }
 

@@ -11,7 +11,8 @@ export function checkHarness(observations: Observations, replay: Replay, report:
   checkRuns(observations, replay, report);
 }
 
-// D1: no acknowledged instance is lost; S1: a request makes one instance; S2: it has the key that was asked; L1: it comes to an end.
+// D1: no acknowledged instance is lost; S1: a request makes one instance; S2: it has the key that
+// was asked; L1: it comes to an end.
 function checkAcks(observations: Observations, replay: Replay, report: Report): void {
   const { acks = [], snapshot, endAt, horizonMs } = observations;
   const found = snapshot && new Map(snapshot.map((instance) => [instance.id, instance]));
@@ -66,8 +67,8 @@ function checkEffects({ effects = [] }: Observations, report: Report): void {
   }
 }
 
-// E1: job code of an instance runs once at a time; E3: a fence runs once; T1: it begins no sooner than it is due; V1: it ends
-// before its lease does.
+// E1: job code of an instance runs once at a time; E3: a fence runs once; T1: it begins no sooner
+// than it is due; V1: it ends before its lease does.
 function checkRuns({ runs = [] }: Observations, replay: Replay, report: Report): void {
   const seen = new Set<string>();
   const lastEnds = new Map<string, number>();

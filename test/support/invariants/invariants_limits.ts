@@ -6,7 +6,10 @@ import type { StoreRecord } from "../servers/recording_store.ts";
 type Claim = Extract<StoreRecord, { readonly type: "claim" }>;
 type Placed = Pick<Instance, "kind" | "queueKey">;
 
-/** B1: no more claims of a kind or a queue than run at once; B2: no span with more starts than its rate. */
+/**
+ * B1: no more claims of a kind or a queue than run at once; B2: no span with more starts than its
+ * rate.
+ */
 export class LimitReplay {
   readonly #report: Report;
   readonly #nodes = new Map<Tracked, string>();

@@ -36,7 +36,9 @@ export interface RunOptions {
 }
 
 export interface DaemonOptions {
-  /** Text of the configuration; `modules = ["jobs"]` and what the environment below says is added. */
+  /**
+   * Text of the configuration; `modules = ["jobs"]` and what the environment below says is added.
+   */
   readonly toml?: string;
   /** Source of job modules by file name. */
   readonly modules?: Readonly<Record<string, string>>;
@@ -76,7 +78,11 @@ export interface Daemon {
   killDuringStart(afterMs: number): Promise<void>;
   /** SIGTERM, and wait for the end; the folder stays. */
   terminate(): Promise<Exit>;
-  /** End by SIGTERM when it runs, and start again on the same folder. @param args of `serve`, besides its configuration */
+  /**
+   * End by SIGTERM when it runs, and start again on the same folder.
+   *
+   * @param args of `serve`, besides its configuration
+   */
   restart(args?: readonly string[]): Promise<Daemon>;
   /** End by SIGTERM, or SIGKILL with `force`, wait, remove the folder. */
   stop(options?: { readonly force?: boolean }): Promise<Exit>;

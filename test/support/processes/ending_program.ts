@@ -1,4 +1,5 @@
-// A program of the library that ends as its second argument says, run by test/e2e/faults/endings.test.ts.
+// A program of the library that ends as its second argument says, run by
+// test/e2e/faults/endings.test.ts.
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { Manager } from "ts-job";

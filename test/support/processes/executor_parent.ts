@@ -3,8 +3,9 @@ import { silentLogger } from "../../../src/platform/logger.ts";
 import { createProcessExecutor } from "../../../src/worker/process/process_executor.ts";
 import { commandJob, makeTask, moduleJob, RecordingSink, workerCommand } from "../attempts.ts";
 
-// A daemon for the tests that kill or freeze one: runs a spinning job and a command with a grandchild, each of which writes its
-// pid to a file, and keeps their leases for as long as it is alive and awake.
+// A daemon for the tests that kill or freeze one: runs a spinning job and a command with a
+// grandchild, each of which writes its pid to a file, and keeps their leases for as long as it is
+// alive and awake.
 const [spinFile, commandFile, leaseText] = process.argv.slice(2);
 const leaseMs = Number(leaseText);
 

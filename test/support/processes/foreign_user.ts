@@ -13,7 +13,10 @@ export const NEEDS_ROOT: string | false = process.getuid?.() === 0
   ? false
   : "only root can start a process of another user";
 
-/** Run the compiled file as that user to its end, or for ten seconds; `env` is its whole environment. */
+/**
+ * Run the compiled file as that user to its end, or for ten seconds; `env` is its whole
+ * environment.
+ */
 export function runAsForeign(
   args: readonly string[],
   options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
@@ -63,7 +66,10 @@ const where = host === "unix" ? { path: port } : { port: Number(port), host };
 server.listen(where, () => process.stdout.write("listening " + (server.address().port ?? 0) + "\\n"));
 `;
 
-/** Let another user listen on `port`, 0 for a free one; with "unix" as the host on the socket of that path. */
+/**
+ * Let another user listen on `port`, 0 for a free one; with "unix" as the host on the socket of
+ * that path.
+ */
 export async function foreignListener(
   port: number | string,
   host = "127.0.0.1",

@@ -17,7 +17,9 @@ export default async function append(ctx: Context, file: string, ms: number): Pr
 }
 `;
 
-/** A daemon with instances that run, and a schedule of every second, whose store is moved meanwhile. */
+/**
+ * A daemon with instances that run, and a schedule of every second, whose store is moved meanwhile.
+ */
 export class MovingDaemon {
   readonly #env: Record<string, string>;
   daemon: Daemon;
@@ -29,8 +31,8 @@ export class MovingDaemon {
   }
 
   /**
-   * Start one and give it `count` instances of some ten milliseconds each. It may move to the files `new` and `back` of its
-   * folder, and to `targets`.
+   * Start one and give it `count` instances of some ten milliseconds each. It may move to the files
+   * `new` and `back` of its folder, and to `targets`.
    *
    * @param url of its store; its own file when absent
    */
@@ -108,7 +110,10 @@ export class MovingDaemon {
     this.daemon = await this.daemon.restart();
   }
 
-  /** Everything that was accepted ended well; nothing twice, unless a daemon was killed under what ran. */
+  /**
+   * Everything that was accepted ended well; nothing twice, unless a daemon was killed under what
+   * ran.
+   */
   async check(options: { readonly isOnce: boolean }): Promise<void> {
     const client = this.daemon.client();
     await until("everything has ended, and the schedule has ticked again", async () => {

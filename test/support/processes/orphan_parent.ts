@@ -1,5 +1,6 @@
-// Begins processes that lose their parents and end, and one of its own; prints how many dead children it has, then how many are
-// left when they were cleared away, and the exit code of its own.
+// Begins processes that lose their parents and end, and one of its own; prints how many dead
+// children it has, then how many are left when they were cleared away, and the exit code of its
+// own.
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { adoptOrphans, OrphanReaper } from "../../../src/platform/process/process_control.ts";

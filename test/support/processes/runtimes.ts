@@ -43,8 +43,9 @@ export const RUNTIMES: readonly Runtime[] = [
 ];
 
 /**
- * The library for the programs of a test file; call it outside of tests. It is one file, made when the first program is
- * written: Node would take half a second for each program to strip the types of all sources.
+ * The library for the programs of a test file; call it outside of tests. It is one file, made when
+ * the first program is written: Node would take half a second for each program to strip the types
+ * of all sources.
  */
 export class ProgramLibrary {
   #folder: string | null = null;
@@ -55,7 +56,12 @@ export class ProgramLibrary {
     });
   }
 
-  /** Write a program that imports the library into a folder. @returns its path @throws Error when a runtime is missing */
+  /**
+   * Write a program that imports the library into a folder.
+   *
+   * @returns its path
+   * @throws Error when a runtime is missing
+   */
   write(folder: string, source: string): string {
     assertRuntimes();
     this.#folder ??= bundleLibrary();

@@ -13,7 +13,10 @@ export default async function append(ctx: Context, file: string, ms = 0): Promis
 }
 `;
 
-/** A compiled daemon on the store at `url`, with the job `append`, which writes to a file what becomes of it. */
+/**
+ * A compiled daemon on the store at `url`, with the job `append`, which writes to a file what
+ * becomes of it.
+ */
 export async function withStoreDaemon(
   url: string,
   body: (daemon: Daemon) => Promise<void>,

@@ -10,11 +10,16 @@ export interface CuttingProxy {
   readonly cuts: number;
   /** Cut the connection of the `count`-th chunk of requests from now, before the server sees it. */
   cutBeforeRequest(count?: number): void;
-  /** Cut the connection of the `count`-th chunk of answers from now, which the server sent and nobody gets. */
+  /**
+   * Cut the connection of the `count`-th chunk of answers from now, which the server sent and
+   * nobody gets.
+   */
   cutBeforeAnswer(count?: number): void;
   /** Answers come this much later; 0 for at once. */
   delayAnswers(ms: number): void;
-  /** Half-open: pass nothing in either direction, close nothing, until {@link CuttingProxy.pass}. */
+  /**
+   * Half-open: pass nothing in either direction, close nothing, until {@link CuttingProxy.pass}.
+   */
   hold(): void;
   /** Pass again what was held. */
   pass(): void;
@@ -42,8 +47,9 @@ class Cutter {
 }
 
 /**
- * A TCP proxy before `targetPort` on the loopback device that cuts on request. A chunk is what one read of a socket gave: clients
- * that send the requests of one turn in one write get one chunk for them.
+ * A TCP proxy before `targetPort` on the loopback device that cuts on request. A chunk is what one
+ * read of a socket gave: clients that send the requests of one turn in one write get one chunk for
+ * them.
  */
 export async function startCuttingProxy(targetPort: number): Promise<CuttingProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();

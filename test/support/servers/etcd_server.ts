@@ -10,7 +10,9 @@ import { tlsFile } from "../tls_files.ts";
 export interface EtcdOptions {
   /** Further flags by name: `{ "quota-backend-bytes": 16_000_000 }`. */
   readonly flags?: Readonly<Record<string, string | number>>;
-  /** Serve TLS alone with the certificate of {@link tlsFile}; "mutual": clients must show one too. */
+  /**
+   * Serve TLS alone with the certificate of {@link tlsFile}; "mutual": clients must show one too.
+   */
   readonly tls?: boolean | "mutual";
   /** Members of the cluster; 1 when absent. */
   readonly members?: number;

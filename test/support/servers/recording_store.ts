@@ -299,7 +299,8 @@ function advanceFacts(advance: Advance, result: AdvanceResult): readonly Fact[] 
     why: "overlap",
   }));
   const fires = result.accepted.flatMap((instance) => acceptFacts(instance, advance.overlap));
-  // What is replaced goes before the tick that replaces it; one that the same step accepted goes after its own record.
+  // What is replaced goes before the tick that replaces it; one that the same step accepted goes
+  // after its own record.
   const isOwn = (id: string) => result.accepted.some((instance) => instance.id === id);
   const cancels = result.replaced.map(({ id, state }): Fact => ({
     type: "cancel",

@@ -37,7 +37,10 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Run a server and wait until its output holds `ready`. Fails with its output, also when it is not installed. */
+/**
+ * Run a server and wait until its output holds `ready`. Fails with its output, also when it is not
+ * installed.
+ */
 export function startServerProcess(
   spec: {
     readonly program: string;

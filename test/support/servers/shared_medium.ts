@@ -131,7 +131,10 @@ export class MediumConnection implements ReplicaMedium {
     listener?.lost(new JobError("unavailable", "The watch was compacted"));
   }
 
-  /** Tell the listener what it was not told yet, after this turn; call it when the medium is up again. */
+  /**
+   * Tell the listener what it was not told yet, after this turn; call it when the medium is up
+   * again.
+   */
   tell(): void {
     if (this.#isTelling || !this.#listener || this.faults.isDown) return;
     this.#isTelling = true;

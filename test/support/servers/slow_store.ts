@@ -29,8 +29,9 @@ export interface SlowStore {
 }
 
 /**
- * Row 20 on the compiled file: jobs longer than their lease, on a store whose answers are late. Each runs once and keeps its
- * lease; what is asked of the daemon is done or refused within 5 s, and done once all the same.
+ * Row 20 on the compiled file: jobs longer than their lease, on a store whose answers are late.
+ * Each runs once and keeps its lease; what is asked of the daemon is done or refused within 5 s,
+ * and done once all the same.
  */
 export async function checkSlowStore(
   { url, proxy, delayMs, leaseMs, jobs }: SlowStore,

@@ -6,7 +6,10 @@ import type { ValkeyOptions, ValkeyServer } from "./valkey_server.ts";
 import { manageValkey, startValkey, tlsConfig } from "./valkey_server.ts";
 import { until } from "../wait.ts";
 
-/** A Valkey, its replica and a sentinel that promotes the replica within about a second of the master's end. */
+/**
+ * A Valkey, its replica and a sentinel that promotes the replica within about a second of the
+ * master's end.
+ */
 export interface SentinelGroup {
   /** Name of the master that the sentinel watches. */
   readonly name: string;
@@ -16,7 +19,10 @@ export interface SentinelGroup {
   close(): Promise<void>;
 }
 
-/** Start a master with a replica in step with it, watched by one sentinel, which may want a password of its own. */
+/**
+ * Start a master with a replica in step with it, watched by one sentinel, which may want a password
+ * of its own.
+ */
 export async function startSentinel(
   { sentinelPassword, ...options }: ValkeyOptions & { readonly sentinelPassword?: string } = {},
 ): Promise<SentinelGroup> {

@@ -8,11 +8,15 @@ import { tlsFile } from "../tls_files.ts";
 
 /** How a Valkey of a test is set up. */
 export interface ValkeyOptions {
-  /** Directives of valkey.conf by name, over what is below: `{ "maxmemory-policy": "allkeys-lru" }`. */
+  /**
+   * Directives of valkey.conf by name, over what is below: `{ "maxmemory-policy": "allkeys-lru" }`.
+   */
   readonly config?: Readonly<Record<string, string | number | readonly string[]>>;
   /** Whether it keeps an append-only file. */
   readonly appendonly?: boolean;
-  /** Serve TLS alone with the certificate of {@link tlsFile}; "mutual": clients must show one too. */
+  /**
+   * Serve TLS alone with the certificate of {@link tlsFile}; "mutual": clients must show one too.
+   */
   readonly tls?: boolean | "mutual";
   /** Password of the default user. */
   readonly password?: string;

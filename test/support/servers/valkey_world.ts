@@ -8,7 +8,9 @@ import { linkTo } from "../../store/valkey/valkey_link_world.ts";
 import { type CuttingProxy, startCuttingProxy } from "./cutting_proxy.ts";
 import { startValkey, type ValkeyServer } from "./valkey_server.ts";
 
-/** A server that the tests of a file share, with a proxy before it and a namespace for each of them. */
+/**
+ * A server that the tests of a file share, with a proxy before it and a namespace for each of them.
+ */
 export class ValkeyWorld {
   #parts: Promise<{ readonly server: ValkeyServer; readonly proxy: CuttingProxy }> | null = null;
   #count = 0;

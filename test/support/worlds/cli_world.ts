@@ -29,7 +29,10 @@ export interface CliRun {
 export type Answers = Readonly<Record<string, unknown>>;
 
 export interface CliOptions {
-  /** Answer of each method: a message or what makes one, or a function of the request. What is missing answers an empty one. */
+  /**
+   * Answer of each method: a message or what makes one, or a function of the request. What is
+   * missing answers an empty one.
+   */
   readonly answers?: Answers;
   readonly env?: Readonly<Record<string, string>>;
   /** Whether stdout is a terminal; stdin and stderr too unless `input` is left out. */

@@ -4,7 +4,9 @@ import { ConfigError, formatProblem } from "../../../src/config/problems.ts";
 import type { JobTable } from "../../../src/core/job/job_table.ts";
 import { type TempDir, withTempDir } from "../temp_dir.ts";
 
-/** What became of a configuration: loaded, or refused with problems; file names without the folder. */
+/**
+ * What became of a configuration: loaded, or refused with problems; file names without the folder.
+ */
 export interface ConfigOutcome {
   readonly loaded: LoadedConfig | null;
   /** One line each, as {@link formatProblem} writes them. */

@@ -10,8 +10,9 @@ interface PendingTimer {
 const SETTLE_TURNS = 10_000;
 
 /**
- * A clock that moves only when told. Timers fire in order of due time; deferred callbacks run in order, after the promises of
- * the turn. Several nodes may each have one view of it with its own skew: see {@link SimClock.view}.
+ * A clock that moves only when told. Timers fire in order of due time; deferred callbacks run in
+ * order, after the promises of the turn. Several nodes may each have one view of it with its own
+ * skew: see {@link SimClock.view}.
  */
 export class SimClock implements Clock {
   #monotonicMs = 0;
