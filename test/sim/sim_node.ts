@@ -25,7 +25,6 @@ export const SIM_OPTIONS: JobOptions = {
   keepSuccessMs: 30_000,
   keepFailureMs: 60_000,
   isolation: "process",
-  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 /** Parts shared by all nodes of a simulated world. */

@@ -33,7 +33,6 @@ const OPTIONS: JobOptions = {
   keepSuccessMs: 1_000,
   keepFailureMs: 1_000,
   isolation: "process",
-  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 /** A job definition with defaults for what a test does not care about. */

@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { CommandSpec } from "../../src/core/job/job.ts";
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { resolveAccount } from "../../src/platform/process/accounts.ts";
@@ -189,7 +190,7 @@ test("a command's secrets are masked in its log and its error", async () => {
 });
 
 test("a command's output is kept up to the limits of its job", async () => {
-  const options = { output: { linesMax: 10, bytesMax: 1_000 } };
+  const options = { output: { ...JOB_DEFAULTS.output, linesMax: 10, bytesMax: 1_000 } };
   const { lines } = await run("seq 1000", { options });
   assert.deepEqual(lines.slice(0, 5), ["1", "2", "3", "4", "5"]);
   assert.match(lines[5]!, /^990 lines .* keeps 10 lines and 1000 bytes/);

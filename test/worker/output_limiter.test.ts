@@ -58,7 +58,7 @@ test("OutputLimiter makes text safe that is not UTF-8 or has a NUL", () => {
 });
 
 test("OutputLimiter keeps to limits of a few lines and bytes", () => {
-  const limiter = new OutputLimiter({ linesMax: 4, bytesMax: 100 });
+  const limiter = new OutputLimiter({ ...JOB_DEFAULTS.output, linesMax: 4, bytesMax: 100 });
   const head = ["a", "b", "c", "d", "e"].map((text) => limiter.push(line(text)));
   assert.deepEqual(head.map((entry) => entry?.message), ["a", "b", ...Array(3).fill(undefined)]);
   const messages = limiter.finish(9).map((entry) => entry.message);
@@ -68,7 +68,7 @@ test("OutputLimiter keeps to limits of a few lines and bytes", () => {
 
 test("OutputLimiter masks secrets in the head and in the tail", () => {
   const mask = new SecretMask(["hunter2", "hunter2-and-more", "short", "line one\nline two"]);
-  const limiter = new OutputLimiter({ linesMax: 2, bytesMax: 100 }, mask);
+  const limiter = new OutputLimiter({ ...JOB_DEFAULTS.output, linesMax: 2, bytesMax: 100 }, mask);
   const entry = limiter.push(line("hunter2 <hunter2-and-more> short"))!;
   assert.equal(entry.message, "*** <***> short");
   assert.equal(limiter.push(line(Buffer.from("x line two x"))), null);

@@ -20,7 +20,6 @@ export const OPTIONS: JobOptions = {
   keepSuccessMs: 604_800_000,
   keepFailureMs: 2_592_000_000,
   isolation: "process",
-  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 const ENTRY = fileURLToPath(new URL("./describe_entry.ts", import.meta.url));

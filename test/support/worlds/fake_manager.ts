@@ -29,7 +29,6 @@ export function fakeJob(kind: string, options: Partial<JobDefinition> = {}): Job
       keepSuccessMs: 1,
       keepFailureMs: 1,
       isolation: "inline",
-      output: { bytesMax: 1_048_576, linesMax: 10_000 },
     },
     schedules: [],
     hasHandler: NO_HANDLERS,

@@ -198,7 +198,6 @@ const OPTIONS: JobOptions = {
   keepSuccessMs: 3_600_000,
   keepFailureMs: 7_200_000,
   isolation: "process",
-  output: { bytesMax: 1_048_576, linesMax: 10_000 },
 };
 
 const SPEC: ScheduleSpec = {
