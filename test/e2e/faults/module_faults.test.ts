@@ -10,7 +10,7 @@ import { until } from "../../support/wait.ts";
 const BROKEN: Readonly<Record<string, readonly [source: string, problem: RegExp, line: number]>> = {
   syntax: ["export default () => {\n  const = 1;\n};", /Unexpected/, 2],
   nothing: ["export const a = 1;", /no default export/, 1],
-  number: ["export default 42;", /no function and no job definition/, 1],
+  number: ["export default 42;", /neither a function nor a job definition/, 1],
   throws: ["throw new Error('boom at load');\nexport default () => {};", /boom at load/, 1],
   exits: ["process.exit(0);\nexport default () => {};", /ended|exit/i, 1],
   waits: ["await new Promise(() => {});\nexport default () => {};", /./, 1],
