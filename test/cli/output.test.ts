@@ -5,10 +5,13 @@ import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/t
 import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
 import { formatAbsolute } from "../../src/cli/output/when.ts";
 import { formatYaml } from "../../src/cli/output/yaml.ts";
+import { INSTANCE_VIEW } from "../../src/cli/views/instance_view.ts";
+import { JobInstanceSchema } from "../../src/rpc/gen/job_pb.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 import { ID, instance } from "../support/worlds/cli_messages.ts";
+import { unreadMembers } from "../support/unread_members.ts";
 
 test("makeVisible() writes out what would steer a terminal", () => {
   assert.equal(makeVisible("a\x1b[31mb\x07\x9b\x7f"), "a\\x1b[31mb\\x07\\x9b\\x7f");
@@ -138,6 +141,11 @@ async function listed(...argv: string[]) {
   assert.equal(run.code, 0, run.stderr);
   return run.stdout;
 }
+
+test("the record of an instance has every field of the wire", () => {
+  const names = JobInstanceSchema.fields.map(({ localName }) => localName);
+  assert.deepEqual(unreadMembers(instance(), names, INSTANCE_VIEW.record), []);
+});
 
 test("-o jsonl writes one object a line", async () => {
   const lines = (await listed("-o", "jsonl")).trimEnd().split("\n");

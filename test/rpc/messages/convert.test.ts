@@ -11,6 +11,7 @@ import {
   WIRE_STATE,
 } from "../../../src/rpc/messages/convert.ts";
 import { fakeInstance, fakeJob } from "../../support/worlds/fake_manager.ts";
+import { unreadMembers } from "../../support/unread_members.ts";
 
 const SPEC = {
   cron: null,
@@ -80,6 +81,16 @@ test("instanceToWire() gives arguments, results, error, attempts and times", () 
   assert.equal(wire.attempts, 2);
   assert.equal(timestampMs(wire.scheduledAt as Timestamp), 5);
   assert.equal(timestampMs(wire.processedAt as Timestamp), 6);
+});
+
+test("instanceToWire() gives every field but those that only the store uses", () => {
+  const instance = fakeInstance(1, { state: "completed", settledAt: 7 });
+  assert.deepEqual(unreadMembers(instance, Object.keys(instance), instanceToWire), [
+    "queueKey",
+    "crashesMax",
+    "keepSuccessMs",
+    "keepFailureMs",
+  ]);
 });
 
 test("jobToWire() gives the cron text of the first schedule, and those of all", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { phraseOf } from "../../../src/store/valkey/operations/refusals.ts";
 import { LUA } from "../../../src/store/valkey/script/gen/lua_text.ts";
 
 /** The texts of the .lua files by name, as they are in the source. */
@@ -28,4 +29,12 @@ test("every member of S in the .lua files is used", () => {
   }
   const unused = [...counts].filter(([, count]) => count === 1).map(([name]) => name);
   assert.deepEqual(unused, []);
+});
+
+test("every operation of the script has a name for messages", () => {
+  const text = Object.values(readParts()).join("");
+  const names = [...text.matchAll(/\bS\.ACTIONS\.(\w+)/g)].map(([, name]) => name!);
+  const unnamed = names.filter((name) => /[A-Z]/.test(phraseOf(name)));
+  assert.ok(names.length > 40);
+  assert.deepEqual(unnamed, []);
 });
