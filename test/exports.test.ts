@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { JOB_PROTO } from "../src/rpc/gen/job_proto.ts";
+import { readSources } from "./support/source_tree.ts";
 
 const EXPORT = /^export (?:abstract |async )?(?:class|const|function\*?) (\w+)/gm;
 
@@ -32,6 +33,23 @@ function unusedExports(): readonly string[] {
 
 test("every exported value is used in another file", () => {
   assert.deepEqual(unusedExports(), []);
+});
+
+test("every source file is imported, except entries of programs, threads and packages", () => {
+  const files = readSources("src");
+  const imported = new Set(
+    files.flatMap(({ path, imports }) =>
+      imports.map(({ target }) => target).filter((target) => target !== path)
+    ),
+  );
+  assert.deepEqual(files.map(({ path }) => path).filter((path) => !imported.has(path)), [
+    "src/client.ts",
+    "src/conformance/index.ts",
+    "src/gateway/gateway_thread.ts",
+    "src/index.ts",
+    "src/main.ts",
+    "src/worker/guard/guard_thread.ts",
+  ]);
 });
 
 test("the text of the contract in the program is that of job.proto: npm run generate", () => {
