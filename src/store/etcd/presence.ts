@@ -84,14 +84,16 @@ export class Presence {
     this.#stopping.abort();
     this.#timer?.cancel();
     this.#fail(new JobError("canceled", "Cannot continue: stopped"));
-    const id = this.#leaseId;
+    await this.#endLease();
+  }
+
+  async #endLease(): Promise<void> {
+    const ID = this.#leaseId;
     this.#leaseId = null;
-    if (id === null) return;
+    if (ID === null) return;
     const { calls } = this.#options;
     // If etcd cannot be reached, the lease expires.
-    await calls.call(Lease.method.leaseRevoke, { ID: id }, { action: "end its lease" }).catch(
-      () => {},
-    );
+    await calls.call(Lease.method.leaseRevoke, { ID }, { action: "end its lease" }).catch(() => {});
   }
 
   /**
@@ -177,10 +179,11 @@ export class Presence {
     for (let failures = 0; !signal.aborted;) {
       try {
         revision ??= await this.#appear();
+        if (signal.aborted) break;
         failures = 0;
         await this.#follow(revision + 1n);
       } catch (thrown) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         const error = toJobError(thrown, "Cannot keep the node's lease");
         if (failures === 0 && error.code !== "unavailable") {
           logger.warn("The node's lease on etcd was not renewed: taking a new one", {
@@ -192,6 +195,8 @@ export class Presence {
       }
       revision = null;
     }
+    // It may have taken another one since it was stopped.
+    await this.#endLease();
   }
 
   /**
@@ -279,11 +284,14 @@ export class Presence {
 
   async #put(asks: boolean): Promise<void> {
     this.#mustAsk = this.#mustReport = false;
+    const lease = this.#leaseId;
+    // Without a lease the key would stay for ever.
+    if (lease === null) return;
     const { calls, layout, node } = this.#options;
     const report = JSON.stringify(this.#clocks.report(this.#now().wallMs, asks));
     await runTransaction(calls, {
       action: "report its clock",
-      success: [putOf(layout.nodeKey(node), report, this.#leaseId ?? 0n)],
+      success: [putOf(layout.nodeKey(node), report, lease)],
     });
   }
 

@@ -9,7 +9,7 @@ import type { NodeReport } from "../../../src/store/nodes.ts";
 import { createMedium } from "../../support/servers/etcd_medium.ts";
 import { type EtcdServer, startEtcd } from "../../support/servers/etcd_server.ts";
 import { startCuttingProxy } from "../../support/servers/cutting_proxy.ts";
-import { until } from "../../support/wait.ts";
+import { sleep, until } from "../../support/wait.ts";
 
 const LEASE_MS = 2_000;
 let server: EtcdServer;
@@ -139,4 +139,23 @@ test("fault 24: a lease that etcd lost is taken again", async () => {
   await until("the key is there again", async () => (await keysOf("lost")).length === 1, 6_000);
   assert.equal(await node.claim(), 0);
   await node.store.close();
+});
+
+test("a node that leaves while it takes a lease leaves neither its key nor a lease behind", async () => {
+  const medium = createMedium([server.members[0]!.port], { prefix: "leaving" });
+  await medium.open();
+  for (const delayMs of [0, 1, 2, 3, 4, 6]) {
+    const limits = { leaseMs: 60_000, maxSkewMs: 1_000 };
+    const presence = medium.presenceOf(`a${delayMs}`, limits);
+    const started = presence.start();
+    await sleep(delayMs);
+    await presence.stop();
+    await started;
+  }
+  const leases = async () => (await server.ctl("lease", "list")).split("\n").slice(1);
+  await until("no lease is left", async () => {
+    return (await leases()).every((line) => line === "");
+  }, 3_000);
+  assert.deepEqual(await keysOf("leaving"), []);
+  await medium.close();
 });
