@@ -15,7 +15,9 @@ const CONCERNS_ALL = [
 ];
 
 /** Tests of what every source file must keep to. */
-const OF_ALL_SOURCES = ["test/architecture.test.ts", "test/exports.test.ts"];
+const OF_ALL_SOURCES = ["architecture", "exports", "layout", "wording"].map((name) =>
+  `test/${name}.test.ts`
+);
 
 /** Folders with files that tests import, run or read. */
 const SOURCES = ["src", "test", "scripts", "examples", "jobs"];

@@ -17,6 +17,7 @@ const BUN_ONLY = [
   "test/docs",
   "test/e2e",
   "test/exports.test.ts",
+  "test/layout.test.ts",
   "test/library/types.test.ts",
   "test/manager/schedules/clock_faults.test.ts",
   "test/reference",
@@ -29,6 +30,7 @@ const BUN_ONLY = [
   "test/store/valkey/valkey_failover.test.ts",
   "test/store/volume.test.ts",
   "test/tools",
+  "test/wording.test.ts",
 ];
 
 /** Tests that run the compiled file. */

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { readSource, readSources, type SourceFile, visit } from "./support/source_tree.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Phrases that a reader has to read twice, and what to write instead. */
+const PHRASES: readonly (readonly [phrase: RegExp, instead: string])[] = [
+  [
+    /(?<!\b[Tt]here )\bis no (?!longer\b|such\b|more\b|need\b|way\b|reason\b|limit\b)\w+/,
+    "is not a …",
+  ],
+  [/\b(go|goes|went|going) on\b(?! to\b)/, "continue, or the verb itself"],
+  [/\bnothing says\b/, "name what is missing"],
+  [/\bas no other\b/, "unique, unambiguous"],
+  [/\b(so|as) many times as\b/, "n times"],
+  [/\bthat is asked\b/, "requested"],
+  [/\bsuch that\b/, "so that, which"],
+  [/\bbesides\b/, "also, except"],
+  [/\b(told|tells) of\b/, "reports, says, shows"],
+  [/\banswers? (it|them|how|whether|true|false|null)\b/, "returns"],
+];
+
+interface Text {
+  readonly place: string;
+  readonly text: string;
+}
+
+function pages(): Text[] {
+  const paths = readdirSync(`${ROOT}docs`).filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`);
+  return ["README.md", "CONTRIBUTING.md", "SECURITY.md", "config.example.toml", ...paths].flatMap(
+    (path) =>
+      readFileSync(`${ROOT}${path}`, "utf8").split("\n")
+        .map((text, index) => ({ place: `${path}:${index + 1}`, text })),
+  );
+}
+
+/** Texts of a source that have more than one word: messages, hints and help. */
+function messages({ path, program }: SourceFile): Text[] {
+  const found: Text[] = [];
+  if (program === null) return found;
+  visit(program, (node) => {
+    const value = node.type === "StringLiteral"
+      ? node.value
+      : node.type === "TemplateElement"
+      ? (node.value as { readonly cooked: string | null }).cooked
+      : null;
+    // Programs in other languages begin on a line of their own.
+    if (typeof value !== "string" || !/^[^\n]*[a-z] [a-z]/.test(value)) return;
+    found.push({ place: `${path}:${node.loc.start.line}`, text: value });
+  });
+  return found;
+}
+
+function comments({ path, text }: SourceFile): Text[] {
+  return text.split("\n").flatMap((line, index) =>
+    /^\s*(\/\/|\/\*\*|\*)/.test(line) ? [{ place: `${path}:${index + 1}`, text: line }] : []
+  );
+}
+
+function hardPhrases(texts: readonly Text[]): string[] {
+  return texts.flatMap(({ place, text }) =>
+    PHRASES.flatMap(([phrase, instead]) => {
+      const [found] = phrase.exec(text) ?? [];
+      return found === undefined ? [] : [`${place}: "${found}" (write: ${instead})`];
+    })
+  );
+}
+
+test("pages have no phrases that are hard to read", () => {
+  assert.deepEqual(hardPhrases(pages()), []);
+});
+
+test("messages and help have no phrases that are hard to read", () => {
+  // Names of conformance cases are quoted in the exceptions of other people's stores.
+  const sources = readSources("src").filter(({ folder }) => folder !== "conformance");
+  assert.deepEqual(hardPhrases(sources.flatMap(messages)), []);
+});
+
+test("comments have no phrases that are hard to read", () => {
+  assert.deepEqual(hardPhrases(readSources("src").flatMap(comments)), []);
+});
+
+test("the rule finds phrases in messages and comments", () => {
+  const file = readSource(
+    "src/core/a.ts",
+    '// Answers whether it goes on.\nconst a = `The ${1} is no list`;\nconst b = "goes on";\n',
+  );
+  assert.equal(hardPhrases(messages(file)).length, 2);
+  assert.equal(hardPhrases(comments(file)).length, 1);
+});
