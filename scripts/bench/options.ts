@@ -14,7 +14,7 @@ export interface BenchRequest {
   readonly withStores: boolean;
   /** Whether the peers are measured too. */
   readonly withPeers: boolean;
-  /** Parts of the comparison with peers; all without any. */
+  /** Parts of the comparison with peers; all if none is given. */
   readonly only: readonly string[];
   readonly asJson: boolean;
   /** Write the tables into docs/performance.md. */
@@ -118,7 +118,8 @@ export function helpText(known: readonly Scenario[]): string {
   const lines = known.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`);
   return `Usage: npm run bench -- [SCENARIO…] [options]
 
-Measures the given scenarios; all without any. A name stands also for those that begin with it: "late" is all five. "throughput" is\nthe first seven.
+Measures the given scenarios, or all if none is given. A name also selects those that begin with it: "late" selects
+all five. "throughput" selects the first seven.
 
 ${lines.join("\n")}
   ${PEERS.padEnd(width)}  the same beside other products, in turns (see docs/performance.md)
