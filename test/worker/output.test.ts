@@ -117,7 +117,7 @@ for (
 
 test("what a module printed last is kept when it is killed at its timeout", async () => {
   const { attempt, sink } = begin("lastWords", ["hang", 20_000], {
-    timeoutMs: 500,
+    timeoutMs: 1_500,
     killAfterMs: 100,
   });
   const outcome = await attempt.outcome;
