@@ -1,6 +1,6 @@
 import { isJobError } from "../core/errors.ts";
 import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../core/job/job_scope.ts";
-import { nearest } from "../core/text/nearest.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
 import {
   HASH_WANTED,
@@ -48,8 +48,7 @@ function tableOf(
   if (!isTable(value)) return report.value(field, `found no table, wanted ${wanted}`);
   for (const name of Object.keys(value)) {
     if (keys.includes(name)) continue;
-    const near = nearest(name, keys);
-    const hint = near === null ? `Wanted ${wanted}` : `Did you mean "${near}"?`;
+    const hint = didYouMean(name, keys) ?? `Wanted ${wanted}`;
     report.key(childOf(field, name, null), "unknown key", hint);
   }
   return value;

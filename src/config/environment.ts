@@ -1,4 +1,4 @@
-import { nearest } from "../core/text/nearest.ts";
+import { didYouMean, nearest } from "../core/text/nearest.ts";
 import type { Environment } from "./expand.ts";
 import { SCHEMA } from "./keys.ts";
 import type { Field, Report, Source } from "./source.ts";
@@ -70,12 +70,12 @@ export function environmentFields(
     }
     const path = known.get(name);
     if (path === undefined) {
-      const near = nearest(name, [...known.keys(), ...CLIENT_VARIABLES]);
       report.problems.push({
         place: null,
         path: name,
         message: "unknown variable",
-        hint: near === null ? "Known ones are in docs/configuration.md" : `Did you mean "${near}"?`,
+        hint: didYouMean(name, [...known.keys(), ...CLIENT_VARIABLES]) ??
+          "Known ones are in docs/configuration.md",
         job: null,
       });
       continue;

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { isJobError } from "../core/errors.ts";
-import { nearest } from "../core/text/nearest.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import {
   maskUrl,
   parseStoreUrl,
@@ -96,10 +96,7 @@ function readTarget(field: Field, report: Report): StoreTarget | undefined {
   if (!isTable(value)) return namedStore(field, report);
   for (const name of Object.keys(value)) {
     if (TARGET_KEYS.includes(name)) continue;
-    const near = nearest(name, TARGET_KEYS);
-    const hint = near === null
-      ? `Known keys: ${TARGET_KEYS.join(", ")}`
-      : `Did you mean "${near}"?`;
+    const hint = didYouMean(name, TARGET_KEYS) ?? `Known keys: ${TARGET_KEYS.join(", ")}`;
     report.key(childOf(field, name, null), "unknown key", hint);
   }
   if (value.url === undefined) return report.value(field, "found no url, wanted one");

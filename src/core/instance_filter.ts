@@ -2,7 +2,7 @@ import { readDate } from "./arguments/convert_text.ts";
 import { quoteValue } from "./arguments/describe.ts";
 import { JobError } from "./errors.ts";
 import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
-import { nearest } from "./text/nearest.ts";
+import { didYouMean } from "./text/nearest.ts";
 import {
   checkOptions,
   isFilled,
@@ -314,11 +314,10 @@ function assertOne(
 function readState(name: string, path: string, action: string): JobState {
   const state = parseState(name);
   if (state !== null) return state;
-  const near = nearest(name, JOB_STATES);
   throw new JobError(
     "invalid_argument",
     `Cannot ${action}: "${path}" is ${quoteValue(name)}, which is not a state`,
-    { path, hint: near ? `Did you mean "${near}"?` : `States: ${JOB_STATES.join(", ")}` },
+    { path, hint: didYouMean(name, JOB_STATES) ?? `States: ${JOB_STATES.join(", ")}` },
   );
 }
 

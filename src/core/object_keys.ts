@@ -1,6 +1,6 @@
 import { quoteValue } from "./arguments/describe.ts";
 import { isJobError, JobError } from "./errors.ts";
-import { nearest } from "./text/nearest.ts";
+import { didYouMean } from "./text/nearest.ts";
 
 /** True if a key accepts the value; a JobError says what is wrong inside of it. */
 export type Check = (value: unknown) => boolean;
@@ -88,12 +88,10 @@ export function checkKeys(given: object, keys: Keys, words: KeyWords): void {
   for (const [key, value] of Object.entries(given)) {
     const path = `${prefix}${key}`;
     if (!Object.hasOwn(keys, key)) {
-      const near = nearest(key, Object.keys(keys));
+      const names = Object.keys(keys);
       throw new JobError("invalid_argument", `${failure}: unknown ${noun} "${path}"`, {
         path,
-        hint: near === null
-          ? `Known ${noun}s: ${Object.keys(keys).join(", ")}`
-          : `Did you mean "${prefix}${near}"?`,
+        hint: didYouMean(key, names, prefix) ?? `Known ${noun}s: ${names.join(", ")}`,
       });
     }
     const [wanted, check] = keys[key]!;

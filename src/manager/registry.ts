@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
-import { nearest } from "../core/text/nearest.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
 import { missingTags } from "../core/job/tags.ts";
 
@@ -164,11 +164,10 @@ export class Registry {
       });
     }
     const kinds = [...this.#jobs.keys()].filter((known) => !known.startsWith("system."));
-    const near = nearest(kind, [...this.#jobs.keys()]);
     const listed = kinds.slice(0, LISTED_KINDS_MAX).join(", ");
     throw new JobError("not_found", `Cannot find job "${kind}": no such kind`, {
       path: "kind",
-      hint: near ? `Did you mean "${near}"?` : `Known kinds: ${listed || "none"}`,
+      hint: didYouMean(kind, this.#jobs.keys()) ?? `Known kinds: ${listed || "none"}`,
     });
   }
 

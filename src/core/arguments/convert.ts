@@ -9,7 +9,7 @@ import {
   quoteValue,
 } from "./describe.ts";
 import { JobError } from "../errors.ts";
-import { nearest } from "../text/nearest.ts";
+import { didYouMean } from "../text/nearest.ts";
 import { openMembers } from "./open_members.ts";
 import type { InjectedType, Signature } from "./signature.ts";
 
@@ -199,12 +199,11 @@ class Call {
       const members = this.#membersOf(parameter);
       return parameter.isPattern && members.length > 0 ? members : [parameter.name, ...members];
     });
-    const near = nearest(name, names);
     const found = names.length === 0 ? "it has no named arguments" : "it has no such argument";
     this.#fail(
       `Cannot pass argument ${quoteValue(name)} to ${this.#job}: ${found}`,
       name,
-      near === null ? undefined : `Did you mean "${near}"?`,
+      didYouMean(name, names),
     );
   }
 

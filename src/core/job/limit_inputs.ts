@@ -7,7 +7,7 @@ import {
   type RateLimit,
   type UniquePolicy,
 } from "./limits.ts";
-import { nearest } from "../text/nearest.ts";
+import { didYouMean } from "../text/nearest.ts";
 
 /** One limit of how many run at once as it is written; a number is the most of the whole job. */
 export interface ConcurrencyInput {
@@ -131,9 +131,8 @@ function tableOf(
   }
   for (const key of Object.keys(value)) {
     if (keys.includes(key)) continue;
-    const near = nearest(key, keys);
     throw new JobError("invalid_argument", `found the unknown key "${key}"`, {
-      hint: near === null ? `Known keys: ${keys.join(", ")}` : `Did you mean "${near}"?`,
+      hint: didYouMean(key, keys) ?? `Known keys: ${keys.join(", ")}`,
     });
   }
   return value as Readonly<Record<string, unknown>>;

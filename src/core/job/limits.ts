@@ -1,7 +1,7 @@
 import { formatDuration } from "../time/duration.ts";
 import { JobError } from "../errors.ts";
 import { argumentsOf } from "../arguments/describe.ts";
-import { nearest } from "../text/nearest.ts";
+import { didYouMean } from "../text/nearest.ts";
 import type { Signature, TypeShape } from "../arguments/signature.ts";
 
 /** Longest `by`, in paths. */
@@ -281,13 +281,12 @@ export function checkPool(
   pools: Readonly<Record<string, number>>,
 ): void {
   if (pool === null || Object.hasOwn(pools, pool)) return;
-  const near = nearest(pool, Object.keys(pools));
   throw new JobError(
     "invalid_argument",
     `Cannot run job "${kind}" in pool "${pool}": there is none`,
     {
       path: "pool",
-      hint: near === null ? `Add it to [worker.pools]: ${pool} = 2` : `Did you mean "${near}"?`,
+      hint: didYouMean(pool, Object.keys(pools)) ?? `Add it to [worker.pools]: ${pool} = 2`,
     },
   );
 }

@@ -16,6 +16,20 @@ export function nearest(name: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
+/**
+ * A hint with the candidate that `name` most likely misspells; undefined if none is near.
+ *
+ * @param prefix written before the candidate
+ */
+export function didYouMean(
+  name: string,
+  candidates: Iterable<string>,
+  prefix = "",
+): string | undefined {
+  const near = nearest(name, candidates);
+  return near === null ? undefined : `Did you mean "${prefix}${near}"?`;
+}
+
 /** Letters to insert, delete, replace or swap with a neighbour to turn `from` into `to`. */
 function editDistance(from: string, to: string): number {
   let beforeLast: number[] = [];

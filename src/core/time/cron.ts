@@ -1,7 +1,7 @@
 import { nextWallSecond } from "./calendar.ts";
 import type { CronExpression, CronField } from "./cron_expression.ts";
 import { cronError, type CronFieldName, readCronField } from "./cron_field.ts";
-import { nearest } from "../text/nearest.ts";
+import { didYouMean } from "../text/nearest.ts";
 import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
 /** Longest cron expression, in characters. */
@@ -40,12 +40,11 @@ function splitFields(text: string): string[] {
   if (text.startsWith("@")) {
     const expansion = Object.hasOwn(NICKNAMES, text) ? NICKNAMES[text] : undefined;
     if (expansion !== undefined) return ["0", ...expansion.split(" ")];
-    const near = nearest(text.toLowerCase(), Object.keys(NICKNAMES));
+    const names = Object.keys(NICKNAMES);
     const hint = text.startsWith("@every")
       ? 'An interval is not a cron expression; write it as a schedule: "@every 15m"'
-      : near !== null
-      ? `Did you mean "${near}"?`
-      : `Nicknames are ${Object.keys(NICKNAMES).join(", ")}, @reboot and "@every 15m"`;
+      : didYouMean(text.toLowerCase(), names) ??
+        `Nicknames are ${names.join(", ")}, @reboot and "@every 15m"`;
     throw cronError(text, "there is no such nickname", hint);
   }
   const fields = text.split(/[ \t]+/);

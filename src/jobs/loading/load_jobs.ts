@@ -12,7 +12,7 @@ import {
 } from "../../core/job/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../../core/job/job_table.ts";
 import { checkLimits, checkPool } from "../../core/job/limits.ts";
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import type { ScheduleDefaults } from "../../core/job/schedule.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
 import { resolveAccount } from "../../platform/process/accounts.ts";
@@ -343,10 +343,8 @@ class Loader {
     if (command === null) {
       // The module's own problem says more than a missing module.
       if (this.#problems.some((problem) => problem.job === kind)) return;
-      const near = nearest(kind, found.keys());
-      const hint = near === null
-        ? 'Add "run" or "command", or a module of that name'
-        : `Did you mean "${near}"?`;
+      const hint = didYouMean(kind, found.keys()) ??
+        'Add "run" or "command", or a module of that name';
       const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
       return this.#problem(kind, table.placeOf(), message, hint);
     }

@@ -2,7 +2,7 @@ import { create, isMessage, ScalarType, toBinary } from "@bufbuild/protobuf";
 import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { isFlag, isObject, isText } from "../../core/object_keys.ts";
 
 /**
@@ -99,11 +99,9 @@ function toJobError({ path, mismatch, known }: Problem, failure: string): JobErr
     return new JobError("invalid_argument", `${failure}: ${problem} ${mismatch.wanted}`, { path });
   }
   const name = path.slice(path.lastIndexOf(".") + 1);
-  const near = nearest(name, known);
+  const parent = path.slice(0, path.length - name.length);
   return new JobError("invalid_argument", `${failure}: unknown field "${path}"`, {
     path,
-    hint: near === null
-      ? `Known fields: ${known.join(", ")}`
-      : `Did you mean "${path.slice(0, path.length - name.length)}${near}"?`,
+    hint: didYouMean(name, known, parent) ?? `Known fields: ${known.join(", ")}`,
   });
 }

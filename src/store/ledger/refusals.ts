@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { NODE_ID_PATH, type NodeReport } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
 import { configOf, placeOf } from "../../core/store_address.ts";
@@ -120,8 +120,7 @@ export function nodeGoneError(id: string, holder: Holder | null): JobError {
 
 /** The node to resize is not live. @param live ids of the live ones */
 export function noNodeError(id: string, live: readonly string[]): JobError {
-  const near = nearest(id, live);
   return new JobError("not_found", `Cannot resize node "${id}": no live node has that id`, {
-    hint: near ? `Did you mean "${near}"?` : `Live nodes: ${live.toSorted().join(", ") || "none"}`,
+    hint: didYouMean(id, live) ?? `Live nodes: ${live.toSorted().join(", ") || "none"}`,
   });
 }
