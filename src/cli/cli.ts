@@ -48,7 +48,7 @@ async function readServe(argv: readonly string[]): Promise<VerbRun | null> {
 }
 
 async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
-  return await withContext(run, io, (args, context) => run.verb.run(args, context));
+  return await withContext(run, io, (args, context) => run.verb.run(args, context)) || EXIT.ok;
 }
 
 /** Write the lines of a verb about its words, after its help. */
@@ -66,10 +66,10 @@ async function withContext<T>(
 ): Promise<T> {
   const { Args } = await import("./parsing/args.ts");
   const { optionsOf } = await import("./verb.ts");
-  const { createPrinter } = await import("./output/printer.ts");
+  const { Printer } = await import("./output/printer.ts");
   const { wallMs: nowMs } = io.clock.now();
   const args = new Args({ words, values, specs: optionsOf(verb), env: io.env, nowMs, named });
-  const printer = createPrinter(io, {
+  const printer = new Printer(io, {
     format: readFormat(args, io),
     hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),
     isQuiet: args.flag("quiet"),

@@ -1,9 +1,16 @@
 import { JobError } from "../core/errors.ts";
-import type { CliIo } from "./io.ts";
+import { countText } from "../core/text/count_text.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
+import type { CliIo } from "./io.ts";
+import { collect, lookupInstances } from "./lookup.ts";
+import { usageError } from "./parsing/args.ts";
+import type { QueryInit } from "./parsing/query.ts";
+import type { VerbContext } from "./verb.ts";
 
 /** Longest answer that is read, in characters. */
 const ANSWER_CHARS_MAX = 1_000;
+/** Before the question, instances are counted up to this many. */
+const COUNT_MAX = 1_000;
 
 async function readLine(io: CliIo): Promise<string> {
   const decoder = new TextDecoder();
@@ -25,12 +32,9 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
   if (isConfirmed) return;
   const what = makeVisible(action);
   if (!io.isInteractive) {
-    throw new JobError(
-      "invalid_argument",
+    throw usageError(
       `Cannot ${what} without confirmation: this is not a terminal`,
-      {
-        hint: "Add --yes to confirm",
-      },
+      "Add --yes to confirm",
     );
   }
   await io.stderr.write(`About to ${what}. Continue? [y/N] `);
@@ -38,4 +42,24 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
   throw new JobError("canceled", `Did not ${what}: the answer was not "yes"`, {
     hint: "Nothing was changed",
   });
+}
+
+/**
+ * Ask before an action on every instance that matches. On a terminal there is no question if none
+ * does.
+ *
+ * @param action.noun what the instances are called
+ * @param action.which their conditions, such as ` of kind "mail"`
+ * @throws JobError as {@link confirm}
+ */
+export async function confirmAll(
+  { io, client }: VerbContext,
+  query: QueryInit,
+  action: { readonly verb: string; readonly noun: string; readonly which: string },
+): Promise<void> {
+  const { length } = await collect(lookupInstances(await client(), query, COUNT_MAX));
+  if (length === 0 && io.isInteractive) return;
+  const { verb, noun, which } = action;
+  const what = length === COUNT_MAX ? `${length} or more ${noun}s` : countText(length, noun);
+  await confirm(io, `${verb} ${what}${which}`, false);
 }

@@ -2,7 +2,7 @@ import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 import type { JobClient } from "../rpc/client/client.ts";
-import type { JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
+import type { HistoryEntry, JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import { usageError } from "./parsing/args.ts";
 import type { QueryInit } from "./parsing/query.ts";
 
@@ -14,12 +14,6 @@ const PLAIN_KIND = /^[\w.:@+/-]+$/;
 /** Most entries in one page. */
 const PAGE_SIZE = 500;
 
-/** One page of a response. */
-export interface FetchedPage<T> {
-  readonly items: readonly T[];
-  readonly nextPageToken?: string | undefined;
-}
-
 /**
  * Every entry of a paged response.
  *
@@ -27,7 +21,10 @@ export interface FetchedPage<T> {
  */
 export async function* pages<T>(
   limit: number | null,
-  fetch: (pageSize: number, pageToken: string | undefined) => Promise<FetchedPage<T>>,
+  fetch: (
+    pageSize: number,
+    pageToken: string | undefined,
+  ) => Promise<{ readonly items: readonly T[]; readonly nextPageToken?: string | undefined }>,
 ): AsyncGenerator<T> {
   let left = limit ?? Infinity;
   let token: string | undefined;
@@ -52,15 +49,24 @@ export function lookupInstances(
   });
 }
 
-/** How many instances match, counted up to a limit. */
-export async function countInstances(
+/** The history of an instance, oldest first. */
+export function lookupHistory(
   client: JobClient,
-  query: QueryInit,
-  limit: number,
-): Promise<number> {
-  let count = 0;
-  for await (const _ of lookupInstances(client, query, limit)) count += 1;
-  return count;
+  uuid: string,
+  limit: number | null,
+): AsyncGenerator<HistoryEntry> {
+  return pages(limit, async (pageSize, pageToken) => {
+    const query = { uuid, pageSize, pageToken, oldestFirst: true };
+    const answer = await client.lookupInstanceHistory({ query });
+    return { items: answer.entries, nextPageToken: answer.nextPageToken };
+  });
+}
+
+/** All items as a list. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const collected = [];
+  for await (const item of items) collected.push(item);
+  return collected;
 }
 
 /** Recurring schedules of the given kinds, kind by kind; of all kinds if none is given. */
@@ -161,10 +167,9 @@ export async function findSchedule(client: JobClient, id: string): Promise<Sched
     });
   }
   if (others.length === 0) return first;
-  throw new JobError(
-    "invalid_argument",
+  throw usageError(
     `Cannot find schedule "${shown}": it matches ${found.length} ids`,
-    { hint: `Give more of it: ${found.slice(0, 3).map((schedule) => schedule.id).join(", ")}` },
+    `Give more of it: ${found.slice(0, 3).map((schedule) => schedule.id).join(", ")}`,
   );
 }
 

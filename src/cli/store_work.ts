@@ -3,6 +3,7 @@ import { TARGET_NAME } from "../core/store_config.ts";
 import type { StorePlace } from "../maintenance/configured.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { CliIo } from "./io.ts";
+import type { PlainRecord } from "./output/view.ts";
 import { writeMessage } from "./output/written_file.ts";
 import type { Args } from "./parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "./parsing/config_file.ts";
@@ -40,16 +41,16 @@ export async function workOn(
     readonly context: VerbContext;
     readonly chunk?: (bytes: Uint8Array) => Promise<void>;
   },
-): Promise<Readonly<Record<string, unknown>>> {
+): Promise<PlainRecord> {
   const { io } = context;
   const abort = new AbortController();
   const stopListening = io.onInterrupt?.(() => abort.abort());
-  let report: Readonly<Record<string, unknown>> = {};
+  let report: PlainRecord = {};
   try {
     for await (const step of await stepsOf(work, { args, context, signal: abort.signal })) {
       if (step.type === "progress") await showProgress(step.text, args, io);
       else if (step.type === "chunk") await chunk?.(step.bytes);
-      else report = step.report;
+      else report = step.report as PlainRecord;
     }
   } finally {
     stopListening?.();

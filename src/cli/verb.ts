@@ -33,8 +33,8 @@ export interface Verb {
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */
   explain?(args: Args, context: VerbContext): Promise<readonly string[]>;
-  /** Resolves with the exit code. */
-  run(args: Args, context: VerbContext): Promise<number>;
+  /** Resolves with the exit code, or with nothing for success. */
+  run(args: Args, context: VerbContext): Promise<number | void>;
 }
 
 /** Verbs under one first word, such as `list`. */

@@ -213,6 +213,11 @@ const REFUSED: readonly Refusal[] = [
     message: /"completed": a final instance/,
     hint: /Created, Scheduled, Processing/,
   },
+  {
+    argv: ["update", "schedule", "x", "--clear", "run-max"],
+    message: /--clear/,
+    hint: /"runs-max"/,
+  },
 ];
 
 for (const { argv, message, hint } of REFUSED) {

@@ -1,13 +1,5 @@
-/** Forms in which a result is written. */
-export type OutputFormat = "table" | "wide" | "json" | "jsonl" | "yaml" | "csv" | "name";
+/** Forms in which a result is written, in the order of the help. */
+export const OUTPUT_FORMATS = ["table", "wide", "json", "jsonl", "yaml", "csv", "name"] as const;
 
-/** All of them, in the order of the help. */
-export const OUTPUT_FORMATS: readonly OutputFormat[] = [
-  "table",
-  "wide",
-  "json",
-  "jsonl",
-  "yaml",
-  "csv",
-  "name",
-];
+/** One of {@link OUTPUT_FORMATS}. */
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];

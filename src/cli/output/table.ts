@@ -109,6 +109,16 @@ export function formatTable(
   return output;
 }
 
+/** The lines of a table of plain texts, in full. */
+export function tableLines(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+): string[] {
+  const headings = titles.map((title) => ({ title }));
+  const cells = rows.map((row) => row.map((text) => ({ text })));
+  return formatTable(headings, cells, { columns: null, hasColor: false }).trimEnd().split("\n");
+}
+
 function formatLine(
   cells: readonly Cell[],
   widths: readonly number[],

@@ -15,6 +15,11 @@ export function formatAbsolute(atMs: number): string {
   }${zone}`;
 }
 
+/** A time as ISO text; undefined if absent. */
+export function isoText(atMs: number | null): string | undefined {
+  return atMs === null ? undefined : new Date(atMs).toISOString();
+}
+
 /** A time both ways: "2026-11-24 16:53:33Z (2m ago)"; undefined if absent. */
 export function timeText(timestamp: Timestamp | undefined, nowMs: number): string | undefined {
   const ms = msOf(timestamp);

@@ -1,5 +1,6 @@
 import { JobError } from "../../core/errors.ts";
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import type { OptionSpecs } from "./options.ts";
 import { type Direction, parseTime } from "./time.ts";
@@ -41,9 +42,7 @@ export class Args {
   text(name: string): string | undefined {
     const given = lastOf(this.#input.values[name]);
     if (given === undefined) return this.#fromEnvironment(name);
-    if (typeof given !== "string" || given === "") {
-      throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
-    }
+    if (typeof given !== "string" || given === "") throw needsValue(name);
     return this.#checkChoice(name, given, `--${name}`);
   }
 
@@ -71,14 +70,14 @@ export class Args {
   list(name: string): readonly string[] {
     if (this.#input.values[name] === undefined) return [];
     const given = [this.#input.values[name]].flat();
-    if (given.some((value) => typeof value !== "string" || value === "")) {
-      throw usageError(`Cannot read option --${name}: it needs a value`, `Write --${name}=VALUE`);
-    }
+    if (given.some((value) => typeof value !== "string" || value === "")) throw needsValue(name);
     // A comma within a value, such as a kind, is written "\\,".
     const values = (given as string[]).flatMap((value) => value.split(/(?<!\\),/))
       .map((value) => value.trim().replaceAll("\\,", ",")).filter((value) => value !== "");
     // An empty list would be no condition, so more would be selected than meant.
-    if (values.length > 0) return values;
+    if (values.length > 0) {
+      return values.map((value) => this.#checkChoice(name, value, `--${name}`));
+    }
     throw usageError(`Cannot read option --${name}: the list is empty`, `Write --${name}=VALUE`);
   }
 
@@ -127,10 +126,9 @@ export class Args {
   #checkChoice(name: string, value: string, what: string): string {
     const choices = this.#input.specs[name]?.choices;
     if (!choices || choices.includes(value)) return value;
-    const near = nearest(value, choices);
     throw usageError(
       `Cannot read ${what} "${value}": not one of ${choices.join(", ")}`,
-      near ? `Did you mean "${near}"?` : "Choose one of these",
+      didYouMean(value, choices) ?? "Choose one of these",
     );
   }
 }
@@ -145,6 +143,12 @@ export const INT32_MAX = 2_147_483_647;
 /** An error in the command line. */
 export function usageError(message: string, hint: string): JobError {
   return new JobError("invalid_argument", message, { hint });
+}
+
+/** The error of an option without its value. */
+export function needsValue(name: string): JobError {
+  const option = `--${makeVisible(name)}`;
+  return usageError(`Cannot read option ${option}: it needs a value`, `Write ${option}=VALUE`);
 }
 
 /**

@@ -88,10 +88,5 @@ export async function jobTimeMs(
   const zone = await input.zone() ?? ownZone();
   await writeZone(text, zone, { args, context });
   const nowMs = context.io.clock.now().wallMs;
-  return parseTime(text, {
-    nowMs,
-    direction,
-    what: `--${name}`,
-    zone: openZone(zone.timezone),
-  });
+  return parseTime(text, { nowMs, direction, what: `--${name}`, zone: openZone(zone.timezone) });
 }

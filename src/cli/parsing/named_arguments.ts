@@ -1,9 +1,9 @@
 import { argumentsOf } from "../../core/arguments/describe.ts";
 import { resolveShape } from "../../core/arguments/convert_union.ts";
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { openMembers } from "../../core/arguments/open_members.ts";
 import type { Signature, TypeShape } from "../../core/arguments/signature.ts";
-import { usageError } from "./args.ts";
+import { needsValue, usageError } from "./args.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
@@ -85,12 +85,12 @@ function findTarget(name: string, targets: readonly Target[], context: NamedCont
     targets.find((target) => target.name === camel) ??
     targets.find((target) => target.name === name.replaceAll("-", "_"));
   if (found !== undefined) return found;
-  const near = nearest(name, [...targets.map((target) => target.name), ...context.options]);
+  const names = [...targets.map((target) => target.name), ...context.options];
   throw usageError(
     `Cannot schedule job "${makeVisible(context.kind)}" with "--${
       makeVisible(name)
     }": no such option or argument`,
-    near === null ? describeHint(context.kind) : `Did you mean "--${near}"?`,
+    didYouMean(name, names, "--") ?? describeHint(context.kind),
   );
 }
 
@@ -104,10 +104,7 @@ function valueOf(target: Target, texts: readonly string[], signature: Signature)
       (shape.type === "literal" && shape.value === true)
     );
     if (isFlag) return true;
-    throw usageError(
-      `Cannot read option --${makeVisible(target.name)}: it needs a value`,
-      `Write --${makeVisible(target.name)}=VALUE`,
-    );
+    throw needsValue(target.name);
   }
   if (texts.length > 1 || (isList && !/^\s*\[/.test(texts[0]!) && isListOnly(target, shapes))) {
     if (isList) return texts;

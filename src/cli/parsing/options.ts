@@ -36,14 +36,8 @@ export const CALL_TIMEOUT_DEFAULT = "10s";
 
 /** Address of the daemon and credentials; read before the connection is made. */
 export const CONNECTION_OPTIONS: OptionSpecs = {
-  host: {
-    describe: `Host of the daemon (default ${HOST_DEFAULT})`,
-    env: "JOBCTL_HOST",
-  },
-  port: {
-    describe: `gRPC port of the daemon (default ${GRPC_PORT_DEFAULT})`,
-    env: "JOBCTL_PORT",
-  },
+  host: { describe: `Host of the daemon (default ${HOST_DEFAULT})`, env: "JOBCTL_HOST" },
+  port: { describe: `gRPC port of the daemon (default ${GRPC_PORT_DEFAULT})`, env: "JOBCTL_PORT" },
   socket: {
     describe:
       "Unix socket of the daemon, or none to use TCP (default without a token: the socket of the port, if there is one)",
@@ -53,10 +47,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     describe: "Access token; other users can see it in ps, so prefer the variable or --token-file",
     env: "JOBCTL_TOKEN",
   },
-  "token-file": {
-    describe: "File that holds the access token",
-    env: "JOBCTL_TOKEN_FILE",
-  },
+  "token-file": { describe: "File that holds the access token", env: "JOBCTL_TOKEN_FILE" },
   "daemon-user": {
     describe: "User that the daemon on this machine runs as, if neither root nor you",
     env: "JOBCTL_DAEMON_USER",
@@ -66,10 +57,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     describe: "Use TLS, trusting the authorities of this PEM file",
     env: "JOBCTL_TLS_CA",
   },
-  "tls-cert": {
-    describe: "Client certificate (PEM file)",
-    env: "JOBCTL_TLS_CERT",
-  },
+  "tls-cert": { describe: "Client certificate (PEM file)", env: "JOBCTL_TLS_CERT" },
   "tls-key": { describe: "Key of --tls-cert (PEM file)", env: "JOBCTL_TLS_KEY" },
   "call-timeout": {
     describe: `Longest wait for one response of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,

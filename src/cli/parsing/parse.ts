@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry } from "../verb.ts";
 import { VERBS } from "../verbs.ts";
@@ -200,12 +200,10 @@ function checkOptions(
   for (const name of named) {
     const typed = asTyped(name, at.argv);
     if (at.takesNamed && typed.startsWith("--")) continue;
-    const near = nearest(name, Object.keys(specs));
     throw usageError(
       `Cannot run "${at.title}" with "${makeVisible(typed)}": no such option`,
-      near
-        ? `Did you mean "--${near}"?`
-        : `See ${at.title} --help; arguments that begin with "-" come after "--"`,
+      didYouMean(name, Object.keys(specs), "--") ??
+        `See ${at.title} --help; arguments that begin with "-" come after "--"`,
     );
   }
   return named;
@@ -229,10 +227,10 @@ function missingVerb({ titles, entry }: Place): JobError {
 
 function unknownVerb(word: string, { titles, entry }: Place): JobError {
   const names = namesIn(entry);
-  const near = nearest(word, names);
+  const title = titles.join(" ");
   return usageError(
-    `Cannot run "${[...titles, makeVisible(word)].join(" ")}": no such verb`,
-    near ? `Did you mean "${[...titles, near].join(" ")}"?` : `Verbs: ${names.join(", ")}`,
+    `Cannot run "${title} ${makeVisible(word)}": no such verb`,
+    didYouMean(word, names, `${title} `) ?? `Verbs: ${names.join(", ")}`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { nearest } from "../../core/text/nearest.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import type { JobState as WireState } from "../../rpc/gen/job_pb.ts";
 import { type Args, usageError } from "./args.ts";
 import { type PlainInit, type RequestOf, stateOfName, STATES, timestampOf } from "../wire.ts";
@@ -26,12 +26,16 @@ export function readStates(args: Args): WireState[] {
   return args.list("state").map((name) => {
     const state = stateOfName(name);
     if (state !== null) return state;
-    const near = nearest(name, STATES);
     throw usageError(
       `Cannot read --state "${name}": not a state`,
-      near ? `Did you mean "${near}"?` : `States: ${STATES.join(", ")}`,
+      didYouMean(name, STATES) ?? `States: ${STATES.join(", ")}`,
     );
   });
+}
+
+/** Kinds as a condition in a message: ` of kind "mail", "report"`; empty if there are none. */
+export function kindsText(kinds: readonly string[]): string {
+  return kinds.length === 0 ? "" : ` of kind ${kinds.map((kind) => `"${kind}"`).join(", ")}`;
 }
 
 /** The query of `--kind`, `--state` and, if the verb has them, the times. */

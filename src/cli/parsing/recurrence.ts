@@ -39,28 +39,21 @@ export const CRON_ONLY_OPTIONS: OptionSpecs = Object.fromEntries(
 /** Names of the options that apply only to a recurring schedule. */
 export const RECURRENCE_NAMES: readonly string[] = Object.keys(RECURRENCE_OPTIONS);
 
-/** The options that are times, in epoch milliseconds. */
-export interface RecurrenceTimes {
-  readonly startsAtMs: number | undefined;
-  readonly endsAtMs: number | undefined;
-}
-
 /**
  * Read the options of a recurring schedule.
  *
- * @param times from {@link readRecurrenceTimes}; by default in this terminal's zone
+ * @param input whose zone the times are in if they name none; by default this terminal's
  */
-export function readRecurrence(
+export async function readRecurrence(
   args: Args,
-  times: RecurrenceTimes = {
-    startsAtMs: args.timeMs("starts-at", "future"),
-    endsAtMs: args.timeMs("ends-at", "future"),
-  },
-): Pick<RequestOf<"updateSchedule">, "timezone" | "overlap" | "misfire" | "recurrence"> {
-  const { startsAtMs, endsAtMs } = times;
+  input?: Omit<JobTimeInput, "direction">,
+): Promise<Pick<RequestOf<"updateSchedule">, "timezone" | "overlap" | "misfire" | "recurrence">> {
+  const direction = "future";
+  const timeMs = async (name: string) =>
+    input ? await jobTimeMs(name, { ...input, direction }) : args.timeMs(name, direction);
   const recurrence = {
-    startsAt: timestampOf(startsAtMs),
-    endsAt: timestampOf(endsAtMs),
+    startsAt: timestampOf(await timeMs("starts-at")),
+    endsAt: timestampOf(await timeMs("ends-at")),
     blackout: [...args.list("blackout")],
     runsMax: args.integer("runs-max", { min: 1, max: INT32_MAX }),
     queueMax: args.integer("queue-max", { min: 1, max: 1_000 }),
@@ -74,15 +67,5 @@ export function readRecurrence(
     overlap: args.text("overlap"),
     misfire: args.text("misfire"),
     recurrence: isGiven ? recurrence : undefined,
-  };
-}
-
-/** The times among the options, in the schedule's zone if they name none. */
-export async function readRecurrenceTimes(
-  input: Omit<JobTimeInput, "direction">,
-): Promise<RecurrenceTimes> {
-  return {
-    startsAtMs: await jobTimeMs("starts-at", { ...input, direction: "future" }),
-    endsAtMs: await jobTimeMs("ends-at", { ...input, direction: "future" }),
   };
 }

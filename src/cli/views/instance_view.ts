@@ -1,7 +1,7 @@
 import { blockWords } from "../../core/job/limits.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Printer } from "../output/printer.ts";
-import { type PlainRecord, type View, viewOf, type Viewpoint } from "../output/view.ts";
+import { membersOf, type PlainRecord, type View, viewOf, type Viewpoint } from "../output/view.ts";
 import type { Block, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { formatAbsolute, timeText } from "../output/when.ts";
 import { formatDuration, formatRelative } from "../../core/time/duration.ts";
@@ -34,15 +34,10 @@ function waitingCell(instance: JobInstance): Cell {
 }
 
 /** A time as a field of a table: relative, or in full if the table is wide. */
-export function timeCell(timestamp: Timestamp | undefined, at: Viewpoint): Cell {
+export function shortTime(timestamp: Timestamp | undefined, at: Viewpoint): string | undefined {
   const ms = msOf(timestamp);
-  if (ms === undefined) return { text: "-" };
-  return { text: at.isWide ? formatAbsolute(ms) : formatRelative(ms, at.nowMs) };
-}
-
-/** A text as a field of a table; a dash if absent. */
-export function textCell(text: string | number | undefined): Cell {
-  return { text: text === undefined || text === "" ? "-" : String(text) };
+  if (ms === undefined) return undefined;
+  return at.isWide ? formatAbsolute(ms) : formatRelative(ms, at.nowMs);
 }
 
 /** When the instance became final; undefined if it is not. */
@@ -51,14 +46,9 @@ export function settledAt(instance: JobInstance): Timestamp | undefined {
     instance.timedOutAt;
 }
 
-// Texts of several values on one line.
-function joined(values: readonly string[]): string {
-  return values.join(", ");
-}
-
 /** The outcome: the error, or else the results. */
 function outcomeText(instance: JobInstance): string {
-  return instance.error ?? joined(instance.results);
+  return instance.error ?? instance.results.join(", ");
 }
 
 /** Progress as the job reported it: "3 of 10 (30 %)"; undefined if it reported none. */
@@ -98,34 +88,19 @@ export const INSTANCE_VIEW: View<JobInstance> = viewOf({
     arguments: (instance) => JSON.stringify(instance.arguments),
     result_set: (instance) =>
       instance.results.length > 0 ? JSON.stringify(instance.results) : undefined,
-    error: (instance) => instance.error,
-    reason: (instance) => instance.reason,
-    priority: (instance) => instance.priority,
-    max_retries: (instance) => instance.maxRetries,
+    ...membersOf<JobInstance>("error", "reason", "priority", "maxRetries"),
     timeout: (instance) => formatDuration(Number(instance.timeoutMs)),
     progress: ({ progress }) => progress && { done: progress.done, total: progress.total },
     version: (instance) => instance.codeVersion,
     attempts: (instance) => instance.attempts,
     failures: (instance) => instance.failures || undefined,
     crashes: (instance) => instance.crashes || undefined,
-    due_at: (instance) => isoOf(instance.dueAt),
-    created_at: (instance) => isoOf(instance.createdAt),
-    scheduled_at: (instance) => isoOf(instance.scheduledAt),
-    processed_at: (instance) => isoOf(instance.processedAt),
-    completed_at: (instance) => isoOf(instance.completedAt),
-    terminated_at: (instance) => isoOf(instance.terminatedAt),
-    canceled_at: (instance) => isoOf(instance.canceledAt),
-    timed_out_at: (instance) => isoOf(instance.timedOutAt),
-    cancel_requested_at: (instance) => isoOf(instance.cancelRequestedAt),
-    unique_key: (instance) => instance.uniqueKey,
-    unique_until: (instance) => isoOf(instance.uniqueUntil),
+    ...membersOf<JobInstance>("dueAt", "createdAt", "scheduledAt", "processedAt", "completedAt"),
+    ...membersOf<JobInstance>("terminatedAt", "canceledAt", "timedOutAt", "cancelRequestedAt"),
+    ...membersOf<JobInstance>("uniqueKey", "uniqueUntil"),
     blocked_by: (instance) => instance.blockedBy && blockRecord(instance.blockedBy),
-    schedule_id: (instance) => instance.scheduleId,
-    scheduled_for: (instance) => isoOf(instance.scheduledFor),
-    retry_of: (instance) => instance.retryOf,
-    redriven_as: (instance) => instance.redrivenAs,
-    deadline_at: (instance) => isoOf(instance.deadlineAt),
-    node: (instance) => instance.node,
+    ...membersOf<JobInstance>("scheduleId", "scheduledFor", "retryOf", "redrivenAs"),
+    ...membersOf<JobInstance>("deadlineAt", "node"),
     fence: (instance) => Number(instance.fence) || undefined,
     error_detail: ({ errorDetail: detail }) =>
       detail && {
@@ -137,24 +112,20 @@ export const INSTANCE_VIEW: View<JobInstance> = viewOf({
       },
   },
   columns: [
-    { title: "ID", cell: (instance) => textCell(instance.uuid) },
-    { title: "KIND", isFlexible: true, cell: (instance) => textCell(instance.kind) },
+    { title: "ID", cell: (instance) => instance.uuid },
+    { title: "KIND", isFlexible: true, cell: (instance) => instance.kind },
     { title: "STATE", cell: waitingCell },
-    { title: "TRY", cell: (instance) => textCell(instance.attempts ?? 0) },
-    { title: "CREATED", cell: (instance, at) => timeCell(instance.createdAt, at) },
-    { title: "DUE", cell: (instance, at) => timeCell(instance.dueAt, at) },
-    { title: "STARTED", isWide: true, cell: (instance, at) => timeCell(instance.processedAt, at) },
-    { title: "ENDED", cell: (instance, at) => timeCell(settledAt(instance), at) },
-    { title: "PRIORITY", isWide: true, cell: (instance) => textCell(instance.priority) },
-    { title: "REASON", isWide: true, cell: (instance) => textCell(instance.reason) },
-    { title: "PROGRESS", isWide: true, cell: (instance) => textCell(progressText(instance)) },
-    { title: "NODE", isWide: true, cell: (instance) => textCell(instance.node) },
-    {
-      title: "ARGUMENTS",
-      isFlexible: true,
-      cell: (instance) => textCell(joined(instance.arguments)),
-    },
-    { title: "RESULT", isFlexible: true, cell: (instance) => textCell(outcomeText(instance)) },
+    { title: "TRY", cell: (instance) => instance.attempts ?? 0 },
+    { title: "CREATED", cell: (instance, at) => shortTime(instance.createdAt, at) },
+    { title: "DUE", cell: (instance, at) => shortTime(instance.dueAt, at) },
+    { title: "STARTED", isWide: true, cell: (instance, at) => shortTime(instance.processedAt, at) },
+    { title: "ENDED", cell: (instance, at) => shortTime(settledAt(instance), at) },
+    { title: "PRIORITY", isWide: true, cell: (instance) => instance.priority },
+    { title: "REASON", isWide: true, cell: (instance) => instance.reason },
+    { title: "PROGRESS", isWide: true, cell: progressText },
+    { title: "NODE", isWide: true, cell: (instance) => instance.node },
+    { title: "ARGUMENTS", isFlexible: true, cell: (instance) => instance.arguments.join(", ") },
+    { title: "RESULT", isFlexible: true, cell: outcomeText },
   ],
 });
 
@@ -162,18 +133,14 @@ export const INSTANCE_VIEW: View<JobInstance> = viewOf({
 export const DEAD_VIEW: View<JobInstance> = {
   ...INSTANCE_VIEW,
   columns: [
-    { title: "ID", cell: (instance) => textCell(instance.uuid) },
-    { title: "KIND", isFlexible: true, cell: (instance) => textCell(instance.kind) },
-    { title: "REASON", cell: (instance) => textCell(instance.reason) },
-    { title: "TRY", cell: (instance) => textCell(instance.attempts ?? 0) },
-    { title: "ENDED", cell: (instance, at) => timeCell(settledAt(instance), at) },
-    { title: "CREATED", isWide: true, cell: (instance, at) => timeCell(instance.createdAt, at) },
-    { title: "NODE", isWide: true, cell: (instance) => textCell(instance.node) },
-    {
-      title: "ARGUMENTS",
-      isFlexible: true,
-      cell: (instance) => textCell(joined(instance.arguments)),
-    },
-    { title: "ERROR", isFlexible: true, cell: (instance) => textCell(instance.error) },
+    { title: "ID", cell: (instance) => instance.uuid },
+    { title: "KIND", isFlexible: true, cell: (instance) => instance.kind },
+    { title: "REASON", cell: (instance) => instance.reason },
+    { title: "TRY", cell: (instance) => instance.attempts ?? 0 },
+    { title: "ENDED", cell: (instance, at) => shortTime(settledAt(instance), at) },
+    { title: "CREATED", isWide: true, cell: (instance, at) => shortTime(instance.createdAt, at) },
+    { title: "NODE", isWide: true, cell: (instance) => instance.node },
+    { title: "ARGUMENTS", isFlexible: true, cell: (instance) => instance.arguments.join(", ") },
+    { title: "ERROR", isFlexible: true, cell: (instance) => instance.error },
   ],
 };

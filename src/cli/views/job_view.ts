@@ -1,8 +1,7 @@
 import { formatDuration } from "../../core/time/duration.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
-import { type Plain, type View, viewOf } from "../output/view.ts";
-import { isoOf } from "../wire.ts";
-import { textCell, timeCell } from "./instance_view.ts";
+import { membersOf, type Plain, type View, viewOf } from "../output/view.ts";
+import { shortTime } from "./instance_view.ts";
 
 function signatureOf(job: Job): Plain | undefined {
   try {
@@ -21,36 +20,28 @@ export function schedulesText({ cronSpec, cronSpecs }: Job): string {
 export const JOB_VIEW: View<Job> = viewOf({
   name: (job) => job.kind,
   fields: {
-    kind: (job) => job.kind,
-    description: (job) => job.description,
+    ...membersOf<Job>("kind", "description"),
     crontab: (job) => job.cronSpec,
     crontabs: (job) => job.cronSpecs.length > 1 ? job.cronSpecs : undefined,
-    schedule_at: (job) => isoOf(job.scheduleAt),
-    registered_at: (job) => isoOf(job.registeredAt),
-    priority: (job) => job.priority,
-    max_retries: (job) => job.maxRetries,
+    ...membersOf<Job>("scheduleAt", "registeredAt", "priority", "maxRetries"),
     timeout: (job) => formatDuration(Number(job.timeoutMs)),
     isolation: (job) => job.isolation || undefined,
     limits: (job) => job.limits.length > 0 ? job.limits : undefined,
     needs: (job) => job.needs.length > 0 ? job.needs : undefined,
     usage: (job) => job.usage || undefined,
     source: (job) => job.source || undefined,
-    signature: (job) => signatureOf(job),
+    signature: signatureOf,
     timezone: (job) => job.timezone,
   },
   columns: [
-    { title: "KIND", cell: (job) => textCell(job.kind) },
-    { title: "SCHEDULE", cell: (job) => textCell(schedulesText(job)) },
-    { title: "USAGE", isFlexible: true, cell: (job) => textCell(job.usage) },
-    { title: "PRIORITY", isWide: true, cell: (job) => textCell(job.priority) },
-    {
-      title: "TIMEOUT",
-      isWide: true,
-      cell: (job) => textCell(formatDuration(Number(job.timeoutMs))),
-    },
-    { title: "RETRIES", isWide: true, cell: (job) => textCell(job.maxRetries) },
-    { title: "REGISTERED", isWide: true, cell: (job, at) => timeCell(job.registeredAt, at) },
-    { title: "SOURCE", isWide: true, cell: (job) => textCell(job.source) },
-    { title: "DESCRIPTION", isFlexible: true, cell: (job) => textCell(job.description) },
+    { title: "KIND", cell: (job) => job.kind },
+    { title: "SCHEDULE", cell: schedulesText },
+    { title: "USAGE", isFlexible: true, cell: (job) => job.usage },
+    { title: "PRIORITY", isWide: true, cell: (job) => job.priority },
+    { title: "TIMEOUT", isWide: true, cell: (job) => formatDuration(Number(job.timeoutMs)) },
+    { title: "RETRIES", isWide: true, cell: (job) => job.maxRetries },
+    { title: "REGISTERED", isWide: true, cell: (job, at) => shortTime(job.registeredAt, at) },
+    { title: "SOURCE", isWide: true, cell: (job) => job.source },
+    { title: "DESCRIPTION", isFlexible: true, cell: (job) => job.description },
   ],
 });

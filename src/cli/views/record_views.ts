@@ -6,11 +6,11 @@ import type {
 } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
-import { type View, viewOf } from "../output/view.ts";
+import { membersOf, type View, viewOf } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { isoOf, msOf, stateName } from "../wire.ts";
-import { stateCell, textCell } from "./instance_view.ts";
+import { stateCell } from "./instance_view.ts";
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };
 
@@ -19,28 +19,20 @@ export const HISTORY_VIEW: View<HistoryEntry> = viewOf({
   name: (entry) => stateName(entry.state) ?? "",
   fields: {
     timestamp: (entry) => isoOf(entry.at),
-    kind: (entry) => entry.kind,
-    uuid: (entry) => entry.uuid,
+    ...membersOf<HistoryEntry>("kind", "uuid"),
     state: (entry) => stateName(entry.state),
-    reason: (entry) => entry.reason,
-    attempt: (entry) => entry.attempt,
+    ...membersOf<HistoryEntry>("reason", "attempt"),
     fence: (entry) => Number(entry.fence) || undefined,
     node: (entry) => entry.node,
   },
   columns: [
-    {
-      title: "AT",
-      cell: (entry) => ({ text: formatAbsolute(msOf(entry.at) ?? 0) }),
-    },
-    {
-      title: "AGE",
-      cell: (entry, { nowMs }) => ({ text: formatRelative(msOf(entry.at) ?? 0, nowMs) }),
-    },
+    { title: "AT", cell: (entry) => formatAbsolute(msOf(entry.at) ?? 0) },
+    { title: "AGE", cell: (entry, { nowMs }) => formatRelative(msOf(entry.at) ?? 0, nowMs) },
     { title: "STATE", cell: (entry) => stateCell(stateName(entry.state)) },
-    { title: "REASON", cell: (entry) => textCell(entry.reason) },
-    { title: "TRY", cell: (entry) => textCell(entry.attempt) },
-    { title: "FENCE", isWide: true, cell: (entry) => textCell(Number(entry.fence)) },
-    { title: "NODE", isWide: true, cell: (entry) => textCell(entry.node) },
+    { title: "REASON", cell: (entry) => entry.reason },
+    { title: "TRY", cell: (entry) => entry.attempt },
+    { title: "FENCE", isWide: true, cell: (entry) => Number(entry.fence) },
+    { title: "NODE", isWide: true, cell: (entry) => entry.node },
   ],
 });
 
@@ -49,13 +41,7 @@ export const LOG_VIEW: View<LogEntry> = viewOf({
   name: (entry) => entry.message,
   fields: {
     timestamp: (entry) => isoOf(entry.at),
-    kind: (entry) => entry.kind,
-    uuid: (entry) => entry.uuid,
-    level: (entry) => entry.level,
-    message: (entry) => entry.message,
-    source: (entry) => entry.source,
-    attempt: (entry) => entry.attempt,
-    seq: (entry) => Number(entry.seq),
+    ...membersOf<LogEntry>("kind", "uuid", "level", "message", "source", "attempt", "seq"),
   },
   columns: [],
   line: (entry, paint) => {
@@ -82,33 +68,22 @@ export const LOGS_VIEW: View<LogEntry> = {
 /** How the workers are shown. */
 export const WORKERS_VIEW: View<Workers> = viewOf({
   name: (workers) => String(workers.count),
-  fields: {
-    count: (workers) => workers.count,
-    busy: (workers) => workers.busy,
-    alive: (workers) => workers.alive,
-  },
+  fields: membersOf<Workers>("count", "busy", "alive"),
   columns: [
-    { title: "WORKERS", cell: (workers) => textCell(workers.count) },
-    { title: "BUSY", cell: (workers) => textCell(workers.busy) },
-    { title: "PROCESSES", cell: (workers) => textCell(workers.alive) },
+    { title: "WORKERS", cell: (workers) => workers.count },
+    { title: "BUSY", cell: (workers) => workers.busy },
+    { title: "PROCESSES", cell: (workers) => workers.alive },
   ],
 });
 
 /** The changes of a reload. */
 export const RELOAD_VIEW: View<ReloadConfigResponse> = viewOf({
   name: ({ jobs }) => String(jobs),
-  fields: {
-    jobs: ({ jobs }) => jobs,
-    added: ({ added }) => added,
-    changed: ({ changed }) => changed,
-    removed: ({ removed }) => removed,
-    restart: ({ restart }) => [...restart],
-    problems: ({ problems }) => [...problems],
-  },
+  fields: membersOf("jobs", "added", "changed", "removed", "restart", "problems"),
   columns: [
-    { title: "JOBS", cell: ({ jobs }) => textCell(jobs) },
-    { title: "ADDED", cell: ({ added }) => textCell(added) },
-    { title: "CHANGED", cell: ({ changed }) => textCell(changed) },
-    { title: "REMOVED", cell: ({ removed }) => textCell(removed) },
+    { title: "JOBS", cell: ({ jobs }) => jobs },
+    { title: "ADDED", cell: ({ added }) => added },
+    { title: "CHANGED", cell: ({ changed }) => changed },
+    { title: "REMOVED", cell: ({ removed }) => removed },
   ],
 });

@@ -1,17 +1,13 @@
 import { countText } from "../../core/text/count_text.ts";
 import { formatDuration } from "../../core/time/duration.ts";
-import type {
-  ClockChange,
-  Durations,
-  KindDifference,
-  KindReport,
-  Simulated,
-  SimulationReport,
-} from "../../tools/simulate.ts";
+import type { Durations, Simulated } from "../../tools/simulate.ts";
+import type { ClockChange } from "../../tools/simulation/clock_changes.ts";
+import type { KindDifference } from "../../tools/simulation/difference.ts";
+import type { KindReport, SimulationReport } from "../../tools/simulation/report.ts";
 import type { PlainRecord } from "../output/view.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import { formatTable } from "../output/table.ts";
-import { formatAbsolute } from "../output/when.ts";
+import { tableLines } from "../output/table.ts";
+import { formatAbsolute, isoText } from "../output/when.ts";
 
 /** Effects of clock changes in words. Those without an effect are only counted. */
 const EFFECTS: Readonly<Record<NonNullable<ClockChange["effect"]>, string>> = {
@@ -20,41 +16,34 @@ const EFFECTS: Readonly<Record<NonNullable<ClockChange["effect"]>, string>> = {
   follows: "follows the clock",
 };
 
-function iso(ms: number | null): string | undefined {
-  return ms === null ? undefined : new Date(ms).toISOString();
-}
-
 function kindRecord(kind: KindReport): PlainRecord {
+  const { ran, skipped, replaced, pending, overlaps } = kind;
   return {
     kind: kind.kind,
     duration_ms: kind.durationMs,
-    ran: kind.ran,
-    skipped: kind.skipped,
-    replaced: kind.replaced,
-    pending: kind.pending,
-    overlaps: kind.overlaps,
-    first_overlap_at: iso(kind.overlapAt),
+    ...{ ran, skipped, replaced, pending, overlaps },
+    first_overlap_at: isoText(kind.overlapAt),
     longest_wait_ms: kind.waitMaxMs,
-    longest_wait_at: iso(kind.waitMaxAt),
+    longest_wait_at: isoText(kind.waitMaxAt),
   };
 }
 
 function reportRecord(report: SimulationReport): PlainRecord {
   const { load } = report;
   return {
-    from: iso(report.fromMs),
-    to: iso(report.toMs),
+    from: isoText(report.fromMs),
+    to: isoText(report.toMs),
     workers: report.workers,
     schedules: report.schedules,
     ticks: report.ticks,
-    queue: { most: load.depthMax, at: iso(load.depthMaxAt) },
+    queue: { most: load.depthMax, at: isoText(load.depthMaxAt) },
     busy: { most: load.busyMax, share: busyShare(report) },
     kinds: report.kinds.map(kindRecord),
     clock_changes: report.clockChanges.map((change) => ({
       kind: change.kind,
       schedule_id: change.scheduleId,
       timezone: change.timezone,
-      at: iso(change.at),
+      at: isoText(change.at),
       shift_ms: change.shiftMs,
       ticks: change.count,
       times: change.times,
@@ -68,11 +57,7 @@ export function simulationRecord(
   { report, against }: Simulated,
   durations: Durations,
 ): PlainRecord {
-  const { given, measured, assumed } = originsOf(report, durations);
-  const record = {
-    ...reportRecord(report),
-    durations: { given: [...given], measured: [...measured], assumed: [...assumed] },
-  };
+  const record = { ...reportRecord(report), durations: originsOf(report, durations) };
   if (!against) return record;
   return {
     ...record,
@@ -81,9 +66,9 @@ export function simulationRecord(
       kind: difference.kind,
       both: difference.both,
       only_here: difference.onlyBefore,
-      first_only_here: difference.onlyBeforeAt.map((at) => iso(at)!),
+      first_only_here: difference.onlyBeforeAt.map((at) => isoText(at)!),
       only_against: difference.onlyAfter,
-      first_only_against: difference.onlyAfterAt.map((at) => iso(at)!),
+      first_only_against: difference.onlyAfterAt.map((at) => isoText(at)!),
     })),
   };
 }
@@ -116,11 +101,7 @@ export function simulationLines(
 }
 
 /** Kinds by where their duration comes from. */
-interface Origins {
-  readonly given: readonly string[];
-  readonly measured: readonly string[];
-  readonly assumed: readonly string[];
-}
+type Origins = Readonly<Record<"given" | "measured" | "assumed", readonly string[]>>;
 
 function originsOf({ kinds }: SimulationReport, { known, named }: Durations): Origins {
   const names = kinds.map(({ kind }) => kind);
@@ -170,9 +151,8 @@ const KIND_COLUMNS: readonly (readonly [title: string, text: (kind: KindReport) 
 ];
 
 function kindLines(kinds: readonly KindReport[]): string[] {
-  const headings = KIND_COLUMNS.map(([title]) => ({ title }));
-  const rows = kinds.map((kind) => KIND_COLUMNS.map(([, text]) => ({ text: text(kind) })));
-  return formatTable(headings, rows, { columns: null, hasColor: false }).trimEnd().split("\n");
+  const titles = KIND_COLUMNS.map(([title]) => title);
+  return tableLines(titles, kinds.map((kind) => KIND_COLUMNS.map(([, text]) => text(kind))));
 }
 
 function changeLine(change: ClockChange): string {

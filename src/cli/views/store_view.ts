@@ -1,10 +1,8 @@
 import { countText } from "../../core/text/count_text.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
+import type { PlainRecord } from "../output/view.ts";
 import { fieldLines } from "./details.ts";
-
-/** The report of a work on a store. */
-export type Report = Readonly<Record<string, unknown>>;
 
 const MIB = 2 ** 20;
 
@@ -31,7 +29,7 @@ function markText(mark: unknown): string | undefined {
 }
 
 /** Facts about a store, for people. */
-export function infoLines(report: Report): string[] {
+export function infoLines(report: PlainRecord): string[] {
   return fieldLines([
     ["Type", text(report.type)],
     ["Location", text(report.location)],
@@ -50,14 +48,14 @@ export function infoLines(report: Report): string[] {
 }
 
 /** Inconsistencies of a store, for people. */
-export function problemLines(report: Report): string[] {
+export function problemLines(report: PlainRecord): string[] {
   const problems = report.problems as readonly { check: string; message: string }[];
   if (problems.length === 0) return ["No problems found"];
   return problems.map(({ check, message }) => `${makeVisible(check)}: ${makeVisible(message)}`);
 }
 
 /** The result of deleting records, for people. */
-export function gcLines(report: Report): string[] {
+export function gcLines(report: PlainRecord): string[] {
   return fieldLines([
     ["Instances deleted", text(report.instances)],
     ["Orphans deleted", text(report.orphans)],
@@ -68,7 +66,7 @@ export function gcLines(report: Report): string[] {
 }
 
 /** The content of a backup, for people. */
-export function backupLines(report: Report): string[] {
+export function backupLines(report: PlainRecord): string[] {
   const lost = report.problems as readonly string[] | undefined;
   return fieldLines([
     ["File", text(report.file)],
@@ -86,7 +84,7 @@ export function backupLines(report: Report): string[] {
 }
 
 /** The result of a move and the next steps, for people. */
-export function moveLines(report: Report, options: { readonly isVerbose: boolean }): string[] {
+export function moveLines(report: PlainRecord, options: { readonly isVerbose: boolean }): string[] {
   const place = report as unknown as MovedTo;
   const to = makeVisible(placeOf(place));
   const sides = options.isVerbose && !report.is_repeated

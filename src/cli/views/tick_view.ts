@@ -1,12 +1,12 @@
 import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
-import { type View, viewOf } from "../output/view.ts";
+import { membersOf, type View, viewOf } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { isoOf, msOf, type Timestamp } from "../wire.ts";
-import { textCell, timeCell } from "./instance_view.ts";
-import { statusCell } from "./schedule_view.ts";
+import { msOf, type Timestamp } from "../wire.ts";
+import { shortTime } from "./instance_view.ts";
+import { statusText } from "./schedule_view.ts";
 
 const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
   ran: "good",
@@ -22,20 +22,13 @@ const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
 export const TICK_REPORT_VIEW: View<TickReport> = viewOf({
   name: (report) => report.instance?.uuid ?? report.outcome,
   fields: {
-    at: (report) => isoOf(report.at),
-    kind: (report) => report.kind,
-    outcome: (report) => report.outcome,
-    reason: (report) => report.reason,
-    why: (report) => report.why,
-    rule: (report) => report.rule,
+    ...membersOf<TickReport>("at", "kind", "outcome", "reason", "why", "rule"),
     schedule: (report) => report.schedule?.id,
     instance: (report) => report.instance?.uuid,
     node: (report) => report.instance?.node,
     fence: (report) => report.instance?.attempts ? Number(report.instance.fence) : undefined,
     attempts: (report) => report.instance?.attempts,
-    decided_at: (report) => isoOf(report.decidedAt),
-    previous_at: (report) => isoOf(report.previousAt),
-    next_at: (report) => isoOf(report.nextAt),
+    ...membersOf<TickReport>("decidedAt", "previousAt", "nextAt"),
   },
   columns: [],
   line: (report, paint) => {
@@ -63,28 +56,22 @@ export const TICK_REPORT_VIEW: View<TickReport> = viewOf({
 export const TIMER_VIEW: View<Schedule> = viewOf({
   name: (schedule) => schedule.id,
   fields: {
-    next_at: (schedule) => isoOf(schedule.nextAt),
-    last_run_at: (schedule) => isoOf(schedule.lastRunAt),
-    kind: (schedule) => schedule.kind,
+    ...membersOf<Schedule>("nextAt", "lastRunAt", "kind"),
     crontab: (schedule) => schedule.cron,
-    timezone: (schedule) => schedule.timezone,
-    status: (schedule) => schedule.status,
-    id: (schedule) => schedule.id,
-    runs: (schedule) => Number(schedule.runs),
-    skip_until: (schedule) => isoOf(schedule.skipUntil),
+    ...membersOf<Schedule>("timezone", "status", "id", "runs", "skipUntil"),
     skip_next: (schedule) => schedule.skipNext || undefined,
   },
   columns: [
-    { title: "NEXT", cell: (schedule) => textCell(absolute(schedule.nextAt)) },
-    { title: "LEFT", cell: ({ nextAt }, { nowMs }) => textCell(relative(nextAt, nowMs)) },
-    { title: "LAST", cell: (schedule) => textCell(absolute(schedule.lastRunAt)) },
-    { title: "PASSED", cell: ({ lastRunAt }, { nowMs }) => textCell(relative(lastRunAt, nowMs)) },
-    { title: "KIND", isFlexible: true, cell: (schedule) => textCell(schedule.kind) },
-    { title: "SCHEDULE", cell: (schedule) => textCell(schedule.cron) },
-    { title: "STATUS", cell: statusCell },
-    { title: "ZONE", isWide: true, cell: (schedule) => textCell(schedule.timezone) },
-    { title: "RUNS", isWide: true, cell: (schedule) => textCell(Number(schedule.runs)) },
-    { title: "ID", isWide: true, cell: (schedule) => textCell(schedule.id) },
+    { title: "NEXT", cell: (schedule) => absolute(schedule.nextAt) },
+    { title: "LEFT", cell: ({ nextAt }, { nowMs }) => relative(nextAt, nowMs) },
+    { title: "LAST", cell: (schedule) => absolute(schedule.lastRunAt) },
+    { title: "PASSED", cell: ({ lastRunAt }, { nowMs }) => relative(lastRunAt, nowMs) },
+    { title: "KIND", isFlexible: true, cell: (schedule) => schedule.kind },
+    { title: "SCHEDULE", cell: (schedule) => schedule.cron },
+    { title: "STATUS", cell: statusText },
+    { title: "ZONE", isWide: true, cell: (schedule) => schedule.timezone },
+    { title: "RUNS", isWide: true, cell: (schedule) => Number(schedule.runs) },
+    { title: "ID", isWide: true, cell: (schedule) => schedule.id },
   ],
 });
 
@@ -94,18 +81,13 @@ export const PAUSE_VIEW: View<PauseEntry> = viewOf({
   fields: {
     kind: (pause) => pause.kind,
     all: (pause) => pause.kind === undefined,
-    until: (pause) => isoOf(pause.until),
-    reason: (pause) => pause.reason,
-    at: (pause) => isoOf(pause.at),
+    ...membersOf<PauseEntry>("until", "reason", "at"),
   },
   columns: [
-    { title: "KIND", cell: (pause) => textCell(pause.kind ?? "(everything)") },
-    {
-      title: "UNTIL",
-      cell: (pause, at) => pause.until ? timeCell(pause.until, at) : { text: "resumed" },
-    },
-    { title: "SINCE", cell: (pause, at) => timeCell(pause.at, at) },
-    { title: "REASON", isFlexible: true, cell: (pause) => textCell(pause.reason) },
+    { title: "KIND", cell: (pause) => pause.kind ?? "(everything)" },
+    { title: "UNTIL", cell: (pause, at) => shortTime(pause.until, at) ?? "resumed" },
+    { title: "SINCE", cell: (pause, at) => shortTime(pause.at, at) },
+    { title: "REASON", isFlexible: true, cell: (pause) => pause.reason },
   ],
 });
 

@@ -11,15 +11,8 @@ import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/co
 import type { Verb } from "../../verb.ts";
 
 function problemRecord(problem: ConfigProblem): PlainRecord {
-  return {
-    file: problem.place?.file,
-    line: problem.place?.line,
-    column: problem.place?.column,
-    path: problem.path,
-    message: problem.message,
-    hint: problem.hint,
-    job: problem.job ?? undefined,
-  };
+  const { place, path, message, hint, job } = problem;
+  return { ...place, path, message, hint, job: job ?? undefined };
 }
 
 function checkRecord(result: CheckResult): PlainRecord {

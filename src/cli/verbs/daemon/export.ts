@@ -50,7 +50,6 @@ const PROTO: Verb = {
   async run(args, { io }) {
     const { JOB_PROTO } = await import("../../../rpc/gen/job_proto.ts");
     await writeOut(JOB_PROTO, args, io);
-    return EXIT.ok;
   },
 };
 
@@ -68,7 +67,6 @@ const SCHEMA: Verb = {
   async run(args, { io }) {
     const { configSchema } = await import("../../../tools/config_schema.ts");
     await writeOut(`${JSON.stringify(configSchema(), null, 2)}\n`, args, io);
-    return EXIT.ok;
   },
 };
 

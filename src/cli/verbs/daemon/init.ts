@@ -25,6 +25,5 @@ export const INIT: Verb = {
       "Next:",
       ...next.map((command) => `  ${makeVisible(command)}`),
     ]);
-    return 0;
   },
 };

@@ -2,7 +2,7 @@ import type { GetStatusResponse, KindCounts, PauseEntry } from "../../../rpc/gen
 import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { formatTable } from "../../output/table.ts";
+import { tableLines } from "../../output/table.ts";
 import type { Verb } from "../../verb.ts";
 import { fieldLines } from "../../views/details.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
@@ -32,11 +32,7 @@ function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]):
     version: status.version,
     started_at: isoOf(status.startedAt),
     is_draining: status.isDraining,
-    store: {
-      type: status.storeType,
-      location: status.storeLocation,
-      problem: status.storeProblem,
-    },
+    store: { type: status.storeType, location: status.storeLocation, problem: status.storeProblem },
     reload_problem: status.reloadProblem,
     workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
     nodes: status.nodes,
@@ -99,12 +95,10 @@ function statusLines(
   ]);
   if (status.kinds.length === 0) return lines;
   const rows = kindsOf(status).map((counts) => [
-    { text: counts.kind },
-    ...COUNTS.map(([, , field]) => ({ text: String(counts[field]) })),
+    counts.kind,
+    ...COUNTS.map(([, , field]) => String(counts[field])),
   ]);
-  const headings = [{ title: "KIND" }, ...COUNTS.map(([title]) => ({ title }))];
-  const table = formatTable(headings, rows, { columns: null, hasColor: false });
-  return [...lines, "", ...table.trimEnd().split("\n")];
+  return [...lines, "", ...tableLines(["KIND", ...COUNTS.map(([title]) => title)], rows)];
 }
 
 /** `jobctl status` */
@@ -118,6 +112,5 @@ export const STATUS: Verb = {
     const { pauses } = await connection.listPauses({});
     const lines = statusLines(status, pauses, printer);
     await printer.details(statusRecord(status, pauses), status.node, lines);
-    return 0;
   },
 };

@@ -13,7 +13,6 @@ import {
   infoLines,
   moveLines,
   problemLines,
-  type Report,
 } from "../../views/store_view.ts";
 
 const YES = { alias: "y", describe: "Do not ask", isFlag: true } as const;
@@ -30,8 +29,7 @@ const INFO: Verb = {
   examples: [["jobctl store info", "Type, place, durability, counts, size, the oldest instance"]],
   async run(args, context) {
     const report = await workOn({ type: "info" }, { args, context });
-    await context.printer.details(report as PlainRecord, String(report.id), infoLines(report));
-    return EXIT.ok;
+    await context.printer.details(report, String(report.id), infoLines(report));
   },
 };
 
@@ -47,7 +45,7 @@ const VERIFY: Verb = {
   examples: [["jobctl store verify", "No problems, or a list of them"]],
   async run(args, context) {
     const report = await workOn({ type: "verify" }, { args, context });
-    await context.printer.details(report as PlainRecord, "problems", problemLines(report));
+    await context.printer.details(report, "problems", problemLines(report));
     return report.is_whole === true ? EXIT.ok : EXIT.error;
   },
 };
@@ -72,8 +70,7 @@ const GC: Verb = {
   async run(args, context) {
     const work = { type: "gc", compacts: args.flag("compact") } as const;
     const report = await workOn(work, { args, context });
-    await context.printer.details(report as PlainRecord, "gc", gcLines(report));
-    return EXIT.ok;
+    await context.printer.details(report, "gc", gcLines(report));
   },
 };
 
@@ -107,7 +104,7 @@ const BACKUP: Verb = {
     const path = resolve(context.io.cwd, args.word("FILE"));
     const writer = await writeBackup(path, { force: args.flag("force") });
     const chunk = (bytes: Uint8Array) => writer.write(bytes);
-    let report: Report;
+    let report: PlainRecord;
     try {
       const work = { type: args.flag("salvage") ? "salvage" : "backup" } as const;
       report = { ...await workOn(work, { args, context, chunk }), file: path };
@@ -116,8 +113,7 @@ const BACKUP: Verb = {
       writer.discard();
       throw error;
     }
-    await context.printer.details(report as PlainRecord, path, backupLines(report));
-    return EXIT.ok;
+    await context.printer.details(report, path, backupLines(report));
   },
 };
 
@@ -151,7 +147,6 @@ const RESTORE: Verb = {
     await Promise.all(waiting);
     const report = { ...restored, file: path, taken_at: new Date(header.at).toISOString() };
     await printer.details(report as PlainRecord, path, backupLines(report));
-    return EXIT.ok;
   },
 };
 
@@ -175,10 +170,7 @@ const MIGRATE: Verb = {
         "Namespace on the new store, without a daemon only (default: the target's, or store.prefix)",
     },
     verify: { describe: "Show record counts and hashes of both sides", isFlag: true },
-    undo: {
-      describe: "Return to the old store, which is an older copy of the data",
-      isFlag: true,
-    },
+    undo: { describe: "Return to the old store, which is an older copy of the data", isFlag: true },
     yes: YES,
   },
   examples: [
@@ -204,17 +196,15 @@ const MIGRATE: Verb = {
     const work = { type: "migrate", to, prefix } as const;
     const report = await workOn(work, { args, context });
     const lines = moveLines(report, { isVerbose: args.flag("verify") });
-    await printer.details(report as PlainRecord, makeVisible(shown), lines);
-    return EXIT.ok;
+    await printer.details(report, makeVisible(shown), lines);
 
-    async function undo(): Promise<number> {
+    async function undo(): Promise<void> {
       const question = "return to the old store, without what happened in the new one";
       await confirm(io, question, args.flag("yes"));
       const report = await workOn({ type: "undo" }, { args, context });
-      await printer.details(report as PlainRecord, "undo", [
+      await printer.details(report, "undo", [
         report.was === null ? "The store had not moved: it is in use" : "The store is in use again",
       ]);
-      return EXIT.ok;
     }
   },
 };

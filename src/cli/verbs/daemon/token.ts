@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../../../core/job/job_scope.ts";
 import { JobError } from "../../../core/errors.ts";
-import { nearest } from "../../../core/text/nearest.ts";
+import { didYouMean } from "../../../core/text/nearest.ts";
 import { systemRandom } from "../../../platform/random.ts";
 import {
   changeTokensFile,
@@ -17,7 +17,6 @@ import {
 import { type Args, usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import { confirm } from "../../confirm.ts";
-import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
@@ -133,9 +132,7 @@ const NEW: Verb = {
           throw new JobError(
             "already_exists",
             `Cannot create the token "${name}": it already exists`,
-            {
-              hint: `Choose another name, or revoke it first: jobctl token revoke ${name}`,
-            },
+            { hint: `Choose another name, or revoke it first: jobctl token revoke ${name}` },
           );
         }
         return [...tokens, entry];
@@ -143,7 +140,6 @@ const NEW: Verb = {
     });
     await printer.details({ ...TOKEN_VIEW.record(entry), token }, token, [token]);
     await printer.note(`Store it now: it is not shown again. Its hash is in ${path}`);
-    return EXIT.ok;
   },
 };
 
@@ -157,7 +153,6 @@ const LIST: Verb = {
   async run(args, { io, printer }) {
     const { path } = await placeOf(args, io);
     await printer.list(TOKEN_VIEW, readTokensFile(path));
-    return EXIT.ok;
   },
 };
 
@@ -178,14 +173,10 @@ const REVOKE: Verb = {
     const find = (tokens: readonly StoredToken[]): StoredToken => {
       const found = tokens.find((each) => each.name === name);
       if (found) return found;
-      const near = nearest(name, tokens.map((each) => each.name));
-      throw new JobError(
-        "not_found",
-        `Cannot revoke the token "${name}": it is not in ${path}`,
-        {
-          hint: near === null ? "List them with: jobctl token list" : `Did you mean "${near}"?`,
-        },
-      );
+      throw new JobError("not_found", `Cannot revoke the token "${name}": it is not in ${path}`, {
+        hint: didYouMean(name, tokens.map((each) => each.name)) ??
+          "List them with: jobctl token list",
+      });
     };
     const revoked = find(readTokensFile(path));
     await confirm(io, `revoke the token "${name}"`, args.flag("yes"));
@@ -197,7 +188,6 @@ const REVOKE: Verb = {
       },
     });
     await printer.details(TOKEN_VIEW.record(revoked), name, [`Revoked the token "${name}"`]);
-    return EXIT.ok;
   },
 };
 

@@ -13,7 +13,6 @@ const GET_WORKERS: Verb = {
   async run(_args, { client, printer }) {
     const { workers } = await (await client()).getWorkers({});
     await printer.one(WORKERS_VIEW, present(workers, "Cannot get the workers"));
-    return 0;
   },
 };
 
@@ -36,12 +35,10 @@ const SCALE: Verb = {
     if (node !== undefined) {
       const answer = await (await client()).resizeWorkers({ count, node });
       const resized = present(answer.node, `Cannot scale the workers of node "${node}"`);
-      await printer.one(NODE_VIEW, resized);
-      return 0;
+      return await printer.one(NODE_VIEW, resized);
     }
     const { workers } = await (await client()).resizeWorkers({ count });
     await printer.one(WORKERS_VIEW, present(workers, `Cannot scale the workers to ${count}`));
-    return 0;
   },
 };
 

@@ -1,38 +1,16 @@
-import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import { confirm } from "../../confirm.ts";
-import { assertKinds, countInstances, resolveId } from "../../lookup.ts";
+import { confirmAll } from "../../confirm.ts";
+import { assertKinds, resolveId } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { FILTER_OPTIONS, type QueryInit, readQuery } from "../../parsing/query.ts";
+import { FILTER_OPTIONS, kindsText, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { isFinalState, stateName, STATES, unfinishedStates } from "../../wire.ts";
 
-/** Before the question, instances are counted up to this many. */
-const COUNT_MAX = 1_000;
 const QUERY_WORD = "instances";
 const KIND_COMMAND = "jobctl cancel instances --kind";
 const CONDITIONS = ["kind", "uuid", "state"];
-
-async function countUnfinished(client: JobClient, query: QueryInit): Promise<number> {
-  const states = [query.state, ...(query.states ?? [])].filter((state) => state !== undefined);
-  const wanted = unfinishedStates().filter((state) =>
-    states.length === 0 || states.includes(state)
-  );
-  if (wanted.length === 0) return 0;
-  return await countInstances(client, { ...query, state: undefined, states: wanted }, COUNT_MAX);
-}
-
-function instancesText(count: number): string {
-  return count === COUNT_MAX ? `${count} or more instances` : countText(count, "instance");
-}
-
-function describeConditions(args: Args): string {
-  const kinds = args.list("kind").map((kind) => `"${kind}"`).join(", ");
-  const states = args.list("state").join(", ");
-  return `${kinds && ` of kind ${kinds}`}${states && ` in state ${states}`}`;
-}
 
 // Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
 function isGoJobForm(args: Args): boolean {
@@ -73,7 +51,8 @@ async function readCancel(
   return { query: { ...query, ...(uuids.length === 1 ? { uuid: uuids[0] } : { uuids }) }, isAll };
 }
 
-async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): Promise<number> {
+async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
+  const { io, client, printer } = context;
   const connection = await client();
   const { query, isAll } = await readCancel(args, connection);
   const kinds = args.list("kind");
@@ -82,24 +61,23 @@ async function cancelByQuery(args: Args, { io, client, printer }: VerbContext): 
   const hasUuid = args.given(["uuid"]).length > 0;
   const mustAsk = io.isInteractive ? !hasUuid : !isGoJobForm(args);
   if (mustAsk && !args.flag("yes")) {
-    const count = await countUnfinished(connection, query);
-    const what = `cancel ${instancesText(count)}${describeConditions(args)}`;
-    // With nothing to cancel there is no question.
-    if (count > 0 || !io.isInteractive) await confirm(io, what, false);
+    const states = args.list("state");
+    const unfinished = states.length > 0 ? query : { ...query, states: unfinishedStates() };
+    const which = kindsText(kinds) + (states.length > 0 ? ` in state ${states.join(", ")}` : "");
+    await confirmAll(context, unfinished, { verb: "cancel", noun: "instance", which });
   }
   const answer = await connection.cancelInstances({ query, all: isAll });
   const count = Number(answer.count) || answer.instances.length;
   if (count === 0) await assertKinds(connection, kinds);
   await printer.list(INSTANCE_VIEW, answer.instances);
   await printer.note(`Canceled ${count}`);
-  return 0;
 }
 
 async function cancelOne(
   args: Args,
   id: string,
   { client, printer }: VerbContext,
-): Promise<number> {
+): Promise<void> {
   const given = args.given([...CONDITIONS, "all"]);
   if (given.length > 0) {
     throw usageError(
@@ -112,7 +90,6 @@ async function cancelOne(
   const { instances } = await connection.cancelInstances({ query: { uuid } });
   await printer.list(INSTANCE_VIEW, instances);
   if (instances.length === 0) await printer.note(`Instance ${uuid} was already final`);
-  return 0;
 }
 
 /** `jobctl cancel instances …` and `jobctl cancel ID` */

@@ -1,9 +1,7 @@
-import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
-import { findInstance, listSchedules, pages, present } from "../../lookup.ts";
+import { collect, findInstance, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatAbsolute, timeText } from "../../output/when.ts";
-import type { JobClient } from "../../../rpc/client/client.ts";
-import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
 import { instanceLines, jobLines } from "../../views/details.ts";
 import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
@@ -14,12 +12,6 @@ import { msOf, stateName } from "../../wire.ts";
 
 const SCHEDULES_SHOWN = 20;
 const HISTORY_SHOWN = 200;
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const collected = [];
-  for await (const item of items) collected.push(item);
-  return collected;
-}
 
 const JOB: Verb = {
   name: "job",
@@ -48,46 +40,29 @@ const JOB: Verb = {
       );
     }
     await printer.details(record, job.kind, lines);
-    return 0;
   },
 };
-
-async function historyOf(client: JobClient, instance: JobInstance) {
-  return await collect(pages(HISTORY_SHOWN, async (pageSize, pageToken) => {
-    const query = { uuid: instance.uuid, pageSize, pageToken, oldestFirst: true };
-    const answer = await client.lookupInstanceHistory({ query });
-    return { items: answer.entries, nextPageToken: answer.nextPageToken };
-  }));
-}
-
-async function describeInstance(id: string, { client, printer }: VerbContext): Promise<void> {
-  const connection = await client();
-  const instance = await findInstance(connection, id, "jobctl describe job");
-  const history = await historyOf(connection, instance);
-  const record = {
-    ...INSTANCE_VIEW.record(instance),
-    history: history.map(HISTORY_VIEW.record),
-  };
-  const lines = instanceLines(instance, printer);
-  if (history.length > 0) lines.push("", "History:");
-  for (const entry of history) {
-    const state = stateName(entry.state) ?? "-";
-    const shown = printer.paint(state.padEnd(10), stateStyle(state));
-    const reason = entry.reason === undefined ? "" : `  ${makeVisible(entry.reason)}`;
-    lines.push(`  ${formatAbsolute(msOf(entry.at) ?? 0)}  ${shown}${reason}`.trimEnd());
-  }
-  lines.push("", `Its log: jobctl logs ${instance.uuid}`);
-  await printer.details(record, instance.uuid, lines);
-}
 
 const INSTANCE: Verb = {
   name: "instance",
   summary: "Explain an instance: arguments, results or error, times, history",
   words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it" }],
   examples: [["jobctl describe instance 01938f2c-7d3e", "What became of a run"]],
-  async run(args, context) {
-    await describeInstance(args.word("ID"), context);
-    return 0;
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const instance = await findInstance(connection, args.word("ID"), "jobctl describe job");
+    const history = await collect(lookupHistory(connection, instance.uuid, HISTORY_SHOWN));
+    const record = { ...INSTANCE_VIEW.record(instance), history: history.map(HISTORY_VIEW.record) };
+    const lines = instanceLines(instance, printer);
+    if (history.length > 0) lines.push("", "History:");
+    for (const entry of history) {
+      const state = stateName(entry.state) ?? "-";
+      const shown = printer.paint(state.padEnd(10), stateStyle(state));
+      const reason = entry.reason === undefined ? "" : `  ${makeVisible(entry.reason)}`;
+      lines.push(`  ${formatAbsolute(msOf(entry.at) ?? 0)}  ${shown}${reason}`.trimEnd());
+    }
+    lines.push("", `Its log: jobctl logs ${instance.uuid}`);
+    await printer.details(record, instance.uuid, lines);
   },
 };
 

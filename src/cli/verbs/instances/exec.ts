@@ -83,10 +83,7 @@ export const EXEC: Verb = {
       const options = Object.keys(OPTIONS);
       const named = await requestArguments(given, { kind: plain.kind!, client, options });
       const answer = await client.scheduleJob({ ...plain, ...named });
-      if (plain.dryRun) {
-        await printPreview(answer, context);
-        return EXIT.ok;
-      }
+      if (plain.dryRun) return await printPreview(answer, context);
       const accepted = present(answer.instance, `Cannot run job "${plain.kind}"`);
       let isInterrupted = false;
       const cancel = () => {

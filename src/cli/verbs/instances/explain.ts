@@ -188,6 +188,5 @@ export const EXPLAIN: Verb = {
       : (await client.explain({ ...subject, limit })).reports;
     await context.printer.list(TICK_REPORT_VIEW, reports);
     if (reports.length === 0) await context.printer.note("There is no recurring schedule");
-    return 0;
   },
 };

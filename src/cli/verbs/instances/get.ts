@@ -1,5 +1,5 @@
 import { JobError } from "../../../core/errors.ts";
-import { nearest } from "../../../core/text/nearest.ts";
+import { didYouMean } from "../../../core/text/nearest.ts";
 import { signatureSchema } from "../../../core/arguments/json_schema.ts";
 import type { Job } from "../../../rpc/gen/job_pb.ts";
 import { OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
@@ -33,7 +33,6 @@ const VERSION: Verb = {
   async run(_args, { client, printer }) {
     const { version } = await (await client()).getVersion({});
     await printer.value(version, version);
-    return 0;
   },
 };
 
@@ -61,7 +60,6 @@ const JOB: Verb = {
     } else {
       await printer.one(JOB_VIEW, job);
     }
-    return 0;
   },
 };
 
@@ -75,7 +73,6 @@ const INSTANCE: Verb = {
       INSTANCE_VIEW,
       await findInstance(await client(), args.word("ID"), "jobctl get job"),
     );
-    return 0;
   },
 };
 
@@ -86,7 +83,6 @@ const SCHEDULE: Verb = {
   examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
   async run(args, { client, printer }) {
     await printer.one(SCHEDULE_VIEW, await findSchedule(await client(), args.word("ID")));
-    return 0;
   },
 };
 
@@ -100,13 +96,11 @@ const NODE: Verb = {
     const { nodes } = await (await client()).listNodes({});
     const node = nodes.find((one) => one.id === id);
     if (!node) {
-      const near = nearest(id, nodes.map((one) => one.id));
       throw new JobError("not_found", `Cannot get node "${id}": no such node in the last hour`, {
-        hint: near === null ? "List them with: jobctl list nodes" : `Did you mean "${near}"?`,
+        hint: didYouMean(id, nodes.map((one) => one.id)) ?? "List them with: jobctl list nodes",
       });
     }
     await printer.one(NODE_VIEW, node);
-    return 0;
   },
 };
 

@@ -1,6 +1,6 @@
 import { countText } from "../../../core/text/count_text.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, listSchedules, lookupInstances } from "../../lookup.ts";
+import { assertKinds, collect, listSchedules, lookupInstances } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
 import { type Args, assertOneOf } from "../../parsing/args.ts";
@@ -63,7 +63,7 @@ async function listInstances(
   args: Args,
   { client, printer }: VerbContext,
   { isDead }: { readonly isDead: boolean },
-): Promise<number> {
+): Promise<void> {
   assertOneOf(args, ["since", "after"]);
   assertOneOf(args, ["until", "before"]);
   const query = { ...readQuery(args), ...(isDead ? { dead: true } : {}) };
@@ -72,7 +72,6 @@ async function listInstances(
   await assertKinds(connection, args.list("kind"));
   const items = (count: number | null) => lookupInstances(connection, query, count);
   await printLimited(printer, isDead ? DEAD_VIEW : INSTANCE_VIEW, { limit, items });
-  return 0;
 }
 
 const JOBS: Verb = {
@@ -82,7 +81,6 @@ const JOBS: Verb = {
   async run(_args, { client, printer }) {
     const { jobs } = await (await client()).listRegisteredJobs({});
     await printer.list(JOB_VIEW, jobs);
-    return 0;
   },
 };
 
@@ -109,11 +107,7 @@ const DEAD: Verb = {
     'were used up, the newest first. "jobctl redrive" runs them again. Until then they are kept',
     "for keep.failure.",
   ].join(" "),
-  options: {
-    kind: FILTER_OPTIONS.kind!,
-    ...TIME_OPTIONS,
-    ...LIMIT_OPTIONS,
-  },
+  options: { kind: FILTER_OPTIONS.kind!, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
   examples: [
     ["jobctl list dead", "What needs attention"],
     ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],
@@ -124,10 +118,7 @@ const DEAD: Verb = {
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, from the config and created at run time",
-  options: {
-    kind: FILTER_OPTIONS.kind!,
-    ...LIMIT_OPTIONS,
-  },
+  options: { kind: FILTER_OPTIONS.kind!, ...LIMIT_OPTIONS },
   examples: [["jobctl list schedules", "When each job runs next"]],
   async run(args, { client, printer }) {
     const kinds = args.list("kind");
@@ -138,25 +129,20 @@ const SCHEDULES: Verb = {
       limit,
       items: (count) => listSchedules(connection, kinds, count),
     });
-    return 0;
   },
 };
 
 const TIMERS: Verb = {
   name: "timers",
   summary: "List when each schedule runs next and last ran, the soonest first",
-  options: {
-    kind: FILTER_OPTIONS.kind!,
-    ...LIMIT_OPTIONS,
-  },
+  options: { kind: FILTER_OPTIONS.kind!, ...LIMIT_OPTIONS },
   examples: [["jobctl list timers", "What runs next"]],
   async run(args, { client, printer }) {
     const limit = readLimit(args, printer);
     const kinds = args.list("kind");
     const connection = await client();
     await assertKinds(connection, kinds);
-    const timers: Schedule[] = [];
-    for await (const one of listSchedules(connection, kinds, null)) timers.push(one);
+    const timers = await collect(listSchedules(connection, kinds, null));
     const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
     timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
     await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
@@ -164,7 +150,6 @@ const TIMERS: Verb = {
     const more = limit !== null && timers.length > limit ? `; ${limit} of them are shown` : "";
     const count = countText(timers.length, "timer");
     await printer.note(`${count}, ${paused} paused${more}`);
-    return 0;
   },
 };
 
@@ -175,7 +160,6 @@ const PAUSES: Verb = {
   async run(_args, { client, printer }) {
     const { pauses } = await (await client()).listPauses({});
     await printer.list(PAUSE_VIEW, pauses);
-    return 0;
   },
 };
 
@@ -194,7 +178,6 @@ const NODES: Verb = {
   async run(_args, { client, printer }) {
     const { nodes } = await (await client()).listNodes({});
     await printer.list(NODE_VIEW, nodes);
-    return 0;
   },
 };
 

@@ -3,24 +3,17 @@ import type { JobClient } from "../../../rpc/client/client.ts";
 import type { LogEntry } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
-import { assertKinds, findInstance, pages } from "../../lookup.ts";
+import { assertKinds, findInstance, lookupHistory, pages } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { timestampOf } from "../../wire.ts";
 
-interface LogRequest {
-  readonly uuid: string | undefined;
-  readonly kind: string | undefined;
-  readonly level: string | undefined;
-}
-
 function lookupLogs(
   client: JobClient,
-  request: LogRequest,
+  { uuid, kind, level }: FollowTarget,
   afterMs: number | undefined,
 ): AsyncGenerator<LogEntry> {
-  const { uuid, kind, level } = request;
   const after = timestampOf(afterMs);
   return pages(null, async (pageSize, pageToken) => {
     const answer = await client.lookupInstanceLogs({
@@ -98,8 +91,7 @@ export const LOGS: Verb = {
     if (kind !== undefined) await assertKinds(client, [kind]);
     const view = hasId ? LOG_VIEW : LOGS_VIEW;
     if (!args.flag("follow")) {
-      await context.printer.list(view, lookupLogs(client, { uuid, kind, level }, sinceMs));
-      return EXIT.ok;
+      return await context.printer.list(view, lookupLogs(client, { uuid, kind, level }, sinceMs));
     }
     return await withInterrupt(context, async (signal) => {
       const target = { uuid, kind, level, fromNow: !hasId };
@@ -117,17 +109,8 @@ export const HISTORY: Verb = {
   examples: [["jobctl history 01938f2c-7d3e", "Each change of state with its time and reason"]],
   async run(args, { client, printer }) {
     const connection = await client();
-    const { uuid } = await findInstance(
-      connection,
-      args.word("ID"),
-      "jobctl list instances --kind",
-    );
-    const entries = pages(null, async (pageSize, pageToken) => {
-      const query = { uuid, pageSize, pageToken, oldestFirst: true };
-      const answer = await connection.lookupInstanceHistory({ query });
-      return { items: answer.entries, nextPageToken: answer.nextPageToken };
-    });
-    await printer.list(HISTORY_VIEW, entries);
-    return 0;
+    const id = args.word("ID");
+    const { uuid } = await findInstance(connection, id, "jobctl list instances --kind");
+    await printer.list(HISTORY_VIEW, lookupHistory(connection, uuid, null));
   },
 };

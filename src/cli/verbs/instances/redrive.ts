@@ -1,12 +1,10 @@
-import { confirm } from "../../confirm.ts";
-import { assertKinds, countInstances, present, resolveId } from "../../lookup.ts";
+import { confirmAll } from "../../confirm.ts";
+import { assertKinds, present, resolveId } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
-import type { Verb, VerbContext } from "../../verb.ts";
+import { kindsText, type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
+import type { Verb } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
-/** Before the question, dead letters are counted up to this many. */
-const COUNT_MAX = 1_000;
 /** Options that select dead letters. */
 const CONDITIONS = ["kind", "since", "after", "until", "before"];
 
@@ -38,22 +36,6 @@ function assertCombination(args: Args): void {
       "Name the instances",
     );
   }
-}
-
-async function assertMeant(
-  args: Args,
-  query: QueryInit,
-  { io, client }: VerbContext,
-): Promise<void> {
-  await assertKinds(await client(), args.list("kind"));
-  if (args.flag("yes")) return;
-  const count = await countInstances(await client(), { ...query, dead: true }, COUNT_MAX);
-  // With nothing to redrive there is no question.
-  if (count === 0 && io.isInteractive) return;
-  const more = count === COUNT_MAX ? " or more" : "";
-  const kinds = args.list("kind").map((kind) => `"${kind}"`).join(", ");
-  const letters = count === 1 ? "dead letter" : "dead letters";
-  await confirm(io, `redrive ${count}${more} ${letters}${kinds && ` of kind ${kinds}`}`, false);
 }
 
 /** `jobctl redrive [ID…]` */
@@ -94,7 +76,13 @@ export const REDRIVE: Verb = {
       uuids.push(await resolveId(connection, id, "jobctl redrive --kind"));
     }
     const query: QueryInit = uuids.length > 0 ? { uuids } : readQuery(args);
-    if (uuids.length === 0) await assertMeant(args, query, context);
+    const kinds = args.list("kind");
+    await assertKinds(connection, kinds);
+    if (uuids.length === 0 && !args.flag("yes")) {
+      const dead = { ...query, dead: true };
+      const which = kindsText(kinds);
+      await confirmAll(context, dead, { verb: "redrive", noun: "dead letter", which });
+    }
     const answer = await connection.redriveInstances({
       query,
       all: args.flag("all"),
@@ -103,7 +91,6 @@ export const REDRIVE: Verb = {
     await context.printer.list(INSTANCE_VIEW, answer.instances);
     const count = Number(answer.count) || answer.instances.length;
     await context.printer.note(`Redriven ${count}`);
-    return 0;
   },
 };
 
@@ -125,6 +112,5 @@ export const RETRY: Verb = {
     const uuid = await resolveId(connection, args.word("ID"), "jobctl list instances --kind");
     const { instance } = await connection.retryInstance({ uuid });
     await printer.one(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
-    return 0;
   },
 };

@@ -13,12 +13,7 @@ import { type Args, assertOneOf, INT32_MAX, usageError } from "../../parsing/arg
 import { callTimeoutMs } from "../../parsing/connection.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import { ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
-import {
-  CRON_ONLY_OPTIONS,
-  readRecurrence,
-  readRecurrenceTimes,
-  RECURRENCE_NAMES,
-} from "../../parsing/recurrence.ts";
+import { CRON_ONLY_OPTIONS, readRecurrence, RECURRENCE_NAMES } from "../../parsing/recurrence.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
@@ -112,7 +107,7 @@ function readUuid(args: Args): string | undefined {
 }
 
 /** Read the whole command line before anything is sent. */
-function readRequest(args: Args, newId: () => string): Request {
+async function readRequest(args: Args, newId: () => string): Promise<Request> {
   assertCombination(args);
   const atMs = args.timeMs("at", "future");
   const cron = args.text("cron");
@@ -125,7 +120,7 @@ function readRequest(args: Args, newId: () => string): Request {
     at: timestampOf(atMs),
     afterMs: bigMs(args.durationMs("in")),
     cron,
-    ...readRecurrence(args),
+    ...await readRecurrence(args),
     timeoutMs: bigMs(args.durationMs("timeout")),
     deadlineMs: bigMs(args.durationMs("deadline")),
     maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
@@ -155,7 +150,7 @@ async function readTimes(
   const atMs = await jobTimeMs("at", { ...input, direction: "future" });
   return {
     at: timestampOf(atMs),
-    recurrence: readRecurrence(args, await readRecurrenceTimes(input)).recurrence,
+    recurrence: (await readRecurrence(args, input)).recurrence,
   };
 }
 
@@ -250,7 +245,7 @@ export const SCHEDULE: Verb = {
     return await (await import("./schedule_help.ts")).explainJob(args, context);
   },
   async run(args, context) {
-    const plain = readRequest(args, context.io.newId);
+    const plain = await readRequest(args, context.io.newId);
     const given = readArguments(args);
     args.durationMs("wait-timeout");
     const client = await context.client();
@@ -264,18 +259,11 @@ export const SCHEDULE: Verb = {
       }),
     };
     const answer = await send(client, request);
-    if (request.dryRun) {
-      await printPreview(answer, context);
-      return EXIT.ok;
-    }
-    if (answer.schedule) {
-      await context.printer.one(SCHEDULE_VIEW, answer.schedule);
-      return EXIT.ok;
-    }
+    if (request.dryRun) return await printPreview(answer, context);
+    if (answer.schedule) return await context.printer.one(SCHEDULE_VIEW, answer.schedule);
     const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
     if (args.flag("follow")) return await followToEnd(client, instance, { context, args });
     if (args.flag("wait")) return await waitForEnd(client, instance, { context, args });
     await context.printer.one(INSTANCE_VIEW, instance);
-    return EXIT.ok;
   },
 };

@@ -23,9 +23,7 @@ export const JOB_WORDS: readonly WordSpec[] = [
 ];
 /** Options for arguments that are not given as words. */
 export const ARGUMENT_OPTIONS: OptionSpecs = {
-  arg: {
-    describe: "One argument by name, if an option has the same name: timeout=5; repeatable",
-  },
+  arg: { describe: "One argument by name, if an option has the same name: timeout=5; repeatable" },
   "args-json": ARGS_JSON_OPTION,
 };
 

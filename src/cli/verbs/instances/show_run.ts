@@ -100,13 +100,12 @@ class RunDisplay {
   async show({ entries, instance }: Pick<FollowResponse, "entries" | "instance">): Promise<void> {
     const progress = instance ? this.#progressOf(instance) : this.#progress;
     const lines = entries.map((entry) => `${this.#line(entry)}\n`).join("");
-    if (this.#isTerminal) {
-      const clear = this.#progress === "" ? "" : CLEAR;
-      if (lines !== "" || progress !== this.#progress) await this.#write(clear + lines + progress);
-    } else if (lines !== "" || progress !== this.#progress) {
-      await this.#write(lines + (progress === this.#progress ? "" : `${progress}\n`));
-    }
+    const isSame = progress === this.#progress;
+    if (lines === "" && isSame) return;
+    const clear = this.#progress === "" ? "" : CLEAR;
     this.#progress = progress;
+    if (this.#isTerminal) await this.#write(clear + lines + progress);
+    else await this.#write(isSame ? lines : `${lines}${progress}\n`);
   }
 
   /** Clear the line of progress. */

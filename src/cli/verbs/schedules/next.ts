@@ -4,11 +4,10 @@ import { REBOOT } from "../../../core/job/schedule.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
 import type { CliIo } from "../../io.ts";
-import { type View, viewOf } from "../../output/view.ts";
+import { membersOf, type View, viewOf } from "../../output/view.ts";
 import type { Args } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf, loadOptionsOf } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
-import { textCell } from "../../views/instance_view.ts";
 
 const COUNT_DEFAULT = 5;
 const COUNT_MAX = 1_000;
@@ -29,26 +28,22 @@ const NEXT_VIEW: View<NextRun> = viewOf({
   name: (run) => run.utc,
   fields: {
     at: (run) => run.utc,
-    local: (run) => run.local,
-    timezone: (run) => run.timezone,
-    relative: (run) => run.relative,
-    schedule: (run) => run.schedule,
+    ...membersOf<NextRun>("local", "timezone", "relative", "schedule"),
     viewer_local: (run) => run.viewer?.local,
     viewer_timezone: (run) => run.viewer?.timezone,
     note: (run) => run.note ?? undefined,
   },
   columns: [
-    { title: "LOCAL", cell: (run) => textCell(run.local) },
-    { title: "ZONE", cell: (run) => textCell(run.timezone) },
+    { title: "LOCAL", cell: (run) => run.local },
+    { title: "ZONE", cell: (run) => run.timezone },
     {
       title: "YOURS",
-      cell: ({ viewer }) =>
-        textCell(viewer === null ? undefined : `${viewer.local} ${viewer.timezone}`),
+      cell: ({ viewer }) => viewer === null ? "" : `${viewer.local} ${viewer.timezone}`,
     },
-    { title: "UTC", cell: (run) => textCell(run.utc) },
-    { title: "RELATIVE", cell: (run) => textCell(run.relative) },
-    { title: "NOTE", cell: (run) => textCell(run.note ?? undefined) },
-    { title: "SCHEDULE", isWide: true, cell: (run) => textCell(run.schedule) },
+    { title: "UTC", cell: (run) => run.utc },
+    { title: "RELATIVE", cell: (run) => run.relative },
+    { title: "NOTE", cell: (run) => run.note ?? undefined },
+    { title: "SCHEDULE", isWide: true, cell: (run) => run.schedule },
   ],
 });
 
@@ -154,6 +149,5 @@ export const NEXT: Verb = {
           : "No more runs: the schedule has ended, or it is @reboot, which runs at each start of the daemon",
       );
     }
-    return 0;
   },
 };

@@ -39,7 +39,6 @@ export const PAUSE: Verb = {
       reason: args.text("reason"),
     });
     await printer.one(PAUSE_VIEW, present(pause, "Cannot pause"));
-    return 0;
   },
 };
 
@@ -69,6 +68,5 @@ export const RESUME: Verb = {
         `Still paused: ${others.map((pause) => pause.kind ?? "everything").join(", ")}`,
       );
     }
-    return 0;
   },
 };

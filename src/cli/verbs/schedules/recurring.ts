@@ -9,7 +9,7 @@ import type { Verb } from "../../verb.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
-import { msOf, timestampOf } from "../../wire.ts";
+import { isoOf, msOf, timestampOf } from "../../wire.ts";
 
 const SKIPS_MAX = 10_000;
 const KIND = { name: "KIND", describe: "Kind of the job" };
@@ -40,7 +40,6 @@ export const RUN: Verb = {
   async run(args, { client, printer }) {
     const { instance } = await (await client()).runSchedule(targetOf(args));
     await printer.one(INSTANCE_VIEW, present(instance, `Cannot run job "${args.word("KIND")}"`));
-    return 0;
   },
 };
 
@@ -65,9 +64,7 @@ export const SKIP: Verb = {
   ],
   async run(args, context) {
     const { client, printer } = context;
-    assertOneOf(args, ["until", "next"]);
-    assertOneOf(args, ["until", "none"]);
-    assertOneOf(args, ["next", "none"]);
+    assertOneOf(args, ["until", "next", "none"]);
     args.timeMs("until", "future");
     const next = args.integer("next", { min: 1, max: SKIPS_MAX });
     const count = args.flag("none") ? 0 : next ?? 1;
@@ -79,7 +76,6 @@ export const SKIP: Verb = {
       ...(untilMs === undefined ? { count } : { until: timestampOf(untilMs) }),
     });
     await printer.list(SCHEDULE_VIEW, schedules);
-    return 0;
   },
 };
 
@@ -128,13 +124,9 @@ export const BACKFILL: Verb = {
       ? ""
       : `, from ${formatAbsolute(first)} to ${formatAbsolute(last!)}`;
     if (args.flag("dry-run") || count === 0) {
-      const record = {
-        count,
-        first: first === undefined ? null : new Date(first).toISOString(),
-        last: last === undefined ? null : new Date(last).toISOString(),
-      };
-      await printer.value(record, `${countText(count, "tick has", "ticks have")} no run${span}`);
-      return 0;
+      const record = { count, first: isoOf(found.first) ?? null, last: isoOf(found.last) ?? null };
+      const text = `${countText(count, "tick has", "ticks have")} no run${span}`;
+      return await printer.value(record, text);
     }
     await confirm(
       io,
@@ -148,6 +140,5 @@ export const BACKFILL: Verb = {
     await printer.note(
       leftOut > 0 ? `Made ${made.count}, left out ${leftOut}: ${why}` : `Made ${made.count}`,
     );
-    return 0;
   },
 };

@@ -2,17 +2,15 @@ import { hostname } from "node:os";
 import { formatProblem } from "../../../config/problems.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";
-import type { SimulatedTick } from "../../../tools/simulate.ts";
-import { EXIT } from "../../exit_codes.ts";
+import type { SimulatedTick } from "../../../tools/simulation/engine.ts";
 import { lookupInstances } from "../../lookup.ts";
-import { type View, viewOf } from "../../output/view.ts";
-import { formatAbsolute } from "../../output/when.ts";
+import { membersOf, type View, viewOf } from "../../output/view.ts";
+import { formatAbsolute, isoText } from "../../output/when.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import { parseTime } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
-import { textCell } from "../../views/instance_view.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
 import { msOf } from "../../wire.ts";
 
@@ -25,29 +23,22 @@ const HISTORY_RUNS = 50;
 const TICK_VIEW: View<SimulatedTick> = viewOf({
   name: (tick) => `${tick.scheduleId}@${tick.at}`,
   fields: {
-    at: (tick) => formatTime(tick.at),
-    kind: (tick) => tick.kind,
-    schedule_id: (tick) => tick.scheduleId,
-    fate: (tick) => tick.fate,
-    reason: (tick) => tick.reason ?? undefined,
-    started_at: (tick) => tick.startedAt === null ? undefined : formatTime(tick.startedAt),
-    ended_at: (tick) => tick.endedAt === null ? undefined : formatTime(tick.endedAt),
+    at: (tick) => isoText(tick.at),
+    ...membersOf<SimulatedTick>("kind", "scheduleId", "fate", "reason"),
+    started_at: (tick) => isoText(tick.startedAt),
+    ended_at: (tick) => isoText(tick.endedAt),
   },
   columns: [
-    { title: "AT", cell: (tick) => textCell(formatAbsolute(tick.at)) },
-    { title: "KIND", isFlexible: true, cell: (tick) => textCell(tick.kind) },
-    { title: "FATE", cell: (tick) => textCell(tick.fate) },
-    { title: "REASON", cell: (tick) => textCell(tick.reason ?? "") },
+    { title: "AT", cell: (tick) => formatAbsolute(tick.at) },
+    { title: "KIND", isFlexible: true, cell: (tick) => tick.kind },
+    { title: "FATE", cell: (tick) => tick.fate },
+    { title: "REASON", cell: (tick) => tick.reason ?? "" },
     {
       title: "STARTED",
-      cell: (tick) => textCell(tick.startedAt === null ? "" : formatAbsolute(tick.startedAt)),
+      cell: ({ startedAt }) => startedAt === null ? "" : formatAbsolute(startedAt),
     },
   ],
 });
-
-function formatTime(ms: number): string {
-  return new Date(ms).toISOString();
-}
 
 /** Durations from the command line, such as `backup=20m`. */
 function givenDurations(args: Args): Map<string, number> {
@@ -173,6 +164,5 @@ export const SIMULATE: Verb = {
         simulationLines(simulated, durations),
       );
     }
-    return EXIT.ok;
   },
 };

@@ -2,11 +2,7 @@ import { PRIORITY_MAX } from "../../../core/job/job.ts";
 import { findSchedule, present } from "../../lookup.ts";
 import { INT32_MAX, usageError } from "../../parsing/args.ts";
 import { ARGS_JSON_OPTION, ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
-import {
-  readRecurrence,
-  readRecurrenceTimes,
-  RECURRENCE_OPTIONS,
-} from "../../parsing/recurrence.ts";
+import { readRecurrence, RECURRENCE_OPTIONS } from "../../parsing/recurrence.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { bigMs } from "../../wire.ts";
@@ -63,32 +59,23 @@ const UPDATE_SCHEDULE: Verb = {
     }
     const request = {
       cron: args.text("cron"),
-      ...readRecurrence(args),
+      ...await readRecurrence(args),
       jitterMs: bigMs(args.durationMs("jitter")),
       priority: args.integer("priority", { min: -PRIORITY_MAX, max: PRIORITY_MAX }),
       timeoutMs: bigMs(args.durationMs("timeout")),
       maxRetries: args.integer("retries", { min: -1, max: INT32_MAX }),
       argumentsJson: args.text("args-json"),
-      clear: args.list("clear").map(clearedField),
+      clear: args.list("clear").map((name) => CLEARED[name]!),
     };
     const connection = await client();
     const { id, timezone } = await findSchedule(connection, args.word("ID"));
     const whose = "the zone of the schedule";
     const zone = () => Promise.resolve({ timezone: request.timezone ?? timezone, whose });
-    const times = await readRecurrenceTimes({ args, context, zone });
-    const { recurrence } = readRecurrence(args, times);
+    const { recurrence } = await readRecurrence(args, { args, context, zone });
     const { schedule } = await connection.updateSchedule({ id, ...request, recurrence });
     await printer.one(SCHEDULE_VIEW, present(schedule, `Cannot update schedule "${id}"`));
-    return 0;
   },
 };
-
-function clearedField(name: string): string {
-  const field = CLEARED[name];
-  if (field !== undefined) return field;
-  const known = Object.keys(CLEARED).join(", ");
-  throw usageError(`Cannot clear "${name}": not one of ${known}`, "Choose one of these");
-}
 
 /** `jobctl update …` */
 export const UPDATE: VerbGroup = {
@@ -112,7 +99,6 @@ const DELETE_SCHEDULE: Verb = {
     await connection.deleteSchedule({ id: schedule.id });
     await printer.one(SCHEDULE_VIEW, schedule);
     await printer.note("Deleted");
-    return 0;
   },
 };
 
