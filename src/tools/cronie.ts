@@ -1,4 +1,4 @@
-import { JobError, messageOf } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 
 // cronie's own rules, from its source (entry.c and cron.c of version 1.7). It shares no code with
 // src/core: it reads the text itself and walks every minute, as the daemon does. The product's own
@@ -31,14 +31,16 @@ export interface CronieEntry {
 /** Draws a number from `low` to `high`, both included, for `~`. */
 export type Draw = (field: string, low: number, high: number) => number;
 
-interface Range {
+/** A field of a crontab: its values, and the names that some of them have. */
+export interface CronField {
   readonly field: string;
   readonly low: number;
   readonly high: number;
   readonly names: readonly string[];
 }
 
-const RANGES: readonly Range[] = [
+/** The fields of a crontab, in their order. */
+export const CRON_FIELDS: readonly CronField[] = [
   { field: "minute", low: 0, high: 59, names: [] },
   { field: "hour", low: 0, high: 23, names: [] },
   { field: "day-of-month", low: 1, high: 31, names: [] },
@@ -56,26 +58,24 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   hourly: "0 * * * *",
 };
 
-class BadField extends Error {}
-
 /** Longest text shown in a message. */
 const SHOWN_MAX = 80;
 
-function refusal(text: string): string {
-  const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
-  return `Cannot read "${shown}" as cron does`;
+function badField({ field }: CronField): JobError {
+  return new JobError("invalid_argument", `bad ${field}`);
 }
 
-function readNumber({ field, low, names }: Range, text: string): number {
+/** The value of a number or a name in a field. */
+export function readNumber(range: CronField, text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  const name = names.findIndex((known) => known === text.toLowerCase());
-  if (name < 0) throw new BadField(`bad ${field}`);
-  return low + name;
+  const name = range.names.indexOf(text.toLowerCase());
+  if (name < 0) throw badField(range);
+  return range.low + name;
 }
 
-function setRange(range: Range, item: string, draw: Draw, flags: boolean[]): void {
+function setRange(range: CronField, item: string, draw: Draw, flags: boolean[]): void {
   const [, terms = "", stepText] = /^([^/]*)(?:\/(.*))?$/.exec(item) ?? [];
-  const bad = new BadField(`bad ${range.field}`);
+  const bad = badField(range);
   const step = stepText === undefined ? 1 : /^\d+$/.test(stepText) ? Number(stepText) : 0;
   if (step === 0 || item.split("/").length > 2) throw bad;
   let [first, last] = [range.low, range.high];
@@ -99,7 +99,7 @@ function setRange(range: Range, item: string, draw: Draw, flags: boolean[]): voi
   }
 }
 
-function readField(range: Range, text: string, draw: Draw): readonly boolean[] {
+function readField(range: CronField, text: string, draw: Draw): readonly boolean[] {
   const flags = new Array<boolean>(range.high + 1).fill(false);
   for (const item of text.split(",")) setRange(range, item, draw, flags);
   return flags;
@@ -114,14 +114,9 @@ export function readCronie(text: string, draw: Draw = (_field, low) => low): Cro
   const nickname = /^@(.*)$/.exec(text)?.[1];
   const expanded = nickname === undefined ? text : NICKNAMES[nickname];
   const fields = (expanded ?? "").split(/[ \t]+/);
-  if (fields.length !== 5) {
-    throw new JobError(
-      "invalid_argument",
-      `${refusal(text)}: bad time specifier`,
-    );
-  }
   try {
-    const [minute, hour, dayOfMonth, month, dayOfWeek] = RANGES.map((range, place) =>
+    if (fields.length !== 5) throw new JobError("invalid_argument", "bad time specifier");
+    const [minute, hour, dayOfMonth, month, dayOfWeek] = CRON_FIELDS.map((range, place) =>
       readField(range, fields[place]!, draw)
     ) as [boolean[], boolean[], boolean[], boolean[], boolean[]];
     const isSunday = dayOfWeek[0]! || dayOfWeek[7]!;
@@ -136,12 +131,9 @@ export function readCronie(text: string, draw: Draw = (_field, low) => low): Cro
       isDayStar: isStar[2]! || isStar[4]!,
     };
   } catch (error) {
-    if (!(error instanceof BadField)) throw error;
-    throw new JobError(
-      "invalid_argument",
-      `${refusal(text)}: ${messageOf(error)}`,
-      { cause: error },
-    );
+    if (!isJobError(error)) throw error;
+    const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+    throw new JobError(error.code, `Cannot read "${shown}" as cron does: ${error.message}`);
   }
 }
 
@@ -201,6 +193,12 @@ function wallMinutes(timezone: string, from: number, until: number): Int32Array 
   return wall;
 }
 
+/** A span of time after one instant and up to another, in epoch ms. */
+export interface Span {
+  readonly afterMs: number;
+  readonly untilMs: number;
+}
+
 /** Returns a function: true if the entry runs in a minute of the wall clock. */
 function wallMatcher(entry: CronieEntry): (wall: number) => boolean {
   const isDay = dayMatcher(entry);
@@ -215,13 +213,12 @@ function wallMatcher(entry: CronieEntry): (wall: number) => boolean {
  * Instants at which busybox crond runs an entry. It follows the wall clock minute by minute, so a
  * clock change skips some runs and repeats others.
  *
- * @param span after one instant and up to another, epoch ms
  * @returns epoch ms
  */
 export function wallRuns(
   entry: CronieEntry,
   timezone: string,
-  span: { readonly afterMs: number; readonly untilMs: number },
+  span: Span,
 ): number[] {
   const from = Math.floor(span.afterMs / MINUTE_MS) + 1;
   const walls = wallMinutes(timezone, from, Math.floor(span.untilMs / MINUTE_MS));
@@ -236,13 +233,12 @@ export function wallRuns(
 /**
  * Instants at which cronie runs an entry on a host in `timezone`: its main loop, minute by minute.
  *
- * @param span after one instant and up to another, epoch ms
  * @returns epoch ms
  */
 export function cronieRuns(
   entry: CronieEntry,
   timezone: string,
-  span: { readonly afterMs: number; readonly untilMs: number },
+  span: Span,
 ): number[] {
   // Start some days earlier, so that its virtual clock is right at the beginning of the span.
   const from = Math.floor(span.afterMs / MINUTE_MS) - 3 * MINUTES_PER_DAY;

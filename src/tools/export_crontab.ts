@@ -5,7 +5,6 @@ import { REBOOT, type ScheduleSpec } from "../core/job/schedule.ts";
 import { formatScheduleText } from "../core/time/ticks.ts";
 import { readCronie } from "./cronie.ts";
 import { shellWord } from "../core/text/shell_word.ts";
-import { shellLine } from "./import/shell_words.ts";
 
 /** Something that a crontab cannot express. */
 export interface ExportNote {
@@ -63,7 +62,7 @@ function commandLine(
   const { argv } = command;
   const isPlainLine = argv.length === 4 && argv[0] === "/bin/sh" && argv[1] === "-c" &&
     argv[3] === "jobctl" && args.length === 0;
-  const line = isPlainLine ? argv[2]! : shellLine([...argv, ...args]);
+  const line = isPlainLine ? argv[2]! : [...argv, ...args].map(shellWord).join(" ");
   const env = Object.entries(command.env).filter(([, value]) => !command.secrets.includes(value));
   if (env.length < Object.keys(command.env).length) {
     note("variables given by reference are left out: a crontab must not contain secrets");

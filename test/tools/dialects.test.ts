@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { readCrontab } from "../../src/tools/import/crontab_reader.ts";
 import { formatOf } from "../../src/tools/import/crontab_shape.ts";
-import { type Dialect, guessDialect, isCrontabName } from "../../src/tools/import/dialect.ts";
+import { type Dialect, DIALECT_RULES, guessDialect } from "../../src/tools/import/dialect.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import { openCrontabs } from "../../src/tools/import/open_crontabs.ts";
 import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
@@ -212,10 +212,10 @@ test("verifyCrontab() compares by the rules of the dialect", async () => {
   assert.match(String((await check("0 3 * * * x\n", "supercronic", "UTC"))[3]), /supercronic/);
 });
 
-test("isCrontabName() takes the names that each daemon takes in /etc/cron.d", () => {
+test("takesName() takes the names that each daemon takes in /etc/cron.d", () => {
   const names = ["ok-1_A", "a.b", "a~", ".a", "#a", "a.rpmsave", "a.dpkg-old"];
   const taken = (dialect: Dialect) =>
-    names.filter((name) => isCrontabName(name, "system", dialect));
+    names.filter((name) => DIALECT_RULES[dialect].takesName(name, "system"));
   assert.deepEqual(taken("debian"), ["ok-1_A"]);
   assert.deepEqual(taken("cronie"), ["ok-1_A", "a.b", "a.dpkg-old"]);
 });

@@ -16,6 +16,11 @@ export interface ImportNote {
   readonly isLoss: boolean;
 }
 
+/** A note about a whole file. */
+export function fileNote(file: string, text: string, isLoss: boolean): ImportNote {
+  return { file, line: null, text, isLoss };
+}
+
 /** One line that runs a command. */
 export interface CrontabLine {
   readonly file: string;

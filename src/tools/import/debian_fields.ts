@@ -1,18 +1,11 @@
 import { JobError } from "../../core/errors.ts";
+import { CRON_FIELDS, type CronField } from "../cronie.ts";
 
-const NAMES: Readonly<Record<string, readonly string[]>> = {
-  "month": "jan feb mar apr may jun jul aug sep oct nov dec".split(" "),
-  "day-of-week": "sun mon tue wed thu fri sat".split(" "),
-};
-const FIELDS = ["minute", "hour", "day-of-month", "month", "day-of-week"];
 const ITEM = /^(?:\*|[a-z0-9]+(?:-[a-z0-9]+)?)(?:\/[0-9]+)?/i;
 
-function isValue(text: string, field: string): boolean {
-  return /^\d+$/.test(text) || (NAMES[field] ?? []).includes(text.toLowerCase());
-}
-
 /** The part of a field that Debian's cron reads. It skips text between a whole item and a comma. */
-function readPart(text: string, field: string): string {
+function readPart(text: string, { field, names }: CronField): string {
+  const isValue = (value: string) => /^\d+$/.test(value) || names.includes(value.toLowerCase());
   let read = "";
   let rest = text;
   for (;;) {
@@ -20,7 +13,7 @@ function readPart(text: string, field: string): string {
     const values = item.replace(/\/.*/, "").split("-");
     const isStep = !item.includes("/") || item.startsWith("*") || values.length === 2;
     const isRead = item === "*" || item.startsWith("*/") ||
-      (item !== "" && values.every((value) => isValue(value, field)));
+      (item !== "" && values.every(isValue));
     rest = rest.slice(item.length);
     // A second number or a step is begun, but none follows.
     if (!isRead || !isStep || /^[-/]/.test(rest) && !item.includes("/")) {
@@ -42,5 +35,5 @@ function readPart(text: string, field: string): string {
 export function readDebianFields(text: string): string {
   if (text.startsWith("@")) return text;
   const fields = text.split(" ");
-  return FIELDS.map((name, place) => readPart(fields[place] ?? "", name)).join(" ");
+  return CRON_FIELDS.map((field, place) => readPart(fields[place] ?? "", field)).join(" ");
 }

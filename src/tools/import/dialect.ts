@@ -30,6 +30,8 @@ export interface DialectRules {
   readonly hasOptions: boolean;
   /** Assignments that apply: those above a line, all of the file, or only SHELL and PATH. */
   readonly variables: "above" | "file" | "few";
+  /** True if it reads a file of this name in /etc/cron.d, or in the users' folder. */
+  readonly takesName: (name: string, folder: "system" | "users") => boolean;
   /** True if it reads /etc/crontab and /etc/cron.d. */
   readonly hasSystemCrontabs: boolean;
   /** True if a run starts even if the previous one is unfinished. */
@@ -76,6 +78,8 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     ...VIXIE,
     program: "Debian's cron",
     fileRefusal: "Debian's cron ignores a whole file with such a line",
+    takesName: (name, folder) =>
+      folder === "system" ? /^[A-Za-z0-9_-]+$/.test(name) : !name.startsWith("."),
     hasZone: false,
     hasDelay: false,
     hasOptions: false,
@@ -89,6 +93,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     ...VIXIE,
     program: "cronie",
     fileRefusal: null,
+    takesName: (name) => !/^[.#]|~$|.\.rpm(?:save|orig|new)$/.test(name),
     hasZone: true,
     hasDelay: true,
     hasOptions: true,
@@ -101,6 +106,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
   busybox: {
     ...CONTAINER,
     program: "busybox crond",
+    takesName: (name) => !name.includes("."),
     keepsCr: true,
     hasZone: false,
     variables: "few",
@@ -110,6 +116,7 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
   supercronic: {
     ...CONTAINER,
     program: "supercronic",
+    takesName: (name) => !name.startsWith("."),
     fileRefusal: "supercronic does not start with such a line",
     keepsCr: false,
     hasZone: true,
@@ -117,20 +124,6 @@ export const DIALECT_RULES: Readonly<Record<Dialect, DialectRules>> = {
     path: null,
   },
 };
-
-/** True if a daemon reads a file of this name in /etc/cron.d, or in the users' folder. */
-export function isCrontabName(name: string, folder: "system" | "users", dialect: Dialect): boolean {
-  switch (dialect) {
-    case "debian":
-      return folder === "system" ? /^[A-Za-z0-9_-]+$/.test(name) : !name.startsWith(".");
-    case "cronie":
-      return !/^[.#]|~$|.\.rpm(?:save|orig|new)$/.test(name);
-    case "busybox":
-      return !name.includes(".");
-    case "supercronic":
-      return !name.startsWith(".");
-  }
-}
 
 const PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/usr/local/sbin", "/usr/local/bin"];
 

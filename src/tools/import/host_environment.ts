@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ImportNote } from "./crontab_reader.ts";
+import { fileNote, type ImportNote } from "./crontab_reader.ts";
 import type { Dialect } from "./dialect.ts";
 
 // The variables that pam_env sets for cron's commands: /etc/environment, on Debian the locale.
@@ -36,7 +36,7 @@ export function hostEnvironment(dialect: Dialect, root = "/"): HostEnvironment {
   const notes: ImportNote[] = [];
   if (service === undefined) return { env, notes };
   const note = (file: string, text: string, isLoss: boolean) =>
-    void notes.push({ file, line: null, text, isLoss });
+    void notes.push(fileNote(file, text, isLoss));
   const modules = pamLines(service, root, DEPTH_MAX);
   for (const file of environmentFiles(modules)) {
     const found = readPamFile(join(root, file));

@@ -5,7 +5,7 @@ import { openZone } from "../../core/time/zone.ts";
 import { loginShell } from "../../platform/process/accounts.ts";
 import { type CrontabLine, type ImportNote, readCrontab } from "./crontab_reader.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
-import { CRON_BEHAVIOUR, type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";
+import { type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";
 import { isOfHost } from "./host_environment.ts";
 import { KindNames, kindPart, nameLine } from "./kind_names.ts";
 import type { CrontabText } from "./open_crontabs.ts";
@@ -99,23 +99,26 @@ class Importer {
       Object.entries(variables).filter(([name, value]) => DEFAULT_VARIABLES[name] !== value),
     );
     const user = line.user ?? owner;
-    const isOverlapping = this.#rules.isOverlapping && !isAnacron;
     return {
       kind: this.#names.take(this.#prefix(user) + kind),
       origin: `${line.file}:${line.line}: ${line.text}`,
-      ...(line.comment === null ? {} : { description: line.comment }),
+      description: line.comment ?? undefined,
       run: line.command,
-      ...(shell && shell !== "/bin/sh" ? { shell: [shell, "-c"] } : {}),
-      ...(home ? { cwd: home } : isAnacron ? { cwd: "/" } : {}),
-      ...(user === null ? {} : { user }),
-      env,
-      ...(line.stdin === null ? {} : { stdin: line.stdin }),
+      shell: shell && shell !== "/bin/sh" ? [shell, "-c"] : undefined,
       schedule: [line.schedule],
       timezone: this.#zoneOf(line, addNote),
-      ...CRON_BEHAVIOUR,
-      overlap: isOverlapping ? "allow" : "skip",
-      ...(isAnacron ? { misfire: "latest", misfireWithin: MISSED_EVER } as const : {}),
-      ...(this.#rules.hasDelay || isAnacron ? jitterOf(line, addNote) : {}),
+      cwd: home || (isAnacron ? "/" : undefined),
+      user: user ?? undefined,
+      env,
+      stdin: line.stdin === null ? undefined : { text: line.stdin },
+      // Cron runs a command immediately, once, without a time limit, and without retries.
+      overlap: this.#rules.isOverlapping && !isAnacron ? "allow" : "skip",
+      misfire: isAnacron ? "latest" : "skip",
+      misfireWithin: isAnacron ? MISSED_EVER : undefined,
+      jitter: this.#rules.hasDelay || isAnacron ? jitterOf(line, addNote) : "0",
+      timeout: "0",
+      killAfter: "10s",
+      leaveChildren: true,
     };
   }
 
@@ -154,18 +157,14 @@ function checkSchedule(line: CrontabLine, kind: string, addNote: AddNote): boole
   }
 }
 
-function jitterOf(line: CrontabLine, addNote: AddNote): { readonly jitter?: string } {
+function jitterOf(line: CrontabLine, addNote: AddNote): string {
   const delay = line.env.RANDOM_DELAY;
-  if (!delay || line.schedule === REBOOT) return {};
+  if (!delay || line.schedule === REBOOT) return "0";
   const minutes = /^\d{1,5}$/.test(delay) ? Number(delay) : NaN;
-  if (!(minutes <= DELAY_MINUTES_MAX)) {
-    addNote(
-      `RANDOM_DELAY=${delay} is not carried over: wanted 0 to ${DELAY_MINUTES_MAX} minutes`,
-      true,
-    );
-    return {};
-  }
-  return minutes === 0 ? {} : { jitter: `${minutes}m` };
+  if (minutes <= DELAY_MINUTES_MAX) return minutes === 0 ? "0" : `${minutes}m`;
+  const wanted = `wanted 0 to ${DELAY_MINUTES_MAX} minutes`;
+  addNote(`RANDOM_DELAY=${delay} is not carried over: ${wanted}`, true);
+  return "0";
 }
 
 /** Turn crontabs into tables of a configuration whose jobs behave as under their own daemon. */

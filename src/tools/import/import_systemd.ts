@@ -5,7 +5,7 @@ import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts
 import { REBOOT } from "../../core/job/schedule.ts";
 import { openZone } from "../../core/time/zone.ts";
 import type { ImportNote } from "./crontab_reader.ts";
-import { type JobDraft, MISSED_EVER, TIMER_BEHAVIOUR, writeFile } from "./job_toml.ts";
+import { type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";
 import { KindNames } from "./kind_names.ts";
 import { calendarToCron, readTimeSpan } from "./systemd_calendar.ts";
 import { readService, type ServiceDraft } from "./systemd_service.ts";
@@ -114,20 +114,20 @@ class Importer {
     const instance = instanceOf(timer.name);
     const stem = unitStem(timer.name).replace(/@.*$/, "") + (instance === "" ? "" : `-${instance}`);
     const kind = stem.replaceAll(/[^A-Za-z0-9_.:-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "") || "job";
+    const isPersistent = isYes(valueOf(timer, "Timer", "Persistent"));
     this.jobs.push({
+      ...(owner === undefined ? command : this.#asUser(command, owner, atTimer)),
       kind: this.#names.take(kind),
       origin: `${timer.file} and ${service.file}`,
-      ...TIMER_BEHAVIOUR,
-      ...(owner === undefined ? command : this.#asUser(command, owner, atTimer)),
       schedule,
       timezone: this.#timezone,
       // systemd does not start an active unit again. `overlap` covers one schedule only.
-      isUnique: schedule.length > 1,
-      ...this.#jitter(timer),
+      overlap: "skip",
+      unique: schedule.length > 1 ? "arguments" : undefined,
+      misfire: isPersistent ? "latest" : "skip",
       // A missed run is made up for however long ago it was.
-      ...(isYes(valueOf(timer, "Timer", "Persistent"))
-        ? { misfire: "latest", misfireWithin: MISSED_EVER } as const
-        : {}),
+      misfireWithin: isPersistent ? MISSED_EVER : undefined,
+      jitter: this.#jitter(timer),
     });
   }
 
@@ -136,72 +136,59 @@ class Importer {
    * or grant what that user wrote.
    */
   #asUser(service: ServiceDraft, owner: string, at: Parameters<AddUnitNote>[0]): ServiceDraft {
-    const { envFiles, nice = 0, ionice, openFiles, ...rest } = service;
+    const { envFile = [], nice = 0, ionice, limits } = service;
     const refuse = (what: string) =>
       this.note(at, `${what} is not carried over: "${owner}" has no right to it`, true);
     if (nice < 0) refuse(`Nice=${nice}`);
-    if (openFiles !== undefined) refuse(`LimitNOFILE=${openFiles}`);
+    if (limits !== undefined) refuse(`LimitNOFILE=${limits.open_files}`);
     const isRealtime = ionice?.startsWith("realtime") === true;
     if (isRealtime) refuse("IOSchedulingClass=realtime");
     let { disabledBecause } = service;
-    if (envFiles !== undefined) {
-      const text = `it would run without EnvironmentFile=${envFiles.join(" ")}`;
+    if (envFile.length > 0) {
+      const text = `it would run without EnvironmentFile=${envFile.join(" ")}`;
       this.note(at, `written with enabled = false: ${text}, which root would read for it`, true);
       disabledBecause ??= text;
     }
     return {
-      ...rest,
-      ...(nice > 0 ? { nice } : {}),
-      ...(ionice === undefined || isRealtime ? {} : { ionice }),
-      ...(disabledBecause === undefined ? {} : { disabledBecause }),
+      ...service,
+      disabledBecause,
       user: owner,
       group: undefined,
+      nice: nice > 0 ? nice : undefined,
+      ionice: isRealtime ? undefined : ionice,
+      envFile: [],
+      limits: undefined,
     };
   }
 
   #schedules(timer: Unit): string[] {
     const found: string[] = [];
-    for (const entry of valuesOf(timer, "Timer", "OnCalendar")) {
-      this.#attempt(entry, () => void found.push(calendarToCron(entry.value)));
-    }
-    for (const key of ["OnBootSec", "OnStartupSec", "OnActiveSec"]) {
-      for (const entry of valuesOf(timer, "Timer", key)) {
-        this.#attempt(entry, () => {
-          if (!found.includes(REBOOT)) found.push(REBOOT);
-          if (readTimeSpan(entry.value) === 0) return;
-          this.note(
-            entry,
-            `${key}=${entry.value}: runs at the daemon's start, without the delay`,
-            true,
-          );
-        });
-      }
-    }
-    for (const key of ["OnUnitActiveSec", "OnUnitInactiveSec"]) {
-      for (const entry of valuesOf(timer, "Timer", key)) {
-        this.#attempt(entry, () => {
-          const ms = readTimeSpan(entry.value);
-          if (ms === null) return;
-          found.push(`@every ${formatDuration(ms)}`);
-          const from = key === "OnUnitActiveSec"
-            ? "counted from when the daemon first sees the job"
-            : "counted from start to start, not from its end";
-          this.note(
-            entry,
-            `${key}=${entry.value} becomes @every, ${from}`,
-            key !== "OnUnitActiveSec",
-          );
-        });
-      }
-    }
+    this.#each(timer, ["OnCalendar"], ({ value }) => found.push(calendarToCron(value)));
+    this.#each(timer, ["OnBootSec", "OnStartupSec", "OnActiveSec"], (entry) => {
+      if (!found.includes(REBOOT)) found.push(REBOOT);
+      if (readTimeSpan(entry.value) === 0) return;
+      const text = "runs at the daemon's start, without the delay";
+      this.note(entry, `${entry.key}=${entry.value}: ${text}`, true);
+    });
+    this.#each(timer, ["OnUnitActiveSec", "OnUnitInactiveSec"], (entry) => {
+      const { key, value } = entry;
+      const ms = readTimeSpan(value);
+      if (ms === null) return;
+      found.push(`@every ${formatDuration(ms)}`);
+      const isActive = key === "OnUnitActiveSec";
+      const from = isActive
+        ? "counted from when the daemon first sees the job"
+        : "counted from start to start, not from its end";
+      this.note(entry, `${key}=${value} becomes @every, ${from}`, !isActive);
+    });
     return found;
   }
 
-  #jitter(timer: Unit): { readonly jitter?: string } {
+  #jitter(timer: Unit): string {
     const entry = valuesOf(timer, "Timer", "RandomizedDelaySec").at(-1);
     let ms: number | null = 0;
     if (entry !== undefined) this.#attempt(entry, () => ms = readTimeSpan(entry.value));
-    return ms ? { jitter: formatDuration(ms) } : {};
+    return ms ? formatDuration(ms) : "0";
   }
 
   #noteOthers(timer: Unit): void {
@@ -213,6 +200,13 @@ class Importer {
       if (section === "Unit" && /^(?:Condition|Assert)/.test(key)) {
         this.note(entry, `${key}=${value} is not carried over`, true);
       }
+    }
+  }
+
+  /** Act on each value of some keys of [Timer]. A value that cannot be read becomes a note. */
+  #each(timer: Unit, keys: readonly string[], action: (entry: UnitEntry) => void): void {
+    for (const entry of keys.flatMap((key) => valuesOf(timer, "Timer", key))) {
+      this.#attempt(entry, () => action(entry));
     }
   }
 

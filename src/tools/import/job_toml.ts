@@ -1,69 +1,78 @@
+import { snakeCase } from "../../core/text/snake_case.ts";
+
 /** A command job that is written as a table of the configuration. */
-export interface JobDraft {
+export interface JobDraft extends DraftKeys {
   readonly kind: string;
   /** Where it comes from; the comment above the table. */
   readonly origin: string;
-  readonly description?: string;
+  /** The reason for `enabled = false`; absent if the job is enabled. */
+  readonly disabledBecause?: string | undefined;
+}
+
+/** The keys of its table, in camel case. All that [defaults] could change are required. */
+interface DraftKeys {
+  readonly description?: string | undefined;
   /** A line for the shell; excludes `command`. */
   readonly run?: string;
   readonly command?: readonly string[];
-  readonly shell?: readonly string[];
-  readonly cwd?: string;
-  readonly user?: string;
-  readonly group?: string;
-  readonly umask?: string;
-  readonly nice?: number;
-  readonly openFiles?: number;
-  readonly ionice?: string;
-  readonly envFiles?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
-  readonly successCodes?: readonly number[];
+  readonly shell?: readonly string[] | undefined;
   readonly schedule: readonly string[];
   readonly timezone: string;
+  readonly cwd?: string | undefined;
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
+  readonly umask?: string;
+  readonly nice?: number | undefined;
+  readonly ionice?: string | undefined;
+  readonly envFile?: readonly string[];
+  readonly limits?: { readonly open_files: number } | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin?: { readonly text: string } | undefined;
+  readonly successCodes?: readonly number[] | undefined;
   readonly overlap: "skip" | "allow";
   readonly misfire: "skip" | "latest";
   /** Absent if `misfire` is "skip", which makes up for nothing. */
-  readonly misfireWithin?: string;
+  readonly misfireWithin?: string | undefined;
   readonly jitter: string;
   readonly timeout: string;
   readonly killAfter: string;
   /** True if processes that it starts in the background keep running. */
-  readonly leavesChildren: boolean;
-  /** True if only one run may be unfinished, whichever schedule started it. */
-  readonly isUnique?: boolean;
-  /** The reason for `enabled = false`; absent if the job is enabled. */
-  readonly disabledBecause?: string;
+  readonly leaveChildren: boolean;
+  /** Set if only one run may be unfinished, whichever schedule started it. */
+  readonly unique?: "arguments" | undefined;
 }
 
-/** The keys of a job's behaviour. Each table has them, so that [defaults] cannot change the job. */
-export type Behaviour = Pick<
-  JobDraft,
-  "overlap" | "misfire" | "misfireWithin" | "jitter" | "timeout" | "killAfter" | "leavesChildren"
->;
-
-/** How cron runs a command: immediately, once, without a time limit, and without retries. */
-export const CRON_BEHAVIOUR: Behaviour = {
-  overlap: "allow",
-  misfire: "skip",
-  jitter: "0",
-  timeout: "0",
-  killAfter: "10s",
-  leavesChildren: true,
+/** The keys in the order of a table; true if the configuration expands variables in their texts. */
+const KEYS: Readonly<Record<keyof DraftKeys, boolean>> = {
+  description: true,
+  run: false,
+  command: false,
+  shell: true,
+  schedule: false,
+  timezone: false,
+  cwd: true,
+  user: true,
+  group: true,
+  umask: false,
+  nice: false,
+  ionice: false,
+  envFile: true,
+  limits: false,
+  env: true,
+  stdin: false,
+  successCodes: false,
+  overlap: false,
+  misfire: false,
+  misfireWithin: false,
+  jitter: false,
+  timeout: false,
+  killAfter: false,
+  leaveChildren: false,
+  unique: false,
 };
 
 /** `misfireWithin` of a job whose missed runs are made up for, however long ago they were. */
 export const MISSED_EVER = "3650d";
-
-/** How systemd runs the service of a timer by default. */
-export const TIMER_BEHAVIOUR: Behaviour = {
-  overlap: "skip",
-  misfire: "skip",
-  jitter: "0",
-  timeout: "0",
-  killAfter: "90s",
-  leavesChildren: false,
-};
 
 /** Text as a string of TOML. TOML allows no unpaired surrogates. */
 function tomlString(given: string): string {
@@ -74,19 +83,17 @@ function tomlString(given: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007F");
 }
 
-/** Text of a key in which the configuration expands variables; `${` is escaped. */
-function expandedString(text: string): string {
-  return tomlString(text.replaceAll("${", () => "$${"));
-}
-
-function tomlList(texts: readonly string[], write: (text: string) => string): string {
-  return `[${texts.map(write).join(", ")}]`;
-}
-
-function inlineTable(table: Readonly<Record<string, string>>): string {
-  const entries = Object.entries(table).map(([name, value]) =>
-    `${name} = ${expandedString(value)}`
-  );
+/** @param isExpanded true if `${` has to be escaped, because variables are expanded */
+function tomlValue(value: unknown, isExpanded: boolean): string {
+  if (typeof value === "string") {
+    return tomlString(isExpanded ? value.replaceAll("${", () => "$${") : value);
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map((item) => tomlValue(item, isExpanded)).join(", ")}]`;
+  }
+  if (typeof value !== "object" || value === null) return String(value);
+  const entries = Object.entries(value)
+    .map(([name, member]) => `${name} = ${tomlValue(member, isExpanded)}`);
   return `{ ${entries.join(", ")} }`;
 }
 
@@ -100,72 +107,40 @@ function comment(text: string): string {
   return `# ${text.replaceAll(/[\x00-\x08\x0a-\x1f\x7f]/g, "?")}`;
 }
 
-function hasEntries(table: Readonly<Record<string, string>> | undefined): boolean {
-  return table !== undefined && Object.keys(table).length > 0;
-}
-
 /**
- * Values that are the same for every job and that [defaults] could change. Cron and systemd run a
+ * Keys that are the same for every job and that [defaults] could change. Cron and systemd run a
  * command once, beside any number of others, and do not repeat it whatever its outcome. Retention
  * is the product's default.
  */
-const FIXED: readonly (readonly [name: string, text: string])[] = [
-  ["priority", "5"],
-  ["deadline", '"0"'],
-  ["retry", "0"],
-  ["on_crash", '"terminate"'],
-  ["on_drain", '"terminate"'],
-  ["worker_slot", "false"],
-  ["keep", '{ success = "7d", failure = "30d" }'],
-  ["output", '{ size_max = "1MiB", lines_max = 10_000 }'],
+const FIXED = [
+  "priority = 5",
+  'deadline = "0"',
+  "retry = 0",
+  'on_crash = "terminate"',
+  'on_drain = "terminate"',
+  "worker_slot = false",
+  'keep = { success = "7d", failure = "30d" }',
+  'output = { size_max = "1MiB", lines_max = 10_000 }',
 ];
+
+function isEmpty(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.keys(value).length === 0;
+  return value === undefined || value === "" || value === false;
+}
 
 /** The table of a job, with the line that it comes from above it. */
 function writeJob(job: JobDraft): string {
-  const { schedule } = job;
-  const keys: (readonly [name: string, text: string | undefined])[] = [
-    ["description", job.description && expandedString(job.description)],
-    ["run", job.run && tomlString(job.run)],
-    ["command", job.command && tomlList(job.command, tomlString)],
-    ["shell", job.shell && tomlList(job.shell, expandedString)],
-    [
-      "schedule",
-      schedule.length === 1
-        ? tomlString(schedule[0]!)
-        : schedule.length > 1
-        ? tomlList(schedule, tomlString)
-        : undefined,
-    ],
-    ["timezone", tomlString(job.timezone)],
-    ["cwd", job.cwd && expandedString(job.cwd)],
-    ["user", job.user && expandedString(job.user)],
-    ["group", job.group && expandedString(job.group)],
-    ["umask", job.umask && tomlString(job.umask)],
-    ["nice", job.nice === undefined ? undefined : String(job.nice)],
-    ["ionice", job.ionice && tomlString(job.ionice)],
-    ["env_file", job.envFiles && tomlList(job.envFiles, expandedString)],
-    ["limits", job.openFiles === undefined ? undefined : `{ open_files = ${job.openFiles} }`],
-    ["env", hasEntries(job.env) ? inlineTable(job.env!) : undefined],
-    ["stdin", job.stdin === undefined ? undefined : `{ text = ${tomlString(job.stdin)} }`],
-    ["success_codes", job.successCodes && `[${job.successCodes.join(", ")}]`],
-    ["overlap", tomlString(job.overlap)],
-    ["misfire", tomlString(job.misfire)],
-    ["misfire_within", job.misfireWithin && tomlString(job.misfireWithin)],
-    ["jitter", tomlString(job.jitter)],
-    ["timeout", tomlString(job.timeout)],
-    ["kill_after", tomlString(job.killAfter)],
-    ["leave_children", job.leavesChildren ? "true" : undefined],
-    ["unique", job.isUnique ? tomlString("arguments") : undefined],
-    ...FIXED,
-  ];
-  const lines = keys.filter(([, text]) => text).map(([name, text]) => `${name} = ${text}`);
-  const off = job.disabledBecause === undefined
+  const { kind, origin, disabledBecause, schedule } = job;
+  const keys = { ...job, schedule: schedule.length === 1 ? schedule[0] : schedule };
+  const lines = (Object.keys(KEYS) as (keyof DraftKeys)[]).filter((key) => !isEmpty(keys[key]))
+    .map((key) => `${snakeCase(key)} = ${tomlValue(keys[key], KEYS[key])}`);
+  const off = disabledBecause === undefined
     ? []
-    : [comment(`Disabled: ${job.disabledBecause}`), "enabled = false"];
-  return [comment(job.origin), `[jobs.${tableName(job.kind)}]`, ...off, ...lines, ""].join("\n");
+    : [comment(`Disabled: ${disabledBecause}`), "enabled = false"];
+  return [comment(origin), `[jobs.${tableName(kind)}]`, ...off, ...lines, ...FIXED, ""].join("\n");
 }
 
 /** A whole file: comments, then the tables. */
 export function writeFile(header: readonly string[], jobs: readonly JobDraft[]): string {
-  return `${[header.map(comment).join("\n"), "", ...jobs.map(writeJob)].join("\n")}`;
+  return [header.map(comment).join("\n"), "", ...jobs.map(writeJob)].join("\n");
 }

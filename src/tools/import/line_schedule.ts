@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
-import { readCronie } from "../cronie.ts";
+import { CRON_FIELDS, readCronie, readNumber } from "../cronie.ts";
 import { readBusyboxSchedule } from "./busybox_fields.ts";
 import { readDebianFields } from "./debian_fields.ts";
 import type { Dialect } from "./dialect.ts";
@@ -20,19 +20,11 @@ function dropBackwardRanges(fields: string): string | null {
     field.split(",").filter((item) => {
       const [from, to] = item.replace(/\/.*/, "").split("-");
       if (to === undefined) return true;
-      const values = [from!, to].map((value) => valueOf(value, place));
-      return values[0]! <= values[1]!;
+      const field = CRON_FIELDS[place]!;
+      return readNumber(field, from!) <= readNumber(field, to);
     }).join(",")
   );
   return kept.includes("") ? null : kept.join(" ");
-}
-
-function valueOf(text: string, place: number): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const names = place === 3
-    ? " jan feb mar apr may jun jul aug sep oct nov dec"
-    : "sun mon tue wed thu fri sat";
-  return names.split(" ").indexOf(text.toLowerCase());
 }
 
 /** A hint on what to write instead, because cron only says "bad minute". */

@@ -3,9 +3,9 @@ import { basename, join } from "node:path";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { isAccount } from "../../platform/process/accounts.ts";
 import { fileErrorCode } from "../../core/file_errors.ts";
-import type { ImportNote } from "./crontab_reader.ts";
+import { fileNote, type ImportNote } from "./crontab_reader.ts";
 import { type CrontabFormat, folderOf, formatOf } from "./crontab_shape.ts";
-import { type Dialect, DIALECT_RULES, isCrontabName } from "./dialect.ts";
+import { type Dialect, DIALECT_RULES } from "./dialect.ts";
 import { type OwnedFile, readOwnedFile } from "./owned_file.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
@@ -75,15 +75,11 @@ export function userColumnNotes(
 ): readonly ImportNote[] {
   if (owner === null || isSystem || isAnacron || formatOf(file, text) !== "system") return [];
   const found = "its commands seem to have a user before them, which";
-  return [{
-    file,
-    line: null,
-    text: isInFolder
-      ? `${found} cron takes for the program in a user's crontab`
-      : `${found} --user makes part of the command: leave it out`,
-    // In a user's folder such commands do not work under cron either.
-    isLoss: !isInFolder,
-  }];
+  const remark = isInFolder
+    ? `${found} cron takes for the program in a user's crontab`
+    : `${found} --user makes part of the command: leave it out`;
+  // In a user's folder such commands do not work under cron either.
+  return [fileNote(file, remark, !isInFolder)];
 }
 
 function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
@@ -99,7 +95,7 @@ function formatGiven({ isSystem, owner }: OpenOptions): CrontabFormat | null {
  */
 export function openCrontabs(path: string, options: OpenOptions): OpenedCrontabs {
   try {
-    if (statSync(path).isDirectory()) return new Folder(path, options).open();
+    if (statSync(path).isDirectory()) return openFolder(path, options);
     const modes = modesOf(path, false, "system", options.dialect);
     return openFile(path, { ...options, modes, folder: null });
   } catch (error) {
@@ -131,68 +127,59 @@ function modesOf(
   return isLive ? modes : modes & (isInFolder ? WRITABLE : WRITABLE_BY_OTHERS);
 }
 
-class Folder {
-  readonly #path: string;
-  readonly #options: OpenOptions;
-  readonly #notes: ImportNote[] = [];
+function openFolder(path: string, options: OpenOptions): OpenedCrontabs {
+  const { dialect } = options;
+  const { takesName } = DIALECT_RULES[dialect];
+  const files = readdirSync(path).sort().map((name) => join(path, name))
+    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+  const folder = folderKind(path, files, options);
+  const taken = files.filter((file) => takesName(basename(file), folder));
+  const found = taken.map((file) =>
+    openOrNote(file, {
+      isSystem: folder === "system",
+      owner: folder === "users" ? basename(file) : null,
+      dialect,
+      modes: modesOf(file, true, folder, dialect),
+      folder,
+    })
+  );
+  return {
+    crontabs: found.flatMap(({ crontabs }) => crontabs),
+    notes: [
+      ...folderNotes(path),
+      ...files.filter((file) => !taken.includes(file)).map((file) => nameNote(file, dialect)),
+      ...found.flatMap(({ notes }) => notes),
+    ],
+  };
+}
 
-  constructor(path: string, options: OpenOptions) {
-    this.#path = path;
-    this.#options = options;
-  }
+function folderNotes(path: string): readonly ImportNote[] {
+  const { mode } = statSync(path);
+  if ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0) return [];
+  const text = `every user can write to this folder: chmod o-w ${shellWord(path)}`;
+  return [fileNote(path, text, true)];
+}
 
-  open(): OpenedCrontabs {
-    const { dialect } = this.#options;
-    this.#checkFolder();
-    const files = readdirSync(this.#path).sort().map((name) => join(this.#path, name))
-      .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
-    const folder = this.#folder(files);
-    const taken = files.filter((file) => isCrontabName(basename(file), folder, dialect));
-    for (const file of files) if (!taken.includes(file)) this.#noteName(file);
-    const found = taken.map((file) =>
-      openOrTell(file, {
-        isSystem: folder === "system",
-        owner: folder === "users" ? basename(file) : null,
-        dialect,
-        modes: modesOf(file, true, folder, dialect),
-        folder,
-      })
-    );
-    return {
-      crontabs: found.flatMap(({ crontabs }) => crontabs),
-      notes: [...this.#notes, ...found.flatMap(({ notes }) => notes)],
-    };
-  }
+/** Users' crontabs are named after accounts, and their lines name no account. */
+function folderKind(
+  path: string,
+  files: readonly string[],
+  { isSystem }: OpenOptions,
+): "system" | "users" {
+  if (isSystem === true) return "system";
+  const known = folderOf(path);
+  if (known !== null) return known;
+  const isUsers = files.length > 0 &&
+    files.every((file) => isAccount(basename(file)) && isUserCrontab(file));
+  return isUsers ? "users" : "system";
+}
 
-  #checkFolder(): void {
-    const { mode } = statSync(this.#path);
-    if ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0) return;
-    this.#notes.push({
-      file: this.#path,
-      line: null,
-      text: `every user can write to this folder: chmod o-w ${shellWord(this.#path)}`,
-      isLoss: true,
-    });
-  }
-
-  /** Users' crontabs are named after accounts, and their lines name no account. */
-  #folder(files: readonly string[]): "system" | "users" {
-    if (this.#options.isSystem === true) return "system";
-    const known = folderOf(this.#path);
-    if (known !== null) return known;
-    const isUsers = files.length > 0 &&
-      files.every((file) => isAccount(basename(file)) && isUserCrontab(file));
-    return isUsers ? "users" : "system";
-  }
-
-  #noteName(file: string): void {
-    const { program } = DIALECT_RULES[this.#options.dialect];
-    const wanted = this.#options.dialect === "debian"
-      ? 'only names of letters, digits, "_" and "-"'
-      : "no file of this name";
-    const text = `left out: ${program} takes ${wanted}`;
-    this.#notes.push({ file, line: null, text, isLoss: false });
-  }
+function nameNote(file: string, dialect: Dialect): ImportNote {
+  const { program } = DIALECT_RULES[dialect];
+  const wanted = dialect === "debian"
+    ? 'only names of letters, digits, "_" and "-"'
+    : "no file of this name";
+  return fileNote(file, `left out: ${program} takes ${wanted}`, false);
 }
 
 interface FileOptions extends OpenOptions {
@@ -202,14 +189,17 @@ interface FileOptions extends OpenOptions {
 }
 
 /** Open a file. If it cannot be read, a note says so and the other files are still imported. */
-function openOrTell(file: string, options: FileOptions): OpenedCrontabs {
+function openOrNote(file: string, options: FileOptions): OpenedCrontabs {
   try {
     return openFile(file, options);
   } catch (error) {
     if (!isJobError(error) && errorCode(error) === undefined) throw error;
-    const text = `left out: ${messageOf(error)}`;
-    return { crontabs: [], notes: [{ file, line: null, text, isLoss: true }] };
+    return refused(file, messageOf(error));
   }
+}
+
+function refused(file: string, problem: string): OpenedCrontabs {
+  return { crontabs: [], notes: [fileNote(file, `left out: ${problem}`, true)] };
 }
 
 function isUserCrontab(file: string): boolean {
@@ -223,11 +213,7 @@ function isUserCrontab(file: string): boolean {
 function openFile(file: string, options: FileOptions): OpenedCrontabs {
   const found = readOwnedFile(file, { isNamed: options.folder === null });
   const { program, hasSystemCrontabs } = DIALECT_RULES[options.dialect];
-  const note = (text: string, isLoss: boolean) => ({ file, line: null, text, isLoss });
-  const refuse = (problem: string): OpenedCrontabs => ({
-    crontabs: [],
-    notes: [note(`left out: ${problem}`, true)],
-  });
+  const refuse = (problem: string) => refused(file, problem);
   const badMode = modeProblem(found, options);
   if (badMode !== null) return refuse(badMode);
   const text = decodeCrontab(found.bytes);
@@ -239,21 +225,20 @@ function openFile(file: string, options: FileOptions): OpenedCrontabs {
   }
   const belongs = `${found.whatBelongs} belongs to "${foreign}"`;
   const problem = foreign === undefined ? null : ownerProblemOf(foreign, crontab, options);
-  const ownerProblem = problem && `${belongs}, and ${problem}`;
-  if (ownerProblem !== null) return refuse(ownerProblem);
+  if (problem !== null) return refuse(`${belongs}, and ${problem}`);
   if (crontab.isSystem && !hasSystemCrontabs) {
     return refuse(
       `its commands have a user before them, and ${program} reads only users' crontabs`,
     );
   }
   if (foreign !== undefined && options.owner === null) {
-    const noted = note(`${belongs}: its jobs run as that user`, false);
+    const noted = fileNote(file, `${belongs}: its jobs run as that user`, false);
     return { crontabs: [{ ...crontab, isSystem: false, owner: foreign }], notes: [noted] };
   }
   const isNoted = crontab.isSystem && options.isSystem === null &&
     !/^\/etc\/(?:crontab$|cron\.d\/)/.test(file);
   const noted = isNoted
-    ? [note("read as a system crontab: each command has a user before it", false)]
+    ? [fileNote(file, "read as a system crontab: each command has a user before it", false)]
     : [];
   return {
     crontabs: [crontab],

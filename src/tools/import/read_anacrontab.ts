@@ -1,5 +1,5 @@
 import { joinComments, readAssignment, variableProblem } from "./crontab_lines.ts";
-import type { Crontab, CrontabLine, ImportNote } from "./crontab_reader.ts";
+import { type Crontab, type CrontabLine, fileNote, type ImportNote } from "./crontab_reader.ts";
 
 // anacron stores the date of each job's last run. It runs a job when its days have passed and the
 // host is up.
@@ -35,13 +35,8 @@ function scheduleOf(period: string, minuteOfDay: number): string | null {
  */
 export function readAnacrontab(text: string, file: string): Crontab {
   const lines: CrontabLine[] = [];
-  const notes: ImportNote[] = [{
-    file,
-    line: null,
-    text:
-      "read as an anacrontab: here it runs at a fixed time of day, and after a downtime once, immediately",
-    isLoss: true,
-  }];
+  const how = "here it runs at a fixed time of day, and after a downtime once, immediately";
+  const notes: ImportNote[] = [fileNote(file, `read as an anacrontab: ${how}`, true)];
   let env: Record<string, string> = {};
   let comments: string[] = [];
   for (const [index, raw] of text.split("\n").entries()) {

@@ -1,34 +1,28 @@
 import { JobError } from "../../core/errors.ts";
+import type { CronField } from "../cronie.ts";
 
 // supercronic's cronexpr: seconds before and a year after the five fields are allowed, "5/15" runs
 // to the end of the range, and a day matches if either restricted day field does.
 
-interface FieldRule {
-  readonly name: string;
-  readonly low: number;
-  readonly high: number;
-  readonly names: readonly string[];
-}
-
 const MONTHS =
   "january february march april may june july august september october november december";
 const WEEKDAYS = "sunday monday tuesday wednesday thursday friday saturday";
-const FIELDS: readonly FieldRule[] = [
-  { name: "second", low: 0, high: 59, names: [] },
-  { name: "minute", low: 0, high: 59, names: [] },
-  { name: "hour", low: 0, high: 23, names: [] },
-  { name: "day-of-month", low: 1, high: 31, names: [] },
-  { name: "month", low: 1, high: 12, names: MONTHS.split(" ") },
-  { name: "day-of-week", low: 0, high: 7, names: WEEKDAYS.split(" ") },
+const FIELDS: readonly CronField[] = [
+  { field: "second", low: 0, high: 59, names: [] },
+  { field: "minute", low: 0, high: 59, names: [] },
+  { field: "hour", low: 0, high: 23, names: [] },
+  { field: "day-of-month", low: 1, high: 31, names: [] },
+  { field: "month", low: 1, high: 12, names: MONTHS.split(" ") },
+  { field: "day-of-week", low: 0, high: 7, names: WEEKDAYS.split(" ") },
 ];
 const NICKNAMES = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@hourly", "@reboot"];
 const WORDS_MAX = 7;
 
-function bad({ name }: FieldRule, text: string): JobError {
-  return new JobError("invalid_argument", `syntax error in ${name} field: "${text.slice(0, 80)}"`);
+function bad({ field }: CronField, text: string): JobError {
+  return new JobError("invalid_argument", `syntax error in ${field} field: "${text.slice(0, 80)}"`);
 }
 
-function readValue(rule: FieldRule, text: string): number {
+function readValue(rule: CronField, text: string): number {
   const place = rule.names.findIndex((name) => name === text || name.slice(0, 3) === text);
   const value = /^\d{1,2}$/.test(text) ? Number(text) : place < 0 ? NaN : rule.low + place;
   if (!(value >= rule.low && value <= rule.high)) throw bad(rule, text);
@@ -36,11 +30,11 @@ function readValue(rule: FieldRule, text: string): number {
 }
 
 /** One item, in the syntax of the product. */
-function readItem(rule: FieldRule, item: string): string {
+function readItem(rule: CronField, item: string): string {
   const text = item.toLowerCase();
   if (text === "*" || text === "?") return "*";
-  if (rule.name === "day-of-month" && /^(?:l|lw|\d{1,2}w)$/.test(text)) return text.toUpperCase();
-  const special = rule.name === "day-of-week" ? /^(\w+?)(l|#[1-5])$/.exec(text) : null;
+  if (rule.field === "day-of-month" && /^(?:l|lw|\d{1,2}w)$/.test(text)) return text.toUpperCase();
+  const special = rule.field === "day-of-week" ? /^(\w+?)(l|#[1-5])$/.exec(text) : null;
   if (special !== null) {
     return `${readValue(rule, special[1]!) % 7}${special[2]!.toUpperCase()}`;
   }
@@ -58,7 +52,7 @@ function readItem(rule: FieldRule, item: string): string {
   return `${first}-${last}${suffix}`;
 }
 
-function readField(rule: FieldRule, text: string): string {
+function readField(rule: CronField, text: string): string {
   const items = text.split(",").filter((item) => item !== "").map((item) => readItem(rule, item));
   if (items.length === 0) throw bad(rule, text);
   // A star means every value, whatever else the field has.

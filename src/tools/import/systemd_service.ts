@@ -4,7 +4,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { readAssignments } from "../../core/text/environment_text.ts";
 import { IO_PRIORITY } from "../../core/job/job.ts";
 import { isJobError } from "../../core/errors.ts";
-import type { Behaviour, JobDraft } from "./job_toml.ts";
+import type { JobDraft } from "./job_toml.ts";
 import { readOwnedFile } from "./owned_file.ts";
 import { variableProblem } from "./crontab_lines.ts";
 import { readTimeSpan } from "./systemd_calendar.ts";
@@ -26,12 +26,15 @@ import {
 } from "./systemd_unit.ts";
 
 /** The part of a job that its service determines. */
-export type ServiceDraft =
-  & Omit<JobDraft, "kind" | "origin" | "schedule" | "timezone" | keyof Behaviour>
-  & Partial<Pick<Behaviour, "timeout" | "killAfter" | "leavesChildren">>;
+export type ServiceDraft = Omit<
+  JobDraft,
+  "kind" | "origin" | "schedule" | "timezone" | "overlap" | "unique" | "misfire" | "jitter"
+>;
 
 /** systemd's default PATH for system services. */
 const PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+/** systemd's default of TimeoutStopSec=. */
+const KILL_AFTER_DEFAULT = "90s";
 /** Keys that are carried over, or have no effect on a job that runs and ends. */
 const SERVICE_KEYS = new Set(
   ("Type ExecStart ExecStartPre ExecStartPost User Group WorkingDirectory Environment EnvironmentFile UMask Nice " +
@@ -109,27 +112,27 @@ class ServiceReader {
     this.#noteOthers();
     this.#noteMissing();
     const sandbox = this.#sandbox();
-    const envFiles = this.#environmentFiles();
-    const description = valueOf(this.#unit, "Unit", "Description");
+    const envFile = this.#environmentFiles();
     const nice = this.#number("Nice", { min: -20, max: 19 });
     const openFiles = this.#number("LimitNOFILE", OPEN_FILES);
     return {
-      ...(description ? { description: this.#filled(description) } : {}),
+      disabledBecause: sandbox,
+      description: this.#filled(valueOf(this.#unit, "Unit", "Description") ?? ""),
       ...this.#program(commands),
-      ...this.#text("User", "user"),
-      ...this.#text("Group", "group"),
-      ...this.#directory(),
-      ...this.#umask(),
-      ...(nice === undefined ? {} : { nice }),
-      ...(openFiles === undefined ? {} : { openFiles }),
-      ...this.#ioPriority(),
-      ...(envFiles.length === 0 ? {} : { envFiles }),
-      env: this.#environment(envFiles),
-      ...this.#successCodes(),
-      ...this.#timeout(),
-      ...this.#killAfter(),
-      ...this.#leavesChildren(),
-      ...(sandbox === null ? {} : { disabledBecause: sandbox }),
+      user: this.#text("User"),
+      group: this.#text("Group"),
+      cwd: this.#directory(),
+      umask: this.#last("UMask")?.value.replace(/^0?([0-7]{3})$/, "$1") ?? "022",
+      nice,
+      limits: openFiles === undefined ? undefined : { open_files: openFiles },
+      ionice: this.#ioPriority(),
+      envFile,
+      env: this.#environment(envFile),
+      successCodes: this.#successCodes(),
+      timeout: this.#timeout() ?? "0",
+      killAfter: this.#span(this.#last("TimeoutStopSec")) ?? KILL_AFTER_DEFAULT,
+      // Leftover processes end under KillMode=control-group, the default, and =mixed.
+      leaveChildren: /^(?:process|none)$/.test(this.#last("KillMode")?.value ?? ""),
     };
   }
 
@@ -179,21 +182,15 @@ class ServiceReader {
     return { run: lines.join(" && ") };
   }
 
-  #text(key: string, name: "user" | "group"): ServiceDraft {
+  #text(key: string): string | undefined {
     const value = this.#last(key)?.value;
-    return value === undefined ? {} : { [name]: this.#filled(value) };
+    return value === undefined ? undefined : this.#filled(value);
   }
 
-  #directory(): ServiceDraft {
-    const value = this.#last("WorkingDirectory")?.value.replace(/^-/, "");
+  #directory(): string | undefined {
+    const value = this.#text("WorkingDirectory")?.replace(/^-/, "") ?? "/";
     // Here commands start in the home of their user by default.
-    if (value === "~") return {};
-    return { cwd: value === undefined ? "/" : this.#filled(value) };
-  }
-
-  #umask(): ServiceDraft {
-    const entry = this.#last("UMask");
-    return { umask: entry === undefined ? "022" : entry.value.replace(/^0?([0-7]{3})$/, "$1") };
+    return value === "~" ? undefined : value;
   }
 
   /** A whole number in a range. Another value is not carried over. */
@@ -209,18 +206,18 @@ class ServiceReader {
     return undefined;
   }
 
-  #ioPriority(): ServiceDraft {
+  #ioPriority(): string | undefined {
     const entry = this.#last("IOSchedulingClass");
     const level = this.#last("IOSchedulingPriority");
     const classes = ["none", "realtime", "best-effort", "idle"];
     const given = entry?.value ?? (level === undefined ? "none" : "best-effort");
     const name = /^[0-3]$/.test(given) ? classes[Number(given)]! : given;
-    if (name === "none") return {};
+    if (name === "none") return undefined;
     const ionice = name === "idle" ? name : `${name}:${level?.value ?? 4}`;
-    if (IO_PRIORITY.test(ionice)) return { ionice };
+    if (IO_PRIORITY.test(ionice)) return ionice;
     const at = entry ?? level!;
     this.#note(at, `${at.key}=${at.value} is not carried over: unknown value`, true);
-    return {};
+    return undefined;
   }
 
   #environmentFiles(): readonly string[] {
@@ -249,9 +246,9 @@ class ServiceReader {
     return env;
   }
 
-  #successCodes(): ServiceDraft {
+  #successCodes(): readonly number[] | undefined {
     const entry = this.#last("SuccessExitStatus");
-    if (entry === undefined) return {};
+    if (entry === undefined) return undefined;
     const words = entry.value.split(/\s+/);
     const codes = words.map((word) =>
       EXIT_NAMES.includes(word)
@@ -263,31 +260,19 @@ class ServiceReader {
     if (codes.length < words.length) {
       this.#note(entry, `SuccessExitStatus=${entry.value}: signals are not carried over`, true);
     }
-    return { successCodes: [...new Set([0, ...codes])] };
+    return [...new Set([0, ...codes])];
   }
 
-  #timeout(): ServiceDraft {
+  #timeout(): string | null {
     const isOneshot = this.#last("Type")?.value === "oneshot";
     const entry = isOneshot
       ? this.#last("TimeoutStartSec") ?? this.#last("TimeoutSec")
       : this.#last("RuntimeMaxSec");
-    const timeout = this.#span(entry);
-    return timeout === null ? {} : { timeout };
+    return this.#span(entry);
   }
 
-  #killAfter(): ServiceDraft {
-    const killAfter = this.#span(this.#last("TimeoutStopSec"));
-    return killAfter === null ? {} : { killAfter };
-  }
-
-  /** Leftover processes end under KillMode=control-group, the default, and =mixed. */
-  #leavesChildren(): ServiceDraft {
-    const isLeft = /^(?:process|none)$/.test(this.#last("KillMode")?.value ?? "");
-    return isLeft ? { leavesChildren: true } : {};
-  }
-
-  /** Why the job is disabled: it would run without its sandbox settings; null if it has none. */
-  #sandbox(): string | null {
+  /** Why the job is disabled: it would run without its sandbox settings; undefined without any. */
+  #sandbox(): string | undefined {
     const keys = new Set(
       this.#unit.entries.filter(({ section, key }) =>
         section === "Service" && SANDBOX_KEYS.test(key)
@@ -296,7 +281,7 @@ class ServiceReader {
     const active = [...keys].flatMap((key) => this.#last(key) ?? []).filter(({ value }) =>
       !IS_OFF.test(value)
     );
-    if (active.length === 0) return null;
+    if (active.length === 0) return undefined;
     const found = active.map(({ key, value }) => `${key}=${value}`).join(" ").slice(0, 200);
     const text = `it would run without ${found}`;
     this.#note(active[0]!, `written with enabled = false: ${text}`, true);

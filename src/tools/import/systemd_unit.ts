@@ -84,9 +84,7 @@ export function instanceOf(name: string): string {
 export function openUnit(name: string, directories: readonly string[]): Unit | null {
   const names = [name, templateOf(name)].filter((one) => one !== null);
   for (const one of names) {
-    const file = directories.map((directory) => join(directory, one)).find((path) =>
-      existsSync(path)
-    );
+    const file = fileIn(directories, one);
     if (file === undefined) continue;
     const owners = new Set<string>();
     const files = [file, ...dropIns(names, directories)];
@@ -101,11 +99,13 @@ export function openUnit(name: string, directories: readonly string[]): Unit | n
   return null;
 }
 
+function fileIn(directories: readonly string[], name: string): string | undefined {
+  return directories.map((directory) => join(directory, name)).find((path) => existsSync(path));
+}
+
 /** True if a unit is masked: systemd never starts it. */
 export function isMasked(name: string, directories: readonly string[]): boolean {
-  const file = directories.map((directory) => join(directory, name)).find((path) =>
-    existsSync(path)
-  );
+  const file = fileIn(directories, name);
   return file !== undefined && realpathSync(file) === "/dev/null";
 }
 

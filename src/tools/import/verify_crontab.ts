@@ -1,13 +1,12 @@
-import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
+import { JOB_OPTIONS } from "../../core/job/options.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseDuration } from "../../core/time/duration.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import { loadProject } from "../load_project.ts";
-import { cronieRuns, type Draw, readCronie, wallRuns } from "../cronie.ts";
+import { cronieRuns, type Draw, readCronie, type Span, wallRuns } from "../cronie.ts";
 import { readBusyboxSchedule } from "./busybox_fields.ts";
 import { readDebianFields } from "./debian_fields.ts";
 import type { Dialect } from "./dialect.ts";
@@ -63,7 +62,7 @@ function daemonRuns(
   line: CrontabLine,
   dialect: Dialect,
   ours: { readonly cron: string; readonly timezone: string },
-  span: { readonly afterMs: number; readonly untilMs: number },
+  span: Span,
 ): number[] {
   const { fields } = line;
   if (dialect === "busybox") {
@@ -80,43 +79,51 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
     : null;
 }
 
+/** Options without an effect on a job that is neither taken over nor retried. */
+const WITHOUT_EFFECT = /^(?:crashes_max|retry\.(?!max).*)$/;
+
 /**
  * How a job's table differs from cron, or what it leaves to [defaults]; null if it does neither.
  *
  * @param job the behaviour under its dialect
  */
 function behaviourProblem(table: JobTable, job: JobDraft): string | null {
-  const { options, scheduleSettings = {}, command } = table;
-  const { misfireWithin } = job;
-  const kept = JOB_DEFAULTS;
-  const rows: readonly (readonly [key: string, found: unknown, wanted: unknown])[] = [
-    ["overlap", scheduleSettings.overlap, job.overlap],
-    ["misfire", scheduleSettings.misfire, job.misfire],
+  const cron: Readonly<Record<string, unknown>> = {
+    overlap: job.overlap,
+    misfire: job.misfire,
+    misfire_within: job.misfireWithin,
+    jitter: job.jitter,
+    timeout: "0",
+    deadline: "0",
+    kill_after: job.killAfter,
+    "retry.max": 0,
+    on_crash: "terminate",
+    on_drain: "terminate",
+    worker_slot: false,
+  };
+  for (const [name, option] of Object.entries(JOB_OPTIONS)) {
+    const isChecked = option.isInherited || name in cron;
+    if (!isChecked || WITHOUT_EFFECT.test(name)) continue;
     // It has no effect if missed runs are not made up for.
-    ...(misfireWithin === undefined ? [] : [
-      ["misfire_within", scheduleSettings.misfireWithinMs, parseDuration(misfireWithin)] as const,
-    ]),
-    ["jitter", scheduleSettings.jitterMs, parseDuration(job.jitter)],
-    ["priority", options.priority, kept.priority],
-    ["timeout", options.timeoutMs, 0],
-    ["deadline", options.deadlineMs, 0],
-    ["kill_after", options.killAfterMs, parseDuration(job.killAfter)],
-    ["retry", options.retry?.max, 0],
-    ["on_crash", options.onCrash, "terminate"],
-    ["on_drain", options.onDrain, "terminate"],
-    ["worker_slot", options.workerSlot, false],
-    ["leave_children", command?.leavesChildren ?? false, true],
-    ["keep.success", options.keepSuccessMs, kept.keepSuccessMs],
-    ["keep.failure", options.keepFailureMs, kept.keepFailureMs],
-    ["output.size_max", options.output?.bytesMax, kept.output.bytesMax],
-    ["output.lines_max", options.output?.linesMax, kept.output.linesMax],
-  ];
-  const differing = rows.find(([, found, wanted]) => found !== wanted);
-  if (differing === undefined) return null;
-  const [key, found, wanted] = differing;
-  return found === undefined
-    ? `${key} is left to [defaults]`
-    : `${key} is ${JSON.stringify(found)}, cron behaves as with ${JSON.stringify(wanted)}`;
+    if (name === "misfire_within" && job.misfireWithin === undefined) continue;
+    const found = option.option === undefined
+      ? valueAt(table.scheduleSettings, option.schedule!)
+      : valueAt(table.options, option.option);
+    if (found === undefined) return `${name} is left to [defaults]`;
+    const wanted = option.value.parse((cron[name] ?? option.initial) as never, name);
+    if (found !== wanted) return differs(name, found, wanted);
+  }
+  const leaves = table.command?.leavesChildren ?? false;
+  return leaves ? null : differs("leave_children", leaves, true);
+}
+
+function differs(key: string, found: unknown, wanted: unknown): string {
+  return `${key} is ${JSON.stringify(found)}, cron behaves as with ${JSON.stringify(wanted)}`;
+}
+
+/** The value at a dotted path. */
+function valueAt(base: unknown, path: string): unknown {
+  return path.split(".").reduce<any>((value, key) => value?.[key], base);
 }
 
 /** Compare the runs of one line over the next {@link VERIFIED_DAYS} days. */
