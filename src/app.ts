@@ -82,27 +82,21 @@ interface Daemon {
  * @throws JobError `invalid_config` with every problem; the error of any part that cannot start
  */
 export async function serve(options: ServeOptions): Promise<number> {
-  let loaded: LoadedConfig | null = await loadConfig(options.configFile, {
-    env: options.env,
-    flags: options.flags,
-  });
+  let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
   const { store, log: { level, format } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
   const signals = new StopSignals(logger);
-  const uncaught = new UncaughtErrors(logger);
+  const forgetUncaught = endOnUncaught(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
     // This function keeps its variables as long as the daemon runs. The tables of thousands of jobs
     // are most of what a configuration takes.
     loaded = null;
     const load = async () => {
-      const again = await loadConfig(options.configFile, {
-        env: options.env,
-        flags: options.flags,
-      });
+      const again = await loadConfig(options.configFile, options);
       // Earlier secrets stay masked: attempts that have them may still run.
       mask.add(again.secrets);
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
@@ -122,7 +116,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
-    uncaught.close();
+    forgetUncaught();
     signals.close();
   }
 }
@@ -329,30 +323,21 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
 }
 
 /**
- * Logs an uncaught error, such as from a promise left behind by an inline job, and ends the daemon,
- * because its state is unknown.
+ * Log an uncaught error, such as from a promise left behind by an inline job, and end the daemon,
+ * because its state is unknown. Returns a function that stops this.
  */
-class UncaughtErrors {
-  readonly #logger: Logger;
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-    process.on("uncaughtException", this.#onError);
-    process.on("unhandledRejection", this.#onError);
-  }
-
-  close(): void {
-    process.off("uncaughtException", this.#onError);
-    process.off("unhandledRejection", this.#onError);
-  }
-
-  readonly #onError = (thrown: unknown) => {
+function endOnUncaught(logger: Logger): () => void {
+  const onError = (thrown: unknown) => {
     const { name, message, stack } = encodeError(thrown);
-    this.#logger.error("The daemon is stopping because of an uncaught error", {
-      error: `${name}: ${message}`,
-      stack,
-    });
+    const error = `${name}: ${message}`;
+    logger.error("The daemon is stopping because of an uncaught error", { error, stack });
     process.exit(1);
+  };
+  process.on("uncaughtException", onError);
+  process.on("unhandledRejection", onError);
+  return () => {
+    process.off("uncaughtException", onError);
+    process.off("unhandledRejection", onError);
   };
 }
 
@@ -362,16 +347,14 @@ class UncaughtErrors {
  */
 class StopSignals {
   readonly #logger: Logger;
-  readonly #first: Promise<void>;
+  readonly #first = Promise.withResolvers<void>();
   #daemon: Daemon | null = null;
   #reloader: Reloader | null = null;
   #isHungUp = false;
-  #arrived = () => {};
   #count = 0;
 
   constructor(logger: Logger) {
     this.#logger = logger;
-    this.#first = new Promise((resolve) => this.#arrived = resolve);
     process.on("SIGTERM", this.#onStop);
     process.on("SIGINT", this.#onStop);
     process.on("SIGHUP", this.#onHangUp);
@@ -382,7 +365,7 @@ class StopSignals {
     this.#daemon = daemon;
     this.#reloader = reloader;
     if (this.#isHungUp) this.#reload(reloader);
-    const lost = await Promise.race([this.#first, daemon.lost]);
+    const lost = await Promise.race([this.#first.promise, daemon.lost]);
     try {
       // The manager drains first, while clients can still call.
       const stopping = daemon.manager.stop().finally(() => daemon.gateway.stop());
@@ -406,7 +389,7 @@ class StopSignals {
     this.#count += 1;
     if (this.#count === 1) {
       this.#logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`);
-      this.#arrived();
+      this.#first.resolve();
       return;
     }
     this.#logger.warn(`${signal} again: aborting the running jobs`);

@@ -6,7 +6,6 @@ import type { Instance } from "./core/instance.ts";
 import type { LogTailFilter } from "./core/instance_filter.ts";
 import { checkOptions, type Exact } from "./core/object_keys.ts";
 import { openZone } from "./core/time/zone.ts";
-import { readSignature } from "./jobs/types/read_signature.ts";
 import { type ManagerSetup, SETUP_KEYS } from "./library/manager_setup.ts";
 import { isStoreOptions, readStoreOptions } from "./library/store_options.ts";
 import { LIBRARY_JOB_OPTIONS, TypedManager } from "./library/typed_manager.ts";
@@ -79,7 +78,7 @@ export type {
 export { signatureSchema } from "./core/arguments/json_schema.ts";
 export type { JobState, StateName } from "./core/state.ts";
 export { nextTicks } from "./core/time/ticks.ts";
-export { readSignature };
+export { readSignature } from "./jobs/types/read_signature.ts";
 export type {
   ManagerEvent,
   ManagerStatus,

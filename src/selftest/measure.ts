@@ -1,5 +1,4 @@
-import { sleep } from "../platform/clock.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, sleep } from "../platform/clock.ts";
 import { createIdSource } from "../platform/ids.ts";
 import type { Random } from "../platform/random.ts";
 import type { NewInstance, Store } from "../store/store.ts";

@@ -81,15 +81,8 @@ export async function checkConfig(
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return {
-      file,
-      isUsable: false,
-      problems: error.problems,
-      warnings: [],
-      notes: [],
-      jobs: [],
-      notEnabled: [],
-    };
+    const nothing = { warnings: [], notes: [], jobs: [], notEnabled: [] };
+    return { file, isUsable: false, problems: error.problems, ...nothing };
   }
 }
 

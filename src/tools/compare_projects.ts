@@ -41,14 +41,13 @@ export function countChanges(
   return { added, changed: changed + old.size - removed, removed };
 }
 
-/** The kinds of jobs that a configuration no longer names, not even as disabled. */
-export function removedKinds(
+/** The kinds of jobs that a configuration no longer loads. */
+export function goneKinds(
   before: readonly JobDefinition[],
   after: readonly JobDefinition[],
-  disabled: ReadonlyMap<string, string>,
 ): readonly string[] {
   const kept = new Set(after.map(({ kind }) => kind));
-  return before.map(({ kind }) => kind).filter((kind) => !kept.has(kind) && !disabled.has(kind));
+  return before.map(({ kind }) => kind).filter((kind) => !kept.has(kind));
 }
 
 function isSame(a: unknown, b: unknown): boolean {

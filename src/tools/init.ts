@@ -14,8 +14,6 @@ const FILES: Readonly<Record<string, string>> = {
 
 /** The result of {@link initProject}. */
 export interface InitResult {
-  /** The project's directory, absolute. */
-  readonly directory: string;
   /** Files written, absolute. */
   readonly written: readonly string[];
   /** Commands to run next. */
@@ -63,7 +61,6 @@ export function initProject(
   }
   const config = resolve(process.cwd()) === root ? "config.toml" : join(directory, "config.toml");
   return {
-    directory: root,
     written: paths,
     next: [
       `jobctl check --config ${config}`,

@@ -10,7 +10,6 @@ import { loadJobs } from "../jobs/loading/load_jobs.ts";
 /** How the offline tools load a configuration. */
 export interface LoadProjectOptions {
   readonly env: Environment;
-  readonly flags?: Readonly<Record<string, unknown>>;
   /** Base of relative paths that are not in files; by default the working directory. */
   readonly cwd?: string;
   readonly nowMs: number;

@@ -3,8 +3,8 @@ import { formatPath } from "../config/source.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { formatLocal } from "../core/time/local_time.ts";
-import { nearest } from "../core/text/nearest.ts";
-import { type ScheduleSpec } from "../core/job/schedule.ts";
+import { didYouMean } from "../core/text/nearest.ts";
+import type { ScheduleSpec } from "../core/job/schedule.ts";
 import { formatScheduleText, parseScheduleText } from "../core/time/ticks.ts";
 import { openZone } from "../core/time/zone.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
@@ -79,19 +79,13 @@ export function nextRuns(request: NextRequest): NextRun[] {
 function specsOf(text: string, request: NextRequest): Seen[] {
   const { timezone, viewerTimezone = null, jobs = [] } = request;
   const job = jobs.find((candidate) => candidate.kind === text);
-  if (job !== undefined) {
-    if (job.schedules.length === 0) {
-      throw new JobError(
-        "invalid_argument",
-        `Cannot list the runs of "${text}": it has no schedule`,
-        {
-          hint: `Add schedule = "…" to [${formatPath(["jobs", text])}]`,
-        },
-      );
-    }
+  if (job === undefined) return [seenText(text, request)];
+  if (job.schedules.length > 0) {
     return job.schedules.map(({ spec }) => ({ spec, viewer: timezone ?? viewerTimezone }));
   }
-  return [seenText(text, request)];
+  throw new JobError("invalid_argument", `Cannot list the runs of "${text}": it has no schedule`, {
+    hint: `Add schedule = "…" to [${formatPath(["jobs", text])}]`,
+  });
 }
 
 function seenText(text: string, request: NextRequest): Seen {
@@ -115,11 +109,9 @@ function seenText(text: string, request: NextRequest): Seen {
     }
     // A single word is more likely a kind than an expression.
     if (!isJobError(error, "invalid_argument") || !/^[\w.:-]+$/.test(text)) throw error;
-    const near = nearest(text, jobs.map(({ kind }) => kind));
     throw new JobError("not_found", `Cannot list the runs of "${text}": no such kind`, {
-      hint: near === null
-        ? 'Give a kind of the config, or an expression such as "30 2 * * *"'
-        : `Did you mean "${near}"?`,
+      hint: didYouMean(text, jobs.map(({ kind }) => kind)) ??
+        'Give a kind of the config, or an expression such as "30 2 * * *"',
       cause: error,
     });
   }

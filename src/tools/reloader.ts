@@ -7,7 +7,7 @@ import { stampOf } from "../jobs/loading/module_files.ts";
 import type { ReloadReport } from "../manager/api.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Logger } from "../platform/logger.ts";
-import { countChanges, fixedDifferences, removedKinds } from "./compare_projects.ts";
+import { countChanges, fixedDifferences, goneKinds } from "./compare_projects.ts";
 import { disabledKinds, type Project } from "./load_project.ts";
 
 /** Beginning of the message of a refused reload. */
@@ -29,12 +29,6 @@ export interface ReloaderOptions {
   readonly logger: Logger;
   /** Applies the other parts of a configuration that take effect at once. */
   readonly adopt?: (config: Config) => void;
-}
-
-/** Options of a reload. */
-export interface ReloadOptions {
-  /** Reload even if more than half of the jobs would be removed. */
-  readonly force?: boolean;
 }
 
 /**
@@ -75,11 +69,12 @@ export class Reloader {
   /**
    * Load, compare and apply.
    *
+   * @param options.force reload even if more than half of the jobs would be removed
    * @throws JobError `invalid_config` for problems of more than single jobs; `conflict` when more
    * than half of the jobs would be removed or disabled, or the files keep changing. It has been
    * logged, and the old configuration stays
    */
-  reload({ force = false }: ReloadOptions = {}): Promise<ReloadReport> {
+  reload({ force = false }: { readonly force?: boolean } = {}): Promise<ReloadReport> {
     const waiting = this.#waiting.get(force);
     if (waiting) return waiting;
     const reload = this.#last.then(() => {
@@ -108,14 +103,15 @@ export class Reloader {
   async #reloadOnce(force: boolean): Promise<ReloadReport> {
     const manager = this.#manager;
     if (!manager) throw new JobError("unavailable", "the daemon has not started yet");
-    const project = this.#withMissing(await this.#loadAtRest());
+    const loaded = await this.#loadAtRest();
+    const disabled = disabledKinds(loaded);
+    const project = this.#withMissing(loaded, disabled);
     const { config, jobs, problems } = project;
     for (const problem of problems) logProblem(problem, { logger: this.#logger, when: "reload" });
-    if (!force) this.#checkLost(project);
+    if (!force) this.#checkLost(project, disabled);
     for (const warning of project.warnings) {
       this.#logger.warn(warning.message, problemFields(warning));
     }
-    const disabled = disabledKinds(project);
     await manager.reload({
       jobs,
       disabled,
@@ -147,20 +143,19 @@ export class Reloader {
   }
 
   /** As long as a file of jobs cannot be read, no job is removed: it may be one of that file. */
-  #withMissing(project: Project): Project {
+  #withMissing(project: Project, disabled: ReadonlyMap<string, string>): Project {
     if (!project.problems.some(({ job }) => job === null)) return project;
-    const disabled = disabledKinds(project);
-    const kinds = new Set(removedKinds(this.#project.jobs, project.jobs, disabled));
-    const missing = this.#project.jobs.filter(({ kind }) => kinds.has(kind));
+    const gone = new Set(goneKinds(this.#project.jobs, project.jobs));
+    const missing = this.#project.jobs.filter(({ kind }) => gone.has(kind) && !disabled.has(kind));
     return { ...project, jobs: [...project.jobs, ...missing] };
   }
 
   // An empty or truncated file reads as one without jobs, and a shared module may break many.
-  #checkLost(project: Project): void {
+  #checkLost(project: Project, disabled: ReadonlyMap<string, string>): void {
     const { jobs } = this.#project;
-    const removed = removedKinds(jobs, project.jobs, disabledKinds(project));
-    const broken = removedKinds(jobs, project.jobs, new Map(removed.map((kind) => [kind, ""])))
-      .filter((kind) => project.problems.some(({ job }) => job === kind));
+    const gone = goneKinds(jobs, project.jobs);
+    const removed = gone.filter((kind) => !disabled.has(kind));
+    const broken = gone.filter((kind) => project.problems.some(({ job }) => job === kind));
     const lost = [...removed, ...broken];
     if (lost.length * 2 <= jobs.length) return;
     const does = broken.length === 0
@@ -181,29 +176,18 @@ export class Reloader {
     for (let reads = 0; reads < READS_MAX; reads++) {
       const before = stampsOf(files);
       await this.#options.wait(REST_MS);
-      const loaded = await settled(this.#options.load());
-      if ("project" in loaded) files = filesOf(loaded.project);
-      else if (loaded.files.length > 0) files = loaded.files;
-      if (stampsOf(files) !== before) continue;
-      if ("project" in loaded) return loaded.project;
-      throw loaded.error;
+      try {
+        const project = await this.#options.load();
+        files = filesOf(project);
+        if (stampsOf(files) === before) return project;
+      } catch (error) {
+        if (error instanceof ConfigError && error.files.length > 0) files = error.files;
+        if (stampsOf(files) === before) throw error;
+      }
     }
     throw new JobError("conflict", "its files keep changing", {
       hint: "Reload again once they are complete",
     });
-  }
-}
-
-/** A project, or why it could not be loaded with the files that were read. */
-async function settled(
-  loading: Promise<Project>,
-): Promise<
-  { readonly project: Project } | { readonly error: unknown; readonly files: readonly string[] }
-> {
-  try {
-    return { project: await loading };
-  } catch (error) {
-    return { error, files: error instanceof ConfigError ? error.files : [] };
   }
 }
 

@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import { convertArguments } from "../core/arguments/convert.ts";
 import type { JobDefinition, JobSchedule } from "../core/job/job.ts";
-import { nearest } from "../core/text/nearest.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { queueKeyOf } from "../manager/instances/instance_keys.ts";
 import { encodeArguments } from "../manager/instances/new_instance.ts";
 import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
@@ -9,11 +9,6 @@ import { differences, type KindDifference, RunTimesByKind } from "./simulation/d
 import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";
 import type { SimulatedLimit } from "./simulation/slots.ts";
 import { report, type SimulationReport } from "./simulation/report.ts";
-
-export type { ClockChange } from "./simulation/clock_changes.ts";
-export type { KindDifference } from "./simulation/difference.ts";
-export type { SimulatedTick } from "./simulation/engine.ts";
-export type { KindReport, SimulationReport } from "./simulation/report.ts";
 
 /** Longest span that is simulated: five years. */
 const SPAN_MS_MAX = 5 * 366 * 86_400_000;
@@ -106,9 +101,8 @@ function checkNamed({ jobs }: Project, named: readonly string[]): void {
   const kinds = jobs.map(({ kind }) => kind);
   const unknown = named.find((kind) => !kinds.includes(kind));
   if (unknown === undefined) return;
-  const near = nearest(unknown, kinds);
   throw new JobError("not_found", `Cannot simulate with a duration of "${unknown}": no such kind`, {
-    hint: near === null ? "Name a kind of the configuration" : `Did you mean "${near}"?`,
+    hint: didYouMean(unknown, kinds) ?? "Name a kind of the configuration",
   });
 }
 

@@ -152,7 +152,7 @@ class Simulation {
   #tick(lane: Lane, now: number): void {
     const plan = planAdvance(lane.record, now);
     for (const { from, fate, reason } of plan.fates) {
-      settle(this.#newTick(lane, from), fate === "fired" ? "ran" : fate, reason, this.#settled);
+      this.#settle(this.#newTick(lane, from), fate === "fired" ? "ran" : fate, reason);
     }
     for (const at of plan.fires) this.#fire(lane, at, now);
     const { runsMax = Infinity } = lane.record.spec;
@@ -171,7 +171,7 @@ class Simulation {
     tick.isOverlap = isBusy;
     const facts = { overlap, runs, skipNext: 0, isPaused: false, isBusy, isCatchUp: false };
     const reason = skipReason(record, at, { ...facts, queuedCount: lane.blockedCount });
-    if (reason !== null) return settle(tick, "skipped", reason, this.#settled);
+    if (reason !== null) return this.#settle(tick, "skipped", reason);
     if (overlap === "replace") this.#replace(lane, now);
     lane.record = { ...record, runs: runs + 1 };
     const dueAt = at + jitterOf(id, this.#input.node, spec.jitterMs);
@@ -193,7 +193,7 @@ class Simulation {
       if (run.place === "running") this.#stop(run, now);
       else if (run.place === "ready" || run.place === "parked") this.#waiting -= 1;
       run.place = "gone";
-      settle(run.tick, "replaced", "replaced", this.#settled);
+      this.#settle(run.tick, "replaced", "replaced");
     }
     lane.open = [];
     lane.blockedCount = 0;
@@ -270,11 +270,17 @@ class Simulation {
     this.#stop(run, now);
     run.place = "gone";
     lane.open.splice(lane.open.indexOf(run), 1);
-    settle(tick, "ran", null, this.#settled);
+    this.#settle(tick, "ran", null);
     const next = lane.open[0];
     if (next?.place !== "blocked") return;
     lane.blockedCount -= 1;
     this.#queue(next, now);
+  }
+
+  #settle(tick: SimulatedTick, fate: SimulatedTick["fate"], reason: string | null): void {
+    tick.fate = fate;
+    tick.reason = reason;
+    this.#settled(tick);
   }
 
   #newTick(lane: Lane, at: number): SimulatedTick {
@@ -295,17 +301,6 @@ class Simulation {
 function firstOf(heap: Heap<Run>, place: Run["place"]): Run | undefined {
   while (heap.first && heap.first.place !== place) heap.take();
   return heap.first;
-}
-
-function settle(
-  tick: SimulatedTick,
-  fate: SimulatedTick["fate"],
-  reason: string | null,
-  settled: (tick: SimulatedTick) => void,
-): void {
-  tick.fate = fate;
-  tick.reason = reason;
-  settled(tick);
 }
 
 function hasSlot({ lane }: Run): boolean {
