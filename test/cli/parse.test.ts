@@ -214,6 +214,11 @@ const REFUSED: readonly Refusal[] = [
     hint: /Created, Scheduled, Processing/,
   },
   {
+    argv: ["cancel", "instances", "--state", "scheduled,completed"],
+    message: /"completed": a final instance/,
+    hint: /./,
+  },
+  {
     argv: ["update", "schedule", "x", "--clear", "run-max"],
     message: /--clear/,
     hint: /"runs-max"/,

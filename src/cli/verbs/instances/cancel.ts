@@ -6,7 +6,7 @@ import { type Args, usageError } from "../../parsing/args.ts";
 import { FILTER_OPTIONS, kindsText, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
-import { isFinalState, stateName, STATES, unfinishedStates } from "../../wire.ts";
+import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "../../wire.ts";
 
 const QUERY_WORD = "instances";
 const KIND_COMMAND = "jobctl cancel instances --kind";
@@ -37,14 +37,12 @@ async function readCancel(
     );
   }
   const query = readQuery(args);
-  for (const name of args.list("state")) {
-    const states = [query.state, ...(query.states ?? [])];
-    if (states.some((state) => state !== undefined && isFinalState(state))) {
-      throw usageError(
-        `Cannot cancel instances in state "${name}": a final instance cannot be canceled`,
-        `Unfinished states: ${unfinishedStates().map(stateName).join(", ")}`,
-      );
-    }
+  const final = args.list("state").find((name) => isFinalState(stateOfName(name)!));
+  if (final !== undefined) {
+    throw usageError(
+      `Cannot cancel instances in state "${final}": a final instance cannot be canceled`,
+      `Unfinished states: ${unfinishedStates().map(stateName).join(", ")}`,
+    );
   }
   const uuids = [];
   for (const id of args.list("uuid")) uuids.push(await resolveId(client, id, KIND_COMMAND));
