@@ -3,7 +3,7 @@ import type { JobDefinition } from "../core/job/job.ts";
 
 /** Sections that differ and that a running daemon cannot change. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {
-  const sections = ["log", "store", "server"] as const;
+  const sections = ["log", "node", "store", "server"] as const;
   // Targets of a move are only looked up, so they can be reloaded.
   const store = { ...after.store, targets: before.store.targets };
   // So can the credentials, but not the way callers authenticate.
