@@ -1,4 +1,4 @@
-import type { ArgumentInput } from "../core/arguments/signature.ts";
+import type { ArgumentInput, Signature } from "../core/arguments/signature.ts";
 import { convertArguments as convert } from "../core/arguments/convert.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import type { JobInput } from "../core/job/define.ts";
@@ -7,7 +7,6 @@ import type { Instance } from "../core/instance.ts";
 import type { JobDefinition, JobFunction } from "../core/job/job.ts";
 import { checkOptions, isObject, isText, type KeysOf } from "../core/object_keys.ts";
 import { decodeResults } from "../core/arguments/decode_results.ts";
-import type { Signature } from "../core/arguments/signature.ts";
 import { resolveFunctionJob } from "../jobs/loading/function_job.ts";
 import { UNTYPED_SIGNATURE } from "../jobs/types/read_signature.ts";
 import { isSchema, type StandardSchema, validateAll } from "./standard_schema.ts";

@@ -1,13 +1,12 @@
-import { SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
+import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
 import type { ArgumentInput } from "../core/arguments/signature.ts";
-import { JOB_DEFAULTS } from "../core/job/option_table.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { type DurationInput, readDuration } from "../core/time/duration.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
-import { type JobDefinition, type JobFunction } from "../core/job/job.ts";
+import type { JobDefinition, JobFunction } from "../core/job/job.ts";
 import {
   checkOptions,
   type Exact,
@@ -17,8 +16,9 @@ import {
   isOneOf,
   type KeysOf,
 } from "../core/object_keys.ts";
-import { type ScheduleRecord } from "../core/job/schedule.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
 import { checkScheduleOptions, kindOfReference } from "../core/job/schedule_options.ts";
+import { pagesOf } from "../core/query.ts";
 import {
   failureOf,
   type LibraryJobInput,
@@ -224,16 +224,10 @@ export abstract class TypedManager extends CoreManager {
     options: { readonly order?: "newest" | "oldest" } = {},
   ): AsyncGenerator<JobInstance> {
     const { order } = checkOptions(options, ORDER_KEYS, { failure: "Cannot look up instances" });
-    let token: string | null = null;
-    do {
-      const page: Page<JobInstance> = await this.lookupInstances(filter, {
-        limit: PAGE_SIZE,
-        order,
-        token: token ?? undefined,
-      });
-      yield* page.items;
-      token = page.nextToken;
-    } while (token !== null);
+    const pages = pagesOf((token) =>
+      this.lookupInstances(filter, { limit: PAGE_SIZE, order, token })
+    );
+    for await (const items of pages) yield* items;
   }
 
   override async count<Filter extends InstanceFilter>(
