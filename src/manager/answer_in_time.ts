@@ -12,10 +12,26 @@ const AWAY_MS = 500;
  * The manager for requests from outside. A request that takes a call or two of the store is refused
  * as `unavailable` in time if the store is slow; the manager itself keeps waiting, so the request
  * may still take effect. One that passes through many instances takes as long as it takes.
+ *
+ * @param location of the store, without secrets
  */
 export function answerInTime(manager: ManagerApi, clock: Clock, location: string): ManagerApi {
-  const limit = new TimeLimit(clock, location);
-  const inTime = <T>(answer: Promise<T>) => limit.apply(answer);
+  let isAway = false;
+  const inTime = <T>(answer: Promise<T>): Promise<T> => {
+    const waitMs = isAway ? AWAY_MS : ANSWER_MS;
+    answer.then(() => isAway = false, () => {});
+    return new Promise((resolve, reject) => {
+      const timer = clock.timer(waitMs, () => {
+        isAway = true;
+        const message = `Cannot reach ${location}: no answer within ${waitMs} ms`;
+        const hint =
+          "It is slow or away; the request may have been carried out, or may still be: " +
+          "with the same UUID it is carried out once";
+        reject(new JobError("unavailable", message, { hint }));
+      }, { unref: true });
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
+  };
   const ifForOne = <T>({ ids, idPrefix }: InstanceQuery, answer: Promise<T>) =>
     ids?.length === 1 || idPrefix !== undefined ? inTime(answer) : answer;
   return {
@@ -58,32 +74,4 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     workOnStore: (...args) => manager.workOnStore(...args),
     subscribe: (listener) => manager.subscribe(listener),
   };
-}
-
-class TimeLimit {
-  readonly #clock: Clock;
-  readonly #location: string;
-  #isAway = false;
-
-  /** @param location of the store, without secrets */
-  constructor(clock: Clock, location: string) {
-    this.#clock = clock;
-    this.#location = location;
-  }
-
-  apply<T>(answer: Promise<T>): Promise<T> {
-    const waitMs = this.#isAway ? AWAY_MS : ANSWER_MS;
-    answer.then(() => this.#isAway = false, () => {});
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.timer(waitMs, () => {
-        this.#isAway = true;
-        const message = `Cannot reach ${this.#location}: no answer within ${waitMs} ms`;
-        const hint =
-          "It is slow or away; the request may have been carried out, or may still be: " +
-          "with the same UUID it is carried out once";
-        reject(new JobError("unavailable", message, { hint }));
-      }, { unref: true });
-      answer.then(resolve, reject).finally(() => timer.cancel());
-    });
-  }
 }
