@@ -2,7 +2,8 @@ import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { JobError } from "../../core/errors.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ManagerEvent } from "../api.ts";
 import type { Followers } from "./followers.ts";
 
@@ -12,11 +13,12 @@ const LOOK: Backoff = { firstMs: 25, longestMs: 500 };
 /**
  * Wait until an instance is final.
  *
+ * @param given its id, or an unambiguous prefix of that
  * @returns the final instance, or null if `timeoutMs` passed first
  * @throws JobError `not_found` for an unknown id, `unavailable` if the manager stops first
  */
 export async function waitInstance(
-  id: string,
+  given: string,
   timeoutMs: number | undefined,
   context: {
     readonly clock: Clock;
@@ -28,30 +30,37 @@ export async function waitInstance(
     readonly followers: Followers;
   },
 ): Promise<Instance | null> {
-  const { followers } = context;
+  const { clock, followers } = context;
+  const id = isUuid(given) ? given : (await context.get(given)).id;
   // Hundreds may wait for one instance with megabytes of arguments: they share one read.
-  const get = (wanted: string) =>
-    isUuid(wanted) ? followers.get(wanted, context) : context.get(wanted);
+  const get = () => followers.get(id, context);
+  const ended = Promise.withResolvers<Instance | null>();
   // Listen before reading: the change may come between the two.
-  const events: Instance[] = [];
-  let deliver: (instance: Instance) => void = (instance) => void events.push(instance);
-  let stopLooking = () => {};
   const unsubscribe = context.subscribe((event) => {
-    if (event.type !== "state" || !isFinal(event.state)) return;
-    if (event.instance.id === id) followers.forget(id);
-    deliver(event.instance);
+    if (event.type !== "state" || event.instance.id !== id || !isFinal(event.state)) return;
+    followers.forget(id);
+    ended.resolve(event.instance);
   });
+  const closers = [unsubscribe];
   try {
-    const present = await get(id);
+    const present = await get();
     if (isFinal(present.state)) return present;
-    const missed = events.find((instance) => instance.id === present.id);
-    if (missed) return missed;
-    if (timeoutMs === 0) return null;
-    stopLooking = look(present.id, { ...context, get }, (instance) => deliver(instance));
-    return await ending(present.id, timeoutMs, context, (listener) => deliver = listener);
+    if (timeoutMs === 0) return await Promise.race([ended.promise, null]);
+    if (timeoutMs !== undefined) {
+      const limit = clock.timer(timeoutMs, () => ended.resolve(null));
+      closers.push(() => limit.cancel());
+    }
+    closers.push(
+      context.onStop(() => {
+        const message = `Cannot wait for instance "${id}": the manager has stopped`;
+        const hint = "It continues when the manager starts again";
+        ended.reject(new JobError("unavailable", message, { hint }));
+      }),
+      look({ ...context, get }, (instance) => ended.resolve(instance)),
+    );
+    return await ended.promise;
   } finally {
-    stopLooking();
-    unsubscribe();
+    for (const close of closers) close();
     // Maybe nobody listens any more who would note that it changes.
     followers.forget(id);
   }
@@ -59,58 +68,25 @@ export async function waitInstance(
 
 /** Report an instance that another node made final. Returns a function that stops. */
 function look(
-  id: string,
-  { clock, get, hasOthers }: Pick<
-    Parameters<typeof waitInstance>[2],
-    "clock" | "get" | "hasOthers"
-  >,
+  { clock, get, hasOthers }: {
+    readonly clock: Clock;
+    readonly get: () => Promise<Instance>;
+    readonly hasOthers: () => boolean;
+  },
   report: (instance: Instance) => void,
 ): () => void {
   let tries = 0;
   let isStopped = false;
-  let timer: Timer;
-  const arm = () => {
-    if (isStopped) return;
-    timer = clock.timer(backoffMs(LOOK, tries++), () => void again(), { unref: true });
-  };
-  const again = async () => {
+  const arm = () => timer.setIn(backoffMs(LOOK, tries++));
+  const timer = new LazyTimer(clock, async () => {
     // Others report that the store is unavailable; the wait continues.
-    const instance = hasOthers() ? await get(id).catch(() => null) : null;
-    if (instance && isFinal(instance.state) && !isStopped) report(instance);
-    else arm();
-  };
+    const instance = hasOthers() ? await get().catch(() => null) : null;
+    if (instance && isFinal(instance.state)) report(instance);
+    else if (!isStopped) arm();
+  });
   arm();
   return () => {
     isStopped = true;
     timer.cancel();
   };
-}
-
-function ending(
-  id: string,
-  timeoutMs: number | undefined,
-  { clock, onStop }: Pick<Parameters<typeof waitInstance>[2], "clock" | "onStop">,
-  listen: (listener: (instance: Instance) => void) => void,
-): Promise<Instance | null> {
-  return new Promise((resolve, reject) => {
-    const timer = timeoutMs === undefined ? null : clock.timer(timeoutMs, () => {
-      unlisten();
-      resolve(null);
-    });
-    const unlisten = onStop(() => {
-      timer?.cancel();
-      unlisten();
-      reject(
-        new JobError("unavailable", `Cannot wait for instance "${id}": the manager has stopped`, {
-          hint: "It continues when the manager starts again",
-        }),
-      );
-    });
-    listen((instance) => {
-      if (instance.id !== id) return;
-      timer?.cancel();
-      unlisten();
-      resolve(instance);
-    });
-  });
 }
