@@ -1,10 +1,10 @@
 import { JobError } from "../core/errors.ts";
-import { type Instance, isUuid } from "../core/instance.ts";
+import type { Instance } from "../core/instance.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
 import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../store/store.ts";
 import type { ReadApi } from "./api.ts";
-import { noSuchInstance } from "./instances/find_instance.ts";
+import { findInstance, noSuchInstance } from "./instances/find_instance.ts";
 import { Scope } from "./scope.ts";
 
 /** Most pages of schedules read to fill one page of some jobs. */
@@ -69,27 +69,15 @@ export class ScopedQueries {
     return this.scope.pageOf(await this.reads.lookupInstances({ ...query, kinds }, page));
   }
 
-  async getInstance(id: string): Promise<Instance> {
-    // An abbreviated id finds the caller's instances only, so that others stay invisible.
-    const idPrefix = id.toLowerCase();
-    const { items } = isUuid(idPrefix)
-      ? this.scope.pageOf(await this.reads.lookupInstances({ ids: [idPrefix] }, { limit: 1 }))
-      : await this.#firstTwo(idPrefix);
-    if (items.length === 1) return items[0]!;
-    if (items.length === 0) throw noSuchInstance(id, "find");
-    throw new JobError(
-      "invalid_argument",
-      `Cannot find instance "${id}": the prefix matches several`,
-      { path: "uuid", hint: "Add more characters" },
-    );
-  }
-
-  // A page of large items may have one item without being the last.
-  async #firstTwo(idPrefix: string): Promise<Pick<Page<Instance>, "items">> {
-    const first = await this.lookupInstances({ idPrefix }, { limit: 2 });
-    if (first.items.length !== 1 || first.nextToken === null) return first;
-    const next = await this.lookupInstances({ idPrefix }, { limit: 1, token: first.nextToken });
-    return { items: [...first.items, ...next.items] };
+  /** An abbreviated id finds the caller's instances only, so that others stay invisible. */
+  getInstance(id: string): Promise<Instance> {
+    return findInstance(id, {
+      get: async (uuid) => {
+        const { items } = await this.reads.lookupInstances({ ids: [uuid] }, { limit: 1 });
+        return items.find(this.scope.has) ?? null;
+      },
+      list: (query, page) => this.lookupInstances(query, page),
+    });
   }
 
   /** @throws JobError `not_found` for the first id that is not an instance of the caller */

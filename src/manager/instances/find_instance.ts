@@ -1,9 +1,8 @@
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { JobError } from "../../core/errors.ts";
-import type { Instance } from "../../core/instance.ts";
+import { type Instance, isUuid } from "../../core/instance.ts";
 import type { StoreReads } from "../../store/store.ts";
 
-const UUID_LENGTH = 36;
 /** A prefix of a UUID, which begins with its time. */
 const PREFIX = /^[0-9a-f-]{4,35}$/;
 const LISTED_MAX = 5;
@@ -18,7 +17,7 @@ export async function findInstance(
   store: Pick<StoreReads, "get" | "list">,
 ): Promise<Instance> {
   const wanted = readId(id).toLowerCase();
-  if (wanted.length === UUID_LENGTH) {
+  if (isUuid(wanted)) {
     const instance = await store.get(wanted);
     if (instance) return instance;
   } else if (PREFIX.test(wanted)) {
