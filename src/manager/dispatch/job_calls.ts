@@ -11,21 +11,12 @@ import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_o
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { ManagerApi, ScheduleOptions } from "../api.ts";
 import type { Context } from "../context.ts";
-import { inRequest, readOptions, readPage } from "../call_options.ts";
+import { checkTimeout, inRequest, readOptions, readPage } from "../call_options.ts";
 import { checkBatchSize } from "../instances/new_instance.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
 /** Most calls of one attempt; a job that schedules endlessly is stopped here. */
 const CALLS_MAX = 10_000;
-/** The methods that a job can call. */
-const METHODS: readonly (keyof JobManager)[] = [
-  "scheduleJob",
-  "scheduleJobs",
-  "getInstance",
-  "lookupInstances",
-  "cancelInstances",
-  "waitInstance",
-];
 /** How long to wait before checking that the attempt still has its claim. */
 const WAIT_SLICE_MS = 5_000;
 
@@ -35,6 +26,8 @@ interface Caller {
   /** How many times it scheduled each thing. */
   readonly scheduled: Map<string, number>;
 }
+
+type Method = (by: Instance, caller: Caller, args: readonly unknown[]) => Promise<unknown>;
 
 /**
  * Handles the calls that running jobs make through their `Manager`. Only an attempt that has its
@@ -50,6 +43,15 @@ export class JobCalls {
   readonly #isClaimed: (instance: Instance) => boolean;
   readonly #callers = new WeakMap<RunningAttempt, Caller>();
   readonly #log: BurstLog;
+  /** The methods that a job can call. */
+  readonly #methods: Readonly<Record<keyof JobManager, Method>> = {
+    scheduleJob: (by, caller, args) => this.#schedule(by, caller, args),
+    scheduleJobs: (by, caller, [requests]) => this.#scheduleMany(by, caller, requests),
+    getInstance: (_by, _caller, [id]) => this.#manager.getInstance(String(id)),
+    lookupInstances: (_by, _caller, args) => this.#lookup(args),
+    cancelInstances: (by, _caller, args) => this.#cancel(by, args),
+    waitInstance: (by, _caller, args) => this.#wait(by, args),
+  };
 
   constructor(
     manager: ManagerApi,
@@ -78,33 +80,13 @@ export class JobCalls {
         `Cannot call "${method}": the attempt made ${CALLS_MAX} calls already`,
       );
     }
-    return await this.#dispatch(instance, caller, method, args);
-  }
-
-  #dispatch(
-    instance: Instance,
-    caller: Caller,
-    method: string,
-    args: readonly unknown[],
-  ): Promise<unknown> {
-    switch (method) {
-      case "scheduleJob":
-        return this.#schedule(instance, caller, args);
-      case "scheduleJobs":
-        return this.#scheduleMany(instance, caller, args[0]);
-      case "getInstance":
-        return this.#manager.getInstance(String(args[0]));
-      case "lookupInstances":
-        return this.#lookup(args);
-      case "cancelInstances":
-        return this.#cancel(instance, args);
-      case "waitInstance":
-        return this.#wait(instance, String(args[0]), readTimeout(args[1]));
-      default:
-        throw new JobError("unimplemented", `Cannot call "${method}": no such method`, {
-          hint: `A job can call: ${METHODS.join(", ")}`,
-        });
+    // Own members only: job code may write to the channel itself.
+    if (Object.hasOwn(this.#methods, method)) {
+      return await this.#methods[method as keyof JobManager](instance, caller, args);
     }
+    throw new JobError("unimplemented", `Cannot call "${method}": no such method`, {
+      hint: `A job can call: ${Object.keys(this.#methods).join(", ")}`,
+    });
   }
 
   // The worker has checked the arguments, but job code may write to the channel itself.
@@ -170,11 +152,13 @@ export class JobCalls {
   }
 
   // In slices, so that a wait does not outlive its attempt by much.
-  async #wait(instance: Instance, id: string, timeoutMs: number): Promise<Instance | null> {
-    let leftMs = timeoutMs;
+  async #wait(instance: Instance, [id, timeout]: readonly unknown[]): Promise<Instance | null> {
+    // A missing one becomes null in JSON.
+    checkTimeout(timeout ?? undefined);
+    let leftMs = (timeout ?? Infinity) as number;
     for (;;) {
       const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
-      const final = await this.#manager.waitInstance(id, sliceMs);
+      const final = await this.#manager.waitInstance(String(id), sliceMs);
       leftMs -= sliceMs;
       if (final || leftMs <= 0) return final;
       if (!this.#isClaimed(instance)) throw staleFence(instance, "waitInstance");
@@ -205,16 +189,6 @@ function readScheduleOptions(kind: string, value: unknown): ScheduleOptions {
   }
   checkScheduleOptions(kind, options);
   return options;
-}
-
-function readTimeout(value: unknown): number {
-  if (value === undefined || value === null) return Infinity;
-  if (typeof value === "number" && value >= 0) return value;
-  throw new JobError(
-    "invalid_argument",
-    `Cannot wait "${String(value)}": not a number of milliseconds from 0 up`,
-    { path: "timeoutMs" },
-  );
 }
 
 /** Identifies what is scheduled, and how many times this attempt did so before. */
