@@ -1,13 +1,16 @@
+import { type Backoff, backoffMs } from "../core/backoff.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
+import { sleep } from "../platform/clock.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
-import type { ManagerParts } from "./manager_parts.ts";
-import { waitIdle } from "./nodes/idle.ts";
+import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 
 /** How long a stop waits for state handlers, in milliseconds. */
 const HANDLERS_MS = 10_000;
+/** Waits between checks whether due instances were claimed. */
+const LOOK: Backoff = { firstMs: 5, longestMs: 250 };
 
 /** The jobs of a configuration, as a reload applies them. */
 export interface Project {
@@ -143,28 +146,36 @@ export class Lifecycle {
 
   /** See {@link Manager.waitIdle}. */
   async waitIdle(timeoutMs?: number): Promise<void> {
-    const { options: { clock, node }, registry, store, dispatcher, events } = this.#getParts();
-    if (!this.#isStarted) {
-      throw new JobError(
-        "unavailable",
-        "Cannot wait for the manager to be idle: it is not running",
-        { hint: "Start it first" },
-      );
-    }
-    return await waitIdle(timeoutMs, {
-      clock,
-      quiet: async () => {
-        await dispatcher.quiet();
-        await events.quiet();
-      },
-      isQuiet: () => dispatcher.isQuiet,
-      isDue: async () => {
-        const { kinds, limits } = registry;
-        const { at, instanceAt } = await store.nextDue({ at: clock.now(), node, kinds, limits });
-        return instanceAt !== null && instanceAt <= at;
-      },
-      onStop: (listener) => this.onStop(listener),
+    if (!this.#isStarted) throw noIdle("unavailable", "it is not running", "Start it first");
+    const ended = Promise.withResolvers<never>();
+    const over = new AbortController();
+    const { clock } = this.#getParts().options;
+    const timer = timeoutMs === undefined ? null : clock.timer(timeoutMs, () => {
+      const hint = 'Wait longer, or look at what runs: lookupInstances({ state: "processing" })';
+      ended.reject(noIdle("timeout", `it is still busy after ${timeoutMs} ms`, hint));
     });
+    const unlisten = this.onStop(() => ended.reject(noIdle("unavailable", "it has stopped")));
+    try {
+      await Promise.race([ended.promise, this.#becomeIdle(over.signal)]);
+    } finally {
+      over.abort();
+      timer?.cancel();
+      unlisten();
+    }
+  }
+
+  async #becomeIdle(over: AbortSignal): Promise<void> {
+    const parts = this.#getParts();
+    const { store, dispatcher, events, options: { clock } } = parts;
+    for (let waits = 0; !over.aborted;) {
+      await dispatcher.quiet();
+      await events.quiet();
+      const { at, instanceAt } = await store.nextDue(claimerOf(parts));
+      const isDue = instanceAt !== null && instanceAt <= at;
+      if (!isDue && dispatcher.isQuiet) return;
+      // Due but not claimed: the claim is under way, or there is no worker for it.
+      if (isDue) await sleep(clock, backoffMs(LOOK, waits++), over);
+    }
   }
 
   /** See {@link Manager.reload}. */
@@ -230,4 +241,8 @@ export class Lifecycle {
         return membership.hinted();
     }
   }
+}
+
+function noIdle(code: "timeout" | "unavailable", problem: string, hint?: string): JobError {
+  return new JobError(code, `Cannot wait for the manager to be idle: ${problem}`, { hint });
 }

@@ -52,13 +52,13 @@ import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
 import { findInstance } from "./instances/find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Lifecycle, type Project } from "./lifecycle.ts";
-import { buildParts, type ManagerParts } from "./manager_parts.ts";
+import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkBatchSize, newInstance, repeatInstance } from "./instances/new_instance.ts";
 import type { LiveFacts } from "./instances/live_facts.ts";
 import type { NodeStatus } from "./nodes/peers.ts";
 import { pause, resume } from "./store/pauses.ts";
-import { claimerOf, nodeStatus, workerStatus } from "./nodes/node_status.ts";
+import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 

@@ -133,3 +133,9 @@ function createRegistry(options: ManagerOptions, systemJobs: SystemJobs): Regist
   registry.disable(options.disabled);
   return registry;
 }
+
+/** Who claims: the part of a store request that says what this node could run now. */
+export function claimerOf({ options: { clock, node }, registry }: ManagerParts) {
+  const { kinds, limits } = registry;
+  return { at: clock.now(), node, kinds, limits };
+}

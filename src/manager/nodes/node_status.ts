@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { unservedBlock } from "../../core/job/limits.ts";
 import type { ManagerApi, ManagerStatus, WorkerStatus } from "../api.ts";
 import type { Lifecycle } from "../lifecycle.ts";
-import type { ManagerParts } from "../manager_parts.ts";
+import { claimerOf, type ManagerParts } from "../manager_parts.ts";
 
 /** The workers of this node and what they do. */
 export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts): WorkerStatus {
@@ -10,12 +10,6 @@ export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts)
   const { count, busy } = dispatcher;
   const { fullMs } = fullWorkers;
   return { count, busy, alive, ...(fullMs === null ? {} : { fullMs }) };
-}
-
-/** Who claims: the part of a store request that says what this node could run now. */
-export function claimerOf({ options: { clock, node }, registry }: ManagerParts) {
-  const { kinds, limits } = registry;
-  return { at: clock.now(), node, kinds, limits };
 }
 
 /**
