@@ -257,7 +257,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
-    return this.parts.runnableKinds.unserved(kinds);
+    return this.parts.peers.unservedKinds(kinds);
   }
 
   async kinds(): Promise<readonly string[]> {
@@ -266,11 +266,11 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   isKnown(kind: string): Promise<boolean> {
-    return this.parts.runnableKinds.isKnown(kind);
+    return this.parts.peers.isKnown(kind);
   }
 
   assertKnown(kind: string): Promise<void> {
-    return this.parts.runnableKinds.assertKnown(kind);
+    return this.parts.peers.assertKnown(kind);
   }
 
   async disabledBecause(kind: string): Promise<string | null> {
@@ -278,14 +278,14 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   async listNodes(): Promise<readonly NodeStatus[]> {
-    const { membership } = this.parts;
+    const { membership, peers } = this.parts;
     await membership.refreshed();
-    return await membership.peers.list();
+    return await peers.list();
   }
 
   async resizeNode(id: string, count: number): Promise<NodeStatus> {
     await this.parts.membership.resize(id, checkWorkers(count));
-    const nodes = await this.parts.membership.peers.refresh();
+    const nodes = await this.parts.peers.refresh();
     return nodes.find((node) => node.id === id)!;
   }
 
@@ -425,7 +425,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
       get: (id: string) => this.getInstance(id),
       subscribe: (listener: (event: ManagerEvent) => void) => this.subscribe(listener),
       onStop: (listener: () => void) => this.life.onStop(listener),
-      hasOthers: () => this.parts.membership.peers.hasOthers,
+      hasOthers: () => this.parts.peers.hasOthers,
       followers: this.#followers,
     };
   }

@@ -14,10 +14,10 @@ import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Membership, type MembershipOptions } from "./nodes/membership.ts";
 import { createReport, type ReportOptions } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
+import { Peers } from "./nodes/peers.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
-import { RunnableKinds } from "./nodes/runnable_kinds.ts";
 import { StoreHealth } from "./store/store_health.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { SystemJobs } from "./store/system_jobs.ts";
@@ -37,7 +37,7 @@ export interface ManagerParts {
   readonly janitor: Janitor;
   readonly membership: Membership;
   readonly fullWorkers: FullWorkers;
-  readonly runnableKinds: RunnableKinds;
+  readonly peers: Peers;
 }
 
 /**
@@ -87,22 +87,20 @@ export function buildParts(
   const fullWorkers = new FullWorkers({ ...shared, dispatcher });
   const { tags = [], process = thisProcess() } = options;
   const workers = () => dispatcher;
-  const membership: Membership = new Membership({
-    ...shared,
-    // Without the correction: the store reports how far this clock is off.
-    clock: own.clock,
+  const report = createReport({ ...shared, tags, process, workers, life: node.life });
+  // Without the correction: the store reports how far this clock is off.
+  const { clock } = own;
+  const peers = new Peers({ ...shared, clock, report, maxSkewMs });
+  const membership = new Membership({
+    ...{ ...shared, clock, peers, process, report },
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => {
       time.noteSkew(skewMs, tookMs);
       earlyClaims.noteSkew(skewMs);
     },
-    process,
-    maxSkewMs,
-    report: createReport({ ...shared, tags, process, workers, life: node.life }),
     resize: (count) => dispatcher.resize(count),
     lost: node.lost,
   });
-  const { peers } = membership;
   registry.holderOf = (kind) => peers.holderOf(kind);
   const scheduler = new Scheduler({ ...shared, fired: poke });
   const schedules = new Schedules({
@@ -114,10 +112,9 @@ export function buildParts(
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
   };
-  const runnableKinds = new RunnableKinds({ registry, peers });
   return {
     ...{ options, store: options.store, registry, events, handlers, storeHealth },
-    ...{ dispatcher, schedules, scheduler, membership, runnableKinds },
+    ...{ dispatcher, schedules, scheduler, membership, peers },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     fullWorkers,
     janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),

@@ -4,7 +4,7 @@ import { type Instant, sleep } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import { NODE_ID_PATH, type NodeRecord, type NodeReport } from "../../store/store.ts";
-import { Peers } from "./peers.ts";
+import type { Peers } from "./peers.ts";
 import type { StoreHealth } from "../store/store_health.ts";
 import type { Context } from "../context.ts";
 
@@ -26,7 +26,7 @@ export interface MembershipOptions
   extends Pick<Context, "store" | "clock" | "logger" | "node" | "leaseMs"> {
   readonly storeHealth: StoreHealth;
   readonly process: ProcessIdentity;
-  readonly maxSkewMs: number;
+  readonly peers: Peers;
   /** Called with how far `clock` is ahead of the store's, if it has one; see `StoreTime`. */
   readonly skewed: (skewMs: number | null, tookMs: number) => void;
   /** The current report on this node. */
@@ -42,7 +42,6 @@ export interface MembershipOptions
  * notices when another daemon takes its id.
  */
 export class Membership {
-  readonly peers: Peers;
   readonly #options: MembershipOptions;
   #record: NodeRecord | null = null;
   #appliedWish: number | null = null;
@@ -64,7 +63,6 @@ export class Membership {
       this.changed();
       this.#lookForOthers();
     });
-    this.peers = new Peers(options);
   }
 
   /** True if this node has joined and not left. */
@@ -125,7 +123,7 @@ export class Membership {
   start(): void {
     this.#arm();
     this.changed();
-    void this.peers.refresh().catch(() => {});
+    void this.#options.peers.refresh().catch(() => {});
   }
 
   /** The report has changed: send it now. */
@@ -150,7 +148,7 @@ export class Membership {
   /** Nodes came, went or were sent a request. */
   hinted(): void {
     const wishes = this.#wishes;
-    void this.peers.refresh().then((nodes) => {
+    void this.#options.peers.refresh().then((nodes) => {
       const own = nodes.find(({ id }) => id === this.#options.node);
       if (!this.#record || !own) return;
       if (own.session === this.#record.session) this.#apply(own, wishes);
@@ -199,8 +197,9 @@ export class Membership {
 
   // Reading the nodes is what costs an idle node most, and there is a hint when one joins.
   #lookForOthers(): void {
-    this.#reportsAlone = this.peers.hasOthers ? 0 : this.#reportsAlone + 1;
-    if (this.#reportsAlone % REPORTS_ALONE === 0) void this.peers.refresh().catch(() => {});
+    const { peers } = this.#options;
+    this.#reportsAlone = peers.hasOthers ? 0 : this.#reportsAlone + 1;
+    if (this.#reportsAlone % REPORTS_ALONE === 0) void peers.refresh().catch(() => {});
   }
 
   async #reportAll(): Promise<void> {
@@ -252,9 +251,9 @@ export class Membership {
   }
 
   #heard({ seenAt, skewMs }: NodeRecord, asked: Instant): void {
-    const { clock, skewed } = this.#options;
+    const { clock, peers, skewed } = this.#options;
     this.#heardMs = asked.monotonicMs;
-    this.peers.synchronize(seenAt);
+    peers.synchronize(seenAt);
     skewed(skewMs, clock.now().monotonicMs - asked.monotonicMs);
   }
 

@@ -1,5 +1,6 @@
 import type { NodeRecord, NodeReport } from "../../store/store.ts";
 import type { Context } from "../context.ts";
+import type { Registry } from "../registry.ts";
 
 /** How old the list of nodes may be before it is read again. */
 const FRESH_MS = 500;
@@ -16,6 +17,7 @@ export interface NodeStatus extends NodeRecord {
 
 /** Options of {@link Peers}. */
 export interface PeersOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
+  readonly registry: Registry;
   readonly report: () => NodeReport;
   /** A node whose clock is further off is "skewed". */
   readonly maxSkewMs: number;
@@ -60,10 +62,27 @@ export class Peers {
     return nodes.map((node) => ({ ...node, state: stateOf(node, { nowMs, maxSkewMs }) }));
   }
 
-  /** The other live nodes. */
-  async others(): Promise<readonly NodeRecord[]> {
+  /** The given kinds that no live node can run. */
+  async unservedKinds(kinds: Iterable<string>): Promise<ReadonlySet<string>> {
+    const { registry } = this.#options;
+    const left = new Set([...kinds].filter((kind) => !registry.kinds.has(kind)));
+    if (left.size === 0) return left;
     await this.list();
-    return this.#others;
+    for (const node of this.#others) {
+      if (!node.isDraining) { for (const kind of node.kinds) left.delete(kind); }
+    }
+    return left;
+  }
+
+  /** True if this node has a job, or another node seen within the last hour has it. */
+  async isKnown(kind: string): Promise<boolean> {
+    if (this.#options.registry.find(kind)) return true;
+    return (await this.list()).some((node) => hasKind(node, kind));
+  }
+
+  /** @throws JobError `not_found` if no node seen within the last hour has the job */
+  async assertKnown(kind: string): Promise<void> {
+    if (!await this.isKnown(kind)) this.#options.registry.get(kind);
   }
 
   /** Read again, after a read under way. @throws JobError if the store does not respond */
@@ -123,7 +142,7 @@ export class Peers {
 }
 
 /** True if a node has a job, whether or not it can run it. */
-export function hasKind({ kinds, idle }: NodeRecord, kind: string): boolean {
+function hasKind({ kinds, idle }: NodeRecord, kind: string): boolean {
   return kinds.includes(kind) || idle.includes(kind);
 }
 

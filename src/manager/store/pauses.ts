@@ -4,16 +4,16 @@ import type { Pause } from "../../store/store.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 import { assertAhead } from "../schedules/recurring.ts";
 
-type PauseParts = Pick<ManagerParts, "store" | "options" | "runnableKinds" | "dispatcher">;
+type PauseParts = Pick<ManagerParts, "store" | "options" | "peers" | "dispatcher">;
 
 /** Start no more instances of a kind, or of any for null. @throws JobError `not_found` */
 export async function pause(
   kind: string | null,
   options: { readonly until?: number; readonly reason?: string },
-  { store, options: { clock }, runnableKinds }: PauseParts,
+  { store, options: { clock }, peers }: PauseParts,
 ): Promise<Pause> {
   const { until = null, reason = "" } = options;
-  if (kind !== null) await runnableKinds.assertKnown(kindOfReference(kind, "pause a job"));
+  if (kind !== null) await peers.assertKnown(kindOfReference(kind, "pause a job"));
   checkText(reason, {
     what: "pause reason",
     path: "reason",
@@ -26,12 +26,12 @@ export async function pause(
 /** End a pause. Returns false if there was none. @throws JobError `not_found` */
 export async function resume(
   kind: string | null,
-  { store, options: { clock }, runnableKinds, dispatcher }: PauseParts,
+  { store, options: { clock }, peers, dispatcher }: PauseParts,
 ): Promise<boolean> {
   if (kind !== null) kindOfReference(kind, "resume a job");
   const { value } = await store.removePause({ at: clock.now(), kind });
   // A pause outlives its job: it is a mistake only if the kind is neither paused nor known.
-  if (!value && kind !== null) await runnableKinds.assertKnown(kind);
+  if (!value && kind !== null) await peers.assertKnown(kind);
   dispatcher.poke();
   return value;
 }
