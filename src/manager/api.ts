@@ -18,6 +18,7 @@ import type {
   LogQuery,
   LogTailQuery,
   NewInstance,
+  NodeRecord,
   Page,
   PageRequest,
   Pause,
@@ -26,9 +27,7 @@ import type {
 } from "../store/store.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
-import type { NodeStatus } from "./nodes/peers.ts";
 
-export type { NodeState, NodeStatus } from "./nodes/peers.ts";
 export type { FollowOptions, FollowStep, ScheduleOptions };
 
 /** A recurring schedule made at run time. */
@@ -149,6 +148,14 @@ export interface TickReport {
   /** The ticks around a time without a tick. */
   readonly previousAt: number | null;
   readonly nextAt: number | null;
+}
+
+/** "lost": ended without leaving; "skewed": live, but its clock is far from the store's. */
+export type NodeState = "live" | "draining" | "skewed" | "left" | "lost";
+
+/** A node as the others see it. */
+export interface NodeStatus extends NodeRecord {
+  readonly state: NodeState;
 }
 
 /** The result of a dry run: what would be queued. */

@@ -32,6 +32,7 @@ import type {
   ManagerApi,
   ManagerEvent,
   ManagerStatus,
+  NodeStatus,
   RecurringOptions,
   ReloadReport,
   ScheduleChange,
@@ -56,7 +57,6 @@ import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkBatchSize, newInstance, repeatInstance } from "./instances/new_instance.ts";
 import type { LiveFacts } from "./instances/live_facts.ts";
-import type { NodeStatus } from "./nodes/peers.ts";
 import { pause, resume } from "./store/pauses.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
@@ -77,10 +77,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
 
   constructor(options: ManagerOptions) {
     this.version = options.version;
-    this.parts = buildParts(options, this, {
-      life: () => this.life,
-      lost: (error) => this.life.lostNode(error),
-    });
+    this.parts = buildParts(options, this, this.life);
   }
 
   /** Open the store and take back the instances of a dead daemon. @throws JobError */

@@ -1,3 +1,4 @@
+import type { JobError } from "../core/errors.ts";
 import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
@@ -9,10 +10,9 @@ import { FullWorkers } from "./dispatch/full_workers.ts";
 import { InstanceHandlers } from "./instances/instance_handlers.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
-import { JobCalls } from "./dispatch/job_calls.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { Membership, type MembershipOptions } from "./nodes/membership.ts";
-import { createReport, type ReportOptions } from "./nodes/node_report.ts";
+import { Membership } from "./nodes/membership.ts";
+import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
 import { Peers } from "./nodes/peers.ts";
 import { Registry } from "./registry.ts";
@@ -20,7 +20,7 @@ import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { StoreHealth } from "./store/store_health.ts";
 import { StoreTime } from "./store/store_time.ts";
-import { SystemJobs } from "./store/system_jobs.ts";
+import { systemJobs } from "./store/system_jobs.ts";
 
 /** The parts of a manager, wired together. */
 export interface ManagerParts {
@@ -44,53 +44,40 @@ export interface ManagerParts {
  * Make the parts of a manager; nothing runs yet.
  *
  * @param own the options of the manager
- * @param api the manager itself, for calls of running jobs
- * @param node the state of the manager, and its reaction to a lost node id
+ * @param manager the manager itself, for calls of running jobs
+ * @param life the state of the manager, and its reaction to a lost node id
  */
 export function buildParts(
   own: ManagerOptions,
-  api: ManagerApi,
-  node: Pick<ReportOptions, "life"> & Pick<MembershipOptions, "lost">,
+  manager: ManagerApi,
+  life: {
+    readonly startedAt: number;
+    readonly isDraining: boolean;
+    lostNode(error: JobError): void;
+  },
 ): ManagerParts {
-  const maxSkewMs = own.maxSkewMs ?? STORE_DEFAULTS.maxSkewMs;
-  const time = new StoreTime(own.clock, maxSkewMs);
+  const { maxSkewMs = STORE_DEFAULTS.maxSkewMs, tags = [], process = thisProcess() } = own;
+  const { keepsUnknown = false, tzVersion = zoneDatabaseVersion(), clock } = own;
+  const time = new StoreTime(clock, maxSkewMs);
   const options: ManagerOptions = { ...own, clock: time };
-  const systemJobs = new SystemJobs(options);
-  const registry = createRegistry(options, systemJobs);
+  const registry = createRegistry(options);
   const handlers = new InstanceHandlers(options.logger);
   const events = new Events({ ...options, registry, handlers });
-  const earlyClaims = new EarlyClaims(time);
   const storeHealth = new StoreHealth(options.logger, options.mask);
-  const calls = new JobCalls(api, (instance) => dispatcher.isClaimed(instance), options);
+  const earlyClaims = new EarlyClaims(time);
+  const shared = { ...options, registry, events, storeHealth, earlyClaims, tzVersion };
   const dispatcher = new Dispatcher({
-    ...options,
-    registry,
-    events,
-    systemJobs,
+    ...shared,
+    manager,
     count: checkWorkers(options.workers),
-    handleCall: (running, method, args) => calls.handle(running, method, args),
     full: () => fullWorkers.expect(),
-    storeHealth,
-    earlyClaims,
   });
   const poke = () => dispatcher.poke();
-  const { keepsUnknown = false, tzVersion = zoneDatabaseVersion() } = options;
-  const shared = {
-    ...options,
-    registry,
-    events,
-    storeHealth,
-    earlyClaims,
-    keepsUnknown,
-    tzVersion,
-  };
   const fullWorkers = new FullWorkers({ ...shared, dispatcher });
-  const { tags = [], process = thisProcess() } = options;
-  const workers = () => dispatcher;
-  const report = createReport({ ...shared, tags, process, workers, life: node.life });
+  const report = createReport({ ...shared, tags, process, workers: dispatcher, life });
   // Without the correction: the store reports how far this clock is off.
-  const { clock } = own;
   const peers = new Peers({ ...shared, clock, report, maxSkewMs });
+  registry.holderOf = (kind) => peers.holderOf(kind);
   const membership = new Membership({
     ...{ ...shared, clock, peers, process, report },
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
@@ -99,13 +86,12 @@ export function buildParts(
       earlyClaims.noteSkew(skewMs);
     },
     resize: (count) => dispatcher.resize(count),
-    lost: node.lost,
+    lost: (error) => life.lostNode(error),
   });
-  registry.holderOf = (kind) => peers.holderOf(kind);
   const scheduler = new Scheduler({ ...shared, fired: poke });
   const schedules = new Schedules({
     ...shared,
-    ...{ peers, defaults: options.scheduleDefaults },
+    ...{ peers, defaults: options.scheduleDefaults, keepsUnknown },
     settle: (record) => scheduler.settle(record),
   });
   const everyMinute = async () => {
@@ -122,10 +108,10 @@ export function buildParts(
 }
 
 /** The jobs that this node knows at its start: the system's and the configured ones. */
-function createRegistry(options: ManagerOptions, systemJobs: SystemJobs): Registry {
+function createRegistry(options: ManagerOptions): Registry {
   const { pools, refreshJob: refresh, tags, jobs, jobDefaults, clock } = options;
   const registry = new Registry({ pools, refresh, tags });
-  const own = systemJobs.definitions(jobDefaults, clock.now().wallMs);
+  const own = systemJobs(jobDefaults, clock.now().wallMs);
   for (const job of [...own, ...jobs]) registry.set(job);
   registry.disable(options.disabled);
   return registry;

@@ -1,27 +1,24 @@
 import { encodeError } from "../../core/arguments/encode.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
+import type { ClaimKey } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
-import type { Events } from "../events.ts";
-import type { SystemJobs } from "../store/system_jobs.ts";
+import type { ManagerApi } from "../api.ts";
+import { runSystemJob } from "../store/system_jobs.ts";
 import type { EarlyClaims } from "./early_claims.ts";
+import { JobCalls } from "./job_calls.ts";
 import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Options of {@link AttemptRunner}. */
-export interface AttemptRunnerOptions extends Pick<Context, "executor" | "clock" | "logger"> {
-  readonly systemJobs: SystemJobs;
-  readonly events: Events;
+export interface AttemptRunnerOptions
+  extends Pick<PartContext, "store" | "executor" | "clock" | "logger" | "events"> {
+  /** For the calls of running jobs. */
+  readonly manager: ManagerApi;
   readonly earlyClaims: EarlyClaims;
-  /** Handles a call that a running job makes through its `Manager`. */
-  readonly handleCall: (
-    running: RunningAttempt,
-    method: string,
-    args: readonly unknown[],
-  ) => Promise<unknown>;
   /** True if this node still has the claim. */
-  readonly isClaimed: (running: RunningAttempt) => boolean;
+  readonly isClaimed: (claim: ClaimKey) => boolean;
   /** True until the node drains. */
   readonly isStarted: () => boolean;
   /** Called once for each attempt given to {@link AttemptRunner.run}. */
@@ -31,10 +28,12 @@ export interface AttemptRunnerOptions extends Pick<Context, "executor" | "clock"
 /** Runs claimed attempts: in the executor, or in the manager for system jobs. */
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
+  readonly #calls: JobCalls;
   readonly #resources: ResourceWait;
 
   constructor(options: AttemptRunnerOptions) {
     this.#options = options;
+    this.#calls = new JobCalls(options.manager, options.isClaimed, options);
     this.#resources = new ResourceWait({
       ...options,
       retry: (running, deadlineMs) => this.#start(running, running.job!, deadlineMs),
@@ -59,24 +58,24 @@ export class AttemptRunner {
   }
 
   #start(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { clock, isStarted, systemJobs, ended } = this.#options;
+    const { clock, isStarted, ended } = this.#options;
     running.startedMs = clock.now().monotonicMs;
     // Since its claim, the node may have begun to drain, or been frozen past the end of the lease.
     const isLate = running.startedMs >= deadlineMs;
     if (isLate || !isStarted()) return ended(running, notStarted());
     if (job.source.type !== "system") return this.#execute(running, job, deadlineMs);
-    void systemJobs.run(running.instance).then((outcome) => ended(running, outcome));
+    void runSystemJob(running.instance, this.#options).then((outcome) => ended(running, outcome));
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { executor, events, handleCall, ended } = this.#options;
+    const { executor, events, ended } = this.#options;
     const { instance } = running;
     const after = events.handled(instance.id);
     try {
       running.attempt = executor.run({ job, instance, deadlineMs, after }, {
         log: (entries) => running.log(entries),
         progress: (progress) => running.progress(progress),
-        call: (method, args) => handleCall(running, method, args),
+        call: (method, args) => this.#calls.handle(running, method, args),
       });
     } catch (error) {
       return ended(running, { type: "lost", error: encodeError(error) });
@@ -85,7 +84,7 @@ export class AttemptRunner {
     void running.attempt.outcome.then((outcome) => {
       deadline?.cancel();
       if (outcome.type === "unstarted") this.#resources.enter(running, outcome, deadlineMs);
-      else if (isUnasked(outcome) && this.#options.isClaimed(running)) {
+      else if (isUnasked(outcome) && this.#options.isClaimed(instance)) {
         void this.#askHandlers(running, job, outcome);
       } else ended(running, outcome);
     });

@@ -4,15 +4,13 @@ import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
-import type { Registry } from "../registry.ts";
-import type { StoreHealth } from "../store/store_health.ts";
 import { AttemptRunner, type AttemptRunnerOptions } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
 import { RunningAttempt } from "./running_attempt.ts";
 import { isReleased, notStarted, settlementOf, versionOf, withDetails } from "./settlement.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Most instances of one claim. */
 const CLAIM_MAX = 500;
@@ -29,11 +27,7 @@ const GIVE_UP_MS = 10_000;
 
 /** Options of {@link Dispatcher}. */
 export interface DispatcherOptions
-  extends
-    Omit<AttemptRunnerOptions, "isClaimed" | "isStarted" | "ended">,
-    Pick<Context, "store" | "random" | "node" | "leaseMs"> {
-  readonly registry: Registry;
-  readonly storeHealth: StoreHealth;
+  extends PartContext, Pick<AttemptRunnerOptions, "manager" | "earlyClaims"> {
   /** Attempts at once. */
   readonly count: number;
   /** Called each time that the last free worker gets an attempt. */
@@ -89,7 +83,7 @@ export class Dispatcher {
     this.#wake = new LazyTimer(options.clock, () => this.poke(), { isExact: true });
     this.#runner = new AttemptRunner({
       ...options,
-      isClaimed: ({ instance }) => this.isClaimed(instance),
+      isClaimed: (claim) => this.#isClaimed(claim),
       isStarted: () => this.#isStarted,
       ended: (running, outcome) => this.#ended(running, outcome),
     });
@@ -144,12 +138,11 @@ export class Dispatcher {
    * {@link pauseClaims}.
    */
   async drained(): Promise<void> {
-    if (this.isQuiet) return;
     const timer = this.#options.clock.timer(GIVE_UP_MS, () => {
       this.#isClaiming = false;
       this.#checkIdle();
     });
-    await new Promise<void>((resolve) => this.#idle.add(resolve));
+    await this.quiet();
     timer.cancel();
   }
 
@@ -177,7 +170,7 @@ export class Dispatcher {
   }
 
   /** True if this node has the claim. */
-  isClaimed(claim: ClaimKey): boolean {
+  #isClaimed(claim: ClaimKey): boolean {
     return this.#running.get(claim.id)?.instance.fence === claim.fence;
   }
 
@@ -386,7 +379,7 @@ export class Dispatcher {
   // A claim that was taken over is settled by another node. One that a drain cannot settle is taken
   // back at the next start.
   #mustKeep(running: RunningAttempt): boolean {
-    if (!this.isClaimed(running.instance)) return false;
+    if (!this.#isClaimed(running.instance)) return false;
     if (this.#isStarted || this.#busy + this.#beside > 0) return true;
     const nowMs = this.#options.clock.now().monotonicMs;
     this.#giveUpMs ??= nowMs + GIVE_UP_MS;

@@ -2,8 +2,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { toJobError } from "../../core/errors.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { Registry } from "../registry.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** How often to check whether all workers are busy. */
 const LOOK_EVERY_MS = 10_000;
@@ -11,8 +10,8 @@ const LOOK_EVERY_MS = 10_000;
 const FULL_MS = 60_000;
 
 /** Options of {@link FullWorkers}. */
-interface FullWorkersOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
-  readonly registry: Registry;
+interface FullWorkersOptions
+  extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "registry"> {
   readonly dispatcher: Dispatcher;
 }
 

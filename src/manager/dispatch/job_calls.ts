@@ -9,6 +9,7 @@ import {
 import type { JobManager } from "../../core/job/job_manager.ts";
 import { checkScheduleOptions, kindOfReference } from "../../core/job/schedule_options.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
+import type { ClaimKey } from "../../store/store.ts";
 import type { ManagerApi, ScheduleOptions } from "../api.ts";
 import type { Context } from "../context.ts";
 import { checkTimeout, inRequest, readOptions, readPage } from "../call_options.ts";
@@ -40,7 +41,7 @@ type Method = (by: Instance, caller: Caller, args: readonly unknown[]) => Promis
  */
 export class JobCalls {
   readonly #manager: ManagerApi;
-  readonly #isClaimed: (instance: Instance) => boolean;
+  readonly #isClaimed: (claim: ClaimKey) => boolean;
   readonly #callers = new WeakMap<RunningAttempt, Caller>();
   readonly #log: BurstLog;
   /** The methods that a job can call. */
@@ -55,7 +56,7 @@ export class JobCalls {
 
   constructor(
     manager: ManagerApi,
-    isClaimed: (instance: Instance) => boolean,
+    isClaimed: (claim: ClaimKey) => boolean,
     { logger, clock }: Pick<Context, "logger" | "clock">,
   ) {
     this.#manager = manager;

@@ -1,9 +1,8 @@
 import { isJobError } from "../../core/errors.ts";
 import type { LogEntry } from "../../core/instance.ts";
 import type { Settlement, SettleResult } from "../../store/store.ts";
-import type { StoreHealth } from "../store/store_health.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Most settlements of one request. */
 const SETTLE_MAX = 500;
@@ -14,8 +13,8 @@ interface Outcome {
 }
 
 /** Options of {@link Outbox}. */
-export interface OutboxOptions extends Pick<Context, "store" | "clock" | "node"> {
-  readonly storeHealth: StoreHealth;
+export interface OutboxOptions
+  extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
   /** Called after the commit, with the log lines that it wrote. */
   readonly settled: (
     running: RunningAttempt,

@@ -1,8 +1,7 @@
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { BATCH_MAX, type ClaimKey, type RenewResult } from "../../store/store.ts";
-import type { StoreHealth } from "../store/store_health.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Share of the lease that is left when job code must have ended. */
 const LEASE_MARGIN_SHARE = 1 / 10;
@@ -16,8 +15,7 @@ const WAITING_MAX = 4;
 
 /** Options of {@link Renewal}. */
 export interface RenewalOptions
-  extends Pick<Context, "store" | "clock" | "logger" | "node" | "leaseMs"> {
-  readonly storeHealth: StoreHealth;
+  extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "leaseMs" | "storeHealth"> {
   /** The claims of this node, by instance. */
   readonly running: ReadonlyMap<string, RunningAttempt>;
 }

@@ -3,9 +3,7 @@ import type { Instance, LogEntry, Progress } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { Timer } from "../../platform/clock.ts";
 import type { Attempt } from "../../worker/executor.ts";
-import type { Events } from "../events.ts";
-import type { StoreHealth } from "../store/store_health.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Most lines that are kept before they are written together. */
 const BUFFER_MAX = 200;
@@ -13,10 +11,7 @@ const BUFFER_MAX = 200;
 const FLUSH: Backoff = { firstMs: 100, longestMs: 5_000 };
 
 /** Where running attempts write. */
-export interface WritingContext extends Pick<Context, "store" | "clock"> {
-  readonly events: Events;
-  readonly storeHealth: StoreHealth;
-}
+type WritingContext = Pick<PartContext, "store" | "clock" | "events" | "storeHealth">;
 
 /** Lines and progress that are not written yet. */
 interface Writing {

@@ -5,8 +5,7 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import { NODE_ID_PATH, type NodeRecord, type NodeReport } from "../../store/store.ts";
 import type { Peers } from "./peers.ts";
-import type { StoreHealth } from "../store/store_health.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Share of the lease after which a node reports. */
 const REPORT_SHARE = 1 / 3;
@@ -23,8 +22,7 @@ const LOOK_MS = 250;
 
 /** Options of {@link Membership}. */
 export interface MembershipOptions
-  extends Pick<Context, "store" | "clock" | "logger" | "node" | "leaseMs"> {
-  readonly storeHealth: StoreHealth;
+  extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "leaseMs" | "storeHealth"> {
   readonly process: ProcessIdentity;
   readonly peers: Peers;
   /** Called with how far `clock` is ahead of the store's, if it has one; see `StoreTime`. */

@@ -1,17 +1,16 @@
 import { describeLimits, hasLimits } from "../../core/job/limits.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import type { NodeReport } from "../../store/store.ts";
+import type { PartContext } from "../part_context.ts";
 import type { Registry } from "../registry.ts";
 
 /** Sources of a node's report. */
-export interface ReportOptions {
+interface ReportOptions extends Pick<PartContext, "registry" | "tzVersion"> {
   readonly version: string;
-  readonly tzVersion: string;
   readonly tags: readonly string[];
   readonly process: ProcessIdentity;
-  readonly registry: Registry;
-  readonly workers: () => { readonly count: number; readonly busy: number };
-  readonly life: () => { readonly startedAt: number; readonly isDraining: boolean };
+  readonly workers: { readonly count: number; readonly busy: number };
+  readonly life: { readonly startedAt: number; readonly isDraining: boolean };
 }
 
 /** Returns a function that reports on this node; it reads the jobs again after a change. */
@@ -26,8 +25,8 @@ export function createReport(options: ReportOptions): () => NodeReport {
       const idle = registry.list().map(({ kind }) => kind).filter((kind) => !served.has(kind));
       read = { kinds: [...served].sort(), idle, limits: limitsOf(registry) };
     }
-    const { count: workers, busy } = options.workers();
-    const { startedAt, isDraining } = options.life();
+    const { count: workers, busy } = options.workers;
+    const { startedAt, isDraining } = options.life;
     return {
       ...{ version, host, pid, process, tags, tzVersion },
       ...read,

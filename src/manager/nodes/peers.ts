@@ -1,23 +1,15 @@
 import type { NodeRecord, NodeReport } from "../../store/store.ts";
-import type { Context } from "../context.ts";
-import type { Registry } from "../registry.ts";
+import type { NodeState, NodeStatus } from "../api.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** How old the list of nodes may be before it is read again. */
 const FRESH_MS = 500;
 /** Most differences that are logged. */
 const WARNINGS_MAX = 1_000;
 
-/** "lost": ended without leaving; "skewed": live, but its clock is far from the store's. */
-export type NodeState = "live" | "draining" | "skewed" | "left" | "lost";
-
-/** A node as the others see it. */
-export interface NodeStatus extends NodeRecord {
-  readonly state: NodeState;
-}
-
 /** Options of {@link Peers}. */
-export interface PeersOptions extends Pick<Context, "store" | "clock" | "logger" | "node"> {
-  readonly registry: Registry;
+export interface PeersOptions
+  extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "registry"> {
   readonly report: () => NodeReport;
   /** A node whose clock is further off is "skewed". */
   readonly maxSkewMs: number;

@@ -7,12 +7,10 @@ import { pagesOf } from "../../core/query.ts";
 import { countTicksOf, nextTickOf } from "../../core/time/ticks.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api.ts";
-import type { Events } from "../events.ts";
 import { runNowInstance, tickInstance } from "../instances/new_instance.ts";
-import type { Registry } from "../registry.ts";
 import type { Schedules } from "./schedules.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Most ticks of one backfill. */
 const BACKFILL_MAX = 10_000;
@@ -22,10 +20,9 @@ const SKIPS_MAX = 10_000;
 const RANGE_MAX = 1_000_000;
 
 /** Parts that {@link Recurring} uses. */
-export interface RecurringParts extends Pick<Context, "store" | "clock" | "ids" | "node"> {
-  readonly registry: Registry;
+export interface RecurringParts
+  extends Pick<PartContext, "store" | "clock" | "ids" | "node" | "registry" | "events"> {
   readonly schedules: Schedules;
-  readonly events: Events;
   /** Called after instances were made. */
   readonly fired: () => void;
 }

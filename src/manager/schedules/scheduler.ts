@@ -11,13 +11,10 @@ import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
-import type { Events } from "../events.ts";
 import type { EarlyClaims } from "../dispatch/early_claims.ts";
 import { schedulePages } from "./stored_schedules.ts";
 import { tickInstance } from "../instances/new_instance.ts";
-import type { Registry } from "../registry.ts";
-import type { StoreHealth } from "../store/store_health.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Schedules advanced in one transaction. */
 const ADVANCE_BATCH = 250;
@@ -36,16 +33,10 @@ const LEFT_MS = 2_000;
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
 /** Options of {@link Scheduler}. */
-export interface SchedulerOptions
-  extends Pick<Context, "store" | "clock" | "ids" | "logger" | "node"> {
-  readonly registry: Registry;
-  readonly events: Events;
-  /** Version of the time zone database. */
-  readonly tzVersion: string;
+export interface SchedulerOptions extends PartContext {
+  readonly earlyClaims: EarlyClaims;
   /** Called when ticks become instances, in the turn of the event loop of the store request. */
   readonly fired: () => void;
-  readonly storeHealth: StoreHealth;
-  readonly earlyClaims: EarlyClaims;
 }
 
 /**

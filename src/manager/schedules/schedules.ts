@@ -6,7 +6,6 @@ import { nextTickOf } from "../../core/time/ticks.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
-import type { Registry } from "../registry.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import {
   changeSchedule,
@@ -23,7 +22,7 @@ import {
   withoutNull,
   type ZonedScheduleDefaults,
 } from "./schedule_spec.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 /** Most kinds that a message lists. */
 const KINDS_SHOWN_MAX = 10;
@@ -33,11 +32,8 @@ const SYNC_BATCH = 1_000;
 
 /** Options of {@link Schedules}. */
 export interface SchedulesOptions
-  extends Pick<Context, "store" | "clock" | "ids" | "logger" | "node"> {
-  readonly registry: Registry;
+  extends Pick<PartContext, "store" | "clock" | "ids" | "logger" | "node" | "registry" | "tzVersion"> {
   readonly defaults: ZonedScheduleDefaults;
-  /** Version of the time zone database. */
-  readonly tzVersion: string;
   /** Nodes whose jobs' schedules are not ours to remove. */
   readonly peers: Pick<Peers, "list">;
   /** Decides on the due ticks of a schedule before its times change. */

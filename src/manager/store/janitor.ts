@@ -1,7 +1,6 @@
 import { toJobError } from "../../core/errors.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Events } from "../events.ts";
-import type { Context } from "../context.ts";
+import type { PartContext } from "../part_context.ts";
 
 const RETAIN_EVERY_MS = 60_000;
 /** Small batches with a pause between them, so that claims never wait long for one. */
@@ -9,8 +8,8 @@ const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
 
 /** Options of {@link Janitor}. */
-export interface JanitorOptions extends Pick<Context, "store" | "clock" | "logger" | "leaseMs"> {
-  readonly events: Events;
+export interface JanitorOptions
+  extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events"> {
   /** Called when instances are due again. */
   readonly reaped: () => void;
   /** Called every minute, so that other checks need no timer of their own. */

@@ -1,0 +1,13 @@
+import type { Context } from "./context.ts";
+import type { Events } from "./events.ts";
+import type { Registry } from "./registry.ts";
+import type { StoreHealth } from "./store/store_health.ts";
+
+/** The surroundings of a manager, with the parts and facts that most other parts use. */
+export interface PartContext extends Context {
+  readonly registry: Registry;
+  readonly events: Events;
+  readonly storeHealth: StoreHealth;
+  /** Version of the time zone database. */
+  readonly tzVersion: string;
+}
