@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../core/errors.ts";
 import type { StatusSource } from "../http/status_source.ts";
-import type { LiveFacts } from "../manager/instances/live_facts.ts";
+import type { LiveFacts } from "../manager/api.ts";
 import type { StreamName, UnaryName } from "../rpc/handlers/backend.ts";
 import type { AuthConfig } from "../rpc/auth/credentials.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";

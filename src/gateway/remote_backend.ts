@@ -3,7 +3,7 @@ import type { Instance } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/follow_changes.ts";
-import type { LiveFacts } from "../manager/instances/live_facts.ts";
+import type { LiveFacts } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import type {
   Backend,

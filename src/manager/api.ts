@@ -391,3 +391,15 @@ export type ReadApi = Pick<
   | "unservedKinds"
   | "follow"
 >;
+
+/** Facts that are not stored: what the manager currently knows about itself and its peers. */
+export interface LiveFacts extends Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
+  /** The kinds of all jobs, and all kinds that have instances. */
+  kinds(): Promise<readonly string[]>;
+  /** True if this node has a job, or another node seen within the last hour has it. */
+  isKnown(kind: string): Promise<boolean>;
+  /** @throws JobError `not_found` if no node seen within the last hour has the job */
+  assertKnown(kind: string): Promise<void>;
+  /** Why a job is configured but not loaded; null if it is loaded or not configured. */
+  disabledBecause(kind: string): Promise<string | null>;
+}

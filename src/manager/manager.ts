@@ -29,6 +29,7 @@ import type {
   BackfillRequest,
   BackfillResult,
   ExplainQuery,
+  LiveFacts,
   ManagerApi,
   ManagerEvent,
   ManagerStatus,
@@ -56,7 +57,6 @@ import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkBatchSize, newInstance, repeatInstance } from "./instances/new_instance.ts";
-import type { LiveFacts } from "./instances/live_facts.ts";
 import { pause, resume } from "./store/pauses.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";

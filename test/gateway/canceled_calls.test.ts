@@ -5,7 +5,7 @@ import { Desk } from "../../src/gateway/desk.ts";
 import { RemoteBackend } from "../../src/gateway/remote_backend.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { Late } from "../../src/platform/late.ts";
-import type { LiveFacts } from "../../src/manager/instances/live_facts.ts";
+import type { LiveFacts } from "../../src/manager/api.ts";
 import type { StatusSource } from "../../src/http/status_source.ts";
 
 /** Both sides in one thread; the test completes the calls. */

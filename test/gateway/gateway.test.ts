@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, isJobError } from "../../src/core/errors.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
-import type { LiveFacts } from "../../src/manager/instances/live_facts.ts";
+import type { LiveFacts } from "../../src/manager/api.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { connect } from "../../src/rpc/client/client.ts";
 import { FakeManager } from "../support/worlds/fake_manager.ts";

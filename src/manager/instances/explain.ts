@@ -10,7 +10,7 @@ import { isFinal } from "../../core/state.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Pause, StoreReads } from "../../store/store.ts";
-import type { ExplainQuery, TickOutcome, TickReport } from "../api.ts";
+import type { ExplainQuery, LiveFacts, TickOutcome, TickReport } from "../api.ts";
 import {
   correctionNote,
   earlyNote,
@@ -20,7 +20,6 @@ import {
   neverWhy,
 } from "./explain_text.ts";
 import { findInstance } from "./find_instance.ts";
-import type { LiveFacts } from "./live_facts.ts";
 import { listAllSchedules } from "../schedules/stored_schedules.ts";
 import { Slices } from "../../platform/slices.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
