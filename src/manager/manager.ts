@@ -43,7 +43,6 @@ import type {
   TickReport,
   WorkerStatus,
 } from "./api.ts";
-import { Semaphore } from "./instances/semaphore.ts";
 import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
 import { clearInstances, clearLogs, countInstances } from "./instances/bulk.ts";
@@ -55,15 +54,12 @@ import { findInstance } from "./instances/find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
-import { type RedriveContext, redriveInstances, retryInstance } from "./instances/redrive.ts";
-import { checkBatchSize, newInstance, repeatInstance } from "./instances/new_instance.ts";
+import { redriveInstances, retryInstance } from "./instances/redrive.ts";
+import { checkBatchSize, newInstance, seedOf } from "./instances/new_instance.ts";
 import { pause, resume } from "./store/pauses.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
-
-/** Most instances that operations on many write at once: what is due would wait for all of them. */
-const BULK_MAX = 1_000;
 
 /** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
 export class Manager implements ManagerApi, LiveFacts, Service {
@@ -73,7 +69,6 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   protected readonly life = new Lifecycle(() => this.parts);
   readonly #storeMaintenance = new StoreMaintenance(() => this.parts);
   readonly #followers = new Followers();
-  readonly #bulk = new Semaphore(BULK_MAX);
 
   constructor(options: ManagerOptions) {
     this.version = options.version;
@@ -143,7 +138,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
-    const wanted = newInstance(this.parts.registry.get(kind), options, this.#seed());
+    const wanted = newInstance(this.parts.registry.get(kind), options, seedOf(this.parts.options));
     const { handlers } = this.parts;
     // Before it is accepted, because a free worker may claim it in the same transaction.
     const hasOwn = handlers.add(wanted.id, options);
@@ -162,12 +157,12 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
     checkBatchSize(requests.length);
-    return await this.#bulk.run(requests.length, () => {
+    return await this.parts.bulk.run(requests.length, () => {
       const nowMs = this.parts.options.clock.now().wallMs;
       const instances = requests.map((request, index) =>
         inRequest(
           index,
-          () => newInstance(this.parts.registry.get(request.kind), request, this.#seed(nowMs)),
+          () => newInstance(this.parts.registry.get(request.kind), request, seedOf(this.parts.options, nowMs)),
         )
       );
       return this.#enqueue(instances);
@@ -179,7 +174,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     const { argumentsJson, priority, dueAt } = newInstance(
       this.parts.registry.get(kind),
       options,
-      this.#seed(),
+      seedOf(this.parts.options),
     );
     return { kind, argumentsJson, priority, dueAt };
   }
@@ -326,18 +321,15 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   ): Promise<readonly Instance[]> {
     const query = readBulkFilter(filter, readOptions("bulk", options, "cancel"), "cancel");
     if (matchesNothing(query)) return [];
-    return await cancelInstances(query, {
-      store: this.parts.store,
-      clock: this.parts.options.clock,
-      bulk: this.#bulk,
-      changed: (instance, at) => this.parts.events.changed(instance, at),
-      abort: (claims) => this.parts.dispatcher.abort("canceled", claims),
-      wait: (id, timeoutMs) => this.waitInstance(id, timeoutMs),
+    return await cancelInstances(query, this.parts, (id, timeoutMs) => {
+      return this.waitInstance(id, timeoutMs);
     });
   }
 
   async retryInstance(id: string): Promise<Instance> {
-    return await retryInstance(await this.getInstance(id), this.#redriveContext());
+    const past = await this.getInstance(id);
+    this.#assertOpen();
+    return await retryInstance(past, this.parts);
   }
 
   async redriveInstances<Filter extends BulkFilter>(
@@ -347,7 +339,8 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     const { all, isForced = false } = readOptions("redrive", options, "redrive");
     const query = readBulkFilter(filter, { all }, "redrive");
     if (matchesNothing(query)) return [];
-    return await redriveInstances(query, isForced, this.#redriveContext());
+    this.#assertOpen();
+    return await redriveInstances(query, isForced, this.parts);
   }
 
   async clearInstanceHistory<Filter extends ClearFilter>(
@@ -459,26 +452,5 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
       hint: "Try again when it has restarted",
     });
-  }
-
-  #redriveContext(): RedriveContext {
-    this.#assertOpen();
-    const { store, options, registry, events, dispatcher } = this.parts;
-    return {
-      store,
-      clock: options.clock,
-      bulk: this.#bulk,
-      registry,
-      repeat: (past) => repeatInstance(registry.get(past.kind), past, this.#seed()),
-      accepted: (instance, at) => {
-        events.changed(instance, at);
-        dispatcher.poke();
-      },
-    };
-  }
-
-  #seed(nowMs = this.parts.options.clock.now().wallMs) {
-    const { ids, random } = this.parts.options;
-    return { id: ids(), nowMs, random: random.next() };
   }
 }

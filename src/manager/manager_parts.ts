@@ -8,6 +8,7 @@ import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { InstanceHandlers } from "./instances/instance_handlers.ts";
+import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
@@ -21,6 +22,9 @@ import { Schedules } from "./schedules/schedules.ts";
 import { StoreHealth } from "./store/store_health.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { systemJobs } from "./store/system_jobs.ts";
+
+/** Most instances that operations on many write at once: what is due would wait for all of them. */
+const BULK_MAX = 1_000;
 
 /** The parts of a manager, wired together. */
 export interface ManagerParts {
@@ -38,6 +42,8 @@ export interface ManagerParts {
   readonly membership: Membership;
   readonly fullWorkers: FullWorkers;
   readonly peers: Peers;
+  /** Limits what operations on many instances write at once. */
+  readonly bulk: Semaphore;
 }
 
 /**
@@ -102,7 +108,7 @@ export function buildParts(
     ...{ options, store: options.store, registry, events, handlers, storeHealth },
     ...{ dispatcher, schedules, scheduler, membership, peers },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
-    fullWorkers,
+    ...{ fullWorkers, bulk: new Semaphore(BULK_MAX) },
     janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),
   };
 }

@@ -11,6 +11,7 @@ import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { inMilliseconds } from "../../core/job/schedule_options.ts";
 import { jitterOf } from "../../core/time/tick_decision.ts";
 import type { ScheduleOptions } from "../api.ts";
+import type { Context } from "../context.ts";
 import { queueKeyOf, type UniqueKey, uniqueKeyOf } from "./instance_keys.ts";
 
 /** The largest number of retries that fits the wire format. */
@@ -24,6 +25,14 @@ export interface Seed {
   readonly nowMs: number;
   /** A number in [0, 1) for jitter. */
   readonly random: number;
+}
+
+/** The seed of a new instance. @param nowMs the current time by default */
+export function seedOf(
+  { ids, clock, random }: Pick<Context, "ids" | "clock" | "random">,
+  nowMs = clock.now().wallMs,
+): Seed {
+  return { id: ids(), nowMs, random: random.next() };
 }
 
 /**

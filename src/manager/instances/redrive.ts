@@ -2,28 +2,15 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { pagesOf } from "../../core/query.ts";
 import { isDeadState } from "../../core/state.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { InstanceQuery, NewInstance, RedriveResult, Store } from "../../store/store.ts";
+import type { InstanceQuery, RedriveResult } from "../../store/store.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
-import type { Semaphore } from "./semaphore.ts";
 import { ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
-import type { Registry } from "../registry.ts";
+import { repeatInstance, seedOf } from "./new_instance.ts";
+import type { ManagerParts } from "../manager_parts.ts";
 
 /** Dead letters that are run again in one transaction. */
 const BATCH = 250;
-
-/** Parts that {@link redriveInstances} uses. */
-export interface RedriveContext {
-  readonly store: Pick<Store, "get" | "list" | "redrive">;
-  readonly bulk: Semaphore;
-  readonly clock: Clock;
-  readonly registry: Registry;
-  /** Makes the new instance for a final one. */
-  readonly repeat: (past: Instance) => NewInstance;
-  /** Called with each that was accepted. */
-  readonly accepted: (instance: Instance, at: number) => void;
-}
 
 /**
  * Run dead letters again, each as a new instance with `retryOf`.
@@ -37,14 +24,14 @@ export interface RedriveContext {
 export async function redriveInstances(
   query: InstanceQuery,
   isForced: boolean,
-  context: RedriveContext,
+  parts: ManagerParts,
 ): Promise<readonly Instance[]> {
   const { ids, ...others } = query;
   if (ids) {
-    await assertMatch(ids, others, context.store);
-    return await redriveIds(ids, isForced, context);
+    await assertMatch(ids, others, parts.store);
+    return await redriveIds(ids, isForced, parts);
   }
-  return await redriveMatching(query, context);
+  return await redriveMatching(query, parts);
 }
 
 /**
@@ -52,8 +39,8 @@ export async function redriveInstances(
  *
  * @throws JobError `conflict` if it is unfinished
  */
-export async function retryInstance(past: Instance, context: RedriveContext): Promise<Instance> {
-  const [result] = await send([past], true, context);
+export async function retryInstance(past: Instance, parts: ManagerParts): Promise<Instance> {
+  const [result] = await send([past], true, parts);
   return instanceOf(result!, past.id, "retry");
 }
 
@@ -61,7 +48,7 @@ export async function retryInstance(past: Instance, context: RedriveContext): Pr
 async function assertMatch(
   ids: readonly string[],
   others: InstanceQuery,
-  store: RedriveContext["store"],
+  store: ManagerParts["store"],
 ): Promise<void> {
   if (Object.keys(others).length === 0) return;
   for (const id of ids) {
@@ -78,22 +65,22 @@ async function assertMatch(
 async function redriveIds(
   ids: readonly string[],
   isForced: boolean,
-  context: RedriveContext,
+  parts: ManagerParts,
 ): Promise<readonly Instance[]> {
   const wanted = new Set(ids);
   for (const id of wanted) {
-    const past = await context.store.get(id);
+    const past = await parts.store.get(id);
     if (!past) throw noSuchInstance(id, "redrive", "dead");
     if (!isDeadState(past.state)) {
       throw new JobError("conflict", `Cannot redrive instance "${id}": it is ${past.state}`, {
         hint: "Dead letters are terminated or timed out; retry runs any final instance again",
       });
     }
-    context.registry.get(past.kind);
+    parts.registry.get(past.kind);
   }
   const redriven = new ChangedInstances();
-  for await (const batch of batchesOf(wanted, context.store)) {
-    const results = await send(batch, isForced, context);
+  for await (const batch of batchesOf(wanted, parts.store)) {
+    const results = await send(batch, isForced, parts);
     redriven.add(results.map((result, index) => instanceOf(result, batch[index]!.id, "redrive")));
   }
   return redriven.instances;
@@ -102,7 +89,7 @@ async function redriveIds(
 /** Reads the instances a second time, because they may not all fit in memory. */
 async function* batchesOf(
   ids: Iterable<string>,
-  store: RedriveContext["store"],
+  store: ManagerParts["store"],
 ): AsyncGenerator<readonly Instance[]> {
   let batch: Instance[] = [];
   let chars = 0;
@@ -122,9 +109,9 @@ async function* batchesOf(
 // A redriven instance may fail for good before the end: only those from before the start count.
 async function redriveMatching(
   query: InstanceQuery,
-  context: RedriveContext,
+  parts: ManagerParts,
 ): Promise<readonly Instance[]> {
-  const { store, clock, registry } = context;
+  const { store, options: { clock }, registry } = parts;
   const kinds = [...registry.kinds].filter((kind) => query.kinds?.includes(kind) ?? true);
   for (const kind of query.kinds ?? []) registry.get(kind);
   const before = Math.min(query.before ?? Infinity, clock.now().wallMs + 1);
@@ -134,7 +121,7 @@ async function redriveMatching(
   const pages = pagesOf((token) => store.list(dead, { limit: BATCH, order: "oldest", token }));
   for await (const items of pages) {
     const old = items.filter(({ id }) => !made.has(id));
-    const results = await send(old, false, context);
+    const results = await send(old, false, parts);
     const accepted = results.flatMap(({ outcome, instance }) =>
       outcome === "accepted" ? [instance!] : []
     );
@@ -147,18 +134,21 @@ async function redriveMatching(
 async function send(
   pasts: readonly Instance[],
   isForced: boolean,
-  context: RedriveContext,
+  parts: ManagerParts,
 ): Promise<readonly RedriveResult[]> {
   if (pasts.length === 0) return [];
-  const { store, clock, bulk, repeat, accepted } = context;
-  const instances = pasts.map(repeat);
+  const { store, options, registry, bulk, events, dispatcher } = parts;
+  const instances = pasts.map((past) =>
+    repeatInstance(registry.get(past.kind), past, seedOf(options))
+  );
   const { value, at } = await bulk.run(
     instances.length,
-    () => store.redrive({ at: clock.now(), instances, isForced }),
+    () => store.redrive({ at: options.clock.now(), instances, isForced }),
   );
   for (const { outcome, instance } of value) {
-    if (outcome === "accepted") accepted(instance!, at);
+    if (outcome === "accepted") events.changed(instance!, at);
   }
+  dispatcher.poke();
   return value;
 }
 
