@@ -346,10 +346,12 @@ export interface ManagerApi {
   workers(): WorkerStatus;
   /** @throws JobError `invalid_argument` below 0 or above 1,000 */
   resizeWorkers(count: number): Promise<WorkerStatus>;
+  /** Start no more instances of a kind, or of any for null. @throws JobError `not_found` */
   pause(
     kind: string | null,
     options?: { readonly until?: number; readonly reason?: string },
   ): Promise<Pause>;
+  /** End a pause. Returns false if there was none. @throws JobError `not_found` */
   resume(kind: string | null): Promise<boolean>;
   listPauses(): Promise<readonly Pause[]>;
   status(): Promise<ManagerStatus>;

@@ -3,7 +3,12 @@ import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
-import { checkScheduleOptions, inMilliseconds } from "../core/job/schedule_options.ts";
+import {
+  checkScheduleOptions,
+  inMilliseconds,
+  kindOfReference,
+} from "../core/job/schedule_options.ts";
+import { checkText, TEXT_LENGTH_MAX } from "../core/text/text_limits.ts";
 import {
   type BulkFilter,
   type BulkOptions,
@@ -56,8 +61,8 @@ import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkBatchSize, newInstance, seedOf } from "./instances/new_instance.ts";
-import { pause, resume } from "./store/pauses.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
+import { assertAhead } from "./schedules/recurring.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
@@ -377,11 +382,23 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     kind: string | null,
     options: { readonly until?: number; readonly reason?: string } = {},
   ): Promise<Pause> {
-    return await pause(kind, readOptions("pause", options, "pause"), this.parts);
+    const { until = null, reason = "" } = readOptions("pause", options, "pause");
+    const { store, peers, options: { clock } } = this.parts;
+    if (kind !== null) await peers.assertKnown(kindOfReference(kind, "pause a job"));
+    const lengthMax = TEXT_LENGTH_MAX.pauseReason;
+    checkText(reason, { what: "pause reason", path: "reason", lengthMax });
+    if (until !== null) assertAhead(until, clock.now().wallMs, "pause");
+    return (await store.setPause({ at: clock.now(), kind, until, reason })).value;
   }
 
   async resume(kind: string | null): Promise<boolean> {
-    return await resume(kind, this.parts);
+    if (kind !== null) kindOfReference(kind, "resume a job");
+    const { store, peers, dispatcher, options: { clock } } = this.parts;
+    const { value } = await store.removePause({ at: clock.now(), kind });
+    // A pause outlives its job: it is a mistake only if the kind is neither paused nor known.
+    if (!value && kind !== null) await peers.assertKnown(kind);
+    dispatcher.poke();
+    return value;
   }
 
   listPauses(): Promise<readonly Pause[]> {
