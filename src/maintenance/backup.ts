@@ -1,12 +1,9 @@
 import { JobError, messageOf } from "../core/errors.ts";
-import { FillingPage } from "../store/record_page.ts";
-import type { StoreInfo } from "../store/store.ts";
 import {
   comparePlaces,
   keyOf,
   RECORD_TYPES,
   type RecordKey,
-  type RecordPage,
   type StoreRecord,
 } from "../store/records.ts";
 import { type Content, ContentHash, pagesOf, type RecordSource } from "./content.ts";
@@ -73,16 +70,6 @@ function isAhead(record: StoreRecord, beganAt: number, young: ReadonlySet<string
   if (record.type !== "tick") return false;
   const { at, instanceId } = record.fate;
   return instanceId !== null && at >= beganAt && !young.has(instanceId);
-}
-
-/** The fields of the header, from the facts of a store. */
-export function headerOf(
-  info: Pick<StoreInfo, "type" | "storeId" | "epoch">,
-  version: string,
-  at: number,
-) {
-  const { type, storeId, epoch } = info;
-  return { version, at, storeType: type, storeId, epoch };
 }
 
 /** Name in messages of a backup that has none. */
@@ -167,31 +154,16 @@ function isSame(found: Content["counts"], stated: Content["counts"] | undefined)
   return [...types].every((type) => (found[type] ?? 0) === (stated?.[type] ?? 0));
 }
 
-/** A backup as a source of records, which can be read once. */
-export class BackupSource implements RecordSource {
-  readonly #lines: AsyncIterator<string>;
-  readonly #name: string;
-  #isStarted = false;
-
-  /** @param name its name in messages */
-  constructor(lines: AsyncIterable<string>, name = UNNAMED) {
-    this.#name = name;
-    this.#lines = lines[Symbol.asyncIterator]();
-  }
-
-  async readRecords({ limit }: { readonly limit: number }): Promise<RecordPage> {
-    if (!this.#isStarted) {
-      this.#isStarted = true;
-      await this.#lines.next();
-    }
-    const page = new FillingPage(limit);
-    while (!page.isFull) {
-      const { value, done } = await this.#lines.next();
-      if (done) return page.end(true);
-      const parsed = parse(value, this.#name);
-      if (parsed.type !== "end") page.add(readRecord(parsed, this.#name));
-    }
-    return page.end(false);
+/** The records of a backup. @param name its name in messages */
+export async function* recordsIn(
+  lines: AsyncIterable<string>,
+  name = UNNAMED,
+): AsyncGenerator<StoreRecord> {
+  let isHeader = true;
+  for await (const line of lines) {
+    const value = isHeader ? null : parse(line, name);
+    isHeader = false;
+    if (value !== null && value.type !== "end") yield readRecord(value, name);
   }
 }
 

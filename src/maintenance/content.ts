@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { JobError } from "../core/errors.ts";
+import { FillingPage } from "../store/record_page.ts";
 import {
   canonicalText,
   isContent,
@@ -39,6 +40,23 @@ export class ContentHash {
 
 /** A source of records, in the order of places. */
 export type RecordSource = Pick<RecordStore, "readRecords">;
+
+/** Records that come one after the other, as a source that can be read once. */
+export function sourceOf(
+  records: Iterator<StoreRecord> | AsyncIterator<StoreRecord>,
+): RecordSource {
+  return {
+    async readRecords({ limit }) {
+      const page = new FillingPage(limit);
+      while (!page.isFull) {
+        const { value, done } = await records.next();
+        if (done) return page.end(true);
+        page.add(value);
+      }
+      return page.end(false);
+    },
+  };
+}
 
 /** Every page of a source, from the first record. @throws JobError `canceled` if aborted */
 export async function* pagesOf(

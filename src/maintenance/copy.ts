@@ -23,37 +23,19 @@ export interface Pass {
 }
 
 /** The records of one side, one after the other. */
-class Side {
-  readonly #pages: AsyncGenerator<readonly StoreRecord[]>;
-  #page: readonly StoreRecord[] = [];
-  #index = 0;
-  count = 0;
-
-  constructor(source: RecordSource, signal: AbortSignal | undefined) {
-    this.#pages = pagesOf(source, signal);
-  }
-
-  async peek(): Promise<StoreRecord | null> {
-    while (this.#index === this.#page.length) {
-      const { value, done } = await this.#pages.next();
-      if (done) return null;
-      this.#page = value;
-      this.#index = 0;
-    }
-    return this.#page[this.#index]!;
-  }
-
-  take(): void {
-    this.#index += 1;
-    this.count += 1;
-  }
+async function* recordsOf(
+  source: RecordSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StoreRecord, null> {
+  for await (const page of pagesOf(source, signal)) yield* page;
+  return null;
 }
 
 /** Collects changes, and writes them in the order of places. */
 class Changes {
   readonly #target: RecordStore;
   readonly #now: () => Instant;
-  readonly #beforeWrite: () => Promise<void>;
+  readonly #beforeWrite: (() => Promise<void>) | undefined;
   #records: StoreRecord[] = [];
   #keys: RecordKey[] = [];
   #chars = 0;
@@ -69,7 +51,7 @@ class Changes {
   ) {
     this.#target = target;
     this.#now = now;
-    this.#beforeWrite = beforeWrite ?? (() => Promise.resolve());
+    this.#beforeWrite = beforeWrite;
   }
 
   async write(record: StoreRecord, text: string): Promise<void> {
@@ -86,7 +68,7 @@ class Changes {
 
   /** Removals come first: new records may need their keys. */
   async flush(): Promise<void> {
-    if (this.#keys.length + this.#records.length > 0) await this.#beforeWrite();
+    if (this.#keys.length + this.#records.length > 0) await this.#beforeWrite?.();
     if (this.#keys.length > 0) {
       const request = { at: this.#now(), keys: this.#keys };
       this.removed += (await this.#target.removeRecords(request)).value;
@@ -117,24 +99,28 @@ export async function copyRecords(
     readonly beforeWrite?: () => Promise<void>;
   },
 ): Promise<Pass> {
-  const from = new Side(source, options.signal);
-  const to = new Side(target, options.signal);
+  const from = recordsOf(source, options.signal);
+  const to = recordsOf(target, options.signal);
   const changes = new Changes(target, options);
-  for (;;) {
-    const [wanted, there] = [await from.peek(), await to.peek()];
-    if (!wanted && !there) break;
+  let read = 0;
+  let wanted = (await from.next()).value;
+  let there = (await to.next()).value;
+  while (wanted || there) {
     const order = !wanted ? 1 : !there ? -1 : comparePlaces(keyOf(wanted), keyOf(there));
     if (wanted && order <= 0) {
       const text = canonicalText(wanted);
       // The head can only rise: it is written last, and not compared.
       const isSame = wanted.type === "head" || (order === 0 && text === canonicalText(there!));
       if (!isSame) await changes.write(wanted, text);
-      from.take();
-      if (from.count % WRITE_RECORDS === 0) options.read?.(from.count);
+      read += 1;
+      if (read % WRITE_RECORDS === 0) options.read?.(read);
+      wanted = (await from.next()).value;
     }
-    if (there && order > 0 && there.type !== "head") await changes.remove(keyOf(there));
-    if (there && order >= 0) to.take();
+    if (there && order >= 0) {
+      if (order > 0 && there.type !== "head") await changes.remove(keyOf(there));
+      there = (await to.next()).value;
+    }
   }
   await changes.flush();
-  return { read: from.count, written: changes.written, removed: changes.removed };
+  return { read, written: changes.written, removed: changes.removed };
 }

@@ -1,8 +1,8 @@
 import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Store } from "../store/store.ts";
-import { type BackupEnd, type BackupHeader, BackupSource, checkBackup } from "./backup.ts";
-import { contentOf } from "./content.ts";
+import { type BackupEnd, type BackupHeader, checkBackup, recordsIn } from "./backup.ts";
+import { contentOf, sourceOf } from "./content.ts";
 import { copyRecords } from "./copy.ts";
 import { checkEmpty } from "./move.ts";
 
@@ -49,9 +49,10 @@ export async function restoreBackup(
     const read = (count: number) => {
       if (count % REPORT_RECORDS === 0) progress(`${count} records written`);
     };
-    await copyRecords(new BackupSource(lines(), name), store.records, { now, read });
+    const source = () => sourceOf(recordsIn(lines(), name));
+    await copyRecords(source(), store.records, { now, read });
     progress("Comparing");
-    const again = await copyRecords(new BackupSource(lines(), name), store.records, { now });
+    const again = await copyRecords(source(), store.records, { now });
     // The head is always written.
     if (again.written > 1 || again.removed > 0) throw differs(end);
     const { counts, hash } = await contentOf(store.records);

@@ -2,18 +2,16 @@ import { VERSION } from "../platform/version.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { placeOf } from "../core/store_address.ts";
-import { FillingPage } from "../store/record_page.ts";
 import type { StoreMark } from "../store/records.ts";
+import type { StoreInfo } from "../store/store.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
-import { backupLines, headerOf } from "./backup.ts";
+import { type BackupEnd, backupLines } from "./backup.ts";
 import { describeStore, verifyStore } from "./check.ts";
-import type { Content, RecordSource } from "./content.ts";
+import { type RecordSource, sourceOf } from "./content.ts";
 import { Move } from "./move.ts";
 import { collectGarbage } from "./retention.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
-/** Smallest chunk of a backup, in characters. */
-const CHUNK_CHARS = 64 * 1_024;
 /**
  * Largest chunk of a backup, in bytes: a chunk is one message, and may end within a line or a
  * character.
@@ -36,7 +34,7 @@ export async function* workOnStore(
       yield* collectGarbage(context, work.compacts);
       return;
     case "backup":
-      yield* backup(context);
+      yield* backup(context.store.records, context.info, context);
       return;
     case "salvage":
       throw new JobError("conflict", "Cannot salvage the store: it is open, so it is readable", {
@@ -72,59 +70,37 @@ async function undo({ store, clock }: StoreWorkContext): Promise<StoreMark | nul
   return mark;
 }
 
-async function* backup(context: StoreWorkContext): AsyncGenerator<StoreStep> {
-  const { store, info, clock, signal } = context;
-  const header = headerOf(info, VERSION, clock.now().wallMs);
-  const end = yield* chunksOf(backupLines(store.records, header, signal));
-  yield { type: "report", report: { ...end, store_id: info.storeId } };
-}
-
 /** Back up the readable part of a damaged SQLite file. */
 export async function* salvageFile(path: string, clock: Clock): AsyncGenerator<StoreStep> {
   const salvage = new Salvage(path);
   try {
     const { storeId, epoch, problems } = salvage;
     const info = { type: "sqlite", storeId, epoch };
-    const header = headerOf(info, VERSION, clock.now().wallMs);
-    const records = salvage.records();
-    const source: RecordSource = {
-      readRecords: ({ limit }) => {
-        const page = new FillingPage(limit);
-        while (!page.isFull) {
-          const { value, done } = records.next();
-          if (done) return Promise.resolve(page.end(true));
-          page.add(value);
-        }
-        return Promise.resolve(page.end(false));
-      },
-    };
-    const end = yield* chunksOf(backupLines(source, header));
-    yield { type: "report", report: { ...end, store_id: storeId, problems } };
+    yield* backup(sourceOf(salvage.records()), info, { clock, more: { problems } });
   } finally {
     salvage.close();
   }
 }
 
-/** The lines of a backup in chunks. Returns the counts and the hash at its end. */
-async function* chunksOf(
-  parts: AsyncIterable<string>,
-): AsyncGenerator<StoreStep, Pick<Content, "counts" | "hash">> {
+/** @param options.more facts that the report adds */
+async function* backup(
+  source: RecordSource,
+  { type: storeType, storeId, epoch }: Pick<StoreInfo, "type" | "storeId" | "epoch">,
+  options: { readonly clock: Clock; readonly signal?: AbortSignal; readonly more?: object },
+): AsyncGenerator<StoreStep> {
+  const { clock, signal, more } = options;
+  const header = { version: VERSION, at: clock.now().wallMs, storeType, storeId, epoch };
   const encoder = new TextEncoder();
-  let text = "";
   let last = "";
-  for await (const lines of parts) {
+  for await (const lines of backupLines(source, header, signal)) {
     last = lines;
-    text += lines;
-    if (text.length < CHUNK_CHARS) continue;
-    yield* cut(encoder.encode(text));
-    text = "";
+    yield* chunksOf(encoder.encode(lines));
   }
-  yield* cut(encoder.encode(text));
-  const { counts, hash } = JSON.parse(last);
-  return { counts, hash };
+  const { counts, hash }: BackupEnd = JSON.parse(last);
+  yield { type: "report", report: { counts, hash, store_id: storeId, ...more } };
 }
 
-function* cut(bytes: Uint8Array): Generator<StoreStep> {
+function* chunksOf(bytes: Uint8Array): Generator<StoreStep> {
   for (let from = 0; from < bytes.length; from += CHUNK_BYTES_MAX) {
     yield { type: "chunk", bytes: bytes.subarray(from, from + CHUNK_BYTES_MAX) };
   }
