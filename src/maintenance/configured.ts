@@ -33,14 +33,13 @@ export interface StorePlace {
 function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
   const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
   if (target !== undefined) return target;
-  const known = Object.keys(targets);
+  const known = Object.keys(targets).join(", ");
   // The name may be a URL with a password.
   const shown = JSON.stringify(maskUrl(name).slice(0, NAME_SHOWN_MAX));
   throw new JobError("not_found", `Cannot move the store to ${shown}: no such target`, {
-    hint: known.length > 0
-      ? `Known targets: ${
-        known.join(", ")
-      }. A daemon moves only to stores that its configuration names in store.targets`
+    hint: known !== ""
+      ? `Known targets: ${known}. ` +
+        "A daemon moves only to stores that its configuration names in store.targets"
       : 'Add it to the daemon\'s configuration, [store.targets] NAME = "URL", run jobctl reload and use --to NAME',
   });
 }
@@ -134,21 +133,15 @@ export async function* workOffline(
   const config = await loadStoreConfig(place);
   if (work.type === "salvage") {
     if (config.address.type === "sqlite") return yield* salvageFile(config.address.path, clock);
-    throw new JobError(
-      "invalid_argument",
-      `Cannot salvage ${config.url}: it is not a SQLite file`,
-      {
-        hint: "Use store backup without --salvage",
-      },
-    );
+    const message = `Cannot salvage ${config.url}: it is not a SQLite file`;
+    const hint = "Use store backup without --salvage";
+    throw new JobError("invalid_argument", message, { hint });
   }
   const store = createStore(config, { clock, random: systemRandom, logger });
-  const node = NODE;
-  const info = await store.open({ at: clock.now(), node, isMaintenance: true });
+  const info = await store.open({ at: clock.now(), node: NODE, isMaintenance: true });
   try {
     yield* workOnStore(work, {
-      ...{ store, info, node, clock, drainMs: DRAIN_MS },
-      random: systemRandom,
+      ...{ store, info, node: NODE, clock, signal, drainMs: DRAIN_MS, random: systemRandom },
       // The user who runs the command may open any URL.
       openTarget: (to, prefix) => {
         const target = TARGET_NAME.test(to)
@@ -157,7 +150,6 @@ export async function* workOffline(
         return storeAt(config, { ...target, prefix: prefix ?? target.prefix }, logger);
       },
       suspend: () => Promise.resolve(() => {}),
-      ...(signal ? { signal } : {}),
     });
   } finally {
     await store.close();

@@ -99,7 +99,7 @@ export class Move {
       if (there !== null) throw this.#unusable(there);
       await checkEmpty(this.#target, this.#name);
     }
-    await this.#markTarget({ type: "receiving", from: this.#from, by: this.#id });
+    await this.#mark(this.#target, { type: "receiving", from: this.#from, by: this.#id });
     this.#isBegun = true;
   }
 
@@ -139,7 +139,7 @@ export class Move {
     const steps = this.#steps;
     const pass = copyRecords(this.#source.records, this.#target.records, {
       now: () => clock.now(),
-      ...(signal ? { signal } : {}),
+      signal,
       read: (count) => void (steps[0] = progress(`${name}: ${count} records read`)),
       beforeWrite: () => this.#checkTarget(),
     });
@@ -174,7 +174,7 @@ export class Move {
       checkSignal(this.#context.signal);
       await this.#checkTarget();
       await this.#checkSource();
-      await this.#markSource({ type: "moved", ...this.#place });
+      await this.#mark(this.#source, { type: "moved", ...this.#place });
     } else {
       this.#release = await this.#context.suspend();
     }
@@ -183,7 +183,7 @@ export class Move {
 
   async #drain(): Promise<void> {
     const until = this.#context.clock.now().wallMs + DRAINING_MS;
-    await this.#markSource({ type: "draining", ...this.#place, until });
+    await this.#mark(this.#source, { type: "draining", ...this.#place, until });
   }
 
   /** Renew the mark of draining until `work` ends. */
@@ -238,7 +238,7 @@ export class Move {
     this.#isSettled = true;
     const head = (await this.#source.records.readRecords({ after: null, limit: 1 })).records;
     await this.#target.records.writeRecords({ at: this.#context.clock.now(), records: head });
-    await this.#markTarget(null);
+    await this.#mark(this.#target, null);
     return { from: this.#context.info.location, ...this.#place, source, target };
   }
 
@@ -255,7 +255,7 @@ export class Move {
       if (!this.#isBegun || await this.#isTakenOver()) return;
       const mark = await this.#source.records.getMark();
       if (mark === null || mark.type === "receiving") return;
-      if (placeOf(mark) === this.#name) await this.#markSource(null);
+      if (placeOf(mark) === this.#name) await this.#mark(this.#source, null);
     } finally {
       this.#release?.();
     }
@@ -296,12 +296,8 @@ export class Move {
     );
   }
 
-  async #markSource(mark: StoreMark | null): Promise<void> {
-    await this.#source.records.setMark({ at: this.#context.clock.now(), mark });
-  }
-
-  async #markTarget(mark: StoreMark | null): Promise<void> {
-    await this.#target.records.setMark({ at: this.#context.clock.now(), mark });
+  async #mark(store: Store, mark: StoreMark | null): Promise<void> {
+    await store.records.setMark({ at: this.#context.clock.now(), mark });
   }
 }
 

@@ -1,17 +1,19 @@
 import { VERSION } from "../platform/version.ts";
 import { JobError } from "../core/errors.ts";
+import { JOB_STATES } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import { placeOf } from "../core/store_address.ts";
 import type { StoreMark } from "../store/records.ts";
 import type { StoreInfo } from "../store/store.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
 import { type BackupEnd, backupLines } from "./backup.ts";
-import { describeStore, verifyStore } from "./check.ts";
 import { type RecordSource, sourceOf } from "./content.ts";
 import { Move } from "./move.ts";
 import { collectGarbage } from "./retention.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
+/** Most problems that a check reports. */
+const PROBLEMS_MAX = 100;
 /**
  * Largest chunk of a backup, in bytes: a chunk is one message, and may end within a line or a
  * character.
@@ -47,6 +49,41 @@ export async function* workOnStore(
       yield { type: "report", report: { was: await undo(context) } };
     }
   }
+}
+
+/** Facts about a store and its contents. */
+async function describeStore(
+  { store, info }: StoreWorkContext,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { kinds, schedules } = await store.stats();
+  const states = Object.fromEntries(JOB_STATES.map((state) => {
+    const count = [...kinds.values()].reduce((sum, counts) => sum + counts[state], 0);
+    return [state, count];
+  }));
+  const { items: [oldest] } = await store.list({}, { limit: 1, order: "oldest" });
+  const { bytes, freeBytes } = await store.records.size();
+  return {
+    type: info.type,
+    location: info.location,
+    id: info.storeId,
+    epoch: info.epoch,
+    format: info.format,
+    is_durable: info.isDurable,
+    mark: await store.records.getMark(),
+    instances: Object.values(states).reduce((sum, count) => sum + count, 0),
+    states,
+    kinds: kinds.size,
+    schedules,
+    pauses: (await store.listPauses()).length,
+    oldest_at: oldest ? new Date(oldest.createdAt).toISOString() : null,
+    bytes,
+    free_bytes: freeBytes,
+  };
+}
+
+async function verifyStore({ store }: StoreWorkContext) {
+  const problems = await store.records.findProblems({ limit: PROBLEMS_MAX });
+  return { problems, is_whole: problems.length === 0 };
 }
 
 /**

@@ -53,10 +53,9 @@ export class StoreMaintenance {
     if (!isShort) this.#work = work.type;
     try {
       const steps = workOnStore(work, {
-        ...{ store, info, node, clock },
+        ...{ store, info, node, clock, signal },
         suspend: () => this.#suspend(),
         drainMs: drainMs + leaseMs + OTHERS_MS,
-        ...(signal ? { signal } : {}),
       });
       for await (const step of steps) {
         if (step.type === "report" && work.type === "migrate") this.#noteMove(step.report);
