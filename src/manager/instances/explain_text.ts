@@ -8,19 +8,20 @@ import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/job/sche
 import { CORRECTION_MS } from "../../core/time/ticks.ts";
 import type { Pause } from "../../store/store.ts";
 
+/** Facts about an instance that it does not have itself. */
+interface InstanceFacts {
+  readonly nowMs: number;
+  /** The oldest unfinished instance of the same schedule, if this one is queued. */
+  readonly ahead: Instance | null;
+  readonly isPaused: boolean;
+  /** The longest jitter of its schedule. */
+  readonly jitterMs: number;
+  /** The limit that keeps it from running. */
+  readonly block: Block | null;
+}
+
 /** Explain the state of an instance in one sentence. */
-export function instanceWhy(
-  instance: Instance,
-  facts: {
-    readonly nowMs: number;
-    readonly ahead: Instance | null;
-    readonly isPaused: boolean;
-    /** The longest jitter of its schedule. */
-    readonly jitterMs: number;
-    /** The limit that keeps it from running. */
-    readonly block: Block | null;
-  },
-): string {
+export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
   const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
   const run = `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
   switch (state) {
@@ -62,15 +63,8 @@ function deadlineWhy({ deadlineAt, attempt }: Instance, run: string): string {
     : `It did not complete, as ${passed}; last ${run}`;
 }
 
-function waitingWhy(
-  instance: Instance,
-  { nowMs, ahead, isPaused, block }: {
-    readonly nowMs: number;
-    readonly ahead: Instance | null;
-    readonly isPaused: boolean;
-    readonly block: Block | null;
-  },
-): string {
+function waitingWhy(instance: Instance, facts: InstanceFacts): string {
+  const { nowMs, ahead, isPaused, block } = facts;
   const { dueAt, attempt, reason } = instance;
   if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
     return `It waits until ${ahead.id} of the same schedule has ended`;
@@ -97,38 +91,27 @@ export function fateWhy(
     readonly pauses: readonly Pause[];
   },
 ): string {
-  const { spec } = record;
+  const { spec, correction } = record;
   const local = (ms: number) => formatLocal(ms, spec.timezone);
-  const { correction } = record;
   // It was decided at a time that had not come yet by the correct clock.
   const isAhead = correction !== undefined && fate.from <= correction.at &&
     fate.at > correction.at + CORRECTION_MS;
-  if (fate.fate === "coalesced") {
-    return isAhead
-      ? `${passed(fate, local)} while the clock was ahead, at ${
-        local(fate.at)
-      }, until it was set back to ${local(correction.at)}; misfire "latest" runs only the last tick`
-      : `${passed(fate, local)} while nothing could start it, until ${
-        local(fate.at)
-      }; misfire "latest" runs only the last tick`;
-  }
-  if (fate.fate === "missed") {
-    if (isAhead) {
-      return `It was missed. ${passed(fate, local)} while the clock was ahead, at ${
-        local(fate.at)
-      }, until it was set back to ${local(correction.at)}`;
-    }
+  if (fate.fate === "coalesced" || fate.fate === "missed") {
+    const during = isAhead
+      ? `while the clock was ahead, at ${local(fate.at)}, until it was set back to ${
+        local(correction.at)
+      }`
+      : `while nothing could start it, until ${local(fate.at)}`;
+    const what = `${passed(fate, local)} ${during}`;
+    if (fate.fate === "coalesced") return `${what}; misfire "latest" runs only the last tick`;
+    if (isAhead) return `It was missed. ${what}`;
     if (fate.reason === CHANGED) {
-      return `It was missed. ${passed(fate, local)} while nothing could start it, until ${
-        local(fate.at)
-      }, when the schedule was changed: it starts afresh at that time`;
+      return `It was missed. ${what}, when the schedule was changed: it starts afresh at that time`;
     }
     const limit = spec.misfire === "skip"
       ? 'misfire "skip" runs nothing late'
       : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
-    return `It was missed. ${passed(fate, local)} while nothing could start it, until ${
-      local(fate.at)
-    }; ${limit}`;
+    return `It was missed. ${what}; ${limit}`;
   }
   switch (fate.reason) {
     case "overlap": {
