@@ -275,9 +275,7 @@ export class Scheduler {
   }
 
   #putOff(record: ScheduleRecord, nowMs: number): Advance {
-    const { id: scheduleId, generation, cursor } = record;
-    const at = { cursor, expectedCursor: cursor, nextAt: nowMs + PUT_OFF_MS };
-    return { scheduleId, generation, ...at, overlap: "skip", fires: [], fates: [] };
+    return { ...stepOf(record, record.cursor), nextAt: nowMs + PUT_OFF_MS };
   }
 
   #plan(record: ScheduleRecord, nowMs: number): Advance {
@@ -286,12 +284,8 @@ export class Scheduler {
     const plan = planAdvance(record, nowMs);
     const job = registry.find(record.kind);
     const step = {
-      scheduleId: record.id,
-      generation: record.generation,
-      expectedCursor: record.cursor,
-      cursor: plan.cursor,
+      ...stepOf(record, plan.cursor),
       nextAt: plan.nextAt,
-      overlap: record.spec.overlap,
       isCatchUp: isCatchUp(record.spec, plan.fires, nowMs),
       tzVersion: this.#options.tzVersion,
     };
@@ -300,7 +294,7 @@ export class Scheduler {
     }
     if (!job) {
       const skipped = plan.fires.map((tick) => fateOf(tick, "skipped", "disabled"));
-      return { ...step, fires: [], fates: [...plan.fates, ...skipped] };
+      return { ...step, fates: [...plan.fates, ...skipped] };
     }
     const fires = plan.fires.map((tick) =>
       tickInstance(job, record, { at: tick, id: ids(), node })
@@ -367,19 +361,18 @@ async function startAdvances(
       if (cron !== REBOOT || !job || wallMs < startsAt || wallMs >= endsAt) continue;
       // The clock may have been set back since the last start.
       const at = Math.max(wallMs, record.cursor + 1);
-      found.push({
-        scheduleId: record.id,
-        generation: record.generation,
-        expectedCursor: record.cursor,
-        cursor: at,
-        nextAt: null,
-        fires: [tickInstance(job, record, { at, id: ids(), node })],
-        fates: [],
-        overlap: record.spec.overlap,
-      });
+      const fires = [tickInstance(job, record, { at, id: ids(), node })];
+      found.push({ ...stepOf(record, at), fires });
     }
   }
   return found;
+}
+
+/** A step of a schedule to a new cursor that makes nothing; without a next tick. */
+function stepOf({ id: scheduleId, generation, cursor, spec }: ScheduleRecord, to: number): Advance {
+  const { overlap } = spec;
+  const cursors = { expectedCursor: cursor, cursor: to, nextAt: null };
+  return { scheduleId, generation, ...cursors, overlap, fires: [], fates: [] };
 }
 
 function fateOf(tick: number, fate: "skipped" | "missed", reason: string) {
