@@ -51,13 +51,8 @@ export class Events {
     }
   }
 
-  /** A change of state was committed. */
-  changed(instance: Instance, at: number): void {
-    this.#changed(instance, at, { isByStore: false });
-  }
-
-  /** Publish a state; the instance's own handlers are removed with the last one. */
-  #changed(instance: Instance, at: number, { isByStore }: { readonly isByStore: boolean }): void {
+  /** A change of state was committed; `isByStore` if no attempt or caller made it. */
+  changed(instance: Instance, at: number, isByStore = false): void {
     const { id, state } = instance;
     if (this.#listeners.size > 0) this.emit({ type: "state", instance, state, at });
     const job = this.jobOf(instance);
@@ -66,6 +61,7 @@ export class Events {
       const error = instance.error ?? { name: "Error", message: instance.reason ?? state };
       this.#call(instance, { type: "terminate", error });
     }
+    // The last change: its own handlers have been called.
     if (isFinal(state)) this.#options.handlers.delete(id);
   }
 
@@ -84,7 +80,7 @@ export class Events {
   /** The store ended an instance by itself: its `onTerminate` is called, but cannot change that. */
   failed(instance: Instance, at: number): void {
     this.#failures.ended(instance);
-    this.#changed(instance, at, { isByStore: true });
+    this.changed(instance, at, true);
   }
 
   /** Lines of an instance's log were committed. */

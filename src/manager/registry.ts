@@ -8,6 +8,12 @@ import { missingTags } from "../core/job/tags.ts";
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;
 
+/** Kinds whose attempts take a worker of the node, and kinds that run beside them. */
+interface KindsBySlot {
+  readonly taking: ReadonlySet<string>;
+  readonly beside: ReadonlySet<string>;
+}
+
 /** The jobs that this node knows, by kind. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
@@ -20,8 +26,7 @@ export class Registry {
   #disabled: ReadonlyMap<string, string> = new Map();
   // Built on demand: thousands of jobs may be added one after the other.
   #kinds: ReadonlySet<string> | null = null;
-  #bySlot: { readonly taking: ReadonlySet<string>; readonly beside: ReadonlySet<string> } | null =
-    null;
+  #bySlot: KindsBySlot | null = null;
   #limits: ClaimLimits | null = null;
 
   constructor(
@@ -50,14 +55,8 @@ export class Registry {
     );
   }
 
-  /**
-   * The same kinds in two sets: those whose attempts take a worker of the node, and those that run
-   * beside them. The sets are new objects after each change, and only then.
-   */
-  get kindsBySlot(): {
-    readonly taking: ReadonlySet<string>;
-    readonly beside: ReadonlySet<string>;
-  } {
+  /** The same kinds in two sets, which are new objects after each change, and only then. */
+  get kindsBySlot(): KindsBySlot {
     if (this.#bySlot !== null) return this.#bySlot;
     const isBeside = (kind: string) => this.#jobs.get(kind)?.options.workerSlot === false;
     const beside = new Set([...this.kinds].filter(isBeside));

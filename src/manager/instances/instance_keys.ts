@@ -5,6 +5,7 @@ import { kindWord } from "../../core/job/kind.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../core/job/limits.ts";
 import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
+import type { NewInstance } from "../../store/store.ts";
 import type { ScheduleOptions } from "../api.ts";
 
 /** Longest readable key, in characters; a longer one is hashed. */
@@ -19,10 +20,7 @@ export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {
 }
 
 /** The unique key of an instance and its rule. */
-export interface UniqueKey {
-  readonly uniqueKey: string | null;
-  readonly unique?: UniqueRule;
-}
+export type UniqueKey = Pick<NewInstance, "uniqueKey" | "unique">;
 
 /**
  * The given unique key, or else the key that the job makes from the arguments.

@@ -164,18 +164,12 @@ export function checkBatchSize(count: number): void {
 }
 
 /** The parts of a new instance that do not follow from its job. */
-interface OwnParts {
-  readonly id: string;
-  readonly priority: number;
-  readonly argumentsJson: string;
+interface OwnParts
+  extends
+    Pick<NewInstance, "id" | "priority" | "argumentsJson" | "dueAt" | "deadlineAt">,
+    Pick<NewInstance, "retryMax" | "timeoutMs">,
+    Partial<Pick<NewInstance, "scheduleId" | "scheduledFor" | "retryOf">> {
   readonly keys?: UniqueKey;
-  readonly dueAt: number;
-  readonly scheduleId?: string;
-  readonly scheduledFor?: number;
-  readonly retryOf?: string;
-  readonly deadlineAt: number | null;
-  readonly retryMax: number;
-  readonly timeoutMs: number;
 }
 
 // Field by field: spreading objects took half of the time that a new instance takes here.

@@ -9,6 +9,7 @@ import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api.ts";
 import { runNowInstance, tickInstance } from "../instances/new_instance.ts";
 import type { Schedules } from "./schedules.ts";
+import { listAllSchedules } from "./stored_schedules.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { PartContext } from "../part_context.ts";
 
@@ -159,7 +160,7 @@ export class Recurring {
     action: string,
   ): Promise<{ readonly job: JobDefinition; readonly schedules: readonly ScheduleRecord[] }> {
     const job = this.#parts.registry.get(kind);
-    const all = await this.#parts.schedules.list({ kind });
+    const all = await listAllSchedules(this.#parts.store, { kind });
     const schedules = scheduleId === undefined ? all : all.filter(({ id }) => id === scheduleId);
     if (schedules.length > 0) return { job, schedules };
     const what = scheduleId === undefined ? "it has no schedule" : `no schedule "${scheduleId}"`;

@@ -3,16 +3,15 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../../core/job/job.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
+import type { ScheduleQuery } from "../../store/store.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import {
   changeSchedule,
-  listAllSchedules,
   noSuchSchedule,
   schedulePages,
-  type ScheduleQuery,
   TRIES_MAX,
 } from "./stored_schedules.ts";
 import {
@@ -211,11 +210,6 @@ export class Schedules {
       `Cannot ${action} schedule "${record.id}": it belongs to the config`,
       { hint: `Change "schedule" of [jobs.${record.kind}] in the config and reload it` },
     );
-  }
-
-  /** Every stored schedule that matches, by id. */
-  list(query: ScheduleQuery): Promise<readonly ScheduleRecord[]> {
-    return listAllSchedules(this.#options.store, query);
   }
 
   #isOfOtherZones({ tzVersion, nextAt }: ScheduleRecord): boolean {

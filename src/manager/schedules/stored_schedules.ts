@@ -2,14 +2,11 @@ import { quoteValue } from "../../core/arguments/describe.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
-import { BATCH_MAX, type Store } from "../../store/store.ts";
+import { BATCH_MAX, type ScheduleQuery, type Store } from "../../store/store.ts";
 import type { Context } from "../context.ts";
 
 /** Most tries of a write if another node was first. */
 export const TRIES_MAX = 5;
-
-/** A query for a store's schedules. */
-export type ScheduleQuery = Parameters<Store["listSchedules"]>[0];
 
 /** All schedules that match, page by page. */
 export function schedulePages(

@@ -24,16 +24,9 @@ export class Janitor {
   #isStarted = false;
 
   constructor(options: JanitorOptions) {
-    const { clock } = options;
     this.#options = options;
-    this.#reapTimer = new LazyTimer(clock, async () => {
-      const hasMore = await this.#try("reap", () => this.#reap());
-      this.#arm(this.#reapTimer, hasMore ? BETWEEN_BATCHES_MS : this.#reapAfterMs());
-    });
-    this.#retainTimer = new LazyTimer(clock, async () => {
-      const hasMore = await this.#try("retain", () => this.#retain());
-      this.#arm(this.#retainTimer, hasMore ? BETWEEN_BATCHES_MS : RETAIN_EVERY_MS);
-    });
+    this.#reapTimer = this.#repeat("reap", () => this.#reap(), () => this.#reapAfterMs());
+    this.#retainTimer = this.#repeat("retain", () => this.#retain(), () => RETAIN_EVERY_MS);
   }
 
   start(): void {
@@ -65,15 +58,18 @@ export class Janitor {
     return Math.min(2_000, leaseMs / 3) + Math.min(quietMs, leaseMs);
   }
 
-  /** Returns true if there is more to do at once. */
-  async #try(action: string, work: () => Promise<boolean>): Promise<boolean> {
-    try {
-      return await work();
-    } catch (error) {
-      const known = toJobError(error, `Cannot ${action}`);
-      if (known.code !== "unavailable") this.#options.logger.warn(known.message);
-      return false;
-    }
+  /** @param work returns true if there is more to do at once */
+  #repeat(action: string, work: () => Promise<boolean>, pauseMs: () => number): LazyTimer {
+    const { clock, logger } = this.#options;
+    const timer = new LazyTimer(clock, async () => {
+      const hasMore = await work().catch((error: unknown) => {
+        const known = toJobError(error, `Cannot ${action}`);
+        if (known.code !== "unavailable") logger.warn(known.message);
+        return false;
+      });
+      this.#arm(timer, hasMore ? BETWEEN_BATCHES_MS : pauseMs());
+    });
+    return timer;
   }
 
   async #reap(): Promise<boolean> {
