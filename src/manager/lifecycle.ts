@@ -117,12 +117,7 @@ export class Lifecycle {
     scheduler.stop();
     janitor.stop();
     fullWorkers.stop();
-    dispatcher.pauseClaims();
-    const cancel = dispatcher.abortAfterDrain(drainMs ?? options.drainMs, {
-      isForAll: drainMs !== undefined,
-    });
-    await dispatcher.drained();
-    cancel();
+    await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(options.clock, HANDLERS_MS);
     try {

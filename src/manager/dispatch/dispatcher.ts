@@ -134,16 +134,28 @@ export class Dispatcher {
   }
 
   /**
-   * Resolves when every claim is settled, or the store has not responded for 10 s; call after
-   * {@link pauseClaims}.
+   * Claim nothing more, and wait until every claim is settled, or the store has not responded for
+   * 10 s. Running attempts are aborted after the drain time of their job, or else after `drainMs`.
+   *
+   * @param options.isForAll ignore the drain times of jobs
    */
-  async drained(): Promise<void> {
-    const timer = this.#options.clock.timer(GIVE_UP_MS, () => {
+  async drain(drainMs: number, { isForAll = false } = {}): Promise<void> {
+    this.pauseClaims();
+    const { clock } = this.#options;
+    const claims = new Map<number, ClaimKey[]>();
+    for (const { job, instance } of this.#running.values()) {
+      const ms = (isForAll ? null : job?.options.drainMs) ?? drainMs;
+      claims.set(ms, [...claims.get(ms) ?? [], instance]);
+    }
+    const timers = [...claims].map(([ms, those]) =>
+      clock.timer(ms, () => this.abort("drain", those))
+    );
+    timers.push(clock.timer(GIVE_UP_MS, () => {
       this.#isClaiming = false;
       this.#checkIdle();
-    });
+    }));
     await this.quiet();
-    timer.cancel();
+    for (const timer of timers) timer.cancel();
   }
 
   /** Resolves when no claim is unsettled or under way; later ones may follow at once. */
@@ -156,7 +168,7 @@ export class Dispatcher {
     return this.#running.size === 0 && !this.#isClaiming;
   }
 
-  /** Stop renewing; call after {@link drained}. */
+  /** Stop renewing; call after {@link drain}. */
   stop(): void {
     this.pauseClaims();
     this.#renewal.stop();
@@ -182,27 +194,6 @@ export class Dispatcher {
       if (this.#buffer.remove(running)) this.#settle(running, notStarted(cause));
       else this.#runner.abort(running, cause);
     }
-  }
-
-  /**
-   * Abort running attempts after the drain time of their job, or else after `drainMs`.
-   *
-   * @param options.isForAll ignore the drain times of jobs
-   * @returns a function that cancels the aborts to come
-   */
-  abortAfterDrain(drainMs: number, options: { readonly isForAll?: boolean } = {}): () => void {
-    const claims = new Map<number, ClaimKey[]>();
-    for (const { job, instance } of this.#running.values()) {
-      const ownMs = options.isForAll ? null : job?.options.drainMs ?? null;
-      const ms = ownMs ?? drainMs;
-      claims.set(ms, [...claims.get(ms) ?? [], instance]);
-    }
-    const timers = [...claims].map(([ms, those]) =>
-      this.#options.clock.timer(ms, () => this.abort("drain", those))
-    );
-    return () => {
-      for (const timer of timers) timer.cancel();
-    };
   }
 
   /** Something may be due: claim in this turn of the event loop if a worker is free. */

@@ -2,6 +2,7 @@ import { correctInstance, correctSchedule, isFromAhead } from "../../core/time/c
 import { formatDuration } from "../../core/time/duration.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { pagesOf } from "../../core/query.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { InstanceQuery } from "../../store/store.ts";
 import type { Context } from "../context.ts";
@@ -183,19 +184,16 @@ export class ClockCorrections {
     most: { readonly lookMax: number; readonly olderMax: number },
   ): Promise<number> {
     const { store, clock } = this.#options;
-    let count = 0;
-    let older = 0;
-    let token: string | undefined;
-    for (let looked = 0; looked < most.lookMax && older <= most.olderMax; looked += PAGE) {
-      const page = await store.list(query, { limit: PAGE, order: "newest", token });
-      const ids = page.items.filter((one) => correctInstance(one, nowMs) !== null)
-        .map(({ id }) => id);
+    const pages = pagesOf((token) => store.list(query, { limit: PAGE, order: "newest", token }));
+    let [count, older, looked] = [0, 0, 0];
+    for await (const items of pages) {
+      const ids = items.filter((one) => correctInstance(one, nowMs) !== null).map(({ id }) => id);
       if (ids.length > 0) {
         count += (await store.correctTimes({ at: clock.now(), ids })).value.length;
       }
-      older += page.items.filter(({ createdAt }) => !isFromAhead(createdAt, nowMs)).length;
-      if (page.nextToken === null) break;
-      token = page.nextToken;
+      older += items.filter(({ createdAt }) => !isFromAhead(createdAt, nowMs)).length;
+      looked += PAGE;
+      if (looked >= most.lookMax || older > most.olderMax) break;
     }
     return count;
   }

@@ -83,10 +83,7 @@ export class StoreMaintenance {
     if (this.#resume === null) {
       scheduler.stop();
       janitor.stop();
-      dispatcher.pauseClaims();
-      const cancel = dispatcher.abortAfterDrain(options.drainMs);
-      await dispatcher.drained();
-      cancel();
+      await dispatcher.drain(options.drainMs);
       this.#resume = () => {
         dispatcher.start();
         scheduler.resume();
