@@ -6,6 +6,7 @@ import {
   isFilled,
   isObject,
   isOneOf,
+  isParsed,
   isText,
   isWithin,
   type KeysOf,
@@ -60,7 +61,11 @@ const FAILURE = "Cannot open the store";
 const SKEW_MS_MIN = 100;
 
 const WORD = ["text that is not empty", isFilled] as const;
-const DURATION = ["milliseconds or duration text", isDuration] as const;
+const DURATION = [
+  "milliseconds or duration text",
+  (value: unknown) => isDuration(value) && (!isText(value) || isReadable(value)),
+] as const;
+const isReadable = isParsed((value) => parseDuration(value as string));
 
 const OPTION_KEYS: KeysOf<StoreOptions> = {
   url: ["the URL of a store", isFilled],
@@ -124,7 +129,7 @@ export function readStoreOptions(given: string | StoreOptions): StoreConfig {
     throw refuse(name, `it has no effect with a store of type "${address.type}"`);
   }
   const tls = tlsOf(options);
-  const maxSkewMs = msOf(options.maxSkew, "maxSkew") ?? STORE_DEFAULTS.maxSkewMs;
+  const maxSkewMs = msOf(options.maxSkew) ?? STORE_DEFAULTS.maxSkewMs;
   if (maxSkewMs < SKEW_MS_MIN) throw refuse("maxSkew", `it is less than ${SKEW_MS_MIN} ms`);
   return {
     ...STORE_DEFAULTS,
@@ -133,7 +138,7 @@ export function readStoreOptions(given: string | StoreOptions): StoreConfig {
     prefix: options.prefix ?? STORE_DEFAULTS.prefix,
     tls: tls ?? (isTls(address) ? NO_FILES : null),
     waitReplicas: options.waitReplicas ?? STORE_DEFAULTS.waitReplicas,
-    startWaitMs: msOf(options.startWait, "startWait") ?? STORE_DEFAULTS.startWaitMs,
+    startWaitMs: msOf(options.startWait) ?? STORE_DEFAULTS.startWaitMs,
     maxSkewMs,
     fsync: options.fsync ?? STORE_DEFAULTS.fsync,
   };
@@ -200,14 +205,8 @@ function withCredentials(
   throw refuse("password", "it is missing, but store.username is set");
 }
 
-function msOf(value: DurationInput | undefined, name: string): number | undefined {
-  if (typeof value !== "string") return value;
-  try {
-    return parseDuration(value);
-  } catch (error) {
-    if (!isJobError(error)) throw error;
-    throw refuse(name, error.message, error.hint);
-  }
+function msOf(value: DurationInput | undefined): number | undefined {
+  return typeof value === "string" ? parseDuration(value) : value;
 }
 
 function refuse(name: string, problem: string, hint?: string): JobError {
