@@ -1,16 +1,29 @@
-import type { Instance, LogEntry, Progress } from "../core/instance.ts";
+import type { Instance, LogEntry, Progress, Reason } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { isDeadState, isFinal } from "../core/state.ts";
+import { BurstLog } from "../platform/burst_log.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { LogFields } from "../platform/logger.ts";
 import type { HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
-import { FailureLog } from "./failure_log.ts";
 import { type InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 import type { Context } from "./context.ts";
 
-/** Options of {@link Events}. */
-export interface EventsOptions extends Pick<Context, "store" | "executor" | "clock" | "logger"> {
+/** Most characters of an error's message in a line of the daemon's log. */
+const MESSAGE_CHARS = 500;
+
+/** Reasons of an attempt that ended without a failure. */
+const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
+  null,
+  "ok",
+  "snoozed",
+  "released",
+  "canceled",
+  "replaced",
+]);
+
+interface EventsOptions extends Pick<Context, "store" | "executor" | "clock" | "logger"> {
   readonly registry: Registry;
   readonly handlers: InstanceHandlers;
 }
@@ -23,16 +36,21 @@ interface HandlerCalls {
   readonly written: Promise<void>;
 }
 
-/** Reports commits to listeners and to the jobs' own handlers, in order for each instance. */
+/**
+ * Reports commits to listeners and to the jobs' own handlers, in order for each instance. Failed
+ * attempts and dead letters are also in the daemon's log, one line each.
+ */
 export class Events {
   readonly #listeners = new Set<(event: ManagerEvent) => void>();
   readonly #calls = new Map<string, HandlerCalls>();
   readonly #options: EventsOptions;
-  readonly #failures: FailureLog;
+  readonly #failures: BurstLog;
 
   constructor(options: EventsOptions) {
     this.#options = options;
-    this.#failures = new FailureLog(options.logger, options.clock);
+    const { logger, clock } = options;
+    const hint = "jobctl list instances --state terminated";
+    this.#failures = new BurstLog(logger, clock, "failures", hint);
   }
 
   /** Subscribe; returns a function that unsubscribes. A listener that throws is logged and kept. */
@@ -74,12 +92,25 @@ export class Events {
   /** An attempt of this node was settled. */
   attempted(instance: Instance, durationMs: number): void {
     this.emit({ type: "attempt", instance, durationMs, outcome: instance.state });
-    this.#failures.attempted(instance, durationMs);
+    if (GOOD.has(instance.reason)) return;
+    this.#failures.tell("warn", "An attempt failed", {
+      ...fieldsOf(instance),
+      durationMs: Math.round(durationMs),
+      next: instance.state === "scheduled" ? new Date(instance.dueAt).toISOString() : undefined,
+    });
+    this.#logDead(instance);
+  }
+
+  #logDead(instance: Instance): void {
+    if (!isDeadState(instance.state)) return;
+    const { failures, crashes } = instance;
+    const fields = { ...fieldsOf(instance), failures, crashes };
+    this.#failures.tell("error", "An instance failed for good", fields);
   }
 
   /** The store ended an instance by itself: its `onTerminate` is called, but cannot change that. */
   failed(instance: Instance, at: number): void {
-    this.#failures.ended(instance);
+    this.#logDead(instance);
     this.changed(instance, at, true);
   }
 
@@ -169,4 +200,16 @@ export class Events {
       error: String(error),
     });
   }
+}
+
+function fieldsOf({ kind, id, attempt, reason, error }: Instance): LogFields {
+  return {
+    kind,
+    instance: id,
+    attempt,
+    reason: reason ?? undefined,
+    exit: error?.exitCode,
+    signal: error?.signal,
+    error: error === null ? undefined : `${error.name}: ${error.message}`.slice(0, MESSAGE_CHARS),
+  };
 }

@@ -25,8 +25,7 @@ const SEND_MS = 2;
 /** How long a drain waits, after all attempts have ended, for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
 
-/** Options of {@link Dispatcher}. */
-export interface DispatcherOptions
+interface DispatcherOptions
   extends PartContext, Pick<AttemptRunnerOptions, "manager" | "earlyClaims"> {
   /** Attempts at once. */
   readonly count: number;
@@ -142,13 +141,11 @@ export class Dispatcher {
   async drain(drainMs: number, { isForAll = false } = {}): Promise<void> {
     this.pauseClaims();
     const { clock } = this.#options;
-    const claims = new Map<number, ClaimKey[]>();
-    for (const { job, instance } of this.#running.values()) {
-      const ms = (isForAll ? null : job?.options.drainMs) ?? drainMs;
-      claims.set(ms, [...claims.get(ms) ?? [], instance]);
-    }
-    const timers = [...claims].map(([ms, those]) =>
-      clock.timer(ms, () => this.abort("drain", those))
+    const byDrainMs = Map.groupBy(this.#running.values(), ({ job }) => {
+      return (isForAll ? null : job?.options.drainMs) ?? drainMs;
+    });
+    const timers = [...byDrainMs].map(([ms, those]) =>
+      clock.timer(ms, () => this.abort("drain", those.map(({ instance }) => instance)))
     );
     timers.push(clock.timer(GIVE_UP_MS, () => {
       this.#isClaiming = false;

@@ -9,7 +9,6 @@ const LOOK_EVERY_MS = 10_000;
 /** How long they must be busy before it is logged. */
 const FULL_MS = 60_000;
 
-/** Options of {@link FullWorkers}. */
 interface FullWorkersOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "registry"> {
   readonly dispatcher: Dispatcher;

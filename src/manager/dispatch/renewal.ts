@@ -13,8 +13,7 @@ const SLOW_SHARE = 1 / 12;
 /** Most renewals under way: a late response must not delay the next renewal. */
 const WAITING_MAX = 4;
 
-/** Options of {@link Renewal}. */
-export interface RenewalOptions
+interface RenewalOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "leaseMs" | "storeHealth"> {
   /** The claims of this node, by instance. */
   readonly running: ReadonlyMap<string, RunningAttempt>;

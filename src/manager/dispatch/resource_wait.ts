@@ -18,8 +18,7 @@ const KNOWN_MAX = 10_000;
 
 type Unstarted = Extract<AttemptOutcome, { readonly type: "unstarted" }>;
 
-/** Options of a {@link ResourceWait}. */
-export interface ResourceWaitOptions extends Pick<Context, "clock" | "logger"> {
+interface ResourceWaitOptions extends Pick<Context, "clock" | "logger"> {
   /** Tries again; the deadline is that of the lease at that time. */
   readonly retry: (running: RunningAttempt, deadlineMs: number) => void;
   /** Called if it is aborted or released. */

@@ -339,21 +339,14 @@ function outcomeOf(instance: Instance): TickOutcome {
 
 // If many ticks have no record for one reason, the first report has it and their number.
 function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
-  const known = new Map<string, number>();
-  const keyOf = ({ schedule, outcome, why }: TickReport) =>
-    outcome === "none" ? `${schedule?.id} ${why}` : null;
-  for (const report of reports) {
-    const key = keyOf(report);
-    if (key !== null) known.set(key, (known.get(key) ?? 0) + 1);
-  }
-  const reported = new Set<string>();
-  return reports.flatMap((report) => {
-    const key = keyOf(report);
-    if (key === null) return [report];
-    if (reported.has(key)) return [];
-    reported.add(key);
-    const more = known.get(key)! - 1;
-    return [more === 0 ? report : { ...report, why: `${report.why}; and ${more} more alike` }];
+  const alike = Map.groupBy(reports, (report) => {
+    const { schedule, outcome, why } = report;
+    return outcome === "none" ? `${schedule?.id} ${why}` : report;
+  });
+  return [...alike.values()].map(([first, ...others]) => {
+    const report = first!;
+    if (others.length === 0) return report;
+    return { ...report, why: `${report.why}; and ${others.length} more alike` };
   });
 }
 

@@ -20,8 +20,7 @@ const RETRY_MS = 5_000;
 /** How often to check if another daemon with our id still reports. */
 const LOOK_MS = 250;
 
-/** Options of {@link Membership}. */
-export interface MembershipOptions
+interface MembershipOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "leaseMs" | "storeHealth"> {
   readonly process: ProcessIdentity;
   readonly peers: Peers;

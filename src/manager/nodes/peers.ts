@@ -7,8 +7,7 @@ const FRESH_MS = 500;
 /** Most differences that are logged. */
 const WARNINGS_MAX = 1_000;
 
-/** Options of {@link Peers}. */
-export interface PeersOptions
+interface PeersOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "registry"> {
   readonly report: () => NodeReport;
   /** A node whose clock is further off is "skewed". */

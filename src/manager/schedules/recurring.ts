@@ -20,8 +20,7 @@ const SKIPS_MAX = 10_000;
 /** Most ticks in a range, including those that ran. */
 const RANGE_MAX = 1_000_000;
 
-/** Parts that {@link Recurring} uses. */
-export interface RecurringParts
+interface RecurringParts
   extends Pick<PartContext, "store" | "clock" | "ids" | "node" | "registry" | "events"> {
   readonly schedules: Schedules;
   /** Called after instances were made. */

@@ -32,8 +32,7 @@ const LEFT_MS = 2_000;
 /** Waits between looks at such a schedule. */
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
-/** Options of {@link Scheduler}. */
-export interface SchedulerOptions extends PartContext {
+interface SchedulerOptions extends PartContext {
   readonly earlyClaims: EarlyClaims;
   /** Called when ticks become instances, in the turn of the event loop of the store request. */
   readonly fired: () => void;

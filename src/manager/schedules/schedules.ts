@@ -29,8 +29,7 @@ const KINDS_SHOWN_MAX = 10;
 /** Schedules written at once, so that thousands of them share a few transactions. */
 const SYNC_BATCH = 1_000;
 
-/** Options of {@link Schedules}. */
-export interface SchedulesOptions
+interface SchedulesOptions
   extends Pick<PartContext, "store" | "clock" | "ids" | "logger" | "node" | "registry" | "tzVersion"> {
   readonly defaults: ZonedScheduleDefaults;
   /** Nodes whose jobs' schedules are not ours to remove. */

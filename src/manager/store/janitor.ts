@@ -7,8 +7,7 @@ const RETAIN_EVERY_MS = 60_000;
 const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
 
-/** Options of {@link Janitor}. */
-export interface JanitorOptions
+interface JanitorOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events"> {
   /** Called when instances are due again. */
   readonly reaped: () => void;
