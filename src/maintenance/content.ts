@@ -78,13 +78,14 @@ export async function* pagesOf(
 /** The content of a store. @param read called with the number of records read so far */
 export async function contentOf(
   source: RecordSource,
-  options: { readonly signal?: AbortSignal; readonly read?: (count: number) => void } = {},
+  read?: (count: number) => void,
 ): Promise<Content> {
   const hash = new ContentHash();
   let count = 0;
-  for await (const page of pagesOf(source, options.signal)) {
+  for await (const page of pagesOf(source)) {
     for (const record of page) hash.add(record);
-    options.read?.(count += page.length);
+    count += page.length;
+    read?.(count);
   }
   return hash.end();
 }

@@ -243,8 +243,8 @@ export class Move {
   }
 
   #contentOf(store: Store, name: string): Promise<Content> {
-    return contentOf(store.records, {
-      read: (count) => void (this.#steps[0] = progress(`${name}: ${count} records compared`)),
+    return contentOf(store.records, (count) => {
+      this.#steps[0] = progress(`${name}: ${count} records compared`);
     });
   }
 

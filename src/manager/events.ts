@@ -2,7 +2,7 @@ import type { Instance, LogEntry, Progress, Reason } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { isDeadState, isFinal } from "../core/state.ts";
 import { BurstLog } from "../platform/burst_log.ts";
-import type { Clock } from "../platform/clock.ts";
+import { sleep } from "../platform/clock.ts";
 import type { LogFields } from "../platform/logger.ts";
 import type { HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
@@ -131,19 +131,15 @@ export class Events {
   }
 
   /** Like {@link quiet}, but for at most `limitMs`: job code may never end. */
-  async settled(clock: Clock, limitMs: number): Promise<void> {
+  async settled(limitMs: number): Promise<void> {
     if (this.#calls.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = clock.timer(limitMs, () => {
-        this.#options.logger.warn("Handlers did not end", { instances: this.#calls.size });
-        this.#calls.clear();
-        resolve();
-      });
-      void this.quiet().then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    const { clock, logger } = this.#options;
+    const quiet = new AbortController();
+    void this.quiet().then(() => quiet.abort());
+    await sleep(clock, limitMs, quiet.signal);
+    if (quiet.signal.aborted) return;
+    logger.warn("Handlers did not end", { instances: this.#calls.size });
+    this.#calls.clear();
   }
 
   /** Resolves when the handlers of an instance called so far have ended; null if none runs. */

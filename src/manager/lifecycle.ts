@@ -119,7 +119,7 @@ export class Lifecycle {
     fullWorkers.stop();
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
-    await events.settled(options.clock, HANDLERS_MS);
+    await events.settled(HANDLERS_MS);
     try {
       await options.executor.stop();
     } finally {

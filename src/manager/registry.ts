@@ -108,13 +108,6 @@ export class Registry {
     return before;
   }
 
-  /** Returns false if there was none. */
-  delete(kind: string): boolean {
-    const existed = this.#jobs.delete(kind);
-    if (existed) this.#changed();
-    return existed;
-  }
-
   #changed(): void {
     this.#kinds = null;
     this.#bySlot = null;

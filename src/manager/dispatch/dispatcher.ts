@@ -60,6 +60,7 @@ export class Dispatcher {
   #sendTimer: Timer | null = null;
   #count: number;
   #busy = 0;
+  /** Attempts that run and take none of the workers. */
   #beside = 0;
   #isStarted = false;
   #isClaiming = false;
@@ -101,11 +102,6 @@ export class Dispatcher {
   /** True if the executor can take another attempt: those that wait in it need no worker yet. */
   get #isFree(): boolean {
     return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;
-  }
-
-  /** Attempts that run and take none of the workers. */
-  get beside(): number {
-    return this.#beside;
   }
 
   /** The oldest attempt that takes a worker; null if there is none. */

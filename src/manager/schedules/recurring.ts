@@ -77,27 +77,24 @@ export class Recurring {
   async backfill(request: BackfillRequest): Promise<BackfillResult> {
     const { job, schedules } = await this.#find(request, "backfill");
     this.#checkRange(request, schedules);
-    const missing: { readonly record: ScheduleRecord; readonly tick: number }[] = [];
+    const missing = new Map<ScheduleRecord, readonly number[]>();
     for (const record of schedules) {
       const ran = await this.#ranTicks(record, request);
-      for (const tick of ticksIn(record, request)) {
-        if (!ran.has(tick)) missing.push({ record, tick });
-      }
+      missing.set(record, [...ticksIn(record, request)].filter((tick) => !ran.has(tick)));
     }
-    missing.sort((a, b) => a.tick - b.tick);
-    if (missing.length > BACKFILL_MAX) throw tooMany(request.kind, missing.length);
+    const ticks = [...missing.values()].flat().sort((a, b) => a - b);
+    if (ticks.length > BACKFILL_MAX) throw tooMany(request.kind, ticks.length);
     const instances: Instance[] = [];
     const result = {
-      count: missing.length,
-      first: missing[0]?.tick ?? null,
-      last: missing.at(-1)?.tick ?? null,
+      count: ticks.length,
+      first: ticks[0] ?? null,
+      last: ticks.at(-1) ?? null,
       instances,
     };
     if (request.dryRun) return result;
-    for (const record of schedules) {
-      const ticks = missing.filter((one) => one.record === record).map(({ tick }) => tick);
-      for (let from = 0; from < ticks.length; from += BATCH_MAX) {
-        instances.push(...await this.#write(job, record, ticks.slice(from, from + BATCH_MAX)));
+    for (const [record, own] of missing) {
+      for (let from = 0; from < own.length; from += BATCH_MAX) {
+        instances.push(...await this.#write(job, record, own.slice(from, from + BATCH_MAX)));
       }
     }
     instances.sort((a, b) => a.scheduledFor! - b.scheduledFor!);
