@@ -6,7 +6,7 @@ import { sleep } from "../platform/clock.ts";
 import type { LogFields } from "../platform/logger.ts";
 import type { HandlerCall } from "../worker/executor.ts";
 import type { ManagerEvent } from "./api.ts";
-import { type InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
+import { InstanceHandlers, withHandlers } from "./instances/instance_handlers.ts";
 import type { Registry } from "./registry.ts";
 import type { Context } from "./context.ts";
 
@@ -25,7 +25,6 @@ const GOOD: ReadonlySet<Reason | null> = new Set<Reason | null>([
 
 interface EventsOptions extends Pick<Context, "store" | "executor" | "clock" | "logger"> {
   readonly registry: Registry;
-  readonly handlers: InstanceHandlers;
 }
 
 /** The calls of handlers of one instance. */
@@ -41,6 +40,8 @@ interface HandlerCalls {
  * attempts and dead letters are also in the daemon's log, one line each.
  */
 export class Events {
+  /** The handlers of single instances. */
+  readonly handlers: InstanceHandlers;
   readonly #listeners = new Set<(event: ManagerEvent) => void>();
   readonly #calls = new Map<string, HandlerCalls>();
   readonly #options: EventsOptions;
@@ -49,6 +50,7 @@ export class Events {
   constructor(options: EventsOptions) {
     this.#options = options;
     const { logger, clock } = options;
+    this.handlers = new InstanceHandlers(logger);
     const hint = "jobctl list instances --state terminated";
     this.#failures = new BurstLog(logger, clock, "failures", hint);
   }
@@ -80,13 +82,13 @@ export class Events {
       this.#call(instance, { type: "terminate", error });
     }
     // The last change: its own handlers have been called.
-    if (isFinal(state)) this.#options.handlers.delete(id);
+    if (isFinal(state)) this.handlers.delete(id);
   }
 
   /** The job of an instance, with the instance's own handlers. */
   jobOf(instance: Instance): JobDefinition | undefined {
     const job = this.#options.registry.find(instance.kind);
-    return job && withHandlers(job, this.#options.handlers.of(instance));
+    return job && withHandlers(job, this.handlers.of(instance));
   }
 
   /** An attempt of this node was settled. */
@@ -150,7 +152,7 @@ export class Events {
   // Handlers of one instance are called one after the other, so that they see its states in order.
   #call(instance: Instance, call: HandlerCall): void {
     const before = this.#calls.get(instance.id);
-    const own = this.#options.handlers.of(instance);
+    const own = this.handlers.of(instance);
     let writing: Promise<void> | null = null;
     const run = async () => {
       const found = this.#options.registry.find(instance.kind);

@@ -72,12 +72,13 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   readonly version: string;
   protected readonly parts: ManagerParts;
   protected readonly life = new Lifecycle(() => this.parts);
-  readonly #storeMaintenance = new StoreMaintenance(() => this.parts);
+  readonly #storeMaintenance: StoreMaintenance;
   readonly #followers = new Followers();
 
   constructor(options: ManagerOptions) {
     this.version = options.version;
     this.parts = buildParts(options, this, this.life);
+    this.#storeMaintenance = new StoreMaintenance(this.parts);
   }
 
   /** Open the store and take back the instances of a dead daemon. @throws JobError */
@@ -144,7 +145,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
 
   async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
     const wanted = newInstance(this.parts.registry.get(kind), options, seedOf(this.parts.options));
-    const { handlers } = this.parts;
+    const { handlers } = this.parts.events;
     // Before it is accepted, because a free worker may claim it in the same transaction.
     const hasOwn = handlers.add(wanted.id, options);
     try {

@@ -7,7 +7,6 @@ import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
-import { InstanceHandlers } from "./instances/instance_handlers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
@@ -32,7 +31,6 @@ export interface ManagerParts {
   readonly store: Store;
   readonly registry: Registry;
   readonly events: Events;
-  readonly handlers: InstanceHandlers;
   readonly storeHealth: StoreHealth;
   readonly dispatcher: Dispatcher;
   readonly scheduler: Scheduler;
@@ -67,8 +65,7 @@ export function buildParts(
   const time = new StoreTime(clock, maxSkewMs);
   const options: ManagerOptions = { ...own, clock: time };
   const registry = createRegistry(options);
-  const handlers = new InstanceHandlers(options.logger);
-  const events = new Events({ ...options, registry, handlers });
+  const events = new Events({ ...options, registry });
   const storeHealth = new StoreHealth(options.logger, options.mask);
   const earlyClaims = new EarlyClaims(time);
   const shared = { ...options, registry, events, storeHealth, earlyClaims, tzVersion };
@@ -105,7 +102,7 @@ export function buildParts(
     await schedules.removed.deleteOld();
   };
   return {
-    ...{ options, store: options.store, registry, events, handlers, storeHealth },
+    ...{ options, store: options.store, registry, events, storeHealth },
     ...{ dispatcher, schedules, scheduler, membership, peers },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
     ...{ fullWorkers, bulk: new Semaphore(BULK_MAX) },

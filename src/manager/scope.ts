@@ -1,4 +1,4 @@
-import { isJobError, JobError } from "../core/errors.ts";
+import { isJobError, JobError, type JobErrorOptions } from "../core/errors.ts";
 import { includesKind, onlyKindOf } from "../core/job/job_scope.ts";
 import { kindOfWord } from "../core/job/kind.ts";
 import type { Block } from "../core/job/limits.ts";
@@ -51,11 +51,8 @@ export class Scope {
   /** @throws JobError `permission_denied` for another job */
   check(kind: string): void {
     if (this.allows(kind)) return;
-    throw new JobError(
-      "permission_denied",
-      `Cannot use job "${kind}": the caller is limited to ${this.#patterns.join(", ")}`,
-      { path: "kind", hint: "Use a token or a certificate that includes this job" },
-    );
+    const hint = "Use a token or a certificate that includes this job";
+    throw this.#denied(`Cannot use job "${kind}":`, { path: "kind", hint });
   }
 
   /**
@@ -68,12 +65,8 @@ export class Scope {
   checkUniqueKey(key: string | undefined): void {
     const kind = kindOfKey(key ?? "");
     if (kind === null || this.allows(kind)) return;
-    throw new JobError(
-      "permission_denied",
-      `Cannot use the unique key "${key}": it belongs to job "${kind}", and the caller is limited to ` +
-        `${this.#patterns.join(", ")} only`,
-      { path: "unique_key", hint: "Choose another key" },
-    );
+    const found = `Cannot use the unique key "${key}": it belongs to job "${kind}", and`;
+    throw this.#denied(found, { path: "unique_key", hint: "Choose another key" });
   }
 
   /** True if a block is of one of the caller's jobs; false for a pool, which is of several. */
@@ -82,10 +75,12 @@ export class Scope {
 
   /** The refusal of an action that affects other jobs too. */
   tooWide(action: string): JobError {
-    return new JobError(
-      "permission_denied",
-      `Cannot ${action}: the caller is limited to ${this.#patterns.join(", ")}`,
-      { hint: "Name one of these jobs, or use a token without a list of jobs" },
-    );
+    const hint = "Name one of these jobs, or use a token without a list of jobs";
+    return this.#denied(`Cannot ${action}:`, { hint });
+  }
+
+  #denied(problem: string, options: JobErrorOptions): JobError {
+    const limit = `the caller is limited to ${this.#patterns.join(", ")}`;
+    return new JobError("permission_denied", `${problem} ${limit}`, options);
   }
 }

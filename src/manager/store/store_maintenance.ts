@@ -8,14 +8,13 @@ const OTHERS_MS = 5_000;
 
 /** Maintains the store of a manager, one work at a time. */
 export class StoreMaintenance {
-  readonly #parts: () => ManagerParts;
+  readonly #parts: ManagerParts;
   #work: StoreWork["type"] | null = null;
   /** Resumes what a move suspended; null if nothing is suspended. */
   #resume: (() => void) | null = null;
   #problem: string | null = null;
 
-  /** @param parts returns the manager's parts; first called by {@link run} */
-  constructor(parts: () => ManagerParts) {
+  constructor(parts: ManagerParts) {
     this.#parts = parts;
   }
 
@@ -36,7 +35,7 @@ export class StoreMaintenance {
         "Cannot run store maintenance: the manager is not running",
       );
     }
-    const { options, store } = this.#parts();
+    const { options, store } = this.#parts;
     const { workOnStore, node, clock, drainMs, leaseMs } = options;
     if (!workOnStore) {
       throw new JobError(
@@ -71,7 +70,7 @@ export class StoreMaintenance {
   #noteMove({ to }: Readonly<Record<string, unknown>>): void {
     this.#problem = `it moved to ${to}, and nothing runs here: write that as store.url in the ` +
       "configuration and restart the daemon";
-    this.#parts().options.logger.warn(`The store: ${this.#problem}`);
+    this.#parts.options.logger.warn(`The store: ${this.#problem}`);
   }
 
   /**
@@ -79,7 +78,7 @@ export class StoreMaintenance {
    * are aborted and released, and keep their number of attempts.
    */
   async #suspend(): Promise<() => void> {
-    const { options, dispatcher, scheduler, janitor } = this.#parts();
+    const { options, dispatcher, scheduler, janitor } = this.#parts;
     if (this.#resume === null) {
       scheduler.stop();
       janitor.stop();
