@@ -14,6 +14,7 @@ import {
   ownMembers,
   withoutUndefined,
 } from "../core/object_keys.ts";
+import { SCHEDULE_KEYS } from "../core/job/schedule_options.ts";
 import { BATCH_MAX, type PageRequest } from "../store/store.ts";
 import type {
   BackfillRequest,
@@ -30,11 +31,7 @@ const TEXT = ["text", isText] as const;
 const FLAG = ["true or false", isFlag] as const;
 // Checks only the type: the code that uses a number checks its limits.
 const isNumber: Check = (value) => typeof value === "number";
-const NUMBER = ["a number", isNumber] as const;
-const DURATION = [
-  "milliseconds or duration text",
-  (value: unknown) => isNumber(value) || isText(value),
-] as const;
+const { priority: NUMBER, timeout: DURATION } = SCHEDULE_KEYS;
 const TIME = ["a time in epoch milliseconds", isNumber] as const;
 
 const isMilliseconds: Check = (value) => isNumber(value) && (value as number) >= 0;
@@ -48,10 +45,7 @@ const PAGE_KEYS: KeysOf<PageRequest> = {
 const RECURRING_KEYS: KeysOf<RecurringOptions> = {
   cron: TEXT,
   timezone: TEXT,
-  arguments: [
-    "a list of values, or an object by parameter name",
-    (value) => Array.isArray(value) || isObject(value),
-  ],
+  arguments: SCHEDULE_KEYS.arguments,
   priority: NUMBER,
   timeout: DURATION,
   timeoutMs: NUMBER,

@@ -21,7 +21,7 @@ const DURATION = [
 ] as const;
 
 /** Checks only types: values are checked where the instance is created, for every caller. */
-const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
+export const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
   arguments: [
     "a list of values, or an object by parameter name",
     (value) => Array.isArray(value) || isObject(value),
