@@ -198,7 +198,7 @@ export abstract class TypedManager extends CoreManager {
   async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance>;
   async wait(instance: Instance | string, timeout?: DurationInput): Promise<JobInstance> {
     const id = isObject(instance) ? (instance as Instance).id : instance as string;
-    const timeoutMs = timeout === undefined ? undefined : timeoutOf(timeout);
+    const timeoutMs = timeoutOf(timeout);
     const final = await this.waitInstance(id, timeoutMs);
     if (final) return this.#withValues(final);
     throw new JobError("timeout", `Cannot wait for instance "${id}" longer than ${timeoutMs} ms`, {
@@ -215,7 +215,7 @@ export abstract class TypedManager extends CoreManager {
    */
   async idle(options?: { readonly timeout?: DurationInput }): Promise<void> {
     const { timeout } = checkOptions(options, IDLE_KEYS, { failure: "Cannot wait" });
-    await this.waitIdle(timeout === undefined ? undefined : timeoutOf(timeout));
+    await this.waitIdle(timeoutOf(timeout));
   }
 
   /** Every instance that matches, newest first; read on demand, a few hundred at a time. */
@@ -364,7 +364,8 @@ function runOf(input: unknown): unknown {
   return typeof input === "function" ? input : Reflect.get(input as object, "run");
 }
 
-function timeoutOf(value: DurationInput): number {
+function timeoutOf(value: DurationInput | undefined): number | undefined {
+  if (value === undefined) return undefined;
   checkTimeout(typeof value === "string" ? 0 : value);
   return readDuration("timeout", value);
 }

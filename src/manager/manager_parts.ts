@@ -2,7 +2,6 @@ import type { JobError } from "../core/errors.ts";
 import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
-import type { Store } from "../store/store.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
@@ -26,23 +25,7 @@ import { systemJobs } from "./store/system_jobs.ts";
 const BULK_MAX = 1_000;
 
 /** The parts of a manager, wired together. */
-export interface ManagerParts {
-  readonly options: ManagerOptions;
-  readonly store: Store;
-  readonly registry: Registry;
-  readonly events: Events;
-  readonly storeHealth: StoreHealth;
-  readonly dispatcher: Dispatcher;
-  readonly scheduler: Scheduler;
-  readonly schedules: Schedules;
-  readonly recurring: Recurring;
-  readonly janitor: Janitor;
-  readonly membership: Membership;
-  readonly fullWorkers: FullWorkers;
-  readonly peers: Peers;
-  /** Limits what operations on many instances write at once. */
-  readonly bulk: Semaphore;
-}
+export type ManagerParts = ReturnType<typeof buildParts>;
 
 /**
  * Make the parts of a manager; nothing runs yet.
@@ -59,7 +42,7 @@ export function buildParts(
     readonly isDraining: boolean;
     lostNode(error: JobError): void;
   },
-): ManagerParts {
+) {
   const { maxSkewMs = STORE_DEFAULTS.maxSkewMs, tags = [], process = thisProcess() } = own;
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion(), clock } = own;
   const time = new StoreTime(clock, maxSkewMs);
@@ -103,10 +86,11 @@ export function buildParts(
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
-    ...{ dispatcher, schedules, scheduler, membership, peers },
+    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler },
     recurring: new Recurring({ ...shared, schedules, fired: poke }),
-    ...{ fullWorkers, bulk: new Semaphore(BULK_MAX) },
     janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),
+    /** Limits what operations on many instances write at once. */
+    bulk: new Semaphore(BULK_MAX),
   };
 }
 

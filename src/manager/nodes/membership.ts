@@ -80,11 +80,9 @@ export class Membership {
     let awaited: NodeRecord | undefined;
     for (;;) {
       const current = report();
-      const request = { at: clock.now(), id, report: current, leaseMs };
+      const request = { at: clock.now(), id, report: current, leaseMs, replaces };
       try {
-        const { value } = await store.joinNode(
-          replaces === undefined ? request : { ...request, replaces },
-        );
+        const { value } = await store.joinNode(request);
         this.#record = value.node;
         this.#heard(value.node, request.at);
         this.#appliedWish = null;
