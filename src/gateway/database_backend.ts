@@ -49,7 +49,7 @@ export class DatabaseBackend implements Backend {
     const kinds = () => remote.kinds();
     this.#handlers = new ScopedHandlers({
       api: reads,
-      limit: (jobs) => scopedReads(new ScopedQueries({ reads, kinds }, jobs)),
+      limit: (jobs) => scopedReads(new ScopedQueries(reads, kinds, jobs)),
       handlersOf: readHandlers,
     });
   }

@@ -1,6 +1,5 @@
 import { type Backoff, backoffMs } from "../core/backoff.ts";
 import { JobError, toJobError } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { sleep } from "../platform/clock.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
@@ -46,12 +45,17 @@ export class Lifecycle {
   }
 
   async #open(): Promise<StoreInfo> {
-    const { store, options: { node, logger, clock } } = this.#getParts();
+    const { store, membership, options: { node, logger, clock } } = this.#getParts();
     const at = clock.now();
     this.startedAt = at.wallMs;
     const info = this.storeInfo = await store.open({ at, node });
     this.isDraining = false;
-    const recovered = [...info.recovered, ...await this.#join()];
+    const joined = await membership.join().catch(async (error: unknown) => {
+      this.storeInfo = null;
+      await store.close();
+      throw error;
+    });
+    const recovered = [...info.recovered, ...joined];
     if (recovered.length > 0) {
       logger.warn("Took back instances of a daemon that ended without settling them", {
         count: recovered.length,
@@ -60,44 +64,29 @@ export class Lifecycle {
     return this.storeInfo = { ...info, recovered };
   }
 
-  async #join(): Promise<readonly Instance[]> {
-    const { membership, store } = this.#getParts();
-    try {
-      return await membership.join();
-    } catch (error) {
-      this.storeInfo = null;
-      await store.close();
-      throw error;
-    }
-  }
-
   /** See {@link Manager.start}. */
   async start(): Promise<void> {
     if (this.#isStarted) {
       throw new JobError("conflict", "Cannot start the manager: it is already running");
     }
     this.#isStarted = true;
+    const parts = this.#getParts();
+    const { store, options, events, schedules } = parts;
     try {
-      await this.#begin();
+      const { recovered } = this.storeInfo ?? await this.open();
+      this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
+      await options.executor.start();
+      await schedules.sync();
+      for (const instance of recovered) events.failed(instance, this.startedAt);
+      parts.dispatcher.start();
+      parts.scheduler.start();
+      parts.janitor.start();
+      parts.membership.start();
     } catch (error) {
       this.#unsubscribe?.();
       this.#isStarted = false;
       throw error;
     }
-  }
-
-  async #begin(): Promise<void> {
-    const { store, options, events, schedules, dispatcher, scheduler, janitor, membership } = this
-      .#getParts();
-    const { recovered } = this.storeInfo ?? await this.open();
-    this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
-    await options.executor.start();
-    await schedules.sync();
-    for (const instance of recovered) events.failed(instance, this.startedAt);
-    dispatcher.start();
-    scheduler.start();
-    janitor.start();
-    membership.start();
   }
 
   /** See {@link Manager.stop}. */

@@ -19,7 +19,7 @@ export function scopedManager(manager: ManagerApi, patterns: readonly string[]):
     const { stats } = await manager.status();
     return [...stats.kinds.keys(), ...manager.listJobs().map(({ kind }) => kind)];
   };
-  const queries = new ScopedQueries({ reads: manager, kinds }, patterns);
+  const queries = new ScopedQueries(manager, kinds, patterns);
   return {
     ...scopedReads(queries),
     ...instanceRules(manager, queries),

@@ -12,20 +12,18 @@ const PAGES_MAX = 1_000;
 const WHOLE_PAGE: PageRequest = { limit: BATCH_MAX };
 const NOTHING = { items: [], nextToken: null } as const;
 
-/** The reads that a scope restricts. */
-export interface ScopedSource {
-  readonly reads: ReadApi;
-  /** The kinds of all jobs, and all kinds that have instances. */
-  readonly kinds: () => Promise<readonly string[]>;
-}
-
 /** Restricts what a caller limited to certain jobs looks for. */
 export class ScopedQueries {
   readonly scope: Scope;
   readonly reads: ReadApi;
-  readonly #kinds: ScopedSource["kinds"];
+  readonly #kinds: () => Promise<readonly string[]>;
 
-  constructor({ reads, kinds }: ScopedSource, patterns: readonly string[]) {
+  /** @param kinds returns the kinds of all jobs, and all kinds that have instances */
+  constructor(
+    reads: ReadApi,
+    kinds: () => Promise<readonly string[]>,
+    patterns: readonly string[],
+  ) {
     this.scope = new Scope(patterns);
     this.reads = reads;
     this.#kinds = kinds;
