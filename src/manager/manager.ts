@@ -144,7 +144,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
   }
 
   async scheduleJob(kind: string, options: HandledScheduleOptions = {}): Promise<Instance> {
-    const wanted = newInstance(this.parts.registry.get(kind), options, seedOf(this.parts.options));
+    const wanted = this.#newInstance(kind, options);
     const { handlers } = this.parts.events;
     // Before it is accepted, because a free worker may claim it in the same transaction.
     const hasOwn = handlers.add(wanted.id, options);
@@ -166,10 +166,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
     return await this.parts.bulk.run(requests.length, () => {
       const nowMs = this.parts.options.clock.now().wallMs;
       const instances = requests.map((request, index) =>
-        inRequest(
-          index,
-          () => newInstance(this.parts.registry.get(request.kind), request, seedOf(this.parts.options, nowMs)),
-        )
+        inRequest(index, () => this.#newInstance(request.kind, request, nowMs))
       );
       return this.#enqueue(instances);
     });
@@ -177,11 +174,7 @@ export class Manager implements ManagerApi, LiveFacts, Service {
 
   previewJob(kind: string, options: ScheduleOptions = {}): SchedulePreview {
     checkScheduleOptions(kind, options);
-    const { argumentsJson, priority, dueAt } = newInstance(
-      this.parts.registry.get(kind),
-      options,
-      seedOf(this.parts.options),
-    );
+    const { argumentsJson, priority, dueAt } = this.#newInstance(kind, options);
     return { kind, argumentsJson, priority, dueAt };
   }
 
@@ -450,6 +443,11 @@ export class Manager implements ManagerApi, LiveFacts, Service {
 
   subscribe(listener: (event: ManagerEvent) => void): () => void {
     return this.parts.events.subscribe(listener);
+  }
+
+  #newInstance(kind: string, options: ScheduleOptions, nowMs?: number): NewInstance {
+    const { registry, options: own } = this.parts;
+    return newInstance(registry.get(kind), options, seedOf(own, nowMs));
   }
 
   async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
