@@ -40,7 +40,7 @@ export function settlementOf(
         const message = `The result has ${outcome.resultsJson.length} characters, ` +
           `at most ${PAYLOAD_BYTES_MAX} are kept`;
         const error = { name: "JobError", message };
-        return { ...claim, outcome: failure(instance, "error", { error }, context) };
+        return { ...claim, outcome: failure(instance, { reason: "error", error }, context) };
       }
       return {
         ...claim,
@@ -67,7 +67,10 @@ export function settlementOf(
       return { ...claim, outcome: { type: "crash", dueAt, error: outcome.error } };
     }
     case "error":
-      return { ...claim, outcome: failure(instance, outcome.reason ?? "error", outcome, context) };
+      return {
+        ...claim,
+        outcome: failure(instance, { ...outcome, reason: outcome.reason ?? "error" }, context),
+      };
     case "aborted":
       return { ...claim, outcome: aborted(instance, outcome, context) };
   }
@@ -84,6 +87,12 @@ const GIVEN_UP = {
 type FailureReason = "error" | "limit" | "timeout" | "deadline";
 type FailureContext = Parameters<typeof settlementOf>[2];
 
+interface Failure {
+  readonly reason: FailureReason;
+  readonly error: ErrorInfo;
+  readonly wish?: RetryWish | undefined;
+}
+
 function aborted(
   instance: Instance,
   outcome: Extract<AttemptOutcome, { type: "aborted" }>,
@@ -93,7 +102,7 @@ function aborted(
   switch (outcome.cause) {
     case "timeout":
     case "deadline":
-      return failure(instance, outcome.cause, outcome, context);
+      return failure(instance, { ...outcome, reason: outcome.cause }, context);
     case "drain":
       if (outcome.isUnstarted) {
         return { type: "release", dueAt: instance.dueAt, isUnstarted: true };
@@ -105,24 +114,17 @@ function aborted(
     case "lease":
       return { type: "crash", dueAt: context.nowMs, error };
     case "canceled":
-      return {
-        type: "final",
-        state: "canceled",
-        reason: "canceled",
-        resultsJson: null,
-        error,
-        isFailure: false,
-      };
+      return { ...GIVEN_UP, state: "canceled", reason: "canceled", error };
   }
 }
 
 function failure(
   instance: Instance,
-  reason: FailureReason,
-  { error, wish }: { readonly error: ErrorInfo; readonly wish?: RetryWish | undefined },
+  failed: Failure,
   context: FailureContext,
 ): Settlement["outcome"] {
-  const delayMs = retryIn(instance, { reason, error, wish }, context);
+  const { reason, error, wish } = failed;
+  const delayMs = retryIn(instance, failed, context);
   if (delayMs !== null) {
     return { type: "retry", dueAt: context.nowMs + Math.round(delayMs), reason, error };
   }
@@ -139,14 +141,9 @@ function failure(
 /** Wait before the next attempt, in milliseconds; null when there is none. */
 function retryIn(
   instance: Instance,
-  failed: {
-    readonly reason: FailureReason;
-    readonly error: ErrorInfo;
-    readonly wish?: RetryWish | undefined;
-  },
+  { reason, error, wish }: Failure,
   { retry, random }: FailureContext,
 ): number | null {
-  const { reason, error, wish } = failed;
   const failures = instance.failures + 1;
   if (reason === "deadline" || wish === "never" || wish === "discarded") return null;
   if (instance.retryMax >= 0 && failures > instance.retryMax) return null;

@@ -230,11 +230,10 @@ class Explainer {
   async #undecided(
     record: ScheduleRecord,
     at: number,
-  ): Promise<Pick<TickReport, "outcome" | "reason" | "why">> {
-    if (isOver(record, at)) return { outcome: "none", reason: null, why: finishedWhy(record) };
-    if (at <= record.cursor || at <= record.startAt) {
-      return { outcome: "none", reason: null, why: neverWhy(record, at) };
-    }
+  ): Promise<Pick<TickReport, "outcome" | "why">> {
+    if (isOver(record, at)) return { outcome: "none", why: finishedWhy(record) };
+    const isPast = at <= record.cursor || at <= record.startAt;
+    if (isPast) return { outcome: "none", why: neverWhy(record, at) };
     const { spec, skipUntil = -Infinity, skipNext = 0, nextAt } = record;
     const holds = !await this.#parts.facts.isKnown(record.kind)
       ? await this.#unloaded(record.kind)
@@ -252,25 +251,15 @@ class Explainer {
       : "It is due now";
     const note = correctionNote(record, at);
     const why = [due, holds, note].filter((part) => part !== null).join("; ");
-    return { outcome: "pending", reason: null, why };
+    return { outcome: "pending", why };
   }
 
   #noTick(record: ScheduleRecord, at: number): TickReport {
-    const { spec, startAt } = record;
-    const why = isOver(record, at)
-      ? finishedWhy(record)
-      : `No tick: ${whyNoTick(spec, startAt, at)}`;
-    return {
-      ...NOTHING,
-      schedule: record,
-      kind: record.kind,
-      at,
-      rule: tickRule(spec, at),
-      why,
-      ...(isOver(record, at)
-        ? { previousAt: record.lastRunAt ?? null, nextAt: null }
-        : neighboursOf(spec, startAt, at)),
-    };
+    const { kind, spec, startAt, lastRunAt = null } = record;
+    const report = { ...NOTHING, schedule: record, kind, at, rule: tickRule(spec, at) };
+    if (isOver(record, at)) return { ...report, why: finishedWhy(record), previousAt: lastRunAt };
+    const why = `No tick: ${whyNoTick(spec, startAt, at)}`;
+    return { ...report, why, ...neighboursOf(spec, startAt, at) };
   }
 
   async #instanceWhy(instance: Instance, record?: ScheduleRecord): Promise<string> {
