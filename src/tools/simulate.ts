@@ -1,9 +1,8 @@
 import { JobError } from "../core/errors.ts";
-import { convertArguments } from "../core/arguments/convert.ts";
 import type { JobDefinition, JobSchedule } from "../core/job/job.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { queueKeyOf } from "../manager/instances/instance_keys.ts";
-import { encodeArguments } from "../manager/instances/new_instance.ts";
+import { argumentsFor } from "../manager/instances/new_instance.ts";
 import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
 import { differences, type KindDifference, RunTimesByKind } from "./simulation/difference.ts";
 import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";
@@ -145,9 +144,8 @@ function limitsOf(
   schedule: JobSchedule,
   pools: Pools,
 ): readonly SimulatedLimit[] {
-  const { kind, signature, options: { concurrency, rate, pool } } = job;
-  const given = convertArguments(signature, schedule.arguments, { kind });
-  const queue = queueKeyOf(job, encodeArguments(kind, given));
+  const { kind, options: { concurrency, rate, pool } } = job;
+  const queue = queueKeyOf(job, argumentsFor(job, schedule.arguments));
   const keyOf = (by: readonly string[]) => by.length === 0 ? kind : queue;
   return [
     ...concurrency.map(({ max, by }) => ({ key: keyOf(by), max, perMs: null })),

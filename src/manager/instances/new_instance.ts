@@ -111,23 +111,10 @@ export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): 
 }
 
 /**
- * JSON text of converted arguments.
- *
- * @throws JobError if it is too large, or JSON cannot represent a part
- */
-export function encodeArguments(kind: string, converted: readonly unknown[]): string {
-  return encodeJson(converted, {
-    bytesMax: PAYLOAD_BYTES_MAX,
-    what: `the arguments of job "${kind}"`,
-    // A value that would be changed here is refused: only the caller knows what it should be.
-    isExact: true,
-  });
-}
-
-/**
  * Arguments converted for a job, as the JSON text that the store keeps.
  *
- * @throws JobError `invalid_argument` naming the parameter
+ * @throws JobError `invalid_argument` naming the parameter; also if they are too large, or JSON
+ * cannot represent a part
  */
 export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   const { kind, signature, source } = job;
@@ -135,7 +122,12 @@ export function argumentsFor(job: JobDefinition, input: ArgumentInput): string {
   if (signature.parameters.length === 0 && Array.isArray(input) && input.length === 0) return "[]";
   const converted = convertArguments(signature, input, { kind });
   if (source.type === "command") checkCommandArguments(kind, source.command, converted);
-  return encodeArguments(kind, converted);
+  return encodeJson(converted, {
+    bytesMax: PAYLOAD_BYTES_MAX,
+    what: `the arguments of job "${kind}"`,
+    // A value that would be changed here is refused: only the caller knows what it should be.
+    isExact: true,
+  });
 }
 
 /** Check the numbers of an instance's options. @throws JobError `invalid_argument` naming one */
