@@ -1,17 +1,20 @@
 import { VERSION } from "../platform/version.ts";
 import { JobError } from "../core/errors.ts";
 import { JOB_STATES } from "../core/state.ts";
-import type { Clock } from "../platform/clock.ts";
+import { countText } from "../core/text/count_text.ts";
+import { type Clock, sleep } from "../platform/clock.ts";
 import { placeOf } from "../core/store_address.ts";
 import type { StoreMark } from "../store/records.ts";
-import type { StoreInfo } from "../store/store.ts";
+import { BATCH_MAX, type StoreInfo } from "../store/store.ts";
 import { Salvage } from "../store/sqlite/salvage.ts";
 import { type BackupEnd, backupLines } from "./backup.ts";
-import { type RecordSource, sourceOf } from "./content.ts";
+import { checkSignal, type RecordSource, sourceOf } from "./content.ts";
 import { Move } from "./move.ts";
-import { collectGarbage } from "./retention.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
+/** Instances deleted by one operation. Small, so that claims do not wait long. */
+const INSTANCES_BATCH = 250;
+const BETWEEN_BATCHES_MS = 5;
 /** Most problems that a check reports. */
 const PROBLEMS_MAX = 100;
 /**
@@ -33,22 +36,62 @@ export async function* workOnStore(
       yield { type: "report", report: await verifyStore(context) };
       return;
     case "gc":
-      yield* collectGarbage(context, work.compacts);
-      return;
+      return yield* collectGarbage(context, work.compacts);
     case "backup":
-      yield* backup(context.store.records, context.info, context);
-      return;
+      return yield* backup(context.store.records, context.info, context);
     case "salvage":
       throw new JobError("conflict", "Cannot salvage the store: it is open, so it is readable", {
         hint: "Use store backup without --salvage, or stop the daemon first",
       });
     case "migrate":
-      yield* new Move(context, work).run();
-      return;
+      return yield* new Move(context, work).run();
     case "undo": {
       yield { type: "report", report: { was: await undo(context) } };
     }
   }
+}
+
+/** Delete expired and orphaned records. @param compacts also return free space to the disk */
+async function* collectGarbage(
+  { store, clock, signal }: StoreWorkContext,
+  compacts: boolean,
+): AsyncGenerator<StoreStep> {
+  const before = await store.records.size();
+  let instances = 0;
+  for (;;) {
+    checkSignal(signal);
+    const { value } = await store.retain({ at: clock.now(), limit: INSTANCES_BATCH });
+    instances += value.length;
+    if (value.length === 0) break;
+    yield { type: "progress", text: `${countText(instances, "instance")} deleted` };
+    await sleep(clock, BETWEEN_BATCHES_MS, signal);
+  }
+  let orphans = 0;
+  for (;;) {
+    checkSignal(signal);
+    const { value } = await store.records.removeOrphans({ at: clock.now(), limit: BATCH_MAX });
+    orphans += value;
+    if (value < BATCH_MAX) break;
+    yield {
+      type: "progress",
+      text: `${countText(orphans, "row")} without an instance deleted`,
+    };
+  }
+  if (compacts) {
+    yield { type: "progress", text: "Returning free space to the disk" };
+    await store.records.compact();
+  }
+  const { bytes, freeBytes } = await store.records.size();
+  yield {
+    type: "report",
+    report: {
+      instances,
+      orphans,
+      freed_bytes: bytes === null ? null : before.bytes! - bytes,
+      bytes,
+      free_bytes: freeBytes,
+    },
+  };
 }
 
 /** Facts about a store and its contents. */
