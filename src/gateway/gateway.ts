@@ -7,7 +7,6 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
 import { threadUrl } from "../platform/process/process.ts";
-import type { Service } from "../platform/service.ts";
 import type { AuthConfig } from "../rpc/auth/credentials.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
@@ -35,8 +34,7 @@ const RESTART_MS = [100, 1_000, 5_000, 30_000] as const;
  * unread takes time from the thread of the schedules. This side completes the accepted calls. A
  * failed thread is replaced.
  */
-export class Gateway implements Service {
-  readonly name = "gateway";
+export class Gateway {
   #options: GatewayOptions;
   #source: ManagerStatusSource | null = null;
   #thread: GatewayThread | null = null;

@@ -12,7 +12,6 @@ import type { Clock } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
 import { listenError, listening } from "../platform/network/listening.ts";
 import type { Logger } from "../platform/logger.ts";
-import type { Service } from "../platform/service.ts";
 import { FirstRequest } from "./first_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
 
@@ -87,8 +86,7 @@ function text(status: number, body: string): Page {
 }
 
 /** The HTTP server: health, readiness, metrics and the gRPC contract. */
-export class HttpServer implements Service {
-  readonly name = "HTTP server";
+export class HttpServer {
   readonly #options: HttpServerOptions;
   /** All connections, oldest first. */
   readonly #open = new Set<Duplex>();

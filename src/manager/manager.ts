@@ -28,7 +28,6 @@ import {
   readLogTailFilter,
 } from "../core/instance_filter.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
-import type { Service } from "../platform/service.ts";
 import type { NewInstance, Page, Pause, StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
@@ -67,8 +66,7 @@ import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
 /** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
-export class Manager implements ManagerApi, LiveFacts, Service {
-  readonly name = "manager";
+export class Manager implements ManagerApi, LiveFacts {
   readonly version: string;
   protected readonly parts: ManagerParts;
   protected readonly life = new Lifecycle(() => this.parts);

@@ -1,7 +1,6 @@
 import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { JobState } from "../core/state.ts";
-import type { Service } from "../platform/service.ts";
 
 /** Why a running attempt is aborted. */
 export type AbortCause = "timeout" | "deadline" | "canceled" | "drain" | "lease";
@@ -100,7 +99,10 @@ export interface Attempt {
  * Executes attempts. It owns the time limit of an attempt (`instance.timeoutMs`, from the start of
  * job code) and the steps that end job code; it knows nothing of stores, retries and schedules.
  */
-export interface Executor extends Service {
+export interface Executor {
+  start(): Promise<void>;
+  /** Allowed after a failed start, to clean up. */
+  stop(): Promise<void>;
   /**
    * Start an attempt at once, or soon if many short ones wait. The caller keeps to the capacity,
    * not counting attempts that wait here.

@@ -41,7 +41,6 @@ export function createInlineExecutor(options: InlineExecutorOptions): Executor {
 }
 
 class InlineExecutor implements Executor {
-  readonly name = "inline executor";
   readonly clock: Clock;
   readonly mask: SecretMask;
   readonly #attempts = new Set<InlineAttempt>();

@@ -13,7 +13,6 @@ export function createExecutor(
     return source.type === "module" && options.isolation === "inline" ? inline : process;
   };
   return {
-    name: "executor",
     async start() {
       await inline.start();
       await process.start();

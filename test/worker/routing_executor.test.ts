@@ -8,7 +8,6 @@ import { commandJob, makeJob, makeTask, moduleJob, RecordingSink } from "../supp
 function named(name: string, calls: string[]): Executor {
   const note = (what: string) => void calls.push(`${name} ${what}`);
   return {
-    name,
     waiting: 3,
     start: async () => note("start"),
     stop: async () => note("stop"),

@@ -6,7 +6,6 @@ import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import type { Random } from "../../platform/random.ts";
-import type { Service } from "../../platform/service.ts";
 import { type Authenticator, createFixedAuthenticator, type Role } from "../auth/auth.ts";
 import { ConfiguredAuthenticator } from "../auth/authenticator.ts";
 import type { Backend } from "../handlers/backend.ts";
@@ -115,8 +114,7 @@ function isOwner(user: number | null, group: string | null): boolean {
 type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 
 /** The gRPC server: JobService, health and reflection over a Unix socket and TCP. */
-export class RpcServer implements Service {
-  readonly name = "gRPC server";
+export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
   readonly #endpoint: Late<Endpoint>;

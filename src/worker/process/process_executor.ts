@@ -45,7 +45,6 @@ export function createProcessExecutor(options: ProcessExecutorOptions): Executor
 }
 
 class ProcessExecutor implements Executor {
-  readonly name = "process executor";
   readonly #settings: WorkerSettings;
   readonly #attempts = new Set<ProcessAttempt>();
   readonly #waitingHandlers: HandlerRun[] = [];
