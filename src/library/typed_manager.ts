@@ -2,7 +2,6 @@ import { JOB_DEFAULTS, SCHEDULE_DEFAULTS } from "../core/job/option_table.ts";
 import type { ArgumentInput } from "../core/arguments/signature.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { type DurationInput, readDuration } from "../core/time/duration.ts";
-import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { BulkFilter, BulkOptions, InstanceFilter } from "../core/instance_filter.ts";
@@ -43,6 +42,7 @@ import type {
 } from "./typed_job.ts";
 import type { RecurringOptions, ScheduleOptions, ScheduleTarget } from "../manager/api.ts";
 import { checkTimeout, inRequest, type PageInput } from "../manager/call_options.ts";
+import { checkRequests } from "../manager/instances/new_instance.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";
 import type { Page } from "../store/store.ts";
 
@@ -160,7 +160,7 @@ export abstract class TypedManager extends CoreManager {
   override async scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: JobReference })[],
   ): Promise<readonly JobInstance[]> {
-    if (!Array.isArray(requests)) throw noList(requests);
+    checkRequests(requests);
     const checked = [];
     for (const [index, request] of requests.entries()) {
       const kind = checkRequest(request, index);
@@ -339,14 +339,6 @@ export abstract class TypedManager extends CoreManager {
 function kindTaken(kind: string): JobError {
   return new JobError("already_exists", `Cannot register job "${kind}": the kind is taken`, {
     hint: "Give each job its own kind, or replace it with registerJob(job, { replace: true })",
-  });
-}
-
-function noList(requests: unknown): JobError {
-  const found = `found ${quoteValue(requests)}, wanted a list`;
-  return new JobError("invalid_argument", `Cannot schedule jobs: ${found}`, {
-    path: "requests",
-    hint: 'Write [{ kind: "report", arguments: [1] }, …]',
   });
 }
 

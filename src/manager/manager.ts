@@ -59,7 +59,7 @@ import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
-import { checkBatchSize, newInstance, seedOf } from "./instances/new_instance.ts";
+import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { assertAhead } from "./schedules/recurring.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
@@ -160,7 +160,7 @@ export class Manager implements ManagerApi, LiveFacts {
   async scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
-    checkBatchSize(requests.length);
+    checkRequests(requests);
     return await this.parts.bulk.run(requests.length, () => {
       const nowMs = this.parts.options.clock.now().wallMs;
       const instances = requests.map((request, index) =>

@@ -13,7 +13,7 @@ import type { ClaimKey } from "../../store/store.ts";
 import type { ManagerApi, ScheduleOptions } from "../api.ts";
 import type { Context } from "../context.ts";
 import { checkTimeout, inRequest, readOptions, readPage } from "../call_options.ts";
-import { checkBatchSize } from "../instances/new_instance.ts";
+import { checkRequests } from "../instances/new_instance.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 
 /** Most calls of one attempt; a job that schedules endlessly is stopped here. */
@@ -134,13 +134,8 @@ export class JobCalls {
     caller: Caller,
     requests: unknown,
   ): Promise<readonly Instance[]> {
-    if (!Array.isArray(requests)) {
-      throw new JobError("invalid_argument", "Cannot schedule: the requests are not an array", {
-        hint: 'Write [{ kind: "report", arguments: [1] }, …]',
-      });
-    }
-    checkBatchSize(requests.length);
-    const children = requests.map((request: unknown, index) =>
+    checkRequests(requests);
+    const children = requests.map((request, index) =>
       inRequest(index, () => {
         const { kind: name, ...rest } = objectOf(request);
         const kind = kindOfReference(name);

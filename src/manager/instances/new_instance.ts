@@ -1,6 +1,7 @@
 import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
+import { quoteValue } from "../../core/arguments/describe.ts";
 import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { DURATION_MS_MAX } from "../../core/time/duration.ts";
@@ -145,14 +146,22 @@ export function checkPolicy(
   checkInteger("jitter", jitterMs, 0, DURATION_MS_MAX);
 }
 
-/** @throws JobError `invalid_argument` for more instances than one request may schedule */
-export function checkBatchSize(count: number): void {
-  if (count <= BATCH_MAX) return;
-  throw new JobError(
-    "invalid_argument",
-    `Cannot schedule ${count} instances at once: at most ${BATCH_MAX}`,
-    { path: "requests", hint: "Send them in several batches" },
-  );
+/**
+ * Check the requests of one batch.
+ *
+ * @throws JobError `invalid_argument` for anything but a list, and for more than one call may
+ * schedule
+ */
+export function checkRequests(requests: unknown): asserts requests is readonly unknown[] {
+  const path = "requests";
+  if (!Array.isArray(requests)) {
+    const message = `Cannot schedule jobs: found ${quoteValue(requests)}, wanted a list`;
+    const hint = 'Write [{ kind: "report", arguments: [1] }, …]';
+    throw new JobError("invalid_argument", message, { path, hint });
+  }
+  if (requests.length <= BATCH_MAX) return;
+  const message = `Cannot schedule ${requests.length} instances at once: at most ${BATCH_MAX}`;
+  throw new JobError("invalid_argument", message, { path, hint: "Send them in several batches" });
 }
 
 /** The parts of a new instance that do not follow from its job. */
