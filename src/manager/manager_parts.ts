@@ -51,14 +51,14 @@ export function buildParts(
   const events = new Events({ ...options, registry });
   const storeHealth = new StoreHealth(options.logger, options.mask);
   const earlyClaims = new EarlyClaims(time);
-  const shared = { ...options, registry, events, storeHealth, earlyClaims, tzVersion };
-  const dispatcher = new Dispatcher({
+  const due = () => dispatcher.poke();
+  const shared = { ...options, registry, events, storeHealth, earlyClaims, tzVersion, due };
+  const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
     manager,
     count: checkWorkers(options.workers),
     full: () => fullWorkers.expect(),
   });
-  const poke = () => dispatcher.poke();
   const fullWorkers = new FullWorkers({ ...shared, dispatcher });
   const report = createReport({ ...shared, tags, process, workers: dispatcher, life });
   // Without the correction: the store reports how far this clock is off.
@@ -74,7 +74,7 @@ export function buildParts(
     resize: (count) => dispatcher.resize(count),
     lost: (error) => life.lostNode(error),
   });
-  const scheduler = new Scheduler({ ...shared, fired: poke });
+  const scheduler = new Scheduler(shared);
   const schedules = new Schedules({
     ...shared,
     ...{ peers, defaults: options.scheduleDefaults, keepsUnknown },
@@ -87,8 +87,8 @@ export function buildParts(
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
     ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler },
-    recurring: new Recurring({ ...shared, schedules, fired: poke }),
-    janitor: new Janitor({ ...shared, reaped: poke, everyMinute }),
+    recurring: new Recurring({ ...shared, schedules }),
+    janitor: new Janitor({ ...shared, everyMinute }),
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),
   };

@@ -10,4 +10,6 @@ export interface PartContext extends Context {
   readonly storeHealth: StoreHealth;
   /** Version of the time zone database. */
   readonly tzVersion: string;
+  /** Instances are due: claim them in this turn of the event loop, if a worker is free. */
+  readonly due: () => void;
 }

@@ -21,10 +21,8 @@ const SKIPS_MAX = 10_000;
 const RANGE_MAX = 1_000_000;
 
 interface RecurringParts
-  extends Pick<PartContext, "store" | "clock" | "ids" | "node" | "registry" | "events"> {
+  extends Pick<PartContext, "store" | "clock" | "ids" | "node" | "registry" | "events" | "due"> {
   readonly schedules: Schedules;
-  /** Called after instances were made. */
-  readonly fired: () => void;
 }
 
 /** Runs, skips and backfills ticks of recurring schedules on request. */
@@ -106,12 +104,12 @@ export class Recurring {
     record: ScheduleRecord,
     ticks: readonly number[],
   ): Promise<readonly Instance[]> {
-    const { store, clock, ids, node, events, fired } = this.#parts;
+    const { store, clock, ids, node, events, due } = this.#parts;
     const fires = ticks.map((at) => tickInstance(job, record, { at, id: ids(), node }));
     const backfill = { scheduleId: record.id, fires, overlap: record.spec.overlap };
     const { value, at } = await store.backfill({ at: clock.now(), backfill });
     for (const instance of value) events.changed(instance, at);
-    if (value.length > 0) fired();
+    if (value.length > 0) due();
     return value;
   }
 

@@ -34,8 +34,6 @@ const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
 interface SchedulerOptions extends PartContext {
   readonly earlyClaims: EarlyClaims;
-  /** Called when ticks become instances, in the turn of the event loop of the store request. */
-  readonly fired: () => void;
 }
 
 /**
@@ -222,7 +220,7 @@ export class Scheduler {
     const { store, clock, events } = this.#options;
     const advanced = store.advance({ at: clock.now(), advances });
     // In the same turn of the event loop, so that a free worker's claim shares the transaction.
-    if (advances.some(({ fires }) => fires.length > 0)) this.#options.fired();
+    if (advances.some(({ fires }) => fires.length > 0)) this.#options.due();
     const { value, at } = await advanced;
     for (const result of value) {
       for (const instance of result.accepted) events.changed(instance, at);

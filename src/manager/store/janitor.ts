@@ -8,9 +8,7 @@ const BATCH = 250;
 const BETWEEN_BATCHES_MS = 20;
 
 interface JanitorOptions
-  extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events"> {
-  /** Called when instances are due again. */
-  readonly reaped: () => void;
+  extends Pick<PartContext, "store" | "clock" | "logger" | "leaseMs" | "events" | "due"> {
   /** Called every minute, so that other checks need no timer of their own. */
   readonly everyMinute: () => Promise<void>;
 }
@@ -72,7 +70,7 @@ export class Janitor {
   }
 
   async #reap(): Promise<boolean> {
-    const { store, clock, logger, events, reaped } = this.#options;
+    const { store, clock, logger, events, due } = this.#options;
     const { value, at } = await store.reap({ at: clock.now(), limit: BATCH });
     for (const instance of value) {
       const { kind, id, state, crashes } = instance;
@@ -82,7 +80,7 @@ export class Janitor {
       logger.warn(message, { kind, instance: id, state, crashes });
       events.failed(instance, at);
     }
-    if (value.length > 0) reaped();
+    if (value.length > 0) due();
     return value.length === BATCH;
   }
 
