@@ -4,19 +4,16 @@ import type { ClaimKey } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
 import { runSystemJob } from "../store/system_jobs.ts";
-import type { EarlyClaims } from "./early_claims.ts";
 import { JobCalls } from "./job_calls.ts";
 import { ResourceWait } from "./resource_wait.ts";
 import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 import type { PartContext } from "../part_context.ts";
 
-/** Options of {@link AttemptRunner}. */
-export interface AttemptRunnerOptions
-  extends Pick<PartContext, "store" | "executor" | "clock" | "logger" | "events"> {
+interface AttemptRunnerOptions
+  extends Pick<PartContext, "store" | "executor" | "clock" | "logger" | "events" | "earlyClaims"> {
   /** For the calls of running jobs. */
   readonly manager: ManagerApi;
-  readonly earlyClaims: EarlyClaims;
   /** True if this node still has the claim. */
   readonly isClaimed: (claim: ClaimKey) => boolean;
   /** True until the node drains. */

@@ -4,7 +4,8 @@ import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
-import { AttemptRunner, type AttemptRunnerOptions } from "./attempt_runner.ts";
+import type { ManagerApi } from "../api.ts";
+import { AttemptRunner } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import { Outbox } from "./outbox.ts";
 import { Renewal } from "./renewal.ts";
@@ -25,8 +26,9 @@ const SEND_MS = 2;
 /** How long a drain waits, after all attempts have ended, for a store that takes no outcomes. */
 const GIVE_UP_MS = 10_000;
 
-interface DispatcherOptions
-  extends PartContext, Pick<AttemptRunnerOptions, "manager" | "earlyClaims"> {
+interface DispatcherOptions extends PartContext {
+  /** For the calls of running jobs. */
+  readonly manager: ManagerApi;
   /** Attempts at once. */
   readonly count: number;
   /** Called each time that the last free worker gets an attempt. */

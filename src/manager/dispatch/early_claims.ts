@@ -1,6 +1,5 @@
 import type { Clock, Instant, Timer } from "../../platform/clock.ts";
 import { AHEAD_MS_MAX } from "../../store/store.ts";
-import type { RunningAttempt } from "./running_attempt.ts";
 
 /**
  * Shortest wait: the store may name a due instance that it did not give, because another node took
@@ -10,6 +9,10 @@ const WAIT_MS_MIN = 1;
 /** Weight of the newest claim in the estimate of how long claims take; most should take less. */
 const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
 
+interface Claimed {
+  readonly instance: { readonly dueAt: number };
+}
+
 /**
  * Claims an instance before its due time, by as long as the store takes, so that the claim is
  * committed when it is due; the attempt does not begin before that. Only if the clocks of the nodes
@@ -17,7 +20,7 @@ const NEWEST_SHARE = { longer: 0.5, shorter: 0.1 } as const;
  */
 export class EarlyClaims {
   readonly #clock: Clock;
-  readonly #delayed = new Map<RunningAttempt, Timer>();
+  readonly #delayed = new Map<Claimed, Timer>();
   /** When the next instance is due, epoch ms. */
   #dueAt = -Infinity;
   #tookMs: number | null = null;
@@ -85,7 +88,7 @@ export class EarlyClaims {
   }
 
   /** Call `begin` at once, or when the instance is due if it was claimed early. */
-  delay(running: RunningAttempt, begin: () => void): void {
+  delay(running: Claimed, begin: () => void): void {
     const leftMs = this.#isPossible ? running.instance.dueAt - this.#clock.now().wallMs : 0;
     if (leftMs <= 0) return begin();
     // If it is more than the longest lead, the clock was set back meanwhile.
@@ -97,7 +100,7 @@ export class EarlyClaims {
   }
 
   /** Forget a delayed attempt. Returns false if it is not delayed. */
-  release(running: RunningAttempt): boolean {
+  release(running: Claimed): boolean {
     this.#delayed.get(running)?.cancel();
     return this.#delayed.delete(running);
   }

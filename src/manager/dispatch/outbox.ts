@@ -12,8 +12,7 @@ interface Outcome {
   readonly settlement: Settlement;
 }
 
-interface OutboxOptions
-  extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
+interface OutboxOptions extends Pick<PartContext, "store" | "clock" | "node" | "storeHealth"> {
   /** Called after the commit, with the log lines that it wrote. */
   readonly settled: (
     running: RunningAttempt,

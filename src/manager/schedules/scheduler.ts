@@ -11,7 +11,6 @@ import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { type Advance, AHEAD_MS_MAX, BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { ClockCorrections } from "./clock_correction.ts";
-import type { EarlyClaims } from "../dispatch/early_claims.ts";
 import { schedulePages } from "./stored_schedules.ts";
 import { tickInstance } from "../instances/new_instance.ts";
 import type { PartContext } from "../part_context.ts";
@@ -32,16 +31,12 @@ const LEFT_MS = 2_000;
 /** Waits between looks at such a schedule. */
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
-interface SchedulerOptions extends PartContext {
-  readonly earlyClaims: EarlyClaims;
-}
-
 /**
  * Turns due ticks of recurring schedules into instances, each exactly once: it plans from what the
  * store has and advances schedules by compare-and-set, so any number of nodes may do the same.
  */
 export class Scheduler {
-  readonly #options: SchedulerOptions;
+  readonly #options: PartContext;
   #isStarted = false;
   #isStartDue = false;
   #startAdvances: readonly Advance[] | null = null;
@@ -56,7 +51,7 @@ export class Scheduler {
   /** Logged versions of the time zone database of other nodes. */
   readonly #foreignZones = new Set<string>();
 
-  constructor(options: SchedulerOptions) {
+  constructor(options: PartContext) {
     this.#options = options;
     this.#wake = new LazyTimer(options.clock, () => this.poke(), { isExact: true });
     this.#corrections = new ClockCorrections(options);
@@ -345,9 +340,7 @@ function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: n
  * overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and
  * will be taken over.
  */
-async function startAdvances(
-  options: SchedulerOptions,
-): Promise<readonly Advance[]> {
+async function startAdvances(options: PartContext): Promise<readonly Advance[]> {
   const { store, registry, clock, node, ids } = options;
   const { wallMs } = clock.now();
   const found: Advance[] = [];

@@ -8,12 +8,7 @@ import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
-import {
-  changeSchedule,
-  noSuchSchedule,
-  schedulePages,
-  TRIES_MAX,
-} from "./stored_schedules.ts";
+import { changeSchedule, noSuchSchedule, schedulePages, TRIES_MAX } from "./stored_schedules.ts";
 import {
   changed,
   hashOf,
@@ -30,7 +25,8 @@ const KINDS_SHOWN_MAX = 10;
 const SYNC_BATCH = 1_000;
 
 interface SchedulesOptions
-  extends Pick<PartContext, "store" | "clock" | "ids" | "logger" | "node" | "registry" | "tzVersion"> {
+  extends
+    Pick<PartContext, "store" | "clock" | "ids" | "logger" | "node" | "registry" | "tzVersion"> {
   readonly defaults: ZonedScheduleDefaults;
   /** Nodes whose jobs' schedules are not ours to remove. */
   readonly peers: Pick<Peers, "list">;
