@@ -60,12 +60,12 @@ export type {
   JobHandle,
   JobInstance,
   LibraryScheduleOptions,
+  Stored,
 } from "./library/typed_job.ts";
 export type { StandardSchema } from "./library/standard_schema.ts";
 export type { ManagerSetup } from "./library/manager_setup.ts";
 export type { StoreOptions, StoreTlsOptions } from "./library/store_options.ts";
 export type { JobReference, LibraryJob, RegisterOptions } from "./library/typed_manager.ts";
-export type { Stored } from "./library/stored.ts";
 export type { LibraryJobInput } from "./library/library_job.ts";
 export type {
   ArgumentInput,
