@@ -307,6 +307,12 @@ test("importSystemd() disables a unit that is confined, and one whose protection
   }
 });
 
+test("importSystemd() tells each condition of a service, also one that says no", async () => {
+  const lines = ["ConditionACPower=false", "AssertPathExists=/srv"];
+  const { notes } = await importService(`[Unit]\nConditionHost=\n${lines.join("\n")}`);
+  assert.deepEqual(notes, lines.map((line) => `${line} is not carried over`));
+});
+
 test("importSystemd() carries limits and the name of a program, and tells a user that is missing", async () => {
   const { job, notes } = await importService(
     "LimitNOFILE=4096:8192\nUser=no-such-user\nExecStart=\nExecStart=@/bin/busybox sh -c x",

@@ -13,7 +13,9 @@ import {
   type AddUnitNote,
   instanceOf,
   isMasked,
+  isOff,
   isYes,
+  noteOthers,
   openUnit,
   type Unit,
   UNIT_DIRECTORIES,
@@ -99,7 +101,12 @@ class Importer {
     }
     const schedule = this.#schedules(timer);
     if (schedule.length === 0) return this.note(atTimer, "left out: no schedule is left", true);
-    this.#noteOthers(timer);
+    // A setting that is off loses nothing.
+    noteOthers(
+      timer,
+      this.note,
+      ({ section, key, value }) => section === "Timer" && !TIMER_KEYS.has(key) && !isOff(value),
+    );
     const owners = [...new Set([...timer.owners, ...service.owners])];
     if (owners.length > 1) {
       const found = `left out: its files belong to ${owners.map((each) => `"${each}"`).join(", ")}`;
@@ -189,18 +196,6 @@ class Importer {
     let ms: number | null = 0;
     if (entry !== undefined) this.#attempt(entry, () => ms = readTimeSpan(entry.value));
     return ms ? formatDuration(ms) : "0";
-  }
-
-  #noteOthers(timer: Unit): void {
-    for (const entry of timer.entries) {
-      const { section, key, value } = entry;
-      if (section === "Timer" && !TIMER_KEYS.has(key) && !/^(?:no|false|off|0)$/i.test(value)) {
-        this.note(entry, `${key}=${value} is not carried over`, true);
-      }
-      if (section === "Unit" && /^(?:Condition|Assert)/.test(key)) {
-        this.note(entry, `${key}=${value} is not carried over`, true);
-      }
-    }
   }
 
   /** Act on each value of some keys of [Timer]. A value that cannot be read becomes a note. */

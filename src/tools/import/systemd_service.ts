@@ -18,6 +18,8 @@ import {
 import {
   type AddUnitNote,
   instanceOf,
+  isOff,
+  noteOthers,
   type Unit,
   type UnitEntry,
   unitStem,
@@ -55,7 +57,6 @@ const SANDBOX_KEYS = new RegExp(
 /** Values that `limits.open_files` accepts. */
 const OPEN_FILES = { min: 64, max: 1_048_576 };
 const PLAIN_TYPES = ["oneshot", "simple", "exec"];
-const IS_OFF = /^(?:no|false|off|0)$/i;
 const HARMLESS_OUTPUT = /^(?:journal|inherit|null|syslog|journal\+console|tty)$/;
 
 function specifiersOf(unit: Unit): Specifiers {
@@ -95,6 +96,14 @@ function namesIn(file: string): readonly string[] {
   }
 }
 
+function isOther({ section, key, value }: UnitEntry): boolean {
+  // A setting that is off loses nothing.
+  if (section !== "Service" || isOff(value)) return false;
+  if (key === "Type") return !PLAIN_TYPES.includes(value);
+  const isOutput = /^Standard(?:Output|Error|Input)$/.test(key) && HARMLESS_OUTPUT.test(value);
+  return !SERVICE_KEYS.has(key) && !isOutput && !SANDBOX_KEYS.test(key);
+}
+
 class ServiceReader {
   readonly #unit: Unit;
   readonly #note: AddUnitNote;
@@ -109,7 +118,7 @@ class ServiceReader {
   read(): ServiceDraft | null {
     const commands = this.#commands();
     if (commands === null) return null;
-    this.#noteOthers();
+    noteOthers(this.#unit, this.#note, isOther);
     this.#noteMissing();
     const sandbox = this.#sandbox();
     const envFile = this.#environmentFiles();
@@ -279,7 +288,7 @@ class ServiceReader {
       ).map(({ key }) => key),
     );
     const active = [...keys].flatMap((key) => this.#last(key) ?? []).filter(({ value }) =>
-      !IS_OFF.test(value)
+      !isOff(value)
     );
     if (active.length === 0) return undefined;
     const found = active.map(({ key, value }) => `${key}=${value}`).join(" ").slice(0, 200);
@@ -310,22 +319,6 @@ class ServiceReader {
       if (!isJobError(error, "invalid_argument")) throw error;
       this.#note(entry, error.message, true);
       return null;
-    }
-  }
-
-  #noteOthers(): void {
-    for (const entry of this.#unit.entries) {
-      const { section, key, value } = entry;
-      // A setting that is off loses nothing.
-      if (value === "" || IS_OFF.test(value)) continue;
-      const isOutput = /^Standard(?:Output|Error|Input)$/.test(key) && HARMLESS_OUTPUT.test(value);
-      const isOther = section === "Service" && !SERVICE_KEYS.has(key) && !isOutput &&
-        !SANDBOX_KEYS.test(key);
-      const isType = key === "Type" && !PLAIN_TYPES.includes(value);
-      const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key);
-      if (isOther || isType || isCondition) {
-        this.#note(entry, `${key}=${value} is not carried over`, true);
-      }
     }
   }
 

@@ -140,6 +140,24 @@ export function isYes(text: string | null): boolean {
   return text !== null && /^(?:1|yes|true|on)$/i.test(text);
 }
 
+/** True if systemd reads a text as no, or as nothing. */
+export function isOff(text: string): boolean {
+  return /^(?:no|false|off|0|)$/i.test(text);
+}
+
+/** Note each condition of a unit, and each other entry that is not carried over. */
+export function noteOthers(
+  unit: Unit,
+  note: AddUnitNote,
+  isOther: (entry: UnitEntry) => boolean,
+): void {
+  for (const entry of unit.entries) {
+    const { section, key, value } = entry;
+    const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key) && value !== "";
+    if (isCondition || isOther(entry)) note(entry, `${key}=${value} is not carried over`, true);
+  }
+}
+
 /** Name of a unit without its type: `backup` for `/x/backup.timer`. */
 export function unitStem(name: string): string {
   return basename(name).replace(/\.\w+$/, "");
