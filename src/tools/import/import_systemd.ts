@@ -17,6 +17,7 @@ import {
   isYes,
   noteOthers,
   openUnit,
+  readOrNote,
   type Unit,
   UNIT_DIRECTORIES,
   unitDirectories,
@@ -71,10 +72,10 @@ class Importer {
 
   /** Add a timer by name; if unreadable, a note says so. Returns false if there is none. */
   open(name: string, directories: readonly string[]): boolean {
+    const at = { file: join(directories[0]!, name), line: 1 };
     try {
       if (isMasked(name, directories)) {
-        const file = join(directories[0]!, name);
-        this.note({ file, line: 1 }, "left out: it is masked", false);
+        this.note(at, "left out: it is masked", false);
         return true;
       }
       const timer = openUnit(name, directories);
@@ -82,8 +83,7 @@ class Importer {
       return timer !== null;
     } catch (error) {
       if (!isJobError(error) && errorCode(error) === undefined) throw error;
-      const file = join(directories[0]!, name);
-      this.note({ file, line: 1 }, `left out: ${messageOf(error)}`, true);
+      this.note(at, `left out: ${messageOf(error)}`, true);
       return true;
     }
   }
@@ -193,24 +193,14 @@ class Importer {
 
   #jitter(timer: Unit): string {
     const entry = valuesOf(timer, "Timer", "RandomizedDelaySec").at(-1);
-    let ms: number | null = 0;
-    if (entry !== undefined) this.#attempt(entry, () => ms = readTimeSpan(entry.value));
+    const ms = entry && readOrNote(entry, this.note, () => readTimeSpan(entry.value));
     return ms ? formatDuration(ms) : "0";
   }
 
   /** Act on each value of some keys of [Timer]. A value that cannot be read becomes a note. */
   #each(timer: Unit, keys: readonly string[], action: (entry: UnitEntry) => void): void {
     for (const entry of keys.flatMap((key) => valuesOf(timer, "Timer", key))) {
-      this.#attempt(entry, () => action(entry));
-    }
-  }
-
-  #attempt(entry: UnitEntry, action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (!isJobError(error, "invalid_argument")) throw error;
-      this.note(entry, error.message, true);
+      readOrNote(entry, this.note, () => action(entry));
     }
   }
 }

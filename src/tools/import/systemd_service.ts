@@ -20,6 +20,7 @@ import {
   instanceOf,
   isOff,
   noteOthers,
+  readOrNote,
   type Unit,
   type UnitEntry,
   unitStem,
@@ -311,15 +312,8 @@ class ServiceReader {
 
   /** A duration; null for none, which 0 and infinity mean too. */
   #span(entry: UnitEntry | undefined): string | null {
-    if (entry === undefined) return null;
-    try {
-      const ms = readTimeSpan(entry.value);
-      return ms ? formatDuration(ms) : null;
-    } catch (error) {
-      if (!isJobError(error, "invalid_argument")) throw error;
-      this.#note(entry, error.message, true);
-      return null;
-    }
+    const ms = entry && readOrNote(entry, this.#note, () => readTimeSpan(entry.value));
+    return ms ? formatDuration(ms) : null;
   }
 
   #filled(text: string): string {

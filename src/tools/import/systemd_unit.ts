@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { isJobError } from "../../core/errors.ts";
 import { readOwnedFile, refuseOpenFile } from "./owned_file.ts";
 
 /** One assignment of a unit file. */
@@ -155,6 +156,17 @@ export function noteOthers(
     const { section, key, value } = entry;
     const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key) && value !== "";
     if (isCondition || isOther(entry)) note(entry, `${key}=${value} is not carried over`, true);
+  }
+}
+
+/** The result of `read`; null with a note if the value of an entry cannot be read. */
+export function readOrNote<T>(entry: UnitEntry, note: AddUnitNote, read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (!isJobError(error, "invalid_argument")) throw error;
+    note(entry, error.message, true);
+    return null;
   }
 }
 
