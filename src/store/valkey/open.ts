@@ -3,7 +3,7 @@ import type { Logger } from "../../platform/logger.ts";
 import { checkOpening } from "../ledger/maintenance/marks.ts";
 import { STORE_FORMAT, type StoreInfo } from "../store.ts";
 import { Unpacker } from "./codec/msgpack.ts";
-import type { GreetingRun } from "./link/link.ts";
+import type { GreetingRun } from "./link/server_link.ts";
 import type { OperationQueue } from "./operations/operation_queue.ts";
 import { otherData } from "./operations/refusals.ts";
 import { HEAD_SCRIPT } from "./script/script.ts";

@@ -7,7 +7,6 @@ import { newStoreId } from "../store_id.ts";
 import type { ChangeHint, OpenRequest, Store, StoreInfo } from "../store.ts";
 import { InstanceOperations } from "./operations/instances.ts";
 import { InstanceReads } from "./operations/instance_reads.ts";
-import type { ValkeyLink } from "./link/link.ts";
 import { ServerLink } from "./link/server_link.ts";
 import { LogReads } from "./operations/logs.ts";
 import { Unpacker } from "./codec/msgpack.ts";
@@ -19,7 +18,7 @@ import { ValkeyRecords } from "./records.ts";
 
 /** Options of a Valkey store. */
 export interface ValkeyStoreOptions {
-  readonly link: ValkeyLink;
+  readonly link: ServerLink;
   /** Prefix of all keys. Stores with different ones can share a server. */
   readonly namespace?: string;
   /** Used instead of the server's clock. */
@@ -44,7 +43,7 @@ export function keyPrefix(namespace: string): string {
  */
 export class ValkeyStore implements Store {
   readonly records: ValkeyRecords;
-  readonly #link: ValkeyLink;
+  readonly #link: ServerLink;
   readonly #logger: Logger;
   readonly #prefix: string;
   readonly #queue: OperationQueue;
@@ -57,7 +56,6 @@ export class ValkeyStore implements Store {
   readonly #listeners = new Set<(hint: ChangeHint) => void>();
   #openCount = 0;
   #opening: Promise<StoreInfo> | null = null;
-  #stops: (() => unknown)[] = [];
 
   readonly enqueue: Store["enqueue"] = (request) => this.#instances.enqueue(request);
   readonly claim: Store["claim"] = (request) => this.#instances.claim(request);
@@ -119,6 +117,7 @@ export class ValkeyStore implements Store {
       publish: (hints) => this.#publish(readHints(hints)),
     });
     this.#queue.isClosed = true;
+    link.onReconnect(() => this.#publish(EVERYTHING));
     this.#instances = new InstanceOperations(this.#queue);
     this.#reads = new InstanceReads(this.#queue);
     this.#logs = new LogReads(this.#queue);
@@ -152,7 +151,6 @@ export class ValkeyStore implements Store {
     this.#queue.isClosed = true;
     this.#opening = null;
     await this.#queue.drain();
-    for (const stop of this.#stops.splice(0)) await stop();
     this.#link.greet(async () => {});
     await this.#link.close();
   }
@@ -189,10 +187,7 @@ export class ValkeyStore implements Store {
       const known = { ...data, prefix, location, rev: this.#queue.rev };
       return checkSameData(run, known, this.#logger);
     });
-    this.#stops = [
-      await this.#link.subscribe(`${this.#prefix}hints`, (message) => this.#hear(message)),
-      this.#link.onReconnect(() => this.#publish(EVERYTHING)),
-    ];
+    await this.#link.subscribe(`${this.#prefix}hints`, (message) => this.#hear(message));
     this.#queue.isClosed = false;
     return { type: "valkey", location, isDurable, recovered: [], ...data };
   }

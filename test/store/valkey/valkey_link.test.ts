@@ -212,7 +212,7 @@ test("ServerLink delivers published messages, also after a reconnection", async 
     const heard: string[] = [];
     try {
       await link.open();
-      const stop = await link.subscribe("{t}:hints", (message) => {
+      await link.subscribe("{t}:hints", (message) => {
         heard.push(new TextDecoder().decode(message));
       });
       await server.cli("publish", "{t}:hints", "one");
@@ -222,9 +222,6 @@ test("ServerLink delivers published messages, also after a reconnection", async 
       await reconnected;
       await server.cli("publish", "{t}:hints", "two");
       await until("the second came", () => heard.length === 2);
-      await stop();
-      await server.cli("publish", "{t}:hints", "three");
-      assert.equal(await textOf(link.run(count("a"))), "1");
       assert.deepEqual(heard, ["one", "two"]);
     } finally {
       await link.close();

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { HostPort } from "../../../core/store_address.ts";
-import type { Clock, Timer } from "../../../platform/clock.ts";
+import type { Clock } from "../../../platform/clock.ts";
 import type { ClientTls } from "../../../platform/network/tls.ts";
 import { encodeCommand, type Reply, ReplyError, ReplyReader } from "./resp.ts";
 
@@ -57,37 +57,30 @@ export class Connection {
         this.destroy((error as Error).message);
       }
     });
-    socket.on("error", (error) => this.#broke(error.message, error));
-    socket.on("close", () => this.#broke("the server closed the connection"));
-    if (socket.destroyed) this.#broke("the server closed the connection");
+    socket.on("error", (error) => this.destroy(error.message, error));
+    socket.on("close", () => this.destroy("the server closed the connection"));
   }
 
   /** Connect. @throws ConnectionLost if that fails or takes too long */
   static async open(at: HostPort, options: ConnectionOptions): Promise<Connection> {
     const socket = createSocket(at, options.tls);
     const event = options.tls === null ? "connect" : "secureConnect";
-    let timer: Timer | undefined;
+    const connection = new Connection(socket);
+    const { clock, connectMs } = options;
+    const timer = clock.timer(connectMs, () => {
+      connection.destroy(`no connection within ${connectMs} ms`);
+    });
     try {
       await new Promise<void>((resolve, reject) => {
-        timer = options.clock.timer(options.connectMs, () => {
-          reject(new ConnectionLost(`no connection within ${options.connectMs} ms`));
-        });
+        connection.onClose(reject);
         socket.once(event, () => resolve());
-        socket.once("error", (error) => {
-          reject(new ConnectionLost(error.message, { cause: error }));
-        });
-        socket.once("close", () => reject(new ConnectionLost("the server closed the connection")));
       });
-    } catch (error) {
-      socket.on("error", () => {});
-      socket.destroy();
-      throw error;
     } finally {
-      timer?.cancel();
+      timer.cancel();
     }
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    return new Connection(socket);
+    return connection;
   }
 
   /** Number of commands without a reply. */
@@ -110,13 +103,9 @@ export class Connection {
     if (this.#outgoing.push(encodeCommand(parts)) === 1) queueMicrotask(() => this.#flush());
   }
 
-  /** Subscribe to a channel. From then on the connection takes no other commands. */
-  async listen(
-    channel: string,
-    onMessage: (channel: string, message: Buffer) => void,
-  ): Promise<void> {
-    this.#onMessage = onMessage;
-    await this.command("SUBSCRIBE", channel);
+  /** Set the listener to the channels that the connection subscribes to. */
+  onMessage(listener: (channel: string, message: Buffer) => void): void {
+    this.#onMessage = listener;
   }
 
   /** Set the listener that is called once when the connection breaks, or now if it is broken. */
@@ -125,9 +114,16 @@ export class Connection {
     if (this.#error) listener(this.#error);
   }
 
-  destroy(reason = "closed"): void {
-    this.#broke(reason);
+  /** Close the connection, if it is not; commands without a reply fail. */
+  destroy(reason = "closed", cause?: Error): void {
+    if (this.#error) return;
+    this.#error = new ConnectionLost(reason, cause && { cause });
+    this.#outgoing = [];
+    const pending = this.#pending.splice(0).slice(this.#first);
+    this.#first = 0;
     this.#socket.destroy();
+    for (const receiver of pending) receiver.reject(this.#error);
+    this.#onClose(this.#error);
   }
 
   #flush(): void {
@@ -151,17 +147,6 @@ export class Connection {
     }
     if (reply instanceof ReplyError) receiver.reject(reply);
     else receiver.resolve(reply);
-  }
-
-  #broke(what: string, cause?: Error): void {
-    if (this.#error) return;
-    this.#error = new ConnectionLost(what, cause === undefined ? undefined : { cause });
-    this.#outgoing = [];
-    const pending = this.#pending.splice(0).slice(this.#first);
-    this.#first = 0;
-    this.#socket.destroy();
-    for (const receiver of pending) receiver.reject(this.#error);
-    this.#onClose(this.#error);
   }
 }
 

@@ -6,7 +6,7 @@ import { remedyOf } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";
 
 /** Which server to find, and how to connect to it. */
-export interface FindOptions extends ConnectionOptions {
+interface FindOptions extends ConnectionOptions {
   readonly address: ValkeyAddress;
   /** Its location for messages, without secrets. */
   readonly location: string;
@@ -89,45 +89,40 @@ async function introduce(connection: Connection, options: FindOptions): Promise<
     connection.command("CLIENT", "SETNAME", CLIENT_NAME),
     database === 0 ? null : connection.command("SELECT", String(database)),
   ]);
-  if (access.status === "rejected") {
-    throw refused(access.reason, options, "unauthenticated", {
-      path: "store.password",
-      hint: "Check store.username and store.password",
-    });
-  }
+  replyOf(access, options, "unauthenticated", {
+    path: "store.password",
+    hint: "Check store.username and store.password",
+  });
   // If a password is needed and none was sent, this fails with NOAUTH. NOPERM only means that the
   // user may not set a name.
-  if (name.status === "rejected" && kindOf(name.reason) !== "NOPERM") {
-    throw refused(name.reason, options, "unauthenticated", {
+  const isUnnamed = name.status === "rejected" && name.reason instanceof ReplyError &&
+    name.reason.kind === "NOPERM";
+  if (!isUnnamed) {
+    replyOf(name, options, "unauthenticated", {
       path: "store.password",
       hint: "Set store.password, and store.username",
     });
   }
-  if (selected.status === "rejected") {
-    throw refused(selected.reason, options, "invalid_config", {
-      path: "store.url",
-      hint: "Choose another database",
-    });
-  }
+  replyOf(selected, options, "invalid_config", {
+    path: "store.url",
+    hint: "Choose another database",
+  });
 }
 
-function kindOf(error: unknown): string | null {
-  return error instanceof ReplyError ? error.kind : null;
-}
-
-function refused(
-  error: unknown,
+/** The reply to a command. @throws a JobError if the server refused the command for good */
+function replyOf<T>(
+  reply: PromiseSettledResult<T>,
   { location }: FindOptions,
   code: "unauthenticated" | "invalid_config",
-  options: { readonly path: string; readonly hint: string },
-): unknown {
-  if (
-    !(error instanceof ReplyError) || remedyOf(error) === "reconnect" && error.kind !== "NOAUTH"
-  ) {
-    return error;
-  }
-  return new JobError(code, `Cannot use the store ${location}: ${error.message}`, {
-    ...options,
+  about: { readonly path: string; readonly hint: string },
+): T {
+  if (reply.status === "fulfilled") return reply.value;
+  const error: unknown = reply.reason;
+  const isRefusal = error instanceof ReplyError &&
+    (remedyOf(error) !== "reconnect" || error.kind === "NOAUTH");
+  if (!isRefusal) throw error;
+  throw new JobError(code, `Cannot use the store ${location}: ${error.message}`, {
+    ...about,
     cause: error,
   });
 }
@@ -139,29 +134,24 @@ async function askSentinel(host: HostPort, options: FindOptions): Promise<HostPo
   const master = options.address.master!;
   const user = sentinelUsername === undefined ? [] : [sentinelUsername];
   try {
-    const [access, asked] = await withinTime(
-      connection,
-      options,
-      () =>
-        Promise.allSettled([
-          sentinelPassword === undefined
-            ? null
-            : connection.command("AUTH", ...user, sentinelPassword),
-          connection.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", master),
-        ]),
-    );
-    for (const answer of [access, asked]) {
-      if (answer.status === "fulfilled") continue;
-      throw refused(answer.reason, options, "unauthenticated", {
-        path: "store.sentinel_password",
-        hint: "Check store.sentinel_username and store.sentinel_password",
-      });
-    }
-    const reply = asked.status === "fulfilled" ? asked.value : null;
+    const ask = () =>
+      Promise.allSettled([
+        sentinelPassword === undefined
+          ? null
+          : connection.command("AUTH", ...user, sentinelPassword),
+        connection.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", master),
+      ]);
+    const [access, found] = await withinTime(connection, options, ask);
+    const about = {
+      path: "store.sentinel_password",
+      hint: "Check store.sentinel_username and store.sentinel_password",
+    };
+    replyOf(access, options, "unauthenticated", about);
+    const reply = replyOf(found, options, "unauthenticated", about);
     if (Array.isArray(reply) && reply.length === 2) {
       return { host: String(reply[0]), port: Number(reply[1]) };
     }
-    throw new ConnectionLost(`${placeOf(host)} knows no master "${master}"`);
+    throw new ConnectionLost(`${hostPort(host.host, host.port)} knows no master "${master}"`);
   } finally {
     connection.destroy();
   }
@@ -184,14 +174,10 @@ async function askCluster(host: HostPort, options: FindOptions): Promise<HostPor
       const name = owner[0] === null ? "" : String(owner[0]);
       return { host: name === "" ? host.host : name, port: Number(owner[1]) };
     }
-    throw new ConnectionLost(`${placeOf(host)} knows no server for our keys`);
+    throw new ConnectionLost(`${hostPort(host.host, host.port)} knows no server for our keys`);
   } finally {
     connection.destroy();
   }
-}
-
-function placeOf({ host, port }: HostPort): string {
-  return hostPort(host, port);
 }
 
 /** The location of an address, without user and password. */

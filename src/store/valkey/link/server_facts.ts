@@ -4,8 +4,6 @@ import { type Reply, ReplyError } from "./resp.ts";
 
 /** Facts about the connected server. */
 export interface ServerFacts {
-  /** "Valkey 8.1.1". */
-  readonly version: string;
   /** Id of the server process; a new one after each restart. */
   readonly runId: string;
   /** True if acknowledged writes survive a crash of the server and a power failure. */
@@ -41,13 +39,11 @@ export async function checkServer(
       path: "store.url",
       hint,
     });
-  const version = versionOf(info);
-  const least = VERSION_MIN[version.name];
-  if (compareVersions(version.number, least) < 0) {
-    throw refuse(
-      `found ${version.name} ${version.number}, wanted ${least} or newer`,
-      "Update the server",
-    );
+  const name = info.has("valkey_version") ? "valkey" : "redis";
+  const version = info.get(`${name}_version`) ?? "0";
+  const least = VERSION_MIN[name];
+  if (version.localeCompare(least, "en", { numeric: true }) < 0) {
+    throw refuse(`found ${name} ${version}, wanted ${least} or newer`, "Update the server");
   }
   if (info.get("cluster_enabled") === "1" && !options.isCluster) {
     throw refuse(
@@ -71,16 +67,15 @@ export async function checkServer(
       "Set maxmemory-policy noeviction, or use a separate server",
     );
   }
-  const lasting = persistenceOf(info, { appendfsync, save });
-  const warnings = [...lasting.warnings];
-  if (policy === "") warnings.push("Cannot tell whether the store's server deletes keys when full");
-  const label = `${version.name === "valkey" ? "Valkey" : "Redis"} ${version.number}`;
+  const loss = lossOf(info, { appendfsync, save });
+  const blind = policy === ""
+    ? "Cannot tell whether the store's server deletes keys when full"
+    : null;
   return {
-    version: label,
     runId: info.get("run_id") ?? "",
-    isDurable: lasting.isDurable,
+    isDurable: loss === null && appendfsync === "always",
     survivesCrash: info.get("aof_enabled") === "1",
-    warnings,
+    warnings: [loss, blind].filter((warning) => warning !== null),
   };
 }
 
@@ -105,73 +100,32 @@ async function configOf(connection: Connection, name: string): Promise<string | 
   }
 }
 
-function versionOf(info: Fields): { readonly name: "valkey" | "redis"; readonly number: string } {
-  const valkey = info.get("valkey_version");
-  return valkey === undefined
-    ? { name: "redis", number: info.get("redis_version") ?? "0" }
-    : { name: "valkey", number: valkey };
-}
-
-function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((text) => text.split(".").map(Number));
-  for (let index = 0; index < 2; index += 1) {
-    const difference = (left![index] ?? 0) - (right![index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-function persistenceOf(
+/** What the server may lose, for the operator; null if nothing, or at most the last second. */
+function lossOf(
   info: Fields,
   config: { readonly appendfsync: string | null; readonly save: string | null },
-): Pick<ServerFacts, "isDurable" | "warnings"> {
+): string | null {
   const aof = info.get("aof_enabled");
   if (aof === undefined) {
-    return {
-      isDurable: false,
-      warnings: [
-        "Cannot tell whether the store's server has an append-only file: ask its operator",
-      ],
-    };
+    return "Cannot tell whether the store's server has an append-only file: ask its operator";
   }
   if (aof === "0") {
-    const isSaved = config.save === null ? null : config.save !== "";
-    const lost = isSaved === false
+    const lost = config.save === ""
       ? "all data, including jobs and schedules"
       : "the writes since its last snapshot, which may be minutes ago: accepted jobs, and outcomes of jobs, which then run again";
-    return {
-      isDurable: false,
-      warnings: [
-        `The store's server has no append-only file: if it stops or the power fails, it loses ${lost}. Set appendonly yes`,
-      ],
-    };
+    return `The store's server has no append-only file: if it stops or the power fails, it loses ${lost}. Set appendonly yes`;
   }
   if (info.get("aof_last_write_status") === "err") {
-    return {
-      isDurable: false,
-      warnings: ["The store's server cannot write its append-only file: see its log"],
-    };
+    return "The store's server cannot write its append-only file: see its log";
   }
   switch (config.appendfsync) {
-    case "always":
-      return { isDurable: true, warnings: [] };
     case "no":
-      return {
-        isDurable: false,
-        warnings: [
-          "The store's server lets the system decide when its append-only file reaches the disk (appendfsync no): a power failure can lose half a minute of acknowledged writes. Set appendfsync everysec or always",
-        ],
-      };
+      return "The store's server lets the system decide when its append-only file reaches the disk (appendfsync no): a power failure can lose half a minute of acknowledged writes. Set appendfsync everysec or always";
     case null:
-      return {
-        isDurable: false,
-        warnings: [
-          "Cannot tell how often the store's server writes its append-only file to the disk (appendfsync): with everysec, a power failure loses the last second",
-        ],
-      };
+      return "Cannot tell how often the store's server writes its append-only file to the disk (appendfsync): with everysec, a power failure loses the last second";
     default:
-      // A crash of the server loses nothing, and a power failure at most the last second. This is
-      // the usual setting and not worth a warning.
-      return { isDurable: false, warnings: [] };
+      // With everysec, a crash of the server loses nothing, and a power failure at most the last
+      // second. This is the usual setting and not worth a warning.
+      return null;
   }
 }

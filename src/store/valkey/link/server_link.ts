@@ -1,27 +1,14 @@
 import { backoffMs } from "../../../core/backoff.ts";
-import { isJobError, JobError, messageOf } from "../../../core/errors.ts";
+import { JobError, toJobError } from "../../../core/errors.ts";
 import type { ValkeyAddress } from "../../../core/store_address.ts";
 import type { StoreTls } from "../../../core/store_config.ts";
 import { type Clock, sleep, type Timer } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { Random } from "../../../platform/random.ts";
 import { loadClientTls } from "../../../platform/network/tls.ts";
-import { Channels } from "./channels.ts";
 import { type Connection, ConnectionLost } from "./connection.ts";
-import {
-  connectServer,
-  type FindOptions,
-  findServer,
-  locationOf,
-  withinTime,
-} from "./find_server.ts";
-import {
-  type GreetingRun,
-  LINK_LIMITS,
-  type LinkLimits,
-  type ScriptCall,
-  type ValkeyLink,
-} from "./link.ts";
+import { connectServer, findServer, locationOf, withinTime } from "./find_server.ts";
+import { LINK_LIMITS, type LinkLimits, type ScriptCall } from "./link.ts";
 import { Pulse } from "./pulse.ts";
 import { refusal, remedyOf, tooManyError, unreachable } from "./reply_errors.ts";
 import { type Reply, ReplyError } from "./resp.ts";
@@ -64,25 +51,31 @@ interface Line {
   readonly pushed: Connection;
 }
 
+/** Runs a script on a new connection that nobody uses yet. It is not repeated. */
+export type GreetingRun = (call: ScriptCall) => Promise<Uint8Array>;
+
 /**
- * The link to a server over TCP or TLS. When the connection is lost it finds the server again, also
- * at another address, and sends the calls without a reply again in their order.
+ * The link to a Valkey or Redis server; hides TLS, sentinels and clusters. Calls are pipelined and
+ * reach the server in the order in which they were made. When the connection is lost the link finds
+ * the server again, also at another address, and sends the calls without a reply again in their
+ * order.
  */
-export class ServerLink implements ValkeyLink {
+export class ServerLink {
+  /** The location of the server, without secrets. */
   readonly location: string;
   readonly #options: ServerLinkOptions;
   readonly #limits: LinkLimits;
-  #find: FindOptions;
   /** Calls without a reply, oldest first. */
   readonly #calls = new Set<WaitingCall>();
   #callBytes = 0;
   #deadlineTimer: Timer | null = null;
-  readonly #channels = new Channels();
+  /** Listeners by channel. They survive a change of the connection. */
+  readonly #channels = new Map<string, (message: Uint8Array) => void>();
   readonly #trouble: TroubleLog;
   readonly #pulse: Pulse;
-  readonly #reconnectListeners = new Set<() => void>();
   #stop = new AbortController();
   #greeting: (run: GreetingRun) => Promise<void> = () => Promise.resolve();
+  #reconnected = () => {};
   #facts: ServerFacts | null = null;
   #line: Line | null = null;
   /** The loop that reconnects, while it runs. */
@@ -92,27 +85,20 @@ export class ServerLink implements ValkeyLink {
   #lostSince: number | null = null;
 
   constructor(options: ServerLinkOptions) {
-    const { address, clock } = options;
+    const { address, clock, logger } = options;
     this.#options = options;
     this.#limits = { ...LINK_LIMITS, ...options.limits };
     this.location = locationOf(address);
-    this.#find = {
-      address,
-      clock,
-      tls: null,
-      connectMs: this.#limits.connectMs,
-      handshakeMs: this.#limits.handshakeMs,
-      location: this.location,
-      key: options.key,
-    };
-    this.#trouble = new TroubleLog(options.logger, clock, this.location);
+    this.#trouble = new TroubleLog(logger, clock, this.location);
     this.#pulse = new Pulse(clock, this.#limits);
   }
 
+  /** True if an acknowledged write is on the server's disk. */
   get isDurable(): boolean {
     return this.#facts?.isDurable ?? false;
   }
 
+  /** Why the server does not respond now; null if no problem is known. */
   get problem(): string | null {
     if (this.#problem) return this.#problem.message;
     const [oldest] = this.#calls;
@@ -120,10 +106,26 @@ export class ServerLink implements ValkeyLink {
     return waitedMs > this.#pulse.answerMs ? this.#late().message : null;
   }
 
+  /**
+   * Set the check that runs on each new connection before calls use it, such as whether the server
+   * still has the same data. If it throws a JobError, the connection is not used, and calls fail
+   * with that error until a check succeeds.
+   */
   greet(greeting: (run: GreetingRun) => Promise<void>): void {
     this.#greeting = greeting;
   }
 
+  /** Set the listener to reconnections: messages published meanwhile are lost. */
+  onReconnect(listener: () => void): void {
+    this.#reconnected = listener;
+  }
+
+  /**
+   * Connect and check the server.
+   *
+   * @throws JobError `unavailable` if it cannot be reached, `unauthenticated` or `invalid_config`
+   * if it cannot be used
+   */
   async open(): Promise<void> {
     const { clock, logger, startWaitMs } = this.#options;
     const openedAt = clock.now().monotonicMs;
@@ -150,6 +152,13 @@ export class ServerLink implements ValkeyLink {
     for (const warning of this.#facts!.warnings) logger.warn(warning);
   }
 
+  /**
+   * Run a script that returns a bulk string. A call whose reply was lost is sent again, so the
+   * script must recognize a repeat.
+   *
+   * @throws JobError `unavailable`, `resource_exhausted`, `invalid_argument` for a call that is too
+   * large
+   */
   run(call: ScriptCall): Promise<Uint8Array> {
     if (this.#stop.signal.aborted) return Promise.reject(this.#closed());
     // Refused for a reason that waiting does not heal, and would only hide.
@@ -167,18 +176,10 @@ export class ServerLink implements ValkeyLink {
     });
   }
 
-  async subscribe(
-    channel: string,
-    listener: (message: Uint8Array) => void,
-  ): Promise<() => Promise<void>> {
-    await this.#channels.add(channel, listener);
-    // If it fails, the connection is lost, and its subscriptions with it.
-    return () => this.#channels.remove(channel, listener).catch(() => {});
-  }
-
-  onReconnect(listener: () => void): () => void {
-    this.#reconnectListeners.add(listener);
-    return () => void this.#reconnectListeners.delete(listener);
+  /** Set the listener to a channel, also on later connections. */
+  async subscribe(channel: string, listener: (message: Uint8Array) => void): Promise<void> {
+    this.#channels.set(channel, listener);
+    await this.#line?.pushed.command("SUBSCRIBE", channel);
   }
 
   async close(): Promise<void> {
@@ -194,38 +195,34 @@ export class ServerLink implements ValkeyLink {
 
   /** Connect to a server that passes all checks: one connection for calls and one for messages. */
   async #connect(): Promise<Line> {
-    const { clock, logger, tls } = this.#options;
-    if (tls) {
-      const nowMs = clock.now().wallMs;
-      this.#find = { ...this.#find, tls: await loadClientTls(tls, { nowMs, logger }) };
-    }
-    const at = await findServer(this.#find);
-    const main = await connectServer(at, this.#find);
+    const { address, clock, key, logger, tls } = this.#options;
+    const { connectMs, handshakeMs } = this.#limits;
+    const { location } = this;
+    const nowMs = clock.now().wallMs;
+    const find = {
+      ...{ address, clock, connectMs, handshakeMs, key, location },
+      tls: tls && await loadClientTls(tls, { nowMs, logger }),
+    };
+    const at = await findServer(find);
+    const open: Connection[] = [];
     try {
-      const isCluster = this.#find.address.topology === "cluster";
+      const main = await connectServer(at, find);
+      open.push(main);
+      const isCluster = address.topology === "cluster";
       const askedMs = clock.now().monotonicMs;
-      const facts = await withinTime(
-        main,
-        this.#find,
-        () => checkServer(main, { location: this.location, isCluster }),
-      );
+      const facts = await withinTime(main, find, () => checkServer(main, { location, isCluster }));
       this.#pulse.answered(clock.now().monotonicMs - askedMs);
-      await withinTime(
-        main,
-        this.#find,
-        () => this.#greeting((call) => runScript(main, call)),
-      );
-      const pushed = await connectServer(at, this.#find);
-      try {
-        await withinTime(pushed, this.#find, () => this.#channels.move(pushed));
-      } catch (error) {
-        pushed.destroy();
-        throw error;
-      }
+      await withinTime(main, find, () => this.#greeting((call) => runScript(main, call)));
+      const pushed = await connectServer(at, find);
+      open.push(pushed);
+      pushed.onMessage((channel, message) => this.#channels.get(channel)?.(message));
+      const names = [...this.#channels.keys()];
+      const subscribe = () => Promise.all(names.map((name) => pushed.command("SUBSCRIBE", name)));
+      await withinTime(pushed, find, subscribe);
       this.#facts = facts;
       return { main, pushed };
     } catch (error) {
-      main.destroy();
+      for (const connection of open) connection.destroy();
       throw error;
     }
   }
@@ -253,7 +250,6 @@ export class ServerLink implements ValkeyLink {
     if (this.#line !== line) return;
     this.#line = null;
     this.#pulse.stop();
-    this.#channels.lost();
     line.main.destroy(reason);
     line.pushed.destroy(reason);
     this.#problem = unreachable(this.location, new ConnectionLost(reason));
@@ -282,7 +278,7 @@ export class ServerLink implements ValkeyLink {
         this.#trouble.found();
         this.#logChange(before);
         this.#use(line);
-        for (const listener of this.#reconnectListeners) listener();
+        this.#reconnected();
         if (this.#line) return;
         // Lost again at once: this loop continues.
       } catch (error) {
@@ -305,7 +301,7 @@ export class ServerLink implements ValkeyLink {
   #send(connection: Connection, call: WaitingCall): void {
     const { clock, waitReplicas } = this.#options;
     call.sent += 1;
-    if (call.sent > SENDINGS_MAX) return this.#reject(call, this.#late());
+    if (call.sent > SENDINGS_MAX) return this.#take(call).reject(this.#late());
     const sentAt = clock.now().monotonicMs;
     const answered = () => this.#pulse.answered(clock.now().monotonicMs - sentAt);
     const waits = waitReplicas > 0 && call.isWrite === true;
@@ -313,9 +309,9 @@ export class ServerLink implements ValkeyLink {
     connection.send(evalsha(call), {
       resolve: (reply) => {
         answered();
-        if (!(reply instanceof Uint8Array)) return this.#reject(call, notBytes());
+        if (!(reply instanceof Uint8Array)) return this.#take(call).reject(notBytes());
         value = reply;
-        if (!waits) this.#resolve(call, value);
+        if (!waits) this.#take(call).resolve(value);
       },
       reject: (error) => {
         if (error instanceof ReplyError) answered();
@@ -326,8 +322,8 @@ export class ServerLink implements ValkeyLink {
     connection.send(["WAIT", String(waitReplicas), String(this.#limits.replicasMs)], {
       resolve: (count) => {
         if (value === null) return;
-        if (Number(count) >= waitReplicas) this.#resolve(call, value);
-        else this.#reject(call, this.#notReplicated(Number(count)));
+        if (Number(count) >= waitReplicas) this.#take(call).resolve(value);
+        else this.#take(call).reject(this.#notReplicated(Number(count)));
       },
       reject: (error) => value === null ? undefined : this.#failed(connection, call, error),
     });
@@ -349,28 +345,20 @@ export class ServerLink implements ValkeyLink {
         connection.destroy(error.message);
         return;
       case "refuse":
-        this.#reject(call, refusal(error, this.location));
+        this.#take(call).reject(refusal(error, this.location));
     }
   }
 
-  #resolve(call: WaitingCall, value: Uint8Array): void {
-    this.#forget(call);
-    call.resolve(value);
-  }
-
-  #reject(call: WaitingCall, error: Error): void {
-    this.#forget(call);
-    call.reject(error);
+  /** Take a call out, to resolve or reject it. */
+  #take(call: WaitingCall): WaitingCall {
+    if (this.#calls.delete(call)) this.#callBytes -= call.bytes;
+    return call;
   }
 
   #rejectAll(error: Error): void {
-    for (const call of [...this.#calls]) this.#reject(call, error);
+    for (const call of [...this.#calls]) this.#take(call).reject(error);
     this.#deadlineTimer?.cancel();
     this.#deadlineTimer = null;
-  }
-
-  #forget(call: WaitingCall): void {
-    if (this.#calls.delete(call)) this.#callBytes -= call.bytes;
   }
 
   /** Why a call with that many bytes of arguments is refused; null if it is not. */
@@ -399,7 +387,7 @@ export class ServerLink implements ValkeyLink {
       const now = clock.now().monotonicMs;
       for (const call of this.#calls) {
         if (this.#deadlineOf(call.calledAt) > now) break;
-        this.#reject(call, this.#late());
+        this.#take(call).reject(this.#late());
       }
       this.#armDeadline();
     }, { unref: true });
@@ -440,16 +428,13 @@ export class ServerLink implements ValkeyLink {
   }
 
   #asJobError(error: unknown): JobError {
-    if (isJobError(error)) return error;
     if (error instanceof ReplyError && remedyOf(error) === "refuse") {
       return refusal(error, this.location);
     }
     if (error instanceof ConnectionLost || error instanceof ReplyError) {
       return unreachable(this.location, error);
     }
-    return new JobError("internal", `Cannot use the store ${this.location}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    return toJobError(error, `Cannot use the store ${this.location}`);
   }
 }
 

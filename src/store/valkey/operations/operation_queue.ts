@@ -5,7 +5,7 @@ import type { Dated } from "../../ledger/state.ts";
 import type { Committed } from "../../store.ts";
 import { tooManyError } from "../link/reply_errors.ts";
 import { LIMIT } from "../script/constants.ts";
-import type { ValkeyLink } from "../link/link.ts";
+import type { ServerLink } from "../link/server_link.ts";
 import { type Packable, Packer, Unpacker } from "../codec/msgpack.ts";
 import { type Family, STORE_SCRIPT, withNeeds } from "../script/script.ts";
 import { otherData, phraseOf, refusalError } from "./refusals.ts";
@@ -78,7 +78,7 @@ interface Waiting {
 
 /** Options of a queue. */
 export interface QueueOptions {
-  readonly link: ValkeyLink;
+  readonly link: ServerLink;
   /** Prefix of all keys. */
   readonly prefix: string;
   /** Unique id of this connection; never used again. */
