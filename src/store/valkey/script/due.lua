@@ -35,7 +35,7 @@ function S.next_due(op)
       end
     end
   end
-  local schedule = rcall('ZRANGE', S.P .. 'scheduletimes', 0, 0, 'WITHSCORES')
+  local schedule = rcall('ZRANGE', S.SCHEDULE_TIMES, 0, 0, 'WITHSCORES')
   return {S.wall, next_at < S.INFINITY and next_at, schedule[1] and tonumber(schedule[2]) or false}
 end
 

@@ -11,9 +11,17 @@ function S.id_at(order)
   return S.next_ids(S.merged(S.indexes_of({}, false), nil, order, order, false, 1), 1)[1]
 end
 
+-- Add an unfinished row to the indexes of those; without a score, remove it.
+function S.index_open(id, r, score)
+  S.index(S.OPEN .. r[KIND], id, score)
+  local members = r[RARE]
+  if members and members.scheduleId then
+    S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, score)
+  end
+end
+
 -- Remove a row from all indexes.
 function S.take_row(id, r)
-  local kind, members = r[KIND], r[RARE]
   if r[STATE] == SCHEDULED then
     S.flush()
     S.leave_waiting(id, r)
@@ -21,15 +29,10 @@ function S.take_row(id, r)
     S.index(S.LEASES, id, false)
     S.change_slots(r, -1)
   else
-    S.index(S.DONE .. r[STATE] .. ':' .. kind, id, false)
+    S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, false)
     S.index(S.EXPIRING, id, false)
   end
-  if r[STATE] <= PROCESSING then
-    S.index(S.OPEN .. kind, id, false)
-    if members and members.scheduleId then
-      S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)
-    end
-  end
+  if r[STATE] <= PROCESSING then S.index_open(id, r, false) end
   S.index_row(id, r, false)
   rcall('DEL', S.ENDED_ATTEMPTS .. id)
   S.rows[id], S.texts[id], S.dirty[id], S.fixed_texts[id] = false, nil, nil, nil
@@ -68,12 +71,7 @@ function S.write_instance(item)
   S.new_kinds[r[KIND]] = true
   S.index_row(id, r, order)
   local members = r[RARE]
-  if r[STATE] <= PROCESSING then
-    S.index(S.OPEN .. r[KIND], id, order)
-    if members and members.scheduleId then
-      S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, order)
-    end
-  end
+  if r[STATE] <= PROCESSING then S.index_open(id, r, order) end
   if r[STATE] == SCHEDULED and is_held then
     members.held = true
     S.count(S.HELD, members.scheduleId, 1)
@@ -116,12 +114,22 @@ function S.write_log(item)
   return true
 end
 
+-- Take the window of a span out of a list. Returns true if there was one.
+function S.take_window(windows, span)
+  local is_there = false
+  for i = #windows, 1, -1 do
+    if windows[i][1] == span then
+      table.remove(windows, i)
+      is_there = true
+    end
+  end
+  return is_there
+end
+
 function S.write_rate(item)
   local name, span, starts, expires = unpack(item)
   local windows = S.windows_of(name)
-  for i = #windows, 1, -1 do
-    if windows[i][1] == span then table.remove(windows, i) end
-  end
+  S.take_window(windows, span)
   windows[#windows + 1] = {span, starts, expires}
   S.windows_dirty[name] = true
   S.save_starts()
@@ -134,10 +142,7 @@ function S.write_schedule(item)
 end
 
 function S.write_pause(item)
-  rcall('HSET', S.PAUSES, item[1], S.encode({item[2], item[3], item[4]}))
-  S.pauses_read = nil
-  S.hint('pauses')
-  return true
+  return S.save_pause(item[1], {item[2], item[3], item[4]})
 end
 
 function S.write_head(item)
@@ -165,21 +170,9 @@ function S.write_records(op)
   return written
 end
 
-function S.remove_place(place)
-  local text = rcall('HGET', S.LINES, place)
-  if not text then return false end
-  S.remove_lines({S.to_bytes('>I8', place)}, S.decode(text)[8])
-  return true
-end
-
 function S.remove_rate(name, span)
-  local windows, is_there = S.windows_of(name), false
-  for i = #windows, 1, -1 do
-    if windows[i][1] == span then
-      table.remove(windows, i)
-      is_there = true
-    end
-  end
+  local windows = S.windows_of(name)
+  local is_there = S.take_window(windows, span)
   S.windows_dirty[name] = true
   S.save_starts()
   if #windows == 0 then
@@ -192,11 +185,7 @@ end
 function S.remove_one(key)
   local what, first, second = key[1], key[2], key[3]
   if what == 'schedule' then return S.delete_schedule({false, false, false, first}) end
-  if what == 'pause' then
-    S.pauses_read = nil
-    S.hint('pauses')
-    return rcall('HDEL', S.PAUSES, first) == 1
-  end
+  if what == 'pause' then return S.drop_pause(first) end
   if what == 'instance' then
     local id = S.id_at(first)
     local r = id and S.row(id)

@@ -109,9 +109,7 @@ function S.retain(op)
   local to = '(' .. string.format('%.0f', S.wall - TICK_KEEP_MS)
   for _, name in ipairs(rcall('ZRANGEBYSCORE', S.TICK_TIMES, '-inf', to, 'LIMIT', 0, limit)) do
     local schedule, from = string.match(name, '^(.*)%z(.-)$')
-    rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
-    rcall('ZREM', S.TICK_TIMES, name)
-    if rcall('EXISTS', S.TICKS .. schedule) == 0 then rcall('ZREM', S.TICK_SCHEDULES, schedule) end
+    S.remove_tick(schedule, from)
   end
   return S.remove_rows(rcall('ZRANGEBYSCORE', S.EXPIRING, '-inf', S.wall, 'LIMIT', 0, limit))
 end
@@ -174,14 +172,18 @@ function S.read_lines(op)
   return answer
 end
 
+-- Delete the log line at a place. Returns false if there is none.
+function S.remove_place(place)
+  local text = rcall('HGET', S.LINES, place)
+  if not text then return false end
+  S.remove_lines({S.to_bytes('>I8', place)}, S.decode(text)[8])
+  return true
+end
+
 function S.remove_log_lines(op)
   local removed = 0
   for _, place in ipairs(op[4]) do
-    local text = rcall('HGET', S.LINES, place)
-    if text then
-      S.remove_lines({S.to_bytes('>I8', place)}, S.decode(text)[8])
-      removed = removed + 1
-    end
+    if S.remove_place(place) then removed = removed + 1 end
   end
   return removed
 end

@@ -71,20 +71,30 @@ function S.list_ticks(op)
   return found
 end
 
-function S.set_pause(op)
-  local kind, pause = op[4], {op[5], op[6], S.stamp}
+-- A pause is {until when, reason, since}.
+function S.save_pause(kind, pause)
   rcall('HSET', S.PAUSES, kind, S.encode(pause))
   S.pauses_read = nil
   S.hint('pauses')
+  return true
+end
+
+-- Returns false if there was no pause.
+function S.drop_pause(kind)
+  S.pauses_read = nil
+  S.hint('pauses')
+  return rcall('HDEL', S.PAUSES, kind) == 1
+end
+
+function S.set_pause(op)
+  S.save_pause(op[4], {op[5], op[6], S.stamp})
   return S.stamp
 end
 
 function S.remove_pause(op)
   local pause = S.pauses()[op[4]]
   if not pause then return false end
-  rcall('HDEL', S.PAUSES, op[4])
-  S.pauses_read = nil
-  S.hint('pauses')
+  S.drop_pause(op[4])
   return (pause[1] or S.INFINITY) > S.wall
 end
 

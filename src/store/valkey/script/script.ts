@@ -26,6 +26,7 @@ export type Family = keyof typeof FAMILIES;
 /** Families that use functions of other families. */
 const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
   records: ["claim", "find", "ticks", "schedules", "retention"],
+  retention: ["ticks"],
 };
 
 /** The families that these operations need, each once. */
@@ -38,7 +39,7 @@ function assemble(): string {
     `FAMILIES.${name} = function()\n${parts.join("")}end\n`
   );
   const body = [
-    ...[LUA.base, LUA.waiting, LUA.slots, LUA.accept, LUA.settle, LUA.plain],
+    ...[LUA.base, LUA.waiting, LUA.slots, LUA.accept, LUA.attempt_ends, LUA.plain],
     "local FAMILIES = {}\n",
     ...families,
     LUA.main,
