@@ -1,5 +1,13 @@
 import { instanceChars } from "../core/payload_chars.ts";
-import type { RecordPage, StoreRecord } from "./records.ts";
+import { checkLimit } from "./ledger/checks.ts";
+import {
+  comparePlaces,
+  keyOf,
+  RECORD_TYPES,
+  type RecordKey,
+  type RecordPage,
+  type StoreRecord,
+} from "./records.ts";
 
 /** Characters at which a page is full, roughly: many small records, or one large one. */
 const PAGE_CHARS = 1_000_000;
@@ -25,10 +33,9 @@ export class FillingPage {
     return this.#records.length >= this.#limit || this.#chars >= PAGE_CHARS;
   }
 
-  /** How many records of a type to read next; at least one until the page is full. */
-  wanted(type: StoreRecord["type"]): number {
-    const left = this.#limit - this.#records.length;
-    return type === "instance" || type === "schedule" ? Math.min(left, LARGE_RECORDS) : left;
+  /** How many more records it takes; at least one until it is full. */
+  get left(): number {
+    return this.#limit - this.#records.length;
   }
 
   add(...records: readonly StoreRecord[]): void {
@@ -42,6 +49,49 @@ export class FillingPage {
   end(isEnd: boolean): RecordPage {
     return { records: this.#records, isEnd };
   }
+}
+
+/**
+ * A page of records after a place, in the order of places.
+ *
+ * @param read up to `limit` records of a type, after a place
+ * @throws JobError `invalid_argument` without a valid limit
+ */
+export async function pageOfRecords(
+  { after, limit }: { readonly after: RecordKey | null; readonly limit: number },
+  read: (
+    type: StoreRecord["type"],
+    after: RecordKey | null,
+    limit: number,
+  ) => readonly StoreRecord[] | Promise<readonly StoreRecord[]>,
+): Promise<RecordPage> {
+  checkLimit(limit, "read records");
+  const page = new FillingPage(limit);
+  for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
+    const isLarge = type === "instance" || type === "schedule";
+    let from = after?.type === type ? after : null;
+    for (;;) {
+      const wanted = isLarge ? Math.min(page.left, LARGE_RECORDS) : page.left;
+      const found = await read(type, from, wanted);
+      page.add(...found);
+      if (page.isFull) return page.end(false);
+      if (found.length < wanted) break;
+      from = keyOf(found.at(-1)!);
+    }
+  }
+  return page.end(true);
+}
+
+/** Up to `limit` of these records after a place, in the order of places. */
+export function inOrder(
+  records: readonly StoreRecord[],
+  after: RecordKey | null,
+  limit: number,
+): readonly StoreRecord[] {
+  return records
+    .filter((record) => !after || comparePlaces(keyOf(record), after) > 0)
+    .toSorted((left, right) => comparePlaces(keyOf(left), keyOf(right)))
+    .slice(0, limit);
 }
 
 function payloadChars(record: StoreRecord): number {

@@ -5,13 +5,19 @@ import type {
   LogQuery,
   LogTailQuery,
   PageRequest,
+  ScheduleQuery,
   Store,
   StoreReads,
 } from "../store.ts";
 import type { Freshness } from "./owner.ts";
-import { logEnd, tailLogs } from "./reading/log_tail.ts";
-import { listHistory, listInstances, listLogs } from "./reading/reads.ts";
-import { listFates, listSchedules } from "./reading/schedules.ts";
+import {
+  endOfLogs,
+  pageOfFates,
+  pageOfLogs,
+  pageOfSchedules,
+  tailOfLogs,
+} from "./reading/pages.ts";
+import { listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
 import type { LedgerState } from "./state.ts";
 
 /** The reads of a ledger, for its owner or another reader. */
@@ -35,12 +41,19 @@ export abstract class LedgerReader implements StoreReads {
     return this.read("get a schedule", ({ tables }) => tables.schedules.get(id));
   }
 
-  listSchedules(query: Parameters<Store["listSchedules"]>[0], page: PageRequest) {
-    return this.read("list schedules", (state) => listSchedules(state, query, page));
+  listSchedules(query: ScheduleQuery, page: PageRequest) {
+    return this.read(
+      "list schedules",
+      ({ tables }) => pageOfSchedules(query, page, (range) => tables.schedules.list(range)),
+    );
   }
 
   listFates(query: Parameters<Store["listFates"]>[0], page: PageRequest) {
-    return this.read("list fates", (state) => listFates(state, query, page));
+    return this.read(
+      "list fates",
+      ({ tables }) =>
+        pageOfFates(query, page, (range) => tables.ticks.list(query.scheduleId, range)),
+    );
   }
 
   get(id: string): Promise<Instance | null> {
@@ -60,15 +73,22 @@ export abstract class LedgerReader implements StoreReads {
 
   logs(query: LogQuery, page: PageRequest) {
     const turn = () => this.turn();
-    return this.read("list logs", (state) => listLogs(state, query, page, turn));
+    return this.read(
+      "list logs",
+      (state) => pageOfLogs(query, page, readerOfLogs(state, query.instanceId), turn),
+    );
   }
 
   tailLogs(query: LogTailQuery, request: Parameters<Store["tailLogs"]>[1]) {
-    const read = (state: LedgerState) => tailLogs(state, this.storeId, query, request);
+    const read = (state: LedgerState) =>
+      tailOfLogs(this.storeId, query, request, readerOfLogs(state, query.instanceId));
     return this.read("follow logs", read, "own");
   }
 
   logEnd() {
-    return this.read("follow logs", (state) => logEnd(state, this.storeId));
+    return this.read(
+      "follow logs",
+      (state) => endOfLogs(this.storeId, readerOfLogs(state, undefined)),
+    );
   }
 }

@@ -23,12 +23,8 @@ export async function openData(
     readonly isMaintenance: boolean;
   },
 ): Promise<Pick<StoreInfo, "storeId" | "epoch" | "format"> & { readonly rev: number }> {
-  const answer = await queue.call(false, [], [{
-    family: "claim",
-    action: "open",
-    args: [options.newId, STORE_FORMAT, options.isMaintenance],
-    read: () => null,
-  }]);
+  const args = [options.newId, STORE_FORMAT, options.isMaintenance];
+  const answer = await queue.call(false, [{ operation: { action: "open" }, args }]);
   const [status, ...rest] = answer.read() as readonly unknown[];
   if (status === "newer") {
     throw new JobError(

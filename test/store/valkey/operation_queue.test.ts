@@ -9,9 +9,7 @@ import {
 const WAITING_MAX = 50_000;
 
 const STATS: Operation<unknown> = {
-  family: "find",
   action: "stats",
-  write: () => 0,
   read: () => null,
 };
 

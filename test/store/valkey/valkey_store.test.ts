@@ -5,7 +5,7 @@ import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { CaseTime } from "../../../src/conformance/index.ts";
 import type { Instance } from "../../../src/core/instance.ts";
-import { keyPrefix, ValkeyStore } from "../../../src/store/valkey/store.ts";
+import { keyPrefix, valkeyStore } from "../../../src/store/valkey/store.ts";
 import { ValkeyWorld } from "../../support/servers/valkey_world.ts";
 import { linkTo } from "./valkey_link_world.ts";
 
@@ -312,7 +312,7 @@ test("a user without all rights that the scripts need is refused before anything
     await server.cli("ACL", "SETUSER", "app", ...rules, `-${denied}`);
     const url = `valkey://app:secret@127.0.0.1:${server.port}`;
     const namespace = `denied ${index}`;
-    const store = new ValkeyStore({ link: linkTo(url, { key: prefix }), namespace });
+    const store = valkeyStore({ link: linkTo(url, { key: prefix }), namespace });
     await assert.rejects(store.open(NODE), (error) => {
       return isJobError(error, "permission_denied") &&
         error.message.endsWith(denied.toUpperCase()) && /rule for the user/.test(error.hint!);

@@ -1,7 +1,7 @@
 import { systemClock } from "../../../src/platform/clock.ts";
 import {
   keyPrefix,
-  ValkeyStore,
+  valkeyStore,
   type ValkeyStoreOptions,
 } from "../../../src/store/valkey/store.ts";
 import { linkTo } from "../../store/valkey/valkey_link_world.ts";
@@ -33,7 +33,7 @@ export class ValkeyWorld {
       // A broken connection is tried again at once.
       const limits = { retry: { firstMs: 1, longestMs: 20, refusedMs: 1_000 } };
       const link = linkTo(`valkey://127.0.0.1:${port}`, { key: prefix, limits });
-      return new ValkeyStore({ link, namespace, defer: systemClock.defer, ...options });
+      return valkeyStore({ link, namespace, defer: systemClock.defer, ...options });
     };
     return {
       ...{ server, proxy, prefix },

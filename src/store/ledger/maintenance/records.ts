@@ -1,17 +1,14 @@
 import type { StoredLogEntry } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import { FillingPage } from "../../record_page.ts";
-import {
-  compareText,
-  type InstanceRecord,
-  keyOf,
-  type LogRecord,
-  RECORD_TYPES,
-  type RecordKey,
-  type RecordPage,
-  type StoreRecord,
+import { inOrder, pageOfRecords } from "../../record_page.ts";
+import type {
+  InstanceRecord,
+  LogRecord,
+  RecordKey,
+  RecordPage,
+  StoreRecord,
 } from "../../records.ts";
-import { checkBatch, checkLimit } from "../checks.ts";
+import { checkBatch } from "../checks.ts";
 import { checkState, isHeld, type LogRow, type Row } from "../tables/row.ts";
 import { expireAt } from "../rules.ts";
 import { endedAttemptsOf } from "../reading/history.ts";
@@ -27,22 +24,11 @@ type Type = StoreRecord["type"];
 export function readRecords(
   state: LedgerState,
   request: { readonly after: RecordKey | null; readonly limit: number },
-): RecordPage {
-  checkLimit(request.limit, "read records");
-  const { after, limit } = request;
-  const page = new FillingPage(limit);
-  for (const type of RECORD_TYPES.slice(after ? RECORD_TYPES.indexOf(after.type) : 0)) {
-    let from = after?.type === type ? after : null;
-    for (;;) {
-      const wanted = page.wanted(type);
-      const found = READERS[type](state, from as never, wanted);
-      page.add(...found);
-      if (page.isFull) return page.end(false);
-      if (found.length < wanted) break;
-      from = keyOf(found.at(-1)!);
-    }
-  }
-  return page.end(true);
+): Promise<RecordPage> {
+  return pageOfRecords(
+    request,
+    (type, after, limit) => READERS[type](state, after as never, limit),
+  );
 }
 
 /** Write records, replacing those with their keys. @returns how many */
@@ -75,9 +61,7 @@ const READERS: {
     tables.schedules.list({ afterId: after?.id ?? null, isReverse: false, limit })
       .map((schedule) => ({ type: "schedule", schedule })),
   pause: ({ pauses }, after, limit) =>
-    [...pauses.values()].sort((left, right) => comparePauses(left.kind, right.kind))
-      .filter(({ kind }) => !after || comparePauses(kind, after.kind) > 0).slice(0, limit)
-      .map((pause) => ({ type: "pause", pause })),
+    inOrder([...pauses.values()].map((pause) => ({ type: "pause", pause })), after, limit),
   instance: (state, after, limit) => {
     const range = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
     return state.tables.instances.scan({ type: "all" }, { ...range, from: (after?.order ?? 0) + 1 })
@@ -92,11 +76,6 @@ const READERS: {
     return tables.logs.read({ ...all, afterPlace: after?.order ?? 0, limit }).map(toLogRecord);
   },
 };
-
-function comparePauses(left: string | null, right: string | null): number {
-  if (left === null || right === null) return Number(left !== null) - Number(right !== null);
-  return compareText(left, right);
-}
 
 function toRecord(state: LedgerState, row: Row): InstanceRecord {
   checkState(row);

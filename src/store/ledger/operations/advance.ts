@@ -21,13 +21,18 @@ export function advance(
   moment: Moment,
   { advances }: { readonly advances: readonly Advance[] },
 ): readonly AdvanceResult[] {
+  checkAdvances(advances);
+  return advances.map((one) => advanceOne(state, moment, one));
+}
+
+/** @throws JobError `invalid_argument` for a step that cannot be stored */
+export function checkAdvances(advances: readonly Advance[]): void {
   checkBatch(advances.length, "advance");
   for (const one of advances) {
     checkTime(one.cursor, "cursor");
     if (one.nextAt !== null) checkTime(one.nextAt, "nextAt");
     checkFires(one);
   }
-  return advances.map((one) => advanceOne(state, moment, one));
 }
 
 /**

@@ -6,6 +6,18 @@ import { redriveError } from "../refusals.ts";
 import { acceptInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
+/** @throws JobError `invalid_argument` for new instances that cannot take the place of others */
+export function checkRedrive(instances: readonly NewInstance[]): void {
+  checkBatch(instances.length, "redrive");
+  for (const input of instances) {
+    checkNewInstance(input);
+    if (input.retryOf === null) {
+      throw redriveError(input.id, "it does not say which instance it repeats");
+    }
+    if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
+  }
+}
+
 /**
  * Accept instances in place of final ones. A dead letter is marked, so that it is run again once.
  */
@@ -14,14 +26,9 @@ export function redrive(
   moment: Moment,
   request: { readonly instances: readonly NewInstance[]; readonly isForced: boolean },
 ): readonly RedriveResult[] {
-  checkBatch(request.instances.length, "redrive");
+  checkRedrive(request.instances);
   const ids = new Set<string>();
   for (const input of request.instances) {
-    checkNewInstance(input);
-    if (input.retryOf === null) {
-      throw redriveError(input.id, "it does not say which instance it repeats");
-    }
-    if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
     const isTaken = ids.has(input.id) || state.tables.instances.get(input.id);
     if (isTaken) throw redriveError(input.id, "its id is taken");
     ids.add(input.id);

@@ -2,7 +2,8 @@ import type { InstanceQuery, LogQuery } from "../../store.ts";
 import { FINAL_STATES, isFinal } from "../../../core/state.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { checkLimit } from "../checks.ts";
-import { collect, collectLogs, rowsOfIds } from "../reading/reads.ts";
+import { collectLogs } from "../reading/pages.ts";
+import { collect, readerOfLogs, rowsOfIds } from "../reading/reads.ts";
 import type { Row } from "../tables/row.ts";
 import { Scan, seqFrom } from "../reading/scan.ts";
 import type { LedgerState, Moment } from "../state.ts";
@@ -113,7 +114,8 @@ export async function findLogs(
   turn: () => Promise<void>,
 ): Promise<readonly number[]> {
   checkLimit(request.limit, "delete log lines");
-  const lines = await collectLogs(state, request.query, { limit: request.limit }, turn);
+  const { query, limit } = request;
+  const lines = await collectLogs(query, { limit }, readerOfLogs(state, query.instanceId), turn);
   return lines.map(({ place }) => place);
 }
 

@@ -16,9 +16,7 @@ export function putSchedule(
   const generation = existing?.generation ?? null;
   const isMoved = expectedCursor !== undefined && existing?.cursor !== expectedCursor;
   if (generation !== expectedGeneration || isMoved) throw generationError(request, generation);
-  checkTime(record.cursor, "cursor");
-  if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
-  const stored = copyStorable(record);
+  const stored = copyToStore(record);
   state.isDirty = true;
   state.tables.schedules.save(stored);
   if (generation === null) state.scheduleCount += 1;
@@ -26,7 +24,10 @@ export function putSchedule(
   return stored;
 }
 
-function copyStorable(record: ScheduleRecord): ScheduleRecord {
+/** A copy of a schedule that can be stored. @throws JobError `invalid_argument` for its times */
+export function copyToStore(record: ScheduleRecord): ScheduleRecord {
+  checkTime(record.cursor, "cursor");
+  if (record.nextAt !== null) checkTime(record.nextAt, "nextAt");
   const text = JSON.stringify(record);
   // JSON escapes characters that cannot be stored. Checking each value costs more than everything
   // else, so it is done only if there may be one.

@@ -1,11 +1,30 @@
-import type { HistoryEntry, Instance, StoredLogEntry } from "../../../core/instance.ts";
-import type { ScheduleRecord } from "../../../core/job/schedule.ts";
-import type { HistoryQuery, Page, PageRequest, ScheduleQuery } from "../../store.ts";
-import { checkPage } from "../checks.ts";
-import { mergeHistory } from "./history.ts";
+import {
+  type HistoryEntry,
+  type Instance,
+  LOG_LEVELS,
+  type StoredLogEntry,
+} from "../../../core/instance.ts";
+import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
-import { readToken, writeToken } from "./page_token.ts";
+import type {
+  HistoryQuery,
+  LogQuery,
+  LogTail,
+  LogTailQuery,
+  Page,
+  PageRequest,
+  ScheduleQuery,
+} from "../../store.ts";
+import { checkLimit, checkPage } from "../checks.ts";
 import type { EndedAttempt, PlacedLog } from "../tables/row.ts";
+import type { LogRange, ScheduleTable } from "../tables/tables.ts";
+import { mergeHistory } from "./history.ts";
+import { readToken, writeToken } from "./page_token.ts";
+
+const LAST = Number.MAX_SAFE_INTEGER;
+/** Fewest and most log lines read at a time. */
+const LINES_MIN = 100;
+const LINES_MAX = 1_000;
 
 /** A part of the order of acceptance, both ends included. */
 export interface Range {
@@ -20,11 +39,9 @@ interface PlacedInstance {
   readonly instance: Instance;
 }
 
-/** A place among log lines by time. */
-export interface LogPlace {
-  readonly at: number;
-  readonly place: number;
-}
+type Found<T> = readonly T[] | Promise<readonly T[]>;
+type ReadLogs = (range: Omit<LogRange, "instanceSeq">) => Found<PlacedLog>;
+type ScheduleRange = Parameters<ScheduleTable["list"]>[0];
 
 /**
  * A page of instances by order of acceptance. A page is full once its payloads have
@@ -42,7 +59,7 @@ export async function pageOfInstances(
     ? []
     : readToken<number>(page.token, "instances", ["number"]);
   const from = last !== undefined && !isReverse ? last + 1 : 1;
-  const to = last !== undefined && isReverse ? last - 1 : Number.MAX_SAFE_INTEGER;
+  const to = last !== undefined && isReverse ? last - 1 : LAST;
   // One more than the page has tells whether there is a next page.
   const rows = await read({ from, to, isReverse }, page.limit + 1);
   const shown = rows.slice(0, page.limit);
@@ -89,17 +106,22 @@ export async function pageOfHistory<Row extends PlacedInstance>(
  * A page of log lines: of one instance in the order written, of many by time. A page is full at
  * {@link PAGE_CHARS_MAX} characters.
  *
- * @param read up to `limit` lines that match, after the place if one is given
+ * @param read lines of the query's instance, or of all
+ * @param turn resolves after other work has run
  */
 export async function pageOfLogs(
+  query: LogQuery,
   page: PageRequest,
-  read: (limit: number, after: LogPlace | undefined) => Promise<readonly PlacedLog[]>,
+  read: ReadLogs,
+  turn?: () => Promise<void>,
 ): Promise<Page<StoredLogEntry>> {
   checkPage(page, "list logs");
   const [at, place] = page.token === undefined
     ? []
     : readToken<number>(page.token, "logs", ["number", "number"]);
-  const lines = await read(page.limit + 1, at === undefined ? undefined : { at, place: place! });
+  const after = at === undefined ? undefined : { at, place: place! };
+  const request = { limit: page.limit + 1, charsMax: PAGE_CHARS_MAX, after };
+  const lines = await collectLogs(query, request, read, turn);
   const shown = lines.slice(0, page.limit);
   const items = shown.map(({ entry }) => entry);
   const last = shown.at(-1);
@@ -110,45 +132,129 @@ export async function pageOfLogs(
   };
 }
 
-/** A page of schedules by id, as it fills. */
-export class SchedulePage {
-  readonly #query: ScheduleQuery;
-  readonly #limit: number;
-  readonly #isReverse: boolean;
-  readonly #items: ScheduleRecord[] = [];
-  #afterId: string | null;
-
-  constructor(query: ScheduleQuery, page: PageRequest) {
-    checkPage(page, "list schedules");
-    this.#query = query;
-    this.#limit = page.limit;
-    this.#isReverse = page.order !== "oldest";
-    this.#afterId = page.token === undefined
-      ? null
-      : readToken<string>(page.token, "schedules", ["string"])[0]!;
+/**
+ * Up to `limit` lines of a query by time, after the given line; fewer once they have `charsMax`
+ * characters.
+ *
+ * @param read lines of the query's instance, or of all
+ * @param turn resolves after other work has run
+ */
+export async function collectLogs(
+  query: LogQuery,
+  { limit, charsMax = Infinity, after = { at: query.after ?? -LAST, place: 0 } }: {
+    readonly limit: number;
+    readonly charsMax?: number;
+    readonly after?: { readonly at: number; readonly place: number } | undefined;
+  },
+  read: ReadLogs,
+  turn?: () => Promise<void>,
+): Promise<readonly PlacedLog[]> {
+  const { after: start = -LAST, before = LAST } = query;
+  const chunkLimit = Math.min(LINES_MAX, Math.max(limit, LINES_MIN));
+  const lines: PlacedLog[] = [];
+  let chars = 0;
+  let { at: afterAt, place: afterPlace } = after;
+  for (;;) {
+    const range = { afterAt, afterPlace, beforeAt: before, limit: chunkLimit };
+    const chunk = await read({ order: "time", ...range, charsMax: PAGE_CHARS_MAX });
+    for (const line of chunk) {
+      const { at, message } = line.entry;
+      if (!isWantedLog(line, query) || at < start || at >= before) continue;
+      lines.push(line);
+      chars += message.length;
+      if (lines.length === limit || chars >= charsMax) return lines;
+    }
+    if (chunk.length < chunkLimit && logChars(chunk) < PAGE_CHARS_MAX) return lines;
+    const last = chunk.at(-1)!;
+    [afterAt, afterPlace] = [last.entry.at, last.place];
+    await turn?.();
   }
+}
 
-  /** The schedules to read next. */
-  get wanted(): { afterId: string | null; isReverse: boolean; limit: number } {
-    return { afterId: this.#afterId, isReverse: this.#isReverse, limit: this.#limit + 1 };
-  }
+/**
+ * The next lines in the order written, after a cursor. A cursor of another body of data starts at
+ * the oldest line: all lines are new to its reader.
+ *
+ * @param read lines of the query's instance, or of all
+ */
+export async function tailOfLogs(
+  storeId: string,
+  query: LogTailQuery,
+  { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
+  read: ReadLogs,
+): Promise<LogTail> {
+  checkLimit(limit, "follow logs");
+  const [from, place] = cursor === null
+    ? [storeId, 0]
+    : readToken(cursor, "tail", ["string", "number"]);
+  const afterPlace = from === storeId ? Number(place) : 0;
+  const lines = await read({ order: "written", afterAt: 0, afterPlace, beforeAt: 0, limit });
+  return {
+    items: lines.filter((line) => isWantedLog(line, query)).map(({ entry }) => entry),
+    cursor: writeToken("tail", [storeId, lines.at(-1)?.place ?? afterPlace]),
+    isEnd: lines.length < limit,
+  };
+}
 
-  /** Add the schedules read. @returns the page once it is complete */
-  add(records: readonly ScheduleRecord[]): Page<ScheduleRecord> | null {
-    const { kind, origin, withRemoved = false } = this.#query;
-    const items = this.#items;
+/** The cursor after the last written line. @param read lines of all instances */
+export async function endOfLogs(storeId: string, read: ReadLogs): Promise<string> {
+  const range = { afterAt: 0, afterPlace: 0, beforeAt: 0, limit: 1 } as const;
+  const [last] = await read({ ...range, order: "newest" });
+  return writeToken("tail", [storeId, last?.place ?? 0]);
+}
+
+function isWantedLog({ entry }: PlacedLog, { kind, level }: LogTailQuery): boolean {
+  if (kind !== undefined && entry.kind !== kind) return false;
+  return level === undefined || LOG_LEVELS.indexOf(entry.level) >= LOG_LEVELS.indexOf(level);
+}
+
+/** A page of schedules by id. @param read schedules after an id, in order */
+export async function pageOfSchedules(
+  { kind, origin, withRemoved = false }: ScheduleQuery,
+  page: PageRequest,
+  read: (range: ScheduleRange) => Found<ScheduleRecord>,
+): Promise<Page<ScheduleRecord>> {
+  checkPage(page, "list schedules");
+  const isReverse = page.order !== "oldest";
+  const limit = page.limit + 1;
+  let [afterId = null] = page.token === undefined
+    ? []
+    : readToken<string>(page.token, "schedules", ["string"]);
+  const items: ScheduleRecord[] = [];
+  for (;;) {
+    const records = await read({ afterId, isReverse, limit });
     for (const record of records) {
       const isWanted = (kind ?? record.kind) === record.kind &&
         (origin ?? record.origin) === record.origin &&
         (withRemoved || record.removedAt === undefined);
       if (!isWanted) continue;
-      if (items.length === this.#limit) {
+      if (items.length === page.limit) {
         return { items, nextToken: writeToken("schedules", [items.at(-1)!.id]) };
       }
       items.push(record);
     }
-    if (records.length <= this.#limit) return { items, nextToken: null };
-    this.#afterId = records.at(-1)!.id;
-    return null;
+    if (records.length < limit) return { items, nextToken: null };
+    afterId = records.at(-1)!.id;
   }
+}
+
+/** A page of fates by due time. @param read fates in a range, in its order */
+export async function pageOfFates(
+  query: { readonly after?: number; readonly before?: number },
+  page: PageRequest,
+  read: (range: Range & { readonly limit: number }) => Found<TickFate>,
+): Promise<Page<TickFate>> {
+  checkPage(page, "list fates");
+  const isReverse = page.order !== "oldest";
+  let from = Math.ceil(query.after ?? -LAST);
+  let to = query.before === undefined ? LAST : Math.ceil(query.before) - 1;
+  if (page.token !== undefined) {
+    const [last] = readToken<number>(page.token, "fates", ["number"]);
+    if (isReverse) to = Math.min(to, last! - 1);
+    else from = Math.max(from, last! + 1);
+  }
+  const found = await read({ from, to, isReverse, limit: page.limit + 1 });
+  const items = found.slice(0, page.limit);
+  const hasMore = found.length > page.limit;
+  return { items, nextToken: hasMore ? writeToken("fates", [items.at(-1)!.from]) : null };
 }

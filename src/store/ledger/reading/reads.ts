@@ -1,19 +1,18 @@
-import type { HistoryEntry, Instance, StoredLogEntry } from "../../../core/instance.ts";
-import { LOG_LEVELS } from "../../../core/instance.ts";
+import type { HistoryEntry, Instance } from "../../../core/instance.ts";
 import { JOB_STATES, type JobState } from "../../../core/state.ts";
 import type {
   HistoryQuery,
   InstanceQuery,
-  LogQuery,
   Page,
   PageRequest,
   StateCounts,
   StoreStats,
 } from "../../store.ts";
 import { checkBatch } from "../checks.ts";
-import { instanceChars, logChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
-import { type LogPlace, pageOfHistory, pageOfInstances, pageOfLogs, type Range } from "./pages.ts";
+import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
+import { pageOfHistory, pageOfInstances, type Range } from "./pages.ts";
 import { type PlacedLog, type Row, stateIndex } from "../tables/row.ts";
+import type { LogRange } from "../tables/tables.ts";
 import { endedAttemptsOf } from "./history.ts";
 import { CHUNK_ROWS, matches, Scan, seqFrom } from "./scan.ts";
 import type { LedgerState } from "../state.ts";
@@ -144,65 +143,12 @@ async function* historyRows(
   }
 }
 
-/** A page of log lines: of one instance in the order written, of many by time. */
-export function listLogs(
-  state: LedgerState,
-  query: LogQuery,
-  page: PageRequest,
-  turn: () => Promise<void>,
-): Promise<Page<StoredLogEntry>> {
-  return pageOfLogs(
-    page,
-    (limit, after) => collectLogs(state, query, { limit, after, charsMax: PAGE_CHARS_MAX }, turn),
-  );
-}
-
-/** Up to `limit` matching lines after the given line, yielding between chunks. */
-export async function collectLogs(
-  state: LedgerState,
-  query: LogQuery,
-  request: {
-    readonly limit: number;
-    /** Fewer once they have this many characters; absent: no such limit. */
-    readonly charsMax?: number;
-    readonly after?: LogPlace | undefined;
-  },
-  turn: () => Promise<void>,
-): Promise<readonly PlacedLog[]> {
-  const { charsMax = Infinity } = request;
-  const row = query.instanceId === undefined ? null : state.tables.instances.get(query.instanceId);
-  if (query.instanceId !== undefined && !row) return [];
-  const levels = LOG_LEVELS.slice(query.level === undefined ? 0 : LOG_LEVELS.indexOf(query.level));
-  const start = query.after ?? -Number.MAX_SAFE_INTEGER;
-  const isWanted = ({ entry }: PlacedLog) =>
-    levels.includes(entry.level) && entry.at >= start &&
-    (query.kind === undefined || entry.kind === query.kind) &&
-    (query.before === undefined || entry.at < query.before);
-  const lines: PlacedLog[] = [];
-  let chars = 0;
-  let after = request.after ?? { at: start, place: 0 };
-  for (;;) {
-    const limit = Math.min(CHUNK_ROWS, Math.max(request.limit, 100));
-    const chunk = state.tables.logs.read({
-      instanceSeq: row?.seq ?? null,
-      order: "time",
-      afterAt: after.at,
-      afterPlace: after.place,
-      beforeAt: query.before ?? Number.MAX_SAFE_INTEGER,
-      limit,
-      charsMax: PAGE_CHARS_MAX,
-    });
-    for (const line of chunk) {
-      if (!isWanted(line)) continue;
-      lines.push(line);
-      chars += line.entry.message.length;
-      if (lines.length === request.limit || chars >= charsMax) return lines;
-    }
-    if (chunk.length < limit && logChars(chunk) < PAGE_CHARS_MAX) return lines;
-    const last = chunk.at(-1)!;
-    after = { at: last.entry.at, place: last.place };
-    await turn();
-  }
+/** Reads log lines of one instance, or of all. */
+export function readerOfLogs({ tables }: LedgerState, instanceId: string | undefined) {
+  const row = instanceId === undefined ? null : tables.instances.get(instanceId);
+  const isGone = instanceId !== undefined && !row;
+  return (range: Omit<LogRange, "instanceSeq">): readonly PlacedLog[] =>
+    isGone ? [] : tables.logs.read({ ...range, instanceSeq: row?.seq ?? null });
 }
 
 /** The number of instances by kind and state, and of schedules. */

@@ -1,30 +1,26 @@
 import type { Block, ClaimLimits, JobLimits } from "../../../core/job/limits.ts";
 import type { ClaimRequest } from "../../store.ts";
-import { pack, type Packable, Packed, Packer } from "./msgpack.ts";
+import { orNull, pack, type Packable, Packed } from "./msgpack.ts";
 
-const NO_LIMITS = pack(false);
-const packedKinds = new WeakMap<ReadonlySet<string>, Packed>();
-const packedLimits = new WeakMap<ClaimLimits, Packed>();
+const packedOnce = new WeakMap<object, Packed>();
 
-/** Kinds in the form of the script, encoded once per set. */
-function packKinds(kinds: ReadonlySet<string>): Packed {
-  let packed = packedKinds.get(kinds);
-  if (!packed) packedKinds.set(kinds, packed = pack([...kinds]));
+/** Encode what an object has in the form of the script, once for each object. */
+function packOnce<T extends object>(object: T, packableOf: (object: T) => Packable): Packed {
+  let packed = packedOnce.get(object);
+  if (!packed) packedOnce.set(object, packed = new Packed(pack(packableOf(object))));
   return packed;
 }
 
-/** Limits in the form of the script, encoded once per object. */
-function packLimits(limits: ClaimLimits | undefined): Packed {
-  if (!limits || (limits.kinds.size === 0 && limits.pools.length === 0)) return NO_LIMITS;
-  let packed = packedLimits.get(limits);
-  if (packed) return packed;
-  const kinds: Record<string, Packable> = {};
-  for (const [kind, job] of limits.kinds) kinds[kind] = partsOf(job);
-  const pools = limits.pools.map(({ name, kinds, max }) => [name, [...kinds], max]);
-  const into = new Packer();
-  into.write({ kinds, pools });
-  packedLimits.set(limits, packed = new Packed(into.bytes()));
-  return packed;
+function kindsOf(kinds: ReadonlySet<string>): Packable {
+  return [...kinds];
+}
+
+function limitsOf({ kinds, pools }: ClaimLimits): Packable {
+  if (kinds.size === 0 && pools.length === 0) return false;
+  return {
+    kinds: Object.fromEntries(Array.from(kinds, ([kind, job]) => [kind, partsOf(job)] as const)),
+    pools: pools.map(({ name, kinds, max }) => [name, [...kinds], max]),
+  };
 }
 
 /** Separates the limits of a kind from those of its queues. */
@@ -50,23 +46,17 @@ export function claimerOf(
     & Partial<Pick<ClaimRequest, "node" | "limits">>
     & Pick<ClaimRequest, "kinds">,
 ): readonly Packable[] {
-  return [node, packKinds(kinds), packLimits(limits)];
+  return [node, packOnce(kinds, kindsOf), limits && packOnce(limits, limitsOf)];
 }
 
 /** Read a block. */
 export function readBlock(value: unknown): Block {
   const [limit, name, used, max, opensAt] = value as [
-    string,
+    Block["limit"],
     string,
     number,
     number,
-    number | false,
+    unknown,
   ];
-  return {
-    limit: limit as Block["limit"],
-    name,
-    used,
-    max,
-    opensAt: opensAt === false ? null : opensAt,
-  };
+  return { limit, name, used, max, opensAt: orNull(opensAt) };
 }

@@ -1,25 +1,14 @@
 import type { Instance } from "../../../core/instance.ts";
-import { checkBatch, checkNewInstance } from "../../ledger/checks.ts";
-import { redriveError } from "../../ledger/refusals.ts";
 import { acceptInstance } from "../../ledger/rules.ts";
 import type { Dated } from "../../ledger/state.ts";
 import type { EnqueueResult, NewInstance, RedriveResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
-import type { Packer, Unpacker } from "./msgpack.ts";
-import { isRow, readFixed, readPlainRow, type ReadRow, readRow, writeNewInstance } from "./rows.ts";
-
-/** Write instances to accept, as one argument. */
-export function writeInstances(into: Packer, instances: readonly NewInstance[]): number {
-  into.list(instances.length);
-  for (const input of instances) writeNewInstance(into, input);
-  return 1;
-}
+import type { Unpacker } from "./msgpack.ts";
+import { isRow, readFixed, readPlainRow, type ReadRow, readRow } from "./rows.ts";
 
 /** Read rows with their fixed parts from one list: id, row, fixed part. */
 export function readRows(from: Unpacker): readonly ReadRow[] {
-  const rows: ReadRow[] = [];
-  for (let left = from.list() / 3; left > 0; left--) rows.push(readWhole(from));
-  return rows;
+  return from.items(3, readWhole);
 }
 
 /** Read instances; same format as {@link readRows}. */
@@ -61,6 +50,12 @@ export function readClaimed(from: Unpacker): readonly Instance[] {
   return instances;
 }
 
+const OUTCOMES: Readonly<Record<number, EnqueueResult["outcome"]>> = {
+  [RESULT.ACCEPTED]: "accepted",
+  [RESULT.SAME_ID]: "sameId",
+  [RESULT.SAME_KEY]: "sameKey",
+};
+
 /** Read the results of accepting instances. */
 export function readEnqueued(
   from: Unpacker,
@@ -74,51 +69,28 @@ export function readEnqueued(
       outcome: "accepted",
     }));
   }
-  const results: EnqueueResult[] = [];
   from.list();
-  for (const input of inputs) {
-    if (from.isList) {
-      const count = from.list();
-      const result = from.read() as number;
-      const outcome = result === RESULT.SAME_ID
-        ? "sameId"
-        : result === RESULT.SAME_KEY
-        ? "sameKey"
-        : "accepted";
-      const { instance } = readWhole(from);
-      const replaced = count > 4 ? { replaced: readWhole(from).instance } : {};
-      results.push({ instance, outcome, ...replaced });
-    } else {
+  return inputs.map((input) => {
+    if (!from.isList) {
       from.read();
-      results.push({ instance: acceptInstance(input, moment), outcome: "accepted" });
+      return { instance: acceptInstance(input, moment), outcome: "accepted" };
     }
-  }
-  return results;
+    const count = from.list();
+    const outcome = OUTCOMES[from.read() as number]!;
+    const { instance } = readWhole(from);
+    return { instance, outcome, ...(count > 4 ? { replaced: readWhole(from).instance } : {}) };
+  });
 }
 
 /** Read the results of running instances again. */
 export function readRedriven(from: Unpacker): readonly RedriveResult[] {
-  const results: RedriveResult[] = [];
-  for (let left = from.list(); left > 0; left--) {
+  return from.items(1, () => {
     from.list();
     const outcome = from.text() as RedriveResult["outcome"];
     const hasPast = from.read() === true;
     const hasNew = from.read() === true;
     const past = hasPast ? readWhole(from).instance : null;
     const instance = hasNew ? readWhole(from).instance : null;
-    results.push({ past, outcome, instance });
-  }
-  return results;
-}
-
-/** Check the new instances of a redrive. @throws JobError `invalid_argument` */
-export function checkRedrive(instances: readonly NewInstance[]): void {
-  checkBatch(instances.length, "redrive");
-  for (const input of instances) {
-    checkNewInstance(input);
-    if (input.retryOf === null) {
-      throw redriveError(input.id, "it does not say which instance it repeats");
-    }
-    if (input.uniqueKey !== null) throw redriveError(input.id, "it has a unique key");
-  }
+    return { past, outcome, instance };
+  });
 }

@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import { JobError } from "../../../core/errors.ts";
 
 /**
- * A value that scripts send or receive. Null is written as false, since a list in Lua must not have
- * gaps.
+ * A value that scripts receive. Null is written as false, since a list in Lua must not have gaps,
+ * and bytes as a string.
  */
 export type Packable =
   | null
@@ -11,6 +11,7 @@ export type Packable =
   | boolean
   | number
   | string
+  | Uint8Array
   | Packed
   | readonly Packable[]
   | { readonly [name: string]: Packable };
@@ -24,22 +25,32 @@ export class Packed {
   }
 }
 
+/**
+ * First bytes of values with a length. A short length is in the byte `small` itself; another one
+ * follows the byte `large` in two bytes, or the next one in four.
+ */
+interface Head {
+  readonly small: number;
+  readonly smallMax: number;
+  readonly large: number;
+}
+
+const MAP: Head = { small: 0x80, smallMax: 15, large: 0xde };
+const LIST: Head = { small: 0x90, smallMax: 15, large: 0xdc };
+const TEXT: Head = { small: 0xa0, smallMax: 31, large: 0xda };
+
 const SIZE_MIN = 4_096;
 const KEPT_MAX = 1_048_576;
 const TWO_32 = 2 ** 32;
 
 /** Writes the part of MessagePack that the scripts' `cmsgpack` reads. */
-export class Packer {
+class Packer {
   #buffer = Buffer.allocUnsafe(SIZE_MIN);
   #length = 0;
 
   /** A copy of the bytes written so far. */
   bytes(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#length));
-  }
-
-  get length(): number {
-    return this.#length;
   }
 
   /** Start again, empty. */
@@ -55,13 +66,16 @@ export class Packer {
     else if (typeof value === "number") this.#number(value);
     else if (value === null || value === undefined || value === false) this.#byte(0xc2);
     else if (value === true) this.#byte(0xc3);
-    else if (value instanceof Packed) this.raw(value.bytes);
     else if (Array.isArray(value)) {
-      this.list(value.length);
+      this.#head(LIST, value.length);
       for (const item of value) this.write(item);
+    } else if (value instanceof Packed) this.#raw(value.bytes);
+    else if (value instanceof Uint8Array) {
+      this.#head(TEXT, value.length);
+      this.#raw(value);
     } else {
       const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-      this.#head(entries.length, 0x80, 0xde);
+      this.#head(MAP, entries.length);
       for (const [name, member] of entries) {
         this.#text(name);
         this.write(member);
@@ -69,22 +83,10 @@ export class Packer {
     }
   }
 
-  /** Append the head of a list of `count` values. */
-  list(count: number): void {
-    this.#head(count, 0x90, 0xdc);
-  }
-
-  /** Append encoded values. */
-  raw(bytes: Uint8Array): void {
+  #raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
-  }
-
-  /** Append bytes as a string. */
-  binary(bytes: Uint8Array): void {
-    this.#textHead(bytes.length);
-    this.raw(bytes);
   }
 
   #reserve(count: number): void {
@@ -100,27 +102,15 @@ export class Packer {
     this.#buffer[this.#length++] = value;
   }
 
-  #head(count: number, small: number, large: number): void {
-    if (count < 16) return this.#byte(small | count);
+  #head({ small, smallMax, large }: Head, length: number): void {
     this.#reserve(5);
-    if (count < 65_536) {
+    if (length <= smallMax) this.#buffer[this.#length++] = small | length;
+    else if (length < 65_536) {
       this.#buffer[this.#length] = large;
-      this.#length = this.#buffer.writeUInt16BE(count, this.#length + 1);
+      this.#length = this.#buffer.writeUInt16BE(length, this.#length + 1);
     } else {
       this.#buffer[this.#length] = large + 1;
-      this.#length = this.#buffer.writeUInt32BE(count, this.#length + 1);
-    }
-  }
-
-  #textHead(bytes: number): void {
-    this.#reserve(5);
-    if (bytes < 32) this.#buffer[this.#length++] = 0xa0 | bytes;
-    else if (bytes < 65_536) {
-      this.#buffer[this.#length] = 0xda;
-      this.#length = this.#buffer.writeUInt16BE(bytes, this.#length + 1);
-    } else {
-      this.#buffer[this.#length] = 0xdb;
-      this.#length = this.#buffer.writeUInt32BE(bytes, this.#length + 1);
+      this.#length = this.#buffer.writeUInt32BE(length, this.#length + 1);
     }
   }
 
@@ -143,7 +133,7 @@ export class Packer {
       }
     }
     const bytes = Buffer.byteLength(text);
-    this.#textHead(bytes);
+    this.#head(TEXT, bytes);
     this.#reserve(bytes);
     this.#length += this.#buffer.write(text, this.#length);
   }
@@ -172,11 +162,18 @@ export class Packer {
   }
 }
 
-/** Encode a value. */
-export function pack(value: Packable): Packed {
-  const packer = new Packer();
-  packer.write(value);
-  return new Packed(packer.bytes());
+const packer = new Packer();
+
+/** Encode values one after the other. */
+export function pack(...values: readonly Packable[]): Buffer {
+  packer.clear();
+  for (const value of values) packer.write(value);
+  return packer.bytes();
+}
+
+/** A value that was read; null if the script has none. */
+export function orNull<T>(value: unknown): T | null {
+  return value === false || value === undefined ? null : value as T;
 }
 
 /**
@@ -185,19 +182,16 @@ export function pack(value: Packable): Packed {
  */
 export class Unpacker {
   readonly #bytes: Buffer;
-  #place: number;
-  readonly #end: number;
+  #place = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#place = 0;
-    this.#end = bytes.length;
   }
 
   get isEnd(): boolean {
-    return this.#place >= this.#end;
+    return this.#place >= this.#bytes.length;
   }
 
   /** True if the next value is a list. */
@@ -213,22 +207,12 @@ export class Unpacker {
       this.#place += 1;
       return byte;
     }
-    if (
-      (byte >= 0xa0 && byte < 0xc0) || (byte >= 0xc4 && byte <= 0xc6) ||
-      (byte >= 0xd9 && byte <= 0xdb)
-    ) {
-      return this.text();
-    }
+    if ((byte >= 0xa0 && byte < 0xc0) || (byte >= 0xd9 && byte <= 0xdb)) return this.text();
     if (byte >= 0xe0) {
       this.#place += 1;
       return byte - 256;
     }
-    if ((byte >= 0x90 && byte < 0xa0) || byte === 0xdc || byte === 0xdd) {
-      const count = this.list();
-      const items: unknown[] = [];
-      for (let index = 0; index < count; index++) items.push(this.read());
-      return items;
-    }
+    if (this.isList) return this.items(1, readValue);
     if (byte < 0x90 || byte === 0xde || byte === 0xdf) return this.#map(byte);
     this.#place += 1;
     return this.#scalar(byte);
@@ -241,6 +225,13 @@ export class Unpacker {
     if (byte === 0xdc) return this.#count(2);
     if (byte === 0xdd) return this.#count(4);
     throw unreadable(byte, "a list");
+  }
+
+  /** Read a list whose items have `size` values each. */
+  items<T>(size: number, readItem: (from: Unpacker) => T): T[] {
+    const items: T[] = [];
+    for (let left = this.list() / size; left > 0; left--) items.push(readItem(this));
+    return items;
   }
 
   /** Read the next value, a string. */
@@ -266,9 +257,9 @@ export class Unpacker {
   #textLength(): number {
     const byte = this.#bytes[this.#place++]!;
     if (byte >= 0xa0 && byte < 0xc0) return byte - 0xa0;
-    if (byte === 0xd9 || byte === 0xc4) return this.#count(1);
-    if (byte === 0xda || byte === 0xc5) return this.#count(2);
-    if (byte === 0xdb || byte === 0xc6) return this.#count(4);
+    if (byte === 0xd9) return this.#count(1);
+    if (byte === 0xda) return this.#count(2);
+    if (byte === 0xdb) return this.#count(4);
     throw unreadable(byte, "a text");
   }
 
@@ -298,17 +289,17 @@ export class Unpacker {
       case 0xc3:
         return true;
       case 0xcc:
-        return this.#bytes[this.#place++];
+        return this.#count(1);
       case 0xcd:
-        return this.#bytes[this.#place++]! * 256 + this.#bytes[this.#place++]!;
+        return this.#count(2);
       case 0xce:
         return this.#word();
       case 0xcf:
         return this.#word() * TWO_32 + this.#word();
       case 0xd0:
-        return this.#bytes[this.#place++]! << 24 >> 24;
+        return this.#count(1) << 24 >> 24;
       case 0xd1:
-        return (this.#bytes[this.#place++]! << 8 | this.#bytes[this.#place++]!) << 16 >> 16;
+        return this.#count(2) << 16 >> 16;
       case 0xd2:
         return this.#word() | 0;
       case 0xd3:
@@ -332,6 +323,10 @@ export class Unpacker {
     return (bytes[place]! << 24 | bytes[place + 1]! << 16 | bytes[place + 2]! << 8 |
       bytes[place + 3]!) >>> 0;
   }
+}
+
+function readValue(from: Unpacker): unknown {
+  return from.read();
 }
 
 function unreadable(byte: number | undefined, what: string): JobError {

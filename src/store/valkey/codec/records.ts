@@ -1,5 +1,5 @@
 import type { RecordKey, StoreRecord } from "../../records.ts";
-import { type Packable, Packed, Packer } from "./msgpack.ts";
+import type { Packable } from "./msgpack.ts";
 import { packFixed, packRow } from "./rows.ts";
 import { packFate, packSchedule } from "./schedules.ts";
 
@@ -20,12 +20,10 @@ function partsOf(record: StoreRecord): Packable {
     }
     case "instance": {
       const { order, instance, isHeld, departures } = record;
-      const attempts = departures.map((
-        { attempt, fence, node, processedAt, scheduledAt, reason },
-      ) => [
-        ...[attempt, fence, node, processedAt, scheduledAt, reason],
+      const attempts = departures.map((one) => [
+        ...[one.attempt, one.fence, one.node, one.processedAt, one.scheduledAt, one.reason],
       ]);
-      return [order, instance.id, packRow(instance), asText(packFixed(instance)), isHeld, attempts];
+      return [order, instance.id, packRow(instance), packFixed(instance), isHeld, attempts];
     }
     case "tick":
       return [record.fate.scheduleId, packFate(record.fate)];
@@ -39,12 +37,6 @@ function partsOf(record: StoreRecord): Packable {
       return [record.order, instanceId, line];
     }
   }
-}
-
-function asText(bytes: Uint8Array): Packed {
-  const packer = new Packer();
-  packer.binary(bytes);
-  return new Packed(packer.bytes());
 }
 
 /** The key of a record in the form of the script. */

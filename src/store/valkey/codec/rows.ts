@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { UNIQUE_DEFAULT } from "../../../core/job/limits.ts";
 import { JOB_STATES } from "../../../core/state.ts";
@@ -6,7 +6,7 @@ import { passDeadline, storable } from "../../ledger/rules.ts";
 import type { EndedAttempt } from "../../ledger/tables/row.ts";
 import type { NewInstance } from "../../store.ts";
 import { ROW } from "../script/constants.ts";
-import { type Packable, Packed, Packer, Unpacker } from "./msgpack.ts";
+import { orNull, pack, type Packable, Unpacker } from "./msgpack.ts";
 
 /** Stored in place of an error for a passed deadline. Readers put it into words. */
 const PAST_DEADLINE = "deadline";
@@ -46,40 +46,19 @@ export interface ReadRow {
   readonly instance: Instance;
 }
 
-const packer = new Packer();
-
 /** Encode the fixed part of an instance: the policy, then the arguments. */
 export function packFixed(input: FixedPart): Buffer {
-  packer.clear();
-  packer.list(4);
-  packer.write(input.crashesMax);
-  packer.write(input.scheduledFor);
-  packer.write(input.retryMax);
-  packer.write(input.timeoutMs);
-  packer.write(storable(input.argumentsJson));
-  return packer.bytes();
+  const { crashesMax, scheduledFor, retryMax, timeoutMs, argumentsJson } = input;
+  return pack([crashesMax, scheduledFor, retryMax, timeoutMs], storable(argumentsJson));
 }
 
-/** Write an instance to accept. */
-export function writeNewInstance(into: Packer, input: NewInstance): void {
+/** An instance to accept in the form of the script. */
+export function packNewInstance(input: NewInstance): Packable {
   const { id, kind, queueKey, priority, dueAt, keepSuccessMs, keepFailureMs } = input;
-  into.list(9);
-  into.write(id);
-  into.write(kind);
-  into.write(queueKey === kind ? false : storable(queueKey));
-  into.write(priority);
-  into.write(Math.ceil(dueAt));
-  into.write(keepSuccessMs);
-  into.write(keepFailureMs);
-  into.binary(packFixed(input));
-  into.write(extraOf(input));
-}
-
-/** An instance to accept, encoded. */
-export function packNewInstance(input: NewInstance): Packed {
-  const into = new Packer();
-  writeNewInstance(into, input);
-  return new Packed(into.bytes());
+  return [
+    ...[id, kind, queueKey === kind ? false : storable(queueKey), priority, Math.ceil(dueAt)],
+    ...[keepSuccessMs, keepFailureMs, packFixed(input), extraOf(input)],
+  ];
 }
 
 function hasExtra({ uniqueKey, scheduleId, retryOf, deadlineAt, waitingMax }: NewInstance) {
@@ -113,7 +92,7 @@ export function readFixed(bytes: Uint8Array): FixedPart {
   const [crashesMax, scheduledFor, retryMax, timeoutMs] = unpacker.read() as (number | false)[];
   return {
     crashesMax: crashesMax as number,
-    scheduledFor: scheduledFor === false ? null : scheduledFor!,
+    scheduledFor: orNull(scheduledFor),
     retryMax: retryMax as number,
     timeoutMs: timeoutMs as number,
     argumentsJson: unpacker.text(),
@@ -127,10 +106,6 @@ const NO_FIXED: FixedPart = {
   timeoutMs: 0,
   argumentsJson: "[]",
 };
-
-function orNull<T>(value: unknown): T | null {
-  return value === false || value === undefined ? null : value as T;
-}
 
 /** First byte of every row: a list of more than 15 values. */
 const LIST = 0xdc;

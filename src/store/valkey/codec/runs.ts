@@ -1,6 +1,5 @@
-import type { Buffer } from "node:buffer";
 import type { NewInstance } from "../../store.ts";
-import type { Packer } from "./msgpack.ts";
+import type { Packable } from "./msgpack.ts";
 import { isOrdinary, packFixed } from "./rows.ts";
 
 /**
@@ -20,7 +19,7 @@ const SHARED_BYTES_MAX = 1_024;
 interface Run {
   readonly first: NewInstance;
   readonly ids: string[];
-  readonly fixed: Buffer[];
+  readonly fixed: Uint8Array[];
   isSame: boolean;
 }
 
@@ -63,22 +62,11 @@ function hasSameFixed(one: NewInstance, other: NewInstance): boolean {
     one.timeoutMs === other.timeoutMs;
 }
 
-/** Write runs, as one argument. */
-export function writeRuns(into: Packer, runs: readonly Run[]): number {
-  into.list(runs.length);
-  for (const { first, ids, fixed, isSame } of runs) {
-    into.list(7);
-    into.write(first.kind);
-    into.write(first.priority);
-    into.write(Math.ceil(first.dueAt));
-    into.write(first.keepSuccessMs);
-    into.write(first.keepFailureMs);
-    into.write(ids);
-    if (isSame) into.binary(fixed[0]!);
-    else {
-      into.list(fixed.length);
-      for (const part of fixed) into.binary(part);
-    }
-  }
-  return 1;
+/** A run in the form of the script. */
+export function packRun({ first, ids, fixed, isSame }: Run): Packable {
+  const { kind, priority, dueAt, keepSuccessMs, keepFailureMs } = first;
+  return [
+    ...[kind, priority, Math.ceil(dueAt), keepSuccessMs, keepFailureMs],
+    ...[ids, isSame ? fixed[0]! : fixed],
+  ];
 }

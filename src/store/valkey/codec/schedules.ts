@@ -1,5 +1,5 @@
 import { QUEUE_MAX, type ScheduleRecord, type TickFate } from "../../../core/job/schedule.ts";
-import { Unpacker } from "./msgpack.ts";
+import { orNull, Unpacker } from "./msgpack.ts";
 
 /** A schedule that was read, with the version that shows whether it or its fates have changed. */
 export interface StoredSchedule {
@@ -41,7 +41,7 @@ export function readSchedule(bytes: Uint8Array): StoredSchedule {
     ...JSON.parse(text) as ScheduleRecord,
     generation,
     cursor,
-    nextAt: nextAt === false ? null : nextAt,
+    nextAt: orNull<number>(nextAt),
   };
   const changed: Record<string, unknown> = {};
   for (const name of ["runs", "lastRunAt", "skipUntil", "skipNext", "tzVersion"] as const) {
@@ -64,8 +64,8 @@ export function readFate(scheduleId: string, bytes: Uint8Array): TickFate {
     to: to as number,
     count: count as number,
     fate: fate as TickFate["fate"],
-    reason: reason === false ? null : reason as string,
-    instanceId: instanceId === false ? null : instanceId as string,
+    reason: orNull(reason),
+    instanceId: orNull(instanceId),
     at: at as number,
   };
 }

@@ -1,9 +1,9 @@
-import type { ErrorInfo, Instance, LogEntry } from "../../../core/instance.ts";
+import type { ErrorInfo, Instance } from "../../../core/instance.ts";
 import { JOB_STATES } from "../../../core/state.ts";
 import { settleInstance, storable, storableError } from "../../ledger/rules.ts";
-import type { Settlement, SettleResult } from "../../store.ts";
+import type { LogAppend, Settlement, SettleResult } from "../../store.ts";
 import { RESULT } from "../script/constants.ts";
-import type { Packer, Unpacker } from "./msgpack.ts";
+import type { Packable, Unpacker } from "./msgpack.ts";
 import { readFixed, readRow } from "./rows.ts";
 
 type Final = Extract<Settlement["outcome"], { readonly type: "final" }>;
@@ -54,18 +54,14 @@ export function planSettlements(
   return { settlements, known, runs: [], others: settlements.map((_, index) => index) };
 }
 
-/** Write settlements, as two arguments. */
-export function writeSettlements(
-  into: Packer,
+/** Settlements in the form of the script: those in no run, then the runs. */
+export function packSettlements(
   { settlements, known, runs, others }: SettlementPlan,
-): number {
-  into.list(others.length);
-  for (const index of others) {
-    writeSettlement(into, settlements[index]!, known[index] !== undefined);
-  }
-  into.list(runs.length);
-  for (const run of runs) writeRun(into, run);
-  return 2;
+): readonly Packable[] {
+  return [
+    others.map((index) => packSettlement(settlements[index]!, known[index] !== undefined)),
+    runs.map(packRun),
+  ];
 }
 
 // Changes by others are only visible on the server, which excludes such rows from a run.
@@ -104,50 +100,47 @@ function openRun(runs: Run[], fence: number, kind: string, outcome: Final): Run 
   return run;
 }
 
-function writeRun(into: Packer, { fence, kind, outcome, ids, results, hasResults }: Run): void {
-  into.list(6);
-  into.write(fence);
-  into.write(kind);
-  into.write(JOB_STATES.indexOf(outcome.state));
-  into.write(storable(outcome.reason));
-  into.write(ids);
-  into.write(hasResults ? results : false);
+function packRun({ fence, kind, outcome, ids, results, hasResults }: Run): Packable {
+  const { state, reason } = outcome;
+  return [
+    ...[fence, kind, JOB_STATES.indexOf(state), storable(reason)],
+    ...[ids, hasResults ? results : false],
+  ];
 }
 
-function writeSettlement(into: Packer, settlement: Settlement, isKnown: boolean): void {
-  const { id, fence, logs, version, progress, outcome } = settlement;
-  into.list(outcome.type === "final" ? 12 : 10);
-  into.write(id);
-  into.write(fence);
-  into.write(isKnown);
-  writeLines(into, logs);
-  into.write(version === undefined ? false : storable(version));
-  into.write(progress === undefined ? false : JSON.stringify(progress));
-  into.write(outcome.type === "release" && outcome.isUnstarted ? "unstarted" : outcome.type);
+function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
+  const { id, fence, version, outcome } = settlement;
+  const first = [
+    ...[id, fence, isKnown, packLines(settlement), version && storable(version)],
+    packProgress(settlement),
+    outcome.type === "release" && outcome.isUnstarted ? "unstarted" : outcome.type,
+  ];
   if (outcome.type === "final") {
-    into.write(JOB_STATES.indexOf(outcome.state));
-    into.write(storable(outcome.reason));
-    into.write(errorText(outcome.error));
-    into.write(storable(outcome.resultsJson));
-    into.write(outcome.isFailure);
-    return;
+    const { state, reason, error, resultsJson, isFailure } = outcome;
+    return [
+      ...[...first, JOB_STATES.indexOf(state), storable(reason), errorText(error)],
+      ...[storable(resultsJson), isFailure],
+    ];
   }
-  into.write(Math.ceil(outcome.dueAt));
-  into.write(outcome.type === "retry" ? storable(outcome.reason) : false);
-  into.write("error" in outcome ? errorText(outcome.error) : false);
+  const reason = outcome.type === "retry" && storable(outcome.reason);
+  const error = "error" in outcome && errorText(outcome.error);
+  return [...first, Math.ceil(outcome.dueAt), reason, error];
 }
 
-/** Write log lines; false if there are none. */
-export function writeLines(into: Packer, lines: readonly LogEntry[]): void {
-  if (lines.length === 0) return into.write(false);
-  into.list(lines.length);
-  for (const { at, level, message, source } of lines) {
-    into.list(4);
-    into.write(Math.floor(at));
-    into.write(level);
-    into.write(storable(message));
-    into.write(source);
-  }
+/** Log lines and progress of a claim in the form of the script. */
+export function packAppend(append: LogAppend): Packable {
+  return [append.id, append.fence, packLines(append), packProgress(append)];
+}
+
+function packLines({ logs }: Pick<LogAppend, "logs">): Packable {
+  if (logs.length === 0) return false;
+  return logs.map(({ at, level, message, source }) => [
+    ...[Math.floor(at), level, storable(message), source],
+  ]);
+}
+
+function packProgress({ progress }: Pick<LogAppend, "progress">): Packable {
+  return progress && JSON.stringify(progress);
 }
 
 function errorText(error: ErrorInfo | null): string | false {
@@ -161,6 +154,12 @@ interface Settled {
   readonly row: Uint8Array | null;
   readonly fixed: Uint8Array | null;
 }
+
+const STATUSES: Readonly<Record<number, SettleResult["status"]>> = {
+  [RESULT.STALE]: "stale",
+  [RESULT.SETTLED_NOW]: "settled",
+  [RESULT.REPEATED]: "repeated",
+};
 
 const SETTLED: Settled = { status: "settled", row: null, fixed: null };
 
@@ -191,17 +190,10 @@ export function readSettled(
 }
 
 function readSettledList(from: Unpacker): readonly Settled[] {
-  const results: Settled[] = [];
-  for (let left = from.list() / 3; left > 0; left--) {
-    const result = from.read() as number;
-    const status = result === RESULT.SETTLED_NOW
-      ? "settled"
-      : result === RESULT.REPEATED
-      ? "repeated"
-      : "stale";
-    results.push({ status, row: from.bytes(), fixed: from.bytes() });
-  }
-  return results;
+  return from.items(3, () => {
+    const status = STATUSES[from.read() as number]!;
+    return { status, row: from.bytes(), fixed: from.bytes() };
+  });
 }
 
 /** Compute a settled instance that nobody else has changed. The script has the same rules. */

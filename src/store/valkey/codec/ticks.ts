@@ -1,8 +1,10 @@
-import { isBlackedOut } from "../../../core/time/blackout.ts";
 import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
+import { isBlackedOut } from "../../../core/time/blackout.ts";
 import { countTicksOf, lastTickOf, nextTickOf } from "../../../core/time/ticks.ts";
-import { addFate } from "../../ledger/operations/fates.ts";
-import type { Advance, Backfill, NewInstance } from "../../store.ts";
+import { addFate, fateOf } from "../../ledger/operations/fates.ts";
+import type { Range } from "../../ledger/tables/tables.ts";
+import { MemoryTicks } from "../../memory/ticks.ts";
+import type { Advance, Backfill } from "../../store.ts";
 import type { Packable } from "./msgpack.ts";
 import { packNewInstance } from "./rows.ts";
 import { packFate, type StoredSchedule } from "./schedules.ts";
@@ -10,191 +12,129 @@ import { packFate, type StoredSchedule } from "./schedules.ts";
 /** Fates read at a time. */
 const FATES_MAX = 1_000;
 
-/** Reads fates that begin in a span, and the one before them. */
-type ReadTicks = (
-  span: {
-    readonly scheduleId: string;
-    readonly from: number;
-    readonly to: number;
-    readonly isReverse: false;
-    readonly limit: number;
-    readonly hasBefore: true;
-  },
-) => Promise<readonly TickFate[]>;
+/** Reads fates of a schedule that begin in a range, and the one before them. */
+type ReadFates = (scheduleId: string, range: Range) => Promise<readonly TickFate[]>;
 
 /**
- * Encode steps of schedules, with all that needs a calendar: which ticks are blacked out, and how
- * fates that overlap stored ones are split.
+ * Steps of schedules in the form of the script, with all that needs a calendar: which ticks are
+ * blacked out, and how fates that overlap stored ones are split.
  */
 export async function packAdvances(
   advances: readonly Advance[],
   stored: ReadonlyMap<string, StoredSchedule>,
-  readTicks: ReadTicks,
+  readFates: ReadFates,
 ): Promise<Packable> {
-  const known = new Map<string, KnownFates>();
+  // The fates after each step, as far as the steps overlap them.
+  const known = new MemoryTicks();
   const cursors = new Map<string, number>();
   const packed: Packable[] = [];
   for (const request of advances) {
     const { scheduleId, generation, expectedCursor, cursor, nextAt, overlap } = request;
-    const found = stored.get(scheduleId);
+    const { record, version } = stored.get(scheduleId) ?? {};
     let parts: readonly TickFate[] = [];
     // A step that conflicts writes nothing; later steps then see the stored state.
-    const isMade = found?.record.generation === generation &&
-      (cursors.get(scheduleId) ?? found.record.cursor) === expectedCursor;
-    if (isMade) cursors.set(scheduleId, cursor);
-    let fates = known.get(scheduleId);
-    if (!fates) known.set(scheduleId, fates = new KnownFates(scheduleId));
-    if (found && isMade && request.fates.length > 0) {
-      await fates.read(request.fates, readTicks);
-      parts = fates.split(found.record, request.fates);
+    const made = record?.generation === generation &&
+        (cursors.get(scheduleId) ?? record.cursor) === expectedCursor
+      ? record
+      : null;
+    if (made) {
+      cursors.set(scheduleId, cursor);
+      await readOverlapping(known, request, readFates);
+      parts = splitFates(known, made, request);
+      for (const fire of request.fires) noteFired(known, scheduleId, fire.scheduledFor!);
     }
-    if (isMade) {
-      for (const fire of request.fires) fates.note(fire.scheduledFor!);
+    const fires: Packable[] = [];
+    for (const fire of request.fires) {
+      const tick = fire.scheduledFor!;
+      const { spec } = record ?? {};
+      const isOut = spec !== undefined && isBlackedOut(spec.blackout ?? [], spec.timezone, tick);
+      const place = made && isCorrected(made, tick) && await placeOf(made, tick, readFates);
+      fires.push([packNewInstance(fire), tick, isOut, place]);
     }
-    const places = await placesOf(request.fires, isMade ? found : undefined, readTicks);
     packed.push([
-      ...[scheduleId, generation, expectedCursor, cursor, nextAt],
-      parts.map(packFate),
-      request.fires.map((fire, index) => [
-        packNewInstance(fire),
-        fire.scheduledFor,
-        found ? isOut(found.record, fire.scheduledFor!) : false,
-        places[index] ?? false,
-      ]),
-      ...[overlap, request.isCatchUp ?? false, request.tzVersion, found?.version],
+      ...[scheduleId, generation, expectedCursor, cursor, nextAt, parts.map(packFate), fires],
+      ...[overlap, request.isCatchUp ?? false, request.tzVersion, version],
     ]);
   }
   return packed;
 }
 
-/**
- * For ticks that a clock that was ahead may have decided: the position of each in the range that
- * decided it.
- */
-async function placesOf(
-  fires: readonly NewInstance[],
-  stored: StoredSchedule | undefined,
-  readTicks: ReadTicks,
-): Promise<readonly Packable[]> {
-  const { correction } = stored?.record ?? {};
-  if (!stored || correction === undefined) return [];
-  const places: Packable[] = [];
-  for (const fire of fires) {
-    const tick = fire.scheduledFor!;
-    const isMet = tick > correction.at && tick <= correction.cursor;
-    places.push(isMet ? await placeOf(fire, stored, readTicks) : false);
-  }
-  return places;
+/** True if a clock that was ahead may have decided a tick. */
+function isCorrected({ correction }: ScheduleRecord, tick: number): boolean {
+  return correction !== undefined && tick > correction.at && tick <= correction.cursor;
 }
 
-function isOut({ spec }: ScheduleRecord, tick: number): boolean {
-  return isBlackedOut(spec.blackout ?? [], spec.timezone, tick);
+/** Read the stored fates that overlap those of a step. */
+async function readOverlapping(
+  known: MemoryTicks,
+  { scheduleId, fates }: Advance,
+  readFates: ReadFates,
+): Promise<void> {
+  if (fates.length === 0) return;
+  const to = Math.max(...fates.map((one) => one.to));
+  let from = Math.min(...fates.map((one) => one.from));
+  for (;;) {
+    const found = await readFates(scheduleId, { from, to, isReverse: false, limit: FATES_MAX });
+    for (const fate of found) if (!fateOf(known, scheduleId, fate.from)) known.add(fate);
+    if (found.length < FATES_MAX) return;
+    from = found.at(-1)!.from + 1;
+  }
 }
 
-/** The fates of one schedule after the request, as far as it meets them. */
-class KnownFates {
-  readonly #scheduleId: string;
-  readonly #byFrom = new Map<number, TickFate>();
-
-  constructor(scheduleId: string) {
-    this.#scheduleId = scheduleId;
-  }
-
-  /** Read the stored fates that overlap the given ones. */
-  async read(
-    spans: readonly { readonly from: number; readonly to: number }[],
-    readTicks: ReadTicks,
-  ): Promise<void> {
-    const to = Math.max(...spans.map((one) => one.to));
-    let from = Math.min(...spans.map((one) => one.from));
-    for (;;) {
-      const span = { scheduleId: this.#scheduleId, from, to, limit: FATES_MAX } as const;
-      const found = await readTicks({ ...span, isReverse: false, hasBefore: true });
-      for (const fate of found) if (!this.#byFrom.has(fate.from)) this.#byFrom.set(fate.from, fate);
-      if (found.length < FATES_MAX) return;
-      from = found.at(-1)!.from + 1;
-    }
-  }
-
-  /** Mark a tick as decided, before later ranges are split. */
-  note(tick: number): void {
-    if (this.#at(tick)) return;
-    const fate = { scheduleId: this.#scheduleId, from: tick, to: tick, count: 1, at: 0 };
-    this.#byFrom.set(tick, { ...fate, fate: "fired", reason: null, instanceId: null });
-  }
-
-  /** Split fates: only their undecided ticks are recorded. */
-  split(record: ScheduleRecord, fates: Advance["fates"]): readonly TickFate[] {
-    const parts: TickFate[] = [];
-    const ticks = {
-      list: (_id: string, span: Parameters<typeof this.ticks>[0]) => this.ticks(span),
-      add: (fate: TickFate) => {
-        this.#byFrom.set(fate.from, fate);
-        parts.push(fate);
-      },
-      remove: () => {},
-    };
-    for (const fate of fates) {
-      addFate(ticks, record, { ...fate, scheduleId: this.#scheduleId, at: 0 });
-    }
-    return parts;
-  }
-
-  /** Fates that begin in a span. */
-  ticks(
-    { from, to, isReverse, limit }: {
-      readonly from: number;
-      readonly to: number;
-      readonly isReverse: boolean;
-      readonly limit: number;
+/** Split fates: only their undecided ticks are recorded. */
+function splitFates(
+  known: MemoryTicks,
+  record: ScheduleRecord,
+  { scheduleId, fates }: Advance,
+): readonly TickFate[] {
+  const parts: TickFate[] = [];
+  const ticks = {
+    list: (id: string, range: Range) => known.list(id, range),
+    add: (fate: TickFate) => {
+      known.add(fate);
+      parts.push(fate);
     },
-  ): readonly TickFate[] {
-    const found = [...this.#byFrom.values()].filter((one) => one.from >= from && one.from <= to);
-    found.sort((left, right) => isReverse ? right.from - left.from : left.from - right.from);
-    return found.slice(0, limit);
-  }
-
-  #at(tick: number): boolean {
-    return [...this.#byFrom.values()].some(({ from, to }) => from <= tick && tick <= to);
-  }
+    remove: () => {},
+  };
+  for (const fate of fates) addFate(ticks, record, { ...fate, scheduleId, at: 0 });
+  return parts;
 }
 
-/** Encode past ticks to run, each with its position in the range that decided it. */
+/** Mark a tick as decided, before later fates are split. */
+function noteFired(known: MemoryTicks, scheduleId: string, tick: number): void {
+  if (fateOf(known, scheduleId, tick)) return;
+  const fate = { scheduleId, from: tick, to: tick, count: 1, at: 0 };
+  known.add({ ...fate, fate: "fired", reason: null, instanceId: null });
+}
+
+/** Past ticks to run in the script's form, each with its place in the range that decided it. */
 export async function packBackfill(
   { fires }: Backfill,
   stored: StoredSchedule | undefined,
-  readTicks: ReadTicks,
+  readFates: ReadFates,
 ): Promise<Packable> {
   const packed: Packable[] = [];
   for (const fire of fires) {
-    const place = stored ? await placeOf(fire, stored, readTicks) : false;
-    packed.push([packNewInstance(fire), fire.scheduledFor, place]);
+    const tick = fire.scheduledFor!;
+    const place = stored && await placeOf(stored.record, tick, readFates);
+    packed.push([packNewInstance(fire), tick, place]);
   }
   return packed;
 }
 
-/** The position of a tick in the range that decided it; false if undecided. */
+/**
+ * The place of a tick in the range that decided it: the ticks before and after it, and how many of
+ * the range come before it. False if it is undecided.
+ */
 async function placeOf(
-  fire: NewInstance,
-  { record }: StoredSchedule,
-  readTicks: ReadTicks,
+  { id, spec, startAt }: ScheduleRecord,
+  tick: number,
+  readFates: ReadFates,
 ): Promise<Packable> {
-  const tick = fire.scheduledFor!;
-  const span = { scheduleId: record.id, from: tick, to: tick, limit: 1 } as const;
-  const found = await readTicks({ ...span, isReverse: false, hasBefore: true });
+  const found = await readFates(id, { from: tick, to: tick, isReverse: false, limit: 1 });
   const range = found.find(({ from, to }) => from <= tick && tick <= to);
-  return range ? placeIn(record, range, fire) : false;
-}
-
-/** The ticks before and after a tick in its range, and how many of the range come before it. */
-function placeIn(
-  { spec, startAt }: ScheduleRecord,
-  range: TickFate,
-  { scheduledFor }: NewInstance,
-): Packable {
-  const tick = scheduledFor!;
+  if (!range) return false;
   const span = { afterMs: range.from - 1, untilMs: tick - 1 };
   const before = lastTickOf(spec, startAt, span);
-  const after = nextTickOf(spec, startAt, tick);
-  return [before, after, countTicksOf(spec, startAt, span)];
+  return [before, nextTickOf(spec, startAt, tick), countTicksOf(spec, startAt, span)];
 }

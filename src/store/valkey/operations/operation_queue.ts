@@ -1,4 +1,4 @@
-import { isJobError, JobError, toJobError } from "../../../core/errors.ts";
+import { JobError, toJobError } from "../../../core/errors.ts";
 import { type Instant, systemClock, type Timer } from "../../../platform/clock.ts";
 import { closedError } from "../../ledger/checks.ts";
 import type { Dated } from "../../ledger/state.ts";
@@ -6,8 +6,8 @@ import type { Committed } from "../../store.ts";
 import { tooManyError } from "../link/reply_errors.ts";
 import { LIMIT } from "../script/constants.ts";
 import type { ServerLink } from "../link/server_link.ts";
-import { type Packable, Packer, Unpacker } from "../codec/msgpack.ts";
-import { type Family, STORE_SCRIPT, withNeeds } from "../script/script.ts";
+import { pack, type Packable, Unpacker } from "../codec/msgpack.ts";
+import { familiesOf, STORE_SCRIPT } from "../script/script.ts";
 import { otherData, phraseOf, refusalError } from "./refusals.ts";
 
 /**
@@ -42,7 +42,7 @@ export function weightOf(count: number, chars: number): number {
 
 /** One operation of the script. */
 export interface Operation<T> {
-  readonly family: Family;
+  /** Its name in the script. */
   readonly action: string;
   /** Roughly the number of its instances; see {@link weightOf}. */
   readonly weight?: number;
@@ -56,24 +56,29 @@ export interface Operation<T> {
    * caller continues.
    */
   readonly isEager?: boolean;
-  /** Read what {@link args} depend on. Later operations wait for it, earlier ones are done. */
-  readonly prepare?: () => Promise<void>;
-  /** Its arguments; a function if they depend on {@link prepare}. */
-  readonly args?: readonly Packable[] | (() => readonly Packable[]);
-  /** Appends its arguments and returns their number, in place of {@link args}. */
-  readonly write?: (into: Packer) => number;
+  readonly args?: readonly Packable[];
+  /**
+   * Returns its arguments from what it reads, in place of {@link args}. Later operations wait for
+   * it, earlier ones are done.
+   */
+  readonly prepare?: () => Promise<readonly Packable[]>;
   readonly read: (from: Unpacker, moment: Dated) => T;
   /** Maps a refusal to an error; without it, the common refusals apply. */
   readonly refuse?: (refusal: readonly unknown[]) => JobError;
 }
 
-interface Waiting {
+interface Call {
+  readonly operation: Pick<Operation<unknown>, "action">;
+  /** Null until they are prepared. */
+  args: readonly Packable[] | null;
+}
+
+interface Waiting extends Call {
   readonly operation: Operation<unknown>;
   readonly isRead: boolean;
   readonly resolve: (committed: Committed<unknown>) => void;
   readonly reject: (error: JobError) => void;
   tries: number;
-  isPrepared: boolean;
 }
 
 /** Options of a queue. */
@@ -95,7 +100,6 @@ export interface QueueOptions {
  */
 export class OperationQueue {
   readonly #options: QueueOptions;
-  readonly #packer = new Packer();
   #waiting: Waiting[] = [];
   #isScheduled = false;
   #isPreparing = false;
@@ -128,44 +132,25 @@ export class OperationQueue {
 
   /** Run a read at once, before waiting operations: it prepares one of these. */
   async readNow<T>(operation: Operation<T>): Promise<T> {
-    return await new Promise<T>((resolve, reject) => {
-      const waiting: Waiting = {
-        operation: operation as Operation<unknown>,
-        isRead: true,
-        resolve: ({ value }) => resolve(value as T),
-        reject,
-        tries: 0,
-        isPrepared: true,
-      };
-      void this.#send([waiting]);
+    const { value } = await new Promise<Committed<unknown>>((resolve, reject) => {
+      void this.#send([newWaiting(operation, { isRead: true, resolve, reject })]);
     });
+    return value as T;
   }
 
   /** Run one call on its own; returns its reply. */
-  async call(
-    isRead: boolean,
-    families: readonly Family[],
-    operations: readonly Operation<unknown>[],
-  ) {
-    const { link, prefix, connection } = this.#options;
-    const packer = this.#packer;
-    packer.clear();
-    packer.list(7);
-    packer.write(this.storeId);
-    packer.write(connection);
+  async call(isRead: boolean, operations: readonly Call[]): Promise<Unpacker> {
+    const { link, prefix, connection, clock } = this.#options;
     const number = isRead ? 0 : ++this.#number;
-    packer.write(number);
-    packer.write(isRead);
-    packer.write(isRead ? NONE : this.#takeReceived());
-    packer.write(families);
-    packer.list(operations.length);
-    for (const operation of operations) this.#writeOne(operation);
-    const call = {
-      script: STORE_SCRIPT,
-      keys: [prefix],
-      args: [packer.bytes()],
-      ...(isRead ? {} : { isWrite: true }),
-    };
+    const received = isRead ? NONE : this.#takeReceived();
+    const families = familiesOf(operations.map(({ operation }) => operation.action));
+    const now = clock?.();
+    const times = [now && Math.floor(now.wallMs), now?.monotonicMs];
+    const request = pack([
+      ...[this.storeId, connection, number, isRead, received, families],
+      operations.map(({ operation, args }) => [operation.action, ...times, ...args!]),
+    ]);
+    const call = { script: STORE_SCRIPT, keys: [prefix], args: [request], isWrite: !isRead };
     const answer = await link.run(call);
     if (!isRead && answer.length > LARGE_BYTES) this.#received.push(number);
     return new Unpacker(answer);
@@ -189,7 +174,7 @@ export class OperationQueue {
     if (this.isClosed) return Promise.reject(closedError(phraseOf(operation.action)));
     if (this.#waiting.length >= WAITING_MAX) return Promise.reject(tooManyError());
     return new Promise((resolve, reject) => {
-      const one = { operation, isRead, resolve, reject, tries: 0, isPrepared: false };
+      const one = newWaiting(operation, { isRead, resolve, reject });
       const isBusy = this.#callCount >= CALLS_MAX;
       if (operation.isUrgent && isBusy && this.#callCount < URGENT_MAX) {
         return void this.#send([one]);
@@ -231,10 +216,7 @@ export class OperationQueue {
   #flush(): void {
     while (this.#waiting.length > 0 && !this.#isPreparing && this.#mayCall) {
       const [first] = this.#waiting;
-      if (first!.operation.prepare && !first!.isPrepared) {
-        this.#prepare(first!);
-        return;
-      }
+      if (first!.args === null) return this.#prepare(first!);
       void this.#send(this.#takeGroup());
     }
   }
@@ -247,7 +229,7 @@ export class OperationQueue {
     let weight = 0;
     while (count < waiting.length && count < OPERATIONS_MAX) {
       const next = waiting[count]!;
-      if (next.isRead !== isRead || (next.operation.prepare && !next.isPrepared)) break;
+      if (next.isRead !== isRead || next.args === null) break;
       weight += next.operation.weight ?? 1;
       if (count > 0 && weight > WEIGHT_MAX) break;
       count += 1;
@@ -262,8 +244,8 @@ export class OperationQueue {
       this.#isPreparing = false;
       this.#flush();
     };
-    one.operation.prepare!().then(() => {
-      one.isPrepared = true;
+    one.operation.prepare!().then((args) => {
+      one.args = args;
       done();
     }, (thrown) => {
       this.#waiting = this.#waiting.filter((other) => other !== one);
@@ -275,15 +257,13 @@ export class OperationQueue {
   async #send(group: readonly Waiting[]): Promise<void> {
     this.#callCount += 1;
     const sentMs = this.#sentMs = this.#nowMs();
-    const operations = group.map(({ operation }) => operation);
-    const families = withNeeds(operations.map(({ family }) => family));
     const again: Waiting[] = [];
     let hints: unknown = null;
     try {
-      const answer = await this.call(group[0]!.isRead, families, operations);
+      const answer = await this.call(group[0]!.isRead, group);
       hints = this.#answer({ group, sentMs }, answer, again);
     } catch (thrown) {
-      const error = isJobError(thrown) ? thrown : toJobError(thrown, "Cannot use the store");
+      const error = toJobError(thrown, "Cannot use the store");
       for (const { reject } of group) reject(error);
     }
     this.#callCount -= 1;
@@ -315,32 +295,23 @@ export class OperationQueue {
         const refusal = from.read() as readonly unknown[];
         if (refusal[0] === "outdated" && one.tries < TRIES_MAX) {
           one.tries += 1;
-          one.isPrepared = false;
+          one.args = null;
           again.push(one);
         } else one.reject((one.operation.refuse ?? refusalError)(refusal));
       } else one.resolve({ rev, at, sentMs, value: one.operation.read(from, { at, stamp }) });
     }
     return parts > 2 ? from.read() : null;
   }
-
-  #writeOne({ action, write, args = [] }: Operation<unknown>): void {
-    const now = this.#options.clock?.();
-    const body = bodies;
-    body.clear();
-    const count = write ? write(body) : writeAll(body, typeof args === "function" ? args() : args);
-    this.#packer.list(3 + count);
-    this.#packer.write(action);
-    this.#packer.write(now ? Math.floor(now.wallMs) : false);
-    this.#packer.write(now ? now.monotonicMs : false);
-    this.#packer.raw(body.bytes());
-  }
 }
 
-const bodies = new Packer();
+const NO_ARGS: readonly Packable[] = [];
 
-function writeAll(into: Packer, args: readonly Packable[]): number {
-  for (const one of args) into.write(one);
-  return args.length;
+function newWaiting(
+  operation: Operation<unknown>,
+  rest: Pick<Waiting, "isRead" | "resolve" | "reject">,
+): Waiting {
+  const args = operation.prepare ? null : operation.args ?? NO_ARGS;
+  return { operation, args, tries: 0, ...rest };
 }
 
 function lostError(status: string): JobError {

@@ -15,37 +15,40 @@ import {
   waitingError,
 } from "../../ledger/refusals.ts";
 
+/** The details of a refusal; most have fewer. */
+type Details = readonly [string, string, string, string, string];
+
+const REFUSALS: Readonly<Record<string, (about: Details) => JobError>> = {
+  taken: ([what, value, kind, id, there]) => {
+    const name = what === "id" ? "id" : "unique key";
+    return takenError({ what: name, value, kind, holder: { id, kind: there } });
+  },
+  runs: ([id, kind]) => runsError(id, kind),
+  full: ([kind, count]) => waitingError(kind, Number(count)),
+  idTaken: ([id]) => redriveError(id, "its id is taken"),
+  noSchedule: ([id]) => noScheduleError(id),
+  marked: ([action, mark]) => markedError(phraseOf(action), JSON.parse(mark) as StoreMark),
+  memoryFull: () =>
+    new QuotaError(
+      "Cannot add to the store: the server's memory is full",
+      "Raise maxmemory, or keep less: defaults.keep",
+    ),
+  outdated: () =>
+    new JobError("conflict", "Cannot change a schedule: others keep changing it", {
+      hint: "Try again",
+    }),
+  nodeLive: ([id, holder]) => nodeLiveError(id, JSON.parse(holder)),
+  nodesFull: ([id, count]) => nodesFullError(id, Number(count)),
+  nodeForgotten: ([id]) => nodeForgottenError(id),
+  nodeGone: ([id, holder]) => nodeGoneError(id, holder ? JSON.parse(holder) : null),
+  noNode: ([id, live]) => noNodeError(id, live as unknown as readonly string[]),
+};
+
 /** The error for a refusal of the script: its name, then its details. */
-export function refusalError(refusal: readonly unknown[]): JobError {
-  const [name, ...about] = refusal as readonly string[];
-  switch (name) {
-    case "taken": {
-      const [what, value, kind, id, there] = about as [string, string, string, string, string];
-      const name = what === "id" ? "id" : "unique key";
-      return takenError({ what: name, value, kind, holder: { id, kind: there } });
-    }
-    case "runs":
-      return runsError(about[0]!, about[1]!);
-    case "full":
-      return waitingError(about[0]!, Number(about[1]));
-    case "idTaken":
-      return redriveError(about[0]!, "its id is taken");
-    case "noSchedule":
-      return noScheduleError(about[0]!);
-    case "marked":
-      return markedError(phraseOf(about[0]!), JSON.parse(about[1]!) as StoreMark);
-    case "memoryFull":
-      return new QuotaError(
-        "Cannot add to the store: the server's memory is full",
-        "Raise maxmemory, or keep less: defaults.keep",
-      );
-    case "outdated":
-      return new JobError("conflict", "Cannot change a schedule: others keep changing it", {
-        hint: "Try again",
-      });
-    default:
-      return nodeError(name ?? "", refusal.slice(1));
-  }
+export function refusalError([name, ...about]: readonly unknown[]): JobError {
+  const errorOf = REFUSALS[name as string];
+  if (errorOf) return errorOf(about as unknown as Details);
+  return new JobError("internal", `Cannot use the store: it refused with "${name}"`);
 }
 
 /** Names of actions for messages, if they differ from their names in the script. */
@@ -92,25 +95,6 @@ const ACTIONS: Readonly<Record<string, string>> = {
 /** What an action does, for messages: "write a schedule". */
 export function phraseOf(action: string): string {
   return ACTIONS[action] ?? action;
-}
-
-function nodeError(name: string, [node, about]: readonly unknown[]): JobError {
-  const id = String(node);
-  const holder = () => JSON.parse(String(about)) as { host: string; pid: number };
-  switch (name) {
-    case "nodeLive":
-      return nodeLiveError(id, holder());
-    case "nodesFull":
-      return nodesFullError(id, Number(about));
-    case "nodeForgotten":
-      return nodeForgottenError(id);
-    case "nodeGone":
-      return nodeGoneError(id, about ? holder() : null);
-    case "noNode":
-      return noNodeError(id, about as readonly string[]);
-    default:
-      return new JobError("internal", `Cannot use the store: it refused with "${name}"`);
-  }
 }
 
 /** The error of a server that does not have the data that this node works with. */

@@ -28,7 +28,7 @@ export const ROW = {
 } as const;
 
 /** Stored numbers of states: their positions in `JOB_STATES`. */
-export const STATE = {
+const STATE = {
   SCHEDULED: 1,
   PROCESSING: 2,
   COMPLETED: 3,

@@ -209,7 +209,7 @@ end
 
 function S.history_of(op)
   local id = op[4]
-  if not S.row(id) then return false end
+  if not S.row(id) then return {} end
   return {id, S.row_text(id), rcall('LRANGE', S.ENDED_ATTEMPTS .. id, 0, -1)}
 end
 

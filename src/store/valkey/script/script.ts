@@ -20,8 +20,7 @@ const FAMILIES = {
   problems: [LUA.problems],
 } as const;
 
-/** The name of a family of operations. */
-export type Family = keyof typeof FAMILIES;
+type Family = keyof typeof FAMILIES;
 
 /** Families that use functions of other families. */
 const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
@@ -29,9 +28,19 @@ const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
   retention: ["ticks"],
 };
 
+/** The families that each operation needs; "open" needs none. */
+const FAMILIES_OF: ReadonlyMap<string, readonly Family[]> = new Map(
+  Object.entries(FAMILIES).flatMap(([name, parts]) => {
+    const family = name as Family;
+    const needed = [...NEEDS[family] ?? [], family];
+    const actions = parts.join("").matchAll(/\bS\.ACTIONS\.(\w+)/g);
+    return Array.from(actions, ([, action]) => [action!, needed] as const);
+  }),
+);
+
 /** The families that these operations need, each once. */
-export function withNeeds(families: readonly Family[]): readonly Family[] {
-  return [...new Set(families.flatMap((one) => [...NEEDS[one] ?? [], one]))];
+export function familiesOf(actions: readonly string[]): readonly Family[] {
+  return [...new Set(actions.flatMap((action) => FAMILIES_OF.get(action) ?? []))];
 }
 
 function assemble(): string {

@@ -1367,7 +1367,7 @@ export const LUA = {
   "\n",
   "function S.history_of(op)\n",
   "  local id = op[4]\n",
-  "  if not S.row(id) then return false end\n",
+  "  if not S.row(id) then return {} end\n",
   "  return {id, S.row_text(id), rcall('LRANGE', S.ENDED_ATTEMPTS .. id, 0, -1)}\n",
   "end\n",
   "\n",
