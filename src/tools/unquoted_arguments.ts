@@ -18,10 +18,8 @@ const PLAIN: ReadonlySet<TypeShape["type"]> = new Set(
  * shell line
  */
 export function unquotedArgument(command: CommandSpec, signature: Signature): string | null {
-  const line = shellLineOf(command);
-  if (line === null) return null;
-  const isPlain = (which: string) => shapeOf(which, command, signature).every(isPlainShape);
-  return expansionsOutside(line).find(({ which }) => !isPlain(which))?.text ?? null;
+  return expansionsOutside(shellLineOf(command))
+    .find(({ which }) => !isPlain(which, command, signature))?.text ?? null;
 }
 
 /** A program that executes its arguments, and the rest of its command. Quotes do not help there. */
@@ -35,24 +33,21 @@ const EVALUATION =
  * @returns its name; null if there is none, or the command is not a shell line
  */
 export function evaluatingProgram(command: CommandSpec, signature: Signature): string | null {
-  const line = shellLineOf(command);
-  if (line === null) return null;
-  const isPlain = (which: string) => shapeOf(which, command, signature).every(isPlainShape);
-  for (const [, program, rest] of line.matchAll(EVALUATION)) {
+  for (const [, program, rest] of shellLineOf(command).matchAll(EVALUATION)) {
     // Nothing is expanded in single quotes, unless they are inside double quotes.
     const text = rest!.replace(/("(?:\\.|[^"\\])*")|'[^']*'/g, "$1");
     for (const { index } of text.matchAll(/\$/g)) {
       const match = EXPANSION.exec(text.slice(index, index + 200));
-      if (match !== null && !isPlain(whichOf(match))) return program!;
+      if (match !== null && !isPlain(whichOf(match), command, signature)) return program!;
     }
   }
   return null;
 }
 
-/** The line of a command that a shell runs; null for a program with arguments. */
-function shellLineOf({ argv }: CommandSpec): string | null {
+/** The line of a command that a shell runs; empty for a program with arguments. */
+function shellLineOf({ argv }: CommandSpec): string {
   const [line, name] = [argv.at(-2), argv.at(-1)];
-  return name === "jobctl" && SHELL.test(argv[0]!.split("/").at(-1)!) ? line! : null;
+  return name === "jobctl" && SHELL.test(argv[0]!.split("/").at(-1)!) ? line! : "";
 }
 
 /** The name or number of the argument that {@link EXPANSION} found. */
@@ -60,21 +55,21 @@ function whichOf(match: RegExpExecArray): string {
   return match.slice(1).find((part) => part !== undefined)!;
 }
 
-/** Types of the arguments in an expansion: one, or all for `@` and `*`. */
-function shapeOf(
+/** True if the texts of an expansion have no spaces: one argument, or all for `@` and `*`. */
+function isPlain(
   which: string,
   { stdin, parameters }: CommandSpec,
   { parameters: declared }: Signature,
-): readonly TypeShape[] {
+): boolean {
   const input = stdin !== null && "arg" in stdin ? stdin.arg : null;
   const args = declared.filter((one): one is ParameterShape & { readonly role: "argument" } =>
     one.role === "argument"
   ).filter((one, index) => one.name !== input && index + 1 !== input);
+  if (which === "@" || which === "*") return args.every(({ shape }) => isPlainShape(shape));
   const one = parameters.some(({ name }) => name === which)
     ? args.find(({ name }) => name === which)
     : args[Number(which) - 1] ?? args.find(({ isRest }) => isRest);
-  if (which === "@" || which === "*") return args.map(({ shape }) => shape);
-  return one === undefined ? [] : [one.shape];
+  return one === undefined || isPlainShape(one.shape);
 }
 
 function isPlainShape(shape: TypeShape): boolean {
