@@ -84,7 +84,7 @@ function expansionsOutside(
   line: string,
 ): readonly { readonly text: string; readonly which: string }[] {
   const found: { text: string; which: string }[] = [];
-  /** What encloses the current position: quotes and `$( … )`, innermost last. */
+  /** The quotes and `$( … )` around the current position, innermost last. */
   const around: ('"' | "(")[] = [];
   for (let at = 0; at < line.length; at++) {
     const character = line[at]!;

@@ -26,7 +26,7 @@ export function stateCell(name: string | undefined): Cell {
   return { text: name ?? "-", style: stateStyle(name) };
 }
 
-// Of the limits that an instance can wait for, a list shows only that no node runs it.
+// A list shows only one of the limits that an instance can wait for: that no node runs it.
 function waitingCell(instance: JobInstance): Cell {
   const name = stateName(instance.state);
   if (instance.blockedBy?.limit !== "node") return stateCell(name);

@@ -84,7 +84,7 @@ async function askedTimes(
   }));
 }
 
-/** What happened at a time, in each zone that may be meant. */
+/** The reports of a time, in each zone that may be meant. */
 async function explainAt(
   text: string,
   client: JobClient,
