@@ -1,8 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../core/job/job.ts";
 import { didYouMean } from "../core/text/nearest.ts";
-import { queueKeyOf } from "../manager/instances/instance_keys.ts";
-import { argumentsFor } from "../manager/instances/new_instance.ts";
+import { argumentsFor, queueKeyOf } from "../manager/instances/new_instance.ts";
 import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
 import { differences, type KindDifference, RunTimesByKind } from "./simulation/difference.ts";
 import type { SimulatedJob, SimulatedTick } from "./simulation/engine.ts";

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
@@ -7,18 +8,25 @@ import { JobError } from "../../core/errors.ts";
 import { DURATION_MS_MAX } from "../../core/time/duration.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX, PRIORITY_MAX } from "../../core/job/job.ts";
+import { CONFLICTS } from "../../core/job/job_manager.ts";
+import { kindWord } from "../../core/job/kind.ts";
+import { argumentsText, keyText, queuePathsOf, type UniqueRule } from "../../core/job/limits.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
+import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { inMilliseconds } from "../../core/job/schedule_options.ts";
 import { jitterOf } from "../../core/time/tick_decision.ts";
 import type { ScheduleOptions } from "../api.ts";
 import type { Context } from "../context.ts";
-import { queueKeyOf, type UniqueKey, uniqueKeyOf } from "./instance_keys.ts";
 
 /** The largest number of retries that fits the wire format. */
 const RETRIES_MAX = 2 ** 31 - 1;
 /** The latest time that a Date can represent, epoch ms. */
 export const TIME_MAX = 8.64e15;
+
+/** Longest readable key, in characters; a longer one is hashed. */
+const READABLE_LENGTH_MAX = 300;
+const UNIQUE_KEY_LENGTH_MAX = TEXT_LENGTH_MAX.uniqueKey;
 
 /** The random and clock values of a new instance. */
 export interface Seed {
@@ -198,6 +206,71 @@ function completeInstance(job: JobDefinition, own: OwnParts): NewInstance {
   };
 }
 
+/** The queue that an instance waits in: its kind, and the argument values that limits count by. */
+export function queueKeyOf(job: JobDefinition, argumentsJson: string): string {
+  const paths = queuePathsOf(job.options);
+  if (paths.length === 0) return job.kind;
+  return keyOf(job.kind, keyText(job.signature, argumentsJson, paths));
+}
+
+/** The unique key of an instance and its rule. */
+type UniqueKey = Pick<NewInstance, "uniqueKey" | "unique">;
+
+/**
+ * The given unique key, or else the key that the job makes from the arguments.
+ *
+ * @throws JobError `invalid_argument` naming the option
+ */
+function uniqueKeyOf(
+  job: JobDefinition,
+  argumentsJson: string,
+  options: Pick<ScheduleOptions, "uniqueKey" | "uniqueForMs" | "onConflict">,
+): UniqueKey {
+  const { uniqueKey, uniqueForMs, onConflict } = options;
+  const policy = job.options.unique;
+  checkChoice("on_conflict", onConflict, CONFLICTS);
+  if (uniqueKey !== undefined) {
+    checkUniqueKey(uniqueKey);
+    const hasRule = uniqueForMs !== undefined || onConflict !== undefined;
+    const own: UniqueRule = { forMs: uniqueForMs ?? null, onConflict: onConflict ?? "refuse" };
+    return { uniqueKey, ...(hasRule ? { unique: own } : {}) };
+  }
+  if (!policy) {
+    if (uniqueForMs === undefined && onConflict === undefined) return { uniqueKey: null };
+    throw new JobError(
+      "invalid_argument",
+      `Cannot make an instance of job "${job.kind}" unique: there is no key`,
+      { path: "unique_key", hint: 'Give a unique key, or set "unique" of the job' },
+    );
+  }
+  const text = policy.by === null
+    ? `arguments=${argumentsText(argumentsJson)}`
+    : keyText(job.signature, argumentsJson, policy.by);
+  return {
+    uniqueKey: keyOf(job.kind, text),
+    unique: { forMs: uniqueForMs ?? policy.forMs, onConflict: onConflict ?? policy.onConflict },
+  };
+}
+
+function checkUniqueKey(key: string): void {
+  if (key.length > 0 && key.length <= UNIQUE_KEY_LENGTH_MAX) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot use a unique key of ${key.length} characters: it takes 1 to ${UNIQUE_KEY_LENGTH_MAX}`,
+    { path: "unique_key" },
+  );
+}
+
+/**
+ * A key of a kind, such as `mail account="acme"`. The kind is its first word, so no other kind can
+ * have the same key.
+ */
+function keyOf(kind: string, text: string): string {
+  const word = kindWord(kind);
+  if (text.length <= READABLE_LENGTH_MAX) return `${word} ${text}`;
+  return `${word} #${createHash("sha256").update(text).digest("hex").slice(0, 40)}`;
+}
+
 function deadlineOf(deadlineMs: number, dueAt: number): number | null {
   return deadlineMs === 0 ? null : Math.min(dueAt + deadlineMs, TIME_MAX);
 }
@@ -222,6 +295,19 @@ function dueTime(options: ScheduleOptions, seed: Seed): number {
 export function checkInteger(path: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw invalid(path, String(value), `is not a whole number from ${min} to ${max}`);
+}
+
+/** @throws JobError `invalid_argument` for a value that is not one of the known ones */
+export function checkChoice(
+  path: string,
+  value: string | undefined,
+  known: readonly string[],
+): void {
+  if (value === undefined || known.includes(value)) return;
+  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
+    path,
+    hint: `Write one of: ${known.join(", ")}`,
+  });
 }
 
 function invalid(path: string, value: string, problem: string, hint?: string): JobError {

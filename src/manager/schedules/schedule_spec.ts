@@ -13,7 +13,7 @@ import { formatLocal } from "../../core/time/local_time.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { nextTickOf, parseScheduleText } from "../../core/time/ticks.ts";
 import type { RecurringOptions, ScheduleChange } from "../api.ts";
-import { checkInteger, TIME_MAX } from "../instances/new_instance.ts";
+import { checkChoice, checkInteger, TIME_MAX } from "../instances/new_instance.ts";
 
 /** Defaults of a schedule made at run time. */
 export type ZonedScheduleDefaults = ScheduleDefaults & Pick<ScheduleSpec, "timezone">;
@@ -116,12 +116,4 @@ function checkOptions(options: Partial<RecurringOptions>): void {
     throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, { path: "blackout" });
   }
   for (const text of blackout) parseBlackout(text);
-}
-
-function checkChoice(path: string, value: string | undefined, known: readonly string[]): void {
-  if (value === undefined || known.includes(value)) return;
-  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
-    path,
-    hint: `Write one of: ${known.join(", ")}`,
-  });
 }
