@@ -1,7 +1,7 @@
 import { toJobError } from "../core/errors.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StatusSource } from "../http/status_source.ts";
-import type { ChangeOfInstance } from "../manager/instances/follow_changes.ts";
+import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";

@@ -2,7 +2,7 @@ import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { StatusSource } from "../http/status_source.ts";
-import type { ChangeOfInstance } from "../manager/instances/follow_changes.ts";
+import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
 import type {

@@ -4,8 +4,7 @@ import { instanceChars } from "../../core/payload_chars.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { LogTailQuery, StoreReads } from "../../store/store.ts";
-import { type ChangeOfInstance, FollowChanges, newsOf } from "./follow_changes.ts";
-import type { Followers } from "./followers.ts";
+import { type ChangeOfInstance, FollowChanges, type Followers, newsOf } from "./followers.ts";
 
 /** Most lines of one step. */
 const LINES_MAX = 50;

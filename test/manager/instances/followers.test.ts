@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Instance } from "../../../src/core/instance.ts";
-import { FollowChanges } from "../../../src/manager/instances/follow_changes.ts";
-import { Followers } from "../../../src/manager/instances/followers.ts";
+import { FollowChanges, Followers } from "../../../src/manager/instances/followers.ts";
 import type { StoreReads } from "../../../src/store/store.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
