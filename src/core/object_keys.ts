@@ -84,24 +84,40 @@ export function withoutUndefined<T extends object>(given: T): T {
  * @throws JobError `invalid_argument` with the path of the member and the nearest known one
  */
 export function checkKeys(given: object, keys: Keys, words: KeyWords): void {
-  const { failure, noun = "key", prefix = "" } = words;
+  const { failure, prefix = "" } = words;
   for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(keys, key)) throw unknownMember(key, Object.keys(keys), words);
     const path = `${prefix}${key}`;
-    if (!Object.hasOwn(keys, key)) {
-      const names = Object.keys(keys);
-      throw new JobError("invalid_argument", `${failure}: unknown ${noun} "${path}"`, {
-        path,
-        hint: didYouMean(key, names, prefix) ?? `Known ${noun}s: ${names.join(", ")}`,
-      });
-    }
     const [wanted, check] = keys[key]!;
     if (value === undefined || isAccepted(check, value, `${failure}: "${path}"`, path)) continue;
-    throw new JobError(
-      "invalid_argument",
-      `${failure}: "${path}" is ${quoteValue(value)}, not ${wanted}`,
-      { path },
-    );
+    throw wrongMember(path, { failure, value, wanted });
   }
+}
+
+/** The error of a member that the object may not have, with the nearest known one. */
+export function unknownMember(
+  name: string,
+  known: readonly string[],
+  { failure, noun = "key", prefix = "" }: KeyWords,
+): JobError {
+  const path = `${prefix}${name}`;
+  return new JobError("invalid_argument", `${failure}: unknown ${noun} "${path}"`, {
+    path,
+    hint: didYouMean(name, known, prefix) ?? `Known ${noun}s: ${known.join(", ")}`,
+  });
+}
+
+/** The error of a member whose value is not one of those wanted. */
+export function wrongMember(
+  path: string,
+  { failure, value, wanted }: {
+    readonly failure: string;
+    readonly value: unknown;
+    readonly wanted: string;
+  },
+): JobError {
+  const problem = `"${path}" is ${quoteValue(value)}, not ${wanted}`;
+  return new JobError("invalid_argument", `${failure}: ${problem}`, { path });
 }
 
 function isAccepted(check: Check, value: unknown, failure: string, path: string): boolean {

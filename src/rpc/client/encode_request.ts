@@ -1,9 +1,8 @@
 import { create, isMessage, ScalarType, toBinary } from "@bufbuild/protobuf";
-import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
-import { didYouMean } from "../../core/text/nearest.ts";
-import { isFlag, isObject, isText } from "../../core/object_keys.ts";
+import { isFlag, isObject, isText, unknownMember, wrongMember } from "../../core/object_keys.ts";
 
 /**
  * Encode a request. Refuses members that the encoding would ignore: a cancel with a misspelled
@@ -13,8 +12,7 @@ import { isFlag, isObject, isText } from "../../core/object_keys.ts";
  */
 export function encodeRequest(desc: DescMessage, request: object, method: string): Uint8Array {
   const failure = `Cannot call ${method}`;
-  const problem = messageProblem(desc, request);
-  if (problem !== null) throw toJobError(problem, failure);
+  new RequestCheck(failure).message(desc, request, "");
   try {
     return toBinary(desc, create(desc, request as Record<string, unknown>));
   } catch (error) {
@@ -22,86 +20,62 @@ export function encodeRequest(desc: DescMessage, request: object, method: string
   }
 }
 
-/** The fault of a value. Paths are made on the way back: a valid request costs nothing. */
-interface Problem {
-  /** Path from the checked value to the one at fault; empty for the checked value itself. */
-  readonly path: string;
-  /** The value found and the one wanted; null for a field that does not exist. */
-  readonly mismatch: { readonly found: unknown; readonly wanted: string } | null;
-  /** Names of the fields that exist. */
-  readonly known: readonly string[];
-}
+/** Compares the values of a request with its fields; the path of the request itself is empty. */
+class RequestCheck {
+  readonly #failure: string;
 
-function mismatch(found: unknown, wanted: string): Problem {
-  return { path: "", mismatch: { found, wanted }, known: [] };
-}
-
-function below(step: string, problem: Problem): Problem {
-  const { path } = problem;
-  return { ...problem, path: `${step}${path === "" || path.startsWith("[") ? "" : "."}${path}` };
-}
-
-function messageProblem(desc: DescMessage, value: unknown): Problem | null {
-  if (isMessage(value, desc)) return null;
-  if (!isObject(value) || isMessage(value) || value instanceof Date) {
-    const isTime = desc.typeName === "google.protobuf.Timestamp";
-    const time = "a Timestamp: timestampFromDate(date) makes it";
-    return mismatch(value, isTime ? time : "an object of fields");
+  constructor(failure: string) {
+    this.#failure = failure;
   }
-  for (const name of Object.keys(value as object)) {
-    const field = desc.field[name];
-    if (field) {
-      const problem = fieldProblem(field, Reflect.get(value as object, name));
-      if (problem !== null) return below(name, problem);
-    } else if (!isOneof(desc, name)) {
-      const known = desc.members.map(({ localName }) => localName);
-      return { path: name, mismatch: null, known };
+
+  message(desc: DescMessage, value: unknown, path: string): void {
+    if (isMessage(value, desc)) return;
+    if (!isObject(value) || isMessage(value) || value instanceof Date) {
+      const isTime = desc.typeName === "google.protobuf.Timestamp";
+      const time = "a Timestamp: timestampFromDate(date) makes it";
+      throw this.#refusal(value, isTime ? time : "an object of fields", path);
+    }
+    const prefix = path === "" ? "" : `${path}.`;
+    for (const name of Object.keys(value as object)) {
+      const field = desc.field[name];
+      const member: unknown = Reflect.get(value as object, name);
+      if (field && member !== undefined) this.#field(field, member, prefix + name);
+      else if (!field && name !== "$typeName" && !isOneof(desc, name)) {
+        const known = desc.members.map(({ localName }) => localName);
+        throw unknownMember(name, known, { failure: this.#failure, noun: "field", prefix });
+      }
     }
   }
-  return null;
+
+  #field(field: DescField, value: unknown, path: string): void {
+    if (field.fieldKind !== "list") return this.#value(field, value, path);
+    if (!Array.isArray(value)) throw this.#refusal(value, "a list", path);
+    for (let index = 0; index < value.length; index += 1) {
+      this.#value(field, value[index], `${path}[${index}]`);
+    }
+  }
+
+  #value({ message, enum: choices, scalar }: DescField, value: unknown, path: string): void {
+    if (message) this.message(message, value, path);
+    else if (choices) {
+      if (typeof value === "number" && choices.value[value]) return;
+      const { name, values } = choices;
+      throw this.#refusal(value, `a ${name} such as ${name}.${values.at(-1)!.localName}`, path);
+    } else if (scalar === ScalarType.STRING && !isText(value)) {
+      throw this.#refusal(value, "text", path);
+    } else if (scalar === ScalarType.BOOL && !isFlag(value)) {
+      throw this.#refusal(value, "true or false", path);
+    }
+  }
+
+  #refusal(value: unknown, wanted: string, path: string): JobError {
+    const failure = this.#failure;
+    if (path !== "") return wrongMember(path, { failure, value, wanted });
+    const problem = `found ${quoteValue(value)}, wanted ${wanted}`;
+    return new JobError("invalid_argument", `${failure}: ${problem}`, { path });
+  }
 }
 
 function isOneof(desc: DescMessage, name: string): boolean {
-  return name === "$typeName" || desc.oneofs.some(({ localName }) => localName === name);
-}
-
-function fieldProblem(field: DescField, value: unknown): Problem | null {
-  if (value === undefined) return null;
-  if (field.fieldKind !== "list") return valueProblem(field, value);
-  if (!Array.isArray(value)) return mismatch(value, "a list");
-  for (let index = 0; index < value.length; index++) {
-    const problem = valueProblem(field, value[index]);
-    if (problem !== null) return below(`[${index}]`, problem);
-  }
-  return null;
-}
-
-function valueProblem(
-  { message, enum: choices, scalar }: DescField,
-  value: unknown,
-): Problem | null {
-  if (message) return messageProblem(message, value);
-  if (choices) return choiceProblem(choices, value);
-  if (scalar === ScalarType.STRING && !isText(value)) return mismatch(value, "text");
-  if (scalar === ScalarType.BOOL && !isFlag(value)) return mismatch(value, "true or false");
-  return null;
-}
-
-function choiceProblem(desc: DescEnum, value: unknown): Problem | null {
-  if (typeof value === "number" && desc.value[value]) return null;
-  return mismatch(value, `a ${desc.name} such as ${desc.name}.${desc.values.at(-1)!.localName}`);
-}
-
-function toJobError({ path, mismatch, known }: Problem, failure: string): JobError {
-  if (mismatch !== null) {
-    const found = quoteValue(mismatch.found);
-    const problem = path === "" ? `found ${found}, wanted` : `"${path}" is ${found}, not`;
-    return new JobError("invalid_argument", `${failure}: ${problem} ${mismatch.wanted}`, { path });
-  }
-  const name = path.slice(path.lastIndexOf(".") + 1);
-  const parent = path.slice(0, path.length - name.length);
-  return new JobError("invalid_argument", `${failure}: unknown field "${path}"`, {
-    path,
-    hint: didYouMean(name, known, parent) ?? `Known fields: ${known.join(", ")}`,
-  });
+  return desc.oneofs.some(({ localName }) => localName === name);
 }
