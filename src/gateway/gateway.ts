@@ -6,6 +6,7 @@ import type { LiveFacts, ManagerApi } from "../manager/api.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
+import { afterStart } from "../platform/network/listening.ts";
 import { threadUrl } from "../platform/process/process.ts";
 import type { AuthConfig } from "../rpc/auth/credentials.ts";
 import { fromPlainError } from "./batches.ts";
@@ -49,11 +50,7 @@ export class Gateway {
 
   /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   get addresses(): GatewayAddresses {
-    if (this.#addresses) return this.#addresses;
-    throw new JobError(
-      "unavailable",
-      "Cannot return the addresses of the daemon: it has not started",
-    );
+    return afterStart(this.#addresses, "addresses", "the daemon");
   }
 
   /** @throws JobError like the listeners, such as `conflict` for an address in use */

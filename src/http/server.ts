@@ -6,11 +6,11 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
 import { bareHost, hostPort, isLoopback } from "../core/address.ts";
-import { errorCode, isJobError, JobError, messageOf } from "../core/errors.ts";
+import { errorCode, isJobError, messageOf } from "../core/errors.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 import type { Clock } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
-import { listenError, listening } from "../platform/network/listening.ts";
+import { afterStart, listenOn } from "../platform/network/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import { FirstRequest } from "./first_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
@@ -113,12 +113,9 @@ export class HttpServer {
 
   /** The address it listens on. @throws JobError `unavailable` before `start` */
   get address(): { readonly host: string; readonly port: number } {
-    const bound = this.#server?.address() as AddressInfo | null | undefined;
-    if (bound) return { host: this.#options.host, port: bound.port };
-    throw new JobError(
-      "unavailable",
-      "Cannot return the address of the HTTP server: it has not started",
-    );
+    const bound = (this.#server?.address() ?? null) as AddressInfo | null;
+    const { port } = afterStart(bound, "address", "the HTTP server");
+    return { host: this.#options.host, port };
   }
 
   async start(): Promise<void> {
@@ -126,7 +123,7 @@ export class HttpServer {
     // Connections are accepted here and only parsed by node:http. Under Bun, its own connections
     // cannot be closed before they have sent a request.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-    await listen(this.#server, host, port);
+    await listenOn(this.#server, { host, port }, 'server.http ("" turns it off)');
     logger.info("HTTP listens", { address: `http://${hostPort(host, this.address.port)}/` });
   }
 
@@ -239,17 +236,21 @@ export class HttpServer {
     response.end(body);
   }
 
+  /** The pages by path, each made from the query of its URL. */
+  readonly #pages = new Map<string, (query: string) => Page | Promise<Page>>([
+    ["/", () => ({ status: 200, type: "html", body: LANDING_PAGE })],
+    ["/healthz", () => text(200, "ok")],
+    ["/readyz", (query) => this.#ready(query === "verbose")],
+    ["/metrics", async () => ({ status: 200, type: "text", body: await this.#metrics.get() })],
+    ["/job.proto", () => this.#contract.get()],
+  ]);
+
   async #route(method: string, url: string): Promise<Page> {
-    const [path, query = ""] = url.split("?", 2);
-    const isKnown = path === "/" || path === "/healthz" || path === "/readyz" ||
-      path === "/metrics" || path === "/job.proto";
-    if (!isKnown) return text(404, "not found; see /");
+    const [path = "", query = ""] = url.split("?", 2);
+    const page = this.#pages.get(path);
+    if (!page) return text(404, "not found; see /");
     if (method !== "GET" && method !== "HEAD") return text(405, "only GET and HEAD");
-    if (path === "/healthz") return text(200, "ok");
-    if (path === "/readyz") return await this.#ready(query === "verbose");
-    if (path === "/job.proto") return await this.#contract.get();
-    if (path === "/") return { status: 200, type: "html", body: LANDING_PAGE };
-    return { status: 200, type: "text", body: await this.#metrics.get() };
+    return await page(query);
   }
 
   async #ready(isVerbose: boolean): Promise<Page> {
@@ -334,12 +335,4 @@ async function readContract(): Promise<Page> {
 function hasTag(header: string | undefined, etag: string): boolean {
   return header !== undefined &&
     header.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === etag);
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    await listening(server, () => server.listen({ host: bareHost(host), port }));
-  } catch (error) {
-    throw listenError(error, hostPort(host, port), 'server.http ("" turns it off)');
-  }
 }

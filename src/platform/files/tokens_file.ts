@@ -15,7 +15,7 @@ import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts
 import { isKindPattern, PATTERNS_MAX } from "../../core/job/job_scope.ts";
 import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
 import { readRegularFile } from "./read_file.ts";
-import { findDistrust } from "./trusted_path.ts";
+import { distrustError, findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "../process/user_rights.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
@@ -85,11 +85,8 @@ export function readTokensFile(path: string): readonly StoredToken[] {
   });
   if (distrust?.isMissing) return [];
   if (distrust) {
-    throw new JobError(
-      "permission_denied",
-      `Cannot use the tokens file "${path}": "${distrust.path}" is not trusted: ${distrust.problem}`,
-      { hint: "It must belong to this user or root, and nobody else may be able to write to it" },
-    );
+    const hint = "It must belong to this user or root, and nobody else may be able to write to it";
+    throw distrustError(`Cannot use the tokens file "${path}"`, distrust, hint);
   }
   let text: string;
   try {

@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync } from "node:fs";
 import type { Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
-import { errorCode, messageOf } from "../../core/errors.ts";
+import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { accountName, isPrivateGroup, isRoot, userName } from "../process/accounts.ts";
 
@@ -49,6 +49,12 @@ export function trustProblem(path: string, options: TrustOptions = {}): TrustPro
     hint: found.remedy,
     isFatal: isRoot(),
   };
+}
+
+/** The error for a path that other users can change. */
+export function distrustError(action: string, { path, problem }: Distrust, hint: string): JobError {
+  const message = `${action}: "${path}" is not trusted: ${problem}`;
+  return new JobError("permission_denied", message, { hint });
 }
 
 const LINKS_MAX = 40;

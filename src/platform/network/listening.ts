@@ -1,45 +1,57 @@
-import type { Server } from "node:net";
-import { errorCode, JobError, messageOf } from "../../core/errors.ts";
+import type { ListenOptions, Server } from "node:net";
+import { bareHost, hostPort } from "../../core/address.ts";
+import { type ErrorCode, errorCode, JobError, messageOf } from "../../core/errors.ts";
+
+/** Most connections waiting to be accepted. */
+const BACKLOG = 511;
 
 /** Why `address` cannot be listened on; `key` of the configuration names it. */
 export function listenError(error: unknown, address: string, key: string): JobError {
-  const action = `Cannot listen on ${address}`;
+  const refuse = (code: ErrorCode, problem: string, hint: string) =>
+    new JobError(code, `Cannot listen on ${address}: ${problem}`, { hint, cause: error });
+  const useAnother = `Name an address of this machine as ${key}`;
   switch (errorCode(error)) {
     case "EADDRINUSE":
-      return new JobError("conflict", `${action}: the address is in use`, {
-        hint: `Is another daemon running there? Stop it, or choose another ${key}`,
-        cause: error,
-      });
+      return refuse(
+        "conflict",
+        "the address is in use",
+        `Is another daemon running there? Stop it, or choose another ${key}`,
+      );
     case "EACCES":
     case "EPERM":
-      return new JobError("permission_denied", `${action}: permission denied`, {
-        hint: `Ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another ${key}`,
-        cause: error,
-      });
+      return refuse(
+        "permission_denied",
+        "permission denied",
+        `Ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another ${key}`,
+      );
     case "EADDRNOTAVAIL":
-      return new JobError("invalid_config", `${action}: no such address on this machine`, {
-        hint: `Name an address of this machine as ${key}`,
-        cause: error,
-      });
+      return refuse("invalid_config", "no such address on this machine", useAnother);
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return new JobError("invalid_config", `${action}: the host name is not known`, {
-        hint: `Name an address of this machine as ${key}`,
-        cause: error,
-      });
+      return refuse("invalid_config", "the host name is not known", useAnother);
     default:
-      return new JobError("invalid_config", `${action}: ${messageOf(error)}`, {
-        hint: `Check ${key}`,
-        cause: error,
-      });
+      return refuse("invalid_config", messageOf(error), `Check ${key}`);
+  }
+}
+
+/** Listen on TCP. @throws JobError naming the address, and the key of the configuration */
+export async function listenOn(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+  key: string,
+): Promise<void> {
+  try {
+    await listening(server, { host: bareHost(host), port });
+  } catch (error) {
+    throw listenError(error, hostPort(host, port), key);
   }
 }
 
 /**
- * Call `start` and wait until the server listens. Later errors of the listener, such as too many
- * open files, are not fatal.
+ * Wait until the server listens. Later errors of the listener, such as too many open files, are not
+ * fatal.
  */
-export function listening(server: Server, start: () => void): Promise<void> {
+export function listening(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.once("listening", () => {
@@ -47,6 +59,12 @@ export function listening(server: Server, start: () => void): Promise<void> {
       server.on("error", () => {});
       resolve();
     });
-    start();
+    server.listen({ ...options, backlog: BACKLOG });
   });
+}
+
+/** What exists once a listener has started. @throws JobError `unavailable` before */
+export function afterStart<T>(value: T | null, name: string, owner: string): T {
+  if (value !== null) return value;
+  throw new JobError("unavailable", `Cannot return the ${name} of ${owner}: it has not started`);
 }

@@ -1,12 +1,11 @@
-import { statSync } from "node:fs";
 import { link, mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { writeHint } from "../../core/file_errors.ts";
 import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
-import { readRegularFile } from "../../platform/files/read_file.ts";
-import { findDistrust } from "../../platform/files/trusted_path.ts";
+import { type ReadFile, readRegularFile } from "../../platform/files/read_file.ts";
+import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
 import { TOKEN_FILE_BYTES_MAX } from "../limits.ts";
 import { checkFolder, runtimeDir } from "../server/socket_path.ts";
 
@@ -26,11 +25,14 @@ export interface TokenFileOptions {
  *   be read
  */
 export function readTokenFile(path: string): string {
-  let text: string;
+  return readToken(path).token;
+}
+
+function readToken(path: string): { readonly token: string; readonly mode: number } {
+  let found: ReadFile | null;
   try {
-    const found = readRegularFile(path, TOKEN_FILE_BYTES_MAX);
+    found = readRegularFile(path, TOKEN_FILE_BYTES_MAX);
     if (found === null) throw new Error("it is too long for a token");
-    text = found.bytes.toString("utf8");
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
     throw new JobError(
@@ -44,8 +46,8 @@ export function readTokenFile(path: string): string {
       },
     );
   }
-  const token = text.trim();
-  if (token !== "") return token;
+  const token = found.bytes.toString("utf8").trim();
+  if (token !== "") return { token, mode: found.mode };
   throw new JobError("unauthenticated", `Cannot read the token file "${path}": it is empty`, {
     hint: "Delete it and restart the daemon, which makes a new one",
   });
@@ -119,17 +121,11 @@ export function readOwnTokenFile(path: string): string {
   // Kubernetes mounts secrets as links: fine if all folders on the way are ours or root's.
   const distrust = findDistrust(path, { isLinkAllowed: true });
   if (distrust && !distrust.isMissing) {
-    throw new JobError(
-      "permission_denied",
-      `${action}: "${distrust.path}" is not trusted: ${distrust.problem}`,
-      {
-        hint:
-          `It must belong to this user or root, and nobody else may be able to write to it. ${REMEDY}`,
-      },
-    );
+    const wanted =
+      "It must belong to this user or root, and nobody else may be able to write to it";
+    throw distrustError(action, distrust, `${wanted}. ${REMEDY}`);
   }
-  const token = readTokenFile(path);
-  const { mode } = statSync(path);
+  const { token, mode } = readToken(path);
   // A group may read it: that is how users share a token.
   if ((mode & OTHERS) === 0) return token;
   throw new JobError(

@@ -12,11 +12,10 @@ import type { Stats } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
-import { bareHost, hostPort } from "../../core/address.ts";
-import { errorCode, JobError } from "../../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 import { groupId } from "../../platform/process/accounts.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
-import { listenError, listening } from "../../platform/network/listening.ts";
+import { listenError, listening, listenOn } from "../../platform/network/listening.ts";
 import { HANDSHAKE_MS, HANDSHAKES_MAX } from "../limits.ts";
 import { checkFolder, isListening } from "./socket_path.ts";
 import type { TlsMaterial } from "../../platform/network/tls.ts";
@@ -29,8 +28,6 @@ export interface Listener {
 
 /** The kernel's limit for the path of a Unix socket, without the final zero. */
 const SOCKET_PATH_BYTES_MAX = 107;
-/** Most connections waiting to be accepted. */
-const BACKLOG = 511;
 
 /**
  * Listen on TCP; with TLS if `tls` is given. If that has a CA, clients must send a certificate.
@@ -59,11 +56,10 @@ export async function listenTcp(
     : createServer({ noDelay: true }, accept);
   server.maxConnections = options.connectionsMax;
   try {
-    const listen = () => server.listen({ host: bareHost(host), port, backlog: BACKLOG });
-    await listening(server, listen);
+    await listenOn(server, { host, port }, "server.host and server.port");
   } catch (error) {
     server.close();
-    throw listenError(error, hostPort(host, port), "server.host and server.port");
+    throw error;
   }
   return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
 }
@@ -128,22 +124,13 @@ async function createTls(
   return server;
 }
 
-function statOf(path: string): Stats | null {
-  try {
-    return lstatSync(path);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return null;
-    throw listenError(error, path, "server.socket");
-  }
-}
-
 /**
  * Remove the socket file of a dead daemon at `path`.
  *
  * @throws JobError `conflict` for anything else
  */
 async function clearPath(path: string): Promise<void> {
-  const found = statOf(path);
+  const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) {
     throw new JobError("conflict", `Cannot listen on ${path}: the file there is not a socket`, {
@@ -169,7 +156,7 @@ function prepareFolder(path: string, group: string | null, isRuntimeFolder: bool
   const mode = group === null ? 0o700 : 0o700 | PASS;
   const isMade = mkdirSync(folder, { recursive: true, mode }) !== undefined;
   checkFolder(folder, `Cannot listen on ${path}`, "Or choose another server.socket.");
-  const found = statOf(folder);
+  const found = lstatSync(folder, { throwIfNoEntry: false });
   if (!isMade && found && group !== null && isRuntimeFolder && found.uid === process.getuid?.()) {
     chmodSync(folder, found.mode | PASS);
   }
@@ -194,7 +181,7 @@ async function listenPrivately(server: Server, path: string, group: string | nul
   const folder = mkdtempSync(join(dirname(path), ".s-"));
   const draft = join(folder, "s");
   try {
-    await listening(server, () => server.listen({ path: draft, backlog: BACKLOG }));
+    await listening(server, { path: draft });
     if (group !== null) chownSync(draft, process.getuid?.() ?? 0, socketGroupId(group));
     chmodSync(draft, group === null ? 0o600 : 0o660);
     renameSync(draft, path);
@@ -240,12 +227,12 @@ export async function listenUnix(
     options.onConnection(socket);
   });
   server.maxConnections = options.connectionsMax;
-  let own: Stats | null = null;
+  let own: Stats | undefined;
   try {
     prepareFolder(path, group, options.isRuntimeFolder);
     await clearPath(path);
     await listenPrivately(server, path, group);
-    own = statOf(path);
+    own = lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
     server.close();
     throw error instanceof JobError ? error : listenError(error, path, "server.socket");
@@ -254,7 +241,7 @@ export async function listenUnix(
     close() {
       server.close();
       // Not every runtime removes the file. One that another daemon has created since is not ours.
-      const found = statOf(path);
+      const found = lstatSync(path, { throwIfNoEntry: false });
       if (found && own && found.ino === own.ino) unlinkSync(path);
     },
   };

@@ -4,6 +4,7 @@ import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
+import { afterStart } from "../../platform/network/listening.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import type { Random } from "../../platform/random.ts";
 import { type Authenticator, createFixedAuthenticator, type Role } from "../auth/auth.ts";
@@ -138,11 +139,7 @@ export class RpcServer {
 
   /** The addresses it listens on. @throws JobError `unavailable` before `start` */
   get addresses(): RpcAddresses {
-    if (this.#addresses) return this.#addresses;
-    throw new JobError(
-      "unavailable",
-      "Cannot return the addresses of the gRPC server: it has not started",
-    );
+    return afterStart(this.#addresses, "addresses", "the gRPC server");
   }
 
   async start(): Promise<void> {

@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { errorCode, JobError } from "../../core/errors.ts";
-import { findDistrust } from "../../platform/files/trusted_path.ts";
+import { errorCode } from "../../core/errors.ts";
+import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
 
 /**
  * The folder of the sockets and tokens of this user's daemons. The daemon creates it, private to
@@ -69,13 +69,8 @@ export function tokenPath(port: number): string {
 export function checkFolder(folder: string, action: string, remedy: string): void {
   const distrust = findDistrust(folder, { isLinkAllowed: folder !== runtimeDir() });
   if (!distrust) return;
-  throw new JobError(
-    "permission_denied",
-    `${action}: "${distrust.path}" is not trusted: ${distrust.problem}`,
-    {
-      hint:
-        `The folder must belong to this user or root, and nobody else may be able to write to it` +
-        `${distrust.remedy === null ? "" : ` (${distrust.remedy})`}. ${remedy}`,
-    },
-  );
+  const command = distrust.remedy === null ? "" : ` (${distrust.remedy})`;
+  const wanted =
+    "The folder must belong to this user or root, and nobody else may be able to write to it";
+  throw distrustError(action, distrust, `${wanted}${command}. ${remedy}`);
 }
