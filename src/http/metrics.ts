@@ -91,20 +91,17 @@ export class Metrics {
   }
 
   #writeGoJob(page: MetricsPage, status: ManagerStatus): void {
-    page.single("go_job_registered", "gauge", "Registered jobs.", this.#manager.listJobs().length);
-    page.single("go_job_workers", "gauge", "Most concurrent attempts.", status.workers.count);
+    page.gauge("go_job_registered", "Registered jobs.", this.#manager.listJobs().length);
+    page.gauge("go_job_workers", "Most concurrent attempts.", status.workers.count);
     page.metric("go_job_queued", "gauge", "Waiting instances.");
     for (const [kind, counts] of this.#countsByLabel(status)) {
       page.sample("go_job_queued", counts.created + counts.scheduled, { kind });
     }
-    page.metric("go_job_executed_total", "counter", "Attempts that ended.");
-    for (const [kind, { executed }] of this.#kinds) {
-      page.sample("go_job_executed_total", executed, { kind });
-    }
+    const executed = "go_job_executed_total";
+    this.#writeCounter(page, executed, "Attempts that ended.", (kind) => kind.executed);
     for (const state of Object.keys(SETTLED_METRIC) as FinalState[]) {
-      const name = SETTLED_METRIC[state];
-      page.metric(name, "counter", `Instances that ended as ${state}.`);
-      for (const [kind, { settled }] of this.#kinds) page.sample(name, settled[state], { kind });
+      const help = `Instances that ended as ${state}.`;
+      this.#writeCounter(page, SETTLED_METRIC[state], help, (kind) => kind.settled[state]);
     }
     page.metric("go_job_duration_seconds", "histogram", "Length of attempts.");
     for (const [kind, { duration }] of this.#kinds) {
@@ -113,49 +110,34 @@ export class Metrics {
   }
 
   #writeOurs(page: MetricsPage, status: ManagerStatus): void {
+    const { workers, nodes, stats, nextScheduleAt } = status;
     page.metric("jobctl_build_info", "gauge", "Always 1, with the version as label.");
     page.sample("jobctl_build_info", 1, { version: status.version });
-    page.single(
-      "jobctl_start_time_seconds",
-      "gauge",
-      "When the daemon started, Unix time.",
-      status.startedAt / 1000,
-    );
-    page.single(
-      "jobctl_store_up",
-      "gauge",
-      "1 while the store responds.",
-      status.storeProblem === null ? 1 : 0,
-    );
-    page.single(
+    const started = status.startedAt / 1000;
+    page.gauge("jobctl_start_time_seconds", "When the daemon started, Unix time.", started);
+    const isUp = status.storeProblem === null;
+    page.gauge("jobctl_store_up", "1 while the store responds.", isUp ? 1 : 0);
+    page.gauge(
       "jobctl_config_last_reload_successful",
-      "gauge",
       "0 after a reload that was refused, or that left out jobs.",
       status.reloadProblem === null ? 1 : 0,
     );
-    page.single("jobctl_draining", "gauge", "1 while stopping.", status.isDraining ? 1 : 0);
-    page.single("jobctl_workers_busy", "gauge", "Running attempts.", status.workers.busy);
-    page.single(
+    page.gauge("jobctl_draining", "1 while stopping.", status.isDraining ? 1 : 0);
+    page.gauge("jobctl_workers_busy", "Running attempts.", workers.busy);
+    page.gauge(
       "jobctl_workers_full_seconds",
-      "gauge",
       "How long all workers have been busy while an instance waits for one.",
-      (status.workers.fullMs ?? 0) / 1000,
+      (workers.fullMs ?? 0) / 1000,
     );
-    page.single("jobctl_workers_alive", "gauge", "Worker processes.", status.workers.alive);
+    page.gauge("jobctl_workers_alive", "Worker processes.", workers.alive);
     page.metric("jobctl_nodes", "gauge", "Live daemons on the store.");
     for (const state of ["live", "draining", "skewed"]) {
-      page.sample("jobctl_nodes", status.nodes.filter((node) => node.state === state).length, {
-        state,
-      });
+      page.sample("jobctl_nodes", nodes.filter((node) => node.state === state).length, { state });
     }
-    page.single("jobctl_schedules", "gauge", "Recurring schedules.", status.stats.schedules);
-    if (status.nextScheduleAt !== null) {
-      page.single(
-        "jobctl_next_schedule_timestamp_seconds",
-        "gauge",
-        "Next tick of any schedule, Unix time.",
-        status.nextScheduleAt / 1000,
-      );
+    page.gauge("jobctl_schedules", "Recurring schedules.", stats.schedules);
+    if (nextScheduleAt !== null) {
+      const name = "jobctl_next_schedule_timestamp_seconds";
+      page.gauge(name, "Next tick of any schedule, Unix time.", nextScheduleAt / 1000);
     }
     page.metric("jobctl_instances", "gauge", "Instances in the store.");
     for (const [kind, counts] of this.#countsByLabel(status)) {
@@ -167,12 +149,21 @@ export class Metrics {
     for (const [kind, count] of this.#unservedByLabel(status)) {
       page.sample("jobctl_unserved", count, { kind });
     }
-    page.metric("jobctl_rescheduled_total", "counter", "Retries, releases and takeovers.");
-    for (const [kind, { retried }] of this.#kinds) {
-      page.sample("jobctl_rescheduled_total", retried, { kind });
-    }
+    const rescheduled = "jobctl_rescheduled_total";
+    const help = "Retries, releases and takeovers.";
+    this.#writeCounter(page, rescheduled, help, (kind) => kind.retried);
     page.metric("jobctl_lateness_seconds", "histogram", "From due to begun.");
     this.#lateness.write(page, "jobctl_lateness_seconds", {});
+  }
+
+  #writeCounter(
+    page: MetricsPage,
+    name: string,
+    help: string,
+    valueOf: (counters: KindCounters) => number,
+  ): void {
+    page.metric(name, "counter", help);
+    for (const [kind, counters] of this.#kinds) page.sample(name, valueOf(counters), { kind });
   }
 
   #unservedByLabel({ blocks, stats }: ManagerStatus): Map<string, number> {

@@ -2,21 +2,7 @@
 export type Labels = Readonly<Record<string, string>>;
 
 /** Buckets of a histogram, upper bounds in seconds. */
-const SECONDS_BUCKETS: readonly number[] = [
-  0.001,
-  0.005,
-  0.01,
-  0.05,
-  0.1,
-  0.5,
-  1,
-  5,
-  10,
-  60,
-  300,
-  1800,
-  3600,
-];
+const SECONDS_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600];
 
 /** Counts of observed values by upper bound. */
 export class Histogram {
@@ -71,9 +57,9 @@ export class MetricsPage {
     this.#lines.push(text === "" ? `${name} ${value}` : `${name}{${text}} ${value}`);
   }
 
-  /** A metric of one sample. */
-  single(name: string, type: "counter" | "gauge", help: string, value: number): void {
-    this.metric(name, type, help);
+  /** A gauge of one sample. */
+  gauge(name: string, help: string, value: number): void {
+    this.metric(name, "gauge", help);
     this.sample(name, value);
   }
 
