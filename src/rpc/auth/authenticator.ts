@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import { JobError } from "../../core/errors.ts";
 import { readCertificateNames } from "../../platform/network/certificate_names.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
 import {
   allow,
@@ -39,37 +40,34 @@ const RECHECK_MS = 50;
 
 /** Logs failures at most once a second, with their number. */
 class FailureLog {
-  readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #pause: LazyTimer;
   #count = 0;
   #reason = "";
-  #timer: Timer | null = null;
 
   constructor(clock: Clock, logger: Logger) {
-    this.#clock = clock;
     this.#logger = logger;
+    this.#pause = new LazyTimer(clock, () => this.#flush());
   }
 
   add(reason: string): void {
     this.#count += 1;
     this.#reason = reason;
-    if (!this.#timer) this.#flush();
+    if (this.#pause.dueMs === null) this.#flush();
   }
 
   #flush(): void {
-    this.#timer = null;
     if (this.#count === 0) return;
     this.#logger.warn("Refused calls without valid authentication", {
       count: this.#count,
       reason: this.#reason,
     });
     this.#count = 0;
-    this.#timer = this.#clock.timer(LOG_INTERVAL_MS, () => this.#flush(), { unref: true });
+    this.#pause.setIn(LOG_INTERVAL_MS);
   }
 
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#pause.cancel();
   }
 }
 
@@ -92,8 +90,8 @@ export class ConfiguredAuthenticator implements Authenticator {
   readonly #clock: Clock;
   readonly #failures: FailureLog;
   readonly #connections = new Map<string, Connection>();
+  readonly #checking: LazyTimer;
   #checkedMs: number;
-  #timer: Timer | null = null;
 
   /** @throws JobError if a tokens file or the list of revoked certificates cannot be used */
   constructor(
@@ -104,6 +102,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     this.#clock = clock;
     this.#credentials = new Credentials(config, options);
     this.#failures = new FailureLog(clock, logger);
+    this.#checking = new LazyTimer(clock, () => this.#checkRegularly());
     this.#checkedMs = clock.now().monotonicMs;
   }
 
@@ -117,7 +116,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     socket.once("close", () => {
       if (this.#connections.get(key) === connection) this.#connections.delete(key);
     });
-    this.#timer ??= this.#clock.timer(CHECK_MS, () => this.#checkLater(), { unref: true });
+    this.#checking.setWithin(CHECK_MS);
   }
 
   check(
@@ -142,21 +141,15 @@ export class ConfiguredAuthenticator implements Authenticator {
   /** Stop checking files. */
   stop(): void {
     this.#failures.stop();
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#checking.cancel();
   }
 
   #callerOf(
     authorization: string | undefined,
     certificate: ClientCertificate | null,
   ): Caller | JobError {
-    if (certificate && this.#credentials.isRevoked(certificate)) {
-      return this.#refuse(`the certificate ${certificate.serial} is revoked`, CERTIFICATE_HINT);
-    }
-    // The handshake has checked this, but a connection and a resumable TLS session outlive it.
-    if (certificate && isExpired(certificate, this.#clock.now().wallMs)) {
-      return this.#refuse(`the certificate ${certificate.serial} has expired`, CERTIFICATE_HINT);
-    }
+    const problem = certificate && this.#problemOf(certificate, this.#clock.now().wallMs);
+    if (problem !== null) return this.#refuse(problem, CERTIFICATE_HINT);
     switch (this.#credentials.mode) {
       case "none":
         return OWNER;
@@ -165,6 +158,14 @@ export class ConfiguredAuthenticator implements Authenticator {
       case "token":
         return this.#byToken(authorization);
     }
+  }
+
+  /** Why a certificate is no longer valid; null if it is. */
+  #problemOf(certificate: ClientCertificate, nowMs: number): string | null {
+    const name = `the certificate ${certificate.serial}`;
+    if (this.#credentials.isRevoked(certificate)) return `${name} is revoked`;
+    // The handshake has checked this, but a connection and a resumable TLS session outlive it.
+    return isExpired(certificate, nowMs) ? `${name} has expired` : null;
   }
 
   #byCertificate(certificate: ClientCertificate | null): Caller | JobError {
@@ -211,13 +212,10 @@ export class ConfiguredAuthenticator implements Authenticator {
     return new JobError("unauthenticated", `Cannot authenticate: ${problem}`, { hint });
   }
 
-  #checkLater(): void {
-    this.#timer = null;
+  #checkRegularly(): void {
     this.#checkFiles(0);
     this.#closeOutdated();
-    if (this.#connections.size > 0) {
-      this.#timer = this.#clock.timer(CHECK_MS, () => this.#checkLater(), { unref: true });
-    }
+    if (this.#connections.size > 0) this.#checking.setIn(CHECK_MS);
   }
 
   /**
@@ -245,8 +243,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     callers: ReadonlySet<Caller>,
     nowMs: number,
   ): boolean {
-    if (certificate && this.#credentials.isRevoked(certificate)) return false;
-    if (certificate && isExpired(certificate, nowMs)) return false;
+    if (certificate && this.#problemOf(certificate, nowMs) !== null) return false;
     for (const caller of callers) {
       if (!this.#credentials.isCurrent(caller, nowMs)) return false;
       if (this.#credentials.mode !== "mtls" || certificate === null) continue;

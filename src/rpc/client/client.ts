@@ -2,8 +2,9 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
-import { isJobError, JobError } from "../../core/errors.ts";
+import { type ErrorCode, isJobError, JobError } from "../../core/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import { openChannel } from "./channel.ts";
 import type { Channel } from "./channel.ts";
@@ -16,13 +17,8 @@ import {
 import { connectDetail, connectHint } from "./connect_problem.ts";
 import { encodeRequest } from "./encode_request.ts";
 import { fromWireError, GRPC_STATUS, TRAILERS } from "../errors.ts";
-import {
-  type FollowRequestSchema,
-  type FollowResponse,
-  JobService,
-  type WorkOnStoreRequestSchema,
-  type WorkOnStoreResponse,
-} from "../gen/job_pb.ts";
+import { JobService } from "../gen/job_pb.ts";
+import type { StreamName, UnaryName } from "../handlers/backend.ts";
 
 export type { CallOptions, ConnectOptions } from "./connect_options.ts";
 
@@ -32,23 +28,19 @@ type Methods = typeof JobService["method"];
 
 /** One method for each unary method of JobService. All reject with JobError. */
 export type JobMethods = {
-  readonly [Name in Exclude<keyof Methods, "follow" | "workOnStore">]: (
+  readonly [Name in UnaryName]: (
     request?: MessageInitShape<Methods[Name]["input"]>,
     options?: CallOptions,
   ) => Promise<MessageShape<Methods[Name]["output"]>>;
 };
 
 /** The methods that return a stream. It ends with the call, or throws a JobError. */
-export interface StreamMethods {
-  follow(
-    request: MessageInitShape<typeof FollowRequestSchema>,
+export type StreamMethods = {
+  readonly [Name in StreamName]: (
+    request: MessageInitShape<Methods[Name]["input"]>,
     options?: Pick<CallOptions, "signal">,
-  ): AsyncIterable<FollowResponse>;
-  workOnStore(
-    request: MessageInitShape<typeof WorkOnStoreRequestSchema>,
-    options?: Pick<CallOptions, "signal">,
-  ): AsyncIterable<WorkOnStoreResponse>;
-}
+  ) => AsyncIterable<MessageShape<Methods[Name]["output"]>>;
+};
 
 /** A client of one daemon. The connection is made at the first call. */
 export interface JobClient extends JobMethods, StreamMethods {
@@ -179,25 +171,24 @@ async function* streamOnce<Output extends DescMessage>(
   );
   let isSilent = false;
   const cancel = () => call.cancel();
-  const listen = () =>
-    systemClock.timer(SILENCE_MS, () => {
-      isSilent = true;
-      cancel();
-    });
-  let timer = listen();
+  const silence = new LazyTimer(systemClock, () => {
+    isSilent = true;
+    cancel();
+  }, { unref: false });
+  silence.setIn(SILENCE_MS);
   signal?.addEventListener("abort", cancel);
   try {
     for await (const bytes of call) {
-      timer.cancel();
+      silence.set(null);
       yield fromBinary(method.output, bytes as Uint8Array);
-      timer = listen();
+      silence.setIn(SILENCE_MS);
     }
   } catch (error) {
     if (signal?.aborted) return;
     if (isSilent) throw unreachable(channel, "no message for 45 s", error);
     throw toClientError(error as grpc.ServiceError, channel, action, SILENCE_MS);
   } finally {
-    timer.cancel();
+    silence.cancel();
     signal?.removeEventListener("abort", cancel);
     call.cancel();
   }
@@ -224,14 +215,11 @@ function toClientError(
   if (trailers[TRAILERS.code] !== undefined) {
     return fromWireError({ code: error.code, details: error.details, trailers }, error);
   }
+  const fail = (code: ErrorCode, problem: string, hint: string | undefined) =>
+    new JobError(code, `${action}: ${problem}`, { hint, cause: error });
   const isTimeout = error.code === GRPC_STATUS.timeout;
   const refusal = channel.refusal();
-  if (refusal && !channel.isReady()) {
-    return new JobError("unavailable", `${action}: ${refusal.message}`, {
-      hint: refusal.hint,
-      cause: error,
-    });
-  }
+  if (refusal && !channel.isReady()) return fail("unavailable", refusal.message, refusal.hint);
   if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
     const detail = isTimeout
       ? `no connection within ${timeoutMs} ms`
@@ -239,22 +227,18 @@ function toClientError(
     return unreachable(channel, detail, error);
   }
   if (isTimeout) {
-    return new JobError("timeout", `${action}: no response within ${timeoutMs} ms`, {
-      hint: "The daemon may be busy; try again, or allow more time",
-      cause: error,
-    });
+    const problem = `no response within ${timeoutMs} ms`;
+    return fail("timeout", problem, "The daemon may be busy; try again, or allow more time");
   }
   if (error.code === GRPC_STATUS.unimplemented) {
-    return new JobError("unimplemented", `${action}: the daemon does not know this method`, {
-      hint: "It is older than this program, or not jobctl; compare jobctl get version",
-      cause: error,
-    });
+    return fail(
+      "unimplemented",
+      "the daemon does not know this method",
+      "It is older than this program, or not jobctl; compare jobctl get version",
+    );
   }
-  return fromWireError({
-    code: error.code,
-    details: `${action}: ${error.details}`,
-    trailers,
-  }, error);
+  const details = `${action}: ${error.details}`;
+  return fromWireError({ code: error.code, details, trailers }, error);
 }
 
 function unreachable(channel: Channel, detail: string, cause?: unknown): JobError {

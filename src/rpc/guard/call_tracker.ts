@@ -1,4 +1,5 @@
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   CALL_BYTES,
@@ -58,7 +59,7 @@ interface Connection {
   readonly connectionsMax: number;
   readonly uid: number | null;
   /** As in {@link NewConnection}; an accepted call sets it. */
-  principal: string | null;
+  principal: Principal | null;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;
   readonly calls: Set<Call>;
@@ -85,8 +86,9 @@ interface Call {
   unreadBytes: number;
 }
 
-/** Open connections and calls of one principal. */
-interface OpenCounts {
+/** A principal, and the number of its open connections and calls. */
+interface Principal {
+  readonly name: string;
   connections: number;
   calls: number;
 }
@@ -110,17 +112,18 @@ export class CallTracker {
   /** Connections without an accepted call, oldest first. */
   readonly #strangers = new Set<TrackedSocket>();
   readonly #calls = new Set<Call>();
-  #timer: Timer | null = null;
+  readonly #sweeping: LazyTimer;
   #endListener: (() => void) | null = null;
   #readListener: () => void = () => {};
   #requestBytes = 0;
   #unreadBytes = 0;
-  readonly #principals = new Map<string, OpenCounts>();
+  readonly #principals = new Map<string, Principal>();
   readonly #memory: ThreadMemory;
 
   constructor(clock: Clock, memory: ThreadMemory) {
     this.#clock = clock;
     this.#memory = memory;
+    this.#sweeping = new LazyTimer(clock, () => this.#sweep());
   }
 
   /** Connections that are open. */
@@ -158,7 +161,7 @@ export class CallTracker {
       this.#endListener?.();
     });
     this.#assign(connection, principal);
-    this.#arm();
+    this.#sweeping.setWithin(SWEEP_MS);
   }
 
   #forget(connection: Connection): void {
@@ -174,9 +177,8 @@ export class CallTracker {
     for (const call of calls) this.#end(call, true);
     this.#setUnread(connection, { queuedBytes: 0 });
     if (principal === null) return;
-    const open = this.#principals.get(principal)!;
-    open.connections -= 1;
-    if (open.connections === 0) this.#principals.delete(principal);
+    principal.connections -= 1;
+    if (principal.connections === 0) this.#principals.delete(principal.name);
   }
 
   /** Watch a new call of the peer at `address` and `port`. */
@@ -188,7 +190,7 @@ export class CallTracker {
     this.#calls.add(call);
     if (!connection) return call;
     connection.calls.add(call);
-    this.#countCalls(connection, 1);
+    if (connection.principal) connection.principal.calls += 1;
     if (!connection.guard.isAdmitted && connection.calls.size > STRANGER_CALLS_MAX) {
       connection.guard.complain("too many concurrent calls before one was accepted");
     }
@@ -207,31 +209,26 @@ export class CallTracker {
     this.#assign(connection, principal);
   }
 
-  #assign(connection: Connection, principal: string | null): void {
-    if (principal === null || connection.principal !== null) return;
+  #assign(connection: Connection, name: string | null): void {
+    if (name === null || connection.principal !== null) return;
+    const principal = this.#principals.get(name) ?? { name, connections: 0, calls: 0 };
+    this.#principals.set(name, principal);
     connection.principal = principal;
-    const open = this.#principals.get(principal) ?? { connections: 0, calls: 0 };
-    this.#principals.set(principal, open);
-    open.connections += 1;
-    this.#countCalls(connection, connection.calls.size);
-    if (open.connections > connection.connectionsMax * CONNECTIONS_OF_PRINCIPAL) {
+    principal.connections += 1;
+    principal.calls += connection.calls.size;
+    if (principal.connections > connection.connectionsMax * CONNECTIONS_OF_PRINCIPAL) {
       connection.guard.complain("too many connections of one caller");
     }
   }
 
-  #countCalls({ principal }: Connection, change: number): void {
-    if (principal !== null) this.#principals.get(principal)!.calls += change;
-  }
-
   /** True if a call's principal has more calls open than allowed. */
   isTooMany({ connection }: Call): boolean {
-    const principal = connection?.principal ?? null;
-    return principal !== null && this.#principals.get(principal)!.calls > CALLS_OF_PRINCIPAL_MAX;
+    return (connection?.principal?.calls ?? 0) > CALLS_OF_PRINCIPAL_MAX;
   }
 
   /** The source of a connection's calls. @param peer grpc-js's name of the connection */
   originOf(peer: string): Origin {
-    return { peer, principal: this.#connections.get(peer)?.principal ?? peer };
+    return { peer, principal: this.#connections.get(peer)?.principal?.name ?? peer };
   }
 
   /**
@@ -289,7 +286,7 @@ export class CallTracker {
     const { connection } = call;
     if (connection) {
       connection.calls.delete(call);
-      this.#countCalls(connection, -1);
+      if (connection.principal) connection.principal.calls -= 1;
       connection.idleSince = this.#now();
       this.#addUnread(connection, -call.unreadBytes);
     }
@@ -378,8 +375,7 @@ export class CallTracker {
 
   /** Close every connection. */
   destroy(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#sweeping.cancel();
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -387,12 +383,7 @@ export class CallTracker {
     return this.#clock.now().monotonicMs;
   }
 
-  #arm(): void {
-    this.#timer ??= this.#clock.timer(SWEEP_MS, () => this.#sweep(), { unref: true });
-  }
-
   #sweep(): void {
-    this.#timer = null;
     const before = this.#now() - STALLED_MS;
     for (const call of this.#calls) {
       if (call.phase !== "running" && call.since <= before) call.connection?.socket.destroy();
@@ -400,7 +391,7 @@ export class CallTracker {
     for (const { calls, idleSince, socket } of this.#connections.values()) {
       if (calls.size === 0 && idleSince <= before) socket.destroy();
     }
-    if (this.#connections.size > 0) this.#arm();
+    if (this.#connections.size > 0) this.#sweeping.setIn(SWEEP_MS);
   }
 }
 

@@ -1,22 +1,10 @@
 import type { Clock, Timer } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { isMemoryLarge, releaseMemory, shrinkMemory } from "../../platform/process/memory.ts";
 import { BUSY_CALLS, LEFT_BYTES_MAX, LEFT_BYTES_URGENT, RELEASE_MS, REST_MS } from "../limits.ts";
 
 /** How memory is returned to the system. */
-export interface MemorySystem {
-  /** Collect unused memory. */
-  release(): void;
-  /** Also drop memory that only speeds up work, such as compiled code. */
-  shrink(): void;
-  /** True if shrinking is worth it even after little work. */
-  isLarge(): boolean;
-}
-
-const SYSTEM: MemorySystem = {
-  release: releaseMemory,
-  shrink: shrinkMemory,
-  isLarge: isMemoryLarge,
-};
+const SYSTEM = { release: releaseMemory, shrink: shrinkMemory, isLarge: isMemoryLarge };
 
 /**
  * Returns memory of the listeners' thread to the system: soon after much of it became unused, and
@@ -24,7 +12,7 @@ const SYSTEM: MemorySystem = {
  */
 export class ThreadMemory {
   readonly #clock: Clock;
-  readonly #system: MemorySystem;
+  readonly #system: typeof SYSTEM;
   /** Estimated bytes that are no longer used, since the last release for them. */
   #leftBytes = 0;
   #releasing: Timer | null = null;
@@ -32,12 +20,12 @@ export class ThreadMemory {
   #callCount = 0;
   /** Drops the caches of reads; null when nothing was read since the last rest. */
   #dropCaches: (() => void) | null = null;
-  #workedMs = 0;
-  #isArmed = false;
+  readonly #resting: LazyTimer;
 
-  constructor(clock: Clock, system: MemorySystem = SYSTEM) {
+  constructor(clock: Clock, system = SYSTEM) {
     this.#clock = clock;
     this.#system = system;
+    this.#resting = new LazyTimer(clock, () => this.#rest());
   }
 
   /** Note an estimate of bytes that are no longer used, but would be collected late. */
@@ -58,34 +46,19 @@ export class ThreadMemory {
   /** Note that the listeners have started, which takes as much memory as many calls. */
   noteStart(): void {
     this.#callCount = BUSY_CALLS;
-    this.#noteWork();
+    this.#resting.setIn(REST_MS);
   }
 
   /** Note that a call has ended. */
   noteCall(): void {
     this.#callCount += 1;
-    this.#noteWork();
+    this.#resting.setIn(REST_MS);
   }
 
   /** Note a read. @param dropCaches called at rest */
   noteRead(dropCaches: () => void): void {
     this.#dropCaches = dropCaches;
-    this.#noteWork();
-  }
-
-  #noteWork(): void {
-    this.#workedMs = this.#clock.now().monotonicMs;
-    if (!this.#isArmed) this.#arm(REST_MS);
-  }
-
-  #arm(delayMs: number): void {
-    this.#isArmed = true;
-    this.#clock.timer(delayMs, () => {
-      this.#isArmed = false;
-      const leftMs = this.#workedMs + REST_MS - this.#clock.now().monotonicMs;
-      if (leftMs > 0) this.#arm(leftMs);
-      else this.#rest();
-    }, { unref: true });
+    this.#resting.setIn(REST_MS);
   }
 
   #rest(): void {

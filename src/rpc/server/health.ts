@@ -1,6 +1,7 @@
 import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { toStatus } from "./calls.ts";
 import {
@@ -21,14 +22,13 @@ type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 /** The standard health service. */
 export class HealthService {
   readonly #isServing: () => Promise<boolean>;
-  readonly #clock: Clock;
+  readonly #checking: LazyTimer;
   readonly #watches = new Map<Stream, ServingStatus | null>();
-  #timer: Timer | null = null;
   #isStopping = false;
 
   constructor(isServing: () => Promise<boolean>, clock: Clock) {
     this.#isServing = isServing;
-    this.#clock = clock;
+    this.#checking = new LazyTimer(clock, () => void this.#sendChanges());
   }
 
   /** The handlers, by generated name. */
@@ -45,8 +45,7 @@ export class HealthService {
   /** Report to every watch that the service is stopping, and end it. */
   stop(): void {
     this.#isStopping = true;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#checking.cancel();
     for (const [stream, last] of this.#watches) {
       if (last !== ServingStatus.SERVICE_UNKNOWN) this.#send(stream, ServingStatus.NOT_SERVING);
       stream.end();
@@ -87,15 +86,11 @@ export class HealthService {
     stream.on("cancelled", () => void this.#watches.delete(stream));
     if (!isKnown(service)) return this.#send(stream, ServingStatus.SERVICE_UNKNOWN);
     void this.#status().then((status) => this.#send(stream, status));
-    this.#timer ??= this.#clock.timer(WATCH_MS, () => void this.#sendChanges(), { unref: true });
+    this.#checking.setWithin(WATCH_MS);
   }
 
-  // The timer stays set during the check, so that a new watch does not start another timer.
   async #sendChanges(): Promise<void> {
-    if (this.#watches.size === 0) {
-      this.#timer = null;
-      return;
-    }
+    if (this.#watches.size === 0) return;
     const status = await this.#status();
     if (this.#isStopping) return;
     for (const [stream, last] of this.#watches) {
@@ -103,7 +98,7 @@ export class HealthService {
         this.#send(stream, status);
       }
     }
-    this.#timer = this.#clock.timer(WATCH_MS, () => void this.#sendChanges(), { unref: true });
+    this.#checking.setWithin(WATCH_MS);
   }
 
   #send(stream: Stream, status: ServingStatus): void {
