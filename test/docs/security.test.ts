@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { CALL_ROLE, type CallName, type Role, ROLES } from "../../src/rpc/auth/auth.ts";
+import { CALL_ROLE, type CallName, FIELD_ROLE, type Role, ROLES } from "../../src/rpc/auth/auth.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
 import { ServerReflection } from "../../src/rpc/gen/reflection_v1_pb.ts";
-import { FIELD_ROLE } from "../../src/rpc/auth/request_role.ts";
 
 function read(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");

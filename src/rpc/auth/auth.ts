@@ -62,6 +62,12 @@ export const CALL_ROLE: Readonly<Record<CallName, Role>> = {
   serverReflectionInfo: "viewer",
 };
 
+/** Request fields that require another role than their method, by method. */
+export const FIELD_ROLE = {
+  // A recurring schedule outlives the token of its caller.
+  scheduleJob: { cron: "admin" },
+} as const satisfies Partial<Record<MethodName, Readonly<Record<string, Role>>>>;
+
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };
 
 /** Decides who may call what on a listener. */

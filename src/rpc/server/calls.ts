@@ -6,12 +6,15 @@ import {
   type Caller,
   type CallName,
   connectionKey,
+  FIELD_ROLE,
   OWNER,
 } from "../auth/auth.ts";
 import type { CallTracker } from "../guard/call_tracker.ts";
 import { checkCompressedFlag } from "../guard/compressed_flag.ts";
 import { toWireError } from "../errors.ts";
+import { ScheduleJobRequestSchema } from "../gen/job_pb.ts";
 import { CALLS_OF_PRINCIPAL_MAX } from "../limits.ts";
+import { decodeRequest } from "../messages/message_codec.ts";
 import { encodeBadRequest, STATUS_DETAILS } from "../messages/status_details.ts";
 
 /** An error as grpc-js sends it. */
@@ -90,11 +93,11 @@ export function createInterceptor(
         authenticator.check(what, authorization, connectionKey(connection));
       const caller = ask(method);
       if (caller instanceof JobError && caller.code === "unauthenticated") tracker.refuse(call);
-      // Every authenticated caller may call GetVersion: this finds a caller who may not call more.
-      else {tracker.admit(
-          call,
-          principalOf(caller instanceof JobError ? ask("getVersion") : caller),
-        );}
+      else {
+        // Every authenticated caller may call GetVersion: this finds one who may not call more.
+        const known = caller instanceof JobError ? ask("getVersion") : caller;
+        tracker.admit(call, principalOf(known));
+      }
       return tracker.isTooMany(call) ? tooManyCalls() : caller;
     };
     return new grpc.ServerInterceptingCall(inner, {
@@ -131,4 +134,35 @@ export function createInterceptor(
       },
     });
   };
+}
+
+/**
+ * The refusal of a ScheduleJob request by its content, to a caller who may call the method; null if
+ * allowed. A dry run changes nothing and requires only the method's role. Bytes that cannot be
+ * decoded are left to the handler.
+ *
+ * @param caller null for a caller that was not authenticated
+ */
+export function scheduleRefusal(
+  caller: Pick<Caller, "name" | "role"> | null,
+  request: Uint8Array,
+): JobError | null {
+  if (caller?.role === FIELD_ROLE.scheduleJob.cron) return null;
+  if (!makesSchedule(request)) return null;
+  const { name = "nobody", role = "none" } = caller ?? {};
+  return new JobError(
+    "permission_denied",
+    `Cannot make a recurring schedule as "${name}": its role is ${role}, ` +
+      `${FIELD_ROLE.scheduleJob.cron} is needed`,
+    { path: "cron", hint: "Put the schedule in the configuration, or use an admin token" },
+  );
+}
+
+function makesSchedule(request: Uint8Array): boolean {
+  try {
+    const { cron = "", dryRun = false } = decodeRequest(ScheduleJobRequestSchema, request);
+    return cron !== "" && !dryRun;
+  } catch {
+    return false;
+  }
 }

@@ -10,7 +10,14 @@ import type { Authenticator, CallName } from "../auth/auth.ts";
 import type { Backend, CallSignal, MethodName, UnaryName } from "../handlers/backend.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
-import { callerOf, createInterceptor, jobsOf, requesterOf, toStatus } from "./calls.ts";
+import {
+  callerOf,
+  createInterceptor,
+  jobsOf,
+  requesterOf,
+  scheduleRefusal,
+  toStatus,
+} from "./calls.ts";
 import { Health } from "../gen/health_pb.ts";
 import { JobService } from "../gen/job_pb.ts";
 import { gathering } from "./gathering_socket.ts";
@@ -19,7 +26,6 @@ import { IDLE_MS, MESSAGE_BYTES_MAX, READS_WAITING, STREAMS_MAX, WAITS } from ".
 import { Quota } from "../guard/quota.ts";
 import { READ_METHODS } from "../handlers/read_handlers.ts";
 import { ReadGate } from "./read_gate.ts";
-import { requestRefusal } from "../auth/request_role.ts";
 import { Streams } from "./streams.ts";
 import { restOfWait } from "../messages/wait_response.ts";
 
@@ -86,7 +92,7 @@ class UnaryCalls {
   }
 
   #schedule(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    const refusal = requestRefusal(callerOf(call), method, call.request);
+    const refusal = scheduleRefusal(callerOf(call), call.request);
     if (refusal) return Promise.reject(refusal);
     return this.#complete(method, call, signal).then((response) => {
       if (Audit.hasSchedule(response)) {
@@ -114,21 +120,13 @@ class UnaryCalls {
   }
 
   async #read(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
-    if (!await this.#enterGate(call, signal)) throw canceled();
-    try {
-      return await this.#backend.complete(method, call.request, signal);
-    } finally {
-      this.#reads.leave();
-    }
-  }
-
-  async #enterGate(call: UnaryCall, signal: CallSignal): Promise<boolean> {
     const origin = this.#tracker.originOf(call.getPeer());
     const release = this.#waitingReads.take(origin);
+    if (!await this.#reads.enter(origin, signal).finally(release)) throw canceled();
     try {
-      return await this.#reads.enter(origin, signal);
+      return await this.#complete(method, call, signal);
     } finally {
-      release();
+      this.#reads.leave();
     }
   }
 
@@ -136,7 +134,7 @@ class UnaryCalls {
     const origin = this.#tracker.originOf(call.getPeer());
     const release = this.#waits.take(origin);
     try {
-      const response = await this.#backend.complete(method, call.request, signal);
+      const response = await this.#complete(method, call, signal);
       const rest = restOfWait(response);
       return rest === null ? response : await this.#readRest(rest, origin, signal);
     } finally {

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { isJobError } from "../../../src/core/errors.ts";
-import type { Role } from "../../../src/rpc/auth/auth.ts";
+import { FIELD_ROLE, type Role } from "../../../src/rpc/auth/auth.ts";
 import { JobService, ScheduleJobRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
-import { FIELD_ROLE, requestRefusal } from "../../../src/rpc/auth/request_role.ts";
+import { scheduleRefusal } from "../../../src/rpc/server/calls.ts";
 
 function refusal(role: Role | null, request: MessageInitShape<typeof ScheduleJobRequestSchema>) {
   const bytes = toBinary(ScheduleJobRequestSchema, create(ScheduleJobRequestSchema, request));
-  return requestRefusal(role && { name: "ci", role }, "scheduleJob", bytes);
+  return scheduleRefusal(role && { name: "ci", role }, bytes);
 }
 
-test("requestRefusal() lets only an admin make a recurring schedule", () => {
+test("scheduleRefusal() lets only an admin make a recurring schedule", () => {
   const request = { kind: "sum", cron: "* * * * *" };
   assert.equal(refusal("admin", request), null);
   for (const role of ["operator", null] as const) {
@@ -20,11 +20,11 @@ test("requestRefusal() lets only an admin make a recurring schedule", () => {
   }
 });
 
-test("requestRefusal() lets an operator schedule once, and try a recurring schedule", () => {
+test("scheduleRefusal() lets an operator schedule once, and try a recurring schedule", () => {
   assert.equal(refusal("operator", { kind: "sum", arguments: ["1"] }), null);
   assert.equal(refusal("operator", { kind: "sum", cron: "" }), null);
   assert.equal(refusal("operator", { kind: "sum", cron: "* * * * *", dryRun: true }), null);
-  assert.equal(requestRefusal(null, "scheduleJob", new Uint8Array([255])), null);
+  assert.equal(scheduleRefusal(null, new Uint8Array([255])), null);
 });
 
 test("FIELD_ROLE names fields that the requests of its methods have", () => {
