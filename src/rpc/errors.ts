@@ -34,13 +34,19 @@ const HINT_ENCODED_MAX = 1_536;
 const PATH_ENCODED_MAX = 512;
 const DESCRIPTION_ENCODED_MAX = 600;
 
+/** The field or parameter at fault, for the details of gRPC's own error model. */
+export interface FieldViolation {
+  /** Its path, such as `order.lines[2].price`. */
+  readonly field: string;
+  readonly description: string;
+}
+
 /** An error as it travels: status, message and trailing metadata. */
 export interface WireError {
   readonly code: number;
   readonly details: string;
   readonly trailers: Readonly<Record<string, string>>;
-  /** The field or parameter at fault, for the details of gRPC's own error model. */
-  readonly violation?: { readonly field: string; readonly description: string };
+  readonly violation?: FieldViolation;
 }
 
 /** Cut `text` so that its percent-encoding has at most `encodedMax` characters. */
@@ -66,19 +72,16 @@ export function toWireError(error: JobError): WireError {
   if (error.path !== undefined) {
     trailers[TRAILERS.path] = encodeURIComponent(fit(error.path, PATH_ENCODED_MAX));
   }
-  const isViolation = error.code === "invalid_argument" && error.path;
-  return {
+  const wire = {
     code: GRPC_STATUS[error.code],
     details: fit(error.message, MESSAGE_ENCODED_MAX),
     trailers,
-    ...(isViolation
-      ? {
-        violation: {
-          field: fit(error.path!, PATH_ENCODED_MAX),
-          description: fit(error.message, DESCRIPTION_ENCODED_MAX),
-        },
-      }
-      : {}),
+  };
+  if (error.code !== "invalid_argument" || !error.path) return wire;
+  const field = fit(error.path, PATH_ENCODED_MAX);
+  return {
+    ...wire,
+    violation: { field, description: fit(error.message, DESCRIPTION_ENCODED_MAX) },
   };
 }
 

@@ -24,11 +24,9 @@ export interface CallSignal extends CallInfo {
 }
 
 /** A streaming call. */
-export interface StreamSignal {
+export interface StreamSignal extends Pick<CallInfo, "jobs"> {
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
-  /** As in {@link CallInfo}. */
-  readonly jobs: readonly string[] | null;
 }
 
 /**

@@ -1,17 +1,11 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { FieldViolation } from "../errors.ts";
 
 /** Trailing metadata in which gRPC itself sends a google.rpc.Status. */
 export const STATUS_DETAILS = "grpc-status-details-bin";
 
 const BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest";
 const LENGTH_DELIMITED = 2;
-
-/** The field of a request that is at fault. */
-export interface FieldViolation {
-  /** Path of the field or the parameter, such as `order.lines[2].price`. */
-  readonly field: string;
-  readonly description: string;
-}
 
 /**
  * A google.rpc.Status with a google.rpc.BadRequest of one violation, as bytes. Written by hand: the

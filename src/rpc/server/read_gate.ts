@@ -4,9 +4,8 @@ import type { Origin } from "../guard/call_tracker.ts";
 /** Most concurrent reads: one is prepared while another is sent. */
 const RUNNING_MAX = 2;
 
-interface WaitingRead {
-  begin(isWanted: boolean): void;
-}
+/** Ends the wait of a read; false if it is no longer wanted. */
+type WaitingRead = (isWanted: boolean) => void;
 
 /** Waiting reads of one caller by connection; the connection that is first in the map is next. */
 type Queues = Map<string, Set<WaitingRead>>;
@@ -36,10 +35,9 @@ export class ReadGate {
    */
   enter({ peer, principal }: Origin, call: CallSignal): Promise<boolean> {
     return new Promise((resolve) => {
-      const read: WaitingRead = { begin: resolve };
-      this.#add(principal, peer, read);
+      this.#add(principal, peer, resolve);
       call.onCancel(() => {
-        if (this.#remove(principal, peer, read)) resolve(false);
+        if (this.#remove(principal, peer, resolve)) resolve(false);
       });
       this.poke();
     });
@@ -57,7 +55,7 @@ export class ReadGate {
       const next = this.#next();
       if (!next) return;
       this.#runningCount += 1;
-      next.begin(true);
+      next(true);
     }
   }
 

@@ -1,19 +1,22 @@
+import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Audit } from "../auth/audit.ts";
 import { WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
 import type { Backend, StreamName } from "../handlers/backend.ts";
-import { workStepToWire } from "../handlers/store_work.ts";
-import { FOLLOWS, REFLECTION } from "../limits.ts";
+import { FOLLOWS, REFLECTION, UNREAD_MS } from "../limits.ts";
 import { encodeResponse } from "../messages/message_codec.ts";
 import { jobsOf, requesterOf, toStatus } from "./calls.ts";
 import type { ReflectionStream } from "./reflection.ts";
-import { type Stream, writeMessage } from "./write_message.ts";
 
 /** Longest silence on a stream of work on the store. */
 const HEARTBEAT_MS = 10_000;
+
+/** The server's side of a call that returns a stream. */
+type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 
 /** Options of {@link Streams}. */
 interface StreamsOptions {
@@ -56,26 +59,25 @@ export class Streams {
     const { clock, audit, tracker } = this.#options;
     audit.noteStart("workOnStore", { ...requesterOf(stream, tracker), request: stream.request });
     void this.#serve(stream, "Cannot work on the store", async (signal) => {
-      const step = workStepToWire({ type: "progress", text: "…" });
-      const beat = () =>
-        clock.timer(HEARTBEAT_MS, () => {
-          timer = beat();
-          const bytes = encodeResponse(WorkOnStoreResponseSchema, step);
-          void writeMessage(stream, bytes, { clock, signal }).catch(() => {});
-        }, { unref: true });
-      let timer = beat();
-      await this.#pass("workOnStore", stream, signal).finally(() => timer.cancel());
+      const step = { step: { case: "progress", value: "…" } } as const;
+      const heartbeat = new LazyTimer(clock, () => {
+        heartbeat.setIn(HEARTBEAT_MS);
+        const bytes = encodeResponse(WorkOnStoreResponseSchema, step);
+        void writeMessage(stream, bytes, { clock, signal }).catch(() => {});
+      });
+      heartbeat.setIn(HEARTBEAT_MS);
+      await this.#pass("workOnStore", stream, signal).finally(() => heartbeat.cancel());
     });
   };
 
   /** Serve one reflection call of either version; its code is loaded with the first call. */
   readonly reflect = (stream: ReflectionStream): void => {
-    const { clock, tracker } = this.#options;
     void this.#serve(stream, "Cannot reflect", async (signal) => {
       const release = this.#reflections.take(this.#originOf(stream));
       try {
         const { reflect } = await import("./reflection.ts");
-        await reflect(stream, { clock, tracker, signal });
+        const responses = reflect(stream, { clock: this.#options.clock, signal });
+        await this.#send(responses, stream, signal);
       } finally {
         release();
       }
@@ -109,9 +111,17 @@ export class Streams {
   }
 
   async #pass(method: StreamName, stream: Stream, signal: AbortSignal): Promise<void> {
-    const { backend, clock, tracker } = this.#options;
     const call = { signal, jobs: jobsOf(stream) };
-    for await (const bytes of backend.stream(method, stream.request, call)) {
+    await this.#send(this.#options.backend.stream(method, stream.request, call), stream, signal);
+  }
+
+  async #send(
+    messages: AsyncIterable<Uint8Array>,
+    stream: Stream | ReflectionStream,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, tracker } = this.#options;
+    for await (const bytes of messages) {
       const taken = tracker.sendMessage(stream.getPeer(), bytes.byteLength);
       await writeMessage(stream, bytes, { clock, signal }).finally(taken);
     }
@@ -120,4 +130,36 @@ export class Streams {
   #originOf(stream: Stream | ReflectionStream): Origin {
     return this.#options.tracker.originOf(stream.getPeer());
   }
+}
+
+/**
+ * Write a message, and wait until the client has read it or the signal aborts.
+ *
+ * @throws JobError `resource_exhausted` when it is left unread for half a minute
+ */
+function writeMessage(
+  stream: Pick<Stream, "write">,
+  bytes: Uint8Array,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const finish = () => {
+      timer.cancel();
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = clock.timer(UNREAD_MS, () => {
+      signal.removeEventListener("abort", finish);
+      reject(
+        new JobError(
+          "resource_exhausted",
+          `Cannot send any more: a message was left unread for ${UNREAD_MS / 1_000} s`,
+          { hint: "Read faster; a follower can resume from its last cursor" },
+        ),
+      );
+    }, { unref: true });
+    signal.addEventListener("abort", finish);
+    stream.write(bytes, finish);
+  });
 }
