@@ -1,4 +1,3 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
@@ -42,20 +41,13 @@ function encodeStep(step: FollowStep): Uint8Array {
   const isShared = instance !== null && entries.length === 0;
   const known = isShared ? ENCODED.get(instance) : undefined;
   if (known?.cursor === cursor) return known.bytes;
-  const bytes = encodeResponse(FollowResponseSchema, stepToWire(step));
-  if (isShared) ENCODED.set(instance, { cursor, bytes });
-  return bytes;
-}
-
-/** A step on the wire. */
-export function stepToWire(
-  { entries, cursor, instance, changed, hasMissed }: FollowStep,
-): MessageInitShape<typeof FollowResponseSchema> {
-  return {
+  const bytes = encodeResponse(FollowResponseSchema, {
     entries: entries.map(logToWire),
     cursor,
-    instance: instance ? instanceToWire(instance) : undefined,
-    changed: changed.map(instanceToWire),
-    changesMissed: hasMissed,
-  };
+    instance: instance && instanceToWire(instance),
+    changed: step.changed.map(instanceToWire),
+    changesMissed: step.hasMissed,
+  });
+  if (isShared) ENCODED.set(instance, { cursor, bytes });
+  return bytes;
 }

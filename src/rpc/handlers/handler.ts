@@ -1,6 +1,7 @@
-import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { MessageShape } from "@bufbuild/protobuf";
 import type { JobService } from "../gen/job_pb.ts";
-import { ITEMS_MAX } from "../limits.ts";
+import { BRIEF_CHARACTERS } from "../limits.ts";
+import type { WireRecord } from "../messages/wire_record.ts";
 import type { UnaryName } from "./backend.ts";
 
 type Methods = typeof JobService["method"];
@@ -19,9 +20,9 @@ export interface CallState {
   isBrief: boolean;
 }
 
-/** The state of a new call. */
-export function newCall(isCanceled: () => boolean): CallState {
-  return { isCanceled, pageLimit: ITEMS_MAX, pageItems: 0, canBeBrief: false, isBrief: false };
+/** Longest description, reason or problem in a response. */
+export function textLengthMax({ isBrief }: CallState): number {
+  return isBrief ? BRIEF_CHARACTERS : Infinity;
 }
 
 /** One handler for each unary method; the table does not compile when one is missing. */
@@ -30,6 +31,6 @@ export type Handlers = {
     request: MessageShape<Methods[Name]["input"]>,
     call: CallState,
   ) =>
-    | MessageInitShape<Methods[Name]["output"]>
-    | Promise<MessageInitShape<Methods[Name]["output"]>>;
+    | WireRecord<Methods[Name]["output"]>
+    | Promise<WireRecord<Methods[Name]["output"]>>;
 };

@@ -1,22 +1,20 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Instance, isUuid } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { ManagerApi, ManagerStatus } from "../../manager/api.ts";
+import type { ManagerApi } from "../../manager/api.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import {
   instanceToWire,
   jobToWire,
+  nodeToWire,
   previewToWire,
   scheduleToWire,
   statusToWire,
-  workersToWire,
 } from "../messages/convert.ts";
-import { fitInstances } from "../messages/fit.ts";
-import type { CallState, Handlers } from "./handler.ts";
+import { fitInstances, fitNodes } from "../messages/fit.ts";
+import { type CallState, type Handlers, textLengthMax } from "./handler.ts";
 import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
-import { BRIEF_CHARACTERS, ITEMS_MAX } from "../limits.ts";
-import { fitNodes, nodeToWire } from "../messages/node_messages.ts";
+import { ITEMS_MAX } from "../limits.ts";
 import { readBulkQuery, readMs, readName, readUuidPrefix, refuse } from "../messages/requests.ts";
 import {
   readBatchEntry,
@@ -25,6 +23,7 @@ import {
 } from "../messages/schedule_requests.ts";
 import type { JobSchema, ScheduleJobRequest } from "../gen/job_pb.ts";
 import { waitResponse } from "../messages/wait_response.ts";
+import type { WireRecord } from "../messages/wire_record.ts";
 
 /** Version of the wire contract, as go-job's clients print it. */
 const API_VERSION = "v1";
@@ -33,27 +32,19 @@ const API_VERSION = "v1";
 const WAIT_MAX_MS = 60_000;
 /** How long a wait may outlive its client. */
 const WAIT_SLICE_MS = 5_000;
+
 /** All jobs in one message, without signatures if brief. */
 function jobsToWire(
   jobs: readonly JobDefinition[],
-  { isBrief }: CallState,
-): MessageInitShape<typeof JobSchema>[] {
-  if (!isBrief) return jobs.map(jobToWire);
+  call: CallState,
+): WireRecord<typeof JobSchema>[] {
+  if (!call.isBrief) return jobs.map(jobToWire);
   return jobs.map((job) => ({
-    ...jobToWire({ ...job, description: job.description?.slice(0, BRIEF_CHARACTERS) }),
+    ...jobToWire({ ...job, description: job.description?.slice(0, textLengthMax(call)) }),
     signatureJson: "",
     usage: "",
     limits: [],
   }));
-}
-
-/** All problems in one message. */
-function statusInBrief(status: ManagerStatus, { isBrief }: CallState): ManagerStatus {
-  if (!isBrief) return status;
-  const disabled = [...status.disabled].map(([kind, reason]) => {
-    return [kind, reason.slice(0, BRIEF_CHARACTERS)] as const;
-  });
-  return { ...status, disabled: new Map(disabled) };
 }
 
 async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
@@ -75,7 +66,7 @@ async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
   });
   const text = parseScheduleText(cron, { seed: kind });
   const wire = { kind, cron, timezone: timezone ?? text.timezone ?? "" };
-  return { instance: { ...previewToWire(preview), dueAt: undefined }, schedule: wire };
+  return { instance: { ...previewToWire(preview), dueAt: null }, schedule: wire };
 }
 
 async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
@@ -105,12 +96,7 @@ async function wait(
 }
 
 function bulkToWire(instances: readonly Instance[]) {
-  return { instances: fitInstances(instances), count: BigInt(instances.length) };
-}
-
-function readWorkerCount(count: number): number {
-  if (count >= 0) return count;
-  throw refuse("count", `found ${count}, wanted 0 or more`);
+  return { instances: fitInstances(instances), count: instances.length };
 }
 
 /**
@@ -154,25 +140,22 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     ...readHandlers(manager),
     ...recurringHandlers(manager),
-    getWorkers: () => ({ workers: workersToWire(manager.workers()) }),
+    getWorkers: () => ({ workers: manager.workers() }),
     async listNodes() {
       return { nodes: fitNodes(await manager.listNodes()) };
     },
-    async resizeWorkers({ count: given, node }) {
-      const count = readWorkerCount(given);
+    async resizeWorkers({ count, node }) {
+      if (count < 0) throw refuse("count", `found ${count}, wanted 0 or more`);
       if (node === undefined || node === "") {
-        return { workers: workersToWire(await manager.resizeWorkers(count)) };
+        return { workers: await manager.resizeWorkers(count) };
       }
       const resized = await manager.resizeNode(readName(node, "node"), count);
-      return { workers: workersToWire(manager.workers()), node: nodeToWire(resized) };
+      return { workers: manager.workers(), node: nodeToWire(resized) };
     },
-    async reloadConfig({ force }) {
-      const report = await manager.reloadConfig({ force });
-      return { ...report, restart: [...report.restart], problems: [...report.problems] };
-    },
+    reloadConfig: ({ force }) => manager.reloadConfig({ force }),
     async getStatus(_, call) {
       call.canBeBrief = true;
-      return statusToWire(statusInBrief(await manager.status(), call));
+      return statusToWire(await manager.status(), textLengthMax(call));
     },
   };
 }

@@ -1,18 +1,10 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
-import {
-  blockedToWire,
-  historyToWire,
-  instanceToWire,
-  listedToWire,
-  logToWire,
-  timestamp,
-} from "../messages/convert.ts";
+import { historyToWire, instanceToWire, listedToWire, logToWire } from "../messages/convert.ts";
 import { withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
-import type { CallState, Handlers } from "./handler.ts";
+import type { Handlers } from "./handler.ts";
 import { schedulesToWire } from "./recurring_handlers.ts";
 import {
   readHistoryQuery,
@@ -25,6 +17,7 @@ import {
   readUuidPrefix,
   textOf,
 } from "../messages/requests.ts";
+import type { WireRecord } from "../messages/wire_record.ts";
 
 /** Methods that only read the store, and may read much of it. */
 export const READ_METHODS = [
@@ -45,21 +38,6 @@ export type ReadMethod = typeof READ_METHODS[number];
  */
 const REPORTS_WHOLE_MAX = 20;
 
-/**
- * Read one page and note its size, so that an oversized page can be requested again with fewer
- * items.
- */
-async function readItems<T>(
-  call: CallState,
-  fetch: (
-    limitMax: number,
-  ) => Promise<{ readonly items: readonly T[]; readonly nextToken: string | null }>,
-): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string | undefined }> {
-  const page = await fetch(call.pageLimit);
-  call.pageItems = page.items.length;
-  return { items: page.items, nextPageToken: page.nextToken ?? undefined };
-}
-
 function reportToWire(
   report: TickReport,
   { pauses, hasPayloads, isBrief }: {
@@ -67,7 +45,7 @@ function reportToWire(
     readonly hasPayloads: boolean;
     readonly isBrief: boolean;
   },
-): MessageInitShape<typeof TickReportSchema> {
+): WireRecord<typeof TickReportSchema> {
   const instance = report.instance && !hasPayloads
     ? { ...report.instance, argumentsJson: "[]", resultsJson: null }
     : report.instance;
@@ -75,17 +53,9 @@ function reportToWire(
     ? { ...report.schedule, argumentsJson: "[]" }
     : report.schedule;
   return {
-    kind: report.kind,
-    at: timestamp(report.at),
-    outcome: report.outcome,
-    reason: report.reason ?? undefined,
-    rule: report.rule,
-    why: report.why,
-    schedule: schedule === null ? undefined : schedulesToWire([schedule], pauses)[0],
-    instance: instance === null ? undefined : instanceToWire(instance),
-    decidedAt: timestamp(report.decidedAt),
-    previousAt: timestamp(report.previousAt),
-    nextAt: timestamp(report.nextAt),
+    ...report,
+    schedule: schedule && schedulesToWire([schedule], pauses)[0],
+    instance: instance && instanceToWire(instance),
   };
 }
 
@@ -95,48 +65,46 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
     async lookupInstances({ query }, call) {
       const conditions = readInstanceQuery(query);
       call.canBeBrief = true;
-      const { items, nextPageToken } = await readItems(
-        call,
-        (limitMax) => manager.lookupInstances(conditions, readPage(query, "query.", limitMax)),
-      );
+      const page = readPage(query, "query.", call.pageLimit);
+      const { items, nextToken } = await manager.lookupInstances(conditions, page);
+      call.pageItems = items.length;
       const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
       const unserved = await manager.unservedKinds(new Set(waiting));
       const shown = call.isBrief ? items.map(withoutPayload) : items;
       const instances = shown.map((instance) => listedToWire(instance, unserved));
-      return { instances, nextPageToken };
+      return { instances, nextPageToken: nextToken };
     },
     async lookupInstanceHistory({ query }, call) {
       const conditions = readHistoryQuery(query);
-      const { items, nextPageToken } = await readItems(
-        call,
-        (limitMax) =>
-          manager.lookupInstanceHistory(conditions, readPage(query, "query.", limitMax)),
-      );
-      return { entries: items.map(historyToWire), nextPageToken };
+      const page = readPage(query, "query.", call.pageLimit);
+      const { items, nextToken } = await manager.lookupInstanceHistory(conditions, page);
+      call.pageItems = items.length;
+      return { entries: items.map(historyToWire), nextPageToken: nextToken };
     },
     async lookupInstanceLogs(request, call) {
       const conditions = readLogQuery(request);
       call.canBeBrief = true;
-      const { items, nextPageToken } = await readItems(
-        call,
-        (limitMax) =>
-          manager.lookupInstanceLogs(conditions, readPage(request.query, "query.", limitMax)),
-      );
+      const page = readPage(request.query, "query.", call.pageLimit);
+      const { items, nextToken } = await manager.lookupInstanceLogs(conditions, page);
+      call.pageItems = items.length;
       const shown = call.isBrief ? items.map(withoutRest) : items;
-      return { entries: shown.map(logToWire), nextPageToken };
+      return { entries: shown.map(logToWire), nextPageToken: nextToken };
     },
     async getInstance({ uuid }, call) {
       call.canBeBrief = true;
       const found = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
-      const instance = call.isBrief ? withoutPayload(found) : found;
-      return { instance: blockedToWire(instance, await manager.blockOf(instance)) };
+      const blockedBy = await manager.blockOf(found);
+      return {
+        instance: { ...instanceToWire(call.isBrief ? withoutPayload(found) : found), blockedBy },
+      };
     },
     async listSchedules(request, call) {
       const conditions = request.kind ? { kind: request.kind } : {};
-      const { items, nextPageToken } = await readItems(call, (limitMax) => {
-        return manager.listSchedules(conditions, readPage(request, "", limitMax));
-      });
-      return { schedules: schedulesToWire(items, await manager.listPauses()), nextPageToken };
+      const page = readPage(request, "", call.pageLimit);
+      const { items, nextToken } = await manager.listSchedules(conditions, page);
+      call.pageItems = items.length;
+      const schedules = schedulesToWire(items, await manager.listPauses());
+      return { schedules, nextPageToken: nextToken };
     },
     async explain({ uuid, kind, at, spanMs, limit }, call) {
       call.canBeBrief = true;

@@ -1,41 +1,23 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
-import { instanceToWire, scheduleToWire, timestamp } from "../messages/convert.ts";
+import { instanceToWire, scheduleToWire } from "../messages/convert.ts";
 import { BYTES_OF_CHARACTER, fitInstances } from "../messages/fit.ts";
-import type { Handlers } from "./handler.ts";
-import type { PauseEntrySchema, ScheduleSchema } from "../gen/job_pb.ts";
-import { BRIEF_CHARACTERS, MESSAGE_BYTES_MAX } from "../limits.ts";
+import { type Handlers, textLengthMax } from "./handler.ts";
+import type { ScheduleSchema } from "../gen/job_pb.ts";
+import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import { readName, readSet, readTime, refuse, textOf } from "../messages/requests.ts";
 import { readScheduleChange } from "../messages/schedule_requests.ts";
-
-/** Methods about recurring schedules, except to list and to delete them. */
-export type RecurringMethod =
-  | "runSchedule"
-  | "skipTicks"
-  | "backfill"
-  | "pause"
-  | "resume"
-  | "listPauses"
-  | "updateSchedule";
-
-type WireSchedule = MessageInitShape<typeof ScheduleSchema>;
+import type { WireRecord } from "../messages/wire_record.ts";
 
 /** Schedules on the wire, with their status: a pause of their kind or of all counts. */
 export function schedulesToWire(
   records: readonly ScheduleRecord[],
   pauses: readonly Pause[],
-): WireSchedule[] {
+): WireRecord<typeof ScheduleSchema>[] {
   const isPaused = (kind: string) => pauses.some((one) => one.kind === null || one.kind === kind);
   return records.map((record) => scheduleToWire(record, isPaused(record.kind)));
-}
-
-function pauseToWire(
-  { kind, until, reason, at }: Pause,
-): MessageInitShape<typeof PauseEntrySchema> {
-  return { kind: kind ?? undefined, until: timestamp(until), reason, at: timestamp(at) };
 }
 
 /** Changed schedules in one message, without arguments if those do not fit. */
@@ -60,8 +42,8 @@ function kindOf(kind: string | undefined): string | null {
   throw refuse("kind", 'found "", wanted a kind', "Omit it to mean all jobs");
 }
 
-/** Handlers of the methods about recurring schedules. */
-export function recurringHandlers(manager: ManagerApi): Pick<Handlers, RecurringMethod> {
+/** Handlers of the methods about recurring schedules, except to list and to delete them. */
+export function recurringHandlers(manager: ManagerApi) {
   return {
     async runSchedule(request) {
       return { instance: instanceToWire(await manager.runSchedule(targetOf(request))) };
@@ -79,31 +61,25 @@ export function recurringHandlers(manager: ManagerApi): Pick<Handlers, Recurring
         ...targetOf(request),
         ...{ from: readTime(from, "from"), to: readTime(to, "to"), dryRun },
       });
-      return {
-        count: BigInt(result.count),
-        first: timestamp(result.first),
-        last: timestamp(result.last),
-        instances: fitInstances(result.instances),
-      };
+      return { ...result, instances: fitInstances(result.instances) };
     },
     async pause({ kind, until, reason }) {
       const options = { until: readSet(until, readTime, "until"), reason: textOf(reason) };
-      return { pause: pauseToWire(await manager.pause(kindOf(kind), withoutUndefined(options))) };
+      return { pause: await manager.pause(kindOf(kind), withoutUndefined(options)) };
     },
     async resume({ kind }) {
       return { wasPaused: await manager.resume(kindOf(kind)) };
     },
     async listPauses(_, call) {
       call.canBeBrief = true;
-      const length = call.isBrief ? BRIEF_CHARACTERS : Infinity;
-      const pauses = (await manager.listPauses())
-        .map((pause) => pauseToWire({ ...pause, reason: pause.reason.slice(0, length) }));
-      return { pauses };
+      const length = textLengthMax(call);
+      const pauses = await manager.listPauses();
+      return { pauses: pauses.map((one) => ({ ...one, reason: one.reason.slice(0, length) })) };
     },
     async updateSchedule(request) {
       const id = readName(request.id, "id");
       const record = await manager.updateSchedule(id, readScheduleChange(request));
       return { schedule: schedulesToWire([record], await manager.listPauses())[0] };
     },
-  };
+  } satisfies Partial<Handlers>;
 }

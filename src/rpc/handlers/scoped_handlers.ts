@@ -1,11 +1,12 @@
-import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { JobError, toJobError } from "../../core/errors.ts";
 import { throwScoped } from "../../manager/scope.ts";
 import { JobService } from "../gen/job_pb.ts";
-import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
+import type { WireRecord } from "../messages/wire_record.ts";
 import type { CallInfo, UnaryName } from "./backend.ts";
-import { type CallState, type Handlers, newCall } from "./handler.ts";
+import type { CallState, Handlers } from "./handler.ts";
 
 /** Most cached views: there is one per distinct list of jobs. */
 const VIEWS_MAX = 100;
@@ -82,8 +83,14 @@ async function completeCall(
   const handle = handlers[method.localName as UnaryName] as unknown as (
     request: unknown,
     call: CallState,
-  ) => Promise<MessageInitShape<DescMessage>>;
-  const call = newCall(isCanceled);
+  ) => Promise<WireRecord<DescMessage>>;
+  const call: CallState = {
+    isCanceled,
+    pageLimit: ITEMS_MAX,
+    pageItems: 0,
+    canBeBrief: false,
+    isBrief: false,
+  };
   try {
     for (;;) {
       const response = encodeResponse(method.output, await handle(request, call));

@@ -1,4 +1,3 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import {
@@ -8,6 +7,7 @@ import {
 } from "../gen/job_pb.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { isSet, refuse } from "../messages/requests.ts";
+import type { WireRecord } from "../messages/wire_record.ts";
 
 /** The messages of a WorkOnStore call. @throws JobError `invalid_argument` */
 export async function* workSteps(
@@ -17,12 +17,12 @@ export async function* workSteps(
 ): AsyncGenerator<Uint8Array> {
   const work = readWork(decodeRequest(WorkOnStoreRequestSchema, request));
   for await (const step of manager.workOnStore(work, { signal })) {
-    yield encodeResponse(WorkOnStoreResponseSchema, workStepToWire(step));
+    yield encodeResponse(WorkOnStoreResponseSchema, stepToWire(step));
   }
 }
 
-/** The requested work. @throws JobError `invalid_argument` */
-export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork {
+/** @throws JobError `invalid_argument` */
+function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): StoreWork {
   switch (work) {
     case "info":
     case "verify":
@@ -45,10 +45,7 @@ export function readWork({ work, to, prefix, compact }: WorkOnStoreRequest): Sto
   throw refuse("work", `found "${work}", wanted info, verify, gc, backup, migrate or undo`);
 }
 
-/** A step on the wire. */
-export function workStepToWire(
-  step: StoreStep,
-): MessageInitShape<typeof WorkOnStoreResponseSchema> {
+function stepToWire(step: StoreStep): WireRecord<typeof WorkOnStoreResponseSchema> {
   switch (step.type) {
     case "progress":
       return { step: { case: "progress", value: step.text } };

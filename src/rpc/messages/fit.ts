@@ -1,15 +1,18 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Instance, StoredLogEntry } from "../../core/instance.ts";
-import { instanceToWire } from "./convert.ts";
-import type { JobInstanceSchema } from "../gen/job_pb.ts";
+import type { NodeStatus } from "../../manager/api.ts";
+import type { JobInstanceSchema, NodeSchema } from "../gen/job_pb.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import { instanceToWire, nodeToWire } from "./convert.ts";
+import type { WireRecord } from "./wire_record.ts";
 
 /** Most bytes of a character of JSON text. */
 export const BYTES_OF_CHARACTER = 3;
 /** Bytes of the some 20 small fields of a JobInstance. */
 const BYTES_OF_INSTANCE = 700;
+/** Most characters of a node in a message, without its kinds. */
+const NODE_CHARACTERS = 20_000;
 
-type WireInstance = MessageInitShape<typeof JobInstanceSchema>;
+type WireInstance = WireRecord<typeof JobInstanceSchema>;
 
 function estimateBytes(instance: Instance): number {
   const characters = instance.argumentsJson.length + (instance.resultsJson?.length ?? 0) +
@@ -54,4 +57,15 @@ export function fitInstances(instances: readonly Instance[]): WireInstance[] {
     error: instance.error?.message.slice(0, 100),
     errorDetail: undefined,
   }));
+}
+
+/** All nodes in one message, without the names of their jobs if those do not fit. */
+export function fitNodes(nodes: readonly NodeStatus[]): WireRecord<typeof NodeSchema>[] {
+  const wire = nodes.map(nodeToWire);
+  const characters = nodes.reduce(
+    (sum, { kinds }) => kinds.reduce((all, kind) => all + kind.length + 3, sum),
+    Math.min(nodes.length * NODE_CHARACTERS, MESSAGE_BYTES_MAX / 2 / BYTES_OF_CHARACTER),
+  );
+  if (characters * BYTES_OF_CHARACTER <= MESSAGE_BYTES_MAX) return wire;
+  return wire.map((node) => ({ ...node, kinds: [] }));
 }

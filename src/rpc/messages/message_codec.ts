@@ -1,7 +1,8 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { checkTexts } from "./text_fields.ts";
+import { toMessage, type WireRecord } from "./wire_record.ts";
 
 /**
  * Decode a request.
@@ -30,6 +31,9 @@ function readMessage<T extends DescMessage>(schema: T, bytes: Uint8Array): Messa
 }
 
 /** Encode a response. */
-export function encodeResponse<T extends DescMessage>(schema: T, init: MessageInitShape<T>) {
-  return toBinary(schema, create(schema, init));
+export function encodeResponse<T extends DescMessage>(
+  schema: T,
+  response: MessageInitShape<T> | WireRecord<T>,
+): Uint8Array {
+  return toBinary(schema, toMessage(schema, response));
 }

@@ -1,8 +1,9 @@
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Instance } from "../../core/instance.ts";
 import { instanceChars } from "../../core/payload_chars.ts";
 import { instanceToWire } from "./convert.ts";
 import { LookupInstancesRequestSchema, WaitInstanceResponseSchema } from "../gen/job_pb.ts";
+import type { WireRecord } from "./wire_record.ts";
 
 // Hundreds of calls may wait for one instance of megabytes, and all of them end together. So the
 // wait for an instance that is not small returns its id alone; each call then reads it through the
@@ -16,7 +17,7 @@ const ONLY_ID_BYTES = 2 + 2 + 36;
 /** The response of a wait: the final instance, or the id of one that has to be read. */
 export function waitResponse(
   ended: Instance | string,
-): MessageInitShape<typeof WaitInstanceResponseSchema> {
+): WireRecord<typeof WaitInstanceResponseSchema> {
   if (typeof ended === "string") return { instance: { uuid: ended } };
   return {
     instance: instanceChars(ended) < LARGE_CHARS ? instanceToWire(ended) : { uuid: ended.id },

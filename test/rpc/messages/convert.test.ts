@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { JOB_STATES } from "../../../src/core/state.ts";
+import { JobInstanceSchema } from "../../../src/rpc/gen/job_pb.ts";
 import {
   instanceToWire,
   jobToWire,
@@ -10,6 +10,7 @@ import {
   valueTexts,
   WIRE_STATE,
 } from "../../../src/rpc/messages/convert.ts";
+import { toMessage } from "../../../src/rpc/messages/wire_record.ts";
 import { fakeInstance, fakeJob } from "../../support/worlds/fake_manager.ts";
 import { unreadMembers } from "../../support/unread_members.ts";
 
@@ -56,36 +57,40 @@ for (
   ] as const
 ) {
   test(`instanceToWire() gives ${field} when the state is ${state}, and no other end`, () => {
-    const wire = instanceToWire(fakeInstance(1, { state, settledAt: 1_767_225_600_123 }));
+    const instance = fakeInstance(1, { state, settledAt: 1_767_225_600_123 });
+    const wire = toMessage(JobInstanceSchema, instanceToWire(instance));
     const ends = ["completedAt", "terminatedAt", "canceledAt", "timedOutAt"] as const;
     for (const end of ends) {
-      const time = wire[end] as Timestamp | undefined;
+      const time = wire[end];
       assert.equal(time && timestampMs(time), end === field ? 1_767_225_600_123 : undefined);
     }
   });
 }
 
 test("instanceToWire() gives arguments, results, error, attempts and times", () => {
-  const wire = instanceToWire(fakeInstance(1, {
+  const instance = fakeInstance(1, {
     argumentsJson: '["a",2]',
     resultsJson: "[4,{}]",
     error: { name: "TypeError", message: "no", exitCode: 3 },
     attempt: 2,
     scheduledAt: 5,
     processedAt: 6,
-  }));
+  });
+  const wire = toMessage(JobInstanceSchema, instanceToWire(instance));
   assert.deepEqual(wire.arguments, ["a", "2"]);
   assert.deepEqual(wire.results, ["4", "{}"]);
   assert.equal(wire.error, "no");
   assert.equal(wire.errorDetail?.exitCode, 3);
   assert.equal(wire.attempts, 2);
-  assert.equal(timestampMs(wire.scheduledAt as Timestamp), 5);
-  assert.equal(timestampMs(wire.processedAt as Timestamp), 6);
+  assert.equal(timestampMs(wire.scheduledAt!), 5);
+  assert.equal(timestampMs(wire.processedAt!), 6);
 });
 
 test("instanceToWire() gives every field but those that only the store uses", () => {
   const instance = fakeInstance(1, { state: "completed", settledAt: 7 });
-  assert.deepEqual(unreadMembers(instance, Object.keys(instance), instanceToWire), [
+  const renamed = Object.keys(instance).filter((name) => !(name in JobInstanceSchema.field));
+  // Inherited members are read only by their names.
+  assert.deepEqual(unreadMembers(Object.create(instance), renamed, instanceToWire), [
     "queueKey",
     "crashesMax",
     "keepSuccessMs",
