@@ -316,5 +316,7 @@ export const scheduleCases: StoreCases = {
       await list({ after: ticks[2], before: ticks[5] }, "oldest"),
       ticks.slice(2, 5),
     );
+    const bounds = { after: ticks[2]! + 0.5, before: ticks[5]! + 0.5 };
+    assert.deepEqual(await list(bounds, "oldest"), ticks.slice(3, 6));
   },
 };
