@@ -1,9 +1,8 @@
-import type { Config, LoadedConfig } from "../config/config.ts";
+import type { LoadedConfig } from "../config/config.ts";
 import type { Environment } from "../config/expand.ts";
 import { loadConfig } from "../config/load_config.ts";
 import { formatBriefly } from "../config/problems.ts";
 import type { JobDefinition } from "../core/job/job.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { loadJobs } from "../jobs/loading/load_jobs.ts";
 
@@ -15,17 +14,9 @@ export interface LoadProjectOptions {
   readonly nowMs: number;
 }
 
-/** A configuration with the jobs that it names. */
-export interface Project {
-  readonly config: Config;
+/** A configuration with the jobs that it names. Each of its problems disables one job. */
+export interface Project extends LoadedConfig {
   readonly jobs: readonly JobDefinition[];
-  /** Each disables one job. */
-  readonly problems: readonly ConfigProblem[];
-  readonly warnings: readonly ConfigProblem[];
-  /** The files of the configuration, as absolute paths. */
-  readonly files: readonly string[];
-  /** Values that must not appear in any output. */
-  readonly secrets: ReadonlySet<string>;
 }
 
 /**
@@ -64,14 +55,12 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     now: nowMs,
   });
   return {
-    config,
+    ...loaded,
     jobs: mask.isEmpty
       ? found.jobs
       : found.jobs.map((job) => ({ ...job, description: mask.text(job.description) })),
     problems: [...loaded.problems, ...found.problems.map((problem) => mask.problem(problem))],
     warnings: [...loaded.warnings, ...found.warnings.map((warning) => mask.problem(warning))],
-    files: loaded.files,
-    secrets,
   };
 }
 
