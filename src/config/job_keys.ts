@@ -51,7 +51,7 @@ export const JOB_KEYS = {
   cwd: key(
     path(),
     undefined,
-    "Working directory. By default a command, and a module with `user`, runs in its user's home, another module in the daemon's.",
+    "Working directory. By default a command, and a module with `user`, runs in its user's home, and any other module in the daemon's directory.",
   ),
   user: key(
     string(),
@@ -68,7 +68,7 @@ export const JOB_KEYS = {
   ionice: key(
     special.ionice(),
     undefined,
-    "Disk priority: a class, and a level from 0 (first) to 7 (last), 4 by default. `realtime` requires a daemon that runs as root. Only on Linux with glibc, and on Bun, as in the compiled program; elsewhere the job is disabled.",
+    "Disk priority: a class, and a level from 0 (first) to 7 (last), 4 by default. `realtime` requires a daemon that runs as root. Only on Linux with glibc, under Bun, which includes the compiled program; elsewhere the job is disabled.",
   ),
   env_file: key(
     oneOrMany(environmentFile(), { maxLength: 10 }),
@@ -78,9 +78,9 @@ export const JOB_KEYS = {
   env: key(
     environment(),
     {},
-    'Variables beside the minimal environment. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
+    'Variables in addition to the minimal environment. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
   ),
-  enabled: key(boolean(), true, "Whether it is loaded; else its ticks are skipped."),
+  enabled: key(boolean(), true, "False disables the job: its ticks are skipped."),
   leave_children: key(
     boolean(),
     false,

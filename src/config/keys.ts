@@ -26,7 +26,7 @@ export const KEYS = {
   include: key(
     list(string()),
     [],
-    "More files, in name order; `*` and `?` stand for parts of a name. Later files override earlier ones, key by key.",
+    "More files: pattern by pattern, then by name; `*` and `?` stand for parts of a name. Later files override earlier ones, key by key.",
   ),
   "log.level": key(
     choice(LOG_LEVELS),
@@ -37,12 +37,12 @@ export const KEYS = {
   "node.id": key(
     optional(special.nodeName()),
     undefined,
-    "Name of this daemon among those on one store, where no two may have the same; by default the host's name.",
+    "Name of this daemon, unique among the daemons on one store; by default the host's name.",
   ),
   "node.tags": key(
     list(special.nodeName(), { maxLength: TAGS_MAX }),
     [],
-    "What this node has that some jobs need, see `needs` of a job.",
+    "What this node has that some jobs need: see `needs` of a job.",
   ),
   ...STORE_KEYS,
   "server.host": key(
@@ -63,7 +63,7 @@ export const KEYS = {
   "server.http_hosts": key(
     list(string(), { maxLength: 100 }),
     [],
-    "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name (with a domain only when other machines can ask). Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
+    "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name (with a domain only if other machines can reach the listener). Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
   ),
   "server.socket": key(
     special.socketPath(),
@@ -135,7 +135,7 @@ export const KEYS = {
   "worker.lease": key(
     duration({ minMs: 1000 }),
     "15s",
-    "How long a claim holds without being renewed.",
+    "How long a claim lasts unless it is renewed.",
   ),
   "worker.drain": key(
     duration(),
@@ -146,12 +146,12 @@ export const KEYS = {
   "worker.pools": key(
     special.pools(),
     {},
-    'Most attempts at once of the jobs of a pool, `{ heavy = 2 }`; a job is in it by `pool = "heavy"`.',
+    'How many attempts of the jobs in a pool run at once on this node, such as `{ heavy = 2 }`. A job is in that pool if it has `pool = "heavy"`.',
   ),
   "worker.spare": key(
     integer(0, 100),
     0,
-    "Worker processes for modules that are started ahead and kept ready, so that no attempt waits for a start.",
+    "How many idle worker processes are kept ready for modules, so that an attempt need not wait for one to start.",
   ),
   "worker.recycle_after": key(
     integer(1, 1_000_000_000),
@@ -161,7 +161,7 @@ export const KEYS = {
   "worker.recycle_memory": key(
     size({ minBytes: 1_048_576 }),
     "512MB",
-    "A worker process that holds more memory than this after an attempt is replaced.",
+    "If a worker process uses more memory than this at the end of an attempt, it is replaced.",
   ),
 };
 

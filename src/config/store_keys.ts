@@ -13,7 +13,7 @@ export const STORE_KEYS = {
   "store.url": key(
     storeUrl(),
     "sqlite:data/jobctl.db",
-    "Where instances and schedules are kept. `memory:` loses them at the end.",
+    "Where instances and schedules are kept. `memory:` loses them when the daemon ends.",
   ),
   "store.username": key(
     optional(string()),
@@ -28,12 +28,12 @@ export const STORE_KEYS = {
   "store.sentinel_username": key(
     optional(string()),
     undefined,
-    "User at the sentinels of a `valkey-sentinel://` URL, where they have users of their own.",
+    "User at the sentinels of a `valkey-sentinel://` URL, if they have users of their own.",
   ),
   "store.sentinel_password": key(
     optional(secret()),
     undefined,
-    "Password at the sentinels, where they want one. Prefer `{ file = … }` to the password itself.",
+    "Password at the sentinels, if they require one. Prefer `{ file = … }` to the password itself.",
   ),
   "store.prefix": key(
     prefix(),
@@ -43,7 +43,7 @@ export const STORE_KEYS = {
   "store.tls.ca": key(
     optional(path()),
     undefined,
-    "File of the authority of the servers' certificates (PEM); by default those that the system trusts. Any key of `store.tls` turns TLS on.",
+    "File of the authority that issued the servers' certificates (PEM); by default, the authorities that the system trusts. Any key of `store.tls` turns TLS on.",
   ),
   "store.tls.cert": key(
     optional(path()),
@@ -64,17 +64,17 @@ export const STORE_KEYS = {
   "store.start_wait": key(
     duration(),
     "0",
-    "Valkey and etcd: how long the start waits for a server that is out of reach; then, or with 0 at once, it ends with an error.",
+    "Valkey and etcd: how long the start waits for an unreachable server before it fails; with 0 it fails at once.",
   ),
   "store.max_skew": key(
     duration({ minMs: 100 }),
     "1s",
-    "etcd and store modules: a node whose clock differs by more from that of its peers claims nothing and says so.",
+    "etcd and store modules: a node whose clock differs by more than this from those of its peers claims nothing and says so.",
   ),
   "store.fsync": key(
     choice(["full", "normal"]),
     "full",
-    'SQLite: "full" acknowledges what the disk has; "normal" is faster, and a power loss takes what was acknowledged last.',
+    'SQLite: "full" acknowledges a commit once it is on the disk; "normal" is faster, but a power loss takes the last acknowledged commits.',
   ),
   "store.targets": key(
     targets(),

@@ -77,7 +77,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     value: time(),
     schedule: "startsAt",
     doc:
-      "No tick is before this time, which is also the first tick of an `@every`. Without an offset in the job's time zone.",
+      "No tick is before this time, which is also the first tick of an `@every`. A time without an offset is in the job's time zone.",
   },
   ends_at: { value: time(), schedule: "endsAt", doc: "No tick is at or after this time." },
   blackout: {
@@ -89,7 +89,7 @@ export const JOB_OPTIONS: JobOptionTable = {
   runs_max: {
     value: integer(1, INT32_MAX),
     schedule: "runsMax",
-    doc: "After so many runs each schedule of the job is finished.",
+    doc: "Each schedule of the job is finished after this many runs.",
   },
   queue_max: {
     value: integer(1, 1_000),
@@ -143,7 +143,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: "skip",
     isInherited: true,
     doc:
-      'When a tick is due and the one before of the same schedule is not finished: "skip" drops it with a record, "queue" lets it wait for its turn, "replace" cancels the one before and runs it when that has ended, "allow" runs both.',
+      'When a tick is due and the previous run of the schedule is unfinished: "skip" drops the tick with a record, "queue" lets it wait, "replace" cancels the previous run and starts the new one when that has ended, "allow" runs both.',
   },
   misfire: {
     value: choice(MISFIRES),
@@ -159,7 +159,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: "24h",
     isInherited: true,
     doc:
-      "Ticks that are older than this are missed, whatever `misfire` says; a minute is never too old.",
+      "Ticks that are older than this are missed, whatever `misfire` says. A tick is never too old in its first minute.",
   },
   jitter: {
     value: duration(),
@@ -167,7 +167,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: "0",
     isInherited: true,
     doc:
-      "Each run is later than its tick by up to this much: how much is always the same for a schedule on a node.",
+      "Delays each run by up to this long after its tick, always by the same amount for one schedule on one node.",
   },
   crashes_max: {
     value: integer(0, 1_000, { max: Infinity }),
@@ -239,7 +239,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "retry.jitter",
     initial: 0.2,
     isInherited: true,
-    doc: "Share of the wait that chance moves, from 0 to 1.",
+    doc: "Share of the wait that is random, from 0 to 1.",
   },
   "retry.on": {
     value: choices(["error", "timeout"]),
@@ -247,7 +247,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: ["error", "timeout"],
     isInherited: true,
     mayBeAbsent: true,
-    doc: "What a retry follows: an error, or a timeout of the attempt.",
+    doc: "Failures that are retried: an error, or a timeout of the attempt.",
   },
   "retry.not_on": {
     value: failures(),
@@ -256,7 +256,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     isInherited: true,
     mayBeAbsent: true,
     doc:
-      'Failures that no retry follows: names of errors such as "ValidationError", exit codes, or signals such as "SIGSEGV".',
+      'Failures that are not retried: names of errors such as "ValidationError", exit codes, or signals such as "SIGSEGV".',
   },
   "keep.success": {
     value: duration(),
@@ -324,7 +324,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     value: text(),
     option: "pool",
     unset: null,
-    doc: "Pool of `worker.pools` that bounds how many run at once on a node.",
+    doc: "Pool of `worker.pools`, which limits how many attempts run at once on a node.",
   },
   waiting_max: {
     value: integer(1, INT32_MAX, { max: Infinity }),
@@ -343,6 +343,6 @@ export const JOB_OPTIONS: JobOptionTable = {
     value: unique(),
     option: "unique",
     unset: null,
-    doc: "What makes two instances the same one, of which one is accepted. See below.",
+    doc: "Which instances count as the same, so that only one of them is accepted. See below.",
   },
 };

@@ -14,12 +14,12 @@ export interface RetryInput {
   readonly initial?: DurationInput;
   /** Longest wait between two attempts, jitter included. */
   readonly cap?: DurationInput;
-  /** Share of the wait that chance moves, from 0 to 1. */
+  /** Share of the wait that is random, from 0 to 1. */
   readonly jitter?: number;
-  /** What a retry follows: an error, or a timeout of the attempt. */
+  /** Failures that are retried: an error, or a timeout of the attempt. */
   readonly on?: readonly ("error" | "timeout")[];
   /**
-   * Failures that no retry follows: names of errors such as "ValidationError", exit codes, or
+   * Failures that are not retried: names of errors such as "ValidationError", exit codes, or
    * signals such as "SIGSEGV".
    */
   readonly notOn?: readonly (string | number)[];
@@ -64,15 +64,15 @@ export interface JobSettings {
   /** Time zone of the schedules; by default the top `timezone`. */
   readonly timezone?: string;
   /**
-   * No tick is before this time, which is also the first tick of an `@every`. Without an offset in
-   * the job's time zone.
+   * No tick is before this time, which is also the first tick of an `@every`. A time without an
+   * offset is in the job's time zone.
    */
   readonly startsAt?: string;
   /** No tick is at or after this time. */
   readonly endsAt?: string;
   /** Ticks in these windows, on the clock of the job's time zone, are skipped with a record. */
   readonly blackout?: string | readonly string[];
-  /** After so many runs each schedule of the job is finished. */
+  /** Each schedule of the job is finished after this many runs. */
   readonly runsMax?: number;
   /** With `overlap = "queue"`: how many ticks of one schedule wait at most; more are skipped. */
   readonly queueMax?: number;
@@ -92,8 +92,8 @@ export interface JobSettings {
   /** After the timeout or a cancel: the time between SIGTERM and SIGKILL. */
   readonly killAfter?: DurationInput;
   /**
-   * When a tick is due and the one before of the same schedule is not finished: "skip" drops it
-   * with a record, "queue" lets it wait for its turn, "replace" cancels the one before and runs it
+   * When a tick is due and the previous run of the schedule is unfinished: "skip" drops the tick
+   * with a record, "queue" lets it wait, "replace" cancels the previous run and starts the new one
    * when that has ended, "allow" runs both.
    */
   readonly overlap?: "skip" | "queue" | "replace" | "allow";
@@ -104,12 +104,13 @@ export interface JobSettings {
    */
   readonly misfire?: "latest" | "skip" | "all";
   /**
-   * Ticks that are older than this are missed, whatever `misfire` says; a minute is never too old.
+   * Ticks that are older than this are missed, whatever `misfire` says. A tick is never too old in
+   * its first minute.
    */
   readonly misfireWithin?: DurationInput;
   /**
-   * Each run is later than its tick by up to this much: how much is always the same for a schedule
-   * on a node.
+   * Delays each run by up to this long after its tick, always by the same amount for one schedule
+   * on one node.
    */
   readonly jitter?: DurationInput;
   /**
@@ -155,13 +156,13 @@ export interface JobSettings {
   readonly nice?: number;
   /** Most starts in a span of time: of the job, or of each value of a parameter. */
   readonly rate?: string | RateInput | readonly (string | RateInput)[];
-  /** Pool of `worker.pools` that bounds how many run at once on a node. */
+  /** Pool of `worker.pools`, which limits how many attempts run at once on a node. */
   readonly pool?: string;
   /** Most instances that wait at once; a further one is refused. */
   readonly waitingMax?: number;
   /** Tags that a node must have to run it: it waits for a node that has the job and all of them. */
   readonly needs?: string | readonly string[];
-  /** What makes two instances the same one, of which one is accepted. */
+  /** Which instances count as the same, so that only one of them is accepted. */
   readonly unique?: string | readonly string[] | UniqueInput;
 }
 
@@ -175,12 +176,12 @@ export interface RetryPolicy {
   readonly initialMs: number;
   /** Longest wait between two attempts, jitter included. */
   readonly capMs: number;
-  /** Share of the wait that chance moves, from 0 to 1. */
+  /** Share of the wait that is random, from 0 to 1. */
   readonly jitter: number;
-  /** What a retry follows: an error, or a timeout of the attempt. */
+  /** Failures that are retried: an error, or a timeout of the attempt. */
   readonly on?: readonly ("error" | "timeout")[];
   /**
-   * Failures that no retry follows: names of errors such as "ValidationError", exit codes, or
+   * Failures that are not retried: names of errors such as "ValidationError", exit codes, or
    * signals such as "SIGSEGV".
    */
   readonly notOn?: readonly (string | number)[];
@@ -247,12 +248,12 @@ export interface JobOptions {
   readonly concurrency: readonly ConcurrencyLimit[];
   /** Most starts in a span of time: of the job, or of each value of a parameter. See below. */
   readonly rate: readonly RateLimit[];
-  /** Pool of `worker.pools` that bounds how many run at once on a node. */
+  /** Pool of `worker.pools`, which limits how many attempts run at once on a node. */
   readonly pool: string | null;
   /** Most instances that wait at once; a further one is refused. */
   readonly waitingMax: number | null;
   /** Tags that a node must have to run it: it waits for a node that has the job and all of them. */
   readonly needs: readonly string[];
-  /** What makes two instances the same one, of which one is accepted. See below. */
+  /** Which instances count as the same, so that only one of them is accepted. See below. */
   readonly unique: UniquePolicy | null;
 }
