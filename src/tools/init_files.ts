@@ -14,9 +14,9 @@ port = 59051                  # gRPC
 http = "127.0.0.1:59052"      # /healthz /readyz /metrics; "" turns it off
 
 [worker]
-count = 4                     # attempts at once
+count = 4                     # attempts that run at once
 
-[defaults]                    # for every job; a job's table overrides
+[defaults]                    # for every job; a job's own table overrides them
 timeout = "1h"
 retry = { max = 2, initial = "10s" }
 

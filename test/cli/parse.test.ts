@@ -210,12 +210,12 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["cancel", "abcd", "-k", "x"], message: /--kind with the id "abcd"/, hint: /./ },
   {
     argv: ["cancel", "instances", "--state", "completed"],
-    message: /"completed": a final instance/,
+    message: /"completed": a finished instance/,
     hint: /Created, Scheduled, Processing/,
   },
   {
     argv: ["cancel", "instances", "--state", "scheduled,completed"],
-    message: /"completed": a final instance/,
+    message: /"completed": a finished instance/,
     hint: /./,
   },
   {

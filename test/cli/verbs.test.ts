@@ -128,10 +128,10 @@ test("cancel asks nothing when nothing matches", async () => {
   assert.equal(run.stderr, "Canceled 0\n");
 });
 
-test("cancel says when an instance was already final", async () => {
+test("cancel says when an instance had already finished", async () => {
   const run = await cli(["cancel", ID], { isTerminal: true });
   assert.equal(run.code, 0);
-  assert.match(run.stderr, /was already final/);
+  assert.match(run.stderr, /had already finished/);
 });
 
 test("delete schedule names what it deletes and needs --yes off a terminal", async () => {

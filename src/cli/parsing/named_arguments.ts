@@ -50,7 +50,7 @@ export function mergeArguments(
     throw usageError(
       `Cannot schedule job "${makeVisible(context.kind)}" with the argument "${
         makeVisible(rest[0]!)
-      }": it takes no more by position`,
+      }": it takes no more arguments by position`,
       describeHint(context.kind),
     );
   }

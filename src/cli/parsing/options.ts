@@ -73,7 +73,7 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
     choices: OUTPUT_FORMATS,
     env: "JOBCTL_OUTPUT",
   },
-  "no-color": { describe: "No colours; the variable NO_COLOR does the same", isFlag: true },
+  "no-color": { describe: "No colors; the variable NO_COLOR does the same", isFlag: true },
   quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
   debug: { describe: "Show the stack trace of an error", isFlag: true },
 };

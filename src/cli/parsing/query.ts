@@ -10,7 +10,7 @@ export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["quer
 /** Options that select instances by kind and state. */
 export const FILTER_OPTIONS: OptionSpecs = {
   kind: { alias: "k", describe: "Of this kind; separate several by commas, or repeat the option" },
-  state: { describe: `In this state; several likewise: ${STATES.join(", ")}` },
+  state: { describe: `In this state, or in several, as with --kind: ${STATES.join(", ")}` },
 };
 
 /** Options that select instances by the time of their creation. */

@@ -8,7 +8,9 @@ import type { OptionSpecs } from "./options.ts";
 export const RECURRENCE_OPTIONS: OptionSpecs = {
   timezone: { describe: "Time zone of its times, such as Europe/Berlin (default: the daemon's)" },
   overlap: {
-    describe: `If the previous run is unfinished: ${OVERLAPS.join(", ")}`,
+    describe: `What to do about a tick while the previous run is unfinished: ${
+      OVERLAPS.join(", ")
+    }`,
     choices: OVERLAPS,
   },
   "queue-max": { describe: "With --overlap queue: how many runs may wait (default 10)" },

@@ -33,7 +33,9 @@ export function signatureLines(signature: Signature): string[] {
     );
     lines.push("Parameters:", ...columns(rows));
   } else {
-    lines.push(signature.isTyped ? "It takes no arguments." : "Its arguments pass as they come.");
+    lines.push(
+      signature.isTyped ? "It takes no arguments." : "Its arguments are passed unchanged.",
+    );
   }
   if (types.length > 0) {
     lines.push("Types:", ...types.map((text) => `  ${makeVisible(text)}`));

@@ -91,7 +91,7 @@ export function simulationLines(
   const touched = report.clockChanges.filter(({ effect }) => effect !== null);
   if (report.clockChanges.length > 0) {
     const calm = report.clockChanges.length - touched.length;
-    lines.push("", `Changes of the clock (${calm} more touch nothing):`);
+    lines.push("", `Clock changes (${calm} more affect nothing):`);
     lines.push(...touched.map(changeLine));
   }
   if (!against) return lines;

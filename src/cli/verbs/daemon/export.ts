@@ -57,7 +57,7 @@ const SCHEMA: Verb = {
   name: "schema",
   summary: "Write the JSON Schema of the configuration, for editors",
   details:
-    "Works without a daemon. Editors that know it complete and check config.toml as it is written.",
+    "Works without a daemon. With it, an editor completes and checks config.toml as you type.",
   options: OUT_OPTIONS,
   examples: [[
     "jobctl export schema --out jobctl.schema.json",

@@ -50,7 +50,7 @@ function spoolFile(user: string, spool: string | undefined): string {
     `Cannot import the crontab of "${user}": none in ${directories.join(" or ")}`,
     {
       hint:
-        `It takes root to see it; or pipe it in: crontab -l | jobctl import crontab - --user ${user}`,
+        `Only root can read it; or pipe it in: crontab -l | jobctl import crontab - --user ${user}`,
     },
   );
 }

@@ -19,8 +19,8 @@ export const SERVE: Verb = {
   summary: "Run the daemon: schedules, queue, workers, gRPC and HTTP",
   details: [
     "Flags override the file and the JOBCTL_* variables. On SIGTERM or SIGINT the daemon drains:",
-    "nothing new starts, and running attempts have worker.drain to finish. A second signal stops",
-    "them at once.",
+    "nothing new starts, and running attempts have worker.drain, or the drain of their job, to",
+    "finish. A second signal stops them at once.",
   ].join(" "),
   options: {
     config: CONFIG_OPTION,

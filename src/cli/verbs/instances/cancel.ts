@@ -40,7 +40,7 @@ async function readCancel(
   const final = args.list("state").find((name) => isFinalState(stateOfName(name)!));
   if (final !== undefined) {
     throw usageError(
-      `Cannot cancel instances in state "${final}": a final instance cannot be canceled`,
+      `Cannot cancel instances in state "${final}": a finished instance cannot be canceled`,
       `Unfinished states: ${unfinishedStates().map(stateName).join(", ")}`,
     );
   }
@@ -87,7 +87,7 @@ async function cancelOne(
   const uuid = await resolveId(connection, id, KIND_COMMAND);
   const { instances } = await connection.cancelInstances({ query: { uuid } });
   await printer.list(INSTANCE_VIEW, instances);
-  if (instances.length === 0) await printer.note(`Instance ${uuid} was already final`);
+  if (instances.length === 0) await printer.note(`Instance ${uuid} had already finished`);
 }
 
 /** `jobctl cancel instances …` and `jobctl cancel ID` */

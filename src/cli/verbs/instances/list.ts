@@ -103,9 +103,9 @@ const DEAD: Verb = {
   name: "dead",
   summary: "List dead letters: instances that failed for good and were not run again",
   details: [
-    "These are instances that became Terminated or TimedOut when their retries, crashes or time",
-    'were used up, the newest first. "jobctl redrive" runs them again. Until then they are kept',
-    "for keep.failure.",
+    "These are instances that ended as Terminated or TimedOut, the newest first: their retries,",
+    'crashes or time were used up, or their job gave up. "jobctl redrive" runs them again. They are',
+    "kept for keep.failure, like every other instance that did not complete.",
   ].join(" "),
   options: { kind: FILTER_OPTIONS.kind!, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
   examples: [

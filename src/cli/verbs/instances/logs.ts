@@ -56,7 +56,7 @@ export const LOGS: Verb = {
   details: [
     "The log has what the job printed and logged, and the daemon's notes on it. With -f and no",
     "ID, only lines written from now on are shown. If the daemon restarts, -f waits for it and",
-    "continues where it was.",
+    "continues where it left off.",
   ].join(" "),
   words: [{
     name: "ID",

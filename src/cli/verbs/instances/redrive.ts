@@ -49,7 +49,7 @@ export const REDRIVE: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Ids of dead letters, or unambiguous prefixes",
+    describe: "Ids of dead letters, or unambiguous prefixes of them",
     isOptional: true,
     isRest: true,
   }],
@@ -65,7 +65,7 @@ export const REDRIVE: Verb = {
   },
   examples: [
     ["jobctl redrive 01938f2c-7d3e", "One; its redriven_as is then the new instance"],
-    ["jobctl redrive --kind import --yes", "All of a job's, once its fault is fixed"],
+    ["jobctl redrive --kind import --yes", "All of one job, once its fault is fixed"],
     ["jobctl redrive --all", "Everything, after confirmation"],
   ],
   async run(args, context) {
@@ -97,7 +97,7 @@ export const REDRIVE: Verb = {
 /** `jobctl retry ID` */
 export const RETRY: Verb = {
   name: "retry",
-  summary: "Run a final instance again, as a new instance with the same arguments",
+  summary: "Run a finished instance again, as a new instance with the same arguments",
   details: [
     "You can retry an instance whatever its outcome, and as often as you like. To run dead",
     'letters again, each once, use "jobctl redrive". "jobctl list dead" lists them.',

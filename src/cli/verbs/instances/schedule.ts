@@ -60,7 +60,9 @@ const OPTIONS: OptionSpecs = {
       "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
     choices: CONFLICTS,
   },
-  uuid: { describe: "Id of the instance; if it is sent twice, it is accepted once" },
+  uuid: {
+    describe: "Id of the instance: a second command with the same id does not create another",
+  },
   ...ARGUMENT_OPTIONS,
   "dry-run": { describe: "Convert and check the arguments, but queue nothing", isFlag: true },
   wait: {

@@ -23,7 +23,10 @@ export const JOB_WORDS: readonly WordSpec[] = [
 ];
 /** Options for arguments that are not given as words. */
 export const ARGUMENT_OPTIONS: OptionSpecs = {
-  arg: { describe: "One argument by name, if an option has the same name: timeout=5; repeatable" },
+  arg: {
+    describe:
+      "One argument as NAME=VALUE, for a name that is also an option, such as timeout=5; repeatable",
+  },
   "args-json": ARGS_JSON_OPTION,
 };
 

@@ -82,7 +82,7 @@ export const SKIP: Verb = {
 /** `jobctl backfill KIND` */
 export const BACKFILL: Verb = {
   name: "backfill",
-  summary: "Run the ticks of a past range that have no run",
+  summary: "Run the past ticks in a range that did not run",
   details: [
     "Each tick runs once, the oldest first. They run one after the other, unless the schedule's",
     "overlap is allow. Ticks in a blackout window are left out. On a terminal it says how many",

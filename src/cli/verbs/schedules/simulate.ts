@@ -106,7 +106,7 @@ export const SIMULATE: Verb = {
   details: [
     "Shows overlaps, waits for a worker, and runs on days when the clock changes; with --against",
     "also what the other configuration would change. Nothing is executed. Every run is assumed to",
-    "succeed, and to take the median time of the job's last runs as the daemon knows them.",
+    "succeed, and to take the median time of the job's last runs, which the daemon reports.",
     "Without a daemon it takes the time of --assume.",
   ].join(" "),
   options: {
