@@ -125,7 +125,7 @@ function refusedSyntax(text: string, file: string, astError: unknown, error: unk
     const position = { line: astError.lineNumber, column: astError.column + 1 };
     return refused(file, position, lower(astError.message));
   }
-  return refused(file, { line: 1, column: 1 }, "found what is not TOML");
+  return refused(file, { line: 1, column: 1 }, "found text that is not TOML");
 }
 
 function isTomlError(

@@ -130,7 +130,7 @@ export class Metrics {
       (workers.fullMs ?? 0) / 1000,
     );
     page.gauge("jobctl_workers_alive", "Worker processes.", workers.alive);
-    page.metric("jobctl_nodes", "gauge", "Live daemons on the store.");
+    page.metric("jobctl_nodes", "gauge", "Daemons on the store, by state.");
     for (const state of ["live", "draining", "skewed"]) {
       page.sample("jobctl_nodes", nodes.filter((node) => node.state === state).length, { state });
     }
@@ -152,7 +152,11 @@ export class Metrics {
     const rescheduled = "jobctl_rescheduled_total";
     const help = "Retries, releases and takeovers.";
     this.#writeCounter(page, rescheduled, help, (kind) => kind.retried);
-    page.metric("jobctl_lateness_seconds", "histogram", "From due to begun.");
+    page.metric(
+      "jobctl_lateness_seconds",
+      "histogram",
+      "Time from when an instance is due to its start.",
+    );
     this.#lateness.write(page, "jobctl_lateness_seconds", {});
   }
 

@@ -141,10 +141,10 @@ export async function checkBackup(
   if (!end) throw damaged("its end is missing", name);
   const content = hash.end();
   if (content.hash !== end.hash) {
-    throw damaged("its records have another hash than the one at its end", name);
+    throw damaged("the hash of its records is not the one at its end", name);
   }
   if (!isSame(content.counts, end.counts)) {
-    throw damaged("its numbers of records are not those at its end", name);
+    throw damaged("the counts of its records are not those at its end", name);
   }
   return { header, end };
 }

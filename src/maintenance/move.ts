@@ -51,7 +51,7 @@ export class Move {
     const info = await this.#target.open({ at: clock.now(), node, isMaintenance: true });
     try {
       if (info.storeId === this.#context.info.storeId) {
-        throw this.#conflict("it is the same one");
+        throw this.#conflict("it is the same store");
       }
       if (await this.#isDone()) {
         this.#isSettled = true;
@@ -273,11 +273,14 @@ export class Move {
 
   #movedElsewhere(mark: StoreMark & MovedTo): JobError {
     if (mark.type !== "moved") {
-      return this.#conflict(`it moves to ${placeOf(mark)} already`, "Wait until that has ended");
+      return this.#conflict(
+        `it is already moving to ${placeOf(mark)}`,
+        "Wait until that has ended",
+      );
     }
     const undo = "to use this older copy: jobctl store migrate --undo";
     return this.#conflict(
-      `it moved to ${placeOf(mark)} already`,
+      `it has already moved to ${placeOf(mark)}`,
       `Write ${configOf(mark)}, restart, and move that one; ${undo}`,
     );
   }
@@ -314,7 +317,7 @@ export async function checkEmpty(store: Store, name: string): Promise<void> {
     .reduce((sum, one) => sum + one, 0);
   throw new JobError(
     "conflict",
-    `Cannot fill ${name}: it holds ${countText(count, "instance")} and ${
+    `Cannot fill ${name}: it has ${countText(count, "instance")} and ${
       countText(schedules, "schedule")
     }`,
     { hint: "Name an empty store, or another prefix on the same server" },

@@ -74,7 +74,7 @@ async function* collectGarbage(
     if (value < BATCH_MAX) break;
     yield {
       type: "progress",
-      text: `${countText(orphans, "row")} without an instance deleted`,
+      text: `${countText(orphans, "orphaned row")} deleted`,
     };
   }
   if (compacts) {

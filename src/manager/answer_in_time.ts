@@ -23,9 +23,9 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     return new Promise((resolve, reject) => {
       const timer = clock.timer(waitMs, () => {
         isAway = true;
-        const message = `Cannot reach ${location}: no answer within ${waitMs} ms`;
+        const message = `Cannot reach ${location}: no response within ${waitMs} ms`;
         const hint =
-          "It is slow or away; the request may have been carried out, or may still be: " +
+          "It is slow or unreachable; the request may have been carried out, or may still be: " +
           "with the same UUID it is carried out once";
         reject(new JobError("unavailable", message, { hint }));
       }, { unref: true });

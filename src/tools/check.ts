@@ -133,7 +133,7 @@ function needsMore(job: JobDefinition, tags: readonly string[]): ConfigProblem[]
   if (missing.length === 0) return [];
   const names = missing.map((tag) => `"${tag}"`).join(", ");
   return problemOf(job, "needs", {
-    message: `this node does not run it: node.tags is without ${names}`,
+    message: `this node does not run it: node.tags does not include ${names}`,
     hint: "It waits for a node on the same store that has them",
   });
 }

@@ -56,7 +56,7 @@ test("restore refuses a store that holds anything, and one that moved", async ()
   const world = await filledStore(memoryStore(), 3);
   const text = await backup(world);
   await world.store.close();
-  await assert.rejects(restore(text, world.store), /it holds 3 instances and 1 schedule\b/);
+  await assert.rejects(restore(text, world.store), /it has 3 instances and 1 schedule\b/);
 });
 
 test("restore checks the whole backup before it writes anything", async () => {
@@ -68,12 +68,12 @@ test("restore checks the whole backup before it writes anything", async () => {
     ["hello\n", /a line is not JSON/],
     ["x\n", /Cannot read the backup/],
     [lines.slice(0, -1).join("\n"), /its end is missing/],
-    [[...lines.slice(0, 4), ...lines.slice(5)].join("\n"), /another hash/],
-    [text.replace("hällo", "hello"), /another hash/],
+    [[...lines.slice(0, 4), ...lines.slice(5)].join("\n"), /the hash of its records/],
+    [text.replace("hällo", "hello"), /the hash of its records/],
     [[...lines, lines[1]].join("\n"), /something follows its end/],
     [[lines[0], lines[3], lines[2], ...lines.slice(4)].join("\n"), /out of order/],
     [text.replace('"format":1', '"format":9'), /format 9/],
-    [text.replace(/"instance":\d+/, '"instance":7'), /numbers of records are not those/],
+    [text.replace(/"instance":\d+/, '"instance":7'), /counts of its records are not those/],
     [lines.join("\n").replace('"type":"log"', '"type":"lug"'), /type "lug"/],
   ];
   for (const [damaged, message] of bad) {

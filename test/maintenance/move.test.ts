@@ -96,7 +96,7 @@ test("migrate refuses a target that holds data, is filled from elsewhere, or is 
   await (await filledStore(used, 1)).store.close();
   await assert.rejects(workOn(world, MIGRATE, { target: used }), (error) => {
     assert.ok(isJobError(error, "conflict"));
-    assert.match(error.message, /it holds 1 instance and 1 schedule\b/);
+    assert.match(error.message, /it has 1 instance and 1 schedule\b/);
     return true;
   });
   const half = memoryStore();
@@ -105,7 +105,7 @@ test("migrate refuses a target that holds data, is filled from elsewhere, or is 
   await half.records.setMark({ at: systemClock.now(), mark: receiving });
   await half.close();
   await assert.rejects(workOn(world, MIGRATE, { target: half }), /filled from store other/);
-  await assert.rejects(workOn(world, MIGRATE, { target: world.store }), /it is the same one/);
+  await assert.rejects(workOn(world, MIGRATE, { target: world.store }), /it is the same store/);
   await world.addOne();
 });
 
@@ -151,7 +151,7 @@ test("migrate to another place than the store has moved to leaves that as it is"
     const work = { ...MIGRATE, ...other };
     await assert.rejects(workOn(world, work, { target: memoryStore() }), (error) => {
       assert.ok(isJobError(error, "conflict"));
-      assert.match(error.message, /it moved to sqlite:new\.db already/);
+      assert.match(error.message, /it has already moved to sqlite:new\.db/);
       return true;
     });
     assert.deepEqual(await world.store.records.getMark(), { type: "moved", to: TO });
@@ -214,7 +214,10 @@ test("two moves to different places at a time: one of them gives up, and spoils 
   const world = await filledStore(memoryStore(), 3);
   const suspend = async () => {
     const other = { ...MIGRATE, to: "sqlite:other.db" };
-    await assert.rejects(workOn(world, other, { target: memoryStore() }), /it moves to sqlite:new/);
+    await assert.rejects(
+      workOn(world, other, { target: memoryStore() }),
+      /it is already moving to sqlite:new/,
+    );
     assert.equal((await world.store.records.getMark())?.type, "draining");
     return () => {};
   };

@@ -176,7 +176,7 @@ test("checkConfig() notes what this node does not run for want of a tag", async 
   );
   assert.deepEqual([...problems, ...warnings], []);
   assert.deepEqual(notes.map(({ path, message }) => [path, message]), [
-    ["jobs.render.needs", 'this node does not run it: node.tags is without "gpu"'],
+    ["jobs.render.needs", 'this node does not run it: node.tags does not include "gpu"'],
   ]);
 });
 

@@ -83,7 +83,7 @@ function readInterval(text: string): number {
 export function parseScheduleText(text: string, options: CronOptions = {}): ScheduleText {
   const { zone, rest } = splitZone(text);
   const timezone = zone === null ? null : openZone(zone).name;
-  if (zone !== null && rest === "") throw cronError(text.trim(), "it names a zone and no time");
+  if (zone !== null && rest === "") throw cronError(text.trim(), "it names a zone but no time");
   const every = /^@every(?:\s+(.*))?$/.exec(rest);
   if (every !== null) return { cron: null, everyMs: parseEvery(every[1] ?? ""), timezone };
   if (rest === REBOOT) return { cron: REBOOT, everyMs: null, timezone };
@@ -146,7 +146,7 @@ function endlessTicks(spec: ScheduleTimes, startAt: number): Ticks {
   if (spec.everyMs !== null) return everyTicks(spec.everyMs, startAt);
   if (spec.cron === REBOOT) return NO_TICKS;
   if (spec.cron === null) {
-    throw new JobError("invalid_argument", "Cannot compute ticks: the schedule says no times", {
+    throw new JobError("invalid_argument", "Cannot compute ticks: the schedule has no times", {
       hint: "Give it a cron expression or an interval",
     });
   }

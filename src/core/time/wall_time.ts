@@ -18,7 +18,7 @@ export function parseZonedTime(text: string, timezone: string): number {
     | undefined;
   const wall = parts === undefined ? null : wallSecondOf(parts);
   if (wall === null) {
-    throw new JobError("invalid_argument", `Cannot read time "${text}": it is none`, {
+    throw new JobError("invalid_argument", `Cannot read time "${text}": it is not a time`, {
       hint: 'Write "2026-12-24", "2026-12-24T18:00" or "2026-12-24T18:00:00Z"',
     });
   }

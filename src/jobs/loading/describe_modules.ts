@@ -102,7 +102,7 @@ async function describeGroup(
   };
   while (waiting.length > 0) {
     if (hanging >= HANGING_MAX) {
-      refuseRest(`Not loaded: ${HANGING_MAX} modules before it ended or held up its process`);
+      refuseRest(`Not loaded: ${HANGING_MAX} modules before it ended or blocked their process`);
       return;
     }
     const describer = new Describer(options, waiting[0]!.surroundings.account);
@@ -113,7 +113,9 @@ async function describeGroup(
       }
       while (describer.isAlive && waiting.length > 0) {
         if (clock.now().monotonicMs >= endMs) {
-          refuseRest(`Not loaded: those before it of the same user took ${FOREIGN_LIMIT_MS} ms`);
+          refuseRest(
+            `Not loaded: the modules before it of the same user took ${FOREIGN_LIMIT_MS} ms`,
+          );
           break;
         }
         const request = waiting.shift()!;

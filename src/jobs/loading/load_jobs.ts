@@ -249,7 +249,7 @@ class Loader {
         this.#warnings.push({
           place,
           path: `jobs.${kind}`,
-          message: "its retryDelay is never asked: retry.max is 0",
+          message: "its retryDelay is never called: retry.max is 0",
           hint: "Set retry to the number of retries that may follow",
           job: kind,
         });

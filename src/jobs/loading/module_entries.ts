@@ -42,7 +42,7 @@ export function readEntries(exported: unknown, fileKind: string): readonly Modul
   if (twice === undefined) return entries;
   throw new JobError(
     "invalid_argument",
-    `Cannot use the default export: the kind "${twice}" stands twice`,
+    `Cannot use the default export: the kind "${twice}" occurs twice`,
   );
 }
 

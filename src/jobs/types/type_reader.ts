@@ -296,7 +296,7 @@ export class TypeReader implements PartReader {
       key,
       nameWith(found.name, given),
       () => this.#objects.declared(found, node, { given, depth: at.depth }),
-    ) ?? this.unknown(`Type "${found.name}" is nothing but itself`, node, at.place.scope);
+    ) ?? this.unknown(`Type "${found.name}" only refers to itself`, node, at.place.scope);
   }
 
   #numberOf(scope: ModuleScope): number {

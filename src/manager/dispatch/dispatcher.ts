@@ -372,7 +372,7 @@ export class Dispatcher {
     if (nowMs < this.#giveUpMs) return true;
     const { id, kind } = running.instance;
     this.#options.logger.error(
-      "An outcome is lost because the store does not take it: the instance will run again",
+      "An outcome is lost because the store does not accept it: the instance will run again",
       { kind, instance: id },
     );
     this.#release(running);

@@ -208,7 +208,7 @@ class Explainer {
     const isByRule = record.spec.cron === REBOOT || isTick(record.spec, record.startAt, at);
     const rule = isByRule || fate === null
       ? tickRule(record.spec, at)
-      : `${formatLocal(at, record.spec.timezone)}, by what the schedule said then`;
+      : `${formatLocal(at, record.spec.timezone)}, by the schedule's rule at that time`;
     if (fate === null) {
       return { ...base, rule, ...await this.#undecided(record, at) };
     }
@@ -217,7 +217,7 @@ class Explainer {
     if (fate.fate === "fired") {
       const how = reason === "backfill" ? "By a backfill. " : earlyNote(record, at, this.#nowMs);
       const why = instance === null
-        ? "It ran; its instance was deleted when its time to be kept was over"
+        ? "It ran; its instance was deleted when its retention ended"
         : await this.#instanceWhy(instance, record);
       const outcome = instance === null ? "ran" : outcomeOf(instance);
       return { ...base, rule, outcome, reason, why: how + why, instance, decidedAt };
@@ -240,7 +240,7 @@ class Explainer {
       : at < skipUntil || (skipNext > 0 && at === nextAt)
       ? "it will be skipped on request"
       : isBlackedOut(spec.blackout ?? [], spec.timezone, at)
-      ? "it will be skipped: it lies in a blackout window"
+      ? "it will be skipped: it is in a blackout window"
       : this.#isPaused(record.kind)
       ? "it will be skipped if the pause has not ended by then"
       : spec.jitterMs > 0
@@ -335,7 +335,7 @@ function withoutRepeats(reports: readonly TickReport[]): readonly TickReport[] {
   return [...alike.values()].map(([first, ...others]) => {
     const report = first!;
     if (others.length === 0) return report;
-    return { ...report, why: `${report.why}; and ${others.length} more alike` };
+    return { ...report, why: `${report.why}; and ${others.length} more like it` };
   });
 }
 

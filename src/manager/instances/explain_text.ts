@@ -126,7 +126,7 @@ export function fateWhy(
       return `It was skipped: the job, or everything, was paused${pauseNote(record, facts.pauses)}`;
     case "blackout": {
       const window = spec.blackout?.find((text) => isBlackedOut([text], spec.timezone, facts.at));
-      return `It was skipped: it lies in a blackout window${window ? ` ("${window}")` : ""}`;
+      return `It was skipped: it is in a blackout window${window ? ` ("${window}")` : ""}`;
     }
     case "skip requested":
       return "It was skipped on request (jobctl skip)";

@@ -256,7 +256,7 @@ function checkUniqueKey(key: string): void {
   if (key.length > 0 && key.length <= UNIQUE_KEY_LENGTH_MAX) return;
   throw new JobError(
     "invalid_argument",
-    `Cannot use a unique key of ${key.length} characters: it takes 1 to ${UNIQUE_KEY_LENGTH_MAX}`,
+    `Cannot use a unique key of ${key.length} characters: wanted 1 to ${UNIQUE_KEY_LENGTH_MAX}`,
     { path: "unique_key" },
   );
 }

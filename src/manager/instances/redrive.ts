@@ -73,7 +73,7 @@ async function redriveIds(
     if (!past) throw noSuchInstance(id, "redrive", "dead");
     if (!isDeadState(past.state)) {
       throw new JobError("conflict", `Cannot redrive instance "${id}": it is ${past.state}`, {
-        hint: "Dead letters are terminated or timed out; retry runs any final instance again",
+        hint: "Dead letters are terminated or timed out; retry runs any finished instance again",
       });
     }
     parts.registry.get(past.kind);
@@ -167,6 +167,6 @@ function instanceOf(
   throw new JobError(
     "conflict",
     `Cannot ${action} instance "${id}": it was run again as ${past.redrivenAs}, which is deleted`,
-    { hint: "Force it to run it once more" },
+    { hint: "Set force to run it once more" },
   );
 }

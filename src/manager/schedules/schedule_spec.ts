@@ -60,10 +60,10 @@ export function specOf(
   const text = options.cron ?? base.cron ?? "";
   const end = spec.endsAt === undefined ? null : formatLocal(spec.endsAt, spec.timezone);
   const limit = end === null ? "" : ` before its end at ${end}`;
-  throw new JobError("invalid_argument", `Cannot use schedule "${text}": no run comes${limit}`, {
+  throw new JobError("invalid_argument", `Cannot use schedule "${text}": it has no run${limit}`, {
     path: "cron",
     hint: end === null
-      ? "Choose times that come: jobctl next shows them"
+      ? "Choose times that occur: jobctl next shows them"
       : "Let it end later, or not at all",
   });
 }

@@ -258,7 +258,7 @@ export class Scheduler {
     try {
       return this.#plan(record, nowMs);
     } catch (error) {
-      this.#options.logger.error(`Cannot plan schedule "${record.id}": put off`, {
+      this.#options.logger.error(`Cannot plan schedule "${record.id}": trying again later`, {
         kind: record.kind,
         error: toJobError(error, "Cannot plan").message,
       });

@@ -55,8 +55,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "etcdserver: corrupt cluster": {
     code: "unavailable",
     isRefusal: true,
-    hint:
-      "A member found its data to differ from the others': restore it before anything else writes",
+    hint: "A member's data differs from that of the others: restore it before anything else writes",
   },
   "etcdserver: invalid auth token": OLD_TOKEN,
   "etcdserver: revision of auth store is old": OLD_TOKEN,
@@ -121,7 +120,7 @@ export function explainFailure(
 ): EtcdFailure {
   const meaning: Meaning = MEANINGS[thrown.details] ?? CODES[thrown.code] ?? { code: "internal" };
   const isLate = meaning.code === "timeout";
-  const detail = isLate ? `no answer within ${call.timeoutMs} ms` : detailOf(thrown.details);
+  const detail = isLate ? `no response within ${call.timeoutMs} ms` : detailOf(thrown.details);
   const isGone = meaning.code === "unavailable" || isLate;
   const error = new JobError(
     isLate ? "unavailable" : meaning.code,

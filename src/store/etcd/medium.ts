@@ -89,7 +89,7 @@ export class EtcdMedium implements ReplicaMedium {
         } catch (error) {
           if (!isJobError(error, "unavailable") || clock.now().monotonicMs >= endMs) throw error;
           if (!isLogged) {
-            logger.warn("etcd is out of reach; waiting for it", { error: error.message });
+            logger.warn("etcd is unreachable; waiting for it", { error: error.message });
           }
           await sleep(clock, START_RETRY_MS);
         }

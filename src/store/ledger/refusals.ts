@@ -29,9 +29,9 @@ export function takenError({ what, value, kind, holder }: Taken): JobError {
 
 /** The instance to replace is running. */
 export function runsError(id: string, kind: string): JobError {
-  return new JobError("conflict", `Cannot replace instance ${id} of job "${kind}": it runs`, {
+  return new JobError("conflict", `Cannot replace instance ${id} of job "${kind}": it is running`, {
     path: "uniqueKey",
-    hint: "Schedule it again when that has ended, or cancel that first",
+    hint: "Schedule it again when that instance has ended, or cancel that instance first",
   });
 }
 

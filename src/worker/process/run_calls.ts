@@ -97,7 +97,9 @@ export class RunCalls {
 
   /** Answer a heavy call. It is not even executed while earlier answers are unread. */
   #read(message: CallMessage): Promise<Answer | null> {
-    if (this.#isBehind) return Promise.resolve({ error: refusal("earlier answers were not read") });
+    if (this.#isBehind) {
+      return Promise.resolve({ error: refusal("earlier responses were not read") });
+    }
     return this.#call(message);
   }
 
@@ -115,14 +117,14 @@ export class RunCalls {
     const { channel, onFault, isCurrent, clock, budget } = this.#options;
     if (!isCurrent()) return 0;
     if (channel.unreadBytes > UNREAD_BYTES_MAX.worker) {
-      onFault("calls without reading the answers");
+      onFault("calls without reading the responses");
       return 0;
     }
     const sinceMs = clock.now().monotonicMs;
     const isBehind = this.#isBehind;
     const text = isBehind ? "" : JSON.stringify(reply);
     const problem = isBehind
-      ? "earlier answers were not read"
+      ? "earlier responses were not read"
       : text.length > REPLY_LENGTH_MAX
       ? `it has ${text.length} characters, at most ${REPLY_LENGTH_MAX} are sent to a job`
       : null;
@@ -146,7 +148,7 @@ function isHeavy({ method, args }: CallMessage): boolean {
 function refusal(problem: string): WireError {
   return {
     code: "resource_exhausted" satisfies ErrorCode,
-    message: `Cannot answer the call: ${problem}`,
+    message: `Cannot respond to the call: ${problem}`,
     hint: "Ask for a smaller page",
   };
 }

@@ -43,7 +43,7 @@ const REFUSED: readonly [text: string, message: RegExp][] = [
   ["", /it is empty/],
   ["@every", /"@every": it has no interval, wanted a time with its unit/],
   ["@every -5m", /"@every -5m": found "-5m"/],
-  ["CRON_TZ=UTC", /"CRON_TZ=UTC": it names a zone and no time/],
+  ["CRON_TZ=UTC", /"CRON_TZ=UTC": it names a zone but no time/],
   ["@every 5", /"@every 5": found "5", wanted a time with its unit/],
   ["@every 0", /too often, at least 100ms/],
   [`@every ${EVERY_MS_MIN - 1}ms`, /too often/],
@@ -51,7 +51,7 @@ const REFUSED: readonly [text: string, message: RegExp][] = [
   ["CRON_TZ= * * * * *", /time zone ""/],
   ["TZ=Mars/Olympus * * * * *", /time zone "Mars\/Olympus": not an IANA name/],
   ["TZ=+05:30 * * * * *", /time zone "\+05:30"/],
-  ["TZ=UTC", /"TZ=UTC": it names a zone and no time/],
+  ["TZ=UTC", /"TZ=UTC": it names a zone but no time/],
   ["0 0 31 2 *", /never comes/],
 ];
 for (const [text, message] of REFUSED) {

@@ -465,7 +465,7 @@ test("loadJobs() warns of a retryDelay that nothing asks, and of none that is as
   assert.deepEqual(warnings.map(({ job, message, hint }) => [job, message, hint]), [
     [
       "never",
-      "its retryDelay is never asked: retry.max is 0",
+      "its retryDelay is never called: retry.max is 0",
       "Set retry to the number of retries that may follow",
     ],
   ]);

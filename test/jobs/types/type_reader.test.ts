@@ -108,8 +108,8 @@ const UNREADABLE: readonly [type: string, warning: RegExp, declarations?: string
     'import type { Context } from "other";',
   ],
   ["E", /computed members/, "enum E { A = Math.random() }"],
-  ["Loop", /"Loop" is nothing but itself/, "type Loop = Loop;"],
-  ["Loop", /"Loop" is nothing but itself/, "type Loop = Other; type Other = Loop;"],
+  ["Loop", /"Loop" only refers to itself/, "type Loop = Loop;"],
+  ["Loop", /"Loop" only refers to itself/, "type Loop = Other; type Other = Loop;"],
 ];
 
 for (const [type, warning, declarations] of UNREADABLE) {

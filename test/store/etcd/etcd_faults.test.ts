@@ -189,7 +189,7 @@ test("fault 19: open() waits for a server as long as configured", async () => {
     let isOpen = false;
     const opening = medium.open().then(() => isOpen = true);
     await until("it says that it waits", () => logger.messages.length > 0);
-    assert.match(logger.messages[0]!, /out of reach; waiting/);
+    assert.match(logger.messages[0]!, /unreachable; waiting/);
     assert.equal(isOpen, false);
     proxy.open();
     await opening;

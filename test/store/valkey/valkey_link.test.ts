@@ -172,7 +172,7 @@ test("fault 20: a slow server gets more time, and no request twice", async () =>
       // A late answer is worth waiting for, and shows how slow the server is.
       const late = link.run(count("b"));
       await sleep(450);
-      assert.match(link.problem ?? "", /no answer within 400 ms/);
+      assert.match(link.problem ?? "", /no response within 400 ms/);
       assert.equal(await textOf(late), "2");
       assert.equal(await textOf(link.run(count("c"))), "3");
       proxy.delayAnswers(900);

@@ -76,7 +76,7 @@ function problemsOf(state: LedgerState, row: Row): StoreProblem[] {
   if (tables.instances.get(instance.id)?.seq !== seq) report("index by id", "not found by its id");
   if (instance.uniqueKey !== null && !isFinal(instance.state)) {
     const holder = tables.instances.openByKey(instance.uniqueKey);
-    if (holder?.seq !== seq) report("index by unique key", "not found by the key that it holds");
+    if (holder?.seq !== seq) report("index by unique key", "not found by its key");
   }
   for (const found of inconsistencies(row)) report("instance", found);
   const ended = tables.endedAttempts.list(seq, 1, CHECKED_ATTEMPTS);
@@ -98,11 +98,11 @@ function inconsistencies(row: Row): readonly string[] {
   expect(isReady === null || i.state === "scheduled", `${i.state} and offered to claims`);
   expect(i.state !== "processing" || i.fence > 0, "processing without a fence");
   expect(i.state !== "processing" || i.node !== null, "processing without a node");
-  expect(i.state !== "processing" || i.processedAt !== null, "processing without a begin");
+  expect(i.state !== "processing" || i.processedAt !== null, "processing without a start time");
   expect(i.attempt >= i.failures + i.crashes, `${i.failures} failures in ${i.attempt} attempts`);
   expect(i.state !== "processing" || i.attempt > 0, "processing without an attempt");
-  expect(isJson(i.argumentsJson), "arguments that are no JSON");
-  expect(i.resultsJson === null || isJson(i.resultsJson), "results that are no JSON");
+  expect(isJson(i.argumentsJson), "arguments that are not JSON");
+  expect(i.resultsJson === null || isJson(i.resultsJson), "results that are not JSON");
   return found;
 }
 

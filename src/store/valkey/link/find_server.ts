@@ -68,7 +68,7 @@ export async function withinTime<T>(
   const { clock, handshakeMs } = options;
   let bytes = connection.bytesRead;
   const look = () => {
-    if (connection.bytesRead === bytes) connection.destroy(`no answer within ${handshakeMs} ms`);
+    if (connection.bytesRead === bytes) connection.destroy(`no response within ${handshakeMs} ms`);
     bytes = connection.bytesRead;
     timer = clock.timer(handshakeMs, look);
   };

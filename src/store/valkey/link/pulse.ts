@@ -56,7 +56,7 @@ export class Pulse {
           one.bytes = connection.bytesRead;
           one.aliveAt = now;
         } else if (now - one.aliveAt >= SILENCE * this.answerMs) {
-          return dead(`no answer within ${Math.round(now - one.aliveAt)} ms`);
+          return dead(`no response within ${Math.round(now - one.aliveAt)} ms`);
         }
         // Without this, only the next call would notice that an idle connection is dead.
         if (connection.inFlight === 0) this.#ping(connection);

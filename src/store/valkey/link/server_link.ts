@@ -409,7 +409,7 @@ export class ServerLink {
     return this.#problem ??
       new JobError(
         "unavailable",
-        `Cannot use the store ${this.location}: no answer within ${this.#pulse.answerMs} ms`,
+        `Cannot use the store ${this.location}: no response within ${this.#pulse.answerMs} ms`,
         { hint: "The server or the network to it is slow" },
       );
   }

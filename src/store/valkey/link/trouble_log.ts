@@ -42,7 +42,7 @@ export class TroubleLog {
     if (this.#logged === null || lostAt === null || now - this.#loggedAt < LINE_MS) return;
     this.#logged = null;
     this.#loggedAt = now;
-    this.#logger.info("The store's server answers again", {
+    this.#logger.info("The store's server responds again", {
       store: this.#location,
       seconds: Math.round((now - lostAt) / 1_000),
     });

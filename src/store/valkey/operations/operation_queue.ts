@@ -318,7 +318,7 @@ function lostError(status: string): JobError {
   if (status === "lost") return otherData();
   return new JobError(
     "unavailable",
-    "Cannot use the server: it has already answered a later request",
+    "Cannot use the server: it has already processed a later request",
     { hint: "Restart the daemon" },
   );
 }
