@@ -4,7 +4,11 @@ import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Account } from "../../platform/process/accounts.ts";
-import { killFamilyInTurns, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
+import {
+  killFamilyInTurns,
+  killGroup,
+  MARKER_VARIABLE,
+} from "../../platform/process/descendants.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 import { canSwitchUser, type ProcessSetup } from "../../platform/process/process_setup.ts";
 import type {
@@ -130,14 +134,6 @@ async function describeGroup(
 
 let describerCount = 0;
 
-function signalGroup(pid: number, signal: "SIGSTOP" | "SIGKILL"): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // It has ended, and nothing of its group is left.
-  }
-}
-
 /** One child process that imports modules. */
 class Describer {
   isAlive = true;
@@ -213,11 +209,10 @@ class Describer {
     const { pid } = this.#child;
     if (pid === undefined) return;
     // Stopped first, so that it begins no other while what left its group is looked for.
-    signalGroup(pid, "SIGSTOP");
+    killGroup(pid, "SIGSTOP");
     const family = { marker: this.#marker, sessions: new Set([pid]) };
-    const { clock } = this.#options;
-    await killFamilyInTurns(family, pid, () => new Promise((resolve) => clock.defer(resolve)));
-    signalGroup(pid, "SIGKILL");
+    await killFamilyInTurns(family, pid, this.#options.clock);
+    killGroup(pid, "SIGKILL");
     this.#channel?.close();
   }
 

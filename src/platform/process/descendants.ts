@@ -1,4 +1,8 @@
 import { existsSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { errorCode } from "../../core/errors.ts";
+import type { Clock } from "../clock.ts";
+import { Slices } from "../slices.ts";
+import { statOf } from "./process_identity.ts";
 
 /** Environment variable by which the processes of one worker are known, wherever they went. */
 export const MARKER_VARIABLE = "JOBCTL_WORKER";
@@ -21,6 +25,11 @@ interface ProcessEntry {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
+}
+
+/** A process, and whether it belongs to a family on its own evidence. */
+interface Member extends ProcessEntry {
+  readonly isMember: boolean;
 }
 
 /**
@@ -65,45 +74,40 @@ export function killFamily(
   return killed.size;
 }
 
-/** Resolves after everything else pending in the event loop. */
-export type Turn = () => Promise<void>;
-
 /**
- * Processes examined per turn, which takes some milliseconds: jobs may start as many as the system
+ * Like {@link findFamily}, in slices of time: jobs may start as many processes as the system
  * allows.
  */
-export const TURN_PROCESSES_MAX = 50;
-
-/** Like {@link findFamily}, examining some of all processes in each turn of the event loop. */
 export async function findFamilyInTurns(
   family: Family,
   except: number,
-  turn: Turn,
+  clock: Clock,
 ): Promise<number[]> {
-  return membersOf(await readAllInTurns(family, turn), except);
+  return membersOf(await readAllInTurns(family, new Slices(clock)), except);
 }
 
 /**
- * Like {@link killFamily}, some processes in each turn of the event loop. Each is stopped as soon
- * as it is found, so that its pid cannot be reused before it is killed.
+ * Like {@link killFamily}, in slices of time. Each process is stopped as soon as it is found, so
+ * that its pid cannot be reused before it is killed.
  *
  * @returns how many were killed
  */
 export async function killFamilyInTurns(
   family: Family,
   except: number,
-  turn: Turn,
+  clock: Clock,
 ): Promise<number> {
+  const slices = new Slices(clock);
   const killed = new Set<number>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const stop = ({ pid, isMember }: Member) => {
       if (isMember && pid !== except && !killed.has(pid)) send(pid, "SIGSTOP");
     };
-    const entries = await readAllInTurns(family, turn, stop);
+    const entries = await readAllInTurns(family, slices, stop);
     const living = membersOf(entries, except).filter((pid) => !killed.has(pid));
     if (living.length === 0) break;
-    for (const [index, pid] of living.entries()) {
-      if (isTurnOver(index)) await turn();
+    for (const pid of living) {
+      await slices.pause();
       if (send(pid, "SIGKILL")) killed.add(pid);
     }
   }
@@ -112,12 +116,12 @@ export async function killFamilyInTurns(
 
 async function readAllInTurns(
   family: Family,
-  turn: Turn,
+  slices: Slices,
   onRead: (entry: Member) => void = () => {},
 ): Promise<readonly Member[]> {
   const entries: Member[] = [];
-  for (const [index, pid] of allPids().entries()) {
-    if (isTurnOver(index)) await turn();
+  for (const pid of allPids()) {
+    await slices.pause();
     const entry = readMember(pid, family);
     if (entry === null) continue;
     onRead(entry);
@@ -126,9 +130,19 @@ async function readAllInTurns(
   return entries;
 }
 
-/** True if the caller must yield before it examines the process with this index. */
-export function isTurnOver(index: number): boolean {
-  return index % TURN_PROCESSES_MAX === TURN_PROCESSES_MAX - 1;
+/** Signal a whole process group. Does nothing if the group is gone. */
+export function killGroup(
+  group: number,
+  signal: "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGKILL",
+): void {
+  // Group 0 is our own and 1 would be everything.
+  if (!Number.isInteger(group) || group <= 1) return;
+  try {
+    process.kill(-group, signal);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code !== "ESRCH" && code !== "EPERM") throw error;
+  }
 }
 
 /** How many processes are named. */
@@ -225,13 +239,10 @@ export class FamilySweeper {
 export function usageOf(
   pid: number,
 ): { readonly rssBytes: number; readonly cpuTicks: number } | null {
-  try {
-    const fields = statFields(pid);
-    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-    return { rssBytes: Number(fields[21]) * PAGE_BYTES, cpuTicks: ticks };
-  } catch {
-    return null;
-  }
+  const fields = statOf(pid);
+  if (fields === null) return null;
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return { rssBytes: Number(fields[21]) * PAGE_BYTES, cpuTicks: ticks };
 }
 
 /** Memory of a process, with its share of memory that others use too; null if unknown. */
@@ -251,9 +262,9 @@ const PAGE_BYTES = 4_096;
 /** Ticks of processor time a second. */
 export const TICKS_PER_SECOND = 100;
 
-function killAll(pids: readonly number[]): number {
+function killAll(pids: readonly number[]): void {
   for (const pid of pids) send(pid, "SIGSTOP");
-  return pids.filter((pid) => send(pid, "SIGKILL")).length;
+  for (const pid of pids) send(pid, "SIGKILL");
 }
 
 function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
@@ -264,11 +275,6 @@ function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
     // It ended by itself, or is not ours to end.
     return false;
   }
-}
-
-/** A process, and whether it belongs to a family on its own evidence. */
-interface Member extends ProcessEntry {
-  readonly isMember: boolean;
 }
 
 function readMember(pid: number, family: Family): Member | null {
@@ -311,19 +317,10 @@ function environmentOf(pid: number): string {
 
 /** Null when it is gone, dead, or only a thread: a signal to one would end its whole process. */
 function readEntry(pid: number): ProcessEntry | null {
-  try {
-    const [state, parent, group, session] = statFields(pid);
-    if (state === "Z" || state === "X") return null;
-    return { pid, parent: Number(parent), group: Number(group), session: Number(session) };
-  } catch {
-    return null;
-  }
-}
-
-/** The fields after the name, which may hold anything. */
-function statFields(pid: number): readonly string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = statOf(pid);
+  if (fields === null || fields[0] === "Z" || fields[0] === "X") return null;
+  const [, parent, group, session] = fields;
+  return { pid, parent: Number(parent), group: Number(group), session: Number(session) };
 }
 
 function candidates(from: number, to: number): readonly number[] {

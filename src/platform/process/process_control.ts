@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { lateLibc } from "./libc.ts";
+import { statOf } from "./process_identity.ts";
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -157,7 +158,7 @@ export class OrphanReaper {
   }
 
   #look(): void {
-    const dead = new Set(ownChildren().filter(isDead));
+    const dead = new Set(ownChildren().filter((pid) => statOf(pid)?.[0] === "Z"));
     for (const pid of dead) {
       if (this.#seen.has(pid)) this.#symbols?.waitpid(pid, null, WNOHANG);
     }
@@ -174,14 +175,5 @@ function ownChildren(): number[] {
   } catch {
     // A kernel that does not list children.
     return [];
-  }
-}
-
-function isDead(pid: number): boolean {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return text[text.lastIndexOf(")") + 2] === "Z";
-  } catch {
-    return false;
   }
 }

@@ -14,8 +14,8 @@ export interface ProcessIdentity {
 /** Fate of a process, as far as it is visible from here. */
 export type ProcessFate = "alive" | "gone" | "unknown";
 
-/** Positions of state and start in /proc/PID/stat, counted after the program's name. */
-const STAT = { state: 0, startTicks: 19 } as const;
+/** Position of a process's start among the fields of {@link statOf}. */
+const START_TICKS = 19;
 
 /** This process. */
 export function thisProcess(): ProcessIdentity {
@@ -37,7 +37,7 @@ function identityOf(pid: number): string | null {
     const boot = bootId();
     const stat = statOf(pid);
     if (boot === null || stat === null) return null;
-    return [boot, readlinkSync("/proc/self/ns/pid"), pid, stat.startTicks].join("/");
+    return [boot, readlinkSync("/proc/self/ns/pid"), pid, stat[START_TICKS]].join("/");
   } catch {
     return null;
   }
@@ -52,19 +52,18 @@ function fateOf(identity: string | null): ProcessFate {
   const stat = statOf(Number(pid));
   // /proc may hide the processes of others: the kernel itself is asked whether there is one.
   if (stat === null) return exists(Number(pid)) ? "unknown" : "gone";
-  if (stat.startTicks !== startTicks || /[ZX]/.test(stat.state)) return "gone";
+  const [state = ""] = stat;
+  if (stat[START_TICKS] !== startTicks || /[ZX]/.test(state)) return "gone";
   // One that is stopped may never continue.
-  return /[Tt]/.test(stat.state) ? "unknown" : "alive";
+  return /[Tt]/.test(state) ? "unknown" : "alive";
 }
 
-function statOf(pid: number): { readonly state: string; readonly startTicks: string } | null {
+/** What /proc says about a process after the name of its program; null if it is gone. */
+export function statOf(pid: number): readonly string[] | null {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name of the program may hold blanks and parentheses.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    const state = fields[STAT.state];
-    const startTicks = fields[STAT.startTicks];
-    return state === undefined || startTicks === undefined ? null : { state, startTicks };
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name may contain blanks and parentheses.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
     return null;
   }

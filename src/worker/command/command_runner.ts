@@ -8,8 +8,7 @@ import { systemClock } from "../../platform/clock.ts";
 import { commandArguments } from "./command_input.ts";
 import { ResultFile } from "./command_result.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
-import { MARKER_VARIABLE } from "../../platform/process/descendants.ts";
-import { killGroup } from "../guard/groups.ts";
+import { killGroup, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 

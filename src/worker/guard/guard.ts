@@ -1,7 +1,6 @@
 import { Worker } from "node:worker_threads";
-import { killFamily, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
+import { killFamily, killGroup, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { threadUrl } from "../../platform/process/process.ts";
-import { killGroup } from "./groups.ts";
 import { guardDescriptor } from "../protocol.ts";
 
 /** Value of the guard's cell while no command runs. */

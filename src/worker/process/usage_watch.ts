@@ -5,12 +5,11 @@ import { formatSize } from "../../core/text/size.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import {
   findFamilyInTurns,
-  isTurnOver,
   sharedOutBytes,
   TICKS_PER_SECOND,
-  type Turn,
   usageOf,
 } from "../../platform/process/descendants.ts";
+import { Slices } from "../../platform/slices.ts";
 import type { WorkerFamily } from "./worker_family.ts";
 
 /** How often the usage of known processes is checked. */
@@ -23,8 +22,6 @@ const FIND_EVERY_MS = 250;
  * less often.
  */
 const REST_FACTOR = 4;
-/** Processes whose memory is read per turn of the event loop. */
-const SHARES_AT_ONCE = 5;
 
 /** Options of {@link UsageWatch}. */
 export interface UsageWatchOptions {
@@ -44,7 +41,6 @@ export interface UsageWatchOptions {
 export class UsageWatch {
   readonly #options: UsageWatchOptions;
   readonly #ticksBefore: number;
-  readonly #turn: Turn;
   #pids: readonly number[] = [];
   #foundMs = -Infinity;
   #isStopped = false;
@@ -52,7 +48,6 @@ export class UsageWatch {
 
   constructor(options: UsageWatchOptions) {
     this.#options = options;
-    this.#turn = () => new Promise((resolve) => options.clock.defer(resolve));
     this.#ticksBefore = usageOf(options.family.pid)?.cpuTicks ?? 0;
     this.#arm(CHECK_EVERY_MS);
   }
@@ -72,14 +67,15 @@ export class UsageWatch {
     const nowMs = clock.now().monotonicMs;
     if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
       this.#foundMs = nowMs;
-      this.#pids = await findFamilyInTurns(family.family, family.pid, this.#turn);
+      this.#pids = await findFamilyInTurns(family.family, family.pid, clock);
     }
     const own = usageOf(family.pid);
     if (own === null) return;
     let ticks = own.cpuTicks - this.#ticksBefore;
     let rssBytes = isWorkerCounted ? own.rssBytes : 0;
-    for (const [index, pid] of this.#pids.entries()) {
-      if (isTurnOver(index)) await this.#turn();
+    const slices = new Slices(clock);
+    for (const pid of this.#pids) {
+      await slices.pause();
       const usage = usageOf(pid);
       ticks += usage?.cpuTicks ?? 0;
       rssBytes += usage?.rssBytes ?? 0;
@@ -109,11 +105,12 @@ export class UsageWatch {
   }
 
   async #memoryBytes(): Promise<number> {
-    const { family, isWorkerCounted } = this.#options;
+    const { clock, family, isWorkerCounted } = this.#options;
     const worker = isWorkerCounted ? [family.pid] : [];
+    const slices = new Slices(clock);
     let bytes = 0;
-    for (const [index, pid] of [...worker, ...this.#pids].entries()) {
-      if (index % SHARES_AT_ONCE === SHARES_AT_ONCE - 1) await this.#turn();
+    for (const pid of [...worker, ...this.#pids]) {
+      await slices.pause();
       bytes += sharedOutBytes(pid) ?? usageOf(pid)?.rssBytes ?? 0;
     }
     return bytes;

@@ -3,10 +3,9 @@ import {
   type Family,
   findFamily,
   killFamilyInTurns,
-  type Turn,
+  killGroup,
 } from "../../platform/process/descendants.ts";
 import { handlesSignal } from "../../platform/process/process_control.ts";
-import { killGroup } from "../guard/groups.ts";
 
 /** How long to wait until killed processes are gone. */
 const GONE_MS_MAX = 1_000;
@@ -20,7 +19,6 @@ export class WorkerFamily {
   readonly #clock: Clock;
   readonly #marker: string;
   readonly #sessions: Set<number>;
-  readonly #turn: Turn;
   #hasEnded = false;
   #isLeft = false;
 
@@ -29,7 +27,6 @@ export class WorkerFamily {
     this.pid = pid;
     this.#marker = marker;
     this.#sessions = new Set([pid]);
-    this.#turn = () => new Promise((resolve) => clock.defer(resolve));
   }
 
   /** From now on end only the worker itself: processes that its command started keep running. */
@@ -74,7 +71,7 @@ export class WorkerFamily {
 
   // Orphans first: only their parent identifies them, and it starts no other processes meanwhile.
   async #killAll(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    await killFamilyInTurns(this.family, this.pid, this.#turn);
+    await killFamilyInTurns(this.family, this.pid, this.#clock);
     // Its number may belong to another group by now.
     if (this.#hasEnded) return;
     killGroup(this.pid, signal);
@@ -88,7 +85,7 @@ export class WorkerFamily {
     const { family } = this;
     const startMs = this.#clock.now().monotonicMs;
     const check = async () => {
-      const killed = await killFamilyInTurns(family, this.pid, this.#turn);
+      const killed = await killFamilyInTurns(family, this.pid, this.#clock);
       const isLate = this.#clock.now().monotonicMs - startMs >= GONE_MS_MAX;
       if (isLate || killed === 0) return callback();
       this.#clock.timer(CHECK_EVERY_MS, () => void check());

@@ -2,24 +2,27 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
-import {
-  findFamilyInTurns,
-  killFamilyInTurns,
-  TURN_PROCESSES_MAX,
-} from "../../../src/platform/process/descendants.ts";
+import { type Clock, systemClock } from "../../../src/platform/clock.ts";
+import { findFamilyInTurns, killFamilyInTurns } from "../../../src/platform/process/descendants.ts";
 import { until } from "../../support/wait.ts";
 
 const isLinux = process.platform === "linux";
-const CHILDREN = 3 * TURN_PROCESSES_MAX;
+const CHILDREN = 150;
+/** More processes than are examined while the clock of {@link countingClock} shows one slice. */
+const SLICE_PROCESSES = 10;
 
-/** How often a look let others have their turn. */
-function countingTurn() {
-  const counted = { turns: 0, turn: () => Promise.resolve() };
-  counted.turn = () => {
-    counted.turns += 1;
-    return new Promise((resolve) => setImmediate(resolve));
+/** A clock that moves on by a millisecond whenever it is read, and counts the turns of others. */
+function countingClock(): Clock & { turns: number } {
+  let monotonicMs = 0;
+  return {
+    ...systemClock,
+    turns: 0,
+    now: () => ({ wallMs: 0, monotonicMs: monotonicMs++ }),
+    defer(callback) {
+      this.turns += 1;
+      systemClock.defer(callback);
+    },
   };
-  return counted;
 }
 
 function isAlive(pid: number): boolean {
@@ -39,14 +42,14 @@ test("killFamilyInTurns() lets others have their turn while it kills many proces
   let found: number[] = [];
   try {
     await until("all have begun", async () => {
-      found = await findFamilyInTurns(family, process.pid, countingTurn().turn);
+      found = await findFamilyInTurns(family, process.pid, systemClock);
       return found.length === CHILDREN + 1;
     });
   } finally {
-    const seen = countingTurn();
+    const seen = countingClock();
     const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length;
-    await killFamilyInTurns(family, process.pid, seen.turn);
-    assert.ok(seen.turns >= Math.floor(all * 0.9 / TURN_PROCESSES_MAX), `${seen.turns} turns`);
+    await killFamilyInTurns(family, process.pid, seen);
+    assert.ok(seen.turns >= Math.floor(all * 0.9 / SLICE_PROCESSES), `${seen.turns} turns`);
   }
   await until("all have ended", () => !found.some(isAlive));
 });
