@@ -6,19 +6,7 @@ const SO_PEERCRED = 17;
 /** Size of `struct ucred`: process, user and group, 32 bits each. */
 const CREDENTIALS_BYTES = 12;
 
-interface Symbols {
-  getsockopt(
-    socket: number,
-    level: number,
-    name: number,
-    value: Uint32Array,
-    length: Uint32Array,
-  ): number;
-}
-
-const openLibc = lateLibc<Symbols>({
-  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
-});
+const openLibc = lateLibc("getsockopt");
 
 /**
  * The user at the other end of a Unix socket connection, as recorded by the kernel when it

@@ -7,9 +7,36 @@ interface Prototype {
   readonly returns: "ptr" | "i32";
 }
 
-/** An open native library. */
-export interface NativeLibrary<Symbols> {
-  readonly symbols: Symbols;
+/** The functions that we call. */
+const FUNCTIONS = {
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  ftruncate: { args: ["i32", "i64"], returns: "i32" },
+  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
+  memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+  mkfifo: { args: ["ptr", "u32"], returns: "i32" },
+  mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
+  munmap: { args: ["ptr", "u64"], returns: "i32" },
+  poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  setrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  syscall: { args: ["u64", "u64", "u64", "u64"], returns: "i32" },
+  waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+} as const satisfies Readonly<Record<string, Prototype>>;
+
+type FunctionName = keyof typeof FUNCTIONS;
+
+/** A pointer is an array, an address or null; an address that a function returns is a number. */
+type Arguments<Types extends Prototype["args"]> = {
+  [Index in keyof Types]: Types[Index] extends "ptr" ? NodeJS.ArrayBufferView | number | null
+    : number;
+};
+
+/** The C library, opened for some of its functions. */
+export interface NativeLibrary<Name extends FunctionName> {
+  readonly symbols: {
+    readonly [Key in Name]: (...args: Arguments<typeof FUNCTIONS[Key]["args"]>) => number;
+  };
   /** The memory at an address, as long as it is mapped. */
   toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
 }
@@ -27,20 +54,19 @@ interface Runtime {
  *
  * @returns a function that returns the library; null unless this is Bun on Linux with glibc
  */
-export function lateLibc<Symbols>(
-  prototypes: Readonly<Record<keyof Symbols & string, Prototype>>,
-): () => NativeLibrary<Symbols> | null {
-  let library: NativeLibrary<Symbols> | null | undefined;
-  return () => library === undefined ? library = open(prototypes) : library;
+export function lateLibc<Name extends FunctionName>(
+  ...names: readonly Name[]
+): () => NativeLibrary<Name> | null {
+  let library: NativeLibrary<Name> | null | undefined;
+  return () => library === undefined ? library = open(names) : library;
 }
 
-function open<Symbols>(
-  prototypes: Readonly<Record<keyof Symbols & string, Prototype>>,
-): NativeLibrary<Symbols> | null {
+function open<Name extends FunctionName>(names: readonly Name[]): NativeLibrary<Name> | null {
   if (runtimeName() !== "bun" || process.platform !== "linux") return null;
+  const prototypes = Object.fromEntries(names.map((name) => [name, FUNCTIONS[name]]));
   try {
     const { dlopen, toArrayBuffer } = createRequire(import.meta.url)("bun:ffi") as Runtime;
-    const symbols = dlopen("libc.so.6", prototypes).symbols as Symbols;
+    const symbols = dlopen("libc.so.6", prototypes).symbols as NativeLibrary<Name>["symbols"];
     return { symbols, toArrayBuffer };
   } catch {
     // Another C library, or none that may be loaded.

@@ -35,11 +35,7 @@ const PREFIXES = { pipe: "jobctl-pipe-", file: "jobctl-file-" } as const;
 /** A folder of this age is abandoned: folders are used for milliseconds. */
 const STALE_AFTER_MS = 60_000;
 
-interface Symbols {
-  mkfifo(path: Uint8Array, mode: number): number;
-}
-
-const openLibc = lateLibc<Symbols>({ mkfifo: { args: ["ptr", "u32"], returns: "i32" } });
+const openLibc = lateLibc("mkfifo");
 
 /** A new private folder for short-lived names; see {@link removeStaleFolders}. */
 export function momentaryFolder(use: keyof typeof PREFIXES): string {

@@ -2,11 +2,7 @@ import { lateLibc } from "./libc.ts";
 
 const POLLIN = 1;
 
-interface Symbols {
-  poll(list: Int32Array, count: number, timeoutMs: number): number;
-}
-
-const openLibc = lateLibc<Symbols>({ poll: { args: ["ptr", "u64", "i32"], returns: "i32" } });
+const openLibc = lateLibc("poll");
 
 /**
  * Returns a function that is true if any of these descriptors is readable now: a pipe with data, or

@@ -8,21 +8,7 @@ const PR_SET_CHILD_SUBREAPER = 36;
 const RLIMIT_NOFILE = 7;
 const WNOHANG = 1;
 
-interface Symbols {
-  prctl(option: number, value: number, a: number, b: number, c: number): number;
-  getrlimit(resource: number, limits: BigUint64Array): number;
-  setrlimit(resource: number, limits: BigUint64Array): number;
-  waitpid(pid: number, status: null, options: number): number;
-  syscall(number: number, which: number, who: number, value: number): number;
-}
-
-const openLibc = lateLibc<Symbols>({
-  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
-  setrlimit: { args: ["i32", "ptr"], returns: "i32" },
-  waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
-  syscall: { args: ["u64", "u64", "u64", "u64"], returns: "i32" },
-});
+const openLibc = lateLibc("prctl", "getrlimit", "setrlimit", "waitpid", "syscall");
 
 /**
  * Ask the kernel to signal this process when its parent dies; changing the user cancels that. Does
@@ -61,19 +47,23 @@ let startedWith: number | null = null;
  * Other runtimes have raised it already, and so has Bun, except in the compiled file.
  */
 export function raiseOpenFiles(): void {
-  const limits = new BigUint64Array(2);
-  const symbols = openLibc()?.symbols;
-  if (symbols?.getrlimit(RLIMIT_NOFILE, limits) !== 0) return;
-  const [soft, hard] = limits as unknown as [bigint, bigint];
-  startedWith ??= Number(soft);
-  limits[0] = hard;
-  symbols.setrlimit(RLIMIT_NOFILE, limits);
+  const limits = openFileLimits();
+  if (limits === null) return;
+  startedWith ??= Number(limits[0]);
+  limits[0] = limits[1]!;
+  openLibc()!.symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
 /** How many files this process may have open; null if unknown. */
 export function openFilesMax(): number | null {
+  const limits = openFileLimits();
+  return limits === null ? null : Number(limits[0]);
+}
+
+/** The soft and the hard limit; null where the C library cannot be called. */
+function openFileLimits(): BigUint64Array | null {
   const limits = new BigUint64Array(2);
-  return openLibc()?.symbols.getrlimit(RLIMIT_NOFILE, limits) === 0 ? Number(limits[0]) : null;
+  return openLibc()?.symbols.getrlimit(RLIMIT_NOFILE, limits) === 0 ? limits : null;
 }
 
 /**
@@ -89,12 +79,11 @@ export function openFilesOfChildren(): number | null {
  * be called.
  */
 export function limitOpenFiles(soft: number): void {
-  const limits = new BigUint64Array(2);
-  const symbols = openLibc()?.symbols;
-  if (symbols?.getrlimit(RLIMIT_NOFILE, limits) !== 0) return;
+  const limits = openFileLimits();
+  if (limits === null) return;
   const wanted = BigInt(soft);
   limits[0] = wanted < limits[1]! ? wanted : limits[1]!;
-  symbols.setrlimit(RLIMIT_NOFILE, limits);
+  openLibc()!.symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
 /** Number of the system call ioprio_set(), which the C library has no function for. */

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { closeSync } from "node:fs";
-import { lateLibc, type NativeLibrary } from "./libc.ts";
+import { lateLibc } from "./libc.ts";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -9,21 +9,6 @@ const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
 /** No other seal, no size but this one. */
 const SEAL_SHRINK_GROW = 7;
-
-interface Symbols {
-  memfd_create(name: Uint8Array, flags: number): number;
-  ftruncate(descriptor: number, bytes: number): number;
-  fcntl(descriptor: number, command: number, value: number): number;
-  mmap(
-    address: null,
-    bytes: number,
-    protection: number,
-    flags: number,
-    descriptor: number,
-    offset: number,
-  ): number;
-  munmap(address: number, bytes: number): number;
-}
 
 /** Memory shared with a child process. */
 export interface SharedMemory {
@@ -34,13 +19,7 @@ export interface SharedMemory {
   free(): void;
 }
 
-const openLibc = lateLibc<Symbols>({
-  memfd_create: { args: ["ptr", "u32"], returns: "i32" },
-  ftruncate: { args: ["i32", "i64"], returns: "i32" },
-  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
-  munmap: { args: ["ptr", "u64"], returns: "i32" },
-  mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
-});
+const openLibc = lateLibc("memfd_create", "ftruncate", "fcntl", "munmap", "mmap");
 
 /** True if processes can share memory here. */
 export function canShareMemory(): boolean {
@@ -56,25 +35,18 @@ export function canShareMemory(): boolean {
 export function createSharedMemory(bytes: number): SharedMemory | null {
   const libc = openLibc();
   if (libc === null) return null;
-  const { memfd_create, munmap } = libc.symbols;
+  const { memfd_create, ftruncate, fcntl, munmap } = libc.symbols;
   const descriptor = memfd_create(Buffer.from("jobctl\0"), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return null;
-  const memory = isSized(libc, descriptor, bytes) ? map(libc, descriptor, bytes) : null;
+  const isSized = ftruncate(descriptor, bytes) === 0 &&
+    fcntl(descriptor, F_ADD_SEALS, SEAL_SHRINK_GROW) === 0;
+  const memory = isSized ? map(libc, descriptor, bytes) : null;
   if (memory === null) {
     closeSync(descriptor);
     return null;
   }
   const { address, buffer } = memory;
   return { descriptor, buffer, free: () => void munmap(address, bytes) };
-}
-
-function isSized(
-  { symbols: { ftruncate, fcntl } }: NativeLibrary<Symbols>,
-  descriptor: number,
-  bytes: number,
-): boolean {
-  return ftruncate(descriptor, bytes) === 0 &&
-    fcntl(descriptor, F_ADD_SEALS, SEAL_SHRINK_GROW) === 0;
 }
 
 /** The memory behind a descriptor of {@link createSharedMemory}; null when it cannot be had. */
@@ -84,7 +56,7 @@ export function openSharedMemory(descriptor: number, bytes: number): ArrayBuffer
 }
 
 function map(
-  { symbols, toArrayBuffer }: NativeLibrary<Symbols>,
+  { symbols, toArrayBuffer }: NonNullable<ReturnType<typeof openLibc>>,
   descriptor: number,
   bytes: number,
 ): { readonly address: number; readonly buffer: ArrayBuffer } | null {
