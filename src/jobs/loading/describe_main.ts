@@ -1,10 +1,10 @@
 import { encodeError, encodeJson } from "../../core/arguments/encode.ts";
-import { JobError, toJobError } from "../../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { killFamily, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { adoptOrphans, signalAtParentDeath } from "../../platform/process/process_control.ts";
-import { applySetup, type ProcessSetup, unreadable } from "../../platform/process/process_setup.ts";
+import { takeSetup, unreadable } from "../../platform/process/process_setup.ts";
 import { explainBrokenModule } from "./broken_module.ts";
 import { handlersOf, hasHandlerOf } from "./function_job.ts";
 import { importDefault } from "./import_job.ts";
@@ -66,14 +66,16 @@ export function describeMain(): Promise<void> {
     send(encodeJson(message, { bytesMax: 4 * PAYLOAD_BYTES_MAX, what: "the description" }));
   };
   adoptOrphans();
-  const refusal = setUp();
+  const problem = takeSetup();
   // Also ends a process that spins or was stopped. Set after the change of user, which would cancel
   // it.
   signalAtParentDeath("SIGKILL");
   const surroundings = new CurrentSurroundings();
   process.on("message", (message) => {
     const request = JSON.parse(String(message)) as DescribeRequest;
-    if (refusal !== null) return answer({ type: "failed", path: request.path, error: refusal });
+    if (problem !== null) {
+      return answer({ type: "failed", path: request.path, error: { message: problem } });
+    }
     surroundings.take(request);
     void describeModule(request).then(answer);
   });
@@ -88,18 +90,6 @@ function end(): never {
   const marker = process.env[MARKER_VARIABLE] ?? "";
   killFamily({ marker, sessions: new Set([process.pid]) }, process.pid);
   process.exit(0);
-}
-
-/** Become the user whom argv names. @returns why that cannot be, else null */
-function setUp(): DescribeError | null {
-  const text = process.argv.at(-1);
-  if (!text?.startsWith("{")) return null;
-  try {
-    applySetup(JSON.parse(text) as ProcessSetup);
-    return null;
-  } catch (thrown) {
-    return { message: toJobError(thrown, "Cannot set up").message };
-  }
 }
 
 /** Variables and directory of the module that is being described. */

@@ -10,7 +10,7 @@ import {
   MARKER_VARIABLE,
 } from "../../platform/process/descendants.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
-import { canSwitchUser, type ProcessSetup } from "../../platform/process/process_setup.ts";
+import { type ProcessSetup, startAs } from "../../platform/process/process_setup.ts";
 import type {
   DescribeAnswer,
   DescribeError,
@@ -148,28 +148,20 @@ class Describer {
 
   constructor(options: DescribeOptions, account: Account) {
     this.#options = options;
-    const { name, home, uid, gid } = account;
-    const isOther = uid !== undefined && gid !== undefined;
-    const canSwitch = canSwitchUser();
-    const openFiles = openFilesOfChildren();
-    const setup: ProcessSetup = {
-      ...(openFiles === null ? {} : { openFiles }),
-      ...(isOther && canSwitch ? { account: { name, home, uid, gid } } : {}),
-    };
+    const start = startAs(account);
+    const setup: ProcessSetup = { openFiles: openFilesOfChildren() ?? undefined, ...start.setup };
     const [program, ...args] = options.command;
     this.#child = spawn(program!, [...args, JSON.stringify(setup)], {
       // A group of its own, so that what a module starts can be killed with it.
       detached: true,
       env: {
         ...minimalEnvironment(account),
-        // Its own once it has its user: as root the runtime would keep files of its own there.
-        ...(isOther && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
+        ...start.env,
         NO_COLOR: "1",
         [MARKER_VARIABLE]: this.#marker,
         ...channelEnvironment(CHANNEL_DESCRIPTOR),
       },
-      // Under Deno nothing but the start itself can change the user.
-      ...(isOther && !canSwitch ? { uid, gid } : {}),
+      ...start.ids,
       stdio: ["ignore", "ignore", "pipe", "pipe"],
     });
     this.#readStderr();

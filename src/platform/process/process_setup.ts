@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
-import { errorCode, JobError, messageOf } from "../../core/errors.ts";
+import { errorCode, JobError, messageOf, toJobError } from "../../core/errors.ts";
+import type { Account } from "./accounts.ts";
 import { limitOpenFiles, setIoPriority } from "./process_control.ts";
 
 /**
@@ -26,18 +27,39 @@ export interface ProcessSetup {
 // Deno has none; the others do, although the types do not say so.
 const { initgroups } = process as { readonly initgroups?: (user: string, group: number) => void };
 
-/** True if a process can switch to a user with all of its groups by itself. */
-export function canSwitchUser(): boolean {
-  return initgroups !== undefined;
+/**
+ * How to start a process that is to run as an account. It takes the account by its setup, with all
+ * groups of the user; under Deno only the start itself can change the user.
+ */
+export function startAs({ name, home, uid, gid }: Account): {
+  readonly setup: ProcessSetup;
+  readonly env: Readonly<Record<string, string>>;
+  readonly ids: Pick<Account, "uid" | "gid">;
+} {
+  if (uid === undefined || gid === undefined) return { setup: {}, env: {}, ids: {} };
+  if (initgroups === undefined) return { setup: {}, env: {}, ids: { uid, gid } };
+  // The home of the user is set after the switch: as root the runtime would keep files there.
+  const env = { HOME: process.env.HOME ?? "/" };
+  return { setup: { account: { name, home, uid, gid } }, env, ids: {} };
 }
 
 /**
- * Apply a setup: priority, umask, open-file limit, groups and user, directory. There is no way back
- * to root.
+ * Apply the setup that is the last argument of this process, if it has one: priority, umask,
+ * open-file limit, groups and user, directory. There is no way back to root.
  *
- * @throws JobError that names what could not be applied
+ * @returns what could not be applied, and why; null if nothing
  */
-export function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSetup): void {
+export function takeSetup(): string | null {
+  const text = process.argv.at(-1);
+  try {
+    if (text?.startsWith("{")) applySetup(JSON.parse(text) as ProcessSetup);
+    return null;
+  } catch (error) {
+    return toJobError(error, "Cannot set up").message;
+  }
+}
+
+function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSetup): void {
   // It applies to this thread and what it starts: the guard keeps its own priority.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (ionice !== undefined) {

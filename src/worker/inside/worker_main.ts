@@ -1,5 +1,4 @@
-import { JobError, toJobError } from "../../core/errors.ts";
-import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
+import { JobError } from "../../core/errors.ts";
 import { startGuard } from "../guard/guard.ts";
 import { type FromWorker, PROTOCOL_VERSION, type ToWorker } from "../protocol.ts";
 import {
@@ -7,7 +6,7 @@ import {
   OrphanReaper,
   signalAtParentDeath,
 } from "../../platform/process/process_control.ts";
-import { applySetup, type ProcessSetup } from "../../platform/process/process_setup.ts";
+import { takeSetup } from "../../platform/process/process_setup.ts";
 import { WorkerSession } from "./worker_session.ts";
 
 /**
@@ -35,11 +34,8 @@ export async function workerMain(): Promise<void> {
 
   adoptOrphans();
   const guard = await startGuard();
-  try {
-    applySetup(readSetup());
-  } catch (error) {
-    send({ type: "unfit", message: toJobError(error, "Cannot set up").message });
-  }
+  const problem = takeSetup();
+  if (problem !== null) send({ type: "unfit", message: problem });
   // The daemon stops a worker before it kills it: if the daemon dies in between, the guard must
   // continue. Set after the change of user, which would cancel it.
   signalAtParentDeath("SIGCONT");
@@ -66,10 +62,4 @@ export async function workerMain(): Promise<void> {
   send({ type: "hello", version: PROTOCOL_VERSION, pid: process.pid });
   await disconnected;
   guard.killAll();
-}
-
-/** The argument after the hidden subcommand. */
-function readSetup(): ProcessSetup {
-  const text = process.argv[process.argv.lastIndexOf(HIDDEN_COMMANDS.worker) + 1];
-  return text?.startsWith("{") ? JSON.parse(text) as ProcessSetup : {};
 }

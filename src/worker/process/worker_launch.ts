@@ -3,7 +3,7 @@ import type { JobDefinition, ProcessLimits, ProcessSpec } from "../../core/job/j
 import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
 import { minimalEnvironment } from "../../jobs/loading/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
-import { canSwitchUser, type ProcessSetup } from "../../platform/process/process_setup.ts";
+import { type ProcessSetup, startAs } from "../../platform/process/process_setup.ts";
 import { MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 
@@ -78,8 +78,8 @@ export function launchOf(
   },
 ): WorkerLaunch {
   const account = resolveAccount(spec?.user ?? null, spec?.group ?? null);
-  const canSwitch = canSwitchUser();
-  const setup = JSON.stringify(setupOf(spec, { account, isModule, canSwitch }));
+  const start = startAs({ ...account, home: isModule && spec?.env.HOME || account.home });
+  const setup = JSON.stringify({ ...setupOf(spec, account, isModule), ...start.setup });
   const argv = [...options.command, HIDDEN_COMMANDS.worker, ...(setup === "{}" ? [] : [setup])];
   const openFiles = spec?.limits?.openFiles ?? null;
   return {
@@ -87,26 +87,18 @@ export function launchOf(
     env: {
       ...baseEnvironment(options.environment, account, spec?.user ?? null),
       ...(isModule ? spec?.env : {}),
-      // Its user's home is set after the switch: as root the runtime would keep files there.
-      ...(account.uid !== undefined && canSwitch ? { HOME: process.env.HOME ?? "/" } : {}),
+      ...start.env,
       [MARKER_VARIABLE]: options.marker,
     },
-    // Deno can only change the user at the start of a process.
-    ...(account.uid === undefined || canSwitch ? {} : { uid: account.uid, gid: account.gid }),
+    ...start.ids,
   };
 }
 
 function setupOf(
   spec: ProcessSpec | null,
-  context: {
-    readonly account: Account;
-    readonly isModule: boolean;
-    readonly canSwitch: boolean;
-  },
+  { uid, home }: Account,
+  isModule: boolean,
 ): ProcessSetup {
-  const { account, isModule, canSwitch } = context;
-  const { name, uid, gid, home } = account;
-  const isSwitched = uid !== undefined && gid !== undefined && canSwitch;
   // Its own home, as it may have no access to the daemon's directory.
   const ownHome = isModule && uid !== undefined ? (existsSync(home) ? home : "/") : null;
   const cwd = isModule ? spec?.cwd ?? ownHome : null;
@@ -117,7 +109,6 @@ function setupOf(
     nice: spec?.nice ?? undefined,
     ionice: spec?.ionice ?? undefined,
     umask: isModule ? spec?.umask ?? undefined : undefined,
-    account: isSwitched ? { name, home: isModule && spec?.env.HOME || home, uid, gid } : undefined,
     cwd: cwd ?? undefined,
   };
 }
