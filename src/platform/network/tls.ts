@@ -17,73 +17,58 @@ export interface TlsMaterial {
   readonly ca: Buffer | null;
 }
 
-function refuse(what: string, path: string, problem: string, hint: string): JobError {
+/** A file as messages name it. */
+interface NamedFile {
+  readonly what: string;
+  readonly path: string;
+}
+
+function refuse({ what, path }: NamedFile, problem: string, hint: string): JobError {
   return new JobError("invalid_config", `Cannot use the ${what} "${path}": ${problem}`, { hint });
 }
 
-function readPem(path: string, what: string): Buffer {
+function readPem(file: NamedFile): Buffer {
   try {
-    const found = readRegularFile(path, PEM_BYTES_MAX);
+    const found = readRegularFile(file.path, PEM_BYTES_MAX);
     if (found === null) throw new Error(`it has more than ${PEM_BYTES_MAX} bytes`);
     return found.bytes;
   } catch (error) {
-    const isMissing = errorCode(error) === "ENOENT";
-    throw refuse(
-      what,
-      path,
-      isMissing ? "no such file" : messageOf(error),
-      "Name a PEM file that can be read by the user who runs this",
-    );
+    const problem = errorCode(error) === "ENOENT" ? "no such file" : messageOf(error);
+    throw refuse(file, problem, "Name a PEM file that can be read by the user who runs this");
   }
 }
 
-function parseCertificate(pem: Buffer, path: string, what: string): X509Certificate {
+/** Read a certificate that is valid now. */
+function readCertificate(file: NamedFile, nowMs: number) {
+  const pem = readPem(file);
+  let certificate: X509Certificate;
   try {
-    return new X509Certificate(pem);
+    certificate = new X509Certificate(pem);
   } catch {
-    throw refuse(
-      what,
-      path,
-      "it is not a PEM certificate",
-      'It begins "-----BEGIN CERTIFICATE-----"',
-    );
+    throw refuse(file, "it is not a PEM certificate", 'It begins "-----BEGIN CERTIFICATE-----"');
   }
+  const from = Date.parse(certificate.validFrom);
+  const to = Date.parse(certificate.validTo);
+  if (nowMs > to) throw refuse(file, `it expired at ${new Date(to).toISOString()}`, "Renew it");
+  if (nowMs < from) {
+    const problem = `it is not valid before ${new Date(from).toISOString()}`;
+    throw refuse(file, problem, "Check the clock of this machine");
+  }
+  return { pem, certificate };
 }
 
-function parseKey(pem: Buffer, path: string): KeyObject {
+function parseKey(pem: Buffer, file: NamedFile): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    throw refuse(
-      "private key",
-      path,
-      "it is not a PEM private key without a passphrase",
-      'It begins "-----BEGIN PRIVATE KEY-----"',
-    );
-  }
-}
-
-function checkTime(certificate: X509Certificate, path: string, what: string, nowMs: number): void {
-  const from = Date.parse(certificate.validFrom);
-  const to = Date.parse(certificate.validTo);
-  if (nowMs > to) {
-    throw refuse(what, path, `it expired at ${new Date(to).toISOString()}`, "Renew it");
-  }
-  if (nowMs < from) {
-    throw refuse(
-      what,
-      path,
-      `it is not valid before ${new Date(from).toISOString()}`,
-      "Check the clock of this machine",
-    );
+    const problem = "it is not a PEM private key without a passphrase";
+    throw refuse(file, problem, 'It begins "-----BEGIN PRIVATE KEY-----"');
   }
 }
 
 /** Read a file of CA certificates. @throws JobError `invalid_config` naming the file */
 export async function loadCa(path: string, nowMs: number): Promise<Buffer> {
-  const pem = readPem(path, "CA certificate");
-  checkTime(parseCertificate(pem, path, "CA certificate"), path, "CA certificate", nowMs);
-  return pem;
+  return readCertificate({ what: "CA certificate", path }, nowMs).pem;
 }
 
 /**
@@ -96,22 +81,18 @@ export async function loadTls(
   files: { readonly cert: string; readonly key: string; readonly clientCa: string | null },
   options: { readonly nowMs: number; readonly logger: Logger },
 ): Promise<TlsMaterial> {
-  const cert = readPem(files.cert, "certificate");
-  const certificate = parseCertificate(cert, files.cert, "certificate");
-  checkTime(certificate, files.cert, "certificate", options.nowMs);
-  const key = readPem(files.key, "private key");
-  if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
-    throw refuse(
-      "private key",
-      files.key,
-      `it does not belong to the certificate "${files.cert}"`,
-      "Name the key that the certificate was made for",
-    );
+  const certFile = { what: "certificate", path: files.cert };
+  const { pem: cert, certificate } = readCertificate(certFile, options.nowMs);
+  const keyFile = { what: "private key", path: files.key };
+  const key = readPem(keyFile);
+  if (!certificate.checkPrivateKey(parseKey(key, keyFile))) {
+    const problem = `it does not belong to the certificate "${files.cert}"`;
+    throw refuse(keyFile, problem, "Name the key that the certificate was made for");
   }
   for (const path of [files.cert, files.key, ...files.clientCa === null ? [] : [files.clientCa]]) {
     const problem = trustProblem(path);
     if (problem === null) continue;
-    if (problem.isFatal) throw refuse("TLS file", path, problem.message, problem.hint);
+    if (problem.isFatal) throw refuse({ what: "TLS file", path }, problem.message, problem.hint);
     options.logger.warn(problem.message, { path, hint: problem.hint });
   }
   if (((await stat(files.key)).mode & 0o007) !== 0) {
