@@ -15,8 +15,6 @@ export interface ConnectionAddresses {
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const TABLE_BYTES_MAX = 256 * 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
-/** State of an open connection in these tables. */
-const ESTABLISHED = "01";
 
 /**
  * The user at the other end of a TCP connection on this machine, according to the kernel: the user
@@ -42,13 +40,13 @@ async function findOwner(
   table: string,
   connection: ConnectionAddresses,
 ): Promise<number | null | undefined> {
-  const isWide = table.endsWith("6");
   const { localAddress, localPort, remoteAddress, remotePort } = connection;
-  // Our remote address is local there.
-  const local = tableAddress(remoteAddress, remotePort, isWide);
-  const remote = tableAddress(localAddress, localPort, isWide);
-  if (local === null || remote === null) return null;
-  const wanted = `: ${local} ${remote} ${ESTABLISHED} `;
+  // Our remote address is local there. State 01 is an open connection.
+  const row = new RegExp(
+    `: ([0-9A-F]+):${hexPort(remotePort)} ([0-9A-F]+):${hexPort(localPort)} 01 .*\n`,
+    "g",
+  );
+  const wanted = [remoteAddress, localAddress].map(canonicalAddress);
   let file;
   try {
     file = await open(table, "r");
@@ -63,10 +61,10 @@ async function findOwner(
       if (bytesRead === 0) break;
       total += bytesRead;
       const text = rest + buffer.toString("latin1", 0, bytesRead);
-      const end = text.lastIndexOf("\n") + 1;
-      const at = text.lastIndexOf(wanted, end);
-      if (at >= 0) return ownerOf(text.slice(at, text.indexOf("\n", at)));
-      rest = text.slice(end);
+      for (const [line, ...fields] of text.matchAll(row)) {
+        if (fields.every((field, at) => addressOf(field) === wanted[at])) return ownerOf(line);
+      }
+      rest = text.slice(text.lastIndexOf("\n") + 1);
     }
     return null;
   } finally {
@@ -85,55 +83,21 @@ function ownerOf(line: string): number | null {
   return Number.isSafeInteger(uid) && inode > 0 ? uid : null;
 }
 
-/**
- * An address as the kernel's tables write it, in 32-bit words in machine byte order; null for
- * another address family.
- */
-function tableAddress(address: string, port: number, isWide: boolean): string | null {
-  const bytes = addressBytes(address);
-  if (bytes === null) return null;
-  const isMapped = bytes.length === 16 && isMappedAddress(bytes);
-  let wide = bytes;
-  if (isWide && bytes.length === 4) wide = [...new Array(10).fill(0), 0xff, 0xff, ...bytes];
-  if (!isWide && isMapped) wide = bytes.slice(12);
-  if (wide.length !== (isWide ? 16 : 4)) return null;
-  let text = "";
-  for (let at = 0; at < wide.length; at += 4) {
-    const word = wide.slice(at, at + 4);
-    if (endianness() === "LE") word.reverse();
-    text += word.map((byte) => hex(byte, 2)).join("");
-  }
-  return `${text}:${hex(port, 4)}`;
+function hexPort(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
 }
 
-function hex(value: number, width: number): string {
-  return value.toString(16).toUpperCase().padStart(width, "0");
+/** An address of the kernel's tables, which have 32-bit words in machine byte order. */
+function addressOf(field: string): string {
+  const bytes = Buffer.from(field, "hex");
+  if (endianness() === "LE") bytes.swap32();
+  if (bytes.length === 4) return canonicalAddress(bytes.join("."));
+  return canonicalAddress(bytes.toString("hex").replace(/(....)(?!$)/g, "$1:"));
 }
 
-function isMappedAddress(bytes: readonly number[]): boolean {
-  return bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
-}
-
-function addressBytes(address: string): number[] | null {
-  if (isIPv4(address)) return address.split(".").map(Number);
+/** An IPv6 address in its one short form; an IPv4 address as the mapped one. */
+function canonicalAddress(address: string): string {
   // The zone of a link-local address is not part of the table.
-  const [text = ""] = address.split("%");
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
-  const plain = dotted ? `${dotted[1]}${pairs(dotted[2]!)}` : text;
-  const [head = "", tail] = plain.split("::");
-  const words = (part: string) => part === "" ? [] : part.split(":");
-  const before = words(head);
-  const behind = tail === undefined ? [] : words(tail);
-  const missing = 8 - before.length - behind.length;
-  if (missing < 0 || (tail === undefined && missing > 0)) return null;
-  const all = [...before, ...new Array(missing).fill("0"), ...behind].map((word) =>
-    parseInt(word, 16)
-  );
-  if (!all.every((word) => word >= 0 && word <= 0xffff)) return null;
-  return all.flatMap((word) => [word >> 8, word & 0xff]);
-}
-
-function pairs(ipv4: string): string {
-  const [a, b, c, d] = ipv4.split(".").map(Number) as [number, number, number, number];
-  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  const [text] = isIPv4(address) ? [`::ffff:${address}`] : address.split("%");
+  return new URL(`http://[${text}]`).hostname;
 }
