@@ -153,21 +153,17 @@ function distrust(path: string, problem: string, remedy: string | null = null): 
 }
 
 function look(path: string, looked?: Map<string, Stats | Distrust>): Stats | Distrust {
-  const known = looked?.get(path);
-  if (known !== undefined) return known;
-  const found = lookNow(path);
-  looked?.set(path, found);
-  return found;
-}
-
-function lookNow(path: string): Stats | Distrust {
+  let found = looked?.get(path);
+  if (found !== undefined) return found;
   try {
-    return lstatSync(path);
+    found = lstatSync(path);
   } catch (error) {
     const isMissing = errorCode(error) === "ENOENT";
     const problem = isMissing ? "no such file or folder" : messageOf(error);
-    return { path, problem, isMissing, remedy: null };
+    found = { path, problem, isMissing, remedy: null };
   }
+  looked?.set(path, found);
+  return found;
 }
 
 /** Who else can write to it; null if nobody can. */

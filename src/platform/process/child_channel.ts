@@ -10,8 +10,7 @@ const WINDOW_MESSAGES_MAX = 2_000;
 /** Initial buffer for a line that arrives in parts. */
 const PART_BYTES = 4_096;
 
-/** Options of a {@link ChildChannel}. */
-export interface ChildChannelOptions {
+interface ChildChannelOptions {
   readonly clock: Clock;
   /** Our end of the child's socket. */
   readonly stream: Duplex;
@@ -61,11 +60,6 @@ export class ChildChannel {
     this.#stream.on("error", () => {});
     this.#stream.once("close", () => this.#closed());
     this.#stream.once("end", () => this.#closed());
-  }
-
-  /** True if the child may still send. */
-  get isOpen(): boolean {
-    return this.#isOpen;
   }
 
   /** Bytes that the child has not read yet, not counting those in the kernel. */

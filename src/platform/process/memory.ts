@@ -2,12 +2,15 @@ import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { runtimeName } from "./process.ts";
 
+// Not every version of Bun can shrink.
+declare const Bun: { gc(isComplete: boolean): void; shrink?(): void };
+
 /**
  * Collect this thread's garbage and return the memory to the system. Only Bun needs it: it collects
  * other threads than the main one only while they work.
  */
 export function releaseMemory(): void {
-  if (runtimeName() === "bun") (globalThis as unknown as Collector).Bun.gc(true);
+  if (runtimeName() === "bun") Bun.gc(true);
 }
 
 /**
@@ -15,7 +18,7 @@ export function releaseMemory(): void {
  * and is now idle: what it runs next is slower at first.
  */
 export function shrinkMemory(): void {
-  if (runtimeName() === "bun") (globalThis as unknown as Collector).Bun.shrink?.();
+  if (runtimeName() === "bun") Bun.shrink?.();
   releaseMemory();
 }
 
@@ -28,9 +31,4 @@ const LARGE_BYTES = 110 * 1024 * 1024;
  */
 export function isMemoryLarge(): boolean {
   return !isMainThread && process.memoryUsage.rss() > LARGE_BYTES;
-}
-
-interface Collector {
-  // Not every version of Bun can shrink.
-  readonly Bun: { gc(isComplete: boolean): void; shrink?(): void };
 }

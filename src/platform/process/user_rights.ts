@@ -7,13 +7,6 @@ export interface User {
   readonly gid: number;
 }
 
-interface Rights {
-  seteuid(uid: number): void;
-  setegid(gid: number): void;
-  setgroups(groups: readonly number[]): void;
-  getgroups(): number[];
-}
-
 /**
  * Run `action` with a user's file permissions, then restore root's. Must not overlap with other
  * file access in this process.
@@ -24,8 +17,7 @@ interface Rights {
  */
 export function withRightsOf(user: User | null, action: () => void): void {
   if (user === null) return action();
-  const rights = process as unknown as Partial<Rights>;
-  const { seteuid, setegid, setgroups, getgroups } = rights;
+  const { seteuid, setegid, setgroups, getgroups } = process;
   if (!seteuid || !setegid || !setgroups || !getgroups) {
     throw refusal(user, "this runtime cannot change the user");
   }

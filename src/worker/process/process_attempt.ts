@@ -33,8 +33,7 @@ const REFUSALS_MAX = 3;
 /** For the gate: the end of an attempt without a result. */
 const UNKNOWN_END: GatedEnd = { tookMs: null, isSilent: false };
 
-/** Options of {@link ProcessAttempt}. */
-export interface ProcessAttemptOptions {
+interface ProcessAttemptOptions {
   readonly clock: Clock;
   readonly mask: SecretMask;
   readonly task: AttemptTask;

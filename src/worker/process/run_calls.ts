@@ -28,8 +28,7 @@ export const UNREAD_BYTES_MAX = {
 /** Longest message and hint of an error answer, in bytes. */
 const ERROR_BYTES_MAX = 8_192;
 
-/** Options of {@link RunCalls}. */
-export interface RunCallsOptions {
+interface RunCallsOptions {
   readonly clock: Clock;
   readonly channel: Pick<ChildChannel, "unreadBytes" | "send" | "sendText">;
   /** Shared by all runs. */

@@ -23,8 +23,7 @@ const FIND_EVERY_MS = 250;
  */
 const REST_FACTOR = 4;
 
-/** Options of {@link UsageWatch}. */
-export interface UsageWatchOptions {
+interface UsageWatchOptions {
   readonly clock: Clock;
   readonly limits: ProcessLimits;
   readonly family: WorkerFamily;

@@ -40,8 +40,7 @@ export interface WorkerSettings {
   readonly mask: SecretMask;
 }
 
-/** Options of {@link WorkerPool}. */
-export interface WorkerPoolOptions extends WorkerSettings {
+interface WorkerPoolOptions extends WorkerSettings {
   /** How many more workers than `count` may run now. */
   readonly beside: () => number;
   readonly onLate: WorkerProcessOptions["onLate"];
