@@ -1,8 +1,12 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
+import { readSystemFile } from "./files/read_file.ts";
 
 /** IANA name of the host's time zone, as its daemons use it. Ignores this process's `TZ`. */
 export function hostTimezone(): string {
-  return fromLink() ?? fromFile() ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  // Not every system has this file.
+  const name = readSystemFile("/etc/timezone")?.trim() ?? "";
+  const fromFile = /^[A-Za-z][\w+/-]*$/.test(name) ? name : null;
+  return fromLink() ?? fromFile ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
 function fromLink(): string | null {
@@ -12,16 +16,6 @@ function fromLink(): string | null {
       null;
   } catch {
     // No link: a copy of the zone's file, or none.
-    return null;
-  }
-}
-
-function fromFile(): string | null {
-  try {
-    const name = readFileSync("/etc/timezone", "utf8").trim();
-    return /^[A-Za-z][\w+/-]*$/.test(name) ? name : null;
-  } catch {
-    // Not every system has it.
     return null;
   }
 }

@@ -1,11 +1,20 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 
 /** Initial buffer for a file of unknown size. */
 const BLOCK_BYTES = 65_536;
 
 /** A descriptor that this process was started with, as in `--cert <(command)`. */
 const DESCRIPTOR = /^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/;
+
+/** The text of a file of the system, such as those in /proc; null if it cannot be read. */
+export function readSystemFile(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
 
 /** A file that was read as a whole. */
 export interface ReadFile {

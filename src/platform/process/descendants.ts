@@ -1,6 +1,7 @@
-import { existsSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { errorCode } from "../../core/errors.ts";
 import type { Clock } from "../clock.ts";
+import { readSystemFile } from "../files/read_file.ts";
 import { Slices } from "../slices.ts";
 import { statOf } from "./process_identity.ts";
 
@@ -150,11 +151,8 @@ const NAMES_MAX = 5;
 
 function namesOf(pids: readonly number[]): readonly string[] {
   return pids.slice(0, NAMES_MAX).map((pid) => {
-    try {
-      return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (${pid})`;
-    } catch {
-      return `process ${pid}`;
-    }
+    const name = readSystemFile(`/proc/${pid}/comm`);
+    return name === null ? `process ${pid}` : `${name.trim()} (${pid})`;
   });
 }
 
@@ -247,14 +245,10 @@ export function usageOf(
 
 /** Memory of a process, with its share of memory that others use too; null if unknown. */
 export function sharedOutBytes(pid: number): number | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
-    const kib = /^Pss:\s+(\d+) kB/m.exec(text)?.[1];
-    const swap = /^SwapPss:\s+(\d+) kB/m.exec(text)?.[1];
-    return kib === undefined ? null : (Number(kib) + Number(swap ?? 0)) * 1_024;
-  } catch {
-    return null;
-  }
+  const text = readSystemFile(`/proc/${pid}/smaps_rollup`) ?? "";
+  const kib = /^Pss:\s+(\d+) kB/m.exec(text)?.[1];
+  const swap = /^SwapPss:\s+(\d+) kB/m.exec(text)?.[1];
+  return kib === undefined ? null : (Number(kib) + Number(swap ?? 0)) * 1_024;
 }
 
 /** Linux has pages of 4 KiB on every platform that we are built for. */
@@ -298,18 +292,14 @@ function isMember(entry: ProcessEntry, family: Family): boolean {
   const { pid, parent, group, session } = entry;
   if (family.sessions.has(session) || family.sessions.has(group)) return true;
   if (parent === KERNEL_PID) return false;
-  try {
-    const text = "\0" + environmentOf(pid);
-    return text.includes(`\0${MARKER_VARIABLE}=${family.marker}\0`);
-  } catch {
-    return false;
-  }
+  const text = "\0" + (environmentOf(pid) ?? "");
+  return text.includes(`\0${MARKER_VARIABLE}=${family.marker}\0`);
 }
 
 /** During an exec, the environment reads as empty for some microseconds: read it again then. */
-function environmentOf(pid: number): string {
+function environmentOf(pid: number): string | null {
   for (let tries = 1;; tries++) {
-    const text = readFileSync(`/proc/${pid}/environ`, "latin1");
+    const text = readSystemFile(`/proc/${pid}/environ`);
     if (text !== "" || tries >= READ_TRIES_MAX) return text;
     Atomics.wait(pause, 0, 0, 0.1);
   }
@@ -331,12 +321,8 @@ function candidates(from: number, to: number): readonly number[] {
 }
 
 function isThread(pid: number): boolean {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    return Number(/^Tgid:\t(\d+)/m.exec(status)?.[1]) !== pid;
-  } catch {
-    return true;
-  }
+  const status = readSystemFile(`/proc/${pid}/status`) ?? "";
+  return Number(/^Tgid:\t(\d+)/m.exec(status)?.[1]) !== pid;
 }
 
 function allPids(): readonly number[] {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { readSystemFile } from "../files/read_file.ts";
 import { lateLibc } from "./libc.ts";
 import { statOf } from "./process_identity.ts";
 
@@ -22,13 +23,9 @@ export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): void {
 
 /** True if a process handles a signal itself; true where that cannot be read. */
 export function handlesSignal(pid: number, signal: "SIGTERM"): boolean {
-  try {
-    const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
-    if (caught === null) return true;
-    return (BigInt(`0x${caught[1]}`) >> BigInt(constants.signals[signal] - 1) & 1n) === 1n;
-  } catch {
-    return true;
-  }
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readSystemFile(`/proc/${pid}/status`) ?? "");
+  if (caught === null) return true;
+  return (BigInt(`0x${caught[1]}`) >> BigInt(constants.signals[signal] - 1) & 1n) === 1n;
 }
 
 /**

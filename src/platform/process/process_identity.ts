@@ -1,5 +1,6 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { readSystemFile } from "../files/read_file.ts";
 
 /** Identifies a process among all others, also of another boot, host or container. */
 export interface ProcessIdentity {
@@ -24,11 +25,7 @@ export function thisProcess(): ProcessIdentity {
 
 /** The kernel's id of this boot; null if the system does not provide one. */
 export function bootId(): string | null {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() || null;
-  } catch {
-    return null;
-  }
+  return readSystemFile("/proc/sys/kernel/random/boot_id")?.trim() || null;
 }
 
 /** A number alone says nothing: it is used again, and means another process in each container. */
@@ -60,13 +57,9 @@ function fateOf(identity: string | null): ProcessFate {
 
 /** What /proc says about a process after the name of its program; null if it is gone. */
 export function statOf(pid: number): readonly string[] | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name may contain blanks and parentheses.
-    return text.slice(text.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return null;
-  }
+  const text = readSystemFile(`/proc/${pid}/stat`);
+  // The name may contain blanks and parentheses.
+  return text === null ? null : text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
 function exists(pid: number): boolean {

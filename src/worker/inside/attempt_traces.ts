@@ -1,5 +1,6 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 import { createRequire } from "node:module";
+import { readSystemFile } from "../../platform/files/read_file.ts";
 import { intactCheck } from "./intact_globals.ts";
 import { recordTimers, type TimerRecord } from "./timer_record.ts";
 
@@ -161,10 +162,6 @@ function linkOf(path: string): string {
 }
 
 function tableOf(name: string): string[][] {
-  try {
-    return readFileSync(`/proc/self/net/${name}`, "latin1").split("\n").slice(1)
-      .map((line) => line.trim().split(/\s+/));
-  } catch {
-    return [];
-  }
+  const [, ...lines] = readSystemFile(`/proc/self/net/${name}`)?.split("\n") ?? [];
+  return lines.map((line) => line.trim().split(/\s+/));
 }
