@@ -42,10 +42,14 @@ export class LazyTimer {
     this.set(this.#clock.now().monotonicMs + delayMs);
   }
 
+  /** Call the callback at a time, in monotonic ms, or at the time set before if that is sooner. */
+  setBy(dueMs: number): void {
+    if (this.#dueMs === null || dueMs < this.#dueMs) this.set(dueMs);
+  }
+
   /** Call the callback in `delayMs`, or at the time set before if that is sooner. */
   setWithin(delayMs: number): void {
-    const dueMs = this.#clock.now().monotonicMs + delayMs;
-    if (this.#dueMs === null || dueMs < this.#dueMs) this.set(dueMs);
+    this.setBy(this.#clock.now().monotonicMs + delayMs);
   }
 
   /** Also cancels the runtime's timer for an earlier time that was moved. */

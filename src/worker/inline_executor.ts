@@ -81,8 +81,7 @@ class InlineExecutor implements Executor {
 
   /** The deadline of an attempt has changed. */
   watch({ deadlineMs }: InlineAttempt): void {
-    const dueMs = this.#deadlines.dueMs;
-    if (dueMs === null || deadlineMs < dueMs) this.#deadlines.set(deadlineMs);
+    this.#deadlines.setBy(deadlineMs);
   }
 
   ended(attempt: InlineAttempt): void {
@@ -145,7 +144,6 @@ function overdue(what: string): string {
 }
 
 class InlineAttempt implements Attempt, ScopeHost {
-  readonly outcome: Promise<AttemptOutcome>;
   readonly workerId = "inline";
   readonly clock: Clock;
   readonly mask: SecretMask;
@@ -154,7 +152,8 @@ class InlineAttempt implements Attempt, ScopeHost {
   readonly #sink: AttemptSink;
   readonly #executor: InlineExecutor;
   readonly #scope: AttemptScope;
-  #resolve!: (outcome: AttemptOutcome) => void;
+  readonly #ending = Promise.withResolvers<AttemptOutcome>();
+  readonly outcome = this.#ending.promise;
   #limiter: OutputLimiter | null = null;
   #timeout: Timer | null = null;
   #kill: Timer | null = null;
@@ -170,9 +169,6 @@ class InlineAttempt implements Attempt, ScopeHost {
     this.mask = executor.mask;
     this.deadlineMs = task.deadlineMs;
     this.#scope = new AttemptScope(task.instance, this);
-    this.outcome = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
   }
 
   begin(): void {
@@ -261,7 +257,7 @@ class InlineAttempt implements Attempt, ScopeHost {
     this.#timeout?.cancel();
     this.#kill?.cancel();
     this.#executor.ended(this);
-    this.#resolve(maskOutcome(this.#outcomeOf(result), this.mask));
+    this.#ending.resolve(maskOutcome(this.#outcomeOf(result), this.mask));
   }
 
   #outcomeOf(result: AttemptOutcome): AttemptOutcome {

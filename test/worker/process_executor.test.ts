@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { JobDefinition } from "../../src/core/job/job.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
-import { processorCount } from "../../src/platform/process/process.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { type AttemptOutcome, type Executor, HANDLER_MS_MAX } from "../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
@@ -518,7 +517,7 @@ test("run() lets a job that is known to be short wait, and abort() ends it there
   const job = moduleJob("print");
   for (let count = 0; count < 20; count++) await outcomeOf(job, [1, "a"], executor);
   const begun = Array.from(
-    { length: processorCount() + 1 },
+    { length: availableParallelism() + 1 },
     () => outcomeOf(job, [1, "a"], executor),
   );
   const sink = new RecordingSink();

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -27,11 +26,6 @@ export function selfCommand(): readonly string[] {
   return runtimeName() === "deno"
     ? [process.execPath, "run", "-A", "--no-check", main]
     : [process.execPath, main];
-}
-
-/** Processors that this process may use. */
-export function processorCount(): number {
-  return availableParallelism();
 }
 
 /** Hidden subcommands by which the program runs itself. */

@@ -238,6 +238,6 @@ export class ShortJobGate<T extends GatedAttempt> {
     const hasFollowers = [...this.#groups].some(({ attempts }) => attempts.size > 1);
     if (this.#waiting.size === 0 && !hasFollowers) return;
     this.#hasProgressed = false;
-    this.#timer.set(this.#clock.now().monotonicMs + GROUP_MS_MAX.stalled);
+    this.#timer.setIn(GROUP_MS_MAX.stalled);
   }
 }

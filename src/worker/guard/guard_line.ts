@@ -34,9 +34,8 @@ export class GuardLine {
     const nowMs = this.#clock.now().monotonicMs;
     const halfMs = nowMs + (sentMs - nowMs) / 2;
     const laterMs = deadlineMs === null ? Math.min(halfMs, nowMs + CLEAR_AFTER_MS) : halfMs;
-    const dueMs = this.#timer.dueMs;
     if (laterMs - nowMs < 1) this.#send();
-    else if (dueMs === null || laterMs < dueMs) this.#timer.set(laterMs);
+    else this.#timer.setBy(laterMs);
   }
 
   close(): void {

@@ -34,13 +34,13 @@ export class HandlerRun implements WorkerRun {
   readonly sink: AttemptSink;
   /** No lease limits a handler after the commit, but a frozen daemon must not leave it running. */
   deadlineMs = 0;
+  readonly #ending = Promise.withResolvers<AttemptOutcome | null>();
   /** Its outcome; null if it did not end by itself. */
-  readonly done: Promise<AttemptOutcome | null>;
+  readonly done = this.#ending.promise;
   readonly #task: HandlerTask;
   readonly #clock: Clock;
   readonly #mask: SecretMask;
   #worker: WorkerProcess | null = null;
-  #resolve!: (outcome: AttemptOutcome | null) => void;
 
   constructor(task: HandlerTask, clock: Clock, mask: SecretMask) {
     this.#task = task;
@@ -55,9 +55,6 @@ export class HandlerRun implements WorkerRun {
       call: (method) =>
         Promise.reject(new Error(`A handler cannot call "${method}" of the manager`)),
     };
-    this.done = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
   }
 
   begin(acquire: (job: JobDefinition) => WorkerProcess): void {
@@ -101,7 +98,7 @@ export class HandlerRun implements WorkerRun {
 
   ended(ending: WorkerEnding): void {
     if (ending.type === "result") {
-      return this.#resolve(maskOutcome(ending.result, this.#mask));
+      return this.#ending.resolve(maskOutcome(ending.result, this.#mask));
     }
     const how = ending.type === "exit" && ending.signal === "SIGKILL"
       ? `did not end within ${HANDLER_MS_MAX} ms, or its worker was killed`
@@ -115,6 +112,6 @@ export class HandlerRun implements WorkerRun {
 
   #fail(how: string): void {
     noteTo(this.#task, this.#clock, `${NAMES[this.handler.type]} ${this.#mask.text(how)}`);
-    this.#resolve(null);
+    this.#ending.resolve(null);
   }
 }

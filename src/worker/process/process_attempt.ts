@@ -46,7 +46,8 @@ interface ProcessAttemptOptions {
 
 /** An attempt in a worker process: its time limit, the steps of its abort, and its outcome. */
 export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
-  readonly outcome: Promise<AttemptOutcome>;
+  readonly #ending = Promise.withResolvers<AttemptOutcome>();
+  readonly outcome = this.#ending.promise;
   readonly job: JobDefinition;
   readonly instance: TaskInstance;
   readonly handler = null;
@@ -57,7 +58,6 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   readonly #options: ProcessAttemptOptions;
   /** Null until it begins. */
   #worker: WorkerProcess | null = null;
-  #resolve!: (outcome: AttemptOutcome) => void;
   #cause: AbortCause | null = null;
   /** True if it was aborted before it started to run. */
   #isUnstarted = false;
@@ -79,9 +79,6 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.sink = options.sink;
     this.deadlineMs = options.task.deadlineMs;
     this.canFollow = isBatchable(this.job, this.instance.timeoutMs);
-    this.outcome = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
     this.#setExpiry();
   }
 
@@ -249,7 +246,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   #end(outcome: AttemptOutcome, ending: WorkerEnding | null): void {
     this.#isOver = true;
     this.#options.onEnd(this, ending?.type === "result" ? ending : UNKNOWN_END);
-    this.#resolve(maskOutcome(outcome, this.#options.mask));
+    this.#ending.resolve(maskOutcome(outcome, this.#options.mask));
   }
 
   #kill(): void {
@@ -313,15 +310,12 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
       case "result":
         return this.#resultOutcome(ending);
       case "refused":
-        return lost("WorkerError", `No worker took the attempt: ${REFUSALS_MAX} refused it`);
-      case "unstarted": {
+        return workerError("lost", `No worker took the attempt: ${REFUSALS_MAX} refused it`);
+      case "unstarted":
         if (ending.whose === "system") return unstarted(ending.message);
-        if (ending.whose === "worker") {
-          return lost("WorkerError", `The worker could not be started: ${ending.message}`);
-        }
-        const message = `The attempt did not begin: ${ending.message}`;
-        return { type: "error", error: { name: "WorkerError", message } };
-      }
+        return ending.whose === "worker"
+          ? workerError("lost", `The worker could not be started: ${ending.message}`)
+          : workerError("error", `The attempt did not begin: ${ending.message}`);
       case "exit":
         return { ...exitOutcome(ending.code, ending.signal), ...this.#unasked(true) };
     }
@@ -366,11 +360,11 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
 }
 
 function unstarted(why: string): AttemptOutcome {
-  return { type: "unstarted", error: { name: "WorkerError", message: `Cannot start: ${why}` } };
+  return workerError("unstarted", `Cannot start: ${why}`);
 }
 
-function lost(name: string, message: string): AttemptOutcome {
-  return { type: "lost", error: { name, message } };
+function workerError(type: "lost" | "unstarted" | "error", message: string): AttemptOutcome {
+  return { type, error: { name: "WorkerError", message } };
 }
 
 function exitOutcome(code: number | null, signal: string | null): AttemptOutcome {

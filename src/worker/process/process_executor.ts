@@ -1,7 +1,8 @@
+import { availableParallelism } from "node:os";
 import type { ErrorInfo } from "../../core/instance.ts";
 import { secretsOf } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
-import { processorCount, selfCommand } from "../../platform/process/process.ts";
+import { selfCommand } from "../../platform/process/process.ts";
 import { systemRandom } from "../../platform/random.ts";
 import { refuse } from "../attempt_errors.ts";
 import { ShortJobGate } from "../batching/short_job_gate.ts";
@@ -68,7 +69,7 @@ class ProcessExecutor implements Executor {
     };
     this.#count = options.count;
     this.#gate = new ShortJobGate(options.clock, {
-      groupsMax: processorCount() + 1,
+      groupsMax: availableParallelism() + 1,
       capacity: () => this.#count - (this.#attempts.size - this.#beside - this.waiting),
       begin: (first, others) => first.begin(others),
     });

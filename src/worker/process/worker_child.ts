@@ -81,7 +81,6 @@ export class WorkerChild {
   /** Why it could not be started. */
   startError: Error | null = null;
   isGone = false;
-  readonly #clock: Clock;
   readonly #keptOutputs: KeptOutputs;
   readonly #events: WorkerChildEvents;
   /** Limits how long the output and the channel may stay open after the exit. */
@@ -91,7 +90,6 @@ export class WorkerChild {
 
   constructor(start: WorkerStart, events: WorkerChildEvents) {
     const { clock, token, mask, budgets, memory } = start;
-    this.#clock = clock;
     this.#keptOutputs = start.keptOutputs;
     this.#events = events;
     this.#limit = new LazyTimer(clock, () => this.#giveUp());
@@ -154,7 +152,7 @@ export class WorkerChild {
 
   /** The result arrived after the exit: allow its output as long again. */
   allowDrain(): void {
-    this.#limit.set(this.#clock.now().monotonicMs + DRAIN_MS_MAX);
+    this.#limit.setIn(DRAIN_MS_MAX);
   }
 
   /** Nothing more of it is wanted. */
@@ -181,7 +179,7 @@ export class WorkerChild {
       // A result sent before the exit may still be in the channel, which a child of the worker may
       // keep open.
       this.channel!.whenClosed(() => this.close());
-      if (!this.isGone) this.#limit.set(this.#clock.now().monotonicMs + CHANNEL_MS_MAX);
+      if (!this.isGone) this.#limit.setIn(CHANNEL_MS_MAX);
     });
   }
 

@@ -86,25 +86,25 @@ export class WorkerPool {
    * @throws JobError if no worker can run as the job's user or group
    */
   acquire(job: JobDefinition): WorkerProcess {
+    this.prepare();
     const key = poolKey(job);
     for (let index = this.#idle.length - 1; index >= 0; index--) {
       const worker = this.#idle[index]!;
       if (this.#workers.get(worker) !== key || !worker.jobs.isFor(job)) continue;
       this.#idle.splice(index, 1);
-      if (worker.isUsable && worker.jobs.isUpToDate(job)) return this.#taken(worker);
+      if (worker.isUsable && worker.jobs.isUpToDate(job)) return worker;
       // A module's earlier version stays in a worker's memory.
       worker.end();
     }
     // An idle worker of another key makes room.
     if (this.#workers.size >= this.#count + this.#options.beside()) this.#idle.shift()?.end();
     const { type } = job.source;
-    return this.#taken(this.#spawn(key, { spec: specOf(job), isModule: type === "module" }));
+    return this.#spawn(key, { spec: specOf(job), isModule: type === "module" });
   }
 
   /** Keep the spare workers ready, once the work of this turn of the event loop has workers. */
   prepare(): void {
     if (this.#options.spare === 0 || this.#isPreparing) return;
-    if (this.#nowMs() < this.#spareAfterMs) return;
     this.#isPreparing = true;
     this.#options.clock.defer(() => {
       this.#isPreparing = false;
@@ -117,6 +117,7 @@ export class WorkerPool {
   }
 
   #startSpare(): void {
+    if (this.#nowMs() < this.#spareAfterMs) return;
     const lacksSpare = () =>
       this.#idle.filter((worker) => this.#workers.get(worker) === SPARE_KEY).length <
         this.#options.spare;
@@ -125,11 +126,6 @@ export class WorkerPool {
       worker.idleSinceMs = this.#nowMs();
       this.#idle.unshift(worker);
     }
-  }
-
-  #taken(worker: WorkerProcess): WorkerProcess {
-    this.prepare();
-    return worker;
   }
 
   resize(count: number): void {
@@ -208,9 +204,7 @@ export class WorkerPool {
     worker.idleSinceMs = nowMs;
     this.#idle.push(worker);
     this.#trim();
-    const endMs = this.#endMsOf(worker);
-    const { dueMs } = this.#reaper;
-    if (dueMs === null || endMs < dueMs) this.#reaper.set(endMs);
+    this.#reaper.setBy(this.#endMsOf(worker));
   }
 
   #isWornOut(worker: WorkerProcess, nowMs: number): boolean {
@@ -236,13 +230,11 @@ export class WorkerPool {
 
   #reap(): void {
     const nowMs = this.#nowMs();
-    let nextMs = Infinity;
     for (const worker of [...this.#idle]) {
       const endMs = this.#endMsOf(worker);
-      if (endMs > nowMs) nextMs = Math.min(nextMs, endMs);
+      if (endMs > nowMs) this.#reaper.setBy(endMs);
       else this.retire(worker);
     }
-    this.#reaper.set(nextMs === Infinity ? null : nextMs);
     this.prepare();
   }
 

@@ -106,7 +106,7 @@ export class WorkerProcess {
       onGone: () => this.#gone(),
     });
     this.#batch = new Batch(memory);
-    if (this.pid !== null) this.#limit.set(clock.now().monotonicMs + HELLO_MS_MAX);
+    if (this.pid !== null) this.#limit.setIn(HELLO_MS_MAX);
   }
 
   /** Null if it could not be started. */
@@ -161,7 +161,7 @@ export class WorkerProcess {
     this.#takeResults();
     if (this.#current && returned.length > 0) this.#setGuard();
     // One that has begun shows by the result before it, which may not have been written yet.
-    if (!this.#batch.isEmpty) this.#recheck.set(this.#nowMs() + 1);
+    if (!this.#batch.isEmpty) this.#recheck.setIn(1);
     giveBack(returned);
   }
 
@@ -194,7 +194,7 @@ export class WorkerProcess {
     if (this.#child.exit !== null || this.#child.isGone) return;
     if (!this.hasStarted) return this.kill("SIGKILL");
     this.#send({ type: "end" });
-    this.#limit.set(this.#nowMs() + END_MS_MAX);
+    this.#limit.setIn(END_MS_MAX);
   }
 
   #send(message: ToWorker): void {
@@ -230,7 +230,8 @@ export class WorkerProcess {
   #awaitStart(): void {
     const { run, isWaitingForStart } = this.#current!;
     const isLoading = isWaitingForStart && run.job.source.type === "module";
-    this.#limit.set(isLoading ? this.#nowMs() + LOAD_MS_MAX : null);
+    if (isLoading) this.#limit.setIn(LOAD_MS_MAX);
+    else this.#limit.set(null);
     if (isWaitingForStart) return;
     const limits = usageLimits(run.job);
     if (limits !== null) this.#current!.usage = this.#watchUsage(run, limits);
@@ -360,7 +361,7 @@ export class WorkerProcess {
     current.result = message;
     if (message.isSilent && this.#child.output!.skipMarkers()) return;
     if (message.isSilent) this.#send({ type: "mark", run: current.number });
-    if (this.#child.exit === null) this.#limit.set(this.#nowMs() + DRAIN_MS_MAX);
+    if (this.#child.exit === null) this.#limit.setIn(DRAIN_MS_MAX);
     else this.#child.allowDrain();
     this.#settle();
   }
