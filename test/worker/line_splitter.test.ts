@@ -3,16 +3,24 @@ import { test } from "node:test";
 import { SecretMask } from "../../src/core/text/secret_mask.ts";
 import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/output/line_splitter.ts";
 
+/** A splitter of lines among which are no records. */
+function splitterOf(
+  onLine: (line: Uint8Array) => void,
+  { onMarker = () => {}, mask = new SecretMask() } = {},
+): LineSplitter {
+  const records = { prefix: "\x1erecord:", recordBytesMax: 0, onRecord: () => {} };
+  return new LineSplitter({ ...records, mask, onLine, onMarker });
+}
+
 function split(chunks: readonly (string | Uint8Array)[], marker?: string) {
   const lines: string[] = [];
   let markers = 0;
-  const splitter = new LineSplitter(
-    (line) => lines.push(Buffer.from(line).toString("latin1")),
-    () => {
+  const splitter = splitterOf((line) => lines.push(Buffer.from(line).toString("latin1")), {
+    onMarker: () => {
       markers += 1;
       lines.push("MARK");
     },
-  );
+  });
   if (marker) splitter.expect(marker);
   for (const chunk of chunks) splitter.push(Buffer.from(chunk as string));
   splitter.flush();
@@ -60,7 +68,7 @@ for (
 test("LineSplitter cuts between characters when a long line is UTF-8", () => {
   const text = "a" + "€".repeat(10_000);
   const pieces: Uint8Array[] = [];
-  const splitter = new LineSplitter((line) => pieces.push(line), () => {});
+  const splitter = splitterOf((line) => pieces.push(line));
   splitter.push(Buffer.from(text + "\n"));
   const decoder = new TextDecoder("utf-8", { fatal: true });
   assert.equal(pieces.map((piece) => decoder.decode(piece)).join(""), text);
@@ -74,11 +82,7 @@ test("LineSplitter cuts no secret, wherever it is in a long line and in chunks",
     const line = Buffer.from(`${"-".repeat(before)}${secret}${"-".repeat(LINE_BYTES_MAX)}`);
     for (const isWhole of [true, false]) {
       const pieces: string[] = [];
-      const splitter = new LineSplitter(
-        (piece) => pieces.push(Buffer.from(piece).toString()),
-        () => {},
-        { mask },
-      );
+      const splitter = splitterOf((piece) => pieces.push(Buffer.from(piece).toString()), { mask });
       splitter.push(line.subarray(0, before + 5));
       splitter.push(line.subarray(before + 5));
       if (isWhole) splitter.push(Buffer.from("\n"));

@@ -10,7 +10,7 @@ const line = (text: string | Uint8Array) =>
   ({ at: 1, level: "info", source: "stdout", text }) as const;
 
 function collect(texts: Iterable<string>) {
-  const limiter = new OutputLimiter(JOB_DEFAULTS.output);
+  const limiter = new OutputLimiter(JOB_DEFAULTS.output, new SecretMask());
   const head = [];
   for (const text of texts) {
     const entry = limiter.push(line(text));
@@ -53,12 +53,14 @@ test("OutputLimiter keeps to the limit of bytes when lines are long", () => {
 });
 
 test("OutputLimiter makes text safe that is not UTF-8 or has a NUL", () => {
-  const entry = new OutputLimiter(JOB_DEFAULTS.output).push(line(Uint8Array.of(97, 0xff, 0, 98)));
+  const limiter = new OutputLimiter(JOB_DEFAULTS.output, new SecretMask());
+  const entry = limiter.push(line(Uint8Array.of(97, 0xff, 0, 98)));
   assert.equal(entry!.message, "a\ufffd␀b");
 });
 
 test("OutputLimiter keeps to limits of a few lines and bytes", () => {
-  const limiter = new OutputLimiter({ ...JOB_DEFAULTS.output, linesMax: 4, bytesMax: 100 });
+  const limits = { ...JOB_DEFAULTS.output, linesMax: 4, bytesMax: 100 };
+  const limiter = new OutputLimiter(limits, new SecretMask());
   const head = ["a", "b", "c", "d", "e"].map((text) => limiter.push(line(text)));
   assert.deepEqual(head.map((entry) => entry?.message), ["a", "b", ...Array(3).fill(undefined)]);
   const messages = limiter.finish(9).map((entry) => entry.message);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SecretMask } from "../../src/core/text/secret_mask.ts";
 import { LINE_BYTES_MAX, LineSplitter } from "../../src/worker/output/line_splitter.ts";
 import {
   decodeRecord,
@@ -16,25 +17,22 @@ const FIELDS = { run: 12, level: "warn", at: 1_700_000_000_000 } as const;
 
 function read(text: string, chunkBytes = Infinity) {
   const lines: string[] = [];
-  const splitter = new LineSplitter(
-    (line) => lines.push(Buffer.from(line).toString()),
-    () => lines.push("MARK"),
-    {
-      records: {
-        prefix: PREFIX,
-        bytesMax: RECORD_BYTES_MAX,
-        onRecord(bytes) {
-          const record = decodeRecord(bytes)!;
-          assert.deepEqual({ ...record, source: null, text: null }, {
-            ...FIELDS,
-            source: null,
-            text: null,
-          });
-          lines.push(`${record.source}: ${record.text}`);
-        },
-      },
+  const splitter = new LineSplitter({
+    prefix: PREFIX,
+    recordBytesMax: RECORD_BYTES_MAX,
+    mask: new SecretMask(),
+    onLine: (line) => lines.push(Buffer.from(line).toString()),
+    onMarker: () => lines.push("MARK"),
+    onRecord(bytes) {
+      const record = decodeRecord(bytes)!;
+      assert.deepEqual({ ...record, source: null, text: null }, {
+        ...FIELDS,
+        source: null,
+        text: null,
+      });
+      lines.push(`${record.source}: ${record.text}`);
     },
-  );
+  });
   splitter.expect(endMarker(TOKEN, 12));
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += chunkBytes) {

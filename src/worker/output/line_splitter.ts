@@ -8,11 +8,15 @@ const RETURN = 13;
 /** First byte of every record. */
 const RECORD = 0x1e;
 
-/** How records are recognized among lines: by an unguessable prefix. */
-export interface RecordForm {
+interface LineSplitterOptions {
+  /** By which records are recognized among lines: it is unguessable. */
   readonly prefix: string;
   /** Longest record, in bytes. */
-  readonly bytesMax: number;
+  readonly recordBytesMax: number;
+  /** Finds secrets, so that no piece of a long line contains only part of one. */
+  readonly mask: SecretMask;
+  readonly onLine: (line: Uint8Array) => void;
+  readonly onMarker: () => void;
   /** Called with a record without its prefix. */
   readonly onRecord: (record: Buffer) => void;
 }
@@ -22,28 +26,14 @@ export interface RecordForm {
  * also finds records, and a marker at the end of a line, even after text that has no line end.
  */
 export class LineSplitter {
-  readonly #onLine: (line: Uint8Array) => void;
-  readonly #onMarker: () => void;
-  readonly #records: RecordForm | null;
-  readonly #mask: SecretMask | null;
+  readonly #options: LineSplitterOptions;
   readonly #prefix: Buffer;
   #marker: Buffer | null = null;
   #pending: Buffer = Buffer.alloc(0);
 
-  constructor(
-    onLine: (line: Uint8Array) => void,
-    onMarker: () => void,
-    { records = null, mask = null }: {
-      readonly records?: RecordForm | null;
-      /** Finds secrets, so that no piece of a long line contains only part of one. */
-      readonly mask?: SecretMask | null;
-    } = {},
-  ) {
-    this.#onLine = onLine;
-    this.#onMarker = onMarker;
-    this.#records = records;
-    this.#mask = mask;
-    this.#prefix = Buffer.from(records?.prefix ?? "");
+  constructor(options: LineSplitterOptions) {
+    this.#options = options;
+    this.#prefix = Buffer.from(options.prefix);
   }
 
   /** Look for `marker`, which ends with a newline, from now on until it is found once. */
@@ -63,7 +53,7 @@ export class LineSplitter {
     this.#marker = null;
     this.#pending = this.#take(bytes.subarray(0, at));
     this.flush();
-    this.#onMarker();
+    this.#options.onMarker();
     if (at + marker!.length < bytes.length) this.push(bytes.subarray(at + marker!.length));
   }
 
@@ -83,44 +73,40 @@ export class LineSplitter {
     }
     let rest = bytes.subarray(start);
     // Enough is kept to complete a marker, the start of a record, or a secret.
+    const { recordBytesMax, mask, onLine } = this.#options;
     const heldBack = LINE_BYTES_MAX +
-      Math.max((this.#marker?.length ?? 0) + this.#prefix.length, this.#mask?.bytesMax ?? 0);
+      Math.max((this.#marker?.length ?? 0) + this.#prefix.length, mask.bytesMax);
     while (rest.length > heldBack) {
-      const at = this.#recordAt(rest);
-      if (at === 0 && rest.length <= this.#records!.bytesMax) break;
+      const at = rest.indexOf(this.#prefix);
+      if (at === 0 && rest.length <= recordBytesMax) break;
       const size = at > 0 && at < LINE_BYTES_MAX ? at : this.#pieceSize(rest);
-      this.#onLine(rest.subarray(0, size));
+      onLine(rest.subarray(0, size));
       rest = rest.subarray(size);
     }
     return rest;
   }
 
-  /** Where a record begins; -1 if there is none. */
-  #recordAt(bytes: Buffer): number {
-    return this.#records === null ? -1 : bytes.indexOf(this.#prefix);
-  }
-
   #line(line: Buffer): void {
-    const at = line.includes(RECORD) ? this.#recordAt(line) : -1;
+    const at = line.includes(RECORD) ? line.indexOf(this.#prefix) : -1;
     if (at < 0) return this.#text(line);
     if (at > 0) this.#text(line.subarray(0, at));
-    this.#records!.onRecord(line.subarray(at + this.#prefix.length));
+    this.#options.onRecord(line.subarray(at + this.#prefix.length));
   }
 
   #text(line: Buffer): void {
     let rest = line.at(-1) === RETURN ? line.subarray(0, -1) : line;
     while (rest.length > LINE_BYTES_MAX) {
       const size = this.#pieceSize(rest);
-      this.#onLine(rest.subarray(0, size));
+      this.#options.onLine(rest.subarray(0, size));
       rest = rest.subarray(size);
     }
-    this.#onLine(rest);
+    this.#options.onLine(rest);
   }
 
   #pieceSize(bytes: Buffer): number {
     const size = pieceSize(bytes);
-    const mask = this.#mask;
-    if (mask === null || mask.isEmpty) return size;
+    const { mask } = this.#options;
+    if (mask.isEmpty) return size;
     return mask.cutBefore(bytes.toString("latin1", 0, size + mask.bytesMax), size);
   }
 }

@@ -154,18 +154,18 @@ export class OutputCapture {
   }
 
   #splitter(name: StreamName): LineSplitter {
-    return new LineSplitter((line) => this.#line(name, line), () => {
-      this.#markersMissing -= 1;
-      if (this.#markersMissing > 0) return;
-      this.#passOnEntries();
-      if (this.#owner !== null) this.#source.onDrained();
-    }, {
-      records: {
-        prefix: recordPrefix(this.#source.token),
-        bytesMax: RECORD_BYTES_MAX,
-        onRecord: (record) => this.#record(record),
-      },
+    return new LineSplitter({
+      prefix: recordPrefix(this.#source.token),
+      recordBytesMax: RECORD_BYTES_MAX,
       mask: this.#source.mask,
+      onLine: (line) => this.#line(name, line),
+      onRecord: (record) => this.#record(record),
+      onMarker: () => {
+        this.#markersMissing -= 1;
+        if (this.#markersMissing > 0) return;
+        this.#passOnEntries();
+        if (this.#owner !== null) this.#source.onDrained();
+      },
     });
   }
 

@@ -18,7 +18,7 @@ export class OutputLimiter {
   readonly #limits: OutputLimits;
   readonly #halfLines: number;
   readonly #halfBytes: number;
-  readonly #mask: SecretMask | null;
+  readonly #mask: SecretMask;
   #headLines = 0;
   #headBytes = 0;
   #tail: RawLine[] = [];
@@ -28,7 +28,7 @@ export class OutputLimiter {
   #droppedLines = 0;
   #droppedBytes = 0;
 
-  constructor(limits: OutputLimits, mask: SecretMask | null = null) {
+  constructor(limits: OutputLimits, mask: SecretMask) {
     this.#limits = limits;
     this.#halfLines = Math.floor(limits.linesMax / 2);
     this.#halfBytes = Math.floor(limits.bytesMax / 2);
@@ -86,7 +86,7 @@ export class OutputLimiter {
       : decoder.decode(line.text);
     // Many programs that show a log end a text at a NUL.
     const shown = text.includes("\0") ? text.replaceAll("\0", "␀") : text;
-    return { at, level, message: this.#mask?.text(shown) ?? shown, source };
+    return { at, level, message: this.#mask.text(shown), source };
   }
 
   #drop(): void {
