@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../src/platform/clock.ts";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 import { ReplicaStore } from "../../src/store/replica/store.ts";
 import { SharedMedium } from "../support/servers/shared_medium.ts";
 import { exerciseStore } from "./suite.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Instant } from "../../src/platform/clock.ts";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 import { GroupCommit } from "../../src/store/ledger/group.ts";
 import { LedgerStore } from "../../src/store/ledger/store.ts";
 import type { Tables } from "../../src/store/ledger/tables/tables.ts";

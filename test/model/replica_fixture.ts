@@ -1,6 +1,6 @@
 import type { Clock, Instant } from "../../src/platform/clock.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 import { ReplicaStore } from "../../src/store/replica/store.ts";
 import { REV_STEP } from "../../src/store/replica/head.ts";
 import type { Committed, Store } from "../../src/store/store.ts";

@@ -1,5 +1,5 @@
 import type { Random } from "../../src/platform/random.ts";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 import { ReplicaStore } from "../../src/store/replica/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { SharedMedium } from "../support/servers/shared_medium.ts";

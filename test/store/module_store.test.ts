@@ -9,7 +9,7 @@ import { LogFile } from "../../examples/my-store.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { Manager, replicaStore, resultsOf } from "../../src/index.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 import { createLateStore } from "../../src/store/late_store.ts";
 import { loadModuleStore } from "../../src/store/module/create.ts";
 import { Replicas } from "../support/servers/replicas.ts";

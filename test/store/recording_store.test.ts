@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClaimLimits, UniqueRule } from "../../src/core/job/limits.ts";
-import { seededRandom } from "../../src/platform/random.ts";
+import { seededRandom } from "../support/seeded_random.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { MemoryStore } from "../../src/store/memory/store.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";

@@ -15,7 +15,7 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
 import {
   ensureTokenFile,
   readTokenFile,

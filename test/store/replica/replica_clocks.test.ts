@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
 import { ReplicaStore } from "../../../src/store/replica/store.ts";
 import type { NodeReport } from "../../../src/store/store.ts";
 import { SharedMedium } from "../../support/servers/shared_medium.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
 import {
   encodeCommand,
   ProtocolError,

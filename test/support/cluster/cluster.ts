@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { CLUSTER_MODULE, KINDS, TICK_KINDS } from "./cluster_jobs.ts";
 import { type Daemon, startDaemon } from "../processes/daemon.ts";
 import { startEtcd } from "../servers/etcd_server.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { type JobInstance, JobState } from "../../../src/rpc/gen/job_pb.ts";
 import type { ClusterRun, Fault } from "./cluster.ts";
 import { CLUSTER_MODULE, TICK_KINDS } from "./cluster_jobs.ts";

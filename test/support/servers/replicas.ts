@@ -1,6 +1,6 @@
 import type { Instance } from "../../../src/core/instance.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { ReplicaStore } from "../../../src/store/replica/store.ts";
 import type { NewInstance, Settlement } from "../../../src/store/store.ts";
 import { type MediumConnection, SharedMedium } from "./shared_medium.ts";

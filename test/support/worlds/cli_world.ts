@@ -3,7 +3,7 @@ import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { FollowResponseSchema, JobService } from "../../../src/rpc/gen/job_pb.ts";
 import { SimClock } from "./sim_clock.ts";
 

@@ -10,7 +10,7 @@ import { Manager } from "../../../src/manager/manager.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import type { Logger } from "../../../src/platform/logger.ts";
 import type { ProcessIdentity } from "../../../src/platform/process/process_identity.ts";
-import { seededRandom } from "../../../src/platform/random.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import type { Store } from "../../../src/store/store.ts";
 import type {
