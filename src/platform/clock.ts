@@ -37,20 +37,18 @@ const CHUNK_MS = 2 ** 30;
 
 function startTimer(delayMs: number, callback: () => void, unref: boolean): Timer {
   const dueMs = monotonicMs() + delayMs;
-  let handle: ReturnType<typeof setTimeout> | undefined;
-  const arm = () => {
-    const leftMs = dueMs - monotonicMs();
-    // Node's timers fire up to a millisecond early.
-    if (leftMs <= 0) {
-      handle = undefined;
-      callback();
-      return;
-    }
-    handle = setTimeout(arm, Math.min(Math.ceil(leftMs), CHUNK_MS));
+  let handle: ReturnType<typeof setTimeout>;
+  const wait = (leftMs: number) => {
+    handle = setTimeout(look, Math.min(Math.ceil(leftMs), CHUNK_MS));
     if (unref) handle.unref();
   };
-  handle = setTimeout(arm, Math.min(Math.max(0, Math.ceil(delayMs)), CHUNK_MS));
-  if (unref) handle.unref();
+  const look = () => {
+    // Node's timers fire up to a millisecond early.
+    const leftMs = dueMs - monotonicMs();
+    if (leftMs <= 0) callback();
+    else wait(leftMs);
+  };
+  wait(Math.max(0, delayMs));
   return { cancel: () => clearTimeout(handle) };
 }
 

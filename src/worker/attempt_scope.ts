@@ -241,13 +241,10 @@ export class AttemptScope implements Record<InjectedType, unknown> {
 
   async #call(method: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#isClosed) {
-      throw new JobError(
-        "conflict",
-        `Cannot call "${method}" of the manager: the attempt has ended`,
-        {
-          hint: "Await the call before the job function returns",
-        },
-      );
+      const message = `Cannot call "${method}" of the manager: the attempt has ended`;
+      throw new JobError("conflict", message, {
+        hint: "Await the call before the job function returns",
+      });
     }
     const what = `arguments of ${method}`;
     const text = encodeJson(args, { bytesMax: PAYLOAD_BYTES_MAX, what, isExact: true });

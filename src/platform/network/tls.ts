@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
+import type { StoreTls } from "../../core/store_config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Logger } from "../logger.ts";
 import { readRegularFile } from "../files/read_file.ts";
@@ -117,12 +118,7 @@ export interface ClientTls {
 
 /** Read a client's files, null for those it does not use. @throws JobError as {@link loadTls} */
 export async function loadClientTls(
-  files: {
-    readonly ca: string | null;
-    readonly cert: string | null;
-    readonly key: string | null;
-    readonly serverName: string | null;
-  },
+  files: StoreTls,
   options: { readonly nowMs: number; readonly logger: Logger },
 ): Promise<ClientTls> {
   const { cert, key, serverName } = files;

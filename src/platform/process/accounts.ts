@@ -10,12 +10,7 @@ export interface Account {
   readonly gid?: number;
 }
 
-interface User {
-  readonly name: string;
-  readonly home: string;
-  readonly uid: number;
-  readonly gid: number;
-}
+type User = Required<Account>;
 
 /**
  * The account that a job runs under: `user` (name or number) with its own group, unless `group`

@@ -15,12 +15,7 @@ export interface ProcessSetup {
   /** Open-file soft limit. */
   readonly openFiles?: number;
   /** The name finds the user's groups. */
-  readonly account?: {
-    readonly name: string;
-    readonly home: string;
-    readonly uid: number;
-    readonly gid: number;
-  };
+  readonly account?: Required<Account>;
   readonly cwd?: string;
 }
 
