@@ -41,6 +41,14 @@ export function abortInfo(
   };
 }
 
+/** An error as an object again. */
+export function errorOfInfo({ name, message, stack }: ErrorInfo, cause?: unknown): Error {
+  const error = new Error(message, cause === undefined ? undefined : { cause });
+  error.name = name;
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
 /** An attempt that ended before it began, because the executor cannot take it. */
 export function refuse(type: "lost" | "error", message: string): Attempt {
   return {

@@ -16,7 +16,7 @@ import type { JobManager } from "../core/job/job_manager.ts";
 import type { InjectedType } from "../core/arguments/signature.ts";
 import type { JobState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
-import { abortError } from "./attempt_errors.ts";
+import { abortError, errorOfInfo } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
 import type { TaskInstance } from "./protocol.ts";
@@ -42,8 +42,6 @@ export interface ScopeHost {
 /** Longest message of one `log` call, in characters. */
 const MESSAGE_LENGTH_MAX = 8_192;
 
-/** Formats values as `console.log` does without a terminal, but cuts longer texts. */
-const FORMAT = { colors: false, maxStringLength: MESSAGE_LENGTH_MAX } as const;
 /** Shown instead of a value whose own code threw. */
 const UNSHOWN = "a value that cannot be shown";
 
@@ -56,8 +54,16 @@ export type Verdict =
 function lineText(values: readonly unknown[], mask: SecretMask): string {
   const [only] = values;
   if (values.length === 1 && typeof only === "string") return messageText(only, mask);
+  return messageText(printedText(values, { maxStringLength: MESSAGE_LENGTH_MAX }), mask);
+}
+
+/** Values as `console.log` prints them without a terminal. */
+export function printedText(
+  values: readonly unknown[],
+  options: { readonly maxStringLength?: number } = {},
+): string {
   try {
-    return messageText(formatWithOptions(FORMAT, ...values), mask);
+    return formatWithOptions({ colors: false, ...options }, ...values);
   } catch {
     return UNSHOWN;
   }
@@ -201,16 +207,14 @@ export class AttemptScope implements Record<InjectedType, unknown> {
         { path: "delay", hint: 'Write 90_000, or "90s"' },
       );
     }
-    const error = named("Snoozed", "The attempt was snoozed");
+    const error = errorOfInfo({ name: "Snoozed", message: "The attempt was snoozed" });
     this.#verdict = { type: "snooze", delayMs, error };
     throw error;
   }
 
   #discard(reason: unknown): never {
-    const error = named(
-      "Discarded",
-      reason === undefined ? "discarded" : messageText(reason, this.mask),
-    );
+    const message = reason === undefined ? "discarded" : messageText(reason, this.mask);
+    const error = errorOfInfo({ name: "Discarded", message });
     this.#verdict = { type: "discard", error };
     throw error;
   }
@@ -271,12 +275,6 @@ export class AttemptScope implements Record<InjectedType, unknown> {
       log,
     };
   }
-}
-
-function named(name: string, message: string): Error {
-  const error = new Error(message);
-  error.name = name;
-  return error;
 }
 
 // JSON would turn a Date into text, while the manager takes times as epoch milliseconds too.

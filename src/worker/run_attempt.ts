@@ -7,7 +7,7 @@ import type { ErrorInfo } from "../core/instance.ts";
 import type { JobDefinition, JobFunction, JobHandlers } from "../core/job/job.ts";
 import type { Signature } from "../core/arguments/signature.ts";
 import { importJob } from "../jobs/loading/import_job.ts";
-import { abortError, isTimeLimit } from "./attempt_errors.ts";
+import { abortError, errorOfInfo, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";
 import type { HandlerCall, RetryWish } from "./executor.ts";
 import type { AttemptResult } from "./protocol.ts";
@@ -172,11 +172,4 @@ function stopError(scope: AttemptScope, thrown: unknown): Error {
 function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
   return errorOfInfo(encodeError(thrown), thrown);
-}
-
-function errorOfInfo({ name, message, stack }: ErrorInfo, cause?: unknown): Error {
-  const error = new Error(message, cause === undefined ? undefined : { cause });
-  error.name = name;
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

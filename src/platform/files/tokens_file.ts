@@ -88,25 +88,22 @@ export function readTokensFile(path: string): readonly StoredToken[] {
     const hint = "It must belong to this user or root, and nobody else may be able to write to it";
     throw distrustError(`Cannot use the tokens file "${path}"`, distrust, hint);
   }
-  let text: string;
+  let found: ReturnType<typeof readRegularFile>;
   try {
-    const found = readRegularFile(path, FILE_BYTES_MAX);
-    if (found === null) throw refuse(path, `it has more than ${FILE_BYTES_MAX} bytes`);
-    const { mode } = found;
-    if ((mode & 0o077) !== 0) {
-      const shown = (mode & 0o777).toString(8).padStart(4, "0");
-      throw new JobError(
-        "permission_denied",
-        `Cannot use the tokens file "${path}": other users can read it (mode ${shown})`,
-        { hint: `Make it private: chmod 600 ${shellWord(path)}` },
-      );
-    }
-    text = found.bytes.toString("utf8");
+    found = readRegularFile(path, FILE_BYTES_MAX);
   } catch (error) {
-    if (isJobError(error)) throw error;
     throw refuse(path, messageOf(error));
   }
-  return parse(text, path);
+  if (found === null) throw refuse(path, `it has more than ${FILE_BYTES_MAX} bytes`);
+  if ((found.mode & 0o077) !== 0) {
+    const shown = (found.mode & 0o777).toString(8).padStart(4, "0");
+    throw new JobError(
+      "permission_denied",
+      `Cannot use the tokens file "${path}": other users can read it (mode ${shown})`,
+      { hint: `Make it private: chmod 600 ${shellWord(path)}` },
+    );
+  }
+  return parse(found.bytes.toString("utf8"), path);
 }
 
 /**

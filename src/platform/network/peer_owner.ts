@@ -14,7 +14,6 @@ export interface ConnectionAddresses {
 /** Kernel tables; the peer of an IPv4 connection is in the second one if it listens on "::". */
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const TABLE_BYTES_MAX = 256 * 1024 * 1024;
-const CHUNK_BYTES = 64 * 1024;
 
 /**
  * The user at the other end of a TCP connection on this machine, according to the kernel: the user
@@ -43,33 +42,18 @@ async function findOwner(
   const { localAddress, localPort, remoteAddress, remotePort } = connection;
   // Our remote address is local there. State 01 is an open connection.
   const row = new RegExp(
-    `: ([0-9A-F]+):${hexPort(remotePort)} ([0-9A-F]+):${hexPort(localPort)} 01 .*\n`,
-    "g",
+    `: ([0-9A-F]+):${hexPort(remotePort)} ([0-9A-F]+):${hexPort(localPort)} 01 .*`,
   );
   const wanted = [remoteAddress, localAddress].map(canonicalAddress);
-  let file;
-  try {
-    file = await open(table, "r");
-  } catch {
-    return undefined;
+  const file = await open(table, "r").catch(() => null);
+  if (file === null) return undefined;
+  for await (const line of file.readLines({ encoding: "latin1", end: TABLE_BYTES_MAX })) {
+    const [text = "", ...fields] = row.exec(line) ?? [];
+    const isPeer = fields.length > 0 &&
+      fields.every((field, at) => addressOf(field) === wanted[at]);
+    if (isPeer) return ownerOf(text);
   }
-  try {
-    const buffer = Buffer.alloc(CHUNK_BYTES);
-    let rest = "";
-    for (let total = 0; total < TABLE_BYTES_MAX;) {
-      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null);
-      if (bytesRead === 0) break;
-      total += bytesRead;
-      const text = rest + buffer.toString("latin1", 0, bytesRead);
-      for (const [line, ...fields] of text.matchAll(row)) {
-        if (fields.every((field, at) => addressOf(field) === wanted[at])) return ownerOf(line);
-      }
-      rest = text.slice(text.lastIndexOf("\n") + 1);
-    }
-    return null;
-  } finally {
-    await file.close();
-  }
+  return null;
 }
 
 /**

@@ -48,6 +48,7 @@ export interface OutputSource {
  */
 export class OutputCapture {
   readonly #source: OutputSource;
+  readonly #streams: readonly Readable[];
   readonly #splitters: Readonly<Record<StreamName, LineSplitter>>;
   #owner: OutputOwner | null = null;
   /** Number of the owner. */
@@ -69,6 +70,7 @@ export class OutputCapture {
   constructor(source: OutputSource) {
     const { streams } = source;
     this.#source = source;
+    this.#streams = Object.values(streams);
     this.#splitters = { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
     for (const name of ["stdout", "stderr"] as const) {
       streams[name].on("data", (chunk: Uint8Array) => this.#read(name, chunk));
@@ -144,13 +146,11 @@ export class OutputCapture {
 
   /** Let this process end although the streams are open. */
   release(): void {
-    for (const stream of Object.values(this.#source.streams)) {
-      (stream as { readonly unref?: () => void }).unref?.();
-    }
+    for (const stream of this.#streams) (stream as { readonly unref?: () => void }).unref?.();
   }
 
   close(): void {
-    for (const stream of Object.values(this.#source.streams)) stream.destroy();
+    for (const stream of this.#streams) stream.destroy();
   }
 
   #splitter(name: StreamName): LineSplitter {
@@ -202,11 +202,10 @@ export class OutputCapture {
     // Either stream may have caused the pause.
     if (this.#isResting) return;
     this.#isResting = true;
-    const streams = Object.values(this.#source.streams);
-    for (const stream of streams) stream.pause();
+    for (const stream of this.#streams) stream.pause();
     this.#source.clock.timer(Math.max(1, restMs), () => {
       this.#isResting = false;
-      for (const stream of streams) stream.resume();
+      for (const stream of this.#streams) stream.resume();
     });
   }
 

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { fstatSync, futimesSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
-import { formatWithOptions } from "node:util";
 import { cutText } from "../../core/text/text_bytes.ts";
 import { errorCode } from "../../core/errors.ts";
 import type { LogEntry, LogLevel } from "../../core/instance.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { printedText } from "../attempt_scope.ts";
 import { LINE_BYTES_MAX } from "./line_splitter.ts";
 import { encodeLines, encodeMessage, endMarker, recordPrefix } from "./output_record.ts";
 
@@ -123,7 +123,7 @@ export class WorkerOutput {
 
   #print(level: LogLevel, args: readonly unknown[]): void {
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
-    let text = formatted(args);
+    let text = args.length === 1 && typeof args[0] === "string" ? args[0] : printedText(args);
     // The daemon masks too, but does not find a secret that is split across two records.
     if (text.length * 3 > LINE_BYTES_MAX) text = this.#mask.text(text);
     if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
@@ -134,15 +134,6 @@ export class WorkerOutput {
     if (run === 0) return own.write(`${text}\n`);
     const at = this.#clock.now().wallMs;
     this.#streams[0].write(encodeLines(this.#prefix, { run, at, level, source, text }));
-  }
-}
-
-function formatted(args: readonly unknown[]): string {
-  if (args.length === 1 && typeof args[0] === "string") return args[0];
-  try {
-    return formatWithOptions({ colors: false }, ...args);
-  } catch {
-    return "a value that cannot be shown";
   }
 }
 

@@ -52,7 +52,6 @@ class ProcessExecutor implements Executor {
   readonly #runningHandlers = new Set<HandlerRun>();
   readonly #gate: ShortJobGate<ProcessAttempt>;
   #pool: WorkerPool;
-  #count: number;
   /** Attempts whose job takes none of the `count` workers. */
   #beside = 0;
   #isStopped = false;
@@ -67,17 +66,16 @@ class ProcessExecutor implements Executor {
       mask: new SecretMask(),
       ...options,
     };
-    this.#count = options.count;
     this.#gate = new ShortJobGate(options.clock, {
       groupsMax: availableParallelism() + 1,
-      capacity: () => this.#count - (this.#attempts.size - this.#beside - this.waiting),
+      capacity: () => this.#pool.count - (this.#attempts.size - this.#beside - this.waiting),
       begin: (first, others) => first.begin(others),
     });
     this.#pool = this.#makePool(options.count);
   }
 
   start(): Promise<void> {
-    if (this.#isStopped) this.#pool = this.#makePool(this.#settings.count);
+    if (this.#isStopped) this.#pool = this.#makePool(this.#pool.count);
     this.#isStopped = false;
     this.#pool.prepare();
     return Promise.resolve();
@@ -146,7 +144,6 @@ class ProcessExecutor implements Executor {
   }
 
   resize(count: number): void {
-    this.#count = count;
     this.#pool.resize(count);
   }
 

@@ -60,7 +60,8 @@ export class WorkerPool {
   readonly #reaper: LazyTimer;
   readonly #budgets: WorkerProcessOptions["budgets"];
   readonly #keptOutputs = new KeptOutputs();
-  #count: number;
+  /** Most workers, not counting those beside it. */
+  count: number;
   #started = 0;
   #onEmpty: (() => void) | null = null;
   #isStopped = false;
@@ -71,7 +72,7 @@ export class WorkerPool {
     const { clock } = options;
     this.#budgets = { output: new TransferBudget(clock), answers: new TransferBudget(clock) };
     this.#options = options;
-    this.#count = options.count;
+    this.count = options.count;
     this.#token = this.#newToken();
     this.#reaper = new LazyTimer(clock, () => this.#reap());
   }
@@ -97,7 +98,7 @@ export class WorkerPool {
       worker.end();
     }
     // An idle worker of another key makes room.
-    if (this.#workers.size >= this.#count + this.#options.beside()) this.#idle.shift()?.end();
+    if (this.#workers.size >= this.count + this.#options.beside()) this.#idle.shift()?.end();
     const { type } = job.source;
     return this.#spawn(key, { spec: specOf(job), isModule: type === "module" });
   }
@@ -121,7 +122,7 @@ export class WorkerPool {
     const lacksSpare = () =>
       this.#idle.filter((worker) => this.#workers.get(worker) === SPARE_KEY).length <
         this.#options.spare;
-    while (!this.#isStopped && this.#workers.size < this.#count && lacksSpare()) {
+    while (!this.#isStopped && this.#workers.size < this.count && lacksSpare()) {
       const worker = this.#spawn(SPARE_KEY, { spec: null, isModule: true });
       worker.idleSinceMs = this.#nowMs();
       this.#idle.unshift(worker);
@@ -129,7 +130,7 @@ export class WorkerPool {
   }
 
   resize(count: number): void {
-    this.#count = count;
+    this.count = count;
     this.#trim();
   }
 
@@ -216,7 +217,7 @@ export class WorkerPool {
   }
 
   #trim(): void {
-    let surplus = this.#workers.size - this.#count - this.#options.beside();
+    let surplus = this.#workers.size - this.count - this.#options.beside();
     while (surplus > 0 && this.#idle.length > 0) {
       this.#idle.shift()!.end();
       surplus -= 1;
