@@ -15,8 +15,8 @@ export class BurstLog {
   readonly #subject: string;
   readonly #hint: string;
   #periodMs = -Infinity;
-  #told = 0;
-  #untold = 0;
+  #written = 0;
+  #omitted = 0;
 
   /**
    * @param subject the records in the plural, for the message that counts the others
@@ -33,24 +33,24 @@ export class BurstLog {
     const nowMs = this.#clock.now().monotonicMs;
     if (nowMs - this.#periodMs >= PERIOD_MS) {
       this.#periodMs = nowMs;
-      this.#told = 0;
+      this.#written = 0;
     }
-    if (this.#told < RECORDS_MAX) {
-      this.#told += 1;
+    if (this.#written < RECORDS_MAX) {
+      this.#written += 1;
       this.#logger[level](message, fields);
       return;
     }
-    if (this.#untold === 0) {
-      this.#clock.timer(PERIOD_MS, () => this.#tellUntold(), { unref: true });
+    if (this.#omitted === 0) {
+      this.#clock.timer(PERIOD_MS, () => this.#writeOmitted(), { unref: true });
     }
-    this.#untold += 1;
+    this.#omitted += 1;
   }
 
-  #tellUntold(): void {
+  #writeOmitted(): void {
     this.#logger.warn(`Too many ${this.#subject} to log each one`, {
-      omitted: this.#untold,
+      omitted: this.#omitted,
       hint: this.#hint,
     });
-    this.#untold = 0;
+    this.#omitted = 0;
   }
 }

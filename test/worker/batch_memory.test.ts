@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { closeSync, ftruncateSync, writeSync } from "node:fs";
-import { createSharedMemory } from "../../src/platform/process/shared_memory.ts";
+import { createSharedMemory, MEMORY_BYTES } from "../../src/platform/process/shared_memory.ts";
 import { runtimeName } from "../../src/platform/process/process.ts";
-import { BatchMemory, MEMORY_BYTES } from "../../src/worker/batching/batch_memory.ts";
+import { BatchMemory } from "../../src/worker/batching/batch_memory.ts";
 
 /** Both sides of one memory. */
 function sides() {
@@ -74,13 +74,13 @@ test("BatchMemory reads nothing beyond its end, whatever was written there", () 
 });
 
 test("createSharedMemory() gives memory that another process can share", () => {
-  const memory = createSharedMemory(4_096);
+  const memory = createSharedMemory();
   if (runtimeName() !== "bun") return assert.equal(memory, null);
   const cells = new Int32Array(memory!.buffer);
   cells[0] = 41;
   const path = new URL("../../src/platform/process/shared_memory.ts", import.meta.url).href;
   const code = `const { openSharedMemory } = await import(${JSON.stringify(path)});
-    console.log(Atomics.add(new Int32Array(openSharedMemory(3, 4_096)), 0, 1));`;
+    console.log(Atomics.add(new Int32Array(openSharedMemory(3)), 0, 1));`;
   const stdio = ["ignore", "pipe", "inherit", memory!.descriptor] as const;
   const child = spawnSync(process.execPath, ["-e", code], { stdio: [...stdio], encoding: "utf8" });
   assert.equal(child.stdout.trim(), "41");
@@ -90,13 +90,13 @@ test("createSharedMemory() gives memory that another process can share", () => {
 });
 
 test("createSharedMemory() gives memory whose size nobody can change", () => {
-  const memory = createSharedMemory(4_096);
+  const memory = createSharedMemory();
   if (memory === null) return;
-  for (const bytes of [0, 4_095, 8_192]) {
+  for (const bytes of [0, MEMORY_BYTES - 1, 2 * MEMORY_BYTES]) {
     assert.throws(() => ftruncateSync(memory.descriptor, bytes), { code: "EPERM" });
   }
-  assert.throws(() => writeSync(memory.descriptor, "x", 4_096), { code: "EPERM" });
-  assert.equal(new Uint8Array(memory.buffer)[4_095], 0);
+  assert.throws(() => writeSync(memory.descriptor, "x", MEMORY_BYTES), { code: "EPERM" });
+  assert.equal(new Uint8Array(memory.buffer)[MEMORY_BYTES - 1], 0);
   closeSync(memory.descriptor);
   memory.free();
 });

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { ListenOptions, Server } from "node:net";
 import { bareHost, hostPort } from "../../core/address.ts";
 import { type ErrorCode, errorCode, JobError, messageOf } from "../../core/errors.ts";
@@ -51,16 +52,11 @@ export async function listenOn(
  * Wait until the server listens. Later errors of the listener, such as too many open files, are not
  * fatal.
  */
-export function listening(server: Server, options: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.once("listening", () => {
-      server.off("error", reject);
-      server.on("error", () => {});
-      resolve();
-    });
-    server.listen({ ...options, backlog: BACKLOG });
-  });
+export async function listening(server: Server, options: ListenOptions): Promise<void> {
+  const isListening = once(server, "listening");
+  server.listen({ ...options, backlog: BACKLOG });
+  await isListening;
+  server.on("error", () => {});
 }
 
 /** What exists once a listener has started. @throws JobError `unavailable` before */

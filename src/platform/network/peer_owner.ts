@@ -26,34 +26,25 @@ export async function peerOwner(
   connection: ConnectionAddresses,
 ): Promise<number | null | undefined> {
   if (process.platform !== "linux") return undefined;
-  let isKnown = false;
-  for (const table of TABLES) {
-    const owner = await findOwner(table, connection);
-    if (typeof owner === "number") return owner;
-    if (owner === null) isKnown = true;
-  }
-  return isKnown ? null : undefined;
-}
-
-async function findOwner(
-  table: string,
-  connection: ConnectionAddresses,
-): Promise<number | null | undefined> {
   const { localAddress, localPort, remoteAddress, remotePort } = connection;
   // Our remote address is local there. State 01 is an open connection.
   const row = new RegExp(
     `: ([0-9A-F]+):${hexPort(remotePort)} ([0-9A-F]+):${hexPort(localPort)} 01 .*`,
   );
   const wanted = [remoteAddress, localAddress].map(canonicalAddress);
-  const file = await open(table, "r").catch(() => null);
-  if (file === null) return undefined;
-  for await (const line of file.readLines({ encoding: "latin1", end: TABLE_BYTES_MAX })) {
-    const [text = "", ...fields] = row.exec(line) ?? [];
-    const isPeer = fields.length > 0 &&
-      fields.every((field, at) => addressOf(field) === wanted[at]);
-    if (isPeer) return ownerOf(text);
+  let found: number | null | undefined;
+  for (const table of TABLES) {
+    const file = await open(table, "r").catch(() => null);
+    if (file === null) continue;
+    found = null;
+    for await (const line of file.readLines({ encoding: "latin1", end: TABLE_BYTES_MAX })) {
+      const match = row.exec(line);
+      const isPeer = match?.slice(1).every((field, at) => addressOf(field) === wanted[at]);
+      const owner = isPeer ? ownerOf(match![0]) : null;
+      if (owner !== null) return owner;
+    }
   }
-  return null;
+  return found;
 }
 
 /**

@@ -7,8 +7,7 @@ import {
   createReadStream,
   mkdtempSync,
   openSync,
-  rmdirSync,
-  unlinkSync,
+  rmSync,
 } from "node:fs";
 import { lstat, readdir, rm } from "node:fs/promises";
 import { Socket } from "node:net";
@@ -93,8 +92,7 @@ export function createPipes(count: number): readonly Pipe[] | null {
     }
     return null;
   } finally {
-    for (const path of paths) ignoreMissing(() => unlinkSync(path));
-    ignoreMissing(() => rmdirSync(folder));
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -158,12 +156,4 @@ export function readableCheck(descriptors: readonly number[]): (() => boolean) |
   // Rows of `struct pollfd`: the descriptor, then requested and returned events in 16 bits each.
   const list = Int32Array.from(descriptors.flatMap((descriptor) => [descriptor, POLLIN]));
   return () => poll(list, descriptors.length, 0) !== 0;
-}
-
-function ignoreMissing(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // It was never made.
-  }
 }

@@ -10,6 +10,9 @@ const F_ADD_SEALS = 1033;
 /** No other seal, no size but this one. */
 const SEAL_SHRINK_GROW = 7;
 
+/** Size of the memory. */
+export const MEMORY_BYTES = 65_536;
+
 /** Memory shared with a child process. */
 export interface SharedMemory {
   /** Pass it to the child, which calls {@link openSharedMemory}, then close it. */
@@ -32,36 +35,35 @@ export function canShareMemory(): boolean {
  *
  * @returns null if the runtime does not support it
  */
-export function createSharedMemory(bytes: number): SharedMemory | null {
+export function createSharedMemory(): SharedMemory | null {
   const libc = openLibc();
   if (libc === null) return null;
   const { memfd_create, ftruncate, fcntl, munmap } = libc.symbols;
   const descriptor = memfd_create(Buffer.from("jobctl\0"), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return null;
-  const isSized = ftruncate(descriptor, bytes) === 0 &&
+  const isSized = ftruncate(descriptor, MEMORY_BYTES) === 0 &&
     fcntl(descriptor, F_ADD_SEALS, SEAL_SHRINK_GROW) === 0;
-  const memory = isSized ? map(libc, descriptor, bytes) : null;
+  const memory = isSized ? map(libc, descriptor) : null;
   if (memory === null) {
     closeSync(descriptor);
     return null;
   }
   const { address, buffer } = memory;
-  return { descriptor, buffer, free: () => void munmap(address, bytes) };
+  return { descriptor, buffer, free: () => void munmap(address, MEMORY_BYTES) };
 }
 
 /** The memory behind a descriptor of {@link createSharedMemory}; null when it cannot be had. */
-export function openSharedMemory(descriptor: number, bytes: number): ArrayBuffer | null {
+export function openSharedMemory(descriptor: number): ArrayBuffer | null {
   const libc = openLibc();
-  return libc === null ? null : map(libc, descriptor, bytes)?.buffer ?? null;
+  return libc === null ? null : map(libc, descriptor)?.buffer ?? null;
 }
 
 function map(
   { symbols, toArrayBuffer }: NonNullable<ReturnType<typeof openLibc>>,
   descriptor: number,
-  bytes: number,
 ): { readonly address: number; readonly buffer: ArrayBuffer } | null {
-  const address = symbols.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, descriptor, 0);
+  const address = symbols.mmap(null, MEMORY_BYTES, PROT_READ_WRITE, MAP_SHARED, descriptor, 0);
   // MAP_FAILED is −1, which as an address is a large number.
   const isMapped = address > 0 && address < 2 ** 52;
-  return isMapped ? { address, buffer: toArrayBuffer(address, 0, bytes) } : null;
+  return isMapped ? { address, buffer: toArrayBuffer(address, 0, MEMORY_BYTES) } : null;
 }

@@ -1,14 +1,14 @@
 import { Buffer } from "node:buffer";
+import { MEMORY_BYTES } from "../../platform/process/shared_memory.ts";
 
 /** Most attempts of one batch. */
 export const BATCH_MAX = 32;
-/** Size of the memory of one worker: a page of cells, then room for results. */
-export const MEMORY_BYTES = 65_536;
 
 /** Index of the 32-bit cell that says up to where results are written. */
 const WRITTEN = 0;
 /** Index of the first attempt's 32-bit cell. */
 const CELLS = 16;
+/** Where results begin: behind a page of cells. */
 const RESULTS_AT = 4_096;
 /** Size of the length before each result. */
 const LENGTH_BYTES = 4;

@@ -8,7 +8,7 @@ import { type RunningCommand, startCommand } from "../command/command_runner.ts"
 import type { Guard } from "../guard/guard.ts";
 import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../../platform/process/descendants.ts";
 import { WorkerOutput } from "../output/worker_output.ts";
-import { BatchMemory, MEMORY_BYTES } from "../batching/batch_memory.ts";
+import { BatchMemory } from "../batching/batch_memory.ts";
 import {
   type AttemptResult,
   type FromWorker,
@@ -360,6 +360,6 @@ function nameList(names: readonly string[], count: number): string {
 }
 
 function openMemory(): BatchMemory | null {
-  const buffer = openSharedMemory(MEMORY_DESCRIPTOR, MEMORY_BYTES);
+  const buffer = openSharedMemory(MEMORY_DESCRIPTOR);
   return buffer === null ? null : new BatchMemory(buffer);
 }

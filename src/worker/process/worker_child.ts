@@ -84,8 +84,6 @@ export class WorkerChild {
   readonly #events: WorkerChildEvents;
   /** Limits how long the output and the channel may stay open after the exit. */
   readonly #limit: LazyTimer;
-  /** True if processes that its last command started keep running after its end. */
-  #hasLeft = false;
 
   constructor(start: WorkerStart, events: WorkerChildEvents) {
     const { clock, token, mask, budgets, memory } = start;
@@ -143,12 +141,6 @@ export class WorkerChild {
     if (this.exit === null) this.family?.kill(signal);
   }
 
-  /** From now on end only the worker itself: processes that its command started keep running. */
-  leave(): void {
-    this.#hasLeft = true;
-    this.family!.leave();
-  }
-
   /** The result arrived after the exit: allow its output as long again. */
   allowDrain(): void {
     this.#limit.setIn(DRAIN_MS_MAX);
@@ -184,7 +176,7 @@ export class WorkerChild {
 
   /** Something holds the output or the channel open, such as a child that left the group. */
   #giveUp(): void {
-    if (this.#hasLeft) this.#keptOutputs.add(this.output!);
+    if (this.family!.isLeft) this.#keptOutputs.add(this.output!);
     else this.output!.close();
     this.close();
   }

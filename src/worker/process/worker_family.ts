@@ -19,19 +19,15 @@ export class WorkerFamily {
   readonly #clock: Clock;
   readonly #marker: string;
   readonly #sessions: Set<number>;
+  /** True once only the worker itself is to end: what its command started keeps running. */
+  isLeft = false;
   #hasEnded = false;
-  #isLeft = false;
 
   constructor(clock: Clock, pid: number, marker: string) {
     this.#clock = clock;
     this.pid = pid;
     this.#marker = marker;
     this.#sessions = new Set([pid]);
-  }
-
-  /** From now on end only the worker itself: processes that its command started keep running. */
-  leave(): void {
-    this.#isLeft = true;
   }
 
   get family(): Family {
@@ -61,7 +57,7 @@ export class WorkerFamily {
       if (handlesSignal(this.pid, signal)) return killGroup(this.pid, signal);
       // Without a handler SIGTERM ends the worker at once, so end its family first.
     }
-    if (this.#isLeft) {
+    if (this.isLeft) {
       if (!this.#hasEnded) killGroup(this.pid, signal);
       return;
     }
@@ -81,7 +77,7 @@ export class WorkerFamily {
   /** The worker has ended: kill the processes that it left, and call back once they are gone. */
   whenGone(callback: () => void): void {
     this.#hasEnded = true;
-    if (this.#isLeft) return this.#clock.defer(callback);
+    if (this.isLeft) return this.#clock.defer(callback);
     const { family } = this;
     const startMs = this.#clock.now().monotonicMs;
     const check = async () => {

@@ -6,7 +6,6 @@ import type { Logger } from "../../platform/logger.ts";
 import type { Random } from "../../platform/random.ts";
 import { usageOf } from "../../platform/process/descendants.ts";
 import { createSharedMemory } from "../../platform/process/shared_memory.ts";
-import { MEMORY_BYTES } from "../batching/batch_memory.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { KeptOutputs } from "../output/kept_outputs.ts";
 import { TransferBudget } from "../output/transfer_budget.ts";
@@ -171,7 +170,7 @@ export class WorkerPool {
     const { clock, command, environment, mask, onLate, logger } = this.#options;
     const familyMarker = `${this.#token}.${this.#started}`;
     const launch = launchOf(kind, { command, environment, marker: familyMarker });
-    const memory = kind.isModule ? createSharedMemory(MEMORY_BYTES) : null;
+    const memory = kind.isModule ? createSharedMemory() : null;
     let worker: WorkerProcess;
     try {
       worker = new WorkerProcess({

@@ -399,7 +399,7 @@ export class WorkerProcess {
     if (this.#child.exit !== null) return this.#child.close();
     if (result === null) return;
     if (result.reuse === "left" && mayLeave(run.job)) {
-      this.#child.leave();
+      this.#child.family!.isLeft = true;
       this.#isBad = true;
       return this.#finish();
     }
