@@ -205,7 +205,12 @@ export class RecordingSink implements AttemptSink {
 
 /** argv of the test worker's program under this runtime. */
 export function workerCommand(): readonly string[] {
-  const entry = fileURLToPath(new URL("./processes/worker_entry.ts", import.meta.url));
+  return programCommand("worker_entry.ts");
+}
+
+/** argv of a program of test/support/processes under this runtime. */
+export function programCommand(name: string): readonly string[] {
+  const entry = fileURLToPath(new URL(`./processes/${name}`, import.meta.url));
   return runtimeName() === "deno"
     ? [process.execPath, "run", "-A", "--no-check", entry]
     : [process.execPath, entry];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,13 @@ import { runtimeName } from "../../src/platform/process/process.ts";
 import type { AttemptOutcome } from "../../src/worker/executor.ts";
 import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
 import { WorkerProcess } from "../../src/worker/process/worker_process.ts";
-import { makeJob, makeTask, RecordingSink, workerCommand } from "../support/attempts.ts";
+import {
+  makeJob,
+  makeTask,
+  programCommand,
+  RecordingSink,
+  workerCommand,
+} from "../support/attempts.ts";
 
 /** Does what its second argument says, after appending its number to the file. */
 const MODULE = `
@@ -202,6 +209,27 @@ test("run() logs a late error for the attempt of the batch that caused it", asyn
   const logged = all.filter(({ sink }) => sink.entries.length > 0);
   assert.deepEqual(logged.map(({ number }) => number), [2]);
   assert.deepEqual(sorted(begun()), [0, 1, 2, 3, 4]);
+});
+
+test("receive() begins no run before the late errors of the previous one have shown", () => {
+  const work = join(folder, "reject.js");
+  writeFileSync(
+    work,
+    `export default function work(run) { if (run === 1) void Promise.reject(new Error("late")); }`,
+  );
+  const [program, ...args] = programCommand("fast_daemon.ts");
+  const { stdout, stderr } = spawnSync(program!, [...args, work], {
+    encoding: "utf8",
+    env: { ...process.env, JOBCTL_WORKER: "fast-daemon" },
+  });
+  // Behind the markers that end the output of a run.
+  const text = stdout.split("\n").at(-1) || "[]";
+  const sent = JSON.parse(text) as { readonly type: string; readonly run: number }[];
+  assert.deepEqual(
+    sent.map(({ type, run }) => [type, run]),
+    [["result", 1], ["late", 1], ["refused", 2]],
+    stderr,
+  );
 });
 
 for (const act of ["timer", "directory"]) {

@@ -86,6 +86,8 @@ export class WorkerSession {
   #batch = { sinceMs: 0, firstRun: 0, lastRun: 0 };
   /** The runs of the batch that follow the current one, each with its position. */
   #followers: (readonly [position: number, message: RunMessage])[] = [];
+  /** Messages that arrived in the turn of the event loop in which a run ended; null in others. */
+  #delayed: ToWorker[] | null = null;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -98,6 +100,7 @@ export class WorkerSession {
   }
 
   receive(message: ToWorker): void {
+    if (this.#delayed !== null) return void this.#delayed.push(message);
     switch (message.type) {
       case "job":
         this.#jobs.set(message.ref, message.job);
@@ -314,6 +317,12 @@ export class WorkerSession {
     }
     const isSilent = this.#output.end(sweep.isQuiet && !wantsMarks) || undefined;
     const isExclusive = this.#isExclusive || undefined;
+    // A busy system may bring the next run in this turn, before unhandled rejections show.
+    const delayed: ToWorker[] = this.#delayed = [];
+    systemClock.defer(() => {
+      this.#delayed = null;
+      for (const message of delayed) this.receive(message);
+    });
     this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
   }
 
