@@ -68,10 +68,6 @@ class InlineExecutor implements Executor {
 
   run(task: AttemptTask, sink: AttemptSink): Attempt {
     if (this.#isStopped) return refuse("lost", "Cannot run an attempt: the executor is stopped");
-    const { source } = task.job;
-    if (source.type !== "function" && source.type !== "module") {
-      return refuse("error", `Cannot run a ${source.type} job in this process`);
-    }
     const attempt = new InlineAttempt(task, sink, this);
     this.#attempts.add(attempt);
     this.watch(attempt);

@@ -1,39 +1,38 @@
 import type { Progress } from "../core/instance.ts";
-import type { Clock, Timer } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
+import { LazyTimer } from "../platform/lazy_timer.ts";
 
 /** Shortest time between two reports of one attempt. */
 const INTERVAL_MS = 500;
 
 /** Passes on the progress of a job: the first and the last report, and at most two a second. */
 export class ProgressReporter {
-  readonly #clock: Clock;
+  readonly #timer: LazyTimer;
   readonly #passOn: (progress: Progress) => void;
   #waiting: Progress | null = null;
-  #timer: Timer | null = null;
 
   constructor(clock: Clock, passOn: (progress: Progress) => void) {
-    this.#clock = clock;
+    this.#timer = new LazyTimer(clock, () => this.#send());
     this.#passOn = passOn;
   }
 
   report(progress: Progress): void {
     this.#waiting = progress;
-    if (this.#timer === null) this.#send();
+    if (this.#timer.dueMs === null) this.#send();
   }
 
   /** Pass on the last report; call nothing after that. */
   finish(): void {
-    this.#timer?.cancel();
+    this.#timer.cancel();
     if (this.#waiting !== null) this.#passOn(this.#waiting);
     this.#waiting = null;
   }
 
   #send(): void {
-    this.#timer = null;
     if (this.#waiting === null) return;
     this.#passOn(this.#waiting);
     this.#waiting = null;
-    this.#timer = this.#clock.timer(INTERVAL_MS, () => this.#send(), { unref: true });
+    this.#timer.setIn(INTERVAL_MS);
   }
 }
 

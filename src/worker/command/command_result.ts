@@ -3,6 +3,7 @@ import { encodeResults } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
@@ -61,13 +62,12 @@ export class ResultFile {
    * the command ends.
    */
   watch(clock: Clock, onTooLarge: () => void): Timer {
-    let timer: Timer;
-    const check = () => {
-      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) return onTooLarge();
-      timer = clock.timer(CHECK_EVERY_MS, check, { unref: true });
-    };
-    timer = clock.timer(CHECK_EVERY_MS, check, { unref: true });
-    return { cancel: () => timer.cancel() };
+    const timer = new LazyTimer(clock, () => {
+      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) onTooLarge();
+      else timer.setIn(CHECK_EVERY_MS);
+    });
+    timer.setIn(CHECK_EVERY_MS);
+    return timer;
   }
 
   close(): void {

@@ -2,7 +2,8 @@ import { formatDuration } from "../../core/time/duration.ts";
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { ProcessLimits } from "../../core/job/job.ts";
 import { formatSize } from "../../core/text/size.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import {
   findFamilyInTurns,
   sharedOutBytes,
@@ -42,23 +43,19 @@ export class UsageWatch {
   readonly #ticksBefore: number;
   #pids: readonly number[] = [];
   #foundMs = -Infinity;
+  readonly #timer: LazyTimer;
   #isStopped = false;
-  #timer: Timer | null = null;
 
   constructor(options: UsageWatchOptions) {
     this.#options = options;
     this.#ticksBefore = usageOf(options.family.pid)?.cpuTicks ?? 0;
-    this.#arm(CHECK_EVERY_MS);
+    this.#timer = new LazyTimer(options.clock, () => void this.#check());
+    this.#timer.setIn(CHECK_EVERY_MS);
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.#timer?.cancel();
-    this.#timer = null;
-  }
-
-  #arm(delayMs: number): void {
-    this.#timer = this.#options.clock.timer(delayMs, () => void this.#check(), { unref: true });
+    this.#timer.cancel();
   }
 
   async #check(): Promise<void> {
@@ -83,7 +80,7 @@ export class UsageWatch {
     if (this.#isStopped) return;
     if (error !== null) return onExceeded(error);
     const tookMs = clock.now().monotonicMs - nowMs;
-    this.#arm(Math.max(CHECK_EVERY_MS, tookMs * REST_FACTOR));
+    this.#timer.setIn(Math.max(CHECK_EVERY_MS, tookMs * REST_FACTOR));
   }
 
   async #errorOf(rssBytes: number, ticks: number): Promise<ErrorInfo | null> {
