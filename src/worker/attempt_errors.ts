@@ -1,5 +1,6 @@
 import { type ErrorCode, JobError } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
+import { withoutUndefined } from "../core/object_keys.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { AbortCause, Attempt, AttemptOutcome } from "./executor.ts";
 import type { TaskInstance } from "./protocol.ts";
@@ -30,15 +31,10 @@ export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "time
 export function abortInfo(
   cause: AbortCause,
   instance: Pick<TaskInstance, "timeoutMs">,
-  ended: { readonly exitCode?: number; readonly signal?: string } = {},
+  { exitCode, signal }: Pick<ErrorInfo, "exitCode" | "signal"> = {},
 ): ErrorInfo {
   const { name, message } = abortError(cause, instance);
-  return {
-    name,
-    message,
-    ...(ended.exitCode === undefined ? {} : { exitCode: ended.exitCode }),
-    ...(ended.signal === undefined ? {} : { signal: ended.signal }),
-  };
+  return withoutUndefined({ name, message, exitCode, signal });
 }
 
 /** An error as an object again. */

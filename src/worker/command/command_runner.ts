@@ -3,6 +3,7 @@ import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs"
 import { encodeError } from "../../core/arguments/encode.ts";
 import { errorCode, JobError } from "../../core/errors.ts";
 import type { CommandSpec } from "../../core/job/job.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { commandArguments } from "./command_input.ts";
@@ -193,13 +194,7 @@ function succeeded(code: number, file: ResultFile | null): AttemptResult {
 
 function exited(spec: CommandSpec, code: number | null, signal: string | null): AttemptResult {
   const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
-  return {
-    type: "error",
-    error: {
-      name: "CommandError",
-      message: `Command "${spec.argv[0]}" ${how}`,
-      ...(code === null ? {} : { exitCode: code }),
-      ...(signal === null ? {} : { signal }),
-    },
-  };
+  const error = { name: "CommandError", message: `Command "${spec.argv[0]}" ${how}` };
+  const found = { exitCode: code ?? undefined, signal: signal ?? undefined };
+  return { type: "error", error: withoutUndefined({ ...error, ...found }) };
 }

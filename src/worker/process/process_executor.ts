@@ -27,12 +27,10 @@ const HANDLERS_WAITING_MAX = 10_000;
 /** A start costs as much as a thousand empty runs: with fewer runs, starts would cost more. */
 const RECYCLE_DEFAULTS = { runs: 10_000, memoryBytes: 512_000_000 };
 
-/** Settings without a default. */
-type RequiredSetting = "clock" | "logger" | "count" | "idleMs";
-
 /** How worker processes are kept. By default none is spare, and they inherit our environment. */
-export interface ProcessExecutorOptions
-  extends Pick<WorkerSettings, RequiredSetting>, Partial<Omit<WorkerSettings, RequiredSetting>> {}
+type ProcessExecutorOptions =
+  & Partial<WorkerSettings>
+  & Pick<WorkerSettings, "clock" | "logger" | "count" | "idleMs">;
 
 /**
  * An executor that runs module and command jobs in worker processes.

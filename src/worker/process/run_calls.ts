@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../../core/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
 import type { ChildChannel } from "../../platform/process/child_channel.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -157,8 +158,8 @@ function errorOf(thrown: unknown): { readonly error: WireError } {
   const error = {
     code: code ?? "internal",
     message: cutText(message ?? String(thrown), ERROR_BYTES_MAX),
-    ...(hint === undefined ? {} : { hint: cutText(hint, ERROR_BYTES_MAX) }),
-    ...(path === undefined ? {} : { path }),
+    hint: hint === undefined ? undefined : cutText(hint, ERROR_BYTES_MAX),
+    path,
   };
-  return { error };
+  return { error: withoutUndefined(error) };
 }
