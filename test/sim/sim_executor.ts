@@ -50,7 +50,6 @@ interface Options {
  * and the guard ends it at the lease's deadline. Its result reaches the node once the node runs.
  */
 export class SimExecutor implements Executor {
-  readonly name = "sim";
   readonly waiting = 0;
   readonly #options: Options;
   readonly #live = new Set<() => void>();

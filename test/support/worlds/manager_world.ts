@@ -87,7 +87,6 @@ export class ScriptedAttempt implements Attempt {
 
 /** Workers that do what the test says. */
 export class ScriptedExecutor implements Executor {
-  readonly name = "scripted";
   /** Attempts that have not begun, as it says. */
   waiting = 0;
   readonly attempts: ScriptedAttempt[] = [];
