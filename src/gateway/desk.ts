@@ -21,12 +21,10 @@ export interface DeskOptions {
   /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: (listener: (event: ChangeOfInstance) => void) => () => void;
   readonly clock: Clock;
-  /** Masks secrets in errors. */
   readonly mask?: SecretMask | undefined;
   readonly post: PostBatch<Answer>;
 }
 
-/** A stream in progress. */
 interface OpenStream {
   readonly messages: AsyncIterator<Uint8Array>;
   readonly abort: AbortController;
@@ -36,7 +34,6 @@ interface OpenStream {
 export class Desk {
   readonly #options: DeskOptions;
   readonly #sender: BatchSender<Answer>;
-  /** Calls in progress. */
   readonly #calls = new Set<number>();
   readonly #streams = new Map<number, OpenStream>();
 

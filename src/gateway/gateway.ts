@@ -136,6 +136,8 @@ class GatewayThread {
   readonly #stopped = Promise.withResolvers<void>();
   readonly #databaseClosed = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<unknown>();
+  /** Resolves if the thread ends unexpectedly. */
+  readonly failed = this.#failed.promise;
 
   constructor(options: GatewayOptions, source: ManagerStatusSource) {
     this.#options = options;
@@ -155,11 +157,6 @@ class GatewayThread {
     });
   }
 
-  /** Resolves if the thread ends unexpectedly. */
-  get failed(): Promise<unknown> {
-    return this.#failed.promise;
-  }
-
   start(): Promise<GatewayAddresses> {
     this.#worker.on("message", (message: FromGateway) => this.#take(message));
     this.#worker.on("error", (error) => this.#fail(error));
@@ -170,7 +167,7 @@ class GatewayThread {
 
   async closeDatabase(): Promise<void> {
     this.#post({ type: "closeDatabase" });
-    await Promise.race([this.#databaseClosed.promise, this.#failed.promise]);
+    await Promise.race([this.#databaseClosed.promise, this.failed]);
   }
 
   adopt(auth: AuthConfig): void {

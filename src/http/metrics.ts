@@ -37,16 +37,12 @@ export class Metrics {
   readonly #kinds = new Map<string, KindCounters>();
   readonly #labels = new Set<string>();
   readonly #lateness = new Histogram();
-  readonly #unsubscribe: () => void;
+  /** Stops counting. */
+  readonly stop: () => void;
 
   constructor(manager: ManagerApi) {
     this.#manager = manager;
-    this.#unsubscribe = manager.subscribe((event) => this.#count(event));
-  }
-
-  /** Stop counting. */
-  stop(): void {
-    this.#unsubscribe();
+    this.stop = manager.subscribe((event) => this.#count(event));
   }
 
   /** The page for a scrape. @throws JobError as `ManagerApi.status` */

@@ -16,7 +16,6 @@ export class Histogram {
     this.#counts = bounds.map(() => 0);
   }
 
-  /** Count one value. */
   observe(value: number): void {
     this.#count += 1;
     this.#sum += value;
@@ -63,7 +62,6 @@ export class MetricsPage {
     this.sample(name, value);
   }
 
-  /** The whole page. */
   toString(): string {
     return `${this.#lines.join("\n")}\n`;
   }

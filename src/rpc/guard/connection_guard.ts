@@ -115,12 +115,7 @@ export class ConnectionGuard {
       payload: (frame, bytes) => this.#readPayload(frame, bytes),
       end: (frame) => this.#endReceived(frame),
     }, PREFACE_BYTES);
-    this.#sent = new FrameReader({
-      begin: (frame) => {
-        this.#beginSent(frame);
-        return true;
-      },
-    });
+    this.#sent = new FrameReader({ begin: (frame) => this.#beginSent(frame) });
   }
 
   /** The client's misbehavior; null while there is none. */
@@ -244,7 +239,7 @@ export class ConnectionGuard {
     else this.#block?.endFrame();
   }
 
-  #beginSent({ type, flags, streamId }: Frame): void {
+  #beginSent({ type, flags, streamId }: Frame): boolean {
     if (type === FRAME.data) {
       this.#giveBack("control");
       this.#giveBack("reset");
@@ -252,6 +247,7 @@ export class ConnectionGuard {
     const isEnd = (type === FRAME.data || type === FRAME.headers) && (flags & FLAG.endStream) !== 0;
     if (isEnd || type === FRAME.reset) this.#endStream(streamId);
     if (type === FRAME.reset) this.#use("reset");
+    return true;
   }
 
   #growRequest(streamId: number, bytes: number): void {
