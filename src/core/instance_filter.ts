@@ -4,15 +4,17 @@ import { JobError } from "./errors.ts";
 import { isUuid, LOG_LEVELS, type LogLevel } from "./instance.ts";
 import { didYouMean } from "./text/nearest.ts";
 import {
-  checkOptions,
+  copyOptions,
+  FLAG,
   isFilled,
-  isFlag,
+  isListOf,
   isObject,
   isOneOf,
   isText,
   type KeysOf,
-  ownMembers,
+  type KeyValue,
   withoutUndefined,
+  WORD,
 } from "./object_keys.ts";
 import type { InstanceQuery } from "./query.ts";
 import { JOB_STATES, type JobState, parseState, type StateName } from "./state.ts";
@@ -90,38 +92,26 @@ interface ReadLogFilter {
 
 // Values of a filter's members. The error for a list in place of one kind or state says what to
 // write.
-const INSTANCE = ["an instance or its id", (value: unknown) => idOf(value) !== null] as const;
-const IDS = [
-  "a list of ids",
-  (value: unknown) => Array.isArray(value) && value.every((id) => isText(id) && idOf(id) !== null),
-] as const;
-const KIND = ["a kind or a job", (value: unknown) => kindOf(value) !== null] as const;
-const TIME = [
+const INSTANCE: KeyValue = ["an instance or its id", (value) => idOf(value) !== null];
+const KIND: KeyValue = ["a kind or a job", (value) => kindOf(value) !== null];
+const TIME: KeyValue = [
   'a Date, epoch milliseconds or ISO 8601 text such as "2026-11-24T09:00:00Z"',
-  (value: unknown) => timeOf(value) !== null,
-] as const;
-const TEXT = ["text that is not empty", isFilled] as const;
-const FLAG = ["true or false", isFlag] as const;
+  (value) => timeOf(value) !== null,
+];
 
 const INSTANCE_KEYS: KeysOf<InstanceFilter> = {
   instance: INSTANCE,
-  ids: IDS,
+  ids: ["a list of ids", isListOf((id) => isText(id) && idOf(id) !== null)],
   idPrefix: [
     "the first 4 or more characters of an id",
-    (value) => isText(value) && /^[0-9a-f-]{4,36}$/i.test(value as string),
+    (value) => isText(value) && /^[0-9a-f-]{4,36}$/i.test(value),
   ],
   kind: ["a kind or a job (kinds takes a list)", KIND[1]],
-  kinds: [
-    "a list of kinds (kind takes one)",
-    (value) => Array.isArray(value) && value.every(isFilled),
-  ],
+  kinds: ["a list of kinds (kind takes one)", isListOf(isFilled)],
   state: ["a state (states takes a list)", isText],
-  states: [
-    "a list of states (state takes one)",
-    (value) => Array.isArray(value) && value.every(isText),
-  ],
-  scheduleId: TEXT,
-  uniqueKey: TEXT,
+  states: ["a list of states (state takes one)", isListOf(isText)],
+  scheduleId: WORD,
+  uniqueKey: WORD,
   retryOf: INSTANCE,
   isDead: ["true", (value) => value === true],
   after: TIME,
@@ -149,10 +139,8 @@ const { after: _, before: __, ...LOG_TAIL_KEYS } = LOG_KEYS;
  *   wrong type, an unknown state, and two members for the same condition
  */
 export function readInstanceFilter(filter: InstanceFilter | undefined): InstanceQuery {
-  return readConditions(
-    checkFilter(filter, INSTANCE_KEYS, "look up instances"),
-    "look up instances",
-  );
+  const action = "look up instances";
+  return readConditions(checkFilter(filter, INSTANCE_KEYS, action), action);
 }
 
 /**
@@ -168,11 +156,8 @@ export function readBulkFilter(
   options: BulkOptions,
   action: string,
 ): InstanceQuery {
-  const given = checkBulk(filter, { ...INSTANCE_KEYS, ...BULK_KEYS }, action);
-  const { all, ...conditions } = given as BulkFilter;
-  const query = readConditions(conditions, action);
-  assertCondition(query, all === true || options.all === true, action);
-  return query;
+  const keys = { ...INSTANCE_KEYS, ...BULK_KEYS };
+  return readConditions(checkBulk(filter, keys, options, action), action);
 }
 
 /** Read a filter of final instances to delete; errors as of {@link readBulkFilter}. */
@@ -181,11 +166,11 @@ export function readClearFilter(
   options: BulkOptions,
 ): { readonly query: InstanceQuery; readonly settledBefore: number | undefined } {
   const action = "clear the instance history";
-  const { all, settledBefore: before, ...conditions } = checkBulk(filter, CLEAR_KEYS, action);
-  const query = readConditions(conditions, action);
-  const settledBefore = before === undefined ? undefined : timeOf(before)!;
-  assertCondition({ ...query, settledBefore }, all === true || options.all === true, action);
-  return { query, settledBefore };
+  const { settledBefore, ...conditions } = checkBulk(filter, CLEAR_KEYS, options, action);
+  return {
+    query: readConditions(conditions, action),
+    settledBefore: ifGiven(settledBefore, timeOf),
+  };
 }
 
 /** Read a filter of state transitions; errors as of {@link readInstanceFilter}. */
@@ -213,10 +198,8 @@ export function readLogClearFilter(
   options: BulkOptions,
 ): ReadLogFilter {
   const action = "clear the logs";
-  const { all, ...conditions } = checkBulk(filter, { ...LOG_KEYS, ...BULK_KEYS }, action);
-  const query = readLogConditions(conditions as LogFilter, action);
-  assertCondition(query, all === true || options.all === true, action);
-  return query;
+  const keys = { ...LOG_KEYS, ...BULK_KEYS };
+  return readLogConditions(checkBulk(filter, keys, options, action), action);
 }
 
 /** True if nothing can match: a list of ids, kinds or states is empty. */
@@ -243,13 +226,19 @@ function checkFilter<T extends object>(
   keys: KeysOf<T>,
   action: string,
 ): T {
-  const words = { failure: `Cannot ${action}`, noun: "condition" };
-  const given = isObject(filter) ? ownMembers(filter!, keys, words) : filter;
-  return checkOptions(given, keys, words);
+  return copyOptions(filter, keys, { failure: `Cannot ${action}`, noun: "condition" });
 }
 
-/** Like a lookup's check, but refuses undefined members: one left out must not widen a deletion. */
-function checkBulk<T extends object>(filter: T | undefined, keys: KeysOf<T>, action: string): T {
+/**
+ * The conditions of a filter. Unlike in a lookup, an undefined member is refused, and so is a
+ * filter without any: one left out must not widen a deletion.
+ */
+function checkBulk<T extends BulkOptions>(
+  filter: T | undefined,
+  keys: KeysOf<T>,
+  options: BulkOptions,
+  action: string,
+): Omit<T, "all"> {
   const given = checkFilter(filter, keys, action);
   for (const [path, value] of Object.entries(given)) {
     if (value !== undefined) continue;
@@ -258,7 +247,17 @@ function checkBulk<T extends object>(filter: T | undefined, keys: KeysOf<T>, act
       hint: "Leave it out if you do not want this condition",
     });
   }
-  return given;
+  const { all, ...conditions } = given;
+  assertCondition(conditions, all === true || options.all === true, action);
+  return conditions;
+}
+
+/** `read` of a value that may be absent and passed its check. */
+function ifGiven<Value, Read>(
+  value: Value | undefined,
+  read: (value: Value) => Read | null,
+): Read | undefined {
+  return value === undefined ? undefined : read(value)!;
 }
 
 function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
@@ -277,23 +276,22 @@ function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
     ),
     scheduleId: rest.scheduleId,
     uniqueKey: rest.uniqueKey,
-    retryOf: rest.retryOf === undefined ? undefined : idOf(rest.retryOf)!,
+    retryOf: ifGiven(rest.retryOf, idOf),
     isDead: rest.isDead,
-    after: rest.after === undefined ? undefined : timeOf(rest.after)!,
-    before: rest.before === undefined ? undefined : timeOf(rest.before)!,
+    after: ifGiven(rest.after, timeOf),
+    before: ifGiven(rest.before, timeOf),
   });
 }
 
 function readLogConditions(filter: LogFilter, action: string): ReadLogFilter {
   assertOne(filter, ["instance", "instanceId"], action);
   const { kind, level, after, before } = filter;
-  const instance = filter.instance ?? filter.instanceId;
   return withoutUndefined({
-    instanceId: instance === undefined ? undefined : idOf(instance)!,
-    kind: kind === undefined ? undefined : kindOf(kind)!,
+    instanceId: ifGiven(filter.instance ?? filter.instanceId, idOf),
+    kind: ifGiven(kind, kindOf),
     level,
-    after: after === undefined ? undefined : timeOf(after)!,
-    before: before === undefined ? undefined : timeOf(before)!,
+    after: ifGiven(after, timeOf),
+    before: ifGiven(before, timeOf),
   });
 }
 
@@ -323,14 +321,14 @@ function readState(name: string, path: string, action: string): JobState {
 
 /** The id in lower case of an instance or an id; null for anything else. */
 function idOf(value: unknown): string | null {
-  const id = isObject(value) ? Reflect.get(value as object, "id") : value;
+  const id = isObject(value) ? value.id : value;
   if (typeof id !== "string") return null;
   return isUuid(id.toLowerCase()) ? id.toLowerCase() : null;
 }
 
 function kindOf(value: unknown): string | null {
-  const kind = isObject(value) ? Reflect.get(value as object, "kind") : value;
-  return isFilled(kind) ? kind as string : null;
+  const kind = isObject(value) ? value.kind : value;
+  return isFilled(kind) ? kind : null;
 }
 
 function timeOf(value: unknown): number | null {

@@ -5,11 +5,14 @@ import { didYouMean } from "./text/nearest.ts";
 /** True if a key accepts the value; a JobError says what is wrong inside of it. */
 export type Check = (value: unknown) => boolean;
 
-/** The keys of an object, each with its values in words and as a check. */
-export type Keys = Readonly<Record<string, readonly [wanted: string, check: Check]>>;
+/** The values of a key, in words and as a check. */
+export type KeyValue = readonly [wanted: string, check: Check];
+
+/** The keys of an object. */
+export type Keys = Readonly<Record<string, KeyValue>>;
 
 /** The keys of objects of one type: the table does not compile when one is missing. */
-export type KeysOf<T> = { readonly [Key in keyof T]-?: readonly [wanted: string, check: Check] };
+export type KeysOf<T> = { readonly [Key in keyof T]-?: KeyValue };
 
 /**
  * `Given`, unless it has a member that `Known` does not name. TypeScript itself refuses misspelled
@@ -37,9 +40,9 @@ export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** Text. */
-export const isText: Check = (value) => typeof value === "string";
+export const isText = (value: unknown): value is string => typeof value === "string";
 /** Text that is not empty. */
-export const isFilled: Check = (value) => isText(value) && value !== "";
+export const isFilled = (value: unknown): value is string => isText(value) && value !== "";
 /** A function. */
 export const isFunction: Check = (value) => typeof value === "function";
 /** True or false. */
@@ -57,7 +60,7 @@ export const isDuration: Check = (value) =>
 export const isOneOf = (words: readonly string[]): Check => (value) =>
   words.includes(value as string);
 /** An object that is not a list. */
-export const isObject: Check = (value) =>
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 /** A list of items that `isItem` accepts. */
 export const isListOf = (isItem: Check): Check => (value) =>
@@ -67,6 +70,27 @@ export const isParsed = (parse: (value: unknown) => unknown): Check => (value) =
   parse(value);
   return true;
 };
+
+/** Any text. */
+export const TEXT: KeyValue = ["text", isText];
+/** Text that says something. */
+export const WORD: KeyValue = ["text that is not empty", isFilled];
+/** True or false. */
+export const FLAG: KeyValue = ["true or false", isFlag];
+/** A function. */
+export const FUNCTION: KeyValue = ["a function", isFunction];
+/** Any number: the code that uses it checks its limits. */
+export const NUMBER: KeyValue = ["a number", (value) => typeof value === "number"];
+/** Any number or text: the code that reads the duration checks it. */
+export const DURATION: KeyValue = [
+  "milliseconds or duration text",
+  (value) => typeof value === "number" || isText(value),
+];
+/** Arguments by position or by name. */
+export const ARGUMENTS: KeyValue = [
+  "a list of values, or an object by parameter name",
+  (value) => Array.isArray(value) || isObject(value),
+];
 
 /** A copy without the members that are undefined. */
 export function withoutUndefined<T extends object>(given: T): T {
@@ -133,28 +157,6 @@ function isAccepted(check: Check, value: unknown, failure: string, path: string)
 }
 
 /**
- * A copy of an object's own members, each read once. Refuses known members that are inherited or
- * hidden from enumeration: no check would see them, and a condition that is left out widens a
- * deletion.
- *
- * @throws JobError `invalid_argument` with the path of the member
- */
-export function ownMembers<T extends object>(given: T, keys: Keys, words: KeyWords): T {
-  const own = { ...given };
-  for (const key of Object.keys(keys)) {
-    if (!(key in given) || Object.hasOwn(own, key)) continue;
-    const { failure, prefix = "" } = words;
-    throw new JobError(
-      "invalid_argument",
-      `${failure}: "${prefix}${key}" is inherited or not enumerable`,
-      { path: `${prefix}${key}`, hint: "Write it into a plain object" },
-    );
-  }
-  if (!mayHold(given, keys)) throw notOptions(given, keys, words);
-  return own;
-}
-
-/**
  * Returns the value if it is an object with known members of the right types, or an empty object
  * for undefined.
  *
@@ -172,15 +174,41 @@ export function checkOptions<T extends object>(
 }
 
 /**
+ * Like {@link checkOptions}, but returns a copy of the own members, each read once. Refuses known
+ * members that are inherited or hidden from enumeration: no check would see them, and a condition
+ * that is left out widens a deletion.
+ *
+ * @throws JobError `invalid_argument`
+ */
+export function copyOptions<T extends object>(
+  given: T | undefined,
+  keys: Keys,
+  words: KeyWords,
+): T {
+  if (!isObject(given)) return checkOptions(given, keys, words);
+  const own = { ...given };
+  for (const key of Object.keys(keys)) {
+    if (!(key in given) || Object.hasOwn(own, key)) continue;
+    const { failure, prefix = "" } = words;
+    throw new JobError(
+      "invalid_argument",
+      `${failure}: "${prefix}${key}" is inherited or not enumerable`,
+      { path: `${prefix}${key}`, hint: "Write it into a plain object" },
+    );
+  }
+  if (!mayHold(given, keys)) throw notOptions(given, keys, words);
+  return checkOptions(own, keys, words);
+}
+
+/**
  * True if a value is an object that may have these members, unlike a Map or a promise. An
  * AbortController may be given as options with a signal.
  */
 function mayHold(value: unknown, keys: Keys): boolean {
   if (!isObject(value)) return false;
-  const given = value as object;
-  const prototype = Object.getPrototypeOf(given);
+  const prototype = Object.getPrototypeOf(value);
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain || Object.keys(given).length > 0 || Object.keys(keys).some((key) => key in given);
+  return isPlain || Object.keys(value).length > 0 || Object.keys(keys).some((key) => key in value);
 }
 
 function notOptions(given: unknown, keys: Keys, { failure, noun = "option" }: KeyWords): JobError {

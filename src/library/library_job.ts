@@ -5,7 +5,7 @@ import type { JobInput } from "../core/job/define.ts";
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition, JobFunction } from "../core/job/job.ts";
-import { checkOptions, isObject, isText, type KeysOf } from "../core/object_keys.ts";
+import { checkOptions, isObject, isText, type KeysOf, TEXT } from "../core/object_keys.ts";
 import { decodeResults } from "../core/arguments/decode_results.ts";
 import { resolveFunctionJob } from "../jobs/loading/function_job.ts";
 import { UNTYPED_SIGNATURE } from "../jobs/types/read_signature.ts";
@@ -81,7 +81,7 @@ function checkedRun(input: LibraryJobInput, schemas: readonly StandardSchema[]):
   };
 }
 
-const CONVERT_KEYS: KeysOf<{ readonly kind?: string }> = { kind: ["text", isText] };
+const CONVERT_KEYS: KeysOf<{ readonly kind?: string }> = { kind: TEXT };
 
 /**
  * Convert arguments, by position or by name, to the types of a job's signature, as `scheduleJob`

@@ -1,14 +1,15 @@
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import {
+  FLAG,
   isDuration,
   isFilled,
-  isFlag,
   isListOf,
   isObject,
   isWhole,
   isWithin,
   type KeysOf,
+  WORD,
 } from "../core/object_keys.ts";
 import { WORKERS_MAX } from "../manager/manager_options.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -52,15 +53,15 @@ export const SETUP_KEYS: KeysOf<ManagerSetup> = {
   workers: [`a whole number from 0 to ${WORKERS_MAX}`, isWithin(0, WORKERS_MAX)],
   pools: [
     "an object of whole numbers by the names of pools",
-    (value) => isObject(value) && checkPools(value as object),
+    (value) => isObject(value) && checkPools(value),
   ],
   timezone: ["the name of a zone", isFilled],
   lease: ["milliseconds or duration text", isDuration],
   drain: ["milliseconds or duration text", isDuration],
   logger: ["an object with debug, info, warn and error", isLogger],
-  node: ["text that is not empty", isFilled],
+  node: WORD,
   tags: ["a list of texts", isListOf(isFilled)],
-  keepAlive: ["true or false", isFlag],
+  keepAlive: FLAG,
 };
 
 function checkPools(pools: object): true {
@@ -74,6 +75,6 @@ function checkPools(pools: object): true {
 
 function isLogger(value: unknown): boolean {
   return isObject(value) && ["debug", "info", "warn", "error"].every((name) => {
-    return typeof Reflect.get(value as object, name) === "function";
+    return typeof value[name] === "function";
   });
 }

@@ -10,6 +10,8 @@ import {
   isText,
   isWithin,
   type KeysOf,
+  TEXT,
+  WORD,
 } from "../core/object_keys.ts";
 import { maskUrl, parseStoreUrl, type StoreAddress } from "../core/store_address.ts";
 import {
@@ -60,7 +62,6 @@ const FAILURE = "Cannot open the store";
 /** Smallest `maxSkew`, as in the configuration. */
 const SKEW_MS_MIN = 100;
 
-const WORD = ["text that is not empty", isFilled] as const;
 const DURATION = [
   "milliseconds or duration text",
   (value: unknown) => isDuration(value) && (!isText(value) || isReadable(value)),
@@ -71,12 +72,12 @@ const OPTION_KEYS: KeysOf<StoreOptions> = {
   url: ["the URL of a store", isFilled],
   prefix: [
     "1 to 64 letters, digits, and any of . _ : / -",
-    (value) => isText(value) && STORE_PREFIX.test(value as string),
+    (value) => isText(value) && STORE_PREFIX.test(value),
   ],
   username: WORD,
-  password: ["text", isText],
+  password: TEXT,
   sentinelUsername: WORD,
-  sentinelPassword: ["text", isText],
+  sentinelPassword: TEXT,
   tls: ["true, or an object of files", (value) => typeof value === "boolean" || isObject(value)],
   waitReplicas: ["a whole number from 0 to 100", isWithin(0, 100)],
   startWait: DURATION,

@@ -9,8 +9,8 @@ import type { JobDefinition, JobFunction } from "../core/job/job.ts";
 import {
   checkOptions,
   type Exact,
+  FLAG,
   isDuration,
-  isFlag,
   isObject,
   isOneOf,
   type KeysOf,
@@ -64,7 +64,7 @@ export interface RegisterOptions {
   readonly replace?: boolean;
 }
 
-const REGISTER_KEYS: KeysOf<RegisterOptions> = { replace: ["true or false", isFlag] };
+const REGISTER_KEYS: KeysOf<RegisterOptions> = { replace: FLAG };
 const IDLE_KEYS = { timeout: ["milliseconds or duration text", isDuration] } as const;
 const ORDER_KEYS = {
   order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
@@ -146,8 +146,8 @@ export abstract class TypedManager extends CoreManager {
     options: LibraryScheduleOptions | RecurringOptions = {},
   ): Promise<JobInstance | ScheduleRecord> {
     const kind = this.#kindOf(job);
-    if (isObject(options) && "cron" in options && options.cron !== undefined) {
-      return await this.scheduleRecurring(kind, options);
+    if ((options as Partial<RecurringOptions> | null)?.cron !== undefined) {
+      return await this.scheduleRecurring(kind, options as RecurringOptions);
     }
     checkScheduleOptions(kind, options, "library");
     // No await if the store is open: jobs scheduled in one event loop turn share a transaction.

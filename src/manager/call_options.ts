@@ -1,20 +1,22 @@
 import { quoteValue } from "../core/arguments/describe.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import {
+  ARGUMENTS,
   type Check,
-  checkOptions,
-  isFlag,
+  copyOptions,
+  DURATION,
+  FLAG,
   isListOf,
-  isObject,
   isOneOf,
   isText,
   isWithin,
   type Keys,
   type KeysOf,
-  ownMembers,
+  type KeyValue,
+  NUMBER,
+  TEXT,
   withoutUndefined,
 } from "../core/object_keys.ts";
-import { SCHEDULE_KEYS } from "../core/job/schedule_options.ts";
 import { BATCH_MAX, type PageRequest } from "../store/store.ts";
 import type {
   BackfillRequest,
@@ -27,14 +29,9 @@ import type {
 /** A page of a listing; by default the first one, of at most 1,000 items. */
 export type PageInput = Partial<PageRequest>;
 
-const TEXT = ["text", isText] as const;
-const FLAG = ["true or false", isFlag] as const;
-// Checks only the type: the code that uses a number checks its limits.
-const isNumber: Check = (value) => typeof value === "number";
-const { priority: NUMBER, timeout: DURATION } = SCHEDULE_KEYS;
-const TIME = ["a time in epoch milliseconds", isNumber] as const;
+const TIME: KeyValue = ["a time in epoch milliseconds", NUMBER[1]];
 
-const isMilliseconds: Check = (value) => isNumber(value) && (value as number) >= 0;
+const isMilliseconds: Check = (value) => typeof value === "number" && value >= 0;
 
 const PAGE_KEYS: KeysOf<PageRequest> = {
   limit: [`a whole number from 1 to ${BATCH_MAX}`, isWithin(1, BATCH_MAX)],
@@ -45,7 +42,7 @@ const PAGE_KEYS: KeysOf<PageRequest> = {
 const RECURRING_KEYS: KeysOf<RecurringOptions> = {
   cron: TEXT,
   timezone: TEXT,
-  arguments: SCHEDULE_KEYS.arguments,
+  arguments: ARGUMENTS,
   priority: NUMBER,
   timeout: DURATION,
   timeoutMs: NUMBER,
@@ -113,9 +110,7 @@ export function readOptions<T extends object>(
   given: T | undefined,
   action: string,
 ): T {
-  const words = { failure: `Cannot ${action}` };
-  const own = isObject(given) ? ownMembers(given!, KEYS[what], words) : given;
-  return checkOptions(own, KEYS[what], words);
+  return copyOptions(given, KEYS[what], { failure: `Cannot ${action}` });
 }
 
 /** The requested page. @throws JobError `invalid_argument` */

@@ -1,6 +1,6 @@
 import { quoteValue } from "../arguments/describe.ts";
 import { JobError } from "../errors.ts";
-import { checkKeys, isFunction, isObject, isText, type Keys } from "../object_keys.ts";
+import { checkKeys, FUNCTION, isObject, isText, type Keys, TEXT } from "../object_keys.ts";
 import type { JobSettings } from "./gen/job_options.ts";
 import type { JobFunction, JobHandlers } from "./job.ts";
 import { KIND_WANTED, kindProblem } from "./kind.ts";
@@ -31,19 +31,17 @@ export function uncallable(value: object): string | null {
   return /^\[object (?:Async)?GeneratorFunction\]$/.test(tag) ? "a generator" : null;
 }
 
-const HANDLER = ["a function", isFunction] as const;
-
 const { keys: OPTION_KEYS, parts: PART_KEYS } = definitionKeys();
 
 const JOB_KEYS: Keys = {
-  kind: ["text", isText],
-  run: HANDLER,
-  params: ["text", isText],
+  kind: TEXT,
+  run: FUNCTION,
+  params: TEXT,
   ...OPTION_KEYS,
-  onComplete: HANDLER,
-  onTerminate: HANDLER,
-  retryDelay: HANDLER,
-  onStateChange: HANDLER,
+  onComplete: FUNCTION,
+  onTerminate: FUNCTION,
+  retryDelay: FUNCTION,
+  onStateChange: FUNCTION,
 };
 
 /**
@@ -79,12 +77,12 @@ export function checkJobInput(input: unknown): asserts input is JobInput {
       hint: "Give a plain function, async or not, that uses it",
     });
   }
-  if (isText(job.kind)) checkKind(job.kind as string);
+  if (isText(job.kind)) checkKind(job.kind);
   const failure = `Cannot define ${what}`;
   checkKeys(job, JOB_KEYS, { failure });
   for (const [name, keys] of Object.entries(PART_KEYS)) {
     const part = job[name];
-    if (isObject(part)) checkKeys(part as object, keys, { failure, prefix: `${name}.` });
+    if (isObject(part)) checkKeys(part, keys, { failure, prefix: `${name}.` });
   }
 }
 

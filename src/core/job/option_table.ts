@@ -33,8 +33,7 @@ export const OPTION_GROUPS: Readonly<Record<string, OptionGroup>> = {
 };
 
 function membersOf(group: string, value: unknown): Readonly<Record<string, unknown>> | null {
-  if (isObject(value)) return value as Readonly<Record<string, unknown>>;
-  return OPTION_GROUPS[group]?.membersOf?.(value) ?? null;
+  return isObject(value) ? value : OPTION_GROUPS[group]?.membersOf?.(value) ?? null;
 }
 
 /** The name of an option in definitions: `retry.not_on` is `retry.notOn`. */

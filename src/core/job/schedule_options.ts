@@ -3,32 +3,28 @@ import { type DurationInput, readDuration } from "../time/duration.ts";
 import { JobError } from "../errors.ts";
 import { CONFLICTS, type ScheduleOptions } from "./job_manager.ts";
 import {
-  type Check,
+  ARGUMENTS,
   checkOptions,
-  isFunction,
+  DURATION,
+  FUNCTION,
   isObject,
   isOneOf,
   isText,
   type Keys,
   type KeysOf,
+  NUMBER,
+  TEXT,
 } from "../object_keys.ts";
 
-const isNumber: Check = (value) => typeof value === "number";
-const NUMBER = ["a number", isNumber] as const;
-const DURATION = [
-  "milliseconds or duration text",
-  (value: unknown) => isNumber(value) || isText(value),
-] as const;
-
 /** Checks only types: values are checked where the instance is created, for every caller. */
-export const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
-  arguments: [
-    "a list of values, or an object by parameter name",
-    (value) => Array.isArray(value) || isObject(value),
-  ],
+const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
+  arguments: ARGUMENTS,
   id: ["a UUID", (value) => value === null || isText(value)],
   priority: NUMBER,
-  at: ["a Date or epoch milliseconds", (value) => isNumber(value) || value instanceof Date],
+  at: [
+    "a Date or epoch milliseconds",
+    (value) => typeof value === "number" || value instanceof Date,
+  ],
   after: DURATION,
   afterMs: NUMBER,
   jitter: DURATION,
@@ -38,7 +34,7 @@ export const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
   deadline: DURATION,
   deadlineMs: NUMBER,
   retries: NUMBER,
-  uniqueKey: ["text", isText],
+  uniqueKey: TEXT,
   uniqueFor: DURATION,
   uniqueForMs: NUMBER,
   onConflict: [CONFLICTS.map((word) => `"${word}"`).join(", "), isOneOf(CONFLICTS)],
@@ -49,10 +45,10 @@ export const SCHEDULE_KEYS: KeysOf<ScheduleOptions> = {
  */
 const LIBRARY_KEYS: Keys = {
   ...SCHEDULE_KEYS,
-  cron: ["text", isText],
-  onComplete: ["a function", isFunction],
-  onTerminate: ["a function", isFunction],
-  onStateChange: ["a function", isFunction],
+  cron: TEXT,
+  onComplete: FUNCTION,
+  onTerminate: FUNCTION,
+  onStateChange: FUNCTION,
 };
 
 /**
@@ -78,7 +74,7 @@ export function checkScheduleOptions(
  * @throws JobError `invalid_argument` for anything else
  */
 export function kindOfReference(job: unknown, action = "schedule a job"): string {
-  const kind = isObject(job) ? Reflect.get(job as object, "kind") : job;
+  const kind = isObject(job) ? job.kind : job;
   if (typeof kind === "string" && kind !== "") return kind;
   const found = isObject(job) ? "an object without a kind" : quoteValue(job);
   throw new JobError("invalid_argument", `Cannot ${action}: found ${found}, wanted a kind`, {

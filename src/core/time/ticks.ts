@@ -5,7 +5,7 @@ import { countCronTicks, nextCronTick } from "./cron_walk.ts";
 import { quoteValue } from "../arguments/describe.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "../errors.ts";
-import { checkOptions, isText, type KeysOf } from "../object_keys.ts";
+import { checkOptions, isText, type KeysOf, TEXT } from "../object_keys.ts";
 import type { ScheduleRecord, ScheduleSpec, TickFate } from "../job/schedule.ts";
 import { REBOOT } from "../job/schedule.ts";
 import { LAST_SECOND, openZone, splitZone } from "./zone.ts";
@@ -194,7 +194,7 @@ const NEXT_TICKS_KEYS: KeysOf<Parameters<typeof nextTicks>[1]> = {
   timezone: ["the name of a zone", isText],
   after: ["a Date", (value) => value instanceof Date],
   count: ["a number", (value) => typeof value === "number"],
-  seed: ["text", isText],
+  seed: TEXT,
 };
 
 /**

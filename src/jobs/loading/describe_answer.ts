@@ -1,3 +1,4 @@
+import { isObject } from "../../core/object_keys.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
 import type { DescribeAnswer, DescribeError, JobDescriptor } from "./describe_main.ts";
 import type { PlainInput } from "./resolve_input.ts";
@@ -6,8 +7,6 @@ import type { PlainInput } from "./resolve_input.ts";
 const JOBS_MAX = 10_000;
 /** Longest message and hint, in bytes. */
 const TEXT_BYTES_MAX = 8_192;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Read a message of the process that loads modules. Null if it is not one of ours, because modules
@@ -21,7 +20,7 @@ export function parseAnswer(message: unknown): DescribeAnswer | null {
   } catch {
     return null;
   }
-  if (!isTable(answer)) return null;
+  if (!isObject(answer)) return null;
   const { type, path } = answer;
   if (type === "ready") return { type };
   if (typeof path !== "string") return null;
@@ -40,9 +39,9 @@ function readJobs(value: unknown): readonly JobDescriptor[] | null {
 }
 
 function readJob(value: unknown): JobDescriptor | null {
-  if (!isTable(value) || typeof value.kind !== "string") return null;
+  if (!isObject(value) || typeof value.kind !== "string") return null;
   const { kind, input, hasHandler } = value;
-  if (!isTable(input) || !isTable(hasHandler)) return null;
+  if (!isObject(input) || !isObject(hasHandler)) return null;
   return {
     kind,
     input: input as PlainInput,
@@ -56,7 +55,7 @@ function readJob(value: unknown): JobDescriptor | null {
 }
 
 function readError(value: unknown): DescribeError | null {
-  if (!isTable(value) || typeof value.message !== "string") return null;
+  if (!isObject(value) || typeof value.message !== "string") return null;
   const { message, hint, file, line, column } = value;
   return {
     message: cutText(message, TEXT_BYTES_MAX),
@@ -65,8 +64,4 @@ function readError(value: unknown): DescribeError | null {
     ...(Number.isSafeInteger(line) ? { line: line as number } : {}),
     ...(Number.isSafeInteger(column) ? { column: column as number } : {}),
   };
-}
-
-function isTable(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -6,6 +6,7 @@ import {
   isText,
   isWithin,
   type KeysOf,
+  TEXT,
 } from "../../core/object_keys.ts";
 
 /** Where and how to reach a daemon. */
@@ -56,7 +57,6 @@ const PORT_MAX = 65_535;
 
 const isSpan: Check = (value) => typeof value === "number" && value >= 0;
 const orNull = (check: Check): Check => (value) => value === null || check(value);
-const TEXT = ["text", isText] as const;
 const TIMEOUT = ["a number of milliseconds from 0 up", isSpan] as const;
 
 const CONNECT_KEYS: KeysOf<ConnectOptions> = {
