@@ -61,9 +61,20 @@ export type OptionForm =
       | ("schedules" | "timezone" | "time" | "blackout" | "arguments");
   };
 
-type Parse<T> = (value: T, path: string) => unknown;
+/** A value that the program uses as it is given. */
+function asGiven(value: Omit<OptionValue, "becomes" | "parse">): OptionValue {
+  return { ...value, becomes: value.type, parse: (given) => given };
+}
 
-const asGiven: Parse<unknown> = (value) => value;
+/** A value whose parser is its check. */
+function parsed(
+  value: Omit<OptionValue, "check" | "parse">,
+  parse: (value: unknown) => unknown,
+): OptionValue {
+  return { ...value, check: isParsed(parse), parse };
+}
+
+type Parse<T> = (value: T, path: string) => unknown;
 
 function tooSmall(path: string, value: unknown, least: string): JobError {
   const found = `Cannot use "${path}" ${JSON.stringify(value)}`;
@@ -116,79 +127,59 @@ export function integer(
 ): OptionValue {
   const least = code.min ?? min;
   const most = code.max ?? max;
-  return {
+  return asGiven({
     form: { name: "integer", min, max },
     type: "number",
-    becomes: "number",
     wanted: most === Infinity
       ? `a whole number of ${least} or more`
       : `a whole number from ${least} to ${most}`,
     check: isWithin(least, most),
-    parse: asGiven,
-  };
+  });
 }
 
 /** A share, from 0 to 1. */
-export function share(): OptionValue {
-  return {
-    form: { name: "number", min: 0, max: 1 },
-    type: "number",
-    becomes: "number",
-    wanted: "a number from 0 to 1",
-    check: (value) => typeof value === "number" && value >= 0 && value <= 1,
-    parse: asGiven,
-  };
-}
+export const SHARE: OptionValue = asGiven({
+  form: { name: "number", min: 0, max: 1 },
+  type: "number",
+  wanted: "a number from 0 to 1",
+  check: (value) => typeof value === "number" && value >= 0 && value <= 1,
+});
 
 /** True or false. */
-export function flag(): OptionValue {
-  return {
-    form: { name: "flag" },
-    type: "boolean",
-    becomes: "boolean",
-    wanted: "true or false",
-    check: isFlag,
-    parse: asGiven,
-  };
-}
+export const FLAG: OptionValue = asGiven({
+  form: { name: "flag" },
+  type: "boolean",
+  wanted: "true or false",
+  check: isFlag,
+});
 
 /** One of a few words. */
 export function choice(words: readonly string[]): OptionValue {
-  const type = words.map(quoted).join(" | ");
-  return {
+  return asGiven({
     form: { name: "choice", words },
-    type,
-    becomes: type,
+    type: words.map(quoted).join(" | "),
     wanted: `${words.slice(0, -1).map(quoted).join(", ")} or ${quoted(words.at(-1)!)}`,
     check: isOneOf(words),
-    parse: asGiven,
-  };
+  });
 }
 
 /** Several of a few words. */
 export function choices(words: readonly string[]): OptionValue {
-  const type = `readonly (${words.map(quoted).join(" | ")})[]`;
-  return {
+  return asGiven({
     form: { name: "choices", words },
-    type,
-    becomes: type,
+    type: `readonly (${words.map(quoted).join(" | ")})[]`,
     wanted: `a list of ${words.map(quoted).join(" and ")}`,
     check: isListOf(isOneOf(words)),
-    parse: asGiven,
-  };
+  });
 }
 
 /** Failures by the name of the error, the exit code or the signal. */
-export function failures(): OptionValue {
-  return {
-    form: { name: "failures" },
-    type: "readonly (string | number)[]",
-    becomes: "readonly (string | number)[]",
-    wanted: "a list of error names, signals and exit codes",
-    check: isListOf((value) => isText(value) || isWhole(0)(value)),
-    parse: asGiven,
-  };
-}
+export const FAILURES: OptionValue = asGiven({
+  form: { name: "failures" },
+  type: "readonly (string | number)[]",
+  wanted: "a list of error names, signals and exit codes",
+  check: isListOf((value) => isText(value) || isWhole(0)(value)),
+});
 
 /** Any text. */
 export function text(
@@ -198,68 +189,49 @@ export function text(
   } = {},
 ): OptionValue {
   const limit = lengthMax === Infinity ? "" : ` of at most ${lengthMax} characters`;
-  return {
+  return asGiven({
     form: { name: "text", lengthMax, isEmptyAllowed },
     type: "string",
-    becomes: "string",
     wanted: isEmptyAllowed ? `text${limit}` : `text${limit} that is not empty`,
     check: (value) =>
-      isText(value) && (value as string).length <= lengthMax && (isEmptyAllowed || value !== ""),
-    parse: asGiven,
-  };
+      isText(value) && value.length <= lengthMax && (isEmptyAllowed || value !== ""),
+  });
 }
 
 /** One tag of nodes, or several. */
-export function tags(): OptionValue {
-  const parse: Parse<string | readonly string[]> = (value) => [value].flat();
-  return {
-    form: { name: "tags" },
-    type: "string | readonly string[]",
-    becomes: "readonly string[]",
-    wanted: `${NODE_NAME_WANTED}, or a list of at most ${TAGS_MAX}`,
-    check: (value) =>
-      isNodeName(value) || (isListOf(isNodeName)(value) && (value as string[]).length <= TAGS_MAX),
-    parse,
-  };
-}
+export const TAGS: OptionValue = {
+  form: { name: "tags" },
+  type: "string | readonly string[]",
+  becomes: "readonly string[]",
+  wanted: `${NODE_NAME_WANTED}, or a list of at most ${TAGS_MAX}`,
+  check: (value) =>
+    isNodeName(value) || (isListOf(isNodeName)(value) && (value as string[]).length <= TAGS_MAX),
+  parse: (value: string | readonly string[]) => [value].flat(),
+};
 
 /** How many instances run at once. */
-export function concurrency(): OptionValue {
-  return {
-    form: { name: "concurrency" },
-    type: "number | ConcurrencyInput | readonly (number | ConcurrencyInput)[]",
-    becomes: "readonly ConcurrencyLimit[]",
-    wanted: CONCURRENCY_WANTED,
-    check: isParsed(parseConcurrency),
-    parse: parseConcurrency,
-  };
-}
+export const CONCURRENCY: OptionValue = parsed({
+  form: { name: "concurrency" },
+  type: "number | ConcurrencyInput | readonly (number | ConcurrencyInput)[]",
+  becomes: "readonly ConcurrencyLimit[]",
+  wanted: CONCURRENCY_WANTED,
+}, parseConcurrency);
 
 /** How many instances start in a span of time. */
-export function rate(): OptionValue {
-  const parse = (value: unknown) => parseRate(value, CODE_STYLE);
-  return {
-    form: { name: "rate" },
-    type: "string | RateInput | readonly (string | RateInput)[]",
-    becomes: "readonly RateLimit[]",
-    wanted: RATE_WANTED,
-    check: isParsed(parse),
-    parse,
-  };
-}
+export const RATE: OptionValue = parsed({
+  form: { name: "rate" },
+  type: "string | RateInput | readonly (string | RateInput)[]",
+  becomes: "readonly RateLimit[]",
+  wanted: RATE_WANTED,
+}, (value) => parseRate(value, CODE_STYLE));
 
 /** Which instances count as the same. */
-export function unique(): OptionValue {
-  const parse = (value: unknown) => parseUnique(value, CODE_STYLE);
-  return {
-    form: { name: "unique" },
-    type: "string | readonly string[] | UniqueInput",
-    becomes: "UniquePolicy",
-    wanted: uniqueWanted(CODE_STYLE),
-    check: isParsed(parse),
-    parse,
-  };
-}
+export const UNIQUE: OptionValue = parsed({
+  form: { name: "unique" },
+  type: "string | readonly string[] | UniqueInput",
+  becomes: "UniquePolicy",
+  wanted: uniqueWanted(CODE_STYLE),
+}, (value) => parseUnique(value, CODE_STYLE));
 
 /** One text or several, of which the configuration checks each. */
 export function texts(name: "schedules" | "blackout"): OptionValue {
@@ -279,40 +251,28 @@ export function texts(name: "schedules" | "blackout"): OptionValue {
 }
 
 /** A zone of the IANA database; whether there is one of that name shows when ticks are computed. */
-export function timezone(): OptionValue {
-  return {
-    form: { name: "timezone" },
-    type: "string",
-    becomes: "string",
-    wanted: "text",
-    check: isText,
-    parse: asGiven,
-  };
-}
+export const TIMEZONE: OptionValue = asGiven({
+  form: { name: "timezone" },
+  type: "string",
+  wanted: "text",
+  check: isText,
+});
 
 /** A point in time, read when the zone of the schedule is known. */
-export function time(): OptionValue {
-  return {
-    form: { name: "time" },
-    type: "string",
-    becomes: "string",
-    wanted: 'text such as "2026-12-24" or "2026-12-24T18:00:00Z"',
-    check: isText,
-    parse: asGiven,
-  };
-}
+export const TIME: OptionValue = asGiven({
+  form: { name: "time" },
+  type: "string",
+  wanted: 'text such as "2026-12-24" or "2026-12-24T18:00:00Z"',
+  check: isText,
+});
 
 /** Arguments by position or by name. */
-export function argumentsOrTable(): OptionValue {
-  return {
-    form: { name: "arguments" },
-    type: "ArgumentInput",
-    becomes: "ArgumentInput",
-    wanted: "a list of values, or an object by parameter name",
-    check: (value) => Array.isArray(value) || isObject(value),
-    parse: asGiven,
-  };
-}
+export const ARGUMENTS: OptionValue = asGiven({
+  form: { name: "arguments" },
+  type: "ArgumentInput",
+  wanted: "a list of values, or an object by parameter name",
+  check: (value) => Array.isArray(value) || isObject(value),
+});
 
 function quoted(word: string): string {
   return JSON.stringify(word);
