@@ -14,7 +14,7 @@ import { JOB_OPTIONS, type JobOptionTable } from "../core/job/options.ts";
 import { SCHEDULES_MAX } from "../core/job/schedule.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
 import {
-  boolean,
+  BOOLEAN,
   choice,
   duration,
   integer,
@@ -27,7 +27,7 @@ import {
   size,
   string,
   TEXT,
-  timezone,
+  TIMEZONE,
 } from "./readers.ts";
 import { key, type Keys } from "./schema.ts";
 import * as special from "./special_readers.ts";
@@ -39,7 +39,7 @@ export function jobOptionKeys(table: JobOptionTable = JOB_OPTIONS): Keys {
   return Object.fromEntries(
     Object.entries(table).map(([name, { value, isInherited, initial, doc }]) => [
       name,
-      key(readerOf(value.form), isInherited ? undefined : initial, doc),
+      key(readerOf(value.form), doc, isInherited ? undefined : initial),
     ]),
   );
 }
@@ -52,7 +52,7 @@ export function defaultKeys(table: JobOptionTable = JOB_OPTIONS): Keys {
         const reader = readerOf(value.form);
         return [
           `defaults.${name}`,
-          key(initial === undefined ? optional(reader) : reader, initial, doc),
+          key(initial === undefined ? optional(reader) : reader, doc, initial),
         ];
       },
     ),
@@ -115,11 +115,11 @@ function readerOf(form: OptionForm): Reader<unknown> {
     case "text":
       return string(form);
     case "flag":
-      return boolean();
+      return BOOLEAN;
     case "failures":
-      return list(special.failureName());
+      return list(special.FAILURE_NAME);
     case "tags":
-      return oneOrMany(special.nodeName(), { maxLength: TAGS_MAX });
+      return oneOrMany(special.NODE_NAME, { maxLength: TAGS_MAX });
     case "concurrency":
       return parsedValue(CONCURRENCY_WANTED, CONCURRENCY_SCHEMA, parseConcurrency);
     case "rate":
@@ -131,14 +131,14 @@ function readerOf(form: OptionForm): Reader<unknown> {
         (value) => parseUnique(value, TABLE_STYLE),
       );
     case "schedules":
-      return oneOrMany(special.scheduleText(), { maxLength: SCHEDULES_MAX });
+      return oneOrMany(special.SCHEDULE_TEXT, { maxLength: SCHEDULES_MAX });
     case "timezone":
-      return timezone();
+      return TIMEZONE;
     case "time":
-      return special.time();
+      return special.TIME;
     case "blackout":
-      return oneOrMany(special.blackout());
+      return oneOrMany(special.BLACKOUT);
     case "arguments":
-      return special.args();
+      return special.ARGUMENTS;
   }
 }

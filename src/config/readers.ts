@@ -1,10 +1,11 @@
 import type { JsonSchema } from "../core/arguments/json_schema.ts";
 import { parseDuration } from "../core/time/duration.ts";
-import { isJobError } from "../core/errors.ts";
+import { isJobError, type JobError } from "../core/errors.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { formatSize, parseSize } from "../core/text/size.ts";
 import { openZone } from "../core/time/zone.ts";
 import { resolve } from "node:path";
-import { childOf, type Field, isText, type Report } from "./source.ts";
+import { childOf, type Field, isTable, isText, type Report } from "./source.ts";
 
 /** JSON Schema of any text. */
 export const TEXT: JsonSchema = { type: "string" };
@@ -15,8 +16,40 @@ export interface Reader<T> {
   readonly schema: JsonSchema;
   /** The wanted value in words, for messages and the documentation. */
   readonly wanted: string;
+  /** True if a table may lack the value: then it is null. */
+  readonly isOptional?: true;
   /** The value, or undefined after a problem was reported. */
   read(field: Field, report: Report): T | undefined;
+}
+
+/** A value that `accept` returns, perhaps as another one. Undefined is a mismatch. */
+export function accepted<T>(
+  wanted: string,
+  schema: JsonSchema,
+  accept: (value: unknown, field: Field) => T | undefined,
+): Reader<T> {
+  return {
+    schema,
+    wanted,
+    read(field, report) {
+      const found = accept(field.value, field);
+      return found === undefined ? report.mismatch(field, wanted) : found;
+    },
+  };
+}
+
+/** What `reader` reads, as `next` returns it; undefined after a report. */
+export function mapped<T, Next>(
+  reader: Reader<T>,
+  next: (value: T, field: Field, report: Report) => Next | undefined,
+): Reader<Next> {
+  return {
+    ...reader,
+    read(field, report) {
+      const value = reader.read(field, report);
+      return value === undefined ? undefined : next(value, field, report);
+    },
+  };
 }
 
 /** Any text, without NUL. */
@@ -48,16 +81,9 @@ export function string(
 
 /** One of a few words. */
 export function choice<const T extends string>(words: readonly T[]): Reader<T> {
-  const wanted = words.map((word) => JSON.stringify(word)).join(words.length > 2 ? ", " : " or ");
-  return {
-    schema: { enum: words },
-    wanted: words.length > 2 ? `one of ${wanted}` : wanted,
-    read(field, report) {
-      const { value } = field;
-      if (words.includes(value as T)) return value as T;
-      return report.mismatch(field, this.wanted);
-    },
-  };
+  const quoted = words.map((word) => JSON.stringify(word));
+  const wanted = words.length > 2 ? `one of ${quoted.join(", ")}` : quoted.join(" or ");
+  return accepted(wanted, { enum: words }, (value) => words.find((word) => word === value));
 }
 
 /** A number between two limits, both included. */
@@ -90,19 +116,14 @@ export function integer(min: number, max: number): Reader<number> {
 }
 
 /** True or false. */
-export function boolean(): Reader<boolean> {
-  const wanted = "true or false";
-  return {
-    schema: { type: "boolean" },
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value === "boolean") return value;
-      if (isText(field) && (value === "true" || value === "false")) return value === "true";
-      return report.mismatch(field, wanted);
-    },
-  };
-}
+export const BOOLEAN: Reader<boolean> = accepted(
+  "true or false",
+  { type: "boolean" },
+  (value, field) => {
+    if (typeof value === "boolean") return value;
+    return isText(field) && (value === "true" || value === "false") ? value === "true" : undefined;
+  },
+);
 
 /**
  * A text that `parse` accepts, as what it returns. It is a mismatch if that is undefined or `parse`
@@ -111,7 +132,7 @@ export function boolean(): Reader<boolean> {
 export function parsedText<T>(
   wanted: string,
   parse: (text: string) => T | undefined,
-  hintOf: (value: unknown) => string | undefined = () => undefined,
+  hintOf: (value: unknown, error?: JobError) => string | undefined = () => undefined,
 ): Reader<T> {
   return {
     schema: TEXT,
@@ -123,7 +144,7 @@ export function parsedText<T>(
         return parse(value) ?? report.mismatch(field, wanted);
       } catch (error) {
         if (!isJobError(error, "invalid_argument")) throw error;
-        return report.mismatch(field, wanted);
+        return report.mismatch(field, wanted, hintOf(value, error));
       }
     },
   };
@@ -181,37 +202,17 @@ function atLeast(least: number, value: number): number | undefined {
 }
 
 /** The name of a zone of the IANA database. */
-export function timezone(): Reader<string> {
-  const wanted = 'an IANA time zone such as "Europe/Berlin"';
-  return {
-    schema: TEXT,
-    wanted,
-    read(field, report) {
-      const { value } = field;
-      if (typeof value !== "string") return report.mismatch(field, wanted);
-      try {
-        openZone(value);
-        return value;
-      } catch (error) {
-        if (!isJobError(error, "invalid_argument")) throw error;
-        return report.mismatch(field, wanted, error.hint);
-      }
-    },
-  };
-}
+export const TIMEZONE: Reader<string> = parsedText(
+  'an IANA time zone such as "Europe/Berlin"',
+  (name) => openZone(name).name,
+  (_, error) => error?.hint,
+);
 
 /** A path, made absolute against the directory of the file that names it. */
-export function path(): Reader<string> {
-  const text = string();
-  return {
-    schema: text.schema,
-    wanted: "a path",
-    read(field, report) {
-      const value = text.read(field, report);
-      return value === undefined ? undefined : resolve(field.source.baseDir, value);
-    },
-  };
-}
+export const PATH: Reader<string> = mapped(
+  { ...string(), wanted: "a path" },
+  (value, { source }) => resolve(source.baseDir, value),
+);
 
 /** A list of what `element` reads; outside of files, text with commas. */
 export function list<T>(
@@ -265,6 +266,45 @@ export function optional<T>(reader: Reader<T>): Reader<T | null> {
   return {
     schema: reader.schema,
     wanted: reader.wanted,
+    isOptional: true,
     read: (field, report) => field.value === undefined ? null : reader.read(field, report),
+  };
+}
+
+/** A table with members of these names. Those that are {@link optional} are null when absent. */
+export function table<T>(
+  wanted: string,
+  members: { readonly [Name in keyof T]: Reader<T[Name]> },
+): Reader<T> {
+  const readers = Object.entries<Reader<unknown>>(members);
+  const names = readers.map(([name]) => name);
+  return {
+    schema: {
+      type: "object",
+      properties: Object.fromEntries(readers.map(([name, { schema }]) => [name, schema])),
+      required: readers.filter(([, { isOptional }]) => !isOptional).map(([name]) => name),
+      additionalProperties: false,
+    },
+    wanted,
+    read(field, report) {
+      const { value } = field;
+      if (!isTable(value)) return report.value(field, `found no table, wanted ${wanted}`);
+      for (const name of Object.keys(value)) {
+        if (names.includes(name)) continue;
+        const hint = didYouMean(name, names) ?? `Wanted ${wanted}`;
+        report.key(childOf(field, name, null), "unknown key", hint);
+      }
+      const read = readers.map(([name, reader]) => {
+        const isMissing = value[name] === undefined && !reader.isOptional;
+        return [
+          name,
+          isMissing
+            ? report.value(field, `found no ${name}, wanted ${wanted}`)
+            : reader.read(childOf(field, name, value[name]), report),
+        ] as const;
+      });
+      if (read.some(([, part]) => part === undefined)) return undefined;
+      return Object.fromEntries(read) as T;
+    },
   };
 }

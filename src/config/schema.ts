@@ -8,10 +8,10 @@ const HINTS_MAX = 1000;
 /** One key of the configuration. */
 export interface Key<T> {
   readonly reader: Reader<T>;
-  /** The default as it would be written; undefined for none. */
-  readonly initial: unknown;
   /** The meaning of the key, in one sentence. */
   readonly doc: string;
+  /** The default as it would be written; undefined for none. */
+  readonly initial: unknown;
 }
 
 /** Keys by dotted path. */
@@ -32,9 +32,9 @@ export interface Schema<K extends Keys> {
   readonly children: ReadonlyMap<string, readonly string[]>;
 }
 
-/** A key with its default as written. */
-export function key<T>(reader: Reader<T>, initial: unknown, doc: string): Key<T> {
-  return { reader, initial, doc };
+/** A key with its meaning, and its default as written. */
+export function key<T>(reader: Reader<T>, doc: string, initial?: unknown): Key<T> {
+  return { reader, doc, initial };
 }
 
 /** Derive the tables of `keys`. */

@@ -27,17 +27,15 @@ const WANTED = 'a string, { file = "PATH" } or { env = "NAME" }';
  * The newline at the end of a file is dropped. No message shows the text. A file that everybody may
  * read is a warning.
  */
-export function secret(): Reader<string> {
-  return {
-    schema: SCHEMA,
-    wanted: WANTED,
-    read(field, report) {
-      const text = readText(field, report);
-      if (text !== undefined) report.secret(field, text);
-      return text;
-    },
-  };
-}
+export const SECRET: Reader<string> = {
+  schema: SCHEMA,
+  wanted: WANTED,
+  read(field, report) {
+    const text = readText(field, report);
+    if (text !== undefined) report.secret(field, text);
+    return text;
+  },
+};
 
 function readText(field: Field, report: Report): string | undefined {
   const text = readSecret(field, report);
@@ -65,42 +63,39 @@ export interface EnvironmentValues {
 }
 
 /**
- * A table of environment variables, each written like a {@link secret}. Text written directly in
+ * A table of environment variables, each written like a {@link SECRET}. Text written directly in
  * the file is not a secret; a value filled in by `${VAR}` is one, unless it comes from a variable
  * such as HOME.
  */
-export function environment(): Reader<EnvironmentValues> {
-  const wanted = `a table of variables, each ${WANTED}`;
-  return {
-    schema: { type: "object", additionalProperties: SCHEMA },
-    wanted,
-    read(field, report) {
-      if (!isTable(field.value)) return report.value(field, `found no table, wanted ${wanted}`);
-      const read: Record<string, string> = {};
-      const secrets: string[] = [];
-      let isComplete = true;
-      for (const [name, value] of Object.entries(field.value)) {
-        const child = childOf(field, name, value);
-        if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-          report.key(child, "found a name that no environment variable can have");
-          isComplete = false;
-          continue;
-        }
-        const text = readText(child, report);
-        if (text === undefined) {
-          isComplete = false;
-          continue;
-        }
-        read[name] = text;
-        for (const secret of isTable(value) ? [text] : filledIn(child)) {
-          report.secret(child, secret);
-          secrets.push(secret);
-        }
+export const ENVIRONMENT: Reader<EnvironmentValues> = {
+  schema: { type: "object", additionalProperties: SCHEMA },
+  wanted: `a table of variables, each ${WANTED}`,
+  read(field, report) {
+    if (!isTable(field.value)) return report.value(field, `found no table, wanted ${this.wanted}`);
+    const read: Record<string, string> = {};
+    const secrets: string[] = [];
+    let isComplete = true;
+    for (const [name, value] of Object.entries(field.value)) {
+      const child = childOf(field, name, value);
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+        report.key(child, "found a name that no environment variable can have");
+        isComplete = false;
+        continue;
       }
-      return isComplete ? { values: read, secrets } : undefined;
-    },
-  };
-}
+      const text = readText(child, report);
+      if (text === undefined) {
+        isComplete = false;
+        continue;
+      }
+      read[name] = text;
+      for (const secret of isTable(value) ? [text] : filledIn(child)) {
+        report.secret(child, secret);
+        secrets.push(secret);
+      }
+    }
+    return isComplete ? { values: read, secrets } : undefined;
+  },
+};
 
 const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
 
@@ -108,32 +103,29 @@ const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
  * A file of variables, as `EnvironmentFile=` of systemd: its path, with `-` before it if the file
  * may be missing.
  */
-export function environmentFile(): Reader<EnvironmentValues> {
-  const wanted = 'the path of a file of variables, with "-" before it if it need not exist';
-  return {
-    schema: TEXT,
-    wanted,
-    read(field, report) {
-      if (typeof field.value !== "string") return report.mismatch(field, wanted);
-      const path = field.value.replace(/^-/, "");
-      if (path === "") return report.mismatch(field, wanted);
-      const isOptional = path !== field.value;
-      if (isOptional && !existsSync(resolve(field.source.baseDir, path))) return NOTHING;
-      const text = readSecretFile(field, path, report);
-      if (text === undefined) return undefined;
-      try {
-        const values = readAssignments(text);
-        const secrets = Object.entries(values).filter(([name]) => !PLAIN_VARIABLES.test(name))
-          .map(([, value]) => value);
-        for (const secret of secrets) report.secret(field, secret);
-        return { values, secrets };
-      } catch (error) {
-        if (!isJobError(error)) throw error;
-        return report.value(field, `${path}: ${error.message}`, error.hint);
-      }
-    },
-  };
-}
+export const ENVIRONMENT_FILE: Reader<EnvironmentValues> = {
+  schema: TEXT,
+  wanted: 'the path of a file of variables, with "-" before it if it need not exist',
+  read(field, report) {
+    if (typeof field.value !== "string") return report.mismatch(field, this.wanted);
+    const path = field.value.replace(/^-/, "");
+    if (path === "") return report.mismatch(field, this.wanted);
+    const isOptional = path !== field.value;
+    if (isOptional && !existsSync(resolve(field.source.baseDir, path))) return NOTHING;
+    const text = readSecretFile(field, path, report);
+    if (text === undefined) return undefined;
+    try {
+      const values = readAssignments(text);
+      const secrets = Object.entries(values).filter(([name]) => !PLAIN_VARIABLES.test(name))
+        .map(([, value]) => value);
+      for (const secret of secrets) report.secret(field, secret);
+      return { values, secrets };
+    } catch (error) {
+      if (!isJobError(error)) throw error;
+      return report.value(field, `${path}: ${error.message}`, error.hint);
+    }
+  },
+};
 
 function readSecret(field: Field, report: Report): string | undefined {
   const { value } = field;

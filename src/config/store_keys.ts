@@ -1,85 +1,78 @@
 import type { StoreAddress } from "../core/store_address.ts";
 import type { StoreConfig } from "../core/store_config.ts";
-import { choice, duration, integer, optional, path, string } from "./readers.ts";
+import { choice, duration, integer, optional, PATH, string } from "./readers.ts";
 import { key, type Values } from "./schema.ts";
-import { secret } from "./secrets.ts";
+import { SECRET } from "./secrets.ts";
 import type { Field, Report } from "./source.ts";
-import { prefix, storeUrl, targets } from "./store_readers.ts";
+import { PREFIX, STORE_URL, TARGETS } from "./store_readers.ts";
 
 type StoreType = StoreAddress["type"];
 
 /** The keys of the table `store`. */
 export const STORE_KEYS = {
   "store.url": key(
-    storeUrl(),
-    "sqlite:data/jobctl.db",
+    STORE_URL,
     "Where instances and schedules are kept. `memory:` loses them when the daemon ends.",
+    "sqlite:data/jobctl.db",
   ),
   "store.username": key(
     optional(string()),
-    undefined,
     "User at the servers of Valkey or etcd, in place of one in the URL.",
   ),
   "store.password": key(
-    optional(secret()),
-    undefined,
+    optional(SECRET),
     "Password at the servers of Valkey or etcd, in place of one in the URL. Prefer `{ file = … }` to the password itself.",
   ),
   "store.sentinel_username": key(
     optional(string()),
-    undefined,
     "User at the sentinels of a `valkey-sentinel://` URL, if they have users of their own.",
   ),
   "store.sentinel_password": key(
-    optional(secret()),
-    undefined,
+    optional(SECRET),
     "Password at the sentinels, if they require one. Prefer `{ file = … }` to the password itself.",
   ),
   "store.prefix": key(
-    prefix(),
-    "jobctl",
+    PREFIX,
     "Namespace on a server that others use too: no key outside of it is read or written.",
+    "jobctl",
   ),
   "store.tls.ca": key(
-    optional(path()),
-    undefined,
+    optional(PATH),
     "File of the authority that issued the servers' certificates (PEM); by default, the authorities that the system trusts. Any key of `store.tls` turns TLS on.",
   ),
   "store.tls.cert": key(
-    optional(path()),
-    undefined,
+    optional(PATH),
     "File of the certificate that is shown to the servers (PEM).",
   ),
-  "store.tls.key": key(optional(path()), undefined, "File of its private key (PEM)."),
+  "store.tls.key": key(optional(PATH), "File of its private key (PEM)."),
   "store.tls.server_name": key(
     optional(string()),
-    undefined,
     "Name that the servers' certificates must have; by default the host of the URL.",
   ),
   "store.wait_replicas": key(
     integer(0, 100),
-    0,
     "Valkey: replicas that must have a write before it is acknowledged.",
+    0,
   ),
   "store.start_wait": key(
     duration(),
-    "0",
     "Valkey and etcd: how long the start waits for an unreachable server before it fails; with 0 it fails at once.",
+    "0",
   ),
   "store.max_skew": key(
     duration({ minMs: 100 }),
-    "1s",
     "etcd and store modules: a node whose clock differs by more than this from those of its peers claims nothing and says so.",
+    "1s",
   ),
   "store.fsync": key(
     choice(["full", "normal"]),
-    "full",
     'SQLite: "full" acknowledges a commit once it is on the disk; "normal" is faster, but a power loss takes the last acknowledged commits.',
+    "full",
   ),
   "store.targets": key(
-    targets(),
-    {},
+    TARGETS,
     'Stores, by name, to which `jobctl store migrate --to NAME` may move a running daemon\'s store: `{ shared = "valkey://host:6379" }`. Callers cannot choose any other. Reloaded with the configuration.',
+    {},
   ),
 };
 
