@@ -71,13 +71,8 @@ const SCHEMES = [
 ];
 
 /** A problem of a URL; it never shows the URL, which may hold a password. */
-class UrlProblem extends Error {
-  readonly hint: string | undefined;
-
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.hint = hint;
-  }
+function urlProblem(message: string, hint?: string): JobError {
+  return new JobError("invalid_argument", message, { hint });
 }
 
 /**
@@ -86,18 +81,9 @@ class UrlProblem extends Error {
  * @throws JobError `invalid_argument` saying what was found and what is expected, without passwords
  */
 export function parseStoreUrl(url: string): StoreAddress {
-  try {
-    return readStoreUrl(url);
-  } catch (error) {
-    if (!(error instanceof UrlProblem)) throw error;
-    throw new JobError("invalid_argument", error.message, { hint: error.hint });
-  }
-}
-
-function readStoreUrl(url: string): StoreAddress {
   if (url === "memory:") return { type: "memory" };
   // deno-lint-ignore no-control-regex
-  if (/[\x00-\x1f\x7f]/.test(url)) throw new UrlProblem("found a control character, wanted none");
+  if (/[\x00-\x1f\x7f]/.test(url)) throw urlProblem("found a control character, wanted none");
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase() ?? null;
   if (scheme === null && /\.[mc]?[jt]s$/.test(url)) return { type: "module", path: url };
   if (scheme === "sqlite") return readSqlite(url);
@@ -114,9 +100,9 @@ function readStoreUrl(url: string): StoreAddress {
   return readValkey(parts, topology, isTls);
 }
 
-function unknownScheme(url: string, scheme: string | null): UrlProblem {
-  const near = scheme === null ? null : nearest(scheme, SCHEMES);
-  return new UrlProblem(
+function unknownScheme(url: string, scheme: string | null): JobError {
+  const near = nearest(scheme ?? "", SCHEMES);
+  return urlProblem(
     `found ${showUrl(url)}, wanted ${STORE_URL_WANTED}`,
     near === null ? undefined : `Did you mean "${near}:"?`,
   );
@@ -135,7 +121,7 @@ function showUrl(url: string): string {
 function readSqlite(url: string): StoreAddress {
   const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "" || path === ":memory:") {
-    throw new UrlProblem(
+    throw urlProblem(
       `found ${JSON.stringify(url)}, wanted ${STORE_URL_WANTED}`,
       'For a store in memory write "memory:"',
     );
@@ -155,14 +141,14 @@ interface Authority {
 function readAuthority(url: string): Authority {
   const match = /^[^:]+:\/\/(?:([^@]*)@)?([^/?#@]*)(\/[^?#]*)?([?#].*)?$/.exec(url);
   if (match === null) {
-    throw new UrlProblem(
+    throw urlProblem(
       "found a URL that cannot be read, wanted SCHEME://USER:PASSWORD@HOST:PORT",
       "Write @ : / ? # in a password as %40 %3A %2F %3F %23, or set store.password",
     );
   }
   const [, userInfo, hosts = "", path = "", rest] = match;
   if (rest !== undefined) {
-    throw new UrlProblem(
+    throw urlProblem(
       "found parameters after ? or #, wanted none",
       "TLS and the like are keys of their own: store.tls, store.username, store.password",
     );
@@ -183,14 +169,14 @@ function decoded(text: string | undefined, what: string): string | null {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new UrlProblem(`found a ${what} with a bad % sequence`, "Write a % as %25");
+    throw urlProblem(`found a ${what} with a bad % sequence`, "Write a % as %25");
   }
 }
 
 function readHosts(text: string): Authority["hosts"] {
   const parts = text.split(",").map((part) => part.trim());
   if (parts.length > HOSTS_MAX) {
-    throw new UrlProblem(`found ${parts.length} hosts, wanted at most ${HOSTS_MAX}`);
+    throw urlProblem(`found ${parts.length} hosts, wanted at most ${HOSTS_MAX}`);
   }
   return parts.map((part) => {
     const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/.exec(part);
@@ -198,7 +184,7 @@ function readHosts(text: string): Authority["hosts"] {
     if (match === null || port === 0 || (port ?? 0) > 65_535) {
       // Without an @, user and password would look like the host.
       const shown = /^[^:]*:?\d*$/.test(part) ? part.slice(0, 60) : `${part.split(":", 1)}:…`;
-      throw new UrlProblem(`found the host ${JSON.stringify(shown)}, wanted HOST:PORT`);
+      throw urlProblem(`found the host ${JSON.stringify(shown)}, wanted HOST:PORT`);
     }
     return { host: match[1] ?? match[2]!, port };
   });
@@ -211,7 +197,7 @@ function withPorts(hosts: Authority["hosts"], standard: number): readonly HostPo
 function readEtcd(parts: Authority, isTls: boolean): EtcdAddress {
   const { username, password, path } = parts;
   if (path.length > 0) {
-    throw new UrlProblem("found a path, wanted none", "The namespace is store.prefix");
+    throw urlProblem("found a path, wanted none", "The namespace is store.prefix");
   }
   return { type: "etcd", hosts: withPorts(parts.hosts, ETCD_PORT), isTls, username, password };
 }
@@ -224,13 +210,13 @@ function readValkey(
   const { username, password, path } = parts;
   const isSentinel = topology === "sentinel";
   if (topology === "single" && parts.hosts.length > 1) {
-    throw new UrlProblem(
+    throw urlProblem(
       `found ${parts.hosts.length} hosts, wanted one`,
       "For several write valkey-sentinel://H1,H2/MASTER or valkey-cluster://H1,H2",
     );
   }
   if (isSentinel && path.length === 0) {
-    throw new UrlProblem(
+    throw urlProblem(
       "found no name of a master, wanted valkey-sentinel://H1,H2/MASTER",
       "Name the master as the sentinels' configuration does",
     );
@@ -238,14 +224,14 @@ function readValkey(
   const master = isSentinel ? path[0]! : null;
   const [database = "0", ...more] = isSentinel ? path.slice(1) : path;
   if (more.length > 0 || !/^\d{1,7}$/.test(database) || Number(database) > DATABASE_MAX) {
-    throw new UrlProblem(
+    throw urlProblem(
       `found the path ${
         JSON.stringify(path.join("/").slice(0, 60))
       }, wanted the number of a database`,
     );
   }
   if (topology === "cluster" && database !== "0") {
-    throw new UrlProblem(`found database ${database}, wanted 0: a cluster has no other`);
+    throw urlProblem(`found database ${database}, wanted 0: a cluster has no other`);
   }
   return {
     type: "valkey",
