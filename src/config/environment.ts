@@ -1,6 +1,7 @@
 import { didYouMean, nearest } from "../core/text/nearest.ts";
 import type { Environment } from "./expand.ts";
 import { SCHEMA } from "./keys.ts";
+import { problemAt } from "./problems.ts";
 import type { Field, Report, Source } from "./source.ts";
 
 const PREFIX = "JOBCTL_";
@@ -70,14 +71,9 @@ export function environmentFields(
     }
     const path = known.get(name);
     if (path === undefined) {
-      report.problems.push({
-        place: null,
-        path: name,
-        message: "unknown variable",
-        hint: didYouMean(name, [...known.keys(), ...CLIENT_VARIABLES]) ??
-          "Known ones are in docs/configuration.md",
-        job: null,
-      });
+      const hint = didYouMean(name, [...known.keys(), ...CLIENT_VARIABLES]) ??
+        "Known ones are in docs/configuration.md";
+      report.problems.push(problemAt(null, name, "unknown variable", hint));
       continue;
     }
     addField(fields, { path, label: name, value, baseDir, env, isText: true });
@@ -97,14 +93,10 @@ export function flagFields(
     const path = Object.hasOwn(FLAG_KEYS, name) ? FLAG_KEYS[name]! : name;
     const label = flagOf(name);
     if (!Object.hasOwn(SCHEMA.keys, path) || path === "include") {
-      const near = nearest(name, [...Object.keys(FLAG_KEYS), ...Object.keys(SCHEMA.keys)]);
-      report.problems.push({
-        place: null,
-        path: label,
-        message: "no such setting",
-        ...(near === null ? {} : { hint: `Did you mean "${flagOf(near)}"?` }),
-        job: null,
-      });
+      const names = [...Object.keys(FLAG_KEYS), ...Object.keys(SCHEMA.keys)];
+      const near = nearest(name, names);
+      const hint = near === null ? undefined : `Did you mean "${flagOf(near)}"?`;
+      report.problems.push(problemAt(null, label, "no such setting", hint));
       continue;
     }
     addField(fields, { path, label, value, ...options, isText: true });

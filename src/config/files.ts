@@ -12,6 +12,7 @@ import type { ConfigProblem } from "../core/job/job_table.ts";
 import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
+import { problemAt } from "./problems.ts";
 import { reasonOf } from "./secrets.ts";
 import { type Field, formatPath, type KeyPath, type Report, type Source } from "./source.ts";
 
@@ -97,8 +98,8 @@ function isTrusted(file: string, absolute: string, report: Report): boolean {
   const problem = trustProblem(absolute);
   if (problem === null) return true;
   const { message, hint, isFatal } = problem;
-  const place = { file, line: 1, column: 1 };
-  (isFatal ? report.problems : report.warnings).push({ place, path: "", message, hint, job: null });
+  const found = problemAt({ file, line: 1, column: 1 }, "", message, hint);
+  (isFatal ? report.problems : report.warnings).push(found);
   return !isFatal;
 }
 
@@ -108,13 +109,7 @@ function readBytes(
   tell: (problem: ConfigProblem) => void,
 ): Uint8Array | null {
   const refuse = (message: string, hint?: string) => {
-    tell({
-      place: { file, line: 1, column: 1 },
-      path: "",
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      job: null,
-    });
+    tell(problemAt({ file, line: 1, column: 1 }, "", message, hint));
     return null;
   };
   let handle: number | null = null;

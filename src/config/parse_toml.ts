@@ -2,6 +2,7 @@ import { parse } from "@iarna/toml";
 import { ParseError } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../core/job/job_table.ts";
 import { PROTOTYPE_KEYS } from "../core/object_keys.ts";
+import { problemAt } from "./problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
 import { isTable, type KeyPath } from "./source.ts";
 import { type Position, TomlPlaces } from "./toml_places.ts";
@@ -87,7 +88,7 @@ function refused(
   return {
     tree: null,
     hasVariables: false,
-    problems: [{ place, path: "", message, ...(hint === undefined ? {} : { hint }), job: null }],
+    problems: [problemAt(place, "", message, hint)],
     placeOf: () => place,
   };
 }

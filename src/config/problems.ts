@@ -29,6 +29,16 @@ export class ConfigError extends JobError {
   }
 }
 
+/** A problem of no job in particular. */
+export function problemAt(
+  place: Place | null,
+  path: string,
+  message: string,
+  hint?: string,
+): ConfigProblem {
+  return { place, path, message, ...(hint === undefined ? {} : { hint }), job: null };
+}
+
 /** A place as text: `file:line:column`. */
 export function formatPlace({ file, line, column }: Place): string {
   return `${file}:${line}:${column}`;

@@ -7,6 +7,7 @@ import { readRevoked } from "../platform/files/revoked_file.ts";
 import { loadTls } from "../platform/network/tls.ts";
 import { readTokensFile } from "../platform/files/tokens_file.ts";
 import type { Config } from "./config.ts";
+import { problemAt } from "./problems.ts";
 
 /** The result of {@link checkServerFiles}. */
 export interface ServerFilesCheck {
@@ -25,24 +26,17 @@ export async function checkServerFiles(
 ): Promise<ServerFilesCheck> {
   const problems: ConfigProblem[] = [];
   const warnings: ConfigProblem[] = [];
-  const problem = (path: string, message: string, hint?: string) => ({
-    place: null,
-    path,
-    message,
-    job: null,
-    ...(hint === undefined ? {} : { hint }),
-  });
   const attempt = async (path: string, read: () => unknown) => {
     try {
       await read();
     } catch (error) {
       const { message, hint } = toJobError(error, "Cannot read it");
-      problems.push(problem(path, message, hint));
+      problems.push(problemAt(null, path, message, hint));
     }
   };
   const { tls, auth, socketGroup } = server;
   const logger = warningsTo((message, hint) => {
-    warnings.push(problem("server.tls", message, hint));
+    warnings.push(problemAt(null, "server.tls", message, hint));
   });
   if (tls !== null) await attempt("server.tls", () => loadTls(tls, { nowMs, logger }));
   const { revokedFile, tokensFile } = auth;
@@ -51,7 +45,8 @@ export async function checkServerFiles(
     await attempt("server.auth.tokens_file", () => readTokensFile(tokensFile));
   }
   if (socketGroup !== null && !/^\d+$/.test(socketGroup) && groupId(socketGroup) === null) {
-    warnings.push(problem(
+    warnings.push(problemAt(
+      null,
       "server.socket_group",
       `no such group "${socketGroup}": the daemon will have no Unix socket`,
       "Name a group of /etc/group, or its number",
