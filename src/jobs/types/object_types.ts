@@ -2,13 +2,11 @@ import type { Node, TSInterfaceDeclaration, TSMappedType } from "@babel/types";
 import type { MemberShape, TypeShape } from "../../core/arguments/signature.ts";
 import type { FoundName } from "./module_graph.ts";
 import { annotationOf, docOf, nameOf } from "./parse_module.ts";
-import { isPrimitive, keysOf, recordOf, unionOf } from "./shapes.ts";
-import type { PartReader, TypePlace } from "./type_place.ts";
+import { isPrimitive, keysOf, recordOf, unionOf, UNKNOWN } from "./shapes.ts";
+import { type PartReader, topOf, type TypePlace } from "./type_place.ts";
 
 type ObjectShape = Extract<TypeShape, { readonly type: "object" }>;
 type TypeName = Extract<FoundName, { readonly type: "type" }>;
-
-const UNKNOWN: TypeShape = { type: "unknown" };
 
 /** Reads types that have members: literals, interfaces, aliases, enums and mapped types. */
 export class ObjectTypes {
@@ -19,25 +17,25 @@ export class ObjectTypes {
   }
 
   /** `{ a: number; b?: string }`, or a record for a lone index signature. */
-  literal(nodes: readonly Node[], place: TypePlace, depth: number): TypeShape {
+  literal(nodes: readonly Node[], place: TypePlace): TypeShape {
     return this.#reader.nested(() => {
-      const members = this.#members(nodes, place, depth);
-      const index = this.#index(nodes, place, depth);
+      const members = this.#members(nodes, place);
+      const index = this.#index(nodes, place);
       if (index === null) return { type: "object", members };
       return members.length === 0 ? index : { type: "object", members, rest: index.value };
     });
   }
 
-  #index(nodes: readonly Node[], place: TypePlace, depth: number) {
+  #index(nodes: readonly Node[], place: TypePlace) {
     const values: TypeShape[] = [];
     const keys: TypeShape[] = [];
     for (const node of nodes) {
       if (node.type !== "TSIndexSignature") continue;
       const value = annotationOf(node);
-      values.push(value === null ? UNKNOWN : this.#reader.read(value, place, depth));
+      values.push(value === null ? UNKNOWN : this.#reader.read(value, place));
       const [parameter] = node.parameters;
       const key = parameter === undefined ? null : annotationOf(parameter);
-      keys.push(key === null ? UNKNOWN : this.#reader.read(key, place, depth));
+      keys.push(key === null ? UNKNOWN : this.#reader.read(key, place));
     }
     if (values.length === 0) return null;
     const isNumbers = keys.every((key) => key.type === "number");
@@ -48,7 +46,7 @@ export class ObjectTypes {
     };
   }
 
-  #members(nodes: readonly Node[], place: TypePlace, depth: number): MemberShape[] {
+  #members(nodes: readonly Node[], place: TypePlace): MemberShape[] {
     const members: MemberShape[] = [];
     for (const node of nodes) {
       if (node.type === "TSIndexSignature") continue;
@@ -65,7 +63,7 @@ export class ObjectTypes {
       }
       members.push({
         name: nameOf(node.key as { type: string }),
-        shape: annotation === null ? UNKNOWN : this.#reader.read(annotation, place, depth),
+        shape: annotation === null ? UNKNOWN : this.#reader.read(annotation, place),
         isOptional: node.optional === true,
         doc: docOf(node),
       });
@@ -74,22 +72,22 @@ export class ObjectTypes {
   }
 
   /** `{ [K in Keys]?: T[K] }`; null if the keys are unknown. */
-  mapped(node: TSMappedType, place: TypePlace, depth: number): TypeShape | null {
+  mapped(node: TSMappedType, place: TypePlace): TypeShape | null {
     if (node.nameType || !node.typeAnnotation) return null;
     const reader = this.#reader;
     const { constraint } = node;
     const source = constraint.type === "TSTypeOperator" && constraint.operator === "keyof"
-      ? reader.expand(reader.read(constraint.typeAnnotation, place, depth))
+      ? reader.expand(reader.read(constraint.typeAnnotation, place))
       : null;
     // A mapped type of a type without members is that type.
     if (source !== null && hasNoMembers(source)) return source;
     const key = source?.type === "array"
       ? { type: "number" } as const
-      : reader.read(constraint, place, depth);
+      : reader.read(constraint, place);
     const name = nameOf(node.key as unknown as { type: string });
     const valueOf = (shape: TypeShape) => {
       const args = new Map(place.args).set(name, shape);
-      return reader.nested(() => reader.read(node.typeAnnotation!, { ...place, args }, depth));
+      return reader.nested(() => reader.read(node.typeAnnotation!, { ...place, args }));
     };
     if (source?.type === "array") return { type: "array", element: valueOf(key) };
     const keys = keysOf(key);
@@ -114,10 +112,11 @@ export class ObjectTypes {
   declared(
     found: TypeName,
     node: Node,
-    at: { readonly given: readonly TypeShape[]; readonly depth: number },
+    given: readonly TypeShape[],
+    depth: number,
   ): TypeShape {
     const { scope, declaration, name } = found;
-    const { given, depth } = at;
+    const top = { ...topOf(scope), depth };
     const reader = this.#reader;
     switch (declaration.type) {
       case "class":
@@ -130,10 +129,10 @@ export class ObjectTypes {
             scope,
           );
       case "interface":
-        return this.#interface(found, declaration.parts, given, depth);
+        return this.#interface(name, declaration.parts, given, top);
     }
-    const args = this.bind(declaration.node.typeParameters ?? null, given, { scope, depth });
-    const shape = reader.read(declaration.node.typeAnnotation, { scope, args }, depth);
+    const place = this.bind(declaration.node.typeParameters ?? null, given, top);
+    const shape = reader.read(declaration.node.typeAnnotation, place);
     return shape.type === "object" && shape.name === undefined && given.length === 0
       ? { ...shape, name }
       : shape;
@@ -141,10 +140,10 @@ export class ObjectTypes {
 
   /** An interface, its base interfaces first; parts of one name add up. */
   #interface(
-    { name, scope }: TypeName,
+    name: string,
     parts: readonly TSInterfaceDeclaration[],
     given: readonly TypeShape[],
-    depth: number,
+    top: TypePlace,
   ): TypeShape {
     const members = new Map<string, MemberShape>();
     let rest: TypeShape | undefined;
@@ -159,9 +158,9 @@ export class ObjectTypes {
       }
     };
     for (const part of parts) {
-      const args = this.bind(part.typeParameters ?? null, given, { scope, depth });
-      for (const base of part.extends ?? []) add(this.#base(base, { scope, args }, depth));
-      add(this.literal(part.body.body, { scope, args }, depth));
+      const place = this.bind(part.typeParameters ?? null, given, top);
+      for (const base of part.extends ?? []) add(this.#base(base, place));
+      add(this.literal(part.body.body, place));
     }
     if (members.size === 0 && rest !== undefined) {
       return { type: "record", ...(key ? { key } : {}), value: rest };
@@ -174,7 +173,7 @@ export class ObjectTypes {
     return given.length === 0 ? { ...shape, name } : shape;
   }
 
-  #base(base: Node, place: TypePlace, depth: number): TypeShape {
+  #base(base: Node, place: TypePlace): TypeShape {
     const heritage = base as unknown as {
       readonly expression: Node;
       readonly typeArguments?: Node | null;
@@ -190,29 +189,25 @@ export class ObjectTypes {
       typeName,
       typeArguments: heritage.typeArguments,
     };
-    return this.#reader.expand(
-      this.#reader.read(reference as unknown as Node, place, depth),
-    );
+    return this.#reader.expand(this.#reader.read(reference as unknown as Node, place));
   }
 
-  /** The values of a declaration's type parameters; those without a value are unknown. */
-  bind(
-    declaration: Node | null,
-    given: readonly TypeShape[],
-    at: { readonly scope: TypePlace["scope"]; readonly depth: number },
-  ): ReadonlyMap<string, TypeShape> {
+  /** A context with a declaration's type parameters; those without a value are unknown. */
+  bind(declaration: Node | null, given: readonly TypeShape[], top: TypePlace): TypePlace {
     const args = new Map<string, TypeShape>();
-    if (declaration?.type !== "TSTypeParameterDeclaration") return args;
-    const { scope, depth } = at;
+    const place = { ...top, args };
+    if (declaration?.type !== "TSTypeParameterDeclaration") return place;
     for (const [index, parameter] of declaration.params.entries()) {
       const name = nameOf(parameter.name as unknown as { type: string });
       const byDefault = () =>
-        parameter.default
-          ? this.#reader.read(parameter.default, { scope, args }, depth)
-          : this.#reader.unknown(`Type parameter "${name}" is taken as unknown`, parameter, scope);
+        parameter.default ? this.#reader.read(parameter.default, place) : this.#reader.unknown(
+          `Type parameter "${name}" is taken as unknown`,
+          parameter,
+          place.scope,
+        );
       args.set(name, given[index] ?? byDefault());
     }
-    return args;
+    return place;
   }
 }
 

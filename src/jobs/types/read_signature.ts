@@ -8,7 +8,7 @@ import { findJobExport, type FunctionNode, type JobExport } from "./exports_read
 import { ModuleGraph } from "./module_graph.ts";
 import { ParameterReader } from "./parameter_reader.ts";
 import { annotationOf, type ModuleScope, parseModule, type SourceOptions } from "./parse_module.ts";
-import type { TypePlace } from "./type_place.ts";
+import { topOf, type TypePlace } from "./type_place.ts";
 import { TypeReader } from "./type_reader.ts";
 
 /** The signature of which nothing is known: arguments pass as given. */
@@ -72,7 +72,7 @@ export function parseParams(text: string, returns?: string): Signature {
     throw paramsError(text, "it is not a list of parameters");
   }
   const types = new TypeReader({ isAmbient: true });
-  const parameters = new ParameterReader(types, { scope, args: new Map() }).read(run.params);
+  const parameters = new ParameterReader(types, topOf(scope)).read(run.params);
   return {
     parameters,
     ...(returns === undefined ? { resultCount: null } : resultOfText(types, returns)),
@@ -103,7 +103,7 @@ function resultOfText(types: TypeReader, text: string): ReturnType<typeof result
   const isAlone = scope.values.size + scope.types.size + scope.imports.size === 0;
   const isType = run?.type === "ArrowFunctionExpression" && run.body.type === "BlockStatement";
   if (!isAlone || !isType) throw refuse();
-  const result = resultOf(types, { scope, args: new Map() }, { run, doc: undefined, scope }, null);
+  const result = resultOf(types, topOf(scope), { run, doc: undefined, scope }, null);
   if (result.resultCount !== 0 && result.result === undefined) throw refuse();
   return result;
 }
@@ -137,24 +137,19 @@ function withParams(graph: ModuleGraph, job: JobExport, text: string): Signature
   const signature = parseParams(text);
   if (job.run === null) return { ...signature, doc: job.doc?.text };
   const types = new TypeReader({ isAmbient: false, graph });
-  const { result: _result, ...told } = resultOf(
-    types,
-    { scope: job.scope, args: new Map() },
-    job,
-    null,
-  );
+  const { result: _result, ...told } = resultOf(types, topOf(job.scope), job, null);
   return { ...signature, ...told, doc: job.doc?.text };
 }
 
 function signatureOf(graph: ModuleGraph, job: JobExport, run: FunctionNode): Signature {
   const { scope, doc } = job;
   const types = new TypeReader({ isAmbient: false, graph });
-  const args = types.bind(run.typeParameters ?? null, [], { scope, depth: 0 });
+  const inner = types.placeIn(run, scope);
   const own = run.params as readonly Node[];
   const declared = own.some((param) => annotationOf(param) !== null)
     ? null
     : functionType(graph, job);
-  const place: TypePlace = declared === null ? { scope, args } : { scope: declared.scope, args };
+  const place = { ...inner, scope: declared?.scope ?? scope };
   const params = declared?.params ?? own;
   const reader = new ParameterReader(types, place, doc);
   const parameters = reader.read(params);

@@ -1,7 +1,8 @@
 import type { Node } from "@babel/types";
 import type { MemberShape, TypeShape } from "../../core/arguments/signature.ts";
 
-const UNKNOWN: TypeShape = { type: "unknown" };
+/** The type of any value. */
+export const UNKNOWN: TypeShape = { type: "unknown" };
 
 /** The types that are a word of TypeScript. */
 export const KEYWORD_SHAPES: Readonly<Record<string, TypeShape>> = {

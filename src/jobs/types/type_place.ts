@@ -7,6 +7,13 @@ import type { ModuleScope } from "./parse_module.ts";
 export interface TypePlace {
   readonly scope: ModuleScope;
   readonly args: ReadonlyMap<string, TypeShape>;
+  /** The number of types around it. */
+  readonly depth: number;
+}
+
+/** The context of a type at the top level of a module. */
+export function topOf(scope: ModuleScope): TypePlace {
+  return { scope, args: new Map(), depth: 0 };
 }
 
 /** Reads the types that a type consists of. */
@@ -17,7 +24,7 @@ export interface PartReader {
     enumeration(node: TSEnumDeclaration, scope: ModuleScope): TypeShape | null;
   };
   /** The shape of a type. */
-  read(node: Node, place: TypePlace, depth?: number): TypeShape;
+  read(node: Node, place: TypePlace): TypeShape;
   /** Read parts of a list or an object: a type may contain itself there. */
   nested<T>(read: () => T): T;
   /** The shape itself in place of a reference to it. */

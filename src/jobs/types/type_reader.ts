@@ -1,4 +1,4 @@
-import type { Node, TSEntityName, TSTypeReference } from "@babel/types";
+import type { Node, TSEntityName, TSImportType, TSTypeReference } from "@babel/types";
 import { describeType } from "../../core/arguments/describe.ts";
 import type {
   Definitions,
@@ -7,6 +7,7 @@ import type {
   TupleElement,
   TypeShape,
 } from "../../core/arguments/signature.ts";
+import type { FunctionNode } from "./exports_reader.ts";
 import { type FoundName, ModuleGraph } from "./module_graph.ts";
 import { ObjectTypes } from "./object_types.ts";
 import { type ModuleScope, nameOf } from "./parse_module.ts";
@@ -19,15 +20,15 @@ import {
   KEYWORD_SHAPES,
   literalOf,
   unionOf,
+  UNKNOWN,
 } from "./shapes.ts";
-import type { PartReader, TypePlace } from "./type_place.ts";
+import { type PartReader, topOf, type TypePlace } from "./type_place.ts";
 import { builtInType, UTILITY_TYPES, utilityType } from "./utility_types.ts";
 import { ValueTypes } from "./value_types.ts";
 
 /** Most types read for one signature; further ones are unknown. Aliases can double at each step. */
 const TYPES_MAX = 5_000;
 const DEPTH_MAX = 50;
-const UNKNOWN: TypeShape = { type: "unknown" };
 
 const INJECTED: readonly string[] = ["Context", "Instance", "Manager", "Worker"];
 const LIBRARY_TYPES: Readonly<Record<string, TypeShape>> = {
@@ -37,7 +38,7 @@ const LIBRARY_TYPES: Readonly<Record<string, TypeShape>> = {
 
 type TypeName = Extract<FoundName, { readonly type: "type" }>;
 /** Reads a type argument when it is needed. */
-export type LazyType = () => TypeShape;
+type LazyType = () => TypeShape;
 
 /**
  * Reads types of a module, and of those that it imports by relative path, as shapes. A type that it
@@ -134,8 +135,8 @@ export class TypeReader implements PartReader {
     return this.#recursive.nested(read);
   }
 
-  read(node: Node, place: TypePlace, depth = 0): TypeShape {
-    const { scope } = place;
+  read(node: Node, place: TypePlace): TypeShape {
+    const { scope, depth } = place;
     if (++this.#count > TYPES_MAX) {
       return this.unknown("The types are too many to read", { ...node, loc: null }, scope);
     }
@@ -144,58 +145,54 @@ export class TypeReader implements PartReader {
     }
     const keyword = KEYWORD_SHAPES[node.type];
     if (keyword !== undefined) return keyword;
-    return this.#composed(node, place, depth + 1) ?? this.unreadable(node, scope);
+    return this.#composed(node, { ...place, depth: depth + 1 }) ?? this.unreadable(node, scope);
   }
 
-  #composed(node: Node, place: TypePlace, depth: number): TypeShape | null {
+  #composed(node: Node, place: TypePlace): TypeShape | null {
     switch (node.type) {
       case "TSParenthesizedType":
-        return this.read(node.typeAnnotation, place, depth);
+        return this.read(node.typeAnnotation, place);
       case "TSTypeOperator":
-        if (node.operator === "readonly") return this.read(node.typeAnnotation, place, depth);
+        if (node.operator === "readonly") return this.read(node.typeAnnotation, place);
         if (node.operator !== "keyof") return null;
-        return keyofShape(this.expand(this.read(node.typeAnnotation, place, depth)));
+        return keyofShape(this.expand(this.read(node.typeAnnotation, place)));
       case "TSArrayType":
-        return this.nested(() => ({
-          type: "array",
-          element: this.read(node.elementType, place, depth),
-        }));
+        return this.nested(() => ({ type: "array", element: this.read(node.elementType, place) }));
       case "TSTupleType":
-        return this.nested(() => this.#tuple(node.elementTypes, place, depth));
+        return this.nested(() => this.#tuple(node.elementTypes, place));
       case "TSUnionType":
-        return unionOf(node.types.map((type) => this.read(type, place, depth)));
+        return unionOf(node.types.map((type) => this.read(type, place)));
       case "TSIntersectionType":
-        return this.#intersection(node.types, place, depth);
+        return this.#intersection(node.types, place);
       case "TSTypeLiteral":
-        return this.#objects.literal(node.members, place, depth);
+        return this.#objects.literal(node.members, place);
       case "TSMappedType":
-        return this.#objects.mapped(node, place, depth);
+        return this.#objects.mapped(node, place);
       case "TSLiteralType":
         return literalOf(node.literal);
       case "TSIndexedAccessType": {
-        const key = this.read(node.indexType, place, depth);
-        return indexedShape(this.expand(this.read(node.objectType, place, depth)), key);
+        const key = this.read(node.indexType, place);
+        return indexedShape(this.expand(this.read(node.objectType, place)), key);
       }
       case "TSTypeQuery":
         return node.exprName.type === "TSImportType"
           ? null
-          : this.values.query(node.exprName, place.scope, depth);
-      case "TSImportType":
+          : this.values.query(node.exprName, place.scope, place.depth);
+      case "TSImportType": {
         if (node.qualifier?.type !== "Identifier") return null;
-        return this.#found(
-          this.graph.findImported(place.scope, node.source.value, node.qualifier.name),
-          node,
-          { place, params: lazily(this, node.typeArguments?.params ?? [], place, depth), depth },
-        );
+        const { scope } = place;
+        const found = this.graph.findImported(scope, node.source.value, node.qualifier.name);
+        return this.#found(found, node, place, this.#lazily(node, place));
+      }
       case "TSTypeReference":
-        return this.#reference(node, place, depth);
+        return this.#reference(node, place);
     }
     return null;
   }
 
-  #intersection(types: readonly Node[], place: TypePlace, depth: number): TypeShape | null {
+  #intersection(types: readonly Node[], place: TypePlace): TypeShape | null {
     const known = this.warnings.length;
-    const shapes = types.map((type) => this.expand(this.read(type, place, depth)));
+    const shapes = types.map((type) => this.expand(this.read(type, place)));
     const primitive = shapes.find((shape) => isPrimitive(shape));
     // Nothing has the members of a branded primitive, whatever they are.
     if (primitive !== undefined) this.warnings.length = known;
@@ -205,7 +202,7 @@ export class TypeReader implements PartReader {
     return others.reduce<TypeShape | null>((all, one) => all && intersect(all, one), first);
   }
 
-  #tuple(elements: readonly Node[], place: TypePlace, depth: number): TypeShape {
+  #tuple(elements: readonly Node[], place: TypePlace): TypeShape {
     const shapes = elements.map((element): TupleElement => {
       let type = element;
       const isRest = type.type === "TSRestType";
@@ -215,7 +212,7 @@ export class TypeReader implements PartReader {
         (type.type === "TSNamedTupleMember" && type.optional);
       if (type.type === "TSNamedTupleMember") type = type.elementType;
       if (type.type === "TSOptionalType") type = type.typeAnnotation;
-      const shape = this.read(type, place, depth);
+      const shape = this.read(type, place);
       if (!isRest) return { shape, name, ...(isOptional ? { isOptional } : {}) };
       const inner = shape.type === "array" ? shape.element : this.unreadable(element, place.scope);
       return { shape: inner, name, isRest };
@@ -223,17 +220,17 @@ export class TypeReader implements PartReader {
     return { type: "tuple", elements: shapes };
   }
 
-  #reference(node: TSTypeReference, place: TypePlace, depth: number): TypeShape | null {
+  #reference(node: TSTypeReference, place: TypePlace): TypeShape | null {
     const { typeName } = node;
-    const params = lazily(this, node.typeArguments?.params ?? [], place, depth);
+    const params = this.#lazily(node, place);
     if (typeName.type === "Identifier") {
       const bound = place.args.get(typeName.name);
       if (bound !== undefined) return bound;
     }
     const found = this.#find(typeName, place.scope);
-    if (found !== null) return this.#found(found, node, { place, params, depth });
+    if (found !== null) return this.#found(found, node, place, params);
     if (typeName.type === "TSQualifiedName") {
-      return this.values.member(typeName, place.scope, depth);
+      return this.values.member(typeName, place.scope, place.depth);
     }
     if (typeName.type !== "Identifier") return null;
     const { name } = typeName;
@@ -256,9 +253,9 @@ export class TypeReader implements PartReader {
   #found(
     found: FoundName,
     node: Node,
-    at: { readonly place: TypePlace; readonly params: readonly LazyType[]; readonly depth: number },
+    place: TypePlace,
+    params: readonly LazyType[],
   ): TypeShape | null {
-    const { place, params, depth } = at;
     if (found.type === "missing") {
       const text = quoteType(this.textOf(node, place.scope));
       return this.unknown(
@@ -278,25 +275,26 @@ export class TypeReader implements PartReader {
         );
       }
     }
-    return this.named(found, node, { place, params, depth });
+    return this.#named(found, node, place, params);
   }
 
   /** A declared type with its type arguments. */
-  named(
+  #named(
     found: TypeName,
     node: Node,
-    at: { readonly place: TypePlace; readonly params: readonly LazyType[]; readonly depth: number },
+    place: TypePlace,
+    params: readonly LazyType[],
   ): TypeShape {
     // Read before the name is open: Box<Box<number>> does not contain itself.
-    const given = at.params.map((read) => read());
+    const given = params.map((read) => read());
     const key = `${this.#numberOf(found.scope)} ${found.name} ${
       given.length === 0 ? "" : JSON.stringify(given)
     }`;
     return this.#recursive.read(
       key,
       nameWith(found.name, given),
-      () => this.#objects.declared(found, node, { given, depth: at.depth }),
-    ) ?? this.unknown(`Type "${found.name}" only refers to itself`, node, at.place.scope);
+      () => this.#objects.declared(found, node, given, place.depth),
+    ) ?? this.unknown(`Type "${found.name}" only refers to itself`, node, place.scope);
   }
 
   #numberOf(scope: ModuleScope): number {
@@ -305,13 +303,13 @@ export class TypeReader implements PartReader {
     return known;
   }
 
-  /** The values of a declaration's type parameters. */
-  bind(
-    declaration: Node | null,
-    given: readonly TypeShape[],
-    at: { readonly scope: ModuleScope; readonly depth: number },
-  ): TypePlace["args"] {
-    return this.#objects.bind(declaration, given, at);
+  /** The context of a function's types, with its own type parameters. */
+  placeIn(run: FunctionNode, scope: ModuleScope): TypePlace {
+    return this.#objects.bind(run.typeParameters ?? null, [], topOf(scope));
+  }
+
+  #lazily(node: TSTypeReference | TSImportType, place: TypePlace): readonly LazyType[] {
+    return (node.typeArguments?.params ?? []).map((type) => () => this.read(type, place));
   }
 
   expand(shape: TypeShape): TypeShape {
@@ -321,15 +319,6 @@ export class TypeReader implements PartReader {
 
 function nameWith(name: string, given: readonly TypeShape[]): string {
   return given.length === 0 ? name : `${name}<${given.map(describeType).join(", ")}>`;
-}
-
-function lazily(
-  reader: TypeReader,
-  params: readonly Node[],
-  place: TypePlace,
-  depth: number,
-): readonly LazyType[] {
-  return params.map((type) => () => reader.read(type, place, depth));
 }
 
 function injectedName(name: string): InjectedType | null {

@@ -10,10 +10,9 @@ import type { EnumMember, MemberShape, TypeShape } from "../../core/arguments/si
 import { constantOf, type Constants } from "./constants.ts";
 import type { FoundName } from "./module_graph.ts";
 import { docOf, type ModuleScope, nameOf } from "./parse_module.ts";
-import { literalOf, unionOf, widen } from "./shapes.ts";
-import type { PartReader } from "./type_place.ts";
+import { literalOf, unionOf, UNKNOWN, widen } from "./shapes.ts";
+import { type PartReader, topOf } from "./type_place.ts";
 
-const UNKNOWN: TypeShape = { type: "unknown" };
 const DEPTH_MAX = 20;
 
 type Value = Extract<FoundName, { readonly type: "value" | "type" }>;
@@ -64,7 +63,7 @@ export class ValueTypes {
     }
     const { scope, value } = found;
     if (value.annotation) {
-      return this.#reader.read(value.annotation, { scope, args: new Map() }, depth);
+      return this.#reader.read(value.annotation, { ...topOf(scope), depth });
     }
     const shape = this.#shapeOf(value.node, scope, { isConst: false, depth });
     // `const LIMIT = 5` has the type 5.
@@ -98,7 +97,7 @@ export class ValueTypes {
         const isConst = type.type === "TSTypeReference" && type.typeName.type === "Identifier" &&
           type.typeName.name === "const";
         if (isConst) return this.#shapeOf(node.expression, scope, { ...next, isConst });
-        return this.#reader.read(type, { scope, args: new Map() }, next.depth);
+        return this.#reader.read(type, { ...topOf(scope), depth: next.depth });
       }
       case "TSSatisfiesExpression":
       case "TSNonNullExpression":
