@@ -164,6 +164,11 @@ export interface JobHandlers {
   readonly onStateChange?: (instance: InstanceHandle, state: JobState) => unknown;
 }
 
+/** The names of all handlers. */
+export const HANDLERS = ["onComplete", "onTerminate", "retryDelay", "onStateChange"] as const;
+/** One of {@link HANDLERS}. */
+export type HandlerName = (typeof HANDLERS)[number];
+
 /** The value of a parameter of type `Context`. */
 export interface Context {
   readonly instance: InstanceHandle;
@@ -204,23 +209,19 @@ export interface JobDefinition {
   readonly schedules: readonly JobSchedule[];
   /** IANA zone of schedules that name none: its own, else the configuration's. */
   readonly timezone?: string;
-  readonly hasHandler: {
-    readonly onComplete: boolean;
-    readonly onTerminate: boolean;
-    readonly retryDelay: boolean;
-    readonly onStateChange: boolean;
-  };
+  readonly hasHandler: Readonly<Record<HandlerName, boolean>>;
   /** Epoch ms. */
   readonly registeredAt: number;
 }
 
+/** Which handlers a job has. */
+export function handlersThat(has: (name: HandlerName) => boolean): JobDefinition["hasHandler"] {
+  const entries = HANDLERS.map((name) => [name, has(name)]);
+  return Object.fromEntries(entries) as JobDefinition["hasHandler"];
+}
+
 /** The handlers of a job without any. */
-export const NO_HANDLERS: JobDefinition["hasHandler"] = {
-  onComplete: false,
-  onTerminate: false,
-  retryDelay: false,
-  onStateChange: false,
-};
+export const NO_HANDLERS: JobDefinition["hasHandler"] = handlersThat(() => false);
 
 /**
  * Highest priority number, which runs last. The lowest is its negative. Both fit in the 32 bits of

@@ -1,3 +1,4 @@
+import { handlersThat } from "../../core/job/job.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { cutText } from "../../core/text/text_bytes.ts";
 import type { DescribeAnswer, DescribeError, JobDescriptor } from "./describe_main.ts";
@@ -45,12 +46,7 @@ function readJob(value: unknown): JobDescriptor | null {
   return {
     kind,
     input: input as PlainInput,
-    hasHandler: {
-      onComplete: hasHandler.onComplete === true,
-      onTerminate: hasHandler.onTerminate === true,
-      retryDelay: hasHandler.retryDelay === true,
-      onStateChange: hasHandler.onStateChange === true,
-    },
+    hasHandler: handlersThat((name) => hasHandler[name] === true),
   };
 }
 

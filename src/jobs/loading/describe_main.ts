@@ -1,12 +1,16 @@
 import { encodeError, encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
-import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
+import {
+  HANDLERS,
+  handlersThat,
+  type JobDefinition,
+  PAYLOAD_BYTES_MAX,
+} from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { killFamily, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { adoptOrphans, signalAtParentDeath } from "../../platform/process/process_control.ts";
 import { takeSetup, unreadable } from "../../platform/process/process_setup.ts";
 import { explainBrokenModule } from "./broken_module.ts";
-import { handlersOf, hasHandlerOf } from "./function_job.ts";
 import { importDefault } from "./import_job.ts";
 import { explainMissingModule } from "./missing_module.ts";
 import { type ModuleEntry, readEntries } from "./module_entries.ts";
@@ -130,17 +134,13 @@ async function describeModule(request: DescribeRequest): Promise<DescribeAnswer>
 }
 
 function descriptorOf({ kind, input }: ModuleEntry): JobDescriptor {
-  const {
-    run: _run,
-    onComplete: _a,
-    onTerminate: _b,
-    retryDelay: _c,
-    onStateChange: _d,
-    ...plain
-  } = input;
+  const functions: ReadonlySet<string> = new Set(["run", ...HANDLERS]);
+  const plain: PlainInput = Object.fromEntries(
+    Object.entries(input).filter(([name]) => !functions.has(name)),
+  );
   // Checked here, where the job at fault is known.
   encodeJson(plain, { bytesMax: PAYLOAD_BYTES_MAX, what: `the definition of job "${kind}"` });
-  return { kind, input: plain, hasHandler: hasHandlerOf(handlersOf(input)) };
+  return { kind, input: plain, hasHandler: handlersThat((name) => input[name] !== undefined) };
 }
 
 function describeThrown(thrown: unknown, { path, secrets }: DescribeRequest): DescribeError {

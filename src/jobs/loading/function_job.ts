@@ -3,7 +3,12 @@ import { convertArguments } from "../../core/arguments/convert.ts";
 import { assertJobObject, checkJobInput, checkKind, type JobInput } from "../../core/job/define.ts";
 import { JobError } from "../../core/errors.ts";
 import { checkLimits } from "../../core/job/limits.ts";
-import type { JobDefinition, JobHandlers } from "../../core/job/job.ts";
+import {
+  HANDLERS,
+  handlersThat,
+  type JobDefinition,
+  type JobHandlers,
+} from "../../core/job/job.ts";
 import type { ScheduleDefaults } from "../../core/job/schedule.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "../types/read_signature.ts";
@@ -75,7 +80,7 @@ export function resolveFunctionJob(
     options,
     schedules: schedules.map((spec) => ({ spec, arguments: args })),
     timezone: input.timezone ?? inherited.timezone,
-    hasHandler: hasHandlerOf(handlers),
+    hasHandler: handlersThat((name) => handlers[name] !== undefined),
     registeredAt: inherited.now,
   };
 }
@@ -90,21 +95,5 @@ function signatureOf(params: string | undefined, returns: string | undefined): S
 
 /** The handlers of a definition, still called on the definition, so that `this` works in them. */
 export function handlersOf(input: JobInput): JobHandlers {
-  const { onComplete, onTerminate, retryDelay, onStateChange } = input;
-  return {
-    onComplete: onComplete?.bind(input),
-    onTerminate: onTerminate?.bind(input),
-    retryDelay: retryDelay?.bind(input),
-    onStateChange: onStateChange?.bind(input),
-  };
-}
-
-/** Which handlers there are. */
-export function hasHandlerOf(handlers: JobHandlers): JobDefinition["hasHandler"] {
-  return {
-    onComplete: handlers.onComplete !== undefined,
-    onTerminate: handlers.onTerminate !== undefined,
-    retryDelay: handlers.retryDelay !== undefined,
-    onStateChange: handlers.onStateChange !== undefined,
-  };
+  return Object.fromEntries(HANDLERS.map((name) => [name, input[name]?.bind(input)]));
 }
