@@ -1,24 +1,16 @@
 import { atPath } from "../errors.ts";
-import type { Misfire, Overlap, ScheduleDefaults, ScheduleSpec } from "./schedule.ts";
+import type { ScheduleDefaults, ScheduleSpec } from "./schedule.ts";
 import type { ScheduleText } from "../time/ticks.ts";
 import { parseZonedTime } from "../time/wall_time.ts";
 import { withoutUndefined } from "../object_keys.ts";
 
 /** Settings of a job's schedules, except their expressions. Absent ones are inherited. */
-export interface ScheduleSettings {
-  /** IANA zone of expressions that name none. */
-  readonly timezone?: string;
-  readonly overlap?: Overlap;
-  readonly misfire?: Misfire;
-  readonly misfireWithinMs?: number;
-  readonly jitterMs?: number;
+export interface ScheduleSettings
+  extends Partial<Omit<ScheduleSpec, "cron" | "everyMs" | "startsAt" | "endsAt">> {
   /** Without an offset in the zone of the schedule. */
   readonly startsAt?: string;
   /** Likewise. */
   readonly endsAt?: string;
-  readonly blackout?: readonly string[];
-  readonly runsMax?: number;
-  readonly queueMax?: number;
 }
 
 /** Values for settings that a job does not have. */
@@ -65,11 +57,6 @@ export function specsOf(
 /** True if a schedule ends before it could run. */
 export function isEmptySpan({ startsAt, endsAt }: ScheduleSpec): boolean {
   return endsAt !== undefined && (startsAt ?? -Infinity) >= endsAt;
-}
-
-/** The settings of `own` over those of `base`. */
-export function mergeSettings(base: ScheduleSettings, own: ScheduleSettings): ScheduleSettings {
-  return { ...base, ...withoutUndefined(own) };
 }
 
 function timeOf(path: string, text: string | undefined, timezone: string): number | undefined {

@@ -25,9 +25,9 @@ import { describeModules } from "./describe_modules.ts";
 import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { ModuleTrust } from "./module_trust.ts";
-import { processProblem } from "./process_spec.ts";
+import { checkProcess } from "./process_spec.ts";
 import { parseParams, readSignature } from "../types/read_signature.ts";
-import { resolveOptions, resolveProcess, resolveSchedules, withPath } from "./resolve_input.ts";
+import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_input.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
@@ -284,17 +284,14 @@ class Loader {
     const signature = input.params === undefined || read.isTyped
       ? read
       : { ...read, ...parseParams(input.params), appliesDefaults: true as const };
-    const specs = resolveSchedules(
-      input,
-      { kind, timezone, defaults: scheduleDefaults, now },
-      { texts: table?.scheduleTexts ?? [], settings: table?.scheduleSettings ?? {} },
-    );
+    const inherited = { kind, timezone, defaults: scheduleDefaults, now };
+    const specs = resolveSchedules(input, inherited, table);
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
     checkArguments({ kind, signature, command: null }, args, specs.length > 0, table);
     const options = withTable(resolveOptions(input, this.#request.defaults), table);
     this.#checkLimits(kind, signature, options, table);
     const process = resolveProcess(input, table?.process ?? null);
-    if (process !== null) checkProcess(kind, process, options.isolation, table);
+    if (process !== null) inTable(table, () => checkProcess(kind, process, options.isolation));
     this.#checkOwner(kind, file, process);
     return {
       kind,
@@ -350,7 +347,7 @@ class Loader {
     }
     this.#attempt(kind, table.placeOf, () => {
       checkKind(kind);
-      checkProcess(kind, command, "process", table);
+      inTable(table, () => checkProcess(kind, command, "process"));
       const resolved = resolveCommand(command, table.params);
       const { signature } = resolved;
       if (table.params === null && isGiven(table.arguments)) {
@@ -383,9 +380,23 @@ class Loader {
 class TableError extends JobError {
   readonly place: Place;
 
-  constructor(error: JobError, place: Place) {
-    super(error.code, error.message, { hint: error.hint, path: error.path, cause: error });
+  constructor(error: JobError, place: Place, path: string | undefined = error.path) {
+    super(error.code, error.message, { hint: error.hint, path, cause: error });
     this.place = place;
+  }
+}
+
+/** Run a check. Its error is one of the table, if there is one. */
+function inTable(table: JobTable | undefined, check: () => void, path?: string): void {
+  try {
+    check();
+  } catch (error) {
+    if (table === undefined) throw error;
+    throw new TableError(
+      toJobError(error, `Cannot load job "${table.kind}"`),
+      table.placeOf(),
+      path,
+    );
   }
 }
 
@@ -402,33 +413,16 @@ function checkArguments(
   table: JobTable | undefined,
 ): void {
   if (!isGiven(args) && (!isScheduled || signature.parameters.length === 0)) return;
-  try {
+  inTable(table, () => {
     const converted = convertArguments(signature, args, { kind });
     if (command !== null) checkCommandArguments(kind, command, converted);
-  } catch (error) {
-    if (table === undefined) throw error;
-    throw new TableError(
-      withPath("args", toJobError(error, `Cannot convert the arguments of job "${kind}"`)),
-      table.placeOf(),
-    );
-  }
+  }, "args");
 }
 
 function undeclared(kind: string, place: Place): TableError {
   const message = `Cannot pass arguments to job "${kind}": its command declares no params`;
   const hint = 'Write them into "command", or declare them: params = "path: string"';
   return new TableError(new JobError("invalid_argument", message, { hint, path: "args" }), place);
-}
-
-function checkProcess(
-  kind: string,
-  spec: ProcessSpec,
-  isolation: "process" | "inline",
-  table: JobTable | undefined,
-): void {
-  const problem = processProblem(kind, spec, isolation);
-  if (problem === null) return;
-  throw table === undefined ? problem : new TableError(problem, table.placeOf());
 }
 
 function isGiven(args: ArgumentInput | undefined): boolean {

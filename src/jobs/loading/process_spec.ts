@@ -3,50 +3,47 @@ import type { ProcessSpec } from "../../core/job/job.ts";
 import { isRoot, resolveAccount } from "../../platform/process/accounts.ts";
 import { hasIoPriority } from "../../platform/process/process_control.ts";
 
-/** Why this daemon cannot give a job the processes that its table asks for; null when it can. */
-export function processProblem(
+/**
+ * Check that this daemon can give a job the processes that its table asks for.
+ *
+ * @throws JobError with the path of the key at fault
+ */
+export function checkProcess(
   kind: string,
   spec: ProcessSpec,
   isolation: "process" | "inline",
-): JobError | null {
+): void {
   const what = `Cannot load job "${kind}"`;
   if (isolation === "inline") {
-    return new JobError(
+    throw new JobError(
       "invalid_argument",
       `${what}: it has settings of a process and runs inline`,
-      {
-        hint: 'Set isolation = "process" for it',
-        path: "isolation",
-      },
+      { hint: 'Set isolation = "process" for it', path: "isolation" },
     );
   }
   if (typeof spec.nice === "number" && spec.nice < 0 && !isRoot()) {
-    return new JobError(
+    throw new JobError(
       "permission_denied",
       `${what}: nice is ${spec.nice}, which only root may take`,
-      {
-        hint: "Use 0 to 19, or run the daemon as root",
-        path: "nice",
-      },
+      { hint: "Use 0 to 19, or run the daemon as root", path: "nice" },
     );
   }
   const disk = diskProblem(spec.ionice ?? null);
   if (disk !== null) {
     const [found, hint] = disk;
-    return new JobError("permission_denied", `${what}: ionice is "${spec.ionice}", ${found}`, {
+    throw new JobError("permission_denied", `${what}: ionice is "${spec.ionice}", ${found}`, {
       hint,
       path: "ionice",
     });
   }
   // Our own account: nothing can be wrong with it, and thousands of jobs ask.
-  if (spec.user === null && spec.group === null) return null;
+  if (spec.user === null && spec.group === null) return;
   try {
     resolveAccount(spec.user, spec.group);
-    return null;
   } catch (error) {
     const { code, message, hint } = toJobError(error, what);
     const text = message.replace(/^Cannot run/, `${what} to run`);
-    return new JobError(code, text, { hint, path: spec.user === null ? "group" : "user" });
+    throw new JobError(code, text, { hint, path: spec.user === null ? "group" : "user" });
   }
 }
 

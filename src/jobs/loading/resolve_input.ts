@@ -1,5 +1,5 @@
 import type { JobInput } from "../../core/job/define.ts";
-import { JobError, toJobError } from "../../core/errors.ts";
+import { atPath, JobError } from "../../core/errors.ts";
 import type { JobOptions, RetryInput } from "../../core/job/gen/job_options.ts";
 import {
   type JobHandlers,
@@ -8,12 +8,12 @@ import {
   type ProcessLimits,
   type ProcessSpec,
 } from "../../core/job/job.ts";
+import type { JobTable } from "../../core/job/job_table.ts";
 import { readDefinition, withValues } from "../../core/job/option_table.ts";
 import { SCHEDULES_MAX, type ScheduleSpec } from "../../core/job/schedule.ts";
 import {
   type InheritedSchedule,
   isEmptySpan,
-  mergeSettings,
   type ScheduleSettings,
   specsOf,
 } from "../../core/job/schedule_settings.ts";
@@ -68,18 +68,6 @@ type ProcessSettings =
   & { readonly nice?: number }
   & { readonly [Name in keyof ProcessLimits as `limits.${Name}`]?: number };
 
-/** An error as one of the key at `path`. */
-export function withPath(path: string, cause: unknown): JobError {
-  const { code, message, hint } = toJobError(cause, `Cannot read "${path}"`);
-  return new JobError(code, message, { hint, path, cause });
-}
-
-/** The schedules of a job's table. They override those of its definition. */
-export interface TableSchedules {
-  readonly texts: readonly ScheduleText[];
-  readonly settings: ScheduleSettings;
-}
-
 /**
  * The schedules of a definition, with what its table says over it.
  *
@@ -88,13 +76,14 @@ export interface TableSchedules {
 export function resolveSchedules(
   input: PlainInput,
   inherited: InheritedSchedule & { readonly kind: string; readonly now: number },
-  table: TableSchedules = { texts: [], settings: {} },
+  table: Partial<Pick<JobTable, "scheduleTexts" | "scheduleSettings">> = {},
 ): ScheduleSpec[] {
-  const settings = mergeSettings(
-    readDefinition(input, "schedule") as ScheduleSettings,
-    table.settings,
-  );
-  const texts = table.texts.length > 0 ? table.texts : readTexts(input, inherited.kind);
+  const settings: ScheduleSettings = {
+    ...readDefinition(input, "schedule"),
+    ...table.scheduleSettings,
+  };
+  const { scheduleTexts: own = [] } = table;
+  const texts = own.length > 0 ? own : readTexts(input, inherited.kind);
   return specsOf(texts, settings, inherited).map((spec) => {
     if (isEmptySpan(spec)) {
       throw new JobError(
@@ -103,18 +92,14 @@ export function resolveSchedules(
         { path: "endsAt" },
       );
     }
-    try {
-      // An unknown zone or an impossible date shows only when a tick is sought.
-      nextTickOf(spec, inherited.now, inherited.now);
-    } catch (cause) {
-      throw withPath("schedule", cause);
-    }
+    // An unknown zone or an impossible date shows only when a tick is sought.
+    atPath("schedule", () => nextTickOf(spec, inherited.now, inherited.now));
     return spec;
   });
 }
 
 function readTexts(input: PlainInput, kind: string): readonly ScheduleText[] {
-  const texts = typeof input.schedule === "string" ? [input.schedule] : input.schedule ?? [];
+  const texts = [input.schedule ?? []].flat();
   if (texts.length > SCHEDULES_MAX) {
     throw new JobError(
       "invalid_argument",
@@ -122,11 +107,5 @@ function readTexts(input: PlainInput, kind: string): readonly ScheduleText[] {
       { path: "schedule", hint: "Write ranges and steps instead of long lists" },
     );
   }
-  return texts.map((text) => {
-    try {
-      return parseScheduleText(text, { seed: kind });
-    } catch (cause) {
-      throw withPath("schedule", cause);
-    }
-  });
+  return texts.map((text) => atPath("schedule", () => parseScheduleText(text, { seed: kind })));
 }
