@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { JobError } from "../core/errors.ts";
 import type { ConfigProblem, Place } from "../core/job/job_table.ts";
+import { countText } from "../core/text/count_text.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
 
 /** Problems listed in one message; the rest are counted. */
@@ -17,7 +18,7 @@ export class ConfigError extends JobError {
     problems: readonly ConfigProblem[],
     files: readonly string[] = [],
   ) {
-    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    const count = countText(problems.length, "problem");
     const listed = problems.slice(0, LISTED_MAX).map((problem) => `  ${formatProblem(problem)}`);
     if (problems.length > LISTED_MAX) listed.push(`  and ${problems.length - LISTED_MAX} more`);
     const what = file === null ? "Cannot use the configuration" : `Cannot load config "${file}"`;

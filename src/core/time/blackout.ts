@@ -1,4 +1,6 @@
 import { JobError } from "../errors.ts";
+import { DAY, weekdayOf, WEEKDAYS } from "./calendar.ts";
+import { wallSecondOf } from "./wall_time.ts";
 import { openZone, type Zone } from "./zone.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
@@ -22,8 +24,6 @@ export type Blackout =
 /** Most windows of one schedule. */
 export const BLACKOUTS_MAX = 100;
 
-const DAY = 86_400;
-const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const CLOCK = /^(\d{1,2}):(\d{2})$/;
 const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2}))?$/;
 
@@ -72,7 +72,7 @@ function isInside(blackout: Blackout, zone: Zone, atMs: number): boolean {
   const { from, until, days } = blackout;
   const day = Math.floor(wall / DAY);
   const time = wall - day * DAY;
-  const begins = (on: number) => days.length === 0 || days.includes(((on + 4) % 7 + 7) % 7);
+  const begins = (on: number) => days.length === 0 || days.includes(weekdayOf(on));
   if (from < until) return time >= from && time < until && begins(day);
   return (time >= from && begins(day)) || (time < until && begins(day - 1));
 }
@@ -89,14 +89,8 @@ function readDated(text: string): Blackout | null {
 function readWall(text: string): { readonly second: number; readonly isDay: boolean } | null {
   const match = DATE_TIME.exec(text);
   if (match === null) return null;
-  const [year, month, day, hour = 0, minute = 0] = match.slice(1).map((part) =>
-    part === undefined ? undefined : Number(part)
-  ) as [number, number, number, number?, number?];
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCMonth() !== month - 1 || hour > 24 || minute > 59) return null;
-  const second = date.getTime() / 1_000 + hour * 3_600 + minute * 60;
-  return { second, isDay: match[4] === undefined };
+  const second = wallSecondOf(match.slice(1), 24);
+  return second === null ? null : { second, isDay: match[4] === undefined };
 }
 
 function readDaily(text: string): Blackout | null {
@@ -124,7 +118,7 @@ function readDays(text: string): readonly number[] | null {
   const days: number[] = [];
   for (const part of text.split(",")) {
     const [first, last = first] = part.split("-");
-    const [from, to] = [DAYS.indexOf(first!.slice(0, 3)), DAYS.indexOf(last!.slice(0, 3))];
+    const [from, to] = [WEEKDAYS.indexOf(first!.slice(0, 3)), WEEKDAYS.indexOf(last!.slice(0, 3))];
     if (from < 0 || to < 0 || part.split("-").length > 2) return null;
     for (let day = from;; day = (day + 1) % 7) {
       days.push(day);

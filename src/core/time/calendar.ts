@@ -3,7 +3,10 @@ import type { CronExpression } from "./cron_expression.ts";
 // Wall-clock arithmetic of cron expressions. A wall second is a local time as seconds since local
 // 1970-01-01 00:00:00: no zones, no clock changes.
 
-const DAY = 86_400;
+/** Seconds of a day without a clock change. */
+export const DAY = 86_400;
+/** Weekdays from Sunday on, as expressions name them. */
+export const WEEKDAYS: readonly string[] = "sun mon tue wed thu fri sat".split(" ");
 /** Every date falls on every weekday within 40 years, also around 2100. */
 const MONTHS_SEARCHED = 50 * 12;
 /** Most months cached: those that most schedules search. */
@@ -47,8 +50,8 @@ function monthAfter({ year, month }: Month): Month {
   return month === 12 ? monthOf(year + 1, 1) : monthOf(year, month + 1);
 }
 
-/** 0 is Sunday. 1970-01-01 was a Thursday. */
-function weekdayOf(day: number): number {
+/** The weekday of a day since 1970-01-01, which was a Thursday; 0 is Sunday. */
+export function weekdayOf(day: number): number {
   return ((day + 4) % 7 + 7) % 7;
 }
 

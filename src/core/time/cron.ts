@@ -1,6 +1,7 @@
 import { nextWallSecond } from "./calendar.ts";
 import type { CronExpression, CronField } from "./cron_expression.ts";
 import { cronError, type CronFieldName, readCronField } from "./cron_field.ts";
+import { countText } from "../text/count_text.ts";
 import { didYouMean } from "../text/nearest.ts";
 import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
@@ -50,9 +51,7 @@ function splitFields(text: string): string[] {
   const fields = text.split(/[ \t]+/);
   if (fields.length === 5) return ["0", ...fields];
   if (fields.length === 6) return fields;
-  const found = text === ""
-    ? "it is empty"
-    : `it has ${fields.length} ${fields.length === 1 ? "field" : "fields"}`;
+  const found = text === "" ? "it is empty" : `it has ${countText(fields.length, "field")}`;
   throw cronError(
     text,
     `${found}, wanted five or six`,

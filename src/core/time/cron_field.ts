@@ -1,5 +1,6 @@
 import { CronExpressionParser } from "cron-parser";
 import { JobError } from "../errors.ts";
+import { WEEKDAYS } from "./calendar.ts";
 import type { CronField } from "./cron_expression.ts";
 
 /** The fields of a cron expression, in their order. */
@@ -18,7 +19,6 @@ interface CronFieldRule {
 }
 
 const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
-const WEEKDAYS = "sun mon tue wed thu fri sat".split(" ");
 
 const RULES: Readonly<Record<CronFieldName, CronFieldRule>> = {
   "second": { low: 0, high: 59, names: [], place: 0, key: "second", pickHigh: 59 },

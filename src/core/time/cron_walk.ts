@@ -1,4 +1,4 @@
-import { countWallSeconds, nextWallSecond } from "./calendar.ts";
+import { countWallSeconds, DAY, nextWallSecond } from "./calendar.ts";
 import type { CronExpression } from "./cron_expression.ts";
 import type { Zone, ZoneSegment } from "./zone.ts";
 import { LAST_SECOND } from "./zone.ts";
@@ -11,7 +11,6 @@ import { LAST_SECOND } from "./zone.ts";
 const CORRECTION = 3 * 3_600;
 /** Backward changes beyond this many seconds are: cronie compares with a clock 1 minute ahead. */
 const CORRECTION_BACK = CORRECTION + 60;
-const DAY = 86_400;
 /** No expression has ticks farther apart, except where its dates never exist. */
 const HORIZON = 50 * 366 * DAY;
 

@@ -1,4 +1,4 @@
-import { nextWallSecond } from "./calendar.ts";
+import { DAY, nextWallSecond, weekdayOf } from "./calendar.ts";
 import { clockNote } from "./clock_notes.ts";
 import { parseCron } from "./cron.ts";
 import type { CronExpression } from "./cron_expression.ts";
@@ -7,7 +7,6 @@ import { REBOOT, type ScheduleSpec } from "../job/schedule.ts";
 import { formatScheduleText, lastTickOf, nextTickOf } from "./ticks.ts";
 import { openZone } from "./zone.ts";
 
-const DAY = 86_400;
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 /** How far back to search for the previous tick, in milliseconds. Rarer ticks are not found. */
 const BACK_MS = 9 * 366 * DAY * 1_000;
@@ -74,7 +73,7 @@ function firstMismatch(expression: CronExpression, wall: number): string | null 
   const day = Math.floor(wall / DAY);
   const found = nextWallSecond(expression, day * DAY);
   if (found === null || found >= (day + 1) * DAY) {
-    const weekday = WEEKDAYS[((day + 4) % 7 + 7) % 7];
+    const weekday = WEEKDAYS[weekdayOf(day)];
     const { dayOfMonth, month, dayOfWeek } = expression;
     return `the day, a ${weekday}, does not match day of month "${dayOfMonth.text}", month "${month.text}", day of week "${dayOfWeek.text}"`;
   }

@@ -13,10 +13,7 @@ const TEXT =
  */
 export function parseZonedTime(text: string, timezone: string): number {
   const match = TEXT.exec(text.trim());
-  const parts = match?.slice(1, 7).map((part) => Number(part ?? 0)) as
-    | [number, number, number, number, number, number]
-    | undefined;
-  const wall = parts === undefined ? null : wallSecondOf(parts);
+  const wall = match === null ? null : wallSecondOf(match.slice(1, 7));
   if (wall === null) {
     throw new JobError("invalid_argument", `Cannot read time "${text}": it is not a time`, {
       hint: 'Write "2026-12-24", "2026-12-24T18:00" or "2026-12-24T18:00:00Z"',
@@ -41,12 +38,21 @@ export function instantOfWall(zone: Zone, wall: number): number {
   return after + zone.offsetAt(after) === wall ? after : before;
 }
 
-function wallSecondOf(
-  [year, month, day, hour, minute, second]: [number, number, number, number, number, number],
+/**
+ * The wall second of year, month, day, hour, minute and second in digits; null if there is none.
+ *
+ * @param parts the last ones may be absent
+ * @param hourMax 24 to accept the end of a day as 24:00
+ */
+export function wallSecondOf(
+  parts: readonly (string | undefined)[],
+  hourMax: number = 23,
 ): number | null {
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts
+    .map((part) => Number(part ?? 0));
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const isDate = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
-  if (!isDate || hour > 23 || minute > 59 || second > 59) return null;
+  if (!isDate || hour > hourMax || minute > 59 || second > 59) return null;
   return date.getTime() / 1_000 + hour * 3_600 + minute * 60 + second;
 }
