@@ -1,4 +1,3 @@
-import type { ArgumentInput } from "./signature.ts";
 import { withNumbers } from "./convert_scalar.ts";
 import { convertValue } from "./convert_value.ts";
 import {
@@ -6,14 +5,14 @@ import {
   argumentsOf,
   describeSignature,
   describeType,
+  literalOf,
   quoteValue,
 } from "./describe.ts";
 import { JobError } from "../errors.ts";
+import { countText } from "../text/count_text.ts";
 import { didYouMean } from "../text/nearest.ts";
 import { openMembers } from "./open_members.ts";
-import type { InjectedType, Signature } from "./signature.ts";
-
-export { describeSignature } from "./describe.ts";
+import type { ArgumentInput, InjectedType, Signature } from "./signature.ts";
 
 /** go-job's placeholder for an argument that is injected. */
 const PLACEHOLDER = "?";
@@ -230,7 +229,7 @@ class Call {
     const countMax = this.#parameters.length;
     if (values.length > countMax && rest === undefined) {
       this.#fail(
-        `Cannot call ${this.#job} with ${countOf(values.length)}: it takes ` +
+        `Cannot call ${this.#job} with ${countText(values.length, "argument")}: it takes ` +
           (countMax === 0 ? "none" : `${this.#required < countMax ? "at most " : ""}${countMax}`),
         "",
         countMax === 0 ? "A command takes those that its table declares as params." : undefined,
@@ -309,23 +308,7 @@ class Call {
   }
 }
 
-/** The value of a default that is written as a literal; null for any other. */
-function literalOf(source: string): { readonly value: unknown } | null {
-  if (source === "undefined") return { value: undefined };
-  const quoted = /^'([^'\\]*)'$/.exec(source);
-  if (quoted !== null) return { value: quoted[1] };
-  try {
-    return { value: JSON.parse(source) };
-  } catch {
-    return null;
-  }
-}
-
 // The name of a destructured parameter is ours: no caller knows it.
 function nameOf(parameter: ArgumentParameter): string {
   return parameter.isPattern ? describeType(parameter.shape) : `"${parameter.name}"`;
-}
-
-function countOf(count: number): string {
-  return count === 1 ? "1 argument" : `${count} arguments`;
 }

@@ -18,8 +18,6 @@ import { parseJson } from "./json_text.ts";
 import type { Definitions, MemberShape, TupleElement, TypeShape } from "./signature.ts";
 import { base64 } from "../text/text_bytes.ts";
 
-export type { Conversion } from "./convert_scalar.ts";
-
 /** Most parts tried before a value is refused: nested unions could try one value without end. */
 const STEPS_MAX = 5_000_000;
 

@@ -92,6 +92,18 @@ export function argumentsOf(signature: Signature): readonly ArgumentParameter[] 
   return signature.parameters.filter((parameter) => parameter.role === "argument");
 }
 
+/** The value of a default that is written as a literal; null for any other. */
+export function literalOf(source: string): { readonly value: unknown } | null {
+  if (source === "undefined") return { value: undefined };
+  const quoted = /^'([^'\\]*)'$/.exec(source);
+  if (quoted !== null) return { value: quoted[1] };
+  try {
+    return { value: JSON.parse(source) };
+  } catch {
+    return null;
+  }
+}
+
 /** Quote any value for a message: short and on one line. */
 export function quoteValue(value: unknown): string {
   if (typeof value === "string") {

@@ -1,8 +1,8 @@
 import { DURATION_MS_MAX } from "../time/duration.ts";
-import { type ArgumentParameter, argumentsOf } from "./describe.ts";
+import { type ArgumentParameter, argumentsOf, literalOf } from "./describe.ts";
 import { summaryOf } from "./describe_parameters.ts";
 import { patternMembers } from "./open_members.ts";
-import type { Definitions, MemberShape, Signature, TypeShape } from "./signature.ts";
+import type { Definitions, MemberShape, PlainType, Signature, TypeShape } from "./signature.ts";
 
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = { readonly [keyword: string]: JsonValue };
@@ -65,6 +65,22 @@ export function signatureSchema(kind: string, signature: Signature): JsonSchema 
 const DECIMAL = "^-?(?:0|[1-9][0-9]*)$";
 const BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$";
 
+/** The schemas of types without parts. */
+const PLAIN: Readonly<Record<PlainType, JsonSchema>> = {
+  number: { type: "number" },
+  string: { type: "string" },
+  boolean: { type: "boolean" },
+  null: { type: "null" },
+  undefined: { type: "null" },
+  unknown: {},
+  int: { type: "integer", minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
+  duration: { type: "integer", minimum: 0, maximum: DURATION_MS_MAX, description: "milliseconds" },
+  bigint: { anyOf: [{ type: "integer" }, { type: "string", pattern: DECIMAL }] },
+  date: { type: "string", format: "date-time" },
+  url: { type: "string", format: "uri" },
+  bytes: { type: "string", contentEncoding: "base64", pattern: BASE64 },
+};
+
 class SchemaWriter {
   readonly #definitions: Definitions;
 
@@ -80,11 +96,11 @@ class SchemaWriter {
 
   parameter(parameter: ArgumentParameter): JsonSchema {
     const { doc, defaultText } = parameter;
-    const byDefault = defaultText === undefined ? undefined : literalValue(defaultText);
+    const literal = defaultText === undefined ? null : literalOf(defaultText);
     return {
       ...this.of(parameter.shape),
       ...(doc === undefined ? {} : { description: doc }),
-      ...(byDefault === undefined ? {} : { default: byDefault }),
+      ...(literal?.value === undefined ? {} : { default: literal.value as JsonValue }),
     };
   }
 
@@ -100,36 +116,6 @@ class SchemaWriter {
 
   of(shape: TypeShape): JsonSchema {
     switch (shape.type) {
-      case "number":
-      case "string":
-      case "boolean":
-      case "null":
-        return { type: shape.type };
-      case "undefined":
-        return { type: "null" };
-      case "unknown":
-        return {};
-      case "int":
-        return {
-          type: "integer",
-          minimum: Number.MIN_SAFE_INTEGER,
-          maximum: Number.MAX_SAFE_INTEGER,
-        };
-      case "duration":
-        return {
-          type: "integer",
-          minimum: 0,
-          maximum: DURATION_MS_MAX,
-          description: "milliseconds",
-        };
-      case "bigint":
-        return { anyOf: [{ type: "integer" }, { type: "string", pattern: DECIMAL }] };
-      case "date":
-        return { type: "string", format: "date-time" };
-      case "url":
-        return { type: "string", format: "uri" };
-      case "bytes":
-        return { type: "string", contentEncoding: "base64", pattern: BASE64 };
       case "literal":
         return { const: shape.value };
       case "enum":
@@ -138,22 +124,6 @@ class SchemaWriter {
         return { $ref: `#/$defs/${pointer(shape.name)}` };
       case "union":
         return this.#union(shape.members);
-      default:
-        return this.#container(shape);
-    }
-  }
-
-  #union(members: readonly TypeShape[]): JsonSchema {
-    const literals = members.filter((member) => member.type === "literal");
-    const others = members.filter(({ type }) => type !== "literal").map((each) => this.of(each));
-    const values = literals.map(({ value }) => value);
-    if (others.length === 0) return values.length === 0 ? { not: {} } : { enum: values };
-    if (values.length > 0) others.unshift({ enum: values });
-    return others.length === 1 ? others[0]! : { anyOf: others };
-  }
-
-  #container(shape: TypeShape): JsonSchema {
-    switch (shape.type) {
       case "array":
       case "set":
         return { type: "array", items: this.of(shape.element) };
@@ -170,8 +140,17 @@ class SchemaWriter {
       case "map":
         return this.#map(shape.key, shape.value);
       default:
-        return {};
+        return PLAIN[shape.type];
     }
+  }
+
+  #union(members: readonly TypeShape[]): JsonSchema {
+    const literals = members.filter((member) => member.type === "literal");
+    const others = members.filter(({ type }) => type !== "literal").map((each) => this.of(each));
+    const values = literals.map(({ value }) => value);
+    if (others.length === 0) return values.length === 0 ? { not: {} } : { enum: values };
+    if (values.length > 0) others.unshift({ enum: values });
+    return others.length === 1 ? others[0]! : { anyOf: others };
   }
 
   #map(key: TypeShape, value: TypeShape): JsonSchema {
@@ -235,15 +214,4 @@ class SchemaWriter {
 /** A name as a part of a JSON pointer in a URI. */
 function pointer(name: string): string {
   return encodeURIComponent(name.replaceAll("~", "~0").replaceAll("/", "~1"));
-}
-
-/** The value of a default's source text if it is a plain literal, otherwise undefined. */
-function literalValue(text: string): JsonValue | undefined {
-  const quoted = /^'([^'\\]*)'$/.exec(text);
-  if (quoted !== null) return quoted[1];
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch {
-    return undefined;
-  }
 }

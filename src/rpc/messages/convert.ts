@@ -1,4 +1,4 @@
-import { describeSignature } from "../../core/arguments/convert.ts";
+import { describeSignature } from "../../core/arguments/describe.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { describeLimits, unservedBlock } from "../../core/job/limits.ts";

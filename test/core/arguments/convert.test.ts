@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  bindArguments,
-  convertArguments,
-  describeSignature,
-} from "../../../src/core/arguments/convert.ts";
+import { bindArguments, convertArguments } from "../../../src/core/arguments/convert.ts";
+import { describeSignature } from "../../../src/core/arguments/describe.ts";
 import { encodeJson } from "../../../src/core/arguments/encode.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import type {

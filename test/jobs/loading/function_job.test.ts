@@ -2,7 +2,7 @@ import { SCHEDULE_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { NO_HANDLERS } from "../../../src/core/job/job.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeSignature } from "../../../src/core/arguments/convert.ts";
+import { describeSignature } from "../../../src/core/arguments/describe.ts";
 import type { JobInput } from "../../../src/core/job/define.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import { resolveFunctionJob } from "../../../src/jobs/loading/function_job.ts";

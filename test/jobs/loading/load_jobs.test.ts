@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { describeSignature } from "../../../src/core/arguments/convert.ts";
+import { describeSignature } from "../../../src/core/arguments/describe.ts";
 import { type CommandSpec, NO_PROCESS } from "../../../src/core/job/job.ts";
 import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
 import { systemClock } from "../../../src/platform/clock.ts";

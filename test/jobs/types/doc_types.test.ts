@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { convertArguments, describeSignature } from "../../../src/core/arguments/convert.ts";
+import { convertArguments } from "../../../src/core/arguments/convert.ts";
+import { describeSignature } from "../../../src/core/arguments/describe.ts";
 import type { Signature } from "../../../src/core/arguments/signature.ts";
 import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 

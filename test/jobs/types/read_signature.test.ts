@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeSignature } from "../../../src/core/arguments/convert.ts";
+import { describeSignature } from "../../../src/core/arguments/describe.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import { parseParams, readSignature } from "../../../src/jobs/types/read_signature.ts";
 
