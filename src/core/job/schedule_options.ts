@@ -85,18 +85,12 @@ export function kindOfReference(job: unknown, action = "schedule a job"): string
   });
 }
 
-/** Options that may be written as a duration, each with its name in milliseconds. */
-const DURATIONS = {
-  after: "afterMs",
-  jitter: "jitterMs",
-  timeout: "timeoutMs",
-  deadline: "deadlineMs",
-  uniqueFor: "uniqueForMs",
-  misfireWithin: "misfireWithinMs",
-} as const;
-const DURATION_NAMES = Object.keys(DURATIONS) as (keyof typeof DURATIONS)[];
+/** Options that may be written as a duration. With "Ms" at the end they are in milliseconds. */
+const DURATIONS = ["after", "jitter", "timeout", "deadline", "uniqueFor", "misfireWithin"] as const;
 
-type DurationOptions = { readonly [Name in keyof typeof DURATIONS]?: DurationInput | null };
+type DurationOptions = {
+  readonly [Name in (typeof DURATIONS)[number]]?: DurationInput | null;
+};
 
 /**
  * Options of an instance or a schedule with each duration in milliseconds: `{ after: "2h" }`
@@ -107,11 +101,11 @@ type DurationOptions = { readonly [Name in keyof typeof DURATIONS]?: DurationInp
  */
 export function inMilliseconds<Options extends DurationOptions>(options: Options): Options {
   // Fast path: most instances, thousands at a time, are scheduled with none of these options.
-  const given = DURATION_NAMES.filter((name) => options[name] !== undefined);
+  const given = DURATIONS.filter((name) => options[name] !== undefined);
   if (given.length === 0) return options;
   const plain: Record<string, unknown> = { ...options };
   for (const name of given) {
-    const inMs = DURATIONS[name];
+    const inMs = `${name}Ms`;
     if (plain[inMs] !== undefined) {
       throw new JobError("invalid_argument", `Cannot use both "${name}" and "${inMs}"`, {
         path: name,

@@ -10,9 +10,12 @@ function escapeOf(character: string): string {
   const named = NAMED[character];
   if (named) return named;
   const code = character.charCodeAt(0);
-  return code < 0x100
-    ? `\\x${code.toString(16).padStart(2, "0")}`
-    : `\\u${code.toString(16).padStart(4, "0")}`;
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : unicodeEscape(character);
+}
+
+/** The first unit of a text as JSON and JavaScript escape it: `\u202e`. */
+export function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Text as one line that cannot control a terminal: such characters are escaped, as `\x1b`. */
@@ -27,8 +30,5 @@ export function makeLinesVisible(text: string): string {
 
 /** JSON text of the same value, with nothing that can control a terminal. */
 export function makeJsonVisible(json: string): string {
-  return json.replaceAll(
-    HIDDEN_IN_JSON,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return json.replaceAll(HIDDEN_IN_JSON, unicodeEscape);
 }

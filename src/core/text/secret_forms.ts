@@ -1,3 +1,4 @@
+import { unicodeEscape } from "./safe_text.ts";
 import { base64 } from "./text_bytes.ts";
 import { MATCH_LENGTH_MIN } from "./text_matcher.ts";
 
@@ -78,10 +79,6 @@ function jsonForms(text: string): string[] {
     plain.replaceAll("/", "\\/"),
     plain.replaceAll(/[<>&]/g, unicodeEscape),
   ];
-}
-
-function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function urlForms(text: string): string[] {

@@ -23,15 +23,8 @@ export function cutText(text: string, bytesMax: number): string {
   // A unit is at least one byte, so only this much can matter, however long the text is.
   const head = text.slice(0, bytesMax).toWellFormed();
   if (head.length === text.length && utf8Bytes(head) <= bytesMax) return head;
-  let bytes = 0;
-  let kept = "";
-  for (const character of head) {
-    const size = utf8Bytes(character);
-    if (bytes + size > bytesMax - 3) break;
-    bytes += size;
-    kept += character;
-  }
-  return `${kept}…`;
+  const { read } = new TextEncoder().encodeInto(head, new Uint8Array(Math.max(0, bytesMax - 3)));
+  return `${head.slice(0, read)}…`;
 }
 
 /** Bytes as standard base64 with padding. */

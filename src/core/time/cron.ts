@@ -1,6 +1,6 @@
 import { nextWallSecond } from "./calendar.ts";
 import type { CronExpression, CronField } from "./cron_expression.ts";
-import { cronError, type CronFieldName, readCronField } from "./cron_field.ts";
+import { cronError, FIELD_NAMES, readCronField } from "./cron_field.ts";
 import { countText } from "../text/count_text.ts";
 import { didYouMean } from "../text/nearest.ts";
 import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
@@ -24,15 +24,6 @@ export const NICKNAMES: Readonly<Record<string, string>> = {
   "@midnight": "0 0 * * *",
   "@hourly": "0 * * * *",
 };
-
-const NAMES: readonly CronFieldName[] = [
-  "second",
-  "minute",
-  "hour",
-  "day of month",
-  "month",
-  "day of week",
-];
 
 /** Any start serves: within 50 years every date that exists comes on every weekday. */
 const CHECK_FROM_SECOND = 946_684_800;
@@ -95,7 +86,7 @@ export function parseCron(expression: string, options: CronOptions = {}): CronEx
   if (found !== undefined) return found;
   const texts = splitFields(text);
   const seed = options.seed ?? null;
-  const [second, minute, hour, dayOfMonth, month, dayOfWeek] = NAMES.map((name, place) =>
+  const [second, minute, hour, dayOfMonth, month, dayOfWeek] = FIELD_NAMES.map((name, place) =>
     readCronField({ expression: text, name, seed }, texts[place]!)
   ) as [CronField, CronField, CronField, CronField, CronField, CronField];
   const fields = [second, minute, hour, dayOfMonth, month, dayOfWeek];

@@ -4,15 +4,21 @@ import { WEEKDAYS } from "./calendar.ts";
 import type { CronField } from "./cron_expression.ts";
 
 /** The fields of a cron expression, in their order. */
-export type CronFieldName = "second" | "minute" | "hour" | "day of month" | "month" | "day of week";
+export const FIELD_NAMES = [
+  "second",
+  "minute",
+  "hour",
+  "day of month",
+  "month",
+  "day of week",
+] as const;
+type CronFieldName = (typeof FIELD_NAMES)[number];
 
 interface CronFieldRule {
   readonly low: number;
   readonly high: number;
   /** Names for `low`, `low + 1`, …; empty if only numbers are allowed. */
   readonly names: readonly string[];
-  /** Position among the six fields of cron-parser. */
-  readonly place: number;
   readonly key: "second" | "minute" | "hour" | "dayOfMonth" | "month" | "dayOfWeek";
   /** Highest value for `H` and `~`: every month has it, and no weekday has two numbers. */
   readonly pickHigh: number;
@@ -21,12 +27,12 @@ interface CronFieldRule {
 const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 
 const RULES: Readonly<Record<CronFieldName, CronFieldRule>> = {
-  "second": { low: 0, high: 59, names: [], place: 0, key: "second", pickHigh: 59 },
-  "minute": { low: 0, high: 59, names: [], place: 1, key: "minute", pickHigh: 59 },
-  "hour": { low: 0, high: 23, names: [], place: 2, key: "hour", pickHigh: 23 },
-  "day of month": { low: 1, high: 31, names: [], place: 3, key: "dayOfMonth", pickHigh: 28 },
-  "month": { low: 1, high: 12, names: MONTHS, place: 4, key: "month", pickHigh: 12 },
-  "day of week": { low: 0, high: 7, names: WEEKDAYS, place: 5, key: "dayOfWeek", pickHigh: 6 },
+  "second": { low: 0, high: 59, names: [], key: "second", pickHigh: 59 },
+  "minute": { low: 0, high: 59, names: [], key: "minute", pickHigh: 59 },
+  "hour": { low: 0, high: 23, names: [], key: "hour", pickHigh: 23 },
+  "day of month": { low: 1, high: 31, names: [], key: "dayOfMonth", pickHigh: 28 },
+  "month": { low: 1, high: 12, names: MONTHS, key: "month", pickHigh: 12 },
+  "day of week": { low: 0, high: 7, names: WEEKDAYS, key: "dayOfWeek", pickHigh: 6 },
 };
 
 /** Context of a field, for messages and for `H` and `~`. */
@@ -152,9 +158,9 @@ function expand(
 function expandSteps(name: CronFieldName, item: string): readonly number[] {
   const known = expanded.get(`${name} ${item}`);
   if (known !== undefined) return known;
-  const { place, key } = RULES[name];
+  const { key } = RULES[name];
   const fields = ["0", "0", "0", "*", "*", "*"];
-  fields[place] = item;
+  fields[FIELD_NAMES.indexOf(name)] = item;
   const parsed = CronExpressionParser.parse(fields.join(" "), {
     currentDate: new Date(0),
     tz: "UTC",

@@ -19,10 +19,6 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
 
 const HINT = 'Write it like "10s", "1h30m", "250ms" or "7d"; units are w, d, h, m, s and ms';
 
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
-}
-
 /**
  * Read a duration such as "10s", "1h30m", "1.5h", "250ms", "7d" or "0". Units go from the largest
  * to the smallest, each once.
@@ -32,11 +28,7 @@ function shown(text: string): string {
  *   100 years
  */
 export function parseDuration(text: string): number {
-  const found = read(text);
-  if (typeof found === "number") return found;
-  throw new JobError("invalid_argument", `Cannot read duration ${shown(text)}: ${found}`, {
-    hint: HINT,
-  });
+  return millisecondsOf(text, "Cannot read duration");
 }
 
 /**
@@ -46,12 +38,14 @@ export function parseDuration(text: string): number {
  * @throws JobError `invalid_argument` as {@link parseDuration}
  */
 export function readDuration(name: string, value: DurationInput): number {
-  const found = typeof value === "number" ? value : read(value);
+  return typeof value === "number" ? value : millisecondsOf(value, `Cannot use ${name}`, name);
+}
+
+function millisecondsOf(text: string, failure: string, path?: string): number {
+  const found = read(text);
   if (typeof found === "number") return found;
-  throw new JobError("invalid_argument", `Cannot use ${name} ${shown(String(value))}: ${found}`, {
-    path: name,
-    hint: HINT,
-  });
+  const shown = JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
+  throw new JobError("invalid_argument", `${failure} ${shown}: ${found}`, { path, hint: HINT });
 }
 
 /** @returns milliseconds, or the problem */

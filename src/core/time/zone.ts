@@ -75,14 +75,7 @@ export class Zone {
     if (this.#format === null) return 0;
     const clamped = Math.min(Math.max(second, FIRST_SECOND + DAY), LAST_SECOND);
     const parts = this.#format.format(clamped * 1_000).match(/\d+/g)!.map(Number);
-    const [month, day, year, hour, minute, rest] = parts as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [month = 1, day = 1, year = 0, hour = 0, minute = 0, rest = 0] = parts;
     const days = new Date(0).setUTCFullYear(year, month - 1, day) / 1_000;
     return days + hour * 3_600 + minute * 60 + rest - clamped;
   }
