@@ -1,14 +1,8 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  statSync,
-} from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { errorCode } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job/job_table.ts";
+import { readRegularFile } from "../platform/files/read_file.ts";
 import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
 import { parseToml } from "./parse_toml.ts";
@@ -112,29 +106,22 @@ function readBytes(
     tell(problemAt({ file, line: 1, column: 1 }, "", message, hint));
     return null;
   };
-  let handle: number | null = null;
   try {
     // A pattern may find a pipe, which must not make us wait. A person may name one as the config.
-    const { O_RDONLY, O_NONBLOCK } = constants;
-    handle = openSync(absolute, isIncluded ? O_RDONLY | (O_NONBLOCK ?? 0) : O_RDONLY);
-    const found = fstatSync(handle);
-    if (found.isDirectory()) {
-      return refuse("it is a directory, wanted a TOML file", `Try ${join(file, "config.toml")}`);
-    }
-    if (isIncluded && !found.isFile()) return refuse("it is not a regular file");
-    const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const count = readSync(handle, buffer, length, buffer.length - length, null);
-      if (count === 0) return buffer.subarray(0, length);
-      length += count;
-    }
-    return refuse("the file is larger than 4 MiB", "Split it with include");
+    const found = readRegularFile(absolute, FILE_BYTES_MAX, { isGiven: !isIncluded });
+    return found?.bytes ?? refuse("the file is larger than 4 MiB", "Split it with include");
   } catch (error) {
-    const hint = reasonOf(error) === "no such file" ? "`jobctl init` writes one" : undefined;
-    return refuse(`cannot read it: ${reasonOf(error)}`, hint);
-  } finally {
-    if (handle !== null) closeSync(handle);
+    const reason = reasonOf(error);
+    switch (errorCode(error)) {
+      case "EISDIR":
+        return refuse(`${reason}, wanted a TOML file`, `Try ${join(file, "config.toml")}`);
+      case "ENOTREG":
+        return refuse(reason);
+      case "ENOENT":
+        return refuse(`cannot read it: ${reason}`, "`jobctl init` writes one");
+      default:
+        return refuse(`cannot read it: ${reason}`);
+    }
   }
 }
 
