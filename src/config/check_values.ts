@@ -5,7 +5,7 @@ import type { KEYS } from "./keys.ts";
 import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
 import { reasonOf } from "./secrets.ts";
-import { checkStore } from "./store_keys.ts";
+import { checkPair, checkStore } from "./store_keys.ts";
 import { childOf, type Field, type Report } from "./source.ts";
 
 type AllValues = Values<typeof KEYS>;
@@ -46,12 +46,10 @@ function checkModules(values: AllValues, fields: Fields, report: Report): void {
 }
 
 function checkTls(values: AllValues, fields: Fields, report: Report): void {
+  checkPair("server.tls", fields, report);
   const cert = fields.get("server.tls.cert");
-  const key = fields.get("server.tls.key");
   const clientCa = fields.get("server.tls.client_ca");
   const mode = fields.get("server.auth.mode");
-  if (cert !== undefined && key === undefined) report.key(cert, "server.tls.key is missing");
-  if (key !== undefined && cert === undefined) report.key(key, "server.tls.cert is missing");
   if (clientCa !== undefined && cert === undefined) {
     report.key(clientCa, "server.tls.cert and server.tls.key are missing");
   }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
+import { isObject } from "../core/object_keys.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";
@@ -12,7 +13,7 @@ import { type KEYS, SCHEMA } from "./keys.ts";
 import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
-import { childOf, type Field, isTable, Report, type Source } from "./source.ts";
+import { childOf, type Field, Report, type Source } from "./source.ts";
 
 /** What {@link loadConfig} reads in addition to the file. */
 export interface LoadConfigOptions {
@@ -131,7 +132,7 @@ function fileFields(file: ConfigFile, jobs: JobTables, report: Report): Map<stri
   const root: Field = { value: rest, path: [], source: file.source };
   if (tables !== undefined) {
     const field = childOf(root, "jobs", tables);
-    if (isTable(tables)) jobs.add(field, tables);
+    if (isObject(tables)) jobs.add(field, tables);
     else report.mismatch(field, "a table of jobs");
   }
   return collectFields(SCHEMA, root, report);

@@ -1,10 +1,10 @@
 import { parse } from "@iarna/toml";
 import { ParseError } from "toml-eslint-parser";
 import type { ConfigProblem, Place } from "../core/job/job_table.ts";
-import { PROTOTYPE_KEYS } from "../core/object_keys.ts";
+import { isObject, PROTOTYPE_KEYS } from "../core/object_keys.ts";
 import { problemAt } from "./problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
-import { isTable, type KeyPath } from "./source.ts";
+import type { KeyPath } from "./source.ts";
 import { type Position, TomlPlaces } from "./toml_places.ts";
 
 /** A parsed file: plain data, with dates as ISO text, and the places of its keys and values. */
@@ -146,39 +146,12 @@ function decode(bytes: Uint8Array): string | Position {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    let start = 0;
-    let line = 1;
-    while (start < bytes.length) {
-      const newline = bytes.indexOf(10, start);
-      const end = newline < 0 ? bytes.length : newline;
-      const column = badColumn(bytes.subarray(start, end));
-      if (column !== null) return { line, column };
-      start = end + 1;
-      line++;
-    }
-    return { line, column: 1 };
-  }
-}
-
-function badColumn(line: Uint8Array): number | null {
-  if (isUtf8(line)) return null;
-  let low = 0;
-  let high = line.length;
-  // A cut character decodes in streaming mode, so the longest good prefix is found by halving.
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (isUtf8(line.subarray(0, middle), true)) low = middle;
-    else high = middle;
-  }
-  return new TextDecoder().decode(line.subarray(0, low), { stream: true }).length + 1;
-}
-
-function isUtf8(bytes: Uint8Array, isCut = false): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: isCut });
-    return true;
-  } catch {
-    return false;
+    // What is not UTF-8 is replaced, so that the bytes differ from there on.
+    const replaced = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+    const legible = new TextEncoder().encode(replaced);
+    const end = bytes.findIndex((byte, index) => byte !== legible[index]);
+    const before = new TextDecoder().decode(bytes.subarray(0, end), { stream: true });
+    return positionAt(before, before.length);
   }
 }
 
@@ -219,7 +192,7 @@ class PlainCopy {
     else if (typeof value === "bigint") this.isOrdinary = false;
     else if (Array.isArray(value)) return value.map((item) => this.#value(item, depth + 1));
     else if (value instanceof Date) return value.toISOString();
-    else if (isTable(value)) return this.table(value, depth);
+    else if (isObject(value)) return this.table(value, depth);
     return value;
   }
 }

@@ -7,11 +7,12 @@ import { withValues } from "../core/job/option_table.ts";
 import type { ScheduleSpec } from "../core/job/schedule.ts";
 import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/job/schedule_settings.ts";
 import type { ScheduleText } from "../core/time/ticks.ts";
+import { isObject } from "../core/object_keys.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
 import { optionValues } from "./option_keys.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
-import { type Field, isTable, type KeyPath, Report, type Source } from "./source.ts";
+import { type Field, type KeyPath, Report, type Source } from "./source.ts";
 
 /** The values of a table by the paths of their keys. */
 type JobValues = Partial<Values<typeof JOB_KEYS>> & {
@@ -74,7 +75,7 @@ export type Inherited = Pick<Config, "timezone" | "scheduleDefaults" | "defaults
  */
 export function readJob(table: Field, inherited: Inherited, report: Report): JobTable | null {
   const kind = String(table.path[1]);
-  if (!isTable(table.value)) return report.mismatch(table, "a table") ?? null;
+  if (!isObject(table.value)) return report.mismatch(table, "a table") ?? null;
   const own = new Report();
   checkName(kind, table, own);
   const fields = collectFields(JOB_SCHEMA, table, own);

@@ -5,7 +5,8 @@ import { didYouMean } from "../core/text/nearest.ts";
 import { formatSize, parseSize } from "../core/text/size.ts";
 import { openZone } from "../core/time/zone.ts";
 import { resolve } from "node:path";
-import { childOf, type Field, isTable, isText, type Report } from "./source.ts";
+import { isObject } from "../core/object_keys.ts";
+import { childOf, type Field, isText, type Report } from "./source.ts";
 
 /** JSON Schema of any text. */
 export const TEXT: JsonSchema = { type: "string" };
@@ -288,7 +289,7 @@ export function table<T>(
     wanted,
     read(field, report) {
       const { value } = field;
-      if (!isTable(value)) return report.value(field, `found no table, wanted ${wanted}`);
+      if (!isObject(value)) return report.value(field, `found no table, wanted ${wanted}`);
       for (const name of Object.keys(value)) {
         if (names.includes(name)) continue;
         const hint = didYouMean(name, names) ?? `Wanted ${wanted}`;

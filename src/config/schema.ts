@@ -1,6 +1,7 @@
 import { nearest } from "../core/text/nearest.ts";
+import { isObject } from "../core/object_keys.ts";
 import type { Reader } from "./readers.ts";
-import { type Field, isTable, type Report } from "./source.ts";
+import type { Field, Report } from "./source.ts";
 
 /** Unknown keys that get a hint. A file with more of them is not a configuration. */
 const HINTS_MAX = 1000;
@@ -75,7 +76,7 @@ export function collectFields(
       // A quoted key with a dot in it must not pass for a path.
       if (!known.includes(name)) {
         reportUnknown(schema, [...path, name], field, report);
-      } else if (isTable(value) && children.has(dotted)) {
+      } else if (isObject(value) && children.has(dotted)) {
         walk(value, [...path, name]);
       } else if (Object.hasOwn(shorthands, dotted)) {
         fields.set(shorthands[dotted]!, field);

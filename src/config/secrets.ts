@@ -6,8 +6,9 @@ import { nearest } from "../core/text/nearest.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
+import { isObject } from "../core/object_keys.ts";
 import { type Reader, TEXT } from "./readers.ts";
-import { childOf, type Field, isTable, type Report } from "./source.ts";
+import { childOf, type Field, type Report } from "./source.ts";
 
 /** Largest secret file, in bytes. */
 const SECRET_BYTES_MAX = 65_536;
@@ -71,7 +72,7 @@ export const ENVIRONMENT: Reader<EnvironmentValues> = {
   schema: { type: "object", additionalProperties: SCHEMA },
   wanted: `a table of variables, each ${WANTED}`,
   read(field, report) {
-    if (!isTable(field.value)) return report.value(field, `found no table, wanted ${this.wanted}`);
+    if (!isObject(field.value)) return report.value(field, `found no table, wanted ${this.wanted}`);
     const read: Record<string, string> = {};
     const secrets: string[] = [];
     let isComplete = true;
@@ -88,7 +89,7 @@ export const ENVIRONMENT: Reader<EnvironmentValues> = {
         continue;
       }
       read[name] = text;
-      for (const secret of isTable(value) ? [text] : filledIn(child)) {
+      for (const secret of isObject(value) ? [text] : filledIn(child)) {
         report.secret(child, secret);
         secrets.push(secret);
       }
@@ -130,7 +131,7 @@ export const ENVIRONMENT_FILE: Reader<EnvironmentValues> = {
 function readSecret(field: Field, report: Report): string | undefined {
   const { value } = field;
   if (typeof value === "string") return value;
-  if (!isTable(value)) {
+  if (!isObject(value)) {
     const isPlain = typeof value === "number" || typeof value === "boolean";
     const found = `found a ${Array.isArray(value) ? "list" : typeof value}`;
     return report.value(field, `${found}, wanted ${WANTED}`, isPlain ? "Quote it" : undefined);

@@ -1,4 +1,5 @@
 import type { ConfigProblem, Place } from "../core/job/job_table.ts";
+import { isObject } from "../core/object_keys.ts";
 import { SECRET_LENGTH_MIN } from "../core/text/secret_forms.ts";
 import { maskUrl } from "../core/store_address.ts";
 import type { Environment } from "./expand.ts";
@@ -126,13 +127,5 @@ function showValue(field: Field): string {
     return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
   }
   if (Array.isArray(value)) return "a list";
-  if (isTable(value)) return "a table";
-  if (value instanceof Date) return "a date";
-  return String(value);
-}
-
-/** True if a value is a table: neither a list nor a date. */
-export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Date);
+  return isObject(value) ? "a table" : String(value);
 }

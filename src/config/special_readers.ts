@@ -5,8 +5,9 @@ import { IO_PRIORITY } from "../core/job/job.ts";
 import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
+import { isObject } from "../core/object_keys.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
-import { childOf, isTable } from "./source.ts";
+import { childOf } from "./source.ts";
 import type { Config } from "./config.ts";
 
 /** A failure by the name of its error, its exit code or its signal. */
@@ -126,7 +127,7 @@ export const ARGUMENT_NAME: Reader<string | number> = accepted(
 export const ARGUMENTS: Reader<readonly unknown[] | Readonly<Record<string, unknown>>> = accepted(
   "a list, or a table of arguments by name",
   { type: ["array", "object"] },
-  (value) => Array.isArray(value) || isTable(value) ? value : undefined,
+  (value) => Array.isArray(value) || isObject(value) ? value : undefined,
 );
 
 const ARGV_PARTS = list(string({ isEmptyAllowed: true }), { minLength: 1 });
@@ -155,7 +156,7 @@ export const POOLS: Reader<Readonly<Record<string, number>>> = {
   wanted: "a table of numbers by the name of a pool",
   read(field, report) {
     const { value } = field;
-    if (!isTable(value)) return report.mismatch(field, this.wanted);
+    if (!isObject(value)) return report.mismatch(field, this.wanted);
     const read = Object.entries(value).map(([name, max]) =>
       [name, POOL_MAX.read(childOf(field, name, max), report)] as const
     );

@@ -141,17 +141,23 @@ export function checkStore(
     if (field === undefined || types.includes(type)) continue;
     report.warn(field, `has no effect with a store of type "${type}"`);
   }
-  const cert = fields.get("store.tls.cert");
-  const privateKey = fields.get("store.tls.key");
-  if (cert !== undefined && privateKey === undefined) {
-    report.key(cert, "store.tls.key is missing");
-  }
-  if (privateKey !== undefined && cert === undefined) {
-    report.key(privateKey, "store.tls.cert is missing");
-  }
+  checkPair("store.tls", fields, report);
   const { address } = values["store.url"];
   if (address.type !== "valkey" && address.type !== "etcd") return;
   const user = fields.get("store.username");
   const hasPassword = (values["store.password"] ?? address.password) !== null;
   if (user !== undefined && !hasPassword) report.key(user, "store.password is missing");
+}
+
+/** Check that the keys `cert` and `key` of a table are both set, or neither. */
+export function checkPair(
+  table: string,
+  fields: ReadonlyMap<string, Field>,
+  report: Report,
+): void {
+  for (const [name, other] of [["cert", "key"], ["key", "cert"]]) {
+    const field = fields.get(`${table}.${name}`);
+    if (field === undefined || fields.has(`${table}.${other}`)) continue;
+    report.key(field, `${table}.${other} is missing`);
+  }
 }

@@ -7,9 +7,10 @@ import {
   type StoreAddress,
 } from "../core/store_address.ts";
 import { STORE_PREFIX, type StoreTarget, TARGET_NAME } from "../core/store_config.ts";
+import { isObject } from "../core/object_keys.ts";
 import { accepted, mapped, optional, type Reader, string, table, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";
-import { childOf, isTable } from "./source.ts";
+import { childOf } from "./source.ts";
 
 /** The URL of a store. */
 export const STORE_URL: Reader<{ readonly address: StoreAddress; readonly url: string }> = {
@@ -89,7 +90,7 @@ export const TARGETS: Reader<Readonly<Record<string, StoreTarget>>> = {
   wanted: TARGETS_WANTED,
   read(field, report) {
     const { value } = field;
-    if (!isTable(value)) return report.mismatch(field, TARGETS_WANTED);
+    if (!isObject(value)) return report.mismatch(field, TARGETS_WANTED);
     const found: Record<string, StoreTarget> = {};
     for (const [name, target] of Object.entries(value)) {
       const child = childOf(field, name, target);
@@ -97,7 +98,7 @@ export const TARGETS: Reader<Readonly<Record<string, StoreTarget>>> = {
         report.key(child, "found an invalid target name, wanted letters, digits, _ and -");
         continue;
       }
-      const read = (isTable(target) ? TARGET_TABLE : NAMED_STORE).read(child, report);
+      const read = (isObject(target) ? TARGET_TABLE : NAMED_STORE).read(child, report);
       if (read !== undefined) found[name] = read;
     }
     return found;

@@ -65,18 +65,16 @@ export class TomlPlaces {
       this.#problem(key, path.slice(0, 1), `found a key of over ${NESTING_MAX} parts`);
       return;
     }
-    let length = 0;
-    const names = path.filter((part) => typeof part === "string").length;
     // A header has its whole path, a key in a table only the end of it. Indices of table lists are
     // never written.
-    let skip = names - key.keys.length;
-    for (const part of path) {
-      length++;
-      if (typeof part === "number" || skip-- > 0) continue;
-      const node = key.keys[key.keys.length - 1 - countNames(path, length)]!;
-      const prefix = path.slice(0, length);
+    const written = path.map((_, index) => path.slice(0, index + 1))
+      .filter((prefix) => typeof prefix.at(-1) === "string").slice(-key.keys.length);
+    for (const [index, node] of key.keys.entries()) {
+      const prefix = written[index]!;
       this.#remember(prefix, node);
-      if (PROTOTYPE_KEYS.has(part)) this.#problem(node, prefix, "this name is not allowed");
+      if (PROTOTYPE_KEYS.has(keyName(node))) {
+        this.#problem(node, prefix, "this name is not allowed");
+      }
     }
     this.#remember(path, key.keys.at(-1)!);
   }
@@ -118,11 +116,6 @@ export class TomlPlaces {
       job: isInJob ? String(path[1]) : null,
     });
   }
-}
-
-// The number of names after the first `length` parts of a path.
-function countNames(path: KeyPath, length: number): number {
-  return path.slice(length).filter((part) => typeof part === "string").length;
 }
 
 function keyName(node: AST.TOMLBare | AST.TOMLQuoted): string {
