@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
-import { trustProblem } from "../platform/files/trusted_path.ts";
 import { isObject } from "../core/object_keys.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
@@ -12,6 +11,7 @@ import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
 import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
+import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { childOf, type Field, Report, type Source } from "./source.ts";
 
@@ -104,10 +104,7 @@ function checkStoreModule(
   report: Report,
 ): void {
   const field = fields.get("store.url");
-  const problem = address.type === "module" ? trustProblem(address.path) : null;
-  if (problem === null || field === undefined) return;
-  if (problem.isFatal) report.value(field, problem.message, problem.hint);
-  else report.warn(field, problem.message, problem.hint);
+  if (field !== undefined && address.type === "module") isTrusted(field, address.path, report);
 }
 
 // The defaults are written as in a file, and read by the same readers.

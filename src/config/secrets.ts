@@ -164,9 +164,7 @@ function readVariable(field: Field, name: string, report: Report): string | unde
  */
 function readSecretFile(field: Field, path: string, report: Report): string | undefined {
   const file = resolve(field.source.baseDir, path);
-  const distrust = trustProblem(file);
-  if (distrust?.isFatal) return report.value(field, distrust.message, distrust.hint);
-  if (distrust !== null) report.warn(field, distrust.message, distrust.hint);
+  if (!isTrusted(field, file, report)) return undefined;
   try {
     const found = readRegularFile(file, SECRET_BYTES_MAX);
     if (found === null) {
@@ -183,6 +181,16 @@ function readSecretFile(field: Field, path: string, report: Report): string | un
   } catch (error) {
     return report.value(field, `cannot read the secret file "${file}": ${reasonOf(error)}`);
   }
+}
+
+/** True if no other user can change the file that a value names, or only with a warning. */
+export function isTrusted(field: Field, file: string, report: Report): boolean {
+  const problem = trustProblem(file);
+  if (problem === null) return true;
+  const { message, hint, isFatal } = problem;
+  if (isFatal) report.value(field, message, hint);
+  else report.warn(field, message, hint);
+  return !isFatal;
 }
 
 /** The reason why a file cannot be read, in words, without its content. */

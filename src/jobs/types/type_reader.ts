@@ -23,7 +23,7 @@ import {
   UNKNOWN,
 } from "./shapes.ts";
 import { type PartReader, topOf, type TypePlace } from "./type_place.ts";
-import { builtInType, UTILITY_TYPES, utilityType } from "./utility_types.ts";
+import { builtInType, isUtility, utilityType } from "./utility_types.ts";
 import { ValueTypes } from "./value_types.ts";
 
 /** Most types read for one signature; further ones are unknown. Aliases can double at each step. */
@@ -240,13 +240,13 @@ export class TypeReader implements PartReader {
       name,
       (index) => this.nested(() => params[index]?.() ?? UNKNOWN),
     );
-    if (builtIn !== null || !UTILITY_TYPES.has(name)) return builtIn;
+    if (builtIn !== null || !isUtility(name)) return builtIn;
     const given = params.map((read) => read());
     // A type may contain a variant of itself: `interface Tree { parts: Partial<Tree>[] }`.
     return this.#recursive.read(
       `utility ${name} ${JSON.stringify(given)}`,
       nameWith(name, given),
-      () => utilityType(name, given.map((shape) => () => this.expand(shape))),
+      () => utilityType(name, given.map((shape) => this.expand(shape))),
     );
   }
 

@@ -26,53 +26,34 @@ export function builtInType(
   return null;
 }
 
-/** Names of the helpers that are read. */
-export const UTILITY_TYPES: ReadonlySet<string> = new Set([
-  "Readonly",
-  "NonNullable",
-  "Partial",
-  "Required",
-  "Record",
-  "Exclude",
-  "Extract",
-  "Pick",
-  "Omit",
+/** Null where it does not apply. The number of its parameters is that of its type arguments. */
+type Utility = (first: TypeShape, second: TypeShape) => TypeShape | null;
+
+/** TypeScript's own helpers on types, by name. */
+const UTILITIES: ReadonlyMap<string, Utility> = new Map<string, Utility>([
+  ["Readonly", (shape) => shape],
+  [
+    "NonNullable",
+    (shape) => without(shape, ({ type }) => type === "null" || type === "undefined"),
+  ],
+  ["Partial", (shape) => distribute(shape, (one) => withMembers(one, optional))],
+  ["Required", (shape) => distribute(shape, (one) => withMembers(one, required))],
+  ["Record", recordOf],
+  ["Exclude", (shape, excluded) => without(shape, (one) => isWithin(one, excluded))],
+  ["Extract", (shape, kept) => without(shape, (one) => !isWithin(one, kept))],
+  ["Pick", (shape, key) => chosen(shape, key, true)],
+  ["Omit", (shape, key) => chosen(shape, key, false)],
 ]);
 
-/** TypeScript's own helpers on types, null when `name` is none of them or does not apply. */
-export function utilityType(name: string, params: readonly (() => TypeShape)[]): TypeShape | null {
-  const [first, second] = params;
-  if (first === undefined) return null;
-  switch (name) {
-    case "Readonly":
-      return first();
-    case "NonNullable":
-      return without(first(), (shape) => shape.type === "null" || shape.type === "undefined");
-    case "Partial":
-      return distribute(
-        first(),
-        (shape) => withMembers(shape, (member) => ({ ...member, isOptional: true })),
-      );
-    case "Required":
-      return distribute(first(), (shape) => withMembers(shape, required));
-  }
-  if (second === undefined) return null;
-  switch (name) {
-    case "Record":
-      return recordOf(first(), second());
-    case "Exclude": {
-      const excluded = second();
-      return without(first(), (shape) => isWithin(shape, excluded));
-    }
-    case "Extract": {
-      const kept = second();
-      return without(first(), (shape) => !isWithin(shape, kept));
-    }
-    case "Pick":
-    case "Omit":
-      return chosen(first(), second(), name === "Pick");
-  }
-  return null;
+/** True if {@link utilityType} reads a type of this name. */
+export function isUtility(name: string): boolean {
+  return UTILITIES.has(name);
+}
+
+/** TypeScript's own helpers on types; null if one has too few arguments or does not apply. */
+export function utilityType(name: string, params: readonly TypeShape[]): TypeShape | null {
+  const utility = UTILITIES.get(name)!;
+  return params.length < utility.length ? null : utility(...params as [TypeShape, TypeShape]);
 }
 
 type ObjectShape = Extract<TypeShape, { readonly type: "object" }>;
@@ -93,6 +74,10 @@ function withMembers(
   if (shape.type === "record" || shape.type === "array") return shape;
   if (shape.type !== "object") return null;
   return unnamed({ ...shape, members: shape.members.map(change) });
+}
+
+function optional(member: MemberShape): MemberShape {
+  return { ...member, isOptional: true };
 }
 
 function required(member: MemberShape): MemberShape {

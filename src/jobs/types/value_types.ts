@@ -12,6 +12,7 @@ import type { FoundName } from "./module_graph.ts";
 import { docOf, type ModuleScope, nameOf } from "./parse_module.ts";
 import { literalOf, unionOf, UNKNOWN, widen } from "./shapes.ts";
 import { type PartReader, topOf } from "./type_place.ts";
+import { builtInType } from "./utility_types.ts";
 
 const DEPTH_MAX = 20;
 
@@ -174,11 +175,8 @@ export class ValueTypes {
 
   #made(callee: Node): TypeShape | null {
     const name = callee.type === "Identifier" ? callee.name : "";
-    if (name === "Date") return { type: "date" };
-    if (name === "URL") return { type: "url" };
-    if (name === "Uint8Array") return { type: "bytes" };
-    if (name === "Set") return { type: "set", element: UNKNOWN };
-    return name === "Map" ? { type: "map", key: UNKNOWN, value: UNKNOWN } : null;
+    // `new Array(3)` does not say what is in it.
+    return name === "Array" ? null : builtInType(name, () => UNKNOWN);
   }
 
   /** An enum with the values of its members; null if one is unknown. */
