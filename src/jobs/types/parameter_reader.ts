@@ -47,7 +47,7 @@ export class ParameterReader {
   #parameters(param: Node, position: number): ParameterShape[] {
     const isRest = param.type === "RestElement";
     const hasDefault = param.type === "AssignmentPattern";
-    const target = isRest ? param.argument : hasDefault ? param.left : param;
+    const target = targetOf(param);
     const annotation = this.#annotationOf(param, position);
     const name = nameOfTarget(target, position, annotation);
     const inject = annotation === null || isRest
@@ -98,12 +98,7 @@ export class ParameterReader {
   }
 
   #annotationOf(param: Node, position: number): Node | null {
-    const isRest = param.type === "RestElement";
-    const target = isRest
-      ? param.argument
-      : param.type === "AssignmentPattern"
-      ? param.left
-      : param;
+    const target = targetOf(param);
     const written = annotationOf(param) ?? annotationOf(target);
     if (written !== null || this.#place.scope.language === "ts") return written;
     const own = docTags(docOf(param) ?? "").find(({ tag }) => tag === "type");
@@ -124,6 +119,12 @@ export class ParameterReader {
     const problem = `Parameter "${name}" has no type and is taken as unknown`;
     return this.#types.unknown(problem, param, scope);
   }
+}
+
+/** A parameter without its dots and its default value. */
+function targetOf(param: Node): Node {
+  if (param.type === "RestElement") return param.argument;
+  return param.type === "AssignmentPattern" ? param.left : param;
 }
 
 function cut(text: string): string {
