@@ -9,7 +9,7 @@ import {
   TOKEN_NAME_WANTED,
   type TokenEntry,
 } from "../platform/files/tokens_file.ts";
-import type { ClientConfig } from "./config.ts";
+import type { ClientRule } from "../platform/network/server_config.ts";
 import {
   accepted,
   choice,
@@ -84,7 +84,7 @@ const CLIENT = table("a table { cn or san, role, jobs }", {
 });
 
 /** The list of rules for client certificates, by name. */
-export const CLIENTS: Reader<readonly ClientConfig[]> = list(
+export const CLIENTS: Reader<readonly ClientRule[]> = list(
   mapped(CLIENT, (client, field, report) => {
     const { cn, san } = client;
     if ((cn === null) !== (san === null)) return client;

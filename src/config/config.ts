@@ -3,18 +3,7 @@ import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import type { ScheduleDefaults } from "../core/job/schedule.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
-import type { Role, TokenEntry } from "../platform/files/tokens_file.ts";
-
-/** Rules for client certificates, by name. */
-export interface ClientConfig {
-  /** The subject's common name, or a pattern; null if {@link san} is given. */
-  readonly cn: string | null;
-  /** An alternative name such as `DNS:ci.example.org`, or a pattern of one. */
-  readonly san: string | null;
-  readonly role: Role;
-  /** Kinds, or patterns of kinds; null for all. */
-  readonly jobs: readonly string[] | null;
-}
+import type { ServerConfig } from "../platform/network/server_config.ts";
 
 /** The whole configuration, typed, with every default applied and every path absolute. */
 export interface Config {
@@ -30,35 +19,12 @@ export interface Config {
     readonly tags: readonly string[];
   };
   readonly store: StoreConfig;
-  readonly server: {
-    readonly host: string;
-    /** 0 picks a free one. */
-    readonly port: number;
+  readonly server: ServerConfig & {
     /** host and port, or null when off. */
     readonly http: { readonly host: string; readonly port: number } | null;
     /** Host names that HTTP clients may use, in addition to the daemon's own. */
     readonly httpHosts: readonly string[];
-    /** Absolute path, "auto", or null when off. */
-    readonly socket: string | null;
-    readonly socketGroup: string | null;
-    /** Role of the members of that group. */
-    readonly socketRole: Role;
-    readonly allowInsecure: boolean;
-    readonly tls:
-      | { readonly cert: string; readonly key: string; readonly clientCa: string | null }
-      | null;
-    readonly auth: {
-      readonly mode: "token" | "mtls" | "none";
-      /** In addition to those in files. */
-      readonly tokens: readonly TokenEntry[];
-      /** File of one permanent token; null to create a new one at each start. */
-      readonly tokenFile: string | null;
-      /** File managed by `jobctl token`. */
-      readonly tokensFile: string;
-      readonly clients: readonly ClientConfig[];
-      /** File of revoked certificates; null for none. */
-      readonly revokedFile: string | null;
-    };
+    readonly auth: { readonly tokensFile: string };
   };
   readonly worker: {
     readonly count: number;

@@ -8,7 +8,7 @@ import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
 import { afterStart } from "../platform/network/listening.ts";
 import { threadUrl } from "../platform/process/process.ts";
-import type { AuthConfig } from "../rpc/auth/credentials.ts";
+import type { AuthConfig } from "../platform/network/server_config.ts";
 import { fromPlainError } from "./batches.ts";
 import { Desk } from "./desk.ts";
 import type { FromGateway, GatewayAddresses, GatewayConfig, ToGateway } from "./messages.ts";

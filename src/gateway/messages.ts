@@ -2,9 +2,9 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { StreamName, UnaryName } from "../rpc/handlers/backend.ts";
-import type { AuthConfig } from "../rpc/auth/credentials.ts";
+import type { AuthConfig, ServerConfig } from "../platform/network/server_config.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
-import type { RpcAddresses, RpcServerConfig } from "../rpc/server/server.ts";
+import type { RpcAddresses } from "../rpc/server/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
 // Messages between the listeners' thread and the manager's thread. All frames of one event loop
@@ -13,7 +13,7 @@ import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
 /** Where to listen, and for which callers. */
 export interface GatewayConfig {
-  readonly rpc: RpcServerConfig;
+  readonly rpc: ServerConfig;
   /** Null turns HTTP off. */
   readonly http:
     | { readonly host: string; readonly port: number; readonly hosts: readonly string[] }

@@ -5,6 +5,7 @@ import { readCertificateNames } from "../../platform/network/certificate_names.t
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Logger } from "../../platform/logger.ts";
+import type { AuthConfig } from "../../platform/network/server_config.ts";
 import {
   allow,
   type Authenticator,
@@ -14,7 +15,6 @@ import {
   OWNER,
 } from "./auth.ts";
 import {
-  type AuthConfig,
   type ClientCertificate,
   Credentials,
   type CredentialsOptions,

@@ -5,41 +5,10 @@ import { matchesPattern } from "../../core/job/job_scope.ts";
 import type { CertificateNames } from "../../platform/network/certificate_names.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { readRevoked } from "../../platform/files/revoked_file.ts";
-import {
-  hashToken,
-  readTokensFile,
-  type Role,
-  type TokenEntry,
-} from "../../platform/files/tokens_file.ts";
+import { hashToken, readTokensFile, type TokenEntry } from "../../platform/files/tokens_file.ts";
+import type { AuthConfig } from "../../platform/network/server_config.ts";
 import type { Caller } from "./auth.ts";
 import { readOwnTokenFile } from "./token_file.ts";
-
-/** The rights of certificates with a given name. */
-export interface ClientRule {
-  /** The subject's common name, or a pattern of it; null if the rule is about {@link san}. */
-  readonly cn: string | null;
-  /** An alternative name such as `DNS:ci.example.org`, or a pattern of one. */
-  readonly san: string | null;
-  readonly role: Role;
-  readonly jobs: readonly string[] | null;
-}
-
-/** The TCP credentials, as plain data. */
-export interface AuthConfig {
-  readonly mode: "token" | "mtls" | "none";
-  /** Tokens in addition to those in files. */
-  readonly tokens: readonly TokenEntry[];
-  /**
-   * File of one permanent admin token. Null: each start creates a new one in the runtime folder.
-   */
-  readonly tokenFile: string | null;
-  /** File managed by `jobctl token`; null for none. */
-  readonly tokensFile: string | null;
-  /** Rules for client certificates with "mtls"; without rules, each one is an admin. */
-  readonly clients: readonly ClientRule[];
-  /** File of revoked certificates; null for none. */
-  readonly revokedFile: string | null;
-}
 
 /** A client's certificate. */
 export interface ClientCertificate extends CertificateNames {

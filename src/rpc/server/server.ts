@@ -6,11 +6,11 @@ import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { afterStart } from "../../platform/network/listening.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
+import type { AuthConfig, ServerConfig } from "../../platform/network/server_config.ts";
 import type { Random } from "../../platform/random.ts";
-import { type Authenticator, createFixedAuthenticator, type Role } from "../auth/auth.ts";
+import { type Authenticator, createFixedAuthenticator } from "../auth/auth.ts";
 import { ConfiguredAuthenticator } from "../auth/authenticator.ts";
 import type { Backend } from "../handlers/backend.ts";
-import type { AuthConfig } from "../auth/credentials.ts";
 import { CallTracker } from "../guard/call_tracker.ts";
 import { ConnectionGuard } from "../guard/connection_guard.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -28,32 +28,13 @@ import {
   replaceTokenFile,
 } from "../auth/token_file.ts";
 
-/** Where to listen, and for which callers: the `[server]` table of the configuration. */
-export interface RpcServerConfig {
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
-  /** Path of the Unix socket; "auto" puts it into the runtime folder, null turns it off. */
-  readonly socket: string | null;
-  /** Group, by name or number, whose members may open the socket. */
-  readonly socketGroup: string | null;
-  /** Role of its members. */
-  readonly socketRole: Role;
-  readonly allowInsecure: boolean;
-  /** Paths of PEM files. */
-  readonly tls:
-    | { readonly cert: string; readonly key: string; readonly clientCa: string | null }
-    | null;
-  readonly auth: AuthConfig;
-}
-
 /** Options of the server. */
 export interface RpcServerOptions {
   /** Called with the first connection. */
   readonly loadBackend: () => Promise<Backend>;
   /** True if the store responds and the manager is not draining. */
   readonly isServing: () => Promise<boolean>;
-  readonly server: RpcServerConfig;
+  readonly server: ServerConfig;
   /** Most concurrent connections over TCP and over the Unix socket. */
   readonly connectionsMax: { readonly tcp: number; readonly unix: number };
   readonly logger: Logger;
@@ -78,7 +59,7 @@ export interface RpcAddresses {
 }
 
 /** Refuse a configuration that would admit strangers. */
-function checkExposure(server: RpcServerConfig): void {
+function checkExposure(server: ServerConfig): void {
   if (server.auth.mode === "mtls" && !server.tls?.clientCa) {
     throw new JobError(
       "invalid_config",

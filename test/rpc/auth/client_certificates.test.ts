@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { readCertificateNames } from "../../../src/platform/network/certificate_names.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
-import type { ClientRule } from "../../../src/rpc/auth/credentials.ts";
+import type { ClientRule } from "../../../src/platform/network/server_config.ts";
 import { NEEDS_ROOT } from "../../support/processes/foreign_user.ts";
 import { NO_AUTH, type RpcWorld, rpcWorld } from "../../support/worlds/rpc_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";

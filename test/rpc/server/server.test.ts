@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { ErrorCode } from "../../../src/core/errors.ts";
-import type { RpcServerConfig } from "../../../src/rpc/server/server.ts";
+import type { ServerConfig } from "../../../src/platform/network/server_config.ts";
 import { readTokenFile } from "../../../src/rpc/auth/token_file.ts";
 import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { tlsFile } from "../../support/tls_files.ts";
@@ -14,7 +14,7 @@ import { tlsFile } from "../../support/tls_files.ts";
 const TLS = { cert: tlsFile("server.crt"), key: tlsFile("server.key"), clientCa: null };
 
 async function refusesToStart(
-  server: Partial<RpcServerConfig>,
+  server: Partial<ServerConfig>,
   code: ErrorCode,
   text: string,
 ): Promise<void> {
@@ -48,7 +48,7 @@ for (
     ["without TLS and authentication", {}],
     ["without authentication", { tls: TLS }],
     ["without TLS", { auth: { ...NO_AUTH, mode: "token", tokenFile: "/nowhere" } }],
-  ] as readonly [string, Partial<RpcServerConfig>][]
+  ] as readonly [string, Partial<ServerConfig>][]
 ) {
   test(`start() refuses a wider host ${what}`, async () => {
     await refusesToStart({ host: "0.0.0.0", ...server }, "invalid_config", "0.0.0.0");

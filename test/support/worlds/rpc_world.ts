@@ -8,10 +8,9 @@ import { systemRandom } from "../../../src/platform/random.ts";
 import { connect } from "../../../src/rpc/client/client.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { LocalBackend } from "../../../src/rpc/handlers/local_backend.ts";
-import type { AuthConfig } from "../../../src/rpc/auth/credentials.ts";
 import { hashToken, type Role, type TokenEntry } from "../../../src/platform/files/tokens_file.ts";
 import { RpcServer } from "../../../src/rpc/server/server.ts";
-import type { RpcServerConfig } from "../../../src/rpc/server/server.ts";
+import type { AuthConfig, ServerConfig } from "../../../src/platform/network/server_config.ts";
 import { ThreadMemory } from "../../../src/rpc/guard/thread_memory.ts";
 import { FakeManager } from "./fake_manager.ts";
 
@@ -63,7 +62,7 @@ export interface RpcWorld {
 
 /** Options of a world; by default TCP on loopback without authentication. */
 export interface RpcWorldOptions {
-  readonly server?: Partial<RpcServerConfig>;
+  readonly server?: Partial<ServerConfig>;
   readonly clock?: Clock;
   readonly isStarted?: boolean;
   readonly manager?: FakeManager;
