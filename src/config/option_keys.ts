@@ -9,7 +9,7 @@ import {
   uniqueWanted,
 } from "../core/job/limit_inputs.ts";
 import type { OptionTarget } from "../core/job/option_table.ts";
-import type { OptionForm } from "../core/job/option_values.ts";
+import type { OptionForm, PlainForm } from "../core/job/option_values.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "../core/job/options.ts";
 import { SCHEDULES_MAX } from "../core/job/schedule.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
@@ -98,6 +98,24 @@ const UNIQUE_SCHEMA = {
   anyOf: [PATHS, table({ by: PATHS, for: TEXT, on_conflict: { enum: ["keep", "replace"] } })],
 };
 
+const READERS: Readonly<Record<PlainForm, Reader<unknown>>> = {
+  flag: BOOLEAN,
+  failures: list(special.FAILURE_NAME),
+  tags: oneOrMany(special.NODE_NAME, { maxLength: TAGS_MAX }),
+  concurrency: parsedValue(CONCURRENCY_WANTED, CONCURRENCY_SCHEMA, parseConcurrency),
+  rate: parsedValue(RATE_WANTED, RATE_SCHEMA, (value) => parseRate(value, TABLE_STYLE)),
+  unique: parsedValue(
+    uniqueWanted(TABLE_STYLE),
+    UNIQUE_SCHEMA,
+    (value) => parseUnique(value, TABLE_STYLE),
+  ),
+  schedules: oneOrMany(special.SCHEDULE_TEXT, { maxLength: SCHEDULES_MAX }),
+  timezone: TIMEZONE,
+  time: special.TIME,
+  blackout: oneOrMany(special.BLACKOUT),
+  arguments: special.ARGUMENTS,
+};
+
 function readerOf(form: OptionForm): Reader<unknown> {
   switch (form.name) {
     case "duration":
@@ -114,31 +132,7 @@ function readerOf(form: OptionForm): Reader<unknown> {
       return list(choice(form.words));
     case "text":
       return string(form);
-    case "flag":
-      return BOOLEAN;
-    case "failures":
-      return list(special.FAILURE_NAME);
-    case "tags":
-      return oneOrMany(special.NODE_NAME, { maxLength: TAGS_MAX });
-    case "concurrency":
-      return parsedValue(CONCURRENCY_WANTED, CONCURRENCY_SCHEMA, parseConcurrency);
-    case "rate":
-      return parsedValue(RATE_WANTED, RATE_SCHEMA, (value) => parseRate(value, TABLE_STYLE));
-    case "unique":
-      return parsedValue(
-        uniqueWanted(TABLE_STYLE),
-        UNIQUE_SCHEMA,
-        (value) => parseUnique(value, TABLE_STYLE),
-      );
-    case "schedules":
-      return oneOrMany(special.SCHEDULE_TEXT, { maxLength: SCHEDULES_MAX });
-    case "timezone":
-      return TIMEZONE;
-    case "time":
-      return special.TIME;
-    case "blackout":
-      return oneOrMany(special.BLACKOUT);
-    case "arguments":
-      return special.ARGUMENTS;
+    default:
+      return READERS[form.name];
   }
 }

@@ -55,11 +55,12 @@ export type OptionForm =
   | { readonly name: "integer" | "number"; readonly min: number; readonly max: number }
   | { readonly name: "choice" | "choices"; readonly words: readonly string[] }
   | { readonly name: "text"; readonly lengthMax: number; readonly isEmptyAllowed: boolean }
-  | {
-    readonly name:
-      | ("flag" | "failures" | "tags" | "concurrency" | "rate" | "unique")
-      | ("schedules" | "timezone" | "time" | "blackout" | "arguments");
-  };
+  | { readonly name: PlainForm };
+
+/** The forms without limits of their own. */
+export type PlainForm =
+  | ("flag" | "failures" | "tags" | "concurrency" | "rate" | "unique")
+  | ("schedules" | "timezone" | "time" | "blackout" | "arguments");
 
 /** A value that the program uses as it is given. */
 function asGiven(value: Omit<OptionValue, "becomes" | "parse">): OptionValue {
