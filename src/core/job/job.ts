@@ -1,7 +1,6 @@
-import type { ArgumentInput } from "../arguments/signature.ts";
+import type { ArgumentInput, Signature } from "../arguments/signature.ts";
 import type { JobOptions } from "./gen/job_options.ts";
 import type { JobManager } from "./job_manager.ts";
-import type { Signature } from "../arguments/signature.ts";
 import type { ScheduleSpec } from "./schedule.ts";
 import type { JobState } from "../state.ts";
 

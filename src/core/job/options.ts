@@ -20,7 +20,7 @@ import {
   TIMEZONE,
   UNIQUE,
 } from "./option_values.ts";
-import { MISFIRES, OVERLAPS } from "./schedule.ts";
+import { MISFIRES, OVERLAPS, QUEUE_MAX } from "./schedule.ts";
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -116,7 +116,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     doc: "Each schedule of the job is finished after this many runs.",
   },
   queue_max: {
-    ...ofSchedules("queueMax", integer(1, 1_000), 10),
+    ...ofSchedules("queueMax", integer(1, 1_000), QUEUE_MAX),
     doc: 'With `overlap = "queue"`: how many ticks of one schedule wait at most; more are skipped.',
   },
   args: {

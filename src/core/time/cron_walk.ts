@@ -1,7 +1,6 @@
 import { countWallSeconds, DAY, nextWallSecond } from "./calendar.ts";
 import type { CronExpression } from "./cron_expression.ts";
-import type { Zone, ZoneSegment } from "./zone.ts";
-import { LAST_SECOND } from "./zone.ts";
+import { LAST_SECOND, type Zone, type ZoneSegment } from "./zone.ts";
 
 // Clock changes work as in cronie's cron(8). If the change is below three hours, skipped fixed
 // times run at the change, and repeated ones run the first time only. A larger change is a

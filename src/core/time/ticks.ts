@@ -1,13 +1,11 @@
-import type { CronOptions } from "./cron.ts";
-import { parseCron } from "./cron.ts";
+import { type CronOptions, parseCron } from "./cron.ts";
 import { cronError } from "./cron_field.ts";
 import { countCronTicks, nextCronTick } from "./cron_walk.ts";
 import { quoteValue } from "../arguments/describe.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { JobError } from "../errors.ts";
 import { checkOptions, isText, type KeysOf, TEXT } from "../object_keys.ts";
-import type { ScheduleRecord, ScheduleSpec, TickFate } from "../job/schedule.ts";
-import { REBOOT } from "../job/schedule.ts";
+import { REBOOT, type ScheduleRecord, type ScheduleSpec, type TickFate } from "../job/schedule.ts";
 import { LAST_SECOND, openZone, splitZone } from "./zone.ts";
 
 /** A tick served at most this late counts as on time whatever `misfire` says, in milliseconds. */

@@ -1,4 +1,4 @@
-import type { ArgumentInput } from "../../core/arguments/signature.ts";
+import type { ArgumentInput, Signature } from "../../core/arguments/signature.ts";
 import type { JobOptions } from "../../core/job/gen/job_options.ts";
 import { checkCommandArguments } from "../../core/arguments/command_arguments.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
@@ -14,7 +14,6 @@ import type { ConfigProblem, JobTable, Place } from "../../core/job/job_table.ts
 import { checkLimits, checkPool } from "../../core/job/limits.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import type { ScheduleDefaults } from "../../core/job/schedule.ts";
-import type { Signature } from "../../core/arguments/signature.ts";
 import { resolveAccount } from "../../platform/process/accounts.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../../platform/process/process.ts";

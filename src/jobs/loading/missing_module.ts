@@ -3,16 +3,11 @@ import { isBuiltin } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { errorCode } from "../../core/errors.ts";
+import type { BrokenModule } from "./broken_module.ts";
 
-/** An import that found nothing: the problem, its place and the remedy. */
-export interface MissingModule {
-  readonly message: string;
+/** An import that found nothing: the problem, the place of the import, and the remedy. */
+export interface MissingModule extends BrokenModule {
   readonly hint: string;
-  /** The file that imports. */
-  readonly file: string;
-  /** Of the import in it, from 1. */
-  readonly line: number;
-  readonly column: number;
 }
 
 /** Codes of the runtimes for an import that found nothing. */
