@@ -2,7 +2,7 @@ import { didYouMean, nearest } from "../core/text/nearest.ts";
 import type { Environment } from "./expand.ts";
 import { SCHEMA } from "./keys.ts";
 import { problemAt } from "./problems.ts";
-import type { Field, Report, Source } from "./source.ts";
+import { type Field, NO_PLACES, type Report, type Source } from "./source.ts";
 
 const PREFIX = "JOBCTL_";
 
@@ -110,14 +110,11 @@ function flagOf(name: string): string {
 
 function addField(
   fields: Map<string, Field>,
-  setting: Omit<Source, "placeOf" | "rawOf" | "label"> & {
+  setting: Omit<Source, keyof typeof NO_PLACES> & {
     readonly path: string;
-    readonly label: string;
     readonly value: unknown;
   },
 ): void {
-  const { path, value, ...rest } = setting;
-  const source: Source = { ...rest, placeOf: () => null, rawOf: () => undefined };
-  const field: Field = { value, path: path.split("."), source };
-  fields.set(path, field);
+  const { path, value, ...source } = setting;
+  fields.set(path, { value, path: path.split("."), source: { ...source, ...NO_PLACES } });
 }

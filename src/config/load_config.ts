@@ -13,7 +13,7 @@ import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
 import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
-import { childOf, type Field, Report, type Source } from "./source.ts";
+import { childOf, type Field, NO_PLACES, Report, type Source } from "./source.ts";
 
 /** What {@link loadConfig} reads in addition to the file. */
 export interface LoadConfigOptions {
@@ -109,14 +109,7 @@ function checkStoreModule(
 
 // The defaults are written as in a file, and read by the same readers.
 function builtIn(baseDir: string, report: Report): AllValues {
-  const source: Source = {
-    baseDir,
-    label: null,
-    env: {},
-    isText: false,
-    placeOf: () => null,
-    rawOf: () => undefined,
-  };
+  const source: Source = { baseDir, label: null, env: {}, isText: false, ...NO_PLACES };
   const fields = new Map<string, Field>();
   for (const [path, key] of Object.entries<Keys[string]>(SCHEMA.keys)) {
     fields.set(path, { value: key.initial, path: path.split("."), source });
@@ -152,9 +145,7 @@ class JobTables {
   add(jobs: Field, tables: Readonly<Record<string, unknown>>): void {
     for (const [kind, table] of Object.entries(tables)) {
       const field = childOf(jobs, kind, table);
-      const known = this.#tables.get(kind);
-      if (known === undefined) this.#tables.set(kind, [field]);
-      else known.push(field);
+      this.#tables.set(kind, [...this.#tables.get(kind) ?? [], field]);
     }
   }
 
@@ -188,11 +179,9 @@ function ordered(problems: readonly ConfigProblem[]): ConfigProblem[] {
   const files = [...new Set(problems.map((problem) => problem.place?.file))];
   return problems.filter((problem) => {
     const id = JSON.stringify([problem.place, problem.path]);
-    if (problem.path === "" || !seen.has(id)) {
-      seen.add(id);
-      return true;
-    }
-    return false;
+    const isFirst = problem.path === "" || !seen.has(id);
+    seen.add(id);
+    return isFirst;
   }).sort((a, b) =>
     files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
     (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)

@@ -26,6 +26,12 @@ export interface Source {
   rawOf(path: KeyPath): string | undefined;
 }
 
+/** The places of settings that are not in a file. */
+export const NO_PLACES: Pick<Source, "placeOf" | "rawOf"> = {
+  placeOf: () => null,
+  rawOf: () => undefined,
+};
+
 /** One value with where it came from. */
 export interface Field {
   readonly value: unknown;
