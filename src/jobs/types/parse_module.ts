@@ -24,13 +24,7 @@ export interface ImportedName {
 }
 
 /** An export by name: a declaration of the module, or of another one. */
-export type ExportedName =
-  | { readonly local: string }
-  | {
-    readonly source: string;
-    /** "*" for the whole namespace. */
-    readonly name: string;
-  };
+export type ExportedName = { readonly local: string } | ImportedName;
 
 /** A type that the module declares; interfaces of one name are one type. */
 export type TypeDeclaration =
@@ -116,27 +110,20 @@ function syntaxError(file: string, cause: unknown): JobError {
 }
 
 /** The index while it is filled. */
-interface ScopeDraft {
-  readonly types: Map<string, TypeDeclaration>;
-  readonly values: Map<string, ValueDeclaration>;
-  readonly imports: Map<string, ImportedName>;
-  readonly exports: Map<string, ExportedName>;
-  readonly exportsAll: string[];
-  defaultExport: DefaultExport | null;
+class ScopeDraft {
+  readonly types = new Map<string, TypeDeclaration>();
+  readonly values = new Map<string, ValueDeclaration>();
+  readonly imports = new Map<string, ImportedName>();
+  readonly exports = new Map<string, ExportedName>();
+  readonly exportsAll: string[] = [];
+  defaultExport: DefaultExport | null = null;
 }
 
 function indexModule(
   parsed: File,
   about: Pick<ModuleScope, "source" | "file" | "language">,
 ): ModuleScope {
-  const draft: ScopeDraft = {
-    types: new Map(),
-    values: new Map(),
-    imports: new Map(),
-    exports: new Map(),
-    exportsAll: [],
-    defaultExport: null,
-  };
+  const draft = new ScopeDraft();
   for (const statement of parsed.program.body) indexStatement(draft, statement, statement);
   const doc = readDocTypes(parsed.comments ?? [], about.language);
   for (const statement of doc) indexStatement(draft, statement, statement);
