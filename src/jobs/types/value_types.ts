@@ -18,6 +18,15 @@ const DEPTH_MAX = 20;
 
 type Value = Extract<FoundName, { readonly type: "value" | "type" }>;
 
+/** The context of a value. */
+interface ValuePlace {
+  readonly scope: ModuleScope;
+  /** True within `as const`. */
+  readonly isConst: boolean;
+  /** The number of values around it. */
+  readonly depth: number;
+}
+
 /** Reads the types of values: `typeof X`, members of enums, and parameters with a default value. */
 export class ValueTypes {
   readonly #reader: PartReader;
@@ -66,7 +75,7 @@ export class ValueTypes {
     if (value.annotation) {
       return this.#reader.read(value.annotation, { ...topOf(scope), depth });
     }
-    const shape = this.#shapeOf(value.node, scope, { isConst: false, depth });
+    const shape = this.#shapeOf(value.node, { scope, isConst: false, depth });
     // `const LIMIT = 5` has the type 5.
     return literalOf(value.node) ?? shape;
   }
@@ -79,16 +88,13 @@ export class ValueTypes {
 
   /** The type of a parameter by its default value; null if that has none. */
   ofDefault(node: Node, scope: ModuleScope): TypeShape | null {
-    const shape = this.#shapeOf(node, scope, { isConst: false, depth: 0 });
+    const shape = this.#shapeOf(node, { scope, isConst: false, depth: 0 });
     return shape === null || shape.type === "null" || shape.type === "undefined" ? null : shape;
   }
 
-  #shapeOf(
-    node: Node,
-    scope: ModuleScope,
-    at: { readonly isConst: boolean; readonly depth: number },
-  ): TypeShape | null {
+  #shapeOf(node: Node, at: ValuePlace): TypeShape | null {
     if (at.depth > DEPTH_MAX) return null;
+    const { scope } = at;
     const next = { ...at, depth: at.depth + 1 };
     const literal = literalOf(node);
     if (literal !== null) return at.isConst ? literal : widen(literal);
@@ -97,13 +103,13 @@ export class ValueTypes {
         const type = node.typeAnnotation;
         const isConst = type.type === "TSTypeReference" && type.typeName.type === "Identifier" &&
           type.typeName.name === "const";
-        if (isConst) return this.#shapeOf(node.expression, scope, { ...next, isConst });
+        if (isConst) return this.#shapeOf(node.expression, { ...next, isConst });
         return this.#reader.read(type, { ...topOf(scope), depth: next.depth });
       }
       case "TSSatisfiesExpression":
       case "TSNonNullExpression":
       case "ParenthesizedExpression":
-        return this.#shapeOf(node.expression, scope, next);
+        return this.#shapeOf(node.expression, next);
       case "TemplateLiteral":
         return { type: "string" };
       case "NullLiteral":
@@ -111,10 +117,10 @@ export class ValueTypes {
       case "BigIntLiteral":
         return { type: "bigint" };
       case "ObjectExpression":
-        return this.#object(node, scope, next);
+        return this.#object(node, next);
       case "ArrayExpression": {
         const shapes = node.elements.map((element) =>
-          (element && this.#shapeOf(element, scope, next)) ?? UNKNOWN
+          (element && this.#shapeOf(element, next)) ?? UNKNOWN
         );
         if (at.isConst) return { type: "tuple", elements: shapes.map((shape) => ({ shape })) };
         return { type: "array", element: shapes.length === 0 ? UNKNOWN : unionOf(shapes) };
@@ -125,22 +131,18 @@ export class ValueTypes {
         return shape !== null && !at.isConst ? widen(shape) : shape;
       }
       case "MemberExpression":
-        return this.#memberOf(node, scope, at);
+        return this.#memberOf(node, at);
       case "NewExpression":
         return this.#made(node.callee);
     }
     return null;
   }
 
-  #object(
-    node: ObjectExpression,
-    scope: ModuleScope,
-    at: { readonly isConst: boolean; readonly depth: number },
-  ): TypeShape | null {
+  #object(node: ObjectExpression, at: ValuePlace): TypeShape | null {
     const members = new Map<string, MemberShape>();
     for (const property of node.properties) {
       if (property.type === "SpreadElement") {
-        const spread = this.#shapeOf(property.argument, scope, at);
+        const spread = this.#shapeOf(property.argument, at);
         if (spread?.type !== "object") return null;
         for (const member of spread.members) members.set(member.name, member);
         continue;
@@ -148,7 +150,7 @@ export class ValueTypes {
       if (property.computed) return null;
       const name = nameOf(property.key as { type: string });
       const value = property.type === "ObjectProperty"
-        ? this.#shapeOf(property.value as Expression, scope, at)
+        ? this.#shapeOf(property.value as Expression, at)
         : null;
       members.set(name, { name, shape: value ?? UNKNOWN, isOptional: false, doc: docOf(property) });
     }
@@ -158,19 +160,18 @@ export class ValueTypes {
   /** `Color.Red` as a value: the enum itself, since a parameter takes its other members too. */
   #memberOf(
     node: Node & { readonly type: "MemberExpression" },
-    scope: ModuleScope,
-    at: { readonly isConst: boolean; readonly depth: number },
+    { scope, isConst, depth }: ValuePlace,
   ): TypeShape | null {
     if (node.object.type !== "Identifier" || node.computed) return null;
     const found = this.#reader.graph.findValue(scope, node.object.name);
-    if (found?.type === "type" && found.declaration.type === "enum" && !at.isConst) {
+    if (found?.type === "type" && found.declaration.type === "enum" && !isConst) {
       return this.enumeration(found.declaration.node, found.scope);
     }
-    const object = this.#entity(node.object, scope, at.depth + 1);
+    const object = this.#entity(node.object, scope, depth + 1);
     if (object?.type !== "object") return null;
     const name = nameOf(node.property as { type: string });
     const shape = object.members.find((member) => member.name === name)?.shape ?? null;
-    return shape !== null && !at.isConst ? widen(shape) : shape;
+    return shape !== null && !isConst ? widen(shape) : shape;
   }
 
   #made(callee: Node): TypeShape | null {
