@@ -43,8 +43,6 @@ export const PROTOTYPE_KEYS: ReadonlySet<string> = new Set([
 export const isText = (value: unknown): value is string => typeof value === "string";
 /** Text that is not empty. */
 export const isFilled = (value: unknown): value is string => isText(value) && value !== "";
-/** A function. */
-export const isFunction: Check = (value) => typeof value === "function";
 /** True or false. */
 export const isFlag: Check = (value) => typeof value === "boolean";
 /** A whole number of at least `min`. */
@@ -78,7 +76,7 @@ export const WORD: KeyValue = ["text that is not empty", isFilled];
 /** True or false. */
 export const FLAG: KeyValue = ["true or false", isFlag];
 /** A function. */
-export const FUNCTION: KeyValue = ["a function", isFunction];
+export const FUNCTION: KeyValue = ["a function", (value) => typeof value === "function"];
 /** Any number: the code that uses it checks its limits. */
 export const NUMBER: KeyValue = ["a number", (value) => typeof value === "number"];
 /** Any number or text: the code that reads the duration checks it. */
