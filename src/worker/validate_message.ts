@@ -3,6 +3,7 @@ import { boundError, ENCODE_DEPTH_MAX } from "../core/arguments/encode.ts";
 import type { ErrorInfo } from "../core/instance.ts";
 import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
 import { isDeeperThan } from "../core/arguments/json_text.ts";
+import { isObject } from "../core/object_keys.ts";
 import { cutText, utf8Bytes } from "../core/text/text_bytes.ts";
 import type { RetryWish } from "./executor.ts";
 import { readProgress } from "./progress_reporter.ts";
@@ -25,7 +26,7 @@ const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWork
       : null,
   started: ({ run }) => isWhole(run) ? { type: "started", run } : null,
   progress: ({ run, progress: given }) => {
-    const progress = isTable(given) ? readProgress(given.done, given.total) : null;
+    const progress = isObject(given) ? readProgress(given.done, given.total) : null;
     return isWhole(run) && progress !== null ? { type: "progress", run, progress } : null;
   },
   call: readCall,
@@ -55,7 +56,7 @@ export type ReadMessage = FromWorker | "malformed" | "foreign";
  * is bounded.
  */
 export function validateMessage(message: unknown): ReadMessage {
-  if (!isTable(message) || typeof message.type !== "string") return "foreign";
+  if (!isObject(message) || typeof message.type !== "string") return "foreign";
   if (!Object.hasOwn(READERS, message.type)) return "foreign";
   return READERS[message.type as FromWorker["type"]](message) ?? "malformed";
 }
@@ -85,7 +86,7 @@ function readResultMessage(message: Fields): FromWorker | null {
 }
 
 function readResult(value: unknown): AttemptResult | null {
-  if (!isTable(value)) return null;
+  if (!isObject(value)) return null;
   switch (value.type) {
     case "ok": {
       const { resultsJson, exitCode } = value;
@@ -123,7 +124,7 @@ function isResults(text: unknown): text is string {
 }
 
 function readError(value: unknown): ErrorInfo | null {
-  if (!isTable(value) || typeof value.name !== "string" || typeof value.message !== "string") {
+  if (!isObject(value) || typeof value.name !== "string" || typeof value.message !== "string") {
     return null;
   }
   const { stack, exitCode, signal } = value;
@@ -143,8 +144,4 @@ function isDelay(value: unknown): value is number {
 
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value);
-}
-
-function isTable(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
