@@ -1,5 +1,4 @@
-import type { FinalState, JobState } from "../core/state.ts";
-import { isFinal, JOB_STATES } from "../core/state.ts";
+import { type FinalState, isFinal, JOB_STATES, type JobState } from "../core/state.ts";
 import type { ManagerApi, ManagerEvent, ManagerStatus } from "../manager/api.ts";
 import { Histogram, MetricsPage } from "./prometheus.ts";
 

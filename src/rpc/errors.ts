@@ -1,6 +1,5 @@
 import type { status } from "@grpc/grpc-js";
-import type { ErrorCode } from "../core/errors.ts";
-import { JobError } from "../core/errors.ts";
+import { type ErrorCode, JobError } from "../core/errors.ts";
 
 // Written as numbers so that the CLI can read an error without loading the gRPC library.
 /** gRPC status of each error code. */

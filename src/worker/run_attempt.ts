@@ -1,11 +1,10 @@
-import type { ArgumentInput } from "../core/arguments/signature.ts";
+import type { ArgumentInput, Signature } from "../core/arguments/signature.ts";
 import { bindArguments, convertArguments } from "../core/arguments/convert.ts";
 import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
 import { encodeError, encodeResults } from "../core/arguments/encode.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
 import type { JobDefinition, JobFunction, JobHandlers } from "../core/job/job.ts";
-import type { Signature } from "../core/arguments/signature.ts";
 import { importJob } from "../jobs/loading/import_job.ts";
 import { abortError, errorOfInfo, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";

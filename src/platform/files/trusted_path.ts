@@ -1,5 +1,4 @@
-import { lstatSync, readlinkSync } from "node:fs";
-import type { Stats } from "node:fs";
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";

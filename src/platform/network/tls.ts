@@ -1,5 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import type { StoreTls } from "../../core/store_config.ts";

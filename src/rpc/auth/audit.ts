@@ -1,7 +1,5 @@
-import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
-import { fromBinary } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { userName } from "../../platform/process/accounts.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";

@@ -6,8 +6,7 @@ import { type ErrorCode, isJobError, JobError } from "../../core/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
-import { openChannel } from "./channel.ts";
-import type { Channel } from "./channel.ts";
+import { type Channel, openChannel } from "./channel.ts";
 import {
   type CallOptions,
   checkCallOptions,

@@ -9,8 +9,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import type { Stats } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo, Server, Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { JobError } from "../../core/errors.ts";
 import { groupId } from "../../platform/process/accounts.ts";

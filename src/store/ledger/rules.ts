@@ -1,6 +1,5 @@
 import type { ErrorInfo, Instance, Reason } from "../../core/instance.ts";
-import type { FinalState } from "../../core/state.ts";
-import { isFinal } from "../../core/state.ts";
+import { type FinalState, isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
 import type { EndedAttempt } from "./tables/row.ts";
 import type { Dated } from "./state.ts";

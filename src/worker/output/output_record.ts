@@ -1,5 +1,4 @@
-import type { LogEntry, LogLevel } from "../../core/instance.ts";
-import { LOG_LEVELS } from "../../core/instance.ts";
+import { LOG_LEVELS, type LogEntry, type LogLevel } from "../../core/instance.ts";
 import { LINE_BYTES_MAX, pieceSize } from "./line_splitter.ts";
 
 /**

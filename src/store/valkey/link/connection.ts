@@ -1,5 +1,4 @@
-import type { Socket } from "node:net";
-import { connect as connectTcp, isIP } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { HostPort } from "../../../core/store_address.ts";
 import type { Clock } from "../../../platform/clock.ts";
