@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Row } from "../../src/store/ledger/tables/row.ts";
 import type { Tables } from "../../src/store/ledger/tables/tables.ts";
-import * as keys from "../../src/store/replica/keys.ts";
+import { KEYS } from "../../src/store/replica/keys.ts";
 
 const MAX = Number.MAX_SAFE_INTEGER;
 const ALL = { from: 1, to: MAX, isReverse: false, limit: 100_000 };
@@ -25,35 +25,35 @@ export function checkReplicas(
   assert.deepEqual(stored.sort(), [...expected.keys()].sort(), "keys of the medium");
   const claimed = loaded.instances.scan({ type: "all" }, ALL).filter(({ instance }) =>
     instance.state === "processing"
-  ).map(({ seq }) => keys.leaseKey(seq));
+  ).map(({ seq }) => KEYS.lease(seq));
   const renewals = [...rows.keys()].filter((key) => key.startsWith("l/"));
   assert.deepEqual(renewals.filter((key) => !claimed.includes(key)), [], "renewals of no claim");
 }
 
 /** The content of tables, by the medium's keys, without each replica's own indexes. */
-function contentOf(tables: Tables): Map<string, unknown> {
+export function contentOf(tables: Tables): Map<string, unknown> {
   const content = new Map<string, unknown>();
   for (const row of tables.instances.scan({ type: "all" }, ALL)) addRow(content, tables, row);
   for (const { place, ...line } of tables.logs.read({ instanceSeq: null, ...LINES })) {
-    content.set(keys.logKey(place), line);
+    content.set(KEYS.log(place), line);
   }
   for (const one of tables.schedules.list({ afterId: null, isReverse: false, limit: MAX })) {
-    content.set(keys.scheduleKey(one.id), one);
+    content.set(KEYS.schedule(one.id), one);
   }
   for (const fate of tables.ticks.all(null, MAX)) {
-    content.set(keys.tickKey(fate.scheduleId, fate.from), fate);
+    content.set(KEYS.tick(fate), fate);
   }
-  for (const one of tables.limits.windows(null, MAX)) content.set(keys.windowKey(one), one);
-  for (const pause of tables.pauses.all()) content.set(keys.pauseKey(pause.kind), pause);
+  for (const one of tables.limits.windows(null, MAX)) content.set(KEYS.window(one), one);
+  for (const pause of tables.pauses.all()) content.set(KEYS.pause(pause.kind), pause);
   const mark = tables.maintenance.readMark();
-  if (mark) content.set(keys.MARK, mark);
+  if (mark) content.set(KEYS.mark, mark);
   return content;
 }
 
 function addRow(content: Map<string, unknown>, tables: Tables, row: Row): void {
   const { seq, instance, expireAt } = row;
-  content.set(keys.instanceKey(seq), { instance, expireAt });
+  content.set(KEYS.instance(seq), { instance, expireAt });
   for (const departure of tables.endedAttempts.list(seq, 1, MAX)) {
-    content.set(keys.endedAttemptKey(seq, departure.attempt), departure);
+    content.set(KEYS.endedAttempt({ seq, attempt: departure.attempt }), departure);
   }
 }

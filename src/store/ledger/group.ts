@@ -13,13 +13,15 @@ const BUSY_TURNS_MAX = 2_000;
 /** Most revisions that are acknowledged without being stored; an opening skips as many. */
 const REV_GAP = 2 ** 20;
 
-interface Operation {
+/** A queued operation, kept until it is resolved. */
+export interface QueuedOperation {
   readonly at: Instant;
-  readonly isIdle: OperationOptions["isIdle"];
   readonly run: (state: LedgerState, moment: Moment) => unknown;
   readonly resolve: (committed: Committed<never>) => void;
   readonly reject: (error: JobError) => void;
 }
+
+type Operation = QueuedOperation & Pick<OperationOptions, "isIdle">;
 
 /** How a sole owner runs operations. */
 export interface LedgerOptions {
@@ -32,9 +34,14 @@ export interface LedgerOptions {
   readonly defer?: ((callback: () => void) => void) | undefined;
 }
 
-type Result =
-  | { readonly operation: Operation; readonly committed: Committed<unknown> }
-  | { readonly operation: Operation; readonly error: JobError };
+/** The result of an operation that ran: its value, or its refusal. */
+export interface Result<Operation> {
+  readonly operation: Operation;
+  /** The recorded time. */
+  readonly at: number;
+  readonly value?: unknown;
+  readonly error?: JobError;
+}
 
 /**
  * The sole owner of its tables. Runs operations in order, those of one turn of the event loop in
@@ -122,7 +129,8 @@ export class GroupCommit implements LedgerOwner {
     const group = this.#queue;
     if (group.length === 0) return;
     const { state } = this;
-    let results: readonly Result[];
+    let rev = 0;
+    let results: readonly Result<Operation>[];
     try {
       if (this.#mustLoad) state.load();
       this.#mustLoad = false;
@@ -132,14 +140,18 @@ export class GroupCommit implements LedgerOwner {
         return;
       }
       this.#queue = [];
-      results = group.map((operation) => this.#runOne(operation));
+      rev = state.rev;
+      results = group.map((operation) =>
+        runOperation(state, operation, this.momentOf(operation.at))
+      );
+      for (const { error } of results) if (!error) state.rev += 1;
       if (state.rev - this.#storedRev >= REV_GAP) state.isDirty = true;
       if (isIdle && state.isDirty) throw new Error("An idle operation wrote something");
       if (state.isDirty) {
         state.commit();
         this.#storedRev = state.rev;
       } else {
-        state.rollback({ keepsLeases: true });
+        state.endUncommitted();
         if (!isIdle) state.tables.rollback();
       }
     } catch (thrown) {
@@ -148,9 +160,9 @@ export class GroupCommit implements LedgerOwner {
       return;
     }
     this.#busyTurns = 0;
-    for (const result of results) {
-      if ("error" in result) result.operation.reject(result.error);
-      else result.operation.resolve(result.committed as Committed<never>);
+    for (const { operation, at, value, error } of results) {
+      if (error) operation.reject(error);
+      else operation.resolve({ rev: ++rev, at, value: value as never });
     }
     this.#publish();
   }
@@ -158,22 +170,6 @@ export class GroupCommit implements LedgerOwner {
   #isIdle(group: readonly Operation[]): boolean {
     if (this.state.rev + group.length - this.#storedRev >= REV_GAP) return false;
     return group.every(({ isIdle, at }) => isIdle?.(this.state, this.momentOf(at)) ?? false);
-  }
-
-  #runOne(operation: Operation): Result {
-    const { state } = this;
-    const moment = this.momentOf(operation.at);
-    try {
-      const value = operation.run(state, moment);
-      state.releaseHeld();
-      state.at = Math.max(state.at, moment.at);
-      state.rev += 1;
-      return { operation, committed: { rev: state.rev, at: moment.at, value } };
-    } catch (error) {
-      // Any other error may have left the operation half written.
-      if (!isRefusal(error)) throw error;
-      return { operation, error };
-    }
   }
 
   #schedule(defer: (callback: () => void) => void): void {
@@ -204,7 +200,7 @@ export class GroupCommit implements LedgerOwner {
 
   #giveUp(group: readonly Operation[], error: JobError): void {
     try {
-      this.state.rollback({ keepsLeases: false });
+      this.state.rollback();
       this.state.tables.rollback();
       this.state.load();
     } catch (thrown) {
@@ -215,8 +211,25 @@ export class GroupCommit implements LedgerOwner {
   }
 }
 
+/** Run an operation. @throws whatever may have left it half written: all but a refusal */
+export function runOperation<One extends QueuedOperation>(
+  state: LedgerState,
+  operation: One,
+  moment: Moment,
+): Result<One> {
+  try {
+    const value = operation.run(state, moment);
+    state.releaseHeld();
+    state.at = Math.max(state.at, moment.at);
+    return { operation, at: moment.at, value };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return { operation, at: moment.at, error };
+  }
+}
+
 /** True if an operation threw this before it wrote anything. */
-export function isRefusal(error: unknown): error is JobError {
+function isRefusal(error: unknown): error is JobError {
   if (error instanceof QuotaError) return true;
   return error instanceof JobError &&
     !["unavailable", "resource_exhausted", "internal"].includes(error.code);

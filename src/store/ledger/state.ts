@@ -12,7 +12,6 @@ import {
 import {
   compareReady,
   countHeld,
-  countPromoted,
   countRow,
   type EndedAttempt,
   isHeld,
@@ -107,13 +106,13 @@ export class LedgerState {
   /** The first ready row by kind; null for none, absent if unknown. */
   readonly #heads = new Map<string, ReadyKey | null>();
   readonly #dirtyKinds = new Set<string>();
-  readonly #leaseUndo: [string, Lease | undefined][] = [];
-  readonly #nodeUndo: [string, NodeEntry | undefined][] = [];
+  /** Take back what the group changed in leases and nodes, once later changes have been. */
+  readonly #undo: (() => void)[] = [];
 
   constructor(tables: Tables, options: { readonly hasOwnClock: boolean }) {
     this.tables = tables;
     this.hasOwnClock = options.hasOwnClock;
-    this.queues = new Queues(tables, (row, isBehind) => this.#move(row, isBehind));
+    this.queues = new Queues(tables, (row, isBehind) => this.replace(row, { ...row, isBehind }));
     this.rates = new Rates(tables);
     this.deadlines = new Deadlines(tables);
     const leases = this.leases;
@@ -154,49 +153,49 @@ export class LedgerState {
   /** Write the pending counts and starts, then commit; the group's leases stay. */
   commit(): void {
     this.rates.save();
-    for (const kind of this.#dirtyKinds) this.tables.kinds.save(kind, this.counts.get(kind)!);
+    this.#saveCounts();
     this.tables.commit({ rev: this.rev, at: this.at, seq: this.seq });
     this.#endGroup();
   }
 
-  /** Roll the group back. A group that only renewed leases keeps them. */
-  rollback(options: { readonly keepsLeases: boolean }): void {
-    if (!options.keepsLeases) {
-      for (const [id, lease] of this.#leaseUndo.reverse()) {
-        if (lease) this.leases.set(id, lease);
-        else this.leases.delete(id);
-      }
-      for (const [id, entry] of this.#nodeUndo.reverse()) {
-        if (entry) this.nodes.set(id, entry);
-        else this.nodes.delete(id);
-      }
-      this.usage.clear();
-      this.hints = [];
-    }
+  /** Roll the group back. */
+  rollback(): void {
+    for (const undo of this.#undo.reverse()) undo();
+    this.usage.clear();
+    this.hints = [];
     this.#endGroup();
+  }
+
+  /**
+   * End a group without a commit of its own: it changed leases at most, or commits of other owners
+   * were applied to the tables.
+   */
+  endUncommitted(): void {
+    this.#saveCounts();
+    this.#ended.clear();
+    this.#endGroup();
+  }
+
+  #saveCounts(): void {
+    for (const kind of this.#dirtyKinds) this.tables.kinds.save(kind, this.counts.get(kind)!);
   }
 
   #endGroup(): void {
     this.isDirty = false;
     this.#dirtyKinds.clear();
-    this.#leaseUndo.length = 0;
-    this.#nodeUndo.length = 0;
+    this.#undo.length = 0;
   }
 
-  /** Commits of other owners were applied to the tables: they are no group of this owner. */
-  endApplied(): void {
-    this.#ended.clear();
-    this.#endGroup();
-  }
-
+  /** Insert a row at any place in the order of acceptance. */
   insert(given: Row): void {
     this.isDirty = true;
+    this.seq = Math.max(this.seq, given.seq);
     const row = this.queues.place(given);
     this.tables.instances.insert(row);
     this.#noteDeadline(row);
     this.#count(row, 1);
     countHeld(this.held, row, 1);
-    if (row.isReady && !row.isBehind) this.noteReady(row.instance.kind, readyKeyOf(row));
+    if (row.isReady && !row.isBehind) this.#noteReady(row.instance.kind, readyKeyOf(row));
   }
 
   update(given: Row, wanted: Row): void {
@@ -204,16 +203,15 @@ export class LedgerState {
     // Changes to others of its queue may have moved it since it was read.
     const before = isQueued ? this.tables.instances.get(given.instance.id)! : given;
     const after = before.isReady === true ? wanted : this.queues.place(wanted);
-    this.#replace(before, after);
+    this.replace(before, after);
     if (isQueued && !before.isBehind) this.queues.refill(before.instance);
   }
 
-  /** A ready row becomes a processing one. The claim that took it settles its queue. */
-  updateClaimed(before: Row, after: Row): void {
-    this.#replace(before, after);
-  }
-
-  #replace(before: Row, after: Row): void {
+  /**
+   * Replace a row without settling its queue: the claim that took it, or the queue itself, does
+   * that.
+   */
+  replace(before: Row, after: Row): void {
     this.isDirty = true;
     this.tables.instances.update(before, after);
     this.#noteDeadline(after);
@@ -227,12 +225,8 @@ export class LedgerState {
     if (this.held.size > 0) this.#noteEnd(before, after);
     if (before.isReady && !before.isBehind) this.#forgetHead(before);
     if (after.isReady && !after.isBehind) {
-      this.noteReady(after.instance.kind, readyKeyOf(after));
+      this.#noteReady(after.instance.kind, readyKeyOf(after));
     }
-  }
-
-  #move(row: Row, isBehind: boolean): void {
-    this.#replace(row, { ...row, isBehind });
   }
 
   remove(row: Row): void {
@@ -242,16 +236,6 @@ export class LedgerState {
     const counts = this.counts.get(row.instance.kind)!;
     // A kind without instances needs no memory.
     if (counts.states.every((count) => count === 0)) this.#heads.delete(row.instance.kind);
-  }
-
-  /** Write a row as it is, at any place in the order of acceptance. */
-  put(row: Row): void {
-    this.isDirty = true;
-    this.seq = Math.max(this.seq, row.seq);
-    this.tables.instances.put(row);
-    this.#noteDeadline(row);
-    this.#count(row, 1);
-    countHeld(this.held, row, 1);
   }
 
   /** Delete a row in any state, with its claim. */
@@ -294,9 +278,12 @@ export class LedgerState {
   promote(wallMs: number, limit: number): number {
     const promoted = this.tables.waiting.promote(wallMs, limit);
     for (const { kind, queueKey, ...key } of promoted) {
-      countPromoted(this.counts.get(kind)!, { kind, queueKey }, 1);
+      const counts = this.counts.get(kind)!;
+      counts.later -= 1;
+      counts.ready += 1;
+      if (isKeyed({ kind, queueKey })) counts.behind += 1;
+      else this.#noteReady(kind, key);
       this.#dirtyKinds.add(kind);
-      if (!isKeyed({ kind, queueKey })) this.noteReady(kind, key);
     }
     if (promoted.length > 0) this.isDirty = true;
     this.queues.settlePromoted(promoted);
@@ -305,17 +292,16 @@ export class LedgerState {
 
   setLease(id: string, lease: Lease | undefined): void {
     const before = this.leases.get(id);
-    this.#leaseUndo.push([id, before]);
-    if (lease) this.leases.set(id, lease);
-    else this.leases.delete(id);
+    this.#undo.push(() => setOrDelete(this.leases, id, before));
+    setOrDelete(this.leases, id, lease);
     if (lease && !before) this.usage.change(lease.row.instance, 1);
     else if (before && !lease) this.usage.change(before.row.instance, -1);
   }
 
   setNode(id: string, entry: NodeEntry | undefined): void {
-    this.#nodeUndo.push([id, this.nodes.get(id)]);
-    if (entry) this.nodes.set(id, entry);
-    else this.nodes.delete(id);
+    const before = this.nodes.get(id);
+    this.#undo.push(() => setOrDelete(this.nodes, id, before));
+    setOrDelete(this.nodes, id, entry);
     if (!this.tables.shared) return;
     this.isDirty = true;
     this.tables.shared.saveNode(id, entry?.record ?? null);
@@ -344,7 +330,7 @@ export class LedgerState {
     return head;
   }
 
-  noteReady(kind: string, key: ReadyKey): void {
+  #noteReady(kind: string, key: ReadyKey): void {
     const head = this.#heads.get(kind);
     if (head === undefined) return;
     if (head === null || compareReady(key, head) < 0) this.#heads.set(kind, key);
@@ -380,4 +366,9 @@ export class LedgerState {
     countRow(this.counts, row, change);
     this.#dirtyKinds.add(row.instance.kind);
   }
+}
+
+function setOrDelete<T>(map: Map<string, T>, id: string, value: T | undefined): void {
+  if (value === undefined) map.delete(id);
+  else map.set(id, value);
 }

@@ -1,14 +1,24 @@
 import type { EndedAttempt, Row } from "../ledger/tables/row.ts";
 import type { EndedAttemptTable } from "../ledger/tables/tables.ts";
+import type { Changed } from "./changed.ts";
+
+/** The instance and number of an ended attempt. */
+type EndedKey = Pick<Row, "seq"> & Pick<EndedAttempt, "attempt">;
 
 /** Ended attempts by instance. */
 export class MemoryEndedAttempts implements EndedAttemptTable {
   readonly #bySeq = new Map<number, EndedAttempt[]>();
+  readonly #changed: Changed<EndedKey, EndedAttempt> | undefined;
 
-  add({ seq }: Row, ended: EndedAttempt): void {
+  constructor(changed?: Changed<EndedKey, EndedAttempt>) {
+    this.#changed = changed;
+  }
+
+  add({ seq }: Pick<Row, "seq">, ended: EndedAttempt): void {
     const all = this.#bySeq.get(seq);
     if (all) all.push(ended);
     else this.#bySeq.set(seq, [ended]);
+    this.#changed?.({ seq, attempt: ended.attempt }, ended, () => this.#removeLast(seq));
   }
 
   list(seq: number, fromAttempt: number, limit: number): readonly EndedAttempt[] {
@@ -20,20 +30,15 @@ export class MemoryEndedAttempts implements EndedAttemptTable {
     return this.#bySeq.get(seq)?.findLast((one) => one.fence === fence) ?? null;
   }
 
-  /** Take back the last one of an instance. */
-  removeLast(seq: number): void {
-    const all = this.#bySeq.get(seq);
-    all?.pop();
-    if (all?.length === 0) this.#bySeq.delete(seq);
-  }
-
   /** Delete those of an instance. */
   removeOf(seq: number): void {
-    this.#bySeq.delete(seq);
+    while (this.#bySeq.has(seq)) this.#removeLast(seq);
   }
 
-  /** Take back their deletion. */
-  restore(seq: number, all: readonly EndedAttempt[]): void {
-    this.#bySeq.set(seq, [...all]);
+  #removeLast(seq: number): void {
+    const all = this.#bySeq.get(seq)!;
+    const ended = all.pop()!;
+    if (all.length === 0) this.#bySeq.delete(seq);
+    this.#changed?.({ seq, attempt: ended.attempt }, null, () => this.add({ seq }, ended));
   }
 }

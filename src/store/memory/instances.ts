@@ -16,57 +16,45 @@ import type {
   WaitingTable,
 } from "../ledger/tables/tables.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
-import { type Key, LOWEST, SortedKeys } from "./sorted_keys.ts";
-
-/** Sorted sets by name; an empty one is deleted. */
-class KeyFamily {
-  readonly #sets = new Map<string, SortedKeys>();
-
-  get(name: string): SortedKeys | undefined {
-    return this.#sets.get(name);
-  }
-
-  add(name: string, key: Key): void {
-    let set = this.#sets.get(name);
-    if (!set) this.#sets.set(name, set = new SortedKeys());
-    set.add(key);
-  }
-
-  delete(name: string, key: Key): void {
-    const set = this.#sets.get(name);
-    if (!set) return;
-    set.delete(key);
-    if (!set.first()) this.#sets.delete(name);
-  }
-}
+import { type Key, KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
+
+/**
+ * Called after each change of a row, with the row before and after it; null for none. The opposite
+ * change takes it back, once every later one has been taken back.
+ */
+type RowChanged = (before: Row | null, after: Row | null) => void;
 
 /** Instance rows with the indexes for claims, scans and retention. */
 export class MemoryInstances implements InstanceTable, WaitingTable {
   readonly #endedAttempts: MemoryEndedAttempts;
+  readonly #changed: RowChanged | undefined;
   readonly #bySeq = new Map<number, Row>();
   readonly #seqById = new Map<string, number>();
   readonly #seqByOpenKey = new Map<string, number>();
   readonly #all = new SortedKeys();
   /** By state, in the order of JOB_STATES, and kind. */
-  readonly #states = JOB_STATES.map(() => new KeyFamily());
-  readonly #ready = new KeyFamily();
+  readonly #states = JOB_STATES.map(() => new KeyFamily<string>());
+  readonly #ready = new KeyFamily<string>();
   /** By queue: the ready rows behind its first. */
-  readonly #behind = new KeyFamily();
-  readonly #firsts = new KeyFamily();
+  readonly #behind = new KeyFamily<string>();
+  readonly #firsts = new KeyFamily<string>();
   readonly #later = new SortedKeys();
-  readonly #laterByKind = new KeyFamily();
-  readonly #schedules = new KeyFamily();
-  readonly #openSchedules = new KeyFamily();
-  readonly #uniqueKeys = new KeyFamily();
-  readonly #retries = new KeyFamily();
+  readonly #laterByKind = new KeyFamily<string>();
+  readonly #schedules = new KeyFamily<string>();
+  readonly #openSchedules = new KeyFamily<string>();
+  readonly #uniqueKeys = new KeyFamily<string>();
+  readonly #retries = new KeyFamily<string>();
   readonly #expiring = new SortedKeys();
   readonly #deadlines = new SortedKeys();
+  /** The number of held instances by schedule. */
+  readonly #held = new Map<string, number>();
 
   /** @param endedAttempts are deleted with their instance */
-  constructor(endedAttempts: MemoryEndedAttempts) {
+  constructor(endedAttempts: MemoryEndedAttempts, changed?: RowChanged) {
     this.#endedAttempts = endedAttempts;
+    this.#changed = changed;
   }
 
   get(id: string): Row | null {
@@ -85,61 +73,40 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
   }
 
   insert(row: Row): void {
-    const { seq, instance } = row;
-    this.#bySeq.set(seq, row);
-    this.#seqById.set(instance.id, seq);
-    const key: Key = [0, 0, seq];
-    this.#all.add(key);
-    if (instance.scheduleId !== null) this.#schedules.add(instance.scheduleId, key);
-    if (instance.uniqueKey !== null) this.#uniqueKeys.add(instance.uniqueKey, key);
-    if (instance.retryOf !== null) this.#retries.add(instance.retryOf, key);
-    this.#state(instance.state).add(instance.kind, key);
+    this.#bySeq.set(row.seq, row);
+    this.#seqById.set(row.instance.id, row.seq);
+    this.#indexOrigin(row, "add");
     this.#index(row, "add");
-    if (!isFinal(instance.state)) this.#enterOpen(row);
-  }
-
-  put(row: Row): void {
-    this.insert(row);
-  }
-
-  update(before: Row, after: Row): void {
-    this.#replace(before, after);
+    this.#changed?.(null, row);
   }
 
   hasOpen(scheduleId: string): boolean {
     return this.#openSchedules.get(scheduleId) !== undefined;
   }
 
-  // Not update(): a replica records that in its journal, and promotes on its own.
-  #replace(before: Row, after: Row): void {
+  update(before: Row, after: Row): void {
     this.#bySeq.set(after.seq, after);
+    this.#index(before, "delete");
+    this.#index(after, "add");
     if (before.instance.state !== after.instance.state) {
       const key: Key = [0, 0, after.seq];
       this.#state(before.instance.state).delete(before.instance.kind, key);
       this.#state(after.instance.state).add(after.instance.kind, key);
+      const hasEnded = isFinal(after.instance.state);
+      if (hasEnded && !isFinal(before.instance.state)) this.#indexOpen(before, "delete");
+      // The end of the instance is rolled back.
+      else if (!hasEnded && isFinal(before.instance.state)) this.#indexOpen(after, "add");
     }
-    this.#index(before, "delete");
-    this.#index(after, "add");
-    const hasEnded = isFinal(after.instance.state);
-    if (hasEnded === isFinal(before.instance.state)) return;
-    if (hasEnded) this.#leaveOpen(before);
-    // The end of the instance is rolled back.
-    else this.#enterOpen(after);
+    this.#changed?.(before, after);
   }
 
   remove(row: Row): void {
-    const { seq, instance } = row;
     this.#index(row, "delete");
-    if (!isFinal(instance.state)) this.#leaveOpen(row);
-    const key: Key = [0, 0, seq];
-    this.#state(instance.state).delete(instance.kind, key);
-    if (instance.scheduleId !== null) this.#schedules.delete(instance.scheduleId, key);
-    if (instance.uniqueKey !== null) this.#uniqueKeys.delete(instance.uniqueKey, key);
-    if (instance.retryOf !== null) this.#retries.delete(instance.retryOf, key);
-    this.#all.delete(key);
-    this.#seqById.delete(instance.id);
-    this.#bySeq.delete(seq);
-    this.#endedAttempts.removeOf(seq);
+    this.#indexOrigin(row, "delete");
+    this.#seqById.delete(row.instance.id);
+    this.#bySeq.delete(row.seq);
+    this.#endedAttempts.removeOf(row.seq);
+    this.#changed?.(row, null);
   }
 
   scan(index: Index, { from, to, isReverse, limit }: Range): readonly Row[] {
@@ -158,9 +125,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
   }
 
   countHeld(): Map<string, number> {
-    const held = new Map<string, number>();
-    for (const row of this.#bySeq.values()) countHeld(held, row, 1);
-    return held;
+    return new Map(this.#held);
   }
 
   ready(kind: string, limit: number, after?: ReadyKey): readonly Row[] {
@@ -192,7 +157,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
       const before = this.#bySeq.get(first[2])!;
       const { kind, queueKey } = before.instance;
       const isBehind = isKeyed(before.instance);
-      this.#replace(before, { ...before, isReady: true, ...(isBehind ? { isBehind } : {}) });
+      this.update(before, { ...before, isReady: true, ...(isBehind ? { isBehind } : {}) });
       promoted.push({ kind, queueKey, ...readyKeyOf(before) });
     }
     return promoted;
@@ -238,7 +203,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     }
   }
 
-  #state(state: JobState): KeyFamily {
+  #state(state: JobState): KeyFamily<string> {
     return this.#states[stateIndex(state)]!;
   }
 
@@ -246,6 +211,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
   #index(row: Row, action: "add" | "delete"): void {
     const { seq, isReady, isBehind, expireAt, instance } = row;
     const { kind, priority, dueAt, state, deadlineAt } = instance;
+    if (instance.scheduleId !== null) countHeld(this.#held, row, action === "add" ? 1 : -1);
     if (isReady === true) {
       const key: Key = [priority, dueAt, seq];
       if (isBehind) this.#behind[action](queueOf(instance), key);
@@ -261,14 +227,24 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     }
   }
 
-  #enterOpen({ seq, instance }: Row): void {
-    if (instance.uniqueKey !== null) this.#seqByOpenKey.set(instance.uniqueKey, seq);
-    if (instance.scheduleId !== null) this.#openSchedules.add(instance.scheduleId, [0, 0, seq]);
+  /** Add a row to the indexes that few changes concern, or delete it from them. */
+  #indexOrigin(row: Row, action: "add" | "delete"): void {
+    const { kind, state, scheduleId, uniqueKey, retryOf } = row.instance;
+    const key: Key = [0, 0, row.seq];
+    this.#all[action](key);
+    if (scheduleId !== null) this.#schedules[action](scheduleId, key);
+    if (uniqueKey !== null) this.#uniqueKeys[action](uniqueKey, key);
+    if (retryOf !== null) this.#retries[action](retryOf, key);
+    this.#state(state)[action](kind, key);
+    if (!isFinal(state)) this.#indexOpen(row, action);
   }
 
-  #leaveOpen({ seq, instance }: Row): void {
-    if (instance.uniqueKey !== null) this.#seqByOpenKey.delete(instance.uniqueKey);
-    if (instance.scheduleId !== null) this.#openSchedules.delete(instance.scheduleId, [0, 0, seq]);
+  #indexOpen({ seq, instance }: Row, action: "add" | "delete"): void {
+    const { scheduleId, uniqueKey } = instance;
+    if (scheduleId !== null) this.#openSchedules[action](scheduleId, [0, 0, seq]);
+    if (uniqueKey === null) return;
+    if (action === "add") this.#seqByOpenKey.set(uniqueKey, seq);
+    else this.#seqByOpenKey.delete(uniqueKey);
   }
 }
 

@@ -7,17 +7,30 @@ import type {
   Starts,
 } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
-import { LOWEST, SortedKeys } from "./sorted_keys.ts";
+import type { Changed } from "./changed.ts";
+import { KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** Delays of queues, and starts in windows. */
 export class MemoryLimits implements LimitTable {
   readonly #delays = new Map<string, QueueDelay & { readonly number: number }>();
   readonly #nameByNumber = new Map<number, string>();
   readonly #times = new SortedKeys();
-  readonly #timesByKind = new Map<string, SortedKeys>();
+  readonly #timesByKind = new KeyFamily<string>();
   #number = 0;
   /** By queue, then by length of the window. */
   readonly #windows = new Map<string, Map<number, RateStarts>>();
+  readonly #changedDelay: Changed<QueueName, QueueDelay> | undefined;
+  readonly #changedWindow: Changed<RateWindow, RateStarts> | undefined;
+
+  constructor(
+    changed: {
+      readonly delay?: Changed<QueueName, QueueDelay>;
+      readonly window?: Changed<RateWindow, RateStarts>;
+    } = {},
+  ) {
+    this.#changedDelay = changed.delay;
+    this.#changedWindow = changed.window;
+  }
 
   delayOf(queue: QueueName): QueueDelay | null {
     return this.#delays.get(nameOf(queue)) ?? null;
@@ -30,9 +43,8 @@ export class MemoryLimits implements LimitTable {
     this.#delays.set(nameOf(delay), { kind, queueKey, until, stamp, number });
     this.#nameByNumber.set(number, nameOf(delay));
     this.#times.add([until, 0, number]);
-    let times = this.#timesByKind.get(kind);
-    if (!times) this.#timesByKind.set(kind, times = new SortedKeys());
-    times.add([until, 0, number]);
+    this.#timesByKind.add(kind, [until, 0, number]);
+    this.#changedDelay?.(delay, delay, () => this.removeDelay(delay));
   }
 
   removeDelay(queue: QueueName): void {
@@ -41,9 +53,8 @@ export class MemoryLimits implements LimitTable {
     this.#delays.delete(nameOf(queue));
     this.#nameByNumber.delete(delay.number);
     this.#times.delete([delay.until, 0, delay.number]);
-    const times = this.#timesByKind.get(delay.kind)!;
-    times.delete([delay.until, 0, delay.number]);
-    if (!times.first()) this.#timesByKind.delete(delay.kind);
+    this.#timesByKind.delete(delay.kind, [delay.until, 0, delay.number]);
+    this.#changedDelay?.(queue, null, () => this.saveDelay(delay));
   }
 
   endedDelays(wallMs: number, limit: number): readonly QueueDelay[] {
@@ -80,7 +91,13 @@ export class MemoryLimits implements LimitTable {
     let windows = this.#windows.get(name);
     if (!windows) this.#windows.set(name, windows = new Map());
     const { kind, queueKey, perMs } = window;
-    windows.set(perMs, { kind, queueKey, perMs, starts: [...starts], expireAt });
+    const before = windows.get(perMs);
+    const saved: RateStarts = { kind, queueKey, perMs, starts: [...starts], expireAt };
+    windows.set(perMs, saved);
+    this.#changedWindow?.(saved, saved, () => {
+      if (before) this.saveStarts(before, before.starts, before.expireAt);
+      else this.removeWindow(saved);
+    });
   }
 
   windows(after: RateWindow | null, limit: number): readonly RateStarts[] {
@@ -89,16 +106,17 @@ export class MemoryLimits implements LimitTable {
     return all.filter((one) => !after || compareWindows(one, after) > 0).slice(0, limit);
   }
 
-  windowOf(window: RateWindow): RateStarts | null {
-    return this.#windows.get(nameOf(window))?.get(window.perMs) ?? null;
-  }
-
   removeWindow(window: RateWindow): boolean {
     const name = nameOf(window);
     const windows = this.#windows.get(name);
-    const exists = windows?.delete(window.perMs) ?? false;
-    if (windows?.size === 0) this.#windows.delete(name);
-    return exists;
+    const before = windows?.get(window.perMs);
+    if (!windows || !before) return false;
+    windows.delete(window.perMs);
+    if (windows.size === 0) this.#windows.delete(name);
+    this.#changedWindow?.(before, null, () => {
+      this.saveStarts(before, before.starts, before.expireAt);
+    });
+    return true;
   }
 
   removeExpired(before: number, limit: number): number {

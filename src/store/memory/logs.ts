@@ -1,6 +1,7 @@
 import type { LogRow, PlacedLog, Row } from "../ledger/tables/row.ts";
 import type { LogRange, LogTable } from "../ledger/tables/tables.ts";
-import { type Key, SortedKeys } from "./sorted_keys.ts";
+import type { Changed } from "./changed.ts";
+import { type Key, KeyFamily, SortedKeys } from "./sorted_keys.ts";
 
 /** A log line with the seq of its instance. */
 export interface StoredLine extends PlacedLog {
@@ -12,21 +13,22 @@ export class MemoryLogs implements LogTable {
   readonly #lines = new Map<number, StoredLine>();
   readonly #byTime = new SortedKeys();
   readonly #byPlace = new SortedKeys();
-  readonly #byInstance = new Map<number, SortedKeys>();
-  #place = 0;
+  readonly #byInstance = new KeyFamily<number>();
+  readonly #changed: Changed<number, StoredLine> | undefined;
+  /** Place of the last written line. */
+  lastPlace = 0;
+
+  constructor(changed?: Changed<number, StoredLine>) {
+    this.#changed = changed;
+  }
 
   add(row: Row, logs: readonly LogRow[]): void {
-    const { id: instanceId, kind } = row.instance;
-    for (const log of logs) {
-      const entry = { instanceId, kind, ...log };
-      this.put({ place: ++this.#place, entry, instanceSeq: row.seq });
-    }
+    for (const log of logs) this.write(row, this.lastPlace + 1, log);
   }
 
   write({ seq, instance }: Row, place: number, line: LogRow): void {
     const entry = { instanceId: instance.id, kind: instance.kind, ...line };
-    this.put({ place, entry, instanceSeq: seq });
-    this.#place = Math.max(this.#place, place);
+    this.#put({ place, entry, instanceSeq: seq });
   }
 
   /** Places of lines whose instance does not exist. */
@@ -42,34 +44,14 @@ export class MemoryLogs implements LogTable {
     return places;
   }
 
-  /** Put a line at a free place. */
-  put(line: StoredLine): void {
-    const { place, entry, instanceSeq } = line;
-    this.#lines.set(place, line);
-    let places = this.#byInstance.get(instanceSeq);
-    if (!places) this.#byInstance.set(instanceSeq, places = new SortedKeys());
-    const key: Key = [0, 0, place];
-    places.add(key);
-    this.#byTime.add([entry.at, 0, place]);
-    this.#byPlace.add(key);
-  }
-
-  /** The line at a place. */
-  at(place: number): StoredLine | null {
-    return this.#lines.get(place) ?? null;
-  }
-
-  /** Place of the last written line. */
-  get lastPlace(): number {
-    return this.#place;
-  }
-
-  set lastPlace(place: number) {
-    this.#place = place;
+  /** True if there is a line at a place. */
+  has(place: number): boolean {
+    return this.#lines.has(place);
   }
 
   read(range: LogRange): readonly PlacedLog[] {
-    const { instanceSeq, order, afterAt, afterPlace, beforeAt, limit } = range;
+    const { instanceSeq, order, afterAt = -Infinity, afterPlace = 0, limit } = range;
+    const { beforeAt = Infinity } = range;
     const isByTime = instanceSeq === null && order === "time";
     const isReverse = instanceSeq === null && order === "newest";
     const all = isByTime ? this.#byTime : this.#byPlace;
@@ -103,14 +85,29 @@ export class MemoryLogs implements LogTable {
     for (const place of places) {
       const line = this.#lines.get(place);
       if (!line) continue;
+      const key: Key = [0, 0, place];
       this.#lines.delete(place);
       this.#byTime.delete([line.entry.at, 0, place]);
-      this.#byPlace.delete([0, 0, place]);
-      const held = this.#byInstance.get(line.instanceSeq)!;
-      held.delete([0, 0, place]);
-      if (!held.first()) this.#byInstance.delete(line.instanceSeq);
+      this.#byPlace.delete(key);
+      this.#byInstance.delete(line.instanceSeq, key);
+      this.#changed?.(place, null, () => this.#put(line));
       count += 1;
     }
     return count;
+  }
+
+  #put(line: StoredLine): void {
+    const { place, entry, instanceSeq } = line;
+    const { lastPlace } = this;
+    const key: Key = [0, 0, place];
+    this.#lines.set(place, line);
+    this.#byTime.add([entry.at, 0, place]);
+    this.#byPlace.add(key);
+    this.#byInstance.add(instanceSeq, key);
+    this.lastPlace = Math.max(lastPlace, place);
+    this.#changed?.(place, line, () => {
+      this.remove([place]);
+      this.lastPlace = lastPlace;
+    });
   }
 }

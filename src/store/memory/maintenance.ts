@@ -1,5 +1,6 @@
 import type { MaintenanceTable } from "../ledger/tables/tables.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
+import type { Changed } from "./changed.ts";
 import type { MemoryInstances } from "./instances.ts";
 import type { MemoryLogs } from "./logs.ts";
 
@@ -7,11 +8,17 @@ import type { MemoryLogs } from "./logs.ts";
 export class MemoryMaintenance implements MaintenanceTable {
   readonly #instances: MemoryInstances;
   readonly #logs: MemoryLogs;
+  readonly #changed: Changed<"mark", StoreMark> | undefined;
   #mark: StoreMark | null = null;
 
-  constructor(instances: MemoryInstances, logs: MemoryLogs) {
+  constructor(
+    instances: MemoryInstances,
+    logs: MemoryLogs,
+    changed?: Changed<"mark", StoreMark>,
+  ) {
     this.#instances = instances;
     this.#logs = logs;
+    this.#changed = changed;
   }
 
   readMark(): StoreMark | null {
@@ -19,7 +26,9 @@ export class MemoryMaintenance implements MaintenanceTable {
   }
 
   saveMark(mark: StoreMark | null): void {
+    const before = this.#mark;
     this.#mark = mark;
+    this.#changed?.("mark", mark, () => this.saveMark(before));
   }
 
   removeOrphans(limit: number): number {

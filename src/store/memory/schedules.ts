@@ -2,6 +2,7 @@ import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
 import type { Pause } from "../store.ts";
+import type { Changed } from "./changed.ts";
 import { LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** Schedules by id and by time. */
@@ -12,7 +13,12 @@ export class MemorySchedules implements ScheduleTable {
   readonly #times = new SortedKeys();
   readonly #numbers = new Map<string, number>();
   readonly #idByNumber = new Map<number, string>();
+  readonly #changed: Changed<string, ScheduleRecord> | undefined;
   #number = 0;
+
+  constructor(changed?: Changed<string, ScheduleRecord>) {
+    this.#changed = changed;
+  }
 
   count(): number {
     return this.#records.size;
@@ -34,6 +40,10 @@ export class MemorySchedules implements ScheduleTable {
     if (before?.nextAt != null) this.#times.delete([before.nextAt, 0, number]);
     if (record.nextAt !== null) this.#times.add([record.nextAt, 0, number]);
     this.#records.set(record.id, record);
+    this.#changed?.(record.id, record, () => {
+      if (before) this.save(before);
+      else this.remove(record.id);
+    });
   }
 
   remove(id: string): void {
@@ -45,6 +55,7 @@ export class MemorySchedules implements ScheduleTable {
     this.#idByNumber.delete(number);
     this.#ids.splice(this.#placeOf(id), 1);
     this.#records.delete(id);
+    this.#changed?.(id, null, () => this.save(record));
   }
 
   list({ afterId, isReverse, limit }: Parameters<ScheduleTable["list"]>[0]): ScheduleRecord[] {
@@ -94,9 +105,10 @@ export class MemorySchedules implements ScheduleTable {
 /** Pauses by kind. */
 export class MemoryPauses implements PauseTable {
   readonly #pauses = new Map<string | null, Pause>();
+  readonly #changed: Changed<string | null, Pause> | undefined;
 
-  get(kind: string | null): Pause | undefined {
-    return this.#pauses.get(kind);
+  constructor(changed?: Changed<string | null, Pause>) {
+    this.#changed = changed;
   }
 
   all(): readonly Pause[] {
@@ -104,10 +116,18 @@ export class MemoryPauses implements PauseTable {
   }
 
   save(pause: Pause): void {
+    const before = this.#pauses.get(pause.kind);
     this.#pauses.set(pause.kind, pause);
+    this.#changed?.(pause.kind, pause, () => {
+      if (before) this.save(before);
+      else this.remove(pause.kind);
+    });
   }
 
   remove(kind: string | null): void {
+    const before = this.#pauses.get(kind);
+    if (!before) return;
     this.#pauses.delete(kind);
+    this.#changed?.(kind, null, () => this.save(before));
   }
 }

@@ -86,6 +86,32 @@ export class SortedKeys {
   }
 }
 
+/** Sorted sets by name; an empty one is deleted. */
+export class KeyFamily<Name> {
+  readonly #sets = new Map<Name, SortedKeys>();
+
+  get(name: Name): SortedKeys | undefined {
+    return this.#sets.get(name);
+  }
+
+  [Symbol.iterator](): MapIterator<[Name, SortedKeys]> {
+    return this.#sets.entries();
+  }
+
+  add(name: Name, key: Key): void {
+    let set = this.#sets.get(name);
+    if (!set) this.#sets.set(name, set = new SortedKeys());
+    set.add(key);
+  }
+
+  delete(name: Name, key: Key): void {
+    const set = this.#sets.get(name);
+    if (!set) return;
+    set.delete(key);
+    if (!set.first()) this.#sets.delete(name);
+  }
+}
+
 /** The first place in a block whose key is at or after `key`. */
 function placeOf(block: readonly Key[], key: Key): number {
   let low = 0;

@@ -1,26 +1,14 @@
-import type { Head, KindTable, OwnedTables } from "../ledger/tables/tables.ts";
-import type { KindCounts } from "../ledger/tables/row.ts";
+import type { Head, OwnedTables } from "../ledger/tables/tables.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
 import { MemoryEndedAttempts } from "./ended_attempts.ts";
 import { MemoryInstances } from "./instances.ts";
+import { MemoryKinds } from "./kinds.ts";
 import { MemoryLimits } from "./limits.ts";
 import { MemoryLogs } from "./logs.ts";
 import { MemoryMaintenance } from "./maintenance.ts";
 import { MemoryPauses, MemorySchedules } from "./schedules.ts";
 import { MemoryTicks } from "./ticks.ts";
-
-class MemoryKinds implements KindTable {
-  readonly #counts = new Map<string, KindCounts>();
-
-  read(): Map<string, KindCounts> {
-    return new Map(this.#counts);
-  }
-
-  save(kind: string, counts: KindCounts): void {
-    this.#counts.set(kind, counts);
-  }
-}
 
 /** Tables in this process's memory. Nothing fails, so nothing is ever rolled back. */
 export class MemoryTables implements OwnedTables {

@@ -1,11 +1,20 @@
 import type { TickFate } from "../../core/job/schedule.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
+import type { Changed } from "./changed.ts";
 import { LOWEST, SortedKeys } from "./sorted_keys.ts";
+
+/** Identifies a fate. */
+type TickKey = Pick<TickFate, "scheduleId" | "from">;
 
 /** Fates of ticks by schedule and time. */
 export class MemoryTicks implements TickTable {
   readonly #schedules = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
+  readonly #changed: Changed<TickKey, TickFate> | undefined;
+
+  constructor(changed?: Changed<TickKey, TickFate>) {
+    this.#changed = changed;
+  }
 
   add(fate: TickFate): void {
     let ticks = this.#schedules.get(fate.scheduleId);
@@ -15,12 +24,17 @@ export class MemoryTicks implements TickTable {
     }
     ticks.fates.set(fate.from, fate);
     ticks.times.add([fate.from, 0, 0]);
+    this.#changed?.(fate, fate, () => this.remove(fate.scheduleId, fate.from));
   }
 
   remove(scheduleId: string, from: number): void {
     const ticks = this.#schedules.get(scheduleId);
-    if (ticks?.fates.delete(from)) ticks.times.delete([from, 0, 0]);
-    if (ticks?.fates.size === 0) this.#schedules.delete(scheduleId);
+    const fate = ticks?.fates.get(from);
+    if (!ticks || !fate) return;
+    ticks.fates.delete(from);
+    ticks.times.delete([from, 0, 0]);
+    if (ticks.fates.size === 0) this.#schedules.delete(scheduleId);
+    this.#changed?.(fate, null, () => this.add(fate));
   }
 
   list(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
@@ -33,10 +47,7 @@ export class MemoryTicks implements TickTable {
     return found;
   }
 
-  all(
-    after: { readonly scheduleId: string; readonly from: number } | null,
-    limit: number,
-  ): readonly TickFate[] {
+  all(after: TickKey | null, limit: number): readonly TickFate[] {
     const found: TickFate[] = [];
     for (const scheduleId of [...this.#schedules.keys()].sort(compareText)) {
       const order = after ? compareText(scheduleId, after.scheduleId) : 1;

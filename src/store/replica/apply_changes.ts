@@ -1,7 +1,6 @@
-import type { LogEntry } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
-import type { EndedAttempt, Row } from "../ledger/tables/row.ts";
+import type { EndedAttempt, LogRow, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";
 import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/operations/settle.ts";
@@ -10,7 +9,7 @@ import type { Starts } from "../ledger/tables/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
 import type { Pause } from "../store.ts";
-import { HEAD, partsOfKey } from "./keys.ts";
+import { KEYS, partsOfKey } from "./keys.ts";
 import type { MediumChanges, MediumPair } from "./medium.ts";
 import type { ReplicaTables } from "./tables.ts";
 import { extraOf, readInstance } from "./row_values.ts";
@@ -29,11 +28,8 @@ interface Target {
 }
 
 /** A row of a log. */
-interface LogValue extends LogEntry {
+interface LogValue extends LogRow {
   readonly of: number;
-  readonly attempt: number;
-  readonly fence: number;
-  readonly seq: number;
 }
 
 /**
@@ -43,17 +39,17 @@ export function applyChanges(target: Target, { puts, deletes }: MediumChanges): 
   const { state, tables } = target;
   tables.journal.isApplying = true;
   try {
-    for (const key of deletes) removeRow(target, key);
+    for (const key of deletes) applyRow(target, key, null);
     // Instances first: everything else belongs to one.
     const others: MediumPair[] = [];
     for (const pair of puts) {
       if (pair[0].startsWith("i/")) putInstance(target, pair[0], pair[1]);
-      else if (pair[0] !== HEAD) others.push(pair);
+      else if (pair[0] !== KEYS.head) others.push(pair);
     }
-    for (const [key, text] of others) putRow(target, key, text);
+    for (const [key, text] of others) applyRow(target, key, text);
   } finally {
     tables.journal.isApplying = false;
-    state.endApplied();
+    state.endUncommitted();
   }
 }
 
@@ -73,7 +69,7 @@ function putInstance(target: Target, key: string, text: string): void {
   else replaceRow(state, before, row);
   tables.keepExtra(key, extra);
   const isClaimed = instance.state === "processing";
-  tables.instances.noteLease(seq, isClaimed ? leaseMs : null);
+  tables.leases.note(seq, isClaimed ? leaseMs : null);
   const existing = state.leases.get(instance.id);
   if (existing && (!isClaimed || existing.row.instance.fence !== instance.fence)) {
     state.setLease(instance.id, undefined);
@@ -109,57 +105,85 @@ function noteClaim({ state, tables, moment }: Target, id: string, leaseMs: numbe
   state.setLease(id, existing ? { ...existing, row } : { row, untilMs });
 }
 
-function putRow(target: Target, key: string, text: string): void {
+/** Apply a row: written, or deleted with null. */
+function applyRow(target: Target, key: string, text: string | null): void {
   const { state, tables, moment } = target;
-  const value: unknown = JSON.parse(text);
-  const parts = partsOfKey(key);
+  const value: unknown = text === null ? null : JSON.parse(text);
+  const [name = "", ...more] = partsOfKey(key);
   switch (key[0]) {
+    case "i":
+      // Written instances come before everything else.
+      tables.keepExtra(key, null);
+      return removeInstance(target, Number(name));
     case "l":
-      return renew(target, Number(parts[0]), value as { leaseMs: number; fence: number });
+      tables.leases.noteRenewal(Number(name), value !== null);
+      if (value) renew(target, Number(name), value as { leaseMs: number; fence: number });
+      return;
     case "d": {
-      const row = tables.instances.at(Number(parts[0]));
-      if (row) tables.endedAttempts.add(row, value as EndedAttempt);
+      const row = tables.instances.at(Number(name));
+      // Ended attempts are deleted with their instance.
+      if (row && value) tables.endedAttempts.add(row, value as EndedAttempt);
       return;
     }
     case "g":
-      return putLog(target, Number(parts[0]), value as LogValue);
-    case "s": {
-      const record = value as ScheduleRecord;
-      if (!tables.schedules.get(record.id)) state.scheduleCount += 1;
-      tables.schedules.save(record);
-      state.hints.push({ type: "schedules" });
+      if (value) putLog(target, Number(name), value as LogValue);
+      else tables.logs.remove([Number(name)]);
       return;
-    }
-    case "t": {
-      const fate = value as TickFate;
-      tables.ticks.remove(fate.scheduleId, fate.from);
-      tables.ticks.add(fate);
+    case "s":
+      return applySchedule(target, name, value as ScheduleRecord | null);
+    case "t":
+      tables.ticks.remove(name, fromOf(more[0]!));
+      if (value) tables.ticks.add(value as TickFate);
       return;
-    }
     case "r": {
-      const [kind, queueKey, perMs] = parts;
-      const { starts, expireAt } = value as { starts: Starts; expireAt: number };
-      const window = { kind: kind!, queueKey: queueKey!, perMs: Number(perMs) };
-      tables.keepExtra(key, extraOf(value as Record<string, unknown>, WINDOW_MEMBERS));
-      tables.limits.saveStarts(window, starts, expireAt);
+      const window = { kind: name, queueKey: more[0]!, perMs: Number(more[1]) };
+      const stored = value as { starts: Starts; expireAt: number } | null;
+      tables.keepExtra(key, stored && extraOf(stored, WINDOW_MEMBERS));
+      if (stored) tables.limits.saveStarts(window, stored.starts, stored.expireAt);
+      else tables.limits.removeWindow(window);
       state.rates.clear();
       return;
     }
-    case "p": {
-      const pause = value as Pause;
-      tables.pauses.save(pause);
-      state.pauses.set(pause.kind, pause);
-      state.hints.push({ type: "pauses" });
-      return;
-    }
+    case "p":
+      return applyPause(target, name === "" ? null : name, value as Pause | null);
     case "n":
-      return putNode(state, moment, value as NodeRecord);
+      if (value) putNode(state, moment, value as NodeRecord);
+      else state.nodes.delete(name);
+      state.hints.push({ type: "nodes" });
+      return;
     case "c":
-      tables.clocks?.heard(parts[0]!, value as ClockReport, target.isNew);
+      if (value) tables.clocks?.heard(name, value as ClockReport, target.isNew);
+      else tables.clocks?.gone(name);
       return;
     case "m":
-      putMark(state, value as StoreMark);
+      state.mark = value as StoreMark | null;
+      tables.maintenance.saveMark(state.mark);
+      state.hints.push({ type: "pauses" });
   }
+}
+
+function applySchedule(
+  { state, tables }: Target,
+  id: string,
+  record: ScheduleRecord | null,
+): void {
+  const exists = tables.schedules.get(id) !== null;
+  if (!record && !exists) return;
+  if (record) tables.schedules.save(record);
+  else tables.schedules.remove(id);
+  state.scheduleCount += Number(record !== null) - Number(exists);
+  state.hints.push({ type: "schedules" });
+}
+
+function applyPause({ state, tables }: Target, kind: string | null, pause: Pause | null): void {
+  if (pause) {
+    tables.pauses.save(pause);
+    state.pauses.set(kind, pause);
+  } else {
+    tables.pauses.remove(kind);
+    state.pauses.delete(kind);
+  }
+  state.hints.push({ type: "pauses" });
 }
 
 function renew(
@@ -167,82 +191,24 @@ function renew(
   seq: number,
   { leaseMs, fence }: { readonly leaseMs: number; readonly fence: number },
 ): void {
-  tables.instances.noteRenewal(seq, true);
   const row = tables.instances.at(seq);
   const lease = row && state.leases.get(row.instance.id);
   if (!lease || row.instance.fence !== fence) return;
-  tables.instances.noteLease(seq, leaseMs);
+  tables.leases.note(seq, leaseMs);
   state.setLease(row.instance.id, { ...lease, untilMs: moment.monotonicMs + leaseMs });
 }
 
 function putLog({ tables }: Target, place: number, value: LogValue): void {
   const { of: instanceSeq, at, level, message, source, attempt, fence, seq } = value;
   const row = tables.instances.at(instanceSeq);
-  if (!row || tables.logs.at(place)) return;
-  const { id: instanceId, kind } = row.instance;
-  const entry = { instanceId, kind, at, level, message, source, attempt, fence, seq };
-  tables.logs.put({ place, entry, instanceSeq });
+  if (!row || tables.logs.has(place)) return;
+  tables.logs.write(row, place, { at, level, message, source, attempt, fence, seq });
 }
 
 function putNode(state: LedgerState, { monotonicMs }: Moment, record: NodeRecord): void {
   // Its lease runs from when this node learns of it, like those of claims.
   const leaseMs = record.leftAt === null ? record.until - record.seenAt : 0;
   state.nodes.set(record.id, { record, untilMs: monotonicMs + leaseMs });
-  state.hints.push({ type: "nodes" });
-}
-
-function putMark(state: LedgerState, mark: StoreMark | null): void {
-  state.tables.maintenance.saveMark(mark);
-  state.mark = mark;
-  state.hints.push({ type: "pauses" });
-}
-
-function removeRow(target: Target, key: string): void {
-  const { state, tables } = target;
-  const parts = partsOfKey(key);
-  switch (key[0]) {
-    case "i":
-      tables.keepExtra(key, null);
-      return removeInstance(target, Number(parts[0]));
-    case "l":
-      tables.instances.noteRenewal(Number(parts[0]), false);
-      return;
-    case "g":
-      tables.logs.remove([Number(parts[0])]);
-      return;
-    case "s":
-      if (!tables.schedules.get(parts[0]!)) return;
-      tables.schedules.remove(parts[0]!);
-      state.scheduleCount -= 1;
-      state.hints.push({ type: "schedules" });
-      return;
-    case "t":
-      tables.ticks.remove(parts[0]!, fromOf(parts[1]!));
-      return;
-    case "r": {
-      const [kind, queueKey, perMs] = parts;
-      tables.limits.removeWindow({ kind: kind!, queueKey: queueKey!, perMs: Number(perMs) });
-      tables.keepExtra(key, null);
-      state.rates.clear();
-      return;
-    }
-    case "p": {
-      const kind = parts[0] === "" ? null : parts[0]!;
-      tables.pauses.remove(kind);
-      state.pauses.delete(kind);
-      state.hints.push({ type: "pauses" });
-      return;
-    }
-    case "n":
-      state.nodes.delete(parts[0]!);
-      state.hints.push({ type: "nodes" });
-      return;
-    case "c":
-      tables.clocks?.gone(parts[0]!);
-      return;
-    case "m":
-      putMark(state, null);
-  }
 }
 
 /** An instance may have ended and been deleted in one commit. */

@@ -2,11 +2,10 @@ import { backoffMs } from "../../core/backoff.ts";
 import { isJobError, JobError, toJobError } from "../../core/errors.ts";
 import { type Clock, type Instant, sleep } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
-import { isRefusal } from "../ledger/group.ts";
-import type { LedgerState, Moment } from "../ledger/state.ts";
-import type { Committed } from "../store.ts";
+import { type QueuedOperation, type Result as ResultOf, runOperation } from "../ledger/group.ts";
+import type { Moment } from "../ledger/state.ts";
 import { type Head, nextHead, REV_STEP } from "./head.ts";
-import { HEAD } from "./keys.ts";
+import { KEYS } from "./keys.ts";
 import type { MediumCommit, ReplicaMedium } from "./medium.ts";
 import type { Replica } from "./replica.ts";
 import type { Patience } from "./unreachable.ts";
@@ -19,26 +18,17 @@ const CHARACTERS_MAX = 1_000_000;
 /** Waits before an undecided commit is sent again. */
 const BACKOFF = { firstMs: 10, longestMs: 1_000 };
 
-/** An operation, kept until it is resolved. */
-export interface Operation {
-  readonly at: Instant;
-  readonly run: (state: LedgerState, moment: Moment) => unknown;
+/** An operation of one of several owners. */
+export interface Operation extends QueuedOperation {
   readonly canBeLate: boolean;
   /** True if it is an opening, which is committed even if it wrote nothing. */
   readonly isOpening: boolean;
   /** Monotonic time of the request. */
   readonly askedMs: number;
-  readonly resolve: (committed: Committed<never>) => void;
-  readonly reject: (error: JobError) => void;
 }
 
 /** The result of an operation. */
-export interface Result {
-  readonly operation: Operation;
-  readonly at: number;
-  readonly value?: unknown;
-  readonly error?: JobError;
-}
+export type Result = ResultOf<Operation>;
 
 /** Operations that ran and whose commit is not decided yet. */
 export interface Flight {
@@ -69,23 +59,15 @@ export function runGroup(
   const { changesMax = CHANGES_MAX, charactersMax = CHARACTERS_MAX } = options.medium;
   const { state, tables } = replica;
   const results: Result[] = [];
-  const runOne = (operation: Operation): Result => {
-    const moment = options.momentOf(operation.at);
-    try {
-      const value = operation.run(state, moment);
-      state.releaseHeld();
-      state.at = Math.max(state.at, moment.at);
-      return { operation, at: moment.at, value };
-    } catch (error) {
-      if (!isRefusal(error)) throw new GroupError(operation, error);
-      return { operation, at: moment.at, error };
-    }
-  };
   for (const operation of queue.slice(0, OPERATIONS_MAX)) {
     if (
       tables.journal.changeCount >= changesMax || tables.journal.characterCount >= charactersMax
     ) break;
-    results.push(runOne(operation));
+    try {
+      results.push(runOperation(state, operation, options.momentOf(operation.at)));
+    } catch (thrown) {
+      throw new GroupError(operation, thrown);
+    }
   }
   state.rates.save();
   return results;
@@ -123,7 +105,7 @@ export function newFlight(
   const commit = {
     expected,
     next,
-    puts: [...puts, [HEAD, JSON.stringify(head)] as const],
+    puts: [...puts, [KEYS.head, JSON.stringify(head)] as const],
     deletes,
   };
   return { results, commit, head, number, sentMs, isUndecided: false };

@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import type { LedgerState } from "../ledger/state.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
-import { HEAD } from "./keys.ts";
+import { KEYS } from "./keys.ts";
 import type { MediumChanges } from "./medium.ts";
 
 /** Revisions between two versions: the most operations of one commit. */
@@ -26,7 +26,7 @@ export interface Head {
 
 /** The head in a commit or an image; null if there is none. */
 export function findHead({ puts }: Pick<MediumChanges, "puts">): Head | null {
-  const pair = puts.findLast(([key]) => key === HEAD);
+  const pair = puts.findLast(([key]) => key === KEYS.head);
   return pair ? JSON.parse(pair[1]) as Head : null;
 }
 

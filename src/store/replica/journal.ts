@@ -1,6 +1,6 @@
 import type { StoredLine } from "../memory/logs.ts";
 import type { Row } from "../ledger/tables/row.ts";
-import * as keys from "./keys.ts";
+import { KEYS } from "./keys.ts";
 import type { MediumChanges, MediumPair } from "./medium.ts";
 import { type Extra, lengthOf, VALUE_LENGTH, writeLog } from "./row_values.ts";
 
@@ -10,7 +10,10 @@ import { type Extra, lengthOf, VALUE_LENGTH, writeLog } from "./row_values.ts";
  * and the medium does not hold them.
  */
 export class Journal {
-  /** True while commits of other owners are applied: these are neither taken back nor written. */
+  /**
+   * True while commits of other owners are applied, or the group is taken back: these changes are
+   * neither taken back nor written.
+   */
   isApplying = false;
   #characters = 0;
   readonly #undo: (() => void)[] = [];
@@ -36,13 +39,13 @@ export class Journal {
     const puts: MediumPair[] = [];
     const deletes: string[] = [];
     for (const [seq, row] of this.#rows) {
-      const key = keys.instanceKey(seq);
+      const key = KEYS.instance(seq);
       if (row) puts.push([key, valueOf(key, row)]);
       else deletes.push(key);
     }
     for (const [place, line] of this.#logs) {
-      if (line) puts.push([keys.logKey(place), writeLog(line)]);
-      else deletes.push(keys.logKey(place));
+      if (line) puts.push([KEYS.log(place), writeLog(line)]);
+      else deletes.push(KEYS.log(place));
     }
     for (const [key, value] of this.#values) {
       if (value === null) deletes.push(key);
@@ -67,11 +70,12 @@ export class Journal {
     this.#undo.push(undo);
   }
 
-  /** A line was written, or deleted with null. Taking that back is recorded by {@link own}. */
-  line(place: number, line: StoredLine | null): void {
+  /** A line was written, or deleted with null. */
+  line(place: number, line: StoredLine | null, undo: () => void): void {
     if (this.isApplying) return;
     this.#logs.set(place, line);
     if (line) this.#characters += VALUE_LENGTH + line.entry.message.length;
+    this.#undo.push(undo);
   }
 
   /** Something changed that the medium does not hold. */
@@ -81,7 +85,12 @@ export class Journal {
 
   /** Take the group back. */
   takeBack(): void {
-    for (let index = this.#undo.length - 1; index >= 0; index--) this.#undo[index]!();
+    this.isApplying = true;
+    try {
+      for (let index = this.#undo.length - 1; index >= 0; index--) this.#undo[index]!();
+    } finally {
+      this.isApplying = false;
+    }
     this.clear();
   }
 

@@ -1,4 +1,5 @@
-import type { QueueName, RateWindow } from "../ledger/tables/tables.ts";
+import type { TickFate } from "../../core/job/schedule.ts";
+import type { RateWindow } from "../ledger/tables/tables.ts";
 
 /** Digits of 2^53: numbers of this width are in order as text. */
 const DIGITS = 16;
@@ -22,68 +23,27 @@ const DIGITS = 16;
  * | `c/ID` | a node's clock, and those of others | `at`, `heard` |
  * | `m` | the mark of the store | as in the API |
  */
-export const HEAD = "head";
-
-/** The key of the store's mark. */
-export const MARK = "m";
-
-/** The key of an instance. */
-export function instanceKey(seq: number): string {
-  return `i/${digits(seq)}`;
-}
-
-/** The key of the renewal of an instance's claim. */
-export function leaseKey(seq: number): string {
-  return `l/${digits(seq)}`;
-}
-
-/** The key of an ended attempt. */
-export function endedAttemptKey(seq: number, attempt: number): string {
-  return `d/${digits(seq)}/${digits(attempt)}`;
-}
-
-/** The key of a log line. */
-export function logKey(place: number): string {
-  return `g/${digits(place)}`;
-}
-
-/** The key of a schedule. */
-export function scheduleKey(id: string): string {
-  return `s/${encode(id)}`;
-}
-
-/** The key of the fate of a tick. */
-export function tickKey(scheduleId: string, from: number): string {
-  return `t/${encode(scheduleId)}/${signed(from)}`;
-}
-
-/** The key of starts. */
-export function windowKey({ kind, queueKey, perMs }: RateWindow & QueueName): string {
-  return `r/${encode(kind)}/${encode(queueKey)}/${perMs}`;
-}
-
-/** The key of a pause. */
-export function pauseKey(kind: string | null): string {
-  return `p/${kind === null ? "" : encode(kind)}`;
-}
-
-/** The key of a node. */
-export function nodeKey(id: string): string {
-  return `n/${encode(id)}`;
-}
-
-/** The key of a node's report about its clock. */
-export function clockKey(id: string): string {
-  return `c/${encode(id)}`;
-}
+export const KEYS = {
+  head: "head",
+  instance: (seq: number) => `i/${digits(seq)}`,
+  lease: (seq: number) => `l/${digits(seq)}`,
+  endedAttempt: ({ seq, attempt }: { readonly seq: number; readonly attempt: number }) =>
+    `d/${digits(seq)}/${digits(attempt)}`,
+  log: (place: number) => `g/${digits(place)}`,
+  schedule: (id: string) => `s/${encodeURIComponent(id)}`,
+  tick: ({ scheduleId, from }: Pick<TickFate, "scheduleId" | "from">) =>
+    `t/${encodeURIComponent(scheduleId)}/${signed(from)}`,
+  window: ({ kind, queueKey, perMs }: RateWindow) =>
+    `r/${encodeURIComponent(kind)}/${encodeURIComponent(queueKey)}/${perMs}`,
+  pause: (kind: string | null) => `p/${kind === null ? "" : encodeURIComponent(kind)}`,
+  node: (id: string) => `n/${encodeURIComponent(id)}`,
+  clock: (id: string) => `c/${encodeURIComponent(id)}`,
+  mark: "m",
+} as const;
 
 /** The parts of a key after its letter, names as they were. */
 export function partsOfKey(key: string): readonly string[] {
   return key.split("/").slice(1).map(decodeURIComponent);
-}
-
-function encode(name: string): string {
-  return encodeURIComponent(name);
 }
 
 function digits(number: number): string {

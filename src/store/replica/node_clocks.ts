@@ -26,7 +26,7 @@ interface Peer {
 }
 
 /** Our clock, compared with those that certainly differ too much. */
-export interface ClockProblem {
+interface ClockProblem {
   /** How far it is ahead of theirs at least, in milliseconds; negative if behind. */
   readonly aheadMs: number;
   readonly peers: readonly string[];

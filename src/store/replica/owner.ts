@@ -87,7 +87,7 @@ export class ReplicaOwner implements LedgerOwner {
     this.#options = options;
     this.#publish = publish;
     const { clock, medium, now, maxSkewMs } = options;
-    const tables = this.tables = new ReplicaTables(medium);
+    const tables = this.tables = new ReplicaTables();
     const state = this.state = new LedgerState(tables, { hasOwnClock: now !== undefined });
     if (maxSkewMs !== undefined) {
       tables.clocks = new ClockWatch(state, maxSkewMs, now ?? (() => clock.now()));
@@ -124,16 +124,24 @@ export class ReplicaOwner implements LedgerOwner {
     const recover = (state: LedgerState, moment: Moment) =>
       request.isMaintenance ? [] : recoverNode(state, moment, request.node);
     const isOpening = !request.isMaintenance;
-    const { rev, value: recovered } = await this.#add(request.at, recover, { isOpening });
+    const { rev, value: recovered } = await this.run(request.at, recover, { isOpening });
     return { ...this.#replica.info, recovered, rev };
   }
 
   run<T>(
     at: Instant,
-    operation: (state: LedgerState, moment: Moment) => T,
-    options: OperationOptions = {},
+    run: (state: LedgerState, moment: Moment) => T,
+    options: OperationOptions & { readonly isOpening?: boolean } = {},
   ): Promise<Committed<T>> {
-    return this.#add(at, operation, options);
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#queue.length >= WAITING_MAX) return Promise.reject(unreachable(this.#options.medium));
+    const { canBeLate = false, isOpening = false } = options;
+    const askedMs = this.#nowMs();
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ at, run, canBeLate, isOpening, askedMs, resolve, reject });
+      this.#schedule();
+      this.#lookLater();
+    });
   }
 
   async close(): Promise<void> {
@@ -177,21 +185,6 @@ export class ReplicaOwner implements LedgerOwner {
     if (this.#status === "closed") return;
     this.#lookLater();
     await this.#waiters.waitForAll();
-  }
-
-  #add<T>(
-    at: Instant,
-    run: (state: LedgerState, moment: Moment) => T,
-    { canBeLate = false, isOpening = false }: { canBeLate?: boolean; isOpening?: boolean },
-  ): Promise<Committed<T>> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#queue.length >= WAITING_MAX) return Promise.reject(unreachable(this.#options.medium));
-    const askedMs = this.#nowMs();
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ at, run, canBeLate, isOpening, askedMs, resolve, reject });
-      this.#schedule();
-      this.#lookLater();
-    });
   }
 
   #schedule(): void {
@@ -328,7 +321,7 @@ export class ReplicaOwner implements LedgerOwner {
     const claims = this.#abandoned.take(version, head);
     if (claims.length === 0) return;
     const release = (state: LedgerState, moment: Moment) => releaseClaims(state, moment, claims);
-    this.#add(this.#options.clock.now(), release, {}).catch(() => this.#abandoned.keep(claims));
+    this.run(this.#options.clock.now(), release).catch(() => this.#abandoned.keep(claims));
   }
 
   #want(version: number): void {

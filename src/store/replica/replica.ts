@@ -109,7 +109,7 @@ export class Replica {
 
   /** Roll the group back. */
   takeBack(): void {
-    this.state.rollback({ keepsLeases: false });
+    this.state.rollback();
     this.tables.rollback();
     this.state.load();
   }
@@ -157,7 +157,7 @@ export class Replica {
 
   async #fill({ pairs }: MediumImage, isOver: () => boolean): Promise<Head | null> {
     const { state, tables } = this;
-    state.rollback({ keepsLeases: false });
+    state.rollback();
     tables.rollback();
     tables.clear();
     state.leases.clear();

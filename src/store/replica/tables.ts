@@ -1,52 +1,41 @@
 import { isHeld, type Row } from "../ledger/tables/row.ts";
-import type { Head, KindTable, SharedTable, Tables } from "../ledger/tables/tables.ts";
+import type { Head, SharedTable, Tables } from "../ledger/tables/tables.ts";
+import type { Changed } from "../memory/changed.ts";
+import { MemoryEndedAttempts } from "../memory/ended_attempts.ts";
+import { MemoryInstances } from "../memory/instances.ts";
+import { MemoryKinds } from "../memory/kinds.ts";
+import { MemoryLimits } from "../memory/limits.ts";
+import { MemoryLogs } from "../memory/logs.ts";
 import { MemoryMaintenance } from "../memory/maintenance.ts";
+import { MemoryPauses, MemorySchedules } from "../memory/schedules.ts";
+import { MemoryTicks } from "../memory/ticks.ts";
 import type { NodeRecord } from "../nodes.ts";
-import type { StoreMark } from "../records.ts";
 import type { ClockWatch } from "./clock_watch.ts";
-import { ReplicaEndedAttempts, ReplicaInstances } from "./instances.ts";
 import { Journal } from "./journal.ts";
-import * as keys from "./keys.ts";
-import { ReplicaLimits } from "./limits.ts";
-import { ReplicaLogs } from "./logs.ts";
-import type { MediumChanges, ReplicaMedium } from "./medium.ts";
+import { KEYS } from "./keys.ts";
+import { ReplicaLeases } from "./leases.ts";
+import type { MediumChanges } from "./medium.ts";
 import { type Extra, writeInstance } from "./row_values.ts";
-import { ReplicaPauses, ReplicaSchedules, ReplicaTicks } from "./schedules.ts";
 
-/** The mark of the store, with each change recorded in the journal. */
-class ReplicaMaintenance extends MemoryMaintenance {
-  readonly #journal: Journal;
-
-  constructor(instances: ReplicaInstances, logs: ReplicaLogs, journal: Journal) {
-    super(instances, logs);
-    this.#journal = journal;
-  }
-
-  override saveMark(mark: StoreMark | null): void {
-    const before = super.readMark();
-    super.saveMark(mark);
-    this.#journal.value(keys.MARK, mark, () => super.saveMark(before));
-  }
-}
-
-/** A replica of the rows of a medium. Its journal holds what an owner's operations change. */
+/**
+ * A replica of the rows of a medium: tables in memory, whose changes by an owner's operations are
+ * in the journal.
+ */
 export class ReplicaTables implements Tables {
-  readonly type: string;
-  readonly location: string;
-  readonly isDurable: boolean;
   readonly journal = new Journal();
-  instances!: ReplicaInstances;
-  waiting!: ReplicaInstances;
-  kinds!: KindTable;
-  limits!: ReplicaLimits;
-  endedAttempts!: ReplicaEndedAttempts;
-  logs!: ReplicaLogs;
-  schedules!: ReplicaSchedules;
-  ticks!: ReplicaTicks;
-  pauses!: ReplicaPauses;
-  maintenance!: ReplicaMaintenance;
+  instances!: MemoryInstances;
+  waiting!: MemoryInstances;
+  kinds!: MemoryKinds;
+  limits!: MemoryLimits;
+  endedAttempts!: MemoryEndedAttempts;
+  logs!: MemoryLogs;
+  schedules!: MemorySchedules;
+  ticks!: MemoryTicks;
+  pauses!: MemoryPauses;
+  maintenance!: MemoryMaintenance;
+  leases!: ReplicaLeases;
   readonly shared: SharedTable = {
-    saveLease: (row, leaseMs) => this.instances.saveLease(row, leaseMs),
+    saveLease: (row, leaseMs) => this.leases.save(row, leaseMs),
     saveNode: (id, record) => this.#saveNode(id, record),
   };
   /** Reports this node's clock with its row. */
@@ -54,10 +43,7 @@ export class ReplicaTables implements Tables {
   #head!: Head;
   readonly #extras = new Map<string, Extra>();
 
-  constructor({ type, location, isDurable }: ReplicaMedium) {
-    this.type = type;
-    this.location = location;
-    this.isDurable = isDurable;
+  constructor() {
     this.clear();
   }
 
@@ -66,17 +52,30 @@ export class ReplicaTables implements Tables {
     const { journal } = this;
     journal.clear();
     this.#head = { rev: 0, at: 0, seq: 0 };
-    this.endedAttempts = new ReplicaEndedAttempts(journal);
-    this.instances = new ReplicaInstances(this.endedAttempts, journal);
+    const note = <Key, Value>(keyOf: (key: Key) => string): Changed<Key, Value> => {
+      return (key, value, undo) => journal.value(keyOf(key), value, undo);
+    };
+    this.endedAttempts = new MemoryEndedAttempts(note(KEYS.endedAttempt));
+    this.instances = new MemoryInstances(
+      this.endedAttempts,
+      (before, after) => this.#noteRow(before, after),
+    );
     this.waiting = this.instances;
-    const { counts } = this.instances;
-    this.kinds = { read: () => counts.read(), save: () => {} };
-    this.limits = new ReplicaLimits(journal);
-    this.logs = new ReplicaLogs(journal);
-    this.schedules = new ReplicaSchedules(journal);
-    this.ticks = new ReplicaTicks(journal);
-    this.pauses = new ReplicaPauses(journal);
-    this.maintenance = new ReplicaMaintenance(this.instances, this.logs, journal);
+    this.leases = new ReplicaLeases(journal);
+    this.kinds = new MemoryKinds();
+    this.limits = new MemoryLimits({
+      // Each replica delays queues by itself.
+      delay: (_queue, _delay, undo) => journal.own(undo),
+      window: (window, value, undo) => {
+        const stored = value && { starts: value.starts, expireAt: value.expireAt };
+        journal.value(KEYS.window(window), stored, undo);
+      },
+    });
+    this.logs = new MemoryLogs((place, line, undo) => journal.line(place, line, undo));
+    this.schedules = new MemorySchedules(note(KEYS.schedule));
+    this.ticks = new MemoryTicks(note(KEYS.tick));
+    this.pauses = new MemoryPauses(note(KEYS.pause));
+    this.maintenance = new MemoryMaintenance(this.instances, this.logs, note(() => KEYS.mark));
     this.#extras.clear();
   }
 
@@ -112,16 +111,34 @@ export class ReplicaTables implements Tables {
 
   #valueOf(key: string, row: Row): string {
     const isClaimed = row.instance.state === "processing";
-    const leaseMs = isClaimed ? this.instances.leaseMsOf(row.seq) : null;
+    const leaseMs = isClaimed ? this.leases.msOf(row.seq) : null;
     const extra = this.#extras.get(key) ?? null;
     return writeInstance(row, { isHeld: isHeld(row), leaseMs, extra });
   }
 
+  #noteRow(before: Row | null, after: Row | null): void {
+    const { instances } = this;
+    const undo = () => {
+      if (before && after) instances.update(after, before);
+      else if (before) instances.insert(before);
+      else instances.remove(after!);
+    };
+    // A row that only moved in the indexes is the same row for others.
+    const isSame = before && after && before.instance === after.instance &&
+      isHeld(before) === isHeld(after);
+    const { seq } = (after ?? before)!;
+    if (isSame) this.journal.own(undo);
+    else this.journal.instance(seq, after, undo);
+    if (before?.instance.state === "processing" && after?.instance.state !== "processing") {
+      this.leases.end(seq);
+    }
+  }
+
   #saveNode(id: string, record: NodeRecord | null): void {
-    this.journal.value(keys.nodeKey(id), record, () => {});
+    this.journal.value(KEYS.node(id), record, () => {});
     const report = record?.leftAt === null ? this.clocks?.reportOf(id) : null;
     if (report || (this.clocks && record?.leftAt !== null)) {
-      this.journal.value(keys.clockKey(id), report, () => {});
+      this.journal.value(KEYS.clock(id), report, () => {});
     }
   }
 }

@@ -11,29 +11,24 @@ interface Waiter {
   readonly reject: (error: JobError) => void;
 }
 
+/** Parts of {@link Waiters}. */
+interface WaitersOptions {
+  readonly medium: ReplicaMedium;
+  readonly clock: Clock;
+  readonly patience: Patience;
+  /** Called with every version that the medium reports. */
+  readonly asked: (version: number) => void;
+}
+
 /** Reads that wait until the replica has reached a version, each for a limited time. */
 export class Waiters {
-  readonly #medium: ReplicaMedium;
-  readonly #clock: Clock;
-  readonly #patience: Patience;
-  readonly #asked: (version: number) => void;
+  readonly #options: WaitersOptions;
   readonly #waiters = new Set<Waiter>();
   #asking: Promise<number> | null = null;
   #onMove: (() => void)[] = [];
 
-  /** @param options `asked` is called with every version that the medium reports */
-  constructor(
-    options: {
-      readonly medium: ReplicaMedium;
-      readonly clock: Clock;
-      readonly patience: Patience;
-      readonly asked: (version: number) => void;
-    },
-  ) {
-    this.#medium = options.medium;
-    this.#clock = options.clock;
-    this.#patience = options.patience;
-    this.#asked = options.asked;
+  constructor(options: WaitersOptions) {
+    this.#options = options;
   }
 
   get isEmpty(): boolean {
@@ -42,12 +37,13 @@ export class Waiters {
 
   /** The medium's version; all requests of this turn share one call. */
   ask(): Promise<number> {
+    const { clock, medium, patience, asked } = this.#options;
     return this.#asking ??= new Promise((resolve, reject) => {
-      this.#clock.defer(() => {
+      clock.defer(() => {
         this.#asking = null;
-        this.#medium.version().then((version) => {
-          this.#patience.responded();
-          this.#asked(version);
+        medium.version().then((version) => {
+          patience.responded();
+          asked(version);
           resolve(version);
         }, reject);
       });
@@ -66,7 +62,7 @@ export class Waiters {
         waiter.version = version;
       }, (thrown) => {
         if (!this.#waiters.delete(waiter)) return;
-        reject(reachError(thrown, cannotReach(this.#medium)));
+        reject(reachError(thrown, cannotReach(this.#options.medium)));
       });
     });
   }
@@ -98,12 +94,13 @@ export class Waiters {
 
   /** Reject those that have waited too long. */
   rejectOver(): void {
-    const lastMs = this.#clock.now().monotonicMs - this.#patience.ms;
+    const { clock, medium, patience } = this.#options;
+    const lastMs = clock.now().monotonicMs - patience.ms;
     for (const waiter of this.#waiters) {
       if (waiter.sinceMs > lastMs) continue;
-      this.#patience.gaveUp();
+      patience.gaveUp();
       this.#waiters.delete(waiter);
-      waiter.reject(unreachable(this.#medium));
+      waiter.reject(unreachable(medium));
     }
   }
 
@@ -113,7 +110,7 @@ export class Waiters {
   }
 
   #add(given: Omit<Waiter, "sinceMs">): Waiter {
-    const waiter = { ...given, sinceMs: this.#clock.now().monotonicMs };
+    const waiter = { ...given, sinceMs: this.#options.clock.now().monotonicMs };
     this.#waiters.add(waiter);
     return waiter;
   }

@@ -77,19 +77,12 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
       i.deadlineAt,
       packExtra(i),
     ]);
-    // Only a held instance has a reason from the start.
-    if (i.reason === null) return;
-    this.statements.run("UPDATE instance SET reason = ? WHERE seq = ?", i.reason, seq);
-  }
-
-  put(row: Row): void {
-    this.insert(row);
-    const { instance: i, expireAt, seq } = row;
-    if (i.fence === 0 && i.state === "scheduled") return;
+    // Of new instances only held ones have a reason.
+    if (i.fence === 0 && i.state === "scheduled" && i.reason === null) return;
     const errorJson = i.error === null ? null : JSON.stringify(i.error);
     this.statements.run(
       REST,
-      ...[i.reason, i.processedAt, i.settledAt, expireAt, i.cancelRequestedAt, i.attempt],
+      ...[i.reason, i.processedAt, i.settledAt, row.expireAt, i.cancelRequestedAt, i.attempt],
       ...[i.failures, i.crashes, i.fence, i.node, i.resultsJson, errorJson, i.version, seq],
     );
   }

@@ -10,16 +10,11 @@ const SELECT = `SELECT log.*, instance.id, instance.kind FROM log
 /** The table `log`. */
 export class SqliteLogs extends SqliteTable implements LogTable {
   add(row: Row, lines: readonly LogRow[]): void {
-    for (const { attempt, fence, seq, at, level, source, message } of lines) {
-      this.statements.run(
-        `INSERT INTO log (instance, attempt, fence, seq, at, level, source, message)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...[row.seq, attempt, fence, seq, at, level, source, message],
-      );
-    }
+    for (const line of lines) this.write(row, null, line);
   }
 
-  write(row: Row, place: number, line: LogRow): void {
+  /** @param place null for the next one */
+  write(row: Row, place: number | null, line: LogRow): void {
     const { attempt, fence, seq, at, level, source, message } = line;
     this.statements.run(
       `INSERT INTO log (place, instance, attempt, fence, seq, at, level, source, message)
@@ -62,8 +57,8 @@ export class SqliteLogs extends SqliteTable implements LogTable {
   }
 
   #find(range: LogRange): readonly Fields[] {
-    const { instanceSeq, order, afterAt, afterPlace, beforeAt, limit } = range;
-    const { charsMax = Infinity } = range;
+    const { instanceSeq, order, afterPlace = 0, limit, charsMax = Infinity } = range;
+    const { afterAt = -Infinity, beforeAt = Infinity } = range;
     let chars = 0;
     const read = (sql: string, ...values: readonly number[]) =>
       this.statements.some(

@@ -34,7 +34,7 @@ export function claim(
   const take = (row: Row): Instance => {
     const instance = claimInstance(row.instance, request.node, moment);
     const after: Row = { seq: row.seq, instance, isReady: null, expireAt: null };
-    state.updateClaimed(row, after);
+    state.replace(row, after);
     const untilMs = moment.monotonicMs + request.leaseMs;
     state.setLease(instance.id, { row: after, untilMs });
     state.shareLease(after, request.leaseMs);

@@ -117,7 +117,7 @@ export class Queues {
     stampOf: (kind: string) => string,
   ): boolean {
     if (this.#last?.kinds === kinds && this.#last.limits === limits) return false;
-    this.#last = { kinds, ...(limits ? { limits } : {}) };
+    this.#last = { kinds, limits };
     // A later delay brings its stamp: without any delay, thousands of kinds need no check.
     if (this.#tables.limits.firstDelay(null) === null) return false;
     let hasChanged = false;

@@ -147,7 +147,7 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
     isReady: isWaiting ? false : null,
     expireAt: isFinal(instance.state) ? expireAt(instance) : null,
   };
-  state.put(row);
+  state.insert(row);
   for (const ended of departures) state.addEnded(row, ended);
   for (const { place, entry } of lines) tables.logs.write(row, place, toLogRow(entry));
 }

@@ -122,8 +122,7 @@ class Plan {
 
 /** Write a checked instance, held until those of its schedule before it are final. */
 export function insertHeld(state: LedgerState, instance: Instance): void {
-  state.seq += 1;
-  state.insert({ seq: state.seq, instance, isReady: null, expireAt: null });
+  state.insert({ seq: state.seq + 1, instance, isReady: null, expireAt: null });
 }
 
 /** How many more instances of a kind may wait. */
@@ -135,12 +134,7 @@ export function roomFor(state: LedgerState, { kind, waitingMax }: NewInstance): 
 
 /** Write a checked instance, and announce it. */
 export function insertInstance(state: LedgerState, moment: Moment, instance: Instance): void {
-  state.seq += 1;
-  state.insert({
-    seq: state.seq,
-    instance,
-    isReady: instance.dueAt <= moment.wallMs,
-    expireAt: null,
-  });
+  const isReady = instance.dueAt <= moment.wallMs;
+  state.insert({ seq: state.seq + 1, instance, isReady, expireAt: null });
   state.hints.push({ type: "instances", dueAt: instance.dueAt });
 }

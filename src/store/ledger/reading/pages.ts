@@ -189,7 +189,7 @@ export async function tailOfLogs(
     ? [storeId, 0]
     : readToken(cursor, "tail", ["string", "number"]);
   const afterPlace = from === storeId ? Number(place) : 0;
-  const lines = await read({ order: "written", afterAt: 0, afterPlace, beforeAt: 0, limit });
+  const lines = await read({ order: "written", afterPlace, limit });
   return {
     items: lines.filter((line) => isWantedLog(line, query)).map(({ entry }) => entry),
     cursor: writeToken("tail", [storeId, lines.at(-1)?.place ?? afterPlace]),
@@ -199,8 +199,7 @@ export async function tailOfLogs(
 
 /** The cursor after the last written line. @param read lines of all instances */
 export async function endOfLogs(storeId: string, read: ReadLogs): Promise<string> {
-  const range = { afterAt: 0, afterPlace: 0, beforeAt: 0, limit: 1 } as const;
-  const [last] = await read({ ...range, order: "newest" });
+  const [last] = await read({ order: "newest", limit: 1 });
   return writeToken("tail", [storeId, last?.place ?? 0]);
 }
 

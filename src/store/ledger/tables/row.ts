@@ -115,8 +115,8 @@ export function isKeyed({ kind, queueKey }: Pick<Instance, "kind" | "queueKey">)
   return queueKey !== kind;
 }
 
-/** Add a row to the counts by kind, or take it out. @returns the counts of its kind */
-export function countRow(kinds: Map<string, KindCounts>, row: Row, by: 1 | -1): KindCounts {
+/** Add a row to the counts by kind, or take it out. */
+export function countRow(kinds: Map<string, KindCounts>, row: Row, by: 1 | -1): void {
   const { kind, state } = row.instance;
   let counts = kinds.get(kind);
   if (!counts) kinds.set(kind, counts = emptyCounts());
@@ -124,18 +124,6 @@ export function countRow(kinds: Map<string, KindCounts>, row: Row, by: 1 | -1): 
   if (row.isReady === true) counts.ready += by;
   else if (row.isReady === false) counts.later += by;
   if (row.isBehind) counts.behind += by;
-  return counts;
-}
-
-/** Count a promoted row as ready instead of waiting for its time, or the other way round. */
-export function countPromoted(
-  counts: KindCounts,
-  row: Pick<Instance, "kind" | "queueKey">,
-  by: 1 | -1,
-): void {
-  counts.later -= by;
-  counts.ready += by;
-  if (isKeyed(row)) counts.behind += by;
 }
 
 /** Add a row to the held instances by schedule, or take it out, if it is held. */

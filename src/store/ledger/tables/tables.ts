@@ -47,13 +47,13 @@ export interface LogRange {
    */
   readonly order: "time" | "written" | "newest";
   /**
-   * Time and place of the line before the first. The time counts in that order only; neither
-   * counts for the newest.
+   * Place, and time if it is the order, of the line before the first; absent: from the first. It
+   * does not count for the newest.
    */
-  readonly afterAt: number;
-  readonly afterPlace: number;
-  /** Lines before this time, epoch ms. */
-  readonly beforeAt: number;
+  readonly afterPlace?: number;
+  readonly afterAt?: number;
+  /** In the order of time, lines before this one, epoch ms; absent: all. */
+  readonly beforeAt?: number;
   readonly limit: number;
   /** Reading stops once the lines have this many characters; absent: no such limit. */
   readonly charsMax?: number;
@@ -96,9 +96,8 @@ export interface RateStarts extends RateWindow {
 
 /** Instances and the indexes to find them. */
 export interface InstanceTable {
+  /** Insert a row: a new one, or one that was started or finished elsewhere. */
   insert(row: Row): void;
-  /** Insert a row with every column: one that was started or finished elsewhere. */
-  put(row: Row): void;
   update(before: Row, after: Row): void;
   /** Delete an instance and its ended attempts. */
   remove(row: Row): void;
@@ -258,10 +257,6 @@ export interface SharedTable {
  * synchronous. Calls that write come before a `commit`. They throw JobError when the medium fails.
  */
 export interface Tables {
-  readonly isDurable: boolean;
-  readonly type: string;
-  readonly location: string;
-
   readonly instances: InstanceTable;
   readonly waiting: WaitingTable;
   readonly kinds: KindTable;
@@ -287,6 +282,10 @@ export interface Tables {
 
 /** Tables that one process owns. */
 export interface OwnedTables extends Tables {
+  readonly isDurable: boolean;
+  readonly type: string;
+  readonly location: string;
+
   open(request: OpenRequest): Pick<StoreInfo, "storeId" | "epoch" | "format"> & Head;
   close(): void;
   /** Begin a transaction. @returns false when the medium is busy for the moment */

@@ -41,12 +41,12 @@ export function linesAfter(
   afterPlace: number,
   limit: number,
 ): Promise<readonly PlacedLog[]> {
-  return readerOf(queue)({ order: "written", afterAt: 0, afterPlace, beforeAt: 0, limit });
+  return readerOf(queue)({ order: "written", afterPlace, limit });
 }
 
 function readerOf(queue: OperationQueue, instanceId?: string) {
   return (
-    { order, afterAt, afterPlace, beforeAt, limit }: Omit<LogRange, "instanceSeq">,
+    { order, afterAt = 0, afterPlace = 0, beforeAt = 0, limit }: Omit<LogRange, "instanceSeq">,
   ): Promise<readonly PlacedLog[]> =>
     queue.read({
       action: "readLines",
