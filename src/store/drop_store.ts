@@ -3,11 +3,10 @@ import type { StoreConfig } from "../core/store_config.ts";
 import { createEtcdMedium } from "./etcd/create.ts";
 import { createStore, type StoreParts } from "./open_store.ts";
 import { keyOf, type RecordKey } from "./records.ts";
+import { storeFiles } from "./sqlite/store_files.ts";
 import { DROP_SCRIPT } from "./valkey/script/script.ts";
 import { createValkeyLink, keyPrefix } from "./valkey/store.ts";
 
-/** Files of a SQLite database, by the endings of their names. */
-const SQLITE_FILES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 const RECORDS = 500;
 
 /** Delete a store that nobody has open, with its namespace. Other data beside it stays. */
@@ -17,7 +16,7 @@ export async function dropStore(config: StoreConfig, parts: StoreParts): Promise
     case "memory":
       return;
     case "sqlite":
-      for (const ending of SQLITE_FILES) rmSync(`${address.path}${ending}`, { force: true });
+      for (const file of storeFiles(address.path)) rmSync(file, { force: true });
       return;
     case "etcd": {
       const medium = createEtcdMedium({ ...config, address }, parts);

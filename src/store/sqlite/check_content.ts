@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { JOB_STATES } from "../../core/state.ts";
 import type { StoreProblem } from "../records.ts";
+import { COUNT_COLUMNS } from "./kinds.ts";
 import { migrate, MIGRATIONS } from "./schema.ts";
 
 /** The largest valid date, in epoch ms. */
@@ -9,58 +10,42 @@ const TIME_MAX = 8.64e15;
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 const FATES = ["fired", "skipped", "coalesced", "missed"];
 
-/** Valid values of the columns of a table, as SQL over a row that is true (or null) if valid. */
+/** Valid values of the columns of a table. */
 interface TableRules {
   /** The column that identifies a row. */
   readonly key: string;
-  readonly columns: Readonly<Record<string, string>>;
   /** True if it has few rows and is checked whatever the size of the file. */
-  readonly isSmall: boolean;
+  readonly isSmall?: true;
+  /** Columns with times, epoch ms. */
+  readonly times?: readonly string[];
+  /** Columns with other numbers from 0. */
+  readonly counts?: readonly string[];
+  /** Columns with JSON. */
+  readonly jsons?: readonly string[];
+  /** Other columns, each with SQL over a row that is true (or null) if it is valid. */
+  readonly others?: Readonly<Record<string, string>>;
 }
 
-const time = (name: string) => [name, `${name} BETWEEN 0 AND ${TIME_MAX}`] as const;
-const count = (name: string) => [name, `${name} BETWEEN 0 AND ${COUNT_MAX}`] as const;
-const json = (name: string) => [name, `json_valid(${name})`] as const;
-
 const RULES: Readonly<Record<string, TableRules>> = {
-  meta: {
-    key: "id",
-    isSmall: true,
-    columns: Object.fromEntries([...["epoch", "rev", "seq", "commits"].map(count), time("at")]),
-  },
-  kind: {
-    key: "name",
-    isSmall: true,
-    columns: Object.fromEntries(
-      [
-        ...JOB_STATES.map((state) => state === "timedOut" ? "timed_out" : state),
-        ...["ready", "later", "behind"],
-      ].map(count),
-    ),
-  },
+  meta: { key: "id", isSmall: true, counts: ["epoch", "rev", "seq", "commits"], times: ["at"] },
+  kind: { key: "name", isSmall: true, counts: COUNT_COLUMNS },
   schedule: {
     key: "id",
     isSmall: true,
-    columns: {
-      ...Object.fromEntries([time("cursor"), json("record")]),
-      next_at: `next_at BETWEEN cursor AND ${TIME_MAX}`,
-    },
+    times: ["cursor"],
+    jsons: ["record"],
+    others: { next_at: `next_at BETWEEN cursor AND ${TIME_MAX}` },
   },
-  pause: { key: "kind", isSmall: true, columns: Object.fromEntries(["until", "at"].map(time)) },
-  note: { key: "name", isSmall: true, columns: Object.fromEntries([json("value")]) },
+  pause: { key: "kind", isSmall: true, times: ["until", "at"] },
+  note: { key: "name", isSmall: true, jsons: ["value"] },
   instance: {
     key: "seq",
-    isSmall: false,
-    columns: {
-      ...Object.fromEntries(
-        ["due_at", "created_at", "scheduled_at", "processed_at", "settled_at", "expire_at"]
-          .concat(["cancel_at", "deadline_at", "scheduled_for"]).map(time),
-      ),
-      ...Object.fromEntries(
-        ["attempt", "failures", "crashes", "fence", "retry_max", "crashes_max", "timeout_ms"]
-          .concat(["keep_success_ms", "keep_failure_ms"]).map(count),
-      ),
-      ...Object.fromEntries(["arguments", "results", "error", "extra"].map(json)),
+    times: ["due_at", "created_at", "scheduled_at", "processed_at", "settled_at", "expire_at"]
+      .concat(["cancel_at", "deadline_at", "scheduled_for"]),
+    counts: ["attempt", "failures", "crashes", "fence", "retry_max", "crashes_max", "timeout_ms"]
+      .concat(["keep_success_ms", "keep_failure_ms"]),
+    jsons: ["arguments", "results", "error", "extra"],
+    others: {
       seq: "instance.seq BETWEEN 1 AND (SELECT seq FROM meta)",
       state: `state BETWEEN 0 AND ${JOB_STATES.length - 1}`,
       ready: "ready BETWEEN 0 AND 2",
@@ -69,34 +54,33 @@ const RULES: Readonly<Record<string, TableRules>> = {
   },
   departure: {
     key: "instance",
-    isSmall: false,
-    columns: {
-      attempt: `attempt BETWEEN 1 AND ${COUNT_MAX}`,
-      ...Object.fromEntries([count("fence"), time("processed_at"), time("scheduled_at")]),
-    },
+    times: ["processed_at", "scheduled_at"],
+    counts: ["fence"],
+    others: { attempt: `attempt BETWEEN 1 AND ${COUNT_MAX}` },
   },
   tick: {
     key: "schedule_id",
-    isSmall: false,
-    columns: {
-      ...Object.fromEntries([time("from_at"), time("at")]),
+    times: ["from_at", "at"],
+    others: {
       to_at: `to_at BETWEEN from_at AND ${TIME_MAX}`,
       count: `count BETWEEN 1 AND ${COUNT_MAX}`,
       fate: `fate IN (${FATES.map((fate) => `'${fate}'`).join(", ")})`,
     },
   },
-  log: {
-    key: "place",
-    isSmall: false,
-    columns: Object.fromEntries([time("at"), count("attempt"), count("fence"), count("seq")]),
-  },
-  hold: { key: "queue_key", isSmall: false, columns: Object.fromEntries([time("until")]) },
-  rate: {
-    key: "queue_key",
-    isSmall: false,
-    columns: Object.fromEntries([count("per_ms"), time("expire_at"), json("starts")]),
-  },
+  log: { key: "place", times: ["at"], counts: ["attempt", "fence", "seq"] },
+  hold: { key: "queue_key", times: ["until"] },
+  rate: { key: "queue_key", times: ["expire_at"], counts: ["per_ms"], jsons: ["starts"] },
 };
+
+/** SQL over a row for each column with a rule: true (or null) if its value is valid. */
+function validValues({ times = [], counts = [], jsons = [], others = {} }: TableRules) {
+  return {
+    ...Object.fromEntries(times.map((name) => [name, `${name} BETWEEN 0 AND ${TIME_MAX}`])),
+    ...Object.fromEntries(counts.map((name) => [name, `${name} BETWEEN 0 AND ${COUNT_MAX}`])),
+    ...Object.fromEntries(jsons.map((name) => [name, `json_valid(${name})`])),
+    ...others,
+  };
+}
 
 /** The tables and indexes of a database format. */
 interface Parts {
@@ -113,7 +97,8 @@ function partsOf(format: number): Parts {
   const whole = new DatabaseSync(":memory:");
   try {
     migrate(whole, 0, MIGRATIONS.slice(0, format));
-    const parts = { columns: columnsOf(whole), indexes: indexesOf(whole) };
+    const indexes = indexesOf((sql) => whole.prepare(sql).all());
+    const parts = { columns: columnsOf(whole), indexes };
     partsByFormat.set(format, parts);
     return parts;
   } finally {
@@ -144,16 +129,24 @@ export function missingParts(db: DatabaseSync, format: number): readonly string[
  * @throws whatever SQLite finds in the rows, such as a duplicate id
  */
 export function restoreIndexes(db: DatabaseSync, format: number): readonly string[] {
-  const existing = indexesOf(db);
-  const missing = [...partsOf(format).indexes].filter(([name]) => !existing.has(name));
+  const missing = missingIndexes((sql) => db.prepare(sql).all(), format);
   for (const [, sql] of missing) db.exec(sql);
   return missing.map(([name]) => name);
 }
 
-function indexesOf(db: DatabaseSync): Map<string, string> {
-  const rows = db.prepare(
+/** Indexes of a format that a database lacks, by name, with the SQL that creates each. */
+export function missingIndexes(
+  query: (sql: string) => unknown,
+  format: number,
+): readonly [name: string, sql: string][] {
+  const existing = indexesOf(query);
+  return [...partsOf(format).indexes].filter(([name]) => !existing.has(name));
+}
+
+function indexesOf(query: (sql: string) => unknown): Map<string, string> {
+  const rows = query(
     "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
-  ).all() as { readonly name: string; readonly sql: string }[];
+  ) as { readonly name: string; readonly sql: string }[];
   return new Map(rows.map(({ name, sql }) => [name, sql]));
 }
 
@@ -183,18 +176,19 @@ export function impossibleValues(
   if (query("SELECT count(*) AS count FROM meta").count !== 1) {
     problems.push({ check: "table meta", message: "it does not have exactly one row" });
   }
-  for (const [table, { key, columns, isSmall }] of Object.entries(RULES)) {
+  for (const [table, rules] of Object.entries(RULES)) {
+    const { key, isSmall } = rules;
     if (!isSmall && !all) continue;
-    const names = Object.keys(columns);
-    const sums = names.flatMap((name, index) => {
-      const isWrong = `NOT (${columns[name]})`;
+    const valid = Object.entries(validValues(rules));
+    const sums = valid.flatMap(([, isValid], index) => {
+      const isWrong = `NOT (${isValid})`;
       return [
         `total(${isWrong}) AS count${index}`,
         `min(CASE WHEN ${isWrong} THEN ${table}.${key} END) AS first${index}`,
       ];
     });
     const found = query(`SELECT ${sums.join(", ")} FROM ${table}`);
-    for (const [index, name] of names.entries()) {
+    for (const [index, [name]] of valid.entries()) {
       const rows = Number(found[`count${index}`]);
       if (rows === 0) continue;
       const which = `the first with ${key} ${JSON.stringify(found[`first${index}`])}`;

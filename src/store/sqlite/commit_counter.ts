@@ -1,10 +1,9 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, fdatasync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, openSync, readFileSync, writeSync } from "node:fs";
 import { toStoreError } from "./error.ts";
 
 const HEAD_BYTES = 256;
 const SLOT_BYTES = 128;
-const FILE_BYTES = HEAD_BYTES + 2 * SLOT_BYTES;
 const DIGITS = 16;
 /** Shortest time between two syncs of the file, in milliseconds. */
 const SYNC_MS = 1_000;
@@ -84,11 +83,8 @@ export class CommitCounter {
 
 /** Read the commit count beside a database; null if there is none or it cannot be read. */
 export function readCommitNote(path: string): CommitNote | null {
-  const bytes = Buffer.alloc(FILE_BYTES);
-  let file: number | null = null;
   try {
-    file = openSync(counterPath(path), "r");
-    readSync(file, bytes, 0, FILE_BYTES, 0);
+    const bytes = readFileSync(counterPath(path));
     const { storeId, boot, isSynced } = JSON.parse(bytes.toString("latin1", 0, HEAD_BYTES));
     const counts = [0, 1].map((slot) => readSlot(bytes.subarray(HEAD_BYTES + slot * SLOT_BYTES)))
       .filter((count) => count !== null);
@@ -97,8 +93,6 @@ export function readCommitNote(path: string): CommitNote | null {
     return { storeId, boot, isSynced: isSynced === true, ...last };
   } catch {
     return null;
-  } finally {
-    if (file !== null) closeSync(file);
   }
 }
 

@@ -4,13 +4,16 @@ import type { KindCounts } from "../ledger/tables/row.ts";
 import type { KindTable } from "../ledger/tables/tables.ts";
 import type { Statements } from "./statements.ts";
 
-const COLUMNS = [
+/** The columns of table `kind` with its counts: those of the states first, in their order. */
+export const COUNT_COLUMNS: readonly string[] = [
   ...JOB_STATES.map((state) => state === "timedOut" ? "timed_out" : state),
   "ready",
   "later",
   "behind",
 ];
-const SAVE = `UPDATE kind SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`;
+const SAVE = `UPDATE kind SET ${
+  COUNT_COLUMNS.map((column) => `${column} = ?`).join(", ")
+} WHERE id = ?`;
 
 /** Kinds by name and number, with their stored counts. */
 export class Kinds implements KindTable {
@@ -63,7 +66,7 @@ export class Kinds implements KindTable {
       const name = fields.name as string;
       this.#learn(fields.id as number, name);
       counts.set(name, {
-        states: COLUMNS.slice(0, JOB_STATES.length).map((column) => fields[column] as number),
+        states: COUNT_COLUMNS.slice(0, JOB_STATES.length).map((column) => fields[column] as number),
         ready: fields.ready as number,
         later: fields.later as number,
         behind: fields.behind as number,

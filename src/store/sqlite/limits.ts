@@ -6,17 +6,15 @@ import type {
   RateWindow,
   Starts,
 } from "../ledger/tables/tables.ts";
-import type { Fields } from "./statements.ts";
 import { SqliteTable } from "./table.ts";
+
+const DELAYS = "SELECT kind, queue_key AS queueKey, until, stamp FROM hold";
 
 /** The tables `hold`, for delays of queues, and `rate`. */
 export class SqliteLimits extends SqliteTable implements LimitTable {
   delayOf({ kind, queueKey }: QueueName): QueueDelay | null {
-    const found = this.statements.get(
-      "SELECT * FROM hold WHERE kind = ? AND queue_key = ?",
-      ...[kind, queueKey],
-    );
-    return found ? readDelay(found) : null;
+    const sql = `${DELAYS} WHERE kind = ? AND queue_key = ?`;
+    return this.select<QueueDelay>(sql, kind, queueKey)[0] ?? null;
   }
 
   saveDelay({ kind, queueKey, until, stamp }: QueueDelay): void {
@@ -31,11 +29,7 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
   }
 
   endedDelays(wallMs: number, limit: number): readonly QueueDelay[] {
-    return this.statements.all(
-      "SELECT * FROM hold WHERE until <= ? ORDER BY until LIMIT ?",
-      wallMs,
-      limit,
-    ).map(readDelay);
+    return this.select(`${DELAYS} WHERE until <= ? ORDER BY until LIMIT ?`, wallMs, limit);
   }
 
   firstDelay(kind: string | null): number | null {
@@ -72,17 +66,11 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
   }
 
   windows(after: RateWindow | null, limit: number): readonly RateStarts[] {
-    return this.statements.all(
-      `SELECT * FROM rate WHERE (kind, queue_key, per_ms) > (?, ?, ?)
-       ORDER BY kind, queue_key, per_ms LIMIT ?`,
+    return this.select<Omit<RateStarts, "starts"> & { readonly starts: string }>(
+      `SELECT kind, queue_key AS queueKey, per_ms AS perMs, starts, expire_at AS expireAt FROM rate
+       WHERE (kind, queue_key, per_ms) > (?, ?, ?) ORDER BY kind, queue_key, per_ms LIMIT ?`,
       ...[after?.kind ?? "", after?.queueKey ?? "", after?.perMs ?? 0, limit],
-    ).map((fields) => ({
-      kind: fields.kind as string,
-      queueKey: fields.queue_key as string,
-      perMs: fields.per_ms as number,
-      starts: JSON.parse(fields.starts as string) as Starts,
-      expireAt: fields.expire_at as number,
-    }));
+    ).map((found) => ({ ...found, starts: JSON.parse(found.starts) as Starts }));
   }
 
   removeWindow({ kind, queueKey, perMs }: RateWindow): boolean {
@@ -100,13 +88,4 @@ export class SqliteLimits extends SqliteTable implements LimitTable {
       limit,
     );
   }
-}
-
-function readDelay(fields: Fields): QueueDelay {
-  return {
-    kind: fields.kind as string,
-    queueKey: fields.queue_key as string,
-    until: fields.until as number,
-    stamp: fields.stamp as string,
-  };
 }

@@ -16,13 +16,6 @@ export interface LostCommits {
   readonly isExpected: boolean;
 }
 
-/** What a database records about itself; null if it is still empty. */
-interface Inside {
-  readonly storeId: string;
-  readonly commits: number;
-  readonly at: number;
-}
-
 /**
  * Find commits that a database lost in a crash without SQLite noticing: SQLite reads its
  * write-ahead log up to the first damaged frame, and treats an empty file as a new database. Writes
@@ -65,8 +58,8 @@ export function findLostCommits(
   return { count, found, isExpected: false };
 }
 
-/** The commit count recorded inside a database. */
-function readInside(db: DatabaseSync): Inside | null {
+/** The commit count that a database records about itself; null if it is still empty. */
+function readInside(db: DatabaseSync): Pick<CommitNote, "storeId" | "commits" | "at"> | null {
   const hasMeta = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'meta'").get();
   if (!hasMeta) return null;
   const { store_id, commits = 0, at } = db.prepare("SELECT * FROM meta").get()!;

@@ -1,7 +1,7 @@
 import type { MaintenanceTable } from "../ledger/tables/tables.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
-import { impossibleValues } from "./check_content.ts";
-import { INDEXES } from "./schema.ts";
+import { impossibleValues, missingIndexes } from "./check_content.ts";
+import { FILE_FORMAT } from "./schema.ts";
 import { SqliteTable } from "./table.ts";
 
 /** The file as a whole: its mark, its size, and checks of its content. */
@@ -39,10 +39,7 @@ export class SqliteMaintenance extends SqliteTable implements MaintenanceTable {
       .map((fields) => String(fields.integrity_check))
       .filter((text) => text !== "ok")
       .map((message) => ({ check: "integrity_check", message }));
-    const existing = new Set(
-      statements.all("SELECT name FROM sqlite_master WHERE type = 'index'").map(({ name }) => name),
-    );
-    for (const name of INDEXES.filter((name) => !existing.has(name))) {
+    for (const [name] of missingIndexes((sql) => statements.all(sql), FILE_FORMAT)) {
       problems.push({ check: `index ${name}`, message: "it is missing" });
     }
     problems.push(...impossibleValues((sql) => statements.get(sql)!, { all: true }));

@@ -37,6 +37,8 @@ const CHECKPOINT_PAGES = 1_000;
 const VALUES_BYTES_MAX = 4 * 2 ** 20;
 /** Most impossible values reported at opening. */
 const TOLD_MAX = 10;
+/** The remedy for a damaged file. */
+const RESTORE = "Keep a copy of the file and restore the last backup";
 /** The command that continues without lost commits. */
 const SALVAGE = "jobctl serve --salvage";
 
@@ -233,9 +235,7 @@ function checkHeader(path: string, size: number, walSize: number): void {
   const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
   const expectedBytes = header.readUInt32BE(28) * pageBytes;
   if (size >= expectedBytes) return;
-  throw refusal(path, `it is truncated to ${size} bytes of ${expectedBytes}`, {
-    hint: "Keep a copy of the file and restore the last backup",
-  });
+  throw refusal(path, `it is truncated to ${size} bytes of ${expectedBytes}`, { hint: RESTORE });
 }
 
 function checkIdentity(db: DatabaseSync, path: string): void {
@@ -259,9 +259,7 @@ function checkWhole(db: DatabaseSync, path: string): void {
   if (sizeOf(db) > CHECK_BYTES_MAX) return;
   const found = db.prepare("PRAGMA quick_check(1)").get()?.quick_check;
   if (found === "ok") return;
-  throw refusal(path, `it is damaged (quick_check: ${found})`, {
-    hint: "Keep a copy of the file and restore the last backup",
-  });
+  throw refusal(path, `it is damaged (quick_check: ${found})`, { hint: RESTORE });
 }
 
 /** @throws JobError `unavailable` naming what is missing */
@@ -271,9 +269,7 @@ function checkParts(db: DatabaseSync, path: string): void {
   const [missing] = missingParts(db, format);
   if (missing !== undefined) {
     throw refusal(path, missing, {
-      hint:
-        "Keep a copy of the file and restore the last backup; `jobctl store backup --salvage` " +
-        "reads what is left",
+      hint: `${RESTORE}; \`jobctl store backup --salvage\` reads what is left`,
     });
   }
 }
@@ -288,9 +284,7 @@ function checkValues(db: DatabaseSync, path: string, { warn }: OpenOptions): voi
   });
   const meta = problems.find(({ check }) => check === "table meta");
   if (meta !== undefined) {
-    throw refusal(path, `${meta.check}: ${meta.message}`, {
-      hint: "Keep a copy of the file and restore the last backup",
-    });
+    throw refusal(path, `${meta.check}: ${meta.message}`, { hint: RESTORE });
   }
   for (const { check, message } of problems.slice(0, TOLD_MAX)) {
     warn(`"${path}" is damaged, ${check}: ${message}; check it with: jobctl store verify`);

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import type { StoredLogEntry } from "../../core/instance.ts";
-import { checkState, isHeld, type Row } from "../ledger/tables/row.ts";
+import { checkState, isHeld } from "../ledger/tables/row.ts";
 import type { StoreRecord } from "../records.ts";
 import { SqliteEndedAttempts } from "./ended_attempts.ts";
 import { readRow } from "./instances.ts";
@@ -64,26 +64,19 @@ export class Salvage {
   *records(): Generator<StoreRecord> {
     const [statements, kinds] = [this.#statements, this.#kinds];
     const all = { afterId: null, isReverse: false, limit: 1_000_000 };
-    for (
-      const schedule of this.#try(
-        "schedules",
-        [],
-        () => new SqliteSchedules(statements, kinds).list(all),
-      )
-    ) {
+    const schedules = new SqliteSchedules(statements, kinds);
+    for (const schedule of this.#try("schedules", [], () => schedules.list(all))) {
       yield { type: "schedule", schedule };
     }
-    for (const pause of this.#try("pauses", [], () => new SqlitePauses(statements, kinds).all())) {
+    const pauses = new SqlitePauses(statements, kinds);
+    for (const pause of this.#try("pauses", [], () => pauses.all())) {
       yield { type: "pause", pause };
     }
     const ended = new SqliteEndedAttempts(statements, kinds);
     const known = new Map<number, Pick<StoredLogEntry, "instanceId" | "kind">>();
     for (const fields of this.#rows("instance", "seq")) {
-      const row = this.#try(
-        `instance ${fields.seq}`,
-        null,
-        () => checkState(this.#readRow(fields)),
-      );
+      const read = () => checkState(readRow(kinds, fields));
+      const row = this.#try(`instance ${fields.seq}`, null, read);
       if (!row) continue;
       const { instance, seq } = row;
       known.set(seq, { instanceId: instance.id, kind: instance.kind });
@@ -100,13 +93,6 @@ export class Salvage {
         yield { type: "log", order: fields.place as number, line: readLine(fields, owner) };
       }
     }
-  }
-
-  #readRow(fields: Fields): Row {
-    const row = readRow(this.#kinds, fields);
-    const kind = row.instance.kind ?? `unknown-${fields.kind}`;
-    const queueKey = row.instance.queueKey ?? kind;
-    return { ...row, instance: { ...row.instance, kind, queueKey } };
   }
 
   /** Rows of a table by its number, over ranges that cannot be read. */

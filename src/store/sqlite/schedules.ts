@@ -63,12 +63,7 @@ export class SqliteSchedules extends SqliteTable implements ScheduleTable {
 /** The table `pause`, where an empty kind means all kinds. */
 export class SqlitePauses extends SqliteTable implements PauseTable {
   all(): readonly Pause[] {
-    return this.statements.all("SELECT * FROM pause").map((fields) => ({
-      kind: fields.kind === "" ? null : fields.kind as string,
-      until: fields.until as number | null,
-      reason: fields.reason as string,
-      at: fields.at as number,
-    }));
+    return this.select("SELECT nullif(kind, '') AS kind, until, reason, at FROM pause");
   }
 
   save({ kind, until, reason, at }: Pause): void {

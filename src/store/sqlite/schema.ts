@@ -203,18 +203,6 @@ ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 /** Format of a file that this version writes; a newer one is refused. */
 export const FILE_FORMAT = MIGRATIONS.length;
 
-/** Indexes of the newest format. */
-export const INDEXES: readonly string[] = indexesOf(MIGRATIONS.join("\n"));
-
-function indexesOf(steps: string): readonly string[] {
-  const names = new Set<string>();
-  for (const [, verb, name] of steps.matchAll(/\b(CREATE(?: UNIQUE)?|DROP) INDEX (\w+)/g)) {
-    if (verb === "DROP") names.delete(name!);
-    else names.add(name!);
-  }
-  return [...names];
-}
-
 /**
  * Migrate a database from `format` to the newest in one transaction: a crash leaves the old one
  * intact.

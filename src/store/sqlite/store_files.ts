@@ -8,7 +8,7 @@ const SUFFIXES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
 
 /** @throws JobError `permission_denied` for root, if other users can replace this database */
 export function checkStoreTrust(path: string): void {
-  for (const each of [dirname(path), ...filesOf(path)]) {
+  for (const each of [dirname(path), ...storeFiles(path)]) {
     const problem = trustProblem(each);
     if (!problem?.isFatal) continue;
     throw new JobError("permission_denied", `Cannot open "${path}": ${problem.message}`, {
@@ -21,7 +21,7 @@ export function checkStoreTrust(path: string): void {
 export function warnOfOpenFiles(path: string, warn: (message: string) => void): void {
   const problem = trustProblem(path);
   if (problem !== null) warn(`${problem.message}: ${problem.hint}`);
-  for (const { path: open, mode } of openToOthers(filesOf(path))) {
+  for (const { path: open, mode } of openToOthers(storeFiles(path))) {
     const shown = mode.toString(8).padStart(4, "0");
     warn(
       `other users can read the store file "${open}" (mode ${shown}): chmod 600 ${shellWord(open)}`,
@@ -29,6 +29,7 @@ export function warnOfOpenFiles(path: string, warn: (message: string) => void): 
   }
 }
 
-function filesOf(path: string): string[] {
+/** The files of a database, which may exist. */
+export function storeFiles(path: string): string[] {
   return SUFFIXES.map((suffix) => `${path}${suffix}`);
 }

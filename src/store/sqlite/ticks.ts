@@ -1,7 +1,9 @@
 import type { TickFate } from "../../core/job/schedule.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
-import type { Fields } from "./statements.ts";
 import { SqliteTable } from "./table.ts";
+
+const SELECT = `SELECT schedule_id AS scheduleId, from_at AS "from", to_at AS "to", count, fate,
+  reason, instance_id AS instanceId, at FROM tick`;
 
 /** The table `tick`. */
 export class SqliteTicks extends SqliteTable implements TickTable {
@@ -23,25 +25,21 @@ export class SqliteTicks extends SqliteTable implements TickTable {
   }
 
   list(scheduleId: string, { from, to, isReverse, limit }: Range): readonly TickFate[] {
-    return this.statements.all(
-      `SELECT * FROM tick WHERE schedule_id = ? AND from_at BETWEEN ? AND ?
+    return this.select(
+      `${SELECT} WHERE schedule_id = ? AND from_at BETWEEN ? AND ?
        ORDER BY from_at ${isReverse ? "DESC" : "ASC"} LIMIT ?`,
       ...[scheduleId, from, to, limit],
-    ).map(readTick);
+    );
   }
 
   all(
     after: { readonly scheduleId: string; readonly from: number } | null,
     limit: number,
   ): readonly TickFate[] {
-    const found = after === null
-      ? this.statements.all("SELECT * FROM tick ORDER BY schedule_id, from_at LIMIT ?", limit)
-      : this.statements.all(
-        `SELECT * FROM tick WHERE (schedule_id, from_at) > (?, ?)
-         ORDER BY schedule_id, from_at LIMIT ?`,
-        ...[after.scheduleId, after.from, limit],
-      );
-    return found.map(readTick);
+    return this.select(
+      `${SELECT} WHERE (schedule_id, from_at) > (?, ?) ORDER BY schedule_id, from_at LIMIT ?`,
+      ...[after?.scheduleId ?? "", after?.from ?? 0, limit],
+    );
   }
 
   removeRecorded(before: number, limit: number): number {
@@ -51,17 +49,4 @@ export class SqliteTicks extends SqliteTable implements TickTable {
       ...[before, limit],
     );
   }
-}
-
-function readTick(fields: Fields): TickFate {
-  return {
-    scheduleId: fields.schedule_id as string,
-    from: fields.from_at as number,
-    to: fields.to_at as number,
-    count: fields.count as number,
-    fate: fields.fate as TickFate["fate"],
-    reason: fields.reason as string | null,
-    instanceId: fields.instance_id as string | null,
-    at: fields.at as number,
-  };
 }
