@@ -89,10 +89,6 @@ export class EtcdCalls {
     this.#clock = clock;
   }
 
-  get memberCount(): number {
-    return this.#connection.endpoints.length;
-  }
-
   /** The current endpoint. */
   get endpoint(): string {
     return this.#members[this.#current]?.address ?? "";
@@ -307,7 +303,7 @@ export class EtcdCalls {
 
   /** Switch to the next member, unless another call already has. */
   #turnFrom(index: number): void {
-    if (this.#current === index) this.#current = (index + 1) % this.memberCount;
+    if (this.#current === index) this.#current = (index + 1) % this.#members.length;
   }
 
   #now(): number {
@@ -318,7 +314,7 @@ export class EtcdCalls {
 function errorOf({ error }: EtcdFailure, isUnsure: boolean): JobError {
   if (!isUnsure || error.code === "unavailable") return error;
   const { message, hint, cause } = error;
-  return new JobError("unavailable", message, { cause, ...hint === undefined ? {} : { hint } });
+  return new JobError("unavailable", message, { hint, cause });
 }
 
 function decode<M extends DescMethod>(method: M, bytes: Uint8Array): MessageShape<M["output"]> {

@@ -1,12 +1,9 @@
 import type { EtcdAddress } from "../../core/store_address.ts";
 import type { StoreConfig } from "../../core/store_config.ts";
-import type { Clock, Instant } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { Random } from "../../platform/random.ts";
 import type { PeerClocks } from "../ledger/owner.ts";
 import type { ReplicaOptions } from "../replica/owner.ts";
 import { ReplicaStore } from "../replica/store.ts";
-import { EtcdMedium } from "./medium.ts";
+import { EtcdMedium, type EtcdMediumOptions } from "./medium.ts";
 import type { Presence } from "./presence.ts";
 
 /** Limit of one call with all its tries; requests fail sooner. */
@@ -67,10 +64,13 @@ class PresentNodes implements PeerClocks {
   }
 }
 
+type EtcdConfig = StoreConfig & { readonly address: EtcdAddress };
+type Parts = Pick<EtcdMediumOptions, "clock" | "random" | "logger">;
+
 /** The medium of the configured store on etcd. */
 export function createEtcdMedium(
-  { address, prefix, tls, startWaitMs }: StoreConfig & { readonly address: EtcdAddress },
-  parts: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
+  { address, prefix, tls, startWaitMs }: EtcdConfig,
+  parts: Parts,
 ): EtcdMedium {
   return new EtcdMedium({
     connection: {
@@ -88,14 +88,8 @@ export function createEtcdMedium(
 
 /** The configured store on etcd, not yet open. */
 export function createEtcdStore(
-  config: StoreConfig & { readonly address: EtcdAddress },
-  parts: {
-    readonly clock: Clock;
-    readonly random: Random;
-    readonly logger: Logger;
-    /** Replaces the callers' clocks. */
-    readonly now?: () => Instant;
-  },
+  config: EtcdConfig,
+  parts: Parts & Pick<ReplicaOptions, "now">,
 ): ReplicaStore {
   const medium = createEtcdMedium(config, parts);
   const { clock, random, now } = parts;

@@ -126,7 +126,7 @@ export function explainFailure(
     isLate ? "unavailable" : meaning.code,
     `Cannot ${call.action} at etcd ${call.endpoint}: ${detail}`,
     {
-      ...meaning.hint !== undefined ? { hint: meaning.hint } : isGone ? { hint: GONE_HINT } : {},
+      hint: meaning.hint ?? (isGone ? GONE_HINT : undefined),
       cause: thrown,
     },
   );

@@ -49,6 +49,15 @@ export function parseFold(kvs: readonly KeyValue[]): FoldState {
   return { version: Number(version), token: token ?? null };
 }
 
+/** Parts of {@link Folding}. */
+interface FoldingOptions {
+  readonly calls: EtcdCalls;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
 /**
  * Folds the log into rows, so that a start reads each row once and the log stays short. One node
  * folds at a time, by a token in the fold key that every transaction compares. A fold that is
@@ -56,11 +65,7 @@ export function parseFold(kvs: readonly KeyValue[]): FoldState {
  * all changes since.
  */
 export class Folding {
-  readonly #calls: EtcdCalls;
-  readonly #layout: Layout;
-  readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #logger: Logger;
+  readonly #options: FoldingOptions;
   /** Commits and bytes since the last fold: of this node, and those found at its start. */
   #commits = 0;
   #bytes = 0;
@@ -68,20 +73,8 @@ export class Folding {
   #running: Promise<void> | null = null;
   #isStopped = false;
 
-  constructor(
-    options: {
-      readonly calls: EtcdCalls;
-      readonly layout: Layout;
-      readonly clock: Clock;
-      readonly random: Random;
-      readonly logger: Logger;
-    },
-  ) {
-    this.#calls = options.calls;
-    this.#layout = options.layout;
-    this.#clock = options.clock;
-    this.#random = options.random;
-    this.#logger = options.logger;
+  constructor(options: FoldingOptions) {
+    this.#options = options;
   }
 
   /** Note commits; a long log is folded in the background. */
@@ -90,9 +83,10 @@ export class Folding {
     this.#bytes += bytes;
     const isLong = this.#commits >= FOLD_COMMITS || this.#bytes >= FOLD_BYTES;
     if (!isLong || this.#running !== null || this.#isStopped) return;
+    const { logger } = this.#options;
     this.#running = this.fold().then(() => {}, (thrown) => {
       const { message } = toJobError(thrown, "Cannot fold the log");
-      this.#logger.warn("The store's log on etcd could not be compacted; trying again later", {
+      logger.warn("The store's log on etcd could not be compacted; trying again later", {
         error: message,
       });
     }).finally(() => {
@@ -110,8 +104,8 @@ export class Folding {
 
   /** Fold all current commits. @returns the folded version; null if another node is folding */
   async fold(): Promise<number | null> {
-    const layout = this.#layout;
-    const { ranges } = await readTogether(this.#calls, "look at the log", [
+    const { calls, layout, random } = this.#options;
+    const { ranges } = await readTogether(calls, "look at the log", [
       readOf(layout.fold),
       readOf(layout.head),
     ]);
@@ -119,7 +113,7 @@ export class Folding {
     const state = parseFold(foldRange?.kvs ?? []);
     const target = Number.parseInt(textOf(headRange?.kvs[0]?.value ?? new Uint8Array()), 10);
     if (!(target > state.version) || this.#isBusy(state)) return null;
-    const token = Buffer.from(this.#random.bytes(TOKEN_BYTES)).toString("base64url");
+    const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString("base64url");
     const claim = `${state.version} ${token}`;
     if (!await this.#run(foldText(state), [putOf(layout.fold, claim)], claim)) return null;
     for (let from = state.version; from < target;) {
@@ -143,13 +137,14 @@ export class Folding {
    * node took over
    */
   async #foldSome(claim: string, from: number, target: number): Promise<number> {
+    const { calls, layout } = this.#options;
     const rows = new Map<string, string | null>();
     let version = from;
     for (let characters = 0; version < target && characters < ROWS_CHARACTERS_MAX;) {
       const entries = await this.#readEntries(claim, version, target);
       if (entries === null) return -1;
       for (const entry of entries) {
-        const { puts, deletes } = await readChanges(this.#calls, this.#layout, entry);
+        const { puts, deletes } = await readChanges(calls, layout, entry);
         for (const [key, value] of puts) {
           rows.set(key, value);
           characters += value.length;
@@ -163,15 +158,13 @@ export class Folding {
 
   /** The commits after one; null if another node took over. */
   async #readEntries(claim: string, from: number, target: number) {
-    const { ranges } = await readTogether(this.#calls, "read the log", [
-      readOf(this.#layout.fold),
-      readOf(
-        { ...this.#layout.logAfter(from), end: this.#layout.logKey(target + 1) },
-        READ_ENTRIES,
-      ),
+    const { calls, layout } = this.#options;
+    const { ranges } = await readTogether(calls, "read the log", [
+      readOf(layout.fold),
+      readOf({ ...layout.logAfter(from), end: layout.logKey(target + 1) }, READ_ENTRIES),
     ]);
     if (foldText(parseFold(ranges[0]?.kvs ?? [])) !== claim) return null;
-    const entries = (ranges[1]?.kvs ?? []).map((kv) => parseEntry(this.#layout, kv));
+    const entries = (ranges[1]?.kvs ?? []).map((kv) => parseEntry(layout, kv));
     if (entries[0]?.version === from + 1) return entries;
     throw new JobError("internal", `Cannot fold the log: commit ${from + 1} is missing`);
   }
@@ -180,7 +173,7 @@ export class Folding {
     let batch: Operation[] = [];
     let byteCount = 0;
     for (const [key, value] of rows) {
-      for (const { operation, bytes } of operationsOf(this.#layout, key, value)) {
+      for (const { operation, bytes } of operationsOf(this.#options.layout, key, value)) {
         const isFull = batch.length >= OPERATIONS_MAX || byteCount + bytes > PIECE_BYTES_MAX;
         if (isFull && batch.length > 0) {
           if (this.#isStopped || !await this.#run(claim, batch)) return false;
@@ -203,11 +196,12 @@ export class Folding {
     success: readonly Operation[],
     wanted: string = expected,
   ): Promise<boolean> {
-    const { message } = await runTransaction(this.#calls, {
+    const { calls, layout } = this.#options;
+    const { message } = await runTransaction(calls, {
       action: "fold the log",
-      conditions: [isValue(this.#layout.fold, expected)],
+      conditions: [isValue(layout.fold, expected)],
       success,
-      failure: [readOf(this.#layout.fold)],
+      failure: [readOf(layout.fold)],
     });
     return message.succeeded ||
       foldText(parseFold(rangesOf(message)[0]?.kvs ?? [])) === wanted;
@@ -216,7 +210,7 @@ export class Folding {
   #isBusy(state: FoldState): boolean {
     if (state.token === null) return false;
     const text = foldText(state);
-    const nowMs = this.#clock.now().monotonicMs;
+    const nowMs = this.#options.clock.now().monotonicMs;
     if (this.#seen?.text !== text) this.#seen = { text, atMs: nowMs };
     return nowMs - this.#seen.atMs < ABANDONED_MS;
   }

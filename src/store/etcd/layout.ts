@@ -88,10 +88,6 @@ export class Layout {
     return this.#key(`part/${digitsOf(version)}/${token}/${pieceDigits(number)}`);
   }
 
-  partsOf(version: number, token: string): KeyRange {
-    return rangeOf(`${this.prefix}/part/${digitsOf(version)}/${token}/`);
-  }
-
   /** Parts of commits up to a version, made or not. */
   partsUpTo(version: number): KeyRange {
     return {

@@ -51,6 +51,7 @@ export class LogWatch {
   readonly #options: LogWatchOptions;
   readonly #listener: MediumListener;
   readonly #stopping = new AbortController();
+  /** The last reported one. */
   #version: number;
   #stream: { cancel(): void } | null = null;
   #queue: Promise<void> = Promise.resolve();
@@ -61,11 +62,6 @@ export class LogWatch {
     this.#version = from;
     this.#listener = listener;
     this.#options = options;
-  }
-
-  /** The last reported version. */
-  get version(): number {
-    return this.#version;
   }
 
   start(): void {

@@ -3,7 +3,7 @@ import type { Logger } from "../../platform/logger.ts";
 import type { EtcdCalls } from "./calls.ts";
 import { NOSPACE_HINT } from "./error.ts";
 import { rangesOf, readOf, runTransaction } from "./keys.ts";
-import { AlarmType, KV, Maintenance, type StatusResponse } from "./gen/etcd_pb.ts";
+import { AlarmType, KV, Maintenance } from "./gen/etcd_pb.ts";
 import { LAYOUT, type Layout, textOf } from "./layout.ts";
 
 /** Oldest server whose API has everything used here. */
@@ -103,14 +103,11 @@ async function checkStatus(
   if (Number(dbSize) < quota * QUOTA_WARN_SHARE) return;
   logger.warn("etcd's database is nearly full: compact and defragment it, or raise its quota", {
     endpoint: calls.endpoint,
-    ...spaceOf(message),
+    db_bytes: Number(dbSize),
+    db_bytes_in_use: Number(message.dbSizeInUse),
     quota_bytes: quota,
     quota_known: dbSizeQuota > 0n,
   });
-}
-
-function spaceOf({ dbSize, dbSizeInUse }: StatusResponse) {
-  return { db_bytes: Number(dbSize), db_bytes_in_use: Number(dbSizeInUse) };
 }
 
 async function checkAlarms(calls: EtcdCalls, logger: Logger): Promise<void> {

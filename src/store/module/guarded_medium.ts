@@ -17,8 +17,8 @@ export class GuardedMedium implements ReplicaMedium {
   readonly type: string;
   readonly location: string;
   readonly isDurable: boolean;
-  readonly changesMax?: number;
-  readonly charactersMax?: number;
+  readonly changesMax: number | undefined;
+  readonly charactersMax: number | undefined;
   readonly #medium: ReplicaMedium;
 
   constructor(medium: ReplicaMedium) {
@@ -26,8 +26,8 @@ export class GuardedMedium implements ReplicaMedium {
     this.type = medium.type;
     this.location = medium.location;
     this.isDurable = medium.isDurable;
-    if (medium.changesMax !== undefined) this.changesMax = medium.changesMax;
-    if (medium.charactersMax !== undefined) this.charactersMax = medium.charactersMax;
+    this.changesMax = medium.changesMax;
+    this.charactersMax = medium.charactersMax;
   }
 
   get answerMs(): number {
