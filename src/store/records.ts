@@ -85,20 +85,28 @@ export type RecordKey =
   }
   | { readonly type: "log"; readonly order: number };
 
+/** The members of each type's key, in the order in which keys are compared. */
+const KEY_MEMBERS = {
+  head: [],
+  schedule: ["id"],
+  pause: ["kind"],
+  instance: ["order"],
+  tick: ["scheduleId", "from"],
+  rate: ["kind", "queueKey", "perMs"],
+  log: ["order"],
+} as const satisfies {
+  readonly [Type in RecordKey["type"]]: readonly Exclude<
+    keyof Extract<RecordKey, { readonly type: Type }>,
+    "type"
+  >[];
+};
+
 /**
  * The order in which records are read. Schedules come before instances, and instances before fates:
  * a tick that fires while a store is read is either fired again by its cursor or has its instance,
  * and is never lost. Logs follow their instances.
  */
-export const RECORD_TYPES = [
-  "head",
-  "schedule",
-  "pause",
-  "instance",
-  "tick",
-  "rate",
-  "log",
-] as const satisfies readonly StoreRecord["type"][];
+export const RECORD_TYPES = Object.keys(KEY_MEMBERS) as readonly StoreRecord["type"][];
 
 /** Records, in the order of {@link comparePlaces}. */
 export interface RecordPage {
@@ -214,9 +222,9 @@ export function keyOf(record: StoreRecord): RecordKey {
 export function comparePlaces(left: RecordKey, right: RecordKey): number {
   const types = RECORD_TYPES.indexOf(left.type) - RECORD_TYPES.indexOf(right.type);
   if (types !== 0) return types;
-  const rights = partsOf(right);
-  for (const [index, part] of partsOf(left).entries()) {
-    const order = compareParts(part, rights[index]!);
+  const parts = (key: RecordKey) => key as unknown as Readonly<Record<string, Part>>;
+  for (const name of KEY_MEMBERS[left.type]) {
+    const order = compareParts(parts(left)[name]!, parts(right)[name]!);
     if (order !== 0) return order;
   }
   return 0;
@@ -253,24 +261,6 @@ export function isContent(record: StoreRecord): boolean {
 }
 
 type Part = string | number | null;
-
-function partsOf(key: RecordKey): readonly Part[] {
-  switch (key.type) {
-    case "head":
-      return [];
-    case "schedule":
-      return [key.id];
-    case "pause":
-      return [key.kind];
-    case "instance":
-    case "log":
-      return [key.order];
-    case "tick":
-      return [key.scheduleId, key.from];
-    case "rate":
-      return [key.kind, key.queueKey, key.perMs];
-  }
-}
 
 function compareParts(left: Part, right: Part): number {
   if (typeof left === "number" && typeof right === "number") return left - right;

@@ -26,25 +26,15 @@ export class Listeners {
 function mergeHints(hints: readonly ChangeHint[]): readonly ChangeHint[] {
   if (hints.length < 2) return hints;
   let dueAt = Infinity;
-  let hasSchedules = false;
-  let hasPauses = false;
-  let hasDeadlines = false;
-  let hasNodes = false;
   const claims: ClaimKey[] = [];
+  const others = new Map<ChangeHint["type"], ChangeHint>();
   for (const hint of hints) {
     if (hint.type === "instances") dueAt = Math.min(dueAt, hint.dueAt);
     else if (hint.type === "cancel") claims.push(...hint.claims);
-    else if (hint.type === "schedules") hasSchedules = true;
-    else if (hint.type === "deadlines") hasDeadlines = true;
-    else if (hint.type === "nodes") hasNodes = true;
-    else hasPauses = true;
+    else others.set(hint.type, hint);
   }
   const merged: ChangeHint[] = [];
   if (dueAt !== Infinity) merged.push({ type: "instances", dueAt });
-  if (hasSchedules) merged.push({ type: "schedules" });
   if (claims.length > 0) merged.push({ type: "cancel", claims });
-  if (hasPauses) merged.push({ type: "pauses" });
-  if (hasDeadlines) merged.push({ type: "deadlines" });
-  if (hasNodes) merged.push({ type: "nodes" });
-  return merged;
+  return [...merged, ...others.values()];
 }

@@ -20,6 +20,12 @@ import {
 import { listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
 import type { LedgerState } from "./state.ts";
 
+/**
+ * Reads the state of a ledger. `turn` yields to everything else waiting in the event loop, after
+ * which the state may be another.
+ */
+export type LedgerRead<T> = (state: LedgerState, turn: () => Promise<void>) => T | Promise<T>;
+
 /** The reads of a ledger, for its owner or another reader. */
 export abstract class LedgerReader implements StoreReads {
   /**
@@ -29,13 +35,11 @@ export abstract class LedgerReader implements StoreReads {
    */
   protected abstract read<T>(
     action: string,
-    read: (state: LedgerState) => T | Promise<T>,
+    read: LedgerRead<T>,
     freshness?: Freshness,
   ): Promise<T>;
   /** UUID of this body of data. */
   protected abstract get storeId(): string;
-  /** Yields to everything else waiting in the event loop. */
-  protected abstract turn(): Promise<void>;
 
   getSchedule(id: string) {
     return this.read("get a schedule", ({ tables }) => tables.schedules.get(id));
@@ -62,20 +66,17 @@ export abstract class LedgerReader implements StoreReads {
   }
 
   list(query: InstanceQuery, page: PageRequest) {
-    const turn = () => this.turn();
-    return this.read("list instances", (state) => listInstances(state, query, page, turn));
+    return this.read("list instances", (state, turn) => listInstances(state, query, page, turn));
   }
 
   history(query: HistoryQuery, page: PageRequest) {
-    const turn = () => this.turn();
-    return this.read("list history", (state) => listHistory(state, query, page, turn));
+    return this.read("list history", (state, turn) => listHistory(state, query, page, turn));
   }
 
   logs(query: LogQuery, page: PageRequest) {
-    const turn = () => this.turn();
     return this.read(
       "list logs",
-      (state) => pageOfLogs(query, page, readerOfLogs(state, query.instanceId), turn),
+      (state, turn) => pageOfLogs(query, page, readerOfLogs(state, query.instanceId), turn),
     );
   }
 

@@ -1,13 +1,12 @@
 import type { Instant } from "../../platform/clock.ts";
+import type { RecordStore } from "../records.ts";
 import type {
   ChangeHint,
-  ClaimRequest,
   Committed,
   DueSchedulesRequest,
   NextDueRequest,
   OpenRequest,
   PutSchedule,
-  RenewRequest,
   Store,
   StoreInfo,
 } from "../store.ts";
@@ -16,8 +15,9 @@ import { blockOf, listBlocks } from "./claiming/blocks.ts";
 import { claim, quietMs, reap, renew } from "./claiming/claims.ts";
 import { nextDue } from "./claiming/next_due.ts";
 import { Listeners } from "./hints.ts";
-import { LedgerRecords } from "./maintenance/ledger_records.ts";
-import { type Allowed, checkMark } from "./maintenance/marks.ts";
+import { type Allowed, checkMark, markAt, setMark } from "./maintenance/marks.ts";
+import { findProblems } from "./maintenance/problems.ts";
+import { readRecords, removeOrphans, removeRecords, writeRecords } from "./maintenance/records.ts";
 import { advance } from "./operations/advance.ts";
 import { backfill } from "./operations/backfill.ts";
 import { cancel } from "./operations/cancel.ts";
@@ -37,7 +37,7 @@ import {
 import { deleteSchedule, putSchedule } from "./operations/schedules.ts";
 import { settle } from "./operations/settle.ts";
 import type { Freshness, LedgerOwner, OperationOptions } from "./owner.ts";
-import { LedgerReader } from "./reader.ts";
+import { type LedgerRead, LedgerReader } from "./reader.ts";
 import { countInstances } from "./reading/reads.ts";
 import type { LedgerState, Moment } from "./state.ts";
 
@@ -76,17 +76,52 @@ const REPORT: OperationKind = { ...ALWAYS, isIdle: isNotShared };
 export class LedgerStore extends LedgerReader implements Store {
   readonly #owner: LedgerOwner;
   readonly #state: LedgerState;
-  readonly records = new LedgerRecords({
-    write: (action, at, operation) => this.#write(action, at, operation, ALWAYS),
-    read: (action, read, freshness) => this.read(action, read, freshness),
-    lastWallMs: () => this.#lastWallMs,
-    turn: () => this.turn(),
-  });
   readonly #listeners = new Listeners();
   #info: StoreInfo | null = null;
   #opening: Promise<StoreInfo> | null = null;
   #openCount = 0;
   #lastWallMs = 0;
+  readonly #turn = () => this.#owner.turn();
+
+  readonly enqueue = this.#operation("enqueue", enqueue, NEW);
+  readonly claim = this.#operation("claim", claim, CLAIM);
+  readonly renew = this.#operation("renew", renew, RENEW);
+  readonly settle: Store["settle"] = this.#operation("settle", settle);
+  readonly cancel = this.#operation("cancel", cancel);
+  readonly redrive = this.#operation("redrive", redrive, NEW);
+  readonly appendLogs = this.#operation("append logs", appendLogs);
+  readonly advance = this.#operation("advance", advance, ADVANCE);
+  readonly backfill = this.#operation("backfill", backfill, NEW);
+  readonly deleteSchedule = this.#operation("delete a schedule", deleteSchedule, NEW);
+  readonly correctTimes = this.#operation("correct times", correctTimes);
+  readonly retain = this.#operation("delete instances", retain);
+  readonly setPause = this.#operation("pause", setPause, NEW);
+  readonly removePause = this.#operation("resume", removePause, NEW);
+  readonly reportNode = this.#operation("report", reportNode, REPORT);
+  readonly setNodeWorkers = this.#operation("resize", setNodeWorkers);
+  readonly #reap = this.#operation("reap", reap, REAP);
+  readonly #putSchedule = this.#operation("write a schedule", putSchedule, NEW);
+  readonly #correctSchedule = this.#operation("write a schedule", putSchedule, CORRECT_SCHEDULE);
+  readonly #joinNode = this.#operation("join", joinNode, ALWAYS);
+  readonly #leaveNode = this.#operation("leave", leaveNode, ALWAYS);
+
+  readonly records: RecordStore = {
+    readRecords: async (request) => {
+      const page = await this.read("read records", (state) => readRecords(state, request));
+      await this.#owner.turn();
+      return page;
+    },
+    writeRecords: this.#operation("write records", writeRecords, ALWAYS),
+    removeRecords: this.#operation("remove records", removeRecords, ALWAYS),
+    getMark: () => this.read("read the store's mark", (state) => markAt(state, this.#lastWallMs)),
+    setMark: this.#operation("mark the store", setMark, ALWAYS),
+    findProblems: ({ limit }) =>
+      this.read("check for problems", (state, turn) => findProblems(state, limit, turn)),
+    removeOrphans: this.#operation("delete orphans", removeOrphans, ALWAYS),
+    size: () => this.read("measure the store", ({ tables }) => tables.maintenance.size(), "own"),
+    compact: () =>
+      this.read("compact the store", ({ tables }) => tables.maintenance.compact(), "own"),
+  };
 
   /** @param ownerOf makes the owner; it calls `publish` after each commit */
   constructor(ownerOf: (publish: () => void) => LedgerOwner) {
@@ -119,28 +154,8 @@ export class LedgerStore extends LedgerReader implements Store {
     await this.#owner.close();
   }
 
-  enqueue(request: Request<"enqueue">) {
-    return this.#run("enqueue", enqueue, request, NEW);
-  }
-
-  claim(request: ClaimRequest) {
-    return this.#run("claim", claim, request, CLAIM);
-  }
-
-  renew(request: RenewRequest) {
-    return this.#run("renew", renew, request, RENEW);
-  }
-
-  settle(request: Request<"settle">) {
-    return this.#run("settle", settle, request);
-  }
-
-  cancel(request: Request<"cancel">) {
-    return this.#run("cancel", cancel, request);
-  }
-
   async reap(request: Request<"reap">) {
-    const taken = await this.#run("reap", reap, request, REAP);
+    const taken = await this.#reap(request);
     if (this.#info && this.#state.leases.size === 0) this.#state.tables.rest?.();
     return taken;
   }
@@ -150,29 +165,8 @@ export class LedgerStore extends LedgerReader implements Store {
     return quietMs(this.#state, this.#owner.momentOf(at));
   }
 
-  redrive(request: Request<"redrive">) {
-    return this.#run("redrive", redrive, request, NEW);
-  }
-
-  appendLogs(request: Request<"appendLogs">) {
-    return this.#run("append logs", appendLogs, request);
-  }
-
-  advance(request: Request<"advance">) {
-    return this.#run("advance", advance, request, ADVANCE);
-  }
-
-  backfill(request: Request<"backfill">) {
-    return this.#run("backfill", backfill, request, NEW);
-  }
-
   putSchedule(request: PutSchedule) {
-    const kind = request.isByClock ? CORRECT_SCHEDULE : NEW;
-    return this.#run("write a schedule", putSchedule, request, kind);
-  }
-
-  deleteSchedule(request: Request<"deleteSchedule">) {
-    return this.#run("delete a schedule", deleteSchedule, request, NEW);
+    return request.isByClock ? this.#correctSchedule(request) : this.#putSchedule(request);
   }
 
   dueSchedules(request: DueSchedulesRequest) {
@@ -187,32 +181,17 @@ export class LedgerStore extends LedgerReader implements Store {
     return this.read("count instances", countInstances);
   }
 
-  correctTimes(request: Request<"correctTimes">) {
-    return this.#run("correct times", correctTimes, request);
-  }
-
-  retain(request: Request<"retain">) {
-    return this.#run("delete instances", retain, request);
-  }
-
   async clearInstances(request: Request<"clearInstances">) {
-    const find = (state: LedgerState) => findCleared(state, request, () => this.turn());
-    const ids = await this.read("delete instances", find);
+    const ids = await this.read(
+      "delete instances",
+      (state, turn) => findCleared(state, request, turn),
+    );
     return await this.#write("delete instances", request.at, (state) => removeCleared(state, ids));
   }
 
   async clearLogs(request: Request<"clearLogs">) {
-    const find = (state: LedgerState) => findLogs(state, request, () => this.turn());
-    const places = await this.read("delete logs", find);
+    const places = await this.read("delete logs", (state, turn) => findLogs(state, request, turn));
     return await this.#write("delete logs", request.at, (state) => removeLogs(state, places));
-  }
-
-  setPause(request: Request<"setPause">) {
-    return this.#run("pause", setPause, request, NEW);
-  }
-
-  removePause(request: Request<"removePause">) {
-    return this.#run("resume", removePause, request, NEW);
   }
 
   listPauses() {
@@ -225,18 +204,14 @@ export class LedgerStore extends LedgerReader implements Store {
   async joinNode(request: Request<"joinNode">) {
     const { clocks } = this.#owner;
     clocks?.joining?.(request.id);
-    const joined = await this.#run("join", joinNode, request, ALWAYS);
+    const joined = await this.#joinNode(request);
     await clocks?.joined?.(request.id, request.leaseMs);
     return joined;
   }
 
-  reportNode(request: Request<"reportNode">) {
-    return this.#run("report", reportNode, request, REPORT);
-  }
-
   async leaveNode(request: Request<"leaveNode">) {
     await this.#owner.clocks?.left?.(request.id);
-    return await this.#run("leave", leaveNode, request, ALWAYS);
+    return await this.#leaveNode(request);
   }
 
   listNodes(request: { readonly at: Instant }) {
@@ -248,10 +223,6 @@ export class LedgerStore extends LedgerReader implements Store {
         return skewMs === undefined ? record : { ...record, skewMs };
       });
     });
-  }
-
-  setNodeWorkers(request: Request<"setNodeWorkers">) {
-    return this.#run("resize", setNodeWorkers, request);
   }
 
   nextDue(request: NextDueRequest) {
@@ -278,30 +249,28 @@ export class LedgerStore extends LedgerReader implements Store {
 
   protected async read<T>(
     action: string,
-    read: (state: LedgerState) => T | Promise<T>,
+    read: LedgerRead<T>,
     freshness: Freshness = "committed",
   ): Promise<T> {
     if (this.#owner.refresh) await this.#owner.refresh(freshness);
     if (!this.#info) throw closedError(action);
-    return await read(this.#state);
+    return await read(this.#state, this.#turn);
   }
 
   protected get storeId(): string {
     return this.#info!.storeId;
   }
 
-  protected turn(): Promise<void> {
-    return this.#owner.turn();
-  }
-
-  #run<R extends { readonly at: Instant }, T>(
+  /** A method that runs an operation. @param action for messages */
+  #operation<R, T>(
     action: string,
     operation: (state: LedgerState, moment: Moment, request: R) => T,
-    request: R,
     kind?: OperationKind,
-  ): Promise<Committed<T>> {
-    const run = (state: LedgerState, moment: Moment) => operation(state, moment, request);
-    return this.#write(action, request.at, run, kind);
+  ) {
+    return (request: R & { readonly at: Instant }): Promise<Committed<T>> => {
+      const run = (state: LedgerState, moment: Moment) => operation(state, moment, request);
+      return this.#write(action, request.at, run, kind);
+    };
   }
 
   #write<T>(

@@ -1,5 +1,5 @@
 import { closedError } from "../ledger/checks.ts";
-import { LedgerReader } from "../ledger/reader.ts";
+import { type LedgerRead, LedgerReader } from "../ledger/reader.ts";
 import { LedgerState } from "../ledger/state.ts";
 import { SqliteTables } from "./tables.ts";
 
@@ -49,18 +49,18 @@ export class SqliteReader extends LedgerReader {
 
   protected async read<T>(
     action: string,
-    read: (state: LedgerState) => T | Promise<T>,
+    read: LedgerRead<T>,
   ): Promise<T> {
     if (!this.#isOpen) throw closedError(action);
     this.#refresh();
-    return await read(this.#state);
+    return await read(this.#state, () => this.#turn());
   }
 
   protected get storeId(): string {
     return this.#storeId;
   }
 
-  protected async turn(): Promise<void> {
+  async #turn(): Promise<void> {
     await new Promise<void>((resolve) => this.#defer(resolve));
     if (!this.#isOpen) throw closedError("read");
     this.#refresh();

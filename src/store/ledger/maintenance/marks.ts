@@ -33,7 +33,11 @@ export function checkMark(
 }
 
 /** Set the store's mark, or remove it with null. */
-export function setMark(state: LedgerState, mark: StoreMark | null): StoreMark | null {
+export function setMark(
+  state: LedgerState,
+  _moment: Moment,
+  { mark }: { readonly mark: StoreMark | null },
+): StoreMark | null {
   state.isDirty = true;
   state.tables.maintenance.saveMark(mark);
   state.mark = mark;

@@ -9,6 +9,7 @@ import {
   type KindCounts,
   type Row,
 } from "../tables/row.ts";
+import { checkLimit } from "../checks.ts";
 import { expireAt } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 
@@ -28,6 +29,7 @@ export async function findProblems(
   limit: number,
   turn: () => Promise<void>,
 ): Promise<readonly StoreProblem[]> {
+  checkLimit(limit, "check for problems");
   const problems: StoreProblem[] = [...state.tables.maintenance.findProblems(limit)];
   try {
     problems.push(...await rowProblems(state, limit - problems.length, turn));

@@ -8,11 +8,11 @@ import type {
   RecordPage,
   StoreRecord,
 } from "../../records.ts";
-import { checkBatch } from "../checks.ts";
-import { checkState, isHeld, type LogRow, type Row } from "../tables/row.ts";
+import { checkBatch, checkLimit } from "../checks.ts";
+import { checkState, isHeld, type LogRow, type PlacedLog, type Row } from "../tables/row.ts";
 import { expireAt } from "../rules.ts";
 import { endedAttemptsOf } from "../reading/history.ts";
-import type { LedgerState } from "../state.ts";
+import type { LedgerState, Moment } from "../state.ts";
 import type { RateWindow } from "../tables/tables.ts";
 
 /** Log lines read at a time when an instance takes another place. */
@@ -32,7 +32,11 @@ export function readRecords(
 }
 
 /** Write records, replacing those with their keys. @returns how many */
-export function writeRecords(state: LedgerState, records: readonly StoreRecord[]): number {
+export function writeRecords(
+  state: LedgerState,
+  _moment: Moment,
+  { records }: { readonly records: readonly StoreRecord[] },
+): number {
   checkBatch(records.length, "write");
   let count = 0;
   for (const record of records) if (writeRecord(state, record)) count += 1;
@@ -41,11 +45,27 @@ export function writeRecords(state: LedgerState, records: readonly StoreRecord[]
 }
 
 /** Delete records. @returns how many there were */
-export function removeRecords(state: LedgerState, keys: readonly RecordKey[]): number {
+export function removeRecords(
+  state: LedgerState,
+  _moment: Moment,
+  { keys }: { readonly keys: readonly RecordKey[] },
+): number {
   checkBatch(keys.length, "remove");
   let count = 0;
   for (const key of keys) if (removeRecord(state, key)) count += 1;
   state.isDirty = true;
+  return count;
+}
+
+/** Delete log lines and ended attempts without an instance. @returns how many */
+export function removeOrphans(
+  state: LedgerState,
+  _moment: Moment,
+  { limit }: { readonly limit: number },
+): number {
+  checkLimit(limit, "delete orphans");
+  const count = state.tables.maintenance.removeOrphans(limit);
+  if (count > 0) state.isDirty = true;
   return count;
 }
 
@@ -72,8 +92,8 @@ const READERS: {
   rate: ({ tables }, after, limit) =>
     tables.limits.windows(after, limit).map((rate) => ({ type: "rate", ...rate })),
   log: ({ tables }, after, limit) => {
-    const all = { instanceSeq: null, order: "written", afterAt: 0, beforeAt: Infinity } as const;
-    return tables.logs.read({ ...all, afterPlace: after?.order ?? 0, limit }).map(toLogRecord);
+    const range = { instanceSeq: null, order: "written", afterPlace: after?.order ?? 0 } as const;
+    return tables.logs.read({ ...range, limit }).map(toLogRecord);
   },
 };
 
@@ -88,9 +108,7 @@ function toRecord(state: LedgerState, row: Row): InstanceRecord {
   };
 }
 
-function toLogRecord(
-  { place, entry }: { readonly place: number; readonly entry: StoredLogEntry },
-): LogRecord {
+function toLogRecord({ place, entry }: PlacedLog): LogRecord {
   // Copied member by member: a line in memory has more members.
   const { instanceId, kind, attempt, fence, seq, at, level, source, message } = entry;
   const line = { instanceId, kind, attempt, fence, seq, at, level, source, message };
@@ -153,17 +171,11 @@ function writeInstance(state: LedgerState, record: InstanceRecord): void {
 }
 
 /** The lines of a row that takes another place; they move with it. */
-function linesOf(state: LedgerState, row: Row) {
-  const lines: { readonly place: number; readonly entry: StoredLogEntry }[] = [];
-  const range = { instanceSeq: row.seq, order: "written", afterAt: 0 } as const;
+function linesOf(state: LedgerState, row: Row): readonly PlacedLog[] {
+  const lines: PlacedLog[] = [];
+  const range = { instanceSeq: row.seq, order: "written", limit: LINES } as const;
   for (;;) {
-    const afterPlace = lines.at(-1)?.place ?? 0;
-    const found = state.tables.logs.read({
-      ...range,
-      afterPlace,
-      beforeAt: Infinity,
-      limit: LINES,
-    });
+    const found = state.tables.logs.read({ ...range, afterPlace: lines.at(-1)?.place ?? 0 });
     lines.push(...found);
     if (found.length < LINES) return lines;
   }

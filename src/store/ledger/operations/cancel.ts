@@ -1,4 +1,3 @@
-import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { InstanceQuery } from "../../store.ts";
@@ -46,23 +45,15 @@ export function cancelRow(
 }
 
 function openRows(state: LedgerState, query: InstanceQuery, limit: number): readonly Row[] {
-  const isUnmarked = (row: Row) => row.instance.cancelRequestedAt === null;
+  const bounds = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
+  const matching = query.ids ? rowsOfIds(state, query) : new Scan(state, query, bounds).rows();
   const rows: Row[] = [];
   let chars = 0;
-  const isFull = (row: Row) => {
+  for (const row of matching) {
+    if (row.instance.cancelRequestedAt !== null) continue;
     rows.push(row);
     chars += instanceChars(row.instance);
-    return rows.length >= limit || chars >= PAGE_CHARS_MAX;
-  };
-  if (query.ids) {
-    for (const row of rowsOfIds(state, query, isUnmarked)) if (isFull(row)) break;
-    return rows;
+    if (rows.length >= limit || chars >= PAGE_CHARS_MAX) break;
   }
-  const bounds = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false };
-  const scan = new Scan(state, query, bounds);
-  for (;;) {
-    const row = scan.next(Infinity);
-    if (row === undefined) throw new JobError("internal", "Cannot cancel: the scan did not end");
-    if (row === null || (isUnmarked(row) && isFull(row))) return rows;
-  }
+  return rows;
 }

@@ -1,7 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
 import { KIND_LENGTH_MAX } from "../../../core/job/job.ts";
-import type { Instant } from "../../../platform/clock.ts";
 import {
   NODE_KEPT_MS,
   NODE_KINDS_MAX,
@@ -9,6 +8,7 @@ import {
   type NodeRecord,
   type NodeReport,
   NODES_MAX,
+  type NodeStore,
 } from "../../nodes.ts";
 import { STORE_FORMAT } from "../../store.ts";
 import { loseAttempt } from "../claiming/claims.ts";
@@ -25,20 +25,13 @@ import type { LedgerState, Moment, NodeEntry } from "../state.ts";
 /** Longest host, version or tag, in characters. */
 const TEXT_LENGTH_MAX = 255;
 
-/** A node that joins or reports. */
-export interface NodeUpdate<Report = NodeReport> {
-  /** By the node's own clock. */
-  readonly at: Instant;
-  readonly id: string;
-  readonly report: Report;
-  readonly leaseMs: number;
-}
+type Request<Name extends keyof NodeStore> = Parameters<NodeStore[Name]>[0];
 
 /** Take a node id, and take back the claims of a dead session. */
 export function joinNode(
   state: LedgerState,
   moment: Moment,
-  request: NodeUpdate & { readonly replaces?: number },
+  request: Request<"joinNode">,
 ): { readonly node: NodeRecord; readonly recovered: readonly Instance[] } {
   const { id, replaces } = request;
   checkNodeReport(request);
@@ -64,7 +57,7 @@ export function joinNode(
 export function reportNode(
   state: LedgerState,
   moment: Moment,
-  request: NodeUpdate<Partial<NodeReport>> & { readonly session: number },
+  request: Request<"reportNode">,
 ): NodeRecord {
   const { id, session } = request;
   checkNodeReport(request);
@@ -142,8 +135,8 @@ function forgetNodes(state: LedgerState, moment: Moment): void {
   }
 }
 
-/** Take back the claims of a dead session. */
-function takeBack(state: LedgerState, moment: Moment, id: string): readonly Instance[] {
+/** Take back the claims of a node, whose session is dead. */
+export function takeBack(state: LedgerState, moment: Moment, id: string): readonly Instance[] {
   const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === id);
   return lost.map(({ row }) => loseAttempt(state, moment, row));
 }
@@ -151,7 +144,7 @@ function takeBack(state: LedgerState, moment: Moment, id: string): readonly Inst
 function entryOf(
   state: LedgerState,
   moment: Moment,
-  { at, id, report, leaseMs }: NodeUpdate,
+  { at, id, report, leaseMs }: Request<"joinNode">,
   kept: Pick<NodeRecord, "session" | "wantedWorkers">,
 ): NodeEntry {
   const record: NodeRecord = {
@@ -183,7 +176,9 @@ function canRunOthers(before: NodeRecord, report: Partial<NodeReport>): boolean 
 }
 
 /** @throws JobError `invalid_argument` for a report that cannot be stored exactly */
-export function checkNodeReport({ id, report }: NodeUpdate<Partial<NodeReport>>): void {
+export function checkNodeReport(
+  { id, report }: Pick<Request<"reportNode">, "id" | "report">,
+): void {
   const { version, host, tzVersion, process, tags = [], kinds = [], idle = [] } = report;
   const check = (isRight: boolean, what: string) => {
     if (isRight) return;

@@ -7,11 +7,7 @@ import type { LedgerState, Moment } from "../state.ts";
 export function setPause(
   state: LedgerState,
   moment: Moment,
-  request: {
-    readonly kind: string | null;
-    readonly until: number | null;
-    readonly reason: string;
-  },
+  request: Omit<Pause, "at">,
 ): Pause {
   if (request.until !== null) checkTime(request.until, "until");
   const pause: Pause = {

@@ -1,6 +1,7 @@
 import type { Instance } from "../../../core/instance.ts";
 import { loseAttempt } from "../claiming/claims.ts";
 import type { LedgerState, Moment } from "../state.ts";
+import { takeBack } from "./nodes.ts";
 
 /** Rows taken back at a time. */
 const RECOVER_ROWS = 1_000;
@@ -33,6 +34,5 @@ export function recoverNode(
 ): readonly Instance[] {
   const session = state.nodes.get(node);
   if (session && session.record.leftAt === null) return [];
-  const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === node);
-  return lost.map(({ row }) => loseAttempt(state, moment, row));
+  return takeBack(state, moment, node);
 }

@@ -1,4 +1,4 @@
-import type { InstanceQuery, LogQuery } from "../../store.ts";
+import type { LogQuery, Store } from "../../store.ts";
 import { FINAL_STATES, isFinal } from "../../../core/state.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { checkLimit } from "../checks.ts";
@@ -73,11 +73,7 @@ function removeRows(state: LedgerState, rows: readonly Row[]): readonly string[]
  */
 export async function findCleared(
   state: LedgerState,
-  request: {
-    readonly query: InstanceQuery;
-    readonly settledBefore: number;
-    readonly limit: number;
-  },
+  request: Omit<Parameters<Store["clearInstances"]>[0], "at">,
   turn: () => Promise<void>,
 ): Promise<readonly string[]> {
   checkLimit(request.limit, "delete instances");
@@ -87,7 +83,7 @@ export async function findCleared(
   const isWanted = (row: Row) => row.instance.settledAt! < settledBefore;
   if (query.ids) {
     const ids: string[] = [];
-    for (const { instance } of rowsOfIds(state, query, isWanted)) ids.push(instance.id);
+    for (const row of rowsOfIds(state, query)) if (isWanted(row)) ids.push(row.instance.id);
     return ids.slice(0, limit);
   }
   // Instances created later settled later.

@@ -47,10 +47,8 @@ function pageRowsOfIds(
   { from, to, isReverse, limit }: Range & { readonly limit: number },
 ): readonly Row[] {
   const places: { readonly id: string; readonly seq: number }[] = [];
-  for (const id of idsOf(query)) {
-    const row = state.tables.instances.get(id);
-    if (!row || !matches(row, query) || row.seq < from || row.seq > to) continue;
-    places.push({ id, seq: row.seq });
+  for (const { seq, instance } of rowsOfIds(state, query)) {
+    if (seq >= from && seq <= to) places.push({ id: instance.id, seq });
   }
   places.sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq);
   const rows: Row[] = [];
@@ -64,20 +62,12 @@ function pageRowsOfIds(
   return rows;
 }
 
-function idsOf(query: InstanceQuery): readonly string[] {
+/** The rows of the query's ids that match, each once. */
+export function* rowsOfIds(state: LedgerState, query: InstanceQuery): Generator<Row> {
   checkBatch(query.ids!.length, "look up");
-  return [...new Set(query.ids)];
-}
-
-/** The rows of the query's ids that match and pass the filter, each once, up to the limit. */
-export function* rowsOfIds(
-  state: LedgerState,
-  query: InstanceQuery,
-  isWanted: (row: Row) => boolean,
-): Generator<Row> {
-  for (const id of idsOf(query)) {
+  for (const id of new Set(query.ids)) {
     const row = state.tables.instances.get(id);
-    if (row && matches(row, query) && isWanted(row)) yield row;
+    if (row && matches(row, query)) yield row;
   }
 }
 

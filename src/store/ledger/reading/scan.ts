@@ -96,6 +96,11 @@ export class Scan {
     }
   }
 
+  /** All rows that match; no other work runs meanwhile. */
+  *rows(): Generator<Row> {
+    for (let row = this.next(Infinity); row; row = this.next(Infinity)) yield row;
+  }
+
   #start(): void {
     this.#readCount = 0;
     this.#hasMoved = false;
