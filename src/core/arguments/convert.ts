@@ -17,12 +17,6 @@ import type { ArgumentInput, InjectedType, Signature } from "./signature.ts";
 /** go-job's placeholder for an argument that is injected. */
 const PLACEHOLDER = "?";
 
-/** Context for error messages. */
-export interface ConvertOptions {
-  /** The job's kind, for the messages. */
-  readonly kind?: string;
-}
-
 /**
  * Convert arguments to the types of a job's signature.
  *
@@ -41,13 +35,14 @@ export interface ConvertOptions {
  *
  * Converting the JSON form of the returned values gives the same values again.
  *
+ * @param options.kind the job's, for the messages
  * @returns one value for each argument up to the last given one, without injected ones
  * @throws JobError `invalid_argument` with the path of the argument, such as `order.lines[2].price`
  */
 export function convertArguments(
   signature: Signature,
   args: ArgumentInput,
-  options: ConvertOptions = {},
+  options: { readonly kind?: string } = {},
 ): unknown[] {
   const call = new Call(signature, options.kind);
   const values = Array.isArray(args) ? dropPlaceholders(signature, args) : call.byName(args);
@@ -230,7 +225,9 @@ class Call {
     if (values.length > countMax && rest === undefined) {
       this.#fail(
         `Cannot call ${this.#job} with ${countText(values.length, "argument")}: it takes ` +
-          (countMax === 0 ? "none" : `${this.#required < countMax ? "at most " : ""}${countMax}`),
+          (countMax === 0
+            ? "none"
+            : `${requiredCount(this.#signature) < countMax ? "at most " : ""}${countMax}`),
         "",
         countMax === 0 ? "A command takes those that its table declares as params." : undefined,
       );
@@ -252,10 +249,6 @@ class Call {
       }
     }
     return converted;
-  }
-
-  get #required(): number {
-    return requiredCount(this.#signature);
   }
 
   /**

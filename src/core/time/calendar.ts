@@ -171,9 +171,7 @@ export function nextWallSecond(expression: CronExpression, from: number): number
 }
 
 function countBelow(values: readonly number[], high: number): number {
-  let count = 0;
-  for (const value of values) if (value < high) count += 1;
-  return count;
+  return values.filter((value) => value < high).length;
 }
 
 /** How many matching seconds of a day are before `high`, seconds since midnight. */
