@@ -23,9 +23,8 @@ export interface ClientCertificate extends CertificateNames {
 }
 
 /** A token prepared for look-up; the same object until the token changes. */
-export interface KnownToken extends Caller {
+export interface KnownToken extends TokenEntry {
   readonly digest: Uint8Array;
-  readonly expiresAt: number | null;
 }
 
 /** Most revoked tokens remembered by name, for the log. */
@@ -59,8 +58,8 @@ export class Credentials {
   readonly #logger: Logger;
   readonly #onToken: (token: string) => void;
   #config: AuthConfig;
-  /** Digest of the token created at this start; null if a configured one is used. */
-  readonly #ownToken: TokenEntry | null;
+  /** The token created at this start, if no configured one is used. */
+  readonly #ownToken: readonly TokenEntry[];
   #tokenFile: Source<readonly TokenEntry[]>;
   #tokensFile: Source<readonly TokenEntry[]>;
   #revoked: Source<ReadonlySet<string>>;
@@ -78,7 +77,7 @@ export class Credentials {
     this.#onToken = options.onToken;
     this.#config = config;
     const { ownToken } = options;
-    this.#ownToken = ownToken === null ? null : adminToken(ownToken);
+    this.#ownToken = ownToken === null ? [] : [adminToken(ownToken)];
     // The file is created at start, and only if tokens are used.
     this.#tokenFile = sourceOf(config.mode === "token" ? config.tokenFile : null, []);
     this.#tokensFile = sourceOf(config.tokensFile, []);
@@ -208,23 +207,21 @@ export class Credentials {
   #merge(): void {
     const before = new Map(this.#known.map((token) => [keyOf(token), token]));
     const entries = [
-      ...this.#ownToken ? [this.#ownToken] : [],
+      ...this.#ownToken,
       ...this.#tokenFile.value,
       ...this.#config.tokens,
       ...this.#tokensFile.value,
     ];
-    this.#known = entries.map(({ name, role, hash, jobs, expiresAt }) => {
-      const token = { name, role, jobs, expiresAt, digest: digestOf(hash) };
-      return before.get(keyOf(token)) ?? token;
-    });
+    this.#known = entries.map((entry) =>
+      before.get(keyOf(entry)) ?? { ...entry, digest: digestOf(entry.hash) }
+    );
     this.#valid = new Set(this.#known);
     this.#rememberRevoked([...before.values()], new Set(entries.map(({ hash }) => hash)));
   }
 
   #rememberRevoked(before: readonly KnownToken[], valid: ReadonlySet<string>): void {
     for (const hash of valid) this.#revokedTokens.delete(hash);
-    for (const { name, digest } of before) {
-      const hash = `sha256:${Buffer.from(digest).toString("hex")}`;
+    for (const { name, hash } of before) {
       if (!valid.has(hash)) this.#revokedTokens.set(hash, name);
     }
     for (const hash of this.#revokedTokens.keys()) {
@@ -259,8 +256,8 @@ function digestOf(hash: string): Uint8Array {
   return Buffer.from(hash.slice("sha256:".length), "hex");
 }
 
-function keyOf({ name, role, jobs, expiresAt, digest }: KnownToken): string {
-  return JSON.stringify([name, role, jobs, expiresAt, Buffer.from(digest).toString("hex")]);
+function keyOf({ name, role, jobs, expiresAt, hash }: TokenEntry): string {
+  return JSON.stringify([name, role, jobs, expiresAt, hash]);
 }
 
 /** Host and mail names are case-insensitive; the prefix before the colon is ours. */
