@@ -41,7 +41,9 @@ export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
  */
 const WAIT_LONG = [
   "test/e2e/faults/faults.test.ts",
+  "test/e2e/idle.test.ts",
   "test/e2e/stores/etcd.test.ts",
+  "test/e2e/stores/slow_stores.test.ts",
   "test/e2e/stores/valkey.test.ts",
 ];
 
