@@ -1,5 +1,6 @@
 import { GRPC_PORT_DEFAULT } from "../core/address.ts";
 import { LOG_LEVELS } from "../core/instance.ts";
+import { WORKERS_MAX } from "../core/job/job.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
 import { defaultKeys } from "./option_keys.ts";
 import {
@@ -114,7 +115,7 @@ export const KEYS = {
     "File of a permanent admin token, created at the first start. If not set, each start writes a new token to `jobctl-PORT.token` in the runtime directory. Other users must not be able to write to the file or its folder, and the file must not be readable by everyone.",
   ),
   "worker.count": key(
-    integer(0, 10_000),
+    integer(0, WORKERS_MAX),
     "Attempts that run at once on this node, not counting jobs with `worker_slot = false`.",
     4,
   ),

@@ -1,5 +1,6 @@
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
+import { WORKERS_MAX } from "../core/job/job.ts";
 import {
   FLAG,
   isDuration,
@@ -11,7 +12,6 @@ import {
   type KeysOf,
   WORD,
 } from "../core/object_keys.ts";
-import { WORKERS_MAX } from "../manager/manager_options.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { ReplicaMedium } from "../store/replica/medium.ts";
 import type { Store } from "../store/store.ts";

@@ -1,16 +1,13 @@
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
-import type { JobDefinition } from "../core/job/job.ts";
+import { type JobDefinition, WORKERS_MAX } from "../core/job/job.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import type { ReloadReport } from "./api.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 import type { Context } from "./context.ts";
-
-/** Most workers of one node. */
-export const WORKERS_MAX = 1_000;
 
 /** Options of a manager, including everything that is not pure. */
 export interface ManagerOptions extends Context {

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { formatProblem } from "../../../config/problems.ts";
+import { WORKERS_MAX } from "../../../core/job/job.ts";
 import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../../tools/simulation/engine.ts";
@@ -16,7 +17,6 @@ import { msOf } from "../../wire.ts";
 
 const ASSUMED_DEFAULT = "1m";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;
-const WORKERS_MAX = 1_000;
 /** Most runs of a kind from which its duration is taken. */
 const HISTORY_RUNS = 50;
 
