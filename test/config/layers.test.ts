@@ -70,7 +70,7 @@ test("loadConfig() refuses unknown variables and flags and names the nearest", a
     '--prot: no such setting (Did you mean "--port"?)',
     'JOBCTL_SERVER_PROT: unknown variable (Did you mean "JOBCTL_SERVER_PORT"?)',
     'store.fsync: found "off", wanted "full" or "normal", in JOBCTL_STORE_FSYNC',
-    'worker.count: found "many", wanted an integer from 0 to 10000, in JOBCTL_WORKER_COUNT',
+    'worker.count: found "many", wanted an integer from 0 to 1000, in JOBCTL_WORKER_COUNT',
   ]);
 });
 
