@@ -78,7 +78,7 @@ test("simulate takes durations from the runs that the daemon knows", async () =>
   const durations = JSON.parse(stdout).kinds.map((kind: { duration_ms: number }) =>
     kind.duration_ms
   );
-  assert.deepEqual(durations, [300_000, 60_000]);
+  assert.deepEqual(durations, [300_000, 30_000]);
 });
 
 for (
@@ -112,7 +112,27 @@ test("simulate tells also in a pipe which jobs are left out", async () => {
 test("simulate tells where the durations come from", async () => {
   const argv = ["--offline", "--duration", "sync=12m"];
   const { stdout } = await simulate(argv, { isTerminal: true });
-  assert.match(stdout, /^Durations given: sync; assumed: backup$/m);
+  assert.match(stdout, /^Durations given: sync; assumed \(see --assume\): backup$/m);
   const { durations } = JSON.parse((await simulate([...argv, "-o", "json"])).stdout);
   assert.deepEqual(durations, { given: ["sync"], measured: [], assumed: ["backup"] });
+});
+
+test("simulate counts runs without a worker among the runs at once, not as busy workers", async () => {
+  const other =
+    `[jobs.imported]\nrun = "true"\nschedule = "0 * * * *"\noverlap = "allow"\nworker_slot = false\n`;
+  const argv = ["--offline", "--config", "other.toml", "--duration", "imported=150m"];
+  const { stdout } = await simulate(argv, { other, isTerminal: true });
+  assert.match(stdout, /^4[78] ticks of 1 schedule; 4 workers busy 0\.0 % of the time$/m);
+  assert.match(stdout, /^Most runs at once: 3; most that waited for a worker: none$/m);
+  const report = JSON.parse((await simulate([...argv, "-o", "json"], { other })).stdout);
+  assert.deepEqual([report.running, report.busy], [{ most: 3 }, { most: 0, share: 0 }]);
+});
+
+test("simulate assumes that a job without history ends within its minute", async () => {
+  const other = `[jobs.each]\nrun = "true"\nschedule = "* * * * *"\n`;
+  const { stdout } = await simulate(["--offline", "--config", "other.toml", "-o", "json"], {
+    other,
+  });
+  const [each] = JSON.parse(stdout).kinds;
+  assert.deepEqual([each.skipped, each.overlaps, each.duration_ms], [0, 0, 30_000]);
 });

@@ -37,6 +37,7 @@ function reportRecord(report: SimulationReport): PlainRecord {
     schedules: report.schedules,
     ticks: report.ticks,
     queue: { most: load.depthMax, at: isoText(load.depthMaxAt) },
+    running: { most: load.runningMax },
     busy: { most: load.busyMax, share: busyShare(report) },
     kinds: report.kinds.map(kindRecord),
     clock_changes: report.clockChanges.map((change) => ({
@@ -116,7 +117,7 @@ function originLine({ given, measured, assumed }: Origins): string {
   const parts = [
     ["given", given],
     ["of the daemon's last runs", measured],
-    ["assumed", assumed],
+    ["assumed (see --assume)", assumed],
   ] as const;
   const texts = parts.filter(([, kinds]) => kinds.length > 0)
     .map(([origin, kinds]) => `${origin}: ${kinds.map(makeVisible).join(", ")}`);
@@ -131,10 +132,10 @@ function headLines(report: SimulationReport): string[] {
   const share = `${(100 * busyShare(report)).toFixed(1)} %`;
   return [
     `${formatAbsolute(report.fromMs)} to ${formatAbsolute(report.toMs)}`,
-    `${countText(ticks, "tick")} of ${countText(schedules, "schedule")} on ${
-      countText(workers, "worker, which is", "workers, which are")
+    `${countText(ticks, "tick")} of ${countText(schedules, "schedule")}; ${
+      countText(workers, "worker")
     } busy ${share} of the time`,
-    `Most runs at once: ${load.busyMax}; most that waited for a worker: ${depth}`,
+    `Most runs at once: ${load.runningMax}; most that waited for a worker: ${depth}`,
   ];
 }
 

@@ -74,9 +74,11 @@ export interface SimulationLoad {
   /** Most runs that waited for a worker or a limit at once, and when that was first reached. */
   readonly depthMax: number;
   readonly depthMaxAt: number | null;
-  /** Most runs at once. */
+  /** Most runs at once, with or without a worker. */
+  readonly runningMax: number;
+  /** Most workers that were busy at once. */
   readonly busyMax: number;
-  /** Milliseconds of work done. */
+  /** Milliseconds that workers were busy, added up. */
   readonly busyMs: number;
 }
 
@@ -111,10 +113,19 @@ class Simulation {
   readonly #running = new Heap<Run>((left, right) =>
     left.endAt < right.endAt || (left.endAt === right.endAt && left.seq < right.seq)
   );
+  /** Runs that have started and not ended. */
+  #active = 0;
+  /** Those of them that take a worker. */
   #busy = 0;
   #waiting = 0;
   #seq = 0;
-  #load = { depthMax: 0, depthMaxAt: null as number | null, busyMax: 0, busyMs: 0 };
+  #load = {
+    depthMax: 0,
+    depthMaxAt: null as number | null,
+    runningMax: 0,
+    busyMax: 0,
+    busyMs: 0,
+  };
 
   constructor(input: SimulationInput, settled: (tick: SimulatedTick) => void) {
     this.#input = input;
@@ -212,6 +223,7 @@ class Simulation {
 
   // Runs that waited for its slots try again.
   #stop(run: Run, now: number): void {
+    this.#active -= 1;
     if (hasSlot(run)) {
       this.#busy -= 1;
       this.#load.busyMs += now - run.tick.startedAt!;
@@ -234,6 +246,7 @@ class Simulation {
       }
       this.#slots.take(limits, now);
       this.#waiting -= 1;
+      this.#active += 1;
       if (hasSlot(run)) this.#busy += 1;
       run.place = "running";
       run.tick.startedAt = now;
@@ -241,6 +254,7 @@ class Simulation {
       this.#running.add(run);
     }
     const load = this.#load;
+    load.runningMax = Math.max(load.runningMax, this.#active);
     load.busyMax = Math.max(load.busyMax, this.#busy);
     if (this.#waiting <= load.depthMax) return;
     load.depthMax = this.#waiting;

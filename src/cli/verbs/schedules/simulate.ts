@@ -15,7 +15,8 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { simulationLines, simulationRecord } from "../../views/simulation_view.ts";
 import { msOf } from "../../wire.ts";
 
-const ASSUMED_DEFAULT = "1m";
+// Below a minute: jobs that run every minute, as many do, would seem to overlap.
+const ASSUMED_DEFAULT = "30s";
 const SPAN_DEFAULT_MS = 366 * 86_400_000;
 /** Most runs of a kind from which its duration is taken. */
 const HISTORY_RUNS = 50;
@@ -107,7 +108,8 @@ export const SIMULATE: Verb = {
     "Shows overlaps, waits for a worker, and runs on days when the clock changes; with --against",
     "also what the other configuration would change. Nothing is executed. Every run is assumed to",
     "succeed, and to take the median time of the job's last runs, which the daemon reports.",
-    "Without a daemon it takes the time of --assume.",
+    "Without a daemon it takes the time of --assume. Jobs with worker_slot = false take no worker:",
+    "they count among the runs at once, but do not make workers busy.",
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
