@@ -128,10 +128,17 @@ test("cancel asks nothing when nothing matches", async () => {
   assert.equal(run.stderr, "Canceled 0\n");
 });
 
-test("cancel says when an instance had already finished", async () => {
-  const run = await cli(["cancel", ID], { isTerminal: true });
-  assert.equal(run.code, 0);
-  assert.match(run.stderr, /had already finished/);
+test("cancel ID of a finished instance is refused, in a pipe too", async () => {
+  for (const isTerminal of [true, false]) {
+    const run = await cli(["cancel", ID], { isTerminal });
+    assert.deepEqual([run.code, run.stdout], [6, ""]);
+    assert.match(run.stderr, new RegExp(`Cannot cancel instance "${ID}": it has already finished`));
+  }
+});
+
+test("go-job's cancel instances --uuid of a finished instance prints an empty array, with 0", async () => {
+  const run = await cli(["cancel", "instances", "--uuid", ID]);
+  assert.deepEqual([run.code, run.stdout, run.stderr], [0, "[]\n", ""]);
 });
 
 test("delete schedule names what it deletes and needs --yes off a terminal", async () => {

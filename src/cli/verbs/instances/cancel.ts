@@ -1,3 +1,4 @@
+import { JobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { confirmAll } from "../../confirm.ts";
@@ -86,8 +87,12 @@ async function cancelOne(
   const connection = await client();
   const uuid = await resolveId(connection, id, KIND_COMMAND);
   const { instances } = await connection.cancelInstances({ query: { uuid } });
+  if (instances.length === 0) {
+    throw new JobError("conflict", `Cannot cancel instance "${uuid}": it has already finished`, {
+      hint: `See jobctl get instance ${uuid}`,
+    });
+  }
   await printer.list(INSTANCE_VIEW, instances);
-  if (instances.length === 0) await printer.note(`Instance ${uuid} had already finished`);
 }
 
 /** `jobctl cancel instances …` and `jobctl cancel ID` */
@@ -98,7 +103,8 @@ export const CANCEL: Verb = {
     '"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels those that match the given',
     "--uuid, --kind and --state, or all with --all. On a terminal it says how many and asks",
     "first, except with --uuid. Elsewhere --state and --all need --yes. Running attempts are",
-    "asked to stop, and killed if they do not.",
+    "asked to stop, and killed if they do not. Exit code 6 if the one instance has already",
+    "finished.",
   ].join(" "),
   words: [{ name: "TARGET", describe: `An id or a prefix of one, or the word "${QUERY_WORD}"` }],
   options: {
