@@ -122,3 +122,14 @@ test("schedule --wait exits 124 when --wait-timeout passes first, and asks for n
   assert.deepEqual(waits, [60_000n, 30_000n]);
   assert.equal(JSON.parse(run.stdout).state, "Scheduled");
 });
+
+test("schedule says that a time has passed, in a pipe too", async () => {
+  const answers = { scheduleJob: { instance: waiting() } };
+  const schedule = (...argv: string[]) => cli(["schedule", "sum", ...argv], { answers });
+  const past = await schedule("--at", "2020-01-01T00:00:00Z");
+  assert.equal(past.code, 0);
+  assert.equal(past.stderr, "2020-01-01T00:00:00Z has passed: it runs at once\n");
+  for (const argv of [["--at", "now"], ["--at", "+1m"], ["-q", "--at", "2020-01-01T00:00:00Z"]]) {
+    assert.equal((await schedule(...argv)).stderr, "", argv.join(" "));
+  }
+});

@@ -10,6 +10,7 @@ import { EXIT } from "../../exit_codes.ts";
 import { withInterrupt } from "../../follow.ts";
 import { present } from "../../lookup.ts";
 import { type Args, assertOneOf, INT32_MAX, usageError } from "../../parsing/args.ts";
+import { writeMessage } from "../../output/written_file.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import { ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
@@ -28,6 +29,8 @@ import { printPreview, printRun, showRun } from "./show_run.ts";
 
 type Request = RequestOf<"scheduleJob">;
 
+/** A time this recent, such as "now", is not worth a message. */
+const PAST_MS = 1_000;
 /** Longest wait of one call: the server's limit. */
 const WAIT_CALL_MS_MAX = 60_000;
 
@@ -150,10 +153,18 @@ async function readTimes(
       : { timezone: zoned, whose: "the zone of the schedule" };
   const input = { args, context, zone };
   const atMs = await jobTimeMs("at", { ...input, direction: "future" });
+  if (atMs !== undefined) await writePast(atMs, args, context);
   return {
     at: timestampOf(atMs),
     recurrence: (await readRecurrence(args, input)).recurrence,
   };
+}
+
+/** Write to stderr that a time has passed. */
+async function writePast(atMs: number, args: Args, { io }: VerbContext): Promise<void> {
+  if (args.flag("quiet") || atMs > io.clock.now().wallMs - PAST_MS) return;
+  const utc = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+  await writeMessage(io, `${utc} has passed: it runs at once`);
 }
 
 // In go-job's field, −1 means the job's own priority.
