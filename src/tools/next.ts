@@ -29,7 +29,7 @@ export interface NextRequest {
   readonly afterMs?: number;
   readonly nowMs: number;
   readonly count: number;
-  /** Jobs of the configuration, when there is one. */
+  /** Jobs of the configuration; undefined if there is none. */
   readonly jobs?: readonly JobDefinition[];
 }
 
@@ -89,7 +89,7 @@ function specsOf(text: string, request: NextRequest): Seen[] {
 }
 
 function seenText(text: string, request: NextRequest): Seen {
-  const { timezone, viewerTimezone = null, seed, jobs = [] } = request;
+  const { timezone, viewerTimezone = null, seed, jobs } = request;
   try {
     const parsed = parseScheduleText(text, { seed });
     const spec = {
@@ -109,6 +109,16 @@ function seenText(text: string, request: NextRequest): Seen {
     }
     // A single word is more likely a kind than an expression.
     if (!isJobError(error, "invalid_argument") || !/^[\w.:-]+$/.test(text)) throw error;
+    if (jobs === undefined) {
+      throw new JobError(
+        "not_found",
+        `Cannot list the runs of "${text}": there is no config.toml`,
+        {
+          hint: 'Name it with --config, or give an expression such as "30 2 * * *"',
+          cause: error,
+        },
+      );
+    }
     throw new JobError("not_found", `Cannot list the runs of "${text}": no such kind`, {
       hint: didYouMean(text, jobs.map(({ kind }) => kind)) ??
         'Give a kind of the config, or an expression such as "30 2 * * *"',

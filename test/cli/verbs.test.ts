@@ -417,6 +417,15 @@ test("next exits 2 for an expression that is none", async () => {
   assert.match(run.stderr, /61/);
 });
 
+test("next KIND says that there is no configuration to find it in", async () => {
+  const run = await cli(["next", "report"]);
+  assert.deepEqual([run.code, run.stdout], [4, ""]);
+  assert.match(
+    run.stderr,
+    /the runs of "report": there is no config\.toml in this folder\nhint: Name it with --config/,
+  );
+});
+
 test("list dead asks for dead letters and shows why they failed", async () => {
   const dead = instance({ reason: "error", error: "no such host", attempts: 3 });
   const { calls, stdout } = await cli(["list", "dead", "-k", "sum", "-o", "table"], {

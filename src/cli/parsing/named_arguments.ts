@@ -85,13 +85,31 @@ function findTarget(name: string, targets: readonly Target[], context: NamedCont
     targets.find((target) => target.name === camel) ??
     targets.find((target) => target.name === name.replaceAll("-", "_"));
   if (found !== undefined) return found;
-  const names = [...targets.map((target) => target.name), ...context.options];
+  // One letter makes an option such as --in out of --id, and would delay the job.
+  const options = context.options.filter((option) => option.length > 2);
+  const names = [...targets.map((target) => target.name), ...options];
   throw usageError(
     `Cannot schedule job "${makeVisible(context.kind)}" with "--${
       makeVisible(name)
     }": no such option or argument`,
-    didYouMean(name, names, "--") ?? describeHint(context.kind),
+    memberHint([name, camel], targets, context) ?? didYouMean(name, names, "--") ??
+      describeHint(context.kind),
   );
+}
+
+/** How to give a member of a parameter that is an object; undefined if none has such a member. */
+function memberHint(
+  names: readonly string[],
+  targets: readonly Target[],
+  { signature }: NamedContext,
+): string | undefined {
+  for (const { name, shape } of targets) {
+    const members = alternatives(shape, signature)
+      .flatMap((found) => found.type === "object" ? found.members : []);
+    const member = members.find((found) => names.includes(found.name));
+    if (member) return `Give it as --${name} '{"${member.name}": …}'`;
+  }
+  return undefined;
 }
 
 function valueOf(target: Target, texts: readonly string[], signature: Signature): unknown {

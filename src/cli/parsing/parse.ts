@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry } from "../verb.ts";
 import { VERBS } from "../verbs.ts";
 import { usageError } from "./args.ts";
@@ -198,23 +199,33 @@ function checkOptions(
 ): readonly string[] {
   const named = Object.keys(values).filter((name) => !Object.hasOwn(specs, name));
   for (const name of named) {
-    const typed = asTyped(name, at.argv);
-    if (at.takesNamed && typed.startsWith("--")) continue;
+    const word = wordOf(name, at.argv);
+    if (at.takesNamed && word.startsWith("--")) continue;
+    const typed = word.split("=", 1)[0]!;
     throw usageError(
       `Cannot run "${at.title}" with "${makeVisible(typed)}": no such option`,
-      didYouMean(name, Object.keys(specs), "--") ??
+      valueHint(word, at.argv, specs) ?? didYouMean(name, Object.keys(specs), "--") ??
         `See ${at.title} --help; arguments that begin with "-" come after "--"`,
     );
   }
   return named;
 }
 
-/** An option as it was typed: only its name is kept. */
-function asTyped(name: string, argv: readonly string[]): string {
-  const typed = argv.find((word) =>
-    word.startsWith("-") && word.replace(/^--?/, "").split("=", 1)[0] === name
+/** How to give `-x` as the value of the argument by name before it; undefined if there is none. */
+function valueHint(word: string, argv: readonly string[], specs: OptionSpecs): string | undefined {
+  const [, name] = /^--([^=]+)$/.exec(argv[argv.indexOf(word) - 1] ?? "") ?? [];
+  if (name === undefined || Object.hasOwn(specs, name)) return undefined;
+  return `For the value of --${makeVisible(name)} write ${
+    makeVisible(shellWord(`--${name}=${word}`))
+  }; other arguments that begin with "-" come after "--"`;
+}
+
+/** The word of the command line that gives an option. */
+function wordOf(name: string, argv: readonly string[]): string {
+  const word = argv.find((each) =>
+    each.startsWith("-") && each.replace(/^--?/, "").split("=", 1)[0] === name
   );
-  return typed?.split("=", 1)[0] ?? `--${name}`;
+  return word ?? `--${name}`;
 }
 
 function missingVerb({ titles, entry }: Place): JobError {

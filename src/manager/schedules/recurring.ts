@@ -1,3 +1,4 @@
+import { describeSignature } from "../../core/arguments/describe.ts";
 import { isBlackedOut } from "../../core/time/blackout.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
@@ -160,7 +161,7 @@ export class Recurring {
     const what = scheduleId === undefined ? "it has no schedule" : `no schedule "${scheduleId}"`;
     throw new JobError("not_found", `Cannot ${action} job "${kind}": ${what}`, {
       hint: all.length === 0
-        ? `Run it once with: jobctl schedule ${shellWord(kind)}`
+        ? `Run it once with: jobctl schedule ${describeSignature(shellWord(kind), job.signature)}`
         : `Its schedules: ${all.slice(0, 5).map(({ id }) => id).join(", ")}`,
     });
   }

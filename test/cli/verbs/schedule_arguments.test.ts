@@ -82,7 +82,20 @@ const BAD: readonly [argv: string, source: string, message: RegExp][] = [
   ["--day x --args-json {}", REPORT, /--args-json with the argument "--day": they exclude/],
   ["--arg day", REPORT, /Cannot read --arg "day": it has no name and value/],
   ["1 2 --first 3", "export default (first: string) => {};", /the argument "2": it takes no more/],
-  ["-x 5", REPORT, /with "-x": no such option/],
+  ["-x 5", REPORT, /with "-x": no such option\nhint: See /],
+  [
+    "--region -x",
+    REPORT,
+    /with "-x": no such option\nhint: For the value of --region write --region=-x; /,
+  ],
+  [
+    "--region -n",
+    REPORT,
+    /with "-n": no such option\nhint: For the value of --region write --region=-n; /,
+  ],
+  ["--wait -x", REPORT, /with "-x": no such option\nhint: See /],
+  ["--day x --id 7", REPORT, /with "--id": .*\nhint: Give it as --order '\{"id": …\}'\n/],
+  ["--id 7", "export default (name: string) => {};", /with "--id": .*\nhint: See jobctl describe/],
 ];
 
 for (const [argv, source, message] of BAD) {
@@ -94,6 +107,10 @@ for (const [argv, source, message] of BAD) {
     assert.ok(!run.calls.some(({ method }) => method === "scheduleJob"));
   });
 }
+
+test("schedule takes a value that begins with - joined to its option", async () => {
+  assert.deepEqual(await sent(REPORT, "--region=-x"), { region: "-x" });
+});
 
 test("other verbs take no arguments by name", async () => {
   const run = await cli(["list", "jobs", "--region", "eu"]);

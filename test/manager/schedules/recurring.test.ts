@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { TickReport } from "../../../src/manager/api.ts";
 import type { ScheduleRecord, ScheduleSpec } from "../../../src/core/job/schedule.ts";
+import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 
 const MINUTE = 60_000;
@@ -223,6 +224,17 @@ test("explain() reports a change of the clock", async () => {
   assert.match(twice!.rule, /comes twice, runs the first time only/);
   const [again] = await explain(world, { at: Date.parse("2027-10-31T01:30:00Z") });
   assert.match(again!.why, /shows this time again/);
+});
+
+test("runSchedule() of a job without a schedule shows how to run it, with its arguments", async () => {
+  const signature = readSignature("export default (order: string) => {};");
+  const world = await new ManagerWorld({ jobs: [{ ...jobOf("bill"), signature }] }).started();
+  await assert.rejects(
+    async () => await world.of(world.manager.runSchedule({ kind: "bill" })),
+    (error) =>
+      isJobError(error, "not_found") &&
+      error.hint === "Run it once with: jobctl schedule bill <order: string>",
+  );
 });
 
 test("explain() reports ticks before the schedule was made, and refuses unknown ids", async () => {

@@ -78,11 +78,11 @@ async function loadKinds(
   texts: readonly string[],
   args: Args,
   io: CliIo,
-): Promise<readonly JobDefinition[]> {
+): Promise<readonly JobDefinition[] | undefined> {
   const kinds = texts.filter(mayBeKind);
   if (kinds.length === 0) return [];
   const file = configFileOf(args, io.cwd);
-  if (file === null) return [];
+  if (file === null) return undefined;
   const { loadProject } = await import("../../../tools/load_project.ts");
   const { jobs, problems } = await loadProject(file, loadOptionsOf(io));
   const problem = problems.find(({ job }) => job !== null && kinds.includes(job));
