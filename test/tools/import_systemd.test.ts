@@ -205,6 +205,7 @@ test("importSystemd() reads a directory with templates, drop-ins and monotonic t
       "bad.timer: Cannot convert OnCalendar=Fri *-*-13: a schedule cannot require both this weekday and this day of the month",
       "bad.timer: left out: no schedule is left",
       "gone.timer: left out: its unit gone.service is not found",
+      "template@.timer: left out: it is only a template; import its instances by name (template@INSTANCE.timer)",
       'work.service.d/10-own.conf: not on this host: there is no user "u"',
     ]);
     const outcome = await loadText(toml);
@@ -307,6 +308,16 @@ test("importSystemd() disables a unit that is confined, and one whose protection
   }
 });
 
+test("importSystemd() cuts a long reason at the end of a setting", async () => {
+  const lines = Array.from({ length: 9 }, (_, index) => `Protect${index}x=${"a".repeat(12)}`);
+  const kept = (count: number) => lines.slice(0, count).join(" ");
+  assert.ok(kept(8).length < 200 && kept(9).length > 200);
+  for (const [given, wanted] of [[8, kept(8)], [9, `${kept(8)} …`]] as const) {
+    const { notes } = await importService(lines.slice(0, given).join("\n"));
+    assert.deepEqual(notes, [`written with enabled = false: it would run without ${wanted}`]);
+  }
+});
+
 test("importSystemd() tells each condition of a service, also one that says no", async () => {
   const lines = ["ConditionACPower=false", "AssertPathExists=/srv"];
   const { notes } = await importService(`[Unit]\nConditionHost=\n${lines.join("\n")}`);
@@ -338,5 +349,27 @@ test("importSystemd() refuses what holds no timer", async () => {
     assert.throws(from(path), (error) => isJobError(error, "not_found"));
     assert.throws(from(`${path}/none.timer`), (error) => isJobError(error, "not_found"));
     assert.throws(from(`${path}/a.service`), (error) => isJobError(error, "invalid_argument"));
+    for (const name of ["timers.target.wants", "none.timer", "none"]) {
+      assert.throws(from(`${path}/${name}`), { code: "not_found", message: /does not exist$/ });
+    }
+  });
+});
+
+test("importSystemd() refuses a template that names no instance", async () => {
+  const files = {
+    "dump@.timer": "[Timer]\nOnCalendar=daily\n",
+    "dump@.service": "[Service]\nExecStart=/bin/dump %i\n",
+  };
+  await withTempDir(files, ({ path }) => {
+    const from = (name: string) => importSystemd(`${path}/${name}`, { timezone: "UTC" });
+    for (const name of ["dump@.timer", "dump@"]) {
+      assert.throws(
+        () => from(name),
+        (error) =>
+          isJobError(error, "invalid_argument") && /only a template$/.test(error.message) &&
+          error.hint === "Name an instance: dump@INSTANCE.timer",
+      );
+    }
+    assert.deepEqual(from("dump@app.timer").jobs.map(({ kind }) => kind), ["dump-app"]);
   });
 });

@@ -40,17 +40,40 @@ const TIMER_KEYS = new Set(
     "AccuracySec RemainAfterElapse").split(" "),
 );
 
+/** True for a template without an instance, such as `backup@.timer`. It never runs. */
+function isTemplate(name: string): boolean {
+  return name.endsWith("@.timer");
+}
+
+function instanceName(template: string): string {
+  return template.replace("@.", "@INSTANCE.");
+}
+
+function noTimer(path: string): JobError {
+  const isMissing = path.includes("/") && !existsSync(path);
+  const problem = isMissing ? "it does not exist" : "there is no timer unit";
+  return new JobError("not_found", `Cannot import "${path}": ${problem}`, {
+    hint: "Name a .timer file, the name of an installed one, or a directory of units",
+  });
+}
+
 function timersOf(
   path: string,
 ): readonly (readonly [name: string, directories: readonly string[]])[] {
   if (existsSync(path) && statSync(path).isDirectory()) {
-    return readdirSync(path).filter((name) => /^[^@]+(?:@[^@]+)?\.timer$/.test(name)).sort()
+    return readdirSync(path).filter((name) => /^[^@]+(?:@[^@]*)?\.timer$/.test(name)).sort()
       .map((name) => [name, [path, ...UNIT_DIRECTORIES]] as const);
   }
   const name = /\.\w+$/.test(path) ? basename(path) : `${basename(path)}.timer`;
   if (!name.endsWith(".timer")) {
+    if (path.includes("/") && !existsSync(path)) throw noTimer(path);
     throw new JobError("invalid_argument", `Cannot import "${path}": it is not a timer unit`, {
       hint: "Name a .timer; its .service is read with it",
+    });
+  }
+  if (isTemplate(name)) {
+    throw new JobError("invalid_argument", `Cannot import "${path}": it is only a template`, {
+      hint: `Name an instance: ${instanceName(name)}`,
     });
   }
   const own = path.includes("/") ? [dirname(path)] : [];
@@ -76,6 +99,11 @@ class Importer {
     try {
       if (isMasked(name, directories)) {
         this.note(at, "left out: it is masked", false);
+        return true;
+      }
+      if (isTemplate(name)) {
+        const remedy = `import its instances by name (${instanceName(name)})`;
+        this.note(at, `left out: it is only a template; ${remedy}`, true);
         return true;
       }
       const timer = openUnit(name, directories);
@@ -210,7 +238,7 @@ class Importer {
  *
  * @param path a timer's file, its name, or a directory of units
  * @param options.timezone IANA zone of the host
- * @throws JobError `not_found` if there is no timer
+ * @throws JobError `not_found` if there is no timer, `invalid_argument` for a template
  */
 export function importSystemd(path: string, options: { readonly timezone: string }): SystemdImport {
   const importer = new Importer(openZone(options.timezone).name);
@@ -218,11 +246,7 @@ export function importSystemd(path: string, options: { readonly timezone: string
   for (const [name, directories] of timersOf(path)) {
     if (importer.open(name, directories)) count += 1;
   }
-  if (count === 0) {
-    throw new JobError("not_found", `Cannot import "${path}": there is no timer unit`, {
-      hint: "Name a .timer file, the name of an installed one, or a directory of units",
-    });
-  }
+  if (count === 0) throw noTimer(path);
   const { jobs, notes } = importer;
   const toml = writeFile([
     "Imported from systemd timers by jobctl. As under systemd, a run is skipped while the previous one is running, and",

@@ -57,6 +57,8 @@ const SANDBOX_KEYS = new RegExp(
 );
 /** Values that `limits.open_files` accepts. */
 const OPEN_FILES = { min: 64, max: 1_048_576 };
+/** Longest list of settings in the reason why a job is disabled, in characters. */
+const REASON_MAX = 200;
 const PLAIN_TYPES = ["oneshot", "simple", "exec"];
 const HARMLESS_OUTPUT = /^(?:journal|inherit|null|syslog|journal\+console|tty)$/;
 
@@ -95,6 +97,12 @@ function namesIn(file: string): readonly string[] {
   } catch {
     return [];
   }
+}
+
+function cutAtWord(text: string): string {
+  if (text.length <= REASON_MAX) return text;
+  const words = text.slice(0, REASON_MAX + 1).replace(/\s+\S*$/, "");
+  return `${words.slice(0, REASON_MAX)} …`;
 }
 
 function isOther({ section, key, value }: UnitEntry): boolean {
@@ -292,8 +300,8 @@ class ServiceReader {
       !isOff(value)
     );
     if (active.length === 0) return undefined;
-    const found = active.map(({ key, value }) => `${key}=${value}`).join(" ").slice(0, 200);
-    const text = `it would run without ${found}`;
+    const found = active.map(({ key, value }) => `${key}=${value}`).join(" ");
+    const text = `it would run without ${cutAtWord(found)}`;
     this.#note(active[0]!, `written with enabled = false: ${text}`, true);
     return text;
   }

@@ -224,7 +224,6 @@ const SYSTEMD: Verb = {
   words: [{
     name: "UNIT",
     describe: "A .timer file, the name of an installed timer, or a directory of units",
-    isOptional: true,
   }],
   options: {
     timezone: { describe: "Time zone of OnCalendar= values that name none (default: the host's)" },
@@ -241,12 +240,6 @@ const SYSTEMD: Verb = {
   isOffline: true,
   async run(args, { io }) {
     const unit = args.word("UNIT");
-    if (unit === "") {
-      throw usageError(
-        "Cannot import: no timer is named",
-        "Name a .timer file, an installed timer, or a directory such as /etc/systemd/system",
-      );
-    }
     const { importSystemd } = await import("../../../tools/import/import_systemd.ts");
     const timezone = args.text("timezone") ?? hostTimezone();
     const isPath = unit.includes("/") || existsSync(resolve(io.cwd, unit));
