@@ -1,10 +1,11 @@
 import { formatDuration } from "../core/time/duration.ts";
-import { isJobError } from "../core/errors.ts";
 import type { CommandSpec, JobDefinition, JobSchedule } from "../core/job/job.ts";
 import { REBOOT, type ScheduleSpec } from "../core/job/schedule.ts";
 import { formatScheduleText } from "../core/time/ticks.ts";
-import { readCronie } from "./cronie.ts";
+import { openZone } from "../core/time/zone.ts";
 import { shellWord } from "../core/text/shell_word.ts";
+import { type Dialect, DIALECT_RULES, type DialectRules } from "./import/dialect.ts";
+import { isReadAlike } from "./import/line_schedule.ts";
 
 /** Something that a crontab cannot express. */
 export interface ExportNote {
@@ -21,29 +22,25 @@ export interface CrontabExport {
 }
 
 /** cron's own expression for a schedule; null when it has none. */
-function cronText(spec: ScheduleSpec): string | null {
+function cronText(spec: ScheduleSpec, dialect: Dialect): string | null {
   if (spec.cron === null) return null;
   if (spec.cron === REBOOT) return REBOOT;
   const text = spec.cron.replace(/^0 (?=(?:\S+ ){4}\S+$)/, "").replaceAll("?", "*");
-  try {
-    readCronie(text);
-    return text;
-  } catch (error) {
-    if (!isJobError(error)) throw error;
-    return null;
-  }
+  return isReadAlike(text, dialect) ? text : null;
 }
 
 /** Settings of a job that cron does not have, in words. */
-function missing(job: JobDefinition, spec: ScheduleSpec): string[] {
+function missing(job: JobDefinition, spec: ScheduleSpec, rules: DialectRules): string[] {
   const { options } = job;
+  const overlap = rules.isOverlapping ? "allow" : "skip";
   const hasWindow = spec.startsAt !== undefined || spec.endsAt !== undefined ||
     spec.blackout !== undefined || spec.runsMax !== undefined;
   return [
     options.timeoutMs > 0 ? `timeout ${formatDuration(options.timeoutMs)}` : "",
     options.retry.max !== 0 ? "retries" : "",
-    spec.overlap === "allow" ? "" : `overlap "${spec.overlap}"`,
+    spec.overlap === overlap ? "" : `overlap "${spec.overlap}"`,
     spec.misfire === "skip" ? "" : `misfire "${spec.misfire}"`,
+    rules.hasDelay || spec.jitterMs === 0 ? "" : `jitter ${formatDuration(spec.jitterMs)}`,
     hasWindow ? "start, end, blackout and number of runs" : "",
   ].filter((text) => text !== "");
 }
@@ -52,8 +49,9 @@ function missing(job: JobDefinition, spec: ScheduleSpec): string[] {
 function commandLine(
   command: CommandSpec,
   schedule: JobSchedule,
-  note: (text: string) => void,
+  { dialect, note }: { readonly dialect: Dialect; readonly note: (text: string) => void },
 ): string | null {
+  const { hasPercent, program } = DIALECT_RULES[dialect];
   const args = Array.isArray(schedule.arguments)
     ? schedule.arguments.map((value) => typeof value === "string" ? value : JSON.stringify(value))
     : [];
@@ -80,12 +78,24 @@ function commandLine(
     note("left out: a crontab has no commands of several lines");
     return null;
   }
+  if (dialect === "busybox" && whole.includes("#")) {
+    note(`left out: ${program} cuts a line at "#"`);
+    return null;
+  }
+  if (!hasPercent) {
+    const { stdin } = command;
+    const hasInput = stdin !== null && !("text" in stdin && stdin.text === "");
+    if (hasInput) note(`standard input is not carried over: ${program} has none`);
+    return whole;
+  }
   // Cron pairs backslashes, so it cannot have a single one before an escaped percent sign.
   if (/(?<!\\)(?:\\\\)*\\%/.test(whole)) {
     note("left out: a crontab cannot have a backslash right before a percent sign");
     return null;
   }
-  if (whole.includes("\\\\")) note("Debian's cron turns two backslashes into one, cronie does not");
+  if (dialect === "debian" && whole.includes("\\\\")) {
+    note(`${program} turns two backslashes into one`);
+  }
   return whole.replaceAll("%", "\\%") + standardInput(command, note);
 }
 
@@ -110,13 +120,17 @@ class Exporter {
   readonly lines: string[] = [];
   readonly #timezone: string;
   readonly #isSystem: boolean;
+  readonly #dialect: Dialect;
+  readonly #rules: DialectRules;
   #zone: string;
   #delay = 0;
 
-  constructor(timezone: string, isSystem: boolean) {
+  constructor(timezone: string, isSystem: boolean, dialect: Dialect) {
     this.#timezone = timezone;
     this.#zone = timezone;
     this.#isSystem = isSystem;
+    this.#dialect = dialect;
+    this.#rules = DIALECT_RULES[dialect];
   }
 
   add(job: JobDefinition): void {
@@ -127,19 +141,30 @@ class Exporter {
     };
     if (job.schedules.length === 0) return;
     if (job.source.type !== "command") return note("left out: cron runs commands only");
+    const { program, hasSystemCrontabs } = this.#rules;
+    const { user: owner } = job.source.command;
     const lines: string[] = [];
     for (const schedule of job.schedules) {
       const { spec } = schedule;
-      const when = cronText(spec);
+      const when = cronText(spec, this.#dialect);
       if (when === null) {
         note(`left out: cron has no schedule like "${formatScheduleText(spec)}"`);
         continue;
       }
-      const command = commandLine(job.source.command, schedule, note);
+      if (!this.#hasZone(spec)) {
+        note(
+          `left out: ${program} has one time zone for all jobs, this one is in ${spec.timezone}`,
+        );
+        continue;
+      }
+      const command = commandLine(job.source.command, schedule, { dialect: this.#dialect, note });
       if (command === null) continue;
-      const lost = missing(job, spec);
+      if (owner !== null && !hasSystemCrontabs) {
+        note(`user "${owner}" is not carried over: ${program} reads only users' crontabs`);
+      }
+      const lost = missing(job, spec, this.#rules);
       if (lost.length > 0) note(`cron has none of: ${lost.join(", ")}`);
-      const user = this.#isSystem ? `${job.source.command.user ?? "root"} ` : "";
+      const user = this.#isSystem ? `${owner ?? "root"} ` : "";
       lines.push(...this.#settings(spec), `${when} ${user}${command}`);
     }
     if (lines.length === 0) return;
@@ -147,15 +172,22 @@ class Exporter {
     this.lines.push(`# ${job.kind}${description === "" ? "" : `: ${description}`}`, ...lines, "");
   }
 
+  /** True if the daemon can run a schedule in its zone. @reboot has none. */
+  #hasZone({ cron, timezone }: ScheduleSpec): boolean {
+    // supercronic's CRON_TZ applies to the whole file.
+    const canChange = this.#rules.hasZone && this.#rules.variables === "above";
+    return canChange || cron === REBOOT || timezone === this.#timezone;
+  }
+
   /** An assignment applies to all lines after it, so only changes are written. */
   #settings(spec: ScheduleSpec): string[] {
     const found: string[] = [];
-    if (spec.timezone !== this.#zone) {
+    if (spec.timezone !== this.#zone && spec.cron !== REBOOT) {
       this.#zone = spec.timezone;
       found.push(`CRON_TZ=${spec.timezone === this.#timezone ? "" : spec.timezone}`);
     }
     const delay = Math.ceil(spec.jitterMs / 60_000);
-    if (delay !== this.#delay) {
+    if (delay !== this.#delay && this.#rules.hasDelay) {
       this.#delay = delay;
       found.push(`RANDOM_DELAY=${delay}`);
     }
@@ -166,19 +198,25 @@ class Exporter {
 /**
  * The scheduled command jobs of a configuration as a crontab.
  *
- * @param options.timezone IANA zone of the host. Jobs in other zones get CRON_TZ, which cronie
- * knows and Debian's cron does not
- * @param options.isSystem write a user before each command; by default if a job names one
+ * @param options.timezone IANA zone of the host. Jobs in other zones get CRON_TZ, or are left out
+ * if the dialect has none
+ * @param options.isSystem write a user before each command; by default if a job names one and the
+ * dialect has such crontabs
+ * @throws JobError `invalid_argument` for an unknown zone
  */
 export function exportCrontab(
   jobs: readonly JobDefinition[],
-  options: { readonly timezone: string; readonly isSystem?: boolean },
+  options: {
+    readonly timezone: string;
+    readonly dialect: Dialect;
+    readonly isSystem?: boolean | undefined;
+  },
 ): CrontabExport {
-  const hasUser = jobs.some(({ source }) =>
-    source.type === "command" && source.command.user !== null
-  );
+  const { dialect } = options;
+  const hasUser = DIALECT_RULES[dialect].hasSystemCrontabs &&
+    jobs.some(({ source }) => source.type === "command" && source.command.user !== null);
   const isSystem = options.isSystem ?? hasUser;
-  const exporter = new Exporter(options.timezone, isSystem);
+  const exporter = new Exporter(openZone(options.timezone).name, isSystem, dialect);
   for (const job of jobs) exporter.add(job);
   const text = ["SHELL=/bin/sh", "", ...exporter.lines].join("\n");
   return { text: text.endsWith("\n") ? text : `${text}\n`, isSystem, notes: exporter.notes };

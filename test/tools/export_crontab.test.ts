@@ -2,18 +2,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { exportCrontab } from "../../src/tools/export_crontab.ts";
+import type { Dialect } from "../../src/tools/import/dialect.ts";
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import { loadProject } from "../../src/tools/load_project.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 
-/** The jobs of a configuration as a crontab of a host in UTC. */
-function exported(toml: string, timezone = "UTC") {
+/** The jobs of a configuration as a crontab of a host in UTC, for cronie. */
+function exported(toml: string, timezone = "UTC", dialect: Dialect = "cronie") {
   return withTempDir({ "config.toml": toml }, async ({ path }) => {
     const { jobs, problems } = await loadProject(`${path}/config.toml`, { env: {}, nowMs: NOW });
     assert.deepEqual(problems, []);
-    return exportCrontab(jobs, { timezone });
+    return exportCrontab(jobs, { timezone, dialect });
   });
 }
 
@@ -97,7 +98,7 @@ test("exportCrontab() writes what importCrontabs() read, so that both say the sa
     [{ file: "a", text: crontab, isSystem: true, owner: null }],
     options,
   );
-  const { text, notes } = await exported(first.toml, "Europe/Berlin");
+  const { text, notes } = await exported(first.toml, "Europe/Berlin", "debian");
   assert.deepEqual(notes, []);
   const second = importCrontabs([{ file: "b", text, isSystem: true, owner: null }], options);
   const lines = (result: typeof first) =>
@@ -116,4 +117,66 @@ test("exportCrontab() tells once what cron lacks for several schedules of a job"
   assert.deepEqual(notes.map((note) => note.text), [
     'cron has none of: overlap "skip", misfire "latest"',
   ]);
+});
+
+/** A configuration of jobs that a cron could run, each with the given lines. */
+function jobsOf(jobs: Readonly<Record<string, string>>): string {
+  return Object.entries(jobs).map(([kind, lines]) =>
+    `[jobs.${kind}]\nmisfire = "skip"\n${lines}\n${lines.includes("run") ? "" : 'run = "x"\n'}`
+  ).join("");
+}
+
+test("exportCrontab() leaves out other zones, and reports jitter, where cron has neither", async () => {
+  const toml = jobsOf({
+    a: 'schedule = "30 2 * * *"\ntimezone = "Europe/Berlin"\noverlap = "allow"',
+    b: 'schedule = "@daily"\njitter = "90s"\noverlap = "allow"',
+    c: 'schedule = "@reboot"\ntimezone = "Europe/Berlin"\noverlap = "allow"',
+  });
+  const debian = await exported(toml, "UTC", "debian");
+  assert.doesNotMatch(debian.text, /CRON_TZ|RANDOM_DELAY|^30 2/m);
+  assert.match(debian.text, /^@daily x$[^]*^@reboot x$/m);
+  assert.deepEqual(debian.notes.map(({ kind, text }) => `${kind}: ${text}`), [
+    "a: left out: Debian's cron has one time zone for all jobs, this one is in Europe/Berlin",
+    "b: cron has none of: jitter 1m30s",
+  ]);
+  const berlin = await exported(toml, "Europe/Berlin", "debian");
+  assert.match(berlin.text, /^30 2 \* \* \* x$/m);
+  const cronie = await exported(toml);
+  assert.deepEqual(cronie.notes, []);
+  assert.match(cronie.text, /^CRON_TZ=Europe\/Berlin\n30 2/m);
+  const supercronic = await exported(toml, "UTC", "supercronic");
+  assert.match(supercronic.notes[0]!.text, /^left out: supercronic has one time zone/);
+});
+
+test("exportCrontab() writes what the dialect reads in the same way, and nothing else", async () => {
+  const toml = jobsOf({
+    days: 'schedule = "0 3 */2 * *"',
+    weekdays: 'schedule = "*/15 9-17 * * mon-fri"',
+    hash: 'schedule = "@daily"\nrun = "x # y"',
+    input: 'schedule = "@daily"\nstdin = { text = "a" }\nuser = "nobody"',
+  });
+  const busybox = await exported(toml, "UTC", "busybox");
+  assert.equal(busybox.isSystem, false);
+  assert.match(busybox.text, /^@daily x$[^]*^\*\/15 9-17 \* \* mon-fri x$/m);
+  assert.deepEqual(busybox.notes.map(({ kind, text }) => `${kind}: ${text}`), [
+    'days: left out: cron has no schedule like "0 3 */2 * *"',
+    'hash: left out: busybox crond cuts a line at "#"',
+    "input: standard input is not carried over: busybox crond has none",
+    'input: user "nobody" is not carried over: busybox crond reads only users\' crontabs',
+  ]);
+  const supercronic = await exported(toml, "UTC", "supercronic");
+  assert.match(supercronic.text, /^\*\/15 9-17 \* \* mon-fri x$/m);
+  assert.match(supercronic.text, /^0 3 \*\/2 \* \* x$/m);
+  const both = await exported(jobsOf({ a: 'schedule = "0 3 */2 * mon"' }), "UTC", "supercronic");
+  assert.match(both.notes[0]!.text, /no schedule like/);
+});
+
+test("exportCrontab() escapes % only where it ends the command", async () => {
+  const toml = '[jobs.a]\nrun = "date +%F"\nschedule = "@daily"\n';
+  for (const dialect of ["debian", "cronie"] as const) {
+    assert.match((await exported(toml, "UTC", dialect)).text, /^@daily date \+\\%F$/m);
+  }
+  for (const dialect of ["busybox", "supercronic"] as const) {
+    assert.match((await exported(toml, "UTC", dialect)).text, /^@daily date \+%F$/m);
+  }
 });

@@ -1,10 +1,12 @@
 import { isJobError, JobError } from "../../core/errors.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
+import { parseCron } from "../../core/time/cron.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import { CRON_FIELDS, readCronie, readNumber } from "../cronie.ts";
 import { readBusyboxSchedule } from "./busybox_fields.ts";
 import { readDebianFields } from "./debian_fields.ts";
 import type { Dialect } from "./dialect.ts";
+import { readSupercronicLine } from "./supercronic_fields.ts";
 
 /** A schedule of a crontab, as its daemon reads it. */
 export interface LineSchedule {
@@ -79,4 +81,29 @@ export function readLineSchedule(
       ? `${remark}${hintFor(fields)}`
       : `${remark}, and runs it as "${schedule}"${hintFor(fields)}`,
   };
+}
+
+/** The minutes, hours, months and days of five fields, for a comparison. */
+function timesOf(fields: string): string {
+  const { minute, hour, month, dayOfMonth, dayOfWeek, isBothDays } = parseCron(fields);
+  const days = Array.from({ length: 31 * 7 }, (_, place) => {
+    const isDay = dayOfMonth.values.includes(place % 31 + 1);
+    const isWeekday = dayOfWeek.values.includes(place % 7);
+    return isBothDays ? isDay && isWeekday : isDay || isWeekday;
+  });
+  return JSON.stringify([minute.values, hour.values, month.values, days]);
+}
+
+/** True if a daemon reads an expression of ours, five fields or a nickname, as we do. */
+export function isReadAlike(text: string, dialect: Dialect): boolean {
+  try {
+    const found = dialect === "supercronic"
+      ? readSupercronicLine(`${text} command`)?.schedule ?? null
+      : readLineSchedule(text, dialect).schedule;
+    if (found === null) return false;
+    return text.startsWith("@") || found === text || timesOf(found) === timesOf(text);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    return false;
+  }
 }

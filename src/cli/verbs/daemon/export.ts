@@ -1,6 +1,13 @@
 import { hostTimezone } from "../../../platform/host_timezone.ts";
+import {
+  type Dialect,
+  DIALECT_RULES,
+  DIALECTS,
+  guessDialect,
+} from "../../../tools/import/dialect.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { OUT_OPTIONS, writeMessage, writeOut } from "../../output/written_file.ts";
+import { usageError } from "../../parsing/args.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 
@@ -9,25 +16,44 @@ const CRONTAB: Verb = {
   summary: "Write the scheduled commands of the configuration as a crontab",
   details:
     "Works without a daemon. Anything that a crontab cannot express is reported on stderr, job by job, and the exit code " +
-    "is then 3. If any job has a user, every line has one, as in /etc/cron.d.",
+    "is then 3. This depends on the cron that reads it, which --dialect names. If any job has a user, every line has " +
+    "one, as in /etc/cron.d.",
   options: {
     config: CONFIG_OPTION,
     system: {
       describe: "Write a user before each command (default if a job has one)",
       isFlag: true,
     },
-    timezone: { describe: "Zone that cron runs in (default: the host's); others get CRON_TZ" },
+    dialect: {
+      describe: "The cron that reads the crontab (default: the installed one)",
+      choices: DIALECTS,
+    },
+    timezone: {
+      describe:
+        "Zone that cron runs in (default: the host's); jobs in others get CRON_TZ, or are left out",
+    },
     ...OUT_OPTIONS,
   },
   examples: [["jobctl export crontab --config config.toml > crontab.txt", "Back to cron"]],
   isOffline: true,
   async run(args, { io }) {
+    const dialect = args.text("dialect") as Dialect | undefined ?? guessDialect();
+    const { program, hasSystemCrontabs } = DIALECT_RULES[dialect];
+    if (args.flag("system") && !hasSystemCrontabs) {
+      throw usageError(
+        `Cannot write a user before each command: ${program} reads only users' crontabs`,
+        "Omit --system",
+      );
+    }
     const file = neededConfigFile(args, io.cwd, "export");
     const { loadProject } = await import("../../../tools/load_project.ts");
     const { exportCrontab } = await import("../../../tools/export_crontab.ts");
     const { jobs, problems } = await loadProject(file, loadOptionsOf(io));
-    const timezone = args.text("timezone") ?? hostTimezone();
-    const result = exportCrontab(jobs, { timezone, isSystem: args.flag("system") || undefined });
+    const result = exportCrontab(jobs, {
+      timezone: args.text("timezone") ?? hostTimezone(),
+      dialect,
+      isSystem: args.flag("system") || undefined,
+    });
     await writeOut(result.text, args, io);
     for (const { job, message } of problems) {
       await writeMessage(io, `${file}: jobs.${job}: left out: ${message}`);

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { withTempDir } from "../../support/temp_dir.ts";
+import { cli } from "../../support/worlds/cli_world.ts";
+
+// Reports and refusals of import and export.
+
+test("export crontab reports a job in another zone where the dialect has no CRON_TZ", async () => {
+  const toml = `[jobs.a]
+run = "x"
+schedule = "30 2 * * *"
+timezone = "Europe/Berlin"
+overlap = "allow"
+misfire = "skip"
+`;
+  await withTempDir({ "config.toml": toml }, async ({ path }) => {
+    const run = (...options: string[]) =>
+      cli(["export", "crontab", "-c", "config.toml", "--timezone", "UTC", ...options], {
+        cwd: path,
+      });
+    const debian = await run("--dialect", "debian");
+    assert.equal(debian.code, 3);
+    assert.doesNotMatch(debian.stdout, /CRON_TZ/);
+    assert.match(debian.stderr, /config\.toml: jobs\.a: left out: Debian's cron has one time zone/);
+    const cronie = await run("--dialect", "cronie");
+    assert.deepEqual([cronie.code, cronie.stderr], [0, ""]);
+    assert.match(cronie.stdout, /^CRON_TZ=Europe\/Berlin$/m);
+    const system = await run("--dialect", "busybox", "--system");
+    assert.equal(system.code, 2);
+    assert.match(system.stderr, /busybox crond reads only users' crontabs/);
+  });
+});
+
+test("import systemd requires a unit", async () => {
+  const run = await cli(["import", "systemd"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /UNIT is missing/);
+  assert.match(run.stderr, /Usage: jobctl import systemd UNIT \[options\]/);
+});
