@@ -112,7 +112,7 @@ function seenText(text: string, request: NextRequest): Seen {
     if (jobs === undefined) {
       throw new JobError(
         "not_found",
-        `Cannot list the runs of "${text}": there is no config.toml`,
+        `Cannot list the runs of "${text}": there is no config.toml in this folder`,
         {
           hint: 'Name it with --config, or give an expression such as "30 2 * * *"',
           cause: error,
