@@ -37,11 +37,15 @@ export async function peerOwner(
     const file = await open(table, "r").catch(() => null);
     if (file === null) continue;
     found = null;
-    for await (const line of file.readLines({ encoding: "latin1", end: TABLE_BYTES_MAX })) {
-      const match = row.exec(line);
-      const isPeer = match?.slice(1).every((field, at) => addressOf(field) === wanted[at]);
-      const owner = isPeer ? ownerOf(match![0]) : null;
-      if (owner !== null) return owner;
+    try {
+      for await (const line of file.readLines({ encoding: "latin1", end: TABLE_BYTES_MAX })) {
+        const match = row.exec(line);
+        const isPeer = match?.slice(1).every((field, at) => addressOf(field) === wanted[at]);
+        const owner = isPeer ? ownerOf(match![0]) : null;
+        if (owner !== null) return owner;
+      }
+    } finally {
+      await file.close().catch(() => {});
     }
   }
   return found;

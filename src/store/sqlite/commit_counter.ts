@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, fdatasync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, openSync, writeSync } from "node:fs";
+import { readRegularFile } from "../../platform/files/read_file.ts";
 import { toStoreError } from "./error.ts";
 
 const HEAD_BYTES = 256;
 const SLOT_BYTES = 128;
 const DIGITS = 16;
+const FILE_BYTES_MAX = HEAD_BYTES + 2 * SLOT_BYTES;
 /** Shortest time between two syncs of the file, in milliseconds. */
 const SYNC_MS = 1_000;
 
@@ -84,7 +86,7 @@ export class CommitCounter {
 /** Read the commit count beside a database; null if there is none or it cannot be read. */
 export function readCommitNote(path: string): CommitNote | null {
   try {
-    const bytes = readFileSync(counterPath(path));
+    const bytes = readRegularFile(counterPath(path), FILE_BYTES_MAX)!.bytes;
     const { storeId, boot, isSynced } = JSON.parse(bytes.toString("latin1", 0, HEAD_BYTES));
     const counts = [0, 1].map((slot) => readSlot(bytes.subarray(HEAD_BYTES + slot * SLOT_BYTES)))
       .filter((count) => count !== null);
