@@ -48,6 +48,8 @@ export interface CrontabLine {
 export interface Crontab {
   readonly lines: readonly CrontabLine[];
   readonly notes: readonly ImportNote[];
+  /** How many lines with a command were left out. */
+  readonly leftOut: number;
 }
 
 /** How a crontab is read. */
@@ -83,6 +85,7 @@ const SHOWN_MAX = 80;
 class Reader {
   readonly lines: CrontabLine[] = [];
   readonly notes: ImportNote[] = [];
+  leftOut = 0;
   readonly #options: ReadOptions;
   readonly #rules: DialectRules;
   #line = 0;
@@ -105,6 +108,7 @@ class Reader {
       this.#line = index + 1;
       const isUnended = index === lines.length - 1;
       if (index === 0 && line.startsWith(BYTE_ORDER_MARK)) {
+        this.leftOut += 1;
         this.#refuse(
           "cron refuses this line: it begins with a byte order mark (save the file without one)",
         );
@@ -128,6 +132,7 @@ class Reader {
   #leaveOutFile(): void {
     const count = this.lines.length;
     this.lines.length = 0;
+    this.leftOut += count;
     const others = count === 0 ? "" : ` with the ${countText(count, "line")} that can be read`;
     const remedy = "correct it, or read it as another cron's (--dialect)";
     this.#add(`left out${others}: ${this.#rules.fileRefusal}; ${remedy}`, true, null);
@@ -143,6 +148,7 @@ class Reader {
       this.#comments.push(text);
     } else {
       if (isUnended && this.#rules.wantsLastNewline) {
+        this.leftOut += 1;
         this.#refuse("left out, cron refuses it too: the last line does not end with a newline");
       } else this.#readContent(text, hasCr);
       this.#comments = [];
@@ -218,6 +224,7 @@ class Reader {
       });
     } catch (error) {
       if (!(error instanceof LeftOut)) throw error;
+      this.leftOut += 1;
       if (error.isRefused) this.#refuse(error.message);
       else this.#note(error.message);
     }

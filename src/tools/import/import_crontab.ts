@@ -46,11 +46,14 @@ export interface ImportResult {
   readonly imported: readonly ImportedLine[];
   /** In the order of files and lines. */
   readonly notes: readonly ImportNote[];
+  /** How many lines with a command were left out. */
+  readonly leftOut: number;
 }
 
 class Importer {
   readonly imported: ImportedLine[] = [];
   readonly notes: ImportNote[] = [];
+  leftOut = 0;
   readonly #names = new KindNames();
   readonly #timezone: string;
   readonly #options: ImportOptions;
@@ -70,7 +73,7 @@ class Importer {
 
   add(crontab: CrontabText): void {
     const { dialect } = this.#options;
-    const { lines, notes } = crontab.isAnacron
+    const { lines, notes, leftOut } = crontab.isAnacron
       ? readAnacrontab(crontab.text, crontab.file)
       : readCrontab(crontab.text, { ...crontab, dialect });
     const found: ImportNote[] = [...notes];
@@ -79,7 +82,9 @@ class Importer {
         void found.push({ file: line.file, line: line.line, text, isLoss });
       const job = this.#draft(line, crontab.owner, addNote);
       if (job !== null) this.imported.push({ line, job });
+      else this.leftOut += 1;
     }
+    this.leftOut += leftOut;
     this.notes.push(...found.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)));
   }
 
@@ -181,7 +186,7 @@ export function importCrontabs(
     }
     importer.add(crontab);
   }
-  const { imported, notes } = importer;
+  const { imported, notes, leftOut } = importer;
   const { program, isOverlapping } = DIALECT_RULES[options.dialect];
   const toml = writeFile([
     `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as under it: the host's zone,`,
@@ -191,5 +196,5 @@ export function importCrontabs(
     "[defaults] and worker.count do not change the tables.",
     "Use it as it is (jobctl serve --config FILE), or name it under include in another configuration.",
   ], imported.map(({ job }) => job));
-  return { toml, imported, notes, dialect: options.dialect };
+  return { toml, imported, notes, leftOut, dialect: options.dialect };
 }

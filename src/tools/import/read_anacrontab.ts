@@ -39,6 +39,7 @@ export function readAnacrontab(text: string, file: string): Crontab {
   const notes: ImportNote[] = [fileNote(file, `read as an anacrontab: ${how}`, true)];
   let env: Record<string, string> = {};
   let comments: string[] = [];
+  let leftOut = 0;
   for (const [index, raw] of text.split("\n").entries()) {
     const line = raw.trim();
     if (line.startsWith("#")) {
@@ -62,6 +63,7 @@ export function readAnacrontab(text: string, file: string): Crontab {
     const minuteOfDay = (hour * 60 + Number(delay)) % MINUTES_PER_DAY;
     const schedule = period === undefined ? null : scheduleOf(period, minuteOfDay);
     if (schedule === null) {
+      leftOut += 1;
       note(`cannot read "${line.slice(0, 80)}": anacron wants days, minutes, a name and a command`);
       continue;
     }
@@ -80,5 +82,5 @@ export function readAnacrontab(text: string, file: string): Crontab {
       anacronId: id!,
     });
   }
-  return { lines, notes };
+  return { lines, notes, leftOut };
 }

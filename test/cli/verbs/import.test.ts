@@ -37,3 +37,31 @@ test("import systemd requires a unit", async () => {
   assert.match(run.stderr, /UNIT is missing/);
   assert.match(run.stderr, /Usage: jobctl import systemd UNIT \[options\]/);
 });
+
+test("import crontab --user names the file that does not exist", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const run = await cli(["import", "crontab", "--user", "www-data", "--spool", path]);
+    assert.equal(run.code, 4);
+    assert.ok(run.stderr.includes(`there is no file ${path}/www-data\n`), run.stderr);
+    assert.doesNotMatch(run.stderr, /Only root/);
+  });
+});
+
+test("import crontab --verify counts the lines that are left out", async () => {
+  const good = "0 1 * * * good\n";
+  const bad = "61 * * * * bad\n";
+  const files = { good, one: good + bad, bad };
+  await withTempDir(files, async ({ path }) => {
+    const verified = async (file: string, dialect: string) => {
+      const argv = ["import", "crontab", file, "--timezone", "UTC", "--dialect", dialect];
+      const { stderr } = await cli([...argv, "--verify"], { cwd: path });
+      return stderr.trimEnd().split("\n").at(-1)!.replace(/\d+ runs/, "N runs");
+    };
+    const same = "Verified over 366 days: 1 of 1 line is the same, N runs";
+    assert.equal(await verified("good", "debian"), same);
+    assert.equal(await verified("one", "cronie"), `${same}, 1 line was left out`);
+    const none = "Verified nothing: no line was imported";
+    assert.equal(await verified("bad", "cronie"), `${none}, 1 line was left out`);
+    assert.equal(await verified("one", "debian"), `${none}, 2 lines were left out`);
+  });
+});

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { JobError } from "../../../core/errors.ts";
+import { errorCode, JobError } from "../../../core/errors.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { hostTimezone } from "../../../platform/host_timezone.ts";
 import type { ImportNote } from "../../../tools/import/crontab_reader.ts";
@@ -40,19 +40,28 @@ function spoolFile(user: string, spool: string | undefined): string {
       "Name an account",
     );
   }
-  const directories = spool === undefined ? SPOOLS : [spool];
-  const found = directories.map((directory) => join(directory, user)).find((path) =>
-    existsSync(path)
-  );
+  const paths = (spool === undefined ? SPOOLS : [spool]).map((folder) => join(folder, user));
+  const found = paths.find((path) => existsSync(path));
   if (found !== undefined) return found;
-  throw new JobError(
-    "not_found",
-    `Cannot import the crontab of "${user}": none in ${directories.join(" or ")}`,
-    {
-      hint:
-        `Only root can read it; or pipe it in: crontab -l | jobctl import crontab - --user ${user}`,
-    },
-  );
+  const hidden = paths.find(isHidden);
+  const problem = hidden === undefined
+    ? `there is no file ${paths.join(" or ")}`
+    : `permission denied for ${hidden}`;
+  throw new JobError("not_found", `Cannot import the crontab of "${user}": ${problem}`, {
+    hint: hidden === undefined
+      ? "Name the folder of the users' crontabs with --spool, or name a file"
+      : `Only root can read it; or pipe it in: crontab -l | jobctl import crontab - --user ${user}`,
+  });
+}
+
+/** True if we have no right to see whether a file exists. */
+function isHidden(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return errorCode(error) === "EACCES";
+  }
 }
 
 /** The crontabs of the command line: of files, folders, stdin, or users. */
@@ -135,11 +144,16 @@ async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
   );
   const same = compared.filter(({ problem, differsAt }) => problem === null && differsAt === null);
   const runs = same.reduce((sum, { ourCount }) => sum + ourCount, 0);
+  const left = result.leftOut === 0
+    ? ""
+    : `, ${countText(result.leftOut, "line was", "lines were")} left out`;
   await writeMessage(
     io,
-    `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${
-      countText(compared.length, "line is", "lines are")
-    } the same, ${countText(runs, "run")}`,
+    result.imported.length === 0
+      ? `Verified nothing: no line was imported${left}`
+      : `Verified over ${VERIFIED_DAYS} days: ${same.length} of ${
+        countText(compared.length, "line is", "lines are")
+      } the same, ${countText(runs, "run")}${left}`,
   );
   return same.length === compared.length && checks.every(({ warning }) => warning === null);
 }
