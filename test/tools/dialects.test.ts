@@ -8,6 +8,7 @@ import { type Dialect, DIALECT_RULES, guessDialect } from "../../src/tools/impor
 import { importCrontabs } from "../../src/tools/import/import_crontab.ts";
 import { openCrontabs } from "../../src/tools/import/open_crontabs.ts";
 import { verifyCrontab } from "../../src/tools/import/verify_crontab.ts";
+import { loginShell } from "../../src/platform/process/accounts.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
@@ -182,6 +183,20 @@ test("readCrontab() reads supercronic's fields and takes variables for the whole
   assert.deepEqual(lines[0]!.env, { A: "2" });
   assert.match(outcome(`${GOOD}@midnight x\n`, "supercronic").losses[1]!, /does not start/);
   assert.match(outcome("0 3 * * * 2027 x\n", "supercronic").losses[0]!, /no years/);
+});
+
+test("importCrontabs() runs busybox's jobs by root's login shell, others by /bin/sh", () => {
+  const shellOf = (dialect: Dialect) => {
+    const crontab = { file: "a", text: "0 1 * * * x\n", isSystem: false, owner: null };
+    const options = { timezone: "UTC", dialect };
+    return importCrontabs([crontab], options).imported[0]!.job.shell;
+  };
+  const own = loginShell("root");
+  const wanted = own === null || own === "/bin/sh" ? undefined : [own, "-c"];
+  assert.deepEqual(shellOf("busybox"), wanted);
+  for (const dialect of ["debian", "cronie", "supercronic"] as const) {
+    assert.equal(shellOf(dialect), undefined);
+  }
 });
 
 test("importCrontabs() lets runs of busybox and supercronic not overlap", () => {

@@ -65,7 +65,8 @@ class Importer {
     this.#timezone = openZone(options.timezone).name;
     this.#options = options;
     this.#rules = DIALECT_RULES[options.dialect];
-    // busybox runs all jobs by the login shell of the user that it runs as.
+    // busybox runs all jobs by its own $SHELL. Without one, as under systemd and in containers, it
+    // takes the login shell of the user that it runs as.
     const shell = options.dialect === "busybox" ? loginShell("root") : null;
     const { path } = this.#rules;
     this.#defaults = { ...(shell === null ? {} : { SHELL: shell }), ...(path && { PATH: path }) };

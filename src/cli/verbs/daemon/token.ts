@@ -106,7 +106,10 @@ const NEW: Verb = {
   },
   examples: [
     ["jobctl token new ci --role operator --jobs 'shop-*' --expires 90d", "For a CI pipeline"],
-    ["jobctl token new wallboard --role viewer -o name > token", "Print only the token"],
+    [
+      "(umask 077; jobctl token new wallboard --role viewer -o name > token)",
+      "Keep only the token, in a private file",
+    ],
   ],
   isOffline: true,
   async run(args, { io, printer }) {
