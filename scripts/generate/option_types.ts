@@ -97,9 +97,8 @@ export function optionsText(table: JobOptionTable): string {
   return [...policies, declaration("JobOptions", about, own)].join("\n");
 }
 
-function isOptional({ isInherited, initial, unset, mayBeAbsent }: JobOption): boolean {
-  return mayBeAbsent === true ||
-    (unset === undefined && (!isInherited || initial === undefined));
+function isOptional({ isInherited, initial, unset }: JobOption): boolean {
+  return (unset === undefined && (!isInherited || initial === undefined));
 }
 
 function typeOf({ value, unset }: JobOption): string {

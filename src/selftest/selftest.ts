@@ -184,10 +184,17 @@ class Scratch {
 
 /** The address of a store that keeps its files at a path. */
 function inFolder(address: StoreAddress, path: string): StoreAddress {
-  if (address.type === "sqlite") return { ...address, path: `${path}.db` };
-  if (address.type !== "module") return address;
-  mkdirSync(path);
-  return { ...address, directory: path };
+  switch (address.type) {
+    case "sqlite":
+      return { ...address, path: `${path}.db` };
+    case "module":
+      mkdirSync(path);
+      return { ...address, directory: path };
+    case "memory":
+    case "valkey":
+    case "etcd":
+      return address;
+  }
 }
 
 function notApart(url: string): JobError {

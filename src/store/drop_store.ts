@@ -45,6 +45,8 @@ export async function dropStore(config: StoreConfig, parts: StoreParts): Promise
     }
     case "module":
       return await removeAll(config, parts);
+    default:
+      address satisfies never;
   }
 }
 

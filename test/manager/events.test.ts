@@ -5,7 +5,15 @@ import type { ManagerEvent } from "../../src/manager/api.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 test("subscribe() reports each state of an instance in order", async () => {
-  const retry = { max: 1, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 } as const;
+  const retry = {
+    max: 1,
+    backoff: "fixed",
+    initialMs: 0,
+    capMs: 0,
+    jitter: 0,
+    on: ["error", "timeout"],
+    notOn: [],
+  } as const;
   const world = await new ManagerWorld({ jobs: [jobOf("work", { options: { retry } })] })
     .started();
   const states: string[] = [];

@@ -4,7 +4,17 @@ import test from "node:test";
 import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 function retries(max: number): { readonly retry: RetryPolicy } {
-  return { retry: { max, backoff: "fixed", initialMs: 0, capMs: 0, jitter: 0 } };
+  return {
+    retry: {
+      max,
+      backoff: "fixed",
+      initialMs: 0,
+      capMs: 0,
+      jitter: 0,
+      on: ["error", "timeout"],
+      notOn: [],
+    },
+  };
 }
 
 /** The lines of the daemon's log that tell of failures, as level and message. */

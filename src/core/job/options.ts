@@ -41,8 +41,6 @@ export interface JobOption {
   readonly process?: string;
   /** The value in the options of a job where nothing sets it and there is no {@link initial}. */
   readonly unset?: unknown;
-  /** True if options of older versions may lack it in spite of its default. */
-  readonly mayBeAbsent?: true;
 }
 
 /** Options by their names in a table. */
@@ -186,7 +184,6 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "onCrash",
     initial: "retry",
     isInherited: true,
-    mayBeAbsent: true,
     doc:
       'When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times, "terminate" gives it up at once.',
   },
@@ -250,7 +247,6 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "retry.on",
     initial: ["error", "timeout"],
     isInherited: true,
-    mayBeAbsent: true,
     doc: "Failures that are retried: an error, or a timeout of the attempt.",
   },
   "retry.not_on": {
@@ -258,7 +254,6 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "retry.notOn",
     initial: [],
     isInherited: true,
-    mayBeAbsent: true,
     doc:
       'Failures that are not retried: names of errors such as "ValidationError", exit codes, or signals such as "SIGSEGV".',
   },

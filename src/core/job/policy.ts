@@ -36,9 +36,8 @@ export function isRetried(
   reason: "error" | "timeout",
   error: ErrorInfo,
 ): boolean {
-  const { on, notOn = [] } = policy;
-  if (on && !on.includes(reason)) return false;
-  return !notOn.some((what) =>
+  if (!policy.on.includes(reason)) return false;
+  return !policy.notOn.some((what) =>
     typeof what === "number"
       ? what === error.exitCode
       : what === error.name || what === error.signal

@@ -10,6 +10,8 @@ const POLICY: RetryPolicy = {
   initialMs: 10_000,
   capMs: 60_000,
   jitter: 0,
+  on: ["error", "timeout"],
+  notOn: [],
 };
 
 test("retryDelayMs() doubles up to the cap when the back-off is exponential", () => {

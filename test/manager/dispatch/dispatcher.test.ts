@@ -230,7 +230,15 @@ test("dispatcher() gives a claim back when the executor cannot even begin", asyn
 
 test("dispatcher() retries with the back-off of the job, kept in the store", async () => {
   const options = {
-    retry: { max: 2, backoff: "exponential", initialMs: 1_000, capMs: 60_000, jitter: 0 },
+    retry: {
+      max: 2,
+      backoff: "exponential",
+      initialMs: 1_000,
+      capMs: 60_000,
+      jitter: 0,
+      on: ["error", "timeout"],
+      notOn: [],
+    },
   } as const;
   const world = await new ManagerWorld({ jobs: [jobOf("work", { options })] }).started();
   world.executor.onRun = (attempt) => attempt.fail();

@@ -5,7 +5,15 @@ import { isJobError } from "../../../src/core/errors.ts";
 import type { ErrorInfo } from "../../../src/core/instance.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
-const RETRY: RetryPolicy = { max: 5, backoff: "fixed", initialMs: 1_000, capMs: 1_000, jitter: 0 };
+const RETRY: RetryPolicy = {
+  max: 5,
+  backoff: "fixed",
+  initialMs: 1_000,
+  capMs: 1_000,
+  jitter: 0,
+  on: ["error", "timeout"],
+  notOn: [],
+};
 
 function worldOf(options: Partial<JobOptions>, handlers = {}): Promise<ManagerWorld> {
   return new ManagerWorld({ jobs: [jobOf("work", { options, hasHandler: handlers })] }).started();
@@ -133,8 +141,8 @@ for (
 }
 
 test("retries for ever never stop and never wait longer than the cap", async () => {
-  const retry = { max: -1, backoff: "exponential", initialMs: 1_000, capMs: 60_000, jitter: 0.5 };
-  const world = await worldOf({ retry: retry as RetryPolicy });
+  const retry = { max: -1, backoff: "exponential", capMs: 60_000, jitter: 0.5 } as const;
+  const world = await worldOf({ retry: { ...RETRY, ...retry, initialMs: 1_000 } });
   const { id } = await world.schedule();
   for (let count = 1; count <= 200; count++) {
     assert.equal(world.executor.attempts.length, count);

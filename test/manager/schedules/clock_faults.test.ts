@@ -228,7 +228,15 @@ test("fault 97: explain reports the correction, and no fate that has not been de
 });
 
 test("fault 97: retries, pauses and retention of the time when the clock was ahead do not wait for it", async () => {
-  const retry = { max: 1, backoff: "fixed", initialMs: 90_000, capMs: 90_000, jitter: 0 } as const;
+  const retry = {
+    max: 1,
+    backoff: "fixed",
+    initialMs: 90_000,
+    capMs: 90_000,
+    jitter: 0,
+    on: ["error", "timeout"],
+    notOn: [],
+  } as const;
   const jobs = [
     jobOf("work", { schedules: [scheduleOf({ cron: "* * * * *", overlap: "allow" })] }),
     jobOf("again", { options: { retry } }),

@@ -78,7 +78,15 @@ test("scheduler() skips a tick while the one before it is unfinished", async () 
 });
 
 test("scheduler() counts a wait for a retry as running", async () => {
-  const retry = { max: 1, backoff: "fixed", initialMs: 90_000, capMs: 90_000, jitter: 0 } as const;
+  const retry = {
+    max: 1,
+    backoff: "fixed",
+    initialMs: 90_000,
+    capMs: 90_000,
+    jitter: 0,
+    on: ["error", "timeout"],
+    notOn: [],
+  } as const;
   const job = jobOf("work", { options: { retry }, schedules: [scheduleOf()] });
   const world = await new ManagerWorld({ jobs: [job] }).started();
   world.executor.onRun = (attempt) => attempt.fail();

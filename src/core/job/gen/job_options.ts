@@ -179,12 +179,12 @@ export interface RetryPolicy {
   /** Share of the wait that is random, from 0 to 1. */
   readonly jitter: number;
   /** Failures that are retried: an error, or a timeout of the attempt. */
-  readonly on?: readonly ("error" | "timeout")[];
+  readonly on: readonly ("error" | "timeout")[];
   /**
    * Failures that are not retried: names of errors such as "ValidationError", exit codes, or
    * signals such as "SIGSEGV".
    */
-  readonly notOn?: readonly (string | number)[];
+  readonly notOn: readonly (string | number)[];
 }
 
 /** How much of what an attempt prints is kept. */
@@ -218,7 +218,7 @@ export interface JobOptions {
    * When its worker or node was lost: "retry" takes the instance over up to `crashes_max` times,
    * "terminate" gives it up at once.
    */
-  readonly onCrash?: "retry" | "terminate";
+  readonly onCrash: "retry" | "terminate";
   /**
    * When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after
    * the restart, "terminate" gives it up with the reason `drained`. By default as `on_crash` says.
