@@ -27,7 +27,21 @@ const JOB_FILE = /Put this in `jobs\/(\S+?)`/.exec(README)?.[1];
 const JOB = blocks(README, "ts")[0]!;
 
 let daemon: Daemon;
+/** A finished instance. */
 let id: string;
+
+/** The id that a command of the page needs: of a schedule, of a waiting or of a finished instance. */
+async function idFor(line: string): Promise<string> {
+  const options = line.startsWith("jobctl delete schedule")
+    ? ["--cron", "0 0 1 1 *"]
+    : line.startsWith("jobctl cancel")
+    ? ["--in", "1h"]
+    : null;
+  if (options === null) return id;
+  const { stdout } = await daemon.jobctl(["schedule", "sum", "1", "2", ...options]);
+  const accepted = JSON.parse(stdout);
+  return accepted.uuid ?? accepted.id;
+}
 
 /** The example configuration and its jobs, with the one that the page adds. */
 before(async () => {
@@ -102,7 +116,7 @@ test("README.md has commands, a job and a table", () => {
 
 for (const line of COMMANDS.filter((one) => !OWN_RUNS.test(one))) {
   test(`README.md has a command that works: ${line}`, async () => {
-    const { code, stdout, stderr } = await runLine(line.replace(/\bID\b/, id));
+    const { code, stdout, stderr } = await runLine(line.replace(/\bID\b/, await idFor(line)));
     assert.equal(code, 0, `${stdout}${stderr}`);
   });
 }

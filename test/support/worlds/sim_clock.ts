@@ -6,11 +6,6 @@ interface PendingTimer {
   readonly callback: () => void;
 }
 
-/**
- * Promises that follow each other in one turn, at most: V8 needs more than others to read a page
- * through generators.
- */
-const CHAIN_MAX = 100;
 /** How many turns of promises are run between two events of the simulation, at most. */
 const SETTLE_TURNS = 10_000;
 
@@ -77,7 +72,7 @@ export class SimClock implements Clock {
   /** Run promises and deferred callbacks until nothing is left to do at this moment. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < SETTLE_TURNS; turn++) {
-      for (let step = 0; step < CHAIN_MAX; step++) await Promise.resolve();
+      for (let step = 0; step < 50; step++) await Promise.resolve();
       const callbacks = this.#deferred.splice(0);
       if (callbacks.length === 0) return;
       for (const callback of callbacks) callback();
