@@ -30,7 +30,7 @@ let daemon: Daemon;
 /** A finished instance. */
 let id: string;
 
-/** The id that a command of the page needs: of a schedule, of a waiting or of a finished instance. */
+/** The id that a command needs: of a schedule, or of a waiting or a finished instance. */
 async function idFor(line: string): Promise<string> {
   const options = line.startsWith("jobctl delete schedule")
     ? ["--cron", "0 0 1 1 *"]
