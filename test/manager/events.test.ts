@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import type { ManagerEvent } from "../../src/manager/api.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 test("subscribe() reports each state of an instance in order", async () => {
   const retry = {
+    ...JOB_DEFAULTS.retry,
     max: 1,
     backoff: "fixed",
     initialMs: 0,
     capMs: 0,
     jitter: 0,
-    on: ["error", "timeout"],
-    notOn: [],
   } as const;
   const world = await new ManagerWorld({ jobs: [jobOf("work", { options: { retry } })] })
     .started();

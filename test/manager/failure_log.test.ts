@@ -1,3 +1,4 @@
+import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import type { RetryPolicy } from "../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -6,13 +7,12 @@ import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 function retries(max: number): { readonly retry: RetryPolicy } {
   return {
     retry: {
+      ...JOB_DEFAULTS.retry,
       max,
       backoff: "fixed",
       initialMs: 0,
       capMs: 0,
       jitter: 0,
-      on: ["error", "timeout"],
-      notOn: [],
     },
   };
 }

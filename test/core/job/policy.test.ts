@@ -1,3 +1,4 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import type { RetryPolicy } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -5,13 +6,12 @@ import { isJobError } from "../../../src/core/errors.ts";
 import { isRetried, retryDelayMs } from "../../../src/core/job/policy.ts";
 
 const POLICY: RetryPolicy = {
+  ...JOB_DEFAULTS.retry,
   max: -1,
   backoff: "exponential",
   initialMs: 10_000,
   capMs: 60_000,
   jitter: 0,
-  on: ["error", "timeout"],
-  notOn: [],
 };
 
 test("retryDelayMs() doubles up to the cap when the back-off is exponential", () => {

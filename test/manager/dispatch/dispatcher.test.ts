@@ -1,3 +1,4 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import type { JobOptions } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -231,13 +232,12 @@ test("dispatcher() gives a claim back when the executor cannot even begin", asyn
 test("dispatcher() retries with the back-off of the job, kept in the store", async () => {
   const options = {
     retry: {
+      ...JOB_DEFAULTS.retry,
       max: 2,
       backoff: "exponential",
       initialMs: 1_000,
       capMs: 60_000,
       jitter: 0,
-      on: ["error", "timeout"],
-      notOn: [],
     },
   } as const;
   const world = await new ManagerWorld({ jobs: [jobOf("work", { options })] }).started();

@@ -1,3 +1,4 @@
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import type { JobOptions, RetryPolicy } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,13 +7,12 @@ import type { ErrorInfo } from "../../../src/core/instance.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
 const RETRY: RetryPolicy = {
+  ...JOB_DEFAULTS.retry,
   max: 5,
   backoff: "fixed",
   initialMs: 1_000,
   capMs: 1_000,
   jitter: 0,
-  on: ["error", "timeout"],
-  notOn: [],
 };
 
 function worldOf(options: Partial<JobOptions>, handlers = {}): Promise<ManagerWorld> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { jobOf, LEASE_MS, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
@@ -228,15 +229,7 @@ test("fault 97: explain reports the correction, and no fate that has not been de
 });
 
 test("fault 97: retries, pauses and retention of the time when the clock was ahead do not wait for it", async () => {
-  const retry = {
-    max: 1,
-    backoff: "fixed",
-    initialMs: 90_000,
-    capMs: 90_000,
-    jitter: 0,
-    on: ["error", "timeout"],
-    notOn: [],
-  } as const;
+  const retry = { ...JOB_DEFAULTS.retry, max: 1, initialMs: 90_000, jitter: 0 };
   const jobs = [
     jobOf("work", { schedules: [scheduleOf({ cron: "* * * * *", overlap: "allow" })] }),
     jobOf("again", { options: { retry } }),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { sleep } from "../../../src/platform/clock.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
@@ -78,15 +79,7 @@ test("scheduler() skips a tick while the one before it is unfinished", async () 
 });
 
 test("scheduler() counts a wait for a retry as running", async () => {
-  const retry = {
-    max: 1,
-    backoff: "fixed",
-    initialMs: 90_000,
-    capMs: 90_000,
-    jitter: 0,
-    on: ["error", "timeout"],
-    notOn: [],
-  } as const;
+  const retry = { ...JOB_DEFAULTS.retry, max: 1, initialMs: 90_000, jitter: 0 };
   const job = jobOf("work", { options: { retry }, schedules: [scheduleOf()] });
   const world = await new ManagerWorld({ jobs: [job] }).started();
   world.executor.onRun = (attempt) => attempt.fail();
