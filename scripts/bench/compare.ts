@@ -18,8 +18,8 @@ export interface Comparison {
 }
 
 /**
- * The reports of a saved run of `--json`; lines that are no objects, such as npm's own, are passed
- * over.
+ * The reports of a saved run of `--json`. Lines that are not objects, such as npm's own, are
+ * skipped.
  *
  * @throws JobError `invalid_argument` when there is none
  */

@@ -1,8 +1,8 @@
 import { type Contender, type ContenderOptions, loadPeer } from "./contender.ts";
 
 /**
- * bee-queue. Successful jobs are removed, no events to other queues, jobs not tracked: its fastest
- * settings.
+ * bee-queue with its fastest settings: it removes successful jobs, sends no events to other queues
+ * and does not track jobs.
  */
 export async function startBeeQueue({ url, concurrency }: ContenderOptions): Promise<Contender> {
   const BeeQueue = loadPeer("bee-queue");

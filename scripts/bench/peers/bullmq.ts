@@ -4,8 +4,8 @@ import { type Contender, type ContenderOptions, loadPeer } from "./contender.ts"
 const SANDBOXED_JOB = fileURLToPath(new URL("./noop_job.cjs", import.meta.url));
 
 /**
- * BullMQ. Completed jobs are removed, no metrics, no stream of events of a subscriber: its fastest
- * durable settings.
+ * BullMQ with its fastest durable settings: it removes completed jobs, keeps no metrics and has no
+ * subscriber to its events.
  *
  * With `isSandboxed` its jobs run in child processes, as ours in worker processes.
  */

@@ -18,8 +18,8 @@ export interface InstalledPeers {
 }
 
 /**
- * The packages of packages.json in a folder of the user's cache, installed by npm when they are not
- * there yet.
+ * The packages of packages.json in a folder of the user's cache. The first call installs them by
+ * npm.
  *
  * @throws JobError `unavailable` when npm cannot
  */

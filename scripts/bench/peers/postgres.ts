@@ -18,8 +18,8 @@ export interface PostgresServer {
 }
 
 /**
- * Start Debian's PostgreSQL in a temporary folder as an unprivileged user, installed first when it
- * is missing.
+ * Start Debian's PostgreSQL in a temporary folder as an unprivileged user. If it is missing, it is
+ * installed first.
  *
  * @throws JobError `unavailable` when it cannot be installed or does not start; leaves nothing
  *   behind
