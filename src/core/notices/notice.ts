@@ -1,0 +1,106 @@
+import type { ErrorInfo, Reason } from "../instance.ts";
+import type { JobState } from "../state.ts";
+
+/** Everything that a channel can be told, in the order of the documentation. */
+export const NOTICE_EVENTS = [
+  "failed",
+  "recovered",
+  "late",
+  "missed",
+  "long",
+  "short",
+  "dead",
+  "lost",
+  "disabled",
+  "reload-refused",
+  "node-lost",
+  "store",
+  "workers-busy",
+  "output",
+] as const;
+
+/** What happened, as the settings of a channel (`on`) and the body of a webhook name it. */
+export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
+
+/** What a notice tells: an event, several of them in one, or only that the channel works. */
+export type NoticeType = NoticeEvent | "digest" | "test";
+
+/** Most lines of output in a notice. */
+export const NOTICE_LINES_MAX = 50;
+
+/** What a notice is about. */
+export interface NoticeSubject {
+  readonly type: "job" | "node" | "daemon" | "store" | "channel";
+  /** The kind of a job, the id of a node, the name of a channel; the store's location. */
+  readonly name: string;
+}
+
+/** The run that a notice tells of. Times are epoch ms; absent is null. */
+export interface NoticeRun {
+  readonly id: string;
+  readonly state: JobState;
+  readonly reason: Reason | null;
+  readonly attempt: number;
+  readonly scheduleId: string | null;
+  readonly scheduledFor: number | null;
+  readonly dueAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly durationMs: number | null;
+  readonly error: ErrorInfo | null;
+  readonly version: string | null;
+  readonly node: string | null;
+}
+
+/** The incident that a notice belongs to. Times are epoch ms; absent is null. */
+export interface NoticeIncident {
+  /** UUID; the same in all notices of one incident. */
+  readonly id: string;
+  readonly openedAt: number;
+  /** Null while it is open. */
+  readonly closedAt: number | null;
+  /** How many bad events it has had so far. */
+  readonly count: number;
+  readonly lastError: string | null;
+  readonly acknowledgedBy: string | null;
+}
+
+/** One line of a digest: what happened to one subject since the last one. */
+export interface DigestItem {
+  readonly event: NoticeEvent;
+  readonly subject: NoticeSubject;
+  /** How many times. */
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** The last error, or what else is to be said of it in one line; null for nothing. */
+  readonly detail: string | null;
+  readonly instanceId: string | null;
+}
+
+/** One message to people, through one channel. Texts are plain, masked, and bounded in size. */
+export interface Notice {
+  /** UUID of the delivery: the same in every attempt to deliver it. */
+  readonly id: string;
+  readonly type: NoticeType;
+  /** When it happened, epoch ms. */
+  readonly at: number;
+  readonly subject: NoticeSubject;
+  /** Host name and node id of the daemon that tells it. */
+  readonly host: string;
+  readonly node: string;
+  /** One line: what happened to what. */
+  readonly title: string;
+  /** What else is known, one fact each. */
+  readonly facts: readonly string[];
+  /** True if it repeats what was told before, because the incident is still open. */
+  readonly isReminder: boolean;
+  readonly run: NoticeRun | null;
+  readonly incident: NoticeIncident | null;
+  /** The last lines of output, at most {@link NOTICE_LINES_MAX}, oldest first. */
+  readonly output: readonly string[];
+  /** A command that shows more; null for none. */
+  readonly command: string | null;
+  /** For digests, else empty. */
+  readonly items: readonly DigestItem[];
+}

@@ -1,0 +1,32 @@
+import type { NoticeEvent } from "./notice.ts";
+
+/** Which notices a channel gets, and when. Times are in the configuration's time zone. */
+export interface NoticeRules {
+  readonly on: readonly NoticeEvent[];
+  /** Patterns of kinds, with `*`; they restrict only what is about a job. */
+  readonly jobs: readonly string[];
+  /** Told from this many failures in a row. */
+  readonly after: number;
+  /** Told if this many of the last runs failed, instead of by {@link after}. */
+  readonly rate: { readonly failures: number; readonly of: number } | null;
+  /** Told again after each such time while an incident is open and not acknowledged, in ms. */
+  readonly repeatMs: number | null;
+  /** Collected for this long, and told as one, in ms. */
+  readonly digestMs: number | null;
+  /** Collected until their end, and told as one: such as `22:00-07:00`. */
+  readonly quiet: readonly string[];
+}
+
+/** A channel to people, as configured in `[notices.NAME]`. */
+export interface ChannelSettings {
+  readonly name: string;
+  readonly rules: NoticeRules;
+  readonly target: ChannelTarget;
+}
+
+/** Where and how a channel delivers. Secrets are resolved. */
+export type ChannelTarget =
+  | { readonly to: "mail" }
+  | { readonly to: "webhook" }
+  | { readonly to: "exec" }
+  | { readonly to: "syslog" };
