@@ -3,7 +3,7 @@ import type { MovedTo } from "../core/store_address.ts";
 import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { EndedAttempt } from "./ledger/tables/row.ts";
-import type { Committed, Pause } from "./requests.ts";
+import type { Committed, Memo, Pause } from "./requests.ts";
 
 /**
  * The store's own numbers. A store that they are written to continues from them, never below its
@@ -67,6 +67,7 @@ export type StoreRecord =
   | InstanceRecord
   | { readonly type: "tick"; readonly fate: TickFate }
   | RateRecord
+  | { readonly type: "memo"; readonly memo: Memo }
   | LogRecord;
 
 /** Identifies one record. */
@@ -83,6 +84,7 @@ export type RecordKey =
     readonly queueKey: string;
     readonly perMs: number;
   }
+  | { readonly type: "memo"; readonly key: string }
   | { readonly type: "log"; readonly order: number };
 
 /** The members of each type's key, in the order in which keys are compared. */
@@ -93,6 +95,7 @@ const KEY_MEMBERS = {
   instance: ["order"],
   tick: ["scheduleId", "from"],
   rate: ["kind", "queueKey", "perMs"],
+  memo: ["key"],
   log: ["order"],
 } as const satisfies {
   readonly [Type in RecordKey["type"]]: readonly Exclude<
@@ -104,7 +107,8 @@ const KEY_MEMBERS = {
 /**
  * The order in which records are read. Schedules come before instances, and instances before fates:
  * a tick that fires while a store is read is either fired again by its cursor or has its instance,
- * and is never lost. Logs follow their instances.
+ * and is never lost. Memos come after the instances that their news are about. Logs follow their
+ * instances.
  */
 export const RECORD_TYPES = Object.keys(KEY_MEMBERS) as readonly StoreRecord["type"][];
 
@@ -203,6 +207,8 @@ export function keyOf(record: StoreRecord): RecordKey {
       return { type: "schedule", id: record.schedule.id };
     case "pause":
       return { type: "pause", kind: record.pause.kind };
+    case "memo":
+      return { type: "memo", key: record.memo.key };
     case "instance":
     case "log":
       return { type: record.type, order: record.order };

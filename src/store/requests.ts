@@ -329,3 +329,70 @@ export interface NextDue {
   readonly instanceAt: number | null;
   readonly scheduleAt: number | null;
 }
+
+/** Most news that wait in one memo; further ones are only counted. */
+export const NEWS_MAX = 200;
+/** Most characters of a memo's data. */
+export const MEMO_CHARS_MAX = 65_536;
+/** Start of the key of a job's memo; the kind follows. */
+export const JOB_MEMO = "job:";
+/** Start of the keys of memos by which a node asks for news of jobs; the node's id follows. */
+export const WATCHER_MEMO = "watcher:";
+/** Kind of the instances that process news; its own ends are no news. */
+export const NEWS_KIND = "system.notices";
+
+/** Something that happened to the subject of a memo, and was not processed yet. */
+export interface News {
+  /** The same id is not added again while it waits. */
+  readonly id: string;
+  /** The final state of an instance, or another word. */
+  readonly event: string;
+  readonly at: number;
+  readonly instanceId: string | null;
+  /** The reason of a final state, or other text; at most 2,000 characters. */
+  readonly detail: string | null;
+}
+
+/**
+ * Which ends of a job's instances are news, if any node asks for news of jobs. "failures":
+ * Terminated and TimedOut, as for jobs without a memo; "ends": Completed too; "never": none.
+ */
+export type MemoWatch = "failures" | "ends" | "never";
+
+/** A small document with a version, and the news that wait to be processed into it. */
+export interface Memo {
+  /** At most 512 characters. */
+  readonly key: string;
+  /** Rises with every change, news included; 1 at first. */
+  readonly version: number;
+  readonly watch: MemoWatch;
+  /** JSON text that the store does not read; "" in a memo that only has news. */
+  readonly data: string;
+  /** In the order in which they came. */
+  readonly news: readonly News[];
+  /** How many more came while {@link NEWS_MAX} waited. */
+  readonly droppedNews: number;
+}
+
+/** A memo to write, and what follows from it. */
+export interface PutMemo {
+  readonly at: Instant;
+  readonly key: string;
+  /** The stored version that it was computed from; null if there was no memo. */
+  readonly expectedVersion: number | null;
+  /** Null deletes it, with all its news. */
+  readonly value: { readonly watch: MemoWatch; readonly data: string } | null;
+  /** True if all its news have been processed. */
+  readonly isProcessed: boolean;
+  /** Accepted in the same transaction. One whose id exists is left out. */
+  readonly instances: readonly NewInstance[];
+}
+
+/** News to add to a memo, which is created if there is none. */
+export interface AddNews {
+  readonly at: Instant;
+  readonly key: string;
+  readonly news: readonly News[];
+  /** UUID of the instance that processes them, accepted if no other news wait. */
+  readonly noticeId: string;
+}

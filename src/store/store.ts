@@ -7,6 +7,7 @@ import type { Instant } from "../platform/clock.ts";
 import type { NodeStore } from "./nodes.ts";
 import type { RecordStore } from "./records.ts";
 import type {
+  AddNews,
   Advance,
   AdvanceResult,
   Backfill,
@@ -21,10 +22,12 @@ import type {
   LogQuery,
   LogTail,
   LogTailQuery,
+  Memo,
   NewInstance,
   NextDue,
   NextDueRequest,
   Pause,
+  PutMemo,
   PutSchedule,
   RedriveResult,
   RenewRequest,
@@ -237,6 +240,19 @@ export interface Store extends NodeStore {
     request: { readonly at: Instant; readonly kind: string | null },
   ): Promise<Committed<boolean>>;
   listPauses(): Promise<readonly Pause[]>;
+
+  /** Memos whose keys begin with `prefix`, by key (by code point), after `after`. */
+  listMemos(
+    query: { readonly prefix: string; readonly after: string | null; readonly limit: number },
+  ): Promise<readonly Memo[]>;
+  /** Write or delete a memo. @throws JobError `conflict` if its version is another by now */
+  putMemo(request: PutMemo): Promise<Committed<Memo | null>>;
+  /** Add news to a memo, and accept an instance that processes them. @returns how many were new */
+  addNews(request: AddNews): Promise<Committed<number>>;
+  /** Delete memos whose keys begin with `prefix`, by key. @returns how many */
+  removeMemos(
+    request: { readonly at: Instant; readonly prefix: string; readonly limit: number },
+  ): Promise<Committed<number>>;
 
   /**
    * When a claim would next return something, and when a schedule is due. A hint announces a slot

@@ -45,6 +45,8 @@ export function contentOf(tables: Tables): Map<string, unknown> {
   }
   for (const one of tables.limits.windows(null, MAX)) content.set(KEYS.window(one), one);
   for (const pause of tables.pauses.all()) content.set(KEYS.pause(pause.kind), pause);
+  const memos = tables.memos.list({ prefix: "", after: null, limit: MAX });
+  for (const memo of memos) content.set(KEYS.memo(memo.key), memo);
   const mark = tables.maintenance.readMark();
   if (mark) content.set(KEYS.mark, mark);
   return content;

@@ -6,6 +6,9 @@ import { BATCH_MAX, type NewInstance, type PageRequest } from "../store.ts";
 /** Longest id, key or name, in characters. */
 const NAME_LENGTH_MAX = 1_000;
 
+/** Longest key of a memo, in characters. */
+const MEMO_KEY_LENGTH_MAX = 512;
+
 /** @throws JobError `invalid_argument` if `limit` is not an integer from 1 to BATCH_MAX */
 export function checkLimit(limit: number, action: string): void {
   if (Number.isInteger(limit) && limit >= 1 && limit <= BATCH_MAX) return;
@@ -45,6 +48,11 @@ export function checkBatch(count: number, action: string): void {
 /** @throws JobError `invalid_argument` for a page without a valid limit */
 export function checkPage(page: PageRequest, action: string): void {
   checkLimit(page.limit, action);
+}
+
+/** @throws JobError `invalid_argument` for a memo's key that cannot be stored exactly */
+export function checkMemoKey(key: string): void {
+  checkName(key, "key", MEMO_KEY_LENGTH_MAX);
 }
 
 /** @throws JobError `invalid_argument` for an instance that cannot be stored exactly */

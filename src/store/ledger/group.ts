@@ -3,6 +3,7 @@ import type { Instant } from "../../platform/clock.ts";
 import type { Committed, OpenRequest, StoreInfo } from "../store.ts";
 import { QuotaError } from "./checks.ts";
 import { checkOpening } from "./maintenance/marks.ts";
+import { addNewsOfEnds } from "./operations/memos.ts";
 import { recover } from "./operations/recover.ts";
 import type { LedgerOwner, OperationOptions } from "./owner.ts";
 import { LedgerState, type Moment, momentBy } from "./state.ts";
@@ -220,6 +221,7 @@ export function runOperation<One extends QueuedOperation>(
   try {
     const value = operation.run(state, moment);
     state.releaseHeld();
+    addNewsOfEnds(state, moment, state.takeFinals());
     state.at = Math.max(state.at, moment.at);
     return { operation, at: moment.at, value };
   } catch (error) {

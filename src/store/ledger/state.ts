@@ -1,4 +1,5 @@
 import { isFromAhead } from "../../core/time/clock_correction.ts";
+import type { Instance } from "../../core/instance.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { StoreMark } from "../records.ts";
@@ -6,8 +7,13 @@ import {
   AHEAD_MS_MAX,
   type ChangeHint,
   type ClaimKey,
+  JOB_MEMO,
+  type Memo,
+  type MemoWatch,
+  NEWS_KIND,
   type NodeRecord,
   type Pause,
+  WATCHER_MEMO,
 } from "../store.ts";
 import {
   compareReady,
@@ -26,6 +32,9 @@ import { Queues } from "./claiming/queues.ts";
 import { Rates } from "./claiming/rates.ts";
 import type { Range, Tables } from "./tables/tables.ts";
 import { Usage } from "./claiming/usage.ts";
+
+/** Most nodes that ask for news. */
+const WATCHERS_MAX = 1_000;
 
 const FIRST: Range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
@@ -101,6 +110,12 @@ export class LedgerState {
   scheduleCount = 0;
   /** The number of held instances by schedule; schedules without any are absent. */
   held = new Map<string, number>();
+  /** Watches of memos by key, where they are not "failures". */
+  watches = new Map<string, MemoWatch>();
+  /** Keys of the memos by which nodes ask for news of jobs. */
+  readonly #watchers = new Set<string>();
+  /** Watched instances that became final in this operation. */
+  #finals: Instance[] = [];
   /** Schedules with held instances of which an instance became final. */
   readonly #ended = new Set<string>();
   /** The first ready row by kind; null for none, absent if unknown. */
@@ -140,6 +155,11 @@ export class LedgerState {
     this.counts = this.tables.kinds.read();
     this.pauses.clear();
     for (const pause of this.tables.pauses.all()) this.pauses.set(pause.kind, pause);
+    this.watches = new Map(this.tables.memos.watches());
+    this.#watchers.clear();
+    const watchers = { prefix: WATCHER_MEMO, after: null, limit: WATCHERS_MAX };
+    for (const { key } of this.tables.memos.list(watchers)) this.#watchers.add(key);
+    this.#finals = [];
     this.scheduleCount = this.tables.schedules.count();
     this.held = this.tables.instances.countHeld();
     this.#ended.clear();
@@ -173,6 +193,7 @@ export class LedgerState {
   endUncommitted(): void {
     this.#saveCounts();
     this.#ended.clear();
+    this.#finals = [];
     this.#endGroup();
   }
 
@@ -223,6 +244,7 @@ export class LedgerState {
       this.#count(after, 1);
     }
     if (this.held.size > 0) this.#noteEnd(before, after);
+    if (this.#watchers.size > 0) this.#noteFinal(before.instance, after.instance);
     if (before.isReady && !before.isBehind) this.#forgetHead(before);
     if (after.isReady && !after.isBehind) {
       this.#noteReady(after.instance.kind, readyKeyOf(after));
@@ -349,6 +371,43 @@ export class LedgerState {
   // Reaping sleeps until the first known deadline.
   #noteDeadline(row: Row): void {
     if (this.deadlines.note(row)) this.hints.push({ type: "deadlines" });
+  }
+
+  saveMemo(memo: Memo): void {
+    const { key, watch } = memo;
+    this.isDirty = true;
+    this.tables.memos.save(memo);
+    if (watch === "failures") this.watches.delete(key);
+    else this.watches.set(key, watch);
+    if (key.startsWith(WATCHER_MEMO)) this.#watchers.add(key);
+  }
+
+  removeMemo(key: string): void {
+    this.isDirty = true;
+    this.tables.memos.remove(key);
+    this.watches.delete(key);
+    this.#watchers.delete(key);
+  }
+
+  /** Which ends of a kind's instances are news. */
+  watchOf(kind: string): MemoWatch {
+    if (this.#watchers.size === 0 || kind === NEWS_KIND) return "never";
+    return this.watches.get(JOB_MEMO + kind) ?? "failures";
+  }
+
+  /** The ends of this operation that are news, each returned once. */
+  takeFinals(): readonly Instance[] {
+    const finals = this.#finals;
+    if (finals.length > 0) this.#finals = [];
+    return finals;
+  }
+
+  #noteFinal(before: Instance, after: Instance): void {
+    const { state, kind } = after;
+    if (!isFinal(state) || state === "canceled" || isFinal(before.state)) return;
+    const watch = this.watchOf(kind);
+    if (watch === "never" || (state === "completed" && watch !== "ends")) return;
+    this.#finals.push(after);
   }
 
   #noteEnd(before: Row, after: Row): void {

@@ -25,6 +25,7 @@ import { correctTimes } from "./operations/correct_times.ts";
 import { enqueue } from "./operations/enqueue.ts";
 import { appendLogs } from "./operations/logs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./operations/nodes.ts";
+import { addNews, listMemos, putMemo, removeMemos } from "./operations/memos.ts";
 import { removePause, setPause } from "./operations/pauses.ts";
 import { redrive } from "./operations/redrive.ts";
 import {
@@ -40,6 +41,7 @@ import type { Freshness, LedgerOwner, OperationOptions } from "./owner.ts";
 import { type LedgerRead, LedgerReader } from "./reader.ts";
 import { countInstances } from "./reading/reads.ts";
 import type { LedgerState, Moment } from "./state.ts";
+import type { MemoRange } from "./tables/tables.ts";
 
 /** The argument of a method of the store. */
 type Request<Name extends keyof Store> = Store[Name] extends (request: infer R) => unknown ? R
@@ -97,6 +99,9 @@ export class LedgerStore extends LedgerReader implements Store {
   readonly retain = this.#operation("delete instances", retain);
   readonly setPause = this.#operation("pause", setPause, NEW);
   readonly removePause = this.#operation("resume", removePause, NEW);
+  readonly putMemo = this.#operation("write a memo", putMemo);
+  readonly addNews = this.#operation("add news", addNews);
+  readonly removeMemos = this.#operation("delete memos", removeMemos);
   readonly reportNode = this.#operation("report", reportNode, REPORT);
   readonly setNodeWorkers = this.#operation("resize", setNodeWorkers);
   readonly #reap = this.#operation("reap", reap, REAP);
@@ -199,6 +204,10 @@ export class LedgerStore extends LedgerReader implements Store {
       const isLive = (until: number | null) => until === null || until > this.#lastWallMs;
       return [...pauses.values()].filter(({ until }) => isLive(until));
     });
+  }
+
+  listMemos(range: MemoRange) {
+    return this.read("list memos", (state) => listMemos(state, range));
   }
 
   async joinNode(request: Request<"joinNode">) {

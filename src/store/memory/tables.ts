@@ -7,6 +7,7 @@ import { MemoryKinds } from "./kinds.ts";
 import { MemoryLimits } from "./limits.ts";
 import { MemoryLogs } from "./logs.ts";
 import { MemoryMaintenance } from "./maintenance.ts";
+import { MemoryMemos } from "./memos.ts";
 import { MemoryPauses, MemorySchedules } from "./schedules.ts";
 import { MemoryTicks } from "./ticks.ts";
 
@@ -24,6 +25,7 @@ export class MemoryTables implements OwnedTables {
   readonly schedules = new MemorySchedules();
   readonly ticks = new MemoryTicks();
   readonly pauses = new MemoryPauses();
+  readonly memos = new MemoryMemos();
   readonly maintenance = new MemoryMaintenance(this.instances, this.logs);
   #head: Head = { rev: 0, at: 0, seq: 0 };
   #storeId: string | null = null;

@@ -11,6 +11,7 @@ const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem" | "quiet
   ...{ putSchedule: true, deleteSchedule: true, getSchedule: true, listSchedules: true },
   ...{ dueSchedules: true, advance: true, backfill: true, listFates: true },
   ...{ setPause: true, removePause: true, listPauses: true },
+  ...{ listMemos: true, putMemo: true, addNews: true, removeMemos: true },
   ...{ retain: true, clearInstances: true, clearLogs: true, correctTimes: true },
   ...{ joinNode: true, reportNode: true, leaveNode: true, listNodes: true, setNodeWorkers: true },
 };

@@ -8,7 +8,7 @@ import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Starts } from "../ledger/tables/tables.ts";
 import type { NodeRecord } from "../nodes.ts";
 import type { StoreMark } from "../records.ts";
-import type { Pause } from "../store.ts";
+import type { Memo, Pause } from "../store.ts";
 import { KEYS, partsOfKey } from "./keys.ts";
 import type { MediumChanges, MediumPair } from "./medium.ts";
 import type { ReplicaTables } from "./tables.ts";
@@ -146,6 +146,10 @@ function applyRow(target: Target, key: string, text: string | null): void {
     }
     case "p":
       return applyPause(target, name === "" ? null : name, value as Pause | null);
+    case "o":
+      if (value) state.saveMemo(value as Memo);
+      else state.removeMemo(name);
+      return;
     case "n":
       if (value) putNode(state, moment, value as NodeRecord);
       else state.nodes.delete(name);

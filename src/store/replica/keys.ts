@@ -19,6 +19,7 @@ const DIGITS = 16;
  * | `t/ID/FROM` | the fate of a tick, or of a range of them | as in the API |
  * | `r/KIND/QUEUE/SPAN` | starts that a rate limit counts | `starts`, `expireAt` |
  * | `p/KIND` | a pause; `p/` of all kinds | as in the API |
+ * | `o/KEY` | a memo | as in the API |
  * | `n/ID` | a node | as in the API |
  * | `c/ID` | a node's clock, and those of others | `at`, `heard` |
  * | `m` | the mark of the store | as in the API |
@@ -36,6 +37,7 @@ export const KEYS = {
   window: ({ kind, queueKey, perMs }: RateWindow) =>
     `r/${encodeURIComponent(kind)}/${encodeURIComponent(queueKey)}/${perMs}`,
   pause: (kind: string | null) => `p/${kind === null ? "" : encodeURIComponent(kind)}`,
+  memo: (key: string) => `o/${encodeURIComponent(key)}`,
   node: (id: string) => `n/${encodeURIComponent(id)}`,
   clock: (id: string) => `c/${encodeURIComponent(id)}`,
   mark: "m",

@@ -7,6 +7,7 @@ import { MemoryKinds } from "../memory/kinds.ts";
 import { MemoryLimits } from "../memory/limits.ts";
 import { MemoryLogs } from "../memory/logs.ts";
 import { MemoryMaintenance } from "../memory/maintenance.ts";
+import { MemoryMemos } from "../memory/memos.ts";
 import { MemoryPauses, MemorySchedules } from "../memory/schedules.ts";
 import { MemoryTicks } from "../memory/ticks.ts";
 import type { NodeRecord } from "../nodes.ts";
@@ -32,6 +33,7 @@ export class ReplicaTables implements Tables {
   schedules!: MemorySchedules;
   ticks!: MemoryTicks;
   pauses!: MemoryPauses;
+  memos!: MemoryMemos;
   maintenance!: MemoryMaintenance;
   leases!: ReplicaLeases;
   readonly shared: SharedTable = {
@@ -75,6 +77,7 @@ export class ReplicaTables implements Tables {
     this.schedules = new MemorySchedules(note(KEYS.schedule));
     this.ticks = new MemoryTicks(note(KEYS.tick));
     this.pauses = new MemoryPauses(note(KEYS.pause));
+    this.memos = new MemoryMemos(note(KEYS.memo));
     this.maintenance = new MemoryMaintenance(this.instances, this.logs, note(() => KEYS.mark));
     this.#extras.clear();
   }

@@ -1,6 +1,6 @@
 import type { EndedAttempt, Row } from "../ledger/tables/row.ts";
+import { SqliteTable } from "./kinds.ts";
 import type { EndedAttemptTable } from "../ledger/tables/tables.ts";
-import { SqliteTable } from "./table.ts";
 
 const SELECT = `SELECT attempt, fence, node, processed_at AS processedAt,
   scheduled_at AS scheduledAt, reason FROM departure`;

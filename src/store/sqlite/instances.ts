@@ -4,8 +4,7 @@ import { instanceChars } from "../../core/payload_chars.ts";
 import { type Row, stateIndex } from "../ledger/tables/row.ts";
 import type { Index, InstanceTable, Range } from "../ledger/tables/tables.ts";
 import type { Fields, Value } from "./statements.ts";
-import { SqliteTable } from "./table.ts";
-import type { Kinds } from "./kinds.ts";
+import { type Kinds, SqliteTable } from "./kinds.ts";
 
 const INSERT = `INSERT INTO instance (seq, id, kind, state, ready, priority, due_at, created_at,
   scheduled_at, queue_key, unique_key, schedule_id, scheduled_for, retry_of, retry_max, crashes_max,

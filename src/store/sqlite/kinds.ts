@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { JOB_STATES } from "../../core/state.ts";
 import type { KindCounts } from "../ledger/tables/row.ts";
 import type { KindTable } from "../ledger/tables/tables.ts";
-import type { Statements } from "./statements.ts";
+import type { Statements, Value } from "./statements.ts";
 
 /** The columns of table `kind` with its counts: those of the states first, in their order. */
 export const COUNT_COLUMNS: readonly string[] = [
@@ -82,5 +82,22 @@ export class Kinds implements KindTable {
   #learn(id: number, name: string): void {
     this.#idByName.set(name, id);
     this.#nameById.set(id, name);
+  }
+}
+
+/** A part of the tables, on the statements of one connection. */
+export abstract class SqliteTable {
+  protected readonly statements: Statements;
+  protected readonly kinds: Kinds;
+
+  constructor(statements: Statements, kinds: Kinds) {
+    this.statements = statements;
+    this.kinds = kinds;
+  }
+
+  /** The rows of a query whose columns are named like the members of `T`. */
+  protected select<T>(sql: string, ...values: Value[]): T[] {
+    // As plain objects: those of node:sqlite have no prototype.
+    return this.statements.all(sql, ...values).map((fields) => ({ ...fields }) as T);
   }
 }

@@ -1,3 +1,4 @@
+import { SqliteTable } from "./kinds.ts";
 import type {
   LimitTable,
   QueueDelay,
@@ -6,7 +7,6 @@ import type {
   RateWindow,
   Starts,
 } from "../ledger/tables/tables.ts";
-import { SqliteTable } from "./table.ts";
 
 const DELAYS = "SELECT kind, queue_key AS queueKey, until, stamp FROM hold";
 

@@ -1,8 +1,8 @@
 import type { LogLevel, StoredLogEntry } from "../../core/instance.ts";
 import type { LogRow, PlacedLog, Row } from "../ledger/tables/row.ts";
 import type { LogRange, LogTable } from "../ledger/tables/tables.ts";
+import { SqliteTable } from "./kinds.ts";
 import type { Fields } from "./statements.ts";
-import { SqliteTable } from "./table.ts";
 
 const SELECT = `SELECT log.*, instance.id, instance.kind FROM log
   JOIN instance ON instance.seq = log.instance`;

@@ -1,8 +1,8 @@
 import type { MaintenanceTable } from "../ledger/tables/tables.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import { impossibleValues, missingIndexes } from "./check_content.ts";
+import { SqliteTable } from "./kinds.ts";
 import { FILE_FORMAT } from "./schema.ts";
-import { SqliteTable } from "./table.ts";
 
 /** The file as a whole: its mark, its size, and checks of its content. */
 export class SqliteMaintenance extends SqliteTable implements MaintenanceTable {

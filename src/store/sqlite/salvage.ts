@@ -9,6 +9,7 @@ import { readRow } from "./instances.ts";
 import { Kinds } from "./kinds.ts";
 import { readLine } from "./logs.ts";
 import { findLostCommits } from "./lost_commits.ts";
+import { SqliteMemos } from "./memos.ts";
 import { SqlitePauses, SqliteSchedules } from "./schedules.ts";
 import { toStoreError } from "./error.ts";
 import { type Fields, Statements } from "./statements.ts";
@@ -86,6 +87,15 @@ export class Salvage {
     const ticks = new SqliteTicks(statements, kinds);
     for (const fate of this.#try("ticks", [], () => ticks.all(null, 10_000_000))) {
       yield { type: "tick", fate };
+    }
+    const memos = new SqliteMemos(statements, kinds);
+    const everyMemo = { prefix: "", after: null, limit: 1_000_000 };
+    const format = this.#try("format", null, () => statements.get("PRAGMA user_version"));
+    // Before format 5 there were none.
+    if (Number(format?.user_version ?? 0) >= 5) {
+      for (const memo of this.#try("memos", [], () => memos.list(everyMemo))) {
+        yield { type: "memo", memo };
+      }
     }
     for (const fields of this.#rows("log", "place")) {
       const owner = known.get(fields.instance as number);

@@ -1,8 +1,8 @@
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
 import type { Pause } from "../store.ts";
+import { SqliteTable } from "./kinds.ts";
 import type { Fields } from "./statements.ts";
-import { SqliteTable } from "./table.ts";
 
 /** The table `schedule`. */
 export class SqliteSchedules extends SqliteTable implements ScheduleTable {

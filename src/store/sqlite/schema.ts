@@ -198,6 +198,17 @@ CREATE TABLE note (
 -- Commits so far: compared at opening with the count that stands outside the file.
 ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 `,
+  `
+-- Small documents; news is JSON of what waits to be processed into them.
+CREATE TABLE memo (
+  key TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  watch TEXT NOT NULL,
+  data TEXT NOT NULL,
+  news TEXT NOT NULL,
+  dropped INTEGER NOT NULL
+) STRICT;
+`,
 ];
 
 /** Format of a file that this version writes; a newer one is refused. */

@@ -9,6 +9,7 @@ import { Kinds } from "./kinds.ts";
 import { SqliteLimits } from "./limits.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteMaintenance } from "./maintenance.ts";
+import { SqliteMemos } from "./memos.ts";
 import { openInMemory, openReadOnly } from "./open_database.ts";
 import { OwnedDatabase, type SqliteOptions } from "./owned_database.ts";
 import { SqlitePauses, SqliteSchedules } from "./schedules.ts";
@@ -30,6 +31,7 @@ export class SqliteTables implements OwnedTables {
   schedules!: SqliteSchedules;
   ticks!: SqliteTicks;
   pauses!: SqlitePauses;
+  memos!: SqliteMemos;
   maintenance!: SqliteMaintenance;
   #db: DatabaseSync | null = null;
   #owned: OwnedDatabase | null = null;
@@ -139,6 +141,7 @@ export class SqliteTables implements OwnedTables {
     this.schedules = new SqliteSchedules(statements, kinds);
     this.ticks = new SqliteTicks(statements, kinds);
     this.pauses = new SqlitePauses(statements, kinds);
+    this.memos = new SqliteMemos(statements, kinds);
     this.maintenance = new SqliteMaintenance(statements, kinds);
     return statements;
   }

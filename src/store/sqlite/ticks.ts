@@ -1,6 +1,6 @@
 import type { TickFate } from "../../core/job/schedule.ts";
+import { SqliteTable } from "./kinds.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
-import { SqliteTable } from "./table.ts";
 
 const SELECT = `SELECT schedule_id AS scheduleId, from_at AS "from", to_at AS "to", count, fate,
   reason, instance_id AS instanceId, at FROM tick`;

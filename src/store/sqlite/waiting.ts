@@ -1,8 +1,8 @@
 import type { ReadyKey, Row } from "../ledger/tables/row.ts";
 import type { PromotedRow, QueueName, WaitingTable } from "../ledger/tables/tables.ts";
 import { readRow } from "./instances.ts";
+import { SqliteTable } from "./kinds.ts";
 import type { Fields } from "./statements.ts";
-import { SqliteTable } from "./table.ts";
 
 /** The waiting rows of the table `instance`. */
 export class SqliteWaiting extends SqliteTable implements WaitingTable {

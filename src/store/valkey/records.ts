@@ -121,6 +121,7 @@ const READERS: {
     const pauses = await queue.read({ action: "listPauses", read: readPauses });
     return inOrder(pauses.map((pause) => ({ type: "pause", pause })), after, limit);
   },
+  memo: () => Promise.resolve([]),
   instance: async (queue, after, limit) => {
     const rows = await wholeRows(queue, (after?.order ?? 0) + 1, limit);
     return rows.map(({ seq, instance, isHeld, departures }) => ({

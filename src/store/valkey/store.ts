@@ -1,3 +1,4 @@
+import { JobError } from "../../core/errors.ts";
 import { Buffer } from "node:buffer";
 import type { ValkeyAddress } from "../../core/store_address.ts";
 import type { StoreConfig } from "../../core/store_config.ts";
@@ -52,6 +53,7 @@ export function valkeyStore(options: ValkeyStoreOptions): Store {
     ...logOperations(queue),
     ...scheduleOperations(queue),
     ...nodeOperations(queue),
+    ...{ listMemos: absent, putMemo: absent, addNews: absent, removeMemos: absent },
     records: recordOperations(queue),
     open: (request) => session.open(request),
     close: () => session.close(),
@@ -60,6 +62,10 @@ export function valkeyStore(options: ValkeyStoreOptions): Store {
       return options.link.problem;
     },
   };
+}
+
+function absent(): Promise<never> {
+  return Promise.reject(new JobError("unimplemented", "Cannot keep memos on Valkey yet"));
 }
 
 /** Opens and closes the data on a server, and passes on what changes there. */

@@ -4,6 +4,7 @@ import type { Instance } from "../../../src/core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../../src/core/job/schedule.ts";
 import type { Row } from "../../../src/store/ledger/tables/row.ts";
 import type { Tables } from "../../../src/store/ledger/tables/tables.ts";
+import type { Memo } from "../../../src/store/store.ts";
 import { ReplicaTables } from "../../../src/store/replica/tables.ts";
 import { contentOf } from "../../model/check_replicas.ts";
 
@@ -26,6 +27,9 @@ const QUEUE = { kind: "mail", queueKey: "eu" };
 const DELAY = { ...QUEUE, until: 1_000, stamp: "1/1000" };
 const WINDOW = { ...QUEUE, perMs: 1_000 };
 const PAUSE = { kind: "mail", until: null, reason: "maintenance", at: 0 };
+const MEMO: Memo = {
+  ...{ key: "job:mail", version: 1, watch: "failures", data: "{}", news: [], droppedNews: 0 },
+};
 const LINE = { at: 1, level: "info", message: "hello", source: "job", seq: 1 } as const;
 const MARK = { type: "receiving", from: "elsewhere" } as const;
 
@@ -55,6 +59,11 @@ const METHODS: {
     removeExpired: { rows: ({ limits }) => limits.removeExpired(1e9, 10) },
     ...{ delayOf: "reads", endedDelays: "reads", firstDelay: "reads", starts: "reads" },
     windows: "reads",
+  },
+  memos: {
+    save: { rows: ({ memos }) => memos.save(MEMO) },
+    remove: { rows: ({ memos }) => memos.remove("job:other") },
+    ...{ get: "reads", list: "reads", watches: "reads" },
   },
   endedAttempts: {
     add: { rows: ({ endedAttempts }) => endedAttempts.add(rowOf(2, {}), endedOf(2)) },
@@ -144,6 +153,7 @@ function filled(): ReplicaTables {
   tables.schedules.save(scheduleOf("a"));
   tables.ticks.add(fateOf(1));
   tables.pauses.save(PAUSE);
+  tables.memos.save({ ...MEMO, key: "job:other" });
   tables.maintenance.saveMark(MARK);
   tables.commit({ rev: 1, at: 1, seq: 2 });
   return tables;

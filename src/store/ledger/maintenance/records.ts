@@ -91,6 +91,9 @@ const READERS: {
     tables.ticks.all(after, limit).map((fate) => ({ type: "tick", fate })),
   rate: ({ tables }, after, limit) =>
     tables.limits.windows(after, limit).map((rate) => ({ type: "rate", ...rate })),
+  memo: ({ tables }, after, limit) =>
+    tables.memos.list({ prefix: "", after: after?.key ?? null, limit })
+      .map((memo) => ({ type: "memo", memo })),
   log: ({ tables }, after, limit) => {
     const range = { instanceSeq: null, order: "written", afterPlace: after?.order ?? 0 } as const;
     return tables.logs.read({ ...range, limit }).map(toLogRecord);
@@ -140,6 +143,9 @@ function writeRecord(state: LedgerState, record: StoreRecord): boolean {
     case "rate":
       tables.limits.saveStarts(record, record.starts, record.expireAt);
       state.rates.clear();
+      return true;
+    case "memo":
+      state.saveMemo(record.memo);
       return true;
     case "log":
       return writeLog(state, record);
@@ -221,6 +227,11 @@ function removeRecord(state: LedgerState, key: RecordKey): boolean {
     case "rate":
       state.rates.clear();
       return tables.limits.removeWindow(key as RateWindow);
+    case "memo": {
+      const exists = tables.memos.get(key.key) !== null;
+      state.removeMemo(key.key);
+      return exists;
+    }
     case "log":
       return tables.logs.remove([key.order]) > 0;
   }

@@ -10,6 +10,7 @@ import { addFate, cutOut, fateOf } from "./fates.ts";
 import { insertHeld, insertInstance, roomFor } from "./enqueue.ts";
 import { acceptInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
+import { addNewsOfMissed } from "./memos.ts";
 import { keyHolder } from "./unique.ts";
 
 /** Reason of an instance held behind others of its schedule. */
@@ -71,6 +72,9 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   state.isDirty = true;
   for (const fate of request.fates) {
     addFate(state.tables.ticks, record, { ...fate, scheduleId, at: moment.wallMs });
+    if (fate.fate === "missed") {
+      addNewsOfMissed(state, moment, record.kind, { ...fate, scheduleId });
+    }
   }
   let after = record;
   for (const fire of request.fires) {

@@ -2,7 +2,7 @@ import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";
-import type { OpenRequest, Pause, StoreInfo } from "../../store.ts";
+import type { Memo, MemoWatch, OpenRequest, Pause, StoreInfo } from "../../store.ts";
 import type { EndedAttempt, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
 /** Written by every transaction that changes something. */
@@ -231,6 +231,23 @@ export interface PauseTable {
   remove(kind: string | null): void;
 }
 
+/** Memos to list: those whose keys begin with `prefix`, after `after`. */
+export interface MemoRange {
+  readonly prefix: string;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** Memos by key (by code point). */
+export interface MemoTable {
+  get(key: string): Memo | null;
+  list(range: MemoRange): readonly Memo[];
+  save(memo: Memo): void;
+  remove(key: string): void;
+  /** The watches of all memos whose watch is not "failures", by key. */
+  watches(): ReadonlyMap<string, MemoWatch>;
+}
+
 /** The store as a whole: its mark, its size, and checks of its content. */
 export interface MaintenanceTable {
   readMark(): StoreMark | null;
@@ -266,6 +283,7 @@ export interface Tables {
   readonly schedules: ScheduleTable;
   readonly ticks: TickTable;
   readonly pauses: PauseTable;
+  readonly memos: MemoTable;
   readonly maintenance: MaintenanceTable;
   /** Absent for a single owner. */
   readonly shared?: SharedTable;

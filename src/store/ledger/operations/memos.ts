@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { JobError } from "../../../core/errors.ts";
+import type { Instance } from "../../../core/instance.ts";
+import type { TickFate } from "../../../core/job/schedule.ts";
+import {
+  type AddNews,
+  JOB_MEMO,
+  type Memo,
+  MEMO_CHARS_MAX,
+  type NewInstance,
+  type News,
+  NEWS_KIND,
+  NEWS_MAX,
+  type PutMemo,
+} from "../../store.ts";
+import { checkBatch, checkLimit, checkMemoKey, checkNewInstance } from "../checks.ts";
+import { acceptInstance, storable } from "../rules.ts";
+import type { LedgerState, Moment } from "../state.ts";
+import type { MemoRange } from "../tables/tables.ts";
+import { insertInstance } from "./enqueue.ts";
+
+/** Most characters of the detail of news. */
+const DETAIL_CHARS_MAX = 2_000;
+
+/**
+ * The policy of instances that process news: repeated until they succeed, since nothing else would
+ * process the news.
+ */
+export const NEWS_POLICY = {
+  priority: 0,
+  retryMax: -1,
+  crashesMax: 1_000_000_000,
+  timeoutMs: 0,
+  keepSuccessMs: 0,
+  keepFailureMs: 7 * 86_400_000,
+} as const;
+
+/** Memos whose keys begin with a prefix. */
+export function listMemos(state: LedgerState, range: MemoRange): readonly Memo[] {
+  checkLimit(range.limit, "list memos");
+  return state.tables.memos.list(range);
+}
+
+/** Write or delete a memo, and accept what follows from it. */
+export function putMemo(state: LedgerState, moment: Moment, request: PutMemo): Memo | null {
+  const { key, expectedVersion, value, isProcessed, instances } = request;
+  checkMemoKey(key);
+  checkBatch(instances.length, "enqueue");
+  for (const instance of instances) checkNewInstance(instance);
+  if (value && value.data.length > MEMO_CHARS_MAX) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot write memo "${key}": it has ${value.data.length} characters, at most ${MEMO_CHARS_MAX} are allowed`,
+      { path: "data" },
+    );
+  }
+  const before = state.tables.memos.get(key);
+  if ((before?.version ?? null) !== expectedVersion) {
+    throw new JobError("conflict", `Cannot write memo "${key}": it has changed`, {
+      path: "expectedVersion",
+      hint: "Read it and try again",
+    });
+  }
+  let after: Memo | null = null;
+  if (value) {
+    after = {
+      key,
+      version: (before?.version ?? 0) + 1,
+      watch: value.watch,
+      data: storable(value.data),
+      news: isProcessed ? [] : before?.news ?? [],
+      droppedNews: isProcessed ? 0 : before?.droppedNews ?? 0,
+    };
+    state.saveMemo(after);
+  } else if (before) state.removeMemo(key);
+  for (const instance of instances) accept(state, moment, instance);
+  return after;
+}
+
+/** Add news to a memo. @returns how many were new */
+export function addNews(state: LedgerState, moment: Moment, request: AddNews): number {
+  checkMemoKey(request.key);
+  checkBatch(request.news.length, "add");
+  return addTo(state, moment, request);
+}
+
+/** Delete memos whose keys begin with a prefix, by key. @returns how many */
+export function removeMemos(
+  state: LedgerState,
+  _moment: Moment,
+  { prefix, limit }: { readonly prefix: string; readonly limit: number },
+): number {
+  checkLimit(limit, "delete memos");
+  const found = state.tables.memos.list({ prefix, after: null, limit });
+  for (const { key } of found) state.removeMemo(key);
+  return found.length;
+}
+
+/** Add the ends of watched instances to the memos of their jobs. */
+export function addNewsOfEnds(
+  state: LedgerState,
+  moment: Moment,
+  ended: readonly Instance[],
+): void {
+  for (const { id, kind, state: event, reason, settledAt } of ended) {
+    addTo(state, moment, {
+      key: JOB_MEMO + kind,
+      news: [{ id, event, at: settledAt ?? moment.stamp, instanceId: id, detail: reason }],
+      // An instance ends once, so this id is used once; version 8 sets it apart.
+      noticeId: `${id.slice(0, 14)}8${id.slice(15)}`,
+    });
+  }
+}
+
+/** Add ticks that were missed to the memo of their job. */
+export function addNewsOfMissed(
+  state: LedgerState,
+  moment: Moment,
+  kind: string,
+  { scheduleId, from, to, count }: Pick<TickFate, "scheduleId" | "from" | "to" | "count">,
+): void {
+  if (state.watchOf(kind) === "never") return;
+  const id = `missed:${scheduleId}:${from}`;
+  const detail = JSON.stringify({ schedule: scheduleId, from, to, count });
+  addTo(state, moment, {
+    key: JOB_MEMO + kind,
+    news: [{ id, event: "missed", at: moment.wallMs, instanceId: null, detail }],
+    noticeId: uuidOf(id),
+  });
+}
+
+function addTo(
+  state: LedgerState,
+  moment: Moment,
+  { key, news, noticeId }: Pick<AddNews, "key" | "news" | "noticeId">,
+): number {
+  const before = state.tables.memos.get(key);
+  const waiting = before?.news ?? [];
+  const known = new Set(waiting.map(({ id }) => id));
+  const added: News[] = [];
+  for (const one of news) {
+    if (known.has(one.id)) continue;
+    known.add(one.id);
+    const detail = one.detail === null ? null : storable(one.detail).slice(0, DETAIL_CHARS_MAX);
+    added.push({ ...one, detail });
+  }
+  if (added.length === 0) return 0;
+  const room = Math.max(0, NEWS_MAX - waiting.length);
+  state.saveMemo({
+    key,
+    version: (before?.version ?? 0) + 1,
+    watch: before?.watch ?? "failures",
+    data: before?.data ?? "",
+    news: [...waiting, ...added.slice(0, room)],
+    droppedNews: (before?.droppedNews ?? 0) + Math.max(0, added.length - room),
+  });
+  if (waiting.length === 0) accept(state, moment, newsInstance(key, noticeId, moment));
+  return added.length;
+}
+
+function newsInstance(key: string, id: string, { wallMs }: Moment): NewInstance {
+  return {
+    ...NEWS_POLICY,
+    ...{ id, kind: NEWS_KIND, queueKey: NEWS_KIND, uniqueKey: null, retryOf: null },
+    ...{ argumentsJson: JSON.stringify([key]), dueAt: wallMs },
+    ...{ scheduleId: null, scheduledFor: null, deadlineAt: null },
+  };
+}
+
+/** Accept an instance, unless its id exists. */
+function accept(state: LedgerState, moment: Moment, instance: NewInstance): void {
+  if (state.tables.instances.get(instance.id)) return;
+  insertInstance(state, moment, acceptInstance(instance, moment));
+}
+
+/** A UUID (version 8) that is the same for the same text. */
+function uuidOf(text: string): string {
+  const hex = createHash("sha1").update(text).digest("hex");
+  const variant = (8 + parseInt(hex[16]!, 16) % 4).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join("-");
+}

@@ -1,0 +1,47 @@
+import type { MemoRange, MemoTable } from "../ledger/tables/tables.ts";
+import type { Memo, MemoWatch, News } from "../store.ts";
+import { SqliteTable } from "./kinds.ts";
+import type { Fields } from "./statements.ts";
+
+/** The table `memo`. */
+export class SqliteMemos extends SqliteTable implements MemoTable {
+  get(key: string): Memo | null {
+    const found = this.statements.get("SELECT * FROM memo WHERE key = ?", key);
+    return found ? readMemo(found) : null;
+  }
+
+  list({ prefix, after, limit }: MemoRange): readonly Memo[] {
+    return this.statements.all(
+      "SELECT * FROM memo WHERE key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?",
+      ...[prefix, `${prefix}\u{10ffff}`, after ?? "", limit],
+    ).map(readMemo);
+  }
+
+  save({ key, version, watch, data, news, droppedNews }: Memo): void {
+    this.statements.run(
+      `INSERT OR REPLACE INTO memo (key, version, watch, data, news, dropped)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+      ...[key, version, watch, data, JSON.stringify(news), droppedNews],
+    );
+  }
+
+  remove(key: string): void {
+    this.statements.run("DELETE FROM memo WHERE key = ?", key);
+  }
+
+  watches(): ReadonlyMap<string, MemoWatch> {
+    const found = this.statements.all("SELECT key, watch FROM memo WHERE watch <> 'failures'");
+    return new Map(found.map(({ key, watch }) => [key as string, watch as MemoWatch]));
+  }
+}
+
+function readMemo({ key, version, watch, data, news, dropped }: Fields): Memo {
+  return {
+    key: key as string,
+    version: version as number,
+    watch: watch as MemoWatch,
+    data: data as string,
+    news: JSON.parse(news as string) as News[],
+    droppedNews: dropped as number,
+  };
+}
