@@ -7,6 +7,7 @@ const COLUMNS_MAX = 100;
 /** The interfaces of options by the group of their names. */
 const POLICIES: Readonly<Record<string, readonly [name: string, doc: string]>> = {
   retry: ["RetryPolicy", "When to try again after a failed attempt."],
+  expect: ["Expectations", "When the runs of a job are late, missed, too long or too short."],
   output: ["OutputLimits", "How much of what an attempt prints is kept."],
 };
 

@@ -9,10 +9,11 @@ import {
   uniqueWanted,
 } from "../core/job/limit_inputs.ts";
 import type { OptionTarget } from "../core/job/option_table.ts";
-import type { OptionForm, PlainForm } from "../core/job/option_values.ts";
+import { CHANNELS_MAX, type OptionForm, type PlainForm } from "../core/job/option_values.ts";
 import { JOB_OPTIONS, type JobOptionTable } from "../core/job/options.ts";
 import { SCHEDULES_MAX } from "../core/job/schedule.ts";
 import { TAGS_MAX } from "../core/job/tags.ts";
+import { BLACKOUTS_MAX } from "../core/time/blackout.ts";
 import {
   BOOLEAN,
   choice,
@@ -102,6 +103,7 @@ const READERS: Readonly<Record<PlainForm, Reader<unknown>>> = {
   flag: BOOLEAN,
   failures: list(special.FAILURE_NAME),
   tags: oneOrMany(special.NODE_NAME, { maxLength: TAGS_MAX }),
+  channels: oneOrMany(special.CHANNEL_NAME, { minLength: 0, maxLength: CHANNELS_MAX }),
   concurrency: parsedValue(CONCURRENCY_WANTED, CONCURRENCY_SCHEMA, parseConcurrency),
   rate: parsedValue(RATE_WANTED, RATE_SCHEMA, (value) => parseRate(value, TABLE_STYLE)),
   unique: parsedValue(
@@ -113,6 +115,7 @@ const READERS: Readonly<Record<PlainForm, Reader<unknown>>> = {
   timezone: TIMEZONE,
   time: special.TIME,
   blackout: oneOrMany(special.BLACKOUT),
+  silence: oneOrMany(special.BLACKOUT, { minLength: 0, maxLength: BLACKOUTS_MAX }),
   arguments: special.ARGUMENTS,
 };
 

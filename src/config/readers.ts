@@ -248,7 +248,7 @@ export function list<T>(
 /** One value, or a list of them. */
 export function oneOrMany<T>(
   element: Reader<T>,
-  options: { readonly maxLength?: number } = {},
+  options: { readonly minLength?: number; readonly maxLength?: number } = {},
 ): Reader<readonly T[]> {
   const many = list(element, { minLength: 1, ...options });
   return {

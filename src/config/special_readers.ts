@@ -65,6 +65,13 @@ export const NODE_NAME: Reader<string> = accepted(
   (value) => isNodeName(value) ? value : undefined,
 );
 
+/** The name of a channel; whether there is one shows when all tables are read. */
+export const CHANNEL_NAME: Reader<string> = accepted(
+  "the name of a channel",
+  TEXT,
+  (value) => typeof value === "string" && value !== "" ? value : undefined,
+);
+
 /** A cron expression, a nickname or `@every`. */
 export const SCHEDULE_TEXT: Reader<ScheduleText> = {
   schema: TEXT,

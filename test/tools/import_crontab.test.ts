@@ -331,12 +331,23 @@ test("importers write each key of [defaults] that could change a job", async () 
   }, ({ path }) => importSystemd(path, { timezone: "UTC" }).toml);
   for (const toml of [crontab, systemd]) {
     const plain = (await loadAmid("", toml)).map(used);
-    for (const key of Object.keys(SCHEMA.keys).filter((name) => name.startsWith("defaults."))) {
+    const notices = /^defaults\.(?:notify|silence|expect\..*)$/;
+    const keys = Object.keys(SCHEMA.keys).filter((name) => name.startsWith("defaults."));
+    for (const key of keys.filter((name) => !notices.test(name))) {
       const value = OTHER_DEFAULTS[key.replace("defaults.", "")];
       assert.ok(value, `${key} needs a value here`);
       assert.deepEqual((await loadAmid(`${key} = ${value}`, toml)).map(used), plain, key);
     }
   }
+});
+
+test("importers leave it to [defaults] which notices there are about a job", async () => {
+  const crontab = importText("30 2 * * * a\n");
+  const defaults = 'defaults.silence = "sat 02:00-04:00"\ndefaults.expect.learn = true';
+  const [job] = await loadAmid(defaults, crontab.toml);
+  assert.deepEqual(job!.options.silence, ["sat 02:00-04:00"]);
+  assert.equal(job!.options.expect.learn, true);
+  assert.deepEqual((await verifyCrontab(crontab, NOW)).map(({ problem }) => problem), [null]);
 });
 
 test("verifyCrontab() finds each key that is left to [defaults]", async () => {

@@ -42,9 +42,10 @@ export interface JobTable {
   /** The surroundings of a module job's processes; null if the table sets none. */
   readonly process?: ProcessSpec | null;
   /** Only what the table itself sets; defaults are merged when the job is resolved. */
-  readonly options: Partial<Omit<JobOptions, "retry" | "output">> & {
+  readonly options: Partial<Omit<JobOptions, "retry" | "output" | "expect">> & {
     readonly retry?: Partial<JobOptions["retry"]>;
     readonly output?: Partial<JobOptions["output"]>;
+    readonly expect?: Partial<JobOptions["expect"]>;
   };
   /** The schedules of a command: a module's own definition has a say in those of a module job. */
   readonly schedules: readonly ScheduleSpec[];

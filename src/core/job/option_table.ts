@@ -29,6 +29,7 @@ export const OPTION_GROUPS: Readonly<Record<string, OptionGroup>> = {
     membersOf: (both) => isDuration(both) ? { success: both, failure: both } : null,
   },
   output: { doc: "How much of an attempt's output is kept." },
+  expect: { doc: "When the runs of the job are late, missed, too long or too short." },
   limits: { doc: "What an attempt may use; for jobs in worker processes." },
 };
 

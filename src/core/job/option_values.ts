@@ -2,6 +2,7 @@ import { atPath, JobError } from "../errors.ts";
 import {
   type Check,
   isDuration,
+  isFilled,
   isFlag,
   isListOf,
   isObject,
@@ -12,7 +13,7 @@ import {
   isWithin,
 } from "../object_keys.ts";
 import { parseSize } from "../text/size.ts";
-import { parseBlackout } from "../time/blackout.ts";
+import { BLACKOUTS_MAX, parseBlackout } from "../time/blackout.ts";
 import { type DurationInput, parseDuration } from "../time/duration.ts";
 import {
   CODE_STYLE,
@@ -59,8 +60,8 @@ export type OptionForm =
 
 /** The forms without limits of their own. */
 export type PlainForm =
-  | ("flag" | "failures" | "tags" | "concurrency" | "rate" | "unique")
-  | ("schedules" | "timezone" | "time" | "blackout" | "arguments");
+  | ("flag" | "failures" | "tags" | "channels" | "concurrency" | "rate" | "unique")
+  | ("schedules" | "timezone" | "time" | "blackout" | "silence" | "arguments");
 
 /** A value that the program uses as it is given. */
 function asGiven(value: Omit<OptionValue, "becomes" | "parse">): OptionValue {
@@ -210,6 +211,20 @@ export const TAGS: OptionValue = {
   parse: (value: string | readonly string[]) => [value].flat(),
 };
 
+/** Most channels that a job may name. */
+export const CHANNELS_MAX = 100;
+
+/** Channels by their names. */
+export const CHANNELS: OptionValue = {
+  form: { name: "channels" },
+  type: "string | readonly string[]",
+  becomes: "readonly string[]",
+  wanted: `the name of a channel, or a list of at most ${CHANNELS_MAX}`,
+  check: (value) =>
+    isFilled(value) || (isListOf(isFilled)(value) && (value as string[]).length <= CHANNELS_MAX),
+  parse: (value: string | readonly string[]) => [value].flat(),
+};
+
 /** How many instances run at once. */
 export const CONCURRENCY: OptionValue = parsed({
   form: { name: "concurrency" },
@@ -235,18 +250,23 @@ export const UNIQUE: OptionValue = parsed({
 }, (value) => parseUnique(value, CODE_STYLE));
 
 /** One text or several, of which the configuration checks each. */
-export function texts(name: "schedules" | "blackout"): OptionValue {
+export function texts(name: "schedules" | "blackout" | "silence"): OptionValue {
   const parse: Parse<string | readonly string[]> = (value, path) => {
     const list = [value].flat();
-    if (name === "blackout") atPath(path, () => list.forEach(parseBlackout));
+    if (name !== "schedules") atPath(path, () => list.forEach((text) => parseBlackout(text, name)));
     return list;
   };
   return {
     form: { name },
     type: "string | readonly string[]",
     becomes: "readonly string[]",
-    wanted: "text or a list of texts",
-    check: (value) => isText(value) || isListOf(isText)(value),
+    wanted: name === "silence"
+      ? `text or a list of at most ${BLACKOUTS_MAX}`
+      : "text or a list of texts",
+    check: (value) =>
+      isText(value) ||
+      (isListOf(isText)(value) &&
+        (name !== "silence" || (value as string[]).length <= BLACKOUTS_MAX)),
     parse,
   };
 }

@@ -2,6 +2,7 @@ import { PRIORITY_MAX } from "./job.ts";
 import { TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 import {
   ARGUMENTS,
+  CHANNELS,
   choice,
   choices,
   CONCURRENCY,
@@ -284,6 +285,65 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: 10_000,
     isInherited: true,
     doc: "How many lines of an attempt's output are kept, likewise.",
+  },
+  notify: {
+    value: CHANNELS,
+    option: "notify",
+    isInherited: true,
+    doc:
+      "Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for none. By default every channel whose `jobs` match.",
+  },
+  "expect.start_within": {
+    value: duration(),
+    option: "expect.startWithinMs",
+    isInherited: true,
+    doc:
+      'A run that has not started this long after it was due is late; "0" for never. By default 10m for runs of schedules, and never for others.',
+  },
+  "expect.finish_within": {
+    value: duration(),
+    option: "expect.finishWithinMs",
+    initial: "0",
+    isInherited: true,
+    doc:
+      'A run that has not finished this long after it was due, with all its waits and retries, takes too long; "0" for never.',
+  },
+  "expect.min_duration": {
+    value: duration(),
+    option: "expect.minDurationMs",
+    initial: "0",
+    isInherited: true,
+    doc: 'A successful attempt that took less was suspiciously short; "0" for never.',
+  },
+  "expect.max_duration": {
+    value: duration(),
+    option: "expect.maxDurationMs",
+    initial: "0",
+    isInherited: true,
+    doc:
+      'An attempt that runs longer takes too long; "0" for never. It is only told: `timeout` ends it.',
+  },
+  "expect.learn": {
+    value: FLAG,
+    option: "expect.learn",
+    initial: false,
+    isInherited: true,
+    doc: "Whether attempts are compared with the usual durations of the last 30 successes.",
+  },
+  "expect.every": {
+    value: duration(),
+    option: "expect.everyMs",
+    initial: "0",
+    isInherited: true,
+    doc: 'A job without a success for this long is missed; "0" for never.',
+  },
+  silence: {
+    value: texts("silence"),
+    option: "silence",
+    initial: [],
+    isInherited: true,
+    doc:
+      "Windows of planned work, on the clock of the job's time zone: nobody is told about the job until their end, then once.",
   },
   concurrency: {
     value: CONCURRENCY,

@@ -1,3 +1,5 @@
+import { JobError } from "../errors.ts";
+import { didYouMean } from "../text/nearest.ts";
 import type { NoticeEvent } from "./notice.ts";
 
 /** Which notices a channel gets, and when. Times are in the configuration's time zone. */
@@ -30,3 +32,27 @@ export type ChannelTarget =
   | { readonly to: "webhook" }
   | { readonly to: "exec" }
   | { readonly to: "syslog" };
+
+/**
+ * Check that the channels exist that are told about a job.
+ *
+ * @param notify undefined for those whose `jobs` match
+ * @param channels the names of all channels
+ * @throws JobError `invalid_argument` with the path `notify`, naming the nearest channel
+ */
+export function checkNotify(
+  kind: string,
+  notify: readonly string[] | undefined,
+  channels: readonly string[],
+): void {
+  const unknown = notify?.find((name) => !channels.includes(name));
+  if (unknown === undefined) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot tell channel "${unknown}" about job "${kind}": there is none`,
+    {
+      path: "notify",
+      hint: didYouMean(unknown, channels) ?? `Add it to the configuration: [notices.${unknown}]`,
+    },
+  );
+}

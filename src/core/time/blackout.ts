@@ -4,7 +4,7 @@ import { wallSecondOf } from "./wall_time.ts";
 import { openZone, type Zone } from "./zone.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
-/** A window without runs, on the wall clock of the schedule's zone. */
+/** A window without runs, or without notices, on the wall clock of the schedule's zone. */
 export type Blackout =
   | {
     readonly type: "daily";
@@ -32,16 +32,17 @@ const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2}))?$/;
  * with both ends `2026-12-24/2026-12-27` or `2026-12-24T18:00/2026-12-25T06:00`. An end without a
  * time includes that day.
  *
+ * @param what the option that it is of, for errors
  * @throws JobError `invalid_argument` for any other text
  */
-export function parseBlackout(text: string): Blackout {
+export function parseBlackout(text: string, what: "blackout" | "silence" = "blackout"): Blackout {
   const lengthMax = TEXT_LENGTH_MAX.blackout;
-  checkText(text, { what: "blackout", path: "blackout", lengthMax });
+  checkText(text, { what, path: what, lengthMax });
   const trimmed = text.trim().toLowerCase();
   const found = readDated(trimmed.toUpperCase()) ?? readDaily(trimmed);
   if (found !== null) return found;
-  throw new JobError("invalid_argument", `Cannot use blackout "${text}": it is not a time window`, {
-    path: "blackout",
+  throw new JobError("invalid_argument", `Cannot use ${what} "${text}": it is not a time window`, {
+    path: what,
     hint: 'Write "22:00-06:00", "sat-sun", "mon-fri 08:00-18:00" or "2026-12-24/2026-12-27"',
   });
 }

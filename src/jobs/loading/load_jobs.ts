@@ -12,6 +12,7 @@ import {
 } from "../../core/job/job.ts";
 import type { ConfigProblem, JobTable, Place } from "../../core/job/job_table.ts";
 import { checkLimits, checkPool } from "../../core/job/limits.ts";
+import { checkNotify } from "../../core/notices/settings.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import type { ScheduleDefaults } from "../../core/job/schedule.ts";
 import { resolveAccount } from "../../platform/process/accounts.ts";
@@ -42,6 +43,8 @@ export interface LoadRequest {
   readonly timezone: string;
   /** The pools that a job may be in, by name; absent: not checked. */
   readonly pools?: Readonly<Record<string, number>>;
+  /** The channels that a job may name; absent: not checked. */
+  readonly channels?: readonly string[];
   /** Epoch ms. */
   readonly now: number;
   readonly clock?: Clock;
@@ -318,10 +321,11 @@ class Loader {
     options: JobOptions,
     table: JobTable | undefined,
   ): void {
-    const { pools } = this.#request;
+    const { pools, channels } = this.#request;
     try {
       checkLimits({ kind, signature, limits: options, unique: options.unique });
       if (pools) checkPool(kind, options.pool, pools);
+      if (channels) checkNotify(kind, options.notify, channels);
     } catch (error) {
       const problem = toJobError(error, `Cannot limit job "${kind}"`);
       const key = problem.path as keyof JobTable["options"];
@@ -432,12 +436,13 @@ function withTable(options: JobOptions, table: JobTable | undefined): JobOptions
   if (table === undefined) return options;
   // Thousands of tables without options share the inherited ones.
   if (Object.keys(table.options).length === 0) return options;
-  const { retry, output, ...rest } = table.options;
+  const { retry, output, expect, ...rest } = table.options;
   return {
     ...options,
     ...rest,
     retry: { ...options.retry, ...retry },
     output: { ...options.output, ...output },
+    expect: { ...options.expect, ...expect },
   };
 }
 

@@ -110,7 +110,8 @@ function comment(text: string): string {
 /**
  * Keys that are the same for every job and that [defaults] could change. Cron and systemd run a
  * command once, beside any number of others, and do not repeat it whatever its outcome. Retention
- * is the product's default.
+ * is the product's default. Notices are left to [defaults]: they do not change how a job runs, and
+ * an imported job must not be the one that fails unnoticed.
  */
 const FIXED = [
   "priority = 5",

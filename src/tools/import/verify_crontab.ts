@@ -79,8 +79,11 @@ function whyNotCompared(line: CrontabLine, dialect: Dialect): string | null {
     : null;
 }
 
-/** Options without an effect on a job that is neither taken over nor retried. */
-const WITHOUT_EFFECT = /^(?:crashes_max|retry\.(?!max).*)$/;
+/**
+ * Options without an effect on a job that is neither taken over nor retried, and those that do not
+ * change how it runs: the operator's [defaults] decide which notices there are about it.
+ */
+const WITHOUT_EFFECT = /^(?:crashes_max|retry\.(?!max).*|notify|silence|expect\..*)$/;
 
 /**
  * How a job's table differs from cron, or what it leaves to [defaults]; null if it does neither.

@@ -17,7 +17,7 @@ export function configRows(keys: Keys, options: { readonly isJob: boolean }): st
 function defaultText(path: string, key: Key<unknown>, isJob: boolean): string {
   if (key.initial !== undefined) return `\`${JSON.stringify(key.initial)}\``;
   const isInherited = isJob &&
-    /^(priority|timeout$|deadline|on_crash|on_drain|kill|overlap|misfire|jitter|crash|retry|keep|output)/
+    /^(priority|timeout$|deadline|on_crash|on_drain|kill|overlap|misfire|jitter|crash|retry|keep|output|notify|expect|silence)/
       .test(path);
   return isInherited ? `\`defaults.${path}\`` : "none";
 }

@@ -41,6 +41,30 @@ export interface OutputInput {
   readonly linesMax?: number;
 }
 
+/** When the runs of the job are late, missed, too long or too short. */
+export interface ExpectInput {
+  /**
+   * A run that has not started this long after it was due is late; "0" for never. By default 10m
+   * for runs of schedules, and never for others.
+   */
+  readonly startWithin?: DurationInput;
+  /**
+   * A run that has not finished this long after it was due, with all its waits and retries, takes
+   * too long; "0" for never.
+   */
+  readonly finishWithin?: DurationInput;
+  /** A successful attempt that took less was suspiciously short; "0" for never. */
+  readonly minDuration?: DurationInput;
+  /**
+   * An attempt that runs longer takes too long; "0" for never. It is only told: `timeout` ends it.
+   */
+  readonly maxDuration?: DurationInput;
+  /** Whether attempts are compared with the usual durations of the last 30 successes. */
+  readonly learn?: boolean;
+  /** A job without a success for this long is missed; "0" for never. */
+  readonly every?: DurationInput;
+}
+
 /** What an attempt may use; for jobs in worker processes. */
 export interface LimitsInput {
   /** Most memory of an attempt, all its processes together; one that takes more is ended. */
@@ -145,6 +169,18 @@ export interface JobSettings {
   readonly keep?: DurationInput | KeepInput;
   /** How much of an attempt's output is kept. */
   readonly output?: OutputInput;
+  /**
+   * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for
+   * none. By default every channel whose `jobs` match.
+   */
+  readonly notify?: string | readonly string[];
+  /** When the runs of the job are late, missed, too long or too short. */
+  readonly expect?: ExpectInput;
+  /**
+   * Windows of planned work, on the clock of the job's time zone: nobody is told about the job
+   * until their end, then once.
+   */
+  readonly silence?: string | readonly string[];
   /** Most instances that run at once: of the job, or of each value of a parameter. */
   readonly concurrency?: number | ConcurrencyInput | readonly (number | ConcurrencyInput)[];
   /** What an attempt may use; for jobs in worker processes. */
@@ -193,6 +229,30 @@ export interface OutputLimits {
   readonly bytesMax: number;
   /** How many lines of an attempt's output are kept, likewise. */
   readonly linesMax: number;
+}
+
+/** When the runs of a job are late, missed, too long or too short. */
+export interface Expectations {
+  /**
+   * A run that has not started this long after it was due is late; "0" for never. By default 10m
+   * for runs of schedules, and never for others.
+   */
+  readonly startWithinMs?: number;
+  /**
+   * A run that has not finished this long after it was due, with all its waits and retries, takes
+   * too long; "0" for never.
+   */
+  readonly finishWithinMs: number;
+  /** A successful attempt that took less was suspiciously short; "0" for never. */
+  readonly minDurationMs: number;
+  /**
+   * An attempt that runs longer takes too long; "0" for never. It is only told: `timeout` ends it.
+   */
+  readonly maxDurationMs: number;
+  /** Whether attempts are compared with the usual durations of the last 30 successes. */
+  readonly learn: boolean;
+  /** A job without a success for this long is missed; "0" for never. */
+  readonly everyMs: number;
 }
 
 /** A job's options after defaults were applied. Durations are in milliseconds. */
@@ -244,6 +304,18 @@ export interface JobOptions {
   readonly keepFailureMs: number;
   /** How much of what an attempt prints is kept. */
   readonly output: OutputLimits;
+  /**
+   * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for
+   * none. By default every channel whose `jobs` match.
+   */
+  readonly notify?: readonly string[];
+  /** When the runs of a job are late, missed, too long or too short. */
+  readonly expect: Expectations;
+  /**
+   * Windows of planned work, on the clock of the job's time zone: nobody is told about the job
+   * until their end, then once.
+   */
+  readonly silence: readonly string[];
   /** Most instances that run at once: of the job, or of each value of a parameter. See below. */
   readonly concurrency: readonly ConcurrencyLimit[];
   /** Most starts in a span of time: of the job, or of each value of a parameter. See below. */

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { jobTable, loadModules } from "../support/processes/job_modules.ts";
+import { loadText } from "../support/worlds/config_world.ts";
+
+test("loadConfig() reads which notices there are about a job", async () => {
+  const { job, loaded, problems } = await loadText(`
+[defaults]
+notify = "ops"
+silence = ["sat 02:00-04:00"]
+expect = { learn = true, max_duration = "1h" }
+
+[jobs.a]
+run = "true"
+notify = []
+silence = []
+expect = { start_within = "0", finish_within = "3h", min_duration = "1m", max_duration = "0", every = "1d" }
+`);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(job("a").options, {
+    notify: [],
+    silence: [],
+    expect: {
+      startWithinMs: 0,
+      finishWithinMs: 10_800_000,
+      minDurationMs: 60_000,
+      maxDurationMs: 0,
+      everyMs: 86_400_000,
+    },
+  });
+  const { notify, silence, expect } = loaded!.config.defaults;
+  assert.deepEqual([notify, silence], [["ops"], ["sat 02:00-04:00"]]);
+  assert.deepEqual([expect.learn, expect.maxDurationMs, expect.startWithinMs], [
+    true,
+    3_600_000,
+    undefined,
+  ]);
+});
+
+test("loadConfig() refuses values of notice options that mean nothing, by name", async () => {
+  const { problems } = await loadText(`
+[jobs.a]
+run = "true"
+notify = [""]
+silence = ["whenever"]
+expect = { learn = 30, every = "daily", start = "1m" }
+`);
+  assert.deepEqual(problems.map((line) => line.match(/jobs\.[\w.]+/)?.[0]).toSorted(), [
+    "jobs.a.expect.every",
+    "jobs.a.expect.learn",
+    "jobs.a.expect.start",
+    "jobs.a.notify",
+    "jobs.a.silence",
+  ]);
+});
+
+test("loadJobs() puts what a table expects over the module's definition, key by key", async () => {
+  const { jobs, problems } = await loadModules({
+    "a.ts": `export default {
+      run() {}, notify: "ops", silence: "sat-sun", expect: { startWithin: "5m", every: 60_000 },
+    };`,
+  }, {
+    tables: [jobTable("a", { options: { expect: { startWithinMs: 0, learn: true } } })],
+  });
+  assert.deepEqual(problems, []);
+  const { notify, silence, expect } = jobs.a!.options;
+  assert.deepEqual([notify, silence], [["ops"], ["sat-sun"]]);
+  assert.deepEqual(expect, {
+    startWithinMs: 0,
+    finishWithinMs: 0,
+    minDurationMs: 0,
+    maxDurationMs: 0,
+    learn: true,
+    everyMs: 60_000,
+  });
+});
+
+test("loadJobs() refuses notice options of definitions that make no sense, by name", async () => {
+  const { problems } = await loadModules({
+    "window.ts": "export default { run() {}, silence: 'whenever' };",
+    "many.ts": "export default { run() {}, silence: Array(101).fill('sat-sun') };",
+    "channel.ts": "export default { run() {}, notify: [''] };",
+    "name.ts": "export default { run() {}, expect: { startsWithin: '5m' } };",
+  });
+  assert.deepEqual(problems.map(({ path }) => path).toSorted(), [
+    "jobs.channel",
+    "jobs.many",
+    "jobs.name",
+    "jobs.window.silence",
+  ]);
+});
+
+test("loadJobs() disables a job that names an unknown channel", async () => {
+  const { jobs, problems } = await loadModules({
+    "a.ts": "export default { run() {}, notify: 'opps' };",
+    "b.ts": "export default { run() {}, notify: 'ops' };",
+  }, { channels: ["ops"] });
+  assert.deepEqual(Object.keys(jobs), ["b"]);
+  assert.deepEqual(problems.map(({ path, hint }) => [path, hint]), [
+    ["jobs.a.notify", 'Did you mean "ops"?'],
+  ]);
+});
