@@ -290,7 +290,7 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
-  const { http, httpHosts: hosts, ...rpc } = server;
+  const { http, httpHosts: hosts, metricsKinds, ...rpc } = server;
   const database = store.address.type === "sqlite" ? store.address.path : null;
   return new Gateway({
     manager: api,
@@ -302,6 +302,7 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
       database,
     },
     clock,
+    metricsKinds,
     ...output,
   });
 }

@@ -21,6 +21,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       port: values["server.port"],
       http: values["server.http"],
       httpHosts: values["server.http_hosts"],
+      metricsKinds: values["server.metrics_kinds"],
       socket: values["server.socket"],
       socketGroup: values["server.socket_group"],
       socketRole: values["server.socket_role"],

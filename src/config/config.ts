@@ -24,6 +24,8 @@ export interface Config {
     readonly http: { readonly host: string; readonly port: number } | null;
     /** Host names that HTTP clients may use, in addition to the daemon's own. */
     readonly httpHosts: readonly string[];
+    /** Most kinds with a label of their own in the metrics. */
+    readonly metricsKinds: number;
     readonly auth: { readonly tokensFile: string };
   };
   readonly worker: {

@@ -61,6 +61,11 @@ export const KEYS = {
     "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name (with a domain only if other machines can reach the listener). Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
     [],
   ),
+  "server.metrics_kinds": key(
+    integer(1, 10_000),
+    "Jobs with series of their own in `/metrics`. All others are summed up under the label `_other`, so that the number of series stays bounded.",
+    200,
+  ),
   "server.socket": key(
     special.SOCKET_PATH,
     'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory; "" turns it off.',

@@ -21,6 +21,8 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Most kinds with a label of their own in the metrics. */
+  readonly metricsKinds?: number;
   /** Masks secrets in errors; the listeners add the tokens that they create or read. */
   readonly mask?: SecretMask;
 }
@@ -56,7 +58,8 @@ export class Gateway {
   /** @throws JobError like the listeners, such as `conflict` for an address in use */
   async start(): Promise<void> {
     this.#isStopped = false;
-    this.#source = new ManagerStatusSource(this.#options.manager);
+    const { manager, clock, metricsKinds: kindLabelsMax } = this.#options;
+    this.#source = new ManagerStatusSource(manager, { clock, kindLabelsMax });
     await this.#open();
   }
 

@@ -1,10 +1,26 @@
+import { isJobError } from "../core/errors.ts";
 import { type FinalState, isFinal, JOB_STATES, type JobState } from "../core/state.ts";
 import type { ManagerApi, ManagerEvent, ManagerStatus } from "../manager/api.ts";
+import { type Clock, sleep } from "../platform/clock.ts";
+import { type JobFacts, JobFactsReader } from "./job_facts.ts";
 import { Histogram, MetricsPage } from "./prometheus.ts";
 
-/** Most kinds with a label of their own; later ones share a label. */
+/** Most kinds with a label of their own unless set otherwise; later ones share a label. */
 export const KIND_LABELS_MAX = 200;
+/** Most kinds of the product's own jobs with a label, in addition. */
+const SYSTEM_LABELS_MAX = 100;
 const OTHER = "_other";
+/** How long a page waits for what is read from the store; after that it shows what was known. */
+const FACTS_WAIT_MS = 1_000;
+
+/** Options of the metrics. */
+export interface MetricsOptions {
+  readonly clock: Clock;
+  /** Most kinds with a label of their own. */
+  readonly kindLabelsMax?: number;
+  /** Open incidents by kind; null if they are unknown. */
+  readonly openIncidents?: () => Promise<ReadonlyMap<string, number> | null>;
+}
 
 /** Counters of one kind since the start. */
 class KindCounters {
@@ -17,7 +33,37 @@ class KindCounters {
     timedOut: 0,
   };
   readonly duration = new Histogram();
+  readonly queued = new Histogram();
 }
+
+/** A metric of {@link JobFacts} with its help. */
+const FACT_METRICS: readonly (readonly [fact: keyof JobFacts, name: string, help: string])[] = [
+  [
+    "lastSuccessAt",
+    "jobctl_job_last_success_timestamp_seconds",
+    "When an instance of the job last completed, Unix time.",
+  ],
+  [
+    "lastFailureAt",
+    "jobctl_job_last_failure_timestamp_seconds",
+    "When an instance of the job last failed for good, Unix time.",
+  ],
+  [
+    "lastTickAt",
+    "jobctl_job_last_tick_timestamp_seconds",
+    "The last tick of a schedule of the job that became an instance, Unix time.",
+  ],
+  [
+    "nextTickAt",
+    "jobctl_job_next_run_timestamp_seconds",
+    "The next tick of any schedule of the job, Unix time.",
+  ],
+  [
+    "runningSince",
+    "jobctl_job_running_since_timestamp_seconds",
+    "Start of the oldest attempt that is running, Unix time.",
+  ],
+];
 
 /** go-job's name of each counter of final states. */
 const SETTLED_METRIC: Readonly<Record<FinalState, string>> = {
@@ -33,39 +79,92 @@ const SETTLED_METRIC: Readonly<Record<FinalState, string>> = {
  */
 export class Metrics {
   readonly #manager: ManagerApi;
+  readonly #options: MetricsOptions;
   readonly #kinds = new Map<string, KindCounters>();
   readonly #labels = new Set<string>();
-  readonly #lateness = new Histogram();
+  #systemLabels = 0;
+  readonly #facts: JobFactsReader;
   /** Stops counting. */
   readonly stop: () => void;
 
-  constructor(manager: ManagerApi) {
+  constructor(manager: ManagerApi, options: MetricsOptions) {
     this.#manager = manager;
+    this.#options = options;
+    this.#facts = new JobFactsReader(manager);
     this.stop = manager.subscribe((event) => this.#count(event));
   }
 
-  /** The page for a scrape. @throws JobError as `ManagerApi.status` */
+  /**
+   * The page for a scrape. While the store does not respond, it has only what this process counts.
+   *
+   * @throws JobError as `ManagerApi.status`, except for `unavailable`
+   */
   async page(): Promise<string> {
-    const status = await this.#manager.status();
     const page = new MetricsPage();
+    const status = await this.#status();
+    page.metric("jobctl_build_info", "gauge", "Always 1, with the version as label.");
+    page.sample("jobctl_build_info", 1, { version: this.#manager.version });
+    const isUp = status !== null && status.storeProblem === null;
+    page.gauge("jobctl_store_up", "1 while the store responds.", isUp ? 1 : 0);
+    if (status !== null) await this.#writeStatus(page, status);
+    this.#writeCounters(page);
+    return page.toString();
+  }
+
+  async #status(): Promise<ManagerStatus | null> {
+    try {
+      return await this.#manager.status();
+    } catch (error) {
+      if (isJobError(error, "unavailable")) return null;
+      throw error;
+    }
+  }
+
+  async #writeStatus(page: MetricsPage, status: ManagerStatus): Promise<void> {
+    // Configured jobs come first: they get a label of their own before all others.
+    for (const { kind } of this.#manager.listJobs()) this.#countersOf(kind);
+    for (const kind of status.stats.kinds.keys()) this.#label(kind);
+    const incidents = await this.#readFacts(status);
     this.#writeGoJob(page, status);
     this.#writeOurs(page, status);
-    return page.toString();
+    this.#writeJobs(page, status, incidents);
+  }
+
+  /** Read from the store, for a while: a slow store must not delay the rest of the page. */
+  async #readFacts(status: ManagerStatus): Promise<ReadonlyMap<string, number> | null> {
+    const { clock, openIncidents } = this.#options;
+    let incidents: ReadonlyMap<string, number> | null = null;
+    const isRead = new AbortController();
+    const read = async () => {
+      await this.#facts.read(status, this.#labels, clock.now().monotonicMs);
+      incidents = await openIncidents?.() ?? null;
+    };
+    // What cannot be read stays as it was; the next page tries again.
+    void read().catch(() => {}).then(() => isRead.abort());
+    await sleep(clock, FACTS_WAIT_MS, isRead.signal);
+    return incidents;
   }
 
   #count(event: ManagerEvent): void {
     const { instance } = event;
     if (event.type === "log" || event.type === "progress") return;
-    const counters = this.#countersOf(instance.kind);
+    const counters = this.#kinds.get(instance.kind) ?? this.#countersOf(instance.kind);
     if (event.type === "attempt") {
       counters.executed += 1;
       counters.duration.observe(event.durationMs / 1000);
       return;
     }
-    if (isFinal(event.state)) counters.settled[event.state] += 1;
-    else if (event.state === "processing") {
-      this.#lateness.observe(Math.max(0, event.at - instance.dueAt) / 1000);
-    } else if (event.state === "scheduled" && instance.attempt > 0) counters.retried += 1;
+    if (isFinal(event.state)) {
+      counters.settled[event.state] += 1;
+      if (this.#labels.has(instance.kind)) this.#facts.ended(instance);
+    } else if (event.state === "processing") {
+      counters.queued.observe(Math.max(0, event.at - instance.dueAt) / 1000);
+    } else if (event.state === "scheduled") {
+      if (instance.attempt > 0) counters.retried += 1;
+      else if (instance.retryOf !== null && this.#labels.has(instance.kind)) {
+        this.#facts.redriven(instance.kind);
+      }
+    }
   }
 
   #countersOf(kind: string): KindCounters {
@@ -80,8 +179,12 @@ export class Metrics {
 
   #label(kind: string): string {
     if (this.#labels.has(kind)) return kind;
-    if (this.#labels.size >= KIND_LABELS_MAX) return OTHER;
+    const isSystem = kind.startsWith("system.");
+    const count = isSystem ? this.#systemLabels : this.#labels.size - this.#systemLabels;
+    const { kindLabelsMax = KIND_LABELS_MAX } = this.#options;
+    if (count >= (isSystem ? SYSTEM_LABELS_MAX : kindLabelsMax)) return OTHER;
     this.#labels.add(kind);
+    if (isSystem) this.#systemLabels += 1;
     return kind;
   }
 
@@ -92,26 +195,12 @@ export class Metrics {
     for (const [kind, counts] of this.#countsByLabel(status)) {
       page.sample("go_job_queued", counts.created + counts.scheduled, { kind });
     }
-    const executed = "go_job_executed_total";
-    this.#writeCounter(page, executed, "Attempts that ended.", (kind) => kind.executed);
-    for (const state of Object.keys(SETTLED_METRIC) as FinalState[]) {
-      const help = `Instances that ended as ${state}.`;
-      this.#writeCounter(page, SETTLED_METRIC[state], help, (kind) => kind.settled[state]);
-    }
-    page.metric("go_job_duration_seconds", "histogram", "Length of attempts.");
-    for (const [kind, { duration }] of this.#kinds) {
-      duration.write(page, "go_job_duration_seconds", { kind });
-    }
   }
 
   #writeOurs(page: MetricsPage, status: ManagerStatus): void {
     const { workers, nodes, stats, nextScheduleAt } = status;
-    page.metric("jobctl_build_info", "gauge", "Always 1, with the version as label.");
-    page.sample("jobctl_build_info", 1, { version: status.version });
     const started = status.startedAt / 1000;
     page.gauge("jobctl_start_time_seconds", "When the daemon started, Unix time.", started);
-    const isUp = status.storeProblem === null;
-    page.gauge("jobctl_store_up", "1 while the store responds.", isUp ? 1 : 0);
     page.gauge(
       "jobctl_config_last_reload_successful",
       "0 after a reload that was refused, or that left out jobs.",
@@ -129,6 +218,7 @@ export class Metrics {
     for (const state of ["live", "draining", "skewed"]) {
       page.sample("jobctl_nodes", nodes.filter((node) => node.state === state).length, { state });
     }
+    page.sample("jobctl_nodes", status.lostCount ?? 0, { state: "lost" });
     page.gauge("jobctl_schedules", "Recurring schedules.", stats.schedules);
     if (nextScheduleAt !== null) {
       const name = "jobctl_next_schedule_timestamp_seconds";
@@ -144,6 +234,75 @@ export class Metrics {
     for (const [kind, count] of this.#unservedByLabel(status)) {
       page.sample("jobctl_unserved", count, { kind });
     }
+  }
+
+  #writeJobs(
+    page: MetricsPage,
+    { ticks }: ManagerStatus,
+    incidents: ReadonlyMap<string, number> | null,
+  ): void {
+    for (const [fact, name, help] of FACT_METRICS) {
+      page.metric(name, "gauge", help);
+      for (const [kind, facts] of this.#facts.facts) {
+        const at = facts[fact];
+        if (at !== null && this.#labels.has(kind)) page.sample(name, at / 1000, { kind });
+      }
+    }
+    const dead = "jobctl_job_dead_letters";
+    page.metric(dead, "gauge", "Dead letters among the last 100 failed instances of the job.");
+    for (const [kind, { deadCount }] of this.#facts.facts) {
+      if (deadCount !== null) page.sample(dead, deadCount, { kind });
+    }
+    this.#writeTicks(page, ticks ?? new Map());
+    if (incidents === null) return;
+    const open = "jobctl_job_incidents_open";
+    page.metric(open, "gauge", "Open incidents of the job.");
+    for (const [label, count] of this.#sumByLabel(incidents, this.#labels)) {
+      page.sample(open, count, { kind: label });
+    }
+  }
+
+  #writeTicks(page: MetricsPage, ticks: NonNullable<ManagerStatus["ticks"]>): void {
+    const help = {
+      missed: "Ticks that passed while nothing ran and were too late to run then.",
+      skipped: "Ticks that came while something forbade their run.",
+    };
+    for (const fate of ["missed", "skipped"] as const) {
+      const name = `jobctl_job_ticks_${fate}_total`;
+      page.metric(name, "counter", help[fate]);
+      const counts = [...ticks].map(([kind, count]) => [kind, count[fate]] as const);
+      // All known jobs begin at 0: a counter that appears with its first increase hides it.
+      for (const [label, count] of this.#sumByLabel(counts, this.#kinds.keys())) {
+        page.sample(name, count, { kind: label });
+      }
+    }
+  }
+
+  /** Counts by kind under bounded labels; 0 for the others of `labels`. */
+  #sumByLabel(
+    counts: Iterable<readonly [kind: string, count: number]>,
+    labels: Iterable<string>,
+  ): Map<string, number> {
+    const sums = new Map([...labels].map((label) => [label, 0]));
+    for (const [kind, count] of counts) {
+      const label = this.#label(kind);
+      sums.set(label, (sums.get(label) ?? 0) + count);
+    }
+    return sums;
+  }
+
+  /** What this process has counted since its start. */
+  #writeCounters(page: MetricsPage): void {
+    const executed = "go_job_executed_total";
+    this.#writeCounter(page, executed, "Attempts that ended.", (kind) => kind.executed);
+    for (const state of Object.keys(SETTLED_METRIC) as FinalState[]) {
+      const help = `Instances that ended as ${state}.`;
+      this.#writeCounter(page, SETTLED_METRIC[state], help, (kind) => kind.settled[state]);
+    }
+    page.metric("go_job_duration_seconds", "histogram", "Length of attempts.");
+    for (const [kind, { duration }] of this.#kinds) {
+      duration.write(page, "go_job_duration_seconds", { kind });
+    }
     const rescheduled = "jobctl_rescheduled_total";
     const help = "Retries, releases and takeovers.";
     this.#writeCounter(page, rescheduled, help, (kind) => kind.retried);
@@ -152,7 +311,12 @@ export class Metrics {
       "histogram",
       "Time from when an instance is due to its start.",
     );
-    this.#lateness.write(page, "jobctl_lateness_seconds", {});
+    const lateness = new Histogram();
+    for (const { queued } of this.#kinds.values()) lateness.add(queued);
+    lateness.write(page, "jobctl_lateness_seconds", {});
+    const queued = "jobctl_job_queue_seconds";
+    page.metric(queued, "histogram", "Time from when an instance of the job is due to its start.");
+    for (const [kind, counters] of this.#kinds) counters.queued.write(page, queued, { kind });
   }
 
   #writeCounter(

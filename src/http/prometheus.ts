@@ -1,8 +1,11 @@
 /** One sample's labels. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** Buckets of a histogram, upper bounds in seconds. */
-const SECONDS_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600];
+/** Buckets of a histogram, upper bounds in seconds: from a millisecond to a day. */
+const SECONDS_BUCKETS = [
+  ...[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1_800, 3_600],
+  ...[14_400, 43_200, 86_400],
+];
 
 /** Counts of observed values by upper bound. */
 export class Histogram {
@@ -19,8 +22,19 @@ export class Histogram {
   observe(value: number): void {
     this.#count += 1;
     this.#sum += value;
-    const index = this.#bounds.findIndex((bound) => value <= bound);
-    if (index >= 0) this.#counts[index]! += 1;
+    const bounds = this.#bounds;
+    for (let index = 0; index < bounds.length; index++) {
+      if (value > bounds[index]!) continue;
+      this.#counts[index]! += 1;
+      return;
+    }
+  }
+
+  /** Add the values of another one with the same bounds. */
+  add(other: Histogram): void {
+    this.#count += other.#count;
+    this.#sum += other.#sum;
+    other.#counts.forEach((count, index) => this.#counts[index]! += count);
   }
 
   /** Its samples, cumulative as Prometheus expects them. */

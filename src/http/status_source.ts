@@ -1,5 +1,5 @@
 import type { ManagerApi } from "../manager/api.ts";
-import { Metrics } from "./metrics.ts";
+import { Metrics, type MetricsOptions } from "./metrics.ts";
 
 /** The readiness of a daemon for work. */
 export interface Readiness {
@@ -22,9 +22,9 @@ export class ManagerStatusSource implements StatusSource {
   readonly #manager: ManagerApi;
   readonly #metrics: Metrics;
 
-  constructor(manager: ManagerApi) {
+  constructor(manager: ManagerApi, options: MetricsOptions) {
     this.#manager = manager;
-    this.#metrics = new Metrics(manager);
+    this.#metrics = new Metrics(manager, options);
   }
 
   async readiness(): Promise<Readiness> {

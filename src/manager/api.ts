@@ -175,6 +175,14 @@ export interface WorkerStatus {
   readonly fullMs?: number;
 }
 
+/** Ticks without a run. */
+export interface TickCounts {
+  /** Those that passed while nothing ran, and were too late then. */
+  readonly missed: number;
+  /** Those that came while something forbade their run, such as an overlap or a pause. */
+  readonly skipped: number;
+}
+
 /** The state of a node at a glance. */
 export interface ManagerStatus {
   readonly node: string;
@@ -189,6 +197,10 @@ export interface ManagerStatus {
   readonly workers: WorkerStatus;
   /** The live nodes on the store, including this one. */
   readonly nodes: readonly NodeStatus[];
+  /** Nodes that ended without leaving within the last hour; absent if unknown. */
+  readonly lostCount?: number;
+  /** Ticks without a run that this node has recorded since its start, by kind. */
+  readonly ticks?: ReadonlyMap<string, TickCounts>;
   readonly stats: StoreStats;
   /** Limits that block waiting instances; at most 100. */
   readonly blocks: readonly Block[];

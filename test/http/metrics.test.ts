@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KIND_LABELS_MAX, Metrics } from "../../src/http/metrics.ts";
 import { Histogram, MetricsPage } from "../../src/http/prometheus.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { FakeManager } from "../support/worlds/fake_manager.ts";
 
 /** The value of one sample of a page. */
@@ -12,7 +13,7 @@ function sample(page: string, name: string): number | undefined {
 
 test("page() has go-job's names", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   manager.move(manager.move(manager.add(), "processing"), "completed");
   manager.add();
   const page = await metrics.page();
@@ -31,7 +32,7 @@ test("page() has go-job's names", async () => {
 
 test("page() counts what the store counts when nothing runs", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   const ends = ["completed", "terminated", "canceled", "timedOut"] as const;
   ends.forEach((state, index) => {
     for (let count = 0; count <= index; count++) manager.move(manager.add(), state);
@@ -51,7 +52,7 @@ test("page() counts what the store counts when nothing runs", async () => {
 
 test("page() counts what waits for a node that runs its job, and nothing else that waits", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   for (const kind of ["echo", "render", "render"]) manager.add({ kind });
   manager.unserved = ["render"];
   const page = await metrics.page();
@@ -61,7 +62,7 @@ test("page() counts what waits for a node that runs its job, and nothing else th
 
 test("page() has as many kinds as are labelled, and one for the rest", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   for (let kind = 0; kind < KIND_LABELS_MAX + 50; kind++) {
     manager.move(manager.add({ kind: `kind-${kind}` }), "completed");
   }
@@ -74,7 +75,7 @@ test("page() has as many kinds as are labelled, and one for the rest", async () 
 
 test("page() observes how late instances begin, and counts what is scheduled again", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   const running = manager.move(manager.add(), "processing");
   manager.move(running, "scheduled", { attempt: 1 });
   const page = await metrics.page();
@@ -85,17 +86,17 @@ test("page() observes how late instances begin, and counts what is scheduled aga
 
 test("page() escapes labels", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   manager.add({ kind: 'a"b\\c\nd' });
   assert.ok((await metrics.page()).includes('go_job_queued{kind="a\\"b\\\\c\\nd"} 1'));
 });
 
 test("stop() stops counting", async () => {
   const manager = new FakeManager();
-  const metrics = new Metrics(manager);
+  const metrics = new Metrics(manager, { clock: systemClock });
   metrics.stop();
   manager.move(manager.add(), "completed");
-  assert.equal(sample(await metrics.page(), 'go_job_completed_total{kind="echo"}'), undefined);
+  assert.equal(sample(await metrics.page(), 'go_job_completed_total{kind="echo"}'), 0);
 });
 
 test("Histogram counts a value in its bucket and all above", () => {

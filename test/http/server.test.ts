@@ -25,7 +25,7 @@ async function httpWorld(
   page: string | null = null,
 ) {
   const manager = new FakeManager();
-  const source = new ManagerStatusSource(manager);
+  const source = new ManagerStatusSource(manager, { clock });
   if (page !== null) source.metrics = () => Promise.resolve(page);
   const server = new HttpServer({
     source,
@@ -273,7 +273,7 @@ test("start() refuses when the port is in use, naming the address (60)", async (
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
   const server = new HttpServer({
-    source: new ManagerStatusSource(new FakeManager()),
+    source: new ManagerStatusSource(new FakeManager(), { clock: systemClock }),
     clock: systemClock,
     logger: silentLogger,
     host: "127.0.0.1",

@@ -32,13 +32,16 @@ export async function nodeStatus(
   const stats = { ...stored, schedules: Math.max(0, stored.schedules - schedules.removed.count) };
   const waiting = [...stats.kinds].filter(([, counts]) => counts.scheduled > 0);
   const unserved = await manager.unservedKinds(waiting.map(([kind]) => kind));
+  const nodes = await manager.listNodes();
   return {
     ...{ node: options.node, version: manager.version, startedAt, isDraining, storeProblem },
     reloadProblem: options.configuration?.problem ?? null,
     store: storeInfo,
     workers: workerStatus(parts),
     stats,
-    nodes: (await manager.listNodes()).filter(({ state }) => state !== "left" && state !== "lost"),
+    nodes: nodes.filter(({ state }) => state !== "left" && state !== "lost"),
+    lostCount: nodes.filter(({ state }) => state === "lost").length,
+    ticks: scheduler.ticks,
     blocks: [...[...unserved].map(unservedBlock), ...await store.blocks(claimerOf(parts))],
     pauses: await store.listPauses(),
     disabled: registry.disabled,

@@ -6,6 +6,7 @@ import {
   type ScheduleRecord,
   type ScheduleSpec,
 } from "../../core/job/schedule.ts";
+import type { TickCounts } from "../api.ts";
 import { isFinal } from "../../core/state.ts";
 import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
@@ -31,6 +32,9 @@ const LEFT_MS = 2_000;
 /** Waits between looks at such a schedule. */
 const LOOK: Backoff = { firstMs: 10, longestMs: 250 };
 
+/** A step of a schedule, with its kind, under which its ticks are counted. */
+type Step = Advance & { readonly kind: string };
+
 /**
  * Turns due ticks of recurring schedules into instances, each exactly once: it plans from what the
  * store has and advances schedules by compare-and-set, so any number of nodes may do the same.
@@ -39,7 +43,7 @@ export class Scheduler {
   readonly #options: PartContext;
   #isStarted = false;
   #isStartDue = false;
-  #startAdvances: readonly Advance[] | null = null;
+  #startAdvances: readonly Step[] | null = null;
   #isRunning = false;
   #mustRun = false;
   readonly #wake: LazyTimer;
@@ -50,6 +54,7 @@ export class Scheduler {
   readonly #corrections: ClockCorrections;
   /** Logged versions of the time zone database of other nodes. */
   readonly #foreignZones = new Set<string>();
+  readonly #ticks = new Map<string, { missed: number; skipped: number }>();
 
   constructor(options: PartContext) {
     this.#options = options;
@@ -60,6 +65,11 @@ export class Scheduler {
   /** The next tick of any schedule, epoch ms; null when there is none. */
   get nextAt(): number | null {
     return this.#nextAt;
+  }
+
+  /** The ticks that this node recorded without a run, by kind, since it was created. */
+  get ticks(): ReadonlyMap<string, TickCounts> {
+    return this.#ticks;
   }
 
   start(): void {
@@ -211,13 +221,14 @@ export class Scheduler {
   }
 
   /** Returns how many were advanced. */
-  async #advance(advances: readonly Advance[]): Promise<number> {
+  async #advance(advances: readonly Step[]): Promise<number> {
     const { store, clock, events } = this.#options;
     const advanced = store.advance({ at: clock.now(), advances });
     // In the same turn of the event loop, so that a free worker's claim shares the transaction.
     if (advances.some(({ fires }) => fires.length > 0)) this.#options.due();
     const { value, at } = await advanced;
-    for (const result of value) {
+    for (const [index, result] of value.entries()) {
+      if (result.status === "advanced") this.#count(advances[index]!, result.skipped.length);
       for (const instance of result.accepted) events.changed(instance, at);
       // A running one is reported when it has ended.
       for (const instance of result.replaced) {
@@ -225,6 +236,16 @@ export class Scheduler {
       }
     }
     return value.filter(({ status }) => status === "advanced").length;
+  }
+
+  #count({ kind, fates }: Step, skippedCount: number): void {
+    if (fates.length === 0 && skippedCount === 0) return;
+    const counts = this.#ticks.get(kind) ?? { missed: 0, skipped: 0 };
+    counts.skipped += skippedCount;
+    for (const { fate, count } of fates) {
+      if (fate === "missed" || fate === "skipped") counts[fate] += count;
+    }
+    this.#ticks.set(kind, counts);
   }
 
   // The ticks of `@reboot`. A retry has the same ticks, so that the store refuses those it has.
@@ -243,7 +264,7 @@ export class Scheduler {
     this.#isStartDue = false;
   }
 
-  #planAhead(record: ScheduleRecord): Advance | null {
+  #planAhead(record: ScheduleRecord): Step | null {
     try {
       const advance = this.#plan(record, record.nextAt!);
       return advance.fires.length === 1 ? { ...advance, isAhead: true } : null;
@@ -254,7 +275,7 @@ export class Scheduler {
   }
 
   // One that cannot be planned, because its zone is unknown here, must not delay the others.
-  #planOrPutOff(record: ScheduleRecord, nowMs: number): Advance {
+  #planOrPutOff(record: ScheduleRecord, nowMs: number): Step {
     try {
       return this.#plan(record, nowMs);
     } catch (error) {
@@ -266,11 +287,11 @@ export class Scheduler {
     }
   }
 
-  #putOff(record: ScheduleRecord, nowMs: number): Advance {
+  #putOff(record: ScheduleRecord, nowMs: number): Step {
     return { ...stepOf(record, record.cursor), nextAt: nowMs + PUT_OFF_MS };
   }
 
-  #plan(record: ScheduleRecord, nowMs: number): Advance {
+  #plan(record: ScheduleRecord, nowMs: number): Step {
     const { registry, node, ids } = this.#options;
     this.#compareZones(record);
     const plan = planAdvance(record, nowMs);
@@ -340,10 +361,10 @@ function isCatchUp({ misfire }: ScheduleSpec, fires: readonly number[], nowMs: n
  * overlap "skip" the store drops the tick while an instance of an earlier start is unfinished and
  * will be taken over.
  */
-async function startAdvances(options: PartContext): Promise<readonly Advance[]> {
+async function startAdvances(options: PartContext): Promise<readonly Step[]> {
   const { store, registry, clock, node, ids } = options;
   const { wallMs } = clock.now();
-  const found: Advance[] = [];
+  const found: Step[] = [];
   for await (const page of schedulePages(store, {})) {
     for (const record of page) {
       const { cron, startsAt = -Infinity, endsAt = Infinity } = record.spec;
@@ -359,10 +380,10 @@ async function startAdvances(options: PartContext): Promise<readonly Advance[]> 
 }
 
 /** A step of a schedule to a new cursor that makes nothing; without a next tick. */
-function stepOf({ id: scheduleId, generation, cursor, spec }: ScheduleRecord, to: number): Advance {
-  const { overlap } = spec;
+function stepOf(record: ScheduleRecord, to: number): Step {
+  const { id: scheduleId, kind, generation, cursor, spec: { overlap } } = record;
   const cursors = { expectedCursor: cursor, cursor: to, nextAt: null };
-  return { scheduleId, generation, ...cursors, overlap, fires: [], fates: [] };
+  return { scheduleId, kind, generation, ...cursors, overlap, fires: [], fates: [] };
 }
 
 function fateOf(tick: number, fate: "skipped" | "missed", reason: string) {
