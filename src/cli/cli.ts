@@ -19,6 +19,11 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   } catch (error) {
     if (isBrokenPipe(error)) return EXIT.ok;
     const jobError = toJobError(error, "Cannot run this command");
+    const failure = await failureOf(jobError, argv);
+    if (failure) {
+      await io.stdout.write(failure.line);
+      return failure.code;
+    }
     await report(jobError, argv, io).catch(() => {});
     return EXIT_CODES[jobError.code];
   }
@@ -39,6 +44,12 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   await (commandLine.isAsked ? io.stdout : io.stderr).write(commandLine.text);
   if (commandLine.topic) await explain(commandLine.topic, io);
   return commandLine.isAsked ? EXIT.ok : EXIT.usage;
+}
+
+/** The failure as the line's verb reports it; undefined if it leaves that to the program. */
+async function failureOf(error: JobError, argv: readonly string[]) {
+  const { verbOf } = await import("./parsing/parse.ts");
+  return verbOf(argv)?.failed?.(error);
 }
 
 async function readServe(argv: readonly string[]): Promise<VerbRun | null> {

@@ -1,3 +1,4 @@
+import type { JobError } from "../core/errors.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import type { CliIo } from "./io.ts";
 import type { Printer } from "./output/printer.ts";
@@ -33,6 +34,8 @@ export interface Verb {
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */
   explain?(args: Args, context: VerbContext): Promise<readonly string[]>;
+  /** Replaces the error's message and exit code, if the verb's callers expect other ones. */
+  failed?(error: JobError): { readonly line: string; readonly code: number };
   /** Resolves with the exit code, or with nothing for success. */
   run(args: Args, context: VerbContext): Promise<number | void>;
 }

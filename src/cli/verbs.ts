@@ -6,6 +6,7 @@ import { EXPORT } from "./verbs/daemon/export.ts";
 import { EXPLAIN } from "./verbs/instances/explain.ts";
 import { GET } from "./verbs/instances/get.ts";
 import { EXEC } from "./verbs/instances/exec.ts";
+import { HEALTHCHECK } from "./verbs/daemon/healthcheck.ts";
 import { IMPORT } from "./verbs/daemon/import.ts";
 import { INIT } from "./verbs/daemon/init.ts";
 import { LIST } from "./verbs/instances/list.ts";
@@ -35,6 +36,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   IMPORT,
   EXPORT,
   STATUS,
+  HEALTHCHECK,
   RELOAD,
   EXEC,
   SCHEDULE,

@@ -76,6 +76,12 @@ export async function parseCommandLine(
   return { type: "help", text: await helpOf(place, columns), isAsked: false };
 }
 
+/** The verb of a command line, whatever else is wrong with it; null if it has none. */
+export function verbOf(argv: readonly string[]): Verb | null {
+  const { entry } = findVerb(argv).place;
+  return isGroup(entry) ? null : entry;
+}
+
 /** Follow the words to a verb. Each time the line is read anew, by the options known there. */
 function findVerb(argv: readonly string[]): { readonly place: Place; readonly given: GivenLine } {
   let place: Place = { titles: [PROGRAM.name], entry: PROGRAM };
