@@ -39,9 +39,10 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   conformance: { values: ["core", "platform", "store"] },
   worker: { values: ["core", "platform", "jobs"] },
   manager: {
-    values: ["core", "platform", "store/store.ts", "worker/executor.ts"],
+    values: ["core", "platform", "store/store.ts", "worker/executor.ts", "notices"],
     types: ["maintenance/step.ts"],
   },
+  notices: { values: ["core", "platform", "store/store.ts"] },
   rpc: {
     values: ["core", "platform", "manager"],
     types: ["store/store.ts", "maintenance/step.ts"],

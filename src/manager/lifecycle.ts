@@ -2,6 +2,7 @@ import { type Backoff, backoffMs } from "../core/backoff.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { sleep } from "../platform/clock.ts";
+import type { OpenChannel } from "../notices/notice_context.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
@@ -19,6 +20,8 @@ export interface Project {
   readonly scheduleDefaults: ZonedScheduleDefaults;
   /** True if unknown jobs may still be added; unchanged if absent. */
   readonly keepsUnknown?: boolean;
+  /** Channels to people; unchanged if absent. */
+  readonly channels?: readonly OpenChannel[];
 }
 
 /** Starts and stops the parts of a manager, and replaces its jobs meanwhile. */
@@ -77,6 +80,7 @@ export class Lifecycle {
       this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
       await options.executor.start();
       await schedules.sync();
+      await this.#startNotices();
       for (const instance of recovered) events.failed(instance, this.startedAt);
       parts.dispatcher.start();
       parts.scheduler.start();
@@ -89,6 +93,12 @@ export class Lifecycle {
     }
   }
 
+  async #startNotices(): Promise<void> {
+    const { registry, notices } = this.#getParts();
+    registry.setNoticeJobs(notices.jobs());
+    await notices.start();
+  }
+
   /** See {@link Manager.stop}. */
   async stop(drainMs?: number): Promise<void> {
     if (!this.storeInfo) {
@@ -99,13 +109,15 @@ export class Lifecycle {
   }
 
   async #stop(drainMs?: number): Promise<void> {
-    const { store, options, events, dispatcher, scheduler, janitor, membership, fullWorkers } = this
-      .#getParts();
+    const parts = this.#getParts();
+    const { store, options, events, dispatcher, scheduler } = parts;
+    const { janitor, membership, fullWorkers, notices } = parts;
     this.isDraining = true;
     membership.changed();
     scheduler.stop();
     janitor.stop();
     fullWorkers.stop();
+    notices.stop();
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
@@ -164,7 +176,7 @@ export class Lifecycle {
 
   /** See {@link Manager.reload}. */
   async reload(project: Project): Promise<void> {
-    const { registry, schedules, scheduler, dispatcher, membership } = this.#getParts();
+    const { registry, schedules, scheduler, dispatcher, membership, notices } = this.#getParts();
     const before = registry.replace(project.jobs);
     const disabledBefore = registry.disable(project.disabled);
     const keptBefore = schedules.keepsUnknown;
@@ -178,6 +190,8 @@ export class Lifecycle {
       throw error;
     }
     schedules.defaults = project.scheduleDefaults;
+    if (project.channels) await notices.adopt(project.channels);
+    registry.setNoticeJobs(notices.jobs());
     scheduler.poke();
     dispatcher.poke();
     membership.changed();

@@ -4,6 +4,7 @@ import { JobError } from "../core/errors.ts";
 import { type JobDefinition, WORKERS_MAX } from "../core/job/job.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
+import type { OpenChannel } from "../notices/notice_context.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import type { ReloadReport } from "./api.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
@@ -56,6 +57,8 @@ export interface ManagerOptions extends Context {
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
   ) => AsyncIterable<StoreStep>;
+  /** Channels to people, and the name of this host in what they are sent; absent for none. */
+  readonly notices?: { readonly channels: readonly OpenChannel[]; readonly host: string };
   /** Version of the time zone database; that of this process by default. */
   readonly tzVersion?: string;
 }

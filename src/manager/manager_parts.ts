@@ -10,6 +10,7 @@ import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
+import { Notices } from "../notices/notices.ts";
 import { Membership } from "./nodes/membership.ts";
 import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
@@ -52,7 +53,17 @@ export function buildParts(
   const storeHealth = new StoreHealth(options.logger, options.mask);
   const earlyClaims = new EarlyClaims(time);
   const due = () => dispatcher.poke();
-  const shared = { ...options, registry, events, storeHealth, earlyClaims, tzVersion, due };
+  const notices = createNotices(options, registry);
+  const shared = {
+    ...options,
+    registry,
+    events,
+    storeHealth,
+    earlyClaims,
+    tzVersion,
+    due,
+    notices,
+  };
   const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
     manager,
@@ -86,7 +97,7 @@ export function buildParts(
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
-    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler },
+    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices },
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
     /** Limits what operations on many instances write at once. */
@@ -102,6 +113,16 @@ function createRegistry(options: ManagerOptions): Registry {
   for (const job of [...own, ...jobs]) registry.set(job);
   registry.disable(options.disabled);
   return registry;
+}
+
+function createNotices(options: ManagerOptions, registry: Registry): Notices {
+  const { channels = [], host = "" } = options.notices ?? {};
+  return new Notices({
+    ...{ ...options, channels, host, timezone: options.scheduleDefaults.timezone },
+    findJob: (kind) => registry.find(kind),
+    isShort: () => false,
+    hasExpectations: () => false,
+  });
 }
 
 /** Who claims: the part of a store request that says what this node could run now. */

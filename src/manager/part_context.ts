@@ -1,4 +1,5 @@
 import type { Context } from "./context.ts";
+import type { Notices } from "../notices/notices.ts";
 import type { EarlyClaims } from "./dispatch/early_claims.ts";
 import type { Events } from "./events.ts";
 import type { Registry } from "./registry.ts";
@@ -10,6 +11,7 @@ export interface PartContext extends Context {
   readonly events: Events;
   readonly storeHealth: StoreHealth;
   readonly earlyClaims: EarlyClaims;
+  readonly notices: Notices;
   /** Version of the time zone database. */
   readonly tzVersion: string;
   /** Instances are due: claim them in this turn of the event loop, if a worker is free. */

@@ -4,6 +4,7 @@ import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
 import { missingTags } from "../core/job/tags.ts";
+import { isNoticeKind } from "../notices/notice_kinds.ts";
 
 /** How many kinds an error lists at most. */
 const LISTED_KINDS_MAX = 10;
@@ -106,6 +107,15 @@ export class Registry {
     for (const job of jobs) this.#jobs.set(job.kind, job);
     this.#changed();
     return before;
+  }
+
+  /** Replace the system jobs of notices. */
+  setNoticeJobs(jobs: readonly JobDefinition[]): void {
+    for (const { kind, source } of [...this.#jobs.values()]) {
+      if (source.type === "system" && isNoticeKind(kind)) this.#jobs.delete(kind);
+    }
+    for (const job of jobs) this.#jobs.set(job.kind, job);
+    this.#changed();
   }
 
   #changed(): void {

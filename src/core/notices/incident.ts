@@ -24,11 +24,11 @@ export interface Incident {
   readonly acknowledgedBy: string | null;
   /** Epoch ms. */
   readonly acknowledgedAt: number | null;
-  /** Names of the channels that were told of it. */
+  /** Names of the channels that were notified of it. */
   readonly told: readonly string[];
 }
 
-/** Planned work: until its end nobody is told of what happens to a job, or to anything. */
+/** Planned work: until its end nobody is notified about a job, or about anything. */
 export interface Silence {
   /** The kind, or null for everything. */
   readonly kind: string | null;

@@ -35,7 +35,7 @@ export interface NoticeSubject {
   readonly name: string;
 }
 
-/** The run that a notice tells of. Times are epoch ms; absent is null. */
+/** The run that a notice is about. Times are epoch ms; absent is null. */
 export interface NoticeRun {
   readonly id: string;
   readonly state: JobState;

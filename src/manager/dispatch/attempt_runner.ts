@@ -1,5 +1,6 @@
 import { encodeError } from "../../core/arguments/encode.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
+import { isNoticeKind } from "../../notices/notice_kinds.ts";
 import type { ClaimKey } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
@@ -10,8 +11,11 @@ import type { RunningAttempt } from "./running_attempt.ts";
 import { isUnasked, notStarted, type UnaskedOutcome, withAnswer } from "./settlement.ts";
 import type { PartContext } from "../part_context.ts";
 
-interface AttemptRunnerOptions
-  extends Pick<PartContext, "store" | "executor" | "clock" | "logger" | "events" | "earlyClaims"> {
+interface AttemptRunnerOptions extends
+  Pick<
+    PartContext,
+    "store" | "executor" | "clock" | "logger" | "events" | "earlyClaims" | "notices"
+  > {
   /** For the calls of running jobs. */
   readonly manager: ManagerApi;
   /** True if this node still has the claim. */
@@ -61,7 +65,17 @@ export class AttemptRunner {
     const isLate = running.startedMs >= deadlineMs;
     if (isLate || !isStarted()) return ended(running, notStarted());
     if (job.source.type !== "system") return this.#execute(running, job, deadlineMs);
+    if (isNoticeKind(job.kind)) return this.#notify(running);
     void runSystemJob(running.instance, this.#options).then((outcome) => ended(running, outcome));
+  }
+
+  /** A delivery can hang, so unlike other system jobs it can be aborted. */
+  #notify(running: RunningAttempt): void {
+    const { notices, ended } = this.#options;
+    const abort = new AbortController();
+    const outcome = notices.run(running.instance, abort.signal);
+    running.attempt = { outcome, extend: () => {}, abort: (cause) => abort.abort(cause) };
+    void outcome.then((result) => ended(running, result));
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {

@@ -7,6 +7,7 @@ import { type JobDefinition, type JobSchedule, NO_HANDLERS } from "../../../src/
 import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import { Manager } from "../../../src/manager/manager.ts";
+import type { OpenChannel } from "../../../src/notices/notice_context.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import type { Logger } from "../../../src/platform/logger.ts";
 import type { ProcessIdentity } from "../../../src/platform/process/process_identity.ts";
@@ -282,6 +283,8 @@ export class ManagerWorld {
       readonly tags?: readonly string[];
       readonly nodeLeaseMs?: number;
       readonly process?: ProcessIdentity;
+      /** Channels to people. */
+      readonly channels?: readonly OpenChannel[];
       /** How far the manager's clock is off the world's. */
       readonly skewMs?: number;
       /** To go on with what another manager left. */
@@ -316,6 +319,7 @@ export class ManagerWorld {
         (options.disabledKinds ?? []).map((kind) => [kind, `Cannot load ${kind}.ts: as asked`]),
       ),
       pools: options.pools ?? {},
+      ...(options.channels ? { notices: { channels: options.channels, host: "host" } } : {}),
       keepsUnknown: options.keepsUnknown,
       tzVersion: options.tzVersion,
     });

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { JobError } from "../../../core/errors.ts";
 import type { Instance } from "../../../core/instance.ts";
 import type { TickFate } from "../../../core/job/schedule.ts";
+import { idOfText } from "../../../platform/ids.ts";
 import {
   type AddNews,
   JOB_MEMO,
@@ -125,7 +125,7 @@ export function addNewsOfMissed(
   addTo(state, moment, {
     key: JOB_MEMO + kind,
     news: [{ id, event: "missed", at: moment.wallMs, instanceId: null, detail }],
-    noticeId: uuidOf(id),
+    noticeId: idOfText(id),
   });
 }
 
@@ -171,17 +171,4 @@ function newsInstance(key: string, id: string, { wallMs }: Moment): NewInstance 
 function accept(state: LedgerState, moment: Moment, instance: NewInstance): void {
   if (state.tables.instances.get(instance.id)) return;
   insertInstance(state, moment, acceptInstance(instance, moment));
-}
-
-/** A UUID (version 8) that is the same for the same text. */
-function uuidOf(text: string): string {
-  const hex = createHash("sha1").update(text).digest("hex");
-  const variant = (8 + parseInt(hex[16]!, 16) % 4).toString(16);
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    `8${hex.slice(13, 16)}`,
-    `${variant}${hex.slice(17, 20)}`,
-    hex.slice(20, 32),
-  ].join("-");
 }

@@ -1,0 +1,194 @@
+import type { ErrorInfo } from "../instance.ts";
+import type { Incident } from "./incident.ts";
+import type { NoticeEvent, NoticeSubject } from "./notice.ts";
+import type { NoticeRules } from "./settings.ts";
+import { type SubjectState, withSeen } from "./subject_state.ts";
+
+/** Something that happened to a subject. */
+export interface SubjectNews {
+  readonly id: string;
+  /**
+   * A final state of an instance; `well`, which ends an incident that has only the event in
+   * {@link detail}; or an event of notices.
+   */
+  readonly event: string;
+  readonly at: number;
+  readonly instanceId: string | null;
+  readonly detail: string | null;
+  /** Of the instance, as far as it is still known. */
+  readonly error: ErrorInfo | null;
+  readonly version: string | null;
+  /** True if it is a success that took less than expected, which does not count as a recovery. */
+  readonly isShort?: boolean;
+}
+
+/** A channel that hears of a subject. */
+export interface SubjectChannel {
+  readonly name: string;
+  readonly rules: Pick<NoticeRules, "on" | "after" | "rate">;
+  /** How many of the last `rate.of` runs failed, this one included; null without a rate. */
+  readonly failures: number | null;
+}
+
+/** One notice to send. */
+export interface Telling {
+  readonly channel: string;
+  readonly event: NoticeEvent;
+  readonly news: SubjectNews;
+  /** The incident as it then is; null if the event belongs to none. */
+  readonly incident: Incident | null;
+}
+
+/** A subject after some news, and the notices that follow. */
+export interface SubjectStep {
+  readonly state: SubjectState;
+  readonly tellings: readonly Telling[];
+}
+
+/** The surroundings of a step. */
+export interface SubjectContext {
+  readonly subject: NoticeSubject;
+  readonly channels: readonly SubjectChannel[];
+  /** Makes the id of a new incident. */
+  readonly newId: () => string;
+}
+
+/**
+ * The state of a subject after some news, and who is notified of it: each channel once of each
+ * event of an incident, and once of its end.
+ */
+export function nextSubject(
+  before: SubjectState,
+  news: SubjectNews,
+  context: SubjectContext,
+): SubjectStep {
+  if (before.seen.includes(news.id)) return { state: before, tellings: [] };
+  const state = withSeen(before, news.id);
+  switch (news.event) {
+    case "completed":
+      return news.isShort ? { state, tellings: [] } : recover(state, news, context);
+    case "well": {
+      const { incident } = state;
+      const isOnly = incident?.events.every((event) => event === news.detail) ?? false;
+      return isOnly ? recover(state, news, context) : { state, tellings: [] };
+    }
+    case "terminated":
+    case "timedOut": {
+      const isLost = news.detail === "lost";
+      const failed = { ...state, streak: state.streak + 1 };
+      const step = worsen(failed, news, context, isLost ? ["lost", "failed"] : ["failed"]);
+      const singles = tellSingle("dead", step.state.incident, news, context);
+      return { state: step.state, tellings: [...step.tellings, ...singles] };
+    }
+    case "output":
+      return { state, tellings: tellSingle("output", null, news, context) };
+    default:
+      return worsen(state, news, context, [news.event as NoticeEvent]);
+  }
+}
+
+/** The names of the failure of a run. */
+const FAILURES: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>(["failed", "lost"]);
+
+function isOpen(incident: Incident | null): incident is Incident {
+  return incident !== null && incident.closedAt === null;
+}
+
+/** @param words the names of the event, the most specific first */
+function worsen(
+  before: SubjectState,
+  news: SubjectNews,
+  { channels, subject, newId }: SubjectContext,
+  words: readonly NoticeEvent[],
+): SubjectStep {
+  const previous = isOpen(before.incident) ? before.incident : null;
+  const told: Record<string, readonly NoticeEvent[]> = previous ? { ...before.told } : {};
+  const events: { readonly channel: string; readonly event: NoticeEvent }[] = [];
+  for (const channel of channels) {
+    const event = words.find((word) => channel.rules.on.includes(word));
+    const earlier = told[channel.name] ?? [];
+    if (event === undefined || isTold(earlier, event)) continue;
+    if (FAILURES.has(event) && !isOften(channel, before.streak)) continue;
+    told[channel.name] = [...earlier, event];
+    events.push({ channel: channel.name, event });
+  }
+  const incident = incidentAfter(previous, news, words[0]!, {
+    ...{ subject, newId, told: Object.keys(told).sort() },
+  });
+  return {
+    state: { ...before, incident, told, reminders: previous ? before.reminders : {} },
+    tellings: events.map((each) => ({ ...each, news, incident })),
+  };
+}
+
+/** A run that failed is one event to a channel, whichever of its names it has. */
+function isTold(earlier: readonly NoticeEvent[], event: NoticeEvent): boolean {
+  return earlier.includes(event) ||
+    (FAILURES.has(event) && earlier.some((one) => FAILURES.has(one)));
+}
+
+/** True if a job has failed as often as a channel wants it to before it is notified. */
+function isOften({ rules, failures }: SubjectChannel, streak: number): boolean {
+  return rules.rate === null ? streak >= rules.after : (failures ?? 0) >= rules.rate.failures;
+}
+
+function incidentAfter(
+  previous: Incident | null,
+  news: SubjectNews,
+  event: NoticeEvent,
+  more: {
+    readonly subject: NoticeSubject;
+    readonly newId: () => string;
+    readonly told: readonly string[];
+  },
+): Incident {
+  const events = previous?.events ?? [];
+  return {
+    id: previous?.id ?? more.newId(),
+    subject: more.subject,
+    events: events.includes(event) ? events : [...events, event],
+    openedAt: previous?.openedAt ?? news.at,
+    closedAt: null,
+    count: (previous?.count ?? 0) + 1,
+    lastAt: news.at,
+    lastError: news.error?.message ?? news.detail,
+    lastInstanceId: news.instanceId,
+    lastVersion: news.version ?? previous?.lastVersion ?? null,
+    lastExitCode: news.error?.exitCode ?? null,
+    acknowledgedBy: previous?.acknowledgedBy ?? null,
+    acknowledgedAt: previous?.acknowledgedAt ?? null,
+    told: more.told,
+  };
+}
+
+function recover(
+  before: SubjectState,
+  news: SubjectNews,
+  { channels }: SubjectContext,
+): SubjectStep {
+  const state = { ...before, streak: 0 };
+  if (!isOpen(before.incident)) return { state, tellings: [] };
+  // A job that still fails too often has not recovered for a channel that counts how often.
+  const isUnwell = ({ name, rules: { rate }, failures }: SubjectChannel) =>
+    rate !== null && (before.told[name]?.length ?? 0) > 0 && (failures ?? 0) >= rate.failures;
+  if (channels.some(isUnwell)) return { state, tellings: [] };
+  const incident: Incident = { ...before.incident, closedAt: news.at };
+  const isTold = ({ name, rules }: SubjectChannel) =>
+    (before.told[name]?.length ?? 0) > 0 && rules.on.includes("recovered");
+  return {
+    state: { ...state, incident, told: {}, reminders: {} },
+    tellings: channels.filter(isTold).map(({ name: channel }) => ({
+      ...{ channel, event: "recovered", news, incident },
+    })),
+  };
+}
+
+function tellSingle(
+  event: NoticeEvent,
+  incident: Incident | null,
+  news: SubjectNews,
+  { channels }: SubjectContext,
+): readonly Telling[] {
+  return channels.filter(({ rules }) => rules.on.includes(event))
+    .map(({ name: channel }) => ({ channel, event, news, incident }));
+}

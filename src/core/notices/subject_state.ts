@@ -1,0 +1,55 @@
+import type { Incident } from "./incident.ts";
+import type { NoticeEvent, NoticeSubject } from "./notice.ts";
+
+/** What a memo keeps of the subject of notices, from one piece of news to the next. */
+export interface SubjectState {
+  /** The open incident, or else the last one; null before the first. */
+  readonly incident: Incident | null;
+  /** Failures since the last success. */
+  readonly streak: number;
+  /** Events of the open incident that each channel was notified of, by the channel's name. */
+  readonly told: Readonly<Record<string, readonly NoticeEvent[]>>;
+  /** Reminders that each channel was sent in the open incident, by the channel's name. */
+  readonly reminders: Readonly<Record<string, number>>;
+  /** Ids of the last news that can come twice. */
+  readonly seen: readonly string[];
+}
+
+/** Most ids of news that a subject remembers. */
+const SEEN_MAX = 100;
+
+/** The state of a subject of which nothing is known. */
+export const EMPTY_SUBJECT: SubjectState = {
+  incident: null,
+  streak: 0,
+  told: {},
+  reminders: {},
+  seen: [],
+};
+
+/** Read the state in a memo's data; members that an older version did not write are empty. */
+export function readSubject(data: string): SubjectState {
+  return data === "" ? EMPTY_SUBJECT : { ...EMPTY_SUBJECT, ...JSON.parse(data) as SubjectState };
+}
+
+/** The state as the data of a memo. */
+export function writeSubject(state: SubjectState): string {
+  return JSON.stringify(state);
+}
+
+/** The state with the id of news that was processed. */
+export function withSeen(state: SubjectState, id: string): SubjectState {
+  return { ...state, seen: [...state.seen, id].slice(-SEEN_MAX) };
+}
+
+/** Key of the memo of a subject. */
+export function memoKeyOf({ type, name }: NoticeSubject): string {
+  return `${type}:${name}`;
+}
+
+/** The subject of a memo; null for the key of any other memo. */
+export function subjectOfMemo(key: string): NoticeSubject | null {
+  const match = /^(job|node|daemon|store|channel):(.*)$/s.exec(key);
+  if (match === null) return null;
+  return { type: match[1] as NoticeSubject["type"], name: match[2]! };
+}

@@ -1,0 +1,138 @@
+import { JobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import { type Notice, NOTICE_LINES_MAX } from "../../core/notices/notice.ts";
+import { quietUntil } from "../../core/notices/quiet_time.ts";
+import { pagesOf } from "../../core/query.ts";
+import { idOfText } from "../../platform/ids.ts";
+import type { NoticeContext, OpenChannel } from "../notice_context.ts";
+import { channelOfKind } from "../notice_kinds.ts";
+import {
+  type CollectedDelivery,
+  type Collecting,
+  forgetCollected,
+  readCollected,
+  silencedUntil,
+} from "./collected.ts";
+
+/** Most items in a digest; the rest is counted. */
+const ITEMS_MAX = 500;
+/** How long a notice waits for an earlier one of its incident, in milliseconds. */
+const ORDER_WAIT_MS = 10_000;
+/** Most pages of a log that are read for its last lines. */
+const LOG_PAGES_MAX = 200;
+
+/** How a delivery ended, unless it failed. */
+export type DeliveryResult =
+  | { readonly type: "delivered" }
+  /** To be tried again later, although nothing failed. */
+  | { readonly type: "later"; readonly delayMs: number };
+
+/**
+ * Deliver what an instance of a channel's kind has to tell.
+ *
+ * @throws JobError if it was not delivered, or may not have been
+ */
+export async function deliver(
+  instance: Instance,
+  signal: AbortSignal,
+  context: NoticeContext,
+): Promise<DeliveryResult> {
+  const name = channelOfKind(instance.kind)!;
+  const channel = context.channels.get(name);
+  if (!channel) {
+    throw new JobError("not_found", `Cannot deliver: this daemon has no channel "${name}"`, {
+      hint: `Add [notices.${name}] to its configuration, and reload it`,
+    });
+  }
+  const [given] = JSON.parse(instance.argumentsJson) as [
+    ({ readonly notice: Notice } | CollectedDelivery)?,
+  ];
+  if (given === undefined) {
+    throw new JobError("invalid_argument", "Cannot deliver: there is no notice", {
+      hint: "Only the daemon schedules deliveries; try a channel with: jobctl notices test",
+    });
+  }
+  const how = { attempt: instance.attempt, signal };
+  if ("collected" in given) return await deliverCollected(channel, given.collected, how, context);
+  if (await hasEarlier(given.notice, instance, context)) {
+    return { type: "later", delayMs: ORDER_WAIT_MS };
+  }
+  const output = await outputOf(given.notice, context);
+  await channel.deliver({ ...given.notice, output }, how);
+  return { type: "delivered" };
+}
+
+async function deliverCollected(
+  channel: OpenChannel,
+  collecting: Collecting,
+  how: { readonly attempt: number; readonly signal: AbortSignal },
+  context: NoticeContext,
+): Promise<DeliveryResult> {
+  const { name, rules } = channel.settings;
+  const nowMs = context.clock.now().wallMs;
+  const { items, more } = await readCollected(name, collecting, { limit: ITEMS_MAX, context });
+  if (items.length === 0) return { type: "delivered" };
+  const ends = [quietUntil(rules.quiet, context.timezone, nowMs) ?? 0];
+  if (collecting.why === "silence") {
+    for (const { subject } of items) ends.push(await silencedUntil(subject, context) ?? 0);
+  }
+  const until = Math.max(...ends);
+  if (until > nowMs) return { type: "later", delayMs: until - nowMs };
+  const { host, node } = context;
+  const total = items.reduce((sum, { count }) => sum + count, 0) + more;
+  const notice: Notice = {
+    id: idOfText(`collected ${name} ${collecting.why} ${collecting.until}`),
+    type: "digest",
+    at: collecting.until,
+    subject: { type: "daemon", name: node },
+    ...{ host, node, isReminder: false, run: null, incident: null, output: [], items },
+    title: `${total} ${total === 1 ? "event" : "events"} ${SINCE[collecting.why]}`,
+    facts: more === 0 ? [] : [`${more} more are not listed`],
+    command: "jobctl incidents",
+  };
+  await channel.deliver(notice, how);
+  await forgetCollected(name, collecting, context);
+  return { type: "delivered" };
+}
+
+const SINCE: Readonly<Record<Collecting["why"], string>> = {
+  digest: "in this digest",
+  quiet: "during quiet hours",
+  silence: "during a silence",
+};
+
+/**
+ * True if an earlier notice of the same incident still waits: "recovered" must not come before
+ * "failed", which some services would then show for ever.
+ */
+async function hasEarlier(
+  notice: Notice,
+  { id, kind, createdAt }: Instance,
+  { store }: NoticeContext,
+): Promise<boolean> {
+  const { incident } = notice;
+  if (incident === null || (incident.closedAt === null && !notice.isReminder)) return false;
+  const { items } = await store.list(
+    { kinds: [kind], states: ["scheduled", "processing"], before: createdAt + 1 },
+    { limit: 100, order: "oldest" },
+  );
+  for (const other of items) {
+    if (other.id === id) return false;
+    if (other.argumentsJson.includes(incident.id)) return true;
+  }
+  return false;
+}
+
+async function outputOf({ run }: Notice, { store }: NoticeContext): Promise<readonly string[]> {
+  if (run === null) return [];
+  let last: string[] = [];
+  let pages = 0;
+  const read = (token?: string) =>
+    store.logs({ instanceId: run.id }, { limit: 1_000, ...(token === undefined ? {} : { token }) });
+  for await (const entries of pagesOf(read)) {
+    const lines = entries.filter(({ source }) => source !== "system").map(({ message }) => message);
+    last = [...last, ...lines].slice(-NOTICE_LINES_MAX);
+    if (++pages === LOG_PAGES_MAX) break;
+  }
+  return last;
+}

@@ -1,0 +1,142 @@
+import type { Instance } from "../../core/instance.ts";
+import type { Incident } from "../../core/notices/incident.ts";
+import type { SubjectNews, Telling } from "../../core/notices/next_subject.ts";
+import type {
+  Notice,
+  NoticeEvent,
+  NoticeIncident,
+  NoticeRun,
+  NoticeSubject,
+} from "../../core/notices/notice.ts";
+import { commandOf, factsOf, titleOf } from "../../core/notices/notice_text.ts";
+import { idOfText } from "../../platform/ids.ts";
+import type { NewInstance } from "../../store/store.ts";
+import type { NoticeContext } from "../notice_context.ts";
+import { newDelivery } from "../notice_kinds.ts";
+import { collect, collectUntil } from "./collected.ts";
+
+/** What is delivered of the news of one memo. */
+interface About {
+  /** The memo's key. */
+  readonly key: string;
+  readonly subject: NoticeSubject;
+  /** The instances of the news, by id; null for those that are gone. */
+  readonly runs: ReadonlyMap<string, Instance | null>;
+}
+
+/**
+ * The deliveries that follow from some news: one instance for each notice that is sent at once.
+ * Others are collected, for a digest or until the end of quiet hours or of a silence.
+ */
+export class Deliveries {
+  /** To accept together with the memo. */
+  readonly instances: NewInstance[] = [];
+  readonly #context: NoticeContext;
+  readonly #about: About;
+
+  constructor(context: NoticeContext, about: About) {
+    this.#context = context;
+    this.#about = about;
+  }
+
+  /** Deliver what a channel is notified of. */
+  async add({ channel, event, news, incident }: Telling): Promise<void> {
+    const { key } = this.#about;
+    await this.#add(channel, {
+      ...{ event, news, incident, isReminder: false, at: news.at },
+      id: idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
+    });
+  }
+
+  /** Remind a channel of an open incident. @param number 1 for the first */
+  async addReminder(
+    channel: string,
+    event: NoticeEvent,
+    incident: Incident,
+    number: number,
+  ): Promise<void> {
+    await this.#add(channel, {
+      ...{ event, incident, isReminder: true, news: null },
+      at: this.#context.clock.now().wallMs,
+      id: idOfText(`reminder ${incident.id} ${channel} ${number}`),
+    });
+  }
+
+  async #add(
+    channel: string,
+    told: {
+      readonly id: string;
+      readonly event: NoticeEvent;
+      readonly at: number;
+      readonly incident: Incident | null;
+      readonly isReminder: boolean;
+      readonly news: SubjectNews | null;
+    },
+  ): Promise<void> {
+    const { subject } = this.#about;
+    const notice = this.#notice(told);
+    const until = await collectUntil(channel, subject, this.#context);
+    const nowMs = this.#context.clock.now().wallMs;
+    if (until === null) {
+      const argument = { notice };
+      this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, argument }));
+      return;
+    }
+    await collect(channel, until, {
+      ...{ id: told.id, at: told.at, subject, event: told.event },
+      detail: told.isReminder ? "still open" : notice.facts[0] ?? null,
+      instanceId: notice.run?.id ?? null,
+    }, this.#context);
+  }
+
+  #notice({ id, event, at, incident, isReminder, news }: {
+    readonly id: string;
+    readonly event: NoticeEvent;
+    readonly at: number;
+    readonly incident: Incident | null;
+    readonly isReminder: boolean;
+    readonly news: SubjectNews | null;
+  }): Notice {
+    const { subject, runs } = this.#about;
+    const { node, host, clock } = this.#context;
+    const instance = news?.instanceId ? runs.get(news.instanceId) ?? null : null;
+    const run = instance && runOf(instance);
+    const isEnd = news === null ||
+      ["completed", "terminated", "timedOut", "well"].includes(news.event);
+    const detail = isEnd ? incident?.lastError ?? null : detailOf(news.detail);
+    const told = { event, subject, run, incident, isReminder, detail, now: clock.now().wallMs };
+    return {
+      ...{ id, type: event, at, subject, host, node, isReminder, run },
+      title: titleOf(told),
+      facts: factsOf(told),
+      incident: incident && incidentOf(incident),
+      output: [],
+      command: commandOf({ subject, run }),
+      items: [],
+    };
+  }
+}
+
+/** The detail of news in words; that of missed ticks is JSON. */
+function detailOf(detail: string | null): string | null {
+  if (detail === null || !detail.startsWith("{")) return detail;
+  const { from, to, count } = JSON.parse(detail) as { from: number; to: number; count: number };
+  const time = (at: number) => new Date(at).toISOString();
+  return count === 1 ? `due ${time(from)}` : `${count} runs, due from ${time(from)} to ${time(to)}`;
+}
+
+function runOf(instance: Instance): NoticeRun {
+  const { id, state, reason, attempt, scheduleId, scheduledFor, dueAt, error, version, node } =
+    instance;
+  const { processedAt: startedAt, settledAt: finishedAt } = instance;
+  const durationMs = startedAt === null || finishedAt === null ? null : finishedAt - startedAt;
+  return {
+    ...{ id, state, reason, attempt, scheduleId, scheduledFor, dueAt, startedAt, finishedAt },
+    ...{ durationMs, error, version, node },
+  };
+}
+
+function incidentOf(incident: Incident): NoticeIncident {
+  const { id, openedAt, closedAt, count, lastError, acknowledgedBy } = incident;
+  return { id, openedAt, closedAt, count, lastError, acknowledgedBy };
+}

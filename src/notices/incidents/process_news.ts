@@ -1,0 +1,195 @@
+import { isJobError } from "../../core/errors.ts";
+import type { Instance } from "../../core/instance.ts";
+import {
+  nextSubject,
+  type SubjectChannel,
+  type SubjectNews,
+  type Telling,
+} from "../../core/notices/next_subject.ts";
+import { readSubject, type SubjectState, writeSubject } from "../../core/notices/subject_state.ts";
+import { idOfText } from "../../platform/ids.ts";
+import type { Memo, MemoWatch, NewInstance, News } from "../../store/store.ts";
+import { channelsOf, countFailures, subjectOfKey } from "./subject_channels.ts";
+import { Deliveries } from "../deliveries/deliveries.ts";
+import type { NoticeContext, OpenChannel } from "../notice_context.ts";
+import { readMemo } from "../read_memo.ts";
+import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../notice_kinds.ts";
+
+/** How often a memo is read again because others changed it meanwhile. */
+const TRIES_MAX = 20;
+/** Most instances that are accepted with a memo. */
+const INSTANCES_MAX = 900;
+
+/**
+ * Process the news of a memo: the incident of its subject, and the notices that follow, are written
+ * in one transaction, so that a crash repeats all of it or nothing.
+ */
+export async function processNews(task: NewsTask, context: NoticeContext): Promise<void> {
+  for (let tries = 1;; tries++) {
+    const memo = await readMemo(task.key, context);
+    const step = memo && await stepOf(memo, task, context);
+    if (!step) return;
+    try {
+      await context.store.putMemo({
+        at: context.clock.now(),
+        ...{ key: task.key, expectedVersion: memo.version, isProcessed: true },
+        value: { watch: step.watch, data: writeSubject(step.state) },
+        instances: step.instances,
+      });
+      return;
+    } catch (error) {
+      if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+    }
+  }
+}
+
+interface Step {
+  readonly state: SubjectState;
+  readonly watch: MemoWatch;
+  readonly instances: readonly NewInstance[];
+}
+
+/** What becomes of a memo; null for nothing. */
+async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promise<Step | null> {
+  const subject = subjectOfKey(memo.key);
+  if (subject === null) return null;
+  const channels = channelsOf(subject, memo.key, context);
+  if (channels === "nobody" && memo.data === "" && memo.news.length > 0) {
+    return { state: readSubject(""), watch: "never", instances: [] };
+  }
+  const listed = channels === "nobody" ? [] : channels;
+  let state = readSubject(memo.data);
+  const runs = new Map<string, Instance | null>();
+  const told: Telling[] = [];
+  const counted = await countAll(listed, memo, context);
+  for (const news of memo.news) {
+    const instance = await instanceOf(news, runs, context);
+    const step = nextSubject(state, subjectNews(news, instance, context), {
+      subject,
+      channels: counted,
+      newId: () => idOfText(`incident ${memo.key} ${news.id}`),
+    });
+    state = step.state;
+    told.push(...step.tellings);
+  }
+  state = withDropped(state, memo.droppedNews);
+  const deliveries = new Deliveries(context, { key: memo.key, subject, runs });
+  for (const telling of told) await deliveries.add(telling);
+  const reminders = remindersOf(told, listed, memo.key, context);
+  if (task.reminder) {
+    const after = await remind(state, task.reminder, { memo, deliveries, context });
+    if (after) {
+      state = after.state;
+      reminders.push(...after.next);
+    } else if (memo.news.length === 0) return null;
+  } else if (memo.news.length === 0) return null;
+  const instances = [...deliveries.instances, ...reminders];
+  // Their ids come from the news, so that those of a repeated step are the same.
+  const early = instances.splice(INSTANCES_MAX);
+  for (let from = 0; from < early.length; from += INSTANCES_MAX) {
+    const some = early.slice(from, from + INSTANCES_MAX);
+    await context.store.enqueue({ at: context.clock.now(), instances: some });
+  }
+  const isOpen = state.incident !== null && state.incident.closedAt === null;
+  return { state, watch: isOpen ? "ends" : "failures", instances };
+}
+
+async function countAll(
+  channels: readonly OpenChannel[],
+  memo: Memo,
+  context: NoticeContext,
+): Promise<readonly SubjectChannel[]> {
+  const isRun = ({ event }: News) => ["completed", "terminated", "timedOut"].includes(event);
+  const counts = new Map<number, number>();
+  const counted: SubjectChannel[] = [];
+  for (const { settings: { name, rules } } of channels) {
+    const of = rules.rate?.of ?? null;
+    let failures: number | null = null;
+    if (of !== null && memo.news.some(isRun)) {
+      failures = counts.get(of) ?? await countFailures(memo.key, of, context);
+      counts.set(of, failures);
+    }
+    counted.push({ name, rules, failures });
+  }
+  return counted;
+}
+
+async function instanceOf(
+  { instanceId }: News,
+  runs: Map<string, Instance | null>,
+  { store }: NoticeContext,
+): Promise<Instance | null> {
+  if (instanceId === null) return null;
+  let instance = runs.get(instanceId);
+  if (instance === undefined) runs.set(instanceId, instance = await store.get(instanceId));
+  return instance;
+}
+
+function subjectNews(
+  news: News,
+  instance: Instance | null,
+  { isShort }: NoticeContext,
+): SubjectNews {
+  const isSuccess = news.event === "completed" && instance !== null;
+  return {
+    ...news,
+    error: instance?.error ?? null,
+    version: instance?.version ?? null,
+    ...(isSuccess && isShort(instance.id, instance.kind) ? { isShort: true } : {}),
+  };
+}
+
+/** More came than a memo keeps: they count, and what they were is in the list of instances. */
+function withDropped(state: SubjectState, dropped: number): SubjectState {
+  const { incident } = state;
+  if (dropped === 0 || incident === null || incident.closedAt !== null) return state;
+  return { ...state, incident: { ...incident, count: incident.count + dropped } };
+}
+
+/** The first reminders of the incidents that channels were notified of. */
+function remindersOf(
+  told: readonly Telling[],
+  channels: readonly OpenChannel[],
+  key: string,
+  context: NoticeContext,
+): NewInstance[] {
+  const found = new Map<string, NewInstance>();
+  for (const { channel, incident } of told) {
+    const repeatMs = channels.find(({ settings }) => settings.name === channel)!
+      .settings.rules.repeatMs;
+    if (repeatMs === null || incident === null || incident.closedAt !== null) continue;
+    const reminder: Reminder = { incidentId: incident.id, channel, number: 1 };
+    const id = reminderId(key, reminder);
+    const dueAt = context.clock.now().wallMs + repeatMs;
+    if (!found.has(id)) found.set(id, newNewsTask({ key, reminder }, id, dueAt));
+  }
+  return [...found.values()];
+}
+
+/** Remind a channel of an incident that is still open; null if there is nothing to remind of. */
+async function remind(
+  state: SubjectState,
+  reminder: Reminder,
+  { memo, deliveries, context }: {
+    readonly memo: Memo;
+    readonly deliveries: Deliveries;
+    readonly context: NoticeContext;
+  },
+): Promise<{ readonly state: SubjectState; readonly next: readonly NewInstance[] } | null> {
+  const { incident } = state;
+  const { channel, number, incidentId } = reminder;
+  const repeatMs = context.channels.get(channel)?.settings.rules.repeatMs ?? null;
+  if (incident?.id !== incidentId || incident.closedAt !== null || repeatMs === null) return null;
+  // Somebody takes care of it: reminding ends until it closes.
+  if (incident.acknowledgedBy !== null) return null;
+  const event = state.told[channel]?.[0];
+  if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
+  await deliveries.addReminder(channel, event, incident, number);
+  const following = { ...reminder, number: number + 1 };
+  const id = reminderId(memo.key, following);
+  const dueAt = context.clock.now().wallMs + repeatMs;
+  return {
+    state: { ...state, reminders: { ...state.reminders, [channel]: number } },
+    next: [newNewsTask({ key: memo.key, reminder: following }, id, dueAt)],
+  };
+}

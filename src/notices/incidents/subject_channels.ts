@@ -1,0 +1,53 @@
+import { matchesPattern } from "../../core/job/job_scope.ts";
+import type { NoticeSubject } from "../../core/notices/notice.ts";
+import { subjectOfMemo } from "../../core/notices/subject_state.ts";
+import { JOB_MEMO } from "../../store/store.ts";
+import type { NoticeContext, OpenChannel } from "../notice_context.ts";
+import { channelOfKind } from "../notice_kinds.ts";
+
+/** The subject that a memo is about; null if it is about none. */
+export function subjectOfKey(key: string): NoticeSubject | null {
+  const subject = subjectOfMemo(key);
+  if (subject?.type !== "job") return subject;
+  const channel = channelOfKind(subject.name);
+  return channel === null ? subject : { type: "channel", name: channel };
+}
+
+/**
+ * The channels that may hear of a subject, whatever the event: those that its job names, or else
+ * those whose patterns match it. "nobody" if its job wants no notices.
+ */
+export function channelsOf(
+  subject: NoticeSubject,
+  key: string,
+  { channels, findJob }: Pick<NoticeContext, "channels" | "findJob">,
+): readonly OpenChannel[] | "nobody" {
+  const all = [...channels.values()];
+  // What a channel cannot deliver is for the others.
+  if (subject.type === "channel") {
+    return all.filter(({ settings }) => settings.name !== subject.name);
+  }
+  if (subject.type !== "job") return all;
+  const kind = key.slice(JOB_MEMO.length);
+  const notify = findJob(kind)?.options.notify;
+  if (notify !== undefined) {
+    return notify.length === 0
+      ? "nobody"
+      : all.filter(({ settings }) => notify.includes(settings.name));
+  }
+  return all.filter(({ settings: { rules } }) =>
+    rules.jobs.some((pattern) => matchesPattern(pattern, kind))
+  );
+}
+
+/** How many of the last runs of a memo's job failed. @param of how many are counted */
+export async function countFailures(
+  key: string,
+  of: number,
+  { store }: Pick<NoticeContext, "store">,
+): Promise<number> {
+  const kinds = [key.slice(JOB_MEMO.length)];
+  const states = ["completed", "terminated", "timedOut"] as const;
+  const { items } = await store.list({ kinds, states }, { limit: of });
+  return items.filter(({ state }) => state !== "completed").length;
+}

@@ -1,0 +1,38 @@
+import type { Notice } from "../core/notices/notice.ts";
+import type { ChannelSettings } from "../core/notices/settings.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { IdSource } from "../platform/ids.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { Store } from "../store/store.ts";
+
+/** A channel that can deliver. */
+export interface OpenChannel {
+  readonly settings: ChannelSettings;
+  /** @throws JobError if it was not delivered, or may not have been */
+  deliver(
+    notice: Notice,
+    context: { readonly attempt: number; readonly signal: AbortSignal },
+  ): Promise<void>;
+  /** The whole request or mail as text, with secrets masked. */
+  preview(notice: Notice): Promise<string>;
+}
+
+/** The surroundings of notices. Each part picks the members that it uses. */
+export interface NoticeContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  /** Id of this node. */
+  readonly node: string;
+  /** Name of this host. */
+  readonly host: string;
+  /** IANA name, for quiet hours and for silences of jobs without a zone of their own. */
+  readonly timezone: string;
+  readonly findJob: (kind: string) => JobDefinition | undefined;
+  /** The channels by name, as the configuration has them now. */
+  readonly channels: ReadonlyMap<string, OpenChannel>;
+  /** True if a success took less than its job is expected to. */
+  readonly isShort: (instanceId: string, kind: string) => boolean;
+}

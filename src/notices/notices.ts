@@ -1,0 +1,219 @@
+import { encodeError } from "../core/arguments/encode.ts";
+import { JobError } from "../core/errors.ts";
+import type { Instance } from "../core/instance.ts";
+import type { JobDefinition } from "../core/job/job.ts";
+import type { NoticePreview } from "../core/notices/incident.ts";
+import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
+import { memoKeyOf } from "../core/notices/subject_state.ts";
+import { JOB_MEMO, WATCHER_MEMO } from "../store/store.ts";
+import { deliver } from "./deliveries/deliver.ts";
+import { processNews } from "./incidents/process_news.ts";
+import { readMemo } from "./read_memo.ts";
+import type { NoticeContext, OpenChannel } from "./notice_context.ts";
+import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./notice_kinds.ts";
+
+/** Longest time of a test, in milliseconds. */
+const TEST_MS_MAX = 60_000;
+
+/** Memos read at a time. */
+const PAGE = 500;
+
+/** How an attempt of a system job of notices ended. */
+export type NoticeOutcome =
+  | { readonly type: "ok"; readonly resultsJson: string }
+  | { readonly type: "snooze"; readonly delayMs: number }
+  | {
+    readonly type: "error";
+    readonly error: ReturnType<typeof encodeError>;
+    readonly wish?: number | "never";
+  };
+
+/** The surroundings of {@link Notices}. */
+export interface NoticesOptions extends Omit<NoticeContext, "channels"> {
+  readonly channels: readonly OpenChannel[];
+  /** True if some job has expectations, so that its incidents are of interest without channels. */
+  readonly hasExpectations: () => boolean;
+}
+
+/**
+ * Notifies people of failures, silence and recovery: processes what the store reports, keeps the
+ * incidents, and delivers the notices.
+ */
+export class Notices {
+  readonly #options: NoticesOptions;
+  #channels: ReadonlyMap<string, OpenChannel>;
+  readonly #context: NoticeContext;
+  #isStarted = false;
+
+  constructor(options: NoticesOptions) {
+    this.#options = options;
+    this.#channels = byName(options.channels);
+    const channels = () => this.#channels;
+    this.#context = {
+      ...options,
+      get channels() {
+        return channels();
+      },
+    };
+  }
+
+  /** True if anybody wants to hear of jobs. */
+  get isActive(): boolean {
+    return this.#channels.size > 0 || this.#options.hasExpectations();
+  }
+
+  /** The system jobs of notices, for the channels as they are now; none unless it is active. */
+  jobs(): readonly JobDefinition[] {
+    if (!this.isActive) return [];
+    return noticeJobs(this.#channels.keys(), this.#options.clock.now().wallMs);
+  }
+
+  /** Ask the store for news, if anybody wants any, and process what waits. */
+  async start(): Promise<void> {
+    this.#isStarted = true;
+    await this.#watch();
+    if (this.isActive) await this.#resume();
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+  }
+
+  /** Use other channels from now on. */
+  async adopt(channels: readonly OpenChannel[]): Promise<void> {
+    this.#channels = byName(channels);
+    if (this.#isStarted) await this.start();
+  }
+
+  /** Run an instance of one of the {@link jobs}; never rejects. */
+  async run(instance: Instance, signal: AbortSignal): Promise<NoticeOutcome> {
+    try {
+      if (channelOfKind(instance.kind) === null) {
+        const task = readNewsTask(instance.argumentsJson);
+        if (task) await processNews(task, this.#context);
+      } else {
+        const result = await deliver(instance, signal, this.#context);
+        if (result.type === "later") return { type: "snooze", delayMs: result.delayMs };
+      }
+      return { type: "ok", resultsJson: "[]" };
+    } catch (thrown) {
+      const error = encodeError(thrown);
+      const { retryAfterMs, isPermanent } = thrown as {
+        readonly retryAfterMs?: number;
+        readonly isPermanent?: boolean;
+      };
+      if (isPermanent) return { type: "error", error, wish: "never" };
+      return {
+        type: "error",
+        error,
+        ...(retryAfterMs === undefined ? {} : { wish: retryAfterMs }),
+      };
+    }
+  }
+
+  /**
+   * Report that something happened to a subject other than by the end of an instance. The same id
+   * counts once.
+   *
+   * @param news its event is one of notices, or `well` with the event that is over as its detail
+   */
+  async report(
+    subject: NoticeSubject,
+    news: {
+      readonly id: string;
+      readonly event: NoticeEvent | "well";
+      readonly detail: string | null;
+    },
+  ): Promise<void> {
+    const { store, clock, ids } = this.#options;
+    if (this.#channels.size === 0) return;
+    const at = clock.now();
+    await store.addNews({
+      ...{ at, key: memoKeyOf(subject), noticeId: ids() },
+      news: [{ ...news, at: at.wallMs, instanceId: null }],
+    });
+  }
+
+  /** Send a notice that shows that a channel works. @throws JobError if it was not delivered */
+  async test(name: string, { isDryRun }: { readonly isDryRun: boolean }): Promise<NoticePreview> {
+    const channel = this.#channels.get(name);
+    if (!channel) {
+      const known = [...this.#channels.keys()].join(", ");
+      throw new JobError("not_found", `Cannot test channel "${name}": no such channel`, {
+        path: "channel",
+        hint: known === ""
+          ? `Add [notices.${name}] to the configuration`
+          : `Known channels: ${known}`,
+      });
+    }
+    const notice = this.#testNotice(name);
+    const text = await channel.preview(notice);
+    if (!isDryRun) {
+      const abort = new AbortController();
+      const timer = this.#options.clock.timer(TEST_MS_MAX, () => abort.abort());
+      await channel.deliver(notice, { attempt: 1, signal: abort.signal })
+        .finally(() => timer.cancel());
+    }
+    return { channel: name, text, isSent: !isDryRun };
+  }
+
+  /** The channels, in the order of the configuration. */
+  get channels(): readonly OpenChannel[] {
+    return [...this.#channels.values()];
+  }
+
+  #testNotice(name: string): Notice {
+    const { ids, clock, host, node } = this.#options;
+    return {
+      ...{ id: ids(), type: "test", at: clock.now().wallMs, host, node },
+      subject: { type: "channel", name },
+      title: `Test of channel ${name}`,
+      facts: ["Nothing has happened: somebody ran jobctl notices test"],
+      ...{ isReminder: false, run: null, incident: null, output: [], command: null, items: [] },
+    };
+  }
+
+  /** Tell the store whether this node wants news. */
+  async #watch(): Promise<void> {
+    const { store, clock, node } = this.#options;
+    const key = WATCHER_MEMO + node;
+    const memo = await readMemo(key, this.#options);
+    const wanted = this.isActive;
+    if (wanted === (memo !== null)) return;
+    await store.putMemo({
+      ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
+      value: wanted ? { watch: "failures", data: "{}" } : null,
+      instances: [],
+    });
+  }
+
+  /**
+   * Process news whose instance is gone, as after a restore, and look again at jobs that nobody
+   * wanted to hear of.
+   */
+  async #resume(): Promise<void> {
+    const { store, clock, ids } = this.#options;
+    for (let after: string | null = null;;) {
+      const page = await store.listMemos({ prefix: "", after, limit: PAGE });
+      const waiting = page.filter(({ news }) => news.length > 0);
+      const at = clock.now();
+      if (waiting.length > 0) {
+        const instances = waiting.map(({ key }) =>
+          newNewsTask({ key, reminder: null }, ids(), at.wallMs)
+        );
+        await store.enqueue({ at, instances });
+      }
+      for (const { key, watch, version } of page) {
+        if (watch !== "never" || !key.startsWith(JOB_MEMO)) continue;
+        const deleted = { at, key, expectedVersion: version, value: null };
+        await store.putMemo({ ...deleted, isProcessed: true, instances: [] }).catch(() => {});
+      }
+      if (page.length < PAGE) return;
+      after = page.at(-1)!.key;
+    }
+  }
+}
+
+function byName(channels: readonly OpenChannel[]): ReadonlyMap<string, OpenChannel> {
+  return new Map(channels.map((channel) => [channel.settings.name, channel]));
+}

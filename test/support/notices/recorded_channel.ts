@@ -1,0 +1,54 @@
+import type { Notice } from "../../../src/core/notices/notice.ts";
+import type { NoticeRules } from "../../../src/core/notices/settings.ts";
+import type { OpenChannel } from "../../../src/notices/notice_context.ts";
+
+const RULES: NoticeRules = {
+  on: [
+    ...["failed", "recovered", "late", "missed", "long", "short", "lost", "disabled"] as const,
+    ...["reload-refused", "node-lost", "store", "workers-busy"] as const,
+  ],
+  jobs: ["*"],
+  after: 1,
+  rate: null,
+  repeatMs: null,
+  digestMs: null,
+  quiet: [],
+};
+
+/** A channel that keeps what it delivers, and fails while the test says so. */
+export class RecordedChannel implements OpenChannel {
+  readonly settings: OpenChannel["settings"];
+  readonly delivered: Notice[] = [];
+  /** Thrown by every delivery; null for none. */
+  problem: Error | null = null;
+  /** True if a delivery that fails was received all the same. */
+  isAnswerLost = false;
+  attempts = 0;
+
+  constructor(name: string, rules: Partial<NoticeRules> = {}) {
+    this.settings = {
+      name,
+      rules: { ...RULES, ...rules },
+      target: { to: "syslog" },
+    };
+  }
+
+  deliver(notice: Notice): Promise<void> {
+    this.attempts += 1;
+    if (this.problem === null || this.isAnswerLost) this.delivered.push(notice);
+    return this.problem === null ? Promise.resolve() : Promise.reject(this.problem);
+  }
+
+  preview(notice: Notice): Promise<string> {
+    return Promise.resolve(JSON.stringify(notice));
+  }
+
+  /** Event and subject of each notice, in order; of a digest also its items. */
+  get told(): readonly string[] {
+    return this.delivered.map(({ type, subject, isReminder, items }) => {
+      const again = isReminder ? " again" : "";
+      const each = items.map((item) => `${item.event} ${item.subject.name} x${item.count}`);
+      return type === "digest" ? `digest: ${each.join(", ")}` : `${type} ${subject.name}${again}`;
+    });
+  }
+}
