@@ -3,6 +3,7 @@ import { cancelCases } from "./cancel_cases.ts";
 import { claimCases } from "./claim_cases.ts";
 import { combinedCases } from "./combined_cases.ts";
 import { enqueueCases } from "./enqueue_cases.ts";
+import { externalCases } from "./external_cases.ts";
 import { limitCases } from "./limit_cases.ts";
 import { logCases } from "./log_cases.ts";
 import { nodeCases } from "./node_cases.ts";
@@ -29,6 +30,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "dead letters run again once": redriveCases,
   "each tick once": scheduleCases,
   "ticks that overlap": overlapCases,
+  "runs elsewhere": externalCases,
   "nodes": nodeCases,
   "reading and paging under writes": readCases,
   "retention": retentionCases,

@@ -123,6 +123,7 @@ export type TickOutcome =
   | "waiting"
   | "skipped"
   | "coalesced"
+  | "expected"
   | "missed"
   | "pending"
   | "none";

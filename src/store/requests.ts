@@ -242,6 +242,11 @@ export interface Advance {
    * a clock of its own makes no such step.
    */
   readonly isAhead?: boolean;
+  /**
+   * True if its job runs elsewhere: a tick that would fire is "expected" instead, and no instance
+   * is accepted. The run is reported, see `recordRuns`.
+   */
+  readonly isExpected?: boolean;
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
 }

@@ -4,6 +4,7 @@ import type { ScheduleRecord, TickFate } from "../core/job/schedule.ts";
 import type { InstanceQuery, Page, PageRequest } from "../core/query.ts";
 import type { JobState } from "../core/state.ts";
 import type { Instant } from "../platform/clock.ts";
+import type { RecordRuns, RunsResult } from "./external_runs.ts";
 import type { NodeStore } from "./nodes.ts";
 import type { RecordStore } from "./records.ts";
 import type {
@@ -38,6 +39,7 @@ import type {
 } from "./requests.ts";
 
 export * from "./requests.ts";
+export * from "./external_runs.ts";
 export { NODE_ID_PATH, type NodeRecord, type NodeReport, type NodeStore } from "./nodes.ts";
 export type { InstanceQuery, Page, PageRequest, RecordStore };
 
@@ -149,6 +151,15 @@ export interface Store extends NodeStore {
       readonly isForced: boolean;
     },
   ): Promise<Committed<readonly RedriveResult[]>>;
+  /**
+   * Record runs that happen elsewhere, as reported: an instance that begins, ends or does both, at
+   * the times given. It is never claimed, and only its end or a cancel ends it. A repeated report
+   * changes nothing.
+   *
+   * @throws JobError `already_exists` if another instance has the id, `resource_exhausted` if too
+   * many runs of a kind have not ended
+   */
+  recordRuns(request: RecordRuns): Promise<Committed<RunsResult>>;
   /** Append log lines to claims. @returns the stale claims, whose lines were not written */
   appendLogs(
     request: { readonly at: Instant; readonly appends: readonly LogAppend[] },

@@ -42,7 +42,7 @@ export interface ModelRow {
 
 /** The fate of one tick. */
 export interface ModelFate {
-  readonly fate: "fired" | "skipped" | "coalesced" | "missed";
+  readonly fate: "fired" | "skipped" | "coalesced" | "missed" | "expected";
   readonly reason: string | null;
   readonly instanceId: string | null;
 }

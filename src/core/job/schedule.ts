@@ -58,7 +58,11 @@ export interface TickFate {
   /** Due time of the last tick of the range; equal to `from` for one tick. */
   readonly to: number;
   readonly count: number;
-  readonly fate: "fired" | "skipped" | "coalesced" | "missed";
+  /**
+   * "expected": its job runs elsewhere, and no run has been reported yet. It becomes "fired" with
+   * the report, or "missed" if none comes in time.
+   */
+  readonly fate: "fired" | "skipped" | "coalesced" | "missed" | "expected";
   readonly reason: string | null;
   /** The instance that a fired tick became. */
   readonly instanceId: string | null;

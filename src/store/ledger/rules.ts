@@ -93,6 +93,14 @@ export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instan
   };
 }
 
+/**
+ * True if an instance runs or ran elsewhere: somebody reported it, and no node ever claimed it. So
+ * it has no lease, and nothing that ends leases ends it.
+ */
+export function isElsewhere({ attempt, fence }: Pick<Instance, "attempt" | "fence">): boolean {
+  return attempt > 0 && fence === 0;
+}
+
 /** The fence of the next claim; it also rises when a backup is restored. */
 function nextFence(lastFence: number, at: number): number {
   return Math.max(lastFence + 1, Math.min(at * 1024, FENCE_TIME_MAX));
@@ -121,14 +129,15 @@ const REPLACED: Reason = "replaced";
 
 /**
  * Cancel an instance: a waiting one becomes Canceled, a processing one is marked, with the reason
- * if it is not the usual one.
+ * if it is not the usual one. One that runs elsewhere becomes Canceled at once: nobody here can
+ * stop it.
  */
 export function cancelInstance(
   instance: Instance,
   at: number,
   reason: "canceled" | "replaced" = "canceled",
 ): Instance {
-  if (instance.state === "processing") {
+  if (instance.state === "processing" && !isElsewhere(instance)) {
     return { ...instance, cancelRequestedAt: at, reason: reason === REPLACED ? REPLACED : null };
   }
   return {

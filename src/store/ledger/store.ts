@@ -24,6 +24,7 @@ import { cancel } from "./operations/cancel.ts";
 import { correctTimes } from "./operations/correct_times.ts";
 import { enqueue } from "./operations/enqueue.ts";
 import { appendLogs } from "./operations/logs.ts";
+import { recordRuns } from "./operations/external_runs.ts";
 import { joinNode, leaveNode, listNodes, reportNode, setNodeWorkers } from "./operations/nodes.ts";
 import { addNews, listMemos, putMemo, removeMemos } from "./operations/memos.ts";
 import { removePause, setPause } from "./operations/pauses.ts";
@@ -91,6 +92,7 @@ export class LedgerStore extends LedgerReader implements Store {
   readonly settle: Store["settle"] = this.#operation("settle", settle);
   readonly cancel = this.#operation("cancel", cancel);
   readonly redrive = this.#operation("redrive", redrive, NEW);
+  readonly recordRuns = this.#operation("record a run", recordRuns, NEW);
   readonly appendLogs = this.#operation("append logs", appendLogs);
   readonly advance = this.#operation("advance", advance, ADVANCE);
   readonly backfill = this.#operation("backfill", backfill, NEW);

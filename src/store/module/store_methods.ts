@@ -5,7 +5,7 @@ import type { Store } from "../store.ts";
 /** Every method that a store must have. */
 const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem" | "quietMs">, true>> = {
   ...{ open: true, close: true, enqueue: true, claim: true, renew: true, settle: true },
-  ...{ appendLogs: true, cancel: true, reap: true, redrive: true },
+  ...{ recordRuns: true, appendLogs: true, cancel: true, reap: true, redrive: true },
   ...{ nextDue: true, blockOf: true, blocks: true, subscribe: true, stats: true },
   ...{ get: true, list: true, history: true, logs: true, tailLogs: true, logEnd: true },
   ...{ putSchedule: true, deleteSchedule: true, getSchedule: true, listSchedules: true },

@@ -2,7 +2,7 @@ import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import type { EndedAttempt, LogRow, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";
-import { expireAt } from "../ledger/rules.ts";
+import { expireAt, isElsewhere } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/operations/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Starts } from "../ledger/tables/tables.ts";
@@ -68,7 +68,7 @@ function putInstance(target: Target, key: string, text: string): void {
   if (!before) state.insert(row);
   else replaceRow(state, before, row);
   tables.keepExtra(key, extra);
-  const isClaimed = instance.state === "processing";
+  const isClaimed = instance.state === "processing" && !isElsewhere(instance);
   tables.leases.note(seq, isClaimed ? leaseMs : null);
   const existing = state.leases.get(instance.id);
   if (existing && (!isClaimed || existing.row.instance.fence !== instance.fence)) {

@@ -1,3 +1,4 @@
+import { isElsewhere } from "../ledger/rules.ts";
 import { isHeld, type Row } from "../ledger/tables/row.ts";
 import type { Head, SharedTable, Tables } from "../ledger/tables/tables.ts";
 import type { Changed } from "../memory/changed.ts";
@@ -113,7 +114,7 @@ export class ReplicaTables implements Tables {
   }
 
   #valueOf(key: string, row: Row): string {
-    const isClaimed = row.instance.state === "processing";
+    const isClaimed = row.instance.state === "processing" && !isElsewhere(row.instance);
     const leaseMs = isClaimed ? this.leases.msOf(row.seq) : null;
     const extra = this.#extras.get(key) ?? null;
     return writeInstance(row, { isHeld: isHeld(row), leaseMs, extra });

@@ -8,7 +8,7 @@ import { migrate, MIGRATIONS } from "./schema.ts";
 const TIME_MAX = 8.64e15;
 /** The largest number that can be read exactly. */
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
-const FATES = ["fired", "skipped", "coalesced", "missed"];
+const FATES = ["fired", "skipped", "coalesced", "missed", "expected"];
 
 /** Valid values of the columns of a table. */
 interface TableRules {

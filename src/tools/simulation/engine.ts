@@ -163,7 +163,8 @@ class Simulation {
   #tick(lane: Lane, now: number): void {
     const plan = planAdvance(lane.record, now);
     for (const { from, fate, reason } of plan.fates) {
-      this.#settle(this.#newTick(lane, from), fate === "fired" ? "ran" : fate, reason);
+      const isRun = fate === "fired" || fate === "expected";
+      this.#settle(this.#newTick(lane, from), isRun ? "ran" : fate, reason);
     }
     for (const at of plan.fires) this.#fire(lane, at, now);
     const { runsMax = Infinity } = lane.record.spec;

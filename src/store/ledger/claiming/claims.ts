@@ -5,7 +5,7 @@ import { Gate } from "./gate.ts";
 import { claimLimited } from "./limited_claims.ts";
 import { markAt } from "../maintenance/marks.ts";
 import { compareReady, type ReadyKey, readyKeyOf, type Row } from "../tables/row.ts";
-import { claimInstance, expireAt, passDeadline } from "../rules.ts";
+import { claimInstance, expireAt, isElsewhere, passDeadline } from "../rules.ts";
 import { finishAttempt } from "../operations/settle.ts";
 import type { LedgerState, Moment } from "../state.ts";
 
@@ -175,14 +175,19 @@ export function quietMs(
 
 /** Processing rows of an owner that no longer exists. */
 function unleased(state: LedgerState, limit: number): Row[] {
-  const range = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
-  const rows: Row[] = [];
+  const range = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit };
+  const found: Row[] = [];
   for (const kind of state.counts.keys()) {
-    rows.push(
-      ...state.tables.instances.scan({ type: "kindState", kind, state: "processing" }, range),
-    );
+    const index = { type: "kindState", kind, state: "processing" } as const;
+    for (let from = 1; found.length < limit;) {
+      const rows = state.tables.instances.scan(index, { ...range, from });
+      const isLost = ({ instance }: Row) =>
+        !state.leases.has(instance.id) && !isElsewhere(instance);
+      found.push(...rows.filter(isLost).slice(0, limit - found.length));
+      if (rows.length < limit) break;
+      from = rows.at(-1)!.seq + 1;
+    }
   }
-  const found = rows.filter(({ instance }) => !state.leases.has(instance.id)).slice(0, limit);
   if (found.length === 0) state.hasUnleased = false;
   return found;
 }

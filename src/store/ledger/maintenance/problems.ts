@@ -10,7 +10,7 @@ import {
   type Row,
 } from "../tables/row.ts";
 import { checkLimit } from "../checks.ts";
-import { expireAt } from "../rules.ts";
+import { expireAt, isElsewhere } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 
 /** Rows checked before yielding to the event loop. */
@@ -98,9 +98,10 @@ function inconsistencies(row: Row): readonly string[] {
     `to be deleted at ${row.expireAt}, by its retention at ${expireAt(i)}`,
   );
   expect(isReady === null || i.state === "scheduled", `${i.state} and offered to claims`);
-  expect(i.state !== "processing" || i.fence > 0, "processing without a fence");
+  expect(i.state !== "processing" || i.fence > 0 || isElsewhere(i), "processing without a fence");
   expect(i.state !== "processing" || i.node !== null, "processing without a node");
-  expect(i.state !== "processing" || i.processedAt !== null, "processing without a start time");
+  const isTimed = i.state !== "processing" || i.processedAt !== null || isElsewhere(i);
+  expect(isTimed, "processing without a start time");
   expect(i.attempt >= i.failures + i.crashes, `${i.failures} failures in ${i.attempt} attempts`);
   expect(i.state !== "processing" || i.attempt > 0, "processing without an attempt");
   expect(isJson(i.argumentsJson), "arguments that are not JSON");

@@ -72,7 +72,8 @@ function advanceOne(state: LedgerState, moment: Moment, request: Advance): Advan
   state.isDirty = true;
   for (const fate of request.fates) {
     addFate(state.tables.ticks, record, { ...fate, scheduleId, at: moment.wallMs });
-    if (fate.fate === "missed") {
+    // Of a job elsewhere it is only unknown whether it ran while nothing could be reported.
+    if (fate.fate === "missed" && !request.isExpected) {
       addNewsOfMissed(state, moment, record.kind, { ...fate, scheduleId });
     }
   }
@@ -138,6 +139,10 @@ function fireOne(state: LedgerState, moment: Moment, step: Step): ScheduleRecord
     result.skipped.push(tick);
     const skipNext = (after.skipNext ?? 0) - 1;
     return reason === "skip requested" && skipNext >= 0 ? { ...after, skipNext } : after;
+  }
+  if (request.isExpected) {
+    state.tables.ticks.add({ ...fate, fate: "expected", reason: null, instanceId: null });
+    return { ...after, runs: (after.runs ?? 0) + 1 };
   }
   if (step.holder) {
     const row = state.tables.instances.get(step.holder.id)!;

@@ -45,7 +45,7 @@ export function writeLogs(state: LedgerState, { row }: Lease, logs: readonly Log
 }
 
 /** Write lines, numbered after those that the instance has. */
-function addLines(
+export function addLines(
   state: LedgerState,
   row: Row,
   { fence, logs }: { readonly fence: number; readonly logs: readonly LogEntry[] },

@@ -1,5 +1,6 @@
 import type { Instance } from "../../../core/instance.ts";
 import { loseAttempt } from "../claiming/claims.ts";
+import { isElsewhere } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { takeBack } from "./nodes.ts";
 
@@ -13,11 +14,14 @@ export function recover(state: LedgerState, moment: Moment): readonly Instance[]
   const recovered: Instance[] = [];
   for (const kind of state.counts.keys()) {
     const index = { type: "kindState", kind, state: "processing" } as const;
-    const all = { from: 1, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: RECOVER_ROWS };
-    for (;;) {
-      const rows = state.tables.instances.scan(index, all);
-      for (const row of rows) recovered.push(loseAttempt(state, moment, row));
+    const all = { to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: RECOVER_ROWS };
+    for (let from = 1;;) {
+      const rows = state.tables.instances.scan(index, { ...all, from });
+      for (const row of rows) {
+        if (!isElsewhere(row.instance)) recovered.push(loseAttempt(state, moment, row));
+      }
       if (rows.length < RECOVER_ROWS) break;
+      from = rows.at(-1)!.seq + 1;
     }
   }
   return recovered;

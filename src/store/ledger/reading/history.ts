@@ -1,5 +1,6 @@
 import type { HistoryEntry, Instance } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
+import { isElsewhere } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 import type { EndedAttempt, Row } from "../tables/row.ts";
 
@@ -18,9 +19,10 @@ export function mergeHistory(
 ): readonly HistoryEntry[] {
   const { id: instanceId, kind } = instance;
   const base = { instanceId, kind, reason: null, attempt: 0, fence: 0, node: null };
+  const createdAt = isElsewhere(instance) ? firstTimeOf(instance) : instance.createdAt;
   const entries: HistoryEntry[] = [
-    { ...base, state: "created", at: instance.createdAt },
-    { ...base, state: "scheduled", at: instance.createdAt },
+    { ...base, state: "created", at: createdAt },
+    { ...base, state: "scheduled", at: createdAt },
   ];
   for (const { attempt, fence, node, processedAt, scheduledAt, reason } of ended) {
     entries.push({ ...base, state: "processing", at: processedAt, attempt, fence, node });
@@ -28,8 +30,9 @@ export function mergeHistory(
   }
   const { attempt, fence, node, state } = instance;
   const isUnderway = attempt > (ended.at(-1)?.attempt ?? 0);
-  if (isUnderway && instance.processedAt !== null) {
-    const at = instance.processedAt;
+  const processedAt = instance.processedAt ?? (isElsewhere(instance) ? instance.settledAt : null);
+  if (isUnderway && processedAt !== null) {
+    const at = processedAt;
     entries.push({ ...base, state: "processing", at, attempt, fence, node });
   }
   if (isFinal(state) && instance.settledAt !== null) {
@@ -37,6 +40,11 @@ export function mergeHistory(
     entries.push({ ...base, state, at, reason, attempt, fence, node });
   }
   return entries;
+}
+
+/** The first known time of a run elsewhere, which may be reported after its end. */
+function firstTimeOf({ createdAt, processedAt, settledAt }: Instance): number {
+  return Math.min(createdAt, processedAt ?? settledAt ?? createdAt);
 }
 
 /** All ended attempts of an instance, in order. */

@@ -16,7 +16,8 @@ export function readInstances(from: Unpacker): readonly Instance[] {
   return readRows(from).map(({ instance }) => instance);
 }
 
-function readWhole(from: Unpacker): ReadRow {
+/** Read one row with its fixed part; see {@link readRows}. */
+export function readWhole(from: Unpacker): ReadRow {
   const id = from.text();
   const row = from.bytes()!;
   return readRow(id, row, readFixed(from.bytes()!));

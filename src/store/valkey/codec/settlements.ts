@@ -132,7 +132,8 @@ export function packAppend(append: LogAppend): Packable {
   return [append.id, append.fence, packLines(append), packProgress(append)];
 }
 
-function packLines({ logs }: Pick<LogAppend, "logs">): Packable {
+/** Log lines in the form of the script; false for none. */
+export function packLines({ logs }: Pick<LogAppend, "logs">): Packable {
   if (logs.length === 0) return false;
   return logs.map(({ at, level, message, source }) => [
     ...[Math.floor(at), level, storable(message), source],

@@ -54,6 +54,7 @@ export async function packAdvances(
     packed.push([
       ...[scheduleId, generation, expectedCursor, cursor, nextAt, parts.map(packFate), fires],
       ...[overlap, request.isCatchUp ?? false, request.tzVersion, version],
+      request.isExpected ?? false,
     ]);
   }
   return packed;

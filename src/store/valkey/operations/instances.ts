@@ -1,8 +1,10 @@
 import type { Instance } from "../../../core/instance.ts";
 import { checkBatch, checkLimit, checkNewInstance, checkTime } from "../../ledger/checks.ts";
+import { checkReports } from "../../ledger/operations/external_runs.ts";
 import { checkRedrive } from "../../ledger/operations/redrive.ts";
 import type { Settlement, Store } from "../../store.ts";
 import { claimerOf, readBlock } from "../codec/claims.ts";
+import { packReport, readRecorded } from "../codec/external_runs.ts";
 import { readClaimed, readEnqueued, readInstances, readRedriven } from "../codec/instances.ts";
 import { orNull } from "../codec/msgpack.ts";
 import { packNewInstance } from "../codec/rows.ts";
@@ -120,6 +122,16 @@ export function instanceOperations(queue: OperationQueue) {
         weight: instances.length,
         args: [instances.map(packNewInstance), isForced],
         read: readRedriven,
+      });
+    },
+
+    async recordRuns({ runs, missed = [] }) {
+      checkReports(runs, missed);
+      return await queue.write({
+        action: "recordRuns",
+        weight: runs.reduce((sum, { logs }) => sum + 1 + logs.length, missed.length),
+        args: [runs.map(packReport), missed.map(({ scheduleId, tick }) => [scheduleId, tick])],
+        read: (from) => readRecorded(from, { missed }),
       });
     },
 

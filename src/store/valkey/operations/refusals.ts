@@ -1,6 +1,7 @@
 import { JobError } from "../../../core/errors.ts";
 import type { StoreMark } from "../../records.ts";
 import { QuotaError } from "../../ledger/checks.ts";
+import { notARun, openRunsError } from "../../ledger/operations/external_runs.ts";
 import {
   markedError,
   nodeForgottenError,
@@ -25,6 +26,8 @@ const REFUSALS: Readonly<Record<string, (about: Details) => JobError>> = {
   },
   runs: ([id, kind]) => runsError(id, kind),
   full: ([kind, count]) => waitingError(kind, Number(count)),
+  notARun: ([id]) => notARun(id),
+  openRuns: ([kind]) => openRunsError(kind),
   idTaken: ([id]) => redriveError(id, "its id is taken"),
   noSchedule: ([id]) => noScheduleError(id),
   marked: ([action, mark]) => markedError(phraseOf(action), JSON.parse(mark) as StoreMark),
@@ -59,6 +62,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   setPause: "pause",
   removePause: "resume",
   appendLogs: "append logs",
+  recordRuns: "record a run",
   removeInstances: "delete instances",
   removeLines: "delete logs",
   correctTimes: "correct times",

@@ -118,14 +118,23 @@ function S.key_holder(key)
   return nil
 end
 
--- Cancel a row: a waiting one becomes Canceled, a processing one gets the request.
+-- True if an instance runs or ran elsewhere: no node ever claimed it.
+function S.is_elsewhere(r) return r[FENCE] == 0 and r[ATTEMPT] > 0 end
+
+-- Cancel a row: a waiting one becomes Canceled, a processing one gets the request. One that runs
+-- elsewhere becomes Canceled at once.
 function S.cancel_row(id, r, reason)
-  if r[STATE] == PROCESSING then
+  if r[STATE] == PROCESSING and not S.is_elsewhere(r) then
     r[REASON] = reason == 'replaced' and reason
     S.hint_claims[#S.hint_claims + 1] = {id, r[FENCE]}
     S.rare(r).cancelAt = S.stamp
   else
-    S.leave_waiting(id, r)
+    if r[STATE] == PROCESSING then
+      S.remove_by(S.kind_changes(r[KIND]).freed, id)
+      S.change_slots(r, -1)
+    else
+      S.leave_waiting(id, r)
+    end
     S.rare(r).cancelAt = S.stamp
     r[STATE], r[REASON], r[SETTLED] = CANCELED, reason, S.stamp
     S.enter_final(id, r)

@@ -1,4 +1,5 @@
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
+import { OPEN_RUNS_MAX } from "../../external_runs.ts";
 
 /**
  * Places in a stored row: what changes about an instance, and what the server decides by. What
@@ -91,6 +92,7 @@ export const LIMIT = {
   /** Most times kept of one span. Further starts share the last of them. */
   TIMES_MAX: 64,
   BLOCKS_MAX: 100,
+  OPEN_RUNS_MAX,
   /** Number of rows in the first read of a kind, and in the largest. */
   READ_MIN: 4,
   READ_MAX: 512,

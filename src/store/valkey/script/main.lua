@@ -4,7 +4,7 @@
 -- Operations that make the data grow. The others also work when the server's memory is full, so
 -- that jobs can end and be deleted.
 S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true,
-  putSchedule = true, appendLogs = true, writeRecords = true}
+  putSchedule = true, appendLogs = true, writeRecords = true, recordRuns = true}
 S.is_full = false
 
 -- A server that is out of memory refuses only the first write of a call, and allows those after it.
@@ -71,7 +71,8 @@ if not S.head or S.head.id ~= S.wanted_id then return S.encode({'lost', S.head a
 -- `NEW` is refused while the store drains or after it has moved. `MOVING` is never refused. The
 -- rest is refused only after it has moved.
 S.NEW = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true,
-  putSchedule = true, deleteSchedule = true, setPause = true, removePause = true}
+  putSchedule = true, deleteSchedule = true, setPause = true, removePause = true,
+  recordRuns = true}
 S.MOVING = {writeRecords = true, removeRecords = true, setMark = true}
 
 function S.refused_by_mark(action)

@@ -22,7 +22,8 @@ function S.take_back(id)
   local lost = {}
   for _, instance in ipairs(rcall('ZRANGE', S.settled(S.LEASES), 0, -1)) do
     local r = S.row(instance)
-    if r and r[STATE] == PROCESSING and r[NODE] == id then lost[#lost + 1] = instance end
+    local is_claimed = r and r[STATE] == PROCESSING and not S.is_elsewhere(r)
+    if is_claimed and r[NODE] == id then lost[#lost + 1] = instance end
   end
   for _, instance in ipairs(lost) do S.lose_attempt(instance, S.row(instance)) end
   return lost

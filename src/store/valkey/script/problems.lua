@@ -58,7 +58,7 @@ function S.problems_of(id, r)
   end
   if r[STATE] == PROCESSING then
     if not rcall('ZSCORE', S.LEASES, id) then say('lease', 'processing without a lease') end
-    if r[FENCE] == 0 then say('instance', 'processing without a fence') end
+    if r[FENCE] == 0 and r[ATTEMPT] == 0 then say('instance', 'processing without a fence') end
     if not r[NODE] then say('instance', 'processing without a node') end
   end
   if (r[STATE] > PROCESSING) ~= (r[SETTLED] and true or false) then

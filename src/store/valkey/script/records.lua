@@ -79,9 +79,9 @@ function S.write_instance(item)
     S.enter_later(id, r)
     S.hint_instances(r[DUE])
   elseif r[STATE] == PROCESSING then
-    -- It has no lease: the next reap takes it back.
-    S.rare(r).lost = true
-    S.index(S.LEASES, id, 0)
+    -- A claim has no lease any more: the next reap takes it back.
+    if not S.is_elsewhere(r) then S.rare(r).lost = true end
+    S.index(S.LEASES, id, S.is_elsewhere(r) and MAX or 0)
     S.change_slots(r, 1)
   else
     S.index(S.DONE .. r[STATE] .. ':' .. r[KIND], id, order)

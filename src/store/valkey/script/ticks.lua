@@ -91,6 +91,12 @@ function S.fire_one(record, fire, request, result)
     end
     return
   end
+  -- Its job runs elsewhere, and the run will be reported.
+  if request[12] then
+    S.add_tick(schedule, {tick, tick, 1, 'expected', false, false, S.wall})
+    record.runs = (record.runs or 0) + 1
+    return
+  end
   if holder then
     S.cancel_row(holder, S.row(holder), 'replaced')
     table.insert(result.replaced, holder)
@@ -123,7 +129,7 @@ function S.step_rows(ids, row_texts)
 end
 
 -- A step is {schedule, generation, expected cursor, cursor, nextAt, fates, fires, overlap,
--- isCatchUp, tzVersion, version}.
+-- isCatchUp, tzVersion, version, isExpected}.
 function S.advance_one(request)
   local schedule = request[1]
   local record = S.schedule_of(schedule)
@@ -207,4 +213,105 @@ function S.backfill(op)
   return S.step_rows(accepted, accepted_texts)
 end
 
+-- Runs that happen elsewhere, as reported. They are never claimed. Indexes and counts treat them
+-- like claimed rows whose lease never expires.
+
+-- A run is {item, host, started or false, lines or false, end or false, schedule or false, tick}.
+-- Returns a refusal or nil.
+function S.check_runs(runs)
+  local begun, seen, ids = {}, {}, {}
+  for i = 1, #runs do ids[i] = runs[i][1][IN_ID] end
+  S.load_rows(ids)
+  for i = 1, #runs do
+    local id, kind = ids[i], runs[i][1][IN_KIND]
+    local r = S.row(id)
+    if r then
+      if r[KIND] ~= kind or not S.is_elsewhere(r) then return {'notARun', id} end
+    elseif not seen[id] then
+      seen[id] = true
+      begun[kind] = (begun[kind] or 0) + 1
+    end
+  end
+  for kind, count in pairs(begun) do
+    if S.count_of(S.SLOTS, 'k' .. kind) + count > OPEN_RUNS_MAX then return {'openRuns', kind} end
+  end
+  return nil
+end
+
+-- Record which run a tick became, unless it is known.
+function S.note_run(schedule, tick, id)
+  local record = S.schedule_of(schedule)
+  if not record then return end
+  local decided = S.fate_of(schedule, tick)
+  if decided and (decided[3] > 1 or decided[4] == 'fired') then return end
+  S.add_tick(schedule, {tick, tick, 1, 'fired', false, id, S.wall})
+  if record.lastRunAt and tick <= record.lastRunAt then return end
+  record.lastRunAt = tick
+  S.save_schedule(schedule, record)
+end
+
+function S.begin_run(run)
+  local item = run[1]
+  local id, r = item[IN_ID], S.new_row(item)
+  r[STATE], r[ATTEMPT], r[NODE], r[PROCESSED] = PROCESSING, 1, run[2], run[3]
+  S.rows[id], S.fixed_texts[id] = r, item[IN_FIXED]
+  S.touch(id)
+  S.new_kinds[r[KIND]] = true
+  local changes = S.kind_changes(r[KIND])
+  S.add_to(changes.opened, id, r[SEQ])
+  S.add_to(changes.leased, id, MAX)
+  S.change_slots(r, 1)
+  S.index_row(id, r, r[SEQ])
+  local members = r[RARE]
+  if members and members.scheduleId then
+    S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, r[SEQ])
+  end
+  if run[6] then S.note_run(run[6], run[7], id) end
+  return r
+end
+
+-- An end is {when, state, reason, error, is a failure, results}.
+function S.end_run(id, r, ending)
+  local stamp = S.stamp
+  -- It ended when its host says.
+  S.stamp = ending[1]
+  S.finish(id, r, {id, 0, false, false, false, false, 'final', ending[2], ending[3], ending[4],
+    ending[6], ending[5]})
+  S.stamp = stamp
+end
+
+function S.record_run(run)
+  local id, lines, ending = run[1][IN_ID], run[4], run[5]
+  local r = S.row(id)
+  if r and (not ending or r[STATE] ~= PROCESSING) then return 'repeated' end
+  if not r then r = S.begin_run(run) end
+  S.write_lines(id, r, 0, lines)
+  if not ending then return 'begun' end
+  S.end_run(id, r, ending)
+  return 'ended'
+end
+
+function S.record_runs(op)
+  local runs, missed = op[4], op[5]
+  local refusal = S.check_runs(runs)
+  if refusal then return nil, refusal end
+  local results, marked = {}, {}
+  for i = 1, #runs do
+    local answer = {S.record_run(runs[i])}
+    S.answer_row(answer, runs[i][1][IN_ID])
+    results[i] = answer
+  end
+  for i = 1, #missed do
+    local schedule, tick = missed[i][1], missed[i][2]
+    local fate = S.fate_of(schedule, tick)
+    if fate and fate[4] == 'expected' then
+      fate[4], fate[5], fate[7] = 'missed', 'unreported', S.wall
+      S.add_tick(schedule, fate)
+      marked[#marked + 1] = i
+    end
+  end
+  return {results, marked}
+end
+
 S.ACTIONS.advance, S.ACTIONS.backfill = S.advance, S.backfill
+S.ACTIONS.recordRuns = S.record_runs
