@@ -9,7 +9,7 @@ import { LUA } from "./gen/lua_text.ts";
  */
 const FAMILIES = {
   enqueue: [LUA.enqueue, LUA.plain_enqueue],
-  claim: [LUA.limits, LUA.claim, LUA.plain_claim, LUA.due],
+  claim: [LUA.limits, LUA.claim, LUA.plain_claim],
   outcomes: [LUA.outcomes],
   find: [LUA.find],
   ticks: [LUA.ticks],

@@ -663,7 +663,8 @@ export const LUA = {
   "end\n",
   ].join(""),
   claim: [
-  "-- Claiming: takes due instances in claim order, within pauses and limits.\n",
+  "-- Claiming: takes due instances in claim order, within pauses and limits. Says when the next can be\n",
+  "-- claimed, and what blocks it.\n",
   "\n",
   "-- Make rows ready whose time has come.\n",
   "function S.promote()\n",
@@ -919,18 +920,6 @@ export const LUA = {
   "  return answer\n",
   "end\n",
   "\n",
-  "S.ACTIONS.claim, S.ACTIONS.renew = S.claim, S.renew\n",
-  ].join(""),
-  drop: [
-  "-- Deletes some keys of one namespace; returns the cursor of the next call, \"0\" at the end.\n",
-  "\n",
-  "local found = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)\n",
-  "for _, key in ipairs(found[2]) do redis.call('UNLINK', key) end\n",
-  "return found[1]\n",
-  ].join(""),
-  due: [
-  "-- When the next work is due, and what blocks it.\n",
-  "\n",
   "-- When a ready row of a kind can be claimed; infinity if a slot must be freed first.\n",
   "function S.claimable_at(gate, kind)\n",
   "  local block = S.block_of_kind(gate, kind)\n",
@@ -1012,6 +1001,14 @@ export const LUA = {
   "end\n",
   "\n",
   "S.ACTIONS.nextDue, S.ACTIONS.blockOf, S.ACTIONS.blocks = S.next_due, S.block_of, S.list_blocks\n",
+  "S.ACTIONS.claim, S.ACTIONS.renew = S.claim, S.renew\n",
+  ].join(""),
+  drop: [
+  "-- Deletes some keys of one namespace; returns the cursor of the next call, \"0\" at the end.\n",
+  "\n",
+  "local found = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. '*', 'COUNT', 1000)\n",
+  "for _, key in ipairs(found[2]) do redis.call('UNLINK', key) end\n",
+  "return found[1]\n",
   ].join(""),
   enqueue: [
   "-- Accepting batches: checks ids, unique keys and limits of all items, also against each other,\n",
