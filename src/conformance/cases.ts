@@ -6,6 +6,8 @@ import { enqueueCases } from "./enqueue_cases.ts";
 import { externalCases } from "./external_cases.ts";
 import { limitCases } from "./limit_cases.ts";
 import { logCases } from "./log_cases.ts";
+import { memoCases } from "./memo_cases.ts";
+import { newsCases } from "./news_cases.ts";
 import { nodeCases } from "./node_cases.ts";
 import { openCases } from "./open_cases.ts";
 import { overlapCases } from "./overlap_cases.ts";
@@ -34,6 +36,8 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "nodes": nodeCases,
   "reading and paging under writes": readCases,
   "retention": retentionCases,
+  "memos": memoCases,
+  "news of ends and of missed ticks": newsCases,
   "combinations": combinedCases,
   "moving, saving, restoring": recordCases,
 };

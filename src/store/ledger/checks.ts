@@ -4,10 +4,10 @@ import { isStorable, storable } from "./rules.ts";
 import { BATCH_MAX, type NewInstance, type PageRequest } from "../store.ts";
 
 /** Longest id, key or name, in characters. */
-const NAME_LENGTH_MAX = 1_000;
+export const NAME_LENGTH_MAX = 1_000;
 
 /** Longest key of a memo, in characters. */
-const MEMO_KEY_LENGTH_MAX = 512;
+export const MEMO_KEY_LENGTH_MAX = 512;
 
 /** @throws JobError `invalid_argument` if `limit` is not an integer from 1 to BATCH_MAX */
 export function checkLimit(limit: number, action: string): void {
@@ -101,7 +101,8 @@ function checkInteger(value: number, path: string): void {
   );
 }
 
-function checkName(value: string, path: string, lengthMax: number): void {
+/** @throws JobError `invalid_argument` for a name that cannot be stored exactly */
+export function checkName(value: string, path: string, lengthMax: number): void {
   if (value.length >= 1 && value.length <= lengthMax && isStorable(value)) return;
   const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
   throw new JobError(

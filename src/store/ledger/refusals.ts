@@ -55,6 +55,14 @@ export function noScheduleError(id: string): JobError {
   return new JobError("not_found", `Cannot backfill schedule "${id}": no such schedule`);
 }
 
+/** A memo has another version than the one that was read. */
+export function memoChangedError(key: string): JobError {
+  return new JobError("conflict", `Cannot write memo "${key}": it has changed`, {
+    path: "expectedVersion",
+    hint: "Read it and try again",
+  });
+}
+
 /** The schedule is not the expected one. @param stored its generation; null if there is none */
 export function generationError(
   { record, expectedGeneration, expectedCursor }: PutSchedule,

@@ -42,7 +42,7 @@ const RULES: Readonly<Record<string, TableRules>> = {
     key: "seq",
     times: ["due_at", "created_at", "scheduled_at", "processed_at", "settled_at", "expire_at"]
       .concat(["cancel_at", "deadline_at", "scheduled_for"]),
-    counts: ["attempt", "failures", "crashes", "fence", "retry_max", "crashes_max", "timeout_ms"]
+    counts: ["attempt", "failures", "crashes", "fence", "crashes_max", "timeout_ms"]
       .concat(["keep_success_ms", "keep_failure_ms"]),
     jsons: ["arguments", "results", "error", "extra"],
     others: {
@@ -50,7 +50,15 @@ const RULES: Readonly<Record<string, TableRules>> = {
       state: `state BETWEEN 0 AND ${JOB_STATES.length - 1}`,
       ready: "ready BETWEEN 0 AND 2",
       kind: "kind IN (SELECT id FROM kind)",
+      // -1 stands for any number of retries.
+      retry_max: `retry_max BETWEEN -1 AND ${COUNT_MAX}`,
     },
+  },
+  memo: {
+    key: "key",
+    counts: ["version", "dropped"],
+    jsons: ["news"],
+    others: { watch: "watch IN ('failures', 'ends', 'never')" },
   },
   departure: {
     key: "instance",

@@ -1,7 +1,11 @@
+import { MEMO_KEY_LENGTH_MAX } from "../ledger/checks.ts";
 import type { MemoRange, MemoTable } from "../ledger/tables/tables.ts";
 import type { Memo, MemoWatch, News } from "../store.ts";
 import { SqliteTable } from "./kinds.ts";
 import type { Fields } from "./statements.ts";
+
+/** No key comes after it: the last code point, more often than the longest key could have it. */
+const LAST_KEY = "\u{10ffff}".repeat(MEMO_KEY_LENGTH_MAX);
 
 /** The table `memo`. */
 export class SqliteMemos extends SqliteTable implements MemoTable {
@@ -12,8 +16,8 @@ export class SqliteMemos extends SqliteTable implements MemoTable {
 
   list({ prefix, after, limit }: MemoRange): readonly Memo[] {
     return this.statements.all(
-      "SELECT * FROM memo WHERE key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?",
-      ...[prefix, `${prefix}\u{10ffff}`, after ?? "", limit],
+      "SELECT * FROM memo WHERE key >= ? AND key <= ? AND key > ? ORDER BY key LIMIT ?",
+      ...[prefix, `${prefix}${LAST_KEY}`, after ?? "", limit],
     ).map(readMemo);
   }
 

@@ -5,6 +5,7 @@ import { Unpacker } from "./codec/msgpack.ts";
 import { packKey, packRecord } from "./codec/records.ts";
 import { readRowsOf, wholeRows } from "./operations/instance_reads.ts";
 import { linesAfter } from "./operations/logs.ts";
+import { readMemos } from "./operations/memos.ts";
 import type { OperationQueue } from "./operations/operation_queue.ts";
 import { readFates, readPauses, readSchedulesIn } from "./operations/schedules.ts";
 
@@ -121,7 +122,6 @@ const READERS: {
     const pauses = await queue.read({ action: "listPauses", read: readPauses });
     return inOrder(pauses.map((pause) => ({ type: "pause", pause })), after, limit);
   },
-  memo: () => Promise.resolve([]),
   instance: async (queue, after, limit) => {
     const rows = await wholeRows(queue, (after?.order ?? 0) + 1, limit);
     return rows.map(({ seq, instance, isHeld, departures }) => ({
@@ -151,6 +151,10 @@ const READERS: {
       read: (from) => from.items(2, readRates).flat(),
     });
     return inOrder(rates, after, limit);
+  },
+  memo: async (queue, after, limit) => {
+    const memos = await readMemos(queue, { prefix: "", after: after?.key ?? null, limit });
+    return memos.map((memo) => ({ type: "memo", memo }));
   },
   log: async (queue, after, limit) => {
     const lines = await linesAfter(queue, after?.order ?? 0, limit);

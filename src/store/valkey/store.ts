@@ -1,4 +1,3 @@
-import { JobError } from "../../core/errors.ts";
 import { Buffer } from "node:buffer";
 import type { ValkeyAddress } from "../../core/store_address.ts";
 import type { StoreConfig } from "../../core/store_config.ts";
@@ -14,6 +13,7 @@ import { checkSameData, openData } from "./open.ts";
 import { instanceReads } from "./operations/instance_reads.ts";
 import { instanceOperations } from "./operations/instances.ts";
 import { logOperations } from "./operations/logs.ts";
+import { memoOperations } from "./operations/memos.ts";
 import { nodeOperations } from "./operations/nodes.ts";
 import { OperationQueue } from "./operations/operation_queue.ts";
 import { scheduleOperations } from "./operations/schedules.ts";
@@ -53,7 +53,7 @@ export function valkeyStore(options: ValkeyStoreOptions): Store {
     ...logOperations(queue),
     ...scheduleOperations(queue),
     ...nodeOperations(queue),
-    ...{ listMemos: absent, putMemo: absent, addNews: absent, removeMemos: absent },
+    ...memoOperations(queue),
     records: recordOperations(queue),
     open: (request) => session.open(request),
     close: () => session.close(),
@@ -62,10 +62,6 @@ export function valkeyStore(options: ValkeyStoreOptions): Store {
       return options.link.problem;
     },
   };
-}
-
-function absent(): Promise<never> {
-  return Promise.reject(new JobError("unimplemented", "Cannot keep memos on Valkey yet"));
 }
 
 /** Opens and closes the data on a server, and passes on what changes there. */

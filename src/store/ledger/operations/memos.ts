@@ -13,7 +13,16 @@ import {
   NEWS_MAX,
   type PutMemo,
 } from "../../store.ts";
-import { checkBatch, checkLimit, checkMemoKey, checkNewInstance } from "../checks.ts";
+import {
+  checkBatch,
+  checkLimit,
+  checkMemoKey,
+  checkName,
+  checkNewInstance,
+  checkTime,
+  NAME_LENGTH_MAX,
+} from "../checks.ts";
+import { memoChangedError } from "../refusals.ts";
 import { acceptInstance, storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { MemoRange } from "../tables/tables.ts";
@@ -43,24 +52,10 @@ export function listMemos(state: LedgerState, range: MemoRange): readonly Memo[]
 
 /** Write or delete a memo, and accept what follows from it. */
 export function putMemo(state: LedgerState, moment: Moment, request: PutMemo): Memo | null {
+  checkPutMemo(request);
   const { key, expectedVersion, value, isProcessed, instances } = request;
-  checkMemoKey(key);
-  checkBatch(instances.length, "enqueue");
-  for (const instance of instances) checkNewInstance(instance);
-  if (value && value.data.length > MEMO_CHARS_MAX) {
-    throw new JobError(
-      "invalid_argument",
-      `Cannot write memo "${key}": it has ${value.data.length} characters, at most ${MEMO_CHARS_MAX} are allowed`,
-      { path: "data" },
-    );
-  }
   const before = state.tables.memos.get(key);
-  if ((before?.version ?? null) !== expectedVersion) {
-    throw new JobError("conflict", `Cannot write memo "${key}": it has changed`, {
-      path: "expectedVersion",
-      hint: "Read it and try again",
-    });
-  }
+  if ((before?.version ?? null) !== expectedVersion) throw memoChangedError(key);
   let after: Memo | null = null;
   if (value) {
     after = {
@@ -77,11 +72,34 @@ export function putMemo(state: LedgerState, moment: Moment, request: PutMemo): M
   return after;
 }
 
+/** @throws JobError `invalid_argument` for a memo or an instance that cannot be stored */
+export function checkPutMemo({ key, value, instances }: PutMemo): void {
+  checkMemoKey(key);
+  checkBatch(instances.length, "enqueue");
+  for (const instance of instances) checkNewInstance(instance);
+  if (!value || value.data.length <= MEMO_CHARS_MAX) return;
+  throw new JobError(
+    "invalid_argument",
+    `Cannot write memo "${key}": it has ${value.data.length} characters, at most ${MEMO_CHARS_MAX} are allowed`,
+    { path: "data" },
+  );
+}
+
 /** Add news to a memo. @returns how many were new */
 export function addNews(state: LedgerState, moment: Moment, request: AddNews): number {
-  checkMemoKey(request.key);
-  checkBatch(request.news.length, "add");
+  checkAddNews(request);
   return addTo(state, moment, request);
+}
+
+/** @throws JobError `invalid_argument` for news that cannot be stored */
+export function checkAddNews({ key, news, noticeId }: AddNews): void {
+  checkMemoKey(key);
+  checkBatch(news.length, "add");
+  for (const one of news) {
+    checkName(one.id, "id", NAME_LENGTH_MAX);
+    checkTime(one.at, "at");
+  }
+  checkName(noticeId, "noticeId", NAME_LENGTH_MAX);
 }
 
 /** Delete memos whose keys begin with a prefix, by key. @returns how many */
@@ -117,16 +135,37 @@ export function addNewsOfMissed(
   state: LedgerState,
   moment: Moment,
   kind: string,
-  { scheduleId, from, to, count }: Pick<TickFate, "scheduleId" | "from" | "to" | "count">,
+  fate: MissedTicks,
 ): void {
   if (state.watchOf(kind) === "never") return;
-  const id = `missed:${scheduleId}:${from}`;
-  const detail = JSON.stringify({ schedule: scheduleId, from, to, count });
+  const { id, detail, noticeId } = newsOfMissed(fate);
   addTo(state, moment, {
     key: JOB_MEMO + kind,
     news: [{ id, event: "missed", at: moment.wallMs, instanceId: null, detail }],
-    noticeId: idOfText(id),
+    noticeId,
   });
+}
+
+/** Ticks that were missed: one, or a range of them. */
+export type MissedTicks = Pick<TickFate, "scheduleId" | "from" | "to" | "count">;
+
+/** What ticks that were missed are as news, and the id of the instance that processes them. */
+export function newsOfMissed({ scheduleId, from, to, count }: MissedTicks) {
+  const id = `missed:${scheduleId}:${from}`;
+  const detail = JSON.stringify({ schedule: scheduleId, from, to, count });
+  return { id, detail, noticeId: idOfText(id) };
+}
+
+/** News as every store keeps them. */
+export function storableNews(news: News): News {
+  const { id, event, at, instanceId, detail } = news;
+  return {
+    id,
+    event: storable(event),
+    at,
+    instanceId: storable(instanceId),
+    detail: detail === null ? null : storable(detail.slice(0, DETAIL_CHARS_MAX)),
+  };
 }
 
 function addTo(
@@ -141,8 +180,7 @@ function addTo(
   for (const one of news) {
     if (known.has(one.id)) continue;
     known.add(one.id);
-    const detail = one.detail === null ? null : storable(one.detail).slice(0, DETAIL_CHARS_MAX);
-    added.push({ ...one, detail });
+    added.push(storableNews(one));
   }
   if (added.length === 0) return 0;
   const room = Math.max(0, NEWS_MAX - waiting.length);

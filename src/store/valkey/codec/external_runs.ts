@@ -1,7 +1,8 @@
 import { JOB_STATES } from "../../../core/state.ts";
 import { storable, storableError } from "../../ledger/rules.ts";
-import type { RecordRuns, RunReport, RunResult, RunsResult } from "../../external_runs.ts";
+import type { RecordRuns, RunReport, RunResult, RunsResult, TickKey } from "../../external_runs.ts";
 import { readWhole } from "./instances.ts";
+import { packNewsOfMissed } from "./memos.ts";
 import type { Packable, Unpacker } from "./msgpack.ts";
 import { packNewInstance } from "./rows.ts";
 import { packLines } from "./settlements.ts";
@@ -25,6 +26,11 @@ function packEnd({ at, state, reason, error }: NonNullable<RunReport["end"]>): P
     ...[Math.floor(at), JOB_STATES.indexOf(state), storable(reason)],
     ...[error !== null && JSON.stringify(storableError(error)), isFailure, !isFailure && "[]"],
   ];
+}
+
+/** A tick whose run was not reported in the form of the script: its key, and what it is as news. */
+export function packMissedTick({ scheduleId, tick }: TickKey): Packable {
+  return [scheduleId, tick, packNewsOfMissed({ scheduleId, from: tick, to: tick, count: 1 })];
 }
 
 /** Read the results of recording runs. */

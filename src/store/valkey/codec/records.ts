@@ -1,4 +1,5 @@
 import type { RecordKey, StoreRecord } from "../../records.ts";
+import { packNews } from "./memos.ts";
 import type { Packable } from "./msgpack.ts";
 import { packFixed, packRow } from "./rows.ts";
 import { packFate, packSchedule } from "./schedules.ts";
@@ -31,6 +32,10 @@ function partsOf(record: StoreRecord): Packable {
       const { kind, queueKey, perMs, starts, expireAt } = record;
       return [`${kind}\0${queueKey}`, perMs, starts.flat(), expireAt];
     }
+    case "memo": {
+      const { key, version, watch, droppedNews, data, news } = record.memo;
+      return [key, version, watch, droppedNews, data, news.map(packNews)];
+    }
     case "log": {
       const { at, level, message, source, attempt, fence, seq, instanceId, kind } = record.line;
       const line = [at, level, message, source, attempt, fence, seq, instanceId, kind];
@@ -55,5 +60,7 @@ export function packKey(key: RecordKey): Packable {
       return [key.type, key.scheduleId, key.from];
     case "rate":
       return [key.type, `${key.kind}\0${key.queueKey}`, key.perMs];
+    case "memo":
+      return [key.type, key.key];
   }
 }

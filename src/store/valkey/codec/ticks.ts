@@ -5,6 +5,7 @@ import { addFate, fateOf } from "../../ledger/operations/fates.ts";
 import type { Range } from "../../ledger/tables/tables.ts";
 import { MemoryTicks } from "../../memory/ticks.ts";
 import type { Advance, Backfill } from "../../store.ts";
+import { packNewsOfMissed } from "./memos.ts";
 import type { Packable } from "./msgpack.ts";
 import { packNewInstance } from "./rows.ts";
 import { packFate, type StoredSchedule } from "./schedules.ts";
@@ -54,10 +55,16 @@ export async function packAdvances(
     packed.push([
       ...[scheduleId, generation, expectedCursor, cursor, nextAt, parts.map(packFate), fires],
       ...[overlap, request.isCatchUp ?? false, request.tzVersion, version],
-      request.isExpected ?? false,
+      ...[request.isExpected ?? false, record?.kind, packMissed(request)],
     ]);
   }
   return packed;
+}
+
+/** The ticks that a step misses, as news. */
+function packMissed({ scheduleId, fates }: Advance): Packable {
+  const missed = fates.filter(({ fate }) => fate === "missed");
+  return missed.length > 0 && missed.map((fate) => packNewsOfMissed({ ...fate, scheduleId }));
 }
 
 /** True if a clock that was ahead may have decided a tick. */

@@ -4,7 +4,7 @@ import { checkReports } from "../../ledger/operations/external_runs.ts";
 import { checkRedrive } from "../../ledger/operations/redrive.ts";
 import type { Settlement, Store } from "../../store.ts";
 import { claimerOf, readBlock } from "../codec/claims.ts";
-import { packReport, readRecorded } from "../codec/external_runs.ts";
+import { packMissedTick, packReport, readRecorded } from "../codec/external_runs.ts";
 import { readClaimed, readEnqueued, readInstances, readRedriven } from "../codec/instances.ts";
 import { orNull } from "../codec/msgpack.ts";
 import { packNewInstance } from "../codec/rows.ts";
@@ -130,7 +130,7 @@ export function instanceOperations(queue: OperationQueue) {
       return await queue.write({
         action: "recordRuns",
         weight: runs.reduce((sum, { logs }) => sum + 1 + logs.length, missed.length),
-        args: [runs.map(packReport), missed.map(({ scheduleId, tick }) => [scheduleId, tick])],
+        args: [runs.map(packReport), missed.map(packMissedTick)],
         read: (from) => readRecorded(from, { missed }),
       });
     },

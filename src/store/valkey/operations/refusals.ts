@@ -4,6 +4,7 @@ import { QuotaError } from "../../ledger/checks.ts";
 import { notARun, openRunsError } from "../../ledger/operations/external_runs.ts";
 import {
   markedError,
+  memoChangedError,
   nodeForgottenError,
   nodeGoneError,
   nodeLiveError,
@@ -29,6 +30,7 @@ const REFUSALS: Readonly<Record<string, (about: Details) => JobError>> = {
   notARun: ([id]) => notARun(id),
   openRuns: ([kind]) => openRunsError(kind),
   idTaken: ([id]) => redriveError(id, "its id is taken"),
+  memoChanged: ([key]) => memoChangedError(key),
   noSchedule: ([id]) => noScheduleError(id),
   marked: ([action, mark]) => markedError(phraseOf(action), JSON.parse(mark) as StoreMark),
   memoryFull: () =>
@@ -67,6 +69,10 @@ const ACTIONS: Readonly<Record<string, string>> = {
   removeLines: "delete logs",
   correctTimes: "correct times",
   retain: "delete instances",
+  listMemos: "list memos",
+  putMemo: "write a memo",
+  addNews: "add news",
+  removeMemos: "delete memos",
   joinNode: "join",
   reportNode: "report",
   leaveNode: "leave",

@@ -23,8 +23,33 @@ function S.leave_open(id, kind, state, seq, expire_at)
   S.add_to(changes.expiring, id, expire_at)
 end
 
+S.WATCHES, S.watches = S.P .. 'watches', {}
+
+-- True if the end of an instance is news. Usually the head is enough to tell; otherwise the watch
+-- of the kind is read, once.
+function S.is_news(kind, state)
+  local head = S.head
+  if (head.watchers or 0) == 0 or state == CANCELED or kind == NEWS_KIND then return false end
+  if (head.watches or 0) == 0 then return state ~= COMPLETED end
+  local watch = S.watches[kind]
+  if not watch then
+    watch = rcall('HGET', S.WATCHES, kind) or 'failures'
+    S.watches[kind] = watch
+  end
+  return watch == 'ends' or (watch == 'failures' and state ~= COMPLETED)
+end
+
+-- Define the family of memos in a call that turns out to need it.
+function S.need_memos()
+  if not S.add_news then FAMILIES.memos() end
+end
+
 function S.enter_final(id, r)
   local members = r[RARE]
+  if S.is_news(r[KIND], r[STATE]) then
+    S.need_memos()
+    S.tell_end(id, r)
+  end
   S.leave_open(id, r[KIND], r[STATE], r[SEQ], S.expire_at(r))
   if members and members.scheduleId then
     S.index(S.OPEN_OF_SCHEDULE .. members.scheduleId, id, false)

@@ -1,5 +1,7 @@
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
 import { OPEN_RUNS_MAX } from "../../external_runs.ts";
+import { NEWS_POLICY } from "../../ledger/operations/memos.ts";
+import { JOB_MEMO, NEWS_KIND, NEWS_MAX, WATCHER_MEMO } from "../../store.ts";
 
 /**
  * Places in a stored row: what changes about an instance, and what the server decides by. What
@@ -120,19 +122,36 @@ export const LIMIT = {
   TIME_MAX: Number.MAX_SAFE_INTEGER - 2 ** 40,
 } as const;
 
-const NAMES: Readonly<Record<string, number>> = {
+/** Memos and news. */
+const NEWS = {
+  JOB_MEMO,
+  WATCHER_MEMO,
+  NEWS_MAX,
+  NEWS_KIND,
+  /** More than the most news of one memo. */
+  NEWS_ORDER: 1_024,
+  NEWS_PRIORITY: NEWS_POLICY.priority,
+  NEWS_RETRY_MAX: NEWS_POLICY.retryMax,
+  NEWS_CRASHES_MAX: NEWS_POLICY.crashesMax,
+  NEWS_TIMEOUT_MS: NEWS_POLICY.timeoutMs,
+  NEWS_KEEP_SUCCESS_MS: NEWS_POLICY.keepSuccessMs,
+  NEWS_KEEP_FAILURE_MS: NEWS_POLICY.keepFailureMs,
+} as const;
+
+const NAMES: Readonly<Record<string, number | string>> = {
   ...ROW,
   ...STATE,
   ...INPUT,
   ...OUTCOME,
   ...RESULT,
   ...LIMIT,
+  ...NEWS,
 };
 
-/** Replace names by their numbers, so that calls build no table for them. */
-export function withNumbers(text: string): string {
+/** Replace names by their values, so that calls build no table for them. */
+export function withValues(text: string): string {
   return text.replace(
     /\b[A-Z][A-Z_]*[A-Z]\b/g,
-    (name) => name in NAMES ? String(NAMES[name]) : name,
+    (name) => name in NAMES ? JSON.stringify(NAMES[name]) : name,
   );
 }

@@ -4,7 +4,8 @@
 -- Operations that make the data grow. The others also work when the server's memory is full, so
 -- that jobs can end and be deleted.
 S.GROWING = {enqueue = true, enqueueRuns = true, redrive = true, advance = true, backfill = true,
-  putSchedule = true, appendLogs = true, writeRecords = true, recordRuns = true}
+  putSchedule = true, appendLogs = true, writeRecords = true, recordRuns = true, putMemo = true,
+  addNews = true}
 S.is_full = false
 
 -- A server that is out of memory refuses only the first write of a call, and allows those after it.

@@ -156,10 +156,21 @@ function S.begin_shape(last, shape, kind, state)
   return S.number_text(S.min(S.stamp + keep, MAX))
 end
 
+-- An id of a run as an item.
+function S.item_of_run(run, i)
+  local fence, _, state, reason, ids, results = unpack(run)
+  return {ids[i], fence, true, false, false, false, 'final', state, reason, false,
+    results and results[i], false}
+end
+
 -- Settle a run: {fence, kind, state, reason, ids, results of each or false}. Rows that are not
--- plain are appended to `left`.
+-- plain are appended to `left`, and all if their ends are news.
 function S.settle_run(run, left)
   local fence, kind, state, reason, ids, results = unpack(run)
+  if S.is_news(kind, state) then
+    for i = 1, #ids do left[#left + 1] = S.item_of_run(run, i) end
+    return
+  end
   local find, sub, from_bytes = S.find, S.sub, S.from_bytes
   local start = sub(S.RUNS_PLAIN, 1, 3) .. S.encode(state, 1, false, S.stamp, reason)
   local start_of, start_with = false, start .. S.encode(false)
@@ -190,8 +201,7 @@ function S.settle_run(run, left)
       shape.count = shape.count + 1
       i = i + 1
     else
-      left[#left + 1] = {id, fence, true, false, false, false, 'final', state, reason, false,
-        results and results[i], false}
+      left[#left + 1] = S.item_of_run(run, i)
       -- The last id takes its place.
       ids[i], found[i] = ids[n], found[n]
       if results then results[i] = results[n] end

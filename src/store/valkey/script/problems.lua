@@ -123,6 +123,14 @@ function S.check_schedules(same)
   same('fates of ticks', rcall('ZCARD', S.TICK_TIMES), 'by time', ticks, 'by schedule')
 end
 
+-- Check what is noted of memos, so that no end is missed as news.
+function S.check_memos(same)
+  local head, watchers = S.head, S.memo_keys(WATCHER_MEMO, '[' .. WATCHER_MEMO, -1)
+  same('memos', rcall('ZCARD', S.MEMO_KEYS), 'by key', rcall('HLEN', S.MEMOS), 'stored')
+  same('nodes that ask for news', head.watchers or 0, 'counted', #watchers, 'stored')
+  same('kinds with a watch', head.watches or 0, 'counted', rcall('HLEN', S.WATCHES), 'stored')
+end
+
 function S.check_counts()
   local found, open, final, waiting = {}, 0, 0, S.sum_of(S.BEHIND_COUNTS) + S.sum_of(S.HELD)
   local function say(check, message) found[#found + 1] = {check, message} end
@@ -151,6 +159,7 @@ function S.check_counts()
   same('lines of logs', rcall('ZCARD', S.LINE_TIMES), 'by time', lines, 'there')
   same('lines of logs', rcall('ZCARD', S.LINE_PLACES), 'by place', lines, 'there')
   S.check_schedules(same)
+  S.check_memos(same)
   return found
 end
 

@@ -161,7 +161,8 @@ end
 function S.write_records(op)
   local written = 0
   local writers = {head = S.write_head, schedule = S.write_schedule, pause = S.write_pause,
-    instance = S.write_instance, tick = S.write_fate, rate = S.write_rate, log = S.write_log}
+    instance = S.write_instance, tick = S.write_fate, rate = S.write_rate, memo = S.write_memo,
+    log = S.write_log}
   S.flush()
   for _, record in ipairs(op[4]) do
     if writers[record[1]](record[2]) then written = written + 1 end
@@ -199,6 +200,7 @@ function S.remove_one(key)
     return is_there
   end
   if what == 'rate' then return S.remove_rate(first, second) end
+  if what == 'memo' then return S.drop_memo(first) end
   return what == 'log' and S.remove_place(first)
 end
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { withNumbers } from "./constants.ts";
+import { withValues } from "./constants.ts";
 import type { ValkeyScript } from "../link/link.ts";
 import { LUA } from "./gen/lua_text.ts";
 
@@ -15,6 +15,7 @@ const FAMILIES = {
   ticks: [LUA.ticks],
   schedules: [LUA.schedules],
   retention: [LUA.retention],
+  memos: [LUA.memos],
   nodes: [LUA.nodes],
   records: [LUA.records],
   problems: [LUA.problems],
@@ -24,8 +25,9 @@ type Family = keyof typeof FAMILIES;
 
 /** Families that use functions of other families. */
 const NEEDS: { readonly [F in Family]?: readonly Family[] } = {
-  records: ["claim", "find", "ticks", "schedules", "retention"],
+  records: ["claim", "find", "ticks", "schedules", "retention", "memos"],
   retention: ["ticks"],
+  problems: ["memos"],
 };
 
 /** The families that each operation needs; "open" needs none. */
@@ -48,12 +50,12 @@ function assemble(): string {
     `FAMILIES.${name} = function()\n${parts.join("")}end\n`
   );
   const body = [
-    ...[LUA.base, LUA.waiting, LUA.slots, LUA.accept, LUA.attempt_ends, LUA.plain],
     "local FAMILIES = {}\n",
+    ...[LUA.base, LUA.waiting, LUA.slots, LUA.accept, LUA.attempt_ends, LUA.plain],
     ...families,
     LUA.main,
   ].join("");
-  return withNumbers(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
+  return withValues(`${sharedTable(body)}local COMMANDS = {${commandsOf(body)}}\n${body}`);
 }
 
 /**

@@ -128,8 +128,16 @@ function S.step_rows(ids, row_texts)
   return answer
 end
 
+-- Add missed ticks to the memo of their job, if they are news: {id, detail, notice id} of each
+-- range.
+function S.note_missed(kind, missed)
+  if not S.is_news(kind, TIMED_OUT) then return end
+  S.need_memos()
+  S.tell_missed(kind, missed)
+end
+
 -- A step is {schedule, generation, expected cursor, cursor, nextAt, fates, fires, overlap,
--- isCatchUp, tzVersion, version, isExpected}.
+-- isCatchUp, tzVersion, version, isExpected, kind, missed ranges as news or false}.
 function S.advance_one(request)
   local schedule = request[1]
   local record = S.schedule_of(schedule)
@@ -139,6 +147,7 @@ function S.advance_one(request)
     part[7] = S.wall
     S.add_tick(schedule, part)
   end
+  if request[14] then S.note_missed(request[13], request[14]) end
   local result = {accepted = {}, acceptedTexts = {}, skipped = {}, replaced = {},
     replacedTexts = {}, counted = {}}
   for _, fire in ipairs(request[7]) do S.fire_one(record, fire, request, result) end
@@ -302,12 +311,15 @@ function S.record_runs(op)
     results[i] = answer
   end
   for i = 1, #missed do
-    local schedule, tick = missed[i][1], missed[i][2]
+    local schedule, tick, news = unpack(missed[i])
     local fate = S.fate_of(schedule, tick)
     if fate and fate[4] == 'expected' then
       fate[4], fate[5], fate[7] = 'missed', 'unreported', S.wall
       S.add_tick(schedule, fate)
       marked[#marked + 1] = i
+      local record = S.schedule_of(schedule)
+      -- The kind is only in the text of a schedule.
+      if record then S.note_missed(cjson.decode(record.text).kind, {news}) end
     end
   end
   return {results, marked}

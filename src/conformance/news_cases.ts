@@ -1,0 +1,374 @@
+import assert from "node:assert/strict";
+import { isJobError } from "../core/errors.ts";
+import { keyOf, type StoreRecord } from "../store/records.ts";
+import {
+  type MemoWatch,
+  NEWS_KIND,
+  NEWS_MAX,
+  type RunReport,
+  type Settlement,
+  type Store,
+} from "../store/store.ts";
+import { addNews, keysOf, memoOf, newsOf, notices, put, watch } from "./memo_world.ts";
+import {
+  completed,
+  failed,
+  LEASE_MS,
+  START,
+  type StoreCases,
+  type StoreWorld,
+} from "./store_world.ts";
+
+const MINUTE = 60_000;
+
+const isUnavailable = (error: unknown) => isJobError(error, "unavailable");
+
+/** Set which ends of a kind are news; what waits counts as processed. */
+async function watchKind(world: StoreWorld, watch: MemoWatch, kind = "mail"): Promise<void> {
+  const key = `job:${kind}`;
+  const expectedVersion = (await memoOf(world.store, key))?.version ?? null;
+  await put(world, { key, expectedVersion, value: { watch, data: "" }, isProcessed: true });
+}
+
+/** The news of a job, as `ID EVENT`. */
+async function toldOf(world: StoreWorld, kind = "mail"): Promise<readonly string[]> {
+  const memo = await memoOf(world.store, `job:${kind}`);
+  return (memo?.news ?? []).map(({ id, event }) => `${id} ${event}`);
+}
+
+/** The id of the instance that processes the end of another. */
+function noticeIdOf(id: string): string {
+  return `${id.slice(0, 14)}8${id.slice(15)}`;
+}
+
+/** One instance of each way to end, by the event that it is. */
+async function endAll(world: StoreWorld) {
+  const completedOne = await world.finish();
+  const terminated = await world.finish({}, { outcome: failed() });
+  const timedOut = await world.finish({}, { outcome: { ...failed(), state: "timedOut" } as never });
+  const waiting = await world.addOne();
+  await world.cancel(waiting.id);
+  const running = await world.start();
+  await world.cancel(running.id);
+  await world.settle(running, { outcome: failed() });
+  const again = await world.start({ retryMax: 1 });
+  const error = { name: "Error", message: "boom" };
+  const retry = { type: "retry", dueAt: world.wallMs, reason: "error", error } as const;
+  await world.settle(again, { outcome: retry });
+  await world.cancel(again.id);
+  return { completed: completedOne.id, terminated: terminated.id, timedOut: timedOut.id };
+}
+
+async function readRecords(store: Store): Promise<readonly StoreRecord[]> {
+  const { records, isEnd } = await store.records.readRecords({ after: null, limit: 1_000 });
+  assert.ok(isEnd);
+  return records;
+}
+
+/** Cases of ends and ticks that are news. */
+const endCases: StoreCases = {
+  "ends are news only while a node asks for them": async (world) => {
+    await endAll(world);
+    assert.deepEqual(await keysOf(world, ""), []);
+    await put(world, { key: "watche" });
+    await put(world, { key: "job:watcher:n1" });
+    await endAll(world);
+    assert.deepEqual(await toldOf(world), []);
+    await watch(world, "n1");
+    await watch(world, "n2");
+    const first = await world.finish({}, { outcome: failed() });
+    await world.store.removeMemos({ at: world.at, prefix: "watcher:n1", limit: 1 });
+    const second = await world.finish({}, { outcome: failed() });
+    await put(world, { key: "watcher:n2", expectedVersion: 1, value: null });
+    await endAll(world);
+    const told = [`${first.id} terminated`, `${second.id} terminated`];
+    assert.deepEqual(await toldOf(world), told);
+    await watch(world, "n2");
+    const third = await world.finish({}, { outcome: failed() });
+    assert.deepEqual(await toldOf(world), [...told, `${third.id} terminated`]);
+    assert.deepEqual((await notices(world)).map(({ id }) => id), [noticeIdOf(first.id)]);
+  },
+
+  "which ends are news depends on the watch of the job": async (world) => {
+    await watch(world);
+    const absent = await endAll(world);
+    const failures = (ids: Awaited<ReturnType<typeof endAll>>) => [
+      `${ids.terminated} terminated`,
+      `${ids.timedOut} timedOut`,
+    ];
+    assert.deepEqual(await toldOf(world), failures(absent));
+    await watchKind(world, "ends");
+    const ends = await endAll(world);
+    assert.deepEqual(await toldOf(world), [`${ends.completed} completed`, ...failures(ends)]);
+    await watchKind(world, "never");
+    await endAll(world);
+    assert.deepEqual(await toldOf(world), []);
+    await watchKind(world, "failures");
+    const again = await endAll(world);
+    assert.deepEqual(await toldOf(world), failures(again));
+    // A watch of one job does not matter for another, and ends with its memo.
+    await watchKind(world, "ends", "other");
+    await watchKind(world, "ends");
+    await world.store.removeMemos({ at: world.at, prefix: "job:mail", limit: 1 });
+    const last = await endAll(world);
+    assert.deepEqual(await toldOf(world), failures(last));
+    assert.deepEqual(await toldOf(world, "other"), []);
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+
+  "news of an end tell what happened, and accept one instance": async (world) => {
+    await watch(world);
+    world.advance(5);
+    const one = await world.finish({ kind: "ü/x" }, { outcome: failed() });
+    const other = await world.finish({ kind: "ü/x" }, {
+      outcome: { ...failed(), reason: "failure limit" } as Settlement["outcome"],
+    });
+    const memo = await memoOf(world.store, "job:ü/x");
+    assert.deepEqual(memo, {
+      key: "job:ü/x",
+      version: 2,
+      watch: "failures",
+      data: "",
+      news: [one, other].map(({ id, state, settledAt, reason }) => ({
+        ...{ id, event: state, at: settledAt!, instanceId: id, detail: reason },
+      })),
+      droppedNews: 0,
+    });
+    const [notice, ...more] = await notices(world);
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [notice!.id, notice!.argumentsJson, notice!.dueAt, notice!.retryMax, notice!.keepSuccessMs],
+      [noticeIdOf(one.id), '["job:ü/x"]', START + 5, -1, 0],
+    );
+    assert.deepEqual((await world.claim(10, [NEWS_KIND])).map(({ id }) => id), [notice!.id]);
+  },
+
+  "many ends in one call are all news": async (world) => {
+    await watch(world);
+    await watchKind(world, "ends");
+    const settleAll = async (kind: string, outcome: Settlement["outcome"]) => {
+      await world.add(...Array.from({ length: 30 }, () => ({ kind })));
+      const claimed = await world.claim(30, [kind]);
+      const settlements = claimed.map(({ id, fence }) => ({ id, fence, logs: [], outcome }));
+      const { value } = await world.store.settle({ at: world.at, node: "n1", settlements });
+      assert.deepEqual(value.map(({ status }) => status), claimed.map(() => "settled"));
+      for (const { id, instance } of value) assert.deepEqual(await world.store.get(id), instance);
+      return claimed.map(({ id }) => `${id} ${outcome.type === "final" && outcome.state}`);
+    };
+    const ok = await settleAll("mail", completed());
+    assert.deepEqual((await toldOf(world)).toSorted(), ok.toSorted());
+    await settleAll("other", completed());
+    assert.deepEqual(await toldOf(world, "other"), []);
+    // The only attempt did not succeed, and has no error.
+    const ended = { ...completed(null), state: "terminated" } as Settlement["outcome"];
+    const bad = await settleAll("other", ended);
+    assert.deepEqual((await toldOf(world, "other")).toSorted(), bad.toSorted());
+    await settleAll(NEWS_KIND, ended);
+    assert.deepEqual(await keysOf(world, "job:"), ["job:mail", "job:other"]);
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+
+  "a lost lease, a passed deadline and a lost node are news if they end an instance": async (
+    world,
+  ) => {
+    await watch(world);
+    const late = await world.addOne({ deadlineAt: START + 1_000, dueAt: START + MINUTE });
+    const lost = await world.start({ crashesMax: 0 });
+    const again = await world.start({ crashesMax: 1 });
+    world.advance(LEASE_MS);
+    assert.equal((await world.reap()).length, 3);
+    assert.deepEqual(
+      (await toldOf(world)).toSorted(),
+      [
+        `${late.id} timedOut`,
+        `${lost.id} terminated`,
+      ].toSorted(),
+    );
+    await watchKind(world, "failures");
+    assert.deepEqual((await world.claim()).map(({ id }) => id), [again.id]);
+    const retried = await world.start({ deadlineAt: world.wallMs + 1_000 });
+    const error = { name: "Error", message: "boom" };
+    const outcome = { type: "retry", dueAt: world.wallMs + 1_000, reason: "error", error };
+    const settled = await world.settle(retried, { outcome: outcome as Settlement["outcome"] });
+    assert.equal(settled.instance!.state, "timedOut");
+    assert.deepEqual(await toldOf(world), [`${retried.id} timedOut`]);
+    await watchKind(world, "failures");
+    const [recovered] = await world.reopen();
+    assert.deepEqual([recovered!.id, recovered!.state], [again.id, "terminated"]);
+    assert.deepEqual(await toldOf(world), [`${again.id} terminated`]);
+  },
+
+  "ends of the instances that process news are no news": async (world) => {
+    await watch(world);
+    await watchKind(world, "ends", NEWS_KIND);
+    await watchKind(world, "never");
+    await world.finish({ kind: NEWS_KIND });
+    await world.finish({ kind: NEWS_KIND }, { outcome: failed() });
+    await world.finish({ kind: NEWS_KIND }, { logs: [], version: "1" });
+    assert.deepEqual(await toldOf(world, NEWS_KIND), []);
+  },
+
+  "a replaced instance is no news": async (world) => {
+    await watch(world);
+    await watchKind(world, "ends");
+    const unique = { forMs: null, onConflict: "replace" } as const;
+    await world.addOne({ uniqueKey: "u", unique });
+    await world.addOne({ uniqueKey: "u", unique });
+    assert.deepEqual(await toldOf(world), []);
+  },
+
+  "ends of runs elsewhere, and ticks without one, are news": async (world) => {
+    const scheduleId = "config:mail:0";
+    await world.putSchedule();
+    const ticks = [1, 2].map((minute) => START + minute * MINUTE);
+    world.advance(2 * MINUTE);
+    await world.fire(START, ticks, { isExpected: true });
+    const runOf = (state: "completed" | "terminated" | null): RunReport => ({
+      instance: world.newInstance(),
+      node: "web1",
+      startedAt: START,
+      end: state && { at: START + 5, state, reason: "error", error: null },
+      logs: [],
+    });
+    const record = async (runs: readonly RunReport[], tick: number) =>
+      await world.store.recordRuns({ at: world.at, runs, missed: [{ scheduleId, tick }] });
+    await record([runOf("terminated")], ticks[0]!);
+    assert.deepEqual(await toldOf(world), []);
+    await watch(world);
+    const [failed, begun] = [runOf("terminated"), runOf(null)];
+    await record([failed, runOf("completed"), begun], ticks[0]!);
+    const { news } = (await memoOf(world.store, "job:mail"))!;
+    const { id } = failed.instance;
+    const told = { id, event: "terminated", at: START + 5, instanceId: id, detail: "error" };
+    assert.deepEqual(news, [told]);
+    await watchKind(world, "failures");
+    await record([failed], ticks[1]!);
+    await record([], ticks[1]!);
+    assert.deepEqual(await toldOf(world), [`missed:${scheduleId}:${ticks[1]} missed`]);
+    await world.cancel(begun.instance.id);
+    assert.equal((await toldOf(world)).length, 1);
+  },
+
+  "missed ticks are news of their job": async (world) => {
+    const scheduleId = "config:mail:0";
+    await world.putSchedule();
+    const missedFrom = (from: number) => ({
+      ...{ from, to: from + MINUTE, count: 2, reason: "too late", instanceId: null },
+      fate: "missed" as const,
+    });
+    const step = async (expectedCursor: number, from: number) =>
+      (await world.fire(expectedCursor, [], {
+        cursor: from + 2 * MINUTE,
+        fates: [missedFrom(from), {
+          ...missedFrom(from + 2 * MINUTE),
+          ...{ to: from + 2 * MINUTE, count: 1, fate: "skipped", reason: "blackout" },
+        }],
+      })).status;
+    world.advance(60 * MINUTE);
+    const [first, second, third] = [START + MINUTE, START + 4 * MINUTE, START + 7 * MINUTE];
+    assert.equal(await step(START, first), "advanced");
+    assert.deepEqual(await toldOf(world), []);
+    await watch(world);
+    await watchKind(world, "never");
+    assert.equal(await step(first + 2 * MINUTE, second), "advanced");
+    assert.deepEqual(await toldOf(world), []);
+    await watchKind(world, "failures");
+    assert.equal(await step(START, third), "conflict");
+    assert.deepEqual(await notices(world), []);
+    assert.equal(await step(second + 2 * MINUTE, third), "advanced");
+    assert.equal(await step(second + 2 * MINUTE, third), "conflict");
+    const detail = JSON.stringify({
+      ...{ schedule: scheduleId, from: third, to: third + MINUTE, count: 2 },
+    });
+    const id = `missed:${scheduleId}:${third}`;
+    const { news } = (await memoOf(world.store, "job:mail"))!;
+    assert.deepEqual(news, [{ id, event: "missed", at: world.wallMs, instanceId: null, detail }]);
+    const [notice, ...more] = await notices(world);
+    assert.deepEqual([notice!.argumentsJson, more], ['["job:mail"]', []]);
+    assert.match(
+      notice!.id,
+      /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
+    await watchKind(world, "failures");
+    assert.equal(await step(third + 2 * MINUTE, third + 3 * MINUTE), "advanced");
+    assert.equal((await notices(world)).length, 2);
+  },
+};
+
+/** Cases of memos that outlive a process, or move. */
+const keptCases: StoreCases = {
+  "memos and watches outlive a reopening": async (world) => {
+    await watch(world);
+    await watchKind(world, "ends");
+    await addNews(world, "k", [newsOf("a")]);
+    const before = await world.store.listMemos({ prefix: "", after: null, limit: 10 });
+    await world.reopen();
+    const after = await world.store.listMemos({ prefix: "", after: null, limit: 10 });
+    assert.deepEqual(after, before);
+    const { id } = await world.finish();
+    assert.deepEqual(await toldOf(world), [`${id} completed`]);
+    assert.equal(await addNews(world, "k", [newsOf("a"), newsOf("b")]), 1);
+    assert.deepEqual((await notices(world)).map((one) => one.argumentsJson).toSorted(), [
+      '["job:mail"]',
+      '["k"]',
+    ]);
+  },
+
+  "memos are records like everything else": async (world) => {
+    await watch(world);
+    await watchKind(world, "ends");
+    const { id } = await world.finish();
+    const news = Array.from({ length: NEWS_MAX + 1 }, (_, index) => newsOf(`${index}`));
+    await addNews(world, "😀", news);
+    await put(world, { key: "ä", value: { watch: "never", data: "[1]" } });
+    const records = await readRecords(world.store);
+    const memos = records.filter((one) => one.type === "memo");
+    assert.deepEqual(memos.map(({ memo }) => memo.key), ["job:mail", "watcher:n1", "ä", "😀"]);
+    const listed = await world.store.listMemos({ prefix: "", after: null, limit: 10 });
+    assert.deepEqual(memos.map(({ memo }) => memo), listed);
+    const keys = records.map(keyOf);
+    const { value: count } = await world.store.records.removeRecords({ at: world.at, keys });
+    assert.equal(count, records.length - 1);
+    assert.deepEqual(await keysOf(world, ""), []);
+    await world.finish({}, { outcome: failed() });
+    assert.deepEqual(await keysOf(world, ""), []);
+    for (let time = 0; time < 2; time++) {
+      await world.store.records.writeRecords({ at: world.at, records });
+      const found = await world.store.listMemos({ prefix: "", after: null, limit: 10 });
+      assert.deepEqual(found, listed);
+    }
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+    // What was put back continues.
+    const next = await world.finish();
+    assert.deepEqual(await toldOf(world), [`${id} completed`, `${next.id} completed`]);
+    await world.store.removeMemos({ at: world.at, prefix: "watcher:", limit: 10 });
+    await world.finish();
+    assert.equal((await toldOf(world)).length, 2);
+    const [gone] = await world.store.listMemos({ prefix: "😀", after: null, limit: 1 });
+    const remove = { at: world.at, keys: [keyOf({ type: "memo", memo: gone! })] };
+    assert.equal((await world.store.records.removeRecords(remove)).value, 1);
+    assert.equal((await world.store.records.removeRecords(remove)).value, 0);
+  },
+
+  "memos are written while the store drains, and not after it has moved": async (world) => {
+    await watch(world);
+    const running = await world.start();
+    const until = START + MINUTE;
+    const draining = { type: "draining", to: "valkey://h/0", until } as const;
+    await world.store.records.setMark({ at: world.at, mark: draining });
+    assert.equal((await world.settle(running, { outcome: failed() })).status, "settled");
+    assert.deepEqual(await toldOf(world), [`${running.id} terminated`]);
+    await addNews(world, "k", [newsOf("a")]);
+    await put(world, { key: "k", expectedVersion: 1, instances: [world.newInstance()] });
+    assert.equal((await world.store.removeMemos({ at: world.at, prefix: "k", limit: 1 })).value, 1);
+    const moved = { type: "moved", to: "valkey://h/0" } as const;
+    await world.store.records.setMark({ at: world.at, mark: moved });
+    await assert.rejects(addNews(world, "k", [newsOf("a")]), isUnavailable);
+    await assert.rejects(put(world, { key: "k" }), isUnavailable);
+    const removal = world.store.removeMemos({ at: world.at, prefix: "", limit: 1 });
+    await assert.rejects(removal, isUnavailable);
+  },
+};
+
+/** Cases of ends and ticks that are news, and of memos that outlive a process or move. */
+export const newsCases: StoreCases = { ...endCases, ...keptCases };

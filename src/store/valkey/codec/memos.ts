@@ -1,0 +1,37 @@
+import { type MissedTicks, newsOfMissed, storableNews } from "../../ledger/operations/memos.ts";
+import type { Memo, MemoWatch, News } from "../../store.ts";
+import { orNull, type Packable, Unpacker } from "./msgpack.ts";
+
+/** News in the form of the script. */
+export function packNews(news: News): Packable {
+  const { id, event, at, instanceId, detail } = storableNews(news);
+  return [id, event, at, instanceId, detail];
+}
+
+/** Ticks that were missed as news in the form of the script: their id, detail and notice. */
+export function packNewsOfMissed(missed: MissedTicks): Packable {
+  const { id, detail, noticeId } = newsOfMissed(missed);
+  return [id, detail, noticeId];
+}
+
+/** Read a memo: its key, what the script decides by, its text and its news. */
+export function readMemo(from: Unpacker): Memo {
+  const key = from.text();
+  const [version, watch, droppedNews] = from.read() as [number, MemoWatch, number];
+  const data = from.text();
+  const placed = from.items(1, () => readNews(from.bytes()!));
+  placed.sort((left, right) => left.order - right.order);
+  return { key, version, watch, data, news: placed.map(({ news }) => news), droppedNews };
+}
+
+function readNews(bytes: Uint8Array): { readonly order: number; readonly news: News } {
+  const [order, id, event, at, instanceId, detail] = new Unpacker(bytes).read() as [
+    number,
+    string,
+    string,
+    number,
+    unknown,
+    unknown,
+  ];
+  return { order, news: { id, event, at, instanceId: orNull(instanceId), detail: orNull(detail) } };
+}
