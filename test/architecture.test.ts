@@ -38,11 +38,11 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   selftest: { values: ["core", "platform", "store", "conformance"] },
   conformance: { values: ["core", "platform", "store"] },
   worker: { values: ["core", "platform", "jobs"] },
+  notices: { values: ["core", "platform", "store/store.ts"] },
   manager: {
     values: ["core", "platform", "store/store.ts", "worker/executor.ts", "notices"],
     types: ["maintenance/step.ts"],
   },
-  notices: { values: ["core", "platform", "store/store.ts"] },
   rpc: {
     values: ["core", "platform", "manager"],
     types: ["store/store.ts", "maintenance/step.ts"],

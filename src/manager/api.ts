@@ -11,7 +11,16 @@ import type { JobDefinition } from "../core/job/job.ts";
 import type { ScheduleOptions } from "../core/job/job_manager.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Misfire, Overlap, ScheduleRecord } from "../core/job/schedule.ts";
+import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
+import type { NoticeSubject } from "../core/notices/notice.ts";
+import type { ChannelSummary } from "../core/notices/settings.ts";
 import type { JobState } from "../core/state.ts";
+import type {
+  AcknowledgeOptions,
+  Acknowledgment,
+  IncidentQuery,
+} from "../notices/incidents/incidents.ts";
+import type { SilenceOptions } from "../notices/incidents/silences.ts";
 import type {
   HistoryQuery,
   InstanceQuery,
@@ -367,6 +376,34 @@ export interface ManagerApi {
   /** End a pause. Returns false if there was none. @throws JobError `not_found` */
   resume(kind: string | null): Promise<boolean>;
   listPauses(): Promise<readonly Pause[]>;
+
+  /** Incidents by subject: open ones, or also the last closed one of each subject. */
+  listIncidents(query: IncidentQuery, page?: PageRequest): Promise<Page<Incident>>;
+  /**
+   * Acknowledge the open incident of a subject, which ends its reminders.
+   *
+   * @throws JobError `not_found` if it has none, `conflict` if another one than the given is open
+   */
+  acknowledgeIncident(subject: NoticeSubject, options: AcknowledgeOptions): Promise<Acknowledgment>;
+  /**
+   * Send no notices about a kind, or about anything for null, until a time.
+   *
+   * @throws JobError `not_found`; `invalid_argument` for a time that is past or over 31 days ahead
+   */
+  silence(kind: string | null, options: SilenceOptions): Promise<Silence>;
+  /** End a silence. Returns false if there was none. @throws JobError `not_found` */
+  removeSilence(kind: string | null): Promise<boolean>;
+  /** The silences in force. */
+  listSilences(): Promise<readonly Silence[]>;
+  /** The configured channels. */
+  listChannels(): readonly ChannelSummary[];
+  /**
+   * Send a test notice through a channel, or only return it for a dry run.
+   *
+   * @throws JobError `not_found`; `conflict` while another test is sent
+   */
+  testNotice(channel: string, options: { readonly isDryRun: boolean }): Promise<NoticePreview>;
+
   status(): Promise<ManagerStatus>;
   /** Resolves with the instance once it is final, or null if `timeoutMs` passed first. */
   waitInstance(id: string, timeoutMs?: number): Promise<Instance | null>;

@@ -18,6 +18,8 @@ import {
   withoutUndefined,
 } from "../core/object_keys.ts";
 import { BATCH_MAX, type PageRequest } from "../store/store.ts";
+import type { IncidentQuery } from "../notices/incidents/incidents.ts";
+import type { SilenceOptions } from "../notices/incidents/silences.ts";
 import type {
   BackfillRequest,
   ExplainQuery,
@@ -89,6 +91,12 @@ const KEYS = {
   bulk: { all: FLAG },
   redrive: { all: FLAG, isForced: FLAG },
   pause: { until: TIME, reason: TEXT },
+  incidents: {
+    kind: TEXT,
+    jobs: ["a list of texts", isListOf(isText)],
+    withClosed: FLAG,
+  } satisfies KeysOf<IncidentQuery>,
+  silence: { until: TIME, reason: TEXT, by: TEXT } satisfies KeysOf<SilenceOptions>,
   follow: {
     cursor: ["text", (value) => value === null || isText(value)],
     fromNow: FLAG,

@@ -62,6 +62,7 @@ import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { assertAhead } from "./schedules/recurring.ts";
+import * as notices from "./notice_calls.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
@@ -395,6 +396,34 @@ export class Manager implements ManagerApi, LiveFacts {
 
   listPauses(): Promise<readonly Pause[]> {
     return this.parts.store.listPauses();
+  }
+
+  listIncidents(...[query, page]: Parameters<ManagerApi["listIncidents"]>) {
+    return notices.listIncidents(this.parts, query, page);
+  }
+
+  acknowledgeIncident(...[subject, options]: Parameters<ManagerApi["acknowledgeIncident"]>) {
+    return this.parts.incidents.acknowledge(subject, options);
+  }
+
+  silence(...[kind, options]: Parameters<ManagerApi["silence"]>) {
+    return notices.silence(this.parts, kind, options);
+  }
+
+  removeSilence(kind: string | null): Promise<boolean> {
+    return notices.removeSilence(this.parts, kind);
+  }
+
+  listSilences() {
+    return this.parts.silences.list();
+  }
+
+  listChannels() {
+    return notices.listChannels(this.parts);
+  }
+
+  testNotice(...[channel, options]: Parameters<ManagerApi["testNotice"]>) {
+    return notices.testNotice(this.parts, channel, options);
   }
 
   async status(): Promise<ManagerStatus> {

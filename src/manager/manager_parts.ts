@@ -1,4 +1,6 @@
-import type { JobError } from "../core/errors.ts";
+import { isJobError, type JobError } from "../core/errors.ts";
+import { Incidents } from "../notices/incidents/incidents.ts";
+import { Silences } from "../notices/incidents/silences.ts";
 import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
@@ -91,13 +93,18 @@ export function buildParts(
     ...{ peers, defaults: options.scheduleDefaults, keepsUnknown },
     settle: (record) => scheduler.settle(record),
   });
+  const silences = new Silences(shared);
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
+    await silences.deleteOld().catch((error: unknown) => {
+      if (!isJobError(error, "unimplemented")) throw error;
+    });
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
     ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices },
+    ...{ incidents: new Incidents(shared), silences },
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
     /** Limits what operations on many instances write at once. */

@@ -30,6 +30,11 @@ export class Scope {
     this.#patterns = patterns;
   }
 
+  /** The patterns of the kinds. */
+  get patterns(): readonly string[] {
+    return this.#patterns;
+  }
+
   /** The kind of the only job, if the scope is one job by name. */
   get only(): string | null {
     const [only] = this.#patterns;

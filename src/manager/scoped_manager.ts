@@ -24,6 +24,7 @@ export function scopedManager(manager: ManagerApi, patterns: readonly string[]):
     ...scopedReads(queries),
     ...instanceRules(manager, queries),
     ...scheduleRules(manager, queries.scope),
+    ...noticeRules(manager, queries.scope),
     ...nodeRules(manager, queries.scope),
   };
 }
@@ -108,6 +109,41 @@ function scheduleRules(manager: ManagerApi, scope: Scope) {
       scope.check(kind);
       return await manager.resume(kind);
     },
+  } satisfies Partial<ManagerApi>;
+}
+
+// Incidents of nodes, the store, the daemon and channels concern all jobs: they are invisible.
+function noticeRules(manager: ManagerApi, scope: Scope) {
+  return {
+    async listIncidents(query, page) {
+      if (query.kind !== undefined) scope.check(query.kind);
+      return await manager.listIncidents({ ...query, jobs: scope.patterns }, page);
+    },
+    async acknowledgeIncident(subject, options) {
+      if (subject.type !== "job") {
+        throw scope.tooWide(`acknowledge what is about a ${subject.type}`);
+      }
+      scope.check(subject.name);
+      return await manager.acknowledgeIncident(subject, options);
+    },
+    async silence(kind, options) {
+      if (kind === null) throw scope.tooWide("silence everything");
+      scope.check(kind);
+      return await manager.silence(kind, options);
+    },
+    async removeSilence(kind) {
+      if (kind === null) throw scope.tooWide("end the silence of everything");
+      scope.check(kind);
+      return await manager.removeSilence(kind);
+    },
+    // A silence of everything also concerns these jobs.
+    listSilences: async () =>
+      (await manager.listSilences()).filter(({ kind }) => kind === null || scope.allows(kind)),
+    // Their patterns name other jobs.
+    listChannels() {
+      throw scope.tooWide("list the channels");
+    },
+    testNotice: () => Promise.reject(scope.tooWide("test a channel")),
   } satisfies Partial<ManagerApi>;
 }
 

@@ -1,5 +1,5 @@
 import { encodeError } from "../core/arguments/encode.ts";
-import { JobError } from "../core/errors.ts";
+import { JobError, messageOf } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { NoticePreview } from "../core/notices/incident.ts";
@@ -134,7 +134,11 @@ export class Notices {
     });
   }
 
-  /** Send a notice that shows that a channel works. @throws JobError if it was not delivered */
+  /**
+   * Send a notice that shows that a channel works. The result says if it was not delivered.
+   *
+   * @throws JobError `not_found` for an unknown channel
+   */
   async test(name: string, { isDryRun }: { readonly isDryRun: boolean }): Promise<NoticePreview> {
     const channel = this.#channels.get(name);
     if (!channel) {
@@ -148,13 +152,17 @@ export class Notices {
     }
     const notice = this.#testNotice(name);
     const text = await channel.preview(notice);
-    if (!isDryRun) {
-      const abort = new AbortController();
-      const timer = this.#options.clock.timer(TEST_MS_MAX, () => abort.abort());
-      await channel.deliver(notice, { attempt: 1, signal: abort.signal })
-        .finally(() => timer.cancel());
+    if (isDryRun) return { channel: name, text, isSent: false };
+    const abort = new AbortController();
+    const timer = this.#options.clock.timer(TEST_MS_MAX, () => abort.abort());
+    try {
+      await channel.deliver(notice, { attempt: 1, signal: abort.signal });
+      return { channel: name, text, isSent: true };
+    } catch (error) {
+      return { channel: name, text, isSent: false, problem: messageOf(error) };
+    } finally {
+      timer.cancel();
     }
-    return { channel: name, text, isSent: !isDryRun };
   }
 
   /** The channels, in the order of the configuration. */

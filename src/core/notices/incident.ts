@@ -46,4 +46,6 @@ export interface NoticePreview {
   /** The whole request or mail as text, with secrets masked. */
   readonly text: string;
   readonly isSent: boolean;
+  /** Why it could not be delivered; absent if it was, or if nobody tried. */
+  readonly problem?: string;
 }

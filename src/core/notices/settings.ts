@@ -26,6 +26,12 @@ export interface ChannelSettings {
   readonly target: ChannelTarget;
 }
 
+/** A channel as callers see it: without its addresses and secrets. */
+export interface ChannelSummary extends Pick<NoticeRules, "on" | "jobs"> {
+  readonly name: string;
+  readonly to: ChannelTarget["to"];
+}
+
 /** Where and how a channel delivers. Secrets are resolved. */
 export type ChannelTarget =
   | { readonly to: "mail" }

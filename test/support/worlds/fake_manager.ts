@@ -3,6 +3,9 @@ import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import type { Instance } from "../../../src/core/instance.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
+import { includesKind } from "../../../src/core/job/job_scope.ts";
+import type { Incident, Silence } from "../../../src/core/notices/incident.ts";
+import type { ChannelSummary } from "../../../src/core/notices/settings.ts";
 import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";
@@ -253,6 +256,51 @@ export class FakeManager implements ManagerApi {
   }];
 
   listPauses: ManagerApi["listPauses"] = async () => [];
+
+  readonly incidents: Incident[] = [];
+  readonly silences: Silence[] = [];
+  readonly channels: ChannelSummary[] = [];
+
+  listIncidents: ManagerApi["listIncidents"] = async ({ kind, jobs, withClosed }) => ({
+    items: this.incidents.filter(({ subject: { type, name }, closedAt }) => {
+      const isJob = type === "job" && (jobs === undefined || includesKind(jobs, name));
+      if (kind !== undefined && name !== kind) return false;
+      return (jobs === undefined || isJob) && (closedAt === null || withClosed === true);
+    }),
+    nextToken: null,
+  });
+
+  acknowledgeIncident: ManagerApi["acknowledgeIncident"] = async ({ type, name }, { by }) => {
+    const index = this.incidents.findIndex(({ subject }) =>
+      subject.type === type && subject.name === name
+    );
+    const found = this.incidents[index];
+    if (!found) throw new JobError("not_found", `Cannot acknowledge "${type}:${name}"`);
+    const isChanged = found.acknowledgedAt === null;
+    const incident = isChanged ? { ...found, acknowledgedBy: by, acknowledgedAt: START } : found;
+    this.incidents[index] = incident;
+    return { incident, isChanged };
+  };
+
+  silence: ManagerApi["silence"] = async (kind, { until, reason = "", by }) => {
+    if (kind !== null) this.getJob(kind);
+    const silence = { kind, since: START, until, reason, by };
+    this.silences.push(silence);
+    return silence;
+  };
+
+  removeSilence: ManagerApi["removeSilence"] = async (kind) => {
+    const index = this.silences.findIndex((one) => one.kind === kind);
+    return index >= 0 && this.silences.splice(index, 1).length > 0;
+  };
+
+  listSilences: ManagerApi["listSilences"] = async () => this.silences;
+  listChannels: ManagerApi["listChannels"] = () => this.channels;
+  testNotice: ManagerApi["testNotice"] = async (channel, { isDryRun }) => ({
+    channel,
+    text: "POST /hook",
+    isSent: !isDryRun,
+  });
 
   updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
     ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...withoutNull(options) }),

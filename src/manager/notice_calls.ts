@@ -1,0 +1,80 @@
+import { JobError } from "../core/errors.ts";
+import { kindOfReference } from "../core/job/schedule_options.ts";
+import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
+import type { ChannelSummary } from "../core/notices/settings.ts";
+import type { IncidentQuery } from "../notices/incidents/incidents.ts";
+import type { SilenceOptions } from "../notices/incidents/silences.ts";
+import type { Page } from "../store/store.ts";
+import { type PageInput, readOptions, readPage } from "./call_options.ts";
+import type { ManagerParts } from "./manager_parts.ts";
+
+/** The parts of a manager that its calls about notices use. */
+export type NoticeParts = Pick<ManagerParts, "incidents" | "silences" | "peers" | "notices">;
+
+/** List incidents. @throws JobError `invalid_argument` */
+export async function listIncidents(
+  parts: NoticeParts,
+  query: IncidentQuery,
+  page: PageInput | undefined,
+): Promise<Page<Incident>> {
+  const conditions = readOptions("incidents", query, "list incidents");
+  return await parts.incidents.list(conditions, readPage(page, "list incidents"));
+}
+
+/** Silence a kind, or everything for null. @throws JobError `not_found`, `invalid_argument` */
+export async function silence(
+  { silences, peers }: NoticeParts,
+  kind: string | null,
+  options: SilenceOptions,
+): Promise<Silence> {
+  const checked = readOptions("silence", options, "silence");
+  if (kind !== null) await peers.assertKnown(kindOfReference(kind, "silence a job"));
+  return await silences.set(kind, checked);
+}
+
+/** End the silence of a kind, or that of everything for null. @throws JobError `not_found` */
+export async function removeSilence(
+  { silences, peers }: NoticeParts,
+  kind: string | null,
+): Promise<boolean> {
+  if (kind !== null) kindOfReference(kind, "end the silence of a job");
+  const wasSilenced = await silences.remove(kind);
+  // A silence outlives its job: it is a mistake only if the kind is neither silenced nor known.
+  if (!wasSilenced && kind !== null) await peers.assertKnown(kind);
+  return wasSilenced;
+}
+
+/** The configured channels, without addresses and secrets. */
+export function listChannels({ notices }: NoticeParts): readonly ChannelSummary[] {
+  return notices.channels.map(({ settings: { name, target, rules } }) => {
+    return { name, to: target.to, on: rules.on, jobs: rules.jobs };
+  });
+}
+
+/** Those that send a test now. */
+const testing = new WeakSet<NoticeParts["notices"]>();
+
+/**
+ * Send a test notice through a channel, or only return it. One at a time is sent, so that a loop of
+ * a caller floods nobody.
+ *
+ * @throws JobError `not_found` for an unknown channel, `conflict` while another test is sent
+ */
+export async function testNotice(
+  { notices }: NoticeParts,
+  channel: string,
+  { isDryRun }: { readonly isDryRun: boolean },
+): Promise<NoticePreview> {
+  if (isDryRun) return await notices.test(channel, { isDryRun });
+  if (testing.has(notices)) {
+    throw new JobError("conflict", `Cannot test channel "${channel}": another test is being sent`, {
+      hint: "Try again when it has ended",
+    });
+  }
+  testing.add(notices);
+  try {
+    return await notices.test(channel, { isDryRun });
+  } finally {
+    testing.delete(notices);
+  }
+}

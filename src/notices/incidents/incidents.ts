@@ -1,0 +1,198 @@
+import { isJobError, JobError } from "../../core/errors.ts";
+import { includesKind } from "../../core/job/job_scope.ts";
+import type { Incident } from "../../core/notices/incident.ts";
+import type { NoticeSubject } from "../../core/notices/notice.ts";
+import { memoKeyOf } from "../../core/notices/subject_state.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { JOB_MEMO, type Memo, type Page, type PageRequest, type Store } from "../../store/store.ts";
+import { deliveryKindOf } from "../notice_kinds.ts";
+import { readMemo } from "../read_memo.ts";
+
+/**
+ * Starts of the keys of memos that have an incident, in the order of the list. Channels that cannot
+ * deliver are among the jobs, as the kinds of their deliveries.
+ */
+const PREFIXES = [JOB_MEMO, "node:", "daemon:", "store:", "channel:"] as const;
+/** Memos read at once: little enough for one turn of the event loop. */
+const BATCH = 200;
+/** How often an acknowledgment is tried again after somebody else has changed the memo. */
+const TRIES_MAX = 20;
+
+/** Selects incidents. */
+export interface IncidentQuery {
+  /** Only of this job. */
+  readonly kind?: string;
+  /** Only of jobs whose kinds match one of these patterns. */
+  readonly jobs?: readonly string[];
+  /** Also the last closed incident of each subject. */
+  readonly withClosed?: boolean;
+}
+
+/** Who acknowledges an incident. */
+export interface AcknowledgeOptions {
+  /** The caller's name. */
+  readonly by: string;
+  /** The id of the incident that is meant: another one is refused. */
+  readonly id?: string;
+}
+
+/** An incident after an acknowledgment. */
+export interface Acknowledgment {
+  readonly incident: Incident;
+  /** False if it had been acknowledged before: the first acknowledgment stays. */
+  readonly isChanged: boolean;
+}
+
+/** The parts of a store that have incidents and silences. */
+export type MemoStore = Pick<Store, "listMemos" | "putMemo">;
+
+/** The incidents of a store. They are in memos, which hold more than the incident. */
+export class Incidents {
+  readonly #store: MemoStore;
+  readonly #clock: Clock;
+
+  constructor({ store, clock }: { readonly store: MemoStore; readonly clock: Clock }) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /**
+   * Incidents by subject: jobs, nodes, the daemon, the store, channels. A page token is the key of
+   * the last memo shown.
+   *
+   * @throws JobError `invalid_argument` for an unreadable token
+   */
+  async list(query: IncidentQuery, { limit, token }: PageRequest): Promise<Page<Incident>> {
+    const { kind, jobs } = query;
+    if (kind !== undefined) {
+      const found = await readMemo(JOB_MEMO + kind, { store: this.#store });
+      const incident = found && incidentOf(found);
+      const items = incident && isWanted(incident, query) ? [incident] : [];
+      return { items, nextToken: null };
+    }
+    const prefixes = jobs === undefined ? PREFIXES : PREFIXES.slice(0, 1);
+    const first = token === undefined ? 0 : prefixes.findIndex((each) => token.startsWith(each));
+    if (first < 0) throw unreadableToken();
+    const items: Incident[] = [];
+    let lastKey = "";
+    let after = token ?? null;
+    for (const prefix of prefixes.slice(first)) {
+      for await (const memo of this.#memosOf(prefix, after)) {
+        const incident = incidentOf(memo);
+        if (incident === null || !isWanted(incident, query)) continue;
+        // One more was found, so there is a further page.
+        if (items.length === limit) return { items, nextToken: lastKey };
+        items.push(incident);
+        lastKey = memo.key;
+      }
+      after = null;
+    }
+    return { items, nextToken: null };
+  }
+
+  /**
+   * Acknowledge the open incident of a subject: nobody is reminded of it any more.
+   *
+   * @throws JobError `not_found` if it has none, `conflict` if that is not the one with this id
+   */
+  async acknowledge(
+    subject: NoticeSubject,
+    { by, id }: AcknowledgeOptions,
+  ): Promise<Acknowledgment> {
+    const title = memoKeyOf(subject);
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const open = await this.#openOf(subject);
+      if (open.length === 0) throw noIncident(title);
+      const found = open.find((one) => id === undefined || one.incident.id === id);
+      if (found === undefined) throw otherIncident(title, id!, open[0]!.incident.id);
+      const { memo, incident } = found;
+      if (incident.acknowledgedAt !== null) return { incident, isChanged: false };
+      const at = this.#clock.now();
+      const known = { ...incident, acknowledgedBy: by, acknowledgedAt: at.wallMs };
+      const data = JSON.stringify({ ...JSON.parse(memo.data), incident: known });
+      const { key, watch, version } = memo;
+      const change = { key, expectedVersion: version, value: { watch, data } };
+      try {
+        await this.#store.putMemo({ at, ...change, isProcessed: false, instances: [] });
+        return { incident: known, isChanged: true };
+      } catch (error) {
+        if (!isJobError(error, "conflict")) throw error;
+      }
+    }
+    throw new JobError("conflict", `Cannot acknowledge "${title}": it changes too often`, {
+      hint: "Try again",
+    });
+  }
+
+  async *#memosOf(prefix: string, after: string | null): AsyncGenerator<Memo> {
+    let last = after;
+    for (;;) {
+      const memos = await this.#store.listMemos({ prefix, after: last, limit: BATCH });
+      yield* memos;
+      if (memos.length < BATCH) return;
+      last = memos.at(-1)!.key;
+    }
+  }
+
+  /** The open incidents of a subject, with their memos: one, or none. */
+  async #openOf(
+    subject: NoticeSubject,
+  ): Promise<readonly { readonly memo: Memo; readonly incident: Incident }[]> {
+    const open = [];
+    for (const key of keysOf(subject)) {
+      const memo = await readMemo(key, { store: this.#store });
+      const incident = memo && incidentOf(memo);
+      const isIts = incident?.subject.type === subject.type;
+      if (memo && incident && isIts && incident.closedAt === null) open.push({ memo, incident });
+    }
+    return open;
+  }
+}
+
+/** Keys of the memos of a subject. What a channel cannot deliver is news of a job. */
+function keysOf(subject: NoticeSubject): readonly string[] {
+  const key = memoKeyOf(subject);
+  return subject.type === "channel" ? [key, JOB_MEMO + deliveryKindOf(subject.name)] : [key];
+}
+
+/** The incident in a memo; null if it has none, or if its data is of another form. */
+function incidentOf({ data }: Memo): Incident | null {
+  // Most jobs have none: their memos need not be parsed.
+  if (!data.includes('"openedAt"')) return null;
+  try {
+    return (JSON.parse(data) as { readonly incident?: Incident | null }).incident ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function isWanted(
+  { subject: { type, name }, closedAt }: Incident,
+  { kind, jobs, withClosed }: IncidentQuery,
+): boolean {
+  if (closedAt !== null && withClosed !== true) return false;
+  if (kind === undefined && jobs === undefined) return true;
+  return type === "job" && (jobs === undefined || includesKind(jobs, name));
+}
+
+function unreadableToken(): JobError {
+  return new JobError("invalid_argument", "Cannot read the page token: it is of another list", {
+    path: "page_token",
+    hint: "Start again without a token",
+  });
+}
+
+function noIncident(key: string): JobError {
+  return new JobError("not_found", `Cannot acknowledge "${key}": it has no open incident`, {
+    path: "name",
+    hint: "List the open ones with: jobctl incidents",
+  });
+}
+
+function otherIncident(key: string, wanted: string, found: string): JobError {
+  const problem = `its open incident is ${found}, not ${wanted}`;
+  return new JobError("conflict", `Cannot acknowledge "${key}": ${problem}`, {
+    path: "id",
+    hint: "The one that you mean has ended. Look at the new one with: jobctl incidents",
+  });
+}

@@ -1,0 +1,167 @@
+import { quoteValue } from "../../core/arguments/describe.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import type { Silence } from "../../core/notices/incident.ts";
+import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
+import type { Clock, Instant } from "../../platform/clock.ts";
+import type { Memo } from "../../store/store.ts";
+import { readMemo } from "../read_memo.ts";
+import type { MemoStore } from "./incidents.ts";
+
+/** Start of the keys of silences; the kind follows, or nothing for everything. */
+const PREFIX = "silence:";
+/**
+ * Longest silence, in days: one that is forgotten hides failures. Whoever wants no notices for
+ * longer changes the configuration, which others review.
+ */
+const DAYS_MAX = 31;
+const DAY_MS = 86_400_000;
+/** How long an ended silence stays, so that its summary is told even after a downtime. */
+const KEPT_MS = DAY_MS;
+const BATCH = 200;
+/** How often a change is tried again after somebody else has changed the same silence. */
+const TRIES_MAX = 20;
+
+/** What a caller asks for when it silences something. */
+export interface SilenceOptions {
+  /** Epoch ms. */
+  readonly until: number;
+  readonly reason?: string;
+  /** The caller's name. */
+  readonly by: string;
+}
+
+/** The silences of a store: of single jobs, and of everything. */
+export class Silences {
+  readonly #store: MemoStore;
+  readonly #clock: Clock;
+
+  constructor({ store, clock }: { readonly store: MemoStore; readonly clock: Clock }) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /**
+   * Silence a kind, or everything for null. Another silence of the same replaces the one in force,
+   * and keeps its beginning: what was collected since is in the one summary at the end.
+   *
+   * @throws JobError `invalid_argument` for a time that is past or too far ahead, or a long reason
+   */
+  async set(kind: string | null, { until, reason = "", by }: SilenceOptions): Promise<Silence> {
+    const lengthMax = TEXT_LENGTH_MAX.pauseReason;
+    checkText(reason, { what: "reason of a silence", path: "reason", lengthMax });
+    checkUntil(until, this.#clock.now().wallMs);
+    const changed = await this.#change(kind, "silence", (before, nowMs) => {
+      const since = before !== null && before.until > nowMs ? before.since : nowMs;
+      return { kind, since, until, reason, by };
+    });
+    return changed!;
+  }
+
+  /** End the silence of a kind, or that of everything for null. @returns false if there was none */
+  async remove(kind: string | null): Promise<boolean> {
+    // It ends now instead of vanishing, so that its summary is told.
+    const changed = await this.#change(kind, "end the silence of", (before, nowMs) => {
+      return before !== null && before.until > nowMs ? { ...before, until: nowMs } : null;
+    });
+    return changed !== null;
+  }
+
+  /** Those in force, that of everything first. */
+  async list(): Promise<readonly Silence[]> {
+    const nowMs = this.#clock.now().wallMs;
+    const found: Silence[] = [];
+    for await (const { silence } of this.#stored()) if (silence.until > nowMs) found.push(silence);
+    return found;
+  }
+
+  /** Delete those that ended a day ago. */
+  async deleteOld(): Promise<void> {
+    const at = this.#clock.now();
+    for await (const { memo: { key, version }, silence } of this.#stored()) {
+      if (silence.until + KEPT_MS > at.wallMs) continue;
+      await this.#put(at, { key, version, value: null });
+    }
+  }
+
+  /**
+   * Replace what is stored about a kind; tried again if another caller was first.
+   *
+   * @param next computes the new one from the stored one; null changes nothing
+   */
+  async #change(
+    kind: string | null,
+    action: string,
+    next: (before: Silence | null, nowMs: number) => Silence | null,
+  ): Promise<Silence | null> {
+    const key = PREFIX + (kind ?? "");
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const memo = await readMemo(key, { store: this.#store });
+      const at = this.#clock.now();
+      const after = next(memo && silenceOf(memo), at.wallMs);
+      if (after === null) return null;
+      const value = { watch: "never", data: JSON.stringify(after) } as const;
+      if (await this.#put(at, { key, version: memo?.version ?? null, value })) return after;
+    }
+    throw new JobError("conflict", `Cannot ${action} "${kind ?? "everything"}": others change it`, {
+      hint: "Try again",
+    });
+  }
+
+  /** @returns false if another caller was first */
+  async #put(
+    at: Instant,
+    { key, version, value }: {
+      readonly key: string;
+      readonly version: number | null;
+      readonly value: { readonly watch: "never"; readonly data: string } | null;
+    },
+  ): Promise<boolean> {
+    const change = { key, expectedVersion: version, value, isProcessed: false, instances: [] };
+    try {
+      await this.#store.putMemo({ at, ...change });
+      return true;
+    } catch (error) {
+      if (isJobError(error, "conflict")) return false;
+      throw error;
+    }
+  }
+
+  async *#stored(): AsyncGenerator<{ readonly memo: Memo; readonly silence: Silence }> {
+    let after: string | null = null;
+    for (;;) {
+      const memos: readonly Memo[] = await this.#store.listMemos({
+        ...{ prefix: PREFIX, after, limit: BATCH },
+      });
+      for (const memo of memos) {
+        const silence = silenceOf(memo);
+        if (silence !== null) yield { memo, silence };
+      }
+      if (memos.length < BATCH) return;
+      after = memos.at(-1)!.key;
+    }
+  }
+}
+
+function silenceOf({ data }: Memo): Silence | null {
+  try {
+    return JSON.parse(data) as Silence;
+  } catch {
+    return null;
+  }
+}
+
+function checkUntil(until: number, nowMs: number): void {
+  const date = new Date(until);
+  const shown = Number.isNaN(date.getTime()) ? quoteValue(until) : date.toISOString();
+  const problem = !(until > nowMs)
+    ? "it is not in the future"
+    : until > nowMs + DAYS_MAX * DAY_MS
+    ? `at most ${DAYS_MAX} days ahead are allowed`
+    : null;
+  if (problem === null) return;
+  throw new JobError("invalid_argument", `Cannot silence until ${shown}: ${problem}`, {
+    path: "until",
+    hint:
+      "Give a time ahead, such as in 2 hours. To end notices for good, change the configuration",
+  });
+}

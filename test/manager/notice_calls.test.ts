@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../src/core/errors.ts";
+import type { NoticePreview } from "../../src/core/notices/incident.ts";
+import { type NoticeParts, testNotice } from "../../src/manager/notice_calls.ts";
+import { RecordedChannel } from "../support/notices/recorded_channel.ts";
+import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
+
+const HOUR = 3_600_000;
+
+test("silence() refuses a kind that nobody has, and proposes the nearest", async () => {
+  const world = await new ManagerWorld().started();
+  const until = world.clock.now().wallMs + HOUR;
+  await assert.rejects(
+    world.of(world.manager.silence("wrok", { until, by: "eva" })),
+    (error) => isJobError(error, "not_found") && /work/.test(error.hint ?? ""),
+  );
+  await assert.rejects(
+    world.of(world.manager.removeSilence("wrok")),
+    (error) => isJobError(error, "not_found"),
+  );
+  assert.deepEqual(await world.of(world.manager.listSilences()), []);
+});
+
+test("silence() refuses a kind that is not one, and an unknown option", async () => {
+  const world = await new ManagerWorld().started();
+  const until = world.clock.now().wallMs + HOUR;
+  const refused = (kind: string | null | undefined, options: object) =>
+    assert.rejects(
+      world.of(world.manager.silence(kind as string, { until, by: "eva", ...options })),
+      (error) => isJobError(error, "invalid_argument"),
+    );
+  await refused(undefined, {});
+  await refused("work", { untl: 1 });
+  await refused(null, { until: "tomorrow" });
+});
+
+test("silence(), list and removeSilence() work on the store of the manager", async () => {
+  const world = await new ManagerWorld().started();
+  const { manager } = world;
+  const until = world.clock.now().wallMs + HOUR;
+  const silence = await world.of(manager.silence("work", { until, by: "eva" }));
+  assert.deepEqual(await world.of(manager.listSilences()), [silence]);
+  assert.equal(await world.of(manager.removeSilence("work")), true);
+  assert.equal(await world.of(manager.removeSilence("work")), false);
+});
+
+test("the janitor deletes silences a day after their end", async () => {
+  const world = await new ManagerWorld().started();
+  const { manager, store, clock } = world;
+  await world.of(manager.silence("work", { until: clock.now().wallMs + HOUR, by: "eva" }));
+  const count = async () =>
+    (await world.of(store.listMemos({ prefix: "silence:", after: null, limit: 1 }))).length;
+  await clock.advance(25 * HOUR - 60_000);
+  assert.equal(await count(), 1);
+  await clock.advance(2 * 60_000);
+  assert.equal(await count(), 0);
+});
+
+test("listIncidents() refuses an unknown condition", async () => {
+  const world = await new ManagerWorld().started();
+  await assert.rejects(
+    world.of(world.manager.listIncidents({ kinds: "work" } as object)),
+    (error) => isJobError(error, "invalid_argument") && /kind/.test(error.hint ?? ""),
+  );
+});
+
+test("listChannels() is empty and testNotice() finds nothing without channels", async () => {
+  const world = await new ManagerWorld().started();
+  assert.deepEqual(world.manager.listChannels(), []);
+  await assert.rejects(
+    world.manager.testNotice("ops", { isDryRun: true }),
+    (error) => isJobError(error, "not_found") && error.path === "channel",
+  );
+});
+
+test("testNotice() sends one test at a time, and shows as many as wanted", async () => {
+  const preview: NoticePreview = { channel: "ops", text: "POST", isSent: true };
+  const sent = Promise.withResolvers<NoticePreview>();
+  const notices = {
+    test: (_name: string, { isDryRun }: { readonly isDryRun: boolean }) =>
+      isDryRun ? Promise.resolve({ ...preview, isSent: false }) : sent.promise,
+  };
+  const parts = { notices } as unknown as NoticeParts;
+  const first = testNotice(parts, "ops", { isDryRun: false });
+  await assert.rejects(
+    testNotice(parts, "ops", { isDryRun: false }),
+    (error) => isJobError(error, "conflict"),
+  );
+  assert.equal((await testNotice(parts, "ops", { isDryRun: true })).isSent, false);
+  sent.resolve(preview);
+  assert.deepEqual(await first, preview);
+  assert.deepEqual(await testNotice(parts, "ops", { isDryRun: false }), preview);
+});
+
+test("testNotice() sends through a channel, or says why it was not delivered", async () => {
+  const ops = new RecordedChannel("ops");
+  const world = await new ManagerWorld({ channels: [ops] }).started();
+  const { manager } = world;
+  assert.deepEqual(manager.listChannels().map(({ name, to }) => [name, to]), [["ops", "syslog"]]);
+  const dry = await world.of(manager.testNotice("ops", { isDryRun: true }));
+  assert.deepEqual([dry.isSent, ops.attempts], [false, 0]);
+  const sent = await world.of(manager.testNotice("ops", { isDryRun: false }));
+  assert.deepEqual([sent.isSent, ops.told], [true, ["test ops"]]);
+  ops.problem = new Error("connection refused");
+  const { isSent, problem, text } = await world.of(manager.testNotice("ops", { isDryRun: false }));
+  assert.deepEqual([isSent, problem], [false, "connection refused"]);
+  assert.match(text, /"type":"test"/);
+});
+
+async function failing() {
+  const ops = new RecordedChannel("ops", { repeatMs: HOUR });
+  const world = await new ManagerWorld({ jobs: [jobOf("work")], channels: [ops] }).started();
+  const run = async (outcome: "fail" | "ok") => {
+    await world.of(world.manager.scheduleJob("work"));
+    world.executor.last[outcome]();
+    await world.clock.advance(1_000);
+  };
+  const incidents = async (withClosed = false) =>
+    (await world.of(world.manager.listIncidents({ withClosed }))).items;
+  return { ops, world, run, incidents };
+}
+
+test("a failing job has one incident, which an acknowledgment keeps from being repeated", async () => {
+  const { ops, world, run, incidents } = await failing();
+  await run("fail");
+  await run("fail");
+  const [incident, ...others] = await incidents();
+  assert.deepEqual([incident?.subject.name, incident?.count, others], ["work", 2, []]);
+  await world.clock.advance(HOUR);
+  assert.deepEqual(ops.told, ["failed work", "failed work again"]);
+  const { subject, id } = incident!;
+  await world.of(world.manager.acknowledgeIncident(subject, { by: "eva", id }));
+  await world.clock.advance(3 * HOUR);
+  await run("fail");
+  assert.deepEqual(
+    (await incidents()).map(({ count, acknowledgedBy }) => [count, acknowledgedBy]),
+    [
+      [3, "eva"],
+    ],
+  );
+  assert.equal(ops.told.length, 2);
+  await run("ok");
+  assert.equal(ops.told.at(-1), "recovered work");
+  assert.deepEqual(await incidents(), []);
+  assert.deepEqual((await incidents(true)).map(({ acknowledgedBy }) => acknowledgedBy), ["eva"]);
+  await run("fail");
+  assert.deepEqual((await incidents()).map(({ acknowledgedBy }) => acknowledgedBy), [null]);
+  assert.equal(ops.told.at(-1), "failed work");
+});
+
+test("a silenced job opens its incident, and its notices come in one summary at the end", async () => {
+  const { ops, world, run, incidents } = await failing();
+  const { manager, clock } = world;
+  const until = clock.now().wallMs + 1.5 * HOUR;
+  await world.of(manager.silence("work", { until, reason: "disk", by: "eva" }));
+  await run("fail");
+  assert.equal((await incidents()).length, 1);
+  await clock.advance(1.5 * HOUR - 10_000);
+  assert.deepEqual(ops.told, []);
+  await clock.advance(20_000);
+  assert.deepEqual(ops.told, ["digest: failed work x2"]);
+});
