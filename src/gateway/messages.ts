@@ -66,6 +66,8 @@ export type Request =
     readonly method: UnaryName;
     /** The jobs it is limited to; null for all. */
     readonly jobs: readonly string[] | null;
+    /** The caller's name, for methods that keep it. */
+    readonly by?: string | undefined;
   }
   /** Start a stream; the payload is its request. */
   | {

@@ -152,3 +152,13 @@ test("listeners whose thread fails listen again at the same port and socket, and
     Worker.prototype.postMessage = postMessage;
   }
 });
+
+test("the name of a caller reaches the manager of the other thread", async () => {
+  await using world = await gatewayWorld();
+  await world.gateway.start();
+  const client = clientOf(world.gateway);
+  const until = { seconds: 4_000_000_000n, nanos: 0 };
+  const { silence } = await client.setSilence({ kind: "echo", until });
+  assert.equal(silence?.by, "unauthenticated");
+  client.close();
+});

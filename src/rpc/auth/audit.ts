@@ -77,6 +77,16 @@ const LINES: Lines = {
   ],
   resume: ({ kind }, { wasPaused }) =>
     wasPaused ? [kind === undefined ? "Resumed all jobs" : "Resumed a job", { kind }] : null,
+  acknowledgeIncident: ({ type, name }, { incident, changed }) =>
+    changed
+      ? ["Acknowledged an incident", { incident: incident?.id, of: `${type}:${name}` }]
+      : null,
+  setSilence: ({ kind, all, until, reason }) => [
+    all ? "Silenced everything" : "Silenced a job",
+    { kind, until: timeText(until), reason },
+  ],
+  removeSilence: ({ kind, all }, { wasSilenced }) =>
+    wasSilenced ? [`Ended the silence of ${all ? "everything" : "a job"}`, { kind }] : null,
   updateSchedule: ({ id }, { schedule }) => [
     "Changed a schedule",
     { kind: schedule?.kind, schedule: id },
@@ -90,6 +100,7 @@ const FIRST_LINES: {
   readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
 } = {
   reloadConfig: ({ force }) => ["Requested a reload", { force }],
+  testNotice: ({ channel, dryRun }) => ["Requested a test of a channel", { channel, dryRun }],
   workOnStore: ({ work, to, compact }) => ["Started work on the store", { work, to, compact }],
 };
 
@@ -167,11 +178,19 @@ function shortened(text: string): string {
   return text.length > FIELD_CHARS ? `${text.slice(0, FIELD_CHARS)}…` : text;
 }
 
-// On a Unix socket the kernel reports the user; without authentication a TCP caller has no name.
-function requesterFields({ caller, peer, uid }: Requester): LogFields {
-  if (uid !== null) return { by: userName(uid), uid, from: peer };
+/**
+ * The name of a caller in the log and in what it leaves in the store. On a Unix socket the kernel
+ * reports the user; without authentication a TCP caller has no name.
+ */
+export function requesterName({ caller, peer, uid }: Requester): string {
+  if (uid !== null) return userName(uid);
   const isUnnamed = caller === null || (caller === OWNER && !peer.startsWith("unix:"));
-  return { by: isUnnamed ? "unauthenticated" : caller.name, from: peer };
+  return isUnnamed ? "unauthenticated" : caller.name;
+}
+
+function requesterFields(requester: Requester): LogFields {
+  const { peer, uid } = requester;
+  return { by: requesterName(requester), ...(uid === null ? {} : { uid }), from: peer };
 }
 
 function ofMany(message: string, count: number, query: Query | undefined): Line | null {

@@ -50,6 +50,14 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   resume: "operator",
   updateSchedule: "admin",
   deleteSchedule: "admin",
+  listIncidents: "viewer",
+  acknowledgeIncident: "operator",
+  setSilence: "operator",
+  removeSilence: "operator",
+  listSilences: "viewer",
+  listChannels: "viewer",
+  // It shows addresses, and reaches people.
+  testNotice: "admin",
   workOnStore: "admin",
 };
 
@@ -66,6 +74,9 @@ export const CALL_ROLE: Readonly<Record<CallName, Role>> = {
 export const FIELD_ROLE = {
   // A recurring schedule outlives the token of its caller.
   scheduleJob: { cron: "admin" },
+  // It would also hide that a node died or that the store failed.
+  setSilence: { all: "admin" },
+  removeSilence: { all: "admin" },
 } as const satisfies Partial<Record<MethodName, Readonly<Record<string, Role>>>>;
 
 const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 };

@@ -15,6 +15,8 @@ export interface CallInfo {
   isCanceled(): boolean;
   /** Kinds, or patterns of kinds, that the call is limited to; null for all. */
   readonly jobs: readonly string[] | null;
+  /** The caller's name, for methods that keep it; absent for all others. */
+  readonly by?: string | undefined;
 }
 
 /** A call as the listeners' thread knows it. */

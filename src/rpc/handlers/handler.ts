@@ -10,6 +10,8 @@ type Methods = typeof JobService["method"];
 export interface CallState {
   /** True if the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
+  /** The caller's name; empty for a method that does not keep it. */
+  readonly by: string;
   /** Most items of a page; lowered when the response was too large for one message. */
   pageLimit: number;
   /** Items in the response's page; 0 for a response without pages. */

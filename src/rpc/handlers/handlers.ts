@@ -12,6 +12,7 @@ import {
 } from "../messages/convert.ts";
 import { fitInstances, fitNodes } from "../messages/fit.ts";
 import { type CallState, type Handlers, textLengthMax } from "./handler.ts";
+import { noticeHandlers } from "./notice_handlers.ts";
 import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
 import { ITEMS_MAX } from "../limits.ts";
@@ -140,6 +141,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     ...readHandlers(manager),
     ...recurringHandlers(manager),
+    ...noticeHandlers(manager),
     getWorkers: () => ({ workers: manager.workers() }),
     async listNodes() {
       return { nodes: fitNodes(await manager.listNodes()) };

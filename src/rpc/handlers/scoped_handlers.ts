@@ -77,7 +77,7 @@ async function completeCall(
   method: DescMethod,
   handlers: Partial<Handlers>,
   bytes: Uint8Array,
-  { isCanceled }: CallInfo,
+  { isCanceled, by = "" }: CallInfo,
 ): Promise<Uint8Array> {
   const request = decodeRequest(method.input, bytes);
   const handle = handlers[method.localName as UnaryName] as unknown as (
@@ -86,6 +86,7 @@ async function completeCall(
   ) => Promise<WireRecord<DescMessage>>;
   const call: CallState = {
     isCanceled,
+    by,
     pageLimit: ITEMS_MAX,
     pageItems: 0,
     canBeBrief: false,

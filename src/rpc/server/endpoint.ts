@@ -5,7 +5,7 @@ import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
-import { Audit } from "../auth/audit.ts";
+import { Audit, requesterName } from "../auth/audit.ts";
 import type { Authenticator, CallName } from "../auth/auth.ts";
 import type { Backend, CallSignal, MethodName, UnaryName } from "../handlers/backend.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
@@ -16,6 +16,7 @@ import {
   jobsOf,
   requesterOf,
   scheduleRefusal,
+  silenceRefusal,
   toStatus,
 } from "./calls.ts";
 import { Health } from "../gen/health_pb.ts";
@@ -32,7 +33,12 @@ import { restOfWait } from "../messages/wait_response.ts";
 type UnaryCall = grpc.ServerUnaryCall<Uint8Array, Uint8Array>;
 
 /** Methods that wait at the gate: reads, and responses that grow with the number of jobs. */
-const READS: ReadonlySet<UnaryName> = new Set([...READ_METHODS, "listRegisteredJobs", "getStatus"]);
+const READS: ReadonlySet<UnaryName> = new Set([
+  ...READ_METHODS,
+  ...["listRegisteredJobs", "getStatus", "listIncidents", "listSilences"] as const,
+]);
+/** Methods that keep the name of their caller. */
+const NAMED: ReadonlySet<UnaryName> = new Set(["acknowledgeIncident", "setSilence"]);
 
 /** The two names of the reflection service; clients try one, then the other. */
 const REFLECTION_PATHS = ["v1", "v1alpha"].map((version) =>
@@ -71,14 +77,18 @@ class UnaryCalls {
       ? this.#wait
       : method === "scheduleJob"
       ? this.#schedule
+      : method === "setSilence" || method === "removeSilence"
+      ? this.#silence
       : Audit.has(method)
       ? this.#change
       : this.#complete;
+    const isNamed = NAMED.has(method);
     return (call, callback) => {
       const signal = {
         isCanceled: () => call.cancelled,
         onCancel: (listener: () => void) => void call.once("cancelled", listener),
         jobs: jobsOf(call),
+        by: isNamed ? requesterName(requesterOf(call, this.#tracker)) : undefined,
       };
       complete.call(this, method, call, signal).then(
         (bytes) => callback(null, bytes),
@@ -100,6 +110,11 @@ class UnaryCalls {
       }
       return response;
     });
+  }
+
+  #silence(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {
+    const refusal = silenceRefusal(callerOf(call), call.request);
+    return refusal ? Promise.reject(refusal) : this.#change(method, call, signal);
   }
 
   async #change(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isJobError } from "../../../src/core/errors.ts";
+import type { Incident } from "../../../src/core/notices/incident.ts";
+import type { JobClient } from "../../../src/rpc/client/client.ts";
+import { NO_AUTH, type RpcWorld, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
+
+const START = Date.UTC(2026, 0, 1);
+const UNTIL = { seconds: BigInt(START / 1_000) + 3_600n, nanos: 0 };
+const ID = "01934000-0000-7000-8000-000000000001";
+
+const AUTH = {
+  ...NO_AUTH,
+  mode: "token",
+  tokens: [
+    tokenEntry("boss", "a-token", "admin"),
+    tokenEntry("eva", "o-token", "operator"),
+    tokenEntry("shop", "s-token", "admin", { jobs: ["shop-*"] }),
+  ],
+} as const;
+
+function incidentOf(type: Incident["subject"]["type"], name: string): Incident {
+  return {
+    id: ID,
+    subject: { type, name },
+    events: ["failed", "late"],
+    openedAt: START,
+    closedAt: null,
+    count: 3,
+    lastAt: START + 2_000,
+    lastError: "exit code 2",
+    lastInstanceId: "0193ffff-0000-7000-8000-000000000000",
+    lastVersion: "v1",
+    lastExitCode: 2,
+    acknowledgedBy: null,
+    acknowledgedAt: null,
+    told: ["ops"],
+  };
+}
+
+function told(world: RpcWorld): readonly (readonly [string, unknown])[] {
+  return world.lines.filter(({ fields }) => "by" in fields)
+    .map(({ message, fields }) => [message, fields["by"]]);
+}
+
+async function refused(
+  call: Promise<unknown>,
+  code: Parameters<typeof isJobError>[1],
+  path?: string,
+) {
+  await assert.rejects(call, (error) => {
+    return isJobError(error, code) && (path === undefined || error.path === path);
+  });
+}
+
+test("ListIncidents returns every field, open ones unless asked otherwise", async () => {
+  await using world = await rpcWorld();
+  const { manager } = world;
+  manager.incidents.push(incidentOf("job", "echo"));
+  manager.incidents.push({ ...incidentOf("node", "a"), closedAt: START + 9_000 });
+  const { incidents } = await world.client().listIncidents({});
+  const [{ $typeName: _, openedAt, lastAt, ...rest }] = incidents as [typeof incidents[0]];
+  assert.deepEqual(rest, {
+    ...{ id: ID, type: "job", name: "echo", events: ["failed", "late"], count: 3n },
+    ...{ lastError: "exit code 2", lastUuid: "0193ffff-0000-7000-8000-000000000000" },
+    ...{ lastVersion: "v1", lastExitCode: 2, told: ["ops"] },
+  });
+  assert.equal(Number(openedAt?.seconds) * 1_000, START);
+  assert.equal(Number(lastAt?.seconds) * 1_000, START + 2_000);
+  const all = await world.client().listIncidents({ withClosed: true });
+  assert.deepEqual(all.incidents.map(({ type, closedAt }) => [type, closedAt !== undefined]), [
+    ["job", false],
+    ["node", true],
+  ]);
+});
+
+test("AcknowledgeIncident keeps the name of the caller's token, and is logged once", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  world.manager.incidents.push(incidentOf("job", "echo"));
+  const call = (token: string) =>
+    world.client({ token }).acknowledgeIncident({ type: "job", name: "echo" });
+  const first = await call("o-token");
+  assert.deepEqual([first.incident?.acknowledgedBy, first.changed], ["eva", true]);
+  const second = await call("a-token");
+  assert.deepEqual([second.incident?.acknowledgedBy, second.changed], ["eva", false]);
+  assert.deepEqual(told(world), [["Acknowledged an incident", "eva"]]);
+});
+
+test("AcknowledgeIncident refuses an unknown type, no name, and what is no id", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  await refused(
+    client.acknowledgeIncident({ type: "jobs", name: "a" }),
+    "invalid_argument",
+    "type",
+  );
+  await refused(client.acknowledgeIncident({ type: "job" }), "invalid_argument", "name");
+  const request = { type: "job", name: "echo", id: "0193" };
+  await refused(client.acknowledgeIncident(request), "invalid_argument", "id");
+});
+
+test("SetSilence keeps the name of the caller's token, its reason and its end", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const client = world.client({ token: "o-token" });
+  const { silence } = await client.setSilence({ kind: "echo", until: UNTIL, reason: "disk" });
+  assert.deepEqual([silence?.kind, silence?.by, silence?.reason], ["echo", "eva", "disk"]);
+  assert.equal(silence?.until?.seconds, UNTIL.seconds);
+  const { silences } = await client.listSilences({});
+  assert.deepEqual(silences.map(({ kind, by }) => [kind, by]), [["echo", "eva"]]);
+  assert.deepEqual(
+    await client.removeSilence({ kind: "echo" }).then((one) => one.wasSilenced),
+    true,
+  );
+  assert.deepEqual(
+    await client.removeSilence({ kind: "echo" }).then((one) => one.wasSilenced),
+    false,
+  );
+  assert.deepEqual(told(world), [["Silenced a job", "eva"], ["Ended the silence of a job", "eva"]]);
+});
+
+/** Requests that name nothing, or two things: each must silence nothing. */
+const UNCLEAR = [{}, { kind: "" }, { kind: "echo", all: true }] as const;
+
+test("SetSilence and RemoveSilence refuse a request that does not say what it means", async () => {
+  await using world = await rpcWorld();
+  const client = world.client();
+  for (const request of UNCLEAR) {
+    await refused(client.setSilence({ ...request, until: UNTIL }), "invalid_argument");
+    await refused(client.removeSilence(request), "invalid_argument");
+  }
+  await refused(client.setSilence({ kind: "echo" }), "invalid_argument", "until");
+  await refused(client.setSilence({ kind: "ech*", until: UNTIL }), "not_found", "kind");
+  assert.deepEqual(world.manager.silences, []);
+});
+
+test("only an admin silences everything, or ends that", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const operator = world.client({ token: "o-token" });
+  const request = { all: true, until: UNTIL };
+  await refused(operator.setSilence(request), "permission_denied", "all");
+  const admin = world.client({ token: "a-token" });
+  const { silence } = await admin.setSilence(request);
+  assert.deepEqual([silence?.kind, silence?.by], [undefined, "boss"]);
+  await refused(operator.removeSilence({ all: true }), "permission_denied", "all");
+  assert.equal((await admin.removeSilence({ all: true })).wasSilenced, true);
+  assert.deepEqual(told(world), [
+    ["Silenced everything", "boss"],
+    ["Ended the silence of everything", "boss"],
+  ]);
+});
+
+test("TestNotice is an admin's, and logged before it is sent", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const { text, isSent } = await world.client({ token: "a-token" }).testNotice({ channel: "ops" });
+  assert.deepEqual([text, isSent], ["POST /hook", true]);
+  const dry = await world.client({ token: "a-token" }).testNotice({ channel: "ops", dryRun: true });
+  assert.equal(dry.isSent, false);
+  await refused(
+    world.client({ token: "o-token" }).testNotice({ channel: "ops" }),
+    "permission_denied",
+  );
+  await refused(world.client({ token: "a-token" }).testNotice({}), "invalid_argument", "channel");
+  const requested = told(world).filter(([message]) => message === "Requested a test of a channel");
+  assert.equal(requested.length, 3);
+});
+
+test("ListChannels returns the configured channels", async () => {
+  await using world = await rpcWorld();
+  world.manager.channels.push({ name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] });
+  const { channels } = await world.client().listChannels({});
+  const [{ $typeName: _, ...channel }] = channels as [typeof channels[0]];
+  assert.deepEqual(channel, { name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] });
+});
+
+/** What an admin limited to other jobs must not do. */
+const TOO_WIDE: Readonly<Record<string, (client: JobClient) => Promise<unknown>>> = {
+  "see another job's incidents": (client) => client.listIncidents({ kind: "echo" }),
+  "acknowledge another job's": (client) =>
+    client.acknowledgeIncident({ type: "job", name: "echo" }),
+  "acknowledge a node's": (client) => client.acknowledgeIncident({ type: "node", name: "shop-a" }),
+  "silence another job": (client) => client.setSilence({ kind: "echo", until: UNTIL }),
+  "silence everything": (client) => client.setSilence({ all: true, until: UNTIL }),
+  "end another's silence": (client) => client.removeSilence({ kind: "echo" }),
+  "end that of everything": (client) => client.removeSilence({ all: true }),
+  "list the channels": (client) => client.listChannels({}),
+  "test a channel": (client) => client.testNotice({ channel: "ops" }),
+};
+
+for (const [what, call] of Object.entries(TOO_WIDE)) {
+  test(`a caller limited to some jobs does not ${what}`, async () => {
+    await using world = await rpcWorld({ server: { auth: AUTH } });
+    world.manager.incidents.push(incidentOf("job", "echo"), incidentOf("node", "shop-a"));
+    await refused(call(world.client({ token: "s-token" })), "permission_denied");
+    assert.deepEqual(world.manager.silences, []);
+  });
+}
+
+test("a caller limited to some jobs sees only their incidents and silences", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const { manager } = world;
+  for (const name of ["echo", "shop-a"]) manager.incidents.push(incidentOf("job", name));
+  manager.incidents.push(incidentOf("node", "shop-a"));
+  const silence = { since: START, until: START + 1, reason: "", by: "eva" };
+  for (const kind of ["echo", "shop-a", null]) manager.silences.push({ kind, ...silence });
+  const client = world.client({ token: "s-token" });
+  const { incidents } = await client.listIncidents({});
+  assert.deepEqual(incidents.map(({ type, name }) => [type, name]), [["job", "shop-a"]]);
+  const { silences } = await client.listSilences({});
+  assert.deepEqual(silences.map(({ kind }) => kind), ["shop-a", undefined]);
+  const { incident } = await client.acknowledgeIncident({ type: "job", name: "shop-a" });
+  assert.equal(incident?.acknowledgedBy, "shop");
+});
