@@ -2,7 +2,7 @@ import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 import type { JobClient } from "../rpc/client/client.ts";
-import type { HistoryEntry, JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
+import type { HistoryEntry, Incident, JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import { usageError } from "./parsing/args.ts";
 import type { QueryInit } from "./parsing/query.ts";
 
@@ -59,6 +59,17 @@ export function lookupHistory(
     const query = { uuid, pageSize, pageToken, oldestFirst: true };
     const answer = await client.lookupInstanceHistory({ query });
     return { items: answer.entries, nextPageToken: answer.nextPageToken };
+  });
+}
+
+/** Open incidents, or also the last closed one of each subject; of one job, or of all subjects. */
+export function listIncidents(
+  client: JobClient,
+  query: { readonly kind?: string | undefined; readonly withClosed: boolean },
+): AsyncGenerator<Incident> {
+  return pages(null, async (pageSize, pageToken) => {
+    const answer = await client.listIncidents({ ...query, pageSize, pageToken });
+    return { items: answer.incidents, nextPageToken: answer.nextPageToken };
   });
 }
 

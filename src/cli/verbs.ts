@@ -15,6 +15,9 @@ import { NEXT } from "./verbs/schedules/next.ts";
 import { PAUSE, RESUME } from "./verbs/schedules/pause.ts";
 import { BACKFILL, RUN, SKIP } from "./verbs/schedules/recurring.ts";
 import { REDRIVE, RETRY } from "./verbs/instances/redrive.ts";
+import { ACK, INCIDENTS } from "./verbs/notices/incidents.ts";
+import { NOTICES } from "./verbs/notices/notices.ts";
+import { SILENCE } from "./verbs/notices/silence.ts";
 import { RELOAD } from "./verbs/daemon/reload.ts";
 import { SCHEDULE } from "./verbs/instances/schedule.ts";
 import { SERVE } from "./verbs/daemon/serve.ts";
@@ -54,6 +57,10 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   RESUME,
   SKIP,
   BACKFILL,
+  INCIDENTS,
+  ACK,
+  SILENCE,
+  NOTICES,
   UPDATE,
   DELETE,
   WORKERS,

@@ -80,8 +80,8 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
   ]);
 }
 
-/** A job as lines for people. */
-export function jobLines(job: Job, printer: Printer): string[] {
+/** A job as lines for people. @param more further fields */
+export function jobLines(job: Job, printer: Printer, more: readonly Field[] = []): string[] {
   return fieldLines([
     ["Job", makeVisible(job.kind)],
     ["Description", job.description === "" ? undefined : makeLinesVisible(job.description)],
@@ -95,5 +95,6 @@ export function jobLines(job: Job, printer: Printer): string[] {
     ["Needs", job.needs.length === 0 ? undefined : makeVisible(job.needs.join(", "))],
     ["Source", safe(job.source)],
     ["Registered", timeText(job.registeredAt, printer.nowMs)],
+    ...more,
   ]);
 }

@@ -1,4 +1,12 @@
-import type { GetStatusResponse, KindCounts, PauseEntry } from "../../../rpc/gen/job_pb.ts";
+import { isJobError } from "../../../core/errors.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type {
+  GetStatusResponse,
+  Incident,
+  KindCounts,
+  PauseEntry,
+  Silence,
+} from "../../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
@@ -7,6 +15,13 @@ import type { Verb } from "../../verb.ts";
 import { fieldLines } from "../../views/details.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timeText } from "../../output/when.ts";
+import {
+  INCIDENT_VIEW,
+  incidentText,
+  SILENCE_VIEW,
+  silenceText,
+  worstFirst,
+} from "../../views/notice_views.ts";
 import { blockRecord, blockText } from "../../views/instance_view.ts";
 import { isoOf } from "../../wire.ts";
 
@@ -20,12 +35,39 @@ const COUNTS = [
   ["TIMED OUT", "timed_out", "timedOut"],
 ] as const;
 
+/** Most incidents that are counted. */
+const INCIDENTS_MAX = 1_000;
+/** Most incidents that people are shown. */
+const INCIDENTS_SHOWN = 5;
+
+/** What the status shows in addition to the response of GetStatus. */
+interface Extras {
+  readonly pauses: readonly PauseEntry[];
+  /** The worst first; at most INCIDENTS_MAX. */
+  readonly incidents: readonly Incident[];
+  readonly silences: readonly Silence[];
+}
+
+async function readExtras(client: JobClient): Promise<Extras> {
+  const { pauses } = await client.listPauses({});
+  try {
+    const { incidents } = await client.listIncidents({ pageSize: INCIDENTS_MAX });
+    const { silences } = await client.listSilences({});
+    return { pauses, incidents: incidents.toSorted(worstFirst), silences };
+  } catch (error) {
+    // An older daemon has no incidents.
+    if (!isJobError(error, "unimplemented")) throw error;
+    return { pauses, incidents: [], silences: [] };
+  }
+}
+
 function kindRecord(counts: KindCounts): PlainRecord {
   const states = COUNTS.map(([, key, field]) => [key, Number(counts[field])]);
   return { kind: counts.kind, ...Object.fromEntries(states) };
 }
 
-function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]): PlainRecord {
+function statusRecord(status: GetStatusResponse, extras: Extras): PlainRecord {
+  const { pauses, incidents, silences } = extras;
   const { workers } = status;
   return {
     node: status.node,
@@ -40,6 +82,8 @@ function statusRecord(status: GetStatusResponse, pauses: readonly PauseEntry[]):
     next_schedule_at: isoOf(status.nextScheduleAt),
     blocks: status.blocks.map(blockRecord),
     pauses: pauses.map(PAUSE_VIEW.record),
+    incidents: incidents.map(INCIDENT_VIEW.record),
+    silences: silences.map(SILENCE_VIEW.record),
     disabled: status.disabled.map(({ kind, reason }) => ({ kind, reason })),
     kinds: kindsOf(status).map(kindRecord),
   };
@@ -56,11 +100,16 @@ function pauseText({ kind, until, reason }: PauseEntry, nowMs: number): string {
   return `${kind === undefined ? "everything" : makeVisible(kind)} until ${time}${why}`;
 }
 
-function statusLines(
-  status: GetStatusResponse,
-  pauses: readonly PauseEntry[],
-  printer: Printer,
-): string[] {
+/** Such as `12 open, 2 of them acknowledged`; undefined for none. */
+function incidentsText(incidents: readonly Incident[]): string | undefined {
+  if (incidents.length === 0) return undefined;
+  const count = incidents.length < INCIDENTS_MAX ? String(incidents.length) : "1,000 or more";
+  const known = incidents.filter(({ acknowledgedAt }) => acknowledgedAt !== undefined).length;
+  return `${count} open${known === 0 ? "" : `, ${known} of them acknowledged`}`;
+}
+
+function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer): string[] {
+  const { pauses, incidents, silences } = extras;
   const { workers } = status;
   const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
   const lines = fieldLines([
@@ -91,7 +140,14 @@ function statusLines(
     ...pauses.map((pause) =>
       ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
     ),
+    ...silences.map((silence) =>
+      ["Silenced", printer.paint(silenceText(silence, printer.nowMs), "warn")] as const
+    ),
     ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
+    ["Incidents", incidentsText(incidents)],
+    ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>
+      ["Incident", incidentText(incident, printer)] as const
+    ),
   ]);
   if (status.kinds.length === 0) return lines;
   const rows = kindsOf(status).map((counts) => [
@@ -104,13 +160,14 @@ function statusLines(
 /** `jobctl status` */
 export const STATUS: Verb = {
   name: "status",
-  summary: "Show the state of the daemon: store, workers, schedules, pauses, instances by state",
+  summary: "Show the state of the daemon: store, workers, schedules, pauses, open incidents, " +
+    "silences, instances by state",
   examples: [["jobctl status", "Is it running, and what is it doing"]],
   async run(_args, { client, printer }) {
     const connection = await client();
     const status = await connection.getStatus({});
-    const { pauses } = await connection.listPauses({});
-    const lines = statusLines(status, pauses, printer);
-    await printer.details(statusRecord(status, pauses), status.node, lines);
+    const extras = await readExtras(connection);
+    const lines = statusLines(status, extras, printer);
+    await printer.details(statusRecord(status, extras), status.node, lines);
   },
 };

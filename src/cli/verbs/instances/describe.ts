@@ -1,3 +1,6 @@
+import { isJobError } from "../../../core/errors.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { Incident } from "../../../rpc/gen/job_pb.ts";
 import { collect, findInstance, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatAbsolute, timeText } from "../../output/when.ts";
@@ -6,12 +9,24 @@ import { instanceLines, jobLines } from "../../views/details.ts";
 import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
+import { INCIDENT_VIEW, incidentText } from "../../views/notice_views.ts";
 import { HISTORY_VIEW } from "../../views/record_views.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { msOf, stateName } from "../../wire.ts";
 
 const SCHEDULES_SHOWN = 20;
 const HISTORY_SHOWN = 200;
+
+/** The open incident of a job; undefined if it has none. */
+async function openIncident(client: JobClient, kind: string): Promise<Incident | undefined> {
+  try {
+    return (await client.listIncidents({ kind })).incidents[0];
+  } catch (error) {
+    // An older daemon has no incidents.
+    if (!isJobError(error, "unimplemented")) throw error;
+    return undefined;
+  }
+}
 
 const JOB: Verb = {
   name: "job",
@@ -24,8 +39,15 @@ const JOB: Verb = {
     const answer = await connection.getJob({ kind });
     const job = present(answer.job, `Cannot describe job "${kind}"`);
     const schedules = await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN));
-    const record = { ...JOB_VIEW.record(job), schedules: schedules.map(SCHEDULE_VIEW.record) };
-    const lines = jobLines(job, printer);
+    const incident = await openIncident(connection, kind);
+    const record = {
+      ...JOB_VIEW.record(job),
+      schedules: schedules.map(SCHEDULE_VIEW.record),
+      incident: incident && INCIDENT_VIEW.record(incident),
+    };
+    const lines = jobLines(job, printer, [
+      ["Incident", incident && incidentText(incident, printer)],
+    ]);
     const signature = signatureOf(job);
     const summary = signature === null ? [] : summaryLines(signature);
     // The first line is the description already.

@@ -9,6 +9,7 @@ import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../../parsing/query.ts"
 import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
 import { DEAD_VIEW, INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
+import { SILENCE_VIEW } from "../../views/notice_views.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { PAUSE_VIEW, TIMER_VIEW } from "../../views/tick_view.ts";
@@ -163,6 +164,16 @@ const PAUSES: Verb = {
   },
 };
 
+const SILENCES: Verb = {
+  name: "silences",
+  summary: "List the silences in force, until when, by whom and why",
+  examples: [["jobctl list silences", "What sends no notices now"]],
+  async run(_args, { client, printer }) {
+    const { silences } = await (await client()).listSilences({});
+    await printer.list(SILENCE_VIEW, silences);
+  },
+};
+
 const NODES: Verb = {
   name: "nodes",
   summary: "List the daemons on the store",
@@ -184,6 +195,6 @@ const NODES: Verb = {
 /** `jobctl list …` */
 export const LIST: VerbGroup = {
   name: "list",
-  summary: "List jobs, instances, schedules, timers, pauses or nodes",
-  verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES, NODES],
+  summary: "List jobs, instances, schedules, timers, pauses, silences or nodes",
+  verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES, SILENCES, NODES],
 };

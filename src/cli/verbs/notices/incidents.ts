@@ -1,0 +1,107 @@
+import { JobError } from "../../../core/errors.ts";
+import { didYouMean } from "../../../core/text/nearest.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { Incident } from "../../../rpc/gen/job_pb.ts";
+import { assertKinds, collect, listIncidents, present } from "../../lookup.ts";
+import { usageError } from "../../parsing/args.ts";
+import type { Verb } from "../../verb.ts";
+import {
+  ANY_INCIDENT_VIEW,
+  INCIDENT_VIEW,
+  incidentText,
+  newestFirst,
+  subjectText,
+} from "../../views/notice_views.ts";
+
+/** Beginning of an id. */
+const ID_PREFIX = /^[0-9a-f-]{4,36}$/;
+/** Most incidents named in the error for an ambiguous word. */
+const NAMED_MAX = 3;
+
+/** `jobctl incidents` */
+export const INCIDENTS: Verb = {
+  name: "incidents",
+  summary: "List open incidents: what is wrong with jobs, nodes, the daemon, the store, channels",
+  details: [
+    "An incident opens with the first bad event of its subject and closes when all is well again.",
+    "Nodes and others are shown as node:NAME.",
+  ].join(" "),
+  words: [{ name: "KIND", describe: "Only of this job", isOptional: true }],
+  options: {
+    all: { describe: "Also the last closed incident of each subject", isFlag: true },
+  },
+  examples: [
+    ["jobctl incidents", "What is wrong now, the newest first"],
+    ["jobctl incidents backup --all", "That of one job, or its last one"],
+  ],
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const [kind] = args.words("KIND");
+    const withClosed = args.flag("all");
+    const incidents = await collect(listIncidents(connection, { kind, withClosed }));
+    if (kind !== undefined && incidents.length === 0) await assertKinds(connection, [kind]);
+    const view = withClosed ? ANY_INCIDENT_VIEW : INCIDENT_VIEW;
+    await printer.list(view, incidents.sort(newestFirst));
+  },
+};
+
+/** `jobctl ack INCIDENT` */
+export const ACK: Verb = {
+  name: "ack",
+  summary: "Acknowledge an open incident: nobody is reminded of it any more",
+  details: [
+    "The end of the incident is told all the same, and so is the next incident. Your name is shown",
+    "in jobctl incidents and in notices. A word that fits several incidents is refused.",
+  ].join(" "),
+  words: [{
+    name: "INCIDENT",
+    describe:
+      "Kind of the job, or node:NAME, channel:NAME, store, daemon, or the first 4 or more " +
+      "characters of the id",
+  }],
+  examples: [
+    ["jobctl ack backup", "That of a job"],
+    ["jobctl ack node:web1", "That of a node"],
+  ],
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const { type, name, id } = await findIncident(connection, args.word("INCIDENT"));
+    // With the id, so that another one that has opened meanwhile is not acknowledged unseen.
+    const response = await connection.acknowledgeIncident({ type, name, id });
+    const incident = present(response.incident, "Cannot acknowledge the incident");
+    const text = incidentText(incident, printer);
+    const line = response.changed ? `Acknowledged ${text}` : `It was acknowledged before: ${text}`;
+    await printer.details(INCIDENT_VIEW.record(incident), incident.id, [line]);
+    if (!response.changed && !printer.isHuman) await printer.note(line);
+  },
+};
+
+/** The only open incident that a word names. @throws JobError `not_found`, `invalid_argument` */
+async function findIncident(client: JobClient, word: string): Promise<Incident> {
+  const open = await collect(listIncidents(client, { withClosed: false }));
+  const [found, ...others] = open.filter((incident) => isNamed(incident, word));
+  const shown = makeVisible(word);
+  if (found === undefined) {
+    throw new JobError("not_found", `Cannot acknowledge "${shown}": it has no open incident`, {
+      hint: didYouMean(word, open.map(subjectText)) ?? "List the open ones with: jobctl incidents",
+    });
+  }
+  if (others.length === 0) return found;
+  const named = [found, ...others].slice(0, NAMED_MAX).map(({ id, type, name }) =>
+    `${id} (${makeVisible(`${type}:${name}`)})`
+  );
+  throw usageError(
+    `Cannot acknowledge "${shown}": ${others.length + 1} open incidents fit`,
+    `Give the id of one: ${named.join(", ")}`,
+  );
+}
+
+function isNamed({ type, name, id }: Incident, word: string): boolean {
+  if (type === "job" && name === word) return true;
+  if (`${type}:${name}` === word) return true;
+  // There is one of each on a store, or a few at most.
+  if ((type === "store" || type === "daemon") && type === word) return true;
+  const prefix = word.toLowerCase();
+  return ID_PREFIX.test(prefix) && id.startsWith(prefix);
+}

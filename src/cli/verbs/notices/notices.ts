@@ -1,0 +1,60 @@
+import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { callTimeoutMs } from "../../parsing/connection.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import { CHANNEL_VIEW } from "../../views/notice_views.ts";
+
+/** A mail server may take its time. */
+const DELIVERY_MS = 60_000;
+
+const LIST: Verb = {
+  name: "list",
+  summary: "List the channels of the daemon's configuration, without addresses and secrets",
+  examples: [["jobctl notices list", "Which events go where"]],
+  async run(_args, { client, printer }) {
+    const { channels } = await (await client()).listChannels({});
+    await printer.list(CHANNEL_VIEW, channels);
+  },
+};
+
+const TEST: Verb = {
+  name: "test",
+  summary: "Send a test notice through a channel, and show what was sent",
+  details: [
+    "Requires admin. The request or mail is shown as it is sent, with secrets masked. If it cannot",
+    "be delivered, the exit code is 3. It is tried once, and waits at most a minute.",
+  ].join(" "),
+  words: [{ name: "NAME", describe: "Name of the channel, as in [notices.NAME]" }],
+  options: { "dry-run": { describe: "Show it, and send nothing", isFlag: true } },
+  examples: [
+    ["jobctl notices test ops", "Does it arrive"],
+    ["jobctl notices test ops --dry-run", "The exact request or mail"],
+  ],
+  async run(args, { client, printer, io }) {
+    const channel = args.word("NAME");
+    const dryRun = args.flag("dry-run");
+    const timeoutMs = Math.max(DELIVERY_MS, callTimeoutMs(args));
+    const connection = await client();
+    const { text, isSent, problem } = await connection.testNotice({ channel, dryRun }, {
+      timeoutMs,
+    });
+    const record = { channel, is_sent: isSent, problem, text };
+    await printer.details(record, channel, makeLinesVisible(text).split("\n"));
+    if (isSent || dryRun) {
+      await printer.note(isSent ? "It was sent" : "Nothing was sent");
+      return EXIT.ok;
+    }
+    const why = problem === undefined ? "" : `: ${makeVisible(problem)}`;
+    await io.stderr.write(
+      `jobctl: Cannot deliver through channel "${makeVisible(channel)}"${why}\n`,
+    );
+    return EXIT.conditionNotMet;
+  },
+};
+
+/** `jobctl notices …` */
+export const NOTICES: VerbGroup = {
+  name: "notices",
+  summary: "List the channels to people, or test one",
+  verbs: [LIST, TEST],
+};

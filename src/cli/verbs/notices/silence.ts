@@ -1,0 +1,89 @@
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { present } from "../../lookup.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { SILENCE_VIEW, silenceText } from "../../views/notice_views.ts";
+import { timestampOf } from "../../wire.ts";
+
+/** What the command line names: one job, or everything only if it says so. */
+function readSubject(args: Args): { readonly kind?: string; readonly all: boolean } {
+  const [kind] = args.words("KIND");
+  const all = args.flag("all");
+  if (kind !== undefined && all) {
+    throw usageError("Cannot use --all with a kind: they exclude each other", "Give one of them");
+  }
+  if (kind === undefined && !all) {
+    throw usageError(
+      "Cannot silence nothing: the kind of a job is missing",
+      "Name a job, or add --all for everything",
+    );
+  }
+  return kind === undefined ? { all } : { kind, all };
+}
+
+/** `jobctl silence KIND` */
+export const SILENCE: Verb = {
+  name: "silence",
+  summary: "Send no notices about a job, or about anything, until a time",
+  details: [
+    "For planned work. Incidents still open and close, and jobctl incidents lists them. One summary",
+    "is sent when the silence ends. It lasts at most 31 days, survives restarts, and shows who asked",
+    "for it. Silencing again replaces the silence in force. To silence everything, admin is needed.",
+  ].join(" "),
+  words: [{ name: "KIND", describe: "Kind of the job", isOptional: true }],
+  options: {
+    all: { describe: "Everything: all jobs, nodes, the daemon, the store", isFlag: true },
+    until: { describe: 'When it ends, in the job\'s zone: "tomorrow 9:00", "+2h"' },
+    reason: { describe: "The reason, which jobctl list silences and the summary show" },
+    end: { describe: "End the silence of the job now, or that of everything", isFlag: true },
+  },
+  examples: [
+    ["jobctl silence backup --until +2h --reason 'disk is being replaced'", "One job"],
+    ["jobctl silence --all --until 'tomorrow 6:00'", "Everything"],
+    ["jobctl silence --end backup", "Work is done early"],
+  ],
+  async run(args, context) {
+    assertOneOf(args, ["end", "until"]);
+    assertOneOf(args, ["end", "reason"]);
+    const subject = readSubject(args);
+    await (args.flag("end") ? endSilence(subject, context) : setSilence(subject, args, context));
+  },
+};
+
+async function setSilence(
+  { kind, all }: ReturnType<typeof readSubject>,
+  args: Args,
+  context: VerbContext,
+): Promise<void> {
+  if (args.timeMs("until", "future") === undefined) {
+    throw usageError("Cannot silence without an end", 'Add --until, such as --until "+2h"');
+  }
+  const { client, printer } = context;
+  const connection = await client();
+  const zone = async () => kind === undefined ? null : await zoneOfJob(connection, kind);
+  const untilMs = await jobTimeMs("until", { args, context, direction: "future", zone });
+  const { silence } = await connection.setSilence({
+    ...{ kind, all, until: timestampOf(untilMs), reason: args.text("reason") },
+  });
+  const set = present(silence, "Cannot silence");
+  await printer.one(SILENCE_VIEW, set);
+  await printer.note(`No notices about ${silenceText(set, printer.nowMs)}`);
+}
+
+async function endSilence(
+  { kind, all }: ReturnType<typeof readSubject>,
+  { client, printer }: VerbContext,
+): Promise<void> {
+  const connection = await client();
+  const { wasSilenced } = await connection.removeSilence({ kind, all });
+  const record = { kind: kind ?? null, was_silenced: wasSilenced };
+  await printer.value(record, wasSilenced ? "Ended the silence" : "");
+  if (!wasSilenced) await printer.note(`${kind ?? "Everything"} was not silenced`);
+  const { silences } = await connection.listSilences({});
+  const others = silences.filter((silence) => silence.kind === undefined || kind === undefined);
+  if (others.length > 0) {
+    const names = others.map((silence) => makeVisible(silence.kind ?? "everything"));
+    await printer.note(`Still silenced: ${names.join(", ")}`);
+  }
+}

@@ -1,0 +1,124 @@
+import { countText } from "../../core/text/count_text.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import type { Channel, Incident, Silence } from "../../rpc/gen/job_pb.ts";
+import type { Printer } from "../output/printer.ts";
+import type { Cell, Style } from "../output/table.ts";
+import { type Column, membersOf, type View, viewOf } from "../output/view.ts";
+import { timeText } from "../output/when.ts";
+import { msOf } from "../wire.ts";
+import { shortTime } from "./instance_view.ts";
+
+/** Kinds that look like another subject, such as a job that is named `node:a`. */
+const TYPED = /^(?:job|node|daemon|store|channel):/;
+
+/** What an incident is about, as `jobctl ack` takes it: the kind of a job, else `node:web1`. */
+export function subjectText({ type, name }: Pick<Incident, "type" | "name">): string {
+  return type === "job" && !TYPED.test(name) ? name : `${type}:${name}`;
+}
+
+/** The style of an incident: an acknowledged one is somebody's work already. */
+function styleOf({ acknowledgedBy, closedAt }: Incident): Style {
+  if (closedAt !== undefined) return "dim";
+  return acknowledgedBy === undefined ? "bad" : "warn";
+}
+
+function subjectCell(incident: Incident): Cell {
+  return { text: subjectText(incident), style: styleOf(incident) };
+}
+
+const SINCE: Column<Incident> = {
+  title: "SINCE",
+  cell: (incident, at) => shortTime(incident.openedAt, at),
+};
+const REST: readonly Column<Incident>[] = [
+  { title: "SUBJECT", cell: subjectCell },
+  { title: "EVENTS", cell: ({ events }) => events.join(", ") },
+  { title: "COUNT", cell: ({ count }) => Number(count) },
+  { title: "LAST", isWide: true, cell: (incident, at) => shortTime(incident.lastAt, at) },
+  { title: "LAST ERROR", isFlexible: true, cell: ({ lastError }) => lastError },
+  { title: "ACKNOWLEDGED BY", cell: ({ acknowledgedBy }) => acknowledgedBy },
+  { title: "TOLD", isWide: true, cell: ({ told }) => told.join(", ") },
+  { title: "INSTANCE", isWide: true, cell: ({ lastUuid }) => lastUuid },
+  { title: "ID", isWide: true, cell: ({ id }) => id },
+];
+
+/** How open incidents are shown. */
+export const INCIDENT_VIEW: View<Incident> = viewOf({
+  name: (incident) => incident.id,
+  fields: {
+    ...membersOf<Incident>("id", "type", "name", "events", "openedAt", "closedAt", "count"),
+    ...membersOf<Incident>("lastAt", "lastError"),
+    last_instance: (incident) => incident.lastUuid,
+    ...membersOf<Incident>("lastVersion", "lastExitCode", "acknowledgedBy", "acknowledgedAt"),
+    told: (incident) => incident.told,
+  },
+  columns: [SINCE, ...REST],
+});
+
+/** How incidents are shown if closed ones may be among them. */
+export const ANY_INCIDENT_VIEW: View<Incident> = {
+  ...INCIDENT_VIEW,
+  columns: [
+    SINCE,
+    { title: "CLOSED", cell: (incident, at) => shortTime(incident.closedAt, at) ?? "open" },
+    ...REST,
+  ],
+};
+
+/** An incident in one line: `backup since 2026-11-24 10:00:00Z (2h ago), failed: exit code 1`. */
+export function incidentText(incident: Incident, printer: Printer): string {
+  const { events, count, lastError, acknowledgedBy } = incident;
+  const since = timeText(incident.openedAt, printer.nowMs);
+  const many = count > 1n ? ` (${countText(Number(count), "time")})` : "";
+  const error = lastError === undefined ? "" : `: ${lastError.split("\n", 1)[0]}`;
+  const by = acknowledgedBy === undefined ? "" : `, acknowledged by ${acknowledgedBy}`;
+  const text = `${subjectText(incident)} since ${since}${by}, ${events.join(", ")}${many}${error}`;
+  return printer.paint(makeVisible(text), styleOf(incident));
+}
+
+/** How silences are shown. */
+export const SILENCE_VIEW: View<Silence> = viewOf({
+  name: (silence) => silence.kind ?? "",
+  fields: {
+    kind: (silence) => silence.kind,
+    all: (silence) => silence.kind === undefined,
+    ...membersOf<Silence>("until", "reason", "by", "since"),
+  },
+  columns: [
+    { title: "KIND", cell: (silence) => silence.kind ?? "(everything)" },
+    { title: "UNTIL", cell: (silence, at) => shortTime(silence.until, at) },
+    { title: "SINCE", cell: (silence, at) => shortTime(silence.since, at) },
+    { title: "BY", cell: (silence) => silence.by },
+    { title: "REASON", isFlexible: true, cell: (silence) => silence.reason },
+  ],
+});
+
+/** A silence in one line: `backup until 2026-11-24 17:00:00Z (in 2h): disk is being replaced`. */
+export function silenceText({ kind, until, reason, by }: Silence, nowMs: number): string {
+  const why = reason === "" ? "" : `: ${reason}`;
+  return makeVisible(`${kind ?? "everything"} until ${timeText(until, nowMs)} by ${by}${why}`);
+}
+
+/** How channels are shown. */
+export const CHANNEL_VIEW: View<Channel> = viewOf({
+  name: (channel) => channel.name,
+  fields: membersOf<Channel>("name", "to", "on", "jobs"),
+  columns: [
+    { title: "NAME", cell: (channel) => channel.name },
+    { title: "TO", cell: (channel) => channel.to },
+    { title: "ON", isFlexible: true, cell: (channel) => channel.on.join(", ") },
+    { title: "JOBS", isFlexible: true, cell: (channel) => channel.jobs.join(", ") },
+  ],
+});
+
+/** Open incidents before closed ones, each the newest first. */
+export function newestFirst(a: Incident, b: Incident): number {
+  const isOpen = (incident: Incident) => incident.closedAt === undefined ? 1 : 0;
+  return isOpen(b) - isOpen(a) || (msOf(b.openedAt) ?? 0) - (msOf(a.openedAt) ?? 0);
+}
+
+/** Incidents that nobody has acknowledged first, then those with the most events. */
+export function worstFirst(a: Incident, b: Incident): number {
+  const isKnown = (incident: Incident) => incident.acknowledgedAt === undefined ? 0 : 1;
+  return isKnown(a) - isKnown(b) || Number(b.count - a.count) || newestFirst(a, b);
+}

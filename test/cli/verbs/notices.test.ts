@@ -1,0 +1,315 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { JobError } from "../../../src/core/errors.ts";
+import { IncidentSchema } from "../../../src/rpc/gen/job_pb.ts";
+import { job } from "../../support/worlds/cli_messages.ts";
+import { cli, NOW } from "../../support/worlds/cli_world.ts";
+
+const HOUR = 3_600_000;
+const ID = "01938f2c-7d3e-7000-8000-000000000001";
+const OTHER = "01938aaa-7d3e-7000-8000-000000000002";
+
+function incident(changes: MessageInitShape<typeof IncidentSchema> = {}) {
+  return create(IncidentSchema, {
+    ...{ id: ID, type: "job", name: "backup", events: ["failed", "late"], count: 3n },
+    openedAt: timestampFromMs(NOW - 2 * HOUR),
+    lastAt: timestampFromMs(NOW - HOUR),
+    ...{ lastError: "exit code 2", lastUuid: OTHER, lastExitCode: 2, told: ["ops"] },
+    ...changes,
+  });
+}
+
+/** Answers a list of incidents. */
+function listing(...incidents: readonly ReturnType<typeof incident>[]) {
+  return { listIncidents: { incidents } };
+}
+
+const NODE = incident({ id: OTHER, type: "node", name: "web1", events: ["node-lost"], count: 1n });
+
+test("incidents shows since when, what, how often, the last error and who knows", async () => {
+  const known = { ...NODE, openedAt: timestampFromMs(NOW - HOUR), acknowledgedBy: "eva" };
+  const run = await cli(["incidents"], {
+    isTerminal: true,
+    columns: 120,
+    answers: listing(incident(), create(IncidentSchema, known)),
+    env: { NO_COLOR: "1" },
+  });
+  assert.equal(run.code, 0, run.stderr);
+  const rows = run.stdout.trimEnd().split("\n").map((line) => line.trim().split(/ {2,}/));
+  assert.deepEqual(rows, [
+    ["SINCE", "SUBJECT", "EVENTS", "COUNT", "LAST ERROR", "ACKNOWLEDGED BY"],
+    ["1h ago", "node:web1", "node-lost", "1", "exit code 2", "eva"],
+    ["2h ago", "backup", "failed, late", "3", "exit code 2", "-"],
+  ]);
+});
+
+test("incidents writes every field as JSON, and asks for every page", async () => {
+  const listIncidents = ({ pageToken, withClosed }: Record<string, unknown>) => ({
+    incidents: [pageToken ? NODE : incident()],
+    nextPageToken: pageToken || withClosed ? undefined : "t",
+  });
+  const run = await cli(["incidents"], { answers: { listIncidents } });
+  const [first, second] = JSON.parse(run.stdout);
+  assert.deepEqual(first, {
+    ...{ id: ID, type: "job", name: "backup", events: ["failed", "late"] },
+    opened_at: "2026-11-24T10:00:00.000Z",
+    ...{ count: 3, last_at: "2026-11-24T11:00:00.000Z", last_error: "exit code 2" },
+    ...{ last_instance: OTHER, last_exit_code: 2, told: ["ops"] },
+  });
+  assert.equal(second.name, "web1");
+  assert.equal(run.calls.length, 2);
+});
+
+test("incidents --all also shows closed ones, after the open ones", async () => {
+  const closed = incident({ id: OTHER, name: "web", closedAt: timestampFromMs(NOW - 1_000) });
+  const run = await cli(["incidents", "--all", "-o", "table"], {
+    answers: listing(closed, incident()),
+  });
+  assert.equal(run.calls[0]?.request["withClosed"], true);
+  const [head, ...rows] = run.stdout.trimEnd().split("\n");
+  assert.match(head!, /^SINCE +CLOSED +SUBJECT/);
+  assert.deepEqual(rows.map((row) => row.trim().split(/ {2,}/).slice(1, 3)), [
+    ["open", "backup"],
+    ["1s ago", "web"],
+  ]);
+});
+
+test("incidents of an unknown job are not found", async () => {
+  const getJob = () => {
+    throw new JobError("not_found", 'Cannot find job "bakup": no such kind', {
+      hint: 'Did you mean "backup"?',
+    });
+  };
+  const run = await cli(["incidents", "bakup"], { answers: { getJob } });
+  assert.equal(run.code, 4);
+  assert.match(run.stderr, /Did you mean "backup"/);
+  assert.equal(
+    (await cli(["incidents", "backup"], { answers: { getJob: { job: job() } } })).code,
+    0,
+  );
+});
+
+/** Words that name the incident of a job, and one of a node. */
+const NAMES = [
+  ["backup", ID],
+  ["job:backup", ID],
+  ["01938f2c", ID],
+  ["01938F2C", ID],
+  [ID, ID],
+  ["node:web1", OTHER],
+  ["01938a", OTHER],
+] as const;
+
+for (const [word, id] of NAMES) {
+  test(`ack ${word} acknowledges exactly one incident, by its id`, async () => {
+    const run = await cli(["ack", word], {
+      answers: {
+        ...listing(incident(), NODE),
+        acknowledgeIncident: { incident: incident({ acknowledgedBy: "eva" }), changed: true },
+      },
+    });
+    assert.equal(run.code, 0, run.stderr);
+    const { request } = run.calls.find(({ method }) => method === "acknowledgeIncident")!;
+    const [type, name] = id === ID ? ["job", "backup"] : ["node", "web1"];
+    assert.deepEqual(request, { type, name, id });
+    assert.equal(JSON.parse(run.stdout).acknowledged_by, "eva");
+  });
+}
+
+test("ack says what it acknowledged, or by whom it was before", async () => {
+  for (const changed of [true, false]) {
+    const run = await cli(["ack", "backup"], {
+      isTerminal: true,
+      env: { NO_COLOR: "1" },
+      answers: {
+        ...listing(incident()),
+        acknowledgeIncident: { incident: incident({ acknowledgedBy: "eva" }), changed },
+      },
+    });
+    assert.match(
+      run.stdout,
+      changed ? /^Acknowledged backup since/ : /^It was acknowledged before/,
+    );
+    assert.match(run.stdout, /acknowledged by eva, failed, late \(3 times\): exit code 2/);
+    assert.equal(run.code, 0);
+  }
+});
+
+/** Words that fit no open incident. */
+for (const word of ["back", "backup2", "0193", "node:web", "web1", "node", "*", "ff00"]) {
+  test(`ack ${word} acknowledges nothing`, async () => {
+    const run = await cli(["ack", word], { answers: listing(incident(), NODE) });
+    assert.equal(run.code, word === "0193" ? 2 : 4, run.stderr);
+    assert.deepEqual(run.calls.map(({ method }) => method), ["listIncidents"]);
+  });
+}
+
+test("ack refuses a word that fits several, and names their ids", async () => {
+  const run = await cli(["ack", "store"], {
+    answers: listing(
+      incident({ name: "store" }),
+      incident({ id: OTHER, type: "store", name: "sqlite:a.db" }),
+    ),
+  });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, new RegExp(`2 open incidents fit\\nhint: .*${ID} \\(job:store\\)`));
+});
+
+const ECHO_ZONE = { listSchedules: { schedules: [] }, getJob: { job: { timezone: "Asia/Tokyo" } } };
+
+test("silence names the job, the end in its zone and the reason, and says until when", async () => {
+  const silence = {
+    kind: "backup",
+    since: timestampFromMs(NOW),
+    until: timestampFromMs(NOW + 12 * HOUR),
+    ...{ reason: "disk", by: "eva" },
+  };
+  const argv = ["silence", "backup", "--until", "9:00", "--reason", "disk"];
+  const run = await cli(argv, {
+    isTerminal: true,
+    input: "",
+    answers: { ...ECHO_ZONE, setSilence: { silence } },
+  });
+  assert.equal(run.code, 0, run.stderr);
+  const { request } = run.calls.find(({ method }) => method === "setSilence")!;
+  // 9:00 in Tokyo.
+  const until = { seconds: BigInt(NOW / 1_000 + 12 * 3_600), nanos: 0 };
+  assert.deepEqual(request, { kind: "backup", all: false, until, reason: "disk" });
+  assert.match(run.stderr, /No notices about backup until .* \(in 12h\) by eva: disk/);
+  assert.match(run.stdout, /backup +in 12h +now +eva +disk/);
+});
+
+test("silence --all asks for everything, and only if it is said", async () => {
+  const silence = { since: timestampFromMs(NOW), until: timestampFromMs(NOW + HOUR), by: "eva" };
+  const run = await cli(["silence", "--all", "--until", "+1h"], {
+    answers: { setSilence: { silence } },
+  });
+  assert.equal(run.code, 0, run.stderr);
+  const { kind, all } = run.calls[0]!.request;
+  assert.deepEqual([kind, all], [undefined, true]);
+  assert.equal(JSON.parse(run.stdout).all, true);
+});
+
+/** Command lines that must silence nothing and end nothing. */
+const WRONG = [
+  ["silence"],
+  ["silence", "--until", "+1h"],
+  ["silence", ""],
+  ["silence", "", "--until", "+1h"],
+  ["silence", "backup"],
+  ["silence", "--all"],
+  ["silence", "backup", "--all", "--until", "+1h"],
+  ["silence", "backup", "web", "--until", "+1h"],
+  ["silence", "backup", "--until", "soon"],
+  ["silence", "backup", "--until", ""],
+  ["silence", "backup", "--end", "--until", "+1h"],
+  ["silence", "--end"],
+  ["silence", "--end", "backup", "--all"],
+  ["silence", "--end", "--all", "--reason", "x"],
+  ["silence", "--al", "--until", "+1h"],
+  ["ack"],
+  ["ack", ""],
+  ["ack", "backup", "web"],
+  ["ack", "--all"],
+  ["incidents", ""],
+] as const;
+
+for (const argv of WRONG) {
+  test(`${argv.map((word) => word || '""').join(" ")} is refused before any call`, async () => {
+    const run = await cli(argv);
+    assert.equal(run.code, 2, run.stdout);
+    assert.deepEqual(run.calls, []);
+    assert.notEqual(run.stderr, "");
+  });
+}
+
+test("silence --end says whether it ended, and what is still silenced", async () => {
+  const until = timestampFromMs(NOW + HOUR);
+  const run = await cli(["silence", "--end", "backup"], {
+    isTerminal: true,
+    input: "",
+    answers: {
+      removeSilence: { wasSilenced: true },
+      listSilences: { silences: [{ until }, { kind: "web", until }] },
+    },
+  });
+  assert.deepEqual(run.calls[0]?.request, { kind: "backup", all: false });
+  assert.equal(run.stdout, "Ended the silence\n");
+  assert.match(run.stderr, /Still silenced: everything\n/);
+  const none = await cli(["silence", "--end", "--all"], { isTerminal: true, input: "" });
+  assert.equal(none.code, 0);
+  assert.match(none.stderr, /Everything was not silenced/);
+});
+
+test("list silences shows until when, since when, by whom and why", async () => {
+  const silences = [{ until: timestampFromMs(NOW + HOUR), since: timestampFromMs(NOW), by: "eva" }];
+  const run = await cli(["list", "silences"], { answers: { listSilences: { silences } } });
+  assert.deepEqual(JSON.parse(run.stdout), [{
+    ...{ all: true, until: "2026-11-24T13:00:00.000Z", reason: "", by: "eva" },
+    since: "2026-11-24T12:00:00.000Z",
+  }]);
+});
+
+test("notices list shows the channels", async () => {
+  const channels = [{ name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] }];
+  const run = await cli(["notices", "list"], { answers: { listChannels: { channels } } });
+  assert.deepEqual(JSON.parse(run.stdout), channels);
+});
+
+test("notices test shows what was sent, and fails with 3 if it could not be delivered", async () => {
+  const text = "POST /hook\nhost: a";
+  const argv = ["notices", "test", "ops", "-o", "table"];
+  const sent = await cli(argv, { answers: { testNotice: { text, isSent: true } } });
+  assert.deepEqual([sent.code, sent.stdout], [0, `${text}\n`]);
+  assert.deepEqual(sent.calls[0]?.request, { channel: "ops", dryRun: false });
+  const failed = await cli(argv, { answers: { testNotice: { text, problem: "refused\x1b[1m" } } });
+  assert.equal(failed.code, 3);
+  assert.match(failed.stderr, /^jobctl: Cannot deliver through channel "ops": refused\\x1b\[1m\n$/);
+  const dry = await cli([...argv, "--dry-run"], { answers: { testNotice: { text } } });
+  assert.deepEqual([dry.code, dry.calls[0]?.request], [0, { channel: "ops", dryRun: true }]);
+});
+
+const STATUS = { node: "a", storeType: "memory" };
+
+test("status shows the number of open incidents, the worst five, and silences", async () => {
+  const many = Array.from(
+    { length: 7 },
+    (_, index) =>
+      incident({
+        id: ID.replace("0001", `000${index}`),
+        name: `job${index}`,
+        count: BigInt(index),
+      }),
+  );
+  many[6] = incident({ name: "known", count: 99n, acknowledgedAt: timestampFromMs(NOW) });
+  const silences = [{ until: timestampFromMs(NOW + HOUR), by: "eva", reason: "disk" }];
+  const answers = { getStatus: STATUS, ...listing(...many), listSilences: { silences } };
+  const run = await cli(["status"], { isTerminal: true, env: { NO_COLOR: "1" }, answers });
+  assert.match(run.stdout, /^Incidents: +7 open, 1 of them acknowledged$/m);
+  const shown = [...run.stdout.matchAll(/^Incident: +(\S+) since/gm)].map(([, name]) => name);
+  assert.deepEqual(shown, ["job5", "job4", "job3", "job2", "job1"]);
+  assert.match(run.stdout, /^Silenced: +everything until .* \(in 1h\) by eva: disk$/m);
+  const record = JSON.parse((await cli(["status"], { answers })).stdout);
+  assert.deepEqual([record.incidents.length, record.silences.length], [7, 1]);
+});
+
+test("status and describe job work with a daemon that has no incidents", async () => {
+  const listIncidents = () => {
+    throw new JobError("unimplemented", "Cannot call ListIncidents: unknown method");
+  };
+  const answers = { getStatus: STATUS, getJob: { job: job() }, listIncidents };
+  assert.equal((await cli(["status"], { answers })).code, 0);
+  assert.equal((await cli(["describe", "job", "backup"], { answers })).code, 0);
+});
+
+test("describe job shows the job's open incident", async () => {
+  const answers = { getJob: { job: job() }, ...listing(incident()) };
+  const run = await cli(["describe", "job", "backup"], { answers, isTerminal: true });
+  assert.match(run.stdout, /Incident: .*backup since .* failed, late \(3 times\): exit code 2/);
+  assert.equal(
+    JSON.parse((await cli(["describe", "job", "backup"], { answers })).stdout).incident.id,
+    ID,
+  );
+});
