@@ -16,6 +16,8 @@ import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
 import type { ManagerOptions } from "./manager/manager_options.ts";
 import { StoreWorker } from "./maintenance/configured.ts";
+import { Heartbeat } from "./notices/heartbeat.ts";
+import { ping } from "./notices/ping.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
@@ -68,6 +70,7 @@ interface Output {
 interface Daemon {
   readonly manager: Manager;
   readonly gateway: Gateway;
+  readonly heartbeat: Heartbeat;
   /** Resolves with the reason when it can no longer be a node of its store and must stop. */
   readonly lost: Promise<JobError>;
 }
@@ -102,9 +105,10 @@ export async function serve(options: ServeOptions): Promise<number> {
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
     const storeWorker = new StoreWorker(store, logger);
-    const adopt = ({ store, server }: Config) => {
+    const adopt = ({ store, server, heartbeat }: Config) => {
       storeWorker.adopt(store);
       daemon.gateway.adopt(server.auth);
+      daemon.heartbeat.adopt(heartbeat);
     };
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
     const reloader = new Reloader(project, { load, wait, logger, adopt });
@@ -164,7 +168,13 @@ async function startDaemon(
     await manager.stop().catch(() => {});
     throw error;
   }
-  return { manager, gateway, lost: lost.promise };
+  const heartbeat = new Heartbeat({
+    ...{ clock: systemClock, logger },
+    status: () => manager.status(),
+    send: ping,
+  });
+  heartbeat.adopt(config.heartbeat);
+  return { manager, gateway, heartbeat, lost: lost.promise };
 }
 
 /** Options of a manager that differ between a daemon and a local run. */
@@ -367,6 +377,7 @@ class StopSignals {
     this.#reloader = reloader;
     if (this.#isHungUp) this.#reload(reloader);
     const lost = await Promise.race([this.#first.promise, daemon.lost]);
+    daemon.heartbeat.stop("the daemon is stopping");
     try {
       // The manager drains first, while clients can still call.
       const stopping = daemon.manager.stop().finally(() => daemon.gateway.stop());

@@ -23,6 +23,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "store",
       "worker",
       "manager",
+      "notices",
       "maintenance",
       "gateway",
       "rpc",

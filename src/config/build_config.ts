@@ -42,6 +42,11 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       recycleAfter: values["worker.recycle_after"],
       recycleMemoryBytes: values["worker.recycle_memory"],
     },
+    heartbeat: values["heartbeat.url"] === null ? null : {
+      url: values["heartbeat.url"],
+      everyMs: values["heartbeat.every"],
+      allowPrivate: values["heartbeat.allow_private"],
+    },
     defaults: withValues(
       { ...JOB_DEFAULTS, isolation: values["worker.isolation"] },
       optionValues(values, "option", "defaults."),

@@ -20,6 +20,7 @@ export function checkConfigValues(values: AllValues, fields: Fields, report: Rep
   checkNames(values, fields, report);
   checkPorts(values, fields, report);
   checkTokens(values, fields, report);
+  checkHeartbeat(values, fields, report);
   const field = fields.get("defaults.retry.initial") ?? fields.get("defaults.retry.cap");
   const { "retry.initialMs": initialMs, "retry.capMs": capMs } = optionValues(
     values,
@@ -122,4 +123,18 @@ function checkTokens(values: AllValues, fields: Fields, report: Report): void {
     if (first === undefined) names.set(name, index);
     else report.value(childOf(field, index, null), `the name "${name}" is taken by token ${first}`);
   });
+}
+
+function checkHeartbeat(values: AllValues, fields: Fields, report: Report): void {
+  const field = fields.get("heartbeat.url");
+  const url = values["heartbeat.url"];
+  if (field === undefined || url === null) {
+    const other = fields.get("heartbeat.every") ?? fields.get("heartbeat.allow_private");
+    if (other !== undefined) report.warn(other, "has no effect without heartbeat.url");
+    return;
+  }
+  if (values["heartbeat.allow_private"]) return;
+  const { protocol } = new URL(url);
+  const hint = "In a private network, set heartbeat.allow_private = true";
+  if (protocol !== "https:") report.value(field, "found http://, wanted https://", hint);
 }

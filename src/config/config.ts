@@ -1,5 +1,6 @@
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
 import type { ScheduleDefaults } from "../core/job/schedule.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
@@ -43,6 +44,8 @@ export interface Config {
     readonly recycleAfter: number;
     readonly recycleMemoryBytes: number;
   };
+  /** Null for none. */
+  readonly heartbeat: HeartbeatSettings | null;
   /** Options that every job inherits. */
   readonly defaults: JobOptions;
   /** Settings that schedules inherit. */

@@ -119,6 +119,20 @@ export const KEYS = {
     optional(PATH),
     "File of a permanent admin token, created at the first start. If not set, each start writes a new token to `jobctl-PORT.token` in the runtime directory. Other users must not be able to write to the file or its folder, and the file must not be readable by everyone.",
   ),
+  "heartbeat.url": key(
+    optional(special.HEARTBEAT_URL),
+    "Address that is called with GET while the daemon is well, so that another host notices its silence. It may be a secret. Reloaded on SIGHUP.",
+  ),
+  "heartbeat.every": key(
+    duration({ minMs: 1_000 }),
+    "How often `heartbeat.url` is called. Reloaded on SIGHUP.",
+    "1m",
+  ),
+  "heartbeat.allow_private": key(
+    BOOLEAN,
+    "Allow a host in a private network, and `http://`, in `heartbeat.url`. Reloaded on SIGHUP.",
+    false,
+  ),
   "worker.count": key(
     integer(0, WORKERS_MAX),
     "Attempts that run at once on this node, not counting jobs with `worker_slot = false`.",

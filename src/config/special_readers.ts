@@ -7,6 +7,7 @@ import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
 import { isObject } from "../core/object_keys.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
+import { SECRET } from "./secrets.ts";
 import { childOf } from "./source.ts";
 import type { Config } from "./config.ts";
 
@@ -23,6 +24,21 @@ export const FAILURE_NAME: Reader<string | number> = {
     const isCode = typeof value === "number" && Number.isInteger(value) && value >= 0 &&
       value <= 255;
     return isCode ? value : report.mismatch(field, this.wanted);
+  },
+};
+
+/** The address of the heartbeat. It may be a secret, so no message shows it. */
+export const HEARTBEAT_URL: Reader<string> = {
+  ...SECRET,
+  read(field, report) {
+    const text = SECRET.read(field, report);
+    if (text === undefined) return undefined;
+    const url = URL.parse(text);
+    if (url === null || !["https:", "http:"].includes(url.protocol)) {
+      return report.value(field, "found no URL, wanted one that begins with https://");
+    }
+    if (url.username === "" && url.password === "") return text;
+    return report.value(field, "found a user or a password in the URL, which are not sent");
   },
 };
 

@@ -183,6 +183,8 @@ export interface WorkerStatus {
    * they are not.
    */
   readonly fullMs?: number;
+  /** Worker processes in a row that could not be started; absent or 0 if none. */
+  readonly failedStarts?: number;
 }
 
 /** Ticks without a run. */

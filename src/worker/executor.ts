@@ -119,5 +119,10 @@ export interface Executor {
   handle(task: HandlerTask): Promise<AttemptOutcome | null>;
   /** Keep at most `count` workers; surplus ones end when they are idle. */
   resize(count: number): void;
-  stats(): { readonly alive: number; readonly busy: number };
+  stats(): {
+    readonly alive: number;
+    readonly busy: number;
+    /** Workers in a row that could not be started; absent if it starts none. */
+    readonly failedStarts?: number;
+  };
 }

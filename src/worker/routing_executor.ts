@@ -31,7 +31,8 @@ export function createExecutor(
     },
     stats() {
       const [first, second] = [inline.stats(), process.stats()];
-      return { alive: first.alive + second.alive, busy: first.busy + second.busy };
+      const [alive, busy] = [first.alive + second.alive, first.busy + second.busy];
+      return { ...second, alive, busy };
     },
   };
 }

@@ -6,10 +6,14 @@ import { claimerOf, type ManagerParts } from "../manager_parts.ts";
 
 /** The workers of this node and what they do. */
 export function workerStatus({ options, dispatcher, fullWorkers }: ManagerParts): WorkerStatus {
-  const { alive } = options.executor.stats();
+  const { alive, failedStarts = 0 } = options.executor.stats();
   const { count, busy } = dispatcher;
   const { fullMs } = fullWorkers;
-  return { count, busy, alive, ...(fullMs === null ? {} : { fullMs }) };
+  return {
+    ...{ count, busy, alive },
+    ...(fullMs === null ? {} : { fullMs }),
+    ...(failedStarts === 0 ? {} : { failedStarts }),
+  };
 }
 
 /**

@@ -145,7 +145,7 @@ class ProcessExecutor implements Executor {
     this.#pool.resize(count);
   }
 
-  stats(): { readonly alive: number; readonly busy: number } {
+  stats(): ReturnType<Executor["stats"]> {
     return this.#pool.stats;
   }
 

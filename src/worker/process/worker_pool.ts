@@ -7,6 +7,7 @@ import type { Random } from "../../platform/random.ts";
 import { usageOf } from "../../platform/process/descendants.ts";
 import { createSharedMemory } from "../../platform/process/shared_memory.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import type { Executor } from "../executor.ts";
 import { KeptOutputs } from "../output/kept_outputs.ts";
 import { TransferBudget } from "../output/transfer_budget.ts";
 import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
@@ -66,6 +67,7 @@ export class WorkerPool {
   #isStopped = false;
   #isPreparing = false;
   #spareAfterMs = -Infinity;
+  #failedStarts = 0;
 
   constructor(options: WorkerPoolOptions) {
     const { clock } = options;
@@ -76,8 +78,10 @@ export class WorkerPool {
     this.#reaper = new LazyTimer(clock, () => this.#reap());
   }
 
-  get stats(): { readonly alive: number; readonly busy: number } {
-    return { alive: this.#workers.size, busy: this.#workers.size - this.#idle.length };
+  get stats(): ReturnType<Executor["stats"]> {
+    const { size: alive } = this.#workers;
+    const failedStarts = this.#failedStarts === 0 ? {} : { failedStarts: this.#failedStarts };
+    return { alive, busy: alive - this.#idle.length, ...failedStarts };
   }
 
   /**
@@ -185,7 +189,7 @@ export class WorkerPool {
       });
     } catch (error) {
       memory?.free();
-      this.#delaySpare();
+      this.#noteFailedStart();
       throw error;
     }
     this.#workers.set(worker, key);
@@ -194,11 +198,13 @@ export class WorkerPool {
   }
 
   /** A worker could not be started: do not start spare ones at once. */
-  #delaySpare(): void {
+  #noteFailedStart(): void {
+    this.#failedStarts += 1;
     this.#spareAfterMs = this.#nowMs() + SPARE_RETRY_MS;
   }
 
   #release(worker: WorkerProcess): void {
+    this.#failedStarts = 0;
     const nowMs = this.#nowMs();
     if (this.#isStopped || this.#isWornOut(worker, nowMs)) return worker.end();
     worker.idleSinceMs = nowMs;
@@ -242,7 +248,8 @@ export class WorkerPool {
     const index = this.#idle.indexOf(worker);
     if (index >= 0) this.#idle.splice(index, 1);
     this.#workers.delete(worker);
-    if (worker.pid === null || !worker.hasStarted) this.#delaySpare();
+    if (worker.pid === null || !worker.hasStarted) this.#noteFailedStart();
+    else this.#failedStarts = 0;
     this.#options.logger.debug("worker ended", { worker: worker.id, runs: worker.runs });
     if (this.#workers.size === 0) this.#onEmpty?.();
     this.prepare();

@@ -1,0 +1,8 @@
+/** Where the daemon's heartbeat goes, and how often. */
+export interface HeartbeatSettings {
+  /** Called with GET. It may be a secret. */
+  readonly url: string;
+  readonly everyMs: number;
+  /** True if the host may be in a private network, and the scheme `http:`. */
+  readonly allowPrivate: boolean;
+}
