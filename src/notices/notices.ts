@@ -7,6 +7,7 @@ import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.
 import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
 import { JOB_MEMO, type Memo, WATCHER_MEMO } from "../store/store.ts";
 import { deliver } from "./deliveries/deliver.ts";
+import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { readMemo } from "./read_memo.ts";
 import { StoreNotices } from "./store_notices.ts";
@@ -44,6 +45,8 @@ export class Notices {
   readonly #options: NoticesOptions;
   #channels: ReadonlyMap<string, OpenChannel>;
   readonly #context: NoticeContext;
+  /** Asked at the end of every attempt that wrote something. */
+  #hasOutputChannel: boolean;
   #isStarted = false;
   /** Notifies people of a store that is away, without it. */
   readonly store: StoreNotices;
@@ -51,6 +54,7 @@ export class Notices {
   constructor(options: NoticesOptions) {
     this.#options = options;
     this.#channels = byName(options.channels);
+    this.#hasOutputChannel = hasOutputChannel(options.channels);
     const channels = () => this.#channels;
     this.#context = {
       ...options,
@@ -64,6 +68,11 @@ export class Notices {
   /** True if anybody wants to hear of jobs. */
   get isActive(): boolean {
     return this.#channels.size > 0 || this.#options.hasExpectations();
+  }
+
+  /** True if some channel wants the output of a job. */
+  isOutputWanted(kind: string): boolean {
+    return this.#hasOutputChannel && isWanted("output", kind, this.#context);
   }
 
   /** The system jobs of notices, for the channels as they are now; none unless it is active. */
@@ -87,6 +96,7 @@ export class Notices {
   /** Use other channels from now on. */
   async adopt(channels: readonly OpenChannel[]): Promise<void> {
     this.#channels = byName(channels);
+    this.#hasOutputChannel = hasOutputChannel(channels);
     if (this.#isStarted) await this.start();
   }
 
@@ -267,4 +277,8 @@ function isOpen({ data, news }: Memo, event: NoticeEvent): boolean {
 
 function byName(channels: readonly OpenChannel[]): ReadonlyMap<string, OpenChannel> {
   return new Map(channels.map((channel) => [channel.settings.name, channel]));
+}
+
+function hasOutputChannel(channels: readonly OpenChannel[]): boolean {
+  return channels.some(({ settings: { rules } }) => rules.on.includes("output"));
 }
