@@ -59,7 +59,8 @@ export interface Fixture {
   end(): void;
 }
 
-async function fixtureOf(type: ModelledStore): Promise<Fixture> {
+/** A store of a type, empty and not yet open. */
+export async function fixtureOf(type: ModelledStore): Promise<Fixture> {
   const faults: MediumFaults = { fails: null, hasFailed: false };
   if (type === "valkey") return await valkeyFixture(faults, defer);
   if (type === "replica" || type === "two replicas") {
@@ -90,7 +91,7 @@ async function fixtureOf(type: ModelledStore): Promise<Fixture> {
 const CLOCKED: ReadonlySet<ModelledStore> = new Set(["replica", "two replicas", "valkey"]);
 
 /** True if a closed store keeps its data, and opening takes back the claims of every node. */
-function canReopen(type: ModelledStore): boolean {
+export function canReopen(type: ModelledStore): boolean {
   return !["sqlite", "replica", "two replicas", "valkey"].includes(type);
 }
 

@@ -17,7 +17,7 @@ const GUIDES: ReadonlySet<string> = new Set(["nextDue", "blocks"]);
 const WRITES: ReadonlySet<string> = new Set([
   ...["enqueue", "claim", "renew", "settle", "cancel", "reap", "redrive", "appendLogs", "advance"],
   ...["backfill", "putSchedule", "deleteSchedule", "retain", "clearInstances", "clearLogs"],
-  ...["setPause", "removePause"],
+  ...["setPause", "removePause", "putMemo", "addNews", "removeMemos"],
 ]);
 
 /**
