@@ -46,6 +46,13 @@ const DAMAGE: Readonly<Record<string, readonly [script: string, found: RegExp]>>
   "no schedule": ["redis.call('DEL', P .. 'schedules')", /^counts: schedules/],
   "no time of a fate": [without("ticktimes"), /^counts: fates/],
   "no fates": [without("tickschedules"), /^counts: fates/],
+  "no key of a memo": [without("memokeys"), /^counts: memos/],
+  "no memo": ["redis.call('HDEL', P .. 'memos', 'job:mail')", /^counts: memos/],
+  "no memo of a node": [
+    "redis.call('HDEL', P .. 'memos', 'watcher:n1') redis.call('ZREM', P .. 'memokeys', 'watcher:n1')",
+    /^counts: nodes that ask for news/,
+  ],
+  "no watch": ["redis.call('DEL', P .. 'watches')", /^counts: kinds with a watch/],
   "no line": ["redis.call('DEL', P .. 'lines')", COUNTS],
 };
 
@@ -79,6 +86,10 @@ for (const [name, [script, expected]] of Object.entries(DAMAGE)) {
     });
     const logs = [{ at: time.wallMs, level: "info", message: "x", source: "job" }] as const;
     await world.settle(await world.start({ kind: "ended" }), { logs });
+    for (const [key, watch] of [["job:mail", "ends"], ["watcher:n1", "failures"]] as const) {
+      const memo = { key, expectedVersion: null, isProcessed: false, instances: [] };
+      await store.putMemo({ at: time.at, ...memo, value: { watch, data: "" } });
+    }
     assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);
 
     await server.cli("EVAL", `local P = KEYS[1] ${script}`, 1, prefix);
@@ -93,6 +104,7 @@ for (const [name, [script, expected]] of Object.entries(DAMAGE)) {
     await world.reap();
     await store.cancel({ at: world.at, query: {}, limit: 99 });
     await store.retain({ at: world.at, limit: 99 });
+    await store.listMemos({ prefix: "", after: null, limit: 9 });
     await world.add({ kind: "next" });
     assert.equal((await world.claim(1, ["next"])).length, 1);
     await store.close();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { LEASE_MS, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { failed, LEASE_MS, StoreWorld } from "../../../src/conformance/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { CaseTime } from "../../../src/conformance/index.ts";
@@ -212,6 +212,30 @@ test("fault 22: a full server refuses new data, and the jobs that it has still f
   }
   assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);
   assert.equal((await world.add({})).length, 1);
+  await store.close();
+});
+
+test("a full server refuses memos and news, and still adds the news of ends", async () => {
+  const { store, server, world } = await openWorld();
+  const value = { watch: "failures", data: "{}" } as const;
+  const memo = { value, expectedVersion: null, isProcessed: false, instances: [] };
+  await store.putMemo({ at: world.at, key: "watcher:n1", ...memo });
+  const running = await world.start();
+  const isFull = (error: unknown) => isJobError(error, "resource_exhausted");
+  await server.cli("CONFIG", "SET", "maxmemory", "1");
+  try {
+    await assert.rejects(store.putMemo({ at: world.at, key: "k", ...memo }), isFull);
+    const news = { id: "a", event: "late", at: 0, instanceId: null, detail: null };
+    const added = store.addNews({ at: world.at, key: "k", news: [news], noticeId: world.newId() });
+    await assert.rejects(added, isFull);
+    await world.settle(running, { outcome: failed() });
+    const [told] = await store.listMemos({ prefix: "job:", after: null, limit: 9 });
+    assert.deepEqual(told!.news.map(({ id }) => id), [running.id]);
+    const removal = { at: world.at, prefix: "", limit: 9 };
+    assert.equal((await store.removeMemos(removal)).value, 2);
+  } finally {
+    await server.cli("CONFIG", "SET", "maxmemory", "0");
+  }
   await store.close();
 });
 

@@ -185,10 +185,13 @@ function S.list_memos(op)
   local keys, answer, bytes = S.memo_keys(prefix, from, limit), {}, 0
   for i = 1, #keys do
     if bytes > PART_BYTES then return {answer, true} end
-    S.answer_memo(answer, keys[i])
-    local n = #answer
-    bytes = bytes + #answer[n - 1]
-    for k = 1, #answer[n] do bytes = bytes + #answer[n][k] end
+    -- Only others who wrote to these keys can have left a key without a memo.
+    if S.memo_of(keys[i]) then
+      S.answer_memo(answer, keys[i])
+      local n = #answer
+      bytes = bytes + #answer[n - 1]
+      for k = 1, #answer[n] do bytes = bytes + #answer[n][k] end
+    end
   end
   return {answer, false}
 end
