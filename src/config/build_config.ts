@@ -5,7 +5,7 @@ import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
 import { buildStore } from "./store_keys.ts";
 
-/** The configuration, without its jobs, from the values of all keys. */
+/** The configuration, without its jobs and channels, from the values of all keys. */
 export function buildConfig(file: string | null, values: Values<typeof KEYS>): Config {
   const cert = values["server.tls.cert"];
   const key = values["server.tls.key"];
@@ -55,6 +55,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       SCHEDULE_DEFAULTS,
       optionValues(values, "schedule", "defaults."),
     ),
+    notices: [],
     jobs: [],
   };
 }

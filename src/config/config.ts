@@ -2,6 +2,7 @@ import type { JobOptions } from "../core/job/gen/job_options.ts";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
 import type { ScheduleDefaults } from "../core/job/schedule.ts";
+import type { ChannelSettings } from "../core/notices/settings.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import type { LoggerLevel } from "../platform/logger.ts";
 import type { ServerConfig } from "../platform/network/server_config.ts";
@@ -50,6 +51,8 @@ export interface Config {
   readonly defaults: JobOptions;
   /** Settings that schedules inherit. */
   readonly scheduleDefaults: ScheduleDefaults;
+  /** Channels to people, in the order of the files. */
+  readonly notices: readonly ChannelSettings[];
   readonly jobs: readonly JobTable[];
 }
 

@@ -180,5 +180,5 @@ export const KEYS = {
 export const SCHEMA = schemaOf(
   { ...KEYS, ...defaultKeys() },
   { "defaults.retry": "defaults.retry.max" },
-  ["jobs"],
+  ["jobs", "notices"],
 );

@@ -11,6 +11,7 @@ import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
 import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
+import { readNotices } from "./notices/read_notices.ts";
 import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { childOf, type Field, NO_PLACES, Report, type Source } from "./source.ts";
@@ -53,16 +54,18 @@ export async function loadConfig(
     Object.assign(values, readFields(SCHEMA, layer, report));
     for (const [path, field] of layer) fields.set(path, field);
   };
-  const jobs = new JobTables();
+  const jobs = new NamedTables("jobs", "job");
+  const notices = new NamedTables("notices", "channel");
+  const named = [jobs, notices];
   if (main !== null) {
-    const layer = fileFields(main, jobs, report);
+    const layer = fileFields(main, named, report);
     apply(layer);
     const include = layer.get("include");
     const names = include === undefined ? [] : includedFiles(include, file!, report);
     for (const name of names) {
       files.push(resolve(cwd, name));
       const included = readConfigFile(name, { cwd, env, isIncluded: true }, report);
-      if (included !== null) apply(includedFields(included, jobs, report));
+      if (included !== null) apply(includedFields(included, named, report));
     }
   }
   apply(environmentFields(env, cwd, report));
@@ -70,13 +73,14 @@ export async function loadConfig(
   checkConfigValues(values, fields, report);
   const config = buildConfig(file === null ? null : resolve(cwd, file), values);
   checkStoreModule(config, fields, report);
-  return finish({ file, files }, config, jobs, report);
+  const channels = readNotices(notices.unique(report), report);
+  return finish({ file, files }, { ...config, notices: channels }, jobs, report);
 }
 
 function finish(
   { file, files }: { readonly file: string | null; readonly files: readonly string[] },
   config: Config,
-  jobs: JobTables,
+  jobs: NamedTables,
   report: Report,
 ): LoadedConfig {
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
@@ -89,7 +93,7 @@ function finish(
   const broken = new Set(problems.flatMap(({ job }) => job ?? []));
   const tables = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
   return {
-    config: { ...config, jobs: [...tables, ...jobs.disabled(broken)] },
+    config: { ...config, jobs: [...tables, ...disabledJobs(jobs, broken)] },
     problems,
     warnings: ordered(report.warnings).map((warning) => mask.problem(warning)),
     files,
@@ -117,19 +121,26 @@ function builtIn(baseDir: string, report: Report): AllValues {
   return readFields(SCHEMA, fields, report) as AllValues;
 }
 
-function fileFields(file: ConfigFile, jobs: JobTables, report: Report): Map<string, Field> {
-  const { jobs: tables, ...rest } = file.tree;
+function fileFields(
+  file: ConfigFile,
+  named: readonly NamedTables[],
+  report: Report,
+): Map<string, Field> {
+  const rest = { ...file.tree };
   const root: Field = { value: rest, path: [], source: file.source };
-  if (tables !== undefined) {
-    const field = childOf(root, "jobs", tables);
-    if (isObject(tables)) jobs.add(field, tables);
-    else report.mismatch(field, "a table of jobs");
+  for (const tables of named) {
+    tables.addFrom(root, rest[tables.key], report);
+    delete rest[tables.key];
   }
   return collectFields(SCHEMA, root, report);
 }
 
-function includedFields(file: ConfigFile, jobs: JobTables, report: Report): Map<string, Field> {
-  const fields = fileFields(file, jobs, report);
+function includedFields(
+  file: ConfigFile,
+  named: readonly NamedTables[],
+  report: Report,
+): Map<string, Field> {
+  const fields = fileFields(file, named, report);
   const include = fields.get("include");
   if (include !== undefined) {
     report.key(include, "an included file includes no others", "Name them in the main file");
@@ -138,19 +149,33 @@ function includedFields(file: ConfigFile, jobs: JobTables, report: Report): Map<
   return fields;
 }
 
-/** The job tables of all files, by kind. */
-class JobTables {
+/** The tables of one key of all files by their names, such as `[jobs.KIND]`. */
+class NamedTables {
+  readonly key: string;
+  readonly #noun: string;
   readonly #tables = new Map<string, Field[]>();
 
-  add(jobs: Field, tables: Readonly<Record<string, unknown>>): void {
-    for (const [kind, table] of Object.entries(tables)) {
-      const field = childOf(jobs, kind, table);
-      this.#tables.set(kind, [...this.#tables.get(kind) ?? [], field]);
+  constructor(key: string, noun: string) {
+    this.key = key;
+    this.#noun = noun;
+  }
+
+  /** Add the tables of one file, if it has any. */
+  addFrom(root: Field, tables: unknown, report: Report): void {
+    if (tables === undefined) return;
+    const field = childOf(root, this.key, tables);
+    if (!isObject(tables)) {
+      report.mismatch(field, `a table of ${this.#noun}s`);
+      return;
+    }
+    for (const [name, table] of Object.entries(tables)) {
+      const child = childOf(field, name, table);
+      this.#tables.set(name, [...this.#tables.get(name) ?? [], child]);
     }
   }
 
   /**
-   * The tables of kinds that have only one. For each further table of a kind, a problem names both
+   * The tables whose names have only one. For each further table of a name, a problem names both
    * places.
    */
   unique(report: Report): Field[] {
@@ -158,19 +183,24 @@ class JobTables {
     for (const [first, ...others] of this.#tables.values()) {
       for (const other of others) {
         const at = formatPlace(first!.source.placeOf(first!.path, "key")!);
-        report.key(other, `the job has a table at ${at} already`, "Keep one of them");
+        report.key(other, `the ${this.#noun} has a table at ${at} already`, "Keep one of them");
       }
       if (others.length === 0) unique.push(first!);
     }
     return unique;
   }
 
-  /** Tables that keep the jobs of `kinds` from running. */
-  disabled(kinds: ReadonlySet<string>): JobTable[] {
-    return [...this.#tables].filter(([kind]) => kinds.has(kind)).map(([kind, [first]]) =>
-      disabledJob(kind, first!)
-    );
+  /** The first table of each name. */
+  first(): [name: string, table: Field][] {
+    return Array.from(this.#tables, ([name, [first]]) => [name, first!]);
   }
+}
+
+/** Tables that keep the jobs of `kinds` from running. */
+function disabledJobs(jobs: NamedTables, kinds: ReadonlySet<string>): JobTable[] {
+  return jobs.first().filter(([kind]) => kinds.has(kind)).map(([kind, first]) =>
+    disabledJob(kind, first)
+  );
 }
 
 // In the order of files and lines; of several problems of one value the first says it all.

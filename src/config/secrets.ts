@@ -63,40 +63,60 @@ export interface EnvironmentValues {
   readonly secrets: readonly string[];
 }
 
+/** The names that a table of texts may have, and what its texts are. */
+interface NamedTexts {
+  /** The names, as `a table of variables`. */
+  readonly wanted: string;
+  /** The problem of a name; null for none. */
+  nameProblem(name: string): string | null;
+  /** True if the text of this name is a secret, although it is written directly. */
+  readonly isSecret?: (name: string) => boolean;
+}
+
 /**
- * A table of environment variables, each written like a {@link SECRET}. Text written directly in
- * the file is not a secret; a value filled in by `${VAR}` is one, unless it comes from a variable
- * such as HOME.
+ * A table of texts, each written like a {@link SECRET}. Text written directly in the file is not a
+ * secret; a value filled in by `${VAR}` is one, unless it comes from a variable such as HOME.
  */
-export const ENVIRONMENT: Reader<EnvironmentValues> = {
-  schema: { type: "object", additionalProperties: SCHEMA },
-  wanted: `a table of variables, each ${WANTED}`,
-  read(field, report) {
-    if (!isObject(field.value)) return report.value(field, `found no table, wanted ${this.wanted}`);
-    const read: Record<string, string> = {};
-    const secrets: string[] = [];
-    let isComplete = true;
-    for (const [name, value] of Object.entries(field.value)) {
-      const child = childOf(field, name, value);
-      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-        report.key(child, "found a name that no environment variable can have");
-        isComplete = false;
-        continue;
+export function namedTexts(
+  { wanted: names, nameProblem, isSecret = () => false }: NamedTexts,
+): Reader<EnvironmentValues> {
+  const wanted = `${names}, each ${WANTED}`;
+  return {
+    schema: { type: "object", additionalProperties: SCHEMA },
+    wanted,
+    read(field, report) {
+      if (!isObject(field.value)) return report.value(field, `found no table, wanted ${wanted}`);
+      const read: Record<string, string> = {};
+      const secrets: string[] = [];
+      let isComplete = true;
+      for (const [name, value] of Object.entries(field.value)) {
+        const child = childOf(field, name, value);
+        const problem = nameProblem(name);
+        if (problem !== null) report.key(child, problem);
+        const text = problem === null ? readText(child, report) : undefined;
+        if (text === undefined) {
+          isComplete = false;
+          continue;
+        }
+        read[name] = text;
+        for (const secret of isObject(value) || isSecret(name) ? [text] : filledIn(child)) {
+          report.secret(child, secret);
+          secrets.push(secret);
+        }
       }
-      const text = readText(child, report);
-      if (text === undefined) {
-        isComplete = false;
-        continue;
-      }
-      read[name] = text;
-      for (const secret of isObject(value) ? [text] : filledIn(child)) {
-        report.secret(child, secret);
-        secrets.push(secret);
-      }
-    }
-    return isComplete ? { values: read, secrets } : undefined;
-  },
-};
+      return isComplete ? { values: read, secrets } : undefined;
+    },
+  };
+}
+
+/** A table of environment variables. */
+export const ENVIRONMENT: Reader<EnvironmentValues> = namedTexts({
+  wanted: "a table of variables",
+  nameProblem: (name) =>
+    /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+      ? null
+      : "found a name that no environment variable can have",
+});
 
 const NOTHING: EnvironmentValues = { values: {}, secrets: [] };
 

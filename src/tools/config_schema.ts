@@ -1,6 +1,7 @@
 import { type JsonSchema, SCHEMA_DIALECT } from "../core/arguments/json_schema.ts";
 import { JOB_SCHEMA } from "../config/job_keys.ts";
 import { SCHEMA } from "../config/keys.ts";
+import { NOTICE_SCHEMA } from "../config/notices/notice_keys.ts";
 import type { Key, Keys, Schema } from "../config/schema.ts";
 
 /** A table while its keys are added. */
@@ -19,15 +20,19 @@ export function configSchema(
   jobSchema: Schema<Keys> = JOB_SCHEMA,
 ): JsonSchema {
   const { properties, ...root } = tableSchema(schema);
-  const description = "The jobs, by their kinds.";
-  const jobs = { type: "object", description, additionalProperties: tableSchema(jobSchema) };
+  const jobs = tablesSchema("The jobs, by their kinds.", jobSchema);
+  const notices = tablesSchema("The channels of notices, by their names.", NOTICE_SCHEMA);
   return {
     $schema: SCHEMA_DIALECT,
     title: "Configuration of jobctl",
     ...root,
-    properties: { ...properties, jobs },
+    properties: { ...properties, notices, jobs },
     $defs: { variable: VARIABLE },
   };
+}
+
+function tablesSchema(description: string, schema: Schema<Keys>): JsonSchema {
+  return { type: "object", description, additionalProperties: tableSchema(schema) };
 }
 
 function tableSchema({ keys, shorthands }: Schema<Keys>): Table {

@@ -52,6 +52,7 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     timezone: config.timezone,
     scheduleDefaults: config.scheduleDefaults,
     pools: config.worker.pools,
+    channels: config.notices.map(({ name }) => name),
     now: nowMs,
   });
   return {

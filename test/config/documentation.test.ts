@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
 import { SCHEMA } from "../../src/config/keys.ts";
+import { NOTICE_SCHEMA } from "../../src/config/notices/notice_keys.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { configRows } from "../support/worlds/config_rows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
@@ -16,6 +17,7 @@ const SNIPPETS = [...TEXT.matchAll(/^```toml\n([^]*?)^```/gm)].map((match) => ma
 for (
   const row of [
     ...configRows(SCHEMA.keys, { isJob: false }),
+    ...configRows(NOTICE_SCHEMA.keys, { isJob: true }),
     ...configRows(JOB_SCHEMA.keys, { isJob: true }),
   ]
 ) {
@@ -37,6 +39,8 @@ for (const [index, snippet] of SNIPPETS.entries()) {
         WALLBOARD_TOKEN: "0123456789abcdef",
         BACKUP_PASSWORD: "x",
         STORE_PASSWORD: "x",
+        SLACK_URL: "https://hooks.slack.com/services/T000/B000/0123456789",
+        MAIL_PASSWORD: "0123456789abcdef",
       },
     });
     assert.deepEqual(problems, []);

@@ -1,6 +1,7 @@
 import { JobError } from "../errors.ts";
 import { didYouMean } from "../text/nearest.ts";
 import type { NoticeEvent } from "./notice.ts";
+import type { PresetName } from "./presets.ts";
 
 /** Which notices a channel gets, and when. Times are in the configuration's time zone. */
 export interface NoticeRules {
@@ -24,6 +25,8 @@ export interface ChannelSettings {
   readonly name: string;
   readonly rules: NoticeRules;
   readonly target: ChannelTarget;
+  /** Longest time of one delivery, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 /** A channel as callers see it: without its addresses and secrets. */
@@ -32,12 +35,128 @@ export interface ChannelSummary extends Pick<NoticeRules, "on" | "jobs"> {
   readonly to: ChannelTarget["to"];
 }
 
-/** Where and how a channel delivers. Secrets are resolved. */
-export type ChannelTarget =
-  | { readonly to: "mail" }
-  | { readonly to: "webhook" }
-  | { readonly to: "exec" }
-  | { readonly to: "syslog" };
+/** Where and how a channel delivers. Secrets are resolved, and paths are absolute. */
+export type ChannelTarget = MailTarget | WebhookTarget | ExecTarget | SyslogTarget;
+
+/** Form of a mail: our own, or that of cron, with its subject and its headers. */
+export type MailStyle = "notice" | "cron";
+
+/** By mail. */
+export interface MailTarget {
+  readonly to: "mail";
+  readonly transport: SmtpTransport | SendmailTransport;
+  /** Null for the address that the host's sendmail gives: only without SMTP. */
+  readonly from: string | null;
+  readonly recipients: readonly string[];
+  readonly style: MailStyle;
+}
+
+/** A server that takes mail. */
+export interface SmtpTransport {
+  readonly type: "smtp";
+  readonly host: string;
+  readonly port: number;
+  /**
+   * `implicit`: from the first byte on. `required`: by STARTTLS, or nothing is sent. `offered`: by
+   * STARTTLS if the server offers it. `opportunistic`: the same with any certificate. `off`: never.
+   */
+  readonly tls: "implicit" | "required" | "offered" | "opportunistic" | "off";
+  /** Login; null for none. */
+  readonly login: { readonly user: string; readonly password: string } | null;
+  /** File of the authority that the server's certificate must be from; null for the system's. */
+  readonly caFile: string | null;
+}
+
+/** The program of the host that takes mail on its standard input. */
+export interface SendmailTransport {
+  readonly type: "sendmail";
+  readonly path: string;
+}
+
+/** By an HTTP request. */
+export interface WebhookTarget {
+  readonly to: "webhook";
+  /** Without user information. */
+  readonly url: string;
+  /** True if the path is a secret too, as that of Slack. */
+  readonly isUrlSecret: boolean;
+  /** Null for the JSON of the notice, or {@link body}. */
+  readonly preset: PresetName | null;
+  /** Key or token that the preset needs; null for none. */
+  readonly token: string | null;
+  /** Chat that the preset needs; null for none. */
+  readonly chat: string | null;
+  /** Key of the signature; null for none. */
+  readonly secret: string | null;
+  /** In addition to those that every request has; names as written. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** A template in place of the JSON of the notice; null for none. */
+  readonly body: string | null;
+  /** Host patterns that a redirect may lead to, in addition to the host of {@link url}. */
+  readonly allowHosts: readonly string[];
+  /** Allows addresses that are not public, and plain HTTP. */
+  readonly allowPrivate: boolean;
+  /** File of the authority that the server's certificate must be from; null for the system's. */
+  readonly caFile: string | null;
+}
+
+/** By a program that reads the notice from its standard input. */
+export interface ExecTarget {
+  readonly to: "exec";
+  readonly command: readonly string[];
+  /** Variables in addition to the minimal environment and those of the notice. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Facilities of syslog by their number. */
+export const SYSLOG_FACILITIES = {
+  kern: 0,
+  user: 1,
+  mail: 2,
+  daemon: 3,
+  auth: 4,
+  syslog: 5,
+  lpr: 6,
+  news: 7,
+  uucp: 8,
+  cron: 9,
+  authpriv: 10,
+  ftp: 11,
+  local0: 16,
+  local1: 17,
+  local2: 18,
+  local3: 19,
+  local4: 20,
+  local5: 21,
+  local6: 22,
+  local7: 23,
+} as const;
+
+/** Name of a facility. */
+export type SyslogFacility = keyof typeof SYSLOG_FACILITIES;
+
+/** By the system's log. */
+export interface SyslogTarget {
+  readonly to: "syslog";
+  readonly address: SyslogAddress;
+  readonly facility: SyslogFacility;
+}
+
+/** Where a log is: that of this host, a socket of it, or another host. */
+export type SyslogAddress =
+  | { readonly type: "local" }
+  | { readonly type: "socket"; readonly path: string }
+  | { readonly type: "udp" | "tcp"; readonly host: string; readonly port: number };
+
+/** Most channels of a configuration. */
+export const CHANNELS_MAX = 50;
+/** Most recipients of a channel. */
+export const RECIPIENTS_MAX = 50;
+
+/** True if a name may be one of a channel. */
+export function isChannelName(name: string): boolean {
+  return /^[a-z][a-z0-9_-]{0,62}$/.test(name);
+}
 
 /**
  * Check that the channels exist that are told about a job.

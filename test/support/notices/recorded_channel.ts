@@ -29,7 +29,8 @@ export class RecordedChannel implements OpenChannel {
     this.settings = {
       name,
       rules: { ...RULES, ...rules },
-      target: { to: "syslog" },
+      target: { to: "syslog", address: { type: "local" }, facility: "daemon" },
+      timeoutMs: 30_000,
     };
   }
 

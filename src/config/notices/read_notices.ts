@@ -1,0 +1,313 @@
+import { resolve } from "node:path";
+import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
+import { bareHost } from "../../core/address.ts";
+import { type PresetName, presetNeeds } from "../../core/notices/presets.ts";
+import type {
+  ChannelSettings,
+  ChannelTarget,
+  MailTarget,
+  NoticeRules,
+  WebhookTarget,
+} from "../../core/notices/settings.ts";
+import { CHANNELS_MAX, isChannelName } from "../../core/notices/settings.ts";
+import { isObject } from "../../core/object_keys.ts";
+import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
+import { hide, type HookUrl, usualTls } from "./notice_readers.ts";
+import { collectFields, readFields, type Values } from "../schema.ts";
+import { type Field, Report } from "../source.ts";
+
+type NoticeValues = Partial<Values<typeof NOTICE_KEYS>>;
+
+/** A table while it is read. */
+interface NoticeTable {
+  readonly field: Field;
+  readonly fields: ReadonlyMap<string, Field>;
+  readonly values: NoticeValues;
+  readonly report: Report;
+}
+
+/** Read the tables `[notices.NAME]`, each under its name. Problems are in `report`. */
+export function readNotices(tables: readonly Field[], report: Report): readonly ChannelSettings[] {
+  if (tables.length > CHANNELS_MAX) {
+    report.key(
+      tables[CHANNELS_MAX]!,
+      `found ${tables.length} channels, wanted at most ${CHANNELS_MAX}`,
+    );
+  }
+  return tables.slice(0, CHANNELS_MAX).flatMap((table) => readNotice(table, report) ?? []);
+}
+
+function readNotice(field: Field, report: Report): ChannelSettings | null {
+  const name = String(field.path[1]);
+  if (!isObject(field.value)) return report.mismatch(field, "a table") ?? null;
+  const own = new Report();
+  if (!isChannelName(name)) {
+    const wanted = "wanted a small letter, then at most 62 of a-z, 0-9, _ and -";
+    own.key(field, `found an invalid name of a channel, ${wanted}`);
+  }
+  const fields = collectFields(NOTICE_SCHEMA, field, own);
+  const values: NoticeValues = readFields(NOTICE_SCHEMA, fields, own);
+  const table: NoticeTable = { field, fields, values, report: own };
+  checkKeys(table);
+  const rules = readRules(table);
+  const target = readTarget(table);
+  report.addAll(own);
+  if (own.problems.length > 0 || target === null) return null;
+  return { name, rules, target, timeoutMs: values.timeout ?? 30_000 };
+}
+
+/** Report keys that the kind of channel does not have. */
+function checkKeys({ field, fields, values: { to }, report }: NoticeTable): void {
+  if (to === undefined) {
+    if (!fields.has("to")) {
+      report.key(field, 'found no key "to"', 'Write to = "mail", "webhook", "exec" or "syslog"');
+    }
+    return;
+  }
+  for (const [name, found] of fields) {
+    if (Object.hasOwn(RULE_KEYS, name) || Object.hasOwn(TARGET_KEYS[to], name)) continue;
+    const kinds = Object.entries(TARGET_KEYS).filter(([, keys]) => Object.hasOwn(keys, name));
+    const list = kinds.map(([kind]) => `to = "${kind}"`).join(" or ");
+    report.key(found, `works only with ${list}`);
+  }
+}
+
+function readRules({ fields, values, report }: NoticeTable): NoticeRules {
+  const rate = fields.get("rate");
+  if (rate !== undefined && fields.has("after")) {
+    report.key(rate, "rate and after exclude each other", "Keep one of them");
+  }
+  return {
+    on: [...new Set(values.on ?? RULE_KEYS.on.initial as NoticeRules["on"])],
+    jobs: values.jobs ?? RULE_KEYS.jobs.initial as string[],
+    after: values.after ?? 1,
+    rate: values.rate ?? null,
+    repeatMs: values.repeat ?? null,
+    digestMs: values.digest ?? null,
+    quiet: values.quiet ?? [],
+  };
+}
+
+function readTarget(table: NoticeTable): ChannelTarget | null {
+  const { values, field } = table;
+  switch (values.to) {
+    case "mail":
+      return readMail(table);
+    case "webhook":
+      return readWebhook(table);
+    case "exec": {
+      const command = needed(table, "command");
+      if (command === undefined) return null;
+      const [program, ...rest] = command;
+      const isRelative = /^\.{1,2}\//.test(program!);
+      const path = isRelative ? resolve(field.source.baseDir, program!) : program!;
+      return { to: "exec", command: [path, ...rest], env: values.env?.values ?? {} };
+    }
+    case "syslog": {
+      const { address = { type: "local" }, facility = "daemon" } = values;
+      return { to: "syslog", address, facility };
+    }
+    case undefined:
+      return null;
+  }
+}
+
+/** The value of a key that must be there; undefined if it is not, after a report. */
+function needed<Name extends keyof NoticeValues & string>(
+  { field, fields, values, report }: NoticeTable,
+  name: Name,
+): NoticeValues[Name] {
+  if (!fields.has(name)) {
+    report.key(field, `found no key "${name}", wanted ${NOTICE_KEYS[name].reader.wanted}`);
+  }
+  return values[name];
+}
+
+function readMail(table: NoticeTable): MailTarget | null {
+  const { fields, values, report, field } = table;
+  const recipients = needed(table, "recipients");
+  const transport = readTransport(table);
+  const smtp = fields.get("smtp");
+  if (smtp !== undefined) {
+    if (!fields.has("from")) {
+      report.key(
+        field,
+        'found no key "from"',
+        'Add the address of the sender, such as from = "jobctl@example.com"',
+      );
+    }
+    for (const name of ["from", "recipients"]) {
+      const found = [values[name as "from" | "recipients"] ?? []].flat();
+      const local = found.find((address) => !address.includes("@"));
+      if (local === undefined) continue;
+      report.value(
+        fields.get(name)!,
+        `found "${local}", wanted an address with a domain`,
+        "Only sendmail knows the users of this host",
+      );
+    }
+  }
+  if (recipients === undefined || transport === null) return null;
+  const { from = null, style = "notice" } = values;
+  return { to: "mail", transport, from, recipients, style };
+}
+
+function readTransport(
+  { field, fields, values, report }: NoticeTable,
+): MailTarget["transport"] | null {
+  const { smtp, sendmail = null, user = smtp?.user ?? null, ca: caFile = null } = values;
+  const password = values.password ?? smtp?.password ?? null;
+  if (fields.has("smtp") === (sendmail !== null)) {
+    if (fields.has("smtp")) {
+      report.key(
+        fields.get("sendmail")!,
+        "smtp and sendmail exclude each other",
+        "Keep one of them",
+      );
+    } else if (!fields.has("sendmail") || values.sendmail === null) {
+      report.key(
+        field,
+        "found neither smtp nor sendmail",
+        'Add smtp = "smtps://mail.example.com", or sendmail = true',
+      );
+    }
+    return null;
+  }
+  if (sendmail !== null) {
+    for (const name of ["user", "password", "tls", "ca"]) {
+      const found = fields.get(name);
+      if (found !== undefined) report.key(found, "works only with smtp");
+    }
+    return { type: "sendmail", path: sendmail };
+  }
+  if (smtp === undefined) return null;
+  const secret = fields.get("password");
+  if (user !== null && password === null && !fields.has("password")) {
+    report.key(fields.get("user") ?? fields.get("smtp")!, "found a user, but no password");
+  }
+  if (user === null && password !== null) {
+    report.key(secret ?? fields.get("smtp")!, "found a password, but no user", "Add user");
+  }
+  const tls = fields.get("tls");
+  if (tls !== undefined && smtp.isImplicitTls) {
+    report.key(tls, "works only with smtp://: smtps:// is TLS in any case");
+  }
+  const login = user === null || password === null ? null : { user, password };
+  if (login !== null && values.tls !== undefined && values.tls !== "required") {
+    report.warn(
+      tls!,
+      "the password may be sent without TLS, or to anybody",
+      'Use tls = "required"',
+    );
+  }
+  return {
+    type: "smtp",
+    host: smtp.host,
+    port: smtp.port,
+    tls: smtp.isImplicitTls ? "implicit" : values.tls ?? usualTls(smtp, login !== null),
+    login,
+    caFile,
+  };
+}
+
+function readWebhook(table: NoticeTable): WebhookTarget | null {
+  const { fields, values, report } = table;
+  const { preset = null, token = null, chat = null, body = null, ca: caFile = null } = values;
+  const needs = preset === null ? null : presetNeeds(preset);
+  if (preset !== null) checkPreset(table, preset);
+  else {
+    for (const name of ["token", "chat"]) {
+      const field = fields.get(name);
+      if (field !== undefined) report.key(field, "works only with a preset that needs it");
+    }
+  }
+  const hasDefault = needs !== null && needs.url !== null && !fields.has("url");
+  const given: HookUrl | undefined = hasDefault
+    ? { url: new URL(needs.url!), authorization: null, isReference: false }
+    : needed(table, "url");
+  if (given === undefined) return null;
+  const { url, authorization, isReference } = given;
+  const allowPrivate = values.allow_private ?? false;
+  const isUrlSecret = isReference || needs?.isUrlSecret === true;
+  const field = fields.get("url");
+  if (field !== undefined) {
+    checkUrl(url, { field, allowPrivate, report });
+    if (isUrlSecret) {
+      // The end of the path is the key, and words before it are none.
+      for (const text of [url.href, url.pathname + url.search, url.pathname.split("/").at(-1)!]) {
+        hide(field, text, report);
+      }
+    }
+  }
+  return {
+    to: "webhook",
+    url: url.href,
+    isUrlSecret,
+    preset,
+    token,
+    chat,
+    secret: values.secret ?? null,
+    headers: {
+      ...(authorization === null ? {} : { Authorization: authorization }),
+      ...values.headers,
+    },
+    body,
+    allowHosts: values.allow_hosts ?? [],
+    allowPrivate,
+    caFile,
+  };
+}
+
+function checkPreset({ field, fields, report }: NoticeTable, preset: PresetName): void {
+  const needs = presetNeeds(preset);
+  for (const name of ["token", "chat"] as const) {
+    const found = fields.get(name);
+    if (found === undefined && needs[name] === "needed") {
+      report.key(field, `found no key "${name}", which preset = "${preset}" needs`);
+    }
+    if (found !== undefined && needs[name] === "unused") {
+      report.key(found, `preset = "${preset}" does not use it`, "Remove it");
+    }
+  }
+  const body = fields.get("body");
+  if (body !== undefined) {
+    report.key(body, "preset and body exclude each other", "Keep one of them");
+  }
+  if (!needs.hasIncidents) return;
+  for (const name of ["digest", "quiet"]) {
+    const found = fields.get(name);
+    if (found === undefined) continue;
+    report.key(
+      found,
+      `works not with preset = "${preset}"`,
+      "A digest opens no incident there, and closes none",
+    );
+  }
+}
+
+function checkUrl(
+  url: URL,
+  { field, allowPrivate, report }: {
+    readonly field: Field;
+    readonly allowPrivate: boolean;
+    readonly report: Report;
+  },
+): void {
+  if (allowPrivate) return;
+  const host = bareHost(url.hostname);
+  const isLocal = host === "localhost" || host.endsWith(".localhost") ||
+    (isIpAddress(host) && !isPublicAddress(host));
+  if (isLocal) {
+    report.value(
+      field,
+      `found an address of a private network, ${host}`,
+      "To allow it, set allow_private = true",
+    );
+  } else if (url.protocol !== "https:") {
+    report.value(
+      field,
+      "found http://, wanted https://",
+      "In a private network, set allow_private = true",
+    );
+  }
+}

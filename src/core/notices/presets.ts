@@ -1,0 +1,61 @@
+/** What a preset of a webhook takes. */
+export interface PresetNeeds {
+  /** The default of `url`; null if it has none. */
+  readonly url: string | null;
+  /** True if the path of the URL is a key. */
+  readonly isUrlSecret: boolean;
+  readonly token: "needed" | "allowed" | "unused";
+  readonly chat: "needed" | "unused";
+  /** True if it opens and closes incidents, which a digest cannot do. */
+  readonly hasIncidents: boolean;
+}
+
+const HOOK: PresetNeeds = {
+  url: null,
+  isUrlSecret: true,
+  token: "unused",
+  chat: "unused",
+  hasIncidents: false,
+};
+
+/** The services that a webhook has a form for. */
+const PRESETS = {
+  slack: HOOK,
+  teams: HOOK,
+  discord: HOOK,
+  mattermost: HOOK,
+  ntfy: { ...HOOK, isUrlSecret: false, token: "allowed" },
+  gotify: { ...HOOK, isUrlSecret: false, token: "needed" },
+  telegram: {
+    ...HOOK,
+    url: "https://api.telegram.org",
+    isUrlSecret: false,
+    token: "needed",
+    chat: "needed",
+  },
+  pagerduty: {
+    ...HOOK,
+    url: "https://events.pagerduty.com/v2/enqueue",
+    isUrlSecret: false,
+    token: "needed",
+    hasIncidents: true,
+  },
+  opsgenie: {
+    ...HOOK,
+    url: "https://api.opsgenie.com",
+    isUrlSecret: false,
+    token: "needed",
+    hasIncidents: true,
+  },
+} as const satisfies Readonly<Record<string, PresetNeeds>>;
+
+/** Name of a service that a webhook has a form for. */
+export type PresetName = keyof typeof PRESETS;
+
+/** All of {@link PRESETS} by name. */
+export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
+
+/** What the preset of this name takes. */
+export function presetNeeds(name: PresetName): PresetNeeds {
+  return PRESETS[name];
+}
