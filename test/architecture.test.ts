@@ -90,6 +90,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@grpc/grpc-js": ["rpc", "store"],
   "@bufbuild/protobuf": ["rpc", "store", "client"],
   "yargs": ["cli"],
+  "nodemailer": ["notices"],
   "@iarna/toml": ["config"],
   "toml-eslint-parser": ["config"],
   "@babel/parser": ["jobs"],

@@ -86,7 +86,6 @@ export class Lifecycle {
       parts.scheduler.start();
       parts.janitor.start();
       parts.membership.start();
-      parts.daemonNotices.start();
     } catch (error) {
       this.#unsubscribe?.();
       this.#isStarted = false;
@@ -98,7 +97,6 @@ export class Lifecycle {
     const { registry, notices } = this.#getParts();
     registry.setNoticeJobs(notices.jobs());
     await notices.start();
-    await notices.reportDisabled(registry.disabled);
   }
 
   /** See {@link Manager.stop}. */
@@ -120,7 +118,6 @@ export class Lifecycle {
     janitor.stop();
     fullWorkers.stop();
     notices.stop();
-    parts.daemonNotices.stop();
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
@@ -179,9 +176,7 @@ export class Lifecycle {
 
   /** See {@link Manager.reload}. */
   async reload(project: Project): Promise<void> {
-    const parts = this.#getParts();
-    const { registry, schedules, scheduler, dispatcher, membership } = parts;
-    const { notices, daemonNotices } = parts;
+    const { registry, schedules, scheduler, dispatcher, membership, notices } = this.#getParts();
     const before = registry.replace(project.jobs);
     const disabledBefore = registry.disable(project.disabled);
     const keptBefore = schedules.keepsUnknown;
@@ -197,8 +192,6 @@ export class Lifecycle {
     schedules.defaults = project.scheduleDefaults;
     if (project.channels) await notices.adopt(project.channels);
     registry.setNoticeJobs(notices.jobs());
-    await notices.reportDisabled(registry.disabled);
-    daemonNotices.start();
     scheduler.poke();
     dispatcher.poke();
     membership.changed();

@@ -1,11 +1,10 @@
-import type { JobError } from "../core/errors.ts";
+import { isJobError, type JobError } from "../core/errors.ts";
 import { Incidents } from "../notices/incidents/incidents.ts";
 import { Silences } from "../notices/incidents/silences.ts";
 import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";
-import { DaemonNotices } from "./nodes/daemon_notices.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
@@ -58,7 +57,14 @@ export function buildParts(
   const due = () => dispatcher.poke();
   const notices = createNotices(options, registry);
   const shared = {
-    ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
+    ...options,
+    registry,
+    events,
+    storeHealth,
+    earlyClaims,
+    tzVersion,
+    due,
+    notices,
   };
   const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
@@ -66,10 +72,7 @@ export function buildParts(
     count: checkWorkers(options.workers),
     full: () => fullWorkers.expect(),
   });
-  const fullWorkers = new FullWorkers({
-    ...{ ...shared, dispatcher },
-    notify: (detail) => daemonNotices.workersBusy(detail),
-  });
+  const fullWorkers = new FullWorkers({ ...shared, dispatcher });
   const report = createReport({ ...shared, tags, process, workers: dispatcher, life });
   // Without the correction: the store reports how far this clock is off.
   const peers = new Peers({ ...shared, clock, report, maxSkewMs });
@@ -84,9 +87,6 @@ export function buildParts(
     resize: (count) => dispatcher.resize(count),
     lost: (error) => life.lostNode(error),
   });
-  const isShared = options.nodeLeaseMs === undefined;
-  const daemonNotices = new DaemonNotices({ ...shared, peers, isShared });
-  storeHealth.onChange = (problem) => daemonNotices.storeAway(problem);
   const scheduler = new Scheduler(shared);
   const schedules = new Schedules({
     ...shared,
@@ -97,11 +97,13 @@ export function buildParts(
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
-    await silences.deleteOld();
+    await silences.deleteOld().catch((error: unknown) => {
+      if (!isJobError(error, "unimplemented")) throw error;
+    });
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
-    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices, daemonNotices },
+    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices },
     ...{ incidents: new Incidents(shared), silences },
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),

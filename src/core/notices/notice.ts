@@ -78,6 +78,16 @@ export interface DigestItem {
   readonly instanceId: string | null;
 }
 
+/** What a mail in cron's style says of a command in addition. */
+export interface NoticeCommand {
+  /** The user that it ran as. */
+  readonly user: string;
+  /** The line of the crontab. */
+  readonly line: string;
+  /** Its variables, without secrets. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** One message to people, through one channel. Texts are plain, masked, and bounded in size. */
 export interface Notice {
   /** UUID of the delivery: the same in every attempt to deliver it. */
@@ -103,4 +113,6 @@ export interface Notice {
   readonly command: string | null;
   /** For digests, else empty. */
   readonly items: readonly DigestItem[];
+  /** Only for channels whose mails are in cron's style; absent: they name the job. */
+  readonly cron?: NoticeCommand;
 }

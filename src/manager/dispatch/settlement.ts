@@ -184,20 +184,16 @@ export function versionOf(job: JobDefinition | null): string | null {
   return source?.type === "module" && source.problem === undefined ? source.version : null;
 }
 
-/** Add the version, the progress and the news of the attempt; most have none of them. */
+/** Add the version and the progress of the attempt; most have neither. */
 export function withDetails(
   settlement: Settlement,
-  { version, progress, news }: {
-    readonly version: string | null;
-    readonly progress: Progress | undefined;
-    readonly news: Settlement["news"];
-  },
+  version: string | null,
+  progress: Progress | undefined,
 ): Settlement {
-  if (version === null && progress === undefined && news === undefined) return settlement;
+  if (version === null && progress === undefined) return settlement;
   return {
     ...settlement,
     ...(version === null ? {} : { version }),
     ...(progress === undefined ? {} : { progress }),
-    ...(news === undefined ? {} : { news }),
   };
 }

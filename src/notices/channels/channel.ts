@@ -1,0 +1,117 @@
+import { type ErrorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
+import type { LogLevel } from "../../core/instance.ts";
+import type { Notice } from "../../core/notices/notice.ts";
+import type { ChannelSettings } from "../../core/notices/settings.ts";
+import type { SecretMask } from "../../core/text/secret_mask.ts";
+import type { Clock } from "../../platform/clock.ts";
+
+/** The attempt to deliver that {@link Channel.deliver} makes. */
+export interface DeliveryContext {
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Aborts it. */
+  readonly signal: AbortSignal;
+  /** Writes a line to the log of the delivery. */
+  readonly log?: (level: LogLevel, message: string) => void;
+}
+
+/** Delivers notices in one way. */
+export interface Deliverer {
+  /**
+   * Deliver a notice. The other side may receive it twice only if its answer was lost: then both
+   * have the same id.
+   *
+   * @throws anything, best a DeliveryError; a {@link Channel} throws only those
+   */
+  deliver(notice: Notice, context: DeliveryContext): Promise<void>;
+  /** The whole request, mail or input of a program as text. */
+  preview(notice: Notice): Promise<string>;
+}
+
+/** A way to people, as it is configured. Its errors and previews have no secrets. */
+export interface Channel extends Deliverer {
+  readonly settings: ChannelSettings;
+}
+
+/** What channels work with. */
+export interface ChannelDeps {
+  readonly clock: Clock;
+  /** The secrets of the configuration. */
+  readonly mask: SecretMask;
+  /** The zone of times that people read. */
+  readonly timezone: string;
+}
+
+/** How a delivery failed, and what follows from it. */
+export interface DeliveryErrorOptions {
+  /** True if another attempt would fail as well. */
+  readonly isPermanent?: boolean;
+  /** The other side wants no attempt before that many milliseconds have passed. */
+  readonly retryAfterMs?: number | undefined;
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** A notice was not delivered, or nobody knows whether it was. */
+export class DeliveryError extends JobError {
+  /** True if another attempt would fail as well: it must not be made. */
+  readonly isPermanent: boolean;
+  /** No attempt should be made before that many milliseconds have passed; undefined: any time. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: DeliveryErrorOptions = {}) {
+    const { isPermanent = false, retryAfterMs, hint, cause } = options;
+    const code: ErrorCode = isPermanent ? "invalid_argument" : "unavailable";
+    super(code, message, { ...(hint === undefined ? {} : { hint }), cause });
+    this.name = "DeliveryError";
+    this.isPermanent = isPermanent;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Longest wait that another side may ask for, in milliseconds. */
+export const RETRY_AFTER_MS_MAX = 24 * 3_600_000;
+
+/** Anything thrown while a notice was delivered, without secrets. */
+export function toDeliveryError(thrown: unknown, channel: string, mask: SecretMask): DeliveryError {
+  const known = thrown instanceof DeliveryError ? thrown : null;
+  const hint = isJobError(thrown) ? thrown.hint : undefined;
+  const message = `Cannot deliver by channel "${channel}": ${messageOf(thrown).trim()}`;
+  // The cause may have secrets.
+  return new DeliveryError(mask.text(message), {
+    isPermanent: known?.isPermanent ?? false,
+    retryAfterMs: known?.retryAfterMs,
+    hint: hint === undefined ? undefined : mask.text(hint),
+  });
+}
+
+/**
+ * Run a delivery for at most `timeoutMs`.
+ *
+ * @throws what `run` throws; DeliveryError if it takes longer or is aborted
+ */
+export async function withTimeLimit<T>(
+  { clock, timeoutMs, signal }: {
+    readonly clock: Clock;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+  },
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const ended = Promise.withResolvers<never>();
+  const stop = (message: string) => {
+    ended.reject(new DeliveryError(message));
+    limit.abort();
+  };
+  const abort = () => stop("it was aborted");
+  const timer = clock.timer(timeoutMs, () => stop(`no answer within ${timeoutMs / 1_000} s`));
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([ended.promise, run(limit.signal)]);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,86 @@
+import type { Notice } from "../../../core/notices/notice.ts";
+import type { ChannelSettings, MailTarget } from "../../../core/notices/settings.ts";
+import {
+  type ChannelDeps,
+  type Deliverer,
+  type DeliveryContext,
+  DeliveryError,
+} from "../channel.ts";
+import { runProgram } from "../run_program.ts";
+import { composeMail } from "./message.ts";
+import { sendBySmtp } from "./smtp.ts";
+
+/** Mails of which some recipients have not got theirs; the oldest are forgotten. */
+const PARTIAL_MAX = 100;
+
+/** Tells by mail. */
+export function createMailChannel(
+  settings: ChannelSettings,
+  target: MailTarget,
+  deps: ChannelDeps,
+): Deliverer {
+  return new MailChannel(settings, target, deps);
+}
+
+class MailChannel implements Deliverer {
+  readonly #settings: ChannelSettings;
+  readonly #target: MailTarget;
+  readonly #deps: ChannelDeps;
+  /** Recipients that a later attempt has to reach, by the id of the notice. */
+  readonly #left = new Map<string, readonly string[]>();
+
+  constructor(settings: ChannelSettings, target: MailTarget, deps: ChannelDeps) {
+    this.#settings = settings;
+    this.#target = target;
+    this.#deps = deps;
+  }
+
+  async deliver(notice: Notice, context: DeliveryContext): Promise<void> {
+    const message = await this.#compose(notice);
+    const { transport } = this.#target;
+    if (transport.type === "sendmail") {
+      const { recipients, from } = this.#target;
+      await runProgram({
+        // Without -i, a line with only a dot would end the mail.
+        argv: [transport.path, "-i", ...(from === null ? [] : ["-f", from]), "--", ...recipients],
+        env: {},
+        input: Buffer.from(message.toString("latin1").replaceAll("\r\n", "\n"), "latin1"),
+        clock: this.#deps.clock,
+        signal: context.signal,
+      });
+      return;
+    }
+    const to = this.#left.get(notice.id) ?? this.#target.recipients;
+    const from = this.#target.from!;
+    const { refused, deferred } = await sendBySmtp(transport, { from, to, message }, {
+      clock: this.#deps.clock,
+      timeoutMs: this.#settings.timeoutMs,
+      signal: context.signal,
+    });
+    if (refused.length > 0) {
+      context.log?.("warn", `The server has refused ${refused.join(", ")} for good`);
+    }
+    this.#left.delete(notice.id);
+    if (deferred.length === 0) return;
+    this.#left.set(notice.id, deferred);
+    if (this.#left.size > PARTIAL_MAX) this.#left.delete(this.#left.keys().next().value!);
+    throw new DeliveryError(
+      `${transport.host} took the mail, but not yet for ${deferred.join(", ")}`,
+    );
+  }
+
+  async preview(notice: Notice): Promise<string> {
+    const { recipients, transport } = this.#target;
+    const message = await this.#compose(notice);
+    const by = transport.type === "smtp"
+      ? `smtp://${transport.host}:${transport.port} (TLS: ${transport.tls})`
+      : transport.path;
+    const text = message.toString("utf8").replaceAll("\r\n", "\n");
+    return `By: ${by}\nFor: ${recipients.join(", ")}\n\n${text}`;
+  }
+
+  #compose(notice: Notice): Promise<Buffer> {
+    const { timezone } = this.#deps;
+    return composeMail(notice, this.#target, { channel: this.#settings.name, timezone });
+  }
+}

@@ -1,0 +1,198 @@
+import { lookup } from "node:dns/promises";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { bareHost } from "../../../core/address.ts";
+import { errorCode, messageOf } from "../../../core/errors.ts";
+import type { Clock, Timer } from "../../../platform/clock.ts";
+import { DeliveryError } from "../channel.ts";
+import { type HttpResponse, ResponseReader } from "./http_response.ts";
+
+/** A request of HTTP. */
+export interface HttpRequest {
+  readonly method: "POST" | "GET" | "HEAD";
+  readonly url: URL;
+  /** In addition to Host, Connection and Content-Length. Values are Latin-1 on one line. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** How a request is sent. */
+export interface HttpCallOptions {
+  readonly clock: Clock;
+  /** Aborts it. */
+  readonly signal: AbortSignal;
+  /** The authorities that count; null: those of the system. */
+  readonly ca: Buffer | null;
+  /** True if a connection to this IP address may be made. */
+  readonly isAllowed: (address: string) => boolean;
+}
+
+/** Addresses of one host that are tried. */
+const ADDRESSES_MAX = 4;
+/** Longest wait for a connection to one address while there are others, in milliseconds. */
+const CONNECT_MS_MAX = 5_000;
+/** Longest wait for the rest of an answer whose status says enough, in milliseconds. */
+const REST_MS_MAX = 2_000;
+
+/**
+ * Send one request and read the answer; redirects are not followed.
+ *
+ * The name is resolved once, and the connection goes to the address that was checked: a name whose
+ * address changes in between leads nowhere else. The name stays in `Host` and in TLS.
+ *
+ * @throws DeliveryError; permanent only if no address of the host is allowed
+ */
+export async function httpCall(
+  request: HttpRequest,
+  options: HttpCallOptions,
+): Promise<HttpResponse> {
+  const { url } = request;
+  const addresses = await addressesOf(url, options);
+  let failure: unknown;
+  for (const [index, address] of addresses.entries()) {
+    try {
+      const isLast = index === addresses.length - 1;
+      const socket = await openSocket(url, { address, isLast, ...options });
+      return await exchange(socket, request, options);
+    } catch (error) {
+      // Whoever has received a request may act on it.
+      if (error instanceof DeliveryError) throw error;
+      failure = error;
+    }
+    if (options.signal.aborted) break;
+  }
+  throw new DeliveryError(`cannot connect to ${url.host}: ${reasonOf(failure)}`);
+}
+
+/** The whole request as it is sent, in Latin-1 but for its body. */
+export function requestHead({ method, url, headers, body }: HttpRequest): string {
+  const lines = Object.entries({
+    Host: url.host,
+    Connection: "close",
+    ...headers,
+    ...(method === "POST" ? { "Content-Length": String(Buffer.byteLength(body)) } : {}),
+  }).map(([name, value]) => `${name}: ${value.replaceAll(/[\r\n\0]/g, " ")}\r\n`);
+  return `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`;
+}
+
+async function addressesOf(
+  { hostname }: URL,
+  { isAllowed }: HttpCallOptions,
+): Promise<readonly string[]> {
+  const host = bareHost(hostname);
+  let found: string[];
+  try {
+    found = isIP(host) !== 0
+      ? [host]
+      : (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch (error) {
+    throw new DeliveryError(`cannot resolve ${host}: ${reasonOf(error)}`);
+  }
+  const allowed = found.filter(isAllowed).slice(0, ADDRESSES_MAX);
+  if (allowed.length > 0) return allowed;
+  throw new DeliveryError(`${host} has the address ${found.join(", ")}, which is not public`, {
+    isPermanent: true,
+    hint: "To allow it, set allow_private = true",
+  });
+}
+
+/** A connected socket. @throws anything but a DeliveryError if there is none */
+function openSocket(
+  url: URL,
+  options: HttpCallOptions & { readonly address: string; readonly isLast: boolean },
+): Promise<Socket> {
+  const { address, isLast, ca, clock, signal, isAllowed } = options;
+  const host = bareHost(url.hostname);
+  const isTls = url.protocol === "https:";
+  const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
+  const socket = isTls
+    ? connectTls({
+      host: address,
+      port,
+      ALPNProtocols: ["http/1.1"],
+      // A server name must not be an address.
+      ...isIP(host) === 0 ? { servername: host } : {},
+      ...ca === null ? {} : { ca },
+    })
+    : connectTcp({ host: address, port });
+  return new Promise((resolve, reject) => {
+    let timer: Timer | null = null;
+    const finish = (error: unknown) => {
+      timer?.cancel();
+      signal.removeEventListener("abort", abort);
+      if (error === null) return resolve(socket);
+      socket.destroy();
+      reject(error);
+    };
+    const abort = () => finish(new Error("aborted"));
+    if (!isLast) {
+      timer = clock.timer(CONNECT_MS_MAX, () => finish(new Error("it does not answer")));
+    }
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) return abort();
+    socket.on("error", finish);
+    socket.once("close", () => finish(new Error("the connection was closed")));
+    socket.once(isTls ? "secureConnect" : "connect", () => {
+      const peer = socket.remoteAddress;
+      finish(peer === undefined || isAllowed(peer) ? null : new Error(`it is ${peer}`));
+    });
+  });
+}
+
+/** Send a request and read the answer. @throws DeliveryError */
+function exchange(
+  socket: Socket,
+  request: HttpRequest,
+  { clock, signal }: HttpCallOptions,
+): Promise<HttpResponse> {
+  const reader = new ResponseReader();
+  const { host } = request.url;
+  return new Promise((resolve, reject) => {
+    let rest: Timer | null = null;
+    const finish = (problem: string) => {
+      rest?.cancel();
+      signal.removeEventListener("abort", abort);
+      socket.destroy();
+      const response = reader.response;
+      if (response !== null) return resolve(response);
+      reject(new DeliveryError(`${host} ${reader.problem ?? problem}`));
+    };
+    const abort = () => finish("did not answer in time");
+    signal.addEventListener("abort", abort, { once: true });
+    socket.on("error", (error) => finish(`cut the connection: ${reasonOf(error)}`));
+    socket.once("close", () => finish("closed the connection without an answer"));
+    socket.once("end", () => finish("closed the connection without an answer"));
+    socket.on("data", (chunk: Buffer) => {
+      reader.write(chunk);
+      if (reader.isComplete) return finish("");
+      if (reader.response === null) return;
+      rest ??= clock.timer(REST_MS_MAX, () => finish(""));
+    });
+    socket.write(requestHead(request), "latin1");
+    if (request.body !== "") socket.write(request.body);
+  });
+}
+
+/** Why a connection failed, in words. */
+export function reasonOf(error: unknown): string {
+  switch (errorCode(error)) {
+    case "ECONNREFUSED":
+      return "connection refused";
+    case "ECONNRESET":
+    case "EPIPE":
+      return "connection reset";
+    case "ETIMEDOUT":
+      return "it does not answer";
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return "no way to it";
+    case "ENOTFOUND":
+    case "ENODATA":
+      return "no such host";
+    case "EAI_AGAIN":
+      return "the name server does not answer";
+    default:
+      // On Node, messages of OpenSSL end with a line break.
+      return messageOf(error).trim().split("\n", 1)[0]!.slice(0, 300);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Notice, NoticeType } from "../../core/notices/notice.ts";
+
+/** How much a notice matters, most first. */
+const SEVERITIES = ["critical", "error", "warning", "info", "ok"] as const;
+
+/** How much a notice matters; "ok" tells that something is well again. */
+export type Severity = (typeof SEVERITIES)[number];
+
+const SEVERITY: Readonly<Record<Exclude<NoticeType, "digest">, Severity>> = {
+  failed: "error",
+  recovered: "ok",
+  late: "warning",
+  missed: "error",
+  long: "warning",
+  short: "warning",
+  dead: "error",
+  lost: "error",
+  disabled: "error",
+  "reload-refused": "error",
+  "node-lost": "critical",
+  store: "critical",
+  "workers-busy": "warning",
+  output: "info",
+  test: "info",
+};
+
+/** How much a notice matters; a digest as much as the worst in it. */
+export function severityOf({ type, items }: Pick<Notice, "type" | "items">): Severity {
+  if (type !== "digest") return SEVERITY[type];
+  const found = new Set(items.map(({ event }) => SEVERITY[event]));
+  return SEVERITIES.find((severity) => found.has(severity)) ?? "info";
+}
