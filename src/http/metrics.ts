@@ -1,4 +1,5 @@
 import { isJobError } from "../core/errors.ts";
+import type { NoticeSubject } from "../core/notices/notice.ts";
 import { type FinalState, isFinal, JOB_STATES, type JobState } from "../core/state.ts";
 import type { ManagerApi, ManagerEvent, ManagerStatus } from "../manager/api.ts";
 import { type Clock, sleep } from "../platform/clock.ts";
@@ -12,14 +13,14 @@ const SYSTEM_LABELS_MAX = 100;
 const OTHER = "_other";
 /** How long a page waits for what is read from the store; after that it shows what was known. */
 const FACTS_WAIT_MS = 1_000;
+/** Most pages of open incidents that are counted. */
+const INCIDENT_PAGES_MAX = 5;
 
 /** Options of the metrics. */
 export interface MetricsOptions {
   readonly clock: Clock;
   /** Most kinds with a label of their own. */
   readonly kindLabelsMax?: number;
-  /** Open incidents by kind; null if they are unknown. */
-  readonly openIncidents?: () => Promise<ReadonlyMap<string, number> | null>;
 }
 
 /** Counters of one kind since the start. */
@@ -131,18 +132,30 @@ export class Metrics {
   }
 
   /** Read from the store, for a while: a slow store must not delay the rest of the page. */
-  async #readFacts(status: ManagerStatus): Promise<ReadonlyMap<string, number> | null> {
-    const { clock, openIncidents } = this.#options;
-    let incidents: ReadonlyMap<string, number> | null = null;
+  async #readFacts(status: ManagerStatus): Promise<readonly NoticeSubject[] | null> {
+    const { clock } = this.#options;
+    let incidents: readonly NoticeSubject[] | null = null;
     const isRead = new AbortController();
-    const read = async () => {
-      await this.#facts.read(status, this.#labels, clock.now().monotonicMs);
-      incidents = await openIncidents?.() ?? null;
-    };
     // What cannot be read stays as it was; the next page tries again.
-    void read().catch(() => {}).then(() => isRead.abort());
+    void Promise.allSettled([
+      this.#facts.read(status, this.#labels, clock.now().monotonicMs),
+      this.#readIncidents().then((found) => incidents = found),
+    ]).then(() => isRead.abort());
     await sleep(clock, FACTS_WAIT_MS, isRead.signal);
     return incidents;
+  }
+
+  /** The subjects of open incidents; none has two. */
+  async #readIncidents(): Promise<readonly NoticeSubject[]> {
+    const found: NoticeSubject[] = [];
+    let token: string | undefined;
+    for (let pages = 0; pages < INCIDENT_PAGES_MAX; pages++) {
+      const page = await this.#manager.listIncidents({}, { limit: 1_000, token });
+      for (const { subject } of page.items) found.push(subject);
+      if (page.nextToken === null) break;
+      token = page.nextToken;
+    }
+    return found;
   }
 
   #count(event: ManagerEvent): void {
@@ -239,7 +252,7 @@ export class Metrics {
   #writeJobs(
     page: MetricsPage,
     { ticks }: ManagerStatus,
-    incidents: ReadonlyMap<string, number> | null,
+    incidents: readonly NoticeSubject[] | null,
   ): void {
     for (const [fact, name, help] of FACT_METRICS) {
       page.metric(name, "gauge", help);
@@ -257,8 +270,15 @@ export class Metrics {
     if (incidents === null) return;
     const open = "jobctl_job_incidents_open";
     page.metric(open, "gauge", "Open incidents of the job.");
-    for (const [label, count] of this.#sumByLabel(incidents, this.#labels)) {
+    const ofJobs = incidents.filter(({ type }) => type === "job");
+    const counts = ofJobs.map(({ name }) => [name, 1] as const);
+    for (const [label, count] of this.#sumByLabel(counts, this.#labels)) {
       page.sample(open, count, { kind: label });
+    }
+    const all = "jobctl_incidents_open";
+    page.metric(all, "gauge", "Open incidents, by what they are about.");
+    for (const type of ["job", "node", "daemon", "store", "channel"] as const) {
+      page.sample(all, incidents.filter((subject) => subject.type === type).length, { type });
     }
   }
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FAILED_READ_MAX } from "../../src/http/job_facts.ts";
+import type { Incident } from "../../src/core/notices/incident.ts";
 import { Metrics, type MetricsOptions } from "../../src/http/metrics.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { FakeManager } from "../support/worlds/fake_manager.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../support/worlds/manager_world.ts";
 import type { SimClock } from "../support/worlds/sim_clock.ts";
 
@@ -9,6 +12,14 @@ const MINUTE = 60_000;
 
 function metricsOf(world: ManagerWorld, options: Partial<MetricsOptions> = {}): Metrics {
   return new Metrics(world.manager, { clock: world.clock, ...options });
+}
+
+function fakeIncident(subject: Incident["subject"]): Incident {
+  return {
+    ...{ id: crypto.randomUUID(), subject, events: ["failed"], openedAt: 1, closedAt: null },
+    ...{ count: 1, lastAt: 1, lastError: null, lastInstanceId: null, lastVersion: null },
+    ...{ lastExitCode: null, acknowledgedBy: null, acknowledgedAt: null, told: [] },
+  };
 }
 
 /** Samples of a page that belong to jobs, by name and label, in the order of the page. */
@@ -166,15 +177,29 @@ test("page() shows how long instances of a job wait, and the sum of all jobs", a
   assert.equal(shown.get("jobctl_lateness_seconds_count"), 2);
 });
 
-test("page() shows open incidents if they are known, summed up for jobs without a label", async () => {
-  const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")] }).started();
-  const openIncidents = async () => new Map([["work", 1], ["other", 2], ["third", 3]]);
-  const metrics = metricsOf(world, { openIncidents, kindLabelsMax: 2 });
-  const shown = await samples(world, metrics);
-  const name = (kind: string) => `jobctl_job_incidents_open{kind="${kind}"}`;
-  assert.deepEqual(["work", "other", "_other"].map((kind) => shown.get(name(kind))), [1, 2, 3]);
-  const unknown = await samples(world, metricsOf(world));
-  assert.equal(unknown.get(name("work")), undefined);
+test("page() shows open incidents, summed up for jobs without a label", async () => {
+  const manager = new FakeManager();
+  const kinds = ["echo", "other", "third"];
+  for (const name of kinds) manager.incidents.push(fakeIncident({ type: "job", name }));
+  manager.incidents.push(fakeIncident({ type: "node", name: "echo" }));
+  const page = await new Metrics(manager, { clock: systemClock, kindLabelsMax: 1 }).page();
+  const lines = page.split("\n");
+  const wanted = [
+    'jobctl_job_incidents_open{kind="echo"} 1',
+    'jobctl_job_incidents_open{kind="_other"} 2',
+    'jobctl_incidents_open{type="job"} 3',
+    'jobctl_incidents_open{type="node"} 1',
+    'jobctl_incidents_open{type="channel"} 0',
+  ];
+  for (const line of wanted) assert.ok(lines.includes(line), line);
+});
+
+test("page() shows no incidents while they cannot be read", async () => {
+  const manager = new FakeManager();
+  manager.listIncidents = () => Promise.reject(new Error("no"));
+  const page = await new Metrics(manager, { clock: systemClock }).page();
+  assert.doesNotMatch(page, /incidents_open/);
+  assert.match(page, /^jobctl_workers_busy /m);
 });
 
 test("page() keeps labels for configured jobs, whatever else is in the store", async () => {

@@ -11,12 +11,13 @@ const HOUR = 3_600_000;
 
 /** A daemon with waiting instances, dead letters, and successes so long ago. */
 function daemon(
-  { waitingMs = [], dead = 0, succeededMs = [], status = {}, pauses = [] }: {
+  { waitingMs = [], dead = 0, succeededMs = [], status = {}, pauses = [], incidents = [] }: {
     readonly waitingMs?: readonly number[];
     readonly dead?: number;
     readonly succeededMs?: readonly number[];
     readonly status?: object;
     readonly pauses?: readonly object[];
+    readonly incidents?: readonly object[];
   },
 ): Answers {
   const kinds = [{ kind: "backup", scheduled: BigInt(waitingMs.length) }];
@@ -24,6 +25,7 @@ function daemon(
     getStatus: { workers: { count: 4, busy: 1, alive: 1 }, kinds, ...status },
     getJob: {},
     listPauses: { pauses },
+    listIncidents: { incidents },
     lookupInstances: ({ query }: { query: { dead?: boolean; state?: number } }) => {
       if (query.dead) return { instances: Array.from({ length: dead }, () => ({})) };
       const times = query.state === 2
@@ -34,11 +36,12 @@ function daemon(
   };
 }
 
-const IDLE = "'workers_busy'=1;;;0;4 'queue'=0;;;0 'oldest'=0s;;;0 'dead'=0;;;0";
+const IDLE = "'workers_busy'=1;;;0;4 'queue'=0;;;0 'oldest'=0s;;;0 'dead'=0;;;0 'incidents'=0;;;0";
 
 test("healthcheck prints one line with performance data and exits 0 when all is well", async () => {
   const run = await cli(["healthcheck"], { answers: daemon({}) });
-  const text = "1 of 4 workers busy, 0 instances waiting, the oldest for 0s, 0 dead letters";
+  const text =
+    "1 of 4 workers busy, 0 instances waiting, the oldest for 0s, 0 dead letters, 0 open incidents";
   assert.equal(run.stdout, `JOBCTL OK: ${text} | ${IDLE}\n`);
   assert.equal(run.code, 0);
   assert.equal(run.stderr, "");
@@ -53,6 +56,8 @@ for (
     [["--oldest-crit", "60s"], { waitingMs: [5_000, 61_000] }, 2, "for 1m1s (limit 1m)"],
     // One that is due later does not wait.
     [["--oldest-crit", "60s"], { waitingMs: [-61_000] }, 0, "the oldest for 0s"],
+    [["--incidents-warn", "0"], { incidents: [] }, 0, "0 open incidents"],
+    [["--incidents-warn", "0"], { incidents: [{}] }, 1, "1 open incident (limit 0)"],
     [["--dead-warn", "0"], { dead: 0 }, 0, "0 dead letters"],
     [["--dead-warn", "0"], { dead: 1 }, 1, "1 dead letter (limit 0)"],
     [["--dead-warn", "0", "--dead-crit", "1"], { dead: 2 }, 2, "2 dead letters (limit 1)"],
@@ -151,4 +156,13 @@ test("healthcheck escapes a kind in performance data", async () => {
   const answers = daemon({ succeededMs: [1_000] });
   const run = await cli(["healthcheck", "--job", "it's a=b|c"], { answers });
   assert.ok(run.stdout.includes("'age_it''s a_b/c'=1s;;;0"), run.stdout);
+});
+
+test("healthcheck --job counts the incidents of its jobs only", async () => {
+  const incidents = [{ type: "job", name: "backup" }, { type: "job", name: "other" }, {
+    type: "node",
+    name: "backup",
+  }];
+  const run = await cli(["healthcheck", "--job", "backup"], { answers: daemon({ incidents }) });
+  assert.match(run.stdout, /'incidents'=1;/);
 });

@@ -21,12 +21,15 @@ test("healthcheck shows successes, dead letters and what cannot be reached, with
     assert.equal(good.code, 0, good.stdout);
     assert.match(
       good.stdout,
-      /^JOBCTL OK: [^|\n]+ \| 'workers_busy'=\d;;;0;4 'age_good'=[\d.]+s;;3600;0 'queue'=0;;;0 'oldest'=0s;;;0 'dead'=0;;;0\n$/,
+      /^JOBCTL OK: [^|\n]+ \| 'workers_busy'=\d;;;0;4 'age_good'=[\d.]+s;;3600;0 'queue'=0;;;0 'oldest'=0s;;;0 'dead'=0;;;0 'incidents'=0;;;0\n$/,
     );
     assert.equal((await daemon.jobctl(["schedule", "bad", "--wait"])).code, 3);
     const dead = await check("--dead-warn", "0");
     assert.equal(dead.code, 1, dead.stdout);
-    assert.match(dead.stdout, /^JOBCTL WARNING: 1 dead letter \(limit 0\) \|.* 'dead'=1;0;;0\n$/);
+    assert.match(
+      dead.stdout,
+      /^JOBCTL WARNING: 1 dead letter \(limit 0\) \|.* 'dead'=1;0;;0 'incidents'=\d;;;0\n$/,
+    );
     const unknown = await check("--job", "other");
     assert.equal(unknown.code, 3);
     assert.match(unknown.stdout, /^JOBCTL UNKNOWN: Cannot find job "other"/);

@@ -3,7 +3,7 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatDuration } from "../../../core/time/duration.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { GetStatusResponse } from "../../../rpc/gen/job_pb.ts";
-import { collect, lookupInstances } from "../../lookup.ts";
+import { collect, listIncidents, lookupInstances } from "../../lookup.ts";
 import { type Args, INT32_MAX, usageError } from "../../parsing/args.ts";
 import type { QueryInit } from "../../parsing/query.ts";
 import type { Verb } from "../../verb.ts";
@@ -185,6 +185,22 @@ async function readQueue(
   );
 }
 
+async function readIncidents(
+  client: JobClient,
+  kinds: readonly string[],
+  limits: Limits,
+  findings: Findings,
+): Promise<void> {
+  const open = await collect(listIncidents(client, { withClosed: false }));
+  const found = open.filter(({ type, name }) =>
+    kinds.length === 0 || (type === "job" && kinds.includes(name))
+  );
+  findings.value(
+    { label: "incidents", value: found.length, unit: "", limits },
+    counted(found.length, "open incident"),
+  );
+}
+
 /** A text of the line: neither the separator of the performance data nor a line break. */
 function plain(text: string): string {
   return makeVisible(text).replaceAll("|", "/");
@@ -216,7 +232,7 @@ export const HEALTHCHECK: Verb = {
     "Prints one line with a status and performance data. The exit code is that of a monitoring",
     "plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. It is CRITICAL if the daemon does not",
     "respond, and UNKNOWN if the check itself cannot be made. A value is a problem if it is more",
-    "than its limit. With --job, the queue and the dead letters are those of these jobs.",
+    "than its limit. With --job, queue, dead letters and incidents are those of these jobs.",
   ].join(" "),
   options: {
     job: { describe: "Check this job; separate several by commas, or repeat the option" },
@@ -227,6 +243,8 @@ export const HEALTHCHECK: Verb = {
     "oldest-crit": { describe: "The same, critical" },
     "dead-warn": { describe: "Most dead letters; 1000 and more count as 1000" },
     "dead-crit": { describe: "The same, critical" },
+    "incidents-warn": { describe: "Most open incidents" },
+    "incidents-crit": { describe: "The same, critical" },
   },
   examples: [
     ["jobctl healthcheck", "Does the daemon respond, with its store"],
@@ -244,6 +262,7 @@ export const HEALTHCHECK: Verb = {
       queue: readLimits("queue", count(args)),
       oldest: readLimits("oldest", seconds(args)),
       dead: readLimits("dead", count(args)),
+      incidents: readLimits("incidents", count(args)),
     };
     const connection = await client();
     const findings = new Findings();
@@ -256,6 +275,7 @@ export const HEALTHCHECK: Verb = {
       await readSuccess(connection, kind, findings, { maxAge, nowMs, pausedKinds });
     }
     await readQueue(connection, { kinds, status, nowMs }, limits, findings);
+    await readIncidents(connection, kinds, limits.incidents, findings);
     const worst = Math.max(OK, ...findings.problems.map(({ severity }) => severity));
     const problems = findings.problems.toSorted((a, b) => b.severity - a.severity)
       .map(({ text }) => text);
