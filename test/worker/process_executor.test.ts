@@ -339,6 +339,17 @@ test("abort() kills a job that ignores its signal and SIGTERM after killAfterMs"
   assert.deepEqual(sink.messages(), ["ignoring", "no"]);
 });
 
+test("stats() counts starts of workers that failed in a row", async () => {
+  const executor = makeExecutor({ command: ["/nonexistent/program"] });
+  for (const count of [1, 2]) {
+    await outcomeOf(moduleJob("noop"), [], executor);
+    assert.equal(executor.stats().failedStarts, count);
+  }
+  const working = makeExecutor();
+  await outcomeOf(moduleJob("noop"), [], working);
+  assert.equal(working.stats().failedStarts, undefined);
+});
+
 test("stop() reports that nothing ran of an attempt whose worker has not started", async () => {
   const executor = makeExecutor();
   const attempt = executor.run(makeTask(moduleJob("noop")), new RecordingSink());
