@@ -1,7 +1,7 @@
 import { jobOptionKeys } from "./option_keys.ts";
 import { BOOLEAN, integer, list, oneOrMany, PATH, string } from "./readers.ts";
 import { key, schemaOf } from "./schema.ts";
-import { ENVIRONMENT, ENVIRONMENT_FILE } from "./secrets.ts";
+import { ENVIRONMENT, ENVIRONMENT_FILE, PING_KEY } from "./secrets.ts";
 import * as special from "./special_readers.ts";
 
 /**
@@ -61,6 +61,15 @@ export const JOB_KEYS = {
     ENVIRONMENT,
     'Variables in addition to the minimal environment. Secrets by reference: `{ file = "/run/secrets/pg" }` or `{ env = "PGPASSWORD" }`.',
     {},
+  ),
+  external: key(
+    BOOLEAN,
+    "True if something else runs the job, elsewhere: its runs are only reported, by `jobctl wrap` or by pings, and its `schedule` says when a run is expected. See [external jobs](external.md).",
+    false,
+  ),
+  ping_key: key(
+    PING_KEY,
+    'With `external`: the secret in the address of its pings, instead of the one that the daemon makes. At least 20 letters, digits, `-` and `_`, by reference: `{ file = "/run/secrets/ping" }`.',
   ),
   enabled: key(BOOLEAN, "False disables the job: its ticks are skipped.", true),
   leave_children: key(

@@ -4,7 +4,7 @@ import { isJobError } from "../core/errors.ts";
 import { type CommandSpec, NO_LIMITS, NO_PROCESS, type ProcessSpec } from "../core/job/job.ts";
 import type { JobTable, Place } from "../core/job/job_table.ts";
 import { withValues } from "../core/job/option_table.ts";
-import type { ScheduleSpec } from "../core/job/schedule.ts";
+import { REBOOT, type ScheduleSpec } from "../core/job/schedule.ts";
 import { isEmptySpan, type ScheduleSettings, specsOf } from "../core/job/schedule_settings.ts";
 import type { ScheduleText } from "../core/time/ticks.ts";
 import { isObject } from "../core/object_keys.ts";
@@ -81,14 +81,15 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const fields = collectFields(JOB_SCHEMA, table, own);
   const values: JobValues = readFields(JOB_SCHEMA, fields, own);
   const options: JobTable["options"] = withValues({}, optionValues(values, "option"));
-  const command = readCommand(table, fields, values, own);
+  const external = readExternal(fields, values, own);
+  const command = external ? null : readCommand(table, fields, values, own);
   checkRetry(fields, options, inherited, own);
   const scheduleTexts = values.schedule ?? [];
   const scheduleSettings: ScheduleSettings = optionValues(values, "schedule");
   const { timezone, scheduleDefaults: defaults } = inherited;
   const schedules = specsOf(scheduleTexts, scheduleSettings, { timezone, defaults });
   checkSpan(schedules, fields.get("ends_at"), own);
-  const process = command === null ? readProcess(fields, values, own) : null;
+  const process = command === null && !external ? readProcess(fields, values, own) : null;
   report.addAll(own);
   if (own.problems.length > 0) return null;
   return {
@@ -96,6 +97,7 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
     placeOf: (key) => placeIn(table.source, table.path, key),
     description: values.description ?? null,
     command,
+    ...(external ? { external } : {}),
     params: values.params ?? null,
     process,
     options,
@@ -161,6 +163,42 @@ function readCommand(
     allowsDash: values.allow_dash ?? false,
     ...(values.leave_children ? { leavesChildren: true } : {}),
   };
+}
+
+/** The keys that mean something for a job that runs elsewhere. */
+const EXTERNAL_KEYS: ReadonlySet<string> = new Set([
+  ...["external", "ping_key", "enabled", "description", "schedule", "timezone", "starts_at"],
+  ...[
+    "ends_at",
+    "blackout",
+    "overlap",
+    "misfire",
+    "misfire_within",
+    "timeout",
+    "notify",
+    "silence",
+  ],
+]);
+const EXTERNAL_GROUPS = /^(?:keep|output|expect)\./;
+
+function readExternal(
+  fields: ReadonlyMap<string, Field>,
+  values: JobValues,
+  report: Report,
+): JobTable["external"] {
+  if (values.external !== true) {
+    const key = fields.get("ping_key");
+    if (key !== undefined) report.key(key, "works only with external = true");
+    return undefined;
+  }
+  for (const [name, field] of fields) {
+    if (EXTERNAL_KEYS.has(name) || EXTERNAL_GROUPS.test(name)) continue;
+    report.key(field, "works only with jobs that run here", "Remove it, or external = true");
+  }
+  if (values.schedule?.some(({ cron }) => cron === REBOOT)) {
+    report.value(fields.get("schedule")!, '"@reboot" is a start of this daemon: nothing elsewhere');
+  }
+  return { pingKey: values.ping_key ?? null };
 }
 
 function readStdin(values: JobValues): CommandSpec["stdin"] {

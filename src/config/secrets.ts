@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { readAssignments } from "../core/text/environment_text.ts";
 import { errorCode, isJobError } from "../core/errors.ts";
+import { isPingKey, PING_KEY_WANTED } from "../core/job/external.ts";
 import { nearest } from "../core/text/nearest.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
@@ -35,6 +36,20 @@ export const SECRET: Reader<string> = {
     const text = readText(field, report);
     if (text !== undefined) report.secret(field, text);
     return text;
+  },
+};
+
+/** The secret in the address of a job's pings. */
+export const PING_KEY: Reader<string> = {
+  ...SECRET,
+  read(field, report) {
+    const text = SECRET.read(field, report);
+    if (text === undefined || isPingKey(text)) return text;
+    return report.value(
+      field,
+      `found ${text.length} characters, wanted ${PING_KEY_WANTED}`,
+      "Make one with: uuidgen",
+    );
   },
 };
 

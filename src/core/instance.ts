@@ -106,6 +106,14 @@ export interface Instance extends InstancePolicy {
   readonly redrivenAs: string | null;
 }
 
+/**
+ * True if an instance runs or ran elsewhere: somebody reported it, and no node ever claimed it. So
+ * it has no lease, and nothing that ends leases ends it.
+ */
+export function isElsewhere({ attempt, fence }: Pick<Instance, "attempt" | "fence">): boolean {
+  return attempt > 0 && fence === 0;
+}
+
 /** One state transition, as the History API returns it. */
 export interface HistoryEntry {
   readonly instanceId: string;

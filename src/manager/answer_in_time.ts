@@ -49,6 +49,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     skipTicks: (...args) => inTime(manager.skipTicks(...args)),
     backfill: (request) => manager.backfill(request),
     explain: (query) => inTime(manager.explain(query)),
+    reportRun: (...args) => inTime(manager.reportRun(...args)),
     getInstance: (id) => inTime(manager.getInstance(id)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),
     lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),

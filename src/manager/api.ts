@@ -7,6 +7,7 @@ import type {
   Progress,
   StoredLogEntry,
 } from "../core/instance.ts";
+import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { ScheduleOptions } from "../core/job/job_manager.ts";
 import type { Block } from "../core/job/limits.ts";
@@ -311,6 +312,13 @@ export interface ManagerApi {
   /** Explain why something ran or did not. @throws JobError `not_found` */
   explain(query: ExplainQuery): Promise<readonly TickReport[]>;
 
+  /**
+   * Record what is reported of a run of a job that runs elsewhere. Returns its instance, or null
+   * for a log of a job without any run. A repeated report changes nothing.
+   *
+   * @throws JobError `not_found`; `invalid_argument` for a job that runs here
+   */
+  reportRun(kind: string, reported: ReportedRun): Promise<Instance | null>;
   getInstance(id: string): Promise<Instance>;
   /** The limit that keeps a waiting instance from running on this node; null if there is none. */
   blockOf(instance: Instance): Promise<Block | null>;

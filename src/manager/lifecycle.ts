@@ -85,6 +85,7 @@ export class Lifecycle {
       parts.dispatcher.start();
       parts.scheduler.start();
       parts.janitor.start();
+      parts.externalWatch.start();
       parts.membership.start();
     } catch (error) {
       this.#unsubscribe?.();
@@ -116,6 +117,7 @@ export class Lifecycle {
     membership.changed();
     scheduler.stop();
     janitor.stop();
+    parts.externalWatch.stop();
     fullWorkers.stop();
     notices.stop();
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
@@ -132,6 +134,14 @@ export class Lifecycle {
       await options.closing?.();
       await store.close();
     }
+  }
+
+  /** @throws JobError `unavailable` while the manager is stopping: it accepts nothing new */
+  assertOpen(): void {
+    if (!this.isDraining) return;
+    throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
+      hint: "Try again when it has restarted",
+    });
   }
 
   /** Call `listener` once the manager has stopped. Returns a function that unsubscribes. */
@@ -194,6 +204,7 @@ export class Lifecycle {
     registry.setNoticeJobs(notices.jobs());
     scheduler.poke();
     dispatcher.poke();
+    this.#getParts().externalWatch.poke();
     membership.changed();
   }
 
@@ -213,9 +224,10 @@ export class Lifecycle {
 
   /** Another daemon took this node's id: abort what runs and claim nothing more. */
   lostNode(error: JobError): void {
-    const { dispatcher, scheduler, janitor, options } = this.#getParts();
+    const { dispatcher, scheduler, janitor, externalWatch, options } = this.#getParts();
     scheduler.stop();
     janitor.stop();
+    externalWatch.stop();
     dispatcher.pauseClaims();
     dispatcher.abort("lease");
     options.logger.error(error.message, { hint: error.hint });

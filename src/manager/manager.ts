@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
@@ -222,7 +223,7 @@ export class Manager implements ManagerApi, LiveFacts {
   }
 
   async backfill(request: BackfillRequest): Promise<BackfillResult> {
-    this.#assertOpen();
+    this.life.assertOpen();
     return await this.parts.recurring.backfill(readOptions("backfill", request, "backfill"));
   }
 
@@ -232,6 +233,10 @@ export class Manager implements ManagerApi, LiveFacts {
       clock: this.parts.options.clock,
       facts: this,
     });
+  }
+
+  async reportRun(kind: string, reported: ReportedRun): Promise<Instance | null> {
+    return await this.parts.externalRuns.report(kind, reported);
   }
 
   getInstance(id: string): Promise<Instance> {
@@ -326,7 +331,7 @@ export class Manager implements ManagerApi, LiveFacts {
 
   async retryInstance(id: string): Promise<Instance> {
     const past = await this.getInstance(id);
-    this.#assertOpen();
+    this.life.assertOpen();
     return await retryInstance(past, this.parts);
   }
 
@@ -337,7 +342,7 @@ export class Manager implements ManagerApi, LiveFacts {
     const { all, isForced = false } = readOptions("redrive", options, "redrive");
     const query = readBulkFilter(filter, { all }, "redrive");
     if (matchesNothing(query)) return [];
-    this.#assertOpen();
+    this.life.assertOpen();
     return await redriveInstances(query, isForced, this.parts);
   }
 
@@ -478,7 +483,7 @@ export class Manager implements ManagerApi, LiveFacts {
   }
 
   async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
-    this.#assertOpen();
+    this.life.assertOpen();
     const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
     // In the same turn of the event loop, so that a free worker's claim shares the transaction.
     this.parts.dispatcher.poke();
@@ -488,12 +493,5 @@ export class Manager implements ManagerApi, LiveFacts {
       if (outcome === "accepted") this.parts.events.changed(instance, at);
     }
     return value.map(({ instance }) => instance);
-  }
-
-  #assertOpen(): void {
-    if (!this.life.isDraining) return;
-    throw new JobError("unavailable", "Cannot schedule: the daemon is stopping", {
-      hint: "Try again when it has restarted",
-    });
   }
 }

@@ -7,6 +7,8 @@ import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
+import { ExternalRuns } from "./external/external_runs.ts";
+import { ExternalWatch } from "./external/external_watch.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
@@ -94,6 +96,7 @@ export function buildParts(
     settle: (record) => scheduler.settle(record),
   });
   const silences = new Silences(shared);
+  const externalWatch = new ExternalWatch(shared);
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
@@ -107,6 +110,8 @@ export function buildParts(
     ...{ incidents: new Incidents(shared), silences },
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
+    externalRuns: new ExternalRuns(shared, () => externalWatch.poke()),
+    externalWatch,
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),
   };

@@ -1,5 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
+import { isExternal } from "../core/job/external.ts";
 import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
@@ -46,12 +47,13 @@ export class Registry {
   }
 
   /**
-   * The kinds that this node can run: those of its jobs whose tags it has. The set is a new object
-   * after each change, and only then.
+   * The kinds that this node can run: those of its jobs whose tags it has, without those that run
+   * elsewhere. The set is a new object after each change, and only then.
    */
   get kinds(): ReadonlySet<string> {
     return this.#kinds ??= new Set(
-      [...this.#jobs.values()].filter((job) => this.missing(job).length === 0)
+      [...this.#jobs.values()]
+        .filter((job) => !isExternal(job) && this.missing(job).length === 0)
         .map(({ kind }) => kind),
     );
   }

@@ -49,6 +49,10 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       }
       return await withoutHolder("of a batch", manager.scheduleJobs(requests));
     },
+    async reportRun(kind, reported) {
+      scope.check(kind);
+      return await manager.reportRun(kind, reported);
+    },
     previewJob(kind, options) {
       scope.check(kind);
       return manager.previewJob(kind, options);

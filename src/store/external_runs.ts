@@ -1,3 +1,4 @@
+import type { TickKey } from "../core/time/tick_of_run.ts";
 import type { ErrorInfo, Instance, LogEntry, Reason } from "../core/instance.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { NewInstance } from "./requests.ts";
@@ -33,13 +34,6 @@ export interface RunReport {
   readonly end: RunEnd | null;
   /** Written unless nothing else is. */
   readonly logs: readonly LogEntry[];
-}
-
-/** One tick of a schedule. */
-export interface TickKey {
-  readonly scheduleId: string;
-  /** Epoch ms. */
-  readonly tick: number;
 }
 
 /** Runs elsewhere to record, and ticks that nobody reported a run for in time. */

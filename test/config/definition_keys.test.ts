@@ -4,13 +4,13 @@ import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
 import { checkJobInput } from "../../src/core/job/define.ts";
 
 /**
- * What a definition has not: of commands alone, or what surrounds the process, which is the
- * operator's.
+ * What a definition has not: of commands alone, of jobs without code, or what surrounds the
+ * process, which is the operator's.
  */
 const TABLE_ONLY = new Set([
   ...["run", "command", "shell", "stdin.text", "stdin.arg", "success_codes", "allow_dash"],
   ...["leave_children", "ionice", "env_file"],
-  ...["cwd", "user", "group", "umask", "env", "enabled"],
+  ...["cwd", "user", "group", "umask", "env", "enabled", "external", "ping_key"],
 ]);
 
 function camel(name: string): string {

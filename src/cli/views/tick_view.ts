@@ -14,6 +14,7 @@ const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
   missed: "bad",
   skipped: "warn",
   coalesced: "warn",
+  expected: "active",
   none: "dim",
 };
 const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };

@@ -108,11 +108,14 @@ export type JobSource =
   | { readonly type: "command"; readonly command: CommandSpec }
   | { readonly type: "function"; readonly run: JobFunction; readonly handlers: JobHandlers }
   /** Runs inside the manager, as the system jobs do. */
-  | { readonly type: "system"; readonly name: string };
+  | { readonly type: "system"; readonly name: string }
+  /** Runs elsewhere, started by something else: its runs are only reported. */
+  | { readonly type: "external"; readonly pingKey: string | null };
 
 /** The secrets in a job's environment. */
 export function secretsOf(source: JobSource): readonly string[] {
   if (source.type === "module") return source.process?.secrets ?? [];
+  if (source.type === "external") return source.pingKey === null ? [] : [source.pingKey];
   return source.type === "command" ? source.command.secrets : [];
 }
 

@@ -35,8 +35,10 @@ export interface JobTable {
   /** The place of the table, or of the value of one of its keys. It is slow: for problems only. */
   readonly placeOf: (key?: string) => Place;
   readonly description: string | null;
-  /** Null for options of a module job. */
+  /** Null for options of a module job, and for a job that runs elsewhere. */
   readonly command: CommandSpec | null;
+  /** Set for a job that runs elsewhere, with its key for pings; null if it has none of its own. */
+  readonly external?: { readonly pingKey: string | null };
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
   /** The surroundings of a module job's processes; null if the table sets none. */

@@ -4,7 +4,12 @@ import type { ParameterShape, Signature } from "../../core/arguments/signature.t
 import { parseParams } from "../types/read_signature.ts";
 
 /** The signature of a command that declares no parameters. */
-const NO_ARGUMENTS: Signature = { parameters: [], resultCount: null, isTyped: true, warnings: [] };
+export const NO_ARGUMENTS: Signature = {
+  parameters: [],
+  resultCount: null,
+  isTyped: true,
+  warnings: [],
+};
 
 /**
  * The signature of a command, and the command with its declared parameters.

@@ -19,7 +19,7 @@ import { resolveAccount } from "../../platform/process/accounts.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../../platform/process/process.ts";
 import { Slices } from "../../platform/slices.ts";
-import { resolveCommand } from "./command_job.ts";
+import { NO_ARGUMENTS, resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
 import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
@@ -234,9 +234,10 @@ class Loader {
         `Cannot tell which job "${kind}" is: ${file.path} and ${second.file.path} define it`;
       return this.#problem(kind, place, message, "Rename one of them");
     }
-    if (table?.command) {
+    if (table?.command || table?.external) {
+      const what = table.external ? "runs elsewhere" : "has a command";
       const message =
-        `Cannot tell which job "${kind}" is: the table has a command and ${file.path} defines it too`;
+        `Cannot tell which job "${kind}" is: the table ${what} and ${file.path} defines it too`;
       return this.#problem(kind, table.placeOf(), message, "Rename one of them");
     }
     this.#attempt(kind, () => place, () => {
@@ -340,6 +341,7 @@ class Loader {
   ): void {
     const { kind, command } = table;
     if (!table.isEnabled || found.has(kind)) return;
+    if (table.external) return this.#addExternal(jobs, table);
     if (command === null) {
       // The module's own problem says more than a missing module.
       if (this.#problems.some((problem) => problem.job === kind)) return;
@@ -375,6 +377,26 @@ class Loader {
         const at = table.placeOf("params");
         this.#warnings.push({ place: at, path: `jobs.${kind}.params`, message, job: kind });
       }
+    });
+  }
+
+  #addExternal(jobs: JobDefinition[], table: JobTable): void {
+    const { kind, external } = table;
+    this.#attempt(kind, table.placeOf, () => {
+      checkKind(kind);
+      const options = withTable(this.#request.defaults, table);
+      this.#checkLimits(kind, NO_ARGUMENTS, options, table);
+      jobs.push({
+        kind,
+        description: table.description ?? "",
+        source: { type: "external", ...external! },
+        signature: NO_ARGUMENTS,
+        options,
+        schedules: table.schedules.map((spec) => ({ spec, arguments: [] })),
+        timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
+        hasHandler: NO_HANDLERS,
+        registeredAt: this.#request.now,
+      });
     });
   }
 }

@@ -4,7 +4,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { JobError } from "../../core/errors.ts";
 import { isTick, neighboursOf, tickRule, whyNoTick } from "../../core/time/explain_tick.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
-import type { Instance } from "../../core/instance.ts";
+import { type Instance, isElsewhere } from "../../core/instance.ts";
 import { isFinished, REBOOT, type ScheduleRecord, type TickFate } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
@@ -87,7 +87,14 @@ class Explainer {
     const { scheduleId, scheduledFor } = instance;
     const found = scheduleId === null ? null : await this.#parts.store.getSchedule(scheduleId);
     const record = found?.removedAt === undefined ? found : null;
-    if (record !== null && scheduledFor !== null) return await this.#tick(record, scheduledFor);
+    if (record !== null && scheduledFor !== null) {
+      const report = await this.#tick(record, scheduledFor);
+      if (!isElsewhere(instance) || report.instance?.id === instance.id) return report;
+      // Another run was of this tick before.
+      const { reason } = instance;
+      const why = await this.#instanceWhy(instance, record);
+      return { ...report, outcome: outcomeOf(instance), reason, why, instance };
+    }
     const asked = formatLocal(instance.createdAt, "UTC");
     const rule = scheduleId === null
       ? `requested at ${asked}${instance.retryOf === null ? "" : `, again for ${instance.retryOf}`}`

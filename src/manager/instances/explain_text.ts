@@ -2,11 +2,11 @@ import { countText } from "../../core/text/count_text.ts";
 import { isBlackedOut } from "../../core/time/blackout.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
-import type { Instance } from "../../core/instance.ts";
+import { type Instance, isElsewhere } from "../../core/instance.ts";
 import { type Block, blockWords } from "../../core/job/limits.ts";
 import { CHANGED, type ScheduleRecord, type TickFate } from "../../core/job/schedule.ts";
 import { CORRECTION_MS } from "../../core/time/ticks.ts";
-import type { Pause } from "../../store/store.ts";
+import { type Pause, UNREPORTED } from "../../store/store.ts";
 
 /** Facts about an instance that it does not have itself. */
 interface InstanceFacts {
@@ -23,7 +23,9 @@ interface InstanceFacts {
 /** Explain the state of an instance in one sentence. */
 export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
   const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
-  const run = `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
+  const run = isElsewhere(instance)
+    ? `on host "${node ?? "?"}", as it was reported`
+    : `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
   switch (state) {
     case "processing":
       return `It has been running since ${at(processedAt!)}: ${run}`;
@@ -31,16 +33,24 @@ export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
     case "scheduled":
       return waitingWhy(instance, facts);
     case "completed":
+      if (processedAt === null) return `It ran and completed at ${at(instance.settledAt!)}: ${run}`;
       return `It ran and completed after ${span(instance)}: began ${at(processedAt!)}${
         jitterNote(instance, facts.jitterMs)
       }, ${run}`;
     case "timedOut":
       if (reason === "deadline") return deadlineWhy(instance, run);
+      if (isElsewhere(instance)) {
+        return `It began at ${at(processedAt!)}, and nobody reported its end within ${
+          formatDuration(instance.timeoutMs)
+        }: ${run}`;
+      }
       return `It ran and was stopped at its time limit, after ${span(instance)}: ${run}`;
     case "canceled": {
       const why = reason === "replaced" ? "a later tick replaced it" : "somebody canceled it";
       return attempt === 0
         ? `It never ran: ${why} at ${at(instance.settledAt!)}`
+        : isElsewhere(instance)
+        ? `It may still run, but ${why} here: began ${at(processedAt!)}, ${run}`
         : `It was stopped, as ${why}: began ${at(processedAt!)}, ${run}`;
     }
     case "terminated": {
@@ -105,6 +115,9 @@ export function fateWhy(
     const what = `${passed(fate, local)} ${during}`;
     if (fate.fate === "coalesced") return `${what}; misfire "latest" runs only the last tick`;
     if (isAhead) return `It was missed. ${what}`;
+    if (fate.reason === UNREPORTED) {
+      return `It did not run, or nobody reported it: no report had come by ${local(fate.at)}`;
+    }
     if (fate.reason === CHANGED) {
       return `It was missed. ${what}, when the schedule was changed: it starts afresh at that time`;
     }
@@ -112,6 +125,9 @@ export function fateWhy(
       ? 'misfire "skip" runs nothing late'
       : `misfire_within is ${formatDuration(spec.misfireWithinMs)}, and at most 100 run late`;
     return `It was missed. ${what}; ${limit}`;
+  }
+  if (fate.fate === "expected") {
+    return "It runs elsewhere, and no run has been reported yet";
   }
   switch (fate.reason) {
     case "overlap": {

@@ -7,6 +7,7 @@ import { encodeJson } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { DURATION_MS_MAX } from "../../core/time/duration.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
+import { assertRunsHere, RUN_TIMEOUT_MS } from "../../core/job/external.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX, PRIORITY_MAX } from "../../core/job/job.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { kindWord } from "../../core/job/kind.ts";
@@ -16,6 +17,7 @@ import { TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import { BATCH_MAX, type NewInstance } from "../../store/store.ts";
 import { inMilliseconds } from "../../core/job/schedule_options.ts";
 import { jitterOf } from "../../core/time/tick_decision.ts";
+import type { TickKey } from "../../core/time/tick_of_run.ts";
 import type { ScheduleOptions } from "../api.ts";
 import type { Context } from "../context.ts";
 
@@ -47,9 +49,11 @@ export function seedOf(
 /**
  * A new instance with the given options, with its arguments converted and encoded.
  *
- * @throws JobError `invalid_argument` naming the option or the parameter
+ * @throws JobError `invalid_argument` naming the option or the parameter, or for a job that runs
+ * elsewhere
  */
 export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Seed): NewInstance {
+  assertRunsHere(job);
   const options = inMilliseconds(given);
   checkPolicy(options);
   checkInteger("unique_for", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
@@ -95,18 +99,46 @@ export function tickInstance(
   });
 }
 
+/**
+ * The instance of a reported run of a job that runs elsewhere.
+ *
+ * @param run.at when it began, or ended if that is all that is known, epoch ms
+ */
+export function externalInstance(
+  job: JobDefinition,
+  { id, at, tick }: { readonly id: string; readonly at: number; readonly tick: TickKey | null },
+): NewInstance {
+  return {
+    ...completeInstance(job, {
+      id,
+      priority: job.options.priority,
+      argumentsJson: "[]",
+      dueAt: tick?.tick ?? at,
+      scheduleId: tick?.scheduleId,
+      scheduledFor: tick?.tick,
+      deadlineAt: null,
+      retryMax: 0,
+      timeoutMs: job.options.timeoutMs || RUN_TIMEOUT_MS,
+    }),
+    queueKey: job.kind,
+    waitingMax: undefined,
+  };
+}
+
 /** An instance that runs at once what a schedule runs, without being one of its ticks. */
 export function runNowInstance(
   job: JobDefinition,
   record: ScheduleRecord,
   seed: Omit<Seed, "random">,
 ): NewInstance {
+  assertRunsHere(job);
   const tick = tickInstance(job, record, { at: seed.nowMs, id: seed.id, node: "" });
   return { ...tick, dueAt: seed.nowMs, scheduleId: null, scheduledFor: null };
 }
 
 /** A new instance with the arguments and limits of a final one, without its unique key. */
 export function repeatInstance(job: JobDefinition, past: Instance, seed: Seed): NewInstance {
+  assertRunsHere(job);
   return completeInstance(job, {
     id: seed.id,
     priority: past.priority,

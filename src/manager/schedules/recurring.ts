@@ -2,6 +2,7 @@ import { describeSignature } from "../../core/arguments/describe.ts";
 import { isBlackedOut } from "../../core/time/blackout.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
+import { assertRunsHere } from "../../core/job/external.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
@@ -75,6 +76,7 @@ export class Recurring {
   /** Run past ticks that did not run. @throws JobError */
   async backfill(request: BackfillRequest): Promise<BackfillResult> {
     const { job, schedules } = await this.#find(request, "backfill");
+    assertRunsHere(job);
     this.#checkRange(request, schedules);
     const missing = new Map<ScheduleRecord, readonly number[]>();
     for (const record of schedules) {

@@ -1,5 +1,6 @@
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { isJobError, toJobError } from "../../core/errors.ts";
+import { isExternal } from "../../core/job/external.ts";
 import {
   CHANGED,
   REBOOT,
@@ -267,7 +268,9 @@ export class Scheduler {
   #planAhead(record: ScheduleRecord): Step | null {
     try {
       const advance = this.#plan(record, record.nextAt!);
-      return advance.fires.length === 1 ? { ...advance, isAhead: true } : null;
+      // Nothing starts at the time of a tick that is only expected.
+      const canStart = advance.fires.length === 1 && !advance.isExpected;
+      return canStart ? { ...advance, isAhead: true } : null;
     } catch (error) {
       if (isJobError(error)) return null;
       throw error;
@@ -312,7 +315,7 @@ export class Scheduler {
     const fires = plan.fires.map((tick) =>
       tickInstance(job, record, { at: tick, id: ids(), node })
     );
-    return { ...step, fires, fates: plan.fates };
+    return { ...step, fires, fates: plan.fates, ...(isExternal(job) ? { isExpected: true } : {}) };
   }
 
   // With different rules for a zone, one expression means different times on two nodes.

@@ -1890,7 +1890,7 @@ export type TickReport = Message<"job.v1.TickReport"> & {
   at?: Timestamp | undefined;
 
   /**
-   * ran, running, waiting, skipped, coalesced, missed, pending or none.
+   * ran, running, waiting, expected, skipped, coalesced, missed, pending or none.
    *
    * @generated from field: string outcome = 3;
    */

@@ -526,7 +526,7 @@ export const JOB_PROTO: string = [
   "message TickReport {\n",
   "  string kind = 1;\n",
   "  google.protobuf.Timestamp at = 2;\n",
-  "  // ran, running, waiting, skipped, coalesced, missed, pending or none.\n",
+  "  // ran, running, waiting, expected, skipped, coalesced, missed, pending or none.\n",
   "  string outcome = 3;\n",
   "  // As recorded: overlap, paused, blackout, misfire and others.\n",
   "  optional string reason = 4;\n",

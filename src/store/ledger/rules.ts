@@ -1,4 +1,4 @@
-import type { ErrorInfo, Instance, Reason } from "../../core/instance.ts";
+import { type ErrorInfo, type Instance, isElsewhere, type Reason } from "../../core/instance.ts";
 import { type FinalState, isFinal } from "../../core/state.ts";
 import { AHEAD_MS_MAX, type NewInstance, type Settlement } from "../store.ts";
 import type { EndedAttempt } from "./tables/row.ts";
@@ -91,14 +91,6 @@ export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instan
     keepSuccessMs: input.keepSuccessMs,
     keepFailureMs: input.keepFailureMs,
   };
-}
-
-/**
- * True if an instance runs or ran elsewhere: somebody reported it, and no node ever claimed it. So
- * it has no lease, and nothing that ends leases ends it.
- */
-export function isElsewhere({ attempt, fence }: Pick<Instance, "attempt" | "fence">): boolean {
-  return attempt > 0 && fence === 0;
 }
 
 /** The fence of the next claim; it also rises when a backup is restored. */

@@ -1,8 +1,9 @@
+import { isElsewhere } from "../../core/instance.ts";
 import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { isFinal } from "../../core/state.ts";
 import type { EndedAttempt, LogRow, Row } from "../ledger/tables/row.ts";
 import type { ClockReport } from "./node_clocks.ts";
-import { expireAt, isElsewhere } from "../ledger/rules.ts";
+import { expireAt } from "../ledger/rules.ts";
 import { noteFreed } from "../ledger/operations/settle.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { Starts } from "../ledger/tables/tables.ts";

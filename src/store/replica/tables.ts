@@ -1,4 +1,4 @@
-import { isElsewhere } from "../ledger/rules.ts";
+import { isElsewhere } from "../../core/instance.ts";
 import { isHeld, type Row } from "../ledger/tables/row.ts";
 import type { Head, SharedTable, Tables } from "../ledger/tables/tables.ts";
 import type { Changed } from "../memory/changed.ts";

@@ -1,3 +1,4 @@
+import type { ReportedRun } from "../../../src/core/job/external.ts";
 import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
 import { JobError } from "../../../src/core/errors.ts";
@@ -174,6 +175,14 @@ export class FakeManager implements ManagerApi {
       path: "kind",
     });
   }
+
+  readonly reported: { readonly kind: string; readonly run: ReportedRun }[] = [];
+
+  reportRun: ManagerApi["reportRun"] = async (kind, run) => {
+    this.getJob(kind);
+    this.reported.push({ kind, run });
+    return this.add({ kind });
+  };
 
   scheduleJob: ManagerApi["scheduleJob"] = async (kind, options = {}) => {
     this.getJob(kind);

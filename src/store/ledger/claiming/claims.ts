@@ -1,11 +1,11 @@
-import type { Instance } from "../../../core/instance.ts";
+import { type Instance, isElsewhere } from "../../../core/instance.ts";
 import type { ClaimRequest, RenewRequest, RenewResult } from "../../store.ts";
 import { checkBatch, checkLimit } from "../checks.ts";
 import { Gate } from "./gate.ts";
 import { claimLimited } from "./limited_claims.ts";
 import { markAt } from "../maintenance/marks.ts";
 import { compareReady, type ReadyKey, readyKeyOf, type Row } from "../tables/row.ts";
-import { claimInstance, expireAt, isElsewhere, passDeadline } from "../rules.ts";
+import { claimInstance, expireAt, passDeadline } from "../rules.ts";
 import { finishAttempt } from "../operations/settle.ts";
 import type { LedgerState, Moment } from "../state.ts";
 

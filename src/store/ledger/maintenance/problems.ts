@@ -1,3 +1,4 @@
+import { isElsewhere } from "../../../core/instance.ts";
 import { isFinal, JOB_STATES } from "../../../core/state.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { StoreProblem } from "../../records.ts";
@@ -10,7 +11,7 @@ import {
   type Row,
 } from "../tables/row.ts";
 import { checkLimit } from "../checks.ts";
-import { expireAt, isElsewhere } from "../rules.ts";
+import { expireAt } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 
 /** Rows checked before yielding to the event loop. */

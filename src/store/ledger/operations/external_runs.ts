@@ -1,5 +1,6 @@
 import { JobError } from "../../../core/errors.ts";
-import type { Instance } from "../../../core/instance.ts";
+import { type Instance, isElsewhere } from "../../../core/instance.ts";
+import type { TickKey } from "../../../core/time/tick_of_run.ts";
 import { stateIndex } from "../tables/row.ts";
 import {
   OPEN_RUNS_MAX,
@@ -7,11 +8,10 @@ import {
   type RunReport,
   type RunResult,
   type RunsResult,
-  type TickKey,
   UNREPORTED,
 } from "../../external_runs.ts";
 import { checkBatch, checkNewInstance, checkTime, QuotaError } from "../checks.ts";
-import { acceptInstance, isElsewhere, isStorable, settleInstance } from "../rules.ts";
+import { acceptInstance, isStorable, settleInstance } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import type { Row } from "../tables/row.ts";
 import { fateOf } from "./fates.ts";
@@ -74,7 +74,7 @@ export function checkReports(runs: readonly RunReport[], missed: readonly TickKe
 }
 
 /** @throws JobError `already_exists` if an instance is not a run elsewhere of this kind */
-export function assertRun(existing: Instance, kind: string): void {
+function assertRun(existing: Instance, kind: string): void {
   if (existing.kind !== kind || !isElsewhere(existing)) throw notARun(existing.id);
 }
 

@@ -1,6 +1,5 @@
-import type { Instance } from "../../../core/instance.ts";
+import { type Instance, isElsewhere } from "../../../core/instance.ts";
 import { loseAttempt } from "../claiming/claims.ts";
-import { isElsewhere } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
 import { takeBack } from "./nodes.ts";
 

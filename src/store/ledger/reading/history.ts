@@ -1,6 +1,5 @@
-import type { HistoryEntry, Instance } from "../../../core/instance.ts";
+import { type HistoryEntry, type Instance, isElsewhere } from "../../../core/instance.ts";
 import { isFinal } from "../../../core/state.ts";
-import { isElsewhere } from "../rules.ts";
 import type { LedgerState } from "../state.ts";
 import type { EndedAttempt, Row } from "../tables/row.ts";
 

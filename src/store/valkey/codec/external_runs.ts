@@ -1,6 +1,7 @@
+import type { TickKey } from "../../../core/time/tick_of_run.ts";
 import { JOB_STATES } from "../../../core/state.ts";
 import { storable, storableError } from "../../ledger/rules.ts";
-import type { RecordRuns, RunReport, RunResult, RunsResult, TickKey } from "../../external_runs.ts";
+import type { RecordRuns, RunReport, RunResult, RunsResult } from "../../external_runs.ts";
 import { readWhole } from "./instances.ts";
 import { packNewsOfMissed } from "./memos.ts";
 import type { Packable, Unpacker } from "./msgpack.ts";
