@@ -1,0 +1,200 @@
+import type { Expectations } from "../job/gen/job_options.ts";
+import { formatDuration } from "../time/duration.ts";
+import type { NoticeEvent } from "./notice.ts";
+
+/** When a run of a schedule is late if its job says nothing about it, in ms after it was due. */
+const START_WITHIN_MS = 600_000;
+/** How many of the last successes are learnt from. */
+export const LEARNT_RUNS = 30;
+/** Fewer successes than this say nothing about what is usual. */
+const LEARNT_RUNS_MIN = 10;
+/** A run takes too long once it has taken this many times p99, and this much more. */
+const LONG_FACTOR = 1.5;
+/** No run that took less is too long by what is learnt. */
+export const LONG_MARGIN_MS = 10_000;
+/** A success was too short if it took less than this part of p50. */
+const SHORT_PART = 0.25;
+/** Where p50 is below this, nothing is too short: such times vary by chance. */
+export const SHORT_FROM_MS = 2_000;
+
+/** The usual durations of a job, in ms. */
+export interface DurationBand {
+  /** Half of the last successes took no longer. */
+  readonly p50Ms: number;
+  /** Almost all of them took no longer: of 30, the longest. */
+  readonly p99Ms: number;
+}
+
+/** The option that a run, or its job, does not meet. */
+export type ExpectationRule =
+  | "start_within"
+  | "finish_within"
+  | "min_duration"
+  | "max_duration"
+  | "learn"
+  | "every";
+
+/** An expectation that is not met. Times are in ms. */
+export interface Broken {
+  readonly event: Extract<NoticeEvent, "late" | "long" | "short" | "missed">;
+  readonly rule: ExpectationRule;
+  /** How long it took so far. */
+  readonly tookMs: number;
+  /** How long it should have taken at most, for `short` at least. */
+  readonly limitMs: number;
+  /** What was learnt; null for the other rules. */
+  readonly band: DurationBand | null;
+}
+
+/** How far a run is. Times are in ms. */
+export interface RunProgress {
+  /** True if it is a tick of a schedule. */
+  readonly isScheduled: boolean;
+  /** Since it was first due. */
+  readonly sinceDueMs: number;
+  /** Since its next attempt was due; null while an attempt runs. */
+  readonly waitedMs: number | null;
+  /** Since its attempt began; null while it waits. */
+  readonly ranMs: number | null;
+}
+
+/** The expectations that are not met at a moment. */
+export interface Verdict {
+  readonly broken: readonly Broken[];
+  /** In how many ms another one would not be met; null for never. */
+  readonly nextMs: number | null;
+}
+
+/** How long after it was due a run has to start, in ms; null if it may start at any time. */
+export function startWithinOf(expect: Expectations, isScheduled: boolean): number | null {
+  const limitMs = expect.startWithinMs ?? (isScheduled ? START_WITHIN_MS : 0);
+  return limitMs > 0 ? limitMs : null;
+}
+
+/**
+ * The expectations that a run does not meet so far. A limit counts as exceeded at its moment.
+ *
+ * @param band what is usual; null if it is not known
+ */
+export function checkRun(
+  expect: Expectations,
+  run: RunProgress,
+  band: DurationBand | null,
+): Verdict {
+  const broken: Broken[] = [];
+  let nextMs = Infinity;
+  const check = (
+    rule: ExpectationRule,
+    { tookMs, limitMs }: { readonly tookMs: number | null; readonly limitMs: number | null },
+    learnt: DurationBand | null = null,
+  ) => {
+    if (tookMs === null || limitMs === null || limitMs === 0) return;
+    const event = rule === "start_within" ? "late" : "long";
+    if (tookMs >= limitMs) broken.push({ event, rule, tookMs, limitMs, band: learnt });
+    else nextMs = Math.min(nextMs, limitMs - tookMs);
+  };
+  const { isScheduled, sinceDueMs, waitedMs, ranMs } = run;
+  check("start_within", { tookMs: waitedMs, limitMs: startWithinOf(expect, isScheduled) });
+  check("finish_within", { tookMs: sinceDueMs, limitMs: expect.finishWithinMs });
+  check("max_duration", { tookMs: ranMs, limitMs: expect.maxDurationMs });
+  if (expect.learn && band !== null) {
+    check("learn", { tookMs: ranMs, limitMs: longAfterMs(band) }, band);
+  }
+  return { broken, nextMs: nextMs === Infinity ? null : nextMs };
+}
+
+/**
+ * The expectation that a success does not meet because it took too little; null for none.
+ *
+ * @param band what was usual before it; null if that is not known
+ */
+export function checkSuccess(
+  expect: Expectations,
+  tookMs: number,
+  band: DurationBand | null,
+): Broken | null {
+  const { minDurationMs: limitMs } = expect;
+  if (tookMs < limitMs) {
+    return { event: "short", rule: "min_duration", tookMs, limitMs, band: null };
+  }
+  if (!expect.learn || band === null || band.p50Ms < SHORT_FROM_MS) return null;
+  const leastMs = band.p50Ms * SHORT_PART;
+  if (tookMs >= leastMs) return null;
+  return { event: "short", rule: "learn", tookMs, limitMs: leastMs, band };
+}
+
+/**
+ * Whether a job has gone without a success for too long.
+ *
+ * @param sinceMs since the last one
+ */
+export function checkEvery({ everyMs }: Expectations, sinceMs: number): Verdict {
+  if (everyMs === 0) return { broken: [], nextMs: null };
+  if (sinceMs < everyMs) return { broken: [], nextMs: everyMs - sinceMs };
+  const rule = { event: "missed", rule: "every", band: null } as const;
+  return { broken: [{ ...rule, tookMs: sinceMs, limitMs: everyMs }], nextMs: null };
+}
+
+/** The usual durations by the last successes; null if there are too few. */
+export function bandOf(durationsMs: readonly number[]): DurationBand | null {
+  const count = durationsMs.length;
+  if (count < LEARNT_RUNS_MIN) return null;
+  const sorted = durationsMs.toSorted((left, right) => left - right);
+  const ofRank = (share: number) => sorted[Math.ceil(share * count) - 1]!;
+  return { p50Ms: ofRank(0.5), p99Ms: ofRank(0.99) };
+}
+
+/** When a run takes too long by what is usual, in ms after its start. */
+function longAfterMs({ p99Ms }: DurationBand): number {
+  return Math.max(p99Ms * LONG_FACTOR, p99Ms + LONG_MARGIN_MS);
+}
+
+/** The surroundings of an expectation that is not met. */
+export interface BrokenContext {
+  /** True if the run has started in the meantime. */
+  readonly isStarted?: boolean;
+  /** The number of workers, if all of them are busy; else null. */
+  readonly busyWorkers?: number | null;
+  /** When the last success was, epoch ms; null if none is known. */
+  readonly lastSuccessAt?: number | null;
+}
+
+/** One line about an expectation that is not met, such as `took 4s; usually 52s, p99 1m1s`. */
+export function describeBroken(broken: Broken, context: BrokenContext = {}): string {
+  const { tookMs, limitMs, rule, band } = broken;
+  const [took, limit] = [shown(tookMs), formatDuration(limitMs)];
+  const usual = band && `usually ${shown(band.p50Ms)}, p99 ${shown(band.p99Ms)}`;
+  switch (rule) {
+    case "start_within": {
+      const workers = context.busyWorkers ?? null;
+      const reason = workers === null || context.isStarted ? "" : `; ${busyText(workers)}`;
+      const what = context.isStarted
+        ? `started ${took} after it was due`
+        : `due ${took} ago and not started`;
+      return `${what}; expected within ${limit}${reason}`;
+    }
+    case "finish_within":
+      return `due ${took} ago and not finished; expected within ${limit}`;
+    case "max_duration":
+      return `running for ${took}; expected at most ${limit}`;
+    case "min_duration":
+      return `took ${took}; expected at least ${limit}`;
+    case "learn":
+      return broken.event === "short" ? `took ${took}; ${usual}` : `running for ${took}; ${usual}`;
+    case "every": {
+      const last = context.lastSuccessAt ?? null;
+      const since = last === null ? "none before" : `the last one ${new Date(last).toISOString()}`;
+      return `no success for ${took}, ${since}; expected every ${limit}`;
+    }
+  }
+}
+
+function busyText(workers: number): string {
+  return workers === 1 ? "the only worker is busy" : `all ${workers} workers are busy`;
+}
+
+/** A duration without what nobody wants to know of one so long. */
+function shown(ms: number): string {
+  const unitMs = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : ms >= 1_000 ? 1_000 : 1;
+  return formatDuration(Math.floor(ms / unitMs) * unitMs);
+}
