@@ -15,7 +15,8 @@ export function fileStore(folder: string, name: string): Store {
 }
 
 /**
- * An open store with `count` instances in every state that they can have, with logs and a schedule.
+ * An open store with `count` instances in every state that they can have, with logs, a schedule and
+ * a memo.
  */
 export async function filledStore(store: Store, count: number): Promise<StoreWorld> {
   const world = new StoreWorld(store);
@@ -34,6 +35,16 @@ export async function filledStore(store: Store, count: number): Promise<StoreWor
   }
   await world.putSchedule({ cursor: world.wallMs, nextAt: world.wallMs + 60_000 });
   await store.setPause({ at: world.at, kind: "other", until: null, reason: "x" });
+  const news = [{ id: "ü", event: "missed", at: 1, instanceId: null, detail: "{}" }];
+  const memo = {
+    key: "job:mail",
+    version: 7,
+    watch: "ends",
+    data: "{}",
+    news,
+    droppedNews: 2,
+  } as const;
+  await store.records.writeRecords({ at: world.at, records: [{ type: "memo", memo }] });
   return world;
 }
 
