@@ -171,7 +171,7 @@ async function startDaemon(
   const heartbeat = new Heartbeat({
     ...{ clock: systemClock, logger },
     status: () => manager.status(),
-    send: ping,
+    send: (settings, signal) => ping(settings, { clock: systemClock, signal }),
   });
   heartbeat.adopt(config.heartbeat);
   return { manager, gateway, heartbeat, lost: lost.promise };

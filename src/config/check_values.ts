@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { isLoopback } from "../core/address.ts";
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
+import { checkPublicUrl } from "./notices/notice_readers.ts";
 import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
 import { reasonOf } from "./secrets.ts";
@@ -133,8 +134,9 @@ function checkHeartbeat(values: AllValues, fields: Fields, report: Report): void
     if (other !== undefined) report.warn(other, "has no effect without heartbeat.url");
     return;
   }
-  if (values["heartbeat.allow_private"]) return;
-  const { protocol } = new URL(url);
-  const hint = "In a private network, set heartbeat.allow_private = true";
-  if (protocol !== "https:") report.value(field, "found http://, wanted https://", hint);
+  checkPublicUrl(new URL(url), {
+    field,
+    allowPrivate: values["heartbeat.allow_private"],
+    report,
+  });
 }

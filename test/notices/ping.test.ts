@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { systemClock } from "../../src/platform/clock.ts";
 import { ping } from "../../src/notices/ping.ts";
 
 async function server(answer: (request: IncomingMessage, response: ServerResponse) => void) {
@@ -26,7 +27,7 @@ async function server(answer: (request: IncomingMessage, response: ServerRespons
 }
 
 const settings = (url: string, allowPrivate = true) => ({ url, everyMs: 1_000, allowPrivate });
-const never = new AbortController().signal;
+const never = { clock: systemClock, signal: new AbortController().signal };
 
 test("ping() sends a GET, and is content with 200", async () => {
   await using there = await server((_, response) => response.end("OK"));
@@ -66,7 +67,7 @@ test("ping() sends nothing to a private address unless that is allowed", async (
 test("ping() ends when it is aborted, although the other side says nothing", async () => {
   await using there = await server(() => {});
   const abort = new AbortController();
-  const pinged = ping(settings(there.url), abort.signal);
+  const pinged = ping(settings(there.url), { clock: systemClock, signal: abort.signal });
   const refused = assert.rejects(pinged);
   abort.abort();
   await refused;

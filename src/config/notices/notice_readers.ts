@@ -1,3 +1,4 @@
+import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
 import { bareHost, isLoopback } from "../../core/address.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isMailAddress, MAIL_ADDRESS_WANTED } from "../../core/mail_address.ts";
@@ -125,6 +126,34 @@ export const HOOK_URL: Reader<HookUrl> = {
     return { url, authorization, isReference };
   },
 };
+
+/** Report a URL that is not https, or leads into a private network, unless that is allowed. */
+export function checkPublicUrl(
+  url: URL,
+  { field, allowPrivate, report }: {
+    readonly field: Field;
+    readonly allowPrivate: boolean;
+    readonly report: Report;
+  },
+): void {
+  if (allowPrivate) return;
+  const host = bareHost(url.hostname);
+  const isLocal = host === "localhost" || host.endsWith(".localhost") ||
+    (isIpAddress(host) && !isPublicAddress(host));
+  if (isLocal) {
+    report.value(
+      field,
+      `found an address of a private network, ${host}`,
+      "To allow it, set allow_private = true",
+    );
+  } else if (url.protocol !== "https:") {
+    report.value(
+      field,
+      "found http://, wanted https://",
+      "In a private network, set allow_private = true",
+    );
+  }
+}
 
 /** Keep a text out of all output, unless it is too short for a key. */
 export function hide(field: Field, text: string, report: Report): void {

@@ -1,6 +1,4 @@
 import { resolve } from "node:path";
-import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
-import { bareHost } from "../../core/address.ts";
 import { type PresetName, presetNeeds } from "../../core/notices/presets.ts";
 import type {
   ChannelSettings,
@@ -12,7 +10,7 @@ import type {
 import { CHANNELS_MAX, isChannelName } from "../../core/notices/settings.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
-import { hide, type HookUrl, usualTls } from "./notice_readers.ts";
+import { checkPublicUrl, hide, type HookUrl, usualTls } from "./notice_readers.ts";
 import { collectFields, readFields, type Values } from "../schema.ts";
 import { type Field, Report } from "../source.ts";
 
@@ -231,7 +229,7 @@ function readWebhook(table: NoticeTable): WebhookTarget | null {
   const isUrlSecret = isReference || needs?.isUrlSecret === true;
   const field = fields.get("url");
   if (field !== undefined) {
-    checkUrl(url, { field, allowPrivate, report });
+    checkPublicUrl(url, { field, allowPrivate, report });
     if (isUrlSecret) {
       // The end of the path is the key, and words before it are none.
       for (const text of [url.href, url.pathname + url.search, url.pathname.split("/").at(-1)!]) {
@@ -281,33 +279,6 @@ function checkPreset({ field, fields, report }: NoticeTable, preset: PresetName)
       found,
       `works not with preset = "${preset}"`,
       "A digest opens no incident there, and closes none",
-    );
-  }
-}
-
-function checkUrl(
-  url: URL,
-  { field, allowPrivate, report }: {
-    readonly field: Field;
-    readonly allowPrivate: boolean;
-    readonly report: Report;
-  },
-): void {
-  if (allowPrivate) return;
-  const host = bareHost(url.hostname);
-  const isLocal = host === "localhost" || host.endsWith(".localhost") ||
-    (isIpAddress(host) && !isPublicAddress(host));
-  if (isLocal) {
-    report.value(
-      field,
-      `found an address of a private network, ${host}`,
-      "To allow it, set allow_private = true",
-    );
-  } else if (url.protocol !== "https:") {
-    report.value(
-      field,
-      "found http://, wanted https://",
-      "In a private network, set allow_private = true",
     );
   }
 }
