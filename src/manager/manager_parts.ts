@@ -1,4 +1,4 @@
-import { isJobError, type JobError } from "../core/errors.ts";
+import type { JobError } from "../core/errors.ts";
 import { Incidents } from "../notices/incidents/incidents.ts";
 import { Silences } from "../notices/incidents/silences.ts";
 import { STORE_DEFAULTS } from "../core/store_config.ts";
@@ -100,9 +100,7 @@ export function buildParts(
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
-    await silences.deleteOld().catch((error: unknown) => {
-      if (!isJobError(error, "unimplemented")) throw error;
-    });
+    await silences.deleteOld();
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },

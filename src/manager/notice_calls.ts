@@ -9,7 +9,10 @@ import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import type { ManagerParts } from "./manager_parts.ts";
 
 /** The parts of a manager that its calls about notices use. */
-export type NoticeParts = Pick<ManagerParts, "incidents" | "silences" | "peers" | "notices">;
+export type NoticeParts = Pick<
+  ManagerParts,
+  "incidents" | "silences" | "peers" | "notices" | "dispatcher" | "options"
+>;
 
 /** List incidents. @throws JobError `invalid_argument` */
 export async function listIncidents(
@@ -23,24 +26,29 @@ export async function listIncidents(
 
 /** Silence a kind, or everything for null. @throws JobError `not_found`, `invalid_argument` */
 export async function silence(
-  { silences, peers }: NoticeParts,
+  { silences, peers, notices }: NoticeParts,
   kind: string | null,
   options: SilenceOptions,
 ): Promise<Silence> {
   const checked = readOptions("silence", options, "silence");
   if (kind !== null) await peers.assertKnown(kindOfReference(kind, "silence a job"));
-  return await silences.set(kind, checked);
+  const set = await silences.set(kind, checked);
+  // It may be shorter than the one that it replaces.
+  await notices.silenceEnds(set.until);
+  return set;
 }
 
 /** End the silence of a kind, or that of everything for null. @throws JobError `not_found` */
 export async function removeSilence(
-  { silences, peers }: NoticeParts,
+  { silences, peers, notices, dispatcher, options: { clock } }: NoticeParts,
   kind: string | null,
 ): Promise<boolean> {
   if (kind !== null) kindOfReference(kind, "end the silence of a job");
   const wasSilenced = await silences.remove(kind);
   // A silence outlives its job: it is a mistake only if the kind is neither silenced nor known.
   if (!wasSilenced && kind !== null) await peers.assertKnown(kind);
+  if (wasSilenced) await notices.silenceEnds(clock.now().wallMs);
+  dispatcher.poke();
   return wasSilenced;
 }
 

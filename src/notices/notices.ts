@@ -6,6 +6,7 @@ import type { NoticePreview } from "../core/notices/incident.ts";
 import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
 import { memoKeyOf } from "../core/notices/subject_state.ts";
 import { JOB_MEMO, WATCHER_MEMO } from "../store/store.ts";
+import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { readMemo } from "./read_memo.ts";
@@ -163,6 +164,11 @@ export class Notices {
     } finally {
       timer.cancel();
     }
+  }
+
+  /** Deliver at a time what silences have collected for later; called when one ends early. */
+  async silenceEnds(at: number): Promise<void> {
+    await deliverSilenced(at, this.#options);
   }
 
   /** The channels, in the order of the configuration. */

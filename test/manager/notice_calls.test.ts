@@ -160,4 +160,52 @@ test("a silenced job opens its incident, and its notices come in one summary at 
   assert.deepEqual(ops.told, []);
   await clock.advance(20_000);
   assert.deepEqual(ops.told, ["digest: failed work x2"]);
+  assert.deepEqual(ops.delivered[0]!.facts, [
+    "work was silenced by eva from 2026-01-01T00:00:00.000Z to 2026-01-01T01:30:00.000Z: disk",
+  ]);
+});
+
+test("the summary comes at once when a silence is ended early, and only once", async () => {
+  const { ops, world, run } = await failing();
+  const { manager, clock } = world;
+  const until = clock.now().wallMs + 0.5 * HOUR;
+  await world.of(manager.silence("work", { until, by: "eva" }));
+  await run("fail");
+  assert.deepEqual(ops.told, []);
+  await world.of(manager.removeSilence("work"));
+  await clock.advance(1_000);
+  assert.deepEqual(ops.told, ["digest: failed work x1"]);
+  await run("ok");
+  assert.equal(ops.told.at(-1), "recovered work");
+  await clock.advance(HOUR);
+  assert.equal(ops.told.length, 2);
+});
+
+test("the summary comes at the end of a silence that was shortened, or made longer", async () => {
+  for (const hours of [0.25, 0.75]) {
+    const { ops, world, run } = await failing();
+    const { manager, clock } = world;
+    const start = clock.now().wallMs;
+    await world.of(manager.silence("work", { until: start + 0.5 * HOUR, by: "eva" }));
+    await run("fail");
+    await world.of(manager.silence("work", { until: start + hours * HOUR, by: "eva" }));
+    await clock.advance(hours * HOUR - 10_000);
+    assert.deepEqual(ops.told, []);
+    await clock.advance(20_000);
+    assert.deepEqual(ops.told, ["digest: failed work x1"]);
+  }
+});
+
+test("what is also silenced as part of everything waits for the end of that", async () => {
+  const { ops, world, run } = await failing();
+  const { manager, clock } = world;
+  const start = clock.now().wallMs;
+  await world.of(manager.silence("work", { until: start + 0.5 * HOUR, by: "eva" }));
+  await world.of(manager.silence(null, { until: start + 0.75 * HOUR, by: "tom" }));
+  await run("fail");
+  await world.of(manager.removeSilence("work"));
+  await clock.advance(0.6 * HOUR);
+  assert.deepEqual(ops.told, []);
+  await clock.advance(0.2 * HOUR);
+  assert.deepEqual(ops.told, ["digest: failed work x1"]);
 });

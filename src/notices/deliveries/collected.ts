@@ -3,11 +3,16 @@ import type { Silence } from "../../core/notices/incident.ts";
 import type { DigestItem, NoticeSubject } from "../../core/notices/notice.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { idOfText } from "../../platform/ids.ts";
-import type { Memo } from "../../store/store.ts";
+import { BATCH_MAX, type Memo, type NewInstance } from "../../store/store.ts";
+import { SILENCE_MEMO } from "../incidents/silences.ts";
 import { readMemo } from "../read_memo.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { newDelivery } from "../notice_kinds.ts";
 
+/** Start of the keys of what is collected; channel, reason, time and subject follow. */
+const COLLECTED_MEMO = "collected:";
+/** Most silences that a summary names. */
+const SILENCES_TOLD_MAX = 10;
 /** Digits of a time in a key, so that keys are in the order of times. */
 const DIGITS = 16;
 /** Most ids that an item remembers, so that none is counted twice. */
@@ -63,7 +68,7 @@ export async function silencedUntil(
 ): Promise<number | null> {
   const nowMs = clock.now().wallMs;
   const ends: number[] = [];
-  const keys = type === "job" ? ["silence:", `silence:${name}`] : ["silence:"];
+  const keys = type === "job" ? [SILENCE_MEMO, SILENCE_MEMO + name] : [SILENCE_MEMO];
   for (const key of keys) {
     const memo = await readMemo(key, { store });
     if (memo && memo.data !== "") ends.push((JSON.parse(memo.data) as Silence).until);
@@ -76,6 +81,57 @@ export async function silencedUntil(
   }
   const until = Math.max(...ends, 0);
   return until > nowMs ? until : null;
+}
+
+/** What silenced subjects during a time, in words: by whom, from when, until when and why. */
+export async function silenceFacts(
+  items: readonly DigestItem[],
+  { store }: Pick<NoticeContext, "store">,
+): Promise<readonly string[]> {
+  const firstAt = Math.min(...items.map((item) => item.firstAt));
+  const kinds = items.filter(({ subject }) => subject.type === "job")
+    .map(({ subject }) => subject.name);
+  const facts: string[] = [];
+  for (const kind of ["", ...new Set(kinds)]) {
+    const memo = await readMemo(SILENCE_MEMO + kind, { store });
+    if (!memo || facts.length === SILENCES_TOLD_MAX) continue;
+    const { since, until, by, reason } = JSON.parse(memo.data) as Silence;
+    // An earlier one, which ended before.
+    if (until <= firstAt) continue;
+    const time = (at: number) => new Date(at).toISOString();
+    const why = reason === "" ? "" : `: ${reason}`;
+    const what = kind === "" ? "Everything" : kind;
+    facts.push(`${what} was silenced by ${by} from ${time(since)} to ${time(until)}${why}`);
+  }
+  return facts;
+}
+
+/**
+ * Deliver what was collected during silences at a time, if that is before their planned end: a
+ * silence has ended early. What another silence still holds back waits for the end of that one.
+ */
+export async function deliverSilenced(
+  dueAt: number,
+  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+): Promise<void> {
+  const found = new Map<string, NewInstance>();
+  for (let after: string | null = null;;) {
+    const page: readonly Memo[] = await store.listMemos({
+      ...{ prefix: COLLECTED_MEMO, after, limit: 500 },
+    });
+    for (const { key } of page) {
+      const [, channel = "", digits = ""] = /^collected:(.*?):silence:(\d+):/s.exec(key) ?? [];
+      const until = Number(digits);
+      const id = idOfText(`collected ${channel} silence ${until} at ${dueAt}`);
+      if (until <= dueAt || found.has(id)) continue;
+      const argument: CollectedDelivery = { collected: { why: "silence", until } };
+      found.set(id, newDelivery(channel, { id, dueAt, argument }));
+    }
+    if (page.length < 500) break;
+    after = page.at(-1)!.key;
+  }
+  const instances = [...found.values()].slice(0, BATCH_MAX);
+  if (instances.length > 0) await store.enqueue({ at: clock.now(), instances });
 }
 
 /** The end of the running window of a digest, which begins with its first notice. */
@@ -188,5 +244,5 @@ export async function forgetCollected(
 }
 
 function prefixOf(channel: string, { why, until }: Collecting): string {
-  return `collected:${channel}:${why}:${String(until).padStart(DIGITS, "0")}:`;
+  return `${COLLECTED_MEMO}${channel}:${why}:${String(until).padStart(DIGITS, "0")}:`;
 }

@@ -12,6 +12,7 @@ import {
   forgetCollected,
   readCollected,
   silencedUntil,
+  silenceFacts,
 } from "./collected.ts";
 
 /** Most items in a digest; the rest is counted. */
@@ -87,7 +88,10 @@ async function deliverCollected(
     subject: { type: "daemon", name: node },
     ...{ host, node, isReminder: false, run: null, incident: null, output: [], items },
     title: `${total} ${total === 1 ? "event" : "events"} ${SINCE[collecting.why]}`,
-    facts: more === 0 ? [] : [`${more} more are not listed`],
+    facts: [
+      ...collecting.why === "silence" ? await silenceFacts(items, context) : [],
+      ...more === 0 ? [] : [`${more} more are not listed`],
+    ],
     command: "jobctl incidents",
   };
   await channel.deliver(notice, how);

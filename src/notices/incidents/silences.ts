@@ -8,7 +8,7 @@ import { readMemo } from "../read_memo.ts";
 import type { MemoStore } from "./incidents.ts";
 
 /** Start of the keys of silences; the kind follows, or nothing for everything. */
-const PREFIX = "silence:";
+export const SILENCE_MEMO = "silence:";
 /**
  * Longest silence, in days: one that is forgotten hides failures. Whoever wants no notices for
  * longer changes the configuration, which others review.
@@ -93,7 +93,7 @@ export class Silences {
     action: string,
     next: (before: Silence | null, nowMs: number) => Silence | null,
   ): Promise<Silence | null> {
-    const key = PREFIX + (kind ?? "");
+    const key = SILENCE_MEMO + (kind ?? "");
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const memo = await readMemo(key, { store: this.#store });
       const at = this.#clock.now();
@@ -130,7 +130,7 @@ export class Silences {
     let after: string | null = null;
     for (;;) {
       const memos: readonly Memo[] = await this.#store.listMemos({
-        ...{ prefix: PREFIX, after, limit: BATCH },
+        ...{ prefix: SILENCE_MEMO, after, limit: BATCH },
       });
       for (const memo of memos) {
         const silence = silenceOf(memo);
