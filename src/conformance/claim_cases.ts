@@ -223,6 +223,18 @@ export const claimCases: StoreCases = {
     assert.deepEqual(ids(await world.claim()), [mail!.id]);
   },
 
+  "setPause() does not hold notices": async (world) => {
+    const notices = ["system.notices", "system.notice.ops"];
+    await world.add({}, ...notices.map((kind) => ({ kind })));
+    for (const kind of [null, ...notices]) {
+      await world.store.setPause({ at: world.at, kind, until: null, reason: "" });
+    }
+    const kinds = ["mail", ...notices];
+    const { instanceAt } = await world.store.nextDue({ at: world.at, kinds: new Set(kinds) });
+    assert.ok(instanceAt! <= START);
+    assert.deepEqual((await world.claim(10, kinds)).map(({ kind }) => kind).sort(), notices.sort());
+  },
+
   "setPause() of everything ends by itself": async (world) => {
     await world.add({}, { kind: "other" });
     const until = START + 1_000;

@@ -81,11 +81,11 @@ export class Desk {
 
   /** Also responds to a canceled call: the listeners wait until its work has ended. */
   async #complete(
-    { id, method, jobs, by }: Request & { readonly type: "call" },
+    { id, method, jobs, caller }: Request & { readonly type: "call" },
     payload: Uint8Array,
   ): Promise<void> {
     this.#calls.add(id);
-    const signal = { isCanceled: () => !this.#calls.has(id), jobs, by };
+    const signal = { isCanceled: () => !this.#calls.has(id), jobs, caller };
     try {
       const { backend } = this.#options;
       // Always waits: a cancellation may be in the same batch.

@@ -5,7 +5,7 @@ import type { Answer, Request } from "./messages.ts";
 
 const NEXT = 1;
 const CANCEL = 2;
-/** Code of a call without a list of jobs and a name: this plus the index of its method. */
+/** Code of a call without a list of jobs and a caller: this plus the index of its method. */
 const FIRST_CALL = 3;
 // Not from the contract: an idle daemon does not load its messages.
 const METHODS = Object.keys(METHOD_ROLE) as UnaryName[];
@@ -16,7 +16,9 @@ export const REQUEST_CODEC: FrameCodec<Request> = {
   codeOf(frame) {
     switch (frame.type) {
       case "call":
-        return frame.jobs === null && frame.by === undefined ? CALL_CODES.get(frame.method)! : 0;
+        return frame.jobs === null && frame.caller === undefined
+          ? CALL_CODES.get(frame.method)!
+          : 0;
       case "next":
         return NEXT;
       case "cancel":

@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../core/errors.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
-import type { StreamName, UnaryName } from "../rpc/handlers/backend.ts";
+import type { CallerInfo, StreamName, UnaryName } from "../rpc/handlers/backend.ts";
 import type { AuthConfig, ServerConfig } from "../platform/network/server_config.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses } from "../rpc/server/server.ts";
@@ -66,8 +66,8 @@ export type Request =
     readonly method: UnaryName;
     /** The jobs it is limited to; null for all. */
     readonly jobs: readonly string[] | null;
-    /** The caller's name, for methods that keep it. */
-    readonly by?: string | undefined;
+    /** The caller, for methods that depend on it. */
+    readonly caller?: CallerInfo | undefined;
   }
   /** Start a stream; the payload is its request. */
   | {

@@ -46,8 +46,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     if (call.isCanceled()) return Promise.reject(canceled());
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
-    const { jobs, by } = call;
-    this.#sender.send({ type: "call", id, method, jobs, by }, request);
+    const { jobs, caller } = call;
+    this.#sender.send({ type: "call", id, method, jobs, caller }, request);
     call.onCancel(() => {
       // A canceled wait, which costs nothing, ends at once. Any other call ends when the manager
       // responds: it may be working on it, and a caller must not exceed the limit of concurrent

@@ -327,14 +327,15 @@ export interface ManagerApi {
   lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
   /**
    * Cancel unfinished instances that match. Running ones are aborted, and get up to two seconds to
-   * end. Returns the instances as they are then.
+   * end. Returns the instances as they are then. Notices match only by their kind or id.
    *
+   * @param options.mayCancelNotices false refuses them also then; true by default
    * @throws JobError `invalid_argument` for a query without a condition unless `all`; `not_found`
-   * for an unknown id
+   * for an unknown id; `permission_denied` for notices
    */
   cancelInstances(
     query: InstanceQuery,
-    options?: { readonly all?: boolean },
+    options?: { readonly all?: boolean; readonly mayCancelNotices?: boolean },
   ): Promise<readonly Instance[]>;
   /**
    * Run a final instance again, as a new one with `retryOf`. A dead letter then counts as redriven.

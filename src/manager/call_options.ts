@@ -90,6 +90,7 @@ const KEYS = {
   schedules: { kind: TEXT },
   bulk: { all: FLAG },
   redrive: { all: FLAG, isForced: FLAG },
+  cancel: { all: FLAG, mayCancelNotices: FLAG },
   pause: { until: TIME, reason: TEXT },
   incidents: {
     kind: TEXT,

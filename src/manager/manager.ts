@@ -4,12 +4,7 @@ import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
-import {
-  checkScheduleOptions,
-  inMilliseconds,
-  kindOfReference,
-} from "../core/job/schedule_options.ts";
-import { checkText, TEXT_LENGTH_MAX } from "../core/text/text_limits.ts";
+import { checkScheduleOptions, inMilliseconds } from "../core/job/schedule_options.ts";
 import {
   type BulkFilter,
   type BulkOptions,
@@ -50,6 +45,7 @@ import type {
 } from "./api.ts";
 import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
+import { assertNoNotice } from "./instances/notice_rules.ts";
 import { clearInstances, clearLogs, countInstances } from "./instances/bulk.ts";
 import { explain } from "./instances/explain.ts";
 import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
@@ -62,7 +58,7 @@ import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
-import { assertAhead } from "./schedules/recurring.ts";
+import { pause, resume } from "./schedules/pauses.ts";
 import * as notices from "./notice_calls.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
@@ -180,6 +176,7 @@ export class Manager implements ManagerApi, LiveFacts {
 
   async scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord> {
     const checked = readOptions("recurring schedule", options, `schedule job "${kind}"`);
+    assertNoNotice(kind, "schedule");
     const job = this.parts.registry.get(kind);
     const record = await this.parts.schedules.create(job, inMilliseconds(checked));
     this.parts.scheduler.poke();
@@ -320,13 +317,13 @@ export class Manager implements ManagerApi, LiveFacts {
 
   async cancelInstances<Filter extends BulkFilter>(
     filter: Exact<Filter, BulkFilter>,
-    options?: BulkOptions,
+    options?: BulkOptions & { readonly mayCancelNotices?: boolean },
   ): Promise<readonly Instance[]> {
-    const query = readBulkFilter(filter, readOptions("bulk", options, "cancel"), "cancel");
+    const { all, mayCancelNotices = true } = readOptions("cancel", options, "cancel");
+    const query = readBulkFilter(filter, { all }, "cancel");
     if (matchesNothing(query)) return [];
-    return await cancelInstances(query, this.parts, (id, timeoutMs) => {
-      return this.waitInstance(id, timeoutMs);
-    });
+    const wait = (id: string, timeoutMs: number) => this.waitInstance(id, timeoutMs);
+    return await cancelInstances(query, mayCancelNotices, { ...this.parts, wait });
   }
 
   async retryInstance(id: string): Promise<Instance> {
@@ -376,27 +373,12 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.workers();
   }
 
-  async pause(
-    kind: string | null,
-    options: { readonly until?: number; readonly reason?: string } = {},
-  ): Promise<Pause> {
-    const { until = null, reason = "" } = readOptions("pause", options, "pause");
-    const { store, peers, options: { clock } } = this.parts;
-    if (kind !== null) await peers.assertKnown(kindOfReference(kind, "pause a job"));
-    const lengthMax = TEXT_LENGTH_MAX.pauseReason;
-    checkText(reason, { what: "pause reason", path: "reason", lengthMax });
-    if (until !== null) assertAhead(until, clock.now().wallMs, "pause");
-    return (await store.setPause({ at: clock.now(), kind, until, reason })).value;
+  pause(...[kind, options]: Parameters<ManagerApi["pause"]>): Promise<Pause> {
+    return pause(this.parts, kind, options);
   }
 
-  async resume(kind: string | null): Promise<boolean> {
-    if (kind !== null) kindOfReference(kind, "resume a job");
-    const { store, peers, dispatcher, options: { clock } } = this.parts;
-    const { value } = await store.removePause({ at: clock.now(), kind });
-    // A pause outlives its job: it is a mistake only if the kind is neither paused nor known.
-    if (!value && kind !== null) await peers.assertKnown(kind);
-    dispatcher.poke();
-    return value;
+  resume(kind: string | null): Promise<boolean> {
+    return resume(this.parts, kind);
   }
 
   listPauses(): Promise<readonly Pause[]> {
@@ -478,6 +460,7 @@ export class Manager implements ManagerApi, LiveFacts {
   }
 
   #newInstance(kind: string, options: ScheduleOptions, nowMs?: number): NewInstance {
+    assertNoNotice(kind, "schedule");
     const { registry, options: own } = this.parts;
     return newInstance(registry.get(kind), options, seedOf(own, nowMs));
   }

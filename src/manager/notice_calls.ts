@@ -6,6 +6,7 @@ import type { IncidentQuery } from "../notices/incidents/incidents.ts";
 import type { SilenceOptions } from "../notices/incidents/silences.ts";
 import type { Page } from "../store/store.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
+import { assertNoNotice } from "./instances/notice_rules.ts";
 import type { ManagerParts } from "./manager_parts.ts";
 
 /** The parts of a manager that its calls about notices use. */
@@ -31,7 +32,10 @@ export async function silence(
   options: SilenceOptions,
 ): Promise<Silence> {
   const checked = readOptions("silence", options, "silence");
-  if (kind !== null) await peers.assertKnown(kindOfReference(kind, "silence a job"));
+  if (kind !== null) {
+    assertNoNotice(kind, "silence");
+    await peers.assertKnown(kindOfReference(kind, "silence a job"));
+  }
   const set = await silences.set(kind, checked);
   // It may be shorter than the one that it replaces.
   await notices.silenceEnds(set.until);

@@ -1,6 +1,7 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { assertCondition } from "../core/instance_filter.ts";
 import { pagesOf } from "../core/query.ts";
+import { isNoticeKind } from "../notices/notice_kinds.ts";
 import { BATCH_MAX, type InstanceQuery } from "../store/store.ts";
 import type { ManagerApi, ManagerStatus, NodeStatus } from "./api.ts";
 import type { Scope } from "./scope.ts";
@@ -59,7 +60,8 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
     },
     async cancelInstances(query, options) {
       const narrowed = await narrowMany(queries, query, options?.all === true, "cancel");
-      return narrowed === null ? [] : await manager.cancelInstances(narrowed);
+      if (narrowed === null) return [];
+      return await manager.cancelInstances(narrowed, { mayCancelNotices: false });
     },
     retryInstance: async (id) => await manager.retryInstance((await queries.getInstance(id)).id),
     async redriveInstances(query, options) {
@@ -201,7 +203,9 @@ async function narrowMany(
 ): Promise<InstanceQuery | null> {
   assertCondition(query, isAll, action);
   if (query.ids !== undefined) await queries.assertInstances(query.ids, action);
-  const kinds = await queries.kindsOf(query);
+  const mine = await queries.kindsOf(query);
+  const isNamed = query.kinds !== undefined && query.kinds.length > 0;
+  const kinds = isNamed ? mine : mine.filter((kind) => !isNoticeKind(kind));
   return kinds.length === 0 ? null : { ...query, kinds };
 }
 

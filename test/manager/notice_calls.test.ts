@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { NoticePreview } from "../../src/core/notices/incident.ts";
 import { type NoticeParts, testNotice } from "../../src/manager/notice_calls.ts";
+import { scopedManager } from "../../src/manager/scoped_manager.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
 import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
@@ -208,4 +209,82 @@ test("what is also silenced as part of everything waits for the end of that", as
   assert.deepEqual(ops.told, []);
   await clock.advance(0.2 * HOUR);
   assert.deepEqual(ops.told, ["digest: failed work x1"]);
+});
+
+test("a pause of everything and a cancel of everything leave notices alone", async () => {
+  const { ops, world, run } = await failing();
+  const { manager, clock } = world;
+  ops.problem = new Error("away");
+  await run("fail");
+  await world.of(manager.pause(null));
+  const waiting = await world.of(manager.scheduleJob("work"));
+  const canceled = await world.of(manager.cancelInstances({}, { all: true }));
+  assert.deepEqual(canceled.map(({ id }) => id), [waiting.id]);
+  assert.deepEqual(await world.of(manager.cancelInstances({ states: ["scheduled"] })), []);
+  ops.problem = null;
+  await clock.advance(60_000);
+  assert.deepEqual(ops.told, ["failed work"]);
+});
+
+test("notices are canceled only by their kind or id, and only if the caller may", async () => {
+  const { ops, world, run } = await failing();
+  const { manager } = world;
+  ops.problem = new Error("away");
+  await run("fail");
+  const kinds = ["system.notice.ops"];
+  const { items: [notice] } = await world.of(manager.lookupInstances({ kinds }));
+  for (const query of [{ kinds }, { ids: [notice!.id] }, { kinds: ["work", ...kinds] }]) {
+    await assert.rejects(
+      world.of(manager.cancelInstances(query, { mayCancelNotices: false })),
+      (error) => isJobError(error, "permission_denied"),
+    );
+  }
+  const scoped = scopedManager(manager, ["*"]);
+  assert.deepEqual(await world.of(scoped.cancelInstances({}, { all: true })), []);
+  await assert.rejects(
+    world.of(scoped.cancelInstances({ kinds })),
+    (error) => isJobError(error, "permission_denied"),
+  );
+  assert.deepEqual(
+    (await world.of(manager.cancelInstances({ kinds }))).map(({ id }) => id),
+    [notice!.id],
+  );
+});
+
+test("nobody schedules, pauses or silences the system jobs of notices", async () => {
+  const { world } = await failing();
+  const { manager, clock } = world;
+  const until = clock.now().wallMs + HOUR;
+  for (const kind of ["system.notices", "system.notice.ops"]) {
+    const calls = [
+      () => manager.scheduleJob(kind),
+      () => manager.scheduleJobs([{ kind }]),
+      () => manager.scheduleRecurring(kind, { cron: "@daily" }),
+      () => manager.pause(kind),
+      () => manager.silence(kind, { until, by: "eva" }),
+    ];
+    for (const call of calls) {
+      await assert.rejects(
+        world.of<unknown>(call()),
+        (error) => isJobError(error, "invalid_argument"),
+      );
+    }
+  }
+});
+
+test("a notice that was delivered is not sent again, a dead one is", async () => {
+  const { ops, world, run } = await failing();
+  const { manager, clock } = world;
+  ops.problem = Object.assign(new Error("no such address"), { isPermanent: true });
+  await run("fail");
+  const kinds = ["system.notice.ops"];
+  const { items: [dead] } = await world.of(manager.lookupInstances({ kinds, isDead: true }));
+  ops.problem = null;
+  const [again] = await world.of(manager.redriveInstances({ ids: [dead!.id] }));
+  await clock.advance(1_000);
+  assert.deepEqual(ops.told, ["failed work"]);
+  await assert.rejects(
+    world.of(manager.retryInstance(again!.id)),
+    (error) => isJobError(error, "conflict"),
+  );
 });

@@ -4,27 +4,49 @@ import { BATCH_MAX, type InstanceQuery } from "../../store/store.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 import { ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
+import { cancelQueries } from "./notice_rules.ts";
 
 /** How long to wait for running attempts to end. */
 const WAIT_MS = 2_000;
 
+/** The parts of a manager that a cancel uses. */
+type CancelParts = Pick<ManagerParts, "store" | "options" | "bulk" | "events" | "dispatcher"> & {
+  /** Waits until an instance is final; null if the time passed first. */
+  readonly wait: (id: string, timeoutMs: number) => Promise<Instance | null>;
+};
+
 /**
  * Cancel unfinished instances that match: a waiting one at once, a running one by aborting it.
  *
- * @param wait waits until an instance is final; null if the time passed first
+ * @param mayCancelNotices false refuses notices that are named; others never match
  * @returns the canceled instances, after running ones had a moment to end; see
  * {@link ChangedInstances}
- * @throws JobError `not_found` for an unknown id
+ * @throws JobError `not_found` for an unknown id; `permission_denied` for notices
  */
 export async function cancelInstances(
   query: InstanceQuery,
-  { store, options: { clock }, bulk, events, dispatcher }: ManagerParts,
-  wait: (id: string, timeoutMs: number) => Promise<Instance | null>,
+  mayCancelNotices: boolean,
+  parts: CancelParts,
 ): Promise<readonly Instance[]> {
+  const { store, wait } = parts;
   for (const id of query.ids ?? []) {
     if (!await store.get(id)) throw noSuchInstance(id, "cancel");
   }
   const canceled = new ChangedInstances();
+  for (const each of await cancelQueries(query, mayCancelNotices, store)) {
+    await cancelMatching(each, canceled, parts);
+  }
+  return await Promise.all(canceled.instances.map(async (instance) => {
+    if (isFinal(instance.state)) return instance;
+    return await wait(instance.id, WAIT_MS) ?? instance;
+  }));
+}
+
+async function cancelMatching(
+  query: InstanceQuery,
+  canceled: ChangedInstances,
+  { store, options: { clock }, bulk, events, dispatcher }: CancelParts,
+): Promise<void> {
   const limit = query.ids?.length === 1 ? 1 : BATCH_MAX;
   for (;;) {
     const { value, at } = await bulk.run(
@@ -37,8 +59,4 @@ export async function cancelInstances(
     canceled.add(value);
     if (limit === 1) break;
   }
-  return await Promise.all(canceled.instances.map(async (instance) => {
-    if (isFinal(instance.state)) return instance;
-    return await wait(instance.id, WAIT_MS) ?? instance;
-  }));
 }

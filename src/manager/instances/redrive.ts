@@ -7,6 +7,7 @@ import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
 import { repeatInstance, seedOf } from "./new_instance.ts";
+import { assertRepeatable } from "./notice_rules.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 
 /** Dead letters that are run again in one transaction. */
@@ -37,9 +38,10 @@ export async function redriveInstances(
 /**
  * Run one final instance again, whatever its state; a dead letter then counts as redriven.
  *
- * @throws JobError `conflict` if it is unfinished
+ * @throws JobError `conflict` if it is unfinished, or a notice that was delivered
  */
 export async function retryInstance(past: Instance, parts: ManagerParts): Promise<Instance> {
+  assertRepeatable(past);
   const [result] = await send([past], true, parts);
   return instanceOf(result!, past.id, "retry");
 }

@@ -9,14 +9,22 @@ export type StreamName = "follow" | "workOnStore";
 /** A method that returns a single message. */
 export type UnaryName = Exclude<MethodName, StreamName>;
 
+/** Who calls a method that depends on it. */
+export interface CallerInfo {
+  /** As the log and what it leaves in the store name it. */
+  readonly name: string;
+  /** True for an admin of the whole daemon, and not of some jobs. */
+  readonly isAdmin: boolean;
+}
+
 /** A call as the manager's thread knows it. */
 export interface CallInfo {
   /** True if the client disconnected or its deadline passed. */
   isCanceled(): boolean;
   /** Kinds, or patterns of kinds, that the call is limited to; null for all. */
   readonly jobs: readonly string[] | null;
-  /** The caller's name, for methods that keep it; absent for all others. */
-  readonly by?: string | undefined;
+  /** The caller, for methods that depend on it; absent for all others. */
+  readonly caller?: CallerInfo | undefined;
 }
 
 /** A call as the listeners' thread knows it. */

@@ -2,7 +2,7 @@ import type { MessageShape } from "@bufbuild/protobuf";
 import type { JobService } from "../gen/job_pb.ts";
 import { BRIEF_CHARACTERS } from "../limits.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
-import type { UnaryName } from "./backend.ts";
+import type { CallerInfo, UnaryName } from "./backend.ts";
 
 type Methods = typeof JobService["method"];
 
@@ -10,8 +10,8 @@ type Methods = typeof JobService["method"];
 export interface CallState {
   /** True if the client disconnected or its deadline passed. */
   readonly isCanceled: () => boolean;
-  /** The caller's name; empty for a method that does not keep it. */
-  readonly by: string;
+  /** The caller; nobody for a method that does not depend on it. */
+  readonly caller: CallerInfo;
   /** Most items of a page; lowered when the response was too large for one message. */
   pageLimit: number;
   /** Items in the response's page; 0 for a response without pages. */

@@ -120,9 +120,10 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
       return { instances: fitInstances(instances) };
     },
-    async cancelInstances({ query, all = false }) {
+    async cancelInstances({ query, all = false }, { caller: { isAdmin } }) {
       const conditions = readBulkQuery("cancel", query, all);
-      return bulkToWire(await manager.cancelInstances(conditions, { all }));
+      const options = { all, mayCancelNotices: isAdmin };
+      return bulkToWire(await manager.cancelInstances(conditions, options));
     },
     async waitInstance(request, call) {
       return waitResponse(await wait(manager, request, call));

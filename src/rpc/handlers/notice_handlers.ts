@@ -41,20 +41,27 @@ export function noticeHandlers(manager: ManagerApi) {
         nextPageToken: nextToken,
       };
     },
-    async acknowledgeIncident({ type, name, id }, { by }) {
+    async acknowledgeIncident({ type, name, id }, { caller }) {
       const subject = {
         type: readChoice(type, SUBJECT_TYPES, "type"),
         name: readName(name, "name"),
       };
-      const options = withoutUndefined({ by, id: readSet(textOf(id), readUuid, "id") });
+      const options = withoutUndefined({
+        by: caller.name,
+        id: readSet(textOf(id), readUuid, "id"),
+      });
       const { incident, isChanged } = await manager.acknowledgeIncident(subject, options);
       return { incident: incidentToWire(incident), changed: isChanged };
     },
-    async setSilence({ kind, all, until, reason }, { by }) {
+    async setSilence({ kind, all, until, reason }, { caller }) {
       const subject = kindOf({ kind, all });
       if (!until) throw refuse("until", "it is absent, wanted a time");
-      const options = { until: readTime(until, "until"), reason: textOf(reason), by };
-      return { silence: await manager.silence(subject, withoutUndefined(options)) };
+      const options = withoutUndefined({
+        until: readTime(until, "until"),
+        reason: textOf(reason),
+        by: caller.name,
+      });
+      return { silence: await manager.silence(subject, options) };
     },
     async removeSilence(request) {
       return { wasSilenced: await manager.removeSilence(kindOf(request)) };

@@ -5,11 +5,13 @@ import { JobService } from "../gen/job_pb.ts";
 import { ITEMS_MAX, MESSAGE_BYTES_MAX } from "../limits.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
-import type { CallInfo, UnaryName } from "./backend.ts";
+import type { CallerInfo, CallInfo, UnaryName } from "./backend.ts";
 import type { CallState, Handlers } from "./handler.ts";
 
 /** Most cached views: there is one per distinct list of jobs. */
 const VIEWS_MAX = 100;
+
+const NOBODY: CallerInfo = { name: "", isAdmin: false };
 
 /** An API, whole or limited to certain jobs, and its handlers. */
 interface View<Api> {
@@ -77,7 +79,7 @@ async function completeCall(
   method: DescMethod,
   handlers: Partial<Handlers>,
   bytes: Uint8Array,
-  { isCanceled, by = "" }: CallInfo,
+  { isCanceled, caller = NOBODY }: CallInfo,
 ): Promise<Uint8Array> {
   const request = decodeRequest(method.input, bytes);
   const handle = handlers[method.localName as UnaryName] as unknown as (
@@ -86,7 +88,7 @@ async function completeCall(
   ) => Promise<WireRecord<DescMessage>>;
   const call: CallState = {
     isCanceled,
-    by,
+    caller,
     pageLimit: ITEMS_MAX,
     pageItems: 0,
     canBeBrief: false,

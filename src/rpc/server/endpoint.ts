@@ -7,7 +7,13 @@ import type { Logger } from "../../platform/logger.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
 import { Audit, requesterName } from "../auth/audit.ts";
 import type { Authenticator, CallName } from "../auth/auth.ts";
-import type { Backend, CallSignal, MethodName, UnaryName } from "../handlers/backend.ts";
+import type {
+  Backend,
+  CallerInfo,
+  CallSignal,
+  MethodName,
+  UnaryName,
+} from "../handlers/backend.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import type { ConnectionGuard } from "../guard/connection_guard.ts";
 import {
@@ -37,8 +43,12 @@ const READS: ReadonlySet<UnaryName> = new Set([
   ...READ_METHODS,
   ...["listRegisteredJobs", "getStatus", "listIncidents", "listSilences"] as const,
 ]);
-/** Methods that keep the name of their caller. */
-const NAMED: ReadonlySet<UnaryName> = new Set(["acknowledgeIncident", "setSilence"]);
+/** Methods that depend on their caller: they keep its name, or allow an admin more. */
+const PERSONAL: ReadonlySet<UnaryName> = new Set([
+  "acknowledgeIncident",
+  "setSilence",
+  "cancelInstances",
+]);
 
 /** The two names of the reflection service; clients try one, then the other. */
 const REFLECTION_PATHS = ["v1", "v1alpha"].map((version) =>
@@ -82,19 +92,25 @@ class UnaryCalls {
       : Audit.has(method)
       ? this.#change
       : this.#complete;
-    const isNamed = NAMED.has(method);
+    const isPersonal = PERSONAL.has(method);
     return (call, callback) => {
       const signal = {
         isCanceled: () => call.cancelled,
         onCancel: (listener: () => void) => void call.once("cancelled", listener),
         jobs: jobsOf(call),
-        by: isNamed ? requesterName(requesterOf(call, this.#tracker)) : undefined,
+        caller: isPersonal ? this.#callerInfo(call) : undefined,
       };
       complete.call(this, method, call, signal).then(
         (bytes) => callback(null, bytes),
         (error) => callback(toStatus(toJobError(error, `Cannot complete ${method}`))),
       );
     };
+  }
+
+  #callerInfo(call: UnaryCall): CallerInfo {
+    const requester = requesterOf(call, this.#tracker);
+    const { role, jobs } = requester.caller ?? {};
+    return { name: requesterName(requester), isAdmin: role === "admin" && jobs === null };
   }
 
   #complete(method: UnaryName, call: UnaryCall, signal: CallSignal): Promise<Uint8Array> {

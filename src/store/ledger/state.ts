@@ -12,6 +12,7 @@ import {
   type MemoWatch,
   NEWS_KIND,
   type NodeRecord,
+  NOTICE_KINDS,
   type Pause,
   WATCHER_MEMO,
 } from "../store.ts";
@@ -360,7 +361,7 @@ export class LedgerState {
 
   /** When the pause of a kind ends; null if it is not paused, Infinity if paused until resumed. */
   pausedUntil(kind: string | null, wallMs: number): number | null {
-    if (this.pauses.size === 0) return null;
+    if (this.pauses.size === 0 || kind?.startsWith(NOTICE_KINDS)) return null;
     const untils = [this.pauses.get(null), kind === null ? undefined : this.pauses.get(kind)]
       .filter((pause) => pause !== undefined)
       .map((pause) => pause.until ?? Infinity)

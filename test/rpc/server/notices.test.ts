@@ -210,3 +210,18 @@ test("a caller limited to some jobs sees only their incidents and silences", asy
   const { incident } = await client.acknowledgeIncident({ type: "job", name: "shop-a" });
   assert.equal(incident?.acknowledgedBy, "shop");
 });
+
+test("only an admin of the whole daemon cancels notices by name", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  const may: unknown[] = [];
+  const { manager } = world;
+  manager.cancelInstances = async (_query, options) => {
+    may.push(options?.mayCancelNotices);
+    return [];
+  };
+  manager.jobs.set("shop-a", manager.jobs.get("echo")!);
+  for (const token of ["a-token", "o-token", "s-token"]) {
+    await world.client({ token }).cancelInstances({ query: { kind: "shop-a" } });
+  }
+  assert.deepEqual(may, [true, false, false]);
+});

@@ -13,8 +13,9 @@ function S.pauses()
   return S.pauses_read
 end
 
--- When the pause of a kind ends; nil if it is not paused.
+-- When the pause of a kind ends; nil if it is not paused. Notices never are.
 function S.paused_until(kind)
+  if string.sub(kind, 1, #NOTICE_KINDS) == NOTICE_KINDS then return nil end
   local last = nil
   for _, name in ipairs({'', kind}) do
     local pause = S.pauses()[name]

@@ -1,0 +1,38 @@
+import { kindOfReference } from "../../core/job/schedule_options.ts";
+import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
+import type { Pause } from "../../store/store.ts";
+import type { ManagerApi } from "../api.ts";
+import { readOptions } from "../call_options.ts";
+import { assertNoNotice } from "../instances/notice_rules.ts";
+import type { ManagerParts } from "../manager_parts.ts";
+import { assertAhead } from "./recurring.ts";
+
+/** Pause a kind, or everything for null; see {@link ManagerApi}. @throws JobError */
+export async function pause(
+  { store, peers, options: { clock } }: ManagerParts,
+  kind: string | null,
+  options: Parameters<ManagerApi["pause"]>[1] = {},
+): Promise<Pause> {
+  const { until = null, reason = "" } = readOptions("pause", options, "pause");
+  if (kind !== null) {
+    assertNoNotice(kind, "pause");
+    await peers.assertKnown(kindOfReference(kind, "pause a job"));
+  }
+  const lengthMax = TEXT_LENGTH_MAX.pauseReason;
+  checkText(reason, { what: "pause reason", path: "reason", lengthMax });
+  if (until !== null) assertAhead(until, clock.now().wallMs, "pause");
+  return (await store.setPause({ at: clock.now(), kind, until, reason })).value;
+}
+
+/** End a pause. Returns false if there was none. @throws JobError `not_found` */
+export async function resume(
+  { store, peers, dispatcher, options: { clock } }: ManagerParts,
+  kind: string | null,
+): Promise<boolean> {
+  if (kind !== null) kindOfReference(kind, "resume a job");
+  const { value } = await store.removePause({ at: clock.now(), kind });
+  // A pause outlives its job: it is a mistake only if the kind is neither paused nor known.
+  if (!value && kind !== null) await peers.assertKnown(kind);
+  dispatcher.poke();
+  return value;
+}
