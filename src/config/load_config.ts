@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { isObject } from "../core/object_keys.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";
@@ -73,7 +74,10 @@ export async function loadConfig(
   checkConfigValues(values, fields, report);
   const config = buildConfig(file === null ? null : resolve(cwd, file), values);
   checkStoreModule(config, fields, report);
-  const channels = readNotices(notices.unique(report), report);
+  const channelTables = notices.unique(report);
+  const channels = readNotices(channelTables, report);
+  const names = channelTables.map(({ path }) => String(path[1]));
+  checkNotified(fields.get("defaults.notify"), config.defaults.notify, { names, report });
   return finish({ file, files }, { ...config, notices: channels }, jobs, report);
 }
 
@@ -99,6 +103,18 @@ function finish(
     files,
     secrets: report.secrets,
   };
+}
+
+/** Jobs check the channels that they name; an unknown one for all of them is one problem. */
+function checkNotified(
+  field: Field | undefined,
+  notify: readonly string[] | undefined,
+  { names, report }: { readonly names: readonly string[]; readonly report: Report },
+): void {
+  const unknown = notify?.find((name) => !names.includes(name));
+  if (field === undefined || unknown === undefined) return;
+  const hint = didYouMean(unknown, names) ?? `Add it to the configuration: [notices.${unknown}]`;
+  report.value(field, `there is no channel "${unknown}"`, hint);
 }
 
 /** A store module runs in this process, so no other user may be able to change it. */

@@ -5,6 +5,9 @@ import { loadText } from "../support/worlds/config_world.ts";
 
 test("loadConfig() reads which notices there are about a job", async () => {
   const { job, loaded, problems } = await loadText(`
+[notices.ops]
+to = "syslog"
+
 [defaults]
 notify = "ops"
 silence = ["sat 02:00-04:00"]
@@ -99,4 +102,22 @@ test("loadJobs() disables a job that names an unknown channel", async () => {
   assert.deepEqual(problems.map(({ path, hint }) => [path, hint]), [
     ["jobs.a.notify", 'Did you mean "ops"?'],
   ]);
+});
+
+test("loadConfig() refuses an unknown channel for all jobs once, and names the nearest one", async () => {
+  const { problems } = await loadText(`
+[notices.ops]
+to = "syslog"
+
+[defaults]
+notify = ["opps"]
+
+[jobs.a]
+run = "true"
+
+[jobs.b]
+run = "true"
+`);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /defaults\.notify.*there is no channel "opps".*Did you mean "ops"/s);
 });
