@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { checkChannels } from "../config/notices/check_channels.ts";
 import { ConfigError } from "../config/problems.ts";
 import { checkServerFiles } from "../config/server_files.ts";
 import { describeSignature } from "../core/arguments/describe.ts";
@@ -64,14 +65,16 @@ export async function checkConfig(
   try {
     const { config, jobs, problems, warnings } = await loadProject(file, options);
     const files = await checkServerFiles(config, options.nowMs);
+    const channels = await checkChannels(config.notices, options.nowMs);
     const broken = new Set(problems.map(({ job }) => job));
     return {
       file,
       isUsable: files.problems.length === 0,
-      problems: [...files.problems, ...problems],
+      problems: [...files.problems, ...channels.problems, ...problems],
       warnings: [
         ...warnings,
         ...files.warnings,
+        ...channels.warnings,
         ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...takesTooMuch(job)]),
       ],
       notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),

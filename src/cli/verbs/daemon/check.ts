@@ -87,7 +87,8 @@ export const CHECK: Verb = {
   summary: "Check the configuration and every job, and show the next three runs of each",
   details: [
     "Also shows what an operator may pass to each job, and warns about commands that execute",
-    "their arguments. Works without a daemon. The exit code is 2 if there is a problem.",
+    "their arguments. Looks for the programs, files and hosts of channels. Works without a daemon.",
+    "The exit code is 2 if there is a problem.",
   ].join(" "),
   options: { config: CONFIG_OPTION },
   examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],
