@@ -1,6 +1,5 @@
 import { JobError } from "../core/errors.ts";
 import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
-import { isPublicAddress } from "../core/public_address.ts";
 import type { Clock } from "../platform/clock.ts";
 import { VERSION } from "../platform/version.ts";
 import { httpCall } from "./channels/webhook/http_call.ts";
@@ -19,10 +18,7 @@ export async function ping(
   const headers = { "User-Agent": `jobctl/${VERSION}` };
   const { status } = await httpCall(
     { method: "GET", url: target, headers, body: "" },
-    {
-      ...{ clock, signal, ca: null },
-      isAllowed: (address) => allowPrivate || isPublicAddress(address),
-    },
+    { clock, signal, ca: null, allowPrivate },
   );
   if (status >= 200 && status < 300) return;
   throw new JobError("unavailable", `${target.host} answered with status ${status}`);

@@ -33,6 +33,14 @@ export interface Channel extends Deliverer {
   readonly settings: ChannelSettings;
 }
 
+/** The network as requests see it. */
+export interface Network {
+  /** The IP addresses of a name. @throws anything if there are none */
+  lookup(host: string): Promise<readonly string[]>;
+  /** True if an address is that of a host on the public internet. */
+  isPublic(address: string): boolean;
+}
+
 /** What channels work with. */
 export interface ChannelDeps {
   readonly clock: Clock;
@@ -40,6 +48,8 @@ export interface ChannelDeps {
   readonly mask: SecretMask;
   /** The zone of times that people read. */
   readonly timezone: string;
+  /** That of the system by default. */
+  readonly network?: Network;
 }
 
 /** How a delivery failed, and what follows from it. */

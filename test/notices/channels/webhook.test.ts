@@ -288,6 +288,55 @@ test("deliver() connects to no private address unless it is allowed, whatever th
   });
 });
 
+/** A network in which 127.0.0.1 is public. Each lookup of a name gives its next address. */
+function networkOf(names: Readonly<Record<string, readonly string[]>>) {
+  const asked: string[] = [];
+  return {
+    asked,
+    lookup(host: string) {
+      const before = asked.filter((name) => name === host).length;
+      asked.push(host);
+      return Promise.resolve([names[host]!.at(before) ?? names[host]!.at(-1)!]);
+    },
+    isPublic: (address: string) => address === "127.0.0.1",
+  };
+}
+
+test("deliver() follows no redirect to a private address, although its host is allowed", async () => {
+  for (const location of ["http://127.0.0.2/", "http://inside.test/"]) {
+    await withHttpServer(
+      (_, response) => {
+        response.writeHead(307, { Location: location });
+        response.end();
+      },
+      async (url, received) => {
+        const network = networkOf({ "inside.test": ["127.0.0.2"], "hook.test": ["127.0.0.1"] });
+        const allowHosts = ["127.0.0.2", "inside.test"];
+        const target = hookTo(url.replace("localhost", "hook.test"), {
+          allowHosts,
+          allowPrivate: false,
+        });
+        const error = await failureOf(channelFor(target, { network }));
+        assert.match(error.message, /has the address 127\.0\.0\.2, which is not public/);
+        assert.equal(error.isPermanent, true);
+        assert.equal(received.length, 1);
+      },
+    );
+  }
+});
+
+test("deliver() connects to the address that it has checked when a name changes its address", async () => {
+  await withHttpServer(ok, async (url, received) => {
+    const network = networkOf({ "hook.test": ["127.0.0.1", "127.0.0.2"] });
+    const target = hookTo(url.replace("localhost", "hook.test"), { allowPrivate: false });
+    await deliver(channelFor(target, { network }));
+    assert.deepEqual(network.asked, ["hook.test"]);
+    assert.equal(received[0]!.headers.host, new URL(target.url).host);
+    assert.match((await failureOf(channelFor(target, { network }))).message, /not public/);
+    assert.equal(received.length, 1);
+  });
+});
+
 test("deliver() checks the server's certificate against the name and the authority", async () => {
   await withHttpServer(ok, async (url, received) => {
     const caFile = tlsFile("server.crt");
@@ -296,6 +345,10 @@ test("deliver() checks the server's certificate against the name and the authori
     const unknown = await failureOf(channelFor(hookTo(url)));
     assert.match(unknown.message, /self.signed/i);
     assert.equal(unknown.isPermanent, false);
+    const network = networkOf({ "hook.test": ["127.0.0.1"] });
+    const other = hookTo(url.replace("localhost", "hook.test"), { caFile });
+    assert.match((await failureOf(channelFor(other, { network }))).message, /altnames/);
+    assert.equal(received.length, 1);
   }, { isTls: true });
 });
 

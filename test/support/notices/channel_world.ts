@@ -14,7 +14,7 @@ import type {
   WebhookTarget,
 } from "../../../src/core/notices/settings.ts";
 import { SecretMask } from "../../../src/core/text/secret_mask.ts";
-import type { Channel, DeliveryError } from "../../../src/notices/channels/channel.ts";
+import type { Channel, DeliveryError, Network } from "../../../src/notices/channels/channel.ts";
 import { createChannel } from "../../../src/notices/channels/create_channel.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { tlsFile } from "../tls_files.ts";
@@ -34,13 +34,19 @@ export const RULES: NoticeRules = {
 /** A channel called "ops". */
 export function channelFor(
   target: ChannelTarget,
-  { secrets = [], timeoutMs = 20_000 }: {
+  { secrets = [], timeoutMs = 20_000, network }: {
     readonly secrets?: readonly string[];
     readonly timeoutMs?: number;
+    readonly network?: Network;
   } = {},
 ): Channel {
   const mask = new SecretMask(secrets);
-  const deps = { clock: systemClock, mask, timezone: "Europe/Berlin" };
+  const deps = {
+    clock: systemClock,
+    mask,
+    timezone: "Europe/Berlin",
+    ...(network ? { network } : {}),
+  };
   return createChannel({ name: "ops", rules: RULES, target, timeoutMs }, deps);
 }
 

@@ -3,8 +3,9 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { bareHost } from "../../../core/address.ts";
 import { errorCode, messageOf } from "../../../core/errors.ts";
+import { isPublicAddress } from "../../../core/public_address.ts";
 import type { Clock, Timer } from "../../../platform/clock.ts";
-import { DeliveryError } from "../channel.ts";
+import { DeliveryError, type Network } from "../channel.ts";
 import { type HttpResponse, ResponseReader } from "./http_response.ts";
 
 /** A request of HTTP. */
@@ -23,9 +24,17 @@ export interface HttpCallOptions {
   readonly signal: AbortSignal;
   /** The authorities that count; null: those of the system. */
   readonly ca: Buffer | null;
-  /** True if a connection to this IP address may be made. */
-  readonly isAllowed: (address: string) => boolean;
+  /** That of the system by default. */
+  readonly network?: Network;
+  /** True if addresses that are not public are allowed. */
+  readonly allowPrivate: boolean;
 }
+
+/** The network of the system. */
+const SYSTEM_NETWORK: Network = {
+  lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+  isPublic: isPublicAddress,
+};
 
 /** Addresses of one host that are tried. */
 const ADDRESSES_MAX = 4;
@@ -77,18 +86,16 @@ export function requestHead({ method, url, headers, body }: HttpRequest): string
 
 async function addressesOf(
   { hostname }: URL,
-  { isAllowed }: HttpCallOptions,
+  options: HttpCallOptions,
 ): Promise<readonly string[]> {
   const host = bareHost(hostname);
-  let found: string[];
+  let found: readonly string[];
   try {
-    found = isIP(host) !== 0
-      ? [host]
-      : (await lookup(host, { all: true })).map(({ address }) => address);
+    found = isIP(host) !== 0 ? [host] : await (options.network ?? SYSTEM_NETWORK).lookup(host);
   } catch (error) {
     throw new DeliveryError(`cannot resolve ${host}: ${reasonOf(error)}`);
   }
-  const allowed = found.filter(isAllowed).slice(0, ADDRESSES_MAX);
+  const allowed = found.filter((address) => isAllowed(address, options)).slice(0, ADDRESSES_MAX);
   if (allowed.length > 0) return allowed;
   throw new DeliveryError(`${host} has the address ${found.join(", ")}, which is not public`, {
     isPermanent: true,
@@ -96,12 +103,19 @@ async function addressesOf(
   });
 }
 
+function isAllowed(
+  address: string,
+  { network = SYSTEM_NETWORK, allowPrivate }: HttpCallOptions,
+): boolean {
+  return allowPrivate || network.isPublic(address);
+}
+
 /** A connected socket. @throws anything but a DeliveryError if there is none */
 function openSocket(
   url: URL,
   options: HttpCallOptions & { readonly address: string; readonly isLast: boolean },
 ): Promise<Socket> {
-  const { address, isLast, ca, clock, signal, isAllowed } = options;
+  const { address, isLast, ca, clock, signal } = options;
   const host = bareHost(url.hostname);
   const isTls = url.protocol === "https:";
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
@@ -134,7 +148,7 @@ function openSocket(
     socket.once("close", () => finish(new Error("the connection was closed")));
     socket.once(isTls ? "secureConnect" : "connect", () => {
       const peer = socket.remoteAddress;
-      finish(peer === undefined || isAllowed(peer) ? null : new Error(`it is ${peer}`));
+      finish(peer === undefined || isAllowed(peer, options) ? null : new Error(`it is ${peer}`));
     });
   });
 }

@@ -3,7 +3,6 @@ import { bareHost } from "../../../core/address.ts";
 import type { Notice } from "../../../core/notices/notice.ts";
 import type { ChannelSettings, WebhookTarget } from "../../../core/notices/settings.ts";
 import { type Escape, fillNode, fillText, parseTemplate } from "../../../core/notices/template.ts";
-import { isPublicAddress } from "../../../core/public_address.ts";
 import { loadCa } from "../../../platform/network/tls.ts";
 import { VERSION } from "../../../platform/version.ts";
 import { escapeHtml } from "../../render/html.ts";
@@ -145,12 +144,12 @@ interface Delivery {
 }
 
 async function deliver(first: HttpRequest, delivery: Delivery): Promise<void> {
-  const { target, deps: { clock }, context: { signal } } = delivery;
+  const { target, deps: { clock, network }, context: { signal } } = delivery;
+  const { allowPrivate } = target;
   const ca = target.caFile === null ? null : await loadCa(target.caFile, clock.now().wallMs);
-  const isAllowed = (address: string) => target.allowPrivate || isPublicAddress(address);
   let request = first;
   for (let redirects = 0;; redirects++) {
-    const response = await httpCall(request, { clock, signal, ca, isAllowed });
+    const response = await httpCall(request, { clock, signal, ca, network, allowPrivate });
     if (response.status >= 200 && response.status < 300) return;
     if (!REDIRECTS.has(response.status)) {
       throw refusal(request.url.host, response, clock.now().wallMs);
