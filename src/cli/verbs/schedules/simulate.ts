@@ -109,7 +109,9 @@ export const SIMULATE: Verb = {
     "also what the other configuration would change. Nothing is executed. Every run is assumed to",
     "succeed, and to take the median time of the job's last runs, which the daemon reports.",
     "Without a daemon it takes the time of --assume. Jobs with worker_slot = false take no worker:",
-    "they count among the runs at once, but do not make workers busy.",
+    "they count among the runs at once, but do not make workers busy. With --notices it reads",
+    "past runs from the daemon instead, and lists what the channels of the configuration would",
+    "have sent.",
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
@@ -125,6 +127,10 @@ export const SIMULATE: Verb = {
     },
     offline: { describe: "Do not ask the daemon for durations", isFlag: true },
     ticks: { describe: "List every tick instead of the report", isFlag: true },
+    notices: {
+      describe: "List the notices that the runs of the last 30 days would have caused",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl simulate --to +30d", "The next month"],
@@ -133,10 +139,18 @@ export const SIMULATE: Verb = {
       "jobctl simulate --from 2026-10-24 --to 2026-10-26 --ticks",
       "Every run around a clock change",
     ],
+    [
+      "jobctl simulate --notices --config new.toml",
+      "What the channels of new.toml would have sent",
+    ],
   ],
   async run(args, context) {
     const { io, printer } = context;
     const file = neededConfigFile(args, io.cwd, "simulate");
+    if (args.flag("notices")) {
+      const { listSimulatedNotices } = await import("./simulate_notices.ts");
+      return await listSimulatedNotices(file, args, context);
+    }
     const options = loadOptionsOf(io);
     const { nowMs } = options;
     const fromMs = args.timeMs("from", "future") ?? nowMs;
