@@ -16,6 +16,8 @@ import { answerInTime } from "./manager/answer_in_time.ts";
 import { Manager } from "./manager/manager.ts";
 import type { ManagerOptions } from "./manager/manager_options.ts";
 import { StoreWorker } from "./maintenance/configured.ts";
+import type { Channel } from "./notices/channels/channel.ts";
+import { createChannel } from "./notices/channels/create_channel.ts";
 import { Heartbeat } from "./notices/heartbeat.ts";
 import { ping } from "./notices/ping.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
@@ -110,8 +112,9 @@ export async function serve(options: ServeOptions): Promise<number> {
       daemon.gateway.adopt(server.auth);
       daemon.heartbeat.adopt(heartbeat);
     };
+    const channels = (config: Config) => channelsOf(config, mask);
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
-    const reloader = new Reloader(project, { load, wait, logger, adopt });
+    const reloader = new Reloader(project, { load, wait, logger, adopt, channels });
     const { salvages } = options;
     const daemon = await startDaemon(project, { logger, mask, storeWorker, reloader, salvages });
     reloader.attach(daemon.manager);
@@ -223,12 +226,18 @@ function createManager(config: Config, given: ManagerParts): Manager {
     drainMs: config.worker.drainMs,
     jobDefaults: config.defaults,
     scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
+    notices: { channels: channelsOf(config, mask), host: hostname() },
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
     // A problem without a job is a broken included file, or a folder of modules that cannot be
     // read, such as one on a disk that is not mounted yet: its jobs may come back.
     keepsUnknown: problems.some(({ job }) => job === null),
   });
+}
+
+/** The channels of a configuration. */
+function channelsOf({ notices, timezone }: Config, mask: SecretMask): readonly Channel[] {
+  return notices.map((settings) => createChannel(settings, { clock: systemClock, mask, timezone }));
 }
 
 /** A manager in this process for one run of a job without a daemon. */
@@ -268,6 +277,8 @@ export async function openLocal(
   const manager = createManager({
     ...config,
     store: { ...config.store, address: { type: "memory" }, url: "memory:" },
+    // Whoever runs it sees how it ends.
+    notices: [],
     // One for the job, one for what it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
   }, { jobs: jobs.map(runsHere), problems: [], logger, mask });

@@ -66,7 +66,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "platform/process/accounts.ts",
       "platform/files/trusted_path.ts",
     ],
-    types: ["store/store.ts", "platform"],
+    types: ["store/store.ts", "platform", "notices/channels/channel.ts"],
   },
   cli: {
     values: [

@@ -2,7 +2,7 @@ import { type Backoff, backoffMs } from "../core/backoff.ts";
 import { JobError, toJobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { sleep } from "../platform/clock.ts";
-import type { OpenChannel } from "../notices/notice_context.ts";
+import type { Channel } from "../notices/channels/channel.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
@@ -21,7 +21,7 @@ export interface Project {
   /** True if unknown jobs may still be added; unchanged if absent. */
   readonly keepsUnknown?: boolean;
   /** Channels to people; unchanged if absent. */
-  readonly channels?: readonly OpenChannel[];
+  readonly channels?: readonly Channel[];
 }
 
 /** Starts and stops the parts of a manager, and replaces its jobs meanwhile. */

@@ -126,6 +126,11 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.life.reload(project);
   }
 
+  /** Notify people of a reload that was refused, or that one succeeded (null). */
+  reloaded(problem: string | null): void {
+    this.parts.daemonNotices.reloadRefused(problem);
+  }
+
   /** Add a job with its schedules, or replace the one of its kind. */
   addJob(job: JobDefinition): void {
     this.life.addJob(job);

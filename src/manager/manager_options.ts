@@ -4,7 +4,7 @@ import { JobError } from "../core/errors.ts";
 import { type JobDefinition, WORKERS_MAX } from "../core/job/job.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
-import type { OpenChannel } from "../notices/notice_context.ts";
+import type { Channel } from "../notices/channels/channel.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import type { ReloadReport } from "./api.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
@@ -58,7 +58,7 @@ export interface ManagerOptions extends Context {
     context: Omit<StoreWorkContext, "openTarget" | "random">,
   ) => AsyncIterable<StoreStep>;
   /** Channels to people, and the name of this host in what they are sent; absent for none. */
-  readonly notices?: { readonly channels: readonly OpenChannel[]; readonly host: string };
+  readonly notices?: { readonly channels: readonly Channel[]; readonly host: string };
   /** Version of the time zone database; that of this process by default. */
   readonly tzVersion?: string;
 }

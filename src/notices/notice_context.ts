@@ -1,22 +1,9 @@
-import type { Notice } from "../core/notices/notice.ts";
-import type { ChannelSettings } from "../core/notices/settings.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Store } from "../store/store.ts";
-
-/** A channel that can deliver. */
-export interface OpenChannel {
-  readonly settings: ChannelSettings;
-  /** @throws JobError if it was not delivered, or may not have been */
-  deliver(
-    notice: Notice,
-    context: { readonly attempt: number; readonly signal: AbortSignal },
-  ): Promise<void>;
-  /** The whole request or mail as text, with secrets masked. */
-  preview(notice: Notice): Promise<string>;
-}
+import type { Channel } from "./channels/channel.ts";
 
 /** The surroundings of notices. Each part picks the members that it uses. */
 export interface NoticeContext {
@@ -32,7 +19,7 @@ export interface NoticeContext {
   readonly timezone: string;
   readonly findJob: (kind: string) => JobDefinition | undefined;
   /** The channels by name, as the configuration has them now. */
-  readonly channels: ReadonlyMap<string, OpenChannel>;
+  readonly channels: ReadonlyMap<string, Channel>;
   /** True if a success took less than its job is expected to. */
   readonly isShort: (instanceId: string, kind: string) => boolean;
 }

@@ -10,7 +10,8 @@ import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { readMemo } from "./read_memo.ts";
-import type { NoticeContext, OpenChannel } from "./notice_context.ts";
+import type { Channel, DeliveryContext } from "./channels/channel.ts";
+import type { NoticeContext } from "./notice_context.ts";
 import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./notice_kinds.ts";
 
 /** Longest time of a test, in milliseconds. */
@@ -31,7 +32,7 @@ export type NoticeOutcome =
 
 /** The surroundings of {@link Notices}. */
 export interface NoticesOptions extends Omit<NoticeContext, "channels"> {
-  readonly channels: readonly OpenChannel[];
+  readonly channels: readonly Channel[];
   /** True if some job has expectations, so that its incidents are of interest without channels. */
   readonly hasExpectations: () => boolean;
 }
@@ -42,7 +43,7 @@ export interface NoticesOptions extends Omit<NoticeContext, "channels"> {
  */
 export class Notices {
   readonly #options: NoticesOptions;
-  #channels: ReadonlyMap<string, OpenChannel>;
+  #channels: ReadonlyMap<string, Channel>;
   readonly #context: NoticeContext;
   #isStarted = false;
 
@@ -81,19 +82,22 @@ export class Notices {
   }
 
   /** Use other channels from now on. */
-  async adopt(channels: readonly OpenChannel[]): Promise<void> {
+  async adopt(channels: readonly Channel[]): Promise<void> {
     this.#channels = byName(channels);
     if (this.#isStarted) await this.start();
   }
 
   /** Run an instance of one of the {@link jobs}; never rejects. */
-  async run(instance: Instance, signal: AbortSignal): Promise<NoticeOutcome> {
+  async run(
+    instance: Instance,
+    how: Pick<DeliveryContext, "signal" | "log">,
+  ): Promise<NoticeOutcome> {
     try {
       if (channelOfKind(instance.kind) === null) {
         const task = readNewsTask(instance.argumentsJson);
         if (task) await processNews(task, this.#context);
       } else {
-        const result = await deliver(instance, signal, this.#context);
+        const result = await deliver(instance, how, this.#context);
         if (result.type === "later") return { type: "snooze", delayMs: result.delayMs };
       }
       return { type: "ok", resultsJson: "[]" };
@@ -172,7 +176,7 @@ export class Notices {
   }
 
   /** The channels, in the order of the configuration. */
-  get channels(): readonly OpenChannel[] {
+  get channels(): readonly Channel[] {
     return [...this.#channels.values()];
   }
 
@@ -228,6 +232,6 @@ export class Notices {
   }
 }
 
-function byName(channels: readonly OpenChannel[]): ReadonlyMap<string, OpenChannel> {
+function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
   return new Map(channels.map((channel) => [channel.settings.name, channel]));
 }

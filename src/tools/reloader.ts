@@ -6,6 +6,7 @@ import type { ConfigProblem } from "../core/job/job_table.ts";
 import { stampOf } from "../jobs/loading/module_files.ts";
 import type { ReloadReport } from "../manager/api.ts";
 import type { Manager } from "../manager/manager.ts";
+import type { Channel } from "../notices/channels/channel.ts";
 import type { Logger } from "../platform/logger.ts";
 import { countChanges, fixedDifferences, goneKinds } from "./compare_projects.ts";
 import { disabledKinds, type Project } from "./load_project.ts";
@@ -29,6 +30,8 @@ export interface ReloaderOptions {
   readonly logger: Logger;
   /** Applies the other parts of a configuration that take effect at once. */
   readonly adopt?: (config: Config) => void;
+  /** Makes the channels to people that a configuration has. */
+  readonly channels?: (config: Config) => readonly Channel[];
 }
 
 /**
@@ -96,6 +99,7 @@ export class Reloader {
       const summary = problems.length > 0 ? firstLine(known.message) : known.message;
       this.#logger.error(`${KEPT}: ${summary}`, { hint: known.hint });
       this.#problem = `it was refused: ${shortOf(known)}`;
+      this.#manager?.reloaded(shortOf(known));
       throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
     }
   }
@@ -107,6 +111,7 @@ export class Reloader {
     const disabled = disabledKinds(loaded);
     const project = this.#withMissing(loaded, disabled);
     const { config, jobs, problems } = project;
+    const { channels } = this.#options;
     for (const problem of problems) logProblem(problem, { logger: this.#logger, when: "reload" });
     if (!force) this.#checkLost(project, disabled);
     for (const warning of project.warnings) {
@@ -117,7 +122,9 @@ export class Reloader {
       disabled,
       keepsUnknown: problems.some(({ job }) => job === null),
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
+      ...(channels ? { channels: channels(config) } : {}),
     });
+    manager.reloaded(null);
     const { config: before, jobs: jobsBefore } = this.#project;
     if (config.worker.count !== before.worker.count) {
       await manager.resizeWorkers(config.worker.count);

@@ -71,9 +71,14 @@ export class AttemptRunner {
 
   /** A delivery can hang, so unlike other system jobs it can be aborted. */
   #notify(running: RunningAttempt): void {
-    const { notices, ended } = this.#options;
+    const { notices, clock, ended } = this.#options;
     const abort = new AbortController();
-    const outcome = notices.run(running.instance, abort.signal);
+    const outcome = notices.run(running.instance, {
+      signal: abort.signal,
+      log: (level, message) => {
+        running.log([{ at: clock.now().wallMs, level, message, source: "system" }]);
+      },
+    });
     running.attempt = { outcome, extend: () => {}, abort: (cause) => abort.abort(cause) };
     void outcome.then((result) => ended(running, result));
   }

@@ -4,7 +4,8 @@ import { type Notice, NOTICE_LINES_MAX } from "../../core/notices/notice.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { pagesOf } from "../../core/query.ts";
 import { idOfText } from "../../platform/ids.ts";
-import type { NoticeContext, OpenChannel } from "../notice_context.ts";
+import type { Channel, DeliveryContext } from "../channels/channel.ts";
+import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind } from "../notice_kinds.ts";
 import {
   type CollectedDelivery,
@@ -35,7 +36,7 @@ export type DeliveryResult =
  */
 export async function deliver(
   instance: Instance,
-  signal: AbortSignal,
+  { signal, log }: Pick<DeliveryContext, "signal" | "log">,
   context: NoticeContext,
 ): Promise<DeliveryResult> {
   const name = channelOfKind(instance.kind)!;
@@ -53,7 +54,7 @@ export async function deliver(
       hint: "Only the daemon schedules deliveries; try a channel with: jobctl notices test",
     });
   }
-  const how = { attempt: instance.attempt, signal };
+  const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
   if ("collected" in given) return await deliverCollected(channel, given.collected, how, context);
   if (await hasEarlier(given.notice, instance, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
@@ -64,9 +65,9 @@ export async function deliver(
 }
 
 async function deliverCollected(
-  channel: OpenChannel,
+  channel: Channel,
   collecting: Collecting,
-  how: { readonly attempt: number; readonly signal: AbortSignal },
+  how: DeliveryContext,
   context: NoticeContext,
 ): Promise<DeliveryResult> {
   const { name, rules } = channel.settings;

@@ -11,7 +11,8 @@ import { idOfText } from "../../platform/ids.ts";
 import type { Memo, MemoWatch, NewInstance, News } from "../../store/store.ts";
 import { channelsOf, countFailures, subjectOfKey } from "./subject_channels.ts";
 import { Deliveries } from "../deliveries/deliveries.ts";
-import type { NoticeContext, OpenChannel } from "../notice_context.ts";
+import type { Channel } from "../channels/channel.ts";
+import type { NoticeContext } from "../notice_context.ts";
 import { readMemo } from "../read_memo.ts";
 import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../notice_kinds.ts";
 
@@ -95,7 +96,7 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
 }
 
 async function countAll(
-  channels: readonly OpenChannel[],
+  channels: readonly Channel[],
   memo: Memo,
   context: NoticeContext,
 ): Promise<readonly SubjectChannel[]> {
@@ -149,7 +150,7 @@ function withDropped(state: SubjectState, dropped: number): SubjectState {
 /** The first reminders of the incidents that channels were notified of. */
 function remindersOf(
   told: readonly Telling[],
-  channels: readonly OpenChannel[],
+  channels: readonly Channel[],
   key: string,
   context: NoticeContext,
 ): NewInstance[] {

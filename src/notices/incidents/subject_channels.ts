@@ -2,7 +2,8 @@ import { matchesPattern } from "../../core/job/job_scope.ts";
 import type { NoticeSubject } from "../../core/notices/notice.ts";
 import { subjectOfMemo } from "../../core/notices/subject_state.ts";
 import { JOB_MEMO } from "../../store/store.ts";
-import type { NoticeContext, OpenChannel } from "../notice_context.ts";
+import type { Channel } from "../channels/channel.ts";
+import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind } from "../notice_kinds.ts";
 
 /** The subject that a memo is about; null if it is about none. */
@@ -21,7 +22,7 @@ export function channelsOf(
   subject: NoticeSubject,
   key: string,
   { channels, findJob }: Pick<NoticeContext, "channels" | "findJob">,
-): readonly OpenChannel[] | "nobody" {
+): readonly Channel[] | "nobody" {
   const all = [...channels.values()];
   // What a channel cannot deliver is for the others.
   if (subject.type === "channel") {

@@ -1,6 +1,6 @@
 import type { Notice } from "../../../src/core/notices/notice.ts";
 import type { NoticeRules } from "../../../src/core/notices/settings.ts";
-import type { OpenChannel } from "../../../src/notices/notice_context.ts";
+import type { Channel } from "../../../src/notices/channels/channel.ts";
 
 const RULES: NoticeRules = {
   on: [
@@ -16,8 +16,8 @@ const RULES: NoticeRules = {
 };
 
 /** A channel that keeps what it delivers, and fails while the test says so. */
-export class RecordedChannel implements OpenChannel {
-  readonly settings: OpenChannel["settings"];
+export class RecordedChannel implements Channel {
+  readonly settings: Channel["settings"];
   readonly delivered: Notice[] = [];
   /** Thrown by every delivery; null for none. */
   problem: Error | null = null;

@@ -7,7 +7,7 @@ import { type JobDefinition, type JobSchedule, NO_HANDLERS } from "../../../src/
 import type { ScheduleSpec } from "../../../src/core/job/schedule.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import { Manager } from "../../../src/manager/manager.ts";
-import type { OpenChannel } from "../../../src/notices/notice_context.ts";
+import type { Channel } from "../../../src/notices/channels/channel.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import type { Logger } from "../../../src/platform/logger.ts";
 import type { ProcessIdentity } from "../../../src/platform/process/process_identity.ts";
@@ -284,7 +284,7 @@ export class ManagerWorld {
       readonly nodeLeaseMs?: number;
       readonly process?: ProcessIdentity;
       /** Channels to people. */
-      readonly channels?: readonly OpenChannel[];
+      readonly channels?: readonly Channel[];
       /** How far the manager's clock is off the world's. */
       readonly skewMs?: number;
       /** To go on with what another manager left. */
