@@ -370,5 +370,61 @@ const keptCases: StoreCases = {
   },
 };
 
+/** Cases of output that is news. */
+const outputCases: StoreCases = {
+  "output is news with the outcome that ends an instance, however it ends": async (world) => {
+    const news = "output";
+    const ok = await world.finish({}, { news });
+    assert.deepEqual(await toldOf(world), [`output:${ok.id} output`]);
+    const memo = await memoOf(world.store, "job:mail");
+    const told = { event: "output", at: START, instanceId: ok.id, detail: null };
+    assert.deepEqual(memo!.news, [{ id: `output:${ok.id}`, ...told }]);
+    assert.deepEqual((await notices(world)).map(({ id }) => id), [noticeIdOf(ok.id)]);
+    // Unlike ends, whether or not a node asks for it, and whatever the memo watches.
+    await watch(world);
+    await watchKind(world, "never");
+    const version = await world.finish({}, { news, version: "v2" });
+    assert.deepEqual(await toldOf(world), [`output:${version.id} output`]);
+    await watchKind(world, "failures");
+    const failure = await world.finish({}, { news, outcome: failed() });
+    const canceled = await world.start();
+    await world.cancel(canceled.id);
+    await world.settle(canceled, { news, outcome: failed() });
+    const lost = await world.start({ crashesMax: 0 });
+    const error = { name: "Error", message: "boom" };
+    await world.settle(lost, { news, outcome: { type: "crash", dueAt: world.wallMs, error } });
+    const expected = [
+      `${failure.id} terminated`,
+      `${lost.id} terminated`,
+      ...[failure, canceled, lost].map(({ id }) => `output:${id} output`),
+    ];
+    assert.deepEqual([...await toldOf(world)].sort(), expected.sort());
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+
+  "output is no news before the end, and none of a claim that was lost": async (world) => {
+    const news = "output";
+    const error = { name: "Error", message: "boom" };
+    const dueAt = world.wallMs;
+    const running = await world.start({ retryMax: 3 });
+    await world.settle(running, {
+      news,
+      outcome: { type: "retry", dueAt, reason: "error", error },
+    });
+    const second = (await world.claim())[0]!;
+    await world.settle(second, { news, outcome: { type: "snooze", dueAt } });
+    const third = (await world.claim())[0]!;
+    await world.settle(third, { news, outcome: { type: "release", dueAt } });
+    assert.deepEqual(await toldOf(world), []);
+    const last = (await world.claim())[0]!;
+    assert.equal((await world.settle(third, { news })).status, "stale");
+    assert.deepEqual(await toldOf(world), []);
+    await world.settle(last, { news });
+    assert.deepEqual(await toldOf(world), [`output:${last.id} output`]);
+    assert.equal((await world.settle(last, { news })).status, "repeated");
+    assert.deepEqual(await toldOf(world), [`output:${last.id} output`]);
+  },
+};
+
 /** Cases of ends and ticks that are news, and of memos that outlive a process or move. */
-export const newsCases: StoreCases = { ...endCases, ...keptCases };
+export const newsCases: StoreCases = { ...endCases, ...outputCases, ...keptCases };

@@ -87,6 +87,7 @@ export class Lifecycle {
       parts.janitor.start();
       parts.externalWatch.start();
       parts.membership.start();
+      parts.daemonNotices.start();
     } catch (error) {
       this.#unsubscribe?.();
       this.#isStarted = false;
@@ -98,6 +99,7 @@ export class Lifecycle {
     const { registry, notices } = this.#getParts();
     registry.setNoticeJobs(notices.jobs());
     await notices.start();
+    await notices.reportDisabled(registry.disabled);
   }
 
   /** See {@link Manager.stop}. */
@@ -120,6 +122,7 @@ export class Lifecycle {
     parts.externalWatch.stop();
     fullWorkers.stop();
     notices.stop();
+    parts.daemonNotices.stop();
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
@@ -186,7 +189,9 @@ export class Lifecycle {
 
   /** See {@link Manager.reload}. */
   async reload(project: Project): Promise<void> {
-    const { registry, schedules, scheduler, dispatcher, membership, notices } = this.#getParts();
+    const parts = this.#getParts();
+    const { registry, schedules, scheduler, dispatcher, membership } = parts;
+    const { notices, daemonNotices } = parts;
     const before = registry.replace(project.jobs);
     const disabledBefore = registry.disable(project.disabled);
     const keptBefore = schedules.keepsUnknown;
@@ -202,6 +207,8 @@ export class Lifecycle {
     schedules.defaults = project.scheduleDefaults;
     if (project.channels) await notices.adopt(project.channels);
     registry.setNoticeJobs(notices.jobs());
+    await notices.reportDisabled(registry.disabled);
+    daemonNotices.start();
     scheduler.poke();
     dispatcher.poke();
     this.#getParts().externalWatch.poke();

@@ -5,6 +5,7 @@ import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";
+import { DaemonNotices } from "./nodes/daemon_notices.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
 import { ExternalRuns } from "./external/external_runs.ts";
@@ -59,14 +60,7 @@ export function buildParts(
   const due = () => dispatcher.poke();
   const notices = createNotices(options, registry);
   const shared = {
-    ...options,
-    registry,
-    events,
-    storeHealth,
-    earlyClaims,
-    tzVersion,
-    due,
-    notices,
+    ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
   };
   const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
@@ -74,7 +68,10 @@ export function buildParts(
     count: checkWorkers(options.workers),
     full: () => fullWorkers.expect(),
   });
-  const fullWorkers = new FullWorkers({ ...shared, dispatcher });
+  const fullWorkers = new FullWorkers({
+    ...{ ...shared, dispatcher },
+    notify: (detail) => daemonNotices.workersBusy(detail),
+  });
   const report = createReport({ ...shared, tags, process, workers: dispatcher, life });
   // Without the correction: the store reports how far this clock is off.
   const peers = new Peers({ ...shared, clock, report, maxSkewMs });
@@ -89,6 +86,9 @@ export function buildParts(
     resize: (count) => dispatcher.resize(count),
     lost: (error) => life.lostNode(error),
   });
+  const isShared = options.nodeLeaseMs === undefined;
+  const daemonNotices = new DaemonNotices({ ...shared, peers, isShared });
+  storeHealth.onChange = (problem) => daemonNotices.storeAway(problem);
   const scheduler = new Scheduler(shared);
   const schedules = new Schedules({
     ...shared,
@@ -104,7 +104,7 @@ export function buildParts(
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
-    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices },
+    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices, daemonNotices },
     ...{ incidents: new Incidents(shared), silences },
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),

@@ -4,12 +4,14 @@ import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { NoticePreview } from "../core/notices/incident.ts";
 import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
-import { memoKeyOf } from "../core/notices/subject_state.ts";
-import { JOB_MEMO, WATCHER_MEMO } from "../store/store.ts";
+import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
+import { JOB_MEMO, type Memo, WATCHER_MEMO } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
+import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { readMemo } from "./read_memo.ts";
+import { StoreNotices } from "./store_notices.ts";
 import type { Channel, DeliveryContext } from "./channels/channel.ts";
 import type { NoticeContext } from "./notice_context.ts";
 import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./notice_kinds.ts";
@@ -45,11 +47,16 @@ export class Notices {
   readonly #options: NoticesOptions;
   #channels: ReadonlyMap<string, Channel>;
   readonly #context: NoticeContext;
+  /** Asked at the end of every attempt that wrote something. */
+  #hasOutputChannel: boolean;
   #isStarted = false;
+  /** Notifies people of a store that is away, without it. */
+  readonly store: StoreNotices;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
     this.#channels = byName(options.channels);
+    this.#hasOutputChannel = hasOutputChannel(options.channels);
     const channels = () => this.#channels;
     this.#context = {
       ...options,
@@ -57,11 +64,17 @@ export class Notices {
         return channels();
       },
     };
+    this.store = new StoreNotices(this.#context);
   }
 
   /** True if anybody wants to hear of jobs. */
   get isActive(): boolean {
     return this.#channels.size > 0 || this.#options.hasExpectations();
+  }
+
+  /** True if some channel wants the output of a job. */
+  isOutputWanted(kind: string): boolean {
+    return this.#hasOutputChannel && isWanted("output", kind, this.#context);
   }
 
   /** The system jobs of notices, for the channels as they are now; none unless it is active. */
@@ -79,11 +92,13 @@ export class Notices {
 
   stop(): void {
     this.#isStarted = false;
+    this.store.stop();
   }
 
   /** Use other channels from now on. */
   async adopt(channels: readonly Channel[]): Promise<void> {
     this.#channels = byName(channels);
+    this.#hasOutputChannel = hasOutputChannel(channels);
     if (this.#isStarted) await this.start();
   }
 
@@ -120,23 +135,50 @@ export class Notices {
    * Report that something happened to a subject other than by the end of an instance. The same id
    * counts once.
    *
-   * @param news its event is one of notices, or `well` with the event that is over as its detail
+   * @param news its detail is null if the event is over, which ends an incident that has only it
    */
   async report(
     subject: NoticeSubject,
     news: {
       readonly id: string;
-      readonly event: NoticeEvent | "well";
+      readonly event: NoticeEvent;
       readonly detail: string | null;
     },
   ): Promise<void> {
     const { store, clock, ids } = this.#options;
-    if (this.#channels.size === 0) return;
+    if (!this.isActive) return;
+    const key = memoKeyOf(subject);
+    if (news.detail === null) {
+      const memo = await readMemo(key, this.#options);
+      if (memo === null || !isOpen(memo, news.event)) return;
+    }
     const at = clock.now();
+    const told = news.detail === null ? { id: news.id, event: "well", detail: news.event } : news;
     await store.addNews({
-      ...{ at, key: memoKeyOf(subject), noticeId: ids() },
-      news: [{ ...news, at: at.wallMs, instanceId: null }],
+      ...{ at, key, noticeId: ids() },
+      news: [{ ...told, at: at.wallMs, instanceId: null }],
     });
+  }
+
+  /** Report the kinds that are configured but not loaded, and those that are loaded again. */
+  async reportDisabled(disabled: ReadonlyMap<string, string>): Promise<void> {
+    if (!this.isActive) return;
+    const event = "disabled" as const;
+    const open = new Set<string>();
+    for await (const memo of this.#memos(JOB_MEMO)) {
+      if (!isOpen(memo, event)) continue;
+      const name = memo.key.slice(JOB_MEMO.length);
+      if (disabled.has(name)) open.add(name);
+      else {await this.report({ type: "job", name }, {
+          id: this.#options.ids(),
+          event,
+          detail: null,
+        });}
+    }
+    for (const [name, detail] of disabled) {
+      if (open.has(name)) continue;
+      await this.report({ type: "job", name }, { id: this.#options.ids(), event, detail });
+    }
   }
 
   /**
@@ -211,27 +253,42 @@ export class Notices {
    */
   async #resume(): Promise<void> {
     const { store, clock, ids } = this.#options;
-    for (let after: string | null = null;;) {
-      const page = await store.listMemos({ prefix: "", after, limit: PAGE });
-      const waiting = page.filter(({ news }) => news.length > 0);
+    for await (const { key, watch, version, news } of this.#memos("")) {
       const at = clock.now();
-      if (waiting.length > 0) {
-        const instances = waiting.map(({ key }) =>
-          newNewsTask({ key, reminder: null }, ids(), at.wallMs)
-        );
+      if (news.length > 0) {
+        const instances = [newNewsTask({ key, reminder: null }, ids(), at.wallMs)];
         await store.enqueue({ at, instances });
-      }
-      for (const { key, watch, version } of page) {
-        if (watch !== "never" || !key.startsWith(JOB_MEMO)) continue;
+      } else if (watch === "never" && key.startsWith(JOB_MEMO)) {
         const deleted = { at, key, expectedVersion: version, value: null };
+        // Whoever changed it meanwhile has looked at it.
         await store.putMemo({ ...deleted, isProcessed: true, instances: [] }).catch(() => {});
       }
+    }
+  }
+
+  async *#memos(prefix: string): AsyncGenerator<Memo> {
+    for (let after: string | null = null;;) {
+      const page: readonly Memo[] = await this.#options.store.listMemos({
+        ...{ prefix, after, limit: PAGE },
+      });
+      yield* page;
       if (page.length < PAGE) return;
       after = page.at(-1)!.key;
     }
   }
 }
 
+/** True if an event of a memo's subject is not over, as far as it is known. */
+function isOpen({ data, news }: Memo, event: NoticeEvent): boolean {
+  const { incident } = readSubject(data);
+  const isIn = incident?.closedAt === null && incident.events.includes(event);
+  return isIn || news.some((one) => one.event === event);
+}
+
 function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
   return new Map(channels.map((channel) => [channel.settings.name, channel]));
+}
+
+function hasOutputChannel(channels: readonly Channel[]): boolean {
+  return channels.some(({ settings: { rules } }) => rules.on.includes("output"));
 }

@@ -153,6 +153,8 @@ export type Settlement = ClaimKey & {
   readonly version?: string;
   /** Absent if unchanged. */
   readonly progress?: Progress;
+  /** News for the memo of the job if this ends the instance, whatever the memo watches. */
+  readonly news?: "output";
   readonly outcome:
     | {
       readonly type: "final";

@@ -344,7 +344,7 @@ export class Dispatcher {
   }
 
   #settle(running: RunningAttempt, outcome: AttemptOutcome): void {
-    const { clock, random } = this.#options;
+    const { clock, random, notices } = this.#options;
     const releaseMs = this.#runner.settle(running, outcome);
     running.end(({ lines: logs, progress }) => {
       const settlement = settlementOf(running.instance, outcome, {
@@ -356,7 +356,12 @@ export class Dispatcher {
         logs,
         releaseMs,
       });
-      this.#outbox.add(running, withDetails(settlement, versionOf(running.job), progress));
+      const isNews = running.hasOutput && notices.isOutputWanted(running.instance.kind);
+      const details = { version: versionOf(running.job), progress };
+      this.#outbox.add(
+        running,
+        withDetails(settlement, { ...details, news: isNews ? "output" : undefined }),
+      );
       this.#step();
     });
     this.poke();

@@ -12,6 +12,8 @@ const FULL_MS = 60_000;
 interface FullWorkersOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "registry"> {
   readonly dispatcher: Dispatcher;
+  /** Called with what is logged, and with null when a worker is free again. */
+  readonly notify: (detail: string | null) => void;
 }
 
 /**
@@ -56,7 +58,10 @@ export class FullWorkers {
     // It may have been stopped, or stopped and started again, meanwhile.
     if (!this.#isWatching || this.#timer.dueMs !== null) return;
     if (isStuck === false) {
-      if (this.#isLogged) this.#options.logger.info("A worker is free again");
+      if (this.#isLogged) {
+        this.#options.logger.info("A worker is free again");
+        this.#options.notify(null);
+      }
       this.stop();
       // Work may arrive while they stay busy.
       if (this.#isFull) this.expect();
@@ -97,13 +102,12 @@ export class FullWorkers {
     const { kind, id: instance } = oldest.instance;
     const workers = count === 1 ? "The only worker has" : `All ${count} workers have`;
     const running = formatDuration(ranMs - ranMs % 1_000);
-    logger.warn(
-      `${workers} been busy for a minute while instances wait. ` +
-        `The oldest run is ${instance} of job "${kind}", for ${running}`,
-      {
-        ...{ kind, instance },
-        hint: "Cancel it if it hangs, give its job a timeout, or raise worker.count",
-      },
-    );
+    const message = `${workers} been busy for a minute while instances wait. ` +
+      `The oldest run is ${instance} of job "${kind}", for ${running}`;
+    logger.warn(message, {
+      ...{ kind, instance },
+      hint: "Cancel it if it hangs, give its job a timeout, or raise worker.count",
+    });
+    this.#options.notify(message);
   }
 }

@@ -38,6 +38,7 @@ export class RunningAttempt {
   #failures = 0;
   #writing: Promise<void> | null = null;
   #hasEnded = false;
+  #hasOutput = false;
 
   constructor(instance: Instance, job: JobDefinition | null, context: WritingContext) {
     this.job = job;
@@ -47,6 +48,11 @@ export class RunningAttempt {
     this.startedMs = context.clock.now().monotonicMs;
   }
 
+  /** True if it has written to its standard output or error. */
+  get hasOutput(): boolean {
+    return this.#hasOutput;
+  }
+
   /**
    * Keep lines until there are many, they are old, or the attempt ends: the log of a short attempt
    * needs no write of its own. Lines after the end are dropped. How much one attempt may log is
@@ -54,7 +60,10 @@ export class RunningAttempt {
    */
   log(entries: readonly LogEntry[]): void {
     if (this.#hasEnded) return;
-    for (const entry of entries) this.#lines.push(entry);
+    for (const entry of entries) {
+      this.#lines.push(entry);
+      if (entry.source === "stdout" || entry.source === "stderr") this.#hasOutput = true;
+    }
     this.#arm();
   }
 

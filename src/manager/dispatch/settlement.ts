@@ -184,16 +184,20 @@ export function versionOf(job: JobDefinition | null): string | null {
   return source?.type === "module" && source.problem === undefined ? source.version : null;
 }
 
-/** Add the version and the progress of the attempt; most have neither. */
+/** Add the version, the progress and the news of the attempt; most have none of them. */
 export function withDetails(
   settlement: Settlement,
-  version: string | null,
-  progress: Progress | undefined,
+  { version, progress, news }: {
+    readonly version: string | null;
+    readonly progress: Progress | undefined;
+    readonly news: Settlement["news"];
+  },
 ): Settlement {
-  if (version === null && progress === undefined) return settlement;
+  if (version === null && progress === undefined && news === undefined) return settlement;
   return {
     ...settlement,
     ...(version === null ? {} : { version }),
     ...(progress === undefined ? {} : { progress }),
+    ...(news === undefined ? {} : { news }),
   };
 }

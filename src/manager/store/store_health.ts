@@ -25,6 +25,8 @@ export class StoreHealth {
   readonly #logger: Logger;
   readonly #mask: SecretMask | undefined;
   readonly #failing = new Set<StoreAction>();
+  /** Called when the store stops responding, and with null when it responds again. */
+  onChange: ((problem: string | null) => void) | null = null;
   #retries = 0;
   #problem: string | null = null;
 
@@ -45,8 +47,10 @@ export class StoreHealth {
     if (action === "settle") this.#failing.delete("write the log");
     if (this.#failing.size > 0) return;
     this.#retries = 0;
-    if (this.#problem !== null) this.#logger.info("The store responds again");
+    if (this.#problem === null) return;
+    this.#logger.info("The store responds again");
     this.#problem = null;
+    this.onChange?.(null);
   }
 
   failed(error: unknown, action: StoreAction): void {
@@ -59,7 +63,9 @@ export class StoreHealth {
     } else if (this.#problem === null) {
       this.#logger.error("The store does not respond; trying again", { error: known.message });
     }
+    const isNew = this.#problem === null;
     this.#problem = this.#mask?.text(known.message) ?? known.message;
+    if (isNew) this.onChange?.(this.#problem);
   }
 
   /** Wait before the next try, in milliseconds; it doubles until the store responds. */

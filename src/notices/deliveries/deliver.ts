@@ -1,9 +1,15 @@
 import { JobError } from "../../core/errors.ts";
-import type { Instance } from "../../core/instance.ts";
-import { type Notice, NOTICE_LINES_MAX } from "../../core/notices/notice.ts";
+import type { Instance, StoredLogEntry } from "../../core/instance.ts";
+import {
+  type Notice,
+  NOTICE_LINES_MAX,
+  type NoticeRun,
+  type NoticeType,
+} from "../../core/notices/notice.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { pagesOf } from "../../core/query.ts";
 import { idOfText } from "../../platform/ids.ts";
+import type { Store } from "../../store/store.ts";
 import type { Channel, DeliveryContext } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind } from "../notice_kinds.ts";
@@ -20,8 +26,9 @@ import {
 const ITEMS_MAX = 500;
 /** How long a notice waits for an earlier one of its incident, in milliseconds. */
 const ORDER_WAIT_MS = 10_000;
+
 /** Most pages of a log that are read for its last lines. */
-const LOG_PAGES_MAX = 200;
+const PAGES_MAX = 200;
 
 /** How a delivery ended, unless it failed. */
 export type DeliveryResult =
@@ -128,16 +135,24 @@ async function hasEarlier(
   return false;
 }
 
-async function outputOf({ run }: Notice, { store }: NoticeContext): Promise<readonly string[]> {
+/** The last lines of a run's output, oldest first; of news `output` those of its last attempt. */
+async function outputOf(
+  { type, run }: { readonly type: NoticeType; readonly run: NoticeRun | null },
+  { store }: { readonly store: Pick<Store, "logs"> },
+): Promise<readonly string[]> {
   if (run === null) return [];
+  const isShown = type === "output"
+    ? ({ source, attempt }: StoredLogEntry) =>
+      attempt === run.attempt && (source === "stdout" || source === "stderr")
+    : ({ source }: StoredLogEntry) => source !== "system";
   let last: string[] = [];
   let pages = 0;
   const read = (token?: string) =>
     store.logs({ instanceId: run.id }, { limit: 1_000, ...(token === undefined ? {} : { token }) });
   for await (const entries of pagesOf(read)) {
-    const lines = entries.filter(({ source }) => source !== "system").map(({ message }) => message);
+    const lines = entries.filter(isShown).map(({ message }) => message);
     last = [...last, ...lines].slice(-NOTICE_LINES_MAX);
-    if (++pages === LOG_PAGES_MAX) break;
+    if (++pages === PAGES_MAX) break;
   }
   return last;
 }

@@ -1,5 +1,5 @@
 import { matchesPattern } from "../../core/job/job_scope.ts";
-import type { NoticeSubject } from "../../core/notices/notice.ts";
+import type { NoticeEvent, NoticeSubject } from "../../core/notices/notice.ts";
 import { subjectOfMemo } from "../../core/notices/subject_state.ts";
 import { JOB_MEMO } from "../../store/store.ts";
 import type { Channel } from "../channels/channel.ts";
@@ -39,6 +39,17 @@ export function channelsOf(
   return all.filter(({ settings: { rules } }) =>
     rules.jobs.some((pattern) => matchesPattern(pattern, kind))
   );
+}
+
+/** True if some channel wants an event of a job. */
+export function isWanted(
+  event: NoticeEvent,
+  kind: string,
+  context: Pick<NoticeContext, "channels" | "findJob">,
+): boolean {
+  const channels = channelsOf({ type: "job", name: kind }, JOB_MEMO + kind, context);
+  return channels !== "nobody" &&
+    channels.some(({ settings }) => settings.rules.on.includes(event));
 }
 
 /** How many of the last runs of a memo's job failed. @param of how many are counted */

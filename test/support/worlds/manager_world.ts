@@ -84,6 +84,12 @@ export class ScriptedAttempt implements Attempt {
   log(message: string): void {
     this.sink.log([{ at: 0, level: "info", message, source: "job" }]);
   }
+
+  /** As a program that writes lines to its standard output. */
+  print(...lines: readonly string[]): void {
+    const entry = { at: 0, level: "info", source: "stdout" } as const;
+    this.sink.log(lines.map((message) => ({ ...entry, message })));
+  }
 }
 
 /** Workers that do what the test says. */

@@ -124,10 +124,23 @@ export function addNewsOfEnds(
     addTo(state, moment, {
       key: JOB_MEMO + kind,
       news: [{ id, event, at: settledAt ?? moment.stamp, instanceId: id, detail: reason }],
-      // An instance ends once, so this id is used once; version 8 sets it apart.
-      noticeId: `${id.slice(0, 14)}8${id.slice(15)}`,
+      noticeId: newsIdOfEnd(id),
     });
   }
+}
+
+/** Add to the memo of its job that an instance, which has ended, wrote output. */
+export function addNewsOfOutput(state: LedgerState, moment: Moment, instance: Instance): void {
+  const { id, kind, settledAt } = instance;
+  addTo(state, moment, {
+    key: JOB_MEMO + kind,
+    news: [{
+      ...{ id: `output:${id}`, event: "output", at: settledAt ?? moment.stamp },
+      ...{ instanceId: id, detail: null },
+    }],
+    // Of the two that one end may cause only the first is accepted.
+    noticeId: newsIdOfEnd(id),
+  });
 }
 
 /** Add ticks that were missed to the memo of their job. */
@@ -194,6 +207,11 @@ function addTo(
   });
   if (waiting.length === 0) accept(state, moment, newsInstance(key, noticeId, moment));
   return added.length;
+}
+
+/** An instance ends once, so this id is used once; version 8 sets it apart. */
+function newsIdOfEnd(id: string): string {
+  return `${id.slice(0, 14)}8${id.slice(15)}`;
 }
 
 function newsInstance(key: string, id: string, { wallMs }: Moment): NewInstance {

@@ -1,7 +1,9 @@
 import type { Instance } from "../../../core/instance.ts";
+import { isFinal } from "../../../core/state.ts";
 import { type Settlement, type SettleResult } from "../../store.ts";
 import { checkBatch, checkTime } from "../checks.ts";
 import { writeLogs } from "./logs.ts";
+import { addNewsOfOutput } from "./memos.ts";
 import type { Row } from "../tables/row.ts";
 import { expireAt, isRepeated, settleInstance, storable } from "../rules.ts";
 import type { LedgerState, Moment } from "../state.ts";
@@ -31,6 +33,9 @@ function settleOne(state: LedgerState, moment: Moment, settlement: Settlement): 
   }
   writeLogs(state, lease, settlement.logs);
   const instance = finishAttempt(state, moment, lease.row, settlement);
+  if (settlement.news !== undefined && isFinal(instance.state)) {
+    addNewsOfOutput(state, moment, instance);
+  }
   return { id, fence, status: "settled", instance };
 }
 

@@ -74,9 +74,9 @@ function isPlainClaim(claimed: Instance): boolean {
 type PlainSettlement = Settlement & { readonly outcome: Final };
 
 function isPlain(settlement: Settlement): settlement is PlainSettlement {
-  const { logs, version, progress, outcome } = settlement;
+  const { logs, version, progress, news, outcome } = settlement;
   return outcome.type === "final" && outcome.error === null && !outcome.isFailure &&
-    logs.length === 0 && version === undefined && progress === undefined;
+    logs.length === 0 && version === undefined && progress === undefined && news === undefined;
 }
 
 function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: string): void {
@@ -109,7 +109,8 @@ function packRun({ fence, kind, outcome, ids, results, hasResults }: Run): Packa
 }
 
 function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
-  const { id, fence, version, outcome } = settlement;
+  const { id, fence, version, news, outcome } = settlement;
+  const last = news === undefined ? [] : [news];
   const first = [
     ...[id, fence, isKnown, packLines(settlement), version && storable(version)],
     packProgress(settlement),
@@ -119,12 +120,14 @@ function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
     const { state, reason, error, resultsJson, isFailure } = outcome;
     return [
       ...[...first, JOB_STATES.indexOf(state), storable(reason), errorText(error)],
-      ...[storable(resultsJson), isFailure],
+      ...[storable(resultsJson), isFailure, ...last],
     ];
   }
   const reason = outcome.type === "retry" && storable(outcome.reason);
   const error = "error" in outcome && errorText(outcome.error);
-  return [...first, Math.ceil(outcome.dueAt), reason, error];
+  const members = [...first, Math.ceil(outcome.dueAt), reason, error];
+  // In the place that they have in all items.
+  return news === undefined ? members : [...members, false, false, ...last];
 }
 
 /** Log lines and progress of a claim in the form of the script. */

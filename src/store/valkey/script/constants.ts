@@ -62,6 +62,7 @@ const OUTCOME = {
   OUT_ERROR: 10,
   OUT_RESULTS: 11,
   OUT_IS_FAILURE: 12,
+  OUT_NEWS: 13,
 } as const;
 
 /** Results of accepting an instance and of settling a claim. */

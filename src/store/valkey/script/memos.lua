@@ -124,6 +124,13 @@ function S.tell_end(id, r)
     S.sub(id, 1, 14) .. '8' .. S.sub(id, 16))
 end
 
+-- Add to the memo of its job that an instance, which has ended, wrote output. Of the two notices
+-- that one end may cause only the first is accepted.
+function S.tell_output(id, r)
+  S.add_news(JOB_MEMO .. r[KIND], {{'output:' .. id, 'output', r[SETTLED], id, false}},
+    S.sub(id, 1, 14) .. '8' .. S.sub(id, 16))
+end
+
 -- Add missed ticks to the memo of their job; see note_missed.
 function S.tell_missed(kind, missed)
   for i = 1, #missed do

@@ -51,6 +51,10 @@ function S.settle_items(items)
       if item[5] then S.rare(r).version = item[5] end
       if item[6] then S.rare(r).progress = item[6] end
       S.finish(id, r, item)
+      if item[OUT_NEWS] and r[STATE] > PROCESSING then
+        S.need_memos()
+        S.tell_output(id, r)
+      end
       status = SETTLED_NOW
     elseif r then
       status = S.is_repeated(id, r, item) and REPEATED or STALE
