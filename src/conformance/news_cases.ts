@@ -38,7 +38,7 @@ async function toldOf(world: StoreWorld, kind = "mail"): Promise<readonly string
 
 /** The id of the instance that processes the end of another. */
 function noticeIdOf(id: string): string {
-  return `${id.slice(0, 14)}8${id.slice(15)}`;
+  return `${id.slice(0, 14)}${id[14] === "8" ? "9" : "8"}${id.slice(15)}`;
 }
 
 /** One instance of each way to end, by the event that it is. */
@@ -114,6 +114,16 @@ const endCases: StoreCases = {
     assert.deepEqual(await toldOf(world), failures(last));
     assert.deepEqual(await toldOf(world, "other"), []);
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+
+  "the end of an instance with an id of any version is processed": async (world) => {
+    await watch(world);
+    for (const version of ["4", "7", "8", "9"]) {
+      const id = `019b76da-a800-${version}000-8000-00000000000${version}`;
+      await world.finish({ id, kind: `v${version}` }, { outcome: failed() });
+      const found = await notices(world);
+      assert.deepEqual(found.at(-1)?.argumentsJson, `["job:v${version}"]`);
+    }
   },
 
   "news of an end tell what happened, and accept one instance": async (world) => {

@@ -209,9 +209,9 @@ function addTo(
   return added.length;
 }
 
-/** An instance ends once, so this id is used once; version 8 sets it apart. */
+/** An instance ends once, so this id is used once; another version sets it apart. */
 function newsIdOfEnd(id: string): string {
-  return `${id.slice(0, 14)}8${id.slice(15)}`;
+  return `${id.slice(0, 14)}${id[14] === "8" ? "9" : "8"}${id.slice(15)}`;
 }
 
 function newsInstance(key: string, id: string, { wallMs }: Moment): NewInstance {

@@ -115,20 +115,24 @@ function S.add_news(key, list, notice_id)
   return added
 end
 
+-- An instance ends once, so its id is used once; another version sets the id of the notice apart.
+local function notice_id_of(id)
+  return S.sub(id, 1, 14) .. (S.sub(id, 15, 15) == '8' and '9' or '8') .. S.sub(id, 16)
+end
+
 S.END_EVENTS = {[COMPLETED] = 'completed', [TERMINATED] = 'terminated', [TIMED_OUT] = 'timedOut'}
 
--- Add the end of an instance to the memo of its job. An instance ends once, so its id is used once;
--- version 8 sets the id of the notice apart.
+-- Add the end of an instance to the memo of its job.
 function S.tell_end(id, r)
   S.add_news(JOB_MEMO .. r[KIND], {{id, S.END_EVENTS[r[STATE]], r[SETTLED], id, r[REASON]}},
-    S.sub(id, 1, 14) .. '8' .. S.sub(id, 16))
+    notice_id_of(id))
 end
 
 -- Add to the memo of its job that an instance, which has ended, wrote output. Of the two notices
 -- that one end may cause only the first is accepted.
 function S.tell_output(id, r)
   S.add_news(JOB_MEMO .. r[KIND], {{'output:' .. id, 'output', r[SETTLED], id, false}},
-    S.sub(id, 1, 14) .. '8' .. S.sub(id, 16))
+    notice_id_of(id))
 end
 
 -- Add missed ticks to the memo of their job; see note_missed.
