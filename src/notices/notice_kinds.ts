@@ -1,6 +1,7 @@
 import type { JobOptions, RetryPolicy } from "../core/job/gen/job_options.ts";
 import { type JobDefinition, NO_HANDLERS } from "../core/job/job.ts";
 import { JOB_DEFAULTS } from "../core/job/option_table.ts";
+import type { Notice, NoticeEvent } from "../core/notices/notice.ts";
 import { idOfText } from "../platform/ids.ts";
 import { type NewInstance, NEWS_KIND } from "../store/store.ts";
 
@@ -70,6 +71,18 @@ export function noticeJobs(
     job(deliveryKindOf(channel), `Delivers the notices of channel ${channel}`, { retry })
   );
   return [news, ...deliveries];
+}
+
+/** The argument of an instance that delivers one notice. */
+export interface NoticeDelivery {
+  readonly notice: Notice;
+  /** Key of the memo that has its incident; absent from what an older version wrote. */
+  readonly memo?: string;
+}
+
+/** The id of the delivery of an event that a channel is notified of once in an incident. */
+export function incidentNoticeId(incidentId: string, event: NoticeEvent, channel: string): string {
+  return idOfText(`notice ${incidentId} ${event} ${channel}`);
 }
 
 /** An instance that delivers something through a channel at a time. */

@@ -2,17 +2,20 @@ import { JobError } from "../../core/errors.ts";
 import type { Instance, StoredLogEntry } from "../../core/instance.ts";
 import {
   type Notice,
+  NOTICE_EVENTS,
   NOTICE_LINES_MAX,
   type NoticeRun,
   type NoticeType,
 } from "../../core/notices/notice.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
+import { readSubject } from "../../core/notices/subject_state.ts";
 import { pagesOf } from "../../core/query.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { Store } from "../../store/store.ts";
 import type { Channel, DeliveryContext } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
-import { channelOfKind } from "../notice_kinds.ts";
+import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_kinds.ts";
+import { readMemo } from "../read_memo.ts";
 import {
   type CollectedDelivery,
   type Collecting,
@@ -54,7 +57,7 @@ export async function deliver(
     });
   }
   const [given] = JSON.parse(instance.argumentsJson) as [
-    ({ readonly notice: Notice } | CollectedDelivery)?,
+    (NoticeDelivery | CollectedDelivery)?,
   ];
   if (given === undefined) {
     throw new JobError("invalid_argument", "Cannot deliver: there is no notice", {
@@ -63,7 +66,8 @@ export async function deliver(
   }
   const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
   if ("collected" in given) return await deliverCollected(channel, given.collected, how, context);
-  if (await hasEarlier(given.notice, instance, context)) {
+  if (await isOver(given, context)) return { type: "delivered" };
+  if (await hasEarlier(given.notice, name, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
   }
   const output = await outputOf(given.notice, context);
@@ -119,20 +123,24 @@ const SINCE: Readonly<Record<Collecting["why"], string>> = {
  */
 async function hasEarlier(
   notice: Notice,
-  { id, kind, createdAt }: Instance,
+  channel: string,
   { store }: NoticeContext,
 ): Promise<boolean> {
-  const { incident } = notice;
-  if (incident === null || (incident.closedAt === null && !notice.isReminder)) return false;
-  const { items } = await store.list(
-    { kinds: [kind], states: ["scheduled", "processing"], before: createdAt + 1 },
-    { limit: 100, order: "oldest" },
-  );
-  for (const other of items) {
-    if (other.id === id) return false;
-    if (other.argumentsJson.includes(incident.id)) return true;
-  }
-  return false;
+  const { incident, isReminder } = notice;
+  if (incident === null || (incident.closedAt === null && !isReminder)) return false;
+  const earlier = NOTICE_EVENTS.filter((event) => event !== "recovered")
+    .map((event) => incidentNoticeId(incident.id, event, channel));
+  const query = { ids: earlier, states: ["scheduled", "processing"] } as const;
+  return (await store.list(query, { limit: 1 })).items.length > 0;
+}
+
+/** True if there is nothing to remind of: its incident has closed, or somebody takes care of it. */
+async function isOver({ notice, memo: key }: NoticeDelivery, context: NoticeContext) {
+  if (!notice.isReminder || key === undefined) return false;
+  const memo = await readMemo(key, context);
+  const incident = memo && readSubject(memo.data).incident;
+  return incident?.id !== notice.incident?.id || incident?.closedAt !== null ||
+    incident.acknowledgedBy !== null;
 }
 
 /** The last lines of a run's output, oldest first; of news `output` those of its last attempt. */

@@ -12,7 +12,7 @@ import { commandOf, factsOf, titleOf } from "../../core/notices/notice_text.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { NewInstance } from "../../store/store.ts";
 import type { NoticeContext } from "../notice_context.ts";
-import { newDelivery } from "../notice_kinds.ts";
+import { incidentNoticeId, newDelivery, type NoticeDelivery } from "../notice_kinds.ts";
 import { collect, collectUntil } from "./collected.ts";
 
 /** What is delivered of the news of one memo. */
@@ -42,9 +42,12 @@ export class Deliveries {
   /** Deliver what a channel is notified of. */
   async add({ channel, event, news, incident }: Telling): Promise<void> {
     const { key } = this.#about;
+    const isOnce = incident !== null && event !== "dead";
     await this.#add(channel, {
       ...{ event, news, incident, isReminder: false, at: news.at },
-      id: idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
+      id: isOnce
+        ? incidentNoticeId(incident.id, event, channel)
+        : idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
     });
   }
 
@@ -78,7 +81,7 @@ export class Deliveries {
     const until = await collectUntil(channel, subject, this.#context);
     const nowMs = this.#context.clock.now().wallMs;
     if (until === null) {
-      const argument = { notice };
+      const argument: NoticeDelivery = { notice, memo: this.#about.key };
       this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, argument }));
       return;
     }

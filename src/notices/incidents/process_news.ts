@@ -8,13 +8,25 @@ import {
 } from "../../core/notices/next_subject.ts";
 import { readSubject, type SubjectState, writeSubject } from "../../core/notices/subject_state.ts";
 import { idOfText } from "../../platform/ids.ts";
-import type { Memo, MemoWatch, NewInstance, News } from "../../store/store.ts";
+import {
+  JOB_MEMO,
+  type Memo,
+  type MemoWatch,
+  type NewInstance,
+  type News,
+} from "../../store/store.ts";
 import { channelsOf, countFailures, subjectOfKey } from "./subject_channels.ts";
 import { Deliveries } from "../deliveries/deliveries.ts";
 import type { Channel } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { readMemo } from "../read_memo.ts";
-import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../notice_kinds.ts";
+import {
+  channelOfKind,
+  newNewsTask,
+  type NewsTask,
+  type Reminder,
+  reminderId,
+} from "../notice_kinds.ts";
 
 /** How often a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 20;
@@ -185,7 +197,10 @@ async function remind(
   if (incident.acknowledgedBy !== null) return null;
   const event = state.told[channel]?.[0];
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
-  await deliveries.addReminder(channel, event, incident, number);
+  // A job that is gone cannot recover. It may come back.
+  if (!(await isGone(memo.key, context))) {
+    await deliveries.addReminder(channel, event, incident, number);
+  }
   const following = { ...reminder, number: number + 1 };
   const id = reminderId(memo.key, following);
   const dueAt = context.clock.now().wallMs + repeatMs;
@@ -193,4 +208,17 @@ async function remind(
     state: { ...state, reminders: { ...state.reminders, [channel]: number } },
     next: [newNewsTask({ key: memo.key, reminder: following }, id, dueAt)],
   };
+}
+
+/** True if a memo is of a job that no live node has any more. */
+async function isGone(key: string, { store, clock, findJob }: NoticeContext): Promise<boolean> {
+  if (!key.startsWith(JOB_MEMO)) return false;
+  const kind = key.slice(JOB_MEMO.length);
+  if (channelOfKind(kind) !== null || findJob(kind) !== undefined) return false;
+  const at = clock.now();
+  const nodes = await store.listNodes({ at });
+  const isKnown = nodes.some(({ kinds, idle, leftAt, until }) =>
+    leftAt === null && until > at.wallMs && (kinds.includes(kind) || idle.includes(kind))
+  );
+  return !isKnown;
 }
