@@ -23,6 +23,8 @@ export class RecordedChannel implements Channel {
   problem: Error | null = null;
   /** True if a delivery that fails was received all the same. */
   isAnswerLost = false;
+  /** True if its server takes what it is sent and never answers. */
+  isHanging = false;
   attempts = 0;
 
   constructor(name: string, rules: Partial<NoticeRules> = {}) {
@@ -36,6 +38,7 @@ export class RecordedChannel implements Channel {
 
   deliver(notice: Notice): Promise<void> {
     this.attempts += 1;
+    if (this.isHanging) return new Promise(() => {});
     if (this.problem === null || this.isAnswerLost) this.delivered.push(notice);
     return this.problem === null ? Promise.resolve() : Promise.reject(this.problem);
   }

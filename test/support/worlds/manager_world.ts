@@ -23,6 +23,7 @@ import type {
   Executor,
   HandlerTask,
 } from "../../../src/worker/executor.ts";
+import type { Clock } from "../../../src/platform/clock.ts";
 import { SimClock } from "./sim_clock.ts";
 
 /** Lease of the manager under test. */
@@ -295,6 +296,8 @@ export class ManagerWorld {
       readonly skewMs?: number;
       /** To go on with what another manager left. */
       readonly before?: { readonly clock: SimClock; readonly store: Store };
+      /** What the manager sees of the clock. */
+      readonly clockOf?: (clock: SimClock) => Clock;
     } = {},
   ) {
     const clock = options.before?.clock ?? new SimClock();
@@ -305,7 +308,7 @@ export class ManagerWorld {
     this.manager = new Manager({
       store: this.link.over(this.store),
       executor: this.executor,
-      clock: options.skewMs ? clock.view(options.skewMs) : clock,
+      clock: options.clockOf?.(clock) ?? (options.skewMs ? clock.view(options.skewMs) : clock),
       random,
       ids: createIdSource(clock, random),
       logger: this.#logger(),

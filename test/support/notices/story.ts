@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { STORY_STORES, type StoryStoreName } from "./story_stores.ts";
+import { type StoryStart, StoryWorld } from "./story_world.ts";
+
+/** A story: how it begins, what happens, and which notices that makes, and no others. */
+export interface Story {
+  /** In plain words. */
+  readonly name: string;
+  /** Made anew for each store. */
+  readonly start?: () => Omit<StoryStart, "store">;
+  readonly happens: (world: StoryWorld) => Promise<void>;
+  /** What each channel has delivered at the end. */
+  readonly told: Readonly<Record<string, readonly string[]>>;
+  /** The stores that it is played on; all by default. */
+  readonly stores?: readonly StoryStoreName[];
+}
+
+/** A test of each story on each store. */
+export function playStories(stories: readonly Story[]): void {
+  for (const { name, start, happens, told, stores = STORY_STORES } of stories) {
+    for (const store of stores) {
+      test(`${name} (${store})`, async () => {
+        const world = await StoryWorld.started({ ...start?.(), store });
+        try {
+          await happens(world);
+          await world.advance("1m");
+          assert.deepEqual(world.told, told);
+        } finally {
+          await world.close();
+        }
+      });
+    }
+  }
+}

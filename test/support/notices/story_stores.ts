@@ -1,0 +1,186 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MemoryStore } from "../../../src/store/memory/store.ts";
+import { ReplicaStore } from "../../../src/store/replica/store.ts";
+import { SqliteStore } from "../../../src/store/sqlite/store.ts";
+import type { Store } from "../../../src/store/store.ts";
+import { seededRandom } from "../seeded_random.ts";
+import { SharedMedium } from "../servers/shared_medium.ts";
+import { ValkeyWorld } from "../servers/valkey_world.ts";
+import { SimClock } from "../worlds/sim_clock.ts";
+
+/** The stores that stories are played on; etcd's is its replica on a medium in this process. */
+export const STORY_STORES = ["memory", "SQLite", "etcd's replica", "Valkey"] as const;
+export type StoryStoreName = (typeof STORY_STORES)[number];
+
+/** The data of a story, and the ways to it. */
+export interface StoryStore {
+  readonly clock: SimClock;
+  /** A connection for a node; the same store where nodes share one in the process. */
+  connect(): Store;
+  /** Let a connection go as the end of its process does; the data stay. */
+  drop(store: Store): Promise<void>;
+  close(): Promise<void>;
+}
+
+const valkey = new ValkeyWorld();
+
+/** End the servers that stories were played on. */
+export async function closeStoryServers(): Promise<void> {
+  await valkey.close();
+}
+
+/** A new store for a story. */
+export async function openStoryStore(name: StoryStoreName, startMs?: number): Promise<StoryStore> {
+  switch (name) {
+    case "memory": {
+      const clock = new SimClock(startMs);
+      const store = new MemoryStore({ defer: (callback) => clock.defer(callback) });
+      return owned(clock, () => store, async () => {});
+    }
+    case "SQLite": {
+      const folder = await mkdtemp(join(tmpdir(), "notices-"));
+      const clock = new SimClock(startMs);
+      const path = join(folder, "jobs.db");
+      const open = () => new SqliteStore({ path, defer: (callback) => clock.defer(callback) });
+      return owned(clock, open, () => rm(folder, { recursive: true }));
+    }
+    case "etcd's replica":
+      return replicated(new SimClock(startMs));
+    case "Valkey":
+      return await served(startMs);
+  }
+}
+
+/** A store with one owner: nodes share it, and it is opened anew once all of them have died. */
+function owned(clock: SimClock, open: () => Store, remove: () => Promise<void>): StoryStore {
+  let current: Store | null = null;
+  let connections = 0;
+  const end = async () => {
+    const store = current;
+    current = null;
+    if (!store) return;
+    // Each node that opened it and died has left it open.
+    for (; connections > 0; connections--) {
+      const closing = store.close();
+      await clock.settle();
+      await closing.catch(() => {});
+    }
+  };
+  return {
+    clock,
+    connect() {
+      current ??= open();
+      connections += 1;
+      return current;
+    },
+    async drop(store) {
+      if (store !== current) return;
+      if (connections === 1) return await end();
+      connections -= 1;
+      const closing = store.close();
+      await clock.settle();
+      await closing.catch(() => {});
+    },
+    async close() {
+      await end();
+      await remove();
+    },
+  };
+}
+
+function replicated(clock: SimClock): StoryStore {
+  const shared = new SharedMedium();
+  const open = new Set<Store>();
+  let count = 0;
+  const drop = async (store: Store) => {
+    if (!open.delete(store)) return;
+    const closing = store.close();
+    await clock.settle();
+    await closing.catch(() => {});
+  };
+  return {
+    ...{ clock, drop },
+    connect() {
+      const random = seededRandom(++count);
+      const medium = shared.connect();
+      const store = new ReplicaStore({ medium, clock, random, now: () => clock.now() });
+      open.add(store);
+      return store;
+    },
+    async close() {
+      for (const store of [...open]) await drop(store);
+    },
+  };
+}
+
+/** A clock of a world with a server: it comes to rest when the server has answered everything. */
+class ServedClock extends SimClock {
+  isResting: () => Promise<boolean> = () => Promise.resolve(true);
+
+  override async settle(): Promise<void> {
+    do await super.settle(); while (!(await this.isResting()));
+  }
+}
+
+async function served(startMs?: number): Promise<StoryStore> {
+  const clock = new ServedClock(startMs);
+  const { make } = await valkey.stores({ clock: () => clock.now() });
+  const open = new Map<Store, Store>();
+  let pending = 0;
+  let calls = 0;
+  let isProbing = false;
+  const counted = (store: Store): Store =>
+    new Proxy(store, {
+      get(target, key) {
+        const value = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        if (NOT_ASKED.has(String(key))) return value.bind(target);
+        return (...args: unknown[]) => {
+          calls += 1;
+          pending += 1;
+          const answer = value.apply(target, args) as Promise<unknown>;
+          return answer.finally(() => pending -= 1);
+        };
+      },
+    });
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  clock.isResting = async () => {
+    if (pending > 0) {
+      await turn();
+      return false;
+    }
+    if (isProbing) return true;
+    const before = calls;
+    isProbing = true;
+    // What the server published before this answer has then arrived too.
+    for (const store of open.values()) await store.get(PROBE).catch(() => {});
+    await turn();
+    isProbing = false;
+    await SimClock.prototype.settle.call(clock);
+    return pending === 0 && calls === before;
+  };
+  const drop = async (store: Store) => {
+    const own = open.get(store);
+    open.delete(store);
+    await own?.close().catch(() => {});
+  };
+  return {
+    ...{ clock, drop },
+    connect() {
+      const own = make();
+      const store = counted(own);
+      open.set(store, own);
+      return store;
+    },
+    async close() {
+      for (const store of [...open.keys()]) await drop(store);
+    },
+  };
+}
+
+/** Methods that return at once. */
+const NOT_ASKED: ReadonlySet<string> = new Set(["subscribe", "quietMs"]);
+/** The id of no instance. */
+const PROBE = "00000000-0000-7000-8000-000000000000";
