@@ -23,6 +23,7 @@ import { Peers } from "./nodes/peers.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
+import { TickCounter } from "./schedules/tick_counter.ts";
 import { StoreHealth } from "./store/store_health.ts";
 import { StoreTime } from "./store/store_time.ts";
 import { systemJobs } from "./store/system_jobs.ts";
@@ -61,6 +62,7 @@ export function buildParts(
   const notices = createNotices(options, registry);
   const shared = {
     ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
+    ticks: new TickCounter(),
   };
   const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
@@ -105,7 +107,7 @@ export function buildParts(
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
     ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices, daemonNotices },
-    ...{ incidents: new Incidents(shared), silences },
+    ...{ incidents: new Incidents(shared), silences, ticks: shared.ticks },
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
     externalRuns: new ExternalRuns(shared, () => externalWatch.poke()),

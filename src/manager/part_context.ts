@@ -3,6 +3,7 @@ import type { Notices } from "../notices/notices.ts";
 import type { EarlyClaims } from "./dispatch/early_claims.ts";
 import type { Events } from "./events.ts";
 import type { Registry } from "./registry.ts";
+import type { TickCounter } from "./schedules/tick_counter.ts";
 import type { StoreHealth } from "./store/store_health.ts";
 
 /** The surroundings of a manager, with the parts and facts that most other parts use. */
@@ -11,6 +12,7 @@ export interface PartContext extends Context {
   readonly events: Events;
   readonly storeHealth: StoreHealth;
   readonly earlyClaims: EarlyClaims;
+  readonly ticks: TickCounter;
   readonly notices: Notices;
   /** Version of the time zone database. */
   readonly tzVersion: string;

@@ -115,7 +115,7 @@ export class ExternalWatch {
 
   /** Give up ticks that wait too long for their run. @returns when the next one does, epoch ms */
   async #giveUpTicks(jobs: readonly JobDefinition[]): Promise<number> {
-    const { store, clock, logger } = this.#parts;
+    const { store, clock, logger, ticks } = this.#parts;
     let nextAt = Infinity;
     for (const job of jobs) {
       if (job.schedules.length === 0) continue;
@@ -126,6 +126,7 @@ export class ExternalWatch {
         for (let from = 0; from < missed.length; from += BATCH) {
           const part = missed.slice(from, from + BATCH);
           const { value } = await store.recordRuns({ at: clock.now(), runs: [], missed: part });
+          ticks.add(job.kind, { missed: value.missed.length });
           for (const { tick } of value.missed) {
             const at = new Date(tick).toISOString();
             logger.warn("A run elsewhere was not reported", { kind: job.kind, tick: at });

@@ -26,7 +26,7 @@ export async function nodeStatus(
   parts: ManagerParts,
   { life, storeProblem }: { readonly life: Lifecycle; readonly storeProblem: string | null },
 ): Promise<ManagerStatus> {
-  const { store, options, schedules, registry, scheduler } = parts;
+  const { store, options, schedules, registry, scheduler, ticks } = parts;
   const { storeInfo, startedAt, isDraining } = life;
   if (!storeInfo) {
     throw new JobError("unavailable", "Cannot report the status: the manager is not running");
@@ -45,7 +45,7 @@ export async function nodeStatus(
     stats,
     nodes: nodes.filter(({ state }) => state !== "left" && state !== "lost"),
     lostCount: nodes.filter(({ state }) => state === "lost").length,
-    ticks: scheduler.ticks,
+    ticks: ticks.counts,
     blocks: [...[...unserved].map(unservedBlock), ...await store.blocks(claimerOf(parts))],
     pauses: await store.listPauses(),
     disabled: registry.disabled,

@@ -7,7 +7,6 @@ import {
   type ScheduleRecord,
   type ScheduleSpec,
 } from "../../core/job/schedule.ts";
-import type { TickCounts } from "../api.ts";
 import { isFinal } from "../../core/state.ts";
 import { GRACE_MS, planAdvance } from "../../core/time/ticks.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
@@ -55,7 +54,6 @@ export class Scheduler {
   readonly #corrections: ClockCorrections;
   /** Logged versions of the time zone database of other nodes. */
   readonly #foreignZones = new Set<string>();
-  readonly #ticks = new Map<string, { missed: number; skipped: number }>();
 
   constructor(options: PartContext) {
     this.#options = options;
@@ -66,11 +64,6 @@ export class Scheduler {
   /** The next tick of any schedule, epoch ms; null when there is none. */
   get nextAt(): number | null {
     return this.#nextAt;
-  }
-
-  /** The ticks that this node recorded without a run, by kind, since it was created. */
-  get ticks(): ReadonlyMap<string, TickCounts> {
-    return this.#ticks;
   }
 
   start(): void {
@@ -240,13 +233,10 @@ export class Scheduler {
   }
 
   #count({ kind, fates }: Step, skippedCount: number): void {
-    if (fates.length === 0 && skippedCount === 0) return;
-    const counts = this.#ticks.get(kind) ?? { missed: 0, skipped: 0 };
-    counts.skipped += skippedCount;
-    for (const { fate, count } of fates) {
-      if (fate === "missed" || fate === "skipped") counts[fate] += count;
-    }
-    this.#ticks.set(kind, counts);
+    const sumOf = (wanted: "missed" | "skipped") =>
+      fates.reduce((sum, { fate, count }) => sum + (fate === wanted ? count : 0), 0);
+    const skipped = skippedCount + sumOf("skipped");
+    this.#options.ticks.add(kind, { missed: sumOf("missed"), skipped });
   }
 
   // The ticks of `@reboot`. A retry has the same ticks, so that the store refuses those it has.

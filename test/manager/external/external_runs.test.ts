@@ -197,6 +197,8 @@ test("a tick of a job elsewhere is expected, then it ran or was missed", async (
   const [missed] = await explained(world, { at: START + 2 * HOUR });
   assert.match(missed!, /^missed: It did not run, or nobody reported it: no report had come by/);
   assert.ok(world.logged.includes("A run elsewhere was not reported"));
+  const { ticks } = await world.of(world.manager.status());
+  assert.deepEqual(ticks?.get("backup"), { missed: 1, skipped: 0 });
 });
 
 test("a late report takes a tick that was missed", async () => {
