@@ -38,6 +38,8 @@ interface Reading {
   completed: number;
   failed: number;
   redriven: number;
+  /** Successes that events had reported by then. */
+  seen: number;
 }
 
 type Reads = Pick<ManagerApi, "lookupInstances" | "listSchedules">;
@@ -52,6 +54,8 @@ export class JobFactsReader {
   readonly #readings = new Map<string, Reading>();
   /** Redrives seen, by kind: they change no count of a state. */
   readonly #redriven = new Map<string, number>();
+  /** Successes reported by events, by kind. */
+  readonly #seen = new Map<string, number>();
   #schedulesDueMs = -Infinity;
   #reading: Promise<void> | null = null;
 
@@ -64,8 +68,14 @@ export class JobFactsReader {
     return this.#facts;
   }
 
-  /** Note an instance that became final. */
-  ended({ kind, state, settledAt }: Instance): void {
+  /** Note an instance that became final, from an event. */
+  ended(instance: Instance): void {
+    const { kind, state } = instance;
+    if (state === "completed") this.#seen.set(kind, (this.#seen.get(kind) ?? 0) + 1);
+    this.#note(instance);
+  }
+
+  #note({ kind, state, settledAt }: Instance): void {
     if (settledAt === null) return;
     const facts = this.#of(kind);
     if (state === "completed") facts.lastSuccessAt = later(facts.lastSuccessAt, settledAt);
@@ -150,19 +160,19 @@ export class JobFactsReader {
         completed: counts?.completed ?? 0,
         failed: (counts?.terminated ?? 0) + (counts?.timedOut ?? 0),
         redriven: this.#redriven.get(kind) ?? 0,
+        seen: this.#seen.get(kind) ?? 0,
       };
       const before = this.#readings.get(kind);
       const isCurrent = before !== undefined && before.failed === now.failed &&
-        before.redriven === now.redriven &&
-        (!isShared || before.completed === now.completed && nowMs - before.atMs < FRESH_MS);
+        before.redriven === now.redriven && !hasUnseen(before, now) &&
+        (!isShared || nowMs - before.atMs < FRESH_MS);
       if (!isCurrent) wanted.push({ kind, now, before });
     }
     // Those that were never read come first, then those that were read the longest ago.
     wanted.sort((a, b) => (a.before?.atMs ?? -Infinity) - (b.before?.atMs ?? -Infinity));
     for (const { kind, now, before } of wanted.slice(0, KINDS_READ_MAX)) {
-      // On a store of its own, this process sees every success.
-      const readsCompleted = now.completed > 0 && (isShared || before === undefined);
-      if (readsCompleted) await this.#readCompleted(kind);
+      const readsCompleted = isShared || before === undefined || hasUnseen(before, now);
+      if (now.completed > 0 && readsCompleted) await this.#readCompleted(kind);
       await this.#readFailed(kind, now.failed);
       this.#readings.set(kind, now);
     }
@@ -171,7 +181,7 @@ export class JobFactsReader {
   async #readCompleted(kind: string): Promise<void> {
     const query = { kinds: [kind], states: ["completed"] as const };
     const { items } = await this.#manager.lookupInstances(query, { limit: COMPLETED_READ_MAX });
-    for (const instance of items) this.ended(instance);
+    for (const instance of items) this.#note(instance);
   }
 
   async #readFailed(kind: string, failedCount: number): Promise<void> {
@@ -180,7 +190,7 @@ export class JobFactsReader {
       const query = { kinds: [kind], states: ["terminated", "timedOut"] as const };
       const { items } = await this.#manager.lookupInstances(query, { limit: FAILED_READ_MAX });
       for (const instance of items) {
-        this.ended(instance);
+        this.#note(instance);
         if (instance.redrivenAs === null) deadCount += 1;
       }
     }
@@ -198,6 +208,11 @@ export class JobFactsReader {
     }
     return facts;
   }
+}
+
+/** True if more instances have completed than events have reported. */
+function hasUnseen(before: Reading, now: Reading): boolean {
+  return now.completed - before.completed > now.seen - before.seen;
 }
 
 function later(one: number | null, other: number | null): number | null {
