@@ -6,46 +6,72 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
 import { startDaemon } from "../../support/processes/daemon.ts";
+import { startValkey } from "../../support/servers/valkey_server.ts";
 
-test("heartbeat calls its URL until the daemon stops, and takes another one on a reload", async () => {
-  const seen: string[] = [];
-  const arrived = new Map<string, PromiseWithResolvers<void>>();
-  const wait = (path: string) => {
-    const found = arrived.get(path) ?? Promise.withResolvers<void>();
-    arrived.set(path, found);
-    return found.promise;
-  };
+/** A server that notes the paths of requests. */
+async function pinged() {
+  const paths: string[] = [];
   const server = createServer((request, response) => {
-    const count = seen.push(request.url!);
-    const times = seen.filter((path) => path === request.url).length;
-    void wait(`${request.url} ${times}`);
-    arrived.get(`${request.url} ${times}`)!.resolve();
-    response.writeHead(count > 0 ? 200 : 500).end();
+    paths.push(request.url!);
+    response.end();
+    server.emit("pinged");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const toml = (path: string) => `
+  return {
+    paths,
+    toml: (path: string) => `
 [heartbeat]
 url = "http://127.0.0.1:${port}${path}"
 every = "1s"
 allow_private = true
-`;
-  const daemon = await startDaemon({ toml: toml("/first-key") });
+`,
+    /** Resolves when a path has been requested so often. */
+    async reached(path: string, times: number): Promise<void> {
+      while (paths.filter((one) => one === path).length < times) await once(server, "pinged");
+    },
+    [Symbol.dispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+test("heartbeat calls its URL until the daemon stops, and takes another one on a reload", async () => {
+  using server = await pinged();
+  const daemon = await startDaemon({ toml: server.toml("/first-key") });
   try {
-    await wait("/first-key 2");
+    await server.reached("/first-key", 2);
     const config = join(daemon.dir, "config.toml");
     writeFileSync(config, readFileSync(config, "utf8").replace("first-key", "second-key"));
     assert.equal((await daemon.jobctl(["reload"])).code, 0);
-    await wait("/second-key 2");
-    assert.ok(!seen.slice(seen.indexOf("/second-key")).includes("/first-key"));
+    await server.reached("/second-key", 2);
+    const { paths } = server;
+    assert.ok(!paths.slice(paths.indexOf("/second-key")).includes("/first-key"));
     await daemon.terminate();
-    const count = seen.length;
     assert.match(daemon.log(), /The heartbeat stops.*the daemon is stopping/);
     assert.doesNotMatch(daemon.log(), /first-key|second-key/);
-    assert.equal(seen.length, count);
   } finally {
     await daemon.stop();
-    server.closeAllConnections();
-    server.close();
+  }
+});
+
+test("heartbeat is silent while the store does not respond", async () => {
+  using server = await pinged();
+  const valkey = await startValkey();
+  const env = { JOBCTL_STORE_URL: valkey.url };
+  const daemon = await startDaemon({ toml: server.toml("/key"), env });
+  try {
+    await server.reached("/key", 1);
+    valkey.process.freeze();
+    await daemon.logged(/The heartbeat stops.*reason=/);
+    const silentAt = server.paths.length;
+    valkey.process.thaw();
+    await daemon.logged(/The heartbeat resumes.*silentMs=/);
+    await server.reached("/key", silentAt + 1);
+    assert.equal(daemon.log().match(/The heartbeat stops/g)?.length, 1);
+  } finally {
+    await daemon.stop({ force: true });
+    await valkey.close();
   }
 });
