@@ -10,7 +10,7 @@ import { sampleDigest, sampleNotice } from "../support/notices/sample_notices.ts
 
 const OPTIONS = { channel: "ops", timezone: "Asia/Tokyo" };
 
-test("viewOf() shows times in the configuration's zone, and how long an incident was", () => {
+test("viewOf() shows times in the configuration's zone, and when an incident began and ended", () => {
   const { run, incident } = sampleNotice();
   const closed = { ...incident!, closedAt: incident!.openedAt + 5_400_000, count: 3 };
   const rows = new Map(
@@ -19,21 +19,20 @@ test("viewOf() shows times in the configuration's zone, and how long an incident
   assert.equal(rows.get("Time"), "2026-01-15 18:30:00 +09:00");
   assert.equal(
     rows.get("Incident"),
-    "from 2026-01-15 18:30:00 +09:00 to 2026-01-15 20:00:00 +09:00, 1h30m, 3 events",
+    "from 2026-01-15 18:30:00 +09:00 to 2026-01-15 20:00:00 +09:00",
   );
 });
 
-test("viewOf() shows the first line of an error, and no control characters", () => {
-  const { run } = sampleNotice();
-  const error = {
-    name: "Error",
-    message: "first\u001b[31m\nsecond",
-    exitCode: 1,
-    signal: "SIGKILL",
-  };
-  const rows = new Map(viewOf(sampleNotice({ run: { ...run!, error } }), OPTIONS).rows);
-  assert.equal(rows.get("Error"), "Error: first\\x1b[31m");
-  assert.equal(rows.get("Signal"), "SIGKILL");
+test("viewOf() shows no control characters, and no fact that the title ends with", () => {
+  const notice = sampleNotice({
+    title: "a failed: no\u001b[31m",
+    facts: ["no\u001b[31m", "Took\u202e 1m"],
+    subject: { type: "job", name: "a\nb" },
+  });
+  const { title, facts, rows } = viewOf(notice, OPTIONS);
+  assert.equal(title, "a failed: no\\x1b[31m");
+  assert.deepEqual(facts, ["Took\\u202e 1m"]);
+  assert.deepEqual(rows[0], ["Job", "a\\nb"]);
 });
 
 test("viewOf() keeps tabs of the output, drops its colors and cuts long lines", () => {
@@ -62,7 +61,7 @@ test("renderText() and renderHtml() leave out what a notice does not have", () =
   const view = viewOf(bare, OPTIONS);
   assert.equal(
     renderText(view),
-    'Job "backup" failed\n\nJob: backup\nTime: 2026-01-15 18:30:00 +09:00\n\n' +
+    'backup failed: Command "tar" exited with code 2\n\nJob: backup\nTime: 2026-01-15 18:30:00 +09:00\n\n' +
       "-- \njobctl on db1, node berlin, channel ops\n",
   );
   assert.doesNotMatch(renderHtml(view, "error"), /<pre|<code|<p style="margin:8px/);

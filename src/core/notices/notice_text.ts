@@ -54,7 +54,7 @@ export function titleOf({ event, subject, run, incident, isReminder, detail, now
 export function factsOf({ event, run, incident, detail, now }: Told): readonly string[] {
   const facts: string[] = [];
   if (run?.error && event !== "recovered") facts.push(oneLine(causeOf(run), 500));
-  if (detail && !run?.error) facts.push(oneLine(detail, 500));
+  if (detail && !run?.error && event !== "recovered") facts.push(oneLine(detail, 500));
   if (run?.durationMs != null) facts.push(`Took ${formatDuration(roundMs(run.durationMs))}`);
   if (run && run.attempt > 1) facts.push(`Attempt ${run.attempt}`);
   if (incident === null) return facts;

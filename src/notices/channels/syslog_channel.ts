@@ -63,7 +63,7 @@ export function createSyslogChannel(
 
 /** The message on one line. */
 function messageOf(view: NoticeView): string {
-  const facts = factLines(view).filter((fact) => !fact.startsWith("Time: "));
+  const facts = factLines(view).filter((fact) => !/^(?:Time|Node): /.test(fact));
   return [view.title, ...facts].join("; ").slice(0, MESSAGE_LENGTH_MAX);
 }
 

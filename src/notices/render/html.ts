@@ -35,8 +35,8 @@ export function renderHtml(view: NoticeView, severity: Severity): string {
   const stripe = `border-left:4px solid ${COLORS[severity]};padding-left:10px`;
   const parts = [
     `<h2 style="font-size:18px;margin:0 0 12px;${stripe}">${escapeHtml(view.title)}</h2>`,
-    rowsTable(view),
     ...view.facts.map((fact) => `<p style="margin:8px 0">${escapeHtml(fact)}</p>`),
+    rowsTable(view),
     itemsTable(view),
     view.output.length === 0 ? "" : [
       `<p style="margin:12px 0 4px">${escapeHtml(outputHeading(view))}</p>`,

@@ -1,10 +1,11 @@
-import type { NoticeView, ViewItem } from "./view.ts";
+import type { NoticeView, ViewItem, ViewRow } from "./view.ts";
 
 /** A notice as plain text, as in the first part of a mail. */
 export function renderText(view: NoticeView): string {
   const parts = [
     view.title,
-    factLines(view).join("\n"),
+    view.facts.join("\n"),
+    view.rows.map(rowLine).join("\n"),
     tableLines(view.items).join("\n"),
     view.output.length === 0
       ? ""
@@ -17,7 +18,11 @@ export function renderText(view: NoticeView): string {
 
 /** The facts of a notice, one a line. */
 export function factLines({ rows, facts }: NoticeView): string[] {
-  return [...rows.map(([label, value]) => `${label}: ${value}`), ...facts];
+  return [...facts, ...rows.map(rowLine)];
+}
+
+function rowLine([label, value]: ViewRow): string {
+  return `${label}: ${value}`;
 }
 
 /** The heading of the lines of output. */

@@ -1,7 +1,5 @@
 import type { DigestItem, Notice } from "../../core/notices/notice.ts";
-import { countText } from "../../core/text/count_text.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import { formatDuration } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 
 /** Where and how a notice is told. */
@@ -46,7 +44,8 @@ export function viewOf(notice: Notice, options: RenderOptions): NoticeView {
   return {
     title: line(notice.title),
     rows: rowsOf(notice, options.timezone),
-    facts: notice.facts.map(line),
+    // The title often ends with the first of them.
+    facts: notice.facts.filter((fact) => !notice.title.endsWith(`: ${fact}`)).map(line),
     items: itemsOf(notice, options.timezone),
     output: notice.output.map(outputLine),
     command: notice.command === null ? null : line(notice.command),
@@ -54,38 +53,31 @@ export function viewOf(notice: Notice, options: RenderOptions): NoticeView {
   };
 }
 
-function rowsOf({ subject, at, run, incident, type }: Notice, timezone: string): ViewRow[] {
+// Errors, durations and counts are among the facts, in sentences.
+function rowsOf({ subject, at, run, incident }: Notice, timezone: string): ViewRow[] {
   const time = (value: number) => formatLocal(value, timezone);
-  const rows: (readonly [label: string, value: string | null | undefined])[] = [
+  const rows: (readonly [label: string, value: string | null])[] = [
     [subject.type === "job" ? "Job" : capital(subject.type), subject.name],
     ["Time", time(at)],
   ];
   if (run !== null) {
-    const { error } = run;
+    const { id, scheduledFor, startedAt, version, node } = run;
     rows.push(
-      ["Run", run.attempt > 1 ? `${run.id}, attempt ${run.attempt}` : run.id],
-      ["Planned for", run.scheduledFor === null ? null : time(run.scheduledFor)],
-      ["Started", run.startedAt === null ? null : time(run.startedAt)],
-      ["Duration", run.durationMs === null ? null : formatDuration(run.durationMs)],
-      ["Error", error === null ? null : `${error.name}: ${firstLine(error.message)}`],
-      ["Exit code", error?.exitCode?.toString()],
-      ["Signal", error?.signal],
-      ["Version", run.version],
-      ["Node", run.node],
+      ["Run", id],
+      ["Planned for", scheduledFor === null ? null : time(scheduledFor)],
+      ["Started", startedAt === null ? null : time(startedAt)],
+      ["Version", version],
+      ["Node", node],
     );
   }
   if (incident !== null) {
-    const { openedAt, closedAt, count, acknowledgedBy } = incident;
-    const end = closedAt === null
+    const { openedAt, closedAt } = incident;
+    const span = closedAt === null
       ? `open since ${time(openedAt)}`
-      : `from ${time(openedAt)} to ${time(closedAt)}, ${formatDuration(closedAt - openedAt)}`;
-    rows.push(
-      ["Incident", `${end}, ${countText(count, "event")}`],
-      ["Last error", run?.error || type === "digest" ? null : incident.lastError],
-      ["Acknowledged by", acknowledgedBy],
-    );
+      : `from ${time(openedAt)} to ${time(closedAt)}`;
+    rows.push(["Incident", span]);
   }
-  return rows.filter((row): row is ViewRow => typeof row[1] === "string" && row[1] !== "")
+  return rows.filter((row): row is ViewRow => row[1] !== null && row[1] !== "")
     .map(([label, value]) => [label, line(value)]);
 }
 
@@ -134,10 +126,6 @@ const COLOR = /\u001b\[[0-9;:]*[A-Za-z]/g;
 /** A line of output, without colors; its tabs stay. */
 function outputLine(text: string): string {
   return text.replace(/\r?\n$/, "").replaceAll(COLOR, "").split("\t").map(line).join("\t");
-}
-
-function firstLine(text: string): string {
-  return text.split("\n", 1)[0]!;
 }
 
 function capital(text: string): string {

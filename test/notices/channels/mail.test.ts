@@ -56,7 +56,7 @@ async function delivered(
 
 test("deliver() sends a mail with text, HTML, and headers that say what it is", async () => {
   const { headers, text, html } = await delivered();
-  assert.equal(headers.get("subject"), 'Job "backup" failed');
+  assert.equal(headers.get("subject"), 'backup failed: Command "tar" exited with code 2');
   assert.equal(headers.get("from"), "jobctl <jobctl@example.com>");
   assert.equal(headers.get("to"), "ops@example.com, dev@example.com");
   assert.equal(headers.get("message-id"), `<${NOTICE_ID}@example.com>`);
@@ -66,14 +66,16 @@ test("deliver() sends a mail with text, HTML, and headers that say what it is", 
   assert.equal(headers.get("x-jobctl-event"), "failed");
   assert.equal(headers.get("x-jobctl-job"), "backup");
   assert.equal(headers.get("date"), "Thu, 15 Jan 2026 09:30:00 +0000");
-  assert.match(text, /^Job "backup" failed\n\nJob: backup\nTime: 2026-01-15 10:30:00 \+01:00\n/);
-  assert.match(text, /\nExit code: 2\n/);
+  assert.match(
+    text,
+    /^backup failed: Command "tar" exited with code 2\n\nTook 1m\nAttempt 2\n\nJob: backup\nTime: 2026-01-15 10:30:00 \+01:00\n/,
+  );
   assert.match(
     text,
     /Last 2 lines of the output:\n {2}tar: \/srv: Cannot open: Permission denied\n/,
   );
   assert.match(text, /See more: jobctl explain 0195/);
-  assert.match(html, /<h2[^>]*>Job &quot;backup&quot; failed<\/h2>/);
+  assert.match(html, /<h2[^>]*>backup failed: Command &quot;tar&quot; exited with code 2<\/h2>/);
   assert.match(html, /<pre[^>]*>tar: \/srv: Cannot open/);
 });
 
@@ -270,6 +272,6 @@ test("deliver() gives the mail to the host's sendmail, on its standard input", a
 test("preview() shows the whole mail, its server and its recipients", async () => {
   const text = await channelFor(mailTo(25, { login: LOGIN })).preview(sampleNotice());
   assert.match(text, /^By: smtp:\/\/localhost:25 \(TLS: off\)\nFor: ops@example\.com, dev@/);
-  assert.match(text, /\nSubject: Job "backup" failed\n/);
+  assert.match(text, /\nSubject: backup failed: Command "tar" exited with code 2\n/);
   assert.doesNotMatch(text, /pass word/);
 });

@@ -38,7 +38,7 @@ test("deliver() runs a program without a shell, with the notice on its input and
     assert.match(env, /^OWN=1$/m);
     const known = /^(?:JOBCTL_|OWN=|PATH=|HOME=|USER=|LOGNAME=|SHELL=|PWD=|_=|SHLVL=|OLDPWD=)/;
     const texts =
-      /^(?: |$|-- |Job: |Time: |Run: |Planned|Started|Duration|Error|Exit|Version|Node|Incident|The last|Last|See|jobctl on)/;
+      /^(?: |$|-- |Job: |Time: |Run: |Planned|Started|Duration|Took|Attempt|Version|Node|Incident|Last|See|backup failed|Command|jobctl on)/;
     assert.deepEqual(env.split("\n").filter((line) => !known.test(line) && !texts.test(line)), []);
   });
 });
@@ -95,7 +95,7 @@ const syslog = (address: SyslogTarget["address"]): SyslogTarget => ({
 });
 const WANTED = new RegExp(
   `^<155>1 2026-01-15T09:30:00\\.000Z db1 jobctl - failed \\[jobctl@32473 event="failed" ` +
-    `notice="${NOTICE_ID}" subject="a\\\\"b\\\\]" .*\\] Job "backup" failed; Job: a"b\\]; Run: `,
+    `notice="${NOTICE_ID}" subject="a\\\\"b\\\\]" .*\\] backup failed: Command "tar" exited with code 2; Took 1m; Attempt 2; Job: a"b\\]; Run: `,
 );
 const NOTICE = sampleNotice({ subject: { type: "job", name: 'a"b]' } });
 
@@ -148,7 +148,7 @@ test("deliver() writes to a log socket of this host", async () => {
       await deliver(channelFor(syslog({ type: "socket", path })));
       assert.match(
         await received.promise,
-        /^<155>.*jobctl.*: Job "backup" failed; Job: backup; Run: /,
+        /^<155>.*jobctl.*: backup failed: Command "tar" exited with code 2; Took 1m; /,
       );
     } finally {
       server.close();

@@ -376,7 +376,7 @@ test("preview() shows the whole request without its secrets", async () => {
   assert.match(text, /^POST \/\*\*\* HTTP\/1\.1\nHost: hooks\.slack\.com\n/);
   assert.match(text, /\nX-Key: \*\*\*\n/);
   assert.doesNotMatch(text, /verysecretkey|0123456789abcdef/);
-  assert.match(text, /\n\n\{"text":"Job \\"backup\\" failed"/);
+  assert.match(text, /\n\n\{"text":"backup failed: Command /);
 });
 
 test("deliver() fills a template of the configuration in the form of its content type", async () => {

@@ -17,8 +17,8 @@ export function sampleNotice(changes: Partial<Notice> = {}): Notice {
     subject: { type: "job", name: "backup" },
     host: "db1",
     node: "berlin",
-    title: 'Job "backup" failed',
-    facts: ["The last success was at 2026-01-14 09:30:00 +01:00"],
+    title: 'backup failed: Command "tar" exited with code 2',
+    facts: ['Command "tar" exited with code 2', "Took 1m", "Attempt 2"],
     isReminder: false,
     run: {
       id: RUN_ID,
