@@ -88,12 +88,21 @@ export function incidentNoticeId(incidentId: string, event: NoticeEvent, channel
 /** An instance that delivers something through a channel at a time. */
 export function newDelivery(
   channel: string,
-  delivery: { readonly id: string; readonly dueAt: number; readonly argument: unknown },
+  delivery: {
+    readonly id: string;
+    readonly dueAt: number;
+    /** What is delivered, in a few words: lists of instances show it first. */
+    readonly title: string;
+    readonly argument: unknown;
+  },
 ): NewInstance {
   const kind = deliveryKindOf(channel);
   return {
     ...{ id: delivery.id, kind, queueKey: kind, uniqueKey: null, retryOf: null },
-    ...{ argumentsJson: JSON.stringify([delivery.argument]), dueAt: delivery.dueAt },
+    ...{
+      argumentsJson: JSON.stringify([delivery.title, delivery.argument]),
+      dueAt: delivery.dueAt,
+    },
     ...{ priority: 0, scheduleId: null, scheduledFor: null, deadlineAt: null },
     ...{ retryMax: 100, crashesMax: 1_000_000, timeoutMs: 0 },
     ...{ keepSuccessMs: 7 * DAY, keepFailureMs: 30 * DAY },

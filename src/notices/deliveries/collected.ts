@@ -17,6 +17,13 @@ const SILENCES_TOLD_MAX = 10;
 const DIGITS = 16;
 /** Most ids that an item remembers, so that none is counted twice. */
 const IDS_MAX = 200;
+/** What an instance delivers, for lists of instances. */
+const TITLES = {
+  digest: "a digest",
+  quiet: "what happened in quiet hours",
+  silence: "what happened in a silence",
+} as const;
+
 /** How often a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 20;
 
@@ -125,7 +132,7 @@ export async function deliverSilenced(
       const id = idOfText(`collected ${channel} silence ${until} at ${dueAt}`);
       if (until <= dueAt || found.has(id)) continue;
       const argument: CollectedDelivery = { collected: { why: "silence", until } };
-      found.set(id, newDelivery(channel, { id, dueAt, argument }));
+      found.set(id, newDelivery(channel, { id, dueAt, title: TITLES.silence, argument }));
     }
     if (page.length < 500) break;
     after = page.at(-1)!.key;
@@ -172,6 +179,7 @@ export async function collect(
   const key = `${prefixOf(channel, collecting)}${subject.type}:${subject.name}:${event}`;
   const argument: CollectedDelivery = { collected: collecting };
   const delivery = newDelivery(channel, {
+    title: TITLES[collecting.why],
     id: idOfText(`collected ${channel} ${collecting.why} ${collecting.until}`),
     dueAt: collecting.until,
     argument,

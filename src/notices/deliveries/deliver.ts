@@ -56,7 +56,8 @@ export async function deliver(
       hint: `Add [notices.${name}] to its configuration, and reload it`,
     });
   }
-  const [given] = JSON.parse(instance.argumentsJson) as [
+  const [, given] = JSON.parse(instance.argumentsJson) as [
+    string?,
     (NoticeDelivery | CollectedDelivery)?,
   ];
   if (given === undefined) {

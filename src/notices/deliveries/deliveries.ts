@@ -82,7 +82,8 @@ export class Deliveries {
     const nowMs = this.#context.clock.now().wallMs;
     if (until === null) {
       const argument: NoticeDelivery = { notice, memo: this.#about.key };
-      this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, argument }));
+      const { title } = notice;
+      this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, title, argument }));
       return;
     }
     await collect(channel, until, {
@@ -108,10 +109,10 @@ export class Deliveries {
       ["completed", "terminated", "timedOut", "well"].includes(news.event);
     const detail = isEnd ? incident?.lastError ?? null : detailOf(news.detail);
     const told = { event, subject, run, incident, isReminder, detail, now: clock.now().wallMs };
+    const title = titleOf(told);
     return {
-      ...{ id, type: event, at, subject, host, node, isReminder, run },
-      title: titleOf(told),
-      facts: factsOf(told),
+      ...{ id, type: event, at, subject, host, node, isReminder, run, title },
+      facts: factsOf(told).filter((fact) => !title.endsWith(`: ${fact}`)),
       incident: incident && incidentOf(incident),
       output: [],
       command: commandOf({ subject, run }),
