@@ -13,8 +13,8 @@ import { readMemo } from "../read_memo.ts";
  * deliver are among the jobs, as the kinds of their deliveries.
  */
 const PREFIXES = [JOB_MEMO, "node:", "daemon:", "store:", "channel:"] as const;
-/** Memos read at once: little enough for one turn of the event loop. */
-const BATCH = 200;
+/** Memos read in one turn of the event loop, so that no schedule waits for a long list. */
+const BATCH = 100;
 /** How often an acknowledgment is tried again after somebody else has changed the memo. */
 const TRIES_MAX = 20;
 
@@ -78,6 +78,8 @@ export class Incidents {
     let after = token ?? null;
     for (const prefix of prefixes.slice(first)) {
       for await (const memo of this.#memosOf(prefix, after)) {
+        // Most incidents have ended, and reading them takes the most time.
+        if (query.withClosed !== true && !memo.data.includes('"closedAt":null')) continue;
         const incident = incidentOf(memo);
         if (incident === null || !isWanted(incident, query)) continue;
         // One more was found, so there is a further page.
@@ -131,6 +133,7 @@ export class Incidents {
       yield* memos;
       if (memos.length < BATCH) return;
       last = memos.at(-1)!.key;
+      await new Promise<void>((resolve) => this.#clock.defer(resolve));
     }
   }
 

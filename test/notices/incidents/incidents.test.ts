@@ -4,6 +4,7 @@ import { isJobError } from "../../../src/core/errors.ts";
 import type { Incident } from "../../../src/core/notices/incident.ts";
 import type { NoticeSubject } from "../../../src/core/notices/notice.ts";
 import { Incidents } from "../../../src/notices/incidents/incidents.ts";
+import type { Clock } from "../../../src/platform/clock.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -31,11 +32,22 @@ function incidentOf(subject: NoticeSubject, rest: Partial<Incident> = {}): Incid
   };
 }
 
+/** The same clock with turns of its own, which it counts. */
+function turning(clock: SimClock): { readonly clock: Clock; readonly turns: () => number } {
+  let count = 0;
+  const defer = (callback: () => void) => {
+    count += 1;
+    queueMicrotask(callback);
+  };
+  const timer: Clock["timer"] = (delayMs, callback) => clock.timer(delayMs, callback);
+  return { clock: { now: () => clock.now(), timer, defer }, turns: () => count };
+}
+
 async function world() {
   const clock = new SimClock(START);
   const store = new MemoryStore({ defer: (run) => queueMicrotask(run) });
   await store.open({ at: clock.now(), node: "a" });
-  const incidents = new Incidents({ store, clock });
+  const incidents = new Incidents({ store, clock: turning(clock).clock });
   /** Write the memo of a subject as the code that processes news does. */
   const put = async (key: string, data: string, expectedVersion: number | null = null) => {
     const value = { watch: "ends", data } as const;
@@ -108,6 +120,14 @@ test("list() gives each incident once over pages, whose tokens name only what wa
   } while (token !== undefined);
   assert.equal(found.length, 151);
   assert.equal(new Set(found).size, 151);
+});
+
+test("list() lets others run between its reads", async () => {
+  const { clock, store, put } = await world();
+  for (let index = 0; index < 450; index++) await put(`job:j${1_000 + index}`, "");
+  const { clock: counting, turns } = turning(clock);
+  await new Incidents({ store, clock: counting }).list({}, PAGE);
+  assert.equal(turns(), 4);
 });
 
 test("list() refuses a token that is none", async () => {
