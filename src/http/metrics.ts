@@ -92,6 +92,7 @@ export class Metrics {
     this.#manager = manager;
     this.#options = options;
     this.#facts = new JobFactsReader(manager);
+    this.#labelJobs();
     this.stop = manager.subscribe((event) => this.#count(event));
   }
 
@@ -122,8 +123,7 @@ export class Metrics {
   }
 
   async #writeStatus(page: MetricsPage, status: ManagerStatus): Promise<void> {
-    // Configured jobs come first: they get a label of their own before all others.
-    for (const { kind } of this.#manager.listJobs()) this.#countersOf(kind);
+    this.#labelJobs();
     for (const kind of status.stats.kinds.keys()) this.#label(kind);
     const incidents = await this.#readFacts(status);
     this.#writeGoJob(page, status);
@@ -178,6 +178,11 @@ export class Metrics {
         this.#facts.redriven(instance.kind);
       }
     }
+  }
+
+  /** Configured jobs get labels before all others, so that a restart chooses the same. */
+  #labelJobs(): void {
+    for (const { kind } of this.#manager.listJobs()) this.#countersOf(kind);
   }
 
   #countersOf(kind: string): KindCounters {

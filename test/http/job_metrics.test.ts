@@ -215,6 +215,15 @@ test("page() keeps labels for configured jobs, whatever else is in the store", a
   assert.deepEqual(own.sort(), ["_other", "zebra"]);
 });
 
+test("page() gives labels to configured jobs by name, whichever runs first", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("work"), jobOf("other")] }).started();
+  const metrics = metricsOf(world, { kindLabelsMax: 1 });
+  await world.schedule("work");
+  const shown = await samples(world, metrics);
+  assert.equal(shown.get('jobctl_job_queue_seconds_count{kind="_other"}'), 1);
+  assert.equal(shown.get('jobctl_job_queue_seconds_count{kind="other"}'), 0);
+});
+
 test("page() comes without facts of the store when that does not answer in time", async () => {
   const world = await new ManagerWorld({ jobs: [jobOf("work", { schedules: [scheduleOf()] })] })
     .started();

@@ -62,6 +62,7 @@ test("page() counts what waits for a node that runs its job, and nothing else th
 
 test("page() has as many kinds as are labelled, and one for the rest", async () => {
   const manager = new FakeManager();
+  manager.jobs.clear();
   const metrics = new Metrics(manager, { clock: systemClock });
   for (let kind = 0; kind < KIND_LABELS_MAX + 50; kind++) {
     manager.move(manager.add({ kind: `kind-${kind}` }), "completed");
