@@ -80,8 +80,10 @@ function checkProgram(program: string, key: string, { problem, warning }: Channe
   const places = program.includes("/") ? [program] : PATH.map((folder) => join(folder, program));
   const found = places.find((place) => existsSync(place));
   if (found === undefined) {
-    const where = program.includes("/") ? "" : ` in ${PATH.join(", ")}`;
-    return problem(key, `there is no program "${program}"${where}`, "Name it by its absolute path");
+    const isPath = program.includes("/");
+    const where = isPath ? "" : ` in ${PATH.join(", ")}`;
+    const hint = isPath ? undefined : "Name it by its absolute path";
+    return problem(key, `there is no program "${program}"${where}`, hint);
   }
   try {
     accessSync(found, constants.X_OK);

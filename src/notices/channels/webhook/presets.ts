@@ -187,17 +187,17 @@ const mattermost: Preset = {
   escape: mattermostEscape,
   body: ({ severity }) => ({
     text: "",
-    // Attachments of more than 7,600 characters are split.
+    // Older servers refuse attachments of more than 7,900 characters in JSON.
     attachments: [{
       fallback: new Cut("{{title}}", 500),
       color: COLORS[severity],
       title: new Cut("{{title}}", 500),
-      text: new Cut("{{facts}}", 3_000),
+      text: new Cut("{{facts}}", 2_500),
       fields: [
         new When("output", {
           short: false,
           title: "Output",
-          value: new Cut("```\n{{output}}\n```", 2_500),
+          value: new Cut("```\n{{output}}\n```", 2_000),
         }),
         new When("command", {
           short: false,
