@@ -4,6 +4,7 @@ import type { JobDefinition } from "../core/job/job.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
+import { hasExpectations } from "../notices/expectations/watched_jobs.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 
@@ -100,6 +101,14 @@ export class Lifecycle {
     registry.setNoticeJobs(notices.jobs());
     await notices.start();
     await notices.reportDisabled(registry.disabled);
+    this.#watch();
+  }
+
+  /** Watch what jobs expect, while anybody wants to hear of it. */
+  #watch(): void {
+    const { notices, expectations } = this.#getParts();
+    if (notices.isActive) expectations.start();
+    else expectations.stop();
   }
 
   /** See {@link Manager.stop}. */
@@ -126,6 +135,7 @@ export class Lifecycle {
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
+    parts.expectations.stop();
     try {
       await options.executor.stop();
     } finally {
@@ -209,6 +219,7 @@ export class Lifecycle {
     registry.setNoticeJobs(notices.jobs());
     await notices.reportDisabled(registry.disabled);
     daemonNotices.start();
+    if (this.#isStarted) this.#watch();
     scheduler.poke();
     dispatcher.poke();
     this.#getParts().externalWatch.poke();
@@ -220,6 +231,7 @@ export class Lifecycle {
     const { registry, dispatcher, membership, schedules, options: { logger } } = this.#getParts();
     registry.set(job);
     if (!this.#isStarted) return;
+    if (hasExpectations({ list: () => [job] })) this.#watch();
     dispatcher.poke();
     membership.changed();
     schedules.syncJob(job).catch((error: unknown) => {

@@ -15,11 +15,14 @@ import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { Notices } from "../notices/notices.ts";
+import { hasExpectations } from "../notices/expectations/watched_jobs.ts";
+import { ExpectationWatcher } from "../notices/expectations/watcher.ts";
+import { Notices, type NoticesOptions } from "../notices/notices.ts";
 import { Membership } from "./nodes/membership.ts";
 import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
 import { Peers } from "./nodes/peers.ts";
+import type { PartContext } from "./part_context.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
@@ -59,7 +62,7 @@ export function buildParts(
   const storeHealth = new StoreHealth(options.logger, options.mask);
   const earlyClaims = new EarlyClaims(time);
   const due = () => dispatcher.poke();
-  const notices = createNotices(options, registry);
+  const notices = createNotices(options, registry, (instance) => expectations.isShort(instance));
   const shared = {
     ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
     ticks: new TickCounter(),
@@ -70,6 +73,7 @@ export function buildParts(
     count: checkWorkers(options.workers),
     full: () => fullWorkers.expect(),
   });
+  const expectations: ExpectationWatcher = createWatcher(shared, dispatcher);
   const fullWorkers = new FullWorkers({
     ...{ ...shared, dispatcher },
     notify: (detail) => daemonNotices.workersBusy(detail),
@@ -106,8 +110,9 @@ export function buildParts(
   };
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
-    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler, notices, daemonNotices },
-    ...{ incidents: new Incidents(shared), silences, ticks: shared.ticks },
+    ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler },
+    ...{ incidents: new Incidents(shared), silences, notices, daemonNotices, expectations },
+    ticks: shared.ticks,
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
     externalRuns: new ExternalRuns(shared, () => externalWatch.poke()),
@@ -127,14 +132,27 @@ function createRegistry(options: ManagerOptions): Registry {
   return registry;
 }
 
-function createNotices(options: ManagerOptions, registry: Registry): Notices {
+function createNotices(
+  options: ManagerOptions,
+  registry: Registry,
+  isShort: NoticesOptions["isShort"],
+): Notices {
   const { channels = [], host = "" } = options.notices ?? {};
   return new Notices({
     ...{ ...options, channels, host, timezone: options.scheduleDefaults.timezone },
     findJob: (kind) => registry.find(kind),
-    isShort: () => false,
-    hasExpectations: () => false,
+    isShort,
+    hasExpectations: () => hasExpectations(registry),
   });
+}
+
+function createWatcher(
+  shared: Pick<PartContext, "store" | "clock" | "ids" | "logger" | "registry" | "events">,
+  workers: Dispatcher,
+): ExpectationWatcher {
+  const { registry: jobs, events } = shared;
+  const subscribe: Events["subscribe"] = (listener) => events.subscribe(listener);
+  return new ExpectationWatcher({ ...shared, jobs, workers, subscribe });
 }
 
 /** Who claims: the part of a store request that says what this node could run now. */

@@ -1,3 +1,4 @@
+import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { IdSource } from "../platform/ids.ts";
@@ -21,5 +22,5 @@ export interface NoticeContext {
   /** The channels by name, as the configuration has them now. */
   readonly channels: ReadonlyMap<string, Channel>;
   /** True if a success took less than its job is expected to. */
-  readonly isShort: (instanceId: string, kind: string) => boolean;
+  readonly isShort: (instance: Instance) => Promise<boolean>;
 }

@@ -77,7 +77,7 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   const counted = await countAll(listed, memo, context);
   for (const news of memo.news) {
     const instance = await instanceOf(news, runs, context);
-    const step = nextSubject(state, subjectNews(news, instance, context), {
+    const step = nextSubject(state, await subjectNews(news, instance, context), {
       subject,
       channels: counted,
       newId: () => idOfText(`incident ${memo.key} ${news.id}`),
@@ -138,17 +138,17 @@ async function instanceOf(
   return instance;
 }
 
-function subjectNews(
+async function subjectNews(
   news: News,
   instance: Instance | null,
   { isShort }: NoticeContext,
-): SubjectNews {
+): Promise<SubjectNews> {
   const isSuccess = news.event === "completed" && instance !== null;
   return {
     ...news,
     error: instance?.error ?? null,
     version: instance?.version ?? null,
-    ...(isSuccess && isShort(instance.id, instance.kind) ? { isShort: true } : {}),
+    ...(isSuccess && await isShort(instance) ? { isShort: true } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AddNews } from "../../../src/store/store.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { scheduleOf } from "../../support/worlds/manager_world.ts";
@@ -35,12 +36,8 @@ for (const [name, create] of Object.entries(STORES)) {
     await world.clock.advance(1);
     const late = `late:${id}: due 1m30s ago and not started; expected within 1m30s`;
     assert.deepEqual(world.news(), [`${late}; the only worker is busy`]);
-    const [memo] = await world.of(world.store.listMemos({ prefix: "job:", after: null, limit: 9 }));
-    assert.equal(memo!.key, "job:work");
-    assert.deepEqual(memo!.news.map(({ event, instanceId }) => [event, instanceId]), [[
-      "late",
-      id,
-    ]]);
+    const [{ key, news: [news] }] = world.added as [AddNews];
+    assert.deepEqual([key, news!.event, news!.instanceId], ["job:work", "late", id]);
     await world.clock.advance(HOUR);
     assert.equal(world.news().length, 1);
   });
@@ -252,8 +249,8 @@ test("ExpectationWatcher of two nodes gives the same news the same id", async ()
     world.news().map((line) => line.slice(0, 41)),
     other.news().map((line) => line.slice(0, 41)),
   );
-  const [memo] = await world.of(world.store.listMemos({ prefix: "job:", after: null, limit: 9 }));
-  assert.equal(memo!.news.length, 1);
+  const { items: [incident] } = await world.of(world.manager.listIncidents({}));
+  assert.deepEqual([incident!.events, incident!.count], [["late"], 1]);
 });
 
 test("ExpectationWatcher applies what a reload expects to what runs already", async () => {
