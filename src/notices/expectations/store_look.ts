@@ -7,6 +7,7 @@ import {
 } from "../../core/notices/expectations.ts";
 import { pagesOf } from "../../core/query.ts";
 import type { JobState } from "../../core/state.ts";
+import { Slices } from "../../platform/slices.ts";
 import { BATCH_MAX, type StateCounts, type Store } from "../../store/store.ts";
 import { firstDueAt, knownDueAt } from "./first_due.ts";
 import type { LearntDurations } from "./learnt_durations.ts";
@@ -19,6 +20,9 @@ import type { WatchedJob } from "./watched_jobs.ts";
 const ROWS_OF_JOB_MAX = BATCH_MAX;
 /** Most instances of all jobs in one state that are looked at. */
 const ROWS_MAX = 10 * BATCH_MAX;
+
+/** Most jobs that are looked at together: a store merges the lists of all of them. */
+const PORTION_JOBS_MAX = 50;
 
 /** The workers of this node. */
 export interface WorkersView {
@@ -68,13 +72,18 @@ export class StoreLook {
     pauses.update(await store.listPauses(), clock.now().wallMs);
     const { kinds: counts } = await store.stats();
     let nextMs = Infinity;
+    // The look shares its thread with the schedules.
+    const slices = new Slices(clock);
     for (const state of ["scheduled", "processing"] as const) {
       for (const { kinds, limit } of portionsOf(jobs, counts, state, pauses)) {
         nextMs = Math.min(nextMs, await this.#lookAt(jobs, { kinds, limit, state }));
+        await slices.pause();
       }
     }
     for (const job of jobs.values()) {
-      if (job.expect.everyMs > 0) nextMs = Math.min(nextMs, await this.#lookForSuccess(job));
+      if (job.expect.everyMs === 0) continue;
+      nextMs = Math.min(nextMs, await this.#lookForSuccess(job));
+      await slices.pause();
     }
     return nextMs;
   }
@@ -193,7 +202,7 @@ function portionsOf(
   const portions: Portion[] = [];
   let [kinds, limit, total]: [string[], number, number] = [[], 0, 0];
   for (const { kind, size } of sized) {
-    if (limit + size > ROWS_OF_JOB_MAX) {
+    if (limit + size > ROWS_OF_JOB_MAX || kinds.length === PORTION_JOBS_MAX) {
       portions.push({ kinds, limit });
       [kinds, limit] = [[], 0];
     }
