@@ -83,12 +83,11 @@ export class DeliveryError extends JobError {
 export const RETRY_AFTER_MS_MAX = 24 * 3_600_000;
 
 /** Anything thrown while a notice was delivered, without secrets. */
-export function toDeliveryError(thrown: unknown, channel: string, mask: SecretMask): DeliveryError {
+export function toDeliveryError(thrown: unknown, mask: SecretMask): DeliveryError {
   const known = thrown instanceof DeliveryError ? thrown : null;
   const hint = isJobError(thrown) ? thrown.hint : undefined;
-  const message = `Cannot deliver by channel "${channel}": ${messageOf(thrown).trim()}`;
-  // The cause may have secrets.
-  return new DeliveryError(mask.text(message), {
+  // Without the cause, which may have secrets.
+  return new DeliveryError(mask.text(messageOf(thrown).trim()), {
     isPermanent: known?.isPermanent ?? false,
     retryAfterMs: known?.retryAfterMs,
     hint: hint === undefined ? undefined : mask.text(hint),

@@ -17,7 +17,7 @@ import { createWebhookChannel } from "./webhook/webhook_channel.ts";
  */
 export function createChannel(settings: ChannelSettings, deps: ChannelDeps): Channel {
   const deliverer = delivererFor(settings, settings.target, deps);
-  const { name, timeoutMs } = settings;
+  const { timeoutMs } = settings;
   const { clock, mask } = deps;
   return {
     settings,
@@ -28,7 +28,7 @@ export function createChannel(settings: ChannelSettings, deps: ChannelDeps): Cha
           (signal) => deliverer.deliver(notice, { ...context, signal }),
         );
       } catch (error) {
-        throw toDeliveryError(error, name, mask);
+        throw toDeliveryError(error, mask);
       }
     },
     async preview(notice) {

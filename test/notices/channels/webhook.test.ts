@@ -62,7 +62,7 @@ test("deliver() fails for now when the server answers 500, and succeeds when it 
       const error = await failureOf(channel);
       assert.match(
         error.message,
-        /Cannot deliver by channel "ops": localhost:\d+ answered 500: <h1>/,
+        /^localhost:\d+ answered 500: <h1>/,
       );
       assert.deepEqual([error.isPermanent, error.retryAfterMs], [false, undefined]);
       await deliver(channel);
