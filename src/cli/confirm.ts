@@ -1,6 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import { countText } from "../core/text/count_text.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
+import type { JobInstance } from "../rpc/gen/job_pb.ts";
 import type { CliIo } from "./io.ts";
 import { collect, lookupInstances } from "./lookup.ts";
 import { usageError } from "./parsing/args.ts";
@@ -55,9 +56,16 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
 export async function confirmAll(
   { io, client }: VerbContext,
   query: QueryInit,
-  action: { readonly verb: string; readonly noun: string; readonly which: string },
+  action: {
+    readonly verb: string;
+    readonly noun: string;
+    readonly which: string;
+    /** False for instances that match and stay as they are. */
+    readonly isCounted?: (instance: JobInstance) => boolean;
+  },
 ): Promise<void> {
-  const { length } = await collect(lookupInstances(await client(), query, COUNT_MAX));
+  const found = await collect(lookupInstances(await client(), query, COUNT_MAX));
+  const { length } = action.isCounted ? found.filter(action.isCounted) : found;
   if (length === 0 && io.isInteractive) return;
   const { verb, noun, which } = action;
   const what = length === COUNT_MAX ? `${length} or more ${noun}s` : countText(length, noun);

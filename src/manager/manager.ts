@@ -407,7 +407,7 @@ export class Manager implements ManagerApi, LiveFacts {
   }
 
   listSilences() {
-    return this.parts.silences.list();
+    return notices.listSilences(this.parts);
   }
 
   listChannels() {

@@ -1,6 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
 import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
+import { quietSince, quietUntil } from "../core/notices/quiet_time.ts";
 import type { ChannelSummary } from "../core/notices/settings.ts";
 import type { IncidentQuery } from "../notices/incidents/incidents.ts";
 import type { SilenceOptions } from "../notices/incidents/silences.ts";
@@ -12,7 +13,7 @@ import type { ManagerParts } from "./manager_parts.ts";
 /** The parts of a manager that its calls about notices use. */
 export type NoticeParts = Pick<
   ManagerParts,
-  "incidents" | "silences" | "peers" | "notices" | "dispatcher" | "options"
+  "incidents" | "silences" | "peers" | "notices" | "dispatcher" | "options" | "registry"
 >;
 
 /** List incidents. @throws JobError `invalid_argument` */
@@ -54,6 +55,33 @@ export async function removeSilence(
   if (wasSilenced) await notices.silenceEnds(clock.now().wallMs);
   dispatcher.poke();
   return wasSilenced;
+}
+
+/** Most silences in a list. */
+const LISTED_MAX = 10_000;
+
+/** The silences in force: those that callers asked for, then those of the configuration. */
+export async function listSilences(
+  { silences, registry, options: { clock, scheduleDefaults } }: NoticeParts,
+): Promise<readonly Silence[]> {
+  const found = [...await silences.list()];
+  const nowMs = clock.now().wallMs;
+  // Thousands of jobs may have the same windows, from `[defaults]`.
+  const windows = new Map<string, Pick<Silence, "since" | "until"> | null>();
+  for (const { kind, schedules, options: { silence } } of registry.list()) {
+    if (silence.length === 0 || found.length >= LISTED_MAX) continue;
+    const zone = schedules[0]?.spec.timezone ?? scheduleDefaults.timezone;
+    const key = JSON.stringify([zone, ...silence]);
+    let window = windows.get(key);
+    if (window === undefined) {
+      const until = quietUntil(silence, zone, nowMs);
+      const since = quietSince(silence, zone, nowMs);
+      window = until === null || since === null ? null : { since, until };
+      windows.set(key, window);
+    }
+    if (window) found.push({ kind, ...window, reason: silence.join(", "), by: "config" });
+  }
+  return found;
 }
 
 /** The configured channels, without addresses and secrets. */

@@ -345,8 +345,6 @@ export const MEMO_CHARS_MAX = 65_536;
 export const JOB_MEMO = "job:";
 /** Start of the keys of memos by which a node asks for news of jobs; the node's id follows. */
 export const WATCHER_MEMO = "watcher:";
-/** Start of the kinds of notices, and of what decides on them: no pause holds them back. */
-export const NOTICE_KINDS = "system.notice";
 /** Kind of the instances that process news; its own ends are no news. */
 export const NEWS_KIND = "system.notices";
 

@@ -46,6 +46,26 @@ test("silence(), list and removeSilence() work on the store of the manager", asy
   assert.equal(await world.of(manager.removeSilence("work")), false);
 });
 
+test("listSilences() also has the windows of the configuration that are in force", async () => {
+  // The clock starts at midnight.
+  const jobs = [
+    jobOf("night", { options: { silence: ["22:00-06:00"] } }),
+    jobOf("also", { options: { silence: ["22:00-06:00"] } }),
+    jobOf("day", { options: { silence: ["06:00-22:00"] } }),
+  ];
+  const world = await new ManagerWorld({ jobs }).started();
+  const nowMs = world.clock.now().wallMs;
+  const until = nowMs + HOUR;
+  const day = await world.of(world.manager.silence("day", { until, by: "eva" }));
+  const window = { since: nowMs - 2 * HOUR, until: nowMs + 6 * HOUR, reason: "22:00-06:00" };
+  const found = await world.of(world.manager.listSilences());
+  assert.deepEqual(found[0], day);
+  assert.deepEqual(found.slice(1).toSorted((a, b) => a.kind! < b.kind! ? -1 : 1), [
+    { kind: "also", ...window, by: "config" },
+    { kind: "night", ...window, by: "config" },
+  ]);
+});
+
 test("the janitor deletes silences a day after their end", async () => {
   const world = await new ManagerWorld().started();
   const { manager, store, clock } = world;

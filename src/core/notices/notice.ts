@@ -22,6 +22,9 @@ export const NOTICE_EVENTS = [
 /** What happened, as the settings of a channel (`on`) and the body of a webhook name it. */
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 
+/** Start of the kinds of instances that decide on notices and deliver them. No pause holds them. */
+export const NOTICE_KINDS = "system.notice";
+
 /** What a notice tells: an event, several of them in one, or only that the channel works. */
 export type NoticeType = NoticeEvent | "digest" | "test";
 

@@ -22,3 +22,22 @@ export function quietUntil(
   }
   return start + MINUTES_MAX * MINUTE;
 }
+
+/**
+ * When the windows that an instant lies in began, epoch ms; null if it lies in none. One that began
+ * longer ago than eight days is taken to have begun then.
+ */
+export function quietSince(
+  windows: readonly string[],
+  timezone: string,
+  atMs: number,
+): number | null {
+  if (!isBlackedOut(windows, timezone, atMs)) return null;
+  let since = Math.floor(atMs / MINUTE) * MINUTE;
+  for (let minutes = 1; minutes < MINUTES_MAX; minutes++) {
+    const time = since - MINUTE;
+    if (!isBlackedOut(windows, timezone, time)) break;
+    since = time;
+  }
+  return since;
+}

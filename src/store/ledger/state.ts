@@ -1,5 +1,6 @@
 import { isFromAhead } from "../../core/time/clock_correction.ts";
 import type { Instance } from "../../core/instance.ts";
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { isFinal } from "../../core/state.ts";
 import type { Instant } from "../../platform/clock.ts";
 import type { StoreMark } from "../records.ts";
@@ -12,7 +13,6 @@ import {
   type MemoWatch,
   NEWS_KIND,
   type NodeRecord,
-  NOTICE_KINDS,
   type Pause,
   WATCHER_MEMO,
 } from "../store.ts";

@@ -313,3 +313,34 @@ test("describe job shows the job's open incident", async () => {
     ID,
   );
 });
+
+test("silence --end says that a window of the configuration stays", async () => {
+  const until = timestampFromMs(NOW + HOUR);
+  const run = await cli(["silence", "--end", "backup"], {
+    isTerminal: true,
+    input: "",
+    answers: { listSilences: { silences: [{ kind: "backup", until, by: "config" }] } },
+  });
+  assert.match(run.stderr, /Still silenced: backup \(by the configuration\)\n/);
+});
+
+test("status shows at most five silences, and how many more there are", async () => {
+  const until = timestampFromMs(NOW + HOUR);
+  const silences = Array.from({ length: 7 }, (_, index) => ({ kind: `j${index}`, until, by: "a" }));
+  const answers = { getStatus: STATUS, listSilences: { silences } };
+  const run = await cli(["status"], { isTerminal: true, env: { NO_COLOR: "1" }, answers });
+  assert.equal([...run.stdout.matchAll(/^Silenced: +j\d until/gm)].length, 5);
+  assert.match(run.stdout, /^Silenced: +2 more: jobctl list silences$/m);
+});
+
+test("cancel instances --all counts no notices before it asks", async () => {
+  const instances = ["report", "system.notice.ops", "system.notices"].map((kind) => ({ kind }));
+  const answers = { lookupInstances: { instances } };
+  const all = await cli(["cancel", "instances", "--all"], {
+    ...{ isTerminal: true, input: "n\n", answers },
+  });
+  assert.match(all.stderr, /About to cancel 1 instance\. /);
+  const named = ["cancel", "instances", "--kind", "system.notices"];
+  const one = await cli(named, { isTerminal: true, input: "n\n", answers });
+  assert.match(one.stderr, /About to cancel 3 instances/);
+});

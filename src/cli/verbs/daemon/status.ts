@@ -39,6 +39,8 @@ const COUNTS = [
 const INCIDENTS_MAX = 1_000;
 /** Most incidents that people are shown. */
 const INCIDENTS_SHOWN = 5;
+/** Most silences that people are shown. */
+const SILENCES_SHOWN = 5;
 
 /** What the status shows in addition to the response of GetStatus. */
 interface Extras {
@@ -100,6 +102,10 @@ function pauseText({ kind, until, reason }: PauseEntry, nowMs: number): string {
   return `${kind === undefined ? "everything" : makeVisible(kind)} until ${time}${why}`;
 }
 
+function moreText(count: number): string | undefined {
+  return count > 0 ? `${count} more: jobctl list silences` : undefined;
+}
+
 /** Such as `12 open, 2 of them acknowledged`; undefined for none. */
 function incidentsText(incidents: readonly Incident[]): string | undefined {
   if (incidents.length === 0) return undefined;
@@ -140,9 +146,10 @@ function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer
     ...pauses.map((pause) =>
       ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
     ),
-    ...silences.map((silence) =>
+    ...silences.slice(0, SILENCES_SHOWN).map((silence) =>
       ["Silenced", printer.paint(silenceText(silence, printer.nowMs), "warn")] as const
     ),
+    ["Silenced", moreText(silences.length - SILENCES_SHOWN)],
     ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
     ["Incidents", incidentsText(incidents)],
     ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>

@@ -1,6 +1,8 @@
 import { JobError } from "../../../core/errors.ts";
+import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
+import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll } from "../../confirm.ts";
 import { assertKinds, resolveId } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -63,7 +65,10 @@ async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
     const states = args.list("state");
     const unfinished = states.length > 0 ? query : { ...query, states: unfinishedStates() };
     const which = kindsText(kinds) + (states.length > 0 ? ` in state ${states.join(", ")}` : "");
-    await confirmAll(context, unfinished, { verb: "cancel", noun: "instance", which });
+    // A cancel of everything leaves notices out.
+    const isCounted = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
+    const counted = kinds.length === 0 && !hasUuid ? { isCounted } : {};
+    await confirmAll(context, unfinished, { verb: "cancel", noun: "instance", which, ...counted });
   }
   const answer = await connection.cancelInstances({ query, all: isAll });
   const count = Number(answer.count) || answer.instances.length;

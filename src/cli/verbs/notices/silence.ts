@@ -6,6 +6,9 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { SILENCE_VIEW, silenceText } from "../../views/notice_views.ts";
 import { timestampOf } from "../../wire.ts";
 
+/** Most silences in a note. */
+const NAMED_MAX = 5;
+
 /** What the command line names: one job, or everything only if it says so. */
 function readSubject(args: Args): { readonly kind?: string; readonly all: boolean } {
   const [kind] = args.words("KIND");
@@ -81,9 +84,15 @@ async function endSilence(
   await printer.value(record, wasSilenced ? "Ended the silence" : "");
   if (!wasSilenced) await printer.note(`${kind ?? "Everything"} was not silenced`);
   const { silences } = await connection.listSilences({});
-  const others = silences.filter((silence) => silence.kind === undefined || kind === undefined);
+  // Those of the configuration can only be ended there.
+  const others = silences.filter((silence) =>
+    silence.kind === undefined || kind === undefined || silence.kind === kind
+  );
   if (others.length > 0) {
-    const names = others.map((silence) => makeVisible(silence.kind ?? "everything"));
-    await printer.note(`Still silenced: ${names.join(", ")}`);
+    const names = others.slice(0, NAMED_MAX).map(({ kind: name = "everything", by }) =>
+      makeVisible(by === "config" ? `${name} (by the configuration)` : name)
+    );
+    const more = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : "";
+    await printer.note(`Still silenced: ${names.join(", ")}${more}`);
   }
 }

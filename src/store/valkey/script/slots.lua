@@ -15,13 +15,13 @@ end
 
 -- When the pause of a kind ends; nil if it is not paused. Notices never are.
 function S.paused_until(kind)
-  if string.sub(kind, 1, #NOTICE_KINDS) == NOTICE_KINDS then return nil end
   local last = nil
   for _, name in ipairs({'', kind}) do
     local pause = S.pauses()[name]
     local until_at = pause and (pause[1] or S.INFINITY)
     if until_at and until_at > S.wall then last = S.max(last or until_at, until_at) end
   end
+  if last and string.sub(kind, 1, #NOTICE_KINDS) == NOTICE_KINDS then return nil end
   return last
 end
 
