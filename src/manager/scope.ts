@@ -2,6 +2,7 @@ import { isJobError, JobError, type JobErrorOptions } from "../core/errors.ts";
 import { includesKind, onlyKindOf } from "../core/job/job_scope.ts";
 import { kindOfWord } from "../core/job/kind.ts";
 import type { Block } from "../core/job/limits.ts";
+import { isNoticeKind } from "../notices/notice_kinds.ts";
 import type { Page } from "../store/store.ts";
 
 /** The kind in a key that a job makes from arguments; null for any other text. */
@@ -41,8 +42,9 @@ export class Scope {
     return this.#patterns.length === 1 ? onlyKindOf(only!) : null;
   }
 
+  /** True for the caller's jobs. Notices are about all jobs, so they are nobody's. */
   allows(kind: string): boolean {
-    return includesKind(this.#patterns, kind);
+    return includesKind(this.#patterns, kind) && !isNoticeKind(kind);
   }
 
   /** True if something belongs to one of the caller's jobs. */

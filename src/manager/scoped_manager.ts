@@ -1,7 +1,6 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { assertCondition } from "../core/instance_filter.ts";
 import { pagesOf } from "../core/query.ts";
-import { isNoticeKind } from "../notices/notice_kinds.ts";
 import { BATCH_MAX, type InstanceQuery } from "../store/store.ts";
 import type { ManagerApi, ManagerStatus, NodeStatus } from "./api.ts";
 import type { Scope } from "./scope.ts";
@@ -203,9 +202,7 @@ async function narrowMany(
 ): Promise<InstanceQuery | null> {
   assertCondition(query, isAll, action);
   if (query.ids !== undefined) await queries.assertInstances(query.ids, action);
-  const mine = await queries.kindsOf(query);
-  const isNamed = query.kinds !== undefined && query.kinds.length > 0;
-  const kinds = isNamed ? mine : mine.filter((kind) => !isNoticeKind(kind));
+  const kinds = await queries.kindsOf(query);
   return kinds.length === 0 ? null : { ...query, kinds };
 }
 

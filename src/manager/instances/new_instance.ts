@@ -75,9 +75,24 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
 
 function ownId(given: unknown): string {
   const id = String(given).toLowerCase();
-  if (isUuid(id)) return id;
-  throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
+  if (!isUuid(id)) {
+    throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
+  }
+  if (!OWN_VERSIONS.has(id[VERSION_PLACE]!)) return id;
+  throw invalid(
+    "uuid",
+    id,
+    `is a UUID of version ${id[VERSION_PLACE]}, which the daemon makes for notices`,
+    "Use another version, such as 4, 5 or 7",
+  );
 }
+
+/**
+ * Versions of UUIDs that are made from what a notice is about: whoever took such an id before could
+ * keep the notice from being sent.
+ */
+const OWN_VERSIONS: ReadonlySet<string> = new Set(["8", "9"]);
+const VERSION_PLACE = 14;
 
 /** The instance of one tick of a recurring schedule. */
 export function tickInstance(
