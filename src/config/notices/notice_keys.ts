@@ -2,6 +2,7 @@ import { isKindPattern, PATTERN_WANTED, PATTERNS_MAX } from "../../core/job/job_
 import { NOTICE_EVENTS } from "../../core/notices/notice.ts";
 import { PRESET_NAMES } from "../../core/notices/presets.ts";
 import {
+  MAIL_STYLES,
   RECIPIENTS_MAX,
   SYSLOG_FACILITIES,
   type SyslogFacility,
@@ -40,8 +41,8 @@ export const RULE_KEYS = {
     NOTICE_EVENTS.filter((event) => event !== "dead" && event !== "output"),
   ),
   jobs: key(
-    list(PATTERN, { minLength: 1, maxLength: PATTERNS_MAX }),
-    "The jobs whose events it is told. `*` matches any characters.",
+    list(PATTERN, { maxLength: PATTERNS_MAX }),
+    "The jobs whose events it is told. `*` matches any characters; `[]` for only those that name it in `notify`.",
     ["*"],
   ),
   after: key(integer(1, 1_000), "`failed` is told from this many failures in a row.", 1),
@@ -94,8 +95,8 @@ const MAIL_KEYS = {
     'STARTTLS with `smtp://`: "required" sends nothing without it, "opportunistic" uses it if it works, with any certificate. By default it is required with a login, and otherwise used if the server offers it.',
   ),
   style: key(
-    choice(["notice", "cron"]),
-    '"cron" gives mails the subject and the headers of cron\'s.',
+    choice(MAIL_STYLES),
+    "Form of the mails: the others have the subject and the headers of cronie, Debian's cron and busybox crond, and for `output` the whole output of a run.",
     "notice",
   ),
 };

@@ -2,7 +2,12 @@ import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
 import { bareHost, isLoopback } from "../../core/address.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isMailAddress, MAIL_ADDRESS_WANTED } from "../../core/mail_address.ts";
-import type { NoticeRules, SmtpTransport, SyslogAddress } from "../../core/notices/settings.ts";
+import {
+  type NoticeRules,
+  SENDMAIL_PATH,
+  type SmtpTransport,
+  type SyslogAddress,
+} from "../../core/notices/settings.ts";
 import { parseTemplate } from "../../core/notices/template.ts";
 import { SECRET_LENGTH_MIN } from "../../core/text/secret_forms.ts";
 import { accepted, mapped, parsedText, type Reader, TEXT } from "../readers.ts";
@@ -36,7 +41,7 @@ export const SENDMAIL: Reader<string | null> = accepted(
   "true, or the absolute path of a program such as sendmail",
   { anyOf: [{ type: "boolean" }, TEXT] },
   (value) => {
-    if (typeof value === "boolean") return value ? "/usr/sbin/sendmail" : null;
+    if (typeof value === "boolean") return value ? SENDMAIL_PATH : null;
     return typeof value === "string" && /^\/[^\0]+$/.test(value) ? value : undefined;
   },
 );

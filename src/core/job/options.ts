@@ -291,7 +291,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "notify",
     isInherited: true,
     doc:
-      "Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for none. By default every channel whose `jobs` match.",
+      'Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for none, and `"*"` among them for every channel whose `jobs` match, which is the default.',
   },
   "expect.start_within": {
     value: duration(),

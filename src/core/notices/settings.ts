@@ -38,8 +38,16 @@ export interface ChannelSummary extends Pick<NoticeRules, "on" | "jobs"> {
 /** Where and how a channel delivers. Secrets are resolved, and paths are absolute. */
 export type ChannelTarget = MailTarget | WebhookTarget | ExecTarget | SyslogTarget;
 
-/** Form of a mail: our own, or that of cron, with its subject and its headers. */
-export type MailStyle = "notice" | "cron";
+/** Forms of a mail: our own, or that of a cron with its subject and headers; "cron": cronie's. */
+export const MAIL_STYLES = ["notice", "cron", "cron-debian", "cron-busybox"] as const;
+
+/** Form of a mail. */
+export type MailStyle = (typeof MAIL_STYLES)[number];
+
+/** True if a channel delivers all of a run's output, and nothing else, as a cron does. */
+export function hasWholeOutput({ target }: Pick<ChannelSettings, "target">): boolean {
+  return target.to === "mail" && target.style !== "notice";
+}
 
 /** By mail. */
 export interface MailTarget {
@@ -66,6 +74,9 @@ export interface SmtpTransport {
   /** File of the authority that the server's certificate must be from; null for the system's. */
   readonly caFile: string | null;
 }
+
+/** Where a host's program for mail is, whichever it is. */
+export const SENDMAIL_PATH = "/usr/sbin/sendmail";
 
 /** The program of the host that takes mail on its standard input. */
 export interface SendmailTransport {
@@ -158,6 +169,9 @@ export function isChannelName(name: string): boolean {
   return /^[a-z][a-z0-9_-]{0,62}$/.test(name);
 }
 
+/** In `notify`: all channels whose `jobs` match, as if the job named none. */
+export const MATCHING_CHANNELS = "*";
+
 /**
  * Check that the channels exist that are told about a job.
  *
@@ -170,7 +184,7 @@ export function checkNotify(
   notify: readonly string[] | undefined,
   channels: readonly string[],
 ): void {
-  const unknown = notify?.find((name) => !channels.includes(name));
+  const unknown = notify?.find((name) => name !== MATCHING_CHANNELS && !channels.includes(name));
   if (unknown === undefined) return;
   throw new JobError(
     "invalid_argument",

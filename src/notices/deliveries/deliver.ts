@@ -1,17 +1,10 @@
 import { JobError } from "../../core/errors.ts";
-import type { Instance, StoredLogEntry } from "../../core/instance.ts";
-import {
-  type Notice,
-  NOTICE_EVENTS,
-  NOTICE_LINES_MAX,
-  type NoticeRun,
-  type NoticeType,
-} from "../../core/notices/notice.ts";
+import type { Instance } from "../../core/instance.ts";
+import { type Notice, NOTICE_EVENTS } from "../../core/notices/notice.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
+import { hasWholeOutput } from "../../core/notices/settings.ts";
 import { readSubject } from "../../core/notices/subject_state.ts";
-import { pagesOf } from "../../core/query.ts";
 import { idOfText } from "../../platform/ids.ts";
-import type { Store } from "../../store/store.ts";
 import type { Channel, DeliveryContext } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_kinds.ts";
@@ -24,14 +17,12 @@ import {
   silencedUntil,
   silenceFacts,
 } from "./collected.ts";
+import { commandOfKind, outputOf } from "./run_output.ts";
 
 /** Most items in a digest; the rest is counted. */
 const ITEMS_MAX = 500;
 /** How long a notice waits for an earlier one of its incident, in milliseconds. */
 const ORDER_WAIT_MS = 10_000;
-
-/** Most pages of a log that are read for its last lines. */
-const PAGES_MAX = 200;
 
 /** How a delivery ended, unless it failed. */
 export type DeliveryResult =
@@ -71,8 +62,11 @@ export async function deliver(
   if (await hasEarlier(given.notice, name, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
   }
-  const output = await outputOf(given.notice, context);
-  await channel.deliver({ ...given.notice, output }, how);
+  const { notice } = given;
+  const isWhole = notice.type === "output" && hasWholeOutput(channel.settings);
+  const output = await outputOf(notice, context, isWhole);
+  const cron = isWhole ? commandOfKind(notice.subject.name, context) : undefined;
+  await channel.deliver({ ...notice, output, ...(cron ? { cron } : {}) }, how);
   return { type: "delivered" };
 }
 
@@ -142,26 +136,4 @@ async function isOver({ notice, memo: key }: NoticeDelivery, context: NoticeCont
   const incident = memo && readSubject(memo.data).incident;
   return incident?.id !== notice.incident?.id || incident?.closedAt !== null ||
     incident.acknowledgedBy !== null;
-}
-
-/** The last lines of a run's output, oldest first; of news `output` those of its last attempt. */
-async function outputOf(
-  { type, run }: { readonly type: NoticeType; readonly run: NoticeRun | null },
-  { store }: { readonly store: Pick<Store, "logs"> },
-): Promise<readonly string[]> {
-  if (run === null) return [];
-  const isShown = type === "output"
-    ? ({ source, attempt }: StoredLogEntry) =>
-      attempt === run.attempt && (source === "stdout" || source === "stderr")
-    : ({ source }: StoredLogEntry) => source !== "system";
-  let last: string[] = [];
-  let pages = 0;
-  const read = (token?: string) =>
-    store.logs({ instanceId: run.id }, { limit: 1_000, ...(token === undefined ? {} : { token }) });
-  for await (const entries of pagesOf(read)) {
-    const lines = entries.filter(isShown).map(({ message }) => message);
-    last = [...last, ...lines].slice(-NOTICE_LINES_MAX);
-    if (++pages === PAGES_MAX) break;
-  }
-  return last;
 }

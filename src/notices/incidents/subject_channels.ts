@@ -1,5 +1,6 @@
 import { matchesPattern } from "../../core/job/job_scope.ts";
 import type { NoticeEvent, NoticeSubject } from "../../core/notices/notice.ts";
+import { MATCHING_CHANNELS } from "../../core/notices/settings.ts";
 import { subjectOfMemo } from "../../core/notices/subject_state.ts";
 import { JOB_MEMO } from "../../store/store.ts";
 import type { Channel } from "../channels/channel.ts";
@@ -31,13 +32,13 @@ export function channelsOf(
   if (subject.type !== "job") return all;
   const kind = key.slice(JOB_MEMO.length);
   const notify = findJob(kind)?.options.notify;
-  if (notify !== undefined) {
-    return notify.length === 0
-      ? "nobody"
-      : all.filter(({ settings }) => notify.includes(settings.name));
-  }
-  return all.filter(({ settings: { rules } }) =>
-    rules.jobs.some((pattern) => matchesPattern(pattern, kind))
+  if (notify?.length === 0) return "nobody";
+  const isMatching = ({ settings: { rules } }: Channel) =>
+    rules.jobs.some((pattern) => matchesPattern(pattern, kind));
+  if (notify === undefined) return all.filter(isMatching);
+  const hasOthers = notify.includes(MATCHING_CHANNELS);
+  return all.filter((channel) =>
+    notify.includes(channel.settings.name) || hasOthers && isMatching(channel)
   );
 }
 

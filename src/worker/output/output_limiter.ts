@@ -1,5 +1,5 @@
 import type { OutputLimits } from "../../core/job/gen/job_options.ts";
-import { countText } from "../../core/text/count_text.ts";
+import { droppedOutput } from "../../core/text/dropped_output.ts";
 import type { LogEntry, LogLevel } from "../../core/instance.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 
@@ -64,11 +64,10 @@ export class OutputLimiter {
         at,
         level: "warn",
         source: "system",
-        message:
-          `${countText(this.#droppedLines, "line")} (${
-            countText(this.#droppedBytes, "byte")
-          }) of output dropped here: an attempt keeps ` +
-          `${this.#limits.linesMax} lines and ${this.#limits.bytesMax} bytes`,
+        message: droppedOutput(
+          { lines: this.#droppedLines, bytes: this.#droppedBytes },
+          this.#limits,
+        ),
       });
     }
     this.#tail = [];

@@ -122,18 +122,62 @@ test("deliver() lets no text of a job become a header or markup", async () => {
   });
 });
 
-test("deliver() writes a mail as cron does when its style is that of cron", async () => {
-  await withMailServer({}, async (port, mails) => {
-    const target: MailTarget = { ...mailTo(port), style: "cron" };
+/** Deliver the output of a run in the style of a cron. */
+async function cronMail(
+  changes: Partial<MailTarget>,
+  given: Parameters<typeof sampleNotice>[0] = {},
+): Promise<ParsedMail> {
+  return await withMailServer({}, async (port, mails) => {
     const cron = { user: "www", line: "/bin/x -y", env: { SHELL: "/bin/sh", "A\n": "b\nc" } };
-    await deliver(channelFor(target), sampleNotice({ type: "output", cron, incident: null }));
-    const { headers, text, html } = parseMail(mails[0]!.message);
-    assert.equal(headers.get("subject"), "Cron <www@db1> /bin/x -y");
-    assert.equal(headers.get("from"), '"(Cron Daemon)" <jobctl@example.com>');
-    assert.equal(headers.get("x-cron-env"), "<SHELL=/bin/sh>, <A\\n=b\\nc>");
-    assert.equal(html, "");
-    assert.match(text, /^tar: \/srv: Cannot open: Permission denied\ntar: Exiting/);
+    const told = { type: "output", cron, incident: null, host: "db1.example.com" } as const;
+    const target: MailTarget = { ...mailTo(port), from: null, ...changes };
+    await deliver(channelFor(target), sampleNotice({ ...told, ...given }));
+    return parseMail(mails[0]!.message);
   });
+}
+
+test("deliver() writes the output of a run as cronie does", async () => {
+  const output = ["  two  blanks\tand a tab", "\u001b[31mred", "", ".", "x".repeat(3_000), "café"];
+  const { headers, text, html } = await cronMail({ style: "cron" }, { output });
+  assert.equal(headers.get("subject"), "Cron <www@db1> /bin/x -y");
+  assert.equal(headers.get("from"), '"(Cron Daemon)" <www>');
+  assert.equal(headers.get("x-cron-env"), "<SHELL=/bin/sh>, <A\\n=b\\nc>");
+  assert.equal(headers.get("auto-submitted"), "auto-generated");
+  assert.equal(headers.get("precedence"), "bulk");
+  assert.equal(headers.get("content-type"), "text/plain; charset=utf-8");
+  assert.equal(html, "");
+  assert.equal(text, `${output.join("\n")}\n`);
+});
+
+test("deliver() writes the output of a run as the other crons do", async () => {
+  const failed = await cronMail({ style: "cron-debian" });
+  assert.equal(failed.headers.get("subject"), "Cron <www@db1> /bin/x -y (failed)");
+  assert.equal(failed.headers.get("from"), "Cron Daemon <root>");
+  const { run } = sampleNotice();
+  const ok = { run: { ...run!, state: "completed" } } as const;
+  const completed = await cronMail({ style: "cron-debian", from: "a@example.com" }, ok);
+  assert.equal(completed.headers.get("subject"), "Cron <www@db1> /bin/x -y");
+  assert.equal(completed.headers.get("from"), "a@example.com");
+  const busybox = await cronMail({ style: "cron-busybox" });
+  assert.equal(busybox.headers.get("subject"), "cron: /bin/x -y");
+});
+
+test("deliver() follows CONTENT_TYPE and CONTENT_TRANSFER_ENCODING of a crontab", async () => {
+  const env = { CONTENT_TYPE: "text/html; charset=iso-8859-1" };
+  const cron = { user: "www", line: "x", env };
+  const typed = await cronMail({ style: "cron" }, { cron, output: ["<b>x</b>"] });
+  assert.equal(typed.headers.get("content-type"), "text/html; charset=utf-8");
+  const own = { ...env, CONTENT_TRANSFER_ENCODING: "base64" };
+  const encoded = await cronMail({ style: "cron" }, {
+    cron: { ...cron, env: own },
+    output: ["PGI+eDwvYj4="],
+  });
+  assert.equal(encoded.headers.get("content-transfer-encoding"), "base64");
+  assert.equal(encoded.text, "<b>x</b>");
+  const odd = { CONTENT_TYPE: "a\nBcc: eve@example.com", CONTENT_TRANSFER_ENCODING: "x\nBcc: eve" };
+  const { headers } = await cronMail({ style: "cron" }, { cron: { ...cron, env: odd } });
+  assert.equal(headers.get("bcc"), undefined);
+  assert.equal(headers.get("content-type"), "text/plain; charset=utf-8");
 });
 
 test("deliver() speaks TLS from the start, and logs in", async () => {

@@ -171,7 +171,7 @@ export interface JobSettings {
   readonly output?: OutputInput;
   /**
    * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for
-   * none. By default every channel whose `jobs` match.
+   * none, and `"*"` among them for every channel whose `jobs` match, which is the default.
    */
   readonly notify?: string | readonly string[];
   /** When the runs of the job are late, missed, too long or too short. */
@@ -306,7 +306,7 @@ export interface JobOptions {
   readonly output: OutputLimits;
   /**
    * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for
-   * none. By default every channel whose `jobs` match.
+   * none, and `"*"` among them for every channel whose `jobs` match, which is the default.
    */
   readonly notify?: readonly string[];
   /** When the runs of a job are late, missed, too long or too short. */

@@ -450,7 +450,7 @@ export const AMBIENT_TYPES: string = [
   "    readonly output?: OutputInput;\n",
   "    /**\n",
   "     * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for\n",
-  "     * none. By default every channel whose `jobs` match.\n",
+  "     * none, and `\"*\"` among them for every channel whose `jobs` match, which is the default.\n",
   "     */\n",
   "    readonly notify?: string | readonly string[];\n",
   "    /** When the runs of the job are late, missed, too long or too short. */\n",

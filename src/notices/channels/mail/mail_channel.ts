@@ -7,6 +7,7 @@ import {
   DeliveryError,
 } from "../channel.ts";
 import { runProgram } from "../run_program.ts";
+import { envelopeSender } from "./cron_mail.ts";
 import { composeMail } from "./message.ts";
 import { sendBySmtp } from "./smtp.ts";
 
@@ -39,7 +40,8 @@ class MailChannel implements Deliverer {
     const message = await this.#compose(notice);
     const { transport } = this.#target;
     if (transport.type === "sendmail") {
-      const { recipients, from } = this.#target;
+      const { recipients } = this.#target;
+      const from = envelopeSender(notice, this.#target);
       await runProgram({
         // Without -i, a line with only a dot would end the mail.
         argv: [transport.path, "-i", ...(from === null ? [] : ["-f", from]), "--", ...recipients],

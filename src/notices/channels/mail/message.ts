@@ -5,13 +5,15 @@ import { userName } from "../../../platform/process/accounts.ts";
 import { renderHtml } from "../../render/html.ts";
 import { severityOf } from "../../render/severity.ts";
 import { renderText } from "../../render/text.ts";
-import { type NoticeView, type RenderOptions, viewOf } from "../../render/view.ts";
+import { type RenderOptions, viewOf } from "../../render/view.ts";
+import { type CronMail, cronMail } from "./cron_mail.ts";
 
 /** Longest subject, in characters. */
 const SUBJECT_LENGTH_MAX = 200;
-/** Most variables that a mail of cron names, and the longest of them. */
-const VARIABLES_MAX = 100;
-const VARIABLE_LENGTH_MAX = 900;
+/** Longest subject of a mail in a cron's style, which has the whole command. */
+const CRON_SUBJECT_LENGTH_MAX = 998;
+/** Longest value of a header. */
+const VALUE_LENGTH_MAX = 900;
 
 /** A mail as it is sent, with CRLF. */
 export async function composeMail(
@@ -22,38 +24,57 @@ export async function composeMail(
   // It and what it loads are needed only by those who send mail.
   const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
   const view = viewOf(notice, options);
-  const isCron = target.style === "cron";
-  const from = target.from ?? senderOf(target);
-  const subject = cut(isCron ? cronSubject(notice) : view.title);
+  const cron = target.style === "notice" ? null : cronMail(notice, target);
+  const from = cron?.from ?? { name: "jobctl", address: target.from ?? senderOf(target) };
+  const subject = cron
+    ? cut(cron.subject, CRON_SUBJECT_LENGTH_MAX)
+    : cut(view.title, SUBJECT_LENGTH_MAX);
   // Also quotes would be encoded, which filters for cron's mails do not expect.
   const isPlain = /^[\x20-\x7e]+$/.test(subject) && !subject.includes("=?");
-  const content = isCron ? { text: cronText(view) } : {
-    text: renderText(view),
-    html: renderHtml(view, severityOf(notice)),
-  };
+  const content = cron
+    ? { alternatives: [contentOf(cron)] }
+    : { text: renderText(view), html: renderHtml(view, severityOf(notice)) };
   const composer = new MailComposer({
-    from: { name: isCron ? "(Cron Daemon)" : "jobctl", address: from },
+    from,
     to: target.recipients.map((address) => ({ name: "", address })),
     ...(isPlain ? {} : { subject }),
-    messageId: messageId(notice.id, notice, from),
-    ...(notice.incident === null ? {} : threadOf(notice.incident.id, notice, from)),
+    messageId: messageId(notice.id, notice, from.address),
+    ...(notice.incident === null ? {} : threadOf(notice.incident.id, notice, from.address)),
     // The same in every attempt: it is one mail.
     date: new Date(notice.at),
     baseBoundary: notice.id,
     ...content,
     headers: {
       ...commonHeaders(notice, options.channel),
-      ...(isCron ? cronHeaders(notice) : {}),
+      ...cron?.headers,
       ...(isPlain ? { Subject: { prepared: true, foldLines: true, value: subject } } : {}),
     },
     xMailer: false,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return await composer.compile().build();
+  const message = await composer.compile().build();
+  return cron?.encoding ? withBody(message, cron.body, cron.encoding) : message;
 }
 
-/** Who mails are from if the configuration does not say: as with cron, the daemon's user. */
+/** With a body that is encoded already, only the headers: it must not be encoded again. */
+function contentOf({ contentType, body, encoding }: CronMail) {
+  return {
+    contentType: `${contentType}; charset=utf-8`,
+    content: encoding === null ? body : "",
+  };
+}
+
+function withBody(message: Buffer, body: string, encoding: string): Buffer {
+  const [head = ""] = message.toString("latin1").split("\r\n\r\n", 1);
+  const name = "Content-Transfer-Encoding";
+  const others = head.split("\r\n").filter((line) => !line.startsWith(`${name}:`));
+  const headers = [...others, `${name}: ${encoding}`].join("\r\n");
+  const text = body.replaceAll(/\r?\n/g, "\r\n");
+  return Buffer.concat([Buffer.from(`${headers}\r\n\r\n`, "latin1"), Buffer.from(text)]);
+}
+
+/** Who mails are from if the configuration does not say: the daemon's user. */
 function senderOf({ transport }: MailTarget): string {
   const uid = process.getuid?.();
   return transport.type === "sendmail" && uid !== undefined ? userName(uid) : "jobctl";
@@ -77,7 +98,7 @@ function commonHeaders(notice: Notice, channel: string) {
 
 /** A value of a header on one line. */
 function headerText(text: string): string {
-  return makeVisible(text.slice(0, VARIABLE_LENGTH_MAX));
+  return makeVisible(text.slice(0, VALUE_LENGTH_MAX));
 }
 
 /** Mail programs group mails that refer to the same one, although it was never sent. */
@@ -92,27 +113,6 @@ function messageId(id: string, { host }: Notice, from: string): string {
   return `<${id}@${domain.replaceAll(/[^A-Za-z0-9.-]/g, "-") || "localhost"}>`;
 }
 
-function cronSubject({ cron, subject, host, title, type }: Notice): string {
-  if (type !== "output") return makeVisible(title);
-  const user = cron?.user ?? userName(process.getuid?.() ?? 0);
-  return makeVisible(`Cron <${user}@${host}> ${cron?.line ?? subject.name}`);
-}
-
-function cronHeaders({ cron }: Notice) {
-  const variables = Object.entries(cron?.env ?? {}).slice(0, VARIABLES_MAX);
-  return {
-    Precedence: "bulk",
-    "X-Cron-Env": variables.map(([name, value]) => headerText(`<${name}=${value}>`)),
-  };
-}
-
-/** Only the output, as cron mails it, and where to find all of it. */
-function cronText(view: NoticeView): string {
-  const output = view.output.length > 0 ? view.output : [view.title, ...view.facts];
-  const more = view.command === null ? [] : [`See more: ${view.command}`];
-  return [...output, "", "-- ", ...more, view.footer, ""].join("\n");
-}
-
-function cut(text: string): string {
-  return text.length <= SUBJECT_LENGTH_MAX ? text : `${text.slice(0, SUBJECT_LENGTH_MAX)}…`;
+function cut(text: string, lengthMax: number): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}…`;
 }
