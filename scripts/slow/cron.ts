@@ -5,9 +5,11 @@ import { type CronName, whyNoCrons } from "../../test/support/crons/packages.ts"
 const NAMES: readonly CronName[] = ["debian", "cronie", "busybox"];
 const MINUTES_DEFAULT = 3;
 
-function report({ name, runCount, survivorCount, differences, jobctlLog }: Comparison): void {
+function report(
+  { name, runCount, mailCount, survivorCount, differences, jobctlLog }: Comparison,
+): void {
   const isSame = differences.length === 0;
-  const what = `${runCount} runs and ${survivorCount} processes left behind`;
+  const what = `${runCount} runs, ${mailCount} mails and ${survivorCount} processes left behind`;
   console.log(`${name}: ${isSame ? `the same ${what}` : `NOT the same as cron's ${what}`}`);
   for (const line of differences) console.log(`  ${line}`);
   if (!isSame) console.log(jobctlLog.replaceAll(/^/gm, "  | "));

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { isObject } from "../core/object_keys.ts";
@@ -196,7 +197,8 @@ class NamedTables {
    */
   unique(report: Report): Field[] {
     const unique: Field[] = [];
-    for (const [first, ...others] of this.#tables.values()) {
+    for (const [first, ...all] of this.#tables.values()) {
+      const others = all.filter((other) => !this.#isSame(first!, other));
       for (const other of others) {
         const at = formatPlace(first!.source.placeOf(first!.path, "key")!);
         report.key(other, `the ${this.#noun} has a table at ${at} already`, "Keep one of them");
@@ -204,6 +206,12 @@ class NamedTables {
       if (others.length === 0) unique.push(first!);
     }
     return unique;
+  }
+
+  /** Each import of a crontab writes channels of its mail, and several files may be included. */
+  #isSame(first: Field, other: Field): boolean {
+    return this.key === "notices" && first.source.baseDir === other.source.baseDir &&
+      isDeepStrictEqual(first.value, other.value);
   }
 
   /** The first table of each name. */

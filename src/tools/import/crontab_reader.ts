@@ -38,6 +38,8 @@ export interface CrontabLine {
   readonly stdin: string | null;
   /** The assignments that apply to it. */
   readonly env: Readonly<Record<string, string>>;
+  /** MAILTO as it applies to it; absent if it is not set. */
+  readonly mailTo?: string;
   /** The comment right above it, in one line. */
   readonly comment: string | null;
   /** The name of a job of an anacrontab. */
@@ -90,6 +92,7 @@ class Reader {
   readonly #rules: DialectRules;
   #line = 0;
   #env: Record<string, string> = {};
+  #mailTo: string | undefined;
   #comments: string[] = [];
   #hasRefused = false;
   /** True once a CR at the end of a line was reported. */
@@ -125,8 +128,8 @@ class Reader {
 
   /** The last value of each variable applies to all lines of the crontab. */
   #spreadVariables(): void {
-    const env = this.#env;
-    for (const [index, line] of this.lines.entries()) this.lines[index] = { ...line, env };
+    const shared = { env: this.#env, ...this.#mail() };
+    for (const [index, line] of this.lines.entries()) this.lines[index] = { ...line, ...shared };
   }
 
   #leaveOutFile(): void {
@@ -181,13 +184,14 @@ class Reader {
   #assign(name: string, given: string): void {
     // Debian's cron drops blanks at the end of a value, also within quotes.
     const value = this.#options.dialect === "debian" ? given.trimEnd() : given;
-    if (name === "MAILTO" && value !== "") {
-      this.#remark(
-        `MAILTO=${value} is only set for the commands: jobctl sends no mail, but keeps output and outcome`,
-      );
+    if (name === "MAILTO") {
+      // For busybox crond an empty one is none, and it does not pass it on.
+      if (this.#rules.variables === "few") {
+        this.#mailTo = value === "" ? undefined : value;
+        return;
+      }
+      this.#mailTo = value;
     }
-    // busybox crond does not pass it on.
-    if (name === "MAILTO" && this.#rules.variables === "few") return;
     // Debian's cron leaves USER to the crontab.
     const problem = variableProblem(name);
     const isOfCron = name === "LOGNAME" || name === "USER" && this.#options.dialect !== "debian";
@@ -199,6 +203,10 @@ class Reader {
       // Commands see it even if it is meant for cron itself.
       this.#env = { ...this.#env, [name]: value };
     }
+  }
+
+  #mail(): Pick<CrontabLine, "mailTo"> {
+    return this.#mailTo === undefined ? {} : { mailTo: this.#mailTo };
   }
 
   #noteVariable(name: string, value: string): void {
@@ -220,6 +228,7 @@ class Reader {
         line: this.#line,
         text: text.trim(),
         env: this.#env,
+        ...this.#mail(),
         comment: joinComments(this.#comments),
       });
     } catch (error) {

@@ -1,9 +1,11 @@
 import { isJobError, JobError, messageOf } from "../../core/errors.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
+import { MATCHING_CHANNELS } from "../../core/notices/settings.ts";
 import { openZone } from "../../core/time/zone.ts";
-import { loginShell } from "../../platform/process/accounts.ts";
-import { type CrontabLine, type ImportNote, readCrontab } from "./crontab_reader.ts";
+import { loginShell, userName } from "../../platform/process/accounts.ts";
+import { type LineMail, MailChannels, mailOf } from "./cron_mail.ts";
+import { type CrontabLine, fileNote, type ImportNote, readCrontab } from "./crontab_reader.ts";
 import { type Dialect, DIALECT_RULES, type DialectRules } from "./dialect.ts";
 import { type JobDraft, MISSED_EVER, writeFile } from "./job_toml.ts";
 import { isOfHost } from "./host_environment.ts";
@@ -25,6 +27,8 @@ const DEFAULT_VARIABLES: Readonly<Record<string, string>> = {
 export interface ImportedLine {
   readonly line: CrontabLine;
   readonly job: JobDraft;
+  /** Where its output goes by mail; null if cron sends none. */
+  readonly mail: (LineMail & { readonly channel: string }) | null;
 }
 
 /** How crontabs become jobs. */
@@ -37,6 +41,8 @@ export interface ImportOptions {
   readonly prefix?: string;
   /** Variables that this host's cron sets for all commands of its own crontabs. */
   readonly hostEnv?: Readonly<Record<string, string>> | undefined;
+  /** True if this host has a sendmail, without which cron sends no mail; absent: no mail at all. */
+  readonly hasSendmail?: boolean | undefined;
 }
 
 /** The result of an import. */
@@ -48,12 +54,15 @@ export interface ImportResult {
   readonly notes: readonly ImportNote[];
   /** How many lines with a command were left out. */
   readonly leftOut: number;
+  /** True if the host has a sendmail, so that the jobs send mail as the lines do. */
+  readonly hasMail: boolean;
 }
 
 class Importer {
   readonly imported: ImportedLine[] = [];
   readonly notes: ImportNote[] = [];
   leftOut = 0;
+  readonly channels = new MailChannels();
   readonly #names = new KindNames();
   readonly #timezone: string;
   readonly #options: ImportOptions;
@@ -82,8 +91,12 @@ class Importer {
       const addNote = (text: string, isLoss: boolean) =>
         void found.push({ file: line.file, line: line.line, text, isLoss });
       const job = this.#draft(line, crontab.owner, addNote);
-      if (job !== null) this.imported.push({ line, job });
-      else this.leftOut += 1;
+      if (job === null) {
+        this.leftOut += 1;
+        continue;
+      }
+      const mail = this.#mailOf(line, crontab, addNote);
+      this.imported.push({ line, job: { ...job, ...this.#notify(mail) }, mail });
     }
     this.leftOut += leftOut;
     this.notes.push(...found.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)));
@@ -126,6 +139,22 @@ class Importer {
       killAfter: "10s",
       leaveChildren: true,
     };
+  }
+
+  #mailOf(line: CrontabLine, { owner, isAnacron }: CrontabText, addNote: AddNote) {
+    const { dialect, hasSendmail } = this.#options;
+    if (hasSendmail === undefined) return null;
+    const own = isAnacron ? "root" : userName(process.getuid?.() ?? 0);
+    const mail = mailOf(line, { dialect, user: line.user ?? owner ?? own }, addNote);
+    return mail && { ...mail, channel: this.channels.nameOf(mail) };
+  }
+
+  /** Beside cron's mail, the notices that the job would have without it. */
+  #notify(mail: ImportedLine["mail"]): Partial<JobDraft> {
+    if (mail === null) return {};
+    const notify = [MATCHING_CHANNELS, mail.channel];
+    if (this.#options.hasSendmail) return { notify };
+    return { commented: `notify = [${notify.map((name) => `"${name}"`).join(", ")}]` };
   }
 
   #prefix(user: string | null): string {
@@ -173,6 +202,16 @@ function jitterOf(line: CrontabLine, addNote: AddNote): string {
   return "0";
 }
 
+const MAIL_COMMENT = [
+  "The output of runs, mailed as cron does. Jobs name these channels in notify.",
+];
+const OFF_COMMENT = [
+  "This host had no /usr/sbin/sendmail, so cron sent no mail. With one, remove the comment signs here",
+  "and before notify.",
+];
+const NO_SENDMAIL =
+  "no output is mailed: this host has no /usr/sbin/sendmail, without which cron mails none either. The settings are in the file as comments";
+
 /** Turn crontabs into tables of a configuration whose jobs behave as under their own daemon. */
 export function importCrontabs(
   crontabs: readonly CrontabText[],
@@ -187,15 +226,31 @@ export function importCrontabs(
     }
     importer.add(crontab);
   }
-  const { imported, notes, leftOut } = importer;
+  const { imported, leftOut, channels } = importer;
+  const { hasSendmail = false } = options;
+  const tables = channels.tables();
+  const first = imported.find(({ mail }) => mail !== null)?.line.file ?? "";
+  const notes = [
+    ...importer.notes,
+    ...(hasSendmail ? channels.summaries() : tables.length === 0 ? [] : [NO_SENDMAIL])
+      .map((text) => fileNote(first, text, false)),
+  ];
   const { program, isOverlapping } = DIALECT_RULES[options.dialect];
-  const toml = writeFile([
-    `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as under it: the host's zone,`,
-    `runs ${
-      isOverlapping ? "may" : "do not"
-    } overlap, missed runs are not made up for, failed ones are not retried.`,
-    "[defaults] and worker.count do not change the tables.",
-    "Use it as it is (jobctl serve --config FILE), or name it under include in another configuration.",
-  ], imported.map(({ job }) => job));
-  return { toml, imported, notes, leftOut, dialect: options.dialect };
+  const toml = writeFile(
+    [
+      `Imported by jobctl from crontabs, read as ${program} reads them. Each job behaves as under it: the host's zone,`,
+      `runs ${
+        isOverlapping ? "may" : "do not"
+      } overlap, missed runs are not made up for, failed ones are not retried.`,
+      "[defaults] and worker.count do not change the tables.",
+      "Use it as it is (jobctl serve --config FILE), or name it under include in another configuration.",
+    ],
+    imported.map(({ job }) => job),
+    {
+      comments: hasSendmail ? MAIL_COMMENT : [...MAIL_COMMENT, ...OFF_COMMENT],
+      tables,
+      isOff: !hasSendmail,
+    },
+  );
+  return { toml, imported, notes, leftOut, dialect: options.dialect, hasMail: hasSendmail };
 }

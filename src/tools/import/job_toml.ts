@@ -7,6 +7,8 @@ export interface JobDraft extends DraftKeys {
   readonly origin: string;
   /** The reason for `enabled = false`; absent if the job is enabled. */
   readonly disabledBecause?: string | undefined;
+  /** A key that is written as a comment. */
+  readonly commented?: string | undefined;
 }
 
 /** The keys of its table, in camel case. All that [defaults] could change are required. */
@@ -40,6 +42,7 @@ interface DraftKeys {
   readonly leaveChildren: boolean;
   /** Set if only one run may be unfinished, whichever schedule started it. */
   readonly unique?: "arguments" | undefined;
+  readonly notify?: readonly string[] | undefined;
 }
 
 /** The keys in the order of a table; true if the configuration expands variables in their texts. */
@@ -69,6 +72,7 @@ const KEYS: Readonly<Record<keyof DraftKeys, boolean>> = {
   killAfter: false,
   leaveChildren: false,
   unique: false,
+  notify: false,
 };
 
 /** `misfireWithin` of a job whose missed runs are made up for, however long ago they were. */
@@ -110,8 +114,8 @@ function comment(text: string): string {
 /**
  * Keys that are the same for every job and that [defaults] could change. Cron and systemd run a
  * command once, beside any number of others, and do not repeat it whatever its outcome. Retention
- * is the product's default. Notices are left to [defaults]: they do not change how a job runs, and
- * an imported job must not be the one that fails unnoticed.
+ * is the product's default. Notices are left to [defaults], but for cron's mail: they do not change
+ * how a job runs, and an imported job must not be the one that fails unnoticed.
  */
 const FIXED = [
   "priority = 5",
@@ -131,17 +135,35 @@ function isEmpty(value: unknown): boolean {
 
 /** The table of a job, with the line that it comes from above it. */
 function writeJob(job: JobDraft): string {
-  const { kind, origin, disabledBecause, schedule } = job;
+  const { kind, origin, disabledBecause, commented, schedule } = job;
   const keys = { ...job, schedule: schedule.length === 1 ? schedule[0] : schedule };
   const lines = (Object.keys(KEYS) as (keyof DraftKeys)[]).filter((key) => !isEmpty(keys[key]))
     .map((key) => `${snakeCase(key)} = ${tomlValue(keys[key], KEYS[key])}`);
   const off = disabledBecause === undefined
     ? []
     : [comment(`Disabled: ${disabledBecause}`), "enabled = false"];
-  return [comment(origin), `[jobs.${tableName(kind)}]`, ...off, ...lines, ...FIXED, ""].join("\n");
+  const last = commented === undefined ? FIXED : [...FIXED, comment(commented)];
+  return [comment(origin), `[jobs.${tableName(kind)}]`, ...off, ...lines, ...last, ""].join("\n");
 }
 
-/** A whole file: comments, then the tables. */
-export function writeFile(header: readonly string[], jobs: readonly JobDraft[]): string {
-  return [header.map(comment).join("\n"), "", ...jobs.map(writeJob)].join("\n");
+/** Tables that are no jobs. */
+export interface OtherTables {
+  readonly comments: readonly string[];
+  /** The lines of each table. */
+  readonly tables: readonly (readonly string[])[];
+  /** True if they are written as comments. */
+  readonly isOff: boolean;
+}
+
+/** A whole file: comments, other tables, then those of the jobs. */
+export function writeFile(
+  header: readonly string[],
+  jobs: readonly JobDraft[],
+  others: OtherTables = { comments: [], tables: [], isOff: false },
+): string {
+  const tables = others.tables.map((lines) =>
+    [...lines.map((line) => others.isOff ? comment(line) : line), ""].join("\n")
+  );
+  const above = tables.length === 0 ? [] : [others.comments.map(comment).join("\n"), ...tables];
+  return [header.map(comment).join("\n"), "", ...above, ...jobs.map(writeJob)].join("\n");
 }

@@ -35,7 +35,8 @@ function scheduleOf(period: string, minuteOfDay: number): string | null {
  */
 export function readAnacrontab(text: string, file: string): Crontab {
   const lines: CrontabLine[] = [];
-  const how = "here it runs at a fixed time of day, and after a downtime once, immediately";
+  const how =
+    "here it runs at a fixed time of day, and after a downtime once, immediately; mail has cron's subject";
   const notes: ImportNote[] = [fileNote(file, `read as an anacrontab: ${how}`, true)];
   let env: Record<string, string> = {};
   let comments: string[] = [];
@@ -78,6 +79,7 @@ export function readAnacrontab(text: string, file: string): Crontab {
       env: Object.fromEntries(
         Object.entries(env).filter(([name]) => !OWN_VARIABLES.includes(name)),
       ),
+      ...(env.MAILTO === undefined ? {} : { mailTo: env.MAILTO }),
       comment: joinComments(above),
       anacronId: id!,
     });

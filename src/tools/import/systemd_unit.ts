@@ -146,6 +146,9 @@ export function isOff(text: string): boolean {
   return /^(?:no|false|off|0|)$/i.test(text);
 }
 
+/** Settings by which units tell somebody how a service ended. */
+const TELLING = /^On(?:Failure|Success)$/;
+
 /** Note each condition of a unit, and each other entry that is not carried over. */
 export function noteOthers(
   unit: Unit,
@@ -154,6 +157,11 @@ export function noteOthers(
 ): void {
   for (const entry of unit.entries) {
     const { section, key, value } = entry;
+    if (section === "Unit" && TELLING.test(key) && value !== "") {
+      const remedy = 'a channel of [notices.NAME] is told instead (on = ["failed"])';
+      note(entry, `${key}=${value} is not carried over: ${remedy}`, true);
+      continue;
+    }
     const isCondition = section === "Unit" && /^(?:Condition|Assert)/.test(key) && value !== "";
     if (isCondition || isOther(entry)) note(entry, `${key}=${value} is not carried over`, true);
   }

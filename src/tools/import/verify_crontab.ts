@@ -2,6 +2,8 @@ import { JOB_OPTIONS } from "../../core/job/options.ts";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { ChannelSettings } from "../../core/notices/settings.ts";
 import type { JobTable } from "../../core/job/job_table.ts";
 import { REBOOT } from "../../core/job/schedule.ts";
 import { nextTickOf } from "../../core/time/ticks.ts";
@@ -120,6 +122,26 @@ function behaviourProblem(table: JobTable, job: JobDraft): string | null {
   return leaves ? null : differs("leave_children", leaves, true);
 }
 
+/** Why the output of a job is not mailed as that of its line; null if it is, or if neither is. */
+function mailProblemOf(
+  { mail }: ImportedLine,
+  { options }: JobTable,
+  channels: readonly ChannelSettings[],
+): string | null {
+  const named = channels.filter(({ name }) => options.notify?.includes(name));
+  const wanted = mail && { ...mail, transport: "sendmail" };
+  const found = named.filter(({ rules }) => rules.on.includes("output"))
+    .map(({ name: channel, target }) => {
+      if (target.to !== "mail") return null;
+      const { recipients, from, style, transport } = target;
+      return { recipients, from, style, channel, transport: transport.type };
+    });
+  if (isDeepStrictEqual(found, wanted === null ? [] : [wanted])) return null;
+  return mail === null
+    ? "its output is mailed, cron mails none"
+    : `its output is not mailed to ${mail.recipients.join(", ")} as cron does`;
+}
+
 function differs(key: string, found: unknown, wanted: unknown): string {
   return `${key} is ${JSON.stringify(found)}, cron behaves as with ${JSON.stringify(wanted)}`;
 }
@@ -132,7 +154,11 @@ function valueAt(base: unknown, path: string): unknown {
 /** Compare the runs of one line over the next {@link VERIFIED_DAYS} days. */
 function checkLine(
   { line, job }: ImportedLine,
-  written: { readonly table: JobTable | undefined; readonly warning: string | null },
+  written: {
+    readonly table: JobTable | undefined;
+    readonly mailProblem: string | null;
+    readonly warning: string | null;
+  },
   at: { readonly nowMs: number; readonly dialect: Dialect },
 ): LineCheck {
   const { table, warning } = written;
@@ -144,7 +170,7 @@ function checkLine(
   if (table === undefined || spec === undefined) {
     return { ...base, problem: "the written job does not load" };
   }
-  const problem = behaviourProblem(table, job);
+  const problem = behaviourProblem(table, job) ?? written.mailProblem;
   if (problem !== null) return { ...base, problem };
   if (notCompared !== null) return base;
   if (line.schedule === REBOOT) {
@@ -183,7 +209,11 @@ export async function verifyCrontab(result: ImportResult, nowMs: number): Promis
     const warnings = new Map(problems.map(({ job, message }) => [job, message]));
     return result.imported.map((one) => {
       const { kind } = one.job;
-      const written = { table: tables.get(kind), warning: warnings.get(kind) ?? null };
+      const table = tables.get(kind);
+      const mailProblem = result.hasMail && table
+        ? mailProblemOf(one, table, config.notices)
+        : null;
+      const written = { table, mailProblem, warning: warnings.get(kind) ?? null };
       return checkLine(one, written, { nowMs, dialect: result.dialect });
     });
   } finally {

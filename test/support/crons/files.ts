@@ -50,6 +50,20 @@ const ODD_LINES: Readonly<Record<string, string>> = {
   upper: "@Daily root true",
 };
 
+/** Lines that write something, in all ways that decide who gets it by mail. */
+function mailedLines(when: string, [root, alice]: readonly [string, string]): string {
+  const other = (command: string) => `${when} ${alice}${command}\n`;
+  const own = (command: string) => `${when} ${root}${command}\n`;
+  return own("echo to the owner") + other("echo to alice; exit 3") + own("true") + own("exit 4") +
+    "MAILTO=ops@example.com,bob\n" + other(`echo "caf\u00e9 $MAILTO"`) +
+    own("printf 'no newline \\%s' x") + own("printf '\\033[1mbold\\033[0m\\n\\n.\\n  x\\ty\\n'") +
+    own("cat%one%two") + own("echo killed; kill -9 $$") +
+    own("head -c 1500 /dev/zero | tr '\\0' x") +
+    'MAILTO="a;b"\n' + own("echo unsafe") + 'MAILTO="a b"\n' + own("echo blank") +
+    'MAILTO=""\n' + own("echo nobody") + "MAILTO=bob\nMAILFROM=cron@example.com\n" +
+    other("echo from cron") + 'CONTENT_TYPE="text/html; charset=UTF-8"\n' + own("echo '<b>x</b>'");
+}
+
 function vixieFiles(when: string): HostFile[] {
   const run = (name: string) => `${when} root ${RECORD} ${name}\n`;
   const file = (name: string, text: string, more: Partial<HostFile> = {}): HostFile => ({
@@ -92,6 +106,7 @@ function vixieFiles(when: string): HostFile[] {
           run("environment-later")
         }`,
     ),
+    file("mailed", mailedLines(when, ["root ", "alice "])),
     file("home", `HOME=/srv\n${run("home")}`),
     file("shell", `SHELL=/bin/bash\n${when} root [[ a == a ]] && ${RECORD} bash\n`),
     file("zone", `CRON_TZ=Asia/Tokyo\n${run("zone")}`),

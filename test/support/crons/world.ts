@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { JOBCTL } from "../processes/daemon.ts";
+import { parseMail } from "../notices/parsed_mail.ts";
 import { until } from "../wait.ts";
 import { type CronName, unpackCron } from "./packages.ts";
 
@@ -36,6 +37,8 @@ export interface RecordedRun {
 /** What a world shows. */
 export interface Observed {
   readonly runs: readonly RecordedRun[];
+  /** The mails that its sendmail was given, as text: recipients, headers that count, body. */
+  readonly mails: readonly string[];
   /** Command lines of processes that still run and are none of the daemon's. */
   readonly survivors: readonly string[];
   /** What the daemon and the import wrote. */
@@ -68,6 +71,17 @@ file=${RECORDS}/runs/$1.$(date +%H%M).$$
 mv "$file.part" "$file"
 `;
 
+const SENDMAIL = `#!/bin/sh
+# Keeps a mail with its arguments.
+file=${RECORDS}/mails/$$.$(date +%s%N)
+{
+  for word in "$@"; do printf '%s\\n' "$word"; done
+  echo
+  cat
+} > "$file.part"
+mv "$file.part" "$file"
+`;
+
 // Everything that cron reads at fixed paths is this world's own; /dev is, for the sake of /dev/log.
 const BOOT = `set -e
 world=$1; shift
@@ -82,6 +96,8 @@ mount -t tmpfs none /home
 mkdir /home/alice /home/bob
 chown 2001:2001 /home/alice
 chown 2002:2002 /home/bob
+cp -a /usr/sbin/. "$world/sbin"
+mount --bind "$world/sbin" /usr/sbin
 mount --bind "$world/records" ${RECORDS}
 mount -t proc proc /proc
 "$@" &
@@ -105,10 +121,13 @@ function writeHost(world: string, files: readonly HostFile[], packages: readonly
   writeFileSync(join(etc, "passwd"), readFileSync("/etc/passwd", "utf8") + ACCOUNTS);
   writeFileSync(join(etc, "shadow"), readFileSync("/etc/shadow", "utf8") + SHADOW);
   writeFileSync(join(etc, "group"), readFileSync("/etc/group", "utf8") + GROUPS);
-  for (const folder of ["etc/cron.d", "spool", "records/runs"]) {
+  for (const folder of ["etc/cron.d", "spool", "sbin", "records/runs", "records/mails"]) {
     mkdirSync(join(world, folder), { recursive: true });
   }
   chmodSync(join(world, "records/runs"), 0o1777);
+  chmodSync(join(world, "records/mails"), 0o1777);
+  writeFileSync(join(world, "sbin/sendmail"), SENDMAIL);
+  chmodSync(join(world, "sbin/sendmail"), 0o755);
   writeFileSync(join(world, "records/record"), RECORDER);
   chmodSync(join(world, "records/record"), 0o755);
   for (const { path, text, mode = path.startsWith("spool/") ? 0o600 : 0o644, uid = 0 } of files) {
@@ -126,7 +145,7 @@ function commandOf(name: CronName): readonly string[] {
     case "debian":
       return [join(folder, "usr/sbin/cron"), "-f", "-L", "15"];
     case "cronie":
-      return [join(folder, "usr/sbin/crond"), "-n", "-m", "off"];
+      return [join(folder, "usr/sbin/crond"), "-n"];
     case "busybox":
       return [join(folder, "usr/bin/busybox"), "crond", "-f", "-l", "8"];
   }
@@ -173,11 +192,18 @@ export function startWorld(
   return {
     async observe() {
       const runs = join(folder, "records/runs");
+      const mails = join(folder, "records/mails");
       await until(
-        "no run is being recorded",
-        () => !readdirSync(runs).some((file) => file.endsWith(".part")),
+        "nothing is being recorded",
+        () =>
+          ![runs, mails].flatMap((one) => readdirSync(one)).some((file) => file.endsWith(".part")),
       );
-      return { runs: readRuns(runs), survivors: survivorsOf(child.pid!), log };
+      return {
+        runs: readRuns(runs),
+        mails: readMails(mails),
+        survivors: survivorsOf(child.pid!),
+        log,
+      };
     },
     async end() {
       child.kill("SIGKILL");
@@ -194,6 +220,26 @@ function readRuns(folder: string): RecordedRun[] {
     );
     return { name, minute, lines };
   });
+}
+
+/** Options of sendmail whose next word is their value. */
+const VALUED = ["-f"];
+
+function readMails(folder: string): string[] {
+  return readdirSync(folder).sort().map((file) => {
+    const whole = readFileSync(join(folder, file), "utf8");
+    const end = whole.indexOf("\n\n");
+    const words = whole.slice(0, end).split("\n");
+    const { headers, text } = parseMail(whole.slice(end + 2));
+    const named = words.filter((word, index) =>
+      !word.startsWith("-") && !VALUED.includes(words[index - 1] ?? "")
+    );
+    const given = words.some((word) => /^-o?t/.test(word)) ? headers.get("to")! : named.join(",");
+    const recipients = given.split(/,\s*/).sort().join(",");
+    // The charset is that of cron's own locale.
+    const [type] = headers.get("content-type")?.split(";", 1) ?? [];
+    return [recipients, headers.get("subject"), type, text.trimEnd()].join(" | ");
+  }).sort();
 }
 
 /** The processes below one, by the command lines that are recognised, in their order. */

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { errorCode, JobError } from "../../../core/errors.ts";
 import { countText } from "../../../core/text/count_text.ts";
+import { SENDMAIL_PATH } from "../../../core/notices/settings.ts";
 import { hostTimezone } from "../../../platform/host_timezone.ts";
 import type { ImportNote } from "../../../tools/import/crontab_reader.ts";
 import { type Dialect, DIALECTS, guessDialect } from "../../../tools/import/dialect.ts";
@@ -155,6 +156,16 @@ async function verify(result: ImportResult, io: CliIo): Promise<boolean> {
         countText(compared.length, "line is", "lines are")
       } the same, ${countText(runs, "run")}${left}`,
   );
+  const mailed = result.imported.filter(({ mail }) => mail !== null).length;
+  if (mailed > 0) {
+    const { length } = result.imported;
+    const text = result.hasMail
+      ? `the output of ${mailed} of ${
+        countText(length, "line")
+      } is mailed, with the same recipients and subject`
+      : "none from here, and none by cron, since this host has no sendmail";
+    await writeMessage(io, `Mail: ${text}`);
+  }
   return same.length === compared.length && checks.every(({ warning }) => warning === null);
 }
 
@@ -168,7 +179,8 @@ const CRONTAB: Verb = {
     "folder of users' crontabs. If a file belongs to a user other than root, its jobs run as that",
     "user. --verify computes the runs of each line over the next 366 days by cron's own rules,",
     "and compares them with the runs of the written job. It also checks that no [defaults] can",
-    "change the job.",
+    "change the job. Output is mailed as cron mails it (MAILTO), by a channel for each list of",
+    "recipients. On a host without sendmail, where cron mails nothing, the channels are comments.",
   ].join(" "),
   words: [{
     name: "FILE",
@@ -219,7 +231,9 @@ const CRONTAB: Verb = {
     const timezone = args.text("timezone") ?? hostTimezone();
     const { hostEnvironment, isOfHost } = await import("../../../tools/import/host_environment.ts");
     const host = crontabs.some(({ file }) => isOfHost(file)) ? hostEnvironment(dialect) : null;
-    const result = importCrontabs(crontabs, { timezone, dialect, prefix, hostEnv: host?.env });
+    const hasSendmail = existsSync(SENDMAIL_PATH);
+    const how = { timezone, dialect, prefix, hostEnv: host?.env, hasSendmail };
+    const result = importCrontabs(crontabs, how);
     await writeOut(result.toml, args, io);
     const all = [...host?.notes ?? [], ...notes, ...result.notes];
     await writeNotes(all, io);
