@@ -303,7 +303,7 @@ test("deliver() gives the mail to the host's sendmail, on its standard input", a
     await deliver(channelFor(target), sampleNotice({ title: "Jöb failed" }));
     assert.equal(
       readFileSync(`${path}.args`, "utf8"),
-      "-i|-f|jobs@example.com|--|root|ops@example.com|",
+      "-i|-f|jobs@example.com|root|ops@example.com|",
     );
     const mail = readFileSync(`${path}.mail`, "utf8");
     assert.doesNotMatch(mail, /\r/);

@@ -43,8 +43,9 @@ class MailChannel implements Deliverer {
       const { recipients } = this.#target;
       const from = envelopeSender(notice, this.#target);
       await runProgram({
-        // Without -i, a line with only a dot would end the mail.
-        argv: [transport.path, "-i", ...(from === null ? [] : ["-f", from]), "--", ...recipients],
+        // Without -i, a line with only a dot would end the mail. No address begins with a dash, and
+        // some of these programs do not know "--".
+        argv: [transport.path, "-i", ...(from === null ? [] : ["-f", from]), ...recipients],
         env: {},
         input: Buffer.from(message.toString("latin1").replaceAll("\r\n", "\n"), "latin1"),
         clock: this.#deps.clock,
