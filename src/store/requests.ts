@@ -370,7 +370,7 @@ export type MemoWatch = "failures" | "ends" | "never";
 export interface Memo {
   /** At most 512 characters. */
   readonly key: string;
-  /** Rises with every change, news included; 1 at first. */
+  /** Rises with every change, news included except dropped ones; 1 at first. */
   readonly version: number;
   readonly watch: MemoWatch;
   /** JSON text that the store does not read; "" in a memo that only has news. */
@@ -391,6 +391,8 @@ export interface PutMemo {
   readonly value: { readonly watch: MemoWatch; readonly data: string } | null;
   /** True if all its news have been processed. */
   readonly isProcessed: boolean;
+  /** How many dropped news were processed too; those dropped since stay counted. 0 if absent. */
+  readonly droppedNews?: number;
   /** Accepted in the same transaction. One whose id exists is left out. */
   readonly instances: readonly NewInstance[];
 }

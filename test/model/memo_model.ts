@@ -20,7 +20,8 @@ export class MemoModel {
   readonly loose = new Set<string>();
 
   /** @returns the memo; undefined if the version is another, and nothing happens */
-  put({ key, expectedVersion, value, isProcessed, instances }: Omit<PutMemo, "at">) {
+  put(request: Omit<PutMemo, "at">) {
+    const { key, expectedVersion, value, isProcessed, instances, droppedNews = 0 } = request;
     const there = this.memos.get(key);
     if ((there?.version ?? null) !== expectedVersion) return undefined;
     for (const { id } of instances) this.ids.add(id);
@@ -31,7 +32,7 @@ export class MemoModel {
     const memo: Memo = {
       ...{ key, version: (there?.version ?? 0) + 1, ...value },
       news: isProcessed ? [] : there?.news ?? [],
-      droppedNews: isProcessed ? 0 : there?.droppedNews ?? 0,
+      droppedNews: Math.max(0, (there?.droppedNews ?? 0) - (isProcessed ? droppedNews : 0)),
     };
     this.memos.set(key, memo);
     return memo;
@@ -46,7 +47,7 @@ export class MemoModel {
     const all = [...waiting.values(), ...fresh.values()];
     this.memos.set(key, {
       ...there,
-      version: there.version + 1,
+      version: there.version + (waiting.size < NEWS_MAX ? 1 : 0),
       news: all.slice(0, NEWS_MAX),
       droppedNews: there.droppedNews + Math.max(0, all.length - NEWS_MAX),
     });

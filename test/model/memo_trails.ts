@@ -153,6 +153,7 @@ class Trail {
       expectedVersion: isStale ? this.#pick([null, 1, 7]) : there?.version ?? null,
       value: this.#below(6) === 0 ? null : value,
       isProcessed: this.#below(2) === 0,
+      droppedNews: this.#below(3),
       instances: this.#below(4) === 0 ? [this.#newInstance({ kind: "b" })] : [],
     };
     const sent = this.store.putMemo({ at: this.#now, ...request });

@@ -29,7 +29,7 @@ import {
 } from "../notice_kinds.ts";
 
 /** How often a memo is read again because others changed it meanwhile. */
-const TRIES_MAX = 20;
+const TRIES_MAX = 200;
 /** Most instances that are accepted with a memo. */
 const INSTANCES_MAX = 900;
 
@@ -46,6 +46,7 @@ export async function processNews(task: NewsTask, context: NoticeContext): Promi
       await context.store.putMemo({
         at: context.clock.now(),
         ...{ key: task.key, expectedVersion: memo.version, isProcessed: true },
+        droppedNews: memo.droppedNews,
         value: { watch: step.watch, data: writeSubject(step.state) },
         instances: step.instances,
       });

@@ -53,9 +53,10 @@ export function listMemos(state: LedgerState, range: MemoRange): readonly Memo[]
 /** Write or delete a memo, and accept what follows from it. */
 export function putMemo(state: LedgerState, moment: Moment, request: PutMemo): Memo | null {
   checkPutMemo(request);
-  const { key, expectedVersion, value, isProcessed, instances } = request;
+  const { key, expectedVersion, value, isProcessed, instances, droppedNews = 0 } = request;
   const before = state.tables.memos.get(key);
   if ((before?.version ?? null) !== expectedVersion) throw memoChangedError(key);
+  const dropped = before?.droppedNews ?? 0;
   let after: Memo | null = null;
   if (value) {
     after = {
@@ -64,7 +65,7 @@ export function putMemo(state: LedgerState, moment: Moment, request: PutMemo): M
       watch: value.watch,
       data: storable(value.data),
       news: isProcessed ? [] : before?.news ?? [],
-      droppedNews: isProcessed ? 0 : before?.droppedNews ?? 0,
+      droppedNews: isProcessed ? Math.max(0, dropped - droppedNews) : dropped,
     };
     state.saveMemo(after);
   } else if (before) state.removeMemo(key);
@@ -199,7 +200,9 @@ function addTo(
   const room = Math.max(0, NEWS_MAX - waiting.length);
   state.saveMemo({
     key,
-    version: (before?.version ?? 0) + 1,
+    // News that find no room leave the version, so that a flood of them cannot keep others from
+    // being processed.
+    version: (before?.version ?? 0) + (room > 0 ? 1 : 0),
     watch: before?.watch ?? "failures",
     data: before?.data ?? "",
     news: [...waiting, ...added.slice(0, room)],

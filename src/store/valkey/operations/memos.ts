@@ -18,7 +18,7 @@ export function memoOperations(queue: OperationQueue) {
 
     async putMemo(request) {
       checkPutMemo(request);
-      const { key, expectedVersion, value, isProcessed, instances } = request;
+      const { key, expectedVersion, value, isProcessed, instances, droppedNews = 0 } = request;
       return await queue.write({
         action: "putMemo",
         weight: weightOf(
@@ -27,7 +27,7 @@ export function memoOperations(queue: OperationQueue) {
         ),
         args: [
           ...[key, expectedVersion, value && value.watch, value && storable(value.data)],
-          ...[isProcessed, instances.map(packNewInstance)],
+          ...[isProcessed, instances.map(packNewInstance), droppedNews],
         ],
         read: (from) => from.list() === 0 ? null : readMemo(from),
       });

@@ -110,7 +110,9 @@ function S.add_news(key, list, notice_id)
     end
   end
   if added == 0 then return 0 end
-  S.save_memo(key, {version + 1, watch, dropped, waiting})
+  -- News that find no room leave the version, so that a flood of them cannot keep others from being
+  -- processed.
+  S.save_memo(key, {waiting > first and version + 1 or version, watch, dropped, waiting})
   if first == 0 then S.accept_notice(key, notice_id) end
   return added
 end
@@ -152,18 +154,19 @@ function S.answer_memo(answer, key)
 end
 
 -- Write or delete a memo: {key, expected version, watch or false, text, whether its news have been
--- processed, instances}.
+-- processed, instances, how many dropped news they include}.
 function S.put_memo(op)
-  local key, expected, watch, data, is_processed, items = unpack(op, 4, 9)
+  local key, expected, watch, data, is_processed, items, seen = unpack(op, 4, 10)
   local there, answer = S.memo_of(key), {}
   if (there and there[1]) ~= expected then return nil, {'memoChanged', key} end
   if not watch then
     S.drop_memo(key)
   else
     if is_processed and there and there[4] > 0 then rcall('DEL', S.NEWS .. key) end
-    local has_news = there and not is_processed
-    S.save_memo(key, {(there and there[1] or 0) + 1, watch, has_news and there[3] or 0,
-      has_news and there[4] or 0})
+    local version, dropped, waiting = 0, 0, 0
+    if there then version, dropped, waiting = there[1], there[3], there[4] end
+    if is_processed then dropped, waiting = S.max(0, dropped - seen), 0 end
+    S.save_memo(key, {version + 1, watch, dropped, waiting})
     rcall('HSET', S.MEMO_DATA, key, data)
     S.answer_memo(answer, key)
   end
