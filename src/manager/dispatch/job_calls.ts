@@ -99,7 +99,8 @@ export class JobCalls {
   async #cancel(by: Instance, [filter, options]: readonly unknown[]): Promise<unknown> {
     const bulk = readOptions("bulk", given(options) as BulkOptions | undefined, "cancel");
     const query = readBulkFilter(given(filter), bulk, "cancel");
-    const canceled = await this.#manager.cancelInstances(query, bulk);
+    const how = { ...bulk, mayCancelNotices: false };
+    const canceled = await this.#manager.cancelInstances(query, how);
     const [first] = canceled;
     if (first) {
       this.#log.tell("info", "Canceled instances", {

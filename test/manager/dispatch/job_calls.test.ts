@@ -127,6 +127,23 @@ test("a job may look up, page, and cancel all of others", async () => {
   await assert.rejects(call(world, "cancelInstances", {}), isRefused);
 });
 
+test("a job neither cancels nor schedules notices", async () => {
+  const world = await parentWorld();
+  const kinds = ["system.notice.ops"];
+  await assert.rejects(
+    call(world, "cancelInstances", { kinds }),
+    (error) => isJobError(error, "permission_denied"),
+  );
+  await assert.rejects(
+    call(world, "cancelInstances", { kinds }, { mayCancelNotices: true }),
+    (error) => isJobError(error, "invalid_argument"),
+  );
+  await assert.rejects(
+    call(world, "scheduleJob", kinds[0]!, {}),
+    (error) => isJobError(error, "invalid_argument"),
+  );
+});
+
 for (
   const [what, method, args] of [
     ["an unknown method", "stop", []],
