@@ -203,7 +203,10 @@ function busyboxFiles(at: Date): HostFile[] {
         each("/mnt/record percent-$(date +%H | wc -l)") +
         each("* /mnt/record six") + `-${each("/mnt/record quiet")}hello world\n` +
         each("(sleep 9001; true) & setsid sleep 9002 & nohup sleep 9003 >/dev/null 2>&1 &") +
-        each("/mnt/record long; sleep 100") + each("/mnt/record unended").trimEnd(),
+        each("/mnt/record long; sleep 100") + each("echo to nobody") +
+        "MAILTO=ops@example.com,bob\n" + each("echo first; exit 3") + each("true") +
+        "MAILTO=bob and others\n" + each("printf 'no newline'") +
+        "MAILTO=\n" + each("echo to nobody again") + each("/mnt/record unended").trimEnd(),
     },
     { path: "spool/alice", text: `SHELL=/bin/dash\n${each("/mnt/record user-alice")}` },
     { path: "spool/bob", text: each("/mnt/record owned-by-bob"), uid: BOB },

@@ -237,7 +237,7 @@ function readMails(folder: string): string[] {
     const given = words.some((word) => /^-o?t/.test(word)) ? headers.get("to")! : named.join(",");
     const recipients = given.split(/,\s*/).sort().join(",");
     // The charset is that of cron's own locale.
-    const [type] = headers.get("content-type")?.split(";", 1) ?? [];
+    const [type = "text/plain"] = headers.get("content-type")?.split(";", 1) ?? [];
     return [recipients, headers.get("subject"), type, text.trimEnd()].join(" | ");
   }).sort();
 }
