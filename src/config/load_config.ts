@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import { unknownChannel } from "../core/notices/settings.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { isObject } from "../core/object_keys.ts";
 import { didYouMean } from "../core/text/nearest.ts";
@@ -112,7 +113,7 @@ function checkNotified(
   notify: readonly string[] | undefined,
   { names, report }: { readonly names: readonly string[]; readonly report: Report },
 ): void {
-  const unknown = notify?.find((name) => !names.includes(name));
+  const unknown = unknownChannel(notify, names);
   if (field === undefined || unknown === undefined) return;
   const hint = didYouMean(unknown, names) ?? `Add it to the configuration: [notices.${unknown}]`;
   report.value(field, `there is no channel "${unknown}"`, hint);

@@ -121,3 +121,10 @@ run = "true"
   assert.equal(problems.length, 1);
   assert.match(problems[0]!, /defaults\.notify.*there is no channel "opps".*Did you mean "ops"/s);
 });
+
+test('loadConfig() takes "*" beside channels that all jobs name', async () => {
+  const channel = '[notices.ops]\nto = "syslog"\njobs = []\n';
+  const { problems, loaded } = await loadText(`${channel}[defaults]\nnotify = ["*", "ops"]\n`);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(loaded!.config.defaults.notify, ["*", "ops"]);
+});

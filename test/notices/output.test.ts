@@ -74,3 +74,25 @@ test("output is reported only for jobs that a channel with this event is told of
   const memos = await world.store.listMemos({ prefix: "job:", after: null, limit: 10 });
   assert.deepEqual(memos.map(({ key }) => key), ["job:backup", "job:named"]);
 });
+
+test('"*" in notify stands for the channels whose jobs match', async () => {
+  const cron = new RecordedChannel("cron", { on: ["output"], jobs: [] });
+  const ops = new RecordedChannel("ops");
+  const others = new RecordedChannel("others", { jobs: ["other"] });
+  const jobs = [
+    jobOf("both", { options: { notify: ["*", "cron"] } }),
+    jobOf("only", { options: { notify: ["cron"] } }),
+    jobOf("none"),
+  ];
+  const world = new ManagerWorld({ jobs, channels: [cron, ops, others] });
+  await world.of(world.manager.start());
+  for (const { kind } of jobs) {
+    await world.of(world.manager.scheduleJob(kind));
+    world.executor.last.print(kind);
+    world.executor.last.fail();
+    await world.clock.advance(1_000);
+  }
+  assert.deepEqual(cron.told, ["output both", "output only"]);
+  assert.deepEqual(ops.told, ["failed both", "failed none"]);
+  assert.deepEqual(others.told, []);
+});

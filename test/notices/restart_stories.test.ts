@@ -46,6 +46,19 @@ playStories([
     told: ONCE,
   },
   {
+    name: "a daemon is killed between a run with output and its mail",
+    start: () => ({ channels: [new RecordedChannel("cron", { on: ["output"] })] }),
+    happens: async (world) => {
+      world.endBefore("listMemos", { after: "settle" });
+      await world.run("work", "print");
+      assert.deepEqual(world.told, { cron: [] });
+      await world.revive();
+      await world.advance("1m");
+      await world.run("work", "ok");
+    },
+    told: { cron: ["output work"] },
+  },
+  {
     name: "a daemon is killed between a notice and its delivery",
     happens: async (world) => {
       world.endBefore("settle", { after: "putMemo" });

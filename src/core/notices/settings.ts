@@ -172,6 +172,14 @@ export function isChannelName(name: string): boolean {
 /** In `notify`: all channels whose `jobs` match, as if the job named none. */
 export const MATCHING_CHANNELS = "*";
 
+/** The first channel in `notify` that there is not; undefined if there are all. */
+export function unknownChannel(
+  notify: readonly string[] | undefined,
+  channels: readonly string[],
+): string | undefined {
+  return notify?.find((name) => name !== MATCHING_CHANNELS && !channels.includes(name));
+}
+
 /**
  * Check that the channels exist that are told about a job.
  *
@@ -184,7 +192,7 @@ export function checkNotify(
   notify: readonly string[] | undefined,
   channels: readonly string[],
 ): void {
-  const unknown = notify?.find((name) => name !== MATCHING_CHANNELS && !channels.includes(name));
+  const unknown = unknownChannel(notify, channels);
   if (unknown === undefined) return;
   throw new JobError(
     "invalid_argument",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { checkNotify } from "../../../src/core/notices/settings.ts";
 
 test("checkNotify() accepts known channels, none, and all", () => {
-  for (const notify of [["ops", "night"], [], undefined]) {
+  for (const notify of [["ops", "night"], [], ["*", "ops"], undefined]) {
     checkNotify("a", notify, ["night", "ops"]);
   }
 });

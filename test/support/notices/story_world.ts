@@ -10,8 +10,8 @@ import { Gate } from "./gate.ts";
 import { RecordedChannel } from "./recorded_channel.ts";
 import { openStoryStore, type StoryStore, type StoryStoreName } from "./story_stores.ts";
 
-/** How an attempt ends; "hang" leaves it to the story. */
-export type Outcome = "ok" | "fail" | "exit" | "timeout" | "lose" | "hang";
+/** How an attempt ends; "print" writes a line first, and "hang" leaves it to the story. */
+export type Outcome = "ok" | "print" | "fail" | "exit" | "timeout" | "lose" | "hang";
 
 /** A node with its gate to the rest of the world. */
 interface StoryNode {
@@ -222,6 +222,9 @@ export class StoryWorld {
     const { kind } = attempt.instance;
     switch (this.#outcomes.get(kind)?.shift() ?? "ok") {
       case "ok":
+        return attempt.ok();
+      case "print":
+        attempt.print("a line");
         return attempt.ok();
       case "fail":
         return attempt.fail();
