@@ -5,7 +5,7 @@ import { type CliIo, isBrokenPipe } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
 import type { VerbRun } from "./parsing/parse.ts";
 import type { JobClient } from "../rpc/client/client.ts";
-import type { VerbContext } from "./verb.ts";
+import type { Verb, VerbContext } from "./verb.ts";
 
 /**
  * Run one command line.
@@ -85,7 +85,7 @@ async function withContext<T>(
     hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),
     isQuiet: args.flag("quiet"),
   });
-  const session = verb.isOffline ? null : await openSession(args, io);
+  const session = verb.isOffline ? null : await openSession(args, io, verb);
   const client = async () => {
     if (!session) throw new Error("this verb has no connection");
     return await session.client();
@@ -105,14 +105,14 @@ function readFormat(args: Args, io: CliIo): OutputFormat {
 }
 
 /** Read the options of the connection now; connect when the verb first needs it. */
-async function openSession(args: Args, io: CliIo) {
+async function openSession(args: Args, io: CliIo, { needsNoConnection = false }: Verb) {
   const { readClientSettings } = await import("./parsing/connection.ts");
-  const settings = readClientSettings(args);
+  const known = needsNoConnection ? null : readClientSettings(args);
   let client: JobClient | null = null;
   return {
     async client(): Promise<JobClient> {
       const connect = io.connect ?? (await import("../rpc/client/client.ts")).connect;
-      return client ??= await connect(settings);
+      return client ??= await connect(known ?? readClientSettings(args));
     },
     close: () => client?.close(),
   };

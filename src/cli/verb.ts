@@ -30,6 +30,8 @@ export interface Verb {
   readonly examples: readonly (readonly [string, string])[];
   /** True if it works without a daemon: it has no options of the connection. */
   readonly isOffline?: boolean;
+  /** True if it also runs with options of the connection that cannot be used: `client` rejects. */
+  readonly needsNoConnection?: boolean;
   /** True if unknown options are arguments by name: `--region eu`. */
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */

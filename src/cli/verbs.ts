@@ -27,6 +27,7 @@ import { STORE } from "./verbs/daemon/store.ts";
 import { STATUS } from "./verbs/daemon/status.ts";
 import { TOKEN } from "./verbs/daemon/token.ts";
 import { DELETE, UPDATE } from "./verbs/schedules/update.ts";
+import { WRAP } from "./verbs/instances/wrap.ts";
 import { WORKERS } from "./verbs/daemon/workers.ts";
 
 /** Every verb, in the order of the help. */
@@ -42,6 +43,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   HEALTHCHECK,
   RELOAD,
   EXEC,
+  WRAP,
   SCHEDULE,
   RUN,
   LIST,

@@ -25,6 +25,11 @@ export interface DeskOptions {
   readonly post: PostBatch<Answer>;
 }
 
+/** Questions about the manager that are not facts of its own. */
+const FROM_SOURCE: Readonly<Record<keyof StatusSource, true>> = {
+  ...{ readiness: true, metrics: true, ping: true },
+};
+
 interface OpenStream {
   readonly messages: AsyncIterator<Uint8Array>;
   readonly abort: AbortController;
@@ -138,7 +143,7 @@ export class Desk {
 
   async #sendFact(id: number, { name, args }: Question): Promise<void> {
     const { source, facts } = this.#options;
-    const owner: Partial<Facts> = name === "readiness" || name === "metrics" ? source : facts;
+    const owner: Partial<Facts> = name in FROM_SOURCE ? source : facts;
     try {
       const value: unknown = await Reflect.apply(owner[name]!, owner, args);
       this.#sender.send({ type: "fact", id, value });

@@ -1,7 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { Block } from "../core/job/limits.ts";
-import type { StatusSource } from "../http/status_source.ts";
+import type { Ping, StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -87,6 +87,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   readonly readiness = () => this.#askOnce("readiness");
   readonly metrics = () => this.#askOnce("metrics");
   readonly listPauses = () => this.#askOnce("listPauses");
+  readonly ping = (ping: Ping) => this.#ask("ping", ping);
   readonly kinds = () => this.#askOnce("kinds");
   readonly isKnown = (kind: string) => this.#ask("isKnown", kind);
   readonly assertKnown = (kind: string) => this.#ask("assertKnown", kind);

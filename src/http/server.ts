@@ -4,6 +4,7 @@ import type { IncomingMessage, Server as HttpListener, ServerResponse } from "no
 import { type AddressInfo, createServer, isIP, type Server, type Socket } from "node:net";
 import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
+import { REPORT_BYTES_MAX } from "../core/job/external.ts";
 import { bareHost, hostPort, isLoopback } from "../core/address.ts";
 import { errorCode, isJobError, messageOf } from "../core/errors.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
@@ -12,6 +13,8 @@ import { Late } from "../platform/late.ts";
 import { afterStart, listenOn } from "../platform/network/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import { FirstRequest } from "./first_request.ts";
+import { PingQuota } from "./ping_quota.ts";
+import { isForeign, PING_PATH, readPing } from "./ping_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
 
 /** Options of the HTTP server. */
@@ -47,6 +50,9 @@ const UNREAD_BYTES_MAX = 32 * 1_048_576;
 const HEADERS_TOO_LARGE =
   "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
+/** How long a client whose ping was refused for now should wait, in seconds. */
+const RETRY_AFTER_S = 10;
+
 /** Media types of responses. */
 const CONTENT_TYPE = {
   html: "text/html; charset=utf-8",
@@ -63,6 +69,8 @@ interface Page {
   readonly body: string | Buffer;
   /** For caches; absent for a response that must not be cached. */
   readonly etag?: string;
+  /** Headers that only this page has. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const LANDING_PAGE = `<!doctype html>
@@ -84,6 +92,16 @@ function text(status: number, body: string): Page {
   return { status, type: "text", body: `${body}\n` };
 }
 
+/** The response to a ping: its headers tell clients how much of a body is kept. */
+function pong(status: number, body: string): Page {
+  const headers = {
+    "ping-body-limit": String(REPORT_BYTES_MAX),
+    ...(status === 429 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
+    ...(status === 405 ? { allow: "GET, HEAD, POST" } : {}),
+  };
+  return { status, type: "proto", body, headers };
+}
+
 /** The HTTP server: health, readiness, metrics and the gRPC contract. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -101,10 +119,12 @@ export class HttpServer {
   readonly #readiness: Paced<Readiness>;
   readonly #metrics: Paced<Buffer>;
   readonly #contract = new Late(readContract);
+  readonly #pings: PingQuota;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
     const { source, clock, host, hosts } = options;
+    this.#pings = new PingQuota(clock);
     this.#known = { bound: host, machine: hostname(), others: hosts };
     this.#readiness = new Paced(clock, () => source.readiness());
     this.#metrics = new Paced(clock, async () => Buffer.from(await source.metrics()));
@@ -183,7 +203,8 @@ export class HttpServer {
   async #createParser(): Promise<HttpListener> {
     const { createServer: createHttp } = await import("node:http");
     const respond = (request: IncomingMessage, response: ServerResponse) => {
-      this.#silent.delete(request.socket);
+      // Only the first: another one can follow the body of a ping.
+      if (!this.#silent.delete(request.socket)) return;
       void this.#respond(request, response);
     };
     const http = createHttp({ maxHeaderSize: HEADER_BYTES_MAX }, respond);
@@ -199,15 +220,14 @@ export class HttpServer {
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let page: Page;
     try {
-      page = isKnownHost(request.headers.host, this.#known)
-        ? await this.#route(request.method ?? "", request.url ?? "")
-        : text(
-          421,
-          "this daemon does not serve that host name; see server.http_hosts in its configuration",
-        );
+      page = isKnownHost(request.headers.host, this.#known) ? await this.#route(request) : text(
+        421,
+        "this daemon does not serve that host name; see server.http_hosts in its configuration",
+      );
     } catch (error) {
       this.#options.logger.warn("Cannot serve an HTTP request", {
-        path: request.url?.slice(0, 200),
+        // What follows is a secret.
+        path: isPing(request) ? `${PING_PATH}…` : request.url?.slice(0, 200),
         error: messageOf(error),
       });
       const reason = isJobError(error) && error.code !== "internal" ? `: ${error.message}` : "";
@@ -229,6 +249,7 @@ export class HttpServer {
       "x-content-type-options": "nosniff",
       "connection": "close",
       ...(page.status === 405 ? { allow: "GET, HEAD" } : {}),
+      ...page.headers,
     });
     if (isKept || request.method === "HEAD") return void response.end();
     this.#count(request.socket, Buffer.byteLength(body));
@@ -244,12 +265,37 @@ export class HttpServer {
     ["/job.proto", () => this.#contract.get()],
   ]);
 
-  async #route(method: string, url: string): Promise<Page> {
+  async #route(request: IncomingMessage): Promise<Page> {
+    if (isPing(request)) return await this.#ping(request);
+    const { method, url = "" } = request;
     const [path = "", query = ""] = url.split("?", 2);
     const page = this.#pages.get(path);
     if (!page) return text(404, "not found; see /");
     if (method !== "GET" && method !== "HEAD") return text(405, "only GET and HEAD");
     return await page(query);
+  }
+
+  async #ping(request: IncomingMessage): Promise<Page> {
+    const { method, url = "", headers } = request;
+    if (!["GET", "HEAD", "POST"].includes(method ?? "")) {
+      return pong(405, "only GET, HEAD and POST");
+    }
+    if (isForeign(headers)) return pong(403, "a page of another site must not ping");
+    const host = request.socket instanceof FirstRequest ? request.socket.clientAddress : "";
+    if (!this.#pings.takes(host)) return pong(429, "too many pings");
+    const body = method === "POST" ? await bodyOf(request) : "";
+    const read = readPing(url, { body, host: host || "unknown" });
+    if ("status" in read) return pong(read.status, read.text);
+    try {
+      for (const ping of read.candidates) {
+        if (await this.#options.source.ping(ping)) return pong(200, "OK");
+      }
+    } catch (error) {
+      if (isJobError(error, "invalid_argument")) return pong(400, error.message);
+      if (isJobError(error, "resource_exhausted")) return pong(429, error.message);
+      throw error;
+    }
+    return pong(404, "not found");
   }
 
   async #ready(isVerbose: boolean): Promise<Page> {
@@ -262,6 +308,28 @@ export class HttpServer {
     );
     return text(status, [...lines, line].join("\n"));
   }
+}
+
+function isPing({ url }: IncomingMessage): boolean {
+  return url?.startsWith(PING_PATH) === true;
+}
+
+/** The beginning of a request's body, as text; what is beyond the limit is not waited for. */
+function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let left = REPORT_BYTES_MAX;
+  return new Promise((resolve) => {
+    const end = () => resolve(Buffer.concat(chunks).toString("utf8"));
+    request.on("data", (chunk: Buffer) => {
+      chunks.push(chunk.subarray(0, left));
+      left = Math.max(0, left - chunk.length);
+      // Destroying it would take the connection with it, and the response.
+      if (left === 0) end();
+    });
+    request.once("end", end);
+    request.once("error", end);
+    request.once("close", end);
+  });
 }
 
 /** The host names that clients may use for this daemon. */

@@ -1,3 +1,4 @@
+import type { ReportedRun } from "../core/job/external.ts";
 import type { ManagerApi } from "../manager/api.ts";
 import { Metrics, type MetricsOptions } from "./metrics.ts";
 
@@ -9,8 +10,23 @@ export interface Readiness {
   readonly checks: readonly { readonly name: string; readonly problem: string | null }[];
 }
 
-/** The data that the HTTP server shows. */
+/** A ping: a report of a run of a job that runs elsewhere, as healthchecks.io takes it. */
+export interface Ping {
+  /** The job's own key, or the shared key. */
+  readonly key: string;
+  /** With the shared key, the kind of the job. */
+  readonly kind: string | null;
+  readonly run: ReportedRun;
+}
+
+/** The data that the HTTP server shows, and where it passes pings to. */
 export interface StatusSource {
+  /**
+   * Record a run. Returns false if no job has such a key.
+   *
+   * @throws JobError `invalid_argument` for a report that cannot be recorded
+   */
+  ping(ping: Ping): Promise<boolean>;
   /** @throws JobError when the status cannot be read */
   readiness(): Promise<Readiness>;
   /** The page for a scrape. @throws JobError when the status cannot be read */
@@ -43,6 +59,10 @@ export class ManagerStatusSource implements StatusSource {
 
   metrics(): Promise<string> {
     return this.#metrics.page();
+  }
+
+  ping({ key, kind, run }: Ping): Promise<boolean> {
+    return this.#manager.ping(key, kind, run);
   }
 
   /** Stop counting. */

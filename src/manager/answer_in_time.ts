@@ -50,6 +50,8 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     backfill: (request) => manager.backfill(request),
     explain: (query) => inTime(manager.explain(query)),
     reportRun: (...args) => inTime(manager.reportRun(...args)),
+    ping: (...args) => inTime(manager.ping(...args)),
+    pingKeys: (kind) => inTime(manager.pingKeys(kind)),
     getInstance: (id) => inTime(manager.getInstance(id)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),
     lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),

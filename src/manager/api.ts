@@ -113,6 +113,14 @@ export interface BackfillResult {
   readonly instances: readonly Instance[];
 }
 
+/** The secrets of the pings of a job. */
+export interface PingKeysOfJob {
+  /** For `/ping/KEY`. */
+  readonly key: string;
+  /** For `/ping/KEY/KIND`: the same for all jobs on the store. */
+  readonly sharedKey: string;
+}
+
 /** Selects what to explain: an instance, the ticks of a kind, or a time. */
 export interface ExplainQuery {
   /** UUID or an unambiguous prefix. Excludes the others. */
@@ -319,6 +327,17 @@ export interface ManagerApi {
    * @throws JobError `not_found`; `invalid_argument` for a job that runs here
    */
   reportRun(kind: string, reported: ReportedRun): Promise<Instance | null>;
+  /**
+   * The keys of the pings that report runs of a job.
+   *
+   * @throws JobError `not_found`; `invalid_argument` for a job that runs here
+   */
+  pingKeys(kind: string): Promise<PingKeysOfJob>;
+  /**
+   * Record a run as {@link reportRun} does, of the job with this key, or with the shared key of the
+   * job of this kind. Returns false if there is none.
+   */
+  ping(key: string, kind: string | null, reported: ReportedRun): Promise<boolean>;
   getInstance(id: string): Promise<Instance>;
   /** The limit that keeps a waiting instance from running on this node; null if there is none. */
   blockOf(instance: Instance): Promise<Block | null>;

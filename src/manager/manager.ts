@@ -1,6 +1,5 @@
 import { JobError } from "../core/errors.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
-import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
@@ -237,9 +236,10 @@ export class Manager implements ManagerApi, LiveFacts {
     });
   }
 
-  async reportRun(kind: string, reported: ReportedRun): Promise<Instance | null> {
-    return await this.parts.externalRuns.report(kind, reported);
-  }
+  readonly reportRun: ManagerApi["reportRun"] = (...args) =>
+    this.parts.externalRuns.report(...args);
+  readonly pingKeys: ManagerApi["pingKeys"] = (kind) => this.parts.pings.keysOf(kind);
+  readonly ping: ManagerApi["ping"] = (...args) => this.parts.pings.take(...args);
 
   getInstance(id: string): Promise<Instance> {
     return findInstance(id, this.parts.store);

@@ -10,6 +10,7 @@ import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
 import { ExternalRuns } from "./external/external_runs.ts";
 import { ExternalWatch } from "./external/external_watch.ts";
+import { Pings } from "./external/pings.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
@@ -103,6 +104,7 @@ export function buildParts(
   });
   const silences = new Silences(shared);
   const externalWatch = new ExternalWatch(shared);
+  const externalRuns = new ExternalRuns(shared, () => externalWatch.poke());
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
@@ -115,8 +117,7 @@ export function buildParts(
     ticks: shared.ticks,
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
-    externalRuns: new ExternalRuns(shared, () => externalWatch.poke()),
-    externalWatch,
+    ...{ externalRuns, externalWatch, pings: new Pings(shared, externalRuns) },
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),
   };

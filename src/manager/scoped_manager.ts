@@ -53,6 +53,8 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       scope.check(kind);
       return await manager.reportRun(kind, reported);
     },
+    ping: () => Promise.reject(scope.tooWide("ping jobs")),
+    pingKeys: (kind) => Promise.reject(scope.tooWide(`show the ping keys of job "${kind}"`)),
     previewJob(kind, options) {
       scope.check(kind);
       return manager.previewJob(kind, options);

@@ -14,8 +14,17 @@ export function refusedVariable(env: Readonly<Record<string, string | undefined>
  */
 export function forgetVariables(env: Record<string, string | undefined>): void {
   for (const name of Object.keys(env)) {
-    if (FORGOTTEN.has(name) || name.startsWith("GRPC_")) delete env[name];
+    if (!FORGOTTEN.has(name) && !name.startsWith("GRPC_")) continue;
+    forgotten[name] = env[name];
+    delete env[name];
   }
 }
+
+/** The variables that {@link forgetVariables} removed, for programs that should have them. */
+export function forgottenVariables(): Readonly<Record<string, string | undefined>> {
+  return forgotten;
+}
+
+const forgotten: Record<string, string | undefined> = {};
 
 const FORGOTTEN: ReadonlySet<string> = new Set(["NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG"]);

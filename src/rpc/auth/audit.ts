@@ -92,6 +92,7 @@ const LINES: Lines = {
     { kind: schedule?.kind, schedule: id },
   ],
   deleteSchedule: ({ id }) => ["Deleted a schedule", { schedule: id }],
+  getPingKey: ({ kind }) => ["Showed the keys of pings", { kind }],
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
 };
 

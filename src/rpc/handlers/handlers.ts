@@ -20,6 +20,7 @@ import { readBulkQuery, readMs, readName, readUuidPrefix, refuse } from "../mess
 import {
   readBatchEntry,
   readRecurringOptions,
+  readReport,
   readScheduleOptions,
 } from "../messages/schedule_requests.ts";
 import type { JobSchema, ScheduleJobRequest } from "../gen/job_pb.ts";
@@ -142,6 +143,11 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     ...readHandlers(manager),
     ...recurringHandlers(manager),
+    async reportRun(request) {
+      const instance = await manager.reportRun(readName(request.kind, "kind"), readReport(request));
+      return { instance: instance === null ? undefined : instanceToWire(instance) };
+    },
+    getPingKey: ({ kind }) => manager.pingKeys(readName(kind, "kind")),
     ...noticeHandlers(manager),
     getWorkers: () => ({ workers: manager.workers() }),
     async listNodes() {

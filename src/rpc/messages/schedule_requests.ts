@@ -1,11 +1,12 @@
 import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { messageOf } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
+import type { ReportedRun } from "../../core/job/external.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { parseJson } from "../../core/arguments/json_text.ts";
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
 import type { RecurringOptions, ScheduleChange, ScheduleOptions } from "../../manager/api.ts";
-import type { ScheduleJobRequest, UpdateScheduleRequest } from "../gen/job_pb.ts";
+import type { ReportRunRequest, ScheduleJobRequest, UpdateScheduleRequest } from "../gen/job_pb.ts";
 import {
   bounded,
   isSet,
@@ -196,4 +197,22 @@ export function readBatchEntry(
     kind: readName(request.kind, `${prefix}kind`),
     ...readScheduleOptions(request, prefix),
   };
+}
+
+const RUN_EVENTS = ["start", "success", "failure", "log"] as const;
+
+/** A run elsewhere, as a request reports it. @throws JobError `invalid_argument` with the field */
+export function readReport(request: ReportRunRequest): ReportedRun {
+  const { event, runId, exitCode, signal, message, output, host } = request;
+  return withoutUndefined({
+    event: readChoice(event, RUN_EVENTS, "event"),
+    runId: textOf(runId),
+    startedMsAgo: readSet(request.startedMsAgo, readMs, "started_ms_ago"),
+    msAgo: readSet(request.msAgo, readMs, "ms_ago"),
+    exitCode,
+    signal: textOf(signal),
+    message: textOf(message),
+    output,
+    host: textOf(host),
+  });
 }

@@ -10,6 +10,8 @@ const FIELD_LENGTH_MAX: Readonly<Record<string, number | null>> = {
   // The job's types and the payload size limit the arguments.
   arguments: null,
   arguments_json: null,
+  // Cut to its own limit.
+  output: null,
   unique_key: TEXT_LENGTH_MAX.uniqueKey,
   reason: TEXT_LENGTH_MAX.pauseReason,
   cron: TEXT_LENGTH_MAX.cron,

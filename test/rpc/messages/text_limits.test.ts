@@ -5,8 +5,8 @@ import { TEXT_LENGTH_MAX } from "../../../src/core/text/text_limits.ts";
 import { decodeRequest } from "../../../src/rpc/messages/message_codec.ts";
 import { JobService } from "../../../src/rpc/gen/job_pb.ts";
 
-/** Fields whose text is limited like arguments. */
-const ARGUMENTS: ReadonlySet<string> = new Set(["arguments", "arguments_json"]);
+/** Fields whose text is limited like arguments, or cut. */
+const ARGUMENTS: ReadonlySet<string> = new Set(["arguments", "arguments_json", "output"]);
 const LIMITS: Readonly<Record<string, number>> = {
   unique_key: TEXT_LENGTH_MAX.uniqueKey,
   reason: TEXT_LENGTH_MAX.pauseReason,

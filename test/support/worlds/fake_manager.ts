@@ -184,6 +184,19 @@ export class FakeManager implements ManagerApi {
     return this.add({ kind });
   };
 
+  ping: ManagerApi["ping"] = async (key, kind, run) => {
+    const isShared = key === "shared-key-for-all-jobs";
+    const found = kind !== null ? isShared && kind : /^key-of-(.*)-with-20ch$/.exec(key)?.[1];
+    if (!found || !this.jobs.has(found)) return false;
+    await this.reportRun(found, run);
+    return true;
+  };
+
+  pingKeys: ManagerApi["pingKeys"] = async (kind) => {
+    this.getJob(kind);
+    return { key: `key-of-${kind}`, sharedKey: "shared-key" };
+  };
+
   scheduleJob: ManagerApi["scheduleJob"] = async (kind, options = {}) => {
     this.getJob(kind);
     this.scheduled.push({ kind, options });

@@ -4,6 +4,7 @@ import type { Incident } from "../../../rpc/gen/job_pb.ts";
 import { collect, findInstance, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatAbsolute, timeText } from "../../output/when.ts";
+import type { Printer } from "../../output/printer.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { instanceLines, jobLines } from "../../views/details.ts";
 import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
@@ -32,10 +33,20 @@ const JOB: Verb = {
   name: "job",
   summary: "Explain a job: its arguments, options and schedules",
   words: [{ name: "KIND", describe: "Kind of the job" }],
-  examples: [["jobctl describe job report", "How to call it, and when it runs"]],
+  options: {
+    "ping-url": {
+      describe: "Show the secret path of its pings, if it is external; requires an admin",
+      isFlag: true,
+    },
+  },
+  examples: [
+    ["jobctl describe job report", "How to call it, and when it runs"],
+    ["jobctl describe job backup --ping-url -o name", "The path of its pings: /ping/KEY"],
+  ],
   async run(args, { client, printer }) {
     const kind = args.word("KIND");
     const connection = await client();
+    if (args.flag("ping-url")) return await showPings(kind, connection, printer);
     const answer = await connection.getJob({ kind });
     const job = present(answer.job, `Cannot describe job "${kind}"`);
     const schedules = await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN));
@@ -64,6 +75,19 @@ const JOB: Verb = {
     await printer.details(record, job.kind, lines);
   },
 };
+
+async function showPings(kind: string, client: JobClient, printer: Printer): Promise<void> {
+  const { key, sharedKey } = await client.getPingKey({ kind });
+  const path = `/ping/${key}`;
+  const sharedPath = `/ping/${sharedKey}/${encodeURIComponent(kind)}`;
+  const lines = [
+    `Path:         ${path}`,
+    `Shared path:  ${sharedPath}`,
+    "",
+    "They follow the address of the daemon's HTTP listener (server.http). Keep them secret.",
+  ];
+  await printer.details({ path, shared_path: sharedPath }, path, lines);
+}
 
 const INSTANCE: Verb = {
   name: "instance",

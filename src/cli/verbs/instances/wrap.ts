@@ -1,0 +1,246 @@
+import { hostname } from "node:os";
+import { isJobError, type JobError, toJobError } from "../../../core/errors.ts";
+import { REPORT_BYTES_MAX } from "../../../core/job/external.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { EXIT, EXIT_CODES } from "../../exit_codes.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import { readClientSettings } from "../../parsing/connection.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { daemonReporter, pingReporter, type Reporter } from "../../wrap/reporter.ts";
+import { Spool, spoolFolder } from "../../wrap/spool.ts";
+import { superviseCommand } from "../../wrap/supervise.ts";
+import type { WrappedRun } from "../../wrap/wrapped_run.ts";
+
+/** Longest wait for the daemon when the command has ended: its caller waits, too. */
+const REPORT_MS = 2_000;
+/** A command that ends sooner is reported once, with its begin and end. */
+const SHORT_MS = 300;
+/** Longest time that a command's end spends on reports of earlier runs. */
+const EARLIER_MS = 1_000;
+const EARLIER_MAX = 100;
+/** Longest wait for each report of `--flush`. */
+const FLUSH_MS = 10_000;
+
+/** `jobctl wrap KIND -- COMMAND…` */
+export const WRAP: Verb = {
+  name: "wrap",
+  summary: "Run a command, and report the run to the daemon",
+  details: [
+    "The command gets the same input, output, environment and signals as without this program, and",
+    "its exit code is returned: 128 and the number of the signal that ended it. KIND is a job with",
+    "external = true in the daemon's configuration. Begin, end, exit code and the last 100 kB of",
+    "the output are reported. While the daemon cannot be reached, reports are kept in files of the",
+    "user, and delivered with their true times after a later run, or with --flush. The command",
+    "runs in any case.",
+  ].join(" "),
+  words: [
+    { name: "KIND", describe: "Kind of the job", isOptional: true },
+    {
+      name: "COMMAND",
+      describe: 'After "--": the program and its arguments',
+      isOptional: true,
+      isRest: true,
+    },
+  ],
+  options: {
+    url: {
+      describe: "Report by pings to this address, as jobctl describe job KIND --ping-url shows it",
+      env: "JOBCTL_PING_URL",
+    },
+    "no-capture": {
+      describe: "Leave the output of the command alone, and report none of it",
+      isFlag: true,
+    },
+    flush: { describe: "Only deliver the reports that are kept", isFlag: true },
+  },
+  examples: [
+    ["jobctl wrap backup -- /usr/local/bin/backup.sh --full", "In a crontab of another host"],
+    [
+      "jobctl wrap backup --url https://jobs.example.com/ping/KEY -- backup.sh",
+      "To a daemon that is reached by HTTP alone",
+    ],
+    ["jobctl wrap --flush", "Deliver what could not be delivered"],
+  ],
+  needsNoConnection: true,
+  async run(args, context) {
+    const { io } = context;
+    const kind = args.word("KIND");
+    const argv = args.words("COMMAND");
+    const spool = new Spool(spoolFolder(io.env));
+    if (args.flag("flush")) return await flush(args, context, { kind, argv, spool });
+    if (kind === "" || argv.length === 0) {
+      const lacks = kind === "" ? "KIND is missing" : "the command is missing";
+      throw usageError(`Cannot wrap: ${lacks}`, "Write: jobctl wrap KIND -- COMMAND");
+    }
+    const wrapper = new Wrapper(context, spool, reporterOf(args, context));
+    return await wrapper.run(kind, argv, args.flag("no-capture"));
+  },
+};
+
+/** Where to report. A problem in the settings must not keep the command from running. */
+function reporterOf(args: Args, { client }: VerbContext): Reporter | JobError {
+  try {
+    const url = args.text("url");
+    if (url !== undefined) {
+      if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
+        throw usageError("Cannot report to --url: it is not an address", "Begin it with https://");
+      }
+      return pingReporter(url);
+    }
+    const settings = readClientSettings(args);
+    const { socket, host, port } = settings;
+    const target = typeof socket === "string" ? socket : socket === null ? `${host}:${port}` : "";
+    return daemonReporter(target || `${host}:${port}, or its socket`, client);
+  } catch (error) {
+    return toJobError(error, "Cannot report");
+  }
+}
+
+/** Runs one command and reports it. */
+class Wrapper {
+  readonly #context: VerbContext;
+  readonly #spool: Spool;
+  readonly #reporter: Reporter | null;
+  #problem: JobError | null;
+
+  constructor(context: VerbContext, spool: Spool, reporter: Reporter | JobError) {
+    this.#context = context;
+    this.#spool = spool;
+    this.#reporter = isJobError(reporter) ? null : reporter;
+    this.#problem = isJobError(reporter) ? reporter : null;
+  }
+
+  async run(kind: string, argv: readonly string[], isUncaptured: boolean): Promise<number> {
+    const { io } = this.#context;
+    const command = superviseCommand(argv, {
+      outputBytesMax: isUncaptured ? 0 : REPORT_BYTES_MAX,
+    });
+    const begun: WrappedRun = {
+      kind,
+      runId: io.newId(),
+      host: hostname() || "unknown",
+      target: this.#reporter?.target ?? "",
+      startedAt: command.startedAt,
+      end: null,
+    };
+    // A short command pays for one report only.
+    const soon = Promise.withResolvers<boolean>();
+    const timer = io.clock.timer(SHORT_MS, () => soon.resolve(false), { unref: true });
+    void command.ended.then(() => soon.resolve(true));
+    const isShort = await soon.promise;
+    timer.cancel();
+    const beginning = isShort ? null : this.#report(begun, false);
+    const end = await command.ended;
+    if (end.problem !== null) await this.#say(end.problem);
+    const isBegun = await (beginning ?? false);
+    const { startedAt: _, endedAt: at, ...rest } = end;
+    const isReported = await this.#report({ ...begun, end: { at, ...rest } }, isBegun);
+    if (isReported) await this.#deliverEarlier();
+    if (this.#problem !== null) {
+      await this.#say(`The run was not recorded: ${this.#problem.message}`);
+    }
+    await command.drained;
+    return end.exitCode;
+  }
+
+  /** Send a report, or keep it for later. Returns true if it was taken. */
+  async #report(run: WrappedRun, isBegun: boolean): Promise<boolean> {
+    if (this.#reporter === null) return false;
+    try {
+      const nowMs = this.#context.io.clock.now().wallMs;
+      await this.#reporter.send(run, { nowMs, timeoutMs: REPORT_MS, isBegun });
+      this.#attempt(() => this.#spool.remove(run));
+      return true;
+    } catch (error) {
+      const problem = toJobError(error, "Cannot report");
+      // A refusal is worth a line; a daemon that is away is not.
+      if (!isPassing(problem)) this.#problem = problem;
+      if (problem.code !== "invalid_argument") this.#attempt(() => this.#spool.keep(run));
+      return false;
+    }
+  }
+
+  /** Deliver reports of earlier runs, as far as that takes only a moment. */
+  async #deliverEarlier(): Promise<void> {
+    const { clock } = this.#context.io;
+    const untilMs = clock.now().monotonicMs + EARLIER_MS;
+    const earlier = { reporter: this.#reporter!, spool: this.#spool, clock };
+    for await (
+      const { problem } of deliver({ ...earlier, limit: EARLIER_MAX, timeoutMs: EARLIER_MS })
+    ) {
+      if (problem !== null && isPassing(problem)) return;
+      if (clock.now().monotonicMs > untilMs) return;
+    }
+  }
+
+  // A spool that cannot be written must not change the result of the command.
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#problem ??= toJobError(error, "Cannot keep the report");
+    }
+  }
+
+  async #say(text: string): Promise<void> {
+    await this.#context.io.stderr.write(`jobctl: ${makeVisible(text)}\n`).catch(() => {});
+  }
+}
+
+function isPassing({ code }: JobError): boolean {
+  return code === "unavailable" || code === "timeout" || code === "resource_exhausted";
+}
+
+/** Deliver kept reports for the reporter's target, oldest first. */
+async function* deliver({ reporter, spool, clock, limit, timeoutMs }: {
+  readonly reporter: Reporter;
+  readonly spool: Spool;
+  readonly clock: VerbContext["io"]["clock"];
+  readonly limit: number;
+  readonly timeoutMs: number;
+}): AsyncGenerator<{ readonly run: WrappedRun; readonly problem: JobError | null }> {
+  let count = 0;
+  for (const run of spool.runs(clock.now().wallMs)) {
+    if (run.target !== reporter.target) continue;
+    if (count++ === limit) return;
+    try {
+      const nowMs = clock.now().wallMs;
+      await reporter.send(run, { nowMs, timeoutMs, isBegun: false });
+      spool.remove(run);
+      yield { run, problem: null };
+    } catch (error) {
+      const problem = toJobError(error, "Cannot report");
+      if (problem.code === "invalid_argument") spool.remove(run);
+      yield { run, problem };
+    }
+  }
+}
+
+async function flush(
+  args: Args,
+  context: VerbContext,
+  { kind, argv, spool }: {
+    readonly kind: string;
+    readonly argv: readonly string[];
+    readonly spool: Spool;
+  },
+): Promise<number> {
+  if (kind !== "" || argv.length > 0) {
+    throw usageError("Cannot use --flush with a command", "Leave the command out");
+  }
+  const reporter = reporterOf(args, context);
+  if (isJobError(reporter)) throw reporter;
+  const { io, printer } = context;
+  let delivered = 0;
+  let first: JobError | null = null;
+  const all = { reporter, spool, clock: io.clock, limit: Infinity, timeoutMs: FLUSH_MS };
+  for await (const { problem } of deliver(all)) {
+    if (problem === null) delivered += 1;
+    else first ??= problem;
+    if (problem !== null && isPassing(problem)) break;
+  }
+  await printer.note(`Delivered ${delivered}`);
+  if (first === null) return EXIT.ok;
+  await io.stderr.write(`jobctl: ${makeVisible(first.message)}\n`).catch(() => {});
+  return EXIT_CODES[first.code];
+}

@@ -1,0 +1,75 @@
+import { JobError } from "../../core/errors.ts";
+import { systemClock } from "../../platform/clock.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import { requestOf, type WrappedRun } from "./wrapped_run.ts";
+
+/** Sends reports of runs to one place. */
+export interface Reporter {
+  /** The place as text, which a report that is kept for later names. */
+  readonly target: string;
+  /**
+   * Send what is known of a run.
+   *
+   * @param options.isBegun true if its begin was reported before
+   * @throws JobError if it was not taken
+   */
+  send(
+    run: WrappedRun,
+    options: { readonly nowMs: number; readonly timeoutMs: number; readonly isBegun: boolean },
+  ): Promise<void>;
+}
+
+/** Reports to a daemon. @param connect called with each report */
+export function daemonReporter(target: string, connect: () => Promise<JobClient>): Reporter {
+  return {
+    target,
+    async send(run, { nowMs, timeoutMs }) {
+      await (await connect()).reportRun(requestOf(run, nowMs), { timeoutMs });
+    },
+  };
+}
+
+/** Reports by pings, as healthchecks.io takes them: to the URL of the job's pings. */
+export function pingReporter(url: string): Reporter {
+  const ping = async (
+    run: WrappedRun,
+    at: number,
+    { part, body, nowMs, timeoutMs }: {
+      readonly part: string;
+      readonly body: string;
+      readonly nowMs: number;
+      readonly timeoutMs: number;
+    },
+  ) => {
+    const target = new URL(url);
+    target.pathname = `${target.pathname.replace(/\/+$/, "")}/${part}`;
+    target.searchParams.set("rid", run.runId);
+    const agoMs = nowMs - at;
+    // Others than our daemons ignore it.
+    if (agoMs > 0) target.searchParams.set("ago", (agoMs / 1_000).toFixed(3));
+    const abort = new AbortController();
+    const timer = systemClock.timer(timeoutMs, () => abort.abort(), { unref: true });
+    const { signal } = abort;
+    const headers = { "content-type": "text/plain; charset=utf-8" };
+    const request = { method: "POST", body, headers, signal, redirect: "error" } as const;
+    const { status, body: answer } = await fetch(target, request).catch((cause: unknown) => {
+      throw new JobError("unavailable", `Cannot reach ${target.host}`, { cause });
+    }).finally(() => timer.cancel());
+    await answer?.cancel();
+    if (status >= 200 && status < 300) return;
+    const isPassing = status === 408 || status === 429 || status >= 500;
+    const code = isPassing ? "unavailable" : status === 404 ? "not_found" : "invalid_argument";
+    throw new JobError(code, `Cannot report to ${target.host}: it answered ${status}`);
+  };
+  return {
+    target: url,
+    async send(run, { nowMs, timeoutMs, isBegun }) {
+      const { startedAt, end } = run;
+      if (!isBegun) await ping(run, startedAt, { part: "start", body: "", nowMs, timeoutMs });
+      if (end === null) return;
+      const part = String(Math.min(255, end.exitCode));
+      const body = end.problem === null ? end.output : `${end.problem}\n${end.output}`;
+      await ping(run, end.at, { part, body, nowMs, timeoutMs });
+    },
+  };
+}
