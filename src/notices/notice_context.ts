@@ -5,6 +5,7 @@ import type { IdSource } from "../platform/ids.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Store } from "../store/store.ts";
 import type { Channel } from "./channels/channel.ts";
+import type { FloodGate } from "./deliveries/flood_gate.ts";
 
 /** The surroundings of notices. Each part picks the members that it uses. */
 export interface NoticeContext {
@@ -21,6 +22,8 @@ export interface NoticeContext {
   readonly findJob: (kind: string) => JobDefinition | undefined;
   /** The channels by name, as the configuration has them now. */
   readonly channels: ReadonlyMap<string, Channel>;
+  /** What the channels have sent lately. */
+  readonly flood: FloodGate;
   /** True if a success took less than its job is expected to. */
   readonly isShort: (instance: Instance) => Promise<boolean>;
 }

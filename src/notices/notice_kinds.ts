@@ -8,6 +8,9 @@ import { type NewInstance, NEWS_KIND } from "../store/store.ts";
 /** Start of the kinds of deliveries; the channel's name follows. */
 const DELIVERY = "system.notice.";
 
+/** Most deliveries of a channel at once: one that hangs must not hold up those of others. */
+const AT_ONCE_MAX = 10;
+
 const DAY = 86_400_000;
 
 /** What an instance of {@link NEWS_KIND} processes: the news of a memo, or a reminder. */
@@ -68,7 +71,10 @@ export function noticeJobs(
     retry: { ...retry, max: -1, capMs: 60_000 },
   });
   const deliveries = [...channels].map((channel) =>
-    job(deliveryKindOf(channel), `Delivers the notices of channel ${channel}`, { retry })
+    job(deliveryKindOf(channel), `Delivers the notices of channel ${channel}`, {
+      retry,
+      concurrency: [{ max: AT_ONCE_MAX, by: [], per: "cluster" }],
+    })
   );
   return [news, ...deliveries];
 }

@@ -8,6 +8,7 @@ import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
 import { JOB_MEMO, type Memo, WATCHER_MEMO } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
+import { FloodGate } from "./deliveries/flood_gate.ts";
 import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { readMemo } from "./read_memo.ts";
@@ -33,7 +34,7 @@ export type NoticeOutcome =
   };
 
 /** The surroundings of {@link Notices}. */
-export interface NoticesOptions extends Omit<NoticeContext, "channels"> {
+export interface NoticesOptions extends Omit<NoticeContext, "channels" | "flood"> {
   readonly channels: readonly Channel[];
   /** True if some job has expectations, so that its incidents are of interest without channels. */
   readonly hasExpectations: () => boolean;
@@ -60,6 +61,7 @@ export class Notices {
     const channels = () => this.#channels;
     this.#context = {
       ...options,
+      flood: new FloodGate(options.clock),
       get channels() {
         return channels();
       },

@@ -32,7 +32,7 @@ playStories([
   },
   {
     name: "the mail server is away for two hours while many jobs fail and recover",
-    start: () => ({ jobs: many(150), workers: 200 }),
+    start: () => ({ jobs: many(90), workers: 100 }),
     happens: async (world) => {
       const [ops] = world.channels;
       ops!.problem = AWAY;
@@ -46,7 +46,7 @@ playStories([
         const told = ops!.told.filter((one) => one.endsWith(` ${kind}`));
         assert.deepEqual(told, [`failed ${kind}`, `recovered ${kind}`]);
       }
-      assert.equal(ops!.delivered.length, 300);
+      assert.equal(ops!.delivered.length, 180);
       ops!.delivered.length = 0;
     },
     told: { ops: [] },

@@ -1,6 +1,7 @@
 import { isJobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import type { DigestItem, NoticeSubject } from "../../core/notices/notice.ts";
+import { presetNeeds } from "../../core/notices/presets.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { idOfText } from "../../platform/ids.ts";
 import { BATCH_MAX, type Memo, type NewInstance } from "../../store/store.ts";
@@ -22,6 +23,7 @@ const TITLES = {
   digest: "a digest",
   quiet: "what happened in quiet hours",
   silence: "what happened in a silence",
+  flood: "what came too much",
 } as const;
 
 /** How often a memo is read again because others changed it meanwhile. */
@@ -29,7 +31,7 @@ const TRIES_MAX = 20;
 
 /** Why something is collected instead of sent at once, and until when. */
 export interface Collecting {
-  readonly why: "digest" | "quiet" | "silence";
+  readonly why: "digest" | "quiet" | "silence" | "flood";
   /** Epoch ms. */
   readonly until: number;
 }
@@ -51,21 +53,29 @@ export interface CollectedDelivery {
   readonly collected: Collecting;
 }
 
-/** Why and until when notices of a subject are collected for a channel; null to send at once. */
+/** Why and until when a notice is collected for a channel; null to send it at once. */
 export async function collectUntil(
   channel: string,
-  subject: NoticeSubject,
+  { subject, ...notice }: Pick<CollectedNews, "id" | "event" | "subject">,
   context: NoticeContext,
 ): Promise<Collecting | null> {
   const silence = await silencedUntil(subject, context);
   if (silence !== null) return { why: "silence", until: silence };
-  const rules = context.channels.get(channel)?.settings.rules;
-  if (!rules) return null;
+  const settings = context.channels.get(channel)?.settings;
+  if (!settings) return null;
+  const { rules, target } = settings;
   const nowMs = context.clock.now().wallMs;
   const quiet = quietUntil(rules.quiet, context.timezone, nowMs);
   if (quiet !== null) return { why: "quiet", until: quiet };
-  if (rules.digestMs === null) return null;
-  return { why: "digest", until: await windowEnd(channel, rules.digestMs, context) };
+  if (rules.digestMs !== null) {
+    return { why: "digest", until: await windowEnd(channel, rules.digestMs, context) };
+  }
+  // A service that opens incidents would otherwise never close this one.
+  const preset = target.to === "webhook" ? target.preset : null;
+  const closes = notice.event === "recovered" && preset !== null &&
+    presetNeeds(preset).hasIncidents;
+  const flooded = closes ? null : context.flood.blockedUntil(channel, notice);
+  return flooded === null ? null : { why: "flood", until: flooded };
 }
 
 /** When the silences that a subject is in end, epoch ms; null if it is in none. */

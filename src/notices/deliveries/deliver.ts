@@ -110,6 +110,7 @@ const SINCE: Readonly<Record<Collecting["why"], string>> = {
   digest: "in this digest",
   quiet: "during quiet hours",
   silence: "during a silence",
+  flood: "more than are sent singly",
 };
 
 /**

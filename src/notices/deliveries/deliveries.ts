@@ -78,7 +78,8 @@ export class Deliveries {
   ): Promise<void> {
     const { subject } = this.#about;
     const notice = this.#notice(told);
-    const until = await collectUntil(channel, subject, this.#context);
+    const { id, event } = told;
+    const until = await collectUntil(channel, { id, event, subject }, this.#context);
     const nowMs = this.#context.clock.now().wallMs;
     if (until === null) {
       const argument: NoticeDelivery = { notice, memo: this.#about.key };

@@ -1,0 +1,53 @@
+import type { NoticeEvent } from "../../core/notices/notice.ts";
+import type { Clock } from "../../platform/clock.ts";
+
+/** Length of a window in which notices are counted, in milliseconds. */
+export const FLOOD_WINDOW_MS = 600_000;
+/** Most notices of a channel that one window sends each by itself. */
+export const FLOOD_MAX = 100;
+/** The same for the output of runs: cron mails that of every minute. */
+export const FLOOD_OUTPUT_MAX = 1_000;
+
+interface Window {
+  readonly startMs: number;
+  readonly ids: Set<string>;
+  readonly outputIds: Set<string>;
+}
+
+/**
+ * Counts what is sent through each channel, so that jobs that fail again and again, or all at once,
+ * send no thousands of mails. In memory: after a restart it counts from zero.
+ */
+export class FloodGate {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Null if a notice may be sent now; it is counted then, once for its id. Otherwise when the
+   * window ends, epoch ms: what came too much is sent then, as one.
+   */
+  blockedUntil(channel: string, { id, event }: {
+    readonly id: string;
+    readonly event: NoticeEvent;
+  }): number | null {
+    const nowMs = this.#clock.now().wallMs;
+    let window = this.#windows.get(channel);
+    // A clock that was set back must not stretch it.
+    if (!window || nowMs >= window.startMs + FLOOD_WINDOW_MS || nowMs < window.startMs) {
+      window = { startMs: nowMs, ids: new Set(), outputIds: new Set() };
+      this.#windows.set(channel, window);
+    }
+    const isOutput = event === "output";
+    const ids = isOutput ? window.outputIds : window.ids;
+    if (ids.has(id)) return null;
+    if (ids.size >= (isOutput ? FLOOD_OUTPUT_MAX : FLOOD_MAX)) {
+      return window.startMs + FLOOD_WINDOW_MS;
+    }
+    ids.add(id);
+    return null;
+  }
+}

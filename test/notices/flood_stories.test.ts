@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { FLOOD_MAX } from "../../src/notices/deliveries/flood_gate.ts";
+import { jobOf } from "../support/worlds/manager_world.ts";
+import { RecordedChannel } from "../support/notices/recorded_channel.ts";
+import { closeStoryServers } from "../support/notices/story_stores.ts";
+import { StoryWorld } from "../support/notices/story_world.ts";
+
+after(closeStoryServers);
+
+test("a job that fails and recovers 200 times sends 100 notices and one of all others", async () => {
+  const world = await StoryWorld.started();
+  for (let times = 0; times < 200; times++) await world.run("work", "fail ok");
+  assert.equal(world.told.ops!.length, FLOOD_MAX);
+  await world.advance("10m");
+  assert.deepEqual(world.told.ops!.slice(FLOOD_MAX), [
+    "digest: failed work x150, recovered work x150",
+  ]);
+  // Then each is told by itself again.
+  await world.run("work", "fail ok");
+  await world.advance("1m");
+  assert.deepEqual(world.told.ops!.slice(FLOOD_MAX + 1), ["failed work", "recovered work"]);
+  await world.close();
+});
+
+test("a channel that hangs delays no notice of another one", async () => {
+  const slow = new RecordedChannel("slow", { jobs: ["bulk-*"] });
+  slow.isHanging = true;
+  const many = Array.from({ length: 1_200 }, (_, index) => jobOf(`bulk-${index}`));
+  const world = await StoryWorld.started({
+    jobs: [jobOf("work"), ...many],
+    channels: [slow, new RecordedChannel("quick", { jobs: ["work"] })],
+  });
+  for (const { kind } of world.jobs) world.next(kind, "fail");
+  const requests = world.jobs.toReversed().map(({ kind }) => ({ kind, arguments: [] }));
+  for (let from = 0; from < requests.length; from += 500) {
+    await world.of(world.manager().scheduleJobs(requests.slice(from, from + 500)));
+  }
+  await world.advance("5s");
+  assert.deepEqual(world.told.quick, ["failed work"]);
+  assert.ok(slow.attempts <= 10, `${slow.attempts} at once`);
+  await world.close();
+});
