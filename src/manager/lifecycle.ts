@@ -104,6 +104,21 @@ export class Lifecycle {
     this.#watch();
   }
 
+  /** Apply other jobs and channels to notices. The jobs run also if the store does not respond. */
+  async #adoptNotices(channels?: readonly Channel[]): Promise<void> {
+    const { registry, notices, daemonNotices, options: { logger } } = this.#getParts();
+    try {
+      await notices.adopt(channels);
+      registry.setNoticeJobs(notices.jobs());
+      await notices.reportDisabled(registry.disabled);
+    } catch (error) {
+      logger.error(toJobError(error, "Cannot prepare notices").message);
+    }
+    if (!this.#isStarted) return;
+    daemonNotices.start();
+    this.#watch();
+  }
+
   /** Watch what jobs expect, while anybody wants to hear of it. */
   #watch(): void {
     const { notices, expectations } = this.#getParts();
@@ -201,7 +216,6 @@ export class Lifecycle {
   async reload(project: Project): Promise<void> {
     const parts = this.#getParts();
     const { registry, schedules, scheduler, dispatcher, membership } = parts;
-    const { notices, daemonNotices } = parts;
     const before = registry.replace(project.jobs);
     const disabledBefore = registry.disable(project.disabled);
     const keptBefore = schedules.keepsUnknown;
@@ -215,11 +229,7 @@ export class Lifecycle {
       throw error;
     }
     schedules.defaults = project.scheduleDefaults;
-    if (project.channels) await notices.adopt(project.channels);
-    registry.setNoticeJobs(notices.jobs());
-    await notices.reportDisabled(registry.disabled);
-    daemonNotices.start();
-    if (this.#isStarted) this.#watch();
+    await this.#adoptNotices(project.channels);
     scheduler.poke();
     dispatcher.poke();
     this.#getParts().externalWatch.poke();
@@ -231,7 +241,7 @@ export class Lifecycle {
     const { registry, dispatcher, membership, schedules, options: { logger } } = this.#getParts();
     registry.set(job);
     if (!this.#isStarted) return;
-    if (hasExpectations({ list: () => [job] })) this.#watch();
+    if (hasExpectations({ list: () => [job] })) void this.#adoptNotices();
     dispatcher.poke();
     membership.changed();
     schedules.syncJob(job).catch((error: unknown) => {

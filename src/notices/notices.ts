@@ -97,8 +97,8 @@ export class Notices {
     this.store.stop();
   }
 
-  /** Use other channels from now on. */
-  async adopt(channels: readonly Channel[]): Promise<void> {
+  /** Use other channels from now on; without any given, look again at what jobs expect. */
+  async adopt(channels: readonly Channel[] = this.channels): Promise<void> {
     this.#channels = byName(channels);
     this.#hasOutputChannel = hasOutputChannel(channels);
     if (this.#isStarted) await this.start();

@@ -78,6 +78,7 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   const counted = await countAll(listed, memo, context);
   for (const news of memo.news) {
     const instance = await instanceOf(news, runs, context);
+    if (isOutdated(news, instance)) continue;
     const step = nextSubject(state, await subjectNews(news, instance, context), {
       subject,
       channels: counted,
@@ -137,6 +138,12 @@ async function instanceOf(
   let instance = runs.get(instanceId);
   if (instance === undefined) runs.set(instanceId, instance = await store.get(instanceId));
   return instance;
+}
+
+/** True if a node noticed that a run is late or takes long after its end, which it did not know. */
+function isOutdated({ event, at }: News, instance: Instance | null): boolean {
+  const settledAt = instance?.settledAt ?? null;
+  return (event === "late" || event === "long") && settledAt !== null && settledAt < at;
 }
 
 async function subjectNews(
