@@ -230,7 +230,7 @@ export class Notices {
       ...{ id: ids(), type: "test", at: clock.now().wallMs, host, node },
       subject: { type: "channel", name },
       title: `Test of channel ${name}`,
-      facts: ["Nothing has happened: somebody ran jobctl notices test"],
+      facts: ["This is only a test: somebody ran jobctl notices test"],
       ...{ isReminder: false, run: null, incident: null, output: [], command: null, items: [] },
     };
   }

@@ -2,19 +2,19 @@ import type { Expectations } from "../job/gen/job_options.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { NoticeEvent } from "./notice.ts";
 
-/** When a run of a schedule is late if its job says nothing about it, in ms after it was due. */
+/** `start_within` of scheduled runs whose job does not set it, in ms. */
 const START_WITHIN_MS = 600_000;
-/** How many of the last successes are learnt from. */
+/** Number of recent successes that `learn` uses. */
 export const LEARNT_RUNS = 30;
-/** Fewer successes than this say nothing about what is usual. */
+/** With fewer successes than this, `learn` compares nothing. */
 const LEARNT_RUNS_MIN = 10;
-/** A run takes too long once it has taken this many times p99, and this much more. */
+/** An attempt takes too long after this many times p99, and {@link LONG_MARGIN_MS} more. */
 const LONG_FACTOR = 1.5;
-/** No run that took less is too long by what is learnt. */
+/** How much longer than p99 an attempt may always run, in ms. */
 export const LONG_MARGIN_MS = 10_000;
-/** A success was too short if it took less than this part of p50. */
+/** A success was too short if it took less than this fraction of p50. */
 const SHORT_PART = 0.25;
-/** Where p50 is below this, nothing is too short: such times vary by chance. */
+/** If p50 is below this, no success is too short: such short times vary by chance. */
 export const SHORT_FROM_MS = 2_000;
 
 /** The usual durations of a job, in ms. */
@@ -25,7 +25,7 @@ export interface DurationBand {
   readonly p99Ms: number;
 }
 
-/** The option that a run, or its job, does not meet. */
+/** The option of `expect` that a run or a job does not meet. */
 export type ExpectationRule =
   | "start_within"
   | "finish_within"
@@ -42,39 +42,39 @@ export interface Broken {
   readonly tookMs: number;
   /** How long it should have taken at most, for `short` at least. */
   readonly limitMs: number;
-  /** What was learnt; null for the other rules. */
+  /** The usual durations, for `learn`; null for the other rules. */
   readonly band: DurationBand | null;
 }
 
-/** How far a run is. Times are in ms. */
+/** How far a run has come. Times are in ms. */
 export interface RunProgress {
   /** True if it is a tick of a schedule. */
   readonly isScheduled: boolean;
-  /** Since it was first due. */
+  /** Time since it was first due. */
   readonly sinceDueMs: number;
-  /** Since its next attempt was due; null while an attempt runs. */
+  /** Time since its next attempt was due; null while an attempt runs. */
   readonly waitedMs: number | null;
-  /** Since its attempt began; null while it waits. */
+  /** Time since its attempt began; null while it waits. */
   readonly ranMs: number | null;
 }
 
 /** The expectations that are not met at a moment. */
 export interface Verdict {
   readonly broken: readonly Broken[];
-  /** In how many ms another one would not be met; null for never. */
+  /** Time until the next expectation would not be met, in ms; null for never. */
   readonly nextMs: number | null;
 }
 
-/** How long after it was due a run has to start, in ms; null if it may start at any time. */
+/** How long after its due time a run may start, in ms; null for no limit. */
 export function startWithinOf(expect: Expectations, isScheduled: boolean): number | null {
   const limitMs = expect.startWithinMs ?? (isScheduled ? START_WITHIN_MS : 0);
   return limitMs > 0 ? limitMs : null;
 }
 
 /**
- * The expectations that a run does not meet so far. A limit counts as exceeded at its moment.
+ * The expectations that a run has not met so far. A limit is exceeded as soon as it is reached.
  *
- * @param band what is usual; null if it is not known
+ * @param band its usual durations; null if they are unknown
  */
 export function checkRun(
   expect: Expectations,
@@ -104,9 +104,9 @@ export function checkRun(
 }
 
 /**
- * The expectation that a success does not meet because it took too little; null for none.
+ * The expectation that a success missed because it was too short; null for none.
  *
- * @param band what was usual before it; null if that is not known
+ * @param band the usual durations before it; null if they are unknown
  */
 export function checkSuccess(
   expect: Expectations,
@@ -124,9 +124,9 @@ export function checkSuccess(
 }
 
 /**
- * Whether a job has gone without a success for too long.
+ * Check whether a job has gone without a success for too long.
  *
- * @param sinceMs since the last one
+ * @param sinceMs time since the last success, in ms
  */
 export function checkEvery({ everyMs }: Expectations, sinceMs: number): Verdict {
   if (everyMs === 0) return { broken: [], nextMs: null };
@@ -135,7 +135,7 @@ export function checkEvery({ everyMs }: Expectations, sinceMs: number): Verdict 
   return { broken: [{ ...rule, tookMs: sinceMs, limitMs: everyMs }], nextMs: null };
 }
 
-/** The usual durations by the last successes; null if there are too few. */
+/** The usual durations according to the last successes; null if there are too few. */
 export function bandOf(durationsMs: readonly number[]): DurationBand | null {
   const count = durationsMs.length;
   if (count < LEARNT_RUNS_MIN) return null;
@@ -144,7 +144,7 @@ export function bandOf(durationsMs: readonly number[]): DurationBand | null {
   return { p50Ms: ofRank(0.5), p99Ms: ofRank(0.99) };
 }
 
-/** When a run takes too long by what is usual, in ms after its start. */
+/** How long after its start an attempt takes unusually long, in ms. */
 function longAfterMs({ p99Ms }: DurationBand): number {
   return Math.max(p99Ms * LONG_FACTOR, p99Ms + LONG_MARGIN_MS);
 }
@@ -183,7 +183,9 @@ export function describeBroken(broken: Broken, context: BrokenContext = {}): str
       return broken.event === "short" ? `took ${took}; ${usual}` : `running for ${took}; ${usual}`;
     case "every": {
       const last = context.lastSuccessAt ?? null;
-      const since = last === null ? "none before" : `the last one ${new Date(last).toISOString()}`;
+      const since = last === null
+        ? "and none before"
+        : `the last at ${new Date(last).toISOString()}`;
       return `no success for ${took}, ${since}; expected every ${limit}`;
     }
   }
@@ -193,7 +195,7 @@ function busyText(workers: number): string {
   return workers === 1 ? "the only worker is busy" : `all ${workers} workers are busy`;
 }
 
-/** A duration without what nobody wants to know of one so long. */
+/** A duration without the units that are too small to matter. */
 function shown(ms: number): string {
   const unitMs = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : ms >= 1_000 ? 1_000 : 1;
   return formatDuration(Math.floor(ms / unitMs) * unitMs);

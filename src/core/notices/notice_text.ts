@@ -1,3 +1,4 @@
+import { countText } from "../text/count_text.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { Incident } from "./incident.ts";
 import type { Notice, NoticeEvent, NoticeRun, NoticeSubject } from "./notice.ts";
@@ -5,32 +6,32 @@ import type { Notice, NoticeEvent, NoticeRun, NoticeSubject } from "./notice.ts"
 /** Most characters of a title. */
 const TITLE_CHARS_MAX = 200;
 
-/** What is said of an event, after the name of its subject. */
-const SAID: Readonly<Record<NoticeEvent, string>> = {
-  failed: "failed",
-  recovered: "recovered",
-  late: "is late",
-  missed: "did not run",
-  long: "is running too long",
-  short: "ended suspiciously early",
-  dead: "failed for good",
-  lost: "was lost",
-  disabled: "is disabled",
-  "reload-refused": "did not take the new configuration",
-  "node-lost": "is gone",
-  store: "does not respond",
-  "workers-busy": "has no free worker",
-  output: "wrote output",
+/** The predicate of a title, after the name of the subject: at first, and in reminders. */
+const PREDICATES: Readonly<Record<NoticeEvent, readonly [first: string, reminder: string]>> = {
+  failed: ["failed", "is still failing"],
+  recovered: ["recovered", "recovered"],
+  late: ["is late", "is still late"],
+  missed: ["did not run as expected", "has still not run as expected"],
+  long: ["is taking too long", "is still taking too long"],
+  short: ["finished suspiciously fast", "has not recovered since it finished suspiciously fast"],
+  dead: ["has a new dead letter", "still has a dead letter"],
+  lost: ["was lost", "has not recovered since it was lost"],
+  disabled: ["is disabled", "is still disabled"],
+  "reload-refused": ["refused its new configuration", "still refuses its new configuration"],
+  "node-lost": ["is down", "is still down"],
+  store: ["does not respond", "still does not respond"],
+  "workers-busy": ["has no free worker", "still has no free worker"],
+  output: ["wrote output", "wrote output"],
 };
 
-/** The facts that titles and lines are made of. */
+/** What titles and facts are made from. */
 interface Told {
   readonly event: NoticeEvent;
   readonly subject: NoticeSubject;
   readonly run: NoticeRun | null;
   readonly incident: Incident | null;
   readonly isReminder: boolean;
-  /** What the news say, in one line; null for nothing. */
+  /** One line from the news; null for none. */
   readonly detail: string | null;
   readonly now: number;
 }
@@ -38,9 +39,7 @@ interface Told {
 /** The title of a notice: one line. */
 export function titleOf({ event, subject, run, incident, isReminder, detail, now }: Told): string {
   const name = nameOf(subject);
-  const still = isReminder ? "still " : "";
-  let text = `${name} ${still}${SAID[event]}`;
-  if (isReminder && event === "failed") text = `${name} still fails`;
+  let text = `${name} ${PREDICATES[event][isReminder ? 1 : 0]}`;
   if (event === "recovered" && incident) {
     text += ` after ${roughly((incident.closedAt ?? now) - incident.openedAt)}`;
   } else {
@@ -50,38 +49,38 @@ export function titleOf({ event, subject, run, incident, isReminder, detail, now
   return oneLine(text, TITLE_CHARS_MAX);
 }
 
-/** The facts of a notice beside its title, one a line. */
+/** The facts below the title, each on a line of its own. */
 export function factsOf({ event, run, incident, detail, now }: Told): readonly string[] {
   const facts: string[] = [];
   if (run?.error && event !== "recovered") facts.push(oneLine(causeOf(run), 500));
   if (detail && !run?.error && event !== "recovered") facts.push(oneLine(detail, 500));
-  if (run?.durationMs != null) facts.push(`Took ${formatDuration(roundMs(run.durationMs))}`);
+  if (run?.durationMs != null) facts.push(`Ran for ${formatDuration(roundMs(run.durationMs))}`);
   if (run && run.attempt > 1) facts.push(`Attempt ${run.attempt}`);
   if (incident === null) return facts;
   if (event === "recovered") {
     const downMs = (incident.closedAt ?? now) - incident.openedAt;
-    facts.push(`Bad for ${roughly(downMs)}, ${times(incident.count)}`);
+    facts.push(`The incident lasted ${roughly(downMs)} (${countText(incident.count, "event")})`);
     if (incident.lastError) facts.push(`Last error: ${oneLine(incident.lastError, 500)}`);
     if (incident.lastExitCode !== null) {
-      facts.push(`Exit code ${incident.lastExitCode} before, 0 now`);
+      facts.push(`Exit code: ${incident.lastExitCode} before, 0 now`);
     }
     const { lastVersion } = incident;
     const version = run?.version ?? null;
     if (lastVersion !== null && version !== null) {
       facts.push(
         lastVersion === version
-          ? "The code is the same as before"
-          : `The code changed: ${lastVersion} before, ${version} now`,
+          ? `Code version: ${version}, as before`
+          : `Code version: ${lastVersion} before, ${version} now`,
       );
     }
   } else if (incident.count > 1) {
-    facts.push(`${times(incident.count)} since ${new Date(incident.openedAt).toISOString()}`);
+    facts.push(`${countText(incident.count, "event")} in this incident so far`);
   }
   if (incident.acknowledgedBy) facts.push(`Acknowledged by ${incident.acknowledgedBy}`);
   return facts;
 }
 
-/** The name of a subject in a sentence. */
+/** The subject of a title: the name of a job, else with its type before it. */
 export function nameOf({ type, name }: NoticeSubject): string {
   return type === "job"
     ? name
@@ -90,8 +89,8 @@ export function nameOf({ type, name }: NoticeSubject): string {
     : `${type.charAt(0).toUpperCase()}${type.slice(1)} ${name}`;
 }
 
-/** The command that shows more about what a notice is about; null for none. */
-export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): string | null {
+/** The command that shows more about a run, or else about the subject. */
+export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): string {
   if (run) return `jobctl logs ${run.id}`;
   if (subject.type === "job") return `jobctl explain ${subject.name}`;
   return subject.type === "channel" ? "jobctl list dead" : "jobctl status";
@@ -105,11 +104,7 @@ function causeOf(run: NoticeRun): string {
   return signal !== undefined && !message.includes(signal) ? `${message} (${signal})` : message;
 }
 
-function times(count: number): string {
-  return count === 1 ? "once" : `${count} times`;
-}
-
-/** A duration in its two largest units. */
+/** A duration without the units that are too small to matter. */
 function roughly(ms: number): string {
   const unit = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : 1_000;
   return formatDuration(Math.max(0, Math.floor(ms / unit) * unit));

@@ -18,12 +18,12 @@ const SILENCES_TOLD_MAX = 10;
 const DIGITS = 16;
 /** Most ids that an item remembers, so that none is counted twice. */
 const IDS_MAX = 200;
-/** What an instance delivers, for lists of instances. */
+/** Titles of deliveries in lists of instances. */
 const TITLES = {
   digest: "a digest",
-  quiet: "what happened in quiet hours",
-  silence: "what happened in a silence",
-  flood: "what came too much",
+  quiet: "notices held during quiet hours",
+  silence: "notices held during a silence",
+  flood: "notices over the limit",
 } as const;
 
 /** How often a memo is read again because others changed it meanwhile. */
@@ -100,7 +100,7 @@ export async function silencedUntil(
   return until > nowMs ? until : null;
 }
 
-/** What silenced subjects during a time, in words: by whom, from when, until when and why. */
+/** The silences that covered some items, one sentence each: by whom, from when to when, and why. */
 export async function silenceFacts(
   items: readonly DigestItem[],
   { store }: Pick<NoticeContext, "store">,

@@ -62,7 +62,7 @@ export class NewsSender {
       await store.addNews({ at, key: JOB_MEMO + kind, news, noticeId: ids() });
     } catch (error) {
       for (const { id } of news) this.#sent.delete(keyOf(kind, id));
-      logger.warn(`Cannot tell that job "${kind}" is not as expected`, {
+      logger.warn(`Cannot report that job "${kind}" does not meet its expectations`, {
         error: toJobError(error, "Cannot write").message,
       });
     }

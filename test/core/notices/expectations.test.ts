@@ -145,7 +145,7 @@ test("describeBroken() says what was found and what is expected", () => {
   const missed = checkEvery({ ...NONE, everyMs: 86_400_000 }, 90_000_000).broken[0]!;
   assert.equal(
     describeBroken(missed, { lastSuccessAt: Date.UTC(2026, 0, 1) }),
-    "no success for 1d1h, the last one 2026-01-01T00:00:00.000Z; expected every 1d",
+    "no success for 1d1h, the last at 2026-01-01T00:00:00.000Z; expected every 1d",
   );
-  assert.equal(describeBroken(missed), "no success for 1d1h, none before; expected every 1d");
+  assert.equal(describeBroken(missed), "no success for 1d1h, and none before; expected every 1d");
 });

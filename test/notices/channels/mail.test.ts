@@ -68,7 +68,7 @@ test("deliver() sends a mail with text, HTML, and headers that say what it is", 
   assert.equal(headers.get("date"), "Thu, 15 Jan 2026 09:30:00 +0000");
   assert.match(
     text,
-    /^backup failed: Command "tar" exited with code 2\n\nTook 1m\nAttempt 2\n\nJob: backup\nTime: 2026-01-15 10:30:00 \+01:00\n/,
+    /^backup failed: Command "tar" exited with code 2\n\nRan for 1m\nAttempt 2\n\nJob: backup\nTime: 2026-01-15 10:30:00 \+01:00\n/,
   );
   assert.match(
     text,

@@ -95,7 +95,7 @@ const syslog = (address: SyslogTarget["address"]): SyslogTarget => ({
 });
 const WANTED = new RegExp(
   `^<155>1 2026-01-15T09:30:00\\.000Z db1 jobctl - failed \\[jobctl@32473 event="failed" ` +
-    `notice="${NOTICE_ID}" subject="a\\\\"b\\\\]" .*\\] backup failed: Command "tar" exited with code 2; Took 1m; Attempt 2; Job: a"b\\]; Run: `,
+    `notice="${NOTICE_ID}" subject="a\\\\"b\\\\]" .*\\] backup failed: Command "tar" exited with code 2; Ran for 1m; Attempt 2; Job: a"b\\]; Run: `,
 );
 const NOTICE = sampleNotice({ subject: { type: "job", name: 'a"b]' } });
 
@@ -148,7 +148,7 @@ test("deliver() writes to a log socket of this host", async () => {
       await deliver(channelFor(syslog({ type: "socket", path })));
       assert.match(
         await received.promise,
-        /^<155>.*jobctl.*: backup failed: Command "tar" exited with code 2; Took 1m; /,
+        /^<155>.*jobctl.*: backup failed: Command "tar" exited with code 2; Ran for 1m; /,
       );
     } finally {
       server.close();

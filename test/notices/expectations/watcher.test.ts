@@ -129,7 +129,7 @@ for (const [name, create] of Object.entries(STORES)) {
     assert.deepEqual(world.news(), []);
     await world.clock.advance(1);
     const last = Date.UTC(2026, 0, 1, 23);
-    const missed = `missed:every:${last}: no success for 1d, the last one ${
+    const missed = `missed:every:${last}: no success for 1d, the last at ${
       new Date(last).toISOString()
     }; expected every 1d`;
     assert.deepEqual(world.news(), [missed]);

@@ -18,7 +18,7 @@ export function sampleNotice(changes: Partial<Notice> = {}): Notice {
     host: "db1",
     node: "berlin",
     title: 'backup failed: Command "tar" exited with code 2',
-    facts: ['Command "tar" exited with code 2', "Took 1m", "Attempt 2"],
+    facts: ['Command "tar" exited with code 2', "Ran for 1m", "Attempt 2"],
     isReminder: false,
     run: {
       id: RUN_ID,
