@@ -98,7 +98,7 @@ export class DaemonNotices {
         if (state === "lost" && id !== node) {
           const lossId = `${NODE_LOST}:${id}:${session}:${until}`;
           if (this.#reported.has(lossId)) continue;
-          const detail = `host ${host}, silent since ${new Date(until).toISOString()}`;
+          const detail = `host ${host}, lease expired ${new Date(until).toISOString()}`;
           await notices.report(subject, { id: lossId, event: NODE_LOST, detail });
           if (this.#reported.size >= LOSSES_MAX) this.#reported.clear();
           this.#reported.add(lossId);
