@@ -17,7 +17,6 @@ import { Manager } from "./manager/manager.ts";
 import type { ManagerOptions } from "./manager/manager_options.ts";
 import { StoreWorker } from "./maintenance/configured.ts";
 import type { Channel } from "./notices/channels/channel.ts";
-import { createChannel } from "./notices/channels/create_channel.ts";
 import { Heartbeat } from "./notices/heartbeat.ts";
 import { ping } from "./notices/ping.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
@@ -112,7 +111,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       daemon.gateway.adopt(server.auth);
       daemon.heartbeat.adopt(heartbeat);
     };
-    const channels = (config: Config) => channelsOf(config, mask);
+    const channels = (config: Config) => openChannels(config, mask);
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
     const reloader = new Reloader(project, { load, wait, logger, adopt, channels });
     const { salvages } = options;
@@ -145,6 +144,7 @@ async function startDaemon(
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, {
     ...{ logger, mask, jobs, problems, salvages },
+    channels: await openChannels(config, mask),
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
     workOnStore: storeWorker.run,
@@ -185,10 +185,10 @@ type ManagerParts =
   & Output
   & Pick<Project, "jobs" | "problems">
   & Pick<ManagerOptions, "lost" | "closing" | "workOnStore" | "configuration">
-  & { readonly salvages?: boolean | undefined };
+  & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
 function createManager(config: Config, given: ManagerParts): Manager {
-  const { problems, salvages, ...parts } = given;
+  const { problems, salvages, channels, ...parts } = given;
   const { logger, mask } = parts;
   const clock = systemClock;
   const watch = new ModuleWatch(clock);
@@ -226,7 +226,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
     drainMs: config.worker.drainMs,
     jobDefaults: config.defaults,
     scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
-    notices: { channels: channelsOf(config, mask), host: hostname() },
+    notices: { channels, host: hostname() },
     refreshJob: (job) => watch.current(job),
     disabled: disabledKinds({ config, problems }),
     // A problem without a job is a broken included file, or a folder of modules that cannot be
@@ -235,8 +235,13 @@ function createManager(config: Config, given: ManagerParts): Manager {
   });
 }
 
-/** The channels of a configuration. */
-function channelsOf({ notices, timezone }: Config, mask: SecretMask): readonly Channel[] {
+/** The channels of a configuration. Their code is loaded only if there are any. */
+async function openChannels(
+  { notices, timezone }: Config,
+  mask: SecretMask,
+): Promise<readonly Channel[]> {
+  if (notices.length === 0) return [];
+  const { createChannel } = await import("./notices/channels/create_channel.ts");
   return notices.map((settings) => createChannel(settings, { clock: systemClock, mask, timezone }));
 }
 
@@ -277,11 +282,9 @@ export async function openLocal(
   const manager = createManager({
     ...config,
     store: { ...config.store, address: { type: "memory" }, url: "memory:" },
-    // Whoever runs it sees how it ends.
-    notices: [],
     // One for the job, one for what it schedules and waits for.
     worker: { ...config.worker, count: Math.max(2, config.worker.count) },
-  }, { jobs: jobs.map(runsHere), problems: [], logger, mask });
+  }, { jobs: jobs.map(runsHere), problems: [], channels: [], logger, mask });
   await manager.start();
   const { createLocalClient } = await import("./rpc/client/local_client.ts");
   return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };

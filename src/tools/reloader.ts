@@ -31,7 +31,7 @@ export interface ReloaderOptions {
   /** Applies the other parts of a configuration that take effect at once. */
   readonly adopt?: (config: Config) => void;
   /** Makes the channels to people that a configuration has. */
-  readonly channels?: (config: Config) => readonly Channel[];
+  readonly channels?: (config: Config) => Promise<readonly Channel[]>;
 }
 
 /**
@@ -122,7 +122,7 @@ export class Reloader {
       disabled,
       keepsUnknown: problems.some(({ job }) => job === null),
       scheduleDefaults: { ...config.scheduleDefaults, timezone: config.timezone },
-      ...(channels ? { channels: channels(config) } : {}),
+      ...(channels ? { channels: await channels(config) } : {}),
     });
     manager.reloaded(null);
     const { config: before, jobs: jobsBefore } = this.#project;
