@@ -1,3 +1,4 @@
+import { isExternal } from "../core/job/external.ts";
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition, JobSchedule } from "../core/job/job.ts";
 import { didYouMean } from "../core/text/nearest.ts";
@@ -126,7 +127,8 @@ function simulatedJob(
   return {
     kind,
     durationMs: timeoutMs > 0 ? Math.min(durationMs, timeoutMs) : durationMs,
-    hasSlot: workerSlot,
+    // A job that runs elsewhere takes no worker of ours.
+    hasSlot: workerSlot && !isExternal(job),
     schedules: job.schedules.map((schedule, index) => ({
       id: `config:${kind}:${index}`,
       spec: schedule.spec,

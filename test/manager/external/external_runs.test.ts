@@ -5,6 +5,7 @@ import type { ReportedRun } from "../../../src/core/job/external.ts";
 import type { JobDefinition } from "../../../src/core/job/job.ts";
 import type { JobOptions } from "../../../src/core/job/gen/job_options.ts";
 import { tickOfRun } from "../../../src/core/time/tick_of_run.ts";
+import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 
 /** Jobs that run elsewhere: what is reported of them, and what is not. */
@@ -321,4 +322,34 @@ test("tickOfRun() finds the tick before a run, or one just ahead", async () => {
   assert.equal(tick(START + 2 * HOUR - 30 * SECOND), START + 2 * HOUR);
   assert.equal(tick(START + MINUTE), null);
   assert.equal(tickOfRun([], START), null);
+});
+
+test("people are told that a job elsewhere failed, did not run or hangs, and that it recovered", async () => {
+  const ops = new RecordedChannel("ops");
+  const jobs = [backup({ cron: "0 2 * * *", options: { timeoutMs: 3 * HOUR } })];
+  const world = await new ManagerWorld({ jobs, channels: [ops] }).started();
+  let seen = 0;
+  const told = async (): Promise<readonly string[]> => {
+    await world.clock.advance(SECOND);
+    const [all, before] = [ops.told, seen];
+    seen = all.length;
+    return all.slice(before);
+  };
+  await world.clock.advance(2 * HOUR + MINUTE);
+  await report(world, { event: "failure", exitCode: 3, runId: RUN });
+  assert.deepEqual(await told(), ["failed backup"]);
+  await report(world, { event: "failure", exitCode: 3, runId: RUN });
+  assert.deepEqual(await told(), [], "the same report again");
+  await report(world, { event: "success" });
+  assert.deepEqual(await told(), ["recovered backup"]);
+  await world.clock.advance(DAY);
+  assert.deepEqual(await told(), []);
+  await world.clock.advance(HOUR);
+  assert.deepEqual(await told(), ["missed backup"]);
+  await report(world, { event: "start" });
+  assert.deepEqual(await told(), ["late backup"]);
+  await world.clock.advance(3 * HOUR);
+  assert.deepEqual(await told(), ["failed backup"], "its time limit");
+  await report(world, { event: "success", startedMsAgo: MINUTE });
+  assert.deepEqual(await told(), ["recovered backup"]);
 });
