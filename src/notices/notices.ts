@@ -255,9 +255,9 @@ export class Notices {
    */
   async #resume(): Promise<void> {
     const { store, clock, ids } = this.#options;
-    for await (const { key, watch, version, news } of this.#memos("")) {
+    for await (const { key, watch, version, news, droppedNews } of this.#memos("")) {
       const at = clock.now();
-      if (news.length > 0) {
+      if (news.length + droppedNews > 0) {
         const instances = [newNewsTask({ key, reminder: null }, ids(), at.wallMs)];
         await store.enqueue({ at, instances });
       } else if (watch === "never" && key.startsWith(JOB_MEMO)) {

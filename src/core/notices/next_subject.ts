@@ -4,6 +4,9 @@ import type { NoticeEvent, NoticeSubject } from "./notice.ts";
 import type { NoticeRules } from "./settings.ts";
 import { type SubjectState, withSeen } from "./subject_state.ts";
 
+/** Most characters of an incident's error: a memo has room for them, however they are written. */
+const ERROR_CHARS_MAX = 2_000;
+
 /** Something that happened to a subject. */
 export interface SubjectNews {
   readonly id: string;
@@ -151,7 +154,7 @@ function incidentAfter(
     closedAt: null,
     count: (previous?.count ?? 0) + 1,
     lastAt: news.at,
-    lastError: news.error?.message ?? news.detail,
+    lastError: (news.error?.message ?? news.detail)?.slice(0, ERROR_CHARS_MAX) ?? null,
     lastInstanceId: news.instanceId,
     lastVersion: news.version ?? previous?.lastVersion ?? null,
     lastExitCode: news.error?.exitCode ?? null,

@@ -108,7 +108,7 @@ export class Deliveries {
     const run = instance && runOf(instance);
     const isEnd = news === null ||
       ["completed", "terminated", "timedOut", "well"].includes(news.event);
-    const detail = isEnd ? incident?.lastError ?? null : detailOf(news.detail);
+    const detail = isEnd ? incident?.lastError ?? null : detailOf(news);
     const told = { event, subject, run, incident, isReminder, detail, now: clock.now().wallMs };
     const title = titleOf(told);
     return {
@@ -123,8 +123,8 @@ export class Deliveries {
 }
 
 /** The detail of news in words; that of missed ticks is JSON. */
-function detailOf(detail: string | null): string | null {
-  if (detail === null || !detail.startsWith("{")) return detail;
+function detailOf({ event, detail }: SubjectNews): string | null {
+  if (event !== "missed" || detail === null || !/^\{.*\}$/s.test(detail)) return detail;
   const { from, to, count } = JSON.parse(detail) as { from: number; to: number; count: number };
   const time = (at: number) => new Date(at).toISOString();
   return count === 1 ? `due ${time(from)}` : `${count} runs, due from ${time(from)} to ${time(to)}`;

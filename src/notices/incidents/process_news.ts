@@ -43,14 +43,15 @@ export async function processNews(task: NewsTask, context: NoticeContext): Promi
     const step = memo && await stepOf(memo, task, context);
     if (!step) return;
     try {
-      await context.store.putMemo({
+      const { value: after } = await context.store.putMemo({
         at: context.clock.now(),
         ...{ key: task.key, expectedVersion: memo.version, isProcessed: true },
         droppedNews: memo.droppedNews,
         value: { watch: step.watch, data: writeSubject(step.state) },
         instances: step.instances,
       });
-      return;
+      // More came meanwhile than there was room for.
+      if ((after?.droppedNews ?? 0) === 0) return;
     } catch (error) {
       if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
     }
@@ -76,7 +77,11 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   const runs = new Map<string, Instance | null>();
   const told: Telling[] = [];
   const counted = await countAll(listed, memo, context);
-  for (const news of memo.news) {
+  const all = memo.droppedNews === 0 ? memo.news : [
+    ...memo.news,
+    ...await droppedEnds(memo, state, context),
+  ];
+  for (const news of all) {
     const instance = await instanceOf(news, runs, context);
     if (isOutdated(news, instance)) continue;
     const step = nextSubject(state, await subjectNews(news, instance, context), {
@@ -87,7 +92,8 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     state = step.state;
     told.push(...step.tellings);
   }
-  state = withDropped(state, memo.droppedNews);
+  state = withDropped(state, memo.droppedNews - (all.length - memo.news.length));
+  const hasNews = memo.news.length + memo.droppedNews > 0;
   const deliveries = new Deliveries(context, { key: memo.key, subject, runs });
   for (const telling of told) await deliveries.add(telling);
   const reminders = remindersOf(told, listed, memo.key, context);
@@ -96,8 +102,8 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     if (after) {
       state = after.state;
       reminders.push(...after.next);
-    } else if (memo.news.length === 0) return null;
-  } else if (memo.news.length === 0) return null;
+    } else if (!hasNews) return null;
+  } else if (!hasNews) return null;
   const instances = [...deliveries.instances, ...reminders];
   // Their ids come from the news, so that those of a repeated step are the same.
   const early = instances.splice(INSTANCES_MAX);
@@ -160,10 +166,33 @@ async function subjectNews(
   };
 }
 
+/**
+ * More ends came than a memo keeps: the last failure and the last success are looked up, so that
+ * the incident is as its job now is.
+ */
+async function droppedEnds(
+  { key, news }: Memo,
+  { incident, seen }: SubjectState,
+  { store }: NoticeContext,
+): Promise<readonly News[]> {
+  if (!key.startsWith(JOB_MEMO)) return [];
+  const known = new Set([...seen, ...news.map(({ id }) => id)]);
+  const sinceMs = Math.max(news.at(-1)?.at ?? 0, incident?.lastAt ?? 0, incident?.closedAt ?? 0);
+  const ends: News[] = [];
+  for (const states of [["terminated", "timedOut"], ["completed"]] as const) {
+    const query = { kinds: [key.slice(JOB_MEMO.length)], states };
+    const [last] = (await store.list(query, { limit: 1 })).items;
+    if (!last || known.has(last.id) || (last.settledAt ?? 0) < sinceMs) continue;
+    const { id, state: event, reason: detail } = last;
+    ends.push({ id, event, at: last.settledAt!, instanceId: id, detail });
+  }
+  return ends.sort((left, right) => left.at - right.at);
+}
+
 /** More came than a memo keeps: they count, and what they were is in the list of instances. */
 function withDropped(state: SubjectState, dropped: number): SubjectState {
   const { incident } = state;
-  if (dropped === 0 || incident === null || incident.closedAt !== null) return state;
+  if (dropped <= 0 || incident === null || incident.closedAt !== null) return state;
   return { ...state, incident: { ...incident, count: incident.count + dropped } };
 }
 
