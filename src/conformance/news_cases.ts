@@ -126,6 +126,25 @@ const endCases: StoreCases = {
     }
   },
 
+  "a success is news while those of a failure wait": async (world) => {
+    await watch(world);
+    await world.finish();
+    const failure = await world.finish({}, { outcome: failed() });
+    const next = await world.finish();
+    await world.finish({ kind: "other" });
+    assert.deepEqual(await toldOf(world), [`${failure.id} terminated`, `${next.id} completed`]);
+    await watchKind(world, "failures");
+    await world.finish();
+    assert.deepEqual(await toldOf(world), []);
+    await world.store.addNews({
+      ...{ at: world.at, key: "job:mail", noticeId: "n" },
+      news: [newsOf("late")],
+    });
+    const last = await world.finish();
+    assert.deepEqual((await toldOf(world)).at(-1), `${last.id} completed`);
+    assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
+  },
+
   "news of an end tell what happened, and accept one instance": async (world) => {
     await watch(world);
     world.advance(5);
@@ -137,7 +156,7 @@ const endCases: StoreCases = {
     assert.deepEqual(memo, {
       key: "job:ü/x",
       version: 2,
-      watch: "failures",
+      watch: "ends",
       data: "",
       news: [one, other].map(({ id, state, settledAt, reason }) => ({
         ...{ id, event: state, at: settledAt!, instanceId: id, detail: reason },
@@ -245,12 +264,16 @@ const endCases: StoreCases = {
     await record([runOf("terminated")], ticks[0]!);
     assert.deepEqual(await toldOf(world), []);
     await watch(world);
-    const [failed, begun] = [runOf("terminated"), runOf(null)];
-    await record([failed, runOf("completed"), begun], ticks[0]!);
+    const [failed, done, begun] = [runOf("terminated"), runOf("completed"), runOf(null)];
+    await record([failed, done, begun], ticks[0]!);
     const { news } = (await memoOf(world.store, "job:mail"))!;
-    const { id } = failed.instance;
-    const told = { id, event: "terminated", at: START + 5, instanceId: id, detail: "error" };
-    assert.deepEqual(news, [told]);
+    const told = [[failed, "terminated"], [done, "completed"]] as const;
+    assert.deepEqual(
+      news,
+      told.map(([{ instance: { id } }, event]) => {
+        return { id, event, at: START + 5, instanceId: id, detail: "error" };
+      }),
+    );
     await watchKind(world, "failures");
     await record([failed], ticks[1]!);
     await record([], ticks[1]!);

@@ -362,7 +362,8 @@ export interface News {
 
 /**
  * Which ends of a job's instances are news, if any node asks for news of jobs. "failures":
- * Terminated and TimedOut, as for jobs without a memo; "ends": Completed too; "never": none.
+ * Terminated and TimedOut, as for jobs without a memo; "ends": Completed too; "never": none. News
+ * turn "failures" into "ends": they may be of a failure, and a success ends it.
  */
 export type MemoWatch = "failures" | "ends" | "never";
 

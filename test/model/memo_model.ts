@@ -16,7 +16,10 @@ export class MemoModel {
   readonly notices = new Map<string, number>();
   /** Ids of the instances that requests brought. */
   readonly ids = new Set<string>();
-  /** Memos to which one operation added more than fit: which of the news wait is not promised. */
+  /**
+   * Memos of which it is not promised which news wait: one operation added more than fit, or ended
+   * both failures and successes, and the latter are news only behind the former.
+   */
   readonly loose = new Set<string>();
 
   /** @returns the memo; undefined if the version is another, and nothing happens */
@@ -48,6 +51,7 @@ export class MemoModel {
     this.memos.set(key, {
       ...there,
       version: there.version + (waiting.size < NEWS_MAX ? 1 : 0),
+      watch: there.watch === "failures" && key.startsWith("job:") ? "ends" : there.watch,
       news: all.slice(0, NEWS_MAX),
       droppedNews: there.droppedNews + Math.max(0, all.length - NEWS_MAX),
     });
@@ -76,8 +80,11 @@ export class MemoModel {
     for (const { id, kind, state: event, reason: detail, settledAt } of instances) {
       if (!isFinal(event) || event === "canceled") continue;
       const watch = this.#watchOf(kind);
-      if (watch === "never" || (event === "completed" && watch !== "ends")) continue;
       const key = `job:${kind}`;
+      const isFirst = watch === "failures" && event !== "completed";
+      const hasSuccess = instances.some((one) => one.kind === kind && one.state === "completed");
+      if (isFirst && hasSuccess) this.loose.add(key);
+      if (watch === "never" || (event === "completed" && watch !== "ends")) continue;
       this.add({ key, news: [{ id, event, at: settledAt!, instanceId: id, detail }] });
       if (this.memos.get(key)!.droppedNews > 0 && instances.length > 1) this.loose.add(key);
     }

@@ -407,8 +407,14 @@ export class LedgerState {
     const { state, kind } = after;
     if (!isFinal(state) || state === "canceled" || isFinal(before.state)) return;
     const watch = this.watchOf(kind);
-    if (watch === "never" || (state === "completed" && watch !== "ends")) return;
+    if (watch === "never") return;
+    if (state === "completed" && watch !== "ends" && !this.#hasFailed(kind)) return;
     this.#finals.push(after);
+  }
+
+  /** True if an instance of a kind failed in this operation: a success after it is news too. */
+  #hasFailed(kind: string): boolean {
+    return this.#finals.some((final) => final.kind === kind && final.state !== "completed");
   }
 
   #noteEnd(before: Row, after: Row): void {

@@ -7,6 +7,7 @@ import {
   JOB_MEMO,
   type Memo,
   MEMO_CHARS_MAX,
+  type MemoWatch,
   type NewInstance,
   type News,
   NEWS_KIND,
@@ -203,13 +204,18 @@ function addTo(
     // News that find no room leave the version, so that a flood of them cannot keep others from
     // being processed.
     version: (before?.version ?? 0) + (room > 0 ? 1 : 0),
-    watch: before?.watch ?? "failures",
+    watch: watchWithNews(key, before?.watch ?? "failures"),
     data: before?.data ?? "",
     news: [...waiting, ...added.slice(0, room)],
     droppedNews: (before?.droppedNews ?? 0) + Math.max(0, added.length - room),
   });
   if (waiting.length === 0) accept(state, moment, newsInstance(key, noticeId, moment));
   return added.length;
+}
+
+/** A success that comes before news of a failure are processed must be among them. */
+function watchWithNews(key: string, watch: MemoWatch): MemoWatch {
+  return watch === "failures" && key.startsWith(JOB_MEMO) ? "ends" : watch;
 }
 
 /** An instance ends once, so this id is used once; another version sets it apart. */

@@ -110,6 +110,8 @@ function S.add_news(key, list, notice_id)
     end
   end
   if added == 0 then return 0 end
+  -- A success that comes before news of a failure are processed must be among them.
+  if watch == 'failures' and S.begins_with(key, JOB_MEMO) then watch = 'ends' end
   -- News that find no room leave the version, so that a flood of them cannot keep others from being
   -- processed.
   S.save_memo(key, {waiting > first and version + 1 or version, watch, dropped, waiting})

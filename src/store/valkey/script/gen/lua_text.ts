@@ -1936,6 +1936,8 @@ export const LUA = {
   "    end\n",
   "  end\n",
   "  if added == 0 then return 0 end\n",
+  "  -- A success that comes before news of a failure are processed must be among them.\n",
+  "  if watch == 'failures' and S.begins_with(key, JOB_MEMO) then watch = 'ends' end\n",
   "  -- News that find no room leave the version, so that a flood of them cannot keep others from being\n",
   "  -- processed.\n",
   "  S.save_memo(key, {waiting > first and version + 1 or version, watch, dropped, waiting})\n",
