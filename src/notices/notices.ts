@@ -216,7 +216,7 @@ export class Notices {
 
   /** Deliver at a time what silences have collected for later; called when one ends early. */
   async silenceEnds(at: number): Promise<void> {
-    await deliverSilenced(at, this.#options);
+    await deliverSilenced(at, this.#context);
   }
 
   /** The channels, in the order of the configuration. */

@@ -1,16 +1,19 @@
-import { isJobError } from "../../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import type { DigestItem, NoticeSubject } from "../../core/notices/notice.ts";
 import { presetNeeds } from "../../core/notices/presets.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { idOfText } from "../../platform/ids.ts";
-import { BATCH_MAX, type Memo, type NewInstance } from "../../store/store.ts";
+import type { Memo, NewInstance } from "../../store/store.ts";
 import { SILENCE_MEMO } from "../incidents/silences.ts";
 import { readMemo } from "../read_memo.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { newDelivery } from "../notice_kinds.ts";
 
-/** Start of the keys of what is collected; channel, reason, time and subject follow. */
+/**
+ * Start of the keys of what is collected; channel, reason, time and subject follow. The time of
+ * what is collected during silences is 0, since these may end earlier or later than they should.
+ */
 const COLLECTED_MEMO = "collected:";
 /** Most silences that a summary names. */
 const SILENCES_TOLD_MAX = 10;
@@ -25,7 +28,8 @@ const TITLES = {
   silence: "notices held during a silence",
   flood: "notices over the limit",
 } as const;
-
+/** How many items are forgotten in one transaction. */
+const FORGET_AT_ONCE = 100;
 /** How often a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 20;
 
@@ -46,6 +50,13 @@ interface CollectedNews extends Omit<DigestItem, "count" | "firstAt" | "lastAt">
 /** An item with the ids of what it counts. */
 interface StoredItem extends DigestItem {
   readonly ids: readonly string[];
+}
+
+/** Something that was collected, as it was when it was read. */
+export interface CollectedItem {
+  readonly item: DigestItem;
+  readonly key: string;
+  readonly version: number;
 }
 
 /** The argument of an instance that delivers what was collected. */
@@ -123,31 +134,18 @@ export async function silenceFacts(
   return facts;
 }
 
-/**
- * Deliver what was collected during silences at a time, if that is before their planned end: a
- * silence has ended early. What another silence still holds back waits for the end of that one.
- */
+/** Deliver what was collected during silences at a time, by which one of them has ended. */
 export async function deliverSilenced(
   dueAt: number,
-  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+  { store, clock, channels }: Pick<NoticeContext, "store" | "clock" | "channels">,
 ): Promise<void> {
-  const found = new Map<string, NewInstance>();
-  for (let after: string | null = null;;) {
-    const page: readonly Memo[] = await store.listMemos({
-      ...{ prefix: COLLECTED_MEMO, after, limit: 500 },
-    });
-    for (const { key } of page) {
-      const [, channel = "", digits = ""] = /^collected:(.*?):silence:(\d+):/s.exec(key) ?? [];
-      const until = Number(digits);
-      const id = idOfText(`collected ${channel} silence ${until} at ${dueAt}`);
-      if (until <= dueAt || found.has(id)) continue;
-      const argument: CollectedDelivery = { collected: { why: "silence", until } };
-      found.set(id, newDelivery(channel, { id, dueAt, title: TITLES.silence, argument }));
-    }
-    if (page.length < 500) break;
-    after = page.at(-1)!.key;
+  const instances: NewInstance[] = [];
+  for (const channel of channels.keys()) {
+    const collecting: Collecting = { why: "silence", until: dueAt };
+    const prefix = prefixOf(channel, collecting);
+    const found = await store.listMemos({ prefix, after: null, limit: 1 });
+    if (found.length > 0) instances.push(deliveryOf(channel, collecting, `at ${dueAt}`));
   }
-  const instances = [...found.values()].slice(0, BATCH_MAX);
   if (instances.length > 0) await store.enqueue({ at: clock.now(), instances });
 }
 
@@ -183,32 +181,35 @@ export async function collect(
   channel: string,
   collecting: Collecting,
   news: CollectedNews,
-  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+  context: Pick<NoticeContext, "store" | "clock">,
 ): Promise<void> {
+  const { store, clock } = context;
   const { subject, event } = news;
   const key = `${prefixOf(channel, collecting)}${subject.type}:${subject.name}:${event}`;
-  const argument: CollectedDelivery = { collected: collecting };
-  const delivery = newDelivery(channel, {
-    title: TITLES[collecting.why],
-    id: idOfText(`collected ${channel} ${collecting.why} ${collecting.until}`),
-    dueAt: collecting.until,
-    argument,
-  });
+  const delivery = deliveryOf(channel, collecting);
   for (let tries = 1;; tries++) {
     const memo = await readMemo(key, { store });
-    const before = memo && JSON.parse(memo.data) as StoredItem;
-    if (before?.ids.includes(news.id)) return;
-    try {
-      await store.putMemo({
-        ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
-        value: { watch: "failures", data: JSON.stringify(itemAfter(before, news)) },
-        instances: [delivery],
-      });
-      return;
-    } catch (error) {
-      if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
+    const before = memo && readItem(memo);
+    if (before?.ids.includes(news.id)) break;
+    const after = itemAfter(before, news);
+    if (await putItem({ key, version: memo?.version ?? null, item: after, delivery }, context)) {
+      break;
     }
+    if (tries === TRIES_MAX) throw changedTooOften(key);
   }
+  // The delivery may have begun, and have read the items before.
+  const planned = await store.get(delivery.id);
+  if (planned?.state === "scheduled") return;
+  const further = { ...deliveryOf(channel, collecting, news.id), dueAt: clock.now().wallMs };
+  await store.enqueue({ at: clock.now(), instances: [further] });
+}
+
+/** The instance that delivers what is collected. @param distinction of one beside the usual one */
+function deliveryOf(channel: string, collecting: Collecting, distinction = ""): NewInstance {
+  const { why, until } = collecting;
+  const argument: CollectedDelivery = { collected: collecting };
+  const id = idOfText(`collected ${channel} ${why} ${until} ${distinction}`);
+  return newDelivery(channel, { id, dueAt: until, title: TITLES[why], argument });
 }
 
 function itemAfter(before: StoredItem | null, news: CollectedNews): StoredItem {
@@ -222,45 +223,101 @@ function itemAfter(before: StoredItem | null, news: CollectedNews): StoredItem {
   };
 }
 
-/** What was collected, oldest first, and how much more there is than `limit`. */
+/** What was collected, oldest first. */
 export async function readCollected(
   channel: string,
   collecting: Collecting,
-  { limit, context: { store } }: {
-    readonly limit: number;
-    readonly context: Pick<NoticeContext, "store">;
-  },
-): Promise<{ readonly items: readonly DigestItem[]; readonly more: number }> {
+  { store }: Pick<NoticeContext, "store">,
+): Promise<readonly CollectedItem[]> {
   const prefix = prefixOf(channel, collecting);
-  const memos: Memo[] = [];
-  let more = 0;
+  const found: CollectedItem[] = [];
   for (let after: string | null = null;;) {
     const page: readonly Memo[] = await store.listMemos({ prefix, after, limit: 500 });
     for (const memo of page) {
-      if (memos.length < limit) memos.push(memo);
-      else more += 1;
+      const { ids: _, ...item } = readItem(memo);
+      found.push({ item, key: memo.key, version: memo.version });
     }
     if (page.length < 500) break;
     after = page.at(-1)!.key;
   }
-  const items = memos.map(({ data }) => {
-    const { ids: _, ...item } = JSON.parse(data) as StoredItem;
-    return item;
-  });
-  return { items: items.sort((left, right) => left.firstAt - right.firstAt), more };
+  return found.sort((left, right) => left.item.firstAt - right.item.firstAt);
 }
 
-/** Forget what was collected, after its delivery. */
-export async function forgetCollected(
+/** True if something of a subject that happened by a time is still to be delivered. */
+export async function isCollected(
   channel: string,
-  collecting: Collecting,
-  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+  { type, name }: NoticeSubject,
+  by: number,
+  { store }: Pick<NoticeContext, "store">,
+): Promise<boolean> {
+  const prefix = `${COLLECTED_MEMO}${channel}:`;
+  const memos = await store.listMemos({ prefix, after: null, limit: 500 });
+  return memos.some((memo) =>
+    memo.key.includes(`:${type}:${name}:`) && readItem(memo).firstAt <= by
+  );
+}
+
+/** Forget what was delivered, but nothing that was added to it meanwhile. */
+export async function forgetCollected(
+  delivered: readonly CollectedItem[],
+  context: Pick<NoticeContext, "store" | "clock">,
 ): Promise<void> {
-  const prefix = prefixOf(channel, collecting);
-  const limit = 500;
-  while ((await store.removeMemos({ at: clock.now(), prefix, limit })).value === limit);
+  for (let from = 0; from < delivered.length; from += FORGET_AT_ONCE) {
+    const some = delivered.slice(from, from + FORGET_AT_ONCE);
+    await Promise.all(some.map((one) => forgetItem(one, context)));
+  }
+}
+
+async function forgetItem(
+  { key, version, item }: CollectedItem,
+  context: Pick<NoticeContext, "store" | "clock">,
+): Promise<void> {
+  if (await putItem({ key, version, item: null, delivery: null }, context)) return;
+  for (let tries = 1; tries <= TRIES_MAX; tries++) {
+    const memo = await readMemo(key, context);
+    if (memo === null) return;
+    const after = readItem(memo);
+    const count = after.count - item.count;
+    const rest = count > 0 ? { ...after, count, firstAt: item.lastAt } : null;
+    if (await putItem({ key, version: memo.version, item: rest, delivery: null }, context)) return;
+  }
+  throw changedTooOften(key);
+}
+
+/** @returns false if somebody else has changed it */
+async function putItem(
+  { key, version, item, delivery }: {
+    readonly key: string;
+    readonly version: number | null;
+    readonly item: StoredItem | null;
+    readonly delivery: NewInstance | null;
+  },
+  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+): Promise<boolean> {
+  try {
+    await store.putMemo({
+      ...{ at: clock.now(), key, expectedVersion: version, isProcessed: true },
+      value: item && { watch: "failures", data: JSON.stringify(item) },
+      instances: delivery ? [delivery] : [],
+    });
+    return true;
+  } catch (error) {
+    if (isJobError(error, "conflict")) return false;
+    throw error;
+  }
+}
+
+function readItem({ data }: Memo): StoredItem {
+  return JSON.parse(data) as StoredItem;
+}
+
+function changedTooOften(key: string): JobError {
+  return new JobError("conflict", `Cannot write memo "${key}": others change it too often`, {
+    hint: "It is tried again later",
+  });
 }
 
 function prefixOf(channel: string, { why, until }: Collecting): string {
-  return `${COLLECTED_MEMO}${channel}:${why}:${String(until).padStart(DIGITS, "0")}:`;
+  const time = why === "silence" ? 0 : until;
+  return `${COLLECTED_MEMO}${channel}:${why}:${String(time).padStart(DIGITS, "0")}:`;
 }

@@ -11,8 +11,10 @@ import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_
 import { readMemo } from "../read_memo.ts";
 import {
   type CollectedDelivery,
+  type CollectedItem,
   type Collecting,
   forgetCollected,
+  isCollected,
   readCollected,
   silencedUntil,
   silenceFacts,
@@ -23,6 +25,12 @@ import { commandOfKind, outputOf } from "./run_output.ts";
 const ITEMS_MAX = 500;
 /** How long a notice waits for an earlier one of its incident, in milliseconds. */
 const ORDER_WAIT_MS = 10_000;
+/** How long after it happened a notice waits for what was collected, at most, in milliseconds. */
+const COLLECTED_WAIT_MS = 86_400_000;
+/** How long a delivery waits for another one of the same, in milliseconds. */
+const UNDER_WAY_MS = 5_000;
+/** How long after a delivery what came too late for it is delivered, in milliseconds. */
+const AGAIN_MS = 1_000;
 
 /** How a delivery ended, unless it failed. */
 export type DeliveryResult =
@@ -57,7 +65,7 @@ export async function deliver(
     });
   }
   const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
-  if ("collected" in given) return await deliverCollected(channel, given.collected, how, context);
+  if ("collected" in given) return await deliverCollected(channel, instance, how, context);
   if (await isOver(given, context)) return { type: "delivered" };
   if (await hasEarlier(given.notice, name, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
@@ -72,24 +80,81 @@ export async function deliver(
 
 async function deliverCollected(
   channel: Channel,
-  collecting: Collecting,
+  instance: Instance,
   how: DeliveryContext,
   context: NoticeContext,
 ): Promise<DeliveryResult> {
   const { name, rules } = channel.settings;
+  const collecting = collectingOf(instance)!;
   const nowMs = context.clock.now().wallMs;
-  const { items, more } = await readCollected(name, collecting, { limit: ITEMS_MAX, context });
-  if (items.length === 0) return { type: "delivered" };
-  const ends = [quietUntil(rules.quiet, context.timezone, nowMs) ?? 0];
-  if (collecting.why === "silence") {
-    for (const { subject } of items) ends.push(await silencedUntil(subject, context) ?? 0);
+  if (await isUnderWay(instance, context)) return { type: "later", delayMs: UNDER_WAY_MS };
+  const found = await readCollected(name, collecting, context);
+  if (found.length === 0) return { type: "delivered" };
+  const quietEnd = quietUntil(rules.quiet, context.timezone, nowMs);
+  if (quietEnd !== null) return { type: "later", delayMs: quietEnd - nowMs };
+  const { ripe, nextAt } = collecting.why === "silence"
+    ? await endedSilences(found, context)
+    : { ripe: found, nextAt: null };
+  if (ripe.length === 0) return { type: "later", delayMs: nextAt! - nowMs };
+  await channel.deliver(await digestOf(ripe, { instance, collecting, context }), how);
+  await forgetCollected(ripe, context);
+  const rest = await readCollected(name, collecting, context);
+  if (rest.length === 0) return { type: "delivered" };
+  return { type: "later", delayMs: nextAt === null ? AGAIN_MS : Math.max(0, nextAt - nowMs) };
+}
+
+/** Those of subjects that are not silenced any more, and when the next ones are. */
+async function endedSilences(
+  found: readonly CollectedItem[],
+  context: NoticeContext,
+): Promise<{ readonly ripe: readonly CollectedItem[]; readonly nextAt: number | null }> {
+  const ripe: CollectedItem[] = [];
+  const ends: number[] = [];
+  for (const one of found) {
+    const end = await silencedUntil(one.item.subject, context);
+    if (end === null) ripe.push(one);
+    else ends.push(end);
   }
-  const until = Math.max(...ends);
-  if (until > nowMs) return { type: "later", delayMs: until - nowMs };
+  return { ripe, nextAt: ends.length === 0 ? null : Math.min(...ends) };
+}
+
+/** True if another instance that began before this one delivers the same. */
+async function isUnderWay(instance: Instance, { store }: NoticeContext): Promise<boolean> {
+  const own = collectingOf(instance)!;
+  const beganAt = (one: Instance) => one.processedAt ?? 0;
+  const query = { kinds: [instance.kind], states: ["processing"] } as const;
+  const { items } = await store.list(query, { limit: 500 });
+  return items.some((other) => {
+    const theirs = collectingOf(other);
+    if (theirs === null || other.id === instance.id || theirs.why !== own.why) return false;
+    if (theirs.until !== own.until && own.why !== "silence") return false;
+    const isFirst = beganAt(instance) - beganAt(other) || (instance.id < other.id ? -1 : 1);
+    return isFirst > 0;
+  });
+}
+
+function collectingOf({ argumentsJson }: Instance): Collecting | null {
+  const [, given] = JSON.parse(argumentsJson) as [string?, Partial<CollectedDelivery>?];
+  return given?.collected ?? null;
+}
+
+/** One notice of all that was collected. */
+async function digestOf(
+  found: readonly CollectedItem[],
+  { instance, collecting, context }: {
+    readonly instance: Instance;
+    readonly collecting: Collecting;
+    readonly context: NoticeContext;
+  },
+): Promise<Notice> {
   const { host, node } = context;
-  const total = items.reduce((sum, { count }) => sum + count, 0) + more;
-  const notice: Notice = {
-    id: idOfText(`collected ${name} ${collecting.why} ${collecting.until}`),
+  const items = found.slice(0, ITEMS_MAX).map(({ item }) => item);
+  const total = found.reduce((sum, { item }) => sum + item.count, 0);
+  const more = found.length - items.length;
+  // The same only for the same content, as some servers drop what they have seen.
+  const content = found.map(({ key, version }) => `${key} ${version}`);
+  return {
+    id: idOfText([instance.id, ...content].join(" ")),
     type: "digest",
     at: collecting.until,
     subject: { type: "daemon", name: node },
@@ -101,9 +166,6 @@ async function deliverCollected(
     ],
     command: "jobctl incidents",
   };
-  await channel.deliver(notice, how);
-  await forgetCollected(name, collecting, context);
-  return { type: "delivered" };
 }
 
 const SINCE: Readonly<Record<Collecting["why"], string>> = {
@@ -120,14 +182,16 @@ const SINCE: Readonly<Record<Collecting["why"], string>> = {
 async function hasEarlier(
   notice: Notice,
   channel: string,
-  { store }: NoticeContext,
+  { store, clock }: NoticeContext,
 ): Promise<boolean> {
-  const { incident, isReminder } = notice;
+  const { incident, isReminder, subject, at } = notice;
   if (incident === null || (incident.closedAt === null && !isReminder)) return false;
   const earlier = NOTICE_EVENTS.filter((event) => event !== "recovered")
     .map((event) => incidentNoticeId(incident.id, event, channel));
   const query = { ids: earlier, states: ["scheduled", "processing"] } as const;
-  return (await store.list(query, { limit: 1 })).items.length > 0;
+  if ((await store.list(query, { limit: 1 })).items.length > 0) return true;
+  const isLate = at + COLLECTED_WAIT_MS < clock.now().wallMs;
+  return !isLate && await isCollected(channel, subject, at, { store });
 }
 
 /** True if there is nothing to remind of: its incident has closed, or somebody takes care of it. */
