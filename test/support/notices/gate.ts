@@ -3,6 +3,7 @@ import type { Store } from "../../../src/store/store.ts";
 
 /** What passes between a node and the rest of its world. It can be stopped, or end for ever. */
 export class Gate {
+  #isHeld: (name: string, args: readonly unknown[]) => Promise<void> | null = () => null;
   #isFrozen = false;
   #isDead = false;
   readonly #held: (() => void)[] = [];
@@ -73,9 +74,26 @@ export class Gate {
           return (listener: (hint: unknown) => void) =>
             method((hint: unknown) => this.pass(() => listener(hint)));
         }
-        return (...args: unknown[]) => this.#call(String(key), () => method(...args));
+        return (...args: unknown[]) => this.#reach(String(key), args, () => method(...args));
       },
     });
+  }
+
+  /** Keep back the next call of a method whose request mentions something. @returns lets it pass */
+  holdBefore(method: string, mention: string): () => void {
+    const held: (() => void)[] = [];
+    this.#isHeld = (name, args) => {
+      if (name !== method || !JSON.stringify(args).includes(mention)) return null;
+      this.#isHeld = () => null;
+      return new Promise((resolve) => held.push(resolve));
+    };
+    return () => held.forEach((release) => release());
+  }
+
+  #reach(name: string, args: readonly unknown[], method: () => Promise<unknown>) {
+    const held = this.#isHeld(name, args);
+    const call = () => this.#call(name, method);
+    return held ? held.then(call) : call();
   }
 
   #call(name: string, method: () => Promise<unknown>): Promise<unknown> {

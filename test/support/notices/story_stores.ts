@@ -21,6 +21,8 @@ export interface StoryStore {
   connect(): Store;
   /** Let a connection go as the end of its process does; the data stay. */
   drop(store: Store): Promise<void>;
+  /** Note that the node of a connection has closed it. */
+  left(store: Store): void;
   close(): Promise<void>;
 }
 
@@ -83,6 +85,11 @@ function owned(clock: SimClock, open: () => Store, remove: () => Promise<void>):
       await clock.settle();
       await closing.catch(() => {});
     },
+    left(store) {
+      if (store !== current) return;
+      connections -= 1;
+      if (connections === 0) current = null;
+    },
     async close() {
       await end();
       await remove();
@@ -102,6 +109,7 @@ function replicated(clock: SimClock): StoryStore {
   };
   return {
     ...{ clock, drop },
+    left: (store) => void open.delete(store),
     connect() {
       const random = seededRandom(++count);
       const medium = shared.connect();
@@ -168,6 +176,7 @@ async function served(startMs?: number): Promise<StoryStore> {
   };
   return {
     ...{ clock, drop },
+    left: (store) => void open.delete(store),
     connect() {
       const own = make();
       const store = counted(own);

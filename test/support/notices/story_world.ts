@@ -1,4 +1,5 @@
 import type { JobDefinition } from "../../../src/core/job/job.ts";
+import type { NoticeEvent } from "../../../src/core/notices/notice.ts";
 import { readDuration } from "../../../src/core/time/duration.ts";
 import type { Manager } from "../../../src/manager/manager.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
@@ -31,7 +32,12 @@ export interface StoryStart {
   readonly startMs?: number;
 }
 
-const HOST_SECONDS = 15;
+/** What happens to jobs. */
+const ON_JOBS: readonly NoticeEvent[] = [
+  ...["failed", "recovered", "late", "missed", "long", "short", "lost"] as const,
+];
+/** How long a stop takes at most, in seconds. */
+const STOP_SECONDS = 15;
 
 /**
  * Daemons on one store and one clock, which run, end, freeze and come back as a story wants, and
@@ -59,7 +65,7 @@ export class StoryWorld {
     this.store = store;
     this.clock = store.clock;
     this.jobs = start.jobs ?? [jobOf("work")];
-    this.channels = start.channels ?? [new RecordedChannel("ops")];
+    this.channels = start.channels ?? [new RecordedChannel("ops", { on: ON_JOBS })];
     this.#workers = start.workers ?? 4;
     this.#ids = createIdSource(this.clock, seededRandom(7));
   }
@@ -111,8 +117,11 @@ export class StoryWorld {
     const node = this.#nodes.get(name)!;
     let isStopped = false;
     void node.world.manager.stop({ drainMs: 1_000 }).finally(() => isStopped = true);
-    for (let tries = 0; !isStopped && tries < HOST_SECONDS; tries++) await this.advance("1s");
-    await this.kill(name);
+    for (let tries = 0; !isStopped && tries < STOP_SECONDS; tries++) await this.advance("1s");
+    if (!isStopped) return await this.kill(name);
+    this.#nodes.delete(name);
+    node.gate.kill();
+    this.store.left(node.connection);
   }
 
   /** kill -9. */
@@ -215,6 +224,19 @@ export class StoryWorld {
     gate.onCall = (_call, when, called) => {
       if (when === "before" && called === method && isArmed) gate.kill();
       if (when === "after" && called === after) isArmed = true;
+    };
+  }
+
+  /**
+   * Keep back a node's next call of a method whose request mentions something.
+   *
+   * @returns lets it pass
+   */
+  holdBefore(method: string, mention: string, name = "node"): () => Promise<void> {
+    const release = this.#nodes.get(name)!.gate.holdBefore(method, mention);
+    return async () => {
+      release();
+      await this.clock.settle();
     };
   }
 
