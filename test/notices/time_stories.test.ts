@@ -51,7 +51,7 @@ playStories([
       await world.start();
       await world.advance("1m");
     },
-    told: { ops: [] },
+    told: { ops: ["late work", "recovered work"] },
   },
   {
     name: "a host is off for a day, and ticks are missed after an hour",

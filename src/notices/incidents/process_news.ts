@@ -81,7 +81,7 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     ...memo.news,
     ...await droppedEnds(memo, state, context),
   ];
-  for (const news of all) {
+  for (const news of await withEnds(all, runs, context)) {
     const instance = await instanceOf(news, runs, context);
     if (isOutdated(news, instance)) continue;
     const step = nextSubject(state, await subjectNews(news, instance, context), {
@@ -150,6 +150,25 @@ async function instanceOf(
 function isOutdated({ event, at }: News, instance: Instance | null): boolean {
   const settledAt = instance?.settledAt ?? null;
   return (event === "late" || event === "long") && settledAt !== null && settledAt < at;
+}
+
+/**
+ * News, and the success of runs that are late or take long, if all of them have succeeded: it may
+ * have come before this was noticed, and then it is not among the news.
+ */
+async function withEnds(
+  all: readonly News[],
+  runs: Map<string, Instance | null>,
+  context: NoticeContext,
+): Promise<readonly News[]> {
+  const found: News[] = [];
+  for (const news of all.filter(({ event }) => event === "late" || event === "long")) {
+    const instance = await instanceOf(news, runs, context);
+    if (instance?.state !== "completed") return all;
+    const { settledAt: at, reason: detail } = instance;
+    found.push({ ...news, id: `${news.id}:end`, event: "completed", at: at!, detail });
+  }
+  return [...all, ...found.slice(-1)];
 }
 
 async function subjectNews(
