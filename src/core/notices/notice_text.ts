@@ -5,6 +5,8 @@ import type { Notice, NoticeEvent, NoticeRun, NoticeSubject } from "./notice.ts"
 
 /** Most characters of a title. */
 const TITLE_CHARS_MAX = 200;
+/** Most characters of a cause among the facts. */
+const CAUSE_CHARS_MAX = 500;
 
 /** The predicate of a title, after the name of the subject: at first, and in reminders. */
 const PREDICATES: Readonly<Record<NoticeEvent, readonly [first: string, reminder: string]>> = {
@@ -44,7 +46,7 @@ export function titleOf({ event, subject, run, incident, isReminder, detail, now
     text += ` after ${roughly((incident.closedAt ?? now) - incident.openedAt)}`;
   } else {
     const why = run?.error ? causeOf(run) : detail;
-    if (why) text += `: ${why}`;
+    if (why) text += `: ${firstLine(why)}`;
   }
   return oneLine(text, TITLE_CHARS_MAX);
 }
@@ -52,15 +54,17 @@ export function titleOf({ event, subject, run, incident, isReminder, detail, now
 /** The facts below the title, each on a line of its own. */
 export function factsOf({ event, run, incident, detail, now }: Told): readonly string[] {
   const facts: string[] = [];
-  if (run?.error && event !== "recovered") facts.push(oneLine(causeOf(run), 500));
-  if (detail && !run?.error && event !== "recovered") facts.push(oneLine(detail, 500));
+  if (run?.error && event !== "recovered") facts.push(oneLine(causeOf(run), CAUSE_CHARS_MAX));
+  if (detail && !run?.error && event !== "recovered") facts.push(oneLine(detail, CAUSE_CHARS_MAX));
   if (run?.durationMs != null) facts.push(`Ran for ${formatDuration(roundMs(run.durationMs))}`);
   if (run && run.attempt > 1) facts.push(`Attempt ${run.attempt}`);
   if (incident === null) return facts;
   if (event === "recovered") {
     const downMs = (incident.closedAt ?? now) - incident.openedAt;
     facts.push(`The incident lasted ${roughly(downMs)} (${countText(incident.count, "event")})`);
-    if (incident.lastError) facts.push(`Last error: ${oneLine(incident.lastError, 500)}`);
+    if (incident.lastError) {
+      facts.push(`Last error: ${oneLine(firstLine(incident.lastError), CAUSE_CHARS_MAX)}`);
+    }
     if (incident.lastExitCode !== null) {
       facts.push(`Exit code: ${incident.lastExitCode} before, 0 now`);
     }
@@ -97,7 +101,9 @@ export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): st
 }
 
 function causeOf(run: NoticeRun): string {
-  const { exitCode, signal, message } = run.error!;
+  const { exitCode, signal, name, message: whole } = run.error!;
+  // The other lines of a command's error are the end of its output, which the notice shows anyway.
+  const message = name === "CommandError" ? firstLine(whole) : whole;
   if (exitCode !== undefined && !message.includes(String(exitCode))) {
     return `${message} (exit code ${exitCode})`;
   }
@@ -112,6 +118,10 @@ function roughly(ms: number): string {
 
 function roundMs(ms: number): number {
   return ms >= 10_000 ? Math.round(ms / 1_000) * 1_000 : Math.round(ms);
+}
+
+function firstLine(text: string): string {
+  return text.trimStart().split("\n", 1)[0]!;
 }
 
 function oneLine(text: string, charsMax: number): string {

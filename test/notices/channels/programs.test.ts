@@ -38,7 +38,7 @@ test("deliver() runs a program without a shell, with the notice on its input and
     assert.match(env, /^OWN=1$/m);
     const known = /^(?:JOBCTL_|OWN=|PATH=|HOME=|USER=|LOGNAME=|SHELL=|PWD=|_=|SHLVL=|OLDPWD=)/;
     const texts =
-      /^(?: |$|-- |Job: |Time: |Run: |Planned|Started|Duration|Took|Attempt|Version|Node|Incident|Last|See|backup failed|Command|jobctl on)/;
+      /^(?: |$|-- |Job: |Time: |Run: |Planned|Started|Ran for|Attempt|Version|Node|Incident|Last|See|backup failed|Command|jobctl on)/;
     assert.deepEqual(env.split("\n").filter((line) => !known.test(line) && !texts.test(line)), []);
   });
 });
