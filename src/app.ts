@@ -56,6 +56,8 @@ export interface ServeOptions {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly writeLog: (line: string) => void;
+  /** Called once the daemon works, with its Unix socket. */
+  readonly onReady?: (manager: Manager, socket: string | null) => void;
   /** Continue without what the store lost, instead of refusing to start. */
   readonly salvages?: boolean;
 }
@@ -117,6 +119,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const { salvages } = options;
     const daemon = await startDaemon(project, { logger, mask, storeWorker, reloader, salvages });
     reloader.attach(daemon.manager);
+    options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
     await signals.stopped(daemon, reloader);
     return 0;
   } catch (error) {

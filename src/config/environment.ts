@@ -20,6 +20,8 @@ const CLIENT_VARIABLES: readonly string[] = [
   "JOBCTL_TLS_CERT",
   "JOBCTL_TLS_KEY",
   "JOBCTL_CALL_TIMEOUT",
+  "JOBCTL_PING_URL",
+  "JOBCTL_SPOOL",
 ];
 
 /** Short names of flags, and the keys that they set. */

@@ -133,6 +133,23 @@ test("wrap keeps reports while the daemon is away, and delivers them with their 
   });
 });
 
+test("a daemon takes what its user could not report while it was away", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const env = { JOBCTL_SPOOL: join(path, "spool") };
+    const socket = join(path, "none.sock");
+    await runJobctl(["wrap", "backup", "--socket", socket, "--", "true"], { env });
+    await runJobctl(["wrap", "unknown", "--socket", socket, "--", "true"], { env });
+    await runJobctl(["wrap", "backup", "--socket", `${socket}2`, "--", "true"], { env });
+    const daemon = await startDaemon({ toml, env: { ...env, JOBCTL_SERVER_SOCKET: socket } });
+    try {
+      await until("one is delivered", () => spooled(env.JOBCTL_SPOOL).length === 2);
+      assert.deepEqual((await runsOf(daemon)).map(({ state }) => STATE[state]), ["Completed"]);
+    } finally {
+      await daemon.stop({ force: true });
+    }
+  });
+});
+
 test("wrap runs the command although nothing can be reported", async () => {
   await withTempDir({ "file": "" }, async ({ path }) => {
     const wrap = (args: string[], env = {}) =>

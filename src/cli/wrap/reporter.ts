@@ -1,12 +1,15 @@
 import { JobError } from "../../core/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
+import type { ReportedRun } from "../../core/job/external.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
-import { requestOf, type WrappedRun } from "./wrapped_run.ts";
+import { reportedOf, requestOf, type WrappedRun } from "./wrapped_run.ts";
 
 /** Sends reports of runs to one place. */
 export interface Reporter {
   /** The place as text, which a report that is kept for later names. */
   readonly target: string;
+  /** True if it takes a report that was kept for a place. */
+  takes(target: string): boolean;
   /**
    * Send what is known of a run.
    *
@@ -23,8 +26,26 @@ export interface Reporter {
 export function daemonReporter(target: string, connect: () => Promise<JobClient>): Reporter {
   return {
     target,
+    takes: (other) => other === target,
     async send(run, { nowMs, timeoutMs }) {
       await (await connect()).reportRun(requestOf(run, nowMs), { timeoutMs });
+    },
+  };
+}
+
+/** End of the target of a report for whichever daemon is found. */
+export const OR_SOCKET = ", or its socket";
+
+/** Reports to the daemon that this process is. @param socket its Unix socket, if it has one */
+export function ownReporter(
+  socket: string | null,
+  report: (kind: string, run: ReportedRun) => Promise<unknown>,
+): Reporter {
+  return {
+    target: socket ?? "",
+    takes: (target) => target === socket || target.endsWith(OR_SOCKET),
+    async send(run, { nowMs }) {
+      await report(run.kind, reportedOf(run, nowMs));
     },
   };
 }
@@ -63,6 +84,7 @@ export function pingReporter(url: string): Reporter {
   };
   return {
     target: url,
+    takes: (other) => other === url,
     async send(run, { nowMs, timeoutMs, isBegun }) {
       const { startedAt, end } = run;
       if (!isBegun) await ping(run, startedAt, { part: "start", body: "", nowMs, timeoutMs });

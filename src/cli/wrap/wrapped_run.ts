@@ -1,3 +1,4 @@
+import type { ReportedRun } from "../../core/job/external.ts";
 import type { RequestOf } from "../wire.ts";
 import { bigMs } from "../wire.ts";
 
@@ -19,20 +20,26 @@ export interface WrappedRun {
   } | null;
 }
 
-/** The request that reports a run now: times become ages, so that the clock of the host is moot. */
-export function requestOf(run: WrappedRun, nowMs: number): RequestOf<"reportRun"> {
-  const { kind, runId, host, startedAt, end } = run;
-  const ageOf = (at: number) => bigMs(Math.max(0, nowMs - at));
-  const common = { kind, runId, host, startedMsAgo: ageOf(startedAt) };
+/** What is reported of a run now: times become ages, so that the clock of the host is moot. */
+export function reportedOf(run: WrappedRun, nowMs: number): ReportedRun {
+  const { runId, host, startedAt, end } = run;
+  const ageOf = (at: number) => Math.max(0, nowMs - at);
+  const common = { runId, host, startedMsAgo: ageOf(startedAt) };
   if (end === null) return { ...common, event: "start", msAgo: ageOf(startedAt) };
-  const { exitCode, signal, problem, output } = end;
+  const { at, exitCode, signal, problem, output } = end;
   return {
     ...common,
     event: exitCode === 0 ? "success" : "failure",
-    msAgo: ageOf(end.at),
+    msAgo: ageOf(at),
     exitCode,
-    signal: signal ?? undefined,
-    message: problem ?? undefined,
     output,
+    ...(signal === null ? {} : { signal }),
+    ...(problem === null ? {} : { message: problem }),
   };
+}
+
+/** The same as a request. */
+export function requestOf(run: WrappedRun, nowMs: number): RequestOf<"reportRun"> {
+  const { startedMsAgo, msAgo, ...rest } = reportedOf(run, nowMs);
+  return { ...rest, kind: run.kind, startedMsAgo: bigMs(startedMsAgo), msAgo: bigMs(msAgo) };
 }

@@ -1,5 +1,29 @@
+import { existsSync } from "node:fs";
+import type { ReportedRun } from "../../../core/job/external.ts";
+import type { CliIo } from "../../io.ts";
+import { Spool, spoolFolder } from "../../wrap/spool.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
+
+/** Record the runs that this user's `jobctl wrap` could not report while the daemon was away. */
+async function deliverKept(
+  manager: { reportRun(kind: string, run: ReportedRun): Promise<unknown> },
+  socket: string | null,
+  { env, clock }: Pick<CliIo, "env" | "clock">,
+): Promise<void> {
+  const folder = spoolFolder(env);
+  if (!existsSync(folder)) return;
+  try {
+    const { deliver } = await import("../../wrap/deliver.ts");
+    const { ownReporter } = await import("../../wrap/reporter.ts");
+    const reporter = ownReporter(socket, (kind, run) => manager.reportRun(kind, run));
+    const all = { reporter, spool: new Spool(folder), clock, limit: Infinity, timeoutMs: 0 };
+    // What is refused stays, as when jobctl wrap delivers it.
+    for await (const _ of deliver(all));
+  } catch {
+    // A spool that cannot be read is left to jobctl wrap, which says so.
+  }
+}
 
 // Options, each with the short name of the setting that it overrides.
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -51,6 +75,7 @@ export const SERVE: Verb = {
       flags,
       env: io.env,
       salvages: args.flag("salvage"),
+      onReady: (manager, socket) => void deliverKept(manager, socket, io),
       // The daemon does not stop if nobody reads its log any more.
       writeLog: (line) => void io.stderr.write(line).catch(() => {}),
     });

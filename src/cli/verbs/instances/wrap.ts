@@ -6,7 +6,8 @@ import { EXIT, EXIT_CODES } from "../../exit_codes.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { readClientSettings } from "../../parsing/connection.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
-import { daemonReporter, pingReporter, type Reporter } from "../../wrap/reporter.ts";
+import { deliver, isPassing } from "../../wrap/deliver.ts";
+import { daemonReporter, OR_SOCKET, pingReporter, type Reporter } from "../../wrap/reporter.ts";
 import { Spool, spoolFolder } from "../../wrap/spool.ts";
 import { superviseCommand } from "../../wrap/supervise.ts";
 import type { WrappedRun } from "../../wrap/wrapped_run.ts";
@@ -90,7 +91,7 @@ function reporterOf(args: Args, { client }: VerbContext): Reporter | JobError {
     const settings = readClientSettings(args);
     const { socket, host, port } = settings;
     const target = typeof socket === "string" ? socket : socket === null ? `${host}:${port}` : "";
-    return daemonReporter(target || `${host}:${port}, or its socket`, client);
+    return daemonReporter(target || `${host}:${port}${OR_SOCKET}`, client);
   } catch (error) {
     return toJobError(error, "Cannot report");
   }
@@ -184,35 +185,6 @@ class Wrapper {
 
   async #say(text: string): Promise<void> {
     await this.#context.io.stderr.write(`jobctl: ${makeVisible(text)}\n`).catch(() => {});
-  }
-}
-
-function isPassing({ code }: JobError): boolean {
-  return code === "unavailable" || code === "timeout" || code === "resource_exhausted";
-}
-
-/** Deliver kept reports for the reporter's target, oldest first. */
-async function* deliver({ reporter, spool, clock, limit, timeoutMs }: {
-  readonly reporter: Reporter;
-  readonly spool: Spool;
-  readonly clock: VerbContext["io"]["clock"];
-  readonly limit: number;
-  readonly timeoutMs: number;
-}): AsyncGenerator<{ readonly run: WrappedRun; readonly problem: JobError | null }> {
-  let count = 0;
-  for (const run of spool.runs(clock.now().wallMs)) {
-    if (run.target !== reporter.target) continue;
-    if (count++ === limit) return;
-    try {
-      const nowMs = clock.now().wallMs;
-      await reporter.send(run, { nowMs, timeoutMs, isBegun: false });
-      spool.remove(run);
-      yield { run, problem: null };
-    } catch (error) {
-      const problem = toJobError(error, "Cannot report");
-      if (problem.code === "invalid_argument") spool.remove(run);
-      yield { run, problem };
-    }
   }
 }
 
