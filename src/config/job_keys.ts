@@ -64,12 +64,12 @@ export const JOB_KEYS = {
   ),
   external: key(
     BOOLEAN,
-    "True if something else runs the job, elsewhere: its runs are only reported, by `jobctl wrap` or by pings, and its `schedule` says when a run is expected. See [external jobs](external.md).",
+    "True if the job runs elsewhere. Its runs are only reported, by `jobctl wrap` or by pings, and its `schedule` says when a run is expected. See [external jobs](external.md).",
     false,
   ),
   ping_key: key(
     PING_KEY,
-    'With `external`: the secret in the address of its pings, instead of the one that the daemon makes. At least 20 letters, digits, `-` and `_`, by reference: `{ file = "/run/secrets/ping" }`.',
+    'With `external`: the secret in the URL of its pings, instead of one that the daemon generates. At least 20 letters, digits, `-` and `_`, given by reference: `{ file = "/run/secrets/ping" }`.',
   ),
   enabled: key(BOOLEAN, "False disables the job: its ticks are skipped.", true),
   leave_children: key(

@@ -63,7 +63,7 @@ export const KEYS = {
   ),
   "server.metrics_kinds": key(
     integer(1, 10_000),
-    "Jobs with series of their own in `/metrics`. All others are summed up under the label `_other`, so that the number of series stays bounded.",
+    "How many jobs have series of their own in `/metrics`. The others are added up under the label `_other`, so that the number of series stays bounded.",
     200,
   ),
   "server.socket": key(
@@ -121,7 +121,7 @@ export const KEYS = {
   ),
   "heartbeat.url": key(
     optional(special.HEARTBEAT_URL),
-    "Address that is called with GET while the daemon is well, so that another host notices its silence. It may be a secret. Reloaded on SIGHUP.",
+    "URL that is called with GET while the daemon is well, so that another host notices when the calls stop. It may be a secret. Reloaded on SIGHUP.",
   ),
   "heartbeat.every": key(
     duration({ minMs: 1_000 }),

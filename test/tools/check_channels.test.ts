@@ -36,7 +36,7 @@ test("checkConfig() finds programs of channels by path and by name", async () =>
 test("checkConfig() tells which program of a channel is missing, although all would start", async () => {
   const { problems, isUsable } = await check(exec("no-such-program"));
   assert.deepEqual(problems, [
-    'notices.a.command: there is no program "no-such-program" in /usr/sbin, /usr/bin, /sbin, /bin ' +
+    'notices.a.command: no program "no-such-program" was found in /usr/sbin, /usr/bin, /sbin, /bin ' +
     "(Name it by its absolute path)",
   ]);
   assert.equal(isUsable, true);
@@ -66,7 +66,7 @@ test("checkConfig() looks for sendmail and for the file of an authority", async 
       }\n`,
   );
   assert.equal(found.problems.length, 3, found.problems.join("\n"));
-  assert.match(found.problems[0]!, /notices\.a\.sendmail: there is no program "\/no\/sendmail"/);
+  assert.match(found.problems[0]!, /notices\.a\.sendmail: no program "\/no\/sendmail" was found/);
   assert.match(
     found.problems[1]!,
     /notices\.b\.ca: Cannot use the CA certificate "no\.pem": no such/,
@@ -84,6 +84,6 @@ test("checkConfig() warns about hosts of channels that are not found", async () 
   assert.deepEqual(problems, []);
   assert.equal(warnings.length, 2, warnings.join("\n"));
   const all = warnings.join("\n");
-  assert.match(all, /notices\.a\.url: cannot find the host no-such-host\.invalid: /);
-  assert.match(all, /notices\.d\.address: there is no log at \/no\/log/);
+  assert.match(all, /notices\.a\.url: the host no-such-host\.invalid was not found: /);
+  assert.match(all, /notices\.d\.address: no log was found at \/no\/log/);
 });

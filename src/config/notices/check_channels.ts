@@ -20,18 +20,18 @@ const LOGS = ["/dev/log", "/run/systemd/journal/socket"];
 
 /** The result of {@link checkChannels}. */
 export interface ChannelsCheck {
-  /** Each keeps a channel from delivering. */
+  /** Each prevents a channel from delivering. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
 }
 
 /** A problem of a key of one channel. */
-type Tell = (key: string, message: string, hint?: string) => void;
+type Report = (key: string, message: string, hint?: string) => void;
 
-/** Finds what keeps one channel from delivering. */
+/** Collects what prevents one channel from delivering. */
 interface ChannelCheck {
-  readonly problem: Tell;
-  readonly warning: Tell;
+  readonly problem: Report;
+  readonly warning: Report;
   readonly nowMs: number;
 }
 
@@ -46,10 +46,14 @@ export async function checkChannels(
   const problems: ConfigProblem[] = [];
   const warnings: ConfigProblem[] = [];
   await Promise.all(channels.map(async (channel) => {
-    const tell = (list: ConfigProblem[]): Tell => (key, message, hint) => {
+    const reportTo = (list: ConfigProblem[]): Report => (key, message, hint) => {
       list.push(problemAt(null, `notices.${channel.name}.${key}`, message, hint));
     };
-    await checkChannel(channel, { problem: tell(problems), warning: tell(warnings), nowMs });
+    await checkChannel(channel, {
+      problem: reportTo(problems),
+      warning: reportTo(warnings),
+      nowMs,
+    });
   }));
   return { problems, warnings };
 }
@@ -83,7 +87,7 @@ function checkProgram(program: string, key: string, { problem, warning }: Channe
     const isPath = program.includes("/");
     const where = isPath ? "" : ` in ${PATH.join(", ")}`;
     const hint = isPath ? undefined : "Name it by its absolute path";
-    return problem(key, `there is no program "${program}"${where}`, hint);
+    return problem(key, `no program "${program}" was found${where}`, hint);
   }
   try {
     accessSync(found, constants.X_OK);
@@ -119,11 +123,11 @@ async function checkHost(
   if (isIpAddress(host)) return;
   const addresses = await addressesOf(host);
   if (typeof addresses === "string") {
-    return warning(key, `cannot find the host ${host}: ${addresses}`, "Check its spelling");
+    return warning(key, `the host ${host} was not found: ${addresses}`, "Check its spelling");
   }
   if (!isPublic || addresses.some(isPublicAddress)) return;
   const found = `${host} has the address ${addresses.join(", ")}, which is not public`;
-  warning(key, `${found}: nothing is sent there`, "To allow it, set allow_private = true");
+  warning(key, `${found}, so nothing is sent there`, "To allow it, set allow_private = true");
 }
 
 /** The addresses of a host, or why there are none. */
@@ -131,12 +135,12 @@ async function addressesOf(host: string): Promise<readonly string[] | string> {
   const late = Promise.withResolvers<string>();
   const timer = systemClock.timer(
     LOOKUP_MS_MAX,
-    () => late.resolve("the name server does not answer"),
+    () => late.resolve("the name server does not respond"),
   );
   const found = lookup(host, { all: true }).then(
     (list) => list.map(({ address }) => address),
     (error: unknown) =>
-      errorCode(error) === "ENOTFOUND" ? "there is none of that name" : `${errorCode(error)}`,
+      errorCode(error) === "ENOTFOUND" ? "DNS has no such name" : `${errorCode(error)}`,
   );
   try {
     return await Promise.race([found, late.promise]);
@@ -152,5 +156,5 @@ async function checkLog({ address }: SyslogTarget, check: ChannelCheck): Promise
   checkProgram("logger", "to", check);
   const places = address.type === "socket" ? [address.path] : LOGS;
   if (places.some((place) => existsSync(place))) return;
-  check.warning("address", `there is no log at ${places.join(" or ")}`, "Start its daemon");
+  check.warning("address", `no log was found at ${places.join(" or ")}`, "Start the log daemon");
 }

@@ -37,35 +37,35 @@ export const RULE_KEYS = {
   to: key(choice(["mail", "webhook", "exec", "syslog"]), "How it delivers."),
   on: key(
     list(choice(NOTICE_EVENTS), { minLength: 1 }),
-    "The events that it is told. `dead` and `output` have to be named.",
+    "The events that it reports. By default all but `dead` and `output`.",
     NOTICE_EVENTS.filter((event) => event !== "dead" && event !== "output"),
   ),
   jobs: key(
     list(PATTERN, { maxLength: PATTERNS_MAX }),
-    "The jobs whose events it is told. `*` matches any characters; `[]` for only those that name it in `notify`.",
+    "The jobs whose events it reports. `*` matches any characters; `[]` means only jobs that name it in `notify`.",
     ["*"],
   ),
-  after: key(integer(1, 1_000), "`failed` is told from this many failures in a row.", 1),
+  after: key(integer(1, 1_000), "Report `failed` only after this many failures in a row.", 1),
   rate: key(
     notice.RATE,
-    "`failed` is told if that many of the last runs failed, instead of by `after`.",
+    "Report `failed` only if this many of the last runs failed. It replaces `after`.",
   ),
   repeat: key(
     duration({ minMs: 10_000 }),
-    "While an incident is open and nobody has acknowledged it, it is told again after each such time. By default it is told once.",
+    "How often a reminder is sent while an incident is open and nobody has acknowledged it. By default none is sent.",
   ),
   digest: key(
     duration({ minMs: 1_000 }),
-    "Notices are collected for this long, and delivered as one. By default each is delivered at once.",
+    "Collect notices for this long, and deliver them as one. By default each is delivered at once.",
   ),
   quiet: key(
     list(BLACKOUT, { maxLength: ENTRIES_MAX }),
-    "Windows, in `timezone`, in which notices are collected. They are delivered as one when the window ends.",
+    "Windows, in `timezone`, in which notices are collected, and delivered as one at the end.",
     [],
   ),
   timeout: key(
     duration({ minMs: 100 }),
-    "Longest time of one delivery; then it is tried again.",
+    "Time limit of one attempt to deliver. After it, the delivery is tried again.",
     "30s",
   ),
 };
@@ -74,29 +74,29 @@ export const RULE_KEYS = {
 const MAIL_KEYS = {
   smtp: key(
     notice.SMTP_URL,
-    "The server that takes the mail. `smtps://` is TLS from the start, by default at port 465; `smtp://` is STARTTLS as `tls` says, by default at port 587.",
+    "The mail server. `smtps://` uses TLS from the start, by default on port 465. `smtp://` uses STARTTLS according to `tls`, by default on port 587.",
   ),
   sendmail: key(
     notice.SENDMAIL,
-    "The program of this host that takes the mail, in place of `smtp`; true for `/usr/sbin/sendmail`.",
+    "The program on this host that takes the mail, instead of `smtp`; true means `/usr/sbin/sendmail`.",
   ),
   from: key(
     notice.MAIL_ADDRESS,
-    "Address of the sender. With `sendmail` it may be left out, and is that of the daemon's user.",
+    "Address of the sender. With `sendmail` it defaults to the daemon's user.",
   ),
   recipients: key(
     list(notice.MAIL_ADDRESS, { minLength: 1, maxLength: RECIPIENTS_MAX }),
-    "Addresses of those who get the mail; with `sendmail` also names of this host's users.",
+    "Addresses that get the mail. With `sendmail` also names of users of this host.",
   ),
-  user: key(string({ lengthMax: 300 }), "User at the server, in place of one in the URL."),
-  password: key(SECRET, "Password at the server. Prefer `{ file = … }` to the password itself."),
+  user: key(string({ lengthMax: 300 }), "User name for the server, instead of the one in the URL."),
+  password: key(SECRET, "Password for the server. Prefer `{ file = … }` to the password itself."),
   tls: key(
     choice(["required", "opportunistic", "off"]),
     'STARTTLS with `smtp://`: "required" sends nothing without it, "opportunistic" uses it if it works, with any certificate. By default it is required with a login, and otherwise used if the server offers it.',
   ),
   style: key(
     choice(MAIL_STYLES),
-    "Form of the mails: the others have the subject and the headers of cronie, Debian's cron and busybox crond, and for `output` the whole output of a run.",
+    'Form of the mails. "cron" (cronie), "cron-debian" and "cron-busybox" have the subject and headers of that cron and, for `output`, the whole output of a run.',
     "notice",
   ),
 };
@@ -105,44 +105,44 @@ const MAIL_KEYS = {
 const WEBHOOK_KEYS = {
   url: key(
     notice.HOOK_URL,
-    "Where requests go. A preset may have a default, and many services have keys in it: prefer `{ file = … }` then.",
+    "Where requests go. Some presets have a default. If the URL contains a key, prefer `{ file = … }`.",
   ),
   preset: key(
     choice(PRESET_NAMES),
-    "The service that the requests are for. By default the body is the notice as JSON.",
+    "The service that gets the requests. By default the body is the notice as JSON.",
   ),
-  token: key(SECRET, "Key or token of the service, where its preset needs one."),
+  token: key(SECRET, "Key or token of the service, if its preset needs one."),
   chat: key(string({ lengthMax: 200 }), "Chat or channel of Telegram, such as `-1001234567890`."),
   secret: key(
     notice.SIGNING_SECRET,
-    "Key with which requests are signed, in the form of Standard Webhooks: `whsec_` and base64, or any other text.",
+    "Key that signs the requests, as Standard Webhooks defines it: `whsec_` and base64, or any other text.",
   ),
   headers: key(
     notice.HEADERS,
-    "Headers in addition to those that every request has. They are not sent to another host after a redirect.",
+    "Additional headers. They are not sent to another host after a redirect.",
     {},
   ),
   body: key(
     notice.TEMPLATE,
-    "Body in place of the notice as JSON, with placeholders such as `{{title}}`.",
+    "Body with placeholders such as `{{title}}`, instead of the notice as JSON.",
   ),
   allow_hosts: key(
     list(notice.HOST_PATTERN, { maxLength: ENTRIES_MAX }),
-    "Hosts that a redirect may lead to, in addition to that of `url`.",
+    "Hosts that a redirect may lead to, besides the host of `url`.",
     [],
   ),
   allow_private: key(
     BOOLEAN,
-    "Allow addresses that are not public, such as those of this host and of the local network, and `http://`.",
+    "Allow `http://`, and addresses that are not public, such as those of this host and the local network.",
     false,
   ),
 };
 
-/** The key of those that connect with TLS. */
+/** The key of channels that connect with TLS. */
 const TLS_KEYS = {
   ca: key(
     PATH,
-    "File of the authority that the server's certificate must be from (PEM); by default, the authorities that the system trusts.",
+    "File with the authority that must have signed the server's certificate (PEM). By default, any authority that the system trusts.",
   ),
 };
 
@@ -150,11 +150,11 @@ const TLS_KEYS = {
 const EXEC_KEYS = {
   command: key(
     ARGV,
-    "A program and its arguments, run without a shell, that reads the notice from its standard input.",
+    "The program and its arguments. It runs without a shell, with the notice on its standard input.",
   ),
   env: key(
     ENVIRONMENT,
-    "Variables in addition to the minimal environment and those of the notice.",
+    "Additional environment variables.",
     {},
   ),
 };
@@ -163,7 +163,7 @@ const EXEC_KEYS = {
 const SYSLOG_KEYS = {
   address: key(
     notice.SYSLOG_ADDRESS,
-    "Where the log is. By default that of this host, also if it is journald's.",
+    "Where the log is. By default the log of this host: syslog or journald.",
   ),
   facility: key(choice(FACILITIES), "Facility of the messages.", "daemon"),
 };

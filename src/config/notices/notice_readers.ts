@@ -64,7 +64,7 @@ export const SMTP_URL: Reader<SmtpUrl> = {
     const isWhole = url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== "" &&
       /^\/?$/.test(url.pathname) && url.search === "" && url.hash === "";
     // Not shown: it may have a password.
-    if (!isWhole) return report.value(field, `found another text, wanted ${this.wanted}`);
+    if (!isWhole) return report.value(field, `found other text, wanted ${this.wanted}`);
     const password = plain(url.password);
     if (password !== null) report.secret(field, password);
     const isImplicitTls = url.protocol === "smtps:";
@@ -85,7 +85,7 @@ export function usualTls(
 ): SmtpTransport["tls"] {
   if (isImplicitTls) return "implicit";
   if (hasLogin) return "required";
-  // Mail servers of a host have certificates that nobody has signed, and nobody is in between.
+  // A mail server on this host often has a self-signed certificate, and nobody is in between.
   return isLoopback(host) ? "opportunistic" : "offered";
 }
 
@@ -115,7 +115,7 @@ export const HOOK_URL: Reader<HookUrl> = {
     if (text === undefined) return undefined;
     const url = readUrl(text);
     if (url === null || !/^https?:$/.test(url.protocol)) {
-      return report.value(field, `found another text, wanted ${this.wanted}`);
+      return report.value(field, `found other text, wanted ${this.wanted}`);
     }
     const authorization = url.username === "" && url.password === ""
       ? null
@@ -160,7 +160,7 @@ export function checkPublicUrl(
   }
 }
 
-/** Keep a text out of all output, unless it is too short for a key. */
+/** Mask a text in all output, unless it is too short to be a key. */
 export function hide(field: Field, text: string, report: Report): void {
   if (text.length >= SECRET_LENGTH_MIN) report.secret(field, text);
 }
@@ -183,12 +183,12 @@ export const SIGNING_SECRET: Reader<string> = mapped(SECRET, (text, field, repor
     encoded.length * 3 / 4 >= SIGNING_BYTES_MIN;
   return isBase64 ? text : report.value(
     field,
-    `found "whsec_" with other text behind it, wanted ${SIGNING_BYTES_MIN} bytes or more in base64`,
+    `found "whsec_" followed by other text, wanted ${SIGNING_BYTES_MIN} bytes or more in base64`,
     'Make one: echo "whsec_$(openssl rand -base64 24)"',
   );
 });
 
-/** Headers that a request has in any case, or that change where it ends. */
+/** Headers that every request has, or that change where it ends. */
 const OWN_HEADERS =
   /^(?:host|content-length|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect|idempotency-key|webhook-.*)$/i;
 
@@ -198,9 +198,9 @@ export const HEADERS: Reader<Readonly<Record<string, string>>> = mapped(
     wanted: "a table of headers",
     nameProblem: (name) => {
       if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name)) {
-        return "found a name that no header can have";
+        return "found an invalid name of a header";
       }
-      return OWN_HEADERS.test(name) ? "found a header that is set in any case" : null;
+      return OWN_HEADERS.test(name) ? "found a header that jobctl sets itself" : null;
     },
     isSecret: (name) => KEY_NAME.test(name),
   }),
@@ -209,7 +209,7 @@ export const HEADERS: Reader<Readonly<Record<string, string>>> = mapped(
       !/^[\x20-\x7e\x80-\xff]*$/.test(value)
     );
     if (wrong === undefined) return values;
-    return report.value(field, `found a character in ${wrong[0]} that no header can have`);
+    return report.value(field, `found an invalid character in ${wrong[0]}`);
   },
 );
 

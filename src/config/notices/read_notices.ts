@@ -40,7 +40,7 @@ function readNotice(field: Field, report: Report): ChannelSettings | null {
   if (!isObject(field.value)) return report.mismatch(field, "a table") ?? null;
   const own = new Report();
   if (!isChannelName(name)) {
-    const wanted = "wanted a small letter, then at most 62 of a-z, 0-9, _ and -";
+    const wanted = "wanted a lower-case letter, then at most 62 of a-z, 0-9, _ and -";
     own.key(field, `found an invalid name of a channel, ${wanted}`);
   }
   const fields = collectFields(NOTICE_SCHEMA, field, own);
@@ -54,7 +54,7 @@ function readNotice(field: Field, report: Report): ChannelSettings | null {
   return { name, rules, target, timeoutMs: values.timeout ?? 30_000 };
 }
 
-/** Report keys that the kind of channel does not have. */
+/** Report keys that this type of channel does not have. */
 function checkKeys({ field, fields, values: { to }, report }: NoticeTable): void {
   if (to === undefined) {
     if (!fields.has("to")) {
@@ -141,7 +141,7 @@ function readMail(table: NoticeTable): MailTarget | null {
       report.value(
         fields.get(name)!,
         `found "${local}", wanted an address with a domain`,
-        "Only sendmail knows the users of this host",
+        "User names of this host work only with sendmail",
       );
     }
   }
@@ -184,17 +184,17 @@ function readTransport(
     report.key(fields.get("user") ?? fields.get("smtp")!, "found a user, but no password");
   }
   if (user === null && password !== null) {
-    report.key(secret ?? fields.get("smtp")!, "found a password, but no user", "Add user");
+    report.key(secret ?? fields.get("smtp")!, "found a password, but no user", 'Add user = "…"');
   }
   const tls = fields.get("tls");
   if (tls !== undefined && smtp.isImplicitTls) {
-    report.key(tls, "works only with smtp://: smtps:// is TLS in any case");
+    report.key(tls, "works only with smtp://, because smtps:// always uses TLS");
   }
   const login = user === null || password === null ? null : { user, password };
   if (login !== null && values.tls !== undefined && values.tls !== "required") {
     report.warn(
       tls!,
-      "the password may be sent without TLS, or to anybody",
+      "the password may be sent without TLS, or to another server",
       'Use tls = "required"',
     );
   }
@@ -216,7 +216,7 @@ function readWebhook(table: NoticeTable): WebhookTarget | null {
   else {
     for (const name of ["token", "chat"]) {
       const field = fields.get(name);
-      if (field !== undefined) report.key(field, "works only with a preset that needs it");
+      if (field !== undefined) report.key(field, "works only with a preset that uses it");
     }
   }
   const hasDefault = needs !== null && needs.url !== null && !fields.has("url");
@@ -277,8 +277,8 @@ function checkPreset({ field, fields, report }: NoticeTable, preset: PresetName)
     if (found === undefined) continue;
     report.key(
       found,
-      `works not with preset = "${preset}"`,
-      "A digest opens no incident there, and closes none",
+      `does not work with preset = "${preset}"`,
+      "A digest cannot open or close an incident there: remove it",
     );
   }
 }

@@ -291,14 +291,14 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "notify",
     isInherited: true,
     doc:
-      'Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for none, and `"*"` among them for every channel whose `jobs` match, which is the default.',
+      'Channels (`[notices.NAME]`) that report the job, whatever their `jobs` say. `[]` means none. `"*"` means every channel whose `jobs` match, which is the default.',
   },
   "expect.start_within": {
     value: duration(),
     option: "expect.startWithinMs",
     isInherited: true,
     doc:
-      'A run that has not started this long after it was due is late; "0" for never. By default 10m for runs of schedules, and never for others.',
+      'A run is late if it has not started this long after it was due; "0" means never. The default is 10m for scheduled runs, and never for others.',
   },
   "expect.finish_within": {
     value: duration(),
@@ -306,14 +306,14 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: "0",
     isInherited: true,
     doc:
-      'A run that has not finished this long after it was due, with all its waits and retries, takes too long; "0" for never.',
+      'A run takes too long if it has not finished this long after it was due, including waits and retries; "0" means never.',
   },
   "expect.min_duration": {
     value: duration(),
     option: "expect.minDurationMs",
     initial: "0",
     isInherited: true,
-    doc: 'A successful attempt that took less was suspiciously short; "0" for never.',
+    doc: 'A successful attempt was suspiciously short if it took less; "0" means never.',
   },
   "expect.max_duration": {
     value: duration(),
@@ -321,21 +321,21 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: "0",
     isInherited: true,
     doc:
-      'An attempt that runs longer takes too long; "0" for never. It is only told: `timeout` ends it.',
+      'An attempt takes too long if it runs longer; "0" means never. This only sends a notice; `timeout` ends the attempt.',
   },
   "expect.learn": {
     value: FLAG,
     option: "expect.learn",
     initial: false,
     isInherited: true,
-    doc: "Whether attempts are compared with the usual durations of the last 30 successes.",
+    doc: "Compare attempts with the usual durations of the last 30 successes.",
   },
   "expect.every": {
     value: duration(),
     option: "expect.everyMs",
     initial: "0",
     isInherited: true,
-    doc: 'A job without a success for this long is missed; "0" for never.',
+    doc: 'A job is missed if it has had no success for this long; "0" means never.',
   },
   silence: {
     value: texts("silence"),
@@ -343,7 +343,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     initial: [],
     isInherited: true,
     doc:
-      "Windows of planned work, on the clock of the job's time zone: nobody is told about the job until their end, then once.",
+      "Windows of planned work, in the job's time zone. Notices about the job are held, and sent as one summary when a window ends.",
   },
   concurrency: {
     value: CONCURRENCY,

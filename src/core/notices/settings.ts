@@ -115,7 +115,7 @@ export interface WebhookTarget {
 export interface ExecTarget {
   readonly to: "exec";
   readonly command: readonly string[];
-  /** Variables in addition to the minimal environment and those of the notice. */
+  /** Additional environment variables. */
   readonly env: Readonly<Record<string, string>>;
 }
 

@@ -44,24 +44,25 @@ export interface OutputInput {
 /** When the runs of the job are late, missed, too long or too short. */
 export interface ExpectInput {
   /**
-   * A run that has not started this long after it was due is late; "0" for never. By default 10m
-   * for runs of schedules, and never for others.
+   * A run is late if it has not started this long after it was due; "0" means never. The default is
+   * 10m for scheduled runs, and never for others.
    */
   readonly startWithin?: DurationInput;
   /**
-   * A run that has not finished this long after it was due, with all its waits and retries, takes
-   * too long; "0" for never.
+   * A run takes too long if it has not finished this long after it was due, including waits and
+   * retries; "0" means never.
    */
   readonly finishWithin?: DurationInput;
-  /** A successful attempt that took less was suspiciously short; "0" for never. */
+  /** A successful attempt was suspiciously short if it took less; "0" means never. */
   readonly minDuration?: DurationInput;
   /**
-   * An attempt that runs longer takes too long; "0" for never. It is only told: `timeout` ends it.
+   * An attempt takes too long if it runs longer; "0" means never. This only sends a notice;
+   * `timeout` ends the attempt.
    */
   readonly maxDuration?: DurationInput;
-  /** Whether attempts are compared with the usual durations of the last 30 successes. */
+  /** Compare attempts with the usual durations of the last 30 successes. */
   readonly learn?: boolean;
-  /** A job without a success for this long is missed; "0" for never. */
+  /** A job is missed if it has had no success for this long; "0" means never. */
   readonly every?: DurationInput;
 }
 
@@ -170,15 +171,15 @@ export interface JobSettings {
   /** How much of an attempt's output is kept. */
   readonly output?: OutputInput;
   /**
-   * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for
-   * none, and `"*"` among them for every channel whose `jobs` match, which is the default.
+   * Channels (`[notices.NAME]`) that report the job, whatever their `jobs` say. `[]` means none.
+   * `"*"` means every channel whose `jobs` match, which is the default.
    */
   readonly notify?: string | readonly string[];
   /** When the runs of the job are late, missed, too long or too short. */
   readonly expect?: ExpectInput;
   /**
-   * Windows of planned work, on the clock of the job's time zone: nobody is told about the job
-   * until their end, then once.
+   * Windows of planned work, in the job's time zone. Notices about the job are held, and sent as
+   * one summary when a window ends.
    */
   readonly silence?: string | readonly string[];
   /** Most instances that run at once: of the job, or of each value of a parameter. */
@@ -234,24 +235,25 @@ export interface OutputLimits {
 /** When the runs of a job are late, missed, too long or too short. */
 export interface Expectations {
   /**
-   * A run that has not started this long after it was due is late; "0" for never. By default 10m
-   * for runs of schedules, and never for others.
+   * A run is late if it has not started this long after it was due; "0" means never. The default is
+   * 10m for scheduled runs, and never for others.
    */
   readonly startWithinMs?: number;
   /**
-   * A run that has not finished this long after it was due, with all its waits and retries, takes
-   * too long; "0" for never.
+   * A run takes too long if it has not finished this long after it was due, including waits and
+   * retries; "0" means never.
    */
   readonly finishWithinMs: number;
-  /** A successful attempt that took less was suspiciously short; "0" for never. */
+  /** A successful attempt was suspiciously short if it took less; "0" means never. */
   readonly minDurationMs: number;
   /**
-   * An attempt that runs longer takes too long; "0" for never. It is only told: `timeout` ends it.
+   * An attempt takes too long if it runs longer; "0" means never. This only sends a notice;
+   * `timeout` ends the attempt.
    */
   readonly maxDurationMs: number;
-  /** Whether attempts are compared with the usual durations of the last 30 successes. */
+  /** Compare attempts with the usual durations of the last 30 successes. */
   readonly learn: boolean;
-  /** A job without a success for this long is missed; "0" for never. */
+  /** A job is missed if it has had no success for this long; "0" means never. */
   readonly everyMs: number;
 }
 
@@ -305,15 +307,15 @@ export interface JobOptions {
   /** How much of what an attempt prints is kept. */
   readonly output: OutputLimits;
   /**
-   * Channels of `[notices.NAME]` that are told about the job, whatever their `jobs` say; `[]` for
-   * none, and `"*"` among them for every channel whose `jobs` match, which is the default.
+   * Channels (`[notices.NAME]`) that report the job, whatever their `jobs` say. `[]` means none.
+   * `"*"` means every channel whose `jobs` match, which is the default.
    */
   readonly notify?: readonly string[];
   /** When the runs of a job are late, missed, too long or too short. */
   readonly expect: Expectations;
   /**
-   * Windows of planned work, on the clock of the job's time zone: nobody is told about the job
-   * until their end, then once.
+   * Windows of planned work, in the job's time zone. Notices about the job are held, and sent as
+   * one summary when a window ends.
    */
   readonly silence: readonly string[];
   /** Most instances that run at once: of the job, or of each value of a parameter. See below. */
