@@ -160,12 +160,14 @@ test("a file of tokens that others can read is not taken over", async () => {
 });
 
 test("a token for some jobs sees and does nothing of the others, by any method", async () => {
+  const nextDay = BigInt(Math.floor(Date.now() / 1_000) + 86_400);
   const hidden = (await admin.scheduleJob({ kind: "payroll" })).instance!;
   const later = { kind: "payroll", uniqueKey: "taken", afterMs: 3_600_000n };
   const waiting = (await admin.scheduleJob(later)).instance!;
   await admin.waitInstance({ uuid: hidden.uuid, waitMs: 5_000n });
   await admin.scheduleJob({ kind: "shop-fails" });
   await admin.pause({ kind: "payroll" });
+  await admin.setSilence({ kind: "payroll", until: { seconds: nextDay } });
   const { schedules } = await admin.listSchedules({ kind: "payroll" });
   const scheduleId = schedules[0]!.id;
   const scoped = clientOf(CONFIG_TOKEN);
@@ -217,6 +219,17 @@ test("a token for some jobs sees and does nothing of the others, by any method",
     listNodes: [{}],
     reloadConfig: [{}, { force: true }],
     workOnStore: [{ work: "info" }, { work: "backup" }, { work: "gc" }],
+    listIncidents: [{}, { kind: "payroll" }, { withClosed: true }, { pageSize: 1 }],
+    acknowledgeIncident: [{ type: "job", name: "payroll" }, { type: "node", name: "vm" }],
+    setSilence: [{ kind: "payroll", until: { seconds: nextDay } }, {
+      ...{ all: true, until: { seconds: nextDay } },
+    }],
+    removeSilence: [{ kind: "payroll" }, { all: true }],
+    listSilences: [{}],
+    listChannels: [{}],
+    testNotice: [{ channel: "ops" }, { channel: "ops", dryRun: true }],
+    reportRun: [{ kind: "payroll", event: "success" }, { kind: "payroll", event: "start" }],
+    getPingKey: [{ kind: "payroll" }],
   };
   assert.deepEqual(
     Object.keys(calls).sort(),
@@ -247,6 +260,8 @@ test("a token for some jobs sees and does nothing of the others, by any method",
   assert.equal((await admin.listSchedules({ kind: "payroll" })).schedules[0]?.skipNext, 0);
   const pauses = (await admin.listPauses()).pauses.map(({ kind }) => kind);
   assert.deepEqual(pauses, ["payroll"], "neither resumed nor more was paused");
+  const silences = (await admin.listSilences({})).silences.map(({ kind }) => kind);
+  assert.deepEqual(silences, ["payroll"], "neither ended nor more was silenced");
 });
 
 test("a token for some jobs does not take the key by which another job is unique", async () => {
