@@ -1,11 +1,10 @@
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
@@ -13,6 +12,7 @@ import { join } from "node:path";
 import { isUuid } from "../../core/instance.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
+import { readRegularFile } from "../../platform/files/read_file.ts";
 import type { WrappedRun } from "./wrapped_run.ts";
 
 /** Most files in a spool; the oldest make room. */
@@ -42,7 +42,9 @@ export class Spool {
     mkdirSync(this.#folder, { recursive: true, mode: PRIVATE_FOLDER });
     const path = this.#pathOf(run);
     const unfinished = `${path}.${process.pid}.tmp`;
-    writeFileSync(unfinished, JSON.stringify(run), { mode: PRIVATE_FILE, flag: "w" });
+    rmSync(unfinished, { force: true });
+    // In a folder of all users, it could be a link of somebody else by now.
+    writeFileSync(unfinished, JSON.stringify(run), { mode: PRIVATE_FILE, flag: "wx" });
     // Whoever reads the folder sees all of the file or none.
     renameSync(unfinished, path);
     this.#makeRoom();
@@ -52,17 +54,22 @@ export class Spool {
     rmSync(this.#pathOf(run), { force: true });
   }
 
-  /** The kept reports, oldest first. Files that cannot be read are skipped. */
+  /**
+   * The kept reports, oldest first. What cannot be read is skipped, and so is what another user may
+   * have put there: reports are sent in the name of this one.
+   */
   *runs(nowMs: number): Generator<WrappedRun> {
     for (const name of this.#names()) {
       const path = join(this.#folder, name);
       try {
-        const { size, mtimeMs } = statSync(path);
-        if (size > FILE_BYTES_MAX || nowMs - mtimeMs > KEPT_MS) {
+        const found = lstatSync(path);
+        if (!found.isFile() || found.uid !== (process.geteuid?.() ?? found.uid)) continue;
+        const file = nowMs - found.mtimeMs > KEPT_MS ? null : readRegularFile(path, FILE_BYTES_MAX);
+        if (file === null) {
           rmSync(path, { force: true });
           continue;
         }
-        const run: unknown = JSON.parse(readFileSync(path, "utf8"));
+        const run: unknown = JSON.parse(file.bytes.toString("utf8"));
         if (isRun(run)) yield run;
       } catch {
         // Another process delivered it meanwhile, or it is damaged.

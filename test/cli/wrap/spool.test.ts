@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { Spool, spoolFolder } from "../../../src/cli/wrap/spool.ts";
@@ -76,4 +86,34 @@ test("requestOf() tells times as ages, which are never negative", () => {
   );
   const begun = requestOf(runOf(1, { end: null }), NOW - DAY);
   assert.deepEqual([begun.event, begun.startedMsAgo, begun.msAgo], ["start", 0n, 0n]);
+});
+
+test("Spool neither waits for a pipe nor sends what another user has put there", async () => {
+  await withTempDir({}, ({ path }) => {
+    const folder = join(path, "spool");
+    const spool = new Spool(folder);
+    for (const number of [1, 2]) spool.keep(runOf(number));
+    const content = (number: number) => JSON.stringify(runOf(number));
+    writeFileSync(join(path, "outside"), content(3));
+    symlinkSync(join(path, "outside"), join(folder, `${runOf(3).runId}.json`));
+    assert.equal(spawnSync("mkfifo", [join(folder, "0.json")]).status, 0);
+    assert.deepEqual([...spool.runs(NOW)], [runOf(1), runOf(2)]);
+    // Only root can make files of others.
+    if (process.geteuid?.() !== 0) return;
+    chownSync(join(folder, `${runOf(2).runId}.json`), 65_534, 65_534);
+    assert.deepEqual([...spool.runs(NOW)], [runOf(1)]);
+  });
+});
+
+test("Spool writes through no link that lies in its way", async () => {
+  await withTempDir({}, ({ path }) => {
+    writeFileSync(join(path, "victim"), "safe");
+    const spool = new Spool(join(path, "spool"));
+    mkdirSync(join(path, "spool"));
+    const link = join(path, "spool", `${runOf(1).runId}.json.${process.pid}.tmp`);
+    symlinkSync(join(path, "victim"), link);
+    spool.keep(runOf(1));
+    assert.equal(readFileSync(join(path, "victim"), "utf8"), "safe");
+    assert.deepEqual([...spool.runs(NOW)], [runOf(1)]);
+  });
 });
