@@ -39,6 +39,11 @@ export function isForeign(headers: Headers): boolean {
   return [purpose, older].some((value) => String(value ?? "").includes("prefetch"));
 }
 
+/** The part of a URL where the key of a ping is, as it is written there. */
+export function keyOfPing(url: string): string {
+  return /^[^/?]*/.exec(url.slice(PING_PATH.length))![0];
+}
+
 /**
  * Read the URL of a ping, in the form of healthchecks.io: `/ping/KEY`, `/ping/KEY/start`, `/fail`,
  * `/log` and `/EXITCODE`, or with the shared key `/ping/KEY/KIND` and so on. `rid` is the id of the

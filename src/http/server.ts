@@ -14,7 +14,7 @@ import { afterStart, listenOn } from "../platform/network/listening.ts";
 import type { Logger } from "../platform/logger.ts";
 import { FirstRequest } from "./first_request.ts";
 import { PingQuota } from "./ping_quota.ts";
-import { isForeign, PING_PATH, readPing } from "./ping_request.ts";
+import { isForeign, keyOfPing, PING_PATH, readPing } from "./ping_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
 
 /** Options of the HTTP server. */
@@ -282,19 +282,23 @@ export class HttpServer {
     }
     if (isForeign(headers)) return pong(403, "a page of another site must not ping");
     const host = request.socket instanceof FirstRequest ? request.socket.clientAddress : "";
-    if (!this.#pings.takes(host)) return pong(429, "too many pings");
+    const key = keyOfPing(url);
+    if (!this.#pings.takes(host, key)) return pong(429, "too many pings");
     const body = method === "POST" ? await bodyOf(request) : "";
     const read = readPing(url, { body, host: host || "unknown" });
     if ("status" in read) return pong(read.status, read.text);
     try {
       for (const ping of read.candidates) {
-        if (await this.#options.source.ping(ping)) return pong(200, "OK");
+        if (!await this.#options.source.ping(ping)) continue;
+        this.#pings.learn(key, true);
+        return pong(200, "OK");
       }
     } catch (error) {
       if (isJobError(error, "invalid_argument")) return pong(400, error.message);
       if (isJobError(error, "resource_exhausted")) return pong(429, error.message);
       throw error;
     }
+    this.#pings.learn(key, false);
     return pong(404, "not found");
   }
 

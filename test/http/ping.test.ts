@@ -221,11 +221,40 @@ test("PingQuota takes a burst of an address, then some a second", async () => {
   const clock = new SimClock();
   const quota = new PingQuota(clock);
   const taken = (address: string, count: number) =>
-    Array.from({ length: count }, () => quota.takes(address)).filter((one) => one).length;
+    Array.from({ length: count }, () => quota.takes(address, `${KEY}x`)).filter((one) => one)
+      .length;
   assert.equal(taken("a", 200), 100);
   assert.equal(taken("b", 200), 100);
   await clock.advance(1_000);
   assert.equal(taken("a", 200), 10);
   for (const address of ["c", "d", "e", "f"]) taken(address, 100);
   assert.equal(taken("g", 100), 0, "all together");
+});
+
+test("PingQuota lets no stranger keep a key from being used that was right before", async () => {
+  const clock = new SimClock();
+  const quota = new PingQuota(clock);
+  const taken = (key: string, count: number) =>
+    Array.from({ length: count }, () => quota.takes("proxy", key)).filter((one) => one).length;
+  assert.equal(taken(KEY, 1), 1);
+  quota.learn(KEY, true);
+  assert.equal(taken("guess", 1_000), 99);
+  assert.equal(taken(KEY, 200), 100, "its own");
+  assert.equal(taken("guess", 1), 0);
+  await clock.advance(1_000);
+  assert.equal(taken(KEY, 200), 10);
+  quota.learn(KEY, false);
+  assert.equal(taken("guess", 100), 10);
+  assert.equal(taken(KEY, 1), 0);
+});
+
+test("pings with a right key are taken while strangers try others", async () => {
+  await using world = await pingWorld();
+  assert.equal((await world.ping(`${KEY}/start`)).status, 200);
+  const guesses = await Promise.all(Array.from({ length: 200 }, (_, index) => {
+    return world.ping(`guess-of-twenty-characters-${index}`);
+  }));
+  assert.ok(guesses.filter(({ status }) => status === 429).length > 50);
+  assert.equal((await world.ping(KEY, { method: "POST", body: "done" })).status, 200);
+  assert.equal((await world.ping("shared-key-for-all-jobs/start/log")).status, 429);
 });
