@@ -8,7 +8,7 @@ import { timeText } from "../output/when.ts";
 import { msOf } from "../wire.ts";
 import { shortTime } from "./instance_view.ts";
 
-/** Kinds that look like another subject, such as a job that is named `node:a`. */
+/** Kinds of jobs that look like another subject, such as `node:a`. */
 const TYPED = /^(?:job|node|daemon|store|channel):/;
 
 /** What an incident is about, as `jobctl ack` takes it: the kind of a job, else `node:web1`. */
@@ -16,7 +16,7 @@ export function subjectText({ type, name }: Pick<Incident, "type" | "name">): st
   return type === "job" && !TYPED.test(name) ? name : `${type}:${name}`;
 }
 
-/** The style of an incident: an acknowledged one is somebody's work already. */
+/** The style of an incident: less alarming once somebody has acknowledged it. */
 function styleOf({ acknowledgedBy, closedAt }: Incident): Style {
   if (closedAt !== undefined) return "dim";
   return acknowledgedBy === undefined ? "bad" : "warn";
@@ -37,7 +37,7 @@ const REST: readonly Column<Incident>[] = [
   { title: "LAST", isWide: true, cell: (incident, at) => shortTime(incident.lastAt, at) },
   { title: "LAST ERROR", isFlexible: true, cell: ({ lastError }) => lastError },
   { title: "ACKNOWLEDGED BY", cell: ({ acknowledgedBy }) => acknowledgedBy },
-  { title: "TOLD", isWide: true, cell: ({ told }) => told.join(", ") },
+  { title: "NOTIFIED", isWide: true, cell: ({ told }) => told.join(", ") },
   { title: "INSTANCE", isWide: true, cell: ({ lastUuid }) => lastUuid },
   { title: "ID", isWide: true, cell: ({ id }) => id },
 ];

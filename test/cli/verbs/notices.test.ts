@@ -130,7 +130,7 @@ test("ack says what it acknowledged, or by whom it was before", async () => {
     });
     assert.match(
       run.stdout,
-      changed ? /^Acknowledged backup since/ : /^It was acknowledged before/,
+      changed ? /^Acknowledged backup since/ : /^Already acknowledged/,
     );
     assert.match(run.stdout, /acknowledged by eva, failed, late \(3 times\): exit code 2/);
     assert.equal(run.code, 0);
@@ -154,7 +154,7 @@ test("ack refuses a word that fits several, and names their ids", async () => {
     ),
   });
   assert.equal(run.code, 2);
-  assert.match(run.stderr, new RegExp(`2 open incidents fit\\nhint: .*${ID} \\(job:store\\)`));
+  assert.match(run.stderr, new RegExp(`2 open incidents match\\nhint: .*${ID} \\(job:store\\)`));
 });
 
 const ECHO_ZONE = { listSchedules: { schedules: [] }, getJob: { job: { timezone: "Asia/Tokyo" } } };

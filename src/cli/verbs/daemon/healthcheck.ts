@@ -22,7 +22,7 @@ const COMPLETED_READ_MAX = 10;
 /** Waiting instances among which the oldest is looked up, and most dead letters counted. */
 const READ_MAX = 1_000;
 
-/** A value over a limit is a problem; undefined never is. */
+/** A value over a limit is a problem; undefined means no limit. */
 interface Limits {
   readonly warn: number | undefined;
   readonly crit: number | undefined;
@@ -43,7 +43,7 @@ interface Problem {
   readonly text: string;
 }
 
-/** What a check found, in the order of the line. */
+/** Results of a check, in the order in which the line shows them. */
 class Findings {
   readonly problems: Problem[] = [];
   readonly values: Value[] = [];
@@ -74,7 +74,7 @@ function readLimits(
   const [warn, crit] = [read(`${name}-warn`), read(`${name}-crit`)];
   if (warn === undefined || crit === undefined || warn <= crit) return { warn, crit };
   throw usageError(
-    `Cannot use --${name}-warn with a lower --${name}-crit: a warning comes before`,
+    `Cannot use --${name}-warn with a lower --${name}-crit: warnings come first`,
     `Give --${name}-crit the higher value`,
   );
 }
@@ -94,7 +94,7 @@ function counted(number: number, one: string): string {
   return `${number} ${one}${number === 1 ? "" : "s"}`;
 }
 
-/** A duration for people, without parts that do not matter. */
+/** A duration for people, without units that are too small to matter. */
 function about(value: number): string {
   const unit = value >= 172_800 ? 3_600 : value >= 7_200 ? 60 : 1;
   return formatDuration(Math.round(value / unit) * unit * 1_000);
@@ -227,36 +227,42 @@ function lineOf(severity: number, texts: readonly string[], values: readonly Val
 /** `jobctl healthcheck` */
 export const HEALTHCHECK: Verb = {
   name: "healthcheck",
-  summary: "Check the daemon for a monitoring system: a plugin for Nagios and Icinga",
+  summary: "Check the daemon from a monitoring system: a plugin for Nagios and Icinga",
   details: [
     "Prints one line with a status and performance data. The exit code is that of a monitoring",
-    "plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. It is CRITICAL if the daemon does not",
-    "respond, and UNKNOWN if the check itself cannot be made. A value is a problem if it is more",
-    "than its limit. With --job, queue, dead letters and incidents are those of these jobs.",
+    "plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. CRITICAL also means that the daemon does not",
+    "respond, and UNKNOWN that the check itself failed. A value is a problem if it is above its",
+    "limit. With --job, only the queue, dead letters and incidents of these jobs count.",
   ].join(" "),
   options: {
-    job: { describe: "Check this job; separate several by commas, or repeat the option" },
-    "max-age": { describe: "With --job: critical if the last success is older, or there is none" },
-    "queue-warn": { describe: "Most waiting instances, including those that are due later" },
-    "queue-crit": { describe: "The same, critical" },
-    "oldest-warn": { describe: "How long a due instance may wait" },
-    "oldest-crit": { describe: "The same, critical" },
-    "dead-warn": { describe: "Most dead letters; 1000 and more count as 1000" },
-    "dead-crit": { describe: "The same, critical" },
-    "incidents-warn": { describe: "Most open incidents" },
-    "incidents-crit": { describe: "The same, critical" },
+    job: { describe: "Check this job; for several, separate them by commas or repeat the option" },
+    "max-age": {
+      describe: "With --job: critical if the last success is older than this, or if there is none",
+    },
+    "queue-warn": {
+      describe: "Warn above this many waiting instances, including those that are due later",
+    },
+    "queue-crit": { describe: "The same, but critical" },
+    "oldest-warn": { describe: "Warn if a due instance has waited longer than this" },
+    "oldest-crit": { describe: "The same, but critical" },
+    "dead-warn": {
+      describe: "Warn above this many dead letters, of which at most 1000 are counted",
+    },
+    "dead-crit": { describe: "The same, but critical" },
+    "incidents-warn": { describe: "Warn above this many open incidents" },
+    "incidents-crit": { describe: "The same, but critical" },
   },
   examples: [
-    ["jobctl healthcheck", "Does the daemon respond, with its store"],
-    ["jobctl healthcheck --job backup --max-age 25h", "Has a daily job succeeded"],
-    ["jobctl healthcheck --queue-warn 100 --oldest-crit 10m --dead-warn 0", "Is work left undone"],
+    ["jobctl healthcheck", "Do the daemon and its store respond?"],
+    ["jobctl healthcheck --job backup --max-age 25h", "Has a daily job succeeded?"],
+    ["jobctl healthcheck --queue-warn 100 --oldest-crit 10m --dead-warn 0", "Is work piling up?"],
   ],
 
   async run(args, { client, printer, io }) {
     const kinds = args.list("job");
     const maxAge = seconds(args)("max-age");
     if (maxAge !== undefined && kinds.length === 0) {
-      throw usageError("Cannot use --max-age alone: it is about a job", "Add --job KIND");
+      throw usageError("Cannot use --max-age without --job: it applies to a job", "Add --job KIND");
     }
     const limits = {
       queue: readLimits("queue", count(args)),

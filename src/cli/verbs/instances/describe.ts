@@ -35,7 +35,7 @@ const JOB: Verb = {
   words: [{ name: "KIND", describe: "Kind of the job" }],
   options: {
     "ping-url": {
-      describe: "Show the secret path of its pings, if it is external; requires an admin",
+      describe: "Show the secret path of the pings of an external job; requires admin",
       isFlag: true,
     },
   },
@@ -84,7 +84,7 @@ async function showPings(kind: string, client: JobClient, printer: Printer): Pro
     `Path:         ${path}`,
     `Shared path:  ${sharedPath}`,
     "",
-    "They follow the address of the daemon's HTTP listener (server.http). Keep them secret.",
+    "Put the address of the daemon's HTTP listener (server.http) before them. Keep them secret.",
   ];
   await printer.details({ path, shared_path: sharedPath }, path, lines);
 }

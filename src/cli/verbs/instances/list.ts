@@ -166,8 +166,8 @@ const PAUSES: Verb = {
 
 const SILENCES: Verb = {
   name: "silences",
-  summary: "List the silences in force, until when, by whom and why",
-  examples: [["jobctl list silences", "What sends no notices now"]],
+  summary: "List the silences in force: until when, by whom and why",
+  examples: [["jobctl list silences", "Whose notices are held back now"]],
   async run(_args, { client, printer }) {
     const { silences } = await (await client()).listSilences({});
     await printer.list(SILENCE_VIEW, silences);

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { isJobError, type JobError, toJobError } from "../../../core/errors.ts";
 import { REPORT_BYTES_MAX } from "../../../core/job/external.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { EXIT, EXIT_CODES } from "../../exit_codes.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -14,7 +15,7 @@ import type { WrappedRun } from "../../wrap/wrapped_run.ts";
 
 /** Longest wait for the daemon when the command has ended: its caller waits, too. */
 const REPORT_MS = 2_000;
-/** A command that ends sooner is reported once, with its begin and end. */
+/** A command that ends sooner is reported once, with its start and end. */
 const SHORT_MS = 300;
 /** Longest time that a command's end spends on reports of earlier runs. */
 const EARLIER_MS = 1_000;
@@ -25,14 +26,13 @@ const FLUSH_MS = 10_000;
 /** `jobctl wrap KIND -- COMMAND…` */
 export const WRAP: Verb = {
   name: "wrap",
-  summary: "Run a command, and report the run to the daemon",
+  summary: "Run a command, and report its run to the daemon",
   details: [
-    "The command gets the same input, output, environment and signals as without this program, and",
-    "its exit code is returned: 128 and the number of the signal that ended it. KIND is a job with",
-    "external = true in the daemon's configuration. Begin, end, exit code and the last 100 kB of",
-    "the output are reported. While the daemon cannot be reached, reports are kept in files of the",
-    "user, and delivered with their true times after a later run, or with --flush. The command",
-    "runs in any case.",
+    "The command runs as it would by itself, with the same input, output, environment and signals.",
+    "Its exit code is returned; if a signal ended it, 128 plus the number of the signal. Start, end,",
+    "exit code and the last 100 kB of output are reported. KIND is a job with external = true in",
+    "the daemon's configuration. If the daemon cannot be reached, the command still runs. The report",
+    "is then kept in a file, and delivered with its true times after a later run, or by --flush.",
   ].join(" "),
   words: [
     { name: "KIND", describe: "Kind of the job", isOptional: true },
@@ -45,22 +45,22 @@ export const WRAP: Verb = {
   ],
   options: {
     url: {
-      describe: "Report by pings to this address, as jobctl describe job KIND --ping-url shows it",
+      describe: "Report by pings to this URL, whose path jobctl describe job KIND --ping-url shows",
       env: "JOBCTL_PING_URL",
     },
     "no-capture": {
-      describe: "Leave the output of the command alone, and report none of it",
+      describe: "Do not read or report the output of the command",
       isFlag: true,
     },
-    flush: { describe: "Only deliver the reports that are kept", isFlag: true },
+    flush: { describe: "Only deliver reports that were kept", isFlag: true },
   },
   examples: [
     ["jobctl wrap backup -- /usr/local/bin/backup.sh --full", "In a crontab of another host"],
     [
       "jobctl wrap backup --url https://jobs.example.com/ping/KEY -- backup.sh",
-      "To a daemon that is reached by HTTP alone",
+      "To a daemon that can be reached only by HTTP",
     ],
-    ["jobctl wrap --flush", "Deliver what could not be delivered"],
+    ["jobctl wrap --flush", "Deliver the reports that were kept"],
   ],
   needsNoConnection: true,
   async run(args, context) {
@@ -84,7 +84,7 @@ function reporterOf(args: Args, { client }: VerbContext): Reporter | JobError {
     const url = args.text("url");
     if (url !== undefined) {
       if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
-        throw usageError("Cannot report to --url: it is not an address", "Begin it with https://");
+        throw usageError("Cannot report to --url: it is not an HTTP URL", "Begin it with https://");
       }
       return pingReporter(url);
     }
@@ -211,7 +211,7 @@ async function flush(
     else first ??= problem;
     if (problem !== null && isPassing(problem)) break;
   }
-  await printer.note(`Delivered ${delivered}`);
+  await printer.note(`Delivered ${countText(delivered, "report")}`);
   if (first === null) return EXIT.ok;
   await io.stderr.write(`jobctl: ${makeVisible(first.message)}\n`).catch(() => {});
   return EXIT_CODES[first.code];

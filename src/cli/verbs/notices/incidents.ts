@@ -22,18 +22,19 @@ const NAMED_MAX = 3;
 /** `jobctl incidents` */
 export const INCIDENTS: Verb = {
   name: "incidents",
-  summary: "List open incidents: what is wrong with jobs, nodes, the daemon, the store, channels",
+  summary:
+    "List open incidents: what is wrong now with jobs, nodes, the daemon, the store or channels",
   details: [
-    "An incident opens with the first bad event of its subject and closes when all is well again.",
-    "Nodes and others are shown as node:NAME.",
+    "An incident opens with the first bad event and closes when the problem is over. Jobs are shown",
+    "by their kind, everything else with its type, such as node:NAME.",
   ].join(" "),
   words: [{ name: "KIND", describe: "Only of this job", isOptional: true }],
   options: {
     all: { describe: "Also the last closed incident of each subject", isFlag: true },
   },
   examples: [
-    ["jobctl incidents", "What is wrong now, the newest first"],
-    ["jobctl incidents backup --all", "That of one job, or its last one"],
+    ["jobctl incidents", "What is wrong now, newest first"],
+    ["jobctl incidents backup --all", "One job, including its last closed incident"],
   ],
   async run(args, { client, printer }) {
     const connection = await client();
@@ -49,20 +50,19 @@ export const INCIDENTS: Verb = {
 /** `jobctl ack INCIDENT` */
 export const ACK: Verb = {
   name: "ack",
-  summary: "Acknowledge an open incident: nobody is reminded of it any more",
+  summary: "Acknowledge an open incident, which stops its reminders",
   details: [
-    "The end of the incident is told all the same, and so is the next incident. Your name is shown",
-    "in jobctl incidents and in notices. A word that fits several incidents is refused.",
+    "The recovery and the next incident are still reported. Your name is shown in jobctl incidents",
+    "and in notices. If several incidents match, none is acknowledged.",
   ].join(" "),
   words: [{
     name: "INCIDENT",
-    describe:
-      "Kind of the job, or node:NAME, channel:NAME, store, daemon, or the first 4 or more " +
+    describe: "Kind of a job, or node:NAME, channel:NAME, store, daemon, or the first 4 or more " +
       "characters of the id",
   }],
   examples: [
-    ["jobctl ack backup", "That of a job"],
-    ["jobctl ack node:web1", "That of a node"],
+    ["jobctl ack backup", "The incident of a job"],
+    ["jobctl ack node:web1", "The incident of a node"],
   ],
   async run(args, { client, printer }) {
     const connection = await client();
@@ -71,20 +71,20 @@ export const ACK: Verb = {
     const response = await connection.acknowledgeIncident({ type, name, id });
     const incident = present(response.incident, "Cannot acknowledge the incident");
     const text = incidentText(incident, printer);
-    const line = response.changed ? `Acknowledged ${text}` : `It was acknowledged before: ${text}`;
+    const line = response.changed ? `Acknowledged ${text}` : `Already acknowledged: ${text}`;
     await printer.details(INCIDENT_VIEW.record(incident), incident.id, [line]);
     if (!response.changed && !printer.isHuman) await printer.note(line);
   },
 };
 
-/** The only open incident that a word names. @throws JobError `not_found`, `invalid_argument` */
+/** The one open incident that a word names. @throws JobError `not_found`, `invalid_argument` */
 async function findIncident(client: JobClient, word: string): Promise<Incident> {
   const open = await collect(listIncidents(client, { withClosed: false }));
   const [found, ...others] = open.filter((incident) => isNamed(incident, word));
   const shown = makeVisible(word);
   if (found === undefined) {
     throw new JobError("not_found", `Cannot acknowledge "${shown}": it has no open incident`, {
-      hint: didYouMean(word, open.map(subjectText)) ?? "List the open ones with: jobctl incidents",
+      hint: didYouMean(word, open.map(subjectText)) ?? "List open incidents with: jobctl incidents",
     });
   }
   if (others.length === 0) return found;
@@ -92,7 +92,7 @@ async function findIncident(client: JobClient, word: string): Promise<Incident> 
     `${id} (${makeVisible(`${type}:${name}`)})`
   );
   throw usageError(
-    `Cannot acknowledge "${shown}": ${others.length + 1} open incidents fit`,
+    `Cannot acknowledge "${shown}": ${others.length + 1} open incidents match`,
     `Give the id of one: ${named.join(", ")}`,
   );
 }

@@ -4,13 +4,13 @@ import { callTimeoutMs } from "../../parsing/connection.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { CHANNEL_VIEW } from "../../views/notice_views.ts";
 
-/** A mail server may take its time. */
+/** How long a test may take: mail servers can be slow. */
 const DELIVERY_MS = 60_000;
 
 const LIST: Verb = {
   name: "list",
-  summary: "List the channels of the daemon's configuration, without addresses and secrets",
-  examples: [["jobctl notices list", "Which events go where"]],
+  summary: "List the channels that send notices, without addresses and secrets",
+  examples: [["jobctl notices list", "Which channel reports which events"]],
   async run(_args, { client, printer }) {
     const { channels } = await (await client()).listChannels({});
     await printer.list(CHANNEL_VIEW, channels);
@@ -21,14 +21,14 @@ const TEST: Verb = {
   name: "test",
   summary: "Send a test notice through a channel, and show what was sent",
   details: [
-    "Requires admin. The request or mail is shown as it is sent, with secrets masked. If it cannot",
-    "be delivered, the exit code is 3. It is tried once, and waits at most a minute.",
+    "Requires admin. The request or mail is shown as it is sent, with secrets masked. It is tried",
+    "once, for at most a minute. If it cannot be delivered, the exit code is 3.",
   ].join(" "),
   words: [{ name: "NAME", describe: "Name of the channel, as in [notices.NAME]" }],
-  options: { "dry-run": { describe: "Show it, and send nothing", isFlag: true } },
+  options: { "dry-run": { describe: "Only show it; send nothing", isFlag: true } },
   examples: [
-    ["jobctl notices test ops", "Does it arrive"],
-    ["jobctl notices test ops --dry-run", "The exact request or mail"],
+    ["jobctl notices test ops", "Does a notice arrive?"],
+    ["jobctl notices test ops --dry-run", "Only show the exact request or mail"],
   ],
   async run(args, { client, printer, io }) {
     const channel = args.word("NAME");
@@ -41,7 +41,7 @@ const TEST: Verb = {
     const record = { channel, is_sent: isSent, problem, text };
     await printer.details(record, channel, makeLinesVisible(text).split("\n"));
     if (isSent || dryRun) {
-      await printer.note(isSent ? "It was sent" : "Nothing was sent");
+      await printer.note(isSent ? "Sent" : "Nothing was sent");
       return EXIT.ok;
     }
     const why = problem === undefined ? "" : `: ${makeVisible(problem)}`;
@@ -55,6 +55,6 @@ const TEST: Verb = {
 /** `jobctl notices …` */
 export const NOTICES: VerbGroup = {
   name: "notices",
-  summary: "List the channels to people, or test one",
+  summary: "List the channels that send notices, or test one",
   verbs: [LIST, TEST],
 };

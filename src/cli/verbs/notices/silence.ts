@@ -9,16 +9,16 @@ import { timestampOf } from "../../wire.ts";
 /** Most silences in a note. */
 const NAMED_MAX = 5;
 
-/** What the command line names: one job, or everything only if it says so. */
+/** The job that the command line names, or everything if --all says so. */
 function readSubject(args: Args): { readonly kind?: string; readonly all: boolean } {
   const [kind] = args.words("KIND");
   const all = args.flag("all");
   if (kind !== undefined && all) {
-    throw usageError("Cannot use --all with a kind: they exclude each other", "Give one of them");
+    throw usageError("Cannot use --all with a kind: they exclude each other", "Keep one of them");
   }
   if (kind === undefined && !all) {
     throw usageError(
-      "Cannot silence nothing: the kind of a job is missing",
+      "Cannot silence: KIND is missing",
       "Name a job, or add --all for everything",
     );
   }
@@ -28,23 +28,23 @@ function readSubject(args: Args): { readonly kind?: string; readonly all: boolea
 /** `jobctl silence KIND` */
 export const SILENCE: Verb = {
   name: "silence",
-  summary: "Send no notices about a job, or about anything, until a time",
+  summary: "Hold back notices about a job, or about everything, until a time",
   details: [
-    "For planned work. Incidents still open and close, and jobctl incidents lists them. One summary",
-    "is sent when the silence ends. It lasts at most 31 days, survives restarts, and shows who asked",
-    "for it. Silencing again replaces the silence in force. To silence everything, admin is needed.",
+    "For planned work. When the silence ends, one summary is sent. Incidents still open and close,",
+    "and jobctl incidents lists them. A silence lasts at most 31 days, survives restarts, and shows",
+    "who asked for it. Silencing again replaces the silence in force. --all requires admin.",
   ].join(" "),
   words: [{ name: "KIND", describe: "Kind of the job", isOptional: true }],
   options: {
-    all: { describe: "Everything: all jobs, nodes, the daemon, the store", isFlag: true },
+    all: { describe: "Everything: all jobs, nodes, channels and the daemon", isFlag: true },
     until: { describe: 'When it ends, in the job\'s zone: "tomorrow 9:00", "+2h"' },
-    reason: { describe: "The reason, which jobctl list silences and the summary show" },
-    end: { describe: "End the silence of the job now, or that of everything", isFlag: true },
+    reason: { describe: "The reason, shown by jobctl list silences and in the summary" },
+    end: { describe: "End the silence now", isFlag: true },
   },
   examples: [
     ["jobctl silence backup --until +2h --reason 'disk is being replaced'", "One job"],
     ["jobctl silence --all --until 'tomorrow 6:00'", "Everything"],
-    ["jobctl silence --end backup", "Work is done early"],
+    ["jobctl silence --end backup", "The work is done early"],
   ],
   async run(args, context) {
     assertOneOf(args, ["end", "until"]);
@@ -84,7 +84,7 @@ async function endSilence(
   await printer.value(record, wasSilenced ? "Ended the silence" : "");
   if (!wasSilenced) await printer.note(`${kind ?? "Everything"} was not silenced`);
   const { silences } = await connection.listSilences({});
-  // Those of the configuration can only be ended there.
+  // Silences of the configuration can only be ended there.
   const others = silences.filter((silence) =>
     silence.kind === undefined || kind === undefined || silence.kind === kind
   );

@@ -109,9 +109,8 @@ export const SIMULATE: Verb = {
     "also what the other configuration would change. Nothing is executed. Every run is assumed to",
     "succeed, and to take the median time of the job's last runs, which the daemon reports.",
     "Without a daemon it takes the time of --assume. Jobs with worker_slot = false take no worker:",
-    "they count among the runs at once, but do not make workers busy. With --notices it reads",
-    "past runs from the daemon instead, and lists what the channels of the configuration would",
-    "have sent.",
+    "they count among the runs at once, but do not make workers busy. --notices reads past runs",
+    "from the daemon instead, and lists the notices that the channels would have sent.",
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
@@ -128,7 +127,7 @@ export const SIMULATE: Verb = {
     offline: { describe: "Do not ask the daemon for durations", isFlag: true },
     ticks: { describe: "List every tick instead of the report", isFlag: true },
     notices: {
-      describe: "List the notices that the runs of the last 30 days would have caused",
+      describe: "List the notices that past runs would have caused",
       isFlag: true,
     },
   },

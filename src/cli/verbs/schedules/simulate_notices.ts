@@ -1,5 +1,6 @@
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import { lookupInstances } from "../../lookup.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { membersOf, type View, viewOf } from "../../output/view.ts";
 import { formatAbsolute, isoText } from "../../output/when.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -45,7 +46,7 @@ export async function listSimulatedNotices(
   const { io, printer } = context;
   const [other] = args.given(["against", "workers", "ticks", "duration", "assume", "offline"]);
   if (other !== undefined) {
-    throw usageError(`Cannot use --${other} with --notices`, "It is about runs that are simulated");
+    throw usageError(`Cannot use --${other} with --notices`, "It applies only to simulated runs");
   }
   const options = loadOptionsOf(io);
   const { nowMs } = options;
@@ -56,14 +57,19 @@ export async function listSimulatedNotices(
   const { config, jobs } = await loadProject(file, options);
   const channels = config.notices;
   if (channels.length === 0) {
-    throw usageError(`Cannot simulate notices: "${file}" has no channel`, "Add a [notices.NAME]");
+    throw usageError(
+      `Cannot simulate notices: "${file}" has no channel`,
+      "Add a table [notices.NAME]",
+    );
   }
   const runs = await pastRuns(context, fromMs, toMs);
   const { timezone } = config;
   const notices = simulateNotices(runs, { channels, jobs, timezone, toMs });
   await printer.list(NOTICE_VIEW, notices);
   await printer.note(
-    `${notices.length} notices from ${runs.length} runs that ended since ${formatAbsolute(fromMs)}`,
+    `${countText(notices.length, "notice")} from ${
+      countText(runs.length, "run")
+    } that ended since ${formatAbsolute(fromMs)}`,
   );
 }
 
