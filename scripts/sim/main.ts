@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { PLANTS } from "../../test/sim/plants.ts";
 import { findPlant, runWorld, SIM_STORES, type SimStore } from "../../test/sim/world.ts";
 import { runModel } from "./run_model.ts";
+import { runNotices } from "./run_notices.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +16,8 @@ const { values } = parseArgs({
     plants: { type: "boolean", default: false },
     /** Random requests on the store alone, compared with the model of its interface. */
     model: { type: "boolean", default: false },
+    /** Jobs that fail at random, compared with the notices that channels deliver. */
+    notices: { type: "boolean", default: false },
   },
 });
 const { store } = values;
@@ -22,6 +25,7 @@ const seeds = values.seed
   ? [Number(values.seed)]
   : Array.from({ length: Number(values.seeds) }, (_, index) => index + 1);
 if (values.model) process.exit(await runModel(store, seeds) ? 0 : 1);
+if (values.notices) process.exit(await runNotices(store, seeds) ? 0 : 1);
 const storeType = SIM_STORES.find((one) => one === store);
 if (storeType === undefined) {
   console.error(`No store "${store}": ${SIM_STORES.join(", ")}`);

@@ -33,7 +33,7 @@ export interface StoryStart {
 }
 
 /** What happens to jobs. */
-const ON_JOBS: readonly NoticeEvent[] = [
+export const ON_JOBS: readonly NoticeEvent[] = [
   ...["failed", "recovered", "late", "missed", "long", "short", "lost"] as const,
 ];
 /** How long a stop takes at most, in seconds. */
@@ -55,11 +55,13 @@ export class StoryWorld {
   readonly #ids;
   readonly #workers: number;
   #pid = 0;
-  readonly #living = new Set<string>();
+  readonly #processes = new Set<string>();
   /** Attempts that hang, by kind. */
   readonly hanging = new Map<string, ScriptedAttempt>();
   /** Called with each new node's gate before it starts. */
   onNode: ((gate: Gate) => void) | null = null;
+  /** What a node sees of its store: a bug that the story has. */
+  plant: (store: Store) => Store = (store) => store;
 
   private constructor(store: StoryStore, start: StoryStart) {
     this.store = store;
@@ -93,20 +95,20 @@ export class StoryWorld {
     this.onNode?.(gate);
     const connection = this.store.connect();
     const process = `process ${++this.#pid}`;
-    this.#living.add(process);
+    this.#processes.add(process);
     const world = new ManagerWorld({
       jobs: own.jobs ?? this.jobs,
       ...(own.hasNotices === false ? {} : { channels }),
       ...{ workers: this.#workers, node: name },
-      before: { clock: this.clock, store: gate.store(connection) },
+      before: { clock: this.clock, store: gate.store(this.plant(connection)) },
       clockOf: (clock) => gate.clock(clock),
       process: {
         ...{ host: "host", pid: this.#pid, process },
-        fateOf: (other) => this.#living.has(other ?? "") ? "alive" : "gone",
+        fateOf: (other) => this.#processes.has(other ?? "") ? "alive" : "gone",
       },
     });
     world.executor.onRun = (attempt) => this.#run(attempt);
-    gate.onDeath = () => this.#living.delete(process);
+    gate.onDeath = () => this.#processes.delete(process);
     this.#nodes.set(name, { name, world, gate, connection });
     world.manager.start().catch(() => {});
     await this.clock.settle();
@@ -178,11 +180,13 @@ export class StoryWorld {
 
   /** The manager of a living node, by default of any. */
   manager(name?: string): Manager {
-    const node = name === undefined
-      ? [...this.#nodes.values()].find(({ gate }) => !gate.isDead)
-      : this.#nodes.get(name);
+    const node = name === undefined ? this.#living() : this.#nodes.get(name);
     if (!node) throw new Error(`There is no node ${name ?? ""}`);
     return node.world.manager;
+  }
+
+  #living(): StoryNode | undefined {
+    return [...this.#nodes.values()].find(({ gate }) => !gate.isDead);
   }
 
   /** What happens in the next attempts of a kind; later ones succeed. */
@@ -205,7 +209,8 @@ export class StoryWorld {
     const id = this.#ids();
     for (let isAccepted = false; !isAccepted;) {
       await this.revive();
-      this.manager().scheduleJob(kind, { id }).then(() => isAccepted = true, () => {});
+      const node = this.#living();
+      node?.world.manager.scheduleJob(kind, { id }).then(() => isAccepted = true, () => {});
       await this.advance("1s");
     }
   }
