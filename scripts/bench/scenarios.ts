@@ -7,6 +7,7 @@ import { EXECUTION } from "./scenarios/execution.ts";
 import { GRPC } from "./scenarios/grpc.ts";
 import { HELD_COST } from "./scenarios/held.ts";
 import { LATENESS } from "./scenarios/lateness.ts";
+import { NOTICES_COST } from "./scenarios/notices.ts";
 import { PICK_UP } from "./scenarios/pick_up.ts";
 import { RECOVERY } from "./scenarios/recovery.ts";
 import { SCHEDULES_COST } from "./scenarios/schedules.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...DAEMONS,
   ...SCHEDULES_COST,
   ...HELD_COST,
+  ...NOTICES_COST,
   ...RECOVERY,
   ...EXECUTION,
   ...BLOCKED,
