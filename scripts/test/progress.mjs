@@ -47,7 +47,8 @@ export function bunProgress(onFile) {
   return {
     line(line) {
       const begun = /^(\S+\.test\.ts):$/.exec(line)?.[1];
-      if (begun !== undefined || /^ +\d+ pass$/.test(line)) flush();
+      // The list of all failures at the end belongs to no file either.
+      if (begun !== undefined || /^\d+ tests? failed:$|^ +\d+ pass$/.test(line)) flush();
       if (begun !== undefined) {
         file = begun;
         begunAt = performance.now();

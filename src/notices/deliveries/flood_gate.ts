@@ -2,11 +2,11 @@ import type { NoticeEvent } from "../../core/notices/notice.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 /** Length of a window in which notices are counted, in milliseconds. */
-export const FLOOD_WINDOW_MS = 600_000;
+const FLOOD_WINDOW_MS = 600_000;
 /** Most notices of a channel that one window sends each by itself. */
 export const FLOOD_MAX = 100;
 /** The same for the output of runs: cron mails that of every minute. */
-export const FLOOD_OUTPUT_MAX = 1_000;
+const FLOOD_OUTPUT_MAX = 1_000;
 
 interface Window {
   readonly startMs: number;

@@ -55,7 +55,9 @@ test("import crontab --verify counts the lines that are left out", async () => {
     const verified = async (file: string, dialect: string) => {
       const argv = ["import", "crontab", file, "--timezone", "UTC", "--dialect", dialect];
       const { stderr } = await cli([...argv, "--verify"], { cwd: path });
-      return stderr.trimEnd().split("\n").at(-1)!.replace(/\d+ runs/, "N runs");
+      // What is said of mail depends on whether this host has sendmail.
+      const line = stderr.split("\n").find((one) => one.startsWith("Verified"));
+      return line?.replace(/\d+ runs/, "N runs");
     };
     const same = "Verified over 366 days: 1 of 1 line is the same, N runs";
     assert.equal(await verified("good", "debian"), same);
