@@ -128,7 +128,7 @@ const WEBHOOK_KEYS = {
   ),
   allow_hosts: key(
     list(notice.HOST_PATTERN, { maxLength: ENTRIES_MAX }),
-    "Hosts that a redirect may lead to, besides the host of `url`.",
+    "Hosts that a redirect may lead to, in addition to the host of `url`.",
     [],
   ),
   allow_private: key(
