@@ -210,6 +210,17 @@ test("deliver() fails when the answer is not HTTP, or its headers are endless", 
   }
 });
 
+test("ResponseReader takes some answers that come before the answer, but not endlessly", () => {
+  const go = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+  const few = new ResponseReader();
+  for (let count = 0; count < 5; count++) few.write(go);
+  few.write(Buffer.from("HTTP/1.1 204 No Content\r\n\r\n"));
+  assert.equal(few.response?.status, 204);
+  const many = new ResponseReader();
+  for (let count = 0; count < 1_000 && !many.isComplete; count++) many.write(go);
+  assert.match(many.problem ?? "", /more than 10 answers/);
+});
+
 test("ResponseReader joins chunks that come byte by byte", () => {
   const reader = new ResponseReader();
   const text =

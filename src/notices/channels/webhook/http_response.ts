@@ -9,6 +9,8 @@ export interface HttpResponse {
 
 /** Longest status line and headers, in bytes. */
 const HEAD_BYTES_MAX = 32_768;
+/** Most answers of 100 to 199 that may come before the answer. */
+const INTERIM_MAX = 10;
 /** How much of a body is read, in bytes. */
 const BODY_BYTES_MAX = 65_536;
 
@@ -23,6 +25,7 @@ export class ResponseReader {
   #head: Head | null = null;
   #isComplete = false;
   #problem: string | null = null;
+  #interim = 0;
 
   /** True once nothing more has to be read. */
   get isComplete(): boolean {
@@ -60,8 +63,11 @@ export class ResponseReader {
         return;
       }
       this.#bytes = this.#bytes.subarray(end + 4);
-      // 100 to 199 come before the answer.
       if (head.status >= 200) this.#head = head;
+      else if (++this.#interim > INTERIM_MAX) {
+        this.#problem = `sent more than ${INTERIM_MAX} answers before the answer`;
+        return;
+      }
     }
     this.#isComplete = this.#bytes.length >= BODY_BYTES_MAX ||
       hasWholeBody(this.#head, this.#bytes);
