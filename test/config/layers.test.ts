@@ -1,6 +1,7 @@
 import { SCHEDULE_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { expandVariables } from "../../src/config/expand.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
@@ -170,3 +171,14 @@ for (const text of ["${", "${}", "${A B}", "${1}", "${A-x}", "${A:=x}", "${toStr
     assert.doesNotMatch(expansion.error!, /secret/);
   });
 }
+
+test("loadConfig() accepts every variable that docs/configuration.md gives to the client", async () => {
+  const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+  const list = /except those that the CLI uses as a client:\n([^.]*)\./.exec(page)![1]!;
+  const names = [...list.matchAll(/`(JOBCTL_\w+)`/g)].map((match) => match[1]!);
+  assert.ok(names.includes("JOBCTL_SPOOL") && names.includes("JOBCTL_PING_URL"));
+  const { problems } = await loadText("", {
+    env: Object.fromEntries(names.map((name) => [name, "x"])),
+  });
+  assert.deepEqual(problems, []);
+});
