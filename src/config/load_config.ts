@@ -1,10 +1,9 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
-import { unknownChannel } from "../core/notices/settings.ts";
+import { checkNotify } from "../core/notices/settings.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { isObject } from "../core/object_keys.ts";
-import { didYouMean } from "../core/text/nearest.ts";
 import { buildConfig } from "./build_config.ts";
 import { checkConfigValues } from "./check_values.ts";
 import type { Config, LoadedConfig } from "./config.ts";
@@ -79,8 +78,8 @@ export async function loadConfig(
   const channelTables = notices.unique(report);
   const channels = readNotices(channelTables, report);
   const names = channelTables.map(({ path }) => String(path[1]));
-  checkNotified(fields.get("defaults.notify"), config.defaults.notify, { names, report });
-  return finish({ file, files }, { ...config, notices: channels }, jobs, report);
+  const defaults = withChannels(config.defaults, fields.get("defaults.notify"), { names, report });
+  return finish({ file, files }, { ...config, defaults, notices: channels }, jobs, report);
 }
 
 function finish(
@@ -107,16 +106,17 @@ function finish(
   };
 }
 
-/** Jobs check the channels that they name; an unknown one for all of them is one problem. */
-function checkNotified(
+/** Jobs check the channels that they name; a wrong one for all of them is one mistake. */
+function withChannels(
+  defaults: Config["defaults"],
   field: Field | undefined,
-  notify: readonly string[] | undefined,
   { names, report }: { readonly names: readonly string[]; readonly report: Report },
-): void {
-  const unknown = unknownChannel(notify, names);
-  if (field === undefined || unknown === undefined) return;
-  const hint = didYouMean(unknown, names) ?? `Add it to the configuration: [notices.${unknown}]`;
-  report.value(field, `there is no channel "${unknown}"`, hint);
+): Config["defaults"] {
+  const { notify, problem } = checkNotify(defaults.notify, names);
+  if (field === undefined || problem === null) return defaults;
+  report.mistake(field, problem.message, problem.hint);
+  const { notify: _, ...rest } = defaults;
+  return notify === undefined ? rest : { ...rest, notify };
 }
 
 /** A store module runs in this process, so no other user may be able to change it. */

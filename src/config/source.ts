@@ -65,6 +65,11 @@ export class Report {
     this.warnings.push(problemOf(field, "value", message, hint));
   }
 
+  /** A problem that stops nothing, but is one for `jobctl check` and a reload. */
+  mistake(field: Field, message: string, hint?: string): undefined {
+    this.warnings.push({ ...problemOf(field, "value", message, hint), isMistake: true });
+  }
+
   /** Record that the value of `field`, or part of it, is a secret. */
   secret(field: Field, text: string): void {
     if (text === "") return;

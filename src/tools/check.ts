@@ -42,7 +42,7 @@ export interface CheckResult {
   readonly file: string | null;
   /** False when the configuration is refused: nothing would start. */
   readonly isUsable: boolean;
-  /** Problems that make the whole configuration unusable, and those that disable one job. */
+  /** Problems of the whole configuration, those that disable one job, and mistakes. */
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
   /** Correct, but perhaps unexpected: jobs that this node does not run. */
@@ -67,12 +67,13 @@ export async function checkConfig(
     const files = await checkServerFiles(config, options.nowMs);
     const channels = await checkChannels(config.notices, options.nowMs);
     const broken = new Set(problems.map(({ job }) => job));
+    const mistakes = warnings.filter(({ isMistake }) => isMistake);
     return {
       file,
       isUsable: files.problems.length === 0,
-      problems: [...files.problems, ...channels.problems, ...problems],
+      problems: [...files.problems, ...channels.problems, ...problems, ...mistakes],
       warnings: [
-        ...warnings,
+        ...warnings.filter(({ isMistake }) => !isMistake),
         ...files.warnings,
         ...channels.warnings,
         ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...takesTooMuch(job)]),

@@ -145,7 +145,8 @@ export class Reloader {
     );
     this.#disabled = disabled;
     this.#logger.info("The config was reloaded", { jobs: jobs.length, ...changes });
-    const shown = problems.slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
+    const mistakes = project.warnings.filter(({ isMistake }) => isMistake);
+    const shown = [...problems, ...mistakes].slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
     return { jobs: jobs.length, ...changes, restart, problems: shown };
   }
 

@@ -93,19 +93,21 @@ test("loadJobs() refuses notice options of definitions that make no sense, by na
   ]);
 });
 
-test("loadJobs() disables a job that names an unknown channel", async () => {
-  const { jobs, problems } = await loadModules({
+test("loadJobs() runs a job that names an unknown channel, and reports the mistake", async () => {
+  const { jobs, problems, warnings } = await loadModules({
     "a.ts": "export default { run() {}, notify: 'opps' };",
-    "b.ts": "export default { run() {}, notify: 'ops' };",
-  }, { channels: ["ops"] });
-  assert.deepEqual(Object.keys(jobs), ["b"]);
-  assert.deepEqual(problems.map(({ path, hint }) => [path, hint]), [
-    ["jobs.a.notify", 'Did you mean "ops"?'],
+    "b.ts": "export default { run() {}, notify: ['ops', 'nihgt'] };",
+  }, { channels: ["ops"], tables: [jobTable("b", { options: { notify: ["ops", "x"] } })] });
+  assert.deepEqual([jobs.a!.options.notify, jobs.b!.options.notify], [undefined, ["ops"]]);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(warnings.map(({ path, hint, isMistake }) => [path, hint, isMistake]), [
+    ["jobs.a.notify", 'Did you mean "ops"?', true],
+    ["jobs.b.notify", "Add it to the configuration: [notices.x]", true],
   ]);
 });
 
-test("loadConfig() refuses an unknown channel for all jobs once, and names the nearest one", async () => {
-  const { problems } = await loadText(`
+test("loadConfig() reports an unknown channel for all jobs once, and names the nearest one", async () => {
+  const { problems, warnings, loaded } = await loadText(`
 [notices.ops]
 to = "syslog"
 
@@ -118,8 +120,11 @@ run = "true"
 [jobs.b]
 run = "true"
 `);
-  assert.equal(problems.length, 1);
-  assert.match(problems[0]!, /defaults\.notify.*there is no channel "opps".*Did you mean "ops"/s);
+  assert.deepEqual(problems, []);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!, /defaults\.notify.*there is no channel "opps".*Did you mean "ops"/s);
+  assert.equal(loaded!.config.defaults.notify, undefined);
+  assert.equal(loaded!.warnings[0]!.isMistake, true);
 });
 
 test('loadConfig() takes "*" beside channels that all jobs name', async () => {

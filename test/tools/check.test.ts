@@ -222,3 +222,16 @@ test("checkConfig() warns of settings of the socket that do nothing", async () =
   const alone = await check('[server]\nsocket_role = "viewer"');
   assert.match(alone.warnings[0]!.message, /no effect without server.socket_group/);
 });
+
+test("checkConfig() reports an unknown channel in notify as a problem, and the job runs", async () => {
+  const table = '[notices.ops]\nto = "exec"\ncommand = ["/bin/true"]\n';
+  const result = await check(`${table}[jobs.a]\nrun = "true"\nnotify = ["opps"]`);
+  assert.deepEqual(result.problems.map(({ path, message }) => [path, message]), [
+    [
+      "jobs.a.notify",
+      'there is no channel "opps"; meanwhile all channels that match are notified',
+    ],
+  ]);
+  assert.deepEqual(result.warnings.filter(({ path }) => path.startsWith("jobs.")), []);
+  assert.deepEqual([result.isUsable, result.jobs.length], [true, 1]);
+});

@@ -24,6 +24,8 @@ export interface ConfigProblem {
   readonly job: string | null;
   /** The included file or directory of modules that cannot be read: the others are loaded. */
   readonly unread?: string;
+  /** Of a warning: a problem for `jobctl check` and a reload, although nothing is disabled. */
+  readonly isMistake?: true;
 }
 
 /**

@@ -1,4 +1,3 @@
-import { JobError } from "../errors.ts";
 import { didYouMean } from "../text/nearest.ts";
 import type { NoticeEvent } from "./notice.ts";
 import type { PresetName } from "./presets.ts";
@@ -172,34 +171,32 @@ export function isChannelName(name: string): boolean {
 /** In `notify`: all channels whose `jobs` match, as if the job named none. */
 export const MATCHING_CHANNELS = "*";
 
-/** The first channel in `notify` that there is not; undefined if there are all. */
-export function unknownChannel(
-  notify: readonly string[] | undefined,
-  channels: readonly string[],
-): string | undefined {
-  return notify?.find((name) => name !== MATCHING_CHANNELS && !channels.includes(name));
+/** What `notify` means while it names channels that do not exist. */
+export interface CheckedNotify {
+  /** Those that exist; undefined for all whose `jobs` match, if none does. */
+  readonly notify: readonly string[] | undefined;
+  /** What is wrong with it; null for nothing. */
+  readonly problem: { readonly message: string; readonly hint: string } | null;
 }
 
 /**
- * Check that the channels exist that are told about a job.
+ * Check that the channels exist that `notify` names. A wrong name must keep neither the job from
+ * running nor people from hearing of it.
  *
- * @param notify undefined for those whose `jobs` match
  * @param channels the names of all channels
- * @throws JobError `invalid_argument` with the path `notify`, naming the nearest channel
  */
 export function checkNotify(
-  kind: string,
   notify: readonly string[] | undefined,
   channels: readonly string[],
-): void {
-  const unknown = unknownChannel(notify, channels);
-  if (unknown === undefined) return;
-  throw new JobError(
-    "invalid_argument",
-    `Cannot tell channel "${unknown}" about job "${kind}": there is none`,
-    {
-      path: "notify",
-      hint: didYouMean(unknown, channels) ?? `Add it to the configuration: [notices.${unknown}]`,
-    },
-  );
+): CheckedNotify {
+  const isKnown = (name: string) => name === MATCHING_CHANNELS || channels.includes(name);
+  const unknown = notify?.find((name) => !isKnown(name));
+  if (unknown === undefined) return { notify, problem: null };
+  const known = notify!.filter(isKnown);
+  const near = didYouMean(unknown, channels) ?? `Add it to the configuration: [notices.${unknown}]`;
+  const told = known.length > 0
+    ? "the others are notified"
+    : "all channels that match are notified";
+  const message = `there is no channel "${unknown}"; meanwhile ${told}`;
+  return { notify: known.length > 0 ? known : undefined, problem: { message, hint: near } };
 }

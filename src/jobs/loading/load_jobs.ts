@@ -291,8 +291,10 @@ class Loader {
     const specs = resolveSchedules(input, inherited, table);
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
     checkArguments({ kind, signature, command: null }, args, specs.length > 0, table);
-    const options = withTable(resolveOptions(input, this.#request.defaults), table);
-    this.#checkLimits(kind, signature, options, table);
+    const resolved = withTable(resolveOptions(input, this.#request.defaults), table);
+    this.#checkLimits(kind, signature, resolved, table);
+    const place = { file: file.path, line: 1, column: 1 };
+    const options = this.#withChannels(kind, resolved, { table, place });
     const process = resolveProcess(input, table?.process ?? null);
     if (process !== null) inTable(table, () => checkProcess(kind, process, options.isolation));
     this.#checkOwner(kind, file, process);
@@ -322,16 +324,32 @@ class Loader {
     options: JobOptions,
     table: JobTable | undefined,
   ): void {
-    const { pools, channels } = this.#request;
+    const { pools } = this.#request;
     try {
       checkLimits({ kind, signature, limits: options, unique: options.unique });
       if (pools) checkPool(kind, options.pool, pools);
-      if (channels) checkNotify(kind, options.notify, channels);
     } catch (error) {
       const problem = toJobError(error, `Cannot limit job "${kind}"`);
       const key = problem.path as keyof JobTable["options"];
       throw table?.options[key] === undefined ? problem : new TableError(problem, table.placeOf());
     }
+  }
+
+  /** Leave out channels that do not exist: a job runs although nobody may hear of it there. */
+  #withChannels(
+    kind: string,
+    options: JobOptions,
+    at: { readonly table: JobTable | undefined; readonly place: Place },
+  ): JobOptions {
+    const { channels } = this.#request;
+    if (channels === undefined || options.notify === undefined) return options;
+    const { notify, problem } = checkNotify(options.notify, channels);
+    if (problem === null) return options;
+    const place = at.table?.options.notify === undefined ? at.place : at.table.placeOf("notify");
+    const path = `jobs.${kind}.notify`;
+    this.#warnings.push({ place, path, ...problem, job: kind, isMistake: true });
+    const { notify: _, ...rest } = options;
+    return notify === undefined ? rest : { ...rest, notify };
   }
 
   #addTable(
@@ -359,8 +377,7 @@ class Loader {
         throw undeclared(kind, table.placeOf());
       }
       checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
-      const options = withTable(this.#request.defaults, table);
-      this.#checkLimits(kind, signature, options, table);
+      const options = this.#tableOptions(table, signature);
       jobs.push({
         kind,
         description: table.description ?? "",
@@ -380,12 +397,17 @@ class Loader {
     });
   }
 
+  #tableOptions(table: JobTable, signature: Signature): JobOptions {
+    const options = withTable(this.#request.defaults, table);
+    this.#checkLimits(table.kind, signature, options, table);
+    return this.#withChannels(table.kind, options, { table, place: table.placeOf() });
+  }
+
   #addExternal(jobs: JobDefinition[], table: JobTable): void {
     const { kind, external } = table;
     this.#attempt(kind, table.placeOf, () => {
       checkKind(kind);
-      const options = withTable(this.#request.defaults, table);
-      this.#checkLimits(kind, NO_ARGUMENTS, options, table);
+      const options = this.#tableOptions(table, NO_ARGUMENTS);
       jobs.push({
         kind,
         description: table.description ?? "",
