@@ -57,6 +57,8 @@ export interface CollectedItem {
   readonly item: DigestItem;
   readonly key: string;
   readonly version: number;
+  /** Of the last of what it counts. */
+  readonly lastId: string;
 }
 
 /** The argument of an instance that delivers what was collected. */
@@ -149,6 +151,21 @@ export async function deliverSilenced(
   if (instances.length > 0) await store.enqueue({ at: clock.now(), instances });
 }
 
+/**
+ * Deliver what is collected at a time: by one instance, however often this is asked for.
+ *
+ * @returns false if that instance was cancelled, or is past
+ */
+export async function deliverAt(
+  channel: string,
+  collecting: Collecting,
+  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+): Promise<boolean> {
+  const delivery = deliveryOf(channel, collecting);
+  await store.enqueue({ at: clock.now(), instances: [delivery] });
+  return (await store.get(delivery.id))?.state === "scheduled";
+}
+
 /** The end of the running window of a digest, which begins with its first notice. */
 async function windowEnd(
   channel: string,
@@ -234,8 +251,8 @@ export async function readCollected(
   for (let after: string | null = null;;) {
     const page: readonly Memo[] = await store.listMemos({ prefix, after, limit: 500 });
     for (const memo of page) {
-      const { ids: _, ...item } = readItem(memo);
-      found.push({ item, key: memo.key, version: memo.version });
+      const { ids, ...item } = readItem(memo);
+      found.push({ item, key: memo.key, version: memo.version, lastId: ids.at(-1) ?? "" });
     }
     if (page.length < 500) break;
     after = page.at(-1)!.key;

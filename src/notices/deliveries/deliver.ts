@@ -13,6 +13,7 @@ import {
   type CollectedDelivery,
   type CollectedItem,
   type Collecting,
+  deliverAt,
   forgetCollected,
   isCollected,
   readCollected,
@@ -95,12 +96,17 @@ async function deliverCollected(
   const { ripe, nextAt } = collecting.why === "silence"
     ? await endedSilences(found, context)
     : { ripe: found, nextAt: null };
-  if (ripe.length === 0) return { type: "later", delayMs: nextAt! - nowMs };
-  await channel.deliver(await digestOf(ripe, { instance, collecting, context }), how);
-  await forgetCollected(ripe, context);
+  if (ripe.length > 0) {
+    await channel.deliver(await digestOf(ripe, { collecting, context }), how);
+    await forgetCollected(ripe, context);
+  }
+  if (nextAt !== null) {
+    // Not by this instance: there is one for each end, so that no two deliver the same.
+    const isPlanned = await deliverAt(name, { ...collecting, until: nextAt }, context);
+    return isPlanned ? { type: "delivered" } : { type: "later", delayMs: nextAt - nowMs };
+  }
   const rest = await readCollected(name, collecting, context);
-  if (rest.length === 0) return { type: "delivered" };
-  return { type: "later", delayMs: nextAt === null ? AGAIN_MS : Math.max(0, nextAt - nowMs) };
+  return rest.length === 0 ? { type: "delivered" } : { type: "later", delayMs: AGAIN_MS };
 }
 
 /** Those of subjects that are not silenced any more, and when the next ones are. */
@@ -141,8 +147,7 @@ function collectingOf({ argumentsJson }: Instance): Collecting | null {
 /** One notice of all that was collected. */
 async function digestOf(
   found: readonly CollectedItem[],
-  { instance, collecting, context }: {
-    readonly instance: Instance;
+  { collecting, context }: {
     readonly collecting: Collecting;
     readonly context: NoticeContext;
   },
@@ -152,9 +157,9 @@ async function digestOf(
   const total = found.reduce((sum, { item }) => sum + item.count, 0);
   const more = found.length - items.length;
   // The same only for the same content, as some servers drop what they have seen.
-  const content = found.map(({ key, version }) => `${key} ${version}`);
+  const content = found.map(({ key, version, lastId }) => `${key} ${version} ${lastId}`);
   return {
-    id: idOfText([instance.id, ...content].join(" ")),
+    id: idOfText(["digest", ...content].join(" ")),
     type: "digest",
     at: collecting.until,
     subject: { type: "daemon", name: node },
