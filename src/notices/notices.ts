@@ -5,7 +5,8 @@ import type { JobDefinition } from "../core/job/job.ts";
 import type { NoticePreview } from "../core/notices/incident.ts";
 import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
 import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
-import { JOB_MEMO, type Memo, WATCHER_MEMO } from "../store/store.ts";
+import { countText } from "../core/text/count_text.ts";
+import { JOB_MEMO, type Memo, type News, WATCHER_MEMO } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
 import { FloodGate } from "./deliveries/flood_gate.ts";
@@ -19,6 +20,11 @@ import { channelOfKind, newNewsTask, noticeJobs, readNewsTask } from "./notice_k
 
 /** Longest time of a test, in milliseconds. */
 const TEST_MS_MAX = 60_000;
+
+/** After how many failed attempts of one delivery its channel counts as failed. */
+const FAILED_ATTEMPTS = 5;
+/** A channel whose server asks to wait this long counts as failed at once, in milliseconds. */
+const FAILED_WAIT_MS = 600_000;
 
 /** Memos read at a time. */
 const PAGE = 500;
@@ -125,6 +131,7 @@ export class Notices {
         readonly isPermanent?: boolean;
       };
       if (isPermanent) return { type: "error", error, wish: "never" };
+      await this.#reportUndelivered(instance, messageOf(thrown), retryAfterMs ?? 0);
       return {
         type: "error",
         error,
@@ -147,19 +154,14 @@ export class Notices {
       readonly detail: string | null;
     },
   ): Promise<void> {
-    const { store, clock, ids } = this.#options;
     if (!this.isActive) return;
     const key = memoKeyOf(subject);
     if (news.detail === null) {
       const memo = await readMemo(key, this.#options);
       if (memo === null || !isOpen(memo, news.event)) return;
     }
-    const at = clock.now();
     const told = news.detail === null ? { id: news.id, event: "well", detail: news.event } : news;
-    await store.addNews({
-      ...{ at, key, noticeId: ids() },
-      news: [{ ...told, at: at.wallMs, instanceId: null }],
-    });
+    await this.#addNews(key, told);
   }
 
   /** Report the kinds that are configured but not loaded, and those that are loaded again. */
@@ -222,6 +224,41 @@ export class Notices {
   /** The channels, in the order of the configuration. */
   get channels(): readonly Channel[] {
     return [...this.#channels.values()];
+  }
+
+  /**
+   * Report a channel whose delivery fails again and again, so that the others tell of it long
+   * before it is given up. It is in the memo of the deliveries, whose next success is its end.
+   */
+  async #reportUndelivered(
+    { id, kind, failures }: Instance,
+    problem: string,
+    waitMs: number,
+  ): Promise<void> {
+    const failed = failures + 1;
+    if (channelOfKind(kind) === null) return;
+    if (failed < FAILED_ATTEMPTS && waitMs < FAILED_WAIT_MS) return;
+    try {
+      const memo = await readMemo(JOB_MEMO + kind, this.#options);
+      if (memo !== null && isOpen(memo, "failed")) return;
+      const tries = countText(failed, "attempt");
+      const detail = `a notice is not delivered after ${tries}: ${problem}`;
+      await this.#addNews(JOB_MEMO + kind, { id: `undelivered:${id}`, event: "failed", detail });
+    } catch (error) {
+      // The next attempt reports it.
+      this.#options.logger.warn(`Cannot report that deliveries of "${kind}" fail`, {
+        error: messageOf(error),
+      });
+    }
+  }
+
+  async #addNews(key: string, news: Pick<News, "id" | "event" | "detail">): Promise<void> {
+    const { store, clock, ids } = this.#options;
+    const at = clock.now();
+    await store.addNews({
+      ...{ at, key, noticeId: ids() },
+      news: [{ ...news, at: at.wallMs, instanceId: null }],
+    });
   }
 
   #testNotice(name: string): Notice {

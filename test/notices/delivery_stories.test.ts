@@ -125,6 +125,56 @@ playStories([
     },
   },
   {
+    name: "a mail server is away, which the other channel tells before it is given up",
+    start: () => ({ channels: [new RecordedChannel("hook"), new RecordedChannel("mail")] }),
+    happens: async (world) => {
+      const [hook, mail] = world.channels;
+      mail!.problem = AWAY;
+      await world.run("work", "fail");
+      assert.deepEqual(hook!.told, ["failed work"]);
+      await world.advance("10m");
+      await world.run("work", "ok");
+      await world.advance("1h");
+      const [, told] = hook!.delivered;
+      const failed = "a notice is not delivered after 5 attempts: Cannot reach the mail server";
+      assert.equal(told!.title, `Channel mail failed: ${failed}`);
+      assert.equal(told!.command, "jobctl list instances --kind system.notice.mail");
+      assert.deepEqual(hook!.told, ["failed work", "failed mail", "recovered work"]);
+      mail!.problem = null;
+      await world.advance("31m");
+    },
+    told: {
+      hook: ["failed work", "failed mail", "recovered work", "recovered mail"],
+      mail: ["failed work", "recovered work"],
+    },
+  },
+  {
+    name: "a server asks to wait for an hour, which the other channel tells at once",
+    start: () => ({
+      channels: [
+        new RecordedChannel("hook"),
+        new RecordedChannel("mail", { after: 3, rate: null }),
+        new RecordedChannel("chat", { after: 2 }),
+      ],
+    }),
+    happens: async (world) => {
+      const [hook] = world.channels;
+      hook!.problem = Object.assign(new JobError("unavailable", "Busy"), {
+        retryAfterMs: 3_600_000,
+      });
+      await world.run("work", "fail");
+      await world.advance("1m");
+      hook!.problem = null;
+      await world.advance("61m");
+      await world.advance("1m");
+    },
+    told: {
+      hook: ["failed work"],
+      mail: ["failed hook", "recovered hook"],
+      chat: ["failed hook", "recovered hook"],
+    },
+  },
+  {
     name: "a refused notice is run again by its operator",
     happens: async (world) => {
       const [ops] = world.channels;

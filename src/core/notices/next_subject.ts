@@ -111,7 +111,8 @@ function worsen(
     const event = words.find((word) => channel.rules.on.includes(word));
     const earlier = told[channel.name] ?? [];
     if (event === undefined || isTold(earlier, event)) continue;
-    if (FAILURES.has(event) && !isOften(channel, before.streak)) continue;
+    // How often counts the runs of a job; a delivery has failed many times when this is known.
+    if (subject.type === "job" && FAILURES.has(event) && !isOften(channel, before.streak)) continue;
     told[channel.name] = [...earlier, event];
     events.push({ channel: channel.name, event });
   }

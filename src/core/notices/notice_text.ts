@@ -1,7 +1,13 @@
 import { countText } from "../text/count_text.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { Incident } from "./incident.ts";
-import type { Notice, NoticeEvent, NoticeRun, NoticeSubject } from "./notice.ts";
+import {
+  type Notice,
+  NOTICE_KINDS,
+  type NoticeEvent,
+  type NoticeRun,
+  type NoticeSubject,
+} from "./notice.ts";
 
 /** Most characters of a title. */
 const TITLE_CHARS_MAX = 200;
@@ -97,7 +103,9 @@ export function nameOf({ type, name }: NoticeSubject): string {
 export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): string {
   if (run) return `jobctl logs ${run.id}`;
   if (subject.type === "job") return `jobctl explain ${subject.name}`;
-  return subject.type === "channel" ? "jobctl list dead" : "jobctl status";
+  return subject.type === "channel"
+    ? `jobctl list instances --kind ${NOTICE_KINDS}.${subject.name}`
+    : "jobctl status";
 }
 
 function causeOf(run: NoticeRun): string {
