@@ -20,6 +20,12 @@ count = 4                     # attempts that run at once
 timeout = "1h"
 retry = { max = 2, initial = "10s" }
 
+# Mails failures, late runs and recoveries. More: docs/notices.md
+# [notices.ops]
+# to = "mail"
+# sendmail = true             # or a server: smtp = "smtps://USER@HOST", password and from
+# recipients = ["root"]
+
 # Options for the module jobs/greet.ts.
 [jobs.greet]
 schedule = "*/5 * * * *"      # minute hour day month weekday

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { checkConfig } from "../../src/tools/check.ts";
 import { initProject } from "../../src/tools/init.ts";
+import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 test("initProject() writes a project that loads without problems", async () => {
@@ -21,6 +22,19 @@ test("initProject() writes a project that loads without problems", async () => {
       ["disk", "disk"],
       ["greet", "greet <name: string> [times: number = 1]"],
     ]);
+  });
+});
+
+test("initProject() writes an example of a channel that loads without its comment signs", () => {
+  return withTempDir({}, async ({ path }) => {
+    const [config] = initProject(path).written;
+    const text = readFileSync(config!, "utf8");
+    const example = /^# \[notices\.ops\]\n(?:# .*\n)+/m.exec(text)![0];
+    const { loaded, problems } = await loadText(
+      text.replace(example, example.replaceAll(/^# /gm, "")).replace('modules = ["jobs"]', ""),
+    );
+    assert.deepEqual(problems, []);
+    assert.deepEqual(loaded!.config.notices.map(({ target }) => target.to), ["mail"]);
   });
 });
 
