@@ -20,8 +20,8 @@ export function isMailAddress(
 ): boolean {
   if (text.length > ADDRESS_LENGTH_MAX) return false;
   const at = text.lastIndexOf("@");
-  // An argument of a program that begins with a dash would be an option.
-  if (text.startsWith("-")) return false;
+  // To programs that take mail, these begin an option, a program and a file.
+  if (/^[-|/]/.test(text)) return false;
   if (at < 0) return isLocalAllowed && LOCAL.test(text);
   return at <= 64 && LOCAL.test(text.slice(0, at)) && DOMAIN.test(text.slice(at + 1));
 }

@@ -130,6 +130,8 @@ for (
     ],
     ['to = "mail"\nsendmail = true\nrecipients = ["a b@c"]', "wanted an address such as"],
     ['to = "mail"\nsendmail = true\nrecipients = ["-oX@c"]', "wanted an address such as"],
+    ['to = "mail"\nsendmail = true\nrecipients = ["|/bin/sh"]', "wanted an address such as"],
+    ['to = "mail"\nsendmail = true\nrecipients = ["/etc/x"]', "wanted an address such as"],
     ['to = "mail"\nsendmail = true\nrecipients = ["a@b.c, d@e.f"]', "wanted an address such as"],
     [
       'to = "mail"\nsmtp = "http://a"\nfrom = "a@b.c"\nrecipients = ["a@b.c"]',
