@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
 import { idOfText } from "../../src/platform/ids.ts";
+import { DeliveryError } from "../../src/notices/channels/channel.ts";
 import { jobOf } from "../support/worlds/manager_world.ts";
 import { closeStoryServers } from "../support/notices/story_stores.ts";
 import { StoryWorld } from "../support/notices/story_world.ts";
@@ -52,5 +53,26 @@ test("a caller limited to kinds with s does not see the notices of other jobs", 
     const named = scoped.lookupInstances({ kinds: ["system.notice.ops"] });
     await assert.rejects(world.of(named), (error) => isJobError(error, "permission_denied"));
   }
+  await world.close();
+});
+
+test("a dead notice is run again once, however often and by whatever call", async () => {
+  const world = await StoryWorld.started({ jobs: JOBS });
+  const [ops] = world.channels;
+  ops!.problem = new DeliveryError("refused", { isPermanent: true });
+  await world.run("work", "fail");
+  await world.advance("1m");
+  ops!.problem = null;
+  const kinds = ["system.notice.ops"];
+  const { items } = await world.of(world.manager().lookupInstances({ kinds }));
+  const [{ id }] = items as [(typeof items)[0]];
+  await world.of(world.manager().retryInstance(id));
+  const isRefused = (error: unknown) => isJobError(error, "conflict");
+  await assert.rejects(world.of(world.manager().retryInstance(id)), isRefused);
+  const forced = world.manager().redriveInstances({ ids: [id] }, { isForced: true });
+  await assert.rejects(world.of(forced), isRefused);
+  await world.of(world.manager().redriveInstances({ kinds }, { isForced: true }));
+  await world.advance("1m");
+  assert.deepEqual(world.told, { ops: ["failed work"] });
   await world.close();
 });

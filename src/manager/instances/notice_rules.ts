@@ -19,17 +19,23 @@ export function assertNoNotice(kind: string, action: "schedule" | "pause" | "sil
   });
 }
 
-/** Refuse to repeat a notice that was delivered. @throws JobError `conflict` */
-export function assertRepeatable({ kind, id, state }: Instance): void {
-  if (!isNoticeKind(kind) || isDeadState(state)) return;
-  throw new JobError(
-    "conflict",
-    `Cannot retry instance "${id}": it is a notice, and no dead letter`,
-    {
-      path: "uuid",
-      hint: "To test a channel: jobctl notices test",
-    },
-  );
+/**
+ * Refuse to repeat a notice that was delivered, or more than once: each repetition reaches people.
+ *
+ * @throws JobError `conflict`
+ */
+export function assertRepeatable({ kind, id, state, redrivenAs }: Instance): void {
+  if (!isNoticeKind(kind)) return;
+  const problem = !isDeadState(state)
+    ? "it is a notice, and no dead letter"
+    : redrivenAs !== null
+    ? `it is a notice, and was run again as ${redrivenAs}`
+    : null;
+  if (problem === null) return;
+  throw new JobError("conflict", `Cannot retry instance "${id}": ${problem}`, {
+    path: "uuid",
+    hint: "To test a channel: jobctl notices test",
+  });
 }
 
 /**

@@ -78,6 +78,7 @@ async function redriveIds(
         hint: "Dead letters are terminated or timed out; retry runs any finished instance again",
       });
     }
+    if (isForced) assertRepeatable(past);
     parts.registry.get(past.kind);
   }
   const redriven = new ChangedInstances();
