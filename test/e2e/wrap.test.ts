@@ -150,6 +150,51 @@ test("a daemon takes what its user could not report while it was away", async ()
   });
 });
 
+test("wrap runs nothing without the kind, and passes empty arguments on", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const env = { JOBCTL_SPOOL: path };
+    const forgotten = await runJobctl(["wrap", "--", "touch", join(path, "made")], { env });
+    assert.deepEqual([forgotten.code, spooled(path)], [2, []]);
+    assert.match(forgotten.stderr, /KIND is missing before "--", so the command was not run/);
+    const socket = join(path, "none.sock");
+    const argv = ["wrap", "backup", "--socket", socket, "--", "printf", "[%s]", ""];
+    assert.equal((await runJobctl(argv, { env })).stdout, "[]");
+  });
+});
+
+test("wrap keeps what is refused and says so, and --flush --all delivers it elsewhere", async () => {
+  await withDaemon(async (daemon, JOBCTL_SPOOL) => {
+    const env = { JOBCTL_SPOOL };
+    const unknown = await daemon.jobctl(["wrap", "other", "--", "true"], { env });
+    assert.equal(unknown.code, 0);
+    assert.match(unknown.stderr, /^jobctl: The run is not recorded yet: .*"other"/);
+    assert.ok(unknown.stderr.includes(`kept in ${JOBCTL_SPOOL},`), unknown.stderr);
+    const port = String(daemon.port);
+    const address = ["--host", "127.0.0.1", "--port", port, "--socket", "none"];
+    const stranger = await runJobctl(
+      ["wrap", "backup", ...address, "--token", "wrong", "--", "true"],
+      { env },
+    );
+    assert.match(stranger.stderr, /jobctl token new NAME --role operator --jobs backup$/m);
+    const url = "http://127.0.0.1:1/ping/a-key-of-the-test-only";
+    await runJobctl(["wrap", "backup", "--url", url, "--", "true"], { env });
+    assert.equal(spooled(JOBCTL_SPOOL).length, 3);
+    const flushed = await daemon.jobctl(["wrap", "--flush"], { env });
+    assert.match(
+      flushed.stderr,
+      /reports? (is|are) kept for other addresses: .*http:\/\/127\.0\.0\.1:1 \(1\)/,
+    );
+    assert.doesNotMatch(flushed.stderr, /a-key/);
+    assert.doesNotMatch(
+      (await daemon.jobctl(["wrap", "--flush", "-q"], { env })).stderr,
+      /address/,
+    );
+    await daemon.jobctl(["wrap", "--flush", "--all"], { env });
+    assert.equal(spooled(JOBCTL_SPOOL).length, 1);
+    assert.equal((await runsOf(daemon)).length, 2);
+  });
+});
+
 test("wrap runs the command although nothing can be reported", async () => {
   await withTempDir({ "file": "" }, async ({ path }) => {
     const wrap = (args: string[], env = {}) =>

@@ -22,6 +22,8 @@ export interface WordSpec {
   readonly describe: string;
   readonly isOptional?: boolean;
   readonly isRest?: boolean;
+  /** True if it is never one of the words after `--`. */
+  readonly isBeforeDashes?: boolean;
   /**
    * True if an empty text is valid. Otherwise it is probably an unset variable of a script, which
    * must not mean "any" or "all".

@@ -159,21 +159,24 @@ function readRun(
   const title = titles.join(" ");
   const { takesNamed } = verb;
   const named = checkOptions(given, optionsOf(verb), { title, argv, takesNamed });
-  const words = [...given.words.slice(titles.length - 1), ...given.rest];
-  return { type: "run", verb, words: readWords(words, verb, titles), values: given.values, named };
+  const words = readWords(given.words.slice(titles.length - 1), given.rest, verb, titles);
+  return { type: "run", verb, words, values: given.values, named };
 }
 
 function readWords(
-  given: readonly string[],
+  before: readonly string[],
+  after: readonly string[],
   verb: Verb,
   titles: readonly string[],
 ): Record<string, readonly string[]> {
   const title = titles.join(" ");
   const usage = `Usage: ${usageOf(titles, verb)}`;
   const words: Record<string, readonly string[]> = {};
+  const given = [...before, ...after];
   let used = 0;
-  for (const { name, isOptional, isRest, canBeEmpty } of verb.words ?? []) {
-    const taken = isRest ? given.slice(used) : given.slice(used, used + 1);
+  for (const { name, isOptional, isRest, isBeforeDashes, canBeEmpty } of verb.words ?? []) {
+    const end = isRest ? given.length : used + 1;
+    const taken = given.slice(used, isBeforeDashes ? Math.min(end, before.length) : end);
     if (taken.length === 0 && !isOptional) {
       throw usageError(`Cannot run "${title}": ${name} is missing`, usage);
     }

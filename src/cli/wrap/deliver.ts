@@ -9,17 +9,22 @@ export function isPassing({ code }: JobError): boolean {
   return code === "unavailable" || code === "timeout" || code === "resource_exhausted";
 }
 
-/** Deliver the kept reports that a reporter takes, oldest first. */
-export async function* deliver({ reporter, spool, clock, limit, timeoutMs }: {
+/**
+ * Deliver the kept reports that a reporter takes, oldest first.
+ *
+ * @param options.isAny true to deliver also those that were kept for other places
+ */
+export async function* deliver({ reporter, spool, clock, limit, timeoutMs, isAny = false }: {
   readonly reporter: Reporter;
   readonly spool: Spool;
   readonly clock: Clock;
   readonly limit: number;
   readonly timeoutMs: number;
+  readonly isAny?: boolean;
 }): AsyncGenerator<{ readonly run: WrappedRun; readonly problem: JobError | null }> {
   let count = 0;
   for (const run of spool.runs(clock.now().wallMs)) {
-    if (!reporter.takes(run.target)) continue;
+    if (!isAny && !reporter.takes(run.target)) continue;
     if (count++ === limit) return;
     try {
       const nowMs = clock.now().wallMs;

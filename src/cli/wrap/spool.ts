@@ -31,15 +31,15 @@ export function spoolFolder(env: Readonly<Record<string, string | undefined>>): 
 
 /** Reports of runs that could not be delivered yet: one file each, which only its user can read. */
 export class Spool {
-  readonly #folder: string;
+  readonly folder: string;
 
   constructor(folder: string) {
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   /** Keep a report, in place of an earlier one of the same run. @throws if it cannot be written */
   keep(run: WrappedRun): void {
-    mkdirSync(this.#folder, { recursive: true, mode: PRIVATE_FOLDER });
+    mkdirSync(this.folder, { recursive: true, mode: PRIVATE_FOLDER });
     const path = this.#pathOf(run);
     const unfinished = `${path}.${process.pid}.tmp`;
     rmSync(unfinished, { force: true });
@@ -60,7 +60,7 @@ export class Spool {
    */
   *runs(nowMs: number): Generator<WrappedRun> {
     for (const name of this.#names()) {
-      const path = join(this.#folder, name);
+      const path = join(this.folder, name);
       try {
         const found = lstatSync(path);
         if (!found.isFile() || found.uid !== (process.geteuid?.() ?? found.uid)) continue;
@@ -78,19 +78,19 @@ export class Spool {
   }
 
   #pathOf({ runId }: WrappedRun): string {
-    return join(this.#folder, `${runId}${SUFFIX}`);
+    return join(this.folder, `${runId}${SUFFIX}`);
   }
 
   // Run ids begin with their time.
   #names(): string[] {
-    if (!existsSync(this.#folder)) return [];
-    return readdirSync(this.#folder).filter((name) => name.endsWith(SUFFIX)).sort();
+    if (!existsSync(this.folder)) return [];
+    return readdirSync(this.folder).filter((name) => name.endsWith(SUFFIX)).sort();
   }
 
   #makeRoom(): void {
     const names = this.#names();
     for (const name of names.slice(0, Math.max(0, names.length - FILES_MAX))) {
-      rmSync(join(this.#folder, name), { force: true });
+      rmSync(join(this.folder, name), { force: true });
     }
   }
 }

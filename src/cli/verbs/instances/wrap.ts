@@ -3,6 +3,7 @@ import { isJobError, type JobError, toJobError } from "../../../core/errors.ts";
 import { REPORT_BYTES_MAX } from "../../../core/job/external.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import { EXIT, EXIT_CODES } from "../../exit_codes.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { readClientSettings } from "../../parsing/connection.ts";
@@ -22,6 +23,8 @@ const EARLIER_MS = 1_000;
 const EARLIER_MAX = 100;
 /** Longest wait for each report of `--flush`. */
 const FLUSH_MS = 10_000;
+/** Most addresses in the line about reports that are kept for others. */
+const ADDRESSES_SHOWN = 5;
 
 /** `jobctl wrap KIND -- COMMAND…` */
 export const WRAP: Verb = {
@@ -35,12 +38,13 @@ export const WRAP: Verb = {
     "is then kept in a file, and delivered with its true times after a later run, or by --flush.",
   ].join(" "),
   words: [
-    { name: "KIND", describe: "Kind of the job", isOptional: true },
+    { name: "KIND", describe: "Kind of the job", isOptional: true, isBeforeDashes: true },
     {
       name: "COMMAND",
       describe: 'After "--": the program and its arguments',
       isOptional: true,
       isRest: true,
+      canBeEmpty: true,
     },
   ],
   options: {
@@ -53,6 +57,10 @@ export const WRAP: Verb = {
       isFlag: true,
     },
     flush: { describe: "Only deliver reports that were kept", isFlag: true },
+    all: {
+      describe: "With --flush: also deliver reports that were kept for other addresses",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl wrap backup -- /usr/local/bin/backup.sh --full", "In a crontab of another host"],
@@ -69,8 +77,13 @@ export const WRAP: Verb = {
     const argv = args.words("COMMAND");
     const spool = new Spool(spoolFolder(io.env));
     if (args.flag("flush")) return await flush(args, context, { kind, argv, spool });
+    if (args.flag("all")) throw usageError("Cannot use --all without --flush", "Add --flush");
     if (kind === "" || argv.length === 0) {
-      const lacks = kind === "" ? "KIND is missing" : "the command is missing";
+      const lacks = kind !== ""
+        ? "the command is missing"
+        : argv.length > 0
+        ? 'KIND is missing before "--", so the command was not run'
+        : "KIND is missing";
       throw usageError(`Cannot wrap: ${lacks}`, "Write: jobctl wrap KIND -- COMMAND");
     }
     const wrapper = new Wrapper(context, spool, reporterOf(args, context));
@@ -103,6 +116,7 @@ class Wrapper {
   readonly #spool: Spool;
   readonly #reporter: Reporter | null;
   #problem: JobError | null;
+  #isKept = false;
 
   constructor(context: VerbContext, spool: Spool, reporter: Reporter | JobError) {
     this.#context = context;
@@ -137,9 +151,7 @@ class Wrapper {
     const { startedAt: _, endedAt: at, ...rest } = end;
     const isReported = await this.#report({ ...begun, end: { at, ...rest } }, isBegun);
     if (isReported) await this.#deliverEarlier();
-    if (this.#problem !== null) {
-      await this.#say(`The run was not recorded: ${this.#problem.message}`);
-    }
+    if (this.#problem !== null) await this.#sayProblem(this.#problem, kind);
     await command.drained;
     return end.exitCode;
   }
@@ -150,15 +162,30 @@ class Wrapper {
     try {
       const nowMs = this.#context.io.clock.now().wallMs;
       await this.#reporter.send(run, { nowMs, timeoutMs: REPORT_MS, isBegun });
+      // Its start may have been refused.
+      this.#problem = null;
       this.#attempt(() => this.#spool.remove(run));
       return true;
     } catch (error) {
       const problem = toJobError(error, "Cannot report");
       // A refusal is worth a line; a daemon that is away is not.
       if (!isPassing(problem)) this.#problem = problem;
-      if (problem.code !== "invalid_argument") this.#attempt(() => this.#spool.keep(run));
+      this.#isKept = problem.code !== "invalid_argument" &&
+        this.#attempt(() => this.#spool.keep(run));
       return false;
     }
+  }
+
+  async #sayProblem({ code, message }: JobError, kind: string): Promise<void> {
+    const later = `Its report is kept in ${this.#spool.folder}, and delivered after a later run`;
+    await this.#say(
+      this.#isKept
+        ? `The run is not recorded yet: ${message}. ${later} or by: jobctl wrap --flush`
+        : `The run was not recorded: ${message}`,
+    );
+    if (code !== "unauthenticated" && code !== "permission_denied") return;
+    const make = `jobctl token new NAME --role operator --jobs ${shellWord(kind)}`;
+    await this.#say(`Make a token on the daemon's host with: ${make}`);
   }
 
   /** Deliver reports of earlier runs, as far as that takes only a moment. */
@@ -175,11 +202,13 @@ class Wrapper {
   }
 
   // A spool that cannot be written must not change the result of the command.
-  #attempt(action: () => void): void {
+  #attempt(action: () => void): boolean {
     try {
       action();
+      return true;
     } catch (error) {
       this.#problem ??= toJobError(error, "Cannot keep the report");
+      return false;
     }
   }
 
@@ -205,14 +234,37 @@ async function flush(
   const { io, printer } = context;
   let delivered = 0;
   let first: JobError | null = null;
-  const all = { reporter, spool, clock: io.clock, limit: Infinity, timeoutMs: FLUSH_MS };
+  const isAny = args.flag("all");
+  const all = { reporter, spool, clock: io.clock, limit: Infinity, timeoutMs: FLUSH_MS, isAny };
   for await (const { problem } of deliver(all)) {
     if (problem === null) delivered += 1;
     else first ??= problem;
     if (problem !== null && isPassing(problem)) break;
   }
   await printer.note(`Delivered ${countText(delivered, "report")}`);
+  const say = (text: string) => io.stderr.write(`jobctl: ${makeVisible(text)}\n`).catch(() => {});
+  const others = isAny ? null : keptForOthers(reporter, spool, io.clock.now().wallMs);
+  if (others !== null && !args.flag("quiet")) await say(others);
   if (first === null) return EXIT.ok;
-  await io.stderr.write(`jobctl: ${makeVisible(first.message)}\n`).catch(() => {});
+  await say(first.message);
   return EXIT_CODES[first.code];
+}
+
+/** Says which reports are kept for other addresses than that of a reporter; null if none are. */
+function keptForOthers(reporter: Reporter, spool: Spool, nowMs: number): string | null {
+  const counts = new Map<string, number>();
+  for (const { target } of spool.runs(nowMs)) {
+    if (reporter.takes(target)) continue;
+    // The path of a ping URL is its secret.
+    const shown = /^https?:/.test(target) && URL.canParse(target) ? new URL(target).origin : target;
+    counts.set(shown, (counts.get(shown) ?? 0) + 1);
+  }
+  if (counts.size === 0) return null;
+  const sum = [...counts.values()].reduce((left, right) => left + right);
+  const list = [...counts].slice(0, ADDRESSES_SHOWN).map(([target, count]) =>
+    `${target} (${count})`
+  );
+  if (counts.size > list.length) list.push("…");
+  const kept = `${countText(sum, "report")} ${sum === 1 ? "is" : "are"} kept for other addresses`;
+  return `${kept}: ${list.join(", ")}. To deliver them to this one: jobctl wrap --flush --all`;
 }
