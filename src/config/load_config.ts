@@ -89,6 +89,7 @@ function finish(
   report: Report,
 ): LoadedConfig {
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
+  checkPingKeys(jobs, read, report);
   // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
   const problems = ordered(report.problems).map((problem) => mask.problem(problem));
@@ -218,6 +219,26 @@ class NamedTables {
   /** The first table of each name. */
   first(): [name: string, table: Field][] {
     return Array.from(this.#tables, ([name, [first]]) => [name, first!]);
+  }
+}
+
+/** A ping with the key of two jobs would be a report of only one of them. */
+function checkPingKeys(
+  jobs: NamedTables,
+  read: readonly (JobTable | null)[],
+  report: Report,
+): void {
+  const fields = new Map(jobs.first());
+  const owners = new Map<string, string>();
+  for (const table of read) {
+    const key = table?.external?.pingKey;
+    if (!table || !key) continue;
+    const owner = owners.get(key);
+    if (owner === undefined) owners.set(key, table.kind);
+    else {
+      const field = childOf(fields.get(table.kind)!, "ping_key", key);
+      report.value(field, `job "${owner}" has the same key`, "Give each job a key of its own");
+    }
   }
 }
 

@@ -133,3 +133,20 @@ test('loadConfig() takes "*" beside channels that all jobs name', async () => {
   assert.deepEqual(problems, []);
   assert.deepEqual(loaded!.config.defaults.notify, ["*", "ops"]);
 });
+
+test("loadConfig() disables a job whose pings have the key of another job", async () => {
+  const { job, problems } = await loadText(`
+[jobs.a]
+external = true
+ping_key = "0123456789-0123456789"
+
+[jobs.b]
+external = true
+ping_key = "0123456789-0123456789"
+`);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /^config.toml:8:.*jobs.b.ping_key.*job "a" has the same key/s);
+  assert.equal(problems[0]!.includes("0123456789-"), false);
+  // The key keeps reporting the first.
+  assert.notEqual(job("a").external, undefined);
+});
