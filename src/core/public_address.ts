@@ -9,7 +9,7 @@ const SPECIAL_4: readonly Network4[] = [
   ["127.0.0.0", 8],
   // The host of Azure that answers questions about a machine, although its address is public.
   ["168.63.129.16", 32],
-  // Also 169.254.169.254, which tells a machine's credentials in most clouds.
+  // Also 169.254.169.254, which serves a machine's credentials in most clouds.
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],

@@ -19,13 +19,13 @@ export interface PingRefusal {
   readonly text: string;
 }
 
-/** A ping that can be one of two, which only the keys tell: `KEY/start`, or the job `start`. */
+/** A ping that can be one of two, which only the keys decide: `KEY/start`, or the job `start`. */
 export interface ReadPing {
   /** In the order in which they are tried. */
   readonly candidates: readonly Ping[];
 }
 
-/** Headers by which browsers tell why they send a request. */
+/** Headers in which browsers say why they send a request. */
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**

@@ -92,7 +92,7 @@ function text(status: number, body: string): Page {
   return { status, type: "text", body: `${body}\n` };
 }
 
-/** The response to a ping: its headers tell clients how much of a body is kept. */
+/** The response to a ping: its headers say how much of a body is kept. */
 function pong(status: number, body: string): Page {
   const headers = {
     "ping-body-limit": String(REPORT_BYTES_MAX),

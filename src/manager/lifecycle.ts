@@ -119,7 +119,7 @@ export class Lifecycle {
     this.#watch();
   }
 
-  /** Watch what jobs expect, while anybody wants to hear of it. */
+  /** Watch the expectations of jobs, while a channel or a job needs it. */
   #watch(): void {
     const { notices, expectations } = this.#getParts();
     if (notices.isActive) expectations.start();

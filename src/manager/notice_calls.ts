@@ -108,7 +108,7 @@ export async function testNotice(
   if (isDryRun) return await notices.test(channel, { isDryRun });
   if (testing.has(notices)) {
     throw new JobError("conflict", `Cannot test channel "${channel}": another test is being sent`, {
-      hint: "Try again when it has ended",
+      hint: "Try again when it has finished",
     });
   }
   testing.add(notices);

@@ -136,7 +136,7 @@ export class Heartbeat {
     const limitMs = Math.min(SEND_MS_MAX, settings.everyMs);
     const request = new AbortController();
     const sent = send(settings, request.signal).then(() => null, (error) => messageOf(error));
-    const late = () => `no answer within ${limitMs / 1_000} s`;
+    const late = () => `no response within ${limitMs / 1_000} s`;
     try {
       return await inTime(sent, late, { clock, limitMs, signal });
     } finally {
@@ -163,8 +163,8 @@ export class Heartbeat {
     if ((error !== null) === this.#isUndelivered) return;
     this.#isUndelivered = error !== null;
     const { logger } = this.#options;
-    if (error === null) logger.info("The heartbeat is answered again");
-    else logger.warn("The heartbeat is not answered; trying again", { error });
+    if (error === null) logger.info("The heartbeat succeeds again");
+    else logger.warn("The heartbeat failed; trying again", { error });
   }
 }
 

@@ -75,7 +75,7 @@ export class Notices {
     this.store = new StoreNotices(this.#context);
   }
 
-  /** True if anybody wants to hear of jobs. */
+  /** True if there is a channel, or a job with expectations. */
   get isActive(): boolean {
     return this.#channels.size > 0 || this.#options.hasExpectations();
   }
@@ -272,7 +272,7 @@ export class Notices {
     };
   }
 
-  /** Tell the store whether this node wants news. */
+  /** Record in the store whether this node needs news. */
   async #watch(): Promise<void> {
     const { store, clock, node } = this.#options;
     const key = WATCHER_MEMO + node;

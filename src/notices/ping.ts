@@ -21,5 +21,5 @@ export async function ping(
     { clock, signal, ca: null, allowPrivate },
   );
   if (status >= 200 && status < 300) return;
-  throw new JobError("unavailable", `${target.host} answered with status ${status}`);
+  throw new JobError("unavailable", `${target.host} responded with status ${status}`);
 }

@@ -95,7 +95,7 @@ test("wrap returns 128 and the signal, 127 and 126 as a shell does", async () =>
     assert.deepEqual(runs.map(({ error }) => error), [
       'Cannot run "/etc/passwd": not executable',
       'Cannot run "no-such-program": not found',
-      "It was ended by SIGKILL",
+      "The command was ended by SIGKILL",
     ]);
   });
 });

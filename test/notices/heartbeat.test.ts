@@ -157,7 +157,7 @@ test("heartbeat ends a request that is not answered before it sends another", as
   assert.equal(openMax, 1);
   assert.ok(world.sent.length > 3);
   assert.deepEqual(world.lines, [
-    'warn The heartbeat is not answered; trying again {"error":"no answer within 10 s"}',
+    'warn The heartbeat failed; trying again {"error":"no response within 10 s"}',
   ]);
 });
 
@@ -170,8 +170,8 @@ test("heartbeat says once that it is refused, and once that it is answered again
   world.answer = () => Promise.resolve();
   await world.clock.advance(EVERY_MS);
   assert.deepEqual(world.lines, [
-    'warn The heartbeat is not answered; trying again {"error":"status 503"}',
-    "info The heartbeat is answered again {}",
+    'warn The heartbeat failed; trying again {"error":"status 503"}',
+    "info The heartbeat succeeds again {}",
   ]);
 });
 

@@ -69,7 +69,7 @@ export function assertRunsElsewhere(job: Pick<JobDefinition, "kind" | "source">)
   if (isExternal(job)) return;
   throw new JobError(
     "invalid_argument",
-    `Cannot record a run of job "${job.kind}": this program runs it itself`,
-    { path: "kind", hint: "Only a job with external = true can be reported" },
+    `Cannot record a run of job "${job.kind}": it is not external`,
+    { path: "kind", hint: "Set external = true in its configuration to report runs of it" },
   );
 }

@@ -18,14 +18,14 @@ export interface SubjectNews {
   readonly at: number;
   readonly instanceId: string | null;
   readonly detail: string | null;
-  /** Of the instance, as far as it is still known. */
+  /** The error of the instance, if it is still known. */
   readonly error: ErrorInfo | null;
   readonly version: string | null;
   /** True if it is a success that took less than expected, which does not count as a recovery. */
   readonly isShort?: boolean;
 }
 
-/** A channel that hears of a subject. */
+/** A channel that may report a subject. */
 export interface SubjectChannel {
   readonly name: string;
   readonly rules: Pick<NoticeRules, "on" | "after" | "rate">;
@@ -90,7 +90,7 @@ export function nextSubject(
   }
 }
 
-/** The names of the failure of a run. */
+/** The events that a failed run can be reported as. */
 const FAILURES: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>(["failed", "lost"]);
 
 function isOpen(incident: Incident | null): incident is Incident {
@@ -125,13 +125,13 @@ function worsen(
   };
 }
 
-/** A run that failed is one event to a channel, whichever of its names it has. */
+/** A channel is notified of a failed run once, whether as `failed` or as `lost`. */
 function isTold(earlier: readonly NoticeEvent[], event: NoticeEvent): boolean {
   return earlier.includes(event) ||
     (FAILURES.has(event) && earlier.some((one) => FAILURES.has(one)));
 }
 
-/** True if a job has failed as often as a channel wants it to before it is notified. */
+/** True if a job has failed often enough for a channel to report it. */
 function isOften({ rules, failures }: SubjectChannel, streak: number): boolean {
   return rules.rate === null ? streak >= rules.after : (failures ?? 0) >= rules.rate.failures;
 }

@@ -1,7 +1,7 @@
 import type { ErrorInfo, Reason } from "../instance.ts";
 import type { JobState } from "../state.ts";
 
-/** Everything that a channel can be told, in the order of the documentation. */
+/** Every event that a channel can report, in the order of the documentation. */
 export const NOTICE_EVENTS = [
   "failed",
   "recovered",
@@ -25,7 +25,7 @@ export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 /** Start of the kinds of instances that decide on notices and deliver them. No pause holds them. */
 export const NOTICE_KINDS = "system.notice";
 
-/** What a notice tells: an event, several of them in one, or only that the channel works. */
+/** What a notice reports: one event, several (a digest), or that the channel works (a test). */
 export type NoticeType = NoticeEvent | "digest" | "test";
 
 /** Most lines of output in a notice. */
@@ -34,7 +34,7 @@ export const NOTICE_LINES_MAX = 50;
 /** What a notice is about. */
 export interface NoticeSubject {
   readonly type: "job" | "node" | "daemon" | "store" | "channel";
-  /** The kind of a job, the id of a node, the name of a channel; the store's location. */
+  /** Kind of a job, name of a channel, or else the id of a node. */
   readonly name: string;
 }
 
@@ -76,12 +76,12 @@ export interface DigestItem {
   readonly count: number;
   readonly firstAt: number;
   readonly lastAt: number;
-  /** The last error, or what else is to be said of it in one line; null for nothing. */
+  /** One line: the last error or another detail; null for none. */
   readonly detail: string | null;
   readonly instanceId: string | null;
 }
 
-/** What a mail in cron's style says of a command in addition. */
+/** What a mail in cron's style needs to know about the command. */
 export interface NoticeCommand {
   /** The user that it ran as. */
   readonly user: string;
@@ -99,14 +99,14 @@ export interface Notice {
   /** When it happened, epoch ms. */
   readonly at: number;
   readonly subject: NoticeSubject;
-  /** Host name and node id of the daemon that tells it. */
+  /** Host name and node id of the daemon that sends it. */
   readonly host: string;
   readonly node: string;
   /** One line: what happened to what. */
   readonly title: string;
-  /** What else is known, one fact each. */
+  /** Further facts, one sentence each. */
   readonly facts: readonly string[];
-  /** True if it repeats what was told before, because the incident is still open. */
+  /** True if it reminds of an incident that is still open. */
   readonly isReminder: boolean;
   readonly run: NoticeRun | null;
   readonly incident: NoticeIncident | null;

@@ -7,15 +7,15 @@ export interface NoticeRules {
   readonly on: readonly NoticeEvent[];
   /** Patterns of kinds, with `*`; they restrict only what is about a job. */
   readonly jobs: readonly string[];
-  /** Told from this many failures in a row. */
+  /** Report failures only after this many in a row. */
   readonly after: number;
-  /** Told if this many of the last runs failed, instead of by {@link after}. */
+  /** Report failures only if this many of the last runs failed; replaces {@link after}. */
   readonly rate: { readonly failures: number; readonly of: number } | null;
-  /** Told again after each such time while an incident is open and not acknowledged, in ms. */
+  /** Time between reminders of an incident that is open and not acknowledged, in ms. */
   readonly repeatMs: number | null;
-  /** Collected for this long, and told as one, in ms. */
+  /** Collect notices for this long, and send them as one, in ms. */
   readonly digestMs: number | null;
-  /** Collected until their end, and told as one: such as `22:00-07:00`. */
+  /** Windows such as `22:00-07:00` in which notices are collected, to be sent as one at the end. */
   readonly quiet: readonly string[];
 }
 
@@ -74,7 +74,7 @@ export interface SmtpTransport {
   readonly caFile: string | null;
 }
 
-/** Where a host's program for mail is, whichever it is. */
+/** Where hosts have their `sendmail`, whichever program it is. */
 export const SENDMAIL_PATH = "/usr/sbin/sendmail";
 
 /** The program of the host that takes mail on its standard input. */

@@ -221,10 +221,10 @@ function checkReport(reported: ReportedRun): void {
 
 function errorOf({ exitCode, signal, message }: ReportedRun): ErrorInfo {
   const found = signal !== undefined
-    ? `It was ended by ${signal}`
+    ? `The command was ended by ${signal}`
     : exitCode !== undefined
-    ? `It exited with code ${exitCode}`
-    : "It was reported as failed";
+    ? `The command exited with code ${exitCode}`
+    : "The run was reported as failed";
   return {
     name: "CommandError",
     message: (message ?? found).slice(0, LINE_LENGTH_MAX),

@@ -69,7 +69,7 @@ export class ExternalWatch {
         nextAt = Math.min(await this.#endHung(), await this.#giveUpTicks(jobs));
       }
     } catch (error) {
-      const known = toJobError(error, "Cannot watch runs elsewhere");
+      const known = toJobError(error, "Cannot watch external runs");
       if (this.#isStarted && known.code !== "unavailable") this.#parts.logger.warn(known.message);
       nextAt = -Infinity;
     } finally {
@@ -106,7 +106,7 @@ export class ExternalWatch {
       for (const { instance, status } of value.runs) {
         if (status !== "ended") continue;
         const { kind, id } = instance;
-        logger.warn("A run elsewhere did not report its end", { kind, instance: id });
+        logger.warn("The end of an external run was not reported in time", { kind, instance: id });
         events.failed(instance, at);
       }
     }
@@ -129,7 +129,7 @@ export class ExternalWatch {
           ticks.add(job.kind, { missed: value.missed.length });
           for (const { tick } of value.missed) {
             const at = new Date(tick).toISOString();
-            logger.warn("A run elsewhere was not reported", { kind: job.kind, tick: at });
+            logger.warn("An external run was not reported in time", { kind: job.kind, tick: at });
           }
         }
       }
@@ -178,7 +178,7 @@ function endOf({ processedAt, createdAt, timeoutMs }: Instance): number {
 
 function hungReport(instance: Instance): RunReport {
   const length = formatDuration(instance.timeoutMs);
-  const message = `It began, and no end was reported within ${length}`;
+  const message = `The run started, but no end was reported within ${length}`;
   return {
     instance: { ...instance, scheduleId: null, scheduledFor: null },
     node: instance.node ?? "elsewhere",

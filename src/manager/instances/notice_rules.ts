@@ -27,9 +27,9 @@ export function assertNoNotice(kind: string, action: "schedule" | "pause" | "sil
 export function assertRepeatable({ kind, id, state, redrivenAs }: Instance): void {
   if (!isNoticeKind(kind)) return;
   const problem = !isDeadState(state)
-    ? "it is a notice, and no dead letter"
+    ? "it is a notice, but not a dead letter"
     : redrivenAs !== null
-    ? `it is a notice, and was run again as ${redrivenAs}`
+    ? `it is a notice that was already run again as ${redrivenAs}`
     : null;
   if (problem === null) return;
   throw new JobError("conflict", `Cannot retry instance "${id}": ${problem}`, {

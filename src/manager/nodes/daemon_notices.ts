@@ -3,7 +3,7 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { PartContext } from "../part_context.ts";
 import type { Peers } from "./peers.ts";
 
-/** How long the store must be away before anybody is notified, in milliseconds. */
+/** How long the store must be away before a notice is sent, in milliseconds. */
 const STORE_AWAY_MS = 30_000;
 
 /** Most losses that a node remembers. */
@@ -35,7 +35,7 @@ export class DaemonNotices {
     this.#storeTimer = new LazyTimer(options.clock, () => this.#storeStaysAway());
   }
 
-  /** Watch the other nodes, if anybody wants to hear of them; call it again after a reload. */
+  /** Watch the other nodes, if there are channels; call it again after a reload. */
   start(): void {
     this.#isStarted = true;
     this.#armPeers(0);
@@ -81,7 +81,7 @@ export class DaemonNotices {
 
   #settle(reported: Promise<void>): void {
     reported.catch((error: unknown) => {
-      this.#options.logger.warn(toJobError(error, "Cannot keep a notice").message);
+      this.#options.logger.warn(toJobError(error, "Cannot record a notice").message);
     });
   }
 

@@ -28,7 +28,7 @@ export interface Deliverer {
   preview(notice: Notice): Promise<string>;
 }
 
-/** A way to people, as it is configured. Its errors and previews have no secrets. */
+/** A configured channel. Its errors and previews contain no secrets. */
 export interface Channel extends Deliverer {
   readonly settings: ChannelSettings;
 }
@@ -54,7 +54,7 @@ export interface ChannelDeps {
 
 /** How a delivery failed, and what follows from it. */
 export interface DeliveryErrorOptions {
-  /** True if another attempt would fail as well. */
+  /** True if another attempt would fail, too. */
   readonly isPermanent?: boolean;
   /** The other side wants no attempt before that many milliseconds have passed. */
   readonly retryAfterMs?: number | undefined;
@@ -114,7 +114,7 @@ export async function withTimeLimit<T>(
     limit.abort();
   };
   const abort = () => stop("it was aborted");
-  const timer = clock.timer(timeoutMs, () => stop(`no answer within ${timeoutMs / 1_000} s`));
+  const timer = clock.timer(timeoutMs, () => stop(`no response within ${timeoutMs / 1_000} s`));
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
   try {

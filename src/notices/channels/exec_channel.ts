@@ -10,7 +10,7 @@ import { runProgram } from "./run_program.ts";
 /** Longest value of a variable, in characters: the system limits all of them together. */
 const VALUE_LENGTH_MAX = 10_000;
 
-/** Tells by running a program. */
+/** Delivers by running a program. */
 export function createExecChannel(
   { name }: ChannelSettings,
   target: ExecTarget,
@@ -37,7 +37,7 @@ export function createExecChannel(
   };
 }
 
-/** The variables that a program finds a notice in. */
+/** The environment variables that hold a notice. */
 function variablesOf(
   notice: Notice,
   channel: string,

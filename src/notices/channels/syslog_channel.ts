@@ -33,7 +33,7 @@ const LOG = "/dev/log";
 type RemoteAddress = Extract<SyslogAddress, { readonly host: string }>;
 type LocalAddress = Exclude<SyslogAddress, RemoteAddress>;
 
-/** Tells the log of this host, or one of another. */
+/** Writes to the log of this host or of another one. */
 export function createSyslogChannel(
   { name }: ChannelSettings,
   { address, facility }: SyslogTarget,

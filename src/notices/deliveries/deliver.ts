@@ -40,7 +40,7 @@ export type DeliveryResult =
   | { readonly type: "later"; readonly delayMs: number };
 
 /**
- * Deliver what an instance of a channel's kind has to tell.
+ * Deliver the notice, or the collected notices, of an instance of a channel's kind.
  *
  * @throws JobError if it was not delivered, or may not have been
  */
@@ -62,7 +62,7 @@ export async function deliver(
   ];
   if (given === undefined) {
     throw new JobError("invalid_argument", "Cannot deliver: there is no notice", {
-      hint: "Only the daemon schedules deliveries; try a channel with: jobctl notices test",
+      hint: "Only the daemon schedules deliveries. To test a channel: jobctl notices test",
     });
   }
   const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
@@ -177,7 +177,7 @@ const SINCE: Readonly<Record<Collecting["why"], string>> = {
   digest: "in this digest",
   quiet: "during quiet hours",
   silence: "during a silence",
-  flood: "more than are sent singly",
+  flood: "over the limit of single notices",
 };
 
 /**

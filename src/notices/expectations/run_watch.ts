@@ -35,7 +35,7 @@ interface RunWatchOptions extends NewsContext {
 }
 
 /**
- * Watches the attempts that run on this node, and tells while they run that they take too long.
+ * Watches the attempts that run on this node, and reports those that take too long while they run.
  * What runs is measured by the monotonic clock, and when it was due by the wall clock.
  */
 export class RunWatch {

@@ -63,7 +63,7 @@ export class StoreLook {
   }
 
   /**
-   * Look once, and tell what is not as expected.
+   * Look once, and report every expectation that is not met.
    *
    * @returns in how many ms something else will not be; Infinity for never
    */

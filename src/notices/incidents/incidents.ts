@@ -121,7 +121,7 @@ export class Incidents {
         if (!isJobError(error, "conflict")) throw error;
       }
     }
-    throw new JobError("conflict", `Cannot acknowledge "${title}": it changes too often`, {
+    throw new JobError("conflict", `Cannot acknowledge "${title}": others keep changing it`, {
       hint: "Try again",
     });
   }
@@ -179,16 +179,20 @@ function isWanted(
 }
 
 function unreadableToken(): JobError {
-  return new JobError("invalid_argument", "Cannot read the page token: it is of another list", {
-    path: "page_token",
-    hint: "Start again without a token",
-  });
+  return new JobError(
+    "invalid_argument",
+    "Cannot read the page token: it belongs to another list",
+    {
+      path: "page_token",
+      hint: "Start again without a page token",
+    },
+  );
 }
 
 function noIncident(key: string): JobError {
   return new JobError("not_found", `Cannot acknowledge "${key}": it has no open incident`, {
     path: "name",
-    hint: "List the open ones with: jobctl incidents",
+    hint: "List open incidents with: jobctl incidents",
   });
 }
 
@@ -196,6 +200,6 @@ function otherIncident(key: string, wanted: string, found: string): JobError {
   const problem = `its open incident is ${found}, not ${wanted}`;
   return new JobError("conflict", `Cannot acknowledge "${key}": ${problem}`, {
     path: "id",
-    hint: "The one that you mean has ended. Look at the new one with: jobctl incidents",
+    hint: "That incident is over. See the new one with: jobctl incidents",
   });
 }

@@ -15,7 +15,7 @@ export const SILENCE_MEMO = "silence:";
  */
 const DAYS_MAX = 31;
 const DAY_MS = 86_400_000;
-/** How long an ended silence stays, so that its summary is told even after a downtime. */
+/** How long an ended silence stays, so that its summary is sent even after a downtime. */
 const KEPT_MS = DAY_MS;
 const BATCH = 200;
 /** How often a change is tried again after somebody else has changed the same silence. */
@@ -59,7 +59,7 @@ export class Silences {
 
   /** End the silence of a kind, or that of everything for null. @returns false if there was none */
   async remove(kind: string | null): Promise<boolean> {
-    // It ends now instead of vanishing, so that its summary is told.
+    // It ends now instead of vanishing, so that its summary is sent.
     const changed = await this.#change(kind, "end the silence of", (before, nowMs) => {
       return before !== null && before.until > nowMs ? { ...before, until: nowMs } : null;
     });
@@ -102,9 +102,13 @@ export class Silences {
       const value = { watch: "never", data: JSON.stringify(after) } as const;
       if (await this.#put(at, { key, version: memo?.version ?? null, value })) return after;
     }
-    throw new JobError("conflict", `Cannot ${action} "${kind ?? "everything"}": others change it`, {
-      hint: "Try again",
-    });
+    throw new JobError(
+      "conflict",
+      `Cannot ${action} "${kind ?? "everything"}": others keep changing it`,
+      {
+        hint: "Try again",
+      },
+    );
   }
 
   /** @returns false if another caller was first */
@@ -161,7 +165,6 @@ function checkUntil(until: number, nowMs: number): void {
   if (problem === null) return;
   throw new JobError("invalid_argument", `Cannot silence until ${shown}: ${problem}`, {
     path: "until",
-    hint:
-      "Give a time ahead, such as in 2 hours. To end notices for good, change the configuration",
+    hint: "Give a time in the next 31 days. To stop notices for good, change the configuration",
   });
 }

@@ -16,7 +16,7 @@ export function subjectOfKey(key: string): NoticeSubject | null {
 }
 
 /**
- * The channels that may hear of a subject, whatever the event: those that its job names, or else
+ * The channels that may report a subject, whatever the event: those that its job names, or else
  * those whose patterns match it. "nobody" if its job wants no notices.
  */
 export function channelsOf(

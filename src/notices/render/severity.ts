@@ -3,7 +3,7 @@ import type { Notice, NoticeType } from "../../core/notices/notice.ts";
 /** How much a notice matters, most first. */
 const SEVERITIES = ["critical", "error", "warning", "info", "ok"] as const;
 
-/** How much a notice matters; "ok" tells that something is well again. */
+/** How much a notice matters; "ok" means that a problem is over. */
 export type Severity = (typeof SEVERITIES)[number];
 
 const SEVERITY: Readonly<Record<Exclude<NoticeType, "digest">, Severity>> = {

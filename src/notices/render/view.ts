@@ -2,7 +2,7 @@ import type { DigestItem, Notice } from "../../core/notices/notice.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 
-/** Where and how a notice is told. */
+/** How a notice is rendered. */
 export interface RenderOptions {
   /** Name of the channel. */
   readonly channel: string;
@@ -30,7 +30,7 @@ export interface NoticeView {
   readonly items: readonly ViewItem[];
   readonly output: readonly string[];
   readonly command: string | null;
-  /** Who tells it. */
+  /** The sender. */
   readonly footer: string;
 }
 

@@ -146,7 +146,7 @@ export function isOff(text: string): boolean {
   return /^(?:no|false|off|0|)$/i.test(text);
 }
 
-/** Settings by which units tell somebody how a service ended. */
+/** Settings that start another unit when a service ends. */
 const TELLING = /^On(?:Failure|Success)$/;
 
 /** Note each condition of a unit, and each other entry that is not carried over. */

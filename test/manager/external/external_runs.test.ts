@@ -76,11 +76,11 @@ test("reportRun() keeps exit code and signal of a failure", async () => {
   assert.equal(failed.state, "terminated");
   assert.deepEqual(failed.error, {
     name: "CommandError",
-    message: "It exited with code 3",
+    message: "The command exited with code 3",
     exitCode: 3,
   });
   const killed = await report(world, { event: "failure", signal: "SIGKILL" });
-  assert.equal(killed.error!.message, "It was ended by SIGKILL");
+  assert.equal(killed.error!.message, "The command was ended by SIGKILL");
   const told = await report(world, { event: "failure", message: "no such command" });
   assert.equal(told.error!.message, "no such command");
   assert.notEqual(failed.id, killed.id);
@@ -152,7 +152,7 @@ test("reportRun() refuses what cannot be recorded", async () => {
   const world = await started();
   const refuse = async (kind: string, run: ReportedRun, part: RegExp) =>
     await assert.rejects(world.of(world.manager.reportRun(kind, run)), isRefused(part));
-  await refuse("work", { event: "start" }, /this program runs it itself/);
+  await refuse("work", { event: "start" }, /it is not external/);
   await refuse("backup", { event: "start", runId: "7" }, /run id is not a UUID/);
   await refuse("backup", { event: "failure", exitCode: 256 }, /exit code is 256/);
   await refuse("backup", { event: "start", host: "" }, /host has 0 characters/);
@@ -197,7 +197,7 @@ test("a tick of a job elsewhere is expected, then it ran or was missed", async (
   ]);
   const [missed] = await explained(world, { at: START + 2 * HOUR });
   assert.match(missed!, /^missed: It did not run, or nobody reported it: no report had come by/);
-  assert.ok(world.logged.includes("A run elsewhere was not reported"));
+  assert.ok(world.logged.includes("An external run was not reported in time"));
   const { ticks } = await world.of(world.manager.status());
   assert.deepEqual(ticks?.get("backup"), { missed: 1, skipped: 0 });
 });
@@ -261,7 +261,7 @@ test("a run elsewhere without an end is timed out, and its late end is a run of 
   await world.clock.advance(1 + SECOND);
   const hung = await world.get(begun.id);
   assert.deepEqual([hung.state, hung.reason], ["timedOut", "timeout"]);
-  assert.equal(hung.error!.message, "It began, and no end was reported within 2h");
+  assert.equal(hung.error!.message, "The run started, but no end was reported within 2h");
   assert.equal(hung.settledAt, START + 2 * HOUR);
   await world.clock.advance(HOUR);
   const late = await report(world, { event: "success", runId: RUN });

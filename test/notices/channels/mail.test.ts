@@ -228,7 +228,7 @@ test("deliver() fails for now, without the password, when the login is refused",
       const error = await failureOf(channel);
       assert.equal(error.isPermanent, false);
       assert.match(error.message, /535/);
-      assert.equal(error.hint, "Check user and password");
+      assert.equal(error.hint, "Check user and password in [notices.NAME]");
       assert.doesNotMatch(`${error.message} ${error.stack}`, /pass word/);
     },
   );
@@ -252,7 +252,7 @@ test("deliver() notes who is refused for good when others get the mail", async (
   await withMailServer({ refuse }, async (port, mails) => {
     const lines = await deliver(channelFor(mailTo(port)));
     assert.deepEqual(mails[0]!.recipients, ["dev@example.com"]);
-    assert.deepEqual(lines, ["The server has refused ops@example.com for good"]);
+    assert.deepEqual(lines, ["The server refused ops@example.com permanently"]);
   });
 });
 
@@ -262,7 +262,7 @@ test("deliver() sends the mail only to those who have not got it when some have 
   await withMailServer({ refuse }, async (port, mails) => {
     const channel = channelFor(mailTo(port));
     const error = await failureOf(channel);
-    assert.match(error.message, /not yet for ops@example\.com/);
+    assert.match(error.message, /deferred ops@example\.com/);
     assert.equal(error.isPermanent, false);
     isFirst = false;
     await deliver(channel);
@@ -282,7 +282,7 @@ test("deliver() fails for now when the server cuts the connection after the mail
 test("deliver() fails at its time limit when the server is silent", async () => {
   await withTcpServer(() => {}, async (port) => {
     const error = await failureOf(channelFor(mailTo(port), { timeoutMs: 300 }));
-    assert.match(error.message, /no answer within 0\.3 s/);
+    assert.match(error.message, /no response within 0\.3 s/);
     assert.equal(error.isPermanent, false);
   });
 });

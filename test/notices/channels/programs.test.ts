@@ -63,7 +63,7 @@ test("deliver() kills the program and what it has started at the time limit", as
   const script = '#!/bin/sh\nsleep 1000 & echo $! > "$0.pid"; mv "$0.pid" "$0.ready"; wait\n';
   await withTempDir({ tell: script }, async (dir) => {
     const error = await failureOf(channelFor(execOf(dir, "tell"), { timeoutMs: 1_000 }));
-    assert.match(error.message, /no answer within 1 s/);
+    assert.match(error.message, /no response within 1 s/);
     const pid = readFileSync(`${dir.path}/tell.ready`, "utf8").trim();
     await until("the child has ended", () => {
       const state = /^State:\s+(\w)/m.exec(readSystemFile(`/proc/${pid}/status`) ?? "")?.[1];

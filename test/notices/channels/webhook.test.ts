@@ -144,7 +144,7 @@ test("deliver() fails at its time limit when the server does not answer", async 
   await withTcpServer(() => {}, async (port) => {
     const channel = channelFor(hookTo(`http://127.0.0.1:${port}/`), { timeoutMs: 200 });
     const error = await failureOf(channel);
-    assert.match(error.message, /no answer within 0\.2 s/);
+    assert.match(error.message, /no response within 0\.2 s/);
     assert.equal(error.isPermanent, false);
   });
 });
@@ -197,7 +197,7 @@ test("deliver() succeeds when the headers say so, although the body never comes"
 test("deliver() fails when the answer is not HTTP, or its headers are endless", async () => {
   for (
     const [answer, problem] of [
-      ["220 mail.example.com ESMTP\r\n", /something else than HTTP/],
+      ["220 mail.example.com ESMTP\r\n", /something other than HTTP/],
       [`HTTP/1.1 200 OK\r\n${"X-A: b\r\n".repeat(10_000)}`, /more than 32 KiB of headers/],
     ] as const
   ) {

@@ -61,14 +61,14 @@ class MailChannel implements Deliverer {
       signal: context.signal,
     });
     if (refused.length > 0) {
-      context.log?.("warn", `The server has refused ${refused.join(", ")} for good`);
+      context.log?.("warn", `The server refused ${refused.join(", ")} permanently`);
     }
     this.#left.delete(notice.id);
     if (deferred.length === 0) return;
     this.#left.set(notice.id, deferred);
     if (this.#left.size > PARTIAL_MAX) this.#left.delete(this.#left.keys().next().value!);
     throw new DeliveryError(
-      `${transport.host} took the mail, but not yet for ${deferred.join(", ")}`,
+      `${transport.host} accepted the mail, but deferred ${deferred.join(", ")}`,
     );
   }
 

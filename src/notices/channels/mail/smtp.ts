@@ -47,7 +47,7 @@ export async function sendBySmtp(
   const failed = Promise.withResolvers<never>();
   connection.on("error", (error: unknown) => failed.reject(error));
   connection.on("end", () => failed.reject(new Error("the server closed the connection")));
-  const abort = () => failed.reject(new Error("no answer in time"));
+  const abort = () => failed.reject(new Error("no response in time"));
   options.signal.addEventListener("abort", abort, { once: true });
   if (options.signal.aborted) abort();
   try {
@@ -141,7 +141,7 @@ function smtpError(error: unknown, { host, port, tls }: SmtpTransport): Delivery
   const text = messageOf(error).replaceAll(/\s+/g, " ").trim().slice(0, 500);
   const isPermanent = responseCode >= 500 && (code === "EENVELOPE" || code === "EMESSAGE");
   const hint = code === "EAUTH"
-    ? "Check user and password"
+    ? "Check user and password in [notices.NAME]"
     : code === "ETLS"
     ? tls === "implicit"
       ? "For a server with STARTTLS write smtp://"

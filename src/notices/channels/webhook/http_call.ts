@@ -40,11 +40,11 @@ const SYSTEM_NETWORK: Network = {
 const ADDRESSES_MAX = 4;
 /** Longest wait for a connection to one address while there are others, in milliseconds. */
 const CONNECT_MS_MAX = 5_000;
-/** Longest wait for the rest of an answer whose status says enough, in milliseconds. */
+/** Longest wait for the rest of a response once its status is known, in milliseconds. */
 const REST_MS_MAX = 2_000;
 
 /**
- * Send one request and read the answer; redirects are not followed.
+ * Send one request and read the response; redirects are not followed.
  *
  * The name is resolved once, and the connection goes to the address that was checked: a name whose
  * address changes in between leads nowhere else. The name stays in `Host` and in TLS.
@@ -140,7 +140,7 @@ function openSocket(
     };
     const abort = () => finish(new Error("aborted"));
     if (!isLast) {
-      timer = clock.timer(CONNECT_MS_MAX, () => finish(new Error("it does not answer")));
+      timer = clock.timer(CONNECT_MS_MAX, () => finish(new Error("no response")));
     }
     signal.addEventListener("abort", abort, { once: true });
     if (signal.aborted) return abort();
@@ -171,11 +171,11 @@ function exchange(
       if (response !== null) return resolve(response);
       reject(new DeliveryError(`${host} ${reader.problem ?? problem}`));
     };
-    const abort = () => finish("did not answer in time");
+    const abort = () => finish("did not respond in time");
     signal.addEventListener("abort", abort, { once: true });
     socket.on("error", (error) => finish(`cut the connection: ${reasonOf(error)}`));
-    socket.once("close", () => finish("closed the connection without an answer"));
-    socket.once("end", () => finish("closed the connection without an answer"));
+    socket.once("close", () => finish("closed the connection without a response"));
+    socket.once("end", () => finish("closed the connection without a response"));
     socket.on("data", (chunk: Buffer) => {
       reader.write(chunk);
       if (reader.isComplete) return finish("");
@@ -196,15 +196,15 @@ export function reasonOf(error: unknown): string {
     case "EPIPE":
       return "connection reset";
     case "ETIMEDOUT":
-      return "it does not answer";
+      return "no response";
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return "no way to it";
+      return "no route to the host";
     case "ENOTFOUND":
     case "ENODATA":
       return "no such host";
     case "EAI_AGAIN":
-      return "the name server does not answer";
+      return "the name server does not respond";
     default:
       // On Node, messages of OpenSSL end with a line break.
       return messageOf(error).trim().split("\n", 1)[0]!.slice(0, 300);

@@ -59,7 +59,7 @@ export class ResponseReader {
       if (end < 0) return this.#checkStart();
       const head = readHead(this.#bytes.subarray(0, end).toString("latin1"));
       if (head === null) {
-        this.#problem = "sent something else than HTTP";
+        this.#problem = "sent something other than HTTP";
         return;
       }
       this.#bytes = this.#bytes.subarray(end + 4);
@@ -76,7 +76,7 @@ export class ResponseReader {
   // A server that speaks first, such as one of mail, would otherwise be waited for.
   #checkStart(): void {
     const start = this.#bytes.subarray(0, 7).toString("latin1");
-    if (!"HTTP/1.".startsWith(start)) this.#problem = "sent something else than HTTP";
+    if (!"HTTP/1.".startsWith(start)) this.#problem = "sent something other than HTTP";
   }
 }
 

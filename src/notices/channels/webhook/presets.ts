@@ -13,7 +13,7 @@ export interface PresetPart {
   readonly chat: string;
 }
 
-/** How a service wants to be told. */
+/** The request that a service expects. */
 export interface Preset {
   /** Where requests go, from the configured URL. */
   url(url: URL, part: PresetPart): URL;

@@ -22,7 +22,7 @@ import { type Preset, presetOf, type PresetPart } from "./presets.ts";
 
 /** Redirects that are followed. */
 const REDIRECTS_MAX = 3;
-/** Statuses of redirects that keep the method. Browsers turn some into GET, which tells nothing. */
+/** Statuses of redirects that keep the method. Others may become GET, without the notice. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 /** Statuses from 400 to 499 after which the same request may succeed. */
 const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429]);
@@ -170,10 +170,12 @@ function redirected(
   const refuse = (problem: string) =>
     new DeliveryError(`${request.url.host} redirects (${status}) ${problem}`, {
       isPermanent: true,
-      hint: "Set url to where it leads, or list the host in allow_hosts",
+      hint: "Set url to the new address, or add its host to allow_hosts",
     });
   const location = headers.get("location") ?? "";
-  if (location === "" || !URL.canParse(location, request.url)) throw refuse("to nowhere");
+  if (location === "" || !URL.canParse(location, request.url)) {
+    throw refuse("without a valid Location");
+  }
   const url = new URL(location, request.url);
   const configured = new URL(target.url);
   if (!/^https?:$/.test(url.protocol)) throw refuse(`to ${url.protocol}`);

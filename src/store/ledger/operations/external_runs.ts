@@ -93,7 +93,7 @@ export function notARun(id: string): JobError {
 /** The error for too many unfinished runs. */
 export function openRunsError(kind: string): JobError {
   return new QuotaError(
-    `Cannot record that a run of "${kind}" began: ${OPEN_RUNS_MAX} of its runs have not ended`,
+    `Cannot record the start of a run of "${kind}": ${OPEN_RUNS_MAX} of its runs have not ended`,
     "Report their ends, or set a shorter timeout for the job",
   );
 }
