@@ -84,6 +84,8 @@ export interface NoticeDelivery {
   readonly notice: Notice;
   /** Key of the memo that has its incident; absent from what an older version wrote. */
   readonly memo?: string;
+  /** Id of the incident before its own, whose end is to be delivered first; absent if unknown. */
+  readonly previousId?: string;
 }
 
 /** The id of the delivery of an event that a channel is notified of once in an incident. */

@@ -31,6 +31,25 @@ playStories([
     told: { ops: ["failed work", "recovered work"] },
   },
   {
+    name: "the mail server is away while a job flaps",
+    happens: async (world) => {
+      const [ops] = world.channels;
+      ops!.problem = AWAY;
+      await world.run("work", "fail ok");
+      await world.advance("20m");
+      await world.run("work", "fail ok fail");
+      await world.advance("10m");
+      ops!.problem = null;
+      await world.advance("2h");
+    },
+    told: {
+      ops: [
+        ...["failed work", "recovered work", "failed work", "recovered work", "failed work"],
+      ],
+    },
+    stores: ["memory", "SQLite", "etcd's replica"],
+  },
+  {
     name: "the mail server is away for two hours while many jobs fail and recover",
     start: () => ({ jobs: many(90), workers: 100 }),
     happens: async (world) => {

@@ -48,6 +48,25 @@ playStories([
     told: { ops: ["failed work", "recovered work"] },
   },
   {
+    name: "failures of the last runs are counted although successes are not kept",
+    start: () => ({
+      jobs: [jobOf("work", { options: { keepSuccessMs: 0 } })],
+      channels: [new RecordedChannel("ops", { rate: { failures: 2, of: 4 } })],
+    }),
+    happens: async (world) => {
+      await world.run("work", "fail ok ok ok fail");
+      await world.advance("3m");
+      await world.run("work", "ok ok ok");
+      await world.advance("3m");
+      await world.run("work", "fail");
+      assert.deepEqual(world.told, { ops: [] });
+      await world.run("work", "fail ok ok");
+      assert.deepEqual(world.told, { ops: ["failed work"] });
+      await world.run("work", "ok");
+    },
+    told: { ops: ["failed work", "recovered work"] },
+  },
+  {
     name: "attempts fail, and the last one succeeds",
     start: () => ({ jobs: [jobOf("work", { options: { retry: retries(2) } })] }),
     happens: async (world) => {

@@ -120,7 +120,10 @@ function worsen(
     ...{ subject, newId, told: Object.keys(told).sort() },
   });
   return {
-    state: { ...before, incident, told, reminders: previous ? before.reminders : {} },
+    state: {
+      ...{ ...before, incident, told, reminders: previous ? before.reminders : {} },
+      previousId: previous ? before.previousId : before.incident?.id ?? null,
+    },
     tellings: events.map((each) => ({ ...each, news, incident })),
   };
 }

@@ -5,8 +5,12 @@ import type { NoticeEvent, NoticeSubject } from "./notice.ts";
 export interface SubjectState {
   /** The open incident, or else the last one; null before the first. */
   readonly incident: Incident | null;
+  /** Id of the incident before; null before the second. */
+  readonly previousId: string | null;
   /** Failures since the last success. */
   readonly streak: number;
+  /** How the last runs ended, the latest last: `f` for a failure, else `o`; "" without failures. */
+  readonly recent: string;
   /** Events of the open incident that each channel was notified of, by the channel's name. */
   readonly told: Readonly<Record<string, readonly NoticeEvent[]>>;
   /** Reminders that each channel was sent in the open incident, by the channel's name. */
@@ -21,11 +25,24 @@ const SEEN_MAX = 100;
 /** The state of a subject of which nothing is known. */
 export const EMPTY_SUBJECT: SubjectState = {
   incident: null,
+  previousId: null,
   streak: 0,
+  recent: "",
   told: {},
   reminders: {},
   seen: [],
 };
+
+/** The state after a run that ended; the last `most` runs are remembered. */
+export function withRun(state: SubjectState, isFailure: boolean, most: number): SubjectState {
+  const recent = most === 0 ? "" : `${state.recent}${isFailure ? "f" : "o"}`.slice(-most);
+  return { ...state, recent: recent.includes("f") ? recent : "" };
+}
+
+/** How many of the last runs failed. */
+export function countFailures({ recent }: SubjectState, runs: number): number {
+  return recent.slice(-runs).split("f").length - 1;
+}
 
 /** Read the state in a memo's data; members that an older version did not write are empty. */
 export function readSubject(data: string): SubjectState {

@@ -68,7 +68,7 @@ export async function deliver(
   const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
   if ("collected" in given) return await deliverCollected(channel, instance, how, context);
   if (await isOver(given, context)) return { type: "delivered" };
-  if (await hasEarlier(given.notice, name, context)) {
+  if (await hasEarlier(given, name, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
   }
   const { notice } = given;
@@ -181,22 +181,25 @@ const SINCE: Readonly<Record<Collecting["why"], string>> = {
 };
 
 /**
- * True if an earlier notice of the same incident still waits: "recovered" must not come before
- * "failed", which some services would then show for ever.
+ * True if an earlier notice of the same subject still waits: "recovered" must not come before
+ * "failed", nor the "failed" of the next incident before it, or the last one would be wrong.
  */
 async function hasEarlier(
-  notice: Notice,
+  { notice: { incident, isReminder, subject, at }, previousId }: NoticeDelivery,
   channel: string,
   { store, clock }: NoticeContext,
 ): Promise<boolean> {
-  const { incident, isReminder, subject, at } = notice;
-  if (incident === null || (incident.closedAt === null && !isReminder)) return false;
-  const earlier = NOTICE_EVENTS.filter((event) => event !== "recovered")
-    .map((event) => incidentNoticeId(incident.id, event, channel));
+  if (incident === null) return false;
+  const isFirst = incident.closedAt === null && !isReminder;
+  if (isFirst && previousId === undefined) return false;
+  const earlier = isFirst
+    ? [incidentNoticeId(previousId!, "recovered", channel)]
+    : NOTICE_EVENTS.filter((event) => event !== "recovered")
+      .map((event) => incidentNoticeId(incident.id, event, channel));
   const query = { ids: earlier, states: ["scheduled", "processing"] } as const;
   if ((await store.list(query, { limit: 1 })).items.length > 0) return true;
   const isLate = at + COLLECTED_WAIT_MS < clock.now().wallMs;
-  return !isLate && await isCollected(channel, subject, at, { store });
+  return !isFirst && !isLate && await isCollected(channel, subject, at, { store });
 }
 
 /** True if there is nothing to remind of: its incident has closed, or somebody takes care of it. */

@@ -39,12 +39,15 @@ export class Deliveries {
     this.#about = about;
   }
 
-  /** Deliver what a channel is notified of. */
-  async add({ channel, event, news, incident }: Telling): Promise<void> {
+  /** Deliver what a channel is notified of. @param previousId of the incident before, if any */
+  async add(
+    { channel, event, news, incident }: Telling,
+    previousId: string | null,
+  ): Promise<void> {
     const { key } = this.#about;
     const isOnce = incident !== null && event !== "dead";
     await this.#add(channel, {
-      ...{ event, news, incident, isReminder: false, at: news.at },
+      ...{ event, news, incident, isReminder: false, at: news.at, previousId },
       id: isOnce
         ? incidentNoticeId(incident.id, event, channel)
         : idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
@@ -74,6 +77,7 @@ export class Deliveries {
       readonly incident: Incident | null;
       readonly isReminder: boolean;
       readonly news: SubjectNews | null;
+      readonly previousId?: string | null;
     },
   ): Promise<void> {
     const { subject } = this.#about;
@@ -82,7 +86,11 @@ export class Deliveries {
     const until = await collectUntil(channel, { id, event, subject }, this.#context);
     const nowMs = this.#context.clock.now().wallMs;
     if (until === null) {
-      const argument: NoticeDelivery = { notice, memo: this.#about.key };
+      const { previousId } = told;
+      const argument: NoticeDelivery = {
+        ...{ notice, memo: this.#about.key },
+        ...(previousId ? { previousId } : {}),
+      };
       const { title } = notice;
       this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, title, argument }));
       return;

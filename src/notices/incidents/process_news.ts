@@ -6,7 +6,13 @@ import {
   type SubjectNews,
   type Telling,
 } from "../../core/notices/next_subject.ts";
-import { readSubject, type SubjectState, writeSubject } from "../../core/notices/subject_state.ts";
+import {
+  countFailures,
+  readSubject,
+  type SubjectState,
+  withRun,
+  writeSubject,
+} from "../../core/notices/subject_state.ts";
 import { idOfText } from "../../platform/ids.ts";
 import {
   JOB_MEMO,
@@ -15,7 +21,7 @@ import {
   type NewInstance,
   type News,
 } from "../../store/store.ts";
-import { channelsOf, countFailures, subjectOfKey } from "./subject_channels.ts";
+import { channelsOf, subjectOfKey } from "./subject_channels.ts";
 import { Deliveries } from "../deliveries/deliveries.ts";
 import type { Channel } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
@@ -76,7 +82,7 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   let state = readSubject(memo.data);
   const runs = new Map<string, Instance | null>();
   const told: Telling[] = [];
-  const counted = await countAll(listed, memo, context);
+  const previousIds = new Map<Telling, string | null>();
   const all = memo.droppedNews === 0 ? memo.news : [
     ...memo.news,
     ...await droppedEnds(memo, state, context),
@@ -84,18 +90,20 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   for (const news of await withEnds(all, runs, context)) {
     const instance = await instanceOf(news, runs, context);
     if (isOutdated(news, instance)) continue;
+    if (!state.seen.includes(news.id)) state = countRun(state, news, listed);
     const step = nextSubject(state, await subjectNews(news, instance, context), {
       subject,
-      channels: counted,
+      channels: subjectChannels(listed, state),
       newId: () => idOfText(`incident ${memo.key} ${news.id}`),
     });
     state = step.state;
     told.push(...step.tellings);
+    for (const telling of step.tellings) previousIds.set(telling, state.previousId);
   }
   state = withDropped(state, memo.droppedNews - (all.length - memo.news.length));
   const hasNews = memo.news.length + memo.droppedNews > 0;
   const deliveries = new Deliveries(context, { key: memo.key, subject, runs });
-  for (const telling of told) await deliveries.add(telling);
+  for (const telling of told) await deliveries.add(telling, previousIds.get(telling) ?? null);
   const reminders = remindersOf(told, listed, memo.key, context);
   if (task.reminder) {
     const after = await remind(state, task.reminder, { memo, deliveries, context });
@@ -112,27 +120,26 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     await context.store.enqueue({ at: context.clock.now(), instances: some });
   }
   const isOpen = state.incident !== null && state.incident.closedAt === null;
-  return { state, watch: isOpen ? "ends" : "failures", instances };
+  // Successes count as long as a failure is among the runs that channels count.
+  const isWatched = isOpen || state.recent !== "";
+  return { state, watch: isWatched ? "ends" : "failures", instances };
 }
 
-async function countAll(
+/** The state with the end of a run counted, if some channel counts how many of the last failed. */
+function countRun(state: SubjectState, { event }: News, channels: readonly Channel[]) {
+  if (!["completed", "terminated", "timedOut"].includes(event)) return state;
+  const most = Math.max(0, ...channels.map(({ settings }) => settings.rules.rate?.of ?? 0));
+  return withRun(state, event !== "completed", most);
+}
+
+function subjectChannels(
   channels: readonly Channel[],
-  memo: Memo,
-  context: NoticeContext,
-): Promise<readonly SubjectChannel[]> {
-  const isRun = ({ event }: News) => ["completed", "terminated", "timedOut"].includes(event);
-  const counts = new Map<number, number>();
-  const counted: SubjectChannel[] = [];
-  for (const { settings: { name, rules } } of channels) {
-    const of = rules.rate?.of ?? null;
-    let failures: number | null = null;
-    if (of !== null && memo.news.some(isRun)) {
-      failures = counts.get(of) ?? await countFailures(memo.key, of, context);
-      counts.set(of, failures);
-    }
-    counted.push({ name, rules, failures });
-  }
-  return counted;
+  state: SubjectState,
+): readonly SubjectChannel[] {
+  return channels.map(({ settings: { name, rules } }) => {
+    const failures = rules.rate === null ? null : countFailures(state, rules.rate.of);
+    return { name, rules, failures };
+  });
 }
 
 async function instanceOf(

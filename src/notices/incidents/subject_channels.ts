@@ -52,15 +52,3 @@ export function isWanted(
   return channels !== "nobody" &&
     channels.some(({ settings }) => settings.rules.on.includes(event));
 }
-
-/** How many of the last runs of a memo's job failed. @param of how many are counted */
-export async function countFailures(
-  key: string,
-  of: number,
-  { store }: Pick<NoticeContext, "store">,
-): Promise<number> {
-  const kinds = [key.slice(JOB_MEMO.length)];
-  const states = ["completed", "terminated", "timedOut"] as const;
-  const { items } = await store.list({ kinds, states }, { limit: of });
-  return items.filter(({ state }) => state !== "completed").length;
-}

@@ -393,6 +393,7 @@ export class LedgerState {
   /** Which ends of a kind's instances are news. */
   watchOf(kind: string): MemoWatch {
     if (this.#watchers.size === 0 || kind === NEWS_KIND) return "never";
+    if (this.watches.size === 0) return "failures";
     return this.watches.get(JOB_MEMO + kind) ?? "failures";
   }
 

@@ -178,24 +178,20 @@ function expectedOf(runs: readonly Instance[], after: number): readonly string[]
 function compare(kind: string, channel: RandomChannel, expected: readonly string[]) {
   const { name } = channel.settings;
   const byIncident = new Map<string, string[]>();
+  const inOrder: string[] = [];
   const seen = new Set<string>();
   for (const { id, subject, type, incident } of channel.delivered) {
     if (subject.name !== kind || seen.has(id)) continue;
     seen.add(id);
-    const told = byIncident.get(incident!.id) ?? [];
-    told.push(type === "lost" ? "failed" : type);
-    byIncident.set(incident!.id, told);
+    const event = type === "lost" ? "failed" : type;
+    inOrder.push(event);
+    byIncident.set(incident!.id, [...byIncident.get(incident!.id) ?? [], event]);
   }
-  const all = [...byIncident.values()].map((told) => told.join(" "));
-  const wrong = all.filter((told) => told !== "failed" && told !== "failed recovered")
+  const wrong = [...byIncident.values()].map((told) => told.join(" "))
+    .filter((told) => told !== "failed" && told !== "failed recovered")
     .map((told) => `${name} of ${kind}: an incident was "${told}"`);
-  const found = all.flatMap((told) => told.split(" "));
-  for (const event of ["failed", "recovered"]) {
-    const [is, should] = [found, expected].map((list) => list.filter((one) => one === event));
-    if (is!.length === should!.length) continue;
-    wrong.push(`${name} of ${kind}: ${is!.length} ${event}, expected ${should!.length}`);
-  }
-  return wrong;
+  const [is, should] = [inOrder.join(" "), expected.join(" ")];
+  return is === should ? wrong : [...wrong, `${name} of ${kind}: "${is}", expected "${should}"`];
 }
 
 /** What is missing in the digests about one job. */
