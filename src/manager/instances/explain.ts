@@ -31,6 +31,8 @@ const LIMIT_MAX = 1_000;
 const REPORTS_MAX = 1_000;
 /** Most schedules reported if none has a tick at the requested time. */
 const NEAREST_MAX = 3;
+/** How many runs before a skipped tick are searched for the one that it would have overlapped. */
+const OPEN_LOOKED_AT = 100;
 const SPAN_MS = 60_000;
 
 /** Sources of {@link explain}. */
@@ -229,7 +231,7 @@ class Explainer {
       const outcome = instance === null ? "ran" : outcomeOf(instance);
       return { ...base, rule, outcome, reason, why: how + why, instance, decidedAt };
     }
-    const before = reason === "overlap" ? await this.#ranBefore(record.id, at) : null;
+    const before = reason === "overlap" ? await this.#openAt(record.id, decidedAt) : null;
     const why = fateWhy(record, fate, { at, before, pauses: this.#pauses });
     return { ...base, rule, outcome: fate.fate, reason, why, decidedAt };
   }
@@ -297,10 +299,12 @@ class Explainer {
     return fate && fate.to >= at ? fate : null;
   }
 
-  async #ranBefore(scheduleId: string, at: number): Promise<TickFate | null> {
-    const query = { scheduleId, before: at };
-    const { items } = await this.#parts.store.listFates(query, { limit: 100, order: "newest" });
-    return items.find(({ fate }) => fate === "fired") ?? null;
+  /** The oldest run that was unfinished at a time; null if it is not known any more. */
+  async #openAt(scheduleId: string, at: number): Promise<Instance | null> {
+    const query = { scheduleId, before: at + 1 };
+    const page = { limit: OPEN_LOOKED_AT, order: "newest" } as const;
+    const { items } = await this.#parts.store.list(query, page);
+    return items.findLast(({ settledAt }) => settledAt === null || settledAt >= at) ?? null;
   }
 
   async #firstOpen(scheduleId: string): Promise<Instance | null> {

@@ -97,7 +97,8 @@ export function fateWhy(
   fate: TickFate,
   facts: {
     readonly at: number;
-    readonly before: TickFate | null;
+    /** The run that it would have overlapped, if that is known. */
+    readonly before: Instance | null;
     readonly pauses: readonly Pause[];
   },
 ): string {
@@ -134,7 +135,7 @@ export function fateWhy(
       const { before } = facts;
       const run = before === null
         ? "a run before it"
-        : `the run of ${local(before.from)} (${before.instanceId})`;
+        : `the run of ${local(before.scheduledFor ?? before.createdAt)} (${before.id})`;
       const more = spec.overlap === "queue" ? ", and its queue was full" : "";
       return `It was skipped: ${run} had not ended${more} (overlap "${spec.overlap}")`;
     }

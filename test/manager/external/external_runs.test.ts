@@ -202,6 +202,19 @@ test("a tick of a job elsewhere is expected, then it ran or was missed", async (
   assert.deepEqual(ticks?.get("backup"), { missed: 1, skipped: 0 });
 });
 
+test("explain() names the reported run that a tick was skipped for", async () => {
+  const world = await started(backup({ cron: "0 * * * *" }));
+  await world.clock.advance(HOUR);
+  await report(world, { event: "success", runId: RUN });
+  const other = { event: "start", runId: RUN.replace(/1$/, "2") } as const;
+  const open = await report(world, other);
+  await world.clock.advance(HOUR);
+  await report(world, { ...other, event: "success" });
+  assert.deepEqual(await fatesOf(world), ["60 fired null", "120 skipped overlap"]);
+  const [skipped] = await explained(world, { at: START + 2 * HOUR });
+  assert.ok(skipped?.includes(`(${open.id}) had not ended`), skipped ?? "nothing");
+});
+
 test("a late report takes a tick that was missed", async () => {
   const world = await started(backup({ cron: "0 2 * * *" }));
   await world.clock.advance(4 * HOUR);
