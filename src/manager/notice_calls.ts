@@ -87,7 +87,7 @@ export async function listSilences(
 /** The configured channels, without addresses and secrets. */
 export function listChannels({ notices }: NoticeParts): readonly ChannelSummary[] {
   return notices.channels.map(({ settings: { name, target, rules } }) => {
-    return { name, to: target.to, on: rules.on, jobs: rules.jobs };
+    return { name, to: target.to, ...rules };
   });
 }
 

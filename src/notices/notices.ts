@@ -206,11 +206,21 @@ export class Notices {
     if (isDryRun) return { channel: name, text, isSent: false };
     const abort = new AbortController();
     const timer = this.#options.clock.timer(TEST_MS_MAX, () => abort.abort());
+    const answers: string[] = [];
+    const problems: string[] = [];
+    const log: DeliveryContext["log"] = (level, line) => {
+      (level === "warn" || level === "error" ? problems : answers).push(line);
+    };
+    const said = () => ({
+      ...(answers.length > 0 ? { answer: answers.join("; ") } : {}),
+      ...(problems.length > 0 ? { problem: problems.join("; ") } : {}),
+    });
     try {
-      await channel.deliver(notice, { attempt: 1, signal: abort.signal });
-      return { channel: name, text, isSent: true };
+      await channel.deliver(notice, { attempt: 1, signal: abort.signal, log });
+      return { channel: name, text, isSent: true, ...said() };
     } catch (error) {
-      return { channel: name, text, isSent: false, problem: messageOf(error) };
+      problems.push(messageOf(error));
+      return { channel: name, text, isSent: false, ...said() };
     } finally {
       timer.cancel();
     }

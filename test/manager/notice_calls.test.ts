@@ -123,6 +123,7 @@ test("testNotice() sends through a channel, or says why it was not delivered", a
   assert.deepEqual([dry.isSent, ops.attempts], [false, 0]);
   const sent = await world.of(manager.testNotice("ops", { isDryRun: false }));
   assert.deepEqual([sent.isSent, ops.told], [true, ["test ops"]]);
+  assert.deepEqual([sent.answer, sent.problem], ["answered 250", undefined]);
   ops.problem = new Error("connection refused");
   const { isSent, problem, text } = await world.of(manager.testNotice("ops", { isDryRun: false }));
   assert.deepEqual([isSent, problem], [false, "connection refused"]);

@@ -1,6 +1,9 @@
+import { matchesPattern } from "../../core/job/job_scope.ts";
+import { MATCHING_CHANNELS } from "../../core/notices/settings.ts";
 import { countText } from "../../core/text/count_text.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import type { Channel, Incident, Silence } from "../../rpc/gen/job_pb.ts";
+import { formatDuration } from "../../core/time/duration.ts";
+import type { Channel, Incident, Job, Silence } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import type { Cell, Style } from "../output/table.ts";
 import { type Column, membersOf, type View, viewOf } from "../output/view.ts";
@@ -99,17 +102,50 @@ export function silenceText({ kind, until, reason, by }: Silence, nowMs: number)
   return makeVisible(`${kind ?? "everything"} until ${timeText(until, nowMs)} by ${by}${why}`);
 }
 
+function spanText(ms: bigint | undefined): string | undefined {
+  return ms === undefined ? undefined : formatDuration(Number(ms));
+}
+
 /** How channels are shown. */
 export const CHANNEL_VIEW: View<Channel> = viewOf({
   name: (channel) => channel.name,
-  fields: membersOf<Channel>("name", "to", "on", "jobs"),
+  fields: {
+    ...membersOf<Channel>("name", "to", "on", "jobs"),
+    after: ({ after, rate }) => rate === undefined && after > 0 ? after : undefined,
+    rate: (channel) => channel.rate,
+    repeat: (channel) => spanText(channel.repeatMs),
+    digest: (channel) => spanText(channel.digestMs),
+    quiet: ({ quiet }) => quiet.length > 0 ? quiet : undefined,
+  },
   columns: [
     { title: "NAME", cell: (channel) => channel.name },
     { title: "TO", cell: (channel) => channel.to },
     { title: "ON", isFlexible: true, cell: (channel) => channel.on.join(", ") },
     { title: "JOBS", isFlexible: true, cell: (channel) => channel.jobs.join(", ") },
+    // An older daemon sends no number.
+    { title: "AFTER", isWide: true, cell: ({ rate, after }) => rate ?? (after || undefined) },
+    { title: "REPEAT", isWide: true, cell: (channel) => spanText(channel.repeatMs) },
+    { title: "DIGEST", isWide: true, cell: (channel) => spanText(channel.digestMs) },
+    { title: "QUIET", isWide: true, cell: (channel) => channel.quiet.join("; ") },
   ],
 });
+
+/**
+ * The names of the channels that may report a job, as the daemon chooses them.
+ *
+ * @param notices undefined from an older daemon: as if the job named none
+ */
+export function channelsOf(
+  { kind, notices }: Pick<Job, "kind" | "notices">,
+  channels: readonly Channel[],
+): readonly string[] {
+  const isMatching = ({ jobs }: Channel) => jobs.some((pattern) => matchesPattern(pattern, kind));
+  const notify = notices?.hasNotify ? notices.notify : [MATCHING_CHANNELS];
+  const hasOthers = notify.includes(MATCHING_CHANNELS);
+  return channels.filter((channel) =>
+    notify.includes(channel.name) || hasOthers && isMatching(channel)
+  ).map(({ name }) => name);
+}
 
 /** Open incidents before closed ones, each the newest first. */
 export function newestFirst(a: Incident, b: Incident): number {

@@ -46,6 +46,8 @@ export interface NoticePreview {
   /** The whole request or mail as text, with secrets masked. */
   readonly text: string;
   readonly isSent: boolean;
-  /** Why it could not be delivered; absent if it was, or if nobody tried. */
+  /** What the other side answered; absent if it says nothing, as a program. */
+  readonly answer?: string;
+  /** Why it could not be delivered, or to whom; absent if it was, or if nobody tried. */
   readonly problem?: string;
 }

@@ -29,7 +29,7 @@ export interface ChannelSettings {
 }
 
 /** A channel as callers see it: without its addresses and secrets. */
-export interface ChannelSummary extends Pick<NoticeRules, "on" | "jobs"> {
+export interface ChannelSummary extends NoticeRules {
   readonly name: string;
   readonly to: ChannelTarget["to"];
 }

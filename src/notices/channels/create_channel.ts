@@ -1,3 +1,4 @@
+import type { LogLevel } from "../../core/instance.ts";
 import type { ChannelSettings, ChannelTarget } from "../../core/notices/settings.ts";
 import {
   type Channel,
@@ -22,10 +23,13 @@ export function createChannel(settings: ChannelSettings, deps: ChannelDeps): Cha
   return {
     settings,
     async deliver(notice, context) {
+      const { log: write } = context;
+      const log = write &&
+        ((level: LogLevel, line: string) => write(level, mask.text(line)));
       try {
         await withTimeLimit(
           { clock, timeoutMs, signal: context.signal },
-          (signal) => deliverer.deliver(notice, { ...context, signal }),
+          (signal) => deliverer.deliver(notice, { ...context, signal, ...(log ? { log } : {}) }),
         );
       } catch (error) {
         throw toDeliveryError(error, mask);

@@ -11,6 +11,7 @@ import {
   statusToWire,
 } from "../messages/convert.ts";
 import { fitInstances, fitNodes } from "../messages/fit.ts";
+import { jobNoticesToWire } from "../messages/notice_messages.ts";
 import { type CallState, type Handlers, textLengthMax } from "./handler.ts";
 import { noticeHandlers } from "./notice_handlers.ts";
 import { readHandlers } from "./read_handlers.ts";
@@ -112,7 +113,10 @@ export function createHandlers(manager: ManagerApi): Handlers {
       call.canBeBrief = true;
       return { jobs: jobsToWire(manager.listJobs(), call) };
     },
-    getJob: ({ kind }) => ({ job: jobToWire(manager.getJob(readName(kind, "kind"))) }),
+    getJob({ kind }) {
+      const job = manager.getJob(readName(kind, "kind"));
+      return { job: { ...jobToWire(job), notices: jobNoticesToWire(job.options) } };
+    },
     scheduleJob: (request) => schedule(manager, request),
     async scheduleJobs({ requests }) {
       if (requests.length > ITEMS_MAX) {

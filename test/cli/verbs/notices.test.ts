@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { JobError } from "../../../src/core/errors.ts";
-import { IncidentSchema } from "../../../src/rpc/gen/job_pb.ts";
+import { IncidentSchema, JobNoticesSchema, JobSchema } from "../../../src/rpc/gen/job_pb.ts";
 import { job } from "../../support/worlds/cli_messages.ts";
 import { cli, NOW } from "../../support/worlds/cli_world.ts";
 
@@ -258,12 +258,71 @@ test("notices list shows the channels", async () => {
   assert.deepEqual(JSON.parse(run.stdout), channels);
 });
 
+test("notices list shows all rules of channels as JSON, and in wide tables", async () => {
+  const common = { to: "mail", on: ["failed"], jobs: ["*"] };
+  const answers = {
+    listChannels: {
+      channels: [
+        { name: "ops", ...common, after: 3, repeatMs: 14_400_000n },
+        { name: "night", ...common, rate: "3/10", digestMs: 3_600_000n, quiet: ["22:00-07:00"] },
+      ],
+    },
+  };
+  const run = await cli(["notices", "list"], { answers });
+  assert.deepEqual(JSON.parse(run.stdout), [
+    { name: "ops", ...common, after: 3, repeat: "4h" },
+    { name: "night", ...common, rate: "3/10", digest: "1h", quiet: ["22:00-07:00"] },
+  ]);
+  const wide = await cli(["notices", "list", "-o", "wide"], { answers });
+  const rows = wide.stdout.trimEnd().split("\n").map((line) => line.trim().split(/ {2,}/));
+  assert.deepEqual(rows, [
+    ["NAME", "TO", "ON", "JOBS", "AFTER", "REPEAT", "DIGEST", "QUIET"],
+    ["ops", "mail", "failed", "*", "3", "4h", "-", "-"],
+    ["night", "mail", "failed", "*", "3/10", "-", "1h", "22:00-07:00"],
+  ]);
+});
+
+test("describe job shows what is expected, and the channels that result from notify", async () => {
+  const channels = [
+    { name: "ops", jobs: ["*"] },
+    { name: "shop", jobs: ["shop-*"] },
+    { name: "root", jobs: [] },
+  ];
+  const shown = async (init: MessageInitShape<typeof JobNoticesSchema>) => {
+    const notices = create(JobNoticesSchema, init);
+    const getJob = { job: create(JobSchema, { ...job(), kind: "backup", notices }) };
+    const answers = { getJob, listChannels: { channels }, listIncidents: { incidents: [] } };
+    const run = await cli(["describe", "job", "backup", "-o", "table"], { answers });
+    const record = JSON.parse((await cli(["describe", "job", "backup"], { answers })).stdout);
+    return { text: run.stdout, record };
+  };
+  const all = await shown({ expect: ["finish_within 3h", "learn"], silence: ["sat-sun"] });
+  assert.match(all.text, /^Expected: +finish_within 3h, learn\nSilence: +sat-sun\n/m);
+  assert.match(all.text, /^Notifies: +ops$/m);
+  assert.deepEqual([all.record.channels, all.record.expect], [["ops"], [
+    "finish_within 3h",
+    "learn",
+  ]]);
+  const named = await shown({ hasNotify: true, notify: ["*", "root"] });
+  assert.match(named.text, /^Notifies: +ops, root \(notify = \["\*","root"\]\)$/m);
+  assert.deepEqual(named.record.notify, ["*", "root"]);
+  const nobody = await shown({ hasNotify: true });
+  assert.match(nobody.text, /^Notifies: +nobody \(notify = \[\]\)$/m);
+});
+
 test("notices test shows what was sent, and fails with 3 if it could not be delivered", async () => {
   const text = "POST /hook\nhost: a";
   const argv = ["notices", "test", "ops", "-o", "table"];
   const sent = await cli(argv, { answers: { testNotice: { text, isSent: true } } });
   assert.deepEqual([sent.code, sent.stdout], [0, `${text}\n`]);
   assert.deepEqual(sent.calls[0]?.request, { channel: "ops", dryRun: false });
+  const answered = { text, isSent: true, answer: "a.example answered 250 Ok" };
+  const told = await cli(argv, { answers: { testNotice: answered }, isTerminal: true });
+  assert.match(told.stderr, /^Delivered: a\.example answered 250 Ok\n$/);
+  const some = { ...answered, problem: "The server has refused a@b.c for good" };
+  const partly = await cli(argv, { answers: { testNotice: some } });
+  assert.equal(partly.code, 3);
+  assert.match(partly.stderr, /Cannot deliver to everybody through channel "ops": The server has/);
   const failed = await cli(argv, { answers: { testNotice: { text, problem: "refused\x1b[1m" } } });
   assert.equal(failed.code, 3);
   assert.match(failed.stderr, /^jobctl: Cannot deliver through channel "ops": refused\\x1b\[1m\n$/);

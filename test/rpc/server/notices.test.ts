@@ -166,10 +166,18 @@ test("TestNotice is an admin's, and logged before it is sent", async () => {
 
 test("ListChannels returns the configured channels", async () => {
   await using world = await rpcWorld();
-  world.manager.channels.push({ name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] });
+  const rules = { on: ["failed"], jobs: ["shop-*"], after: 1, quiet: ["sat-sun"] } as const;
+  const ops = { name: "ops", to: "webhook", ...rules } as const;
+  const none = { rate: null, repeatMs: null, digestMs: null };
+  world.manager.channels.push({ ...ops, ...none, repeatMs: 60_000 });
+  world.manager.channels.push({ ...ops, ...none, name: "b", rate: { failures: 3, of: 10 } });
   const { channels } = await world.client().listChannels({});
-  const [{ $typeName: _, ...channel }] = channels as [typeof channels[0]];
-  assert.deepEqual(channel, { name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] });
+  const [{ $typeName: _, ...channel }, second] = channels as [
+    typeof channels[0],
+    typeof channels[0],
+  ];
+  assert.deepEqual(channel, { ...ops, repeatMs: 60_000n });
+  assert.deepEqual([second.rate, second.repeatMs], ["3/10", undefined]);
 });
 
 /** What an admin limited to other jobs must not do. */

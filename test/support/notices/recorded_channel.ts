@@ -1,6 +1,6 @@
 import type { Notice } from "../../../src/core/notices/notice.ts";
 import type { NoticeRules } from "../../../src/core/notices/settings.ts";
-import type { Channel } from "../../../src/notices/channels/channel.ts";
+import type { Channel, DeliveryContext } from "../../../src/notices/channels/channel.ts";
 
 const RULES: NoticeRules = {
   on: [
@@ -36,10 +36,11 @@ export class RecordedChannel implements Channel {
     };
   }
 
-  deliver(notice: Notice): Promise<void> {
+  deliver(notice: Notice, context?: DeliveryContext): Promise<void> {
     this.attempts += 1;
     if (this.isHanging) return new Promise(() => {});
     if (this.problem === null || this.isAnswerLost) this.delivered.push(notice);
+    if (this.problem === null) context?.log?.("info", "answered 250");
     return this.problem === null ? Promise.resolve() : Promise.reject(this.problem);
   }
 

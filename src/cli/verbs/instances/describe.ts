@@ -1,6 +1,6 @@
 import { isJobError } from "../../../core/errors.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { Incident } from "../../../rpc/gen/job_pb.ts";
+import type { Incident, Job, JobNotices } from "../../../rpc/gen/job_pb.ts";
 import { collect, findInstance, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatAbsolute, timeText } from "../../output/when.ts";
@@ -10,7 +10,7 @@ import { instanceLines, jobLines } from "../../views/details.ts";
 import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
-import { INCIDENT_VIEW, incidentText } from "../../views/notice_views.ts";
+import { channelsOf, INCIDENT_VIEW, incidentText } from "../../views/notice_views.ts";
 import { HISTORY_VIEW } from "../../views/record_views.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { msOf, stateName } from "../../wire.ts";
@@ -26,6 +26,18 @@ async function openIncident(client: JobClient, kind: string): Promise<Incident |
     // An older daemon has no incidents.
     if (!isJobError(error, "unimplemented")) throw error;
     return undefined;
+  }
+}
+
+/** The channels that report a job; undefined if the caller may not know. */
+async function channelsFor(client: JobClient, job: Job): Promise<readonly string[] | undefined> {
+  try {
+    return channelsOf(job, (await client.listChannels({})).channels);
+  } catch (error) {
+    if (isJobError(error, "unimplemented") || isJobError(error, "permission_denied")) {
+      return undefined;
+    }
+    throw error;
   }
 }
 
@@ -51,12 +63,21 @@ const JOB: Verb = {
     const job = present(answer.job, `Cannot describe job "${kind}"`);
     const schedules = await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN));
     const incident = await openIncident(connection, kind);
+    const channels = await channelsFor(connection, job);
+    const { notices } = job;
     const record = {
       ...JOB_VIEW.record(job),
       schedules: schedules.map(SCHEDULE_VIEW.record),
+      notify: notices?.hasNotify ? [...notices.notify] : undefined,
+      channels: channels && [...channels],
+      expect: listed(notices?.expect),
+      silence: listed(notices?.silence),
       incident: incident && INCIDENT_VIEW.record(incident),
     };
     const lines = jobLines(job, printer, [
+      ["Expected", makeVisible(notices?.expect.join(", ") ?? "")],
+      ["Silence", makeVisible(notices?.silence.join("; ") ?? "")],
+      ["Notifies", channels && notifiesText(channels, notices)],
       ["Incident", incident && incidentText(incident, printer)],
     ]);
     const signature = signatureOf(job);
@@ -75,6 +96,18 @@ const JOB: Verb = {
     await printer.details(record, job.kind, lines);
   },
 };
+
+function listed(texts: readonly string[] | undefined): string[] | undefined {
+  return texts === undefined || texts.length === 0 ? undefined : [...texts];
+}
+
+/** Which channels report a job, and why these. */
+function notifiesText(channels: readonly string[], notices: JobNotices | undefined): string {
+  if (notices?.hasNotify && notices.notify.length === 0) return "nobody (notify = [])";
+  if (channels.length === 0) return "nobody: no channel matches";
+  const why = notices?.hasNotify ? ` (notify = ${JSON.stringify(notices.notify)})` : "";
+  return makeVisible(`${channels.join(", ")}${why}`);
+}
 
 async function showPings(kind: string, client: JobClient, printer: Printer): Promise<void> {
   const { key, sharedKey } = await client.getPingKey({ kind });

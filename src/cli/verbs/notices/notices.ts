@@ -35,18 +35,20 @@ const TEST: Verb = {
     const dryRun = args.flag("dry-run");
     const timeoutMs = Math.max(DELIVERY_MS, callTimeoutMs(args));
     const connection = await client();
-    const { text, isSent, problem } = await connection.testNotice({ channel, dryRun }, {
+    const { text, isSent, problem, answer } = await connection.testNotice({ channel, dryRun }, {
       timeoutMs,
     });
-    const record = { channel, is_sent: isSent, problem, text };
+    const record = { channel, is_sent: isSent, answer, problem, text };
     await printer.details(record, channel, makeLinesVisible(text).split("\n"));
-    if (isSent || dryRun) {
-      await printer.note(isSent ? "Sent" : "Nothing was sent");
-      return EXIT.ok;
-    }
+    const said = answer === undefined ? "" : `: ${makeVisible(answer)}`;
+    if (isSent) await printer.note(`Delivered${said}`);
+    else if (dryRun) await printer.note("Nothing was sent");
+    // Some recipients of a mail may be refused.
+    if (problem === undefined && (isSent || dryRun)) return EXIT.ok;
     const why = problem === undefined ? "" : `: ${makeVisible(problem)}`;
+    const to = isSent ? "to everybody through" : "through";
     await io.stderr.write(
-      `jobctl: Cannot deliver through channel "${makeVisible(channel)}"${why}\n`,
+      `jobctl: Cannot deliver ${to} channel "${makeVisible(channel)}"${why}\n`,
     );
     return EXIT.conditionNotMet;
   },

@@ -55,11 +55,12 @@ class MailChannel implements Deliverer {
     }
     const to = this.#left.get(notice.id) ?? this.#target.recipients;
     const from = this.#target.from!;
-    const { refused, deferred } = await sendBySmtp(transport, { from, to, message }, {
+    const { refused, deferred, answer } = await sendBySmtp(transport, { from, to, message }, {
       clock: this.#deps.clock,
       timeoutMs: this.#settings.timeoutMs,
       signal: context.signal,
     });
+    if (answer !== "") context.log?.("info", `${transport.host} answered ${answer}`);
     if (refused.length > 0) {
       context.log?.("warn", `The server refused ${refused.join(", ")} permanently`);
     }

@@ -25,10 +25,14 @@ export interface SmtpResult {
   readonly refused: readonly string[];
   /** To be tried again; the others have the mail. */
   readonly deferred: readonly string[];
+  /** What it said when it took the mail, on one line. */
+  readonly answer: string;
 }
 
 /** Longest reply of a server, in bytes. */
 const REPLY_BYTES_MAX = 65_536;
+/** How much of its last reply is kept, in characters. */
+const ANSWER_LENGTH_MAX = 200;
 
 type Connection = InstanceType<typeof import("nodemailer/lib/smtp-connection")["default"]>;
 
@@ -97,11 +101,11 @@ async function converse(
     const { user, password: pass } = login;
     await step((done) => connection.login({ user, pass, credentials: { user, pass } }, done));
   }
-  const info = await new Promise<{ readonly rejectedErrors?: readonly Refusal[] }>(
+  const info = await new Promise<SentInfo>(
     (resolve, reject) => {
       connection.send({ from, to: [...to] }, message, (error, result) => {
         if (error) reject(error);
-        else resolve(result as { readonly rejectedErrors?: readonly Refusal[] });
+        else resolve(result as SentInfo);
       });
     },
   );
@@ -110,7 +114,13 @@ async function converse(
   return {
     refused: rejected.filter((one) => isFinal(one)).map(recipientOf),
     deferred: rejected.filter((one) => !isFinal(one)).map(recipientOf),
+    answer: (info.response ?? "").replaceAll(/\s+/g, " ").trim().slice(0, ANSWER_LENGTH_MAX),
   };
+}
+
+interface SentInfo {
+  readonly rejectedErrors?: readonly Refusal[];
+  readonly response?: string;
 }
 
 interface Refusal {

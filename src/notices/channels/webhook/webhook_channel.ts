@@ -144,13 +144,16 @@ interface Delivery {
 }
 
 async function deliver(first: HttpRequest, delivery: Delivery): Promise<void> {
-  const { target, deps: { clock, network }, context: { signal } } = delivery;
+  const { target, deps: { clock, network }, context: { signal, log } } = delivery;
   const { allowPrivate } = target;
   const ca = target.caFile === null ? null : await loadCa(target.caFile, clock.now().wallMs);
   let request = first;
   for (let redirects = 0;; redirects++) {
     const response = await httpCall(request, { clock, signal, ca, network, allowPrivate });
-    if (response.status >= 200 && response.status < 300) return;
+    if (response.status >= 200 && response.status < 300) {
+      log?.("info", `${request.url.host} answered ${response.status}`);
+      return;
+    }
     if (!REDIRECTS.has(response.status)) {
       throw refusal(request.url.host, response, clock.now().wallMs);
     }
