@@ -25,6 +25,8 @@ export interface Reminder {
   readonly channel: string;
   /** 1 for the first. */
   readonly number: number;
+  /** How often the subject had recovered for the channel before; absent for 0. */
+  readonly round?: number;
 }
 
 /** The kind of the deliveries of a channel. */
@@ -86,11 +88,27 @@ export interface NoticeDelivery {
   readonly memo?: string;
   /** Id of the incident before its own, whose end is to be delivered first; absent if unknown. */
   readonly previousId?: string;
+  /** How often the subject had recovered for the channel before; absent for 0. */
+  readonly round?: number;
 }
 
-/** The id of the delivery of an event that a channel is notified of once in an incident. */
-export function incidentNoticeId(incidentId: string, event: NoticeEvent, channel: string): string {
-  return idOfText(`notice ${incidentId} ${event} ${channel}`);
+/**
+ * The id of the delivery of an event that a channel is notified of once in an incident, or once
+ * again after it was told of a recovery in it.
+ *
+ * @param round how often the subject had recovered for the channel before
+ */
+export function incidentNoticeId(
+  incidentId: string,
+  event: NoticeEvent,
+  { channel, round }: { readonly channel: string; readonly round: number },
+): string {
+  return idOfText(`notice ${incidentId} ${event} ${channel}${roundText(round)}`);
+}
+
+/** Ids of the first round stay those of versions without rounds. */
+function roundText(round: number): string {
+  return round === 0 ? "" : ` ${round}`;
 }
 
 /** An instance that delivers something through a channel at a time. */
@@ -129,8 +147,8 @@ export function newNewsTask(task: NewsTask, id: string, dueAt: number): NewInsta
 }
 
 /** The id of a reminder's instance, the same whenever it is planned. */
-export function reminderId(key: string, { incidentId, channel, number }: Reminder): string {
-  return idOfText(`reminder ${key} ${incidentId} ${channel} ${number}`);
+export function reminderId(key: string, { incidentId, channel, number, round }: Reminder): string {
+  return idOfText(`reminder ${key} ${incidentId} ${channel} ${number}${roundText(round ?? 0)}`);
 }
 
 /** Read the task of an instance of {@link NEWS_KIND}; null for one that somebody else made. */

@@ -67,6 +67,63 @@ playStories([
     told: { ops: ["failed work", "recovered work"] },
   },
   {
+    name: "a job is well to one channel, and fails too often to another",
+    start: () => ({
+      channels: [
+        new RecordedChannel("ops", { repeatMs: 300_000 }),
+        new RecordedChannel("often", { rate: { failures: 2, of: 4 }, repeatMs: 600_000 }),
+      ],
+    }),
+    happens: async (world) => {
+      const [ops, often] = world.channels;
+      await world.run("work", "fail fail ok");
+      await world.advance("11m");
+      const still = "work still fails too often, although its last run succeeded";
+      assert.equal(often!.delivered[1]!.title, `${still}: failed`);
+      assert.equal(ops!.delivered[1]!.incident!.closedAt !== null, true);
+      await world.run("work", "fail");
+      await world.advance("6m");
+      const incidents = await world.of(world.manager().listIncidents({}));
+      assert.deepEqual(incidents.items.map(({ told, count }) => ({ told, count })), [
+        { told: ["often", "ops"], count: 3 },
+      ]);
+      const of = (index: number) => ops!.delivered[index]!.incident!.id;
+      assert.equal(of(2), of(0));
+      await world.run("work", "ok");
+      assert.equal(ops!.told.at(-1), "recovered work");
+      await world.run("work", "ok ok ok fail");
+    },
+    told: {
+      ops: [
+        ...["failed work", "recovered work", "failed work", "failed work again"],
+        ...["recovered work", "failed work"],
+      ],
+      often: ["failed work", "failed work again", "recovered work"],
+    },
+  },
+  {
+    name: "a job is well to one channel that cannot deliver, and fails again",
+    start: () => ({
+      channels: [
+        new RecordedChannel("ops"),
+        new RecordedChannel("often", { rate: { failures: 1, of: 9 } }),
+      ],
+    }),
+    happens: async (world) => {
+      const [ops] = world.channels;
+      ops!.problem = new Error("Away");
+      await world.run("work", "fail ok fail ok fail");
+      ops!.problem = null;
+      await world.advance("5m");
+    },
+    told: {
+      ops: [
+        ...["failed work", "recovered work", "failed work", "recovered work", "failed work"],
+      ],
+      often: ["failed work"],
+    },
+  },
+  {
     name: "attempts fail, and the last one succeeds",
     start: () => ({ jobs: [jobOf("work", { options: { retry: retries(2) } })] }),
     happens: async (world) => {

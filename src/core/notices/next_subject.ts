@@ -38,8 +38,10 @@ export interface Telling {
   readonly channel: string;
   readonly event: NoticeEvent;
   readonly news: SubjectNews;
-  /** The incident as it then is; null if the event belongs to none. */
+  /** The incident as the channel then sees it; null if the event belongs to none. */
   readonly incident: Incident | null;
+  /** How often the subject had recovered for the channel before. */
+  readonly round: number;
 }
 
 /** A subject after some news, and the notices that follow. */
@@ -58,7 +60,8 @@ export interface SubjectContext {
 
 /**
  * The state of a subject after some news, and who is notified of it: each channel once of each
- * event of an incident, and once of its end.
+ * event of an incident, and once of its end. What is well to one channel may not be to another one,
+ * which counts how often runs fail: the incident then stays open, and the first is told anew.
  */
 export function nextSubject(
   before: SubjectState,
@@ -117,15 +120,22 @@ function worsen(
     events.push({ channel: channel.name, event });
   }
   const incident = incidentAfter(previous, news, words[0]!, {
-    ...{ subject, newId, told: Object.keys(told).sort() },
+    ...{ subject, newId, told: namesOf(previous, told) },
   });
   return {
     state: {
       ...{ ...before, incident, told, reminders: previous ? before.reminders : {} },
       previousId: previous ? before.previousId : before.incident?.id ?? null,
     },
-    tellings: events.map((each) => ({ ...each, news, incident })),
+    tellings: events.map((each) => ({
+      ...{ ...each, news, incident, round: before.rounds[each.channel] ?? 0 },
+    })),
   };
+}
+
+/** All channels that an incident was told to. */
+function namesOf(previous: Incident | null, told: SubjectState["told"]): readonly string[] {
+  return [...new Set([...previous?.told ?? [], ...Object.keys(told)])].sort();
 }
 
 /** A channel is notified of a failed run once, whether as `failed` or as `lost`. */
@@ -175,18 +185,38 @@ function recover(
 ): SubjectStep {
   const state = { ...before, streak: 0 };
   if (!isOpen(before.incident)) return { state, tellings: [] };
+  const isTold = ({ name }: SubjectChannel) => (before.told[name]?.length ?? 0) > 0;
   // A job that still fails too often has not recovered for a channel that counts how often.
-  const isUnwell = ({ name, rules: { rate }, failures }: SubjectChannel) =>
-    rate !== null && (before.told[name]?.length ?? 0) > 0 && (failures ?? 0) >= rate.failures;
-  if (channels.some(isUnwell)) return { state, tellings: [] };
-  const incident: Incident = { ...before.incident, closedAt: news.at };
-  const isTold = ({ name, rules }: SubjectChannel) =>
-    (before.told[name]?.length ?? 0) > 0 && rules.on.includes("recovered");
+  const isUnwell = ({ rules: { rate }, failures }: SubjectChannel) =>
+    rate !== null && (failures ?? 0) >= rate.failures;
+  const unwell = channels.filter((channel) => isTold(channel) && isUnwell(channel));
+  const well = channels.filter((channel) => isTold(channel) && !unwell.includes(channel));
+  const closed: Incident = { ...before.incident, closedAt: news.at };
+  const tellings = well.filter(({ rules }) => rules.on.includes("recovered"))
+    .map(({ name: channel }): Telling => ({
+      ...{ channel, event: "recovered", news, incident: closed },
+      round: before.rounds[channel] ?? 0,
+    }));
+  const names = new Set(well.map(({ name }) => name));
+  const rounds = { ...before.rounds };
+  for (const name of names) rounds[name] = (rounds[name] ?? 0) + 1;
+  if (unwell.length === 0) {
+    const isChannel = ([found]: readonly [string, number]) =>
+      channels.some(({ name }) => name === found);
+    const known = Object.fromEntries(Object.entries(rounds).filter(isChannel));
+    return {
+      state: { ...state, incident: closed, told: {}, reminders: {}, rounds: known },
+      tellings,
+    };
+  }
+  const isOther = ([name]: readonly [string, unknown]) => !names.has(name);
   return {
-    state: { ...state, incident, told: {}, reminders: {} },
-    tellings: channels.filter(isTold).map(({ name: channel }) => ({
-      ...{ channel, event: "recovered", news, incident },
-    })),
+    state: {
+      ...{ ...state, rounds },
+      told: Object.fromEntries(Object.entries(before.told).filter(isOther)),
+      reminders: Object.fromEntries(Object.entries(before.reminders).filter(isOther)),
+    },
+    tellings,
   };
 }
 
@@ -197,5 +227,5 @@ function tellSingle(
   { channels }: SubjectContext,
 ): readonly Telling[] {
   return channels.filter(({ rules }) => rules.on.includes(event))
-    .map(({ name: channel }) => ({ channel, event, news, incident }));
+    .map(({ name: channel }) => ({ channel, event, news, incident, round: 0 }));
 }

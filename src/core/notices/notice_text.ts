@@ -32,6 +32,9 @@ const PREDICATES: Readonly<Record<NoticeEvent, readonly [first: string, reminder
   output: ["wrote output", "wrote output"],
 };
 
+/** That of a reminder to a channel with a rate. */
+const FAILS_OFTEN = "still fails too often, although its last run succeeded";
+
 /** What titles and facts are made from. */
 interface Told {
   readonly event: NoticeEvent;
@@ -39,15 +42,20 @@ interface Told {
   readonly run: NoticeRun | null;
   readonly incident: Incident | null;
   readonly isReminder: boolean;
+  /** True in a reminder of failures if the last run succeeded; absent for false. */
+  readonly isWell?: boolean;
   /** One line from the news; null for none. */
   readonly detail: string | null;
   readonly now: number;
 }
 
 /** The title of a notice: one line. */
-export function titleOf({ event, subject, run, incident, isReminder, detail, now }: Told): string {
+export function titleOf(
+  { event, subject, run, incident, isReminder, isWell, detail, now }: Told,
+): string {
   const name = nameOf(subject);
-  let text = `${name} ${PREDICATES[event][isReminder ? 1 : 0]}`;
+  const isOften = isWell && (event === "failed" || event === "lost");
+  let text = `${name} ${isOften ? FAILS_OFTEN : PREDICATES[event][isReminder ? 1 : 0]}`;
   if (event === "recovered" && incident) {
     text += ` after ${roughly((incident.closedAt ?? now) - incident.openedAt)}`;
   } else {

@@ -15,6 +15,11 @@ export interface SubjectState {
   readonly told: Readonly<Record<string, readonly NoticeEvent[]>>;
   /** Reminders that each channel was sent in the open incident, by the channel's name. */
   readonly reminders: Readonly<Record<string, number>>;
+  /**
+   * How often the subject has recovered for each channel, by the channel's name; absent for 0. In
+   * one incident it can be more than once, while another channel still sees a problem.
+   */
+  readonly rounds: Readonly<Record<string, number>>;
   /** Ids of the last news that can come twice. */
   readonly seen: readonly string[];
 }
@@ -30,6 +35,7 @@ export const EMPTY_SUBJECT: SubjectState = {
   recent: "",
   told: {},
   reminders: {},
+  rounds: {},
   seen: [],
 };
 

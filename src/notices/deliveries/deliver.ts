@@ -67,7 +67,7 @@ export async function deliver(
   }
   const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
   if ("collected" in given) return await deliverCollected(channel, instance, how, context);
-  if (await isOver(given, context)) return { type: "delivered" };
+  if (await isOver(given, name, context)) return { type: "delivered" };
   if (await hasEarlier(given, name, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
   }
@@ -89,6 +89,10 @@ async function deliverCollected(
   const collecting = collectingOf(instance)!;
   const nowMs = context.clock.now().wallMs;
   if (await isUnderWay(instance, context)) return { type: "later", delayMs: UNDER_WAY_MS };
+  const earlierAt = await earlierDigestAt(instance, context);
+  if (earlierAt !== null) {
+    return { type: "later", delayMs: Math.max(ORDER_WAIT_MS, earlierAt - nowMs + UNDER_WAY_MS) };
+  }
   const found = await readCollected(name, collecting, context);
   if (found.length === 0) return { type: "delivered" };
   const quietEnd = quietUntil(rules.quiet, context.timezone, nowMs);
@@ -139,6 +143,23 @@ async function isUnderWay(instance: Instance, { store }: NoticeContext): Promise
   });
 }
 
+/** When the last of the earlier digests that still wait is tried again; null if none does. */
+async function earlierDigestAt(
+  instance: Instance,
+  { store }: NoticeContext,
+): Promise<number | null> {
+  const { why, until } = collectingOf(instance)!;
+  // What a silence has collected goes by subject, not by time.
+  if (why === "silence") return null;
+  const query = { kinds: [instance.kind], states: ["scheduled", "processing"] } as const;
+  const { items } = await store.list(query, { limit: 500, order: "oldest" });
+  const earlier = items.filter((other) => {
+    const theirs = collectingOf(other);
+    return theirs?.why === why && theirs.until < until;
+  });
+  return earlier.length === 0 ? null : Math.max(...earlier.map(({ dueAt }) => dueAt));
+}
+
 function collectingOf({ argumentsJson }: Instance): Collecting | null {
   const [, given] = JSON.parse(argumentsJson) as [string?, Partial<CollectedDelivery>?];
   return given?.collected ?? null;
@@ -185,28 +206,41 @@ const SINCE: Readonly<Record<Collecting["why"], string>> = {
  * "failed", nor the "failed" of the next incident before it, or the last one would be wrong.
  */
 async function hasEarlier(
-  { notice: { incident, isReminder, subject, at }, previousId }: NoticeDelivery,
+  { notice: { incident, isReminder, subject, at }, previousId, round = 0 }: NoticeDelivery,
   channel: string,
   { store, clock }: NoticeContext,
 ): Promise<boolean> {
   if (incident === null) return false;
   const isFirst = incident.closedAt === null && !isReminder;
-  if (isFirst && previousId === undefined) return false;
-  const earlier = isFirst
-    ? [incidentNoticeId(previousId!, "recovered", channel)]
-    : NOTICE_EVENTS.filter((event) => event !== "recovered")
-      .map((event) => incidentNoticeId(incident.id, event, channel));
+  if (isFirst && round === 0) return false;
+  const others = NOTICE_EVENTS.filter((event) => event !== "recovered");
+  const recoveredIn = round === 0 ? [] : [incident.id, ...previousId ? [previousId] : []];
+  const earlier = [
+    ...(isFirst ? [] : others).map((event) =>
+      incidentNoticeId(incident.id, event, { channel, round })
+    ),
+    ...recoveredIn.map((id) => incidentNoticeId(id, "recovered", { channel, round: round - 1 })),
+  ];
   const query = { ids: earlier, states: ["scheduled", "processing"] } as const;
   if ((await store.list(query, { limit: 1 })).items.length > 0) return true;
   const isLate = at + COLLECTED_WAIT_MS < clock.now().wallMs;
   return !isFirst && !isLate && await isCollected(channel, subject, at, { store });
 }
 
-/** True if there is nothing to remind of: its incident has closed, or somebody takes care of it. */
-async function isOver({ notice, memo: key }: NoticeDelivery, context: NoticeContext) {
+/**
+ * True if there is nothing to remind a channel of: the incident has closed, or is over to the
+ * channel, or somebody takes care of it.
+ */
+async function isOver(
+  { notice, memo: key, round = 0 }: NoticeDelivery,
+  channel: string,
+  context: NoticeContext,
+): Promise<boolean> {
   if (!notice.isReminder || key === undefined) return false;
   const memo = await readMemo(key, context);
-  const incident = memo && readSubject(memo.data).incident;
+  if (memo === null) return true;
+  const { incident, rounds } = readSubject(memo.data);
+  if ((rounds[channel] ?? 0) !== round) return true;
   return incident?.id !== notice.incident?.id || incident?.closedAt !== null ||
     incident.acknowledgedBy !== null;
 }

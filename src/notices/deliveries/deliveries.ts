@@ -12,7 +12,13 @@ import { commandOf, factsOf, titleOf } from "../../core/notices/notice_text.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { NewInstance } from "../../store/store.ts";
 import type { NoticeContext } from "../notice_context.ts";
-import { incidentNoticeId, newDelivery, type NoticeDelivery } from "../notice_kinds.ts";
+import {
+  incidentNoticeId,
+  newDelivery,
+  type NoticeDelivery,
+  type Reminder,
+  reminderId,
+} from "../notice_kinds.ts";
 import { collect, collectUntil } from "./collected.ts";
 
 /** What is delivered of the news of one memo. */
@@ -41,30 +47,31 @@ export class Deliveries {
 
   /** Deliver what a channel is notified of. @param previousId of the incident before, if any */
   async add(
-    { channel, event, news, incident }: Telling,
+    { channel, event, news, incident, round }: Telling,
     previousId: string | null,
   ): Promise<void> {
     const { key } = this.#about;
     const isOnce = incident !== null && event !== "dead";
     await this.#add(channel, {
-      ...{ event, news, incident, isReminder: false, at: news.at, previousId },
+      ...{ event, news, incident, isReminder: false, at: news.at, previousId, round },
       id: isOnce
-        ? incidentNoticeId(incident.id, event, channel)
+        ? incidentNoticeId(incident.id, event, { channel, round })
         : idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
     });
   }
 
-  /** Remind a channel of an open incident. @param number 1 for the first */
+  /** Remind a channel of an open incident. @param isWell true if the last run succeeded */
   async addReminder(
-    channel: string,
+    reminder: Reminder,
     event: NoticeEvent,
     incident: Incident,
-    number: number,
+    isWell: boolean,
   ): Promise<void> {
+    const { channel, round = 0 } = reminder;
     await this.#add(channel, {
-      ...{ event, incident, isReminder: true, news: null },
+      ...{ event, incident, isReminder: true, news: null, round, isWell },
       at: this.#context.clock.now().wallMs,
-      id: idOfText(`reminder ${incident.id} ${channel} ${number}`),
+      id: idOfText(`told ${reminderId(this.#about.key, reminder)}`),
     });
   }
 
@@ -78,6 +85,8 @@ export class Deliveries {
       readonly isReminder: boolean;
       readonly news: SubjectNews | null;
       readonly previousId?: string | null;
+      readonly round: number;
+      readonly isWell?: boolean;
     },
   ): Promise<void> {
     const { subject } = this.#about;
@@ -86,10 +95,11 @@ export class Deliveries {
     const until = await collectUntil(channel, { id, event, subject }, this.#context);
     const nowMs = this.#context.clock.now().wallMs;
     if (until === null) {
-      const { previousId } = told;
+      const { previousId, round } = told;
       const argument: NoticeDelivery = {
         ...{ notice, memo: this.#about.key },
         ...(previousId ? { previousId } : {}),
+        ...(round === 0 ? {} : { round }),
       };
       const { title } = notice;
       this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, title, argument }));
@@ -102,13 +112,14 @@ export class Deliveries {
     }, this.#context);
   }
 
-  #notice({ id, event, at, incident, isReminder, news }: {
+  #notice({ id, event, at, incident, isReminder, news, isWell = false }: {
     readonly id: string;
     readonly event: NoticeEvent;
     readonly at: number;
     readonly incident: Incident | null;
     readonly isReminder: boolean;
     readonly news: SubjectNews | null;
+    readonly isWell?: boolean;
   }): Notice {
     const { subject, runs } = this.#about;
     const { node, host, clock } = this.#context;
@@ -117,7 +128,16 @@ export class Deliveries {
     const isEnd = news === null ||
       ["completed", "terminated", "timedOut", "well"].includes(news.event);
     const detail = isEnd ? incident?.lastError ?? null : detailOf(news);
-    const told = { event, subject, run, incident, isReminder, detail, now: clock.now().wallMs };
+    const told = {
+      event,
+      subject,
+      run,
+      incident,
+      isReminder,
+      isWell,
+      detail,
+      now: clock.now().wallMs,
+    };
     const title = titleOf(told);
     return {
       ...{ id, type: event, at, subject, host, node, isReminder, run, title },

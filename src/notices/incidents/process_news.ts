@@ -230,11 +230,11 @@ function remindersOf(
   context: NoticeContext,
 ): NewInstance[] {
   const found = new Map<string, NewInstance>();
-  for (const { channel, incident } of told) {
+  for (const { channel, incident, round } of told) {
     const repeatMs = channels.find(({ settings }) => settings.name === channel)!
       .settings.rules.repeatMs;
     if (repeatMs === null || incident === null || incident.closedAt !== null) continue;
-    const reminder: Reminder = { incidentId: incident.id, channel, number: 1 };
+    const reminder: Reminder = { incidentId: incident.id, channel, number: 1, round };
     const id = reminderId(key, reminder);
     const dueAt = context.clock.now().wallMs + repeatMs;
     if (!found.has(id)) found.set(id, newNewsTask({ key, reminder }, id, dueAt));
@@ -260,9 +260,11 @@ async function remind(
   if (incident.acknowledgedBy !== null) return null;
   const event = state.told[channel]?.[0];
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
+  // One of before the channel was told of a recovery.
+  if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
   // A job that is gone cannot recover. It may come back.
   if (!(await isGone(memo.key, context))) {
-    await deliveries.addReminder(channel, event, incident, number);
+    await deliveries.addReminder(reminder, event, incident, state.streak === 0);
   }
   const following = { ...reminder, number: number + 1 };
   const id = reminderId(memo.key, following);

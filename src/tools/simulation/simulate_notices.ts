@@ -107,6 +107,10 @@ class Simulation {
     });
     // Reminders come before the end of the incident.
     if (step.state.incident?.closedAt != null) this.#remind(kind, at);
+    const wasTold = this.#states.get(kind)?.told ?? {};
+    for (const channel of Object.keys(wasTold)) {
+      if (step.state.told[channel] === undefined) this.#remind(kind, at, channel);
+    }
     this.#states.set(kind, step.state);
     for (const telling of step.tellings) {
       this.#tell(telling.channel, kind, telling.event, at, false);
@@ -132,15 +136,20 @@ class Simulation {
     return { name, rules, failures: rules.rate === null ? null : last.filter(Boolean).length };
   }
 
-  #remind(kind: string, untilMs: number): void {
-    for (const { telling: { channel, event, news }, everyMs } of this.#reminding.get(kind) ?? []) {
+  /** @param only the channel that hears no more of them; all by default */
+  #remind(kind: string, untilMs: number, only?: string): void {
+    const all = this.#reminding.get(kind) ?? [];
+    const isMeant = (one: Reminding) => only === undefined || one.telling.channel === only;
+    for (const { telling: { channel, event, news }, everyMs } of all.filter(isMeant)) {
       let count = 0;
       for (let at = news.at + everyMs; at < untilMs && count < REMINDERS_MAX; at += everyMs) {
         this.#tell(channel, kind, event, at, true);
         count += 1;
       }
     }
-    this.#reminding.delete(kind);
+    const rest = all.filter((one) => !isMeant(one));
+    if (rest.length === 0) this.#reminding.delete(kind);
+    else this.#reminding.set(kind, rest);
   }
 
   #tell(
