@@ -6,6 +6,9 @@ import type { Field, Report } from "./source.ts";
 /** Unknown keys that get a hint. A file with more of them is not a configuration. */
 const HINTS_MAX = 1000;
 
+/** Most keys in a hint: more than any table has. */
+const KEYS_SHOWN_MAX = 200;
+
 /** One key of the configuration. */
 export interface Key<T> {
   readonly reader: Reader<T>;
@@ -125,7 +128,7 @@ function reportUnknown(
   const prefix = field.path.slice(0, field.path.length - path.length).join(".");
   const full = prefix === "" ? near : `${prefix}.${near}`;
   const hint = near === null
-    ? `Known keys here: ${siblings.slice(0, 40).join(", ")}`
+    ? `Known keys here: ${siblings.slice(0, KEYS_SHOWN_MAX).join(", ")}`
     : `Did you mean "${full}"?`;
   report.key(field, "unknown key", hint);
 }

@@ -48,7 +48,7 @@ export const PING_KEY: Reader<string> = {
     return report.value(
       field,
       `found ${text.length} characters, wanted ${PING_KEY_WANTED}`,
-      "Make one with: uuidgen",
+      "Make one: openssl rand -hex 20, or cat /proc/sys/kernel/random/uuid",
     );
   },
 };

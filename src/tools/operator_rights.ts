@@ -8,6 +8,7 @@ const CODE_OPTION = /^-[a-zA-Z]*[ce]$/;
 
 /** One line about what an operator can do with a job. */
 export function operatorRights({ signature, source }: JobDefinition): string {
+  if (source.type === "external") return "may not run it: it runs elsewhere";
   const parts = argumentsOf(signature).map(({ name, shape, isRest, isOptional, defaultText }) => {
     const notes = [describeType(shape), ...(isRest || isOptional ? ["optional"] : [])];
     if (defaultText !== undefined) notes.splice(1, 1, `default ${defaultText}`);

@@ -101,7 +101,7 @@ test("loadConfig() refuses names, and more channels than there may be", async ()
 
 for (
   const [table, problem] of [
-    ["", 'notices.ops: found no key "to"'],
+    ["", "notices.ops: the key `to` is missing"],
     ['to = "pigeon"', 'found "pigeon", wanted one of "mail", "webhook", "exec", "syslog"'],
     [`${EXEC}recipents = ["a@b.c"]`, 'unknown key (Did you mean "notices.ops.recipients"?)'],
     [`${EXEC}smtp = "smtp://a"`, 'notices.ops.smtp: works only with to = "mail"'],
@@ -114,16 +114,16 @@ for (
     [`${EXEC}rate = "3/10"\nafter = 2`, "rate and after exclude each other"],
     [`${EXEC}quiet = ["noon"]`, 'found "noon", wanted a window'],
     [`${EXEC}repeat = "9s"`, "wanted a duration of at least 10 s"],
-    ['to = "exec"', 'found no key "command", wanted a list: the program'],
+    ['to = "exec"', "the key `command` is missing, wanted a list: the program"],
     ['to = "mail"\nrecipients = ["a@b.c"]', "found neither smtp nor sendmail"],
-    ['to = "mail"\nsendmail = true', 'found no key "recipients"'],
+    ['to = "mail"\nsendmail = true', "the key `recipients` is missing"],
     ['to = "mail"\nsendmail = false\nrecipients = ["a@b.c"]', "found neither smtp nor sendmail"],
     ['to = "mail"\nsendmail = "mail"\nrecipients = ["a@b.c"]', "the absolute path of a program"],
     [
       'to = "mail"\nsendmail = true\nsmtp = "smtp://a"\nfrom = "a@b.c"\nrecipients = ["a@b.c"]',
       "smtp and sendmail exclude each other",
     ],
-    ['to = "mail"\nsmtp = "smtp://a"\nrecipients = ["a@b.c"]', 'found no key "from"'],
+    ['to = "mail"\nsmtp = "smtp://a"\nrecipients = ["a@b.c"]', "the key `from` is missing"],
     [
       'to = "mail"\nsmtp = "smtp://a"\nfrom = "a@b.c"\nrecipients = ["root"]',
       'found "root", wanted an address with a domain',
@@ -145,7 +145,7 @@ for (
       'to = "mail"\nsmtp = "smtps://a"\ntls = "off"\nfrom = "a@b.c"\nrecipients = ["a@b.c"]',
       "works only with smtp://",
     ],
-    ['to = "webhook"', 'found no key "url"'],
+    ['to = "webhook"', "the key `url` is missing"],
     ['to = "webhook"\nurl = "ftp://a"', "found other text, wanted a URL such as"],
     ['to = "webhook"\nurl = "https://a b"', "found other text"],
     ['to = "webhook"\nurl = "http://a.example"', "found http://, wanted https://"],
@@ -159,10 +159,10 @@ for (
       'to = "webhook"\nurl = "https://a.example"\npreset = "slak"',
       'found "slak", wanted one of "slack"',
     ],
-    ['to = "webhook"\npreset = "slack"', 'found no key "url"'],
+    ['to = "webhook"\npreset = "slack"', "the key `url` is missing"],
     [
       'to = "webhook"\npreset = "telegram"\nchat = "1"',
-      'found no key "token", which preset = "telegram" needs',
+      'the key `token` is missing, which preset = "telegram" needs',
     ],
     [
       'to = "webhook"\nurl = "https://a.example"\ntoken = "12345678"',
@@ -174,7 +174,7 @@ for (
     ],
     [
       'to = "webhook"\npreset = "pagerduty"\ntoken = "12345678"\ndigest = "1h"',
-      'does not work with preset = "pagerduty"',
+      'cannot be used with preset = "pagerduty"',
     ],
     [
       'to = "webhook"\nurl = "https://a.example"\nbody = "{{titel}}"',
@@ -342,4 +342,17 @@ test("loadConfig() reads where a log is", async () => {
     address: { type: "socket", path: "/run/log" },
     facility: "daemon",
   });
+});
+
+test("loadConfig() takes a single text where a list is meant", async () => {
+  const { rules, target } = await channelOf(
+    'to = "mail"\nsendmail = true\nrecipients = "root"\non = "failed"\njobs = "shop-*"\nquiet = "sat-sun"\n',
+  );
+  assert.deepEqual([rules.on, rules.jobs, rules.quiet], [["failed"], ["shop-*"], ["sat-sun"]]);
+  assert.deepEqual(target.to === "mail" && target.recipients, ["root"]);
+});
+
+test("loadConfig() lists every key of a job when it finds an unknown one", async () => {
+  const { loaded } = await loadText('[jobs.a]\nrun = "true"\nzzzzzzzzz = 1');
+  assert.match(loaded!.problems[0]!.hint!, /Known keys here: .*drain.*notify.*expect.*silence/);
 });

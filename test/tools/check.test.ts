@@ -235,3 +235,8 @@ test("checkConfig() reports an unknown channel in notify as a problem, and the j
   assert.deepEqual(result.warnings.filter(({ path }) => path.startsWith("jobs.")), []);
   assert.deepEqual([result.isUsable, result.jobs.length], [true, 1]);
 });
+
+test("checkConfig() says that an operator may not run what runs elsewhere", async () => {
+  const { jobs } = await check("[jobs.a]\nexternal = true");
+  assert.deepEqual(jobs.map(({ operator }) => operator), ["may not run it: it runs elsewhere"]);
+});

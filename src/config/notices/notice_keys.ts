@@ -15,6 +15,7 @@ import {
   duration,
   integer,
   list,
+  oneOrMany,
   PATH,
   string,
   TEXT,
@@ -36,13 +37,13 @@ const ENTRIES_MAX = 100;
 export const RULE_KEYS = {
   to: key(choice(["mail", "webhook", "exec", "syslog"]), "How it delivers."),
   on: key(
-    list(choice(NOTICE_EVENTS), { minLength: 1 }),
+    oneOrMany(choice(NOTICE_EVENTS)),
     "The events that it reports. By default all but `dead` and `output`.",
     NOTICE_EVENTS.filter((event) => event !== "dead" && event !== "output"),
   ),
   jobs: key(
-    list(PATTERN, { maxLength: PATTERNS_MAX }),
-    "The jobs whose events it reports. `*` matches any characters; `[]` means only jobs that name it in `notify`.",
+    oneOrMany(PATTERN, { minLength: 0, maxLength: PATTERNS_MAX }),
+    "The jobs whose events it reports. `*` matches any characters; `[]` means only jobs that name it in `notify`. Events of the daemon, nodes, the store and other channels are reported whatever it says: leave them out of `on` if you do not want them.",
     ["*"],
   ),
   after: key(integer(1, 1_000), "Report `failed` only after this many failures in a row.", 1),
@@ -59,7 +60,7 @@ export const RULE_KEYS = {
     "Collect notices for this long, and deliver them as one. By default each is delivered at once.",
   ),
   quiet: key(
-    list(BLACKOUT, { maxLength: ENTRIES_MAX }),
+    oneOrMany(BLACKOUT, { minLength: 0, maxLength: ENTRIES_MAX }),
     "Windows, in `timezone`, in which notices are collected, and delivered as one at the end.",
     [],
   ),
@@ -85,7 +86,7 @@ const MAIL_KEYS = {
     "Address of the sender. With `sendmail` it defaults to the daemon's user.",
   ),
   recipients: key(
-    list(notice.MAIL_ADDRESS, { minLength: 1, maxLength: RECIPIENTS_MAX }),
+    oneOrMany(notice.MAIL_ADDRESS, { maxLength: RECIPIENTS_MAX }),
     "Addresses that get the mail. With `sendmail` also names of users of this host.",
   ),
   user: key(string({ lengthMax: 300 }), "User name for the server, instead of the one in the URL."),

@@ -19,7 +19,7 @@ const RATE_RUNS_MAX = 100;
 
 /** How many of the last runs failed. */
 export const RATE: Reader<NonNullable<NoticeRules["rate"]>> = parsedText(
-  `a text "FAILURES/RUNS" such as "3/10", of at most ${RATE_RUNS_MAX} runs`,
+  `a text "FAILURES/RUNS" such as "3/10", of at most ${RATE_RUNS_MAX} runs and not more failures than runs`,
   (text) => {
     const match = /^(\d{1,3})\/(\d{1,3})$/.exec(text.trim());
     if (match === null) return undefined;

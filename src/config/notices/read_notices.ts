@@ -58,7 +58,11 @@ function readNotice(field: Field, report: Report): ChannelSettings | null {
 function checkKeys({ field, fields, values: { to }, report }: NoticeTable): void {
   if (to === undefined) {
     if (!fields.has("to")) {
-      report.key(field, 'found no key "to"', 'Write to = "mail", "webhook", "exec" or "syslog"');
+      report.key(
+        field,
+        "the key `to` is missing",
+        'Write to = "mail", "webhook", "exec" or "syslog"',
+      );
     }
     return;
   }
@@ -116,7 +120,7 @@ function needed<Name extends keyof NoticeValues & string>(
   name: Name,
 ): NoticeValues[Name] {
   if (!fields.has(name)) {
-    report.key(field, `found no key "${name}", wanted ${NOTICE_KEYS[name].reader.wanted}`);
+    report.key(field, `the key \`${name}\` is missing, wanted ${NOTICE_KEYS[name].reader.wanted}`);
   }
   return values[name];
 }
@@ -130,7 +134,7 @@ function readMail(table: NoticeTable): MailTarget | null {
     if (!fields.has("from")) {
       report.key(
         field,
-        'found no key "from"',
+        "the key `from` is missing",
         'Add the address of the sender, such as from = "jobctl@example.com"',
       );
     }
@@ -261,7 +265,7 @@ function checkPreset({ field, fields, report }: NoticeTable, preset: PresetName)
   for (const name of ["token", "chat"] as const) {
     const found = fields.get(name);
     if (found === undefined && needs[name] === "needed") {
-      report.key(field, `found no key "${name}", which preset = "${preset}" needs`);
+      report.key(field, `the key \`${name}\` is missing, which preset = "${preset}" needs`);
     }
     if (found !== undefined && needs[name] === "unused") {
       report.key(found, `preset = "${preset}" does not use it`, "Remove it");
@@ -277,7 +281,7 @@ function checkPreset({ field, fields, report }: NoticeTable, preset: PresetName)
     if (found === undefined) continue;
     report.key(
       found,
-      `does not work with preset = "${preset}"`,
+      `cannot be used with preset = "${preset}"`,
       "A digest cannot open or close an incident there: remove it",
     );
   }
