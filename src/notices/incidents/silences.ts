@@ -41,18 +41,20 @@ export class Silences {
   }
 
   /**
-   * Silence a kind, or everything for null. Another silence of the same replaces the one in force,
-   * and keeps its beginning: what was collected since is in the one summary at the end.
+   * Silence a kind, or everything for null. Another silence of the same replaces the one in force.
+   * It keeps its beginning, so that what was collected since is in the one summary at the end, and
+   * its reason unless another is given.
    *
    * @throws JobError `invalid_argument` for a time that is past or too far ahead, or a long reason
    */
-  async set(kind: string | null, { until, reason = "", by }: SilenceOptions): Promise<Silence> {
+  async set(kind: string | null, { until, reason, by }: SilenceOptions): Promise<Silence> {
     const lengthMax = TEXT_LENGTH_MAX.pauseReason;
-    checkText(reason, { what: "reason of a silence", path: "reason", lengthMax });
+    checkText(reason ?? "", { what: "reason of a silence", path: "reason", lengthMax });
     checkUntil(until, this.#clock.now().wallMs);
     const changed = await this.#change(kind, "silence", (before, nowMs) => {
-      const since = before !== null && before.until > nowMs ? before.since : nowMs;
-      return { kind, since, until, reason, by };
+      const inForce = before !== null && before.until > nowMs ? before : null;
+      const { since = nowMs, reason: known = "" } = inForce ?? {};
+      return { kind, since, until, reason: reason ?? known, by };
     });
     return changed!;
   }

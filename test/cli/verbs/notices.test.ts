@@ -240,7 +240,7 @@ test("silence --end says whether it ended, and what is still silenced", async ()
   assert.match(run.stderr, /Still silenced: everything\n/);
   const none = await cli(["silence", "--end", "--all"], { isTerminal: true, input: "" });
   assert.equal(none.code, 0);
-  assert.match(none.stderr, /Everything was not silenced/);
+  assert.match(none.stdout, /^Everything was not silenced\n$/);
 });
 
 test("list silences shows until when, since when, by whom and why", async () => {

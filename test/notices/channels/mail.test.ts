@@ -316,7 +316,14 @@ test("deliver() gives the mail to the host's sendmail, on its standard input", a
 
 test("preview() shows the whole mail, its server and its recipients", async () => {
   const text = await channelFor(mailTo(25, { login: LOGIN })).preview(sampleNotice());
-  assert.match(text, /^By: smtp:\/\/localhost:25 \(TLS: off\)\nFor: ops@example\.com, dev@/);
+  assert.match(text, /^By: smtp:\/\/localhost:25 \(no TLS\)\nFor: ops@example\.com, dev@/);
   assert.match(text, /\nSubject: backup failed: Command "tar" exited with code 2\n/);
   assert.doesNotMatch(text, /pass word/);
+});
+
+test("deliver() names smtp:// when a port without TLS is addressed by smtps://", async () => {
+  await withMailServer({}, async (port) => {
+    const error = await failureOf(channelFor(mailTo(port, { tls: "implicit" })));
+    assert.equal(error.hint, "No TLS at this port: write smtp://");
+  });
 });

@@ -39,7 +39,9 @@ test("set() keeps the beginning of the silence that it replaces, but not of one 
   await clock.advance(HOUR);
   const until = START + HOUR + 1_000;
   const shorter = await silences.set("backup", { until, by: "tom" });
-  assert.deepEqual(shorter, { kind: "backup", since: START, until, reason: "", by: "tom" });
+  assert.deepEqual(shorter, { kind: "backup", since: START, until, reason: "disk", by: "tom" });
+  const other = await silences.set("backup", { until, reason: "new", by: "tom" });
+  assert.equal(other.reason, "new");
   await clock.advance(1_000);
   const next = await silences.set("backup", { until: START + 5 * HOUR, by: "eva" });
   assert.equal(next.since, START + HOUR + 1_000);

@@ -176,7 +176,7 @@ async function readQueue(
   );
   findings.value(
     { label: "oldest", value: oldest, unit: "s", limits: limits.oldest },
-    `the oldest for ${about(oldest)}`,
+    `longest wait of a due instance ${about(oldest)}`,
   );
   const dead = await collect(lookupInstances(client, { ...ofKinds, dead: true }, READ_MAX));
   findings.value(
@@ -249,7 +249,9 @@ export const HEALTHCHECK: Verb = {
       describe: "Warn above this many dead letters, of which at most 1000 are counted",
     },
     "dead-crit": { describe: "The same, but critical" },
-    "incidents-warn": { describe: "Warn above this many open incidents" },
+    "incidents-warn": {
+      describe: "Warn above this many open incidents, including acknowledged ones",
+    },
     "incidents-crit": { describe: "The same, but critical" },
   },
   examples: [

@@ -81,8 +81,8 @@ async function endSilence(
   const connection = await client();
   const { wasSilenced } = await connection.removeSilence({ kind, all });
   const record = { kind: kind ?? null, was_silenced: wasSilenced };
-  await printer.value(record, wasSilenced ? "Ended the silence" : "");
-  if (!wasSilenced) await printer.note(`${kind ?? "Everything"} was not silenced`);
+  const text = wasSilenced ? "Ended the silence" : `${kind ?? "Everything"} was not silenced`;
+  await printer.value(record, makeVisible(text));
   const { silences } = await connection.listSilences({});
   // Silences of the configuration can only be ended there.
   const others = silences.filter((silence) =>

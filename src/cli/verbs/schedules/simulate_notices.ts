@@ -69,8 +69,18 @@ export async function listSimulatedNotices(
   await printer.note(
     `${countText(notices.length, "notice")} from ${
       countText(runs.length, "run")
-    } that ended since ${formatAbsolute(fromMs)}`,
+    } that ended since ${formatAbsolute(fromMs)}: ${sumsText(notices, channels)}`,
   );
+}
+
+/** How many notices each channel would have sent: `ops 12, night 3`. */
+function sumsText(
+  notices: readonly SimulatedNotice[],
+  channels: readonly { readonly name: string }[],
+): string {
+  return channels.map(({ name }) => {
+    return `${name} ${notices.filter(({ channel }) => channel === name).length}`;
+  }).join(", ");
 }
 
 async function pastRuns(

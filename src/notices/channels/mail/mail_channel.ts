@@ -1,5 +1,5 @@
 import type { Notice } from "../../../core/notices/notice.ts";
-import type { ChannelSettings, MailTarget } from "../../../core/notices/settings.ts";
+import type { ChannelSettings, MailTarget, SmtpTransport } from "../../../core/notices/settings.ts";
 import {
   type ChannelDeps,
   type Deliverer,
@@ -13,6 +13,15 @@ import { sendBySmtp } from "./smtp.ts";
 
 /** Mails of which some recipients have not got theirs; the oldest are forgotten. */
 const PARTIAL_MAX = 100;
+
+/** How a mail is encrypted, for people. */
+const TLS_TEXTS: Readonly<Record<SmtpTransport["tls"], string>> = {
+  implicit: "TLS from the start",
+  required: "STARTTLS required",
+  offered: "STARTTLS if the server offers it",
+  opportunistic: "STARTTLS if it works, with any certificate",
+  off: "no TLS",
+};
 
 /** Tells by mail. */
 export function createMailChannel(
@@ -77,7 +86,7 @@ class MailChannel implements Deliverer {
     const { recipients, transport } = this.#target;
     const message = await this.#compose(notice);
     const by = transport.type === "smtp"
-      ? `smtp://${transport.host}:${transport.port} (TLS: ${transport.tls})`
+      ? `smtp://${transport.host}:${transport.port} (${TLS_TEXTS[transport.tls]})`
       : transport.path;
     const text = message.toString("utf8").replaceAll("\r\n", "\n");
     return `By: ${by}\nFor: ${recipients.join(", ")}\n\n${text}`;

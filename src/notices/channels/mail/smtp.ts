@@ -150,7 +150,9 @@ function smtpError(error: unknown, { host, port, tls }: SmtpTransport): Delivery
   const code = errorCode(error);
   const text = messageOf(error).replaceAll(/\s+/g, " ").trim().slice(0, 500);
   const isPermanent = responseCode >= 500 && (code === "EENVELOPE" || code === "EMESSAGE");
-  const hint = code === "EAUTH"
+  const hint = tls === "implicit" && /WRONG_VERSION_NUMBER|wrong version number/i.test(text)
+    ? "No TLS at this port: write smtp://"
+    : code === "EAUTH"
     ? "Check user and password in [notices.NAME]"
     : code === "ETLS"
     ? tls === "implicit"
