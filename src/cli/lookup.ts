@@ -37,15 +37,16 @@ export async function* pages<T>(
   } while (token && left > 0);
 }
 
-/** Instances that match, newest first. */
+/** Instances that match, newest first. @param isShown which of them; all by default */
 export function lookupInstances(
   client: JobClient,
   query: QueryInit,
   limit: number | null,
+  isShown: (instance: JobInstance) => boolean = () => true,
 ): AsyncGenerator<JobInstance> {
   return pages(limit, async (pageSize, pageToken) => {
     const answer = await client.lookupInstances({ query: { ...query, pageSize, pageToken } });
-    return { items: answer.instances, nextPageToken: answer.nextPageToken };
+    return { items: answer.instances.filter(isShown), nextPageToken: answer.nextPageToken };
   });
 }
 
@@ -71,6 +72,19 @@ export function listIncidents(
     const answer = await client.listIncidents({ ...query, pageSize, pageToken });
     return { items: answer.incidents, nextPageToken: answer.nextPageToken };
   });
+}
+
+/** What an empty list of incidents means on a daemon without channels. */
+export const NO_CHANNELS = "has no channels: it keeps incidents only if jobs have expectations";
+
+/** True if the daemon can notify anybody, or does not say. */
+export async function hasChannels(client: JobClient): Promise<boolean> {
+  try {
+    return (await client.listChannels({})).channels.length > 0;
+  } catch (error) {
+    if (isJobError(error, "unimplemented") || isJobError(error, "permission_denied")) return true;
+    throw error;
+  }
 }
 
 /** All items as a list. */

@@ -426,6 +426,24 @@ test("next KIND says that there is no configuration to find it in", async () => 
   );
 });
 
+test("list instances hides notices unless they are asked for, and shows only their titles", async () => {
+  const notice = instance({ uuid: OTHER, kind: "system.notice.ops", arguments: ["Title", "{}"] });
+  const lookupInstances = ({ query }: { query: { pageToken?: string } }) =>
+    query.pageToken ? { instances: [instance()] } : {
+      instances: [notice],
+      nextPageToken: "t",
+    };
+  const answers = { lookupInstances: lookupInstances as never };
+  const hidden = await cli(["list", "instances", "--limit", "1", "-o", "table"], { answers });
+  assert.doesNotMatch(hidden.stdout, /system/);
+  assert.match(hidden.stdout, new RegExp(ID));
+  for (const more of [["--all"], ["--kind", "system.notice.ops"]]) {
+    const all = await cli(["list", "instances", ...more, "-o", "table"], { answers });
+    assert.match(all.stdout, /system\.notice\.ops.* Title +-?/);
+    assert.doesNotMatch(all.stdout, /Title, /);
+  }
+});
+
 test("list dead asks for dead letters and shows why they failed", async () => {
   const dead = instance({ reason: "error", error: "no such host", attempts: 3 });
   const { calls, stdout } = await cli(["list", "dead", "-k", "sum", "-o", "table"], {

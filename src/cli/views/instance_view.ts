@@ -1,4 +1,5 @@
 import { blockWords } from "../../core/job/limits.ts";
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Printer } from "../output/printer.ts";
 import { membersOf, type PlainRecord, type View, viewOf, type Viewpoint } from "../output/view.ts";
@@ -49,6 +50,11 @@ export function settledAt(instance: JobInstance): Timestamp | undefined {
 /** The outcome: the error, or else the results. */
 function outcomeText(instance: JobInstance): string {
   return instance.error ?? instance.results.join(", ");
+}
+
+/** The arguments; of a notice only its title, as the rest is long. */
+function argumentsText({ kind, arguments: all }: JobInstance): string {
+  return (kind.startsWith(`${NOTICE_KINDS}.`) ? all.slice(0, 1) : all).join(", ");
 }
 
 /** Progress as the job reported it: "3 of 10 (30 %)"; undefined if it reported none. */
@@ -124,7 +130,7 @@ export const INSTANCE_VIEW: View<JobInstance> = viewOf({
     { title: "REASON", isWide: true, cell: (instance) => instance.reason },
     { title: "PROGRESS", isWide: true, cell: progressText },
     { title: "NODE", isWide: true, cell: (instance) => instance.node },
-    { title: "ARGUMENTS", isFlexible: true, cell: (instance) => instance.arguments.join(", ") },
+    { title: "ARGUMENTS", isFlexible: true, cell: argumentsText },
     { title: "RESULT", isFlexible: true, cell: outcomeText },
   ],
 });
@@ -140,7 +146,7 @@ export const DEAD_VIEW: View<JobInstance> = {
     { title: "ENDED", cell: (instance, at) => shortTime(settledAt(instance), at) },
     { title: "CREATED", isWide: true, cell: (instance, at) => shortTime(instance.createdAt, at) },
     { title: "NODE", isWide: true, cell: (instance) => instance.node },
-    { title: "ARGUMENTS", isFlexible: true, cell: (instance) => instance.arguments.join(", ") },
+    { title: "ARGUMENTS", isFlexible: true, cell: argumentsText },
     { title: "ERROR", isFlexible: true, cell: (instance) => instance.error },
   ],
 };

@@ -9,6 +9,7 @@ import type {
 } from "../../../rpc/gen/job_pb.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
+import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { tableLines } from "../../output/table.ts";
 import type { Verb } from "../../verb.ts";
@@ -156,8 +157,12 @@ function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer
       ["Incident", incidentText(incident, printer)] as const
     ),
   ]);
-  if (status.kinds.length === 0) return lines;
-  const rows = kindsOf(status).map((counts) => [
+  // Notices are of interest only if they cannot be delivered.
+  const kinds = kindsOf(status).filter(({ kind, terminated, timedOut }) =>
+    !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
+  );
+  if (kinds.length === 0) return lines;
+  const rows = kinds.map((counts) => [
     counts.kind,
     ...COUNTS.map(([, , field]) => String(counts[field])),
   ]);

@@ -1,4 +1,5 @@
 import { countText } from "../../../core/text/count_text.ts";
+import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
 import { assertKinds, collect, listSchedules, lookupInstances } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
@@ -71,7 +72,15 @@ async function listInstances(
   const limit = readLimit(args, printer);
   const connection = await client();
   await assertKinds(connection, args.list("kind"));
-  const items = (count: number | null) => lookupInstances(connection, query, count);
+  // What a user did not start is shown only to those who ask, or if it failed for good.
+  const isAnyShown = isDead || args.flag("all") || args.list("kind").length > 0;
+  const items = (count: number | null) =>
+    lookupInstances(
+      connection,
+      query,
+      count,
+      ({ kind }) => isAnyShown || !kind.startsWith(NOTICE_KINDS),
+    );
   await printLimited(printer, isDead ? DEAD_VIEW : INSTANCE_VIEW, { limit, items });
 }
 
@@ -88,7 +97,14 @@ const JOBS: Verb = {
 const INSTANCES: Verb = {
   name: "instances",
   summary: "List instances, the newest first",
-  options: { ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+  details: [
+    "Notices are instances, too: of the kinds system.notices and system.notice.CHANNEL. They are",
+    "listed only with --all, or if --kind names them.",
+  ].join(" "),
+  options: {
+    ...{ ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+    all: { describe: "No limit, even in a table; also list notices", isFlag: true },
+  },
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
