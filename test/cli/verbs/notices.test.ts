@@ -91,6 +91,17 @@ test("incidents of an unknown job are not found", async () => {
   );
 });
 
+test("incidents says that a daemon without channels keeps none", async () => {
+  for (const [channels, isNoted] of [[[], true], [[{ name: "ops" }], false]] as const) {
+    const run = await cli(["incidents"], {
+      isTerminal: true,
+      answers: { ...listing(), listChannels: { channels: [...channels] } },
+    });
+    assert.equal(run.code, 0);
+    assert.equal(run.stderr.includes("has no channels: it keeps incidents only if"), isNoted);
+  }
+});
+
 /** Words that name the incident of a job, and one of a node. */
 const NAMES = [
   ["backup", ID],

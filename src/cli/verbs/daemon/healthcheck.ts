@@ -3,7 +3,7 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatDuration } from "../../../core/time/duration.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { GetStatusResponse } from "../../../rpc/gen/job_pb.ts";
-import { collect, listIncidents, lookupInstances } from "../../lookup.ts";
+import { collect, hasChannels, listIncidents, lookupInstances, NO_CHANNELS } from "../../lookup.ts";
 import { type Args, INT32_MAX, usageError } from "../../parsing/args.ts";
 import type { QueryInit } from "../../parsing/query.ts";
 import type { Verb } from "../../verb.ts";
@@ -199,6 +199,10 @@ async function readIncidents(
     { label: "incidents", value: found.length, unit: "", limits },
     counted(found.length, "open incident"),
   );
+  const isAsked = limits.warn !== undefined || limits.crit !== undefined;
+  if (isAsked && open.length === 0 && !await hasChannels(client)) {
+    findings.facts.push(`the daemon ${NO_CHANNELS}`);
+  }
 }
 
 /** A text of the line: neither the separator of the performance data nor a line break. */

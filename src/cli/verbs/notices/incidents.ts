@@ -3,7 +3,14 @@ import { didYouMean } from "../../../core/text/nearest.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Incident } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, collect, listIncidents, present } from "../../lookup.ts";
+import {
+  assertKinds,
+  collect,
+  hasChannels,
+  listIncidents,
+  NO_CHANNELS,
+  present,
+} from "../../lookup.ts";
 import { usageError } from "../../parsing/args.ts";
 import type { Verb } from "../../verb.ts";
 import {
@@ -44,6 +51,9 @@ export const INCIDENTS: Verb = {
     if (kind !== undefined && incidents.length === 0) await assertKinds(connection, [kind]);
     const view = withClosed ? ANY_INCIDENT_VIEW : INCIDENT_VIEW;
     await printer.list(view, incidents.sort(newestFirst));
+    if (incidents.length === 0 && !await hasChannels(connection)) {
+      await printer.note(`The daemon ${NO_CHANNELS}`);
+    }
   },
 };
 
