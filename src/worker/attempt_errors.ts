@@ -2,6 +2,7 @@ import { type ErrorCode, JobError } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
 import { withoutUndefined } from "../core/object_keys.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
+import { formatDuration } from "../core/time/duration.ts";
 import type { AbortCause, Attempt, AttemptOutcome } from "./executor.ts";
 import type { TaskInstance } from "./protocol.ts";
 
@@ -21,7 +22,7 @@ export function isTimeLimit(cause: AbortCause | null): boolean {
 /** Why an attempt was aborted: the reason of its abort signal, named as web APIs name theirs. */
 export function abortError(cause: AbortCause, instance: Pick<TaskInstance, "timeoutMs">): JobError {
   const [code, text] = CAUSES[cause];
-  const limit = cause === "timeout" ? ` of ${instance.timeoutMs} ms` : "";
+  const limit = cause === "timeout" ? ` of ${formatDuration(instance.timeoutMs)}` : "";
   const error = new JobError(code, `Attempt stopped: ${text}${limit}`);
   error.name = isTimeLimit(cause) ? "TimeoutError" : "AbortError";
   return error;

@@ -30,9 +30,9 @@ playStories([
       assert.deepEqual(world.told, { ops: [] });
       await world.advance("10m");
       const [digest] = world.channels[0]!.delivered;
-      assert.equal(digest!.title, "1000 events in this digest");
+      assert.equal(digest!.title, "Digest: job-0 failed, and 999 more events");
       assert.equal(digest!.items.length, 500);
-      assert.deepEqual(digest!.facts, ["500 more are not listed"]);
+      assert.deepEqual(digest!.facts, ["1000 events: failed 1000", "500 more are not listed"]);
       assert.equal(world.channels[0]!.delivered.length, 1);
       world.channels[0]!.delivered.length = 0;
       const left = await world.look((store) =>
@@ -149,7 +149,7 @@ playStories([
     told: {
       ops: [
         "failed one",
-        "digest: recovered one x2, failed one x1, failed two x1",
+        "digest: recovered one x2, failed one x1, failed two x2",
         "recovered two",
       ],
     },
@@ -166,7 +166,7 @@ playStories([
       await world.advance("1m");
       await world.run("work", "fail ok");
     },
-    told: { ops: ["failed other", "digest: failed work x1", "recovered work"] },
+    told: { ops: ["failed other", "digest: failed work x2", "recovered work"] },
   },
   {
     name: "everything is silenced while jobs fail and recover",
@@ -269,7 +269,7 @@ playStories([
       await world.run("work", "ok");
     },
     told: {
-      ops: ["failed work", "recovered work", "digest: failed work x1", "recovered work"],
+      ops: ["failed work", "recovered work", "digest: failed work x2", "recovered work"],
     },
   },
   {

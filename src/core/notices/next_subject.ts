@@ -48,6 +48,8 @@ export interface Telling {
 export interface SubjectStep {
   readonly state: SubjectState;
   readonly tellings: readonly Telling[];
+  /** What channels have heard before in this incident: not told again, but summaries count it. */
+  readonly repeats?: readonly Telling[];
 }
 
 /** The surroundings of a step. */
@@ -84,7 +86,9 @@ export function nextSubject(
       const failed = { ...state, streak: state.streak + 1 };
       const step = worsen(failed, news, context, isLost ? ["lost", "failed"] : ["failed"]);
       const singles = tellSingle("dead", step.state.incident, news, context);
-      return { state: step.state, tellings: [...step.tellings, ...singles] };
+      // Whoever is told that it failed need not hear it twice.
+      const isNew = ({ channel }: Telling) => step.tellings.every((one) => one.channel !== channel);
+      return { ...step, tellings: [...step.tellings, ...singles.filter(isNew)] };
     }
     case "output":
       return { state, tellings: tellSingle("output", null, news, context) };
@@ -110,10 +114,15 @@ function worsen(
   const previous = isOpen(before.incident) ? before.incident : null;
   const told: Record<string, readonly NoticeEvent[]> = previous ? { ...before.told } : {};
   const events: { readonly channel: string; readonly event: NoticeEvent }[] = [];
+  const repeated: { readonly channel: string; readonly event: NoticeEvent }[] = [];
   for (const channel of channels) {
     const event = words.find((word) => channel.rules.on.includes(word));
     const earlier = told[channel.name] ?? [];
-    if (event === undefined || isTold(earlier, event)) continue;
+    if (event === undefined) continue;
+    if (isTold(earlier, event)) {
+      repeated.push({ channel: channel.name, event });
+      continue;
+    }
     // How often counts the runs of a job; a delivery has failed many times when this is known.
     if (subject.type === "job" && FAILURES.has(event) && !isOften(channel, before.streak)) continue;
     told[channel.name] = [...earlier, event];
@@ -128,6 +137,9 @@ function worsen(
       previousId: previous ? before.previousId : before.incident?.id ?? null,
     },
     tellings: events.map((each) => ({
+      ...{ ...each, news, incident, round: before.rounds[each.channel] ?? 0 },
+    })),
+    repeats: repeated.map((each) => ({
       ...{ ...each, news, incident, round: before.rounds[each.channel] ?? 0 },
     })),
   };

@@ -2,6 +2,7 @@ import { countText } from "../text/count_text.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { Incident } from "./incident.ts";
 import {
+  type DigestItem,
   type Notice,
   NOTICE_KINDS,
   type NoticeEvent,
@@ -34,9 +35,15 @@ const PREDICATES: Readonly<Record<NoticeEvent, readonly [first: string, reminder
 
 /** That of a reminder to a channel with a rate. */
 const FAILS_OFTEN = "still fails too often, although its last run succeeded";
+/** Events whose cause is that of the run; the others have a cause of their own. */
+const OF_RUN: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>(["failed", "dead", "lost", "output"]);
+/** Events whose detail says how long something has taken so far, which a reminder cannot repeat. */
+const ONGOING: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>([
+  ...["late", "long", "missed", "workers-busy"] as const,
+]);
 
 /** What titles and facts are made from. */
-interface Told {
+export interface Told {
   readonly event: NoticeEvent;
   readonly subject: NoticeSubject;
   readonly run: NoticeRun | null;
@@ -59,17 +66,45 @@ export function titleOf(
   if (event === "recovered" && incident) {
     text += ` after ${roughly((incident.closedAt ?? now) - incident.openedAt)}`;
   } else {
-    const why = run?.error ? causeOf(run) : detail;
+    const why = isReminder && ONGOING.has(event) ? null : causeOf({ event, run, detail });
     if (why) text += `: ${firstLine(why)}`;
   }
   return oneLine(text, TITLE_CHARS_MAX);
 }
 
+/** What a line of a digest says of an event; null for nothing. */
+export function detailOf({ event, run, incident, isReminder, detail, now }: Told): string | null {
+  if (event === "recovered") {
+    return incident && `after ${roughly((incident.closedAt ?? now) - incident.openedAt)}`;
+  }
+  const cause = isReminder && ONGOING.has(event) ? null : causeOf({ event, run, detail });
+  const line = cause && oneLine(cause, CAUSE_CHARS_MAX);
+  return isReminder ? line ? `still open: ${line}` : "still open" : line;
+}
+
+/** The title of a digest: the first thing that is wrong, and how much more there is. */
+export function digestTitleOf(heading: string, items: readonly DigestItem[]): string {
+  const isBad = ({ event }: DigestItem) => event !== "recovered" && event !== "output";
+  const first = items.find(isBad) ?? items[0];
+  if (first === undefined) return heading;
+  const { subject, event, count } = first;
+  const times = count > 1 ? ` ${countText(count, "time")}` : "";
+  const more = items.reduce((sum, item) => sum + item.count, -count);
+  const rest = more > 0 ? `, and ${countText(more, "more event")}` : "";
+  const what = oneLine(`${nameOf(subject)} ${PREDICATES[event][0]}${times}`, TITLE_CHARS_MAX - 60);
+  return `${heading}: ${what}${rest}`;
+}
+
 /** The facts below the title, each on a line of its own. */
-export function factsOf({ event, run, incident, detail, now }: Told): readonly string[] {
+export function factsOf(told: Told): readonly string[] {
+  const { event, run, incident, isReminder, detail, now } = told;
   const facts: string[] = [];
-  if (run?.error && event !== "recovered") facts.push(oneLine(causeOf(run), CAUSE_CHARS_MAX));
-  if (detail && !run?.error && event !== "recovered") facts.push(oneLine(detail, CAUSE_CHARS_MAX));
+  const cause = event === "recovered" ? null : causeOf({ event, run, detail });
+  if (cause) {
+    const label = isReminder && ONGOING.has(event) ? "Last report: " : "";
+    facts.push(`${label}${oneLine(cause, CAUSE_CHARS_MAX)}`);
+  }
+  if (isReminder && incident) facts.push(`Open for ${roughly(now - incident.openedAt)}`);
   if (run?.durationMs != null) facts.push(`Ran for ${formatDuration(roundMs(run.durationMs))}`);
   if (run && run.attempt > 1) facts.push(`Attempt ${run.attempt}`);
   if (incident === null) return facts;
@@ -116,7 +151,12 @@ export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): st
     : "jobctl status";
 }
 
-function causeOf(run: NoticeRun): string {
+/** Why something happened: the error of the run, or else the detail of the news. */
+function causeOf({ event, run, detail }: Pick<Told, "event" | "run" | "detail">): string | null {
+  return run?.error && (OF_RUN.has(event) || !detail) ? errorOf(run) : detail;
+}
+
+function errorOf(run: NoticeRun): string {
   const { exitCode, signal, name, message: whole } = run.error!;
   // The other lines of a command's error are the end of its output, which the notice shows anyway.
   const message = name === "CommandError" ? firstLine(whole) : whole;
@@ -128,8 +168,9 @@ function causeOf(run: NoticeRun): string {
 
 /** A duration without the units that are too small to matter. */
 function roughly(ms: number): string {
+  if (ms < 1_000) return formatDuration(Math.max(1, Math.round(ms)));
   const unit = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : 1_000;
-  return formatDuration(Math.max(0, Math.floor(ms / unit) * unit));
+  return formatDuration(Math.floor(ms / unit) * unit);
 }
 
 function roundMs(ms: number): number {

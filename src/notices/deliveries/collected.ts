@@ -2,7 +2,8 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import type { DigestItem, NoticeSubject } from "../../core/notices/notice.ts";
 import { presetNeeds } from "../../core/notices/presets.ts";
-import { quietUntil } from "../../core/notices/quiet_time.ts";
+import { quietSince, quietUntil } from "../../core/notices/quiet_time.ts";
+import { formatLocal } from "../../core/time/local_time.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { Memo, NewInstance } from "../../store/store.ts";
 import { SILENCE_MEMO } from "../incidents/silences.ts";
@@ -21,6 +22,8 @@ const SILENCES_TOLD_MAX = 10;
 const DIGITS = 16;
 /** Most ids that an item remembers, so that none is counted twice. */
 const IDS_MAX = 200;
+/** How long after it happened a notice waits for what was collected, at most, in milliseconds. */
+export const COLLECTED_WAIT_MS = 86_400_000;
 /** Titles of deliveries in lists of instances. */
 const TITLES = {
   digest: "a digest",
@@ -116,24 +119,51 @@ export async function silencedUntil(
 /** The silences that covered some items, one sentence each: by whom, from when to when, and why. */
 export async function silenceFacts(
   items: readonly DigestItem[],
-  { store }: Pick<NoticeContext, "store">,
+  context: Pick<NoticeContext, "store" | "timezone" | "findJob">,
 ): Promise<readonly string[]> {
+  const { store, timezone } = context;
+  const time = (at: number) => formatLocal(at, timezone);
   const firstAt = Math.min(...items.map((item) => item.firstAt));
   const kinds = items.filter(({ subject }) => subject.type === "job")
     .map(({ subject }) => subject.name);
   const facts: string[] = [];
   for (const kind of ["", ...new Set(kinds)]) {
+    if (facts.length >= SILENCES_TOLD_MAX) break;
+    const window = windowOf(kind, items, context);
+    if (window) {
+      const span = `from ${time(window.since)} to ${time(window.until)}`;
+      facts.push(`${kind} was silenced by the configuration ${span}`);
+    }
     const memo = await readMemo(SILENCE_MEMO + kind, { store });
-    if (!memo || facts.length === SILENCES_TOLD_MAX) continue;
+    if (!memo || memo.data === "") continue;
     const { since, until, by, reason } = JSON.parse(memo.data) as Silence;
     // An earlier one, which ended before.
     if (until <= firstAt) continue;
-    const time = (at: number) => new Date(at).toISOString();
     const why = reason === "" ? "" : `: ${reason}`;
     const what = kind === "" ? "Everything" : kind;
     facts.push(`${what} was silenced by ${by} from ${time(since)} to ${time(until)}${why}`);
   }
   return facts;
+}
+
+/** The window of a job's configuration in which one of its items came; null for none. */
+function windowOf(
+  kind: string,
+  items: readonly DigestItem[],
+  { findJob, timezone }: Pick<NoticeContext, "timezone" | "findJob">,
+): { readonly since: number; readonly until: number } | null {
+  const job = kind === "" ? undefined : findJob(kind);
+  if (!job || job.options.silence.length === 0) return null;
+  const zone = job.schedules[0]?.spec.timezone ?? timezone;
+  for (const { subject, firstAt, lastAt } of items) {
+    if (subject.type !== "job" || subject.name !== kind) continue;
+    for (const at of [firstAt, lastAt]) {
+      const since = quietSince(job.options.silence, zone, at);
+      const until = quietUntil(job.options.silence, zone, at);
+      if (since !== null && until !== null) return { since, until };
+    }
+  }
+  return null;
 }
 
 /** Deliver what was collected during silences at a time, by which one of them has ended. */
@@ -193,6 +223,36 @@ async function windowEnd(
   }
 }
 
+/**
+ * Count something that a channel was notified of before. In a silence it is kept for the summary;
+ * otherwise only what is collected already counts it.
+ *
+ * @param silence when the silences of its subject end; null if it is in none
+ */
+export async function collectRepeat(
+  channel: string,
+  silence: number | null,
+  news: CollectedNews,
+  context: NoticeContext,
+): Promise<void> {
+  if (silence !== null) {
+    return await collect(channel, { why: "silence", until: silence }, news, context);
+  }
+  const rules = context.channels.get(channel)?.settings.rules;
+  if (!rules) return;
+  const nowMs = context.clock.now().wallMs;
+  const quiet = quietUntil(rules.quiet, context.timezone, nowMs);
+  let collecting: Collecting | null = quiet === null ? null : { why: "quiet", until: quiet };
+  if (quiet === null && rules.digestMs !== null) {
+    const window = await readMemo(`window:${channel}`, context);
+    const until = window ? Number(window.data) : 0;
+    if (until > nowMs) collecting = { why: "digest", until };
+  }
+  if (collecting === null) return;
+  if (await readMemo(itemKeyOf(channel, collecting, news), context) === null) return;
+  await collect(channel, collecting, news, context);
+}
+
 /** Keep something for a later delivery, which is accepted in the same transaction. */
 export async function collect(
   channel: string,
@@ -201,8 +261,7 @@ export async function collect(
   context: Pick<NoticeContext, "store" | "clock">,
 ): Promise<void> {
   const { store, clock } = context;
-  const { subject, event } = news;
-  const key = `${prefixOf(channel, collecting)}${subject.type}:${subject.name}:${event}`;
+  const key = itemKeyOf(channel, collecting, news);
   const delivery = deliveryOf(channel, collecting);
   for (let tries = 1;; tries++) {
     const memo = await readMemo(key, { store });
@@ -274,6 +333,24 @@ export async function isCollected(
   );
 }
 
+/**
+ * True if what was collected until an earlier time is still to be delivered: a recovery must not
+ * overtake the failure. What has waited for long is not waited for.
+ */
+export async function hasCollectedEarlier(
+  channel: string,
+  collecting: Collecting,
+  { store, clock }: Pick<NoticeContext, "store" | "clock">,
+): Promise<boolean> {
+  const { why } = collecting;
+  if (why === "silence") return false;
+  const oldest = clock.now().wallMs - COLLECTED_WAIT_MS;
+  const after = prefixOf(channel, { why, until: Math.max(0, oldest) });
+  const prefix = `${COLLECTED_MEMO}${channel}:${why}:`;
+  const [first] = await store.listMemos({ prefix, after, limit: 1 });
+  return first !== undefined && first.key < prefixOf(channel, collecting);
+}
+
 /** Forget what was delivered, but nothing that was added to it meanwhile. */
 export async function forgetCollected(
   delivered: readonly CollectedItem[],
@@ -332,6 +409,14 @@ function changedTooOften(key: string): JobError {
   return new JobError("conflict", `Cannot write memo "${key}": others change it too often`, {
     hint: "It is tried again later",
   });
+}
+
+function itemKeyOf(
+  channel: string,
+  collecting: Collecting,
+  { subject, event }: Pick<CollectedNews, "subject" | "event">,
+): string {
+  return `${prefixOf(channel, collecting)}${subject.type}:${subject.name}:${event}`;
 }
 
 function prefixOf(channel: string, { why, until }: Collecting): string {

@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
-import { type Notice, NOTICE_EVENTS } from "../../core/notices/notice.ts";
+import { type Notice, NOTICE_EVENTS, type NoticeEvent } from "../../core/notices/notice.ts";
+import { digestTitleOf } from "../../core/notices/notice_text.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
 import { hasWholeOutput } from "../../core/notices/settings.ts";
 import { readSubject } from "../../core/notices/subject_state.ts";
@@ -10,11 +11,13 @@ import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_kinds.ts";
 import { readMemo } from "../read_memo.ts";
 import {
+  COLLECTED_WAIT_MS,
   type CollectedDelivery,
   type CollectedItem,
   type Collecting,
   deliverAt,
   forgetCollected,
+  hasCollectedEarlier,
   isCollected,
   readCollected,
   silencedUntil,
@@ -26,8 +29,6 @@ import { commandOfKind, outputOf } from "./run_output.ts";
 const ITEMS_MAX = 500;
 /** How long a notice waits for an earlier one of its incident, in milliseconds. */
 const ORDER_WAIT_MS = 10_000;
-/** How long after it happened a notice waits for what was collected, at most, in milliseconds. */
-const COLLECTED_WAIT_MS = 86_400_000;
 /** How long a delivery waits for another one of the same, in milliseconds. */
 const UNDER_WAY_MS = 5_000;
 /** How long after a delivery what came too late for it is delivered, in milliseconds. */
@@ -95,6 +96,9 @@ async function deliverCollected(
   }
   const found = await readCollected(name, collecting, context);
   if (found.length === 0) return { type: "delivered" };
+  if (await hasCollectedEarlier(name, collecting, context)) {
+    return { type: "later", delayMs: ORDER_WAIT_MS };
+  }
   const quietEnd = quietUntil(rules.quiet, context.timezone, nowMs);
   if (quietEnd !== null) return { type: "later", delayMs: quietEnd - nowMs };
   const { ripe, nextAt } = collecting.why === "silence"
@@ -185,8 +189,9 @@ async function digestOf(
     at: collecting.until,
     subject: { type: "daemon", name: node },
     ...{ host, node, isReminder: false, run: null, incident: null, output: [], items },
-    title: `${total} ${total === 1 ? "event" : "events"} ${SINCE[collecting.why]}`,
+    title: digestTitleOf(HEADINGS[collecting.why], found.map(({ item }) => item)),
     facts: [
+      ...total === 1 ? [] : [`${total} events: ${countsOf(found)}`],
       ...collecting.why === "silence" ? await silenceFacts(items, context) : [],
       ...more === 0 ? [] : [`${more} more are not listed`],
     ],
@@ -194,12 +199,23 @@ async function digestOf(
   };
 }
 
-const SINCE: Readonly<Record<Collecting["why"], string>> = {
-  digest: "in this digest",
-  quiet: "during quiet hours",
-  silence: "during a silence",
-  flood: "over the limit of single notices",
+/** What the title of a digest begins with. */
+const HEADINGS: Readonly<Record<Collecting["why"], string>> = {
+  digest: "Digest",
+  quiet: "During quiet hours",
+  silence: "During a silence",
+  flood: "Over the limit of single notices",
 };
+
+/** How often each event came, such as `failed 3, recovered 1`. */
+function countsOf(found: readonly CollectedItem[]): string {
+  const counts = new Map<NoticeEvent, number>();
+  for (const { item: { event, count } } of found) {
+    counts.set(event, (counts.get(event) ?? 0) + count);
+  }
+  return NOTICE_EVENTS.filter((event) => counts.has(event))
+    .map((event) => `${event} ${counts.get(event)}`).join(", ");
+}
 
 /**
  * True if an earlier notice of the same subject still waits: "recovered" must not come before

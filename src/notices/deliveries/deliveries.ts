@@ -8,7 +8,13 @@ import type {
   NoticeRun,
   NoticeSubject,
 } from "../../core/notices/notice.ts";
-import { commandOf, factsOf, titleOf } from "../../core/notices/notice_text.ts";
+import {
+  commandOf,
+  detailOf,
+  factsOf,
+  titleOf,
+  type Told,
+} from "../../core/notices/notice_text.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { NewInstance } from "../../store/store.ts";
 import type { NoticeContext } from "../notice_context.ts";
@@ -19,7 +25,7 @@ import {
   type Reminder,
   reminderId,
 } from "../notice_kinds.ts";
-import { collect, collectUntil } from "./collected.ts";
+import { collect, collectRepeat, collectUntil, silencedUntil } from "./collected.ts";
 
 /** What is delivered of the news of one memo. */
 interface About {
@@ -39,6 +45,8 @@ export class Deliveries {
   readonly instances: NewInstance[] = [];
   readonly #context: NoticeContext;
   readonly #about: About;
+  /** When the silences that the subject is in end; asked once for all of its repeated failures. */
+  #silence: Promise<number | null> | null = null;
 
   constructor(context: NoticeContext, about: About) {
     this.#context = context;
@@ -75,6 +83,17 @@ export class Deliveries {
     });
   }
 
+  /** Count what a channel was notified of before, if there will be a summary of it. */
+  async addRepeat({ channel, event, news, incident }: Telling): Promise<void> {
+    const { key, subject } = this.#about;
+    const told = this.#told({ event, incident, isReminder: false, news });
+    this.#silence ??= silencedUntil(subject, this.#context);
+    await collectRepeat(channel, await this.#silence, {
+      ...{ id: idOfText(`repeat ${key} ${news.id} ${event} ${channel}`), at: news.at, subject },
+      ...{ event, detail: detailOf(told), instanceId: told.run?.id ?? null },
+    }, this.#context);
+  }
+
   async #add(
     channel: string,
     told: {
@@ -107,7 +126,7 @@ export class Deliveries {
     }
     await collect(channel, until, {
       ...{ id: told.id, at: told.at, subject, event: told.event },
-      detail: told.isReminder ? "still open" : notice.facts[0] ?? null,
+      detail: detailOf(this.#told(told)),
       instanceId: notice.run?.id ?? null,
     }, this.#context);
   }
@@ -121,23 +140,9 @@ export class Deliveries {
     readonly news: SubjectNews | null;
     readonly isWell?: boolean;
   }): Notice {
-    const { subject, runs } = this.#about;
-    const { node, host, clock } = this.#context;
-    const instance = news?.instanceId ? runs.get(news.instanceId) ?? null : null;
-    const run = instance && runOf(instance);
-    const isEnd = news === null ||
-      ["completed", "terminated", "timedOut", "well"].includes(news.event);
-    const detail = isEnd ? incident?.lastError ?? null : detailOf(news);
-    const told = {
-      event,
-      subject,
-      run,
-      incident,
-      isReminder,
-      isWell,
-      detail,
-      now: clock.now().wallMs,
-    };
+    const { node, host } = this.#context;
+    const told = this.#told({ event, incident, isReminder, isWell, news });
+    const { subject, run } = told;
     const title = titleOf(told);
     return {
       ...{ id, type: event, at, subject, host, node, isReminder, run, title },
@@ -148,14 +153,23 @@ export class Deliveries {
       items: [],
     };
   }
-}
 
-/** The detail of news in words; that of missed ticks is JSON. */
-function detailOf({ event, detail }: SubjectNews): string | null {
-  if (event !== "missed" || detail === null || !/^\{.*\}$/s.test(detail)) return detail;
-  const { from, to, count } = JSON.parse(detail) as { from: number; to: number; count: number };
-  const time = (at: number) => new Date(at).toISOString();
-  return count === 1 ? `due ${time(from)}` : `${count} runs, due from ${time(from)} to ${time(to)}`;
+  #told({ event, incident, isReminder, isWell, news }: {
+    readonly event: NoticeEvent;
+    readonly incident: Incident | null;
+    readonly isReminder: boolean;
+    readonly isWell?: boolean;
+    readonly news: SubjectNews | null;
+  }): Told {
+    const { subject, runs } = this.#about;
+    const instance = news?.instanceId ? runs.get(news.instanceId) ?? null : null;
+    const run = instance && runOf(instance);
+    const isEnd = news === null ||
+      ["completed", "terminated", "timedOut", "well"].includes(news.event);
+    const detail = isEnd ? incident?.lastError ?? null : news.detail;
+    const now = this.#context.clock.now().wallMs;
+    return { event, subject, run, incident, isReminder, isWell, detail, now };
+  }
 }
 
 function runOf(instance: Instance): NoticeRun {

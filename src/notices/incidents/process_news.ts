@@ -1,5 +1,6 @@
 import { isJobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
+import { newsDetail } from "../../core/notices/news_detail.ts";
 import {
   nextSubject,
   type SubjectChannel,
@@ -83,6 +84,7 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   const runs = new Map<string, Instance | null>();
   const told: Telling[] = [];
   const previousIds = new Map<Telling, string | null>();
+  const repeats: Telling[] = [];
   const all = memo.droppedNews === 0 ? memo.news : [
     ...memo.news,
     ...await droppedEnds(memo, state, context),
@@ -99,11 +101,13 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     state = step.state;
     told.push(...step.tellings);
     for (const telling of step.tellings) previousIds.set(telling, state.previousId);
+    repeats.push(...step.repeats ?? []);
   }
   state = withDropped(state, memo.droppedNews - (all.length - memo.news.length));
   const hasNews = memo.news.length + memo.droppedNews > 0;
   const deliveries = new Deliveries(context, { key: memo.key, subject, runs });
   for (const telling of told) await deliveries.add(telling, previousIds.get(telling) ?? null);
+  for (const repeat of repeats) await deliveries.addRepeat(repeat);
   const reminders = remindersOf(told, listed, memo.key, context);
   if (task.reminder) {
     const after = await remind(state, task.reminder, { memo, deliveries, context });
@@ -181,12 +185,14 @@ async function withEnds(
 async function subjectNews(
   news: News,
   instance: Instance | null,
-  { isShort }: NoticeContext,
+  { isShort, timezone }: NoticeContext,
 ): Promise<SubjectNews> {
   const isSuccess = news.event === "completed" && instance !== null;
+  const isFailure = news.event === "terminated" || news.event === "timedOut";
   return {
-    ...news,
-    error: instance?.error ?? null,
+    ...{ ...news, detail: newsDetail(news, timezone) },
+    // A run that is late may have failed before: that is not why it is late.
+    error: isFailure ? instance?.error ?? null : null,
     version: instance?.version ?? null,
     ...(isSuccess && await isShort(instance) ? { isShort: true } : {}),
   };

@@ -78,9 +78,9 @@ function itemsTable({ items }: NoticeView): string {
     }</tr>`;
   return [
     '<table style="border-collapse:collapse">',
-    row(["What", "Event", "Count", "When", "Detail"], "th"),
-    ...items.map(({ subject, event, count, when, detail }) =>
-      row([subject, event, count, when, detail], "td")
+    row(["What", "Event", "Count", "When", "Detail", "See more"], "th"),
+    ...items.map(({ subject, event, count, when, detail, command }) =>
+      row([subject, event, count, when, detail, command], "td")
     ),
     "</table>",
   ].join("\n");

@@ -6,7 +6,7 @@ export function renderText(view: NoticeView): string {
     view.title,
     view.facts.join("\n"),
     view.rows.map(rowLine).join("\n"),
-    tableLines(view.items).join("\n"),
+    itemLines(view.items).join("\n"),
     view.output.length === 0
       ? ""
       : [outputHeading(view), ...view.output.map((line) => `  ${line}`)].join("\n"),
@@ -30,6 +30,14 @@ export function outputHeading({ output }: NoticeView): string {
   return output.length === 1
     ? "Last line of the output:"
     : `Last ${output.length} lines of the output:`;
+}
+
+/** The lines of a digest with the commands that show more. */
+function itemLines(items: readonly ViewItem[]): string[] {
+  const lines = tableLines(items);
+  return items.flatMap(({ command }, index) =>
+    command === "" ? [lines[index]!] : [lines[index]!, `  See more: ${command}`]
+  );
 }
 
 /** The lines of a digest, in columns. */

@@ -20,6 +20,8 @@ export interface ViewItem {
   readonly count: string;
   readonly when: string;
   readonly detail: string;
+  /** Shows more about its last run; empty if it has none. */
+  readonly command: string;
 }
 
 /** What people read in a notice: each text is one line without control characters. */
@@ -97,10 +99,12 @@ function itemsOf({ items }: Notice, timezone: string): ViewItem[] {
     count: String(item.count),
     when: span(item, timezone),
     detail: line(item.detail ?? ""),
+    command: item.instanceId === null ? "" : line(`jobctl logs ${item.instanceId}`),
   }));
   const more = ordered.length - shown.length;
   if (more > 0) {
-    shown.push({ subject: `and ${more} more`, event: "", count: "", when: "", detail: "" });
+    const none = { event: "", count: "", when: "", detail: "", command: "" };
+    shown.push({ subject: `and ${more} more`, ...none });
   }
   return shown;
 }

@@ -92,7 +92,7 @@ test("deliver() sends a digest as a table by job", async () => {
   const { text, html, headers } = await delivered(sampleDigest());
   assert.match(
     text,
-    /\na {2}failed ×2 {2}2026-01-15 10:29:00 – 10:30:00 {2}exit code 1\na {2}recovered/,
+    /\na {2}failed ×2 {2}2026-01-15 10:29:00 – 10:30:00 {2}exit code 1\n {2}See more: jobctl logs \S+\na {2}recovered/,
   );
   assert.match(html, /<td[^>]*>a<\/td><td[^>]*>failed<\/td><td[^>]*>2<\/td>/);
   assert.equal(headers.get("in-reply-to"), undefined);
