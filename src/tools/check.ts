@@ -10,6 +10,7 @@ import { REBOOT } from "../core/job/schedule.ts";
 import { formatScheduleText, nextTickOf } from "../core/time/ticks.ts";
 import { missingTags } from "../core/job/tags.ts";
 import { commandRisk, operatorRights } from "./operator_rights.ts";
+import { checkExpectations, checkRules } from "./check_expectations.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 import { evaluatingProgram, unquotedArgument } from "./unquoted_arguments.ts";
@@ -67,6 +68,7 @@ export async function checkConfig(
     const files = await checkServerFiles(config, options.nowMs);
     const channels = await checkChannels(config.notices, options.nowMs);
     const broken = new Set(problems.map(({ job }) => job));
+    const kinds = [...config.jobs, ...jobs].map(({ kind }) => kind);
     const mistakes = warnings.filter(({ isMistake }) => isMistake);
     return {
       file,
@@ -76,7 +78,12 @@ export async function checkConfig(
         ...warnings.filter(({ isMistake }) => !isMistake),
         ...files.warnings,
         ...channels.warnings,
-        ...jobs.flatMap((job) => [...neverRuns(job, options.nowMs), ...takesTooMuch(job)]),
+        ...config.notices.flatMap((channel) => checkRules(channel, kinds)),
+        ...jobs.flatMap((job) => [
+          ...neverRuns(job, options.nowMs),
+          ...takesTooMuch(job),
+          ...checkExpectations(job, options.nowMs),
+        ]),
       ],
       notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),
       jobs: jobs.map((job) => checkJob(job, options)),

@@ -240,3 +240,22 @@ test("checkConfig() says that an operator may not run what runs elsewhere", asyn
   const { jobs } = await check("[jobs.a]\nexternal = true");
   assert.deepEqual(jobs.map(({ operator }) => operator), ["may not run it: it runs elsewhere"]);
 });
+
+test("checkConfig() warns about expectations and channels that contradict themselves", async () => {
+  const exec = 'to = "exec"\ncommand = ["/bin/true"]\n';
+  const { warnings, problems } = await check(
+    `[notices.shop]\n${exec}jobs = ["shopp-*", "good"]\non = ["recovered"]\n[notices.ops]\n${exec}` +
+      '[jobs.good]\nrun = "true"\nschedule = ["0 2 * * *", "0 14 * * *"]\ntimeout = "2h"\n' +
+      'expect = { min_duration = "1m", max_duration = "1h", every = "13h" }\n' +
+      '[jobs.bad]\nrun = "true"\nschedule = "@daily"\ntimeout = "30m"\n' +
+      'expect = { min_duration = "2h", max_duration = "1h", every = "1h" }\n',
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(warnings.map(({ path, message }) => `${path}: ${message}`), [
+    'notices.shop.jobs: no job matches "shopp-*"',
+    "notices.shop.on: recovered is sent only to channels that reported the problem, so never here",
+    'jobs.bad.expect.min_duration: it is longer than max_duration = "1h"',
+    "jobs.bad.expect.max_duration: the timeout ends the attempt before, after 30m",
+    "jobs.bad.expect.every: the schedule leaves 1d between two runs, so the job is reported as missed although nothing is wrong",
+  ]);
+});
