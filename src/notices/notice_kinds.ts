@@ -94,7 +94,7 @@ export interface NoticeDelivery {
 
 /**
  * The id of the delivery of an event that a channel is notified of once in an incident, or once
- * again after it was told of a recovery in it.
+ * again after a recovery in it.
  *
  * @param round how often the subject had recovered for the channel before
  */

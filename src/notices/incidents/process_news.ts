@@ -266,7 +266,7 @@ async function remind(
   if (incident.acknowledgedBy !== null) return null;
   const event = state.told[channel]?.[0];
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
-  // One of before the channel was told of a recovery.
+  // One of before the recovery of the channel.
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
   // A job that is gone cannot recover. It may come back.
   if (!(await isGone(memo.key, context))) {

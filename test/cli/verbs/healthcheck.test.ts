@@ -47,6 +47,14 @@ test("healthcheck prints one line with performance data and exits 0 when all is 
   assert.equal(run.stderr, "");
 });
 
+test("healthcheck of incidents says that a daemon without channels keeps none", async () => {
+  const answers = { ...daemon({}), listChannels: { channels: [] } };
+  const run = await cli(["healthcheck", "--incidents-crit", "0"], { answers });
+  assert.match(run.stdout, /^JOBCTL OK: .*the daemon has no channels: it keeps incidents only if/);
+  const others = await cli(["healthcheck"], { answers });
+  assert.doesNotMatch(others.stdout, /channels/);
+});
+
 for (
   const [args, world, code, text] of [
     [["--queue-warn", "2"], { waitingMs: [1, 1] }, 0, "2 instances waiting"],
