@@ -183,7 +183,8 @@ test("a silenced job opens its incident, and its notices come in one summary at 
   await clock.advance(20_000);
   assert.deepEqual(ops.told, ["digest: failed work x2"]);
   assert.deepEqual(ops.delivered[0]!.facts, [
-    "work was silenced by eva from 2026-01-01T00:00:00.000Z to 2026-01-01T01:30:00.000Z: disk",
+    "2 events: failed 2",
+    "work was silenced by eva from 2026-01-01 00:00:00 +00:00 to 2026-01-01 01:30:00 +00:00: disk",
   ]);
 });
 
