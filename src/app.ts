@@ -18,7 +18,6 @@ import type { ManagerOptions } from "./manager/manager_options.ts";
 import { StoreWorker } from "./maintenance/configured.ts";
 import type { Channel } from "./notices/channels/channel.ts";
 import { Heartbeat } from "./notices/heartbeat.ts";
-import { ping } from "./notices/ping.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
@@ -177,7 +176,10 @@ async function startDaemon(
   const heartbeat = new Heartbeat({
     ...{ clock: systemClock, logger },
     status: () => manager.status(),
-    send: (settings, signal) => ping(settings, { clock: systemClock, signal }),
+    send: async (settings, signal) => {
+      const { ping } = await import("./notices/ping.ts");
+      return await ping(settings, { clock: systemClock, signal });
+    },
   });
   heartbeat.adopt(config.heartbeat);
   return { manager, gateway, heartbeat, lost: lost.promise };

@@ -13,7 +13,6 @@ import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
 import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
-import { readNotices } from "./notices/read_notices.ts";
 import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { childOf, type Field, NO_PLACES, Report, type Source } from "./source.ts";
@@ -40,7 +39,6 @@ type AllValues = Values<typeof KEYS>;
  * @throws ConfigError (`invalid_config`) with every problem, if one of them concerns more than one
  * job
  */
-// deno-lint-ignore require-await
 export async function loadConfig(
   file: string | null,
   options: LoadConfigOptions = {},
@@ -76,10 +74,16 @@ export async function loadConfig(
   const config = buildConfig(file === null ? null : resolve(cwd, file), values);
   checkStoreModule(config, fields, report);
   const channelTables = notices.unique(report);
-  const channels = readNotices(channelTables, report);
+  const channels = channelTables.length === 0 ? [] : await readChannels(channelTables, report);
   const names = channelTables.map(({ path }) => String(path[1]));
   const defaults = withChannels(config.defaults, fields.get("defaults.notify"), { names, report });
   return finish({ file, files }, { ...config, defaults, notices: channels }, jobs, report);
+}
+
+/** Loaded late: most of a daemon's configurations have no channels. */
+async function readChannels(tables: readonly Field[], report: Report) {
+  const { readNotices } = await import("./notices/read_notices.ts");
+  return readNotices(tables, report);
 }
 
 function finish(
