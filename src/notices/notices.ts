@@ -12,7 +12,7 @@ import { deliver } from "./deliveries/deliver.ts";
 import { FloodGate } from "./deliveries/flood_gate.ts";
 import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
-import { readMemo } from "./read_memo.ts";
+import { memosOf, readMemo } from "./memos.ts";
 import { StoreNotices } from "./store_notices.ts";
 import type { Channel, DeliveryContext } from "./channels/channel.ts";
 import type { NoticeContext } from "./notice_context.ts";
@@ -25,9 +25,6 @@ const TEST_MS_MAX = 60_000;
 const FAILED_ATTEMPTS = 5;
 /** A channel whose server asks to wait this long counts as failed at once, in milliseconds. */
 const FAILED_WAIT_MS = 600_000;
-
-/** Memos read at a time. */
-const PAGE = 500;
 
 /** How an attempt of a system job of notices ended. */
 export type NoticeOutcome =
@@ -169,7 +166,7 @@ export class Notices {
     if (!this.isActive) return;
     const event = "disabled" as const;
     const open = new Set<string>();
-    for await (const memo of this.#memos(JOB_MEMO)) {
+    for await (const memo of memosOf(JOB_MEMO, this.#options)) {
       if (!isOpen(memo, event)) continue;
       const name = memo.key.slice(JOB_MEMO.length);
       if (disabled.has(name)) open.add(name);
@@ -302,7 +299,7 @@ export class Notices {
    */
   async #resume(): Promise<void> {
     const { store, clock, ids } = this.#options;
-    for await (const { key, watch, version, news, droppedNews } of this.#memos("")) {
+    for await (const { key, watch, version, news, droppedNews } of memosOf("", this.#options)) {
       const at = clock.now();
       if (news.length + droppedNews > 0) {
         const instances = [newNewsTask({ key, reminder: null }, ids(), at.wallMs)];
@@ -312,17 +309,6 @@ export class Notices {
         // Whoever changed it meanwhile has looked at it.
         await store.putMemo({ ...deleted, isProcessed: true, instances: [] }).catch(() => {});
       }
-    }
-  }
-
-  async *#memos(prefix: string): AsyncGenerator<Memo> {
-    for (let after: string | null = null;;) {
-      const page: readonly Memo[] = await this.#options.store.listMemos({
-        ...{ prefix, after, limit: PAGE },
-      });
-      yield* page;
-      if (page.length < PAGE) return;
-      after = page.at(-1)!.key;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { isJobError, JobError } from "../../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import type { DigestItem, NoticeSubject } from "../../core/notices/notice.ts";
 import { presetNeeds } from "../../core/notices/presets.ts";
@@ -7,7 +7,7 @@ import { formatLocal } from "../../core/time/local_time.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { Memo, NewInstance } from "../../store/store.ts";
 import { SILENCE_MEMO } from "../incidents/silences.ts";
-import { readMemo } from "../read_memo.ts";
+import { memosOf, readMemo, tryPutMemo } from "../memos.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { newDelivery } from "../notice_kinds.ts";
 
@@ -202,7 +202,7 @@ async function windowEnd(
   digestMs: number,
   context: NoticeContext,
 ): Promise<number> {
-  const { store, clock } = context;
+  const { clock } = context;
   const key = `window:${channel}`;
   for (let tries = 1;; tries++) {
     const nowMs = clock.now().wallMs;
@@ -211,15 +211,12 @@ async function windowEnd(
     // A clock that was set back must not stretch it.
     if (until > nowMs && until <= nowMs + digestMs) return until;
     const next = nowMs + digestMs;
-    try {
-      await store.putMemo({
-        ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
-        ...{ value: { watch: "failures", data: String(next) }, instances: [] },
-      });
-      return next;
-    } catch (error) {
-      if (!isJobError(error, "conflict") || tries === TRIES_MAX) throw error;
-    }
+    const isWritten = await tryPutMemo({
+      ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
+      ...{ value: { watch: "failures", data: String(next) }, instances: [] },
+    }, context);
+    if (isWritten) return next;
+    if (tries === TRIES_MAX) throw changedTooOften(key);
   }
 }
 
@@ -307,14 +304,9 @@ export async function readCollected(
 ): Promise<readonly CollectedItem[]> {
   const prefix = prefixOf(channel, collecting);
   const found: CollectedItem[] = [];
-  for (let after: string | null = null;;) {
-    const page: readonly Memo[] = await store.listMemos({ prefix, after, limit: 500 });
-    for (const memo of page) {
-      const { ids, ...item } = readItem(memo);
-      found.push({ item, key: memo.key, version: memo.version, lastId: ids.at(-1) ?? "" });
-    }
-    if (page.length < 500) break;
-    after = page.at(-1)!.key;
+  for await (const memo of memosOf(prefix, { store })) {
+    const { ids, ...item } = readItem(memo);
+    found.push({ item, key: memo.key, version: memo.version, lastId: ids.at(-1) ?? "" });
   }
   return found.sort((left, right) => left.item.firstAt - right.item.firstAt);
 }
@@ -379,7 +371,7 @@ async function forgetItem(
 }
 
 /** @returns false if somebody else has changed it */
-async function putItem(
+function putItem(
   { key, version, item, delivery }: {
     readonly key: string;
     readonly version: number | null;
@@ -388,17 +380,11 @@ async function putItem(
   },
   { store, clock }: Pick<NoticeContext, "store" | "clock">,
 ): Promise<boolean> {
-  try {
-    await store.putMemo({
-      ...{ at: clock.now(), key, expectedVersion: version, isProcessed: true },
-      value: item && { watch: "failures", data: JSON.stringify(item) },
-      instances: delivery ? [delivery] : [],
-    });
-    return true;
-  } catch (error) {
-    if (isJobError(error, "conflict")) return false;
-    throw error;
-  }
+  return tryPutMemo({
+    ...{ at: clock.now(), key, expectedVersion: version, isProcessed: true },
+    value: item && { watch: "failures", data: JSON.stringify(item) },
+    instances: delivery ? [delivery] : [],
+  }, { store });
 }
 
 function readItem({ data }: Memo): StoredItem {

@@ -9,7 +9,7 @@ import { idOfText } from "../../platform/ids.ts";
 import type { Channel, DeliveryContext } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { channelOfKind, incidentNoticeId, type NoticeDelivery } from "../notice_kinds.ts";
-import { readMemo } from "../read_memo.ts";
+import { readMemo } from "../memos.ts";
 import {
   COLLECTED_WAIT_MS,
   type CollectedDelivery,

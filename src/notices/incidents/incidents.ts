@@ -1,4 +1,4 @@
-import { isJobError, JobError } from "../../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 import { includesKind } from "../../core/job/job_scope.ts";
 import type { Incident } from "../../core/notices/incident.ts";
 import type { NoticeSubject } from "../../core/notices/notice.ts";
@@ -6,7 +6,7 @@ import { memoKeyOf } from "../../core/notices/subject_state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { JOB_MEMO, type Memo, type Page, type PageRequest, type Store } from "../../store/store.ts";
 import { deliveryKindOf } from "../notice_kinds.ts";
-import { readMemo } from "../read_memo.ts";
+import { readMemo, tryPutMemo } from "../memos.ts";
 
 /**
  * Starts of the keys of memos that have an incident, in the order of the list. Channels that cannot
@@ -113,13 +113,11 @@ export class Incidents {
       const known = { ...incident, acknowledgedBy: by, acknowledgedAt: at.wallMs };
       const data = JSON.stringify({ ...JSON.parse(memo.data), incident: known });
       const { key, watch, version } = memo;
-      const change = { key, expectedVersion: version, value: { watch, data } };
-      try {
-        await this.#store.putMemo({ at, ...change, isProcessed: false, instances: [] });
-        return { incident: known, isChanged: true };
-      } catch (error) {
-        if (!isJobError(error, "conflict")) throw error;
-      }
+      const isWritten = await tryPutMemo({
+        ...{ at, key, expectedVersion: version, value: { watch, data } },
+        ...{ isProcessed: false, instances: [] },
+      }, { store: this.#store });
+      if (isWritten) return { incident: known, isChanged: true };
     }
     throw new JobError("conflict", `Cannot acknowledge "${title}": others keep changing it`, {
       hint: "Try again",

@@ -26,7 +26,7 @@ import { channelsOf, subjectOfKey } from "./subject_channels.ts";
 import { Deliveries } from "../deliveries/deliveries.ts";
 import type { Channel } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
-import { readMemo } from "../read_memo.ts";
+import { readMemo } from "../memos.ts";
 import {
   channelOfKind,
   newNewsTask,

@@ -1,10 +1,10 @@
 import { quoteValue } from "../../core/arguments/describe.ts";
-import { isJobError, JobError } from "../../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../../core/text/text_limits.ts";
 import type { Clock, Instant } from "../../platform/clock.ts";
 import type { Memo } from "../../store/store.ts";
-import { readMemo } from "../read_memo.ts";
+import { memosOf, readMemo, tryPutMemo } from "../memos.ts";
 import type { MemoStore } from "./incidents.ts";
 
 /** Start of the keys of silences; the kind follows, or nothing for everything. */
@@ -17,7 +17,6 @@ const DAYS_MAX = 31;
 const DAY_MS = 86_400_000;
 /** How long an ended silence stays, so that its summary is sent even after a downtime. */
 const KEPT_MS = DAY_MS;
-const BATCH = 200;
 /** How often a change is tried again after somebody else has changed the same silence. */
 const TRIES_MAX = 20;
 
@@ -114,7 +113,7 @@ export class Silences {
   }
 
   /** @returns false if another caller was first */
-  async #put(
+  #put(
     at: Instant,
     { key, version, value }: {
       readonly key: string;
@@ -123,27 +122,13 @@ export class Silences {
     },
   ): Promise<boolean> {
     const change = { key, expectedVersion: version, value, isProcessed: false, instances: [] };
-    try {
-      await this.#store.putMemo({ at, ...change });
-      return true;
-    } catch (error) {
-      if (isJobError(error, "conflict")) return false;
-      throw error;
-    }
+    return tryPutMemo({ at, ...change }, { store: this.#store });
   }
 
   async *#stored(): AsyncGenerator<{ readonly memo: Memo; readonly silence: Silence }> {
-    let after: string | null = null;
-    for (;;) {
-      const memos: readonly Memo[] = await this.#store.listMemos({
-        ...{ prefix: SILENCE_MEMO, after, limit: BATCH },
-      });
-      for (const memo of memos) {
-        const silence = silenceOf(memo);
-        if (silence !== null) yield { memo, silence };
-      }
-      if (memos.length < BATCH) return;
-      after = memos.at(-1)!.key;
+    for await (const memo of memosOf(SILENCE_MEMO, { store: this.#store })) {
+      const silence = silenceOf(memo);
+      if (silence !== null) yield { memo, silence };
     }
   }
 }
