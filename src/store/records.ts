@@ -249,6 +249,18 @@ export function compareText(left: string, right: string): number {
   return left.length - right.length;
 }
 
+/** The place of a text among others in the order of {@link compareText}, or where it belongs. */
+export function placeOfText(texts: readonly string[], text: string): number {
+  let low = 0;
+  let high = texts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareText(texts[middle]!, text) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /**
  * A record as text, the same from every store: JSON with members ordered by name, without undefined
  * members and without the store's own numbers (`order`).

@@ -348,6 +348,19 @@ export const WATCHER_MEMO = "watcher:";
 /** Kind of the instances that process news; its own ends are no news. */
 export const NEWS_KIND = "system.notices";
 
+/**
+ * The policy of instances that process news: repeated until they succeed, since nothing else would
+ * process the news.
+ */
+export const NEWS_POLICY = {
+  priority: 0,
+  retryMax: -1,
+  crashesMax: 1_000_000_000,
+  timeoutMs: 0,
+  keepSuccessMs: 0,
+  keepFailureMs: 7 * 86_400_000,
+} as const;
+
 /** Something that happened to the subject of a memo, and was not processed yet. */
 export interface News {
   /** The same id is not added again while it waits. */

@@ -1,5 +1,5 @@
 import type { MemoRange, MemoTable } from "../ledger/tables/tables.ts";
-import { compareText } from "../records.ts";
+import { compareText, placeOfText } from "../records.ts";
 import type { Memo, MemoWatch } from "../store.ts";
 import type { Changed } from "./changed.ts";
 
@@ -20,7 +20,7 @@ export class MemoryMemos implements MemoTable {
 
   list({ prefix, after, limit }: MemoRange): readonly Memo[] {
     const isAfter = after !== null && compareText(after, prefix) >= 0;
-    let place = this.#placeOf(isAfter ? after : prefix);
+    let place = placeOfText(this.#keys, isAfter ? after : prefix);
     if (isAfter && this.#keys[place] === after) place += 1;
     const found: Memo[] = [];
     for (; found.length < limit; place++) {
@@ -34,7 +34,7 @@ export class MemoryMemos implements MemoTable {
   save(memo: Memo): void {
     const { key } = memo;
     const before = this.#memos.get(key);
-    if (!before) this.#keys.splice(this.#placeOf(key), 0, key);
+    if (!before) this.#keys.splice(placeOfText(this.#keys, key), 0, key);
     this.#memos.set(key, memo);
     this.#changed?.(key, memo, () => {
       if (before) this.save(before);
@@ -46,7 +46,7 @@ export class MemoryMemos implements MemoTable {
     const before = this.#memos.get(key);
     if (!before) return;
     this.#memos.delete(key);
-    this.#keys.splice(this.#placeOf(key), 1);
+    this.#keys.splice(placeOfText(this.#keys, key), 1);
     this.#changed?.(key, null, () => this.save(before));
   }
 
@@ -56,17 +56,5 @@ export class MemoryMemos implements MemoTable {
       if (watch !== "failures") watches.set(key, watch);
     }
     return watches;
-  }
-
-  /** The place of a key, or the one that it would have. */
-  #placeOf(key: string): number {
-    let low = 0;
-    let high = this.#keys.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compareText(this.#keys[middle]!, key) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

@@ -1,6 +1,6 @@
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import type { PauseTable, ScheduleTable } from "../ledger/tables/tables.ts";
-import { compareText } from "../records.ts";
+import { placeOfText } from "../records.ts";
 import type { Pause } from "../store.ts";
 import type { Changed } from "./changed.ts";
 import { LOWEST, SortedKeys } from "./sorted_keys.ts";
@@ -35,7 +35,7 @@ export class MemorySchedules implements ScheduleTable {
       number = ++this.#number;
       this.#numbers.set(record.id, number);
       this.#idByNumber.set(number, record.id);
-      this.#ids.splice(this.#placeOf(record.id), 0, record.id);
+      this.#ids.splice(placeOfText(this.#ids, record.id), 0, record.id);
     }
     if (before?.nextAt != null) this.#times.delete([before.nextAt, 0, number]);
     if (record.nextAt !== null) this.#times.add([record.nextAt, 0, number]);
@@ -53,7 +53,7 @@ export class MemorySchedules implements ScheduleTable {
     if (record.nextAt !== null) this.#times.delete([record.nextAt, 0, number]);
     this.#numbers.delete(id);
     this.#idByNumber.delete(number);
-    this.#ids.splice(this.#placeOf(id), 1);
+    this.#ids.splice(placeOfText(this.#ids, id), 1);
     this.#records.delete(id);
     this.#changed?.(id, null, () => this.save(record));
   }
@@ -62,10 +62,10 @@ export class MemorySchedules implements ScheduleTable {
     const ids = this.#ids;
     let found: readonly string[];
     if (isReverse) {
-      const end = afterId === null ? ids.length : this.#placeOf(afterId);
+      const end = afterId === null ? ids.length : placeOfText(this.#ids, afterId);
       found = ids.slice(Math.max(0, end - limit), end).reverse();
     } else {
-      let start = afterId === null ? 0 : this.#placeOf(afterId);
+      let start = afterId === null ? 0 : placeOfText(this.#ids, afterId);
       if (afterId !== null && ids[start] === afterId) start += 1;
       found = ids.slice(start, start + limit);
     }
@@ -88,17 +88,6 @@ export class MemorySchedules implements ScheduleTable {
 
   firstAt(): number | null {
     return this.#times.first()?.[0] ?? null;
-  }
-
-  #placeOf(id: string): number {
-    let low = 0;
-    let high = this.#ids.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compareText(this.#ids[middle]!, id) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }
 

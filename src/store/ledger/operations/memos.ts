@@ -12,6 +12,7 @@ import {
   type News,
   NEWS_KIND,
   NEWS_MAX,
+  NEWS_POLICY,
   type PutMemo,
 } from "../../store.ts";
 import {
@@ -31,19 +32,6 @@ import { insertInstance } from "./enqueue.ts";
 
 /** Most characters of the detail of news. */
 const DETAIL_CHARS_MAX = 2_000;
-
-/**
- * The policy of instances that process news: repeated until they succeed, since nothing else would
- * process the news.
- */
-export const NEWS_POLICY = {
-  priority: 0,
-  retryMax: -1,
-  crashesMax: 1_000_000_000,
-  timeoutMs: 0,
-  keepSuccessMs: 0,
-  keepFailureMs: 7 * 86_400_000,
-} as const;
 
 /** Memos whose keys begin with a prefix. */
 export function listMemos(state: LedgerState, range: MemoRange): readonly Memo[] {

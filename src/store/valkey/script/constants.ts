@@ -1,8 +1,7 @@
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
 import { OPEN_RUNS_MAX } from "../../external_runs.ts";
-import { NEWS_POLICY } from "../../ledger/operations/memos.ts";
-import { JOB_MEMO, NEWS_KIND, NEWS_MAX, WATCHER_MEMO } from "../../store.ts";
+import { JOB_MEMO, NEWS_KIND, NEWS_MAX, NEWS_POLICY, WATCHER_MEMO } from "../../store.ts";
 
 /**
  * Places in a stored row: what changes about an instance, and what the server decides by. What
