@@ -31,7 +31,7 @@ async function watchKind(world: StoreWorld, watch: MemoWatch, kind = "mail"): Pr
 }
 
 /** The news of a job, as `ID EVENT`. */
-async function toldOf(world: StoreWorld, kind = "mail"): Promise<readonly string[]> {
+async function jobNews(world: StoreWorld, kind = "mail"): Promise<readonly string[]> {
   const memo = await memoOf(world.store, `job:${kind}`);
   return (memo?.news ?? []).map(({ id, event }) => `${id} ${event}`);
 }
@@ -73,7 +73,7 @@ const endCases: StoreCases = {
     await put(world, { key: "watche" });
     await put(world, { key: "job:watcher:n1" });
     await endAll(world);
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await watch(world, "n1");
     await watch(world, "n2");
     const first = await world.finish({}, { outcome: failed() });
@@ -81,11 +81,11 @@ const endCases: StoreCases = {
     const second = await world.finish({}, { outcome: failed() });
     await put(world, { key: "watcher:n2", expectedVersion: 1, value: null });
     await endAll(world);
-    const told = [`${first.id} terminated`, `${second.id} terminated`];
-    assert.deepEqual(await toldOf(world), told);
+    const ends = [`${first.id} terminated`, `${second.id} terminated`];
+    assert.deepEqual(await jobNews(world), ends);
     await watch(world, "n2");
     const third = await world.finish({}, { outcome: failed() });
-    assert.deepEqual(await toldOf(world), [...told, `${third.id} terminated`]);
+    assert.deepEqual(await jobNews(world), [...ends, `${third.id} terminated`]);
     assert.deepEqual((await notices(world)).map(({ id }) => id), [noticeIdOf(first.id)]);
   },
 
@@ -96,23 +96,23 @@ const endCases: StoreCases = {
       `${ids.terminated} terminated`,
       `${ids.timedOut} timedOut`,
     ];
-    assert.deepEqual(await toldOf(world), failures(absent));
+    assert.deepEqual(await jobNews(world), failures(absent));
     await watchKind(world, "ends");
     const ends = await endAll(world);
-    assert.deepEqual(await toldOf(world), [`${ends.completed} completed`, ...failures(ends)]);
+    assert.deepEqual(await jobNews(world), [`${ends.completed} completed`, ...failures(ends)]);
     await watchKind(world, "never");
     await endAll(world);
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await watchKind(world, "failures");
     const again = await endAll(world);
-    assert.deepEqual(await toldOf(world), failures(again));
+    assert.deepEqual(await jobNews(world), failures(again));
     // A watch of one job does not matter for another, and ends with its memo.
     await watchKind(world, "ends", "other");
     await watchKind(world, "ends");
     await world.store.removeMemos({ at: world.at, prefix: "job:mail", limit: 1 });
     const last = await endAll(world);
-    assert.deepEqual(await toldOf(world), failures(last));
-    assert.deepEqual(await toldOf(world, "other"), []);
+    assert.deepEqual(await jobNews(world), failures(last));
+    assert.deepEqual(await jobNews(world, "other"), []);
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
   },
 
@@ -132,16 +132,16 @@ const endCases: StoreCases = {
     const failure = await world.finish({}, { outcome: failed() });
     const next = await world.finish();
     await world.finish({ kind: "other" });
-    assert.deepEqual(await toldOf(world), [`${failure.id} terminated`, `${next.id} completed`]);
+    assert.deepEqual(await jobNews(world), [`${failure.id} terminated`, `${next.id} completed`]);
     await watchKind(world, "failures");
     await world.finish();
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await world.store.addNews({
       ...{ at: world.at, key: "job:mail", noticeId: "n" },
       news: [newsOf("late")],
     });
     const last = await world.finish();
-    assert.deepEqual((await toldOf(world)).at(-1), `${last.id} completed`);
+    assert.deepEqual((await jobNews(world)).at(-1), `${last.id} completed`);
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
   },
 
@@ -185,13 +185,13 @@ const endCases: StoreCases = {
       return claimed.map(({ id }) => `${id} ${outcome.type === "final" && outcome.state}`);
     };
     const ok = await settleAll("mail", completed());
-    assert.deepEqual((await toldOf(world)).toSorted(), ok.toSorted());
+    assert.deepEqual((await jobNews(world)).toSorted(), ok.toSorted());
     await settleAll("other", completed());
-    assert.deepEqual(await toldOf(world, "other"), []);
+    assert.deepEqual(await jobNews(world, "other"), []);
     // The only attempt did not succeed, and has no error.
     const ended = { ...completed(null), state: "terminated" } as Settlement["outcome"];
     const bad = await settleAll("other", ended);
-    assert.deepEqual((await toldOf(world, "other")).toSorted(), bad.toSorted());
+    assert.deepEqual((await jobNews(world, "other")).toSorted(), bad.toSorted());
     await settleAll(NEWS_KIND, ended);
     assert.deepEqual(await keysOf(world, "job:"), ["job:mail", "job:other"]);
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
@@ -207,7 +207,7 @@ const endCases: StoreCases = {
     world.advance(LEASE_MS);
     assert.equal((await world.reap()).length, 3);
     assert.deepEqual(
-      (await toldOf(world)).toSorted(),
+      (await jobNews(world)).toSorted(),
       [
         `${late.id} timedOut`,
         `${lost.id} terminated`,
@@ -220,11 +220,11 @@ const endCases: StoreCases = {
     const outcome = { type: "retry", dueAt: world.wallMs + 1_000, reason: "error", error };
     const settled = await world.settle(retried, { outcome: outcome as Settlement["outcome"] });
     assert.equal(settled.instance!.state, "timedOut");
-    assert.deepEqual(await toldOf(world), [`${retried.id} timedOut`]);
+    assert.deepEqual(await jobNews(world), [`${retried.id} timedOut`]);
     await watchKind(world, "failures");
     const [recovered] = await world.reopen();
     assert.deepEqual([recovered!.id, recovered!.state], [again.id, "terminated"]);
-    assert.deepEqual(await toldOf(world), [`${again.id} terminated`]);
+    assert.deepEqual(await jobNews(world), [`${again.id} terminated`]);
   },
 
   "ends of the instances that process news are no news": async (world) => {
@@ -234,7 +234,7 @@ const endCases: StoreCases = {
     await world.finish({ kind: NEWS_KIND });
     await world.finish({ kind: NEWS_KIND }, { outcome: failed() });
     await world.finish({ kind: NEWS_KIND }, { logs: [], version: "1" });
-    assert.deepEqual(await toldOf(world, NEWS_KIND), []);
+    assert.deepEqual(await jobNews(world, NEWS_KIND), []);
   },
 
   "a replaced instance is no news": async (world) => {
@@ -243,7 +243,7 @@ const endCases: StoreCases = {
     const unique = { forMs: null, onConflict: "replace" } as const;
     await world.addOne({ uniqueKey: "u", unique });
     await world.addOne({ uniqueKey: "u", unique });
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
   },
 
   "ends of runs elsewhere, and ticks without one, are news": async (world) => {
@@ -262,24 +262,24 @@ const endCases: StoreCases = {
     const record = async (runs: readonly RunReport[], tick: number) =>
       await world.store.recordRuns({ at: world.at, runs, missed: [{ scheduleId, tick }] });
     await record([runOf("terminated")], ticks[0]!);
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await watch(world);
     const [failed, done, begun] = [runOf("terminated"), runOf("completed"), runOf(null)];
     await record([failed, done, begun], ticks[0]!);
     const { news } = (await memoOf(world.store, "job:mail"))!;
-    const told = [[failed, "terminated"], [done, "completed"]] as const;
+    const ends = [[failed, "terminated"], [done, "completed"]] as const;
     assert.deepEqual(
       news,
-      told.map(([{ instance: { id } }, event]) => {
+      ends.map(([{ instance: { id } }, event]) => {
         return { id, event, at: START + 5, instanceId: id, detail: "error" };
       }),
     );
     await watchKind(world, "failures");
     await record([failed], ticks[1]!);
     await record([], ticks[1]!);
-    assert.deepEqual(await toldOf(world), [`missed:${scheduleId}:${ticks[1]} missed`]);
+    assert.deepEqual(await jobNews(world), [`missed:${scheduleId}:${ticks[1]} missed`]);
     await world.cancel(begun.instance.id);
-    assert.equal((await toldOf(world)).length, 1);
+    assert.equal((await jobNews(world)).length, 1);
   },
 
   "missed ticks are news of their job": async (world) => {
@@ -300,11 +300,11 @@ const endCases: StoreCases = {
     world.advance(60 * MINUTE);
     const [first, second, third] = [START + MINUTE, START + 4 * MINUTE, START + 7 * MINUTE];
     assert.equal(await step(START, first), "advanced");
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await watch(world);
     await watchKind(world, "never");
     assert.equal(await step(first + 2 * MINUTE, second), "advanced");
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await watchKind(world, "failures");
     assert.equal(await step(START, third), "conflict");
     assert.deepEqual(await notices(world), []);
@@ -339,7 +339,7 @@ const keptCases: StoreCases = {
     const after = await world.store.listMemos({ prefix: "", after: null, limit: 10 });
     assert.deepEqual(after, before);
     const { id } = await world.finish();
-    assert.deepEqual(await toldOf(world), [`${id} completed`]);
+    assert.deepEqual(await jobNews(world), [`${id} completed`]);
     assert.equal(await addNews(world, "k", [newsOf("a"), newsOf("b")]), 1);
     assert.deepEqual((await notices(world)).map((one) => one.argumentsJson).toSorted(), [
       '["job:mail"]',
@@ -373,10 +373,10 @@ const keptCases: StoreCases = {
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
     // What was put back continues.
     const next = await world.finish();
-    assert.deepEqual(await toldOf(world), [`${id} completed`, `${next.id} completed`]);
+    assert.deepEqual(await jobNews(world), [`${id} completed`, `${next.id} completed`]);
     await world.store.removeMemos({ at: world.at, prefix: "watcher:", limit: 10 });
     await world.finish();
-    assert.equal((await toldOf(world)).length, 2);
+    assert.equal((await jobNews(world)).length, 2);
     const [gone] = await world.store.listMemos({ prefix: "😀", after: null, limit: 1 });
     const remove = { at: world.at, keys: [keyOf({ type: "memo", memo: gone! })] };
     assert.equal((await world.store.records.removeRecords(remove)).value, 1);
@@ -390,7 +390,7 @@ const keptCases: StoreCases = {
     const draining = { type: "draining", to: "valkey://h/0", until } as const;
     await world.store.records.setMark({ at: world.at, mark: draining });
     assert.equal((await world.settle(running, { outcome: failed() })).status, "settled");
-    assert.deepEqual(await toldOf(world), [`${running.id} terminated`]);
+    assert.deepEqual(await jobNews(world), [`${running.id} terminated`]);
     await addNews(world, "k", [newsOf("a")]);
     await put(world, { key: "k", expectedVersion: 1, instances: [world.newInstance()] });
     assert.equal((await world.store.removeMemos({ at: world.at, prefix: "k", limit: 1 })).value, 1);
@@ -408,16 +408,16 @@ const outputCases: StoreCases = {
   "output is news with the outcome that ends an instance, however it ends": async (world) => {
     const news = "output";
     const ok = await world.finish({}, { news });
-    assert.deepEqual(await toldOf(world), [`output:${ok.id} output`]);
+    assert.deepEqual(await jobNews(world), [`output:${ok.id} output`]);
     const memo = await memoOf(world.store, "job:mail");
-    const told = { event: "output", at: START, instanceId: ok.id, detail: null };
-    assert.deepEqual(memo!.news, [{ id: `output:${ok.id}`, ...told }]);
+    const one = { event: "output", at: START, instanceId: ok.id, detail: null };
+    assert.deepEqual(memo!.news, [{ id: `output:${ok.id}`, ...one }]);
     assert.deepEqual((await notices(world)).map(({ id }) => id), [noticeIdOf(ok.id)]);
     // Unlike ends, whether or not a node asks for it, and whatever the memo watches.
     await watch(world);
     await watchKind(world, "never");
     const version = await world.finish({}, { news, version: "v2" });
-    assert.deepEqual(await toldOf(world), [`output:${version.id} output`]);
+    assert.deepEqual(await jobNews(world), [`output:${version.id} output`]);
     await watchKind(world, "failures");
     const failure = await world.finish({}, { news, outcome: failed() });
     const canceled = await world.start();
@@ -431,7 +431,7 @@ const outputCases: StoreCases = {
       `${lost.id} terminated`,
       ...[failure, canceled, lost].map(({ id }) => `output:${id} output`),
     ];
-    assert.deepEqual([...await toldOf(world)].sort(), expected.sort());
+    assert.deepEqual([...await jobNews(world)].sort(), expected.sort());
     assert.deepEqual(await world.store.records.findProblems({ limit: 10 }), []);
   },
 
@@ -448,14 +448,14 @@ const outputCases: StoreCases = {
     await world.settle(second, { news, outcome: { type: "snooze", dueAt } });
     const third = (await world.claim())[0]!;
     await world.settle(third, { news, outcome: { type: "release", dueAt } });
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     const last = (await world.claim())[0]!;
     assert.equal((await world.settle(third, { news })).status, "stale");
-    assert.deepEqual(await toldOf(world), []);
+    assert.deepEqual(await jobNews(world), []);
     await world.settle(last, { news });
-    assert.deepEqual(await toldOf(world), [`output:${last.id} output`]);
+    assert.deepEqual(await jobNews(world), [`output:${last.id} output`]);
     assert.equal((await world.settle(last, { news })).status, "repeated");
-    assert.deepEqual(await toldOf(world), [`output:${last.id} output`]);
+    assert.deepEqual(await jobNews(world), [`output:${last.id} output`]);
   },
 };
 

@@ -157,8 +157,8 @@ export class Notices {
       const memo = await readMemo(key, this.#options);
       if (memo === null || !isOpen(memo, news.event)) return;
     }
-    const told = news.detail === null ? { id: news.id, event: "well", detail: news.event } : news;
-    await this.#addNews(key, told);
+    const added = news.detail === null ? { id: news.id, event: "well", detail: news.event } : news;
+    await this.#addNews(key, added);
   }
 
   /** Report the kinds that are configured but not loaded, and those that are loaded again. */
@@ -234,7 +234,7 @@ export class Notices {
   }
 
   /**
-   * Report a channel whose delivery fails again and again, so that the others tell of it long
+   * Report a channel whose delivery fails again and again, so that the others report it long
    * before it is given up. It is in the memo of the deliveries, whose next success is its end.
    */
   async #reportUndelivered(

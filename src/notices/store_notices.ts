@@ -33,15 +33,15 @@ export class StoreNotices {
       ...{ id: ids(), subject: { type: "store", name: node }, events: ["store"], openedAt },
       ...{ closedAt: null, count: 1, lastAt: openedAt, lastError: problem, lastInstanceId: null },
       ...{ lastVersion: null, lastExitCode: null, acknowledgedBy: null, acknowledgedAt: null },
-      told: [],
+      notified: [],
     };
-    this.#tell("store", this.#incident);
+    this.#notify("store", this.#incident);
   }
 
   /** The store responds again. */
   returned(): void {
     if (this.#incident === null) return;
-    this.#tell("recovered", { ...this.#incident, closedAt: this.#context.clock.now().wallMs });
+    this.#notify("recovered", { ...this.#incident, closedAt: this.#context.clock.now().wallMs });
     this.#incident = null;
   }
 
@@ -52,15 +52,23 @@ export class StoreNotices {
     this.#incident = null;
   }
 
-  #tell(event: "store" | "recovered", incident: Incident): void {
+  #notify(event: "store" | "recovered", incident: Incident): void {
     const { ids, clock, host, node, channels } = this.#context;
     const subject: NoticeSubject = incident.subject;
     const { id, openedAt, closedAt, count, lastError, acknowledgedBy } = incident;
     const now = clock.now().wallMs;
-    const told = { event, subject, incident, run: null, isReminder: false, detail: lastError, now };
+    const source = {
+      event,
+      subject,
+      incident,
+      run: null,
+      isReminder: false,
+      detail: lastError,
+      now,
+    };
     const notice: Notice = {
       ...{ id: ids(), type: event, at: now, subject, host, node, isReminder: false, run: null },
-      ...{ title: titleOf(told), facts: factsOf(told), command: "jobctl status" },
+      ...{ title: titleOf(source), facts: factsOf(source), command: "jobctl status" },
       incident: { id, openedAt, closedAt, count, lastError, acknowledgedBy },
       ...{ output: [], items: [] },
     };

@@ -18,7 +18,7 @@ function fakeIncident(subject: Incident["subject"]): Incident {
   return {
     ...{ id: crypto.randomUUID(), subject, events: ["failed"], openedAt: 1, closedAt: null },
     ...{ count: 1, lastAt: 1, lastError: null, lastInstanceId: null, lastVersion: null },
-    ...{ lastExitCode: null, acknowledgedBy: null, acknowledgedAt: null, told: [] },
+    ...{ lastExitCode: null, acknowledgedBy: null, acknowledgedAt: null, notified: [] },
   };
 }
 

@@ -84,8 +84,8 @@ playStories([
       await world.run("work", "fail");
       await world.advance("6m");
       const incidents = await world.of(world.manager().listIncidents({}));
-      assert.deepEqual(incidents.items.map(({ told, count }) => ({ told, count })), [
-        { told: ["often", "ops"], count: 3 },
+      assert.deepEqual(incidents.items.map(({ notified, count }) => ({ notified, count })), [
+        { notified: ["often", "ops"], count: 3 },
       ]);
       const of = (index: number) => ops!.delivered[index]!.incident!.id;
       assert.equal(of(2), of(0));

@@ -40,7 +40,7 @@ const REST: readonly Column<Incident>[] = [
   { title: "LAST", isWide: true, cell: (incident, at) => shortTime(incident.lastAt, at) },
   { title: "LAST ERROR", isFlexible: true, cell: ({ lastError }) => lastError },
   { title: "ACKNOWLEDGED BY", cell: ({ acknowledgedBy }) => acknowledgedBy },
-  { title: "NOTIFIED", isWide: true, cell: ({ told }) => told.join(", ") },
+  { title: "NOTIFIED", isWide: true, cell: ({ notified }) => notified.join(", ") },
   { title: "INSTANCE", isWide: true, cell: ({ lastUuid }) => lastUuid },
   { title: "ID", isWide: true, cell: ({ id }) => id },
 ];
@@ -53,7 +53,7 @@ export const INCIDENT_VIEW: View<Incident> = viewOf({
     ...membersOf<Incident>("lastAt", "lastError"),
     last_instance: (incident) => incident.lastUuid,
     ...membersOf<Incident>("lastVersion", "lastExitCode", "acknowledgedBy", "acknowledgedAt"),
-    told: (incident) => incident.told,
+    notified: (incident) => incident.notified,
   },
   columns: [SINCE, ...REST],
 });

@@ -25,7 +25,7 @@ export interface Incident {
   /** Epoch ms. */
   readonly acknowledgedAt: number | null;
   /** Names of the channels that were notified of it. */
-  readonly told: readonly string[];
+  readonly notified: readonly string[];
 }
 
 /** Planned work: until its end nobody is notified about a job, or about anything. */

@@ -34,7 +34,7 @@ export interface SubjectChannel {
 }
 
 /** One notice to send. */
-export interface Telling {
+export interface PlannedNotice {
   readonly channel: string;
   readonly event: NoticeEvent;
   readonly news: SubjectNews;
@@ -47,9 +47,9 @@ export interface Telling {
 /** A subject after some news, and the notices that follow. */
 export interface SubjectStep {
   readonly state: SubjectState;
-  readonly tellings: readonly Telling[];
-  /** What channels have heard before in this incident: not told again, but summaries count it. */
-  readonly repeats?: readonly Telling[];
+  readonly notices: readonly PlannedNotice[];
+  /** What channels have heard before in this incident: not sent again, but summaries count it. */
+  readonly repeats?: readonly PlannedNotice[];
 }
 
 /** The surroundings of a step. */
@@ -63,35 +63,36 @@ export interface SubjectContext {
 /**
  * The state of a subject after some news, and who is notified of it: each channel once of each
  * event of an incident, and once of its end. What is well to one channel may not be to another one,
- * which counts how often runs fail: the incident then stays open, and the first is told anew.
+ * which counts how often runs fail: the incident then stays open, and the first is notified anew.
  */
 export function nextSubject(
   before: SubjectState,
   news: SubjectNews,
   context: SubjectContext,
 ): SubjectStep {
-  if (before.seen.includes(news.id)) return { state: before, tellings: [] };
+  if (before.seen.includes(news.id)) return { state: before, notices: [] };
   const state = withSeen(before, news.id);
   switch (news.event) {
     case "completed":
-      return news.isShort ? { state, tellings: [] } : recover(state, news, context);
+      return news.isShort ? { state, notices: [] } : recover(state, news, context);
     case "well": {
       const { incident } = state;
       const isOnly = incident?.events.every((event) => event === news.detail) ?? false;
-      return isOnly ? recover(state, news, context) : { state, tellings: [] };
+      return isOnly ? recover(state, news, context) : { state, notices: [] };
     }
     case "terminated":
     case "timedOut": {
       const isLost = news.detail === "lost";
       const failed = { ...state, streak: state.streak + 1 };
       const step = worsen(failed, news, context, isLost ? ["lost", "failed"] : ["failed"]);
-      const singles = tellSingle("dead", step.state.incident, news, context);
-      // Whoever is told that it failed need not hear it twice.
-      const isNew = ({ channel }: Telling) => step.tellings.every((one) => one.channel !== channel);
-      return { ...step, tellings: [...step.tellings, ...singles.filter(isNew)] };
+      const singles = noticesToAll("dead", step.state.incident, news, context);
+      // Whoever is notified that it failed need not hear it twice.
+      const isNew = ({ channel }: PlannedNotice) =>
+        step.notices.every((one) => one.channel !== channel);
+      return { ...step, notices: [...step.notices, ...singles.filter(isNew)] };
     }
     case "output":
-      return { state, tellings: tellSingle("output", null, news, context) };
+      return { state, notices: noticesToAll("output", null, news, context) };
     default:
       return worsen(state, news, context, [news.event as NoticeEvent]);
   }
@@ -112,31 +113,31 @@ function worsen(
   words: readonly NoticeEvent[],
 ): SubjectStep {
   const previous = isOpen(before.incident) ? before.incident : null;
-  const told: Record<string, readonly NoticeEvent[]> = previous ? { ...before.told } : {};
+  const notified: Record<string, readonly NoticeEvent[]> = previous ? { ...before.notified } : {};
   const events: { readonly channel: string; readonly event: NoticeEvent }[] = [];
   const repeated: { readonly channel: string; readonly event: NoticeEvent }[] = [];
   for (const channel of channels) {
     const event = words.find((word) => channel.rules.on.includes(word));
-    const earlier = told[channel.name] ?? [];
+    const earlier = notified[channel.name] ?? [];
     if (event === undefined) continue;
-    if (isTold(earlier, event)) {
+    if (isNotified(earlier, event)) {
       repeated.push({ channel: channel.name, event });
       continue;
     }
     // How often counts the runs of a job; a delivery has failed many times when this is known.
     if (subject.type === "job" && FAILURES.has(event) && !isOften(channel, before.streak)) continue;
-    told[channel.name] = [...earlier, event];
+    notified[channel.name] = [...earlier, event];
     events.push({ channel: channel.name, event });
   }
   const incident = incidentAfter(previous, news, words[0]!, {
-    ...{ subject, newId, told: namesOf(previous, told) },
+    ...{ subject, newId, notified: namesOf(previous, notified) },
   });
   return {
     state: {
-      ...{ ...before, incident, told, reminders: previous ? before.reminders : {} },
+      ...{ ...before, incident, notified, reminders: previous ? before.reminders : {} },
       previousId: previous ? before.previousId : before.incident?.id ?? null,
     },
-    tellings: events.map((each) => ({
+    notices: events.map((each) => ({
       ...{ ...each, news, incident, round: before.rounds[each.channel] ?? 0 },
     })),
     repeats: repeated.map((each) => ({
@@ -145,13 +146,13 @@ function worsen(
   };
 }
 
-/** All channels that an incident was told to. */
-function namesOf(previous: Incident | null, told: SubjectState["told"]): readonly string[] {
-  return [...new Set([...previous?.told ?? [], ...Object.keys(told)])].sort();
+/** All channels that were notified of an incident. */
+function namesOf(previous: Incident | null, notified: SubjectState["notified"]): readonly string[] {
+  return [...new Set([...previous?.notified ?? [], ...Object.keys(notified)])].sort();
 }
 
 /** A channel is notified of a failed run once, whether as `failed` or as `lost`. */
-function isTold(earlier: readonly NoticeEvent[], event: NoticeEvent): boolean {
+function isNotified(earlier: readonly NoticeEvent[], event: NoticeEvent): boolean {
   return earlier.includes(event) ||
     (FAILURES.has(event) && earlier.some((one) => FAILURES.has(one)));
 }
@@ -168,7 +169,7 @@ function incidentAfter(
   more: {
     readonly subject: NoticeSubject;
     readonly newId: () => string;
-    readonly told: readonly string[];
+    readonly notified: readonly string[];
   },
 ): Incident {
   const events = previous?.events ?? [];
@@ -186,7 +187,7 @@ function incidentAfter(
     lastExitCode: news.error?.exitCode ?? null,
     acknowledgedBy: previous?.acknowledgedBy ?? null,
     acknowledgedAt: previous?.acknowledgedAt ?? null,
-    told: more.told,
+    notified: more.notified,
   };
 }
 
@@ -196,16 +197,16 @@ function recover(
   { channels }: SubjectContext,
 ): SubjectStep {
   const state = { ...before, streak: 0 };
-  if (!isOpen(before.incident)) return { state, tellings: [] };
-  const isTold = ({ name }: SubjectChannel) => (before.told[name]?.length ?? 0) > 0;
+  if (!isOpen(before.incident)) return { state, notices: [] };
+  const wasNotified = ({ name }: SubjectChannel) => (before.notified[name]?.length ?? 0) > 0;
   // A job that still fails too often has not recovered for a channel that counts how often.
   const isUnwell = ({ rules: { rate }, failures }: SubjectChannel) =>
     rate !== null && (failures ?? 0) >= rate.failures;
-  const unwell = channels.filter((channel) => isTold(channel) && isUnwell(channel));
-  const well = channels.filter((channel) => isTold(channel) && !unwell.includes(channel));
+  const unwell = channels.filter((channel) => wasNotified(channel) && isUnwell(channel));
+  const well = channels.filter((channel) => wasNotified(channel) && !unwell.includes(channel));
   const closed: Incident = { ...before.incident, closedAt: news.at };
-  const tellings = well.filter(({ rules }) => rules.on.includes("recovered"))
-    .map(({ name: channel }): Telling => ({
+  const notices = well.filter(({ rules }) => rules.on.includes("recovered"))
+    .map(({ name: channel }): PlannedNotice => ({
       ...{ channel, event: "recovered", news, incident: closed },
       round: before.rounds[channel] ?? 0,
     }));
@@ -217,27 +218,27 @@ function recover(
       channels.some(({ name }) => name === found);
     const known = Object.fromEntries(Object.entries(rounds).filter(isChannel));
     return {
-      state: { ...state, incident: closed, told: {}, reminders: {}, rounds: known },
-      tellings,
+      state: { ...state, incident: closed, notified: {}, reminders: {}, rounds: known },
+      notices,
     };
   }
   const isOther = ([name]: readonly [string, unknown]) => !names.has(name);
   return {
     state: {
       ...{ ...state, rounds },
-      told: Object.fromEntries(Object.entries(before.told).filter(isOther)),
+      notified: Object.fromEntries(Object.entries(before.notified).filter(isOther)),
       reminders: Object.fromEntries(Object.entries(before.reminders).filter(isOther)),
     },
-    tellings,
+    notices,
   };
 }
 
-function tellSingle(
+function noticesToAll(
   event: NoticeEvent,
   incident: Incident | null,
   news: SubjectNews,
   { channels }: SubjectContext,
-): readonly Telling[] {
+): readonly PlannedNotice[] {
   return channels.filter(({ rules }) => rules.on.includes(event))
     .map(({ name: channel }) => ({ channel, event, news, incident, round: 0 }));
 }

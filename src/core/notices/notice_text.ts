@@ -43,7 +43,7 @@ const ONGOING: ReadonlySet<NoticeEvent> = new Set<NoticeEvent>([
 ]);
 
 /** What titles and facts are made from. */
-export interface Told {
+export interface NoticeSource {
   readonly event: NoticeEvent;
   readonly subject: NoticeSubject;
   readonly run: NoticeRun | null;
@@ -58,7 +58,7 @@ export interface Told {
 
 /** The title of a notice: one line. */
 export function titleOf(
-  { event, subject, run, incident, isReminder, isWell, detail, now }: Told,
+  { event, subject, run, incident, isReminder, isWell, detail, now }: NoticeSource,
 ): string {
   const name = nameOf(subject);
   const isOften = isWell && (event === "failed" || event === "lost");
@@ -73,7 +73,9 @@ export function titleOf(
 }
 
 /** What a line of a digest says of an event; null for nothing. */
-export function detailOf({ event, run, incident, isReminder, detail, now }: Told): string | null {
+export function detailOf(
+  { event, run, incident, isReminder, detail, now }: NoticeSource,
+): string | null {
   if (event === "recovered") {
     return incident && `after ${roughly((incident.closedAt ?? now) - incident.openedAt)}`;
   }
@@ -96,8 +98,8 @@ export function digestTitleOf(heading: string, items: readonly DigestItem[]): st
 }
 
 /** The facts below the title, each on a line of its own. */
-export function factsOf(told: Told): readonly string[] {
-  const { event, run, incident, isReminder, detail, now } = told;
+export function factsOf(source: NoticeSource): readonly string[] {
+  const { event, run, incident, isReminder, detail, now } = source;
   const facts: string[] = [];
   const cause = event === "recovered" ? null : causeOf({ event, run, detail });
   if (cause) {
@@ -152,7 +154,9 @@ export function commandOf({ subject, run }: Pick<Notice, "subject" | "run">): st
 }
 
 /** Why something happened: the error of the run, or else the detail of the news. */
-function causeOf({ event, run, detail }: Pick<Told, "event" | "run" | "detail">): string | null {
+function causeOf(
+  { event, run, detail }: Pick<NoticeSource, "event" | "run" | "detail">,
+): string | null {
   return run?.error && (OF_RUN.has(event) || !detail) ? errorOf(run) : detail;
 }
 

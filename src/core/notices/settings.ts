@@ -194,9 +194,9 @@ export function checkNotify(
   if (unknown === undefined) return { notify, problem: null };
   const known = notify!.filter(isKnown);
   const near = didYouMean(unknown, channels) ?? `Add it to the configuration: [notices.${unknown}]`;
-  const told = known.length > 0
+  const others = known.length > 0
     ? "the others are notified"
     : "all channels that match are notified";
-  const message = `there is no channel "${unknown}"; meanwhile ${told}`;
+  const message = `there is no channel "${unknown}"; meanwhile ${others}`;
   return { notify: known.length > 0 ? known : undefined, problem: { message, hint: near } };
 }

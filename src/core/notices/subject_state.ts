@@ -12,7 +12,7 @@ export interface SubjectState {
   /** How the last runs ended, the latest last: `f` for a failure, else `o`; "" without failures. */
   readonly recent: string;
   /** Events of the open incident that each channel was notified of, by the channel's name. */
-  readonly told: Readonly<Record<string, readonly NoticeEvent[]>>;
+  readonly notified: Readonly<Record<string, readonly NoticeEvent[]>>;
   /** Reminders that each channel was sent in the open incident, by the channel's name. */
   readonly reminders: Readonly<Record<string, number>>;
   /**
@@ -33,7 +33,7 @@ export const EMPTY_SUBJECT: SubjectState = {
   previousId: null,
   streak: 0,
   recent: "",
-  told: {},
+  notified: {},
   reminders: {},
   rounds: {},
   seen: [],

@@ -17,7 +17,7 @@ import { newDelivery } from "../notice_kinds.ts";
  */
 const COLLECTED_MEMO = "collected:";
 /** Most silences that a summary names. */
-const SILENCES_TOLD_MAX = 10;
+const SILENCES_LISTED_MAX = 10;
 /** Digits of a time in a key, so that keys are in the order of times. */
 const DIGITS = 16;
 /** Most ids that an item remembers, so that none is counted twice. */
@@ -128,7 +128,7 @@ export async function silenceFacts(
     .map(({ subject }) => subject.name);
   const facts: string[] = [];
   for (const kind of ["", ...new Set(kinds)]) {
-    if (facts.length >= SILENCES_TOLD_MAX) break;
+    if (facts.length >= SILENCES_LISTED_MAX) break;
     const window = windowOf(kind, items, context);
     if (window) {
       const span = `from ${time(window.since)} to ${time(window.until)}`;

@@ -1,6 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import type { Incident } from "../../core/notices/incident.ts";
-import type { SubjectNews, Telling } from "../../core/notices/next_subject.ts";
+import type { PlannedNotice, SubjectNews } from "../../core/notices/next_subject.ts";
 import type {
   Notice,
   NoticeEvent,
@@ -12,8 +12,8 @@ import {
   commandOf,
   detailOf,
   factsOf,
+  type NoticeSource,
   titleOf,
-  type Told,
 } from "../../core/notices/notice_text.ts";
 import { idOfText } from "../../platform/ids.ts";
 import type { NewInstance } from "../../store/store.ts";
@@ -36,6 +36,21 @@ interface About {
   readonly runs: ReadonlyMap<string, Instance | null>;
 }
 
+/** One notice for one channel, before it is put into words. */
+interface Draft {
+  /** Id of the delivery. */
+  readonly id: string;
+  readonly event: NoticeEvent;
+  readonly at: number;
+  readonly incident: Incident | null;
+  readonly isReminder: boolean;
+  /** Null in reminders. */
+  readonly news: SubjectNews | null;
+  readonly previousId?: string | null;
+  readonly round: number;
+  readonly isWell?: boolean;
+}
+
 /**
  * The deliveries that follow from some news: one instance for each notice that is sent at once.
  * Others are collected, for a digest or until the end of quiet hours or of a silence.
@@ -55,7 +70,7 @@ export class Deliveries {
 
   /** Deliver what a channel is notified of. @param previousId of the incident before, if any */
   async add(
-    { channel, event, news, incident, round }: Telling,
+    { channel, event, news, incident, round }: PlannedNotice,
     previousId: string | null,
   ): Promise<void> {
     const { key } = this.#about;
@@ -79,74 +94,48 @@ export class Deliveries {
     await this.#add(channel, {
       ...{ event, incident, isReminder: true, news: null, round, isWell },
       at: this.#context.clock.now().wallMs,
-      id: idOfText(`told ${reminderId(this.#about.key, reminder)}`),
+      id: idOfText(`reminder notice ${reminderId(this.#about.key, reminder)}`),
     });
   }
 
   /** Count what a channel was notified of before, if there will be a summary of it. */
-  async addRepeat({ channel, event, news, incident }: Telling): Promise<void> {
+  async addRepeat({ channel, event, news, incident }: PlannedNotice): Promise<void> {
     const { key, subject } = this.#about;
-    const told = this.#told({ event, incident, isReminder: false, news });
+    const source = this.#sourceOf({ event, incident, isReminder: false, news });
     this.#silence ??= silencedUntil(subject, this.#context);
     await collectRepeat(channel, await this.#silence, {
       ...{ id: idOfText(`repeat ${key} ${news.id} ${event} ${channel}`), at: news.at, subject },
-      ...{ event, detail: detailOf(told), instanceId: told.run?.id ?? null },
+      ...{ event, detail: detailOf(source), instanceId: source.run?.id ?? null },
     }, this.#context);
   }
 
-  async #add(
-    channel: string,
-    told: {
-      readonly id: string;
-      readonly event: NoticeEvent;
-      readonly at: number;
-      readonly incident: Incident | null;
-      readonly isReminder: boolean;
-      readonly news: SubjectNews | null;
-      readonly previousId?: string | null;
-      readonly round: number;
-      readonly isWell?: boolean;
-    },
-  ): Promise<void> {
-    const { subject } = this.#about;
-    const notice = this.#notice(told);
-    const { id, event } = told;
-    const until = await collectUntil(channel, { id, event, subject }, this.#context);
-    const nowMs = this.#context.clock.now().wallMs;
-    if (until === null) {
-      const { previousId, round } = told;
-      const argument: NoticeDelivery = {
-        ...{ notice, memo: this.#about.key },
-        ...(previousId ? { previousId } : {}),
-        ...(round === 0 ? {} : { round }),
-      };
-      const { title } = notice;
-      this.instances.push(newDelivery(channel, { id: told.id, dueAt: nowMs, title, argument }));
-      return;
+  async #add(channel: string, draft: Draft): Promise<void> {
+    const { subject, key } = this.#about;
+    const { id, event, at, previousId, round } = draft;
+    const source = this.#sourceOf(draft);
+    const collecting = await collectUntil(channel, { id, event, subject }, this.#context);
+    if (collecting !== null) {
+      return await collect(channel, collecting, {
+        ...{ id, at, subject, event, detail: detailOf(source), instanceId: source.run?.id ?? null },
+      }, this.#context);
     }
-    await collect(channel, until, {
-      ...{ id: told.id, at: told.at, subject, event: told.event },
-      detail: detailOf(this.#told(told)),
-      instanceId: notice.run?.id ?? null,
-    }, this.#context);
+    const notice = this.#noticeOf(draft, source);
+    const argument: NoticeDelivery = {
+      ...{ notice, memo: key },
+      ...(previousId ? { previousId } : {}),
+      ...(round === 0 ? {} : { round }),
+    };
+    const dueAt = this.#context.clock.now().wallMs;
+    this.instances.push(newDelivery(channel, { id, dueAt, title: notice.title, argument }));
   }
 
-  #notice({ id, event, at, incident, isReminder, news, isWell = false }: {
-    readonly id: string;
-    readonly event: NoticeEvent;
-    readonly at: number;
-    readonly incident: Incident | null;
-    readonly isReminder: boolean;
-    readonly news: SubjectNews | null;
-    readonly isWell?: boolean;
-  }): Notice {
+  #noticeOf({ id, at }: Draft, source: NoticeSource): Notice {
     const { node, host } = this.#context;
-    const told = this.#told({ event, incident, isReminder, isWell, news });
-    const { subject, run } = told;
-    const title = titleOf(told);
+    const { event, subject, run, incident, isReminder } = source;
+    const title = titleOf(source);
     return {
       ...{ id, type: event, at, subject, host, node, isReminder, run, title },
-      facts: factsOf(told).filter((fact) => !title.endsWith(`: ${fact}`)),
+      facts: factsOf(source).filter((fact) => !title.endsWith(`: ${fact}`)),
       incident: incident && incidentOf(incident),
       output: [],
       command: commandOf({ subject, run }),
@@ -154,13 +143,9 @@ export class Deliveries {
     };
   }
 
-  #told({ event, incident, isReminder, isWell, news }: {
-    readonly event: NoticeEvent;
-    readonly incident: Incident | null;
-    readonly isReminder: boolean;
-    readonly isWell?: boolean;
-    readonly news: SubjectNews | null;
-  }): Told {
+  #sourceOf(
+    { event, incident, isReminder, isWell = false, news }: Omit<Draft, "id" | "at" | "round">,
+  ): NoticeSource {
     const { subject, runs } = this.#about;
     const instance = news?.instanceId ? runs.get(news.instanceId) ?? null : null;
     const run = instance && runOf(instance);

@@ -3,9 +3,9 @@ import type { Instance } from "../../core/instance.ts";
 import { newsDetail } from "../../core/notices/news_detail.ts";
 import {
   nextSubject,
+  type PlannedNotice,
   type SubjectChannel,
   type SubjectNews,
-  type Telling,
 } from "../../core/notices/next_subject.ts";
 import {
   countFailures,
@@ -82,9 +82,8 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   const listed = channels === "nobody" ? [] : channels;
   let state = readSubject(memo.data);
   const runs = new Map<string, Instance | null>();
-  const told: Telling[] = [];
-  const previousIds = new Map<Telling, string | null>();
-  const repeats: Telling[] = [];
+  const planned: (PlannedNotice & { readonly previousId: string | null })[] = [];
+  const repeats: PlannedNotice[] = [];
   const all = memo.droppedNews === 0 ? memo.news : [
     ...memo.news,
     ...await droppedEnds(memo, state, context),
@@ -99,22 +98,21 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
       newId: () => idOfText(`incident ${memo.key} ${news.id}`),
     });
     state = step.state;
-    told.push(...step.tellings);
-    for (const telling of step.tellings) previousIds.set(telling, state.previousId);
+    const { previousId } = state;
+    planned.push(...step.notices.map((notice) => ({ ...notice, previousId })));
     repeats.push(...step.repeats ?? []);
   }
   state = withDropped(state, memo.droppedNews - (all.length - memo.news.length));
   const hasNews = memo.news.length + memo.droppedNews > 0;
   const deliveries = new Deliveries(context, { key: memo.key, subject, runs });
-  for (const telling of told) await deliveries.add(telling, previousIds.get(telling) ?? null);
+  for (const notice of planned) await deliveries.add(notice, notice.previousId);
   for (const repeat of repeats) await deliveries.addRepeat(repeat);
-  const reminders = remindersOf(told, listed, memo.key, context);
-  if (task.reminder) {
-    const after = await remind(state, task.reminder, { memo, deliveries, context });
-    if (after) {
-      state = after.state;
-      reminders.push(...after.next);
-    } else if (!hasNews) return null;
+  const reminders = remindersOf(planned, listed, memo.key, context);
+  const reminded = task.reminder &&
+    await remind(state, task.reminder, { memo, deliveries, context });
+  if (reminded) {
+    state = reminded.state;
+    reminders.push(...reminded.next);
   } else if (!hasNews) return null;
   const instances = [...deliveries.instances, ...reminders];
   // Their ids come from the news, so that those of a repeated step are the same.
@@ -230,13 +228,13 @@ function withDropped(state: SubjectState, dropped: number): SubjectState {
 
 /** The first reminders of the incidents that channels were notified of. */
 function remindersOf(
-  told: readonly Telling[],
+  planned: readonly PlannedNotice[],
   channels: readonly Channel[],
   key: string,
   context: NoticeContext,
 ): NewInstance[] {
   const found = new Map<string, NewInstance>();
-  for (const { channel, incident, round } of told) {
+  for (const { channel, incident, round } of planned) {
     const repeatMs = channels.find(({ settings }) => settings.name === channel)!
       .settings.rules.repeatMs;
     if (repeatMs === null || incident === null || incident.closedAt !== null) continue;
@@ -264,7 +262,7 @@ async function remind(
   if (incident?.id !== incidentId || incident.closedAt !== null || repeatMs === null) return null;
   // Somebody takes care of it: reminding ends until it closes.
   if (incident.acknowledgedBy !== null) return null;
-  const event = state.told[channel]?.[0];
+  const event = state.notified[channel]?.[0];
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
   // One of before the recovery of the channel.
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;

@@ -10,14 +10,14 @@ export function incidentToWire(
   incident: Incident,
   errorLengthMax = Infinity,
 ): WireRecord<typeof IncidentSchema> {
-  const { subject, events, told, lastError, lastInstanceId } = incident;
+  const { subject, events, notified, lastError, lastInstanceId } = incident;
   return {
     ...incident,
     ...subject,
     events: [...events],
     lastError: lastError?.slice(0, errorLengthMax),
     lastUuid: lastInstanceId,
-    told: [...told],
+    notified: [...notified],
   };
 }
 

@@ -147,7 +147,7 @@ export function isOff(text: string): boolean {
 }
 
 /** Settings that start another unit when a service ends. */
-const TELLING = /^On(?:Failure|Success)$/;
+const NOTIFYING = /^On(?:Failure|Success)$/;
 
 /** Note each condition of a unit, and each other entry that is not carried over. */
 export function noteOthers(
@@ -157,8 +157,8 @@ export function noteOthers(
 ): void {
   for (const entry of unit.entries) {
     const { section, key, value } = entry;
-    if (section === "Unit" && TELLING.test(key) && value !== "") {
-      const remedy = 'a channel of [notices.NAME] is told instead (on = ["failed"])';
+    if (section === "Unit" && NOTIFYING.test(key) && value !== "") {
+      const remedy = 'a channel of [notices.NAME] is notified instead (on = ["failed"])';
       note(entry, `${key}=${value} is not carried over: ${remedy}`, true);
       continue;
     }

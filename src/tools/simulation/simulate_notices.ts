@@ -3,9 +3,9 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import { matchesPattern } from "../../core/job/job_scope.ts";
 import {
   nextSubject,
+  type PlannedNotice,
   type SubjectChannel,
   type SubjectNews,
-  type Telling,
 } from "../../core/notices/next_subject.ts";
 import type { NoticeEvent } from "../../core/notices/notice.ts";
 import { quietUntil } from "../../core/notices/quiet_time.ts";
@@ -48,7 +48,7 @@ export interface NoticeSimulation {
 
 /** Reminders of one incident for one channel. */
 interface Reminding {
-  readonly telling: Telling;
+  readonly notice: PlannedNotice;
   readonly everyMs: number;
   readonly kind: string;
 }
@@ -107,18 +107,18 @@ class Simulation {
     });
     // Reminders come before the end of the incident.
     if (step.state.incident?.closedAt != null) this.#remind(kind, at);
-    const wasTold = this.#states.get(kind)?.told ?? {};
-    for (const channel of Object.keys(wasTold)) {
-      if (step.state.told[channel] === undefined) this.#remind(kind, at, channel);
+    const notifiedBefore = this.#states.get(kind)?.notified ?? {};
+    for (const channel of Object.keys(notifiedBefore)) {
+      if (step.state.notified[channel] === undefined) this.#remind(kind, at, channel);
     }
     this.#states.set(kind, step.state);
-    for (const telling of step.tellings) {
-      this.#tell(telling.channel, kind, telling.event, at, false);
-      const everyMs = channels.find(({ name }) => name === telling.channel)!.rules.repeatMs;
-      if (everyMs === null || telling.incident?.closedAt !== null) continue;
+    for (const notice of step.notices) {
+      this.#send(notice.channel, kind, notice.event, at, false);
+      const everyMs = channels.find(({ name }) => name === notice.channel)!.rules.repeatMs;
+      if (everyMs === null || notice.incident?.closedAt !== null) continue;
       const before = this.#reminding.get(kind) ?? [];
-      if (before.some((one) => one.telling.channel === telling.channel)) continue;
-      this.#reminding.set(kind, [...before, { telling, everyMs, kind }]);
+      if (before.some((one) => one.notice.channel === notice.channel)) continue;
+      this.#reminding.set(kind, [...before, { notice, everyMs, kind }]);
     }
   }
 
@@ -139,11 +139,11 @@ class Simulation {
   /** @param only the channel that hears no more of them; all by default */
   #remind(kind: string, untilMs: number, only?: string): void {
     const all = this.#reminding.get(kind) ?? [];
-    const isMeant = (one: Reminding) => only === undefined || one.telling.channel === only;
-    for (const { telling: { channel, event, news }, everyMs } of all.filter(isMeant)) {
+    const isMeant = (one: Reminding) => only === undefined || one.notice.channel === only;
+    for (const { notice: { channel, event, news }, everyMs } of all.filter(isMeant)) {
       let count = 0;
       for (let at = news.at + everyMs; at < untilMs && count < REMINDERS_MAX; at += everyMs) {
-        this.#tell(channel, kind, event, at, true);
+        this.#send(channel, kind, event, at, true);
         count += 1;
       }
     }
@@ -152,7 +152,7 @@ class Simulation {
     else this.#reminding.set(kind, rest);
   }
 
-  #tell(
+  #send(
     channel: string,
     kind: string,
     event: NoticeEvent,

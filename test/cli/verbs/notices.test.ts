@@ -16,7 +16,7 @@ function incident(changes: MessageInitShape<typeof IncidentSchema> = {}) {
     ...{ id: ID, type: "job", name: "backup", events: ["failed", "late"], count: 3n },
     openedAt: timestampFromMs(NOW - 2 * HOUR),
     lastAt: timestampFromMs(NOW - HOUR),
-    ...{ lastError: "exit code 2", lastUuid: OTHER, lastExitCode: 2, told: ["ops"] },
+    ...{ lastError: "exit code 2", lastUuid: OTHER, lastExitCode: 2, notified: ["ops"] },
     ...changes,
   });
 }
@@ -56,7 +56,7 @@ test("incidents writes every field as JSON, and asks for every page", async () =
     ...{ id: ID, type: "job", name: "backup", events: ["failed", "late"] },
     opened_at: "2026-11-24T10:00:00.000Z",
     ...{ count: 3, last_at: "2026-11-24T11:00:00.000Z", last_error: "exit code 2" },
-    ...{ last_instance: OTHER, last_exit_code: 2, told: ["ops"] },
+    ...{ last_instance: OTHER, last_exit_code: 2, notified: ["ops"] },
   });
   assert.equal(second.name, "web1");
   assert.equal(run.calls.length, 2);

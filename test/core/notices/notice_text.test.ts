@@ -93,6 +93,6 @@ function incidentOf(): Incident {
     ...{ id: "1", subject: { type: "job", name: "backup" }, events: ["failed"], openedAt: 0 },
     ...{ closedAt: null, count: 1, lastAt: 0, lastError: null, lastInstanceId: null },
     ...{ lastVersion: null, lastExitCode: null, acknowledgedBy: null, acknowledgedAt: null },
-    told: [],
+    notified: [],
   };
 }

@@ -87,7 +87,7 @@ test("a failing job is an incident that is listed, acknowledged, and closed by a
     assert.deepEqual(others, []);
     const { id, type, name, events, count } = incident;
     assert.deepEqual([type, name, events, count], ["job", "work", ["failed"], 1]);
-    assert.deepEqual(incident.told, ["ops"]);
+    assert.deepEqual(incident.notified, ["ops"]);
     for (const word of ["wrk", "other", "node:work", id.slice(0, 3)]) {
       const { code } = await daemon.jobctl(["ack", word]);
       assert.ok(code === 4 || code === 2, word);

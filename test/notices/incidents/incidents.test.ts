@@ -27,7 +27,7 @@ function incidentOf(subject: NoticeSubject, rest: Partial<Incident> = {}): Incid
     lastExitCode: 1,
     acknowledgedBy: null,
     acknowledgedAt: null,
-    told: ["ops"],
+    notified: ["ops"],
     ...rest,
   };
 }

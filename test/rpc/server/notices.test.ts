@@ -34,7 +34,7 @@ function incidentOf(type: Incident["subject"]["type"], name: string): Incident {
     lastExitCode: 2,
     acknowledgedBy: null,
     acknowledgedAt: null,
-    told: ["ops"],
+    notified: ["ops"],
   };
 }
 
@@ -63,7 +63,7 @@ test("ListIncidents returns every field, open ones unless asked otherwise", asyn
   assert.deepEqual(rest, {
     ...{ id: ID, type: "job", name: "echo", events: ["failed", "late"], count: 3n },
     ...{ lastError: "exit code 2", lastUuid: "0193ffff-0000-7000-8000-000000000000" },
-    ...{ lastVersion: "v1", lastExitCode: 2, told: ["ops"] },
+    ...{ lastVersion: "v1", lastExitCode: 2, notified: ["ops"] },
   });
   assert.equal(Number(openedAt?.seconds) * 1_000, START);
   assert.equal(Number(lastAt?.seconds) * 1_000, START + 2_000);

@@ -23,7 +23,7 @@ const TLS_TEXTS: Readonly<Record<SmtpTransport["tls"], string>> = {
   off: "no TLS",
 };
 
-/** Tells by mail. */
+/** Delivers by mail. */
 export function createMailChannel(
   settings: ChannelSettings,
   target: MailTarget,

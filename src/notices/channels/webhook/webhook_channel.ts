@@ -29,7 +29,7 @@ const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429]);
 /** How much of an answer an error quotes, in characters. */
 const QUOTED_MAX = 200;
 
-/** Tells by HTTP requests. */
+/** Delivers by HTTP requests. */
 export function createWebhookChannel(
   { name }: ChannelSettings,
   target: WebhookTarget,
