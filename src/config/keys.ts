@@ -121,7 +121,7 @@ export const KEYS = {
   ),
   "heartbeat.url": key(
     optional(special.HEARTBEAT_URL),
-    "URL that is called with GET while the daemon is well, so that another host notices when the calls stop. It may be a secret. Reloaded on SIGHUP.",
+    "URL that is called with GET while the daemon is healthy, so that another host notices when the calls stop. It may be a secret. Reloaded on SIGHUP.",
   ),
   "heartbeat.every": key(
     duration({ minMs: 1_000 }),

@@ -249,7 +249,7 @@ export class Notices {
       const memo = await readMemo(JOB_MEMO + kind, this.#options);
       if (memo !== null && isOpen(memo, "failed")) return;
       const tries = countText(failed, "attempt");
-      const detail = `a notice is not delivered after ${tries}: ${problem}`;
+      const detail = `a notice was not delivered after ${tries}: ${problem}`;
       await this.#addNews(JOB_MEMO + kind, { id: `undelivered:${id}`, event: "failed", detail });
     } catch (error) {
       // The next attempt reports it.

@@ -21,8 +21,8 @@ const REFUSED: readonly (readonly [text: string, wanted: string])[] = [
   ['url = "ftp://hc.example/key"', "2:7: heartbeat.url: found no URL"],
   ['url = "https://me:key@hc.example/"', "2:7: heartbeat.url: found a user or a password"],
   ['url = "http://hc.example/key"', "2:7: heartbeat.url: found http://, wanted https://"],
-  ['url = "https://10.0.0.1/key"', "2:7: heartbeat.url: found an address of a private network"],
-  ['url = "https://localhost/key"', "2:7: heartbeat.url: found an address of a private network"],
+  ['url = "https://10.0.0.1/key"', "2:7: heartbeat.url: found a private address"],
+  ['url = "https://localhost/key"', "2:7: heartbeat.url: found a private address"],
   ['url = "https://hc.example/key"\nevery = "999ms"', "3:9: heartbeat.every: "],
 ];
 

@@ -91,7 +91,7 @@ test("loadConfig() refuses names, and more channels than there may be", async ()
   for (const name of ["A", "9a", '"a b"', "a".repeat(64)]) {
     assert.match(
       (await loadText(tables([name]))).problems.join(),
-      /found an invalid name of a channel/,
+      /found an invalid channel name/,
     );
   }
   const many = (count: number) => tables(Array.from({ length: count }, (_, index) => `c${index}`));
@@ -149,11 +149,11 @@ for (
     ['to = "webhook"\nurl = "ftp://a"', "found other text, wanted a URL such as"],
     ['to = "webhook"\nurl = "https://a b"', "found other text"],
     ['to = "webhook"\nurl = "http://a.example"', "found http://, wanted https://"],
-    ['to = "webhook"\nurl = "https://127.1/"', "found an address of a private network, 127.0.0.1"],
-    ['to = "webhook"\nurl = "https://[::ffff:10.0.0.1]/"', "found an address of a private network"],
+    ['to = "webhook"\nurl = "https://127.1/"', "found a private address, 127.0.0.1"],
+    ['to = "webhook"\nurl = "https://[::ffff:10.0.0.1]/"', "found a private address"],
     [
       'to = "webhook"\nurl = "https://localhost/"',
-      "found an address of a private network, localhost",
+      "found a private address, localhost",
     ],
     [
       'to = "webhook"\nurl = "https://a.example"\npreset = "slak"',
@@ -194,7 +194,7 @@ for (
     ],
     [
       'to = "webhook"\nurl = "https://a.example"\nheaders = { "A B" = "b" }',
-      "found an invalid name of a header",
+      "found an invalid header name",
     ],
     [
       'to = "webhook"\nurl = "https://a.example"\nheaders = { A = "b\\r\\nC: d" }',

@@ -155,7 +155,7 @@ playStories([
       await world.run("work", "ok");
       await world.advance("1h");
       const [, told] = hook!.delivered;
-      const failed = "a notice is not delivered after 5 attempts: Cannot reach the mail server";
+      const failed = "a notice was not delivered after 5 attempts: Cannot reach the mail server";
       assert.equal(told!.title, `Channel mail failed: ${failed}`);
       assert.equal(told!.command, "jobctl list instances --kind system.notice.mail");
       assert.deepEqual(hook!.told, ["failed work", "failed mail", "recovered work"]);

@@ -80,7 +80,7 @@ export function pingReporter(url: string): Reporter {
     if (status >= 200 && status < 300) return;
     const isPassing = status === 408 || status === 429 || status >= 500;
     const code = isPassing ? "unavailable" : status === 404 ? "not_found" : "invalid_argument";
-    throw new JobError(code, `Cannot report to ${target.host}: it answered ${status}`);
+    throw new JobError(code, `Cannot report to ${target.host}: it responded with ${status}`);
   };
   return {
     target: url,

@@ -35,7 +35,7 @@ const ENTRIES_MAX = 100;
 
 /** The keys of a channel that every kind of channel has. */
 export const RULE_KEYS = {
-  to: key(choice(["mail", "webhook", "exec", "syslog"]), "How it delivers."),
+  to: key(choice(["mail", "webhook", "exec", "syslog"]), "How the channel delivers notices."),
   on: key(
     oneOrMany(choice(NOTICE_EVENTS)),
     "The events that it reports. By default all but `dead` and `output`.",
@@ -43,7 +43,7 @@ export const RULE_KEYS = {
   ),
   jobs: key(
     oneOrMany(PATTERN, { minLength: 0, maxLength: PATTERNS_MAX }),
-    "The jobs whose events it reports. `*` matches any characters; `[]` means only jobs that name it in `notify`. Events of the daemon, nodes, the store and other channels are reported whatever it says: leave them out of `on` if you do not want them.",
+    "The jobs whose events it reports. `*` matches any characters; `[]` means only jobs that name it in `notify`. Events of the daemon, nodes, the store and other channels are reported regardless: leave them out of `on` if you do not want them.",
     ["*"],
   ),
   after: key(integer(1, 1_000), "Report `failed` only after this many failures in a row.", 1),
@@ -53,11 +53,11 @@ export const RULE_KEYS = {
   ),
   repeat: key(
     duration({ minMs: 10_000 }),
-    "How often a reminder is sent while an incident is open and nobody has acknowledged it. By default none is sent.",
+    "How often a reminder is sent while an incident is open and not acknowledged. By default none is sent.",
   ),
   digest: key(
     duration({ minMs: 1_000 }),
-    "Collect notices for this long, and deliver them as one. By default each is delivered at once.",
+    "Collect notices for this long, and deliver them as one. By default each is delivered immediately.",
   ),
   quiet: key(
     oneOrMany(BLACKOUT, { minLength: 0, maxLength: ENTRIES_MAX }),
@@ -66,7 +66,7 @@ export const RULE_KEYS = {
   ),
   timeout: key(
     duration({ minMs: 100 }),
-    "Time limit of one attempt to deliver. After it, the delivery is tried again.",
+    "Time limit of one attempt to deliver. After that, the delivery is tried again.",
     "30s",
   ),
 };
@@ -87,7 +87,7 @@ const MAIL_KEYS = {
   ),
   recipients: key(
     oneOrMany(notice.MAIL_ADDRESS, { maxLength: RECIPIENTS_MAX }),
-    "Addresses that get the mail. With `sendmail` also names of users of this host.",
+    "Addresses that get the mail. With `sendmail` they may also be users of this host.",
   ),
   user: key(string({ lengthMax: 300 }), "User name for the server, instead of the one in the URL."),
   password: key(SECRET, "Password for the server. Prefer `{ file = … }` to the password itself."),
@@ -113,10 +113,10 @@ const WEBHOOK_KEYS = {
     "The service that gets the requests. By default the body is the notice as JSON.",
   ),
   token: key(SECRET, "Key or token of the service, if its preset needs one."),
-  chat: key(string({ lengthMax: 200 }), "Chat or channel of Telegram, such as `-1001234567890`."),
+  chat: key(string({ lengthMax: 200 }), "The Telegram chat or channel, such as `-1001234567890`."),
   secret: key(
     notice.SIGNING_SECRET,
-    "Key that signs the requests, as Standard Webhooks defines it: `whsec_` and base64, or any other text.",
+    "Key that signs the requests according to Standard Webhooks: `whsec_` and base64, or any other text.",
   ),
   headers: key(
     notice.HEADERS,
@@ -143,7 +143,7 @@ const WEBHOOK_KEYS = {
 const TLS_KEYS = {
   ca: key(
     PATH,
-    "File with the authority that must have signed the server's certificate (PEM). By default, any authority that the system trusts.",
+    "PEM file of the CA that must have signed the server's certificate. By default, any CA that the system trusts.",
   ),
 };
 
@@ -164,7 +164,7 @@ const EXEC_KEYS = {
 const SYSLOG_KEYS = {
   address: key(
     notice.SYSLOG_ADDRESS,
-    "Where the log is. By default the log of this host: syslog or journald.",
+    "Where messages go. By default to the log of this host: syslog or journald.",
   ),
   facility: key(choice(FACILITIES), "Facility of the messages.", "daemon"),
 };

@@ -148,7 +148,7 @@ export function checkPublicUrl(
   if (isLocal) {
     report.value(
       field,
-      `found an address of a private network, ${host}`,
+      `found a private address, ${host}`,
       "To allow it, set allow_private = true",
     );
   } else if (url.protocol !== "https:") {
@@ -198,7 +198,7 @@ export const HEADERS: Reader<Readonly<Record<string, string>>> = mapped(
     wanted: "a table of headers",
     nameProblem: (name) => {
       if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/.test(name)) {
-        return "found an invalid name of a header";
+        return "found an invalid header name";
       }
       return OWN_HEADERS.test(name) ? "found a header that jobctl sets itself" : null;
     },
@@ -227,7 +227,7 @@ export const HOST_PATTERN: Reader<string> = accepted(
 /** A template with placeholders. */
 export const TEMPLATE: Reader<string> = {
   schema: TEXT,
-  wanted: 'a text with placeholders such as "{{title}}", JSON or other',
+  wanted: 'a text with placeholders such as "{{title}}", JSON or any other text',
   read(field, report) {
     const { value } = field;
     if (typeof value !== "string" || value === "") return report.mismatch(field, this.wanted);

@@ -41,7 +41,7 @@ function readNotice(field: Field, report: Report): ChannelSettings | null {
   const own = new Report();
   if (!isChannelName(name)) {
     const wanted = "wanted a lower-case letter, then at most 62 of a-z, 0-9, _ and -";
-    own.key(field, `found an invalid name of a channel, ${wanted}`);
+    own.key(field, `found an invalid channel name, ${wanted}`);
   }
   const fields = collectFields(NOTICE_SCHEMA, field, own);
   const values: NoticeValues = readFields(NOTICE_SCHEMA, fields, own);

@@ -136,7 +136,7 @@ function sendDatagram(
       if (error) reject(new DeliveryError(`cannot send to ${host}:${port}: ${reasonOf(error)}`));
       else resolve();
     };
-    const abort = () => finish(new Error("it takes too long"));
+    const abort = () => finish(new Error("timed out"));
     signal.addEventListener("abort", abort, { once: true });
     socket.once("error", finish);
     socket.send(frame, port, host, finish);
@@ -157,7 +157,7 @@ function sendStream(
       socket.destroy();
       reject(new DeliveryError(`cannot send to ${host}:${port}: ${reasonOf(error)}`));
     };
-    const abort = () => finish(new Error("it takes too long"));
+    const abort = () => finish(new Error("timed out"));
     signal.addEventListener("abort", abort, { once: true });
     socket.on("error", finish);
     socket.once("connect", () => {

@@ -204,7 +204,7 @@ const HEADINGS: Readonly<Record<Collecting["why"], string>> = {
   digest: "Digest",
   quiet: "During quiet hours",
   silence: "During a silence",
-  flood: "Over the limit of single notices",
+  flood: "Over the limit of notices",
 };
 
 /** How often each event came, such as `failed 3, recovered 1`. */

@@ -188,7 +188,7 @@ test("silence names the job, the end in its zone and the reason, and says until 
   // 9:00 in Tokyo.
   const until = { seconds: BigInt(NOW / 1_000 + 12 * 3_600), nanos: 0 };
   assert.deepEqual(request, { kind: "backup", all: false, until, reason: "disk" });
-  assert.match(run.stderr, /No notices about backup until .* \(in 12h\) by eva: disk/);
+  assert.match(run.stderr, /Silenced backup until .* \(in 12h\) by eva: disk/);
   assert.match(run.stdout, /backup +in 12h +now +eva +disk/);
 });
 
@@ -333,7 +333,10 @@ test("notices test shows what was sent, and fails with 3 if it could not be deli
   const some = { ...answered, problem: "The server has refused a@b.c for good" };
   const partly = await cli(argv, { answers: { testNotice: some } });
   assert.equal(partly.code, 3);
-  assert.match(partly.stderr, /Cannot deliver to everybody through channel "ops": The server has/);
+  assert.match(
+    partly.stderr,
+    /Cannot deliver to all recipients through channel "ops": The server has/,
+  );
   const failed = await cli(argv, { answers: { testNotice: { text, problem: "refused\x1b[1m" } } });
   assert.equal(failed.code, 3);
   assert.match(failed.stderr, /^jobctl: Cannot deliver through channel "ops": refused\\x1b\[1m\n$/);

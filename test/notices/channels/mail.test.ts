@@ -252,7 +252,7 @@ test("deliver() notes who is refused for good when others get the mail", async (
   await withMailServer({ refuse }, async (port, mails) => {
     const lines = await deliver(channelFor(mailTo(port)));
     assert.deepEqual(mails[0]!.recipients, ["dev@example.com"]);
-    assert.match(lines[0]!, /^localhost answered 250 /);
+    assert.match(lines[0]!, /^localhost responded with 250 /);
     assert.deepEqual(lines.slice(1), ["The server refused ops@example.com permanently"]);
   });
 });

@@ -62,7 +62,7 @@ test("deliver() fails for now when the server answers 500, and succeeds when it 
       const error = await failureOf(channel);
       assert.match(
         error.message,
-        /^localhost:\d+ answered 500: <h1>/,
+        /^localhost:\d+ responded with 500: <h1>/,
       );
       assert.deepEqual([error.isPermanent, error.retryAfterMs], [false, undefined]);
       await deliver(channel);
@@ -174,7 +174,7 @@ test("deliver() reads only the beginning when the answer is huge or never ends",
     });
   }, async (port) => {
     const error = await failureOf(channelFor(hookTo(`http://127.0.0.1:${port}/`)));
-    assert.match(error.message, /answered 500: xxx/);
+    assert.match(error.message, /responded with 500: xxx/);
     assert.ok(error.message.length < 400);
     assert.ok(sent < 20_000_000, `${sent}`);
   });

@@ -250,7 +250,7 @@ export const HEALTHCHECK: Verb = {
     "oldest-warn": { describe: "Warn if a due instance has waited longer than this" },
     "oldest-crit": { describe: "The same, but critical" },
     "dead-warn": {
-      describe: "Warn above this many dead letters, of which at most 1000 are counted",
+      describe: "Warn above this many dead letters (at most 1000 are counted)",
     },
     "dead-crit": { describe: "The same, but critical" },
     "incidents-warn": {

@@ -31,7 +31,7 @@ export const WRAP: Verb = {
   name: "wrap",
   summary: "Run a command, and report its run to the daemon",
   details: [
-    "The command runs as it would by itself, with the same input, output, environment and signals.",
+    "The command runs as it would without jobctl, with the same input, output, environment and signals.",
     "Its exit code is returned; if a signal ended it, 128 plus the number of the signal. Start, end,",
     "exit code and the last 100 kB of output are reported. KIND is a job with external = true in",
     "the daemon's configuration. If the daemon cannot be reached, the command still runs. The report",
@@ -49,14 +49,14 @@ export const WRAP: Verb = {
   ],
   options: {
     url: {
-      describe: "Report by pings to this URL, whose path jobctl describe job KIND --ping-url shows",
+      describe: "Report by pings to this URL; jobctl describe job KIND --ping-url shows its path",
       env: "JOBCTL_PING_URL",
     },
     "no-capture": {
       describe: "Do not read or report the output of the command",
       isFlag: true,
     },
-    flush: { describe: "Only deliver reports that were kept", isFlag: true },
+    flush: { describe: "Run nothing; deliver the reports that were kept", isFlag: true },
     all: {
       describe: "With --flush: also deliver reports that were kept for other addresses",
       isFlag: true,

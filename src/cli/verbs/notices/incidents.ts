@@ -32,12 +32,15 @@ export const INCIDENTS: Verb = {
   summary:
     "List open incidents: what is wrong now with jobs, nodes, the daemon, the store or channels",
   details: [
-    "An incident opens with the first bad event and closes when the problem is over. Jobs are shown",
+    "An incident opens with the first bad event and closes when the problem is over. Jobs are named",
     "by their kind, everything else with its type, such as node:NAME.",
   ].join(" "),
   words: [{ name: "KIND", describe: "Only of this job", isOptional: true }],
   options: {
-    all: { describe: "Also the last closed incident of each subject", isFlag: true },
+    all: {
+      describe: "Also list the last closed incident of each job, node and so on",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl incidents", "What is wrong now, newest first"],

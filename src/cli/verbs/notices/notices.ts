@@ -46,7 +46,7 @@ const TEST: Verb = {
     // Some recipients of a mail may be refused.
     if (problem === undefined && (isSent || dryRun)) return EXIT.ok;
     const why = problem === undefined ? "" : `: ${makeVisible(problem)}`;
-    const to = isSent ? "to everybody through" : "through";
+    const to = isSent ? "to all recipients through" : "through";
     await io.stderr.write(
       `jobctl: Cannot deliver ${to} channel "${makeVisible(channel)}"${why}\n`,
     );

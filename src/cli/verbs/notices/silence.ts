@@ -32,7 +32,7 @@ export const SILENCE: Verb = {
   details: [
     "For planned work. When the silence ends, one summary is sent. Incidents still open and close,",
     "and jobctl incidents lists them. A silence lasts at most 31 days, survives restarts, and shows",
-    "who asked for it. Silencing again replaces the silence in force. --all requires admin.",
+    "who set it. Silencing again replaces the silence in force. --all requires admin.",
   ].join(" "),
   words: [{ name: "KIND", describe: "Kind of the job", isOptional: true }],
   options: {
@@ -71,7 +71,7 @@ async function setSilence(
   });
   const set = present(silence, "Cannot silence");
   await printer.one(SILENCE_VIEW, set);
-  await printer.note(`No notices about ${silenceText(set, printer.nowMs)}`);
+  await printer.note(`Silenced ${silenceText(set, printer.nowMs)}`);
 }
 
 async function endSilence(

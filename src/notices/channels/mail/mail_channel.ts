@@ -69,7 +69,7 @@ class MailChannel implements Deliverer {
       timeoutMs: this.#settings.timeoutMs,
       signal: context.signal,
     });
-    if (answer !== "") context.log?.("info", `${transport.host} answered ${answer}`);
+    if (answer !== "") context.log?.("info", `${transport.host} responded with ${answer}`);
     if (refused.length > 0) {
       context.log?.("warn", `The server refused ${refused.join(", ")} permanently`);
     }

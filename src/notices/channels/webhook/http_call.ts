@@ -173,7 +173,7 @@ function exchange(
     };
     const abort = () => finish("did not respond in time");
     signal.addEventListener("abort", abort, { once: true });
-    socket.on("error", (error) => finish(`cut the connection: ${reasonOf(error)}`));
+    socket.on("error", (error) => finish(`broke the connection: ${reasonOf(error)}`));
     socket.once("close", () => finish("closed the connection without a response"));
     socket.once("end", () => finish("closed the connection without a response"));
     socket.on("data", (chunk: Buffer) => {

@@ -65,7 +65,7 @@ export class ResponseReader {
       this.#bytes = this.#bytes.subarray(end + 4);
       if (head.status >= 200) this.#head = head;
       else if (++this.#interim > INTERIM_MAX) {
-        this.#problem = `sent more than ${INTERIM_MAX} answers before the answer`;
+        this.#problem = `sent more than ${INTERIM_MAX} interim responses`;
         return;
       }
     }

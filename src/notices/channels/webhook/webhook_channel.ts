@@ -151,7 +151,7 @@ async function deliver(first: HttpRequest, delivery: Delivery): Promise<void> {
   for (let redirects = 0;; redirects++) {
     const response = await httpCall(request, { clock, signal, ca, network, allowPrivate });
     if (response.status >= 200 && response.status < 300) {
-      log?.("info", `${request.url.host} answered ${response.status}`);
+      log?.("info", `${request.url.host} responded with ${response.status}`);
       return;
     }
     if (!REDIRECTS.has(response.status)) {
@@ -211,10 +211,13 @@ function isAllowedHost(host: string, configured: string, patterns: readonly stri
 function refusal(host: string, response: HttpResponse, nowMs: number): DeliveryError {
   const { status, body } = response;
   const quoted = body.replaceAll(/\s+/g, " ").trim().slice(0, QUOTED_MAX);
-  return new DeliveryError(`${host} answered ${status}${quoted === "" ? "" : `: ${quoted}`}`, {
-    isPermanent: status >= 300 && status < 500 && !TEMPORARY.has(status),
-    retryAfterMs: retryAfter(response, nowMs),
-  });
+  return new DeliveryError(
+    `${host} responded with ${status}${quoted === "" ? "" : `: ${quoted}`}`,
+    {
+      isPermanent: status >= 300 && status < 500 && !TEMPORARY.has(status),
+      retryAfterMs: retryAfter(response, nowMs),
+    },
+  );
 }
 
 /** The wait that an answer asks for, in milliseconds; undefined if it asks for none. */
