@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac } from "node:crypto";
-import { isJobError, JobError } from "../../core/errors.ts";
+import { JobError } from "../../core/errors.ts";
 import { assertRunsElsewhere, isExternal, type ReportedRun } from "../../core/job/external.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
+import { readMemo, tryPutMemo } from "../../notices/memos.ts";
 import type { PingKeysOfJob } from "../api.ts";
 import type { PartContext } from "../part_context.ts";
 import type { ExternalRuns } from "./external_runs.ts";
@@ -86,25 +87,15 @@ export class Pings {
   /** Read the secret, or make it. Of several nodes that make it, the first one wins. */
   async #openSecret(): Promise<Buffer> {
     const { store, clock, random } = this.#parts;
-    const [found] = await store.listMemos({ prefix: MEMO, after: null, limit: 1 });
+    const found = await readMemo(MEMO, { store });
     if (found) return secretOf(found.data);
-    const made = Buffer.from(random.bytes(SECRET_BYTES)).toString("base64");
-    try {
-      await store.putMemo({
-        at: clock.now(),
-        key: MEMO,
-        expectedVersion: null,
-        value: { watch: "never", data: JSON.stringify({ secret: made }) },
-        isProcessed: true,
-        instances: [],
-      });
-    } catch (error) {
-      if (!isJobError(error, "conflict")) throw error;
-      const [other] = await store.listMemos({ prefix: MEMO, after: null, limit: 1 });
-      if (other) return secretOf(other.data);
-      throw error;
-    }
-    return Buffer.from(made, "base64");
+    const secret = Buffer.from(random.bytes(SECRET_BYTES)).toString("base64");
+    const data = JSON.stringify({ secret });
+    const isWritten = await tryPutMemo({
+      ...{ at: clock.now(), key: MEMO, expectedVersion: null, isProcessed: true, instances: [] },
+      value: { watch: "never", data },
+    }, { store });
+    return isWritten ? secretOf(data) : await this.#openSecret();
   }
 }
 
