@@ -3,7 +3,7 @@ import { type JobDefinition, NO_HANDLERS } from "../core/job/job.ts";
 import { JOB_DEFAULTS } from "../core/job/option_table.ts";
 import type { Notice, NoticeEvent } from "../core/notices/notice.ts";
 import { idOfText } from "../platform/ids.ts";
-import { type NewInstance, NEWS_KIND, NEWS_POLICY } from "../store/store.ts";
+import { type NewInstance, NEWS_KIND, newsInstance } from "../store/store.ts";
 
 /** Start of the kinds of deliveries; the channel's name follows. */
 const DELIVERY = "system.notice.";
@@ -137,12 +137,8 @@ export function newDelivery(
 
 /** An instance that processes news now, or a reminder at its time. */
 export function newNewsTask(task: NewsTask, id: string, dueAt: number): NewInstance {
-  return {
-    ...NEWS_POLICY,
-    ...{ id, kind: NEWS_KIND, queueKey: NEWS_KIND, uniqueKey: null, retryOf: null },
-    argumentsJson: JSON.stringify(task.reminder ? [task.key, task.reminder] : [task.key]),
-    ...{ dueAt, scheduleId: null, scheduledFor: null, deadlineAt: null },
-  };
+  const { key, reminder } = task;
+  return newsInstance(id, dueAt, reminder ? [key, reminder] : [key]);
 }
 
 /** The id of a reminder's instance, the same whenever it is planned. */

@@ -361,6 +361,20 @@ export const NEWS_POLICY = {
   keepFailureMs: 7 * 86_400_000,
 } as const;
 
+/** An instance that processes the news of a memo. @param args the memo's key first */
+export function newsInstance(
+  id: string,
+  dueAt: number,
+  args: readonly [key: string, ...more: unknown[]],
+): NewInstance {
+  return {
+    ...NEWS_POLICY,
+    ...{ id, kind: NEWS_KIND, queueKey: NEWS_KIND, uniqueKey: null, retryOf: null },
+    ...{ argumentsJson: JSON.stringify(args), dueAt },
+    ...{ scheduleId: null, scheduledFor: null, deadlineAt: null },
+  };
+}
+
 /** Something that happened to the subject of a memo, and was not processed yet. */
 export interface News {
   /** The same id is not added again while it waits. */

@@ -10,9 +10,8 @@ import {
   type MemoWatch,
   type NewInstance,
   type News,
-  NEWS_KIND,
   NEWS_MAX,
-  NEWS_POLICY,
+  newsInstance,
   type PutMemo,
 } from "../../store.ts";
 import {
@@ -197,7 +196,7 @@ function addTo(
     news: [...waiting, ...added.slice(0, room)],
     droppedNews: (before?.droppedNews ?? 0) + Math.max(0, added.length - room),
   });
-  if (waiting.length === 0) accept(state, moment, newsInstance(key, noticeId, moment));
+  if (waiting.length === 0) accept(state, moment, newsInstance(noticeId, moment.wallMs, [key]));
   return added.length;
 }
 
@@ -209,15 +208,6 @@ function watchWithNews(key: string, watch: MemoWatch): MemoWatch {
 /** An instance ends once, so this id is used once; another version sets it apart. */
 function newsIdOfEnd(id: string): string {
   return `${id.slice(0, 14)}${id[14] === "8" ? "9" : "8"}${id.slice(15)}`;
-}
-
-function newsInstance(key: string, id: string, { wallMs }: Moment): NewInstance {
-  return {
-    ...NEWS_POLICY,
-    ...{ id, kind: NEWS_KIND, queueKey: NEWS_KIND, uniqueKey: null, retryOf: null },
-    ...{ argumentsJson: JSON.stringify([key]), dueAt: wallMs },
-    ...{ scheduleId: null, scheduledFor: null, deadlineAt: null },
-  };
 }
 
 /** Accept an instance, unless its id exists. */
