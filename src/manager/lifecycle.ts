@@ -4,7 +4,7 @@ import type { JobDefinition } from "../core/job/job.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
-import { hasExpectations } from "../notices/expectations/watched_jobs.ts";
+import { hasExpectations } from "../core/notices/expectations.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 
@@ -241,7 +241,7 @@ export class Lifecycle {
     const { registry, dispatcher, membership, schedules, options: { logger } } = this.#getParts();
     registry.set(job);
     if (!this.#isStarted) return;
-    if (hasExpectations({ list: () => [job] })) void this.#adoptNotices();
+    if (hasExpectations(job)) void this.#adoptNotices();
     dispatcher.poke();
     membership.changed();
     schedules.syncJob(job).catch((error: unknown) => {

@@ -16,7 +16,6 @@ import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { hasExpectations } from "../notices/expectations/watched_jobs.ts";
 import { ExpectationWatcher } from "../notices/expectations/watcher.ts";
 import { Notices, type NoticesOptions } from "../notices/notices.ts";
 import { Membership } from "./nodes/membership.ts";
@@ -143,7 +142,7 @@ function createNotices(
     ...{ ...options, channels, host, timezone: options.scheduleDefaults.timezone },
     findJob: (kind) => registry.find(kind),
     isShort,
-    hasExpectations: () => hasExpectations(registry),
+    hasExpectations: () => registry.hasExpectations,
   });
 }
 

@@ -2,6 +2,7 @@ import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { isExternal } from "../core/job/external.ts";
 import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
+import { hasExpectations } from "../core/notices/expectations.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
 import { missingTags } from "../core/job/tags.ts";
@@ -30,6 +31,7 @@ export class Registry {
   #kinds: ReadonlySet<string> | null = null;
   #bySlot: KindsBySlot | null = null;
   #limits: ClaimLimits | null = null;
+  #hasExpectations: boolean | null = null;
 
   constructor(
     options: {
@@ -79,6 +81,11 @@ export class Registry {
     return this.#limits ??= this.#readLimits();
   }
 
+  /** True if some job says what it expects of its runs. */
+  get hasExpectations(): boolean {
+    return this.#hasExpectations ??= [...this.#jobs.values()].some(hasExpectations);
+  }
+
   /** Add a job, or replace the one of its kind. */
   set(job: JobDefinition): void {
     this.#jobs.set(job.kind, job);
@@ -124,6 +131,7 @@ export class Registry {
     this.#kinds = null;
     this.#bySlot = null;
     this.#limits = null;
+    this.#hasExpectations = null;
   }
 
   #readLimits(): ClaimLimits {
@@ -144,7 +152,10 @@ export class Registry {
     const job = this.#jobs.get(kind);
     if (job === undefined) return undefined;
     const current = this.#refresh(job);
-    if (current !== job) this.#jobs.set(kind, current);
+    if (current !== job) {
+      this.#jobs.set(kind, current);
+      this.#hasExpectations = null;
+    }
     return current;
   }
 

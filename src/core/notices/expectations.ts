@@ -1,4 +1,5 @@
 import type { Expectations } from "../job/gen/job_options.ts";
+import type { JobDefinition } from "../job/job.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { NoticeEvent } from "./notice.ts";
 
@@ -63,6 +64,15 @@ export interface Verdict {
   readonly broken: readonly Broken[];
   /** Time until the next expectation would not be met, in ms; null for never. */
   readonly nextMs: number | null;
+}
+
+/** True if a job says that it expects something, beyond what holds for every schedule. */
+export function hasExpectations({ source, options: { expect } }: JobDefinition): boolean {
+  if (source.type === "system") return false;
+  const { startWithinMs = 0, finishWithinMs, minDurationMs, maxDurationMs, everyMs, learn } =
+    expect;
+  return learn ||
+    [startWithinMs, finishWithinMs, minDurationMs, maxDurationMs, everyMs].some((ms) => ms > 0);
 }
 
 /** How long after its due time a run may start, in ms; null for no limit. */

@@ -50,12 +50,3 @@ export function watchedJobs(jobs: JobsView): ReadonlyMap<string, WatchedJob> {
   }
   return watched;
 }
-
-/** True if a job says that it expects something, beyond what holds for every schedule. */
-export function hasExpectations(jobs: Pick<JobsView, "list">): boolean {
-  return jobs.list().some(({ options: { expect }, source }) =>
-    source.type !== "system" &&
-    ((expect.startWithinMs ?? 0) > 0 || expect.finishWithinMs > 0 || expect.minDurationMs > 0 ||
-      expect.maxDurationMs > 0 || expect.learn || expect.everyMs > 0)
-  );
-}
