@@ -15,7 +15,7 @@ step("lint", tryRun("deno", ["lint", "--quiet"]).status === 0);
 step("Lua", checkLua());
 step("types", tryRun("tsc", ["-p", "."]).status === 0);
 step("tests", await test());
-pack();
+await pack();
 step("packed library", smoke());
 
 console.log(failed.length === 0 ? "\nok" : `\nNot ok: ${failed.join(", ")}`);

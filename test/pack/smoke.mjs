@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { convertArguments, Manager, nextTicks, readSignature, resultsOf } from "ts-job";
 import { httpStatusOf, JobError } from "ts-job/client";
 
-const MAIN = new URL("./node_modules/ts-job/src/main.js", import.meta.url).pathname;
+const MAIN = new URL("./node_modules/ts-job/bin/jobctl.js", import.meta.url).pathname;
 
 /** A job on a store, through the library. */
 async function runInline(store) {

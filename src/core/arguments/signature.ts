@@ -121,3 +121,14 @@ export interface SignatureWarning {
   readonly line: number;
   readonly column: number;
 }
+
+/** The origin of a source that a signature is read from. */
+export interface SourceOptions {
+  /**
+   * Its path, for messages. If it is absolute, modules that it imports by relative path are read
+   * for their types.
+   */
+  readonly file?: string;
+  /** "js" takes no types; "ts" otherwise. */
+  readonly language?: "ts" | "js";
+}

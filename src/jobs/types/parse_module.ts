@@ -10,6 +10,7 @@ import type {
   TSInterfaceDeclaration,
   TSTypeAliasDeclaration,
 } from "@babel/types";
+import type { SourceOptions } from "../../core/arguments/signature.ts";
 import { JobError } from "../../core/errors.ts";
 import { docText, readDocTypes } from "./doc_types.ts";
 
@@ -61,17 +62,6 @@ export interface ModuleScope {
   /** Modules of which everything is exported. */
   readonly exportsAll: readonly string[];
   readonly defaultExport: DefaultExport | null;
-}
-
-/** The origin of a source. */
-export interface SourceOptions {
-  /**
-   * Its path, for messages. If it is absolute, modules that it imports by relative path are read
-   * for their types.
-   */
-  readonly file?: string;
-  /** "js" takes no types; "ts" otherwise. */
-  readonly language?: "ts" | "js";
 }
 
 /**

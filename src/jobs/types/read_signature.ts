@@ -2,12 +2,12 @@ import type { Node } from "@babel/types";
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { JobError } from "../../core/errors.ts";
 import { checkOptions, isOneOf, isText, type KeysOf } from "../../core/object_keys.ts";
-import type { Signature, SignatureWarning } from "../../core/arguments/signature.ts";
+import type { Signature, SignatureWarning, SourceOptions } from "../../core/arguments/signature.ts";
 import { docTags, docType } from "./doc_types.ts";
 import { findJobExport, type FunctionNode, type JobExport } from "./exports_reader.ts";
 import { ModuleGraph } from "./module_graph.ts";
 import { ParameterReader } from "./parameter_reader.ts";
-import { annotationOf, type ModuleScope, parseModule, type SourceOptions } from "./parse_module.ts";
+import { annotationOf, type ModuleScope, parseModule } from "./parse_module.ts";
 import { topOf, type TypePlace } from "./type_place.ts";
 import { TypeReader } from "./type_reader.ts";
 

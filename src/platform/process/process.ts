@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
 declare const Deno: { readonly version: { readonly deno: string } } | undefined;
@@ -21,8 +20,9 @@ export function runtimeName(): "bun" | "deno" | "node" {
  */
 export function selfCommand(): readonly string[] {
   if (isCompiled()) return [process.execPath];
-  const extension = basename(import.meta.url).endsWith(".ts") ? "ts" : "js";
-  const main = fileURLToPath(new URL(`../../main.${extension}`, import.meta.url));
+  // In a package, all modules lie in one folder.
+  const path = import.meta.url.endsWith(".ts") ? "../../main.ts" : "./main.js";
+  const main = fileURLToPath(new URL(path, import.meta.url));
   return runtimeName() === "deno"
     ? [process.execPath, "run", "-A", "--no-check", main]
     : [process.execPath, main];

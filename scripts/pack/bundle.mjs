@@ -1,0 +1,94 @@
+// Bundles the entries of the library, of the command line and of their threads.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { ROOT } from "../tasks.mjs";
+
+/** Packages that stay imports: the types of `ts-job/client` are theirs, and so must be the values. */
+export const EXTERNAL = ["@bufbuild/protobuf"];
+
+/** Threads lie beside main.js in the package: the code that starts them looks for them there. */
+const ENTRIES = {
+  index: "src/index.ts",
+  client: "src/client.ts",
+  conformance: "src/conformance/index.ts",
+  main: "src/main.ts",
+  gateway_thread: "src/gateway/gateway_thread.ts",
+  guard_thread: "src/worker/guard/guard_thread.ts",
+};
+
+/** Packages written as CommonJS call `require` for the modules of Node. */
+const REQUIRE = `import { createRequire as __createRequire } from "node:module";
+const require = __createRequire(import.meta.url);`;
+
+/**
+ * Bundle all entries into one folder, with the packages that they use. What several entries share is
+ * in chunks of its own, and late imports stay late.
+ *
+ * @returns the paths of all bundled sources
+ */
+export async function bundle(folder) {
+  // Installed with the other development dependencies, after this module was read.
+  const { build } = await import("esbuild");
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ENTRIES,
+    outdir: folder,
+    chunkNames: "chunk-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node22",
+    external: EXTERNAL,
+    // Functions and classes are shown to users by name.
+    keepNames: true,
+    plugins: [{ name: "late CommonJS", setup: nameLateExports }],
+    banner: { js: REQUIRE },
+    // They are in THIRD-PARTY-NOTICES.
+    legalComments: "none",
+    sourcemap: true,
+    metafile: true,
+    logLevel: "warning",
+  });
+  for (const name of readdirSync(folder).filter((name) => name.endsWith(".map"))) {
+    shortenMap(join(folder, name), folder);
+  }
+  return Object.keys(metafile.inputs).map((path) => resolve(ROOT, path));
+}
+
+/**
+ * Name the sources of a map by their path in the project, and leave out the text of other packages:
+ * frames in their code still show file and line.
+ */
+function shortenMap(path, folder) {
+  const map = JSON.parse(readFileSync(path, "utf8"));
+  const isForeign = (source) => source.includes("node_modules/");
+  map.sourcesContent = map.sources.map((source, index) =>
+    isForeign(source) ? null : map.sourcesContent[index]
+  );
+  map.ignoreList = map.sources.flatMap((source, index) => isForeign(source) ? [index] : []);
+  map.sources = map.sources.map((source) => {
+    const inside = resolve(folder, source);
+    return inside.startsWith(ROOT) ? `../${inside.slice(ROOT.length)}` : source;
+  });
+  writeFileSync(path, JSON.stringify(map));
+}
+
+/** Late imports of CommonJS packages with the names that runtimes find in them; esbuild finds none. */
+function nameLateExports(build) {
+  const require = createRequire(import.meta.url);
+  const namespace = "late";
+  build.onResolve({ filter: /^[^.]/ }, ({ kind, path, importer }) => {
+    const isOurs = importer.startsWith(join(ROOT, "src"));
+    if (kind !== "dynamic-import" || path.startsWith("node:") || !isOurs) return undefined;
+    return { path, namespace };
+  });
+  build.onLoad({ filter: /./, namespace }, ({ path }) => {
+    const names = Object.keys(require(path)).filter((name) => name !== "default");
+    const contents = `const all = require(${JSON.stringify(path)});
+export default all;
+export const { ${names.join(", ")} } = all;`;
+    return { contents, resolveDir: ROOT };
+  });
+}
