@@ -23,7 +23,7 @@ export function checkExpectations(job: JobDefinition, nowMs: number): ConfigProb
     found.push(warn("min_duration", message, "No run can meet both: change one of them"));
   }
   if (maxMs > 0 && timeoutMs > 0 && maxMs >= timeoutMs) {
-    const message = `the timeout ends the attempt before, after ${formatDuration(timeoutMs)}`;
+    const message = `the timeout ends an attempt sooner, after ${formatDuration(timeoutMs)}`;
     found.push(warn("max_duration", message, "Set a shorter max_duration, or a longer timeout"));
   }
   const gapMs = everyMs > 0 ? longestGap(job, nowMs) : null;
@@ -31,7 +31,7 @@ export function checkExpectations(job: JobDefinition, nowMs: number): ConfigProb
     const message =
       `the schedule leaves ${formatDuration(gapMs)} between two runs, so the job is ` +
       "reported as missed although nothing is wrong";
-    found.push(warn("every", message, "Set a longer time than that between two runs"));
+    found.push(warn("every", message, "Make it longer than the time between two runs"));
   }
   return found;
 }
@@ -71,7 +71,8 @@ export function checkRules(
   }
   const hasBad = on.some((event) => event !== "recovered" && event !== "output");
   if (on.includes("recovered") && !hasBad) {
-    const message = "recovered is sent only to channels that reported the problem, so never here";
+    const message =
+      "only a channel that reported a problem sends recovered, and this one reports none";
     const hint = 'Add the events of the problem, such as "failed"';
     found.push(problemAt(null, `notices.${name}.on`, message, hint));
   }

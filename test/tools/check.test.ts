@@ -229,7 +229,7 @@ test("checkConfig() reports an unknown channel in notify as a problem, and the j
   assert.deepEqual(result.problems.map(({ path, message }) => [path, message]), [
     [
       "jobs.a.notify",
-      'there is no channel "opps"; meanwhile all channels that match are notified',
+      'there is no channel "opps": all channels whose jobs match are notified instead',
     ],
   ]);
   assert.deepEqual(result.warnings.filter(({ path }) => path.startsWith("jobs.")), []);
@@ -253,9 +253,9 @@ test("checkConfig() warns about expectations and channels that contradict themse
   assert.deepEqual(problems, []);
   assert.deepEqual(warnings.map(({ path, message }) => `${path}: ${message}`), [
     'notices.shop.jobs: no job matches "shopp-*"',
-    "notices.shop.on: recovered is sent only to channels that reported the problem, so never here",
+    "notices.shop.on: only a channel that reported a problem sends recovered, and this one reports none",
     'jobs.bad.expect.min_duration: it is longer than max_duration = "1h"',
-    "jobs.bad.expect.max_duration: the timeout ends the attempt before, after 30m",
+    "jobs.bad.expect.max_duration: the timeout ends an attempt sooner, after 30m",
     "jobs.bad.expect.every: the schedule leaves 1d between two runs, so the job is reported as missed although nothing is wrong",
   ]);
 });

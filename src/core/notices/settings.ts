@@ -195,8 +195,8 @@ export function checkNotify(
   const known = notify!.filter(isKnown);
   const near = didYouMean(unknown, channels) ?? `Add it to the configuration: [notices.${unknown}]`;
   const others = known.length > 0
-    ? "the others are notified"
-    : "all channels that match are notified";
-  const message = `there is no channel "${unknown}"; meanwhile ${others}`;
+    ? "only the others are notified"
+    : "all channels whose jobs match are notified instead";
+  const message = `there is no channel "${unknown}": ${others}`;
   return { notify: known.length > 0 ? known : undefined, problem: { message, hint: near } };
 }

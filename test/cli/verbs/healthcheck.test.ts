@@ -41,7 +41,7 @@ const IDLE = "'workers_busy'=1;;;0;4 'queue'=0;;;0 'oldest'=0s;;;0 'dead'=0;;;0 
 test("healthcheck prints one line with performance data and exits 0 when all is well", async () => {
   const run = await cli(["healthcheck"], { answers: daemon({}) });
   const text =
-    "1 of 4 workers busy, 0 instances waiting, longest wait of a due instance 0s, 0 dead letters, 0 open incidents";
+    "1 of 4 workers busy, 0 instances waiting, longest wait 0s, 0 dead letters, 0 open incidents";
   assert.equal(run.stdout, `JOBCTL OK: ${text} | ${IDLE}\n`);
   assert.equal(run.code, 0);
   assert.equal(run.stderr, "");
@@ -64,16 +64,16 @@ for (
       ["--oldest-crit", "60s"],
       { waitingMs: [5_000, 60_000] },
       0,
-      "longest wait of a due instance 1m",
+      "longest wait 1m",
     ],
     [
       ["--oldest-crit", "60s"],
       { waitingMs: [5_000, 61_000] },
       2,
-      "longest wait of a due instance 1m1s (limit 1m)",
+      "longest wait 1m1s (limit 1m)",
     ],
     // One that is due later does not wait.
-    [["--oldest-crit", "60s"], { waitingMs: [-61_000] }, 0, "longest wait of a due instance 0s"],
+    [["--oldest-crit", "60s"], { waitingMs: [-61_000] }, 0, "longest wait 0s"],
     [["--incidents-warn", "0"], { incidents: [] }, 0, "0 open incidents"],
     [["--incidents-warn", "0"], { incidents: [{}] }, 1, "1 open incident (limit 0)"],
     [["--dead-warn", "0"], { dead: 0 }, 0, "0 dead letters"],
@@ -102,7 +102,7 @@ test("healthcheck --max-age compares the latest success, up to the limit", async
 test("healthcheck --max-age is critical without a success", async () => {
   const run = await cli(AGE, { answers: daemon({}) });
   assert.equal(run.code, 2);
-  assert.match(run.stdout, /^JOBCTL CRITICAL: job "backup" has no success \|/);
+  assert.match(run.stdout, /^JOBCTL CRITICAL: job "backup" has no recorded success \|/);
 });
 
 for (const pause of [{ kind: "backup" }, {}]) {

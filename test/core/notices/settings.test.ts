@@ -12,14 +12,14 @@ test("checkNotify() leaves out an unknown channel and names the nearest one", ()
   assert.deepEqual(checkNotify(["night", "opps"], ["night", "ops"]), {
     notify: ["night"],
     problem: {
-      message: 'there is no channel "opps"; meanwhile the others are notified',
+      message: 'there is no channel "opps": only the others are notified',
       hint: 'Did you mean "ops"?',
     },
   });
   assert.deepEqual(checkNotify(["mail"], []), {
     notify: undefined,
     problem: {
-      message: 'there is no channel "mail"; meanwhile all channels that match are notified',
+      message: 'there is no channel "mail": all channels whose jobs match are notified instead',
       hint: "Add it to the configuration: [notices.mail]",
     },
   });

@@ -134,8 +134,8 @@ async function readSuccess(
   if (isPaused) findings.facts.push(`${name} is paused`);
   const limits = { warn: undefined, crit: isPaused ? undefined : maxAge };
   if (lastMs === -Infinity) {
-    if (limits.crit !== undefined) findings.problem(CRITICAL, `${name} has no success`);
-    else findings.facts.push(`${name} has no success`);
+    if (limits.crit !== undefined) findings.problem(CRITICAL, `${name} has no recorded success`);
+    else findings.facts.push(`${name} has no recorded success`);
     return;
   }
   const value = Math.max(0, (nowMs - lastMs) / 1_000);
@@ -176,7 +176,7 @@ async function readQueue(
   );
   findings.value(
     { label: "oldest", value: oldest, unit: "s", limits: limits.oldest },
-    `longest wait of a due instance ${about(oldest)}`,
+    `longest wait ${about(oldest)}`,
   );
   const dead = await collect(lookupInstances(client, { ...ofKinds, dead: true }, READ_MAX));
   findings.value(

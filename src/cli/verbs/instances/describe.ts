@@ -117,7 +117,7 @@ async function showPings(kind: string, client: JobClient, printer: Printer): Pro
     `Path:         ${path}`,
     `Shared path:  ${sharedPath}`,
     "",
-    "Put the address of the daemon's HTTP listener (server.http) before them. Keep them secret.",
+    "Prefix a path with the URL of the daemon's HTTP listener (server.http). Keep both paths secret.",
   ];
   await printer.details({ path, shared_path: sharedPath }, path, lines);
 }
