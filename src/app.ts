@@ -21,8 +21,10 @@ import { Heartbeat } from "./notices/heartbeat.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
+import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
 import { openFilesMax, raiseOpenFiles } from "./platform/process/process_control.ts";
+import { takeServiceSocket } from "./platform/process/service_socket.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
@@ -95,6 +97,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
   const signals = new StopSignals(logger);
   const forgetUncaught = endOnUncaught(logger);
+  const service = await openService(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
     // This function keeps its variables as long as the daemon runs. The tables of thousands of jobs
@@ -114,19 +117,34 @@ export async function serve(options: ServeOptions): Promise<number> {
     };
     const channels = (config: Config) => openChannels(config, mask);
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
-    const reloader = new Reloader(project, { load, wait, logger, adopt, channels });
+    const reloader = new Reloader(project, {
+      ...{ load, wait, logger, adopt, channels },
+      reloading: (isReloading) => service?.reloading(isReloading),
+    });
     const { salvages } = options;
     const daemon = await startDaemon(project, { logger, mask, storeWorker, reloader, salvages });
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
-    await signals.stopped(daemon, reloader);
+    service?.ready(daemon.manager.serviceFacts());
+    await signals.stopped(daemon, reloader, () => service?.stopping());
     return 0;
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
     forgetUncaught();
     signals.close();
+    await service?.close();
   }
+}
+
+/** Reports to the service manager that started this process, if it wants any. */
+async function openService(logger: Logger): Promise<ServiceReports | null> {
+  const socket = takeServiceSocket(process.env, (problem) => {
+    logger.warn("Cannot report to the service manager", { problem });
+  });
+  if (socket === null) return null;
+  const { ServiceReports } = await import("./manager/nodes/service_reports.ts");
+  return new ServiceReports({ socket, clock: systemClock, logger });
 }
 
 /** Start store, listeners and work, in this order: a daemon that cannot listen claims nothing. */
@@ -390,12 +408,13 @@ class StopSignals {
     process.on("SIGHUP", this.#onHangUp);
   }
 
-  /** Resolves when a signal came and the daemon has stopped. */
-  async stopped(daemon: Daemon, reloader: Reloader): Promise<void> {
+  /** Resolves when a signal came, after a call of `stopping`, and the daemon has stopped. */
+  async stopped(daemon: Daemon, reloader: Reloader, stopping: () => void): Promise<void> {
     this.#daemon = daemon;
     this.#reloader = reloader;
     if (this.#isHungUp) this.#reload(reloader);
     const lost = await Promise.race([this.#first.promise, daemon.lost]);
+    stopping();
     daemon.heartbeat.stop("the daemon is stopping");
     try {
       // The manager drains first, while clients can still call.

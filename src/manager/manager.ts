@@ -57,6 +57,7 @@ import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
+import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import * as notices from "./notice_calls.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
@@ -114,6 +115,11 @@ export class Manager implements ManagerApi, LiveFacts {
   /** Abort what runs at once, during {@link stop}: for an operator's second signal. */
   abortRunning(): void {
     this.parts.dispatcher.abort("drain");
+  }
+
+  /** For the service manager that started this process. */
+  serviceFacts(): ServiceFacts {
+    return serviceFacts(this.parts);
   }
 
   /**

@@ -30,6 +30,8 @@ export interface ReloaderOptions {
   readonly logger: Logger;
   /** Applies the other parts of a configuration that take effect at once. */
   readonly adopt?: (config: Config) => void;
+  /** Called when a reload begins, and with false when it has ended. */
+  readonly reloading?: (isReloading: boolean) => void;
   /** Makes the channels to people that a configuration has. */
   readonly channels?: (config: Config) => Promise<readonly Channel[]>;
 }
@@ -90,6 +92,7 @@ export class Reloader {
   }
 
   async #reload(force: boolean): Promise<ReloadReport> {
+    this.#options.reloading?.(true);
     try {
       return await this.#reloadOnce(force);
     } catch (error) {
@@ -101,6 +104,8 @@ export class Reloader {
       this.#problem = `it was refused: ${shortOf(known)}`;
       this.#manager?.reloaded(shortOf(known));
       throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
+    } finally {
+      this.#options.reloading?.(false);
     }
   }
 

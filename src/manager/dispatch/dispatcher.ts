@@ -153,6 +153,14 @@ export class Dispatcher {
     for (const timer of timers) timer.cancel();
   }
 
+  /** Longest time that a {@link drain} of what runs now gives to attempts, with `kill_after`. */
+  drainLimitMs(drainMs: number): number {
+    const limits = [...this.#running.values()].map(({ job }) =>
+      job === null ? drainMs : (job.options.drainMs ?? drainMs) + job.options.killAfterMs
+    );
+    return Math.max(drainMs, ...limits);
+  }
+
   /** Resolves when no claim is unsettled or under way; later ones may follow at once. */
   async quiet(): Promise<void> {
     if (!this.isQuiet) await new Promise<void>((resolve) => this.#idle.add(resolve));

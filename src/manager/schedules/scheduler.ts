@@ -54,6 +54,8 @@ export class Scheduler {
   readonly #corrections: ClockCorrections;
   /** Logged versions of the time zone database of other nodes. */
   readonly #foreignZones = new Set<string>();
+  /** Called when the loop has next got a step further. */
+  #onProgress: (() => void)[] = [];
 
   constructor(options: PartContext) {
     this.#options = options;
@@ -118,6 +120,22 @@ export class Scheduler {
     if (this.#wake.dueMs === null) this.poke();
   }
 
+  /**
+   * Run the loop once more. Resolves when it has got a step further, even if the store refused it;
+   * at once while the scheduler is stopped. Never resolves if the loop is stuck.
+   */
+  progress(): Promise<void> {
+    if (!this.#isStarted) return Promise.resolve();
+    const progressed = new Promise<void>((resolve) => this.#onProgress.push(resolve));
+    this.poke();
+    return progressed;
+  }
+
+  #noteProgress(): void {
+    if (this.#onProgress.length === 0) return;
+    for (const done of this.#onProgress.splice(0)) done();
+  }
+
   async #run(): Promise<void> {
     this.#isRunning = true;
     try {
@@ -136,6 +154,7 @@ export class Scheduler {
       this.#sleep(RETRY_MS);
     } finally {
       this.#isRunning = false;
+      this.#noteProgress();
     }
     if (this.#isStarted && this.#mustRun) this.poke();
   }
@@ -162,6 +181,7 @@ export class Scheduler {
           this.#planOrPutOff(record, Math.max(at.wallMs, record.nextAt ?? 0))
         );
         await this.#advance(advances);
+        this.#noteProgress();
       }
       if (count < DUE_MAX || ours.length === 0) return;
     }

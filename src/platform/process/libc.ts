@@ -9,6 +9,7 @@ interface Prototype {
 
 /** The functions that we call. */
 const FUNCTIONS = {
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   ftruncate: { args: ["i32", "i64"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
@@ -19,7 +20,9 @@ const FUNCTIONS = {
   munmap: { args: ["ptr", "u64"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   syscall: { args: ["u64", "u64", "u64", "u64"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
 } as const satisfies Readonly<Record<string, Prototype>>;

@@ -5,6 +5,7 @@ import { minimalEnvironment } from "../../jobs/loading/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
 import { type ProcessSetup, startAs } from "../../platform/process/process_setup.ts";
 import { MARKER_VARIABLE } from "../../platform/process/descendants.ts";
+import { isServiceVariable } from "../../platform/process/service_socket.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 
 /** The command line, environment and account of a worker process. */
@@ -124,8 +125,9 @@ function baseEnvironment(
   user: string | null,
 ): Record<string, string> {
   if (kind === "minimal") return minimalEnvironment(account);
+  // A job that had NOTIFY_SOCKET could report the service as ready or as stopping.
   const own = Object.entries(process.env).filter((entry): entry is [string, string] =>
-    entry[1] !== undefined
+    entry[1] !== undefined && !isServiceVariable(entry[0])
   );
   const identity = { HOME: account.home, LOGNAME: account.name, USER: account.name };
   return { ...Object.fromEntries(own), ...(user === null ? {} : identity) };

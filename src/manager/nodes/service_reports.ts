@@ -1,0 +1,155 @@
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { sleep } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { ServiceSocket } from "../../platform/process/service_socket.ts";
+import type { ServiceFacts } from "./service_facts.ts";
+
+/** How often the state is reported without a watchdog, in milliseconds. */
+const REPORT_MS = 30_000;
+/** Longest wait for the number of waiting instances. */
+const QUEUED_MS_MAX = 2_000;
+/** How often a stop asks for more time, in milliseconds, and for how much. */
+const EXTEND_EVERY_MS = 5_000;
+const EXTEND_MS = 20_000;
+/** How long a stop may take beyond the drain: outcomes, handlers, workers and the store. */
+const AFTER_DRAIN_MS = 30_000;
+
+/** The surroundings of {@link ServiceReports}. */
+export interface ServiceReportsOptions {
+  readonly socket: ServiceSocket;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Reports to the service manager that started this process, such as systemd: ready, reloading and
+ * stopping, a line of status, and the pulses of the watchdog.
+ *
+ * A pulse is sent when the scheduler's loop has got a step further, so a loop, a thread or a
+ * database that is stuck ends the pulses, and the service manager restarts the daemon.
+ */
+export class ServiceReports {
+  readonly #options: ServiceReportsOptions;
+  #facts: ServiceFacts | null = null;
+  #timer: Timer | null = null;
+  #isStopping = false;
+  #isReloading = false;
+  #isStuck = false;
+  #status = "";
+
+  constructor(options: ServiceReportsOptions) {
+    this.#options = options;
+  }
+
+  /** The daemon works. */
+  ready(facts: ServiceFacts): void {
+    this.#facts = facts;
+    this.#options.socket.send({ READY: "1", STATUS: "Ready" });
+    void this.#beat(facts);
+  }
+
+  /** A reload begins or has ended. */
+  reloading(isReloading: boolean): void {
+    if (this.#isStopping || isReloading === this.#isReloading) return;
+    this.#isReloading = isReloading;
+    this.#status = "";
+    const { socket } = this.#options;
+    if (isReloading) socket.send({ RELOADING: "1", STATUS: "Reloading the configuration" });
+    else socket.send({ READY: "1", STATUS: "Ready" });
+  }
+
+  /** A stop begins: running attempts have the time of their drain. */
+  stopping(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#timer?.cancel();
+    const limitMs = (this.#facts?.drainLimitMs() ?? 0) + AFTER_DRAIN_MS;
+    this.#options.socket.send({ STOPPING: "1" });
+    this.#extend(this.#options.clock.now().monotonicMs + limitMs);
+  }
+
+  /** Ends the reports. Resolves when all are sent. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    this.#timer?.cancel();
+    await this.#options.socket.sent();
+  }
+
+  /** How often to beat: twice in the time that the watchdog allows. */
+  get #everyMs(): number {
+    const { watchdogMs } = this.#options.socket;
+    return watchdogMs === null ? REPORT_MS : Math.min(REPORT_MS, watchdogMs / 2);
+  }
+
+  async #beat(facts: ServiceFacts): Promise<void> {
+    const { socket, clock } = this.#options;
+    const everyMs = this.#everyMs;
+    const sinceMs = clock.now().monotonicMs;
+    // With half of this for the store, a slow step is seen before the next beat.
+    const isWorking = socket.watchdogMs === null || await facts.isWorking(everyMs / 2);
+    if (this.#isStopping) return;
+    if (isWorking && socket.watchdogMs !== null) socket.send({ WATCHDOG: "1" });
+    this.#noteStuck(!isWorking);
+    await this.#sendStatus(facts);
+    if (this.#isStopping) return;
+    const leftMs = isWorking ? sinceMs + everyMs - clock.now().monotonicMs : 0;
+    this.#timer = clock.timer(Math.max(0, leftMs), () => void this.#beat(facts), { unref: true });
+  }
+
+  #noteStuck(isStuck: boolean): void {
+    if (isStuck === this.#isStuck) return;
+    this.#isStuck = isStuck;
+    const { logger } = this.#options;
+    if (!isStuck) return logger.info("The scheduler continues");
+    logger.error("The scheduler does not get on: the watchdog is not told that all is well");
+  }
+
+  async #sendStatus(facts: ServiceFacts): Promise<void> {
+    const { busy, count } = facts.workers();
+    const problem = facts.storeProblem();
+    const parts = [`Running ${busy} of ${count}`];
+    if (this.#isStuck) parts.push("the scheduler does not get on");
+    if (problem !== null) parts.push("the store does not respond");
+    else {
+      const queued = await this.#queued(facts);
+      if (queued !== null) parts.push(`${queued} queued`);
+    }
+    const reload = facts.reloadProblem();
+    if (reload !== null) parts.push(`the last reload: ${reload}`);
+    if (!this.#isStopping && !this.#isReloading) this.#send(parts.join(", "));
+  }
+
+  async #queued(facts: ServiceFacts): Promise<number | null> {
+    const over = new AbortController();
+    const { clock } = this.#options;
+    const late = sleep(clock, QUEUED_MS_MAX, over.signal).then(() => null);
+    return await Promise.race([facts.queued().catch(() => null), late]).finally(() => over.abort());
+  }
+
+  /** Send a status unless it is the last one. */
+  #send(status: string): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#options.socket.send({ STATUS: status });
+  }
+
+  // The time is limited: a stop that hangs is ended by the service manager.
+  #extend(untilMs: number): void {
+    const { socket, clock } = this.#options;
+    if (clock.now().monotonicMs >= untilMs) return;
+    const pulse: Record<string, string> = socket.watchdogMs === null ? {} : { WATCHDOG: "1" };
+    socket.send({
+      ...pulse,
+      EXTEND_TIMEOUT_USEC: String(EXTEND_MS * 1_000),
+      STATUS: this.#stoppingText(),
+    });
+    const delayMs = Math.min(EXTEND_EVERY_MS, this.#everyMs);
+    this.#timer = clock.timer(delayMs, () => this.#extend(untilMs), { unref: true });
+  }
+
+  #stoppingText(): string {
+    const busy = this.#facts?.workers().busy ?? 0;
+    if (busy === 0) return "Stopping";
+    return `Stopping: waiting for ${busy} running ${busy === 1 ? "job" : "jobs"}`;
+  }
+}
