@@ -27,7 +27,7 @@ import { commandOfKind, outputOf } from "./run_output.ts";
 
 /** Most items in a digest; the rest is counted. */
 const ITEMS_MAX = 500;
-/** How long a notice waits for an earlier one of its incident, in milliseconds. */
+/** How long a notice waits for an earlier one, or for news, of its incident, in milliseconds. */
 const ORDER_WAIT_MS = 10_000;
 /** How long a delivery waits for another one of the same, in milliseconds. */
 const UNDER_WAY_MS = 5_000;
@@ -68,7 +68,9 @@ export async function deliver(
   }
   const how = { attempt: instance.attempt, signal, ...(log ? { log } : {}) };
   if ("collected" in given) return await deliverCollected(channel, instance, how, context);
-  if (await isOver(given, name, context)) return { type: "delivered" };
+  const reminded = await isOver(given, name, context);
+  if (reminded === true) return { type: "delivered" };
+  if (reminded === "unknown") return { type: "later", delayMs: ORDER_WAIT_MS };
   if (await hasEarlier(given, name, context)) {
     return { type: "later", delayMs: ORDER_WAIT_MS };
   }
@@ -243,20 +245,26 @@ async function hasEarlier(
   return !isFirst && !isLate && await isCollected(channel, subject, at, { store });
 }
 
+/** News that may close an incident. */
+const ENDS: ReadonlySet<string> = new Set(["completed", "well"]);
+
 /**
  * True if there is nothing to remind a channel of: the incident has closed, or is over to the
- * channel, or somebody takes care of it.
+ * channel, or somebody takes care of it. Unknown while news that may close it are not processed.
  */
 async function isOver(
   { notice, memo: key, round = 0 }: NoticeDelivery,
   channel: string,
   context: NoticeContext,
-): Promise<boolean> {
+): Promise<boolean | "unknown"> {
   if (!notice.isReminder || key === undefined) return false;
   const memo = await readMemo(key, context);
   if (memo === null) return true;
   const { incident, rounds } = readSubject(memo.data);
   if ((rounds[channel] ?? 0) !== round) return true;
-  return incident?.id !== notice.incident?.id || incident?.closedAt !== null ||
+  const isPast = incident?.id !== notice.incident?.id || incident?.closedAt !== null ||
     incident.acknowledgedBy !== null;
+  if (isPast) return true;
+  const mayEnd = memo.droppedNews > 0 || memo.news.some(({ event }) => ENDS.has(event));
+  return mayEnd ? "unknown" : false;
 }
