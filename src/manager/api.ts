@@ -410,7 +410,7 @@ export interface ManagerApi {
   /** Incidents by subject: open ones, or also the last closed one of each subject. */
   listIncidents(query: IncidentQuery, page?: PageRequest): Promise<Page<Incident>>;
   /**
-   * Acknowledge the open incident of a subject, which ends its reminders.
+   * Acknowledge the open incident of a subject, which stops its reminders, or take that back.
    *
    * @throws JobError `not_found` if it has none, `conflict` if another one than the given is open
    */

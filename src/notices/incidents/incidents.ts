@@ -17,6 +17,8 @@ const PREFIXES = [JOB_MEMO, "node:", "daemon:", "store:", "channel:"] as const;
 const BATCH = 100;
 /** How often an acknowledgment is tried again after somebody else has changed the memo. */
 const TRIES_MAX = 20;
+/** What errors say of a subject that an acknowledgment, or its end, fails for. */
+const [ACKNOWLEDGE, UNDO] = ["acknowledge", "take back the acknowledgment of"] as const;
 
 /** Selects incidents. */
 export interface IncidentQuery {
@@ -34,12 +36,17 @@ export interface AcknowledgeOptions {
   readonly by: string;
   /** The id of the incident that is meant: another one is refused. */
   readonly id?: string;
+  /** True to take the acknowledgment back, whoever it is from. */
+  readonly isUndo?: boolean;
 }
 
 /** An incident after an acknowledgment. */
 export interface Acknowledgment {
   readonly incident: Incident;
-  /** False if it had been acknowledged before: the first acknowledgment stays. */
+  /**
+   * False if it had been acknowledged before, whose acknowledgment stays, or if there was none to
+   * take back.
+   */
   readonly isChanged: boolean;
 }
 
@@ -93,24 +100,29 @@ export class Incidents {
   }
 
   /**
-   * Acknowledge the open incident of a subject: nobody is reminded of it any more.
+   * Acknowledge the open incident of a subject: nobody is reminded of it, unless the acknowledgment
+   * is taken back.
    *
    * @throws JobError `not_found` if it has none, `conflict` if that is not the one with this id
    */
   async acknowledge(
     subject: NoticeSubject,
-    { by, id }: AcknowledgeOptions,
+    { by, id, isUndo = false }: AcknowledgeOptions,
   ): Promise<Acknowledgment> {
-    const title = memoKeyOf(subject);
+    const title = `${isUndo ? UNDO : ACKNOWLEDGE} "${memoKeyOf(subject)}"`;
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const open = await this.#openOf(subject);
       if (open.length === 0) throw noIncident(title);
       const found = open.find((one) => id === undefined || one.incident.id === id);
       if (found === undefined) throw otherIncident(title, id!, open[0]!.incident.id);
       const { memo, incident } = found;
-      if (incident.acknowledgedAt !== null) return { incident, isChanged: false };
+      if ((incident.acknowledgedAt === null) === isUndo) return { incident, isChanged: false };
       const at = this.#clock.now();
-      const known = { ...incident, acknowledgedBy: by, acknowledgedAt: at.wallMs };
+      const known = {
+        ...incident,
+        acknowledgedBy: isUndo ? null : by,
+        acknowledgedAt: isUndo ? null : at.wallMs,
+      };
       const data = JSON.stringify({ ...JSON.parse(memo.data), incident: known });
       const { key, watch, version } = memo;
       const isWritten = await tryPutMemo({
@@ -119,7 +131,7 @@ export class Incidents {
       }, { store: this.#store });
       if (isWritten) return { incident: known, isChanged: true };
     }
-    throw new JobError("conflict", `Cannot acknowledge "${title}": others keep changing it`, {
+    throw new JobError("conflict", `Cannot ${title}: others keep changing it`, {
       hint: "Try again",
     });
   }
@@ -187,16 +199,16 @@ function unreadableToken(): JobError {
   );
 }
 
-function noIncident(key: string): JobError {
-  return new JobError("not_found", `Cannot acknowledge "${key}": it has no open incident`, {
+function noIncident(what: string): JobError {
+  return new JobError("not_found", `Cannot ${what}: it has no open incident`, {
     path: "name",
     hint: "List open incidents with: jobctl incidents",
   });
 }
 
-function otherIncident(key: string, wanted: string, found: string): JobError {
+function otherIncident(what: string, wanted: string, found: string): JobError {
   const problem = `its open incident is ${found}, not ${wanted}`;
-  return new JobError("conflict", `Cannot acknowledge "${key}": ${problem}`, {
+  return new JobError("conflict", `Cannot ${what}: ${problem}`, {
     path: "id",
     hint: "That incident is over. See the new one with: jobctl incidents",
   });

@@ -260,14 +260,13 @@ async function remind(
   const { channel, number, incidentId } = reminder;
   const repeatMs = context.channels.get(channel)?.settings.rules.repeatMs ?? null;
   if (incident?.id !== incidentId || incident.closedAt !== null || repeatMs === null) return null;
-  // Somebody takes care of it: reminding ends until it closes.
-  if (incident.acknowledgedBy !== null) return null;
   const event = state.notified[channel]?.[0];
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
   // One of before the recovery of the channel.
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
-  // A job that is gone cannot recover. It may come back.
-  if (!(await isGone(memo.key, context))) {
+  // No reminder while somebody takes care of it, nor of a job that is gone, which cannot recover.
+  // Later there may be: an acknowledgment can be taken back, and a job come back.
+  if (incident.acknowledgedBy === null && !(await isGone(memo.key, context))) {
     await deliveries.addReminder(reminder, event, incident, state.streak === 0);
   }
   const following = { ...reminder, number: number + 1 };

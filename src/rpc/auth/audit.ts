@@ -77,9 +77,12 @@ const LINES: Lines = {
   ],
   resume: ({ kind }, { wasPaused }) =>
     wasPaused ? [kind === undefined ? "Resumed all jobs" : "Resumed a job", { kind }] : null,
-  acknowledgeIncident: ({ type, name }, { incident, changed }) =>
+  acknowledgeIncident: ({ type, name, undo }, { incident, changed }) =>
     changed
-      ? ["Acknowledged an incident", { incident: incident?.id, of: `${type}:${name}` }]
+      ? [
+        undo ? "Took back the acknowledgment of an incident" : "Acknowledged an incident",
+        { incident: incident?.id, of: `${type}:${name}` },
+      ]
       : null,
   setSilence: ({ kind, all, until, reason }) => [
     all ? "Silenced everything" : "Silenced a job",

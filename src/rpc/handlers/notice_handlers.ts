@@ -41,7 +41,7 @@ export function noticeHandlers(manager: ManagerApi) {
         nextPageToken: nextToken,
       };
     },
-    async acknowledgeIncident({ type, name, id }, { caller }) {
+    async acknowledgeIncident({ type, name, id, undo }, { caller }) {
       const subject = {
         type: readChoice(type, SUBJECT_TYPES, "type"),
         name: readName(name, "name"),
@@ -49,6 +49,7 @@ export function noticeHandlers(manager: ManagerApi) {
       const options = withoutUndefined({
         by: caller.name,
         id: readSet(textOf(id), readUuid, "id"),
+        isUndo: undo,
       });
       const { incident, isChanged } = await manager.acknowledgeIncident(subject, options);
       return { incident: incidentToWire(incident), changed: isChanged };

@@ -124,7 +124,7 @@ for (const [word, id] of NAMES) {
     assert.equal(run.code, 0, run.stderr);
     const { request } = run.calls.find(({ method }) => method === "acknowledgeIncident")!;
     const [type, name] = id === ID ? ["job", "backup"] : ["node", "web1"];
-    assert.deepEqual(request, { type, name, id });
+    assert.deepEqual(request, { type, name, id, undo: false });
     assert.equal(JSON.parse(run.stdout).acknowledged_by, "eva");
   });
 }
@@ -149,6 +149,26 @@ test("ack says what it acknowledged, or by whom it was before", async () => {
 });
 
 /** Words that fit no open incident. */
+test("ack --undo takes the acknowledgment back, or says that there was none", async () => {
+  for (const changed of [true, false]) {
+    const run = await cli(["ack", "backup", "--undo"], {
+      isTerminal: true,
+      env: { NO_COLOR: "1" },
+      answers: { ...listing(incident()), acknowledgeIncident: { incident: incident(), changed } },
+    });
+    const { request } = run.calls.find(({ method }) => method === "acknowledgeIncident")!;
+    assert.deepEqual(request, { type: "job", name: "backup", id: ID, undo: true });
+    assert.match(
+      run.stdout,
+      changed ? /^No longer acknowledged: backup since/ : /^Was not acknowledged: backup/,
+    );
+    assert.equal(run.code, 0);
+  }
+  const none = await cli(["ack", "web", "--undo"], { answers: listing(incident()) });
+  assert.match(none.stderr, /Cannot take back the acknowledgment of "web"/);
+  assert.equal(none.code, 4);
+});
+
 for (const word of ["back", "backup2", "0193", "node:web", "web1", "node", "*", "ff00"]) {
   test(`ack ${word} acknowledges nothing`, async () => {
     const run = await cli(["ack", word], { answers: listing(incident(), NODE) });

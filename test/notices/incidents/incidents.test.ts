@@ -164,6 +164,26 @@ test("acknowledge() keeps the first name", async () => {
   assert.deepEqual([incident.acknowledgedBy, isChanged], ["eva", false]);
 });
 
+test("acknowledge() takes back what anybody acknowledged, once", async () => {
+  const { incidents, add, clock } = await world();
+  const { id } = await add("job", "backup");
+  await incidents.acknowledge(JOB, { by: "eva" });
+  const undo = { by: "tom", id, isUndo: true };
+  const { incident, isChanged } = await incidents.acknowledge(JOB, undo);
+  assert.deepEqual(
+    [incident.acknowledgedBy, incident.acknowledgedAt, isChanged],
+    [null, null, true],
+  );
+  assert.equal((await incidents.acknowledge(JOB, undo)).isChanged, false);
+  clock.shiftWall(5);
+  const again = await incidents.acknowledge(JOB, { by: "tom" });
+  assert.deepEqual([again.incident.acknowledgedBy, again.isChanged], ["tom", true]);
+  await assert.rejects(
+    incidents.acknowledge({ type: "job", name: "web" }, undo),
+    (error) => isJobError(error, "not_found") && /take back the acknow/.test(error.message),
+  );
+});
+
 test("acknowledge() does not touch another incident than the one that is meant", async () => {
   const { incidents, add, names } = await world();
   const { id } = await add("job", "backup");

@@ -86,6 +86,21 @@ test("AcknowledgeIncident keeps the name of the caller's token, and is logged on
   assert.deepEqual(told(world), [["Acknowledged an incident", "eva"]]);
 });
 
+test("AcknowledgeIncident takes an acknowledgment back, which is logged once", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  world.manager.incidents.push({
+    ...{ ...incidentOf("job", "echo"), acknowledgedBy: "eva", acknowledgedAt: START },
+  });
+  const call = () =>
+    world.client({ token: "a-token" }).acknowledgeIncident({
+      ...{ type: "job", name: "echo", undo: true },
+    });
+  const first = await call();
+  assert.deepEqual([first.incident?.acknowledgedBy, first.changed], [undefined, true]);
+  assert.equal((await call()).changed, false);
+  assert.deepEqual(told(world), [["Took back the acknowledgment of an incident", "boss"]]);
+});
+
 test("AcknowledgeIncident refuses an unknown type, no name, and what is no id", async () => {
   await using world = await rpcWorld();
   const client = world.client();
@@ -185,6 +200,8 @@ const TOO_WIDE: Readonly<Record<string, (client: JobClient) => Promise<unknown>>
   "see another job's incidents": (client) => client.listIncidents({ kind: "echo" }),
   "acknowledge another job's": (client) =>
     client.acknowledgeIncident({ type: "job", name: "echo" }),
+  "take back an acknowledgment of another job's": (client) =>
+    client.acknowledgeIncident({ type: "job", name: "echo", undo: true }),
   "acknowledge a node's": (client) => client.acknowledgeIncident({ type: "node", name: "shop-a" }),
   "silence another job": (client) => client.setSilence({ kind: "echo", until: UNTIL }),
   "silence everything": (client) => client.setSilence({ all: true, until: UNTIL }),

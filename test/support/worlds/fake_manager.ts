@@ -292,14 +292,20 @@ export class FakeManager implements ManagerApi {
     nextToken: null,
   });
 
-  acknowledgeIncident: ManagerApi["acknowledgeIncident"] = async ({ type, name }, { by }) => {
+  acknowledgeIncident: ManagerApi["acknowledgeIncident"] = async (
+    { type, name },
+    { by, isUndo = false },
+  ) => {
     const index = this.incidents.findIndex(({ subject }) =>
       subject.type === type && subject.name === name
     );
     const found = this.incidents[index];
     if (!found) throw new JobError("not_found", `Cannot acknowledge "${type}:${name}"`);
-    const isChanged = found.acknowledgedAt === null;
-    const incident = isChanged ? { ...found, acknowledgedBy: by, acknowledgedAt: START } : found;
+    const isChanged = (found.acknowledgedAt === null) !== isUndo;
+    const after = isUndo
+      ? { acknowledgedBy: null, acknowledgedAt: null }
+      : { acknowledgedBy: by, acknowledgedAt: START };
+    const incident = isChanged ? { ...found, ...after } : found;
     this.incidents[index] = incident;
     return { incident, isChanged };
   };

@@ -63,40 +63,57 @@ export const INCIDENTS: Verb = {
 /** `jobctl ack INCIDENT` */
 export const ACK: Verb = {
   name: "ack",
-  summary: "Acknowledge an open incident, which stops its reminders",
+  summary: "Acknowledge an open incident, which stops its reminders, or take that back",
   details: [
     "The recovery and the next incident are still reported. Your name is shown in jobctl incidents",
-    "and in notices. If several incidents match, none is acknowledged.",
+    "and in notices. If several incidents match, none is acknowledged. Anybody who may acknowledge an",
+    "incident may take an acknowledgment back, also that of somebody else.",
   ].join(" "),
   words: [{
     name: "INCIDENT",
     describe: "Kind of a job, or node:NAME, channel:NAME, store, daemon, or the first 4 or more " +
       "characters of the id",
   }],
+  options: {
+    undo: { describe: "Take the acknowledgment back: reminders are sent again", isFlag: true },
+  },
   examples: [
     ["jobctl ack backup", "The incident of a job"],
     ["jobctl ack node:web1", "The incident of a node"],
+    ["jobctl ack backup --undo", "Nobody works on it after all"],
   ],
   async run(args, { client, printer }) {
     const connection = await client();
-    const { type, name, id } = await findIncident(connection, args.word("INCIDENT"));
+    const undo = args.flag("undo");
+    const what = undo ? "take back the acknowledgment of" : "acknowledge";
+    const word = args.word("INCIDENT");
+    const { type, name, id } = await findIncident(connection, word, what);
     // With the id, so that another one that has opened meanwhile is not acknowledged unseen.
-    const response = await connection.acknowledgeIncident({ type, name, id });
-    const incident = present(response.incident, "Cannot acknowledge the incident");
+    const response = await connection.acknowledgeIncident({ type, name, id, undo });
+    const incident = present(response.incident, `Cannot ${what} the incident`);
     const text = incidentText(incident, printer);
-    const line = response.changed ? `Acknowledged ${text}` : `Already acknowledged: ${text}`;
+    const line = undo
+      ? response.changed ? `No longer acknowledged: ${text}` : `Was not acknowledged: ${text}`
+      : response.changed
+      ? `Acknowledged ${text}`
+      : `Already acknowledged: ${text}`;
     await printer.details(INCIDENT_VIEW.record(incident), incident.id, [line]);
     if (!response.changed && !printer.isHuman) await printer.note(line);
   },
 };
 
-/** The one open incident that a word names. @throws JobError `not_found`, `invalid_argument` */
-async function findIncident(client: JobClient, word: string): Promise<Incident> {
+/**
+ * The one open incident that a word names.
+ *
+ * @param what errors say that this is not possible
+ * @throws JobError `not_found`, `invalid_argument`
+ */
+async function findIncident(client: JobClient, word: string, what: string): Promise<Incident> {
   const open = await collect(listIncidents(client, { withClosed: false }));
   const [found, ...others] = open.filter((incident) => isNamed(incident, word));
   const shown = makeVisible(word);
   if (found === undefined) {
-    throw new JobError("not_found", `Cannot acknowledge "${shown}": it has no open incident`, {
+    throw new JobError("not_found", `Cannot ${what} "${shown}": it has no open incident`, {
       hint: didYouMean(word, open.map(subjectText)) ?? "List open incidents with: jobctl incidents",
     });
   }
@@ -105,7 +122,7 @@ async function findIncident(client: JobClient, word: string): Promise<Incident> 
     `${id} (${makeVisible(`${type}:${name}`)})`
   );
   throw usageError(
-    `Cannot acknowledge "${shown}": ${others.length + 1} open incidents match`,
+    `Cannot ${what} "${shown}": ${others.length + 1} open incidents match`,
     `Give the id of one: ${named.join(", ")}`,
   );
 }
