@@ -1,6 +1,7 @@
 import { JobError } from "../core/errors.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
 import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
+import { silenceZoneOf } from "../core/notices/holding.ts";
 import { quietSince, quietUntil } from "../core/notices/quiet_time.ts";
 import type { ChannelSummary } from "../core/notices/settings.ts";
 import type { IncidentQuery } from "../notices/incidents/incidents.ts";
@@ -70,7 +71,7 @@ export async function listSilences(
   const windows = new Map<string, Pick<Silence, "since" | "until"> | null>();
   for (const { kind, schedules, options: { silence } } of registry.list()) {
     if (silence.length === 0 || found.length >= LISTED_MAX) continue;
-    const zone = schedules[0]?.spec.timezone ?? scheduleDefaults.timezone;
+    const zone = silenceZoneOf({ schedules }, scheduleDefaults.timezone);
     const key = JSON.stringify([zone, ...silence]);
     let window = windows.get(key);
     if (window === undefined) {

@@ -61,6 +61,9 @@ test("simulateNotices() applies the rules of the channel", () => {
   ]);
   assert.deepEqual(simulate(hourly("f"), { jobs: ["other-*"] }), []);
   assert.deepEqual(simulate(hourly("f"), {}, { options: { notify: [] } }), []);
+  const others = { options: { notify: ["*"] } };
+  assert.deepEqual(simulate(hourly("f"), {}, others), ["0 h: failed work x1"]);
+  assert.deepEqual(simulate(hourly("f"), { jobs: ["other-*"] }, others), []);
 });
 
 test("simulateNotices() repeats what stays open, until its end", () => {

@@ -1,5 +1,4 @@
-import { matchesPattern } from "../../core/job/job_scope.ts";
-import { MATCHING_CHANNELS } from "../../core/notices/settings.ts";
+import { isChannelOf } from "../../core/notices/job_channels.ts";
 import { countText } from "../../core/text/count_text.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { formatDuration } from "../../core/time/duration.ts";
@@ -139,12 +138,9 @@ export function channelsOf(
   { kind, notices }: Pick<Job, "kind" | "notices">,
   channels: readonly Channel[],
 ): readonly string[] {
-  const isMatching = ({ jobs }: Channel) => jobs.some((pattern) => matchesPattern(pattern, kind));
-  const notify = notices?.hasNotify ? notices.notify : [MATCHING_CHANNELS];
-  const hasOthers = notify.includes(MATCHING_CHANNELS);
-  return channels.filter((channel) =>
-    notify.includes(channel.name) || hasOthers && isMatching(channel)
-  ).map(({ name }) => name);
+  const notify = notices?.hasNotify ? notices.notify : undefined;
+  return channels.filter((channel) => isChannelOf({ kind, notify }, channel))
+    .map(({ name }) => name);
 }
 
 /** Open incidents before closed ones, each the newest first. */

@@ -2,7 +2,7 @@ import type { ErrorInfo } from "../instance.ts";
 import type { Incident } from "./incident.ts";
 import type { NoticeEvent, NoticeSubject } from "./notice.ts";
 import type { NoticeRules } from "./settings.ts";
-import { type SubjectState, withSeen } from "./subject_state.ts";
+import { countFailures, type SubjectState, withRun, withSeen } from "./subject_state.ts";
 
 /** Most characters of an incident's error: a memo has room for them, however they are written. */
 const ERROR_CHARS_MAX = 2_000;
@@ -29,8 +29,6 @@ export interface SubjectNews {
 export interface SubjectChannel {
   readonly name: string;
   readonly rules: Pick<NoticeRules, "on" | "after" | "rate">;
-  /** How many of the last `rate.of` runs failed, this one included; null without a rate. */
-  readonly failures: number | null;
 }
 
 /** One notice to send. */
@@ -71,7 +69,7 @@ export function nextSubject(
   context: SubjectContext,
 ): SubjectStep {
   if (before.seen.includes(news.id)) return { state: before, notices: [] };
-  const state = withSeen(before, news.id);
+  const state = countRun(withSeen(before, news.id), news, context.channels);
   switch (news.event) {
     case "completed":
       return news.isShort ? { state, notices: [] } : recover(state, news, context);
@@ -96,6 +94,17 @@ export function nextSubject(
     default:
       return worsen(state, news, context, [news.event as NoticeEvent]);
   }
+}
+
+/** The state with the end of a run counted, if some channel counts how many of the last failed. */
+function countRun(
+  state: SubjectState,
+  { event }: SubjectNews,
+  channels: readonly SubjectChannel[],
+): SubjectState {
+  if (!["completed", "terminated", "timedOut"].includes(event)) return state;
+  const most = Math.max(0, ...channels.map(({ rules }) => rules.rate?.of ?? 0));
+  return withRun(state, event !== "completed", most);
 }
 
 /** The events that a failed run can be reported as. */
@@ -125,7 +134,7 @@ function worsen(
       continue;
     }
     // How often counts the runs of a job; a delivery has failed many times when this is known.
-    if (subject.type === "job" && FAILURES.has(event) && !isOften(channel, before.streak)) continue;
+    if (subject.type === "job" && FAILURES.has(event) && !isOften(channel, before)) continue;
     notified[channel.name] = [...earlier, event];
     events.push({ channel: channel.name, event });
   }
@@ -158,8 +167,8 @@ function isNotified(earlier: readonly NoticeEvent[], event: NoticeEvent): boolea
 }
 
 /** True if a job has failed often enough for a channel to report it. */
-function isOften({ rules, failures }: SubjectChannel, streak: number): boolean {
-  return rules.rate === null ? streak >= rules.after : (failures ?? 0) >= rules.rate.failures;
+function isOften({ rules: { rate, after } }: SubjectChannel, state: SubjectState): boolean {
+  return rate === null ? state.streak >= after : countFailures(state, rate.of) >= rate.failures;
 }
 
 function incidentAfter(
@@ -200,8 +209,8 @@ function recover(
   if (!isOpen(before.incident)) return { state, notices: [] };
   const wasNotified = ({ name }: SubjectChannel) => (before.notified[name]?.length ?? 0) > 0;
   // A job that still fails too often has not recovered for a channel that counts how often.
-  const isUnwell = ({ rules: { rate }, failures }: SubjectChannel) =>
-    rate !== null && (failures ?? 0) >= rate.failures;
+  const isUnwell = ({ rules: { rate } }: SubjectChannel) =>
+    rate !== null && countFailures(state, rate.of) >= rate.failures;
   const unwell = channels.filter((channel) => wasNotified(channel) && isUnwell(channel));
   const well = channels.filter((channel) => wasNotified(channel) && !unwell.includes(channel));
   const closed: Incident = { ...before.incident, closedAt: news.at };

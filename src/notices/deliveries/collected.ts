@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Silence } from "../../core/notices/incident.ts";
 import type { DigestItem, NoticeSubject } from "../../core/notices/notice.ts";
+import { type Hold, holdOf, isRunning, silenceZoneOf } from "../../core/notices/holding.ts";
 import { presetNeeds } from "../../core/notices/presets.ts";
 import { quietSince, quietUntil } from "../../core/notices/quiet_time.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
@@ -16,6 +17,8 @@ import { newDelivery } from "../notice_kinds.ts";
  * what is collected during silences is 0, since these may end earlier or later than they should.
  */
 const COLLECTED_MEMO = "collected:";
+/** Start of the keys of the ends of windows of digests; the channel follows. */
+const WINDOW_MEMO = "window:";
 /** Most silences that a summary names. */
 const SILENCES_LISTED_MAX = 10;
 /** Digits of a time in a key, so that keys are in the order of times. */
@@ -75,23 +78,28 @@ export async function collectUntil(
   { subject, ...notice }: Pick<CollectedNews, "id" | "event" | "subject">,
   context: NoticeContext,
 ): Promise<Collecting | null> {
-  const silence = await silencedUntil(subject, context);
-  if (silence !== null) return { why: "silence", until: silence };
-  const settings = context.channels.get(channel)?.settings;
-  if (!settings) return null;
-  const { rules, target } = settings;
-  const nowMs = context.clock.now().wallMs;
-  const quiet = quietUntil(rules.quiet, context.timezone, nowMs);
-  if (quiet !== null) return { why: "quiet", until: quiet };
-  if (rules.digestMs !== null) {
-    return { why: "digest", until: await windowEnd(channel, rules.digestMs, context) };
+  const hold = holdNow(channel, await silencedUntil(subject, context), context);
+  if (hold?.why === "digest") {
+    return { why: "digest", until: await windowEnd(channel, hold.windowMs, context) };
   }
+  if (hold !== null) return hold;
+  const target = context.channels.get(channel)?.settings.target;
+  if (!target) return null;
   // A service that opens incidents would otherwise never close this one.
   const preset = target.to === "webhook" ? target.preset : null;
   const closes = notice.event === "recovered" && preset !== null &&
     presetNeeds(preset).hasIncidents;
   const flooded = closes ? null : context.flood.blockedUntil(channel, notice);
   return flooded === null ? null : { why: "flood", until: flooded };
+}
+
+function holdNow(
+  channel: string,
+  silence: number | null,
+  { channels, clock, timezone }: NoticeContext,
+): Hold | null {
+  const rules = channels.get(channel)?.settings.rules;
+  return holdOf(rules, silence, { timezone, atMs: clock.now().wallMs });
 }
 
 /** When the silences that a subject is in end, epoch ms; null if it is in none. */
@@ -108,7 +116,7 @@ export async function silencedUntil(
   }
   const job = type === "job" ? findJob(name) : undefined;
   if (job) {
-    const zone = job.schedules[0]?.spec.timezone ?? timezone;
+    const zone = silenceZoneOf(job, timezone);
     const end = quietUntil(job.options.silence, zone, nowMs);
     if (end !== null) ends.push(end);
   }
@@ -154,7 +162,7 @@ function windowOf(
 ): { readonly since: number; readonly until: number } | null {
   const job = kind === "" ? undefined : findJob(kind);
   if (!job || job.options.silence.length === 0) return null;
-  const zone = job.schedules[0]?.spec.timezone ?? timezone;
+  const zone = silenceZoneOf(job, timezone);
   for (const { subject, firstAt, lastAt } of items) {
     if (subject.type !== "job" || subject.name !== kind) continue;
     for (const at of [firstAt, lastAt]) {
@@ -203,13 +211,12 @@ async function windowEnd(
   context: NoticeContext,
 ): Promise<number> {
   const { clock } = context;
-  const key = `window:${channel}`;
+  const key = WINDOW_MEMO + channel;
   for (let tries = 1;; tries++) {
     const nowMs = clock.now().wallMs;
     const memo = await readMemo(key, context);
     const until = memo ? Number(memo.data) : 0;
-    // A clock that was set back must not stretch it.
-    if (until > nowMs && until <= nowMs + digestMs) return until;
+    if (isRunning(until, digestMs, nowMs)) return until;
     const next = nowMs + digestMs;
     const isWritten = await tryPutMemo({
       ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
@@ -232,22 +239,20 @@ export async function collectRepeat(
   news: CollectedNews,
   context: NoticeContext,
 ): Promise<void> {
-  if (silence !== null) {
-    return await collect(channel, { why: "silence", until: silence }, news, context);
-  }
-  const rules = context.channels.get(channel)?.settings.rules;
-  if (!rules) return;
-  const nowMs = context.clock.now().wallMs;
-  const quiet = quietUntil(rules.quiet, context.timezone, nowMs);
-  let collecting: Collecting | null = quiet === null ? null : { why: "quiet", until: quiet };
-  if (quiet === null && rules.digestMs !== null) {
-    const window = await readMemo(`window:${channel}`, context);
-    const until = window ? Number(window.data) : 0;
-    if (until > nowMs) collecting = { why: "digest", until };
-  }
+  const hold = holdNow(channel, silence, context);
+  const collecting = hold?.why === "digest" ? await runningDigest(channel, context) : hold;
   if (collecting === null) return;
-  if (await readMemo(itemKeyOf(channel, collecting, news), context) === null) return;
+  const isCounted = collecting.why === "silence" ||
+    await readMemo(itemKeyOf(channel, collecting, news), context) !== null;
+  if (!isCounted) return;
   await collect(channel, collecting, news, context);
+}
+
+/** The digest whose window runs; null if none does. */
+async function runningDigest(channel: string, context: NoticeContext): Promise<Collecting | null> {
+  const window = await readMemo(WINDOW_MEMO + channel, context);
+  const until = window ? Number(window.data) : 0;
+  return until > context.clock.now().wallMs ? { why: "digest", until } : null;
 }
 
 /** Keep something for a later delivery, which is accepted in the same transaction. */

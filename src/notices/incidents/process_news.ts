@@ -4,16 +4,9 @@ import { newsDetail } from "../../core/notices/news_detail.ts";
 import {
   nextSubject,
   type PlannedNotice,
-  type SubjectChannel,
   type SubjectNews,
 } from "../../core/notices/next_subject.ts";
-import {
-  countFailures,
-  readSubject,
-  type SubjectState,
-  withRun,
-  writeSubject,
-} from "../../core/notices/subject_state.ts";
+import { readSubject, type SubjectState, writeSubject } from "../../core/notices/subject_state.ts";
 import { idOfText } from "../../platform/ids.ts";
 import {
   JOB_MEMO,
@@ -91,10 +84,9 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   for (const news of await withEnds(all, runs, context)) {
     const instance = await instanceOf(news, runs, context);
     if (isOutdated(news, instance)) continue;
-    if (!state.seen.includes(news.id)) state = countRun(state, news, listed);
     const step = nextSubject(state, await subjectNews(news, instance, context), {
       subject,
-      channels: subjectChannels(listed, state),
+      channels: listed.map(({ settings }) => settings),
       newId: () => idOfText(`incident ${memo.key} ${news.id}`),
     });
     state = step.state;
@@ -125,23 +117,6 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   // Successes count as long as a failure is among the runs that channels count.
   const isWatched = isOpen || state.recent !== "";
   return { state, watch: isWatched ? "ends" : "failures", instances };
-}
-
-/** The state with the end of a run counted, if some channel counts how many of the last failed. */
-function countRun(state: SubjectState, { event }: News, channels: readonly Channel[]) {
-  if (!["completed", "terminated", "timedOut"].includes(event)) return state;
-  const most = Math.max(0, ...channels.map(({ settings }) => settings.rules.rate?.of ?? 0));
-  return withRun(state, event !== "completed", most);
-}
-
-function subjectChannels(
-  channels: readonly Channel[],
-  state: SubjectState,
-): readonly SubjectChannel[] {
-  return channels.map(({ settings: { name, rules } }) => {
-    const failures = rules.rate === null ? null : countFailures(state, rules.rate.of);
-    return { name, rules, failures };
-  });
 }
 
 async function instanceOf(

@@ -1,6 +1,5 @@
-import { matchesPattern } from "../../core/job/job_scope.ts";
+import { isChannelOf } from "../../core/notices/job_channels.ts";
 import type { NoticeEvent, NoticeSubject } from "../../core/notices/notice.ts";
-import { MATCHING_CHANNELS } from "../../core/notices/settings.ts";
 import { subjectOfMemo } from "../../core/notices/subject_state.ts";
 import { JOB_MEMO } from "../../store/store.ts";
 import type { Channel } from "../channels/channel.ts";
@@ -33,12 +32,8 @@ export function channelsOf(
   const kind = key.slice(JOB_MEMO.length);
   const notify = findJob(kind)?.options.notify;
   if (notify?.length === 0) return "nobody";
-  const isMatching = ({ settings: { rules } }: Channel) =>
-    rules.jobs.some((pattern) => matchesPattern(pattern, kind));
-  if (notify === undefined) return all.filter(isMatching);
-  const hasOthers = notify.includes(MATCHING_CHANNELS);
-  return all.filter((channel) =>
-    notify.includes(channel.settings.name) || hasOthers && isMatching(channel)
+  return all.filter(({ settings: { name, rules: { jobs } } }) =>
+    isChannelOf({ kind, notify }, { name, jobs })
   );
 }
 

@@ -1,10 +1,10 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import { matchesPattern } from "../../core/job/job_scope.ts";
+import { type Hold, holdOf, isRunning, silenceZoneOf } from "../../core/notices/holding.ts";
+import { isChannelOf } from "../../core/notices/job_channels.ts";
 import {
   nextSubject,
   type PlannedNotice,
-  type SubjectChannel,
   type SubjectNews,
 } from "../../core/notices/next_subject.ts";
 import type { NoticeEvent } from "../../core/notices/notice.ts";
@@ -50,7 +50,6 @@ export interface NoticeSimulation {
 interface Reminding {
   readonly notice: PlannedNotice;
   readonly everyMs: number;
-  readonly kind: string;
 }
 
 /** Most reminders of one incident that are listed. */
@@ -67,73 +66,64 @@ export function simulateNotices(
   return new Simulation(simulation).run(runs);
 }
 
+/** A notice before it is known whether it is collected. */
+type PlannedSend = Pick<SimulatedNotice, "channel" | "at" | "kind" | "isReminder"> & {
+  readonly event: NoticeEvent;
+};
+
 class Simulation {
   readonly #given: NoticeSimulation;
   readonly #jobs: ReadonlyMap<string, JobDefinition>;
+  readonly #channels: ReadonlyMap<string, ChannelSettings>;
   readonly #states = new Map<string, SubjectState>();
-  /** The last outcomes of each kind, newest last: true for a failure. */
-  readonly #outcomes = new Map<string, boolean[]>();
   readonly #reminding = new Map<string, Reminding[]>();
-  readonly #sent: SimulatedNotice[] = [];
-  /** What is collected, by channel, cause and time. */
-  readonly #collected = new Map<string, SimulatedNotice>();
-  readonly #windows = new Map<string, number>();
+  readonly #planned: PlannedSend[] = [];
 
   constructor(given: NoticeSimulation) {
     this.#given = given;
     this.#jobs = new Map(given.jobs.map((job) => [job.kind, job]));
+    this.#channels = new Map(given.channels.map((channel) => [channel.name, channel]));
   }
 
   run(runs: readonly PastRun[]): readonly SimulatedNotice[] {
     for (const run of runs.toSorted((left, right) => left.endedAt - right.endedAt)) this.#end(run);
     for (const kind of [...this.#reminding.keys()]) this.#remind(kind, this.#given.toMs);
-    const all = [...this.#sent, ...this.#collected.values()];
-    return all.sort((left, right) => left.at - right.at);
+    return this.#collect(this.#planned.sort((left, right) => left.at - right.at));
   }
 
   #end(run: PastRun): void {
     const { kind, state: event, reason, error, endedAt: at, id } = run;
-    const outcomes = this.#outcomes.get(kind) ?? [];
-    outcomes.push(event !== "completed");
-    this.#outcomes.set(kind, outcomes.slice(-100));
     const news: SubjectNews = {
       ...{ id, event, at, instanceId: id, detail: reason, error, version: null },
     };
-    const channels = this.#channelsOf(kind);
-    const step = nextSubject(this.#states.get(kind) ?? EMPTY_SUBJECT, news, {
+    const before = this.#states.get(kind) ?? EMPTY_SUBJECT;
+    const { state, notices } = nextSubject(before, news, {
       subject: { type: "job", name: kind },
-      channels: channels.map((settings) => this.#counted(settings, kind)),
+      channels: this.#channelsOf(kind),
       newId: () => id,
     });
     // Reminders come before the end of the incident.
-    if (step.state.incident?.closedAt != null) this.#remind(kind, at);
-    const notifiedBefore = this.#states.get(kind)?.notified ?? {};
-    for (const channel of Object.keys(notifiedBefore)) {
-      if (step.state.notified[channel] === undefined) this.#remind(kind, at, channel);
+    if (state.incident?.closedAt != null) this.#remind(kind, at);
+    for (const channel of Object.keys(before.notified)) {
+      if (state.notified[channel] === undefined) this.#remind(kind, at, channel);
     }
-    this.#states.set(kind, step.state);
-    for (const notice of step.notices) {
-      this.#send(notice.channel, kind, notice.event, at, false);
-      const everyMs = channels.find(({ name }) => name === notice.channel)!.rules.repeatMs;
+    this.#states.set(kind, state);
+    for (const notice of notices) {
+      const { channel } = notice;
+      this.#planned.push({ channel, kind, event: notice.event, at, isReminder: false });
+      const everyMs = this.#channels.get(channel)!.rules.repeatMs;
       if (everyMs === null || notice.incident?.closedAt !== null) continue;
-      const before = this.#reminding.get(kind) ?? [];
-      if (before.some((one) => one.notice.channel === notice.channel)) continue;
-      this.#reminding.set(kind, [...before, { notice, everyMs, kind }]);
+      const reminding = this.#reminding.get(kind) ?? [];
+      if (reminding.some((one) => one.notice.channel === channel)) continue;
+      this.#reminding.set(kind, [...reminding, { notice, everyMs }]);
     }
   }
 
   #channelsOf(kind: string): readonly ChannelSettings[] {
     const notify = this.#jobs.get(kind)?.options.notify;
-    return this.#given.channels.filter(({ name, rules }) =>
-      notify === undefined
-        ? rules.jobs.some((pattern) => matchesPattern(pattern, kind))
-        : notify.includes(name)
+    return this.#given.channels.filter(({ name, rules: { jobs } }) =>
+      isChannelOf({ kind, notify }, { name, jobs })
     );
-  }
-
-  #counted({ name, rules }: ChannelSettings, kind: string): SubjectChannel {
-    const last = rules.rate === null ? [] : this.#outcomes.get(kind)!.slice(-rules.rate.of);
-    return { name, rules, failures: rules.rate === null ? null : last.filter(Boolean).length };
   }
 
   /** @param only the channel that hears no more of them; all by default */
@@ -143,7 +133,7 @@ class Simulation {
     for (const { notice: { channel, event, news }, everyMs } of all.filter(isMeant)) {
       let count = 0;
       for (let at = news.at + everyMs; at < untilMs && count < REMINDERS_MAX; at += everyMs) {
-        this.#send(channel, kind, event, at, true);
+        this.#planned.push({ channel, kind, event, at, isReminder: true });
         count += 1;
       }
     }
@@ -152,45 +142,46 @@ class Simulation {
     else this.#reminding.set(kind, rest);
   }
 
-  #send(
-    channel: string,
-    kind: string,
-    event: NoticeEvent,
-    at: number,
-    isReminder: boolean,
-  ): void {
-    const collecting = this.#collecting(channel, kind, at);
-    if (collecting === null) {
-      const sent = { channel, at, event, kind, isReminder, collectedFor: null, count: 1 };
-      this.#sent.push(sent);
-      return;
+  /** @param planned in the order of time, as windows of digests begin with their first notice */
+  #collect(planned: readonly PlannedSend[]): readonly SimulatedNotice[] {
+    const sent: SimulatedNotice[] = [];
+    const collected = new Map<string, SimulatedNotice>();
+    const windows = new Map<string, number>();
+    for (const one of planned) {
+      const { channel, kind } = one;
+      const hold = this.#holdOf(one);
+      if (hold === null) {
+        sent.push({ ...one, collectedFor: null, count: 1 });
+        continue;
+      }
+      const until = hold.why === "digest" ? windowEnd(windows, one, hold.windowMs) : hold.until;
+      const key = `${channel} ${hold.why} ${until}`;
+      const before = collected.get(key);
+      collected.set(key, {
+        ...{ channel, at: until, event: "digest", isReminder: false, collectedFor: hold.why },
+        kind: before && before.kind !== kind ? "*" : kind,
+        count: (before?.count ?? 0) + 1,
+      });
     }
-    const { why: collectedFor, until } = collecting;
-    const key = `${channel} ${collectedFor} ${until}`;
-    const before = this.#collected.get(key);
-    this.#collected.set(key, {
-      ...{ channel, at: until, event: "digest", isReminder: false, collectedFor },
-      kind: before && before.kind !== kind ? "*" : kind,
-      count: (before?.count ?? 0) + 1,
-    });
+    return [...sent, ...collected.values()].sort((left, right) => left.at - right.at);
   }
 
-  #collecting(
-    channel: string,
-    kind: string,
-    at: number,
-  ): { readonly why: "digest" | "quiet" | "silence"; readonly until: number } | null {
-    const { channels, timezone } = this.#given;
+  #holdOf({ channel, kind, at: atMs }: PlannedSend): Hold | null {
+    const { timezone } = this.#given;
     const job = this.#jobs.get(kind);
-    const zone = job?.schedules[0]?.spec.timezone ?? timezone;
-    const silence = job ? quietUntil(job.options.silence, zone, at) : null;
-    if (silence !== null) return { why: "silence", until: silence };
-    const { rules } = channels.find(({ name }) => name === channel)!;
-    const quiet = quietUntil(rules.quiet, timezone, at);
-    if (quiet !== null) return { why: "quiet", until: quiet };
-    if (rules.digestMs === null) return null;
-    let until = this.#windows.get(channel) ?? 0;
-    if (until <= at) this.#windows.set(channel, until = at + rules.digestMs);
-    return { why: "digest", until };
+    const silence = job && quietUntil(job.options.silence, silenceZoneOf(job, timezone), atMs);
+    return holdOf(this.#channels.get(channel)!.rules, silence ?? null, { timezone, atMs });
   }
+}
+
+/** The end of the running window of a digest, or of one that begins with a notice. */
+function windowEnd(
+  windows: Map<string, number>,
+  { channel, at }: PlannedSend,
+  windowMs: number,
+): number {
+  const until = windows.get(channel) ?? 0;
+  if (isRunning(until, windowMs, at)) return until;
+  windows.set(channel, at + windowMs);
+  return at + windowMs;
 }

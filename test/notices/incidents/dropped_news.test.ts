@@ -58,7 +58,7 @@ test("nextSubject() keeps a state within a memo whatever an error has and howeve
     return new RecordedChannel(`${String(index).padStart(3, "0")}${"x".repeat(60)}`, {
       on: ["failed", "late", "missed", "long", "short", "lost", "disabled", "recovered"],
     });
-  }).map(({ settings: { name, rules } }) => ({ name, rules, failures: null }));
+  }).map(({ settings: { name, rules } }) => ({ name, rules }));
   let state = EMPTY_SUBJECT;
   const error = { name: "Error", message: "\u0001".repeat(8_192) };
   for (const event of ["late", "missed", "long", "short", "disabled", "terminated"]) {
