@@ -4,11 +4,12 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** Program by Debian package. */
+/** Program by Debian package: servers, and minisign, which our signatures are compared with. */
 const SERVERS = {
   "valkey-server": "valkey-server",
   "etcd-server": "etcd",
   "etcd-client": "etcdctl",
+  "minisign": "minisign",
 };
 
 /** Whether a program is on the PATH. */

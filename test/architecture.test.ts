@@ -57,7 +57,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
     types: ["store/store.ts"],
   },
   tools: {
-    // Whose the files are that root works on.
+    // Whose the files are that root works on, and reading files that may be something else.
     values: [
       "core",
       "config",
@@ -65,6 +65,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "manager",
       "platform/process/accounts.ts",
       "platform/files/trusted_path.ts",
+      "platform/files/read_file.ts",
     ],
     types: ["store/store.ts", "platform", "notices/channels/channel.ts"],
   },

@@ -27,6 +27,8 @@ import { STORE } from "./verbs/daemon/store.ts";
 import { STATUS } from "./verbs/daemon/status.ts";
 import { TOKEN } from "./verbs/daemon/token.ts";
 import { DELETE, UPDATE } from "./verbs/schedules/update.ts";
+import { VERIFY } from "./verbs/daemon/verify.ts";
+import { SHOW_VERSION } from "./verbs/daemon/version.ts";
 import { WRAP } from "./verbs/instances/wrap.ts";
 import { WORKERS } from "./verbs/daemon/workers.ts";
 
@@ -69,4 +71,6 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   STORE,
   TOKEN,
   SELFTEST,
+  VERIFY,
+  SHOW_VERSION,
 ];

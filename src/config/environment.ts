@@ -22,6 +22,7 @@ const CLIENT_VARIABLES: readonly string[] = [
   "JOBCTL_CALL_TIMEOUT",
   "JOBCTL_PING_URL",
   "JOBCTL_SPOOL",
+  "JOBCTL_PUBLIC_KEY",
 ];
 
 /** Short names of flags, and the keys that they set. */
