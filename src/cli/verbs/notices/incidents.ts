@@ -67,7 +67,7 @@ export const ACK: Verb = {
   details: [
     "The recovery and the next incident are still reported. Your name is shown in jobctl incidents",
     "and in notices. If several incidents match, none is acknowledged. Anybody who may acknowledge an",
-    "incident may take an acknowledgment back, also that of somebody else.",
+    "incident may also take back the acknowledgment of somebody else.",
   ].join(" "),
   words: [{
     name: "INCIDENT",
@@ -80,7 +80,7 @@ export const ACK: Verb = {
   examples: [
     ["jobctl ack backup", "The incident of a job"],
     ["jobctl ack node:web1", "The incident of a node"],
-    ["jobctl ack backup --undo", "Nobody works on it after all"],
+    ["jobctl ack backup --undo", "Nobody is working on it after all"],
   ],
   async run(args, { client, printer }) {
     const connection = await client();
