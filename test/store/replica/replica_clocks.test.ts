@@ -35,6 +35,7 @@ class SkewedNode {
   }
 
   async #run<T>(asked: Promise<T>): Promise<T> {
+    asked.catch(() => {});
     await this.#clock.settle();
     return await asked;
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { Clock, Instant, Timer } from "../../../src/platform/clock.ts";
 
 interface PendingTimer {
@@ -8,11 +9,10 @@ interface PendingTimer {
 
 /** How many turns of promises are run between two events of the simulation, at most. */
 const SETTLE_TURNS = 10_000;
-/**
- * Longest chain of promises that a turn waits for. Runtimes need a different number for the same
- * code; the rest of a longer one would run after the next timer, on one runtime only.
- */
-const CHAIN_MAX = 200;
+/** Wait until no promise has anything left to do, whatever their number, on each runtime. */
+export function promisesRan(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
 
 /**
  * A clock that moves only when told. Timers fire in order of due time; deferred callbacks run in
@@ -77,7 +77,7 @@ export class SimClock implements Clock {
   /** Run promises and deferred callbacks until nothing is left to do at this moment. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < SETTLE_TURNS; turn++) {
-      for (let step = 0; step < CHAIN_MAX; step++) await Promise.resolve();
+      await promisesRan();
       const callbacks = this.#deferred.splice(0);
       if (callbacks.length === 0) return;
       for (const callback of callbacks) callback();
