@@ -136,8 +136,10 @@ async function served(startMs?: number): Promise<StoryStore> {
   const clock = new ServedClock(startMs);
   const { make } = await valkey.stores({ clock: () => clock.now() });
   const open = new Map<Store, Store>();
-  let pending = 0;
-  let calls = 0;
+  const pending = new Set<Promise<unknown>>();
+  /** Answered calls that may have made the server publish something, and those seen to have. */
+  let changes = 0;
+  let seen = 0;
   let isProbing = false;
   const counted = (store: Store): Store =>
     new Proxy(store, {
@@ -146,28 +148,30 @@ async function served(startMs?: number): Promise<StoryStore> {
         if (typeof value !== "function") return value;
         if (NOT_ASKED.has(String(key))) return value.bind(target);
         return (...args: unknown[]) => {
-          calls += 1;
-          pending += 1;
           const answer = value.apply(target, args) as Promise<unknown>;
-          return answer.finally(() => pending -= 1);
+          const ended = answer.then((result) => isChange(String(key), result), () => true)
+            .then((changed) => {
+              if (changed) changes += 1;
+              pending.delete(ended);
+            });
+          pending.add(ended);
+          return answer;
         };
       },
     });
-  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
   clock.isResting = async () => {
-    if (pending > 0) {
-      await turn();
+    if (pending.size > 0) {
+      await Promise.race(pending);
       return false;
     }
-    if (isProbing) return true;
-    const before = calls;
+    if (isProbing || changes === seen) return true;
+    const before = changes;
     isProbing = true;
     // What the server published before this answer has then arrived too.
-    for (const store of open.values()) await store.get(PROBE).catch(() => {});
-    await turn();
+    await Promise.all([...open.values()].map((store) => store.get(PROBE).catch(() => {})));
     isProbing = false;
-    await SimClock.prototype.settle.call(clock);
-    return pending === 0 && calls === before;
+    seen = before;
+    return false;
   };
   const drop = async (store: Store) => {
     const own = open.get(store);
@@ -191,5 +195,13 @@ async function served(startMs?: number): Promise<StoryStore> {
 
 /** Methods that return at once. */
 const NOT_ASKED: ReadonlySet<string> = new Set(["subscribe", "quietMs"]);
+/** Methods that change nothing. */
+const READS = /^(?:get|list.*|logs|stats|nextDue|dueSchedules)$/;
+
+function isChange(method: string, result: unknown): boolean {
+  if (method === "reap") return (result as Awaited<ReturnType<Store["reap"]>>).value.length > 0;
+  return !READS.test(method);
+}
+
 /** The id of no instance. */
 const PROBE = "00000000-0000-7000-8000-000000000000";
