@@ -1,5 +1,5 @@
-// Kills a daemon of the compiled file at random moments under load, and counts what was lost: npm
-// run kills -- [--notices] [--kills 200] [--seed N]
+// Kills daemons of the compiled file at random moments under load, and counts what was lost: npm
+// run kills -- [--kills 200] [--seed N] [--notices [--daemons 3] [--store valkey|etcd]]
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 
 install();

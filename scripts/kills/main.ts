@@ -10,6 +10,9 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     /** Failing jobs, and a server that receives their notices. */
     notices: { type: "boolean", default: false },
+    /** With notices: how many daemons, on which store. */
+    daemons: { type: "string", default: "1" },
+    store: { type: "string" },
   },
 });
 // Everything started ends with this process.
@@ -18,8 +21,15 @@ const begun = Date.now();
 const log = (line: string) =>
   console.error(`${((Date.now() - begun) / 1000).toFixed(1)} s  ${line}`);
 const options = { kills: Number(values.kills), seed: Number(values.seed), log };
+const daemons = Number(values.daemons);
+const { store = daemons > 1 ? "valkey" : "sqlite" } = values;
+if (store !== "sqlite" && store !== "valkey" && store !== "etcd") {
+  throw new Error(`--store ${store}: sqlite, valkey or etcd`);
+}
+if (store === "sqlite" && daemons !== 1) throw new Error("A SQLite store has one daemon");
+if (store !== "sqlite" && !values.notices) throw new Error("--daemons and --store need --notices");
 const { figures, violations } = values.notices
-  ? await tellUnderKills(options)
+  ? await tellUnderKills({ ...options, store, daemons })
   : await withKills(options, checkCluster);
 console.log(JSON.stringify(figures, null, 2));
 for (const violation of violations) console.error(violation);

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { NoticePayload } from "../../../src/notices/render/payload.ts";
 import { type JobInstance, JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { type Daemon, startDaemon } from "../processes/daemon.ts";
+import { startClusterServer } from "../cluster/cluster.ts";
 import { seededRandom } from "../seeded_random.ts";
 import { sleep, untilNoneLeft } from "../wait.ts";
 
@@ -19,15 +20,23 @@ export default async function run(_ctx: Context, fails: boolean, ms: number): Pr
 const AT_START = 0.25;
 /** Longest time between a start and a kill. */
 const ALIVE_MS_MAX = 1_500;
+const LEASE_MS = 3_000;
+/** Longest time that one of several daemons is away: also longer than its lease. */
+const AWAY_MS_MAX = 1.5 * LEASE_MS;
 /** Shares of requests that are refused before they are read, and taken without an answer. */
 const REFUSALS = 0.05;
 const LOST_ANSWERS = 0.05;
 /** Longest time without progress. */
 const WAIT_MS_MAX = 120_000;
 
-/** How a daemon with failing jobs is killed. */
+/** How daemons with failing jobs are killed. */
 export interface NoticeKills {
+  /** Of all daemons together. */
   readonly kills: number;
+  /** "sqlite", for one daemon only, by default. */
+  readonly store?: "sqlite" | "valkey" | "etcd";
+  /** 1 by default. */
+  readonly daemons?: number;
   readonly seed: number;
   readonly log?: (line: string) => void;
 }
@@ -47,40 +56,91 @@ export interface NoticeKillsResult {
 
 interface Received {
   readonly at: number;
+  /** The daemon that sent it. */
+  readonly sender: string;
   readonly payload: NoticePayload;
   readonly isAnswered: boolean;
 }
 
 /**
- * Kill a daemon of the compiled file at random moments while jobs fail and succeed in turns, and a
- * server takes their notices, refuses some, and ends some connections without an answer; then let
- * it come to rest, and compare the notices with how the runs ended.
+ * Kill daemons of the compiled file on one store at random moments while jobs fail and succeed in
+ * turns, and a server takes their notices, refuses some, and ends some connections without an
+ * answer; then let them come to rest, and compare the notices with how the runs ended.
  */
 export async function tellUnderKills(options: NoticeKills): Promise<NoticeKillsResult> {
+  const { store = "sqlite", daemons = 1 } = options;
+  const server = store === "sqlite" ? null : await startClusterServer(store);
   const receiver = await Receiver.start(options.seed);
+  const nodes: KilledNode[] = [];
   try {
-    const run = new KilledNotices(options, receiver, await startNotifier(receiver.port));
-    try {
-      return await run.finish();
-    } finally {
-      await run.daemon.stop({ force: true });
+    for (let index = 0; index < daemons; index++) {
+      const id = `node-${index}`;
+      nodes.push(new KilledNode(id, await startNotifier(id, receiver.port, server?.url)));
     }
+    return await new KilledNotices(options, receiver, nodes).finish();
   } finally {
+    for (const { daemon } of nodes) await daemon.stop({ force: true });
     receiver.close();
+    await server?.close();
   }
 }
 
-async function startNotifier(port: number): Promise<Daemon> {
+async function startNotifier(id: string, port: number, store?: string): Promise<Daemon> {
   return await startDaemon({
     toml: [
-      '[worker]\ncount = 4\nlease = "3s"',
+      `[worker]\ncount = 4\nlease = "${LEASE_MS}ms"`,
       '[defaults]\ncrashes_max = 1000\n[defaults.keep]\nsuccess = "1d"\nfailure = "1d"',
       '[notices.hook]\nto = "webhook"\nallow_private = true',
-      `url = "http://127.0.0.1:${port}/"\non = ["failed", "recovered", "lost"]`,
+      `url = "http://127.0.0.1:${port}/${id}"\non = ["failed", "recovered", "lost"]`,
     ].join("\n"),
     modules: Object.fromEntries(KINDS.map((kind) => [`${kind}.ts`, MODULE])),
-    env: { JOBCTL_NODE_ID: "killed", JOBCTL_SERVER_HTTP: "" },
+    env: {
+      ...{ JOBCTL_NODE_ID: id, JOBCTL_SERVER_HTTP: "" },
+      ...(store === undefined ? {} : { JOBCTL_STORE_URL: store }),
+    },
   });
+}
+
+/** A daemon that is killed and started again. */
+class KilledNode {
+  readonly id: string;
+  /** When it was killed. */
+  readonly killedAt: number[] = [];
+  /** How it ended without being killed. */
+  readonly unexpected: string[] = [];
+  isUp = true;
+  daemon: Daemon;
+
+  constructor(id: string, daemon: Daemon) {
+    this.id = id;
+    this.daemon = daemon;
+    this.#watch();
+  }
+
+  async kill(): Promise<void> {
+    this.isUp = false;
+    await this.daemon.kill();
+    this.killedAt.push(Date.now());
+  }
+
+  async killDuringStart(afterMs: number): Promise<void> {
+    await this.daemon.killDuringStart(afterMs);
+    this.killedAt.push(Date.now());
+  }
+
+  async start(): Promise<void> {
+    this.daemon = await this.daemon.restart();
+    this.isUp = true;
+    this.#watch();
+  }
+
+  #watch(): void {
+    const { daemon } = this;
+    void daemon.exited.then(({ code, signal }) => {
+      if (!this.isUp) return;
+      this.unexpected.push(`${this.id} ended (${code ?? signal}): ${daemon.log().slice(-1_500)}`);
+    });
+  }
 }
 
 /** An HTTP server that receives notices. */
@@ -123,7 +183,8 @@ class Receiver {
     if (fate < REFUSALS) return void response.writeHead(503).end();
     const payload = JSON.parse(Buffer.concat(parts).toString()) as NoticePayload;
     const isAnswered = fate >= REFUSALS + LOST_ANSWERS;
-    this.received.push({ at: Date.now(), payload, isAnswered });
+    const sender = request.url!.slice(1);
+    this.received.push({ at: Date.now(), sender, payload, isAnswered });
     if (isAnswered) response.writeHead(204).end();
     else request.destroy();
   }
@@ -133,51 +194,59 @@ class KilledNotices {
   readonly #options: NoticeKills;
   readonly #receiver: Receiver;
   readonly #random: () => number;
-  /** When a daemon was killed. */
-  readonly #killedAt: number[] = [];
+  readonly #nodes: readonly KilledNode[];
+  #kills = 0;
   #isFeeding = true;
-  #isUp = true;
-  daemon: Daemon;
 
-  constructor(options: NoticeKills, receiver: Receiver, daemon: Daemon) {
+  constructor(options: NoticeKills, receiver: Receiver, nodes: readonly KilledNode[]) {
     const random = seededRandom(options.seed);
     this.#options = options;
     this.#receiver = receiver;
     this.#random = () => random.next();
-    this.daemon = daemon;
+    this.#nodes = nodes;
   }
 
   async finish(): Promise<NoticeKillsResult> {
     const { log, kills } = this.#options;
     const feeding = Promise.all(KINDS.map((kind) => this.#feed(kind)));
-    await Promise.race([this.#kill(kills), feeding]);
+    await Promise.race([Promise.all(this.#nodes.map((node) => this.#kill(node))), feeding]);
     this.#isFeeding = false;
     await feeding;
     this.#receiver.isFaulty = false;
     log?.(`${this.#receiver.received.length} notices, ${kills} kills; waiting for the last`);
     await untilNoneLeft(
       () => this.#left(),
-      (left) => `${left} instances do not end: ${this.daemon.log().slice(-1_500)}`,
+      (left) =>
+        `${left} instances do not end: ${
+          this.#nodes.map(({ id, daemon }) => `${id}: ${daemon.log().slice(-1_500)}`).join("\n")
+        }`,
     );
     return await this.#check();
   }
 
-  async #kill(kills: number): Promise<void> {
-    for (let count = 0; count < kills;) {
-      await sleep(this.#random() * ALIVE_MS_MAX);
-      this.#isUp = false;
-      await this.daemon.kill();
-      this.#killedAt.push(Date.now());
-      count += 1;
-      for (; count < kills && this.#random() < AT_START; count++) {
-        await this.daemon.killDuringStart(5 + this.#random() * 395);
-        this.#killedAt.push(Date.now());
+  /** Kill a node and start it again until there were enough kills of all. */
+  async #kill(node: KilledNode): Promise<void> {
+    const { kills } = this.#options;
+    for (;;) {
+      await sleep(this.#random() * ALIVE_MS_MAX * this.#nodes.length);
+      if (!this.#countKill()) return;
+      await node.kill();
+      // So that others take over what it held, or it does itself.
+      if (this.#nodes.length > 1) await sleep(this.#random() * AWAY_MS_MAX);
+      while (this.#kills < kills && this.#random() < AT_START && this.#countKill()) {
+        await node.killDuringStart(5 + this.#random() * 395);
       }
-      this.daemon = await this.daemon.restart();
-      this.#isUp = true;
-      const { length } = this.#receiver.received;
-      if (count % 20 === 0) this.#options.log?.(`${count} kills, ${length} notices`);
+      await node.start();
     }
+  }
+
+  /** @returns false if there were enough */
+  #countKill(): boolean {
+    if (this.#kills === this.#options.kills) return false;
+    this.#kills += 1;
+    const { length } = this.#receiver.received;
+    if (this.#kills % 20 === 0) this.#options.log?.(`${this.#kills} kills, ${length} notices`);
+    return true;
   }
 
   /** Run a job again and again, one run after the other: two failures on average, one success. */
@@ -199,8 +268,10 @@ class KilledNotices {
   async #ask<T>(question: (daemon: Daemon) => Promise<T>): Promise<T> {
     const end = Date.now() + WAIT_MS_MAX;
     for (;;) {
+      const up = this.#nodes.filter(({ isUp }) => isUp);
       try {
-        if (this.#isUp) return await question(this.daemon);
+        const node = up[Math.floor(this.#random() * up.length)];
+        if (node) return await question(node.daemon);
       } catch (error) {
         if (Date.now() > end) throw error;
       }
@@ -209,7 +280,7 @@ class KilledNotices {
   }
 
   async #left(): Promise<number> {
-    const { kinds } = await this.daemon.client().getStatus({});
+    const { kinds } = await this.#ask((daemon) => daemon.client().getStatus({}));
     return kinds.reduce(
       (sum, { scheduled, processing }) => sum + Number(scheduled + processing),
       0,
@@ -218,7 +289,10 @@ class KilledNotices {
 
   async #check(): Promise<NoticeKillsResult> {
     const { received } = this.#receiver;
-    const violations = this.#repeated(received);
+    const violations = [
+      ...this.#nodes.flatMap(({ unexpected }) => unexpected),
+      ...this.#repeated(received),
+    ];
     let runs = 0;
     let incidents = 0;
     for (const kind of KINDS) {
@@ -250,7 +324,7 @@ class KilledNotices {
     };
   }
 
-  /** Notices that came twice although the first had an answer and nobody was killed between. */
+  /** Notices that came twice although the first had an answer and its sender was not killed. */
   #repeated(received: readonly Received[]): string[] {
     const last = new Map<string, Received>();
     const violations: string[] = [];
@@ -258,8 +332,9 @@ class KilledNotices {
       const before = last.get(one.payload.id);
       last.set(one.payload.id, one);
       if (!before?.isAnswered) continue;
-      const wasKilled = this.#killedAt.some((at) => at >= before.at && at <= one.at);
-      if (!wasKilled) violations.push(`"${one.payload.title}" came twice`);
+      const sender = this.#nodes.find(({ id }) => id === before.sender)!;
+      const wasKilled = sender.killedAt.some((at) => at >= before.at && at <= one.at);
+      if (!wasKilled) violations.push(`"${one.payload.title}" came twice, ${between(before, one)}`);
     }
     return violations;
   }
@@ -269,13 +344,17 @@ class KilledNotices {
     let pageToken: string | undefined;
     do {
       const query = { kinds: [kind], pageSize: 1_000, pageToken };
-      const page = await this.daemon.client().lookupInstances({ query });
+      const page = await this.#ask((daemon) => daemon.client().lookupInstances({ query }));
       found.push(...page.instances);
       pageToken = page.nextPageToken;
     } while (pageToken);
     // One run of a kind is accepted when the one before has ended.
     return found.reverse();
   }
+}
+
+function between(first: Received, second: Received): string {
+  return `from ${first.sender} and ${second.at - first.at} ms later from ${second.sender}`;
 }
 
 function isFinal(instance: JobInstance | undefined): boolean {
