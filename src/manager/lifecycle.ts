@@ -251,6 +251,11 @@ export class Lifecycle {
     });
   }
 
+  /** The store had forgotten this node, and with it that it asks for news. */
+  rejoined(): void {
+    if (this.#isStarted) void this.#adoptNotices();
+  }
+
   /** Another daemon took this node's id: abort what runs and claim nothing more. */
   lostNode(error: JobError): void {
     const { dispatcher, scheduler, janitor, externalWatch, options } = this.#getParts();

@@ -37,22 +37,22 @@ const BULK_MAX = 1_000;
 /** The parts of a manager, wired together. */
 export type ManagerParts = ReturnType<typeof buildParts>;
 
+/** The state of a manager, and its reactions to what becomes of its node id. */
+interface ManagerLife {
+  readonly startedAt: number;
+  readonly isDraining: boolean;
+  lostNode(error: JobError): void;
+  rejoined(): void;
+}
+
 /**
  * Make the parts of a manager; nothing runs yet.
  *
  * @param own the options of the manager
  * @param manager the manager itself, for calls of running jobs
- * @param life the state of the manager, and its reaction to a lost node id
+ * @param life the state of the manager
  */
-export function buildParts(
-  own: ManagerOptions,
-  manager: ManagerApi,
-  life: {
-    readonly startedAt: number;
-    readonly isDraining: boolean;
-    lostNode(error: JobError): void;
-  },
-) {
+export function buildParts(own: ManagerOptions, manager: ManagerApi, life: ManagerLife) {
   const { maxSkewMs = STORE_DEFAULTS.maxSkewMs, tags = [], process = thisProcess() } = own;
   const { keepsUnknown = false, tzVersion = zoneDatabaseVersion(), clock } = own;
   const time = new StoreTime(clock, maxSkewMs);
@@ -91,6 +91,7 @@ export function buildParts(
     },
     resize: (count) => dispatcher.resize(count),
     lost: (error) => life.lostNode(error),
+    rejoined: () => life.rejoined(),
   });
   const isShared = options.nodeLeaseMs === undefined;
   const daemonNotices = new DaemonNotices({ ...shared, peers, isShared });

@@ -6,13 +6,14 @@ import type { NoticePreview } from "../core/notices/incident.ts";
 import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
 import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
 import { countText } from "../core/text/count_text.ts";
-import { JOB_MEMO, type Memo, type News, WATCHER_MEMO } from "../store/store.ts";
+import { JOB_MEMO, type Memo, type News } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
 import { FloodGate } from "./deliveries/flood_gate.ts";
 import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { memosOf, readMemo } from "./memos.ts";
+import { forgetWatchers, recordWatcher } from "./watchers.ts";
 import { StoreNotices } from "./store_notices.ts";
 import type { Channel, DeliveryContext } from "./channels/channel.ts";
 import type { NoticeContext } from "./notice_context.ts";
@@ -91,8 +92,10 @@ export class Notices {
   /** Ask the store for news, if anybody wants any, and process what waits. */
   async start(): Promise<void> {
     this.#isStarted = true;
-    await this.#watch();
-    if (this.isActive) await this.#resume();
+    await recordWatcher(this.isActive, this.#options);
+    if (!this.isActive) return;
+    await forgetWatchers(this.#options);
+    await this.#resume();
   }
 
   stop(): void {
@@ -277,20 +280,6 @@ export class Notices {
       facts: ["This is only a test: somebody ran jobctl notices test"],
       ...{ isReminder: false, run: null, incident: null, output: [], command: null, items: [] },
     };
-  }
-
-  /** Record in the store whether this node needs news. */
-  async #watch(): Promise<void> {
-    const { store, clock, node } = this.#options;
-    const key = WATCHER_MEMO + node;
-    const memo = await readMemo(key, this.#options);
-    const wanted = this.isActive;
-    if (wanted === (memo !== null)) return;
-    await store.putMemo({
-      ...{ at: clock.now(), key, expectedVersion: memo?.version ?? null, isProcessed: true },
-      value: wanted ? { watch: "failures", data: "{}" } : null,
-      instances: [],
-    });
   }
 
   /**

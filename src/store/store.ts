@@ -40,7 +40,13 @@ import type {
 
 export * from "./requests.ts";
 export * from "./external_runs.ts";
-export { NODE_ID_PATH, type NodeRecord, type NodeReport, type NodeStore } from "./nodes.ts";
+export {
+  NODE_ID_PATH,
+  NODE_KEPT_MS,
+  type NodeRecord,
+  type NodeReport,
+  type NodeStore,
+} from "./nodes.ts";
 export type { InstanceQuery, Page, PageRequest, RecordStore };
 
 /** Format of stored data; a store refuses a newer one. */

@@ -32,6 +32,8 @@ interface MembershipOptions
   readonly resize: (workers: number) => void;
   /** Called when another daemon took this node's id while we were frozen or cut off. */
   readonly lost: (error: JobError) => void;
+  /** Called when this node has joined again because the store had forgotten it. */
+  readonly rejoined: () => void;
 }
 
 /**
@@ -239,6 +241,7 @@ export class Membership {
   async #joinAgain(): Promise<void> {
     try {
       await this.join();
+      this.#options.rejoined();
     } catch (error) {
       if (isTaken(error)) this.#lose(error);
       else this.#options.storeHealth.failed(error, "report");

@@ -1,0 +1,58 @@
+import { NODE_KEPT_MS, WATCHER_MEMO } from "../store/store.ts";
+import { memosOf, readMemo, tryPutMemo } from "./memos.ts";
+import type { NoticeContext } from "./notice_context.ts";
+
+/** How often a memo is written again because another node changed it meanwhile. */
+const TRIES_MAX = 20;
+
+type WatcherContext = Pick<NoticeContext, "store" | "clock" | "node">;
+
+/**
+ * Record in the store whether this node asks for news. Call it after the node has joined, with the
+ * wish as it is then.
+ */
+export async function recordWatcher(isWanted: boolean, context: WatcherContext): Promise<void> {
+  const key = WATCHER_MEMO + context.node;
+  for (let tries = 1; tries <= TRIES_MAX; tries++) {
+    const memo = await readMemo(key, context);
+    if (memo === null && !isWanted) return;
+    // Written even if it is there: another node may be about to remove it, which then fails.
+    if (await putWatcher(key, { version: memo?.version ?? null, isWanted }, context)) return;
+  }
+}
+
+/**
+ * Forget that nodes asked for news that ended over an hour ago, as the store forgets them. Only a
+ * node that asks itself does so: then news are recorded all the same, for those that return, too.
+ */
+export async function forgetWatchers(context: WatcherContext): Promise<void> {
+  const { store, clock, node } = context;
+  const others: { readonly key: string; readonly version: number }[] = [];
+  for await (const { key, version } of memosOf(WATCHER_MEMO, context)) {
+    if (key !== WATCHER_MEMO + node) others.push({ key, version });
+  }
+  if (others.length === 0) return;
+  // Read after the memos: a node joins before it asks for news.
+  const at = clock.now();
+  // A replica that was just loaded lists nodes as if they had ended then.
+  const nodes = (await store.listNodes({ at }))
+    .filter(({ seenAt }) => seenAt + NODE_KEPT_MS > at.wallMs);
+  const known = new Set(nodes.map(({ id }) => id));
+  for (const { key, version } of others) {
+    if (known.has(key.slice(WATCHER_MEMO.length))) continue;
+    await putWatcher(key, { version, isWanted: false }, context);
+  }
+}
+
+/** @returns false if another node has changed the memo since it was read */
+function putWatcher(
+  key: string,
+  { version, isWanted }: { readonly version: number | null; readonly isWanted: boolean },
+  { store, clock }: WatcherContext,
+): Promise<boolean> {
+  return tryPutMemo({
+    ...{ at: clock.now(), key, expectedVersion: version, isProcessed: true },
+    value: isWanted ? { watch: "failures", data: "{}" } : null,
+    instances: [],
+  }, { store });
+}
