@@ -1,7 +1,8 @@
 import { after } from "node:test";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
-import { playStories } from "../support/notices/story.ts";
+import { playStories, type Story } from "../support/notices/story.ts";
 import { closeStoryServers } from "../support/notices/story_stores.ts";
+import type { StoryWorld } from "../support/notices/story_world.ts";
 import { jobOf, scheduleOf } from "../support/worlds/manager_world.ts";
 
 after(closeStoryServers);
@@ -13,30 +14,37 @@ function hourly(misfire: "latest" | "skip" | "all", misfireWithinMs = 48 * HOUR)
   return [jobOf("work", { schedules: [scheduleOf(spec)] })];
 }
 
-function daily(cron: string, timezone: string) {
-  return [jobOf("work", { schedules: [scheduleOf({ cron, timezone })] })];
+async function offForADay(world: StoryWorld): Promise<void> {
+  await world.advance("61m");
+  await world.kill();
+  await world.advance("24h");
+  await world.start();
+}
+
+/** Two days of a job at 02:30 in Berlin, on whose second one that time comes never or twice. */
+function changedClock(way: "forward" | "back", startMs: number, span: string): Story {
+  const spec = { cron: "30 2 * * *", timezone: "Europe/Berlin" };
+  return {
+    name: `the clock goes ${way} over the time of a job`,
+    start: () => ({ jobs: [jobOf("work", { schedules: [scheduleOf(spec)] })], startMs }),
+    happens: (world) => world.advance(span),
+    told: { ops: [] },
+    stores: ["memory", "SQLite"],
+  };
 }
 
 playStories([
   {
     name: "a host is off for a day, and its job runs once for the last tick",
     start: () => ({ jobs: hourly("latest") }),
-    happens: async (world) => {
-      await world.advance("61m");
-      await world.kill();
-      await world.advance("24h");
-      await world.start();
-    },
+    happens: offForADay,
     told: { ops: [] },
   },
   {
     name: "a host is off for a day, and its job runs for none of the ticks",
     start: () => ({ jobs: hourly("skip") }),
     happens: async (world) => {
-      await world.advance("61m");
-      await world.kill();
-      await world.advance("24h");
-      await world.start();
+      await offForADay(world);
       await world.advance("1h");
     },
     told: { ops: ["missed work", "recovered work"] },
@@ -45,10 +53,7 @@ playStories([
     name: "a host is off for a day, and its job runs for all ticks",
     start: () => ({ jobs: hourly("all") }),
     happens: async (world) => {
-      await world.advance("61m");
-      await world.kill();
-      await world.advance("24h");
-      await world.start();
+      await offForADay(world);
       await world.advance("1m");
     },
     told: { ops: ["late work", "recovered work"] },
@@ -57,10 +62,7 @@ playStories([
     name: "a host is off for a day, and ticks are missed after an hour",
     start: () => ({ jobs: hourly("all", HOUR) }),
     happens: async (world) => {
-      await world.advance("61m");
-      await world.kill();
-      await world.advance("24h");
-      await world.start();
+      await offForADay(world);
       await world.advance("1m");
     },
     told: { ops: ["missed work", "recovered work"] },
@@ -107,26 +109,8 @@ playStories([
       night: ["digest: failed work x1", "digest: recovered work x1"],
     },
   },
-  {
-    name: "the clock goes forward over the time of a job",
-    start: () => ({
-      jobs: daily("30 2 * * *", "Europe/Berlin"),
-      startMs: Date.UTC(2026, 2, 28, 0, 0),
-    }),
-    happens: (world) => world.advance("47h"),
-    told: { ops: [] },
-    stores: ["memory", "SQLite"],
-  },
-  {
-    name: "the clock goes back over the time of a job",
-    start: () => ({
-      jobs: daily("30 2 * * *", "Europe/Berlin"),
-      startMs: Date.UTC(2026, 9, 24, 0, 0),
-    }),
-    happens: (world) => world.advance("49h"),
-    told: { ops: [] },
-    stores: ["memory", "SQLite"],
-  },
+  changedClock("forward", Date.UTC(2026, 2, 28), "47h"),
+  changedClock("back", Date.UTC(2026, 9, 24), "49h"),
   {
     name: "quiet hours end on the day on which the clock goes forward",
     start: () => ({
