@@ -210,7 +210,7 @@ test("deliver() fails when the answer is not HTTP, or its headers are endless", 
   }
 });
 
-test("ResponseReader takes some answers that come before the answer, but not endlessly", () => {
+test("ResponseReader takes a few interim responses, but not any number", () => {
   const go = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
   const few = new ResponseReader();
   for (let count = 0; count < 5; count++) few.write(go);
@@ -218,7 +218,7 @@ test("ResponseReader takes some answers that come before the answer, but not end
   assert.equal(few.response?.status, 204);
   const many = new ResponseReader();
   for (let count = 0; count < 1_000 && !many.isComplete; count++) many.write(go);
-  assert.match(many.problem ?? "", /more than 10 answers/);
+  assert.match(many.problem ?? "", /more than 10 interim responses/);
 });
 
 test("ResponseReader joins chunks that come byte by byte", () => {
