@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { readAssignments } from "../core/text/environment_text.ts";
 import { errorCode, isJobError } from "../core/errors.ts";
 import { isPingKey, PING_KEY_WANTED } from "../core/job/external.ts";
@@ -20,8 +20,11 @@ const reference = (key: string) => ({
   required: [key],
   additionalProperties: false,
 });
-const SCHEMA = { anyOf: [TEXT, reference("file"), reference("env")] };
-const WANTED = 'a string, { file = "PATH" } or { env = "NAME" }';
+/** The keys of a reference to a secret. */
+const REFERENCES = ["file", "env", "credential"] as const;
+const SCHEMA = { anyOf: [TEXT, ...REFERENCES.map(reference)] };
+/** How a secret may be written. */
+const WANTED = 'a string, { file = "PATH" }, { env = "NAME" } or { credential = "NAME" }';
 
 /**
  * A text that may be a secret: given directly, or read from a file or a variable.
@@ -173,19 +176,50 @@ function readSecret(field: Field, report: Report): string | undefined {
   }
   const keys = Object.keys(value);
   const [key] = keys;
-  if (keys.length !== 1 || (key !== "file" && key !== "env")) {
-    const near = keys.map((name) => nearest(name, ["file", "env"])).find((name) => name !== null);
+  const type = REFERENCES.find((one) => one === key);
+  if (keys.length !== 1 || type === undefined) {
+    const near = keys.map((name) => nearest(name, REFERENCES)).find((name) => name !== null);
     const found = keys.length === 0 ? "an empty table" : `a table of ${keys.map(quote).join(", ")}`;
     const hint = near === undefined || keys.length !== 1 ? undefined : `Did you mean "${near}"?`;
     return report.value(field, `found ${found}, wanted ${WANTED}`, hint);
   }
-  const reference = childOf(field, key, value[key]);
+  const reference = childOf(field, type, value[type]);
   if (typeof reference.value !== "string" || reference.value === "") {
-    return report.mismatch(reference, key === "file" ? "a path" : "the name of a variable");
+    return report.mismatch(reference, REFERENCE_WANTED[type]);
   }
-  return key === "file"
-    ? readSecretFile(reference, reference.value, report)
-    : readVariable(reference, reference.value, report);
+  return READERS[type](reference, reference.value, report);
+}
+
+const REFERENCE_WANTED = {
+  file: "a path",
+  env: "the name of a variable",
+  credential: "the name of a credential",
+} as const;
+
+const READERS = { file: readSecretFile, env: readVariable, credential: readCredential };
+
+/** Where systemd looks for a credential that is named without a path, in this order. */
+const CREDENTIAL_STORES = ["/etc/credstore", "/run/credstore", "/usr/lib/credstore"];
+
+/**
+ * The text of a credential of systemd: of this service, or outside of one, as for `jobctl check`,
+ * of the folders that services get theirs from.
+ */
+function readCredential(field: Field, name: string, report: Report): string | undefined {
+  if (!/^[\w.:@-]{1,255}$/.test(name) || /^\.\.?$/.test(name)) {
+    return report.value(field, `found ${quote(name)}, wanted the name of a credential`);
+  }
+  const own = field.source.env["CREDENTIALS_DIRECTORY"];
+  const folders = own === undefined || own === "" ? CREDENTIAL_STORES : [own];
+  const file = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  if (file !== undefined) return readSecretFile(field, file, report);
+  return report.value(
+    field,
+    `there is no credential ${quote(name)} in ${folders.join(", ")}`,
+    own === undefined
+      ? `Write it to ${CREDENTIAL_STORES[0]}/${name}, readable for root only`
+      : `Add LoadCredential=${name}:PATH to the unit, and restart it`,
+  );
 }
 
 function readVariable(field: Field, name: string, report: Report): string | undefined {

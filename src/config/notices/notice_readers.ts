@@ -107,7 +107,8 @@ const KEY_LENGTH = 20;
 /** The URL of a webhook, given directly or as a secret. */
 export const HOOK_URL: Reader<HookUrl> = {
   schema: SECRET.schema,
-  wanted: 'a URL such as "https://hooks.example.com/x", { file = "PATH" } or { env = "NAME" }',
+  wanted:
+    'a URL such as "https://hooks.example.com/x", { file = "PATH" }, { env = "NAME" } or { credential = "NAME" }',
   read(field, report) {
     // Written directly, only parts of it may be secret.
     const isReference = typeof field.value !== "string";
