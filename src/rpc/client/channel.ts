@@ -10,7 +10,13 @@ import type { ConnectOptions } from "./connect_options.ts";
 import { gathering } from "../server/gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
 import { type ProofOptions, provePeer } from "./peer_proof.ts";
-import { probeSocket, socketPaths, tokenPath } from "../server/socket_path.ts";
+import {
+  probeSocket,
+  runtimeDir,
+  socketPaths,
+  systemDaemonUid,
+  tokenPath,
+} from "../server/socket_path.ts";
 import { loadCa, loadTls } from "../../platform/network/tls.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { readTokenFile } from "../auth/token_file.ts";
@@ -47,11 +53,17 @@ function isTrusted(path: string, daemonUid: number | null): boolean {
   return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
 }
 
+/** A Unix socket, and whose daemon, other than root's and our own, may be there. */
+interface FoundSocket {
+  readonly path: string;
+  readonly daemonUid: number | null;
+}
+
 /** The first Unix socket that accepts connections; null to use TCP. */
-async function findSocket(target: Target, daemonUid: number | null): Promise<string | null> {
+async function findSocket(target: Target, daemonUid: number | null): Promise<FoundSocket | null> {
   if (typeof target.socket === "string") {
     const problem = await probeSocket(target.socket);
-    if (problem === null) return target.socket;
+    if (problem === null) return { path: target.socket, daemonUid };
     throw new JobError(
       "unavailable",
       `Cannot reach the daemon at ${target.socket}: ${problem}`,
@@ -62,7 +74,8 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<str
   const hasToken = target.token !== undefined || target.tokenFile !== undefined;
   if (target.socket === null || hasToken || target.tls || !isLoopback(target.host)) return null;
   for (const path of socketPaths(target.port, daemonUid)) {
-    if (isTrusted(path, daemonUid) && await probeSocket(path) === null) return path;
+    const uid = daemonUid ?? (dirname(path) === runtimeDir(0) ? systemDaemonUid() : null);
+    if (isTrusted(path, uid) && await probeSocket(path) === null) return { path, daemonUid: uid };
   }
   return null;
 }
@@ -161,12 +174,17 @@ function checkToken(target: Target, token: string | undefined): void {
  */
 export async function openChannel(target: Target): Promise<Channel> {
   const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
-  const socket = await findSocket(target, daemonUid);
+  const found = await findSocket(target, daemonUid);
+  const socket = found?.path ?? null;
   let token = socket === null ? findToken(target) : undefined;
   if (socket === null) checkToken(target, token);
   // Loaded only now: programs that never call do not pay for it.
   const library = await import("@grpc/grpc-js");
-  const proof = createProof({ socket, daemonUid, hasToken: token !== undefined });
+  const proof = createProof({
+    socket,
+    daemonUid: found === null ? daemonUid : found.daemonUid,
+    hasToken: token !== undefined,
+  });
   const credentials = socket === null && target.tls
     ? await tlsCredentials(library, target.tls, target.host)
     : plainCredentials(library, proof.prove);

@@ -1,6 +1,7 @@
+import { lstatSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { errorCode } from "../../core/errors.ts";
 import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
 
@@ -31,6 +32,21 @@ export function socketPaths(port: number, daemonUid: number | null = null): read
     : [runtimeDir(daemonUid, `/run/user/${daemonUid}`), runtimeDir(daemonUid, "")];
   const folders = [...ofUser, runtimeDir(), runtimeDir(0)];
   return [...new Set(folders)].map((folder) => join(folder, `jobctl-${port}.sock`));
+}
+
+/**
+ * The user to whom root has given the folder of the system daemon, as systemd does for a unit with
+ * `User=` and `RuntimeDirectory=`: nobody else could have created it there.
+ *
+ * @returns null if there is no such folder, or others than root could have put it there
+ */
+export function systemDaemonUid(folder: string = runtimeDir(0)): number | null {
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  if (!found?.isDirectory() || (found.mode & 0o022) !== 0) return null;
+  const above = lstatSync(dirname(folder));
+  // Not even in a folder such as /tmp, where anybody may create one.
+  if (above.uid !== 0 || (above.mode & 0o022) !== 0) return null;
+  return findDistrust(dirname(folder)) === null ? found.uid : null;
 }
 
 /** Connect to `path` once. Returns null if a process accepts the connection, else the problem. */
