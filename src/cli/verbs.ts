@@ -9,6 +9,7 @@ import { EXEC } from "./verbs/instances/exec.ts";
 import { HEALTHCHECK } from "./verbs/daemon/healthcheck.ts";
 import { IMPORT } from "./verbs/daemon/import.ts";
 import { INIT } from "./verbs/daemon/init.ts";
+import { INSTALL_SERVICE, UNINSTALL_SERVICE } from "./verbs/daemon/install_service.ts";
 import { LIST } from "./verbs/instances/list.ts";
 import { HISTORY, LOGS } from "./verbs/instances/logs.ts";
 import { NEXT } from "./verbs/schedules/next.ts";
@@ -44,6 +45,8 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   STATUS,
   HEALTHCHECK,
   RELOAD,
+  INSTALL_SERVICE,
+  UNINSTALL_SERVICE,
   EXEC,
   WRAP,
   SCHEDULE,

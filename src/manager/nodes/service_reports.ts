@@ -55,7 +55,10 @@ export class ServiceReports {
     this.#status = "";
     const { socket } = this.#options;
     if (isReloading) socket.send({ RELOADING: "1", STATUS: "Reloading the configuration" });
-    else socket.send({ READY: "1", STATUS: "Ready" });
+    else {
+      socket.send({ READY: "1", STATUS: "Ready" });
+      if (this.#facts !== null) void this.#sendStatus(this.#facts);
+    }
   }
 
   /** A stop begins: running attempts have the time of their drain. */

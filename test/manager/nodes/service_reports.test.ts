@@ -95,10 +95,13 @@ test("reloading() reports the reload and then that the daemon is ready again", a
   const world = await new ReportsWorld(null).ready();
   world.sent.length = 0;
   world.reports.reloading(true);
+  world.reloadProblem = "it was refused";
   world.reports.reloading(false);
-  assert.deepEqual(world.sent.map(({ RELOADING, READY }) => [RELOADING, READY]), [
-    ["1", undefined],
-    [undefined, "1"],
+  await world.clock.settle();
+  assert.deepEqual(world.sent, [
+    { RELOADING: "1", STATUS: "Reloading the configuration" },
+    { READY: "1", STATUS: "Ready" },
+    { STATUS: "Running 0 of 4, 0 queued, the last reload: it was refused" },
   ]);
 });
 

@@ -1,0 +1,25 @@
+// Checks the units in contrib/systemd and prints how much they expose: npm run units
+import { tryRun } from "./tasks.mjs";
+
+const UNITS = ["contrib/systemd/jobctl.service", "contrib/systemd/jobctl-root.service"];
+
+function analyze(args) {
+  const { status, error, stdout, stderr } = tryRun("systemd-analyze", args, {
+    stdio: "pipe",
+    encoding: "utf8",
+  });
+  if (error) process.exit(1);
+  return { status, text: `${stdout}${stderr}` };
+}
+
+let isBad = false;
+for (const unit of UNITS) {
+  const { text } = analyze(["verify", "--man=no", unit]);
+  // It need not be installed here.
+  const lines = text.split("\n").filter((line) => line && !line.includes("is not executable"));
+  for (const line of lines) console.error(line);
+  const security = analyze(["security", "--offline=true", "--no-pager", unit]);
+  console.log(security.text.trim().split("\n").at(-1));
+  isBad ||= lines.length > 0;
+}
+if (isBad) process.exitCode = 1;

@@ -1,0 +1,315 @@
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
+import { JobError, messageOf } from "../../core/errors.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { loadConfig } from "../../config/load_config.ts";
+import { trustProblem } from "../../platform/files/trusted_path.ts";
+import { isAccount, isRoot } from "../../platform/process/accounts.ts";
+import { originOf, type ServiceFile, serviceFile, signed } from "./service_file.ts";
+import {
+  CONFIG_DEFAULT,
+  type ServiceKind,
+  type ServiceSettings,
+  STATE_FOLDER,
+  USER_DEFAULT,
+} from "./service_settings.ts";
+
+/** Where programs that change the system are looked up. */
+const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+const COMMAND_MS_MAX = 150_000;
+/** A file of a service is much smaller. */
+const FILE_BYTES_MAX = 1_048_576;
+const USER = /^[a-z_][a-z0-9_-]{0,30}$/;
+const HIDDEN = /^\/(?:tmp|var\/tmp|run|dev|proc|sys)\//;
+
+/** A service, and where its file goes. */
+export interface ServiceTarget {
+  readonly kind: ServiceKind;
+  /** The daemon's user; null for root. */
+  readonly user: string | null;
+  /** A folder in place of the system's root: files are written below it and nothing is run. */
+  readonly prefix: string | null;
+  /** Change nothing and run nothing. */
+  readonly isDryRun: boolean;
+  /** Replace or remove a file that somebody else wrote or changed. */
+  readonly isForced: boolean;
+}
+
+/** How to install a service. */
+export interface InstallOptions extends ServiceTarget {
+  /** The program and the words before its verb. */
+  readonly argv: readonly string[];
+  /** The configuration; null for the default one. */
+  readonly config: string | null;
+  /** False: it is installed, and starts neither now nor at boot. */
+  readonly isStarted: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** What was done, or would be with `isDryRun`. */
+export interface ServiceResult {
+  /** Path of the file. */
+  readonly path: string;
+  /** Its text; null if it was removed. */
+  readonly text: string | null;
+  readonly commands: readonly string[];
+  /** What to know, as sentences without a period. */
+  readonly notes: readonly string[];
+  /** Commands to run next. */
+  readonly next: readonly string[];
+}
+
+/** The service manager of this system. @throws JobError `unimplemented` for one unknown to us */
+export function detectKind(platform: string = process.platform): ServiceKind {
+  if (platform === "darwin") return "launchd";
+  if (existsSync("/run/systemd/system")) return "systemd";
+  if (existsSync("/run/openrc") || existsSync("/sbin/openrc-run")) return "openrc";
+  throw new JobError(
+    "unimplemented",
+    "Cannot tell the service manager of this system: found no systemd, OpenRC or launchd",
+    { hint: "Name it with --kind, and write its file below a folder with --prefix DIRECTORY" },
+  );
+}
+
+/**
+ * Write the file of a service for this program, and start it.
+ *
+ * @throws JobError `invalid_argument` for a user, program or configuration that cannot be used;
+ * `already_exists` for a file that we did not write; `permission_denied` unless we are root
+ */
+export async function installService(options: InstallOptions): Promise<ServiceResult> {
+  const { kind, user, prefix, isDryRun, isStarted } = options;
+  const config = resolve(options.config ?? CONFIG_DEFAULT);
+  const notes: string[] = [];
+  const argv = options.argv.map((one) => one.startsWith("/") ? one : resolve(one));
+  checkUser(options);
+  for (const path of [...argv, config]) checkPlace(path, options);
+  const settings = { argv, config, user, data: await dataFolder(config, options, notes) };
+  const file = serviceFile(kind, settings);
+  const text = signed(file.text);
+  const path = place(file, prefix);
+  checkOverwrite(path, options);
+  const hasConfig = existsSync(config);
+  const canStart = isStarted && hasConfig;
+  if (!hasConfig) notes.push(`${config} does not exist yet, so the service was not started`);
+  const commands = prefix !== null ? [] : [...file.reload, ...(canStart ? file.enable : [])];
+  if (!isDryRun) {
+    write(path, text, file.mode);
+    run(commands);
+  }
+  const init = [
+    `jobctl init ${shellWord(dirname(config))}`,
+    `jobctl check --config ${shellWord(config)}`,
+  ];
+  return {
+    ...{ path, text, notes, commands: commands.map(shown) },
+    next: [
+      ...(hasConfig ? [] : init),
+      ...(canStart && prefix === null ? [file.status] : file.enable.map(shown)),
+    ],
+  };
+}
+
+/**
+ * Stop the service that {@link installService} installed, and remove its file. Data, configuration
+ * and users stay.
+ *
+ * @throws JobError `not_found` if there is none; `conflict` for a file that we did not write, or
+ * that was changed since, unless `isForced`
+ */
+export function uninstallService(target: ServiceTarget): ServiceResult {
+  const { kind, user, prefix, isDryRun, isForced } = target;
+  const settings: ServiceSettings = { argv: ["/jobctl"], config: CONFIG_DEFAULT, user, data: null };
+  const file = serviceFile(kind, settings);
+  const path = place(file, prefix);
+  const present = read(path);
+  if (present === null) {
+    throw new JobError("not_found", `Cannot uninstall the service: there is no "${path}"`, {
+      hint: "If it was installed with --root, --kind or --prefix, give the same again",
+    });
+  }
+  const origin = originOf(present);
+  if (origin !== "ours" && !isForced) {
+    const found = origin === "changed"
+      ? "it was changed since"
+      : "install-service did not write it";
+    throw new JobError("conflict", `Not removing "${path}": ${found}`, {
+      hint: "Look at it, and remove it with --force",
+    });
+  }
+  checkRoot(target);
+  const commands = prefix === null ? [...file.disable, ...file.reload] : [];
+  if (!isDryRun) {
+    // The service may be stopped already, or was never started.
+    if (prefix === null) run(file.disable, { isTolerant: true });
+    rmSync(path);
+    if (prefix === null) run(file.reload);
+  }
+  return {
+    ...{ path, text: null, commands: commands.map(shown) },
+    notes: [`The configuration, ${STATE_FOLDER} and the user stay`],
+    next: [],
+  };
+}
+
+function place({ path }: ServiceFile, prefix: string | null): string {
+  return prefix === null ? path : join(resolve(prefix), path);
+}
+
+function checkRoot({ prefix, isDryRun }: ServiceTarget): void {
+  if (prefix !== null || isDryRun || isRoot()) return;
+  throw new JobError("permission_denied", "Cannot change the services of this system: not root", {
+    hint: "Run it with sudo, or look at the file first with --dry-run",
+  });
+}
+
+function checkUser(target: ServiceTarget): void {
+  const { user, kind, prefix } = target;
+  checkRoot(target);
+  if (user === null) return;
+  if (!USER.test(user) || user === "root") {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot run the service as user ${JSON.stringify(user)}`,
+      {
+        hint: user === "root"
+          ? "Give --root: its unit lets jobs run as other users"
+          : "Name a user of letters, digits, dashes and underscores",
+      },
+    );
+  }
+  if (prefix !== null || isAccount(user)) return;
+  const add = kind === "openrc"
+    ? `addgroup -S ${user} && adduser -S -D -H -h ${STATE_FOLDER} -s /sbin/nologin -G ${user} ${user}`
+    : `useradd --system --user-group --home-dir ${STATE_FOLDER} --shell /usr/sbin/nologin ${user}`;
+  throw new JobError("invalid_argument", `Cannot run the service as user "${user}": no such user`, {
+    hint: kind === "launchd" ? "Name one of your users with --user" : `Create it: ${add}`,
+  });
+}
+
+/** Refuse a program or a configuration that the service cannot see, or that others can change. */
+function checkPlace(path: string, { kind, user, isForced }: InstallOptions): void {
+  if (kind === "systemd" && user !== null && HIDDEN.test(path)) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot use "${path}" in a service: the unit has a private /tmp, and such a folder is emptied at boot`,
+      { hint: "Copy it to a place such as /usr/local/bin or /etc/jobctl" },
+    );
+  }
+  const problem = trustProblem(path);
+  if (problem === null || !problem.isFatal || isForced) return;
+  throw new JobError("permission_denied", `Cannot use "${path}" in a service: ${problem.message}`, {
+    hint: problem.hint,
+  });
+}
+
+/** The folder that the unit has to open for the database, beside the daemon's own one. */
+async function dataFolder(
+  config: string,
+  { env, user, kind }: InstallOptions,
+  notes: string[],
+): Promise<string | null> {
+  if (!existsSync(config)) return null;
+  // A name of this shell's environment is none of the service's.
+  const own = Object.entries(env).filter(([name]) => !name.startsWith("JOBCTL_"));
+  const { config: { store } } = await loadConfig(config, { env: Object.fromEntries(own) });
+  if (store.address.type !== "sqlite" || user === null) return null;
+  const folder = dirname(resolve(dirname(config), store.address.path));
+  if (`${folder}/`.startsWith(`${STATE_FOLDER}/`)) return null;
+  notes.push(
+    `The database is in ${folder}: user ${user} must be able to write there` +
+      (kind === "systemd" ? ", and the unit allows it" : ""),
+  );
+  if (!existsSync(folder)) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot install the service: user "${user}" cannot create the folder of the database, ${folder}`,
+      {
+        hint:
+          `Set store.url = "sqlite:${STATE_FOLDER}/jobctl.db" in ${config}, or create the folder`,
+      },
+    );
+  }
+  return folder;
+}
+
+/** The text of a file of a service; null if there is none. */
+function read(path: string): string | null {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  // A masked unit is a link to /dev/null, and a link of somebody else may lead anywhere.
+  if (!found.isFile() || found.size > FILE_BYTES_MAX) return "";
+  return readFileSync(path, "utf8");
+}
+
+function checkOverwrite(path: string, { isForced }: ServiceTarget): void {
+  const present = read(path);
+  if (present === null || isForced) return;
+  const origin = originOf(present);
+  if (origin === "ours") return;
+  const found = origin === "changed"
+    ? "it was changed since we wrote it"
+    : "somebody else wrote it";
+  throw new JobError("already_exists", `Not replacing "${path}": ${found}`, {
+    hint: "Move your changes to a drop-in (systemctl edit), or replace the file with --force",
+  });
+}
+
+function write(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    writeFileSync(temporary, text, { flag: "wx", mode });
+    if ((statSync(temporary).mode & 0o777) !== mode) throw new Error("the umask is too strict");
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new JobError(fileErrorCode(error), `Cannot write "${path}": ${messageOf(error)}`, {
+      hint: writeHint(error, "Run it as root"),
+      cause: error,
+    });
+  }
+}
+
+function run(commands: readonly (readonly string[])[], { isTolerant = false } = {}): void {
+  for (const command of commands) {
+    const [program, ...args] = command;
+    const { status, error, stderr } = spawnSync(program!, args, {
+      env: { PATH },
+      stdio: ["ignore", "ignore", "pipe"],
+      encoding: "utf8",
+      timeout: COMMAND_MS_MAX,
+      maxBuffer: FILE_BYTES_MAX,
+    });
+    if (status === 0 || isTolerant) continue;
+    const what = error === undefined ? stderr.trim() || `exit code ${status}` : messageOf(error);
+    throw new JobError("internal", `Cannot run "${shown(command)}": ${what}`, {
+      hint: "The file of the service was written; look at the log of the service",
+    });
+  }
+}
+
+function shown(command: readonly string[]): string {
+  return command.map(shellWord).join(" ");
+}
+
+/** The user of a service by its options. @throws JobError `invalid_argument` if both are given */
+export function serviceUser(user: string | undefined, isRootService: boolean): string | null {
+  if (!isRootService) return user ?? USER_DEFAULT;
+  if (user === undefined) return null;
+  throw new JobError("invalid_argument", "Cannot use --user with --root: one daemon has one user", {
+    hint: "Give one of them",
+  });
+}

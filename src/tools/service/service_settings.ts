@@ -1,0 +1,54 @@
+import { JobError } from "../../core/errors.ts";
+
+/** The kinds of service managers that a service can be installed for. */
+export const SERVICE_KINDS = ["systemd", "openrc", "launchd"] as const;
+
+/** A kind of service manager. */
+export type ServiceKind = typeof SERVICE_KINDS[number];
+
+/** What a service's file is made from. */
+export interface ServiceSettings {
+  /** The program and the words before its verb, with absolute paths. */
+  readonly argv: readonly string[];
+  /** The configuration, absolute. */
+  readonly config: string;
+  /** The daemon's user; null for root, whose jobs may run as any user. */
+  readonly user: string | null;
+  /** The folder of the database, if it is outside the daemon's own folder; else null. */
+  readonly data: string | null;
+}
+
+/** The user of the service unless another is named. */
+export const USER_DEFAULT = "jobctl";
+/** The configuration of the service unless another is named. */
+export const CONFIG_DEFAULT = "/etc/jobctl/config.toml";
+/** Where the service keeps its database and tokens. */
+export const STATE_FOLDER = "/var/lib/jobctl";
+/** How long a stop may take before what is left is killed, in seconds, unless it asks for more. */
+export const STOP_SECONDS = 90;
+
+/** What the packages install; `contrib/` is made from it. */
+export const PACKAGED: ServiceSettings = {
+  argv: ["/usr/bin/jobctl"],
+  config: CONFIG_DEFAULT,
+  user: USER_DEFAULT,
+  data: null,
+};
+
+const PATH_BYTES_MAX = 1_024;
+
+/** @throws JobError `invalid_argument` for a path that no file of a service can have */
+export function checkServicePath(path: string, allowed: RegExp, kind: ServiceKind): string {
+  const isTooLong = new TextEncoder().encode(path).length > PATH_BYTES_MAX;
+  if (path.startsWith("/") && allowed.test(path) && !isTooLong) return path;
+  const found = isTooLong
+    ? `it has more than ${PATH_BYTES_MAX} bytes`
+    : path.startsWith("/")
+    ? `it has characters that a file of ${kind} cannot carry`
+    : "it is not absolute";
+  throw new JobError(
+    "invalid_argument",
+    `Cannot write the path ${JSON.stringify(path)} for ${kind}: ${found}`,
+    { hint: "Move the file to a path of letters, digits, dots, dashes and slashes" },
+  );
+}

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import {
+  type InstallOptions,
+  installService,
+  serviceUser,
+  uninstallService,
+} from "../../src/tools/service/install_service.ts";
+import { SERVICE_KINDS } from "../../src/tools/service/service_settings.ts";
+import { parsePlist } from "../support/plist.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+const PATHS = {
+  systemd: "etc/systemd/system/jobctl.service",
+  openrc: "etc/init.d/jobctl",
+  launchd: "Library/LaunchDaemons/io.github.ts-job.jobctl.plist",
+} as const;
+
+function optionsOf(prefix: string, changes: Partial<InstallOptions> = {}): InstallOptions {
+  return {
+    kind: "systemd",
+    user: "jobctl",
+    prefix,
+    isDryRun: false,
+    isForced: false,
+    argv: ["/opt/none/jobctl"],
+    config: "/etc/none/config.toml",
+    isStarted: true,
+    env: {},
+    ...changes,
+  };
+}
+
+/** Rejects with a JobError of this code whose message matches. */
+async function refused(work: () => unknown, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(async () => await work(), (error: { code: string; message: string }) => {
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+for (const kind of SERVICE_KINDS) {
+  test(`uninstallService() removes exactly what installService() wrote for ${kind}`, async () => {
+    await withTempDir({ "etc/other": "stays" }, async ({ path }) => {
+      const options = optionsOf(path, { kind });
+      const { path: written, commands } = await installService(options);
+      assert.equal(written, join(path, PATHS[kind]));
+      assert.match(readFileSync(written, "utf8"), /\/opt\/none\/jobctl/);
+      assert.deepEqual(commands, []);
+      assert.equal(uninstallService(options).path, written);
+      assert.ok(!existsSync(written));
+      const left = readdirSync(path, { recursive: true, withFileTypes: true });
+      assert.deepEqual(left.filter((each) => each.isFile()).map(({ name }) => name), ["other"]);
+      await refused(() => uninstallService(options), "not_found", /there is no/);
+    });
+  });
+
+  test(`a file for ${kind} that was changed stays unless it is forced`, async () => {
+    await withTempDir({}, async ({ path }) => {
+      const options = optionsOf(path, { kind });
+      const { path: written } = await installService(options);
+      // Our own file may be written again, also by another version or for another program.
+      await installService({ ...options, argv: ["/opt/other/jobctl"] });
+      appendFileSync(written, "\n# mine\n");
+      await refused(() => installService(options), "already_exists", /it was changed/);
+      await refused(() => uninstallService(options), "conflict", /it was changed/);
+      assert.match(readFileSync(written, "utf8"), /# mine/);
+      uninstallService({ ...options, isForced: true });
+      assert.ok(!existsSync(written));
+    });
+  });
+}
+
+test("installService() leaves a file alone that somebody else wrote", async () => {
+  await withTempDir({ [PATHS.systemd]: "[Service]\n" }, async ({ path }) => {
+    await refused(() => installService(optionsOf(path)), "already_exists", /somebody else/);
+    await refused(() => uninstallService(optionsOf(path)), "conflict", /did not write it/);
+    await installService(optionsOf(path, { isForced: true }));
+    assert.match(readFileSync(join(path, PATHS.systemd), "utf8"), /Type=notify/);
+  });
+});
+
+test("installService() leaves a masked unit alone", async () => {
+  await withTempDir({ "etc/systemd/system/.keep": "" }, async ({ path }) => {
+    symlinkSync("/dev/null", join(path, PATHS.systemd));
+    await refused(() => installService(optionsOf(path)), "already_exists", /somebody else/);
+  });
+});
+
+test("installService() changes nothing in a dry run and says what it would do", async () => {
+  await withTempDir({ "config.toml": "" }, async ({ path }) => {
+    const config = join(path, "config.toml");
+    const options = { config, user: null, prefix: null, isDryRun: true };
+    const { text, commands } = await installService(optionsOf(path, options));
+    assert.match(text!, /^ExecStart=\/opt\/none\/jobctl serve --config \S+$/m);
+    assert.deepEqual(commands, [
+      "systemctl daemon-reload",
+      "systemctl enable --now jobctl-root.service",
+    ]);
+    const waits = await installService(optionsOf(path, { ...options, isStarted: false }));
+    assert.deepEqual(waits.commands, ["systemctl daemon-reload"]);
+    assert.ok(waits.next.includes("systemctl enable --now jobctl-root.service"));
+  });
+});
+
+test("installService() quotes spaces and percent signs for systemd", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const options = { argv: ["/opt/50% of it/jobctl"], config: "/etc/a b/%n.toml" };
+    const { text } = await installService(optionsOf(path, options));
+    const line = 'ExecStart="/opt/50%% of it/jobctl" serve --config "/etc/a b/%%n.toml"';
+    assert.ok(text!.split("\n").includes(line));
+  });
+});
+
+test("installService() escapes a path for launchd", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const options = { kind: "launchd", argv: ["/opt/<a> & b/jobctl"] } as const;
+    const plist = parsePlist((await installService(optionsOf(path, options))).text!);
+    const { ProgramArguments } = plist as { ProgramArguments: readonly string[] };
+    assert.equal(ProgramArguments[0], "/opt/<a> & b/jobctl");
+  });
+});
+
+for (
+  const [kind, argv] of [
+    ["systemd", "/opt/a\nExecStartPre=/bin/evil"],
+    ["systemd", '/opt/a"b'],
+    ["systemd", "/opt/$a"],
+    ["systemd", "/opt/a\\b"],
+    ["systemd", `/opt/${"x".repeat(1_024)}`],
+    ["openrc", "/opt/a b"],
+    ["openrc", "/opt/$(reboot)"],
+    ["openrc", '/opt/";reboot;"'],
+    ["launchd", "/opt/a\u0007b"],
+  ] as const
+) {
+  test(`installService() refuses ${JSON.stringify(argv).slice(0, 40)} for ${kind}`, async () => {
+    await withTempDir({}, async ({ path }) => {
+      const options = optionsOf(path, { kind, argv: [argv] });
+      await refused(() => installService(options), "invalid_argument", /Cannot write the path/);
+      assert.deepEqual(readdirSync(path), []);
+    });
+  });
+}
+
+for (const user of ["root", "0", "a b", "x\nUser=root", "", "-u", "a".repeat(32)]) {
+  test(`installService() refuses the user ${JSON.stringify(user)}`, async () => {
+    await withTempDir({}, async ({ path }) => {
+      const work = () => installService(optionsOf(path, { user }));
+      await refused(work, "invalid_argument", /as user/);
+    });
+  });
+}
+
+test("installService() refuses a user that does not exist and says how to create it", async () => {
+  const options = optionsOf("/", { prefix: null, isDryRun: true, user: "no-such-user" });
+  await assert.rejects(installService(options), (error: { hint: string }) => {
+    assert.match(error.hint, /^Create it: useradd --system .* no-such-user$/);
+    return true;
+  });
+});
+
+test("installService() refuses a program that the unit would not see", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const options = optionsOf(path, { argv: ["/tmp/jobctl"] });
+    await refused(() => installService(options), "invalid_argument", /private \/tmp/);
+  });
+});
+
+test("installService() opens the database's folder, and home folders, for reading", async () => {
+  await withTempDir({ "config.toml": "", "data/.keep": "" }, async ({ path }) => {
+    const config = join(path, "config.toml");
+    const openrc = await installService(optionsOf(path, { kind: "openrc", config }));
+    assert.match(openrc.notes.join("\n"), /The database is in .*\/data: user jobctl must/);
+    const { text } = await installService(optionsOf(path, { argv: ["/home/me/bin/jobctl"] }));
+    assert.match(text!, /^ProtectHome=read-only$/m);
+  });
+});
+
+test("installService() refuses a configuration whose database could not be created", async () => {
+  await withTempDir({ "config.toml": "" }, async ({ path }) => {
+    const options = optionsOf(path, { kind: "openrc", config: join(path, "config.toml") });
+    await assert.rejects(installService(options), (error: { hint: string }) => {
+      assert.match(error.hint, /store\.url = "sqlite:\/var\/lib\/jobctl\/jobctl\.db"/);
+      return true;
+    });
+  });
+});
+
+test("serviceUser() is jobctl, the named user, or root", async () => {
+  assert.equal(serviceUser(undefined, false), "jobctl");
+  assert.equal(serviceUser("me", false), "me");
+  assert.equal(serviceUser(undefined, true), null);
+  await refused(() => serviceUser("me", true), "invalid_argument", /--user with --root/);
+});
+
+test("the script for OpenRC is one that sh can read", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const { path: script } = await installService(optionsOf(path, { kind: "openrc" }));
+    assert.equal(spawnSync("/bin/sh", ["-n", script]).status, 0);
+  });
+});
