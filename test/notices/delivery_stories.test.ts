@@ -73,6 +73,7 @@ playStories([
   },
   {
     name: "the mail server takes a notice, and its answer is lost",
+    isOnEtcd: true,
     happens: async (world) => {
       const [ops] = world.channels;
       ops!.problem = AWAY;

@@ -10,6 +10,7 @@ after(closeStoryServers);
 playStories([
   {
     name: "a job fails, and then succeeds",
+    isOnEtcd: true,
     happens: (world) => world.run("work", "fail ok"),
     told: { ops: ["failed work", "recovered work"] },
   },
@@ -20,6 +21,7 @@ playStories([
   },
   {
     name: "a job flaps",
+    isOnEtcd: true,
     happens: (world) => world.run("work", "ok fail ok fail ok"),
     told: { ops: ["failed work", "recovered work", "failed work", "recovered work"] },
   },

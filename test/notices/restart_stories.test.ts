@@ -12,6 +12,7 @@ const ONCE = { ops: ["failed work", "recovered work"] };
 playStories([
   {
     name: "a daemon restarts while an incident is open",
+    isOnEtcd: true,
     happens: async (world) => {
       await world.run("work", "fail");
       await world.restart();
@@ -60,6 +61,7 @@ playStories([
   },
   {
     name: "a daemon is killed between a notice and its delivery",
+    isOnEtcd: true,
     happens: async (world) => {
       world.endBefore("settle", { after: "putMemo" });
       await world.run("work", "fail");
@@ -84,6 +86,7 @@ playStories([
   },
   {
     name: "another node takes over while an incident is open",
+    isOnEtcd: true,
     happens: async (world) => {
       await world.run("work", "fail");
       await world.kill();
@@ -95,6 +98,7 @@ playStories([
   },
   {
     name: "a node dies with a failure in hand, and another one lives",
+    isOnEtcd: true,
     start: () => ({ jobs: [jobOf("work", { options: { crashesMax: 0 } })] }),
     happens: async (world) => {
       await world.run("work", "hang");
@@ -107,6 +111,7 @@ playStories([
   },
   {
     name: "two nodes run the same jobs",
+    isOnEtcd: true,
     happens: async (world) => {
       await world.start("other");
       await world.run("work", "fail fail fail ok fail ok");

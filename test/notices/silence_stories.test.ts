@@ -49,6 +49,7 @@ playStories([
   },
   {
     name: "overlapping silences end, and the answer to the summary is lost",
+    isOnEtcd: true,
     start: () => ({ jobs: [jobOf("one"), jobOf("two")] }),
     happens: async (world) => {
       const [ops] = world.channels;

@@ -14,6 +14,8 @@ export interface Story {
   readonly told: Readonly<Record<string, readonly string[]>>;
   /** The stores that it is played on; all by default. */
   readonly stores?: readonly StoryStoreName[];
+  /** Played on a real etcd too. */
+  readonly isOnEtcd?: boolean;
 }
 
 // Each store has tests of its own on both runtimes, so that on Deno one store is enough.
@@ -21,8 +23,9 @@ const isDeno = "Deno" in globalThis;
 
 /** A test of each story on each store; on Deno only on the first one. */
 export function playStories(stories: readonly Story[]): void {
-  for (const { name, start, happens, told, stores = STORY_STORES } of stories) {
-    for (const store of isDeno ? stores.slice(0, 1) : stores) {
+  for (const { name, start, happens, told, stores = STORY_STORES, isOnEtcd } of stories) {
+    const all = isOnEtcd ? [...stores, "etcd" as const] : stores;
+    for (const store of isDeno ? stores.slice(0, 1) : all) {
       test(`${name} (${store})`, async () => {
         const world = await StoryWorld.started({ ...start?.(), store });
         try {

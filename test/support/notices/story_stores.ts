@@ -2,17 +2,21 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
+import type { ReplicaMedium } from "../../../src/store/replica/medium.ts";
 import { ReplicaStore } from "../../../src/store/replica/store.ts";
 import { SqliteStore } from "../../../src/store/sqlite/store.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { seededRandom } from "../seeded_random.ts";
+import { type EtcdServer, startEtcd } from "../servers/etcd_server.ts";
 import { SharedMedium } from "../servers/shared_medium.ts";
 import { ValkeyWorld } from "../servers/valkey_world.ts";
-import { SimClock } from "../worlds/sim_clock.ts";
+import { ServedClock, SimClock } from "../worlds/sim_clock.ts";
+import { EtcdMediums } from "./etcd_mediums.ts";
 
 /** The stores that stories are played on; etcd's is its replica on a medium in this process. */
 export const STORY_STORES = ["memory", "SQLite", "etcd's replica", "Valkey"] as const;
-export type StoryStoreName = (typeof STORY_STORES)[number];
+/** Some stories are also played on the replica on a real etcd. */
+export type StoryStoreName = (typeof STORY_STORES)[number] | "etcd";
 
 /** The data of a story, and the ways to it. */
 export interface StoryStore {
@@ -27,10 +31,14 @@ export interface StoryStore {
 }
 
 const valkey = new ValkeyWorld();
+let etcd: Promise<EtcdServer> | null = null;
+let etcdCount = 0;
 
 /** End the servers that stories were played on. */
 export async function closeStoryServers(): Promise<void> {
   await valkey.close();
+  await (await etcd)?.close();
+  etcd = null;
 }
 
 /** A new store for a story. */
@@ -49,7 +57,9 @@ export async function openStoryStore(name: StoryStoreName, startMs?: number): Pr
       return owned(clock, open, () => rm(folder, { recursive: true }));
     }
     case "etcd's replica":
-      return replicated(new SimClock(startMs));
+      return inMemory(startMs);
+    case "etcd":
+      return await onEtcd(startMs);
     case "Valkey":
       return await served(startMs);
   }
@@ -97,8 +107,22 @@ function owned(clock: SimClock, open: () => Store, remove: () => Promise<void>):
   };
 }
 
-function replicated(clock: SimClock): StoryStore {
+function inMemory(startMs?: number): StoryStore {
   const shared = new SharedMedium();
+  return replicated(new SimClock(startMs), () => shared.connect());
+}
+
+async function onEtcd(startMs?: number): Promise<StoryStore> {
+  // Nothing survives the test, so that nothing need be on the disk.
+  etcd ??= startEtcd({ flags: { "unsafe-no-fsync": "true" } });
+  const clock = new ServedClock(startMs);
+  const ports = (await etcd).members.map(({ port }) => port);
+  const mediums = new EtcdMediums(ports, `story ${++etcdCount}`);
+  clock.isResting = () => mediums.areResting();
+  return replicated(clock, () => mediums.connect());
+}
+
+function replicated(clock: SimClock, mediumOf: () => ReplicaMedium): StoryStore {
   const open = new Set<Store>();
   let count = 0;
   const drop = async (store: Store) => {
@@ -112,8 +136,7 @@ function replicated(clock: SimClock): StoryStore {
     left: (store) => void open.delete(store),
     connect() {
       const random = seededRandom(++count);
-      const medium = shared.connect();
-      const store = new ReplicaStore({ medium, clock, random, now: () => clock.now() });
+      const store = new ReplicaStore({ medium: mediumOf(), clock, random, now: () => clock.now() });
       open.add(store);
       return store;
     },
@@ -121,15 +144,6 @@ function replicated(clock: SimClock): StoryStore {
       for (const store of [...open]) await drop(store);
     },
   };
-}
-
-/** A clock of a world with a server: it comes to rest when the server has answered everything. */
-class ServedClock extends SimClock {
-  isResting: () => Promise<boolean> = () => Promise.resolve(true);
-
-  override async settle(): Promise<void> {
-    do await super.settle(); while (!(await this.isResting()));
-  }
 }
 
 async function served(startMs?: number): Promise<StoryStore> {

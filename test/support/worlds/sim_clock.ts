@@ -113,3 +113,13 @@ export class SimClock implements Clock {
     return next;
   }
 }
+
+/** A clock of a world with a server: it comes to rest when the server has answered everything. */
+export class ServedClock extends SimClock {
+  /** False after a wait for the server. */
+  isResting: () => Promise<boolean> = () => Promise.resolve(true);
+
+  override async settle(): Promise<void> {
+    do await super.settle(); while (!(await this.isResting()));
+  }
+}
