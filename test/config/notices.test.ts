@@ -41,6 +41,7 @@ test("loadConfig() reads a channel with every default", async () => {
       repeatMs: null,
       digestMs: null,
       quiet: [],
+      limit: { most: 100, perMs: 600_000 },
     },
     target: { to: "exec", command: ["/bin/true"], env: {} },
     timeoutMs: 30_000,
@@ -50,7 +51,8 @@ test("loadConfig() reads a channel with every default", async () => {
 test("loadConfig() reads the rules of a channel", async () => {
   const rules =
     'on = ["failed", "dead", "failed"]\njobs = ["shop-*"]\nrate = "3/10"\nrepeat = "4h"\n' +
-    'digest = "1h"\nquiet = ["22:00-07:00", "sat-sun"]\ntimeout = "5s"\n';
+    'digest = "1h"\nquiet = ["22:00-07:00", "sat-sun"]\nlimit = "20/1h30m"\n' +
+    'timeout = "5s"\n';
   const { rules: read, timeoutMs } = await channelOf(EXEC + rules);
   assert.deepEqual(read, {
     on: ["failed", "dead"],
@@ -60,8 +62,18 @@ test("loadConfig() reads the rules of a channel", async () => {
     repeatMs: 14_400_000,
     digestMs: 3_600_000,
     quiet: ["22:00-07:00", "sat-sun"],
+    limit: { most: 20, perMs: 5_400_000 },
   });
   assert.equal(timeoutMs, 5_000);
+});
+
+test("loadConfig() refuses limits without a number, a duration, or within reason", async () => {
+  for (const limit of ["0/10m", "10001/10m", "100", "100/", "100/soon", "100/9s", "100/25h"]) {
+    const { problems } = await loadText(`[notices.ops]\n${EXEC}limit = "${limit}"\n`);
+    assert.match(problems.join(), /notices\.ops\.limit: found .*"100\/10m"/, limit);
+  }
+  const { rules } = await channelOf(`${EXEC}limit = "1/24h"\n`);
+  assert.deepEqual(rules.limit, { most: 1, perMs: 86_400_000 });
 });
 
 test("loadConfig() has no channels when none is configured", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { FLOOD_MAX } from "../../src/notices/deliveries/flood_gate.ts";
+import { NOTICE_LIMIT } from "../../src/core/notices/settings.ts";
 import { jobOf } from "../support/worlds/manager_world.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
 import { closeStoryServers } from "../support/notices/story_stores.ts";
@@ -11,15 +11,35 @@ after(closeStoryServers);
 test("a job that fails and recovers 200 times sends 100 notices and one of all others", async () => {
   const world = await StoryWorld.started();
   for (let times = 0; times < 200; times++) await world.run("work", "fail ok");
-  assert.equal(world.told.ops!.length, FLOOD_MAX);
+  assert.equal(world.told.ops!.length, NOTICE_LIMIT.most);
   await world.advance("10m");
-  assert.deepEqual(world.told.ops!.slice(FLOOD_MAX), [
+  assert.deepEqual(world.told.ops!.slice(NOTICE_LIMIT.most), [
     "digest: failed work x150, recovered work x150",
   ]);
   // Then each is told by itself again.
   await world.run("work", "fail ok");
   await world.advance("1m");
-  assert.deepEqual(world.told.ops!.slice(FLOOD_MAX + 1), ["failed work", "recovered work"]);
+  assert.deepEqual(world.told.ops!.slice(NOTICE_LIMIT.most + 1), ["failed work", "recovered work"]);
+  await world.close();
+});
+
+test("a channel sends as many notices as its limit allows, and counts the others in one", async () => {
+  const limit = { most: 2, perMs: 60_000 };
+  const ops = new RecordedChannel("ops", { limit });
+  const world = await StoryWorld.started({ channels: [ops, new RecordedChannel("all")] });
+  await world.run("work", "fail ok fail ok fail ok");
+  assert.deepEqual(world.told.ops, ["failed work", "recovered work"]);
+  assert.equal(world.told.all!.length, 6);
+  await world.advance("1m");
+  assert.deepEqual(world.told.ops!.slice(2), ["digest: failed work x2, recovered work x2"]);
+  const { title, facts } = ops.delivered[2]!;
+  assert.match(title, /^Over the limit of notices: work failed 2 times, and 2 more events$/);
+  assert.deepEqual(facts, ["4 events: failed 2, recovered 2"]);
+  // A reload with a higher limit applies to the window that has begun.
+  await world.run("work", "fail ok");
+  await world.reload({ channels: [new RecordedChannel("ops", { limit: { ...limit, most: 4 } })] });
+  await world.run("work", "fail ok");
+  assert.deepEqual(world.told.ops, ["failed work", "recovered work"]);
   await world.close();
 });
 

@@ -17,6 +17,7 @@ const CHANNEL: Channel = {
     rules: {
       on: ["failed", "recovered", "late", "missed", "long", "short", "lost"],
       ...{ jobs: ["*"], after: 1, rate: null, repeatMs: null, digestMs: null, quiet: [] },
+      limit: { most: 100, perMs: 600_000 },
     },
     target: { to: "syslog", address: { type: "local" }, facility: "daemon" },
     timeoutMs: 1_000,

@@ -115,6 +115,8 @@ export const CHANNEL_VIEW: View<Channel> = viewOf({
     repeat: (channel) => spanText(channel.repeatMs),
     digest: (channel) => spanText(channel.digestMs),
     quiet: ({ quiet }) => quiet.length > 0 ? quiet : undefined,
+    // An older daemon sends none.
+    limit: ({ limit }) => limit || undefined,
   },
   columns: [
     { title: "NAME", cell: (channel) => channel.name },
@@ -126,6 +128,7 @@ export const CHANNEL_VIEW: View<Channel> = viewOf({
     { title: "REPEAT", isWide: true, cell: (channel) => spanText(channel.repeatMs) },
     { title: "DIGEST", isWide: true, cell: (channel) => spanText(channel.digestMs) },
     { title: "QUIET", isWide: true, cell: (channel) => channel.quiet.join("; ") },
+    { title: "LIMIT", isWide: true, cell: ({ limit }) => limit || undefined },
   ],
 });
 

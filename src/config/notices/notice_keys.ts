@@ -64,6 +64,11 @@ export const RULE_KEYS = {
     "Windows, in `timezone`, in which notices are collected, and delivered as one at the end.",
     [],
   ),
+  limit: key(
+    notice.LIMIT,
+    "How many notices are sent each by itself, and ten times as many of `output`. Any more are sent as one when the time is over. It does not apply to what `digest` or `quiet` collect.",
+    "100/10m",
+  ),
   timeout: key(
     duration({ minMs: 100 }),
     "Time limit of one attempt to deliver. After that, the delivery is tried again.",

@@ -3,12 +3,14 @@ import { bareHost, isLoopback } from "../../core/address.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isMailAddress, MAIL_ADDRESS_WANTED } from "../../core/mail_address.ts";
 import {
+  type NoticeLimit,
   type NoticeRules,
   SENDMAIL_PATH,
   type SmtpTransport,
   type SyslogAddress,
 } from "../../core/notices/settings.ts";
 import { parseTemplate } from "../../core/notices/template.ts";
+import { parseDuration } from "../../core/time/duration.ts";
 import { SECRET_LENGTH_MIN } from "../../core/text/secret_forms.ts";
 import { accepted, mapped, parsedText, type Reader, TEXT } from "../readers.ts";
 import { namedTexts, SECRET } from "../secrets.ts";
@@ -27,6 +29,33 @@ export const RATE: Reader<NonNullable<NoticeRules["rate"]>> = parsedText(
     return failures >= 1 && failures <= of && of <= RATE_RUNS_MAX ? { failures, of } : undefined;
   },
 );
+
+/** Most notices of one window. */
+const LIMIT_MAX = 10_000;
+/** Shortest and longest window. */
+const [LIMIT_MS_MIN, LIMIT_MS_MAX] = [10_000, 86_400_000];
+
+/** How many notices are sent each by itself. */
+export const LIMIT: Reader<NoticeLimit> = parsedText(
+  `a text "NOTICES/DURATION" such as "100/10m", of 1 to ${LIMIT_MAX} notices in 10 s to 24 hours`,
+  (text) => {
+    const match = /^(\d{1,5})\/(\S+)$/.exec(text.trim());
+    if (match === null) return undefined;
+    const [most, perMs] = [Number(match[1]), readSpan(match[2]!)];
+    const isRight = most >= 1 && most <= LIMIT_MAX && perMs >= LIMIT_MS_MIN &&
+      perMs <= LIMIT_MS_MAX;
+    return isRight ? { most, perMs } : undefined;
+  },
+);
+
+/** Milliseconds of a duration; NaN for any other text. */
+function readSpan(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch {
+    return NaN;
+  }
+}
 
 /** One mail address; with a domain, or of a user of this host. */
 export const MAIL_ADDRESS: Reader<string> = accepted(

@@ -7,7 +7,7 @@ import type {
   NoticeRules,
   WebhookTarget,
 } from "../../core/notices/settings.ts";
-import { CHANNELS_MAX, isChannelName } from "../../core/notices/settings.ts";
+import { CHANNELS_MAX, isChannelName, NOTICE_LIMIT } from "../../core/notices/settings.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
 import { checkPublicUrl, hide, type HookUrl, usualTls } from "./notice_readers.ts";
@@ -87,6 +87,7 @@ function readRules({ fields, values, report }: NoticeTable): NoticeRules {
     repeatMs: values.repeat ?? null,
     digestMs: values.digest ?? null,
     quiet: values.quiet ?? [],
+    limit: values.limit ?? NOTICE_LIMIT,
   };
 }
 

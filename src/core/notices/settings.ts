@@ -17,7 +17,20 @@ export interface NoticeRules {
   readonly digestMs: number | null;
   /** Windows such as `22:00-07:00` in which notices are collected, to be sent as one at the end. */
   readonly quiet: readonly string[];
+  /** Most notices that are sent each by itself; the rest is sent as one. */
+  readonly limit: NoticeLimit;
 }
+
+/** How many notices a channel sends in a window that begins with the first of them. */
+export interface NoticeLimit {
+  /** Ten times as many of the event `output`: cron mails that of every minute. */
+  readonly most: number;
+  /** Length of the window, in milliseconds. */
+  readonly perMs: number;
+}
+
+/** The limit of a channel that sets none. */
+export const NOTICE_LIMIT: NoticeLimit = { most: 100, perMs: 600_000 };
 
 /** A channel to people, as configured in `[notices.NAME]`. */
 export interface ChannelSettings {

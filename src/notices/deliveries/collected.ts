@@ -83,13 +83,14 @@ export async function collectUntil(
     return { why: "digest", until: await windowEnd(channel, hold.windowMs, context) };
   }
   if (hold !== null) return hold;
-  const target = context.channels.get(channel)?.settings.target;
-  if (!target) return null;
+  const settings = context.channels.get(channel)?.settings;
+  if (!settings) return null;
+  const { rules: { limit }, target } = settings;
   // A service that opens incidents would otherwise never close this one.
   const preset = target.to === "webhook" ? target.preset : null;
   const closes = notice.event === "recovered" && preset !== null &&
     presetNeeds(preset).hasIncidents;
-  const flooded = closes ? null : context.flood.blockedUntil(channel, notice);
+  const flooded = closes ? null : context.flood.blockedUntil(channel, notice, limit);
   return flooded === null ? null : { why: "flood", until: flooded };
 }
 

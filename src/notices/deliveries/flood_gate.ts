@@ -1,12 +1,9 @@
 import type { NoticeEvent } from "../../core/notices/notice.ts";
+import type { NoticeLimit } from "../../core/notices/settings.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/** Length of a window in which notices are counted, in milliseconds. */
-const FLOOD_WINDOW_MS = 600_000;
-/** Most notices of a channel that one window sends each by itself. */
-export const FLOOD_MAX = 100;
-/** The same for the output of runs: cron mails that of every minute. */
-const FLOOD_OUTPUT_MAX = 1_000;
+/** How many times more of the output of runs are sent: cron mails that of every minute. */
+const OUTPUT_FACTOR = 10;
 
 interface Window {
   readonly startMs: number;
@@ -30,23 +27,22 @@ export class FloodGate {
    * Null if a notice may be sent now; it is counted then, once for its id. Otherwise when the
    * window ends, epoch ms: what came too much is sent then, as one.
    */
-  blockedUntil(channel: string, { id, event }: {
-    readonly id: string;
-    readonly event: NoticeEvent;
-  }): number | null {
+  blockedUntil(
+    channel: string,
+    { id, event }: { readonly id: string; readonly event: NoticeEvent },
+    { most, perMs }: NoticeLimit,
+  ): number | null {
     const nowMs = this.#clock.now().wallMs;
     let window = this.#windows.get(channel);
     // A clock that was set back must not stretch it.
-    if (!window || nowMs >= window.startMs + FLOOD_WINDOW_MS || nowMs < window.startMs) {
+    if (!window || nowMs >= window.startMs + perMs || nowMs < window.startMs) {
       window = { startMs: nowMs, ids: new Set(), outputIds: new Set() };
       this.#windows.set(channel, window);
     }
     const isOutput = event === "output";
     const ids = isOutput ? window.outputIds : window.ids;
     if (ids.has(id)) return null;
-    if (ids.size >= (isOutput ? FLOOD_OUTPUT_MAX : FLOOD_MAX)) {
-      return window.startMs + FLOOD_WINDOW_MS;
-    }
+    if (ids.size >= most * (isOutput ? OUTPUT_FACTOR : 1)) return window.startMs + perMs;
     ids.add(id);
     return null;
   }

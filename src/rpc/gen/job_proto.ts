@@ -849,6 +849,8 @@ export const JOB_PROTO: string = [
   "  optional int64 digest_ms = 8;\n",
   "  // Windows in which it collects notices.\n",
   "  repeated string quiet = 9;\n",
+  "  // Most notices that it sends each by itself, as \"NOTICES/DURATION\".\n",
+  "  string limit = 10;\n",
   "}\n",
   "\n",
   "message ListChannelsRequest {}\n",

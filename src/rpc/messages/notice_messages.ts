@@ -23,7 +23,7 @@ export function incidentToWire(
 
 /** A channel on the wire. */
 export function channelToWire(channel: ChannelSummary): WireRecord<typeof ChannelSchema> {
-  const { on, jobs, rate, repeatMs, digestMs, quiet } = channel;
+  const { on, jobs, rate, repeatMs, digestMs, quiet, limit } = channel;
   return {
     ...channel,
     on: [...on],
@@ -32,6 +32,7 @@ export function channelToWire(channel: ChannelSummary): WireRecord<typeof Channe
     repeatMs: repeatMs ?? undefined,
     digestMs: digestMs ?? undefined,
     quiet: [...quiet],
+    limit: `${limit.most}/${formatDuration(limit.perMs)}`,
   };
 }
 

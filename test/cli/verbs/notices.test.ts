@@ -295,21 +295,27 @@ test("notices list shows all rules of channels as JSON, and in wide tables", asy
     listChannels: {
       channels: [
         { name: "ops", ...common, after: 3, repeatMs: 14_400_000n },
-        { name: "night", ...common, rate: "3/10", digestMs: 3_600_000n, quiet: ["22:00-07:00"] },
+        {
+          ...{ name: "night", ...common, rate: "3/10", digestMs: 3_600_000n },
+          ...{ quiet: ["22:00-07:00"], limit: "100/10m" },
+        },
       ],
     },
   };
   const run = await cli(["notices", "list"], { answers });
   assert.deepEqual(JSON.parse(run.stdout), [
     { name: "ops", ...common, after: 3, repeat: "4h" },
-    { name: "night", ...common, rate: "3/10", digest: "1h", quiet: ["22:00-07:00"] },
+    {
+      ...{ name: "night", ...common, rate: "3/10", digest: "1h", quiet: ["22:00-07:00"] },
+      limit: "100/10m",
+    },
   ]);
   const wide = await cli(["notices", "list", "-o", "wide"], { answers });
   const rows = wide.stdout.trimEnd().split("\n").map((line) => line.trim().split(/ {2,}/));
   assert.deepEqual(rows, [
-    ["NAME", "TO", "ON", "JOBS", "AFTER", "REPEAT", "DIGEST", "QUIET"],
-    ["ops", "mail", "failed", "*", "3", "4h", "-", "-"],
-    ["night", "mail", "failed", "*", "3/10", "-", "1h", "22:00-07:00"],
+    ["NAME", "TO", "ON", "JOBS", "AFTER", "REPEAT", "DIGEST", "QUIET", "LIMIT"],
+    ["ops", "mail", "failed", "*", "3", "4h", "-", "-", "-"],
+    ["night", "mail", "failed", "*", "3/10", "-", "1h", "22:00-07:00", "100/10m"],
   ]);
 });
 

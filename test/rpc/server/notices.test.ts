@@ -183,7 +183,7 @@ test("ListChannels returns the configured channels", async () => {
   await using world = await rpcWorld();
   const rules = { on: ["failed"], jobs: ["shop-*"], after: 1, quiet: ["sat-sun"] } as const;
   const ops = { name: "ops", to: "webhook", ...rules } as const;
-  const none = { rate: null, repeatMs: null, digestMs: null };
+  const none = { rate: null, repeatMs: null, digestMs: null, limit: { most: 5, perMs: 90_000 } };
   world.manager.channels.push({ ...ops, ...none, repeatMs: 60_000 });
   world.manager.channels.push({ ...ops, ...none, name: "b", rate: { failures: 3, of: 10 } });
   const { channels } = await world.client().listChannels({});
@@ -191,7 +191,7 @@ test("ListChannels returns the configured channels", async () => {
     typeof channels[0],
     typeof channels[0],
   ];
-  assert.deepEqual(channel, { ...ops, repeatMs: 60_000n });
+  assert.deepEqual(channel, { ...ops, repeatMs: 60_000n, limit: "5/1m30s" });
   assert.deepEqual([second.rate, second.repeatMs], ["3/10", undefined]);
 });
 

@@ -8,10 +8,11 @@ import {
   type Socket,
 } from "node:net";
 import { readFileSync } from "node:fs";
-import type {
-  ChannelTarget,
-  NoticeRules,
-  WebhookTarget,
+import {
+  type ChannelTarget,
+  NOTICE_LIMIT,
+  type NoticeRules,
+  type WebhookTarget,
 } from "../../../src/core/notices/settings.ts";
 import { SecretMask } from "../../../src/core/text/secret_mask.ts";
 import type { Channel, DeliveryError, Network } from "../../../src/notices/channels/channel.ts";
@@ -29,6 +30,7 @@ export const RULES: NoticeRules = {
   repeatMs: null,
   digestMs: null,
   quiet: [],
+  limit: NOTICE_LIMIT,
 };
 
 /** A channel called "ops". */

@@ -1,5 +1,5 @@
 import type { Notice } from "../../../src/core/notices/notice.ts";
-import type { NoticeRules } from "../../../src/core/notices/settings.ts";
+import { NOTICE_LIMIT, type NoticeRules } from "../../../src/core/notices/settings.ts";
 import type { Channel, DeliveryContext } from "../../../src/notices/channels/channel.ts";
 
 const RULES: NoticeRules = {
@@ -13,6 +13,7 @@ const RULES: NoticeRules = {
   repeatMs: null,
   digestMs: null,
   quiet: [],
+  limit: NOTICE_LIMIT,
 };
 
 /** A channel that keeps what it delivers, and fails while the test says so. */
