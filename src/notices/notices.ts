@@ -168,20 +168,18 @@ export class Notices {
   async reportDisabled(disabled: ReadonlyMap<string, string>): Promise<void> {
     if (!this.isActive) return;
     const event = "disabled" as const;
+    const report = (name: string, detail: string | null) =>
+      this.report({ type: "job", name }, { id: this.#options.ids(), event, detail });
     const open = new Set<string>();
     for await (const memo of memosOf(JOB_MEMO, this.#options)) {
       if (!isOpen(memo, event)) continue;
       const name = memo.key.slice(JOB_MEMO.length);
       if (disabled.has(name)) open.add(name);
-      else {await this.report({ type: "job", name }, {
-          id: this.#options.ids(),
-          event,
-          detail: null,
-        });}
+      else await report(name, null);
     }
     for (const [name, detail] of disabled) {
       if (open.has(name)) continue;
-      await this.report({ type: "job", name }, { id: this.#options.ids(), event, detail });
+      await report(name, detail);
     }
   }
 

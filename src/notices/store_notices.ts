@@ -1,6 +1,6 @@
 import { type Backoff, backoffMs } from "../core/backoff.ts";
 import { toJobError } from "../core/errors.ts";
-import type { Incident } from "../core/notices/incident.ts";
+import { type Incident, noticeIncidentOf } from "../core/notices/incident.ts";
 import type { Notice, NoticeSubject } from "../core/notices/notice.ts";
 import { factsOf, titleOf } from "../core/notices/notice_text.ts";
 import { sleep } from "../platform/clock.ts";
@@ -55,7 +55,7 @@ export class StoreNotices {
   #notify(event: "store" | "recovered", incident: Incident): void {
     const { ids, clock, host, node, channels } = this.#context;
     const subject: NoticeSubject = incident.subject;
-    const { id, openedAt, closedAt, count, lastError, acknowledgedBy } = incident;
+    const { lastError } = incident;
     const now = clock.now().wallMs;
     const source = {
       event,
@@ -69,7 +69,7 @@ export class StoreNotices {
     const notice: Notice = {
       ...{ id: ids(), type: event, at: now, subject, host, node, isReminder: false, run: null },
       ...{ title: titleOf(source), facts: factsOf(source), command: "jobctl status" },
-      incident: { id, openedAt, closedAt, count, lastError, acknowledgedBy },
+      incident: noticeIncidentOf(incident),
       ...{ output: [], items: [] },
     };
     for (const { settings: { name, rules } } of channels.values()) {

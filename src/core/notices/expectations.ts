@@ -1,6 +1,6 @@
 import type { Expectations } from "../job/gen/job_options.ts";
 import type { JobDefinition } from "../job/job.ts";
-import { formatDuration } from "../time/duration.ts";
+import { formatDuration, roughDuration } from "../time/duration.ts";
 import type { NoticeEvent } from "./notice.ts";
 
 /** `start_within` of scheduled runs whose job does not set it, in ms. */
@@ -172,8 +172,8 @@ export interface BrokenContext {
 /** One line about an expectation that is not met, such as `took 4s; usually 52s, p99 1m1s`. */
 export function describeBroken(broken: Broken, context: BrokenContext = {}): string {
   const { tookMs, limitMs, rule, band } = broken;
-  const [took, limit] = [shown(tookMs), formatDuration(limitMs)];
-  const usual = band && `usually ${shown(band.p50Ms)}, p99 ${shown(band.p99Ms)}`;
+  const [took, limit] = [roughDuration(tookMs), formatDuration(limitMs)];
+  const usual = band && `usually ${roughDuration(band.p50Ms)}, p99 ${roughDuration(band.p99Ms)}`;
   switch (rule) {
     case "start_within": {
       const workers = context.busyWorkers ?? null;
@@ -203,10 +203,4 @@ export function describeBroken(broken: Broken, context: BrokenContext = {}): str
 
 function busyText(workers: number): string {
   return workers === 1 ? "the only worker is busy" : `all ${workers} workers are busy`;
-}
-
-/** A duration without the units that are too small to matter. */
-function shown(ms: number): string {
-  const unitMs = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : ms >= 1_000 ? 1_000 : 1;
-  return formatDuration(Math.floor(ms / unitMs) * unitMs);
 }

@@ -1,4 +1,4 @@
-import type { NoticeEvent, NoticeSubject } from "./notice.ts";
+import type { NoticeEvent, NoticeIncident, NoticeSubject } from "./notice.ts";
 
 /** Something that is wrong with a job, a node, the daemon or the store, until it is well again. */
 export interface Incident {
@@ -26,6 +26,12 @@ export interface Incident {
   readonly acknowledgedAt: number | null;
   /** Names of the channels that were notified of it. */
   readonly notified: readonly string[];
+}
+
+/** What a notice says of its incident. */
+export function noticeIncidentOf(incident: Incident): NoticeIncident {
+  const { id, openedAt, closedAt, count, lastError, acknowledgedBy } = incident;
+  return { id, openedAt, closedAt, count, lastError, acknowledgedBy };
 }
 
 /** Planned work: until its end nobody is notified about a job, or about anything. */

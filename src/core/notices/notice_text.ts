@@ -1,5 +1,5 @@
 import { countText } from "../text/count_text.ts";
-import { formatDuration } from "../time/duration.ts";
+import { formatDuration, roughDuration } from "../time/duration.ts";
 import type { Incident } from "./incident.ts";
 import {
   type DigestItem,
@@ -170,11 +170,8 @@ function errorOf(run: NoticeRun): string {
   return signal !== undefined && !message.includes(signal) ? `${message} (${signal})` : message;
 }
 
-/** A duration without the units that are too small to matter. */
 function roughly(ms: number): string {
-  if (ms < 1_000) return formatDuration(Math.max(1, Math.round(ms)));
-  const unit = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : 1_000;
-  return formatDuration(Math.floor(ms / unit) * unit);
+  return roughDuration(Math.max(1, ms));
 }
 
 function roundMs(ms: number): number {

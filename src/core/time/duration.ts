@@ -97,7 +97,12 @@ export function formatDuration(ms: number): string {
 export function formatRelative(atMs: number, nowMs: number): string {
   const distanceMs = Math.abs(atMs - nowMs);
   if (distanceMs < 1_000) return "now";
-  const unitMs = distanceMs >= 86_400_000 ? 3_600_000 : distanceMs >= 3_600_000 ? 60_000 : 1_000;
-  const text = formatDuration(Math.floor(distanceMs / unitMs) * unitMs);
+  const text = roughDuration(distanceMs);
   return atMs > nowMs ? `in ${text}` : `${text} ago`;
+}
+
+/** A duration of 0 or more as text, without the units that are too small to matter: "1d2h". */
+export function roughDuration(ms: number): string {
+  const unitMs = ms >= 86_400_000 ? 3_600_000 : ms >= 3_600_000 ? 60_000 : ms >= 1_000 ? 1_000 : 1;
+  return formatDuration(Math.floor(ms / unitMs) * unitMs);
 }

@@ -67,7 +67,8 @@ export class ExternalRuns {
       if (open && nowMs - open.createdAt < REPEAT_MS) return open;
     }
     const id = runId === undefined ? ids() : idOf(job, runId);
-    return await this.#record(job, reported, { id, startedAt, endedAt: null });
+    const { instance } = await this.#send(job, reported, { id, startedAt, endedAt: null });
+    return instance;
   }
 
   async #end(job: JobDefinition, reported: ReportedRun): Promise<Instance> {
@@ -127,10 +128,6 @@ export class ExternalRuns {
   #timeOf(msAgo: number): number {
     const age = Math.min(Math.max(0, msAgo), REPORT_AGE_MS_MAX);
     return Math.floor(this.#parts.clock.now().wallMs - age);
-  }
-
-  async #record(job: JobDefinition, reported: ReportedRun, times: Times): Promise<Instance> {
-    return (await this.#send(job, reported, times)).instance;
   }
 
   async #send(job: JobDefinition, reported: ReportedRun, times: Times) {

@@ -1,13 +1,7 @@
 import type { Instance } from "../../core/instance.ts";
-import type { Incident } from "../../core/notices/incident.ts";
+import { type Incident, noticeIncidentOf } from "../../core/notices/incident.ts";
 import type { PlannedNotice, SubjectNews } from "../../core/notices/next_subject.ts";
-import type {
-  Notice,
-  NoticeEvent,
-  NoticeIncident,
-  NoticeRun,
-  NoticeSubject,
-} from "../../core/notices/notice.ts";
+import type { Notice, NoticeEvent, NoticeRun, NoticeSubject } from "../../core/notices/notice.ts";
 import {
   commandOf,
   detailOf,
@@ -136,7 +130,7 @@ export class Deliveries {
     return {
       ...{ id, type: event, at, subject, host, node, isReminder, run, title },
       facts: factsOf(source).filter((fact) => !title.endsWith(`: ${fact}`)),
-      incident: incident && incidentOf(incident),
+      incident: incident && noticeIncidentOf(incident),
       output: [],
       command: commandOf({ subject, run }),
       items: [],
@@ -166,9 +160,4 @@ function runOf(instance: Instance): NoticeRun {
     ...{ id, state, reason, attempt, scheduleId, scheduledFor, dueAt, startedAt, finishedAt },
     ...{ durationMs, error, version, node },
   };
-}
-
-function incidentOf(incident: Incident): NoticeIncident {
-  const { id, openedAt, closedAt, count, lastError, acknowledgedBy } = incident;
-  return { id, openedAt, closedAt, count, lastError, acknowledgedBy };
 }

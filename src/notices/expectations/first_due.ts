@@ -4,9 +4,7 @@ import type { Store } from "../../store/store.ts";
 /** Entries of the history that are read: those before the first attempt, and its start. */
 const READ_MAX = 10;
 
-/**
- * When an instance was first due, epoch ms; null if a later attempt has changed it.
- */
+/** When an instance was first due, epoch ms; null if a later attempt has changed it. */
 export function knownDueAt(instance: Instance): number | null {
   const { scheduledFor, attempt, state, dueAt } = instance;
   const isFirst = attempt === 0 || (attempt === 1 && state === "processing");

@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatRelative,
   parseDuration,
+  roughDuration,
 } from "../../../src/core/time/duration.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 
@@ -59,6 +60,15 @@ test("formatDuration() writes the shortest exact form", () => {
     "7d",
     "-1m",
   ]);
+});
+
+test("roughDuration() leaves out what is too small to matter", () => {
+  const minute = 60_000;
+  const day = 1_440 * minute;
+  const cases = [[0, "0s"], [7.5, "7ms"], [1_999, "1s"], [61_500, "1m1s"]] as const;
+  for (const [ms, text] of cases) assert.equal(roughDuration(ms), text);
+  assert.equal(roughDuration(60 * minute + 59_000), "1h");
+  assert.equal(roughDuration(day + 119 * minute), "1d1h");
 });
 
 test("parseDuration() reads what formatDuration() writes", () => {
