@@ -35,11 +35,13 @@ export async function removeStaleFiles(
 ): Promise<void> {
   const suspects = await findSuspects(nowMs, folder);
   if (suspects.length === 0) return;
+  const ports = suspects.some(({ port }) => port !== null) ? await readPorts() : null;
   const live = new Set<number>();
   for (const { path, port, isSocket } of suspects) {
-    if (isSocket && await isListening(path)) live.add(port!);
+    // A daemon that is called loads the code for calls: it would call itself, too.
+    const isDoubtful = isSocket && ports !== null && !ports.has(port!);
+    if (isDoubtful && await isListening(path)) live.add(port!);
   }
-  const ports = suspects.some(({ port }) => port !== null) ? await readPorts() : null;
   for (const { path, port, found } of suspects) {
     if (port !== null && (ports === null || ports.has(port) || live.has(port))) continue;
     try {

@@ -78,6 +78,28 @@ test("files are judged by the ports that are listened on after they were found",
     assert.deepEqual(readdirSync(folder), ["jobctl-2.token"]);
   }));
 
+test("a daemon whose port is listened on is not called", () =>
+  withTempDir({}, async ({ path: folder }) => {
+    let calls = 0;
+    const called = Promise.withResolvers<void>();
+    const server = createServer((socket) => {
+      calls += 1;
+      socket.destroy();
+      called.resolve();
+    });
+    await listen(server, join(folder, "jobctl-1.sock"));
+    try {
+      await removeStaleFiles(Date.now(), folder, () => Promise.resolve(new Set([1])));
+      assert.equal(calls, 0);
+      // Of a namespace with other ports: only a call tells.
+      await removeStaleFiles(Date.now(), folder, () => Promise.resolve(new Set()));
+      await called.promise;
+      assert.deepEqual(readdirSync(folder), ["jobctl-1.sock"]);
+    } finally {
+      server.close();
+    }
+  }));
+
 test("a runtime folder that is missing is nobody's problem", async () => {
   await removeStaleFiles(Date.now(), "/nonexistent/jobctl");
 });
