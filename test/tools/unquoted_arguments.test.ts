@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_PROCESS } from "../../src/core/job/job.ts";
 import { resolveCommand } from "../../src/jobs/loading/command_job.ts";
+import { parseParams } from "../../src/jobs/types/read_signature.ts";
 import { evaluatingProgram, unquotedArgument } from "../../src/tools/unquoted_arguments.ts";
 
 function resolve(line: string, params: string, arg?: string | number) {
@@ -13,7 +14,7 @@ function resolve(line: string, params: string, arg?: string | number) {
     parameters: [],
     hasRest: false,
     allowsDash: false,
-  }, params);
+  }, parseParams(params));
 }
 
 function unquoted(line: string, params: string, arg?: string | number): string | null {

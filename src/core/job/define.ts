@@ -2,7 +2,7 @@ import { quoteValue } from "../arguments/describe.ts";
 import { JobError } from "../errors.ts";
 import { checkKeys, FUNCTION, isObject, isText, type Keys, TEXT } from "../object_keys.ts";
 import type { JobSettings } from "./gen/job_options.ts";
-import type { JobFunction, JobHandlers } from "./job.ts";
+import { HANDLERS, type JobFunction, type JobHandlers } from "./job.ts";
 import { KIND_WANTED, kindProblem } from "./kind.ts";
 import { definitionKeys } from "./option_table.ts";
 
@@ -114,4 +114,9 @@ export function checkKind(kind: string): void {
     path: "kind",
     hint: `A kind is ${KIND_WANTED}`,
   });
+}
+
+/** The handlers of a definition, still called on the definition, so that `this` works in them. */
+export function handlersOf(input: JobInput): JobHandlers {
+  return Object.fromEntries(HANDLERS.map((name) => [name, input[name]?.bind(input)]));
 }

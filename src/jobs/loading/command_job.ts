@@ -1,7 +1,6 @@
 import { JobError } from "../../core/errors.ts";
 import type { CommandInput, CommandParameter, CommandSpec } from "../../core/job/job.ts";
 import type { ParameterShape, Signature } from "../../core/arguments/signature.ts";
-import { parseParams } from "../types/read_signature.ts";
 
 /** The signature of a command that declares no parameters. */
 export const NO_ARGUMENTS: Signature = {
@@ -14,24 +13,23 @@ export const NO_ARGUMENTS: Signature = {
 /**
  * The signature of a command, and the command with its declared parameters.
  *
- * @param params its parameters as text, null if it declares none
+ * @param declared the signature of its parameters, null if it declares none
  * @throws JobError `invalid_argument` with the path of the key at fault
  */
 export function resolveCommand(
   command: CommandSpec,
-  params: string | null,
+  declared: Signature | null,
 ): { readonly command: CommandSpec; readonly signature: Signature } {
-  if (params === null) {
+  if (declared === null) {
     checkInput(command.stdin, null);
     return { command, signature: NO_ARGUMENTS };
   }
-  const signature = parseParams(params);
-  const parameters = signature.parameters.flatMap((parameter) => readParameter(parameter));
-  const hasRest = signature.parameters.some((parameter) =>
+  const parameters = declared.parameters.flatMap((parameter) => readParameter(parameter));
+  const hasRest = declared.parameters.some((parameter) =>
     parameter.role === "argument" && parameter.isRest
   );
   checkInput(command.stdin, { names: parameters.map(({ name }) => name), hasRest });
-  return { command: { ...command, parameters, hasRest }, signature };
+  return { command: { ...command, parameters, hasRest }, signature: declared };
 }
 
 function readParameter(parameter: ParameterShape): readonly CommandParameter[] {

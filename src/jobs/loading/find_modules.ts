@@ -3,8 +3,7 @@ import { join, relative, sep } from "node:path";
 import { errorCode, messageOf } from "../../core/errors.ts";
 import type { ConfigProblem } from "../../core/job/job_table.ts";
 import { readModuleFiles } from "./module_files.ts";
-import { SOURCE_LENGTH_MAX } from "../types/parse_module.ts";
-import { readSourceFile } from "../types/read_source.ts";
+import { readSourceFile, SOURCE_LENGTH_MAX } from "../types/read_source.ts";
 
 /** A job module's file, read once. */
 export interface ModuleFile {

@@ -1,14 +1,15 @@
 import type { JobOptions } from "../../core/job/gen/job_options.ts";
 import { convertArguments } from "../../core/arguments/convert.ts";
-import { assertJobObject, checkJobInput, checkKind, type JobInput } from "../../core/job/define.ts";
+import {
+  assertJobObject,
+  checkJobInput,
+  checkKind,
+  handlersOf,
+  type JobInput,
+} from "../../core/job/define.ts";
 import { JobError } from "../../core/errors.ts";
 import { checkLimits } from "../../core/job/limits.ts";
-import {
-  HANDLERS,
-  handlersThat,
-  type JobDefinition,
-  type JobHandlers,
-} from "../../core/job/job.ts";
+import { handlersThat, type JobDefinition } from "../../core/job/job.ts";
 import type { ScheduleDefaults } from "../../core/job/schedule.ts";
 import type { Signature } from "../../core/arguments/signature.ts";
 import { parseParams, UNTYPED_SIGNATURE } from "../types/read_signature.ts";
@@ -91,9 +92,4 @@ function signatureOf(params: string | undefined, returns: string | undefined): S
   }
   if (returns === undefined) return UNTYPED_SIGNATURE;
   return { ...parseParams("", returns), parameters: [], isTyped: false };
-}
-
-/** The handlers of a definition, still called on the definition, so that `this` works in them. */
-export function handlersOf(input: JobInput): JobHandlers {
-  return Object.fromEntries(HANDLERS.map((name) => [name, input[name]?.bind(input)]));
 }

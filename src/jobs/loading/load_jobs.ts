@@ -26,8 +26,8 @@ import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { ModuleTrust } from "./module_trust.ts";
 import { checkProcess } from "./process_spec.ts";
-import { parseParams, readSignature } from "../types/read_signature.ts";
-import { resolveOptions, resolveProcess, resolveSchedules } from "./resolve_input.ts";
+import { typeReader } from "../types/late_reader.ts";
+import { resolveOptions, resolveProcess, resolveSchedules, withTable } from "./resolve_input.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
@@ -94,9 +94,14 @@ class Loader {
   }
 
   async load(): Promise<LoadedJobs> {
+    const modules = findModules(this.#request.modules);
+    this.#problems.push(...modules.problems);
+    if (modules.files.length > 0 || this.#request.tables.some(({ params }) => params !== null)) {
+      await typeReader.get();
+    }
     // A reload shares its thread with the schedules, and users may have many large modules.
     const slices = new Slices(this.#clock);
-    const found = await this.#describe(slices);
+    const found = await this.#describe(modules.files, slices);
     const jobs: JobDefinition[] = [];
     for (const [kind, each] of found) {
       this.#add(jobs, kind, each);
@@ -110,10 +115,11 @@ class Loader {
     return { jobs, problems: this.#problems, warnings: this.#warnings };
   }
 
-  /** Find, parse and import the modules; the jobs that they define, by kind. */
-  async #describe(slices: Slices): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
-    const { files, problems } = findModules(this.#request.modules);
-    this.#problems.push(...problems);
+  /** Parse and import the modules; the jobs that they define, by kind. */
+  async #describe(
+    files: readonly ModuleFile[],
+    slices: Slices,
+  ): Promise<ReadonlyMap<string, readonly FoundJob[]>> {
     const tables = this.#request.tables;
     const parsed: ModuleFile[] = [];
     for (const file of files) {
@@ -149,6 +155,11 @@ class Loader {
       [...found].map(([kind, each]) => [kind, this.#withoutStrangers(kind, each)] as const)
         .filter(([, each]) => each.length > 0),
     );
+  }
+
+  /** Loaded if any job needs it. */
+  get #types() {
+    return typeReader.value!;
   }
 
   /**
@@ -202,7 +213,7 @@ class Loader {
   // Before anything is imported: the parser knows the place of a syntax error on every runtime.
   #isParsed(file: ModuleFile): boolean {
     try {
-      readSignature(file.source, { file: file.path, language: file.language });
+      this.#types.readSignature(file.source, { file: file.path, language: file.language });
       return true;
     } catch (error) {
       const { message } = toJobError(error, `Cannot parse ${file.path}`);
@@ -279,14 +290,14 @@ class Loader {
   ): JobDefinition {
     const { timezone, scheduleDefaults, now } = this.#request;
     const { input } = descriptor;
-    const read = readSignature(file.source, {
+    const read = this.#types.readSignature(file.source, {
       file: file.path,
       language: file.language,
       entry: kind,
     });
     const signature = input.params === undefined || read.isTyped
       ? read
-      : { ...read, ...parseParams(input.params), appliesDefaults: true as const };
+      : { ...read, ...this.#types.parseParams(input.params), appliesDefaults: true as const };
     const inherited = { kind, timezone, defaults: scheduleDefaults, now };
     const specs = resolveSchedules(input, inherited, table);
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
@@ -371,7 +382,8 @@ class Loader {
     this.#attempt(kind, table.placeOf, () => {
       checkKind(kind);
       inTable(table, () => checkProcess(kind, command, "process"));
-      const resolved = resolveCommand(command, table.params);
+      const declared = table.params === null ? null : this.#types.parseParams(table.params);
+      const resolved = resolveCommand(command, declared);
       const { signature } = resolved;
       if (table.params === null && isGiven(table.arguments)) {
         throw undeclared(kind, table.placeOf());
@@ -474,20 +486,6 @@ function undeclared(kind: string, place: Place): TableError {
 
 function isGiven(args: ArgumentInput | undefined): boolean {
   return args !== undefined && Object.keys(args).length > 0;
-}
-
-function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
-  if (table === undefined) return options;
-  // Thousands of tables without options share the inherited ones.
-  if (Object.keys(table.options).length === 0) return options;
-  const { retry, output, expect, ...rest } = table.options;
-  return {
-    ...options,
-    ...rest,
-    retry: { ...options.retry, ...retry },
-    output: { ...options.output, ...output },
-    expect: { ...options.expect, ...expect },
-  };
 }
 
 function firstLine(doc: string | undefined): string {

@@ -3,9 +3,8 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
 import { type ModuleFiles, readModuleFiles, stampOf } from "./module_files.ts";
-import { SOURCE_LENGTH_MAX } from "../types/parse_module.ts";
-import { readSignature } from "../types/read_signature.ts";
-import { readSourceFile } from "../types/read_source.ts";
+import { typeReader } from "../types/late_reader.ts";
+import { readSourceFile, SOURCE_LENGTH_MAX } from "../types/read_source.ts";
 
 /** How long a check of a module's files is valid. */
 const LOOK_EVERY_MS = 10;
@@ -62,11 +61,17 @@ export class ModuleWatch {
     }
     const { version, hashes } = watched.files;
     if (version === source.version && source.problem === undefined) return job;
+    const reader = typeReader.value;
+    if (reader === null) {
+      // It was loaded with the job, unless that was in another process.
+      typeReader.get().catch(() => {});
+      return job;
+    }
     try {
       const text = readSourceFile(source.path, SOURCE_LENGTH_MAX);
       if (text === null) throw new Error(`it has more than ${SOURCE_LENGTH_MAX} bytes`);
       const language = source.path.endsWith("ts") ? "ts" : "js";
-      const read = readSignature(text, { file: source.path, language, entry: source.entry });
+      const read = reader.readSignature(text, { file: source.path, language, entry: source.entry });
       const { problem: _, ...rest } = source;
       return {
         ...job,

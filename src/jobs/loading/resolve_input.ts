@@ -109,3 +109,18 @@ function readTexts(input: PlainInput, kind: string): readonly ScheduleText[] {
   }
   return texts.map((text) => atPath("schedule", () => parseScheduleText(text, { seed: kind })));
 }
+
+/** The options of a job, with those that its table replaces. */
+export function withTable(options: JobOptions, table: JobTable | undefined): JobOptions {
+  if (table === undefined) return options;
+  // Thousands of tables without options share the inherited ones.
+  if (Object.keys(table.options).length === 0) return options;
+  const { retry, output, expect, ...rest } = table.options;
+  return {
+    ...options,
+    ...rest,
+    retry: { ...options.retry, ...retry },
+    output: { ...options.output, ...output },
+    expect: { ...options.expect, ...expect },
+  };
+}

@@ -5,11 +5,10 @@ import { AMBIENT_TYPES } from "./gen/ambient.ts";
 import {
   type ModuleScope,
   parseModule,
-  SOURCE_LENGTH_MAX,
   type TypeDeclaration,
   type ValueDeclaration,
 } from "./parse_module.ts";
-import { readSourceFile } from "./read_source.ts";
+import { readSourceFile, SOURCE_LENGTH_MAX } from "./read_source.ts";
 
 /** Most files that are read for the types of one job. */
 const FILES_MAX = 200;

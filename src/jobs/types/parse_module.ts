@@ -13,9 +13,7 @@ import type {
 import type { SourceOptions } from "../../core/arguments/signature.ts";
 import { JobError } from "../../core/errors.ts";
 import { docText, readDocTypes } from "./doc_types.ts";
-
-/** Longest source that is parsed, in characters; a bundled module may be long. */
-export const SOURCE_LENGTH_MAX = 4_194_304;
+import { SOURCE_LENGTH_MAX } from "./read_source.ts";
 
 /** The meaning of a name imported from another module. */
 export interface ImportedName {

@@ -1,5 +1,8 @@
 import { readRegularFile } from "../../platform/files/read_file.ts";
 
+/** Longest source that is parsed, in characters; a bundled module may be long. */
+export const SOURCE_LENGTH_MAX = 4_194_304;
+
 /**
  * Read a module file of any owner without ever blocking: its owner may replace it with a pipe or a
  * link to a device at any moment, or hold a lease on it.

@@ -9,6 +9,7 @@ import {
   NO_PROCESS,
 } from "../../../src/core/job/job.ts";
 import { resolveCommand } from "../../../src/jobs/loading/command_job.ts";
+import { parseParams } from "../../../src/jobs/types/read_signature.ts";
 import { argumentsFor } from "../../../src/manager/instances/new_instance.ts";
 
 function commandJob(
@@ -25,7 +26,7 @@ function commandJob(
     hasRest: false,
     allowsDash,
   };
-  const { command, signature } = resolveCommand(spec, params);
+  const { command, signature } = resolveCommand(spec, params === null ? null : parseParams(params));
   return {
     kind: "print",
     description: "",
