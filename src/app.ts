@@ -167,7 +167,7 @@ async function startDaemon(
     channels: await openChannels(config, mask),
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
-    workOnStore: storeWorker.run,
+    workOnStore: (work, context) => storeWorker.run(work, context),
     configuration: reloader,
   });
   const gateway = createGateway(config, manager, { logger, mask });

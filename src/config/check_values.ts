@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { isLoopback } from "../core/address.ts";
 import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
-import { checkPublicUrl } from "./notices/notice_readers.ts";
+import { checkPublicUrl } from "./notices/public_url.ts";
 import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
 import { reasonOf } from "./secrets.ts";

@@ -1,5 +1,4 @@
 import type { ReadApi } from "../manager/api.ts";
-import { explain } from "../manager/instances/explain.ts";
 import { findInstance } from "../manager/instances/find_instance.ts";
 import { follow } from "../manager/instances/follow.ts";
 import { Followers } from "../manager/instances/followers.ts";
@@ -91,7 +90,10 @@ export class DatabaseBackend implements Backend {
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
       getInstance: (id) => findInstance(id, this.#store),
       listSchedules: (query, page) => this.#store.listSchedules(query, page),
-      explain: (query) => explain(query, { store: this.#store, clock, facts: remote }),
+      explain: async (query) => {
+        const { explain } = await import("../manager/instances/explain.ts");
+        return await explain(query, { store: this.#store, clock, facts: remote });
+      },
       blockOf: (instance) => remote.blockOf(instance),
       unservedKinds: (kinds) => remote.unservedKinds(kinds),
       listPauses: () => remote.listPauses(),

@@ -9,8 +9,7 @@ import { type Logger, silentLogger } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
 import { createStore } from "../store/open_store.ts";
 import type { NamedStore, StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
-import { restoreBackup, type Restored } from "./restore.ts";
-import { salvageFile, workOnStore } from "./work.ts";
+import type { Restored } from "./restore.ts";
 
 /** Node id of a command that opens a store for maintenance. */
 const NODE = `jobctl-${hostname()}`;
@@ -85,11 +84,13 @@ export class StoreWorker {
   }
 
   /** Run a work; its last step is the report. */
-  readonly run = (
+  async *run(
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
-  ): AsyncGenerator<StoreStep> =>
-    workOnStore(work, {
+  ): AsyncGenerator<StoreStep> {
+    // A daemon may never need it.
+    const { workOnStore } = await import("./work.ts");
+    yield* workOnStore(work, {
       ...context,
       random: systemRandom,
       openTarget: (name, prefix) => {
@@ -98,6 +99,7 @@ export class StoreWorker {
         return storeAt(config, { ...target, prefix: prefix ?? target.prefix }, this.#logger);
       },
     });
+  }
 
   /** Apply the targets of a reloaded configuration. */
   adopt({ targets }: StoreConfig): void {
@@ -120,6 +122,7 @@ export async function restoreConfigured(
   const config = await loadStoreConfig(place);
   const parts = { clock, random: systemRandom, logger: silentLogger };
   const store = createStore(config, { ...parts, salvages: "empty" });
+  const { restoreBackup } = await import("./restore.ts");
   return await restoreBackup(lines, { name, store, clock, node: NODE, progress });
 }
 
@@ -131,6 +134,7 @@ export async function* workOffline(
 ): AsyncGenerator<StoreStep> {
   const { logger, clock, signal } = options;
   const config = await loadStoreConfig(place);
+  const { salvageFile, workOnStore } = await import("./work.ts");
   if (work.type === "salvage") {
     if (config.address.type === "sqlite") return yield* salvageFile(config.address.path, clock);
     const message = `Cannot salvage ${config.url}: it is not a SQLite file`;

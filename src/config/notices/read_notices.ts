@@ -10,7 +10,8 @@ import type {
 import { CHANNELS_MAX, isChannelName, NOTICE_LIMIT } from "../../core/notices/settings.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
-import { checkPublicUrl, hide, type HookUrl, usualTls } from "./notice_readers.ts";
+import { hide, type HookUrl, usualTls } from "./notice_readers.ts";
+import { checkPublicUrl } from "./public_url.ts";
 import { collectFields, readFields, type Values } from "../schema.ts";
 import { type Field, Report } from "../source.ts";
 
