@@ -81,49 +81,19 @@ export class Lifecycle {
       this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
       await options.executor.start();
       await schedules.sync();
-      await this.#startNotices();
+      await parts.notices.start();
       for (const instance of recovered) events.failed(instance, this.startedAt);
       parts.dispatcher.start();
       parts.scheduler.start();
       parts.janitor.start();
       parts.externalWatch.start();
       parts.membership.start();
-      parts.daemonNotices.start();
+      parts.notices.watchDaemon();
     } catch (error) {
       this.#unsubscribe?.();
       this.#isStarted = false;
       throw error;
     }
-  }
-
-  async #startNotices(): Promise<void> {
-    const { registry, notices } = this.#getParts();
-    registry.setNoticeJobs(notices.jobs());
-    await notices.start();
-    await notices.reportDisabled(registry.disabled);
-    this.#watch();
-  }
-
-  /** Apply other jobs and channels to notices. The jobs run also if the store does not respond. */
-  async #adoptNotices(channels?: readonly Channel[]): Promise<void> {
-    const { registry, notices, daemonNotices, options: { logger } } = this.#getParts();
-    try {
-      await notices.adopt(channels);
-      registry.setNoticeJobs(notices.jobs());
-      await notices.reportDisabled(registry.disabled);
-    } catch (error) {
-      logger.error(toJobError(error, "Cannot prepare notices").message);
-    }
-    if (!this.#isStarted) return;
-    daemonNotices.start();
-    this.#watch();
-  }
-
-  /** Watch the expectations of jobs, while a channel or a job needs it. */
-  #watch(): void {
-    const { notices, expectations } = this.#getParts();
-    if (notices.isActive) expectations.start();
-    else expectations.stop();
   }
 
   /** See {@link Manager.stop}. */
@@ -146,11 +116,10 @@ export class Lifecycle {
     parts.externalWatch.stop();
     fullWorkers.stop();
     notices.stop();
-    parts.daemonNotices.stop();
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
-    parts.expectations.stop();
+    notices.ended();
     try {
       await options.executor.stop();
     } finally {
@@ -229,7 +198,7 @@ export class Lifecycle {
       throw error;
     }
     schedules.defaults = project.scheduleDefaults;
-    await this.#adoptNotices(project.channels);
+    await parts.notices.adopt(project.channels);
     scheduler.poke();
     dispatcher.poke();
     this.#getParts().externalWatch.poke();
@@ -238,10 +207,11 @@ export class Lifecycle {
 
   /** See {@link Manager.addJob}. */
   addJob(job: JobDefinition): void {
-    const { registry, dispatcher, membership, schedules, options: { logger } } = this.#getParts();
+    const parts = this.#getParts();
+    const { registry, dispatcher, membership, schedules, options: { logger } } = parts;
     registry.set(job);
     if (!this.#isStarted) return;
-    if (hasExpectations(job)) void this.#adoptNotices();
+    if (hasExpectations(job)) void parts.notices.adopt();
     dispatcher.poke();
     membership.changed();
     schedules.syncJob(job).catch((error: unknown) => {
@@ -253,7 +223,7 @@ export class Lifecycle {
 
   /** The store had forgotten this node, and with it that it asks for news. */
   rejoined(): void {
-    if (this.#isStarted) void this.#adoptNotices();
+    if (this.#isStarted) void this.#getParts().notices.adopt();
   }
 
   /** Another daemon took this node's id: abort what runs and claim nothing more. */

@@ -46,7 +46,6 @@ import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "
 import { cancelInstances } from "./instances/cancel.ts";
 import { assertNoNotice } from "./instances/notice_rules.ts";
 import { clearInstances, clearLogs, countInstances } from "./instances/bulk.ts";
-import { explain } from "./instances/explain.ts";
 import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
 import { Followers } from "./instances/followers.ts";
 import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
@@ -59,7 +58,6 @@ import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts"
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
-import * as notices from "./notice_calls.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
@@ -133,7 +131,7 @@ export class Manager implements ManagerApi, LiveFacts {
 
   /** Notify people of a reload that was refused, or that one succeeded (null). */
   reloaded(problem: string | null): void {
-    this.parts.daemonNotices.reloadRefused(problem);
+    this.parts.notices.parts?.daemon.reloadRefused(problem);
   }
 
   /** Add a job with its schedules, or replace the one of its kind. */
@@ -235,17 +233,21 @@ export class Manager implements ManagerApi, LiveFacts {
   }
 
   async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    return await explain(readOptions("explain", query, "explain"), {
+    const read = readOptions("explain", query, "explain");
+    const { explain } = await import("./instances/explain.ts");
+    return await explain(read, {
       store: this.parts.store,
       clock: this.parts.options.clock,
       facts: this,
     });
   }
 
-  readonly reportRun: ManagerApi["reportRun"] = (...args) =>
-    this.parts.externalRuns.report(...args);
-  readonly pingKeys: ManagerApi["pingKeys"] = (kind) => this.parts.pings.keysOf(kind);
-  readonly ping: ManagerApi["ping"] = (...args) => this.parts.pings.take(...args);
+  readonly reportRun: ManagerApi["reportRun"] = async (...args) =>
+    (await this.parts.external.get()).runs.report(...args);
+  readonly pingKeys: ManagerApi["pingKeys"] = async (kind) =>
+    (await this.parts.external.get()).pings.keysOf(kind);
+  readonly ping: ManagerApi["ping"] = async (...args) =>
+    (await this.parts.external.get()).pings.take(...args);
 
   getInstance(id: string): Promise<Instance> {
     return findInstance(id, this.parts.store);
@@ -396,32 +398,34 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.parts.store.listPauses();
   }
 
-  listIncidents(...[query, page]: Parameters<ManagerApi["listIncidents"]>) {
-    return notices.listIncidents(this.parts, query, page);
+  async listIncidents(...[query, page]: Parameters<ManagerApi["listIncidents"]>) {
+    return (await noticeCalls()).listIncidents(this.parts, query, page);
   }
 
-  acknowledgeIncident(...[subject, options]: Parameters<ManagerApi["acknowledgeIncident"]>) {
-    return this.parts.incidents.acknowledge(subject, options);
+  async acknowledgeIncident(...[subject, options]: Parameters<ManagerApi["acknowledgeIncident"]>) {
+    return (await noticeCalls()).acknowledge(this.parts, subject, options);
   }
 
-  silence(...[kind, options]: Parameters<ManagerApi["silence"]>) {
-    return notices.silence(this.parts, kind, options);
+  async silence(...[kind, options]: Parameters<ManagerApi["silence"]>) {
+    return (await noticeCalls()).silence(this.parts, kind, options);
   }
 
-  removeSilence(kind: string | null): Promise<boolean> {
-    return notices.removeSilence(this.parts, kind);
+  async removeSilence(kind: string | null): Promise<boolean> {
+    return (await noticeCalls()).removeSilence(this.parts, kind);
   }
 
-  listSilences() {
-    return notices.listSilences(this.parts);
+  async listSilences() {
+    return (await noticeCalls()).listSilences(this.parts);
   }
 
   listChannels() {
-    return notices.listChannels(this.parts);
+    return this.parts.notices.channels.map(({ settings: { name, target, rules } }) => {
+      return { name, to: target.to, ...rules };
+    });
   }
 
-  testNotice(...[channel, options]: Parameters<ManagerApi["testNotice"]>) {
-    return notices.testNotice(this.parts, channel, options);
+  async testNotice(...[channel, options]: Parameters<ManagerApi["testNotice"]>) {
+    return (await noticeCalls()).testNotice(this.parts, channel, options);
   }
 
   async status(): Promise<ManagerStatus> {
@@ -488,4 +492,9 @@ export class Manager implements ManagerApi, LiveFacts {
     }
     return value.map(({ instance }) => instance);
   }
+}
+
+/** Loaded for the first call about notices. */
+function noticeCalls() {
+  return import("./notice_calls.ts");
 }

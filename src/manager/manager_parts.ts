@@ -1,28 +1,24 @@
 import type { JobError } from "../core/errors.ts";
-import { Incidents } from "../notices/incidents/incidents.ts";
 import { Silences } from "../notices/incidents/silences.ts";
 import { STORE_DEFAULTS } from "../core/store_config.ts";
 import { thisProcess } from "../platform/process/process_identity.ts";
 import { zoneDatabaseVersion } from "../platform/zone_database.ts";
 import type { ManagerApi } from "./api.ts";
-import { DaemonNotices } from "./nodes/daemon_notices.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Events } from "./events.ts";
-import { ExternalRuns } from "./external/external_runs.ts";
 import { ExternalWatch } from "./external/external_watch.ts";
-import { Pings } from "./external/pings.ts";
+import { LateNotices } from "./late_notices.ts";
 import { FullWorkers } from "./dispatch/full_workers.ts";
 import { Semaphore } from "./instances/semaphore.ts";
 import { Janitor } from "./store/janitor.ts";
 import { EarlyClaims } from "./dispatch/early_claims.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { ExpectationWatcher } from "../notices/expectations/watcher.ts";
-import { Notices, type NoticesOptions } from "../notices/notices.ts";
 import { Membership } from "./nodes/membership.ts";
 import { createReport } from "./nodes/node_report.ts";
 import { Recurring } from "./schedules/recurring.ts";
 import { Peers } from "./nodes/peers.ts";
 import type { PartContext } from "./part_context.ts";
+import { Late } from "../platform/late.ts";
 import { Registry } from "./registry.ts";
 import { Scheduler } from "./schedules/scheduler.ts";
 import { Schedules } from "./schedules/schedules.ts";
@@ -62,8 +58,12 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   const storeHealth = new StoreHealth(options.logger, options.mask);
   const earlyClaims = new EarlyClaims(time);
   const due = () => dispatcher.poke();
-  const notices = createNotices(options, registry, (instance) => expectations.isShort(instance));
-  const shared = {
+  const { channels = [] } = options.notices ?? {};
+  const notices = new LateNotices({ ...options, registry, channels }, async () => {
+    const { buildNoticeParts } = await import("./notice_parts.ts");
+    return buildNoticeParts({ ...shared, options, dispatcher, peers });
+  });
+  const shared: PartContext & Omit<ManagerOptions, "notices"> = {
     ...{ ...options, registry, events, storeHealth, earlyClaims, tzVersion, due, notices },
     ticks: new TickCounter(),
   };
@@ -73,10 +73,9 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     count: checkWorkers(options.workers),
     full: () => fullWorkers.expect(),
   });
-  const expectations: ExpectationWatcher = createWatcher(shared, dispatcher);
   const fullWorkers = new FullWorkers({
     ...{ ...shared, dispatcher },
-    notify: (detail) => daemonNotices.workersBusy(detail),
+    notify: (detail) => notices.parts?.daemon.workersBusy(detail),
   });
   const report = createReport({ ...shared, tags, process, workers: dispatcher, life });
   // Without the correction: the store reports how far this clock is off.
@@ -93,9 +92,6 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     lost: (error) => life.lostNode(error),
     rejoined: () => life.rejoined(),
   });
-  const isShared = options.nodeLeaseMs === undefined;
-  const daemonNotices = new DaemonNotices({ ...shared, peers, isShared });
-  storeHealth.onChange = (problem) => daemonNotices.storeAway(problem);
   const scheduler = new Scheduler(shared);
   const schedules = new Schedules({
     ...shared,
@@ -104,7 +100,10 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   });
   const silences = new Silences(shared);
   const externalWatch = new ExternalWatch(shared);
-  const externalRuns = new ExternalRuns(shared, () => externalWatch.poke());
+  const external = new Late(async () => {
+    const { takeReports } = await import("./external/pings.ts");
+    return takeReports(shared, () => externalWatch.poke());
+  });
   const everyMinute = async () => {
     scheduler.lookAtClock();
     await schedules.removed.deleteOld();
@@ -113,11 +112,10 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
   return {
     ...{ options, store: options.store, registry, events, storeHealth },
     ...{ dispatcher, fullWorkers, peers, membership, schedules, scheduler },
-    ...{ incidents: new Incidents(shared), silences, notices, daemonNotices, expectations },
+    ...{ silences, notices, external, externalWatch },
     ticks: shared.ticks,
     recurring: new Recurring({ ...shared, schedules }),
     janitor: new Janitor({ ...shared, everyMinute }),
-    ...{ externalRuns, externalWatch, pings: new Pings(shared, externalRuns) },
     /** Limits what operations on many instances write at once. */
     bulk: new Semaphore(BULK_MAX),
   };
@@ -131,29 +129,6 @@ function createRegistry(options: ManagerOptions): Registry {
   for (const job of [...own, ...jobs]) registry.set(job);
   registry.disable(options.disabled);
   return registry;
-}
-
-function createNotices(
-  options: ManagerOptions,
-  registry: Registry,
-  isShort: NoticesOptions["isShort"],
-): Notices {
-  const { channels = [], host = "" } = options.notices ?? {};
-  return new Notices({
-    ...{ ...options, channels, host, timezone: options.scheduleDefaults.timezone },
-    findJob: (kind) => registry.find(kind),
-    isShort,
-    hasExpectations: () => registry.hasExpectations,
-  });
-}
-
-function createWatcher(
-  shared: Pick<PartContext, "store" | "clock" | "ids" | "logger" | "registry" | "events">,
-  workers: Dispatcher,
-): ExpectationWatcher {
-  const { registry: jobs, events } = shared;
-  const subscribe: Events["subscribe"] = (listener) => events.subscribe(listener);
-  return new ExpectationWatcher({ ...shared, jobs, workers, subscribe });
 }
 
 /** Who claims: the part of a store request that says what this node could run now. */

@@ -3,8 +3,14 @@ import { kindOfReference } from "../core/job/schedule_options.ts";
 import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
 import { silenceZoneOf } from "../core/notices/holding.ts";
 import { quietSince, quietUntil } from "../core/notices/quiet_time.ts";
-import type { ChannelSummary } from "../core/notices/settings.ts";
-import type { IncidentQuery } from "../notices/incidents/incidents.ts";
+import type { NoticeSubject } from "../core/notices/notice.ts";
+import {
+  type AcknowledgeOptions,
+  type Acknowledgment,
+  type IncidentQuery,
+  Incidents,
+} from "../notices/incidents/incidents.ts";
+import type { Notices } from "../notices/notices.ts";
 import type { SilenceOptions } from "../notices/incidents/silences.ts";
 import type { Page } from "../store/store.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
@@ -12,24 +18,33 @@ import { assertNoNotice } from "./instances/notice_rules.ts";
 import type { ManagerParts } from "./manager_parts.ts";
 
 /** The parts of a manager that its calls about notices use. */
-export type NoticeParts = Pick<
+export type CallParts = Pick<
   ManagerParts,
-  "incidents" | "silences" | "peers" | "notices" | "dispatcher" | "options" | "registry"
+  "silences" | "peers" | "notices" | "dispatcher" | "options" | "registry"
 >;
 
 /** List incidents. @throws JobError `invalid_argument` */
 export async function listIncidents(
-  parts: NoticeParts,
+  parts: CallParts,
   query: IncidentQuery,
   page: PageInput | undefined,
 ): Promise<Page<Incident>> {
   const conditions = readOptions("incidents", query, "list incidents");
-  return await parts.incidents.list(conditions, readPage(page, "list incidents"));
+  return await new Incidents(parts.options).list(conditions, readPage(page, "list incidents"));
+}
+
+/** See {@link Incidents.acknowledge}. */
+export async function acknowledge(
+  parts: CallParts,
+  subject: NoticeSubject,
+  options: AcknowledgeOptions,
+): Promise<Acknowledgment> {
+  return await new Incidents(parts.options).acknowledge(subject, options);
 }
 
 /** Silence a kind, or everything for null. @throws JobError `not_found`, `invalid_argument` */
 export async function silence(
-  { silences, peers, notices }: NoticeParts,
+  { silences, peers, notices }: CallParts,
   kind: string | null,
   options: SilenceOptions,
 ): Promise<Silence> {
@@ -40,20 +55,20 @@ export async function silence(
   }
   const set = await silences.set(kind, checked);
   // It may be shorter than the one that it replaces.
-  await notices.silenceEnds(set.until);
+  await (await notices.load()).notices.silenceEnds(set.until);
   return set;
 }
 
 /** End the silence of a kind, or that of everything for null. @throws JobError `not_found` */
 export async function removeSilence(
-  { silences, peers, notices, dispatcher, options: { clock } }: NoticeParts,
+  { silences, peers, notices, dispatcher, options: { clock } }: CallParts,
   kind: string | null,
 ): Promise<boolean> {
   if (kind !== null) kindOfReference(kind, "end the silence of a job");
   const wasSilenced = await silences.remove(kind);
   // A silence outlives its job: it is a mistake only if the kind is neither silenced nor known.
   if (!wasSilenced && kind !== null) await peers.assertKnown(kind);
-  if (wasSilenced) await notices.silenceEnds(clock.now().wallMs);
+  if (wasSilenced) await (await notices.load()).notices.silenceEnds(clock.now().wallMs);
   dispatcher.poke();
   return wasSilenced;
 }
@@ -63,7 +78,7 @@ const LISTED_MAX = 10_000;
 
 /** The silences in force: those that callers asked for, then those of the configuration. */
 export async function listSilences(
-  { silences, registry, options: { clock, scheduleDefaults } }: NoticeParts,
+  { silences, registry, options: { clock, scheduleDefaults } }: CallParts,
 ): Promise<readonly Silence[]> {
   const found = [...await silences.list()];
   const nowMs = clock.now().wallMs;
@@ -85,15 +100,8 @@ export async function listSilences(
   return found;
 }
 
-/** The configured channels, without addresses and secrets. */
-export function listChannels({ notices }: NoticeParts): readonly ChannelSummary[] {
-  return notices.channels.map(({ settings: { name, target, rules } }) => {
-    return { name, to: target.to, ...rules };
-  });
-}
-
 /** Those that send a test now. */
-const testing = new WeakSet<NoticeParts["notices"]>();
+const testing = new WeakSet<Notices>();
 
 /**
  * Send a test notice through a channel, or only return it. One at a time is sent, so that a loop of
@@ -102,10 +110,11 @@ const testing = new WeakSet<NoticeParts["notices"]>();
  * @throws JobError `not_found` for an unknown channel, `conflict` while another test is sent
  */
 export async function testNotice(
-  { notices }: NoticeParts,
+  { notices: late }: CallParts,
   channel: string,
   { isDryRun }: { readonly isDryRun: boolean },
 ): Promise<NoticePreview> {
+  const { notices } = await late.load();
   if (isDryRun) return await notices.test(channel, { isDryRun });
   if (testing.has(notices)) {
     throw new JobError("conflict", `Cannot test channel "${channel}": another test is being sent`, {

@@ -1,5 +1,5 @@
 import type { Context } from "./context.ts";
-import type { Notices } from "../notices/notices.ts";
+import type { LateNotices } from "./late_notices.ts";
 import type { EarlyClaims } from "./dispatch/early_claims.ts";
 import type { Events } from "./events.ts";
 import type { Registry } from "./registry.ts";
@@ -13,7 +13,7 @@ export interface PartContext extends Context {
   readonly storeHealth: StoreHealth;
   readonly earlyClaims: EarlyClaims;
   readonly ticks: TickCounter;
-  readonly notices: Notices;
+  readonly notices: LateNotices;
   /** Version of the time zone database. */
   readonly tzVersion: string;
   /** Instances are due: claim them in this turn of the event loop, if a worker is free. */

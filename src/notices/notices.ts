@@ -54,7 +54,6 @@ export class Notices {
   readonly #context: NoticeContext;
   /** Asked at the end of every attempt that wrote something. */
   #hasOutputChannel: boolean;
-  #isStarted = false;
   /** Notifies people of a store that is away, without it. */
   readonly store: StoreNotices;
 
@@ -91,7 +90,6 @@ export class Notices {
 
   /** Ask the store for news, if anybody wants any, and process what waits. */
   async start(): Promise<void> {
-    this.#isStarted = true;
     await recordWatcher(this.isActive, this.#options);
     if (!this.isActive) return;
     await forgetWatchers(this.#options);
@@ -99,15 +97,13 @@ export class Notices {
   }
 
   stop(): void {
-    this.#isStarted = false;
     this.store.stop();
   }
 
-  /** Use other channels from now on; without any given, look again at what jobs expect. */
-  async adopt(channels: readonly Channel[] = this.channels): Promise<void> {
+  /** Use other channels; call {@link start} after it. */
+  use(channels: readonly Channel[]): void {
     this.#channels = byName(channels);
     this.#hasOutputChannel = hasOutputChannel(channels);
-    if (this.#isStarted) await this.start();
   }
 
   /** Run an instance of one of the {@link jobs}; never rejects. */

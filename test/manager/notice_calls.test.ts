@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import type { NoticePreview } from "../../src/core/notices/incident.ts";
-import { type NoticeParts, testNotice } from "../../src/manager/notice_calls.ts";
+import { type CallParts, testNotice } from "../../src/manager/notice_calls.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
 import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
@@ -102,7 +102,8 @@ test("testNotice() sends one test at a time, and shows as many as wanted", async
     test: (_name: string, { isDryRun }: { readonly isDryRun: boolean }) =>
       isDryRun ? Promise.resolve({ ...preview, isSent: false }) : sent.promise,
   };
-  const parts = { notices } as unknown as NoticeParts;
+  const late = { load: () => Promise.resolve({ notices }) };
+  const parts = { notices: late } as unknown as CallParts;
   const first = testNotice(parts, "ops", { isDryRun: false });
   await assert.rejects(
     testNotice(parts, "ops", { isDryRun: false }),

@@ -73,7 +73,7 @@ export class AttemptRunner {
   #notify(running: RunningAttempt): void {
     const { notices, clock, ended } = this.#options;
     const abort = new AbortController();
-    const outcome = notices.run(running.instance, {
+    const outcome = notices.parts!.notices.run(running.instance, {
       signal: abort.signal,
       log: (level, message) => {
         running.log([{ at: clock.now().wallMs, level, message, source: "system" }]);

@@ -6,7 +6,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import { readMemo, tryPutMemo } from "../../notices/memos.ts";
 import type { PingKeysOfJob } from "../api.ts";
 import type { PartContext } from "../part_context.ts";
-import type { ExternalRuns } from "./external_runs.ts";
+import { ExternalRuns } from "./external_runs.ts";
 
 /** Key of the memo with the secret that all keys are made from, so that all nodes have the same. */
 const MEMO = "ping-secret";
@@ -97,6 +97,16 @@ export class Pings {
     }, { store });
     return isWritten ? secretOf(data) : await this.#openSecret();
   }
+}
+
+/**
+ * The parts that take reports of runs elsewhere: loaded for the first report.
+ *
+ * @param changed called when a run begins
+ */
+export function takeReports(parts: PartContext, changed: () => void) {
+  const runs = new ExternalRuns(parts, changed);
+  return { runs, pings: new Pings(parts, runs) };
 }
 
 function secretOf(data: string): Buffer {

@@ -1,7 +1,8 @@
 import { toJobError } from "../../core/errors.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { PartContext } from "../part_context.ts";
-import type { Peers } from "./peers.ts";
+import type { Notices } from "../../notices/notices.ts";
+import type { NodeStatus } from "../api.ts";
+import type { Context } from "../context.ts";
 
 /** How long the store must be away before a notice is sent, in milliseconds. */
 const STORE_AWAY_MS = 30_000;
@@ -11,9 +12,9 @@ const LOSSES_MAX = 1_000;
 
 const NODE_LOST = "node-lost";
 
-interface DaemonNoticesOptions
-  extends Pick<PartContext, "clock" | "logger" | "node" | "leaseMs" | "notices"> {
-  readonly peers: Peers;
+interface DaemonNoticesOptions extends Pick<Context, "clock" | "logger" | "node" | "leaseMs"> {
+  readonly notices: Notices;
+  readonly peers: { list(): Promise<readonly NodeStatus[]> };
   /** True if other processes may use the store. */
   readonly isShared: boolean;
 }

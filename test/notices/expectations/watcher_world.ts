@@ -30,13 +30,16 @@ export class WatcherWorld extends ManagerWorld {
   /** What the watcher asked of the store. */
   readonly calls = new Map<string, number>();
   readonly added: AddNews[] = [];
+  readonly #isAlone: Promise<void>;
 
   constructor(options: ConstructorParameters<typeof ManagerWorld>[0] = {}) {
     super(options);
     const parts = Reflect.get(this.manager, "parts") as ManagerParts;
     const { registry, dispatcher, events, options: { ids, clock, logger } } = parts;
     // Only the calls of the world's own watcher are counted.
-    parts.expectations.start = () => {};
+    this.#isAlone = parts.notices.load().then(({ expectations }) => {
+      expectations.start = () => {};
+    });
     const store = new Proxy(this.link.over(this.store), {
       get: (target, key) => {
         const value = Reflect.get(target, key);
@@ -61,6 +64,7 @@ export class WatcherWorld extends ManagerWorld {
 
   /** Start with the watcher, as the manager does. */
   override async started(): Promise<this> {
+    await this.#isAlone;
     await this.of(this.manager.open());
     this.watcher.start();
     return await super.started();
