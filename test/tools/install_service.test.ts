@@ -84,6 +84,14 @@ test("installService() leaves a file alone that somebody else wrote", async () =
   });
 });
 
+test("installService() does not hide the unit of a package", async () => {
+  await withTempDir({ "usr/lib/systemd/system/jobctl.service": "" }, async ({ path }) => {
+    await refused(() => installService(optionsOf(path)), "already_exists", /would hide it/);
+    assert.match((await installService(optionsOf(path, { user: null }))).path, /jobctl-root/);
+    await installService(optionsOf(path, { isForced: true }));
+  });
+});
+
 test("installService() leaves a masked unit alone", async () => {
   await withTempDir({ "etc/systemd/system/.keep": "" }, async ({ path }) => {
     symlinkSync("/dev/null", join(path, PATHS.systemd));

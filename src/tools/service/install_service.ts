@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
@@ -101,6 +101,7 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
   const text = signed(file.text);
   const path = place(file, prefix);
   checkOverwrite(path, options);
+  checkPackaged(file, options);
   const hasConfig = existsSync(config);
   const canStart = isStarted && hasConfig;
   if (!hasConfig) notes.push(`${config} does not exist yet, so the service was not started`);
@@ -265,6 +266,19 @@ function checkOverwrite(path: string, { isForced }: ServiceTarget): void {
   throw new JobError("already_exists", `Not replacing "${path}": ${found}`, {
     hint: "Move your changes to a drop-in (systemctl edit), or replace the file with --force",
   });
+}
+
+/** Refuse to hide the unit of a package: its updates would have no effect any more. */
+function checkPackaged({ path }: ServiceFile, { kind, prefix, isForced }: ServiceTarget): void {
+  if (kind !== "systemd" || isForced) return;
+  const name = basename(path);
+  const packaged = join(prefix ?? "/", "usr/lib/systemd/system", name);
+  if (!existsSync(packaged)) return;
+  throw new JobError(
+    "already_exists",
+    `Not writing "${path}": a package has installed "${packaged}", and this one would hide it`,
+    { hint: `Start that one: systemctl enable --now ${name}; or hide it with --force` },
+  );
 }
 
 function write(path: string, text: string, mode: number): void {
