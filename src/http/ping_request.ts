@@ -33,10 +33,19 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
  * something, although it may be a GET.
  */
 export function isForeign(headers: Headers): boolean {
-  const { "sec-fetch-site": site, "sec-purpose": purpose, purpose: older, origin } = headers;
+  const { "sec-fetch-site": site, "sec-purpose": purpose, purpose: older } = headers;
   if (site !== undefined && site !== "none" && site !== "same-origin") return true;
-  if (origin !== undefined && site === undefined) return true;
+  // Browsers name the site only to servers with TLS or on loopback.
+  if (site === undefined && (headers.origin !== undefined || hasForeignReferer(headers))) {
+    return true;
+  }
   return [purpose, older].some((value) => String(value ?? "").includes("prefetch"));
+}
+
+function hasForeignReferer({ referer, host }: Headers): boolean {
+  if (referer === undefined) return false;
+  const page = String(referer);
+  return !URL.canParse(page) || new URL(page).host !== host;
 }
 
 /** The part of a URL where the key of a ping is, as it is written there. */

@@ -215,6 +215,10 @@ test("isForeign() knows requests that a page of another site causes", () => {
   assert.equal(isForeign({ "sec-fetch-site": "same-site" }), true);
   assert.equal(isForeign({ origin: "https://evil.example" }), true);
   assert.equal(isForeign({ purpose: "prefetch" }), true);
+  const host = "192.0.2.7:59052";
+  assert.equal(isForeign({ host, referer: "http://evil.example/page" }), true);
+  assert.equal(isForeign({ host, referer: "no URL" }), true);
+  assert.equal(isForeign({ host, referer: `http://${host}/` }), false);
 });
 
 test("PingQuota takes a burst of an address, then some a second", async () => {
