@@ -95,6 +95,9 @@ test("the presets of chats call nobody and let no output end its own block", asy
   assert.equal(mattermost.body.attachments[0].title, "@\u200ball \\*x\\*");
   const telegram = await sent("telegram", LONG);
   assert.doesNotMatch(telegram.text, /<(?!\/?(?:b|pre|code)>)/);
+  const named = sampleNotice({ title: "x failed: @alice", facts: ["@bob"], output: ["@carol"] });
+  const { text } = (await sent("telegram", named)).body;
+  assert.match(text, /^<b>x failed: @\u200balice<\/b>\n@\u200bbob\n[^]*<pre>@carol<\/pre>/);
 });
 
 test("the presets name the address and the key of the service", async () => {

@@ -51,13 +51,19 @@ const MARKDOWN = new Set(Array.from("\\`*_~|<>#[]"));
 const markdown = (character: string) => MARKDOWN.has(character) ? `\\${character}` : character;
 const markdownEscape: Escape = withCode(asIs, escapeText(markdown));
 
-/** Also keeps `@channel` and `@all` from calling everybody. */
+/** A name after it is no mention: `@channel` and `@all` call nobody. */
+const AT = "@\u200b";
+
 const mattermostEscape: Escape = withCode(
   asIs,
-  escapeText((character) => character === "@" ? "@\u200b" : markdown(character)),
+  escapeText((character) => character === "@" ? AT : markdown(character)),
 );
 
-const htmlEscape: Escape = (character) => escapeHtml(character);
+/** In code, Telegram makes neither mentions nor commands. */
+const telegramEscape: Escape = (character, name) => {
+  if (character === "@" && !CODE.has(name)) return AT;
+  return escapeHtml(character);
+};
 
 const colorNumber = ({ severity }: PresetPart) => parseInt(COLORS[severity].slice(1), 16);
 
@@ -240,7 +246,7 @@ const telegram: Preset = {
   url: (url, { token }) =>
     new URL(`${url.pathname.replace(/\/$/, "")}/bot${token}/sendMessage`, url),
   headers: none,
-  escape: htmlEscape,
+  escape: telegramEscape,
   body: ({ chat, severity }) => ({
     chat_id: chat,
     parse_mode: "HTML",
