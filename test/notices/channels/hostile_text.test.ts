@@ -123,3 +123,21 @@ test("preview() shows one frame of syslog, whatever the texts are", async () => 
     { numRuns: 200 },
   );
 });
+
+test("preview() shows variables of a program without control characters, whatever the texts are", async () => {
+  const channel = channelFor({ to: "exec", command: ["/usr/bin/page"], env: {} });
+  const error = fc.record({ name: text, message: text });
+  await fc.assert(
+    fc.asyncProperty(notice, error, text, async (given, thrown, version) => {
+      const run = { ...given.run!, error: thrown, version };
+      const [, variables = ""] = /^([^]*?)\n\/usr\/bin\/page\n\n/.exec(
+        await channel.preview({ ...given, run, node: given.host }),
+      ) ?? [];
+      assert.match(variables, /^JOBCTL_ERROR=/m);
+      // Lines may break, and lines of output have tabs.
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(variables, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u202e]/);
+    }),
+    { numRuns: 200 },
+  );
+});
