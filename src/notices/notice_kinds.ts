@@ -90,6 +90,8 @@ export interface NoticeDelivery {
   readonly previousId?: string;
   /** How often the subject had recovered for the channel before; absent for 0. */
   readonly round?: number;
+  /** A sentence about news that are not reported; absent for none. */
+  readonly leftOut?: string;
 }
 
 /**

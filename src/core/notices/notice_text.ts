@@ -1,4 +1,5 @@
 import { countText } from "../text/count_text.ts";
+import { shellWord } from "../text/shell_word.ts";
 import { formatDuration, roughDuration } from "../time/duration.ts";
 import type { Incident } from "./incident.ts";
 import {
@@ -142,6 +143,15 @@ export function nameOf({ type, name }: NoticeSubject): string {
     : type === "channel"
     ? `Channel ${name}`
     : `${type.charAt(0).toUpperCase()}${type.slice(1)} ${name}`;
+}
+
+/** What a notice says of news that found no room, and are not reported by themselves. */
+export function leftOutOf({ type, name }: NoticeSubject, count: number): string {
+  const kind = shellWord(name);
+  const where = type === "job"
+    ? `jobctl list instances --kind ${kind}, or jobctl explain ${kind} for missed runs`
+    : "jobctl incidents";
+  return `${countText(count, "more event")} came at once, too many to report. See: ${where}`;
 }
 
 /** The command that shows more about a run, or else about the subject. */

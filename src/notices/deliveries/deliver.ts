@@ -78,7 +78,13 @@ export async function deliver(
   const isWhole = notice.type === "output" && hasWholeOutput(channel.settings);
   const output = await outputOf(notice, context, isWhole);
   const cron = isWhole ? commandOfKind(notice.subject.name, context) : undefined;
-  await channel.deliver({ ...notice, output, ...(cron ? { cron } : {}) }, how);
+  // A cron's mail has nothing but the output.
+  const more = given.leftOut === undefined
+    ? {}
+    : isWhole
+    ? { output: [...output, `[${given.leftOut}]`] }
+    : { facts: [...notice.facts, given.leftOut] };
+  await channel.deliver({ ...notice, output, ...(cron ? { cron } : {}), ...more }, how);
   return { type: "delivered" };
 }
 

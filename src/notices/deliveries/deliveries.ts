@@ -43,6 +43,7 @@ interface Draft {
   readonly previousId?: string | null;
   readonly round: number;
   readonly isWell?: boolean;
+  readonly leftOut?: string | null;
 }
 
 /**
@@ -62,15 +63,22 @@ export class Deliveries {
     this.#about = about;
   }
 
-  /** Deliver what a channel is notified of. @param previousId of the incident before, if any */
+  /**
+   * Deliver what a channel is notified of.
+   *
+   * @param more the id of the incident before, if any; a sentence about news without room, if any
+   */
   async add(
     { channel, event, news, incident, round }: PlannedNotice,
-    previousId: string | null,
+    { previousId, leftOut }: {
+      readonly previousId: string | null;
+      readonly leftOut: string | null;
+    },
   ): Promise<void> {
     const { key } = this.#about;
     const isOnce = incident !== null && event !== "dead";
     await this.#add(channel, {
-      ...{ event, news, incident, isReminder: false, at: news.at, previousId, round },
+      ...{ event, news, incident, isReminder: false, at: news.at, previousId, round, leftOut },
       id: isOnce
         ? incidentNoticeId(incident.id, event, { channel, round })
         : idOfText(`notice ${key} ${news.id} ${event} ${channel}`),
@@ -105,12 +113,14 @@ export class Deliveries {
 
   async #add(channel: string, draft: Draft): Promise<void> {
     const { subject, key } = this.#about;
-    const { id, event, at, previousId, round } = draft;
+    const { id, event, at, previousId, round, leftOut } = draft;
     const source = this.#sourceOf(draft);
     const collecting = await collectUntil(channel, { id, event, subject }, this.#context);
     if (collecting !== null) {
+      const detail = [detailOf(source), leftOut ?? null].filter((text) => text !== null);
       return await collect(channel, collecting, {
-        ...{ id, at, subject, event, detail: detailOf(source), instanceId: source.run?.id ?? null },
+        ...{ id, at, subject, event, instanceId: source.run?.id ?? null },
+        detail: detail.length === 0 ? null : detail.join(". "),
       }, this.#context);
     }
     const notice = this.#noticeOf(draft, source);
@@ -118,6 +128,7 @@ export class Deliveries {
       ...{ notice, memo: key },
       ...(previousId ? { previousId } : {}),
       ...(round === 0 ? {} : { round }),
+      ...(leftOut ? { leftOut } : {}),
     };
     const dueAt = this.#context.clock.now().wallMs;
     this.instances.push(newDelivery(channel, { id, dueAt, title: notice.title, argument }));

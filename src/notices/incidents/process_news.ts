@@ -1,6 +1,7 @@
 import { isJobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { newsDetail } from "../../core/notices/news_detail.ts";
+import { leftOutOf } from "../../core/notices/notice_text.ts";
 import {
   nextSubject,
   type PlannedNotice,
@@ -94,10 +95,15 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
     planned.push(...step.notices.map((notice) => ({ ...notice, previousId })));
     repeats.push(...step.repeats ?? []);
   }
-  state = withDropped(state, memo.droppedNews - (all.length - memo.news.length));
+  const dropped = memo.droppedNews - (all.length - memo.news.length);
+  state = withDropped(state, dropped);
   const hasNews = memo.news.length + memo.droppedNews > 0;
   const deliveries = new Deliveries(context, { key: memo.key, subject, runs });
-  for (const notice of planned) await deliveries.add(notice, notice.previousId);
+  const last = dropped > 0 ? lastOf(planned) : new Set();
+  for (const notice of planned) {
+    const leftOut = last.has(notice) ? leftOutOf(subject, dropped) : null;
+    await deliveries.add(notice, { previousId: notice.previousId, leftOut });
+  }
   for (const repeat of repeats) await deliveries.addRepeat(repeat);
   const reminders = remindersOf(planned, listed, memo.key, context);
   const reminded = task.reminder &&
@@ -117,6 +123,15 @@ async function stepOf(memo: Memo, task: NewsTask, context: NoticeContext): Promi
   // Successes count as long as a failure is among the runs that channels count.
   const isWatched = isOpen || state.recent !== "";
   return { state, watch: isWatched ? "ends" : "failures", instances };
+}
+
+/** Events of which each is reported, so that it matters which came too many. */
+const EACH: ReadonlySet<string> = new Set(["output", "missed"]);
+
+/** The last of the notices of each channel that say how many more events came. */
+function lastOf(planned: readonly PlannedNotice[]): ReadonlySet<unknown> {
+  const found = planned.filter(({ event }) => EACH.has(event));
+  return new Set(new Map(found.map((notice) => [notice.channel, notice])).values());
 }
 
 async function instanceOf(

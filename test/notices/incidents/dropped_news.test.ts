@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { EMPTY_SUBJECT, writeSubject } from "../../../src/core/notices/subject_state.ts";
 import { nextSubject } from "../../../src/core/notices/next_subject.ts";
+import { idOfText } from "../../../src/platform/ids.ts";
 import { MEMO_CHARS_MAX, NEWS_MAX, type Store } from "../../../src/store/store.ts";
 import { RecordedChannel } from "../../support/notices/recorded_channel.ts";
-import { closeStoryServers } from "../../support/notices/story_stores.ts";
+import { closeStoryServers, STORY_STORES } from "../../support/notices/story_stores.ts";
 import { StoryWorld } from "../../support/notices/story_world.ts";
 
 after(closeStoryServers);
@@ -51,6 +52,41 @@ for (const store of ["memory", "Valkey"] as const) {
     assert.equal(world.told.ops!.length, 4);
     await world.close();
   });
+}
+
+for (const store of STORY_STORES) {
+  test(`the last message of an inbox that was full says what was left out (${store})`, async () => {
+    const on = ["output"] as const;
+    const [ops, cron] = [new RecordedChannel("ops", { on }), new RecordedChannel("cron", { on })];
+    const target = { to: "mail", transport: { type: "sendmail", path: "/x" }, from: null } as const;
+    Object.assign(cron.settings, { target: { ...target, recipients: ["a"], style: "cron" } });
+    const night = new RecordedChannel("night", { on, digestMs: 30_000 });
+    const world = await StoryWorld.started({ store, channels: [ops, cron, night] });
+    await addOutput(world, NEWS_MAX + 40);
+    const more = `40 more events came at once, too many to report`;
+    const where = "jobctl list instances --kind work, or jobctl explain work for missed runs";
+    const facts = ops.delivered.flatMap((notice) => notice.facts);
+    assert.deepEqual([ops.delivered.length, facts], [NEWS_MAX, [`${more}. See: ${where}`]]);
+    const output = cron.delivered.flatMap((notice) => notice.output);
+    assert.deepEqual([cron.delivered.length, output], [NEWS_MAX, [`[${more}. See: ${where}]`]]);
+    assert.deepEqual(night.told, [`digest: output work x${NEWS_MAX}`]);
+    assert.match(night.delivered[0]!.items[0]!.detail!, /^40 more events/);
+    await addOutput(world, NEWS_MAX);
+    assert.equal(ops.delivered.flatMap((notice) => notice.facts).length, 1);
+    await world.close();
+  });
+}
+
+/** Runs of the job end with output, more than its inbox takes. */
+async function addOutput(world: StoryWorld, count: number): Promise<void> {
+  const at = world.clock.now();
+  const news = Array.from({ length: count }, (_, index) => ({
+    ...{ id: `output:${at.wallMs}:${index}`, event: "output", at: at.wallMs },
+    ...{ instanceId: null, detail: null },
+  }));
+  const noticeId = idOfText(`output ${at.wallMs}`);
+  await world.look((store) => store.addNews({ at, key: "job:work", news, noticeId }));
+  await world.advance("2m");
 }
 
 test("nextSubject() keeps a state within a memo whatever an error has and however many hear", () => {
