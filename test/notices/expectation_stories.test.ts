@@ -93,7 +93,10 @@ playStories([
   },
   {
     name: "the host is off during the run of a schedule",
-    start: () => ({ jobs: [expectingJob("tick", { startWithinMs: undefined }, DAILY)] }),
+    start: () => ({
+      jobs: [expectingJob("tick", { startWithinMs: undefined }, DAILY)],
+      isAlone: true,
+    }),
     happens: async (world) => {
       await world.stop();
       await world.advance("9h");
@@ -119,6 +122,7 @@ playStories([
     name: "a job does not succeed for a day, also over a restart",
     start: () => ({
       jobs: [expectingJob("work", { everyMs: 24 * HOUR }, { options: DAILY.options })],
+      isAlone: true,
     }),
     happens: async (world) => {
       await world.run("work", "ok");
@@ -141,6 +145,7 @@ playStories([
           options: DAILY.options,
         }),
       ],
+      isAlone: true,
     }),
     happens: async (world) => {
       await world.run("work", "ok");

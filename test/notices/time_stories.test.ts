@@ -26,7 +26,10 @@ function changedClock(way: "forward" | "back", startMs: number, span: string): S
   const spec = { cron: "30 2 * * *", timezone: "Europe/Berlin" };
   return {
     name: `the clock goes ${way} over the time of a job`,
-    start: () => ({ jobs: [jobOf("work", { schedules: [scheduleOf(spec)] })], startMs }),
+    start: () => ({
+      ...{ startMs, isAlone: true },
+      jobs: [jobOf("work", { schedules: [scheduleOf(spec)] })],
+    }),
     happens: (world) => world.advance(span),
     told: { ops: [] },
     stores: ["memory", "SQLite"],
@@ -137,7 +140,7 @@ playStories([
   },
   {
     name: "a job fails on its schedule for a day",
-    start: () => ({ jobs: hourly("latest") }),
+    start: () => ({ jobs: hourly("latest"), isAlone: true }),
     happens: async (world) => {
       world.next("work", Array.from({ length: 23 }, () => "fail").join(" "));
       await world.advance("25h");

@@ -28,6 +28,8 @@ export interface StoryStart {
   readonly jobs?: readonly JobDefinition[];
   readonly channels?: readonly RecordedChannel[];
   readonly workers?: number;
+  /** True for nodes that share their store with no other, as a daemon on SQLite. */
+  readonly isAlone?: boolean;
   /** Epoch ms; 2026-01-01 by default. */
   readonly startMs?: number;
 }
@@ -36,6 +38,8 @@ export interface StoryStart {
 export const ON_JOBS: readonly NoticeEvent[] = [
   ...["failed", "recovered", "late", "missed", "long", "short", "lost"] as const,
 ];
+/** Lease of a node that is alone, as in a daemon. */
+const LONE_LEASE_MS = 600_000;
 /** How long a stop takes at most, in seconds. */
 const STOP_SECONDS = 15;
 
@@ -54,6 +58,7 @@ export class StoryWorld {
   readonly #outcomes = new Map<string, Outcome[]>();
   readonly #ids;
   readonly #workers: number;
+  readonly #isAlone: boolean;
   #pid = 0;
   readonly #processes = new Set<string>();
   /** Attempts that hang, by kind. */
@@ -69,6 +74,7 @@ export class StoryWorld {
     this.jobs = start.jobs ?? [jobOf("work")];
     this.channels = start.channels ?? [new RecordedChannel("ops", { on: ON_JOBS })];
     this.#workers = start.workers ?? 4;
+    this.#isAlone = start.isAlone ?? false;
     this.#ids = createIdSource(this.clock, seededRandom(7));
   }
 
@@ -100,6 +106,7 @@ export class StoryWorld {
       jobs: own.jobs ?? this.jobs,
       ...(own.hasNotices === false ? {} : { channels }),
       ...{ workers: this.#workers, node: name },
+      ...(this.#isAlone ? { nodeLeaseMs: LONE_LEASE_MS } : {}),
       before: { clock: this.clock, store: gate.store(this.plant(connection)) },
       clockOf: (clock) => gate.clock(clock),
       process: {
