@@ -24,6 +24,13 @@ playStories([
       await world.advance("1h");
       await world.run("work", "fail ok");
       await world.advance("1h");
+      const waiting = await world.look((store) =>
+        store.list({ kinds: ["system.notice.ops"], states: ["scheduled"] }, { limit: 10 })
+      );
+      const [first, second] = waiting.items.toSorted((one, other) => one.dueAt - other.dueAt);
+      // The later notice is not tried again and again meanwhile.
+      assert.match(first!.argumentsJson, /"type":"failed"/);
+      assert.match(second!.argumentsJson, /"type":"recovered"/);
       assert.ok(ops!.attempts > 5, `Only ${ops!.attempts} attempts`);
       ops!.problem = null;
       await world.advance("1h");

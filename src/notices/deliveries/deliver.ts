@@ -71,9 +71,8 @@ export async function deliver(
   const reminded = await isOver(given, name, context);
   if (reminded === true) return { type: "delivered" };
   if (reminded === "unknown") return { type: "later", delayMs: ORDER_WAIT_MS };
-  if (await hasEarlier(given, name, context)) {
-    return { type: "later", delayMs: ORDER_WAIT_MS };
-  }
+  const earlierAt = await earlierNoticeAt(given, name, context);
+  if (earlierAt !== null) return laterThan(earlierAt, context);
   const { notice } = given;
   const isWhole = notice.type === "output" && hasWholeOutput(channel.settings);
   const output = await outputOf(notice, context, isWhole);
@@ -100,7 +99,7 @@ async function deliverCollected(
   if (await isUnderWay(instance, context)) return { type: "later", delayMs: UNDER_WAY_MS };
   const earlierAt = await earlierDigestAt(instance, context);
   if (earlierAt !== null) {
-    return { type: "later", delayMs: Math.max(ORDER_WAIT_MS, earlierAt - nowMs + UNDER_WAY_MS) };
+    return laterThan(earlierAt, context);
   }
   const found = await readCollected(name, collecting, context);
   if (found.length === 0) return { type: "delivered" };
@@ -153,6 +152,12 @@ async function isUnderWay(instance: Instance, { store }: NoticeContext): Promise
     const isFirst = beganAt(instance) - beganAt(other) || (instance.id < other.id ? -1 : 1);
     return isFirst > 0;
   });
+}
+
+/** To be tried once an earlier delivery was, which is at that instant. */
+function laterThan(earlierAt: number, { clock }: NoticeContext): DeliveryResult {
+  const untilMs = earlierAt - clock.now().wallMs + UNDER_WAY_MS;
+  return { type: "later", delayMs: Math.max(ORDER_WAIT_MS, untilMs) };
 }
 
 /** When the last of the earlier digests that still wait is tried again; null if none does. */
@@ -226,17 +231,18 @@ function countsOf(found: readonly CollectedItem[]): string {
 }
 
 /**
- * True if an earlier notice of the same subject still waits: "recovered" must not come before
- * "failed", nor the "failed" of the next incident before it, or the last one would be wrong.
+ * When the last of the earlier notices of the same subject that still wait is tried again, epoch
+ * ms; null if none does. "recovered" must not come before "failed", nor the "failed" of the next
+ * incident before it, or the last one would be wrong.
  */
-async function hasEarlier(
+async function earlierNoticeAt(
   { notice: { incident, isReminder, subject, at }, previousId, round = 0 }: NoticeDelivery,
   channel: string,
   { store, clock }: NoticeContext,
-): Promise<boolean> {
-  if (incident === null) return false;
+): Promise<number | null> {
+  if (incident === null) return null;
   const isFirst = incident.closedAt === null && !isReminder;
-  if (isFirst && round === 0) return false;
+  if (isFirst && round === 0) return null;
   const others = NOTICE_EVENTS.filter((event) => event !== "recovered");
   const recoveredIn = round === 0 ? [] : [incident.id, ...previousId ? [previousId] : []];
   const earlier = [
@@ -246,9 +252,11 @@ async function hasEarlier(
     ...recoveredIn.map((id) => incidentNoticeId(id, "recovered", { channel, round: round - 1 })),
   ];
   const query = { ids: earlier, states: ["scheduled", "processing"] } as const;
-  if ((await store.list(query, { limit: 1 })).items.length > 0) return true;
-  const isLate = at + COLLECTED_WAIT_MS < clock.now().wallMs;
-  return !isFirst && !isLate && await isCollected(channel, subject, at, { store });
+  const { items } = await store.list(query, { limit: earlier.length });
+  if (items.length > 0) return Math.max(...items.map(({ dueAt }) => dueAt));
+  const nowMs = clock.now().wallMs;
+  const isLate = at + COLLECTED_WAIT_MS < nowMs;
+  return !isFirst && !isLate && await isCollected(channel, subject, at, { store }) ? nowMs : null;
 }
 
 /** News that may close an incident. */
