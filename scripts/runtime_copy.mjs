@@ -22,19 +22,31 @@ const VARIABLES_WANTED = [
   "BUN_BYTECODE_ORDER_OUT",
   "JSC_functionOverrides",
 ];
+/** Bun for Windows writes no order of bytecode. */
+const VARIABLES_WINDOWS = VARIABLES_WANTED.filter((name) => name !== "BUN_BYTECODE_ORDER_OUT");
+
+/** Path of the program of the installed package `bun`. */
+export function installedRuntime() {
+  return realpathSync(join(ROOT, "node_modules", ".bin", "bun"));
+}
 
 /**
  * Write a copy of Bun's program to `path` for `bun build --compile-executable-path`.
  *
- * @returns null on systems other than Linux, where the program is used unchanged
+ * On systems other than Linux, Bun still raises the limit of open files at its start.
+ *
+ * @param from the program, also that of another system
  * @throws Error if the program differs from the one that this was written for
  */
-export function copyRuntime(path) {
-  const program = readFileSync(realpathSync(join(ROOT, "node_modules", ".bin", "bun")));
-  if (!program.subarray(0, ELF.length).equals(ELF)) return null;
-  forgetVariables(program);
-  forgetPrefix(program);
-  keepLimits(program);
+export function copyRuntime(path, from) {
+  const program = readFileSync(from);
+  const isElf = program.subarray(0, ELF.length).equals(ELF);
+  const isWindows = program.toString("latin1", 0, 2) === "MZ";
+  forgetVariables(program, isWindows ? VARIABLES_WINDOWS : VARIABLES_WANTED);
+  if (isElf) {
+    forgetPrefix(program);
+    keepLimits(program);
+  }
   writeFileSync(path, program);
   chmodSync(path, 0o755);
   return path;
@@ -44,8 +56,8 @@ export function copyRuntime(path) {
  * Zero-terminated strings are passed to getenv(), and an empty name is never found. Only the first
  * byte is cleared: other strings may share the rest.
  */
-function forgetVariables(program) {
-  const missing = new Set(VARIABLES_WANTED);
+function forgetVariables(program, wantedNames) {
+  const missing = new Set(wantedNames);
   for (const prefix of ["BUN_", "JSC_"]) {
     const wanted = Buffer.from(`\0${prefix}`, "latin1");
     for (let at = program.indexOf(wanted); at >= 0; at = program.indexOf(wanted, at + 1)) {

@@ -13,7 +13,7 @@ export const SHOW_VERSION: Verb = {
   details: [
     "--verbose adds the commit and its time, the target, the runtime, SQLite, the SHA-256 of the",
     "program's file and the key that signs releases. A program cannot vouch for itself: compare",
-    "the SHA-256 with that in provenance.json of the release, or verify the downloaded archive",
+    "the SHA-256 with that in the provenance of the release, or verify the downloaded archive",
     "with jobctl verify.",
   ].join(" "),
   options: { verbose: { describe: "Show how it was built, too", isFlag: true } },

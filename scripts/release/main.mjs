@@ -1,0 +1,165 @@
+// Makes a release. Runs on Bun: bun scripts/release/main.mjs, see scripts/release.mjs.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { compile } from "../compile.mjs";
+import { sourceFacts } from "../facts.mjs";
+import { noticesOf, packagesOf } from "../pack/notices.mjs";
+import { ROOT } from "../tasks.mjs";
+import { tarZst, zip } from "./archive.mjs";
+import { contentsFor } from "./contents.mjs";
+import { billOfMaterials, provenance, sha256 } from "./documents.mjs";
+import { makePackages } from "./npm.mjs";
+import { runtimeNotices } from "./runtime_parts.mjs";
+import { writeRuntime } from "./runtimes.mjs";
+import { readSecretKey, signBytes } from "./sign.ts";
+import { programName, TARGETS } from "./targets.mjs";
+
+/** Archives that are compressed at the same time: each takes one processor. */
+const COMPRESSED_AT_ONCE = 2;
+
+const { values } = parseArgs({
+  options: {
+    target: { type: "string", multiple: true },
+    out: { type: "string" },
+    level: { type: "string" },
+    "no-npm": { type: "boolean" },
+  },
+});
+const targets = values.target ? values.target.map(targetOf) : TARGETS;
+const level = Number(values.level);
+const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const facts = sourceFacts();
+if (facts.commit === null || facts.committedAt === null) {
+  throw new Error("Cannot make a release outside of a git repository: it names the commit");
+}
+const key = signingKey();
+const out = resolve(values.out);
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+// Its name is not in what is made.
+const work = mkdtempSync(join(out, ".work-"));
+try {
+  await makeRelease();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+async function makeRelease() {
+  const programs = targets.map(compileProgram);
+  const sources = new Set(programs.flatMap(({ inputs }) => inputs));
+  const packages = packagesOf([...sources].map((path) => join(ROOT, path)));
+  const notices = noticesOf(packages) + `\n${"-".repeat(80)}\n\n` + runtimeNotices() + "\n";
+  const files = new Map();
+  const waiting = [...programs];
+  const work = async () => {
+    for (let program = waiting.shift(); program !== undefined; program = waiting.shift()) {
+      const { name, bytes } = await archive(program, notices);
+      files.set(name, bytes);
+      report(`${name}  ${mb(bytes)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: COMPRESSED_AT_ONCE }, work));
+  const { version } = manifest;
+  const atMs = facts.committedAt;
+  const subjects = [
+    ...sorted(files),
+    ...programs.map((
+      { target, path },
+    ) => /** @type {const} */ ([`${folderOf(target)}/${programName(target)}`, readFileSync(path)])),
+  ];
+  const made = provenance(manifest, { files: subjects, targets, facts, level });
+  const bill = billOfMaterials(manifest, { packages, targets, atMs });
+  files.set(`jobctl-${version}-provenance.json`, jsonBytes(made));
+  files.set(`jobctl-${version}-sbom.cdx.json`, jsonBytes(bill));
+  const sums = sorted(files).map(([name, bytes]) => `${sha256(bytes)}  ${name}\n`).join("");
+  files.set("SHA256SUMS", Buffer.from(sums));
+  if (key !== null) {
+    const comment = `jobctl ${version}, commit ${facts.commit}, ${new Date(atMs).toISOString()}`;
+    files.set("SHA256SUMS.minisig", Buffer.from(signBytes(Buffer.from(sums), key, comment)));
+  }
+  for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
+  if (!values["no-npm"]) {
+    const paths = programs.map(({ target, path }) => [target.name, path]);
+    await makePackages(Object.fromEntries(paths), { folder: join(out, "npm"), notices });
+  }
+  report(key === null ? "Not signed: JOBCTL_SIGNING_KEY_FILE is not set" : "Signed");
+}
+
+/** Compile the program of a target. */
+function compileProgram(target) {
+  const startedAt = performance.now();
+  const folder = join(work, target.name);
+  mkdirSync(folder);
+  const metafile = join(folder, "meta.json");
+  // Bun writes the maps beside the program, so it gets a folder of its own.
+  const path = join(folder, programName(target));
+  compile(path, {
+    runtime: writeRuntime(target, folder),
+    bunTarget: target.bunTarget,
+    metafile,
+    hasSourceMaps: false,
+    facts: { target: target.name, ...facts, publicKey: publicKey() },
+  });
+  const inputs = Object.keys(JSON.parse(readFileSync(metafile, "utf8")).inputs);
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+  report(`${target.name}  ${mb(readFileSync(path))}, compiled in ${seconds} s`);
+  return { target, path, inputs };
+}
+
+async function archive({ target, path }, notices) {
+  const folder = folderOf(target);
+  const entries = [
+    { path: programName(target), bytes: readFileSync(path), mode: 0o755 },
+    { path: "THIRD-PARTY-NOTICES", bytes: Buffer.from(notices), mode: 0o644 },
+    ...contentsFor(target),
+  ].map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }));
+  const atMs = facts.committedAt;
+  return target.name.startsWith("windows-")
+    ? { name: `${folder}.zip`, bytes: await zip(entries, { atMs }) }
+    : { name: `${folder}.tar.zst`, bytes: await tarZst(entries, { atMs, level }) };
+}
+
+function targetOf(name) {
+  const found = TARGETS.find((target) => target.name === name);
+  if (found) return found;
+  const known = TARGETS.map((target) => target.name).join(", ");
+  throw new Error(`Cannot make a release for "${name}": not one of ${known}`);
+}
+
+function folderOf({ name }) {
+  return `jobctl-${manifest.version}-${name}`;
+}
+
+/** The key that signs; null if the environment has none. */
+function signingKey() {
+  const path = process.env.JOBCTL_SIGNING_KEY_FILE;
+  if (!path) return null;
+  return readSecretKey(readFileSync(path, "utf8"), process.env.JOBCTL_SIGNING_PASSWORD ?? "");
+}
+
+/** The public key that is built in: that of the environment, or of the key that signs. */
+function publicKey() {
+  const given = process.env.JOBCTL_PUBLIC_KEY || null;
+  const own = key?.publicKey ?? null;
+  if (given !== null && own !== null && given !== own) {
+    throw new Error("JOBCTL_PUBLIC_KEY is not the public key of JOBCTL_SIGNING_KEY_FILE");
+  }
+  return given ?? own;
+}
+
+function sorted(files) {
+  return [...files].sort(([a], [b]) => a < b ? -1 : 1);
+}
+
+function jsonBytes(value) {
+  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+function mb(bytes) {
+  return `${(bytes.length / 1e6).toFixed(1)} MB`;
+}
+
+function report(line) {
+  console.error(line);
+}
