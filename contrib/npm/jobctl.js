@@ -38,18 +38,21 @@ function findProgram() {
 function runProgram(program) {
   const args = process.argv.slice(2);
   if (typeof process.execve === "function" && platform !== "win32") {
+    // The runtime ignores these, and a program inherits that; what has a handler becomes the default.
+    for (const signal of ["SIGPIPE", "SIGXFSZ"]) process.on(signal, () => {});
     process.execve(program, [program, ...args], process.env);
   }
-  const child = spawn(program, args, { stdio: "inherit" });
   // The keys of a terminal reach the child directly.
   const isTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   const signals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
   const fromKeys = new Set(["SIGINT", "SIGHUP", "SIGQUIT"]);
+  // Before the start: a signal between both would end only this process.
   for (const signal of platform === "win32" ? ["SIGINT", "SIGHUP"] : signals) {
     process.on(signal, () => {
       if (platform !== "win32" && !(isTerminal && fromKeys.has(signal))) child.kill(signal);
     });
   }
+  const child = spawn(program, args, { stdio: "inherit" });
   child.on("error", (error) => {
     process.stderr.write(`jobctl: Cannot run "${program}": ${error.message}\n`);
     process.exit(127);
