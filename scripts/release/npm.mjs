@@ -1,8 +1,16 @@
 // Makes the packages for npm: ts-job, and one with the compiled program for each platform. The step of
 // `npm run release`; alone it makes those of this machine's platform.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { build } from "../build.mjs";
 import { pack } from "../pack.mjs";
 import { platformManifest, withAbsoluteLinks } from "../pack/manifest.mjs";
@@ -21,26 +29,28 @@ export const NPM = join(ROOT, "dist", "release", "npm");
  * @param options.folder where to write, {@link NPM}
  * @param options.notices text of THIRD-PARTY-NOTICES of the compiled programs; that of the bundled
  *   packages if not given
- * @returns paths of the files
+ * @returns paths of the files, in the order in which they are published
  */
 export async function makePackages(programs, { folder = NPM, notices } = {}) {
-  const unknown = Object.keys(programs).filter((target) =>
-    PLATFORMS.every((platform) => platform.target !== target)
-  );
-  if (unknown.length > 0) throw new Error(`Cannot pack for "${unknown[0]}": no such target`);
   rmSync(folder, { recursive: true, force: true });
-  const work = join(folder, ".work");
-  const library = join(work, "ts-job");
+  const library = join(folder, ".work", "ts-job");
   await pack(library);
-  const folders = [library];
-  for (const platform of PLATFORMS.filter(({ target }) => programs[target] !== undefined)) {
-    const path = join(work, platform.target);
-    writePlatform(path, platform, programs[platform.target], notices ?? compiledNotices());
-    folders.push(path);
+  packFolder(library, folder);
+  makePlatformPackages(programs, { folder, notices });
+  return builtPackages(folder);
+}
+
+/** Make only the packages of platforms; see {@link makePackages}. */
+export function makePlatformPackages(programs, { folder, notices = compiledNotices() }) {
+  const work = join(folder, ".work");
+  for (const [target, program] of Object.entries(programs)) {
+    const platform = PLATFORMS.find((one) => one.target === target);
+    if (platform === undefined) throw new Error(`Cannot pack for "${target}": no such target`);
+    const path = join(work, target);
+    writePlatform(path, platform, program, notices);
+    packFolder(path, folder);
   }
-  const files = folders.map((path) => packFolder(path, folder));
-  rmSync(work, { recursive: true });
-  return files;
+  rmSync(work, { recursive: true, force: true });
 }
 
 function writePlatform(folder, platform, program, notices) {
@@ -68,23 +78,32 @@ function compiledNotices() {
 
 /** `npm pack`, whose archives have no times of their own. */
 function packFolder(folder, destination) {
-  const { name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   run("npm", ["pack", "--silent", `--pack-destination=${destination}`], {
     cwd: folder,
     stdio: ["ignore", "ignore", 2],
   });
-  return join(destination, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`);
+}
+
+/** The target of the programs that scripts/build.mjs makes on this machine. */
+export function machineTarget() {
+  const isMusl = !existsSync("/lib64/ld-linux-x86-64.so.2") &&
+    !existsSync("/lib/ld-linux-aarch64.so.1");
+  return PLATFORMS.find(({ os, cpu, libc }) =>
+    os === process.platform && cpu === process.arch &&
+    (libc === undefined || (libc === "musl") === isMusl)
+  ).target;
+}
+
+/** Paths of the packages that were made last; that of ts-job, which names the others, is last. */
+export function builtPackages(folder = NPM) {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
+  const rank = (name) => name.startsWith("ts-job-cli-") ? 0 : 1;
+  return files.sort((a, b) => rank(a) - rank(b)).map((name) => join(folder, name));
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   install();
   build();
-  const isMusl = !existsSync("/lib64/ld-linux-x86-64.so.2") &&
-    !existsSync("/lib/ld-linux-aarch64.so.1");
-  const platform = PLATFORMS.find(({ os, cpu, libc }) =>
-    os === process.platform && cpu === process.arch &&
-    (libc === undefined || (libc === "musl") === isMusl)
-  );
-  const programs = { [platform.target]: resolve(ROOT, "dist", "jobctl") };
+  const programs = { [machineTarget()]: join(ROOT, "dist", "jobctl") };
   for (const path of await makePackages(programs)) console.log(path);
 }
