@@ -51,7 +51,7 @@ const MARKDOWN = new Set(Array.from("\\`*_~|<>#[]"));
 const markdown = (character: string) => MARKDOWN.has(character) ? `\\${character}` : character;
 const markdownEscape: Escape = withCode(asIs, escapeText(markdown));
 
-/** A name after it is no mention: `@channel` and `@all` call nobody. */
+/** Keeps the name after it from being a mention: `@channel` and `@all` call nobody. */
 const AT = "@\u200b";
 
 const mattermostEscape: Escape = withCode(
