@@ -1,0 +1,111 @@
+#!/bin/bash
+# Runs in the booted system as root; the last line is "N failed".
+cd / || exit 1
+failed=0
+check() { # NAME COMMAND…: true is good
+  local name=$1
+  shift
+  if "$@"; then echo "ok    $name"; else
+    echo "FAIL  $name"
+    failed=$((failed + 1))
+  fi
+}
+state() { systemctl show "$1" -p "$2" --value; }
+is() { [ "$(state "$1" "$2")" = "$3" ]; }
+has_line() { grep -q -- "$1" <<<"$2"; }
+run_job() { jobctl schedule "$1" --wait --follow 2>&1; }
+configure() {
+  mkdir -p /etc/jobctl/jobs
+  cat >/etc/jobctl/config.toml <<C
+modules = ["jobs"]
+[store]
+url = "sqlite:/var/lib/jobctl/jobctl.db"
+[server.auth]
+tokens_file = "/var/lib/jobctl/tokens.json"
+[jobs.show]
+run = 'id -un; test "\$SECRET" = the-secret && echo secret ok; env | grep -c NOTIFY; touch /var/lib/jobctl/x && echo state ok; touch /etc/x || true'
+env = { SECRET = { credential = "jobctl.test" } }
+[jobs.slow]
+run = "sleep 12; echo slept > /var/lib/jobctl/slept"
+drain = "2m"
+$1
+C
+}
+
+useradd --system --user-group --home-dir /var/lib/jobctl --shell /usr/sbin/nologin jobctl
+useradd --create-home alice
+mkdir -p /etc/credstore
+echo the-secret >/etc/credstore/jobctl.test
+chmod 600 /etc/credstore/jobctl.test
+cat >/etc/jobctl.spin <<'C'
+export default { kind: "spin", isolation: "inline", retry: 0, run() { for (;;); } };
+C
+# An older systemd has no ImportCredential.
+if [ "$(systemctl --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')" -lt 254 ]; then
+  for unit in jobctl jobctl-root; do
+    mkdir -p /etc/systemd/system/$unit.service.d
+    printf '[Service]\nLoadCredential=jobctl.test:/etc/credstore/jobctl.test\n' >/etc/systemd/system/$unit.service.d/credential.conf
+  done
+fi
+
+configure ''
+cp /etc/jobctl.spin /etc/jobctl/jobs/spin.ts
+check "install-service starts the unit" jobctl install-service
+check "it is ready" is jobctl ActiveState active
+check "it runs as its user" [ "$(stat -c %U "/proc/$(state jobctl MainPID)")" = jobctl ]
+shown=$(run_job show)
+check "jobs run as that user" has_line '^jobctl$' "$shown"
+check "jobs have credentials" has_line '^secret ok$' "$shown"
+check "jobs have no NOTIFY_SOCKET" has_line '^0$' "$shown"
+check "jobs can write the state folder" has_line '^state ok$' "$shown"
+check "jobs cannot write /etc" [ ! -e /etc/x ]
+
+echo 'x = [' >>/etc/jobctl/config.toml
+systemctl reload jobctl
+sleep 1
+check "a refused reload is in the status" has_line 'it was refused' "$(state jobctl StatusText)"
+configure ''
+systemctl reload jobctl
+sleep 1
+check "a reload ends as ready" has_line '^Running 0 of .* queued$' "$(state jobctl StatusText)"
+
+mkdir -p /etc/systemd/system/jobctl.service.d
+printf '[Service]\nTimeoutStopSec=4\nWatchdogSec=4\n' >/etc/systemd/system/jobctl.service.d/test.conf
+systemctl daemon-reload
+systemctl restart jobctl
+jobctl schedule slow >/dev/null
+sleep 1
+systemctl stop jobctl
+check "a stop waits for a drain longer than TimeoutStopSec" [ -e /var/lib/jobctl/slept ]
+check "that stop is a success" is jobctl Result success
+
+systemctl start jobctl
+sleep 9
+check "the watchdog leaves a daemon alone that works" is jobctl NRestarts 0
+timeout 3 jobctl schedule spin >/dev/null 2>&1
+for _ in $(seq 20); do
+  [ "$(state jobctl NRestarts)" != 0 ] && break
+  sleep 1
+done
+check "the watchdog restarts a daemon whose loop is blocked" has_line 'Watchdog timeout' "$(journalctl --no-pager -u jobctl)"
+systemctl stop jobctl
+rm /etc/systemd/system/jobctl.service.d/test.conf /etc/jobctl/jobs/spin.ts
+systemctl daemon-reload
+
+echo '# mine' >>/etc/systemd/system/jobctl.service
+check "a changed unit stays" eval '! jobctl uninstall-service 2>/dev/null'
+sed -i '$d' /etc/systemd/system/jobctl.service
+check "uninstall-service removes its own unit" jobctl uninstall-service
+check "and nothing else" eval '[ ! -e /etc/systemd/system/jobctl.service ] && [ -e /var/lib/jobctl/jobctl.db ]'
+
+rm -r /var/lib/jobctl
+configure $'[jobs.mine]\nrun = "id -un; touch ~/mine"\nuser = "alice"'
+check "install-service --root starts the unit" jobctl install-service --root
+check "it is ready" is jobctl-root ActiveState active
+check "its jobs run as other users" has_line '^alice$' "$(run_job mine)"
+check "with their files" [ "$(stat -c %U /home/alice/mine)" = alice ]
+check "its jobs have credentials" has_line '^secret ok$' "$(run_job show)"
+check "uninstall-service --root removes it" jobctl uninstall-service --root
+check "no unit has failed" [ -z "$(systemctl --failed --no-legend)" ]
+echo "$failed failed"
+[ "$failed" = 0 ]
