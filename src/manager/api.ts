@@ -12,7 +12,7 @@ import type { JobDefinition } from "../core/job/job.ts";
 import type { ScheduleOptions } from "../core/job/job_manager.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Misfire, Overlap, ScheduleRecord } from "../core/job/schedule.ts";
-import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
+import type { Incident, NoticePreview, Silence, TestOptions } from "../core/notices/incident.ts";
 import type { NoticeSubject } from "../core/notices/notice.ts";
 import type { ChannelSummary } from "../core/notices/settings.ts";
 import type { JobState } from "../core/state.ts";
@@ -428,11 +428,11 @@ export interface ManagerApi {
   /** The configured channels. */
   listChannels(): readonly ChannelSummary[];
   /**
-   * Send a test notice through a channel, or only return it for a dry run.
+   * Send a test notice, or a sample of an event, through a channel; only return it for a dry run.
    *
    * @throws JobError `not_found`; `conflict` while another test is sent
    */
-  testNotice(channel: string, options: { readonly isDryRun: boolean }): Promise<NoticePreview>;
+  testNotice(channel: string, options: TestOptions): Promise<NoticePreview>;
 
   status(): Promise<ManagerStatus>;
   /** Resolves with the instance once it is final, or null if `timeoutMs` passed first. */

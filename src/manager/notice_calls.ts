@@ -1,6 +1,6 @@
 import { JobError } from "../core/errors.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
-import type { Incident, NoticePreview, Silence } from "../core/notices/incident.ts";
+import type { Incident, NoticePreview, Silence, TestOptions } from "../core/notices/incident.ts";
 import { silenceZoneOf } from "../core/notices/holding.ts";
 import { quietSince, quietUntil } from "../core/notices/quiet_time.ts";
 import type { NoticeSubject } from "../core/notices/notice.ts";
@@ -112,10 +112,10 @@ const testing = new WeakSet<Notices>();
 export async function testNotice(
   { notices: late }: CallParts,
   channel: string,
-  { isDryRun }: { readonly isDryRun: boolean },
+  options: TestOptions,
 ): Promise<NoticePreview> {
   const { notices } = await late.load();
-  if (isDryRun) return await notices.test(channel, { isDryRun });
+  if (options.isDryRun) return await notices.test(channel, options);
   if (testing.has(notices)) {
     throw new JobError("conflict", `Cannot test channel "${channel}": another test is being sent`, {
       hint: "Try again when it has finished",
@@ -123,7 +123,7 @@ export async function testNotice(
   }
   testing.add(notices);
   try {
-    return await notices.test(channel, { isDryRun });
+    return await notices.test(channel, options);
   } finally {
     testing.delete(notices);
   }

@@ -2,7 +2,7 @@ import { encodeError } from "../core/arguments/encode.ts";
 import { JobError, messageOf } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
-import type { NoticePreview } from "../core/notices/incident.ts";
+import type { NoticePreview, TestOptions } from "../core/notices/incident.ts";
 import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
 import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
 import { countText } from "../core/text/count_text.ts";
@@ -14,6 +14,7 @@ import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { memosOf, readMemo } from "./memos.ts";
 import { forgetWatchers, recordWatcher } from "./watchers.ts";
+import { sampleNotice, TEST_FACT } from "./sample_notice.ts";
 import { StoreNotices } from "./store_notices.ts";
 import type { Channel, DeliveryContext } from "./channels/channel.ts";
 import type { NoticeContext } from "./notice_context.ts";
@@ -180,11 +181,12 @@ export class Notices {
   }
 
   /**
-   * Send a notice that shows that a channel works. The result says if it was not delivered.
+   * Send a notice that shows that a channel works, or a sample of what it sends for an event. The
+   * result says if it was not delivered.
    *
    * @throws JobError `not_found` for an unknown channel
    */
-  async test(name: string, { isDryRun }: { readonly isDryRun: boolean }): Promise<NoticePreview> {
+  async test(name: string, { isDryRun, event }: TestOptions): Promise<NoticePreview> {
     const channel = this.#channels.get(name);
     if (!channel) {
       const known = [...this.#channels.keys()].join(", ");
@@ -195,7 +197,9 @@ export class Notices {
           : `Known channels: ${known}`,
       });
     }
-    const notice = this.#testNotice(name);
+    const notice = event === undefined
+      ? this.#testNotice(name)
+      : this.#sampleNotice(event, channel.settings);
     const text = await channel.preview(notice);
     if (isDryRun) return { channel: name, text, isSent: false };
     const abort = new AbortController();
@@ -271,9 +275,14 @@ export class Notices {
       ...{ id: ids(), type: "test", at: clock.now().wallMs, host, node },
       subject: { type: "channel", name },
       title: `Test of channel ${name}`,
-      facts: ["This is only a test: somebody ran jobctl notices test"],
+      facts: [TEST_FACT],
       ...{ isReminder: false, run: null, incident: null, output: [], command: null, items: [] },
     };
+  }
+
+  #sampleNotice(event: NoticeEvent, settings: Channel["settings"]): Notice {
+    const { ids, clock, host, node } = this.#options;
+    return sampleNotice(event, { id: ids(), now: clock.now().wallMs, host, node, settings });
   }
 
   /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
+import { NOTICE_EVENTS } from "../../src/core/notices/notice.ts";
 import type { NoticePreview } from "../../src/core/notices/incident.ts";
 import { type CallParts, testNotice } from "../../src/manager/notice_calls.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
@@ -129,6 +130,31 @@ test("testNotice() sends through a channel, or says why it was not delivered", a
   const { isSent, problem, text } = await world.of(manager.testNotice("ops", { isDryRun: false }));
   assert.deepEqual([isSent, problem], [false, "connection refused"]);
   assert.match(text, /"type":"test"/);
+});
+
+test("testNotice() sends a sample of every event, which says that it is a test", async () => {
+  const ops = new RecordedChannel("ops", { on: ["failed"] });
+  const world = await new ManagerWorld({ channels: [ops] }).started();
+  for (const event of NOTICE_EVENTS) {
+    const sent = await world.of(world.manager.testNotice("ops", { isDryRun: false, event }));
+    assert.equal(sent.isSent, true);
+    const { type, title, facts, run, incident, output } = ops.delivered.at(-1)!;
+    assert.equal(type, event);
+    assert.match(title, /^Test: /);
+    assert.match(facts[0]!, /only a test/);
+    const isUnwanted = facts.includes(`Channel ops does not report it: ${event} is not in "on"`);
+    assert.equal(isUnwanted, event !== "failed");
+    assert.equal(output.length > 0, run !== null && run.startedAt !== null);
+    assert.equal(incident?.closedAt !== null, event === "recovered" || incident === null, event);
+  }
+  const incidents = ops.delivered.flatMap(({ incident }) => incident === null ? [] : incident.id);
+  assert.equal(new Set(incidents).size, 1);
+  assert.equal(new Set(ops.delivered.map(({ id }) => id)).size, NOTICE_EVENTS.length);
+  const [failed, recovered] = ops.delivered;
+  assert.match(failed!.title, /^Test: example failed: Command .* exited with code 2$/);
+  assert.equal(recovered!.title, "Test: example recovered after 1h");
+  // Samples are not in the store, and open no incident of ours.
+  assert.deepEqual((await world.of(world.manager.listIncidents({}))).items, []);
 });
 
 async function failing() {

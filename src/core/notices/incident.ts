@@ -46,6 +46,14 @@ export interface Silence {
   readonly by: string;
 }
 
+/** What `notices test` is to send. */
+export interface TestOptions {
+  /** True to send nothing. */
+  readonly isDryRun: boolean;
+  /** The event of which a sample is sent; absent: a notice that only says that it is a test. */
+  readonly event?: NoticeEvent;
+}
+
 /** What `notices test` sent, or would send. */
 export interface NoticePreview {
   readonly channel: string;

@@ -104,7 +104,10 @@ const FIRST_LINES: {
   readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
 } = {
   reloadConfig: ({ force }) => ["Requested a reload", { force }],
-  testNotice: ({ channel, dryRun }) => ["Requested a test of a channel", { channel, dryRun }],
+  testNotice: ({ channel, dryRun, event }) => [
+    "Requested a test of a channel",
+    { channel, dryRun, event },
+  ],
   workOnStore: ({ work, to, compact }) => ["Started work on the store", { work, to, compact }],
 };
 

@@ -864,6 +864,8 @@ export const JOB_PROTO: string = [
   "  string channel = 1;\n",
   "  // Return the text, send nothing.\n",
   "  bool dry_run = 2;\n",
+  "  // A word of \"on\": send what this event would send, with an invented job.\n",
+  "  optional string event = 3;\n",
   "}\n",
   "\n",
   "message TestNoticeResponse {\n",

@@ -1,3 +1,4 @@
+import { NOTICE_EVENTS } from "../../core/notices/notice.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import { channelToWire, incidentToWire } from "../messages/notice_messages.ts";
@@ -74,7 +75,13 @@ export function noticeHandlers(manager: ManagerApi) {
       return { silences: silences.map((one) => ({ ...one, reason: one.reason.slice(0, length) })) };
     },
     listChannels: () => ({ channels: manager.listChannels().map(channelToWire) }),
-    testNotice: ({ channel, dryRun }) =>
-      manager.testNotice(readName(channel, "channel"), { isDryRun: dryRun }),
+    async testNotice({ channel, dryRun, event }) {
+      const readEvent = (word: string) => readChoice(word, NOTICE_EVENTS, "event");
+      const options = withoutUndefined({
+        isDryRun: dryRun,
+        event: readSet(textOf(event), readEvent, "event"),
+      });
+      return await manager.testNotice(readName(channel, "channel"), options);
+    },
   } satisfies Partial<Handlers>;
 }

@@ -352,7 +352,8 @@ test("notices test shows what was sent, and fails with 3 if it could not be deli
   const argv = ["notices", "test", "ops", "-o", "table"];
   const sent = await cli(argv, { answers: { testNotice: { text, isSent: true } } });
   assert.deepEqual([sent.code, sent.stdout], [0, `${text}\n`]);
-  assert.deepEqual(sent.calls[0]?.request, { channel: "ops", dryRun: false });
+  const request = { channel: "ops", dryRun: false, event: undefined };
+  assert.deepEqual(sent.calls[0]?.request, request);
   const answered = { text, isSent: true, answer: "a.example answered 250 Ok" };
   const told = await cli(argv, { answers: { testNotice: answered }, isTerminal: true });
   assert.match(told.stderr, /^Delivered: a\.example answered 250 Ok\n$/);
@@ -367,7 +368,17 @@ test("notices test shows what was sent, and fails with 3 if it could not be deli
   assert.equal(failed.code, 3);
   assert.match(failed.stderr, /^jobctl: Cannot deliver through channel "ops": refused\\x1b\[1m\n$/);
   const dry = await cli([...argv, "--dry-run"], { answers: { testNotice: { text } } });
-  assert.deepEqual([dry.code, dry.calls[0]?.request], [0, { channel: "ops", dryRun: true }]);
+  assert.deepEqual([dry.code, dry.calls[0]?.request], [0, { ...request, dryRun: true }]);
+});
+
+test("notices test sends the sample of an event, or lists the events", async () => {
+  const answers = { testNotice: { text: "POST", isSent: true } };
+  const run = await cli(["notices", "test", "ops", "--event", "missed"], { answers });
+  assert.deepEqual(run.calls[0]?.request, { channel: "ops", dryRun: false, event: "missed" });
+  const wrong = await cli(["notices", "test", "ops", "--event", "faild"], { answers });
+  assert.deepEqual([wrong.code, wrong.calls], [2, []]);
+  assert.match(wrong.stderr, /"faild": not one of failed, recovered, .*, output\n/);
+  assert.match(wrong.stderr, /Did you mean "failed"/);
 });
 
 const STATUS = { node: "a", storeType: "memory" };

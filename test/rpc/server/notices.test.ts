@@ -174,9 +174,15 @@ test("TestNotice is an admin's, and logged before it is sent", async () => {
     world.client({ token: "o-token" }).testNotice({ channel: "ops" }),
     "permission_denied",
   );
-  await refused(world.client({ token: "a-token" }).testNotice({}), "invalid_argument", "channel");
+  const admin = world.client({ token: "a-token" });
+  await refused(admin.testNotice({}), "invalid_argument", "channel");
+  await refused(
+    admin.testNotice({ channel: "ops", event: "test" }),
+    "invalid_argument",
+    "event",
+  );
   const requested = told(world).filter(([message]) => message === "Requested a test of a channel");
-  assert.equal(requested.length, 3);
+  assert.equal(requested.length, 4);
 });
 
 test("ListChannels returns the configured channels", async () => {

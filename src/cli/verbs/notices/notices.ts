@@ -1,3 +1,4 @@
+import { NOTICE_EVENTS } from "../../../core/notices/notice.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
@@ -25,19 +26,29 @@ const TEST: Verb = {
     "once, for at most a minute. If it cannot be delivered, the exit code is 3.",
   ].join(" "),
   words: [{ name: "NAME", describe: "Name of the channel, as in [notices.NAME]" }],
-  options: { "dry-run": { describe: "Only show it; send nothing", isFlag: true } },
+  options: {
+    event: {
+      describe: `A word of on: send what this event would send, with an invented job: ${
+        NOTICE_EVENTS.join(", ")
+      }`,
+      choices: NOTICE_EVENTS,
+    },
+    "dry-run": { describe: "Only show it; send nothing", isFlag: true },
+  },
   examples: [
     ["jobctl notices test ops", "Does a notice arrive?"],
     ["jobctl notices test ops --dry-run", "Only show the exact request or mail"],
+    ["jobctl notices test ops --event failed", "What does the notice of a failure look like?"],
   ],
   async run(args, { client, printer, io }) {
     const channel = args.word("NAME");
     const dryRun = args.flag("dry-run");
+    const event = args.text("event");
     const timeoutMs = Math.max(DELIVERY_MS, callTimeoutMs(args));
     const connection = await client();
-    const { text, isSent, problem, answer } = await connection.testNotice({ channel, dryRun }, {
-      timeoutMs,
-    });
+    const request = { channel, dryRun, event };
+    const response = await connection.testNotice(request, { timeoutMs });
+    const { text, isSent, problem, answer } = response;
     const record = { channel, is_sent: isSent, answer, problem, text };
     await printer.details(record, channel, makeLinesVisible(text).split("\n"));
     const said = answer === undefined ? "" : `: ${makeVisible(answer)}`;
