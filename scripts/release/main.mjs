@@ -9,6 +9,7 @@ import { ROOT } from "../tasks.mjs";
 import { tarZst, zip } from "./archive.mjs";
 import { contentsFor } from "./contents.mjs";
 import { billOfMaterials, provenance, sha256 } from "./documents.mjs";
+import { signAdHoc } from "./macho.mjs";
 import { makePackages } from "./npm.mjs";
 import { runtimeNotices } from "./runtime_parts.mjs";
 import { writeRuntime } from "./runtimes.mjs";
@@ -101,6 +102,7 @@ function compileProgram(target) {
     hasSourceMaps: false,
     facts: { target: target.name, ...facts, publicKey: publicKey() },
   });
+  if (target.name === "darwin-x64") writeFileSync(path, signAdHoc(readFileSync(path), "jobctl"));
   const inputs = Object.keys(JSON.parse(readFileSync(metafile, "utf8")).inputs);
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   report(`${target.name}  ${mb(readFileSync(path))}, compiled in ${seconds} s`);

@@ -1,0 +1,2 @@
+/** See macho.mjs. */
+export function signAdHoc(program: Uint8Array, identifier: string): Buffer;
