@@ -9,6 +9,7 @@ import {
   killGroup,
   MARKER_VARIABLE,
 } from "../../platform/process/descendants.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
 import { type ProcessSetup, startAs } from "../../platform/process/process_setup.ts";
 import type {
@@ -104,6 +105,8 @@ async function describeGroup(
   const refuseRest = (message: string) => {
     for (const request of waiting.splice(0)) descriptions.set(request, { error: { message } });
   };
+  // Windows gives a child its channel in another form.
+  if (isWindows()) refuseRest("Not loaded: jobctl cannot load modules on Windows");
   while (waiting.length > 0) {
     if (hanging >= HANGING_MAX) {
       refuseRest(`Not loaded: ${HANGING_MAX} modules before it ended or blocked their process`);

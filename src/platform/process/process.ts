@@ -1,10 +1,11 @@
 import { fileURLToPath } from "node:url";
+import { JobError } from "../../core/errors.ts";
 
 declare const Deno: { readonly version: { readonly deno: string } } | undefined;
 
-/** True if this code runs from the compiled file. */
+/** True if this code runs from the compiled file. On Windows its path is `B:\\~BUN`. */
 function isCompiled(): boolean {
-  return import.meta.url.includes("/$bunfs/") || import.meta.url.includes("/~BUN/");
+  return /\/(?:\$bunfs|~BUN|%7EBUN)\//.test(import.meta.url);
 }
 
 /** Name of the runtime: "bun", "deno" or "node". */
@@ -45,4 +46,23 @@ export const HIDDEN_COMMANDS = {
  */
 export function threadUrl(base: string, name: string): URL {
   return new URL(`./${name}.${base.endsWith(".ts") ? "ts" : "js"}`, base);
+}
+
+/** True on Windows, which has no process groups, signals, Unix sockets or file modes. */
+export function isWindows(): boolean {
+  return process.platform === "win32";
+}
+
+/**
+ * Refuse on Windows what needs process groups and signals.
+ *
+ * @param action beginning of the message, such as "Cannot run the daemon"
+ * @throws JobError `unimplemented`
+ */
+export function refuseOnWindows(action: string): void {
+  if (!isWindows()) return;
+  const reason = "it needs process groups and signals, which Windows does not have";
+  throw new JobError("unimplemented", `${action} on Windows: ${reason}`, {
+    hint: "Run it on Linux or macOS; from here, --host reaches a daemon there",
+  });
 }

@@ -1,3 +1,4 @@
+import { refuseOnWindows } from "../../../platform/process/process.ts";
 import { hostname } from "node:os";
 import { isJobError, type JobError, toJobError } from "../../../core/errors.ts";
 import { REPORT_BYTES_MAX } from "../../../core/job/external.ts";
@@ -77,6 +78,7 @@ export const WRAP: Verb = {
     const argv = args.words("COMMAND");
     const spool = new Spool(spoolFolder(io.env));
     if (args.flag("flush")) return await flush(args, context, { kind, argv, spool });
+    refuseOnWindows("Cannot run a command");
     if (args.flag("all")) throw usageError("Cannot use --all without --flush", "Add --flush");
     if (kind === "" || argv.length === 0) {
       const lacks = kind !== ""
