@@ -49,7 +49,13 @@ try {
 async function makeRelease() {
   const programs = targets.map(compileProgram);
   const sources = new Set(programs.flatMap(({ inputs }) => inputs));
-  const packages = packagesOf([...sources].map((path) => join(ROOT, path)));
+  // A package may be installed in several folders.
+  const packages = [
+    ...new Map(
+      packagesOf([...sources].map((path) => join(ROOT, path)))
+        .map((one) => [`${one.name}@${one.version}`, one]),
+    ).values(),
+  ];
   const notices = noticesOf(packages) + `\n${"-".repeat(80)}\n\n` + runtimeNotices() + "\n";
   const files = new Map();
   const waiting = [...programs];

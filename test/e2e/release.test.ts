@@ -79,6 +79,8 @@ test("release makes a signed archive with a program that knows its commit", () =
     const bill = JSON.parse(
       readFileSync(join(out, `jobctl-${version}-sbom.cdx.json`), "utf8"),
     );
+    const refs = bill.components.map((one: { readonly "bom-ref": string }) => one["bom-ref"]);
+    assert.equal(new Set(refs).size, refs.length);
     for (const { group, name: bare, version, licenses, hashes } of bill.components) {
       if (bare === "bun") continue;
       assert.ok(notices.includes(`${group ? `${group}/` : ""}${bare} ${version}`), bare);
