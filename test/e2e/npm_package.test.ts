@@ -176,17 +176,16 @@ for (const [how, flags] of Object.entries(COMMANDS)) {
   });
 
   test(`the command passes signals on to the program ${how}, and ends by the same signal`, async () => {
-    installProgram("trap 'trap - TERM; echo stopping; kill -TERM $$' TERM; echo ready; cat");
+    const trap = "trap 'trap - TERM; echo stopping; kill -TERM $$' TERM";
+    installProgram(`${trap}; exec 3<&0; cat <&3 & echo ready; wait`);
     const child = start();
     const exit = once(child, "exit");
     const output: string[] = [];
     for await (const text of child.stdout.setEncoding("utf8")) {
       output.push(text);
-      if (text === "ready\n") {
-        child.kill("SIGTERM");
-        // The shell runs its trap once cat has ended.
-        child.stdin.end();
-      }
+      if (text.includes("ready")) child.kill("SIGTERM");
+      // Ends cat, which holds the output open.
+      if (text.includes("stopping")) child.stdin.end();
     }
     assert.deepEqual([output.join(""), ...await exit], ["ready\nstopping\n", null, "SIGTERM"]);
   });
