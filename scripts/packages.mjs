@@ -17,13 +17,13 @@ import {
 } from "./release/npm.mjs";
 import { install, ROOT } from "./tasks.mjs";
 
-const USAGE = `Usage: npm run packages -- [--built] [npm pnpm yarn bun deno types …]
+const USAGE = `Usage: npm run packages -- [--built] [npm npx pnpm yarn bun deno types …]
 
   --built  use the packages that are in dist/release/npm`;
 
 const VERSION = projectManifest().version;
 const BIN = join(ROOT, "node_modules", ".bin");
-const PNPM = "pnpm@10.28.0";
+const PNPM = "pnpm@12.21.0";
 const YARN = "@yarnpkg/cli-dist@4.18.1";
 const OLDER_TYPESCRIPT = "typescript@5.9.3";
 
@@ -43,6 +43,12 @@ const WAYS = {
   "npm": npmWay([], "program"),
   "npm --ignore-scripts": npmWay(["--ignore-scripts"], "program"),
   "npm --omit=optional": npmWay(["--omit=optional"], "script"),
+  npx: async ({ folder, home }) => {
+    const env = { ...nodePath(24), npm_config_cache: join(home, "npm-cache") };
+    must("npx", ["--yes", "ts-job", "--version"], { cwd: folder, env });
+    await runDaemon(folder, ["npx", "--yes", "ts-job"], { expects: "program", env });
+    return weigh(join(home, "npm-cache", "_npx"));
+  },
   pnpm: async ({ folder, home }) => {
     const env = { ...nodePath(22), npm_config_store_dir: join(home, "pnpm-store") };
     must("npx", ["--yes", PNPM, "add", "ts-job"], { cwd: folder, env });

@@ -1,5 +1,5 @@
 // Bundles the entries of the library, of the command line and of their threads.
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { ROOT } from "../tasks.mjs";
@@ -28,12 +28,14 @@ const require = __createRequire(import.meta.url);`;
  * @returns the paths of all bundled sources
  */
 export async function bundle(folder) {
+  // Names of chunks depend on the way from here to the sources: equal sources make equal files.
+  const work = join(ROOT, "dist", `.bundle-${process.pid}`);
   // Installed with the other development dependencies, after this module was read.
   const { build } = await import("esbuild");
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: ENTRIES,
-    outdir: folder,
+    outdir: work,
     chunkNames: "chunk-[hash]",
     bundle: true,
     splitting: true,
@@ -51,9 +53,11 @@ export async function bundle(folder) {
     metafile: true,
     logLevel: "warning",
   });
-  for (const name of readdirSync(folder).filter((name) => name.endsWith(".map"))) {
-    shortenMap(join(folder, name), folder);
+  for (const name of readdirSync(work).filter((name) => name.endsWith(".map"))) {
+    shortenMap(join(work, name), work);
   }
+  cpSync(work, folder, { recursive: true });
+  rmSync(work, { recursive: true });
   return Object.keys(metafile.inputs).map((path) => resolve(ROOT, path));
 }
 
@@ -70,7 +74,7 @@ function shortenMap(path, folder) {
   map.ignoreList = map.sources.flatMap((source, index) => isForeign(source) ? [index] : []);
   map.sources = map.sources.map((source) => {
     const inside = resolve(folder, source);
-    return inside.startsWith(ROOT) ? `../${inside.slice(ROOT.length)}` : source;
+    return source.startsWith("..") ? `../${inside.slice(ROOT.length)}` : source;
   });
   writeFileSync(path, JSON.stringify(map));
 }
