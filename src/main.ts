@@ -20,6 +20,10 @@ async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   forgetVariables(process.env);
+  if (argv[0] === HIDDEN_COMMANDS.complete) {
+    const { completeMain } = await import("./cli/completion/complete_main.ts");
+    return await completeMain(argv.slice(1));
+  }
   const { runCli } = await import("./cli/cli.ts");
   const { processIo } = await import("./cli/io.ts");
   process.exitCode = await runCli([...argv], processIo());

@@ -85,13 +85,14 @@ async function withContext<T>(
     hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),
     isQuiet: args.flag("quiet"),
   });
+  const verbs = async () => (await import("./verbs.ts")).VERBS;
   const session = verb.isOffline ? null : await openSession(args, io, verb);
   const client = async () => {
     if (!session) throw new Error("this verb has no connection");
     return await session.client();
   };
   try {
-    return await action(args, { io, printer, client });
+    return await action(args, { io, printer, client, verbs });
   } finally {
     session?.close();
   }

@@ -16,6 +16,8 @@ export interface VerbContext {
   readonly printer: Printer;
   /** Connects at first use. The connection is closed when the verb ends. */
   client(): Promise<JobClient>;
+  /** Every verb, loaded at first use. */
+  verbs(): Promise<readonly (Verb | VerbGroup)[]>;
 }
 
 /** A verb as data, from which the parser, the help and the check of the documentation derive. */

@@ -1,5 +1,6 @@
 import type { Verb, VerbGroup } from "./verb.ts";
 import { CANCEL } from "./verbs/instances/cancel.ts";
+import { COMPLETION } from "./verbs/daemon/completion.ts";
 import { CHECK } from "./verbs/daemon/check.ts";
 import { DESCRIBE } from "./verbs/instances/describe.ts";
 import { EXPORT } from "./verbs/daemon/export.ts";
@@ -75,5 +76,6 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   TOKEN,
   SELFTEST,
   VERIFY,
+  COMPLETION,
   SHOW_VERSION,
 ];

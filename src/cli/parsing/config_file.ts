@@ -11,6 +11,7 @@ const DEFAULT_FILE = "config.toml";
 export const CONFIG_OPTION: OptionSpec = {
   alias: "c",
   describe: `Configuration file (default: ${DEFAULT_FILE} in this folder, if there is one)`,
+  offers: "file",
   env: "JOBCTL_CONFIG",
 };
 

@@ -1,8 +1,34 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { OUTPUT_FORMATS } from "../output/format.ts";
 
+/** What the daemon is asked for when a shell completes a word. `kinds` is a list of them. */
+export const LIVE_OFFERS = [
+  "kind",
+  "kinds",
+  "instance",
+  "unfinished",
+  "dead",
+  "schedule",
+  "node",
+  "channel",
+  "incident",
+] as const;
+
+/** Names that only the daemon knows. */
+export type LiveOffer = typeof LIVE_OFFERS[number];
+
+/** What a shell offers for a word or a value: names of the daemon, or of this machine. */
+export type Offer = LiveOffer | "file" | "folder" | "user" | "command";
+
+/** What a shell offers, in addition to the choices of an option. */
+interface Offered {
+  readonly offers?: Offer;
+  /** Fixed words that are offered; others are valid, too. */
+  readonly suggests?: readonly string[];
+}
+
 /** One option of a verb. */
-export interface OptionSpec {
+export interface OptionSpec extends Offered {
   readonly describe: string;
   /** Single letter. */
   readonly alias?: string;
@@ -17,7 +43,7 @@ export interface OptionSpec {
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 /** One word after the verb; the last one may take all others. */
-export interface WordSpec {
+export interface WordSpec extends Offered {
   readonly name: string;
   readonly describe: string;
   readonly isOptional?: boolean;
@@ -43,24 +69,40 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
   socket: {
     describe:
       "Unix socket of the daemon, or none to use TCP (default without a token: the socket of the port, if there is one)",
+    offers: "file",
+    suggests: ["none"],
     env: "JOBCTL_SOCKET",
   },
   token: {
     describe: "Access token; other users can see it in ps, so prefer the variable or --token-file",
     env: "JOBCTL_TOKEN",
   },
-  "token-file": { describe: "File that holds the access token", env: "JOBCTL_TOKEN_FILE" },
+  "token-file": {
+    describe: "File that holds the access token",
+    offers: "file",
+    env: "JOBCTL_TOKEN_FILE",
+  },
   "daemon-user": {
     describe: "User that the daemon on this machine runs as, if neither root nor you",
+    offers: "user",
     env: "JOBCTL_DAEMON_USER",
   },
   tls: { describe: "Use TLS, trusting the system's authorities", isFlag: true },
   "tls-ca": {
     describe: "Use TLS, trusting the authorities of this PEM file",
+    offers: "file",
     env: "JOBCTL_TLS_CA",
   },
-  "tls-cert": { describe: "Client certificate (PEM file)", env: "JOBCTL_TLS_CERT" },
-  "tls-key": { describe: "Key of --tls-cert (PEM file)", env: "JOBCTL_TLS_KEY" },
+  "tls-cert": {
+    describe: "Client certificate (PEM file)",
+    offers: "file",
+    env: "JOBCTL_TLS_CERT",
+  },
+  "tls-key": {
+    describe: "Key of --tls-cert (PEM file)",
+    offers: "file",
+    env: "JOBCTL_TLS_KEY",
+  },
   "call-timeout": {
     describe: `Longest wait for one response of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
     env: "JOBCTL_CALL_TIMEOUT",

@@ -9,8 +9,15 @@ export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["quer
 
 /** Options that select instances by kind and state. */
 export const FILTER_OPTIONS: OptionSpecs = {
-  kind: { alias: "k", describe: "Of this kind; separate several by commas, or repeat the option" },
-  state: { describe: `In this state, or in several, as with --kind: ${STATES.join(", ")}` },
+  kind: {
+    alias: "k",
+    describe: "Of this kind; separate several by commas, or repeat the option",
+    offers: "kinds",
+  },
+  state: {
+    describe: `In this state, or in several, as with --kind: ${STATES.join(", ")}`,
+    suggests: STATES,
+  },
 };
 
 /** Options that select instances by the time of their creation. */

@@ -35,6 +35,8 @@ export const HIDDEN_COMMANDS = {
   worker: "__worker",
   /** Imports job modules and reports what they define. */
   describe: "__describe",
+  /** Answers a shell that completes a command line. */
+  complete: "__complete",
 } as const;
 
 /**

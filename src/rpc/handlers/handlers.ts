@@ -50,6 +50,13 @@ function jobsToWire(
   }));
 }
 
+/** Most items of a response; `total` without a limit. */
+function readLimit(limit: number | undefined, total: number): number {
+  if (limit === undefined) return total;
+  if (limit >= 1 && limit <= ITEMS_MAX) return limit;
+  throw refuse("limit", `found ${limit}, wanted 1 to ${ITEMS_MAX}`);
+}
+
 async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
   const kind = readName(request.kind, "kind");
   const isDryRun = request.dryRun === true;
@@ -109,9 +116,10 @@ function bulkToWire(instances: readonly Instance[]) {
 export function createHandlers(manager: ManagerApi): Handlers {
   return {
     getVersion: () => ({ version: manager.version, apiVersion: API_VERSION }),
-    listRegisteredJobs(_, call) {
+    listRegisteredJobs({ kindPrefix = "", limit }, call) {
       call.canBeBrief = true;
-      return { jobs: jobsToWire(manager.listJobs(), call) };
+      const found = manager.listJobs().filter(({ kind }) => kind.startsWith(kindPrefix));
+      return { jobs: jobsToWire(found.slice(0, readLimit(limit, found.length)), call) };
     },
     getJob({ kind }) {
       const job = manager.getJob(readName(kind, "kind"));

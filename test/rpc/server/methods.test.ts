@@ -157,6 +157,14 @@ test("history, logs, schedules, workers and status are answered", async () => {
   const status = await client.getStatus();
   assert.deepEqual([status.storeType, status.kinds[0]?.scheduled], ["memory", 1n]);
   assert.equal((await client.listRegisteredJobs()).jobs[0]?.kind, "echo");
+  const kinds = async (request: { kindPrefix?: string; limit?: number }) =>
+    (await client.listRegisteredJobs(request)).jobs.map(({ kind }) => kind);
+  assert.deepEqual(await kinds({ kindPrefix: "ech" }), ["echo"]);
+  assert.deepEqual(await kinds({ kindPrefix: "nothing" }), []);
+  assert.equal((await kinds({ limit: 1 })).length, 1);
+  for (const limit of [0, -1, 1_001]) {
+    await assert.rejects(kinds({ limit }), { code: "invalid_argument", path: "limit" });
+  }
 });
 
 test("DeleteSchedule returns the manager's refusal", async () => {

@@ -239,7 +239,10 @@ export const HEALTHCHECK: Verb = {
     "limit. With --job, only the queue, dead letters and incidents of these jobs count.",
   ].join(" "),
   options: {
-    job: { describe: "Check this job; for several, separate them by commas or repeat the option" },
+    job: {
+      describe: "Check this job; for several, separate them by commas or repeat the option",
+      offers: "kinds",
+    },
     "max-age": {
       describe: "With --job: critical if the last success is older than this, or if there is none",
     },

@@ -185,12 +185,19 @@ const CRONTAB: Verb = {
   words: [{
     name: "FILE",
     describe: "Crontabs, directories of them, or - for stdin",
+    offers: "file",
     isOptional: true,
     isRest: true,
   }],
   options: {
-    user: { describe: "The crontab of this user, whose jobs run as that user (repeatable)" },
-    spool: { describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})` },
+    user: {
+      describe: "The crontab of this user, whose jobs run as that user (repeatable)",
+      offers: "user",
+    },
+    spool: {
+      describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})`,
+      offers: "folder",
+    },
     system: {
       describe: "Each command has a user before it (default: judged by path and text)",
       isFlag: true,
@@ -252,6 +259,7 @@ const SYSTEMD: Verb = {
   words: [{
     name: "UNIT",
     describe: "A .timer file, the name of an installed timer, or a directory of units",
+    offers: "file",
   }],
   options: {
     timezone: { describe: "Time zone of OnCalendar= values that name none (default: the host's)" },

@@ -10,6 +10,7 @@ export const INIT: Verb = {
   words: [{
     name: "DIRECTORY",
     describe: "Where to write them (default: this folder)",
+    offers: "folder",
     isOptional: true,
   }],
   options: { force: { describe: "Overwrite existing files", isFlag: true } },

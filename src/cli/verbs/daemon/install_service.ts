@@ -15,6 +15,7 @@ const TARGET_OPTIONS: OptionSpecs = {
   },
   prefix: {
     describe: "Folder in place of /: files go below it, and no command runs, as for an image",
+    offers: "folder",
   },
   "dry-run": { describe: "Print the file and the commands, and change nothing", isFlag: true },
 };
@@ -62,11 +63,15 @@ export const INSTALL_SERVICE: Verb = {
     "stays, unless --force is given.",
   ].join(" "),
   options: {
-    user: { describe: "The daemon's user, who runs all jobs (default: jobctl)" },
+    user: {
+      describe: "The daemon's user, who runs all jobs (default: jobctl)",
+      offers: "user",
+    },
     ...TARGET_OPTIONS,
     config: {
       alias: "c",
       describe: "Configuration file (default: /etc/jobctl/config.toml)",
+      offers: "file",
       env: "JOBCTL_CONFIG",
     },
     "no-start": { describe: "Do not start it, now or at boot", isFlag: true },

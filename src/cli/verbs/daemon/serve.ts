@@ -51,11 +51,14 @@ export const SERVE: Verb = {
     host: { describe: "Address of the gRPC listener (server.host)" },
     port: { describe: "Port of the gRPC listener; 0 picks a free one (server.port)" },
     http: { describe: 'Address and port of HTTP, "" for none (server.http)' },
-    socket: { describe: 'Unix socket, "auto" or "" for none (server.socket)' },
+    socket: { describe: 'Unix socket, "auto" or "" for none (server.socket)', offers: "file" },
     store: { describe: "URL of the store, such as sqlite:data/jobctl.db (store.url)" },
     workers: { describe: "How many attempts run at once (worker.count)" },
-    "log-level": { describe: "debug, info, warn or error (log.level)" },
-    "log-format": { describe: "text or json (log.format)" },
+    "log-level": {
+      describe: "debug, info, warn or error (log.level)",
+      suggests: ["debug", "info", "warn", "error"],
+    },
+    "log-format": { describe: "text or json (log.format)", suggests: ["text", "json"] },
     salvage: {
       describe: "Start even if a SQLite store lost commits, and report how many",
       isFlag: true,

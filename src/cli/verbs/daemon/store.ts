@@ -84,7 +84,7 @@ const BACKUP: Verb = {
     "is incomplete. Only the file's owner can read it, because arguments and logs can contain",
     "secrets.",
   ].join(" "),
-  words: [{ name: "FILE", describe: "File to write" }],
+  words: [{ name: "FILE", describe: "File to write", offers: "file" }],
   options: {
     ...STORE_OPTIONS,
     force: { describe: "Overwrite the file", isFlag: true },
@@ -126,7 +126,7 @@ const RESTORE: Verb = {
     "run it again to continue. Attempts that were running when the backup was taken run again,",
     "with higher fences.",
   ].join(" "),
-  words: [{ name: "FILE", describe: "File that store backup wrote" }],
+  words: [{ name: "FILE", describe: "File that store backup wrote", offers: "file" }],
   options: STORE_OPTIONS,
   examples: [
     ["jobctl store restore /backup/jobs.jsonl.gz -c config.toml", "Refused unless it is empty"],

@@ -28,7 +28,10 @@ const PREFIX = "jobctl_";
 
 const FILE_OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
-  "tokens-file": { describe: "Tokens file (default: server.auth.tokens_file)" },
+  "tokens-file": {
+    describe: "Tokens file (default: server.auth.tokens_file)",
+    offers: "file",
+  },
 };
 const NAME = { name: "NAME", describe: "Name of the token, for messages and lists" };
 const OFFLINE =

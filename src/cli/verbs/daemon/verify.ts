@@ -20,11 +20,12 @@ export const VERIFY: Verb = {
     "itself, the listed files that are there are also checked. Signatures are those of minisign.",
     "Exit codes: 0 it is what was signed, 5 it is not, 4 a file is missing.",
   ].join(" "),
-  words: [{ name: "FILE", describe: "File to verify" }],
+  words: [{ name: "FILE", describe: "File to verify", offers: "file" }],
   options: {
     key: {
       describe:
         "Public key of minisign, or the .pub file that holds it (default: the one built into this program)",
+      offers: "file",
       env: "JOBCTL_PUBLIC_KEY",
     },
   },

@@ -24,7 +24,12 @@ const SCALE: Verb = {
     "With fewer workers, running attempts still finish.",
   ].join(" "),
   words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0, nothing starts` }],
-  options: { node: { describe: "Id of the node (default: the one that jobctl talks to)" } },
+  options: {
+    node: {
+      describe: "Id of the node (default: the one that jobctl talks to)",
+      offers: "node",
+    },
+  },
   examples: [
     ["jobctl workers scale 8", "Eight attempts at once"],
     ["jobctl workers scale 0 --node berlin-2", "Start nothing more on another node"],

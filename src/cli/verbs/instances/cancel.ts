@@ -111,11 +111,23 @@ export const CANCEL: Verb = {
     "asked to stop, and killed if they do not. Exit code 6 if the one instance has already",
     "finished.",
   ].join(" "),
-  words: [{ name: "TARGET", describe: `An id or a prefix of one, or the word "${QUERY_WORD}"` }],
+  words: [{
+    name: "TARGET",
+    describe: `An id or a prefix of one, or the word "${QUERY_WORD}"`,
+    offers: "unfinished",
+    suggests: [QUERY_WORD],
+  }],
   options: {
     ...FILTER_OPTIONS,
-    state: { describe: `In this state: ${STATES.slice(0, 3).join(", ")}` },
-    uuid: { alias: "u", describe: "With this id, or an unambiguous prefix of it" },
+    state: {
+      describe: `In this state: ${STATES.slice(0, 3).join(", ")}`,
+      suggests: STATES.slice(0, 3),
+    },
+    uuid: {
+      alias: "u",
+      describe: "With this id, or an unambiguous prefix of it",
+      offers: "unfinished",
+    },
     all: { describe: "Every unfinished instance", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },

@@ -44,7 +44,7 @@ async function channelsFor(client: JobClient, job: Job): Promise<readonly string
 const JOB: Verb = {
   name: "job",
   summary: "Explain a job: its arguments, options and schedules",
-  words: [{ name: "KIND", describe: "Kind of the job" }],
+  words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
     "ping-url": {
       describe: "Show the secret path of the pings of an external job; requires admin",
@@ -125,7 +125,7 @@ async function showPings(kind: string, client: JobClient, printer: Printer): Pro
 const INSTANCE: Verb = {
   name: "instance",
   summary: "Explain an instance: arguments, results or error, times, history",
-  words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it" }],
+  words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it", offers: "instance" }],
   examples: [["jobctl describe instance 01938f2c-7d3e", "What became of a run"]],
   async run(args, { client, printer }) {
     const connection = await client();

@@ -153,6 +153,7 @@ export const EXPLAIN: Verb = {
   words: [{
     name: "SUBJECT",
     describe: "A kind, the id of an instance or a prefix of it, or a time",
+    offers: "kind",
   }],
   options: {
     at: {

@@ -39,7 +39,7 @@ const VERSION: Verb = {
 const JOB: Verb = {
   name: "job",
   summary: "Show one registered job",
-  words: [{ name: "KIND", describe: "Kind of the job" }],
+  words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
     output: {
       ...OUTPUT_OPTIONS.output!,
@@ -66,7 +66,7 @@ const JOB: Verb = {
 const INSTANCE: Verb = {
   name: "instance",
   summary: "Show one instance",
-  words: [ID_WORD],
+  words: [{ ...ID_WORD, offers: "instance" }],
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   async run(args, { client, printer }) {
     await printer.one(
@@ -79,7 +79,7 @@ const INSTANCE: Verb = {
 const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Show one recurring schedule",
-  words: [ID_WORD],
+  words: [{ ...ID_WORD, offers: "schedule" }],
   examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
   async run(args, { client, printer }) {
     await printer.one(SCHEDULE_VIEW, await findSchedule(await client(), args.word("ID")));
@@ -89,7 +89,11 @@ const SCHEDULE: Verb = {
 const NODE: Verb = {
   name: "node",
   summary: "Show one of the daemons on the store",
-  words: [{ name: "ID", describe: "Its id: node.id of its config, or its host's name" }],
+  words: [{
+    name: "ID",
+    describe: "Its id: node.id of its config, or its host's name",
+    offers: "node",
+  }],
   examples: [["jobctl get node berlin-2 -o yaml", "Everything about a node, with its jobs"]],
   async run(args, { client, printer }) {
     const id = args.word("ID");

@@ -61,10 +61,11 @@ export const LOGS: Verb = {
   words: [{
     name: "ID",
     describe: "Id of the instance, or an unambiguous prefix of it (default: all instances)",
+    offers: "instance",
     isOptional: true,
   }],
   options: {
-    kind: { describe: "Only instances of this kind (default: all kinds)" },
+    kind: { describe: "Only instances of this kind (default: all kinds)", offers: "kind" },
     since: { describe: 'Lines from this time onwards: "-2h", "09:00", "2026-11-24"' },
     level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
     follow: {
@@ -105,7 +106,11 @@ export const LOGS: Verb = {
 export const HISTORY: Verb = {
   name: "history",
   summary: "Show the states that an instance went through, the oldest first",
-  words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
+  words: [{
+    name: "ID",
+    describe: "Id of the instance, or an unambiguous prefix of it",
+    offers: "instance",
+  }],
   examples: [["jobctl history 01938f2c-7d3e", "Each change of state with its time and reason"]],
   async run(args, { client, printer }) {
     const connection = await client();

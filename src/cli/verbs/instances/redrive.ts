@@ -50,6 +50,7 @@ export const REDRIVE: Verb = {
   words: [{
     name: "ID",
     describe: "Ids of dead letters, or unambiguous prefixes of them",
+    offers: "dead",
     isOptional: true,
     isRest: true,
   }],
@@ -57,6 +58,7 @@ export const REDRIVE: Verb = {
     kind: {
       alias: "k",
       describe: "Every dead letter of this kind; separate several by commas, or repeat the option",
+      offers: "kinds",
     },
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
@@ -102,7 +104,11 @@ export const RETRY: Verb = {
     "You can retry an instance whatever its outcome, and as often as you like. To run dead",
     'letters again, each once, use "jobctl redrive". "jobctl list dead" lists them.',
   ].join(" "),
-  words: [{ name: "ID", describe: "Id of the instance, or an unambiguous prefix of it" }],
+  words: [{
+    name: "ID",
+    describe: "Id of the instance, or an unambiguous prefix of it",
+    offers: "dead",
+  }],
   examples: [[
     "jobctl retry 01938f2c-7d3e",
     "Prints the new instance; its retry_of is the old one",

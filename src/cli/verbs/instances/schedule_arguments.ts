@@ -12,7 +12,7 @@ type Request = RequestOf<"scheduleJob">;
 
 /** The words of a verb that runs a job. */
 export const JOB_WORDS: readonly WordSpec[] = [
-  { name: "KIND", describe: "Kind of the job" },
+  { name: "KIND", describe: "Kind of the job", offers: "kind" },
   {
     name: "ARGS",
     describe: "Its arguments, by position",

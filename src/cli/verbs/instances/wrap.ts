@@ -39,10 +39,17 @@ export const WRAP: Verb = {
     "is then kept in a file, and delivered with its true times after a later run, or by --flush.",
   ].join(" "),
   words: [
-    { name: "KIND", describe: "Kind of the job", isOptional: true, isBeforeDashes: true },
+    {
+      name: "KIND",
+      describe: "Kind of the job",
+      offers: "kind",
+      isOptional: true,
+      isBeforeDashes: true,
+    },
     {
       name: "COMMAND",
       describe: 'After "--": the program and its arguments',
+      offers: "command",
       isOptional: true,
       isRest: true,
       canBeEmpty: true,

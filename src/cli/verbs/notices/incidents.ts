@@ -35,7 +35,7 @@ export const INCIDENTS: Verb = {
     "An incident opens with the first bad event and closes when the problem is over. Jobs are named",
     "by their kind, everything else with its type, such as node:NAME.",
   ].join(" "),
-  words: [{ name: "KIND", describe: "Only of this job", isOptional: true }],
+  words: [{ name: "KIND", describe: "Only of this job", offers: "kind", isOptional: true }],
   options: {
     all: {
       describe: "Also list the last closed incident of each job, node and so on",
@@ -73,6 +73,7 @@ export const ACK: Verb = {
     name: "INCIDENT",
     describe: "Kind of a job, or node:NAME, channel:NAME, store, daemon, or the first 4 or more " +
       "characters of the id",
+    offers: "incident",
   }],
   options: {
     undo: { describe: "Take the acknowledgment back: reminders are sent again", isFlag: true },

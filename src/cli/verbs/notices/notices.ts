@@ -25,7 +25,11 @@ const TEST: Verb = {
     "Requires admin. The request or mail is shown as it is sent, with secrets masked. It is tried",
     "once, for at most a minute. If it cannot be delivered, the exit code is 3.",
   ].join(" "),
-  words: [{ name: "NAME", describe: "Name of the channel, as in [notices.NAME]" }],
+  words: [{
+    name: "NAME",
+    describe: "Name of the channel, as in [notices.NAME]",
+    offers: "channel",
+  }],
   options: {
     event: {
       describe: `A word of on: send what this event would send, with an invented job: ${

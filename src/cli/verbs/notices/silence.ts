@@ -34,7 +34,7 @@ export const SILENCE: Verb = {
     "and jobctl incidents lists them. A silence lasts at most 31 days, survives restarts, and shows",
     "who set it. Silencing again replaces the silence in force. --all requires admin.",
   ].join(" "),
-  words: [{ name: "KIND", describe: "Kind of the job", isOptional: true }],
+  words: [{ name: "KIND", describe: "Kind of the job", offers: "kind", isOptional: true }],
   options: {
     all: { describe: "Everything: all jobs, nodes, channels and the daemon", isFlag: true },
     until: { describe: 'When it ends, in the job\'s zone: "tomorrow 9:00", "+2h"' },

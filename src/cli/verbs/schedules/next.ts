@@ -108,6 +108,7 @@ export const NEXT: Verb = {
   words: [{
     name: "SCHEDULE",
     describe: 'An expression ("30 2 * * *", "@daily", "@every 15m") or the kind of a job',
+    offers: "kind",
     isRest: true,
   }],
   options: {
@@ -116,7 +117,10 @@ export const NEXT: Verb = {
       describe:
         "Zone of expressions that name none, such as Europe/Berlin (default UTC); for other schedules, the zone to show beside their own",
     },
-    kind: { describe: "Kind of the job for which the values of H and ~ are picked" },
+    kind: {
+      describe: "Kind of the job for which the values of H and ~ are picked",
+      offers: "kind",
+    },
     after: { describe: "Only runs after this time (default now)" },
     count: { alias: "n", describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})` },
   },

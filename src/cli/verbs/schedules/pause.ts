@@ -1,10 +1,16 @@
 import { present } from "../../lookup.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
+import type { WordSpec } from "../../parsing/options.ts";
 import type { Verb } from "../../verb.ts";
 import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timestampOf } from "../../wire.ts";
 
-const KIND = { name: "KIND", describe: "Kind of the job (default: all jobs)", isOptional: true };
+const KIND: WordSpec = {
+  name: "KIND",
+  describe: "Kind of the job (default: all jobs)",
+  offers: "kind",
+  isOptional: true,
+};
 
 /** `jobctl pause [KIND]` */
 export const PAUSE: Verb = {

@@ -6,15 +6,15 @@ import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
 import { present } from "../../lookup.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb } from "../../verb.ts";
-import type { OptionSpecs } from "../../parsing/options.ts";
+import type { OptionSpecs, WordSpec } from "../../parsing/options.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { isoOf, msOf, timestampOf } from "../../wire.ts";
 
 const SKIPS_MAX = 10_000;
-const KIND = { name: "KIND", describe: "Kind of the job" };
+const KIND: WordSpec = { name: "KIND", describe: "Kind of the job", offers: "kind" };
 const SCHEDULE_OPTION: OptionSpecs = {
-  schedule: { describe: "Only the job's schedule with this id" },
+  schedule: { describe: "Only the job's schedule with this id", offers: "schedule" },
 };
 
 function targetOf(args: Args) {

@@ -114,7 +114,7 @@ export const SIMULATE: Verb = {
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
-    against: { describe: "Another configuration to compare it with" },
+    against: { describe: "Another configuration to compare it with", offers: "file" },
     from: { describe: "Begin at this time (default now)" },
     to: { describe: "End before this time (default a year later)" },
     workers: {

@@ -39,7 +39,11 @@ const UPDATE_SCHEDULE: Verb = {
     "ticks from before the change are not made up for. To change a schedule of the configuration,",
     "edit its file.",
   ].join(" "),
-  words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
+  words: [{
+    name: "ID",
+    describe: "Id of the schedule, or an unambiguous prefix of it",
+    offers: "schedule",
+  }],
   options: OPTIONS,
   examples: [[
     "jobctl update schedule 01938f2c-7d3e --cron '0 3 * * *'",
@@ -88,7 +92,11 @@ const DELETE_SCHEDULE: Verb = {
   name: "schedule",
   summary: "Delete a recurring schedule that was created at run time",
   details: "Its instances stay. To delete a schedule of the configuration, edit its file.",
-  words: [{ name: "ID", describe: "Id of the schedule, or an unambiguous prefix of it" }],
+  words: [{
+    name: "ID",
+    describe: "Id of the schedule, or an unambiguous prefix of it",
+    offers: "schedule",
+  }],
   options: { yes: { alias: "y", describe: "Do not ask", isFlag: true } },
   examples: [["jobctl delete schedule 01938f2c-7d3e --yes", "Delete without asking"]],
   async run(args, { io, client, printer }) {

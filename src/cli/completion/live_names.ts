@@ -1,0 +1,144 @@
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
+import { formatRelative } from "../../core/time/duration.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { Incident, JobInstance } from "../../rpc/gen/job_pb.ts";
+import { listIncidents, lookupInstances, pages } from "../lookup.ts";
+import type { LiveOffer } from "../parsing/options.ts";
+import { msOf, stateName, timestampOf, unfinishedStates } from "../wire.ts";
+
+/** Most names that a shell gets. */
+export const NAMES_MAX = 200;
+/** Most instances that are read, whose arguments and results can be long. */
+const INSTANCES_MAX = 100;
+/** How far the time of an instance and the time in its id may be apart. */
+const SLACK_MS = 10_000;
+/** Length of the prefix that the daemon looks up. */
+const PREFIX_MIN = 4;
+/** Digits of the time in an id, which are hexadecimal. */
+const TIME_DIGITS = 12;
+
+/** A name that the daemon knows, and what it is. */
+export interface LiveName {
+  readonly name: string;
+  readonly describe: string;
+}
+
+/** What a shell asks for. */
+export interface LiveQuestion {
+  readonly offer: LiveOffer;
+  /** The beginning of the name. */
+  readonly prefix: string;
+  /** The kind of the job that the line names before it; empty if there is none. */
+  readonly kind: string;
+  readonly nowMs: number;
+}
+
+/** Ask the daemon for names. More than was asked for may come: the prefix only saves work. */
+export async function* liveNames(
+  client: JobClient,
+  question: LiveQuestion,
+): AsyncGenerator<LiveName> {
+  switch (question.offer) {
+    case "kind":
+      return yield* kinds(client, question.prefix);
+    case "kinds":
+      // A comma within a kind of a list is written "\,".
+      for await (const { name, describe } of kinds(client, question.prefix.replaceAll("\\", ""))) {
+        yield { name: name.replaceAll(",", "\\,"), describe };
+      }
+      return;
+    case "instance":
+      return yield* instances(client, question, {});
+    case "unfinished":
+      return yield* instances(client, question, { states: unfinishedStates() });
+    case "dead":
+      return yield* instances(client, question, { dead: true });
+    case "schedule":
+      return yield* schedules(client, question.kind);
+    case "node":
+      for (const { id, state, host } of (await client.listNodes({})).nodes) {
+        yield { name: id, describe: host === id ? state : `${state}, on ${host}` };
+      }
+      return;
+    case "channel":
+      for (const { name, to, on } of (await client.listChannels({})).channels) {
+        yield { name, describe: `${to}: ${on.join(", ")}` };
+      }
+      return;
+    case "incident":
+      return yield* incidents(client, question.nowMs);
+  }
+}
+
+async function* kinds(client: JobClient, kindPrefix: string): AsyncGenerator<LiveName> {
+  const { jobs } = await client.listRegisteredJobs({ kindPrefix, limit: NAMES_MAX });
+  for (const { kind, description, cronSpecs } of jobs) {
+    yield { name: kind, describe: description || cronSpecs.join(", ") };
+  }
+}
+
+type Conditions = { readonly states?: ReturnType<typeof unfinishedStates>; readonly dead?: true };
+
+async function* instances(
+  client: JobClient,
+  { prefix, nowMs }: LiveQuestion,
+  conditions: Conditions,
+): AsyncGenerator<LiveName> {
+  const typed = prefix.toLowerCase();
+  if (!/^[0-9a-f-]*$/.test(typed)) return;
+  // Ids may be given by clients: their digits are then no time.
+  const named = typed.length < PREFIX_MIN || "states" in conditions || "dead" in conditions
+    ? null
+    : client.getInstance({ uuid: typed }).catch(() => null);
+  const query = { ...conditions, ...timesOf(typed) };
+  const isShown = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
+  for await (const instance of lookupInstances(client, query, INSTANCES_MAX, isShown)) {
+    yield nameOf(instance, nowMs);
+  }
+  const found = (await named)?.instance;
+  if (found !== undefined) yield nameOf(found, nowMs);
+}
+
+/** When instances were created whose ids begin like this. */
+function timesOf(prefix: string) {
+  const digits = prefix.replaceAll("-", "").slice(0, TIME_DIGITS);
+  if (digits === "") return {};
+  const [from, to] = ["0", "f"].map((digit) => parseInt(digits.padEnd(TIME_DIGITS, digit), 16));
+  return {
+    after: timestampOf(Math.max(0, from! - SLACK_MS)),
+    before: timestampOf(Math.min(to! + SLACK_MS, Date.UTC(9999, 0))),
+  };
+}
+
+function nameOf({ uuid, kind, state, createdAt }: JobInstance, nowMs: number): LiveName {
+  const createdMs = msOf(createdAt);
+  const when = createdMs === undefined ? "" : `, ${formatRelative(createdMs, nowMs)}`;
+  return { name: uuid, describe: `${kind}, ${stateName(state) ?? "unknown"}${when}` };
+}
+
+async function* schedules(client: JobClient, kind: string): AsyncGenerator<LiveName> {
+  const found = pages(null, async (pageSize, pageToken) => {
+    const query = { kind: kind === "" ? undefined : kind, pageSize, pageToken };
+    const answer = await client.listSchedules(query);
+    return { items: answer.schedules, nextPageToken: answer.nextPageToken };
+  });
+  for await (const { id, kind: of, cron, status } of found) {
+    yield { name: id, describe: `${of}, ${cron}${status === "active" ? "" : `, ${status}`}` };
+  }
+}
+
+async function* incidents(client: JobClient, nowMs: number): AsyncGenerator<LiveName> {
+  const { subjectText } = await import("../views/notice_views.ts");
+  for await (const incident of listIncidents(client, { withClosed: false })) {
+    const { type, name, events } = incident;
+    // As "jobctl ack" finds them: there is one store, and one daemon.
+    const isOne = type === "store" || type === "daemon";
+    const subject = isOne && name === "" ? type : subjectText({ type, name });
+    yield { name: subject, describe: `${events.join(", ")}${since(incident, nowMs)}` };
+  }
+}
+
+function since({ openedAt }: Incident, nowMs: number): string {
+  const openedMs = msOf(openedAt);
+  return openedMs === undefined ? "" : `, since ${formatRelative(openedMs, nowMs)}`;
+}
