@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { seededRandom } from "../../support/seeded_random.ts";
 import { ReplicaStore } from "../../../src/store/replica/store.ts";
-import type { NodeReport } from "../../../src/store/store.ts";
+import { NODE_KEPT_MS, type NodeReport } from "../../../src/store/store.ts";
 import { SharedMedium } from "../../support/servers/shared_medium.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -52,6 +52,11 @@ class SkewedNode {
     await this.#run(this.store.reportNode({ ...request, session: this.#session }));
   }
 
+  async listed(): Promise<readonly string[]> {
+    const nodes = await this.#run(this.store.listNodes({ at: this.now() }));
+    return nodes.map(({ id }) => id);
+  }
+
   claim() {
     const kinds = new Set(["mail"]);
     const request = { at: this.now(), node: this.id, kinds, limit: 1, leaseMs: LEASE_MS };
@@ -77,7 +82,7 @@ async function joined(skews: readonly number[]) {
     await clock.advance(5_000);
     for (const node of nodes) await node.report();
   };
-  return { nodes, pass, clock };
+  return { nodes, pass, clock, shared };
 }
 
 test("fault 38: a node claims nothing while its clock is further off than max_skew from most peers", async () => {
@@ -105,4 +110,18 @@ test("fault 38: a node behind its peers is refused, and one alone or among dead 
   assert.match(await behind.refusal(), /is (2|3)\.\d s behind that of 2 of its peers/);
   await clock.advance(LEASE_MS);
   assert.equal(await behind.refusal(), "none");
+});
+
+test("reportNode() forgets nodes whose row a replica opened later still finds", async () => {
+  const { nodes, clock, shared } = await joined([0, 0]);
+  const keptMs = LEASE_MS + NODE_KEPT_MS;
+  const listed = async (id: string) => {
+    const node = new SkewedNode(clock, shared, id, 0);
+    await node.join();
+    return await node.listed();
+  };
+  await clock.advance(keptMs);
+  assert.deepEqual(await listed("n3"), ["n1", "n2", "n3"]);
+  await nodes[1]!.report();
+  assert.deepEqual(await listed("n4"), ["n2", "n3", "n4"]);
 });

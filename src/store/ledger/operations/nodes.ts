@@ -67,6 +67,8 @@ export function reportNode(
   if (record.session !== session || record.leftAt !== null) {
     throw nodeGoneError(id, record.session === session ? null : record);
   }
+  // A joining replica cannot do it: each lease that it loads runs anew from that moment.
+  forgetNodes(state, moment);
   const { report } = request;
   const merged = { ...record, ...copy(report) };
   const entry = entryOf(state, moment, { ...request, report: merged }, record);
