@@ -90,7 +90,7 @@ interface Daemon {
  */
 export async function serve(options: ServeOptions): Promise<number> {
   let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
-  const { store, log: { level, format } } = loaded.config;
+  const { log: { level, format } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
@@ -109,11 +109,11 @@ export async function serve(options: ServeOptions): Promise<number> {
       mask.add(again.secrets);
       return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
     };
-    const storeWorker = new StoreWorker(store, logger);
-    const adopt = ({ store, server, heartbeat }: Config) => {
-      storeWorker.adopt(store);
-      daemon.gateway.adopt(server.auth);
-      daemon.heartbeat.adopt(heartbeat);
+    const storeWorker = new StoreWorker(project.config, logger);
+    const adopt = (config: Config) => {
+      storeWorker.adopt(config);
+      daemon.gateway.adopt(config.server.auth);
+      daemon.heartbeat.adopt(config.heartbeat);
     };
     const channels = (config: Config) => openChannels(config, mask);
     const wait = (delayMs: number) => sleep(systemClock, delayMs);
@@ -168,6 +168,7 @@ async function startDaemon(
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
     workOnStore: (work, context) => storeWorker.run(work, context),
+    backUp: (steps, context) => storeWorker.backUp(steps, context),
     configuration: reloader,
   });
   const gateway = createGateway(config, manager, { logger, mask });
@@ -207,7 +208,7 @@ async function startDaemon(
 type ManagerParts =
   & Output
   & Pick<Project, "jobs" | "problems">
-  & Pick<ManagerOptions, "lost" | "closing" | "workOnStore" | "configuration">
+  & Pick<ManagerOptions, "lost" | "closing" | "workOnStore" | "backUp" | "configuration">
   & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
 function createManager(config: Config, given: ManagerParts): Manager {

@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import type { KEYS } from "./keys.ts";
 import { optionValues } from "./option_keys.ts";
 import type { Values } from "./schema.ts";
-import { buildStore } from "./store_keys.ts";
+import { buildBackup, buildStore } from "./store_keys.ts";
 
 /** The configuration, without its jobs and channels, from the values of all keys. */
 export function buildConfig(file: string | null, values: Values<typeof KEYS>): Config {
@@ -16,6 +16,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
     log: { level: values["log.level"], format: values["log.format"] },
     node: { id: values["node.id"], tags: values["node.tags"] },
     store: buildStore(values),
+    backup: buildBackup(values),
     server: {
       host: values["server.host"],
       port: values["server.port"],

@@ -1,3 +1,4 @@
+import type { BackupSettings } from "../core/backup_settings.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
@@ -21,6 +22,8 @@ export interface Config {
     readonly tags: readonly string[];
   };
   readonly store: StoreConfig;
+  /** Null for none. */
+  readonly backup: BackupSettings | null;
   readonly server: ServerConfig & {
     /** host and port, or null when off. */
     readonly http: { readonly host: string; readonly port: number } | null;

@@ -1,9 +1,11 @@
+import type { BackupSettings } from "../core/backup_settings.ts";
 import type { StoreAddress } from "../core/store_address.ts";
 import type { StoreConfig } from "../core/store_config.ts";
 import { choice, duration, integer, optional, PATH, string } from "./readers.ts";
 import { key, type Values } from "./schema.ts";
 import { SECRET } from "./secrets.ts";
 import type { Field, Report } from "./source.ts";
+import { SCHEDULE_TEXT } from "./special_readers.ts";
 import { PREFIX, STORE_URL, TARGETS } from "./store_readers.ts";
 
 type StoreType = StoreAddress["type"];
@@ -74,6 +76,19 @@ export const STORE_KEYS = {
     'Stores, by name, to which `jobctl store migrate --to NAME` may move a running daemon\'s store: `{ shared = "valkey://host:6379" }`. Callers cannot choose any other. Reloaded with the configuration.',
     {},
   ),
+  "store.backup.schedule": key(
+    optional(SCHEDULE_TEXT),
+    "When the job `system.store.backup` saves the store to a new file, by a cron expression in `timezone`. Reloaded with the configuration.",
+  ),
+  "store.backup.path": key(
+    optional(PATH),
+    "Folder of these files. It must exist, and only root and the daemon's user may be able to write to it. Reloaded with the configuration.",
+  ),
+  "store.backup.keep": key(
+    integer(1, 10_000),
+    "How many of these files stay in the folder. The oldest ones are deleted once a new one has been verified. Reloaded with the configuration.",
+    7,
+  ),
 };
 
 /** Types of stores that a key has an effect with. */
@@ -129,6 +144,14 @@ export function buildStore(values: StoreValues): StoreConfig {
   };
 }
 
+/** Backups by schedule, from the values of all keys; null for none. */
+export function buildBackup(values: StoreValues): BackupSettings | null {
+  const schedule = values["store.backup.schedule"];
+  const path = values["store.backup.path"];
+  if (schedule === null || path === null) return null;
+  return { schedule, path, keep: values["store.backup.keep"] };
+}
+
 /** Check what concerns several keys of the store. */
 export function checkStore(
   values: StoreValues,
@@ -142,11 +165,25 @@ export function checkStore(
     report.warn(field, `has no effect with a store of type "${type}"`);
   }
   checkPair("store.tls", fields, report);
+  checkBackup(fields, report);
   const { address } = values["store.url"];
   if (address.type !== "valkey" && address.type !== "etcd") return;
   const user = fields.get("store.username");
   const hasPassword = (values["store.password"] ?? address.password) !== null;
   if (user !== undefined && !hasPassword) report.key(user, "store.password is missing");
+}
+
+function checkBackup(fields: ReadonlyMap<string, Field>, report: Report): void {
+  const schedule = fields.get("store.backup.schedule");
+  const path = fields.get("store.backup.path");
+  const keep = fields.get("store.backup.keep");
+  if (schedule === undefined && path === undefined) {
+    if (keep !== undefined) report.warn(keep, "has no effect without store.backup.schedule");
+  } else if (path === undefined) {
+    report.key(schedule!, "store.backup.path is missing", 'Add path = "/var/backups/jobctl"');
+  } else if (schedule === undefined) {
+    report.key(path, "store.backup.schedule is missing", 'Add schedule = "0 3 * * *"');
+  }
 }
 
 /** Check that the keys `cert` and `key` of a table are both set, or neither. */

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load_config.ts";
 import type { Environment } from "../config/expand.ts";
 import { JobError } from "../core/errors.ts";
@@ -8,7 +9,13 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
 import { createStore } from "../store/open_store.ts";
-import type { NamedStore, StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
+import type {
+  BackupFolderContext,
+  NamedStore,
+  StoreStep,
+  StoreWork,
+  StoreWorkContext,
+} from "./step.ts";
 import type { Restored } from "./restore.ts";
 
 /** Node id of a command that opens a store for maintenance. */
@@ -76,10 +83,12 @@ export async function loadStoreConfig(place: StorePlace): Promise<StoreConfig> {
 /** Runs maintenance on a daemon's store. It moves only to targets named in the configuration. */
 export class StoreWorker {
   #config: StoreConfig;
+  #backup: Config["backup"];
   readonly #logger: Logger;
 
-  constructor(config: StoreConfig, logger: Logger) {
-    this.#config = config;
+  constructor({ store, backup }: Pick<Config, "store" | "backup">, logger: Logger) {
+    this.#config = store;
+    this.#backup = backup;
     this.#logger = logger;
   }
 
@@ -101,9 +110,27 @@ export class StoreWorker {
     });
   }
 
-  /** Apply the targets of a reloaded configuration. */
-  adopt({ targets }: StoreConfig): void {
+  /**
+   * Write the steps of a backup to a file of the configured folder.
+   *
+   * @returns its path
+   * @throws JobError as `backUpToFolder`; `not_found` if the configuration has no such folder
+   */
+  async backUp(steps: AsyncIterable<StoreStep>, context: BackupFolderContext): Promise<string> {
+    const settings = this.#backup;
+    if (settings === null) {
+      throw new JobError("not_found", "Cannot back up the store: store.backup is not configured", {
+        hint: "Add store.backup.schedule and store.backup.path, then run jobctl reload",
+      });
+    }
+    const { backUpToFolder } = await import("./backup_folder.ts");
+    return await backUpToFolder(steps, settings, context);
+  }
+
+  /** Apply the targets and the backups of a reloaded configuration. */
+  adopt({ store: { targets }, backup }: Pick<Config, "store" | "backup">): void {
     this.#config = { ...this.#config, targets };
+    this.#backup = backup;
   }
 }
 

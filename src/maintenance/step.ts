@@ -50,3 +50,10 @@ export interface StoreWorkContext {
   readonly drainMs: number;
   readonly signal?: AbortSignal;
 }
+
+/** The surroundings of a backup into a folder. */
+export interface BackupFolderContext {
+  /** Of the start, epoch ms. */
+  readonly nowMs: number;
+  readonly log: (level: "info" | "warn", message: string) => void;
+}

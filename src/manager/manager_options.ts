@@ -3,7 +3,12 @@ import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
 import { type JobDefinition, WORKERS_MAX } from "../core/job/job.ts";
 import type { SecretMask } from "../core/text/secret_mask.ts";
-import type { StoreStep, StoreWork, StoreWorkContext } from "../maintenance/step.ts";
+import type {
+  BackupFolderContext,
+  StoreStep,
+  StoreWork,
+  StoreWorkContext,
+} from "../maintenance/step.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
 import type { ReloadReport } from "./api.ts";
@@ -57,6 +62,15 @@ export interface ManagerOptions extends Context {
     work: StoreWork,
     context: Omit<StoreWorkContext, "openTarget" | "random">,
   ) => AsyncIterable<StoreStep>;
+  /**
+   * Writes the steps of a backup to a file of the configured folder; absent if there is none.
+   *
+   * @returns its path
+   */
+  readonly backUp?: (
+    steps: AsyncIterable<StoreStep>,
+    context: BackupFolderContext,
+  ) => Promise<string>;
   /** Channels to people, and the name of this host in what they are sent; absent for none. */
   readonly notices?: { readonly channels: readonly Channel[]; readonly host: string };
   /** Version of the time zone database; that of this process by default. */

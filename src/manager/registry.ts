@@ -1,3 +1,4 @@
+import { BACKUP_KIND } from "../core/backup_settings.ts";
 import { JobError } from "../core/errors.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { isExternal } from "../core/job/external.ts";
@@ -109,9 +110,11 @@ export class Registry {
     return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);
   }
 
-  /** Replace all jobs except the system's. Returns those before. */
+  /** Replace all jobs except the system's, which are not configured. Returns those before. */
   replace(jobs: readonly JobDefinition[]): readonly JobDefinition[] {
-    const before = [...this.#jobs.values()].filter(({ source }) => source.type !== "system");
+    const before = [...this.#jobs.values()].filter(({ kind, source }) =>
+      source.type !== "system" || kind === BACKUP_KIND
+    );
     for (const { kind } of before) this.#jobs.delete(kind);
     for (const job of jobs) this.#jobs.set(job.kind, job);
     this.#changed();

@@ -4,6 +4,7 @@ import { loadConfig } from "../config/load_config.ts";
 import { formatBriefly } from "../config/problems.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
+import { backupJob } from "../manager/store/backup_job.ts";
 import { loadJobs } from "../jobs/loading/load_jobs.ts";
 
 /** How the offline tools load a configuration. */
@@ -55,11 +56,12 @@ export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Prom
     channels: config.notices.map(({ name }) => name),
     now: nowMs,
   });
+  const jobs = mask.isEmpty
+    ? found.jobs
+    : found.jobs.map((job) => ({ ...job, description: mask.text(job.description) }));
   return {
     ...loaded,
-    jobs: mask.isEmpty
-      ? found.jobs
-      : found.jobs.map((job) => ({ ...job, description: mask.text(job.description) })),
+    jobs: config.backup === null ? jobs : [...jobs, backupJob(config.backup, { ...config, nowMs })],
     problems: [...loaded.problems, ...found.problems.map((problem) => mask.problem(problem))],
     warnings: [...loaded.warnings, ...found.warnings.map((warning) => mask.problem(warning))],
   };

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readBackup, writeBackup } from "../../src/cli/output/backup_file.ts";
+import { writeBackup } from "../../src/cli/output/backup_file.ts";
+import { readBackup } from "../../src/maintenance/backup_file.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -39,7 +40,7 @@ test("writeBackup() over a folder says so", () =>
       writer.end(),
       (error) => isJobError(error, "invalid_argument") && error.message.startsWith("Cannot write"),
     );
-    writer.discard();
+    await writer.discard();
     assert.equal(existsSync(join(path, "folder.part")), false);
   }));
 
@@ -52,7 +53,7 @@ test("writeBackup() overwrites only when told, and leaves what is there when it 
     );
     const writer = await writeBackup(file, { force: true });
     await writer.write(encode("new"));
-    writer.discard();
+    await writer.discard();
     assert.equal(readFileSync(file, "utf8"), "old");
   }));
 

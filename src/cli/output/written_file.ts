@@ -1,9 +1,9 @@
-import { existsSync, lstatSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { lstatSync, rmSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import process from "node:process";
-import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
+import { errorCode, isJobError, JobError } from "../../core/errors.ts";
 import { accountName } from "../../platform/process/accounts.ts";
-import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
+import { notWritten } from "../../platform/files/not_written.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import type { Args } from "../parsing/args.ts";
 import type { CliIo } from "../io.ts";
@@ -65,17 +65,5 @@ export async function writeMessage(io: CliIo, text: string): Promise<void> {
 export function alreadyExists(path: string): JobError {
   return new JobError("already_exists", `Cannot write "${path}": it already exists`, {
     hint: "Choose another file, or overwrite it with --force",
-  });
-}
-
-/** The error of a file that could not be written, with the remedy. */
-export function notWritten(path: string, cause: unknown): JobError {
-  const isMissing = !existsSync(dirname(path));
-  const problem = isMissing ? `there is no folder "${dirname(path)}"` : messageOf(cause);
-  return new JobError(fileErrorCode(cause), `Cannot write "${path}": ${problem}`, {
-    hint: isMissing
-      ? "Make the folder, or choose another file"
-      : writeHint(cause, "Choose a file that you may write to"),
-    cause,
   });
 }

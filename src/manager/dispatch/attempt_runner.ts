@@ -1,9 +1,12 @@
 import { encodeError } from "../../core/arguments/encode.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isNoticeKind } from "../../notices/notice_kinds.ts";
+import { BACKUP_KIND } from "../../core/backup_settings.ts";
 import type { ClaimKey } from "../../store/store.ts";
 import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
+import type { ManagerOptions } from "../manager_options.ts";
+import { startBackup } from "../store/backup_job.ts";
 import { runSystemJob } from "../store/system_jobs.ts";
 import { JobCalls } from "./job_calls.ts";
 import { ResourceWait } from "./resource_wait.ts";
@@ -16,6 +19,7 @@ interface AttemptRunnerOptions extends
     PartContext,
     "store" | "executor" | "clock" | "logger" | "events" | "earlyClaims" | "notices"
   > {
+  readonly backUp?: ManagerOptions["backUp"];
   /** For the calls of running jobs. */
   readonly manager: ManagerApi;
   /** True if this node still has the claim. */
@@ -66,6 +70,7 @@ export class AttemptRunner {
     if (isLate || !isStarted()) return ended(running, notStarted());
     if (job.source.type !== "system") return this.#execute(running, job, deadlineMs);
     if (isNoticeKind(job.kind)) return this.#notify(running);
+    if (job.kind === BACKUP_KIND) return this.#backUp(running);
     void runSystemJob(running.instance, this.#options).then((outcome) => ended(running, outcome));
   }
 
@@ -81,6 +86,11 @@ export class AttemptRunner {
     });
     running.attempt = { outcome, extend: () => {}, abort: (cause) => abort.abort(cause) };
     void outcome.then((result) => ended(running, result));
+  }
+
+  #backUp(running: RunningAttempt): void {
+    running.attempt = startBackup(running, this.#options);
+    void running.attempt.outcome.then((result) => this.#options.ended(running, result));
   }
 
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {

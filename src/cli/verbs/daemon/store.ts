@@ -1,6 +1,7 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { resolve } from "node:path";
-import { backupName, readBackup, writeBackup } from "../../output/backup_file.ts";
+import { backupName, readBackup } from "../../../maintenance/backup_file.ts";
+import { writeBackup } from "../../output/backup_file.ts";
 import { confirm } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { PlainRecord } from "../../output/view.ts";
@@ -110,7 +111,7 @@ const BACKUP: Verb = {
       report = { ...await workOn(work, { args, context, chunk }), file: path };
       await writer.end();
     } catch (error) {
-      writer.discard();
+      await writer.discard();
       throw error;
     }
     await context.printer.details(report, path, backupLines(report));
