@@ -6,10 +6,11 @@ import { compile } from "../compile.mjs";
 import { sourceFacts } from "../facts.mjs";
 import { noticesOf, packagesOf } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
-import { tarZst, zip } from "./archive.mjs";
+import { gzip, tar, zip, zstd } from "./archive.mjs";
 import { contentsFor } from "./contents.mjs";
 import { billOfMaterials, provenance, sha256 } from "./documents.mjs";
 import { signAdHoc } from "./macho.mjs";
+import { installScript } from "./install_script.ts";
 import { makePackages } from "./npm.mjs";
 import { runtimeNotices } from "./runtime_parts.mjs";
 import { writeRuntime } from "./runtimes.mjs";
@@ -61,9 +62,10 @@ async function makeRelease() {
   const waiting = [...programs];
   const work = async () => {
     for (let program = waiting.shift(); program !== undefined; program = waiting.shift()) {
-      const { name, bytes } = await archive(program, notices);
-      files.set(name, bytes);
-      report(`${name}  ${mb(bytes)}`);
+      for await (const { name, bytes } of archives(program, notices)) {
+        files.set(name, bytes);
+        report(`${name}  ${mb(bytes)}`);
+      }
     }
   };
   await Promise.all(Array.from({ length: COMPRESSED_AT_ONCE }, work));
@@ -77,6 +79,8 @@ async function makeRelease() {
   ];
   const made = provenance(manifest, { files: subjects, targets, facts, level });
   const bill = billOfMaterials(manifest, { packages, targets, atMs });
+  const signedBy = key === null ? "" : key.publicKey;
+  files.set("install.sh", Buffer.from(installScript(manifest, { publicKey: signedBy })));
   files.set(`jobctl-${version}-provenance.json`, jsonBytes(made));
   files.set(`jobctl-${version}-sbom.cdx.json`, jsonBytes(bill));
   const sums = sorted(files).map(([name, bytes]) => `${sha256(bytes)}  ${name}\n`).join("");
@@ -115,7 +119,8 @@ function compileProgram(target) {
   return { target, path, inputs };
 }
 
-async function archive({ target, path }, notices) {
+/** The archives of a program: `{ name, bytes }`. */
+async function* archives({ target, path }, notices) {
   const folder = folderOf(target);
   const entries = [
     { path: programName(target), bytes: readFileSync(path), mode: 0o755 },
@@ -123,9 +128,14 @@ async function archive({ target, path }, notices) {
     ...contentsFor(target),
   ].map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }));
   const atMs = facts.committedAt;
-  return target.name.startsWith("windows-")
-    ? { name: `${folder}.zip`, bytes: await zip(entries, { atMs }) }
-    : { name: `${folder}.tar.zst`, bytes: await tarZst(entries, { atMs, level }) };
+  if (target.name.startsWith("windows-")) {
+    yield { name: `${folder}.zip`, bytes: await zip(entries, { atMs }) };
+    return;
+  }
+  const plain = tar(entries, { atMs });
+  yield { name: `${folder}.tar.zst`, bytes: await zstd(plain, { level }) };
+  // Few systems have zstd from the start, and each has gzip.
+  yield { name: `${folder}.tar.gz`, bytes: gzip(plain, { level }) };
 }
 
 function targetOf(name) {

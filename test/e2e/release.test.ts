@@ -55,13 +55,15 @@ test("release makes a signed archive with a program that knows its commit", () =
     assert.deepEqual(readdirSync(out).sort(), [
       "SHA256SUMS",
       "SHA256SUMS.minisig",
+      "install.sh",
+      `${name}.tar.gz`,
       `${name}.tar.zst`,
       `jobctl-${version}-provenance.json`,
       `jobctl-${version}-sbom.cdx.json`,
     ]);
     const verified = await cli(["verify", "SHA256SUMS", "--key", key.publicKey], { cwd: out });
     assert.equal(verified.code, 0, verified.stderr);
-    assert.equal(JSON.parse(verified.stdout).matching.length, 3);
+    assert.equal(JSON.parse(verified.stdout).matching.length, 5);
 
     mkdirSync(join(path, "unpacked"));
     run("tar", ["--zstd", "-xf", join(out, `${name}.tar.zst`), "-C", join(path, "unpacked")]);
@@ -74,6 +76,13 @@ test("release makes a signed archive with a program that knows its commit", () =
     assert.equal(described.signing_key, "3736353433323130");
     run(program, ["verify", join(out, `${name}.tar.zst`)]);
     assert.ok(!readFileSync(program).includes(ROOT), "the program has the folder of the build");
+
+    const prefix = join(path, "prefix");
+    const installed = run("sh", [join(out, "install.sh"), "--from", out, "--prefix", prefix]);
+    assert.match(installed, /^Installed .*\/bin\/jobctl$/m);
+    assert.equal(sumOf(join(prefix, "bin/jobctl")), sumOf(program));
+    run("sh", [join(out, "install.sh"), "--uninstall", "--prefix", prefix]);
+    assert.deepEqual(readdirSync(prefix), []);
 
     const notices = readFileSync(join(folder, "THIRD-PARTY-NOTICES"), "utf8");
     const bill = JSON.parse(
