@@ -12,18 +12,21 @@ const CONTENTS = [
   { from: "contrib/systemd", to: "systemd", system: "linux" },
   { from: "contrib/openrc", to: "openrc", system: "linux" },
   { from: "contrib/launchd", to: "launchd", system: "darwin" },
-  // Generated, if there.
-  { from: "dist/completions", to: "completions" },
-  { from: "dist/man", to: "man" },
 ];
 
 /**
  * The files for a target, without the program: `{ path, bytes, mode }`, sorted by path. What the
  * source does not have is left out.
+ *
+ * @param generated man pages and completions, as `generatedFiles` of generated.ts returns them
  */
-export function contentsFor({ name }) {
-  return CONTENTS.filter(({ system }) => system === undefined || name.startsWith(`${system}-`))
-    .flatMap(({ from, to = from }) => filesIn(join(ROOT, from), to))
+export function contentsFor({ name }, generated) {
+  const made = [...generated].map(([path, text]) => ({
+    ...{ path, bytes: Buffer.from(text), mode: 0o644 },
+  }));
+  const isHere = ({ system }) => system === undefined || name.startsWith(`${system}-`);
+  return CONTENTS.filter(isHere).flatMap(({ from, to = from }) => filesIn(join(ROOT, from), to))
+    .concat(name.startsWith("windows-") ? [] : made)
     .sort((a, b) => a.path < b.path ? -1 : 1);
 }
 

@@ -8,6 +8,7 @@ import { noticesOf, packagesOf } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
 import { gzip, tar, zip, zstd } from "./archive.mjs";
 import { contentsFor } from "./contents.mjs";
+import { generatedFiles } from "./generated.ts";
 import { billOfMaterials, provenance, sha256 } from "./documents.mjs";
 import { signAdHoc } from "./macho.mjs";
 import { installScript } from "./install_script.ts";
@@ -48,6 +49,7 @@ try {
 }
 
 async function makeRelease() {
+  const generated = generatedFiles({ version: manifest.version, atMs: facts.committedAt });
   const programs = targets.map(compileProgram);
   const sources = new Set(programs.flatMap(({ inputs }) => inputs));
   // A package may be installed in several folders.
@@ -62,7 +64,7 @@ async function makeRelease() {
   const waiting = [...programs];
   const work = async () => {
     for (let program = waiting.shift(); program !== undefined; program = waiting.shift()) {
-      for await (const { name, bytes } of archives(program, notices)) {
+      for await (const { name, bytes } of archives(program, { notices, generated })) {
         files.set(name, bytes);
         report(`${name}  ${mb(bytes)}`);
       }
@@ -120,12 +122,12 @@ function compileProgram(target) {
 }
 
 /** The archives of a program: `{ name, bytes }`. */
-async function* archives({ target, path }, notices) {
+async function* archives({ target, path }, { notices, generated }) {
   const folder = folderOf(target);
   const entries = [
     { path: programName(target), bytes: readFileSync(path), mode: 0o755 },
     { path: "THIRD-PARTY-NOTICES", bytes: Buffer.from(notices), mode: 0o644 },
-    ...contentsFor(target),
+    ...contentsFor(target, generated),
   ].map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }));
   const atMs = facts.committedAt;
   if (target.name.startsWith("windows-")) {

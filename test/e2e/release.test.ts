@@ -75,6 +75,12 @@ test("release makes a signed archive with a program that knows its commit", () =
     assert.equal(described.file_sha256, sumOf(program));
     assert.equal(described.signing_key, "3736353433323130");
     run(program, ["verify", join(out, `${name}.tar.zst`)]);
+    assert.match(
+      readFileSync(join(folder, "man", "jobctl.1"), "utf8"),
+      /^\.TH "JOBCTL" 1 "2026-11-27" /,
+    );
+    const completion = readFileSync(join(folder, "completions", "_jobctl"), "utf8");
+    assert.equal(completion, run(program, ["completion", "zsh"]));
     assert.ok(!readFileSync(program).includes(ROOT), "the program has the folder of the build");
 
     const prefix = join(path, "prefix");
