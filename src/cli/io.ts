@@ -25,6 +25,8 @@ export interface CliIo {
     listener: () => void,
     signals?: readonly NodeJS.Signals[],
   ) => () => void;
+  /** Ends the process although something still runs. Absent where that must not happen. */
+  readonly end?: (code: number) => void;
   /** True if a question can be asked: stdin and stderr are terminals. */
   readonly isInteractive: boolean;
   /** Width of the terminal in characters. */
@@ -64,6 +66,7 @@ export function processIo(): CliIo {
         for (const signal of signals) process.off(signal, listener);
       };
     },
+    end: (code) => process.exit(code),
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
     columns: process.stdout.columns || COLUMNS_DEFAULT,
     cwd: process.cwd(),

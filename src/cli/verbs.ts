@@ -3,6 +3,7 @@ import { CANCEL } from "./verbs/instances/cancel.ts";
 import { COMPLETION } from "./verbs/daemon/completion.ts";
 import { CHECK } from "./verbs/daemon/check.ts";
 import { DESCRIBE } from "./verbs/instances/describe.ts";
+import { DOCTOR } from "./verbs/daemon/doctor.ts";
 import { EXPORT } from "./verbs/daemon/export.ts";
 import { EXPLAIN } from "./verbs/instances/explain.ts";
 import { GET } from "./verbs/instances/get.ts";
@@ -45,6 +46,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   EXPORT,
   STATUS,
   HEALTHCHECK,
+  DOCTOR,
   RELOAD,
   INSTALL_SERVICE,
   UNINSTALL_SERVICE,

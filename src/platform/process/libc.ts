@@ -9,6 +9,7 @@ interface Prototype {
 
 /** The functions that we call. */
 const FUNCTIONS = {
+  adjtimex: { args: ["ptr"], returns: "i32" },
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   ftruncate: { args: ["i32", "i64"], returns: "i32" },

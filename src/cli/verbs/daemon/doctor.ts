@@ -1,0 +1,191 @@
+import { existsSync } from "node:fs";
+import type { Config } from "../../../config/config.ts";
+import { isJobError, messageOf } from "../../../core/errors.ts";
+import { countText } from "../../../core/text/count_text.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { FoundDaemon } from "../../../maintenance/doctor/facts.ts";
+import type { Finding, Level } from "../../../maintenance/doctor/finding.ts";
+import { VERSION } from "../../../platform/version.ts";
+import type { ConnectOptions, JobClient } from "../../../rpc/client/client.ts";
+import { EXIT } from "../../exit_codes.ts";
+import type { Printer } from "../../output/printer.ts";
+import type { Style } from "../../output/table.ts";
+import type { PlainRecord } from "../../output/view.ts";
+import type { Args } from "../../parsing/args.ts";
+import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
+import { readClientSettings } from "../../parsing/connection.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { spoolFolder } from "../../wrap/spool.ts";
+
+/** Exit codes by the worst finding; the second is also that of an invalid configuration. */
+const CODES = { ok: EXIT.ok, note: EXIT.ok, warning: EXIT.error, error: EXIT.usage } as const;
+const STYLES: Readonly<Record<Level, Style | undefined>> = {
+  ok: "good",
+  note: undefined,
+  warning: "warn",
+  error: "bad",
+};
+const LEVELS: readonly Level[] = ["error", "warning", "note", "ok"];
+/** Longest wait for one answer of the daemon, in ms. */
+const CALL_MS_MAX = 600;
+/** Status of gRPC: something took the connection, and did not answer. */
+const DEADLINE_EXCEEDED = 4;
+const SERVICE_CONFIG = "/etc/jobctl/config.toml";
+/** Longest text and remedy that people are shown. */
+const TEXT_MAX = 500;
+
+/** `jobctl doctor` */
+export const DOCTOR: Verb = {
+  name: "doctor",
+  summary: "Check this machine and this installation, and say what mends each problem",
+  details: [
+    "Looks at the configuration, daemon, unit, clock, time zones, store, disk, limits, nodes,",
+    "tokens, permissions and listeners, and connects to mail servers and webhooks without sending",
+    "anything. Changes nothing, and takes less than two seconds. Works with and without a daemon.",
+    "Exit codes: 0 no warning, 1 warnings, 2 errors.",
+  ].join(" "),
+  options: {
+    config: CONFIG_OPTION,
+    verbose: { describe: "Also show what is as it should be", isFlag: true },
+  },
+  examples: [
+    ["jobctl doctor", "After an installation, or when something is odd"],
+    ["sudo jobctl doctor --config /etc/jobctl/config.toml", "The installed service, as root"],
+    ["jobctl doctor -o json", "Everything that was checked, for a script"],
+  ],
+  needsNoConnection: true,
+  async run(args, context) {
+    const { io, printer } = context;
+    const configFile = configFileOf(args, io.cwd);
+    const { diagnose } = await import("../../../maintenance/doctor/doctor.ts");
+    const { installedUnits, unitDrift } = await import("../../../tools/service/unit_drift.ts");
+    const hasServiceConfig = configFile === null && existsSync(SERVICE_CONFIG);
+    const { findings, isLeftBehind } = await diagnose({
+      ...{ configFile, env: io.env, cwd: io.cwd, clock: io.clock, version: VERSION },
+      spool: spoolFolder(io.env),
+      id: io.newId(),
+      findDaemon: (config) => findDaemon(config, args, context),
+      findUnits: () => unitDrift(),
+      isService: installedUnits().length > 0 && existsSync("/run/systemd/system"),
+      serviceConfig: hasServiceConfig ? SERVICE_CONFIG : null,
+    });
+    const isVerbose = args.flag("verbose");
+    await printer.details(
+      recordOf(findings),
+      worstOf(findings),
+      linesOf(findings, { printer, isVerbose }),
+    );
+    const code = CODES[worstOf(findings)];
+    // Nothing can end a call that waits for a name server or a disk.
+    if (isLeftBehind) io.end?.(code);
+    return code;
+  },
+};
+
+function worstOf(findings: readonly Finding[]): Level {
+  return LEVELS.find((level) => findings.some((finding) => finding.level === level)) ?? "ok";
+}
+
+function recordOf(findings: readonly Finding[]): PlainRecord {
+  return {
+    worst: worstOf(findings),
+    ...Object.fromEntries(
+      LEVELS.map((level) => [`${level}s`.replace("oks", "ok"), countOf(findings, level)]),
+    ),
+    findings: findings.map(({ subject, level, text, remedy }) => ({
+      ...{ subject, level, text, remedy: remedy ?? undefined },
+    })),
+  };
+}
+
+function linesOf(
+  findings: readonly Finding[],
+  { printer, isVerbose }: { readonly printer: Printer; readonly isVerbose: boolean },
+): string[] {
+  const shown = findings.filter(({ level }) => isVerbose || level !== "ok");
+  const counts = LEVELS.filter((level) => level !== "ok" && countOf(findings, level) > 0)
+    .map((level) => countText(countOf(findings, level), level));
+  const problems = counts.length === 0 ? "Nothing to mend" : counts.join(", ");
+  const hidden = isVerbose ? "" : " (--verbose shows them)";
+  return [
+    ...shown.map(({ subject, level, text, remedy }) => {
+      const mend = remedy === null ? "" : `; to mend: ${cut(remedy)}`;
+      return `${printer.paint(`${level}:`, STYLES[level])} ${subject}: ${cut(text)}${mend}`;
+    }),
+    `${problems}; ${countOf(findings, "ok")} ok${hidden}`,
+  ];
+}
+
+function countOf(findings: readonly Finding[], level: Level): number {
+  return findings.filter((finding) => finding.level === level).length;
+}
+
+function cut(text: string): string {
+  const visible = makeVisible(text);
+  return visible.length <= TEXT_MAX ? visible : `${visible.slice(0, TEXT_MAX)}…`;
+}
+
+/** Ask the daemon of the options, or else of the configuration. */
+async function findDaemon(
+  config: Config | null,
+  args: Args,
+  { io }: VerbContext,
+): Promise<FoundDaemon> {
+  const connect = io.connect ?? (await import("../../../rpc/client/client.ts")).connect;
+  let client: JobClient | null = null;
+  try {
+    client = await connect({ ...settingsOf(config, args), timeoutMs: CALL_MS_MAX });
+    return await ask(client, io);
+  } catch (error) {
+    const isLate = (error as { readonly cause?: { readonly code?: unknown } }).cause?.code ===
+      DEADLINE_EXCEEDED;
+    if (isJobError(error, "unavailable") && !isLate) return { type: "none" };
+    return { type: "unknown", why: messageOf(error) };
+  } finally {
+    client?.close();
+  }
+}
+
+function settingsOf(config: Config | null, args: Args): ConnectOptions {
+  const settings = readClientSettings(args);
+  const isNamed = ["host", "port", "socket"].some((name) => args.text(name) !== undefined);
+  if (isNamed || config === null) return settings;
+  const { port, socket, tls } = config.server;
+  const hasToken = settings.token !== undefined || settings.tokenFile !== undefined;
+  const path = socket === null || socket === "auto" || hasToken || !existsSync(socket)
+    ? undefined
+    : socket;
+  return {
+    ...settings,
+    ...(port === 0 ? {} : { port }),
+    ...(path === undefined ? {} : { socket: path }),
+    // Its certificate is not for "localhost": only its socket can be used without more options.
+    ...(tls === null || settings.tls ? {} : { tls: null }),
+  };
+}
+
+async function ask(client: JobClient, { clock }: VerbContext["io"]): Promise<FoundDaemon> {
+  // The first call also connects: only the second shows how long the store takes.
+  await client.getVersion({});
+  const connectedMs = clock.now().monotonicMs;
+  const [status, { nodes }] = await Promise.all([client.getStatus({}), client.listNodes({})]);
+  const latencyMs = clock.now().monotonicMs - connectedMs;
+  return {
+    type: "running",
+    daemon: {
+      node: status.node,
+      version: status.version,
+      latencyMs,
+      isDraining: status.isDraining,
+      storeType: status.storeType,
+      storeLocation: status.storeLocation,
+      storeProblem: status.storeProblem ?? null,
+      reloadProblem: status.reloadProblem ?? null,
+      disabled: status.disabled.map(({ kind }) => kind),
+      nodes: nodes.map(({ id, state, host, pid, version, tzVersion, skewMs }) => ({
+        ...{ id, state, host, pid: Number(pid), version, tzVersion },
+        skewMs: skewMs === undefined ? null : Number(skewMs),
+      })),
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type { FoundDaemon, UnitFacts } from "./facts.ts";
+import { type Finding, findingsOf } from "./finding.ts";
+
+/** The daemon, and how it is started. */
+export interface DaemonCheckFacts {
+  readonly found: FoundDaemon;
+  readonly isService: boolean;
+}
+
+const SHOWN_MAX = 5;
+
+/** Judge the daemon. It need not run for the doctor, so that is only a note. */
+export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
+  const { ok, note, warning, unchecked } = findingsOf("daemon");
+  if (found.type === "unknown") return [unchecked(found.why, "jobctl status")];
+  if (found.type === "none") {
+    const start = isService ? "sudo systemctl start jobctl" : "jobctl serve";
+    return [note("none answers", start)];
+  }
+  const { node, version, isDraining, reloadProblem, disabled } = found.daemon;
+  const findings: Finding[] = [];
+  if (isDraining) {
+    findings.push(note(`node ${node} is stopping: it starts nothing new`, "jobctl status"));
+  }
+  if (reloadProblem !== null) {
+    findings.push(
+      warning(`the last reload had problems: ${reloadProblem}`, "jobctl check, then jobctl reload"),
+    );
+  }
+  if (disabled.length > 0) {
+    const names = disabled.slice(0, SHOWN_MAX).join(", ");
+    const more = disabled.length > SHOWN_MAX ? `, and ${disabled.length - SHOWN_MAX} more` : "";
+    findings.push(
+      warning(`jobs that do not load: ${names}${more}`, "jobctl check, then jobctl reload"),
+    );
+  }
+  return findings.length > 0 ? findings : [ok(`node ${node} runs version ${version}`)];
+}
+
+/** Judge the files of installed services. */
+export function checkUnits(units: readonly UnitFacts[]): Finding[] {
+  const make = findingsOf("unit");
+  if (units.length === 0) return [make.ok("no service is installed")];
+  return units.map(({ path, problem, level, remedy }) =>
+    problem === null
+      ? make.ok(`"${path}" is what this version writes`)
+      : make[level](`"${path}" ${problem}`, remedy)
+  );
+}

@@ -1,0 +1,57 @@
+import type { LoadedConfig } from "../../config/config.ts";
+import { messageOf } from "../../core/errors.ts";
+import { SecretMask } from "../../core/text/secret_mask.ts";
+import { patientOf } from "./patient.ts";
+import { earlyChecks, lateChecks } from "./checks.ts";
+import { findConfig } from "./config_check.ts";
+import type { DoctorOptions, FoundDaemon } from "./facts.ts";
+import { type Finding, findingsOf } from "./finding.ts";
+import { type CheckedSubjects, inOrder, runChecks, withinMs } from "./run_checks.ts";
+
+/** Longest time of a check that needs no daemon, in ms. */
+const EARLY_MS_MAX = 1_200;
+/** Longest time of the questions to the daemon. */
+const DAEMON_MS_MAX = 700;
+/** Longest time of a check that comes after them. */
+const LATE_MS_MAX = 600;
+
+/**
+ * Check what an installation needs, and change nothing. Takes less than two seconds, also if hosts,
+ * name servers or the daemon hang.
+ */
+export async function diagnose(options: DoctorOptions): Promise<CheckedSubjects> {
+  const { configFile, env, cwd, clock, serviceConfig } = options;
+  const { loaded, findings } = await findConfig(configFile, {
+    ...{ env, cwd, ofService: serviceConfig },
+  });
+  const config = loaded?.config ?? null;
+  const early = runChecks(earlyChecks(options, config), { clock, deadlineMs: EARLY_MS_MAX });
+  const asked = await withinMs<FoundDaemon>(DAEMON_MS_MAX, {
+    clock,
+    run: () => options.findDaemon(config),
+    late: () => ({ type: "unknown", why: `no answer within ${DAEMON_MS_MAX} ms` }),
+    failed: (error) => ({ type: "unknown", why: messageOf(error) }),
+  });
+  const late = await runChecks(
+    lateChecks(patientOf(options, { loaded, found: asked.value })),
+    { clock, deadlineMs: LATE_MS_MAX },
+  );
+  const parts = [await early, late];
+  const all = [...findings, ...skipped(loaded), ...parts.flatMap((part) => part.findings)];
+  const mask = new SecretMask(loaded?.secrets ?? []);
+  return {
+    findings: inOrder(all).map((finding) => masked(finding, mask)),
+    isLeftBehind: asked.isLate || parts.some((part) => part.isLeftBehind),
+  };
+}
+
+function skipped(loaded: LoadedConfig | null): Finding[] {
+  if (loaded !== null) return [];
+  const why = "without a usable configuration: store, tokens, permissions, listeners, reach";
+  return [findingsOf("config").unchecked(why)];
+}
+
+function masked(finding: Finding, mask: SecretMask): Finding {
+  const { text, remedy } = finding;
+  return { ...finding, text: mask.text(text), remedy: remedy === null ? null : mask.text(remedy) };
+}

@@ -1,0 +1,140 @@
+import { X509Certificate } from "node:crypto";
+import { hostPort, isLoopback } from "../../core/address.ts";
+import { errorCode, messageOf } from "../../core/errors.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { roughDuration } from "../../core/time/duration.ts";
+import type { Config } from "../../config/config.ts";
+import { readRegularFile } from "../../platform/files/read_file.ts";
+import { listeningPorts } from "../../platform/network/listening_ports.ts";
+import { type Finding, findingsOf } from "./finding.ts";
+
+/** Where the daemon listens, or would. */
+export interface ListenersFacts {
+  readonly listeners: readonly {
+    readonly name: "gRPC" | "HTTP";
+    readonly host: string;
+    readonly port: number;
+    readonly isTls: boolean;
+  }[];
+  /** Ports that anybody listens on; null if the system does not list them. */
+  readonly ports: ReadonlySet<number> | null;
+  /** True if a daemon answers; null if that is not known. */
+  readonly isRunning: boolean | null;
+  readonly certificates: readonly CertificateFacts[];
+  readonly nowMs: number;
+  readonly restart: string;
+}
+
+/** A certificate of the configuration. */
+export interface CertificateFacts {
+  readonly path: string;
+  /** Null if it cannot be read. */
+  readonly until: number | null;
+  readonly problem: string | null;
+  readonly isForbidden: boolean;
+}
+
+const SOON_MS = 14 * 86_400_000;
+const LATER_MS = 30 * 86_400_000;
+const PEM_BYTES_MAX = 4 * 2 ** 20;
+
+/** Read the listeners and the certificates of a configuration. */
+export async function readListeners(
+  { server, store, notices }: Config,
+  rest: Pick<ListenersFacts, "isRunning" | "nowMs" | "restart">,
+): Promise<ListenersFacts> {
+  const { host, port, tls, http } = server;
+  const paths = [
+    tls?.cert,
+    tls?.clientCa,
+    store.tls?.ca,
+    store.tls?.cert,
+    ...notices.map(({ target }) =>
+      target.to === "webhook"
+        ? target.caFile
+        : target.to === "mail" && target.transport.type === "smtp"
+        ? target.transport.caFile
+        : null
+    ),
+  ].filter((path) => typeof path === "string");
+  return {
+    listeners: [
+      { name: "gRPC", host, port, isTls: tls !== null },
+      ...http === null ? [] : [{ name: "HTTP" as const, ...http, isTls: false }],
+    ],
+    ports: await listeningPorts(),
+    certificates: [...new Set(paths)].map(readCertificate),
+    ...rest,
+  };
+}
+
+/** Judge the listeners and the certificates. */
+export function checkListeners(facts: ListenersFacts): Finding[] {
+  const { listeners, ports, isRunning, certificates, nowMs, restart } = facts;
+  const { ok, note, warning, error } = findingsOf("listeners");
+  const findings: Finding[] = [];
+  for (const { name, host, port, isTls } of listeners) {
+    const at = hostPort(host, port);
+    if (isRunning === false && port !== 0 && ports?.has(port)) {
+      const text = `${name}: another process listens on port ${port}`;
+      findings.push(error(text, `sudo ss -ltnp "sport = :${port}"`));
+    }
+    if (isLoopback(host) || isTls) continue;
+    findings.push(
+      name === "gRPC"
+        ? warning(
+          `gRPC: other machines can connect to ${at} without TLS`,
+          'set [server.tls] cert and key, or server.host = "127.0.0.1"',
+        )
+        : note(
+          `HTTP: other machines can read health and metrics at ${at}`,
+          `set server.http = "127.0.0.1:${port}", unless a monitor needs it`,
+        ),
+    );
+  }
+  for (const certificate of certificates) {
+    const found = checkCertificate(certificate, { nowMs, restart });
+    if (found !== null) findings.push(found);
+  }
+  if (findings.length > 0) return findings;
+  const where = listeners.map(({ name, host, port }) => `${name} ${hostPort(host, port)}`);
+  return [ok(where.join(", "))];
+}
+
+function checkCertificate(
+  { path, until, problem, isForbidden }: CertificateFacts,
+  { nowMs, restart }: { readonly nowMs: number; readonly restart: string },
+): Finding | null {
+  const { note, warning, error, unchecked } = findingsOf("listeners");
+  const name = `the certificate "${path}"`;
+  if (until === null) {
+    if (isForbidden) return unchecked(`${name}: permission denied`, "sudo jobctl doctor");
+    return error(`${name}: ${problem}`, `openssl x509 -noout -dates -in ${shellWord(path)}`);
+  }
+  const renew = `sudo certbot renew, or replace ${shellWord(path)}; then ${restart}`;
+  const leftMs = until - nowMs;
+  if (leftMs <= 0) return error(`${name} expired ${roughDuration(-leftMs)} ago`, renew);
+  if (leftMs < SOON_MS) return warning(`${name} expires in ${roughDuration(leftMs)}`, renew);
+  return leftMs < LATER_MS ? note(`${name} expires in ${roughDuration(leftMs)}`, renew) : null;
+}
+
+function readCertificate(path: string): CertificateFacts {
+  try {
+    const found = readRegularFile(path, PEM_BYTES_MAX);
+    if (found === null) throw new Error(`it has more than ${PEM_BYTES_MAX} bytes`);
+    const until = Date.parse(new X509Certificate(found.bytes).validTo);
+    return { path, until, problem: null, isForbidden: false };
+  } catch (error) {
+    const code = errorCode(error);
+    return {
+      path,
+      until: null,
+      problem: code === "ENOENT"
+        ? "no such file"
+        : code?.startsWith("ERR_OSSL") || code?.startsWith("ERR_")
+        ? "it is not a PEM certificate"
+        : messageOf(error),
+      isForbidden: code === "EACCES" || code === "EPERM",
+    };
+  }
+}
