@@ -275,7 +275,7 @@ fetch() {
 
 # limited SECONDS COMMAND…: runs it with a limit of time, if the system can.
 limited() {
-  if timeout 5 true 2>/dev/null; then
+  if timeout 5 sh -c : 2>/dev/null; then
     timeout "$@"
   else
     shift
@@ -300,7 +300,7 @@ download() {
   } | head -c "$(($3 + 1))" >"$2" || fail 1 "Cannot write $2"
   if [ "$(wc -c <"$2")" -gt "$3" ]; then return 0; fi
   if [ -e "$status" ]; then
-    [ "$tool" = curl ] || grep -v '^  ' "$log" >"$errors" || :
+    [ "$tool" = curl ] || grep -v '^  ' "$log" >"$errors" || grep 'HTTP/' "$log" >"$errors" || echo 'no response' >"$errors"
     reason="$tool ended with $(cat "$status"): $(tail -n 1 "$errors" | sed 's#//[^/@]*@#//***@#' | visible)"
     return 1
   fi
