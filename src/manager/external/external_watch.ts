@@ -120,9 +120,11 @@ export class ExternalWatch {
     for (const job of jobs) {
       if (job.schedules.length === 0) continue;
       const withinMs = reportWithinMs(job);
-      for (const { id } of await listAllSchedules(store, { kind: job.kind })) {
+      for (const { id, nextAt: tickAt } of await listAllSchedules(store, { kind: job.kind })) {
         const { missed, firstAt } = await this.#lateTicks(id, withinMs);
-        if (firstAt !== null) nextAt = Math.min(nextAt, firstAt + withinMs);
+        // If no tick waits, the next one will, unless nobody advances the schedule.
+        const lateAt = (firstAt ?? tickAt ?? Infinity) + withinMs;
+        if (lateAt > clock.now().wallMs) nextAt = Math.min(nextAt, lateAt);
         for (let from = 0; from < missed.length; from += BATCH) {
           const part = missed.slice(from, from + BATCH);
           const { value } = await store.recordRuns({ at: clock.now(), runs: [], missed: part });

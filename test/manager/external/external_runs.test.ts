@@ -230,6 +230,13 @@ test("expect.start_within says how long a tick waits, and 0 for ever", async () 
   assert.deepEqual(await fatesOf(world), ["60 expected null"]);
   await world.clock.advance(1 + SECOND);
   assert.deepEqual(await fatesOf(world), ["60 missed unreported"]);
+  // Also within seconds, although nothing waits when the watch looks.
+  const soon = await started(backup({
+    cron: "0 * * * *",
+    options: { expect: { ...expect, startWithinMs: 10 * SECOND } },
+  }));
+  await soon.clock.advance(HOUR + 11 * SECOND);
+  assert.deepEqual(await fatesOf(soon), ["60 missed unreported"]);
   const never = { ...expect, startWithinMs: 0 };
   const other = await started(backup({ cron: "0 2 * * *", options: { expect: never } }));
   await other.clock.advance(2 * DAY);
