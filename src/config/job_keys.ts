@@ -79,5 +79,31 @@ export const JOB_KEYS = {
   ),
 };
 
+const WHERE_NOTICES =
+  'Add a channel [notices.NAME], which reports every job, or name one: notify = ["NAME"]';
+
+/** Keys that cron, systemd and other schedulers have. */
+const MEANT_KEYS = {
+  every:
+    'To run at intervals: schedule = "@every 15m". For the longest time without a success, also of an external job: expect = { every = "25h" }',
+  interval: 'Write: schedule = "@every 15m"',
+  cron: "schedule",
+  cmd: "run",
+  script: "run",
+  tz: "timezone",
+  retries: "retry",
+  environment: "env",
+  workdir: "cwd",
+  working_directory: "cwd",
+  disabled: "Write: enabled = false",
+  notices: "notify",
+  channels: "notify",
+  mailto: WHERE_NOTICES,
+  on_failure: WHERE_NOTICES,
+};
+
 /** The schema of a job's table. */
-export const JOB_SCHEMA = schemaOf({ ...JOB_KEYS, ...jobOptionKeys() }, { retry: "retry.max" });
+export const JOB_SCHEMA = schemaOf({ ...JOB_KEYS, ...jobOptionKeys() }, {
+  shorthands: { retry: "retry.max" },
+  meant: MEANT_KEYS,
+});

@@ -53,7 +53,7 @@ export const KEYS = {
   ),
   "server.http": key(
     special.HTTP_ADDRESS,
-    'Listener of `/healthz`, `/readyz` and `/metrics`; "" turns it off.',
+    'Listener of `/healthz`, `/readyz`, `/metrics` and the pings of external jobs; "" turns it off.',
     "127.0.0.1:59052",
   ),
   "server.http_hosts": key(
@@ -176,9 +176,24 @@ export const KEYS = {
   ),
 };
 
+const CHANNEL = 'Mail is a channel: [notices.NAME] with to = "mail"';
+
 /** The schema outside of job tables. */
 export const SCHEMA = schemaOf(
   { ...KEYS, ...defaultKeys() },
-  { "defaults.retry": "defaults.retry.max" },
-  ["jobs", "notices"],
+  {
+    shorthands: { "defaults.retry": "defaults.retry.max" },
+    tables: ["jobs", "notices"],
+    meant: {
+      "server.http_port": 'Write in [server]: http = "127.0.0.1:59052"',
+      "node.name": "node.id",
+      "heartbeat.interval": "heartbeat.every",
+      "defaults.notices": "defaults.notify",
+      channels: "notices",
+      mail: CHANNEL,
+      smtp: CHANNEL,
+      mailto: CHANNEL,
+      "defaults.mailto": CHANNEL,
+    },
+  },
 );

@@ -34,6 +34,11 @@ export interface Schema<K extends Keys> {
   readonly shorthands: Readonly<Record<string, string>>;
   /** Names of a table's keys, by the table's dotted path; "" is the root. */
   readonly children: ReadonlyMap<string, readonly string[]>;
+  /**
+   * What somebody meant who writes an unknown key that other programs have, by its dotted path: the
+   * dotted path of a key or table of this schema, or a sentence that says what to write.
+   */
+  readonly meant: ReadonlyMap<string, string>;
 }
 
 /** A key with its meaning, and its default as written. */
@@ -41,11 +46,18 @@ export function key<T>(reader: Reader<T>, doc: string, initial?: unknown): Key<T
   return { reader, doc, initial };
 }
 
+/** What {@link schemaOf} needs beside the keys; see {@link Schema}. */
+export interface SchemaOptions {
+  readonly shorthands?: Readonly<Record<string, string>>;
+  /** Tables at the root whose keys are in a schema of their own. */
+  readonly tables?: readonly string[];
+  readonly meant?: Readonly<Record<string, string>>;
+}
+
 /** Derive the tables of `keys`. */
 export function schemaOf<K extends Keys>(
   keys: K,
-  shorthands: Readonly<Record<string, string>>,
-  tables: readonly string[] = [],
+  { shorthands = {}, tables = [], meant = {} }: SchemaOptions = {},
 ): Schema<K> {
   const children = new Map<string, string[]>([["", [...tables]]]);
   for (const path of Object.keys(keys)) {
@@ -57,7 +69,7 @@ export function schemaOf<K extends Keys>(
       children.set(parent, names);
     });
   }
-  return { keys, shorthands, children };
+  return { keys, shorthands, children, meant: new Map(Object.entries(meant)) };
 }
 
 /**
@@ -121,8 +133,13 @@ function reportUnknown(
   const name = path.at(-1)!;
   const parent = path.slice(0, -1).join(".");
   const siblings = schema.children.get(parent) ?? [];
-  let near = nearest(name, siblings);
-  if (near !== null && parent !== "") near = `${parent}.${near}`;
+  let near = schema.meant.get(path.join(".")) ?? null;
+  // A sentence, not a key.
+  if (near?.includes(" ")) return report.key(field, "unknown key", near);
+  if (near === null) {
+    near = nearest(name, siblings);
+    if (near !== null && parent !== "") near = `${parent}.${near}`;
+  }
   // The key exists in another table.
   near ??= Object.keys(schema.keys).find((known) => known.split(".").at(-1) === name) ?? null;
   const prefix = field.path.slice(0, field.path.length - path.length).join(".");

@@ -105,6 +105,27 @@ const UNKNOWN: readonly (readonly [text: string, wanted: string])[] = [
     "[defaults]\nretry = { maximum = 1 }",
     "config.toml:2:11: defaults.retry.maximum: unknown key (Known keys here: max, backoff, initial, cap, jitter, on, not_on)",
   ],
+  [
+    '[jobs.x]\nrun = "true"\nevery = "5s"',
+    'config.toml:3:1: jobs.x.every: unknown key (To run at intervals: schedule = "@every 15m". For the longest time without a success, also of an external job: expect = { every = "25h" })',
+  ],
+  [
+    '[jobs.x]\nrun = "true"\ntz = "UTC"',
+    'config.toml:3:1: jobs.x.tz: unknown key (Did you mean "jobs.x.timezone"?)',
+  ],
+  [
+    "[server]\nhttp_port = 80",
+    'config.toml:2:1: server.http_port: unknown key (Write in [server]: http = "127.0.0.1:59052")',
+  ],
+  ['node = { name = "a" }', 'config.toml:1:10: node.name: unknown key (Did you mean "node.id"?)'],
+  [
+    '[notices.x]\nto = "syslog"\nevents = ["failed"]',
+    'config.toml:3:1: notices.x.events: unknown key (Did you mean "notices.x.on"?)',
+  ],
+  [
+    '[notices.x]\nto = "slack"',
+    'config.toml:2:6: notices.x.to: found "slack", wanted one of "mail", "webhook", "exec", "syslog" (Write: to = "webhook" and preset = "slack")',
+  ],
 ];
 
 for (const [text, wanted] of UNKNOWN) {

@@ -67,6 +67,7 @@ test("checkConfig() looks for sendmail and for the file of an authority", async 
   );
   assert.equal(found.problems.length, 3, found.problems.join("\n"));
   assert.match(found.problems[0]!, /notices\.a\.sendmail: no program "\/no\/sendmail" was found/);
+  assert.match(found.problems[0]!, /Install one, such as postfix .*smtp = /);
   assert.match(
     found.problems[1]!,
     /notices\.b\.ca: Cannot use the CA certificate "no\.pem": no such/,

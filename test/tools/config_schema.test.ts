@@ -95,7 +95,7 @@ test("configSchema() accepts variables and the short form of retry", () => {
 test("an option of one entry is in configSchema()", () => {
   const doc = "How long it warms up.";
   const keys = jobOptionKeys({ ...JOB_OPTIONS, warm_up: { value: duration(), doc } });
-  const schema = configSchema(schemaOf({}, {}), schemaOf(keys, {}));
+  const schema = configSchema(schemaOf({}), schemaOf(keys));
   assert.deepEqual(misfits({ jobs: { x: { warm_up: "1m" } } }, schema), []);
   assert.match(JSON.stringify(schema), /"warm_up":\{.*?"description":"How long it warms up\."/);
 });

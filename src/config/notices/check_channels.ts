@@ -86,7 +86,11 @@ function checkProgram(program: string, key: string, { problem, warning }: Channe
   if (found === undefined) {
     const isPath = program.includes("/");
     const where = isPath ? "" : ` in ${PATH.join(", ")}`;
-    const hint = isPath ? undefined : "Name it by its absolute path";
+    const hint = key === "sendmail"
+      ? 'Install one, such as postfix or msmtp-mta, or name a mail server: smtp = "smtps://…"'
+      : isPath
+      ? undefined
+      : "Name it by its absolute path";
     return problem(key, `no program "${program}" was found${where}`, hint);
   }
   try {

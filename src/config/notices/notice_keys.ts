@@ -35,7 +35,7 @@ const ENTRIES_MAX = 100;
 
 /** The keys of a channel that every kind of channel has. */
 export const RULE_KEYS = {
-  to: key(choice(["mail", "webhook", "exec", "syslog"]), "How the channel delivers notices."),
+  to: key(notice.CHANNEL_TYPE, "How the channel delivers notices."),
   on: key(
     oneOrMany(choice(NOTICE_EVENTS)),
     "The events that it reports. By default all but `dead` and `output`.",
@@ -184,8 +184,24 @@ export const NOTICE_KEYS = {
   ...SYSLOG_KEYS,
 };
 
+const MAIL_SERVER = 'Write the mail server as a URL: smtp = "smtps://mail.example.com:465"';
+
 /** The schema of a table `[notices.NAME]`. */
-export const NOTICE_SCHEMA = schemaOf(NOTICE_KEYS, {});
+export const NOTICE_SCHEMA = schemaOf(NOTICE_KEYS, {
+  meant: {
+    type: "to",
+    events: "on",
+    event: "on",
+    mailto: "recipients",
+    emails: "recipients",
+    email: "recipients",
+    username: "user",
+    method: "A webhook is always a POST request: remove the key",
+    host: MAIL_SERVER,
+    server: MAIL_SERVER,
+    port: MAIL_SERVER,
+  },
+});
 
 /** The keys that one kind of channel has in addition to {@link RULE_KEYS}. */
 export const TARGET_KEYS = {

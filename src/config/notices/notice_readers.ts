@@ -1,7 +1,9 @@
 import { bareHost, isLoopback } from "../../core/address.ts";
 import { isJobError } from "../../core/errors.ts";
 import { isMailAddress, MAIL_ADDRESS_WANTED } from "../../core/mail_address.ts";
+import { PRESET_NAMES } from "../../core/notices/presets.ts";
 import {
+  type ChannelTarget,
   type NoticeLimit,
   type NoticeRules,
   SENDMAIL_PATH,
@@ -11,12 +13,37 @@ import {
 import { parseTemplate } from "../../core/notices/template.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { SECRET_LENGTH_MIN } from "../../core/text/secret_forms.ts";
-import { accepted, mapped, parsedText, type Reader, TEXT } from "../readers.ts";
+import { accepted, choice, mapped, parsedText, type Reader, TEXT } from "../readers.ts";
 import { namedTexts, SECRET } from "../secrets.ts";
 import type { Field, Report } from "../source.ts";
 
 /** Longest sample of runs for a rate. */
 const RATE_RUNS_MAX = 100;
+
+/** Names of channels that somebody may take for the types of channels, and what to write. */
+const MEANT_TYPES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(["email", "smtp", "sendmail"].map((name) => [name, 'to = "mail"'])),
+  ...Object.fromEntries(["http", "https", "url"].map((name) => [name, 'to = "webhook"'])),
+  ...Object.fromEntries(["command", "script"].map((name) => [name, 'to = "exec"'])),
+  ...Object.fromEntries(["journald", "journal"].map((name) => [name, 'to = "syslog"'])),
+  ...Object.fromEntries(
+    PRESET_NAMES.map((name) => [name, `to = "webhook" and preset = "${name}"`]),
+  ),
+};
+
+const TYPES: Reader<ChannelTarget["to"]> = choice(["mail", "webhook", "exec", "syslog"]);
+
+/** How a channel delivers notices. */
+export const CHANNEL_TYPE: Reader<ChannelTarget["to"]> = {
+  ...TYPES,
+  read(field, report) {
+    const { value } = field;
+    if (typeof value !== "string" || !Object.hasOwn(MEANT_TYPES, value)) {
+      return TYPES.read(field, report);
+    }
+    return report.mismatch(field, TYPES.wanted, `Write: ${MEANT_TYPES[value]}`);
+  },
+};
 
 /** How many of the last runs failed. */
 export const RATE: Reader<NonNullable<NoticeRules["rate"]>> = parsedText(

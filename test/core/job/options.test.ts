@@ -40,7 +40,7 @@ const SOURCE: Source = {
 
 function readTable(value: object, keys = jobOptionKeys(TABLE)) {
   const report = new Report();
-  const schema = schemaOf(keys, {});
+  const schema = schemaOf(keys);
   const fields = collectFields(schema, { value, path: [], source: SOURCE }, report);
   return { values: readFields(schema, fields, report), problems: report.problems };
 }
