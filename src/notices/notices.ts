@@ -1,5 +1,5 @@
 import { encodeError } from "../core/arguments/encode.ts";
-import { JobError, messageOf } from "../core/errors.ts";
+import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { NoticePreview, TestOptions } from "../core/notices/incident.ts";
@@ -218,7 +218,8 @@ export class Notices {
       return { channel: name, text, isSent: true, ...said() };
     } catch (error) {
       problems.push(messageOf(error));
-      return { channel: name, text, isSent: false, ...said() };
+      const hint = isJobError(error) ? error.hint : undefined;
+      return { channel: name, text, isSent: false, ...said(), ...(hint ? { hint } : {}) };
     } finally {
       timer.cancel();
     }

@@ -4,6 +4,7 @@ import { isJobError } from "../../src/core/errors.ts";
 import { NOTICE_EVENTS } from "../../src/core/notices/notice.ts";
 import type { NoticePreview } from "../../src/core/notices/incident.ts";
 import { type CallParts, testNotice } from "../../src/manager/notice_calls.ts";
+import { DeliveryError } from "../../src/notices/channels/channel.ts";
 import { scopedManager } from "../../src/manager/scoped_manager.ts";
 import { RecordedChannel } from "../support/notices/recorded_channel.ts";
 import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
@@ -130,6 +131,9 @@ test("testNotice() sends through a channel, or says why it was not delivered", a
   const { isSent, problem, text } = await world.of(manager.testNotice("ops", { isDryRun: false }));
   assert.deepEqual([isSent, problem], [false, "connection refused"]);
   assert.match(text, /"type":"test"/);
+  ops.problem = new DeliveryError("no STARTTLS", { hint: "See tls" });
+  const refused = await world.of(manager.testNotice("ops", { isDryRun: false }));
+  assert.deepEqual([refused.problem, refused.hint], ["no STARTTLS", "See tls"]);
 });
 
 test("testNotice() sends a sample of every event, which says that it is a test", async () => {

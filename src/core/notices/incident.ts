@@ -64,4 +64,6 @@ export interface NoticePreview {
   readonly answer?: string;
   /** Why it could not be delivered, or to whom; absent if it was, or if nobody tried. */
   readonly problem?: string;
+  /** How the problem may be solved, if that is known. */
+  readonly hint?: string;
 }

@@ -881,6 +881,8 @@ export const JOB_PROTO: string = [
   "  optional string problem = 4;\n",
   "  // What the other side answered, such as \"250 2.0.0 Ok\".\n",
   "  optional string answer = 5;\n",
+  "  // With a problem: how it may be solved.\n",
+  "  optional string hint = 6;\n",
   "}\n",
   "\n",
   "message ReportRunRequest {\n",

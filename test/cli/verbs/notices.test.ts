@@ -367,6 +367,10 @@ test("notices test shows what was sent, and fails with 3 if it could not be deli
   const failed = await cli(argv, { answers: { testNotice: { text, problem: "refused\x1b[1m" } } });
   assert.equal(failed.code, 3);
   assert.match(failed.stderr, /^jobctl: Cannot deliver through channel "ops": refused\\x1b\[1m\n$/);
+  const hinted = await cli(argv, {
+    answers: { testNotice: { text, problem: "no STARTTLS", hint: "See tls" } },
+  });
+  assert.match(hinted.stderr, /: no STARTTLS\nhint: See tls\n$/);
   const dry = await cli([...argv, "--dry-run"], { answers: { testNotice: { text } } });
   assert.deepEqual([dry.code, dry.calls[0]?.request], [0, { ...request, dryRun: true }]);
 });

@@ -132,6 +132,15 @@ test("deliver() fails for now when the server refuses the connection", async () 
   assert.equal(error.isPermanent, false);
 });
 
+test("deliver() says what to write when the server does not use TLS", async () => {
+  await withHttpServer(ok, async (url, received) => {
+    const error = await failureOf(channelFor(hookTo(url.replace("http:", "https:"))));
+    assert.match(error.message, /^cannot connect to localhost:\d+: /);
+    assert.equal(error.hint, "No TLS at this port: write http://", error.message);
+    assert.equal(received.length, 0);
+  });
+});
+
 test("deliver() fails for now when the server cuts the connection after the request", async () => {
   await withTcpServer((socket) => socket.once("data", () => socket.destroy()), async (port) => {
     const error = await failureOf(channelFor(hookTo(`http://127.0.0.1:${port}/`)));

@@ -52,8 +52,8 @@ const TEST: Verb = {
     const connection = await client();
     const request = { channel, dryRun, event };
     const response = await connection.testNotice(request, { timeoutMs });
-    const { text, isSent, problem, answer } = response;
-    const record = { channel, is_sent: isSent, answer, problem, text };
+    const { text, isSent, problem, hint, answer } = response;
+    const record = { channel, is_sent: isSent, answer, problem, hint, text };
     await printer.details(record, channel, makeLinesVisible(text).split("\n"));
     const said = answer === undefined ? "" : `: ${makeVisible(answer)}`;
     if (isSent) await printer.note(`Delivered${said}`);
@@ -63,7 +63,8 @@ const TEST: Verb = {
     const why = problem === undefined ? "" : `: ${makeVisible(problem)}`;
     const to = isSent ? "to all recipients through" : "through";
     await io.stderr.write(
-      `jobctl: Cannot deliver ${to} channel "${makeVisible(channel)}"${why}\n`,
+      `jobctl: Cannot deliver ${to} channel "${makeVisible(channel)}"${why}\n` +
+        (hint === undefined ? "" : `hint: ${makeVisible(hint)}\n`),
     );
     return EXIT.conditionNotMet;
   },

@@ -70,7 +70,11 @@ export async function httpCall(
     }
     if (options.signal.aborted) break;
   }
-  throw new DeliveryError(`cannot connect to ${url.host}: ${reasonOf(failure)}`);
+  const reason = reasonOf(failure);
+  const isPlain = /WRONG_VERSION_NUMBER|wrong version number|InvalidContentType/i.test(reason);
+  throw new DeliveryError(`cannot connect to ${url.host}: ${reason}`, {
+    hint: isPlain ? "No TLS at this port: write http://" : undefined,
+  });
 }
 
 /** The whole request as it is sent, in Latin-1 but for its body. */
