@@ -1,3 +1,4 @@
+import { formatDuration } from "../../core/time/duration.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -36,6 +37,7 @@ export class ServiceReports {
   #isReloading = false;
   #isStuck = false;
   #status = "";
+  #drainLimitMs = 0;
 
   constructor(options: ServiceReportsOptions) {
     this.#options = options;
@@ -66,9 +68,9 @@ export class ServiceReports {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#timer?.cancel();
-    const limitMs = (this.#facts?.drainLimitMs() ?? 0) + AFTER_DRAIN_MS;
+    this.#drainLimitMs = this.#facts?.drainLimitMs() ?? 0;
     this.#options.socket.send({ STOPPING: "1" });
-    this.#extend(this.#options.clock.now().monotonicMs + limitMs);
+    this.#extend(this.#options.clock.now().monotonicMs + this.#drainLimitMs + AFTER_DRAIN_MS);
   }
 
   /** Ends the reports. Resolves when all are sent. */
@@ -153,6 +155,7 @@ export class ServiceReports {
   #stoppingText(): string {
     const busy = this.#facts?.workers().busy ?? 0;
     if (busy === 0) return "Stopping";
-    return `Stopping: waiting for ${busy} running ${busy === 1 ? "job" : "jobs"}`;
+    const limit = formatDuration(this.#drainLimitMs);
+    return `Stopping: waiting up to ${limit} for ${busy} running ${busy === 1 ? "job" : "jobs"}`;
   }
 }

@@ -111,7 +111,7 @@ test("stopping() asks for more time and feeds the watchdog until the drain must 
   world.busy = 2;
   world.reports.stopping();
   assert.deepEqual(world.sent[0], { STOPPING: "1" });
-  assert.equal(world.status, "Stopping: waiting for 2 running jobs");
+  assert.equal(world.status, "Stopping: waiting up to 10s for 2 running jobs");
   const asked = () => world.sent.filter((each) => each.EXTEND_TIMEOUT_USEC !== undefined).length;
   await world.clock.advance(39_999);
   assert.equal(asked(), 8);
