@@ -7,16 +7,18 @@ import { sourceFacts } from "./facts.mjs";
 import { install, ROOT, run } from "./tasks.mjs";
 
 const LEVEL_DEFAULT = 19;
+const KINDS = ["archive", "deb", "rpm", "npm"];
 const USAGE = `Usage: npm run release -- [options]
 
-Writes archives, SHA256SUMS, SBOM, provenance and the packages for npm.
+Writes archives, packages for Debian, Fedora and npm, SHA256SUMS, SBOM and provenance.
 
   --target NAME  make the release for this system only; repeatable: linux-x64, linux-arm64,
                  linux-x64-musl, linux-arm64-musl, darwin-x64, darwin-arm64, windows-x64
   --out FOLDER   where to write (default dist/release); whatever is there is removed
+  --only KINDS   make only these: archive, deb, rpm, npm (separated by commas). deb needs Debian's
+                 packages dpkg and binutils, rpm its package rpm
   --level N      compress with this level of zstd (default ${LEVEL_DEFAULT}, which takes a minute for each
                  system; 3 is quick)
-  --no-npm       do not make the packages for npm
   --check        make the same release again from a clone in another folder, and compare every byte
 
 Environment:
@@ -31,7 +33,7 @@ const { values } = parseArgs({
     target: { type: "string", multiple: true, default: [] },
     out: { type: "string", default: join(ROOT, "dist", "release") },
     level: { type: "string", default: String(LEVEL_DEFAULT) },
-    "no-npm": { type: "boolean" },
+    only: { type: "string", default: KINDS.join() },
     check: { type: "boolean" },
   },
 });
@@ -43,10 +45,14 @@ if (values.help) {
   if (!Number.isInteger(level) || level < 1 || level > 22) {
     throw new Error(`Cannot read --level "${values.level}": not a whole number from 1 to 22`);
   }
+  const unknown = values.only.split(",").filter((kind) => !KINDS.includes(kind));
+  if (unknown.length > 0) {
+    throw new Error(`Cannot make "${unknown[0]}": not one of ${KINDS.join(", ")}`);
+  }
   const args = [
     ...values.target.map((name) => `--target=${name}`),
     `--level=${level}`,
-    ...(values["no-npm"] ? ["--no-npm"] : []),
+    `--only=${values.only}`,
   ];
   const out = resolve(values.out);
   install();

@@ -1,6 +1,7 @@
 // The licenses of the packages whose code is in a bundle.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ROOT } from "../tasks.mjs";
 
 /** Licenses that allow to ship the code with their text. */
 const LICENSES = new Set([
@@ -32,6 +33,15 @@ export function packagesOf(sources) {
     );
     return { name, version, license, folder };
   }).sort((a, b) => `${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1);
+}
+
+/** All packages that the program may have, from the lock file. */
+export function lockedPackages() {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
+  const paths = Object.entries(packages)
+    .filter(([path, { dev }]) => path !== "" && !dev)
+    .map(([path]) => join(ROOT, path, "package.json"));
+  return packagesOf(paths);
 }
 
 /**

@@ -1,6 +1,6 @@
 // Makes a release. Runs on Bun: bun scripts/release/main.mjs, see scripts/release.mjs.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { compile } from "../compile.mjs";
 import { sourceFacts } from "../facts.mjs";
@@ -8,11 +8,14 @@ import { noticesOf, packagesOf } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
 import { gzip, tar, zip, zstd } from "./archive.mjs";
 import { contentsFor } from "./contents.mjs";
-import { generatedFiles } from "./generated.ts";
+import { makeDeb } from "./deb.mjs";
 import { billOfMaterials, provenance, sha256 } from "./documents.mjs";
+import { generatedFiles } from "./generated.ts";
 import { signAdHoc } from "./macho.mjs";
 import { installScript } from "./install_script.ts";
 import { makePackages } from "./npm.mjs";
+import { ARCHITECTURES } from "./package_files.mjs";
+import { makeRpm } from "./rpm.mjs";
 import { runtimeNotices } from "./runtime_parts.mjs";
 import { writeRuntime } from "./runtimes.mjs";
 import { readSecretKey, signBytes } from "./sign.ts";
@@ -26,11 +29,16 @@ const { values } = parseArgs({
     target: { type: "string", multiple: true },
     out: { type: "string" },
     level: { type: "string" },
-    "no-npm": { type: "boolean" },
+    only: { type: "string" },
   },
 });
-const targets = values.target ? values.target.map(targetOf) : TARGETS;
+const kinds = new Set(values.only.split(","));
 const level = Number(values.level);
+/** Compression that is meant to be quick. */
+const isQuick = level <= 3;
+const hasPackages = ({ name }) => ARCHITECTURES[name] !== undefined;
+const targets = (values.target ? values.target.map(targetOf) : TARGETS)
+  .filter((target) => kinds.has("archive") || kinds.has("npm") || hasPackages(target));
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const facts = sourceFacts();
 if (facts.commit === null || facts.committedAt === null) {
@@ -49,7 +57,6 @@ try {
 }
 
 async function makeRelease() {
-  const generated = generatedFiles({ version: manifest.version, atMs: facts.committedAt });
   const programs = targets.map(compileProgram);
   const sources = new Set(programs.flatMap(({ inputs }) => inputs));
   // A package may be installed in several folders.
@@ -61,18 +68,20 @@ async function makeRelease() {
   ];
   const notices = noticesOf(packages) + `\n${"-".repeat(80)}\n\n` + runtimeNotices() + "\n";
   const files = new Map();
-  const waiting = [...programs];
+  const { version } = manifest;
+  const atMs = facts.committedAt;
+  const generated = generatedFiles({ version, atMs });
+  const texts = { packages, notices, generated };
+  const waiting = programs.flatMap((program) => tasksFor(program, texts));
   const work = async () => {
-    for (let program = waiting.shift(); program !== undefined; program = waiting.shift()) {
-      for await (const { name, bytes } of archives(program, { notices, generated })) {
+    for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
+      for await (const { name, bytes } of task()) {
         files.set(name, bytes);
         report(`${name}  ${mb(bytes)}`);
       }
     }
   };
   await Promise.all(Array.from({ length: COMPRESSED_AT_ONCE }, work));
-  const { version } = manifest;
-  const atMs = facts.committedAt;
   const subjects = [
     ...sorted(files),
     ...programs.map((
@@ -92,11 +101,27 @@ async function makeRelease() {
     files.set("SHA256SUMS.minisig", Buffer.from(signBytes(Buffer.from(sums), key, comment)));
   }
   for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
-  if (!values["no-npm"]) {
+  if (kinds.has("npm")) {
     const paths = programs.map(({ target, path }) => [target.name, path]);
     await makePackages(Object.fromEntries(paths), { folder: join(out, "npm"), notices });
   }
   report(key === null ? "Not signed: JOBCTL_SIGNING_KEY_FILE is not set" : "Signed");
+}
+
+/** What is made of a program, as functions that yield names of files and their bytes. */
+function tasksFor(program, texts) {
+  const { target, path } = program;
+  const asPackage = (make) =>
+    async function* () {
+      const options = { program: path, target: target.name, folder: dirname(path) };
+      const file = await make({ ...options, ...texts, atMs: facts.committedAt, isQuick });
+      yield { name: basename(file), bytes: readFileSync(file) };
+    };
+  return [
+    ...(kinds.has("archive") ? [() => archives(program, texts)] : []),
+    ...(kinds.has("deb") && hasPackages(target) ? [asPackage(makeDeb)] : []),
+    ...(kinds.has("rpm") && hasPackages(target) ? [asPackage(makeRpm)] : []),
+  ];
 }
 
 /** Compile the program of a target. */

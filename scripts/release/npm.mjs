@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { build } from "../build.mjs";
 import { pack } from "../pack.mjs";
 import { platformManifest, withAbsoluteLinks } from "../pack/manifest.mjs";
-import { noticesOf, packagesOf } from "../pack/notices.mjs";
+import { lockedPackages, noticesOf } from "../pack/notices.mjs";
 import { PLATFORMS } from "../pack/platforms.mjs";
 import { install, ROOT, run } from "../tasks.mjs";
 
@@ -69,11 +69,7 @@ function writePlatform(folder, platform, program, notices) {
 
 /** The notices of ts-job, with those of the packages that it does not bundle but the program does. */
 function compiledNotices() {
-  const { packages } = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
-  const paths = Object.entries(packages)
-    .filter(([path, { dev }]) => path !== "" && !dev)
-    .map(([path]) => join(ROOT, path, "package.json"));
-  return noticesOf(packagesOf(paths));
+  return noticesOf(lockedPackages());
 }
 
 /** `npm pack`, whose archives have no times of their own. */

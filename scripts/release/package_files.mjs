@@ -1,0 +1,101 @@
+// What a package of a distribution installs beside the program. A new file for users gets a line here.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { withAbsoluteLinks } from "../pack/manifest.mjs";
+import { ROOT } from "../tasks.mjs";
+
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+
+/** Who is named as the maintainer of the packages. */
+export const MAINTAINER = "ts-job maintainers <ts-job@users.noreply.github.com>";
+
+/** Address of the project. */
+export const HOMEPAGE = MANIFEST.homepage;
+
+/** Targets that get packages, and what the distributions call their processors. */
+export const ARCHITECTURES = {
+  "linux-x64": { deb: "amd64", rpm: "x86_64" },
+  "linux-arm64": { deb: "arm64", rpm: "aarch64" },
+};
+
+/** Where completions go; the folder of zsh differs between distributions. */
+const COMPLETIONS = {
+  "completions/jobctl.bash": () => "usr/share/bash-completion/completions/jobctl",
+  "completions/_jobctl": (system) =>
+    `usr/share/zsh/${system === "deb" ? "vendor-completions" : "site-functions"}/_jobctl`,
+  "completions/jobctl.fish": () => "usr/share/fish/vendor_completions.d/jobctl.fish",
+};
+
+/** Files that administrators change: upgrades keep their changes. */
+export const CONFIGURATION = ["etc/jobctl/config.toml", "etc/jobctl/conf.d/hello.toml"];
+
+/** Folders that are empty at first. */
+export const EMPTY_FOLDERS = ["etc/jobctl/jobs"];
+
+/**
+ * The version as deb and rpm write it, without their own revision: an early version such as
+ * 1.0.0-rc.1 sorts before 1.0.0.
+ */
+export function packageVersion(version = MANIFEST.version) {
+  return version.replaceAll("-", "~");
+}
+
+/**
+ * The files of a package: `{ path, bytes, mode }`, sorted by path.
+ *
+ * @param system "deb" or "rpm"
+ * @param options.program path of the compiled program
+ * @param options.notices text of THIRD-PARTY-NOTICES
+ * @param options.generated man pages and completions, as `generatedFiles` of generated.ts returns them
+ */
+export function packageFiles(system, { program, notices, generated }) {
+  const doc = "usr/share/doc/jobctl";
+  const files = new Map([
+    ["usr/bin/jobctl", readFileSync(program)],
+    [`${doc}/THIRD-PARTY-NOTICES`, notices],
+    [`${doc}/README.md`, withAbsoluteLinks(read("README.md"))],
+    [`${doc}/config.example.toml`, read("config.example.toml")],
+    [CONFIGURATION[0], read("contrib/package/config.toml")],
+    [CONFIGURATION[1], read("contrib/package/hello.toml")],
+    ["usr/lib/sysusers.d/jobctl.conf", read("contrib/package/sysusers.conf")],
+    ["usr/lib/tmpfiles.d/jobctl.conf", read("contrib/package/tmpfiles.conf")],
+    ...["jobctl.service", "jobctl-root.service"].map((name) => [
+      `usr/lib/systemd/system/${name}`,
+      read(`contrib/systemd/${name}`),
+    ]),
+    ...pages().map((name) => [`${doc}/${name}`, read(`docs/${name}`)]),
+    ...[...generated].map(([path, text]) => generatedFile(system, path, text)),
+  ]);
+  return entriesOf(files);
+}
+
+/** Files by path as sorted entries; only the program is executable. */
+export function entriesOf(files) {
+  return [...files].sort(([a], [b]) => a < b ? -1 : 1).map(([path, content]) => ({
+    path,
+    bytes: typeof content === "string" ? Buffer.from(content) : content,
+    mode: path.startsWith("usr/bin/") ? 0o755 : 0o644,
+  }));
+}
+
+/** Compressed as Debian wants it: at most, and without a name or a time. */
+export function gzip(content) {
+  return gzipSync(content, { level: 9 });
+}
+
+function read(path) {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** The pages for users. */
+function pages() {
+  return readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md") && name !== "architecture.md");
+}
+
+function generatedFile(system, path, text) {
+  const place = COMPLETIONS[path];
+  if (place !== undefined) return [place(system), text];
+  return [`usr/share/man/man${path.at(-1)}/${path.slice("man/".length)}.gz`, gzip(text)];
+}

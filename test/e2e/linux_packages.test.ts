@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { withTempDir } from "../support/temp_dir.ts";
+
+/**
+ * The packages for Debian and Fedora, with a small program in the place of jobctl. `npm run debian`
+ * checks and installs one with jobctl.
+ */
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const SCRIPTS = ["preinst", "postinst", "prerm", "postrm", "config"];
+const has = (program: string) => existsSync(`/usr/bin/${program}`);
+const isDebian = has("dpkg-deb") && has("readelf");
+
+function run(command: string, args: readonly string[], options: { readonly cwd?: string } = {}) {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    ...options,
+  });
+  assert.equal(status, 0, stdout + stderr);
+  return stdout;
+}
+
+function make(kind: "deb" | "rpm", folder: string): string {
+  return run(join(ROOT, "node_modules/.bin/bun"), [
+    "scripts/release/local_package.mjs",
+    kind,
+    "--out",
+    folder,
+    "--program",
+    "/usr/bin/true",
+  ]).trim();
+}
+
+test(
+  "the package for Debian has no mistakes",
+  { skip: !isDebian },
+  () =>
+    withTempDir({}, ({ path }) => {
+      const deb = make("deb", path);
+      assert.match(basename(deb), /^jobctl_[\w.~]+-1_(amd64|arm64)\.deb$/);
+      const fields = run("dpkg-deb", ["--field", deb]);
+      assert.match(fields, /^Depends: libc6 \(>= 2\.\d+\), /m);
+
+      const lines = run("dpkg-deb", ["--contents", deb]).trim().split("\n");
+      const files = lines.map((line) => /^(\S+) (\S+) .*? \.\/(.*)$/.exec(line)!);
+      assert.deepEqual([...new Set(files.map((file) => file[2]))], ["root/root"]);
+      const modes = new Map(files.map((file) => [file[3]!, file[1]!]));
+      assert.equal(modes.get("usr/bin/jobctl"), "-rwxr-xr-x");
+      for (
+        const name of [
+          "etc/jobctl/jobs/",
+          "usr/lib/systemd/system/jobctl.service",
+          "usr/lib/systemd/system/jobctl-root.service",
+          "usr/lib/sysusers.d/jobctl.conf",
+          "usr/lib/tmpfiles.d/jobctl.conf",
+          "usr/share/bash-completion/completions/jobctl",
+          "usr/share/man/man1/jobctl.1.gz",
+          "usr/share/man/man5/jobctl.toml.5.gz",
+          "usr/share/doc/jobctl/copyright",
+          "usr/share/doc/jobctl/operations.md",
+        ]
+      ) assert.ok(modes.has(name), name);
+
+      const control = join(path, "control");
+      run("dpkg-deb", ["--control", deb, control]);
+      const listed = readFileSync(join(control, "conffiles"), "utf8").trim().split("\n");
+      const inEtc = files.map((file) => file[3]!).filter((name) => /^etc\/.*[^/]$/.test(name));
+      assert.deepEqual(listed.sort(), inEtc.map((name) => `/${name}`).sort());
+      for (const name of SCRIPTS) {
+        run("/bin/sh", ["-n", join(control, name)]);
+        if (has("shellcheck")) run("shellcheck", ["--exclude=SC1091", join(control, name)]);
+      }
+      if (!has("lintian")) return;
+      // Errors and warnings; those with a reason are overridden by the package.
+      assert.equal(run("lintian", ["--allow-root", deb]), "");
+    }),
+);
+
+test("the configuration of the packages is valid, and its job runs", () =>
+  withTempDir({
+    "config.toml": readFileSync(join(ROOT, "contrib/package/config.toml")),
+    "conf.d/hello.toml": readFileSync(join(ROOT, "contrib/package/hello.toml")),
+    "jobs/.keep": "",
+  }, ({ path }) => {
+    const program = join(ROOT, "dist", "jobctl");
+    const [hello] = JSON.parse(run(program, ["check", "-o", "json"], { cwd: path })).jobs;
+    assert.equal(hello.kind, "hello");
+  }));
+
+test(
+  "the package for Fedora has its files, and no path of the build",
+  { skip: !has("rpmbuild") },
+  () =>
+    withTempDir({}, ({ path }) => {
+      const rpm = make("rpm", path);
+      assert.match(basename(rpm), /^jobctl-[\w.~]+-1\.(x86_64|aarch64)\.rpm$/);
+      const query = (...args: readonly string[]) => run("rpm", ["-qp", ...args, rpm]);
+      assert.deepEqual(query("--configfiles").trim().split("\n"), [
+        "/etc/jobctl/conf.d/hello.toml",
+        "/etc/jobctl/config.toml",
+      ]);
+      const files = query("--list").trim().split("\n");
+      assert.ok(files.includes("/usr/bin/jobctl"));
+      assert.ok(files.includes("/usr/share/licenses/jobctl/LICENSE"));
+      assert.ok(files.includes("/usr/lib/systemd/system-preset/80-jobctl.preset"));
+      const scripts = query("--scripts");
+      for (const part of scripts.split(/^\w+ scriptlet .*$/m).slice(1)) {
+        const { status, stderr } = spawnSync("/bin/sh", ["-n"], { input: part, encoding: "utf8" });
+        assert.equal(status, 0, stderr);
+      }
+      assert.ok(!query("--dump", "--info", "--scripts").includes("jobctl-package-"));
+      assert.deepEqual(readdirSync(path), [basename(rpm)]);
+    }),
+);
