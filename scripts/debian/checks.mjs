@@ -1,0 +1,279 @@
+// What the Debian package must do, from the first installation to the purge.
+
+/** Longest time from the installation to the first run. */
+const FIRST_RUN_S_MAX = 60;
+/** Runs in the queue when the upgrade begins. */
+const QUEUED = 60;
+/** How long the run takes that the upgrade has to wait for. */
+const LONG_S = 12;
+const EXPOSURE_MAX = 2.5;
+/** As if somebody had chosen "no" at the purge. */
+const KEEP_DATA = "echo jobctl jobctl/purge boolean false | debconf-set-selections";
+
+/** What is not the package's: logs and caches of the system. */
+const OTHERS = [
+  ...["/proc", "/sys", "/dev", "/tmp", "/run", "/root", "/var/log", "/var/cache", "/var/lib/dpkg"],
+  ...["/var/tmp", "/var/lib/systemd/random-seed", "/var/lib/systemd/timesync", "/etc/.pwd.lock"],
+];
+
+const LOAD = `
+[jobs.tick]
+run = "true"
+schedule = "* * * * * *"
+overlap = "allow"
+misfire = "all"
+
+[jobs.short]
+run = 'echo "$JOB_UUID" >> /var/lib/jobctl/short; sleep 0.5'
+
+[jobs.long]
+run = "sleep ${LONG_S}; echo ended >> /var/lib/jobctl/long"
+`;
+
+const MODULE = `/** Waits a moment. */
+export default async function module(): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  return process.pid;
+}
+`;
+
+/**
+ * @param inside runs a command in the system, see `withSystem`
+ * @param options.own path of the package in the system
+ * @param options.later path of the same with a higher version
+ * @returns how many checks failed
+ */
+export async function checkPackage(inside, { own, later }) {
+  const world = new World(inside);
+  const before = world.paths();
+  await checkInstall(world, own);
+  checkCallers(world);
+  await checkUpgrade(world, later);
+  checkFailingStart(world, later);
+  await checkRemoval(world, own);
+  checkPurge(world, before);
+  return world.failed;
+}
+
+/** The system, with what the checks ask it. */
+class World {
+  failed = 0;
+  #inside;
+
+  constructor(inside) {
+    this.#inside = inside;
+  }
+
+  check(name, isGood, found = "") {
+    console.log(`${isGood ? "ok  " : "FAIL"}  ${name}${found === "" ? "" : `: ${found}`}`);
+    if (!isGood) this.failed++;
+  }
+
+  run(...command) {
+    const { status, stdout, stderr } = this.#inside(...command);
+    return { status, stdout, text: stdout + stderr };
+  }
+
+  sh(script) {
+    return this.run("sh", "-c", script);
+  }
+
+  dpkg(...args) {
+    const result = this.run("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", ...args);
+    if (result.status !== 0) this.check(`dpkg ${args.join(" ")}`, false, result.text);
+    return result;
+  }
+
+  write(path, text) {
+    this.run("sh", "-c", 'printf %s "$2" > "$1"', "sh", path, text);
+  }
+
+  instances(kind) {
+    const { stdout } = this.run(
+      ...["jobctl", "list", "instances", "--kind", kind, "--limit", "1000", "-o", "json"],
+    );
+    return stdout === "" ? [] : JSON.parse(stdout);
+  }
+
+  unit(property) {
+    return this.run("systemctl", "show", "jobctl", `--property=${property}`, "--value").stdout
+      .trim();
+  }
+
+  /** Everything in the file system that is not in {@link OTHERS}. */
+  paths() {
+    const pruned = OTHERS.map((path) => `-path ${path}`).join(" -o ");
+    return this.sh(`find / -xdev \\( ${pruned} \\) -prune -o -print | sort`).stdout.split("\n");
+  }
+
+  /** Wait until `isTrue` returns true. */
+  async until(seconds, isTrue) {
+    for (const end = Date.now() + seconds * 1_000; Date.now() < end;) {
+      if (isTrue()) return true;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    return isTrue();
+  }
+}
+
+async function checkInstall(world, own) {
+  const startedAt = Date.now();
+  world.check("the system has no node", world.sh("command -v node").status !== 0);
+  world.dpkg("-i", own);
+  const installedAt = Date.now();
+  world.check(
+    "the unit is active and enabled",
+    world.unit("ActiveState") === "active" &&
+      world.unit("UnitFileState") === "enabled",
+    `installed in ${secondsOf(installedAt - startedAt)}`,
+  );
+  world.check("it was ready", /is ready/.test(world.run("journalctl", "-u", "jobctl").stdout));
+  const hasRun = () => world.instances("hello").some(({ state }) => state === "Completed");
+  const isDone = await world.until(FIRST_RUN_S_MAX, hasRun);
+  world.check(
+    "the first scheduled job has run",
+    isDone,
+    `${secondsOf(Date.now() - startedAt)} after dpkg began`,
+  );
+  const security = world.run("systemd-analyze", "security", "--no-pager", "jobctl").text;
+  const exposure = /exposure level for \S+: (\d+\.\d+)/.exec(security)?.[1];
+  world.check("the unit exposes little", Number(exposure) <= EXPOSURE_MAX, exposure);
+  const user = world.sh("stat -c %U /proc/$(systemctl show jobctl -P MainPID)").stdout.trim();
+  world.check("the daemon runs as its user", user === "jobctl", user);
+}
+
+function checkCallers(world) {
+  world.check("root sees the state", world.run("jobctl", "status").status === 0);
+  world.sh("useradd --create-home carol; useradd --create-home mallory; usermod -aG jobctl carol");
+  const as = (user) => world.run("runuser", "-u", user, "--", "jobctl", "schedule", "hello");
+  world.check("a member of the group may run jobs", as("carol").status === 0);
+  world.check("others may not", as("mallory").status !== 0);
+  world.check(
+    "others cannot read the state",
+    world.sh("runuser -u mallory -- ls /var/lib/jobctl").status !== 0,
+  );
+}
+
+/** An upgrade with a queue, a schedule for each second, and a run that takes a while. */
+async function checkUpgrade(world, later) {
+  world.write("/etc/jobctl/conf.d/load.toml", LOAD);
+  world.write("/etc/jobctl/jobs/module.ts", MODULE);
+  world.sh("echo '# mine' >> /etc/jobctl/config.toml; rm /etc/jobctl/conf.d/hello.toml");
+  const reload = world.run("jobctl", "reload", "--force");
+  world.check("new jobs are there after a reload", reload.status === 0);
+  await world.until(10, () => world.instances("tick").length > 1);
+  for (const kind of ["short", "module"]) world.run("jobctl", "pause", kind);
+  for (let count = 0; count < QUEUED / 2; count++) {
+    world.run("jobctl", "schedule", "short");
+    world.run("jobctl", "schedule", "module");
+  }
+  world.run("jobctl", "schedule", "long", "--priority", "0");
+  await world.until(10, () => world.instances("long").some(({ state }) => state === "Processing"));
+  for (const kind of ["short", "module"]) world.run("jobctl", "resume", kind);
+  const pid = world.unit("MainPID");
+  const startedAt = Date.now();
+  const { text } = world.dpkg("-i", later);
+  const said = /Stopping: .*/.exec(text)?.[0] ?? text;
+  world.check(
+    "the upgrade says what it waits for",
+    /waiting up to .* for \d+ running/.test(said),
+    said,
+  );
+  world.check(
+    "another daemon is active",
+    world.unit("ActiveState") === "active" && world.unit("MainPID") !== pid,
+    `upgraded in ${secondsOf(Date.now() - startedAt)}`,
+  );
+  const isOver = await world.until(
+    60,
+    () =>
+      ["short", "module", "long"].every((kind) =>
+        world.instances(kind).every(({ state }) => state === "Completed")
+      ),
+  );
+  world.check("the queue is done", isOver);
+  const counts = ["short", "module"].map((kind) => world.instances(kind).length);
+  world.check("nothing of it was lost", counts.join() === `${QUEUED / 2},${QUEUED / 2}`);
+  const once = world.sh("sort /var/lib/jobctl/short | uniq -c | awk '$1 != 1' | wc -l").stdout
+    .trim();
+  const [long] = world.instances("long");
+  world.check("no command ran twice", once === "0", once);
+  world.check(
+    "the long command ended normally",
+    long?.attempts === 1 && world.sh("cat /var/lib/jobctl/long").stdout === "ended\n",
+  );
+  checkTicks(world);
+  world.check(
+    "changed files stay",
+    world.sh("tail -1 /etc/jobctl/config.toml").stdout === "# mine\n",
+  );
+  world.check(
+    "removed files stay removed",
+    world.sh("test -e /etc/jobctl/conf.d/hello.toml").status !== 0,
+  );
+}
+
+function checkTicks(world) {
+  const done = world.instances("tick").filter(({ state }) => state === "Completed")
+    .map(({ scheduled_for: at }) => Date.parse(at) / 1_000).sort((a, b) => a - b);
+  const gaps = done.slice(1).filter((at, index) => at !== done[index] + 1);
+  world.check(
+    "each second had its run, once",
+    done.length > LONG_S && gaps.length === 0,
+    `${done.length} ticks, ${gaps.length} gaps`,
+  );
+}
+
+function checkFailingStart(world, later) {
+  world.sh("rm /etc/jobctl/conf.d/load.toml; echo 'nonsense = 1' >> /etc/jobctl/config.toml");
+  const { text } = world.dpkg("-i", later);
+  world.check(
+    "a daemon that does not start is reported",
+    /did not start/.test(text) && /nonsense/.test(text),
+  );
+  world.sh("sed -i '$d' /etc/jobctl/config.toml");
+  world.check(
+    "it starts when that is corrected",
+    world.run("systemctl", "restart", "jobctl").status === 0,
+  );
+}
+
+async function checkRemoval(world, own) {
+  world.dpkg("--remove", "jobctl");
+  world.check("the removal stops the daemon", world.sh("pgrep -u jobctl").status !== 0);
+  world.check(
+    "data and configuration stay",
+    world.sh("test -s /var/lib/jobctl/jobctl.db && test -e /etc/jobctl/config.toml").status === 0,
+  );
+  world.dpkg("-i", own);
+  const isBack = await world.until(10, () => world.instances("tick").length > LONG_S);
+  world.check(
+    "a new installation has them again",
+    isBack && world.unit("ActiveState") === "active",
+  );
+  world.sh(KEEP_DATA);
+  world.dpkg("--purge", "jobctl");
+  const isKept = world.sh("test -s /var/lib/jobctl/jobctl.db && getent passwd jobctl").status === 0;
+  world.check("a purge keeps the data if that was chosen", isKept);
+  world.dpkg("-i", own);
+}
+
+function checkPurge(world, before) {
+  world.dpkg("--purge", "jobctl");
+  const isUser = world.sh("getent passwd jobctl || getent group jobctl").status === 0;
+  world.check("the purge removes user and group", !isUser);
+  world.check(
+    "no process is left",
+    world.run("pgrep", "-f", "/usr/bin/jobctl").status !== 0,
+  );
+  const known = new Set(before);
+  const others = /^\/home|^\/etc\/(passwd|group|g?shadow|sub[ug]id)-?$|^\/var\/mail/;
+  const left = world.paths().filter((path) => !known.has(path) && !others.test(path));
+  world.check("no file is left", left.length === 0, left.join(" "));
+  const failed = world.run("systemctl", "--failed", "--no-legend").stdout.trim();
+  world.check("no unit has failed", failed === "", failed);
+}
+
+function secondsOf(ms) {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
