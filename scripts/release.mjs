@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { sourceFacts } from "./facts.mjs";
 import { install, ROOT, run } from "./tasks.mjs";
 
-const LEVEL_DEFAULT = 19;
+const LEVEL_DEFAULT = 22;
 const KINDS = ["archive", "deb", "rpm", "npm"];
 const USAGE = `Usage: npm run release -- [options]
 

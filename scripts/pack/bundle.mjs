@@ -2,6 +2,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { UNUSED_PACKAGES } from "../compile.mjs";
 import { ROOT } from "../tasks.mjs";
 
 /** Packages that stay imports: the types of `ts-job/client` are theirs, and so must be the values. */
@@ -42,7 +43,7 @@ export async function bundle(folder) {
     format: "esm",
     platform: "node",
     target: "node22",
-    external: EXTERNAL,
+    external: [...EXTERNAL, ...UNUSED_PACKAGES],
     // Functions and classes are shown to users by name.
     keepNames: true,
     plugins: [{ name: "late CommonJS", setup: nameLateExports }],

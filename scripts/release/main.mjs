@@ -155,14 +155,14 @@ async function* archives({ target, path }, { notices, generated }) {
     ...contentsFor(target, generated),
   ].map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }));
   const atMs = facts.committedAt;
-  if (target.name.startsWith("windows-")) {
-    yield { name: `${folder}.zip`, bytes: await zip(entries, { atMs }) };
-    return;
-  }
   const plain = tar(entries, { atMs });
   yield { name: `${folder}.tar.zst`, bytes: await zstd(plain, { level }) };
-  // Few systems have zstd from the start, and each has gzip.
-  yield { name: `${folder}.tar.gz`, bytes: gzip(plain, { level }) };
+  // Few systems have zstd from the start: each has gzip, and Windows opens zip.
+  if (target.name.startsWith("windows-")) {
+    yield { name: `${folder}.zip`, bytes: await zip(entries, { atMs }) };
+  } else {
+    yield { name: `${folder}.tar.gz`, bytes: gzip(plain, { level }) };
+  }
 }
 
 function targetOf(name) {
