@@ -1,5 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { LedgerState } from "../ledger/state.ts";
+import { VERSION } from "../../platform/version.ts";
+import { newerFormat } from "../newer_format.ts";
 import { type OpenRequest, STORE_FORMAT } from "../store.ts";
 import { newStoreId } from "../store_id.ts";
 import { KEYS } from "./keys.ts";
@@ -13,6 +15,8 @@ const WRITERS_MAX = 32;
 /** The store's own numbers, written with every commit. */
 export interface Head {
   readonly format: number;
+  /** The version of the program that made this format of it; absent from the first formats. */
+  readonly madeBy?: string;
   readonly storeId: string;
   readonly epoch: number;
   readonly rev: number;
@@ -33,7 +37,7 @@ export function findHead({ puts }: Pick<MediumChanges, "puts">): Head | null {
 /** The head of an empty medium. */
 export function firstHead(request: OpenRequest): Head {
   return {
-    ...{ format: STORE_FORMAT, storeId: newStoreId(request), epoch: 0 },
+    ...{ format: STORE_FORMAT, madeBy: VERSION, storeId: newStoreId(request), epoch: 0 },
     ...{ rev: 0, at: 0, seq: 0, place: 0, writers: {} },
   };
 }
@@ -79,11 +83,14 @@ export function checkHead(head: Head | null, location: string): Head {
     });
   }
   if (head.format <= STORE_FORMAT) return head;
-  throw new JobError(
-    "conflict",
-    `Cannot open ${location}: it has format ${head.format}, this version knows up to ${STORE_FORMAT}`,
-    { hint: "Use the newer version that wrote it" },
-  );
+  const { format, madeBy } = head;
+  const about = { what: `Cannot open ${location}`, format, known: STORE_FORMAT, madeBy };
+  throw newerFormat(about, "conflict");
+}
+
+/** The head as this version writes it from now on: older ones refuse it if they cannot read it. */
+export function withFormat(head: Head): Head {
+  return head.format < STORE_FORMAT ? { ...head, format: STORE_FORMAT, madeBy: VERSION } : head;
 }
 
 function withWriter(

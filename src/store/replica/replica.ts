@@ -2,7 +2,7 @@ import { isJobError, JobError } from "../../core/errors.ts";
 import type { LedgerState, Moment } from "../ledger/state.ts";
 import type { OpenRequest } from "../store.ts";
 import { applyChanges } from "./apply_changes.ts";
-import { checkHead, findHead, firstHead, type Head, REV_STEP } from "./head.ts";
+import { checkHead, findHead, firstHead, type Head, REV_STEP, withFormat } from "./head.ts";
 import type { MediumChange, MediumImage, MediumPair, ReplicaMedium } from "./medium.ts";
 import type { ReplicaTables } from "./tables.ts";
 
@@ -128,7 +128,9 @@ export class Replica {
     if (read === null) return;
     const { image, head } = read;
     const isEmpty = image.version === 0 && head === null;
-    const found = isEmpty && request ? firstHead(request) : checkHead(head, location);
+    const checked = isEmpty && request ? firstHead(request) : checkHead(head, location);
+    // To look at a store does not upgrade it under the older daemons that use it.
+    const found = request !== null && !request.isMaintenance ? withFormat(checked) : checked;
     if (request === null && found.storeId !== known?.storeId) throw otherStore(location);
     this.#version = image.version;
     this.#remote = [];

@@ -13,9 +13,10 @@ import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { makePrivate, PRIVATE_FOLDER } from "../../platform/files/private_files.ts";
+import { newerFormat } from "../newer_format.ts";
 import { impossibleValues, missingParts, restoreIndexes } from "./check_content.ts";
 import { findLostCommits } from "./lost_commits.ts";
-import { APPLICATION_ID, FILE_FORMAT, migrate } from "./schema.ts";
+import { APPLICATION_ID, FILE_FORMAT, madeBy, migrate } from "./schema.ts";
 import { toStoreError } from "./error.ts";
 
 const MAGIC = "SQLite format 3\0";
@@ -249,9 +250,9 @@ function checkIdentity(db: DatabaseSync, path: string): void {
     });
   }
   if (format > FILE_FORMAT) {
-    throw refusal(path, `it has format ${format}, this version knows up to ${FILE_FORMAT}`, {
-      hint: "Use the newer version that wrote it",
-    });
+    const what = `Cannot open "${path}"`;
+    const about = { what, format, known: FILE_FORMAT, madeBy: madeBy(db) };
+    throw newerFormat(about, "unavailable");
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { VERSION } from "../../platform/version.ts";
 
 /** "TJob": identifies our databases in the file's header. */
 export const APPLICATION_ID = 0x544a6f62;
@@ -214,6 +215,22 @@ CREATE TABLE memo (
 /** Format of a file that this version writes; a newer one is refused. */
 export const FILE_FORMAT = MIGRATIONS.length;
 
+/** The first format with the table `note`. */
+const NOTES_SINCE = 3;
+
+/** The version of the program that made this format of a database; null if it does not say. */
+export function madeBy(db: DatabaseSync): unknown {
+  try {
+    const found = db.prepare(
+      "SELECT substr(value, 1, 100) AS value FROM note WHERE name = 'made by'",
+    ).get();
+    return found === undefined ? null : JSON.parse(found.value as string);
+  } catch {
+    // A newer version may keep it elsewhere.
+    return null;
+  }
+}
+
 /**
  * Migrate a database from `format` to the newest in one transaction: a crash leaves the old one
  * intact.
@@ -229,6 +246,10 @@ export function migrate(
     for (const step of migrations.slice(format)) db.exec(step);
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
     db.exec(`PRAGMA user_version = ${migrations.length}`);
+    if (migrations.length >= NOTES_SINCE) {
+      db.prepare("INSERT OR REPLACE INTO note (name, value) VALUES ('made by', ?)")
+        .run(JSON.stringify(VERSION));
+    }
     db.exec("COMMIT");
   } catch (error) {
     db.exec("ROLLBACK");

@@ -1,11 +1,12 @@
 import { JobError } from "../../core/errors.ts";
 import type { Logger } from "../../platform/logger.ts";
+import { VERSION } from "../../platform/version.ts";
 import { checkOpening } from "../ledger/maintenance/marks.ts";
 import { STORE_FORMAT, type StoreInfo } from "../store.ts";
 import { Unpacker } from "./codec/msgpack.ts";
 import type { GreetingRun } from "./link/server_link.ts";
 import type { OperationQueue } from "./operations/operation_queue.ts";
-import { otherData } from "./operations/refusals.ts";
+import { newerData, otherData } from "./operations/refusals.ts";
 import { HEAD_SCRIPT } from "./script/script.ts";
 
 /**
@@ -23,17 +24,11 @@ export async function openData(
     readonly isMaintenance: boolean;
   },
 ): Promise<Pick<StoreInfo, "storeId" | "epoch" | "format"> & { readonly rev: number }> {
-  const args = [options.newId, STORE_FORMAT, options.isMaintenance];
+  const args = [options.newId, STORE_FORMAT, options.isMaintenance, VERSION];
   const answer = await queue.call(false, [{ operation: { action: "open" }, args }]);
   const [status, ...rest] = answer.read() as readonly unknown[];
   if (status === "newer") {
-    throw new JobError(
-      "unavailable",
-      `Cannot open the store: its data has format ${
-        rest[0]
-      }, this version knows up to ${STORE_FORMAT}`,
-      { path: "store.url", hint: "Use the newer version that wrote it" },
-    );
+    throw newerData(options.location, rest);
   }
   if (status === "denied") {
     throw new JobError(

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isJobError, JobError } from "../../../src/core/errors.ts";
 import { sleep, systemClock } from "../../../src/platform/clock.ts";
+import { VERSION } from "../../../src/platform/version.ts";
+import { STORE_FORMAT } from "../../../src/store/store.ts";
 import { Replicas } from "../../support/servers/replicas.ts";
 import { LEASE_MS } from "../../support/servers/replicas.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
@@ -287,16 +289,35 @@ test("fault 33: a newer format, and anything that is not a store, is refused", a
   }
 });
 
+test("open() gives data of an older format its own, unless it only looks", async () => {
+  const world = new Replicas(systemClock);
+  await (await world.open()).store.close();
+  const { version } = world.shared;
+  const { madeBy: _, ...head } = JSON.parse(world.shared.rows.get("head")!);
+  const puts = [["head", JSON.stringify({ ...head, format: STORE_FORMAT - 1 })]] as const;
+  world.shared.apply({ expected: version, next: version + 1, puts, deletes: [] });
+  const stored = () => JSON.parse(world.shared.rows.get("head")!);
+  const request = { at: systemClock.now(), node: "n" };
+  const looking = world.make().store;
+  await looking.open({ ...request, isMaintenance: true });
+  await looking.close();
+  assert.equal(stored().format, STORE_FORMAT - 1);
+  await (await world.open()).store.close();
+  assert.deepEqual([stored().format, stored().madeBy], [STORE_FORMAT, VERSION]);
+  await world.close();
+});
+
 test("fault 33: a replica goes no further when a newer version changes the format", async () => {
   const world = new Replicas(systemClock);
   const node = await world.open();
   const { version } = world.shared;
-  const head = { ...JSON.parse(world.shared.rows.get("head")!), format: 99 };
+  const head = { ...JSON.parse(world.shared.rows.get("head")!), format: 99, madeBy: "9.8.7" };
   const puts = [["head", JSON.stringify(head)]] as const;
   world.shared.apply({ expected: version, next: version + 1, puts, deletes: [] });
   await assert.rejects(world.add(node), (error) => {
     assert.ok(isJobError(error, "conflict"));
-    assert.match(error.message, /it has format 99, this version knows up to/);
+    assert.match(error.message, /it has format 99 of jobctl 9\.8\.7; this is jobctl /);
+    assert.match(error.hint ?? "", /^Use jobctl 9\.8\.7 or newer\. To go back, restore a backup/);
     return true;
   });
   assert.equal(world.shared.version, version + 1);

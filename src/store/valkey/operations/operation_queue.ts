@@ -8,7 +8,7 @@ import { LIMIT } from "../script/constants.ts";
 import type { ServerLink } from "../link/server_link.ts";
 import { pack, type Packable, Unpacker } from "../codec/msgpack.ts";
 import { familiesOf, STORE_SCRIPT } from "../script/script.ts";
-import { otherData, phraseOf, refusalError } from "./refusals.ts";
+import { newerData, otherData, phraseOf, refusalError } from "./refusals.ts";
 
 /**
  * Most operations of one call, and most instances in them: the server does nothing else meanwhile.
@@ -282,6 +282,7 @@ export class OperationQueue {
   ): unknown {
     const parts = from.list();
     const status = from.text();
+    if (status === "newer") throw newerData(null, [from.read(), from.read()]);
     if (status !== "done") throw lostError(status);
     from.list();
     for (const one of group) {

@@ -1,6 +1,8 @@
 import { JobError } from "../../../core/errors.ts";
 import type { StoreMark } from "../../records.ts";
 import { QuotaError } from "../../ledger/checks.ts";
+import { newerFormat } from "../../newer_format.ts";
+import { STORE_FORMAT } from "../../store.ts";
 import { notARun, openRunsError } from "../../ledger/operations/external_runs.ts";
 import {
   markedError,
@@ -16,6 +18,19 @@ import {
   takenError,
   waitingError,
 } from "../../ledger/refusals.ts";
+
+/**
+ * The refusal of data of a newer format.
+ *
+ * @param location of the store; null once it is open
+ * @param about its format, and the version that made it or false
+ */
+export function newerData(location: string | null, about: readonly unknown[]): JobError {
+  const [format, madeBy] = about as readonly [number, unknown];
+  const what = location === null ? "Cannot use the store" : `Cannot open the store ${location}`;
+  const facts = { what, format, known: STORE_FORMAT, madeBy };
+  return newerFormat(facts, "unavailable", "store.url");
+}
 
 /** The details of a refusal; most have fewer. */
 type Details = readonly [string, string, string, string, string];

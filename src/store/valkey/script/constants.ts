@@ -1,7 +1,14 @@
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { CORRECTION_MS } from "../../../core/time/ticks.ts";
 import { OPEN_RUNS_MAX } from "../../external_runs.ts";
-import { JOB_MEMO, NEWS_KIND, NEWS_MAX, NEWS_POLICY, WATCHER_MEMO } from "../../store.ts";
+import {
+  JOB_MEMO,
+  NEWS_KIND,
+  NEWS_MAX,
+  NEWS_POLICY,
+  STORE_FORMAT,
+  WATCHER_MEMO,
+} from "../../store.ts";
 
 /**
  * Places in a stored row: what changes about an instance, and what the server decides by. What
@@ -92,6 +99,7 @@ export const LIMIT = {
   /** How far the clock may go back before holds of rates are checked again, in milliseconds. */
   SET_BACK_MS: 1_000,
   CORRECTION_MS,
+  STORE_FORMAT,
   /** Most times kept of one span. Further starts share the last of them. */
   TIMES_MAX: 64,
   BLOCKS_MAX: 100,

@@ -47,16 +47,21 @@ end
 
 -- Open the store; creates the head in an empty one.
 function S.open_store(op)
-  local new_id, format, denied = op[4], op[5], S.denied_command()
+  local new_id, format, version, denied = op[4], op[5], op[7], S.denied_command()
   if denied then return S.encode({'denied', denied}) end
   if not S.head then
-    S.head = {id = new_id, format = format, epoch = 0, rev = 0, at = 0, seq = 0, lead = 0, lag = 0,
-      line = 0, mark = false}
+    S.head = {id = new_id, format = format, made_by = version, epoch = 0, rev = 0, at = 0, seq = 0,
+      lead = 0, lag = 0, line = 0, mark = false}
   end
-  if S.head.format > format then return S.encode({'newer', S.head.format, S.head.id}) end
+  if S.head.format > format then
+    return S.encode({'newer', S.head.format, S.head.made_by or false})
+  end
   S.set_moment(op[2], op[3])
   local mark = S.mark_now()
   if mark and mark[1] ~= 'draining' and not op[6] then return S.encode({'marked', mark[3]}) end
+  -- Older versions refuse it if they cannot read what this one writes. To look at a store does not
+  -- upgrade it under the older daemons that use it.
+  if S.head.format < format and not op[6] then S.head.format, S.head.made_by = format, version end
   S.head.epoch = S.head.epoch + 1
   S.head.rev = S.next_number(S.head.rev)
   S.head.at = S.at
@@ -68,6 +73,10 @@ end
 if S.operations[1][1] == 'open' then return S.open_store(S.operations[1]) end
 -- A server that was restarted empty or filled with other data does not have the data of this node.
 if not S.head or S.head.id ~= S.wanted_id then return S.encode({'lost', S.head and S.head.id}) end
+-- A newer version may have changed the format since this node opened the store.
+if S.head.format > STORE_FORMAT then
+  return S.encode({'newer', S.head.format, S.head.made_by or false})
+end
 
 -- `NEW` is refused while the store drains or after it has moved. `MOVING` is never refused. The
 -- rest is refused only after it has moved.
