@@ -58,7 +58,6 @@ export function earlyChecks(options: DoctorOptions, config: Config | null): Chec
         return checkFsync({ folder, times, isWaitedFor });
       },
     },
-    { subject: "tokens", run: () => checkTokens(readTokens(config, nowMs)) },
     {
       subject: "reach",
       run: async () =>
@@ -89,6 +88,10 @@ export function lateChecks(patient: Patient): Check[] {
   return [
     ...always,
     { subject: "store", run: () => storeFindings(patient, config) },
+    {
+      subject: "tokens",
+      run: () => checkTokens(readTokens(config, { nowMs: clock.now().wallMs, uid })),
+    },
     {
       subject: "permissions",
       run: () =>

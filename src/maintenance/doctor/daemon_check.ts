@@ -12,7 +12,7 @@ const SHOWN_MAX = 5;
 /** Judge the daemon. It need not run for the doctor, so that is only a note. */
 export function checkDaemon({ found, isService }: DaemonCheckFacts): Finding[] {
   const { ok, note, warning, unchecked } = findingsOf("daemon");
-  if (found.type === "unknown") return [unchecked(found.why, "jobctl status")];
+  if (found.type === "unknown") return [unchecked(found.why, found.remedy ?? "jobctl status")];
   if (found.type === "none") {
     const start = isService ? "sudo systemctl start jobctl" : "jobctl serve";
     return [note("none answers", start)];

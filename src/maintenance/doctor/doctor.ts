@@ -6,7 +6,7 @@ import { earlyChecks, lateChecks } from "./checks.ts";
 import { findConfig } from "./config_check.ts";
 import type { DoctorOptions, FoundDaemon } from "./facts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
-import { type CheckedSubjects, inOrder, runChecks, withinMs } from "./run_checks.ts";
+import { inOrder, runChecks, withinMs } from "./run_checks.ts";
 
 /** Longest time of a check that needs no daemon, in ms. */
 const EARLY_MS_MAX = 1_200;
@@ -17,9 +17,9 @@ const LATE_MS_MAX = 600;
 
 /**
  * Check what an installation needs, and change nothing. Takes less than two seconds, also if hosts,
- * name servers or the daemon hang.
+ * name servers or the daemon hang; calls that nothing can end may then still wait.
  */
-export async function diagnose(options: DoctorOptions): Promise<CheckedSubjects> {
+export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
   const { configFile, env, cwd, clock, serviceConfig } = options;
   const { loaded, findings } = await findConfig(configFile, {
     ...{ env, cwd, ofService: serviceConfig },
@@ -33,16 +33,12 @@ export async function diagnose(options: DoctorOptions): Promise<CheckedSubjects>
     failed: (error) => ({ type: "unknown", why: messageOf(error) }),
   });
   const late = await runChecks(
-    lateChecks(patientOf(options, { loaded, found: asked.value })),
+    lateChecks(await patientOf(options, { loaded, found: asked })),
     { clock, deadlineMs: LATE_MS_MAX },
   );
-  const parts = [await early, late];
-  const all = [...findings, ...skipped(loaded), ...parts.flatMap((part) => part.findings)];
+  const all = [...findings, ...skipped(loaded), ...await early, ...late];
   const mask = new SecretMask(loaded?.secrets ?? []);
-  return {
-    findings: inOrder(all).map((finding) => masked(finding, mask)),
-    isLeftBehind: asked.isLate || parts.some((part) => part.isLeftBehind),
-  };
+  return inOrder(all).map((finding) => masked(finding, mask));
 }
 
 function skipped(loaded: LoadedConfig | null): Finding[] {

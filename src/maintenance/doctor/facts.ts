@@ -36,7 +36,7 @@ export type FoundDaemon =
   /** None listens at this address. */
   | { readonly type: "none" }
   /** There may be one, but it did not answer. */
-  | { readonly type: "unknown"; readonly why: string };
+  | { readonly type: "unknown"; readonly why: string; readonly remedy?: string };
 
 /** The file of an installed service, compared with what this version would write. */
 export interface UnitFacts {

@@ -3,7 +3,10 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
 import type { Config, LoadedConfig } from "../../config/config.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { userName } from "../../platform/process/accounts.ts";
 import type { DaemonFacts, DoctorOptions, FoundDaemon } from "./facts.ts";
+import { sqliteOwner } from "./sqlite_look.ts";
 
 /** What the checks that come after the questions to the daemon work on. */
 export interface Patient {
@@ -22,17 +25,34 @@ export interface Patient {
 }
 
 /** Find out about the daemon's process and user. */
-export function patientOf(
+export async function patientOf(
   options: DoctorOptions,
-  { loaded, found }: Pick<Patient, "loaded" | "found">,
-): Patient {
-  const daemon = found.type === "running" ? found.daemon : null;
+  { loaded, found: asked }: Pick<Patient, "loaded" | "found">,
+): Promise<Patient> {
+  const daemon = asked.type === "running" ? asked.daemon : null;
   const node = daemon?.nodes.find(({ id }) => id === daemon.node);
-  const pid = node?.host === hostname() && isProcess(node.pid) ? node.pid : null;
+  const listed = node?.host === hostname() ? node.pid : null;
+  const address = loaded?.config.store.address;
+  const owner = daemon === null && address?.type === "sqlite"
+    ? await sqliteOwner(address.path)
+    : null;
+  const known = listed ?? owner?.pid ?? null;
+  const pid = known !== null && isProcess(known) ? known : null;
   return {
-    ...{ options, loaded, found, daemon, pid },
+    ...{ options, loaded, daemon, pid },
+    found: pid !== null && asked.type === "none" ? silent(pid) : asked,
     uid: userOf(pid, options, loaded?.config ?? null),
     restart: options.isService ? "sudo systemctl restart jobctl" : "restart jobctl serve",
+  };
+}
+
+/** A daemon that has the database open, and that this user did not reach. */
+function silent(pid: number): FoundDaemon {
+  const user = userName(statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0);
+  return {
+    type: "unknown",
+    why: `process ${pid} of user ${user} has the store open, and did not answer`,
+    remedy: `jobctl doctor --daemon-user ${shellWord(user)}, or as that user`,
   };
 }
 

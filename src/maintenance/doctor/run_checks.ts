@@ -1,4 +1,4 @@
-import { messageOf } from "../../core/errors.ts";
+import { errorCode, messageOf } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type Finding, findingsOf, type Level, type Subject, SUBJECTS } from "./finding.ts";
 
@@ -9,31 +9,24 @@ export interface Check {
   run(): Promise<readonly Finding[]> | readonly Finding[];
 }
 
-/** The result of {@link runChecks}. */
-export interface CheckedSubjects {
-  readonly findings: readonly Finding[];
-  /** True if a check still runs: nothing can end a call that waits for a disk or a name server. */
-  readonly isLeftBehind: boolean;
-}
-
 /** Run checks side by side. One that takes longer than `deadlineMs` counts as not made. */
 export async function runChecks(
   checks: readonly Check[],
   { clock, deadlineMs }: { readonly clock: Clock; readonly deadlineMs: number },
-): Promise<CheckedSubjects> {
+): Promise<Finding[]> {
   const made = await Promise.all(checks.map(({ subject, run }) => {
     const { unchecked } = findingsOf(subject);
     return withinMs<readonly Finding[]>(deadlineMs, {
       clock,
       run,
       late: () => [unchecked(`it took more than ${deadlineMs} ms`)],
-      failed: (error) => [unchecked(messageOf(error))],
+      failed: (error) => {
+        const isForbidden = ["EACCES", "EPERM"].includes(errorCode(error) ?? "");
+        return [unchecked(messageOf(error), isForbidden ? "sudo jobctl doctor" : null)];
+      },
     });
   }));
-  return {
-    findings: made.flatMap(({ value }) => value),
-    isLeftBehind: made.some(({ isLate }) => isLate),
-  };
+  return made.flat();
 }
 
 /** The result of a call, or what stands for it if the call fails or takes too long. */
@@ -45,13 +38,10 @@ export async function withinMs<T>(
     readonly late: () => T;
     readonly failed: (error: unknown) => T;
   },
-): Promise<{ readonly value: T; readonly isLate: boolean }> {
-  const end = Promise.withResolvers<{ value: T; isLate: boolean }>();
-  const timer = clock.timer(deadlineMs, () => end.resolve({ value: late(), isLate: true }));
-  const result = Promise.resolve().then(run).then(
-    (value) => ({ value, isLate: false }),
-    (error: unknown) => ({ value: failed(error), isLate: false }),
-  );
+): Promise<T> {
+  const end = Promise.withResolvers<T>();
+  const timer = clock.timer(deadlineMs, () => end.resolve(late()));
+  const result = Promise.resolve().then(run).catch(failed);
   try {
     return await Promise.race([result, end.promise]);
   } finally {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { Buffer } from "node:buffer";
@@ -50,7 +50,7 @@ export async function lookAtSqlite(path: string): Promise<SqliteLook> {
       ? { type: "missing" }
       : { type: "unreadable", why: wordsOf(error) };
   }
-  const owner = await ownerOf(path);
+  const owner = await sqliteOwner(path);
   if (owner !== null) return { type: "owned", pid: owner.pid };
   const logBytes = await sizeOf(`${path}-wal`);
   if (logBytes > 0) return { type: "unclosed", logBytes };
@@ -99,7 +99,8 @@ function read(path: string, bytes: number): SqliteLook {
 
 function readHeader(path: string): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
-  const file = openSync(path, "r");
+  // Something else may have taken its place: opening a pipe must not wait for a writer.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     readSync(file, header, 0, HEADER_BYTES, 0);
   } finally {
@@ -108,8 +109,12 @@ function readHeader(path: string): Buffer {
   return header;
 }
 
-/** The process that owns the file, by the kernel's list of locks; null if none does. */
-async function ownerOf(path: string): Promise<{ readonly pid: number | null } | null> {
+/**
+ * The process that owns the file, by the kernel's list of locks.
+ *
+ * @returns null if none does; its id is null if it is not known here
+ */
+export async function sqliteOwner(path: string): Promise<{ readonly pid: number | null } | null> {
   const lock = await stat(`${path}-owner`).catch(() => null);
   if (lock === null) return null;
   const pid = notedOwner(`${path}-owner.json`);

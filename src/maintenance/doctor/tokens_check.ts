@@ -1,5 +1,5 @@
 import { isLoopback } from "../../core/address.ts";
-import { isJobError, toJobError } from "../../core/errors.ts";
+import { toJobError } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { roughDuration } from "../../core/time/duration.ts";
 import type { Config } from "../../config/config.ts";
@@ -32,8 +32,11 @@ export interface TokensFacts {
 const SOON_MS = 14 * 86_400_000;
 const SHOWN_MAX = 10;
 
-/** Read the tokens of a configuration. */
-export function readTokens({ server }: Config, nowMs: number): TokensFacts {
+/** Read the tokens of a configuration. @param options.uid the user of the daemon */
+export function readTokens(
+  { server }: Config,
+  { nowMs, uid }: { readonly nowMs: number; readonly uid: number },
+): TokensFacts {
   const { auth, host } = server;
   let inFile: readonly TokenEntry[] = [];
   let problem: TokensFacts["problem"] = null;
@@ -42,8 +45,9 @@ export function readTokens({ server }: Config, nowMs: number): TokensFacts {
     inFile = readTokensFile(auth.tokensFile);
   } catch (error) {
     const { message, hint } = toJobError(error, "Cannot read the tokens");
-    isForbidden = isJobError(error, "invalid_config") &&
-      /\bEACCES\b|permission denied/i.test(message);
+    const own = process.getuid?.() ?? 0;
+    // A file of the daemon's user is not trusted by other users, and need not be.
+    isForbidden = (own !== 0 && own !== uid) || /\bEACCES\b/.test(message);
     problem = { message, hint: hint ?? null };
   }
   return {

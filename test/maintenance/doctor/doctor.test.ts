@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, symlinkSync, truncateSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -23,6 +24,10 @@ import {
   mend,
   stateOfFolder,
 } from "../../support/worlds/doctor_world.ts";
+
+/** Why no file of the system can be replaced for one process; false where it can. */
+const NEEDS_MOUNTS = NEEDS_ROOT ||
+  (spawnSync("unshare", ["--mount", "true"]).status !== 0 && "mounts are not allowed here");
 
 const SECRET = "s3cret-that-nobody-may-see";
 
@@ -250,8 +255,12 @@ test("doctor changes nothing: a closed store, one that was killed, and a running
     findingOf(running, "nodes", /^1 node runs version/);
     findingOf(running, "limits", new RegExp(`^process ${daemon.pid} may open`));
     // It does not answer here, but it has the file open.
-    const owned = findingOf(await doctor(daemon.dir, [], { env }), "store", /open, and did not/);
-    assert.match(owned.text, new RegExp(`^not checked: process ${daemon.pid} has`));
+    const unasked = await doctor(daemon.dir, [], { env });
+    for (const subject of ["daemon", "store"]) {
+      const owned = findingOf(unasked, subject, /open, and did not/);
+      assert.match(owned.text, new RegExp(`^not checked: process ${daemon.pid} `));
+    }
+    findingOf(unasked, "limits", new RegExp(`^process ${daemon.pid} may open`));
     await daemon.kill();
     const data = join(daemon.dir, "data");
     const killed = stateOfFolder(data);
@@ -397,5 +406,74 @@ test("doctor finds etcd by its protocol", async () => {
     assert.equal(findingOf(run, "store", /answers in/).level, "ok");
   } finally {
     await server.close();
+  }
+});
+
+test("doctor as root or as another user finds no fault with the files of the daemon's user", {
+  skip: NEEDS_ROOT,
+}, async () => {
+  const port = await freePort();
+  const toml = `[server]\nport = ${port}\nhttp = ""\nsocket = "data/j.sock"\n` +
+    '[server.auth]\ntokens_file = "data/tokens.json"\n[store]\nurl = "sqlite:data/j.db"\n';
+  await withConfig(toml, async ({ path }) => {
+    mkdirSync(join(path, "data"), { mode: 0o755 });
+    chownSync(join(path, "data"), FOREIGN_UID, FOREIGN_UID);
+    for (const [name, mode] of [["", 0o755], ["config.toml", 0o644]] as const) {
+      chmodSync(join(path, name), mode);
+    }
+    const child = spawn(JOBCTL, ["serve"], {
+      ...{ cwd: path, uid: FOREIGN_UID, gid: FOREIGN_UID, stdio: ["ignore", "ignore", "pipe"] },
+      env: { PATH: "/usr/bin:/bin", HOME: join(path, "data"), XDG_RUNTIME_DIR: join(path, "data") },
+    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        let log = "";
+        child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+          log += text;
+          if (log.includes("is ready")) resolve();
+        });
+        child.once("exit", () => reject(new Error(`The daemon ended: ${log}`)));
+      });
+      const env = { JOBCTL_PORT: undefined, JOBCTL_SERVER_PORT: undefined };
+      for (const as of [{ uid: 0, gid: 0 }, { uid: FOREIGN_UID - 1, gid: FOREIGN_UID - 1 }]) {
+        const run = await doctor(path, [], { as, env });
+        assert.deepEqual(run.findings.filter(({ level }) => level === "error"), []);
+        assert.ok(hasNone(run, "permissions", /not trusted/));
+        const found = findingOf(run, "daemon", /^not checked: process \d+ of user/);
+        assert.match(found.remedy!, /--daemon-user \w+/);
+      }
+      const own = await doctor(path, [], { as: { uid: FOREIGN_UID, gid: FOREIGN_UID }, env });
+      findingOf(own, "daemon", /^node \S+ runs version/);
+      const named = await doctor(path, ["--daemon-user", String(FOREIGN_UID)], { env });
+      findingOf(named, "daemon", /^node \S+ runs version/);
+    } finally {
+      const exited = once(child, "exit");
+      if (child.exitCode === null && child.kill("SIGKILL")) await exited;
+    }
+  });
+});
+
+test("doctor is over in time although the name server hangs", { skip: NEEDS_MOUNTS }, async () => {
+  const server = createSocket("udp4").bind(53, "127.0.0.77");
+  await once(server, "listening");
+  try {
+    const toml = '[notices.ops]\nto = "webhook"\nurl = "https://hooks.example.org/x"\n';
+    await withConfig(toml, async ({ path, write }) => {
+      const resolver = write("resolv.conf", "nameserver 127.0.0.77\n");
+      const script =
+        `mount --bind '${resolver}' /etc/resolv.conf && exec '${JOBCTL}' doctor -o json`;
+      const start = performance.now();
+      const child = spawn("unshare", ["--mount", "sh", "-c", script], {
+        ...{ cwd: path, stdio: ["ignore", "pipe", "inherit"] },
+        env: { PATH: process.env.PATH, HOME: path, JOBCTL_PORT: "1" },
+      });
+      let stdout = "";
+      child.stdout!.setEncoding("utf8").on("data", (text: string) => stdout += text);
+      await once(child, "close");
+      assert.ok(performance.now() - start < 6_000);
+      findingOf(JSON.parse(stdout), "reach", /the name server does not respond within/);
+    });
+  } finally {
+    server.close();
   }
 });

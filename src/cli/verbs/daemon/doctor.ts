@@ -60,7 +60,7 @@ export const DOCTOR: Verb = {
     const { diagnose } = await import("../../../maintenance/doctor/doctor.ts");
     const { installedUnits, unitDrift } = await import("../../../tools/service/unit_drift.ts");
     const hasServiceConfig = configFile === null && existsSync(SERVICE_CONFIG);
-    const { findings, isLeftBehind } = await diagnose({
+    const findings = await diagnose({
       ...{ configFile, env: io.env, cwd: io.cwd, clock: io.clock, version: VERSION },
       spool: spoolFolder(io.env),
       id: io.newId(),
@@ -76,8 +76,8 @@ export const DOCTOR: Verb = {
       linesOf(findings, { printer, isVerbose }),
     );
     const code = CODES[worstOf(findings)];
-    // Nothing can end a call that waits for a name server or a disk.
-    if (isLeftBehind) io.end?.(code);
+    // Nothing else can end a call that waits for a name server or a disk.
+    io.end?.(code);
     return code;
   },
 };
