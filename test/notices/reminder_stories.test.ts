@@ -79,6 +79,28 @@ playStories([
     },
     told: { ops: ["failed work", "recovered work"] },
   },
+  {
+    name: "a channel is removed for good while others are reminded that it fails",
+    start: () => ({ channels: [...hourly().channels, new RecordedChannel("mail")] }),
+    happens: async (world) => {
+      const [ops, mail] = world.channels;
+      mail!.problem = new Error("Away");
+      await world.run("work", "fail ok");
+      await world.advance("70m");
+      const titles = ops!.delivered.map(({ title }) => title);
+      const why = "a notice was not delivered after 5 attempts: Away";
+      assert.deepEqual(titles.slice(2), [
+        `Channel mail failed: ${why}`,
+        `Channel mail is still failing: ${why}`,
+      ]);
+      await world.reload({ channels: [ops!] });
+      await world.advance("5h");
+    },
+    told: {
+      ops: ["failed work", "recovered work", "failed mail", "failed mail again"],
+      mail: [],
+    },
+  },
 ]);
 
 /** A job fails, and its next run succeeds 1 ms before the first reminder is due. */

@@ -254,10 +254,12 @@ async function remind(
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
   // One of before the recovery of the channel.
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
-  // No reminder while somebody takes care of it, nor of a job that is gone, which cannot recover.
-  // Later there may be: an acknowledgment can be taken back, and a job come back.
+  // No reminder while somebody takes care of it, nor of a job or a channel that is gone, which
+  // cannot recover. Later there may be: an acknowledgment can be taken back, and a job come back.
   if (incident.acknowledgedBy === null && !(await isGone(memo.key, context))) {
-    await deliveries.addReminder(reminder, event, incident, state.streak === 0);
+    // Only runs of jobs are counted: a channel that fails has no streak.
+    const isWell = incident.subject.type === "job" && state.streak === 0;
+    await deliveries.addReminder(reminder, event, incident, isWell);
   }
   const following = { ...reminder, number: number + 1 };
   const id = reminderId(memo.key, following);
@@ -268,11 +270,16 @@ async function remind(
   };
 }
 
-/** True if a memo is of a job that no live node has any more. */
-async function isGone(key: string, { store, clock, findJob }: NoticeContext): Promise<boolean> {
+/** True if a memo is of a job or a channel that no live node has any more. */
+async function isGone(
+  key: string,
+  { store, clock, findJob, channels }: NoticeContext,
+): Promise<boolean> {
   if (!key.startsWith(JOB_MEMO)) return false;
+  // That of a channel is about the kind of its deliveries, which its nodes have as well.
   const kind = key.slice(JOB_MEMO.length);
-  if (channelOfKind(kind) !== null || findJob(kind) !== undefined) return false;
+  const channel = channelOfKind(kind);
+  if (channel === null ? findJob(kind) !== undefined : channels.has(channel)) return false;
   const at = clock.now();
   const nodes = await store.listNodes({ at });
   const isKnown = nodes.some(({ kinds, idle, leftAt, until }) =>
