@@ -20,9 +20,9 @@ function blocks(text: string, language: string): string[] {
 }
 
 const COMMANDS = blocks(README, "sh").flatMap((block) => block.trimEnd().split("\n"));
-// The CI runs these two on fresh clones: run here, the one would build over the file under test,
-// and the other would run itself.
-const OWN_RUNS = /^npm (start|test)\b/;
+// The CI runs npm's two on fresh clones: run here, the one would build over the file under test,
+// and the other would run itself. Packages are installed where a system boots in a container.
+const OWN_RUNS = /^(npm (start|test)|sudo apt install)\b/;
 const JOB_FILE = /Put this in `jobs\/(\S+?)`/.exec(README)?.[1];
 const JOB = blocks(README, "ts")[0]!;
 
@@ -117,7 +117,9 @@ test("README.md has commands, a job and a table", () => {
 for (const line of COMMANDS.filter((one) => !OWN_RUNS.test(one))) {
   test(`README.md has a command that works: ${line}`, async () => {
     const { code, stdout, stderr } = await runLine(line.replace(/\bID\b/, await idFor(line)));
-    assert.equal(code, 0, `${stdout}${stderr}`);
+    // What the doctor warns of depends on the machine.
+    const codes = line.startsWith("jobctl doctor") ? [0, 1] : [0];
+    assert.ok(codes.includes(code!), `${stdout}${stderr}`);
   });
 }
 
