@@ -16,6 +16,7 @@ import { installScript } from "./install_script.ts";
 import { makePackages } from "./npm.mjs";
 import { ARCHITECTURES } from "./package_files.mjs";
 import { makeRpm } from "./rpm.mjs";
+import { recipesFor } from "./recipes.ts";
 import { runtimeNotices } from "./runtime_parts.mjs";
 import { writeRuntime } from "./runtimes.mjs";
 import { readSecretKey, signBytes } from "./sign.ts";
@@ -101,6 +102,10 @@ async function makeRelease() {
     files.set("SHA256SUMS.minisig", Buffer.from(signBytes(Buffer.from(sums), key, comment)));
   }
   for (const [name, bytes] of files) writeFileSync(join(out, name), bytes);
+  for (const { path, text, mode } of recipesFor(manifest, files)) {
+    mkdirSync(dirname(join(out, "recipes", path)), { recursive: true });
+    writeFileSync(join(out, "recipes", path), text, { mode });
+  }
   if (kinds.has("npm")) {
     const paths = programs.map(({ target, path }) => [target.name, path]);
     await makePackages(Object.fromEntries(paths), { folder: join(out, "npm"), notices });
