@@ -1,4 +1,4 @@
-// What the Debian package must do, from the first installation to the purge.
+// What a package must do, from the first installation to the purge.
 
 /** Longest time from the installation to the first run. */
 const FIRST_RUN_S_MAX = 60;
@@ -37,21 +37,32 @@ export default async function module(): Promise<number> {
 }
 `;
 
+/** The commands of the package managers. */
+const MANAGERS = {
+  deb: { install: ["dpkg", "-i"], remove: ["dpkg", "--remove"] },
+  rpm: {
+    // Debian's rpm has no database of what fulfills the dependencies.
+    install: ["rpm", "-U", "--nodeps", "--replacepkgs", "--oldpackage"],
+    remove: ["rpm", "-e"],
+  },
+};
+
 /**
+ * @param kind "deb" or "rpm"
  * @param inside runs a command in the system, see `withSystem`
  * @param options.own path of the package in the system
  * @param options.later path of the same with a higher version
  * @returns how many checks failed
  */
-export async function checkPackage(inside, { own, later }) {
-  const world = new World(inside);
+export async function checkPackage(kind, inside, { own, later }) {
+  const world = new World(inside, MANAGERS[kind]);
   const before = world.paths();
   await checkInstall(world, own);
   checkCallers(world);
   await checkUpgrade(world, later);
   checkFailingStart(world, later);
-  await checkRemoval(world, own);
-  checkPurge(world, before);
+  checkRemoval(world);
+  if (kind === "deb") await checkPurge(world, { own, before });
   return world.failed;
 }
 
@@ -59,9 +70,11 @@ export async function checkPackage(inside, { own, later }) {
 class World {
   failed = 0;
   #inside;
+  #manager;
 
-  constructor(inside) {
+  constructor(inside, manager) {
     this.#inside = inside;
+    this.#manager = manager;
   }
 
   check(name, isGood, found = "") {
@@ -78,9 +91,18 @@ class World {
     return this.run("sh", "-c", script);
   }
 
-  dpkg(...args) {
-    const result = this.run("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", ...args);
-    if (result.status !== 0) this.check(`dpkg ${args.join(" ")}`, false, result.text);
+  install(path) {
+    return this.manage(...this.#manager.install, path);
+  }
+
+  remove() {
+    return this.manage(...this.#manager.remove, "jobctl");
+  }
+
+  /** Run a command of a package manager without a terminal: it must succeed. */
+  manage(...command) {
+    const result = this.run("env", "DEBIAN_FRONTEND=noninteractive", ...command);
+    if (result.status !== 0) this.check(command.join(" "), false, result.text);
     return result;
   }
 
@@ -119,7 +141,7 @@ class World {
 async function checkInstall(world, own) {
   const startedAt = Date.now();
   world.check("the system has no node", world.sh("command -v node").status !== 0);
-  world.dpkg("-i", own);
+  world.install(own);
   const installedAt = Date.now();
   world.check(
     "the unit is active and enabled",
@@ -133,7 +155,7 @@ async function checkInstall(world, own) {
   world.check(
     "the first scheduled job has run",
     isDone,
-    `${secondsOf(Date.now() - startedAt)} after dpkg began`,
+    `${secondsOf(Date.now() - startedAt)} after the installation began`,
   );
   const security = world.run("systemd-analyze", "security", "--no-pager", "jobctl").text;
   const exposure = /exposure level for \S+: (\d+\.\d+)/.exec(security)?.[1];
@@ -172,7 +194,7 @@ async function checkUpgrade(world, later) {
   for (const kind of ["short", "module"]) world.run("jobctl", "resume", kind);
   const pid = world.unit("MainPID");
   const startedAt = Date.now();
-  const { text } = world.dpkg("-i", later);
+  const { text } = world.install(later);
   const said = /Stopping: .*/.exec(text)?.[0] ?? text;
   world.check(
     "the upgrade says what it waits for",
@@ -226,7 +248,7 @@ function checkTicks(world) {
 
 function checkFailingStart(world, later) {
   world.sh("rm /etc/jobctl/conf.d/load.toml; echo 'nonsense = 1' >> /etc/jobctl/config.toml");
-  const { text } = world.dpkg("-i", later);
+  const { text } = world.install(later);
   world.check(
     "a daemon that does not start is reported",
     /did not start/.test(text) && /nonsense/.test(text),
@@ -238,34 +260,29 @@ function checkFailingStart(world, later) {
   );
 }
 
-async function checkRemoval(world, own) {
-  world.dpkg("--remove", "jobctl");
+function checkRemoval(world) {
+  world.remove();
   world.check("the removal stops the daemon", world.sh("pgrep -u jobctl").status !== 0);
-  world.check(
-    "data and configuration stay",
-    world.sh("test -s /var/lib/jobctl/jobctl.db && test -e /etc/jobctl/config.toml").status === 0,
-  );
-  world.dpkg("-i", own);
-  const isBack = await world.until(10, () => world.instances("tick").length > LONG_S);
-  world.check(
-    "a new installation has them again",
-    isBack && world.unit("ActiveState") === "active",
-  );
-  world.sh(KEEP_DATA);
-  world.dpkg("--purge", "jobctl");
-  const isKept = world.sh("test -s /var/lib/jobctl/jobctl.db && getent passwd jobctl").status === 0;
-  world.check("a purge keeps the data if that was chosen", isKept);
-  world.dpkg("-i", own);
+  const isEnabled = world.run("systemctl", "is-enabled", "jobctl").status === 0;
+  world.check("no unit is left", !isEnabled);
+  const isKept = world.sh("test -s /var/lib/jobctl/jobctl.db && ls /etc/jobctl/config.toml*");
+  world.check("data and changed configuration stay", isKept.status === 0, isKept.stdout.trim());
 }
 
-function checkPurge(world, before) {
-  world.dpkg("--purge", "jobctl");
+async function checkPurge(world, { own, before }) {
+  world.install(own);
+  const isBack = await world.until(10, () => world.instances("tick").length > LONG_S);
+  world.check("a new installation has the data again", isBack);
+  world.check("and runs", world.unit("ActiveState") === "active");
+  world.sh(KEEP_DATA);
+  world.manage("dpkg", "--purge", "jobctl");
+  const isKept = world.sh("test -s /var/lib/jobctl/jobctl.db && getent passwd jobctl").status === 0;
+  world.check("a purge keeps the data if that was chosen", isKept);
+  world.install(own);
+  world.manage("dpkg", "--purge", "jobctl");
   const isUser = world.sh("getent passwd jobctl || getent group jobctl").status === 0;
   world.check("the purge removes user and group", !isUser);
-  world.check(
-    "no process is left",
-    world.run("pgrep", "-f", "/usr/bin/jobctl").status !== 0,
-  );
+  world.check("no process is left", world.run("pgrep", "-f", "/usr/bin/jobctl").status !== 0);
   const known = new Set(before);
   const others = /^\/home|^\/etc\/(passwd|group|g?shadow|sub[ug]id)-?$|^\/var\/mail/;
   const left = world.paths().filter((path) => !known.has(path) && !others.test(path));

@@ -1,8 +1,9 @@
-// Installs, upgrades, removes and purges the Debian package in a booted system: npm run debian. Needs
-// root on Debian, and its packages mmdebstrap, systemd-container and lintian.
+// Installs, upgrades, removes and purges a package in a booted system: npm run debian. Needs root on
+// Debian, and its packages mmdebstrap, systemd-container and lintian; for --rpm its package rpm.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
 import { build } from "../build.mjs";
 import { checkPackage } from "./checks.mjs";
 import { withSystem } from "../systemd/container.mjs";
@@ -12,10 +13,15 @@ const PACKAGES = "/root/packages";
 /** A version that every other one is older than. */
 const LATER = "99.0.0";
 
-const [suite = "trixie"] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rpm: { type: "boolean" } },
+});
+const [suite = "trixie"] = positionals;
+const kind = values.rpm ? "rpm" : "deb";
 
 function makePackage(folder, version) {
-  const args = ["scripts/release/local_package.mjs", "deb", "--out", folder];
+  const args = ["scripts/release/local_package.mjs", kind, "--out", folder];
   const { status, stdout } = spawnSync(
     "bun",
     [...args, ...(version ? ["--version", version] : [])],
@@ -48,12 +54,16 @@ try {
     mkdirSync(folder);
     const inSystem = (path) => join(PACKAGES, basename(path));
     const own = makePackage(folder);
-    const found = lint(own);
+    const found = kind === "deb" ? lint(own) : "";
     if (found !== "") throw new Error(found);
     paths.own = inSystem(own);
     paths.later = inSystem(makePackage(folder, LATER));
   };
-  const failed = await withSystem({ suite, prepare }, (inside) => checkPackage(inside, paths));
+  const include = kind === "rpm" ? ["rpm"] : [];
+  const failed = await withSystem(
+    { suite, include, prepare },
+    (inside) => checkPackage(kind, inside, paths),
+  );
   console.log(`${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 } catch (error) {

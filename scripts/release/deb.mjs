@@ -17,6 +17,7 @@ import {
   CONFIGURATION,
   EMPTY_FOLDERS,
   entriesOf,
+  EXAMPLE,
   gzip,
   HOMEPAGE,
   MAINTAINER,
@@ -97,7 +98,7 @@ async function control({ program }, { version, architecture, entries }) {
   const files = [
     ["control", filled("control")],
     ["templates", contrib("templates")],
-    ["conffiles", CONFIGURATION.map((path) => `/${path}\n`).join("")],
+    ["conffiles", [CONFIGURATION, EXAMPLE].map((path) => `/${path}\n`).join("")],
     ["md5sums", sums.join("")],
     ...SCRIPTS.map((name) => [name, filled(name)]),
   ];

@@ -27,11 +27,14 @@ const COMPLETIONS = {
   "completions/jobctl.fish": () => "usr/share/fish/vendor_completions.d/jobctl.fish",
 };
 
-/** Files that administrators change: upgrades keep their changes. */
-export const CONFIGURATION = ["etc/jobctl/config.toml", "etc/jobctl/conf.d/hello.toml"];
+/** The file that administrators change: upgrades keep their changes. */
+export const CONFIGURATION = "etc/jobctl/config.toml";
+
+/** The example that they delete. */
+export const EXAMPLE = "etc/jobctl/conf.d/hello.toml";
 
 /** Folders that are empty at first. */
-export const EMPTY_FOLDERS = ["etc/jobctl/jobs"];
+export const EMPTY_FOLDERS = ["etc/jobctl/conf.d", "etc/jobctl/jobs"];
 
 /**
  * The version as deb and rpm write it, without their own revision: an early version such as
@@ -56,8 +59,12 @@ export function packageFiles(system, { program, notices, generated }) {
     [`${doc}/THIRD-PARTY-NOTICES`, notices],
     [`${doc}/README.md`, withAbsoluteLinks(read("README.md"))],
     [`${doc}/config.example.toml`, read("config.example.toml")],
-    [CONFIGURATION[0], read("contrib/package/config.toml")],
-    [CONFIGURATION[1], read("contrib/package/hello.toml")],
+    [CONFIGURATION, read("contrib/package/config.toml")],
+    // dpkg leaves a deleted file deleted; rpm does not, so its script installs this one.
+    [
+      system === "deb" ? EXAMPLE : "usr/share/jobctl/hello.toml",
+      read("contrib/package/hello.toml"),
+    ],
     ["usr/lib/sysusers.d/jobctl.conf", read("contrib/package/sysusers.conf")],
     ["usr/lib/tmpfiles.d/jobctl.conf", read("contrib/package/tmpfiles.conf")],
     ...["jobctl.service", "jobctl-root.service"].map((name) => [

@@ -8,6 +8,7 @@ import {
   CONFIGURATION,
   EMPTY_FOLDERS,
   entriesOf,
+  EXAMPLE,
   HOMEPAGE,
   MAINTAINER,
   packageFiles,
@@ -72,14 +73,14 @@ function contentOf(options) {
 function filesOf(entries) {
   const paths = entries.map(({ path }) => path);
   const marked = paths.map((path) => {
-    if (CONFIGURATION.includes(path)) return `%config(noreplace) /${path}`;
+    if (path === CONFIGURATION) return `%config(noreplace) /${path}`;
     if (path.startsWith("usr/share/doc/")) return `%doc /${path}`;
     if (path.startsWith("usr/share/licenses/")) return `%license /${path}`;
     return `/${path}`;
   });
-  const folders = ["etc/jobctl", "etc/jobctl/conf.d", ...EMPTY_FOLDERS];
-  const own = [...folders, "usr/share/doc/jobctl", "usr/share/licenses/jobctl"];
-  return [...own.map((path) => `%dir /${path}`), ...marked].join("\n");
+  const shared = ["doc/jobctl", "licenses/jobctl", "jobctl"].map((name) => `usr/share/${name}`);
+  const own = ["etc/jobctl", ...EMPTY_FOLDERS, ...shared].map((path) => `%dir /${path}`);
+  return [...own, `%ghost %config(noreplace) /${EXAMPLE}`, ...marked].join("\n");
 }
 
 /** All licenses of what is in the package, as SPDX writes them. */

@@ -8,7 +8,7 @@ import { ROOT } from "../tasks.mjs";
 
 const BOOT_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
-const PACKAGES = "systemd,systemd-sysv,dbus,procps";
+const PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps"];
 const ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
@@ -18,17 +18,18 @@ const ENVIRONMENT = {
  * Make a system without Node, boot it, and remove it after `body`.
  *
  * @param options.suite such as "trixie"
+ * @param options.include more packages of Debian
  * @param options.prepare called with the root folder before it boots
  * @param body called with a function that runs a command as root in the system: it takes the
  *   command, and returns what `spawnSync` does
  * @returns what `body` returns
  */
-export async function withSystem({ suite, prepare }, body) {
+export async function withSystem({ suite, include = [], prepare }, body) {
   const folder = mkdtempSync(join(tmpdir(), "jobctl-systemd-"));
   const root = join(folder, "root");
   let container = null;
   try {
-    makeRoot(suite, root);
+    makeRoot(root, suite, [...PACKAGES, ...include]);
     prepare(root);
     container = spawn("unshare", [
       ...["--mount", "--fork", "sh", join(ROOT, "scripts/systemd/boot.sh"), root],
@@ -45,8 +46,8 @@ export async function withSystem({ suite, prepare }, body) {
   }
 }
 
-function makeRoot(suite, root) {
-  const args = ["--quiet", "--variant=minbase", `--include=${PACKAGES}`, suite, root];
+function makeRoot(root, suite, packages) {
+  const args = ["--quiet", "--variant=minbase", `--include=${packages.join()}`, suite, root];
   const { status, error } = spawnSync("mmdebstrap", args, { stdio: "inherit" });
   if (error) throw error;
   if (status !== 0) throw new Error("Cannot make a root folder");
