@@ -44,6 +44,8 @@ export interface DaemonOptions {
   readonly modules?: Readonly<Record<string, string>>;
   /** Environment of the daemon; ports, store and socket are set there and can be set otherwise. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The program and its first arguments; the compiled file by default. */
+  readonly program?: readonly string[];
   /** Limit of its open files; this process's own by default. */
   readonly descriptors?: number;
 }
@@ -164,7 +166,7 @@ async function launch(
     JOBCTL_SERVER_AUTH_TOKEN_FILE: join(dir, "token"),
     JOBCTL_STORE_URL: `sqlite:${join(dir, "data", "jobctl.db")}`,
   }, options.env);
-  const serve = [JOBCTL, ...SERVE, ...more];
+  const serve = [...options.program ?? [JOBCTL], ...SERVE, ...more];
   // It becomes the daemon, and keeps its process id.
   const limited = ["prlimit", `--nofile=${options.descriptors}:${options.descriptors}`, ...serve];
   const [program, ...args] = options.descriptors === undefined ? serve : limited;
