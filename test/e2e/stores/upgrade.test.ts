@@ -123,6 +123,11 @@ for (const [name, start] of Object.entries(SERVERS)) {
         const refused = await old.jobctl(["schedule", "work"]);
         assert.notEqual(refused.code, 0);
         assertRefusal(refused.stderr);
+        await old.logged(new RegExp(`it has format \\d+ of jobctl ${NEXT.replaceAll(".", "\\.")}`));
+        const ready = await fetch(`http://127.0.0.1:${old.httpPort}/readyz`);
+        assert.equal(ready.status, 503);
+        assert.match(await ready.text(), /it has format/);
+        assertRefusal((await old.jobctl(["status"])).stderr);
         const accepted = await next.jobctl(["schedule", "work", "--wait"]);
         assert.equal(accepted.code, 0, accepted.stderr);
         await old.kill();
