@@ -23,7 +23,7 @@ import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
-import { openFilesMax, raiseOpenFiles } from "./platform/process/process_control.ts";
+import { openFilesMax, raiseOpenFiles, reapAsInit } from "./platform/process/process_control.ts";
 import { takeServiceSocket } from "./platform/process/service_socket.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
@@ -97,6 +97,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
   const signals = new StopSignals(logger);
   const forgetUncaught = endOnUncaught(logger);
+  const stopReaping = reapAsInit();
   const service = await openService(logger);
   try {
     const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
@@ -132,6 +133,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
     forgetUncaught();
+    stopReaping();
     signals.close();
     await service?.close();
   }

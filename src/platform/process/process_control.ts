@@ -109,42 +109,82 @@ export function hasIoPriority(): boolean {
 
 /** How often adopted children are checked. */
 const REAP_EVERY_MS = 5_000;
-// The runtime's own timer: job code may replace it, and a worker does, to track the timers of job
-// code.
+/** The same while there are dead ones: each takes a number from those that the system has. */
+const REAP_DEAD_MS = 1_000;
+/** The same while the first process of a container has no children at all. */
+const REAP_IDLE_MS = 30_000;
+// The runtime's own timers: job code may replace them, and a worker does, to track the timers of
+// job code.
 const later = setTimeout;
+const soon = setImmediate;
+
+/**
+ * Reap dead children of this process from now on if it is the first one of a container: the kernel
+ * gives it every process that loses its parent. Does nothing elsewhere, or where the C library
+ * cannot be called.
+ *
+ * @returns a function that ends it
+ */
+export function reapAsInit(): () => void {
+  if (process.pid !== 1) return () => {};
+  let isOn = true;
+  const reaper = new OrphanReaper(() => isOn, REAP_EVERY_MS, REAP_IDLE_MS);
+  reaper.start();
+  return () => isOn = false;
+}
 
 /**
  * Reaps dead children that this process has adopted, as nobody else waits for them.
  *
  * A child is reaped only at the second check: the runtime reaps its own children within a turn of
- * its loop.
+ * its loop, and there is at least one between two checks, however late they are.
  */
 export class OrphanReaper {
   readonly #isBusy: () => boolean;
   readonly #everyMs: number;
+  readonly #idleMs: number;
   readonly #symbols = openLibc()?.symbols;
   #seen: ReadonlySet<number> = new Set();
+  #hasChildren = true;
   #isWaiting = false;
 
-  /** @param isBusy whether there may be new ones */
-  constructor(isBusy: () => boolean, everyMs: number = REAP_EVERY_MS) {
+  /**
+   * @param isBusy whether there may be new ones
+   * @param idleMs time between two checks while there are no children
+   */
+  constructor(
+    isBusy: () => boolean,
+    everyMs: number = REAP_EVERY_MS,
+    idleMs: number = everyMs,
+  ) {
     this.#isBusy = isBusy;
     this.#everyMs = everyMs;
+    this.#idleMs = idleMs;
   }
 
   /** Check in a few seconds, and again as long as there are or may be any. */
   start(): void {
     if (this.#isWaiting || this.#symbols === undefined) return;
     this.#isWaiting = true;
-    later(() => {
+    // After a turn of the loop that is not the timer's: if the loop was blocked since the last
+    // check, the runtime has not seen yet which of its children have ended.
+    const check = () => {
       this.#isWaiting = false;
       this.#look();
       if (this.#seen.size > 0 || this.#isBusy()) this.start();
-    }, this.#everyMs).unref();
+    };
+    later(() => soon(() => soon(check)), this.#delayMs).unref();
+  }
+
+  get #delayMs(): number {
+    if (this.#seen.size > 0) return Math.min(this.#everyMs, REAP_DEAD_MS);
+    return this.#hasChildren ? this.#everyMs : this.#idleMs;
   }
 
   #look(): void {
-    const dead = new Set(ownChildren().filter((pid) => statOf(pid)?.[0] === "Z"));
+    const children = ownChildren();
+    this.#hasChildren = children.length > 0;
+    const dead = new Set(children.filter((pid) => statOf(pid)?.[0] === "Z"));
     for (const pid of dead) {
       if (this.#seen.has(pid)) this.#symbols?.waitpid(pid, null, WNOHANG);
     }
