@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, type Stats } from "node:fs";
+import { accessSync, constants, lstatSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
@@ -82,7 +82,10 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
       continue;
     }
     const problem = writers(found, isLast);
-    if (problem !== null) return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
+    // Kubernetes mounts configurations read-only, in folders with mode 0777.
+    if (problem !== null && !isOnReadOnlyMount(at)) {
+      return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
+    }
   }
   return null;
 }
@@ -163,6 +166,16 @@ function look(path: string, looked?: Map<string, Stats | Distrust>): Stats | Dis
   }
   looked?.set(path, found);
   return found;
+}
+
+/** True if nobody here can write to it, whatever its mode says. */
+function isOnReadOnlyMount(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return errorCode(error) === "EROFS";
+  }
 }
 
 /** Who else can write to it; null if nobody can. */
