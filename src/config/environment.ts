@@ -74,7 +74,8 @@ export function environmentFields(
     }
     const path = known.get(name);
     if (path === undefined) {
-      const hint = didYouMean(name, [...known.keys(), ...CLIENT_VARIABLES]) ??
+      const hint = hintAboutService(name) ??
+        didYouMean(name, [...known.keys(), ...CLIENT_VARIABLES]) ??
         "Known ones are in docs/configuration.md";
       report.problems.push(problemAt(null, name, "unknown variable", hint));
       continue;
@@ -82,6 +83,12 @@ export function environmentFields(
     addField(fields, { path, label: name, value, baseDir, env, isText: true });
   }
   return fields;
+}
+
+/** Kubernetes gives each container the addresses of the Services in its namespace. */
+function hintAboutService(name: string): string | undefined {
+  if (!/^JOBCTL_(?:\w+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))/.test(name)) return;
+  return "Kubernetes sets it for a Service: set enableServiceLinks: false in the pod's spec";
 }
 
 /** The keys that flags set, by short name or dotted path; undefined ones are left out. */

@@ -62,6 +62,17 @@ test("loadConfig() refuses an include that names no file, one of an include, and
   assert.match(problems[2]!, /^a\.toml:1:1: include: an included file includes no others/);
 });
 
+test("loadConfig() tells which variables come from a Service of Kubernetes", async () => {
+  const env = { JOBCTL_SERVICE_HOST: "10.0.0.1", JOBCTL_DB_PORT_59051_TCP_ADDR: "10.0.0.2" };
+  const hint = "Kubernetes sets it for a Service: set enableServiceLinks: false in the pod's spec";
+  await assert.rejects(loadConfig(null, { env }), (error: Error) => {
+    for (const name of Object.keys(env)) {
+      assert.ok(error.message.includes(`${name}: unknown variable (${hint})`), error.message);
+    }
+    return true;
+  });
+});
+
 test("loadConfig() refuses unknown variables and flags and names the nearest", async () => {
   const { problems } = await loadText("", {
     env: { JOBCTL_SERVER_PROT: "1", JOBCTL_WORKER_COUNT: "many", JOBCTL_STORE_FSYNC: "off" },
