@@ -24,6 +24,39 @@ playStories([
     told: ONCE,
   },
   {
+    name: "a daemon refuses a reload, and its next start accepts the configuration",
+    start: () => ({ channels: [new RecordedChannel("ops")] }),
+    happens: async (world) => {
+      world.manager().reloaded("2 problems");
+      await world.advance("1m");
+      assert.deepEqual(world.told, { ops: ["reload-refused node"] });
+      await world.restart();
+      await world.advance("1m");
+    },
+    told: { ops: ["reload-refused node", "recovered node"] },
+  },
+  {
+    name: "a daemon has two problems, which end one after the other",
+    start: () => ({ workers: 1, channels: [new RecordedChannel("ops", { repeatMs: 600_000 })] }),
+    happens: async (world) => {
+      world.manager().reloaded("2 problems");
+      await world.run("work", "hang ok");
+      await world.advance("2m");
+      assert.deepEqual(world.told, { ops: ["reload-refused node", "workers-busy node"] });
+      world.manager().reloaded(null);
+      await world.advance("9m");
+      assert.deepEqual(world.told.ops!.slice(2), ["workers-busy node again"]);
+      world.hanging.get("work")!.ok();
+      await world.advance("30m");
+    },
+    told: {
+      ops: [
+        ...["reload-refused node", "workers-busy node"],
+        ...["workers-busy node again", "recovered node"],
+      ],
+    },
+  },
+  {
     name: "a daemon is killed while an incident is open",
     happens: async (world) => {
       await world.run("work", "fail");

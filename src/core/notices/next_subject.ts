@@ -75,8 +75,14 @@ export function nextSubject(
       return news.isShort ? { state, notices: [] } : recover(state, news, context);
     case "well": {
       const { incident } = state;
-      const isOnly = incident?.events.every((event) => event === news.detail) ?? false;
-      return isOnly ? recover(state, news, context) : { state, notices: [] };
+      const others = incident?.events.filter((event) => event !== news.detail) ?? [];
+      if (incident !== null && others.length === 0) return recover(state, news, context);
+      // The problems of a daemon end one by one; a job is well with its next success.
+      const isLess = isOpen(incident) && context.subject.type === "daemon";
+      return {
+        state: isLess ? { ...state, incident: { ...incident, events: others } } : state,
+        notices: [],
+      };
     }
     case "terminated":
     case "timedOut": {

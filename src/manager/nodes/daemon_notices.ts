@@ -38,6 +38,11 @@ export class DaemonNotices {
 
   /** Watch the other nodes, if there are channels; call it again after a reload. */
   start(): void {
+    // What the daemon before this one had is over: its configuration was read, its workers are new.
+    if (!this.#isStarted && this.#options.notices.isActive) {
+      this.reloadRefused(null);
+      this.workersBusy(null);
+    }
     this.#isStarted = true;
     this.#armPeers(0);
   }

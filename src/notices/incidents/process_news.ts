@@ -250,7 +250,8 @@ async function remind(
   const { channel, number, incidentId } = reminder;
   const repeatMs = context.channels.get(channel)?.settings.rules.repeatMs ?? null;
   if (incident?.id !== incidentId || incident.closedAt !== null || repeatMs === null) return null;
-  const event = state.notified[channel]?.[0];
+  const told = state.notified[channel] ?? [];
+  const event = told.find((one) => incident.events.includes(one)) ?? told[0];
   if (event === undefined || (state.reminders[channel] ?? 0) >= number) return null;
   // One of before the recovery of the channel.
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
