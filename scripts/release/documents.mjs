@@ -99,7 +99,7 @@ export function provenance(manifest, { files, targets, facts, level }) {
     predicateType: "https://slsa.dev/provenance/v1",
     predicate: {
       buildDefinition: {
-        buildType: `${manifest.homepage}/blob/main/docs/install.md#make-a-release`,
+        buildType: `${manifest.homepage}/blob/main/CONTRIBUTING.md#make-a-release`,
         externalParameters: {
           source: `${source}@${facts.commit}`,
           version: manifest.version,
