@@ -334,7 +334,7 @@ test("doctor escapes control characters of paths for people", async () => {
     assert.ok(!stdout.includes("\u001b"));
     const lines = stdout.trimEnd().split("\n");
     const line = lines.find((each) => each.includes("every user can write"));
-    assert.match(line ?? "", /^warning: permissions: .*a\\n\\x1b\[31mb.*; to mend: chmod go-w /);
+    assert.match(line ?? "", /^warning: permissions: .*a\\n\\x1b\[31mb.*; fix: chmod go-w /);
     assert.match(lines.at(-1)!, /; \d+ ok \(--verbose shows them\)$/);
     assert.ok(!lines.some((each) => each.startsWith("ok:")));
   });
