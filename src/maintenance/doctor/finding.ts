@@ -32,7 +32,7 @@ export interface Finding {
   readonly level: Level;
   /** One sentence without a period. It may have control characters of paths and names. */
   readonly text: string;
-  /** The command that mends it, or else advice; null if there is nothing to do. */
+  /** The command that fixes it, or else advice; null if there is nothing to do. */
   readonly remedy: string | null;
 }
 

@@ -19,7 +19,7 @@ export interface UnitDrift {
   /** The end of a sentence about it; null if it is as this version writes it. */
   readonly problem: string | null;
   readonly level: "note" | "warning" | "error";
-  /** The command that mends it; null if there is nothing to mend. */
+  /** The command that fixes it; null if there is nothing to fix. */
   readonly remedy: string | null;
 }
 

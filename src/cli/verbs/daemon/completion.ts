@@ -5,16 +5,16 @@ const SHELLS = ["bash", "zsh", "fish"] as const;
 /** `jobctl completion bash|zsh|fish` */
 export const COMPLETION: Verb = {
   name: "completion",
-  summary: "Write the completion of a shell: verbs, options, kinds, ids and files",
+  summary: "Print the completion script of a shell, for verbs, options, kinds, ids and files",
   details: [
-    "Kinds, ids of instances and schedules, nodes, channels and incidents are asked from the daemon",
-    "that the line names. If it does not respond within a second, nothing is offered.",
+    "Kinds, ids of instances and schedules, nodes, channels and incidents come from the daemon of",
+    "the command line. If it does not respond within a second, none are offered.",
   ].join(" "),
   words: [{ name: "SHELL", describe: SHELLS.join(", "), suggests: SHELLS }],
   examples: [
     ["source <(jobctl completion bash)", "In ~/.bashrc"],
     ["source <(jobctl completion zsh)", "In ~/.zshrc, after compinit"],
-    ["jobctl completion fish > ~/.config/fish/completions/jobctl.fish", "Once"],
+    ["jobctl completion fish > ~/.config/fish/completions/jobctl.fish", "Once, for your user"],
   ],
   isOffline: true,
   async run(args, { io, verbs }) {

@@ -37,7 +37,7 @@ const TEXT_MAX = 500;
 /** `jobctl doctor` */
 export const DOCTOR: Verb = {
   name: "doctor",
-  summary: "Check this machine and this installation, and say what mends each problem",
+  summary: "Check this machine and this installation, and say how to fix each problem",
   details: [
     "Looks at the configuration, daemon, unit, clock, time zones, store, disk, limits, nodes,",
     "tokens, permissions and listeners, and connects to mail servers and webhooks without sending",
@@ -46,12 +46,12 @@ export const DOCTOR: Verb = {
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
-    verbose: { describe: "Also show what is as it should be", isFlag: true },
+    verbose: { describe: "Also show the checks that passed", isFlag: true },
   },
   examples: [
-    ["jobctl doctor", "After an installation, or when something is odd"],
+    ["jobctl doctor", "After an installation, or when something is wrong"],
     ["sudo jobctl doctor --config /etc/jobctl/config.toml", "The installed service, as root"],
-    ["jobctl doctor -o json", "Everything that was checked, for a script"],
+    ["jobctl doctor -o json", "Every check and its result, for a script"],
   ],
   needsNoConnection: true,
   async run(args, context) {
@@ -105,12 +105,12 @@ function linesOf(
   const shown = findings.filter(({ level }) => isVerbose || level !== "ok");
   const counts = LEVELS.filter((level) => level !== "ok" && countOf(findings, level) > 0)
     .map((level) => countText(countOf(findings, level), level));
-  const problems = counts.length === 0 ? "Nothing to mend" : counts.join(", ");
+  const problems = counts.length === 0 ? "No problems" : counts.join(", ");
   const hidden = isVerbose ? "" : " (--verbose shows them)";
   return [
     ...shown.map(({ subject, level, text, remedy }) => {
-      const mend = remedy === null ? "" : `; to mend: ${cut(remedy)}`;
-      return `${printer.paint(`${level}:`, STYLES[level])} ${subject}: ${cut(text)}${mend}`;
+      const fix = remedy === null ? "" : `; fix: ${cut(remedy)}`;
+      return `${printer.paint(`${level}:`, STYLES[level])} ${subject}: ${cut(text)}${fix}`;
     }),
     `${problems}; ${countOf(findings, "ok")} ok${hidden}`,
   ];

@@ -8,13 +8,12 @@ import type { OptionSpecs } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 
 const TARGET_OPTIONS: OptionSpecs = {
-  root: { describe: "The daemon runs as root, and its jobs as any user", isFlag: true },
   kind: {
     describe: "The service manager (default: the one of this system)",
     choices: [...SERVICE_KINDS],
   },
   prefix: {
-    describe: "Folder in place of /: files go below it, and no command runs, as for an image",
+    describe: "Use this folder in place of /, and run no commands, for example to build an image",
     offers: "folder",
   },
   "dry-run": { describe: "Print the file and the commands, and change nothing", isFlag: true },
@@ -59,14 +58,15 @@ export const INSTALL_SERVICE: Verb = {
   summary: "Install this program as a service of systemd, OpenRC or launchd, and start it",
   details: [
     "Writes one file and creates nothing else: systemd and OpenRC create the folders of the",
-    "daemon. The user must exist. A file of the same name that somebody else wrote or changed",
-    "stays, unless --force is given.",
+    "daemon. The user must exist. A file of the same name that was changed or that something else",
+    "wrote is replaced only with --force.",
   ].join(" "),
   options: {
     user: {
-      describe: "The daemon's user, who runs all jobs (default: jobctl)",
+      describe: "The daemon's user, who also runs all jobs (default: jobctl)",
       offers: "user",
     },
+    root: { describe: "Run the daemon as root, and its jobs as any user", isFlag: true },
     ...TARGET_OPTIONS,
     config: {
       alias: "c",
@@ -74,8 +74,11 @@ export const INSTALL_SERVICE: Verb = {
       offers: "file",
       env: "JOBCTL_CONFIG",
     },
-    "no-start": { describe: "Do not start it, now or at boot", isFlag: true },
-    force: { describe: "Replace a file that somebody else wrote or changed", isFlag: true },
+    "no-start": { describe: "Do not start the service, now or at boot", isFlag: true },
+    force: {
+      describe: "Replace the file even if something else wrote or changed it",
+      isFlag: true,
+    },
   },
   examples: [
     ["jobctl install-service --dry-run", "Show the unit and the commands"],
@@ -104,12 +107,13 @@ export const UNINSTALL_SERVICE: Verb = {
   name: "uninstall-service",
   summary: "Stop the service that install-service installed, and remove its file",
   details: [
-    "Removes exactly what install-service wrote. The configuration, the database, the user and a",
-    "file that was changed since stay.",
+    "Removes only what install-service wrote. The configuration, the database and the user are kept.",
+    "A file that was changed is removed only with --force.",
   ].join(" "),
   options: {
+    root: { describe: "Remove the service that was installed with --root", isFlag: true },
     ...TARGET_OPTIONS,
-    force: { describe: "Remove the file even if somebody else wrote or changed it", isFlag: true },
+    force: { describe: "Remove the file even if something else wrote or changed it", isFlag: true },
   },
   examples: [
     ["sudo jobctl uninstall-service", "Stop and remove the service"],

@@ -13,24 +13,25 @@ const KEY_BEGINNING = /^RW[A-Za-z0-9+/=]+$/;
 /** `jobctl verify` */
 export const VERIFY: Verb = {
   name: "verify",
-  summary: "Verify a downloaded file of a release: its signature and its sum",
+  summary: "Verify the signature and the SHA-256 of a downloaded release file",
   details: [
     "If FILE.minisig is beside the file, that signature is checked. Otherwise the file's SHA-256",
     "must be in SHA256SUMS of the same folder, and SHA256SUMS.minisig is checked. For SHA256SUMS",
-    "itself, the listed files that are there are also checked. Signatures are those of minisign.",
-    "Exit codes: 0 it is what was signed, 5 it is not, 4 a file is missing.",
+    "itself, every listed file that is in the folder is also checked. Signatures are those of",
+    "minisign. Exit codes: 0 the file is the one that was signed, 5 it is not, 4 a file is missing,",
+    "2 a key or signature cannot be read.",
   ].join(" "),
   words: [{ name: "FILE", describe: "File to verify", offers: "file" }],
   options: {
     key: {
       describe:
-        "Public key of minisign, or the .pub file that holds it (default: the one built into this program)",
+        "minisign public key, or the .pub file that holds it (default: the one built into this program)",
       offers: "file",
       env: "JOBCTL_PUBLIC_KEY",
     },
   },
   examples: [
-    ["jobctl verify jobctl-0.2.0-linux-x64.tar.zst", "A download, with SHA256SUMS beside it"],
+    ["jobctl verify jobctl-0.1.0-linux-x64.tar.zst", "A download, with SHA256SUMS beside it"],
     ["jobctl verify SHA256SUMS --key minisign.pub", "Every file of the folder, with another key"],
   ],
   isOffline: true,
@@ -56,12 +57,14 @@ function linesOf(path: string, file: VerifiedFile): string[] {
   const { signature, keyId, comment, sha256, matching, absent } = file;
   const visible = makeVisible(comment);
   return [
-    `${makeVisible(path)} is what the key ${keyId} signed`,
+    `${makeVisible(path)} was signed with the key ${keyId}`,
     `  signature  ${makeVisible(signature)}`,
     `  comment    ${visible}`,
     `  SHA-256    ${sha256}`,
     ...matching.map((name) => `  matches    ${makeVisible(name)}`),
-    ...(absent.length === 0 ? [] : [`  ${countText(absent.length, "listed file")} not there`]),
+    ...(absent.length === 0
+      ? []
+      : [`  ${countText(absent.length, "listed file")} not in this folder`]),
   ];
 }
 
@@ -70,7 +73,7 @@ async function readKey(args: Args, cwd: string): Promise<{ text: string; what: s
   const given = args.text("key");
   if (given === undefined) {
     const text = buildFacts()?.publicKey ?? null;
-    if (text !== null) return { text, what: "the key that is built in" };
+    if (text !== null) return { text, what: "the built-in key" };
     throw usageError(
       "Cannot verify without a public key: none is built into this program",
       "Give the key of the release with --key or JOBCTL_PUBLIC_KEY",

@@ -16,7 +16,7 @@ export const SHOW_VERSION: Verb = {
     "the SHA-256 with that in the provenance of the release, or verify the downloaded archive",
     "with jobctl verify.",
   ].join(" "),
-  options: { verbose: { describe: "Show how it was built, too", isFlag: true } },
+  options: { verbose: { describe: "Also show how it was built", isFlag: true } },
   examples: [
     ["jobctl version", "Only the version, as with --version"],
     ["jobctl version --verbose", "For a bug report"],
