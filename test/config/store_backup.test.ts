@@ -6,6 +6,7 @@ import { loadText } from "../support/worlds/config_world.ts";
 test("loadConfig() reads [store.backup], with a path from the file's folder", async () => {
   const { loaded, dir, problems, warnings } = await loadText(
     '[store.backup]\nschedule = "0 3 * * *"\npath = "backups"',
+    { files: { "backups/one": "" } },
   );
   assert.deepEqual([problems, warnings], [[], []]);
   const { schedule, path, keep } = loaded!.config.backup!;
@@ -35,6 +36,15 @@ for (const [text, wanted] of REFUSED) {
     assert.match(problems.join("\n"), wanted);
   });
 }
+
+test("loadConfig() warns of a folder for backups that is missing", async () => {
+  const { problems, warnings } = await loadText(
+    '[store.backup]\nschedule = "0 3 * * *"\npath = "no where"',
+  );
+  assert.deepEqual(problems, []);
+  assert.match(warnings.join("\n"), /3:8: store\.backup\.path: there is no folder ".*no where"/);
+  assert.match(warnings.join("\n"), /install -d -m 0700 '.*no where'/);
+});
 
 test("loadConfig() warns of keep without a schedule", async () => {
   const { warnings } = await loadText("[store.backup]\nkeep = 3");

@@ -69,7 +69,9 @@ export function startBackup(
     const { backUp, clock, manager } = context;
     try {
       if (!backUp) {
-        throw new JobError("unimplemented", "Cannot back up the store: this manager does none");
+        throw new JobError("unimplemented", "Cannot back up the store: this manager does none", {
+          hint: `Let the daemon do it: jobctl schedule ${BACKUP_KIND} --wait`,
+        });
       }
       const steps = manager.workOnStore({ type: "backup" }, { signal: abort.signal });
       const path = await backUp(steps, {
