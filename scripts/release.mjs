@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { sourceFacts } from "./facts.mjs";
-import { install, ROOT, run } from "./tasks.mjs";
+import { install, ROOT, run, signingEnvironment } from "./tasks.mjs";
 
 const LEVEL_DEFAULT = 22;
 const KINDS = ["archive", "deb", "rpm", "npm"];
@@ -56,7 +56,7 @@ if (values.help) {
   ];
   const out = resolve(values.out);
   install();
-  run("bun", ["scripts/release/main.mjs", `--out=${out}`, ...args]);
+  run("bun", ["scripts/release/main.mjs", `--out=${out}`, ...args], { env: signingEnvironment() });
   if (values.check) check(out, args);
 }
 
@@ -74,7 +74,10 @@ function check(out, args) {
       stdio: ["ignore", 2, 2],
     });
     const again = join(folder, "again");
-    run("node", ["scripts/release.mjs", `--out=${again}`, ...args], { cwd: clone });
+    run("node", ["scripts/release.mjs", `--out=${again}`, ...args], {
+      cwd: clone,
+      env: signingEnvironment(),
+    });
     const different = differences(out, again);
     if (different.length > 0) {
       console.error(`Not the same in another folder: ${different.join(", ")}`);

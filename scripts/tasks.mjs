@@ -15,10 +15,22 @@ export function run(command, args, options = {}) {
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
-/** The environment of such a command: this process's own, with node_modules/.bin on the PATH. */
+/** Of the key that signs a release. Scripts of npm packages run during an installation. */
+const SIGNING = ["JOBCTL_SIGNING_KEY_FILE", "JOBCTL_SIGNING_PASSWORD"];
+
+/**
+ * The environment of such a command: this process's own, with node_modules/.bin on the PATH, but
+ * without {@link signingEnvironment}.
+ */
 export function environment(additions = {}) {
   const path = join(ROOT, "node_modules", ".bin") + delimiter + process.env.PATH;
-  return { ...process.env, PATH: path, NO_UPDATE_NOTIFIER: "1", ...additions };
+  const own = Object.entries(process.env).filter(([name]) => !SIGNING.includes(name));
+  return { ...Object.fromEntries(own), PATH: path, NO_UPDATE_NOTIFIER: "1", ...additions };
+}
+
+/** What only the commands get that sign a release. */
+export function signingEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => SIGNING.includes(name)));
 }
 
 /** Like {@link run}, but returns the outcome. */

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { ROOT } from "../tasks.mjs";
+import { environment, ROOT } from "../tasks.mjs";
 
 /** Debian's packages with the tools. */
 const OWNERS = { "dpkg-deb": "dpkg", readelf: "binutils", rpmbuild: "rpm" };
@@ -66,7 +66,7 @@ export async function runTool(program, args, { atMs, cwd = ROOT } = {}) {
   try {
     const { stdout } = await promisify(execFile)(program, args, {
       cwd,
-      env: { ...process.env, LC_ALL: "C.UTF-8", TZ: "UTC", ...epoch },
+      env: { ...environment(), LC_ALL: "C.UTF-8", TZ: "UTC", ...epoch },
       maxBuffer: OUTPUT_BYTES_MAX,
     });
     return stdout;
