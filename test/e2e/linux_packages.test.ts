@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
@@ -79,6 +79,74 @@ test(
       if (!has("lintian")) return;
       // Errors and warnings; those with a reason are overridden by the package.
       assert.equal(run("lintian", ["--allow-root", deb]), "");
+    }),
+);
+
+/** The purge of the Debian package with its folders below `root`, in its own mount namespace. */
+function purgeBelow(root: string, account: string, prepare: string) {
+  const script = readFileSync(join(ROOT, "contrib/debian/postrm"), "utf8")
+    .replaceAll("/usr/share/debconf", "/nonexistent")
+    .replaceAll("deb-systemd-helper", "no-helper")
+    .replaceAll(/(?<=[\s])\/(?=(?:var|etc|run)\/)/g, `${root}/`);
+  const tools = join(root, "tools");
+  mkdirSync(tools);
+  const tool = (name: string, text: string) =>
+    writeFileSync(join(tools, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  tool("getent", account === "" ? "exit 2" : `echo "${account}"`);
+  tool("userdel", `echo "$1" >>${root}/deleted`);
+  tool("groupdel", "exit 0");
+  writeFileSync(join(root, "postrm"), script);
+  return spawnSync("unshare", ["--mount", "sh", "-ec", `${prepare}\nsh ${root}/postrm purge`], {
+    encoding: "utf8",
+    env: { PATH: `${tools}:/usr/sbin:/usr/bin:/sbin:/bin` },
+  });
+}
+
+const OWN_ACCOUNT = "jobctl:x:990:990::/var/lib/jobctl:/usr/sbin/nologin";
+const canMount = spawnSync("unshare", ["--mount", "true"]).status === 0;
+
+test(
+  "the purge of the Debian package spares what is mounted in its folders",
+  { skip: !canMount },
+  () =>
+    withTempDir({ "var/lib/jobctl/old": "", "elsewhere/kept": "" }, ({ path }) => {
+      const mounted = join(path, "var/lib/jobctl/nas");
+      mkdirSync(mounted);
+      const { status, stderr } = purgeBelow(
+        path,
+        OWN_ACCOUNT,
+        `mount --bind ${path}/elsewhere ${mounted}`,
+      );
+      assert.equal(status, 0, stderr);
+      assert.ok(existsSync(join(path, "elsewhere/kept")));
+      assert.match(stderr, /Not removed: .*jobctl, below which a file system is mounted/);
+      assert.equal(readFileSync(join(path, "deleted"), "utf8"), "jobctl\n");
+    }),
+);
+
+test(
+  "the purge of the Debian package ends well if its data is a file system of its own",
+  { skip: !canMount },
+  () =>
+    withTempDir({ "var/lib/jobctl/.keep": "", "disk/jobctl.db": "" }, ({ path }) => {
+      const prepare = `mount --bind ${path}/disk ${path}/var/lib/jobctl`;
+      const { status, stderr } = purgeBelow(path, OWN_ACCOUNT, prepare);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(readdirSync(join(path, "disk")), []);
+    }),
+);
+
+test(
+  "the purge of the Debian package keeps a user of the administrator",
+  { skip: !canMount },
+  () =>
+    withTempDir({ "var/lib/jobctl/old": "" }, ({ path }) => {
+      const person = "jobctl:x:1000:1000::/home/jobctl:/bin/bash";
+      const { status, stderr } = purgeBelow(path, person, ":");
+      assert.equal(status, 0, stderr);
+      assert.match(stderr, /The user jobctl stays: this package did not create it/);
+      assert.ok(!existsSync(join(path, "deleted")));
+      assert.ok(!existsSync(join(path, "var/lib/jobctl")));
     }),
 );
 
