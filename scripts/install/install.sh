@@ -33,7 +33,8 @@ Downloads jobctl, checks its SHA-256 and its signature, and installs it with its
                        (default: that of this machine)
   --key KEY            public key of minisign, in place of the one in this script
   --require-signature  fail if neither minisign nor OpenSSL 3 is there to check the signature
-  --force              replace files of others, or a newer version; with --uninstall, remove changed files
+  --force              replace files of others, or a newer version; with --uninstall, remove changed files;
+                       as root, use a prefix that other users can write to
   --uninstall          remove what this script installed in the prefix, and nothing else
   --help               show this
 
@@ -433,6 +434,11 @@ choose_archive() {
       esac
     done <"$stage/SHA256SUMS"
     [ -n "$version" ] || fail 1 "Cannot install: $shown_from has no program for $target"
+    # A mirror can have an old release, whose signature is as good.
+    if [ -n "$built_version" ] && is_newer "$built_version" "$version"; then
+      fail 5 "Cannot choose a version: $shown_from has $version, but this script is of $built_version" \
+        "If you want the older one: --version $version"
+    fi
   fi
   folder=jobctl-$version-$target
   archive=$folder.tar.zst
@@ -763,6 +769,26 @@ uninstall() {
 
 # --- Steps
 
+# Root runs what is in the prefix, and removes what its list names: nobody else may write there.
+check_prefix() {
+  if [ "$(id -u)" != 0 ] || [ -n "$is_forced" ]; then return 0; fi
+  for place in "$prefix" "$prefix/bin" "$program" "$prefix/share" "$prefix/${MANIFEST%/*}" "$prefix/$MANIFEST"; do
+    # On macOS, Homebrew's user owns what is in /usr/local.
+    if [ "$place" != "$prefix" ] && [ -e /usr/bin/sw_vers ]; then continue; fi
+    while [ -n "$place" ]; do
+      # shellcheck disable=SC2012 # Every find has other options for this; a path has no line break.
+      # The group may write: Debian lets the group staff do so in /usr/local.
+      case $(ls -ldLn "$place" 2>/dev/null | awk '{ print $1, $3 }') in
+        '') ;;
+        d???????[!w]?*' 0' | d????????[tT]*' 0' | -???????[!w]?*' 0') ;;
+        *) fail 3 "Cannot use $prefix as root: other users can write to $place" \
+          'Run this as the user who owns it, use another --prefix, or trust them with --force' ;;
+      esac
+      place=${place%/*}
+    done
+  done
+}
+
 # Beside the target: there programs can run and files can be moved at once, unlike in a folder for temporary files.
 make_stage() {
   missing=''
@@ -826,6 +852,7 @@ main() {
   unset CDPATH TAR_OPTIONS GZIP ZSTD_NBTHREADS ZSTD_CLEVEL
   stage='' missing=''
   read_options "$@"
+  check_prefix
   trap clean_up EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT

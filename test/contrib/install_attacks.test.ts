@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -440,5 +449,58 @@ test(
       assert.equal((await runScript(DASH, args, env)).code, 1);
       assert.equal((await runScript(DASH, [...args, "--force"], env)).code, 0);
       assert.equal(readFileSync(precious, "utf8"), "precious");
+    }),
+);
+
+test(
+  "install.sh of root uses no folder that other users can write to",
+  { skip: skip || process.getuid?.() !== 0 },
+  () =>
+    withTempDir({ "etc/precious": "precious" }, async ({ path, write }) => {
+      const release = makeFakeRelease("1.2.0");
+      const from = writeRelease(join(path, "mirror"), release);
+      const prefix = join(path, "p");
+      const args = [write("install.sh", release.script), "--prefix", prefix, "--from", from];
+      const env = { PATH: systemWith(join(path, "tools"), []) };
+      // The owner of the prefix lists a file of root's, behind a link, and has a program ready.
+      const sum = createHash("sha256").update("precious").digest("hex");
+      mkdirSync(join(prefix, "share/jobctl"), { recursive: true });
+      mkdirSync(join(prefix, "bin"));
+      writeTool(join(prefix, "bin"), "jobctl", `#!/bin/sh\n: >${path}/ran\n`);
+      symlinkSync(join(path, "etc"), join(prefix, "share/x"));
+      writeFileSync(join(prefix, "share/jobctl/installed"), `file ${sum} share/x/precious\n`);
+      const places = ["", "bin", "bin/jobctl", "share", "share/jobctl", "share/jobctl/installed"];
+      for (const place of places) {
+        chownSync(join(prefix, place), 65_534, 65_534);
+        for (const more of [[], ["--uninstall"]]) {
+          const { code, text } = await runScript(DASH, [...args, ...more], env);
+          assert.equal(code, 3, text);
+          assert.match(text, /as root: other users can write to \S+\nhint: Run this as the user/);
+        }
+        chownSync(join(prefix, place), 0, 0);
+      }
+      assert.equal(readFileSync(join(path, "etc/precious"), "utf8"), "precious");
+      assert.ok(!existsSync(join(path, "ran")));
+      chmodSync(path, 0o757);
+      assert.equal((await runScript(DASH, args, env)).code, 3);
+      chmodSync(path, 0o1777);
+      assert.equal((await runScript(DASH, [...args, "--force"], env)).code, 0);
+      assert.equal((await runScript(DASH, args, env)).code, 0);
+    }),
+);
+
+test(
+  "install.sh takes no release that is older than itself, unless it is named",
+  { skip },
+  () =>
+    withTempDir({}, async ({ path, write }) => {
+      const script = write("install.sh", makeFakeRelease("1.3.0").script);
+      const from = writeRelease(join(path, "mirror"), makeFakeRelease("1.2.0"));
+      const args = [script, "--prefix", join(path, "p"), "--from", from];
+      const env = { PATH: systemWith(join(path, "tools"), []) };
+      const { code, text } = await runScript(DASH, args, env);
+      assert.equal(code, 5, text);
+      assert.match(text, /has 1\.2\.0, but this script is of 1\.3\.0\nhint: .*--version 1\.2\.0/);
+      assert.equal((await runScript(DASH, [...args, "--version", "1.2.0"], env)).code, 0);
     }),
 );
