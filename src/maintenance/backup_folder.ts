@@ -98,7 +98,14 @@ class BackupFile {
 /** The store's id, from the first line of a backup. */
 function storeIdIn(first: Uint8Array): string {
   const text = new TextDecoder().decode(first);
-  return (JSON.parse(text.slice(0, text.indexOf("\n"))) as { readonly storeId: string }).storeId;
+  const { storeId } = JSON.parse(text.slice(0, text.indexOf("\n"))) as {
+    readonly storeId: unknown;
+  };
+  if (typeof storeId === "string" && /^[\w-]{1,128}$/.test(storeId)) return storeId;
+  // A server holds it, and "../" would lead out of the folder.
+  throw new JobError("invalid_argument", `Cannot back up: its id is not that of a store`, {
+    hint: "Other users may write to the store: look who changed its id",
+  });
 }
 
 /** Refuse a folder that is missing, or that other users could put files into or take them from. */

@@ -100,6 +100,22 @@ test("backUpToFolder() keeps as many as it is told, and never deletes another fi
     assert.equal(one.filter((line) => line.startsWith("info Removed the old")).length, 3);
   }));
 
+test("backUpToFolder() writes nowhere else, whatever id a server gives the store", () =>
+  withTempDir({ "backups/.keep": "" }, async ({ path }) => {
+    const of = steps.map((step) => {
+      if (step.type !== "chunk") return step;
+      const text = new TextDecoder().decode(step.bytes).replace(storeId, "/../../x");
+      return { ...step, bytes: new TextEncoder().encode(text) };
+    });
+    const folder = join(path, "backups");
+    await assert.rejects(
+      () => backUp(folder, { of }),
+      refused("invalid_argument", /its id is not that of a store/),
+    );
+    assert.deepEqual(readdirSync(path), ["backups"]);
+    assert.deepEqual(readdirSync(folder), [".keep"]);
+  }));
+
 test("backUpToFolder() keeps the new backup although the clock went back", () =>
   withTempDir({}, async ({ path }) => {
     await backUp(path, { day: 9 });
