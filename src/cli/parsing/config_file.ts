@@ -6,6 +6,8 @@ import { type Args, usageError } from "./args.ts";
 import type { OptionSpec } from "./options.ts";
 
 const DEFAULT_FILE = "config.toml";
+/** The configuration of the service. */
+const SERVICE_FILE = "/etc/jobctl/config.toml";
 
 /** The option for the path of the configuration. */
 export const CONFIG_OPTION: OptionSpec = {
@@ -21,8 +23,15 @@ export function neededConfigFile(args: Args, cwd: string, action: string): strin
   if (file !== null) return file;
   throw usageError(
     `Cannot ${action}: there is no ${DEFAULT_FILE} in "${cwd}"`,
-    "Name it with --config, or make one with: jobctl init",
+    serviceConfigFile() === null
+      ? "Name it with --config, or make one with: jobctl init"
+      : `Name it with --config; the service has ${SERVICE_FILE}`,
   );
+}
+
+/** The configuration of this machine's service; null if there is none. @param file for tests */
+export function serviceConfigFile(file: string = SERVICE_FILE): string | null {
+  return existsSync(file) ? file : null;
 }
 
 /** How a verb loads a configuration with its jobs. */

@@ -31,12 +31,10 @@ export async function findConfig(
   options: {
     readonly env: Readonly<Record<string, string | undefined>>;
     readonly cwd: string;
-    /** The configuration of a service, if it is another file and exists. */
-    readonly ofService: string | null;
   },
 ): Promise<FoundConfig> {
-  const { env, cwd, ofService } = options;
-  const { ok, note, error, unchecked } = findingsOf("config");
+  const { env, cwd } = options;
+  const { ok, error, unchecked } = findingsOf("config");
   const problem = file === null ? null : fileProblem(resolve(cwd, file));
   if (problem !== null) {
     const at = shellWord(file!);
@@ -71,10 +69,6 @@ export async function findConfig(
   );
   const left = findings.length - shown.length;
   if (left > 0) shown.push(findingsOf("config").warning(`${left} more problems`, check));
-  if (file === null && ofService !== null) {
-    const command = `sudo jobctl doctor --config ${shellWord(ofService)}`;
-    shown.push(note(`looked at the built-in one; the service has "${ofService}"`, command));
-  }
   const name = file === null ? "the built-in one" : `"${file}"`;
   return { loaded, findings: shown.length > 0 ? shown : [ok(`${name} can be used`)] };
 }

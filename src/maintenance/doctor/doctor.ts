@@ -1,6 +1,7 @@
 import type { LoadedConfig } from "../../config/config.ts";
 import { messageOf } from "../../core/errors.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
 import { patientOf } from "./patient.ts";
 import { earlyChecks, lateChecks } from "./checks.ts";
 import { findConfig } from "./config_check.ts";
@@ -8,6 +9,7 @@ import type { DoctorOptions, FoundDaemon } from "./facts.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 import { inOrder, runChecks, withinMs } from "./run_checks.ts";
 
+const AS_ROOT = "sudo jobctl doctor";
 /** Longest time of a check that needs no daemon, in ms. */
 const EARLY_MS_MAX = 1_200;
 /** Longest time of the questions to the daemon. */
@@ -20,10 +22,8 @@ const LATE_MS_MAX = 600;
  * name servers or the daemon hang; calls that nothing can end may then still wait.
  */
 export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
-  const { configFile, env, cwd, clock, serviceConfig } = options;
-  const { loaded, findings } = await findConfig(configFile, {
-    ...{ env, cwd, ofService: serviceConfig },
-  });
+  const { configFile, env, cwd, clock } = options;
+  const { loaded, findings } = await findConfig(configFile, { env, cwd });
   const config = loaded?.config ?? null;
   const early = runChecks(earlyChecks(options, config), { clock, deadlineMs: EARLY_MS_MAX });
   const asked = await withinMs<FoundDaemon>(DAEMON_MS_MAX, {
@@ -38,7 +38,15 @@ export async function diagnose(options: DoctorOptions): Promise<Finding[]> {
   );
   const all = [...findings, ...skipped(loaded), ...await early, ...late];
   const mask = new SecretMask(loaded?.secrets ?? []);
-  return inOrder(all).map((finding) => masked(finding, mask));
+  return inOrder(all).map((finding) => masked(finding, mask))
+    .map((finding) => withConfig(finding, configFile));
+}
+
+/** The command that looks again as root has to look at the same configuration. */
+function withConfig(finding: Finding, file: string | null): Finding {
+  return file === null || finding.remedy !== AS_ROOT
+    ? finding
+    : { ...finding, remedy: `${AS_ROOT} --config ${shellWord(file)}` };
 }
 
 function skipped(loaded: LoadedConfig | null): Finding[] {

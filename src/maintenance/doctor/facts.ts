@@ -36,7 +36,13 @@ export type FoundDaemon =
   /** None listens at this address. */
   | { readonly type: "none" }
   /** There may be one, but it did not answer. */
-  | { readonly type: "unknown"; readonly why: string; readonly remedy?: string };
+  | {
+    readonly type: "unknown";
+    readonly why: string;
+    readonly remedy?: string;
+    /** True if another user's process is there, so nothing was sent to it. */
+    readonly isForeign?: boolean;
+  };
 
 /** The file of an installed service, compared with what this version would write. */
 export interface UnitFacts {
@@ -66,6 +72,4 @@ export interface DoctorOptions {
   readonly findUnits: () => Promise<readonly UnitFacts[]>;
   /** True if the daemon is a service of systemd. */
   readonly isService: boolean;
-  /** The configuration of the service, if it exists and is another file. */
-  readonly serviceConfig: string | null;
 }

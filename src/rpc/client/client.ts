@@ -218,7 +218,10 @@ function toClientError(
     new JobError(code, `${action}: ${problem}`, { hint, cause: error });
   const isTimeout = error.code === GRPC_STATUS.timeout;
   const refusal = channel.refusal();
-  if (refusal && !channel.isReady()) return fail("unavailable", refusal.message, refusal.hint);
+  if (refusal && !channel.isReady()) {
+    const { message, hint } = refusal;
+    return new JobError("unavailable", `${action}: ${message}`, { hint, cause: refusal });
+  }
   if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
     const detail = isTimeout
       ? `no connection within ${timeoutMs} ms`

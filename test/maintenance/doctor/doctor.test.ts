@@ -465,6 +465,16 @@ test("doctor as root or as another user finds no fault with the files of the dae
         const found = findingOf(run, "daemon", /^not checked: process \d+ of user/);
         assert.match(found.remedy!, /--daemon-user \w+/);
       }
+      // Another user who may not even look at the store.
+      chmodSync(join(path, "data"), 0o700);
+      const stranger = { uid: FOREIGN_UID - 1, gid: FOREIGN_UID - 1 };
+      const blind = await doctor(path, [], { as: stranger, env });
+      findingOf(blind, "daemon", /^not checked: Nothing was sent .* listens there/);
+      assert.ok(hasNone(blind, "listeners", /another process/));
+      assert.equal(
+        findingOf(blind, "fsync", /^not checked/).remedy,
+        "sudo jobctl doctor --config config.toml",
+      );
       const own = await doctor(path, [], { as: { uid: FOREIGN_UID, gid: FOREIGN_UID }, env });
       findingOf(own, "daemon", /^node \S+ runs version/);
       const named = await doctor(path, ["--daemon-user", String(FOREIGN_UID)], { env });

@@ -12,7 +12,7 @@ import type { Printer } from "../../output/printer.ts";
 import type { Style } from "../../output/table.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import type { Args } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
+import { CONFIG_OPTION, configFileOf, serviceConfigFile } from "../../parsing/config_file.ts";
 import { readClientSettings } from "../../parsing/connection.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { spoolFolder } from "../../wrap/spool.ts";
@@ -30,7 +30,6 @@ const LEVELS: readonly Level[] = ["error", "warning", "note", "ok"];
 const CALL_MS_MAX = 600;
 /** Status of gRPC: something took the connection, and did not answer. */
 const DEADLINE_EXCEEDED = 4;
-const SERVICE_CONFIG = "/etc/jobctl/config.toml";
 /** Longest text and remedy that people are shown. */
 const TEXT_MAX = 500;
 
@@ -45,21 +44,23 @@ export const DOCTOR: Verb = {
     "Exit codes: 0 no warning, 1 warnings, 2 errors.",
   ].join(" "),
   options: {
-    config: CONFIG_OPTION,
+    config: {
+      ...CONFIG_OPTION,
+      describe: `${CONFIG_OPTION.describe.slice(0, -1)}, else /etc/jobctl/config.toml)`,
+    },
     verbose: { describe: "Also show the checks that passed", isFlag: true },
   },
   examples: [
     ["jobctl doctor", "After an installation, or when something is wrong"],
-    ["sudo jobctl doctor --config /etc/jobctl/config.toml", "The installed service, as root"],
+    ["sudo jobctl doctor", "The installed service, including what only root can see"],
     ["jobctl doctor -o json", "Every check and its result, for a script"],
   ],
   needsNoConnection: true,
   async run(args, context) {
     const { io, printer } = context;
-    const configFile = configFileOf(args, io.cwd);
+    const configFile = configFileOf(args, io.cwd) ?? serviceConfigFile();
     const { diagnose } = await import("../../../maintenance/doctor/doctor.ts");
     const { installedUnits, unitDrift } = await import("../../../tools/service/unit_drift.ts");
-    const hasServiceConfig = configFile === null && existsSync(SERVICE_CONFIG);
     const findings = await diagnose({
       ...{ configFile, env: io.env, cwd: io.cwd, clock: io.clock, version: VERSION },
       spool: spoolFolder(io.env),
@@ -67,7 +68,6 @@ export const DOCTOR: Verb = {
       findDaemon: (config) => findDaemon(config, args, context),
       findUnits: () => unitDrift(),
       isService: installedUnits().length > 0 && existsSync("/run/systemd/system"),
-      serviceConfig: hasServiceConfig ? SERVICE_CONFIG : null,
     });
     const isVerbose = args.flag("verbose");
     await printer.details(
@@ -142,8 +142,13 @@ async function findDaemon(
     client = await connect({ ...settingsOf(config, args), timeoutMs: CALL_MS_MAX });
     return await ask(client, io);
   } catch (error) {
-    const isLate = (error as { readonly cause?: { readonly code?: unknown } }).cause?.code ===
-      DEADLINE_EXCEEDED;
+    const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+    // The client sends nothing to a process of a user who is not known to be the daemon's.
+    if (isJobError(cause, "unavailable")) {
+      const why = messageOf(cause);
+      return { type: "unknown", why, remedy: "sudo jobctl doctor", isForeign: true };
+    }
+    const isLate = cause?.code === DEADLINE_EXCEEDED;
     if (isJobError(error, "unavailable") && !isLate) return { type: "none" };
     return { type: "unknown", why: messageOf(error) };
   } finally {
