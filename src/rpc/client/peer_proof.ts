@@ -7,6 +7,7 @@ import { systemClock } from "../../platform/clock.ts";
 import { peerOwner } from "../../platform/network/peer_owner.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
+import { systemDaemonUid } from "../server/socket_path.ts";
 import { POLL_MAX_MS, POLL_MIN_MS, PROOF_MS } from "../limits.ts";
 
 /** The users accepted at the other end of a connection without TLS, and what would be sent. */
@@ -98,6 +99,8 @@ function checkOwner(uid: number, address: string, { daemonUid }: ProofOptions): 
   const search = port === undefined ? `ss -lxp 'src = ${address}'` : `ss -ltnp 'sport = :${port}'`;
   throw refusal(
     `Nothing was sent to ${address}: ${accountName(uid)} listens there, wanted ${wanted}`,
-    `If that is the daemon you mean, add --daemon-user ${uid}; otherwise find the process with: ${search}`,
+    uid === systemDaemonUid()
+      ? `That is the service's user. With a token, add --daemon-user ${uid}; without one, root adds you to server.socket_group; with the package: usermod -aG jobctl NAME`
+      : `If that is the daemon you mean, add --daemon-user ${uid}; otherwise find the process with: ${search}`,
   );
 }

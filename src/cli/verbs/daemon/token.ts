@@ -15,7 +15,7 @@ import {
   TOKEN_NAME_WANTED,
 } from "../../../platform/files/tokens_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
+import { CONFIG_OPTION, configFileOf, serviceConfigFile } from "../../parsing/config_file.ts";
 import { confirm } from "../../confirm.ts";
 import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
@@ -53,7 +53,9 @@ async function placeOf(
   if (!isNamed && !existsSync(tokensFile)) {
     throw usageError(
       `Cannot find the tokens file: there is no config.toml in "${io.cwd}"`,
-      "Name the daemon's configuration with --config, or its tokens file with --tokens-file",
+      `Name the daemon's configuration with --config ${
+        serviceConfigFile() ?? "FILE"
+      }, or its tokens file with --tokens-file`,
     );
   }
   return { path: tokensFile, taken: tokens.map(({ name }) => name) };
