@@ -740,7 +740,11 @@ uninstall() {
   if [ -z "$is_forced" ]; then
     running=$(daemons)
     units=$(service_files)
-    [ -z "$units" ] || fail 1 "Cannot uninstall: ${units% } runs $program" "Run first: sudo $program uninstall-service"
+    case $units in
+      */jobctl-root.service*) option=' --root' ;;
+      *) option='' ;;
+    esac
+    [ -z "$units" ] || fail 1 "Cannot uninstall: ${units% } runs $program" "Run first: sudo $program uninstall-service$option"
     [ -z "$running" ] || fail 1 "Cannot uninstall: a daemon runs (process ${running% })" 'Stop it first'
   fi
   while read -r kind sum path; do

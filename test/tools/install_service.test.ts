@@ -75,6 +75,31 @@ for (const kind of SERVICE_KINDS) {
   });
 }
 
+test("uninstallService() says how to remove the other unit if only that one is there", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const options = optionsOf(path);
+    const ofRoot = { ...options, user: null };
+    const hintOf = (given: InstallOptions) => {
+      try {
+        uninstallService(given);
+      } catch (error) {
+        return (error as { hint?: string }).hint ?? "";
+      }
+      return "it was removed";
+    };
+    await installService(ofRoot);
+    assert.match(
+      hintOf(options),
+      /jobctl-root\.service", run: jobctl uninstall-service --root --prefix/,
+    );
+    uninstallService(ofRoot);
+    await installService(options);
+    assert.match(hintOf(ofRoot), /jobctl\.service", run: jobctl uninstall-service --prefix/);
+    uninstallService(options);
+    assert.match(hintOf(options), /give the same again/);
+  });
+});
+
 test("installService() leaves a file alone that somebody else wrote", async () => {
   await withTempDir({ [PATHS.systemd]: "[Service]\n" }, async ({ path }) => {
     await refused(() => installService(optionsOf(path)), "already_exists", /somebody else/);

@@ -138,7 +138,8 @@ export function uninstallService(target: ServiceTarget): ServiceResult {
   const present = read(path);
   if (present === null) {
     throw new JobError("not_found", `Cannot uninstall the service: there is no "${path}"`, {
-      hint: "If it was installed with --root, --kind or --prefix, give the same again",
+      hint: otherUnit(target, settings) ??
+        "If it was installed with --root, --kind or --prefix, give the same again",
     });
   }
   const origin = originOf(present);
@@ -163,6 +164,20 @@ export function uninstallService(target: ServiceTarget): ServiceResult {
     notes: [`The configuration, ${STATE_FOLDER} and the user stay`],
     next: [],
   };
+}
+
+/** What to run if only the other unit of systemd, of root or of a user, is there; else null. */
+function otherUnit({ kind, prefix }: ServiceTarget, settings: ServiceSettings): string | null {
+  if (kind !== "systemd") return null;
+  const isRoots = settings.user === null;
+  const user = isRoots ? USER_DEFAULT : null;
+  const other = place(serviceFile(kind, { ...settings, user }), prefix);
+  if (!existsSync(other)) return null;
+  const options = [
+    ...(isRoots ? [] : ["--root"]),
+    ...(prefix === null ? [] : ["--prefix", shellWord(prefix)]),
+  ];
+  return `To remove "${other}", run: ${["jobctl uninstall-service", ...options].join(" ")}`;
 }
 
 function place({ path }: ServiceFile, prefix: string | null): string {
