@@ -21,6 +21,9 @@ export function fileErrorCode(error: unknown): ErrorCode {
 
 /** The hint for a path that cannot be written: on a full disk, another mode would not help. */
 export function writeHint(error: unknown, otherwise: string): string {
+  if (errorCode(error) === "EROFS") {
+    return "Choose a folder that this process may write to; a unit of systemd opens others with ReadWritePaths=";
+  }
   return fileErrorCode(error) === "resource_exhausted"
     ? "Free space on the disk, or choose another one"
     : otherwise;

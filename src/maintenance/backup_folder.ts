@@ -1,8 +1,8 @@
-import type { Stats } from "node:fs";
-import { lstat, readdir, rm, stat } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { access, lstat, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { JobError, messageOf } from "../core/errors.ts";
+import { errorCode, JobError, messageOf } from "../core/errors.ts";
 import { countText } from "../core/text/count_text.ts";
 import type { BackupSettings } from "../core/backup_settings.ts";
 import { shellWord } from "../core/text/shell_word.ts";
@@ -125,8 +125,19 @@ async function checkFolder(path: string): Promise<void> {
       hint: `Make it, for the daemon's user only: install -d -m 0700 ${shellWord(path)}`,
     });
   }
-  if (distrust === null) return;
+  if (distrust === null) return await checkWritable(path, action);
   throw distrustError(action, distrust, distrust.remedy ?? "Name a folder of the daemon's user");
+}
+
+/** Refuse a folder that is read-only. The message has the remedy, because runs show no hints. */
+async function checkWritable(path: string, action: string): Promise<void> {
+  const code = await access(path, constants.W_OK).then(() => null, errorCode);
+  if (code !== "EROFS") return;
+  const remedy = `add ReadWritePaths=${path} to the unit, and restart it`;
+  throw new JobError("permission_denied", `${action}: it is read-only for the daemon: ${remedy}`, {
+    path: "store.backup.path",
+    hint: "Open it with: systemctl edit jobctl",
+  });
 }
 
 /** Read a backup again from its file, from the first line to the last. */

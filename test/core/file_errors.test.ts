@@ -20,3 +20,8 @@ test("writeHint() asks for space on a full disk, and for what the caller says ot
   assert.match(writeHint(full, "another mode"), /^Free space/);
   assert.equal(writeHint(errorOf("/"), "another mode"), "another mode");
 });
+
+test("writeHint() names the unit's setting for a file system that is read-only", () => {
+  const readOnly = Object.assign(new Error("EROFS"), { code: "EROFS" });
+  assert.match(writeHint(readOnly, "another mode"), /ReadWritePaths=/);
+});

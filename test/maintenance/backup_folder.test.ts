@@ -267,3 +267,15 @@ function large(): readonly StoreStep[] {
   }
   return [steps[0]!, { type: "chunk", bytes }, ...steps.slice(1)];
 }
+
+test("backUpToFolder() names the unit's setting for a folder that is read-only", (t) =>
+  withTempDir({}, async ({ path }) => {
+    const unmount = mountSmall(path);
+    if (unmount === null) return t.skip("needs to mount a small disk");
+    try {
+      execFileSync("mount", ["-o", "remount,ro", path]);
+      await assert.rejects(backUp(path), refused("permission_denied", /: add ReadWritePaths=\//));
+    } finally {
+      unmount();
+    }
+  }));
