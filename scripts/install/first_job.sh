@@ -24,7 +24,7 @@ if sh /release/install.sh --uninstall; then
   echo 'The program of a running daemon was removed'
   exit 1
 fi
-sh /release/install.sh --from /release | grep "A daemon runs the earlier file (process $daemon)"
+sh /release/install.sh --from /release | grep "A daemon still runs the old file (process $daemon)"
 kill -TERM $daemon
 wait $daemon || :
 sh /release/install.sh --uninstall

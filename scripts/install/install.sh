@@ -32,13 +32,13 @@ Downloads jobctl, checks its SHA-256 and its signature, and installs it with its
   --target NAME        linux-x64, linux-arm64, linux-x64-musl, linux-arm64-musl, darwin-x64 or darwin-arm64
                        (default: that of this machine)
   --key KEY            public key of minisign, in place of the one in this script
-  --require-signature  fail if neither minisign nor OpenSSL 3 is there to check the signature
-  --force              replace files of others, or a newer version; with --uninstall, remove changed files;
-                       as root, use a prefix that other users can write to
+  --require-signature  fail if there is neither minisign nor OpenSSL 3 to check the signature
+  --force              replace files that this script did not install, or a newer version; with --uninstall,
+                       also remove changed files; as root, use a prefix that other users can write to
   --uninstall          remove what this script installed in the prefix, and nothing else
   --help               show this
 
-A download may take 900 seconds: JOBCTL_INSTALL_TIMEOUT is another number of seconds.
+A download may take 900 seconds; JOBCTL_INSTALL_TIMEOUT sets another limit.
 Configurations, databases and logs of jobctl are never changed or removed.
 USAGE
 }
@@ -252,7 +252,7 @@ choose_tool() {
   elif has wget; then
     tool=wget
   else
-    fail 1 'Cannot download: neither curl nor wget is here' 'Install one of them, or download the files and use --from FOLDER'
+    fail 1 'Cannot download: found neither curl nor wget' 'Install one of them, or download the files and use --from FOLDER'
   fi
 }
 
@@ -313,7 +313,7 @@ download() {
   if [ -n "$onward" ]; then
     if [ "$protocol" = =http ] ||
       printf '%s\n' "$onward" | grep -i '^ *location: *[a-z][a-z0-9+.-]*:' | grep -qiv '^ *location: *https://'; then
-      reason='the server sends on to an address without https'
+      reason='the server redirects to an address without https'
       return 1
     fi
   fi
@@ -329,7 +329,7 @@ sha256_of() {
   elif has openssl; then
     openssl dgst -sha256 -r <"$1"
   else
-    fail 1 'Cannot check the download: no sha256sum, shasum or openssl is here' 'Install one of them'
+    fail 1 'Cannot check the download: found no sha256sum, shasum or openssl' 'Install one of them'
   fi | cut -c 1-64
 }
 
@@ -393,8 +393,8 @@ check_signature() {
     checker=openssl
   else
     [ -z "$needs_signature" ] ||
-      fail 1 'Cannot check the signature: neither minisign nor OpenSSL 3 is here' 'Install minisign'
-    checked='SHA-256; the signature was not checked: neither minisign nor OpenSSL 3 is here'
+      fail 1 'Cannot check the signature: found neither minisign nor OpenSSL 3' 'Install minisign'
+    checked='SHA-256; the signature was not checked: found neither minisign nor OpenSSL 3'
     return 0
   fi
   fetch SHA256SUMS.minisig "$stage/minisig" 4096 ||
@@ -448,10 +448,10 @@ choose_archive() {
   archive=$folder.tar.gz
   wanted=$(sum_of "$archive")
   if [ -z "$wanted" ]; then
-    [ -z "$small" ] || fail 1 "Cannot unpack $folder.tar.zst: zstd is not here" 'Install zstd'
+    [ -z "$small" ] || fail 1 "Cannot unpack $folder.tar.zst: zstd is not installed" 'Install zstd'
     fail 1 "Cannot install: $shown_from has no $folder" 'Compare version and target with the names in SHA256SUMS'
   fi
-  [ -z "$small" ] || note 'zstd is not here, so this downloads the larger .tar.gz'
+  [ -z "$small" ] || note 'zstd is not installed, so this downloads the larger .tar.gz'
 }
 
 # --- Unpacking
@@ -477,7 +477,7 @@ unpack() {
   done <"$stage/names"
   # Links could lead out of the folder.
   if tar -tvf "$stage/tar" 2>/dev/null | grep -q -e '^[^d-]' -e ' -> ' -e ' link to '; then
-    fail 1 "Cannot unpack $archive: it has more than files and folders" 'Do not use this download'
+    fail 1 "Cannot unpack $archive: it has something other than files and folders" 'Do not use this download'
   fi
   mkdir "$stage/new"
   (cd "$stage/new" && tar -xof ../tar) || fail 1 "Cannot unpack $archive in $prefix" 'Make room on its disk'
@@ -546,14 +546,14 @@ recorded() {
 check_places() {
   while read -r _ name destination; do
     place=$prefix/$destination
-    if [ -d "$place" ] && [ ! -L "$place" ]; then fail 1 "Cannot install $place: a folder is there"; fi
+    if [ -d "$place" ] && [ ! -L "$place" ]; then fail 1 "Cannot install $place: it is a folder"; fi
     if [ ! -e "$place" ] && [ ! -L "$place" ]; then continue; fi
     if [ -n "$is_forced" ]; then continue; fi
     if [ ! -L "$place" ]; then
       if [ -n "$(recorded "$destination")" ]; then continue; fi
       if [ "$(sha256_of "$place")" = "$(sha256_of "$unpacked/$name")" ]; then continue; fi
     fi
-    fail 1 "Cannot install $place: a file that this script did not install is there" \
+    fail 1 "Cannot install $place: the file exists, and this script did not install it" \
       'Remove it (with the package manager that installed it), use another --prefix, or replace it with --force'
   done <"$plan"
 }
@@ -585,7 +585,7 @@ check_installed() {
   installed=$(limited 60 "$program" --version 2>/dev/null </dev/null | head -n 1 | visible || :)
   is_version "$installed" || installed=''
   if [ -n "$installed" ] && [ -z "$is_forced" ] && is_newer "$installed" "$version"; then
-    fail 1 "Cannot install $version: $program is the newer $installed, whose store an older version may refuse" \
+    fail 1 "Cannot install $version: $program is the newer $installed, and an older version may refuse its store" \
       'Install an older version with --force'
   fi
 }
@@ -704,7 +704,7 @@ tell_next() {
   running=$(daemons)
   say
   if [ -n "$running" ]; then
-    say "A daemon runs the earlier file (process ${running% }). Restart it, so that it runs this one:"
+    say "A daemon still runs the old file (process ${running% }). Restart it:"
     if has systemctl && systemctl is-active --quiet jobctl 2>/dev/null; then
       say '  sudo systemctl restart jobctl'
     elif has systemctl && systemctl is-active --quiet jobctl-root 2>/dev/null; then
@@ -736,7 +736,7 @@ remove_file() {
 uninstall() {
   manifest=$prefix/$MANIFEST
   [ -f "$manifest" ] || fail 4 "Cannot uninstall: this script has installed nothing in $prefix" 'Name the folder with --prefix'
-  [ -w "${manifest%/*}" ] || fail 3 "Cannot uninstall from $prefix: you may not write there" 'Run it with sudo'
+  [ -w "${manifest%/*}" ] || fail 3 "Cannot uninstall from $prefix: you cannot write there" 'Run it with sudo'
   if [ -z "$is_forced" ]; then
     running=$(daemons)
     units=$(service_files)
@@ -768,7 +768,7 @@ uninstall() {
     remove_leftovers "$path"
     rmdir "$prefix/$path" 2>/dev/null || :
   done
-  say "Removed jobctl from $prefix. Configurations, databases and logs are where they were."
+  say "Removed jobctl from $prefix. Configurations, databases and logs were kept."
 }
 
 # --- Steps
@@ -804,7 +804,7 @@ $above"
   done
   mkdir -p "$prefix" 2>/dev/null || :
   [ -w "$prefix" ] ||
-    fail 3 "Cannot install to $prefix: you may not write there" 'Run it as root, or name a folder of yours: --prefix ~/.local'
+    fail 3 "Cannot install to $prefix: you cannot write there" 'Run it as root, or name a folder of yours: --prefix ~/.local'
   remove_leftovers .
   stage=$(mktemp -d "$prefix/.jobctl-install.$$.XXXXXX") || fail 1 "Cannot create a folder in $prefix"
 }
@@ -833,16 +833,16 @@ install_release() {
   actual=$(sha256_of "$stage/archive")
   [ "$actual" = "$wanted" ] ||
     fail 5 "Cannot use $archive: its SHA-256 is $actual, but SHA256SUMS has $wanted" \
-      'The download is not complete, or the file was changed. Run this again; do not use this file'
+      'The download is not complete, or the file was changed. Do not use this file: run this again'
   unpack
   try_program
   plan_files
   check_places
   install_files
   case $installed in
-    '') say "Installed $program" ;;
-    "$version") say "Installed $program again" ;;
-    *) say "Installed $program, which was $installed" ;;
+    '') say "Installed $program $version" ;;
+    "$version") say "Reinstalled $program $version" ;;
+    *) say "Installed $program $version (was $installed)" ;;
   esac
   say "Checked: $checked"
   tell_next

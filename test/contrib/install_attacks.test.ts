@@ -217,7 +217,7 @@ for (const loader of LOADERS) {
             assert.equal(refused.code, 1, refused.text);
             assert.match(
               refused.text,
-              /Cannot get .*SHA256SUMS: (curl ended with 1:|the server sends)/,
+              /Cannot get .*SHA256SUMS: (curl ended with 1:|the server redirects)/,
             );
             onward = "";
             const moved = await runScript(DASH, [...args, ...from], env);

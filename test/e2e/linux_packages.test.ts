@@ -144,7 +144,7 @@ test(
       const person = "jobctl:x:1000:1000::/home/jobctl:/bin/bash";
       const { status, stderr } = purgeBelow(path, person, ":");
       assert.equal(status, 0, stderr);
-      assert.match(stderr, /The user jobctl stays: this package did not create it/);
+      assert.match(stderr, /Not removed: the user jobctl, which this package did not create/);
       assert.ok(!existsSync(join(path, "deleted")));
       assert.ok(!existsSync(join(path, "var/lib/jobctl")));
     }),

@@ -85,7 +85,7 @@ test("release makes a signed archive with a program that knows its commit", () =
 
     const prefix = join(path, "prefix");
     const installed = run("sh", [join(out, "install.sh"), "--from", out, "--prefix", prefix]);
-    assert.match(installed, /^Installed .*\/bin\/jobctl$/m);
+    assert.match(installed, /^Installed .*\/bin\/jobctl \d\S+$/m);
     assert.equal(sumOf(join(prefix, "bin/jobctl")), sumOf(program));
     run("sh", [join(out, "install.sh"), "--uninstall", "--prefix", prefix]);
     assert.deepEqual(readdirSync(prefix), []);
