@@ -17,7 +17,7 @@ Writes archives, packages for Debian, Fedora and npm, SHA256SUMS, SBOM and prove
   --out FOLDER   where to write (default dist/release); whatever is there is removed
   --only KINDS   make only these: archive, deb, rpm, npm (separated by commas). deb needs Debian's
                  packages dpkg and binutils, rpm its package rpm
-  --level N      compress with this level of zstd (default ${LEVEL_DEFAULT}, which takes a minute for each
+  --level N      compress archives with this level of zstd (default ${LEVEL_DEFAULT}, which takes a minute for each
                  system; 3 is quick)
   --check        make the same release again from a clone in another folder, and compare every byte
 

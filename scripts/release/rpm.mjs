@@ -41,7 +41,7 @@ export async function makeRpm(options) {
       LICENSE: licenseOf(packages),
       HOMEPAGE,
       MAINTAINER,
-      PAYLOAD: isQuick ? "w1.zstdio" : "w19.zstdio",
+      PAYLOAD: isQuick ? "w1.zstdio" : "w6.xzdio",
       STAGED: staged,
       REPORT_STOP: reportStop(),
       FILES: filesOf(entries),
