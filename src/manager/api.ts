@@ -410,7 +410,8 @@ export interface ManagerApi {
   /** Incidents by subject: open ones, or also the last closed one of each subject. */
   listIncidents(query: IncidentQuery, page?: PageRequest): Promise<Page<Incident>>;
   /**
-   * Acknowledge the open incident of a subject, which stops its reminders, or take that back.
+   * Acknowledge the open incident of a subject, which stops its reminders, or take that back, or
+   * close it without a notice.
    *
    * @throws JobError `not_found` if it has none, `conflict` if another one than the given is open
    */

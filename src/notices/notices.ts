@@ -10,6 +10,7 @@ import { JOB_MEMO, type Memo, type News } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
 import { FloodGate } from "./deliveries/flood_gate.ts";
+import { GoneIncidents } from "./incidents/gone_incidents.ts";
 import { isWanted } from "./incidents/subject_channels.ts";
 import { processNews } from "./incidents/process_news.ts";
 import { memosOf, readMemo } from "./memos.ts";
@@ -53,6 +54,7 @@ export class Notices {
   readonly #options: NoticesOptions;
   #channels: ReadonlyMap<string, Channel>;
   readonly #context: NoticeContext;
+  readonly #gone: GoneIncidents;
   /** Asked at the end of every attempt that wrote something. */
   #hasOutputChannel: boolean;
   /** Notifies people of a store that is away, without it. */
@@ -71,6 +73,7 @@ export class Notices {
       },
     };
     this.store = new StoreNotices(this.#context);
+    this.#gone = new GoneIncidents(this.#context);
   }
 
   /** True if there is a channel, or a job with expectations. */
@@ -92,12 +95,14 @@ export class Notices {
   /** Ask the store for news, if anybody wants any, and process what waits. */
   async start(): Promise<void> {
     await recordWatcher(this.isActive, this.#options);
-    if (!this.isActive) return;
+    if (!this.isActive) return this.#gone.stop();
+    this.#gone.start();
     await forgetWatchers(this.#options);
     await this.#resume();
   }
 
   stop(): void {
+    this.#gone.stop();
     this.store.stop();
   }
 

@@ -48,7 +48,8 @@ const REST: readonly Column<Incident>[] = [
 export const INCIDENT_VIEW: View<Incident> = viewOf({
   name: (incident) => incident.id,
   fields: {
-    ...membersOf<Incident>("id", "type", "name", "events", "openedAt", "closedAt", "count"),
+    ...membersOf<Incident>("id", "type", "name", "events", "openedAt", "closedAt"),
+    ...membersOf<Incident>("closedReason", "count"),
     ...membersOf<Incident>("lastAt", "lastError"),
     last_instance: (incident) => incident.lastUuid,
     ...membersOf<Incident>("lastVersion", "lastExitCode", "acknowledgedBy", "acknowledgedAt"),
@@ -64,6 +65,7 @@ export const ANY_INCIDENT_VIEW: View<Incident> = {
     SINCE,
     { title: "CLOSED", cell: (incident, at) => shortTime(incident.closedAt, at) ?? "open" },
     ...REST,
+    { title: "CLOSED BECAUSE", cell: ({ closedReason }) => closedReason },
   ],
 };
 

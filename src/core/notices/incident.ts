@@ -11,6 +11,8 @@ export interface Incident {
   readonly openedAt: number;
   /** Epoch ms; null while it is open. */
   readonly closedAt: number | null;
+  /** Why it was closed although nothing recovered; absent if it was not. */
+  readonly closedReason?: string;
   /** How many bad events it has had. */
   readonly count: number;
   /** When the last of them came, epoch ms. */

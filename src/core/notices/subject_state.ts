@@ -20,6 +20,11 @@ export interface SubjectState {
    * one incident it can be more than once, while another channel still sees a problem.
    */
   readonly rounds: Readonly<Record<string, number>>;
+  /**
+   * Since when no live node has had the subject, epoch ms by the clock of the store; absent while
+   * one has it. One from before the open incident does not count.
+   */
+  readonly goneSince?: number;
   /** Ids of the last news that can come twice. */
   readonly seen: readonly string[];
 }
@@ -63,6 +68,17 @@ export function writeSubject(state: SubjectState): string {
 /** The state with the id of news that was processed. */
 export function withSeen(state: SubjectState, id: string): SubjectState {
   return { ...state, seen: [...state.seen, id].slice(-SEEN_MAX) };
+}
+
+/** The state after its open incident was closed without a recovery; its channels start afresh. */
+export function closeIncident<State extends SubjectState & { readonly incident: Incident }>(
+  { goneSince: _, ...state }: State,
+  { at, reason }: { readonly at: number; readonly reason: string },
+): SubjectState & { readonly incident: Incident } {
+  return {
+    ...{ ...state, streak: 0, recent: "", notified: {}, reminders: {} },
+    incident: { ...state.incident, closedAt: at, closedReason: reason },
+  };
 }
 
 /** Key of the memo of a subject. */

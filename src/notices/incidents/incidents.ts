@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { includesKind } from "../../core/job/job_scope.ts";
 import type { Incident } from "../../core/notices/incident.ts";
 import type { NoticeSubject } from "../../core/notices/notice.ts";
-import { memoKeyOf } from "../../core/notices/subject_state.ts";
+import { closeIncident, memoKeyOf, readSubject } from "../../core/notices/subject_state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { JOB_MEMO, type Memo, type Page, type PageRequest, type Store } from "../../store/store.ts";
 import { deliveryKindOf } from "../notice_kinds.ts";
@@ -18,7 +18,9 @@ const BATCH = 100;
 /** How often an acknowledgment is tried again after somebody else has changed the memo. */
 const TRIES_MAX = 20;
 /** What errors say of a subject that an acknowledgment, or its end, fails for. */
-const [ACKNOWLEDGE, UNDO] = ["acknowledge", "take back the acknowledgment of"] as const;
+const [ACKNOWLEDGE, UNDO, CLOSE] = [
+  ...["acknowledge", "take back the acknowledgment of", "close the incident of"] as const,
+] as const;
 
 /** Selects incidents. */
 export interface IncidentQuery {
@@ -38,6 +40,8 @@ export interface AcknowledgeOptions {
   readonly id?: string;
   /** True to take the acknowledgment back, whoever it is from. */
   readonly isUndo?: boolean;
+  /** True to close it instead, without a notice. */
+  readonly isClose?: boolean;
 }
 
 /** An incident after an acknowledgment. */
@@ -101,35 +105,41 @@ export class Incidents {
 
   /**
    * Acknowledge the open incident of a subject: nobody is reminded of it, unless the acknowledgment
-   * is taken back.
+   * is taken back. Or close it: its subject is as if it had never had a problem.
    *
    * @throws JobError `not_found` if it has none, `conflict` if that is not the one with this id
    */
   async acknowledge(
     subject: NoticeSubject,
-    { by, id, isUndo = false }: AcknowledgeOptions,
+    { by, id, isUndo = false, isClose = false }: AcknowledgeOptions,
   ): Promise<Acknowledgment> {
-    const title = `${isUndo ? UNDO : ACKNOWLEDGE} "${memoKeyOf(subject)}"`;
+    const verb = isClose ? CLOSE : isUndo ? UNDO : ACKNOWLEDGE;
+    const title = `${verb} "${memoKeyOf(subject)}"`;
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const open = await this.#openOf(subject);
       if (open.length === 0) throw noIncident(title);
       const found = open.find((one) => id === undefined || one.incident.id === id);
       if (found === undefined) throw otherIncident(title, id!, open[0]!.incident.id);
       const { memo, incident } = found;
-      if ((incident.acknowledgedAt === null) === isUndo) return { incident, isChanged: false };
+      const isDone = (incident.acknowledgedAt === null) === isUndo;
+      if (!isClose && isDone) return { incident, isChanged: false };
       const at = this.#clock.now();
+      const before = { ...readSubject(memo.data), incident };
       const known = {
         ...incident,
         acknowledgedBy: isUndo ? null : by,
         acknowledgedAt: isUndo ? null : at.wallMs,
       };
-      const data = JSON.stringify({ ...JSON.parse(memo.data), incident: known });
-      const { key, watch, version } = memo;
+      const after = isClose
+        ? closeIncident(before, { at: at.wallMs, reason: `closed by ${by}` })
+        : { ...JSON.parse(memo.data), incident: known };
+      const { key, version } = memo;
+      const watch = isClose ? "failures" : memo.watch;
       const isWritten = await tryPutMemo({
-        ...{ at, key, expectedVersion: version, value: { watch, data } },
+        ...{ at, key, expectedVersion: version, value: { watch, data: JSON.stringify(after) } },
         ...{ isProcessed: false, instances: [] },
       }, { store: this.#store });
-      if (isWritten) return { incident: known, isChanged: true };
+      if (isWritten) return { incident: after.incident, isChanged: true };
     }
     throw new JobError("conflict", `Cannot ${title}: others keep changing it`, {
       hint: "Try again",

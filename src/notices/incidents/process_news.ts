@@ -16,18 +16,13 @@ import {
   type NewInstance,
   type News,
 } from "../../store/store.ts";
+import { isGone, liveNodes } from "./gone_incidents.ts";
 import { channelsOf, subjectOfKey } from "./subject_channels.ts";
 import { Deliveries } from "../deliveries/deliveries.ts";
 import type { Channel } from "../channels/channel.ts";
 import type { NoticeContext } from "../notice_context.ts";
 import { readMemo } from "../memos.ts";
-import {
-  channelOfKind,
-  newNewsTask,
-  type NewsTask,
-  type Reminder,
-  reminderId,
-} from "../notice_kinds.ts";
+import { newNewsTask, type NewsTask, type Reminder, reminderId } from "../notice_kinds.ts";
 
 /** How often a memo is read again because others changed it meanwhile. */
 const TRIES_MAX = 200;
@@ -257,7 +252,7 @@ async function remind(
   if ((state.rounds[channel] ?? 0) !== (reminder.round ?? 0)) return null;
   // No reminder while somebody takes care of it, nor of a job or a channel that is gone, which
   // cannot recover. Later there may be: an acknowledgment can be taken back, and a job come back.
-  if (incident.acknowledgedBy === null && !(await isGone(memo.key, context))) {
+  if (incident.acknowledgedBy === null && !isGone(memo.key, await liveNodes(context), context)) {
     // Only runs of jobs are counted: a channel that fails has no streak.
     const isWell = incident.subject.type === "job" && state.streak === 0;
     await deliveries.addReminder(reminder, event, incident, isWell);
@@ -269,22 +264,4 @@ async function remind(
     state: { ...state, reminders: { ...state.reminders, [channel]: number } },
     next: [newNewsTask({ key: memo.key, reminder: following }, id, dueAt)],
   };
-}
-
-/** True if a memo is of a job or a channel that no live node has any more. */
-async function isGone(
-  key: string,
-  { store, clock, findJob, channels }: NoticeContext,
-): Promise<boolean> {
-  if (!key.startsWith(JOB_MEMO)) return false;
-  // That of a channel is about the kind of its deliveries, which its nodes have as well.
-  const kind = key.slice(JOB_MEMO.length);
-  const channel = channelOfKind(kind);
-  if (channel === null ? findJob(kind) !== undefined : channels.has(channel)) return false;
-  const at = clock.now();
-  const nodes = await store.listNodes({ at });
-  const isKnown = nodes.some(({ kinds, idle, leftAt, until }) =>
-    leftAt === null && until > at.wallMs && (kinds.includes(kind) || idle.includes(kind))
-  );
-  return !isKnown;
 }

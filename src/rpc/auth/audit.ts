@@ -77,10 +77,14 @@ const LINES: Lines = {
   ],
   resume: ({ kind }, { wasPaused }) =>
     wasPaused ? [kind === undefined ? "Resumed all jobs" : "Resumed a job", { kind }] : null,
-  acknowledgeIncident: ({ type, name, undo }, { incident, changed }) =>
+  acknowledgeIncident: ({ type, name, undo, close }, { incident, changed }) =>
     changed
       ? [
-        undo ? "Took back the acknowledgment of an incident" : "Acknowledged an incident",
+        close
+          ? "Closed an incident"
+          : undo
+          ? "Took back the acknowledgment of an incident"
+          : "Acknowledged an incident",
         { incident: incident?.id, of: `${type}:${name}` },
       ]
       : null,

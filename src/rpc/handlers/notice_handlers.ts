@@ -42,7 +42,8 @@ export function noticeHandlers(manager: ManagerApi) {
         nextPageToken: nextToken,
       };
     },
-    async acknowledgeIncident({ type, name, id, undo }, { caller }) {
+    async acknowledgeIncident({ type, name, id, undo, close }, { caller }) {
+      if (undo && close) throw refuse("close", "it cannot be set together with undo");
       const subject = {
         type: readChoice(type, SUBJECT_TYPES, "type"),
         name: readName(name, "name"),
@@ -50,7 +51,7 @@ export function noticeHandlers(manager: ManagerApi) {
       const options = withoutUndefined({
         by: caller.name,
         id: readSet(textOf(id), readUuid, "id"),
-        isUndo: undo,
+        ...{ isUndo: undo, isClose: close },
       });
       const { incident, isChanged } = await manager.acknowledgeIncident(subject, options);
       return { incident: incidentToWire(incident), changed: isChanged };

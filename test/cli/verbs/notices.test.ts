@@ -124,7 +124,7 @@ for (const [word, id] of NAMES) {
     assert.equal(run.code, 0, run.stderr);
     const { request } = run.calls.find(({ method }) => method === "acknowledgeIncident")!;
     const [type, name] = id === ID ? ["job", "backup"] : ["node", "web1"];
-    assert.deepEqual(request, { type, name, id, undo: false });
+    assert.deepEqual(request, { type, name, id, undo: false, close: false });
     assert.equal(JSON.parse(run.stdout).acknowledged_by, "eva");
   });
 }
@@ -149,6 +149,28 @@ test("ack says what it acknowledged, or by whom it was before", async () => {
 });
 
 /** Words that fit no open incident. */
+test("ack --close closes the incident, or says that the daemon cannot", async () => {
+  const closed = { closedAt: timestampFromMs(NOW), closedReason: "closed by eva" };
+  for (const own of [closed, {}]) {
+    const run = await cli(["ack", "backup", "--close"], {
+      answers: {
+        ...listing(incident()),
+        acknowledgeIncident: { incident: incident(own), changed: true },
+      },
+    });
+    const { request } = run.calls.find(({ method }) => method === "acknowledgeIncident")!;
+    assert.deepEqual(request, {
+      ...{ type: "job", name: "backup", id: ID, undo: false, close: true },
+    });
+    if (own === closed) {
+      assert.equal(run.code, 0, run.stderr);
+      assert.equal(JSON.parse(run.stdout).closed_reason, "closed by eva");
+    } else assert.match(run.stderr, /Cannot close the incident of "backup": it stays open/);
+  }
+  const both = await cli(["ack", "backup", "--close", "--undo"], {});
+  assert.equal(both.code, 2);
+});
+
 test("ack --undo takes the acknowledgment back, or says that there was none", async () => {
   for (const changed of [true, false]) {
     const run = await cli(["ack", "backup", "--undo"], {
@@ -157,7 +179,7 @@ test("ack --undo takes the acknowledgment back, or says that there was none", as
       answers: { ...listing(incident()), acknowledgeIncident: { incident: incident(), changed } },
     });
     const { request } = run.calls.find(({ method }) => method === "acknowledgeIncident")!;
-    assert.deepEqual(request, { type: "job", name: "backup", id: ID, undo: true });
+    assert.deepEqual(request, { type: "job", name: "backup", id: ID, undo: true, close: false });
     assert.match(
       run.stdout,
       changed ? /^No longer acknowledged: backup since/ : /^Was not acknowledged: backup/,

@@ -184,6 +184,23 @@ test("acknowledge() takes back what anybody acknowledged, once", async () => {
   );
 });
 
+test("acknowledge() closes an incident with the name of the caller, so that a next one is new", async () => {
+  const { clock, incidents, store, add } = await world();
+  const before = await add("job", "backup", { acknowledgedBy: "tom", acknowledgedAt: START });
+  await clock.advance(1_000);
+  const close = { by: "eva", id: before.id, isClose: true };
+  const { incident, isChanged } = await incidents.acknowledge(JOB, close);
+  const wanted = { ...before, closedAt: START + 1_000, closedReason: "closed by eva" };
+  assert.deepEqual([incident, isChanged], [wanted, true]);
+  const [memo] = await store.listMemos({ prefix: "job:backup", after: null, limit: 1 });
+  const { streak, notified, collected } = JSON.parse(memo!.data);
+  assert.deepEqual([memo!.watch, streak, notified, collected], ["failures", 0, {}, ["x"]]);
+  await assert.rejects(
+    incidents.acknowledge(JOB, close),
+    (error) => isJobError(error, "not_found") && /Cannot close the incident/.test(error.message),
+  );
+});
+
 test("acknowledge() does not touch another incident than the one that is meant", async () => {
   const { incidents, add, names } = await world();
   const { id } = await add("job", "backup");

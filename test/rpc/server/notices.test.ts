@@ -101,6 +101,24 @@ test("AcknowledgeIncident takes an acknowledgment back, which is logged once", a
   assert.deepEqual(told(world), [["Took back the acknowledgment of an incident", "boss"]]);
 });
 
+test("AcknowledgeIncident closes an incident for an operator, which is logged", async () => {
+  await using world = await rpcWorld({ server: { auth: AUTH } });
+  world.manager.incidents.push(incidentOf("job", "echo"));
+  const client = world.client({ token: "o-token" });
+  const request = { type: "job", name: "echo", close: true };
+  await refused(
+    client.acknowledgeIncident({ ...request, undo: true }),
+    "invalid_argument",
+    "close",
+  );
+  const { incident, changed } = await client.acknowledgeIncident(request);
+  assert.deepEqual(
+    [incident?.closedReason, incident?.closedAt !== undefined, changed],
+    ["closed by eva", true, true],
+  );
+  assert.deepEqual(told(world), [["Closed an incident", "eva"]]);
+});
+
 test("AcknowledgeIncident refuses an unknown type, no name, and what is no id", async () => {
   await using world = await rpcWorld();
   const client = world.client();

@@ -294,13 +294,18 @@ export class FakeManager implements ManagerApi {
 
   acknowledgeIncident: ManagerApi["acknowledgeIncident"] = async (
     { type, name },
-    { by, isUndo = false },
+    { by, isUndo = false, isClose = false },
   ) => {
     const index = this.incidents.findIndex(({ subject }) =>
       subject.type === type && subject.name === name
     );
     const found = this.incidents[index];
     if (!found) throw new JobError("not_found", `Cannot acknowledge "${type}:${name}"`);
+    if (isClose) {
+      const closed = { ...found, closedAt: START, closedReason: `closed by ${by}` };
+      this.incidents[index] = closed;
+      return { incident: closed, isChanged: true };
+    }
     const isChanged = (found.acknowledgedAt === null) !== isUndo;
     const after = isUndo
       ? { acknowledgedBy: null, acknowledgedAt: null }

@@ -63,11 +63,12 @@ export const INCIDENTS: Verb = {
 /** `jobctl ack INCIDENT` */
 export const ACK: Verb = {
   name: "ack",
-  summary: "Acknowledge an open incident, which stops its reminders, or take that back",
+  summary: "Acknowledge an open incident, which stops its reminders; take that back; or close it",
   details: [
     "The recovery and the next incident are still reported. Your name is shown in jobctl incidents",
     "and in notices. If several incidents match, none is acknowledged. Anybody who may acknowledge an",
-    "incident may also take back the acknowledgment of somebody else.",
+    "incident may also take back the acknowledgment of somebody else. --close is for a problem that",
+    "is over or will never recover, such as of a removed job: nobody is notified.",
   ].join(" "),
   words: [{
     name: "INCIDENT",
@@ -77,23 +78,42 @@ export const ACK: Verb = {
   }],
   options: {
     undo: { describe: "Take the acknowledgment back: reminders are sent again", isFlag: true },
+    close: { describe: "Close the incident now, without a notice of recovery", isFlag: true },
   },
   examples: [
     ["jobctl ack backup", "The incident of a job"],
     ["jobctl ack node:web1", "The incident of a node"],
     ["jobctl ack backup --undo", "Nobody is working on it after all"],
+    ["jobctl ack node:web1 --close", "The node will not return"],
   ],
   async run(args, { client, printer }) {
+    const [undo, close] = [args.flag("undo"), args.flag("close")];
+    if (undo && close) {
+      throw usageError(
+        "Cannot use --undo with --close: they exclude each other",
+        "Give only one of them",
+      );
+    }
     const connection = await client();
-    const undo = args.flag("undo");
-    const what = undo ? "take back the acknowledgment of" : "acknowledge";
+    const what = close
+      ? "close the incident of"
+      : undo
+      ? "take back the acknowledgment of"
+      : "acknowledge";
     const word = args.word("INCIDENT");
     const { type, name, id } = await findIncident(connection, word, what);
     // With the id, so that another one that has opened meanwhile is not acknowledged unseen.
-    const response = await connection.acknowledgeIncident({ type, name, id, undo });
-    const incident = present(response.incident, `Cannot ${what} the incident`);
+    const response = await connection.acknowledgeIncident({ type, name, id, undo, close });
+    const incident = present(response.incident, `Cannot ${what} "${makeVisible(word)}"`);
+    if (close && incident.closedAt === undefined) {
+      throw new JobError("unimplemented", `Cannot ${what} "${makeVisible(word)}": it stays open`, {
+        hint: "The daemon is older than this jobctl and acknowledged it: upgrade the daemon",
+      });
+    }
     const text = incidentText(incident, printer);
-    const line = undo
+    const line = close
+      ? `Closed ${text}`
+      : undo
       ? response.changed ? `No longer acknowledged: ${text}` : `Was not acknowledged: ${text}`
       : response.changed
       ? `Acknowledged ${text}`
