@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const { platform, arch } = process;
 
@@ -15,20 +16,30 @@ const LOADERS = {
   "-musl": { x64: "/lib/ld-musl-x86_64.so.1", arm64: "/lib/ld-musl-aarch64.so.1" },
 };
 
+const require = createRequire(import.meta.url);
+
+/**
+ * Path of a package's manifest. `require` would also look in NODE_PATH and in the home folder, which
+ * may be another user's, as with sudo on macOS. With Plug'n'Play it looks in neither.
+ */
+function manifestOf(name) {
+  const path = `${name}/package.json`;
+  return process.versions.pnp ? require.resolve(path) : fileURLToPath(import.meta.resolve(path));
+}
+
 /** Path of the compiled program; null if there is none for this machine. */
 function findProgram() {
-  const require = createRequire(import.meta.url);
   const { version } = require("../package.json");
   for (const suffix of platform === "linux" ? ["", "-musl"] : [""]) {
     if (platform === "linux" && !existsSync(LOADERS[suffix][arch] ?? "")) continue;
     try {
-      const manifest = require.resolve(`@ts-job/cli-${platform}-${arch}${suffix}/package.json`);
+      const manifest = manifestOf(`@ts-job/cli-${platform}-${arch}${suffix}`);
       const program = join(dirname(manifest), "bin", platform === "win32" ? "jobctl.exe" : "jobctl");
       // A package that another installation left above this one may be older.
       if (JSON.parse(readFileSync(manifest, "utf8")).version !== version) continue;
       if (existsSync(program)) return program;
-    } catch (error) {
-      if (error?.code !== "MODULE_NOT_FOUND") throw error;
+    } catch {
+      // Not installed. Each runtime has an error of its own for that.
     }
   }
   return null;

@@ -135,11 +135,15 @@ test("exported functions and classes keep their names", async () => {
 });
 
 /** Install a script as the program of this machine, beside the command. */
-function installProgram(script: string, version = manifest.version): void {
+function installProgram(
+  script: string,
+  version = manifest.version,
+  modules = join(folder, "node_modules"),
+): void {
   const { platform, arch } = process;
   const suffix = existsSync("/lib/ld-musl-x86_64.so.1") && !existsSync("/lib64") ? "-musl" : "";
   const name = `@ts-job/cli-${platform}-${arch}${suffix}`;
-  const home = join(folder, "node_modules", name);
+  const home = join(modules, name);
   const program = join(home, "bin", "jobctl");
   mkdirSync(dirname(program), { recursive: true });
   writeFileSync(join(home, "package.json"), JSON.stringify({ name, version }));
@@ -195,5 +199,15 @@ test("the command runs on Node if the program is missing or of another version",
   installProgram("exit 7", "0.0.1");
   const command = join(folder, "ts-job", "bin", "jobctl.js");
   const { stdout } = await execute(NODE, [command, "--version"]);
+  assert.equal(stdout.trim(), manifest.version);
+});
+
+test("the command runs no program that the environment names", async () => {
+  installProgram("exit 7", "0.0.1");
+  const foreign = join(folder, "foreign");
+  installProgram("exit 7", manifest.version, join(foreign, ".node_modules"));
+  const env = { ...process.env, HOME: foreign, NODE_PATH: join(foreign, ".node_modules") };
+  const command = join(folder, "ts-job", "bin", "jobctl.js");
+  const { stdout } = await execute(NODE, [command, "--version"], { env });
   assert.equal(stdout.trim(), manifest.version);
 });
