@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { installService } from "../../src/tools/service/install_service.ts";
@@ -7,10 +7,13 @@ import { signed } from "../../src/tools/service/service_file.ts";
 import { unitDrift } from "../../src/tools/service/unit_drift.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
+/** Not this runtime: the clone may be in /tmp, where no service may have its program. */
+const PROGRAM = realpathSync("/usr/bin/env");
+
 function install(prefix: string, user: string | null = "jobctl") {
   return installService({
     ...{ kind: "systemd", user, prefix, isDryRun: false, isForced: true },
-    ...{ argv: [process.execPath], config: "/srv/my jobs/config.toml", isStarted: true, env: {} },
+    ...{ argv: [PROGRAM], config: "/srv/my jobs/config.toml", isStarted: true, env: {} },
   });
 }
 
@@ -65,7 +68,7 @@ test("unitDrift() names a program that does not exist", async () => {
   await withTempDir({}, async ({ path }) => {
     const { path: file, text } = await install(path);
     const body = text!.split("\n").slice(1).join("\n");
-    writeFileSync(file, signed(body.replaceAll(process.execPath, "/none/jobctl")));
+    writeFileSync(file, signed(body.replaceAll(PROGRAM, "/none/jobctl")));
     const { problem, level } = await only(path);
     assert.equal(problem, 'starts "/none/jobctl", which does not exist');
     assert.equal(level, "error");

@@ -89,7 +89,7 @@ async function restoreAsDocumented(daemon: Daemon, file: string): Promise<void> 
   const script = lines.slice(1, 3).join("\n")
     .replaceAll("/var/lib/jobctl", join(daemon.dir, "data"))
     .replaceAll(/ -o jobctl /g, " ")
-    .replace("sudo -u jobctl jobctl", JOBCTL)
+    .replace("runuser -u jobctl -- jobctl", JOBCTL)
     .replace("/var/backups/jobctl/FILE", file)
     .replace("/etc/jobctl/config.toml", join(daemon.dir, "config.toml"));
   assert.doesNotMatch(script, /\/var\/|\/etc\//);
