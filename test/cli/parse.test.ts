@@ -205,6 +205,12 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["logs", "x", "--level", "warning"], message: /--level "warning"/, hint: /./ },
   { argv: ["workers", "scale", "many"], message: /COUNT "many"/, hint: /./ },
   { argv: ["workers", "scale", "1001"], message: /COUNT "1001"/, hint: /./ },
+  {
+    argv: ["cancel", "--kind", "a b", "-y", "--token", "secret"],
+    message: /TARGET is missing/,
+    hint: /: Did you mean "jobctl cancel instances --kind 'a b' --yes"\?$/m,
+  },
+  { argv: ["cancel"], message: /TARGET is missing/, hint: /Usage: jobctl cancel TARGET/ },
   { argv: ["cancel", "instances"], message: /none are selected/, hint: /--all/ },
   { argv: ["cancel", "instances", "--all", "-k", "x"], message: /--all with --kind/, hint: /./ },
   { argv: ["cancel", "abcd", "-k", "x"], message: /--kind with the id "abcd"/, hint: /./ },

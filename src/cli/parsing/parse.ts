@@ -5,7 +5,7 @@ import { shellWord } from "../../core/text/shell_word.ts";
 import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry } from "../verb.ts";
 import { VERBS } from "../verbs.ts";
 import { usageError } from "./args.ts";
-import { type OptionSpecs, PROGRAM_OPTIONS } from "./options.ts";
+import { type OptionSpecs, PROGRAM_OPTIONS, type WordSpec } from "./options.ts";
 import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
 
 // The grammar. Options may be anywhere before "--":
@@ -159,26 +159,30 @@ function readRun(
   const title = titles.join(" ");
   const { takesNamed } = verb;
   const named = checkOptions(given, optionsOf(verb), { title, argv, takesNamed });
-  const words = readWords(given.words.slice(titles.length - 1), given.rest, verb, titles);
+  const words = readWords(given, verb, titles);
   return { type: "run", verb, words, values: given.values, named };
 }
 
 function readWords(
-  before: readonly string[],
-  after: readonly string[],
+  { words: all, rest, values }: GivenLine,
   verb: Verb,
   titles: readonly string[],
 ): Record<string, readonly string[]> {
   const title = titles.join(" ");
+  const before = all.slice(titles.length - 1);
   const usage = `Usage: ${usageOf(titles, verb)}`;
   const words: Record<string, readonly string[]> = {};
-  const given = [...before, ...after];
+  const given = [...before, ...rest];
   let used = 0;
-  for (const { name, isOptional, isRest, isBeforeDashes, canBeEmpty } of verb.words ?? []) {
+  for (const word of verb.words ?? []) {
+    const { name, isOptional, isRest, isBeforeDashes, canBeEmpty } = word;
     const end = isRest ? given.length : used + 1;
     const taken = given.slice(used, isBeforeDashes ? Math.min(end, before.length) : end);
     if (taken.length === 0 && !isOptional) {
-      throw usageError(`Cannot run "${title}": ${name} is missing`, usage);
+      throw usageError(
+        `Cannot run "${title}": ${name} is missing`,
+        withWord(word, values, verb, title) ?? usage,
+      );
     }
     if (taken.includes("") && !canBeEmpty) {
       throw usageError(
@@ -194,6 +198,26 @@ function readWords(
     `Cannot run "${title}" with the word "${makeVisible(given[used]!)}": it takes no more words`,
     usage,
   );
+}
+
+/**
+ * The command line with the word that its options ask for: `jobctl cancel instances --kind X`. Only
+ * with options of the verb itself, as those of the connection may be secret.
+ */
+function withWord(
+  { suggests = [] }: WordSpec,
+  values: GivenLine["values"],
+  verb: Verb,
+  title: string,
+): string | undefined {
+  const given = Object.keys(verb.options ?? {}).flatMap((name) =>
+    [values[name] ?? []].flat().filter((value) => value !== false).map((value) =>
+      value === true ? `--${name}` : `--${name} ${shellWord(makeVisible(String(value)))}`
+    )
+  );
+  const [word, other] = suggests;
+  if (word === undefined || other !== undefined || given.length === 0) return undefined;
+  return `Did you mean "${title} ${word} ${given.join(" ")}"?`;
 }
 
 /**
