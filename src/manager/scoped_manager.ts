@@ -171,7 +171,8 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
 }
 
 function nodeOf(node: NodeStatus, scope: Scope): NodeStatus {
-  return { ...node, kinds: node.kinds.filter((kind) => scope.allows(kind)) };
+  const allowed = (kinds: readonly string[]) => kinds.filter((kind) => scope.allows(kind));
+  return { ...node, kinds: allowed(node.kinds), idle: allowed(node.idle) };
 }
 
 // Field by field, so that a new field is not exposed before someone has considered it.

@@ -99,6 +99,11 @@ export function assertJobObject(input: unknown): asserts input is object {
 /** Kinds that begin so belong to the product. */
 const RESERVED_KIND_PREFIX = "system.";
 
+/** True if a kind is of the product itself, not of its user. */
+export function isSystemKind(kind: string): boolean {
+  return kind.startsWith(RESERVED_KIND_PREFIX);
+}
+
 /**
  * Check a kind: 1 to 200 printable characters, not of the product's own.
  *
@@ -106,7 +111,7 @@ const RESERVED_KIND_PREFIX = "system.";
  */
 export function checkKind(kind: string): void {
   const problem = kindProblem(kind) ??
-    (kind.startsWith(RESERVED_KIND_PREFIX)
+    (isSystemKind(kind)
       ? `kinds that begin with "${RESERVED_KIND_PREFIX}" are the product's own`
       : null);
   if (problem === null) return;

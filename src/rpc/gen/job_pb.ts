@@ -2378,6 +2378,9 @@ export type Node = Message<"job.v1.Node"> & {
   kinds: string[];
 
   /**
+   * The number of its jobs, without the system's, and with those that it cannot run: external ones,
+   * and those that need a tag that it does not have.
+   *
    * @generated from field: int32 kind_count = 8;
    */
   kindCount: number;

@@ -646,6 +646,8 @@ export const JOB_PROTO: string = [
   "  repeated string tags = 6;\n",
   "  // The jobs that it can run; omitted for all nodes if they do not fit into one message.\n",
   "  repeated string kinds = 7;\n",
+  "  // The number of its jobs, without the system's, and with those that it cannot run: external ones,\n",
+  "  // and those that need a tag that it does not have.\n",
   "  int32 kind_count = 8;\n",
   "  int32 workers = 9;\n",
   "  int32 busy = 10;\n",

@@ -1,6 +1,7 @@
 import { describeSignature } from "../../core/arguments/describe.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
+import { isSystemKind } from "../../core/job/define.ts";
 import { describeLimits, unservedBlock } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord } from "../../core/job/schedule.ts";
 import type { JobState } from "../../core/state.ts";
@@ -157,7 +158,8 @@ export function logToWire(entry: StoredLogEntry): WireRecord<typeof LogEntrySche
 
 /** A node on the wire. */
 export function nodeToWire(node: NodeStatus): WireRecord<typeof NodeSchema> {
-  return { ...node, kindCount: node.kinds.length, storeFormat: node.format };
+  const jobs = [...node.kinds, ...node.idle].filter((kind) => !isSystemKind(kind));
+  return { ...node, kindCount: jobs.length, storeFormat: node.format };
 }
 
 /** The daemon's status on the wire. @param reasonLengthMax longest reason of a disabled job */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { fakeNode } from "../../support/worlds/fake_manager.ts";
-import { rpcWorld } from "../../support/worlds/rpc_world.ts";
+import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { until } from "../../support/wait.ts";
 
 const START = { seconds: 1_767_225_600n, nanos: 0 };
@@ -216,6 +216,24 @@ test("ListNodes leaves the kinds out when they do not fit one message", async ()
   world.manager.nodes.push(fakeNode("other", { kinds }));
   const { nodes } = await world.client().listNodes({});
   assert.deepEqual(nodes.map((node) => [node.kinds.length, node.kindCount]), [[0, 1], [0, 20_000]]);
+});
+
+test("ListNodes counts the jobs of users, also those that the node cannot run", async () => {
+  const auth = {
+    ...NO_AUTH,
+    mode: "token",
+    tokens: [
+      tokenEntry("boss", "a-token", "admin"),
+      tokenEntry("shop", "s-token", "admin", { jobs: ["shop-*"] }),
+    ],
+  } as const;
+  await using world = await rpcWorld({ server: { auth } });
+  const kinds = ["shop-a", "other", "system.log.cleaner", "system.notices"];
+  world.manager.nodes.push(fakeNode("other", { kinds, idle: ["shop-external", "gpu"] }));
+  const counts = async (token: string) =>
+    (await world.client({ token }).listNodes({})).nodes.map((node) => node.kindCount);
+  assert.deepEqual(await counts("a-token"), [1, 4]);
+  assert.deepEqual(await counts("s-token"), [0, 2]);
 });
 
 test("LookupInstances reports waiting instances that no live node can run", async () => {
