@@ -373,12 +373,15 @@ test("notices test shows what was sent, and fails with 3 if it could not be deli
   const text = "POST /hook\nhost: a";
   const argv = ["notices", "test", "ops", "-o", "table"];
   const sent = await cli(argv, { answers: { testNotice: { text, isSent: true } } });
-  assert.deepEqual([sent.code, sent.stdout], [0, `${text}\n`]);
+  assert.deepEqual([sent.code, sent.stdout], [0, `${text}\nDelivered\n`]);
   const request = { channel: "ops", dryRun: false, event: undefined };
   assert.deepEqual(sent.calls[0]?.request, request);
   const answered = { text, isSent: true, answer: "a.example answered 250 Ok" };
-  const told = await cli(argv, { answers: { testNotice: answered }, isTerminal: true });
-  assert.match(told.stderr, /^Delivered: a\.example answered 250 Ok\n$/);
+  for (const isTerminal of [true, false]) {
+    const told = await cli(argv, { answers: { testNotice: answered }, isTerminal });
+    assert.equal(told.stdout, `${text}\nDelivered: a.example answered 250 Ok\n`);
+    assert.equal(told.stderr, "");
+  }
   const some = { ...answered, problem: "The server has refused a@b.c for good" };
   const partly = await cli(argv, { answers: { testNotice: some } });
   assert.equal(partly.code, 3);
@@ -395,6 +398,7 @@ test("notices test shows what was sent, and fails with 3 if it could not be deli
   assert.match(hinted.stderr, /: no STARTTLS\nhint: See tls\n$/);
   const dry = await cli([...argv, "--dry-run"], { answers: { testNotice: { text } } });
   assert.deepEqual([dry.code, dry.calls[0]?.request], [0, { ...request, dryRun: true }]);
+  assert.equal(dry.stdout, `${text}\nNothing was sent\n`);
 });
 
 test("notices test sends the sample of an event, or lists the events", async () => {

@@ -54,10 +54,11 @@ const TEST: Verb = {
     const response = await connection.testNotice(request, { timeoutMs });
     const { text, isSent, problem, hint, answer } = response;
     const record = { channel, is_sent: isSent, answer, problem, hint, text };
-    await printer.details(record, channel, makeLinesVisible(text).split("\n"));
     const said = answer === undefined ? "" : `: ${makeVisible(answer)}`;
-    if (isSent) await printer.note(`Delivered${said}`);
-    else if (dryRun) await printer.note("Nothing was sent");
+    const result = isSent ? [`Delivered${said}`] : dryRun ? ["Nothing was sent"] : [];
+    const lines = [...makeLinesVisible(text).split("\n"), ...result];
+    await printer.details(record, channel, lines);
+    if (!printer.isHuman) { for (const line of result) await printer.note(line); }
     // Some recipients of a mail may be refused.
     if (problem === undefined && (isSent || dryRun)) return EXIT.ok;
     const why = problem === undefined ? "" : `: ${makeVisible(problem)}`;
