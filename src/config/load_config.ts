@@ -57,15 +57,20 @@ export async function loadConfig(
   const jobs = new NamedTables("jobs", "job");
   const notices = new NamedTables("notices", "channel");
   const named = [jobs, notices];
+  // False if a file was not read, which may have further channels.
+  let isWhole = file === null || main !== null;
   if (main !== null) {
     const layer = fileFields(main, named, report);
     apply(layer);
     const include = layer.get("include");
+    const count = report.problems.length;
     const names = include === undefined ? [] : includedFiles(include, file!, report);
+    isWhole = report.problems.length === count;
     for (const name of names) {
       files.push(resolve(cwd, name));
       const included = readConfigFile(name, { cwd, env, isIncluded: true }, report);
-      if (included !== null) apply(includedFields(included, named, report));
+      if (included === null) isWhole = false;
+      else apply(includedFields(included, named, report));
     }
   }
   apply(environmentFields(env, cwd, report));
@@ -75,9 +80,11 @@ export async function loadConfig(
   checkStoreModule(config, fields, report);
   const channelTables = notices.unique(report);
   const channels = channelTables.length === 0 ? [] : await readChannels(channelTables, report);
-  const names = channelTables.map(({ path }) => String(path[1]));
+  // Also those with problems, which need not be reported twice.
+  const names = notices.first().map(([name]) => name);
   const defaults = withChannels(config.defaults, fields.get("defaults.notify"), { names, report });
-  return finish({ file, files }, { ...config, defaults, notices: channels }, jobs, report);
+  const read = { file, files, names: isWhole && notices.isTable ? names : null };
+  return finish(read, { ...config, defaults, notices: channels }, jobs, report);
 }
 
 /** Loaded late: most of a daemon's configurations have no channels. */
@@ -87,7 +94,12 @@ async function readChannels(tables: readonly Field[], report: Report) {
 }
 
 function finish(
-  { file, files }: { readonly file: string | null; readonly files: readonly string[] },
+  { file, files, names }: {
+    readonly file: string | null;
+    readonly files: readonly string[];
+    /** Names of all channels; null if they are not known. */
+    readonly names: readonly string[] | null;
+  },
   config: Config,
   jobs: NamedTables,
   report: Report,
@@ -97,18 +109,38 @@ function finish(
   // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
   const problems = ordered(report.problems).map((problem) => mask.problem(problem));
+  const warnings = ordered(report.warnings).map((warning) => mask.problem(warning));
   if (problems.some(({ job, unread }) => job === null && unread === undefined)) {
-    throw new ConfigError(file, problems, files);
+    const mistakes = names === null ? [] : unknownChannels(read, names);
+    throw new ConfigError(file, problems, files, {
+      channels: config.notices,
+      warnings: [...warnings, ...mistakes.map((mistake) => mask.problem(mistake))],
+    });
   }
   const broken = new Set(problems.flatMap(({ job }) => job ?? []));
   const tables = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
   return {
     config: { ...config, jobs: [...tables, ...disabledJobs(jobs, broken)] },
     problems,
-    warnings: ordered(report.warnings).map((warning) => mask.problem(warning)),
+    warnings,
     files,
     secrets: report.secrets,
   };
+}
+
+/** The mistakes of tables that name channels which do not exist; otherwise jobs check it later. */
+function unknownChannels(
+  tables: readonly (JobTable | null)[],
+  names: readonly string[],
+): ConfigProblem[] {
+  return tables.flatMap((table) => {
+    if (!table?.isEnabled) return [];
+    const { kind } = table;
+    const { problem } = checkNotify(table.options.notify, names);
+    if (problem === null) return [];
+    const place = table.placeOf("notify");
+    return [{ place, path: `jobs.${kind}.notify`, ...problem, job: kind, isMistake: true }];
+  });
 }
 
 /** Jobs check the channels that they name; a wrong one for all of them is one mistake. */
@@ -177,6 +209,8 @@ class NamedTables {
   readonly key: string;
   readonly #noun: string;
   readonly #tables = new Map<string, Field[]>();
+  /** False if a file has something else under the key. */
+  isTable = true;
 
   constructor(key: string, noun: string) {
     this.key = key;
@@ -188,6 +222,7 @@ class NamedTables {
     if (tables === undefined) return;
     const field = childOf(root, this.key, tables);
     if (!isObject(tables)) {
+      this.isTable = false;
       report.mismatch(field, `a table of ${this.#noun}s`);
       return;
     }

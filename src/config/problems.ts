@@ -1,22 +1,32 @@
 import { basename } from "node:path";
 import { JobError } from "../core/errors.ts";
 import type { ConfigProblem, Place } from "../core/job/job_table.ts";
+import type { ChannelSettings } from "../core/notices/settings.ts";
 import { countText } from "../core/text/count_text.ts";
 import type { LogFields, Logger } from "../platform/logger.ts";
 
 /** Problems listed in one message; the rest are counted. */
 const LISTED_MAX = 100;
 
+/** What could be read of a refused configuration, to be checked further. */
+export interface ReadPart {
+  /** The channels without problems. */
+  readonly channels: readonly ChannelSettings[];
+  readonly warnings: readonly ConfigProblem[];
+}
+
 /** A refused configuration: `invalid_config`, with every problem found. */
 export class ConfigError extends JobError {
   readonly problems: readonly ConfigProblem[];
   /** The files read, as absolute paths. */
   readonly files: readonly string[];
+  readonly read: ReadPart;
 
   constructor(
     file: string | null,
     problems: readonly ConfigProblem[],
     files: readonly string[] = [],
+    read: ReadPart = { channels: [], warnings: [] },
   ) {
     const count = countText(problems.length, "problem");
     const listed = problems.slice(0, LISTED_MAX).map((problem) => `  ${formatProblem(problem)}`);
@@ -27,6 +37,7 @@ export class ConfigError extends JobError {
     });
     this.problems = problems;
     this.files = files;
+    this.read = read;
   }
 }
 

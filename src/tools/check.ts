@@ -92,8 +92,17 @@ export async function checkConfig(
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const nothing = { warnings: [], notes: [], jobs: [], notEnabled: [] };
-    return { file, isUsable: false, problems: error.problems, ...nothing };
+    const { channels, warnings } = error.read;
+    const found = await checkChannels(channels, options.nowMs);
+    return {
+      ...{ file, isUsable: false, notes: [], jobs: [], notEnabled: [] },
+      problems: [
+        ...error.problems,
+        ...found.problems,
+        ...warnings.filter(({ isMistake }) => isMistake),
+      ],
+      warnings: [...warnings.filter(({ isMistake }) => !isMistake), ...found.warnings],
+    };
   }
 }
 

@@ -88,3 +88,25 @@ test("checkConfig() warns about hosts of channels that are not found", async () 
   assert.match(all, /notices\.a\.url: the host no-such-host\.invalid was not found: /);
   assert.match(all, /notices\.d\.address: no log was found at \/no\/log/);
 });
+
+test("checkConfig() checks channels and their names although the file is refused", async () => {
+  const { problems, isUsable } = await check(
+    "[store]\nurl = 7\n" + exec("no-such-program") + '[notices.b]\nto = "exec"\n' +
+      '[notices.c]\nto = "exec"\ncommand = ["/no/program"]\n' +
+      '[jobs.work]\nrun = "true"\nnotify = ["a", "b", "nobody"]\n',
+  );
+  assert.equal(isUsable, false);
+  assert.deepEqual(problems.map((line) => /[a-z]+\.[a-z.]+(?=: )/.exec(line)?.[0]), [
+    ...["store.url", "notices.b", "notices.a.command", "notices.c.command", "jobs.work.notify"],
+  ], problems.join("\n"));
+  assert.match(problems.at(-1)!, /there is no channel "nobody"/);
+});
+
+test("checkConfig() does not miss channels of a file that cannot be read", async () => {
+  const { problems } = await check(
+    'include = ["missing.toml"]\n[store]\nurl = 7\n' +
+      '[jobs.work]\nrun = "true"\nnotify = ["elsewhere"]\n',
+  );
+  assert.equal(problems.filter((line) => line.includes("elsewhere")).length, 0);
+  assert.equal(problems.length, 2, problems.join("\n"));
+});
