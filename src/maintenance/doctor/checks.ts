@@ -5,6 +5,7 @@ import process from "node:process";
 import type { Config } from "../../config/config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { userName } from "../../platform/process/accounts.ts";
+import { checkBackupFolder, readBackupFolder } from "./backup_check.ts";
 import { checkCgroup, readCgroup } from "./cgroup_check.ts";
 import { checkClock, readClock } from "./clock_check.ts";
 import { checkDaemon, checkUnits } from "./daemon_check.ts";
@@ -88,6 +89,7 @@ export function lateChecks(patient: Patient): Check[] {
   return [
     ...always,
     { subject: "store", run: () => storeFindings(patient, config) },
+    { subject: "store", run: () => backupFindings(patient, config) },
     {
       subject: "tokens",
       run: () => checkTokens(readTokens(config, { nowMs: clock.now().wallMs, uid })),
@@ -126,18 +128,30 @@ async function storeFindings({ daemon, uid, options }: Patient, { store }: Confi
   });
 }
 
+function backupFindings({ options, uid }: Patient, { backup }: Config) {
+  if (backup === null) return [];
+  const { path } = backup;
+  return checkBackupFolder({
+    ...{ path, user: userName(uid), refusal: options.findRefusal(path) },
+    problem: readBackupFolder(path, isAbleToTell(uid) ? uid : null),
+  });
+}
+
+/** Only root can tell what another user may write to. */
+function isAbleToTell(uid: number): boolean {
+  const own = process.getuid?.() ?? 0;
+  return own === 0 || own === uid;
+}
+
 async function sqliteFacts(
   path: string,
   uid: number,
   hasDaemon: boolean,
 ): Promise<SqliteFacts> {
-  const own = process.getuid?.() ?? 0;
-  // Only root can tell what another user may write to.
-  const isKnown = own === 0 || own === uid;
   return {
     path,
     look: hasDaemon ? null : await lookAtSqlite(path),
-    unwritable: isKnown ? findUnwritable(path, uid) : null,
+    unwritable: isAbleToTell(uid) ? findUnwritable(path, uid) : null,
     user: userName(uid),
   };
 }

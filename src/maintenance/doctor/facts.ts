@@ -53,6 +53,12 @@ export interface UnitFacts {
   readonly remedy: string | null;
 }
 
+/** The unit whose daemon cannot write to a folder, and the command that changes that. */
+export interface UnitRefusal {
+  readonly unit: string;
+  readonly remedy: string;
+}
+
 /** What the doctor is given. */
 export interface DoctorOptions {
   /** Null for the built-in configuration. */
@@ -70,6 +76,8 @@ export interface DoctorOptions {
   readonly findDaemon: (config: Config | null) => Promise<FoundDaemon>;
   /** Compares the installed services with what this version would write. */
   readonly findUnits: () => Promise<readonly UnitFacts[]>;
+  /** Finds the installed unit that keeps its daemon from writing to a folder. */
+  readonly findRefusal: (folder: string) => UnitRefusal | null;
   /** True if the daemon is a service of systemd. */
   readonly isService: boolean;
 }

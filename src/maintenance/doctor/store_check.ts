@@ -61,20 +61,26 @@ const PREFACE: Dialog = {
 export function findUnwritable(path: string, uid: number): SqliteFacts["unwritable"] {
   const folder = dirname(path);
   for (const at of [folder, path]) {
-    const found = statSync(at, { throwIfNoEntry: false });
-    if (found === undefined) continue;
-    try {
-      accessSync(at, constants.W_OK);
-    } catch (error) {
-      if (errorCode(error) === "EROFS") return { path: at, why: "disk" };
-      // Deno compares modes, which do not keep root from writing.
-      if (process.getuid?.() !== 0) return { path: at, why: "mode" };
-    }
-    // Root may write to everything, but its daemon may be another user.
-    const bits = found.uid === uid ? 0o200 : 0o022;
-    if (uid !== 0 && (found.mode & bits) === 0) return { path: at, why: "mode" };
+    const why = unwritableAt(at, uid);
+    if (why !== null) return { path: at, why };
   }
   return null;
+}
+
+/** What keeps a user from writing to a file or folder; null if nothing does, or there is none. */
+export function unwritableAt(at: string, uid: number): "mode" | "disk" | null {
+  const found = statSync(at, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  try {
+    accessSync(at, constants.W_OK);
+  } catch (error) {
+    if (errorCode(error) === "EROFS") return "disk";
+    // Deno compares modes, which do not keep root from writing.
+    if (process.getuid?.() !== 0) return "mode";
+  }
+  // Root may write to everything, but its daemon may be another user.
+  const bits = found.uid === uid ? 0o200 : 0o022;
+  return uid !== 0 && (found.mode & bits) === 0 ? "mode" : null;
 }
 
 /** Connect to the servers of a store. */

@@ -128,8 +128,12 @@ function homeOf({ argv, config, data }: ServiceSettings): string {
   return [...argv, config, data ?? ""].some((path) => HOMES.test(path)) ? "read-only" : "yes";
 }
 
-/** A path as one word of a line: `%` begins a specifier, and a space ends a word. */
 function word(path: string): string {
-  const text = checkServicePath(path, CARRIED, "systemd").replaceAll("%", "%%");
+  return systemdPath(checkServicePath(path, CARRIED, "systemd"));
+}
+
+/** A path as one word of a line: `%` begins a specifier, and a space ends a word. */
+export function systemdPath(path: string): string {
+  const text = path.replaceAll("%", "%%");
   return /^[\w./@%+:,=-]+$/.test(text) ? text : `"${text}"`;
 }

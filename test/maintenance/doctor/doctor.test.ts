@@ -257,6 +257,37 @@ test("doctor names a store that its user cannot write to, until its remedies hav
   });
 });
 
+test(
+  "doctor names a folder of backups that its user cannot write to, until its remedies have run",
+  {
+    skip: NEEDS_ROOT,
+  },
+  async () => {
+    await withTempDir({}, async ({ path, write }) => {
+      const lines = ['schedule = "0 3 * * *"', `path = ${JSON.stringify(join(path, "backups"))}`];
+      write("config.toml", ["[store.backup]", ...lines, ""].join("\n"));
+      const missing = await doctor(path);
+      assert.ok(hasNone(missing, "config", /backups/));
+      const found = findingOf(missing, "store", /store\.backup\.path, ".*backups", does not exist/);
+      assert.equal(found.level, "error");
+      mend(found.remedy!, JOBCTL);
+      assert.ok(hasNone(await doctor(path), "store", /backup/));
+
+      chmodSync(path, 0o755);
+      chmodSync(join(path, "config.toml"), 0o644);
+      const as = { uid: FOREIGN_UID, gid: FOREIGN_UID };
+      const closed = findingOf(
+        await doctor(path, [], { as }),
+        "store",
+        /cannot write to .*backups"$/,
+      );
+      assert.equal(closed.level, "error");
+      mend(closed.remedy!, JOBCTL);
+      assert.ok(hasNone(await doctor(path, [], { as }), "store", /backup/));
+    });
+  },
+);
+
 test("doctor names a damaged store and that of another program", async () => {
   const toml = '[store]\nurl = "sqlite:jobs.db"\n';
   await withConfig(toml, async ({ path, write }) => {

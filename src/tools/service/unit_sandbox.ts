@@ -1,0 +1,119 @@
+import { readdirSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import { shellWord } from "../../core/text/shell_word.ts";
+import { readRegularFile } from "../../platform/files/read_file.ts";
+import { systemdPath } from "./systemd_unit.ts";
+import { installedUnits } from "./unit_drift.ts";
+
+/** The unit whose daemon cannot write to a folder. */
+export interface UnitRefusal {
+  readonly unit: string;
+  /** The command that opens the folder, and restarts the service. */
+  readonly remedy: string;
+}
+
+const NAME = "jobctl.service";
+const DROP_INS = ["usr/lib/systemd/system", "run/systemd/system", "etc/systemd/system"];
+const DROP_INS_MAX = 100;
+const FILE_BYTES_MAX = 1_048_576;
+/** Folders that `ProtectSystem=strict` leaves writable, or that `PrivateTmp` replaces. */
+const ALWAYS = ["/dev", "/proc", "/sys", "/tmp", "/var/tmp"];
+/** Settings that create a folder below another one, for the daemon's user. */
+const OWN = {
+  StateDirectory: "/var/lib",
+  CacheDirectory: "/var/cache",
+  LogsDirectory: "/var/log",
+  RuntimeDirectory: "/run",
+} as const;
+
+/**
+ * Whether the installed unit keeps its daemon from writing to a folder, by its file and drop-ins.
+ *
+ * @param folder absolute path
+ * @param configFile the daemon's configuration: a unit that starts another one does not count
+ * @param root a folder in place of `/`
+ * @returns null if it does not, if there is no such unit, or if a file of it cannot be read
+ */
+export function unitRefusal(
+  folder: string,
+  configFile: string,
+  root: string = "/",
+): UnitRefusal | null {
+  const [unit] = installedUnits(root).filter(({ name }) => name === NAME);
+  if (unit === undefined) return null;
+  const texts = [unit.path, ...dropIns(root)].map(readText);
+  if (texts.includes(null)) return null;
+  const settings = settingsIn(texts.join("\n"));
+  const commands = settings.get("ExecStart") ?? [];
+  if (!commands.includes(configFile)) return null;
+  if (settings.get("ProtectSystem")?.at(-1) !== "strict") return null;
+  const own = Object.entries(OWN).flatMap(([key, parent]) =>
+    (settings.get(key) ?? []).map((name) => `${parent}/${name}`)
+  );
+  const named = (settings.get("ReadWritePaths") ?? []).map((path) => path.replace(/^[-+]+/, ""));
+  const wanted = `${real(folder)}/`;
+  const isOpen = [...ALWAYS, ...own, ...named].some((path) =>
+    wanted.startsWith(`${real(path)}/`.replace("//", "/"))
+  );
+  return isOpen ? null : { unit: NAME, remedy: openCommand(folder) };
+}
+
+function openCommand(folder: string): string {
+  const line = shellWord(`ReadWritePaths=${systemdPath(folder)}`);
+  return [
+    `{ echo "[Service]"; echo ${line}; } |`,
+    `sudo install -D -m 0644 /dev/stdin /etc/systemd/system/${NAME}.d/backup.conf &&`,
+    "sudo systemctl daemon-reload && sudo systemctl restart jobctl",
+  ].join(" ");
+}
+
+/** Drop-ins in the order of their names; one in /etc replaces those of the same name. */
+function dropIns(root: string): string[] {
+  const found = new Map<string, string>();
+  for (const parent of DROP_INS) {
+    const folder = join(root, parent, `${NAME}.d`);
+    for (const name of namesIn(folder)) {
+      if (name.endsWith(".conf")) found.set(name, join(folder, name));
+    }
+  }
+  return [...found.keys()].sort().slice(0, DROP_INS_MAX).map((name) => found.get(name)!);
+}
+
+/** The words of each setting. An assignment of nothing forgets the earlier ones. */
+function settingsIn(text: string): Map<string, string[]> {
+  const settings = new Map<string, string[]>();
+  for (const line of text.replaceAll("\\\n", " ").split("\n")) {
+    const [, key, value] = /^\s*([A-Za-z]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (key === undefined) continue;
+    const words = [...value!.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) =>
+      (quoted ?? plain!).replaceAll("%%", "%")
+    );
+    settings.set(key, words.length === 0 ? [] : [...settings.get(key) ?? [], ...words]);
+  }
+  return settings;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function readText(path: string): string | null {
+  try {
+    return readRegularFile(path, FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It does not exist yet, or is hidden from this user.
+    return path;
+  }
+}
