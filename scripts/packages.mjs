@@ -9,12 +9,8 @@ import { compileLibrary, must, runDaemon, runLibrary, weigh } from "./packages/c
 import { startRegistry } from "./packages/registry.mjs";
 import { projectManifest } from "./pack/manifest.mjs";
 import { PLATFORMS } from "./pack/platforms.mjs";
-import {
-  builtPackages,
-  machineTarget,
-  makePackages,
-  makePlatformPackages,
-} from "./release/npm.mjs";
+import { builtPackages, makePackages, makePlatformPackages } from "./release/npm.mjs";
+import { hostTarget } from "./release/targets.mjs";
 import { install, ROOT } from "./tasks.mjs";
 
 const USAGE = `Usage: npm run packages -- [--built] [npm npx pnpm yarn bun deno types …]
@@ -149,7 +145,7 @@ async function packagesToPublish(folder, isBuilt) {
   if (!isBuilt) build();
   const files = isBuilt
     ? builtPackages()
-    : await makePackages({ [machineTarget()]: join(ROOT, "dist", "jobctl") });
+    : await makePackages({ [hostTarget().name]: join(ROOT, "dist", "jobctl") });
   mkdirSync(folder);
   const stub = join(folder, "stub");
   writeFileSync(stub, "This is not the program\n");

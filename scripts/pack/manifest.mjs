@@ -12,7 +12,7 @@ export function projectManifest() {
 }
 
 /** The fields that every published package has. */
-export function commonFields({ version, homepage, repository, bugs, license } = projectManifest()) {
+function commonFields({ version, homepage, repository, bugs, license } = projectManifest()) {
   // Packages with a scope are private unless they say otherwise.
   return { version, homepage, repository, bugs, license, publishConfig: { access: "public" } };
 }

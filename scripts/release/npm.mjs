@@ -17,16 +17,17 @@ import { platformManifest, withAbsoluteLinks } from "../pack/manifest.mjs";
 import { lockedPackages, noticesOf } from "../pack/notices.mjs";
 import { PLATFORMS } from "../pack/platforms.mjs";
 import { install, ROOT, run } from "../tasks.mjs";
+import { hostTarget } from "./targets.mjs";
 
 /** Where the packages are, as files for `npm publish`. */
-export const NPM = join(ROOT, "dist", "release", "npm");
+const NPM = join(ROOT, "dist", "release", "npm");
 
 /**
  * Make `ts-job-VERSION.tgz` and `ts-job-cli-OS-CPU-VERSION.tgz`; whatever was in the folder is removed.
  * Equal programs make equal files.
  *
  * @param programs path of the compiled program by target, such as `linux-x64`
- * @param options.folder where to write, {@link NPM}
+ * @param options.folder where to write, dist/release/npm if not given
  * @param options.notices text of THIRD-PARTY-NOTICES of the compiled programs; that of the bundled
  *   packages if not given
  * @returns paths of the files, in the order in which they are published
@@ -80,16 +81,6 @@ function packFolder(folder, destination) {
   });
 }
 
-/** The target of the programs that scripts/build.mjs makes on this machine. */
-export function machineTarget() {
-  const isMusl = !existsSync("/lib64/ld-linux-x86-64.so.2") &&
-    !existsSync("/lib/ld-linux-aarch64.so.1");
-  return PLATFORMS.find(({ os, cpu, libc }) =>
-    os === process.platform && cpu === process.arch &&
-    (libc === undefined || (libc === "musl") === isMusl)
-  ).target;
-}
-
 /** Paths of the packages that were made last; that of ts-job, which names the others, is last. */
 export function builtPackages(folder = NPM) {
   const files = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
@@ -100,6 +91,6 @@ export function builtPackages(folder = NPM) {
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   install();
   build();
-  const programs = { [machineTarget()]: join(ROOT, "dist", "jobctl") };
+  const programs = { [hostTarget().name]: join(ROOT, "dist", "jobctl") };
   for (const path of await makePackages(programs)) console.log(path);
 }
