@@ -1,8 +1,8 @@
 // Recipes of other package managers for a release: the templates in contrib, with version and sums.
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sourceFiles } from "./source_files.ts";
 
 const CONTRIB = fileURLToPath(new URL("../../contrib/", import.meta.url));
 /** Folders of contrib that hold templates. */
@@ -52,10 +52,10 @@ export function recipesFor(
     }
   }
   return FOLDERS.flatMap((folder) => {
-    const files = filesIn(join(CONTRIB, folder), folder).map(({ path, text, mode }) => ({
+    const files = sourceFiles(join(CONTRIB, folder), folder).map(({ path, bytes, mode }) => ({
       path,
       mode,
-      text: text.replace(/@([A-Z][A-Z0-9_]+)@/g, (whole, word: string) => {
+      text: bytes.toString("utf8").replace(/@([A-Z][A-Z0-9_]+)@/g, (whole, word: string) => {
         if (!/^SHA\d+_/.test(word) && !values.has(word)) {
           throw new Error(`contrib/${path} has the unknown word ${whole}`);
         }
@@ -64,12 +64,4 @@ export function recipesFor(
     }));
     return files.some(({ text }) => /@SHA\d+_/.test(text)) ? [] : files;
   });
-}
-
-function filesIn(from: string, to: string): Recipe[] {
-  if (statSync(from).isFile()) {
-    const mode = statSync(from).mode & 0o100 ? 0o755 : 0o644;
-    return [{ path: to, text: readFileSync(from, "utf8"), mode }];
-  }
-  return readdirSync(from).sort().flatMap((name) => filesIn(join(from, name), `${to}/${name}`));
 }
