@@ -4,11 +4,11 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { sourceFacts } from "../facts.mjs";
 import { projectManifest } from "../pack/manifest.mjs";
-import { lockedPackages, noticesOf } from "../pack/notices.mjs";
+import { lockedPackages } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
 import { makeDeb } from "./deb.mjs";
 import { generatedFiles } from "./generated.ts";
-import { runtimeNotices } from "./runtime_parts.mjs";
+import { programNotices } from "./runtime_parts.mjs";
 import { makeRpm } from "./rpm.mjs";
 import { hostTarget } from "./targets.mjs";
 
@@ -31,7 +31,7 @@ const { program, version } = values;
 for (const kind of positionals) {
   const path = await MAKERS[kind]({
     ...{ program, target: hostTarget().name, folder, version, packages, atMs, isQuick: true },
-    notices: noticesOf(packages) + runtimeNotices(),
+    notices: programNotices(packages),
     generated: generatedFiles({ version, atMs }),
   });
   console.log(path);

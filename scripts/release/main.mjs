@@ -4,7 +4,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { compile } from "../compile.mjs";
 import { sourceFacts } from "../facts.mjs";
-import { noticesOf, packagesOf } from "../pack/notices.mjs";
+import { projectManifest } from "../pack/manifest.mjs";
+import { packagesOf } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
 import { gzip, tar, zip, zstd } from "./archive.mjs";
 import { contentsFor } from "./contents.mjs";
@@ -17,7 +18,7 @@ import { makePackages } from "./npm.mjs";
 import { ARCHITECTURES } from "./package_files.mjs";
 import { makeRpm } from "./rpm.mjs";
 import { recipesFor } from "./recipes.ts";
-import { runtimeNotices } from "./runtime_parts.mjs";
+import { programNotices } from "./runtime_parts.mjs";
 import { writeRuntime } from "./runtimes.mjs";
 import { readSecretKey, signBytes } from "./sign.ts";
 import { programName, TARGETS } from "./targets.mjs";
@@ -40,7 +41,7 @@ const isQuick = level <= 3;
 const hasPackages = ({ name }) => ARCHITECTURES[name] !== undefined;
 const targets = (values.target ? values.target.map(targetOf) : TARGETS)
   .filter((target) => kinds.has("archive") || kinds.has("npm") || hasPackages(target));
-const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const manifest = projectManifest();
 const facts = sourceFacts();
 if (facts.commit === null || facts.committedAt === null) {
   throw new Error("Cannot make a release outside of a git repository: it names the commit");
@@ -67,7 +68,7 @@ async function makeRelease() {
         .map((one) => [`${one.name}@${one.version}`, one]),
     ).values(),
   ];
-  const notices = noticesOf(packages) + `\n${"-".repeat(80)}\n\n` + runtimeNotices() + "\n";
+  const notices = programNotices(packages);
   const files = new Map();
   const { version } = manifest;
   const atMs = facts.committedAt;

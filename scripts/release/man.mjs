@@ -1,13 +1,14 @@
 // Writes the man pages and completions: bun scripts/release/man.mjs [FOLDER]. Without a folder, into
 // dist/man and dist/completions.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { sourceFacts } from "../facts.mjs";
+import { projectManifest } from "../pack/manifest.mjs";
 import { ROOT } from "../tasks.mjs";
 import { generatedFiles } from "./generated.ts";
 
 const folder = resolve(process.argv[2] ?? join(ROOT, "dist"));
-const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const { version } = projectManifest();
 const { committedAt } = sourceFacts();
 const files = generatedFiles({ version, atMs: committedAt ?? 0 });
 // What an older version wrote is not left there.

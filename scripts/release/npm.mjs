@@ -14,9 +14,10 @@ import { dirname, join } from "node:path";
 import { build } from "../build.mjs";
 import { pack } from "../pack.mjs";
 import { platformManifest, withAbsoluteLinks } from "../pack/manifest.mjs";
-import { lockedPackages, noticesOf } from "../pack/notices.mjs";
+import { lockedPackages } from "../pack/notices.mjs";
 import { PLATFORMS } from "../pack/platforms.mjs";
 import { install, ROOT, run } from "../tasks.mjs";
+import { programNotices } from "./runtime_parts.mjs";
 import { hostTarget } from "./targets.mjs";
 
 /** Where the packages are, as files for `npm publish`. */
@@ -28,8 +29,8 @@ const NPM = join(ROOT, "dist", "release", "npm");
  *
  * @param programs path of the compiled program by target, such as `linux-x64`
  * @param options.folder where to write, dist/release/npm if not given
- * @param options.notices text of THIRD-PARTY-NOTICES of the compiled programs; that of the bundled
- *   packages if not given
+ * @param options.notices text of THIRD-PARTY-NOTICES of the compiled programs; with all
+ *   packages that they may have if not given
  * @returns paths of the files, in the order in which they are published
  */
 export async function makePackages(programs, { folder = NPM, notices } = {}) {
@@ -42,7 +43,10 @@ export async function makePackages(programs, { folder = NPM, notices } = {}) {
 }
 
 /** Make only the packages of platforms; see {@link makePackages}. */
-export function makePlatformPackages(programs, { folder, notices = compiledNotices() }) {
+export function makePlatformPackages(
+  programs,
+  { folder, notices = programNotices(lockedPackages()) },
+) {
   const work = join(folder, ".work");
   for (const [target, program] of Object.entries(programs)) {
     const platform = PLATFORMS.find((one) => one.target === target);
@@ -66,11 +70,6 @@ function writePlatform(folder, platform, program, notices) {
   write("README.md", withAbsoluteLinks(page));
   write("THIRD-PARTY-NOTICES", notices);
   copyFileSync(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
-}
-
-/** The notices of ts-job, with those of the packages that it does not bundle but the program does. */
-function compiledNotices() {
-  return noticesOf(lockedPackages());
 }
 
 /** `npm pack`, whose archives have no times of their own. */

@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { withAbsoluteLinks } from "../pack/manifest.mjs";
+import { projectManifest, withAbsoluteLinks } from "../pack/manifest.mjs";
 import { ROOT } from "../tasks.mjs";
 
-const MANIFEST = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const MANIFEST = projectManifest();
 
 /** Who is named as the maintainer of the packages. */
 export const MAINTAINER = "ts-job maintainers <ts-job@users.noreply.github.com>";

@@ -1,12 +1,12 @@
 // What is inside Bun's program, which every compiled file begins with: from LICENSE.md of Bun.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { projectManifest } from "../pack/manifest.mjs";
+import { noticesOf } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
 
 /** The version of Bun that is compiled in. */
-export const BUN_VERSION = JSON.parse(
-  readFileSync(join(ROOT, "package.json"), "utf8"),
-).devDependencies.bun;
+export const BUN_VERSION = projectManifest().devDependencies.bun;
 
 const BUN_SOURCE = "https://github.com/oven-sh/bun";
 
@@ -47,14 +47,24 @@ export const RUNTIME_PARTS = [
   ["libc++abi", "Apache-2.0 WITH LLVM-exception", "https://github.com/llvm/llvm-project"],
 ].map(([name, license, source]) => ({ name, license, source }));
 
-/** The part of THIRD-PARTY-NOTICES about Bun, with the texts that its licenses ask for. */
-export function runtimeNotices() {
+const LINE = `${"-".repeat(80)}\n\n`;
+
+/**
+ * The text of THIRD-PARTY-NOTICES beside a compiled program.
+ *
+ * @param packages what is compiled in, as `packagesOf` of scripts/pack/notices.mjs returns it
+ */
+export function programNotices(packages) {
+  return `${noticesOf(packages)}\n${LINE}${runtimeNotices()}\n`;
+}
+
+/** The part about Bun, with the texts that its licenses ask for. */
+function runtimeNotices() {
   const license = (name) =>
     readFileSync(join(ROOT, "contrib", "licenses", `${name}.txt`), "utf8").trim();
   const rows = RUNTIME_PARTS.map(({ name, license, source }) =>
     `  ${name.padEnd(15)} ${license.padEnd(32)} ${source}`
   );
-  const line = `\n\n${"-".repeat(80)}\n\n`;
   return [
     [
       `The program contains Bun ${BUN_VERSION} (MIT), ${BUN_SOURCE}`,
@@ -74,5 +84,5 @@ export function runtimeNotices() {
     ].join("\n"),
     license("LGPL-2.0"),
     license("LGPL-2.1"),
-  ].join(line);
+  ].join(`\n\n${LINE}`);
 }
