@@ -1,7 +1,14 @@
 // Packs the package ts-job into dist/lib, as it is published, and tests it on the oldest Node version
 // that it supports.
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { installNodes, nodeProgram } from "./nodes.mjs";

@@ -1,7 +1,6 @@
 // Builds the image of contrib/container/Dockerfile with buildah and checks it in podman: npm run container. Needs
 // root on Debian, and its packages buildah, podman, crun and mmdebstrap. No registry is asked: the base image is
 // made of Debian's packages. Everything is in a folder of its own, which is removed.
-import { createHash } from "node:crypto";
 import {
   copyFileSync,
   cpSync,
@@ -15,11 +14,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { projectManifest } from "../pack/manifest.mjs";
+import { sha256 } from "../release/documents.mjs";
 import { ROOT, run, tryRun } from "../tasks.mjs";
 
 const BASE = "docker.io/library/debian:trixie-slim";
-const VERSION = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version;
-const NAME = `jobctl-${VERSION}-linux-${process.arch}`;
+const NAME = `jobctl-${projectManifest().version}-linux-${process.arch}`;
 
 /** The folder of a release; without one, a folder with an archive of dist/jobctl. */
 function releaseIn(folder) {
@@ -36,8 +36,7 @@ function releaseIn(folder) {
   writeFileSync(join(files, "THIRD-PARTY-NOTICES"), "See npm run release.\n");
   const archive = join(release, `${NAME}.tar.zst`);
   run("tar", ["-C", folder, "-I", "zstd -3", "-cf", archive, NAME]);
-  const sum = createHash("sha256").update(readFileSync(archive)).digest("hex");
-  writeFileSync(join(release, "SHA256SUMS"), `${sum}  ${NAME}.tar.zst\n`);
+  writeFileSync(join(release, "SHA256SUMS"), `${sha256(readFileSync(archive))}  ${NAME}.tar.zst\n`);
   return release;
 }
 
@@ -52,7 +51,6 @@ function limit(name) {
 const folder = mkdtempSync(join(tmpdir(), "jobctl-container-"));
 const at = (...parts) => join(folder, ...parts);
 const env = {
-  ...process.env,
   CONTAINERS_STORAGE_CONF: at("storage.conf"),
   CONTAINERS_CONF: at("containers.conf"),
   PODMAN_IGNORE_CGROUPSV1_WARNING: "1",
