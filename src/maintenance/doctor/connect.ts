@@ -3,9 +3,9 @@ import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { bareHost } from "../../core/address.ts";
-import { errorCode, messageOf } from "../../core/errors.ts";
 import { isPublicAddress } from "../../core/public_address.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { connectionProblem } from "../../platform/network/connection_problem.ts";
 
 /** A server to connect to. */
 export interface Endpoint {
@@ -78,7 +78,7 @@ export async function reach(
         ? (await lookup(host, { all: true })).map(({ address }) => address)
         : [host];
     } catch (error) {
-      return { type: "failed", stage: "lookup", why: reasonOf(error) };
+      return { type: "failed", stage: "lookup", why: connectionProblem(error) };
     }
     const allowed = found.filter((address) => !endpoint.isPublic || isPublicAddress(address))
       .slice(0, ADDRESSES_MAX);
@@ -91,7 +91,7 @@ export async function reach(
       return { type: "connected", ms: clock.now().monotonicMs - startMs, answer };
     } catch (error) {
       const [first] = (error as AggregateError).errors as unknown[];
-      return { type: "failed", stage: progress.stage, why: reasonOf(first) };
+      return { type: "failed", stage: progress.stage, why: connectionProblem(first) };
     }
   };
   try {
@@ -151,28 +151,4 @@ function openTls(tls: EndpointTls, host: string, address: string, port: number):
     ...ca === null ? {} : { ca },
     ...cert && key ? { cert, key } : {},
   });
-}
-
-/** Why a connection failed, in words. */
-function reasonOf(error: unknown): string {
-  switch (errorCode(error)) {
-    case "ECONNREFUSED":
-      return "connection refused";
-    case "ECONNRESET":
-    case "EPIPE":
-      return "connection reset";
-    case "ETIMEDOUT":
-      return "no response";
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-      return "no route to the host";
-    case "ENOTFOUND":
-    case "ENODATA":
-      return "no such host";
-    case "EAI_AGAIN":
-      return "the name server does not respond";
-    default:
-      // On Node, messages of OpenSSL end with a line break.
-      return messageOf(error).trim().split("\n", 1)[0]!.slice(0, 200);
-  }
 }

@@ -10,12 +10,12 @@ import {
   type SyslogTarget,
 } from "../../core/notices/settings.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
+import { connectionProblem } from "../../platform/network/connection_problem.ts";
 import { type Severity, severityOf } from "../render/severity.ts";
 import { factLines } from "../render/text.ts";
 import { type NoticeView, viewOf } from "../render/view.ts";
 import { type ChannelDeps, type Deliverer, DeliveryError } from "./channel.ts";
 import { runProgram } from "./run_program.ts";
-import { reasonOf } from "./webhook/http_call.ts";
 
 const LEVELS: Readonly<Record<Severity, readonly [number: number, name: string]>> = {
   critical: [2, "crit"],
@@ -133,8 +133,9 @@ function sendDatagram(
     const finish = (error: unknown) => {
       signal.removeEventListener("abort", abort);
       socket.close();
-      if (error) reject(new DeliveryError(`cannot send to ${host}:${port}: ${reasonOf(error)}`));
-      else resolve();
+      if (error) {
+        reject(new DeliveryError(`cannot send to ${host}:${port}: ${connectionProblem(error)}`));
+      } else resolve();
     };
     const abort = () => finish(new Error("timed out"));
     signal.addEventListener("abort", abort, { once: true });
@@ -155,7 +156,7 @@ function sendStream(
       signal.removeEventListener("abort", abort);
       if (error === null) return resolve();
       socket.destroy();
-      reject(new DeliveryError(`cannot send to ${host}:${port}: ${reasonOf(error)}`));
+      reject(new DeliveryError(`cannot send to ${host}:${port}: ${connectionProblem(error)}`));
     };
     const abort = () => finish(new Error("timed out"));
     signal.addEventListener("abort", abort, { once: true });

@@ -2,9 +2,9 @@ import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { bareHost } from "../../../core/address.ts";
-import { errorCode, messageOf } from "../../../core/errors.ts";
 import { isPublicAddress } from "../../../core/public_address.ts";
 import type { Clock, Timer } from "../../../platform/clock.ts";
+import { connectionProblem } from "../../../platform/network/connection_problem.ts";
 import { DeliveryError, type Network } from "../channel.ts";
 import { type HttpResponse, ResponseReader } from "./http_response.ts";
 
@@ -70,7 +70,7 @@ export async function httpCall(
     }
     if (options.signal.aborted) break;
   }
-  const reason = reasonOf(failure);
+  const reason = connectionProblem(failure);
   const isPlain = /WRONG_VERSION_NUMBER|wrong version number|InvalidContentType/i.test(reason);
   throw new DeliveryError(`cannot connect to ${url.host}: ${reason}`, {
     hint: isPlain ? "No TLS at this port: write http://" : undefined,
@@ -97,7 +97,7 @@ async function addressesOf(
   try {
     found = isIP(host) !== 0 ? [host] : await (options.network ?? SYSTEM_NETWORK).lookup(host);
   } catch (error) {
-    throw new DeliveryError(`cannot resolve ${host}: ${reasonOf(error)}`);
+    throw new DeliveryError(`cannot resolve ${host}: ${connectionProblem(error)}`);
   }
   const allowed = found.filter((address) => isAllowed(address, options)).slice(0, ADDRESSES_MAX);
   if (allowed.length > 0) return allowed;
@@ -177,7 +177,7 @@ function exchange(
     };
     const abort = () => finish("did not respond in time");
     signal.addEventListener("abort", abort, { once: true });
-    socket.on("error", (error) => finish(`broke the connection: ${reasonOf(error)}`));
+    socket.on("error", (error) => finish(`broke the connection: ${connectionProblem(error)}`));
     socket.once("close", () => finish("closed the connection without a response"));
     socket.once("end", () => finish("closed the connection without a response"));
     socket.on("data", (chunk: Buffer) => {
@@ -189,28 +189,4 @@ function exchange(
     socket.write(requestHead(request), "latin1");
     if (request.body !== "") socket.write(request.body);
   });
-}
-
-/** Why a connection failed, in words. */
-export function reasonOf(error: unknown): string {
-  switch (errorCode(error)) {
-    case "ECONNREFUSED":
-      return "connection refused";
-    case "ECONNRESET":
-    case "EPIPE":
-      return "connection reset";
-    case "ETIMEDOUT":
-      return "no response";
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-      return "no route to the host";
-    case "ENOTFOUND":
-    case "ENODATA":
-      return "no such host";
-    case "EAI_AGAIN":
-      return "the name server does not respond";
-    default:
-      // On Node, messages of OpenSSL end with a line break.
-      return messageOf(error).trim().split("\n", 1)[0]!.slice(0, 300);
-  }
 }
