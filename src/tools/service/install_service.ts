@@ -20,17 +20,16 @@ import { isAccount, isRoot } from "../../platform/process/accounts.ts";
 import { originOf, type ServiceFile, serviceFile, signed } from "./service_file.ts";
 import {
   CONFIG_DEFAULT,
+  PROGRAM_PATH,
+  SERVICE_FILE_BYTES_MAX,
   type ServiceKind,
   type ServiceSettings,
   STATE_FOLDER,
   USER_DEFAULT,
 } from "./service_settings.ts";
 
-/** Where programs that change the system are looked up. */
-const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
 const COMMAND_MS_MAX = 150_000;
-/** A file of a service is much smaller. */
-const FILE_BYTES_MAX = 1_048_576;
+const OUTPUT_BYTES_MAX = 1_048_576;
 const USER = /^[a-z_][a-z0-9_-]{0,30}$/;
 const HIDDEN = /^\/(?:tmp|var\/tmp|run|dev|proc|sys)\//;
 
@@ -266,7 +265,7 @@ function read(path: string): string | null {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return null;
   // A masked unit is a link to /dev/null, and a link of somebody else may lead anywhere.
-  if (!found.isFile() || found.size > FILE_BYTES_MAX) return "";
+  if (!found.isFile() || found.size > SERVICE_FILE_BYTES_MAX) return "";
   return readFileSync(path, "utf8");
 }
 
@@ -316,11 +315,11 @@ function run(commands: readonly (readonly string[])[], { isTolerant = false } = 
   for (const command of commands) {
     const [program, ...args] = command;
     const { status, error, stderr } = spawnSync(program!, args, {
-      env: { PATH },
+      env: { PATH: PROGRAM_PATH },
       stdio: ["ignore", "ignore", "pipe"],
       encoding: "utf8",
       timeout: COMMAND_MS_MAX,
-      maxBuffer: FILE_BYTES_MAX,
+      maxBuffer: OUTPUT_BYTES_MAX,
     });
     if (status === 0 || isTolerant) continue;
     const what = error === undefined ? stderr.trim() || `exit code ${status}` : messageOf(error);

@@ -35,6 +35,11 @@ export const PACKAGED: ServiceSettings = {
   data: null,
 };
 
+/** Where the programs of service managers are looked up, also by root: never in a caller's PATH. */
+export const PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+/** Largest file of a service that is read: ours have 2 kB. */
+export const SERVICE_FILE_BYTES_MAX = 1_048_576;
+
 const PATH_BYTES_MAX = 1_024;
 
 /** @throws JobError `invalid_argument` for a path that no file of a service can have */

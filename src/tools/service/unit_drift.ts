@@ -8,6 +8,8 @@ import { originOf, serviceFile, signed } from "./service_file.ts";
 import {
   CONFIG_DEFAULT,
   PACKAGED,
+  PROGRAM_PATH,
+  SERVICE_FILE_BYTES_MAX,
   type ServiceSettings,
   USER_DEFAULT,
 } from "./service_settings.ts";
@@ -26,9 +28,8 @@ export interface UnitDrift {
 const NAMES = ["jobctl.service", "jobctl-root.service"];
 const WRITTEN = "etc/systemd/system";
 const PACKAGE_FOLDERS = ["usr/lib/systemd/system", "lib/systemd/system"];
-const FILE_BYTES_MAX = 1_048_576;
+const OUTPUT_BYTES_MAX = 1_048_576;
 const SYSTEMCTL_MS_MAX = 700;
-const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** An installed unit. */
 interface InstalledUnit {
@@ -161,7 +162,7 @@ function needsReload(name: string): Promise<boolean> {
     execFile(
       "systemctl",
       ["show", "--property=NeedDaemonReload", "--value", name],
-      { env: { PATH }, timeout: SYSTEMCTL_MS_MAX, maxBuffer: FILE_BYTES_MAX },
+      { env: { PATH: PROGRAM_PATH }, timeout: SYSTEMCTL_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX },
       (error, stdout) => resolve(error === null && stdout.trim() === "yes"),
     );
   });
@@ -169,7 +170,7 @@ function needsReload(name: string): Promise<boolean> {
 
 function readText(path: string): string | null {
   try {
-    return readRegularFile(path, FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null;
+    return readRegularFile(path, SERVICE_FILE_BYTES_MAX)?.bytes.toString("utf8") ?? null;
   } catch {
     // It has gone, or this user may not read it.
     return null;
