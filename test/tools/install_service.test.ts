@@ -140,6 +140,32 @@ test("installService() changes nothing in a dry run and says what it would do", 
   });
 });
 
+test("installService() names the command that asks the daemon, with what leads to it", async () => {
+  await withTempDir({}, async ({ path, write }) => {
+    const config = join(path, "config.toml");
+    const statusOf = async (text: string, kind: "systemd" | "openrc" = "systemd") => {
+      write("config.toml", text);
+      const options = { config, kind, user: null, prefix: null, isDryRun: true };
+      return (await installService(optionsOf(path, options))).next.at(-1);
+    };
+    assert.equal(await statusOf(""), "sudo jobctl status");
+    assert.equal(await statusOf("", "openrc"), "sudo jobctl status");
+    assert.equal(await statusOf("[server]\nport = 7001\n"), "sudo jobctl status --port 7001");
+    assert.equal(
+      await statusOf('[server]\nsocket = "/run/jobctl/a b.sock"\n'),
+      "sudo jobctl status --socket '/run/jobctl/a b.sock'",
+    );
+    assert.equal(
+      await statusOf('[server]\nhost = "10.1.2.3"\nsocket = ""\nallow_insecure = true\n'),
+      "sudo jobctl status --host 10.1.2.3",
+    );
+    assert.equal(
+      await statusOf("[server]\nport = 0\n"),
+      "systemctl status jobctl-root.service",
+    );
+  });
+});
+
 test("installService() quotes spaces and percent signs for systemd", async () => {
   await withTempDir({}, async ({ path }) => {
     const options = { argv: ["/opt/50% of it/jobctl"], config: "/etc/a b/%n.toml" };

@@ -11,9 +11,11 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { GRPC_PORT_DEFAULT, isLoopback } from "../../core/address.ts";
 import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load_config.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { isAccount, isRoot } from "../../platform/process/accounts.ts";
@@ -31,6 +33,8 @@ import {
 const COMMAND_MS_MAX = 150_000;
 const OUTPUT_BYTES_MAX = 1_048_576;
 const USER = /^[a-z_][a-z0-9_-]{0,30}$/;
+/** Addresses to listen on at which nobody connects. */
+const ANY_HOST: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]"]);
 const HIDDEN = /^\/(?:tmp|var\/tmp|run|dev|proc|sys)\//;
 
 /** A service, and where its file goes. */
@@ -95,7 +99,9 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
   const argv = options.argv.map((one) => one.startsWith("/") ? one : resolve(one));
   checkUser(options);
   for (const path of [...argv, config]) checkPlace(path, options);
-  const settings = { argv, config, user, data: await dataFolder(config, options, notes) };
+  const loaded = await load(config, options);
+  const data = loaded === null ? null : dataFolder(loaded, config, options, notes);
+  const settings = { argv, config, user, data };
   const file = serviceFile(kind, settings);
   const text = signed(file.text);
   const path = place(file, prefix);
@@ -117,7 +123,9 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
     ...{ path, text, notes, commands: commands.map(shown) },
     next: [
       ...(hasConfig ? [] : init),
-      ...(canStart && prefix === null ? [file.status] : file.enable.map(shown)),
+      ...(canStart && prefix === null
+        ? [file.status, ...statusCommand(kind, loaded)]
+        : file.enable.map(shown)),
     ],
   };
 }
@@ -230,16 +238,36 @@ function checkPlace(path: string, { kind, user, isForced }: InstallOptions): voi
   });
 }
 
-/** The folder that the unit has to open for the database, beside the daemon's own one. */
-async function dataFolder(
-  config: string,
-  { env, user, kind }: InstallOptions,
-  notes: string[],
-): Promise<string | null> {
+/** The configuration of the service; null if there is none yet. */
+async function load(config: string, { env }: InstallOptions): Promise<Config | null> {
   if (!existsSync(config)) return null;
   // A name of this shell's environment is none of the service's.
   const own = Object.entries(env).filter(([name]) => !name.startsWith("JOBCTL_"));
-  const { config: { store } } = await loadConfig(config, { env: Object.fromEntries(own) });
+  return (await loadConfig(config, { env: Object.fromEntries(own) })).config;
+}
+
+/** The command that asks the daemon itself, with the options that lead to it; none if unknown. */
+function statusCommand(kind: ServiceKind, loaded: Config | null): string[] {
+  // There is no folder on macOS where the clients of all users look for its socket.
+  if (kind === "launchd" || loaded === null) return [];
+  const { host, port, socket } = loaded.server;
+  const options: string[] = [];
+  if (socket !== null && socket !== "auto") options.push("--socket", socket);
+  else {
+    if (port === 0) return [];
+    if (socket === null && !isLoopback(host) && !ANY_HOST.has(host)) options.push("--host", host);
+    if (port !== GRPC_PORT_DEFAULT) options.push("--port", String(port));
+  }
+  return [shown(["sudo", "jobctl", "status", ...options])];
+}
+
+/** The folder that the unit has to open for the database, beside the daemon's own one. */
+function dataFolder(
+  { store }: Config,
+  config: string,
+  { user, kind }: InstallOptions,
+  notes: string[],
+): string | null {
   if (store.address.type !== "sqlite" || user === null) return null;
   const folder = dirname(resolve(dirname(config), store.address.path));
   if (`${folder}/`.startsWith(`${STATE_FOLDER}/`)) return null;
