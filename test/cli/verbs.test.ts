@@ -330,6 +330,9 @@ test("status prints counts as numbers", async () => {
 test("status tells people of workers and kinds", async () => {
   const run = await cli(["status", "-o", "table"], { answers: { getStatus: STATUS } });
   assert.match(run.stdout, /^Workers: +1 of 4 busy, 2 processes$/m);
+  const getStatus = { ...STATUS, workers: { count: 4, busy: 1, alive: 1 } };
+  const one = await cli(["status", "-o", "table"], { answers: { getStatus } });
+  assert.match(one.stdout, /^Workers: +1 of 4 busy, 1 process$/m);
   assert.match(run.stdout, /^sum +3 +0 +10 /m);
 });
 

@@ -10,6 +10,7 @@ import type {
 import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { tableLines } from "../../output/table.ts";
 import type { Verb } from "../../verb.ts";
@@ -136,7 +137,10 @@ function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer
     ],
     [
       "Workers",
-      workers && `${workers.busy} of ${workers.count} busy, ${workers.alive} processes`,
+      workers &&
+      `${workers.busy} of ${workers.count} busy, ${
+        countText(workers.alive, "process", "processes")
+      }`,
     ],
     ["Nodes", status.nodes > 1 ? `${status.nodes} live` : undefined],
     ["Schedules", String(status.schedules)],
