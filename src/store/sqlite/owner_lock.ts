@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { pid } from "node:process";
+import { kill, pid } from "node:process";
 import { DatabaseSync } from "node:sqlite";
-import { JobError } from "../../core/errors.ts";
+import { errorCode, JobError } from "../../core/errors.ts";
 import { makePrivate, PRIVATE_FILE } from "../../platform/files/private_files.ts";
 import { isBusy, toStoreError } from "./error.ts";
 
@@ -73,6 +73,13 @@ function readNote(path: string): OwnerNote | null {
 }
 
 function takenError(path: string, owner: OwnerNote | null): JobError {
+  if (owner !== null && !isHere(owner)) {
+    const who =
+      `another container or daemon uses this volume (node "${owner.node}" on ${owner.host})`;
+    return new JobError("conflict", `Cannot open "${path}": ${who}`, {
+      hint: "Stop that one, or give this one a volume or a file of its own",
+    });
+  }
   const who = owner
     ? `process ${owner.pid} (node "${owner.node}" on ${owner.host})`
     : "another process";
@@ -81,4 +88,19 @@ function takenError(path: string, owner: OwnerNote | null): JobError {
       ? `Stop process ${owner.pid}, talk to it with jobctl, or name another file`
       : "Stop that process, or name another file",
   });
+}
+
+/**
+ * True if the owner's process id means something to a person here: not on another host, in another
+ * container, or as the first process of one.
+ */
+function isHere({ pid: owner, host }: OwnerNote): boolean {
+  if (host !== hostname() || owner === 1) return false;
+  try {
+    kill(owner, 0);
+    return true;
+  } catch (error) {
+    // It holds the lock, so it runs: one that is not found is in another container.
+    return errorCode(error) === "EPERM";
+  }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -11,8 +11,9 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
-import { execPath, getuid } from "node:process";
+import { execPath, getuid, pid } from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -307,6 +308,21 @@ test("open() refuses a second owner by its process id until that is killed, row 
     ]);
     assert.equal((await store.get("two"))!.state, "scheduled");
     await store.close();
+  }));
+
+test("open() names no process of another container or host, row 30", () =>
+  withTempDir({}, async ({ path }) => {
+    const file = join(path, "jobs.db");
+    const first = await open(file);
+    const gone = spawnSync("true").pid;
+    const host = hostname();
+    for (const owner of [{ pid: 1, host }, { pid: gone, host }, { pid, host: "4f2c9a" }]) {
+      writeFileSync(`${file}-owner.json`, JSON.stringify({ ...owner, node: "n7" }));
+      const { message, hint } = await refusal(file, "conflict");
+      assert.match(message, /another container or daemon uses this volume \(node "n7" on /);
+      assert.doesNotMatch(`${message} ${hint}`, /process \d/);
+    }
+    await first.store.close();
   }));
 
 test("open() refuses a second store of the same process, row 30", () =>
