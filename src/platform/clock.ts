@@ -113,3 +113,22 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener("abort", finish, { once: true });
   });
 }
+
+/**
+ * What a promise comes to, or what `late` returns when `limitMs` is over.
+ *
+ * The work behind the promise is not ended.
+ */
+export async function inTime<T>(
+  promise: Promise<T>,
+  limitMs: number,
+  { clock, late }: { readonly clock: Clock; readonly late: () => T },
+): Promise<T> {
+  const end = Promise.withResolvers<T>();
+  const timer = clock.timer(limitMs, () => end.resolve(late()));
+  try {
+    return await Promise.race([promise, end.promise]);
+  } finally {
+    timer.cancel();
+  }
+}

@@ -6,7 +6,7 @@ import { errorCode, toJobError } from "../../core/errors.ts";
 import type { ConfigProblem } from "../../core/job/job_table.ts";
 import type { ChannelSettings, SyslogTarget } from "../../core/notices/settings.ts";
 import { isIpAddress, isPublicAddress } from "../../core/public_address.ts";
-import { systemClock } from "../../platform/clock.ts";
+import { inTime, systemClock } from "../../platform/clock.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { loadCa } from "../../platform/network/tls.ts";
 import { problemAt } from "../problems.ts";
@@ -136,21 +136,16 @@ async function checkHost(
 
 /** The addresses of a host, or why there are none. */
 async function addressesOf(host: string): Promise<readonly string[] | string> {
-  const late = Promise.withResolvers<string>();
-  const timer = systemClock.timer(
-    LOOKUP_MS_MAX,
-    () => late.resolve("the name server does not respond"),
-  );
   const found = lookup(host, { all: true }).then(
     (list) => list.map(({ address }) => address),
     (error: unknown) =>
       errorCode(error) === "ENOTFOUND" ? "DNS has no such name" : `${errorCode(error)}`,
   );
-  try {
-    return await Promise.race([found, late.promise]);
-  } finally {
-    timer.cancel();
-  }
+  const late = () => "the name server does not respond";
+  return await inTime<readonly string[] | string>(found, LOOKUP_MS_MAX, {
+    clock: systemClock,
+    late,
+  });
 }
 
 async function checkLog({ address }: SyslogTarget, check: ChannelCheck): Promise<void> {

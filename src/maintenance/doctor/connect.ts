@@ -4,7 +4,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { bareHost } from "../../core/address.ts";
 import { isPublicAddress } from "../../core/public_address.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, inTime } from "../../platform/clock.ts";
 import { connectionProblem } from "../../platform/network/connection_problem.ts";
 
 /** A server to connect to. */
@@ -63,14 +63,12 @@ export async function reach(
 ): Promise<Reached> {
   const host = bareHost(endpoint.host);
   const startMs = clock.now().monotonicMs;
-  const late = Promise.withResolvers<Reached>();
   const sockets = new Set<Socket>();
   const progress = { stage: "lookup" as "lookup" | "connect" | "tls" | "answer" };
-  const timer = clock.timer(timeoutMs, () => {
+  const late = (): Reached => {
     const { stage } = progress;
-    const why = `${WAITED[stage]} within ${timeoutMs} ms`;
-    late.resolve({ type: "failed", stage, why });
-  });
+    return { type: "failed", stage, why: `${WAITED[stage]} within ${timeoutMs} ms` };
+  };
   const attempt = async (): Promise<Reached> => {
     let found: readonly string[];
     try {
@@ -95,9 +93,8 @@ export async function reach(
     }
   };
   try {
-    return await Promise.race([attempt(), late.promise]);
+    return await inTime(attempt(), timeoutMs, { clock, late });
   } finally {
-    timer.cancel();
     for (const socket of sockets) socket.destroy();
   }
 }

@@ -1,5 +1,5 @@
 import { errorCode, messageOf } from "../../core/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, inTime } from "../../platform/clock.ts";
 import { type Finding, findingsOf, type Level, type Subject, SUBJECTS } from "./finding.ts";
 
 /** A check of one subject. */
@@ -39,14 +39,8 @@ export async function withinMs<T>(
     readonly failed: (error: unknown) => T;
   },
 ): Promise<T> {
-  const end = Promise.withResolvers<T>();
-  const timer = clock.timer(deadlineMs, () => end.resolve(late()));
   const result = Promise.resolve().then(run).catch(failed);
-  try {
-    return await Promise.race([result, end.promise]);
-  } finally {
-    timer.cancel();
-  }
+  return await inTime(result, deadlineMs, { clock, late });
 }
 
 const BAD_FIRST: readonly Level[] = ["error", "warning", "note", "ok"];

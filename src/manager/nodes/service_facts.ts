@@ -1,4 +1,4 @@
-import { sleep } from "../../platform/clock.ts";
+import { inTime } from "../../platform/clock.ts";
 import { claimerOf, type ManagerParts } from "../manager_parts.ts";
 
 /** What a service manager is told about a manager. */
@@ -28,12 +28,8 @@ export function serviceFacts(parts: ManagerParts): ServiceFacts {
   const { scheduler, dispatcher, storeHealth, store, options } = parts;
   const { clock, drainMs, nodeLeaseMs } = options;
   const isShared = nodeLeaseMs === undefined;
-  const within = (limitMs: number, done: Promise<unknown>) => {
-    const over = new AbortController();
-    const late = sleep(clock, limitMs, over.signal).then(() => false);
-    const ended = done.then(() => true, () => false);
-    return Promise.race([ended, late]).finally(() => over.abort());
-  };
+  const within = (limitMs: number, done: Promise<unknown>) =>
+    inTime(done.then(() => true, () => false), limitMs, { clock, late: () => false });
   return {
     workers: () => ({ busy: dispatcher.busy, count: dispatcher.count }),
     storeProblem: () => storeHealth.problem,

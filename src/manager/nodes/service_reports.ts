@@ -1,6 +1,5 @@
 import { formatDuration } from "../../core/time/duration.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
-import { sleep } from "../../platform/clock.ts";
+import { type Clock, inTime, type Timer } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { ServiceSocket } from "../../platform/process/service_socket.ts";
 import type { ServiceFacts } from "./service_facts.ts";
@@ -125,10 +124,9 @@ export class ServiceReports {
   }
 
   async #queued(facts: ServiceFacts): Promise<number | null> {
-    const over = new AbortController();
     const { clock } = this.#options;
-    const late = sleep(clock, QUEUED_MS_MAX, over.signal).then(() => null);
-    return await Promise.race([facts.queued().catch(() => null), late]).finally(() => over.abort());
+    const queued = facts.queued().catch(() => null);
+    return await inTime<number | null>(queued, QUEUED_MS_MAX, { clock, late: () => null });
   }
 
   /** Send a status unless it is the last one. */
