@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "./tasks.mjs";
+import { environment, ROOT } from "./tasks.mjs";
 
 /** By major version: the oldest that the packed library supports, and the newest. */
 export const NODES = { 22: "22.18.0", 24: "24.21.0" };
@@ -23,7 +23,10 @@ export function installNodes() {
     const home = join(ROOT, "dist", `node${major}`);
     const flags = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
     const args = ["install", `--prefix=${home}`, ...flags, `node@${version}`];
-    const { status } = spawnSync("npm", args, { stdio: ["ignore", 2, 2] });
+    const { status } = spawnSync("npm", args, {
+      env: environment(),
+      stdio: ["ignore", 2, 2],
+    });
     if (status === 0) continue;
     return `Cannot install node@${version}: npm failed, see above. Run: npm ${args.join(" ")}`;
   }

@@ -11,7 +11,7 @@ import { projectManifest } from "./pack/manifest.mjs";
 import { PLATFORMS } from "./pack/platforms.mjs";
 import { builtPackages, makePackages, makePlatformPackages } from "./release/npm.mjs";
 import { hostTarget } from "./release/targets.mjs";
-import { install, ROOT } from "./tasks.mjs";
+import { install, ROOT, signingEnvironment } from "./tasks.mjs";
 
 const USAGE = `Usage: npm run packages -- [--built] [npm npx pnpm yarn bun deno types …]
 
@@ -198,6 +198,8 @@ const options = process.argv.slice(2);
 if (options.includes("--help")) {
   console.log(USAGE);
 } else {
+  // Packages of others run here, with this process's environment.
+  for (const name of Object.keys(signingEnvironment())) delete process.env[name];
   install();
   const trouble = installNodes();
   if (trouble !== null) throw new Error(trouble);

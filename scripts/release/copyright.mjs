@@ -1,7 +1,7 @@
 // The copyright file of the packages, in Debian's machine-readable form (DEP 5).
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BUN_VERSION, RUNTIME_PARTS } from "./runtime_parts.mjs";
+import { BUN_SOURCE, BUN_VERSION, RUNTIME_PARTS } from "./runtime_parts.mjs";
 import { HOMEPAGE, MAINTAINER } from "./package_files.mjs";
 
 /** Licenses whose text every Debian system has. */
@@ -16,7 +16,7 @@ const COMMON = {
  */
 export function copyrightOf(packages) {
   const parts = [
-    { name: "bun", license: "MIT", source: "https://github.com/oven-sh/bun" },
+    { name: "bun", license: "MIT", source: BUN_SOURCE },
     ...RUNTIME_PARTS,
   ];
   const licenses = new Set(

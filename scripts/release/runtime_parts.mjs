@@ -8,7 +8,8 @@ import { ROOT } from "../tasks.mjs";
 /** The version of Bun that is compiled in. */
 export const BUN_VERSION = projectManifest().devDependencies.bun;
 
-const BUN_SOURCE = "https://github.com/oven-sh/bun";
+/** Where its source is. */
+export const BUN_SOURCE = "https://github.com/oven-sh/bun";
 
 /** Linked statically: name, license as SPDX writes it, source. Check it with each new Bun. */
 export const RUNTIME_PARTS = [
