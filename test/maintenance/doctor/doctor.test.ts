@@ -350,6 +350,19 @@ test("doctor is over in time although the daemon hangs", async () => {
   }
 });
 
+test("doctor says of a port that accepts and is silent that it did not answer in time", async () => {
+  await withHangingHost(async (port) => {
+    await withConfig(`[server]\nport = ${port}\n`, async ({ path }) => {
+      const run = await doctor(path, ["--port", String(port)]);
+      const { text, level, remedy } = findingOf(run, "daemon", /./);
+      assert.equal(text, `not checked: port ${port} did not answer in time`);
+      assert.equal(level, "note");
+      assert.equal(remedy, `sudo ss -ltnp "sport = :${port}", then jobctl status`);
+      assert.ok(hasNone(run, "listeners", /another process/));
+    });
+  });
+});
+
 test("doctor does not wait for a pipe in place of a configuration or a secret", async () => {
   await withConfig("", async ({ path, write }) => {
     spawnSync("mkfifo", [join(path, "pipe"), join(path, "include")]);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../../../config/config.ts";
+import { GRPC_PORT_DEFAULT, hostPort, isLoopback } from "../../../core/address.ts";
 import { isJobError, messageOf } from "../../../core/errors.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
@@ -153,11 +154,25 @@ async function findDaemon(
       return { type: "unknown", why, remedy: "sudo jobctl doctor", isForeign: true };
     }
     const isLate = cause?.code === DEADLINE_EXCEEDED;
-    if (isJobError(error, "unavailable") && !isLate) return { type: "none" };
+    if (isLate) return late(settingsOf(config, args));
+    if (isJobError(error, "unavailable")) return { type: "none" };
     return { type: "unknown", why: messageOf(error) };
   } finally {
     client?.close();
   }
+}
+
+/** What is there did not answer: it may be the daemon, or a process that has taken its port. */
+function late({ host, port = GRPC_PORT_DEFAULT, socket }: ConnectOptions): FoundDaemon {
+  const isHere = host === undefined || isLoopback(host);
+  const at = typeof socket === "string"
+    ? `"${socket}"`
+    : isHere
+    ? `port ${port}`
+    : hostPort(host, port);
+  const why = `${at} did not answer in time`;
+  if (!isHere || typeof socket === "string") return { type: "unknown", why };
+  return { type: "unknown", why, remedy: `sudo ss -ltnp "sport = :${port}", then jobctl status` };
 }
 
 function settingsOf(config: Config | null, args: Args): ConnectOptions {
