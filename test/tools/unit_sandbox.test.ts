@@ -43,10 +43,13 @@ test("unitRefusal() names a folder that the unit does not open, and opens it by 
 });
 
 test("unitRefusal() finds none for the daemon's own folder, another daemon or no unit", async () => {
-  await withUnit(({ path }) => {
+  await withUnit(({ path, write }) => {
     assert.equal(unitRefusal("/var/lib/jobctl/backups", CONFIG, path), null);
     assert.notEqual(unitRefusal("/var/lib/jobctl2", CONFIG, path), null);
     assert.equal(unitRefusal(FOLDER, "/home/ann/config.toml", path), null);
     assert.equal(unitRefusal(FOLDER, CONFIG, join(path, "none")), null);
+    assert.notEqual(unitRefusal(FOLDER, CONFIG, path), null);
+    write("etc/systemd/system/multi-user.target.wants/jobctl-root.service", "");
+    assert.equal(unitRefusal(FOLDER, CONFIG, path), null);
   });
 });

@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync } from "node:fs";
+import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
@@ -13,6 +13,8 @@ export interface UnitRefusal {
 }
 
 const NAME = "jobctl.service";
+/** The link of `systemctl enable jobctl-root`. */
+const ROOT_ENABLED = "etc/systemd/system/multi-user.target.wants/jobctl-root.service";
 const DROP_INS = ["usr/lib/systemd/system", "run/systemd/system", "etc/systemd/system"];
 const DROP_INS_MAX = 100;
 const FILE_BYTES_MAX = 1_048_576;
@@ -32,7 +34,8 @@ const OWN = {
  * @param folder absolute path
  * @param configFile the daemon's configuration: a unit that starts another one does not count
  * @param root a folder in place of `/`
- * @returns null if it does not, if there is no such unit, or if a file of it cannot be read
+ * @returns null if it does not, if there is no such unit or root's is enabled, or if a file of it
+ * cannot be read
  */
 export function unitRefusal(
   folder: string,
@@ -40,7 +43,9 @@ export function unitRefusal(
   root: string = "/",
 ): UnitRefusal | null {
   const [unit] = installedUnits(root).filter(({ name }) => name === NAME);
-  if (unit === undefined) return null;
+  // A package brings both units with one configuration; that of root may write anywhere.
+  const isRoots = lstatSync(join(root, ROOT_ENABLED), { throwIfNoEntry: false }) !== undefined;
+  if (unit === undefined || isRoots) return null;
   const texts = [unit.path, ...dropIns(root)].map(readText);
   if (texts.includes(null)) return null;
   const settings = settingsIn(texts.join("\n"));
