@@ -6,7 +6,7 @@ import { ROOT } from "../tasks.mjs";
 
 /**
  * Tests that would show nothing more on Deno: those of the compiled file and of the commands that
- * only it has; those that read or compile sources, or start each runtime themselves; long runs on
+ * only it has; those of files and scripts that are shipped beside it; those that read or compile sources, or start each runtime themselves; long runs on
  * simulated clocks (one test compares the traces of both runtimes); faults of servers, which arrive
  * through the same few calls as ordinary responses; and a million instances.
  */
@@ -14,6 +14,7 @@ const BUN_ONLY = [
   "test/architecture.test.ts",
   "test/attack",
   "test/cli",
+  "test/contrib",
   "test/docs",
   "test/e2e",
   "test/exports.test.ts",

@@ -31,6 +31,10 @@ const ITEMS_MAX = 500;
 const ORDER_WAIT_MS = 10_000;
 /** How long a delivery waits for another one of the same, in milliseconds. */
 const UNDER_WAY_MS = 5_000;
+/** How long a notice waits after the next try of the one before it, in milliseconds. */
+const NEXT_MS = 100;
+/** How long a notice waits while the one before it is sent, in milliseconds. */
+const SENDING_MS = 1_000;
 /** How long after a delivery what came too late for it is delivered, in milliseconds. */
 const AGAIN_MS = 1_000;
 
@@ -71,8 +75,8 @@ export async function deliver(
   const reminded = await isOver(given, name, context);
   if (reminded === true) return { type: "delivered" };
   if (reminded === "unknown") return { type: "later", delayMs: ORDER_WAIT_MS };
-  const earlierAt = await earlierNoticeAt(given, name, context);
-  if (earlierAt !== null) return laterThan(earlierAt, context);
+  const delayMs = await delayByEarlier(given, name, context);
+  if (delayMs !== null) return { type: "later", delayMs };
   const { notice } = given;
   const isWhole = notice.type === "output" && hasWholeOutput(channel.settings);
   const output = await outputOf(notice, context, isWhole);
@@ -99,7 +103,7 @@ async function deliverCollected(
   if (await isUnderWay(instance, context)) return { type: "later", delayMs: UNDER_WAY_MS };
   const earlierAt = await earlierDigestAt(instance, context);
   if (earlierAt !== null) {
-    return laterThan(earlierAt, context);
+    return { type: "later", delayMs: Math.max(ORDER_WAIT_MS, earlierAt - nowMs + UNDER_WAY_MS) };
   }
   const found = await readCollected(name, collecting, context);
   if (found.length === 0) return { type: "delivered" };
@@ -152,12 +156,6 @@ async function isUnderWay(instance: Instance, { store }: NoticeContext): Promise
     const isFirst = beganAt(instance) - beganAt(other) || (instance.id < other.id ? -1 : 1);
     return isFirst > 0;
   });
-}
-
-/** To be tried once an earlier delivery was, which is at that instant. */
-function laterThan(earlierAt: number, { clock }: NoticeContext): DeliveryResult {
-  const untilMs = earlierAt - clock.now().wallMs + UNDER_WAY_MS;
-  return { type: "later", delayMs: Math.max(ORDER_WAIT_MS, untilMs) };
 }
 
 /** When the last of the earlier digests that still wait is tried again; null if none does. */
@@ -231,11 +229,12 @@ function countsOf(found: readonly CollectedItem[]): string {
 }
 
 /**
- * When the last of the earlier notices of the same subject that still wait is tried again, epoch
- * ms; null if none does. "recovered" must not come before "failed", nor the "failed" of the next
- * incident before it, or the last one would be wrong.
+ * How long a notice waits for earlier ones of the same subject that still wait, in milliseconds;
+ * null if none does. "recovered" must not come before "failed", nor the "failed" of the next
+ * incident before it, or the last one would be wrong. Little more than the earlier one, since a
+ * hundred may wait for each other in a row.
  */
-async function earlierNoticeAt(
+async function delayByEarlier(
   { notice: { incident, isReminder, subject, at }, previousId, round = 0 }: NoticeDelivery,
   channel: string,
   { store, clock }: NoticeContext,
@@ -253,10 +252,14 @@ async function earlierNoticeAt(
   ];
   const query = { ids: earlier, states: ["scheduled", "processing"] } as const;
   const { items } = await store.list(query, { limit: earlier.length });
-  if (items.length > 0) return Math.max(...items.map(({ dueAt }) => dueAt));
   const nowMs = clock.now().wallMs;
+  if (items.some(({ state }) => state === "processing")) return SENDING_MS;
+  if (items.length > 0) {
+    return Math.max(0, ...items.map(({ dueAt }) => dueAt - nowMs)) + NEXT_MS;
+  }
   const isLate = at + COLLECTED_WAIT_MS < nowMs;
-  return !isFirst && !isLate && await isCollected(channel, subject, at, { store }) ? nowMs : null;
+  const isWaiting = !isFirst && !isLate && await isCollected(channel, subject, at, { store });
+  return isWaiting ? ORDER_WAIT_MS : null;
 }
 
 /** News that may close an incident. */

@@ -186,7 +186,7 @@ class Receiver {
     const sender = request.url!.slice(1);
     this.received.push({ at: Date.now(), sender, payload, isAnswered });
     if (isAnswered) response.writeHead(204).end();
-    else request.destroy();
+    else response.destroy();
   }
 }
 
