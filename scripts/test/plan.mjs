@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { ROOT } from "../tasks.mjs";
 
 /**
- * Tests that would show nothing more on Deno: those of the compiled file and of the commands that
- * only it has; those of files and scripts that are shipped beside it; those that read or compile sources, or start each runtime themselves; long runs on
- * simulated clocks (one test compares the traces of both runtimes); faults of servers, which arrive
- * through the same few calls as ordinary responses; and a million instances.
+ * Tests that would show nothing more on Deno: those of the compiled file, of the commands that only
+ * it has, and of scripts that are shipped beside it; those that read or compile sources, or start
+ * each runtime themselves; long runs on simulated clocks (one test compares the traces of both
+ * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; and a
+ * million instances.
  */
 const BUN_ONLY = [
   "test/architecture.test.ts",
