@@ -20,9 +20,12 @@ import { withTempDir } from "../support/temp_dir.ts";
 import {
   busyboxWith,
   entriesOf,
+  LOADERS,
   makeFakeRelease,
   runScript,
+  SHELL,
   SHELLS,
+  SIGNERS,
   signFiles,
   systemWith,
   TARGET,
@@ -35,11 +38,8 @@ import {
 
 /** install.sh against bad servers, bad archives, and its own death at any step. */
 
-const DASH = SHELLS["dash"] ?? ["/bin/sh"];
 const TLS = fileURLToPath(new URL("../support/tls/", import.meta.url));
 const skip = process.platform !== "linux";
-const SIGNERS = ["minisign", "openssl"].filter((name) => whereIs(name) !== null);
-const LOADERS = ["curl", "wget"].filter((name) => whereIs(name) !== null);
 const GZ = `jobctl-1.2.0-${TARGET}.tar.gz`;
 /** The steps of a run that are killed, one in so many. */
 const KILL_EVERY = Number(process.env["TS_JOB_INSTALL_KILL_EVERY"] ?? 7);
@@ -138,7 +138,7 @@ for (const loader of LOADERS) {
             const PATH = systemWith(join(path, signer), [loader, signer]);
             await withServer(release.files, async (url) => {
               const args = [script, "--from", url, "--prefix", prefix];
-              const ended = await runScript(DASH, args, { PATH });
+              const ended = await runScript(SHELL, args, { PATH });
               assert.match(ended.text, expected);
               assert.equal(ended.code, code, ended.text);
               assert.ok(!existsSync(prefix), "something was left");
@@ -157,7 +157,10 @@ for (const loader of LOADERS) {
         const PATH = systemWith(join(path, "tools"), [loader]);
         await withServer(files, async (url) => {
           const args = [write("install.sh", script), "--from", url, "--prefix", join(path, "p")];
-          const { code, text } = await runScript(DASH, args, { PATH, JOBCTL_INSTALL_TIMEOUT: "1" });
+          const { code, text } = await runScript(SHELL, args, {
+            PATH,
+            JOBCTL_INSTALL_TIMEOUT: "1",
+          });
           assert.equal(code, 1);
           assert.match(text, /Cannot get .*\.tar\.gz: (curl ended with 28|wget ended with 124)/);
           assert.ok(!existsSync(join(path, "p")), "something was left");
@@ -178,7 +181,7 @@ for (const loader of LOADERS) {
         const PATH = systemWith(join(path, "tools"), [loader]);
         await withServer(files, async (url) => {
           const args = [write("install.sh", script), "--from", url, "--prefix", join(path, "p")];
-          const { code, text } = await runScript(DASH, args, { PATH });
+          const { code, text } = await runScript(SHELL, args, { PATH });
           assert.equal(code, 1, text);
           assert.match(text, /Cannot get .*\.tar\.gz: (curl ended with 18|wget ended with \d)/);
         }, ({ url }, response) => {
@@ -213,22 +216,22 @@ for (const loader of LOADERS) {
           await withServer(files, async (url) => {
             const from = ["--from", `https://localhost:${port}/moved`];
             onward = url;
-            const refused = await runScript(DASH, [...args, ...from], env);
+            const refused = await runScript(SHELL, [...args, ...from], env);
             assert.equal(refused.code, 1, refused.text);
             assert.match(
               refused.text,
               /Cannot get .*SHA256SUMS: (curl ended with 1:|the server redirects)/,
             );
             onward = "";
-            const moved = await runScript(DASH, [...args, ...from], env);
+            const moved = await runScript(SHELL, [...args, ...from], env);
             assert.equal(moved.code, 0, moved.text);
             // Without the certificate of this server, nothing is trusted.
-            const distrusted = await runScript(DASH, [...args, ...from], { PATH });
+            const distrusted = await runScript(SHELL, [...args, ...from], { PATH });
             assert.equal(distrusted.code, 1);
           });
           onward = `https://localhost:${port}`;
           await withServer(new Map(), async (url) => {
-            const { code } = await runScript(DASH, [...args, "--from", url], env);
+            const { code } = await runScript(SHELL, [...args, "--from", url], env);
             assert.equal(code, 1);
           }, ({ url }, response) => {
             response.writeHead(302, { location: `${onward}${url}` }).end();
@@ -311,7 +314,7 @@ for (const [name, makeArchive] of Object.entries(BAD_ARCHIVES)) {
         const systems = [systemWith(join(path, "tools"), [])];
         if (SHELLS["busybox"]) systems.push(busyboxWith(join(path, "busybox"), []));
         for (const PATH of systems) {
-          const { code, text } = await runScript(DASH, args, { PATH });
+          const { code, text } = await runScript(SHELL, args, { PATH });
           assert.equal(code, 1, text);
           assert.match(text, /Cannot unpack .*: it has /);
           const known = /^\d+ (tools|busybox|install\.sh)/;
@@ -337,7 +340,7 @@ test(
       );
       const last = Array.from({ length: 20 }, (_, index) => script.length - 1 - index);
       for (const length of [...lines.filter((_, index) => index % 40 === 0), ...last.slice(1)]) {
-        for (const [program, ...args] of [DASH, SHELLS["bash"] ?? DASH]) {
+        for (const [program, ...args] of [SHELL, SHELLS["bash"] ?? SHELL]) {
           spawnSync(program!, [...args, "-s", "--", "--from", from, "--prefix", join(path, "p")], {
             input: script.slice(0, length),
             env,
@@ -346,7 +349,7 @@ test(
         assert.ok(!existsSync(join(path, "p")) && !existsSync(join(path, ".local")), `${length}`);
       }
       const args = ["-s", "--", "--from", from, "--prefix", join(path, "p")];
-      const whole = spawnSync(DASH[0]!, args, { input: script, env, encoding: "utf8" });
+      const whole = spawnSync(SHELL[0]!, args, { input: script, env, encoding: "utf8" });
       assert.equal(whole.status, 0, whole.stderr);
     }),
 );
@@ -361,13 +364,13 @@ test(
       const prefix = join(path, "p");
       const args = [write("install.sh", release.script), "--prefix", prefix];
       const env = { PATH: systemWith(join(path, "tools"), []) };
-      assert.equal((await runScript(DASH, [...args, "--from", from], env)).code, 0);
+      assert.equal((await runScript(SHELL, [...args, "--from", from], env)).code, 0);
       const precious = write("precious", "precious");
       mkdirSync(join(path, "empty"));
       const manifest = join(prefix, "share/jobctl/installed");
       const lines = ["file x ../precious", `file x ${precious}`, "folder - ../empty", "folder - ."];
       writeFileSync(manifest, `${readFileSync(manifest, "utf8")}${lines.join("\n")}\n`);
-      const { code, text } = await runScript(DASH, [...args, "--uninstall", "--force"], env);
+      const { code, text } = await runScript(SHELL, [...args, "--uninstall", "--force"], env);
       assert.equal(code, 0, text);
       assert.deepEqual(treeOf(prefix), []);
       assert.ok(existsSync(precious) && existsSync(join(path, "empty")));
@@ -402,11 +405,11 @@ test(
       let killed = 0;
       for (let at = 1;; at += KILL_EVERY) {
         writeFileSync(count, "");
-        assert.equal((await runScript(DASH, [...old!, ...options, "--force"], good)).code, 0);
+        assert.equal((await runScript(SHELL, [...old!, ...options, "--force"], good)).code, 0);
         const env = { PATH: deadly, KILL_AT: `${at}` };
         const start = `echo $$ > '${pid}'; exec "$@"`;
         const { code } = await runScript(
-          ["/bin/sh", "-c", start, "start", ...DASH],
+          ["/bin/sh", "-c", start, "start", ...SHELL],
           [...next!, ...options],
           env,
         );
@@ -415,11 +418,11 @@ test(
         });
         assert.match(stdout, code === 0 ? /^1\.3\.0\n$/ : /^1\.[23]\.0\n$/, `killed at ${at}`);
         if (at % 2 === 0) {
-          const again = await runScript(DASH, [...next!, ...options], good);
+          const again = await runScript(SHELL, [...next!, ...options], good);
           assert.equal(again.code, 0, again.text);
         }
         const removed = await runScript(
-          DASH,
+          SHELL,
           [...old!.slice(0, 1), ...options, "--uninstall"],
           good,
         );
@@ -446,8 +449,8 @@ test(
       symlinkSync(precious, join(prefix, "share/man/man1/jobctl.1"));
       const args = [write("install.sh", release.script), "--prefix", prefix, "--from", from];
       const env = { PATH: systemWith(join(path, "tools"), []) };
-      assert.equal((await runScript(DASH, args, env)).code, 1);
-      assert.equal((await runScript(DASH, [...args, "--force"], env)).code, 0);
+      assert.equal((await runScript(SHELL, args, env)).code, 1);
+      assert.equal((await runScript(SHELL, [...args, "--force"], env)).code, 0);
       assert.equal(readFileSync(precious, "utf8"), "precious");
     }),
 );
@@ -473,7 +476,7 @@ test(
       for (const place of places) {
         chownSync(join(prefix, place), 65_534, 65_534);
         for (const more of [[], ["--uninstall"]]) {
-          const { code, text } = await runScript(DASH, [...args, ...more], env);
+          const { code, text } = await runScript(SHELL, [...args, ...more], env);
           assert.equal(code, 3, text);
           assert.match(text, /as root: other users can write to \S+\nhint: Run this as the user/);
         }
@@ -482,10 +485,10 @@ test(
       assert.equal(readFileSync(join(path, "etc/precious"), "utf8"), "precious");
       assert.ok(!existsSync(join(path, "ran")));
       chmodSync(path, 0o757);
-      assert.equal((await runScript(DASH, args, env)).code, 3);
+      assert.equal((await runScript(SHELL, args, env)).code, 3);
       chmodSync(path, 0o1777);
-      assert.equal((await runScript(DASH, [...args, "--force"], env)).code, 0);
-      assert.equal((await runScript(DASH, args, env)).code, 0);
+      assert.equal((await runScript(SHELL, [...args, "--force"], env)).code, 0);
+      assert.equal((await runScript(SHELL, args, env)).code, 0);
     }),
 );
 
@@ -498,9 +501,9 @@ test(
       const from = writeRelease(join(path, "mirror"), makeFakeRelease("1.2.0"));
       const args = [script, "--prefix", join(path, "p"), "--from", from];
       const env = { PATH: systemWith(join(path, "tools"), []) };
-      const { code, text } = await runScript(DASH, args, env);
+      const { code, text } = await runScript(SHELL, args, env);
       assert.equal(code, 5, text);
       assert.match(text, /has 1\.2\.0, but this script is of 1\.3\.0\nhint: .*--version 1\.2\.0/);
-      assert.equal((await runScript(DASH, [...args, "--version", "1.2.0"], env)).code, 0);
+      assert.equal((await runScript(SHELL, [...args, "--version", "1.2.0"], env)).code, 0);
     }),
 );

@@ -10,10 +10,13 @@ import {
   type Ended,
   type FakeRelease,
   KEY,
+  LOADERS,
   makeFakeRelease,
   programOf,
   runScript,
+  SHELL,
   SHELLS,
+  SIGNERS,
   signFiles,
   systemWith,
   TARGET,
@@ -25,10 +28,7 @@ import {
 } from "../support/worlds/install_world.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/install/install.sh", import.meta.url));
-const DASH = SHELLS["dash"] ?? ["/bin/sh"];
 const isLinux = process.platform === "linux";
-const SIGNERS = ["minisign", "openssl"].filter((name) => whereIs(name) !== null);
-const LOADERS = ["curl", "wget"].filter((name) => whereIs(name) !== null);
 
 /** What version 1.2.0 installs, with modes. */
 const INSTALLED = [
@@ -78,7 +78,7 @@ function withWorld(body: (world: World) => Promise<void>): Promise<void> {
       release,
       prefix,
       run: (args, options = {}) =>
-        runScript(options.shell ?? DASH, [
+        runScript(options.shell ?? SHELL, [
           options.script ?? script,
           ...["--prefix", prefix, ...args],
         ], { PATH: options.tools ?? everything, HOME: dir.path, ...options.env }),

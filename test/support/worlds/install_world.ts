@@ -45,6 +45,12 @@ export function whereIs(program: string): string | null {
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? null;
 }
 
+/** The shell that most tests run it in. */
+export const SHELL = SHELLS["dash"] ?? ["/bin/sh"];
+/** What can check a signature, and what can download, where they are on this machine. */
+export const SIGNERS = ["minisign", "openssl"].filter((name) => whereIs(name) !== null);
+export const LOADERS = ["curl", "wget"].filter((name) => whereIs(name) !== null);
+
 /** A folder for PATH that has only what every system has, and `tools`. */
 export function systemWith(folder: string, tools: readonly string[]): string {
   mkdirSync(folder, { recursive: true });
