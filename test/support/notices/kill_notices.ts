@@ -92,6 +92,8 @@ async function startNotifier(id: string, port: number, store?: string): Promise<
       '[defaults]\ncrashes_max = 1000\n[defaults.keep]\nsuccess = "1d"\nfailure = "1d"',
       '[notices.hook]\nto = "webhook"\nallow_private = true',
       `url = "http://127.0.0.1:${port}/${id}"\non = ["failed", "recovered", "lost"]`,
+      // Each is to come by itself.
+      'limit = "10000/10s"',
     ].join("\n"),
     modules: Object.fromEntries(KINDS.map((kind) => [`${kind}.ts`, MODULE])),
     env: {
