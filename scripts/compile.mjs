@@ -1,4 +1,5 @@
 // Compiles src/main.ts and what runs as a thread of its own into one file. Plain Node 20.
+import { bundleDashboard } from "./dashboard/main.mjs";
 import { run } from "./tasks.mjs";
 
 /**
@@ -25,6 +26,7 @@ const ENTRIES = [
  * @param options.hasSourceMaps true for stack traces with lines of the source
  */
 export function compile(output, { runtime, bunTarget, facts, metafile, hasSourceMaps }) {
+  bundleDashboard();
   run("bun", [
     "build",
     "--compile",

@@ -14,6 +14,7 @@ step("format", tryRun("deno", ["fmt", "--check"]).status === 0);
 step("lint", tryRun("deno", ["lint", "--quiet"]).status === 0);
 step("Lua", checkLua());
 step("types", tryRun("tsc", ["-p", "."]).status === 0);
+step("types of the dashboard", tryRun("tsc", ["-p", "src/dashboard"]).status === 0);
 step("tests", await test());
 await pack();
 step("packed library", smoke());

@@ -9,7 +9,7 @@ const EXPORT = /^export (?:abstract |async )?(?:class|const|function\*?) (\w+)/g
 function read(folder: string): readonly (readonly [path: string, text: string])[] {
   const root = new URL(`../${folder}/`, import.meta.url);
   return readdirSync(root, { recursive: true, encoding: "utf8" })
-    .filter((name) => /\.(ts|mjs)$/.test(name) && !name.includes("gen/"))
+    .filter((name) => /\.(tsx?|mjs)$/.test(name) && !name.includes("gen/"))
     .map((name) => [`${folder}/${name}`, readFileSync(new URL(name, root), "utf8")]);
 }
 
@@ -45,7 +45,9 @@ test("every source file is imported, except entries of programs, threads and pac
   assert.deepEqual(files.map(({ path }) => path).filter((path) => !imported.has(path)), [
     "src/client.ts",
     "src/conformance/index.ts",
+    "src/dashboard/main.tsx",
     "src/gateway/gateway_thread.ts",
+    "src/http/site/dashboard_files.ts",
     "src/index.ts",
     "src/main.ts",
     "src/worker/guard/guard_thread.ts",

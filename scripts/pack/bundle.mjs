@@ -3,6 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { UNUSED_PACKAGES } from "../compile.mjs";
+import { bundleDashboard, dashboardSources } from "../dashboard/main.mjs";
 import { ROOT } from "../tasks.mjs";
 
 /** Packages that stay imports: the types of `ts-job/client` are theirs, and so must be the values. */
@@ -29,6 +30,7 @@ const require = __createRequire(import.meta.url);`;
  * @returns the paths of all bundled sources
  */
 export async function bundle(folder) {
+  bundleDashboard();
   // Names of chunks depend on the way from here to the sources: equal sources make equal files.
   const work = join(ROOT, "dist", `.bundle-${process.pid}`);
   // Installed with the other development dependencies, after this module was read.
@@ -59,7 +61,8 @@ export async function bundle(folder) {
   }
   cpSync(work, folder, { recursive: true });
   rmSync(work, { recursive: true });
-  return Object.keys(metafile.inputs).map((path) => resolve(ROOT, path));
+  const sources = Object.keys(metafile.inputs).map((path) => resolve(ROOT, path));
+  return [...sources, ...dashboardSources()];
 }
 
 /**

@@ -1,6 +1,7 @@
 // The licenses of the packages whose code is in a bundle.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { dashboardSources } from "../dashboard/main.mjs";
 import { ROOT } from "../tasks.mjs";
 
 /** Licenses that allow to ship the code with their text. */
@@ -41,7 +42,7 @@ export function lockedPackages() {
   const paths = Object.entries(packages)
     .filter(([path, { dev }]) => path !== "" && !dev)
     .map(([path]) => join(ROOT, path, "package.json"));
-  return packagesOf(paths);
+  return packagesOf([...paths, ...dashboardSources()]);
 }
 
 /**

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { compile } from "../compile.mjs";
 import { sourceFacts } from "../facts.mjs";
 import { projectManifest } from "../pack/manifest.mjs";
+import { dashboardSources } from "../dashboard/main.mjs";
 import { packagesOf } from "../pack/notices.mjs";
 import { ROOT } from "../tasks.mjs";
 import { gzip, tar, zip, zstd } from "./archive.mjs";
@@ -64,7 +65,7 @@ async function makeRelease() {
   // A package may be installed in several folders.
   const packages = [
     ...new Map(
-      packagesOf([...sources].map((path) => join(ROOT, path)))
+      packagesOf([...[...sources].map((path) => join(ROOT, path)), ...dashboardSources()])
         .map((one) => [`${one.name}@${one.version}`, one]),
     ).values(),
   ];

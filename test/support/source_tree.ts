@@ -114,7 +114,7 @@ export function readSource(path: string, text: string): SourceFile {
   try {
     const parsed = parse(text, {
       sourceType: "module",
-      plugins: ["typescript"],
+      plugins: path.endsWith(".tsx") ? ["typescript", "jsx"] : ["typescript"],
       createImportExpressions: true,
     });
     const program = parsed.program as unknown as SyntaxNode;
@@ -128,6 +128,6 @@ export function readSource(path: string, text: string): SourceFile {
 export function readSources(folder: string): SourceFile[] {
   return readdirSync(`${ROOT}/${folder}`, { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-    .filter((path) => path.endsWith(".ts") && !path.includes("/gen/")).sort()
+    .filter((path) => /\.tsx?$/.test(path) && !path.includes("/gen/")).sort()
     .map((path) => readSource(path, readFileSync(`${ROOT}/${path}`, "utf8")));
 }
