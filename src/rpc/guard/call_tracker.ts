@@ -62,7 +62,7 @@ interface Connection {
   principal: Principal | null;
   /** When it was opened or its last call ended, monotonic ms. */
   idleSince: number;
-  readonly calls: Set<Call>;
+  readonly calls: Set<TrackedCall>;
   /** Request bytes of open calls. */
   requestBytes: number;
   /** Response bytes of open calls, and of unread stream messages. */
@@ -75,7 +75,8 @@ interface Connection {
   unreadBytes: number;
 }
 
-interface Call {
+/** An open call, as only the tracker uses it. */
+export interface TrackedCall {
   readonly connection: Connection | null;
   /**
    * "receiving" until the request is complete, "answering" from the status until the stream closes.
@@ -111,7 +112,7 @@ export class CallTracker {
   readonly #sockets = new Set<TrackedSocket>();
   /** Connections without an accepted call, oldest first. */
   readonly #strangers = new Set<TrackedSocket>();
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Set<TrackedCall>();
   readonly #sweeping: LazyTimer;
   #endListener: (() => void) | null = null;
   #readListener: () => void = () => {};
@@ -182,11 +183,16 @@ export class CallTracker {
   }
 
   /** Watch a new call of the peer at `address` and `port`. */
-  addCall(address: string | undefined, port: number | undefined): Call {
+  addCall(address: string | undefined, port: number | undefined): TrackedCall {
     const key = keyOf(address, port);
     const connection = key === null ? null : this.#connections.get(key) ?? null;
     if (this.#calls.size >= CALLS_MAX) this.#relieve("calls");
-    const call: Call = { connection, phase: "receiving", since: this.#now(), unreadBytes: 0 };
+    const call: TrackedCall = {
+      connection,
+      phase: "receiving",
+      since: this.#now(),
+      unreadBytes: 0,
+    };
     this.#calls.add(call);
     if (!connection) return call;
     connection.calls.add(call);
@@ -202,7 +208,7 @@ export class CallTracker {
    *
    * @param principal the connection's; null if callers are not distinguished
    */
-  admit({ connection }: Call, principal: string | null): void {
+  admit({ connection }: TrackedCall, principal: string | null): void {
     if (!connection) return;
     connection.guard.admit();
     this.#strangers.delete(connection.socket);
@@ -222,7 +228,7 @@ export class CallTracker {
   }
 
   /** True if a call's principal has more calls open than allowed. */
-  isTooMany({ connection }: Call): boolean {
+  isTooMany({ connection }: TrackedCall): boolean {
     return (connection?.principal?.calls ?? 0) > CALLS_OF_PRINCIPAL_MAX;
   }
 
@@ -241,7 +247,7 @@ export class CallTracker {
   }
 
   /** A call was refused for lack of a valid token. */
-  refuse({ connection }: Call): void {
+  refuse({ connection }: TrackedCall): void {
     connection?.guard.refuse();
   }
 
@@ -269,17 +275,17 @@ export class CallTracker {
   }
 
   /** Note that a call has entered its next phase. */
-  move(call: Call, phase: Call["phase"]): void {
+  move(call: TrackedCall, phase: TrackedCall["phase"]): void {
     call.phase = phase;
     call.since = this.#now();
   }
 
   /** Forget a call whose stream is closed. */
-  end(call: Call): void {
+  end(call: TrackedCall): void {
     this.#end(call, call.connection?.socket.destroyed === true);
   }
 
-  #end(call: Call, isLeft: boolean): void {
+  #end(call: TrackedCall, isLeft: boolean): void {
     if (!this.#calls.delete(call)) return;
     this.#memory.noteCall();
     if (isLeft) this.#memory.leave(call.unreadBytes + CALL_BYTES);
@@ -294,7 +300,7 @@ export class CallTracker {
   }
 
   /** Count the bytes of a response until its call ends. */
-  countResponse(call: Call, bytes: number): void {
+  countResponse(call: TrackedCall, bytes: number): void {
     if (!this.#calls.has(call) || !call.connection) return;
     call.unreadBytes += bytes;
     // While much memory is in use, the copies of a response are collected late.

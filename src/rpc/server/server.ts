@@ -13,6 +13,7 @@ import { ConfiguredAuthenticator } from "../auth/authenticator.ts";
 import type { Backend } from "../handlers/backend.ts";
 import { CallTracker } from "../guard/call_tracker.ts";
 import { ConnectionGuard } from "../guard/connection_guard.ts";
+import type { Calls } from "./call_policy.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { FLUSH_MS, STOP_GRACE_MS } from "../limits.ts";
 import { type Listener, listenTcp, listenUnix } from "./listeners.ts";
@@ -98,6 +99,7 @@ type Accept = (socket: Socket, guard: ConnectionGuard) => void;
 export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #tracker: CallTracker;
+  readonly #calls: Late<Calls>;
   readonly #endpoint: Late<Endpoint>;
   #authenticator: ConfiguredAuthenticator | null = null;
   #listeners: Listener[] = [];
@@ -107,13 +109,17 @@ export class RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
-    this.#tracker = new CallTracker(options.clock, options.memory);
+    const tracker = this.#tracker = new CallTracker(options.clock, options.memory);
     const { loadBackend, isServing, clock, logger } = options;
+    this.#calls = new Late(async () => {
+      const { Calls } = await import("./call_policy.ts");
+      return new Calls({ backend: await loadBackend(), clock, tracker, logger });
+    });
     // Loaded with the first connection: it is a fifth of an idle daemon's memory and start time.
     this.#endpoint = new Late(async () => {
       const { Endpoint } = await import("./endpoint.ts");
-      const backend = await loadBackend();
-      return new Endpoint({ backend, isServing, clock, tracker: this.#tracker, logger });
+      const calls = await this.#calls.get();
+      return new Endpoint({ calls, isServing, clock, tracker });
     });
   }
 

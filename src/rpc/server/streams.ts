@@ -2,14 +2,14 @@ import type * as grpc from "@grpc/grpc-js";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { Audit } from "../auth/audit.ts";
 import { WorkOnStoreResponseSchema } from "../gen/job_pb.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
-import type { Backend, StreamName } from "../handlers/backend.ts";
-import { FOLLOWS, REFLECTION, UNREAD_MS } from "../limits.ts";
+import type { StreamName } from "../handlers/backend.ts";
+import { REFLECTION, UNREAD_MS } from "../limits.ts";
 import { encodeResponse } from "../messages/message_codec.ts";
-import { jobsOf, requesterOf, toStatus } from "./calls.ts";
+import type { Calls } from "./call_policy.ts";
+import { callerOf, toStatus } from "./calls.ts";
 import type { ReflectionStream } from "./reflection.ts";
 
 /** Longest silence on a stream of work on the store. */
@@ -20,10 +20,9 @@ type Stream = grpc.ServerWritableStream<Uint8Array, Uint8Array>;
 
 /** Options of {@link Streams}. */
 interface StreamsOptions {
-  readonly backend: Backend;
+  readonly calls: Calls;
   readonly clock: Clock;
   readonly tracker: CallTracker;
-  readonly audit: Audit;
 }
 
 /**
@@ -34,9 +33,7 @@ interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #open = new Set<AbortController>();
-  readonly #follows = new Quota("followers", FOLLOWS);
   readonly #reflections = new Quota("reflection streams", REFLECTION);
-  #isStopping = false;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -44,20 +41,16 @@ export class Streams {
 
   /** Serve one call of Follow. */
   readonly follow = (stream: Stream): void => {
-    void this.#serve(stream, "Cannot follow", async (signal) => {
-      const release = this.#follows.take(this.#originOf(stream));
-      await this.#pass("follow", stream, signal).finally(release);
-      if (!this.#isStopping) return;
-      throw new JobError("unavailable", "Cannot follow any longer: the daemon is stopping", {
-        hint: "Resume from the last cursor once it has restarted",
-      });
-    });
+    void this.#serve(
+      stream,
+      "Cannot follow",
+      (signal) => this.#pass("follow", stream, signal),
+    );
   };
 
   /** Serve one call of WorkOnStore; the work ends if the client disconnects. */
   readonly workOnStore = (stream: Stream): void => {
-    const { clock, audit, tracker } = this.#options;
-    audit.noteStart("workOnStore", { ...requesterOf(stream, tracker), request: stream.request });
+    const { clock } = this.#options;
     void this.#serve(stream, "Cannot work on the store", async (signal) => {
       const step = { step: { case: "progress", value: "…" } } as const;
       const heartbeat = new LazyTimer(clock, () => {
@@ -86,7 +79,7 @@ export class Streams {
 
   /** End every stream; clients resume when a daemon is back. */
   stop(): void {
-    this.#isStopping = true;
+    this.#options.calls.beginStop();
     for (const abort of this.#open) abort.abort();
   }
 
@@ -111,8 +104,8 @@ export class Streams {
   }
 
   async #pass(method: StreamName, stream: Stream, signal: AbortSignal): Promise<void> {
-    const call = { signal, jobs: jobsOf(stream) };
-    await this.#send(this.#options.backend.stream(method, stream.request, call), stream, signal);
+    const context = { caller: callerOf(stream), peer: stream.getPeer(), signal };
+    await this.#send(this.#options.calls.stream(method, stream.request, context), stream, signal);
   }
 
   async #send(

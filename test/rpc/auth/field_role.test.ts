@@ -4,7 +4,7 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { isJobError } from "../../../src/core/errors.ts";
 import { FIELD_ROLE, type Role } from "../../../src/rpc/auth/auth.ts";
 import { JobService, ScheduleJobRequestSchema } from "../../../src/rpc/gen/job_pb.ts";
-import { scheduleRefusal } from "../../../src/rpc/server/calls.ts";
+import { scheduleRefusal } from "../../../src/rpc/auth/field_role.ts";
 
 function refusal(role: Role | null, request: MessageInitShape<typeof ScheduleJobRequestSchema>) {
   const bytes = toBinary(ScheduleJobRequestSchema, create(ScheduleJobRequestSchema, request));
