@@ -23,6 +23,11 @@ const ALIVE_MS_MAX = 1_500;
 const LEASE_MS = 3_000;
 /** Longest time that one of several daemons is away: also longer than its lease. */
 const AWAY_MS_MAX = 1.5 * LEASE_MS;
+/**
+ * Longest pause between two runs of a job on several daemons. The news of a node that is away wait
+ * for its lease, and what comes beyond `NEWS_MAX` is only counted.
+ */
+const PAUSE_MS_MAX = 400;
 /** Shares of requests that are refused before they are read, and taken without an answer. */
 const REFUSALS = 0.05;
 const LOST_ANSWERS = 0.05;
@@ -258,6 +263,7 @@ class KilledNotices {
       const args = [String(this.#random() < 0.6), String(Math.floor(this.#random() * 20))];
       await this.#ask((daemon) => daemon.client().scheduleJob({ kind, uuid, arguments: args }));
       while (!await this.#hasEnded(uuid)) await sleep(20);
+      if (this.#nodes.length > 1) await sleep(this.#random() * PAUSE_MS_MAX);
     }
   }
 
