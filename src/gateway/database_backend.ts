@@ -62,7 +62,7 @@ export class DatabaseBackend implements Backend {
 
   stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array> {
     if (method !== "follow") return this.#options.remote.stream(method, request, call);
-    return followSteps(this.#handlers.apiFor(call.jobs), request, call.signal);
+    return followSteps(this.#handlers.apiFor(call.jobs), request, call);
   }
 
   /** Close the file and end its followers; later reads fail with `unavailable`. */

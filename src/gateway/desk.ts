@@ -86,11 +86,11 @@ export class Desk {
 
   /** Also responds to a canceled call: the listeners wait until its work has ended. */
   async #complete(
-    { id, method, jobs, caller }: Request & { readonly type: "call" },
+    { id, method, jobs, caller, isJson }: Request & { readonly type: "call" },
     payload: Uint8Array,
   ): Promise<void> {
     this.#calls.add(id);
-    const signal = { isCanceled: () => !this.#calls.has(id), jobs, caller };
+    const signal = { isCanceled: () => !this.#calls.has(id), jobs, caller, isJson };
     try {
       const { backend } = this.#options;
       // Always waits: a cancellation may be in the same batch.
@@ -107,11 +107,12 @@ export class Desk {
   }
 
   async *#stream(
-    { method, jobs }: Request & { readonly type: "stream" },
+    { method, jobs, isJson }: Request & { readonly type: "stream" },
     payload: Uint8Array,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
-    yield* (await this.#options.backend.get()).stream(method, payload, { signal, jobs });
+    const backend = await this.#options.backend.get();
+    yield* backend.stream(method, payload, { signal, jobs, isJson });
   }
 
   async #next(id: number): Promise<void> {

@@ -5,7 +5,10 @@ import type { Answer, Request } from "./messages.ts";
 
 const NEXT = 1;
 const CANCEL = 2;
-/** Code of a call without a list of jobs and a caller: this plus the index of its method. */
+/**
+ * Code of a call without a list of jobs and a caller: this plus the index of its method, for JSON
+ * after those for texts.
+ */
 const FIRST_CALL = 3;
 // Not from the contract: an idle daemon does not load its messages.
 const METHODS = Object.keys(METHOD_ROLE) as UnaryName[];
@@ -17,7 +20,7 @@ export const REQUEST_CODEC: FrameCodec<Request> = {
     switch (frame.type) {
       case "call":
         return frame.jobs === null && frame.caller === undefined
-          ? CALL_CODES.get(frame.method)!
+          ? CALL_CODES.get(frame.method)! + (frame.isJson === true ? METHODS.length : 0)
           : 0;
       case "next":
         return NEXT;
@@ -30,7 +33,10 @@ export const REQUEST_CODEC: FrameCodec<Request> = {
   frameOf(code, id) {
     if (code === NEXT) return { type: "next", id };
     if (code === CANCEL) return { type: "cancel", id };
-    return { type: "call", id, method: METHODS[code - FIRST_CALL]!, jobs: null };
+    const index = code - FIRST_CALL;
+    const method = METHODS[index % METHODS.length]!;
+    if (index < METHODS.length) return { type: "call", id, method, jobs: null };
+    return { type: "call", id, method, jobs: null, isJson: true };
   },
 };
 

@@ -68,6 +68,8 @@ export type Request =
     readonly jobs: readonly string[] | null;
     /** The caller, for methods that depend on it. */
     readonly caller?: CallerInfo | undefined;
+    /** True if arguments and results are to be returned as JSON text. */
+    readonly isJson?: boolean | undefined;
   }
   /** Start a stream; the payload is its request. */
   | {
@@ -75,6 +77,7 @@ export type Request =
     readonly id: number;
     readonly method: StreamName;
     readonly jobs: readonly string[] | null;
+    readonly isJson?: boolean | undefined;
   }
   /** The previous message was consumed: send the next one. */
   | { readonly type: "next"; readonly id: number }

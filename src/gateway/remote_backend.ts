@@ -46,8 +46,8 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     if (call.isCanceled()) return Promise.reject(canceled());
     const id = ++this.#lastId;
     const answer = this.#wait(id) as Promise<Uint8Array>;
-    const { jobs, caller } = call;
-    this.#sender.send({ type: "call", id, method, jobs, caller }, request);
+    const { jobs, caller, isJson } = call;
+    this.#sender.send({ type: "call", id, method, jobs, caller, isJson }, request);
     call.onCancel(() => {
       // A canceled wait, which costs nothing, ends at once. Any other call ends when the manager
       // responds: it may be working on it, and a caller must not exceed the limit of concurrent
@@ -61,7 +61,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   async *stream(
     method: StreamName,
     request: Uint8Array,
-    { signal, jobs }: StreamSignal,
+    { signal, jobs, isJson }: StreamSignal,
   ): AsyncGenerator<Uint8Array> {
     if (signal.aborted) return;
     const id = ++this.#lastId;
@@ -69,7 +69,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
     signal.addEventListener("abort", cancel);
     try {
       let next = this.#wait(id);
-      this.#sender.send({ type: "stream", id, method, jobs }, request);
+      this.#sender.send({ type: "stream", id, method, jobs, isJson }, request);
       for (;;) {
         const message = await next;
         if (message === null || signal.aborted) return;

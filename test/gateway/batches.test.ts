@@ -38,6 +38,8 @@ test("requests of one turn arrive in order with their payloads", async () => {
     [{ type: "cancel", id: 2 ** 40 }],
     [{ type: "watch", isOn: true }],
     [{ type: "call", id: 2 ** 40 + 1, method: "getVersion", jobs: null }],
+    [{ type: "call", id: 5, method: "getPingKey", jobs: null, isJson: true }, "six"],
+    [{ type: "call", id: 6, method: "getVersion", jobs: ["shop-*"], isJson: true }],
   ];
   const { arrived } = await sent(REQUEST_CODEC, frames);
   assert.deepEqual(arrived, frames);

@@ -25,6 +25,8 @@ export interface CallInfo {
   readonly jobs: readonly string[] | null;
   /** The caller, for methods that depend on it; absent for all others. */
   readonly caller?: CallerInfo | undefined;
+  /** True if arguments and results are to be returned as JSON text, and not as texts. */
+  readonly isJson?: boolean | undefined;
 }
 
 /** A call as the listeners' thread knows it. */
@@ -34,7 +36,7 @@ export interface CallSignal extends CallInfo {
 }
 
 /** A streaming call. */
-export interface StreamSignal extends Pick<CallInfo, "jobs"> {
+export interface StreamSignal extends Pick<CallInfo, "jobs" | "isJson"> {
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
 }

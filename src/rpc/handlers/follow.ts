@@ -3,6 +3,7 @@ import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
+import type { StreamSignal } from "./backend.ts";
 import { FollowRequestSchema, FollowResponseSchema } from "../gen/job_pb.ts";
 import { readLogQuery } from "../messages/requests.ts";
 
@@ -14,7 +15,7 @@ import { readLogQuery } from "../messages/requests.ts";
 export async function* followSteps(
   manager: Pick<ManagerApi, "follow">,
   bytes: Uint8Array,
-  signal: AbortSignal,
+  { signal, isJson = false }: Pick<StreamSignal, "signal" | "isJson">,
 ): AsyncGenerator<Uint8Array> {
   const request = decodeRequest(FollowRequestSchema, bytes);
   const { after, before, ...query } = readLogQuery(request);
@@ -30,16 +31,20 @@ export async function* followSteps(
     logsOnly: request.logsOnly === true,
     signal,
   });
-  for await (const step of steps) yield encodeStep(step);
+  for await (const step of steps) yield encodeStep(step, isJson);
 }
 
-/** The last encoded step of each instance: all its followers share the bytes. */
-const ENCODED = new WeakMap<Instance, { readonly cursor: string; readonly bytes: Uint8Array }>();
+type Encoded = WeakMap<Instance, { readonly cursor: string; readonly bytes: Uint8Array }>;
 
-function encodeStep(step: FollowStep): Uint8Array {
+/** The last encoded step of each instance, in either form: all its followers share the bytes. */
+const ENCODED_TEXTS: Encoded = new WeakMap();
+const ENCODED_JSON: Encoded = new WeakMap();
+
+function encodeStep(step: FollowStep, isJson: boolean): Uint8Array {
   const { instance, cursor, entries } = step;
   const isShared = instance !== null && entries.length === 0;
-  const known = isShared ? ENCODED.get(instance) : undefined;
+  const encoded = isJson ? ENCODED_JSON : ENCODED_TEXTS;
+  const known = isShared ? encoded.get(instance) : undefined;
   if (known?.cursor === cursor) return known.bytes;
   const bytes = encodeResponse(FollowResponseSchema, {
     entries: entries.map(logToWire),
@@ -47,7 +52,7 @@ function encodeStep(step: FollowStep): Uint8Array {
     instance: instance && instanceToWire(instance),
     changed: step.changed.map(instanceToWire),
     changesMissed: step.hasMissed,
-  });
-  if (isShared) ENCODED.set(instance, { cursor, bytes });
+  }, isJson);
+  if (isShared) encoded.set(instance, { cursor, bytes });
   return bytes;
 }

@@ -16,10 +16,10 @@ export class LocalBackend extends ScopedHandlers<ManagerApi> implements Backend<
   stream(
     method: StreamName,
     request: Uint8Array,
-    { signal, jobs }: StreamSignal,
+    { signal, jobs, isJson }: StreamSignal,
   ): AsyncIterable<Uint8Array> {
     const manager = this.apiFor(jobs);
-    if (method === "follow") return followSteps(manager, request, signal);
+    if (method === "follow") return followSteps(manager, request, { signal, isJson });
     return workSteps(manager, request, signal);
   }
 }

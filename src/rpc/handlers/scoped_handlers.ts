@@ -79,7 +79,7 @@ async function completeCall(
   method: DescMethod,
   handlers: Partial<Handlers>,
   bytes: Uint8Array,
-  { isCanceled, caller = NOBODY }: CallInfo,
+  { isCanceled, caller = NOBODY, isJson = false }: CallInfo,
 ): Promise<Uint8Array> {
   const request = decodeRequest(method.input, bytes);
   const handle = handlers[method.localName as UnaryName] as unknown as (
@@ -96,7 +96,7 @@ async function completeCall(
   };
   try {
     for (;;) {
-      const response = encodeResponse(method.output, await handle(request, call));
+      const response = encodeResponse(method.output, await handle(request, call), isJson);
       if (response.byteLength <= MESSAGE_BYTES_MAX) return response;
       if (call.pageItems <= 1 && call.canBeBrief && !call.isBrief) {
         call.isBrief = true;

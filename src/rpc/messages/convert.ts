@@ -94,6 +94,7 @@ export function previewToWire(preview: SchedulePreview): WireRecord<typeof JobIn
     kind: preview.kind,
     state: WireState.CREATED,
     arguments: valueTexts(preview.argumentsJson),
+    argumentsJson: preview.argumentsJson,
     priority: preview.priority,
     dueAt: preview.dueAt,
   };

@@ -54,6 +54,8 @@ export function fitInstances(instances: readonly Instance[]): WireInstance[] {
     ...instanceToWire(instance),
     arguments: [],
     results: [],
+    argumentsJson: undefined,
+    resultsJson: undefined,
     error: instance.error?.message.slice(0, 100),
     errorDetail: undefined,
   }));

@@ -30,10 +30,15 @@ function readMessage<T extends DescMessage>(schema: T, bytes: Uint8Array): Messa
   }
 }
 
-/** Encode a response. */
+/**
+ * Encode a response.
+ *
+ * @param isJson arguments and results as JSON text, and not as texts
+ */
 export function encodeResponse<T extends DescMessage>(
   schema: T,
   response: MessageInitShape<T> | WireRecord<T>,
+  isJson = false,
 ): Uint8Array {
-  return toBinary(schema, toMessage(schema, response));
+  return toBinary(schema, toMessage(schema, response, isJson));
 }

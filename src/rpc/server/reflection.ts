@@ -1,5 +1,9 @@
 import { createRegistry, type DescFile, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { file_google_protobuf_timestamp, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import {
+  file_google_protobuf_descriptor,
+  file_google_protobuf_timestamp,
+  FileDescriptorProtoSchema,
+} from "@bufbuild/protobuf/wkt";
 import type * as grpc from "@grpc/grpc-js";
 import { JobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -27,6 +31,7 @@ const FILES: readonly DescFile[] = [
   file_reflection_v1,
   file_reflection_v1alpha,
   file_google_protobuf_timestamp,
+  file_google_protobuf_descriptor,
 ];
 
 // The same for every caller.
@@ -50,15 +55,28 @@ function responseTo({ messageRequest }: ServerReflectionRequest): Response {
     case "fileContainingSymbol":
       return fileResponse(fileOfSymbol(value), "symbol", value);
     case "allExtensionNumbersOfType":
-      // A contract in proto3 has no extensions.
-      return TYPES.getMessage(value)
-        ? { case: "allExtensionNumbersResponse", value: { baseTypeName: value } }
-        : unknown("message type", value);
-    case "fileContainingExtension":
-      return unknown("extension", `${value.containingType}:${value.extensionNumber}`);
+      return extensionsOf(value);
+    case "fileContainingExtension": {
+      const extended = TYPES.getMessage(value.containingType);
+      const found = extended && TYPES.getExtensionFor(extended, value.extensionNumber);
+      const name = `${value.containingType}:${value.extensionNumber}`;
+      return fileResponse(found?.file, "extension", name);
+    }
     case undefined:
       return problem(GRPC_STATUS.invalid_argument, "Cannot reflect: the request is empty");
   }
+}
+
+/** The numbers of the fields that the contract adds to a message of protobuf's own. */
+function extensionsOf(name: string): Response {
+  if (!TYPES.getMessage(name)) return unknown("message type", name);
+  const extensions = FILES.flatMap((file) => file.extensions);
+  const extensionNumber = extensions.filter(({ extendee }) => extendee.typeName === name)
+    .map(({ number }) => number);
+  return {
+    case: "allExtensionNumbersResponse",
+    value: { baseTypeName: name, extensionNumber },
+  };
 }
 
 /** The file that declares a type, or a field or method of one; undefined if none does. */

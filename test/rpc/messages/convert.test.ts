@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { JOB_STATES } from "../../../src/core/state.ts";
-import { JobInstanceSchema } from "../../../src/rpc/gen/job_pb.ts";
+import {
+  type JobInstance,
+  JobInstanceSchema,
+  LookupInstancesResponseSchema,
+} from "../../../src/rpc/gen/job_pb.ts";
 import {
   instanceToWire,
   jobToWire,
@@ -66,6 +70,21 @@ for (
     }
   });
 }
+
+test("toMessage() gives arguments and results as texts or as JSON text, and never twice", () => {
+  const instance = fakeInstance(1, { argumentsJson: '["1",1]', resultsJson: "[null]" });
+  const record = { instances: [instanceToWire(instance)] };
+  const texts = toMessage(LookupInstancesResponseSchema, record).instances[0]!;
+  const json = toMessage(LookupInstancesResponseSchema, record, true).instances[0]!;
+  const fieldsOf = (wire: JobInstance) => [
+    wire.arguments,
+    wire.results,
+    wire.argumentsJson,
+    wire.resultsJson,
+  ];
+  assert.deepEqual(fieldsOf(texts), [["1", "1"], ["null"], undefined, undefined]);
+  assert.deepEqual(fieldsOf(json), [[], [], '["1",1]', "[null]"]);
+});
 
 test("instanceToWire() gives arguments, results, error, attempts and times", () => {
   const instance = fakeInstance(1, {

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type FileDescriptorProto,
+  FileDescriptorProtoSchema,
+  MethodOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import {
   type ServerReflectionRequest,
@@ -10,7 +14,7 @@ import {
   type ServerReflectionResponse,
   ServerReflectionResponseSchema,
 } from "../../../src/rpc/gen/reflection_v1_pb.ts";
-import { JobService } from "../../../src/rpc/gen/job_pb.ts";
+import { http, JobService } from "../../../src/rpc/gen/job_pb.ts";
 import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
@@ -126,13 +130,38 @@ test("reflection finds files by name, methods, messages and fields, and reports 
     answers.slice(0, 4).map((answer) => filesOf(answer)[0]!.name),
     ["google/protobuf/timestamp.proto", "job.proto", "job.proto", "health.proto"],
   );
-  assert.equal(answers[4]!.messageResponse.case, "allExtensionNumbersResponse");
+  assert.deepEqual(answers[4]!.messageResponse.value, {
+    $typeName: "grpc.reflection.v1.ExtensionNumberResponse",
+    baseTypeName: "job.v1.Job",
+    extensionNumber: [],
+  });
   assert.deepEqual(
     answers.slice(5).map(({ messageResponse }) =>
       messageResponse.case === "errorResponse" ? messageResponse.value.errorCode : null
     ),
     [5, 5, 5, 5, 3],
   );
+});
+
+test("reflection finds the option that the contract adds to methods", async () => {
+  await using world = await rpcWorld();
+  using client = new ReflectionClient(world.port);
+  const { typeName } = MethodOptionsSchema;
+  const [numbers, found] = await client.ask(
+    { case: "allExtensionNumbersOfType", value: typeName },
+    {
+      case: "fileContainingExtension",
+      value: { containingType: typeName, extensionNumber: http.number },
+    },
+  );
+  const { messageResponse } = numbers!;
+  assert.equal(messageResponse.case, "allExtensionNumbersResponse");
+  assert.deepEqual(messageResponse.value.extensionNumber, [http.number]);
+  assert.deepEqual(filesOf(found!).map(({ name }) => name), [
+    "job.proto",
+    "google/protobuf/descriptor.proto",
+    "google/protobuf/timestamp.proto",
+  ]);
 });
 
 test("reflection asks for a token, of any role and for any jobs", async () => {
