@@ -17,6 +17,7 @@ import { redriveCases } from "./redrive_cases.ts";
 import { retentionCases } from "./retention_cases.ts";
 import { scheduleCases } from "./schedule_cases.ts";
 import { settleCases } from "./settle_cases.ts";
+import { spanCases } from "./span_cases.ts";
 import { CaseTime, type OpenFixture, type StoreCases, StoreWorld } from "./store_world.ts";
 
 /** The guarantees of a store, in words for its operator, with the cases that check them. */
@@ -35,6 +36,7 @@ export const GUARANTEES: Readonly<Record<string, StoreCases>> = {
   "runs elsewhere": externalCases,
   "nodes": nodeCases,
   "reading and paging under writes": readCases,
+  "counting and listing by time": spanCases,
   "retention": retentionCases,
   "memos": memoCases,
   "news of ends and of missed ticks": newsCases,

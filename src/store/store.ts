@@ -7,6 +7,7 @@ import type { Instant } from "../platform/clock.ts";
 import type { RecordRuns, RunsResult } from "./external_runs.ts";
 import type { NodeStore } from "./nodes.ts";
 import type { RecordStore } from "./records.ts";
+import type { SpanReads } from "./spans.ts";
 import type {
   AddNews,
   Advance,
@@ -40,6 +41,7 @@ import type {
 
 export * from "./requests.ts";
 export * from "./external_runs.ts";
+export * from "./spans.ts";
 export {
   NODE_ID_PATH,
   NODE_KEPT_MS,
@@ -96,7 +98,7 @@ export interface OpenRequest {
  * `resource_exhausted` when it is full, `invalid_argument` for requests beyond the limits. Nothing
  * is written then.
  */
-export interface Store extends NodeStore {
+export interface Store extends NodeStore, SpanReads {
   /** Why the store does not respond, as far as known without asking it; null or absent: it does. */
   readonly problem?: string | null;
   open(request: OpenRequest): Promise<StoreInfo>;
@@ -298,4 +300,5 @@ export type StoreReads = Pick<
   | "getSchedule"
   | "listSchedules"
   | "listFates"
+  | keyof SpanReads
 >;

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { withTempDir } from "../support/temp_dir.ts";
+import { multiplyInstance } from "../support/worlds/many_instances.ts";
 
 const COUNT = 1_000_000;
 const START = Date.UTC(2026, 0, 1);
@@ -11,22 +12,8 @@ const START = Date.UTC(2026, 0, 1);
 /** Copy one waiting row until there are `count`, with ids and due times of their own. */
 function multiply(path: string, count: number): void {
   const db = new DatabaseSync(path);
-  const columns = db.prepare("SELECT name FROM pragma_table_info('instance')").all()
-    .map((row) => String(row.name));
-  const values = columns.map((name) => {
-    if (name === "seq") return "n";
-    if (name === "id") return "printf('019b76da-a800-7000-9000-%012x', n)";
-    if (name === "due_at") return "due_at + n % 1000";
-    if (name === "priority") return "n % 10";
-    return name;
-  });
-  db.exec("BEGIN");
-  db.exec(`INSERT INTO instance (${columns.join(", ")})
-    WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count})
-    SELECT ${values.join(", ")} FROM numbers, (SELECT * FROM instance WHERE seq = 1) AS first`);
+  multiplyInstance(db, { count, set: { due_at: "due_at + n % 1000", priority: "n % 10" } });
   db.exec(`UPDATE kind SET scheduled = ${count}, ready = ${count}`);
-  db.exec(`UPDATE meta SET seq = ${count}`);
-  db.exec("COMMIT");
   db.close();
 }
 

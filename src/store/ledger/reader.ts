@@ -1,11 +1,14 @@
 import type { Instance } from "../../core/instance.ts";
 import type {
+  GapRequest,
   HistoryQuery,
   InstanceQuery,
+  LaterRequest,
   LogQuery,
   LogTailQuery,
   PageRequest,
   ScheduleQuery,
+  SpanCountRequest,
   Store,
   StoreReads,
 } from "../store.ts";
@@ -18,6 +21,7 @@ import {
   tailOfLogs,
 } from "./reading/pages.ts";
 import { listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
+import { countSpans, listGaps, listLater } from "./reading/spans.ts";
 import type { LedgerState } from "./state.ts";
 
 /**
@@ -91,5 +95,17 @@ export abstract class LedgerReader implements StoreReads {
       "follow logs",
       (state) => endOfLogs(this.storeId, readerOfLogs(state, undefined)),
     );
+  }
+
+  countSpans(request: SpanCountRequest) {
+    return this.read("count instances", (state, turn) => countSpans(state, request, turn));
+  }
+
+  listLater(request: LaterRequest) {
+    return this.read("list waiting instances", (state) => listLater(state, request));
+  }
+
+  listGaps(request: GapRequest) {
+    return this.read("list ticks without a run", (state) => listGaps(state, request));
   }
 }

@@ -8,11 +8,13 @@ import {
   stateIndex,
 } from "../ledger/tables/row.ts";
 import type {
+  CountedIndex,
   Index,
   InstanceTable,
   PromotedRow,
   QueueName,
   Range,
+  Tally,
   WaitingTable,
 } from "../ledger/tables/tables.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
@@ -119,6 +121,18 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return rows;
   }
 
+  tally(index: CountedIndex, bounds: readonly number[]): Tally {
+    const keys = index.type === "later"
+      ? this.#laterByKind.get(index.kind)
+      : this.#state(index.state).get(index.kind);
+    const places = bounds.map((bound) => {
+      const key: Key = index.type === "later" ? [bound, 0, 0] : [0, 0, bound];
+      return keys?.countBefore(key) ?? 0;
+    });
+    const counts = places.slice(1).map((place, span) => place - places[span]!);
+    return { counts, isEstimate: false, readCount: bounds.length };
+  }
+
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
     const [row] = this.scan({ type: "all" }, { ...FIRST, from: seq });
     return row ? { seq: row.seq, createdAt: row.instance.createdAt } : null;
@@ -161,6 +175,23 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
       promoted.push({ kind, queueKey, ...readyKeyOf(before) });
     }
     return promoted;
+  }
+
+  later(
+    kind: string | null,
+    { after, before, limit }: {
+      readonly after: number;
+      readonly before: number;
+      readonly limit: number;
+    },
+  ): readonly Row[] {
+    const keys = kind === null ? this.#later : this.#laterByKind.get(kind);
+    const rows: Row[] = [];
+    for (const [dueAt, , seq] of keys?.walk([after, 0, 0], false) ?? []) {
+      if (dueAt >= before || rows.length === limit) break;
+      rows.push(this.#bySeq.get(seq)!);
+    }
+    return rows;
   }
 
   firstLater(kind: string | null): number | null {

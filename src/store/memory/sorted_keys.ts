@@ -44,6 +44,15 @@ export class SortedKeys {
     if (block.length === 0) this.#blocks.splice(index, 1);
   }
 
+  /** The number of keys before `key`; the cost grows with the number of blocks. */
+  countBefore(key: Key): number {
+    const index = this.#blockOf(key);
+    let count = 0;
+    for (let before = 0; before < index; before++) count += this.#blocks[before]!.length;
+    const block = this.#blocks[index];
+    return block ? count + placeOf(block, key) : count;
+  }
+
   first(): Key | undefined {
     return this.#blocks[0]?.[0];
   }

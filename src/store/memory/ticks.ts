@@ -1,6 +1,7 @@
 import type { TickFate } from "../../core/job/schedule.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
 import { compareText } from "../records.ts";
+import { type GapRequest, isGap } from "../spans.ts";
 import type { Changed } from "./changed.ts";
 import { LOWEST, SortedKeys } from "./sorted_keys.ts";
 
@@ -10,6 +11,11 @@ type TickKey = Pick<TickFate, "scheduleId" | "from">;
 /** Fates of ticks by schedule and time. */
 export class MemoryTicks implements TickTable {
   readonly #schedules = new Map<string, { fates: Map<number, TickFate>; times: SortedKeys }>();
+  /** Ticks without a run, by their time and a number of their own. */
+  readonly #gaps = new SortedKeys();
+  readonly #gapByNumber = new Map<number, TickFate>();
+  readonly #numbers = new Map<string, number>();
+  #lastNumber = 0;
   readonly #changed: Changed<TickKey, TickFate> | undefined;
 
   constructor(changed?: Changed<TickKey, TickFate>) {
@@ -24,6 +30,7 @@ export class MemoryTicks implements TickTable {
     }
     ticks.fates.set(fate.from, fate);
     ticks.times.add([fate.from, 0, 0]);
+    if (isGap(fate)) this.#addGap(fate);
     this.#changed?.(fate, fate, () => this.remove(fate.scheduleId, fate.from));
   }
 
@@ -33,6 +40,7 @@ export class MemoryTicks implements TickTable {
     if (!ticks || !fate) return;
     ticks.fates.delete(from);
     ticks.times.delete([from, 0, 0]);
+    if (isGap(fate)) this.#removeGap(fate);
     if (ticks.fates.size === 0) this.#schedules.delete(scheduleId);
     this.#changed?.(fate, null, () => this.add(fate));
   }
@@ -61,6 +69,17 @@ export class MemoryTicks implements TickTable {
     return found;
   }
 
+  gaps({ after, before, skip = 0, limit }: GapRequest): readonly TickFate[] {
+    const found: TickFate[] = [];
+    let passed = 0;
+    for (const [from, , number] of this.#gaps.walk([before, 0, 0], true)) {
+      if (from < after || found.length === limit) break;
+      passed += 1;
+      if (passed > skip) found.push(this.#gapByNumber.get(number)!);
+    }
+    return found;
+  }
+
   removeRecorded(before: number, limit: number): number {
     const old = this.#recordedBefore(before, limit);
     for (const { scheduleId, from } of old) this.remove(scheduleId, from);
@@ -80,4 +99,22 @@ export class MemoryTicks implements TickTable {
     }
     return old;
   }
+
+  #addGap(fate: TickFate): void {
+    const number = ++this.#lastNumber;
+    this.#gaps.add([fate.from, 0, number]);
+    this.#gapByNumber.set(number, fate);
+    this.#numbers.set(gapName(fate), number);
+  }
+
+  #removeGap(fate: TickFate): void {
+    const number = this.#numbers.get(gapName(fate))!;
+    this.#gaps.delete([fate.from, 0, number]);
+    this.#gapByNumber.delete(number);
+    this.#numbers.delete(gapName(fate));
+  }
+}
+
+function gapName({ scheduleId, from }: TickKey): string {
+  return `${from} ${scheduleId}`;
 }

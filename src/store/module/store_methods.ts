@@ -10,6 +10,7 @@ const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem" | "quiet
   ...{ get: true, list: true, history: true, logs: true, tailLogs: true, logEnd: true },
   ...{ putSchedule: true, deleteSchedule: true, getSchedule: true, listSchedules: true },
   ...{ dueSchedules: true, advance: true, backfill: true, listFates: true },
+  ...{ countSpans: true, listLater: true, listGaps: true },
   ...{ setPause: true, removePause: true, listPauses: true },
   ...{ listMemos: true, putMemo: true, addNews: true, removeMemos: true },
   ...{ retain: true, clearInstances: true, clearLogs: true, correctTimes: true },

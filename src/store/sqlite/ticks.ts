@@ -1,6 +1,7 @@
 import type { TickFate } from "../../core/job/schedule.ts";
 import { SqliteTable } from "./kinds.ts";
 import type { Range, TickTable } from "../ledger/tables/tables.ts";
+import type { GapRequest } from "../store.ts";
 
 const SELECT = `SELECT schedule_id AS scheduleId, from_at AS "from", to_at AS "to", count, fate,
   reason, instance_id AS instanceId, at FROM tick`;
@@ -39,6 +40,14 @@ export class SqliteTicks extends SqliteTable implements TickTable {
     return this.select(
       `${SELECT} WHERE (schedule_id, from_at) > (?, ?) ORDER BY schedule_id, from_at LIMIT ?`,
       ...[after?.scheduleId ?? "", after?.from ?? 0, limit],
+    );
+  }
+
+  gaps({ after, before, skip = 0, limit }: GapRequest): readonly TickFate[] {
+    return this.select(
+      `${SELECT} INDEXED BY tick_gap WHERE fate NOT IN ('fired', 'expected')
+       AND from_at >= ? AND from_at < ? ORDER BY from_at DESC LIMIT ? OFFSET ?`,
+      ...[after, before, limit, skip],
     );
   }
 

@@ -52,6 +52,27 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
     });
   }
 
+  later(
+    kind: string | null,
+    { after, before, limit }: {
+      readonly after: number;
+      readonly before: number;
+      readonly limit: number;
+    },
+  ): readonly Row[] {
+    const rest = "ready = 0 AND due_at >= ? AND due_at < ? ORDER BY due_at, seq LIMIT ?";
+    const found = kind === null
+      ? this.statements.all(
+        `SELECT * FROM instance INDEXED BY instance_later WHERE ${rest}`,
+        ...[after, before, limit],
+      )
+      : this.statements.all(
+        `SELECT * FROM instance INDEXED BY instance_later_kind WHERE kind = ? AND ${rest}`,
+        ...[this.kinds.knownId(kind), after, before, limit],
+      );
+    return found.map((fields) => readRow(this.kinds, fields));
+  }
+
   firstLater(kind: string | null): number | null {
     const found = kind === null
       ? this.statements.get(

@@ -17,6 +17,7 @@ import { memoOperations } from "./operations/memos.ts";
 import { nodeOperations } from "./operations/nodes.ts";
 import { OperationQueue } from "./operations/operation_queue.ts";
 import { scheduleOperations } from "./operations/schedules.ts";
+import { spanReads } from "./operations/spans.ts";
 import { recordOperations } from "./records.ts";
 
 /** Options of a Valkey store. */
@@ -47,9 +48,11 @@ export function keyPrefix(namespace: string): string {
 export function valkeyStore(options: ValkeyStoreOptions): Store {
   const session = new StoreSession(options);
   const { queue } = session;
+  const reads = instanceReads(queue);
   return {
     ...instanceOperations(queue),
-    ...instanceReads(queue),
+    ...reads,
+    ...spanReads(queue, () => reads.stats()),
     ...logOperations(queue),
     ...scheduleOperations(queue),
     ...nodeOperations(queue),

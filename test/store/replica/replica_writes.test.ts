@@ -44,10 +44,12 @@ const METHODS: {
     remove: { rows: ({ instances }) => instances.remove(rowOf(2, { retryOf: "x" })) },
     ...{ get: "reads", openByKey: "reads", hasOpen: "reads", scan: "reads", createdFrom: "reads" },
     ...{ expired: "reads", pastDeadline: "reads", countHeld: "reads" },
+    tally: "reads",
   },
   waiting: {
     promote: { own: ({ waiting }) => waiting.promote(1, 10) },
     ...{ ready: "reads", firstReady: "reads", firstOfQueue: "reads", firstLater: "reads" },
+    later: "reads",
   },
   kinds: { read: "reads", save: "counts" },
   limits: {
@@ -85,7 +87,7 @@ const METHODS: {
     add: { rows: ({ ticks }) => ticks.add(fateOf(2)) },
     remove: { rows: ({ ticks }) => ticks.remove("a", 1) },
     removeRecorded: { rows: ({ ticks }) => ticks.removeRecorded(1e9, 10) },
-    ...{ list: "reads", all: "reads" },
+    ...{ list: "reads", all: "reads", gaps: "reads" },
   },
   pauses: {
     save: { rows: ({ pauses }) => pauses.save({ ...PAUSE, reason: "repair" }) },

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
+import { CaseTime } from "../../../src/conformance/index.ts";
+import { START, StoreWorld } from "../../../src/conformance/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { VERSION } from "../../../src/platform/version.ts";
@@ -66,4 +68,33 @@ test("open() gives data of an older format its own, unless it only looks", async
   assert.equal((await second.open(open())).format, STORE_FORMAT);
   await second.close();
   assert.deepEqual(await headOf(prefix), [`${STORE_FORMAT}`, VERSION]);
+});
+
+test("retain() indexes the ticks without a run that an earlier version recorded", async () => {
+  const time = new CaseTime();
+  const { make, prefix, server } = await valkey.stores({ clock: () => time.at });
+  const store = make();
+  await store.open(open());
+  const world = new StoreWorld(store, { store }, time);
+  await world.putSchedule();
+  await world.store.setPause({ at: world.at, kind: "mail", until: null, reason: "" });
+  const ticks = Array.from({ length: 1_010 }, (_, index) => START + (index + 1) * 60_000);
+  for (let from = 0; from < ticks.length; from += 101) {
+    world.wallMs = ticks[from + 100]!;
+    await world.fire(ticks[from - 1] ?? START, ticks.slice(from, from + 101));
+  }
+  const span = { after: START, before: world.wallMs + 1, limit: 1_000 };
+  const count = async () => {
+    const pages = [await store.listGaps(span), await store.listGaps({ ...span, skip: 1_000 })];
+    return pages.flat().length;
+  };
+  assert.equal(await count(), ticks.length);
+  await server.cli("del", `${prefix}gaps`);
+  await headOf(prefix, "head.gaps = nil");
+  assert.equal(await count(), 0);
+  for (const indexed of [1_000, ticks.length, ticks.length]) {
+    await store.retain({ at: world.at, limit: 10 });
+    assert.equal(await count(), indexed);
+  }
+  await store.close();
 });

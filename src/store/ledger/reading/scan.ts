@@ -174,10 +174,17 @@ export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuer
     (query.before === undefined || instance.createdAt < query.before);
 }
 
-/** The first seq created at or after `time`, by halving: creation never decreases with seq. */
-export function seqFrom(state: LedgerState, time: number): number {
-  let low = 1;
-  let high = state.seq + 1;
+/**
+ * The first seq created at or after `time`, by halving: creation never decreases with seq.
+ *
+ * @param range where it is, if that is known
+ */
+export function seqFrom(
+  state: LedgerState,
+  time: number,
+  range: { readonly low: number; readonly high: number } = { low: 1, high: state.seq + 1 },
+): number {
+  let { low, high } = range;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const found = state.tables.instances.createdFrom(middle);

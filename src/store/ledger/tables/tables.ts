@@ -2,7 +2,7 @@ import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";
-import type { Memo, MemoWatch, OpenRequest, Pause, StoreInfo } from "../../store.ts";
+import type { GapRequest, Memo, MemoWatch, OpenRequest, Pause, StoreInfo } from "../../store.ts";
 import type { EndedAttempt, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
 /** Written by every transaction that changes something. */
@@ -35,6 +35,20 @@ export interface Range {
   readonly limit: number;
   /** Reading stops once the payloads have this many characters; absent: no such limit. */
   readonly charsMax?: number;
+}
+
+/** An index whose rows can be counted: of a state by seq, or not due yet by due time. */
+export type CountedIndex =
+  | { readonly type: "kindState"; readonly kind: string; readonly state: JobState }
+  | { readonly type: "later"; readonly kind: string };
+
+/** Rows counted in spans. */
+export interface Tally {
+  /** One for each span. */
+  readonly counts: readonly number[];
+  readonly isEstimate: boolean;
+  /** The rows that were read, which is what it cost. */
+  readonly readCount: number;
 }
 
 /** The log lines to read, by place in the store or by time. */
@@ -106,6 +120,17 @@ export interface InstanceTable {
   /** True if the schedule has an unfinished instance. */
   hasOpen(scheduleId: string): boolean;
   scan(index: Index, range: Range): readonly Row[];
+  /**
+   * Count the rows of an index in spans: span i is from `bounds[i]` to before the next.
+   *
+   * @param most.rows how many rows the index has at most
+   * @param most.read how many rows to read; beyond that, counts are estimated
+   */
+  tally(
+    index: CountedIndex,
+    bounds: readonly number[],
+    most: { readonly rows: number; readonly read: number },
+  ): Tally;
   /** The seq and creation time of the first row at or after `seq`. */
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
   /** Final rows past their retention, the earliest first. */
@@ -128,6 +153,11 @@ export interface WaitingTable {
   promote(wallMs: number, limit: number): readonly PromotedRow[];
   /** The first ready row of a queue with a key: the one offered, or the first one behind it. */
   firstOfQueue(queue: QueueName, isBehind: boolean): Row | null;
+  /** Rows that are not ready, due in a span, by due time: of a kind, or of all. */
+  later(
+    kind: string | null,
+    span: { readonly after: number; readonly before: number; readonly limit: number },
+  ): readonly Row[];
   /** The earliest due time of rows that are not ready: of a kind, or of all. */
   firstLater(kind: string | null): number | null;
 }
@@ -220,6 +250,8 @@ export interface TickTable {
     after: { readonly scheduleId: string; readonly from: number } | null,
     limit: number,
   ): readonly TickFate[];
+  /** Ticks without a run, latest first; see `isGap`. */
+  gaps(request: GapRequest): readonly TickFate[];
   /** Delete fates recorded before `before`, epoch ms. @returns how many */
   removeRecorded(before: number, limit: number): number;
 }

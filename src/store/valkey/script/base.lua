@@ -97,8 +97,8 @@ S.LEASES, S.EXPIRING, S.DEADLINES = S.P .. 'leases', S.P .. 'expiring', S.P .. '
 S.KINDS, S.READY_KINDS, S.LATER_KINDS = S.P .. 'kinds', S.P .. 'readykinds', S.P .. 'laterkinds'
 S.SCHEDULE_ROWS, S.SCHEDULE_IDS, S.SCHEDULE_TIMES =
   S.P .. 'schedules', S.P .. 'scheduleids', S.P .. 'scheduletimes'
-S.TICKS, S.TICK_TIMES, S.TICK_SCHEDULES =
-  S.P .. 'ticks:', S.P .. 'ticktimes', S.P .. 'tickschedules'
+S.TICKS, S.TICK_TIMES, S.TICK_SCHEDULES, S.GAPS =
+  S.P .. 'ticks:', S.P .. 'ticktimes', S.P .. 'tickschedules', S.P .. 'gaps'
 S.SLOTS, S.HELD, S.BEHIND_COUNTS = S.P .. 'slots', S.P .. 'held', S.P .. 'behind'
 
 -- What this call read or changed. `rows` are decoded rows, `texts` rows as stored. `dirty` has the

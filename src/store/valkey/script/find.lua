@@ -1,5 +1,5 @@
 -- Finding rows in the order of acceptance by the most selective indexes of a query, and canceling
--- them.
+-- them; reading by spans of time.
 
 -- Where to look: sets of ids by seq, or a list of ids.
 function S.indexes_of(query, is_open)
@@ -246,5 +246,109 @@ function S.cancel(op)
   return S.answer_rows(wanted)
 end
 
+-- The bounds of spans as arguments of ZCOUNT, which includes both ends: each first place, and the
+-- last place before the next.
+function S.span_ends(bounds, by)
+  local firsts, lasts = {}, {}
+  for i = 1, #bounds - 1 do
+    local from, to = bounds[i], bounds[i + 1]
+    -- A seq is its time times 1,024.
+    if by == 'acceptance' then
+      from, to = S.min(from * 1024, TIME_MAX), S.min(to * 1024, TIME_MAX)
+    end
+    firsts[i], lasts[i] = S.number_text(from), '(' .. S.number_text(to)
+  end
+  return firsts, lasts
+end
+
+-- Counts the members of a set in each span. Nil if there are none.
+function S.count_set(key, firsts, lasts)
+  local spans = #firsts
+  local total = rcall('ZCOUNT', key, firsts[1], lasts[spans])
+  if total == 0 then return nil end
+  local counts = {}
+  for i = 1, spans do
+    -- After the last one there is nothing left to look for.
+    counts[i] = total > 0 and rcall('ZCOUNT', key, firsts[i], lasts[i]) or 0
+    total = total - counts[i]
+  end
+  return counts
+end
+
+-- Counts of kinds and states: each with the number of its place in the request. A state is that of
+-- a final instance; 0 stands for all unfinished ones.
+function S.count_spans(op)
+  local by, bounds, wanted, answer = op[4], op[5], op[6], {}
+  local firsts, lasts = S.span_ends(bounds, by)
+  for i = 1, #wanted do
+    local kind, state = wanted[i][1], wanted[i][2]
+    local key = S.OPEN .. kind
+    if by == 'due' then
+      key = S.LATER .. kind
+    elseif state > 0 then
+      key = S.DONE .. state .. ':' .. kind
+    end
+    local counts = S.count_set(key, firsts, lasts)
+    if counts then answer[#answer + 1] = {i, counts} end
+  end
+  return answer
+end
+
+-- The ids of the first waiting rows of kinds that are due in a span, at most n of each kind, and
+-- the due time up to which none is left out.
+function S.first_later(kinds, after, before, n)
+  local found, complete = {}, S.INFINITY
+  for _, kind in ipairs(kinds) do
+    local list = rcall('ZRANGEBYSCORE', S.LATER .. kind, after, before, 'WITHSCORES', 'LIMIT', 0, n)
+    for i = 1, #list, 2 do
+      local _, seq, id = S.parse_member(list[i])
+      found[#found + 1] = {tonumber(list[i + 1]), seq, id}
+    end
+    if #list == 2 * n then complete = S.min(complete, tonumber(list[#list])) end
+  end
+  table.sort(found, function(left, right)
+    if left[1] ~= right[1] then return left[1] < right[1] end
+    return left[2] < right[2]
+  end)
+  return found, complete
+end
+
+-- Waiting rows that are not due yet, by due time.
+function S.list_later(op)
+  local kinds, limit = op[6], op[7]
+  local after, before = S.number_text(op[4]), '(' .. S.number_text(op[5])
+  if not kinds then kinds = rcall('ZRANGEBYSCORE', S.LATER_KINDS, '-inf', before) end
+  local n = S.min(limit, S.max(8, S.floor(2 * limit / S.max(#kinds, 1))))
+  local found, complete = S.first_later(kinds, after, before, n)
+  -- Until enough of them come before the first one that was left out, or none was.
+  while n < limit and complete < S.INFINITY
+    and (#found < limit or found[limit][1] > complete) do
+    n = S.min(limit, n * 4)
+    found, complete = S.first_later(kinds, after, before, n)
+  end
+  local answer = {}
+  local ids = {}
+  for i = 1, S.min(limit, #found) do ids[i] = found[i][3] end
+  S.load_rows(ids)
+  for i = 1, #ids do
+    if S.row(ids[i]) then S.answer_row(answer, ids[i]) end
+  end
+  return answer
+end
+
+-- Ticks without a run, latest first: schedule and fate alternate.
+function S.list_gaps(op)
+  local after, before, skip, limit = S.number_text(op[4]), '(' .. S.number_text(op[5]), op[6], op[7]
+  local answer = {}
+  for _, name in ipairs(rcall('ZREVRANGEBYSCORE', S.GAPS, before, after, 'LIMIT', skip, limit)) do
+    local schedule, from = string.match(name, '^(.*)%z(.-)$')
+    local fate = rcall('ZRANGEBYSCORE', S.TICKS .. schedule, from, from)[1]
+    if fate then answer[#answer + 1], answer[#answer + 2] = schedule, fate end
+  end
+  return answer
+end
+
 S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel =
   S.scan_rows, S.get, S.history_of, S.cancel
+S.ACTIONS.countSpans, S.ACTIONS.listLater, S.ACTIONS.listGaps =
+  S.count_spans, S.list_later, S.list_gaps

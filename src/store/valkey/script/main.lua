@@ -51,7 +51,7 @@ function S.open_store(op)
   if denied then return S.encode({'denied', denied}) end
   if not S.head then
     S.head = {id = new_id, format = format, made_by = version, epoch = 0, rev = 0, at = 0, seq = 0,
-      lead = 0, lag = 0, line = 0, mark = false}
+      lead = 0, lag = 0, line = 0, mark = false, gaps = true}
   end
   if S.head.format > format then
     return S.encode({'newer', S.head.format, S.head.made_by or false})

@@ -92,9 +92,28 @@ function S.correct_times(op)
   return corrected
 end
 
+-- Data of an earlier version has no index of the ticks without a run: add a part of it, from the
+-- latest back. The head has the time to continue at, true when it is whole.
+function S.fill_gaps()
+  local from = S.head.gaps or '+inf'
+  local list = rcall('ZREVRANGEBYSCORE', S.TICK_TIMES, from, '-inf', 'WITHSCORES', 'LIMIT', 0, 1000)
+  for i = 1, #list, 2 do
+    local schedule, at = string.match(list[i], '^(.*)%z(.-)$')
+    local text = rcall('ZRANGEBYSCORE', S.TICKS .. schedule, at, at)[1]
+    if text and S.is_gap(S.decode(text)) then rcall('ZADD', S.GAPS, at, list[i]) end
+  end
+  if #list < 2000 then
+    S.head.gaps = true
+  else
+    local last = tonumber(list[#list])
+    S.head.gaps = last == from and last - 1 or last
+  end
+end
+
 function S.retain(op)
   local limit = op[4]
   S.flush()
+  if S.head.gaps ~= true then S.fill_gaps() end
   for kind, pause in pairs(S.pauses()) do
     if pause[1] and pause[1] <= S.wall then
       rcall('HDEL', S.PAUSES, kind)

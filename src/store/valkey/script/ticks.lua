@@ -3,17 +3,24 @@
 -- changed since, the operation is refused as outdated and the caller works it out again.
 
 function S.remove_tick(schedule, from)
+  local name = schedule .. '\0' .. string.format('%.0f', from)
   rcall('ZREMRANGEBYSCORE', S.TICKS .. schedule, from, from)
-  rcall('ZREM', S.TICK_TIMES, schedule .. '\0' .. string.format('%.0f', from))
+  rcall('ZREM', S.TICK_TIMES, name)
+  rcall('ZREM', S.GAPS, name)
   if rcall('EXISTS', S.TICKS .. schedule) == 0 then rcall('ZREM', S.TICK_SCHEDULES, schedule) end
 end
+
+-- True if a fate says that its ticks have no run.
+function S.is_gap(fate) return fate[4] ~= 'fired' and fate[4] ~= 'expected' end
 
 -- A fate is {from, to, count, fate, reason, instance id, at}.
 function S.add_tick(schedule, fate)
   S.remove_tick(schedule, fate[1])
   rcall('ZADD', S.TICKS .. schedule, fate[1], S.encode(fate))
   rcall('ZADD', S.TICK_SCHEDULES, 0, schedule)
-  rcall('ZADD', S.TICK_TIMES, fate[7], schedule .. '\0' .. string.format('%.0f', fate[1]))
+  local name = schedule .. '\0' .. string.format('%.0f', fate[1])
+  rcall('ZADD', S.TICK_TIMES, fate[7], name)
+  if S.is_gap(fate) then rcall('ZADD', S.GAPS, fate[1], name) end
 end
 
 function S.fate_of(schedule, tick)
