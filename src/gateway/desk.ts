@@ -3,6 +3,7 @@ import type { SecretMask } from "../core/text/secret_mask.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
+import type { SessionApi, SessionFacts } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
 import type { Backend, CallInfo } from "../rpc/handlers/backend.ts";
@@ -18,6 +19,7 @@ export interface DeskOptions {
   readonly backend: Late<Backend<CallInfo>>;
   readonly source: StatusSource;
   readonly facts: LiveFacts;
+  readonly sessions: SessionApi;
   /** Subscribe to changes; returns a function that unsubscribes. */
   readonly subscribe: (listener: (event: ChangeOfInstance) => void) => () => void;
   readonly clock: Clock;
@@ -39,6 +41,7 @@ interface OpenStream {
 export class Desk {
   readonly #options: DeskOptions;
   readonly #sender: BatchSender<Answer>;
+  readonly #sessions: SessionFacts;
   readonly #calls = new Set<number>();
   readonly #streams = new Map<number, OpenStream>();
 
@@ -49,6 +52,13 @@ export class Desk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
+    const { sessions } = options;
+    this.#sessions = {
+      redeemLoginCode: sessions.redeemCode,
+      openSession: sessions.open,
+      useSession: sessions.use,
+      revokeSession: sessions.revoke,
+    };
     this.#sender = new BatchSender(ANSWER_CODEC, options.clock, options.post);
   }
 
@@ -144,7 +154,11 @@ export class Desk {
 
   async #sendFact(id: number, { name, args }: Question): Promise<void> {
     const { source, facts } = this.#options;
-    const owner: Partial<Facts> = name in FROM_SOURCE ? source : facts;
+    const owner: Partial<Facts> = name in FROM_SOURCE
+      ? source
+      : name in this.#sessions
+      ? this.#sessions
+      : facts;
     try {
       const value: unknown = await Reflect.apply(owner[name]!, owner, args);
       this.#sender.send({ type: "fact", id, value });

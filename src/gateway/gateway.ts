@@ -153,6 +153,7 @@ class GatewayThread {
       }),
       source,
       facts,
+      sessions: manager.sessions,
       subscribe: (listener) => manager.subscribe(listener),
       clock,
       mask,

@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../core/errors.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
+import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { CallerInfo, StreamName, UnaryName } from "../rpc/handlers/backend.ts";
 import type { AuthConfig, ServerConfig } from "../platform/network/server_config.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
@@ -41,7 +42,7 @@ export interface PlainError {
 }
 
 /** Facts that the listeners request from the manager in addition to API calls. */
-export type Facts = LiveFacts & StatusSource;
+export type Facts = LiveFacts & StatusSource & SessionFacts;
 
 /** A call of one method of {@link Facts}. */
 export interface Question<Name extends keyof Facts = keyof Facts> {

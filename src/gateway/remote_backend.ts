@@ -4,6 +4,7 @@ import type { Block } from "../core/job/limits.ts";
 import type { Ping, StatusSource } from "../http/status_source.ts";
 import type { ChangeOfInstance } from "../manager/instances/followers.ts";
 import type { LiveFacts } from "../manager/api.ts";
+import type { SessionFacts } from "../manager/sessions/session.ts";
 import type { Clock } from "../platform/clock.ts";
 import type {
   Backend,
@@ -27,7 +28,7 @@ type SharedQuestion = "readiness" | "metrics" | "listPauses" | "kinds";
 type ChangeListener = (change: ChangeOfInstance | null) => void;
 
 /** Completes calls in the thread of the manager. */
-export class RemoteBackend implements Backend, StatusSource, LiveFacts {
+export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionFacts {
   readonly #sender: BatchSender<Request>;
   readonly #waiting = new Map<number, Waiting>();
   /** Questions in flight, by name. */
@@ -88,6 +89,13 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts {
   readonly metrics = () => this.#askOnce("metrics");
   readonly listPauses = () => this.#askOnce("listPauses");
   readonly ping = (ping: Ping) => this.#ask("ping", ping);
+  readonly redeemLoginCode: SessionFacts["redeemLoginCode"] = (...args) =>
+    this.#ask("redeemLoginCode", ...args);
+  readonly openSession: SessionFacts["openSession"] = (...args) =>
+    this.#ask("openSession", ...args);
+  readonly useSession: SessionFacts["useSession"] = (...args) => this.#ask("useSession", ...args);
+  readonly revokeSession: SessionFacts["revokeSession"] = (...args) =>
+    this.#ask("revokeSession", ...args);
   readonly kinds = () => this.#askOnce("kinds");
   readonly isKnown = (kind: string) => this.#ask("isKnown", kind);
   readonly assertKnown = (kind: string) => this.#ask("assertKnown", kind);

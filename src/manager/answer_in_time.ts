@@ -34,8 +34,17 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
   };
   const ifForOne = <T>({ ids, idPrefix }: InstanceQuery, answer: Promise<T>) =>
     ids?.length === 1 || idPrefix !== undefined ? inTime(answer) : answer;
+  const { sessions } = manager;
   return {
     version: manager.version,
+    sessions: {
+      createCode: (holder) => inTime(sessions.createCode(holder)),
+      redeemCode: (code) => inTime(sessions.redeemCode(code)),
+      open: (...args) => inTime(sessions.open(...args)),
+      use: (...args) => inTime(sessions.use(...args)),
+      list: (proof) => inTime(sessions.list(proof)),
+      revoke: (...args) => inTime(sessions.revoke(...args)),
+    },
     listJobs: () => manager.listJobs(),
     getJob: (kind) => manager.getJob(kind),
     scheduleJob: (...args) => inTime(manager.scheduleJob(...args)),

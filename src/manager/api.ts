@@ -37,6 +37,7 @@ import type {
 } from "../store/store.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
+import type { SessionApi } from "./sessions/session.ts";
 
 export type { FollowOptions, FollowStep, ScheduleOptions };
 
@@ -279,6 +280,8 @@ export type ManagerEvent =
  */
 export interface ManagerApi {
   readonly version: string;
+  /** The sessions of browsers. */
+  readonly sessions: SessionApi;
   listJobs(): readonly JobDefinition[];
   getJob(kind: string): JobDefinition;
 

@@ -58,6 +58,7 @@ import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts"
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
+import { lateSessions } from "./sessions/session.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
@@ -66,6 +67,7 @@ export class Manager implements ManagerApi, LiveFacts {
   readonly version: string;
   protected readonly parts: ManagerParts;
   protected readonly life = new Lifecycle(() => this.parts);
+  readonly sessions = lateSessions(() => this.parts.options);
   readonly #storeMaintenance: StoreMaintenance;
   readonly #followers = new Followers();
 
@@ -398,25 +400,16 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.parts.store.listPauses();
   }
 
-  async listIncidents(...[query, page]: Parameters<ManagerApi["listIncidents"]>) {
-    return (await noticeCalls()).listIncidents(this.parts, query, page);
-  }
-
-  async acknowledgeIncident(...[subject, options]: Parameters<ManagerApi["acknowledgeIncident"]>) {
-    return (await noticeCalls()).acknowledge(this.parts, subject, options);
-  }
-
-  async silence(...[kind, options]: Parameters<ManagerApi["silence"]>) {
-    return (await noticeCalls()).silence(this.parts, kind, options);
-  }
-
-  async removeSilence(kind: string | null): Promise<boolean> {
-    return (await noticeCalls()).removeSilence(this.parts, kind);
-  }
-
-  async listSilences() {
-    return (await noticeCalls()).listSilences(this.parts);
-  }
+  readonly listIncidents: ManagerApi["listIncidents"] = async (...args) =>
+    (await noticeCalls()).listIncidents(this.parts, ...args);
+  readonly acknowledgeIncident: ManagerApi["acknowledgeIncident"] = async (...args) =>
+    (await noticeCalls()).acknowledge(this.parts, ...args);
+  readonly silence: ManagerApi["silence"] = async (...args) =>
+    (await noticeCalls()).silence(this.parts, ...args);
+  readonly removeSilence: ManagerApi["removeSilence"] = async (kind) =>
+    (await noticeCalls()).removeSilence(this.parts, kind);
+  readonly listSilences: ManagerApi["listSilences"] = async () =>
+    (await noticeCalls()).listSilences(this.parts);
 
   listChannels() {
     return this.parts.notices.channels.map(({ settings: { name, target, rules } }) => {

@@ -157,6 +157,8 @@ function noticeRules(manager: ManagerApi, scope: Scope) {
 function nodeRules(manager: ManagerApi, scope: Scope) {
   return {
     version: manager.version,
+    // Each call names whose sessions it is about.
+    sessions: manager.sessions,
     listNodes: async () => (await manager.listNodes()).map((node) => nodeOf(node, scope)),
     workers: () => manager.workers(),
     status: async () => statusOf(await manager.status(), scope),

@@ -7,6 +7,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { Late } from "../../src/platform/late.ts";
 import type { LiveFacts } from "../../src/manager/api.ts";
 import type { StatusSource } from "../../src/http/status_source.ts";
+import { memorySessions } from "../support/worlds/memory_sessions.ts";
 
 /** Both sides in one thread; the test completes the calls. */
 function world() {
@@ -23,6 +24,7 @@ function world() {
       })
     ),
     source: {} as StatusSource,
+    sessions: memorySessions(systemClock),
     facts: {} as LiveFacts,
     subscribe: () => () => {},
     clock: systemClock,

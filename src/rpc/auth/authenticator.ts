@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import { JobError } from "../../core/errors.ts";
+import type { SessionHolder } from "../../manager/sessions/session.ts";
 import { readCertificateNames } from "../../platform/network/certificate_names.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
@@ -13,6 +14,7 @@ import {
   type CallName,
   connectionKey,
   OWNER,
+  type Role,
 } from "./auth.ts";
 import {
   type ClientCertificate,
@@ -20,6 +22,7 @@ import {
   type CredentialsOptions,
   isExpired,
 } from "./credentials.ts";
+import { readProof } from "./session_proof.ts";
 import { normalDigits } from "../../platform/files/revoked_file.ts";
 import { TOKEN_LENGTH_MAX } from "../limits.ts";
 
@@ -92,14 +95,20 @@ export class ConfiguredAuthenticator implements Authenticator {
   readonly #connections = new Map<string, Connection>();
   readonly #checking: LazyTimer;
   #checkedMs: number;
+  readonly #memberRole: Role | null;
 
   /** @throws JobError if a tokens file or the list of revoked certificates cannot be used */
   constructor(
     config: AuthConfig,
-    options: CredentialsOptions & { readonly clock: Clock },
+    options: CredentialsOptions & {
+      readonly clock: Clock;
+      /** The role of the members of the socket's group; null if it has none. */
+      readonly memberRole?: Role | null;
+    },
   ) {
     const { clock, logger } = options;
     this.#clock = clock;
+    this.#memberRole = options.memberRole ?? null;
     this.#credentials = new Credentials(config, options);
     this.#failures = new FailureLog(clock, logger);
     this.#checking = new LazyTimer(clock, () => this.#checkRegularly());
@@ -130,6 +139,34 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (caller instanceof JobError) return caller;
     open?.callers.add(caller);
     return allow(caller, method);
+  }
+
+  /** True if the holder of a session still has the rights that it was opened with. */
+  isCurrent(holder: SessionHolder): boolean {
+    this.#checkFiles(CHECK_MS);
+    const proof = readProof(holder.proof);
+    const nowMs = this.#clock.now().wallMs;
+    const { mode } = this.#credentials;
+    switch (proof?.type) {
+      case "token": {
+        const token = mode === "token" ? this.#credentials.withRights(proof.digest) : null;
+        return token !== null && !isExpired(token, nowMs);
+      }
+      case "certificate": {
+        const { certificate } = proof;
+        if (mode !== "mtls" || this.#problemOf(certificate, nowMs) !== null) return false;
+        const caller = this.#credentials.callerOf(certificate);
+        return caller !== null && hasSameRights(caller, holder);
+      }
+      case "owner":
+        return true;
+      case "member":
+        return proof.role === this.#memberRole;
+      case "everyone":
+        return mode === "none";
+      default:
+        return false;
+    }
   }
 
   /** Apply another configuration; connections of callers who lose access are closed. */
@@ -260,6 +297,11 @@ const TOKEN_HINT =
   'with jobctl token new, as the header "authorization: Bearer TOKEN"; jobctl: --token-file FILE or JOBCTL_TOKEN';
 const CERTIFICATE_HINT =
   "Use a certificate that the daemon's configuration accepts: --tls-cert and --tls-key";
+
+function hasSameRights(caller: Caller, holder: SessionHolder): boolean {
+  const rightsOf = ({ name, role, jobs }: Caller) => JSON.stringify([name, role, jobs]);
+  return rightsOf(caller) === rightsOf(holder);
+}
 
 /** The certificate from a client's handshake, verified by the listener; null if there is none. */
 function certificateOf(socket: Socket): ClientCertificate | null {

@@ -22,6 +22,11 @@ export interface ClientCertificate extends CertificateNames {
   readonly expiresAt: number | null;
 }
 
+/** A caller with a client certificate. */
+export interface CertifiedCaller extends Caller {
+  readonly certificate: ClientCertificate;
+}
+
 /** A token prepared for look-up; the same object until the token changes. */
 export interface KnownToken extends TokenEntry {
   readonly digest: Uint8Array;
@@ -67,6 +72,8 @@ export class Credentials {
   #loggedTokens: readonly TokenEntry[];
   #known: readonly KnownToken[] = [];
   #valid = new Set<KnownToken>();
+  /** The digests of the rights of the known tokens; null until a session needs them. */
+  #byRights: ReadonlyMap<string, KnownToken> | null = null;
   /** Names of tokens that were valid since the start, by their hash; the oldest is first. */
   readonly #revokedTokens = new Map<string, string>();
   #callers = new WeakMap<ClientCertificate, Caller | null>();
@@ -112,6 +119,12 @@ export class Credentials {
     return found;
   }
 
+  /** The known token with these rights, by their digest. */
+  withRights(digest: string): KnownToken | null {
+    this.#byRights ??= new Map(this.#known.map((token) => [rightsDigest(token), token]));
+    return this.#byRights.get(digest) ?? null;
+  }
+
   /** The name of a token that was valid earlier in the life of this daemon; otherwise null. */
   revokedName(token: string): string | null {
     return this.#revokedTokens.get(hashToken(token)) ?? null;
@@ -131,17 +144,17 @@ export class Credentials {
     return caller;
   }
 
-  #byRules(certificate: ClientCertificate): Caller | null {
+  #byRules(certificate: ClientCertificate): CertifiedCaller | null {
     const { commonName, alternativeNames, serial } = certificate;
     const name = `certificate of ${commonName ?? alternativeNames[0] ?? serial}`;
     const { clients } = this.#config;
-    if (clients.length === 0) return { name, role: "admin", jobs: null };
+    if (clients.length === 0) return { name, role: "admin", jobs: null, certificate };
     const rule = clients.find(({ cn, san }) =>
       cn === null
         ? alternativeNames.some((each) => matchesPattern(foldName(san!), foldName(each)))
         : commonName !== null && matchesPattern(cn, commonName)
     );
-    return rule ? { name, role: rule.role, jobs: rule.jobs } : null;
+    return rule ? { name, role: rule.role, jobs: rule.jobs, certificate } : null;
   }
 
   /** Apply the tokens, certificate rules and files of another configuration. */
@@ -216,6 +229,7 @@ export class Credentials {
       before.get(keyOf(entry)) ?? { ...entry, digest: digestOf(entry.hash) }
     );
     this.#valid = new Set(this.#known);
+    this.#byRights = null;
     this.#rememberRevoked([...before.values()], new Set(entries.map(({ hash }) => hash)));
   }
 
@@ -250,6 +264,15 @@ function namesOf(tokens: readonly TokenEntry[]): string | undefined {
 function adminToken(token: string): TokenEntry {
   const hash = hashToken(token);
   return { name: "token file", role: "admin", hash, jobs: null, expiresAt: null };
+}
+
+/**
+ * The hash of a token together with its rights: another one if any of them changes. It does not
+ * help to guess the token, whose own hash is not in it readably.
+ */
+export function rightsDigest({ name, role, jobs, expiresAt, hash }: TokenEntry): string {
+  const rights = JSON.stringify(["session", name, role, jobs, expiresAt, hash]);
+  return createHash("sha256").update(rights).digest("hex");
 }
 
 function digestOf(hash: string): Uint8Array {

@@ -140,6 +140,7 @@ export class RpcServer {
     const ownToken = server.auth.tokenFile === null ? token : null;
     const authenticator = new ConfiguredAuthenticator(server.auth, {
       ...{ ownToken, clock, logger, onToken },
+      memberRole: server.socketGroup === null ? null : server.socketRole,
     });
     let accept: Accept | null = null;
     const listener = await listenTcp({

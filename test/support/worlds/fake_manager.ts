@@ -10,6 +10,8 @@ import type { ChannelSummary } from "../../../src/core/notices/settings.ts";
 import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { memorySessions } from "./memory_sessions.ts";
 import { withoutNull } from "../../../src/manager/schedules/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
 
@@ -192,6 +194,7 @@ export class FakeManager implements ManagerApi {
     return true;
   };
 
+  readonly sessions = memorySessions(systemClock);
   pingKeys: ManagerApi["pingKeys"] = async (kind) => {
     this.getJob(kind);
     return { key: `key-of-${kind}`, sharedKey: "shared-key" };

@@ -1,0 +1,185 @@
+import { createHash } from "node:crypto";
+import { JobError } from "../../core/errors.ts";
+import type {
+  OpenedSession,
+  Session,
+  SessionFacts,
+  SessionHolder,
+} from "../../manager/sessions/session.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import type { SessionCaller } from "./session_proof.ts";
+
+/** How long a session that was read counts as current: a revoked one may survive this long. */
+const FRESH_MS = 2_000;
+/** Most sessions that are remembered; the one that came first is forgotten. */
+const REMEMBERED_MAX = 1_000;
+/**
+ * Look-ups of cookies that were not seen to be right before: so many at once, and so many a second
+ * after that. Each costs the store a read.
+ */
+const UNKNOWN = { burst: 100, perSecond: 20 };
+/** A secret as it is created. */
+const SECRET = /^[\w-]{43}$/;
+
+/** A session as it was last read. */
+interface Known {
+  readonly session: Session;
+  readonly readMs: number;
+}
+
+/** Options of {@link SessionCallers}. */
+export interface SessionCallersOptions {
+  readonly sessions: SessionFacts;
+  /** True if the holder of a session still has the rights that it was opened with. */
+  readonly isCurrent: (holder: SessionHolder) => boolean;
+  readonly clock: Clock;
+}
+
+/** The callers of requests with the cookie of a session, in the listeners' thread. */
+export class SessionCallers {
+  readonly #options: SessionCallersOptions;
+  /** By id, only ones that exist. */
+  readonly #known = new Map<string, Known>();
+  /** Reads in progress, by id. */
+  readonly #reading = new Map<string, Promise<Session | null>>();
+  /** What to call when a session ends, by its id. */
+  readonly #watchers = new Map<string, Set<() => void>>();
+  readonly #checking: LazyTimer;
+  #unknownLeft = UNKNOWN.burst;
+  #filledMs: number;
+
+  constructor(options: SessionCallersOptions) {
+    this.#options = options;
+    this.#filledMs = this.#nowMs();
+    this.#checking = new LazyTimer(options.clock, () => void this.#checkWatched());
+  }
+
+  /**
+   * The caller with the secret of a session; null if there is none, or if it has ended.
+   *
+   * @param address of the client
+   * @throws JobError `resource_exhausted` if there were too many attempts; `unavailable`
+   */
+  async find(secret: string, address: string): Promise<SessionCaller | null> {
+    if (!SECRET.test(secret)) return null;
+    const id = createHash("sha256").update(secret).digest("hex");
+    const session = await this.#read(id, address);
+    return session && callerOf(session);
+  }
+
+  /**
+   * Open a session for somebody who has a one-time code.
+   *
+   * @returns null for a code that is unknown, used or expired, or whose maker has lost its rights
+   */
+  async redeem(code: string, address: string): Promise<OpenedSession | null> {
+    if (!SECRET.test(code)) return null;
+    const holder = await this.#options.sessions.redeemLoginCode(code);
+    return holder && this.#options.isCurrent(holder) ? await this.open(holder, address) : null;
+  }
+
+  /** Open a session. @throws JobError `resource_exhausted` if the store has too many */
+  open(holder: SessionHolder, address: string): Promise<OpenedSession> {
+    return this.#options.sessions.openSession(holder, address);
+  }
+
+  /** End a session, at a logout. */
+  async end({ sessionId }: SessionCaller): Promise<void> {
+    this.#forget(sessionId);
+    await this.#options.sessions.revokeSession(sessionId, null).catch((error: unknown) => {
+      // It has ended already.
+      if (!(error instanceof JobError && error.code === "not_found")) throw error;
+    });
+  }
+
+  /**
+   * Call `ended` when a session has ended, at most two seconds later.
+   *
+   * @returns a function that stops it
+   */
+  watch({ sessionId }: SessionCaller, ended: () => void): () => void {
+    const watchers = this.#watchers.get(sessionId) ?? new Set();
+    this.#watchers.set(sessionId, watchers.add(ended));
+    this.#checking.setWithin(FRESH_MS);
+    return () => {
+      watchers.delete(ended);
+      if (watchers.size === 0 && this.#watchers.get(sessionId) === watchers) {
+        this.#watchers.delete(sessionId);
+      }
+    };
+  }
+
+  /** Watch nothing more. */
+  stop(): void {
+    this.#watchers.clear();
+    this.#checking.cancel();
+  }
+
+  async #read(id: string, address: string): Promise<Session | null> {
+    const known = this.#known.get(id);
+    const isFresh = known !== undefined && this.#nowMs() - known.readMs < FRESH_MS;
+    if (known === undefined && !this.#reading.has(id)) this.#countUnknown();
+    const session = isFresh ? known.session : await this.#readAgain(id, address);
+    const { clock, isCurrent } = this.#options;
+    if (session && session.expiresAt > clock.now().wallMs && isCurrent(session)) return session;
+    this.#forget(id);
+    return null;
+  }
+
+  #readAgain(id: string, address: string): Promise<Session | null> {
+    let reading = this.#reading.get(id);
+    if (reading === undefined) {
+      const readMs = this.#nowMs();
+      reading = this.#options.sessions.useSession(id, address).then((session) => {
+        if (session) this.#remember({ session, readMs });
+        return session;
+      }).finally(() => this.#reading.delete(id));
+      this.#reading.set(id, reading);
+    }
+    return reading;
+  }
+
+  #remember(known: Known): void {
+    this.#known.set(known.session.id, known);
+    if (this.#known.size > REMEMBERED_MAX) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  /** It has ended: so do its streams. */
+  #forget(id: string): void {
+    this.#known.delete(id);
+    const watchers = this.#watchers.get(id) ?? [];
+    this.#watchers.delete(id);
+    for (const ended of watchers) ended();
+  }
+
+  async #checkWatched(): Promise<void> {
+    for (const id of [...this.#watchers.keys()]) {
+      // While the store does not respond, nobody can say that a session has ended.
+      const address = this.#known.get(id)?.session.address ?? "";
+      await this.#read(id, address).catch(() => {});
+    }
+    if (this.#watchers.size > 0) this.#checking.setIn(FRESH_MS);
+  }
+
+  #countUnknown(): void {
+    const nowMs = this.#nowMs();
+    const gained = (nowMs - this.#filledMs) * UNKNOWN.perSecond / 1_000;
+    this.#unknownLeft = Math.min(UNKNOWN.burst, this.#unknownLeft + gained);
+    this.#filledMs = nowMs;
+    if (this.#unknownLeft < 1) {
+      throw new JobError("resource_exhausted", "Cannot look up the session: too many attempts", {
+        hint: "Try again in a few seconds",
+      });
+    }
+    this.#unknownLeft -= 1;
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.now().monotonicMs;
+  }
+}
+
+function callerOf({ id, name, role, jobs }: Session): SessionCaller {
+  return { name, role, jobs, sessionId: id };
+}
