@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
 import { formatPlace, logProblem, problemFields } from "./config/problems.ts";
-import { GRPC_PORT_DEFAULT, hostPort } from "./core/address.ts";
+import { GRPC_PORT_DEFAULT, hostPort, siteUrlOf } from "./core/address.ts";
 import { encodeError } from "./core/arguments/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job/job.ts";
@@ -169,11 +169,15 @@ async function startDaemon(
     channels: await openChannels(config, mask),
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
+    siteUrl: () => {
+      const { http } = gateway.addresses;
+      return http && siteUrlOf({ ...http, isTls: false }, config.server.site);
+    },
     workOnStore: (work, context) => storeWorker.run(work, context),
     backUp: (steps, context) => storeWorker.backUp(steps, context),
     configuration: reloader,
   });
-  const gateway = createGateway(config, manager, { logger, mask });
+  const gateway: Gateway = createGateway(config, manager, { logger, mask });
   const info = await manager.open();
   try {
     await gateway.start();
@@ -210,7 +214,10 @@ async function startDaemon(
 type ManagerParts =
   & Output
   & Pick<Project, "jobs" | "problems">
-  & Pick<ManagerOptions, "lost" | "closing" | "workOnStore" | "backUp" | "configuration">
+  & Pick<
+    ManagerOptions,
+    "lost" | "closing" | "siteUrl" | "workOnStore" | "backUp" | "configuration"
+  >
   & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
 function createManager(config: Config, given: ManagerParts): Manager {
@@ -340,14 +347,14 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
-  const { http, httpHosts: hosts, metricsKinds, ...rpc } = server;
+  const { http, httpHosts: hosts, site, metricsKinds, ...rpc } = server;
   const database = store.address.type === "sqlite" ? store.address.path : null;
   return new Gateway({
     manager: api,
     facts: manager,
     config: {
       rpc,
-      http: http && { ...http, hosts },
+      http: http && { ...http, hosts, site },
       connectionsMax: connectionLimits(openFilesMax(), config.worker.count),
       database,
     },

@@ -49,6 +49,8 @@ export interface VerbGroup<Entry = Verb> {
   readonly name: string;
   readonly summary: string;
   readonly verbs: readonly Entry[];
+  /** The verb that the group stands for alone; absent if one must be named. */
+  readonly initial?: Entry;
 }
 
 /** A verb, a group of verbs, or the program, which is the group of all of them. */

@@ -28,6 +28,8 @@ import { SIMULATE } from "./verbs/schedules/simulate.ts";
 import { SELFTEST } from "./verbs/daemon/selftest.ts";
 import { STORE } from "./verbs/daemon/store.ts";
 import { STATUS } from "./verbs/daemon/status.ts";
+import { OPEN } from "./verbs/daemon/open.ts";
+import { SESSIONS } from "./verbs/daemon/sessions.ts";
 import { TOKEN } from "./verbs/daemon/token.ts";
 import { DELETE, UPDATE } from "./verbs/schedules/update.ts";
 import { VERIFY } from "./verbs/daemon/verify.ts";
@@ -76,6 +78,8 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   WORKERS,
   STORE,
   TOKEN,
+  OPEN,
+  SESSIONS,
   SELFTEST,
   VERIFY,
   COMPLETION,

@@ -22,6 +22,11 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
       port: values["server.port"],
       http: values["server.http"],
       httpHosts: values["server.http_hosts"],
+      site: {
+        basePath: values["server.base_path"] ?? basePathOf(values["server.public_url"]),
+        publicUrl: values["server.public_url"],
+        trustedProxies: values["server.trusted_proxies"],
+      },
       metricsKinds: values["server.metrics_kinds"],
       socket: values["server.socket"],
       socketGroup: values["server.socket_group"],
@@ -59,6 +64,11 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
     notices: [],
     jobs: [],
   };
+}
+
+function basePathOf(publicUrl: string | null): string {
+  const { pathname } = new URL(publicUrl ?? "http://localhost");
+  return pathname.endsWith("/") ? pathname : `${pathname}/`;
 }
 
 function readAuth(values: Values<typeof KEYS>): Config["server"]["auth"] {

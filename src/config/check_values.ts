@@ -20,6 +20,7 @@ export function checkConfigValues(values: AllValues, fields: Fields, report: Rep
   checkExposure(values, fields, report);
   checkNames(values, fields, report);
   checkPorts(values, fields, report);
+  checkSite(values, fields, report);
   checkTokens(values, fields, report);
   checkHeartbeat(values, fields, report);
   const field = fields.get("defaults.retry.initial") ?? fields.get("defaults.retry.cap");
@@ -105,6 +106,19 @@ function checkExposure(values: AllValues, fields: Fields, report: Report): void 
       "Bind it to 127.0.0.1, or set server.allow_insecure = true",
     );
   }
+}
+
+function checkSite(values: AllValues, fields: Fields, report: Report): void {
+  const field = fields.get("server.base_path");
+  const [basePath, publicUrl] = [values["server.base_path"], values["server.public_url"]];
+  if (field === undefined || basePath === null || publicUrl === null) return;
+  const { pathname } = new URL(publicUrl);
+  if (pathname === "/" || pathname === basePath || `${pathname}/` === basePath) return;
+  report.value(
+    field,
+    `found "${basePath}", but the path of server.public_url is "${pathname}"`,
+    "Leave server.base_path out",
+  );
 }
 
 function checkPorts(values: AllValues, fields: Fields, report: Report): void {

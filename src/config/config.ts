@@ -1,3 +1,4 @@
+import type { SiteConfig } from "../core/address.ts";
 import type { BackupSettings } from "../core/backup_settings.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
@@ -29,6 +30,8 @@ export interface Config {
     readonly http: { readonly host: string; readonly port: number } | null;
     /** Host names that HTTP clients may use, in addition to the daemon's own. */
     readonly httpHosts: readonly string[];
+    /** Where browsers find the site of `http`. */
+    readonly site: SiteConfig;
     /** Most kinds with a label of their own in the metrics. */
     readonly metricsKinds: number;
     readonly auth: { readonly tokensFile: string };

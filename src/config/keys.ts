@@ -61,6 +61,19 @@ export const KEYS = {
     "Host names that HTTP clients may use for this daemon, in addition to addresses, `localhost` and the machine's own name (with a domain only if other machines can reach the listener). Requests for any other name are refused, so that a web page cannot read the daemon's responses through a visitor's browser.",
     [],
   ),
+  "server.base_path": key(
+    optional(special.BASE_PATH),
+    "Path under which browsers see the site of `server.http`, if it is behind a proxy: `/jobs` for `https://ops.example.org/jobs/`. Requests may come with it or without it. By default the path of `server.public_url`.",
+  ),
+  "server.public_url": key(
+    optional(special.SITE_URL),
+    "URL under which browsers see the site of `server.http`, if it is behind a proxy. `jobctl open` prints it, its host need not be in `server.http_hosts`, and with https cookies are only sent over TLS.",
+  ),
+  "server.trusted_proxies": key(
+    list(special.NETWORK, { maxLength: 100 }),
+    "Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed. From all others they are ignored.",
+    [],
+  ),
   "server.metrics_kinds": key(
     integer(1, 10_000),
     "How many jobs have series of their own in `/metrics`. The others are added up under the label `_other`, so that the number of series stays bounded.",

@@ -5,6 +5,7 @@ import { IO_PRIORITY } from "../core/job/job.ts";
 import { parseScheduleText, type ScheduleText } from "../core/time/ticks.ts";
 import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
+import { readNetwork } from "../core/network.ts";
 import { isObject } from "../core/object_keys.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";
@@ -54,6 +55,35 @@ export const HTTP_ADDRESS: Reader<Config["server"]["http"]> = accepted(
     const port = Number(match?.[3] ?? NaN);
     return match !== null && port <= 65_535 ? { host: match[1] ?? match[2]!, port } : undefined;
   },
+);
+
+/** A path for browsers, with a slash at both ends. */
+export const BASE_PATH: Reader<string> = parsedText(
+  'a path such as "/jobs"',
+  (text) => {
+    // Without "." and "..", which browsers resolve.
+    const isPath = /^\/(?:(?!\.{1,2}(?:\/|$))[\w.~-]+\/)*(?:(?!\.{1,2}$)[\w.~-]+)?$/.test(text);
+    if (!isPath || text.length > PATH_LENGTH_MAX) return undefined;
+    return text.endsWith("/") ? text : `${text}/`;
+  },
+);
+const PATH_LENGTH_MAX = 200;
+
+/** A URL for browsers, without anything behind its path. */
+export const SITE_URL: Reader<string> = parsedText(
+  'a URL such as "https://ops.example.org/jobs/"',
+  (text) => {
+    const url = URL.parse(text);
+    if (url === null || !["https:", "http:"].includes(url.protocol)) return undefined;
+    const { username, password, search, hash } = url;
+    return username + password + search + hash === "" ? url.href : undefined;
+  },
+);
+
+/** An IP address, or a network as an address and the length of its prefix. */
+export const NETWORK: Reader<string> = parsedText(
+  'an address or a network such as "10.0.0.0/8"',
+  (text) => readNetwork(text) === null ? undefined : text,
 );
 
 /** The Unix socket: "auto", a path, or "" for off. */

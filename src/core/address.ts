@@ -7,6 +7,35 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
+/** Where browsers find a daemon's site. */
+export interface SiteSettings {
+  /** The path under which they see it: it begins and ends with a slash. */
+  readonly basePath: string;
+  /** The URL under which they see it, if that is another one than that of the listener. */
+  readonly publicUrl: string | null;
+}
+
+/** The same, and which proxies tell the truth about it. */
+export interface SiteConfig extends SiteSettings {
+  /** Addresses or networks of proxies whose X-Forwarded headers count, such as 10.0.0.0/8. */
+  readonly trustedProxies: readonly string[];
+}
+
+/** The URL of a daemon's site, which ends with a slash. */
+export function siteUrlOf(
+  { host, port, isTls }: {
+    readonly host: string;
+    readonly port: number;
+    readonly isTls: boolean;
+  },
+  { basePath, publicUrl }: SiteSettings,
+): string {
+  const origin = publicUrl === null
+    ? `${isTls ? "https" : "http"}://${hostPort(host, port)}`
+    : new URL(publicUrl).origin;
+  return origin + basePath;
+}
+
 /** A host without the brackets that an IPv6 address needs before a port. */
 export function bareHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");

@@ -40,6 +40,16 @@ export function isIpAddress(text: string): boolean {
   return readIpv4(text) !== null || readIpv6(text) !== null;
 }
 
+/**
+ * The eight words of an address, an IPv4 address as the mapped one of IPv6: `::ffff:10.0.0.1` is the
+ * same as `10.0.0.1`. Null for text that is not an address.
+ */
+export function readAddress(text: string): readonly number[] | null {
+  const four = readIpv4(text);
+  if (four === null) return readIpv6(text);
+  return [0, 0, 0, 0, 0, 0xffff, Math.floor(four / 65_536), four % 65_536];
+}
+
 function isPublic4(address: number): boolean {
   return !SPECIAL_4.some(([first, bits]) => {
     const shift = 32 - bits;

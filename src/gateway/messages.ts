@@ -1,3 +1,4 @@
+import type { SiteConfig } from "../core/address.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
@@ -17,7 +18,12 @@ export interface GatewayConfig {
   readonly rpc: ServerConfig;
   /** Null turns HTTP off. */
   readonly http:
-    | { readonly host: string; readonly port: number; readonly hosts: readonly string[] }
+    | {
+      readonly host: string;
+      readonly port: number;
+      readonly hosts: readonly string[];
+      readonly site: SiteConfig;
+    }
     | null;
   readonly connectionsMax: ConnectionLimits;
   /**

@@ -73,6 +73,8 @@ export interface ManagerOptions extends Context {
   ) => Promise<string>;
   /** Channels to people, and the name of this host in what they are sent; absent for none. */
   readonly notices?: { readonly channels: readonly Channel[]; readonly host: string };
+  /** The URL of this node's site for browsers, which ends with a slash; null if it has none. */
+  readonly siteUrl?: (() => string | null) | undefined;
   /** Version of the time zone database; that of this process by default. */
   readonly tzVersion?: string;
 }

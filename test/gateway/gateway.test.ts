@@ -48,7 +48,14 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
       },
       database: null,
       connectionsMax: { tcp: 100, unix: 100, http: 100 },
-      http: options.http ? { host: "127.0.0.1", port: 0, hosts: [] } : null,
+      http: options.http
+        ? {
+          host: "127.0.0.1",
+          port: 0,
+          hosts: [],
+          site: { basePath: "/", publicUrl: null, trustedProxies: [] },
+        }
+        : null,
     },
   });
   return {

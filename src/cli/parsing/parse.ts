@@ -88,7 +88,7 @@ function findVerb(argv: readonly string[]): { readonly place: Place; readonly gi
   for (;;) {
     const { titles, entry } = place;
     const given = readOptions(argv, optionsAt(entry));
-    const next = isGroup(entry) ? verbNamed(entry, given.words[titles.length - 1]) : undefined;
+    const next = isGroup(entry) ? nextVerb(entry, given, titles.length - 1) : undefined;
     if (next === undefined) return { place, given };
     place = { titles: [...titles, next.name], entry: next };
   }
@@ -99,6 +99,16 @@ function optionsAt(entry: VerbEntry): OptionSpecs {
   if (entry === PROGRAM) return PROGRAM_OPTIONS;
   if (!isGroup(entry)) return optionsOf(entry);
   return Object.assign({}, ...entry.verbs.map(optionsAt));
+}
+
+/** The verb that the word at a position names, or that the group stands for alone. */
+function nextVerb(
+  group: VerbEntry & { readonly initial?: VerbEntry },
+  { words, wantsHelp }: GivenLine,
+  at: number,
+): VerbEntry | undefined {
+  if (words[at] !== undefined) return verbNamed(group, words[at]);
+  return wantsHelp ? undefined : group.initial;
 }
 
 function verbNamed(entry: VerbEntry, name: string | undefined): VerbEntry | undefined {

@@ -10,6 +10,19 @@ export type JobState =
   | "completed"
   | "terminated";
 
+/** HttpRule of job.proto as JSON. */
+export interface HttpRule {
+  readonly get?: string;
+  readonly put?: string;
+  readonly post?: string;
+  readonly delete?: string;
+  readonly patch?: string;
+  readonly body: string;
+  readonly additional_bindings: readonly HttpRule[];
+  readonly when: string;
+  readonly set: string;
+}
+
 /** VersionRequest of job.proto as JSON. */
 export interface VersionRequest {
 }
@@ -52,7 +65,7 @@ export interface JobNotices {
 /** JobInstance of job.proto as JSON. */
 export interface JobInstance {
   readonly kind: string;
-  readonly uuid: string;
+  readonly id: string;
   readonly state: JobState;
   readonly arguments: readonly unknown[];
   readonly results: readonly unknown[];
@@ -115,10 +128,10 @@ export interface ErrorDetail {
 /** Query of job.proto as JSON. */
 export interface Query {
   readonly kind?: string;
-  readonly uuid?: string;
+  readonly id?: string;
   readonly state?: JobState;
   readonly kinds: readonly string[];
-  readonly uuids: readonly string[];
+  readonly ids: readonly string[];
   readonly states: readonly JobState[];
   readonly after?: string;
   readonly before?: string;
@@ -142,7 +155,7 @@ export interface ScheduleJobRequest {
   readonly timeout_ms?: number;
   readonly max_retries?: number;
   readonly unique_key?: string;
-  readonly uuid?: string;
+  readonly id?: string;
   readonly jitter_ms?: number;
   readonly dry_run?: boolean;
   readonly overlap?: string;
@@ -226,7 +239,7 @@ export interface CancelInstancesResponse {
 
 /** GetInstanceRequest of job.proto as JSON. */
 export interface GetInstanceRequest {
-  readonly uuid: string;
+  readonly id: string;
 }
 
 /** GetInstanceResponse of job.proto as JSON. */
@@ -236,7 +249,7 @@ export interface GetInstanceResponse {
 
 /** WaitInstanceRequest of job.proto as JSON. */
 export interface WaitInstanceRequest {
-  readonly uuid: string;
+  readonly id: string;
   readonly wait_ms: number;
 }
 
@@ -247,7 +260,7 @@ export interface WaitInstanceResponse {
 
 /** RetryInstanceRequest of job.proto as JSON. */
 export interface RetryInstanceRequest {
-  readonly uuid: string;
+  readonly id: string;
 }
 
 /** RetryInstanceResponse of job.proto as JSON. */
@@ -270,7 +283,7 @@ export interface RedriveInstancesResponse {
 
 /** HistoryEntry of job.proto as JSON. */
 export interface HistoryEntry {
-  readonly uuid: string;
+  readonly instance_id: string;
   readonly kind: string;
   readonly state: JobState;
   readonly at?: string;
@@ -293,7 +306,7 @@ export interface LookupInstanceHistoryResponse {
 
 /** LogEntry of job.proto as JSON. */
 export interface LogEntry {
-  readonly uuid: string;
+  readonly instance_id: string;
   readonly kind: string;
   readonly at?: string;
   readonly level: string;
@@ -433,7 +446,7 @@ export interface BackfillResponse {
 
 /** ExplainRequest of job.proto as JSON. */
 export interface ExplainRequest {
-  readonly uuid?: string;
+  readonly id?: string;
   readonly kind?: string;
   readonly at?: string;
   readonly span_ms?: number;
@@ -648,7 +661,7 @@ export interface Incident {
   readonly count: number;
   readonly last_at?: string;
   readonly last_error?: string;
-  readonly last_uuid?: string;
+  readonly last_instance_id?: string;
   readonly last_version?: string;
   readonly last_exit_code?: number;
   readonly acknowledged_by?: string;
@@ -796,4 +809,48 @@ export interface GetPingKeyRequest {
 export interface GetPingKeyResponse {
   readonly key: string;
   readonly shared_key: string;
+}
+
+/** CreateLoginCodeRequest of job.proto as JSON. */
+export interface CreateLoginCodeRequest {
+}
+
+/** CreateLoginCodeResponse of job.proto as JSON. */
+export interface CreateLoginCodeResponse {
+  readonly code: string;
+  readonly expires_at?: string;
+  readonly url?: string;
+}
+
+/** Session of job.proto as JSON. */
+export interface Session {
+  readonly id: string;
+  readonly name: string;
+  readonly role: string;
+  readonly jobs: readonly string[];
+  readonly created_at?: string;
+  readonly used_at?: string;
+  readonly address: string;
+  readonly expires_at?: string;
+  readonly is_current: boolean;
+}
+
+/** ListSessionsRequest of job.proto as JSON. */
+export interface ListSessionsRequest {
+}
+
+/** ListSessionsResponse of job.proto as JSON. */
+export interface ListSessionsResponse {
+  readonly sessions: readonly Session[];
+}
+
+/** RevokeSessionsRequest of job.proto as JSON. */
+export interface RevokeSessionsRequest {
+  readonly id?: string;
+  readonly all: boolean;
+}
+
+/** RevokeSessionsResponse of job.proto as JSON. */
+export interface RevokeSessionsResponse {
+  readonly sessions: readonly Session[];
 }

@@ -42,6 +42,8 @@ export interface LoginCode {
   readonly code: string;
   /** Epoch ms. */
   readonly expiresAt: number;
+  /** Where a browser uses it; null if this node has no site. */
+  readonly url: string | null;
 }
 
 /** What sessions are made of. */
@@ -49,7 +51,12 @@ export interface SessionParts {
   readonly store: Pick<Store, "listMemos" | "putMemo">;
   readonly clock: Clock;
   readonly random: Random;
+  /** The URL of this node's site, which ends with a slash; null if it has none. */
+  readonly siteUrl?: (() => string | null) | undefined;
 }
+
+/** The page of the site that takes codes and tokens. */
+export const LOGIN_PATH = "login";
 
 /** The sessions of a store, which all of its nodes share. */
 export interface SessionApi {

@@ -5,13 +5,14 @@ import { memosOf, readMemo, tryPutMemo } from "../../notices/memos.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Random } from "../../platform/random.ts";
 import type { Memo } from "../../store/store.ts";
-import type {
-  LoginCode,
-  OpenedSession,
-  Session,
-  SessionApi,
-  SessionHolder,
-  SessionParts,
+import {
+  LOGIN_PATH,
+  type LoginCode,
+  type OpenedSession,
+  type Session,
+  type SessionApi,
+  type SessionHolder,
+  type SessionParts,
 } from "./session.ts";
 
 /** Start of the keys of sessions; the hash of the secret follows. */
@@ -51,8 +52,10 @@ export class Sessions implements SessionApi {
   readonly #store: SessionParts["store"];
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #siteUrl: () => string | null;
 
-  constructor({ store, clock, random }: SessionParts) {
+  constructor({ store, clock, random, siteUrl = () => null }: SessionParts) {
+    this.#siteUrl = siteUrl;
     this.#store = store;
     this.#clock = clock;
     this.#random = random;
@@ -68,7 +71,8 @@ export class Sessions implements SessionApi {
     const expiresAt = createdAt + CODE_MS;
     const stored: StoredCode = { holder: holderOf(holder), createdAt, expiresAt };
     await this.#put(CODE_MEMO + hashOf(code), null, stored);
-    return { code, expiresAt };
+    const site = this.#siteUrl();
+    return { code, expiresAt, url: site && `${site}${LOGIN_PATH}?code=${code}` };
   }
 
   async redeemCode(code: string): Promise<SessionHolder | null> {

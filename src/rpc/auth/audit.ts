@@ -14,6 +14,8 @@ type Line = readonly [message: string, fields: LogFields];
 
 /** Most characters of one field; a longer one ends with an ellipsis. */
 const FIELD_CHARS = 200;
+/** Most sessions that one line names. */
+const SESSIONS_LOGGED_MAX = 5;
 /** First byte of a ScheduleJob response with an instance: field 1, with a length. */
 const INSTANCE_TAG = (1 << 3) | 2;
 
@@ -99,6 +101,12 @@ const LINES: Lines = {
     { kind: schedule?.kind, schedule: id },
   ],
   deleteSchedule: ({ id }) => ["Deleted a schedule", { schedule: id }],
+  createLoginCode: () => ["Created a code for a session", {}],
+  revokeSessions: (_, { sessions }) =>
+    sessions.length === 0 ? null : ["Ended sessions of browsers", {
+      count: sessions.length,
+      sessions: listText(sessions.slice(0, SESSIONS_LOGGED_MAX).map(({ id }) => id.slice(0, 12))),
+    }],
   getPingKey: ({ kind }) => ["Showed the keys of pings", { kind }],
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
 };

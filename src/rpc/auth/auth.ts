@@ -61,6 +61,11 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   reportRun: "operator",
   getPingKey: "admin",
   workOnStore: "admin",
+  // A session has no more rights than the caller who opens it, and ends with them. Callers other
+  // than admins see and end only their own.
+  createLoginCode: "viewer",
+  listSessions: "viewer",
+  revokeSessions: "viewer",
 };
 
 /** A call that requires a role: a method of JobService, or reflection of either version. */

@@ -180,6 +180,6 @@ export class SessionCallers {
   }
 }
 
-function callerOf({ id, name, role, jobs }: Session): SessionCaller {
-  return { name, role, jobs, sessionId: id };
+function callerOf({ id, name, role, jobs, proof }: Session): SessionCaller {
+  return { name, role, jobs, proof, sessionId: id };
 }

@@ -1,6 +1,7 @@
 import { isObject } from "../../core/object_keys.ts";
 import type { SessionHolder } from "../../manager/sessions/session.ts";
 import type { Role } from "../../platform/files/tokens_file.ts";
+import type { CallerInfo } from "../handlers/backend.ts";
 import { type Requester, requesterName } from "./audit.ts";
 import { type Caller, OWNER } from "./auth.ts";
 import {
@@ -14,6 +15,8 @@ import {
 export interface SessionCaller extends Caller {
   /** The hash of the session's secret. */
   readonly sessionId: string;
+  /** What it was opened with. */
+  readonly proof: string;
 }
 
 /** What gives the holder of a session its rights. */
@@ -28,20 +31,25 @@ export type Proof =
   /** Everyone, without authentication. */
   | { readonly type: "everyone" };
 
-/**
- * The holder of a session that a caller may open. Null for a caller without rights of its own: one
- * that has a session already, which could then be prolonged without end, or none at all.
- */
+/** The holder of the sessions that are a caller's own; null for an unauthenticated one. */
 export function sessionHolderOf(requester: Requester): SessionHolder | null {
   const { caller } = requester;
-  if (caller === null || isSessionCaller(caller)) return null;
+  if (caller === null) return null;
   const { role, jobs } = caller;
   const name = requesterName(requester);
-  return { name, role, jobs, proof: JSON.stringify(proofOf(caller, requester)) };
+  const proof = isSessionCaller(caller) ? caller.proof : JSON.stringify(proofOf(caller, requester));
+  return { name, role, jobs, proof };
+}
+
+/** What the methods about sessions need of their caller. */
+export function sessionsOf(requester: Requester): Pick<CallerInfo, "holder" | "sessionId"> {
+  const { caller } = requester;
+  const sessionId = caller && isSessionCaller(caller) ? caller.sessionId : undefined;
+  return { holder: sessionHolderOf(requester), sessionId };
 }
 
 /** True for a caller with a session. */
-function isSessionCaller(caller: Caller): caller is SessionCaller {
+export function isSessionCaller(caller: Caller): caller is SessionCaller {
   return "sessionId" in caller;
 }
 

@@ -1,3 +1,4 @@
+import type { SessionHolder } from "../../manager/sessions/session.ts";
 import type { JobService } from "../gen/job_pb.ts";
 
 /** Name of a method of JobService, as generated. */
@@ -15,6 +16,10 @@ export interface CallerInfo {
   readonly name: string;
   /** True for an admin of the whole daemon, and not of some jobs. */
   readonly isAdmin: boolean;
+  /** Only for the methods about sessions: the holder of those that are its own. */
+  readonly holder?: SessionHolder | null;
+  /** The session that it calls with; absent without one. */
+  readonly sessionId?: string | undefined;
 }
 
 /** A call as the manager's thread knows it. */

@@ -16,6 +16,7 @@ import { type CallState, type Handlers, textLengthMax } from "./handler.ts";
 import { noticeHandlers } from "./notice_handlers.ts";
 import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
+import { sessionHandlers } from "./session_handlers.ts";
 import { ITEMS_MAX } from "../limits.ts";
 import { readBulkQuery, readMs, readName, readUuidPrefix, refuse } from "../messages/requests.ts";
 import {
@@ -161,6 +162,7 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     getPingKey: ({ kind }) => manager.pingKeys(readName(kind, "kind")),
     ...noticeHandlers(manager),
+    ...sessionHandlers(manager),
     getWorkers: () => ({ workers: manager.workers() }),
     async listNodes() {
       return { nodes: fitNodes(await manager.listNodes()) };

@@ -3,6 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { Audit, type Requester, requesterName } from "../auth/audit.ts";
 import type { Caller } from "../auth/auth.ts";
+import { sessionsOf } from "../auth/session_proof.ts";
 import { scheduleRefusal, silenceRefusal } from "../auth/field_role.ts";
 import type { CallTracker, Origin } from "../guard/call_tracker.ts";
 import { Quota } from "../guard/quota.ts";
@@ -56,11 +57,14 @@ const READS: ReadonlySet<UnaryName> = new Set([
   ...READ_METHODS,
   ...["listRegisteredJobs", "getStatus", "listIncidents", "listSilences"] as const,
 ]);
+/** Methods about the sessions of their caller. */
+const SESSION_METHODS = ["createLoginCode", "listSessions", "revokeSessions"] as const;
 /** Methods that depend on their caller: they keep its name, or allow an admin more. */
 const PERSONAL: ReadonlySet<MethodName> = new Set([
   "acknowledgeIncident",
   "setSilence",
   "cancelInstances",
+  ...SESSION_METHODS,
 ]);
 
 /**
@@ -219,14 +223,19 @@ export class Calls {
       isCanceled: () => signal.aborted,
       onCancel: (listener) => signal.addEventListener("abort", listener, { once: true }),
       jobs: jobsOf(context),
-      caller: PERSONAL.has(method) ? this.#callerInfo(context) : undefined,
+      caller: PERSONAL.has(method) ? this.#callerInfo(method, context) : undefined,
     };
   }
 
-  #callerInfo(context: RequestContext): CallerInfo {
+  #callerInfo(method: UnaryName, context: RequestContext): CallerInfo {
     const { role, jobs } = context.caller ?? {};
-    const name = requesterName(this.#requesterOf(context));
-    return { name, isAdmin: role === "admin" && jobs === null };
+    const requester = this.#requesterOf(context);
+    const isAboutSessions = SESSION_METHODS.some((each) => each === method);
+    return {
+      name: requesterName(requester),
+      isAdmin: role === "admin" && jobs === null,
+      ...(isAboutSessions ? sessionsOf(requester) : {}),
+    };
   }
 
   #requesterOf({ caller, peer }: RequestContext): Requester {

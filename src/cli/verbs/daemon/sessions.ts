@@ -1,0 +1,66 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { confirm } from "../../confirm.ts";
+import { usageError } from "../../parsing/args.ts";
+import type { Verb, VerbGroup } from "../../verb.ts";
+import { SESSION_VIEW } from "../../views/session_view.ts";
+
+const LIST: Verb = {
+  name: "list",
+  summary: "List the sessions of browsers",
+  details: [
+    "A session begins with jobctl open, or with a login by token, and lasts at most 12 hours. It",
+    "ends with the token. An admin sees the sessions of everybody, others their own. The time of",
+    "the last use is exact to a minute.",
+  ].join(" "),
+  examples: [["jobctl sessions", "Who is logged in, from where, until when"]],
+  async run(_args, { client, printer }) {
+    const { sessions } = await (await client()).listSessions({});
+    await printer.list(SESSION_VIEW, sessions);
+  },
+};
+
+const REVOKE: Verb = {
+  name: "revoke",
+  summary: "End a session, or all of them: within two seconds, its open pages are logged out",
+  words: [{
+    name: "ID",
+    describe: "Id of the session, or its first digits",
+    isOptional: true,
+  }],
+  options: {
+    all: { describe: "All sessions that jobctl sessions lists", isFlag: true },
+    yes: { alias: "y", describe: "Do not ask", isFlag: true },
+  },
+  examples: [
+    ["jobctl sessions revoke 3f9a01c2", "One session"],
+    ["jobctl sessions revoke --all --yes", "Log out every browser"],
+  ],
+  async run(args, { client, io, printer }) {
+    const [id] = args.words("ID");
+    const all = args.flag("all");
+    if (all === (id !== undefined)) {
+      throw usageError(
+        all
+          ? "Cannot use --all with an id: they exclude each other"
+          : "Cannot end a session: ID is missing",
+        all ? "Keep one of them" : "Name a session of jobctl sessions, or add --all",
+      );
+    }
+    const connection = await client();
+    if (all) {
+      const { sessions } = await connection.listSessions({});
+      await confirm(io, `end ${countText(sessions.length, "session")}`, args.flag("yes"));
+    }
+    const { sessions } = await connection.revokeSessions({ id, all });
+    await printer.list(SESSION_VIEW, sessions);
+    await printer.note(`Ended ${countText(sessions.length, "session")}`);
+  },
+};
+
+/** `jobctl sessions …` */
+export const SESSIONS: VerbGroup = {
+  name: "sessions",
+  summary: "List and end the sessions of browsers",
+  verbs: [LIST, REVOKE],
+  initial: LIST,
+};
