@@ -41,8 +41,8 @@ export function isIpAddress(text: string): boolean {
 }
 
 /**
- * The eight words of an address, an IPv4 address as the mapped one of IPv6: `::ffff:10.0.0.1` is the
- * same as `10.0.0.1`. Null for text that is not an address.
+ * The eight words of an address. An IPv4 address is the mapped one of IPv6: `::ffff:10.0.0.1` is
+ * the same as `10.0.0.1`. Null for text that is not an address.
  */
 export function readAddress(text: string): readonly number[] | null {
   const four = readIpv4(text);

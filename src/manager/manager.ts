@@ -58,7 +58,7 @@ import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts"
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
-import { lateSessions } from "./sessions/session.ts";
+import { lateSessions } from "./sessions/late_sessions.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 

@@ -1,5 +1,4 @@
 import type { Clock } from "../../platform/clock.ts";
-import { Late } from "../../platform/late.ts";
 import type { Role } from "../../platform/files/tokens_file.ts";
 import type { Random } from "../../platform/random.ts";
 import type { Store } from "../../store/store.ts";
@@ -70,7 +69,7 @@ export interface SessionApi {
   open(holder: SessionHolder, address: string): Promise<OpenedSession>;
   /** The session with an id, whose use by a client is recorded; null if there is none. */
   use(id: string, address: string): Promise<Session | null>;
-  /** Sessions that have not expired, the newest first; only those with a proof unless it is null. */
+  /** Unexpired sessions, the newest first; only those with a proof, unless it is null. */
   list(proof: string | null): Promise<readonly Session[]>;
   /**
    * End sessions: the one whose id begins with a prefix, or all for null. Returns those that ended.
@@ -87,20 +86,4 @@ export interface SessionFacts {
   readonly openSession: SessionApi["open"];
   readonly useSession: SessionApi["use"];
   readonly revokeSession: SessionApi["revoke"];
-}
-
-/** The sessions of a store. Their code is loaded with the first use. */
-export function lateSessions(parts: () => SessionParts): SessionApi {
-  const late = new Late<SessionApi>(async () => {
-    const { Sessions } = await import("./sessions.ts");
-    return new Sessions(parts());
-  });
-  return {
-    createCode: async (holder) => (await late.get()).createCode(holder),
-    redeemCode: async (code) => (await late.get()).redeemCode(code),
-    open: async (holder, address) => (await late.get()).open(holder, address),
-    use: async (id, address) => (await late.get()).use(id, address),
-    list: async (proof) => (await late.get()).list(proof),
-    revoke: async (prefix, proof) => (await late.get()).revoke(prefix, proof),
-  };
 }

@@ -49,7 +49,7 @@ export function sessionsOf(requester: Requester): Pick<CallerInfo, "holder" | "s
 }
 
 /** True for a caller with a session. */
-export function isSessionCaller(caller: Caller): caller is SessionCaller {
+function isSessionCaller(caller: Caller): caller is SessionCaller {
   return "sessionId" in caller;
 }
 

@@ -123,8 +123,8 @@ test("isCurrent() is false for a proof that is none", () => {
   }
 });
 
-test("sessionHolderOf() is null for a caller with a session, and for nobody", () => {
-  const caller = { name: "eva", role: "admin", jobs: null, sessionId: "ab" } as const;
-  assert.equal(sessionHolderOf({ caller, peer: "127.0.0.1:1", uid: null }), null);
+test("sessionHolderOf() keeps the proof of a session's caller, and is null for nobody", () => {
+  const holder = { name: "eva", role: "admin", jobs: null, proof: "p" } as const;
+  assert.deepEqual(holderOf({ ...holder, sessionId: "ab" } as Caller), holder);
   assert.equal(sessionHolderOf({ caller: null, peer: "unix:1", uid: 0 }), null);
 });

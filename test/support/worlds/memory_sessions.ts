@@ -1,4 +1,5 @@
-import { lateSessions, type SessionApi } from "../../../src/manager/sessions/session.ts";
+import { lateSessions } from "../../../src/manager/sessions/late_sessions.ts";
+import type { SessionApi } from "../../../src/manager/sessions/session.ts";
 import type { Clock } from "../../../src/platform/clock.ts";
 import { systemRandom } from "../../../src/platform/random.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";

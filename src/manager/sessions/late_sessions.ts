@@ -1,0 +1,18 @@
+import { Late } from "../../platform/late.ts";
+import type { SessionApi, SessionParts } from "./session.ts";
+
+/** The sessions of a store. Their code is loaded with the first use. */
+export function lateSessions(parts: () => SessionParts): SessionApi {
+  const late = new Late<SessionApi>(async () => {
+    const { Sessions } = await import("./sessions.ts");
+    return new Sessions(parts());
+  });
+  return {
+    createCode: async (holder) => (await late.get()).createCode(holder),
+    redeemCode: async (code) => (await late.get()).redeemCode(code),
+    open: async (holder, address) => (await late.get()).open(holder, address),
+    use: async (id, address) => (await late.get()).use(id, address),
+    list: async (proof) => (await late.get()).list(proof),
+    revoke: async (prefix, proof) => (await late.get()).revoke(prefix, proof),
+  };
+}
