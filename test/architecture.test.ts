@@ -49,8 +49,8 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
     types: ["store/store.ts", "maintenance/step.ts"],
   },
   http: {
-    values: ["core", "platform", "manager", "rpc/gen/job_proto.ts"],
-    types: ["store/store.ts"],
+    values: ["core", "platform", "manager", "rpc/gen"],
+    types: ["store/store.ts", "rpc"],
   },
   gateway: {
     values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/reader.ts"],
@@ -91,7 +91,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "cron-parser": ["core"],
   "@grpc/grpc-js": ["rpc", "store"],
-  "@bufbuild/protobuf": ["rpc", "store", "client"],
+  "@bufbuild/protobuf": ["rpc", "store", "client", "http"],
   "yargs": ["cli"],
   "nodemailer": ["notices"],
   "@iarna/toml": ["config"],

@@ -38,6 +38,8 @@ export interface RequestContext {
   readonly peer: string;
   /** Aborts when the client has disconnected or its deadline has passed. */
   readonly signal: CancelSignal;
+  /** True if arguments and results are to be returned as JSON text, and not as texts. */
+  readonly isJson?: boolean;
 }
 
 /** The same for a call that returns a stream. */
@@ -124,7 +126,7 @@ export class Calls {
     context: StreamContext,
   ): AsyncGenerator<Uint8Array> {
     const { signal, peer } = context;
-    const call = { signal, jobs: jobsOf(context) };
+    const call = { signal, jobs: jobsOf(context), isJson: context.isJson };
     if (method === "workOnStore") {
       this.#audit.noteStart(method, { ...this.#requesterOf(context), request });
       yield* this.#backend.stream(method, request, call);
@@ -224,6 +226,7 @@ export class Calls {
       onCancel: (listener) => signal.addEventListener("abort", listener, { once: true }),
       jobs: jobsOf(context),
       caller: PERSONAL.has(method) ? this.#callerInfo(method, context) : undefined,
+      isJson: context.isJson,
     };
   }
 

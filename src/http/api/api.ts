@@ -1,0 +1,182 @@
+import { createHash } from "node:crypto";
+import { fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { JobError, toJobError } from "../../core/errors.ts";
+import type { Caller } from "../../rpc/auth/auth.ts";
+import type { StreamName, UnaryName } from "../../rpc/handlers/backend.ts";
+import type { Calls } from "../../rpc/server/call_policy.ts";
+import type { ApiRequest, ApiResponse, PlainResponse } from "./api_messages.ts";
+import { followEvents, isEnd, nextOf } from "./follow_events.ts";
+import { readBody } from "./json_body.ts";
+import { problemResponse } from "./problem.ts";
+import { readRequest } from "./read_request.ts";
+import { contractRoutes, type PathMatch, type Route, RouteTable } from "./routes.ts";
+import { writeMessage } from "./write_message.ts";
+
+export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
+
+/** Methods that create an instance: the response has status 201, and says where it is. */
+const CREATES: ReadonlySet<UnaryName> = new Set([
+  "scheduleJob",
+  "scheduleJobs",
+  "retryInstance",
+  "runSchedule",
+]);
+const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
+const EMPTY = new Uint8Array(0);
+/** Characters of the hash in an ETag. */
+const TAG_LENGTH = 27;
+
+/** Options of {@link Api}. */
+export interface ApiOptions {
+  readonly calls: Pick<Calls, "complete" | "stream">;
+  /** Path of the server behind a proxy, such as "/jobs"; empty if it has none. */
+  readonly basePath?: string;
+}
+
+/** The HTTP API: the methods of the contract as JSON, by the routes that the contract gives. */
+export class Api {
+  readonly #calls: ApiOptions["calls"];
+  readonly #basePath: string;
+  readonly #table = new RouteTable(contractRoutes());
+
+  constructor({ calls, basePath = "" }: ApiOptions) {
+    this.#calls = calls;
+    this.#basePath = basePath;
+  }
+
+  /** The response to a request whose path begins with `/api/v1`; never fails. */
+  async respond(request: ApiRequest): Promise<ApiResponse> {
+    try {
+      const match = this.#table.match(request.path);
+      if (match === null) return unknownPath(request.path);
+      const route = routeFor(match, request);
+      if (route === null) return otherMethods(match, request.method);
+      const caller = await request.authorize(route.name);
+      if (caller instanceof JobError) return problemResponse(caller);
+      return await this.#call(route, match.values, request, caller);
+    } catch (thrown) {
+      return problemResponse(toJobError(thrown, "Cannot complete the request"));
+    }
+  }
+
+  async #call(
+    route: Route,
+    values: readonly string[],
+    request: ApiRequest,
+    caller: Caller,
+  ): Promise<ApiResponse> {
+    const { headers, query, peer, signal } = request;
+    const key = headers["idempotency-key"];
+    const lastEventId = textOf(headers["last-event-id"]);
+    if (route.name === "follow" && lastEventId !== undefined) {
+      if (isEnd(lastEventId)) return { status: 204, headers: {}, body: "" };
+      query.set("cursor", lastEventId);
+    }
+    const sent = route.hasBody ? await request.body() : EMPTY;
+    if (sent.byteLength > 0 && !isJson(headers["content-type"])) return notJson();
+    const body = readBody(sent);
+    const bytes = readRequest(route, { values, query, body, key: textOf(key) });
+    const context = { caller, peer, signal, isJson: true };
+    if (route.method.methodKind === "server_streaming") {
+      const stream = this.#calls.stream(route.name as StreamName, bytes, context);
+      const messages = stream[Symbol.asyncIterator]();
+      // The first message comes at once: a refusal is then a response like any other.
+      const first = await nextOf(messages);
+      return { status: 200, headers: EVENT_HEADERS, events: followEvents(first, messages) };
+    }
+    const response = await this.#calls.complete(route.name as UnaryName, bytes, context);
+    return this.#answer(route, response, headers["if-none-match"]);
+  }
+
+  #answer(
+    { method: { output }, name, verb }: Route,
+    bytes: Uint8Array,
+    ifNoneMatch: string | undefined,
+  ): PlainResponse {
+    const message = fromBinary(output, bytes);
+    const body = writeMessage(output, message);
+    if (verb === "GET") return cacheable(body, ifNoneMatch);
+    if (!CREATES.has(name as UnaryName)) return { status: 200, headers: JSON_HEADERS, body };
+    const created = message as MessageShape<typeof output> & Created;
+    const place = this.#placeOf(created);
+    // A dry run creates nothing.
+    const isCreated = place !== null || created.instances !== undefined;
+    const headers = place === null ? JSON_HEADERS : { ...JSON_HEADERS, location: place };
+    return { status: isCreated ? 201 : 200, headers, body };
+  }
+
+  #placeOf({ instance, schedule }: Created): string | null {
+    if (instance?.uuid) return `${this.#basePath}/api/v1/instances/${instance.uuid}`;
+    if (!schedule?.id) return null;
+    return `${this.#basePath}/api/v1/schedules/${encodeURIComponent(schedule.id)}`;
+  }
+}
+
+/** What a response may say about that which was created. */
+interface Created {
+  readonly instance?: { readonly uuid: string };
+  readonly instances?: readonly unknown[];
+  readonly schedule?: { readonly id: string };
+}
+
+/** The route of a request: of several, the one whose parameter the query has. */
+function routeFor({ routes }: PathMatch, { method, query }: ApiRequest): Route | null {
+  const verb = method === "HEAD" ? "GET" : method;
+  const fitting = routes.filter((route) => route.verb === verb);
+  const chosen = fitting.find(({ when }) =>
+    when !== null && (query.has(when) || query.has(`${when}_ms`))
+  );
+  return chosen ?? fitting.find(({ when }) => when === null) ?? null;
+}
+
+function cacheable(body: string, ifNoneMatch: string | undefined): PlainResponse {
+  const hash = createHash("sha256").update(body).digest("base64url").slice(0, TAG_LENGTH);
+  const headers = { ...JSON_HEADERS, etag: `"${hash}"` };
+  const isKnown = ifNoneMatch?.split(",").some((tag) => {
+    const known = tag.trim();
+    return known === "*" || known === headers.etag || known === `W/${headers.etag}`;
+  });
+  return isKnown ? { status: 304, headers, body: "" } : { status: 200, headers, body };
+}
+
+function unknownPath(path: string): PlainResponse {
+  const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+  return problemResponse(
+    new JobError("not_found", `Cannot find "${shown}": the API has no such path`, {
+      hint: "See /api/v1/openapi.json",
+    }),
+  );
+}
+
+function otherMethods({ routes }: PathMatch, method: string): PlainResponse {
+  const verbs = new Set<string>(routes.map(({ verb }) => verb));
+  if (verbs.has("GET")) verbs.add("HEAD");
+  const allow = [...verbs, "OPTIONS"].sort().join(", ");
+  if (method === "OPTIONS") return { status: 204, headers: { allow }, body: "" };
+  const error = new JobError("unimplemented", `Cannot ${method.slice(0, 20)} this path`, {
+    hint: `Use one of ${allow}`,
+  });
+  return problemResponse(error, 405, { allow });
+}
+
+/** True if a request says that its body is JSON; browsers ask before they send such to others. */
+function isJson(contentType: string | undefined): boolean {
+  const type = (contentType ?? "").split(";")[0]!.trim().toLowerCase();
+  return /^application\/(?:[^\/]+\+)?json$/.test(type);
+}
+
+function notJson(): PlainResponse {
+  const error = new JobError(
+    "invalid_argument",
+    "Cannot read the body: it is not said to be JSON",
+    {
+      hint: 'Send the header "content-type: application/json"',
+    },
+  );
+  return problemResponse(error, 415);
+}
+
+function textOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : header?.[0];
+}

@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { JobError } from "../../core/errors.ts";
+import type { Caller, CallName } from "../../rpc/auth/auth.ts";
+
+/** A request of the API, from any server of HTTP. */
+export interface ApiRequest {
+  readonly method: string;
+  /** As in the request line: with its percent signs, without the query and the base path. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** The whole body. @throws JobError `resource_exhausted` for one beyond its limit */
+  body(): Promise<Uint8Array>;
+  /** The caller if it may make a call, or the refusal. */
+  authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
+  /** The tracker's name of its connection. */
+  readonly peer: string;
+  /** Aborted when the client has disconnected. */
+  readonly signal: AbortSignal;
+}
+
+/** A response with a body, which a server does not send to HEAD. */
+export interface PlainResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** One of the server-sent events of a stream. */
+export interface ApiEvent {
+  readonly id?: string;
+  readonly event?: string;
+  /** JSON text on one line. */
+  readonly data: string;
+}
+
+/** A response that is a stream of server-sent events. */
+export interface EventsResponse {
+  readonly status: 200;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly events: AsyncIterable<ApiEvent>;
+}
+
+/** What a server sends. */
+export type ApiResponse = PlainResponse | EventsResponse;

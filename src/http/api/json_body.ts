@@ -1,0 +1,73 @@
+import { isDeeperThan, parseJson } from "../../core/arguments/json_text.ts";
+import { JobError, messageOf } from "../../core/errors.ts";
+
+/** Deepest nesting of a body: what arguments may have, and the levels around them. */
+const LEVELS_MAX = 210;
+const DECODER = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The value of a body of JSON; an object without members for an empty one. Integers that a number
+ * cannot represent are bigints.
+ *
+ * @throws JobError `invalid_argument` for bytes that are not JSON in UTF-8, or nest too deep
+ */
+export function readBody(bytes: Uint8Array): unknown {
+  if (bytes.byteLength === 0) return {};
+  const text = decode(bytes);
+  if (isDeeperThan(text, LEVELS_MAX)) {
+    throw refuse(`it nests deeper than ${LEVELS_MAX} levels`);
+  }
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw refuse(`it is not JSON: ${messageOf(error).slice(0, 200)}`, error);
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return DECODER.decode(bytes);
+  } catch (error) {
+    throw refuse("it is not valid UTF-8", error);
+  }
+}
+
+function refuse(problem: string, cause?: unknown): JobError {
+  return new JobError("invalid_argument", `Cannot read the body: ${problem}`, {
+    hint: "Send one JSON object",
+    cause,
+  });
+}
+
+/**
+ * JSON text of a value that {@link readBody} returned, with all digits of its integers.
+ *
+ * @throws JobError `invalid_argument` for a number that is too large for JSON's readers
+ */
+export function jsonText(value: unknown, path: string, failure: string): string {
+  return isPlain(value) ? JSON.stringify(value) : exactText(value, path, failure);
+}
+
+/** True if a value has no number that `JSON.stringify` refuses or replaces. */
+function isPlain(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return typeof value !== "bigint";
+  return Array.isArray(value) ? value.every(isPlain) : Object.values(value).every(isPlain);
+}
+
+function exactText(value: unknown, path: string, failure: string): string {
+  if (isPlain(value)) return JSON.stringify(value);
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) {
+    const problem = `"${path}" has a number that is too large`;
+    throw new JobError("invalid_argument", `${failure}: ${problem}`, { path });
+  }
+  if (Array.isArray(value)) {
+    const items = value.map((item, index) => exactText(item, `${path}[${index}]`, failure));
+    return `[${items.join(",")}]`;
+  }
+  const members = Object.entries(value).map(([key, member]) =>
+    `${JSON.stringify(key)}:${exactText(member, `${path}.${key}`, failure)}`
+  );
+  return `{${members.join(",")}}`;
+}

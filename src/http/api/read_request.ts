@@ -1,0 +1,191 @@
+import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
+import { JobError } from "../../core/errors.ts";
+import { unknownMember } from "../../core/object_keys.ts";
+import { type FieldName, type MessagePlan, planOf } from "./message_plan.ts";
+import { type MessageInit, MessageReader } from "./read_message.ts";
+import type { Route } from "./routes.ts";
+
+/** What a request says, apart from its method and path. */
+export interface RequestParts {
+  /** Values of the variables of the path. */
+  readonly values: readonly string[];
+  readonly query: URLSearchParams;
+  /** The value of the body; ignored if the route has none. */
+  readonly body: unknown;
+  /** The header Idempotency-Key. */
+  readonly key: string | undefined;
+}
+
+/** Conditions, whose names a query gives without this one. */
+const QUERY = "query";
+/** Singular conditions that a query may repeat, and the lists that then have them. */
+const PLURALS: Readonly<Record<string, string>> = { kind: "kinds", id: "ids", state: "states" };
+const FIELDS_OF_BODY = new MessageReader("Cannot read the body");
+const FIELDS_OF_QUERY = new MessageReader("Cannot read the query");
+const FIELDS_OF_PATH = new MessageReader("Cannot read the path");
+const FIELDS_OF_KEY = new MessageReader("Cannot read the header Idempotency-Key");
+
+/**
+ * The bytes of the request message of a route.
+ *
+ * @throws JobError `invalid_argument` with the path of the field, as it is named in JSON
+ */
+export function readRequest(route: Route, parts: RequestParts): Uint8Array {
+  const { method: { input }, hasBody } = route;
+  const init: MessageInit = hasBody ? FIELDS_OF_BODY.message(input, parts.body) : {};
+  setPath(route, init, parts.values);
+  if (route.set !== null) {
+    setField(FIELDS_OF_PATH, { input, init, path: route.set.field, text: route.set.value });
+  }
+  setQuery(route, init, parts.query);
+  if (parts.key !== undefined) setKey(route, init, parts.key);
+  return toBinary(input, create(input, init));
+}
+
+/** A body may repeat what the path says, and not contradict it. */
+function setPath(
+  { method: { input }, segments }: Route,
+  init: MessageInit,
+  values: readonly string[],
+) {
+  const fields = segments.filter((segment) => typeof segment !== "string");
+  fields.forEach(({ field: path }, index) => {
+    const text = values[index]!;
+    const { found } = fieldAt(input, path);
+    const given = init[found.plan.field.localName];
+    if (given === undefined || path.includes(".")) {
+      return setField(FIELDS_OF_PATH, { input, init, path, text });
+    }
+    if (given !== text) throw contradiction(found.plan.name, "the path");
+  });
+}
+
+function contradiction(name: string, place: string): JobError {
+  return new JobError("invalid_argument", `Cannot read the body: "${name}" differs from ${place}`, {
+    path: name,
+    hint: "Give it once",
+  });
+}
+
+/** The field at a path of at most two names, and the message around it. */
+function fieldAt(input: DescMessage, path: string): {
+  readonly found: FieldName;
+  readonly outer: FieldName | null;
+} {
+  const [first, second] = path.split(".") as [string, string | undefined];
+  const found = planOf(input).names.get(first)!;
+  if (second === undefined) return { found, outer: null };
+  return { found: planOf(found.plan.message!).names.get(second)!, outer: found };
+}
+
+function setField(
+  reader: MessageReader,
+  { input, init, path, text }: {
+    readonly input: DescMessage;
+    readonly init: MessageInit;
+    readonly path: string;
+    readonly text: string;
+  },
+): void {
+  const { found, outer } = fieldAt(input, path);
+  reader.setTexts(innerOf(init, outer), found, [text], found.plan.name);
+}
+
+/** The members of a nested message, which begin with the first of them. */
+function innerOf(init: MessageInit, outer: FieldName | null): MessageInit {
+  if (outer === null) return init;
+  return (init[outer.plan.field.localName] ??= {}) as MessageInit;
+}
+
+/** What the parameters of a query may be named. */
+interface Parameters {
+  readonly own: MessagePlan;
+  /** The conditions; null if the message has none. */
+  readonly conditions: { readonly outer: FieldName; readonly plan: MessagePlan } | null;
+}
+
+function parametersOf(input: DescMessage): Parameters {
+  const own = planOf(input);
+  const outer = own.names.get(QUERY);
+  const message = outer?.plan.message;
+  return {
+    own,
+    conditions: outer && message ? { outer, plan: planOf(message) } : null,
+  };
+}
+
+function setQuery(
+  { method: { input }, hasBody }: Route,
+  init: MessageInit,
+  query: URLSearchParams,
+) {
+  if (query.size === 0) return;
+  const { own, conditions } = parametersOf(input);
+  for (const name of new Set(query.keys())) {
+    if (hasBody) throw inBody(name);
+    const texts = query.getAll(name);
+    const short = conditions && name.startsWith(`${QUERY}.`) ? name.slice(QUERY.length + 1) : name;
+    const found = short === name ? own.names.get(name) : undefined;
+    if (found !== undefined && found.plan.kind !== "message") {
+      FIELDS_OF_QUERY.setTexts(init, found, texts, name);
+      continue;
+    }
+    const condition = conditions && conditionOf(conditions.plan, short, texts);
+    if (!condition) throw unknownParameter(name, own, conditions?.plan);
+    const inner = innerOf(init, conditions!.outer);
+    FIELDS_OF_QUERY.setTexts(inner, condition, texts, name);
+  }
+}
+
+/** The condition of a name; several values make a list of a singular one. */
+function conditionOf(
+  { names }: MessagePlan,
+  name: string,
+  texts: readonly string[],
+): FieldName | undefined {
+  const found = names.get(name);
+  const plural = found && texts.length > 1 ? PLURALS[found.plan.name] : undefined;
+  return plural === undefined ? found : names.get(plural);
+}
+
+function inBody(name: string): JobError {
+  const short = name.slice(0, 100);
+  return new JobError("invalid_argument", `Cannot read the query: "${short}" has no effect here`, {
+    path: short,
+    hint: "Give the fields of this request in its body",
+  });
+}
+
+function unknownParameter(name: string, own: MessagePlan, conditions?: MessagePlan): JobError {
+  const known = [...own.fields, ...conditions?.fields ?? []]
+    .filter(({ kind }) => kind !== "message" && kind !== "json")
+    .map((field) => field.name);
+  return unknownMember(name.slice(0, 100), known, {
+    failure: "Cannot read the query",
+    noun: "parameter",
+  });
+}
+
+/** The key is the id of the new instance: a repeated request is accepted once. */
+function setKey(
+  { method: { input }, verb, segments }: Route,
+  init: MessageInit,
+  key: string,
+): void {
+  if (verb !== "POST") return;
+  const id = planOf(input).names.get("id");
+  const isInPath = segments.some((one) => typeof one !== "string" && one.field.includes("uuid"));
+  if (id === undefined || isInPath) {
+    throw new JobError(
+      "invalid_argument",
+      "Cannot use the header Idempotency-Key: this request creates no instance by id",
+      { hint: "Leave the header out; it works with POST /api/v1/jobs/KIND/runs" },
+    );
+  }
+  const { localName } = id.plan.field;
+  if (init[localName] !== undefined && init[localName] !== key) {
+    throw contradiction("id", "the header Idempotency-Key");
+  }
+  delete init[localName];
+  FIELDS_OF_KEY.setTexts(init, id, [key], "Idempotency-Key");
+}

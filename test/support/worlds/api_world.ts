@@ -1,0 +1,108 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Api, type ApiResponse } from "../../../src/http/api/api.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { allow, type Caller, OWNER } from "../../../src/rpc/auth/auth.ts";
+import { CallTracker } from "../../../src/rpc/guard/call_tracker.ts";
+import { ThreadMemory } from "../../../src/rpc/guard/thread_memory.ts";
+import { LocalBackend } from "../../../src/rpc/handlers/local_backend.ts";
+import { Calls } from "../../../src/rpc/server/call_policy.ts";
+import { FakeManager } from "./fake_manager.ts";
+import { keepingLogger, type LoggedLine } from "./rpc_world.ts";
+
+/** The HTTP API over a fake manager, behind a plain server that authenticates nobody. */
+export interface ApiWorld {
+  readonly manager: FakeManager;
+  readonly lines: LoggedLine[];
+  readonly url: string;
+  /** A request; the body is sent as JSON. */
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Response>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Start a server on a free port. @param caller everybody's rights */
+export async function apiWorld(
+  { manager = new FakeManager(), caller = OWNER, basePath }: {
+    readonly manager?: FakeManager;
+    readonly caller?: Caller;
+    readonly basePath?: string;
+  } = {},
+): Promise<ApiWorld> {
+  const lines: LoggedLine[] = [];
+  const calls = new Calls({
+    backend: new LocalBackend(manager) as never,
+    clock: systemClock,
+    tracker: new CallTracker(systemClock, new ThreadMemory(systemClock)),
+    logger: keepingLogger(lines),
+  });
+  const api = new Api({ calls, ...(basePath === undefined ? {} : { basePath }) });
+  const server = createServer((request, response) => void serve(api, caller, request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    manager,
+    lines,
+    url,
+    send: (method, path, body, headers = {}) =>
+      fetch(url + path, {
+        method,
+        headers: {
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...headers,
+        },
+        ...(body === undefined
+          ? {}
+          : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      }),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function serve(
+  api: Api,
+  caller: Caller,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path = "", query = ""] = (request.url ?? "").split("?");
+  const abort = new AbortController();
+  response.on("close", () => abort.abort());
+  const answer = await api.respond({
+    method: request.method ?? "GET",
+    path,
+    query: new URLSearchParams(query),
+    headers: request.headers,
+    body: () => bodyOf(request),
+    authorize: (call) => allow(caller, call),
+    peer: "127.0.0.1:1",
+    signal: abort.signal,
+  });
+  response.writeHead(answer.status, answer.headers);
+  await write(answer, response);
+  response.end();
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of request) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
+}
+
+async function write(answer: ApiResponse, response: ServerResponse): Promise<void> {
+  if (!("events" in answer)) return void response.write(answer.body);
+  for await (const { id, event, data } of answer.events) {
+    const lines = [
+      ...(id === undefined ? [] : [`id: ${id}`]),
+      ...(event === undefined ? [] : [`event: ${event}`]),
+    ];
+    response.write(`${[...lines, `data: ${data}`].join("\n")}\n\n`);
+  }
+}
