@@ -56,6 +56,41 @@ export const scheduleCases: StoreCases = {
     assert.deepEqual(await ids({ origin: "runtime" }, "oldest"), ["s0", "s2", "s4"]);
   },
 
+  "upcoming() lists what is due next, the earliest first": async (world) => {
+    await world.putSchedule({ id: "late", kind: "a", nextAt: START + 2_000 });
+    await world.putSchedule({ id: "early", kind: "b", nextAt: START + 1_000 });
+    await world.putSchedule({ id: "never", kind: "b", nextAt: null });
+    const dues: readonly (readonly [kind: string, dueMs: number])[] = [
+      ...[["a", 9_000], ["b", 3_000], ["c", 6_000], ["a", 3_000], ["b", 12_000]] as const,
+    ];
+    const ids: string[] = [];
+    for (const [kind, dueMs] of dues) {
+      ids.push((await world.addOne({ kind, dueAt: START + dueMs })).id);
+    }
+    // Due, so it is offered to claims and not ahead.
+    await world.addOne({ kind: "a", dueAt: START });
+    const read = async (limit: number, kinds?: readonly string[]) => {
+      const found = await world.store.upcoming({ limit, ...(kinds && { kinds }) });
+      return {
+        instances: found.instances.map(({ id, kind, dueAt }) => {
+          assert.equal(dues[ids.indexOf(id)]![0], kind);
+          assert.equal(dues[ids.indexOf(id)]![1], dueAt - START);
+          return ids.indexOf(id);
+        }),
+        schedules: found.schedules.map(({ id }) => id),
+      };
+    };
+    assert.deepEqual(await read(10), { instances: [1, 3, 2, 0, 4], schedules: ["early", "late"] });
+    assert.deepEqual(await read(1), { instances: [1], schedules: ["early"] });
+    assert.deepEqual(await read(2), { instances: [1, 3], schedules: ["early", "late"] });
+    assert.deepEqual(await read(10, ["a", "c", "a"]), {
+      instances: [3, 2, 0],
+      schedules: ["late"],
+    });
+    assert.deepEqual(await read(2, ["b", "unknown"]), { instances: [1, 4], schedules: ["early"] });
+    assert.deepEqual(await read(2, []), { instances: [], schedules: [] });
+  },
+
   "dueSchedules() and nextDue() go by the next tick": async (world) => {
     await world.putSchedule({ id: "late", nextAt: START + 2_000 });
     await world.putSchedule({ id: "early", nextAt: START + 1_000 });

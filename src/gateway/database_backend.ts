@@ -2,6 +2,7 @@ import type { ReadApi } from "../manager/api.ts";
 import { findInstance } from "../manager/instances/find_instance.ts";
 import { follow } from "../manager/instances/follow.ts";
 import { Followers } from "../manager/instances/followers.ts";
+import { upcoming } from "../manager/instances/upcoming.ts";
 import { ScopedQueries, scopedReads } from "../manager/scoped_reads.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
@@ -15,6 +16,7 @@ import type {
 import { followSteps } from "../rpc/handlers/follow.ts";
 import { readHandlers } from "../rpc/handlers/read_handlers.ts";
 import { ScopedHandlers } from "../rpc/handlers/scoped_handlers.ts";
+import { LateWatch } from "../rpc/watch/late_watch.ts";
 import { ITEMS_MAX } from "../rpc/limits.ts";
 import { SqliteReader } from "../store/sqlite/reader.ts";
 import type { RemoteBackend } from "./remote_backend.ts";
@@ -37,6 +39,7 @@ export class DatabaseBackend implements Backend {
   readonly #reader: SqliteReader;
   readonly #handlers: ScopedHandlers<ReadApi>;
   readonly #stopListeners = new Set<() => void>();
+  readonly #watch: LateWatch;
   #isOpen = false;
   #isClosed = false;
 
@@ -44,6 +47,12 @@ export class DatabaseBackend implements Backend {
     this.#options = options;
     const { path, remote, clock } = options;
     this.#reader = new SqliteReader({ path, defer: (callback) => clock.defer(callback) });
+    this.#watch = new LateWatch({
+      complete: (...call) => this.complete(...call),
+      subscribe: (listener) => remote.watch(listener),
+      subscribed: () => remote.watching(),
+      clock,
+    });
     const reads = this.#readApi();
     const kinds = () => remote.kinds();
     this.#handlers = new ScopedHandlers({
@@ -61,6 +70,7 @@ export class DatabaseBackend implements Backend {
   }
 
   stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array> {
+    if (method === "watch") return this.#watch.stream(request, call);
     if (method !== "follow") return this.#options.remote.stream(method, request, call);
     return followSteps(this.#handlers.apiFor(call.jobs), request, call);
   }
@@ -86,6 +96,7 @@ export class DatabaseBackend implements Backend {
     const followers = new Followers();
     return {
       lookupInstances: (query, page = FULL_PAGE) => this.#store.list(query, page),
+      upcoming: (query) => upcoming(this.#store, query),
       lookupInstanceHistory: (query, page = FULL_PAGE) => this.#store.history(query, page),
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
       getInstance: (id) => findInstance(id, this.#store),

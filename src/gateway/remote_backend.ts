@@ -13,6 +13,7 @@ import type {
   StreamSignal,
   UnaryName,
 } from "../rpc/handlers/backend.ts";
+import { LateWatch } from "../rpc/watch/late_watch.ts";
 import { BatchSender, canceled, fromPlainError, readBatch } from "./batches.ts";
 import { ANSWER_CODEC, REQUEST_CODEC } from "./frame_codecs.ts";
 import type { Answer, Batch, Change, Facts, PostBatch, Question, Request } from "./messages.ts";
@@ -37,9 +38,16 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   /** Resolves with the first changes after someone starts to watch. */
   #watching = Promise.withResolvers<void>();
   #lastId = 0;
+  readonly #watch: LateWatch;
 
   constructor(clock: Clock, post: PostBatch<Request>) {
     this.#sender = new BatchSender(REQUEST_CODEC, clock, post);
+    this.#watch = new LateWatch({
+      complete: (...call) => this.complete(...call),
+      subscribe: (listener) => this.watch(listener),
+      subscribed: () => this.watching(),
+      clock,
+    });
   }
 
   complete(method: UnaryName, request: Uint8Array, call: CallSignal): Promise<Uint8Array> {
@@ -59,7 +67,13 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
     return answer;
   }
 
-  async *stream(
+  stream(method: StreamName, request: Uint8Array, call: StreamSignal): AsyncIterable<Uint8Array> {
+    // In this thread, once for all watchers.
+    if (method === "watch") return this.#watch.stream(request, call);
+    return this.#stream(method, request, call);
+  }
+
+  async *#stream(
     method: StreamName,
     request: Uint8Array,
     { signal, jobs, isJson }: StreamSignal,

@@ -64,6 +64,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     getInstance: (id) => inTime(manager.getInstance(id)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),
     lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),
+    upcoming: (query) => inTime(manager.upcoming(query)),
     lookupInstanceHistory: (...args) => inTime(manager.lookupInstanceHistory(...args)),
     lookupInstanceLogs: (...args) => inTime(manager.lookupInstanceLogs(...args)),
     cancelInstances: (...args) => ifForOne(args[0], manager.cancelInstances(...args)),

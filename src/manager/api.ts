@@ -34,10 +34,12 @@ import type {
   Pause,
   StoreInfo,
   StoreStats,
+  UpcomingQuery,
 } from "../store/store.ts";
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { SessionApi } from "./sessions/session.ts";
+import type { UpcomingRuns } from "./instances/upcoming.ts";
 
 export type { FollowOptions, FollowStep, ScheduleOptions };
 
@@ -345,6 +347,8 @@ export interface ManagerApi {
   /** The limit that keeps a waiting instance from running on this node; null if there is none. */
   blockOf(instance: Instance): Promise<Block | null>;
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
+  /** What is due next, the earliest first: waiting instances, and next ticks of schedules. */
+  upcoming(query: UpcomingQuery): Promise<UpcomingRuns>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
   lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
   /**
@@ -467,6 +471,7 @@ export interface ManagerApi {
 export type ReadApi = Pick<
   ManagerApi,
   | "lookupInstances"
+  | "upcoming"
   | "lookupInstanceHistory"
   | "lookupInstanceLogs"
   | "getInstance"

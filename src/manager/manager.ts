@@ -1,5 +1,5 @@
 import { JobError } from "../core/errors.ts";
-import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
@@ -8,26 +8,19 @@ import {
   type BulkFilter,
   type BulkOptions,
   type ClearFilter,
-  type HistoryFilter,
-  type InstanceFilter,
   type LogClearFilter,
-  type LogFilter,
   type LogTailFilter,
   matchesNothing,
   readBulkFilter,
   readClearFilter,
-  readHistoryFilter,
-  readInstanceFilter,
   readLogClearFilter,
-  readLogFilter,
   readLogTailFilter,
 } from "../core/instance_filter.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
-import type { NewInstance, Page, Pause, StoreInfo } from "../store/store.ts";
+import type { NewInstance, Pause, StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
   BackfillResult,
-  ExplainQuery,
   LiveFacts,
   ManagerApi,
   ManagerEvent,
@@ -39,20 +32,19 @@ import type {
   ScheduleOptions,
   SchedulePreview,
   ScheduleTarget,
-  TickReport,
   WorkerStatus,
 } from "./api.ts";
-import { checkTimeout, inRequest, type PageInput, readOptions, readPage } from "./call_options.ts";
+import { checkTimeout, inRequest, readOptions } from "./call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
 import { assertNoNotice } from "./instances/notice_rules.ts";
-import { clearInstances, clearLogs, countInstances } from "./instances/bulk.ts";
+import { clearInstances, clearLogs } from "./instances/bulk.ts";
 import { follow, type FollowOptions, type FollowStep } from "./instances/follow.ts";
 import { Followers } from "./instances/followers.ts";
 import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
-import { findInstance } from "./instances/find_instance.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
+import { ManagerReads } from "./manager_reads.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
@@ -63,15 +55,16 @@ import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
 
 /** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
-export class Manager implements ManagerApi, LiveFacts {
+export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   readonly version: string;
-  protected readonly parts: ManagerParts;
+  protected override readonly parts: ManagerParts;
   protected readonly life = new Lifecycle(() => this.parts);
   readonly sessions = lateSessions(() => this.parts.options);
   readonly #storeMaintenance: StoreMaintenance;
   readonly #followers = new Followers();
 
   constructor(options: ManagerOptions) {
+    super();
     this.version = options.version;
     this.parts = buildParts(options, this, this.life);
     this.#storeMaintenance = new StoreMaintenance(this.parts);
@@ -145,6 +138,10 @@ export class Manager implements ManagerApi, LiveFacts {
     return this.parts.registry.list();
   }
 
+  protected override get facts(): LiveFacts {
+    return this;
+  }
+
   getJob(kind: string): JobDefinition {
     return this.parts.registry.get(kind);
   }
@@ -193,14 +190,6 @@ export class Manager implements ManagerApi, LiveFacts {
     return record;
   }
 
-  async listSchedules(
-    query: { readonly kind?: string } = {},
-    page?: PageInput,
-  ): Promise<Page<ScheduleRecord>> {
-    const conditions = readOptions("schedules", query, "list schedules");
-    return await this.parts.store.listSchedules(conditions, readPage(page, "list schedules"));
-  }
-
   async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
     const checked = readOptions("change", change, `change schedule "${id}"`);
     const record = await this.parts.schedules.update(id, inMilliseconds(checked));
@@ -234,26 +223,12 @@ export class Manager implements ManagerApi, LiveFacts {
     return await this.parts.recurring.backfill(readOptions("backfill", request, "backfill"));
   }
 
-  async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    const read = readOptions("explain", query, "explain");
-    const { explain } = await import("./instances/explain.ts");
-    return await explain(read, {
-      store: this.parts.store,
-      clock: this.parts.options.clock,
-      facts: this,
-    });
-  }
-
   readonly reportRun: ManagerApi["reportRun"] = async (...args) =>
     (await this.parts.external.get()).runs.report(...args);
   readonly pingKeys: ManagerApi["pingKeys"] = async (kind) =>
     (await this.parts.external.get()).pings.keysOf(kind);
   readonly ping: ManagerApi["ping"] = async (...args) =>
     (await this.parts.external.get()).pings.take(...args);
-
-  getInstance(id: string): Promise<Instance> {
-    return findInstance(id, this.parts.store);
-  }
 
   async blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return null;
@@ -294,40 +269,6 @@ export class Manager implements ManagerApi, LiveFacts {
     await this.parts.membership.resize(id, checkWorkers(count));
     const nodes = await this.parts.peers.refresh();
     return nodes.find((node) => node.id === id)!;
-  }
-
-  async lookupInstances<Filter extends InstanceFilter>(
-    filter?: Exact<Filter, InstanceFilter>,
-    page?: PageInput,
-  ): Promise<Page<Instance>> {
-    const query = readInstanceFilter(filter);
-    const wanted = readPage(page, "look up instances");
-    if (matchesNothing(query)) return { items: [], nextToken: null };
-    return await this.parts.store.list(query, wanted);
-  }
-
-  /** Count the instances that match. */
-  async count<Filter extends InstanceFilter>(
-    filter?: Exact<Filter, InstanceFilter>,
-  ): Promise<number> {
-    const query = readInstanceFilter(filter);
-    return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
-  }
-
-  async lookupInstanceHistory<Filter extends HistoryFilter>(
-    filter?: Exact<Filter, HistoryFilter>,
-    page?: PageInput,
-  ): Promise<Page<HistoryEntry>> {
-    const query = readHistoryFilter(filter);
-    return await this.parts.store.history(query, readPage(page, "look up the history"));
-  }
-
-  async lookupInstanceLogs<Filter extends LogFilter>(
-    filter?: Exact<Filter, LogFilter>,
-    page?: PageInput,
-  ): Promise<Page<StoredLogEntry>> {
-    const query = readLogFilter(filter);
-    return await this.parts.store.logs(query, readPage(page, "look up logs"));
   }
 
   async cancelInstances<Filter extends BulkFilter>(

@@ -30,7 +30,7 @@ export class ScopedQueries {
   }
 
   /** The kinds that a query covers: those it names, or all existing kinds of the caller. */
-  async kindsOf(query: InstanceQuery): Promise<readonly string[]> {
+  async kindsOf(query: Pick<InstanceQuery, "kinds">): Promise<readonly string[]> {
     if (query.kinds !== undefined && query.kinds.length > 0) {
       for (const kind of query.kinds) this.scope.check(kind);
       return query.kinds;
@@ -132,6 +132,11 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     lookupInstances: (query, page) => queries.lookupInstances(query, page),
     blockOf: (instance) => reads.blockOf(instance),
     unservedKinds: (kinds) => reads.unservedKinds(kinds),
+    async upcoming(query) {
+      const kinds = await queries.kindsOf(query);
+      const { runs, hasMore } = await reads.upcoming({ ...query, kinds });
+      return { runs: runs.filter(scope.has), hasMore };
+    },
     async listSchedules(query, page) {
       if (query.kind === undefined) return await queries.listSchedules(page);
       scope.check(query.kind);

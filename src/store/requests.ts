@@ -433,3 +433,26 @@ export interface AddNews {
   /** UUID of the instance that processes them, accepted if no other news wait. */
   readonly noticeId: string;
 }
+
+/** Selects what is due next. */
+export interface UpcomingQuery {
+  /** Only of these kinds. */
+  readonly kinds?: readonly string[];
+  /** Most instances, and most schedules. */
+  readonly limit: number;
+}
+
+/** A waiting instance and when it is due. */
+export interface UpcomingInstance {
+  readonly id: string;
+  readonly kind: string;
+  /** Epoch ms; in the past if nothing has claimed since. */
+  readonly dueAt: number;
+}
+
+/** What is due next, each list earliest first. */
+export interface Upcoming {
+  readonly instances: readonly UpcomingInstance[];
+  /** Those with a next tick. */
+  readonly schedules: readonly ScheduleRecord[];
+}

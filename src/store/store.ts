@@ -37,6 +37,8 @@ import type {
   ScheduleQuery,
   Settlement,
   SettleResult,
+  Upcoming,
+  UpcomingQuery,
 } from "./requests.ts";
 
 export * from "./requests.ts";
@@ -201,6 +203,12 @@ export interface Store extends NodeStore, SpanReads {
     page: PageRequest,
   ): Promise<Page<TickFate>>;
 
+  /**
+   * What is due next: waiting instances that are not offered to claims yet, and the next tick of
+   * each schedule, both earliest first.
+   */
+  upcoming(query: UpcomingQuery): Promise<Upcoming>;
+
   get(id: string): Promise<Instance | null>;
   list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>>;
   /** State history, oldest first: the timestamps of each row merged with its ended attempts. */
@@ -301,4 +309,5 @@ export type StoreReads = Pick<
   | "listSchedules"
   | "listFates"
   | keyof SpanReads
+  | "upcoming"
 >;

@@ -217,6 +217,7 @@ export interface GetJobResponse {
 /** LookupInstancesRequest of job.proto as JSON. */
 export interface LookupInstancesRequest {
   readonly query?: Query;
+  readonly brief?: boolean;
 }
 
 /** LookupInstancesResponse of job.proto as JSON. */
@@ -551,6 +552,7 @@ export interface ResizeWorkersResponse {
 
 /** ListNodesRequest of job.proto as JSON. */
 export interface ListNodesRequest {
+  readonly brief: boolean;
 }
 
 /** ListNodesResponse of job.proto as JSON. */
@@ -853,4 +855,56 @@ export interface RevokeSessionsRequest {
 /** RevokeSessionsResponse of job.proto as JSON. */
 export interface RevokeSessionsResponse {
   readonly sessions: readonly Session[];
+}
+
+/** ListUpcomingRequest of job.proto as JSON. */
+export interface ListUpcomingRequest {
+  readonly kind?: string;
+  readonly limit?: number;
+}
+
+/** UpcomingRun of job.proto as JSON. */
+export interface UpcomingRun {
+  readonly kind: string;
+  readonly due_at?: string;
+  readonly schedule_id?: string;
+  readonly instance_id?: string;
+}
+
+/** ListUpcomingResponse of job.proto as JSON. */
+export interface ListUpcomingResponse {
+  readonly runs: readonly UpcomingRun[];
+  readonly has_more: boolean;
+}
+
+/** WatchRequest of job.proto as JSON. */
+export interface WatchRequest {
+  readonly kind?: string;
+  readonly cursor?: string;
+}
+
+/** ChangedInstance of job.proto as JSON. */
+export interface ChangedInstance {
+  readonly id: string;
+  readonly kind: string;
+}
+
+/** WatchResponse of job.proto as JSON. */
+export interface WatchResponse {
+  readonly cursor: string;
+  readonly at?: string;
+  readonly is_whole: boolean;
+  readonly status?: GetStatusResponse;
+  readonly totals?: KindCounts;
+  readonly kinds: readonly KindCounts[];
+  readonly kinds_missed: boolean;
+  readonly running?: LookupInstancesResponse;
+  readonly upcoming?: ListUpcomingResponse;
+  readonly failures?: LookupInstancesResponse;
+  readonly incidents?: ListIncidentsResponse;
+  readonly pauses?: ListPausesResponse;
+  readonly nodes?: ListNodesResponse;
+  readonly changed: readonly ChangedInstance[];
+  readonly changes_missed: boolean;
+  readonly problem?: string;
 }

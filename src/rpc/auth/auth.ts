@@ -34,6 +34,8 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   getWorkers: "viewer",
   getStatus: "viewer",
   listNodes: "viewer",
+  listUpcoming: "viewer",
+  watch: "viewer",
   scheduleJob: "operator",
   scheduleJobs: "operator",
   cancelInstances: "operator",

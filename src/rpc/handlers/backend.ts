@@ -5,7 +5,7 @@ import type { JobService } from "../gen/job_pb.ts";
 export type MethodName = keyof typeof JobService["method"];
 
 /** A method that returns a stream. */
-export type StreamName = "follow" | "workOnStore";
+export type StreamName = "follow" | "watch" | "workOnStore";
 
 /** A method that returns a single message. */
 export type UnaryName = Exclude<MethodName, StreamName>;

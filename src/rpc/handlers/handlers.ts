@@ -164,8 +164,9 @@ export function createHandlers(manager: ManagerApi): Handlers {
     ...noticeHandlers(manager),
     ...sessionHandlers(manager),
     getWorkers: () => ({ workers: manager.workers() }),
-    async listNodes() {
-      return { nodes: fitNodes(await manager.listNodes()) };
+    async listNodes({ brief }) {
+      const nodes = fitNodes(await manager.listNodes());
+      return { nodes: brief ? nodes.map((node) => ({ ...node, kinds: [] })) : nodes };
     },
     async resizeWorkers({ count, node }) {
       if (count < 0) throw refuse("count", `found ${count}, wanted 0 or more`);

@@ -2,10 +2,11 @@ import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
 import type { Pause } from "../../store/store.ts";
 import { historyToWire, instanceToWire, listedToWire, logToWire } from "../messages/convert.ts";
-import { withoutPayload, withoutRest } from "../messages/fit.ts";
+import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
 import type { Handlers } from "./handler.ts";
 import { schedulesToWire } from "./recurring_handlers.ts";
+import { ITEMS_MAX } from "../limits.ts";
 import {
   readHistoryQuery,
   readInstanceQuery,
@@ -15,6 +16,7 @@ import {
   readSet,
   readTime,
   readUuidPrefix,
+  refuse,
   textOf,
 } from "../messages/requests.ts";
 import type { WireRecord } from "../messages/wire_record.ts";
@@ -25,12 +27,16 @@ export const READ_METHODS = [
   "lookupInstanceHistory",
   "lookupInstanceLogs",
   "getInstance",
+  "listUpcoming",
   "listSchedules",
   "explain",
 ] as const;
 
 /** One of {@link READ_METHODS}. */
 export type ReadMethod = typeof READ_METHODS[number];
+
+/** Runs that are due next, if a request does not say how many. */
+const UPCOMING_DEFAULT = 100;
 
 /**
  * A response with more reports omits arguments and results of instances: nobody reads the payloads
@@ -62,7 +68,7 @@ function reportToWire(
 /** Handlers of the methods that only read the store. */
 export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
   return {
-    async lookupInstances({ query }, call) {
+    async lookupInstances({ query, brief }, call) {
       const conditions = readInstanceQuery(query);
       call.canBeBrief = true;
       const page = readPage(query, "query.", call.pageLimit);
@@ -70,7 +76,8 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       call.pageItems = items.length;
       const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
       const unserved = await manager.unservedKinds(new Set(waiting));
-      const shown = call.isBrief ? items.map(withoutPayload) : items;
+      const briefly = brief ? items.map(inBrief) : items;
+      const shown = call.isBrief ? briefly.map(withoutPayload) : briefly;
       const instances = shown.map((instance) => listedToWire(instance, unserved));
       return { instances, nextPageToken: nextToken };
     },
@@ -97,6 +104,15 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       return {
         instance: { ...instanceToWire(call.isBrief ? withoutPayload(found) : found), blockedBy },
       };
+    },
+    async listUpcoming({ kind, limit = UPCOMING_DEFAULT }) {
+      if (limit < 1 || limit > ITEMS_MAX) {
+        throw refuse("limit", `found ${limit}, wanted 1 to ${ITEMS_MAX}`);
+      }
+      const name = textOf(kind);
+      const found = await manager.upcoming({ limit, ...(name !== undefined && { kinds: [name] }) });
+      const runs = found.runs.map((run) => ({ ...run, uuid: run.instanceId }));
+      return { runs, hasMore: found.hasMore };
     },
     async listSchedules(request, call) {
       const conditions = request.kind ? { kind: request.kind } : {};

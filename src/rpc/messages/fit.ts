@@ -35,6 +35,25 @@ export function withoutPayload(instance: Instance): Instance {
   return { ...instance, argumentsJson: "[]", resultsJson: null, error: { name, message } };
 }
 
+/** Longest arguments, results and errors of an instance in brief, in characters. */
+const BRIEF_MAX = 300;
+
+/** An instance for a list: no long arguments and results, and the beginning of its error. */
+export function inBrief(instance: Instance): Instance {
+  const { argumentsJson, resultsJson, error } = instance;
+  return {
+    ...instance,
+    argumentsJson: argumentsJson.length > BRIEF_MAX ? "[]" : argumentsJson,
+    resultsJson: (resultsJson?.length ?? 0) > BRIEF_MAX ? null : resultsJson,
+    error: error && {
+      ...error,
+      name: error.name.slice(0, BRIEF_MAX),
+      message: error.message.slice(0, BRIEF_MAX),
+      stack: undefined,
+    },
+  };
+}
+
 /** The beginning of a log line that exceeds a message, and the length of the rest. */
 export function withoutRest(entry: StoredLogEntry): StoredLogEntry {
   const left = entry.message.length - LINE_LENGTH_MAX;

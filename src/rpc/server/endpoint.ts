@@ -74,9 +74,9 @@ function methodDefinition(
 
 function jobServiceImplementation(
   calls: Calls,
-  { follow, workOnStore }: Streams,
+  { follow, watch, workOnStore }: Streams,
 ): grpc.UntypedServiceImplementation {
-  const implementation: grpc.UntypedServiceImplementation = { follow, workOnStore };
+  const implementation: grpc.UntypedServiceImplementation = { follow, watch, workOnStore };
   for (const { methodKind, localName } of JobService.methods) {
     if (methodKind === "unary") {
       implementation[localName] = handlerOf(calls, localName as UnaryName);

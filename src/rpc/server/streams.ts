@@ -48,6 +48,11 @@ export class Streams {
     );
   };
 
+  /** Serve one call of Watch. */
+  readonly watch = (stream: Stream): void => {
+    void this.#serve(stream, "Cannot watch", (signal) => this.#pass("watch", stream, signal));
+  };
+
   /** Serve one call of WorkOnStore; the work ends if the client disconnects. */
   readonly workOnStore = (stream: Stream): void => {
     const { clock } = this.#options;

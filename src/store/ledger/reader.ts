@@ -11,6 +11,7 @@ import type {
   SpanCountRequest,
   Store,
   StoreReads,
+  UpcomingQuery,
 } from "../store.ts";
 import type { Freshness } from "./owner.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "./reading/pages.ts";
 import { listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
 import { countSpans, listGaps, listLater } from "./reading/spans.ts";
+import { listUpcoming } from "./reading/upcoming.ts";
 import type { LedgerState } from "./state.ts";
 
 /**
@@ -62,6 +64,12 @@ export abstract class LedgerReader implements StoreReads {
       ({ tables }) =>
         pageOfFates(query, page, (range) => tables.ticks.list(query.scheduleId, range)),
     );
+  }
+
+  upcoming(query: UpcomingQuery) {
+    const find = (state: LedgerState, turn: () => Promise<void>) =>
+      listUpcoming(state, query, turn);
+    return this.read("look for what is due next", find);
   }
 
   get(id: string): Promise<Instance | null> {

@@ -17,6 +17,7 @@ import type {
   Tally,
   WaitingTable,
 } from "../ledger/tables/tables.ts";
+import type { UpcomingInstance } from "../store.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
 import { type Key, KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
@@ -194,6 +195,13 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return rows;
   }
 
+  soonest(kind: string | null, limit: number): readonly UpcomingInstance[] {
+    const keys = kind === null ? this.#later : this.#laterByKind.get(kind);
+    return this.#until(keys, Infinity, limit).map(({ instance: { id, kind, dueAt } }) => {
+      return { id, kind, dueAt };
+    });
+  }
+
   firstLater(kind: string | null): number | null {
     const keys = kind === null ? this.#later : this.#laterByKind.get(kind);
     return keys?.first()?.[0] ?? null;
@@ -207,9 +215,9 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return this.#until(this.#deadlines, wallMs, limit);
   }
 
-  #until(times: SortedKeys, wallMs: number, limit: number): readonly Row[] {
+  #until(times: SortedKeys | undefined, wallMs: number, limit: number): readonly Row[] {
     const rows: Row[] = [];
-    for (const [at, , seq] of times.walk(LOWEST, false)) {
+    for (const [at, , seq] of times?.walk(LOWEST, false) ?? []) {
       if (at > wallMs || rows.length === limit) break;
       rows.push(this.#bySeq.get(seq)!);
     }

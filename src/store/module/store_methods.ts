@@ -8,6 +8,7 @@ const STORE: Readonly<Record<Exclude<keyof Store, "records" | "problem" | "quiet
   ...{ recordRuns: true, appendLogs: true, cancel: true, reap: true, redrive: true },
   ...{ nextDue: true, blockOf: true, blocks: true, subscribe: true, stats: true },
   ...{ get: true, list: true, history: true, logs: true, tailLogs: true, logEnd: true },
+  ...{ upcoming: true },
   ...{ putSchedule: true, deleteSchedule: true, getSchedule: true, listSchedules: true },
   ...{ dueSchedules: true, advance: true, backfill: true, listFates: true },
   ...{ countSpans: true, listLater: true, listGaps: true },

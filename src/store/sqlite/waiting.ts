@@ -1,5 +1,6 @@
 import type { ReadyKey, Row } from "../ledger/tables/row.ts";
 import type { PromotedRow, QueueName, WaitingTable } from "../ledger/tables/tables.ts";
+import type { UpcomingInstance } from "../store.ts";
 import { readRow } from "./instances.ts";
 import { SqliteTable } from "./kinds.ts";
 import type { Fields } from "./statements.ts";
@@ -71,6 +72,26 @@ export class SqliteWaiting extends SqliteTable implements WaitingTable {
         ...[this.kinds.knownId(kind), after, before, limit],
       );
     return found.map((fields) => readRow(this.kinds, fields));
+  }
+
+  soonest(kind: string | null, limit: number): readonly UpcomingInstance[] {
+    const found = kind === null
+      ? this.statements.all(
+        `SELECT id, kind, due_at FROM instance INDEXED BY instance_later WHERE ready = 0
+         ORDER BY due_at LIMIT ?`,
+        limit,
+      )
+      : this.statements.all(
+        `SELECT id, kind, due_at FROM instance INDEXED BY instance_later_kind
+         WHERE kind = ? AND ready = 0 ORDER BY due_at LIMIT ?`,
+        this.kinds.knownId(kind),
+        limit,
+      );
+    return found.map((fields) => ({
+      id: fields.id as string,
+      kind: this.kinds.nameOf(fields.kind as number),
+      dueAt: fields.due_at as number,
+    }));
   }
 
   firstLater(kind: string | null): number | null {

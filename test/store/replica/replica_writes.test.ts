@@ -50,6 +50,7 @@ const METHODS: {
     promote: { own: ({ waiting }) => waiting.promote(1, 10) },
     ...{ ready: "reads", firstReady: "reads", firstOfQueue: "reads", firstLater: "reads" },
     later: "reads",
+    soonest: "reads",
   },
   kinds: { read: "reads", save: "counts" },
   limits: {

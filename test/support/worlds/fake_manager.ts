@@ -12,6 +12,7 @@ import type { JobState } from "../../../src/core/state.ts";
 import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { memorySessions } from "./memory_sessions.ts";
+import type { UpcomingRun } from "../../../src/manager/instances/upcoming.ts";
 import { withoutNull } from "../../../src/manager/schedules/schedule_spec.ts";
 import type { InstanceQuery, StateCounts } from "../../../src/store/store.ts";
 
@@ -355,6 +356,14 @@ export class FakeManager implements ManagerApi {
       throw new JobError("not_found", `Cannot find instance "${id}": no such instance`);
     }
     throw new JobError("invalid_argument", `Cannot choose instance "${id}": ${found.length} match`);
+  };
+
+  /** What is due next. */
+  upcomingRuns: UpcomingRun[] = [];
+
+  upcoming: ManagerApi["upcoming"] = async ({ kinds, limit }) => {
+    const runs = this.upcomingRuns.filter(({ kind }) => kinds?.includes(kind) ?? true);
+    return { runs: runs.slice(0, limit), hasMore: runs.length > limit };
   };
 
   lookupInstances: ManagerApi["lookupInstances"] = async (query, page = { limit: 1_000 }) => {

@@ -2,7 +2,15 @@ import type { ScheduleRecord, TickFate } from "../../../core/job/schedule.ts";
 import type { JobState } from "../../../core/state.ts";
 import type { NodeRecord } from "../../nodes.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../../records.ts";
-import type { GapRequest, Memo, MemoWatch, OpenRequest, Pause, StoreInfo } from "../../store.ts";
+import type {
+  GapRequest,
+  Memo,
+  MemoWatch,
+  OpenRequest,
+  Pause,
+  StoreInfo,
+  UpcomingInstance,
+} from "../../store.ts";
 import type { EndedAttempt, KindCounts, LogRow, PlacedLog, ReadyKey, Row } from "./row.ts";
 
 /** Written by every transaction that changes something. */
@@ -158,6 +166,8 @@ export interface WaitingTable {
     kind: string | null,
     span: { readonly after: number; readonly before: number; readonly limit: number },
   ): readonly Row[];
+  /** The first rows that are not ready by their due time: of a kind, or of all. */
+  soonest(kind: string | null, limit: number): readonly UpcomingInstance[];
   /** The earliest due time of rows that are not ready: of a kind, or of all. */
   firstLater(kind: string | null): number | null;
 }

@@ -103,6 +103,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   getSchedules: "get a schedule",
   listSchedules: "list schedules",
   dueSchedules: "list due schedules",
+  nextSchedules: "look for what is due next",
+  laterInstances: "look for what is due next",
   listTicks: "list fates",
   listPauses: "list pauses",
   listNodes: "list nodes",

@@ -3,6 +3,7 @@ import { checkLimit, checkTime } from "../../ledger/checks.ts";
 import { checkAdvances, checkFires } from "../../ledger/operations/advance.ts";
 import { copyToStore } from "../../ledger/operations/schedules.ts";
 import { pageOfFates, pageOfSchedules } from "../../ledger/reading/pages.ts";
+import { checkUpcoming, upcomingSchedules } from "../../ledger/reading/upcoming.ts";
 import { generationError } from "../../ledger/refusals.ts";
 import { storable } from "../../ledger/rules.ts";
 import type { Range, ScheduleTable } from "../../ledger/tables/tables.ts";
@@ -97,6 +98,31 @@ export function scheduleOperations(queue: OperationQueue) {
         read: readSchedules,
       });
       return stored.map(({ record }) => record);
+    },
+
+    async upcoming(query) {
+      checkUpcoming(query);
+      const { kinds, limit } = query;
+      const instances = await queue.read({
+        action: "laterInstances",
+        weight: limit,
+        args: [kinds && [...new Set(kinds)], limit],
+        read: (from) =>
+          from.items(3, () => {
+            const dueAt = from.read() as number;
+            return { id: from.text(), kind: from.text(), dueAt };
+          }),
+      });
+      const schedules = await upcomingSchedules(query, async (skip, count) => {
+        const stored = await queue.read({
+          action: "nextSchedules",
+          weight: count,
+          args: [count, skip],
+          read: readSchedules,
+        });
+        return stored.map(({ record }) => record);
+      });
+      return { instances, schedules };
     },
 
     listFates(query, page) {

@@ -1,4 +1,4 @@
--- Reading and writing schedules and pauses.
+-- Reading and writing schedules and pauses, and finding what is due next.
 
 function S.put_schedule(op)
   local id, record, expected, cursor = op[4], op[5], op[6], op[7]
@@ -54,6 +54,55 @@ function S.due_schedules(op)
   return rcall('HMGET', S.SCHEDULE_ROWS, unpack(ids))
 end
 
+-- The first rows that are not ready by their due time, as {due, id, kind} each: of some kinds, or
+-- of all. The time of a kind in the list of all may be too early, never too late.
+function S.later_instances(op)
+  local kinds, limit = op[4], op[5]
+  local found, answer = {}, {}
+  local function read(kind)
+    local list = rcall('ZRANGE', S.LATER .. kind, 0, limit - 1, 'WITHSCORES')
+    for i = 1, #list, 2 do
+      local _, seq, id = S.parse_member(list[i])
+      found[#found + 1] = {tonumber(list[i + 1]), id, kind, seq}
+    end
+  end
+  local function sort()
+    table.sort(found, function(left, right)
+      if left[1] ~= right[1] then return left[1] < right[1] end
+      return left[4] < right[4]
+    end)
+    for i = #found, limit + 1, -1 do found[i] = nil end
+  end
+  if kinds then
+    for _, kind in ipairs(kinds) do
+      read(kind)
+      if #found > 10 * limit then sort() end
+    end
+  else
+    local from = 0
+    repeat
+      local list = rcall('ZRANGE', S.LATER_KINDS, from, from + limit - 1, 'WITHSCORES')
+      if #found >= limit and list[2] and tonumber(list[2]) > found[#found][1] then break end
+      for i = 1, #list, 2 do read(list[i]) end
+      sort()
+      from = from + limit
+    until #list == 0
+  end
+  sort()
+  for i = 1, #found do
+    local entry = found[i]
+    answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = entry[1], entry[2], entry[3]
+  end
+  return answer
+end
+
+-- Schedules by their next tick, without the first ones.
+function S.next_schedules(op)
+  local ids = rcall('ZRANGE', S.SCHEDULE_TIMES, op[5], op[5] + op[4] - 1)
+  if #ids == 0 then return {} end
+  return rcall('HMGET', S.SCHEDULE_ROWS, unpack(ids))
+end
+
 -- Fates that begin in a span; if requested, also the one that contains its start.
 function S.list_ticks(op)
   local schedule, from, to, is_reverse, limit, has_before = op[4], op[5], op[6], op[7], op[8], op[9]
@@ -105,5 +154,6 @@ end
 S.ACTIONS.putSchedule, S.ACTIONS.deleteSchedule = S.put_schedule, S.delete_schedule
 S.ACTIONS.getSchedules, S.ACTIONS.listSchedules = S.get_schedules, S.list_schedules
 S.ACTIONS.dueSchedules, S.ACTIONS.listTicks = S.due_schedules, S.list_ticks
+S.ACTIONS.laterInstances, S.ACTIONS.nextSchedules = S.later_instances, S.next_schedules
 S.ACTIONS.setPause, S.ACTIONS.removePause, S.ACTIONS.listPauses =
   S.set_pause, S.remove_pause, S.list_pauses

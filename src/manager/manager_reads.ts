@@ -1,0 +1,85 @@
+import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import {
+  type HistoryFilter,
+  type InstanceFilter,
+  type LogFilter,
+  matchesNothing,
+  readHistoryFilter,
+  readInstanceFilter,
+  readLogFilter,
+} from "../core/instance_filter.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
+import type { Exact } from "../core/object_keys.ts";
+import type { Page, UpcomingQuery } from "../store/store.ts";
+import type { ExplainQuery, LiveFacts, TickReport } from "./api.ts";
+import { type PageInput, readOptions, readPage } from "./call_options.ts";
+import { countInstances } from "./instances/bulk.ts";
+import { findInstance } from "./instances/find_instance.ts";
+import { upcoming, type UpcomingRuns } from "./instances/upcoming.ts";
+import type { ManagerParts } from "./manager_parts.ts";
+
+/** The part of a manager that only reads the store. */
+export abstract class ManagerReads {
+  protected abstract readonly parts: ManagerParts;
+  protected abstract readonly facts: LiveFacts;
+
+  async listSchedules(
+    query: { readonly kind?: string } = {},
+    page?: PageInput,
+  ): Promise<Page<ScheduleRecord>> {
+    const conditions = readOptions("schedules", query, "list schedules");
+    return await this.parts.store.listSchedules(conditions, readPage(page, "list schedules"));
+  }
+
+  async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
+    const read = readOptions("explain", query, "explain");
+    const { explain } = await import("./instances/explain.ts");
+    return await explain(read, {
+      store: this.parts.store,
+      clock: this.parts.options.clock,
+      facts: this.facts,
+    });
+  }
+
+  getInstance(id: string): Promise<Instance> {
+    return findInstance(id, this.parts.store);
+  }
+
+  async lookupInstances<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+    page?: PageInput,
+  ): Promise<Page<Instance>> {
+    const query = readInstanceFilter(filter);
+    const wanted = readPage(page, "look up instances");
+    if (matchesNothing(query)) return { items: [], nextToken: null };
+    return await this.parts.store.list(query, wanted);
+  }
+
+  /** Count the instances that match. */
+  async count<Filter extends InstanceFilter>(
+    filter?: Exact<Filter, InstanceFilter>,
+  ): Promise<number> {
+    const query = readInstanceFilter(filter);
+    return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
+  }
+
+  upcoming(query: UpcomingQuery): Promise<UpcomingRuns> {
+    return upcoming(this.parts.store, query);
+  }
+
+  async lookupInstanceHistory<Filter extends HistoryFilter>(
+    filter?: Exact<Filter, HistoryFilter>,
+    page?: PageInput,
+  ): Promise<Page<HistoryEntry>> {
+    const query = readHistoryFilter(filter);
+    return await this.parts.store.history(query, readPage(page, "look up the history"));
+  }
+
+  async lookupInstanceLogs<Filter extends LogFilter>(
+    filter?: Exact<Filter, LogFilter>,
+    page?: PageInput,
+  ): Promise<Page<StoredLogEntry>> {
+    const query = readLogFilter(filter);
+    return await this.parts.store.logs(query, readPage(page, "look up logs"));
+  }
+}

@@ -1,0 +1,21 @@
+import { Late } from "../../platform/late.ts";
+import type { StreamSignal } from "../handlers/backend.ts";
+import type { WatchHub } from "./watch_hub.ts";
+import type { WatchSource } from "./watch_question.ts";
+
+/** A hub of watchers that is loaded with the first one: an idle daemon does without its memory. */
+export class LateWatch {
+  readonly #hub: Late<WatchHub>;
+
+  constructor(source: WatchSource) {
+    this.#hub = new Late(async () => {
+      const { WatchHub } = await import("./watch_hub.ts");
+      return new WatchHub(source, source.clock.now().wallMs.toString(36));
+    });
+  }
+
+  /** The messages of one call of Watch. @throws JobError as `WatchHub.watch` */
+  async *stream(request: Uint8Array, call: StreamSignal): AsyncGenerator<Uint8Array> {
+    yield* (await this.#hub.get()).watch(request, call);
+  }
+}

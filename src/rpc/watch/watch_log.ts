@@ -1,0 +1,247 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import {
+  type ChangedInstance,
+  ChangedInstanceSchema,
+  type KindCounts,
+  KindCountsSchema,
+  WatchResponseSchema,
+} from "../gen/job_pb.ts";
+
+/** Most kinds, and most changed instances, in one message. */
+const KINDS_MAX = 1_000;
+const CHANGES_MAX = 100;
+/** Most messages whose changed instances are remembered, for those who read slowly. */
+const REMEMBERED_MAX = 60;
+
+const { field: FIELD } = WatchResponseSchema;
+/** Parts of a message that are responses of other methods, with the numbers of their fields. */
+const PART_NUMBER = {
+  status: FIELD.status.number,
+  running: FIELD.running.number,
+  upcoming: FIELD.upcoming.number,
+  failures: FIELD.failures.number,
+  incidents: FIELD.incidents.number,
+  pauses: FIELD.pauses.number,
+  nodes: FIELD.nodes.number,
+} as const;
+
+/** A part of a message. */
+export type PartName = keyof typeof PART_NUMBER;
+
+/** Counts of a kind, and the message in which they came. */
+interface KnownCounts {
+  readonly counts: KindCounts;
+  readonly seq: number;
+}
+
+/** The instances that changed before a message. */
+interface KnownChanges {
+  readonly seq: number;
+  readonly changes: readonly ChangedInstance[];
+  readonly hasMissed: boolean;
+}
+
+/**
+ * What watchers of one question have been told, and when. The message after any earlier one is made
+ * from it: what has changed since, or everything.
+ */
+export class WatchLog {
+  /** Begins the cursors of this log. */
+  readonly #name: string;
+  readonly #parts = new Map<PartName, { readonly bytes: Uint8Array; readonly seq: number }>();
+  readonly #kinds = new Map<string, KnownCounts>();
+  #totals: KnownCounts | null = null;
+  #changes: readonly KnownChanges[] = [];
+  #problem: string | undefined;
+  #at = 0;
+  #seq = 0;
+  #isDirty = false;
+  /** Messages after an earlier one, by its number; emptied when another one is published. */
+  readonly #messages = new Map<number, Uint8Array>();
+
+  /** @param name differs from that of all logs before, also those of earlier processes */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Number of the last message; 0 before the first. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Total number of instances in a state. */
+  totalOf(state: "scheduled" | "processing" | "terminated" | "timedOut"): bigint {
+    return this.#totals?.counts[state] ?? 0n;
+  }
+
+  /** True if this part was ever set. */
+  has(name: PartName): boolean {
+    return this.#parts.has(name);
+  }
+
+  /** The number of the message that a cursor names; 0 for one of another log. */
+  placeOf(cursor: string | undefined): number {
+    const [, name, seq] = /^([^.]+)\.(\d{1,15})$/.exec(cursor ?? "") ?? [];
+    const place = Number(seq);
+    return name === this.#name && place <= this.#seq ? place : 0;
+  }
+
+  /** @param bytes the encoded response */
+  setPart(name: PartName, bytes: Uint8Array): void {
+    const known = this.#parts.get(name);
+    if (known && isSame(known.bytes, bytes)) return;
+    this.#parts.set(name, { bytes, seq: this.#seq + 1 });
+    this.#isDirty = true;
+  }
+
+  /** Set the counts of all kinds. @returns true if any has changed */
+  setKinds(kinds: readonly KindCounts[]): boolean {
+    const seq = this.#seq + 1;
+    const totals = create(KindCountsSchema);
+    const gone = new Set(this.#kinds.keys());
+    let hasChanged = false;
+    for (const counts of kinds) {
+      addCounts(totals, counts);
+      gone.delete(counts.kind);
+      const known = this.#kinds.get(counts.kind);
+      if (known && hasSameCounts(known.counts, counts)) continue;
+      this.#kinds.set(counts.kind, { counts, seq });
+      hasChanged = true;
+    }
+    for (const kind of gone) {
+      if (hasSameCounts(this.#kinds.get(kind)!.counts, NONE)) continue;
+      this.#kinds.set(kind, { counts: create(KindCountsSchema, { kind }), seq });
+      hasChanged = true;
+    }
+    if (!this.#totals || !hasSameCounts(this.#totals.counts, totals)) {
+      this.#totals = { counts: totals, seq };
+    }
+    this.#isDirty ||= hasChanged;
+    return hasChanged;
+  }
+
+  /** Add instances that have changed. @param hasMissed true if there are others that are unknown */
+  addChanges(
+    changes: Iterable<{ readonly uuid: string; readonly kind: string }>,
+    hasMissed: boolean,
+  ): void {
+    const listed = [...changes];
+    if (listed.length === 0 && !hasMissed) return;
+    const known: KnownChanges = {
+      seq: this.#seq + 1,
+      changes: listed.slice(0, CHANGES_MAX).map((one) => create(ChangedInstanceSchema, one)),
+      hasMissed: hasMissed || listed.length > CHANGES_MAX,
+    };
+    this.#changes = [...this.#changes, known].slice(-REMEMBERED_MAX);
+    this.#isDirty = true;
+  }
+
+  /** @param problem why nothing can be read; undefined if there is none */
+  setProblem(problem: string | undefined): void {
+    this.#isDirty ||= problem !== this.#problem;
+    this.#problem = problem;
+  }
+
+  /** Publish what has been set. @returns false if nothing has changed */
+  publish(at: number): boolean {
+    if (!this.#isDirty) return false;
+    this.#isDirty = false;
+    this.#seq += 1;
+    this.#at = at;
+    this.#messages.clear();
+    return true;
+  }
+
+  /** A message that says nothing. */
+  silence(at: number): Uint8Array {
+    const cursor = this.#cursor();
+    const problem = this.#problem;
+    return toBinary(
+      WatchResponseSchema,
+      create(WatchResponseSchema, { cursor, at: timestampFromMs(at), problem }),
+    );
+  }
+
+  /** The message after that of a number, or everything for 0. All who ask share the bytes. */
+  messageAfter(seq: number): Uint8Array {
+    let message = this.#messages.get(seq);
+    if (message === undefined) this.#messages.set(seq, message = this.#encode(seq));
+    return message;
+  }
+
+  #cursor(): string {
+    return `${this.#name}.${this.#seq}`;
+  }
+
+  #encode(seq: number): Uint8Array {
+    const isWhole = seq === 0;
+    const kinds: KindCounts[] = [];
+    let hasMoreKinds = false;
+    for (const known of this.#kinds.values()) {
+      if (known.seq <= seq || (isWhole && hasSameCounts(known.counts, NONE))) continue;
+      if (kinds.length === KINDS_MAX) {
+        hasMoreKinds = true;
+        break;
+      }
+      kinds.push(known.counts);
+    }
+    const head = create(WatchResponseSchema, {
+      cursor: this.#cursor(),
+      at: timestampFromMs(this.#at),
+      isWhole,
+      totals: this.#totals && this.#totals.seq > seq ? this.#totals.counts : undefined,
+      kinds,
+      kindsMissed: hasMoreKinds,
+      problem: this.#problem,
+      ...(isWhole ? {} : this.#changesAfter(seq)),
+    });
+    const writer = new BinaryWriter();
+    for (const [name, part] of this.#parts) {
+      if (part.seq > seq) {
+        writer.tag(PART_NUMBER[name], WireType.LengthDelimited).bytes(part.bytes);
+      }
+    }
+    const parts = writer.finish();
+    const start = toBinary(WatchResponseSchema, head);
+    const message = new Uint8Array(start.byteLength + parts.byteLength);
+    message.set(start);
+    message.set(parts, start.byteLength);
+    return message;
+  }
+
+  #changesAfter(seq: number) {
+    const after = this.#changes.filter((known) => known.seq > seq);
+    // Those of the first messages after that one may be forgotten.
+    const isKnown = this.#changes.length < REMEMBERED_MAX || this.#changes[0]!.seq <= seq + 1;
+    const changed = new Map(
+      after.flatMap(({ changes }) => changes).map((one) => [one.uuid, one] as const),
+    );
+    const changesMissed = !isKnown || changed.size > CHANGES_MAX ||
+      after.some(({ hasMissed }) => hasMissed);
+    return { changed: [...changed.values()].slice(0, CHANGES_MAX), changesMissed };
+  }
+}
+
+const COUNTS = [
+  ...["scheduled", "processing", "completed", "terminated", "canceled", "timedOut"] as const,
+];
+
+const NONE = create(KindCountsSchema);
+
+function hasSameCounts(left: KindCounts, right: KindCounts): boolean {
+  return COUNTS.every((name) => left[name] === right[name]);
+}
+
+function addCounts(totals: KindCounts, counts: KindCounts): void {
+  for (const name of COUNTS) totals[name] += counts[name];
+}
+
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.byteLength !== right.byteLength) return false;
+  for (let index = 0; index < left.byteLength; index++) {
+    if (left[index] !== right[index]) return false;
+  }
+  return true;
+}
