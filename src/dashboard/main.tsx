@@ -1,3 +1,21 @@
 import { render } from "preact";
+import { startKeyboard } from "./app/keyboard.ts";
+import { startLive } from "./live/overview.ts";
+import { NAVIGATION } from "./app/navigation.tsx";
+import { CurrentPage } from "./app/pages.tsx";
+import { startRouter } from "./app/router.ts";
+import { startTheme } from "./app/settings.ts";
+import { Shell } from "./app/shell.tsx";
+import { startClock } from "./browser/clock.ts";
 
-render(<main>jobctl</main>, document.getElementById("app")!);
+startTheme();
+startClock();
+startRouter();
+startKeyboard(NAVIGATION.flat());
+startLive();
+render(
+  <Shell>
+    <CurrentPage />
+  </Shell>,
+  document.getElementById("app")!,
+);

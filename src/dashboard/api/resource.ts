@@ -1,0 +1,83 @@
+import { type ReadonlySignal, signal, useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { get, type QueryValues } from "./client.ts";
+import { type Problem, toProblem } from "./problem.ts";
+
+/** What a page shows of a request. Data stay while they are asked for again. */
+export interface Resource<T> {
+  readonly data: T | null;
+  readonly problem: Problem | null;
+  readonly isLoading: boolean;
+  readonly reload: () => void;
+  /** Take over data that came another way, without those that they do not mention. */
+  readonly set: (data: Partial<T>) => void;
+}
+
+/** Rises when something has changed: every shown resource is then asked for again. */
+export const revision = signal(0);
+
+/** Say that something has changed. */
+export function noteChange(): void {
+  revision.value++;
+}
+
+interface State<T> {
+  readonly key: string;
+  readonly data: T | null;
+  readonly problem: Problem | null;
+  readonly isLoading: boolean;
+}
+
+/**
+ * Load something, again whenever its key or one of the signals changes.
+ *
+ * @param key what it depends on; null loads nothing
+ * @param watched with each change of these it is loaded again
+ * @param mark with each change of it, too
+ */
+export function useLoaded<T>(
+  key: string | null,
+  load: (signal: AbortSignal) => Promise<T>,
+  watched: readonly ReadonlySignal<number>[] = [revision],
+  mark = "",
+): Resource<T> {
+  const state = useSignal<State<T>>({ key: "", data: null, problem: null, isLoading: true });
+  const again = useSignal(0);
+  const marks = `${mark} ${watched.map((one) => one.value).join()}`;
+  useEffect(() => {
+    if (key === null) return;
+    const abort = new AbortController();
+    const kept = state.peek().key === key ? state.peek().data : null;
+    state.value = { key, data: kept, problem: null, isLoading: true };
+    load(abort.signal).then((data) => {
+      if (!abort.signal.aborted) state.value = { key, data, problem: null, isLoading: false };
+    }, (error) => {
+      if (abort.signal.aborted) return;
+      state.value = { key, data: kept, problem: toProblem(error), isLoading: false };
+    });
+    return () => abort.abort();
+  }, [key, again.value, marks]);
+  const { data, problem, isLoading, key: shown } = state.value;
+  const isCurrent = shown === key;
+  return {
+    data: isCurrent ? data : null,
+    problem: isCurrent ? problem : null,
+    isLoading: isLoading || !isCurrent,
+    reload: () => again.value++,
+    set: (given) => {
+      const { data, ...rest } = state.peek();
+      if (data !== null) state.value = { ...rest, data: { ...data, ...given } };
+    },
+  };
+}
+
+/** Load a path of the API; see {@link useLoaded}. */
+export function useResource<T>(
+  path: string | null,
+  query: QueryValues = {},
+  watched?: readonly ReadonlySignal<number>[],
+  mark?: string,
+): Resource<T> {
+  const key = path === null ? null : `${path} ${JSON.stringify(query)}`;
+  return useLoaded<T>(key, (signal) => get<T>(path!, query, signal), watched, mark);
+}

@@ -1,0 +1,35 @@
+import type { JSX } from "preact";
+import { href, matchPath, place } from "./router.ts";
+import { InstancePage } from "../pages/instance/instance.tsx";
+import { DeadLettersPage, InstancesPage } from "../pages/instances/instances.tsx";
+import { NowPage } from "../pages/now.tsx";
+import { Page, type PageProps } from "../parts/page.tsx";
+
+/** The pages by the patterns of their paths. */
+const PAGES: readonly (readonly [pattern: string, page: (props: PageProps) => JSX.Element])[] = [
+  ["/", NowPage],
+  ["/instances", InstancesPage],
+  ["/instances/:id", InstancePage],
+  ["/dead-letters", DeadLettersPage],
+];
+
+function NotFound({ path }: { readonly path: string }): JSX.Element {
+  return (
+    <Page title="There is no such page">
+      <p>
+        Nothing is at <code>{path}</code>. <a href={href("/")}>Show what happens now</a>
+      </p>
+    </Page>
+  );
+}
+
+/** The page of the current path. */
+export function CurrentPage(): JSX.Element {
+  const { path } = place.value;
+  for (const [pattern, Shown] of PAGES) {
+    const params = matchPath(pattern, path);
+    // Another path is another page: nothing of the one before stays.
+    if (params !== null) return <Shown key={path} params={params} />;
+  }
+  return <NotFound path={path} />;
+}

@@ -1,0 +1,168 @@
+import type { ComponentChildren, JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { isHelpOpen, isSearchOpen } from "./keyboard.ts";
+import { liveState } from "../live/overview.ts";
+import { Navigation } from "./navigation.tsx";
+import { href, place, visits } from "./router.ts";
+import { SearchDialog } from "./search.tsx";
+import { type Theme, theme, type ZoneChoice, zoneChoice } from "./settings.ts";
+import { ShortcutsDialog } from "./shortcuts.tsx";
+import { Toasts } from "./toasts.tsx";
+import { isLoggedOut } from "../api/client.ts";
+import { BASE } from "../browser/base_path.ts";
+import { CopyCommand } from "../parts/command.tsx";
+import { QuestionDialog } from "../parts/dialog.tsx";
+import { pageCommand } from "../parts/page.tsx";
+
+const LIVE: Readonly<Record<string, { readonly word: string; readonly text: string }>> = {
+  connecting: { word: "Connecting", text: "Connecting to the daemon" },
+  open: { word: "Live", text: "Shows changes as they happen" },
+  broken: { word: "Reconnecting", text: "The connection is lost; trying again" },
+  ended: { word: "Not live", text: "The daemon sends no changes: reload the page to see them" },
+};
+
+function LiveMark(): JSX.Element {
+  const { word, text } = LIVE[liveState.value]!;
+  return (
+    <span class={`live live-${liveState.value}`} role="status" title={text}>
+      <span class="live-dot" aria-hidden="true" />
+      {word}
+    </span>
+  );
+}
+
+const THEMES: Readonly<Record<Theme, string>> = {
+  system: "As the system",
+  light: "Light",
+  dark: "Dark",
+};
+const ZONES: Readonly<Record<ZoneChoice, string>> = {
+  local: "Local time",
+  utc: "UTC",
+  job: "Job's zone",
+};
+
+function Choice<T extends string>({ label, values, value, onChange }: {
+  readonly label: string;
+  readonly values: Readonly<Record<T, string>>;
+  readonly value: T;
+  readonly onChange: (value: T) => void;
+}): JSX.Element {
+  return (
+    <select
+      class="select"
+      aria-label={label}
+      title={label}
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value as T)}
+    >
+      {Object.entries<string>(values).map(([name, text]) => (
+        <option key={name} value={name}>{text}</option>
+      ))}
+    </select>
+  );
+}
+
+function TopBar({ isMenuOpen, onMenu }: {
+  readonly isMenuOpen: boolean;
+  readonly onMenu: () => void;
+}): JSX.Element {
+  return (
+    <header class="bar">
+      <button
+        type="button"
+        class="plain menu-button"
+        aria-expanded={isMenuOpen}
+        aria-controls="side"
+        aria-label="Pages"
+        onClick={onMenu}
+      >
+        ☰
+      </button>
+      <a class="brand" href={href("/")}>jobctl</a>
+      <button
+        type="button"
+        class="search-button"
+        aria-label="Search"
+        onClick={() => isSearchOpen.value = true}
+      >
+        <span>Search</span>
+        <kbd aria-hidden="true">/</kbd>
+      </button>
+      <span class="bar-gap" />
+      <LiveMark />
+      <Choice
+        label="Times"
+        values={ZONES}
+        value={zoneChoice.value}
+        onChange={(value) => zoneChoice.value = value}
+      />
+      <Choice
+        label="Look"
+        values={THEMES}
+        value={theme.value}
+        onChange={(value) => theme.value = value}
+      />
+      <button
+        type="button"
+        class="plain help-button"
+        aria-label="Keyboard shortcuts"
+        title="Keyboard shortcuts"
+        onClick={() => isHelpOpen.value = true}
+      >
+        ?
+      </button>
+    </header>
+  );
+}
+
+/** Lead to the login when the session is over, and back afterwards. */
+function useLogin(): void {
+  const isOut = isLoggedOut.value;
+  useEffect(() => {
+    if (!isOut) return;
+    const next = `${location.pathname}${location.search}`;
+    location.assign(`${BASE}login?${new URLSearchParams({ next })}`);
+  }, [isOut]);
+}
+
+/** Everything around a page. */
+export function Shell({ children }: { readonly children: ComponentChildren }): JSX.Element {
+  useLogin();
+  const isMenuOpen = useSignal(false);
+  const main = useRef<HTMLElement>(null);
+  const isFirst = useRef(true);
+  const visit = visits.value;
+  const { path } = place.value;
+  useEffect(() => {
+    isMenuOpen.value = false;
+    if (isFirst.current) {
+      isFirst.current = false;
+      return;
+    }
+    // Screen readers then read the new title, and Tab continues there.
+    scrollTo(0, 0);
+    (main.current?.querySelector<HTMLElement>("h1") ?? main.current)?.focus();
+  }, [visit, path]);
+  return (
+    <>
+      <a class="skip" href="#main" data-plain>Skip to the content</a>
+      <TopBar
+        isMenuOpen={isMenuOpen.value}
+        onMenu={() => isMenuOpen.value = !isMenuOpen.value}
+      />
+      <div class={isMenuOpen.value ? "side side-open" : "side"} id="side">
+        <Navigation />
+      </div>
+      <main id="main" tabIndex={-1} ref={main}>{children}</main>
+      <footer class="foot" aria-label="The same on the command line">
+        {pageCommand.value.length > 0 && <CopyCommand words={pageCommand.value} />}
+      </footer>
+      <Toasts />
+      <QuestionDialog />
+      {isHelpOpen.value && <ShortcutsDialog />}
+      {isSearchOpen.value && <SearchDialog />}
+    </>
+  );
+}

@@ -1,0 +1,93 @@
+import { signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { toProblem } from "../api/problem.ts";
+import { after } from "../browser/clock.ts";
+
+interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly hint?: string;
+  readonly isError: boolean;
+  readonly undo?: () => unknown;
+  readonly link?: { readonly href: string; readonly text: string };
+}
+
+/** How long a message stays, in milliseconds; a failure stays until it is closed. */
+const SHOWN_MS = 8_000;
+const SHOWN_MAX = 4;
+
+const toasts = signal<readonly Toast[]>([]);
+let lastId = 0;
+
+function close(id: number): void {
+  toasts.value = toasts.peek().filter((one) => one.id !== id);
+}
+
+function show(toast: Omit<Toast, "id">): void {
+  const id = ++lastId;
+  toasts.value = [...toasts.peek(), { ...toast, id }].slice(-SHOWN_MAX);
+  if (!toast.isError) after(SHOWN_MS, () => close(id));
+}
+
+/** Say that something was done, with a way to undo it or to look at it. */
+export function toastDone(
+  text: string,
+  more: Pick<Toast, "undo" | "link" | "hint"> = {},
+): void {
+  show({ text, isError: false, ...more });
+}
+
+/** Say that something failed, and why. */
+function toastProblem(error: unknown): void {
+  const { message, hint } = toProblem(error);
+  show({ text: message, hint, isError: true });
+}
+
+/** Run an action; if it fails, say why. @returns true if it succeeded */
+export async function attempt(action: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    toastProblem(error);
+    return false;
+  }
+}
+
+/** The messages, read out as they come. */
+export function Toasts(): JSX.Element {
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {toasts.value.map((toast) => (
+        <div key={toast.id} class={toast.isError ? "toast toast-bad" : "toast"}>
+          <p>
+            {toast.text}
+            {toast.hint !== undefined && <span class="hint">{toast.hint}</span>}
+          </p>
+          {toast.link !== undefined && <a href={toast.link.href}>{toast.link.text}</a>}
+          {toast.undo !== undefined && (
+            <button
+              type="button"
+              class="plain"
+              onClick={() => {
+                close(toast.id);
+                void attempt(async () => await toast.undo!());
+              }}
+            >
+              Undo
+            </button>
+          )}
+          <button
+            type="button"
+            class="plain"
+            aria-label="Close"
+            onClick={() =>
+              close(toast.id)}
+          >
+            ×
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,109 @@
+import { batch, type Signal, signal } from "@preact/signals";
+import { apiUrl } from "../api/client.ts";
+import { follow, type StreamState } from "../api/events.ts";
+import { noteChange } from "../api/resource.ts";
+import { after, nowMs } from "../browser/clock.ts";
+import type {
+  GetStatusResponse,
+  Incident,
+  JobInstance,
+  KindCounts,
+  Node,
+  PauseEntry,
+  UpcomingRun,
+  WatchResponse,
+} from "../gen/api_types.ts";
+
+/** Whether what is shown is up to date. */
+export const liveState = signal<StreamState>("connecting");
+
+/** What the daemon reports by itself; null before its first message. */
+export const overview = {
+  status: signal<GetStatusResponse | null>(null),
+  totals: signal<KindCounts | null>(null),
+  kinds: signal<ReadonlyMap<string, KindCounts>>(new Map()),
+  running: signal<readonly JobInstance[] | null>(null),
+  hasMoreRunning: signal(false),
+  upcoming: signal<readonly UpcomingRun[] | null>(null),
+  failures: signal<readonly JobInstance[] | null>(null),
+  incidents: signal<readonly Incident[] | null>(null),
+  pauses: signal<readonly PauseEntry[] | null>(null),
+  nodes: signal<readonly Node[] | null>(null),
+  /** Why the daemon can read nothing at the moment. */
+  problem: signal<string | null>(null),
+};
+
+/** Shortest time between two readings of what a page shows, in milliseconds. */
+const READ_AGAIN_MS = 2_000;
+
+let readAtMs = -Infinity;
+let isReadPlanned = false;
+
+/** Read again what is shown, soon: not for each change, and not while nobody looks. */
+function planReading(): void {
+  if (isReadPlanned) return;
+  isReadPlanned = true;
+  after(Math.max(0, readAtMs + READ_AGAIN_MS - nowMs()), () => {
+    isReadPlanned = false;
+    if (document.hidden) return void (isStale = true);
+    readAtMs = nowMs();
+    noteChange();
+  });
+}
+
+/** True if something has changed while the page was hidden. */
+let isStale = false;
+
+function put<T>(target: Signal<T>, value: T | undefined): void {
+  if (value !== undefined) target.value = value;
+}
+
+function putKinds({ is_whole, kinds }: WatchResponse): void {
+  if (kinds.length === 0 && !is_whole) return;
+  const merged = new Map(is_whole ? [] : overview.kinds.peek());
+  for (const counts of kinds) merged.set(counts.kind, counts);
+  overview.kinds.value = merged;
+}
+
+/** Take over what a message says. */
+function receive(message: WatchResponse): void {
+  batch(() => {
+    put(overview.status, message.status);
+    put(overview.totals, message.totals);
+    put(overview.running, message.running?.instances);
+    if (message.running !== undefined) {
+      overview.hasMoreRunning.value = message.running.next_page_token !== undefined;
+    }
+    put(overview.upcoming, message.upcoming?.runs);
+    put(overview.failures, message.failures?.instances);
+    put(overview.incidents, message.incidents?.incidents);
+    put(overview.pauses, message.pauses?.pauses);
+    put(overview.nodes, message.nodes?.nodes);
+    overview.problem.value = message.problem ?? null;
+    putKinds(message);
+  });
+  const isOther = message.changed.length > 0 || message.changes_missed || message.is_whole ||
+    message.upcoming !== undefined || message.pauses !== undefined ||
+    message.incidents !== undefined || message.nodes !== undefined;
+  if (isOther) planReading();
+}
+
+/** Follow what changes, with one stream for the whole page. */
+export function startLive(): void {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !isStale) return;
+    isStale = false;
+    planReading();
+  });
+  let cursor = "";
+  void follow({
+    url: () => apiUrl("/watch", { cursor }),
+    signal: new AbortController().signal,
+    onEvent: ({ data }) => {
+      const message = JSON.parse(data) as WatchResponse;
+      cursor = message.cursor;
+      receive(message);
+    },
+    onState: (state) => liveState.value = state,
+  });
+}

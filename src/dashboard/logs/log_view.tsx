@@ -1,0 +1,245 @@
+import type { JSX } from "preact";
+import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { place } from "../app/router.ts";
+import { logWrap } from "../app/settings.ts";
+import { saveText } from "../browser/clipboard.ts";
+import { formatCount } from "../text/format_time.ts";
+import { LogRow } from "./log_row.tsx";
+import type { LogStream } from "./log_stream.ts";
+
+/** Height of a row, as in the stylesheet. */
+const ROW_PX = 19;
+/** Rows that are drawn beyond what is visible. */
+const MARGIN_ROWS = 30;
+/** Columns of number and time before the text, as in the stylesheet. */
+const GUTTER_COLUMNS = 18;
+/** How near to the end the reader has to be for the view to follow, in rows. */
+const NEAR_ROWS = 2;
+
+interface View {
+  readonly stream: LogStream;
+  readonly search: Signal<string>;
+  readonly level: Signal<string>;
+  /** Which of the found lines is shown; −1 for none. */
+  readonly found: Signal<number>;
+  /** Whether the view stays at the end. */
+  readonly isFollowing: Signal<boolean>;
+  /** What fits into the frame. */
+  readonly size: Signal<{ readonly rows: number; readonly columns: number }>;
+}
+
+/** The columns that a row has, from the width of the frame and of a character. */
+function columnsIn(frame: HTMLElement, ruler: HTMLElement): number {
+  const charPx = ruler.getBoundingClientRect().width / 100;
+  const columns = Math.floor((frame.clientWidth - 4) / Math.max(1, charPx)) - GUTTER_COLUMNS;
+  return Math.max(20, columns);
+}
+
+/** Number of the line that the URL names, such as "#L120"; 0 for none. */
+function targetLine(hash: string): number {
+  return Number(/^L(\d{1,9})$/.exec(hash)?.[1] ?? 0);
+}
+
+function Toolbar({ view, matches }: {
+  readonly view: View;
+  readonly matches: readonly number[];
+}): JSX.Element {
+  const { stream, search, level, found, isFollowing } = view;
+  const step = (by: number) => {
+    if (matches.length === 0) return;
+    isFollowing.value = false;
+    found.value = (found.value + by + matches.length) % matches.length;
+  };
+  const result = search.value === ""
+    ? ""
+    : `${matches.length === 0 ? 0 : found.value + 1} of ${formatCount(matches.length)}`;
+  return (
+    <div class="log-bar">
+      <input
+        type="search"
+        class="input"
+        aria-label="Search the log"
+        placeholder="Search the log"
+        data-filter
+        value={search.value}
+        onInput={(event) => {
+          search.value = event.currentTarget.value;
+          found.value = 0;
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          step(event.shiftKey ? -1 : 1);
+        }}
+      />
+      <span class="num hint" role="status">{result}</span>
+      <select
+        class="select"
+        aria-label="Level"
+        value={level.value}
+        onChange={(event) => level.value = event.currentTarget.value}
+      >
+        <option value="debug">All levels</option>
+        <option value="info">Info and above</option>
+        <option value="warn">Warnings and errors</option>
+        <option value="error">Errors</option>
+      </select>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={logWrap.value === "on"}
+          onChange={(event) => logWrap.value = event.currentTarget.checked ? "on" : "off"}
+        />
+        Wrap
+      </label>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={isFollowing.value}
+          onChange={(event) => isFollowing.value = event.currentTarget.checked}
+        />
+        Follow
+      </label>
+      <button
+        type="button"
+        class="button"
+        disabled={stream.lines.count === 0}
+        onClick={() => saveText("log.txt", stream.lines.toText())}
+      >
+        Download
+      </button>
+    </div>
+  );
+}
+
+/** The lines that are visible, in a frame as high as all of them. */
+function Lines({ view, matches }: {
+  readonly view: View;
+  readonly matches: readonly number[];
+}): JSX.Element {
+  const { stream, search, found, isFollowing, size } = view;
+  const { lines } = stream;
+  const frame = useRef<HTMLDivElement>(null);
+  const ruler = useRef<HTMLSpanElement>(null);
+  const top = useSignal(0);
+  const version = stream.version.value;
+  const target = targetLine(place.value.hash);
+  const { rows } = lines;
+
+  useEffect(() => {
+    const measure = () => {
+      const rowsShown = Math.ceil(frame.current!.clientHeight / ROW_PX);
+      size.value = { rows: rowsShown, columns: columnsIn(frame.current!, ruler.current!) };
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(frame.current!);
+    measure();
+    return () => observer.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    if (isFollowing.value) frame.current!.scrollTop = rows * ROW_PX;
+  }, [version, rows, isFollowing.value]);
+  const shownMatch = search.value === "" ? undefined : matches[found.value];
+  const goal = shownMatch ?? (target > 0 && lines.count >= target ? lines.indexOf(target) : -1);
+  useLayoutEffect(() => {
+    if (goal < 0) return;
+    isFollowing.value = false;
+    const middle = lines.startOf(goal) - Math.floor(size.value.rows / 2);
+    frame.current!.scrollTop = Math.max(0, middle) * ROW_PX;
+  }, [goal]);
+
+  const firstRow = Math.max(0, Math.floor(top.value / ROW_PX) - MARGIN_ROWS);
+  const first = lines.length === 0 ? 0 : lines.indexAt(firstRow);
+  const lastRow = firstRow + size.value.rows + 2 * MARGIN_ROWS;
+  const drawn: JSX.Element[] = [];
+  for (let index = first; index < lines.length && lines.startOf(index) <= lastRow; index++) {
+    const line = lines.line(index);
+    drawn.push(
+      <LogRow
+        key={index}
+        line={line}
+        search={search.value}
+        isCurrent={index === shownMatch}
+        isTarget={line.number > 0 && line.number === target}
+      />,
+    );
+  }
+  return (
+    <div
+      ref={frame}
+      class={logWrap.value === "on" ? "log log-wrap" : "log"}
+      tabIndex={0}
+      role="region"
+      aria-label="Log"
+      onScroll={() => {
+        const { scrollTop, scrollHeight, clientHeight } = frame.current!;
+        top.value = scrollTop;
+        const isAtEnd = scrollHeight - clientHeight - scrollTop < NEAR_ROWS * ROW_PX;
+        // Scrolling away stops following; scrolling to the end begins again while lines come.
+        if (!isAtEnd) isFollowing.value = false;
+        else if (stream.state.peek() === "open") isFollowing.value = true;
+      }}
+    >
+      <span ref={ruler} class="log-ruler" aria-hidden="true">{"0".repeat(100)}</span>
+      <div class="log-all" style={{ height: `${rows * ROW_PX}px` }}>
+        <div
+          class="log-drawn"
+          style={{
+            transform: `translateY(${lines.length === 0 ? 0 : lines.startOf(first) * ROW_PX}px)`,
+          }}
+        >
+          {drawn}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** The log of an instance: live, with search, levels, wrapping, and a link to each line. */
+export function LogView({ stream, isRunning }: {
+  readonly stream: LogStream;
+  readonly isRunning: boolean;
+}): JSX.Element {
+  const view: View = {
+    stream,
+    search: useSignal(""),
+    level: useSignal("debug"),
+    found: useSignal(0),
+    isFollowing: useSignal(isRunning && place.peek().hash === ""),
+    size: useSignal({ rows: 40, columns: 80 }),
+  };
+  // Before the search, which looks at the lines that are shown.
+  stream.lines.arrange(
+    view.level.value,
+    logWrap.value === "on" ? view.size.value.columns : Infinity,
+  );
+  const matches = useComputed(() => {
+    void stream.version.value;
+    void view.level.value;
+    return stream.lines.find(view.search.value);
+  });
+  const { count } = stream.lines;
+  void stream.version.value;
+  if (count === 0) {
+    return (
+      <p class="empty">
+        {isRunning
+          ? "It has written nothing yet. Lines appear here as they are written."
+          : stream.state.value === "ended" || stream.state.value === "open"
+          ? "It wrote nothing. What a job prints to stdout and stderr appears here."
+          : "Reading the log…"}
+      </p>
+    );
+  }
+  return (
+    <div class="log-frame">
+      <Toolbar view={view} matches={matches.value} />
+      <Lines view={view} matches={matches.value} />
+      <p class="hint log-foot">
+        {`${formatCount(count)} lines`}
+        {isRunning && stream.state.value === "broken" && ", connecting again"}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,233 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { argumentsOf } from "../../../core/arguments/describe.ts";
+import type { Signature } from "../../../core/arguments/signature.ts";
+import { segment } from "../../api/client.ts";
+import { type Resource, useResource } from "../../api/resource.ts";
+import { may } from "../../app/access.ts";
+import { go, href, place } from "../../app/router.ts";
+import { RunForm } from "../../forms/run_form.tsx";
+import type {
+  ErrorDetail,
+  ExplainResponse,
+  GetInstanceResponse,
+  GetJobResponse,
+  Job,
+  JobInstance,
+} from "../../gen/api_types.ts";
+import { LogStream } from "../../logs/log_stream.ts";
+import { LogView } from "../../logs/log_view.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { JsonView } from "../../parts/json_view.tsx";
+import { Loaded } from "../../parts/notes.tsx";
+import { Page, type PageProps, Section } from "../../parts/page.tsx";
+import { ProgressBar } from "../../parts/progress_bar.tsx";
+import { StateBadge } from "../../parts/state_badge.tsx";
+import { Distance } from "../../parts/time.tsx";
+import { isFinished, shortId } from "../../text/instance_state.ts";
+import { blockWords } from "../../text/limit_words.ts";
+import { cancelOne, runAgain } from "../instances/actions.tsx";
+import { InstanceFacts } from "./instance_facts.tsx";
+import { InstanceHistory } from "./instance_history.tsx";
+
+/** Names of the arguments, in the order in which they are stored. */
+function argumentNames(job: Job | null): readonly string[] {
+  const signature = job?.signature as Signature | undefined;
+  return signature === undefined ? [] : argumentsOf(signature).map(({ name }) => name);
+}
+
+function Actions({ instance, job, onChange }: {
+  readonly instance: JobInstance;
+  readonly job: Job | null;
+  readonly onChange: () => void;
+}): JSX.Element | null {
+  const isChanging = useSignal(false);
+  if (!may("operator")) return null;
+  const again = async () => {
+    const id = await runAgain(instance);
+    if (id !== null) go(href(`/instances/${segment(id)}`));
+  };
+  return (
+    <>
+      {isFinished(instance)
+        ? <button type="button" class="button" onClick={() => void again()}>Run again</button>
+        : (
+          <button
+            type="button"
+            class="button button-danger"
+            onClick={() => void cancelOne(instance).then(onChange)}
+          >
+            Cancel…
+          </button>
+        )}
+      {job !== null && (
+        <button type="button" class="button" onClick={() => isChanging.value = true}>
+          Run with changes…
+        </button>
+      )}
+      {isChanging.value && job !== null && (
+        <Dialog
+          title={`Run ${job.kind}`}
+          onClose={() => isChanging.value = false}
+          isWide
+        >
+          <RunForm job={job} from={instance} onDone={() => isChanging.value = false} />
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+/** What an instance waits for, if it does. */
+function Waiting({ instance }: { readonly instance: JobInstance }): JSX.Element | null {
+  const { blocked_by: block, state, due_at } = instance;
+  if (state !== "scheduled" && state !== "created") return null;
+  return (
+    <p class="banner">
+      {block === undefined
+        ? (
+          <>
+            Due <Distance at={due_at} />.
+          </>
+        )
+        : (
+          <>
+            Waits for <strong>{block.name}</strong>: {blockWords(block)}
+            {block.opens_at !== undefined && (
+              <>
+                , opens <Distance at={block.opens_at} />
+              </>
+            )}.
+          </>
+        )}
+    </p>
+  );
+}
+
+function ErrorView({ error, detail }: {
+  readonly error: string | undefined;
+  readonly detail: ErrorDetail | undefined;
+}): JSX.Element | null {
+  if (error === undefined && detail === undefined) return null;
+  const { name, message, stack, exit_code, signal } = detail ?? {};
+  const ends = [
+    ...exit_code === undefined ? [] : [`exit code ${exit_code}`],
+    ...signal === undefined ? [] : [`signal ${signal}`],
+  ];
+  return (
+    <Section title="Error">
+      <div class="error-view">
+        <p>
+          {name !== undefined && name !== "" && <strong>{name}:</strong>}
+          {message ?? error}
+          {ends.length > 0 && <span class="hint">{` (${ends.join(", ")})`}</span>}
+        </p>
+        {stack !== undefined && stack !== "" && (
+          <pre tabIndex={0} role="region" aria-label="Stack of the error">{stack}</pre>
+        )}
+      </div>
+    </Section>
+  );
+}
+
+/** Where an instance came from, and what became of it, in a sentence. */
+function Why({ id, mark }: { readonly id: string; readonly mark: string }): JSX.Element | null {
+  const { data } = useResource<ExplainResponse>(
+    `/instances/${segment(id)}/explain`,
+    {},
+    [],
+    mark,
+  );
+  const why = data?.reports[0]?.why ?? "";
+  return why === "" ? null : <p class="why">{why}</p>;
+}
+
+function Log({ id, isRunning, onInstance }: {
+  readonly id: string;
+  readonly isRunning: boolean;
+  readonly onInstance: (instance: JobInstance) => void;
+}): JSX.Element {
+  const stream = useMemo(() => new LogStream(id, onInstance), [id]);
+  useEffect(() => () => stream.close(), [stream]);
+  return (
+    <Section title="Log" id="log">
+      <LogView stream={stream} isRunning={isRunning} />
+    </Section>
+  );
+}
+
+function Shown({ instance, job, from }: {
+  readonly instance: JobInstance;
+  readonly job: Job | null;
+  readonly from: Resource<GetInstanceResponse>;
+}): JSX.Element {
+  const { id, kind, state } = instance;
+  const zone = job?.timezone;
+  const mark = `${state} ${instance.attempts} ${instance.fence}`;
+  return (
+    <Page
+      title={`${kind} ${shortId(id)}`}
+      about={<StateBadge state={state} />}
+      command={place.value.hash.startsWith("L") ? ["logs", id] : ["describe", "instance", id]}
+      actions={<Actions instance={instance} job={job} onChange={from.reload} />}
+    >
+      <Waiting instance={instance} />
+      <div class="columns columns-detail">
+        <div>
+          {instance.progress !== undefined && state === "processing" && (
+            <p class="banner">
+              <ProgressBar progress={instance.progress} />
+            </p>
+          )}
+          <ErrorView error={instance.error} detail={instance.error_detail} />
+          <Log
+            id={id}
+            isRunning={!isFinished(instance)}
+            onInstance={(next) => from.set({ instance: { ...instance, ...next } })}
+          />
+        </div>
+        <div>
+          <Why id={id} mark={mark} />
+          <Section title="About">
+            <InstanceFacts instance={instance} zone={zone} />
+          </Section>
+          <Section title="Arguments">
+            <JsonView values={instance.arguments} names={argumentNames(job)} what="arguments" />
+          </Section>
+          {state === "completed" && (
+            <Section title="Results">
+              <JsonView values={instance.results} what="results" />
+            </Section>
+          )}
+          <InstanceHistory id={id} mark={mark} zone={zone} />
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+/** One instance: what it waits for, its log as it grows, its arguments, attempts and outcome. */
+export function InstancePage({ params }: PageProps): JSX.Element {
+  const asked = params.id!;
+  const found = useResource<GetInstanceResponse>(`/instances/${segment(asked)}`);
+  const instance = found.data?.instance;
+  const job = useResource<GetJobResponse>(
+    instance === undefined ? null : `/jobs/${segment(instance.kind)}`,
+    {},
+    [],
+  );
+  // The first characters of an id are enough to get here; the whole id is the place.
+  useEffect(() => {
+    if (instance === undefined || instance.id === asked) return;
+    go(href(`/instances/${segment(instance.id)}`, {}, place.peek().hash), true);
+  }, [instance?.id]);
+  if (instance === undefined) {
+    return (
+      <Page title={`Instance ${shortId(asked)}`} command={["describe", "instance", asked]}>
+        <Loaded from={found}>{() => null}</Loaded>
+      </Page>
+    );
+  }
+  return <Shown instance={instance} job={job.data?.job ?? null} from={found} />;
+}

@@ -1,0 +1,136 @@
+import { post, remove, segment } from "../../api/client.ts";
+import { noteChange } from "../../api/resource.ts";
+import { href } from "../../app/router.ts";
+import { attempt, toastDone } from "../../app/toasts.tsx";
+import type {
+  CancelInstancesResponse,
+  JobInstance,
+  Query,
+  RedriveInstancesResponse,
+  RetryInstanceResponse,
+} from "../../gen/api_types.ts";
+import { CopyCommand } from "../../parts/command.tsx";
+import { ask } from "../../parts/dialog.tsx";
+import { formatCount, plural } from "../../text/format_time.ts";
+import { shortId } from "../../text/instance_state.ts";
+import { COUNTED_MAX } from "./instance_list.ts";
+
+/** What an action on several instances is about. */
+export interface Selection {
+  readonly query: Partial<Query>;
+  readonly count: number;
+  /** What they are, such as "of the job report". */
+  readonly about: string;
+  /** The arguments of `jobctl` that do the same. */
+  readonly command: readonly string[];
+}
+
+function counted(count: number): string {
+  return count > COUNTED_MAX
+    ? `more than ${formatCount(COUNTED_MAX)} instances`
+    : plural(count, "instance");
+}
+
+/** Cancel one instance, after a question. */
+export async function cancelOne({ id, kind, state }: JobInstance): Promise<void> {
+  const isYes = await ask({
+    title: `Cancel ${shortId(id)}?`,
+    text: (
+      <>
+        <p>
+          {state === "processing"
+            ? `The running attempt of ${kind} is asked to stop, and killed if it does not.`
+            : `This instance of ${kind} will not run.`}{" "}
+          This cannot be undone, but it can be run again.
+        </p>
+        <CopyCommand words={["cancel", id]} />
+      </>
+    ),
+    verb: "Cancel it",
+    isDangerous: true,
+  });
+  if (!isYes) return;
+  await attempt(async () => {
+    await remove(`/instances/${segment(id)}`);
+    toastDone(`Canceled ${shortId(id)}`);
+    noteChange();
+  });
+}
+
+/** Run a finished instance again, as a new one that can be canceled at once. */
+export async function runAgain({ id }: JobInstance): Promise<string | null> {
+  let created: string | null = null;
+  await attempt(async () => {
+    const response = await post<RetryInstanceResponse>(`/instances/${segment(id)}/retry`);
+    const again = response.instance!;
+    created = again.id;
+    toastDone(`Runs again as ${shortId(again.id)}`, {
+      link: { href: href(`/instances/${segment(again.id)}`), text: "Show" },
+      undo: async () => {
+        await remove(`/instances/${segment(again.id)}`);
+        noteChange();
+      },
+    });
+    noteChange();
+  });
+  return created;
+}
+
+/** Cancel all instances of a selection, after saying how many. @returns true if it was done */
+export async function cancelAll({ query, count, about, command }: Selection): Promise<boolean> {
+  const isYes = await ask({
+    title: `Cancel ${counted(count)}?`,
+    text: (
+      <>
+        <p>
+          {about}{" "}
+          Waiting ones will not run. Running attempts are asked to stop, and killed if they do not.
+          This cannot be undone.
+        </p>
+        <CopyCommand words={command} />
+      </>
+    ),
+    verb: `Cancel ${counted(count)}`,
+    isDangerous: true,
+  });
+  if (!isYes) return false;
+  return await attempt(async () => {
+    const all = Object.keys(query).length === 0;
+    const done = await post<CancelInstancesResponse>("/instances/cancel", {
+      query,
+      ...(all ? { all } : {}),
+    });
+    toastDone(`Canceled ${plural(done.count, "instance")}`);
+    noteChange();
+  });
+}
+
+/** Run the dead letters of a selection again, after saying how many. @returns true if done */
+export async function redriveAll({ query, count, about, command }: Selection): Promise<boolean> {
+  const isYes = await ask({
+    title: `Run ${counted(count)} again?`,
+    text: (
+      <>
+        <p>{about} Each runs once more, as a new instance with the same arguments.</p>
+        <CopyCommand words={command} />
+      </>
+    ),
+    verb: `Run ${counted(count)} again`,
+  });
+  if (!isYes) return false;
+  return await attempt(async () => {
+    const all = Object.keys(query).length === 0;
+    const done = await post<RedriveInstancesResponse>("/instances/redrive", {
+      query,
+      ...(all ? { all } : {}),
+    });
+    const ids = done.instances.map(({ id }) => id);
+    toastDone(`Run again: ${plural(done.count, "instance")}`, {
+      // Undone only if all are named: the response is cut to what fits into one message.
+      undo: ids.length === done.count && ids.length > 0
+        ? () => post("/instances/cancel", { query: { ids } }).then(noteChange)
+        : undefined,
+    });
+    noteChange();
+  });
+}

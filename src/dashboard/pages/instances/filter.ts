@@ -1,0 +1,118 @@
+import type { QueryValues } from "../../api/client.ts";
+import type { JobInstance, JobState, KindCounts, Query } from "../../gen/api_types.ts";
+import { valueText } from "../../text/argument_text.ts";
+import { SHOWN_STATES } from "../../text/instance_state.ts";
+
+/** Which instances a list shows. It is the query of the page's URL. */
+export interface InstanceFilter {
+  readonly kind: string;
+  readonly states: readonly JobState[];
+  /** RFC 3339; empty for no limit. */
+  readonly after: string;
+  readonly before: string;
+  readonly scheduleId: string;
+  readonly uniqueKey: string;
+  /** In arguments, results, error, key or node. The browser looks for it, not the store. */
+  readonly text: string;
+}
+
+/** The filter that a URL's query means. */
+export function filterOf(query: URLSearchParams): InstanceFilter {
+  const states = query.getAll("state").filter((one) => SHOWN_STATES.some((state) => state === one));
+  return {
+    kind: query.get("kind") ?? "",
+    states: states as JobState[],
+    after: query.get("after") ?? "",
+    before: query.get("before") ?? "",
+    scheduleId: query.get("schedule") ?? "",
+    uniqueKey: query.get("key") ?? "",
+    text: query.get("text") ?? "",
+  };
+}
+
+/** The parameters of a request for the instances that match, except the text. */
+export function requestOf(filter: InstanceFilter): QueryValues {
+  return {
+    kind: filter.kind,
+    states: filter.states,
+    after: filter.after,
+    before: filter.before,
+    schedule_id: filter.scheduleId,
+    unique_key: filter.uniqueKey,
+  };
+}
+
+/** The query of a request that changes all instances that match, which the text does not narrow. */
+export function bodyOf(filter: InstanceFilter): Partial<Query> {
+  const { kind, states, after, before, scheduleId, uniqueKey } = filter;
+  return {
+    ...(kind === "" ? {} : { kind }),
+    ...(states.length === 0 ? {} : { states }),
+    ...(after === "" ? {} : { after }),
+    ...(before === "" ? {} : { before }),
+    ...(scheduleId === "" ? {} : { schedule_id: scheduleId }),
+    ...(uniqueKey === "" ? {} : { unique_key: uniqueKey }),
+  };
+}
+
+/** True if nothing is filtered. */
+export function isEverything(filter: InstanceFilter): boolean {
+  return Object.keys(bodyOf(filter)).length === 0 && filter.text === "";
+}
+
+/** True if an instance is shown: with the text, and none of the system's own unless asked for. */
+export function isShown(instance: JobInstance, { kind, text }: InstanceFilter): boolean {
+  if (kind === "" && instance.kind.startsWith("system.notice")) return false;
+  if (text === "") return true;
+  const { arguments: given, results, error, unique_key, node, id } = instance;
+  const whole = [valueText(given), valueText(results), error, unique_key, node, id].join("\n");
+  return whole.toLowerCase().includes(text.toLowerCase());
+}
+
+const COUNTERS: Readonly<Partial<Record<JobState, Exclude<keyof KindCounts, "kind">>>> = {
+  scheduled: "scheduled",
+  processing: "processing",
+  completed: "completed",
+  terminated: "terminated",
+  timed_out: "timed_out",
+  cancelled: "canceled",
+};
+
+/**
+ * The number of instances that match, from the store's counters.
+ *
+ * @returns null if the filter has more than kind and states
+ */
+export function countOf(filter: InstanceFilter, kinds: Iterable<KindCounts>): number | null {
+  const { kind, states, after, before, scheduleId, uniqueKey, text } = filter;
+  if ([after, before, scheduleId, uniqueKey, text].some((one) => one !== "")) return null;
+  let sum = 0;
+  for (const counts of kinds) {
+    if (kind !== "" && counts.kind !== kind) continue;
+    for (const state of states.length === 0 ? SHOWN_STATES : states) {
+      sum += counts[COUNTERS[state]!];
+    }
+  }
+  return sum;
+}
+
+/** How a state is called on the command line. */
+const CLI_STATES: Readonly<Partial<Record<JobState, string>>> = {
+  scheduled: "Scheduled",
+  processing: "Processing",
+  completed: "Completed",
+  terminated: "Terminated",
+  timed_out: "TimedOut",
+  cancelled: "Cancelled",
+};
+
+/** The arguments of `jobctl` that select the same, behind the verb. */
+export function selectionWords(filter: InstanceFilter): string[] {
+  const { kind, states, after, before } = filter;
+  return [
+    ...(kind === "" ? [] : ["--kind", kind]),
+    ...(states.length === 0 ? [] : ["--state", states.map((state) => CLI_STATES[state]).join(",")]),
+    ...(after === "" ? [] : ["--since", after]),
+    ...(before === "" ? [] : ["--until", before]),
+  ];
+}

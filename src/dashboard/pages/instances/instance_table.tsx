@@ -1,0 +1,84 @@
+import type { JSX } from "preact";
+import type { Signal } from "@preact/signals";
+import type { JobInstance } from "../../gen/api_types.ts";
+import { InstanceLink, JobLink } from "../../parts/instance_links.tsx";
+import { ProgressBar } from "../../parts/progress_bar.tsx";
+import { StateBadge } from "../../parts/state_badge.tsx";
+import { type Column, Table } from "../../parts/table.tsx";
+import { Distance, Duration, Time } from "../../parts/time.tsx";
+import { argumentsText } from "../../text/argument_text.ts";
+import { endOf, isFinished, shortId } from "../../text/instance_state.ts";
+import { blockWords } from "../../text/limit_words.ts";
+
+/** Ids that the reader has selected. */
+export type SelectedIds = Signal<ReadonlySet<string>>;
+
+function toggled(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  const next = new Set(ids);
+  if (!next.delete(id)) next.add(id);
+  return next;
+}
+
+/** What a row says beyond its job: error, progress, what it waits for, or its arguments. */
+function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
+  const { error, progress, state, blocked_by, arguments: given } = instance;
+  if (error !== undefined && state !== "completed") return <span class="bad-text">{error}</span>;
+  if (state === "processing" && progress !== undefined) return <ProgressBar progress={progress} />;
+  if (blocked_by !== undefined) {
+    return (
+      <span class="late-text">{`waits for ${blocked_by.name}: ${blockWords(blocked_by)}`}</span>
+    );
+  }
+  return <code class="faint">{argumentsText(given)}</code>;
+}
+
+function columns(selected: SelectedIds | undefined): Column<JobInstance>[] {
+  const box: Column<JobInstance> = {
+    title: "",
+    kind: "tight",
+    cell: ({ id }) => (
+      <input
+        type="checkbox"
+        aria-label={`Select ${shortId(id)}`}
+        checked={selected!.value.has(id)}
+        onChange={() => selected!.value = toggled(selected!.value, id)}
+      />
+    ),
+  };
+  return [
+    ...(selected === undefined ? [] : [box]),
+    { title: "State", cell: ({ state }) => <StateBadge state={state} /> },
+    { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> },
+    { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
+    { title: "About", cell: (one) => <About instance={one} />, kind: "wide" },
+    {
+      title: "Due",
+      cell: (one) => isFinished(one) ? <Time at={one.due_at} /> : <Distance at={one.due_at} />,
+      kind: "num",
+    },
+    {
+      title: "Took",
+      cell: (one) => <Duration from={one.processed_at} to={endOf(one)} />,
+      kind: "num",
+    },
+    { title: "Attempts", cell: ({ attempts }) => attempts ?? 0, kind: "num" },
+    { title: "Node", cell: ({ node }) => node, kind: "minor" },
+  ];
+}
+
+/** A list of instances; with check boxes if some can be selected. */
+export function InstanceTable({ instances, selected, label = "Instances" }: {
+  readonly instances: readonly JobInstance[];
+  readonly selected?: SelectedIds;
+  readonly label?: string;
+}): JSX.Element {
+  return (
+    <Table
+      label={label}
+      columns={columns(selected)}
+      rows={instances}
+      keyOf={({ id }) => id}
+      rowClass={({ id }) => selected?.value.has(id) ? "selected" : undefined}
+    />
+  );
+}

@@ -1,0 +1,243 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { revision, useLoaded } from "../../api/resource.ts";
+import { may } from "../../app/access.ts";
+import { href, place } from "../../app/router.ts";
+import { attempt } from "../../app/toasts.tsx";
+import type { JobInstance, JobState } from "../../gen/api_types.ts";
+import { overview } from "../../live/overview.ts";
+import { Empty, Loaded } from "../../parts/notes.tsx";
+import { Page } from "../../parts/page.tsx";
+import { formatCount, plural } from "../../text/format_time.ts";
+import { cancelAll, redriveAll, type Selection } from "./actions.tsx";
+import {
+  bodyOf,
+  countOf,
+  filterOf,
+  type InstanceFilter,
+  isEverything,
+  isShown,
+  requestOf,
+  selectionWords,
+} from "./filter.ts";
+import { FilterBar } from "./filter_bar.tsx";
+import { countInstances, type InstancePage, readPage } from "./instance_list.ts";
+import { InstanceTable, type SelectedIds } from "./instance_table.tsx";
+
+/** What differs between the list of all instances and that of dead letters. */
+interface ListKind {
+  readonly path: "/instances" | "/dead-letters";
+  readonly title: string;
+  readonly words: readonly string[];
+  readonly empty: JSX.Element;
+}
+
+const UNFINISHED: readonly JobState[] = ["scheduled", "processing"];
+const DEAD: readonly JobState[] = ["terminated", "timed_out"];
+
+const ALL: ListKind = {
+  path: "/instances",
+  title: "Instances",
+  words: ["list", "instances"],
+  empty: (
+    <Empty title="No job has run yet" command={["schedule", "KIND"]}>
+      Every accepted run of a job is an instance: with its arguments, attempts, log and result. Run
+      a job on its page, or on the command line:
+    </Empty>
+  ),
+};
+
+const DEAD_LETTERS: ListKind = {
+  path: "/dead-letters",
+  title: "Dead letters",
+  words: ["list", "dead"],
+  empty: (
+    <Empty title="There are no dead letters" command={["redrive", "--help"]}>
+      Instances that fail for good wait here until somebody runs them again.
+    </Empty>
+  ),
+};
+
+/** The selected instances if there are any, else all that match. */
+function targetOf(options: {
+  readonly filter: InstanceFilter;
+  readonly selected: ReadonlySet<string>;
+  readonly states: readonly JobState[];
+}): InstanceFilter | { readonly ids: readonly string[] } {
+  const { filter, selected, states } = options;
+  if (selected.size > 0) return { ids: [...selected] };
+  const wanted = filter.states.length === 0
+    ? states
+    : filter.states.filter((state) => states.includes(state));
+  return { ...filter, states: wanted };
+}
+
+/** Count what an action would change, then ask. */
+async function actOnAll(verb: "cancel" | "redrive", options: {
+  readonly filter: InstanceFilter;
+  readonly selected: SelectedIds;
+  readonly list: ListKind;
+}): Promise<void> {
+  const { filter, selected, list } = options;
+  const states = verb === "cancel" ? UNFINISHED : DEAD;
+  const target = targetOf({ filter, selected: selected.value, states });
+  let selection: Selection;
+  if ("ids" in target) {
+    const { ids } = target;
+    const command = verb === "cancel"
+      ? ["cancel", "instances", ...ids.flatMap((id) => ["--uuid", id])]
+      : ["redrive", ...ids];
+    selection = { query: { ids }, count: ids.length, about: "The selected ones.", command };
+  } else {
+    // Dead letters that ran again are no longer counted as such, but still in the counters.
+    const byCounters = verb === "cancel" ? countOf(target, overview.kinds.value.values()) : null;
+    const path = verb === "redrive" ? "/dead-letters" : list.path;
+    const count = byCounters ?? await countInstances(path, requestOf(target));
+    const words = selectionWords(verb === "redrive" ? { ...target, states: [] } : target);
+    selection = {
+      query: bodyOf(target),
+      count,
+      about: isEverything(filter)
+        ? "All of them."
+        : "All that match the filter, also on other pages.",
+      command: verb === "cancel" ? ["cancel", "instances", ...words] : ["redrive", ...words],
+    };
+  }
+  const isDone = verb === "cancel" ? await cancelAll(selection) : await redriveAll(selection);
+  if (isDone) selected.value = new Set();
+}
+
+function BulkActions({ filter, selected, list }: {
+  readonly filter: InstanceFilter;
+  readonly selected: SelectedIds;
+  readonly list: ListKind;
+}): JSX.Element | null {
+  if (!may("operator")) return null;
+  const count = selected.value.size;
+  // The store does not look for a text: what is not selected cannot be told apart by it.
+  const isOff = count === 0 && filter.text !== "";
+  const what = count > 0 ? `${count} selected` : "all that match";
+  const act = (verb: "cancel" | "redrive") => () =>
+    void attempt(() => actOnAll(verb, { filter, selected, list }));
+  const hasAny = (states: readonly JobState[]) =>
+    count > 0 || filter.states.length === 0 || filter.states.some((one) => states.includes(one));
+  const why = isOff ? "Select instances: a text selects only what is shown" : undefined;
+  return (
+    <>
+      {hasAny(DEAD) && (
+        <button type="button" class="button" disabled={isOff} title={why} onClick={act("redrive")}>
+          Run {list === DEAD_LETTERS || count > 0 ? what : "all dead"} again…
+        </button>
+      )}
+      {list === ALL && hasAny(UNFINISHED) && (
+        <button
+          type="button"
+          class="button button-danger"
+          disabled={isOff}
+          title={why}
+          onClick={act("cancel")}
+        >
+          Cancel {what}…
+        </button>
+      )}
+    </>
+  );
+}
+
+function Pager({ page, path, query }: {
+  readonly page: InstancePage;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}): JSX.Element {
+  const values = Object.fromEntries([...query.keys()].map((name) => [name, query.getAll(name)]));
+  return (
+    <nav class="pager" aria-label="Pages of the list">
+      {query.has("page") && <a href={href(path, { ...values, page: "" })}>Newest</a>}
+      {page.searched !== null && (
+        <span class="hint">Searched {plural(page.searched, "instance")}</span>
+      )}
+      {page.nextToken !== undefined && (
+        <a href={href(path, { ...values, page: page.nextToken })}>Older</a>
+      )}
+    </nav>
+  );
+}
+
+function Selecting({ instances, selected }: {
+  readonly instances: readonly JobInstance[];
+  readonly selected: SelectedIds;
+}): JSX.Element {
+  const isAll = instances.length > 0 && instances.every(({ id }) => selected.value.has(id));
+  return (
+    <label class="select-all">
+      <input
+        type="checkbox"
+        checked={isAll}
+        onChange={() => selected.value = new Set(isAll ? [] : instances.map(({ id }) => id))}
+      />
+      Select all shown
+    </label>
+  );
+}
+
+function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
+  const { query } = place.value;
+  const filter = filterOf(query);
+  const token = query.get("page") ?? "";
+  const selected = useSignal<ReadonlySet<string>>(new Set());
+  const key = `${JSON.stringify(filter)} ${token}`;
+  useEffect(() => {
+    selected.value = new Set();
+  }, [key]);
+  const page = useLoaded(key, (signal) =>
+    readPage(list.path, {
+      query: requestOf(filter),
+      token,
+      isShown: (instance) => isShown(instance, filter),
+      isSearch: filter.text !== "",
+      signal,
+    }), token === "" ? [revision] : []);
+  const count = list === ALL ? countOf(filter, overview.kinds.value.values()) : null;
+  return (
+    <Page
+      title={list.title}
+      about={count === null ? undefined : <span class="num">{formatCount(count)}</span>}
+      command={[...list.words, ...selectionWords(filter)]}
+      actions={<BulkActions filter={filter} selected={selected} list={list} />}
+    >
+      <FilterBar filter={filter} hasStates={list === ALL} />
+      <Loaded from={page}>
+        {(shown) =>
+          shown.instances.length === 0 && shown.nextToken === undefined
+            ? isEverything(filter) ? list.empty : (
+              <Empty title="Nothing matches">
+                <a href={href(list.path)}>Remove the filter</a>
+              </Empty>
+            )
+            : (
+              <>
+                <InstanceTable
+                  instances={shown.instances}
+                  selected={may("operator") ? selected : undefined}
+                />
+                <div class="list-foot">
+                  {may("operator") && <Selecting instances={shown.instances} selected={selected} />}
+                  <Pager page={shown} path={list.path} query={query} />
+                </div>
+              </>
+            )}
+      </Loaded>
+    </Page>
+  );
+}
+
+/** All instances, by filter. */
+export function InstancesPage(): JSX.Element {
+  return <InstanceListPage list={ALL} />;
+}
+
+/** The instances that failed for good and were not run again. */
+export function DeadLettersPage(): JSX.Element {
+  return <InstanceListPage list={DEAD_LETTERS} />;
+}

@@ -1,0 +1,315 @@
+import type { ComponentChildren, JSX } from "preact";
+import type { ReadonlySignal } from "@preact/signals";
+import { href } from "../app/router.ts";
+import type {
+  Block,
+  GetStatusResponse,
+  Incident,
+  JobInstance,
+  KindCounts,
+  UpcomingRun,
+} from "../gen/api_types.ts";
+import { liveState, overview } from "../live/overview.ts";
+import { InstanceLink, JobLink } from "../parts/instance_links.tsx";
+import { Empty, Skeleton } from "../parts/notes.tsx";
+import { Page, Section } from "../parts/page.tsx";
+import { ProgressBar } from "../parts/progress_bar.tsx";
+import { StateBadge } from "../parts/state_badge.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { Distance, Duration, Time } from "../parts/time.tsx";
+import { formatCount, plural } from "../text/format_time.ts";
+import { endOf } from "../text/instance_state.ts";
+import { blockWords } from "../text/limit_words.ts";
+
+const RUNNING_MAX = 30;
+const FAILED_MAX = 8;
+const NEXT_MAX = 10;
+
+function Tile({ title, to, tone, children }: {
+  readonly title: string;
+  readonly to?: string;
+  readonly tone?: string;
+  readonly children: ComponentChildren;
+}): JSX.Element {
+  const inside = (
+    <>
+      <span class="tile-value num">{children}</span>
+      <span class="tile-title">{title}</span>
+    </>
+  );
+  const look = tone === undefined ? "tile" : `tile tile-${tone}`;
+  return to === undefined
+    ? <div class={look}>{inside}</div>
+    : <a class={look} href={to}>{inside}</a>;
+}
+
+function Tiles({ status, totals }: {
+  readonly status: GetStatusResponse;
+  readonly totals: KindCounts | null;
+}): JSX.Element {
+  const sum = (of: "processing" | "scheduled" | "terminated" | "timed_out" | "completed") =>
+    totals?.[of] ?? 0;
+  const failed = sum("terminated") + sum("timed_out");
+  const { busy = 0, count = 0 } = status.workers ?? {};
+  return (
+    <div class="tiles">
+      <Tile title="running" to={href("/instances", { state: "processing" })}>
+        {formatCount(sum("processing"))}
+      </Tile>
+      <Tile title="waiting" to={href("/instances", { state: "scheduled" })}>
+        {formatCount(sum("scheduled"))}
+      </Tile>
+      <Tile
+        title="workers busy"
+        to={href("/nodes")}
+        tone={busy >= count && count > 0 ? "late" : ""}
+      >
+        {busy}
+        <span class="tile-of">{` / ${count}`}</span>
+      </Tile>
+      <Tile title="completed" to={href("/instances", { state: "completed" })}>
+        {formatCount(sum("completed"))}
+      </Tile>
+      <Tile
+        title="failed"
+        to={href("/instances", { state: ["terminated", "timed_out"] })}
+        tone={failed > 0 ? "bad" : ""}
+      >
+        {formatCount(failed)}
+      </Tile>
+      <Tile title={status.nodes === 1 ? "node" : "nodes"} to={href("/nodes")}>{status.nodes}</Tile>
+    </div>
+  );
+}
+
+/** What the daemon itself reports as wrong. */
+function Warnings({ status }: { readonly status: GetStatusResponse }): JSX.Element | null {
+  const texts = [
+    ...status.store_problem === undefined ? [] : [`The store: ${status.store_problem}`],
+    ...status.reload_problem === undefined
+      ? []
+      : [`The configuration was not reloaded: ${status.reload_problem}`],
+    ...overview.problem.value === null ? [] : [`Shown as it was last: ${overview.problem.value}`],
+    ...status.is_draining ? ["The daemon is stopping: it starts nothing new"] : [],
+    ...status.disabled.map(({ kind, reason }) => `The job ${kind} is disabled: ${reason}`),
+  ];
+  if (texts.length === 0) return null;
+  return (
+    <ul class="warnings" aria-label="Problems of the daemon">
+      {texts.map((text) => <li key={text}>{text}</li>)}
+    </ul>
+  );
+}
+
+const RUNNING: readonly Column<JobInstance>[] = [
+  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} />, kind: "wide" },
+  { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
+  { title: "Progress", cell: ({ progress }) => <ProgressBar progress={progress} /> },
+  { title: "For", cell: ({ processed_at }) => <Duration from={processed_at} />, kind: "num" },
+  { title: "Attempt", cell: ({ attempts }) => attempts, kind: "num" },
+  { title: "Node", cell: ({ node }) => node, kind: "minor" },
+];
+
+/** A part of the page that waits for the first message. */
+function Live<T>({ of, children }: {
+  readonly of: ReadonlySignal<T | null>;
+  readonly children: (value: T) => ComponentChildren;
+}): JSX.Element {
+  const value = of.value;
+  return value === null
+    ? <Skeleton isIdle={liveState.value === "ended"} />
+    : <>{children(value)}</>;
+}
+
+function Running(): JSX.Element {
+  const all = href("/instances", { state: "processing" });
+  return (
+    <Section title="Running" actions={<a href={all}>All</a>}>
+      <Live of={overview.running}>
+        {(instances) =>
+          instances.length > 0
+            ? (
+              <Table
+                label="Running instances"
+                columns={RUNNING}
+                rows={instances.slice(0, RUNNING_MAX)}
+                keyOf={({ id }) => id}
+              />
+            )
+            : (
+              <Empty title="Nothing is running" command={["schedule", "KIND"]}>
+                Running instances appear here with their progress. Start one on the page of a job,
+                or on the command line:
+              </Empty>
+            )}
+      </Live>
+    </Section>
+  );
+}
+
+const FAILURES: readonly Column<JobInstance>[] = [
+  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> },
+  { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
+  { title: "State", cell: ({ state }) => <StateBadge state={state} /> },
+  { title: "Error", cell: ({ error, reason }) => error ?? reason, kind: "wide" },
+  { title: "Ended", cell: (one) => <Distance at={endOf(one)} />, kind: "num" },
+];
+
+function Failures(): JSX.Element {
+  return (
+    <Section
+      title="Recent failures"
+      actions={<a href={href("/dead-letters")}>Dead letters</a>}
+    >
+      <Live of={overview.failures}>
+        {(instances) =>
+          instances.length > 0
+            ? (
+              <Table
+                label="Recent failures"
+                columns={FAILURES}
+                rows={instances.slice(0, FAILED_MAX)}
+                keyOf={({ id }) => id}
+              />
+            )
+            : <Empty title="Nothing has failed">Instances that fail for good appear here.</Empty>}
+      </Live>
+    </Section>
+  );
+}
+
+const NEXT: readonly Column<UpcomingRun>[] = [
+  { title: "Due", cell: ({ due_at }) => <Distance at={due_at} />, kind: "num" },
+  { title: "At", cell: ({ due_at }) => <Time at={due_at} /> },
+  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} isRow />, kind: "wide" },
+  {
+    title: "By",
+    cell: ({ instance_id: id }) =>
+      id === undefined ? <span class="hint">schedule</span> : <InstanceLink id={id} />,
+    kind: "minor",
+  },
+];
+
+function Next(): JSX.Element {
+  return (
+    <Section title="Due next" actions={<a href={href("/timeline")}>Timeline</a>}>
+      <Live of={overview.upcoming}>
+        {(runs) =>
+          runs.length > 0
+            ? (
+              <Table
+                label="Due next"
+                columns={NEXT}
+                rows={runs.slice(0, NEXT_MAX)}
+                keyOf={({ instance_id, schedule_id }) => instance_id ?? schedule_id ?? ""}
+              />
+            )
+            : (
+              <Empty title="Nothing is planned" command={["next", "0 3 * * *"]}>
+                Give a job a schedule in the configuration, such as{" "}
+                <code>cron = "0 3 * * *"</code>. This shows when that runs:
+              </Empty>
+            )}
+      </Live>
+    </Section>
+  );
+}
+
+function IncidentLine({ incident }: { readonly incident: Incident }): JSX.Element {
+  const { type, name, events, count, opened_at } = incident;
+  return (
+    <li>
+      <a data-row href={href("/incidents")}>{name || type}</a>
+      <span>{events.join(", ")}</span>
+      <span class="hint">
+        {plural(count, "event")}, opened <Distance at={opened_at} />
+      </span>
+    </li>
+  );
+}
+
+function Incidents(): JSX.Element {
+  return (
+    <Section title="Open incidents" actions={<a href={href("/incidents")}>All</a>}>
+      <Live of={overview.incidents}>
+        {(incidents) =>
+          incidents.length > 0
+            ? (
+              <ul class="lines">
+                {incidents.slice(0, FAILED_MAX).map((one) => (
+                  <IncidentLine key={one.id} incident={one} />
+                ))}
+              </ul>
+            )
+            : (
+              <Empty title="No incident is open">
+                A failing job, a lost node or a full disk opens one. It closes when all is well
+                again.
+              </Empty>
+            )}
+      </Live>
+    </Section>
+  );
+}
+
+function Blocks({ blocks }: { readonly blocks: readonly Block[] }): JSX.Element | null {
+  const pauses = overview.pauses.value ?? [];
+  if (blocks.length === 0 && pauses.length === 0) return null;
+  return (
+    <Section title="What blocks">
+      <ul class="lines">
+        {pauses.map(({ kind, until, reason }) => (
+          <li key={`pause ${kind}`}>
+            {kind === undefined ? <strong>Everything</strong> : <JobLink kind={kind} />}
+            <span>is paused{reason === "" ? "" : `: ${reason}`}</span>
+            <span class="hint">
+              {until === undefined ? "until it is resumed" : (
+                <>
+                  until <Time at={until} />
+                </>
+              )}
+            </span>
+          </li>
+        ))}
+        {blocks.map((block) => (
+          <li key={`${block.limit} ${block.name}`}>
+            <strong>{block.name}</strong>
+            <span>{blockWords(block)}</span>
+            {block.opens_at !== undefined && (
+              <span class="hint">
+                opens <Distance at={block.opens_at} />
+              </span>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+/** What happens now: running, due next, failed, and what is wrong. */
+export function NowPage(): JSX.Element {
+  return (
+    <Page title="Now" command={["status"]}>
+      <Live of={overview.status}>
+        {(status) => (
+          <>
+            <Warnings status={status} />
+            <Tiles status={status} totals={overview.totals.value} />
+            <Blocks blocks={status.blocks} />
+          </>
+        )}
+      </Live>
+      <div class="columns">
+        <div>
+          <Running />
+          <Failures />
+        </div>
+        <div>
+          <Next />
+          <Incidents />
+        </div>
+      </div>
+    </Page>
+  );
+}

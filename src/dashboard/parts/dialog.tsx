@@ -1,0 +1,94 @@
+import type { ComponentChildren, JSX } from "preact";
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+
+/** A dialog in front of the page; Escape and a click beside it close it. */
+export function Dialog({ title, onClose, children, isWide = false }: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+  readonly isWide?: boolean;
+}): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class={isWide ? "dialog dialog-wide" : "dialog"}
+      aria-label={title}
+      onClose={onClose}
+      onClick={(event) => {
+        if (event.target === dialog.current) dialog.current?.close();
+      }}
+    >
+      <div class="dialog-body">
+        <div class="dialog-head">
+          <h2>{title}</h2>
+          <button
+            type="button"
+            class="plain"
+            aria-label="Close"
+            onClick={() => dialog.current?.close()}
+          >
+            ×
+          </button>
+        </div>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+interface Question {
+  readonly title: string;
+  readonly text: ComponentChildren;
+  /** What the button that does it says. */
+  readonly verb: string;
+  readonly isDangerous?: boolean;
+  /** The command that does the same. */
+  readonly command?: readonly string[];
+  readonly answer: (isYes: boolean) => void;
+}
+
+const question = signal<Question | null>(null);
+
+/** Ask before something that cannot be undone. @returns true if the reader agrees */
+export function ask(about: Omit<Question, "answer">): Promise<boolean> {
+  return new Promise((resolve) => {
+    question.value = {
+      ...about,
+      answer: (isYes) => {
+        question.value = null;
+        resolve(isYes);
+      },
+    };
+  });
+}
+
+/** The question of {@link ask}. */
+export function QuestionDialog(): JSX.Element | null {
+  const asked = question.value;
+  if (asked === null) return null;
+  const { title, text, verb, isDangerous = false, answer } = asked;
+  return (
+    <Dialog title={title} onClose={() => answer(false)}>
+      <div class="dialog-text">{text}</div>
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={() => answer(false)}>Back</button>
+        <button
+          type="button"
+          class={isDangerous ? "button button-danger" : "button button-main"}
+          onClick={() => answer(true)}
+        >
+          {verb}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,55 @@
+import type { ComponentChildren, JSX } from "preact";
+import type { Problem } from "../api/problem.ts";
+import type { Resource } from "../api/resource.ts";
+import { CopyCommand } from "./command.tsx";
+
+/** What an empty list means, and how it may be filled. */
+export function Empty({ title, children, command }: {
+  readonly title: string;
+  readonly children?: ComponentChildren;
+  readonly command?: readonly string[];
+}): JSX.Element {
+  return (
+    <div class="empty">
+      <p class="empty-title">{title}</p>
+      {children !== undefined && <p>{children}</p>}
+      {command !== undefined && <CopyCommand words={command} />}
+    </div>
+  );
+}
+
+/** Why something could not be loaded. */
+function ProblemNote({ problem, onRetry }: {
+  readonly problem: Problem;
+  readonly onRetry?: () => void;
+}): JSX.Element {
+  return (
+    <div class="problem" role="alert">
+      <p>{problem.message}</p>
+      {problem.hint !== undefined && <p class="hint">{problem.hint}</p>}
+      {onRetry !== undefined && (
+        <button type="button" class="button" onClick={onRetry}>Try again</button>
+      )}
+    </div>
+  );
+}
+
+/** What a resource holds, or why it does not. */
+export function Loaded<T>({ from, children }: {
+  readonly from: Resource<T>;
+  readonly children: (data: T) => ComponentChildren;
+}): JSX.Element {
+  const { data, problem, reload } = from;
+  return (
+    <>
+      {problem !== null && <ProblemNote problem={problem} onRetry={reload} />}
+      {data !== null ? children(data) : problem === null && <Skeleton />}
+    </>
+  );
+}
+
+/** Where something will appear. */
+export function Skeleton({ isIdle = false }: { readonly isIdle?: boolean }): JSX.Element {
+  if (isIdle) return <p class="hint">The daemon does not send this.</p>;
+  return <div class="skeleton" aria-label="Loading" role="img" />;
+}

@@ -1,0 +1,44 @@
+import type { ComponentChildren, JSX } from "preact";
+
+/** A column of a table. */
+export interface Column<T> {
+  readonly title: string;
+  readonly cell: (row: T) => ComponentChildren;
+  /** "num" aligns right; "wide" takes what is left; "minor" is left out on phones. */
+  readonly kind?: "num" | "wide" | "minor" | "tight";
+}
+
+interface TableProps<T> {
+  /** What the table lists, for screen readers. */
+  readonly label: string;
+  readonly columns: readonly Column<T>[];
+  readonly rows: readonly T[];
+  readonly keyOf: (row: T) => string;
+  readonly rowClass?: (row: T) => string | undefined;
+}
+
+/** A table that scrolls sideways by itself when the page is narrow. */
+export function Table<T>(
+  { label, columns, rows, keyOf, rowClass }: TableProps<T>,
+): JSX.Element {
+  return (
+    <div class="table-frame" tabIndex={0} role="region" aria-label={label}>
+      <table class="table">
+        <thead>
+          <tr>
+            {columns.map(({ title, kind }) => <th key={title} scope="col" class={kind}>{title}
+            </th>)}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={keyOf(row)} class={rowClass?.(row)}>
+              {columns.map(({ title, kind, cell }) => <td key={title} class={kind}>{cell(row)}
+              </td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

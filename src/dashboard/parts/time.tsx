@@ -1,0 +1,58 @@
+import type { JSX } from "preact";
+import { second } from "../browser/clock.ts";
+import { shownZone } from "../app/settings.ts";
+import {
+  formatDistance,
+  formatDuration,
+  formatTime,
+  msOf,
+  type TimeDetail,
+} from "../text/format_time.ts";
+
+interface TimeProps {
+  readonly at: string | undefined;
+  /** Zone of the job that the time is about. */
+  readonly zone?: string;
+  readonly detail?: TimeDetail;
+}
+
+/** A time on the clock of the chosen zone. */
+export function Time({ at, zone, detail }: TimeProps): JSX.Element {
+  const ms = msOf(at);
+  if (!Number.isFinite(ms)) return <span class="none">–</span>;
+  const shown = shownZone(zone);
+  // The minute is enough to know what "today" is.
+  const nowMs = Math.floor(second.value / 60_000) * 60_000;
+  return (
+    <time dateTime={at} title={formatTime(ms, shown, { nowMs, detail: "full" })}>
+      {formatTime(ms, shown, { nowMs, detail })}
+    </time>
+  );
+}
+
+/** How far a time is from now, counted on. */
+export function Distance({ at, zone }: TimeProps): JSX.Element {
+  const ms = msOf(at);
+  if (!Number.isFinite(ms)) return <span class="none">–</span>;
+  const nowMs = second.value;
+  return (
+    <time
+      dateTime={at}
+      class="num"
+      title={formatTime(ms, shownZone(zone), { nowMs, detail: "full" })}
+    >
+      {formatDistance(ms, nowMs)}
+    </time>
+  );
+}
+
+/** How long something took, or has taken so far. */
+export function Duration({ from, to }: {
+  readonly from: string | undefined;
+  readonly to?: string;
+}): JSX.Element {
+  const fromMs = msOf(from);
+  if (!Number.isFinite(fromMs)) return <span class="none">–</span>;
+  const toMs = to === undefined ? Math.max(fromMs, second.value) : msOf(to);
+  return <span class="num">{formatDuration(toMs - fromMs)}</span>;
+}

@@ -1,0 +1,40 @@
+import type { JobInstance, JobState } from "../gen/api_types.ts";
+
+/** What a state is called, and its mark: colors alone do not reach everybody. */
+export const STATES: Readonly<
+  Record<JobState, { readonly word: string; readonly mark: string; readonly tone: string }>
+> = {
+  created: { word: "Created", mark: "○", tone: "wait" },
+  scheduled: { word: "Scheduled", mark: "○", tone: "wait" },
+  processing: { word: "Running", mark: "◐", tone: "run" },
+  completed: { word: "Completed", mark: "●", tone: "good" },
+  terminated: { word: "Failed", mark: "✕", tone: "bad" },
+  cancelled: { word: "Canceled", mark: "⊘", tone: "off" },
+  timed_out: { word: "Timed out", mark: "!", tone: "late" },
+};
+
+/** The states that a filter offers, in the order in which instances pass them. */
+export const SHOWN_STATES: readonly JobState[] = [
+  "scheduled",
+  "processing",
+  "completed",
+  "terminated",
+  "timed_out",
+  "cancelled",
+];
+
+/** True if an instance will not change any more. */
+export function isFinished({ state }: JobInstance): boolean {
+  return state !== "created" && state !== "scheduled" && state !== "processing";
+}
+
+/** When an instance ended; undefined if it has not. */
+export function endOf(instance: JobInstance): string | undefined {
+  return instance.completed_at ?? instance.terminated_at ?? instance.timed_out_at ??
+    instance.canceled_at;
+}
+
+/** The first characters of an id, which nearly always suffice. */
+export function shortId(id: string): string {
+  return id.slice(0, 8);
+}

@@ -1,0 +1,15 @@
+import type { Block } from "../gen/api_types.ts";
+
+/** Why a limit keeps instances waiting, in words that follow its name. */
+export function blockWords({ limit, used, max }: Block): string {
+  switch (limit) {
+    case "node":
+      return "no live node can run it";
+    case "rate":
+      return `${used} of ${max} starts are used`;
+    case "pool":
+      return `${used} of ${max} slots of the pool are taken`;
+    default:
+      return `${used} of ${max} run at once`;
+  }
+}
