@@ -73,7 +73,10 @@ export class Api {
       if (isEnd(lastEventId)) return { status: 204, headers: {}, body: "" };
       query.set("cursor", lastEventId);
     }
-    const sent = route.hasBody ? await request.body() : EMPTY;
+    const sent = route.hasBody ? await request.body().catch(bodyError) : EMPTY;
+    if (sent instanceof JobError) {
+      return problemResponse(sent, sent.code === "resource_exhausted" ? 413 : undefined);
+    }
     if (sent.byteLength > 0 && !isJson(headers["content-type"])) return notJson();
     const body = readBody(sent);
     const bytes = readRequest(route, { values, query, body, key: textOf(key) });
@@ -159,6 +162,8 @@ function otherMethods({ routes }: PathMatch, method: string): PlainResponse {
   });
   return problemResponse(error, 405, { allow });
 }
+
+const bodyError = (thrown: unknown) => toJobError(thrown, "Cannot read the body");
 
 /** True if a request says that its body is JSON; browsers ask before they send such to others. */
 function isJson(contentType: string | undefined): boolean {

@@ -1,8 +1,8 @@
 import { isDeeperThan, parseJson } from "../../core/arguments/json_text.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 
-/** Deepest nesting of a body: what arguments may have, and the levels around them. */
-const LEVELS_MAX = 210;
+/** Deepest nesting of a body, far beyond that of arguments. */
+const LEVELS_MAX = 1_000;
 const DECODER = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -40,12 +40,16 @@ function refuse(problem: string, cause?: unknown): JobError {
 }
 
 /**
- * JSON text of a value that {@link readBody} returned, with all digits of its integers.
- *
- * @throws JobError `invalid_argument` for a number that is too large for JSON's readers
+ * JSON text of a value that {@link readBody} returned, with all digits of its integers. A number
+ * that is too large for JavaScript stays one, for the reader of the arguments to refuse.
  */
-export function jsonText(value: unknown, path: string, failure: string): string {
-  return isPlain(value) ? JSON.stringify(value) : exactText(value, path, failure);
+export function jsonText(value: unknown): string {
+  if (isPlain(value)) return JSON.stringify(value);
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return value === Infinity ? "1e999" : "-1e999";
+  if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
+  const members = Object.entries(value);
+  return `{${members.map(([key, one]) => `${JSON.stringify(key)}:${jsonText(one)}`).join(",")}}`;
 }
 
 /** True if a value has no number that `JSON.stringify` refuses or replaces. */
@@ -53,21 +57,4 @@ function isPlain(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return typeof value !== "bigint";
   return Array.isArray(value) ? value.every(isPlain) : Object.values(value).every(isPlain);
-}
-
-function exactText(value: unknown, path: string, failure: string): string {
-  if (isPlain(value)) return JSON.stringify(value);
-  if (typeof value === "bigint") return String(value);
-  if (typeof value !== "object" || value === null) {
-    const problem = `"${path}" has a number that is too large`;
-    throw new JobError("invalid_argument", `${failure}: ${problem}`, { path });
-  }
-  if (Array.isArray(value)) {
-    const items = value.map((item, index) => exactText(item, `${path}[${index}]`, failure));
-    return `[${items.join(",")}]`;
-  }
-  const members = Object.entries(value).map(([key, member]) =>
-    `${JSON.stringify(key)}:${exactText(member, `${path}.${key}`, failure)}`
-  );
-  return `{${members.join(",")}}`;
 }

@@ -122,7 +122,7 @@ export class MessageReader {
       case "time":
         return this.#time(value, path);
       case "json":
-        return isJsonText ? this.#text(value, path) : jsonText(value, path, this.#failure);
+        return isJsonText ? this.#text(value, path) : jsonText(value);
       case "message":
         return this.message(plan.message!, value, `${path}.`);
     }

@@ -74,7 +74,6 @@ test("a body with an unknown member, a wrong type or a name given twice is refus
     [{ recurrence: [] }, "recurrence"],
     [{ recurrence: { blackout: ["sat", 7] } }, "recurrence.blackout[1]"],
     [{ kind: "other" }, "kind"],
-    ['{"arguments": [1e999]}', "arguments[0]"],
   ];
   for (const [body, path] of refusals) {
     const response = await world.send("POST", "/api/v1/jobs/echo/runs", body);
@@ -88,7 +87,7 @@ test("a body with an unknown member, a wrong type or a name given twice is refus
 
 test("a body that is no JSON object is refused", async () => {
   await using world = await apiWorld();
-  const deep = `{"arguments": ${"[".repeat(300)}${"]".repeat(300)}}`;
+  const deep = `{"arguments": ${"[".repeat(1_000)}${"]".repeat(1_000)}}`;
   for (const body of ["[]", "7", '"x"', "null", "{", "{} {}", deep]) {
     const response = await world.send("POST", "/api/v1/jobs/echo/runs", body);
     assert.deepEqual((await problemOf(response)).code, "invalid_argument", body.slice(0, 20));
@@ -105,13 +104,21 @@ test("a body that is no JSON object is refused", async () => {
   assert.equal((await problemOf(form)).status, 415);
 });
 
+test("a body beyond its limit is too large", async () => {
+  await using world = await apiWorld();
+  const response = await world.send("POST", "/api/v1/jobs/echo/runs", {
+    arguments: ["x".repeat(5_000_000)],
+  });
+  assert.equal((await problemOf(response)).status, 413);
+});
+
 test("arguments keep the digits of large integers", async () => {
   await using world = await apiWorld();
   const body =
-    '{"arguments": {"n": 12345678901234567890, "list": [1.5, {"m": -9007199254740993}]}}';
+    '{"arguments": {"n": 12345678901234567890, "list": [1.5, {"m": -9007199254740993}], "big": -1e400}}';
   await world.send("POST", "/api/v1/jobs/echo/runs", body);
   assert.deepEqual(world.manager.scheduled[0]?.options, {
-    arguments: { n: 12345678901234567890n, list: [1.5, { m: -9007199254740993n }] },
+    arguments: { n: 12345678901234567890n, list: [1.5, { m: -9007199254740993n }], big: -Infinity },
   });
 });
 

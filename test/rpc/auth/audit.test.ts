@@ -11,12 +11,11 @@ import {
   RedriveInstancesResponseSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
 import type { MethodName } from "../../../src/rpc/handlers/backend.ts";
+import { type MethodWorld, testMethods } from "../../support/worlds/method_worlds.ts";
 import {
   keepingLogger,
   type LoggedLine,
   NO_AUTH,
-  type RpcWorld,
-  rpcWorld,
   tokenEntry,
 } from "../../support/worlds/rpc_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
@@ -27,7 +26,7 @@ const AUTH = {
   tokens: [tokenEntry("deploy", "admin-token", "admin"), tokenEntry("eyes", "v-token", "viewer")],
 } as const;
 
-function told(world: RpcWorld): readonly (readonly [string, string, unknown])[] {
+function told(world: MethodWorld): readonly (readonly [string, string, unknown])[] {
   return world.lines.filter(({ fields }) => "by" in fields)
     .map(({ level, message, fields }) => [level, message, fields]);
 }
@@ -40,8 +39,8 @@ test("every method that changes more than a new instance is logged", () => {
   assert.deepEqual(untold.sort(), ["reportRun", "scheduleJobs"]);
 });
 
-test("a change is logged with its request and caller", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
+testMethods("a change is logged with its request and caller", async (openWorld) => {
+  await using world = await openWorld({ server: { auth: AUTH } });
   const client = world.client({ token: "admin-token" });
   await client.pause({ kind: "add", reason: "a\nrepair" });
   const [[level, message, fields]] = told(world) as [[string, string, Record<string, unknown>]];
@@ -53,21 +52,24 @@ test("a change is logged with its request and caller", async () => {
   assert.match(String(fields["from"]), /127\.0\.0\.1/);
 });
 
-test("a new schedule is logged, an instance or a dry run is not; nobody is named without authentication", async () => {
-  await using world = await rpcWorld();
-  const client = world.client();
-  await client.scheduleJob({ kind: "echo", arguments: ["1"] });
-  await client.scheduleJob({ kind: "echo", cron: "@daily", dryRun: true });
-  const { schedule } = await client.scheduleJob({ kind: "echo", cron: "@daily" });
-  const [[, message, fields], ...others] = told(world) as [[string, string, LogFields]];
-  assert.deepEqual(others, []);
-  assert.equal(message, "Created a schedule");
-  assert.equal(fields["schedule"], schedule!.id);
-  assert.equal(fields["by"], "unauthenticated");
-});
+testMethods(
+  "a new schedule is logged, an instance or a dry run is not; nobody is named without authentication",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const client = world.client();
+    await client.scheduleJob({ kind: "echo", arguments: ["1"] });
+    await client.scheduleJob({ kind: "echo", cron: "@daily", dryRun: true });
+    const { schedule } = await client.scheduleJob({ kind: "echo", cron: "@daily" });
+    const [[, message, fields], ...others] = told(world) as [[string, string, LogFields]];
+    assert.deepEqual(others, []);
+    assert.equal(message, "Created a schedule");
+    assert.equal(fields["schedule"], schedule!.id);
+    assert.equal(fields["by"], "unauthenticated");
+  },
+);
 
-test("refused calls, reads and dry runs are not logged", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
+testMethods("refused calls, reads and dry runs are not logged", async (openWorld) => {
+  await using world = await openWorld({ server: { auth: AUTH } });
   const viewer = world.client({ token: "v-token" });
   await assert.rejects(viewer.pause({ kind: "add" }));
   await viewer.getStatus();
@@ -77,8 +79,8 @@ test("refused calls, reads and dry runs are not logged", async () => {
   assert.deepEqual(told(world), []);
 });
 
-test("a call that matches nothing is not logged", async () => {
-  await using world = await rpcWorld();
+testMethods("a call that matches nothing is not logged", async (openWorld) => {
+  await using world = await openWorld();
   const client = world.client();
   await client.cancelInstances({ query: { kind: "add" } });
   await client.redriveInstances({ query: { kind: "add" } });
@@ -116,12 +118,15 @@ test("a redrive logs only the dead letters that this call runs again", () => {
   ]);
 });
 
-test("of many changes the first are logged, and the number of the others", async () => {
-  await using world = await rpcWorld();
-  const client = world.client();
-  await Promise.all(Array.from({ length: 80 }, () => client.resizeWorkers({ count: 3 })));
-  assert.ok(told(world).length <= 60, `${told(world).length} lines`);
-  while (!world.lines.some(({ message }) => message.startsWith("Too many changes by callers"))) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-});
+testMethods(
+  "of many changes the first are logged, and the number of the others",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const client = world.client();
+    await Promise.all(Array.from({ length: 80 }, () => client.resizeWorkers({ count: 3 })));
+    assert.ok(told(world).length <= 60, `${told(world).length} lines`);
+    while (!world.lines.some(({ message }) => message.startsWith("Too many changes by callers"))) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  },
+);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { sessionHandlers } from "../../../src/rpc/handlers/session_handlers.ts";
 import type { CallState } from "../../../src/rpc/handlers/handler.ts";
@@ -9,7 +8,8 @@ import {
   RevokeSessionsRequestSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
 import { create } from "@bufbuild/protobuf";
-import { NO_AUTH, type RpcWorld, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
+import { type MethodWorld, testMethods } from "../../support/worlds/method_worlds.ts";
+import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 
 const AUTH = {
   ...NO_AUTH,
@@ -22,63 +22,66 @@ const AUTH = {
 } as const;
 
 /** Open a session with the code of a token's caller. */
-async function open({ client, manager }: RpcWorld, token: string) {
+async function open({ client, manager }: MethodWorld, token: string) {
   const { code } = await client({ token }).createLoginCode({});
   const holder = await manager.sessions.redeemCode(code);
   return (await manager.sessions.open(holder!, "10.0.0.1")).session;
 }
 
-test("CreateLoginCode gives the rights of its caller, and no more", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
+testMethods("CreateLoginCode gives the rights of its caller, and no more", async (openWorld) => {
+  await using world = await openWorld({ server: { auth: AUTH } });
   const rightsOf = ({ name, role, jobs }: Awaited<ReturnType<typeof open>>) => [name, role, jobs];
   assert.deepEqual(rightsOf(await open(world, "admin-token")), ["boss", "admin", null]);
   assert.deepEqual(rightsOf(await open(world, "viewer-token")), ["eyes", "viewer", null]);
   assert.deepEqual(rightsOf(await open(world, "shop-token")), ["shop", "admin", ["shop-*"]]);
 });
 
-test("CreateLoginCode is logged without its code", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
+testMethods("CreateLoginCode is logged without its code", async (openWorld) => {
+  await using world = await openWorld({ server: { auth: AUTH } });
   const { code } = await world.client({ token: "viewer-token" }).createLoginCode({});
   const line = world.lines.find(({ message }) => message === "Created a code for a session");
   assert.equal(line?.fields["by"], "eyes");
   assert.equal(JSON.stringify(world.lines).includes(code), false);
 });
 
-test("ListSessions and RevokeSessions are about all sessions only for an admin of all jobs", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
-  const sessions = [];
-  for (
-    const { token } of [{ token: "admin-token" }, { token: "viewer-token" }, {
-      token: "shop-token",
-    }]
-  ) {
-    sessions.push(await open(world, token));
-  }
-  const listed = async (token: string) =>
-    (await world.client({ token }).listSessions({})).sessions.map(({ name }) => name).sort();
-  assert.deepEqual(await listed("admin-token"), ["boss", "eyes", "shop"]);
-  assert.deepEqual(await listed("viewer-token"), ["eyes"]);
-  assert.deepEqual(await listed("shop-token"), ["shop"]);
-  const [boss, eyes, shop] = sessions;
-  for (const token of ["viewer-token", "shop-token"]) {
-    await assert.rejects(
-      world.client({ token }).revokeSessions({ id: boss!.id }),
-      (error) => isJobError(error, "not_found"),
+testMethods(
+  "ListSessions and RevokeSessions are about all sessions only for an admin of all jobs",
+  async (openWorld) => {
+    await using world = await openWorld({ server: { auth: AUTH } });
+    const sessions = [];
+    for (
+      const { token } of [{ token: "admin-token" }, { token: "viewer-token" }, {
+        token: "shop-token",
+      }]
+    ) {
+      sessions.push(await open(world, token));
+    }
+    const listed = async (token: string) =>
+      (await world.client({ token }).listSessions({})).sessions.map(({ name }) => name).sort();
+    assert.deepEqual(await listed("admin-token"), ["boss", "eyes", "shop"]);
+    assert.deepEqual(await listed("viewer-token"), ["eyes"]);
+    assert.deepEqual(await listed("shop-token"), ["shop"]);
+    const [boss, eyes, shop] = sessions;
+    for (const token of ["viewer-token", "shop-token"]) {
+      await assert.rejects(
+        world.client({ token }).revokeSessions({ id: boss!.id }),
+        (error) => isJobError(error, "not_found"),
+      );
+    }
+    const client = world.client({ token: "admin-token" });
+    assert.deepEqual(
+      (await client.revokeSessions({ id: shop!.id.slice(0, 8) })).sessions.map(({ id }) => id),
+      [shop!.id],
     );
-  }
-  const client = world.client({ token: "admin-token" });
-  assert.deepEqual(
-    (await client.revokeSessions({ id: shop!.id.slice(0, 8) })).sessions.map(({ id }) => id),
-    [shop!.id],
-  );
-  const { sessions: own } = await world.client({ token: "viewer-token" })
-    .revokeSessions({ all: true });
-  assert.deepEqual(own.map(({ id }) => id), [eyes!.id]);
-  assert.deepEqual(await listed("admin-token"), ["boss"]);
-});
+    const { sessions: own } = await world.client({ token: "viewer-token" })
+      .revokeSessions({ all: true });
+    assert.deepEqual(own.map(({ id }) => id), [eyes!.id]);
+    assert.deepEqual(await listed("admin-token"), ["boss"]);
+  },
+);
 
-test("RevokeSessions needs an id or all, and not both", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
+testMethods("RevokeSessions needs an id or all, and not both", async (openWorld) => {
+  await using world = await openWorld({ server: { auth: AUTH } });
   const client = world.client({ token: "admin-token" });
   for (
     const request of [{}, { id: "" }, { id: "abcd", all: true }, { id: "abc" }, { id: "abcx" }]
@@ -91,27 +94,33 @@ test("RevokeSessions needs an id or all, and not both", async () => {
   }
 });
 
-test("a caller with a session gets no code, and ends only its own sessions if it is no admin", async () => {
-  await using world = await rpcWorld({ server: { auth: AUTH } });
-  const eyes = await open(world, "viewer-token");
-  await open(world, "admin-token");
-  const handlers = sessionHandlers(world.manager);
-  const call = { caller: { name: "eyes", isAdmin: false, holder: eyes, sessionId: eyes.id } };
-  await assert.rejects(
-    async () =>
-      await handlers.createLoginCode(
-        create(CreateLoginCodeRequestSchema),
-        call as unknown as CallState,
-      ),
-    (error) => isJobError(error, "permission_denied"),
-  );
-  const { sessions: [listed, ...others] } = await handlers.listSessions(
-    create(ListSessionsRequestSchema),
-    call as unknown as CallState,
-  );
-  assert.deepEqual([listed!.id, listed!.isCurrent, others.length], [eyes.id, true, 0]);
-  const request = create(RevokeSessionsRequestSchema, { all: true });
-  const { sessions: ended } = await handlers.revokeSessions(request, call as unknown as CallState);
-  assert.equal(ended.length, 1);
-  assert.equal((await world.manager.sessions.list(null)).length, 1);
-});
+testMethods(
+  "a caller with a session gets no code, and ends only its own sessions if it is no admin",
+  async (openWorld) => {
+    await using world = await openWorld({ server: { auth: AUTH } });
+    const eyes = await open(world, "viewer-token");
+    await open(world, "admin-token");
+    const handlers = sessionHandlers(world.manager);
+    const call = { caller: { name: "eyes", isAdmin: false, holder: eyes, sessionId: eyes.id } };
+    await assert.rejects(
+      async () =>
+        await handlers.createLoginCode(
+          create(CreateLoginCodeRequestSchema),
+          call as unknown as CallState,
+        ),
+      (error) => isJobError(error, "permission_denied"),
+    );
+    const { sessions: [listed, ...others] } = await handlers.listSessions(
+      create(ListSessionsRequestSchema),
+      call as unknown as CallState,
+    );
+    assert.deepEqual([listed!.id, listed!.isCurrent, others.length], [eyes.id, true, 0]);
+    const request = create(RevokeSessionsRequestSchema, { all: true });
+    const { sessions: ended } = await handlers.revokeSessions(
+      request,
+      call as unknown as CallState,
+    );
+    assert.equal(ended.length, 1);
+    assert.equal((await world.manager.sessions.list(null)).length, 1);
+  },
+);

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { Manager } from "../../../src/index.ts";
 import type { JobClient } from "../../../src/rpc/client/client.ts";
 import type { FakeManager } from "../../support/worlds/fake_manager.ts";
-import { rpcWorld } from "../../support/worlds/rpc_world.ts";
+import { type OpenWorld, testMethods } from "../../support/worlds/method_worlds.ts";
 
 const PARAMS = "x: number, n: Int, big: bigint, name: string, flags?: boolean[], extra?: unknown";
 const GOOD = [1, 2, "3", "four"] as const;
 
-/** A manager with one typed job and one that takes anything, and a client of its gRPC server. */
+/** A manager with one typed job and one that takes anything, and a client of its server. */
 async function withDaemon(
+  openWorld: OpenWorld,
   action: (client: JobClient, manager: Manager) => Promise<void>,
 ): Promise<void> {
   const manager = new Manager({ workers: 0 });
@@ -19,7 +19,7 @@ async function withDaemon(
   await manager.start();
   try {
     // The server needs only methods that both have.
-    await using world = await rpcWorld({ manager: manager as unknown as FakeManager });
+    await using world = await openWorld({ manager: manager as unknown as FakeManager });
     await action(world.client(), manager);
   } finally {
     await manager.stop();
@@ -60,46 +60,52 @@ const JSON_FAULTS: readonly [name: string, json: string, path: string, message: 
 ];
 
 for (const [name, argumentsJson, path, message] of JSON_FAULTS) {
-  test(`fault 72: ${name} is INVALID_ARGUMENT at submit, and nothing is stored`, async () => {
-    await withDaemon(async (client, manager) => {
-      for (const extra of [{}, { dryRun: true }, { cron: "@daily" }]) {
-        await assert.rejects(
-          client.scheduleJob({ kind: "typed", argumentsJson, ...extra }),
-          (error) => {
-            assert.ok(isJobError(error, "invalid_argument"), String(error));
-            assert.match(error.message, message);
-            assert.equal(error.path ?? "", path);
-            return true;
-          },
-        );
-      }
-      const requests = [
-        { kind: "typed", argumentsJson: JSON.stringify(GOOD) },
-        { kind: "typed", argumentsJson },
-      ];
-      await assert.rejects(client.scheduleJobs({ requests }), (error) => {
-        return isJobError(error, "invalid_argument");
+  testMethods(
+    `fault 72: ${name} is INVALID_ARGUMENT at submit, and nothing is stored`,
+    async (openWorld) => {
+      await withDaemon(openWorld, async (client, manager) => {
+        for (const extra of [{}, { dryRun: true }, { cron: "@daily" }]) {
+          await assert.rejects(
+            client.scheduleJob({ kind: "typed", argumentsJson, ...extra }),
+            (error) => {
+              assert.ok(isJobError(error, "invalid_argument"), String(error));
+              assert.match(error.message, message);
+              assert.equal(error.path ?? "", path);
+              return true;
+            },
+          );
+        }
+        const requests = [
+          { kind: "typed", argumentsJson: JSON.stringify(GOOD) },
+          { kind: "typed", argumentsJson },
+        ];
+        await assert.rejects(client.scheduleJobs({ requests }), (error) => {
+          return isJobError(error, "invalid_argument");
+        });
+        assert.equal(await storedCount(manager), 0);
+        assert.equal((await manager.listSchedules({}, { limit: 9 })).items.length, 0);
       });
-      assert.equal(await storedCount(manager), 0);
-      assert.equal((await manager.listSchedules({}, { limit: 9 })).items.length, 0);
-    });
-  });
+    },
+  );
 }
 
-test("fault 72: 10 MB are refused before they are read, and nothing is stored", async () => {
-  await withDaemon(async (client, manager) => {
-    const text = "a".repeat(10_000_000);
-    await assert.rejects(
-      client.scheduleJob({ kind: "typed", argumentsJson: JSON.stringify([1, 2, 3, text]) }),
-      (error) => isJobError(error, "resource_exhausted"),
-    );
-    await assert.rejects(
-      manager.scheduleJob("typed", { arguments: [1, 2, 3n, text] }),
-      (error) => isJobError(error, "invalid_argument"),
-    );
-    assert.equal(await storedCount(manager), 0);
-  });
-});
+testMethods(
+  "fault 72: 10 MB are refused before they are read, and nothing is stored",
+  async (openWorld) => {
+    await withDaemon(openWorld, async (client, manager) => {
+      const text = "a".repeat(10_000_000);
+      await assert.rejects(
+        client.scheduleJob({ kind: "typed", argumentsJson: JSON.stringify([1, 2, 3, text]) }),
+        (error) => isJobError(error, "resource_exhausted"),
+      );
+      await assert.rejects(
+        manager.scheduleJob("typed", { arguments: [1, 2, 3n, text] }),
+        (error) => isJobError(error, "invalid_argument"),
+      );
+      assert.equal(await storedCount(manager), 0);
+    });
+  },
+);
 
 const circle: unknown[] = [];
 circle.push(circle);
@@ -114,20 +120,23 @@ const VALUES: readonly [name: string, extra: unknown][] = [
 ];
 
 for (const [name, extra] of VALUES) {
-  test(`fault 72: ${name} of no known type is refused by the library, and nothing is stored`, async () => {
-    await withDaemon(async (_client, manager) => {
-      const input = { arguments: [1, 2, 3n, "four", [], extra] };
-      await assert.rejects(manager.scheduleJob("typed", input), (error) => {
-        return isJobError(error, "invalid_argument");
+  testMethods(
+    `fault 72: ${name} of no known type is refused by the library, and nothing is stored`,
+    async (openWorld) => {
+      await withDaemon(openWorld, async (_client, manager) => {
+        const input = { arguments: [1, 2, 3n, "four", [], extra] };
+        await assert.rejects(manager.scheduleJob("typed", input), (error) => {
+          return isJobError(error, "invalid_argument");
+        });
+        assert.throws(() => manager.previewJob("typed", input));
+        assert.equal(await storedCount(manager), 0);
       });
-      assert.throws(() => manager.previewJob("typed", input));
-      assert.equal(await storedCount(manager), 0);
-    });
-  });
+    },
+  );
 }
 
-test("good arguments are stored as their types have them", async () => {
-  await withDaemon(async (client, manager) => {
+testMethods("good arguments are stored as their types have them", async (openWorld) => {
+  await withDaemon(openWorld, async (client, manager) => {
     const argumentsJson = '["1.5", 2, 9007199254740993, "four"]';
     const { instance } = await client.scheduleJob({ kind: "typed", argumentsJson });
     assert.deepEqual(instance?.arguments, ["1.5", "2", "9007199254740993", "four"]);
@@ -138,8 +147,8 @@ test("good arguments are stored as their types have them", async () => {
 
 const HOSTILE = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}';
 
-test("fault 59: hostile keys of arguments are plain data", async () => {
-  await withDaemon(async (client, manager) => {
+testMethods("fault 59: hostile keys of arguments are plain data", async (openWorld) => {
+  await withDaemon(openWorld, async (client, manager) => {
     await client.scheduleJob({ kind: "members", argumentsJson: `[${HOSTILE}]` });
     await client.scheduleJob({ kind: "members", arguments: [HOSTILE] });
     await client.scheduleJob({ kind: "members", argumentsJson: `{"o":${HOSTILE}}` });
@@ -153,8 +162,8 @@ test("fault 59: hostile keys of arguments are plain data", async () => {
   });
 });
 
-test("fault 59: a hostile name of an argument is refused", async () => {
-  await withDaemon(async (client, manager) => {
+testMethods("fault 59: a hostile name of an argument is refused", async (openWorld) => {
+  await withDaemon(openWorld, async (client, manager) => {
     for (const name of ["__proto__", "constructor", "prototype", "toString"]) {
       const argumentsJson = `{"${name}":{"polluted":1},"o":{}}`;
       await assert.rejects(

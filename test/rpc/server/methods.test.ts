@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { isJobError } from "../../../src/core/errors.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { fakeNode } from "../../support/worlds/fake_manager.ts";
-import { NO_AUTH, rpcWorld, tokenEntry } from "../../support/worlds/rpc_world.ts";
+import { testMethods } from "../../support/worlds/method_worlds.ts";
+import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { until } from "../../support/wait.ts";
 
 const START = { seconds: 1_767_225_600n, nanos: 0 };
 
-test("ScheduleJob passes arguments, priority and time to the manager", async () => {
-  await using world = await rpcWorld();
+testMethods("ScheduleJob passes arguments, priority and time to the manager", async (openWorld) => {
+  await using world = await openWorld();
   const { instance } = await world.client().scheduleJob({
     kind: "echo",
     arguments: ["1", "é"],
@@ -29,8 +29,8 @@ test("ScheduleJob passes arguments, priority and time to the manager", async () 
   });
 });
 
-test("ScheduleJob with cron makes a schedule", async () => {
-  await using world = await rpcWorld();
+testMethods("ScheduleJob with cron makes a schedule", async (openWorld) => {
+  await using world = await openWorld();
   const answer = await world.client().scheduleJob({
     kind: "echo",
     cron: "0 6 * * *",
@@ -41,8 +41,8 @@ test("ScheduleJob with cron makes a schedule", async () => {
   assert.equal(answer.schedule?.timezone, "Europe/Berlin");
 });
 
-test("ScheduleJob with dryRun queues nothing", async () => {
-  await using world = await rpcWorld();
+testMethods("ScheduleJob with dryRun queues nothing", async (openWorld) => {
+  await using world = await openWorld();
   const client = world.client();
   const once = await client.scheduleJob({ kind: "echo", arguments: ["7"], dryRun: true });
   assert.deepEqual([once.instance?.uuid, once.instance?.arguments], ["", ["7"]]);
@@ -51,16 +51,16 @@ test("ScheduleJob with dryRun queues nothing", async () => {
   assert.equal(world.manager.instances.size, 0);
 });
 
-test("ScheduleJobs schedules all", async () => {
-  await using world = await rpcWorld();
+testMethods("ScheduleJobs schedules all", async (openWorld) => {
+  await using world = await openWorld();
   const { instances } = await world.client().scheduleJobs({
     requests: [{ kind: "echo", arguments: ["1"] }, { kind: "echo", arguments: ["2"] }],
   });
   assert.deepEqual(instances.map((one) => one.arguments), [["1"], ["2"]]);
 });
 
-test("CancelInstances refuses an empty query and takes all", async () => {
-  await using world = await rpcWorld();
+testMethods("CancelInstances refuses an empty query and takes all", async (openWorld) => {
+  await using world = await openWorld();
   const client = world.client();
   world.manager.add();
   await assert.rejects(
@@ -73,8 +73,8 @@ test("CancelInstances refuses an empty query and takes all", async () => {
   assert.equal(count, 1n);
 });
 
-test("CancelInstances cancels only what matches", async () => {
-  await using world = await rpcWorld();
+testMethods("CancelInstances cancels only what matches", async (openWorld) => {
+  await using world = await openWorld();
   const first = world.manager.add();
   const second = world.manager.add();
   await world.client().cancelInstances({ query: { uuid: first.id } });
@@ -82,68 +82,84 @@ test("CancelInstances cancels only what matches", async () => {
   assert.equal(world.manager.instances.get(second.id)?.state, "scheduled");
 });
 
-test("GetInstance takes a prefix", async () => {
-  await using world = await rpcWorld();
+testMethods("GetInstance takes a prefix", async (openWorld) => {
+  await using world = await openWorld();
   const { id } = world.manager.add();
   const { instance } = await world.client().getInstance({ uuid: id.slice(0, 8).toUpperCase() });
   assert.equal(instance?.uuid, id);
 });
 
-test("WaitInstance returns the current state when the wait ends", async () => {
-  await using world = await rpcWorld();
+testMethods("WaitInstance returns the current state when the wait ends", async (openWorld) => {
+  await using world = await openWorld();
   const { id } = world.manager.add({ state: "processing" });
   const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 0n });
   assert.equal(instance?.state, JobState.PROCESSING);
 });
 
-test("WaitInstance returns a whole instance, even a large one, in time", async () => {
-  await using world = await rpcWorld();
-  const text = "x".repeat(100_000);
-  const argumentsJson = JSON.stringify([text]);
-  const { id } = world.manager.add({ state: "completed", argumentsJson });
-  const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 60_000n });
-  assert.deepEqual(instance?.arguments, [text]);
-  assert.equal(instance?.state, JobState.COMPLETED);
-});
+testMethods(
+  "WaitInstance returns a whole instance, even a large one, in time",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const text = "x".repeat(100_000);
+    const argumentsJson = JSON.stringify([text]);
+    const { id } = world.manager.add({ state: "completed", argumentsJson });
+    const { instance } = await world.client().waitInstance({ uuid: id, waitMs: 60_000n });
+    assert.deepEqual(instance?.arguments, [text]);
+    assert.equal(instance?.state, JobState.COMPLETED);
+  },
+);
 
-test("WaitInstance fails when a large instance was deleted before it could be read", async () => {
-  await using world = await rpcWorld();
-  const argumentsJson = JSON.stringify(["x".repeat(100_000)]);
-  const { id } = world.manager.add({ state: "processing", argumentsJson });
-  const waiting = world.client().waitInstance({ uuid: id, waitMs: 60_000n });
-  await until("it waits", () => world.manager.waits.length === 1);
-  const ended = { ...world.manager.instances.get(id)!, state: "completed" } as const;
-  world.manager.instances.delete(id);
-  world.manager.waits[0]!(ended);
-  await assert.rejects(waiting, /NOT_FOUND|deleted meanwhile/);
-});
+testMethods(
+  "WaitInstance fails when a large instance was deleted before it could be read",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const argumentsJson = JSON.stringify(["x".repeat(100_000)]);
+    const { id } = world.manager.add({ state: "processing", argumentsJson });
+    const waiting = world.client().waitInstance({ uuid: id, waitMs: 60_000n });
+    await until("it waits", () => world.manager.waits.length === 1);
+    const ended = { ...world.manager.instances.get(id)!, state: "completed" } as const;
+    world.manager.instances.delete(id);
+    world.manager.waits[0]!(ended);
+    await assert.rejects(waiting, /NOT_FOUND|deleted meanwhile/);
+  },
+);
 
-test("RetryInstance returns the new instance", async () => {
-  await using world = await rpcWorld();
+testMethods("RetryInstance returns the new instance", async (openWorld) => {
+  await using world = await openWorld();
   const { id } = world.manager.add({ state: "terminated" });
   const { instance } = await world.client().retryInstance({ uuid: id });
   assert.equal(instance?.retryOf, id);
 });
 
-test("RedriveInstances runs dead letters again, and asks for a condition", async () => {
-  await using world = await rpcWorld();
-  const { id } = world.manager.add({ state: "terminated" });
-  const client = world.client();
-  const { instances, count } = await client.redriveInstances({ query: { uuid: id }, force: true });
-  assert.deepEqual([instances[0]?.retryOf, count], [id, 1n]);
-  assert.deepEqual(world.manager.redriven[0], { query: { ids: [id] }, all: false, isForced: true });
-  await client.redriveInstances({ all: true });
-  assert.deepEqual(world.manager.redriven[1], { query: {}, all: true, isForced: false });
-  for (const request of [{}, { query: {} }, { query: { kind: "sum", pageSize: 5 } }]) {
-    await assert.rejects(
-      client.redriveInstances(request),
-      (error) => isJobError(error, "invalid_argument"),
-    );
-  }
-});
+testMethods(
+  "RedriveInstances runs dead letters again, and asks for a condition",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const { id } = world.manager.add({ state: "terminated" });
+    const client = world.client();
+    const { instances, count } = await client.redriveInstances({
+      query: { uuid: id },
+      force: true,
+    });
+    assert.deepEqual([instances[0]?.retryOf, count], [id, 1n]);
+    assert.deepEqual(world.manager.redriven[0], {
+      query: { ids: [id] },
+      all: false,
+      isForced: true,
+    });
+    await client.redriveInstances({ all: true });
+    assert.deepEqual(world.manager.redriven[1], { query: {}, all: true, isForced: false });
+    for (const request of [{}, { query: {} }, { query: { kind: "sum", pageSize: 5 } }]) {
+      await assert.rejects(
+        client.redriveInstances(request),
+        (error) => isJobError(error, "invalid_argument"),
+      );
+    }
+  },
+);
 
-test("history, logs, schedules, workers and status are answered", async () => {
-  await using world = await rpcWorld();
+testMethods("history, logs, schedules, workers and status are answered", async (openWorld) => {
+  await using world = await openWorld();
   const client = world.client();
   const { id } = world.manager.add();
   const history = await client.lookupInstanceHistory({ query: { uuid: id } });
@@ -167,32 +183,32 @@ test("history, logs, schedules, workers and status are answered", async () => {
   }
 });
 
-test("DeleteSchedule returns the manager's refusal", async () => {
-  await using world = await rpcWorld();
+testMethods("DeleteSchedule returns the manager's refusal", async (openWorld) => {
+  await using world = await openWorld();
   await assert.rejects(
     world.client().deleteSchedule({ id: "config:echo:0" }),
     (error) => isJobError(error, "conflict"),
   );
 });
 
-test("ResizeWorkers refuses a negative count", async () => {
-  await using world = await rpcWorld();
+testMethods("ResizeWorkers refuses a negative count", async (openWorld) => {
+  await using world = await openWorld();
   await assert.rejects(
     world.client().resizeWorkers({ count: -1 }),
     (error) => isJobError(error, "invalid_argument") && error.path === "count",
   );
 });
 
-test("LookupInstanceLogs refuses an unknown level", async () => {
-  await using world = await rpcWorld();
+testMethods("LookupInstanceLogs refuses an unknown level", async (openWorld) => {
+  await using world = await openWorld();
   await assert.rejects(
     world.client().lookupInstanceLogs({ level: "loud" }),
     (error) => isJobError(error, "invalid_argument") && error.path === "level",
   );
 });
 
-test("ListNodes and ResizeWorkers of a node name every node", async () => {
-  await using world = await rpcWorld();
+testMethods("ListNodes and ResizeWorkers of a node name every node", async (openWorld) => {
+  await using world = await openWorld();
   const tags = ["gpu"];
   world.manager.nodes.push(fakeNode("other", { tags, wantedWorkers: null, skewMs: -7 }));
   const client = world.client();
@@ -210,49 +226,64 @@ test("ListNodes and ResizeWorkers of a node name every node", async () => {
   );
 });
 
-test("ListNodes leaves the kinds out when they do not fit one message", async () => {
-  await using world = await rpcWorld();
-  const kinds = Array.from({ length: 20_000 }, (_, index) => `${index}-${"k".repeat(190)}`);
-  world.manager.nodes.push(fakeNode("other", { kinds }));
-  const { nodes } = await world.client().listNodes({});
-  assert.deepEqual(nodes.map((node) => [node.kinds.length, node.kindCount]), [[0, 1], [0, 20_000]]);
-});
+testMethods(
+  "ListNodes leaves the kinds out when they do not fit one message",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const kinds = Array.from({ length: 20_000 }, (_, index) => `${index}-${"k".repeat(190)}`);
+    world.manager.nodes.push(fakeNode("other", { kinds }));
+    const { nodes } = await world.client().listNodes({});
+    assert.deepEqual(nodes.map((node) => [node.kinds.length, node.kindCount]), [[0, 1], [
+      0,
+      20_000,
+    ]]);
+  },
+);
 
-test("ListNodes counts the jobs of users, also those that the node cannot run", async () => {
-  const auth = {
-    ...NO_AUTH,
-    mode: "token",
-    tokens: [
-      tokenEntry("boss", "a-token", "admin"),
-      tokenEntry("shop", "s-token", "admin", { jobs: ["shop-*"] }),
-    ],
-  } as const;
-  await using world = await rpcWorld({ server: { auth } });
-  const kinds = ["shop-a", "other", "system.log.cleaner", "system.notices"];
-  world.manager.nodes.push(fakeNode("other", { kinds, idle: ["shop-external", "gpu"] }));
-  const counts = async (token: string) =>
-    (await world.client({ token }).listNodes({})).nodes.map((node) => node.kindCount);
-  assert.deepEqual(await counts("a-token"), [1, 4]);
-  assert.deepEqual(await counts("s-token"), [0, 2]);
-});
+testMethods(
+  "ListNodes counts the jobs of users, also those that the node cannot run",
+  async (openWorld) => {
+    const auth = {
+      ...NO_AUTH,
+      mode: "token",
+      tokens: [
+        tokenEntry("boss", "a-token", "admin"),
+        tokenEntry("shop", "s-token", "admin", { jobs: ["shop-*"] }),
+      ],
+    } as const;
+    await using world = await openWorld({ server: { auth } });
+    const kinds = ["shop-a", "other", "system.log.cleaner", "system.notices"];
+    world.manager.nodes.push(fakeNode("other", { kinds, idle: ["shop-external", "gpu"] }));
+    const counts = async (token: string) =>
+      (await world.client({ token }).listNodes({})).nodes.map((node) => node.kindCount);
+    assert.deepEqual(await counts("a-token"), [1, 4]);
+    assert.deepEqual(await counts("s-token"), [0, 2]);
+  },
+);
 
-test("LookupInstances reports waiting instances that no live node can run", async () => {
-  await using world = await rpcWorld();
-  world.manager.add({ kind: "echo" });
-  world.manager.add({ kind: "gone" });
-  world.manager.add({ kind: "gone", state: "completed" });
-  const { instances } = await world.client().lookupInstances({});
-  const told = instances.map(({ kind, state, blockedBy }) => [kind, state, blockedBy?.limit]);
-  assert.deepEqual(told.filter(([, , limit]) => limit !== undefined), [
-    ["gone", JobState.SCHEDULED, "node"],
-  ]);
-});
+testMethods(
+  "LookupInstances reports waiting instances that no live node can run",
+  async (openWorld) => {
+    await using world = await openWorld();
+    world.manager.add({ kind: "echo" });
+    world.manager.add({ kind: "gone" });
+    world.manager.add({ kind: "gone", state: "completed" });
+    const { instances } = await world.client().lookupInstances({});
+    const told = instances.map(({ kind, state, blockedBy }) => [kind, state, blockedBy?.limit]);
+    assert.deepEqual(told.filter(([, , limit]) => limit !== undefined), [
+      ["gone", JobState.SCHEDULED, "node"],
+    ]);
+  },
+);
 
-test("Pause and Resume refuse an empty kind, which is not all of them", async () => {
-  await using world = await rpcWorld();
-  const client = world.client();
-  for (const call of [client.pause({ kind: "" }), client.resume({ kind: "" })]) {
-    await assert.rejects(call, (error) => isJobError(error, "invalid_argument"));
-  }
-  assert.equal((await client.pause({})).pause?.kind, undefined);
-});
+testMethods(
+  "Pause and Resume refuse an empty kind, which is not all of them",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const client = world.client();
+    for (const call of [client.pause({ kind: "" }), client.resume({ kind: "" })]) {
+      await assert.rejects(call, (error) => isJobError(error, "invalid_argument"));
+    }
+    assert.equal((await client.pause({})).pause?.kind, undefined);
+  },
+);

@@ -1,14 +1,20 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Api, type ApiResponse } from "../../../src/http/api/api.ts";
+import { JobError } from "../../../src/core/errors.ts";
+import { MESSAGE_BYTES_MAX } from "../../../src/rpc/limits.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
-import { allow, type Caller, OWNER } from "../../../src/rpc/auth/auth.ts";
+import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
+import type { Authenticator } from "../../../src/rpc/auth/auth.ts";
+import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { CallTracker } from "../../../src/rpc/guard/call_tracker.ts";
 import { ThreadMemory } from "../../../src/rpc/guard/thread_memory.ts";
 import { LocalBackend } from "../../../src/rpc/handlers/local_backend.ts";
 import { Calls } from "../../../src/rpc/server/call_policy.ts";
 import { FakeManager } from "./fake_manager.ts";
-import { keepingLogger, type LoggedLine } from "./rpc_world.ts";
+import { keepingLogger, type LoggedLine, NO_AUTH } from "./rpc_world.ts";
+
+const PEER = "127.0.0.1:1";
 
 /** The HTTP API over a fake manager, behind a plain server that authenticates nobody. */
 export interface ApiWorld {
@@ -25,11 +31,11 @@ export interface ApiWorld {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Start a server on a free port. @param caller everybody's rights */
+/** Start a server on a free port; everybody has all rights, unless `auth` says otherwise. */
 export async function apiWorld(
-  { manager = new FakeManager(), caller = OWNER, basePath }: {
+  { manager = new FakeManager(), auth = NO_AUTH, basePath }: {
     readonly manager?: FakeManager;
-    readonly caller?: Caller;
+    readonly auth?: AuthConfig;
     readonly basePath?: string;
   } = {},
 ): Promise<ApiWorld> {
@@ -41,7 +47,13 @@ export async function apiWorld(
     logger: keepingLogger(lines),
   });
   const api = new Api({ calls, ...(basePath === undefined ? {} : { basePath }) });
-  const server = createServer((request, response) => void serve(api, caller, request, response));
+  const authenticator = new ConfiguredAuthenticator(auth, {
+    ...{ ownToken: null, clock: systemClock, onToken: () => {} },
+    logger: keepingLogger(lines),
+  });
+  const server = createServer((request, response) =>
+    void serve(api, authenticator, request, response)
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
@@ -60,6 +72,7 @@ export async function apiWorld(
           : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
     async [Symbol.asyncDispose]() {
+      authenticator.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
@@ -68,7 +81,7 @@ export async function apiWorld(
 
 async function serve(
   api: Api,
-  caller: Caller,
+  authenticator: Authenticator,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -81,8 +94,8 @@ async function serve(
     query: new URLSearchParams(query),
     headers: request.headers,
     body: () => bodyOf(request),
-    authorize: (call) => allow(caller, call),
-    peer: "127.0.0.1:1",
+    authorize: (call) => authenticator.check(call, request.headers.authorization, PEER),
+    peer: PEER,
     signal: abort.signal,
   });
   response.writeHead(answer.status, answer.headers);
@@ -93,7 +106,9 @@ async function serve(
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of request) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks);
+  const body = Buffer.concat(chunks);
+  if (body.byteLength <= MESSAGE_BYTES_MAX) return body;
+  throw new JobError("resource_exhausted", "Cannot read the body: it is too large");
 }
 
 async function write(answer: ApiResponse, response: ServerResponse): Promise<void> {
