@@ -49,8 +49,8 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
     types: ["store/store.ts", "maintenance/step.ts"],
   },
   http: {
-    values: ["core", "platform", "manager", "rpc/gen"],
-    types: ["store/store.ts", "rpc"],
+    values: ["core", "platform", "manager", "rpc"],
+    types: ["store/store.ts"],
   },
   gateway: {
     values: ["core", "platform", "rpc", "http", "manager", "store/sqlite/reader.ts"],

@@ -48,7 +48,7 @@ test("every source file is imported, except entries of programs, threads and pac
     "src/dashboard/main.tsx",
     "src/gateway/gateway_thread.ts",
     "src/http/api/api.ts",
-    "src/http/site/dashboard_files.ts",
+    "src/http/site/site.ts",
     "src/index.ts",
     "src/main.ts",
     "src/worker/guard/guard_thread.ts",

@@ -824,6 +824,19 @@ export interface CreateLoginCodeResponse {
   readonly url?: string;
 }
 
+/** GetCallerRequest of job.proto as JSON. */
+export interface GetCallerRequest {
+}
+
+/** GetCallerResponse of job.proto as JSON. */
+export interface GetCallerResponse {
+  readonly name: string;
+  readonly role: string;
+  readonly jobs: readonly string[];
+  readonly session_id?: string;
+  readonly expires_at?: string;
+}
+
 /** Session of job.proto as JSON. */
 export interface Session {
   readonly id: string;

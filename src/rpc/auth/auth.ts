@@ -66,6 +66,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   // A session has no more rights than the caller who opens it, and ends with them. Callers other
   // than admins see and end only their own.
   createLoginCode: "viewer",
+  getCaller: "viewer",
   listSessions: "viewer",
   revokeSessions: "viewer",
 };

@@ -85,9 +85,9 @@ export class SessionCallers {
   }
 
   /** End a session, at a logout. */
-  async end({ sessionId }: SessionCaller): Promise<void> {
-    this.#forget(sessionId);
-    await this.#options.sessions.revokeSession(sessionId, null).catch((error: unknown) => {
+  async end({ session: { id } }: SessionCaller): Promise<void> {
+    this.#forget(id);
+    await this.#options.sessions.revokeSession(id, null).catch((error: unknown) => {
       // It has ended already.
       if (!(error instanceof JobError && error.code === "not_found")) throw error;
     });
@@ -98,14 +98,14 @@ export class SessionCallers {
    *
    * @returns a function that stops it
    */
-  watch({ sessionId }: SessionCaller, ended: () => void): () => void {
-    const watchers = this.#watchers.get(sessionId) ?? new Set();
-    this.#watchers.set(sessionId, watchers.add(ended));
+  watch({ session: { id } }: SessionCaller, ended: () => void): () => void {
+    const watchers = this.#watchers.get(id) ?? new Set();
+    this.#watchers.set(id, watchers.add(ended));
     this.#checking.setWithin(FRESH_MS);
     return () => {
       watchers.delete(ended);
-      if (watchers.size === 0 && this.#watchers.get(sessionId) === watchers) {
-        this.#watchers.delete(sessionId);
+      if (watchers.size === 0 && this.#watchers.get(id) === watchers) {
+        this.#watchers.delete(id);
       }
     };
   }
@@ -180,6 +180,6 @@ export class SessionCallers {
   }
 }
 
-function callerOf({ id, name, role, jobs, proof }: Session): SessionCaller {
-  return { name, role, jobs, proof, sessionId: id };
+function callerOf({ id, name, role, jobs, proof, expiresAt }: Session): SessionCaller {
+  return { name, role, jobs, proof, session: { id, expiresAt } };
 }

@@ -13,8 +13,12 @@ import {
 
 /** A caller with a session. */
 export interface SessionCaller extends Caller {
-  /** The hash of the session's secret. */
-  readonly sessionId: string;
+  readonly session: {
+    /** The hash of its secret. */
+    readonly id: string;
+    /** Epoch ms. */
+    readonly expiresAt: number;
+  };
   /** What it was opened with. */
   readonly proof: string;
 }
@@ -42,15 +46,15 @@ export function sessionHolderOf(requester: Requester): SessionHolder | null {
 }
 
 /** What the methods about sessions need of their caller. */
-export function sessionsOf(requester: Requester): Pick<CallerInfo, "holder" | "sessionId"> {
+export function sessionsOf(requester: Requester): Pick<CallerInfo, "holder" | "session"> {
   const { caller } = requester;
-  const sessionId = caller && isSessionCaller(caller) ? caller.sessionId : undefined;
-  return { holder: sessionHolderOf(requester), sessionId };
+  const session = caller && isSessionCaller(caller) ? caller.session : undefined;
+  return { holder: sessionHolderOf(requester), session };
 }
 
 /** True for a caller with a session. */
-function isSessionCaller(caller: Caller): caller is SessionCaller {
-  return "sessionId" in caller;
+export function isSessionCaller(caller: Caller): caller is SessionCaller {
+  return "session" in caller;
 }
 
 function proofOf(caller: Caller, { peer, uid }: Requester): Proof {

@@ -18,8 +18,8 @@ export interface CallerInfo {
   readonly isAdmin: boolean;
   /** Only for the methods about sessions: the holder of those that are its own. */
   readonly holder?: SessionHolder | null;
-  /** The session that it calls with; absent without one. */
-  readonly sessionId?: string | undefined;
+  /** The session that it calls with, and when that expires, in epoch ms; absent without one. */
+  readonly session?: { readonly id: string; readonly expiresAt: number } | undefined;
 }
 
 /** A call as the manager's thread knows it. */

@@ -15,7 +15,7 @@ export function sessionHandlers({ sessions }: ManagerApi) {
   return {
     async createLoginCode(_, { caller }) {
       // Otherwise whoever has stolen a session could prolong it without end.
-      if (caller.sessionId !== undefined) {
+      if (caller.session !== undefined) {
         throw new JobError(
           "permission_denied",
           "Cannot create a code for a session with another session",
@@ -24,6 +24,11 @@ export function sessionHandlers({ sessions }: ManagerApi) {
       }
       const { url, ...code } = await sessions.createCode(holderOf(caller));
       return { ...code, url: url ?? undefined };
+    },
+    getCaller(_, { caller }) {
+      const { name, role, jobs } = holderOf(caller);
+      const { id: sessionId, expiresAt } = caller.session ?? {};
+      return { name, role, jobs: [...jobs ?? []], sessionId, expiresAt };
     },
     async listSessions(_, { caller }) {
       const found = await sessions.list(proofOf(caller));
@@ -57,8 +62,8 @@ function proofOf(caller: CallerInfo): string | null {
 
 function sessionToWire(
   { proof: _proof, ...session }: Session,
-  { sessionId }: CallerInfo,
+  { session: current }: CallerInfo,
 ): WireRecord<typeof SessionSchema> {
   const jobs = [...session.jobs ?? []];
-  return { ...session, jobs, isCurrent: session.id === sessionId };
+  return { ...session, jobs, isCurrent: session.id === current?.id };
 }

@@ -60,7 +60,7 @@ const READS: ReadonlySet<UnaryName> = new Set([
   ...["listRegisteredJobs", "getStatus", "listIncidents", "listSilences"] as const,
 ]);
 /** Methods about the sessions of their caller. */
-const SESSION_METHODS = ["createLoginCode", "listSessions", "revokeSessions"] as const;
+const SESSION_METHODS = ["createLoginCode", "getCaller", "listSessions", "revokeSessions"] as const;
 /** Methods that depend on their caller: they keep its name, or allow an admin more. */
 const PERSONAL: ReadonlySet<MethodName> = new Set([
   "acknowledgeIncident",

@@ -34,7 +34,7 @@ function world() {
 test("find() returns the caller of a session, and reads it once in two seconds", async () => {
   const { clock, callers, state } = world();
   const { secret, session } = await callers.open(EVA, ADDRESS);
-  const caller = { ...EVA, sessionId: session.id };
+  const caller = { ...EVA, session: { id: session.id, expiresAt: session.expiresAt } };
   assert.deepEqual(await callers.find(secret, ADDRESS), caller);
   await clock.advance(1_999);
   await callers.find(secret, ADDRESS);

@@ -80,6 +80,12 @@ testMethods(
   },
 );
 
+testMethods("GetCaller returns the caller's own name and rights", async (openWorld) => {
+  await using world = await openWorld({ server: { auth: AUTH } });
+  const { $typeName: _, ...caller } = await world.client({ token: "shop-token" }).getCaller({});
+  assert.deepEqual(caller, { name: "shop", role: "admin", jobs: ["shop-*"] });
+});
+
 testMethods("RevokeSessions needs an id or all, and not both", async (openWorld) => {
   await using world = await openWorld({ server: { auth: AUTH } });
   const client = world.client({ token: "admin-token" });
@@ -101,7 +107,7 @@ testMethods(
     const eyes = await open(world, "viewer-token");
     await open(world, "admin-token");
     const handlers = sessionHandlers(world.manager);
-    const call = { caller: { name: "eyes", isAdmin: false, holder: eyes, sessionId: eyes.id } };
+    const call = { caller: { name: "eyes", isAdmin: false, holder: eyes, session: eyes } };
     await assert.rejects(
       async () =>
         await handlers.createLoginCode(

@@ -125,6 +125,9 @@ test("isCurrent() is false for a proof that is none", () => {
 
 test("sessionHolderOf() keeps the proof of a session's caller, and is null for nobody", () => {
   const holder = { name: "eva", role: "admin", jobs: null, proof: "p" } as const;
-  assert.deepEqual(holderOf({ ...holder, sessionId: "ab" } as Caller), holder);
+  assert.deepEqual(
+    holderOf({ ...holder, session: { id: "ab", expiresAt: START } } as Caller),
+    holder,
+  );
   assert.equal(sessionHolderOf({ caller: null, peer: "unix:1", uid: 0 }), null);
 });

@@ -1,0 +1,90 @@
+import type { SiteConfig } from "../../core/address.ts";
+import { isInNetworks, type Network, readNetwork } from "../../core/network.ts";
+
+/** Headers of a request, by their names in lower case. */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What is known about the client of a request. */
+export interface SiteClient {
+  /** Its address; that of the nearest unknown proxy if it came through some. */
+  readonly address: string;
+  /** True if it is connected by TLS, as far as its proxies are trusted to say so. */
+  readonly isTls: boolean;
+}
+
+/** Longest list of proxies that is read. */
+const HOPS_MAX = 20;
+
+/** Finds out about clients, which may be behind proxies. */
+export class SiteClients {
+  readonly #trusted: readonly Network[];
+  readonly #publicUrl: URL | null;
+
+  constructor({ trustedProxies, publicUrl }: SiteConfig) {
+    this.#trusted = trustedProxies.flatMap((text) => readNetwork(text) ?? []);
+    this.#publicUrl = publicUrl === null ? null : new URL(publicUrl);
+  }
+
+  /** @param request its headers, and what the listener knows of the other end of the connection */
+  clientOf(
+    { headers, address, isSecure }: {
+      readonly headers: Headers;
+      readonly address: string;
+      readonly isSecure: boolean;
+    },
+  ): SiteClient {
+    const isTls = isSecure || this.#isPublicTls(headers);
+    if (!this.#isTrusted(address)) return { address, isTls };
+    const protocol = textOf(headers["x-forwarded-proto"]);
+    return {
+      address: this.#addressOf(headers, address),
+      isTls: protocol === "" ? isTls : protocol === "https",
+    };
+  }
+
+  /**
+   * True if a browser says that a page of this site sends the request. Browsers that do not say it
+   * name the page's origin, which must be that of the site; other clients send neither.
+   */
+  isSameOrigin(headers: Headers): boolean {
+    const site = textOf(headers["sec-fetch-site"]);
+    if (site !== "") return site === "same-origin";
+    const origin = textOf(headers["origin"]);
+    if (origin === "") return true;
+    if (origin === this.#publicUrl?.origin) return true;
+    return URL.parse(origin)?.host === textOf(headers["host"]);
+  }
+
+  // From the right, where each proxy adds who is connected to it.
+  #addressOf(headers: Headers, nearest: string): string {
+    const hops = textOf(headers["x-forwarded-for"]).split(",").slice(-HOPS_MAX);
+    let address = nearest;
+    for (const hop of hops.reverse()) {
+      const next = withoutPort(hop.trim());
+      if (readNetwork(next) === null || next.includes("/")) return address;
+      address = next;
+      if (!this.#isTrusted(next)) return address;
+    }
+    return address;
+  }
+
+  #isTrusted(address: string): boolean {
+    return this.#trusted.length > 0 && isInNetworks(address, this.#trusted);
+  }
+
+  /** True if the request is for the host of an https URL: the proxy of that host has TLS. */
+  #isPublicTls(headers: Headers): boolean {
+    return this.#publicUrl?.protocol === "https:" &&
+      this.#publicUrl.host === textOf(headers["host"]).toLowerCase();
+  }
+}
+
+/** The text of a header; empty if it is absent. */
+function textOf(header: string | readonly string[] | undefined): string {
+  return typeof header === "string" ? header : header?.join(",") ?? "";
+}
+
+/** `10.0.0.1:1234` and `[::1]:1234` as an address. */
+function withoutPort(hop: string): string {
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop;
+}

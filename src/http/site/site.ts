@@ -1,0 +1,288 @@
+import { Buffer } from "node:buffer";
+import type { SiteConfig } from "../../core/address.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import { LOGIN_PATH, type OpenedSession } from "../../manager/sessions/session.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { Late } from "../../platform/late.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Authenticator, Caller } from "../../rpc/auth/auth.ts";
+import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
+import { isSessionCaller, type SessionCaller } from "../../rpc/auth/session_proof.ts";
+import { type Headers, type SiteClient, SiteClients } from "./client.ts";
+import { DashboardFiles } from "./dashboard_files.ts";
+import { LOGIN_HEADERS, loginPage } from "./login_page.ts";
+import { type LoginProof, Logins } from "./logins.ts";
+import { type CookieScope, readSessionCookie, sessionCookie } from "./session_cookie.ts";
+import { SITE_HEADERS } from "./site_headers.ts";
+
+/** A request for something other than the API. */
+export interface SiteRequest {
+  readonly method: string;
+  /** The path below the base path, with a slash at its beginning. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** The other end of the connection. */
+  readonly address: string;
+  /** True if the connection has TLS. */
+  readonly isSecure: boolean;
+  /** True for HEAD, whose method is GET here. */
+  readonly isHead: boolean;
+  /** The whole body. @throws JobError if it has more bytes */
+  body(bytesMax: number): Promise<Uint8Array>;
+}
+
+/** A response of the site. */
+export interface SiteResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** Options of {@link Site}. */
+export interface SiteOptions {
+  readonly callers: SessionCallers;
+  /** That of callers over TCP. */
+  readonly authenticator: Authenticator;
+  /** False if everyone is the owner. */
+  readonly needsLogin: boolean;
+  readonly config: SiteConfig;
+  /** Port of the listener. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Longest form of a login, in bytes. */
+const FORM_BYTES_MAX = 8_192;
+/** Longest path that a login leads to, in characters. */
+const NEXT_CHARS_MAX = 1_000;
+/** How long a client whose login was refused for now should wait, in seconds. */
+const RETRY_AFTER_S = 30;
+/** Start of the paths of the dashboard's files. */
+const ASSETS = "/assets/";
+
+const REFUSED = {
+  token: "This token is not valid.",
+  code: "This link is not valid any more: it works once, for two minutes. " +
+    "Run jobctl open again, or log in with a token.",
+};
+const FOREIGN = "The request does not come from this page. Try again here.";
+const TOO_MANY = "Too many attempts. Try again in a minute.";
+
+/** The pages for people: the dashboard, for those who have logged in, and the login. */
+export class Site {
+  readonly #options: SiteOptions;
+  readonly #clients: SiteClients;
+  readonly #logins: Logins;
+  readonly #files: Late<DashboardFiles>;
+
+  constructor(options: SiteOptions) {
+    this.#options = options;
+    const { config } = options;
+    this.#clients = new SiteClients(config);
+    this.#logins = new Logins(options);
+    this.#files = new Late(() => DashboardFiles.load(config.basePath));
+  }
+
+  /**
+   * The caller whose session's cookie a request has; null if there is none, or if it has ended.
+   *
+   * @throws JobError `resource_exhausted` if there were too many attempts; `unavailable`
+   */
+  async find(
+    request: Pick<SiteRequest, "headers" | "address" | "isSecure">,
+  ): Promise<SessionCaller | null> {
+    const client = this.#clients.clientOf(request);
+    const secret = readSessionCookie(textOf(request.headers["cookie"]), this.#scopeOf(client));
+    return secret === null ? null : await this.#options.callers.find(secret, client.address);
+  }
+
+  /** Call `ended` when the session of a caller ends. Returns a function that stops that. */
+  watch(caller: Caller, ended: () => void): () => void {
+    return isSessionCaller(caller) ? this.#options.callers.watch(caller, ended) : () => {};
+  }
+
+  /** Respond to a request. @throws JobError `not_found` if there is nothing at its path */
+  async respond(request: SiteRequest): Promise<SiteResponse> {
+    const { path, method } = request;
+    const isRead = method === "GET";
+    if (path === `/${LOGIN_PATH}`) {
+      if (isRead) return await this.#showLogin(request);
+      return method === "POST" ? await this.#logIn(request) : notAllowed("GET, HEAD, POST");
+    }
+    if (path === "/logout") {
+      return method === "POST" ? await this.#logOut(request) : notAllowed("POST");
+    }
+    const isPage = path === "/" || textOf(request.headers["accept"])?.includes("text/html");
+    if (!path.startsWith(ASSETS) && !isPage) throw nothingAt(path);
+    if (!isRead) return notAllowed("GET, HEAD");
+    return path.startsWith(ASSETS) ? await this.#file(request) : await this.#page(request);
+  }
+
+  async #file({ path, headers }: SiteRequest): Promise<SiteResponse> {
+    const file = (await this.#files.get()).file(path.slice(1), conditionsOf(headers));
+    if (file === null) throw nothingAt(path);
+    return { ...file, headers: { ...SITE_HEADERS, ...file.headers } };
+  }
+
+  async #page(request: SiteRequest): Promise<SiteResponse> {
+    const { path, query, headers } = request;
+    const { needsLogin, config: { basePath } } = this.#options;
+    if (needsLogin && await this.find(request) === null) {
+      const text = query.toString();
+      const next = `${basePath}${path.slice(1)}${text === "" ? "" : `?${text}`}`;
+      const search = next === basePath ? "" : `?${new URLSearchParams({ next })}`;
+      return redirect(`${basePath}${LOGIN_PATH}${search}`);
+    }
+    const page = (await this.#files.get()).page(conditionsOf(headers));
+    return { ...page, headers: { ...SITE_HEADERS, ...page.headers } };
+  }
+
+  async #showLogin(request: SiteRequest): Promise<SiteResponse> {
+    const { query, headers, isHead } = request;
+    const code = query.get("code");
+    const next = this.#nextOf(query.get("next"));
+    if (code === null) {
+      const isOpen = !this.#options.needsLogin ||
+        await this.find(request) !== null;
+      return isOpen ? redirect(next) : this.#form({ next, problem: null, status: 200 });
+    }
+    // A browser loads pages that nobody asked for, and follows the links of other sites: these
+    // must neither use up the code, nor log somebody in as somebody else. Nor would the browser
+    // show the new cookie on the way from another site.
+    const isMeant = !isHead && !isAhead(headers) && isNavigation(headers);
+    if (isMeant) return await this.#open(request, { type: "code", code }, next);
+    return this.#form({ next, problem: null, status: 200, code });
+  }
+
+  async #logIn(request: SiteRequest): Promise<SiteResponse> {
+    if (!this.#clients.isSameOrigin(request.headers)) {
+      return this.#form({ next: "", problem: FOREIGN, status: 403 });
+    }
+    const type = textOf(request.headers["content-type"]) ?? "";
+    if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
+      return this.#form({ next: "", problem: "Send a form.", status: 415 });
+    }
+    const form = new URLSearchParams(Buffer.from(await request.body(FORM_BYTES_MAX)).toString());
+    const next = this.#nextOf(form.get("next"));
+    const code = form.get("code");
+    const proof = code === null
+      ? { type: "token", token: form.get("token")?.trim() ?? "" } as const
+      : { type: "code", code } as const;
+    return await this.#open(request, proof, next);
+  }
+
+  /** Log somebody in, and lead to a page of the site whose URL has no secret. */
+  async #open(request: SiteRequest, proof: LoginProof, next: string): Promise<SiteResponse> {
+    const client = this.#clients.clientOf(request);
+    let opened: OpenedSession | null;
+    try {
+      opened = await this.#logins.logIn(proof, client.address);
+    } catch (error) {
+      if (!isJobError(error, "resource_exhausted")) throw error;
+      return this.#form({ next, problem: TOO_MANY, status: 429 });
+    }
+    if (opened === null) return this.#form({ next, problem: REFUSED[proof.type], status: 403 });
+    // The browser forgets the session that it had.
+    const former = await this.find(request).catch(() => null);
+    if (former !== null) await this.#logins.logOut(former, client.address);
+    const { secret, session } = opened;
+    const seconds = Math.floor((session.expiresAt - session.createdAt) / 1_000);
+    return redirect(next, {
+      "set-cookie": sessionCookie(secret, seconds, this.#scopeOf(client)),
+    });
+  }
+
+  async #logOut(request: SiteRequest): Promise<SiteResponse> {
+    if (!this.#clients.isSameOrigin(request.headers)) {
+      return this.#form({ next: "", problem: FOREIGN, status: 403 });
+    }
+    const client = this.#clients.clientOf(request);
+    const caller = await this.find(request);
+    if (caller !== null) await this.#logins.logOut(caller, client.address);
+    return redirect(`${this.#options.config.basePath}${LOGIN_PATH}`, {
+      "set-cookie": sessionCookie("", 0, this.#scopeOf(client)),
+    });
+  }
+
+  #form(
+    { next, problem, status, code = null }: {
+      readonly next: string;
+      readonly problem: string | null;
+      readonly status: number;
+      readonly code?: string | null;
+    },
+  ): SiteResponse {
+    const action = `${this.#options.config.basePath}${LOGIN_PATH}`;
+    return {
+      status,
+      headers: {
+        ...LOGIN_HEADERS,
+        ...(status === 429 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
+      },
+      body: loginPage({ action, next, problem, code }),
+    };
+  }
+
+  /** The path to show after a login: one of this site, whatever was asked for. */
+  #nextOf(next: string | null): string {
+    const { basePath } = this.#options.config;
+    const isOurs = next !== null && next.length <= NEXT_CHARS_MAX && next.startsWith(basePath) &&
+      // Browsers read a second slash, and a backslash, as the beginning of a host.
+      /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next);
+    return isOurs ? next : basePath;
+  }
+
+  #scopeOf({ isTls }: SiteClient): CookieScope {
+    const { port, config: { basePath } } = this.#options;
+    return { port, basePath, isTls };
+  }
+}
+
+function textOf(header: Headers[string]): string | undefined {
+  return typeof header === "string" ? header : header?.join(", ");
+}
+
+function conditionsOf(headers: Headers) {
+  return {
+    acceptEncoding: textOf(headers["accept-encoding"]),
+    ifNoneMatch: textOf(headers["if-none-match"]),
+  };
+}
+
+/** True if a browser loads a page before anybody wants to see it. */
+function isAhead({ "sec-purpose": purpose, purpose: older }: Headers): boolean {
+  return [purpose, older].some((value) => (textOf(value) ?? "").includes("prefetch"));
+}
+
+/** True if a person opened the page by itself, or another page of this site did. */
+function isNavigation({ "sec-fetch-site": site, "sec-fetch-dest": destination }: Headers): boolean {
+  const isMeant = site === undefined || site === "none" || site === "same-origin";
+  return isMeant && (destination === undefined || destination === "document");
+}
+
+/** Go on with a GET of another page. */
+function redirect(
+  location: string,
+  headers: Readonly<Record<string, string>> = {},
+): SiteResponse {
+  return {
+    status: 303,
+    headers: { ...SITE_HEADERS, "cache-control": "no-store", location, ...headers },
+    body: "",
+  };
+}
+
+function nothingAt(path: string): JobError {
+  return new JobError("not_found", `Cannot find "${makeVisible(path)}"`, { hint: "See /" });
+}
+
+function notAllowed(allow: string): SiteResponse {
+  return {
+    status: 405,
+    headers: { ...SITE_HEADERS, allow, "content-type": "text/plain; charset=utf-8" },
+    body: `only ${allow}\n`,
+  };
+}

@@ -1,0 +1,98 @@
+import { Buffer } from "node:buffer";
+import type { SiteConfig } from "../../../src/core/address.ts";
+import type { SessionApi, SessionHolder } from "../../../src/manager/sessions/session.ts";
+import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
+import { Site, type SiteRequest, type SiteResponse } from "../../../src/http/site/site.ts";
+import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
+import { SessionCallers } from "../../../src/rpc/auth/session_callers.ts";
+import { memorySessions } from "./memory_sessions.ts";
+import { keepingLogger, type LoggedLine, NO_AUTH, tokenEntry } from "./rpc_world.ts";
+import { SimClock } from "./sim_clock.ts";
+
+/** A holder as the Unix socket has it. */
+export const ROOT: SessionHolder = {
+  ...{ name: "root", role: "admin", jobs: null, proof: '{"type":"owner","uid":0}' },
+};
+
+const FORM = "application/x-www-form-urlencoded";
+
+/** A request of a browser; what it says by itself can be replaced. */
+export interface Visit {
+  readonly method?: string;
+  readonly form?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly address?: string;
+  readonly isTls?: boolean;
+}
+
+/** A site over sessions in memory, and a browser that keeps its cookie. */
+export class SiteWorld {
+  readonly clock = new SimClock();
+  readonly sessions: SessionApi = memorySessions(this.clock);
+  readonly lines: LoggedLine[] = [];
+  readonly auth: AuthConfig;
+  readonly authenticator: ConfiguredAuthenticator;
+  readonly callers: SessionCallers;
+  readonly site: Site;
+  /** Name and value, as the browser sends it. */
+  cookie: string | null = null;
+
+  constructor(config: Partial<SiteConfig> = {}, needsLogin = true) {
+    const logger = keepingLogger(this.lines);
+    const { clock } = this;
+    this.auth = {
+      ...{ ...NO_AUTH, mode: needsLogin ? "token" : "none" },
+      tokens: [tokenEntry("eyes", "viewer-token", "viewer")],
+    };
+    this.authenticator = new ConfiguredAuthenticator(this.auth, {
+      ...{ onToken: () => {}, ownToken: null, clock, logger },
+    });
+    const { redeemCode, open, use, revoke } = this.sessions;
+    this.callers = new SessionCallers({
+      clock,
+      isCurrent: (holder) => this.authenticator.isCurrent(holder),
+      sessions: {
+        ...{ redeemLoginCode: redeemCode, openSession: open },
+        ...{ useSession: use, revokeSession: revoke },
+      },
+    });
+    this.site = new Site({
+      ...{ callers: this.callers, authenticator: this.authenticator, needsLogin },
+      ...{ clock, logger, port: 59_052 },
+      config: { basePath: "/", publicUrl: null, trustedProxies: [], ...config },
+    });
+  }
+
+  /** Send a request; a cookie in the response is kept. */
+  async visit(target: string, visit: Visit = {}): Promise<SiteResponse> {
+    const { method = visit.form ? "POST" : "GET", form, address = "10.0.0.1" } = visit;
+    const [path = "", query = ""] = target.split("?", 2);
+    const defaults = method === "POST"
+      ? { "sec-fetch-site": "same-origin", "content-type": FORM }
+      : { "sec-fetch-site": "none", "sec-fetch-dest": "document" };
+    const request: SiteRequest = {
+      ...{ method: method === "HEAD" ? "GET" : method, isHead: method === "HEAD" },
+      ...{ path: `/${path}`, query: new URLSearchParams(query) },
+      headers: {
+        ...{ accept: "text/html,*/*", host: "localhost:59052", ...defaults },
+        ...(this.cookie === null ? {} : { cookie: this.cookie }),
+        ...visit.headers,
+      },
+      ...{ address, isSecure: visit.isTls ?? false },
+      body: () => Promise.resolve(Buffer.from(new URLSearchParams(form).toString())),
+    };
+    const response = await this.site.respond(request);
+    const set = response.headers["set-cookie"];
+    if (set !== undefined) {
+      this.cookie = /Max-Age=0(;|$)/.test(set) ? null : set.split(";")[0]!;
+    }
+    return response;
+  }
+
+  /** The name of the caller whose cookie the browser has; null if it is nobody's. */
+  async caller(visit: Visit = {}): Promise<string | null> {
+    const headers = { host: "localhost:59052", cookie: this.cookie ?? undefined, ...visit.headers };
+    const { address = "10.0.0.1", isTls: isSecure = false } = visit;
+    return (await this.site.find({ headers, address, isSecure }))?.name ?? null;
+  }
+}
