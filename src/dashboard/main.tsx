@@ -1,4 +1,5 @@
 import { render } from "preact";
+import { loadSession } from "./app/access.ts";
 import { startKeyboard } from "./app/keyboard.ts";
 import { startLive } from "./live/overview.ts";
 import { NAVIGATION } from "./app/navigation.tsx";
@@ -13,6 +14,7 @@ startClock();
 startRouter();
 startKeyboard(NAVIGATION.flat());
 startLive();
+void loadSession();
 render(
   <Shell>
     <CurrentPage />

@@ -1,15 +1,29 @@
 import { signal } from "@preact/signals";
+import { get } from "../api/client.ts";
+import type { ListSessionsResponse, Session } from "../gen/api_types.ts";
 
-/** The roles of callers, lowest first. */
-export const ROLES = ["viewer", "operator", "admin"] as const;
+const ROLES = ["viewer", "operator", "admin"] as const;
 
-/** A role. */
-export type Role = typeof ROLES[number];
+type Role = typeof ROLES[number];
 
-/** The role of who looks at the page. The daemon checks it again with each request. */
-export const role = signal<Role>("admin");
+/** The session of this browser; null where nobody has to log in. */
+export const session = signal<Session | null>(null);
 
-/** True if the reader may do what needs a role. */
+/**
+ * True if the reader may do what needs a role. The daemon checks it again with each request; this
+ * only leaves out what it would refuse.
+ */
 export function may(needed: Role): boolean {
-  return ROLES.indexOf(role.value) >= ROLES.indexOf(needed);
+  if (session.value === null) return true;
+  return ROLES.indexOf(session.value.role as Role) >= ROLES.indexOf(needed);
+}
+
+/** Ask the daemon who reads. */
+export async function loadSession(): Promise<void> {
+  try {
+    const { sessions } = await get<ListSessionsResponse>("/sessions");
+    session.value = sessions.find(({ is_current }) => is_current) ?? null;
+  } catch {
+    // A refusal has already been noted; buttons are then refused one by one.
+  }
 }

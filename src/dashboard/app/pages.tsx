@@ -1,13 +1,27 @@
 import type { JSX } from "preact";
 import { href, matchPath, place } from "./router.ts";
+import { ConfigPage } from "../pages/config.tsx";
+import { IncidentsPage } from "../pages/incidents.tsx";
 import { InstancePage } from "../pages/instance/instance.tsx";
 import { DeadLettersPage, InstancesPage } from "../pages/instances/instances.tsx";
+import { JobPage } from "../pages/jobs/job.tsx";
+import { JobsPage } from "../pages/jobs/jobs.tsx";
+import { NodesPage } from "../pages/nodes.tsx";
 import { NowPage } from "../pages/now.tsx";
+import { SchedulesPage } from "../pages/schedules.tsx";
+import { StorePage } from "../pages/store.tsx";
 import { Page, type PageProps } from "../parts/page.tsx";
 
 /** The pages by the patterns of their paths. */
 const PAGES: readonly (readonly [pattern: string, page: (props: PageProps) => JSX.Element])[] = [
   ["/", NowPage],
+  ["/jobs", JobsPage],
+  ["/jobs/:kind", JobPage],
+  ["/schedules", SchedulesPage],
+  ["/incidents", IncidentsPage],
+  ["/nodes", NodesPage],
+  ["/store", StorePage],
+  ["/config", ConfigPage],
   ["/instances", InstancesPage],
   ["/instances/:id", InstancePage],
   ["/dead-letters", DeadLettersPage],

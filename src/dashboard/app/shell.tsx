@@ -1,6 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { session } from "./access.ts";
 import { isHelpOpen, isSearchOpen } from "./keyboard.ts";
 import { liveState } from "../live/overview.ts";
 import { Navigation } from "./navigation.tsx";
@@ -104,6 +105,17 @@ function TopBar({ isMenuOpen, onMenu }: {
         value={theme.value}
         onChange={(value) => theme.value = value}
       />
+      {session.value !== null && (
+        <form method="post" action={`${BASE}logout`} class="logout">
+          <button
+            type="submit"
+            class="plain"
+            title={`${session.value.name}, ${session.value.role}`}
+          >
+            Log out
+          </button>
+        </form>
+      )}
       <button
         type="button"
         class="plain help-button"

@@ -132,10 +132,15 @@ export interface FormReading {
   readonly problems: Readonly<Record<string, string>>;
 }
 
-/** Read all fields of an object's schema. Empty fields are left out. */
+/**
+ * Read all fields of an object's schema. Empty fields are left out.
+ *
+ * @param touched the fields that were typed into: an empty text is then meant
+ */
 export function readForm(
   texts: Readonly<Record<string, FieldText>>,
   schema: FieldSchema,
+  touched: ReadonlySet<string>,
 ): FormReading {
   const values: Record<string, unknown> = {};
   const problems: Record<string, string> = {};
@@ -143,9 +148,9 @@ export function readForm(
     const text = texts[name] ?? "";
     const isRequired = schema.required?.includes(name) === true;
     if (text === "") {
-      // An empty text is a text; for everything else, empty means absent.
-      if (isRequired && kindOf(field) === "text") values[name] = "";
-      else if (isRequired && kindOf(field) === "list") values[name] = [];
+      const kind = kindOf(field);
+      if (isRequired && touched.has(name) && kind === "text") values[name] = "";
+      else if (isRequired && touched.has(name) && kind === "list") values[name] = [];
       else if (isRequired) problems[name] = "Required";
       continue;
     }

@@ -66,8 +66,10 @@ interface FormState {
   readonly at: Signal<string>;
   readonly problem: Signal<Problem | null>;
   readonly isBusy: Signal<boolean>;
-  /** Fields that were typed into: others are not called wrong yet. */
+  /** Fields that were typed into. */
   readonly touched: Signal<ReadonlySet<string>>;
+  /** Fields that are called wrong: those that were typed into, and all once it was sent. */
+  readonly shown: Signal<ReadonlySet<string>>;
 }
 
 function bodyOf(schema: FieldSchema, values: Readonly<Record<string, unknown>>): object {
@@ -97,7 +99,7 @@ function commandOf(
 function useCheck(job: Job, schema: FieldSchema, state: FormState): void {
   const key = JSON.stringify(state.texts.value);
   useEffect(() => {
-    const { values, problems } = readForm(state.texts.peek(), schema);
+    const { values, problems } = readForm(state.texts.peek(), schema, state.touched.peek());
     state.problem.value = null;
     if (Object.keys(problems).length > 0) return;
     const abort = new AbortController();
@@ -115,10 +117,10 @@ function useCheck(job: Job, schema: FieldSchema, state: FormState): void {
 }
 
 function problemsShown(schema: FieldSchema, state: FormState): Record<string, string> {
-  const { problems } = readForm(state.texts.value, schema);
+  const { problems } = readForm(state.texts.value, schema, state.touched.value);
   const shown: Record<string, string> = {};
   for (const [name, text] of Object.entries(problems)) {
-    if (state.touched.value.has(name)) shown[name] = text;
+    if (state.shown.value.has(name)) shown[name] = text;
   }
   const { value: problem } = state.problem;
   const field = problem === null ? null : fieldOf(problem, schema);
@@ -140,18 +142,22 @@ export function RunForm({ job, from, onDone }: {
     problem: useSignal<Problem | null>(null),
     isBusy: useSignal(false),
     touched: useSignal<ReadonlySet<string>>(new Set()),
+    shown: useSignal<ReadonlySet<string>>(new Set()),
   };
   // A repeated click must not run it twice.
   const id = useSignal(newId());
   useCheck(job, schema, state);
-  const { values } = readForm(state.texts.value, schema);
+  const { values } = readForm(state.texts.value, schema, state.touched.value);
   const problems = problemsShown(schema, state);
   const problem = state.problem.value;
   const isWhole = problem !== null && fieldOf(problem, schema) === null;
   const submit = async () => {
-    const read = readForm(state.texts.peek(), schema);
-    state.touched.value = new Set(Object.keys(schema.properties ?? {}));
-    if (Object.keys(read.problems).length > 0) return;
+    const read = readForm(state.texts.peek(), schema, state.touched.peek());
+    const missing = Object.keys(read.problems);
+    if (missing.length > 0) {
+      state.shown.value = new Set([...state.shown.peek(), ...missing]);
+      return;
+    }
     state.isBusy.value = true;
     try {
       const { instance } = await post<ScheduleJobResponse>(`/jobs/${segment(job.kind)}/runs`, {
@@ -189,6 +195,7 @@ export function RunForm({ job, from, onDone }: {
         onText={(name, text) => {
           state.texts.value = { ...state.texts.peek(), [name]: text };
           state.touched.value = new Set([...state.touched.peek(), name]);
+          state.shown.value = new Set([...state.shown.peek(), name]);
         }}
       />
       <div class="field">

@@ -1,0 +1,174 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { post, remove, segment } from "../api/client.ts";
+import { noteChange, useResource } from "../api/resource.ts";
+import { may } from "../app/access.ts";
+import { attempt, toastDone } from "../app/toasts.tsx";
+import type {
+  Channel,
+  GetStatusResponse,
+  ListChannelsResponse,
+  ListSessionsResponse,
+  ReloadConfigResponse,
+  Session,
+  VersionResponse,
+} from "../gen/api_types.ts";
+import { Facts } from "../parts/facts.tsx";
+import { Empty, Loaded } from "../parts/notes.tsx";
+import { Page, Section } from "../parts/page.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { Distance, Duration, Time } from "../parts/time.tsx";
+import { formatDuration, plural } from "../text/format_time.ts";
+
+const CHANNELS: readonly Column<Channel>[] = [
+  { title: "Channel", cell: ({ name }) => name },
+  { title: "By", cell: ({ to }) => to },
+  { title: "Reports", cell: ({ on }) => on.join(", "), kind: "wide" },
+  { title: "About", cell: ({ jobs }) => <code>{jobs.join(", ")}</code> },
+  {
+    title: "Reminds",
+    cell: ({ repeat_ms }) => repeat_ms === undefined ? "–" : `every ${formatDuration(repeat_ms)}`,
+    kind: "minor",
+  },
+  { title: "Quiet", cell: ({ quiet }) => quiet.join(", "), kind: "minor" },
+  { title: "At most", cell: ({ limit }) => limit, kind: "minor" },
+];
+
+async function revoke({ id, name }: Session): Promise<void> {
+  await attempt(async () => {
+    await remove(`/sessions/${segment(id)}`);
+    toastDone(`The session of ${name} is over`);
+    noteChange();
+  });
+}
+
+const SESSIONS: readonly Column<Session>[] = [
+  {
+    title: "Who",
+    cell: ({ name, is_current }) => (
+      <>
+        {name} {is_current && <span class="state tone-run">this browser</span>}
+      </>
+    ),
+    kind: "wide",
+  },
+  { title: "Role", cell: ({ role }) => role },
+  { title: "From", cell: ({ address }) => <code>{address}</code> },
+  { title: "Began", cell: ({ created_at }) => <Time at={created_at} /> },
+  { title: "Used", cell: ({ used_at }) => <Distance at={used_at} />, kind: "num" },
+  { title: "Ends", cell: ({ expires_at }) => <Distance at={expires_at} />, kind: "num" },
+  {
+    title: "",
+    cell: (one) => (
+      <button type="button" class="plain" onClick={() => void revoke(one)}>End it</button>
+    ),
+  },
+];
+
+function Reload(): JSX.Element | null {
+  const isBusy = useSignal(false);
+  if (!may("admin")) return null;
+  const reload = async () => {
+    isBusy.value = true;
+    await attempt(async () => {
+      const done = await post<ReloadConfigResponse>("/config/reload");
+      const parts = [
+        plural(done.jobs, "job"),
+        `${done.added} new`,
+        `${done.changed} changed`,
+        `${done.removed} removed`,
+      ];
+      toastDone(`Reloaded: ${parts.join(", ")}`, {
+        hint: [
+          ...done.problems,
+          ...done.restart.length === 0 ? [] : [`Needs a restart: ${done.restart.join(", ")}`],
+        ].join("; ") || undefined,
+      });
+      noteChange();
+    });
+    isBusy.value = false;
+  };
+  return (
+    <button type="button" class="button" disabled={isBusy.value} onClick={() => void reload()}>
+      Reload
+    </button>
+  );
+}
+
+function Daemon({ status }: { readonly status: GetStatusResponse }): JSX.Element {
+  const version = useResource<VersionResponse>("/version", {}, []);
+  return (
+    <>
+      {status.reload_problem !== undefined && (
+        <ul class="warnings">
+          <li>{`The last reload was refused: ${status.reload_problem}`}</li>
+        </ul>
+      )}
+      <Section title="Daemon">
+        <Facts
+          facts={[
+            ["Node", status.node],
+            ["Version", status.version],
+            ["API", version.data?.api_version],
+            ["Up for", <Duration from={status.started_at} />],
+            ["Store", `${status.store_type}, ${status.store_location}`],
+            ["Workers", status.workers?.count],
+            ["Schedules", status.schedules],
+            ["Disabled jobs", status.disabled.length],
+          ]}
+        />
+      </Section>
+    </>
+  );
+}
+
+/** What the configuration says, without its secrets, and who is logged in. */
+export function ConfigPage(): JSX.Element {
+  const status = useResource<GetStatusResponse>("/status");
+  const channels = useResource<ListChannelsResponse>("/channels");
+  const sessions = useResource<ListSessionsResponse>("/sessions");
+  return (
+    <Page title="Config" command={["reload"]} actions={<Reload />}>
+      <Loaded from={status}>{(data) => <Daemon status={data} />}</Loaded>
+      <Section title="Channels of notices">
+        <Loaded from={channels}>
+          {(data) =>
+            data.channels.length === 0
+              ? (
+                <Empty title="Nobody is notified" command={["notices", "--help"]}>
+                  A section [notices.NAME] in the configuration sends mail, calls a webhook or runs
+                  a program when a job fails.
+                </Empty>
+              )
+              : (
+                <Table
+                  label="Channels of notices"
+                  columns={CHANNELS}
+                  rows={data.channels}
+                  keyOf={({ name }) => name}
+                />
+              )}
+        </Loaded>
+      </Section>
+      <Section title="Sessions of browsers">
+        <Loaded from={sessions}>
+          {(data) =>
+            data.sessions.length === 0
+              ? (
+                <Empty title="No browser is logged in" command={["open"]}>
+                  This opens the dashboard with a link that works once:
+                </Empty>
+              )
+              : (
+                <Table
+                  label="Sessions of browsers"
+                  columns={SESSIONS}
+                  rows={data.sessions}
+                  keyOf={({ id }) => id}
+                />
+              )}
+        </Loaded>
+      </Section>
+    </Page>
+  );
+}

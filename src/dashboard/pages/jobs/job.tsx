@@ -1,0 +1,246 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { segment } from "../../api/client.ts";
+import { useResource } from "../../api/resource.ts";
+import { may } from "../../app/access.ts";
+import { href, place } from "../../app/router.ts";
+import { RunForm } from "../../forms/run_form.tsx";
+import type {
+  ExplainResponse,
+  GetJobResponse,
+  Job,
+  KindCounts,
+  ListSchedulesResponse,
+  LookupInstancesResponse,
+  Schedule,
+} from "../../gen/api_types.ts";
+import { overview } from "../../live/overview.ts";
+import { Dialog } from "../../parts/dialog.tsx";
+import { Facts } from "../../parts/facts.tsx";
+import { Empty, Loaded } from "../../parts/notes.tsx";
+import { Page, type PageProps, Section } from "../../parts/page.tsx";
+import { RateBar } from "../../parts/rate_bar.tsx";
+import { ScheduleWords } from "../../parts/schedule_words.tsx";
+import { Distance, Time } from "../../parts/time.tsx";
+import { formatCount, formatDuration } from "../../text/format_time.ts";
+import { InstanceTable } from "../instances/instance_table.tsx";
+import { BackfillDialog } from "./backfill_dialog.tsx";
+import { PauseDialog, resumeJob } from "./pause_dialog.tsx";
+import { TickList } from "./tick_list.tsx";
+
+const INSTANCES_MAX = 20;
+const TICKS_MAX = 10;
+
+type OpenDialog = "run" | "pause" | "backfill" | null;
+
+function Actions({ job }: { readonly job: Job }): JSX.Element | null {
+  const open = useSignal<OpenDialog>(
+    place.peek().query.has("run") && may("operator") ? "run" : null,
+  );
+  if (!may("operator")) return null;
+  const isPaused = (overview.pauses.value ?? []).some(({ kind }) => kind === job.kind);
+  const close = () => open.value = null;
+  return (
+    <>
+      <button type="button" class="button button-main" onClick={() => open.value = "run"}>
+        Run…
+      </button>
+      {isPaused
+        ? (
+          <button type="button" class="button" onClick={() => void resumeJob(job.kind)}>
+            Resume
+          </button>
+        )
+        : <button type="button" class="button" onClick={() => open.value = "pause"}>Pause…</button>}
+      {job.cron_specs.length > 0 && (
+        <button
+          type="button"
+          class="button"
+          onClick={() => open.value = "backfill"}
+        >
+          Backfill…
+        </button>
+      )}
+      {open.value === "run" && (
+        <Dialog title={`Run ${job.kind}`} onClose={close} isWide>
+          <RunForm job={job} onDone={close} />
+        </Dialog>
+      )}
+      {open.value === "pause" && <PauseDialog kind={job.kind} onClose={close} />}
+      {open.value === "backfill" && <BackfillDialog kind={job.kind} onClose={close} />}
+    </>
+  );
+}
+
+function Paused({ kind }: { readonly kind: string }): JSX.Element | null {
+  const pause = (overview.pauses.value ?? []).find((one) =>
+    one.kind === kind || one.kind === undefined
+  );
+  if (pause === undefined) return null;
+  const { until, reason } = pause;
+  return (
+    <p class="banner banner-late">
+      {pause.kind === undefined ? "Everything is paused" : "Paused"}
+      {until === undefined ? " until it is resumed" : (
+        <>
+          {" until "}
+          <Time at={until} />
+        </>
+      )}
+      {reason === "" ? "." : `: ${reason}`}
+    </p>
+  );
+}
+
+function JobFacts({ job, counts }: {
+  readonly job: Job;
+  readonly counts: KindCounts | undefined;
+}): JSX.Element {
+  const { notices } = job;
+  const link = (state: string, count: number | undefined) => (
+    <a href={href("/instances", { kind: job.kind, state })}>{formatCount(count ?? 0)}</a>
+  );
+  return (
+    <Facts
+      facts={[
+        ["Running", link("processing", counts?.processing)],
+        ["Waiting", link("scheduled", counts?.scheduled)],
+        ["Succeeded", <RateBar counts={counts} />],
+        ["Usage", <code>{job.usage}</code>],
+        ["Limits", job.limits.join("; ")],
+        ["Time limit", job.timeout_ms > 0 ? formatDuration(job.timeout_ms) : "none"],
+        ["Retries", job.max_retries < 0 ? "without a limit" : job.max_retries],
+        ["Priority", job.priority],
+        ["Runs in", job.isolation],
+        ["Needs", job.needs.join(", ")],
+        ["Zone", job.timezone],
+        ["Expected", notices?.expect.join("; ")],
+        ["Notices to", notices?.notify.join(", ")],
+        ["Source", <code class="whole">{job.source}</code>],
+        ["Registered", <Time at={job.registered_at} />],
+      ]}
+    />
+  );
+}
+
+function ScheduleLine({ schedule }: { readonly schedule: Schedule }): JSX.Element {
+  const { cron, timezone, next_at, status, overlap, misfire, skip_next, skip_until } = schedule;
+  return (
+    <li>
+      <ScheduleWords cron={cron} />
+      <span class="hint">{timezone}</span>
+      {status !== "active" && <span class="state tone-late">{status}</span>}
+      {(skip_next > 0 || skip_until !== undefined) && (
+        <span class="state tone-late">
+          {skip_next > 0 ? `skips ${skip_next}` : "skips"}
+        </span>
+      )}
+      <span class="hint">{`overlap ${overlap}, misfire ${misfire}`}</span>
+      <span class="line-end">
+        <Time at={next_at} zone={timezone} />
+        <span class="hint">
+          <Distance at={next_at} />
+        </span>
+      </span>
+    </li>
+  );
+}
+
+function Schedules({ kind }: { readonly kind: string }): JSX.Element {
+  const schedules = useResource<ListSchedulesResponse>("/schedules", { kind });
+  return (
+    <Section
+      title="Schedules"
+      actions={<a href={href("/schedules", { text: kind })}>All schedules</a>}
+    >
+      <Loaded from={schedules}>
+        {(data) =>
+          data.schedules.length === 0
+            ? (
+              <Empty
+                title="It has no schedule"
+                command={["schedule", kind, "--cron", "0 3 * * *"]}
+              >
+                It runs when somebody asks for it. This makes it run every night:
+              </Empty>
+            )
+            : (
+              <ul class="lines">
+                {data.schedules.map((one) => <ScheduleLine key={one.id} schedule={one} />)}
+              </ul>
+            )}
+      </Loaded>
+    </Section>
+  );
+}
+
+function Ticks({ kind }: { readonly kind: string }): JSX.Element | null {
+  const ticks = useResource<ExplainResponse>(`/jobs/${segment(kind)}/explain`, {
+    limit: TICKS_MAX,
+  });
+  const reports = [...ticks.data?.reports ?? []]
+    .sort((a, b) => (a.at ?? "") < (b.at ?? "") ? 1 : -1);
+  if (reports.length === 0) return null;
+  return (
+    <Section title="Ticks">
+      <TickList reports={reports} />
+    </Section>
+  );
+}
+
+function Instances({ kind }: { readonly kind: string }): JSX.Element {
+  const instances = useResource<LookupInstancesResponse>("/instances", {
+    kind,
+    page_size: INSTANCES_MAX,
+    brief: true,
+  });
+  return (
+    <Section title="Instances" actions={<a href={href("/instances", { kind })}>All</a>}>
+      <Loaded from={instances}>
+        {(data) =>
+          data.instances.length === 0
+            ? <Empty title="It has not run yet" command={["schedule", kind]} />
+            : <InstanceTable instances={data.instances} label={`Instances of ${kind}`} />}
+      </Loaded>
+    </Section>
+  );
+}
+
+function Shown({ job }: { readonly job: Job }): JSX.Element {
+  const { kind } = job;
+  return (
+    <Page
+      title={kind}
+      about={job.description}
+      command={["describe", "job", kind]}
+      actions={<Actions job={job} />}
+    >
+      <Paused kind={kind} />
+      <div class="columns columns-detail">
+        <div>
+          <Schedules kind={kind} />
+          <Ticks kind={kind} />
+          <Instances kind={kind} />
+        </div>
+        <div>
+          <Section title="About">
+            <JobFacts job={job} counts={overview.kinds.value.get(kind)} />
+          </Section>
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+/** One job: its schedules and what became of their ticks, its runs, and the form that runs it. */
+export function JobPage({ params }: PageProps): JSX.Element {
+  const kind = params.kind!;
+  const found = useResource<GetJobResponse>(`/jobs/${segment(kind)}`);
+  const job = found.data?.job;
+  if (job !== undefined) return <Shown job={job} />;
+  return (
+    <Page title={kind} command={["describe", "job", kind]}>
+      <Loaded from={found}>{() => null}</Loaded>
+    </Page>
+  );
+}

@@ -1,0 +1,168 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { useResource } from "../../api/resource.ts";
+import { may } from "../../app/access.ts";
+import { href, place, setQuery } from "../../app/router.ts";
+import type { Job, KindCounts, ListRegisteredJobsResponse } from "../../gen/api_types.ts";
+import { overview } from "../../live/overview.ts";
+import { JobLink } from "../../parts/instance_links.tsx";
+import { Empty, Loaded } from "../../parts/notes.tsx";
+import { Page } from "../../parts/page.tsx";
+import { RateBar } from "../../parts/rate_bar.tsx";
+import { ScheduleWords } from "../../parts/schedule_words.tsx";
+import { type Column, Table } from "../../parts/table.tsx";
+import { Distance } from "../../parts/time.tsx";
+import { formatCount, plural } from "../../text/format_time.ts";
+import { PauseDialog, resumeJob } from "./pause_dialog.tsx";
+
+interface Row {
+  readonly job: Job;
+  readonly counts: KindCounts | undefined;
+  readonly isPaused: boolean;
+  readonly nextAt: string | undefined;
+}
+
+/** Most jobs that are listed at once; the filter finds the others. */
+const JOBS_MAX = 1_000;
+
+function count(
+  { job, counts }: Row,
+  of: "processing" | "scheduled",
+): JSX.Element | string {
+  const number = counts?.[of] ?? 0;
+  if (number === 0) return <span class="none">0</span>;
+  return <a href={href("/instances", { kind: job.kind, state: of })}>{formatCount(number)}</a>;
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  {
+    title: "Job",
+    cell: ({ job, isPaused }) => (
+      <>
+        <JobLink kind={job.kind} isRow /> {isPaused && <span class="state tone-late">paused</span>}
+      </>
+    ),
+  },
+  {
+    title: "Description",
+    cell: ({ job }) => <span class="faint">{job.description}</span>,
+    kind: "wide",
+  },
+  {
+    title: "Schedule",
+    cell: ({ job }) => {
+      const [first, ...others] = job.cron_specs;
+      if (first === undefined) return <span class="none">–</span>;
+      return (
+        <>
+          <ScheduleWords cron={first} />
+          {others.length > 0 && <span class="hint">{` +${others.length}`}</span>}
+        </>
+      );
+    },
+    kind: "minor",
+  },
+  { title: "Next", cell: ({ nextAt }) => <Distance at={nextAt} />, kind: "num" },
+  { title: "Running", cell: (row) => count(row, "processing"), kind: "num" },
+  { title: "Waiting", cell: (row) => count(row, "scheduled"), kind: "num" },
+  { title: "Succeeded", cell: ({ counts }) => <RateBar counts={counts} /> },
+];
+
+function rowsOf(jobs: readonly Job[], text: string): readonly Row[] {
+  const wanted = text.toLowerCase();
+  const paused = new Set((overview.pauses.value ?? []).map(({ kind }) => kind ?? "*"));
+  const next = new Map<string, string | undefined>();
+  for (const { kind, due_at } of overview.upcoming.value ?? []) {
+    if (!next.has(kind)) next.set(kind, due_at);
+  }
+  return jobs.filter(({ kind, description }) =>
+    kind.toLowerCase().includes(wanted) || description.toLowerCase().includes(wanted)
+  ).map((job) => ({
+    job,
+    counts: overview.kinds.value.get(job.kind),
+    isPaused: paused.has(job.kind) || paused.has("*"),
+    nextAt: next.get(job.kind),
+  }));
+}
+
+function Disabled(): JSX.Element | null {
+  const disabled = overview.status.value?.disabled ?? [];
+  if (disabled.length === 0) return null;
+  return (
+    <ul class="warnings" aria-label="Disabled jobs">
+      {disabled.map(({ kind, reason }) => (
+        <li key={kind}>{`The job ${kind} is disabled: ${reason}`}</li>
+      ))}
+    </ul>
+  );
+}
+
+function Actions(): JSX.Element | null {
+  const isAsking = useSignal(false);
+  if (!may("operator")) return null;
+  const isPaused = (overview.pauses.value ?? []).some(({ kind }) => kind === undefined);
+  return (
+    <>
+      {isPaused
+        ? (
+          <button type="button" class="button" onClick={() => void resumeJob(undefined)}>
+            Resume everything
+          </button>
+        )
+        : (
+          <button type="button" class="button" onClick={() => isAsking.value = true}>
+            Pause everything…
+          </button>
+        )}
+      {isAsking.value && <PauseDialog onClose={() => isAsking.value = false} />}
+    </>
+  );
+}
+
+/** All jobs. */
+export function JobsPage(): JSX.Element {
+  const text = place.value.query.get("text") ?? "";
+  const jobs = useResource<ListRegisteredJobsResponse>("/jobs", { limit: JOBS_MAX });
+  return (
+    <Page
+      title="Jobs"
+      about={jobs.data !== null && plural(jobs.data.jobs.length, "job")}
+      command={["list", "jobs"]}
+      actions={<Actions />}
+    >
+      <Disabled />
+      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+        <input
+          type="search"
+          class="input"
+          aria-label="Name or description"
+          placeholder="Name or description"
+          data-filter
+          value={text}
+          onInput={(event) => setQuery({ text: event.currentTarget.value })}
+        />
+      </form>
+      <Loaded from={jobs}>
+        {(data) => {
+          if (data.jobs.length === 0) {
+            return (
+              <Empty title="The configuration has no jobs" command={["init"]}>
+                A job is a command or a function in a file, with a section [jobs.NAME] in the
+                configuration. This writes an example:
+              </Empty>
+            );
+          }
+          const rows = rowsOf(data.jobs, text);
+          return rows.length === 0 ? <Empty title="No job has this name" /> : (
+            <Table
+              label="Jobs"
+              columns={COLUMNS}
+              rows={rows}
+              keyOf={({ job }) => job.kind}
+            />
+          );
+        }}
+      </Loaded>
+    </Page>
+  );
+}

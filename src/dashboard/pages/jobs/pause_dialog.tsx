@@ -1,0 +1,104 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { post, remove, segment } from "../../api/client.ts";
+import { noteChange } from "../../api/resource.ts";
+import { attempt, toastDone } from "../../app/toasts.tsx";
+import { nowMs } from "../../browser/clock.ts";
+import { CopyCommand } from "../../parts/command.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+
+/** The time at 9:00 of the next Monday, and other ends of a pause. */
+function endsOf(now: Date): readonly (readonly [name: string, text: string, at: Date | null])[] {
+  const inHours = (hours: number) => new Date(now.getTime() + hours * 3_600_000);
+  const day = (days: number) =>
+    new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, 9, 0);
+  return [
+    ["", "Until it is resumed", null],
+    ["1h", "For an hour", inHours(1)],
+    ["4h", "For 4 hours", inHours(4)],
+    ["tomorrow", "Until tomorrow, 9:00", day(1)],
+    ["monday", "Until Monday, 9:00", day((8 - now.getDay()) % 7 || 7)],
+  ];
+}
+
+/** Resume a job, or everything. */
+export async function resumeJob(kind: string | undefined): Promise<void> {
+  await attempt(async () => {
+    await remove(kind === undefined ? "/pauses" : `/pauses/${segment(kind)}`);
+    toastDone(kind === undefined ? "Everything is resumed" : `${kind} is resumed`);
+    noteChange();
+  });
+}
+
+/** Ask until when, and pause a job, or everything. */
+export function PauseDialog({ kind, onClose }: {
+  /** Absent for everything. */
+  readonly kind?: string;
+  readonly onClose: () => void;
+}): JSX.Element {
+  const ends = endsOf(new Date(nowMs()));
+  const name = useSignal("");
+  const reason = useSignal("");
+  const until = ends.find(([one]) => one === name.value)?.[2] ?? null;
+  const subject = kind ?? "everything";
+  const pause = async () => {
+    const isDone = await attempt(async () => {
+      await post("/pauses", {
+        ...(kind === undefined ? {} : { kind }),
+        ...(until === null ? {} : { until: until.toISOString() }),
+        ...(reason.value === "" ? {} : { reason: reason.value }),
+      });
+      toastDone(`Paused ${subject}`, { undo: () => resumeJob(kind) });
+      noteChange();
+    });
+    if (isDone) onClose();
+  };
+  return (
+    <Dialog title={`Pause ${subject}`} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void pause();
+        }}
+      >
+        <p class="hint">
+          Ticks of its schedules are skipped and recorded. Instances wait. Running attempts
+          continue.
+        </p>
+        <div class="field">
+          <label for="pause-until">How long</label>
+          <select
+            id="pause-until"
+            class="select input-wide"
+            value={name.value}
+            onChange={(event) => name.value = event.currentTarget.value}
+          >
+            {ends.map(([one, text]) => <option key={one} value={one}>{text}</option>)}
+          </select>
+        </div>
+        <div class="field">
+          <label for="pause-reason">
+            Reason <span class="hint">for others who look</span>
+          </label>
+          <input
+            id="pause-reason"
+            class="input input-wide"
+            value={reason.value}
+            onInput={(event) => reason.value = event.currentTarget.value}
+          />
+        </div>
+        <CopyCommand
+          words={[
+            "pause",
+            ...(kind === undefined ? [] : [kind]),
+            ...(until === null ? [] : ["--until", until.toISOString()]),
+            ...(reason.value === "" ? [] : ["--reason", reason.value]),
+          ]}
+        />
+        <div class="dialog-actions">
+          <button type="submit" class="button button-main">Pause</button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,161 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { apiUrl, segment, send } from "../api/client.ts";
+import { noteChange, useResource } from "../api/resource.ts";
+import { may } from "../app/access.ts";
+import { href } from "../app/router.ts";
+import { attempt, toastDone } from "../app/toasts.tsx";
+import type { ListNodesResponse, Node } from "../gen/api_types.ts";
+import { CopyCommand } from "../parts/command.tsx";
+import { Dialog } from "../parts/dialog.tsx";
+import { Empty, Loaded } from "../parts/notes.tsx";
+import { Page } from "../parts/page.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { Distance, Duration } from "../parts/time.tsx";
+import { formatDuration, plural } from "../text/format_time.ts";
+
+const TONES: Readonly<Record<string, string>> = {
+  live: "good",
+  draining: "late",
+  skewed: "bad",
+  left: "off",
+  lost: "bad",
+};
+
+/** Most workers that a node may get here. */
+const WORKERS_MAX = 10_000;
+
+function ResizeDialog({ node, onClose }: {
+  readonly node: Node;
+  readonly onClose: () => void;
+}): JSX.Element {
+  const before = node.wanted_workers ?? node.workers;
+  const count = useSignal(String(before));
+  const wanted = Number(count.value);
+  const isValid = /^\d+$/.test(count.value) && wanted <= WORKERS_MAX;
+  const resize = async (to: number) => {
+    await send("PUT", apiUrl(`/nodes/${segment(node.id)}/workers`), { body: { count: to } });
+    noteChange();
+  };
+  const submit = async () => {
+    const isDone = await attempt(async () => {
+      await resize(wanted);
+      toastDone(`${node.id} gets ${plural(wanted, "worker")}`, { undo: () => resize(before) });
+    });
+    if (isDone) onClose();
+  };
+  return (
+    <Dialog title={`Workers of ${node.id}`} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (isValid) void submit();
+        }}
+      >
+        <div class="field">
+          <label for="workers">
+            How many attempts run at once <span class="hint">until the next start</span>
+          </label>
+          <input
+            id="workers"
+            class="input input-wide"
+            inputMode="numeric"
+            aria-invalid={!isValid}
+            value={count.value}
+            onInput={(event) => count.value = event.currentTarget.value}
+          />
+        </div>
+        <CopyCommand words={["workers", "scale", count.value, "--node", node.id]} />
+        <div class="dialog-actions">
+          <button type="submit" class="button button-main" disabled={!isValid}>Change</button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function columns(onResize: (node: Node) => void): readonly Column<Node>[] {
+  return [
+    {
+      title: "Node",
+      cell: ({ id }) => (
+        <a data-row href={href("/instances", { text: id, state: "processing" })}>{id}</a>
+      ),
+    },
+    {
+      title: "State",
+      cell: ({ state }) => <span class={`state tone-${TONES[state] ?? "off"}`}>{state}</span>,
+    },
+    {
+      title: "Workers busy",
+      cell: ({ busy, workers }) => (
+        <span class="rate">
+          <meter min={0} max={Math.max(1, workers)} value={busy} aria-label="Workers busy" />
+          <span class="num">{`${busy} / ${workers}`}</span>
+        </span>
+      ),
+    },
+    { title: "Up for", cell: ({ started_at }) => <Duration from={started_at} />, kind: "num" },
+    { title: "Seen", cell: ({ seen_at }) => <Distance at={seen_at} />, kind: "num" },
+    { title: "Jobs", cell: ({ kind_count }) => kind_count, kind: "num" },
+    { title: "Tags", cell: ({ tags }) => tags.join(", ") },
+    {
+      title: "Clock",
+      cell: ({ skew_ms }) => skew_ms === undefined ? "" : formatDuration(skew_ms),
+      kind: "num",
+    },
+    { title: "Version", cell: ({ version }) => version, kind: "minor" },
+    { title: "Host", cell: ({ host, pid }) => `${host} (${pid})`, kind: "minor" },
+    {
+      title: "",
+      cell: (node) =>
+        may("admin") && node.state === "live" && (
+          <button
+            type="button"
+            class="plain"
+            onClick={() => onResize(node)}
+          >
+            Workers…
+          </button>
+        ),
+    },
+  ];
+}
+
+/** The daemons on the store. */
+export function NodesPage(): JSX.Element {
+  const resizing = useSignal<Node | null>(null);
+  const nodes = useResource<ListNodesResponse>("/nodes");
+  return (
+    <Page
+      title="Nodes"
+      about={nodes.data !== null && plural(nodes.data.nodes.length, "node")}
+      command={["list", "nodes"]}
+    >
+      <Loaded from={nodes}>
+        {(data) =>
+          data.nodes.length === 0
+            ? (
+              <Empty title="No node is known">
+                Each daemon on the store is a node. With SQLite there is one, with Valkey or etcd
+                any number.
+              </Empty>
+            )
+            : (
+              <Table
+                label="Nodes"
+                columns={columns((node) => resizing.value = node)}
+                rows={data.nodes}
+                keyOf={({ id, session }) => `${id} ${session}`}
+              />
+            )}
+      </Loaded>
+      {resizing.value !== null && (
+        <ResizeDialog
+          node={resizing.value}
+          onClose={() => resizing.value = null}
+        />
+      )}
+    </Page>
+  );
+}

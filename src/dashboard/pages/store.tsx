@@ -1,0 +1,107 @@
+import type { JSX } from "preact";
+import { useResource } from "../api/resource.ts";
+import { href } from "../app/router.ts";
+import type { GetStatusResponse, KindCounts } from "../gen/api_types.ts";
+import { CopyCommand } from "../parts/command.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { JobLink } from "../parts/instance_links.tsx";
+import { Empty, Loaded } from "../parts/notes.tsx";
+import { Page, Section } from "../parts/page.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { formatCount } from "../text/format_time.ts";
+
+type Counter = Exclude<keyof KindCounts, "kind">;
+
+const COUNTERS: readonly (readonly [of: Counter, title: string, state: string])[] = [
+  ["scheduled", "Waiting", "scheduled"],
+  ["processing", "Running", "processing"],
+  ["completed", "Completed", "completed"],
+  ["terminated", "Failed", "terminated"],
+  ["timed_out", "Timed out", "timed_out"],
+  ["canceled", "Canceled", "cancelled"],
+];
+
+const COLUMNS: readonly Column<KindCounts>[] = [
+  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} isRow />, kind: "wide" },
+  ...COUNTERS.map(([of, title, state]): Column<KindCounts> => ({
+    title,
+    kind: "num",
+    cell: (counts) =>
+      counts[of] === 0
+        ? <span class="none">0</span>
+        : <a href={href("/instances", { kind: counts.kind, state })}>{formatCount(counts[of])}</a>,
+  })),
+];
+
+/** What the command line does with a store, which needs time or a file. */
+const WORK: readonly (readonly [words: readonly string[], text: string])[] = [
+  [["store", "info"], "Contents and size"],
+  [["store", "verify"], "Check for inconsistencies"],
+  [["store", "gc"], "Delete expired and orphaned records now"],
+  [["store", "backup", "jobctl.backup"], "Save everything to a file, while jobs run"],
+];
+
+function sizeOf(counts: KindCounts): number {
+  return COUNTERS.reduce((sum, [of]) => sum + counts[of], 0);
+}
+
+function Shown({ status }: { readonly status: GetStatusResponse }): JSX.Element {
+  const kinds = [...status.kinds].sort((a, b) => sizeOf(b) - sizeOf(a));
+  const total = kinds.reduce((sum, one) => sum + sizeOf(one), 0);
+  return (
+    <>
+      {status.store_problem !== undefined && (
+        <ul class="warnings">
+          <li>{status.store_problem}</li>
+        </ul>
+      )}
+      <div class="columns columns-detail">
+        <Section title="Instances by job">
+          {kinds.length === 0
+            ? <Empty title="The store is empty">Every accepted run of a job is kept here.</Empty>
+            : (
+              <Table
+                label="Instances by job"
+                columns={COLUMNS}
+                rows={kinds}
+                keyOf={({ kind }) => kind}
+              />
+            )}
+        </Section>
+        <div>
+          <Section title="About">
+            <Facts
+              facts={[
+                ["Type", status.store_type],
+                ["Location", <code class="whole">{status.store_location}</code>],
+                ["Instances", formatCount(total)],
+                ["Schedules", formatCount(status.schedules)],
+                ["Nodes", status.nodes],
+              ]}
+            />
+          </Section>
+          <Section title="On the command line">
+            <ul class="lines">
+              {WORK.map(([words, text]) => (
+                <li key={text}>
+                  <CopyCommand words={words} />
+                  <span class="hint">{text}</span>
+                </li>
+              ))}
+            </ul>
+          </Section>
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** What the store holds. */
+export function StorePage(): JSX.Element {
+  const status = useResource<GetStatusResponse>("/status");
+  return (
+    <Page title="Store" command={["store", "info"]}>
+      <Loaded from={status}>{(data) => <Shown status={data} />}</Loaded>
+    </Page>
+  );
+}
