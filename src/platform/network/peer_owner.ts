@@ -2,29 +2,32 @@ import { open } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { endianness } from "node:os";
 import process from "node:process";
-
-/** The addresses and ports that identify a connection, seen from our side. */
-export interface ConnectionAddresses {
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-}
+import { isWindows } from "../process/process.ts";
+import type { ConnectionAddresses } from "./connection_addresses.ts";
+import { windowsPeer } from "./windows_peer.ts";
 
 /** Kernel tables; the peer of an IPv4 connection is in the second one if it listens on "::". */
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 const TABLE_BYTES_MAX = 256 * 1024 * 1024;
 
+/** In place of the id of a user other than ours on Windows, which has no numbers for users. */
+export const STRANGER = -1;
+
 /**
  * The user at the other end of a TCP connection on this machine, according to the kernel: the user
  * who accepted the connection, not just any listener.
  *
- * @returns the user's id; null while nobody has accepted the connection, or if its other end is on
- * another machine or in another network namespace; undefined on systems without such a table
+ * @returns the user's id, on Windows 0 for our own user; null while nobody has accepted the
+ * connection, or if its other end is on another machine or in another network namespace; undefined
+ * on systems without such a table
  */
 export async function peerOwner(
   connection: ConnectionAddresses,
 ): Promise<number | null | undefined> {
+  if (isWindows()) {
+    const peer = windowsPeer(connection);
+    return peer === "own" ? 0 : peer === "other" ? STRANGER : peer;
+  }
   if (process.platform !== "linux") return undefined;
   const { localAddress, localPort, remoteAddress, remotePort } = connection;
   // Our remote address is local there. State 01 is an open connection.

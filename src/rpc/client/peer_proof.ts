@@ -4,9 +4,10 @@ import { hostPort, isLoopback } from "../../core/address.ts";
 import { JobError } from "../../core/errors.ts";
 import { accountName } from "../../platform/process/accounts.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { peerOwner } from "../../platform/network/peer_owner.ts";
+import { peerOwner, STRANGER } from "../../platform/network/peer_owner.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import { systemDaemonUid } from "../server/socket_path.ts";
 import { POLL_MAX_MS, POLL_MIN_MS, PROOF_MS } from "../limits.ts";
 
@@ -55,6 +56,8 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
     localAddress === undefined || localPort === undefined || remoteAddress === undefined ||
     remotePort === undefined
   ) {
+    // There, Bun reports as open also a connection that was refused.
+    if (isWindows()) throw new Error("the connection was refused, or closed at once");
     throw new JobError("unavailable", "Cannot send anything: the connection was closed at once");
   }
   const address = hostPort(remoteAddress, remotePort);
@@ -85,7 +88,7 @@ async function proveTcp(socket: Socket, options: ProofOptions): Promise<void> {
   }
 }
 
-const TLS_HINT = "Use the daemon's Unix socket, or TLS (--tls)";
+const TLS_HINT = isWindows() ? "Use TLS (--tls)" : "Use the daemon's Unix socket, or TLS (--tls)";
 
 function refusal(message: string, hint: string): JobError {
   return new JobError("unavailable", message, { hint });
@@ -94,6 +97,12 @@ function refusal(message: string, hint: string): JobError {
 function checkOwner(uid: number, address: string, { daemonUid }: ProofOptions): void {
   const own = process.getuid?.() ?? 0;
   if (uid === 0 || uid === own || uid === daemonUid) return;
+  if (uid === STRANGER) {
+    throw refusal(
+      `Nothing was sent to ${address}: the process that listens there is not known to be this user's`,
+      "Find it with netstat -ano -p TCP. To reach a daemon of another user, or one that runs as administrator, use TLS (--tls)",
+    );
+  }
   const wanted = own === 0 ? "root" : `root or ${accountName(own)}`;
   const port = /:(\d+)$/.exec(address)?.[1];
   const search = port === undefined ? `ss -lxp 'src = ${address}'` : `ss -ltnp 'sport = :${port}'`;

@@ -4,7 +4,8 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
-import { type ConnectionAddresses, peerOwner } from "../../../src/platform/network/peer_owner.ts";
+import type { ConnectionAddresses } from "../../../src/platform/network/connection_addresses.ts";
+import { peerOwner } from "../../../src/platform/network/peer_owner.ts";
 
 const skip = process.platform === "linux" ? false : "the kernel's table is Linux's";
 
