@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, join, parse, resolve, sep } from "node:path";
 import { errorCode } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job/job_table.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
@@ -140,10 +140,12 @@ export function includedFiles(field: Field, file: string, report: Report): strin
       report.mismatch(at, "a pattern without **");
       return;
     }
-    const start = isAbsolute(pattern) ? "/" : dirname(file);
-    const { matches, folders } = expandPattern(start, pattern, field.source.baseDir);
+    const { root } = parse(pattern);
+    const start = root === "" ? dirname(file) : root;
+    const rest = pattern.slice(root.length);
+    const { matches, folders } = expandPattern(start, rest, root || field.source.baseDir);
     if (matches.length === 0 && !/[*?]/.test(pattern)) {
-      report.value(at, `cannot read ${formatPath([join(start, pattern)])}: no such file`);
+      report.value(at, `cannot read ${formatPath([join(start, rest)])}: no such file`);
     }
     if (!areTrusted(folders, { at, hasMatches: matches.length > 0 }, report)) return;
     for (const match of matches) found.add(match);
@@ -182,9 +184,11 @@ function expandPattern(
   pattern: string,
   baseDir: string,
 ): { readonly matches: string[]; readonly folders: ReadonlySet<string> } {
-  const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
+  // Windows has two characters between names.
+  const parts = pattern.split(sep).flatMap((part) => part.split("/"))
+    .filter((part) => part !== "" && part !== ".");
   const folders = new Set<string>();
-  let paths = [{ shown: start, real: isAbsolute(pattern) ? "/" : baseDir }];
+  let paths = [{ shown: start, real: baseDir }];
   parts.forEach((part, index) => {
     const isLast = index === parts.length - 1;
     if (/[*?]/.test(part)) {

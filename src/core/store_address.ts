@@ -84,7 +84,8 @@ export function parseStoreUrl(url: string): StoreAddress {
   if (url === "memory:") return { type: "memory" };
   // deno-lint-ignore no-control-regex
   if (/[\x00-\x1f\x7f]/.test(url)) throw urlProblem("found a control character, wanted none");
-  const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase() ?? null;
+  // One letter is a drive of Windows.
+  const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]+):/.exec(url)?.[1]?.toLowerCase() ?? null;
   if (scheme === null && /\.[mc]?[jt]s$/.test(url)) return { type: "module", path: url };
   if (scheme === "sqlite") return readSqlite(url);
   const match = /^(valkey|valkeys|redis|rediss|etcd|etcds)(-sentinel|-cluster)?$/.exec(
@@ -119,7 +120,8 @@ function showUrl(url: string): string {
 }
 
 function readSqlite(url: string): StoreAddress {
-  const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
+  // Before a drive of Windows, all three slashes belong to the URL.
+  const path = url.slice("sqlite:".length).replace(/^\/\/(?:\/(?=[a-z]:[\\/])|(?=\/))/i, "");
   if (path === "" || path === ":memory:") {
     throw urlProblem(
       `found ${JSON.stringify(url)}, wanted ${STORE_URL_WANTED}`,

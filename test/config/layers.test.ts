@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { expandVariables } from "../../src/config/expand.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 
 test("loadConfig() gives the documented defaults when there is no file", async () => {
@@ -60,6 +61,16 @@ test("loadConfig() refuses an include that names no file, one of an include, and
   assert.match(problems[0]!, /^config\.toml:1:12: include\[0\]: cannot read .*no such file$/);
   assert.match(problems[1]!, /^config\.toml:1:35: include\[2\]: found "\*\*\/x", wanted a pattern/);
   assert.match(problems[2]!, /^a\.toml:1:1: include: an included file includes no others/);
+});
+
+test("loadConfig() includes files by an absolute pattern", async () => {
+  await withTempDir({ "conf.d/a.toml": '[jobs.x]\nrun = "true"\n' }, async ({ path }) => {
+    const { job, problems } = await loadText(`include = ["${path}//./conf.d/*.toml"]`);
+    assert.deepEqual(problems, []);
+    assert.equal(job("x").kind, "x");
+    const missing = await loadText(`include = ["${path}/none.toml"]`);
+    assert.match(missing.problems[0]!, /^config\.toml:1:12: .*none\.toml.*: no such file$/);
+  });
 });
 
 test("loadConfig() tells which variables come from a Service of Kubernetes", async () => {

@@ -55,6 +55,9 @@ const PARSED: readonly (readonly [url: string, address: unknown])[] = [
       hosts: [{ host: "h1", port: 6_379 }, { host: "h2", port: 6_379 }],
     },
   ],
+  ["sqlite:C:\\jobs\\jobctl.db", { type: "sqlite", path: "C:\\jobs\\jobctl.db" }],
+  ["sqlite:///C:/jobs/jobctl.db", { type: "sqlite", path: "C:/jobs/jobctl.db" }],
+  ["C:\\jobs\\store.ts", { type: "module", path: "C:\\jobs\\store.ts" }],
   [
     "etcd://root:x@h1,h2:1",
     {
