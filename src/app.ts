@@ -23,6 +23,7 @@ import { createIdSource } from "./platform/ids.ts";
 import { createLogger, type Logger } from "./platform/logger.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
+import { isWindows } from "./platform/process/process.ts";
 import { openFilesMax, raiseOpenFiles, reapAsInit } from "./platform/process/process_control.ts";
 import { takeServiceSocket } from "./platform/process/service_socket.ts";
 import { systemRandom } from "./platform/random.ts";
@@ -40,6 +41,11 @@ import { Reloader } from "./tools/reloader.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
+
+/** Signals that end the daemon. */
+const STOP_SIGNALS: readonly NodeJS.Signals[] = isWindows()
+  ? ["SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"]
+  : ["SIGTERM", "SIGINT"];
 
 /** Most of the next runs that are logged at start. */
 const RUNS_SHOWN_MAX = 5;
@@ -238,7 +244,8 @@ function createManager(config: Config, given: ManagerParts): Manager {
         logger,
         count,
         idleMs,
-        spare,
+        // No job can use one there.
+        spare: isWindows() ? 0 : spare,
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
         environment: "minimal",
         mask,
@@ -401,7 +408,8 @@ function endOnUncaught(logger: Logger): () => void {
 
 /**
  * Handles signals from before the start to the end: the first SIGTERM or SIGINT drains, the next
- * one aborts, SIGHUP reloads.
+ * one aborts, SIGHUP reloads. On Windows, Ctrl-C is a SIGINT, Ctrl-Break a SIGBREAK, and a closed
+ * window a SIGHUP, after which the system ends the process within seconds.
  */
 class StopSignals {
   readonly #logger: Logger;
@@ -413,9 +421,8 @@ class StopSignals {
 
   constructor(logger: Logger) {
     this.#logger = logger;
-    process.on("SIGTERM", this.#onStop);
-    process.on("SIGINT", this.#onStop);
-    process.on("SIGHUP", this.#onHangUp);
+    for (const signal of STOP_SIGNALS) process.on(signal, this.#onStop);
+    if (!isWindows()) process.on("SIGHUP", this.#onHangUp);
   }
 
   /** Resolves when a signal came, after a call of `stopping`, and the daemon has stopped. */
@@ -440,8 +447,7 @@ class StopSignals {
   }
 
   close(): void {
-    process.off("SIGTERM", this.#onStop);
-    process.off("SIGINT", this.#onStop);
+    for (const signal of STOP_SIGNALS) process.off(signal, this.#onStop);
     process.off("SIGHUP", this.#onHangUp);
   }
 

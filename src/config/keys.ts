@@ -81,7 +81,7 @@ export const KEYS = {
   ),
   "server.socket": key(
     special.SOCKET_PATH,
-    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory; "" turns it off.',
+    'Unix socket used by the local CLI. Root and the daemon\'s user are admins on it. "auto" means `jobctl-PORT.sock` in the runtime directory; "" turns it off. Windows has none.',
     "auto",
   ),
   "server.socket_group": key(
@@ -153,7 +153,7 @@ export const KEYS = {
   ),
   "worker.isolation": key(
     choice(["process", "inline"]),
-    'Where job functions run: "process" in worker processes, "inline" in the daemon.',
+    'Where job functions run: "process" in worker processes, "inline" in the daemon. Windows has only "inline".',
     "process",
   ),
   "worker.lease": key(

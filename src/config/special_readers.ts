@@ -7,6 +7,7 @@ import { isNodeName, NODE_NAME_WANTED } from "../core/job/tags.ts";
 import { parseZonedTime } from "../core/time/wall_time.ts";
 import { readNetwork } from "../core/network.ts";
 import { isObject } from "../core/object_keys.ts";
+import { isWindows } from "../platform/process/process.ts";
 import { accepted, integer, list, parsedText, type Reader, string, TEXT } from "./readers.ts";
 import { SECRET } from "./secrets.ts";
 import { childOf } from "./source.ts";
@@ -97,6 +98,10 @@ export const SOCKET_PATH: Reader<string | null> = {
     }
     if (value === "auto") return value;
     if (value === "") return null;
+    if (isWindows()) {
+      const problem = "Windows has no Unix sockets";
+      return report.value(field, problem, "Leave it out: clients of this machine use TCP");
+    }
     const path = resolve(field.source.baseDir, value);
     // The kernel keeps the path in 108 bytes.
     if (new TextEncoder().encode(path).length <= 107) return path;

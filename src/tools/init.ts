@@ -4,13 +4,18 @@ import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/types/gen/ambient.ts";
 import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
-import { INIT_CONFIG, INIT_JOB } from "./init_files.ts";
+import { INIT_COMMAND, INIT_CONFIG, INIT_INLINE, INIT_JOB, INIT_WORKER } from "./init_files.ts";
 
-const FILES: Readonly<Record<string, string>> = {
-  "config.toml": INIT_CONFIG,
-  "jobs/greet.ts": INIT_JOB,
-  "ts-job.d.ts": AMBIENT_TYPES,
-};
+/** The files of a project, by their paths in it. */
+function projectFiles(isWindows: boolean): Readonly<Record<string, string>> {
+  return {
+    "config.toml": isWindows
+      ? INIT_CONFIG.replace(INIT_WORKER, INIT_WORKER + INIT_INLINE)
+      : INIT_CONFIG + INIT_COMMAND,
+    "jobs/greet.ts": INIT_JOB,
+    "ts-job.d.ts": AMBIENT_TYPES,
+  };
+}
 
 /** The result of {@link initProject}. */
 export interface InitResult {
@@ -28,10 +33,15 @@ export interface InitResult {
  */
 export function initProject(
   directory: string,
-  options: { readonly force?: boolean } = {},
+  options: {
+    readonly force?: boolean;
+    /** Write what works on Windows. */
+    readonly isWindows?: boolean;
+  } = {},
 ): InitResult {
   const root = resolve(directory);
-  const paths = Object.keys(FILES).map((name) => join(root, name));
+  const files = projectFiles(options.isWindows ?? false);
+  const paths = Object.keys(files).map((name) => join(root, name));
   for (const path of paths) checkPlace(path);
   const present = paths.filter((path) => existsSync(path));
   if (present.length > 0 && !options.force) {
@@ -44,7 +54,7 @@ export function initProject(
     );
   }
   try {
-    for (const [name, text] of Object.entries(FILES)) {
+    for (const [name, text] of Object.entries(files)) {
       const path = join(root, name);
       // Whatever the umask, no one else may write to them: root would not trust them.
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });

@@ -1,4 +1,11 @@
-/** The configuration that `jobctl init` writes. */
+/** The line of {@link INIT_CONFIG} after which Windows has {@link INIT_INLINE}. */
+export const INIT_WORKER = "count = 4                     # attempts that run at once\n";
+
+/** Windows runs jobs in no other way. */
+export const INIT_INLINE =
+  `isolation = "inline"          # in the daemon: all that Windows can do\n`;
+
+/** The beginning of the configuration that `jobctl init` writes. */
 export const INIT_CONFIG = `# Configuration of jobctl. Every key: docs/configuration.md
 # Check it with: jobctl check --config config.toml
 
@@ -14,8 +21,7 @@ port = 59051                  # gRPC
 http = "127.0.0.1:59052"      # /healthz /readyz /metrics; "" turns it off
 
 [worker]
-count = 4                     # attempts that run at once
-
+${INIT_WORKER}
 [defaults]                    # for every job; a job's own table overrides them
 timeout = "1h"
 retry = { max = 2, initial = "10s" }
@@ -30,7 +36,10 @@ retry = { max = 2, initial = "10s" }
 [jobs.greet]
 schedule = "*/5 * * * *"      # minute hour day month weekday
 args = { name = "world" }
+`;
 
+/** What {@link INIT_CONFIG} continues with, except on Windows. */
+export const INIT_COMMAND = `
 # A command needs no module. This is what a line of a crontab becomes.
 [jobs.disk]
 description = "Free space of the root file system"

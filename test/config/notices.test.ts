@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChannelSettings } from "../../src/core/notices/settings.ts";
+import { asWindows } from "../support/as_windows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 
 const EXEC = 'to = "exec"\ncommand = ["/bin/true"]\n';
@@ -16,6 +17,27 @@ async function channelOf(table: string, env = {}): Promise<ChannelSettings> {
   assert.deepEqual(problems, []);
   return loaded!.config.notices[0]!;
 }
+
+for (
+  const [table, wanted] of [
+    [EXEC, "notices.ops.to: does not work on Windows"],
+    ['to = "syslog"', "notices.ops.to: does not work on Windows"],
+    [
+      'to = "mail"\nsendmail = true\nrecipients = ["a@example.com"]',
+      "notices.ops.sendmail: does not work on Windows",
+    ],
+  ] as const
+) {
+  test(`loadConfig() refuses ${JSON.stringify(table.slice(0, 30))} on Windows`, async () => {
+    const [problem = ""] = await asWindows(() => problemsOf(table));
+    assert.ok(problem.startsWith(wanted), problem);
+  });
+}
+
+test("loadConfig() takes a server of syslog on Windows", async () => {
+  const table = 'to = "syslog"\naddress = "udp://10.0.0.1:514"';
+  assert.deepEqual(await asWindows(() => problemsOf(table)), []);
+});
 
 test("loadConfig() reads a channel with every default", async () => {
   assert.deepEqual(await channelOf(EXEC), {

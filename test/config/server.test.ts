@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { asWindows } from "../support/as_windows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 
 const TLS = 'tls = { cert = "c.pem", key = "k.pem" }';
@@ -47,6 +48,15 @@ const REFUSED: readonly (readonly [text: string, wanted: string])[] = [
     "2:54: server.auth.tokens[0].token: found a token of 5 characters, wanted at least 16",
   ],
 ];
+
+test("loadConfig() refuses a Unix socket on Windows", async () => {
+  const { problems } = await asWindows(() => loadText('[server]\nsocket = "jobctl.sock"'));
+  assert.deepEqual(problems.map((problem) => problem.slice(0, 60)), [
+    "config.toml:2:10: server.socket: Windows has no Unix sockets",
+  ]);
+  const { loaded } = await asWindows(() => loadText('[server]\nsocket = "auto"'));
+  assert.equal(loaded!.config.server.socket, "auto");
+});
 
 for (const [text, wanted] of REFUSED) {
   test(`loadConfig() refuses ${JSON.stringify(text.slice(0, 60))} in [server]`, async () => {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 import { checkConfig } from "../../src/tools/check.ts";
 import { initProject } from "../../src/tools/init.ts";
+import { asWindows } from "../support/as_windows.ts";
 import { loadText } from "../support/worlds/config_world.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -22,6 +23,17 @@ test("initProject() writes a project that loads without problems", async () => {
       ["disk", "disk"],
       ["greet", "greet <name: string> [times: number = 1]"],
     ]);
+  });
+});
+
+test("initProject() writes on Windows what works there", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const result = await asWindows(async () => {
+      const [config] = initProject(`${path}/new`, { isWindows: true }).written;
+      return await checkConfig(config!, { env: {}, cwd: path, nowMs: 0 });
+    });
+    assert.deepEqual([...result.problems, ...result.warnings], []);
+    assert.deepEqual(result.jobs.map(({ kind }) => kind), ["greet"]);
   });
 });
 

@@ -9,6 +9,7 @@ import type {
 } from "../../core/notices/settings.ts";
 import { CHANNELS_MAX, isChannelName, NOTICE_LIMIT } from "../../core/notices/settings.ts";
 import { isObject } from "../../core/object_keys.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import { NOTICE_KEYS, NOTICE_SCHEMA, RULE_KEYS, TARGET_KEYS } from "./notice_keys.ts";
 import { hide, type HookUrl, usualTls } from "./notice_readers.ts";
 import { checkPublicUrl } from "./public_url.ts";
@@ -48,6 +49,7 @@ function readNotice(field: Field, report: Report): ChannelSettings | null {
   const values: NoticeValues = readFields(NOTICE_SCHEMA, fields, own);
   const table: NoticeTable = { field, fields, values, report: own };
   checkKeys(table);
+  checkSystem(table);
   const rules = readRules(table);
   const target = readTarget(table);
   report.addAll(own);
@@ -90,6 +92,17 @@ function readRules({ fields, values, report }: NoticeTable): NoticeRules {
     quiet: values.quiet ?? [],
     limit: values.limit ?? NOTICE_LIMIT,
   };
+}
+
+/** Report a channel that needs what Windows does not have. */
+function checkSystem({ fields, values, report }: NoticeTable): void {
+  if (!isWindows()) return;
+  const { to, sendmail = null, address = { type: "local" } } = values;
+  const isLocalLog = to === "syslog" && ["local", "socket"].includes(address.type);
+  const key = to === "exec" || isLocalLog ? "to" : to === "mail" && sendmail ? "sendmail" : null;
+  if (key === null) return;
+  const hint = 'Use a mail server (smtp), to = "webhook", or syslog with the address of a server';
+  report.key(fields.get(key)!, "does not work on Windows", hint);
 }
 
 function readTarget(table: NoticeTable): ChannelTarget | null {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
+import { IpcChannel } from "../../platform/process/ipc_channel.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Account } from "../../platform/process/accounts.ts";
 import {
@@ -34,6 +35,8 @@ export interface DescribeOptions {
   readonly clock: Clock;
   /** How long one module may take to load. */
   readonly limitMs: number;
+  /** Whether the describer's channel is the runtime's own; by default only on Windows. */
+  readonly usesIpc?: boolean;
 }
 
 /** The definitions of one module, or the reason why it cannot be used. */
@@ -105,8 +108,6 @@ async function describeGroup(
   const refuseRest = (message: string) => {
     for (const request of waiting.splice(0)) descriptions.set(request, { error: { message } });
   };
-  // Windows gives a child its channel in another form.
-  if (isWindows()) refuseRest("Not loaded: jobctl cannot load modules on Windows");
   while (waiting.length > 0) {
     if (hanging >= HANGING_MAX) {
       refuseRest(`Not loaded: ${HANGING_MAX} modules before it ended or blocked their process`);
@@ -142,34 +143,38 @@ class Describer {
   isAlive = true;
   readonly #options: DescribeOptions;
   readonly #child: ChildProcess;
-  readonly #channel: ChildChannel | null;
+  readonly #channel: ChildChannel | IpcChannel | null;
   /** By which whatever a module starts is known, also when it left the group. */
   readonly #marker = `describe-${process.pid}-${++describerCount}`;
   readonly #events: Event[] = [];
   #wake: (() => void) | null = null;
   #stderr = "";
+  #foreign = 0;
 
   constructor(options: DescribeOptions, account: Account) {
     this.#options = options;
     const start = startAs(account);
     const setup: ProcessSetup = { openFiles: openFilesOfChildren() ?? undefined, ...start.setup };
+    const { usesIpc = isWindows() } = options;
     const [program, ...args] = options.command;
     this.#child = spawn(program!, [...args, JSON.stringify(setup)], {
-      // A group of its own, so that what a module starts can be killed with it.
-      detached: true,
+      // A group of its own, so that what a module starts can be killed with it. On Windows it would
+      // be a console window of its own, and outlive us.
+      detached: !isWindows(),
+      windowsHide: true,
       env: {
         ...minimalEnvironment(account),
         ...start.env,
         NO_COLOR: "1",
         [MARKER_VARIABLE]: this.#marker,
-        ...channelEnvironment(CHANNEL_DESCRIPTOR),
+        ...(usesIpc ? {} : channelEnvironment(CHANNEL_DESCRIPTOR)),
       },
       ...start.ids,
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      stdio: ["ignore", "ignore", "pipe", usesIpc ? "ipc" : "pipe"],
+      serialization: "json",
     });
     this.#readStderr();
-    const stream = (this.#child.stdio as (unknown[] | undefined))?.[CHANNEL_DESCRIPTOR];
-    this.#channel = stream ? this.#open(stream as Duplex) : null;
+    this.#channel = usesIpc ? this.#openIpc() : this.#openPipe();
     this.#child.on("close", (code, signal) => this.#push({ type: "exit", code, signal }));
     this.#child.on("error", (error) => this.#push({ type: "error", error }));
   }
@@ -203,6 +208,11 @@ class Describer {
   async kill(): Promise<void> {
     const { pid } = this.#child;
     if (pid === undefined) return;
+    if (isWindows()) {
+      this.#child.kill("SIGKILL");
+      this.#channel?.close();
+      return;
+    }
     // Stopped first, so that it begins no other while what left its group is looked for.
     killGroup(pid, "SIGSTOP");
     const family = { marker: this.#marker, sessions: new Set([pid]) };
@@ -225,28 +235,34 @@ class Describer {
     });
   }
 
+  #openPipe(): ChildChannel | null {
+    const stream = (this.#child.stdio as (unknown[] | undefined))?.[CHANNEL_DESCRIPTOR];
+    if (!stream) return null;
+    return new ChildChannel({
+      clock: this.#options.clock,
+      stream: stream as Duplex,
+      lineBytesMax: ANSWER_BYTES_MAX,
+      onMessage: (message) => this.#take(message),
+      onFault: (problem) => this.#push({ type: "fault", problem }),
+    });
+  }
+
+  #openIpc(): IpcChannel {
+    return new IpcChannel(this.#child, (message) => this.#take(message));
+  }
+
   /**
    * Modules can send messages too. Unexpected messages are ignored, and too many of them end the
    * process.
    */
-  #open(stream: Duplex): ChildChannel {
-    let foreign = 0;
-    const onFault = (problem: string) => this.#push({ type: "fault", problem });
-    return new ChildChannel({
-      clock: this.#options.clock,
-      stream,
-      lineBytesMax: ANSWER_BYTES_MAX,
-      onMessage: (message) => {
-        const answer = parseAnswer(message);
-        if (answer !== null && this.#events.length < EVENTS_MAX) {
-          this.#push({ type: "answer", answer });
-        } else if (++foreign > FOREIGN_MAX) {
-          this.#channel?.close();
-          onFault(`more than ${FOREIGN_MAX} unexpected messages`);
-        }
-      },
-      onFault,
-    });
+  #take(message: unknown): void {
+    const answer = parseAnswer(message);
+    if (answer !== null && this.#events.length < EVENTS_MAX) {
+      this.#push({ type: "answer", answer });
+    } else if (++this.#foreign > FOREIGN_MAX) {
+      this.#channel?.close();
+      this.#push({ type: "fault", problem: `more than ${FOREIGN_MAX} unexpected messages` });
+    }
   }
 
   #push(event: Event): void {

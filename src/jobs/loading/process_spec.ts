@@ -1,7 +1,25 @@
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { ProcessSpec } from "../../core/job/job.ts";
 import { isRoot, resolveAccount } from "../../platform/process/accounts.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import { hasIoPriority } from "../../platform/process/process_control.ts";
+
+/**
+ * Refuse on Windows a job that would have processes of its own: there only functions in the daemon
+ * run.
+ *
+ * @throws JobError `unimplemented` naming what to do instead
+ */
+export function checkSystem(kind: string, runs: "command" | "process" | "inline"): void {
+  if (runs === "inline" || !isWindows()) return;
+  const [what, hint] = runs === "command"
+    ? ["commands do", 'Write it as a module with isolation = "inline", or run it on Linux or macOS']
+    : ["process isolation does", 'Set isolation = "inline" in its table, or for all in [worker]'];
+  throw new JobError("unimplemented", `Cannot run job "${kind}": ${what} not work on Windows`, {
+    hint,
+    path: runs === "command" ? undefined : "isolation",
+  });
+}
 
 /**
  * Check that this daemon can give a job the processes that its table asks for.
@@ -18,7 +36,12 @@ export function checkProcess(
     throw new JobError(
       "invalid_argument",
       `${what}: it has settings of a process and runs inline`,
-      { hint: 'Set isolation = "process" for it', path: "isolation" },
+      {
+        hint: isWindows()
+          ? "Leave them out: on Windows, jobs run in the daemon's own process"
+          : 'Set isolation = "process" for it',
+        path: "isolation",
+      },
     );
   }
   if (typeof spec.nice === "number" && spec.nice < 0 && !isRoot()) {

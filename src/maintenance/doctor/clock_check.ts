@@ -3,6 +3,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import { type Clock, sleep } from "../../platform/clock.ts";
 import { type KernelClock, kernelClock } from "../../platform/kernel_clock.ts";
 import { readSystemFile } from "../../platform/files/read_file.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** The clock of this machine. */
@@ -80,7 +81,10 @@ export function checkClock(facts: ClockFacts): Finding[] {
   const by = services.length === 0 ? "" : ` (${services.join(", ")})`;
   if (isSynchronized === null) {
     findings.push(
-      unchecked("this program cannot ask the kernel here", "timedatectl show -p NTPSynchronized"),
+      unchecked(
+        "this program cannot ask the kernel here",
+        isWindows() ? "w32tm /query /status" : "timedatectl show -p NTPSynchronized",
+      ),
     );
   } else if (!isSynchronized) {
     const found = services.length === 0

@@ -1,10 +1,19 @@
-import { closeSync, lstatSync, openSync } from "node:fs";
+import { closeSync, lstatSync, openSync, type Stats } from "node:fs";
+import { isWindows } from "../process/process.ts";
 
 /** Mode of a file that nobody else may read. */
 export const PRIVATE_FILE = 0o600;
 /** Mode of a folder for such files. */
 export const PRIVATE_FOLDER = 0o700;
 const OTHERS = 0o077;
+
+/**
+ * The permission bits of a file, for checks of who may read or write it. Windows has none: there
+ * the folder decides, and the answer is {@link PRIVATE_FILE}.
+ */
+export function permissionsOf({ mode }: Pick<Stats, "mode">): number {
+  return isWindows() ? PRIVATE_FILE : mode & 0o7777;
+}
 
 /**
  * Create an empty file that nobody else may read, for code that opens it without passing a mode. An
@@ -27,7 +36,7 @@ export function openToOthers(
   return paths.flatMap((path) => {
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (!found?.isFile()) return [];
-    const mode = found.mode & 0o777;
+    const mode = permissionsOf(found) & 0o777;
     return (mode & OTHERS) === 0 ? [] : [{ path, mode }];
   });
 }

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { permissionsOf } from "./private_files.ts";
 
 /** Initial buffer for a file of unknown size. */
 const BLOCK_BYTES = 65_536;
@@ -19,6 +20,7 @@ export function readSystemFile(path: string): string | null {
 /** A file that was read as a whole. */
 export interface ReadFile {
   readonly bytes: Buffer;
+  /** As `permissionsOf` says. */
   readonly mode: number;
 }
 
@@ -53,7 +55,7 @@ export function readRegularFile(
       const count = readSync(file, bytes, length, bytes.length - length, null);
       length += count;
       if (length > bytesMax) return null;
-      if (count === 0) return { bytes: bytes.subarray(0, length), mode: found.mode };
+      if (count === 0) return { bytes: bytes.subarray(0, length), mode: permissionsOf(found) };
       if (length === bytes.length) bytes = Buffer.concat([bytes, Buffer.alloc(bytes.length)]);
     }
   } finally {

@@ -92,6 +92,8 @@ export function readTokensFile(path: string): readonly StoredToken[] {
   try {
     found = readRegularFile(path, FILE_BYTES_MAX);
   } catch (error) {
+    // Where the system has no owners to ask for, nothing has looked for the file before.
+    if (errorCode(error) === "ENOENT") return [];
     throw refuse(path, messageOf(error));
   }
   if (found === null) throw refuse(path, `it has more than ${FILE_BYTES_MAX} bytes`);

@@ -4,6 +4,7 @@ import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import type { StoreTls } from "../../core/store_config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Logger } from "../logger.ts";
+import { permissionsOf } from "../files/private_files.ts";
 import { readRegularFile } from "../files/read_file.ts";
 import { trustProblem } from "../files/trusted_path.ts";
 
@@ -95,7 +96,7 @@ export async function loadTls(
     if (problem.isFatal) throw refuse({ what: "TLS file", path }, problem.message, problem.hint);
     options.logger.warn(problem.message, { path, hint: problem.hint });
   }
-  if (((await stat(files.key)).mode & 0o007) !== 0) {
+  if ((permissionsOf(await stat(files.key)) & 0o007) !== 0) {
     options.logger.warn(`Every user can read the private key "${files.key}"`, {
       hint: `chmod 600 ${shellWord(files.key)}`,
     });

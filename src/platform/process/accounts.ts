@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
 import { JobError } from "../../core/errors.ts";
+import { isWindows } from "./process.ts";
 
 /** Whose rights and home a job gets. */
 export interface Account {
@@ -86,8 +88,15 @@ export function userId(user: string): number {
   });
 }
 
-/** The user that this process runs as: by the system's table, whatever its environment says. */
+/**
+ * The user that this process runs as: by the system's table, whatever its environment says.
+ * Windows numbers no users; there everybody is 0.
+ */
 function ownUser(): User {
+  if (isWindows()) {
+    const { username, homedir } = userInfo();
+    return { name: username, home: homedir, uid: 0, gid: 0 };
+  }
   const uid = process.getuid?.() ?? 0;
   const gid = process.getgid?.() ?? 0;
   const found = lookUp(String(uid), 2);

@@ -58,7 +58,7 @@ export function isWindows(): boolean {
 /**
  * Refuse on Windows what needs process groups and signals.
  *
- * @param action beginning of the message, such as "Cannot run the daemon"
+ * @param action beginning of the message, such as "Cannot run a command"
  * @throws JobError `unimplemented`
  */
 export function refuseOnWindows(action: string): void {

@@ -7,6 +7,7 @@ import type { Logger } from "../../platform/logger.ts";
 import { afterStart } from "../../platform/network/listening.ts";
 import { peerUserId } from "../../platform/network/peer_user.ts";
 import type { AuthConfig, ServerConfig } from "../../platform/network/server_config.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import type { Random } from "../../platform/random.ts";
 import { type Authenticator, createFixedAuthenticator } from "../auth/auth.ts";
 import { ConfiguredAuthenticator } from "../auth/authenticator.ts";
@@ -240,8 +241,8 @@ export class RpcServer {
 
   async #listenUnix(port: number): Promise<string | null> {
     const { server, logger } = this.#options;
-    if (server.socket === null) return null;
     const isAuto = server.socket === "auto";
+    if (server.socket === null || (isAuto && isWindows())) return null;
     const path = isAuto ? socketPath(port) : server.socket;
     const acceptOwner = this.#acceptor(null);
     const acceptMember = this.#acceptor(

@@ -4,15 +4,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { errorCode } from "../../core/errors.ts";
 import { distrustError, findDistrust } from "../../platform/files/trusted_path.ts";
+import { isWindows } from "../../platform/process/process.ts";
 
 /**
  * The folder of the sockets and tokens of this user's daemons. The daemon creates it, private to
- * the user.
+ * the user. On Windows it is in the user's profile, which other users cannot open.
  */
 export function runtimeDir(
   uid: number = process.getuid?.() ?? 0,
   base: string | undefined = process.env.XDG_RUNTIME_DIR,
 ): string {
+  if (isWindows()) return join(process.env.LOCALAPPDATA ?? tmpdir(), "jobctl");
   if (uid === 0) return "/run/jobctl";
   return base ? join(base, "jobctl") : join(tmpdir(), `jobctl-${uid}`);
 }
@@ -24,9 +26,10 @@ export function socketPath(port: number): string {
 
 /**
  * The places where a client looks for that socket: the folders of the given daemon user, if any,
- * then of its own user, then of the system daemon.
+ * then of its own user, then of the system daemon. None on Windows.
  */
 export function socketPaths(port: number, daemonUid: number | null = null): readonly string[] {
+  if (isWindows()) return [];
   const ofUser = daemonUid === null || daemonUid === 0
     ? []
     : [runtimeDir(daemonUid, `/run/user/${daemonUid}`), runtimeDir(daemonUid, "")];

@@ -77,6 +77,11 @@ export interface ServiceResult {
 /** The service manager of this system. @throws JobError `unimplemented` for one unknown to us */
 export function detectKind(platform: string = process.platform): ServiceKind {
   if (platform === "darwin") return "launchd";
+  if (platform === "win32") {
+    throw new JobError("unimplemented", "Cannot install a service on Windows", {
+      hint: "Let the Task Scheduler run jobctl serve: see docs/install.md#as-a-service-on-windows",
+    });
+  }
   if (existsSync("/run/systemd/system")) return "systemd";
   if (existsSync("/run/openrc") || existsSync("/sbin/openrc-run")) return "openrc";
   throw new JobError(

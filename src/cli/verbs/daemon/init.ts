@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { isWindows } from "../../../platform/process/process.ts";
 import type { Verb } from "../../verb.ts";
 
 /** `jobctl init [DIRECTORY]` */
@@ -19,7 +20,10 @@ export const INIT: Verb = {
   async run(args, { io, printer }) {
     const { initProject } = await import("../../../tools/init.ts");
     const directory = resolve(io.cwd, args.word("DIRECTORY") || ".");
-    const { written, next } = initProject(directory, { force: args.flag("force") });
+    const { written, next } = initProject(directory, {
+      force: args.flag("force"),
+      isWindows: isWindows(),
+    });
     await printer.details({ directory, written, next }, directory, [
       ...written.map((path) => `Wrote ${makeVisible(path)}`),
       "",

@@ -70,8 +70,6 @@ export const SERVE: Verb = {
   ],
   isOffline: true,
   async run(args, { io }) {
-    const { refuseOnWindows } = await import("../../../platform/process/process.ts");
-    refuseOnWindows("Cannot run the daemon");
     const { serve } = await import("../../../app.ts");
     const flags: Record<string, unknown> = {};
     for (const [option, setting] of Object.entries(SETTINGS)) flags[setting] = args.raw(option);

@@ -1,4 +1,3 @@
-import { refuseOnWindows } from "../../../platform/process/process.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { withInterrupt } from "../../follow.ts";
@@ -73,7 +72,6 @@ export const EXEC: Verb = {
     const { io } = context;
     const plain = readRequest(args);
     const given = readArguments(args);
-    refuseOnWindows(`Cannot run job "${plain.kind}"`);
     const { openLocal } = await import("../../../app.ts");
     const local = await openLocal({
       configFile: configFileOf(args, io.cwd),
