@@ -1,0 +1,293 @@
+// Runs the program for Windows under wine: npm run windows. Linux on x64, with wine64 and script (Debian:
+// apt-get install wine64 bsdutils). Everything is in a folder of its own, which is removed.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { compile } from "../compile.mjs";
+import { sourceFacts } from "../facts.mjs";
+import { writeRuntime } from "../release/runtimes.mjs";
+import { programName, TARGETS } from "../release/targets.mjs";
+import { install } from "../tasks.mjs";
+import { CONFIG, LATER_MODULE, MODULES } from "./project.mjs";
+
+const USAGE = `Usage: npm run windows -- [--program FILE] [--keep]
+
+Compiles jobctl for Windows, and checks under wine what docs/install.md says of it: a daemon with
+inline jobs, schedules, retries, a drain by Ctrl-C, the state after a restart and after a kill, and
+what it refuses.
+
+  --program FILE  check this jobctl.exe instead of a new one
+  --keep          keep the folder`;
+
+/** How long anything may take: wine is slow, and its first start makes a system. */
+const LIMIT_MS = 60_000;
+
+const { values } = parseArgs({
+  options: { help: { type: "boolean" }, program: { type: "string" }, keep: { type: "boolean" } },
+});
+
+/** Path of a program of this machine; null if there is none. */
+function find(...names) {
+  const folders = [...process.env.PATH.split(delimiter), "/usr/lib/wine"];
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync) ??
+    null;
+}
+
+function compileProgram(folder) {
+  const target = TARGETS.find(({ name }) => name === "windows-x64");
+  const path = join(folder, programName(target));
+  compile(path, {
+    runtime: writeRuntime(target, folder),
+    bunTarget: target.bunTarget,
+    hasSourceMaps: false,
+    facts: { target: target.name, ...sourceFacts(), publicKey: null },
+  });
+  return path;
+}
+
+/** A port that is free now: wine has those of this machine. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Call `read` until it returns something. */
+async function until(what, read) {
+  for (const endMs = performance.now() + LIMIT_MS; performance.now() < endMs; await sleep(100)) {
+    const found = await read();
+    if (found) return found;
+  }
+  throw new Error(`${what} did not happen within ${LIMIT_MS} ms`);
+}
+
+function expect(isTrue, text) {
+  if (!isTrue) throw new Error(`Not as expected:\n${text}`);
+}
+
+class Windows {
+  #wine;
+  #program;
+  #env;
+  #folder;
+  #daemons = [];
+
+  constructor(wine, program, folder) {
+    this.#wine = wine;
+    this.#program = program;
+    this.#folder = folder;
+    const runtime = join(folder, "run");
+    mkdirSync(runtime);
+    this.#env = {
+      ...process.env,
+      WINEPREFIX: join(folder, "prefix"),
+      WINEDEBUG: "-all",
+      XDG_RUNTIME_DIR: runtime,
+    };
+  }
+
+  /** Run a verb in a folder. @returns its exit code, stdout and stderr */
+  run(args, cwd) {
+    const { status, stdout, stderr } = spawnSync(this.#wine, [this.#program, ...args], {
+      cwd,
+      env: this.#env,
+      encoding: "utf8",
+      timeout: LIMIT_MS,
+      killSignal: "SIGKILL",
+    });
+    return { status, stdout, stderr, text: `${stdout}\n${stderr}` };
+  }
+
+  /** Start a daemon on a terminal of its own, which can press Ctrl-C. */
+  async serve(cwd) {
+    const name = `serve-${this.#daemons.length}`;
+    const [log, pidFile] = [".log", ".pid"].map((ending) => join(this.#folder, name + ending));
+    const line = `echo $$ >'${pidFile}'; exec '${this.#wine}' '${this.#program}' serve 2>'${log}'`;
+    const terminal = spawn("script", ["--quiet", "--return", "--command", line, "/dev/null"], {
+      cwd,
+      env: this.#env,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    const ended = new Promise((done) => terminal.once("exit", done));
+    const daemon = {
+      ended,
+      log: () => existsSync(log) ? readFileSync(log, "utf8") : "",
+      interrupt: () => terminal.stdin.write("\x03"),
+      kill: async () => {
+        process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
+        await ended;
+      },
+    };
+    this.#daemons.push(daemon);
+    await until(`The start of a daemon (${log})`, () => daemon.log().includes("is ready"));
+    return daemon;
+  }
+
+  /** End whatever still runs in this wine, which belongs to this command alone. */
+  close() {
+    spawnSync(find("wineserver", "wineserver64"), ["-k", "-w"], { env: this.#env });
+  }
+}
+
+/** The checks, in the order in which they build on each other. */
+async function* checks(windows, root) {
+  const project = join(root, "project");
+  const started = join(root, "started");
+  const [port, http] = [await freePort(), await freePort()];
+  for (const folder of [started, join(project, "jobs")]) mkdirSync(folder, { recursive: true });
+  writeFileSync(join(project, "config.toml"), CONFIG(port, http));
+  for (const [name, text] of Object.entries(MODULES)) writeFileSync(join(project, name), text);
+  const call = (...args) => windows.run([...args, "--port", String(port)], project);
+  const instances = (kind) => JSON.parse(call("list", "instances", "--kind", kind).stdout);
+  const file = (name) =>
+    existsSync(join(project, name)) ? readFileSync(join(project, name), "utf8") : "";
+
+  const version = windows.run(["version", "--verbose", "-o", "json"], root);
+  expect(version.stdout.includes("windows-x64"), version.text);
+  yield "version";
+
+  expect(windows.run(["init"], started).status === 0, "init failed");
+  const fresh = windows.run(["check"], started);
+  expect(fresh.status === 0 && JSON.parse(fresh.stdout).problems.length === 0, fresh.text);
+  yield "init writes a project that works here";
+
+  const checked = windows.run(["check"], project);
+  const problems = JSON.parse(checked.stdout).problems.map(({ message }) => message).sort();
+  expect(
+    problems.length === 2 &&
+      problems[0].endsWith('"apart": process isolation does not work on Windows') &&
+      problems[1].endsWith('"command": commands do not work on Windows'),
+    checked.text,
+  );
+  yield "check refuses commands and process isolation";
+
+  const ran = windows.run(["exec", "add", "2", "3"], project);
+  expect(ran.status === 0 && JSON.parse(ran.stdout).result_set === '["5"]', ran.text);
+  yield "exec runs a job without a daemon";
+
+  let daemon = await windows.serve(project);
+  expect(call("status").status === 0, daemon.log());
+  const health = await fetch(`http://127.0.0.1:${http}/healthz`);
+  expect(health.ok, `HTTP ${health.status}`);
+  yield "serve listens, and knows its client by its user";
+
+  const made = windows.run(["token", "new", "ci", "--role", "viewer", "-o", "json"], project);
+  expect(made.status === 0, made.text);
+  const { token } = JSON.parse(made.stdout);
+  const asViewer = (...args) => call(...args, "--token", token);
+  await until("The new token", () => asViewer("status").status === 0);
+  expect(asViewer("cancel", "--all").status !== 0, "a viewer may cancel");
+  const [listed] = JSON.parse(windows.run(["token", "list", "-o", "json"], project).stdout);
+  expect(listed.name === "ci", JSON.stringify(listed));
+  yield "tokens";
+
+  await until("Three ticks", () => file("ticks.txt").split("\n").length > 3);
+  yield "a schedule of seconds ticks";
+
+  const added = call("schedule", "add", "40", "2", "--wait");
+  expect(JSON.parse(added.stdout).result_set === '["42"]', added.text);
+  yield "schedule --wait";
+
+  const flaky = JSON.parse(call("schedule", "flaky", "--wait").stdout);
+  expect(flaky.state === "Completed" && flaky.attempts === 3, JSON.stringify(flaky));
+  expect(call("logs", flaky.uuid).stdout.includes("this is run 3"), call("logs", flaky.uuid).text);
+  yield "retries and logs";
+
+  const late = JSON.parse(call("schedule", "slow", "30000", "--timeout", "300ms", "--wait").stdout);
+  expect(late.state === "TimedOut", JSON.stringify(late));
+  yield "a time limit";
+
+  const second = windows.run(["serve", "--port", "0", "--http", ""], project);
+  expect(second.status !== 0 && second.stderr.includes("it belongs to process"), second.text);
+  yield "a second daemon on the same file is refused";
+
+  writeFileSync(join(project, "jobs", "later.ts"), LATER_MODULE);
+  expect(call("reload").text.includes('"added": 1'), call("reload").text);
+  expect(call("schedule", "later", "--wait").stdout.includes("came later"), daemon.log());
+  yield "reload finds a new module";
+
+  const saved = call("store", "backup", "backup.jobctl");
+  expect(saved.status === 0 && file("backup.jobctl").length > 0, saved.text);
+  yield "store backup";
+
+  call("schedule", "slow", "3000");
+  await until(
+    "The start of a job",
+    () => instances("slow").some(({ state }) => state === "Processing"),
+  );
+  daemon.interrupt();
+  expect(await daemon.ended === 0 && daemon.log().includes("Stopped"), daemon.log());
+  expect(file("slow.txt") === "slept\n", `slow.txt: ${file("slow.txt")}`);
+  yield "Ctrl-C drains";
+
+  daemon = await windows.serve(project);
+  const kept = instances("slow").map(({ state }) => state).sort();
+  expect(kept.join() === "Completed,TimedOut", kept.join());
+  yield "a restart finds everything";
+
+  call("schedule", "once");
+  await until("The start of a job", () => file("once.txt") !== "");
+  await daemon.kill();
+  daemon = await windows.serve(project);
+  await until(
+    "The second attempt",
+    () => instances("once").some(({ state }) => state === "Completed"),
+  );
+  expect(file("once.txt") === "begun\nbegun\n", file("once.txt"));
+  yield "after a kill, an interrupted job runs again";
+
+  call("schedule", "slow", "60000");
+  await until(
+    "The start of a job",
+    () => instances("slow").some(({ state }) => state === "Processing"),
+  );
+  daemon.interrupt();
+  await until("The first Ctrl-C", () => daemon.log().includes("SIGINT"));
+  daemon.interrupt();
+  expect(await daemon.ended === 0 && daemon.log().includes("SIGINT again"), daemon.log());
+  yield "a second Ctrl-C aborts";
+
+  const gone = call("status");
+  expect(gone.status !== 0 && gone.stderr.includes("Is the daemon running?"), gone.text);
+  for (const args of [["wrap", "x", "--", "cmd"], ["install-service"]]) {
+    const refused = windows.run(args, project);
+    expect(refused.status !== 0 && refused.stderr.includes("on Windows"), refused.text);
+  }
+  yield "wrap and install-service refuse";
+}
+
+async function main() {
+  const wine = find("wine64", "wine");
+  const missing = [wine ? null : "wine64", find("script") ? null : "bsdutils"].filter(Boolean);
+  if (missing.length > 0) {
+    console.error(
+      `Not run: it needs ${missing.join(" and ")} (apt-get install ${missing.join(" ")})`,
+    );
+    return 2;
+  }
+  install();
+  const folder = mkdtempSync(join(tmpdir(), "jobctl-windows-"));
+  let windows = null;
+  try {
+    const program = values.program ? resolve(values.program) : compileProgram(folder);
+    windows = new Windows(wine, program, folder);
+    for await (const done of checks(windows, folder)) console.log(`ok  ${done}`);
+    return 0;
+  } catch (error) {
+    console.error(`FAILED  ${error.message}`);
+    return 1;
+  } finally {
+    windows?.close();
+    if (values.keep) console.log(`Kept ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (values.help) console.log(USAGE);
+else process.exitCode = await main();
