@@ -10,6 +10,7 @@ import { readBody } from "./json_body.ts";
 import { problemResponse } from "./problem.ts";
 import { readRequest } from "./read_request.ts";
 import { contractRoutes, type PathMatch, type Route, RouteTable } from "./routes.ts";
+import { watchEvents } from "./watch_events.ts";
 import { writeMessage } from "./write_message.ts";
 
 export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
@@ -69,7 +70,8 @@ export class Api {
     const { headers, query, peer, signal } = request;
     const key = headers["idempotency-key"];
     const lastEventId = textOf(headers["last-event-id"]);
-    if (route.name === "follow" && lastEventId !== undefined) {
+    const isStream = route.method.methodKind === "server_streaming";
+    if (isStream && lastEventId !== undefined) {
       if (isEnd(lastEventId)) return { status: 204, headers: {}, body: "" };
       query.set("cursor", lastEventId);
     }
@@ -81,12 +83,13 @@ export class Api {
     const body = readBody(sent);
     const bytes = readRequest(route, { values, query, body, key: textOf(key) });
     const context = { caller, peer, signal, isJson: true };
-    if (route.method.methodKind === "server_streaming") {
+    if (isStream) {
       const stream = this.#calls.stream(route.name as StreamName, bytes, context);
       const messages = stream[Symbol.asyncIterator]();
       // The first message comes at once: a refusal is then a response like any other.
       const first = await nextOf(messages);
-      return { status: 200, headers: EVENT_HEADERS, events: followEvents(first, messages) };
+      const eventsOf = route.name === "watch" ? watchEvents : followEvents;
+      return { status: 200, headers: EVENT_HEADERS, events: eventsOf(first, messages) };
     }
     const response = await this.#calls.complete(route.name as UnaryName, bytes, context);
     return this.#answer(route, response, headers["if-none-match"]);

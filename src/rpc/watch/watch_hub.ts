@@ -64,7 +64,8 @@ export class WatchHub {
     let place = log.placeOf(request.cursor);
     const { clock } = this.#source;
     question.watcherCount += 1;
-    let sentMs = clock.now().monotonicMs;
+    // The first message comes at once, also to a watcher that has missed nothing.
+    let sentMs = -Infinity;
     try {
       this.#begin(question);
       while (!signal.aborted) {
