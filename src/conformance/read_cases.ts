@@ -62,6 +62,76 @@ export const readCases: StoreCases = {
     }
   },
 
+  "list() filters by the end, the node and a text of arguments": async (world) => {
+    const first = await world.finish();
+    world.advance(1_000);
+    const [other, text] = await world.add(
+      { kind: "other" },
+      { argumentsJson: '["Grüße an ALLE",{"n":1}]' },
+    );
+    const [claimed] = await world.claim(1, ["other"], "n2");
+    assert.equal(claimed!.id, other!.id);
+    const { settledAt } = (await world.store.get(first.id))!;
+    const ids = (...instances: { id: string }[]) => instances.map(({ id }) => id);
+    const expected: [InstanceQuery, readonly string[]][] = [
+      [{ endedAfter: settledAt! }, ids(first)],
+      [{ endedAfter: settledAt! + 1 }, []],
+      [{ endedBefore: settledAt! + 1 }, ids(first)],
+      [{ endedBefore: settledAt! }, []],
+      [{ endedAfter: 0, endedBefore: START * 2, kinds: ["mail"] }, ids(first)],
+      [{ node: "n2" }, ids(other!)],
+      [{ node: "n1" }, ids(first)],
+      [{ node: "n2", kinds: ["mail"] }, []],
+      [{ text: "grüße AN" }, ids(text!)],
+      [{ text: '"n":1' }, ids(text!)],
+      [{ text: "grüße", kinds: ["other"] }, []],
+      [{ text: "nothing" }, []],
+      [{ text: "alle", ids: [other!.id, text!.id] }, ids(text!)],
+    ];
+    for (const [query, wanted] of expected) {
+      assert.deepEqual(await listed(world, query), wanted, JSON.stringify(query));
+    }
+  },
+
+  "cancel() takes only instances with a text in their arguments": async (world) => {
+    const [kept, gone] = await world.add({ argumentsJson: '["a"]' }, { argumentsJson: '["B"]' });
+    const request = { at: world.at, query: { text: "b" }, limit: 10 };
+    const { value } = await world.store.cancel(request);
+    assert.deepEqual(value.map(({ id, state }) => [id, state]), [[gone!.id, "canceled"]]);
+    assert.equal((await world.store.get(kept!.id))!.state, "scheduled");
+    assert.deepEqual((await world.store.cancel(request)).value, []);
+  },
+
+  "list() ends a page after as many rows as it may look at": async (world) => {
+    const few = 3;
+    for (let batch = 0; batch < 6; batch++) {
+      world.advance(1_000);
+      await world.add(...Array.from({ length: 1_000 }, () => ({})));
+    }
+    const [last] = await world.add({ argumentsJson: '["needle"]' });
+    for (const order of ["oldest", "newest"] as const) {
+      const found: string[] = [];
+      let lookedTo = order === "oldest" ? 0 : Infinity;
+      let pages = 0;
+      let token: string | undefined;
+      do {
+        const request = { limit: few, order, lookMax: 2_000, token };
+        const page = await world.store.list({ text: "NEEDLE" }, request);
+        found.push(...page.items.map(({ id }) => id));
+        if (page.lookedTo !== undefined) {
+          assert.ok(order === "oldest" ? page.lookedTo >= lookedTo : page.lookedTo <= lookedTo);
+          lookedTo = page.lookedTo;
+          assert.ok(Math.abs(lookedTo - START) <= 7_000, String(lookedTo));
+          assert.ok(page.nextToken !== null);
+        }
+        token = page.nextToken ?? undefined;
+        pages += 1;
+      } while (token !== undefined);
+      assert.deepEqual(found, [last!.id]);
+      assert.ok(pages >= 3 && pages <= 5, `${pages} pages`);
+    }
+  },
+
   "list() finds what begins with an id, and nothing else": async (world) => {
     const [one, two, other] = await world.add(
       { id: "01a20ec9-4c4a-7000-9e94-b92c64a87e2f" },

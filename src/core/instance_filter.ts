@@ -45,6 +45,14 @@ export interface InstanceFilter {
   readonly after?: TimeInput;
   /** Created before. */
   readonly before?: TimeInput;
+  /** Finished at or after. */
+  readonly endedAfter?: TimeInput;
+  /** Finished before. */
+  readonly endedBefore?: TimeInput;
+  /** Claimed by this node last. */
+  readonly node?: string;
+  /** Its arguments as JSON text contain this, in any case. */
+  readonly text?: string;
 }
 
 /** A cancel, redrive or clear without a condition requires `all`. */
@@ -116,6 +124,10 @@ const INSTANCE_KEYS: KeysOf<InstanceFilter> = {
   isDead: ["true", (value) => value === true],
   after: TIME,
   before: TIME,
+  endedAfter: TIME,
+  endedBefore: TIME,
+  node: WORD,
+  text: WORD,
 };
 const BULK_KEYS: KeysOf<BulkOptions> = { all: FLAG };
 const CLEAR_KEYS: KeysOf<ClearFilter> = { ...INSTANCE_KEYS, ...BULK_KEYS, settledBefore: TIME };
@@ -280,6 +292,10 @@ function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
     isDead: rest.isDead,
     after: ifGiven(rest.after, timeOf),
     before: ifGiven(rest.before, timeOf),
+    endedAfter: ifGiven(rest.endedAfter, timeOf),
+    endedBefore: ifGiven(rest.endedBefore, timeOf),
+    node: rest.node,
+    text: rest.text,
   });
 }
 

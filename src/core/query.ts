@@ -16,6 +16,14 @@ export interface InstanceQuery {
   readonly after?: number;
   /** Created before, epoch ms. */
   readonly before?: number;
+  /** Final, and settled at or after, epoch ms. No index: a scan looks at what else matches. */
+  readonly endedAfter?: number;
+  /** Final, and settled before, epoch ms. No index. */
+  readonly endedBefore?: number;
+  /** Claimed by this node last. No index. */
+  readonly node?: string;
+  /** Its arguments as JSON text contain this, in any case. No index. */
+  readonly text?: string;
 }
 
 /** Selects a page of a listing. */
@@ -26,12 +34,19 @@ export interface PageRequest {
   readonly token?: string;
   /** By acceptance, which is by id for ids of one source. Default: newest first. */
   readonly order?: "newest" | "oldest";
+  /**
+   * Of instances: look at about this many rows at most. The page may then be short or empty
+   * although its token continues.
+   */
+  readonly lookMax?: number;
 }
 
 /** One page of a listing; `nextToken` is null on the last. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly nextToken: string | null;
+  /** Epoch ms of creation of the last row looked at, if the page ended because of `lookMax`. */
+  readonly lookedTo?: number;
 }
 
 /**

@@ -39,6 +39,7 @@ const PAGE_KEYS: KeysOf<PageRequest> = {
   limit: [`a whole number from 1 to ${BATCH_MAX}`, isWithin(1, BATCH_MAX)],
   token: TEXT,
   order: ['"newest" or "oldest"', isOneOf(["newest", "oldest"])],
+  lookMax: ["a whole number from 1 to 100000", isWithin(1, 100_000)],
 };
 
 const RECURRING_KEYS: KeysOf<RecurringOptions> = {

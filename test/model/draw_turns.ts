@@ -326,6 +326,7 @@ export class TurnDrawer {
       () => ({ before: time, kinds: [this.#pick(KINDS)] }),
       () => ({ idPrefix: some(1)[0] ?? "0", states: ["scheduled"] }),
       () => ({ isDead: true }),
+      () => ({ endedAfter: time, node: this.#pick(NODES) }),
     ])();
   }
 

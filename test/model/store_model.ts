@@ -601,5 +601,8 @@ export function matches(instance: Instance, query: InstanceQuery): boolean {
     (retryOf === undefined || instance.retryOf === retryOf) &&
     (!isDead || (isDeadLetter(instance.state) && instance.redrivenAs === null)) &&
     instance.createdAt >= (query.after ?? -Infinity) &&
-    instance.createdAt < (query.before ?? Infinity);
+    instance.createdAt < (query.before ?? Infinity) &&
+    (query.node === undefined || instance.node === query.node) &&
+    (instance.settledAt ?? -Infinity) >= (query.endedAfter ?? -Infinity) &&
+    (query.endedBefore === undefined || (instance.settledAt ?? Infinity) < query.endedBefore);
 }

@@ -40,6 +40,12 @@ interface PlacedInstance {
   readonly instance: Instance;
 }
 
+/** Rows that match, and the last row looked at if there may be more after it. */
+interface FoundRows {
+  readonly rows: readonly PlacedInstance[];
+  readonly lookedTo?: { readonly seq: number; readonly createdAt: number } | undefined;
+}
+
 type Found<T> = readonly T[] | Promise<readonly T[]>;
 type ReadLogs = (range: Omit<LogRange, "instanceSeq">) => Found<PlacedLog>;
 type ScheduleRange = Parameters<ScheduleTable["list"]>[0];
@@ -52,7 +58,7 @@ type ScheduleRange = Parameters<ScheduleTable["list"]>[0];
  */
 export async function pageOfInstances(
   page: PageRequest,
-  read: (range: Range, limit: number) => Promise<readonly PlacedInstance[]>,
+  read: (range: Range, limit: number) => Promise<FoundRows>,
 ): Promise<Page<Instance>> {
   checkPage(page, "list instances");
   const isReverse = page.order !== "oldest";
@@ -62,14 +68,16 @@ export async function pageOfInstances(
   const from = last !== undefined && !isReverse ? last + 1 : 1;
   const to = last !== undefined && isReverse ? last - 1 : LAST;
   // One more than the page has tells whether there is a next page.
-  const rows = await read({ from, to, isReverse }, page.limit + 1);
+  const { rows, lookedTo } = await read({ from, to, isReverse }, page.limit + 1);
   const shown = rows.slice(0, page.limit);
-  const chars = shown.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
+  const items = shown.map(({ instance }) => instance);
+  const chars = items.reduce((sum, instance) => sum + instanceChars(instance), 0);
+  if (lookedTo !== undefined) {
+    const nextToken = writeToken("instances", [lookedTo.seq]);
+    return { items, nextToken, lookedTo: lookedTo.createdAt };
+  }
   const hasMore = rows.length > page.limit || chars >= PAGE_CHARS_MAX;
-  return {
-    items: shown.map(({ instance }) => instance),
-    nextToken: hasMore ? writeToken("instances", [shown.at(-1)!.seq]) : null,
-  };
+  return { items, nextToken: hasMore ? writeToken("instances", [shown.at(-1)!.seq]) : null };
 }
 
 /**

@@ -29,14 +29,15 @@ export function listInstances(
   turn: () => Promise<void>,
 ): Promise<Page<Instance>> {
   return pageOfInstances(page, async (range, limit) => {
-    if (!query.ids) {
-      return await collect(
-        new Scan(state, query, range),
-        { limit, charsMax: PAGE_CHARS_MAX },
-        turn,
-      );
-    }
-    return pageRowsOfIds(state, query, { ...range, limit });
+    if (query.ids) return { rows: pageRowsOfIds(state, query, { ...range, limit }) };
+    const scan = new Scan(state, query, range);
+    const { lookMax = Infinity } = page;
+    const rows = await collect(scan, { limit, charsMax: PAGE_CHARS_MAX, lookMax }, turn);
+    const isCut = rows.length < limit && scan.lookedCount >= lookMax;
+    const place = isCut && scan.last
+      ? { seq: scan.last.seq, createdAt: scan.last.instance.createdAt }
+      : undefined;
+    return { rows, lookedTo: place };
   });
 }
 
@@ -72,17 +73,22 @@ export function* rowsOfIds(state: LedgerState, query: InstanceQuery): Generator<
 }
 
 /**
- * Up to `limit` rows of a scan, in slices; fewer once their payloads have `charsMax` characters.
+ * Up to `limit` rows of a scan, in slices; fewer once their payloads have `charsMax` characters, or
+ * some more than `lookMax` rows were looked at.
  */
 export async function collect(
   scan: Scan,
-  { limit, charsMax = Infinity }: { readonly limit: number; readonly charsMax?: number },
+  { limit, charsMax = Infinity, lookMax = Infinity }: {
+    readonly limit: number;
+    readonly charsMax?: number;
+    readonly lookMax?: number;
+  },
   turn: () => Promise<void>,
   isWanted: (row: Row) => boolean = () => true,
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
   let chars = 0;
-  while (rows.length < limit && chars < charsMax) {
+  while (rows.length < limit && chars < charsMax && scan.lookedCount < lookMax) {
     const row = scan.next(CHUNK_ROWS);
     if (row === null) break;
     if (row === undefined) await turn();

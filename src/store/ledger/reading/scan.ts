@@ -44,6 +44,9 @@ export class Scan {
   #open: OpenIndex[] = [];
   #readCount = 0;
   #hasMoved = false;
+  /** The number of rows looked at, and the last of them. */
+  lookedCount = 0;
+  last: Row | null = null;
 
   /** @param bounds of seq, both included */
   constructor(
@@ -90,6 +93,8 @@ export class Scan {
       const row = best.rows[best.next]!;
       best.next += 1;
       this.#hasMoved = true;
+      this.lookedCount += 1;
+      this.last = row;
       if (this.#isReverse) this.#to = row.seq - 1;
       else this.#from = row.seq + 1;
       if (matches(row, this.#query)) return row;
@@ -171,7 +176,17 @@ export function matches({ instance }: Pick<Row, "instance">, query: InstanceQuer
     (query.retryOf === undefined || instance.retryOf === query.retryOf) &&
     (query.isDead === undefined || isDead(instance)) &&
     (query.after === undefined || instance.createdAt >= query.after) &&
-    (query.before === undefined || instance.createdAt < query.before);
+    (query.before === undefined || instance.createdAt < query.before) &&
+    (query.node === undefined || instance.node === query.node) &&
+    (query.endedAfter === undefined || (instance.settledAt ?? -1) >= query.endedAfter) &&
+    (query.endedBefore === undefined || (instance.settledAt ?? Infinity) < query.endedBefore) &&
+    (query.text === undefined || hasText(instance, query.text));
+}
+
+/** True if the arguments contain a text in any case. */
+export function hasText({ argumentsJson }: Instance, text: string): boolean {
+  return argumentsJson.includes(text) ||
+    argumentsJson.toLowerCase().includes(text.toLowerCase());
 }
 
 /**

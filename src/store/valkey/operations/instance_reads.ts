@@ -2,7 +2,7 @@ import { instanceChars, PAGE_CHARS_MAX } from "../../../core/payload_chars.ts";
 import { FINAL_STATES, isDeadState, JOB_STATES } from "../../../core/state.ts";
 import { checkBatch, checkLimit } from "../../ledger/checks.ts";
 import { pageOfHistory, pageOfInstances, type Range } from "../../ledger/reading/pages.ts";
-import { matches } from "../../ledger/reading/scan.ts";
+import { hasText, matches } from "../../ledger/reading/scan.ts";
 import type { EndedAttempt } from "../../ledger/tables/row.ts";
 import type { HistoryQuery, InstanceQuery, StateCounts, Store } from "../../store.ts";
 import { readRows } from "../codec/instances.ts";
@@ -40,6 +40,7 @@ interface Part {
 /** A query in the form of the script. */
 export function queryOf(query: InstanceQuery) {
   const { idPrefix, kinds, scheduleId, uniqueKey, retryOf, isDead, after, before } = query;
+  const { node, endedAfter, endedBefore } = query;
   const states = isDead ? (query.states ?? JOB_STATES).filter(isDeadState) : query.states;
   return {
     idPrefix,
@@ -51,6 +52,9 @@ export function queryOf(query: InstanceQuery) {
     isDead,
     after: after && Math.ceil(after),
     before: before && Math.ceil(before),
+    node,
+    endedAfter: endedAfter && Math.ceil(endedAfter),
+    endedBefore: endedBefore && Math.ceil(endedBefore),
   };
 }
 
@@ -65,10 +69,11 @@ export function instanceReads(queue: OperationQueue) {
     list(query, page) {
       return pageOfInstances(
         page,
-        (range, limit) =>
-          query.ids
-            ? rowsOfIds(queue, query, range)
-            : collect(queue, query, range, { limit, charsMax: PAGE_CHARS_MAX }),
+        async (range, limit) => {
+          if (query.ids) return { rows: await rowsOfIds(queue, query, range) };
+          const { lookMax } = page;
+          return await collect(queue, query, range, { limit, charsMax: PAGE_CHARS_MAX, lookMax });
+        },
       );
     },
 
@@ -119,7 +124,7 @@ export function instanceReads(queue: OperationQueue) {
       const all = { from: 0, to: LAST, isReverse: false };
       const rows = query.ids
         ? (await rowsOfIds(queue, { ...query, states }, all)).filter(isWanted).slice(0, limit)
-        : await collect(queue, { ...query, states, before }, all, { limit, isWanted });
+        : (await collect(queue, { ...query, states, before }, all, { limit, isWanted })).rows;
       const ids = rows.map(({ instance }) => instance.id);
       return await queue.write({
         action: "removeInstances",
@@ -172,25 +177,46 @@ async function rowsOfIds(
     .sort((left, right) => isReverse ? right.seq - left.seq : left.seq - right.seq);
 }
 
-async function collect(
+/** Rows that match, and where the scan stopped if it looked at more than `lookMax` rows. */
+interface Collected {
+  readonly rows: readonly ReadRow[];
+  readonly lookedTo?: { readonly seq: number; readonly createdAt: number };
+}
+
+/** Rows of a query, also by conditions that the script does not know. */
+export async function collect(
   queue: OperationQueue,
   query: InstanceQuery,
   range: Range,
-  { limit, charsMax = Infinity, isWanted = () => true }: {
+  { limit, charsMax = Infinity, lookMax = Infinity, isWanted = () => true }: {
     readonly limit: number;
     readonly charsMax?: number;
+    readonly lookMax?: number | undefined;
     readonly isWanted?: (row: ReadRow) => boolean;
   },
-): Promise<readonly ReadRow[]> {
+): Promise<Collected> {
+  const { text } = query;
   const rows: ReadRow[] = [];
   let { from, to } = range;
   let chars = 0;
+  let looked = 0;
   for (;;) {
-    const part = await scan(queue, query, { ...range, from, to, limit: limit - rows.length }, ROW);
-    const wanted = part.rows.filter(isWanted);
-    rows.push(...wanted);
+    // Rows are compared with a text here.
+    const most = text === undefined ? limit - rows.length : ROWS_MAX;
+    const part = await scan(queue, query, { ...range, from, to, limit: most }, ROW);
+    const wanted = part.rows.filter((row) =>
+      isWanted(row) && (text === undefined || hasText(row.instance, text))
+    );
+    const room = limit - rows.length;
+    rows.push(...wanted.slice(0, room));
     chars += wanted.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
-    if (part.next === null || rows.length >= limit || chars >= charsMax) return rows;
+    if (part.next === null || rows.length >= limit || chars >= charsMax) return { rows };
+    looked += part.rows.length < most ? LOOK_MAX : part.rows.length;
+    if (looked >= lookMax) {
+      // A seq is its time times 1,024.
+      const createdAt = Math.floor(part.next / 1_024);
+      return { rows, lookedTo: { seq: part.next + (range.isReverse ? 1 : -1), createdAt } };
+    }
     if (range.isReverse) to = part.next;
     else from = part.next;
   }

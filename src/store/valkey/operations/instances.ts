@@ -2,7 +2,7 @@ import type { Instance } from "../../../core/instance.ts";
 import { checkBatch, checkLimit, checkNewInstance, checkTime } from "../../ledger/checks.ts";
 import { checkReports } from "../../ledger/operations/external_runs.ts";
 import { checkRedrive } from "../../ledger/operations/redrive.ts";
-import type { Settlement, Store } from "../../store.ts";
+import { BATCH_MAX, type InstanceQuery, type Settlement, type Store } from "../../store.ts";
 import { claimerOf, readBlock } from "../codec/claims.ts";
 import { packMissedTick, packReport, readRecorded } from "../codec/external_runs.ts";
 import { readClaimed, readEnqueued, readInstances, readRedriven } from "../codec/instances.ts";
@@ -10,7 +10,7 @@ import { orNull } from "../codec/msgpack.ts";
 import { packNewInstance } from "../codec/rows.ts";
 import { packRun, runsOf } from "../codec/runs.ts";
 import { packAppend, packSettlements, planSettlements, readSettled } from "../codec/settlements.ts";
-import { queryOf } from "./instance_reads.ts";
+import { collect, queryOf } from "./instance_reads.ts";
 import { type OperationQueue, weightOf } from "./operation_queue.ts";
 
 /** Most claimed instances kept here, so that replies to their settlements need not contain them. */
@@ -97,10 +97,13 @@ export function instanceOperations(queue: OperationQueue) {
       if (query.ids) checkBatch(query.ids.length, "look up");
       const states = (["scheduled", "processing"] as const)
         .filter((one) => query.states?.includes(one) ?? true);
+      const asked = { ...query, states };
+      // The script cannot compare arguments with a text. Otherwise the write joins this turn.
+      const ids = query.text === undefined ? query.ids : await idsWithText(queue, asked);
       return await queue.write({
         action: "cancel",
         weight: limit,
-        args: [queryOf({ ...query, states }), query.ids, limit],
+        args: [queryOf(asked), ids, limit],
         read: readInstances,
       });
     },
@@ -190,4 +193,16 @@ export function instanceOperations(queue: OperationQueue) {
 function charsOf({ outcome, logs }: Settlement): number {
   const results = outcome.type === "final" ? outcome.resultsJson?.length ?? 0 : 0;
   return logs.reduce((sum, { message }) => sum + 256 + message.length, results);
+}
+
+/** The ids of instances to cancel. */
+async function idsWithText(
+  queue: OperationQueue,
+  query: InstanceQuery,
+): Promise<readonly string[]> {
+  const range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false };
+  const isWanted = ({ instance }: { readonly instance: Instance }) =>
+    instance.cancelRequestedAt === null && (query.ids?.includes(instance.id) ?? true);
+  const { rows } = await collect(queue, query, range, { limit: BATCH_MAX, isWanted });
+  return rows.map(({ instance }) => instance.id);
 }

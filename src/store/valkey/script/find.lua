@@ -41,6 +41,9 @@ function S.matches(id, r, query)
   if query.retryOf and members.retryOf ~= query.retryOf then return false end
   if query.after and r[CREATED] < query.after then return false end
   if query.before and r[CREATED] >= query.before then return false end
+  if query.node and r[NODE] ~= query.node then return false end
+  if query.endedAfter and not (r[SETTLED] and r[SETTLED] >= query.endedAfter) then return false end
+  if query.endedBefore and not (r[SETTLED] and r[SETTLED] < query.endedBefore) then return false end
   if query.isDead
     and (members.redrivenAs or not (r[STATE] == TERMINATED or r[STATE] == TIMED_OUT)) then
     return false
