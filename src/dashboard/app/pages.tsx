@@ -1,6 +1,8 @@
 import type { JSX } from "preact";
 import { href, matchPath, place } from "./router.ts";
+import { CalendarPage } from "../pages/calendar.tsx";
 import { ConfigPage } from "../pages/config.tsx";
+import { DocsPage } from "../pages/docs/docs.tsx";
 import { IncidentsPage } from "../pages/incidents.tsx";
 import { InstancePage } from "../pages/instance/instance.tsx";
 import { DeadLettersPage, InstancesPage } from "../pages/instances/instances.tsx";
@@ -10,11 +12,15 @@ import { NodesPage } from "../pages/nodes.tsx";
 import { NowPage } from "../pages/now.tsx";
 import { SchedulesPage } from "../pages/schedules.tsx";
 import { StorePage } from "../pages/store.tsx";
+import { TimelinePage } from "../pages/timeline/timeline.tsx";
 import { Page, type PageProps } from "../parts/page.tsx";
 
 /** The pages by the patterns of their paths. */
 const PAGES: readonly (readonly [pattern: string, page: (props: PageProps) => JSX.Element])[] = [
   ["/", NowPage],
+  ["/timeline", TimelinePage],
+  ["/calendar", CalendarPage],
+  ["/docs", DocsPage],
   ["/jobs", JobsPage],
   ["/jobs/:kind", JobPage],
   ["/schedules", SchedulesPage],

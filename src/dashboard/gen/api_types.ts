@@ -921,3 +921,148 @@ export interface WatchResponse {
   readonly changes_missed: boolean;
   readonly problem?: string;
 }
+
+/** ForecastRequest of job.proto as JSON. */
+export interface ForecastRequest {
+  readonly from?: string;
+  readonly to?: string;
+  readonly kinds: readonly string[];
+  readonly limit?: number;
+  readonly spans?: number;
+}
+
+/** ForecastEntry of job.proto as JSON. */
+export interface ForecastEntry {
+  readonly at?: string;
+  readonly kind: string;
+  readonly schedule_id?: string;
+  readonly instance_id?: string;
+  readonly outcome: string;
+  readonly reason?: string;
+  readonly why: string;
+  readonly starts_at?: string;
+  readonly duration_ms?: number;
+  readonly clock_change?: string;
+  readonly attempts: number;
+}
+
+/** Density of job.proto as JSON. */
+export interface Density {
+  readonly kind?: string;
+  readonly schedule_id?: string;
+  readonly ticks: readonly number[];
+  readonly skipped: readonly number[];
+}
+
+/** ForecastResponse of job.proto as JSON. */
+export interface ForecastResponse {
+  readonly from?: string;
+  readonly to?: string;
+  readonly entries: readonly ForecastEntry[];
+  readonly densities: readonly Density[];
+  readonly bounds: readonly string[];
+  readonly waiting: number;
+  readonly is_estimate: boolean;
+  readonly left_out: number;
+}
+
+/** CalendarRequest of job.proto as JSON. */
+export interface CalendarRequest {
+  readonly from?: string;
+  readonly to?: string;
+  readonly timezone?: string;
+  readonly kinds: readonly string[];
+  readonly hours: boolean;
+}
+
+/** CalendarCell of job.proto as JSON. */
+export interface CalendarCell {
+  readonly name: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly clock_change_seconds: number;
+  readonly completed: number;
+  readonly terminated: number;
+  readonly canceled: number;
+  readonly timed_out: number;
+  readonly unfinished: number;
+  readonly skipped: number;
+  readonly missed: number;
+  readonly coalesced: number;
+  readonly ticks: number;
+  readonly ticks_skipped: number;
+  readonly waiting: number;
+  readonly is_estimate: boolean;
+  readonly is_partial: boolean;
+}
+
+/** CalendarResponse of job.proto as JSON. */
+export interface CalendarResponse {
+  readonly timezone: string;
+  readonly cells: readonly CalendarCell[];
+  readonly gaps_from?: string;
+  readonly left_out: number;
+}
+
+/** LookupTimelineRequest of job.proto as JSON. */
+export interface LookupTimelineRequest {
+  readonly from?: string;
+  readonly to?: string;
+  readonly kinds: readonly string[];
+  readonly limit?: number;
+  readonly spans?: number;
+}
+
+/** TimelineRun of job.proto as JSON. */
+export interface TimelineRun {
+  readonly kind: string;
+  readonly id: string;
+  readonly state: JobState;
+  readonly reason?: string;
+  readonly created_at?: string;
+  readonly due_at?: string;
+  readonly started_at?: string;
+  readonly ended_at?: string;
+  readonly attempts: number;
+  readonly node?: string;
+  readonly schedule_id?: string;
+  readonly scheduled_for?: string;
+  readonly error?: string;
+  readonly progress?: Progress;
+}
+
+/** TimelineGap of job.proto as JSON. */
+export interface TimelineGap {
+  readonly kind: string;
+  readonly schedule_id: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly count: number;
+  readonly outcome: string;
+  readonly reason?: string;
+  readonly why: string;
+  readonly decided_at?: string;
+}
+
+/** TimelineCounts of job.proto as JSON. */
+export interface TimelineCounts {
+  readonly kind?: string;
+  readonly completed: readonly number[];
+  readonly terminated: readonly number[];
+  readonly canceled: readonly number[];
+  readonly timed_out: readonly number[];
+  readonly unfinished: readonly number[];
+}
+
+/** LookupTimelineResponse of job.proto as JSON. */
+export interface LookupTimelineResponse {
+  readonly from?: string;
+  readonly to?: string;
+  readonly runs: readonly TimelineRun[];
+  readonly gaps: readonly TimelineGap[];
+  readonly gaps_from?: string;
+  readonly counts: readonly TimelineCounts[];
+  readonly bounds: readonly string[];
+  readonly total: number;
+  readonly is_estimate: boolean;
+}

@@ -1,0 +1,244 @@
+import type { JSX } from "preact";
+import { useResource } from "../api/resource.ts";
+import { href, place, setQuery } from "../app/router.ts";
+import { shownZone } from "../app/settings.ts";
+import { nowMs } from "../browser/clock.ts";
+import type { CalendarCell, CalendarResponse } from "../gen/api_types.ts";
+import { overview } from "../live/overview.ts";
+import { Loaded } from "../parts/notes.tsx";
+import { Page } from "../parts/page.tsx";
+import { formatCount, plural, timeParts } from "../text/format_time.ts";
+
+const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MONTHS = [
+  ...["January", "February", "March", "April", "May", "June", "July", "August", "September"],
+  ...["October", "November", "December"],
+];
+const DAY_MS = 86_400_000;
+
+/** A month as "2026-11". */
+function monthOf(query: URLSearchParams, zone: string): string {
+  const asked = query.get("month") ?? "";
+  return /^\d{4}-(0[1-9]|1[0-2])$/.test(asked) ? asked : timeParts(nowMs(), zone).date.slice(0, 7);
+}
+
+function monthAfter(month: string, count: number): string {
+  const [year, number] = month.split("-").map(Number) as [number, number];
+  return new Date(Date.UTC(year, number - 1 + count, 1)).toISOString().slice(0, 7);
+}
+
+/** The Monday before or at the first of a month, and the end of its last week, as dates. */
+function weeksOf(month: string): { readonly first: Date; readonly days: number } {
+  const begin = new Date(`${month}-01T00:00:00Z`);
+  const end = new Date(`${monthAfter(month, 1)}-01T00:00:00Z`);
+  const lead = (begin.getUTCDay() + 6) % 7;
+  const days = Math.ceil((lead + (end.getTime() - begin.getTime()) / DAY_MS) / 7) * 7;
+  return { first: new Date(begin.getTime() - lead * DAY_MS), days };
+}
+
+function failuresOf({ terminated, timed_out }: CalendarCell): number {
+  return terminated + timed_out;
+}
+
+/** From 0 to 4, by the part of the runs that failed, and at least 1 for any failure. */
+function heatOf(cell: CalendarCell): number {
+  const failed = failuresOf(cell);
+  if (failed === 0) return 0;
+  const part = failed / (failed + cell.completed);
+  return part > 0.5 ? 4 : part > 0.1 ? 3 : part > 0.01 ? 2 : 1;
+}
+
+function Line({ count, word, to, look, isEstimate }: {
+  readonly count: number;
+  readonly word: string;
+  readonly to?: string;
+  readonly look?: string;
+  readonly isEstimate?: boolean;
+}): JSX.Element | null {
+  if (count === 0) return null;
+  const text = `${isEstimate === true ? "≈ " : ""}${formatCount(count)} ${word}`;
+  return (
+    <span class={`day-line ${look ?? ""}`}>
+      {to === undefined ? text : <a href={to}>{text}</a>}
+    </span>
+  );
+}
+
+function Day({ cell, date, isOther, isToday, kind }: {
+  readonly cell: CalendarCell | undefined;
+  readonly date: string;
+  /** It belongs to another month. */
+  readonly isOther: boolean;
+  readonly isToday: boolean;
+  readonly kind: string;
+}): JSX.Element {
+  const number = Number(date.slice(8));
+  if (cell === undefined) return <td class="day day-other">{number}</td>;
+  const { from, to, is_estimate: isEstimate } = cell;
+  const list = (state: string | readonly string[]) =>
+    href("/instances", { state, after: from, before: to, kind });
+  const look = [
+    "day",
+    `heat-${heatOf(cell)}`,
+    isOther ? "day-other" : "",
+    isToday ? "day-today" : "",
+  ];
+  const change = cell.clock_change_seconds;
+  return (
+    <td
+      class={look.filter((one) => one !== "").join(" ")}
+      aria-current={isToday ? "date" : undefined}
+    >
+      <a
+        class="day-number"
+        data-row
+        href={href("/timeline", { from, to, kind })}
+        aria-label={`${date}: timeline`}
+      >
+        {number}
+      </a>
+      {change !== 0 && (
+        <span class="day-line late-text">
+          {`clocks ${change > 0 ? "+" : "−"}${Math.abs(change) / 60} min`}
+        </span>
+      )}
+      <Line
+        count={failuresOf(cell)}
+        word="failed"
+        look="bad-text"
+        to={list(["terminated", "timed_out"])}
+        isEstimate={isEstimate}
+      />
+      <Line
+        count={cell.completed}
+        word="completed"
+        to={list("completed")}
+        isEstimate={isEstimate}
+      />
+      <Line count={cell.unfinished} word="unfinished" to={list(["scheduled", "processing"])} />
+      <Line count={cell.missed} word="missed" look="bad-text" />
+      <Line count={cell.skipped} word="skipped" look="late-text" />
+      <Line count={cell.ticks - cell.ticks_skipped} word="planned" look="faint" />
+      <Line count={cell.ticks_skipped} word="to be skipped" look="late-text" />
+      <Line count={cell.waiting} word="waiting" look="faint" />
+    </td>
+  );
+}
+
+function Month({ month, cells, zone, kind }: {
+  readonly month: string;
+  readonly cells: readonly CalendarCell[];
+  readonly zone: string;
+  readonly kind: string;
+}): JSX.Element {
+  const byName = new Map(cells.map((cell) => [cell.name, cell]));
+  const today = timeParts(nowMs(), zone).date;
+  const { first, days } = weeksOf(month);
+  const dates = Array.from(
+    { length: days },
+    (_, index) => new Date(first.getTime() + index * DAY_MS).toISOString().slice(0, 10),
+  );
+  const weeks = Array.from(
+    { length: days / 7 },
+    (_, index) => dates.slice(index * 7, index * 7 + 7),
+  );
+  return (
+    <div class="table-frame" tabIndex={0} role="region" aria-label="Month">
+      <table class="month">
+        <thead>
+          <tr>{WEEKDAYS.map((day) => <th key={day} scope="col">{day}</th>)}</tr>
+        </thead>
+        <tbody>
+          {weeks.map((week) => (
+            <tr key={week[0]}>
+              {week.map((date) => (
+                <Day
+                  key={date}
+                  cell={byName.get(date)}
+                  date={date}
+                  isOther={!date.startsWith(month)}
+                  isToday={date === today}
+                  kind={kind}
+                />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Past and future runs by day. */
+export function CalendarPage(): JSX.Element {
+  const { query } = place.value;
+  const zone = shownZone();
+  const month = monthOf(query, zone);
+  const kind = query.get("kind") ?? "";
+  const { first, days } = weeksOf(month);
+  // A day more at both ends: the days of the zone are not those of UTC.
+  const calendar = useResource<CalendarResponse>("/calendar", {
+    from: new Date(first.getTime() - DAY_MS / 2).toISOString(),
+    to: new Date(first.getTime() + (days - 0.5) * DAY_MS).toISOString(),
+    timezone: zone,
+    kinds: kind === "" ? [] : kind.split(/[\s,]+/),
+  });
+  const [year, number] = month.split("-").map(Number) as [number, number];
+  return (
+    <Page
+      title={`${MONTHS[number - 1]} ${year}`}
+      about={zone}
+      command={["list", "timers"]}
+      actions={
+        <>
+          <a class="button" href={href("/calendar", { month: monthAfter(month, -1), kind })}>
+            ← Earlier
+          </a>
+          <a class="button" href={href("/calendar", { kind })}>Today</a>
+          <a class="button" href={href("/calendar", { month: monthAfter(month, 1), kind })}>
+            Later →
+          </a>
+        </>
+      }
+    >
+      <div class="filters">
+        <input
+          type="search"
+          class="input"
+          aria-label="Jobs"
+          placeholder="Jobs"
+          list="calendar-kinds"
+          data-filter
+          value={kind}
+          onChange={(event) => setQuery({ kind: event.currentTarget.value.trim() })}
+        />
+        <datalist id="calendar-kinds">
+          {[...overview.kinds.value.keys()].map((one) => <option key={one} value={one} />)}
+        </datalist>
+        <ul class="legend" aria-label="Failures">
+          {["none failed", "a few", "over 1 %", "over 10 %", "over half"].map((text, index) => (
+            <li key={text}>
+              <span class={`swatch heat-${index}`} />
+              {text}
+            </li>
+          ))}
+        </ul>
+      </div>
+      <Loaded from={calendar}>
+        {(data) => (
+          <>
+            <Month month={month} cells={data.cells} zone={zone} kind={kind} />
+            {data.left_out > 0 && (
+              <p class="hint">{plural(data.left_out, "schedule")} left out of the plan.</p>
+            )}
+            {data.cells.some(({ is_partial }) => is_partial) && (
+              <p class="hint">
+                Of the first days, successful runs may have been deleted when their retention ended.
+              </p>
+            )}
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

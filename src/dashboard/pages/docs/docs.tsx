@@ -1,0 +1,238 @@
+import type { JSX } from "preact";
+import { apiUrl } from "../../api/client.ts";
+import { useResource } from "../../api/resource.ts";
+import { place, setQuery } from "../../app/router.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
+import { CopyButton } from "../../parts/command.tsx";
+import { Empty, Loaded } from "../../parts/notes.tsx";
+import { Page, Section } from "../../parts/page.tsx";
+import { type ApiSchema, schemaText } from "./schema_text.ts";
+
+interface ApiContent {
+  readonly schema?: ApiSchema;
+}
+
+interface ApiParameter {
+  readonly $ref?: string;
+  readonly name?: string;
+  readonly in?: string;
+  readonly required?: boolean;
+  readonly description?: string;
+  readonly schema?: ApiSchema;
+}
+
+interface ApiBody {
+  readonly $ref?: string;
+  readonly description?: string;
+  readonly content?: Readonly<Record<string, ApiContent>>;
+}
+
+interface ApiOperation {
+  readonly operationId?: string;
+  readonly summary?: string;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly parameters?: readonly ApiParameter[];
+  readonly requestBody?: ApiBody;
+  readonly responses?: Readonly<Record<string, ApiBody>>;
+}
+
+type ApiPath = Readonly<Record<string, ApiOperation>> & {
+  readonly parameters?: readonly ApiParameter[];
+};
+
+/** A description of the API: OpenAPI 3.1, as far as it is shown. */
+interface OpenApi {
+  readonly info?: {
+    readonly title?: string;
+    readonly description?: string;
+    readonly version?: string;
+  };
+  readonly paths?: Readonly<Record<string, ApiPath>>;
+  readonly components?: { readonly schemas?: Readonly<Record<string, ApiSchema>> };
+}
+
+interface Listed {
+  readonly method: string;
+  readonly path: string;
+  readonly operation: ApiOperation;
+}
+
+const METHODS = ["get", "post", "put", "patch", "delete"];
+
+function operationsOf({ paths = {} }: OpenApi): readonly Listed[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method] !== undefined).map((method) => {
+      const own = item[method]!;
+      const shared = item.parameters ?? [];
+      const operation = { ...own, parameters: [...shared, ...own.parameters ?? []] };
+      return { method, path, operation };
+    })
+  );
+}
+
+function groupOf({ operation, path }: Listed): string {
+  return operation.tags?.[0] ?? path.split("/")[3] ?? "other";
+}
+
+function bodySchema(body: ApiBody | undefined): ApiSchema | undefined {
+  return Object.values(body?.content ?? {})[0]?.schema;
+}
+
+function Schema({ schema, label }: {
+  readonly schema: ApiSchema;
+  readonly label: string;
+}): JSX.Element {
+  return (
+    <pre class="schema" tabIndex={0} role="region" aria-label={label}>{schemaText(schema)}</pre>
+  );
+}
+
+function Parameters({ parameters }: {
+  readonly parameters: readonly ApiParameter[];
+}): JSX.Element | null {
+  const named = parameters.filter(({ name }) => name !== undefined);
+  if (named.length === 0) return null;
+  return (
+    <>
+      <h3>Parameters</h3>
+      <dl class="facts">
+        {named.map(({ name, in: where, required, schema, description }) => (
+          <div key={`${where} ${name}`}>
+            <dt>
+              <code>{name}</code>
+            </dt>
+            <dd>
+              <code class="faint">{schema === undefined ? "any" : schemaText(schema)}</code>{" "}
+              <span class="hint">{`${where}${required === true ? ", required" : ""}`}</span>
+              {description !== undefined && <p>{description}</p>}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+/** A command line that calls an operation. */
+function curlText({ method, path, operation }: Listed): string {
+  const url = new URL(apiUrl(path.replace(/^.*\/api\/v1/, "")), location.href).href;
+  const words = ["curl", ...(method === "get" ? [] : ["-X", method.toUpperCase()])];
+  if (bodySchema(operation.requestBody) !== undefined) {
+    words.push("-H", "content-type: application/json", "-d", "{}");
+  }
+  return [...words, decodeURI(url)].map(shellWord).join(" ");
+}
+
+function Operation({ listed }: { readonly listed: Listed }): JSX.Element {
+  const { method, path, operation } = listed;
+  const body = bodySchema(operation.requestBody);
+  const responses = Object.entries(operation.responses ?? {});
+  const curl = curlText(listed);
+  return (
+    <details class="operation">
+      <summary data-row>
+        <span class={`method method-${method}`}>{method.toUpperCase()}</span>
+        <code>{path}</code>
+        <span class="hint">{operation.summary}</span>
+      </summary>
+      <div class="operation-body">
+        {operation.description !== undefined && <p>{operation.description}</p>}
+        <div class="command">
+          <code>{curl}</code>
+          <CopyButton text={curl} label="Copy the command" />
+        </div>
+        <Parameters parameters={operation.parameters ?? []} />
+        {body !== undefined && (
+          <>
+            <h3>Body</h3>
+            <Schema schema={body} label="Body" />
+          </>
+        )}
+        {responses.map(([status, response]) => {
+          const schema = bodySchema(response);
+          return (
+            <div key={status}>
+              <h3>
+                {status} <span class="hint">{response.description}</span>
+              </h3>
+              {schema !== undefined && <Schema schema={schema} label={`Response ${status}`} />}
+            </div>
+          );
+        })}
+      </div>
+    </details>
+  );
+}
+
+function matches({ method, path, operation }: Listed, text: string): boolean {
+  const whole = `${method} ${path} ${operation.summary ?? ""} ${operation.operationId ?? ""}`;
+  return whole.toLowerCase().includes(text.toLowerCase());
+}
+
+function Shown({ api, text }: { readonly api: OpenApi; readonly text: string }): JSX.Element {
+  const groups = new Map<string, Listed[]>();
+  for (const listed of operationsOf(api)) {
+    if (!matches(listed, text)) continue;
+    const name = groupOf(listed);
+    groups.set(name, [...groups.get(name) ?? [], listed]);
+  }
+  const schemas = Object.entries(api.components?.schemas ?? {});
+  return (
+    <>
+      {groups.size === 0 && <Empty title="Nothing matches" />}
+      {[...groups].map(([name, list]) => (
+        <Section key={name} title={name}>
+          {list.map((listed) => (
+            <Operation key={`${listed.method} ${listed.path}`} listed={listed} />
+          ))}
+        </Section>
+      ))}
+      {text === "" && schemas.length > 0 && (
+        <Section title="Types">
+          {schemas.map(([name, schema]) => (
+            <details key={name} class="operation">
+              <summary>
+                <code>{name}</code>
+              </summary>
+              <div class="operation-body">
+                <Schema schema={schema} label={name} />
+              </div>
+            </details>
+          ))}
+        </Section>
+      )}
+    </>
+  );
+}
+
+/** The HTTP API: every operation, with those of each job. */
+export function DocsPage(): JSX.Element {
+  const text = place.value.query.get("text") ?? "";
+  const api = useResource<OpenApi>("/openapi.json", {}, []);
+  return (
+    <Page
+      title="API"
+      about={
+        <>
+          OpenAPI 3.1, with an operation for each job.{" "}
+          <a href={apiUrl("/openapi.json")} data-plain>openapi.json</a>
+        </>
+      }
+      command={["export", "proto"]}
+    >
+      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+        <input
+          type="search"
+          class="input"
+          aria-label="Path or summary"
+          placeholder="Path or summary"
+          data-filter
+          value={text}
+          onInput={(event) => setQuery({ text: event.currentTarget.value })}
+        />
+      </form>
+      <Loaded from={api}>{(data) => <Shown api={data} text={text} />}</Loaded>
+    </Page>
+  );
+}

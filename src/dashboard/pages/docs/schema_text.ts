@@ -1,0 +1,66 @@
+/** A JSON Schema of the API's description. */
+export interface ApiSchema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly title?: string;
+  readonly description?: string;
+  readonly format?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly items?: ApiSchema | boolean;
+  readonly prefixItems?: readonly ApiSchema[];
+  readonly properties?: Readonly<Record<string, ApiSchema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: ApiSchema | boolean;
+  readonly anyOf?: readonly ApiSchema[];
+  readonly oneOf?: readonly ApiSchema[];
+  readonly allOf?: readonly ApiSchema[];
+}
+
+/** Deepest nesting that is written out. */
+const DEPTH_MAX = 4;
+
+/** Name of what a reference means: its last part. */
+function refName(ref: string): string {
+  return ref.split("/").at(-1) ?? ref;
+}
+
+function union(parts: readonly ApiSchema[], depth: number): string {
+  return parts.map((part) => schemaText(part, depth)).join(" | ");
+}
+
+function objectText(schema: ApiSchema, depth: number): string {
+  const { properties = {}, required = [], additionalProperties: rest } = schema;
+  const entries = Object.entries(properties);
+  if (entries.length === 0) {
+    return typeof rest === "object" ? `{ [name: string]: ${schemaText(rest, depth)} }` : "object";
+  }
+  if (depth >= DEPTH_MAX) return "{ … }";
+  const indent = "  ".repeat(depth + 1);
+  const lines = entries.map(([name, value]) => {
+    const note = value.description === undefined ? "" : `  // ${value.description.split("\n")[0]}`;
+    const mark = required.includes(name) ? "" : "?";
+    return `${indent}${name}${mark}: ${schemaText(value, depth + 1)}${note}`;
+  });
+  return `{\n${lines.join("\n")}\n${"  ".repeat(depth)}}`;
+}
+
+/** A schema in the notation of types. */
+export function schemaText(schema: ApiSchema | boolean, depth = 0): string {
+  if (typeof schema === "boolean") return "any";
+  const { $ref, type, items, enum: values, anyOf, oneOf, allOf, format } = schema;
+  if ($ref !== undefined) return refName($ref);
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (values !== undefined) return values.map((one) => JSON.stringify(one)).join(" | ");
+  const parts = anyOf ?? oneOf;
+  if (parts !== undefined) return union(parts, depth);
+  if (allOf !== undefined) return allOf.map((part) => schemaText(part, depth)).join(" & ");
+  if (Array.isArray(type)) return (type as readonly string[]).join(" | ");
+  if (type === "array") {
+    const element = items === undefined ? "any" : schemaText(items, depth);
+    return /[ |]/.test(element) && !element.startsWith("{") ? `(${element})[]` : `${element}[]`;
+  }
+  if (type === "object" || schema.properties !== undefined) return objectText(schema, depth);
+  if (typeof type !== "string") return "any";
+  return format === undefined ? type : `${type} (${format})`;
+}

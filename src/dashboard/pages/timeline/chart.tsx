@@ -1,0 +1,315 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { href } from "../../app/router.ts";
+import { shownZone } from "../../app/settings.ts";
+import { segment } from "../../api/client.ts";
+import { second } from "../../browser/clock.ts";
+import { overview } from "../../live/overview.ts";
+import { JobLink } from "../../parts/instance_links.tsx";
+import { formatCount, formatDuration, formatTime, msOf } from "../../text/format_time.ts";
+import { shortId, STATES } from "../../text/instance_state.ts";
+import type { Bar, Heat, Lane } from "./lanes.ts";
+import { axisMarks, clockChanges, type TimeRange } from "./time_scale.ts";
+
+const ROW_PX = 14;
+const LANE_GAP_PX = 8;
+const AXIS_PX = 26;
+/** Shortest bar that can be seen and pointed at. */
+const BAR_PX_MIN = 4;
+/** Width of a mark of the axis with its text. */
+const MARK_PX = 90;
+/** Shortest movement that selects a span. */
+const DRAG_PX_MIN = 8;
+
+interface Placed {
+  readonly lane: Lane;
+  readonly top: number;
+  readonly height: number;
+}
+
+/** Where the lanes are, from the top. */
+function placeLanes(lanes: readonly Lane[]): { placed: readonly Placed[]; height: number } {
+  let top = AXIS_PX;
+  const placed = lanes.map((lane) => {
+    const height = Math.max(22, lane.rows * ROW_PX + LANE_GAP_PX);
+    const one = { lane, top, height };
+    top += height;
+    return one;
+  });
+  return { placed, height: top + 4 };
+}
+
+/** What a bar is, in a sentence. */
+function barText({ run, ghost, from, to }: Bar): string {
+  const time = (at: number) => formatTime(at, shownZone(), { nowMs: second.peek() });
+  if (run !== undefined) {
+    const { word } = STATES[run.state];
+    const took = run.ended_at === undefined ? "so far " : "";
+    const why = run.error ?? run.reason;
+    return `${run.kind} ${shortId(run.id)}: ${word.toLowerCase()}, began ${time(from)}, ${took}${
+      formatDuration(to - from)
+    }${why === undefined ? "" : `. ${why}`}`;
+  }
+  const { kind, why, duration_ms, clock_change } = ghost!;
+  const takes = duration_ms === undefined ? "" : ` Usually takes ${formatDuration(duration_ms)}.`;
+  return `${kind} at ${time(msOf(ghost!.at))}: ${why}.${takes}${
+    clock_change === undefined ? "" : ` ${clock_change}`
+  }`;
+}
+
+function lookOf({ run, ghost }: Bar): string {
+  if (run !== undefined) return `run-bar bar-${STATES[run.state].tone}`;
+  return ghost!.outcome === "runs" ? "run-bar bar-ghost" : "run-bar bar-skip";
+}
+
+function heatText({ count, bad, isFuture, from, to }: Heat): string {
+  const time = (at: number) => formatTime(at, shownZone(), { nowMs: second.peek() });
+  const words = isFuture
+    ? `${formatCount(count)} ticks${bad > 0 ? `, ${formatCount(bad)} more will be skipped` : ""}`
+    : `${formatCount(count)} runs${bad > 0 ? `, ${formatCount(bad)} failed` : ""}`;
+  return `${time(from)} to ${time(to)}: ${words}`;
+}
+
+interface DrawProps {
+  readonly x: (at: number) => number;
+  readonly onTell: (text: string) => void;
+}
+
+function Bars({ lane, top, x, onTell }: DrawProps & {
+  readonly lane: Lane;
+  readonly top: number;
+}): JSX.Element {
+  return (
+    <>
+      {lane.bars.map((bar) => {
+        const left = x(bar.from);
+        const text = barText(bar);
+        const shape = (
+          <rect
+            class={lookOf(bar)}
+            x={left}
+            y={top + LANE_GAP_PX / 2 + bar.row * ROW_PX}
+            width={Math.max(BAR_PX_MIN, x(bar.to) - left)}
+            height={ROW_PX - 3}
+            rx={2}
+            onPointerEnter={() => onTell(text)}
+          >
+            <title>{text}</title>
+          </rect>
+        );
+        const id = bar.run?.id ?? bar.ghost?.instance_id;
+        if (id === undefined) return <g key={bar.key}>{shape}</g>;
+        return (
+          <a key={bar.key} href={href(`/instances/${segment(id)}`)} tabIndex={-1} aria-label={text}>
+            {shape}
+          </a>
+        );
+      })}
+    </>
+  );
+}
+
+function Gaps({ lane, top, x, onTell }: DrawProps & {
+  readonly lane: Lane;
+  readonly top: number;
+}): JSX.Element {
+  return (
+    <>
+      {lane.gaps.map((gap) => {
+        const [from, to] = [x(msOf(gap.from)), x(msOf(gap.to))];
+        const text = `${gap.kind}: ${
+          gap.count === 1 ? "a tick" : `${formatCount(gap.count)} ticks`
+        } ${gap.outcome}. ${gap.why}`;
+        const middle = top + LANE_GAP_PX / 2 + (ROW_PX - 3) / 2;
+        return (
+          <g
+            key={`${gap.schedule_id} ${gap.from}`}
+            class={`gap gap-${gap.outcome}`}
+            onPointerEnter={() => onTell(text)}
+          >
+            <title>{text}</title>
+            {to - from > 6 && <line x1={from} x2={to} y1={middle} y2={middle} />}
+            <path d={`M${from - 4} ${middle - 4}l8 8m0-8l-8 8`} />
+            <rect x={from - 6} y={top} width={Math.max(12, to - from)} height={20} class="hit" />
+          </g>
+        );
+      })}
+    </>
+  );
+}
+
+function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Element {
+  const most = Math.max(1, ...lane.heats.map(({ count, bad }) => count + bad));
+  return (
+    <>
+      {lane.heats.map((heat) => {
+        const level = Math.max(1, Math.ceil((heat.count + heat.bad) / most * 4));
+        const tone = heat.isFuture ? "future" : heat.bad > 0 ? "bad" : "good";
+        const left = x(heat.from);
+        const text = heatText(heat);
+        return (
+          <rect
+            key={`${heat.from} ${heat.isFuture}`}
+            class={`heat heat-${tone} heat-${level}`}
+            x={left}
+            y={top + 3}
+            width={Math.max(1, x(heat.to) - left - 0.5)}
+            height={height - 6}
+            onPointerEnter={() => onTell(text)}
+          >
+            <title>{text}</title>
+          </rect>
+        );
+      })}
+    </>
+  );
+}
+
+/** Pauses, as shaded parts of the lanes that they concern. */
+function Pauses({ placed, range, x }: {
+  readonly placed: readonly Placed[];
+  readonly range: TimeRange;
+  readonly x: (at: number) => number;
+}): JSX.Element {
+  return (
+    <>
+      {placed.flatMap(({ lane, top, height }) =>
+        (overview.pauses.value ?? []).filter(({ kind }) => kind === undefined || kind === lane.kind)
+          .map(({ kind, at, until, reason }) => {
+            const left = x(Math.max(range.from, msOf(at)));
+            const right = x(until === undefined ? range.to : Math.min(range.to, msOf(until)));
+            if (right <= left) return null;
+            return (
+              <rect
+                key={`${lane.kind} ${kind}`}
+                class="paused"
+                x={left}
+                y={top}
+                width={right - left}
+                height={height}
+              >
+                <title>{`Paused${reason === "" ? "" : `: ${reason}`}`}</title>
+              </rect>
+            );
+          })
+      )}
+    </>
+  );
+}
+
+function Axis({ range, width, height, x }: {
+  readonly range: TimeRange;
+  readonly width: number;
+  readonly height: number;
+  readonly x: (at: number) => number;
+}): JSX.Element {
+  const zone = shownZone();
+  return (
+    <>
+      {axisMarks(range, zone, Math.max(2, Math.floor(width / MARK_PX))).map((
+        { at, text, isDay },
+      ) => (
+        <g key={at} class={isDay ? "mark-day" : "mark-time"}>
+          <line x1={x(at)} x2={x(at)} y1={AXIS_PX - 6} y2={height} />
+          <text x={x(at) + 4} y={14}>{text}</text>
+        </g>
+      ))}
+      {clockChanges(range, zone).map(({ at, text }) => (
+        <g key={at} class="mark-change">
+          <line x1={x(at)} x2={x(at)} y1={0} y2={height} />
+          <text x={x(at) + 4} y={AXIS_PX + 10}>{`clocks ${text}`}</text>
+        </g>
+      ))}
+    </>
+  );
+}
+
+/** The runs of a span of time: past ones as bars, future ones as ghosts, a lane for each job. */
+export function TimelineChart({ lanes, range, onRange, onTell }: {
+  readonly lanes: readonly Lane[];
+  readonly range: TimeRange;
+  /** A span was selected. */
+  readonly onRange: (range: TimeRange) => void;
+  /** Something was pointed at. */
+  readonly onTell: (text: string) => void;
+}): JSX.Element {
+  const frame = useRef<HTMLDivElement>(null);
+  const width = useSignal(800);
+  const drag = useSignal<{ readonly from: number; readonly to: number } | null>(null);
+  useEffect(() => {
+    const observer = new ResizeObserver(() => width.value = frame.current!.clientWidth);
+    observer.observe(frame.current!);
+    return () => observer.disconnect();
+  }, []);
+  const { placed, height } = placeLanes(lanes);
+  const scale = width.value / (range.to - range.from);
+  const x = (at: number) => Math.max(-50, Math.min(width.value + 50, (at - range.from) * scale));
+  const now = x(second.value);
+  const end = () => {
+    const dragged = drag.value;
+    drag.value = null;
+    if (dragged === null || Math.abs(dragged.to - dragged.from) < DRAG_PX_MIN) return;
+    const [left, right] = [dragged.from, dragged.to].sort((a, b) => a - b) as [number, number];
+    onRange({ from: range.from + left / scale, to: range.from + right / scale });
+  };
+  return (
+    <div class="timeline">
+      <ul class="timeline-kinds" aria-label="Jobs">
+        {placed.map(({ lane, height: high }) => (
+          <li key={lane.kind} style={{ height: `${high}px` }}>
+            {lane.kind === ""
+              ? <span class="hint">others</span>
+              : <JobLink kind={lane.kind} isRow />}
+          </li>
+        ))}
+      </ul>
+      <div class="timeline-frame" ref={frame}>
+        <svg
+          width={width.value}
+          height={height}
+          role="img"
+          aria-label="Runs over time; the same is in the table below"
+          onPointerDown={(event) => {
+            if (event.button !== 0 || event.pointerType === "touch") return;
+            drag.value = { from: event.offsetX, to: event.offsetX };
+          }}
+          onPointerMove={(event) => {
+            if (drag.value !== null) drag.value = { ...drag.value, to: event.offsetX };
+          }}
+          onPointerUp={end}
+          onPointerLeave={() => drag.value = null}
+        >
+          <Axis range={range} width={width.value} height={height} x={x} />
+          <Pauses placed={placed} range={range} x={x} />
+          {placed.map((one) => (
+            <g key={one.lane.kind}>
+              <line
+                class="lane-line"
+                x1={0}
+                x2={width.value}
+                y1={one.top + one.height}
+                y2={one.top + one.height}
+              />
+              <Heats {...one} x={x} onTell={onTell} />
+              <Bars lane={one.lane} top={one.top} x={x} onTell={onTell} />
+              <Gaps lane={one.lane} top={one.top} x={x} onTell={onTell} />
+            </g>
+          ))}
+          {now >= 0 && now <= width.value && (
+            <line class="now-line" x1={now} x2={now} y1={0} y2={height} />
+          )}
+          {drag.value !== null && (
+            <rect
+              class="drag"
+              x={Math.min(drag.value.from, drag.value.to)}
+              y={0}
+              width={Math.abs(drag.value.to - drag.value.from)}
+              height={height}
+            />
+          )}
+        </svg>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,135 @@
+import type {
+  ForecastEntry,
+  ForecastResponse,
+  LookupTimelineResponse,
+  TimelineGap,
+  TimelineRun,
+} from "../../gen/api_types.ts";
+import { msOf } from "../../text/format_time.ts";
+
+/** A bar of a lane. */
+export interface Bar {
+  readonly key: string;
+  readonly from: number;
+  readonly to: number;
+  /** Row within the lane, so that bars do not cover each other. */
+  readonly row: number;
+  readonly run?: TimelineRun;
+  readonly ghost?: ForecastEntry;
+}
+
+/** Counts of spans, where there is too much to list. */
+export interface Heat {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  readonly bad: number;
+  readonly isFuture: boolean;
+}
+
+/** What is drawn of one job. */
+export interface Lane {
+  /** Empty for the sum of all others. */
+  readonly kind: string;
+  readonly bars: readonly Bar[];
+  readonly gaps: readonly TimelineGap[];
+  readonly heats: readonly Heat[];
+  readonly rows: number;
+}
+
+/** Most rows of a lane: bars beyond cover others. */
+const ROWS_MAX = 5;
+/** How long a future run is drawn if nobody knows. */
+const UNKNOWN_MS = 1_000;
+
+interface Draft {
+  readonly bars: Omit<Bar, "row">[];
+  readonly gaps: TimelineGap[];
+  readonly heats: Heat[];
+}
+
+function barOf(run: TimelineRun, nowMs: number): Omit<Bar, "row"> {
+  const begun = msOf(run.started_at ?? run.due_at ?? run.created_at);
+  const end = run.ended_at === undefined ? nowMs : msOf(run.ended_at);
+  return { key: run.id, from: begun, to: Math.max(begun, end), run };
+}
+
+function ghostOf(entry: ForecastEntry): Omit<Bar, "row"> {
+  const from = msOf(entry.outcome === "runs" ? entry.starts_at ?? entry.at : entry.at);
+  const to = from + (entry.duration_ms ?? UNKNOWN_MS);
+  return {
+    key: `${entry.schedule_id ?? entry.instance_id} ${entry.at}`,
+    from,
+    to: entry.outcome === "runs" ? to : from,
+    ghost: entry,
+  };
+}
+
+function spansOf(
+  bounds: readonly string[],
+  of: (index: number) => { readonly count: number; readonly bad: number },
+  isFuture: boolean,
+): Heat[] {
+  const heats: Heat[] = [];
+  for (let index = 0; index + 1 < bounds.length; index++) {
+    const { count, bad } = of(index);
+    if (count + bad === 0) continue;
+    heats.push({ from: msOf(bounds[index]), to: msOf(bounds[index + 1]), count, bad, isFuture });
+  }
+  return heats;
+}
+
+/** Give each bar the first row in which it fits. */
+function withRows(bars: Omit<Bar, "row">[], spaceMs: number): { bars: Bar[]; rows: number } {
+  const ends: number[] = [];
+  const placed = [...bars].sort((a, b) => a.from - b.from).map((bar) => {
+    const free = ends.findIndex((end) => end <= bar.from);
+    const row = free >= 0 ? free : ends.length < ROWS_MAX ? ends.length : ROWS_MAX - 1;
+    ends[row] = Math.max(ends[row] ?? 0, bar.to + spaceMs);
+    return { ...bar, row };
+  });
+  return { bars: placed, rows: Math.max(1, ends.length) };
+}
+
+/**
+ * What to draw, by job.
+ *
+ * @param spaceMs shortest time that separates two bars on the screen
+ */
+export function lanesOf(options: {
+  readonly past: LookupTimelineResponse | null;
+  readonly future: ForecastResponse | null;
+  readonly nowMs: number;
+  readonly spaceMs: number;
+}): readonly Lane[] {
+  const { past, future, nowMs, spaceMs } = options;
+  const drafts = new Map<string, Draft>();
+  const of = (kind: string) => {
+    const found = drafts.get(kind) ?? { bars: [], gaps: [], heats: [] };
+    drafts.set(kind, found);
+    return found;
+  };
+  for (const run of past?.runs ?? []) of(run.kind).bars.push(barOf(run, nowMs));
+  for (const gap of past?.gaps ?? []) of(gap.kind).gaps.push(gap);
+  for (const counts of past?.counts ?? []) {
+    const at = (list: readonly number[], index: number) => list[index] ?? 0;
+    of(counts.kind ?? "").heats.push(...spansOf(past!.bounds, (index) => ({
+      count: at(counts.completed, index) + at(counts.canceled, index) +
+        at(counts.unfinished, index),
+      bad: at(counts.terminated, index) + at(counts.timed_out, index),
+    }), false));
+  }
+  for (const entry of future?.entries ?? []) of(entry.kind).bars.push(ghostOf(entry));
+  for (const density of future?.densities ?? []) {
+    of(density.kind ?? "").heats.push(...spansOf(future!.bounds, (index) => ({
+      count: (density.ticks[index] ?? 0) - (density.skipped[index] ?? 0),
+      bad: density.skipped[index] ?? 0,
+    }), true));
+  }
+  return [...drafts].map(([kind, { bars, gaps, heats }]) => ({
+    kind,
+    gaps,
+    heats,
+    ...withRows(bars, spaceMs),
+  })).sort((a, b) => a.kind === "" ? 1 : b.kind === "" ? -1 : a.kind < b.kind ? -1 : 1);
+}

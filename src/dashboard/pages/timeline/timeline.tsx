@@ -1,0 +1,279 @@
+import type { JSX } from "preact";
+import { useSignal } from "@preact/signals";
+import { get, type QueryValues } from "../../api/client.ts";
+import { type Resource, useLoaded } from "../../api/resource.ts";
+import { place, setQuery } from "../../app/router.ts";
+import { shownZone } from "../../app/settings.ts";
+import { nowMs } from "../../browser/clock.ts";
+import type { ForecastResponse, LookupTimelineResponse } from "../../gen/api_types.ts";
+import { overview } from "../../live/overview.ts";
+import { InstanceLink, JobLink } from "../../parts/instance_links.tsx";
+import { Empty, Loaded } from "../../parts/notes.tsx";
+import { Page } from "../../parts/page.tsx";
+import { type Column, Table } from "../../parts/table.tsx";
+import { Time } from "../../parts/time.tsx";
+import { formatTime, msOf, plural } from "../../text/format_time.ts";
+import { STATES } from "../../text/instance_state.ts";
+import { TimelineChart } from "./chart.tsx";
+import { type Lane, lanesOf } from "./lanes.ts";
+import { SPAN_MS_MAX, SPAN_MS_MIN, type TimeRange, zoomed } from "./time_scale.ts";
+
+const HOUR_MS = 3_600_000;
+/** What is shown at first: what ran, and the next 24 hours. */
+const PAST_MS = 12 * HOUR_MS;
+const FUTURE_MS = 24 * HOUR_MS;
+/** About as wide as a bar has to be, as a part of the chart. */
+const BAR_PART = 1 / 300;
+
+const SPANS: readonly (readonly [text: string, ms: number])[] = [
+  ["Minute", 60_000],
+  ["Hour", HOUR_MS],
+  ["6 hours", 6 * HOUR_MS],
+  ["Day", 24 * HOUR_MS],
+  ["Week", 7 * 24 * HOUR_MS],
+  ["Month", 30 * 24 * HOUR_MS],
+];
+
+interface Loads {
+  readonly past: LookupTimelineResponse | null;
+  readonly future: ForecastResponse | null;
+  readonly nowMs: number;
+}
+
+function rangeOf(query: URLSearchParams): TimeRange {
+  const from = msOf(query.get("from") ?? undefined);
+  const to = msOf(query.get("to") ?? undefined);
+  if (Number.isFinite(from) && Number.isFinite(to) && to > from) {
+    return { from, to: Math.min(to, from + SPAN_MS_MAX) };
+  }
+  // Whole minutes: otherwise each drawing would be another request.
+  const now = Math.floor(nowMs() / 60_000) * 60_000;
+  return { from: now - PAST_MS, to: now + FUTURE_MS };
+}
+
+function show({ from, to }: TimeRange): void {
+  const span = Math.max(SPAN_MS_MIN, to - from);
+  setQuery({
+    from: new Date(from).toISOString(),
+    to: new Date(from + span).toISOString(),
+  });
+}
+
+function useTimeline({ from, to }: TimeRange, kinds: readonly string[]): Resource<Loads> {
+  const iso = (ms: number) => new Date(ms).toISOString();
+  return useLoaded<Loads>(`${from} ${to} ${kinds.join()}`, async (signal) => {
+    const now = nowMs();
+    const read = <T,>(path: string, query: QueryValues, isWanted: boolean) =>
+      isWanted ? get<T>(path, { ...query, kinds }, signal) : Promise.resolve(null);
+    const [past, future] = await Promise.all([
+      read<LookupTimelineResponse>(
+        "/timeline",
+        { from: iso(from), to: iso(Math.min(to, now)), limit: 1_000 },
+        from < now,
+      ),
+      read<ForecastResponse>(
+        "/forecast",
+        { from: iso(Math.max(from, now)), to: iso(to), limit: 1_000 },
+        to > now,
+      ),
+    ]);
+    return { past, future, nowMs: now };
+  });
+}
+
+function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
+  const span = range.to - range.from;
+  const move = (by: number) => show({ from: range.from + span * by, to: range.to + span * by });
+  const around = (ms: number) => {
+    const now = nowMs();
+    // Mostly the past for long spans: there is more to see.
+    show({ from: now - ms / 2, to: now + ms / 2 });
+  };
+  const button = (label: string, text: string, action: () => void) => (
+    <button type="button" class="button" aria-label={label} title={label} onClick={action}>
+      {text}
+    </button>
+  );
+  return (
+    <div class="filters">
+      {button("Earlier", "←", () => move(-0.5))}
+      {button("Later", "→", () => move(0.5))}
+      {button("Zoom in", "+", () => show(zoomed(range, 0.5)))}
+      {button("Zoom out", "−", () => show(zoomed(range, 2)))}
+      <button
+        type="button"
+        class="button"
+        onClick={() => setQuery({ from: undefined, to: undefined })}
+      >
+        Now
+      </button>
+      <div class="chips" role="group" aria-label="Span">
+        {SPANS.map(([text, ms]) => (
+          <button
+            key={text}
+            type="button"
+            class="chip"
+            aria-pressed={Math.abs(span - ms) < 1_000}
+            onClick={() => around(ms)}
+          >
+            {text}
+          </button>
+        ))}
+      </div>
+      <input
+        type="search"
+        class="input"
+        aria-label="Jobs"
+        placeholder="Jobs"
+        list="timeline-kinds"
+        data-filter
+        value={place.value.query.get("kind") ?? ""}
+        onChange={(event) => setQuery({ kind: event.currentTarget.value.trim() })}
+      />
+      <datalist id="timeline-kinds">
+        {[...overview.kinds.value.keys()].map((kind) => <option key={kind} value={kind} />)}
+      </datalist>
+    </div>
+  );
+}
+
+/** A line of the table that says the same as the chart. */
+interface Row {
+  readonly key: string;
+  readonly at: string;
+  readonly kind: string;
+  readonly what: string;
+  readonly why: string;
+  readonly id: string | undefined;
+}
+
+function rowsOf(lanes: readonly Lane[]): readonly Row[] {
+  return lanes.flatMap(({ kind, bars, gaps }) => [
+    ...bars.map(({ key, from, run, ghost }) => ({
+      key,
+      at: new Date(from).toISOString(),
+      kind,
+      what: run === undefined
+        ? ghost!.outcome === "runs" ? "will run" : ghost!.outcome
+        : STATES[run.state].word.toLowerCase(),
+      why: run === undefined ? ghost!.why : run.error ?? run.reason ?? "",
+      id: run?.id ?? ghost?.instance_id,
+    })),
+    ...gaps.map((gap) => ({
+      key: `${gap.schedule_id} ${gap.from}`,
+      at: gap.from ?? "",
+      kind,
+      what: gap.count === 1 ? gap.outcome : `${gap.count} ${gap.outcome}`,
+      why: gap.why,
+      id: undefined,
+    })),
+  ]).sort((a, b) => a.at < b.at ? -1 : 1);
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: "At", cell: ({ at }) => <Time at={at} /> },
+  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> },
+  { title: "What", cell: ({ what }) => what },
+  { title: "Why", cell: ({ why }) => why, kind: "wide" },
+  { title: "Instance", cell: ({ id }) => id === undefined ? "" : <InstanceLink id={id} isRow /> },
+];
+
+/** What the chart leaves out, and why. */
+function Omissions({ past, future }: Loads): JSX.Element | null {
+  const notes = [
+    ...past !== null && past.counts.length > 0
+      ? [
+        `${past.is_estimate ? "About " : ""}${
+          plural(past.total, "run")
+        }: counted, not listed. Zoom in`,
+      ]
+      : [],
+    ...past?.gaps_from === undefined ? [] : ["Earlier ticks without a run are left out"],
+    ...future !== null && future.densities.length > 0
+      ? ["Frequent schedules are counted, not listed. Zoom in"]
+      : [],
+    ...future !== null && future.left_out > 0
+      ? [`${plural(future.left_out, "schedule")} left out`]
+      : [],
+  ];
+  return notes.length === 0 ? null : <p class="hint">{notes.join(". ")}.</p>;
+}
+
+function Shown({ loads, range }: {
+  readonly loads: Loads;
+  readonly range: TimeRange;
+}): JSX.Element {
+  const told = useSignal("");
+  const spaceMs = (range.to - range.from) * BAR_PART;
+  const lanes = lanesOf({ ...loads, spaceMs });
+  if (lanes.length === 0) {
+    return (
+      <Empty title="Nothing runs in this span of time">
+        Past runs appear as bars, the next 24 hours as outlines, and ticks without a run as crosses
+        that say why.
+      </Empty>
+    );
+  }
+  const rows = rowsOf(lanes);
+  return (
+    <>
+      <TimelineChart
+        lanes={lanes}
+        range={range}
+        onRange={show}
+        onTell={(text) => told.value = text}
+      />
+      <p class="timeline-told">
+        {told.value === ""
+          ? "Point at a run to see what it is. Drag over a span of time to zoom into it."
+          : told.value}
+      </p>
+      <ul class="legend" aria-label="Colors">
+        <li>
+          <span class="swatch swatch-good" />completed
+        </li>
+        <li>
+          <span class="swatch swatch-bad" />failed
+        </li>
+        <li>
+          <span class="swatch swatch-run" />running
+        </li>
+        <li>
+          <span class="swatch swatch-ghost" />will run
+        </li>
+        <li>
+          <span class="swatch swatch-skip" />will be skipped
+        </li>
+        <li>
+          <span class="cross" aria-hidden="true">✕</span>tick without a run
+        </li>
+      </ul>
+      <Omissions {...loads} />
+      <details>
+        <summary>As a table</summary>
+        <Table label="Runs" columns={COLUMNS} rows={rows} keyOf={({ key }) => key} />
+      </details>
+    </>
+  );
+}
+
+/** What ran, what will run, and what did not and why, over time. */
+export function TimelinePage(): JSX.Element {
+  const { query } = place.value;
+  const range = rangeOf(query);
+  const kind = query.get("kind") ?? "";
+  const kinds = kind === "" ? [] : kind.split(/[\s,]+/);
+  const loads = useTimeline(range, kinds);
+  const zone = shownZone();
+  const text = (ms: number) => formatTime(ms, zone, { nowMs: nowMs(), detail: "minute" });
+  return (
+    <Page
+      title="Timeline"
+      about={`${text(range.from)} to ${text(range.to)}, ${zone}`}
+      command={kind === "" ? ["list", "timers"] : ["explain", kinds[0]!]}
+    >
+      <Controls range={range} />
+      <Loaded from={loads}>{(data) => <Shown loads={data} range={range} />}</Loaded>
+    </Page>
+  );
+}
