@@ -2,29 +2,25 @@ import { createHash } from "node:crypto";
 import { fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Caller } from "../../rpc/auth/auth.ts";
+import { ListRegisteredJobsResponseSchema } from "../../rpc/gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../../rpc/handlers/backend.ts";
 import type { Calls } from "../../rpc/server/call_policy.ts";
 import type { ApiRequest, ApiResponse, PlainResponse } from "./api_messages.ts";
-import { followEvents, isEnd, nextOf } from "./follow_events.ts";
+import { type Created, CREATES, placeOf } from "./created.ts";
 import { readBody } from "./json_body.ts";
 import { problemResponse } from "./problem.ts";
 import { readRequest } from "./read_request.ts";
 import { contractRoutes, type PathMatch, type Route, RouteTable } from "./routes.ts";
-import { watchEvents } from "./watch_events.ts";
+import { isEnd, nextOf, streamEvents } from "./stream_events.ts";
 import { writeMessage } from "./write_message.ts";
 
 export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
 
-/** Methods that create an instance: the response has status 201, and says where it is. */
-const CREATES: ReadonlySet<UnaryName> = new Set([
-  "scheduleJob",
-  "scheduleJobs",
-  "retryInstance",
-  "runSchedule",
-]);
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const EMPTY = new Uint8Array(0);
+const DOCUMENT_PATH = "/api/v1/openapi.json";
+const READ_VERBS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 /** Characters of the hash in an ETag. */
 const TAG_LENGTH = 27;
 
@@ -49,6 +45,7 @@ export class Api {
   /** The response to a request whose path begins with `/api/v1`; never fails. */
   async respond(request: ApiRequest): Promise<ApiResponse> {
     try {
+      if (request.path === DOCUMENT_PATH) return await this.#document(request);
       const match = this.#table.match(request.path);
       if (match === null) return unknownPath(request.path);
       const route = routeFor(match, request);
@@ -88,11 +85,25 @@ export class Api {
       const messages = stream[Symbol.asyncIterator]();
       // The first message comes at once: a refusal is then a response like any other.
       const first = await nextOf(messages);
-      const eventsOf = route.name === "watch" ? watchEvents : followEvents;
-      return { status: 200, headers: EVENT_HEADERS, events: eventsOf(first, messages) };
+      const hasEnd = route.name === "follow";
+      const open = { schema: route.method.output, first, rest: messages, hasEnd };
+      return { status: 200, headers: EVENT_HEADERS, events: streamEvents(open) };
     }
     const response = await this.#calls.complete(route.name as UnaryName, bytes, context);
     return this.#answer(route, response, headers["if-none-match"]);
+  }
+
+  /** The API as a document, with the jobs that the caller may see. */
+  async #document(request: ApiRequest): Promise<ApiResponse> {
+    const { headers, method, peer, signal } = request;
+    if (method !== "GET" && method !== "HEAD") return methodRefused(method, READ_VERBS);
+    const caller = await request.authorize("listRegisteredJobs");
+    if (caller instanceof JobError) return problemResponse(caller);
+    const context = { caller, peer, signal, isJson: true };
+    const bytes = await this.#calls.complete("listRegisteredJobs", EMPTY, context);
+    const { jobs } = fromBinary(ListRegisteredJobsResponseSchema, bytes);
+    const { apiDocument } = await import("./openapi/document.ts");
+    return cacheable(JSON.stringify(apiDocument(jobs, this.#basePath)), headers["if-none-match"]);
   }
 
   #answer(
@@ -103,27 +114,14 @@ export class Api {
     const message = fromBinary(output, bytes);
     const body = writeMessage(output, message);
     if (verb === "GET") return cacheable(body, ifNoneMatch);
-    if (!CREATES.has(name as UnaryName)) return { status: 200, headers: JSON_HEADERS, body };
+    if (!CREATES.has(name)) return { status: 200, headers: JSON_HEADERS, body };
     const created = message as MessageShape<typeof output> & Created;
-    const place = this.#placeOf(created);
+    const place = placeOf(created, this.#basePath);
     // A dry run creates nothing.
     const isCreated = place !== null || created.instances !== undefined;
     const headers = place === null ? JSON_HEADERS : { ...JSON_HEADERS, location: place };
     return { status: isCreated ? 201 : 200, headers, body };
   }
-
-  #placeOf({ instance, schedule }: Created): string | null {
-    if (instance?.uuid) return `${this.#basePath}/api/v1/instances/${instance.uuid}`;
-    if (!schedule?.id) return null;
-    return `${this.#basePath}/api/v1/schedules/${encodeURIComponent(schedule.id)}`;
-  }
-}
-
-/** What a response may say about that which was created. */
-interface Created {
-  readonly instance?: { readonly uuid: string };
-  readonly instances?: readonly unknown[];
-  readonly schedule?: { readonly id: string };
 }
 
 /** The route of a request: of several, the one whose parameter the query has. */
@@ -150,7 +148,7 @@ function unknownPath(path: string): PlainResponse {
   const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
   return problemResponse(
     new JobError("not_found", `Cannot find "${shown}": the API has no such path`, {
-      hint: "See /api/v1/openapi.json",
+      hint: `${DOCUMENT_PATH} lists all of them`,
     }),
   );
 }
@@ -158,6 +156,10 @@ function unknownPath(path: string): PlainResponse {
 function otherMethods({ routes }: PathMatch, method: string): PlainResponse {
   const verbs = new Set<string>(routes.map(({ verb }) => verb));
   if (verbs.has("GET")) verbs.add("HEAD");
+  return methodRefused(method, verbs);
+}
+
+function methodRefused(method: string, verbs: ReadonlySet<string>): PlainResponse {
   const allow = [...verbs, "OPTIONS"].sort().join(", ");
   if (method === "OPTIONS") return { status: 204, headers: { allow }, body: "" };
   const error = new JobError("unimplemented", `Cannot ${method.slice(0, 20)} this path`, {

@@ -11,6 +11,8 @@ export interface Route {
   readonly method: DescMethod;
   readonly name: MethodName;
   readonly verb: Verb;
+  /** True for the first rule of its method. */
+  readonly isMain: boolean;
   /** As in the contract, such as `/api/v1/jobs/{kind}`. */
   readonly path: string;
   /** Its parts; a variable is the path of a field. */
@@ -33,17 +35,22 @@ export interface PathMatch {
 export function contractRoutes(): Route[] {
   return JobService.methods.filter((method) => hasOption(method, http)).flatMap((method) => {
     const rule = getOption(method, http);
-    return [rule, ...rule.additionalBindings].map((one) => routeOf(method, one));
+    return [rule, ...rule.additionalBindings].map((one) => routeOf(method, one, one === rule));
   });
 }
 
-function routeOf(method: DescMethod, { pattern, body, when, set }: HttpRule): Route {
+function routeOf(
+  method: DescMethod,
+  { pattern, body, when, set }: HttpRule,
+  isMain: boolean,
+): Route {
   const path = pattern.value ?? "";
   const [field = "", value = ""] = set.split("=");
   return {
     method,
     name: method.localName as MethodName,
     verb: (pattern.case ?? "get").toUpperCase() as Verb,
+    isMain,
     path,
     segments: path.split("/").slice(1).map((part) =>
       part.startsWith("{") ? { field: part.slice(1, -1) } : part

@@ -1,0 +1,79 @@
+import { type DescMessage, fromBinary } from "@bufbuild/protobuf";
+import { toJobError } from "../../core/errors.ts";
+import type { ApiEvent } from "./api_messages.ts";
+import { planOf } from "./message_plan.ts";
+import { problemText } from "./problem.ts";
+import { writeMessage } from "./write_message.ts";
+
+/** Ends the id of the last event of a stream that is over. */
+const END = ";end";
+/** Fields that every message of a stream has. */
+const ALWAYS: ReadonlySet<string> = new Set(["cursor", "at"]);
+
+/** True if a client has seen the end of its stream: nothing follows. */
+export function isEnd(lastEventId: string): boolean {
+  return lastEventId.endsWith(END);
+}
+
+/** The messages of a stream, of which the first one has come. */
+export interface OpenStream {
+  /** Type of its messages; each has a cursor. */
+  readonly schema: DescMessage;
+  /** Null if there is none. */
+  readonly first: Uint8Array | null;
+  readonly rest: AsyncIterator<Uint8Array>;
+  /** True if nothing follows after its end; else a client connects again. */
+  readonly hasEnd: boolean;
+}
+
+/** Events by the message that they were made of: all who follow or watch the same share both. */
+const EVENTS = new WeakMap<Uint8Array, ApiEvent & { readonly id: string }>();
+
+/**
+ * The events of a stream. The id of each is the cursor behind it, so a client that connects again
+ * gets what follows, each line once.
+ */
+export async function* streamEvents(
+  { schema, first, rest, hasEnd }: OpenStream,
+): AsyncGenerator<ApiEvent> {
+  let id = "";
+  try {
+    for (let bytes = first; bytes !== null; bytes = await nextOf(rest)) {
+      const event = eventOf(schema, bytes);
+      id = event.id;
+      yield event;
+    }
+    // A browser connects again when a stream ends; the id of this event tells it not to.
+    if (hasEnd) yield { id: `${id}${END}`, event: "end", data: "{}" };
+  } catch (thrown) {
+    yield { event: "problem", data: problemText(toJobError(thrown, "Cannot continue the stream")) };
+  } finally {
+    await rest.return?.();
+  }
+}
+
+function eventOf(schema: DescMessage, bytes: Uint8Array): ApiEvent & { readonly id: string } {
+  const known = EVENTS.get(bytes);
+  if (known !== undefined) return known;
+  const message = fromBinary(schema, bytes);
+  const { cursor } = message as unknown as { readonly cursor: string };
+  const name = isEmpty(schema, message) ? "alive" : "news";
+  const event = { id: cursor, event: name, data: writeMessage(schema, message) };
+  EVENTS.set(bytes, event);
+  return event;
+}
+
+/** True for a message that only says that the connection works. */
+function isEmpty(schema: DescMessage, message: object): boolean {
+  return planOf(schema).fields.every(({ name, field: { localName } }) => {
+    const value: unknown = Reflect.get(message, localName);
+    const isNothing = value === undefined || value === false || value === "";
+    return ALWAYS.has(name) || isNothing || (Array.isArray(value) && value.length === 0);
+  });
+}
+
+/** The next message of a stream; null at its end. */
+export async function nextOf(stream: AsyncIterator<Uint8Array>): Promise<Uint8Array | null> {
+  const { done, value } = await stream.next();
+  return done === true ? null : value;
+}
