@@ -346,7 +346,7 @@ function placesOf({ rpc, http }: GatewayAddresses): readonly string[] {
   return [
     `grpc://${hostPort(tcp.host, tcp.port)}`,
     ...(socket ? [`unix:${socket}`] : []),
-    ...(http ? [`http://${hostPort(http.host, http.port)}`] : []),
+    ...(http ? [`http${http.isTls ? "s" : ""}://${hostPort(http.host, http.port)}`] : []),
   ];
 }
 
@@ -354,14 +354,14 @@ function createGateway(config: Config, manager: Manager, output: Output): Gatewa
   const { server, store } = config;
   const clock = systemClock;
   const api = isLocal(config) ? manager : answerInTime(manager, clock, store.url);
-  const { http, httpHosts: hosts, site, metricsKinds, ...rpc } = server;
+  const { http, httpHosts: hosts, httpOrigins: origins, site, metricsKinds, ...rpc } = server;
   const database = store.address.type === "sqlite" ? store.address.path : null;
   return new Gateway({
     manager: api,
     facts: manager,
     config: {
       rpc,
-      http: http && { ...http, hosts, site },
+      http: http && { ...http, hosts, origins, site },
       connectionsMax: connectionLimits(openFilesMax(), config.worker.count),
       database,
     },

@@ -27,6 +27,7 @@ export function buildConfig(file: string | null, values: Values<typeof KEYS>): C
         publicUrl: values["server.public_url"],
         trustedProxies: values["server.trusted_proxies"],
       },
+      httpOrigins: values["server.http_origins"],
       metricsKinds: values["server.metrics_kinds"],
       socket: values["server.socket"],
       socketGroup: values["server.socket_group"],

@@ -76,13 +76,35 @@ function checkNames(values: AllValues, fields: Fields, report: Report): void {
   if (role !== undefined && !fields.has("server.socket_group")) {
     report.warn(role, "has no effect without server.socket_group");
   }
-  const hosts = fields.get("server.http_hosts");
-  if (hosts === undefined) return;
-  values["server.http_hosts"].forEach((host, index) => {
-    if (/^[\w.-]+$/.test(host)) return;
-    const at = Array.isArray(hosts.value) ? childOf(hosts, index, hosts.value[index]) : hosts;
-    report.value(at, `found "${host}", wanted a host name without scheme or port`);
+  checkEach("server.http_hosts", {
+    isRight: (host) => /^[\w.-]+$/.test(host),
+    wanted: "a host name without scheme or port",
   });
+  checkEach("server.http_origins", {
+    isRight: isOrigin,
+    wanted: "an origin in lower case, such as https://ops.example, without a path",
+  });
+
+  function checkEach(
+    key: "server.http_hosts" | "server.http_origins",
+    { isRight, wanted }: {
+      readonly isRight: (text: string) => boolean;
+      readonly wanted: string;
+    },
+  ): void {
+    const field = fields.get(key);
+    if (field === undefined) return;
+    values[key].forEach((text, index) => {
+      if (isRight(text)) return;
+      const at = Array.isArray(field.value) ? childOf(field, index, field.value[index]) : field;
+      report.value(at, `found "${text}", wanted ${wanted}`);
+    });
+  }
+}
+
+/** True for an origin exactly as browsers write it. */
+function isOrigin(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
 function checkExposure(values: AllValues, fields: Fields, report: Report): void {
@@ -99,11 +121,11 @@ function checkExposure(values: AllValues, fields: Fields, report: Report): void 
   }
   const http = fields.get("server.http");
   const address: Config["server"]["http"] = values["server.http"];
-  if (http !== undefined && address !== null && !isLoopback(address.host)) {
+  if (http !== undefined && !isSafe && address !== null && !isLoopback(address.host)) {
     report.value(
       http,
-      `other hosts can reach "${address.host}", and HTTP has neither TLS nor authentication`,
-      "Bind it to 127.0.0.1, or set server.allow_insecure = true",
+      `other hosts can reach "${address.host}" without TLS and authentication`,
+      "Bind it to 127.0.0.1, set server.tls and server.auth, or server.allow_insecure = true",
     );
   }
 }

@@ -32,6 +32,8 @@ export interface Config {
     readonly httpHosts: readonly string[];
     /** Where browsers find the site of `http`. */
     readonly site: SiteConfig;
+    /** Origins of other sites whose pages may use the API. */
+    readonly httpOrigins: readonly string[];
     /** Most kinds with a label of their own in the metrics. */
     readonly metricsKinds: number;
     readonly auth: { readonly tokensFile: string };

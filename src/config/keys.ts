@@ -53,7 +53,7 @@ export const KEYS = {
   ),
   "server.http": key(
     special.HTTP_ADDRESS,
-    'Listener of `/healthz`, `/readyz`, `/metrics` and the pings of external jobs; "" turns it off.',
+    'Listener of the dashboard, the HTTP API, `/healthz`, `/readyz`, `/metrics` and the pings of external jobs; "" turns it off. At an address that other hosts reach, it is served over TLS, and needs `server.tls` and `server.auth`.',
     "127.0.0.1:59052",
   ),
   "server.http_hosts": key(
@@ -72,6 +72,11 @@ export const KEYS = {
   "server.trusted_proxies": key(
     list(special.NETWORK, { maxLength: 100 }),
     "Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are believed. From all others they are ignored.",
+    [],
+  ),
+  "server.http_origins": key(
+    list(string(), { maxLength: 100 }),
+    "Origins of other sites whose pages may use the API with a token, such as `https://ops.example`. Browsers keep the pages of all others from it.",
     [],
   ),
   "server.metrics_kinds": key(

@@ -1,7 +1,8 @@
 import { parentPort } from "node:worker_threads";
-import { HttpServer } from "../http/server.ts";
+import { type HttpApp, HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
+import { Late } from "../platform/late.ts";
 import { systemRandom } from "../platform/random.ts";
 import { RpcServer } from "../rpc/server/server.ts";
 import { ThreadMemory } from "../rpc/guard/thread_memory.ts";
@@ -47,6 +48,19 @@ function closeDatabase(): void {
   database?.close();
 }
 
+/** The API, which shares calls and callers with gRPC; loaded with its first request. */
+function appOf(
+  { rpc: server }: GatewayConfig,
+  { origins, site: { basePath } }: NonNullable<GatewayConfig["http"]>,
+  rpc: RpcServer,
+): HttpApp {
+  const api = new Late(async () => {
+    const [{ Api }, calls] = await Promise.all([import("../http/api/api.ts"), rpc.calls.get()]);
+    return new Api({ calls, basePath: basePath.replace(/\/$/, "") });
+  });
+  return { server, origins, api, site: null, sessions: null, access: () => rpc.access };
+}
+
 async function start(config: GatewayConfig): Promise<void> {
   const rpc = new RpcServer({
     loadBackend: () => loadBackend(config),
@@ -66,6 +80,7 @@ async function start(config: GatewayConfig): Promise<void> {
       clock: systemClock,
       connectionsMax: config.connectionsMax.http,
       ...config.http,
+      app: appOf(config, config.http, rpc),
     });
   listeners = { rpc, http };
   try {
@@ -83,6 +98,7 @@ async function start(config: GatewayConfig): Promise<void> {
 async function stop(): Promise<void> {
   const { rpc, http } = listeners ?? {};
   listeners = null;
+  rpc?.beginStop();
   await http?.stop();
   await rpc?.stop();
   closeDatabase();

@@ -1,5 +1,6 @@
 import type { SiteConfig } from "../core/address.ts";
 import type { ErrorCode } from "../core/errors.ts";
+import type { HttpAddress } from "../http/server.ts";
 import type { StatusSource } from "../http/status_source.ts";
 import type { LiveFacts } from "../manager/api.ts";
 import type { SessionFacts } from "../manager/sessions/session.ts";
@@ -21,7 +22,11 @@ export interface GatewayConfig {
     | {
       readonly host: string;
       readonly port: number;
+      /** Host names that clients may use, in addition to its address and the machine's name. */
       readonly hosts: readonly string[];
+      /** Origins of other sites whose pages may use the API. */
+      readonly origins: readonly string[];
+      /** Where browsers find the site. */
       readonly site: SiteConfig;
     }
     | null;
@@ -36,7 +41,7 @@ export interface GatewayConfig {
 /** Where a started gateway listens. */
 export interface GatewayAddresses {
   readonly rpc: RpcAddresses;
-  readonly http: { readonly host: string; readonly port: number } | null;
+  readonly http: HttpAddress | null;
 }
 
 /** A JobError as data, to pass between threads. */

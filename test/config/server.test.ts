@@ -25,7 +25,12 @@ for (const text of ACCEPTED) {
 const REFUSED: readonly (readonly [text: string, wanted: string])[] = [
   ['host = "0.0.0.0"', '2:8: server.host: other hosts can reach "0.0.0.0" without TLS'],
   [`host = "::"\nauth.mode = "none"\n${TLS}`, '2:8: server.host: other hosts can reach "::"'],
-  ['http = "0.0.0.0:80"', '2:8: server.http: other hosts can reach "0.0.0.0", and HTTP'],
+  ['http = "0.0.0.0:80"', '2:8: server.http: other hosts can reach "0.0.0.0" without TLS'],
+  [`http = "0.0.0.0:80"\nauth.mode = "none"\n${TLS}`, "2:8: server.http: other hosts can reach"],
+  [
+    'http_origins = ["https://a.example", "https://a.example/"]',
+    '2:38: server.http_origins[1]: found "https://a.example/", wanted an origin',
+  ],
   ['http = "localhost"', '2:8: server.http: found "localhost", wanted "HOST:PORT"'],
   ['http = "h:65536"', '2:8: server.http: found "h:65536"'],
   ['http = "127.0.0.1:59051"', "2:8: server.http: server.http and server.port are both 59051"],

@@ -53,6 +53,7 @@ async function gatewayWorld(options: { readonly port?: number; readonly http?: b
           host: "127.0.0.1",
           port: 0,
           hosts: [],
+          origins: [],
           site: { basePath: "/", publicUrl: null, trustedProxies: [] },
         }
         : null,

@@ -34,6 +34,8 @@ async function pingWorld(clock: Clock = systemClock) {
     port: 0,
     hosts: [],
     connectionsMax: 256,
+    site: { basePath: "/", publicUrl: null },
+    app: null,
   });
   await server.start();
   const { port } = server.address;

@@ -8,7 +8,8 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { isJobError } from "../../src/core/errors.ts";
 
-import { HttpServer, isKnownHost } from "../../src/http/server.ts";
+import { isKnownHost } from "../../src/http/known_host.ts";
+import { HttpServer } from "../../src/http/server.ts";
 import { ManagerStatusSource } from "../../src/http/status_source.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -35,6 +36,8 @@ async function httpWorld(
     port: 0,
     hosts: ["jobs.example"],
     connectionsMax,
+    site: { basePath: "/", publicUrl: null },
+    app: null,
   });
   await server.start();
   const { port } = server.address;
@@ -157,7 +160,7 @@ async function askRaw(port: number, request: string): Promise<string> {
   return answer;
 }
 
-for (const size of [9_000, 100_000]) {
+for (const size of [17_000, 100_000]) {
   test(`a header of ${size} bytes is answered 431 and closes the connection`, async () => {
     await using world = await httpWorld();
     const request = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(size)}\r\n\r\n`;
@@ -280,6 +283,8 @@ test("start() refuses when the port is in use, naming the address (60)", async (
     port,
     hosts: [],
     connectionsMax: 256,
+    site: { basePath: "/", publicUrl: null },
+    app: null,
   });
   await assert.rejects(
     server.start(),

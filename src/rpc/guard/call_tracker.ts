@@ -1,6 +1,5 @@
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { ConnectionGuard } from "./connection_guard.ts";
 import {
   CALL_BYTES,
   CALLS_MAX,
@@ -29,9 +28,27 @@ interface TrackedSocket {
   once(event: "close", listener: () => void): unknown;
 }
 
+/** What the tracker needs of the object that watches the bytes of a connection. */
+export interface TrackedGuard {
+  /** True once a call of the client has been accepted. */
+  readonly isAdmitted: boolean;
+  /** The client's misbehavior; null while there is none. */
+  readonly complaint: string | null;
+  /** Note that a call of the client was accepted. */
+  admit(): void;
+  /** Note a call refused for lack of a valid token. */
+  refuse(): void;
+  /** Ask for the connection to be closed, with a reason for the log. */
+  complain(reason: string): void;
+  /** Calls `listener` with the change when the request bytes of open calls grow or shrink. */
+  onRequestBytes(listener: (change: number) => void): void;
+  /** Calls `listener` when the number of bytes that wait in the socket has changed. */
+  onQueuedBytes(listener: (bytes: number) => void): void;
+}
+
 /** The source of a call. */
 export interface Origin {
-  /** grpc-js's name of its connection. */
+  /** The name of its connection, of grpc-js or another transport. */
   readonly peer: string;
   /**
    * Who owns the connection, and perhaps others: a user of this machine or the owner of a token. If
@@ -42,7 +59,9 @@ export interface Origin {
 
 /** Properties of a connection when it is accepted. */
 export interface NewConnection {
-  readonly guard: ConnectionGuard;
+  readonly guard: TrackedGuard;
+  /** Its name; by default that of grpc-js, from the address of the client. */
+  readonly peer?: string;
   /** True if its caller is unknown until a call is accepted. */
   readonly isStranger: boolean;
   /** Its principal; null while unknown, and if callers are not distinguished. */
@@ -55,7 +74,7 @@ export interface NewConnection {
 
 interface Connection {
   readonly socket: TrackedSocket;
-  readonly guard: ConnectionGuard;
+  readonly guard: TrackedGuard;
   readonly connectionsMax: number;
   readonly uid: number | null;
   /** As in {@link NewConnection}; an accepted call sets it. */
@@ -142,7 +161,7 @@ export class CallTracker {
     const { guard, principal, uid = null, connectionsMax } = how;
     this.#sockets.add(socket);
     if (how.isStranger) this.#addStranger(socket);
-    const key = keyOf(socket.remoteAddress, socket.remotePort);
+    const key = how.peer ?? keyOf(socket.remoteAddress, socket.remotePort);
     const connection: Connection = {
       ...{ socket, guard, connectionsMax, uid, principal: null, idleSince: this.#now() },
       ...{ calls: new Set(), requestBytes: 0, openBytes: 0, queuedBytes: 0, unreadBytes: 0 },
@@ -184,7 +203,11 @@ export class CallTracker {
 
   /** Watch a new call of the peer at `address` and `port`. */
   addCall(address: string | undefined, port: number | undefined): TrackedCall {
-    const key = keyOf(address, port);
+    return this.addCallOf(keyOf(address, port));
+  }
+
+  /** Watch a new call of the connection with a name; null if the client has disconnected. */
+  addCallOf(key: string | null): TrackedCall {
     const connection = key === null ? null : this.#connections.get(key) ?? null;
     if (this.#calls.size >= CALLS_MAX) this.#relieve("calls");
     const call: TrackedCall = {
@@ -232,7 +255,7 @@ export class CallTracker {
     return (connection?.principal?.calls ?? 0) > CALLS_OF_PRINCIPAL_MAX;
   }
 
-  /** The source of a connection's calls. @param peer grpc-js's name of the connection */
+  /** The source of a connection's calls. @param peer the name of the connection */
   originOf(peer: string): Origin {
     return { peer, principal: this.#connections.get(peer)?.principal?.name ?? peer };
   }
@@ -240,7 +263,7 @@ export class CallTracker {
   /**
    * The user at the other end of a Unix socket; null for other connections, or if unknown.
    *
-   * @param peer grpc-js's name of the connection
+   * @param peer the name of the connection
    */
   userOf(peer: string): number | null {
     return this.#connections.get(peer)?.uid ?? null;
@@ -311,7 +334,7 @@ export class CallTracker {
   /**
    * Count a stream message in flight.
    *
-   * @param peer grpc-js's name of its connection
+   * @param peer the name of its connection
    * @returns a function to call once when the message was read or its stream has closed
    */
   sendMessage(peer: string, bytes: number): () => void {

@@ -9,7 +9,13 @@ import {
   unlinkSync,
 } from "node:fs";
 import type { Stats } from "node:fs";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import {
+  type AddressInfo,
+  createServer,
+  type Server,
+  type ServerOpts,
+  type Socket,
+} from "node:net";
 import { dirname, join } from "node:path";
 import { JobError } from "../../core/errors.ts";
 import { groupId } from "../../platform/process/accounts.ts";
@@ -38,24 +44,30 @@ export async function listenTcp(
     readonly host: string;
     readonly port: number;
     readonly tls: TlsMaterial | null;
-    /** Most concurrent connections, including those in their TLS handshake. */
-    readonly connectionsMax: number;
+    /** The protocol, as TLS names it. */
+    readonly protocol: "h2" | "http/1.1";
+    /** The keys of the configuration that say where to listen. */
+    readonly keys: string;
+    /** Most concurrent connections, including those in their TLS handshake; null for no limit. */
+    readonly connectionsMax: number | null;
     readonly clock: Clock;
     readonly onConnection: (socket: Socket) => void;
   },
 ): Promise<Listener & { readonly port: number }> {
-  const { host, port, tls, clock } = options;
+  const { host, port, tls, clock, protocol, keys } = options;
   const accept = (socket: Socket) => {
     // A reset by the peer is not our error.
     socket.on("error", () => socket.destroy());
     options.onConnection(socket);
   };
+  // A client of HTTP/1.1 may end its side before it has the response.
+  const socketOptions = { noDelay: true, allowHalfOpen: protocol === "http/1.1" };
   const server = tls
-    ? await createTls(tls, { clock, accept })
-    : createServer({ noDelay: true }, accept);
-  server.maxConnections = options.connectionsMax;
+    ? await createTls(tls, { clock, accept, protocol, socketOptions })
+    : createServer(socketOptions, accept);
+  if (options.connectionsMax !== null) server.maxConnections = options.connectionsMax;
   try {
-    await listenOn(server, { host, port }, "server.host and server.port");
+    await listenOn(server, { host, port }, keys);
   } catch (error) {
     server.close();
     throw error;
@@ -102,16 +114,21 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
 
 async function createTls(
   tls: TlsMaterial,
-  { clock, accept }: { readonly clock: Clock; readonly accept: (socket: Socket) => void },
+  { clock, accept, protocol, socketOptions }: {
+    readonly clock: Clock;
+    readonly accept: (socket: Socket) => void;
+    readonly protocol: string;
+    readonly socketOptions: ServerOpts;
+  },
 ): Promise<Server> {
   const handshakes = new Handshakes(clock);
   const { createServer: createTlsServer } = await import("node:tls");
   const server = createTlsServer({
     cert: tls.cert,
     key: tls.key,
-    ALPNProtocols: ["h2"],
+    ALPNProtocols: [protocol],
     minVersion: "TLSv1.2",
-    noDelay: true,
+    ...socketOptions,
     ...(tls.ca ? { ca: tls.ca, requestCert: true, rejectUnauthorized: true } : {}),
   }, (socket) => {
     handshakes.end(socket);

@@ -129,6 +129,25 @@ export class RpcServer {
     return afterStart(this.#addresses, "addresses", "the gRPC server");
   }
 
+  /** The calls of every transport, loaded with the first one. */
+  get calls(): Late<Calls> {
+    return this.#calls;
+  }
+
+  /**
+   * The calls that are open, and who decides about callers over TCP: another listener can share
+   * both.
+   *
+   * @throws JobError `unavailable` before `start`
+   */
+  get access(): {
+    readonly tracker: CallTracker;
+    readonly authenticator: ConfiguredAuthenticator;
+  } {
+    const authenticator = afterStart(this.#authenticator, "authenticator", "the gRPC server");
+    return { tracker: this.#tracker, authenticator };
+  }
+
   async start(): Promise<void> {
     const { server, logger, clock, onToken } = this.#options;
     this.#isStopped = false;
@@ -148,6 +167,8 @@ export class RpcServer {
       host: server.host,
       port: server.port,
       tls,
+      protocol: "h2",
+      keys: "server.host and server.port",
       connectionsMax: this.#options.connectionsMax.tcp,
       clock,
       onConnection: (socket) => {
@@ -186,8 +207,14 @@ export class RpcServer {
     this.#authenticator?.adopt(auth);
   }
 
+  /** From now on, followers whose streams end are told that the daemon is stopping. */
+  beginStop(): void {
+    this.#calls.value?.beginStop();
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.beginStop();
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
     // If it failed to load, there is nothing to stop.

@@ -84,7 +84,6 @@ export class Streams {
 
   /** End every stream; clients resume when a daemon is back. */
   stop(): void {
-    this.#options.calls.beginStop();
     for (const abort of this.#open) abort.abort();
   }
 

@@ -52,6 +52,7 @@ export function keepingLogger(lines: LoggedLine[]): Logger {
 export interface RpcWorld {
   readonly manager: FakeManager;
   readonly server: RpcServer;
+  readonly serverConfig: ServerConfig;
   readonly folder: string;
   readonly port: number;
   readonly lines: LoggedLine[];
@@ -76,6 +77,17 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
   const lines: LoggedLine[] = [];
   const clock = options.clock ?? systemClock;
   const clients: JobClient[] = [];
+  const serverConfig: ServerConfig = {
+    host: "127.0.0.1",
+    port: 0,
+    socket: null,
+    socketGroup: null,
+    socketRole: "operator",
+    allowInsecure: false,
+    tls: null,
+    auth: NO_AUTH,
+    ...options.server,
+  };
   const server = new RpcServer({
     loadBackend: () => Promise.resolve(new LocalBackend(manager)),
     isServing: async () => {
@@ -88,22 +100,13 @@ export async function rpcWorld(options: RpcWorldOptions = {}): Promise<RpcWorld>
     memory: new ThreadMemory(clock),
     onToken: () => {},
     logger: keepingLogger(lines),
-    server: {
-      host: "127.0.0.1",
-      port: 0,
-      socket: null,
-      socketGroup: null,
-      socketRole: "operator",
-      allowInsecure: false,
-      tls: null,
-      auth: NO_AUTH,
-      ...options.server,
-    },
+    server: serverConfig,
   });
   if (options.isStarted !== false) await server.start();
   return {
     manager,
     server,
+    serverConfig,
     folder,
     lines,
     get port() {

@@ -1,0 +1,28 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Socket } from "node:net";
+import type { Authenticator, Caller } from "../rpc/auth/auth.ts";
+import type { CallTracker } from "../rpc/guard/call_tracker.ts";
+
+/** Callers by something else than a token or a certificate, such as a session of a browser. */
+export interface SessionSource {
+  /**
+   * The caller of a request with a cookie; null if it has no session.
+   *
+   * @param request its headers, and the address of the client
+   * @throws JobError if that cannot be found out
+   */
+  find(
+    request: { readonly headers: IncomingHttpHeaders; readonly address: string },
+  ): Promise<Caller | null>;
+  /** Calls `ended` when the session of a caller ends. Returns a function that stops that. */
+  watch(caller: Caller, ended: () => void): () => void;
+}
+
+/** What the gRPC server shares: callers count as the same on both. */
+export interface Access {
+  readonly tracker: CallTracker;
+  readonly authenticator: Authenticator & {
+    /** Watch a new connection, before its first call. */
+    admit(socket: Socket): void;
+  };
+}

@@ -1,0 +1,168 @@
+import { JobError, toJobError } from "../core/errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Late } from "../platform/late.ts";
+import { Quota } from "../rpc/guard/quota.ts";
+import type { Access, SessionSource } from "./access.ts";
+import { isPreflight, originHeaders, PREFLIGHT_HEADERS, siteRefusal } from "./cross_site.ts";
+import { sendEvents } from "./event_stream.ts";
+import type { ApiResponse, EventsResponse, PlainResponse } from "./api/api_messages.ts";
+import type { Responder } from "./exchange.ts";
+import { HttpGuard } from "./http_guard.ts";
+import { OpenRequest } from "./open_request.ts";
+import { problemResponse } from "./api/problem.ts";
+import type { Visitors } from "./visitors.ts";
+import type { HttpConnection } from "./wire/connection.ts";
+import type { WireRequest } from "./wire/wire_request.ts";
+
+/** Options of {@link AppGate}. */
+export interface AppGateOptions {
+  readonly access: Access;
+  /** Null if there are none. */
+  readonly sessions: SessionSource | null;
+  /** Answers the paths of the API; loaded with the first request. */
+  readonly api: Late<Responder>;
+  /** Answers the other paths; null if there are none. */
+  readonly site: Late<Responder> | null;
+  /** Origins of other sites whose pages may use the API. */
+  readonly origins: readonly string[];
+  /** Why nothing is answered here; null if it is. */
+  readonly refusal: JobError | null;
+  /** True if connections have TLS. */
+  readonly isSecure: boolean;
+  readonly visitors: Visitors;
+  readonly connectionsMax: number;
+  readonly clock: Clock;
+}
+
+/** Start of the paths of the API. */
+const API_PATH = "/api/v1";
+
+/** Headers of every response, unless it has another value. */
+const HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+/**
+ * Takes requests for the API and the dashboard: refuses those of other sites, finds their callers,
+ * watches their calls together with those of gRPC, and sends the responses.
+ */
+export class AppGate {
+  readonly #options: AppGateOptions;
+  readonly #guards = new WeakMap<HttpConnection, HttpGuard>();
+  readonly #streams: Quota;
+  /** Requests whose responses are streams. */
+  readonly #following = new Set<WireRequest>();
+
+  constructor(options: AppGateOptions) {
+    this.#options = options;
+    const { connectionsMax: max } = options;
+    this.#streams = new Quota("event streams", {
+      max: Math.ceil(max / 2),
+      ofPrincipalMax: Math.ceil(max / 4),
+      ofPeerMax: 1,
+    });
+  }
+
+  /** Answer a request. @param target its path and query, without the base path */
+  handle(
+    request: WireRequest,
+    { target, connection }: { readonly target: string; readonly connection: HttpConnection },
+  ): void {
+    const guard = this.#guards.get(connection) ?? this.#join(connection);
+    if (guard === null) return connection.destroy();
+    const open = new OpenRequest(request, { ...this.#options, guard, connection, target });
+    this.#answer(open, request).then(
+      (response) => this.#send(response, open),
+      (error) => this.#refuse(toJobError(error, "Cannot answer the request"), open),
+    );
+  }
+
+  /** End the streams; clients connect again when a daemon is back. */
+  beginStop(): void {
+    for (const request of this.#following) request.abort();
+  }
+
+  /** Watch a connection together with those of gRPC; null if it has closed already. */
+  #join(connection: HttpConnection): HttpGuard | null {
+    const { access: { tracker, authenticator }, visitors, connectionsMax } = this.#options;
+    const { socket } = connection;
+    if (socket.remotePort === undefined) return null;
+    const guard = new HttpGuard(connection, visitors);
+    this.#guards.set(connection, guard);
+    tracker.addConnection(socket, {
+      ...{ guard, peer: guard.peer, isStranger: true, principal: null, connectionsMax },
+    });
+    authenticator.admit(socket);
+    visitors.release(connection);
+    return guard;
+  }
+
+  async #answer(open: OpenRequest, { method, headers }: WireRequest): Promise<ApiResponse> {
+    const { refusal, origins, isSecure, api, site } = this.#options;
+    if (refusal) throw refusal;
+    const foreign = siteRefusal({ method, headers, origins, isSecure });
+    if (foreign) throw foreign;
+    if (isPreflight(method, headers)) return { status: 204, headers: PREFLIGHT_HEADERS, body: "" };
+    const responder = site === null || isApiPath(open.path) ? api : site;
+    const response = await (responder.value ?? await responder.get()).respond(open);
+    const { bodyProblem } = open;
+    if (bodyProblem === null) return response;
+    throw new JobError("invalid_argument", `Cannot read the request: ${bodyProblem.problem}`);
+  }
+
+  #send(response: ApiResponse, open: OpenRequest): void {
+    if ("events" in response && !open.isHead) void this.#follow(response, open);
+    else this.#sendBody("events" in response ? { ...response, body: "" } : response, open);
+  }
+
+  #sendBody({ status, headers, body }: PlainResponse, open: OpenRequest): void {
+    open.respond({ status, headers: this.#headersOf(headers, open), body });
+  }
+
+  #refuse(error: JobError, open: OpenRequest): void {
+    this.#sendBody(problemResponse(error, open.bodyProblem?.status), open);
+  }
+
+  #headersOf(
+    headers: Readonly<Record<string, string>>,
+    open: OpenRequest,
+  ): Readonly<Record<string, string>> {
+    const cors = originHeaders(open.headers, this.#options.origins);
+    const { vary } = headers;
+    const all = { ...HEADERS, ...headers, ...cors };
+    return vary === undefined || cors.vary === undefined
+      ? all
+      : { ...all, vary: `${vary}, ${cors.vary}` };
+  }
+
+  async #follow(response: EventsResponse, open: OpenRequest): Promise<void> {
+    const { access: { tracker }, clock, sessions } = this.#options;
+    const { peer, connection, request, caller } = open;
+    let release: () => void;
+    try {
+      release = this.#streams.take(tracker.originOf(peer));
+    } catch (error) {
+      return this.#refuse(toJobError(error, "Cannot send events"), open);
+    }
+    const end = () => request.abort();
+    const unwatch = open.hasSession && caller ? sessions?.watch(caller, end) : undefined;
+    this.#following.add(request);
+    const headers = this.#headersOf(response.headers, open);
+    const { signal } = request;
+    try {
+      await sendEvents({ ...response, headers }, { connection, signal, peer, tracker, clock });
+    } finally {
+      this.#following.delete(request);
+      unwatch?.();
+      release();
+      open.endStream();
+    }
+  }
+}
+
+/** True for a path of the API. */
+export function isApiPath(path: string): boolean {
+  return path === API_PATH || path.startsWith(`${API_PATH}/`);
+}

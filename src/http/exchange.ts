@@ -1,0 +1,17 @@
+import type { ApiRequest, ApiResponse } from "./api/api_messages.ts";
+
+/** A request, as a {@link Responder} gets it. */
+export interface HttpRequest extends ApiRequest {
+  /** "GET" for HEAD as well: only the body of the response is left out. */
+  readonly method: string;
+  /** The address of the client. */
+  readonly address: string;
+  /** True if the connection has TLS. */
+  readonly isSecure: boolean;
+}
+
+/** A part of the server that answers requests. */
+export interface Responder {
+  /** @throws JobError, which becomes the response */
+  respond(request: HttpRequest): Promise<ApiResponse>;
+}

@@ -1,0 +1,58 @@
+import type { TrackedGuard } from "../rpc/guard/call_tracker.ts";
+import type { Visitors } from "./visitors.ts";
+import type { HttpConnection } from "./wire/connection.ts";
+
+/** Refused calls after which a connection is closed. */
+const REFUSALS_MAX = 10;
+
+/** Watches the calls of one connection for the tracker. */
+export class HttpGuard implements TrackedGuard {
+  readonly peer: string;
+  readonly #connection: HttpConnection;
+  readonly #visitors: Visitors;
+  #isAdmitted = false;
+  #complaint: string | null = null;
+  #refusalCount = 0;
+  #onRequestBytes: (change: number) => void = () => {};
+
+  constructor(connection: HttpConnection, visitors: Visitors) {
+    this.#connection = connection;
+    this.#visitors = visitors;
+    this.peer = `http:${connection.clientAddress}:${connection.socket.remotePort}`;
+  }
+
+  get isAdmitted(): boolean {
+    return this.#isAdmitted;
+  }
+
+  get complaint(): string | null {
+    return this.#complaint;
+  }
+
+  admit(): void {
+    this.#isAdmitted = true;
+    if (!this.#visitors.admit(this.#connection)) this.complain("too many connections of callers");
+  }
+
+  refuse(): void {
+    this.#refusalCount += 1;
+    if (this.#refusalCount >= REFUSALS_MAX) this.complain("too many refused calls");
+  }
+
+  complain(reason: string): void {
+    this.#complaint = reason;
+    this.#connection.dismiss();
+  }
+
+  /** Bytes of a request body have arrived, or are no longer needed. */
+  changeRequestBytes(change: number): void {
+    this.#onRequestBytes(change);
+  }
+
+  onRequestBytes(listener: (change: number) => void): void {
+    this.#onRequestBytes = listener;
+  }
+
+  // Responses are counted until they are sent: nothing else waits in the socket.
+  onQueuedBytes(): void {}
+}

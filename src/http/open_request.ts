@@ -1,0 +1,170 @@
+import type { JobError } from "../core/errors.ts";
+import { admitCall } from "../rpc/auth/admission.ts";
+import { allow, type Caller, type CallName, connectionKey } from "../rpc/auth/auth.ts";
+import type { TrackedCall } from "../rpc/guard/call_tracker.ts";
+import { MESSAGE_BYTES_MAX } from "../rpc/limits.ts";
+import type { Access, SessionSource } from "./access.ts";
+import type { PlainResponse } from "./api/api_messages.ts";
+import type { HttpRequest } from "./exchange.ts";
+import type { HttpGuard } from "./http_guard.ts";
+import type { HttpConnection } from "./wire/connection.ts";
+import type { RequestProblem } from "./wire/request_head.ts";
+import type { WireRequest } from "./wire/wire_request.ts";
+
+/** Where a request comes from, and who decides about it. */
+interface Parts {
+  readonly access: Access;
+  readonly sessions: SessionSource | null;
+  readonly isSecure: boolean;
+  readonly guard: HttpGuard;
+  readonly connection: HttpConnection;
+  /** Path and query, without the base path. */
+  readonly target: string;
+}
+
+/** A request that is being answered, as a call of the tracker. */
+export class OpenRequest implements HttpRequest {
+  readonly request: WireRequest;
+  readonly path: string;
+  readonly #parts: Parts;
+  readonly #call: TrackedCall;
+  #query: URLSearchParams | null = null;
+  #bodyBytes = 0;
+  #caller: Caller | null = null;
+  #hasSession = false;
+
+  constructor(request: WireRequest, parts: Parts) {
+    this.request = request;
+    this.#parts = parts;
+    const { target } = parts;
+    const mark = target.indexOf("?");
+    this.path = mark === -1 ? target : target.slice(0, mark);
+    const { tracker } = parts.access;
+    this.#call = tracker.addCallOf(parts.guard.peer);
+    if (!request.hasUnreadBody) tracker.move(this.#call, "running");
+  }
+
+  get method(): string {
+    return this.isHead ? "GET" : this.request.method;
+  }
+
+  /** True if the response has no body. */
+  get isHead(): boolean {
+    return this.request.method === "HEAD";
+  }
+
+  get query(): URLSearchParams {
+    return this.#query ??= new URLSearchParams(this.#parts.target.slice(this.path.length));
+  }
+
+  get headers(): WireRequest["headers"] {
+    return this.request.headers;
+  }
+
+  get peer(): string {
+    return this.#parts.guard.peer;
+  }
+
+  get address(): string {
+    return this.#parts.connection.clientAddress;
+  }
+
+  get isSecure(): boolean {
+    return this.#parts.isSecure;
+  }
+
+  get signal(): AbortSignal {
+    return this.request.signal;
+  }
+
+  get connection(): HttpConnection {
+    return this.#parts.connection;
+  }
+
+  /** The caller that was authorized last; null before. */
+  get caller(): Caller | null {
+    return this.#caller;
+  }
+
+  /** True if the caller was found by a session. */
+  get hasSession(): boolean {
+    return this.#hasSession;
+  }
+
+  /** Why the body could not be read; null otherwise. */
+  get bodyProblem(): RequestProblem | null {
+    return this.request.problem;
+  }
+
+  async body(): Promise<Uint8Array> {
+    const { guard, access: { tracker } } = this.#parts;
+    const limits = { bytesMax: MESSAGE_BYTES_MAX, isCut: false };
+    const bytes = await this.request.body(limits, (count) => {
+      this.#bodyBytes += count;
+      guard.changeRequestBytes(count);
+    });
+    tracker.move(this.#call, "running");
+    return bytes;
+  }
+
+  authorize(method: CallName): Caller | JobError | Promise<Caller | JobError> {
+    const { access: { authenticator }, sessions, connection } = this.#parts;
+    const { authorization, cookie } = this.headers;
+    if (authorization === undefined && cookie !== undefined && sessions !== null) {
+      return this.#authorizeSession(method, sessions);
+    }
+    const key = connectionKey(connection.socket);
+    return this.#admit(method, (call) => authenticator.check(call, authorization, key));
+  }
+
+  async #authorizeSession(
+    method: CallName,
+    sessions: SessionSource,
+  ): Promise<Caller | JobError> {
+    const { access: { authenticator }, connection } = this.#parts;
+    const caller = await sessions.find(this);
+    this.#hasSession = caller !== null;
+    const key = connectionKey(connection.socket);
+    return this.#admit(
+      method,
+      (call) => caller ? allow(caller, call) : authenticator.check(call, undefined, key),
+    );
+  }
+
+  #admit(
+    method: CallName,
+    check: (method: CallName) => Caller | JobError,
+  ): Caller | JobError {
+    const { tracker } = this.#parts.access;
+    const caller = admitCall(this.#call, { tracker, method, check });
+    if ("role" in caller) this.#caller = caller;
+    return caller;
+  }
+
+  /** Send the response. */
+  respond(response: PlainResponse): void {
+    const { connection, access: { tracker } } = this.#parts;
+    const { body } = response;
+    tracker.move(this.#call, "answering");
+    // Characters: a text of other ones than ASCII has a few more bytes.
+    tracker.countResponse(this.#call, typeof body === "string" ? body.length : body.byteLength);
+    connection.respond(response, {
+      isLast: this.bodyProblem !== null,
+      onSent: () => this.#end(),
+    });
+  }
+
+  /** End a response that is a stream. */
+  endStream(): void {
+    const { connection, access: { tracker } } = this.#parts;
+    tracker.move(this.#call, "answering");
+    connection.endStream(() => this.#end());
+  }
+
+  #end(): void {
+    const { guard, access: { tracker } } = this.#parts;
+    if (this.#bodyBytes > 0) guard.changeRequestBytes(-this.#bodyBytes);
+    this.#bodyBytes = 0;
+    tracker.end(this.#call);
+  }
+}

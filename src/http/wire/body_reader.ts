@@ -1,0 +1,154 @@
+import { Buffer } from "node:buffer";
+import type { RequestProblem } from "./request_head.ts";
+
+/** How much of a body is read. */
+export interface BodyLimits {
+  /** Most bytes that are kept. */
+  readonly bytesMax: number;
+  /** True if the beginning of a body is enough, whatever follows; false for all of it. */
+  readonly isCut: boolean;
+}
+
+/** How a body is read. */
+interface BodyOptions extends BodyLimits {
+  /** Its length in bytes, or "chunked". */
+  readonly framing: number | "chunked";
+}
+
+/** First size of the memory for a body, in bytes. */
+const FIRST_BYTES = 16_384;
+/** Longest line with the size of a chunk, and longest trailer, in bytes. */
+const LINE_BYTES_MAX = 1_024;
+const SIZE_LINE = /^([\da-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?$/i;
+/** Bytes around chunks beyond which a body with many small ones is refused. */
+const OVERHEAD_BYTES_MAX = 1_048_576;
+const LINE_FEED = 0x0a;
+
+/** What comes next in a chunked body. */
+type Expected = "size" | "data" | "data end" | "trailer";
+
+/** Takes the body of one request from the bytes of its connection. */
+export class BodyReader {
+  readonly #options: BodyOptions;
+  /** Grows as needed: pieces that are kept by themselves would cost more than small ones hold. */
+  #kept: Buffer;
+  #keptBytes = 0;
+  /** Bytes left of the body, or of the chunk. */
+  #left: number;
+  #expected: Expected;
+  #line = "";
+  #overheadBytes = 0;
+  #isDone: boolean;
+  #problem: RequestProblem | null = null;
+
+  constructor(options: BodyOptions) {
+    this.#options = options;
+    const { framing, bytesMax, isCut } = options;
+    this.#left = framing === "chunked" ? 0 : framing;
+    this.#kept = Buffer.allocUnsafe(Math.min(FIRST_BYTES, bytesMax, this.#left || FIRST_BYTES));
+    this.#expected = framing === "chunked" ? "size" : "data";
+    this.#isDone = framing === 0;
+    if (framing !== "chunked" && framing > bytesMax && !isCut) this.#refuseLength();
+  }
+
+  /** True once the body has ended, or as much of it was read as is kept. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** Why the body cannot be read; null while it can. */
+  get problem(): RequestProblem | null {
+    return this.#problem;
+  }
+
+  /** True if the rest of the body will not be read. */
+  get isShortened(): boolean {
+    const { isCut, bytesMax } = this.#options;
+    return this.#problem !== null || isCut && this.#keptBytes >= bytesMax;
+  }
+
+  /** The bytes that were kept. */
+  take(): Buffer {
+    return this.#kept.subarray(0, this.#keptBytes);
+  }
+
+  /** Read bytes that have arrived. Returns how many of them belong to the body. */
+  push(bytes: Uint8Array): number {
+    let offset = 0;
+    while (offset < bytes.byteLength && !this.#isDone && this.#problem === null) {
+      offset = this.#expected === "data"
+        ? this.#readData(bytes, offset)
+        : this.#readLine(bytes, offset);
+    }
+    return offset;
+  }
+
+  #readData(bytes: Uint8Array, offset: number): number {
+    const { framing, bytesMax, isCut } = this.#options;
+    const end = Math.min(offset + this.#left, bytes.byteLength);
+    this.#left -= end - offset;
+    const keptEnd = Math.min(end, offset + bytesMax - this.#keptBytes);
+    if (keptEnd < end && !isCut) this.#refuseLength();
+    this.#keep(bytes.subarray(offset, keptEnd));
+    if (isCut && this.#keptBytes >= bytesMax) this.#isDone = true;
+    if (this.#left > 0) return end;
+    if (framing === "chunked") this.#expected = "data end";
+    else this.#isDone = true;
+    return end;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const length = this.#keptBytes + bytes.byteLength;
+    if (length > this.#kept.byteLength) {
+      const larger = Buffer.allocUnsafe(Math.max(length, this.#kept.byteLength * 2));
+      larger.set(this.#kept.subarray(0, this.#keptBytes));
+      this.#kept = larger;
+    }
+    this.#kept.set(bytes, this.#keptBytes);
+    this.#keptBytes = length;
+  }
+
+  #readLine(bytes: Uint8Array, offset: number): number {
+    const feed = bytes.indexOf(LINE_FEED, offset);
+    const end = feed === -1 ? bytes.byteLength : feed + 1;
+    this.#overheadBytes += end - offset;
+    if (this.#line.length + end - offset > LINE_BYTES_MAX) this.#refuse("a line is too long");
+    else if (this.#overheadBytes > OVERHEAD_BYTES_MAX) this.#refuse("its chunks are too small");
+    else {
+      this.#line += Buffer.from(bytes.buffer, bytes.byteOffset + offset, end - offset)
+        .toString("latin1");
+      if (feed !== -1) this.#endLine();
+    }
+    return end;
+  }
+
+  #endLine(): void {
+    const line = this.#line;
+    this.#line = "";
+    if (!line.endsWith("\r\n")) return this.#refuse("a line ends without a carriage return");
+    const text = line.slice(0, -2);
+    if (this.#expected === "size") return this.#beginChunk(text);
+    if (this.#expected === "data end") {
+      this.#expected = "size";
+      return text === "" ? undefined : this.#refuse("a chunk is longer than its size");
+    }
+    // Trailers are not read.
+    if (text === "") this.#isDone = true;
+  }
+
+  #beginChunk(text: string): void {
+    const size = SIZE_LINE.exec(text);
+    if (size === null) return this.#refuse("the size of a chunk is not a number");
+    this.#left = Number.parseInt(size[1]!, 16);
+    this.#expected = this.#left === 0 ? "trailer" : "data";
+  }
+
+  #refuse(what: string): void {
+    this.#problem = { status: 400, problem: `the body cannot be read: ${what}` };
+  }
+
+  #refuseLength(): void {
+    const problem = `the body has more than ${this.#options.bytesMax} bytes`;
+    this.#problem = { status: 413, problem };
+  }
+}

@@ -1,0 +1,92 @@
+import { JobError } from "../../core/errors.ts";
+
+/** Reason phrases of the statuses that are used, RFC 9110 15. */
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  204: "No Content",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** The reason phrase of a status. */
+export function reasonOf(status: number): string {
+  return REASONS[status] ?? "";
+}
+
+const UNSAFE = /[^\t\x20-\x7e]/;
+/** Idle connections are closed a little later: clients that know this do not race with it. */
+const KEEP_ALIVE = "connection: keep-alive\r\nkeep-alive: timeout=15\r\n";
+const CLOSE = "connection: close\r\n";
+
+let dateSecond = -1;
+let dateField = "";
+
+/** The field with the time, which is the same for a second. */
+function dateAt(nowMs: number): string {
+  const second = Math.floor(nowMs / 1_000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateField = `date: ${new Date(nowMs).toUTCString()}\r\n`;
+  }
+  return dateField;
+}
+
+/** What is in front of a response's body. */
+export interface ResponseHead {
+  readonly status: number;
+  /** Visible ASCII; without the length of the body and what is about the connection. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** In bytes; "chunked", or undefined for one that ends with the connection or has none. */
+  readonly length: number | "chunked" | undefined;
+  /** True if the connection closes after it. */
+  readonly isLast: boolean;
+  /** Epoch ms. */
+  readonly nowMs: number;
+}
+
+/**
+ * The first lines of a response, with the empty line that ends them.
+ *
+ * @throws JobError `internal` for a header that would end early
+ */
+export function writeHead({ status, headers, length, isLast, nowMs }: ResponseHead): string {
+  let text = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
+  for (const name in headers) {
+    const value = headers[name]!;
+    if (UNSAFE.test(value)) {
+      throw new JobError("internal", `Cannot send the header "${name}": it is not visible ASCII`);
+    }
+    text += `${name}: ${value}\r\n`;
+  }
+  if (length === "chunked") text += "transfer-encoding: chunked\r\n";
+  else if (length !== undefined) text += `content-length: ${length}\r\n`;
+  return `${text}${dateAt(nowMs)}${isLast ? CLOSE : KEEP_ALIVE}\r\n`;
+}

@@ -1,0 +1,131 @@
+import { Buffer } from "node:buffer";
+import { JobError } from "../../core/errors.ts";
+import { type BodyLimits, BodyReader } from "./body_reader.ts";
+import type { RequestHead, RequestProblem } from "./request_head.ts";
+
+const NOTHING = Buffer.alloc(0);
+
+/** Somebody waits for the body. */
+interface Waiter {
+  readonly isCut: boolean;
+  readonly onBytes: ((count: number) => void) | undefined;
+  readonly reader: BodyReader;
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (error: JobError) => void;
+}
+
+/** One request of a connection, with its body. */
+export class WireRequest implements RequestHead {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: RequestHead["headers"];
+  readonly framing: RequestHead["framing"];
+  readonly isOld: boolean;
+  readonly isPersistent: boolean;
+  readonly awaitsContinue: boolean;
+  /** True once its response is a stream. */
+  isStream = false;
+  readonly #want: () => void;
+  #waiter: Waiter | null = null;
+  #hasUnreadBody: boolean;
+  #problem: RequestProblem | null = null;
+  #abort: AbortController | null = null;
+  #isAborted = false;
+
+  /** @param want called when somebody wants the body, of which nothing has been passed on */
+  constructor(head: RequestHead, want: () => void) {
+    this.method = head.method;
+    this.target = head.target;
+    this.headers = head.headers;
+    this.framing = head.framing;
+    this.isOld = head.isOld;
+    this.isPersistent = head.isPersistent;
+    this.awaitsContinue = head.awaitsContinue;
+    this.#hasUnreadBody = head.framing !== 0;
+    this.#want = want;
+  }
+
+  /** Aborts when the client has disconnected. */
+  get signal(): AbortSignal {
+    // Most requests need none.
+    if (this.#abort === null) {
+      this.#abort = new AbortController();
+      if (this.#isAborted) this.#abort.abort();
+    }
+    return this.#abort.signal;
+  }
+
+  /** Why the body could not be read; null otherwise. */
+  get problem(): RequestProblem | null {
+    return this.#problem;
+  }
+
+  /** True until the whole body has been read. */
+  get hasUnreadBody(): boolean {
+    return this.#hasUnreadBody;
+  }
+
+  /** True once somebody wants the body. */
+  get isRead(): boolean {
+    return this.#waiter !== null;
+  }
+
+  /**
+   * The body; ask for it once.
+   *
+   * @param onBytes called with the number of bytes that have arrived
+   * @throws JobError `invalid_argument` if it cannot be read, see {@link problem}; `canceled` if
+   * the client disconnects
+   */
+  body({ bytesMax, isCut }: BodyLimits, onBytes?: (count: number) => void): Promise<Buffer> {
+    if (this.framing === 0) return Promise.resolve(NOTHING);
+    if (this.#isAborted) return Promise.reject(disconnected());
+    return new Promise((resolve, reject) => {
+      const reader = new BodyReader({ framing: this.framing, bytesMax, isCut });
+      this.#waiter = { isCut, onBytes, reader, resolve, reject };
+      if (reader.problem === null) this.#want();
+      this.#settle(this.#waiter);
+    });
+  }
+
+  /** Take bytes that belong to the body. Returns how many did. */
+  readBytes(bytes: Uint8Array): number {
+    const waiter = this.#waiter!;
+    const used = waiter.reader.push(bytes);
+    waiter.onBytes?.(used);
+    this.#settle(waiter);
+    return used;
+  }
+
+  #settle({ isCut, reader, resolve, reject }: Waiter): void {
+    const { problem } = reader;
+    if (problem !== null) {
+      if (isCut) return resolve(reader.take());
+      this.#problem = problem;
+      return reject(
+        new JobError("invalid_argument", `Cannot read the request: ${problem.problem}`),
+      );
+    }
+    if (!reader.isDone) return;
+    this.#hasUnreadBody = reader.isShortened;
+    resolve(reader.take());
+  }
+
+  /** The client sends no more: what is missing of the body will not come. */
+  endBody(): void {
+    const waiter = this.#waiter;
+    if (waiter === null || !this.#hasUnreadBody) return;
+    if (waiter.isCut) waiter.resolve(waiter.reader.take());
+    else waiter.reject(disconnected());
+  }
+
+  /** The client has left. */
+  abort(): void {
+    this.#isAborted = true;
+    this.#abort?.abort();
+  }
+}
+
+function disconnected(): JobError {
+  return new JobError("canceled", "Cannot read the request: the client has disconnected");
+}
