@@ -1,6 +1,6 @@
 import { JobError } from "../errors.ts";
 import { DAY, weekdayOf, WEEKDAYS } from "./calendar.ts";
-import { wallSecondOf } from "./wall_time.ts";
+import { instantOfWall, wallSecondOf } from "./wall_time.ts";
 import { openZone, type Zone } from "./zone.ts";
 import { checkText, TEXT_LENGTH_MAX } from "../text/text_limits.ts";
 
@@ -52,6 +52,59 @@ export function isBlackedOut(texts: readonly string[], timezone: string, atMs: n
   if (texts.length === 0) return false;
   const zone = openZone(timezone);
   return texts.some((text) => isInside(knownBlackout(text), zone, atMs));
+}
+
+/**
+ * The parts of a span of time that lie in one of the windows, in order and apart from each other.
+ *
+ * @returns pairs of the first instant inside and the first after it, epoch ms
+ */
+export function blackoutSpans(
+  texts: readonly string[],
+  timezone: string,
+  fromMs: number,
+  toMs: number,
+): readonly (readonly [from: number, to: number])[] {
+  if (texts.length === 0 || toMs <= fromMs) return [];
+  const zone = openZone(timezone);
+  const found: [number, number][] = [];
+  for (const text of texts) {
+    for (const [from, until] of wallSpans(knownBlackout(text), zone, fromMs, toMs)) {
+      const [start, end] = [from, until].map((wall) => instantOfWall(zone, wall) * 1_000);
+      const clipped: [number, number] = [Math.max(start!, fromMs), Math.min(end!, toMs)];
+      if (clipped[0] < clipped[1]) found.push(clipped);
+    }
+  }
+  found.sort((left, right) => left[0] - right[0]);
+  const merged: [number, number][] = [];
+  for (const [from, to] of found) {
+    const last = merged.at(-1);
+    if (last !== undefined && from <= last[1]) last[1] = Math.max(last[1], to);
+    else merged.push([from, to]);
+  }
+  return merged;
+}
+
+/** The windows around a span of time, in wall seconds. */
+function* wallSpans(
+  blackout: Blackout,
+  zone: Zone,
+  fromMs: number,
+  toMs: number,
+): Generator<readonly [from: number, until: number]> {
+  const { type, from, until } = blackout;
+  if (type === "dated") {
+    yield [from, until];
+    return;
+  }
+  const dayOf = (ms: number) => {
+    const second = Math.floor(ms / 1_000);
+    return Math.floor((second + zone.offsetAt(second)) / DAY);
+  };
+  for (let day = dayOf(fromMs) - 1; day <= dayOf(toMs); day++) {
+    if (blackout.days.length > 0 && !blackout.days.includes(weekdayOf(day))) continue;
+    yield [day * DAY + from, (from < until ? day : day + 1) * DAY + until];
+  }
 }
 
 const known = new Map<string, Blackout>();
