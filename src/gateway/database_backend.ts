@@ -3,6 +3,7 @@ import { findInstance } from "../manager/instances/find_instance.ts";
 import { follow } from "../manager/instances/follow.ts";
 import { Followers } from "../manager/instances/followers.ts";
 import { upcoming } from "../manager/instances/upcoming.ts";
+import { lateReads } from "../manager/late_reads.ts";
 import { ScopedQueries, scopedReads } from "../manager/scoped_reads.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ThreadMemory } from "../rpc/guard/thread_memory.ts";
@@ -101,10 +102,7 @@ export class DatabaseBackend implements Backend {
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
       getInstance: (id) => findInstance(id, this.#store),
       listSchedules: (query, page) => this.#store.listSchedules(query, page),
-      explain: async (query) => {
-        const { explain } = await import("../manager/instances/explain.ts");
-        return await explain(query, { store: this.#store, clock, facts: remote });
-      },
+      ...lateReads(() => ({ store: this.#store, clock, facts: remote })),
       blockOf: (instance) => remote.blockOf(instance),
       unservedKinds: (kinds) => remote.unservedKinds(kinds),
       listPauses: () => remote.listPauses(),

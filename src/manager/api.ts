@@ -40,6 +40,7 @@ import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import type { UpcomingRuns } from "./instances/upcoming.ts";
+import type { TimelineApi } from "./timeline/requests.ts";
 
 export type { FollowOptions, FollowStep, ScheduleOptions };
 
@@ -280,7 +281,7 @@ export type ManagerEvent =
  * Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
  * with the parameter's path.
  */
-export interface ManagerApi {
+export interface ManagerApi extends TimelineApi {
   readonly version: string;
   /** The sessions of browsers. */
   readonly sessions: SessionApi;
@@ -481,6 +482,7 @@ export type ReadApi = Pick<
   | "blockOf"
   | "unservedKinds"
   | "follow"
+  | keyof TimelineApi
 >;
 
 /** Facts that are not stored: what the manager currently knows about itself and its peers. */

@@ -27,6 +27,12 @@ import type {
   RecurringOptions,
   ScheduleTarget,
 } from "./api.ts";
+import type {
+  CalendarQuery,
+  ForecastQuery,
+  SpanQuery,
+  TimelineQuery,
+} from "./timeline/requests.ts";
 
 /** A page of a listing; by default the first one, of at most 1,000 items. */
 export type PageInput = Partial<PageRequest>;
@@ -72,6 +78,12 @@ const CHANGE_KEYS: Keys = Object.fromEntries(
 
 const TARGET_KEYS: KeysOf<ScheduleTarget> = { kind: TEXT, scheduleId: TEXT };
 
+const SPAN_KEYS: KeysOf<SpanQuery> = {
+  from: TIME,
+  to: TIME,
+  kinds: ["a list of texts", isListOf(isText)],
+};
+
 const KEYS = {
   page: PAGE_KEYS,
   "recurring schedule": RECURRING_KEYS,
@@ -88,6 +100,9 @@ const KEYS = {
     spanMs: NUMBER,
     limit: NUMBER,
   } satisfies KeysOf<ExplainQuery>,
+  forecast: { ...SPAN_KEYS, limit: NUMBER, spans: NUMBER } satisfies KeysOf<ForecastQuery>,
+  calendar: { ...SPAN_KEYS, timezone: TEXT, hours: FLAG } satisfies KeysOf<CalendarQuery>,
+  timeline: { ...SPAN_KEYS, limit: NUMBER, spans: NUMBER } satisfies KeysOf<TimelineQuery>,
   schedules: { kind: TEXT },
   bulk: { all: FLAG },
   redrive: { all: FLAG, isForced: FLAG },

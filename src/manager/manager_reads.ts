@@ -11,17 +11,25 @@ import {
 import type { ScheduleRecord } from "../core/job/schedule.ts";
 import type { Exact } from "../core/object_keys.ts";
 import type { Page, UpcomingQuery } from "../store/store.ts";
-import type { ExplainQuery, LiveFacts, TickReport } from "./api.ts";
+import type { LiveFacts, ManagerApi } from "./api.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { countInstances } from "./instances/bulk.ts";
 import { findInstance } from "./instances/find_instance.ts";
 import { upcoming, type UpcomingRuns } from "./instances/upcoming.ts";
+import { lateReads } from "./late_reads.ts";
 import type { ManagerParts } from "./manager_parts.ts";
 
 /** The part of a manager that only reads the store. */
 export abstract class ManagerReads {
   protected abstract readonly parts: ManagerParts;
   protected abstract readonly facts: LiveFacts;
+  readonly #late = lateReads(() => ({
+    ...{ store: this.parts.store, clock: this.parts.options.clock, facts: this.facts },
+  }));
+  readonly explain: ManagerApi["explain"] = this.#late.explain;
+  readonly forecast: ManagerApi["forecast"] = this.#late.forecast;
+  readonly calendar: ManagerApi["calendar"] = this.#late.calendar;
+  readonly lookupTimeline: ManagerApi["lookupTimeline"] = this.#late.lookupTimeline;
 
   async listSchedules(
     query: { readonly kind?: string } = {},
@@ -29,16 +37,6 @@ export abstract class ManagerReads {
   ): Promise<Page<ScheduleRecord>> {
     const conditions = readOptions("schedules", query, "list schedules");
     return await this.parts.store.listSchedules(conditions, readPage(page, "list schedules"));
-  }
-
-  async explain(query: ExplainQuery): Promise<readonly TickReport[]> {
-    const read = readOptions("explain", query, "explain");
-    const { explain } = await import("./instances/explain.ts");
-    return await explain(read, {
-      store: this.parts.store,
-      clock: this.parts.options.clock,
-      facts: this.facts,
-    });
   }
 
   getInstance(id: string): Promise<Instance> {

@@ -6,6 +6,7 @@ import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../s
 import type { ReadApi } from "./api.ts";
 import { findInstance, noSuchInstance } from "./instances/find_instance.ts";
 import { Scope } from "./scope.ts";
+import type { SpanQuery } from "./timeline/requests.ts";
 
 /** Most pages of schedules read to fill one page of some jobs. */
 const PAGES_MAX = 1_000;
@@ -127,7 +128,14 @@ export class ScopedQueries {
  */
 export function scopedReads(queries: ScopedQueries): ReadApi {
   const { scope, reads } = queries;
+  const withKinds = async <Query extends SpanQuery>(query: Query | undefined) => {
+    const { kinds } = query ?? {};
+    return { ...query, kinds: await queries.kindsOf(kinds ? { kinds } : {}) } as Query;
+  };
   return {
+    forecast: async (query) => await reads.forecast(await withKinds(query)),
+    calendar: async (query) => await reads.calendar(await withKinds(query)),
+    lookupTimeline: async (query) => await reads.lookupTimeline(await withKinds(query)),
     getInstance: (id) => queries.getInstance(id),
     lookupInstances: (query, page) => queries.lookupInstances(query, page),
     blockOf: (instance) => reads.blockOf(instance),

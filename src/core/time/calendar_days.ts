@@ -4,7 +4,7 @@ import { instantOfWall } from "./wall_time.ts";
 import { openZone, type Zone } from "./zone.ts";
 
 /** Most days, or hours, of one calendar. */
-export const CALENDAR_SPANS_MAX = 800;
+const CALENDAR_SPANS_MAX = 800;
 
 /** A day or an hour of a zone. Times are epoch ms. */
 export interface CalendarSpan {

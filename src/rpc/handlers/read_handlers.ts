@@ -6,6 +6,7 @@ import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
 import type { Handlers } from "./handler.ts";
 import { schedulesToWire } from "./recurring_handlers.ts";
+import { timelineHandlers } from "./timeline_handlers.ts";
 import { ITEMS_MAX } from "../limits.ts";
 import {
   readHistoryQuery,
@@ -28,6 +29,9 @@ export const READ_METHODS = [
   "lookupInstanceLogs",
   "getInstance",
   "listUpcoming",
+  "forecast",
+  "calendar",
+  "lookupTimeline",
   "listSchedules",
   "explain",
 ] as const;
@@ -114,6 +118,7 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       const runs = found.runs.map((run) => ({ ...run, uuid: run.instanceId }));
       return { runs, hasMore: found.hasMore };
     },
+    ...timelineHandlers(manager),
     async listSchedules(request, call) {
       const conditions = request.kind ? { kind: request.kind } : {};
       const page = readPage(request, "", call.pageLimit);

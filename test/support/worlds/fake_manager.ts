@@ -281,6 +281,21 @@ export class FakeManager implements ManagerApi {
     nextAt: null,
   }];
 
+  forecast: ManagerApi["forecast"] = async () => ({
+    ...{ from: START, to: START + 60_000, entries: [], bounds: [START, START + 60_000] },
+    ...{ densities: [], waiting: 0, isEstimate: false, leftOut: 0 },
+  });
+
+  calendar: ManagerApi["calendar"] = async ({ timezone = "UTC" } = {}) => ({
+    ...{ timezone, cells: [], gapsFrom: null, leftOut: 0 },
+  });
+
+  lookupTimeline: ManagerApi["lookupTimeline"] = async () => ({
+    ...{ from: START, to: START + 60_000, runs: [...this.instances.values()], gaps: [] },
+    ...{ gapsFrom: null, bounds: [START, START + 60_000], counts: [], total: 0 },
+    isEstimate: false,
+  });
+
   listPauses: ManagerApi["listPauses"] = async () => [];
 
   readonly incidents: Incident[] = [];

@@ -28,6 +28,7 @@ import { SimClock } from "./sim_clock.ts";
 // What the manager loads late: the first load takes longer than a simulated clock waits.
 import "../../../src/manager/external/pings.ts";
 import "../../../src/manager/instances/explain.ts";
+import "../../../src/manager/timeline/timeline.ts";
 import "../../../src/manager/notice_calls.ts";
 import "../../../src/manager/notice_parts.ts";
 

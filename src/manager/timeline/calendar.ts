@@ -1,0 +1,161 @@
+import { FINAL_STATES, type FinalState } from "../../core/state.ts";
+import { calendarSpans } from "../../core/time/calendar_days.ts";
+import type { SpanCounts } from "../../store/store.ts";
+import { type Gap, readGaps, ticksWithin } from "./gaps.ts";
+import {
+  addTo,
+  countIn,
+  readFutures,
+  type TimelineParts,
+  withDurations,
+  Work,
+} from "./outlooks.ts";
+import type { CalendarCell, CalendarQuery, CalendarResult } from "./requests.ts";
+
+const DAY_MS = 86_400_000;
+const PAST_DAYS_DEFAULT = 30;
+/** Kinds with the most successful runs, which tell how long those are kept. */
+const KEEP_KINDS_MAX = 20;
+
+/** Numbers of cells, one for each. */
+interface Columns {
+  readonly ended: Readonly<Record<FinalState, number[]>>;
+  readonly unfinished: number[];
+  readonly skipped: number[];
+  readonly missed: number[];
+  readonly coalesced: number[];
+  readonly ticks: number[];
+  readonly ticksSkipped: number[];
+  readonly waiting: number[];
+}
+
+/** Count runs and ticks by day or hour of a zone. @throws JobError `invalid_argument` */
+export async function calendar(
+  query: CalendarQuery,
+  parts: TimelineParts,
+): Promise<CalendarResult> {
+  const { kinds, timezone = "UTC", hours = false } = query;
+  const nowMs = parts.clock.now().wallMs;
+  const toMs = query.to ?? (hours ? (query.from ?? nowMs) + 1 : nowMs + DAY_MS + 1);
+  const fromMs = query.from ?? (hours ? toMs - 1 : toMs - PAST_DAYS_DEFAULT * DAY_MS);
+  const spans = calendarSpans(timezone, { fromMs, toMs }, hours ? "hour" : "day");
+  const bounds = [...spans.map(({ from }) => from), spans.at(-1)!.to];
+  const [start, end] = [bounds[0]!, bounds.at(-1)!];
+  const work = new Work(parts.clock);
+  const columns = emptyColumns(spans.length);
+
+  const filter = kinds ? { kinds } : {};
+  const past = start < nowMs
+    ? await parts.store.countSpans({ by: "acceptance", bounds, ...filter })
+    : [];
+  for (const { state, counts } of past) {
+    addTo(state === null ? columns.unfinished : columns.ended[state], counts);
+  }
+  const later = end > nowMs ? await parts.store.countSpans({ by: "due", bounds, ...filter }) : [];
+  for (const { counts } of later) addTo(columns.waiting, counts);
+  const { gaps, gapsFrom } = await readGaps(
+    { fromMs: start, toMs: Math.min(end, nowMs + 1), kinds },
+    parts,
+    work,
+  );
+  for (const gap of gaps) addGap(columns, gap, bounds);
+  const leftOut = end > nowMs ? await addTicks(columns, bounds, kinds, parts, work) : 0;
+
+  const keptFrom = nowMs - await shortestKeep(past, parts);
+  const cells = spans.map((span, place): CalendarCell => ({
+    ...span,
+    ...cellOf(columns, place),
+    isEstimate: [...past, ...later].some(({ isEstimate, counts }) =>
+      isEstimate && counts[place]! > 0
+    ),
+    isPartial: span.from < keptFrom,
+  }));
+  return { timezone, cells, gapsFrom, leftOut };
+}
+
+function emptyColumns(length: number): Columns {
+  const zeros = () => Array<number>(length).fill(0);
+  return {
+    ended: Object.fromEntries(FINAL_STATES.map((state) => [state, zeros()])) as Columns["ended"],
+    ...{ unfinished: zeros(), skipped: zeros(), missed: zeros(), coalesced: zeros() },
+    ...{ ticks: zeros(), ticksSkipped: zeros(), waiting: zeros() },
+  };
+}
+
+function cellOf({ ended, ...columns }: Columns, place: number) {
+  const at = (column: readonly number[]) => column[place]!;
+  return {
+    ended: Object.fromEntries(
+      FINAL_STATES.map((state) => [state, at(ended[state])]),
+    ) as CalendarCell["ended"],
+    unfinished: at(columns.unfinished),
+    skipped: at(columns.skipped),
+    missed: at(columns.missed),
+    coalesced: at(columns.coalesced),
+    ticks: at(columns.ticks),
+    ticksSkipped: at(columns.ticksSkipped),
+    waiting: at(columns.waiting),
+  };
+}
+
+function addGap(columns: Columns, gap: Gap, bounds: readonly number[]): void {
+  const { fate, from, to } = gap.fate;
+  const column = fate === "skipped" || fate === "missed" || fate === "coalesced"
+    ? columns[fate]
+    : null;
+  if (column === null) return;
+  let place = placeOf(bounds, Math.max(from, bounds[0]!));
+  while (place < column.length && bounds[place]! <= to) {
+    const span = { fromMs: bounds[place]!, toMs: bounds[place + 1]! };
+    column[place]! += ticksWithin(gap, span);
+    place += 1;
+  }
+}
+
+/** The span that a time is in. */
+function placeOf(bounds: readonly number[], at: number): number {
+  let low = 0;
+  let high = bounds.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (bounds[middle]! <= at) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Add the future ticks. @returns the number of schedules that were left out */
+async function addTicks(
+  columns: Columns,
+  bounds: readonly number[],
+  kinds: readonly string[] | undefined,
+  parts: TimelineParts,
+  work: Work,
+): Promise<number> {
+  const span = { fromMs: bounds[0]!, toMs: bounds.at(-1)! };
+  const futures = await readFutures(kinds, span, parts, work);
+  let { leftOut } = futures;
+  for (const future of await withDurations(futures.all, parts)) {
+    if (await work.mayGoOn()) {
+      const { ticks, skipped } = countIn(future, bounds);
+      addTo(columns.ticks, ticks);
+      addTo(columns.ticksSkipped, skipped);
+    } else leftOut += 1;
+  }
+  return leftOut;
+}
+
+/** The shortest time that successful runs are kept, Infinity if there are none. */
+async function shortestKeep(
+  past: readonly SpanCounts[],
+  { histories }: TimelineParts,
+): Promise<number> {
+  const sum = ({ counts }: SpanCounts) => counts.reduce((total, count) => total + count, 0);
+  const kinds = past
+    .filter(({ state }) => state === "completed")
+    .sort((left, right) => sum(right) - sum(left))
+    .slice(0, KEEP_KINDS_MAX)
+    .map(({ kind }) => kind);
+  const historyOf = await histories.of(kinds);
+  return Math.min(...kinds.map((kind) => historyOf(kind).keepMs ?? Infinity));
+}

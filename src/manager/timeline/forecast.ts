@@ -1,0 +1,206 @@
+import type { Instance } from "../../core/instance.ts";
+import { clockNote } from "../../core/time/clock_notes.ts";
+import { type ForecastTick, forecastTicks } from "../../core/time/forecast.ts";
+import { openZone } from "../../core/time/zone.ts";
+import { instanceWhy } from "../instances/explain_text.ts";
+import { tickWhy } from "./forecast_text.ts";
+import {
+  addTo,
+  checkCount,
+  checkSpan,
+  countIn,
+  equalBounds,
+  type Future,
+  type Futures,
+  readFutures,
+  type TimelineParts,
+  withDurations,
+  Work,
+} from "./outlooks.ts";
+import {
+  type Density,
+  FORECAST_MS_MAX,
+  type ForecastEntry,
+  type ForecastQuery,
+  type ForecastResult,
+  ITEMS_MAX,
+  SPANS_MAX,
+} from "./requests.ts";
+
+const DAY_MS = 86_400_000;
+const LIMIT_DEFAULT = 500;
+const SPANS_DEFAULT = 60;
+/** Most schedules whose frequent ticks are counted apart; the others are summed up. */
+const DENSITIES_MAX = 50;
+
+/** Forecast what the schedules and the waiting instances will probably run. @throws JobError */
+export async function forecast(
+  query: ForecastQuery,
+  parts: TimelineParts,
+): Promise<ForecastResult> {
+  const nowMs = parts.clock.now().wallMs;
+  const { kinds } = query;
+  const fromMs = Math.max(query.from ?? nowMs, nowMs);
+  const toMs = query.to ?? fromMs + DAY_MS;
+  checkSpan("forecast", { fromMs, toMs }, FORECAST_MS_MAX);
+  const limit = checkCount("limit", query.limit ?? LIMIT_DEFAULT, ITEMS_MAX);
+  const spans = checkCount("spans", query.spans ?? SPANS_DEFAULT, SPANS_MAX);
+  const bounds = equalBounds(fromMs, toMs, spans);
+  const work = new Work(parts.clock);
+
+  const futures = await readFutures(kinds, { fromMs, toMs }, parts, work);
+  const { waiting, isEstimate } = await countWaiting([fromMs, toMs], kinds, parts);
+  // Rare ticks say more than frequent ones, which are counted instead.
+  const sorted = [...futures.all].sort((left, right) => left.count - right.count);
+  const tickMax = limit - Math.min(waiting, Math.floor(limit / 2));
+  const listed = firstWithin(sorted, tickMax);
+  const frequent = sorted.slice(listed.length).reverse();
+  const [rare, dense] = await Promise.all([
+    withDurations(listed, parts),
+    withDurations(frequent, parts),
+  ]);
+  const entries: ForecastEntry[] = [];
+  for (const future of rare) {
+    entries.push(...entriesOf(future, futures, { fromMs, toMs }));
+    await work.mayGoOn();
+  }
+  const left = Math.max(1, limit - entries.length);
+  if (waiting > 0) entries.push(...await waitingEntries({ fromMs, toMs }, left, kinds, parts));
+  entries.sort((left, right) => left.at - right.at);
+  const { densities, leftOut } = await densitiesOf(dense, bounds, work);
+  return {
+    ...{ from: fromMs, to: toMs, entries: entries.slice(0, limit), bounds, densities, waiting },
+    ...{ isEstimate, leftOut: futures.leftOut + leftOut },
+  };
+}
+
+/** The number of instances that become due between two times. */
+async function countWaiting(
+  bounds: readonly number[],
+  kinds: readonly string[] | undefined,
+  { store }: TimelineParts,
+): Promise<{ readonly waiting: number; readonly isEstimate: boolean }> {
+  const found = await store.countSpans({ by: "due", bounds, ...(kinds ? { kinds } : {}) });
+  return {
+    waiting: found.reduce((sum, { counts }) => sum + counts[0]!, 0),
+    isEstimate: found.some(({ isEstimate }) => isEstimate),
+  };
+}
+
+/** As many of the first schedules as have at most `max` ticks in all. */
+function firstWithin(sorted: readonly Future[], max: number): readonly Future[] {
+  let ticks = 0;
+  const end = sorted.findIndex(({ count }) => (ticks += count) > max);
+  return end < 0 ? sorted : sorted.slice(0, end);
+}
+
+function entriesOf(
+  { outlook }: Future,
+  futures: Futures,
+  span: { readonly fromMs: number; readonly toMs: number },
+): readonly ForecastEntry[] {
+  const { record } = outlook;
+  const hasChange = hasClockChange(record.spec.timezone, span);
+  const noted = (tick: ForecastTick): ForecastEntry => {
+    const isUnserved = futures.unserved.has(record.kind) && tick.skipped === null;
+    return {
+      at: tick.at,
+      kind: record.kind,
+      schedule: record,
+      instance: null,
+      outcome: tick.skipped !== null ? "skipped" : isUnserved ? "waits" : "runs",
+      reason: tick.skipped ?? (isUnserved ? "unserved" : null),
+      why: tickWhy(outlook, tick, futures),
+      startsAt: tick.startsAt,
+      durationMs: outlook.durationMs,
+      clockChange: hasChange ? clockNote(record.spec, tick.at) : null,
+    };
+  };
+  return [...forecastTicks(outlook, span)].map(noted);
+}
+
+/** True if clocks change around a span of time; a note costs more than a tick. */
+function hasClockChange(
+  timezone: string,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): boolean {
+  const zone = openZone(timezone);
+  return zone.offsetAt(Math.floor((fromMs - DAY_MS) / 1_000)) !==
+    zone.offsetAt(Math.floor((toMs + DAY_MS) / 1_000));
+}
+
+async function waitingEntries(
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  limit: number,
+  kinds: readonly string[] | undefined,
+  { store, clock, facts, histories }: TimelineParts,
+): Promise<readonly ForecastEntry[]> {
+  const request = { after: fromMs, before: toMs, limit, ...(kinds ? { kinds } : {}) };
+  const instances = await store.listLater(request);
+  const historyOf = await histories.of(instances.map(({ kind }) => kind));
+  const unserved = await facts.unservedKinds(new Set(instances.map(({ kind }) => kind)));
+  const nowMs = clock.now().wallMs;
+  return instances.map((instance) =>
+    waitingEntry(instance, {
+      nowMs,
+      durationMs: historyOf(instance.kind).durationMs,
+      isUnserved: unserved.has(instance.kind),
+    })
+  );
+}
+
+function waitingEntry(
+  instance: Instance,
+  { nowMs, durationMs, isUnserved }: {
+    readonly nowMs: number;
+    readonly durationMs: number | null;
+    readonly isUnserved: boolean;
+  },
+): ForecastEntry {
+  const { kind, dueAt } = instance;
+  const why = instanceWhy(instance, {
+    nowMs,
+    ahead: null,
+    isPaused: false,
+    jitterMs: 0,
+    block: null,
+  });
+  return {
+    at: dueAt,
+    kind,
+    schedule: null,
+    instance,
+    outcome: isUnserved ? "waits" : "runs",
+    reason: isUnserved ? "unserved" : null,
+    why: isUnserved ? `${why}; no node can run "${kind}"` : why,
+    startsAt: dueAt,
+    durationMs,
+    clockChange: null,
+  };
+}
+
+async function densitiesOf(
+  dense: readonly Future[],
+  bounds: readonly number[],
+  work: Work,
+): Promise<{ readonly densities: readonly Density[]; readonly leftOut: number }> {
+  const densities: Density[] = [];
+  const rest = { ticks: [] as number[], skipped: [] as number[] };
+  let leftOut = 0;
+  for (const future of dense) {
+    if (!await work.mayGoOn()) {
+      leftOut += 1;
+      continue;
+    }
+    const { ticks, skipped } = countIn(future, bounds);
+    if (densities.length < DENSITIES_MAX) {
+      const { id, kind } = future.outlook.record;
+      densities.push({ schedule: { id, kind }, ticks, skipped });
+    } else {
+      addTo(rest.ticks, ticks);
+      addTo(rest.skipped, skipped);
+    }
+  }
+  if (rest.ticks.length > 0) densities.push({ schedule: null, ...rest });
+  return { densities, leftOut };
+}

@@ -1,0 +1,97 @@
+import { decidedPart } from "../../core/time/clock_correction.ts";
+import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
+import { countTicksOf } from "../../core/time/ticks.ts";
+import { BATCH_MAX } from "../../store/store.ts";
+import type { TimelineParts, Work } from "./outlooks.ts";
+
+/** Most records of ticks without a run that one call reads, the latest first. */
+const READ_MAX = 20_000;
+/** A range of ticks that began this long before a span can reach into it. */
+const RANGE_MS_MAX = 31 * 86_400_000;
+
+/** Ticks without a run, with their kind and, if it exists, their schedule. */
+export interface Gap {
+  readonly kind: string;
+  readonly record: ScheduleRecord | null;
+  readonly fate: TickFate;
+}
+
+/** The ticks without a run in a span of time. */
+export interface Gaps {
+  /** The latest first. */
+  readonly gaps: readonly Gap[];
+  /** Those before are left out; null: none are. */
+  readonly gapsFrom: number | null;
+}
+
+/**
+ * Read the ticks without a run in a span of time, the latest first.
+ *
+ * @param limit how many to find, before the others are left out
+ */
+export async function readGaps(
+  { fromMs, toMs, kinds, limit = Infinity }: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly kinds?: readonly string[] | undefined;
+    readonly limit?: number;
+  },
+  { store }: TimelineParts,
+  work: Work,
+): Promise<Gaps> {
+  const wanted = kinds && new Set(kinds);
+  const records = new Map<string, ScheduleRecord | null>();
+  const gaps: Gap[] = [];
+  let isCut = false;
+  const add = async (fate: TickFate) => {
+    const { scheduleId } = fate;
+    let record = records.get(scheduleId);
+    if (record === undefined) {
+      records.set(scheduleId, record = await store.getSchedule(scheduleId));
+    }
+    const kind = record?.kind ?? kindOfId(scheduleId);
+    const part = record ? decidedPart(record, fate) : fate;
+    if (kind === null || part === null || (wanted && !wanted.has(kind))) return;
+    if (gaps.length < limit) gaps.push({ kind, record, fate: part });
+    else isCut = true;
+  };
+  let before = toMs;
+  let skip = 0;
+  for (let read = BATCH_MAX;; read += BATCH_MAX) {
+    const page = await store.listGaps({ after: fromMs, before, skip, limit: BATCH_MAX });
+    for (const fate of page) await add(fate);
+    if (isCut) return { gaps, gapsFrom: gaps.at(-1)!.fate.from };
+    if (page.length < BATCH_MAX) break;
+    const { from } = page.at(-1)!;
+    if (read >= READ_MAX || !await work.mayGoOn()) return { gaps, gapsFrom: from };
+    // Ticks of one time may be on both sides of a page's end.
+    const same = page.filter((fate) => fate.from === from).length;
+    skip = from + 1 === before ? skip + same : same;
+    before = from + 1;
+  }
+  const earlier = { after: fromMs - RANGE_MS_MAX, before: fromMs, limit: BATCH_MAX };
+  for (const fate of await store.listGaps(earlier)) if (fate.to >= fromMs) await add(fate);
+  return { gaps, gapsFrom: isCut ? gaps.at(-1)!.fate.from : null };
+}
+
+/** How many ticks of a gap are in a span of time. */
+export function ticksWithin(
+  { record, fate }: Gap,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): number {
+  if (fate.from >= fromMs && fate.to < toMs) return fate.count;
+  if (fate.to < fromMs || fate.from >= toMs) return 0;
+  const afterMs = Math.max(fate.from, fromMs) - 1;
+  const untilMs = Math.min(fate.to, toMs - 1);
+  // Ticks from before the last change of the schedule cannot be computed any more.
+  if (record === null || fate.from <= record.startAt) {
+    const share = (untilMs - afterMs) / (fate.to - fate.from + 1);
+    return Math.round(fate.count * share);
+  }
+  return countTicksOf(record.spec, record.startAt, { afterMs, untilMs });
+}
+
+/** The kind of a deleted schedule, if it was one of the configuration. */
+function kindOfId(scheduleId: string): string | null {
+  return /^config:(.+):\d+$/s.exec(scheduleId)?.[1] ?? null;
+}

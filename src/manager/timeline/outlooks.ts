@@ -1,0 +1,208 @@
+import { JobError } from "../../core/errors.ts";
+import { QUEUE_MAX, type ScheduleRecord } from "../../core/job/schedule.ts";
+import {
+  countForecast,
+  countFuture,
+  forecastTicks,
+  type Outlook,
+  type TickCounts,
+} from "../../core/time/forecast.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { Slices } from "../../platform/slices.ts";
+import type { Pause, StoreReads } from "../../store/store.ts";
+import type { LiveFacts } from "../api.ts";
+import { schedulePages } from "../schedules/stored_schedules.ts";
+import type { KindHistories } from "./kind_history.ts";
+
+/** How long one call computes, with what runs in between; what is left is left out. */
+const WORK_MS_MAX = 1_000;
+/** Most schedules of which the runs that wait for one before them are considered. */
+const QUEUES_MAX = 50;
+/** Most running instances that are considered. */
+const RUNNING_MAX = 1_000;
+
+/** Sources of the reads about past and future. */
+export interface TimelineParts {
+  readonly store: StoreReads;
+  readonly clock: Clock;
+  readonly facts: LiveFacts;
+  readonly histories: KindHistories;
+}
+
+/** Bounds the work of one call, and lets other work run in between. */
+export class Work {
+  readonly #clock: Clock;
+  readonly #slices: Slices;
+  readonly #endMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#slices = new Slices(clock);
+    this.#endMs = clock.now().monotonicMs + WORK_MS_MAX;
+  }
+
+  /** Await this at every step. Returns false if there is no time left for it. */
+  async mayGoOn(): Promise<boolean> {
+    await this.#slices.pause();
+    return this.#clock.now().monotonicMs < this.#endMs;
+  }
+}
+
+/** A schedule with future ticks, and what is known about it. */
+export interface Future {
+  readonly outlook: Outlook;
+  /** The number of its ticks in the span. */
+  readonly count: number;
+}
+
+/** The schedules with ticks in a span of time. */
+export interface Futures {
+  readonly all: readonly Future[];
+  readonly pauses: readonly Pause[];
+  /** Kinds that no node can run, with the reason if their job is disabled. */
+  readonly unserved: ReadonlyMap<string, string | null>;
+  /** Schedules that were not looked at. */
+  readonly leftOut: number;
+}
+
+/** Read the schedules of the given kinds that have future ticks in a span. */
+export async function readFutures(
+  kinds: readonly string[] | undefined,
+  span: { readonly fromMs: number; readonly toMs: number },
+  { store, clock, facts }: TimelineParts,
+  work: Work,
+): Promise<Futures> {
+  const nowMs = clock.now().wallMs;
+  const wanted = kinds && new Set(kinds);
+  const pauses = await facts.listPauses();
+  const found: { readonly record: ScheduleRecord; readonly count: number }[] = [];
+  let leftOut = 0;
+  for await (const page of schedulePages(store, {})) {
+    for (const record of page) {
+      if (wanted && !wanted.has(record.kind)) continue;
+      const count = await work.mayGoOn()
+        ? countFuture(outlookOf(record, { nowMs, pauses }), span)
+        : null;
+      if (count === null) leftOut += 1;
+      else if (count > 0) found.push({ record, count });
+    }
+  }
+  const unserved = await unservedOf(found.map(({ record }) => record.kind), facts);
+  const all = found.map(({ record, count }) => {
+    const isDisabled = (unserved.get(record.kind) ?? null) !== null;
+    return { count, outlook: { ...outlookOf(record, { nowMs, pauses }), isDisabled } };
+  });
+  return { all, pauses, unserved, leftOut };
+}
+
+/** The same schedules, with how long their runs take and when those that run will end. */
+export async function withDurations(
+  futures: readonly Future[],
+  { store, clock, histories }: TimelineParts,
+): Promise<readonly Future[]> {
+  const historyOf = await histories.of(futures.map(({ outlook }) => outlook.record.kind));
+  const nowMs = clock.now().wallMs;
+  const openUntil = new Map<string, number[]>();
+  const { items } = await store.list({ states: ["processing"] }, { limit: RUNNING_MAX });
+  for (const { scheduleId, kind, processedAt } of items) {
+    const { durationMs } = historyOf(kind);
+    if (scheduleId === null || processedAt === null || durationMs === null) continue;
+    const ends = openUntil.get(scheduleId) ?? [];
+    // One that takes longer than usual may end at any time.
+    openUntil.set(scheduleId, [...ends, Math.max(nowMs, processedAt + durationMs)]);
+  }
+  let lookups = 0;
+  for (const { outlook: { record: { id, kind, spec } } } of futures) {
+    const ends = openUntil.get(id);
+    if (spec.overlap !== "queue" || ends === undefined || ++lookups > QUEUES_MAX) continue;
+    // Those behind run one after another.
+    const query = { scheduleId: id, states: ["scheduled"] } as const;
+    const { items: held } = await store.list(query, { limit: spec.queueMax ?? QUEUE_MAX });
+    for (const _ of held) ends.push(Math.max(...ends) + (historyOf(kind).durationMs ?? 0));
+  }
+  return futures.map(({ outlook, count }) => ({
+    count,
+    outlook: {
+      ...outlook,
+      durationMs: historyOf(outlook.record.kind).durationMs,
+      openUntil: openUntil.get(outlook.record.id) ?? [],
+    },
+  }));
+}
+
+/** Count the ticks of a schedule in spans, in the cheaper of two ways. */
+export function countIn({ outlook, count }: Future, bounds: readonly number[]): TickCounts {
+  if (count > bounds.length) return countForecast(outlook, bounds);
+  const ticks = Array<number>(bounds.length - 1).fill(0);
+  const skipped = [...ticks];
+  let span = 0;
+  const range = { fromMs: bounds[0]!, toMs: bounds.at(-1)! };
+  for (const tick of forecastTicks(outlook, range)) {
+    if (tick.skipped === "runs_max") break;
+    while (tick.at >= bounds[span + 1]!) span += 1;
+    ticks[span]! += 1;
+    if (tick.skipped !== null) skipped[span]! += 1;
+  }
+  return { ticks, skipped };
+}
+
+/** Add up numbers place by place. */
+export function addTo(sums: number[], added: readonly number[]): void {
+  for (const [place, value] of added.entries()) sums[place] = (sums[place] ?? 0) + value;
+}
+
+/** The ends of a number of equal spans, in whole milliseconds. */
+export function equalBounds(fromMs: number, toMs: number, spans: number): readonly number[] {
+  const count = Math.min(spans, toMs - fromMs);
+  return Array.from(
+    { length: count + 1 },
+    (_, place) => Math.round(fromMs + (toMs - fromMs) * place / count),
+  );
+}
+
+/** @throws JobError `invalid_argument` for a span that is empty or too long */
+export function checkSpan(
+  action: string,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  msMax: number,
+): void {
+  if (toMs > fromMs && toMs - fromMs <= msMax) return;
+  const problem = toMs > fromMs
+    ? `the span has ${Math.ceil((toMs - fromMs) / 86_400_000)} days, at most ${
+      msMax / 86_400_000
+    } are allowed`
+    : "the span is empty";
+  throw new JobError("invalid_argument", `Cannot ${action}: ${problem}`, { path: "to" });
+}
+
+/** @throws JobError `invalid_argument` for a number out of range */
+export function checkCount(name: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new JobError("invalid_argument", `Cannot use ${name} ${value}: wanted 1 to ${max}`, {
+    path: name,
+  });
+}
+
+function outlookOf(
+  record: ScheduleRecord,
+  { nowMs, pauses }: { readonly nowMs: number; readonly pauses: readonly Pause[] },
+): Outlook {
+  const ends = pauses
+    .filter(({ kind }) => kind === null || kind === record.kind)
+    .map(({ until }) => until ?? Infinity);
+  const pausedUntil = ends.length === 0 ? null : Math.max(...ends);
+  return { record, nowMs, pausedUntil, isDisabled: false, durationMs: null, openUntil: [] };
+}
+
+async function unservedOf(
+  kinds: readonly string[],
+  facts: LiveFacts,
+): Promise<ReadonlyMap<string, string | null>> {
+  const found = new Map<string, string | null>();
+  for (const kind of await facts.unservedKinds(new Set(kinds))) {
+    const reason = await facts.disabledBecause(kind);
+    // A job that runs elsewhere, or on a node that is away for a while, is known.
+    if (reason !== null || !await facts.isKnown(kind)) found.set(kind, reason);
+  }
+  return found;
+}

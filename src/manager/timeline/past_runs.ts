@@ -1,0 +1,182 @@
+import type { Instance } from "../../core/instance.ts";
+import { FINAL_STATES, type FinalState, isFinal } from "../../core/state.ts";
+import { BATCH_MAX, type InstanceQuery, type Pause, type SpanCounts } from "../../store/store.ts";
+import { fateWhy } from "../instances/explain_text.ts";
+import { type Gap, readGaps } from "./gaps.ts";
+import { addTo, checkCount, checkSpan, equalBounds, type TimelineParts, Work } from "./outlooks.ts";
+import {
+  ITEMS_MAX,
+  SPANS_MAX,
+  TIMELINE_MS_MAX,
+  type TimelineCounts,
+  type TimelineGap,
+  type TimelineQuery,
+  type TimelineResult,
+} from "./requests.ts";
+
+const DAY_MS = 86_400_000;
+const LIMIT_DEFAULT = 500;
+const SPANS_DEFAULT = 60;
+/** Most kinds that are counted apart; the others are summed up. */
+const KINDS_MAX = 50;
+/** Runs accepted before a span that are looked at, as they may reach into it. */
+const EARLIER_MAX = 200;
+/** Most skipped ticks for which the run that they overlapped is looked up, among this many. */
+const OVERLAPS_MAX = 50;
+const OPEN_LOOKED_AT = 20;
+/** Most pages of runs: large payloads make small pages. */
+const PAGES_MAX = 50;
+
+/** Look up the runs of a span of time, and the ticks without one. @throws JobError */
+export async function lookupTimeline(
+  query: TimelineQuery,
+  parts: TimelineParts,
+): Promise<TimelineResult> {
+  const { kinds } = query;
+  const nowMs = parts.clock.now().wallMs;
+  const toMs = query.to ?? nowMs + 1;
+  const fromMs = query.from ?? toMs - DAY_MS;
+  checkSpan("show a timeline", { fromMs, toMs }, TIMELINE_MS_MAX);
+  const limit = checkCount("limit", query.limit ?? LIMIT_DEFAULT, ITEMS_MAX);
+  const spans = checkCount("spans", query.spans ?? SPANS_DEFAULT, SPANS_MAX);
+  const bounds = equalBounds(fromMs, toMs, spans);
+  const filter: InstanceQuery = kinds ? { kinds } : {};
+  const counted = await parts.store.countSpans({ by: "acceptance", bounds, ...filter });
+  const total = counted.reduce((sum, counts) => sum + sumOf(counts), 0);
+  const isListed = total <= limit;
+  const runs = [
+    ...await runsBefore({ fromMs, toMs, isListed }, filter, parts),
+    ...isListed ? await runsWithin({ fromMs, toMs, limit }, filter, parts) : [],
+  ];
+  const work = new Work(parts.clock);
+  const { gaps, gapsFrom } = await readGaps({ fromMs, toMs, kinds, limit }, parts, work);
+  return {
+    from: fromMs,
+    to: toMs,
+    runs,
+    gaps: await withReasons(gaps, parts),
+    gapsFrom,
+    bounds,
+    counts: isListed ? [] : countsByKind(counted),
+    total,
+    isEstimate: counted.some(({ isEstimate }) => isEstimate),
+  };
+}
+
+/** Runs that began before a span and reach into it, and if they are not listed, those running. */
+async function runsBefore(
+  { fromMs, toMs, isListed }: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly isListed: boolean;
+  },
+  filter: InstanceQuery,
+  { store }: TimelineParts,
+): Promise<readonly Instance[]> {
+  const running = await store.list(
+    { ...filter, states: ["processing"], before: isListed ? fromMs : toMs },
+    { limit: BATCH_MAX, order: "oldest" },
+  );
+  const ended = await store.list(
+    { ...filter, states: FINAL_STATES, before: fromMs },
+    { limit: EARLIER_MAX },
+  );
+  const reaching = ended.items.filter(({ processedAt, settledAt }) =>
+    processedAt !== null && settledAt! >= fromMs
+  );
+  return [...reaching.reverse(), ...running.items]
+    .sort((left, right) => left.createdAt - right.createdAt);
+}
+
+async function runsWithin(
+  { fromMs, toMs, limit }: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly limit: number;
+  },
+  filter: InstanceQuery,
+  { store }: TimelineParts,
+): Promise<readonly Instance[]> {
+  const query = { ...filter, after: fromMs, before: toMs };
+  const runs: Instance[] = [];
+  let token: string | undefined;
+  for (let page = 0; page < PAGES_MAX && runs.length < limit; page++) {
+    const { items, nextToken } = await store.list(query, {
+      limit: limit - runs.length,
+      order: "oldest",
+      token,
+    });
+    runs.push(...items);
+    if (nextToken === null) break;
+    token = nextToken;
+  }
+  return runs;
+}
+
+function countsByKind(counted: readonly SpanCounts[]): readonly TimelineCounts[] {
+  const kinds = new Map<string, { total: number; counts: Map<FinalState | null, number[]> }>();
+  for (const one of counted) {
+    const found = kinds.get(one.kind) ?? { total: 0, counts: new Map() };
+    found.total += sumOf(one);
+    found.counts.set(one.state, [...one.counts]);
+    kinds.set(one.kind, found);
+  }
+  const sorted = [...kinds].sort(([, left], [, right]) => right.total - left.total);
+  const apart: TimelineCounts[] = sorted.slice(0, KINDS_MAX)
+    .map(([kind, { counts }]) => ({ kind, counts }));
+  if (sorted.length <= KINDS_MAX) return apart;
+  const rest = new Map<FinalState | null, number[]>();
+  for (const [, { counts }] of sorted.slice(KINDS_MAX)) {
+    for (const [state, values] of counts) {
+      const sums = rest.get(state) ?? [];
+      addTo(sums, values);
+      rest.set(state, sums);
+    }
+  }
+  return [...apart, { kind: null, counts: rest }];
+}
+
+function sumOf({ counts }: SpanCounts): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** The gaps with a sentence each, in the order of time. */
+async function withReasons(
+  gaps: readonly Gap[],
+  { store, facts }: TimelineParts,
+): Promise<readonly TimelineGap[]> {
+  const pauses = gaps.length > 0 ? await facts.listPauses() : [];
+  const found: TimelineGap[] = [];
+  let lookups = 0;
+  for (const gap of gaps.toReversed()) {
+    const { kind, record, fate } = gap;
+    const isOverlap = fate.reason === "overlap" && ++lookups <= OVERLAPS_MAX;
+    const before = isOverlap ? await openAt(fate.scheduleId, fate.at, store) : null;
+    found.push({ kind, fate, why: record ? gapWhy(record, gap, before, pauses) : deletedWhy(gap) });
+  }
+  return found.sort((left, right) => left.fate.from - right.fate.from);
+}
+
+function gapWhy(
+  record: NonNullable<Gap["record"]>,
+  { fate }: Gap,
+  before: Instance | null,
+  pauses: readonly Pause[],
+): string {
+  return fateWhy(record, fate, { at: fate.from, before, pauses });
+}
+
+function deletedWhy({ fate: { fate, reason } }: Gap): string {
+  return `It was ${fate}${reason === null ? "" : `: ${reason}`}; its schedule is gone`;
+}
+
+/** The oldest run of a schedule that was unfinished at a time; null if it is not known any more. */
+async function openAt(
+  scheduleId: string,
+  at: number,
+  store: TimelineParts["store"],
+): Promise<Instance | null> {
+  const page = { limit: OPEN_LOOKED_AT, order: "newest" } as const;
+  const { items } = await store.list({ scheduleId, before: at + 1 }, page);
+  return items.findLast(({ state, settledAt }) => !isFinal(state) || settledAt! >= at) ?? null;
+}
