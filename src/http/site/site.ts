@@ -115,6 +115,8 @@ export class Site {
     if (path === "/logout") {
       return method === "POST" ? await this.#logOut(request) : notAllowed("POST");
     }
+    // Without its last slash.
+    if (isRead && `${path}/` === this.#options.config.basePath) return redirect(`${path}/`);
     const isPage = path === "/" || textOf(request.headers["accept"])?.includes("text/html");
     if (!path.startsWith(ASSETS) && !isPage) throw nothingAt(path);
     if (!isRead) return notAllowed("GET, HEAD");

@@ -16,6 +16,8 @@ export interface ListenersFacts {
     readonly port: number;
     readonly isTls: boolean;
   }[];
+  /** True if callers over TCP show who they are: otherwise only this machine has the API. */
+  readonly hasLogin: boolean;
   /** Ports that anybody listens on; null if the system does not list them. */
   readonly ports: ReadonlySet<number> | null;
   /** True if a daemon answers; null if that is not known. */
@@ -43,7 +45,9 @@ export async function readListeners(
   { server, store, notices }: Config,
   rest: Pick<ListenersFacts, "isRunning" | "nowMs" | "restart">,
 ): Promise<ListenersFacts> {
-  const { host, port, tls, http } = server;
+  const { host, port, tls, http, auth, allowInsecure } = server;
+  // As the server decides: elsewhere it needs both, or may have neither.
+  const hasHttpTls = tls !== null && auth.mode !== "none" && !allowInsecure;
   const paths = [
     tls?.cert,
     tls?.clientCa,
@@ -60,9 +64,10 @@ export async function readListeners(
   return {
     listeners: [
       { name: "gRPC", host, port, isTls: tls !== null },
-      ...http === null ? [] : [{ name: "HTTP" as const, ...http, isTls: false }],
+      ...http === null ? [] : [{ name: "HTTP" as const, ...http, isTls: hasHttpTls }],
     ],
     ports: await listeningPorts(),
+    hasLogin: auth.mode !== "none",
     certificates: [...new Set(paths)].map(readCertificate),
     ...rest,
   };
@@ -70,7 +75,7 @@ export async function readListeners(
 
 /** Judge the listeners and the certificates. */
 export function checkListeners(facts: ListenersFacts): Finding[] {
-  const { listeners, ports, isRunning, certificates, nowMs, restart } = facts;
+  const { listeners, ports, isRunning, hasLogin, certificates, nowMs, restart } = facts;
   const { ok, note, warning, error } = findingsOf("listeners");
   const findings: Finding[] = [];
   for (const { name, host, port, isTls } of listeners) {
@@ -85,6 +90,11 @@ export function checkListeners(facts: ListenersFacts): Finding[] {
         ? warning(
           `gRPC: other machines can connect to ${at} without TLS`,
           'set [server.tls] cert and key, or server.host = "127.0.0.1"',
+        )
+        : hasLogin
+        ? warning(
+          `HTTP: other machines can connect to ${at} without TLS: tokens and sessions can be read on the way`,
+          `set [server.tls] cert and key without allow_insecure, or server.http = "127.0.0.1:${port}"`,
         )
         : note(
           `HTTP: other machines can read health and metrics at ${at}`,

@@ -54,6 +54,7 @@ test("paths of the site are below the base path, and of other sites on the host 
   const world = new SiteWorld({ basePath: "/jobs/" });
   assert.equal((await world.visit("")).headers["location"], "/jobs/login");
   assert.match(String((await world.visit("login")).body), /action="\/jobs\/login"/);
+  assert.equal((await world.visit("jobs")).headers["location"], "/jobs/");
   const elsewhere = await world.visit("login", { form: { ...TOKEN, next: "/other/" } });
   assert.equal(elsewhere.headers["location"], "/jobs/");
   assert.match(elsewhere.headers["set-cookie"]!, /; Path=\/jobs\/; /);

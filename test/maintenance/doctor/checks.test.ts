@@ -264,6 +264,7 @@ test("checkListeners() warns about ports of others, plain TCP and certificates, 
   const DAY = 86_400_000;
   const facts = {
     ...{ ports: new Set([1]), isRunning: false, certificates: [], nowMs: 0, restart: "restart" },
+    hasLogin: true,
     listeners: [{ name: "gRPC" as const, host: "127.0.0.1", port: 2, isTls: false }],
   };
   assert.match(only(checkListeners(facts)), /^ok gRPC 127\.0\.0\.1:2/);
@@ -274,7 +275,10 @@ test("checkListeners() warns about ports of others, plain TCP and certificates, 
   assert.match(listen({ port: 1 }, { isRunning: true }), /^ok/);
   assert.match(listen({ host: "0.0.0.0" }), /^warning gRPC: other machines .* without TLS/);
   assert.match(listen({ host: "0.0.0.0", isTls: true }), /^ok/);
-  assert.match(listen({ name: "HTTP", host: "::" }), /^note HTTP: other machines .*\[::\]:2/);
+  const http = { name: "HTTP", host: "::" };
+  assert.match(listen(http), /^warning HTTP: other machines .*\[::\]:2 without TLS: tokens/);
+  assert.match(listen(http, { hasLogin: false }), /^note HTTP: other machines .*\[::\]:2/);
+  assert.match(listen({ ...http, isTls: true }), /^ok/);
   const until = (ms: number) => {
     const certificate = { path: "/c.pem", until: ms, problem: null, isForbidden: false };
     return only(checkListeners({ ...facts, certificates: [certificate] }));
