@@ -177,7 +177,7 @@ async function startDaemon(
     closing: () => gateway.closeDatabase(),
     siteUrl: () => {
       const { http } = gateway.addresses;
-      return http && siteUrlOf({ ...http, isTls: false }, config.server.site);
+      return http && siteUrlOf(http, config.server.site);
     },
     workOnStore: (work, context) => storeWorker.run(work, context),
     backUp: (steps, context) => storeWorker.backUp(steps, context),

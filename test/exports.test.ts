@@ -47,7 +47,6 @@ test("every source file is imported, except entries of programs, threads and pac
     "src/conformance/index.ts",
     "src/dashboard/main.tsx",
     "src/gateway/gateway_thread.ts",
-    "src/http/site/site.ts",
     "src/index.ts",
     "src/main.ts",
     "src/worker/guard/guard_thread.ts",

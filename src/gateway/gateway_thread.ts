@@ -1,4 +1,5 @@
 import { parentPort } from "node:worker_threads";
+import type { SessionSource } from "../http/access.ts";
 import { type HttpApp, HttpServer } from "../http/server.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger, LoggerLevel } from "../platform/logger.ts";
@@ -48,17 +49,33 @@ function closeDatabase(): void {
   database?.close();
 }
 
-/** The API, which shares calls and callers with gRPC; loaded with its first request. */
+/**
+ * The API and the dashboard, which share calls and callers with gRPC. Each is loaded with its first
+ * request.
+ */
 function appOf(
   { rpc: server }: GatewayConfig,
-  { origins, site: { basePath } }: NonNullable<GatewayConfig["http"]>,
+  { origins, site: config }: NonNullable<GatewayConfig["http"]>,
   rpc: RpcServer,
 ): HttpApp {
+  const { basePath } = config;
   const api = new Late(async () => {
     const [{ Api }, calls] = await Promise.all([import("../http/api/api.ts"), rpc.calls.get()]);
     return new Api({ calls, basePath: basePath.replace(/\/$/, "") });
   });
-  return { server, origins, api, site: null, sessions: null, access: () => rpc.access };
+  const site = new Late(async () => {
+    const { openSite } = await import("../http/site/open_site.ts");
+    const { access: { authenticator } } = rpc;
+    const needsLogin = server.auth.mode !== "none";
+    const port = listeners!.http!.address.port;
+    const parts = { clock: systemClock, logger, sessions: remote, authenticator, needsLogin };
+    return openSite({ ...parts, config, port });
+  });
+  const sessions: SessionSource = {
+    find: async (request) => (await site.get()).find(request),
+    watch: (caller, ended) => site.value?.watch(caller, ended) ?? (() => {}),
+  };
+  return { server, origins, api, site, sessions, access: () => rpc.access };
 }
 
 async function start(config: GatewayConfig): Promise<void> {

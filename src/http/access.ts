@@ -8,11 +8,15 @@ export interface SessionSource {
   /**
    * The caller of a request with a cookie; null if it has no session.
    *
-   * @param request its headers, and the address of the client
+   * @param request its headers, the address of the client, and whether it is connected by TLS
    * @throws JobError if that cannot be found out
    */
   find(
-    request: { readonly headers: IncomingHttpHeaders; readonly address: string },
+    request: {
+      readonly headers: IncomingHttpHeaders;
+      readonly address: string;
+      readonly isSecure: boolean;
+    },
   ): Promise<Caller | null>;
   /** Calls `ended` when the session of a caller ends. Returns a function that stops that. */
   watch(caller: Caller, ended: () => void): () => void;

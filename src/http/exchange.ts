@@ -8,6 +8,15 @@ export interface HttpRequest extends ApiRequest {
   readonly address: string;
   /** True if the connection has TLS. */
   readonly isSecure: boolean;
+  /** True for HEAD. */
+  readonly isHead: boolean;
+  /**
+   * The whole body.
+   *
+   * @param bytesMax most bytes that it may have
+   * @throws JobError if it has more
+   */
+  body(bytesMax?: number): Promise<Uint8Array>;
 }
 
 /** A part of the server that answers requests. */

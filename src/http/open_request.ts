@@ -96,9 +96,9 @@ export class OpenRequest implements HttpRequest {
     return this.request.problem;
   }
 
-  async body(): Promise<Uint8Array> {
+  async body(bytesMax: number = MESSAGE_BYTES_MAX): Promise<Uint8Array> {
     const { guard, access: { tracker } } = this.#parts;
-    const limits = { bytesMax: MESSAGE_BYTES_MAX, isCut: false };
+    const limits = { bytesMax, isCut: false };
     const bytes = await this.request.body(limits, (count) => {
       this.#bodyBytes += count;
       guard.changeRequestBytes(count);

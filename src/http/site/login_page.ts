@@ -62,7 +62,9 @@ ${code === null ? TOKEN_FIELDS : codeFields(code)}
 `;
 }
 
-const TOKEN_FIELDS = `<label for="token">Token</label>
+// Password managers want a name beside a password.
+const TOKEN_FIELDS = `<input hidden name="username" autocomplete="username" value="token">
+<label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button>Log in</button>
 <p>Or run <code>jobctl open</code> on the daemon's machine.</p>`;

@@ -16,7 +16,7 @@ const POLICY = {
 
 /** Features of browsers that no page needs. */
 const FEATURES = [
-  ...["accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "encrypted-media"],
+  ...["accelerometer", "autoplay", "camera", "display-capture", "encrypted-media"],
   ...["geolocation", "gyroscope", "hid", "magnetometer", "microphone", "midi", "payment"],
   ...["publickey-credentials-get", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking"],
 ];
