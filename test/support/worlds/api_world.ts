@@ -20,6 +20,7 @@ const PEER = "127.0.0.1:1";
 export interface ApiWorld {
   readonly manager: FakeManager;
   readonly lines: LoggedLine[];
+  readonly api: Api;
   readonly url: string;
   /** A request; the body is sent as JSON. */
   send(
@@ -59,6 +60,7 @@ export async function apiWorld(
   return {
     manager,
     lines,
+    api,
     url,
     send: (method, path, body, headers = {}) =>
       fetch(url + path, {
