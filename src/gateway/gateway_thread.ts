@@ -66,9 +66,9 @@ function appOf(
   const site = new Late(async () => {
     const { openSite } = await import("../http/site/open_site.ts");
     const { access: { authenticator } } = rpc;
-    const needsLogin = server.auth.mode !== "none";
+    const { mode: authMode } = server.auth;
     const port = listeners!.http!.address.port;
-    const parts = { clock: systemClock, logger, sessions: remote, authenticator, needsLogin };
+    const parts = { clock: systemClock, logger, sessions: remote, authenticator, authMode };
     return openSite({ ...parts, config, port });
   });
   const sessions: SessionSource = {

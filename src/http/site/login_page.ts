@@ -9,6 +9,8 @@ export interface LoginPage {
   readonly next: string;
   /** Why the last attempt failed; null for the first one. */
   readonly problem: string | null;
+  /** False if callers show certificates instead of tokens. */
+  readonly takesTokens: boolean;
   /** A one-time code that waits for a click; null to ask for a token. */
   readonly code: string | null;
 }
@@ -36,7 +38,8 @@ export const LOGIN_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** A login page: a plain form, without scripts. */
-export function loginPage({ action, next, problem, code }: LoginPage): string {
+export function loginPage(page: LoginPage): string {
+  const { action, next, problem, code, takesTokens } = page;
   const alert = problem === null
     ? ""
     : `<p class="problem" role="alert">${escapeHtml(problem)}</p>`;
@@ -54,7 +57,7 @@ export function loginPage({ action, next, problem, code }: LoginPage): string {
 ${alert}
 <form method="post" action="${escapeHtml(action)}">
 <input type="hidden" name="next" value="${escapeHtml(next)}">
-${code === null ? TOKEN_FIELDS : codeFields(code)}
+${code !== null ? codeFields(code) : takesTokens ? TOKEN_FIELDS : NO_TOKENS}
 </form>
 </main>
 </body>
@@ -68,6 +71,9 @@ const TOKEN_FIELDS = `<input hidden name="username" autocomplete="username" valu
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button>Log in</button>
 <p>Or run <code>jobctl open</code> on the daemon's machine.</p>`;
+
+const NO_TOKENS = `<p>Run <code>jobctl open</code> on the daemon's machine, or use a browser
+with a client certificate.</p>`;
 
 function codeFields(code: string): string {
   return `<p>Another page led here. Go on only if you created this link yourself, with

@@ -22,6 +22,8 @@ export interface LoginsOptions {
   readonly logger: Logger;
 }
 
+/** Shortest time between two log lines about a flood of logins. */
+const FLOOD_LOG_MS = 1_000;
 /** Digits of a session's id in the log, as `jobctl sessions` shows them. */
 const ID_DIGITS = 12;
 
@@ -30,6 +32,8 @@ export class Logins {
   readonly #options: LoginsOptions;
   readonly #quota: LoginQuota;
   readonly #log: BurstLog;
+  #floodCount = 0;
+  #floodMs = -Infinity;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
@@ -47,7 +51,7 @@ export class Logins {
    */
   async logIn(proof: LoginProof, address: string): Promise<OpenedSession | null> {
     if (!this.#quota.takes(address)) {
-      this.#log.tell("warn", "Refused a login: too many failed ones", { from: address });
+      this.#noteFlood(address);
       throw new JobError("resource_exhausted", "Too many failed logins", {
         hint: "Try again in a minute",
       });
@@ -72,6 +76,18 @@ export class Logins {
     this.#log.tell("info", "Logged out", {
       ...{ by: name, from: address, session: id.slice(0, ID_DIGITS) },
     });
+  }
+
+  /** Once a second, whatever the number. */
+  #noteFlood(from: string): void {
+    this.#floodCount += 1;
+    const nowMs = this.#options.clock.now().monotonicMs;
+    if (nowMs - this.#floodMs < FLOOD_LOG_MS) return;
+    this.#log.tell("warn", "Refused logins after too many failed ones", {
+      ...{ count: this.#floodCount, from },
+    });
+    this.#floodCount = 0;
+    this.#floodMs = nowMs;
   }
 
   #open(proof: LoginProof, address: string): Promise<OpenedSession | null> {

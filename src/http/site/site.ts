@@ -6,7 +6,8 @@ import { LOGIN_PATH, type OpenedSession } from "../../manager/sessions/session.t
 import type { Clock } from "../../platform/clock.ts";
 import { Late } from "../../platform/late.ts";
 import type { Logger } from "../../platform/logger.ts";
-import type { Authenticator, Caller } from "../../rpc/auth/auth.ts";
+import type { AuthConfig } from "../../platform/network/server_config.ts";
+import type { Authenticator, Caller, CallName } from "../../rpc/auth/auth.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { isSessionCaller, type SessionCaller } from "../../rpc/auth/session_proof.ts";
 import { type Headers, type SiteClient, SiteClients } from "./client.ts";
@@ -31,6 +32,8 @@ export interface SiteRequest {
   readonly isHead: boolean;
   /** The whole body. @throws JobError if it has more bytes */
   body(bytesMax: number): Promise<Uint8Array>;
+  /** The caller if it may make a call, or the refusal. */
+  authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
 }
 
 /** A response of the site. */
@@ -45,8 +48,8 @@ export interface SiteOptions {
   readonly callers: SessionCallers;
   /** That of callers over TCP. */
   readonly authenticator: Authenticator;
-  /** False if everyone is the owner. */
-  readonly needsLogin: boolean;
+  /** How callers over TCP show who they are; with "none" everyone is the owner. */
+  readonly authMode: AuthConfig["mode"];
   readonly config: SiteConfig;
   /** Port of the listener. */
   readonly port: number;
@@ -131,8 +134,8 @@ export class Site {
 
   async #page(request: SiteRequest): Promise<SiteResponse> {
     const { path, query, headers } = request;
-    const { needsLogin, config: { basePath } } = this.#options;
-    if (needsLogin && await this.find(request) === null) {
+    const { config: { basePath } } = this.#options;
+    if (!await this.#isKnown(request)) {
       const text = query.toString();
       const next = `${basePath}${path.slice(1)}${text === "" ? "" : `?${text}`}`;
       const search = next === basePath ? "" : `?${new URLSearchParams({ next })}`;
@@ -142,13 +145,21 @@ export class Site {
     return { ...page, headers: { ...SITE_HEADERS, ...page.headers } };
   }
 
+  /** True if a page may be shown: the API then tells its caller what to do. */
+  async #isKnown(request: SiteRequest): Promise<boolean> {
+    const { authMode } = this.#options;
+    if (authMode === "none" || await this.find(request) !== null) return true;
+    // Browsers send no token by themselves, but certificates.
+    if (authMode !== "mtls" || !request.isSecure) return false;
+    return !(await request.authorize("getVersion") instanceof JobError);
+  }
+
   async #showLogin(request: SiteRequest): Promise<SiteResponse> {
     const { query, headers, isHead } = request;
     const code = query.get("code");
     const next = this.#nextOf(query.get("next"));
     if (code === null) {
-      const isOpen = !this.#options.needsLogin ||
-        await this.find(request) !== null;
+      const isOpen = await this.#isKnown(request);
       return isOpen ? redirect(next) : this.#form({ next, problem: null, status: 200 });
     }
     // A browser loads pages that nobody asked for, and follows the links of other sites: these
@@ -224,7 +235,9 @@ export class Site {
         ...LOGIN_HEADERS,
         ...(status === 429 ? { "retry-after": String(RETRY_AFTER_S) } : {}),
       },
-      body: loginPage({ action, next, problem, code }),
+      body: loginPage({
+        ...{ action, next, problem, code, takesTokens: this.#options.authMode === "token" },
+      }),
     };
   }
 

@@ -156,6 +156,8 @@ test("a flood of wrong logins is refused, without keeping others out", async () 
   }
   const refused = await fail("10.0.0.9");
   assert.deepEqual([refused.status, refused.headers["retry-after"]], [429, "30"]);
+  const floods = world.lines.filter(({ message }) => /too many failed/.test(message));
+  assert.deepEqual(floods.map(({ fields }) => fields), [{ count: 1, from: "10.0.0.9" }]);
   // Not even with the right one: guesses are not compared any more.
   assert.equal((await world.visit("login", { form: TOKEN, address: "10.0.0.9" })).status, 429);
   assert.equal((await world.visit("login", { form: TOKEN, address: "10.0.0.8" })).status, 303);

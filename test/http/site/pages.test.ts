@@ -141,9 +141,22 @@ test("programs that ask for an unknown path get nothing, and methods are checked
 });
 
 test("nobody logs in where everyone is the owner", async () => {
-  const world = new SiteWorld({}, false);
+  const world = new SiteWorld({}, "none");
   assert.equal((await world.visit("login")).headers["location"], "/");
   const { code } = await world.sessions.createCode(ROOT);
   assert.equal((await world.visit(`login?code=${code}`)).status, 303);
   assert.equal(await world.caller(), "root");
+});
+
+test("with client certificates no token is asked for, and a browser with one needs no login", async () => {
+  const world = new SiteWorld({}, "mtls");
+  assert.equal((await world.visit("", { isTls: true })).headers["location"], "/login");
+  const page = String((await world.visit("login")).body);
+  assert.equal(page.includes('name="token"'), false);
+  assert.match(page, /jobctl open/);
+  assert.equal((await world.visit("login", { form: TOKEN })).status, 403);
+  world.useCertificate();
+  assert.equal((await world.visit("login", { isTls: true })).headers["location"], "/");
+  // Without TLS there is no certificate.
+  assert.equal((await world.visit("login")).status, 200);
 });

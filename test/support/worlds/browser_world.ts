@@ -32,7 +32,7 @@ export async function browserWorld(
       ...{ redeemLoginCode: sessions.redeemCode, openSession: sessions.open },
       ...{ useSession: sessions.use, revokeSession: sessions.revoke },
     },
-    needsLogin: options.server?.auth?.mode === "token",
+    authMode: options.server?.auth?.mode ?? "none",
     config: {
       ...{ basePath: options.basePath ?? "/", publicUrl: null, trustedProxies: [] },
       ...config,

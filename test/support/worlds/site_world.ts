@@ -1,4 +1,6 @@
 import { Buffer } from "node:buffer";
+import { JobError } from "../../../src/core/errors.ts";
+import type { Caller } from "../../../src/rpc/auth/auth.ts";
 import type { SiteConfig } from "../../../src/core/address.ts";
 import type { SessionApi, SessionHolder } from "../../../src/manager/sessions/session.ts";
 import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
@@ -34,14 +36,16 @@ export class SiteWorld {
   readonly authenticator: ConfiguredAuthenticator;
   readonly callers: SessionCallers;
   readonly site: Site;
+  /** What the listener decides about a caller with a certificate. */
+  #certificateCaller: Caller | JobError = new JobError("unauthenticated", "no certificate");
   /** Name and value, as the browser sends it. */
   cookie: string | null = null;
 
-  constructor(config: Partial<SiteConfig> = {}, needsLogin = true) {
+  constructor(config: Partial<SiteConfig> = {}, authMode: AuthConfig["mode"] = "token") {
     const logger = keepingLogger(this.lines);
     const { clock } = this;
     this.auth = {
-      ...{ ...NO_AUTH, mode: needsLogin ? "token" : "none" },
+      ...{ ...NO_AUTH, mode: authMode },
       tokens: [tokenEntry("eyes", "viewer-token", "viewer")],
     };
     this.authenticator = new ConfiguredAuthenticator(this.auth, {
@@ -57,10 +61,15 @@ export class SiteWorld {
       },
     });
     this.site = new Site({
-      ...{ callers: this.callers, authenticator: this.authenticator, needsLogin },
+      ...{ callers: this.callers, authenticator: this.authenticator, authMode },
       ...{ clock, logger, port: 59_052 },
       config: { basePath: "/", publicUrl: null, trustedProxies: [], ...config },
     });
+  }
+
+  /** Have the browser send a certificate that is accepted. */
+  useCertificate(): void {
+    this.#certificateCaller = { name: "certificate of eva", role: "viewer", jobs: null };
   }
 
   /** Send a request; a cookie in the response is kept. */
@@ -79,6 +88,7 @@ export class SiteWorld {
         ...visit.headers,
       },
       ...{ address, isSecure: visit.isTls ?? false },
+      authorize: () => this.#certificateCaller,
       body: () => Promise.resolve(Buffer.from(new URLSearchParams(form).toString())),
     };
     const response = await this.site.respond(request);
