@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { LogEntry } from "../core/instance.ts";
-import { LEASE_MS, START, type StoreCases } from "./store_world.ts";
+import { isJobError } from "../core/errors.ts";
+import { LEASE_MS, readPages, START, type StoreCases } from "./store_world.ts";
 
 const line = (message: string): LogEntry => ({
   at: START,
@@ -8,6 +9,8 @@ const line = (message: string): LogEntry => ({
   message,
   source: "job",
 });
+
+const BACK = { newestFirst: true } as const;
 
 /** Cases of lines of a log. */
 export const logCases: StoreCases = {
@@ -32,6 +35,36 @@ export const logCases: StoreCases = {
     ]);
     const { attempt, kind, source, level, at } = items[0]!;
     assert.deepEqual([attempt, kind, source, level, at], [1, "mail", "job", "info", START]);
+  },
+
+  "logs() of an instance pages from either end, and from a line": async (world) => {
+    const running = await world.start();
+    const [other] = [await world.addOne()];
+    const { id, fence } = running;
+    for (let index = 0; index < 10; index++) {
+      const logs = [line(`${2 * index + 1}`), line(`${2 * index + 2}`)];
+      const between = { id: other!.id, fence: 0, logs: [line("other")] };
+      await world.store.appendLogs({ at: world.at, appends: [{ id, fence, logs }, between] });
+    }
+    const read = async (query: object, order: "newest" | "oldest") => {
+      const asked = { instanceId: id, ...query, ...(order === "newest" && BACK) };
+      const lines = await readPages((page) => world.store.logs(asked, page), 3);
+      return lines.map(({ seq }) => seq);
+    };
+    const all = Array.from({ length: 20 }, (_, index) => index + 1);
+    assert.deepEqual(await read({}, "oldest"), all);
+    assert.deepEqual(await read({}, "newest"), all.toReversed());
+    assert.deepEqual(await read({ fromLine: 7 }, "oldest"), all.slice(6));
+    assert.deepEqual(await read({ fromLine: 7 }, "newest"), all.slice(0, 7).toReversed());
+    assert.deepEqual(await read({ fromLine: 1 }, "newest"), [1]);
+    assert.deepEqual(await read({ fromLine: 20 }, "oldest"), [20]);
+    assert.deepEqual(await read({ fromLine: 21 }, "oldest"), []);
+    assert.deepEqual(await read({ fromLine: 99 }, "newest"), all.toReversed());
+    assert.deepEqual(await read({ level: "warn" }, "newest"), []);
+    const isInvalid = (error: unknown) => isJobError(error, "invalid_argument");
+    for (const query of [BACK, { fromLine: 1 }]) {
+      await assert.rejects(world.store.logs(query, { limit: 1 }), isInvalid);
+    }
   },
 
   "appendLogs() takes lines without a claim under fence 0": async (world) => {

@@ -81,17 +81,23 @@ export interface HistoryFilter
 export interface LogFilter extends HistoryFilter {
   /** This level and above. */
   readonly level?: LogLevel;
+  /** Of one instance: the last line first. */
+  readonly newestFirst?: true;
+  /** Of one instance: begin with the line of this number, in that direction. */
+  readonly fromLine?: number;
 }
 
 /** Selects log lines to delete. */
-export type LogClearFilter = LogFilter & BulkOptions;
+export type LogClearFilter = Omit<LogFilter, "fromLine" | "newestFirst"> & BulkOptions;
 
 /** Selects log lines to follow. */
-export type LogTailFilter = Omit<LogFilter, "after" | "before">;
+export type LogTailFilter = Omit<LogFilter, "after" | "before" | "fromLine" | "newestFirst">;
 
 /** A {@link LogFilter} or {@link HistoryFilter} as read, with its only condition. */
 interface ReadLogFilter {
   readonly instanceId?: string;
+  readonly fromLine?: number;
+  readonly newestFirst?: true;
   readonly kind?: string;
   readonly level?: LogLevel;
   readonly after?: number;
@@ -141,8 +147,14 @@ const HISTORY_KEYS: KeysOf<HistoryFilter> = {
 const LOG_KEYS: KeysOf<LogFilter> = {
   ...HISTORY_KEYS,
   level: [`one of ${LOG_LEVELS.join(", ")}`, isOneOf(LOG_LEVELS)],
+  newestFirst: ["true", (value) => value === true],
+  fromLine: [
+    "a whole number from 1",
+    (value) => Number.isSafeInteger(value) && (value as number) > 0,
+  ],
 };
-const { after: _, before: __, ...LOG_TAIL_KEYS } = LOG_KEYS;
+const { fromLine: _, newestFirst: __, ...LOG_CLEAR_KEYS } = LOG_KEYS;
+const { after: ___, before: ____, ...LOG_TAIL_KEYS } = LOG_CLEAR_KEYS;
 
 /**
  * Read a filter of a lookup.
@@ -186,7 +198,9 @@ export function readClearFilter(
 }
 
 /** Read a filter of state transitions; errors as of {@link readInstanceFilter}. */
-export function readHistoryFilter(filter: HistoryFilter | undefined): Omit<ReadLogFilter, "level"> {
+export function readHistoryFilter(
+  filter: HistoryFilter | undefined,
+): Omit<ReadLogFilter, "level" | "fromLine" | "newestFirst"> {
   const action = "look up the history";
   return readLogConditions(checkFilter(filter, HISTORY_KEYS, action), action);
 }
@@ -200,7 +214,7 @@ export function readLogFilter(filter: LogFilter | undefined): ReadLogFilter {
 /** Read which log lines are followed; errors as of {@link readInstanceFilter}. */
 export function readLogTailFilter(
   filter: LogTailFilter | undefined,
-): Omit<ReadLogFilter, "after" | "before"> {
+): Omit<ReadLogFilter, "after" | "before" | "fromLine" | "newestFirst"> {
   return readLogConditions(checkFilter(filter, LOG_TAIL_KEYS, "follow logs"), "follow logs");
 }
 
@@ -208,9 +222,9 @@ export function readLogTailFilter(
 export function readLogClearFilter(
   filter: LogClearFilter | undefined,
   options: BulkOptions,
-): ReadLogFilter {
+): Omit<ReadLogFilter, "fromLine" | "newestFirst"> {
   const action = "clear the logs";
-  const keys = { ...LOG_KEYS, ...BULK_KEYS };
+  const keys = { ...LOG_CLEAR_KEYS, ...BULK_KEYS };
   return readLogConditions(checkBulk(filter, keys, options, action), action);
 }
 
@@ -301,8 +315,10 @@ function readConditions(filter: InstanceFilter, action: string): InstanceQuery {
 
 function readLogConditions(filter: LogFilter, action: string): ReadLogFilter {
   assertOne(filter, ["instance", "instanceId"], action);
-  const { kind, level, after, before } = filter;
+  const { kind, level, after, before, fromLine, newestFirst } = filter;
   return withoutUndefined({
+    fromLine,
+    newestFirst,
     instanceId: ifGiven(filter.instance ?? filter.instanceId, idOf),
     kind: ifGiven(kind, kindOf),
     level,

@@ -1,4 +1,5 @@
 import type { ReadApi } from "../manager/api.ts";
+import { countUpTo } from "../manager/instances/count_up_to.ts";
 import { findInstance } from "../manager/instances/find_instance.ts";
 import { follow } from "../manager/instances/follow.ts";
 import { Followers } from "../manager/instances/followers.ts";
@@ -97,6 +98,11 @@ export class DatabaseBackend implements Backend {
     const followers = new Followers();
     return {
       lookupInstances: (query, page = FULL_PAGE) => this.#store.list(query, page),
+      countUpTo: (query, max) => countUpTo(this.#store, query, max),
+      jobStats: async (query) => {
+        const { jobStats } = await import("../manager/instances/job_stats.ts");
+        return await jobStats(this.#store, query);
+      },
       upcoming: (query) => upcoming(this.#store, query),
       lookupInstanceHistory: (query, page = FULL_PAGE) => this.#store.history(query, page),
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),

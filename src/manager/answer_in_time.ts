@@ -67,6 +67,8 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     getInstance: (id) => inTime(manager.getInstance(id)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),
     lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),
+    countUpTo: (...args) => manager.countUpTo(...args),
+    jobStats: (query) => inTime(manager.jobStats(query)),
     upcoming: (query) => inTime(manager.upcoming(query)),
     lookupInstanceHistory: (...args) => inTime(manager.lookupInstanceHistory(...args)),
     lookupInstanceLogs: (...args) => inTime(manager.lookupInstanceLogs(...args)),

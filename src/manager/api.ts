@@ -39,10 +39,13 @@ import type {
 import type { StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { SessionApi } from "./sessions/session.ts";
+import type { LimitedCount } from "./instances/count_up_to.ts";
+import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
+import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_report.ts";
 import type { UpcomingRuns } from "./instances/upcoming.ts";
 import type { TimelineApi } from "./timeline/requests.ts";
 
-export type { FollowOptions, FollowStep, ScheduleOptions };
+export type { ExplainQuery, FollowOptions, FollowStep, ScheduleOptions, TickOutcome, TickReport };
 
 /** A recurring schedule made at run time. */
 export interface RecurringOptions {
@@ -123,54 +126,6 @@ export interface PingKeysOfJob {
   readonly key: string;
   /** For `/ping/KEY/KIND`: the same for all jobs on the store. */
   readonly sharedKey: string;
-}
-
-/** Selects what to explain: an instance, the ticks of a kind, or a time. */
-export interface ExplainQuery {
-  /** UUID or an unambiguous prefix. Excludes the others. */
-  readonly instanceId?: string;
-  readonly kind?: string;
-  /** Ticks from here, epoch ms; by default the last ones of the kind and the next. */
-  readonly at?: number;
-  /** Length of the range; a minute by default. */
-  readonly spanMs?: number;
-  /** Most ticks of each schedule. */
-  readonly limit?: number;
-}
-
-/** The fate of a tick, or of an instance without one. */
-export type TickOutcome =
-  | "ran"
-  | "running"
-  | "waiting"
-  | "skipped"
-  | "coalesced"
-  | "expected"
-  | "missed"
-  | "pending"
-  | "none";
-
-/** Why something ran or did not. */
-export interface TickReport {
-  /** Null for an instance that no schedule made, and if the schedule is gone. */
-  readonly schedule: ScheduleRecord | null;
-  readonly kind: string;
-  /** The tick, or the requested time if it is not a tick, epoch ms. */
-  readonly at: number;
-  /** "none": no schedule has a tick then. */
-  readonly outcome: TickOutcome;
-  /** As recorded: overlap, paused, misfire, … */
-  readonly reason: string | null;
-  /** Expression, zone and local time. */
-  readonly rule: string;
-  /** One sentence. */
-  readonly why: string;
-  readonly instance: Instance | null;
-  /** When it was decided, epoch ms. */
-  readonly decidedAt: number | null;
-  /** The ticks around a time without a tick. */
-  readonly previousAt: number | null;
-  readonly nextAt: number | null;
 }
 
 /** "lost": ended without leaving; "skewed": live, but its clock is far from the store's. */
@@ -350,6 +305,10 @@ export interface ManagerApi extends TimelineApi {
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
   /** What is due next, the earliest first: waiting instances, and next ticks of schedules. */
   upcoming(query: UpcomingQuery): Promise<UpcomingRuns>;
+  /** Count instances that match, up to a number. */
+  countUpTo(query: InstanceQuery, max: number): Promise<LimitedCount>;
+  /** How a job has fared in a span, from a bounded number of reads. */
+  jobStats(query: JobStatsQuery): Promise<JobStats>;
   lookupInstanceHistory(query: HistoryQuery, page?: PageRequest): Promise<Page<HistoryEntry>>;
   lookupInstanceLogs(query: LogQuery, page?: PageRequest): Promise<Page<StoredLogEntry>>;
   /**
@@ -473,6 +432,8 @@ export type ReadApi = Pick<
   ManagerApi,
   | "lookupInstances"
   | "upcoming"
+  | "countUpTo"
+  | "jobStats"
   | "lookupInstanceHistory"
   | "lookupInstanceLogs"
   | "getInstance"

@@ -99,6 +99,8 @@ const KEYS = {
     at: TIME,
     spanMs: NUMBER,
     limit: NUMBER,
+    scheduleId: TEXT,
+    before: TIME,
   } satisfies KeysOf<ExplainQuery>,
   forecast: { ...SPAN_KEYS, limit: NUMBER, spans: NUMBER } satisfies KeysOf<ForecastQuery>,
   calendar: { ...SPAN_KEYS, timezone: TEXT, hours: FLAG } satisfies KeysOf<CalendarQuery>,

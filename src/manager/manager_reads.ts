@@ -14,6 +14,8 @@ import type { Page, UpcomingQuery } from "../store/store.ts";
 import type { LiveFacts, ManagerApi } from "./api.ts";
 import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { countInstances } from "./instances/bulk.ts";
+import { countUpTo, type LimitedCount } from "./instances/count_up_to.ts";
+import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import { findInstance } from "./instances/find_instance.ts";
 import { upcoming, type UpcomingRuns } from "./instances/upcoming.ts";
 import { lateReads } from "./late_reads.ts";
@@ -59,6 +61,21 @@ export abstract class ManagerReads {
   ): Promise<number> {
     const query = readInstanceFilter(filter);
     return matchesNothing(query) ? 0 : await countInstances(this.parts.store, query);
+  }
+
+  /** Count the instances that match, up to a number. */
+  async countUpTo<Filter extends InstanceFilter>(
+    filter: Exact<Filter, InstanceFilter>,
+    max: number,
+  ): Promise<LimitedCount> {
+    const query = readInstanceFilter(filter);
+    if (matchesNothing(query)) return { count: 0, hasMore: false };
+    return await countUpTo(this.parts.store, query, max);
+  }
+
+  async jobStats(query: JobStatsQuery): Promise<JobStats> {
+    const { jobStats } = await import("./instances/job_stats.ts");
+    return await jobStats(this.parts.store, query);
   }
 
   upcoming(query: UpcomingQuery): Promise<UpcomingRuns> {

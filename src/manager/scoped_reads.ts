@@ -140,6 +140,16 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     lookupInstances: (query, page) => queries.lookupInstances(query, page),
     blockOf: (instance) => reads.blockOf(instance),
     unservedKinds: (kinds) => reads.unservedKinds(kinds),
+    async countUpTo(query, max) {
+      if (query.ids !== undefined) await queries.assertInstances(query.ids, "count");
+      const kinds = await queries.kindsOf(query);
+      if (kinds.length === 0) return { count: 0, hasMore: false };
+      return await reads.countUpTo({ ...query, kinds }, max);
+    },
+    async jobStats(query) {
+      scope.check(query.kind);
+      return await reads.jobStats(query);
+    },
     async upcoming(query) {
       const kinds = await queries.kindsOf(query);
       const { runs, hasMore } = await reads.upcoming({ ...query, kinds });

@@ -92,6 +92,10 @@ export interface HistoryQuery {
 export interface LogQuery extends HistoryQuery {
   /** This level and above. */
   readonly level?: LogLevel;
+  /** Of one instance: the last line first. */
+  readonly newestFirst?: true;
+  /** Of one instance: begin with the line of this number, in that direction. */
+  readonly fromLine?: number;
 }
 
 /** Log lines to follow. All given conditions must match. */

@@ -310,4 +310,5 @@ export type StoreReads = Pick<
   | "listFates"
   | keyof SpanReads
   | "upcoming"
+  | "stats"
 >;

@@ -141,6 +141,10 @@ export interface Query {
   readonly page_token?: string;
   readonly oldest_first?: boolean;
   readonly dead?: boolean;
+  readonly ended_after?: string;
+  readonly ended_before?: string;
+  readonly node?: string;
+  readonly text?: string;
 }
 
 /** ScheduleJobRequest of job.proto as JSON. */
@@ -218,12 +222,14 @@ export interface GetJobResponse {
 export interface LookupInstancesRequest {
   readonly query?: Query;
   readonly brief?: boolean;
+  readonly look_max?: number;
 }
 
 /** LookupInstancesResponse of job.proto as JSON. */
 export interface LookupInstancesResponse {
   readonly instances: readonly JobInstance[];
   readonly next_page_token?: string;
+  readonly looked_to?: string;
 }
 
 /** CancelInstancesRequest of job.proto as JSON. */
@@ -321,6 +327,8 @@ export interface LogEntry {
 export interface LookupInstanceLogsRequest {
   readonly query?: Query;
   readonly level?: string;
+  readonly newest_first?: boolean;
+  readonly from_line?: number;
 }
 
 /** LookupInstanceLogsResponse of job.proto as JSON. */
@@ -452,6 +460,8 @@ export interface ExplainRequest {
   readonly at?: string;
   readonly span_ms?: number;
   readonly limit?: number;
+  readonly schedule_id?: string;
+  readonly before?: string;
 }
 
 /** TickReport of job.proto as JSON. */
@@ -1065,4 +1075,67 @@ export interface LookupTimelineResponse {
   readonly bounds: readonly string[];
   readonly total: number;
   readonly is_estimate: boolean;
+}
+
+/** CountInstancesRequest of job.proto as JSON. */
+export interface CountInstancesRequest {
+  readonly query?: Query;
+  readonly max?: number;
+}
+
+/** CountInstancesResponse of job.proto as JSON. */
+export interface CountInstancesResponse {
+  readonly count: number;
+  readonly has_more: boolean;
+}
+
+/** GetJobStatsRequest of job.proto as JSON. */
+export interface GetJobStatsRequest {
+  readonly kind: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly buckets?: number;
+}
+
+/** Durations of job.proto as JSON. */
+export interface Durations {
+  readonly runs: number;
+  readonly p50_ms: number;
+  readonly p90_ms: number;
+  readonly max_ms: number;
+}
+
+/** JobStatsBucket of job.proto as JSON. */
+export interface JobStatsBucket {
+  readonly from?: string;
+  readonly completed: number;
+  readonly failed: number;
+  readonly timed_out: number;
+  readonly canceled: number;
+  readonly unfinished: number;
+  readonly durations?: Durations;
+}
+
+/** FailureGroup of job.proto as JSON. */
+export interface FailureGroup {
+  readonly error: string;
+  readonly count: number;
+  readonly last_at?: string;
+  readonly last_instance_id: string;
+}
+
+/** GetJobStatsResponse of job.proto as JSON. */
+export interface GetJobStatsResponse {
+  readonly from?: string;
+  readonly to?: string;
+  readonly buckets: readonly JobStatsBucket[];
+  readonly totals?: JobStatsBucket;
+  readonly is_estimate: boolean;
+  readonly success_rate?: number;
+  readonly last_success_at?: string;
+  readonly last_failure_at?: string;
+  readonly last: readonly JobInstance[];
+  readonly failures: readonly FailureGroup[];
+  readonly usual_p50_ms?: number;
+  readonly usual_p99_ms?: number;
 }

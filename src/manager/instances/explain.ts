@@ -68,7 +68,17 @@ export async function explain(
       hint: "Give an instance, a kind or a time",
     });
   }
-  return await explainer.latest(records, limit);
+  const { scheduleId, before } = query;
+  const wanted = scheduleId === undefined
+    ? records
+    : records.filter((record) => record.id === scheduleId);
+  if (wanted.length === 0 && scheduleId !== undefined) {
+    throw new JobError("not_found", `Cannot explain "${kind}": it has no schedule ${scheduleId}`, {
+      path: "schedule_id",
+      hint: `List them with: jobctl list schedules --kind ${shellWord(kind)}`,
+    });
+  }
+  return await explainer.latest(wanted, limit, before);
 }
 
 class Explainer {
@@ -169,15 +179,21 @@ class Explainer {
     return none.sort((a, b) => distance(a) - distance(b)).slice(0, NEAREST_MAX);
   }
 
-  /** The last ticks of each schedule and the next one. */
-  async latest(records: readonly ScheduleRecord[], limit: number): Promise<readonly TickReport[]> {
+  /** The last ticks of each schedule and the next one, or the last ones before a time. */
+  async latest(
+    records: readonly ScheduleRecord[],
+    limit: number,
+    end: number | undefined,
+  ): Promise<readonly TickReport[]> {
     const reports: TickReport[] = [];
     for (const record of records) {
       // Ticks that a clock that was ahead ran early are reported when their time is requested.
-      const query = { scheduleId: record.id, before: Math.max(record.cursor, this.#nowMs) + 1 };
+      const before = end ?? Math.max(record.cursor, this.#nowMs) + 1;
+      const query = { scheduleId: record.id, before };
       const { items } = await this.#parts.store.listFates(query, { limit, order: "newest" });
       const fates = items.map((fate) => decidedPart(record, fate)).filter((fate) => fate !== null);
       for (const fate of fates.toReversed()) reports.push(await this.#tick(record, fate.to, fate));
+      if (end !== undefined) continue;
       if (record.nextAt !== null) reports.push(await this.#tick(record, this.#nextOf(record)));
       else if (isFinished(record)) reports.push(this.#noTick(record, this.#nowMs));
       if (reports.length >= REPORTS_MAX) break;

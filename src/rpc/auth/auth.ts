@@ -34,6 +34,8 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   getWorkers: "viewer",
   getStatus: "viewer",
   listNodes: "viewer",
+  countInstances: "viewer",
+  getJobStats: "viewer",
   listUpcoming: "viewer",
   forecast: "viewer",
   calendar: "viewer",

@@ -1,6 +1,7 @@
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
-import type { Pause } from "../../store/store.ts";
+import type { InstanceQuery, Pause } from "../../store/store.ts";
+import { readStatsQuery, statsToWire } from "../messages/job_stats_messages.ts";
 import { historyToWire, instanceToWire, listedToWire, logToWire } from "../messages/convert.ts";
 import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
@@ -28,6 +29,8 @@ export const READ_METHODS = [
   "lookupInstanceHistory",
   "lookupInstanceLogs",
   "getInstance",
+  "countInstances",
+  "getJobStats",
   "listUpcoming",
   "forecast",
   "calendar",
@@ -38,6 +41,28 @@ export const READ_METHODS = [
 
 /** One of {@link READ_METHODS}. */
 export type ReadMethod = typeof READ_METHODS[number];
+
+/** Most rows that a request may look at. */
+const LOOK_MAX = 100_000;
+/** The same if a request with a condition that no index knows does not say it. */
+const LOOK_DEFAULT = 20_000;
+/** Instances that are counted at most, if a request does not say it. */
+const COUNT_DEFAULT = 10_000;
+
+function checkRange(field: string, value: number, max: number): void {
+  if (value >= 1 && value <= max) return;
+  throw refuse(field, `found ${value}, wanted 1 to ${max}`);
+}
+
+function lookMaxOf(query: InstanceQuery, lookMax: number | undefined): { lookMax?: number } {
+  if (lookMax !== undefined) {
+    checkRange("look_max", lookMax, LOOK_MAX);
+    return { lookMax };
+  }
+  const { endedAfter, endedBefore, node, text, isDead } = query;
+  const isRare = [endedAfter, endedBefore, node, text, isDead].some((one) => one !== undefined);
+  return isRare ? { lookMax: LOOK_DEFAULT } : {};
+}
 
 /** Runs that are due next, if a request does not say how many. */
 const UPCOMING_DEFAULT = 100;
@@ -72,18 +97,31 @@ function reportToWire(
 /** Handlers of the methods that only read the store. */
 export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
   return {
-    async lookupInstances({ query, brief }, call) {
+    async lookupInstances({ query, brief, lookMax }, call) {
       const conditions = readInstanceQuery(query);
       call.canBeBrief = true;
-      const page = readPage(query, "query.", call.pageLimit);
-      const { items, nextToken } = await manager.lookupInstances(conditions, page);
+      const look = lookMaxOf(conditions, lookMax);
+      const page = { ...readPage(query, "query.", call.pageLimit), ...look };
+      const { items, nextToken, lookedTo } = await manager.lookupInstances(conditions, page);
       call.pageItems = items.length;
       const waiting = items.filter(({ state }) => state === "scheduled").map(({ kind }) => kind);
       const unserved = await manager.unservedKinds(new Set(waiting));
       const briefly = brief ? items.map(inBrief) : items;
       const shown = call.isBrief ? briefly.map(withoutPayload) : briefly;
       const instances = shown.map((instance) => listedToWire(instance, unserved));
-      return { instances, nextPageToken: nextToken };
+      return { instances, nextPageToken: nextToken, lookedTo };
+    },
+    async countInstances({ query, max = COUNT_DEFAULT }) {
+      for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
+        if (query?.[field] !== undefined) throw refuse("query", "a count has no pages");
+      }
+      checkRange("max", max, LOOK_MAX);
+      return await manager.countUpTo(readInstanceQuery(query), max);
+    },
+    async getJobStats(request, call) {
+      const { last, failures, usual, ...stats } = await manager.jobStats(readStatsQuery(request));
+      call.canBeBrief = true;
+      return statsToWire({ ...stats, last: last.map(inBrief), failures, usual });
     },
     async lookupInstanceHistory({ query }, call) {
       const conditions = readHistoryQuery(query);
@@ -110,9 +148,7 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       };
     },
     async listUpcoming({ kind, limit = UPCOMING_DEFAULT }) {
-      if (limit < 1 || limit > ITEMS_MAX) {
-        throw refuse("limit", `found ${limit}, wanted 1 to ${ITEMS_MAX}`);
-      }
+      checkRange("limit", limit, ITEMS_MAX);
       const name = textOf(kind);
       const found = await manager.upcoming({ limit, ...(name !== undefined && { kinds: [name] }) });
       const runs = found.runs.map((run) => ({ ...run, uuid: run.instanceId }));
@@ -127,7 +163,7 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       const schedules = schedulesToWire(items, await manager.listPauses());
       return { schedules, nextPageToken: nextToken };
     },
-    async explain({ uuid, kind, at, spanMs, limit }, call) {
+    async explain({ uuid, kind, at, spanMs, limit, scheduleId, before }, call) {
       call.canBeBrief = true;
       const { isBrief } = call;
       const reports = await manager.explain(withoutUndefined({
@@ -136,6 +172,8 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
         at: readSet(at, readTime, "at"),
         spanMs: readSet(spanMs, readMs, "span_ms"),
         limit,
+        scheduleId: textOf(scheduleId),
+        before: readSet(before, readTime, "before"),
       }));
       const pauses = await manager.listPauses();
       const hasPayloads = reports.length <= REPORTS_WHOLE_MAX && !isBrief;

@@ -181,6 +181,10 @@ export function readInstanceQuery(query: Query | undefined): InstanceQuery {
     isDead: query.dead || undefined,
     after: readSet(query.after, readTime, "query.after"),
     before: readSet(query.before, readTime, "query.before"),
+    endedAfter: readSet(query.endedAfter, readTime, "query.ended_after"),
+    endedBefore: readSet(query.endedBefore, readTime, "query.ended_before"),
+    node: textOf(query.node),
+    text: textOf(query.text),
   });
 }
 
@@ -230,6 +234,10 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
     "query.states": rest.states,
     "query.schedule_id": rest.scheduleId,
     "query.unique_key": rest.uniqueKey,
+    "query.ended_after": rest.endedAfter,
+    "query.ended_before": rest.endedBefore,
+    "query.node": rest.node,
+    "query.text": rest.text,
   };
   for (const [field, value] of Object.entries(foreign)) {
     if (value === undefined) continue;
@@ -249,8 +257,15 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
 
 /** Conditions on logs. @throws JobError `invalid_argument` naming the field */
 export function readLogQuery(
-  request: Pick<LookupInstanceLogsRequest, "query" | "level">,
+  request:
+    & Pick<LookupInstanceLogsRequest, "query" | "level">
+    & Partial<Pick<LookupInstanceLogsRequest, "newestFirst" | "fromLine">>,
 ): LogQuery {
   const level = isSet(request.level) ? readChoice(request.level, LOG_LEVELS, "level") : undefined;
-  return withoutUndefined({ ...readHistoryQuery(request.query), level });
+  return withoutUndefined({
+    ...readHistoryQuery(request.query),
+    level,
+    newestFirst: request.newestFirst || undefined,
+    fromLine: readSet(request.fromLine, readMs, "from_line"),
+  });
 }

@@ -11,6 +11,7 @@ import type {
   SpanCountRequest,
   Store,
   StoreReads,
+  StoreStats,
   UpcomingQuery,
 } from "../store.ts";
 import type { Freshness } from "./owner.ts";
@@ -21,7 +22,7 @@ import {
   pageOfSchedules,
   tailOfLogs,
 } from "./reading/pages.ts";
-import { listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
+import { countInstances, listHistory, listInstances, readerOfLogs } from "./reading/reads.ts";
 import { countSpans, listGaps, listLater } from "./reading/spans.ts";
 import { listUpcoming } from "./reading/upcoming.ts";
 import type { LedgerState } from "./state.ts";
@@ -70,6 +71,10 @@ export abstract class LedgerReader implements StoreReads {
     const find = (state: LedgerState, turn: () => Promise<void>) =>
       listUpcoming(state, query, turn);
     return this.read("look for what is due next", find);
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.read("count instances", countInstances);
   }
 
   get(id: string): Promise<Instance | null> {

@@ -40,7 +40,6 @@ import { deleteSchedule, putSchedule } from "./operations/schedules.ts";
 import { settle } from "./operations/settle.ts";
 import type { Freshness, LedgerOwner, OperationOptions } from "./owner.ts";
 import { type LedgerRead, LedgerReader } from "./reader.ts";
-import { countInstances } from "./reading/reads.ts";
 import type { LedgerState, Moment } from "./state.ts";
 import type { MemoRange } from "./tables/tables.ts";
 
@@ -182,10 +181,6 @@ export class LedgerStore extends LedgerReader implements Store {
       const moment = this.#owner.momentOf(request.at);
       return state.tables.schedules.due(state.dueBy(moment, request), request);
     }, "own");
-  }
-
-  stats() {
-    return this.read("count instances", countInstances);
   }
 
   async clearInstances(request: Request<"clearInstances">) {

@@ -53,14 +53,16 @@ export class MemoryLogs implements LogTable {
     const { instanceSeq, order, afterAt = -Infinity, afterPlace = 0, limit } = range;
     const { beforeAt = Infinity } = range;
     const isByTime = instanceSeq === null && order === "time";
-    const isReverse = instanceSeq === null && order === "newest";
+    const isBack = instanceSeq !== null && order === "back";
+    const isReverse = isBack || (instanceSeq === null && order === "newest");
     const all = isByTime ? this.#byTime : this.#byPlace;
     const keys = instanceSeq === null ? all : this.#byInstance.get(instanceSeq);
-    const from: Key = [isByTime ? afterAt : 0, 0, isReverse ? Infinity : afterPlace + 1];
+    const place = isBack ? afterPlace - 1 : isReverse ? Infinity : afterPlace + 1;
+    const from: Key = [isByTime ? afterAt : 0, 0, place];
     const lines: PlacedLog[] = [];
-    for (const [at, , place] of keys?.walk(from, isReverse) ?? []) {
+    for (const [at, , found] of keys?.walk(from, isReverse) ?? []) {
       if (lines.length === limit || (isByTime && at >= beforeAt)) break;
-      lines.push(this.#lines.get(place)!);
+      lines.push(this.#lines.get(found)!);
     }
     return lines;
   }

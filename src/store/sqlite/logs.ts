@@ -66,6 +66,12 @@ export class SqliteLogs extends SqliteTable implements LogTable {
         ({ message }) => (chars += (message as string).length) >= charsMax,
         ...values,
       );
+    if (instanceSeq !== null && order === "back") {
+      return read(
+        `${SELECT} WHERE log.instance = ? AND log.place < ? ORDER BY log.place DESC LIMIT ?`,
+        ...[instanceSeq, afterPlace, limit],
+      );
+    }
     if (instanceSeq !== null) {
       return read(
         `${SELECT} WHERE log.instance = ? AND log.place > ? ORDER BY log.place LIMIT ?`,
@@ -84,6 +90,7 @@ export class SqliteLogs extends SqliteTable implements LogTable {
           `${SELECT} WHERE log.place > ? ORDER BY log.place LIMIT ?`,
           ...[afterPlace, limit],
         );
+      case "back":
       case "newest":
         return read(`${SELECT} ORDER BY log.place DESC LIMIT ?`, limit);
     }

@@ -1,6 +1,8 @@
 import { closedError } from "../ledger/checks.ts";
 import { type LedgerRead, LedgerReader } from "../ledger/reader.ts";
+import { countInstances } from "../ledger/reading/reads.ts";
 import { LedgerState } from "../ledger/state.ts";
+import type { StoreStats } from "../store.ts";
 import { SqliteTables } from "./tables.ts";
 
 /**
@@ -45,6 +47,12 @@ export class SqliteReader extends LedgerReader {
   /** Release memory that only speeds up reading, while nothing is read. */
   rest(): void {
     if (this.#isOpen) this.#tables.rest();
+  }
+
+  override stats(): Promise<StoreStats> {
+    return this.read("count instances", (state) => {
+      return { ...countInstances(state), schedules: this.#tables.schedules.count() };
+    });
   }
 
   protected async read<T>(

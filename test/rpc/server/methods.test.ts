@@ -287,3 +287,66 @@ testMethods(
     assert.equal((await client.pause({})).pause?.kind, undefined);
   },
 );
+
+testMethods("LookupInstances and CountInstances take every condition", async (openWorld) => {
+  await using world = await openWorld();
+  const asked: unknown[] = [];
+  const { lookupInstances, countUpTo } = world.manager;
+  world.manager.lookupInstances = async (query, page) => {
+    asked.push([query, page?.lookMax]);
+    const { items } = await lookupInstances({}, page);
+    return { items, nextToken: "t", lookedTo: 1_767_225_600_000 };
+  };
+  world.manager.countUpTo = (query, max) => {
+    asked.push([query, max]);
+    return countUpTo({}, max);
+  };
+  world.manager.add({ argumentsJson: `["${"x".repeat(500)}"]` });
+  const client = world.client();
+  const query = { endedAfter: START, endedBefore: START, node: "n1", text: "Alice" };
+  const found = await client.lookupInstances({ query, brief: true });
+  assert.equal(found.lookedTo?.seconds, START.seconds);
+  assert.equal(found.nextPageToken, "t");
+  assert.deepEqual(found.instances[0]?.arguments, []);
+  await client.lookupInstances({ query: { kind: "echo" } });
+  await client.lookupInstances({ query: { kind: "echo" }, lookMax: 7 });
+  assert.deepEqual(
+    await client.countInstances({ query, max: 9 }).then(({ count, hasMore }) => [
+      count,
+      hasMore,
+    ]),
+    [1n, false],
+  );
+  const ms = 1_767_225_600_000;
+  const conditions = { endedAfter: ms, endedBefore: ms, node: "n1", text: "Alice" };
+  assert.deepEqual(asked, [
+    [conditions, 20_000],
+    [{ kinds: ["echo"] }, undefined],
+    [{ kinds: ["echo"] }, 7],
+    [conditions, 9],
+  ]);
+  const isInvalid = (error: unknown) => isJobError(error, "invalid_argument");
+  await assert.rejects(client.countInstances({ max: 0 }), isInvalid);
+  await assert.rejects(client.lookupInstances({ lookMax: 100_001 }), isInvalid);
+  await assert.rejects(client.lookupInstanceHistory({ query: { text: "x" } }), isInvalid);
+});
+
+testMethods("GetJobStats returns how a job has fared", async (openWorld) => {
+  await using world = await openWorld();
+  const stats = await world.client().getJobStats({ kind: "echo" });
+  assert.equal(stats.buckets.length, 2);
+  assert.equal(stats.buckets[0]!.failed, 1n);
+  assert.equal(stats.buckets[0]!.durations?.p90Ms, 30.5);
+  assert.equal(stats.buckets[1]!.durations, undefined);
+  assert.equal(stats.totals?.completed, 3n);
+  assert.equal(stats.successRate, 0.75);
+  assert.equal(stats.lastFailureAt, undefined);
+  assert.deepEqual(stats.failures.map(({ error, count }) => [error, count]), [["no paper", 1n]]);
+  assert.equal(stats.usualP99Ms, 40);
+  const isInvalid = (error: unknown) => isJobError(error, "invalid_argument");
+  await assert.rejects(world.client().getJobStats({ kind: "echo", buckets: 101 }), isInvalid);
+  await assert.rejects(
+    world.client().getJobStats({ kind: "echo", from: START, to: START }),
+    isInvalid,
+  );
+});

@@ -381,6 +381,28 @@ export class FakeManager implements ManagerApi {
     return { runs: runs.slice(0, limit), hasMore: runs.length > limit };
   };
 
+  countUpTo: ManagerApi["countUpTo"] = async (query, max) => {
+    const { length } = [...this.instances.values()].filter((one) => matches(one, query));
+    return { count: Math.min(length, max), hasMore: length > max };
+  };
+
+  jobStats: ManagerApi["jobStats"] = async ({ kind, from, to }) => {
+    this.getJob(kind);
+    const counts = { completed: 3, terminated: 1, canceled: 0, timedOut: 0, unfinished: 2 };
+    const durations = { runs: 3, p50Ms: 20, p90Ms: 30.5, maxMs: 40 };
+    return {
+      ...{
+        from,
+        to,
+        buckets: [{ from, counts, durations }, { from: to - 1, counts, durations: null }],
+      },
+      ...{ totals: { from, counts, durations }, isEstimate: false, successRate: 0.75 },
+      ...{ lastSuccessAt: START, lastFailureAt: null, last: [fakeInstance(1)] },
+      failures: [{ error: "no paper", count: 1, lastAt: START, lastId: fakeInstance(1).id }],
+      usual: { p50Ms: 20, p99Ms: 40 },
+    };
+  };
+
   lookupInstances: ManagerApi["lookupInstances"] = async (query, page = { limit: 1_000 }) => {
     const from = Number(page.token ?? 0);
     const all = [...this.instances.values()].filter((one) => matches(one, query));

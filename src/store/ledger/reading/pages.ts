@@ -125,11 +125,13 @@ export async function pageOfLogs(
   turn?: () => Promise<void>,
 ): Promise<Page<StoredLogEntry>> {
   checkPage(page, "list logs");
+  const isBack = query.newestFirst === true;
+  checkLines(query, isBack);
   const [at, place] = page.token === undefined
-    ? []
+    ? await firstPlace(query, isBack, read)
     : readToken<number>(page.token, "logs", ["number", "number"]);
   const after = at === undefined ? undefined : { at, place: place! };
-  const request = { limit: page.limit + 1, charsMax: PAGE_CHARS_MAX, after };
+  const request = { limit: page.limit + 1, charsMax: PAGE_CHARS_MAX, after, isBack };
   const lines = await collectLogs(query, request, read, turn);
   const shown = lines.slice(0, page.limit);
   const items = shown.map(({ entry }) => entry);
@@ -141,6 +143,43 @@ export async function pageOfLogs(
   };
 }
 
+/** @throws JobError `invalid_argument` for lines of many instances from their end, or by number */
+function checkLines({ instanceId, fromLine }: LogQuery, isBack: boolean): void {
+  if (instanceId !== undefined || (!isBack && fromLine === undefined)) return;
+  const what = isBack ? "from the newest line" : "from a line";
+  throw new JobError("invalid_argument", `Cannot list the logs of many instances ${what}`, {
+    path: isBack ? "newestFirst" : "fromLine",
+    hint: "Name an instance",
+  });
+}
+
+/** The place before the first line of a page without a token; none for the first of all. */
+async function firstPlace(
+  { fromLine, after = -LAST }: LogQuery,
+  isBack: boolean,
+  read: ReadLogs,
+): Promise<readonly number[]> {
+  if (fromLine === undefined) return isBack ? [after, LAST] : [];
+  const place = await placeBefore(isBack ? fromLine + 1 : fromLine, read);
+  // Going back, the page begins before the first line that is too late.
+  return [after, isBack ? place + 1 : place];
+}
+
+/** The last place before the line of a number, by halving: numbers rise with places. */
+async function placeBefore(line: number, read: ReadLogs): Promise<number> {
+  const [last] = await read({ order: "back", afterPlace: LAST, limit: 1 });
+  if (!last || last.entry.seq < line) return last?.place ?? 0;
+  let low = 0;
+  let high = last.place - 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [next] = await read({ order: "written", afterPlace: middle, limit: 1 });
+    if (next!.entry.seq >= line) high = middle;
+    else low = next!.place;
+  }
+  return high;
+}
+
 /**
  * Up to `limit` lines of a query by time, after the given line; fewer once they have `charsMax`
  * characters.
@@ -150,10 +189,12 @@ export async function pageOfLogs(
  */
 export async function collectLogs(
   query: LogQuery,
-  { limit, charsMax = Infinity, after = { at: query.after ?? -LAST, place: 0 } }: {
+  { limit, charsMax = Infinity, after = { at: query.after ?? -LAST, place: 0 }, isBack = false }: {
     readonly limit: number;
     readonly charsMax?: number;
     readonly after?: { readonly at: number; readonly place: number } | undefined;
+    /** Back from that line; only of one instance. */
+    readonly isBack?: boolean;
   },
   read: ReadLogs,
   turn?: () => Promise<void>,
@@ -165,7 +206,8 @@ export async function collectLogs(
   let { at: afterAt, place: afterPlace } = after;
   for (;;) {
     const range = { afterAt, afterPlace, beforeAt: before, limit: chunkLimit };
-    const chunk = await read({ order: "time", ...range, charsMax: PAGE_CHARS_MAX });
+    const order = isBack ? "back" : "time";
+    const chunk = await read({ order, ...range, charsMax: PAGE_CHARS_MAX });
     for (const line of chunk) {
       const { at, message } = line.entry;
       if (!isWantedLog(line, query) || at < start || at >= before) continue;

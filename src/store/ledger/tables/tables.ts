@@ -65,12 +65,12 @@ export interface LogRange {
   readonly instanceSeq: number | null;
   /**
    * The order of lines of all instances: by time and then place, or as written, from the oldest
-   * or back from the newest.
+   * or back from the newest. "back": lines of one instance back from a place.
    */
-  readonly order: "time" | "written" | "newest";
+  readonly order: "time" | "written" | "newest" | "back";
   /**
    * Place, and time if it is the order, of the line before the first; absent: from the first. It
-   * does not count for the newest.
+   * does not count for the newest. In the order "back", the place after the first line.
    */
   readonly afterPlace?: number;
   readonly afterAt?: number;

@@ -144,7 +144,9 @@ function S.read_lines(op)
   local order, id, after_at, after_place, before_at, limit = unpack(op, 4, 9)
   local members
   local after = '(' .. string.format('%.0f', after_place)
-  if id then
+  if id and order == 'back' then
+    members = rcall('ZREVRANGEBYSCORE', S.LINES_OF .. id, after, '-inf', 'LIMIT', 0, limit)
+  elseif id then
     members = rcall('ZRANGEBYSCORE', S.LINES_OF .. id, after, '+inf', 'LIMIT', 0, limit)
   elseif order == 'written' then
     members = rcall('ZRANGEBYSCORE', S.LINE_PLACES, after, '+inf', 'LIMIT', 0, limit)
