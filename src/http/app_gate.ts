@@ -2,6 +2,7 @@ import { JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
 import { Quota } from "../rpc/guard/quota.ts";
+import type { Clients } from "./clients.ts";
 import type { Access, SessionSource } from "./access.ts";
 import { isPreflight, originHeaders, PREFLIGHT_HEADERS, siteRefusal } from "./cross_site.ts";
 import { sendEvents } from "./event_stream.ts";
@@ -29,6 +30,7 @@ export interface AppGateOptions {
   readonly refusal: JobError | null;
   /** True if connections have TLS. */
   readonly isSecure: boolean;
+  readonly clients: Clients;
   readonly visitors: Visitors;
   readonly connectionsMax: number;
   readonly clock: Clock;
@@ -72,7 +74,10 @@ export class AppGate {
   ): void {
     const guard = this.#guards.get(connection) ?? this.#join(connection);
     if (guard === null) return connection.destroy();
-    const open = new OpenRequest(request, { ...this.#options, guard, connection, target });
+    const { clients, isSecure } = this.#options;
+    const { clientAddress: address } = connection;
+    const client = clients.clientOf(request.headers, { address, isSecure });
+    const open = new OpenRequest(request, { ...this.#options, guard, connection, client, target });
     this.#answer(open, request).then(
       (response) => this.#send(response, open),
       (error) => this.#refuse(toJobError(error, "Cannot answer the request"), open),
@@ -100,7 +105,8 @@ export class AppGate {
   }
 
   async #answer(open: OpenRequest, { method, headers }: WireRequest): Promise<ApiResponse> {
-    const { refusal, origins, isSecure, api, site } = this.#options;
+    const { refusal, origins, api, site } = this.#options;
+    const { isSecure } = open;
     if (refusal) throw refusal;
     const foreign = siteRefusal({ method, headers, origins, isSecure });
     if (foreign) throw foreign;

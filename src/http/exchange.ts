@@ -4,9 +4,9 @@ import type { ApiRequest, ApiResponse } from "./api/api_messages.ts";
 export interface HttpRequest extends ApiRequest {
   /** "GET" for HEAD as well: only the body of the response is left out. */
   readonly method: string;
-  /** The address of the client. */
+  /** The address of the client, behind trusted proxies. */
   readonly address: string;
-  /** True if the connection has TLS. */
+  /** True if the client is connected by TLS, as far as trusted proxies say so. */
   readonly isSecure: boolean;
   /** True for HEAD. */
   readonly isHead: boolean;

@@ -3,6 +3,7 @@ import { admitCall } from "../rpc/auth/admission.ts";
 import { allow, type Caller, type CallName, connectionKey } from "../rpc/auth/auth.ts";
 import type { TrackedCall } from "../rpc/guard/call_tracker.ts";
 import { MESSAGE_BYTES_MAX } from "../rpc/limits.ts";
+import type { Client } from "./clients.ts";
 import type { Access, SessionSource } from "./access.ts";
 import type { PlainResponse } from "./api/api_messages.ts";
 import type { HttpRequest } from "./exchange.ts";
@@ -15,7 +16,7 @@ import type { WireRequest } from "./wire/wire_request.ts";
 interface Parts {
   readonly access: Access;
   readonly sessions: SessionSource | null;
-  readonly isSecure: boolean;
+  readonly client: Client;
   readonly guard: HttpGuard;
   readonly connection: HttpConnection;
   /** Path and query, without the base path. */
@@ -66,11 +67,16 @@ export class OpenRequest implements HttpRequest {
   }
 
   get address(): string {
-    return this.#parts.connection.clientAddress;
+    return this.#parts.client.address;
+  }
+
+  get from(): string | undefined {
+    const { client: { address }, connection: { clientAddress } } = this.#parts;
+    return address === clientAddress ? undefined : `http:${address}`;
   }
 
   get isSecure(): boolean {
-    return this.#parts.isSecure;
+    return this.#parts.client.isSecure;
   }
 
   get signal(): AbortSignal {

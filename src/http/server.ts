@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { hostname } from "node:os";
-import { type SiteSettings, siteUrlOf } from "../core/address.ts";
+import { type SiteConfig, type SiteSettings, siteUrlOf } from "../core/address.ts";
 import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
@@ -13,6 +13,7 @@ import { STOP_GRACE_MS } from "../rpc/limits.ts";
 import { type Listener, listenTcp } from "../rpc/server/listeners.ts";
 import type { Access, SessionSource } from "./access.ts";
 import { AppGate, isApiPath } from "./app_gate.ts";
+import { Clients } from "./clients.ts";
 import type { Responder } from "./exchange.ts";
 import { type Exposure, exposureOf } from "./exposure.ts";
 import { isKnownHost, type KnownHosts } from "./known_host.ts";
@@ -55,7 +56,7 @@ export interface HttpServerOptions {
   /** Host names that clients may use, in addition to its address and the machine's name. */
   readonly hosts: readonly string[];
   /** Where browsers find it: paths below its base path are read as if they had none. */
-  readonly site: SiteSettings;
+  readonly site: SiteConfig;
   /** Most concurrent connections. */
   readonly connectionsMax: number;
   /** Null for the monitoring paths alone. */
@@ -125,6 +126,7 @@ export class HttpServer {
     return new AppGate({
       ...{ api, site, sessions, origins, refusal, clock, connectionsMax },
       access: access(),
+      clients: new Clients(this.#options.site),
       isSecure: hasTls,
       visitors: this.#visitors,
     });

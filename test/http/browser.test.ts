@@ -245,3 +245,26 @@ test("a revoked session is refused within two seconds, and its stream of events 
   assert.equal(await statusOf(await world.browse("/api/v1/caller", kept)), 200);
   await other.body?.cancel();
 });
+
+test("behind a trusted proxy the log has the client, and its TLS counts", async () => {
+  await using world = await browserWorld({
+    server: { auth: AUTH },
+    trustedProxies: ["127.0.0.1"],
+  });
+  const secret = (await cookieWith(world, "operator")).split("=")[1]!;
+  const proxied = {
+    ...{ "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https" },
+    ...{ host: "localhost", origin: "https://localhost", "content-type": "application/json" },
+  };
+  const client = world.raw();
+  const pause = async (headers: Record<string, string>) => {
+    const cookie = `__Host-jobctl-${world.httpPort}=${secret}`;
+    client.send("POST", "/api/v1/pauses", { headers: { ...headers, cookie }, body: { kind: "a" } });
+    return (await client.response())!.status;
+  };
+  assert.equal(await pause(proxied), 200);
+  const { fields } = world.lines.find(({ message }) => message === "Paused a job")!;
+  assert.deepEqual([fields["by"], fields["from"]], ["hands", "http:203.0.113.9"]);
+  assert.equal(await pause({ ...proxied, origin: "http://localhost" }), 403);
+  assert.equal(await pause({ ...proxied, "x-forwarded-proto": "http" }), 403);
+});

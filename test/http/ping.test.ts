@@ -34,7 +34,7 @@ async function pingWorld(clock: Clock = systemClock) {
     port: 0,
     hosts: [],
     connectionsMax: 256,
-    site: { basePath: "/", publicUrl: null },
+    site: { basePath: "/", publicUrl: null, trustedProxies: [] },
     app: null,
   });
   await server.start();

@@ -36,7 +36,7 @@ async function httpWorld(
     port: 0,
     hosts: ["jobs.example"],
     connectionsMax,
-    site: { basePath: "/", publicUrl: null },
+    site: { basePath: "/", publicUrl: null, trustedProxies: [] },
     app: null,
   });
   await server.start();
@@ -283,7 +283,7 @@ test("start() refuses when the port is in use, naming the address (60)", async (
     port,
     hosts: [],
     connectionsMax: 256,
-    site: { basePath: "/", publicUrl: null },
+    site: { basePath: "/", publicUrl: null, trustedProxies: [] },
     app: null,
   });
   await assert.rejects(

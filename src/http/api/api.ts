@@ -64,7 +64,7 @@ export class Api {
     request: ApiRequest,
     caller: Caller,
   ): Promise<ApiResponse> {
-    const { headers, query, peer, signal } = request;
+    const { headers, query, peer, from, signal } = request;
     const key = headers["idempotency-key"];
     const lastEventId = textOf(headers["last-event-id"]);
     const isStream = route.method.methodKind === "server_streaming";
@@ -79,7 +79,7 @@ export class Api {
     if (sent.byteLength > 0 && !isJson(headers["content-type"])) return notJson();
     const body = readBody(sent);
     const bytes = readRequest(route, { values, query, body, key: textOf(key) });
-    const context = { caller, peer, signal, isJson: true };
+    const context = { caller, peer, from, signal, isJson: true };
     if (isStream) {
       const stream = this.#calls.stream(route.name as StreamName, bytes, context);
       const messages = stream[Symbol.asyncIterator]();
@@ -95,11 +95,11 @@ export class Api {
 
   /** The API as a document, with the jobs that the caller may see. */
   async #document(request: ApiRequest): Promise<ApiResponse> {
-    const { headers, method, peer, signal } = request;
+    const { headers, method, peer, from, signal } = request;
     if (method !== "GET" && method !== "HEAD") return methodRefused(method, READ_VERBS);
     const caller = await request.authorize("listRegisteredJobs");
     if (caller instanceof JobError) return problemResponse(caller);
-    const context = { caller, peer, signal, isJson: true };
+    const context = { caller, peer, from, signal, isJson: true };
     const bytes = await this.#calls.complete("listRegisteredJobs", EMPTY, context);
     const { jobs } = fromBinary(ListRegisteredJobsResponseSchema, bytes);
     const { apiDocument } = await import("./openapi/document.ts");

@@ -15,6 +15,8 @@ export interface ApiRequest {
   authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
   /** The tracker's name of its connection. */
   readonly peer: string;
+  /** The client behind trusted proxies, for the log; absent without any. */
+  readonly from?: string | undefined;
   /** Aborted when the client has disconnected. */
   readonly signal: AbortSignal;
 }

@@ -10,7 +10,7 @@ import type { AuthConfig } from "../../platform/network/server_config.ts";
 import type { Authenticator, Caller, CallName } from "../../rpc/auth/auth.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { isSessionCaller, type SessionCaller } from "../../rpc/auth/session_proof.ts";
-import { type Headers, type SiteClient, SiteClients } from "./client.ts";
+import { type Client, Clients, type Headers } from "../clients.ts";
 import { DashboardFiles } from "./dashboard_files.ts";
 import { LOGIN_HEADERS, loginPage } from "./login_page.ts";
 import { type LoginProof, Logins } from "./logins.ts";
@@ -24,9 +24,9 @@ export interface SiteRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Headers;
-  /** The other end of the connection. */
+  /** The address of the client. */
   readonly address: string;
-  /** True if the connection has TLS. */
+  /** True if it is connected by TLS. */
   readonly isSecure: boolean;
   /** True for HEAD, whose method is GET here. */
   readonly isHead: boolean;
@@ -77,14 +77,14 @@ const TOO_MANY = "Too many attempts. Try again in a minute.";
 /** The pages for people: the dashboard, for those who have logged in, and the login. */
 export class Site {
   readonly #options: SiteOptions;
-  readonly #clients: SiteClients;
+  readonly #clients: Clients;
   readonly #logins: Logins;
   readonly #files: Late<DashboardFiles>;
 
   constructor(options: SiteOptions) {
     this.#options = options;
     const { config } = options;
-    this.#clients = new SiteClients(config);
+    this.#clients = new Clients(config);
     this.#logins = new Logins(options);
     this.#files = new Late(() => DashboardFiles.load(config.basePath));
   }
@@ -97,9 +97,8 @@ export class Site {
   async find(
     request: Pick<SiteRequest, "headers" | "address" | "isSecure">,
   ): Promise<SessionCaller | null> {
-    const client = this.#clients.clientOf(request);
-    const secret = readSessionCookie(textOf(request.headers["cookie"]), this.#scopeOf(client));
-    return secret === null ? null : await this.#options.callers.find(secret, client.address);
+    const secret = readSessionCookie(textOf(request.headers["cookie"]), this.#scopeOf(request));
+    return secret === null ? null : await this.#options.callers.find(secret, request.address);
   }
 
   /** Call `ended` when the session of a caller ends. Returns a function that stops that. */
@@ -189,10 +188,9 @@ export class Site {
 
   /** Log somebody in, and lead to a page of the site whose URL has no secret. */
   async #open(request: SiteRequest, proof: LoginProof, next: string): Promise<SiteResponse> {
-    const client = this.#clients.clientOf(request);
     let opened: OpenedSession | null;
     try {
-      opened = await this.#logins.logIn(proof, client.address);
+      opened = await this.#logins.logIn(proof, request.address);
     } catch (error) {
       if (!isJobError(error, "resource_exhausted")) throw error;
       return this.#form({ next, problem: TOO_MANY, status: 429 });
@@ -200,11 +198,11 @@ export class Site {
     if (opened === null) return this.#form({ next, problem: REFUSED[proof.type], status: 403 });
     // The browser forgets the session that it had.
     const former = await this.find(request).catch(() => null);
-    if (former !== null) await this.#logins.logOut(former, client.address);
+    if (former !== null) await this.#logins.logOut(former, request.address);
     const { secret, session } = opened;
     const seconds = Math.floor((session.expiresAt - session.createdAt) / 1_000);
     return redirect(next, {
-      "set-cookie": sessionCookie(secret, seconds, this.#scopeOf(client)),
+      "set-cookie": sessionCookie(secret, seconds, this.#scopeOf(request)),
     });
   }
 
@@ -212,11 +210,10 @@ export class Site {
     if (!this.#clients.isSameOrigin(request.headers)) {
       return this.#form({ next: "", problem: FOREIGN, status: 403 });
     }
-    const client = this.#clients.clientOf(request);
     const caller = await this.find(request);
-    if (caller !== null) await this.#logins.logOut(caller, client.address);
+    if (caller !== null) await this.#logins.logOut(caller, request.address);
     return redirect(`${this.#options.config.basePath}${LOGIN_PATH}`, {
-      "set-cookie": sessionCookie("", 0, this.#scopeOf(client)),
+      "set-cookie": sessionCookie("", 0, this.#scopeOf(request)),
     });
   }
 
@@ -250,9 +247,9 @@ export class Site {
     return isOurs ? next : basePath;
   }
 
-  #scopeOf({ isTls }: SiteClient): CookieScope {
+  #scopeOf({ isSecure }: Pick<Client, "isSecure">): CookieScope {
     const { port, config: { basePath } } = this.#options;
-    return { port, basePath, isTls };
+    return { port, basePath, isTls: isSecure };
   }
 }
 

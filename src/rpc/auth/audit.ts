@@ -25,6 +25,8 @@ export interface Requester {
   readonly caller: Caller | null;
   /** grpc-js's name of its connection. */
   readonly peer: string;
+  /** Where it comes from, if not from the other end of the connection. */
+  readonly from?: string | undefined;
   /** Its user on a Unix socket; null on other connections, or if unknown. */
   readonly uid: number | null;
 }
@@ -208,8 +210,8 @@ export function requesterName({ caller, peer, uid }: Requester): string {
 }
 
 function requesterFields(requester: Requester): LogFields {
-  const { peer, uid } = requester;
-  return { by: requesterName(requester), ...(uid === null ? {} : { uid }), from: peer };
+  const { peer, from = peer, uid } = requester;
+  return { by: requesterName(requester), ...(uid === null ? {} : { uid }), from };
 }
 
 function ofMany(message: string, count: number, query: Query | undefined): Line | null {

@@ -36,6 +36,8 @@ export interface RequestContext {
   readonly caller: Caller | null;
   /** The tracker's name of its connection. */
   readonly peer: string;
+  /** The client, for the log, if it is another one than the peer: it came through a proxy. */
+  readonly from?: string | undefined;
   /** Aborts when the client has disconnected or its deadline has passed. */
   readonly signal: CancelSignal;
   /** True if arguments and results are to be returned as JSON text, and not as texts. */
@@ -241,8 +243,8 @@ export class Calls {
     };
   }
 
-  #requesterOf({ caller, peer }: RequestContext): Requester {
-    return { caller, peer, uid: this.#tracker.userOf(peer) };
+  #requesterOf({ caller, peer, from }: RequestContext): Requester {
+    return { caller, peer, from, uid: this.#tracker.userOf(peer) };
   }
 
   #log(

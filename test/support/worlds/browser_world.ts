@@ -1,4 +1,3 @@
-import type { SiteConfig } from "../../../src/core/address.ts";
 import type { SessionHolder } from "../../../src/manager/sessions/session.ts";
 import { openSite } from "../../../src/http/site/open_site.ts";
 import type { Site } from "../../../src/http/site/site.ts";
@@ -15,9 +14,7 @@ export interface BrowserWorld extends HttpWorld {
 }
 
 /** Start a server with a site. */
-export async function browserWorld(
-  { config = {}, ...options }: HttpWorldOptions & { readonly config?: Partial<SiteConfig> } = {},
-): Promise<BrowserWorld> {
+export async function browserWorld(options: HttpWorldOptions = {}): Promise<BrowserWorld> {
   let site: Site | null = null;
   const late: Pick<Site, "respond" | "find" | "watch"> = {
     respond: (request) => site!.respond(request),
@@ -33,10 +30,7 @@ export async function browserWorld(
       ...{ useSession: sessions.use, revokeSession: sessions.revoke },
     },
     authMode: options.server?.auth?.mode ?? "none",
-    config: {
-      ...{ basePath: options.basePath ?? "/", publicUrl: null, trustedProxies: [] },
-      ...config,
-    },
+    config: { basePath: options.basePath ?? "/", publicUrl: null, trustedProxies: [] },
     port: world.httpPort,
     clock: options.clock ?? systemClock,
     logger: keepingLogger(world.lines),

@@ -28,6 +28,7 @@ export interface HttpWorldOptions extends RpcWorldOptions {
   readonly site?: Responder;
   readonly sessions?: SessionSource;
   readonly basePath?: string;
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Start both servers on free ports. */
@@ -35,7 +36,7 @@ export async function httpWorld(options: HttpWorldOptions = {}): Promise<HttpWor
   const world = await rpcWorld(options);
   const { server, manager, lines, serverConfig } = world;
   const clock = options.clock ?? systemClock;
-  const { site, basePath = "/" } = options;
+  const { site, basePath = "/", trustedProxies = [] } = options;
   const http = new HttpServer({
     source: new ManagerStatusSource(manager, { clock }),
     clock,
@@ -43,7 +44,7 @@ export async function httpWorld(options: HttpWorldOptions = {}): Promise<HttpWor
     host: options.host ?? "127.0.0.1",
     port: 0,
     hosts: ["jobs.example"],
-    site: { basePath, publicUrl: null },
+    site: { basePath, publicUrl: null, trustedProxies },
     connectionsMax: options.httpConnectionsMax ?? 256,
     app: {
       api: new Late(async () => options.api ?? new Api({ calls: await server.calls.get() })),

@@ -4,6 +4,7 @@ import type { Caller } from "../../../src/rpc/auth/auth.ts";
 import type { SiteConfig } from "../../../src/core/address.ts";
 import type { SessionApi, SessionHolder } from "../../../src/manager/sessions/session.ts";
 import type { AuthConfig } from "../../../src/platform/network/server_config.ts";
+import { type Client, Clients, type Headers } from "../../../src/http/clients.ts";
 import { Site, type SiteRequest, type SiteResponse } from "../../../src/http/site/site.ts";
 import { ConfiguredAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { SessionCallers } from "../../../src/rpc/auth/session_callers.ts";
@@ -36,6 +37,7 @@ export class SiteWorld {
   readonly authenticator: ConfiguredAuthenticator;
   readonly callers: SessionCallers;
   readonly site: Site;
+  readonly #clients: Clients;
   /** What the listener decides about a caller with a certificate. */
   #certificateCaller: Caller | JobError = new JobError("unauthenticated", "no certificate");
   /** Name and value, as the browser sends it. */
@@ -60,10 +62,11 @@ export class SiteWorld {
         ...{ useSession: use, revokeSession: revoke },
       },
     });
+    const whole = { basePath: "/", publicUrl: null, trustedProxies: [], ...config };
+    this.#clients = new Clients(whole);
     this.site = new Site({
       ...{ callers: this.callers, authenticator: this.authenticator, authMode },
-      ...{ clock, logger, port: 59_052 },
-      config: { basePath: "/", publicUrl: null, trustedProxies: [], ...config },
+      ...{ clock, logger, port: 59_052, config: whole },
     });
   }
 
@@ -74,20 +77,20 @@ export class SiteWorld {
 
   /** Send a request; a cookie in the response is kept. */
   async visit(target: string, visit: Visit = {}): Promise<SiteResponse> {
-    const { method = visit.form ? "POST" : "GET", form, address = "10.0.0.1" } = visit;
+    const { method = visit.form ? "POST" : "GET", form } = visit;
     const [path = "", query = ""] = target.split("?", 2);
     const defaults = method === "POST"
       ? { "sec-fetch-site": "same-origin", "content-type": FORM }
       : { "sec-fetch-site": "none", "sec-fetch-dest": "document" };
+    const headers = {
+      ...{ accept: "text/html,*/*", host: "localhost:59052", ...defaults },
+      ...(this.cookie === null ? {} : { cookie: this.cookie }),
+      ...visit.headers,
+    };
     const request: SiteRequest = {
       ...{ method: method === "HEAD" ? "GET" : method, isHead: method === "HEAD" },
-      ...{ path: `/${path}`, query: new URLSearchParams(query) },
-      headers: {
-        ...{ accept: "text/html,*/*", host: "localhost:59052", ...defaults },
-        ...(this.cookie === null ? {} : { cookie: this.cookie }),
-        ...visit.headers,
-      },
-      ...{ address, isSecure: visit.isTls ?? false },
+      ...{ path: `/${path}`, query: new URLSearchParams(query), headers },
+      ...this.#clientOf(headers, visit),
       authorize: () => this.#certificateCaller,
       body: () => Promise.resolve(Buffer.from(new URLSearchParams(form).toString())),
     };
@@ -102,7 +105,12 @@ export class SiteWorld {
   /** The name of the caller whose cookie the browser has; null if it is nobody's. */
   async caller(visit: Visit = {}): Promise<string | null> {
     const headers = { host: "localhost:59052", cookie: this.cookie ?? undefined, ...visit.headers };
-    const { address = "10.0.0.1", isTls: isSecure = false } = visit;
-    return (await this.site.find({ headers, address, isSecure }))?.name ?? null;
+    const request = { headers, ...this.#clientOf(headers, visit) };
+    return (await this.site.find(request))?.name ?? null;
+  }
+
+  /** What the server finds out about the other end of the connection. */
+  #clientOf(headers: Headers, { address = "10.0.0.1", isTls: isSecure = false }: Visit): Client {
+    return this.#clients.clientOf(headers, { address, isSecure });
   }
 }

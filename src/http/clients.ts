@@ -1,22 +1,22 @@
-import type { SiteConfig } from "../../core/address.ts";
-import { isInNetworks, type Network, readNetwork } from "../../core/network.ts";
+import type { SiteConfig } from "../core/address.ts";
+import { isInNetworks, type Network, readNetwork } from "../core/network.ts";
 
 /** Headers of a request, by their names in lower case. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** What is known about the client of a request. */
-export interface SiteClient {
+export interface Client {
   /** Its address; that of the nearest unknown proxy if it came through some. */
   readonly address: string;
   /** True if it is connected by TLS, as far as its proxies are trusted to say so. */
-  readonly isTls: boolean;
+  readonly isSecure: boolean;
 }
 
 /** Longest list of proxies that is read. */
 const HOPS_MAX = 20;
 
 /** Finds out about clients, which may be behind proxies. */
-export class SiteClients {
+export class Clients {
   readonly #trusted: readonly Network[];
   readonly #publicUrl: URL | null;
 
@@ -25,20 +25,15 @@ export class SiteClients {
     this.#publicUrl = publicUrl === null ? null : new URL(publicUrl);
   }
 
-  /** @param request its headers, and what the listener knows of the other end of the connection */
-  clientOf(
-    { headers, address, isSecure }: {
-      readonly headers: Headers;
-      readonly address: string;
-      readonly isSecure: boolean;
-    },
-  ): SiteClient {
-    const isTls = isSecure || this.#isPublicTls(headers);
-    if (!this.#isTrusted(address)) return { address, isTls };
+  /** @param connection what the listener knows of the other end of the connection */
+  clientOf(headers: Headers, connection: Client): Client {
+    const isSecure = connection.isSecure || this.#isPublicTls(headers);
+    const { address } = connection;
+    if (!this.#isTrusted(address)) return { address, isSecure };
     const protocol = textOf(headers["x-forwarded-proto"]);
     return {
       address: this.#addressOf(headers, address),
-      isTls: protocol === "" ? isTls : protocol === "https",
+      isSecure: protocol === "" ? isSecure : protocol === "https",
     };
   }
 
