@@ -119,6 +119,64 @@ test("Follow goes on after its cursor over a kill of the daemon, each line once"
   }
 });
 
+/** Lines of the events of a stream, and the id of the last event, until so many were read. */
+async function readEvents(url: string, lastId: string, count: number) {
+  const stop = new AbortController();
+  const headers: Record<string, string> = lastId === "" ? {} : { "last-event-id": lastId };
+  const response = await fetch(url, { headers, signal: stop.signal });
+  const lines: string[] = [];
+  let id = lastId;
+  let text = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const events = text.split("\n\n");
+    text = events.pop()!;
+    for (const event of events) {
+      id = /^id: (.*)$/m.exec(event)?.[1] ?? id;
+      const { entries = [] } = JSON.parse(/^data: (.*)$/m.exec(event)?.[1] ?? "{}");
+      lines.push(...entries.map(({ message }: { readonly message: string }) => message));
+    }
+    if (lines.length >= count || id.endsWith(";end")) break;
+  }
+  stop.abort();
+  return { lines, id };
+}
+
+test("the events of a log go on over a kill of the daemon, each line once, until their end", async () => {
+  let daemon = await startDaemon({
+    toml: '[server]\nauth = { mode = "none" }\n',
+    modules: { "steps.ts": STEPS },
+  });
+  try {
+    const api = () => `http://127.0.0.1:${daemon.httpPort}/api/v1`;
+    const { stdout } = await daemon.jobctl(["schedule", "steps", "6", "20", "--wait"]);
+    const { uuid } = JSON.parse(stdout);
+    const first = await readEvents(`${api()}/follow?kind=steps`, "", 6);
+    assert.deepEqual(first.lines, [1, 2, 3, 4, 5, 6].map((step) => `step ${step}`));
+    await daemon.kill();
+    daemon = await daemon.restart();
+    const run = await fetch(`${api()}/jobs/steps/runs`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"arguments": {"count": 2, "ms": 300}}',
+    });
+    const { instance } = await run.json() as { readonly instance: { readonly id: string } };
+    const next = await readEvents(`${api()}/follow?kind=steps`, first.id, 1);
+    assert.deepEqual(next.lines, ["step 1"]);
+    const rest = await readEvents(`${api()}/follow?kind=steps`, next.id, 1);
+    assert.deepEqual(rest.lines, ["step 2"]);
+    for (const [id, count] of [[uuid, 6], [instance.id, 2]] as const) {
+      const whole = await readEvents(`${api()}/instances/${id}/follow`, "", Infinity);
+      assert.equal(whole.lines.length, count);
+      const headers = { "last-event-id": whole.id };
+      const after = await fetch(`${api()}/instances/${id}/follow`, { headers });
+      assert.equal(after.status, 204);
+    }
+  } finally {
+    await daemon.stop();
+  }
+});
+
 test("fault 75: logs -f says that no daemon is there, and exec where it has no configuration", async () => {
   await withTempDir({}, async ({ path }) => {
     mkdirSync(join(path, "jobs"));

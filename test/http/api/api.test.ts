@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pathOf } from "../../../src/http/api/openapi/operations.ts";
+import { contractRoutes, type Route } from "../../../src/http/api/routes.ts";
+import { METHOD_ROLE, ROLES } from "../../../src/rpc/auth/auth.ts";
 import { apiWorld } from "../../support/worlds/api_world.ts";
+import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { fakeJob } from "../../support/worlds/fake_manager.ts";
 
 const UUID = "019b77c0-1111-7000-8000-00000000000a";
@@ -210,4 +214,30 @@ test("a read has an ETag, and is not sent again to who has it", async () => {
   assert.equal(changed.status, 200);
   const head = await world.send("HEAD", `/api/v1/instances/${id}`);
   assert.equal(head.headers.get("etag"), changed.headers.get("etag"));
+});
+
+test("every request needs the role of its method, and a token", async () => {
+  const tokens = ROLES.map((role) => tokenEntry(role, `${role}-token`, role));
+  await using world = await apiWorld({ auth: { ...NO_AUTH, mode: "token", tokens } });
+  const statusFor = async (route: Route, token: string | null) => {
+    const path = pathOf(route).replaceAll(/\{\w+\}/g, "x");
+    const headers = token === null ? {} : { authorization: `Bearer ${token}-token` };
+    const abort = new AbortController();
+    const query = route.when === null ? "" : `?${route.when}=0`;
+    const response = await fetch(`${world.url}${path}${query}`, {
+      method: route.verb,
+      headers,
+      signal: abort.signal,
+    });
+    abort.abort();
+    return response.status;
+  };
+  for (const route of contractRoutes()) {
+    const what = `${route.verb} ${route.path}`;
+    assert.equal(await statusFor(route, null), 401, what);
+    for (const role of ROLES) {
+      const isAllowed = ROLES.indexOf(role) >= ROLES.indexOf(METHOD_ROLE[route.name]);
+      assert.equal(await statusFor(route, role) !== 403, isAllowed, `${what} as ${role}`);
+    }
+  }
 });
