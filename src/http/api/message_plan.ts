@@ -118,27 +118,36 @@ function kindOf(field: DescField): ValueKind {
   return kind;
 }
 
+const words = new Map<DescEnum, ReadonlyMap<number, string>>();
+
 /** The words of an enumeration: its names in lower case, without what they have in common. */
+function wordMapOf(choices: DescEnum): ReadonlyMap<number, string> {
+  let found = words.get(choices);
+  if (found === undefined) {
+    const start = snakeCase(choices.name).length;
+    const entries = choices.values.map(({ number, name }) =>
+      [number, name.toLowerCase().slice(start)] as const
+    );
+    words.set(choices, found = new Map(entries));
+  }
+  return found;
+}
+
+/** The word of a value; its number if it has none. */
 export function wordOf(choices: DescEnum, value: number): string {
-  const known = choices.value[value];
-  return known === undefined ? String(value) : wordOfName(choices, known.name);
+  return wordMapOf(choices).get(value) ?? String(value);
 }
 
 /** The words of an enumeration that a request may give. */
 export function wordsOf(choices: DescEnum): string[] {
-  return choices.values.filter(({ number }) => number !== 0)
-    .map(({ name }) => wordOfName(choices, name));
-}
-
-function wordOfName({ name: type }: DescEnum, name: string): string {
-  return name.toLowerCase().slice(snakeCase(type).length);
+  return [...wordMapOf(choices)].filter(([value]) => value !== 0).map(([, word]) => word);
 }
 
 /** The value of a word in any spelling of the product; undefined for an unknown one. */
 export function valueOfWord(choices: DescEnum, word: string): number | undefined {
   const wanted = lettersOf(word);
   return choices.values.find(({ name, number }) =>
-    number !== 0 && (wanted === lettersOf(name) || wanted === lettersOf(wordOfName(choices, name)))
+    number !== 0 && (wanted === lettersOf(name) || wanted === lettersOf(wordOf(choices, number)))
   )?.number;
 }
 
