@@ -1,11 +1,10 @@
 import { type DescMethod, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
-import { userName } from "../../platform/process/accounts.ts";
 import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { timeOfId } from "../../platform/ids.ts";
 import type { LogFields, Logger } from "../../platform/logger.ts";
-import { type Caller, OWNER } from "./auth.ts";
+import { type Requester, requesterName } from "./requester.ts";
 import { JobService, type Query } from "../gen/job_pb.ts";
 import type { MethodName } from "../handlers/backend.ts";
 
@@ -18,18 +17,6 @@ const FIELD_CHARS = 200;
 const SESSIONS_LOGGED_MAX = 5;
 /** First byte of a ScheduleJob response with an instance: field 1, with a length. */
 const INSTANCE_TAG = (1 << 3) | 2;
-
-/** The source of a call. */
-export interface Requester {
-  /** Null for a caller that was not authenticated. */
-  readonly caller: Caller | null;
-  /** grpc-js's name of its connection. */
-  readonly peer: string;
-  /** Where it comes from, if not from the other end of the connection. */
-  readonly from?: string | undefined;
-  /** Its user on a Unix socket; null on other connections, or if unknown. */
-  readonly uid: number | null;
-}
 
 /**
  * The log line of each method that changes more than one new instance; null if nothing changed.
@@ -197,16 +184,6 @@ export class Audit {
 
 function shortened(text: string): string {
   return text.length > FIELD_CHARS ? `${text.slice(0, FIELD_CHARS)}…` : text;
-}
-
-/**
- * The name of a caller in the log and in what it leaves in the store. On a Unix socket the kernel
- * reports the user; without authentication a TCP caller has no name.
- */
-export function requesterName({ caller, peer, uid }: Requester): string {
-  if (uid !== null) return userName(uid);
-  const isUnnamed = caller === null || (caller === OWNER && !peer.startsWith("unix:"));
-  return isUnnamed ? "unauthenticated" : caller.name;
 }
 
 function requesterFields(requester: Requester): LogFields {

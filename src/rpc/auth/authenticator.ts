@@ -21,8 +21,8 @@ import {
   Credentials,
   type CredentialsOptions,
   isExpired,
+  readProof,
 } from "./credentials.ts";
-import { readProof } from "./session_proof.ts";
 import { normalDigits } from "../../platform/files/revoked_file.ts";
 import { TOKEN_LENGTH_MAX } from "../limits.ts";
 

@@ -1,11 +1,17 @@
 import { statSync } from "node:fs";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { toJobError } from "../../core/errors.ts";
+import { isObject } from "../../core/object_keys.ts";
 import { matchesPattern } from "../../core/job/job_scope.ts";
 import type { CertificateNames } from "../../platform/network/certificate_names.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { readRevoked } from "../../platform/files/revoked_file.ts";
-import { hashToken, readTokensFile, type TokenEntry } from "../../platform/files/tokens_file.ts";
+import {
+  hashToken,
+  readTokensFile,
+  type Role,
+  type TokenEntry,
+} from "../../platform/files/tokens_file.ts";
 import type { AuthConfig } from "../../platform/network/server_config.ts";
 import type { Caller } from "./auth.ts";
 import { readOwnTokenFile } from "./token_file.ts";
@@ -26,6 +32,18 @@ export interface ClientCertificate extends CertificateNames {
 export interface CertifiedCaller extends Caller {
   readonly certificate: ClientCertificate;
 }
+
+/** What gives the holder of a session its rights. */
+export type Proof =
+  /** A token with these rights. */
+  | { readonly type: "token"; readonly digest: string }
+  | { readonly type: "certificate"; readonly certificate: ClientCertificate }
+  /** Root or the daemon's user on the Unix socket: the session has a life of its own. */
+  | { readonly type: "owner"; readonly uid: number | null }
+  /** A member of the group of the Unix socket. */
+  | { readonly type: "member"; readonly uid: number | null; readonly role: Role }
+  /** Everyone, without authentication. */
+  | { readonly type: "everyone" };
 
 /** A token prepared for look-up; the same object until the token changes. */
 export interface KnownToken extends TokenEntry {
@@ -264,6 +282,18 @@ function namesOf(tokens: readonly TokenEntry[]): string | undefined {
 function adminToken(token: string): TokenEntry {
   const hash = hashToken(token);
   return { name: "token file", role: "admin", hash, jobs: null, expiresAt: null };
+}
+
+/** The proof in a session; null for text that is none. */
+export function readProof(text: string): Proof | null {
+  try {
+    const proof: unknown = JSON.parse(text);
+    return isObject(proof) && typeof Reflect.get(proof, "type") === "string"
+      ? proof as unknown as Proof
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 /**

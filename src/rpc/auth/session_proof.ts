@@ -1,15 +1,8 @@
-import { isObject } from "../../core/object_keys.ts";
 import type { SessionHolder } from "../../manager/sessions/session.ts";
-import type { Role } from "../../platform/files/tokens_file.ts";
 import type { CallerInfo } from "../handlers/backend.ts";
-import { type Requester, requesterName } from "./audit.ts";
+import { type Requester, requesterName } from "./requester.ts";
 import { type Caller, OWNER } from "./auth.ts";
-import {
-  type CertifiedCaller,
-  type ClientCertificate,
-  type KnownToken,
-  rightsDigest,
-} from "./credentials.ts";
+import { type CertifiedCaller, type KnownToken, type Proof, rightsDigest } from "./credentials.ts";
 
 /** A caller with a session. */
 export interface SessionCaller extends Caller {
@@ -22,18 +15,6 @@ export interface SessionCaller extends Caller {
   /** What it was opened with. */
   readonly proof: string;
 }
-
-/** What gives the holder of a session its rights. */
-export type Proof =
-  /** A token with these rights. */
-  | { readonly type: "token"; readonly digest: string }
-  | { readonly type: "certificate"; readonly certificate: ClientCertificate }
-  /** Root or the daemon's user on the Unix socket: the session has a life of its own. */
-  | { readonly type: "owner"; readonly uid: number | null }
-  /** A member of the group of the Unix socket. */
-  | { readonly type: "member"; readonly uid: number | null; readonly role: Role }
-  /** Everyone, without authentication. */
-  | { readonly type: "everyone" };
 
 /** The holder of the sessions that are a caller's own; null for an unauthenticated one. */
 export function sessionHolderOf(requester: Requester): SessionHolder | null {
@@ -64,16 +45,4 @@ function proofOf(caller: Caller, { peer, uid }: Requester): Proof {
   }
   if (caller !== OWNER) return { type: "member", uid, role: caller.role };
   return uid !== null || peer.startsWith("unix:") ? { type: "owner", uid } : { type: "everyone" };
-}
-
-/** The proof in a session; null for text that is none. */
-export function readProof(text: string): Proof | null {
-  try {
-    const proof: unknown = JSON.parse(text);
-    return isObject(proof) && typeof Reflect.get(proof, "type") === "string"
-      ? proof as unknown as Proof
-      : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,7 +1,8 @@
 import { JobError } from "../../core/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
-import { Audit, type Requester, requesterName } from "../auth/audit.ts";
+import { Audit } from "../auth/audit.ts";
+import { type Requester, requesterName } from "../auth/requester.ts";
 import type { Caller } from "../auth/auth.ts";
 import { sessionsOf } from "../auth/session_proof.ts";
 import { scheduleRefusal, silenceRefusal } from "../auth/field_role.ts";
