@@ -35,6 +35,8 @@ export interface NextRequest {
 
 /** One coming run and the schedule that it comes from. */
 export interface NextRun extends RunTime {
+  /** The kind of its job; null for an expression. */
+  readonly kind: string | null;
   /** The schedule as text. */
   readonly schedule: string;
   /** Wall time of the viewer, if in another zone. */
@@ -43,6 +45,7 @@ export interface NextRun extends RunTime {
 
 /** A schedule and the zone that it is seen from. */
 interface Seen {
+  readonly kind: string | null;
   readonly spec: ScheduleSpec;
   readonly viewer: string | null;
 }
@@ -63,9 +66,10 @@ export function nextRuns(request: NextRequest): NextRun[] {
   }
   if (request.timezone !== null) openZone(request.timezone);
   return request.texts.flatMap((text) => specsOf(text, request))
-    .flatMap(({ spec, viewer }) =>
+    .flatMap(({ kind, spec, viewer }) =>
       runTimes(spec, { afterMs, nowMs, count }).map((time) => ({
         ...time,
+        kind,
         schedule: formatScheduleText(spec),
         viewer: viewer === null || viewer === spec.timezone
           ? null
@@ -81,7 +85,8 @@ function specsOf(text: string, request: NextRequest): Seen[] {
   const job = jobs.find((candidate) => candidate.kind === text);
   if (job === undefined) return [seenText(text, request)];
   if (job.schedules.length > 0) {
-    return job.schedules.map(({ spec }) => ({ spec, viewer: timezone ?? viewerTimezone }));
+    const viewer = timezone ?? viewerTimezone;
+    return job.schedules.map(({ spec }) => ({ kind: text, spec, viewer }));
   }
   throw new JobError("invalid_argument", `Cannot list the runs of "${text}": it has no schedule`, {
     hint: `Add schedule = "…" to [${formatPath(["jobs", text])}]`,
@@ -99,7 +104,7 @@ function seenText(text: string, request: NextRequest): Seen {
       ...SCHEDULE_DEFAULTS,
     };
     const viewer = parsed.timezone === null ? viewerTimezone : timezone ?? viewerTimezone;
-    return { spec, viewer };
+    return { kind: null, spec, viewer };
   } catch (error) {
     if (isJobError(error) && seed === undefined && isPinned(text)) {
       throw new JobError("invalid_argument", error.message, {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { withTempDir } from "../support/temp_dir.ts";
 import { JobError } from "../../src/core/errors.ts";
 import { JobState } from "../../src/rpc/gen/job_pb.ts";
 import { cli, NOW } from "../support/worlds/cli_world.ts";
@@ -418,6 +419,31 @@ test("next exits 2 for an expression that is none", async () => {
   const run = await cli(["next", "61 * * * *"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /61/);
+});
+
+test("next --all lists the next runs of all jobs of a configuration, with their kinds", async () => {
+  await withTempDir({
+    "config.toml": [
+      '[jobs.daily]\ncommand = ["true"]\nschedule = "0 12 * * *"',
+      '[jobs.hourly]\ncommand = ["true"]\nschedule = "30 * * * *"',
+      '[jobs.never]\ncommand = ["true"]',
+    ].join("\n"),
+  }, async ({ path }) => {
+    const config = ["--config", `${path}/config.toml`];
+    const run = await cli(["next", "--all", "-n", "30", ...config]);
+    assert.equal(run.code, 0, run.stderr);
+    const kinds = JSON.parse(run.stdout).map(({ kind }: { kind: string }) => kind);
+    assert.equal(kinds.length, 30);
+    assert.deepEqual([...new Set(kinds)].sort(), ["daily", "hourly"]);
+    const table = await cli(["next", "--all", "-o", "table", ...config]);
+    assert.match(table.stdout, /^KIND +LOCAL/);
+    assert.match(table.stdout, /^hourly /m);
+    const both = await cli(["next", "--all", "daily", ...config]);
+    assert.deepEqual([both.code, both.stdout], [2, ""]);
+  });
+  const none = await cli(["next"]);
+  assert.deepEqual([none.code, none.stdout], [2, ""]);
+  assert.match(none.stderr, /no SCHEDULE given/);
 });
 
 test("next KIND says that there is no configuration to find it in", async () => {

@@ -5,18 +5,24 @@ import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
 import type { CliIo } from "../../io.ts";
 import { membersOf, type View, viewOf } from "../../output/view.ts";
-import type { Args } from "../../parsing/args.ts";
-import { CONFIG_OPTION, configFileOf, loadOptionsOf } from "../../parsing/config_file.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import {
+  CONFIG_OPTION,
+  configFileOf,
+  loadOptionsOf,
+  neededConfigFile,
+} from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
 
 const COUNT_DEFAULT = 5;
 const COUNT_MAX = 1_000;
 
 /** The view without columns that would be empty for every run. */
-function nextView(runs: readonly NextRun[]): View<NextRun> {
+function nextView(runs: readonly NextRun[], isAll: boolean): View<NextRun> {
   const isShown: Readonly<Record<string, boolean>> = {
     YOURS: runs.some(({ viewer }) => viewer !== null),
     NOTE: runs.some(({ note }) => note !== null),
+    KIND: isAll || new Set(runs.map(({ kind }) => kind)).size > 1,
   };
   const hasSeveral = new Set(runs.map(({ schedule }) => schedule)).size > 1;
   const columns = NEXT_VIEW.columns.filter(({ title }) => isShown[title] ?? true)
@@ -29,11 +35,13 @@ const NEXT_VIEW: View<NextRun> = viewOf({
   fields: {
     at: (run) => run.utc,
     ...membersOf<NextRun>("local", "timezone", "relative", "schedule"),
+    kind: (run) => run.kind ?? undefined,
     viewer_local: (run) => run.viewer?.local,
     viewer_timezone: (run) => run.viewer?.timezone,
     note: (run) => run.note ?? undefined,
   },
   columns: [
+    { title: "KIND", isFlexible: true, cell: (run) => run.kind ?? "" },
     { title: "LOCAL", cell: (run) => run.local },
     { title: "ZONE", cell: (run) => run.timezone },
     {
@@ -83,9 +91,23 @@ async function loadKinds(
   if (kinds.length === 0) return [];
   const file = configFileOf(args, io.cwd);
   if (file === null) return undefined;
+  return await loadJobs(file, io, (kind) => kinds.includes(kind));
+}
+
+/** The jobs of a configuration that have a schedule. */
+async function loadScheduled(args: Args, io: CliIo): Promise<readonly JobDefinition[]> {
+  const jobs = await loadJobs(neededConfigFile(args, io.cwd, "list the next runs"), io, () => true);
+  return jobs.filter(({ schedules }) => schedules.length > 0);
+}
+
+async function loadJobs(
+  file: string,
+  io: CliIo,
+  isWanted: (kind: string) => boolean,
+): Promise<readonly JobDefinition[]> {
   const { loadProject } = await import("../../../tools/load_project.ts");
   const { jobs, problems } = await loadProject(file, loadOptionsOf(io));
-  const problem = problems.find(({ job }) => job !== null && kinds.includes(job));
+  const problem = problems.find(({ job }) => job !== null && isWanted(job));
   if (problem) {
     throw new JobError(
       "invalid_config",
@@ -94,6 +116,15 @@ async function loadKinds(
     );
   }
   return jobs;
+}
+
+function schedulesError(isAll: boolean): JobError {
+  return isAll
+    ? usageError("Cannot list the next runs: --all already names every schedule", "Leave one out")
+    : usageError(
+      "Cannot list the next runs: no SCHEDULE given",
+      "Name a schedule, a kind, or --all",
+    );
 }
 
 /** `jobctl next EXPR|KIND` */
@@ -109,10 +140,12 @@ export const NEXT: Verb = {
     name: "SCHEDULE",
     describe: 'An expression ("30 2 * * *", "@daily", "@every 15m") or the kind of a job',
     offers: "kind",
+    isOptional: true,
     isRest: true,
   }],
   options: {
     config: CONFIG_OPTION,
+    all: { describe: "All jobs of the configuration that have a schedule", isFlag: true },
     tz: {
       describe:
         "Zone of expressions that name none, such as Europe/Berlin (default UTC); for other schedules, the zone to show beside their own",
@@ -132,20 +165,24 @@ export const NEXT: Verb = {
     ],
     ["jobctl next '0 9 * * 1-5' '@monthly'", "Two schedules together"],
     ["jobctl next 'H H * * *' --kind backup", "The time picked for this job"],
+    ["jobctl next --all -n 20", "What runs next"],
   ],
   isOffline: true,
   async run(args, { io, printer }) {
-    const texts = splitTexts(args.words("SCHEDULE"));
+    const isAll = args.flag("all");
+    if (isAll !== (args.words("SCHEDULE").length === 0)) throw schedulesError(isAll);
+    const scheduled = isAll ? await loadScheduled(args, io) : null;
+    const texts = scheduled?.map(({ kind }) => kind) ?? splitTexts(args.words("SCHEDULE"));
     const count = args.integer("count", { min: 1, max: COUNT_MAX }) ?? COUNT_DEFAULT;
     const afterMs = args.timeMs("after", "future");
     const timezone = args.text("tz") ?? null;
-    const jobs = await loadKinds(texts, args, io);
+    const jobs = scheduled ?? await loadKinds(texts, args, io);
     const { nextRuns } = await import("../../../tools/next.ts");
     const nowMs = io.clock.now().wallMs;
     const seed = args.text("kind");
     const viewerTimezone = ownTimezone();
     const runs = nextRuns({ texts, timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs });
-    await printer.list(nextView(runs), runs);
+    await printer.list(nextView(runs, isAll), runs);
     if (runs.length === 0) {
       await printer.note(
         texts.join(" ").includes(REBOOT)
