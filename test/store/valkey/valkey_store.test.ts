@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { failed, LEASE_MS, StoreWorld } from "../../../src/conformance/store_world.ts";
+import { failed, LEASE_MS, START, StoreWorld } from "../../../src/conformance/store_world.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { CaseTime } from "../../../src/conformance/index.ts";
@@ -344,4 +344,29 @@ test("a user without all rights that the scripts need is refused before anything
     assert.equal(await server.cli("EXISTS", `${keyPrefix(namespace)}head`), "0");
   }
   await server.cli("ACL", "DELUSER", "app");
+});
+
+test("countSpans() counts by time what another store has numbered", async () => {
+  const { store, world } = await openWorld();
+  const made = await world.add(...Array.from({ length: 300 }, () => ({})));
+  const instances = made.map((instance, index) => ({
+    ...instance,
+    id: world.newId(),
+    kind: `k${index % 40}`,
+    createdAt: START + index * 1_000,
+  }));
+  await store.cancel({ at: world.at, query: {}, limit: 1_000 });
+  const records = instances.map((instance, index) => ({
+    ...{ type: "instance", order: index + 1, instance, isHeld: false, departures: [] } as const,
+  }));
+  await store.records.writeRecords({ at: world.at, records });
+  const bounds = Array.from({ length: 11 }, (_, index) => START + index * 30_000);
+  const found = await store.countSpans({ by: "acceptance", bounds });
+  const open = found.filter(({ state }) => state === null);
+  assert.equal(open.length, 40);
+  const sums = bounds.slice(1).map((_, span) =>
+    open.reduce((sum, { counts }) => sum + counts[span]!, 0)
+  );
+  assert.deepEqual(sums, Array(10).fill(30));
+  await store.close();
 });

@@ -82,11 +82,29 @@ function countedOf(
   return wanted;
 }
 
-function countPart(
+async function countPart(
+  queue: OperationQueue,
+  request: SpanCountRequest,
+  wanted: readonly Counted[],
+): Promise<readonly SpanCounts[]> {
+  const counted: SpanCounts[] = [];
+  let left = wanted;
+  while (left.length > 0) {
+    const [count, found] = await countSome(queue, request, left);
+    for (const [place, counts] of found) {
+      counted.push({ ...left[place - 1]!, counts, isEstimate: false });
+    }
+    left = left.slice(count);
+  }
+  return counted;
+}
+
+/** Count the first ones; returns how many of them were counted, and the counts by their places. */
+function countSome(
   queue: OperationQueue,
   { by, bounds }: SpanCountRequest,
   wanted: readonly Counted[],
-): Promise<readonly SpanCounts[]> {
+): Promise<readonly [number, readonly (readonly [number, readonly number[]])[]]> {
   const places = wanted.map(({ kind, state }) => [
     kind,
     state === null ? 0 : JOB_STATES.indexOf(state),
@@ -95,13 +113,7 @@ function countPart(
     action: "countSpans",
     weight: COUNTS_MAX / 4,
     args: [by, bounds.map(Math.ceil), places],
-    read: (from: Unpacker) => {
-      const found = from.read() as readonly (readonly [number, readonly number[]])[];
-      return found.map(([place, counts]) => ({
-        ...wanted[place - 1]!,
-        counts,
-        isEstimate: false,
-      }));
-    },
+    read: (from: Unpacker) =>
+      from.read() as readonly [number, readonly (readonly [number, readonly number[]])[]],
   });
 }

@@ -109,6 +109,10 @@ export const LIMIT = {
   READ_MAX: 512,
   /** Most ids with one prefix that are sorted; more are found by a scan. */
   PREFIX_IDS_MAX: 5_000,
+  /** How far seqs may be behind their times, before rows are read to count by time. */
+  LAG_MAX: 60_000 * 1_024,
+  /** Rows after which such a count continues in another call. */
+  PROBES_MAX: 2_000,
   /** Most rows that one cancel looks at. */
   CANCEL_LOOK_MAX: 200_000,
   /**
