@@ -1,11 +1,14 @@
+import { isJobError, JobError } from "../../core/errors.ts";
 import { FINAL_STATES, type FinalState } from "../../core/state.ts";
 import { calendarSpans } from "../../core/time/calendar_days.ts";
+import { openZone } from "../../core/time/zone.ts";
 import type { SpanCounts } from "../../store/store.ts";
 import { type Gap, readGaps, ticksWithin } from "./gaps.ts";
 import {
   addTo,
-  countIn,
   readFutures,
+  shownKinds,
+  TickCounter,
   type TimelineParts,
   withDurations,
   Work,
@@ -38,20 +41,24 @@ export async function calendar(
   const nowMs = parts.clock.now().wallMs;
   const toMs = query.to ?? (hours ? (query.from ?? nowMs) + 1 : nowMs + DAY_MS + 1);
   const fromMs = query.from ?? (hours ? toMs - 1 : toMs - PAST_DAYS_DEFAULT * DAY_MS);
+  checkZone(timezone);
   const spans = calendarSpans(timezone, { fromMs, toMs }, hours ? "hour" : "day");
   const bounds = [...spans.map(({ from }) => from), spans.at(-1)!.to];
   const [start, end] = [bounds[0]!, bounds.at(-1)!];
   const work = new Work(parts.clock);
   const columns = emptyColumns(spans.length);
 
-  const filter = kinds ? { kinds } : {};
-  const past = start < nowMs
-    ? await parts.store.countSpans({ by: "acceptance", bounds, ...filter })
-    : [];
+  const isShown = shownKinds(kinds);
+  const count = async (by: "acceptance" | "due", isWanted: boolean) => {
+    const request = { by, bounds, ...(kinds ? { kinds } : {}) };
+    const found = isWanted ? await parts.store.countSpans(request) : [];
+    return found.filter(({ kind }) => isShown(kind));
+  };
+  const past = await count("acceptance", start < nowMs);
   for (const { state, counts } of past) {
     addTo(state === null ? columns.unfinished : columns.ended[state], counts);
   }
-  const later = end > nowMs ? await parts.store.countSpans({ by: "due", bounds, ...filter }) : [];
+  const later = await count("due", end > nowMs);
   for (const { counts } of later) addTo(columns.waiting, counts);
   const { gaps, gapsFrom } = await readGaps(
     { fromMs: start, toMs: Math.min(end, nowMs + 1), kinds },
@@ -71,6 +78,17 @@ export async function calendar(
     isPartial: span.from < keptFrom,
   }));
   return { timezone, cells, gapsFrom, leftOut };
+}
+
+/** @throws JobError `invalid_argument` that names the parameter */
+function checkZone(timezone: string): void {
+  try {
+    openZone(timezone);
+  } catch (error) {
+    if (!isJobError(error)) throw error;
+    const { message, hint } = error;
+    throw new JobError(error.code, message, { hint, path: "timezone", cause: error });
+  }
 }
 
 function emptyColumns(length: number): Columns {
@@ -134,10 +152,11 @@ async function addTicks(
 ): Promise<number> {
   const span = { fromMs: bounds[0]!, toMs: bounds.at(-1)! };
   const futures = await readFutures(kinds, span, parts, work);
+  const counter = new TickCounter(bounds);
   let { leftOut } = futures;
   for (const future of await withDurations(futures.all, parts)) {
     if (await work.mayGoOn()) {
-      const { ticks, skipped } = countIn(future, bounds);
+      const { ticks, skipped } = counter.count(future);
       addTo(columns.ticks, ticks);
       addTo(columns.ticksSkipped, skipped);
     } else leftOut += 1;

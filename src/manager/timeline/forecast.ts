@@ -8,11 +8,12 @@ import {
   addTo,
   checkCount,
   checkSpan,
-  countIn,
   equalBounds,
   type Future,
   type Futures,
   readFutures,
+  shownKinds,
+  TickCounter,
   type TimelineParts,
   withDurations,
   Work,
@@ -80,7 +81,9 @@ async function countWaiting(
   kinds: readonly string[] | undefined,
   { store }: TimelineParts,
 ): Promise<{ readonly waiting: number; readonly isEstimate: boolean }> {
-  const found = await store.countSpans({ by: "due", bounds, ...(kinds ? { kinds } : {}) });
+  const counted = await store.countSpans({ by: "due", bounds, ...(kinds ? { kinds } : {}) });
+  const isShown = shownKinds(kinds);
+  const found = counted.filter(({ kind }) => isShown(kind));
   return {
     waiting: found.reduce((sum, { counts }) => sum + counts[0]!, 0),
     isEstimate: found.some(({ isEstimate }) => isEstimate),
@@ -136,7 +139,8 @@ async function waitingEntries(
   { store, clock, facts, histories }: TimelineParts,
 ): Promise<readonly ForecastEntry[]> {
   const request = { after: fromMs, before: toMs, limit, ...(kinds ? { kinds } : {}) };
-  const instances = await store.listLater(request);
+  const isShown = shownKinds(kinds);
+  const instances = (await store.listLater(request)).filter(({ kind }) => isShown(kind));
   const historyOf = await histories.of(instances.map(({ kind }) => kind));
   const unserved = await facts.unservedKinds(new Set(instances.map(({ kind }) => kind)));
   const nowMs = clock.now().wallMs;
@@ -186,13 +190,14 @@ async function densitiesOf(
 ): Promise<{ readonly densities: readonly Density[]; readonly leftOut: number }> {
   const densities: Density[] = [];
   const rest = { ticks: [] as number[], skipped: [] as number[] };
+  const counter = new TickCounter(bounds);
   let leftOut = 0;
   for (const future of dense) {
     if (!await work.mayGoOn()) {
       leftOut += 1;
       continue;
     }
-    const { ticks, skipped } = countIn(future, bounds);
+    const { ticks, skipped } = counter.count(future);
     if (densities.length < DENSITIES_MAX) {
       const { id, kind } = future.outlook.record;
       densities.push({ schedule: { id, kind }, ticks, skipped });

@@ -5,7 +5,7 @@ import { BATCH_MAX } from "../../store/store.ts";
 import type { TimelineParts, Work } from "./outlooks.ts";
 
 /** Most records of ticks without a run that one call reads, the latest first. */
-const READ_MAX = 20_000;
+const READ_MAX = 10_000;
 /** A range of ticks that began this long before a span can reach into it. */
 const RANGE_MS_MAX = 31 * 86_400_000;
 
@@ -43,23 +43,26 @@ export async function readGaps(
   const records = new Map<string, ScheduleRecord | null>();
   const gaps: Gap[] = [];
   let isCut = false;
-  const add = async (fate: TickFate) => {
-    const { scheduleId } = fate;
-    let record = records.get(scheduleId);
-    if (record === undefined) {
-      records.set(scheduleId, record = await store.getSchedule(scheduleId));
+  const addAll = async (fates: readonly TickFate[]) => {
+    const ids = new Set(fates.map(({ scheduleId }) => scheduleId));
+    const unknown = [...ids].filter((id) => !records.has(id));
+    await Promise.all(
+      unknown.map(async (id) => void records.set(id, await store.getSchedule(id))),
+    );
+    for (const fate of fates) {
+      const record = records.get(fate.scheduleId) ?? null;
+      const kind = record?.kind ?? kindOfId(fate.scheduleId);
+      const part = record ? decidedPart(record, fate) : fate;
+      if (kind === null || part === null || (wanted && !wanted.has(kind))) continue;
+      if (gaps.length < limit) gaps.push({ kind, record, fate: part });
+      else isCut = true;
     }
-    const kind = record?.kind ?? kindOfId(scheduleId);
-    const part = record ? decidedPart(record, fate) : fate;
-    if (kind === null || part === null || (wanted && !wanted.has(kind))) return;
-    if (gaps.length < limit) gaps.push({ kind, record, fate: part });
-    else isCut = true;
   };
   let before = toMs;
   let skip = 0;
   for (let read = BATCH_MAX;; read += BATCH_MAX) {
     const page = await store.listGaps({ after: fromMs, before, skip, limit: BATCH_MAX });
-    for (const fate of page) await add(fate);
+    await addAll(page);
     if (isCut) return { gaps, gapsFrom: gaps.at(-1)!.fate.from };
     if (page.length < BATCH_MAX) break;
     const { from } = page.at(-1)!;
@@ -70,7 +73,7 @@ export async function readGaps(
     before = from + 1;
   }
   const earlier = { after: fromMs - RANGE_MS_MAX, before: fromMs, limit: BATCH_MAX };
-  for (const fate of await store.listGaps(earlier)) if (fate.to >= fromMs) await add(fate);
+  await addAll((await store.listGaps(earlier)).filter(({ to }) => to >= fromMs));
   return { gaps, gapsFrom: isCut ? gaps.at(-1)!.fate.from : null };
 }
 

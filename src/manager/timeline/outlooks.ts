@@ -7,6 +7,7 @@ import {
   type Outlook,
   type TickCounts,
 } from "../../core/time/forecast.ts";
+import { isNoticeKind } from "../../notices/notice_kinds.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { Slices } from "../../platform/slices.ts";
 import type { Pause, StoreReads } from "../../store/store.ts";
@@ -130,8 +131,38 @@ export async function withDurations(
   }));
 }
 
-/** Count the ticks of a schedule in spans, in the cheaper of two ways. */
-export function countIn({ outlook, count }: Future, bounds: readonly number[]): TickCounts {
+/** Counts the ticks of schedules in spans. Those of the same times are counted once. */
+export class TickCounter {
+  readonly #bounds: readonly number[];
+  readonly #known = new Map<string, TickCounts>();
+
+  /** @param bounds epoch ms in order: span i is from `bounds[i]` to before the next */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+  }
+
+  count(future: Future): TickCounts {
+    const name = sameTimes(future.outlook);
+    const known = name === null ? undefined : this.#known.get(name);
+    if (known !== undefined) return known;
+    const counts = countIn(future, this.#bounds);
+    if (name !== null) this.#known.set(name, counts);
+    return counts;
+  }
+}
+
+/** A text that schedules with the same outlook share; null for one that goes its own way. */
+function sameTimes(outlook: Outlook): string | null {
+  const { record: { spec, startAt, cursor, skipUntil, skipNext = 0 }, ...rest } = outlook;
+  const { nowMs, pausedUntil, isDisabled, durationMs, openUntil } = rest;
+  if (skipNext > 0 || spec.runsMax !== undefined || openUntil.length > 0) return null;
+  if (cursor > nowMs) return null;
+  const anchor = spec.everyMs === null ? null : startAt;
+  return JSON.stringify([spec, anchor, skipUntil, pausedUntil, isDisabled, durationMs]);
+}
+
+// In the cheaper of two ways.
+function countIn({ outlook, count }: Future, bounds: readonly number[]): TickCounts {
   if (count > bounds.length) return countForecast(outlook, bounds);
   const ticks = Array<number>(bounds.length - 1).fill(0);
   const skipped = [...ticks];
@@ -144,6 +175,11 @@ export function countIn({ outlook, count }: Future, bounds: readonly number[]): 
     if (tick.skipped !== null) skipped[span]! += 1;
   }
   return { ticks, skipped };
+}
+
+/** Says which kinds are shown: those that are named, otherwise all but notices to people. */
+export function shownKinds(kinds: readonly string[] | undefined): (kind: string) => boolean {
+  return kinds === undefined ? (kind) => !isNoticeKind(kind) : () => true;
 }
 
 /** Add up numbers place by place. */

@@ -3,7 +3,15 @@ import { FINAL_STATES, type FinalState, isFinal } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type Pause, type SpanCounts } from "../../store/store.ts";
 import { fateWhy } from "../instances/explain_text.ts";
 import { type Gap, readGaps } from "./gaps.ts";
-import { addTo, checkCount, checkSpan, equalBounds, type TimelineParts, Work } from "./outlooks.ts";
+import {
+  addTo,
+  checkCount,
+  checkSpan,
+  equalBounds,
+  shownKinds,
+  type TimelineParts,
+  Work,
+} from "./outlooks.ts";
 import {
   ITEMS_MAX,
   SPANS_MAX,
@@ -41,13 +49,15 @@ export async function lookupTimeline(
   const spans = checkCount("spans", query.spans ?? SPANS_DEFAULT, SPANS_MAX);
   const bounds = equalBounds(fromMs, toMs, spans);
   const filter: InstanceQuery = kinds ? { kinds } : {};
-  const counted = await parts.store.countSpans({ by: "acceptance", bounds, ...filter });
+  const isShown = shownKinds(kinds);
+  const all = await parts.store.countSpans({ by: "acceptance", bounds, ...filter });
+  const counted = all.filter(({ kind }) => isShown(kind));
   const total = counted.reduce((sum, counts) => sum + sumOf(counts), 0);
   const isListed = total <= limit;
   const runs = [
     ...await runsBefore({ fromMs, toMs, isListed }, filter, parts),
-    ...isListed ? await runsWithin({ fromMs, toMs, limit }, filter, parts) : [],
-  ];
+    ...isListed ? await runsWithin({ fromMs, toMs, limit: total }, filter, parts) : [],
+  ].filter(({ kind }) => isShown(kind));
   const work = new Work(parts.clock);
   const { gaps, gapsFrom } = await readGaps({ fromMs, toMs, kinds, limit }, parts, work);
   return {
@@ -100,13 +110,14 @@ async function runsWithin(
   const query = { ...filter, after: fromMs, before: toMs };
   const runs: Instance[] = [];
   let token: string | undefined;
+  const isShown = shownKinds(filter.kinds);
   for (let page = 0; page < PAGES_MAX && runs.length < limit; page++) {
     const { items, nextToken } = await store.list(query, {
-      limit: limit - runs.length,
+      limit: BATCH_MAX,
       order: "oldest",
       token,
     });
-    runs.push(...items);
+    runs.push(...items.filter(({ kind }) => isShown(kind)));
     if (nextToken === null) break;
     token = nextToken;
   }

@@ -1,0 +1,95 @@
+import { setInterval } from "node:timers";
+import type { LiveFacts } from "../../src/manager/api.ts";
+import { Timeline } from "../../src/manager/timeline/timeline.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import type { Store } from "../../src/store/store.ts";
+import { type Content, fill } from "./fill.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** How long one read takes, in milliseconds. */
+export interface Figure {
+  readonly name: string;
+  readonly firstMs: number;
+  readonly medianMs: number;
+  readonly maxMs: number;
+  /** The longest time that nothing else in this process could run. */
+  readonly blockedMs: number;
+}
+
+/** Fill an open store and measure each read. @param times how often each is repeated */
+export async function measure(
+  store: Store,
+  options: {
+    readonly content: Content;
+    /** True if the store numbers instances by their time, as Valkey does. */
+    readonly isByTime: boolean;
+    readonly times: number;
+  },
+): Promise<readonly Figure[]> {
+  const { content, isByTime, times } = options;
+  await fill(store, content, isByTime);
+  const facts: LiveFacts = {
+    kinds: async () => [...(await store.stats()).kinds.keys()],
+    isKnown: async () => true,
+    assertKnown: async () => {},
+    disabledBecause: async () => null,
+    blockOf: async () => null,
+    unservedKinds: async () => new Set(),
+    listPauses: () => store.listPauses(),
+  };
+  const timeline = new Timeline({ store, clock: systemClock, facts });
+  const now = content.nowMs;
+  const past = (ms: number) => ({ from: now - ms, to: now });
+  const future = (ms: number) => ({ from: now, to: now + ms });
+  const reads: Readonly<Record<string, () => Promise<unknown>>> = {
+    "calendar, 31 days": () =>
+      timeline.calendar({ from: now - 30 * DAY_MS, to: now + DAY_MS, timezone: "Asia/Kolkata" }),
+    "calendar, hours of a day": () =>
+      timeline.calendar({ ...past(HOUR_MS), timezone: "Europe/Berlin", hours: true }),
+    "calendar, one job": () => timeline.calendar({ kinds: ["k3"] }),
+    "timeline, a minute": () => timeline.lookupTimeline(past(60_000)),
+    "timeline, a day": () => timeline.lookupTimeline(past(DAY_MS)),
+    "timeline, a month": () => timeline.lookupTimeline(past(31 * DAY_MS)),
+    "timeline, one job, a month": () =>
+      timeline.lookupTimeline({ ...past(31 * DAY_MS), kinds: ["k3"] }),
+    "forecast, an hour": () => timeline.forecast(future(HOUR_MS)),
+    "forecast, a day": () => timeline.forecast(future(DAY_MS)),
+    "forecast, a month": () => timeline.forecast(future(31 * DAY_MS)),
+  };
+  const figures: Figure[] = [];
+  for (const [name, read] of Object.entries(reads)) {
+    figures.push(await figureOf(name, read, times));
+  }
+  return figures;
+}
+
+async function figureOf(
+  name: string,
+  read: () => Promise<unknown>,
+  times: number,
+): Promise<Figure> {
+  let blockedMs = 0;
+  let last = performance.now();
+  const watch = setInterval(() => {
+    const now = performance.now();
+    blockedMs = Math.max(blockedMs, now - last - 1);
+    last = now;
+  }, 1);
+  const took: number[] = [];
+  for (let time = 0; time < times; time++) {
+    const begin = performance.now();
+    await read();
+    took.push(performance.now() - begin);
+  }
+  clearInterval(watch);
+  const sorted = [...took].sort((left, right) => left - right);
+  return {
+    name,
+    firstMs: took[0]!,
+    medianMs: sorted[Math.floor(sorted.length / 2)]!,
+    maxMs: sorted.at(-1)!,
+    blockedMs,
+  };
+}
