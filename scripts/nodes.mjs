@@ -1,5 +1,5 @@
 // The Node versions that the library is tested on, installed from npm. Runs on plain Node 20.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { environment, ROOT } from "./tasks.mjs";
@@ -13,22 +13,24 @@ export function nodeProgram(major) {
 }
 
 /**
- * Install missing versions below dist/.
+ * Install missing versions below dist/, both at once.
  *
  * @returns a message with the problem and its remedy; null if all are installed
  */
-export function installNodes() {
-  for (const [major, version] of Object.entries(NODES)) {
-    if (existsSync(nodeProgram(major))) continue;
-    const home = join(ROOT, "dist", `node${major}`);
-    const flags = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
-    const args = ["install", `--prefix=${home}`, ...flags, `node@${version}`];
-    const { status } = spawnSync("npm", args, {
-      env: environment(),
-      stdio: ["ignore", 2, 2],
-    });
-    if (status === 0) continue;
-    return `Cannot install node@${version}: npm failed, see above. Run: npm ${args.join(" ")}`;
-  }
-  return null;
+export async function installNodes() {
+  const troubles = await Promise.all(Object.entries(NODES).map(installNode));
+  return troubles.find((trouble) => trouble !== null) ?? null;
+}
+
+async function installNode([major, version]) {
+  if (existsSync(nodeProgram(major))) return null;
+  const home = join(ROOT, "dist", `node${major}`);
+  const flags = ["--no-fund", "--no-audit", "--no-save", "--loglevel=error"];
+  const args = ["install", `--prefix=${home}`, ...flags, `node@${version}`];
+  const npm = spawn("npm", args, { env: environment(), stdio: ["ignore", 2, 2] });
+  const status = await new Promise((resolve) => {
+    npm.on("error", () => resolve(1)).on("close", resolve);
+  });
+  if (status === 0) return null;
+  return `Cannot install node@${version}: npm failed, see above. Run: npm ${args.join(" ")}`;
 }

@@ -17,7 +17,7 @@ step("types", tryRun("tsc", ["-p", "."]).status === 0);
 step("types of the dashboard", tryRun("tsc", ["-p", "src/dashboard"]).status === 0);
 step("tests", await test());
 await pack();
-step("packed library", smoke());
+step("packed library", await smoke());
 
 console.log(failed.length === 0 ? "\nok" : `\nNot ok: ${failed.join(", ")}`);
 process.exitCode = failed.length === 0 ? 0 : 1;

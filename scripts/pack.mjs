@@ -44,8 +44,8 @@ export async function pack(folder = LIB) {
  *
  * @returns true if all succeeded
  */
-export function smoke() {
-  const trouble = installNodes();
+export async function smoke() {
+  const trouble = await installNodes();
   if (trouble !== null) throw new Error(trouble);
   const node = nodeProgram(22);
   const folder = mkdtempSync(join(tmpdir(), "jobctl-pack-"));
@@ -77,5 +77,5 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   install();
   const [folder] = process.argv.slice(2).filter((option) => !option.startsWith("--"));
   await pack(folder === undefined ? LIB : resolve(folder));
-  if (process.argv.includes("--smoke") && !smoke()) process.exitCode = 1;
+  if (process.argv.includes("--smoke") && !(await smoke())) process.exitCode = 1;
 }

@@ -201,7 +201,7 @@ if (options.includes("--help")) {
   // Packages of others run here, with this process's environment.
   for (const name of Object.keys(signingEnvironment())) delete process.env[name];
   install();
-  const trouble = installNodes();
+  const trouble = await installNodes();
   if (trouble !== null) throw new Error(trouble);
   const wanted = options.filter((option) => !option.startsWith("--"));
   process.exitCode = await packages(wanted, options.includes("--built")) === 0 ? 0 : 1;

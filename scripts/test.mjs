@@ -83,12 +83,14 @@ function list(names) {
  * @returns true if all passed
  */
 export async function test(files = testFiles([]), runtimes = ["bun", "deno"]) {
+  const nodes = installNodes();
   // A missing program is reported here; the tests that need it fail.
-  for (const trouble of [installServers(), installNodes()]) {
-    if (trouble !== null) console.error(trouble);
-  }
+  const servers = installServers();
   // In its own process: a failed build counts as a failed test, and tests of the sources still run.
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
+  for (const trouble of [servers, await nodes]) {
+    if (trouble !== null) console.error(trouble);
+  }
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
   const firstRuns = [];

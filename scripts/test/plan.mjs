@@ -4,6 +4,10 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../tasks.mjs";
 
+/** What happens to notices in days of a simulated clock, on each store. */
+const STORIES = readdirSync(join(ROOT, "test/notices"))
+  .filter((name) => name.endsWith("_stories.test.ts")).map((name) => `test/notices/${name}`);
+
 /**
  * Tests that would show nothing more on Deno: those of the compiled file, of the commands that only
  * it has, and of scripts that are shipped beside it; those that read or compile sources, or start
@@ -21,10 +25,15 @@ const BUN_ONLY = [
   "test/exports.test.ts",
   "test/layout.test.ts",
   "test/library/types.test.ts",
+  "test/maintenance/doctor",
   "test/manager/schedules/clock_faults.test.ts",
+  ...STORIES,
+  "test/notices/expectations/watcher.test.ts",
+  "test/notices/incidents/dropped_news.test.ts",
   "test/reference",
   "test/selftest",
   "test/sim",
+  "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",
   "test/store/etcd/etcd_contention.test.ts",
   "test/store/etcd/etcd_faults.test.ts",
@@ -52,13 +61,46 @@ const WAIT_LONG = [
 /** Tests that measure time. They run alone. */
 const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts", "test/worker/batch.test.ts"];
 
+/** The longest tests, in seconds: they begin first, so that none of them is alone at the end. */
+const SECONDS = new Map([
+  ["test/contrib/install_attacks.test.ts", 50],
+  ["test/e2e/faults/output_faults.test.ts", 48],
+  ["test/e2e/faults/crash.test.ts", 43],
+  ["test/e2e/commands/moving.test.ts", 40],
+  ["test/e2e/faults/cluster.test.ts", 35],
+  ["test/contrib/install_script.test.ts", 30],
+  ["test/e2e/workers.test.ts", 28],
+  ["test/e2e/bench.test.ts", 26],
+  ["test/store/etcd/etcd_faults.test.ts", 24],
+  ["test/e2e/commands/selftest.test.ts", 23],
+  ["test/maintenance/doctor/doctor.test.ts", 22],
+  ["test/sim/sim.test.ts", 22],
+  ["test/e2e/stores/upgrade.test.ts", 22],
+  ["test/e2e/faults/endings.test.ts", 22],
+  ["test/notices/random_notices.test.ts", 22],
+  ["test/e2e/cron_daemons.test.ts", 21],
+  ["test/e2e/release.test.ts", 20],
+  ["test/conformance/etcd.test.ts", 20],
+  ["test/e2e/nodes.test.ts", 20],
+  ["test/attack/reload.test.ts", 20],
+  ["test/e2e/npm_package.test.ts", 19],
+  ["test/store/volume.test.ts", 19],
+  ["test/notices/time_stories.test.ts", 18],
+  ["test/notices/digest_stories.test.ts", 18],
+  ["test/notices/expectation_stories.test.ts", 18],
+  ["test/notices/gone_stories.test.ts", 18],
+  ["test/notices/delivery_stories.test.ts", 16],
+  ["test/notices/reminder_stories.test.ts", 16],
+]);
+
 /** Long tests beside those of the compiled file. */
 const LONG = [
+  ...SECONDS.keys(),
   "test/conformance",
+  "test/contrib",
   "test/sim",
-  "test/store/etcd/etcd_faults.test.ts",
+  "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",
-  "test/store/volume.test.ts",
   "test/tools/simulation.test.ts",
   "test/worker/process_executor.test.ts",
 ];
@@ -98,7 +140,9 @@ export function needsOwnModule(file) {
 /** Runs of Bun: one for each long file, the longest first, then those of several files. */
 function bunRuns(files) {
   const isLong = (file) => isWithin(file, [...COMPILED_FILE, ...LONG]);
-  const alone = files.filter(isLong).map((file) => [file]);
+  const secondsOf = (file) => SECONDS.get(file) ?? 0;
+  const alone = files.filter(isLong).sort((a, b) => secondsOf(b) - secondsOf(a))
+    .map((file) => [file]);
   const short = files.filter((file) => !isLong(file));
   while (short.length > 0) alone.push(short.splice(0, BUN_FILES_MAX));
   return alone;

@@ -38,7 +38,7 @@ export interface StoryStart {
 export const ON_JOBS: readonly NoticeEvent[] = [
   ...["failed", "recovered", "late", "missed", "long", "short", "lost"] as const,
 ];
-/** Lease of a node that is alone, as in a daemon. */
+/** Lease of a node that is alone, as in a daemon, and there of its claims too. */
 const LONE_LEASE_MS = 600_000;
 /** How long a stop takes at most, in seconds. */
 const STOP_SECONDS = 15;
@@ -106,7 +106,7 @@ export class StoryWorld {
       jobs: own.jobs ?? this.jobs,
       ...(own.hasNotices === false ? {} : { channels }),
       ...{ workers: this.#workers, node: name },
-      ...(this.#isAlone ? { nodeLeaseMs: LONE_LEASE_MS } : {}),
+      ...(this.#isAlone ? { nodeLeaseMs: LONE_LEASE_MS, leaseMs: LONE_LEASE_MS } : {}),
       before: { clock: this.clock, store: gate.store(this.plant(connection)) },
       clockOf: (clock) => gate.clock(clock),
       process: {

@@ -294,6 +294,8 @@ export class ManagerWorld {
       /** "node" by default, and "node-2" and so on for those that come to its store. */
       readonly node?: string;
       readonly tags?: readonly string[];
+      /** {@link LEASE_MS} by default. */
+      readonly leaseMs?: number;
       readonly nodeLeaseMs?: number;
       readonly process?: ProcessIdentity;
       /** Channels to people. */
@@ -324,7 +326,7 @@ export class ManagerWorld {
       lost: (error) => this.lost.push(error),
       version: "0",
       workers: options.workers ?? 1,
-      leaseMs: LEASE_MS,
+      leaseMs: options.leaseMs ?? LEASE_MS,
       ...(options.nodeLeaseMs === undefined ? {} : { nodeLeaseMs: options.nodeLeaseMs }),
       drainMs: 5_000,
       jobDefaults: OPTIONS,
