@@ -1,4 +1,6 @@
 // Compiles src/main.ts and what runs as a thread of its own into one file. Plain Node 20.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { withoutRareBytecode } from "./compile/compiled_modules.mjs";
 import { bundleDashboard } from "./dashboard/main.mjs";
 import { run } from "./tasks.mjs";
 
@@ -27,6 +29,7 @@ const ENTRIES = [
  */
 export function compile(output, { runtime, bunTarget, facts, metafile, hasSourceMaps }) {
   bundleDashboard();
+  const modules = metafile ?? `${output}.modules.json`;
   run("bun", [
     "build",
     "--compile",
@@ -52,10 +55,13 @@ export function compile(output, { runtime, bunTarget, facts, metafile, hasSource
     "--define",
     `JOBCTL_BUILD=${JSON.stringify(JSON.stringify(facts))}`,
     ...(hasSourceMaps ? ["--sourcemap"] : []),
-    ...(metafile ? [`--metafile=${metafile}`] : []),
+    `--metafile=${modules}`,
     ...(bunTarget ? [`--target=${bunTarget}`] : []),
     ...(runtime ? [`--compile-executable-path=${runtime}`] : []),
     ...ENTRIES,
     `--outfile=${output}`,
   ], { stdio: ["ignore", "ignore", 2] });
+  const written = JSON.parse(readFileSync(modules, "utf8"));
+  writeFileSync(output, withoutRareBytecode(readFileSync(output), written));
+  if (metafile === undefined) rmSync(modules);
 }

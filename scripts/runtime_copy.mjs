@@ -1,7 +1,8 @@
 // The runtime inside dist/jobctl: Bun's own program, patched to ignore the environment and leave
-// limits alone.
+// limits alone, and without texts that nothing reads.
 import { chmodSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { blankTexts } from "./compile/runtime_texts.mjs";
 import { ROOT } from "./tasks.mjs";
 
 const ELF = Buffer.from("\x7fELF", "latin1");
@@ -47,6 +48,7 @@ export function copyRuntime(path, from) {
     forgetPrefix(program);
     keepLimits(program);
   }
+  blankTexts(program);
   writeFileSync(path, program);
   chmodSync(path, 0o755);
   return path;
