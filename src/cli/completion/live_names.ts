@@ -17,6 +17,9 @@ const PREFIX_MIN = 4;
 /** Digits of the time in an id, which are hexadecimal. */
 const TIME_DIGITS = 12;
 
+/** Digits of the id of a session, as jobctl sessions shows them. */
+const SESSION_DIGITS = 12;
+
 /** A name that the daemon knows, and what it is. */
 export interface LiveName {
   readonly name: string;
@@ -63,6 +66,11 @@ export async function* liveNames(
     case "channel":
       for (const { name, to, on } of (await client.listChannels({})).channels) {
         yield { name, describe: `${to}: ${on.join(", ")}` };
+      }
+      return;
+    case "session":
+      for (const { id, name, role, address } of (await client.listSessions({})).sessions) {
+        yield { name: id.slice(0, SESSION_DIGITS), describe: `${name}, ${role}, from ${address}` };
       }
       return;
     case "incident":

@@ -12,6 +12,7 @@ export const LIVE_OFFERS = [
   "node",
   "channel",
   "incident",
+  "session",
 ] as const;
 
 /** Names that only the daemon knows. */

@@ -110,8 +110,9 @@ export class Sessions implements SessionApi {
     if (!session || session.expiresAt <= nowMs) return null;
     if (nowMs - session.usedAt < USE_MS) return session;
     const used = { ...session, usedAt: nowMs, address };
-    // If it has just been revoked, or another node has recorded a use, this one is not recorded.
-    await this.#put(memo.key, memo.version, used);
+    // It is not recorded if the session has just been revoked, if another node has recorded a use,
+    // or while the store accepts no writes: the session is still good for reads.
+    await this.#put(memo.key, memo.version, used).catch(() => false);
     return used;
   }
 

@@ -154,6 +154,13 @@ test("answerCompletion() prints what it has when a call fails", async () => {
   assert.deepEqual(lines, ["config:mail:0\tmail, @daily, paused"]);
 });
 
+test("answerCompletion() offers the ids of sessions as jobctl sessions shows them", async () => {
+  const session = { id: "3f9a01c2".repeat(8), name: "eva", role: "viewer", address: "10.0.0.1" };
+  const answers = { listSessions: () => ({ sessions: [session] }) };
+  const { lines } = await ask(["session"], { answers });
+  assert.deepEqual(lines, ["3f9a01c23f9a\teva, viewer, from 10.0.0.1"]);
+});
+
 test("answerCompletion() stops waiting after a second", async () => {
   const clock = new SimClock(NOW);
   const asked = Promise.withResolvers<void>();

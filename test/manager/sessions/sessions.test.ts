@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isJobError } from "../../../src/core/errors.ts";
+import { isJobError, JobError } from "../../../src/core/errors.ts";
 import { hashOf, Sessions } from "../../../src/manager/sessions/sessions.ts";
 import type { SessionHolder } from "../../../src/manager/sessions/session.ts";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
@@ -170,4 +170,18 @@ test("revoke() also ends a session whose use is recorded at the same time", asyn
   await Promise.all([sessions.revoke(session.id, null), node().use(session.id, "10.0.0.1")]);
   assert.equal(await sessions.use(session.id, "10.0.0.1"), null);
   assert.deepEqual(await sessions.list(null), []);
+});
+
+test("use() also knows a session while the store accepts no writes", async () => {
+  const { store, sessions, clock } = await world();
+  const { session } = await sessions.open(EVA, "10.0.0.1");
+  const reading = new Sessions({
+    ...{ clock, random: seededRandom(9) },
+    store: {
+      listMemos: (query) => store.listMemos(query),
+      putMemo: () => Promise.reject(new JobError("unavailable", "The disk is full")),
+    },
+  });
+  await clock.advance(60_000);
+  assert.equal((await reading.use(session.id, "10.0.0.2"))?.address, "10.0.0.2");
 });

@@ -25,6 +25,7 @@ const REVOKE: Verb = {
   words: [{
     name: "ID",
     describe: "Id of the session, or its first digits",
+    offers: "session",
     isOptional: true,
   }],
   options: {
