@@ -34,17 +34,9 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
   };
   const ifForOne = <T>({ ids, idPrefix }: InstanceQuery, answer: Promise<T>) =>
     ids?.length === 1 || idPrefix !== undefined ? inTime(answer) : answer;
-  const { sessions } = manager;
   return {
     version: manager.version,
-    sessions: {
-      createCode: (holder) => inTime(sessions.createCode(holder)),
-      redeemCode: (code) => inTime(sessions.redeemCode(code)),
-      open: (...args) => inTime(sessions.open(...args)),
-      use: (...args) => inTime(sessions.use(...args)),
-      list: (proof) => inTime(sessions.list(proof)),
-      revoke: (...args) => inTime(sessions.revoke(...args)),
-    },
+    sessions: sessionsInTime(manager.sessions, inTime),
     listJobs: () => manager.listJobs(),
     getJob: (kind) => manager.getJob(kind),
     scheduleJob: (...args) => inTime(manager.scheduleJob(...args)),
@@ -52,6 +44,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     previewJob: (...args) => manager.previewJob(...args),
     scheduleRecurring: (...args) => inTime(manager.scheduleRecurring(...args)),
     listSchedules: (...args) => inTime(manager.listSchedules(...args)),
+    getSchedule: (id) => inTime(manager.getSchedule(id)),
     updateSchedule: (...args) => inTime(manager.updateSchedule(...args)),
     deleteSchedule: (id) => inTime(manager.deleteSchedule(id)),
     runSchedule: (target) => inTime(manager.runSchedule(target)),
@@ -98,5 +91,19 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     reloadConfig: (options) => manager.reloadConfig(options),
     workOnStore: (...args) => manager.workOnStore(...args),
     subscribe: (listener) => manager.subscribe(listener),
+  };
+}
+
+function sessionsInTime(
+  sessions: ManagerApi["sessions"],
+  inTime: <T>(answer: Promise<T>) => Promise<T>,
+): ManagerApi["sessions"] {
+  return {
+    createCode: (holder) => inTime(sessions.createCode(holder)),
+    redeemCode: (code) => inTime(sessions.redeemCode(code)),
+    open: (...args) => inTime(sessions.open(...args)),
+    use: (...args) => inTime(sessions.use(...args)),
+    list: (proof) => inTime(sessions.list(proof)),
+    revoke: (...args) => inTime(sessions.revoke(...args)),
   };
 }

@@ -255,6 +255,8 @@ export interface ManagerApi extends TimelineApi {
     query: { readonly kind?: string },
     page: PageRequest,
   ): Promise<Page<ScheduleRecord>>;
+  /** @throws JobError `not_found` */
+  getSchedule(id: string): Promise<ScheduleRecord>;
   /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
   updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord>;
   /** @throws JobError `not_found`; `conflict` for one that belongs to the config */

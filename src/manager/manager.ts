@@ -190,6 +190,10 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return record;
   }
 
+  async getSchedule(id: string): Promise<ScheduleRecord> {
+    return await this.parts.schedules.get(id);
+  }
+
   async updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord> {
     const checked = readOptions("change", change, `change schedule "${id}"`);
     const record = await this.parts.schedules.update(id, inMilliseconds(checked));

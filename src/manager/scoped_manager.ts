@@ -1,7 +1,7 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { assertCondition } from "../core/instance_filter.ts";
-import { pagesOf } from "../core/query.ts";
-import { BATCH_MAX, type InstanceQuery } from "../store/store.ts";
+import type { ScheduleRecord } from "../core/job/schedule.ts";
+import type { InstanceQuery } from "../store/store.ts";
 import type { ManagerApi, ManagerStatus, NodeStatus } from "./api.ts";
 import type { Scope } from "./scope.ts";
 import { noSuchSchedule } from "./schedules/stored_schedules.ts";
@@ -86,12 +86,13 @@ function scheduleRules(manager: ManagerApi, scope: Scope) {
       scope.check(kind);
       return await manager.scheduleRecurring(kind, options);
     },
+    getSchedule: (id) => scheduleInScope(manager, scope, { id, action: "find" }),
     async updateSchedule(id, change) {
-      await assertSchedule(manager, scope, { id, action: "update" });
+      await scheduleInScope(manager, scope, { id, action: "update" });
       return await manager.updateSchedule(id, change);
     },
     async deleteSchedule(id) {
-      await assertSchedule(manager, scope, { id, action: "delete" });
+      await scheduleInScope(manager, scope, { id, action: "delete" });
       await manager.deleteSchedule(id);
     },
     async runSchedule(target) {
@@ -211,15 +212,16 @@ async function narrowMany(
   return kinds.length === 0 ? null : { ...query, kinds };
 }
 
-async function assertSchedule(
+async function scheduleInScope(
   manager: ManagerApi,
   scope: Scope,
   { id, action }: { readonly id: string; readonly action: string },
-): Promise<void> {
-  const pages = pagesOf((token) => manager.listSchedules({}, { limit: BATCH_MAX, token }));
-  for await (const items of pages) {
-    if (items.some((record) => record.id === id && scope.has(record))) return;
-  }
+): Promise<ScheduleRecord> {
+  const record = await manager.getSchedule(id).catch((error) => {
+    if (isJobError(error, "not_found")) return null;
+    throw error;
+  });
+  if (record !== null && scope.has(record)) return record;
   throw noSuchSchedule(id, action, "id");
 }
 

@@ -391,6 +391,16 @@ export interface ListSchedulesResponse {
   readonly next_page_token?: string;
 }
 
+/** GetScheduleRequest of job.proto as JSON. */
+export interface GetScheduleRequest {
+  readonly id: string;
+}
+
+/** GetScheduleResponse of job.proto as JSON. */
+export interface GetScheduleResponse {
+  readonly schedule?: Schedule;
+}
+
 /** UpdateScheduleRequest of job.proto as JSON. */
 export interface UpdateScheduleRequest {
   readonly id: string;

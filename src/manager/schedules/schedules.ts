@@ -188,6 +188,13 @@ export class Schedules {
     return changed;
   }
 
+  /** @throws JobError `not_found` */
+  async get(id: string): Promise<ScheduleRecord> {
+    const record = await this.#options.store.getSchedule(id);
+    if (record !== null && record.removedAt === undefined) return record;
+    throw noSuchSchedule(id, "find", "id");
+  }
+
   /** @throws JobError `not_found`; `conflict` for one of the config */
   async remove(id: string): Promise<void> {
     const { store, clock } = this.#options;

@@ -31,6 +31,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   lookupInstanceLogs: "viewer",
   follow: "viewer",
   listSchedules: "viewer",
+  getSchedule: "viewer",
   getWorkers: "viewer",
   getStatus: "viewer",
   listNodes: "viewer",

@@ -27,10 +27,16 @@ function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleReco
   return records.map((record) => ({ ...record, argumentsJson: "[]" }));
 }
 
-function targetOf(
+/** The schedules that a request names: those of a kind, or one, whose id is enough. */
+async function targetOf(
+  manager: ManagerApi,
   { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
 ) {
-  return withoutUndefined({ kind: readName(kind, "kind"), scheduleId: textOf(scheduleId) });
+  const id = textOf(scheduleId);
+  if (kind === "" && id !== undefined) {
+    return { kind: (await manager.getSchedule(id)).kind, scheduleId: id };
+  }
+  return withoutUndefined({ kind: readName(kind, "kind"), scheduleId: id });
 }
 
 /**
@@ -46,19 +52,23 @@ function kindOf(kind: string | undefined): string | null {
 export function recurringHandlers(manager: ManagerApi) {
   return {
     async runSchedule(request) {
-      return { instance: instanceToWire(await manager.runSchedule(targetOf(request))) };
+      return {
+        instance: instanceToWire(await manager.runSchedule(await targetOf(manager, request))),
+      };
     },
     async skipTicks(request) {
       const { until, count } = request;
       const what = { until: readSet(until, readTime, "until"), count };
-      const schedules = fitSchedules(await manager.skipTicks(targetOf(request), what));
+      const schedules = fitSchedules(
+        await manager.skipTicks(await targetOf(manager, request), what),
+      );
       return { schedules: schedulesToWire(schedules, await manager.listPauses()) };
     },
     async backfill(request) {
       const { from, to, dryRun = false } = request;
       if (!from || !to) throw refuse(from ? "to" : "from", "it is absent, wanted a time");
       const result = await manager.backfill({
-        ...targetOf(request),
+        ...await targetOf(manager, request),
         ...{ from: readTime(from, "from"), to: readTime(to, "to"), dryRun },
       });
       return { ...result, instances: fitInstances(result.instances) };
@@ -75,6 +85,10 @@ export function recurringHandlers(manager: ManagerApi) {
       const length = textLengthMax(call);
       const pauses = await manager.listPauses();
       return { pauses: pauses.map((one) => ({ ...one, reason: one.reason.slice(0, length) })) };
+    },
+    async getSchedule({ id }) {
+      const record = await manager.getSchedule(readName(id, "id"));
+      return { schedule: schedulesToWire([record], await manager.listPauses())[0] };
     },
     async updateSchedule(request) {
       const id = readName(request.id, "id");

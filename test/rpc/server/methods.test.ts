@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../../../src/core/errors.ts";
+import { Manager } from "../../../src/index.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
-import { fakeNode } from "../../support/worlds/fake_manager.ts";
+import { type FakeManager, fakeNode } from "../../support/worlds/fake_manager.ts";
 import { testMethods } from "../../support/worlds/method_worlds.ts";
 import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { until } from "../../support/wait.ts";
@@ -182,6 +183,42 @@ testMethods("history, logs, schedules, workers and status are answered", async (
     await assert.rejects(kinds({ limit }), { code: "invalid_argument", path: "limit" });
   }
 });
+
+testMethods(
+  "GetSchedule returns one, and its id is enough to run, skip and backfill",
+  async (openWorld) => {
+    const manager = new Manager({ workers: 0 });
+    for (const kind of ["shop-a", "other"]) manager.registerJob({ kind, run: () => {} });
+    await manager.start();
+    try {
+      const { id } = await manager.scheduleRecurring("shop-a", { cron: "0 6 * * *" });
+      const { id: foreign } = await manager.scheduleRecurring("other", { cron: "0 6 * * *" });
+      const tokens = [tokenEntry("shop", "s-token", "operator", { jobs: ["shop-*"] })];
+      await using world = await openWorld({
+        manager: manager as unknown as FakeManager,
+        server: { auth: { ...NO_AUTH, mode: "token", tokens } },
+      });
+      const client = world.client({ token: "s-token" });
+      const { schedule } = await client.getSchedule({ id });
+      assert.deepEqual([schedule?.id, schedule?.kind, schedule?.status], [id, "shop-a", "active"]);
+      const { instance } = await client.runSchedule({ scheduleId: id });
+      assert.equal(instance?.kind, "shop-a");
+      const { schedules } = await client.skipTicks({ scheduleId: id, count: 2 });
+      assert.equal(schedules[0]?.skipNext, 2);
+      const range = { from: START, to: { ...START, seconds: START.seconds + 1n } };
+      assert.equal((await client.backfill({ scheduleId: id, ...range })).count, 0n);
+      for (const unknown of [foreign, "none"]) {
+        const calls = [
+          client.getSchedule({ id: unknown }),
+          client.runSchedule({ scheduleId: unknown }),
+        ];
+        for (const call of calls) await assert.rejects(call, { code: "not_found", path: "id" });
+      }
+    } finally {
+      await manager.stop();
+    }
+  },
+);
 
 testMethods("DeleteSchedule returns the manager's refusal", async (openWorld) => {
   await using world = await openWorld();

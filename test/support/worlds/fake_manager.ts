@@ -354,6 +354,11 @@ export class FakeManager implements ManagerApi {
     isSent: !isDryRun,
   });
 
+  getSchedule: ManagerApi["getSchedule"] = async (id) => ({
+    ...await this.scheduleRecurring("echo", { cron: "0 6 * * *" }),
+    id,
+  });
+
   updateSchedule: ManagerApi["updateSchedule"] = async (id, options) => ({
     ...await this.scheduleRecurring("echo", { cron: "0 6 * * *", ...withoutNull(options) }),
     id,
