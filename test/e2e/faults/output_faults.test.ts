@@ -43,7 +43,7 @@ test("fault 49: a gigabyte and a million lines are bounded, and the next job run
   const daemon = await startDaemon({
     toml: [
       `[worker]\ncount = 1`,
-      `[defaults]\ntimeout = "50s"`,
+      `[defaults]\ntimeout = "100s"`,
       `[jobs.gigabyte]\nrun = "head -c 1000000000 /dev/zero | tr '\\\\0' x; echo; echo the end"`,
       `[jobs.lines]\nrun = "seq 1000000 >&2"`,
       `[jobs.few]\nrun = "seq 100"\noutput = { lines_max = 10 }`,
@@ -52,7 +52,7 @@ test("fault 49: a gigabyte and a million lines are bounded, and the next job run
       "flood.ts": `
         import type { Context } from "ts-job";
         export default function flood(ctx: Context): void {
-          for (let i = 0; i < 500_000; i++) { console.log("line " + i); ctx.log.warn("log " + i); }
+          for (let i = 0; i < 100_000; i++) { console.log("line " + i); ctx.log.warn("log " + i); }
           console.error("the end");
         }`,
     },
