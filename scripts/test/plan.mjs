@@ -51,6 +51,7 @@ export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
  * Tests that wait for slow servers, or for ends within seconds. They run beside each other only.
  */
 const WAIT_LONG = [
+  "test/e2e/cron_daemons.test.ts",
   "test/e2e/faults/faults.test.ts",
   "test/e2e/idle.test.ts",
   "test/e2e/stores/etcd.test.ts",
@@ -78,7 +79,6 @@ const SECONDS = new Map([
   ["test/e2e/stores/upgrade.test.ts", 22],
   ["test/e2e/faults/endings.test.ts", 22],
   ["test/notices/random_notices.test.ts", 22],
-  ["test/e2e/cron_daemons.test.ts", 21],
   ["test/e2e/release.test.ts", 20],
   ["test/conformance/etcd.test.ts", 20],
   ["test/e2e/nodes.test.ts", 20],
@@ -115,7 +115,7 @@ const BUN_FILES_MAX = 20;
  * Processes that run tests side by side: more than processors, because tests of the compiled file
  * mostly wait for it.
  */
-const PROCESSES = Math.min(availableParallelism() + 2, 8);
+const PROCESSES = Math.min(availableParallelism() + 3, 8);
 
 export function isWithin(file, paths) {
   return paths.some((path) => file === path || file.startsWith(`${path}/`));
