@@ -30,8 +30,13 @@ const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
 /** An index with fewer rows in all spans is read once, not once for each span. */
 const FEW_ROWS = 64;
-/** Samples by which a large count is estimated. */
-const SAMPLES = 16;
+/** Samples by which a large count is estimated, fewer if little may be read. */
+const SAMPLES_MAX = 16;
+const SAMPLES_MIN = 3;
+/** Rows of a sample, roughly. */
+const SAMPLE_ROWS = 64;
+/** What counting a range costs besides, in rows. */
+const RANGE_ROWS = 20;
 
 /** Members that few instances have. */
 type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
@@ -350,48 +355,77 @@ interface CountedPart {
  * @param most.read how many rows to read
  */
 function tally(
-  { place, source, values }: CountedPart,
+  part: CountedPart,
   bounds: readonly number[],
   most: { readonly rows: number; readonly read: number },
   statements: Statements,
 ): Tally {
-  const inside = `${source} AND ${place} >= ? AND ${place} < ?`;
-  const [first, end] = [bounds[0]!, bounds.at(-1)!];
+  const { place, source, values } = part;
   const few = statements.all(
-    `SELECT ${place} AS place FROM instance ${inside} ORDER BY ${place} LIMIT ?`,
-    ...[...values, first, end, FEW_ROWS + 1],
+    `SELECT ${place} AS place FROM instance ${source} AND ${place} >= ? AND ${place} < ?
+     ORDER BY ${place} LIMIT ?`,
+    ...[...values, bounds[0]!, bounds.at(-1)!, FEW_ROWS + 1],
   );
   if (few.length <= FEW_ROWS) {
     const counts = countPlaces(few.map((row) => row.place as number), bounds);
     return { counts, isEstimate: false, readCount: few.length + 1 };
   }
-  const sql = `SELECT count(*) AS count FROM (SELECT 1 FROM instance ${inside} LIMIT ?)`;
-  let readCount = few.length;
-  const count = (from: number, to: number, limit: number) => {
-    const found = statements.get(sql, ...values, from, to, limit)!.count as number;
-    readCount += found + 1;
-    return found;
-  };
-  const share = Math.max(1, Math.floor(most.read / (bounds.length - 1)));
-  let isEstimate = false;
-  const counts = bounds.slice(1).map((to, span) => {
-    const from = bounds[span]!;
-    // Half of the share tells whether the span is large, the other half is for its samples.
-    const whole = Math.ceil(share / 2);
-    const found = count(from, to, whole + 1);
-    if (found <= whole) return found;
-    isEstimate = true;
-    const width = Math.max(1, (to - from) / SAMPLES * Math.min(1, share / 2 / most.rows));
-    let sampled = 0;
-    for (let sample = 0; sample < SAMPLES; sample++) {
-      const start = from + (to - from) * (sample + 0.5) / SAMPLES - width / 2;
-      const [low, high] = [Math.round(start), Math.round(start + width)];
-      sampled += count(low, high, whole) / Math.max(1, high - low);
-    }
-    const estimate = Math.round(sampled / SAMPLES * (to - from));
-    return Math.min(Math.max(estimate, found), most.rows);
+  const spans = bounds.slice(1).map((to, span) => [bounds[span]!, to] as const);
+  // Half of the share tells whether a span is large, the other half is for its samples.
+  const half = Math.max(FEW_ROWS, Math.ceil(most.read / spans.length / 2));
+  const counts = countRanges(part, spans, half + 1, statements);
+  const large = [...counts.keys()].filter((span) => counts[span]! > half);
+  const perSpan = Math.min(SAMPLES_MAX, Math.max(SAMPLES_MIN, Math.floor(half / SAMPLE_ROWS)));
+  const samples = large.flatMap((span) => samplesOf(part, spans[span]!, half, perSpan, most.rows));
+  const sampled = samples.length > 0 ? countRanges(part, samples, half, statements) : [];
+  for (const [index, span] of large.entries()) {
+    const [from, to] = spans[span]!;
+    const own = samples.slice(index * perSpan, (index + 1) * perSpan);
+    const width = own.reduce((sum, [low, high]) => sum + high - low, 0);
+    const rows = sumOf(sampled.slice(index * perSpan, (index + 1) * perSpan));
+    const estimate = Math.round(rows / width * (to - from));
+    counts[span] = Math.min(Math.max(estimate, counts[span]!), most.rows);
+  }
+  const readCount = sumOf(counts.map((count) => Math.min(count, half + 1))) + sumOf(sampled) +
+    (spans.length + samples.length) * RANGE_ROWS;
+  return { counts, isEstimate: large.length > 0, readCount };
+}
+
+/** Parts of a span at equal distances, which together have about `rows` rows. */
+function samplesOf(
+  { place }: CountedPart,
+  [from, to]: readonly [from: number, to: number],
+  rows: number,
+  count: number,
+  rowsMax: number,
+): readonly (readonly [from: number, to: number])[] {
+  const length = to - from;
+  const most = place === "seq" ? Math.min(rowsMax, length) : rowsMax;
+  const width = Math.max(1, length / count * Math.min(1, rows / most));
+  return Array.from({ length: count }, (_, sample) => {
+    const start = Math.round(from + length * (sample + 0.5) / count - width / 2);
+    return [start, start + Math.max(1, Math.round(width))];
   });
-  return { counts, isEstimate, readCount };
+}
+
+/** Count the rows of ranges in one statement, each up to a limit. */
+function countRanges(
+  { place, source, values }: CountedPart,
+  ranges: readonly (readonly [from: number, to: number])[],
+  limit: number,
+  statements: Statements,
+): number[] {
+  const found = statements.all(
+    `SELECT (SELECT count(*) FROM (SELECT 1 FROM instance ${source}
+       AND ${place} >= range.value ->> 0 AND ${place} < range.value ->> 1 LIMIT ?)) AS count
+     FROM json_each(?) AS range ORDER BY range.key`,
+    ...[...values, limit, JSON.stringify(ranges)],
+  );
+  return found.map(({ count }) => count as number);
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
 }
 
 function countPlaces(places: readonly number[], bounds: readonly number[]): readonly number[] {

@@ -1,9 +1,9 @@
+import process from "node:process";
 import { setInterval } from "node:timers";
-import type { LiveFacts } from "../../src/manager/api.ts";
-import { Timeline } from "../../src/manager/timeline/timeline.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import type { Store } from "../../src/store/store.ts";
-import { type Content, fill } from "./fill.ts";
+import type { LiveFacts } from "../../../src/manager/api.ts";
+import { Timeline } from "../../../src/manager/timeline/timeline.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import type { Store } from "../../../src/store/store.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -14,22 +14,17 @@ export interface Figure {
   readonly firstMs: number;
   readonly medianMs: number;
   readonly maxMs: number;
+  /** Processor time of this process, on average: the rest was waiting, also for a processor. */
+  readonly processorMs: number;
   /** The longest time that nothing else in this process could run. */
   readonly blockedMs: number;
 }
 
-/** Fill an open store and measure each read. @param times how often each is repeated */
+/** Measure each read on an open, filled store. @param times how often each is repeated */
 export async function measure(
   store: Store,
-  options: {
-    readonly content: Content;
-    /** True if the store numbers instances by their time, as Valkey does. */
-    readonly isByTime: boolean;
-    readonly times: number;
-  },
+  { nowMs: now, times }: { readonly nowMs: number; readonly times: number },
 ): Promise<readonly Figure[]> {
-  const { content, isByTime, times } = options;
-  await fill(store, content, isByTime);
   const facts: LiveFacts = {
     kinds: async () => [...(await store.stats()).kinds.keys()],
     isKnown: async () => true,
@@ -40,7 +35,6 @@ export async function measure(
     listPauses: () => store.listPauses(),
   };
   const timeline = new Timeline({ store, clock: systemClock, facts });
-  const now = content.nowMs;
   const past = (ms: number) => ({ from: now - ms, to: now });
   const future = (ms: number) => ({ from: now, to: now + ms });
   const reads: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -78,18 +72,21 @@ async function figureOf(
     last = now;
   }, 1);
   const took: number[] = [];
+  const usageBefore = process.cpuUsage();
   for (let time = 0; time < times; time++) {
     const begin = performance.now();
     await read();
     took.push(performance.now() - begin);
   }
   clearInterval(watch);
+  const { user, system } = process.cpuUsage(usageBefore);
   const sorted = [...took].sort((left, right) => left - right);
   return {
     name,
     firstMs: took[0]!,
     medianMs: sorted[Math.floor(sorted.length / 2)]!,
     maxMs: sorted.at(-1)!,
+    processorMs: (user + system) / 1_000 / times,
     blockedMs,
   };
 }
