@@ -1,4 +1,4 @@
-import { JobError, toJobError } from "../core/errors.ts";
+import { toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { CallTracker } from "../rpc/guard/call_tracker.ts";
@@ -66,7 +66,7 @@ export async function sendEvents(
   };
   const silence = new LazyTimer(clock, () => {
     if (isWriting) silence.setIn(SILENCE_MS);
-    else void write(":\n\n").catch(() => connection.destroy());
+    else void write(":\n\n");
   });
   connection.beginStream(200, { ...headers, ...HEADERS });
   try {
@@ -77,37 +77,30 @@ export async function sendEvents(
     }
   } catch (thrown) {
     const data = problemText(toJobError(thrown, "Cannot send events"));
-    await write(eventText({ event: "problem", data })).catch(() => connection.destroy());
+    // The signal may have aborted because the daemon is stopping.
+    connection.writePiece(eventText({ event: "problem", data }), () => {});
   } finally {
     silence.cancel();
   }
 }
 
 /**
- * Write a piece, and wait until the system has taken it or the signal aborts.
- *
- * @throws JobError `resource_exhausted` if that takes half a minute
+ * Write a piece, and wait until the system has taken it or the signal aborts. A client that leaves
+ * it unread for half a minute is disconnected.
  */
 function writePiece(
   connection: HttpConnection,
   text: string,
   { clock, signal }: Pick<EventTarget, "clock" | "signal">,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
     const finish = () => {
       timer.cancel();
       signal.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = clock.timer(UNREAD_MS, () => {
-      signal.removeEventListener("abort", finish);
-      reject(
-        new JobError(
-          "resource_exhausted",
-          `Cannot send any more: an event was left unread for ${UNREAD_MS / 1_000} s`,
-        ),
-      );
-    }, { unref: true });
+    const timer = clock.timer(UNREAD_MS, () => connection.destroy(), { unref: true });
     signal.addEventListener("abort", finish);
     connection.writePiece(text, finish);
   });

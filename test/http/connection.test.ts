@@ -238,6 +238,7 @@ test("a client that does not read its responses holds few of them", async () => 
     }),
   });
   const client = world.raw();
+  await once(client.socket, "connect");
   client.socket.pause();
   for (let sent = 0; sent < 200; sent += 1) {
     client.send("GET", "/api/v1/x");

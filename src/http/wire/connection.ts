@@ -139,7 +139,11 @@ export class HttpConnection {
    */
   writePiece(text: string, taken: () => void): void {
     const piece = this.#isChunked ? `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n` : text;
-    this.socket.write(piece, taken);
+    if (this.socket.destroyed) return;
+    this.socket.write(piece, (error) => {
+      // The connection has closed, which is told elsewhere.
+      if (!error) taken();
+    });
   }
 
   /** End a response that was begun with {@link beginStream}. */
