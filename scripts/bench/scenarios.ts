@@ -6,6 +6,7 @@ import { DISK } from "./scenarios/disk.ts";
 import { EXECUTION } from "./scenarios/execution.ts";
 import { GRPC } from "./scenarios/grpc.ts";
 import { HELD_COST } from "./scenarios/held.ts";
+import { HTTP } from "./scenarios/http.ts";
 import { LATENESS } from "./scenarios/lateness.ts";
 import { NOTICES_COST } from "./scenarios/notices.ts";
 import { PICK_UP } from "./scenarios/pick_up.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PICK_UP,
   ...LATENESS,
   ...GRPC,
+  ...HTTP,
   ...DAEMON,
   ...DAEMONS,
   ...SCHEDULES_COST,

@@ -3,23 +3,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { startDaemon } from "../../../test/support/processes/daemon.ts";
+import { type Call, inTurns, secondsOf } from "../in_turns.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 
 const CALLS = 8_000;
-/**
- * Parts of the calls between which the daemon and the echo take turns: the machine's speed changes
- * within seconds.
- */
-const TURNS = 8;
 /** Calls to each before any is measured: until then their code is still being compiled. */
 const WARM_CALLS = 30_000;
 const CALLERS = [1, 16, 100];
 const ECHO_SERVER = fileURLToPath(new URL("../echo_server.ts", import.meta.url));
 /** As long as a request of ScheduleJob. */
 const ECHO_BYTES = 24;
-
-type Call = () => Promise<unknown>;
 
 async function measure(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
@@ -53,31 +47,6 @@ async function measure(settings: Settings): Promise<Figures> {
     await daemon.stop();
     await scratch.clean();
   }
-}
-
-/** Calls a second of each, which take turns. */
-async function inTurns(
-  both: readonly Call[],
-  callers: number,
-  calls: number,
-): Promise<readonly number[]> {
-  const seconds = both.map(() => 0);
-  for (let turn = 0; turn < TURNS; turn++) {
-    for (const [index, call] of both.entries()) {
-      seconds[index]! += await secondsOf(call, callers, calls / TURNS);
-    }
-  }
-  return seconds.map((taken) => calls / taken);
-}
-
-/** How long about `calls` calls take. */
-async function secondsOf(call: Call, callers: number, calls: number): Promise<number> {
-  const each = Math.ceil(calls / callers);
-  const started = performance.now();
-  await Promise.all(Array.from({ length: callers }, async () => {
-    for (let count = 0; count < each; count++) await call();
-  }));
-  return (performance.now() - started) / 1_000 * calls / (each * callers);
 }
 
 async function startEcho(): Promise<{ readonly call: Call; stop(): Promise<void> }> {
