@@ -53,7 +53,8 @@ function interfaceOf(message: DescMessage): string {
     const isJson = field.name.endsWith("_json");
     const name = isJson ? field.name.replace("_json", "") : nameOf(field);
     // 1 is "explicit" presence: the field is absent if it is not set.
-    const isOptional = field.presence === 1 || isJson || field.oneof !== undefined;
+    const isOptional = field.presence === 1 || isJson || field.oneof !== undefined ||
+      VALUES.includes(field.name);
     return `  readonly ${name}${isOptional ? "?" : ""}: ${isJson ? "unknown" : typeOf(field)};`;
   });
   return [`/** ${message.name} of job.proto as JSON. */`, `export interface ${message.name} {`]

@@ -20,6 +20,7 @@ const BUN_ONLY = [
   "test/attack",
   "test/cli",
   "test/contrib",
+  "test/dashboard/flows.test.ts",
   "test/docs",
   "test/e2e",
   "test/exports.test.ts",
@@ -45,7 +46,12 @@ const BUN_ONLY = [
 ];
 
 /** Tests that run the compiled file. */
-export const COMPILED_FILE = ["test/attack", "test/e2e", "test/reference"];
+export const COMPILED_FILE = [
+  "test/attack",
+  "test/dashboard/flows.test.ts",
+  "test/e2e",
+  "test/reference",
+];
 
 /**
  * Tests that wait for slow servers, or for ends within seconds. They run beside each other only.

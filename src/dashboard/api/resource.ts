@@ -28,18 +28,25 @@ interface State<T> {
   readonly isLoading: boolean;
 }
 
+/** When something is loaded again. */
+export interface LoadOptions {
+  /** With each change of these; those of everything by default. */
+  readonly watched?: readonly ReadonlySignal<number>[];
+  /** With each change of it. */
+  readonly mark?: string;
+  /** Show what was loaded for the key before, until the next is here. */
+  readonly keeps?: boolean;
+}
+
 /**
- * Load something, again whenever its key or one of the signals changes.
+ * Load something, again whenever its key changes.
  *
  * @param key what it depends on; null loads nothing
- * @param watched with each change of these it is loaded again
- * @param mark with each change of it, too
  */
 export function useLoaded<T>(
   key: string | null,
   load: (signal: AbortSignal) => Promise<T>,
-  watched: readonly ReadonlySignal<number>[] = [revision],
-  mark = "",
+  { watched = [revision], mark = "", keeps = false }: LoadOptions = {},
 ): Resource<T> {
   const state = useSignal<State<T>>({ key: "", data: null, problem: null, isLoading: true });
   const again = useSignal(0);
@@ -47,7 +54,8 @@ export function useLoaded<T>(
   useEffect(() => {
     if (key === null) return;
     const abort = new AbortController();
-    const kept = state.peek().key === key ? state.peek().data : null;
+    const before = state.peek();
+    const kept = before.key === key || keeps ? before.data : null;
     state.value = { key, data: kept, problem: null, isLoading: true };
     load(abort.signal).then((data) => {
       if (!abort.signal.aborted) state.value = { key, data, problem: null, isLoading: false };
@@ -60,7 +68,7 @@ export function useLoaded<T>(
   const { data, problem, isLoading, key: shown } = state.value;
   const isCurrent = shown === key;
   return {
-    data: isCurrent ? data : null,
+    data: isCurrent || keeps ? data : null,
     problem: isCurrent ? problem : null,
     isLoading: isLoading || !isCurrent,
     reload: () => again.value++,
@@ -75,9 +83,8 @@ export function useLoaded<T>(
 export function useResource<T>(
   path: string | null,
   query: QueryValues = {},
-  watched?: readonly ReadonlySignal<number>[],
-  mark?: string,
+  options?: LoadOptions,
 ): Resource<T> {
   const key = path === null ? null : `${path} ${JSON.stringify(query)}`;
-  return useLoaded<T>(key, (signal) => get<T>(path!, query, signal), watched, mark);
+  return useLoaded<T>(key, (signal) => get<T>(path!, query, signal), options);
 }

@@ -6,14 +6,15 @@ const ROLES = ["viewer", "operator", "admin"] as const;
 
 type Role = typeof ROLES[number];
 
-/** The session of this browser; null where nobody has to log in. */
-export const session = signal<Session | null>(null);
+/** The session of this browser; null where nobody has to log in, undefined until that is known. */
+export const session = signal<Session | null | undefined>(undefined);
 
 /**
  * True if the reader may do what needs a role. The daemon checks it again with each request; this
  * only leaves out what it would refuse.
  */
 export function may(needed: Role): boolean {
+  if (session.value === undefined) return false;
   if (session.value === null) return true;
   return ROLES.indexOf(session.value.role as Role) >= ROLES.indexOf(needed);
 }

@@ -105,7 +105,7 @@ function TopBar({ isMenuOpen, onMenu }: {
         value={theme.value}
         onChange={(value) => theme.value = value}
       />
-      {session.value !== null && (
+      {session.value && (
         <form method="post" action={`${BASE}logout`} class="logout">
           <button
             type="submit"

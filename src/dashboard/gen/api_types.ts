@@ -67,8 +67,8 @@ export interface JobInstance {
   readonly kind: string;
   readonly id: string;
   readonly state: JobState;
-  readonly arguments: readonly unknown[];
-  readonly results: readonly unknown[];
+  readonly arguments?: readonly unknown[];
+  readonly results?: readonly unknown[];
   readonly error?: string;
   readonly created_at?: string;
   readonly scheduled_at?: string;
@@ -150,7 +150,7 @@ export interface Query {
 /** ScheduleJobRequest of job.proto as JSON. */
 export interface ScheduleJobRequest {
   readonly kind: string;
-  readonly arguments: readonly unknown[];
+  readonly arguments?: readonly unknown[];
   readonly priority?: number;
   readonly at?: string;
   readonly after_ms?: number;
@@ -366,7 +366,7 @@ export interface Schedule {
   readonly misfire: string;
   readonly next_at?: string;
   readonly created_at?: string;
-  readonly arguments: readonly unknown[];
+  readonly arguments?: readonly unknown[];
   readonly generation: number;
   readonly last_at?: string;
   readonly last_run_at?: string;
@@ -412,7 +412,7 @@ export interface UpdateScheduleRequest {
   readonly priority?: number;
   readonly timeout_ms?: number;
   readonly max_retries?: number;
-  readonly arguments: readonly unknown[];
+  readonly arguments?: readonly unknown[];
   readonly recurrence?: Recurrence;
   readonly clear: readonly string[];
 }

@@ -10,6 +10,8 @@ import type { LogStream } from "./log_stream.ts";
 
 /** Height of a row, as in the stylesheet. */
 const ROW_PX = 19;
+/** Space for a scroll bar below the rows. */
+const SCROLLBAR_PX = 16;
 /** Rows that are drawn beyond what is visible. */
 const MARGIN_ROWS = 30;
 /** Columns of number and time before the text, as in the stylesheet. */
@@ -129,8 +131,9 @@ function Lines({ view, matches }: {
 
   useEffect(() => {
     const measure = () => {
-      const rowsShown = Math.ceil(frame.current!.clientHeight / ROW_PX);
-      size.value = { rows: rowsShown, columns: columnsIn(frame.current!, ruler.current!) };
+      if (frame.current === null) return;
+      const rowsShown = Math.ceil(frame.current.clientHeight / ROW_PX);
+      size.value = { rows: rowsShown, columns: columnsIn(frame.current, ruler.current!) };
     };
     const observer = new ResizeObserver(measure);
     observer.observe(frame.current!);
@@ -172,6 +175,7 @@ function Lines({ view, matches }: {
       tabIndex={0}
       role="region"
       aria-label="Log"
+      style={{ height: `min(62vh, 680px, ${rows * ROW_PX + SCROLLBAR_PX}px)` }}
       onScroll={() => {
         const { scrollTop, scrollHeight, clientHeight } = frame.current!;
         top.value = scrollTop;

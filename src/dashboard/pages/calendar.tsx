@@ -93,7 +93,7 @@ function Day({ cell, date, isOther, isToday, kind }: {
         class="day-number"
         data-row
         href={href("/timeline", { from, to, kind })}
-        aria-label={`${date}: timeline`}
+        aria-label={`${number}, timeline of ${date}`}
       >
         {number}
       </a>

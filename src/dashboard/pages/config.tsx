@@ -58,7 +58,8 @@ const SESSIONS: readonly Column<Session>[] = [
   { title: "Used", cell: ({ used_at }) => <Distance at={used_at} />, kind: "num" },
   { title: "Ends", cell: ({ expires_at }) => <Distance at={expires_at} />, kind: "num" },
   {
-    title: "",
+    title: "Actions",
+    isUntitled: true,
     cell: (one) => (
       <button type="button" class="plain" onClick={() => void revoke(one)}>End it</button>
     ),
@@ -96,7 +97,7 @@ function Reload(): JSX.Element | null {
 }
 
 function Daemon({ status }: { readonly status: GetStatusResponse }): JSX.Element {
-  const version = useResource<VersionResponse>("/version", {}, []);
+  const version = useResource<VersionResponse>("/version", {}, { watched: [] });
   return (
     <>
       {status.reload_problem !== undefined && (

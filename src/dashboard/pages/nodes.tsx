@@ -79,7 +79,7 @@ function columns(onResize: (node: Node) => void): readonly Column<Node>[] {
     {
       title: "Node",
       cell: ({ id }) => (
-        <a data-row href={href("/instances", { text: id, state: "processing" })}>{id}</a>
+        <a data-row href={href("/instances", { node: id, state: "processing" })}>{id}</a>
       ),
     },
     {
@@ -107,7 +107,8 @@ function columns(onResize: (node: Node) => void): readonly Column<Node>[] {
     { title: "Version", cell: ({ version }) => version, kind: "minor" },
     { title: "Host", cell: ({ host, pid }) => `${host} (${pid})`, kind: "minor" },
     {
-      title: "",
+      title: "Actions",
+      isUntitled: true,
       cell: (node) =>
         may("admin") && node.state === "live" && (
           <button

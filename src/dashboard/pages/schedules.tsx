@@ -134,7 +134,11 @@ function columns(onTicks: (schedule: Schedule) => void): readonly Column<Schedul
     },
     { title: "Last", cell: ({ last_run_at }) => <Distance at={last_run_at} />, kind: "minor" },
     { title: "Ran", cell: ({ runs }) => formatCount(runs), kind: "minor" },
-    { title: "", cell: (one) => <RowActions schedule={one} onTicks={onTicks} /> },
+    {
+      title: "Actions",
+      isUntitled: true,
+      cell: (one) => <RowActions schedule={one} onTicks={onTicks} />,
+    },
   ];
 }
 

@@ -47,7 +47,7 @@ export function Section({ title, actions, children, id }: {
   readonly id?: string;
 }): JSX.Element {
   return (
-    <section class="section" id={id} aria-label={title}>
+    <section class="section" id={id}>
       <div class="section-head">
         <h2>{title}</h2>
         {actions !== undefined && <div class="section-actions">{actions}</div>}

@@ -4,6 +4,8 @@ import type { ComponentChildren, JSX } from "preact";
 export interface Column<T> {
   readonly title: string;
   readonly cell: (row: T) => ComponentChildren;
+  /** True if only screen readers need the title. */
+  readonly isUntitled?: boolean;
   /** "num" aligns right; "wide" takes what is left; "minor" is left out on phones. */
   readonly kind?: "num" | "wide" | "minor" | "tight";
 }
@@ -26,8 +28,11 @@ export function Table<T>(
       <table class="table">
         <thead>
           <tr>
-            {columns.map(({ title, kind }) => <th key={title} scope="col" class={kind}>{title}
-            </th>)}
+            {columns.map(({ title, kind, isUntitled = false }) => (
+              <th key={title} scope="col" class={kind}>
+                {isUntitled ? <span class="offscreen">{title}</span> : title}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>

@@ -34,7 +34,7 @@ export function endOf(instance: JobInstance): string | undefined {
     instance.canceled_at;
 }
 
-/** The first characters of an id, which nearly always suffice. */
+/** The first characters of an id: its time to the millisecond. They nearly always suffice. */
 export function shortId(id: string): string {
-  return id.slice(0, 8);
+  return id.slice(0, 13);
 }

@@ -209,7 +209,7 @@ function Shown({ api, text }: { readonly api: OpenApi; readonly text: string }):
 /** The HTTP API: every operation, with those of each job. */
 export function DocsPage(): JSX.Element {
   const text = place.value.query.get("text") ?? "";
-  const api = useResource<OpenApi>("/openapi.json", {}, []);
+  const api = useResource<OpenApi>("/openapi.json", {}, { watched: [] });
   return (
     <Page
       title="API"

@@ -119,7 +119,7 @@ function ErrorView({ error, detail }: {
     <Section title="Error">
       <div class="error-view">
         <p>
-          {name !== undefined && name !== "" && <strong>{name}:</strong>}
+          {name !== undefined && name !== "" && <strong>{`${name}: `}</strong>}
           {message ?? error}
           {ends.length > 0 && <span class="hint">{` (${ends.join(", ")})`}</span>}
         </p>
@@ -136,8 +136,7 @@ function Why({ id, mark }: { readonly id: string; readonly mark: string }): JSX.
   const { data } = useResource<ExplainResponse>(
     `/instances/${segment(id)}/explain`,
     {},
-    [],
-    mark,
+    { watched: [], mark },
   );
   const why = data?.reports[0]?.why ?? "";
   return why === "" ? null : <p class="why">{why}</p>;
@@ -193,11 +192,15 @@ function Shown({ instance, job, from }: {
             <InstanceFacts instance={instance} zone={zone} />
           </Section>
           <Section title="Arguments">
-            <JsonView values={instance.arguments} names={argumentNames(job)} what="arguments" />
+            <JsonView
+              values={instance.arguments ?? []}
+              names={argumentNames(job)}
+              what="arguments"
+            />
           </Section>
           {state === "completed" && (
             <Section title="Results">
-              <JsonView values={instance.results} what="results" />
+              <JsonView values={instance.results ?? []} what="results" />
             </Section>
           )}
           <InstanceHistory id={id} mark={mark} zone={zone} />
@@ -215,7 +218,7 @@ export function InstancePage({ params }: PageProps): JSX.Element {
   const job = useResource<GetJobResponse>(
     instance === undefined ? null : `/jobs/${segment(instance.kind)}`,
     {},
-    [],
+    { watched: [] },
   );
   // The first characters of an id are enough to get here; the whole id is the place.
   useEffect(() => {

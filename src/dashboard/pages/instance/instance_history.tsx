@@ -69,8 +69,7 @@ export function InstanceHistory({ id, mark, zone }: {
   const history = useResource<LookupInstanceHistoryResponse>(
     `/instances/${segment(id)}/history`,
     { page_size: ENTRIES_MAX, oldest_first: true },
-    [],
-    mark,
+    { watched: [], mark },
   );
   return (
     <Loaded from={history}>

@@ -1,6 +1,5 @@
 import type { QueryValues } from "../../api/client.ts";
 import type { JobInstance, JobState, KindCounts, Query } from "../../gen/api_types.ts";
-import { valueText } from "../../text/argument_text.ts";
 import { SHOWN_STATES } from "../../text/instance_state.ts";
 
 /** Which instances a list shows. It is the query of the page's URL. */
@@ -12,8 +11,10 @@ export interface InstanceFilter {
   readonly before: string;
   readonly scheduleId: string;
   readonly uniqueKey: string;
-  /** In arguments, results, error, key or node. The browser looks for it, not the store. */
+  /** Its arguments have it. */
   readonly text: string;
+  /** It ran there last. */
+  readonly node: string;
 }
 
 /** The filter that a URL's query means. */
@@ -27,10 +28,11 @@ export function filterOf(query: URLSearchParams): InstanceFilter {
     scheduleId: query.get("schedule") ?? "",
     uniqueKey: query.get("key") ?? "",
     text: query.get("text") ?? "",
+    node: query.get("node") ?? "",
   };
 }
 
-/** The parameters of a request for the instances that match, except the text. */
+/** The parameters of a request for the instances that match. */
 export function requestOf(filter: InstanceFilter): QueryValues {
   return {
     kind: filter.kind,
@@ -39,12 +41,14 @@ export function requestOf(filter: InstanceFilter): QueryValues {
     before: filter.before,
     schedule_id: filter.scheduleId,
     unique_key: filter.uniqueKey,
+    text: filter.text,
+    node: filter.node,
   };
 }
 
-/** The query of a request that changes all instances that match, which the text does not narrow. */
+/** The query of a request that changes all instances that match. */
 export function bodyOf(filter: InstanceFilter): Partial<Query> {
-  const { kind, states, after, before, scheduleId, uniqueKey } = filter;
+  const { kind, states, after, before, scheduleId, uniqueKey, text, node } = filter;
   return {
     ...(kind === "" ? {} : { kind }),
     ...(states.length === 0 ? {} : { states }),
@@ -52,21 +56,19 @@ export function bodyOf(filter: InstanceFilter): Partial<Query> {
     ...(before === "" ? {} : { before }),
     ...(scheduleId === "" ? {} : { schedule_id: scheduleId }),
     ...(uniqueKey === "" ? {} : { unique_key: uniqueKey }),
+    ...(text === "" ? {} : { text }),
+    ...(node === "" ? {} : { node }),
   };
 }
 
 /** True if nothing is filtered. */
 export function isEverything(filter: InstanceFilter): boolean {
-  return Object.keys(bodyOf(filter)).length === 0 && filter.text === "";
+  return Object.keys(bodyOf(filter)).length === 0;
 }
 
-/** True if an instance is shown: with the text, and none of the system's own unless asked for. */
-export function isShown(instance: JobInstance, { kind, text }: InstanceFilter): boolean {
-  if (kind === "" && instance.kind.startsWith("system.notice")) return false;
-  if (text === "") return true;
-  const { arguments: given, results, error, unique_key, node, id } = instance;
-  const whole = [valueText(given), valueText(results), error, unique_key, node, id].join("\n");
-  return whole.toLowerCase().includes(text.toLowerCase());
+/** True if an instance is listed: the system's own are not, unless asked for. */
+export function isListed(instance: JobInstance, { kind }: InstanceFilter): boolean {
+  return kind !== "" || !instance.kind.startsWith("system.notice");
 }
 
 const COUNTERS: Readonly<Partial<Record<JobState, Exclude<keyof KindCounts, "kind">>>> = {
@@ -84,8 +86,8 @@ const COUNTERS: Readonly<Partial<Record<JobState, Exclude<keyof KindCounts, "kin
  * @returns null if the filter has more than kind and states
  */
 export function countOf(filter: InstanceFilter, kinds: Iterable<KindCounts>): number | null {
-  const { kind, states, after, before, scheduleId, uniqueKey, text } = filter;
-  if ([after, before, scheduleId, uniqueKey, text].some((one) => one !== "")) return null;
+  const { kind, states, ...others } = filter;
+  if (Object.values(others).some((one) => one !== "")) return null;
   let sum = 0;
   for (const counts of kinds) {
     if (kind !== "" && counts.kind !== kind) continue;

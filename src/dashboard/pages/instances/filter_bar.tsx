@@ -146,9 +146,10 @@ export function FilterBar({ filter, hasStates = true }: {
       <datalist id="kinds">
         {[...overview.kinds.value.keys()].map((kind) => <option key={kind} value={kind} />)}
       </datalist>
-      <TextFilter name="text" label="Text in arguments, error, key, node" value={filter.text} />
+      <TextFilter name="text" label="Text in arguments" value={filter.text} />
       {hasStates && <StateFilter states={filter.states} />}
       <RangeFilter filter={filter} />
+      <SetFilter name="node" label="node" value={filter.node} />
       <SetFilter name="schedule" label="schedule" value={filter.scheduleId} />
       <SetFilter name="key" label="key" value={filter.uniqueKey} />
     </form>

@@ -29,12 +29,13 @@ function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
       <span class="late-text">{`waits for ${blocked_by.name}: ${blockWords(blocked_by)}`}</span>
     );
   }
-  return <code class="faint">{argumentsText(given)}</code>;
+  return <code class="faint">{argumentsText(given ?? [])}</code>;
 }
 
 function columns(selected: SelectedIds | undefined): Column<JobInstance>[] {
   const box: Column<JobInstance> = {
-    title: "",
+    title: "Select",
+    isUntitled: true,
     kind: "tight",
     cell: ({ id }) => (
       <input

@@ -4,12 +4,13 @@ import { useEffect } from "preact/hooks";
 import { revision, useLoaded } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { href, place } from "../../app/router.ts";
-import { attempt } from "../../app/toasts.tsx";
-import type { JobInstance, JobState } from "../../gen/api_types.ts";
+import { attempt, toastDone } from "../../app/toasts.tsx";
+import type { JobInstance, JobState, LookupInstancesResponse } from "../../gen/api_types.ts";
 import { overview } from "../../live/overview.ts";
 import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page } from "../../parts/page.tsx";
-import { formatCount, plural } from "../../text/format_time.ts";
+import { Time } from "../../parts/time.tsx";
+import { formatCount } from "../../text/format_time.ts";
 import { cancelAll, redriveAll, type Selection } from "./actions.tsx";
 import {
   bodyOf,
@@ -17,12 +18,12 @@ import {
   filterOf,
   type InstanceFilter,
   isEverything,
-  isShown,
+  isListed,
   requestOf,
   selectionWords,
 } from "./filter.ts";
 import { FilterBar } from "./filter_bar.tsx";
-import { countInstances, type InstancePage, readPage } from "./instance_list.ts";
+import { countInstances, readPage } from "./instance_list.ts";
 import { InstanceTable, type SelectedIds } from "./instance_table.tsx";
 
 /** What differs between the list of all instances and that of dead letters. */
@@ -77,9 +78,8 @@ function targetOf(options: {
 async function actOnAll(verb: "cancel" | "redrive", options: {
   readonly filter: InstanceFilter;
   readonly selected: SelectedIds;
-  readonly list: ListKind;
 }): Promise<void> {
-  const { filter, selected, list } = options;
+  const { filter, selected } = options;
   const states = verb === "cancel" ? UNFINISHED : DEAD;
   const target = targetOf({ filter, selected: selected.value, states });
   let selection: Selection;
@@ -90,10 +90,12 @@ async function actOnAll(verb: "cancel" | "redrive", options: {
       : ["redrive", ...ids];
     selection = { query: { ids }, count: ids.length, about: "The selected ones.", command };
   } else {
-    // Dead letters that ran again are no longer counted as such, but still in the counters.
-    const byCounters = verb === "cancel" ? countOf(target, overview.kinds.value.values()) : null;
-    const path = verb === "redrive" ? "/dead-letters" : list.path;
-    const count = byCounters ?? await countInstances(path, requestOf(target));
+    const dead = verb === "redrive" ? { dead: true } : {};
+    const count = await countInstances({ ...requestOf(target), ...dead });
+    if (count === 0) {
+      const nothing = verb === "cancel" ? "unfinished instance" : "dead letter";
+      return toastDone(`No ${nothing} matches`);
+    }
     const words = selectionWords(verb === "redrive" ? { ...target, states: [] } : target);
     selection = {
       query: bodyOf(target),
@@ -115,18 +117,15 @@ function BulkActions({ filter, selected, list }: {
 }): JSX.Element | null {
   if (!may("operator")) return null;
   const count = selected.value.size;
-  // The store does not look for a text: what is not selected cannot be told apart by it.
-  const isOff = count === 0 && filter.text !== "";
   const what = count > 0 ? `${count} selected` : "all that match";
   const act = (verb: "cancel" | "redrive") => () =>
-    void attempt(() => actOnAll(verb, { filter, selected, list }));
+    void attempt(() => actOnAll(verb, { filter, selected }));
   const hasAny = (states: readonly JobState[]) =>
     count > 0 || filter.states.length === 0 || filter.states.some((one) => states.includes(one));
-  const why = isOff ? "Select instances: a text selects only what is shown" : undefined;
   return (
     <>
       {hasAny(DEAD) && (
-        <button type="button" class="button" disabled={isOff} title={why} onClick={act("redrive")}>
+        <button type="button" class="button" onClick={act("redrive")}>
           Run {list === DEAD_LETTERS || count > 0 ? what : "all dead"} again…
         </button>
       )}
@@ -134,8 +133,6 @@ function BulkActions({ filter, selected, list }: {
         <button
           type="button"
           class="button button-danger"
-          disabled={isOff}
-          title={why}
           onClick={act("cancel")}
         >
           Cancel {what}…
@@ -146,7 +143,7 @@ function BulkActions({ filter, selected, list }: {
 }
 
 function Pager({ page, path, query }: {
-  readonly page: InstancePage;
+  readonly page: LookupInstancesResponse;
   readonly path: string;
   readonly query: URLSearchParams;
 }): JSX.Element {
@@ -154,11 +151,13 @@ function Pager({ page, path, query }: {
   return (
     <nav class="pager" aria-label="Pages of the list">
       {query.has("page") && <a href={href(path, { ...values, page: "" })}>Newest</a>}
-      {page.searched !== null && (
-        <span class="hint">Searched {plural(page.searched, "instance")}</span>
+      {page.looked_to !== undefined && (
+        <span class="hint">
+          Looked at those created since <Time at={page.looked_to} />
+        </span>
       )}
-      {page.nextToken !== undefined && (
-        <a href={href(path, { ...values, page: page.nextToken })}>Older</a>
+      {page.next_page_token !== undefined && (
+        <a href={href(path, { ...values, page: page.next_page_token })}>Older</a>
       )}
     </nav>
   );
@@ -190,14 +189,12 @@ function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
   useEffect(() => {
     selected.value = new Set();
   }, [key]);
-  const page = useLoaded(key, (signal) =>
-    readPage(list.path, {
-      query: requestOf(filter),
-      token,
-      isShown: (instance) => isShown(instance, filter),
-      isSearch: filter.text !== "",
-      signal,
-    }), token === "" ? [revision] : []);
+  const page = useLoaded(
+    key,
+    (signal) => readPage(list.path, requestOf(filter), token, signal),
+    // Older pages stand still while they are read.
+    { watched: token === "" ? [revision] : [], keeps: true },
+  );
   const count = list === ALL ? countOf(filter, overview.kinds.value.values()) : null;
   return (
     <Page
@@ -208,25 +205,29 @@ function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
     >
       <FilterBar filter={filter} hasStates={list === ALL} />
       <Loaded from={page}>
-        {(shown) =>
-          shown.instances.length === 0 && shown.nextToken === undefined
-            ? isEverything(filter) ? list.empty : (
+        {(shown) => {
+          const instances = shown.instances.filter((one) => isListed(one, filter));
+          if (instances.length === 0 && shown.next_page_token === undefined) {
+            if (isEverything(filter)) return list.empty;
+            return (
               <Empty title="Nothing matches">
                 <a href={href(list.path)}>Remove the filter</a>
               </Empty>
-            )
-            : (
-              <>
-                <InstanceTable
-                  instances={shown.instances}
-                  selected={may("operator") ? selected : undefined}
-                />
-                <div class="list-foot">
-                  {may("operator") && <Selecting instances={shown.instances} selected={selected} />}
-                  <Pager page={shown} path={list.path} query={query} />
-                </div>
-              </>
-            )}
+            );
+          }
+          return (
+            <>
+              <InstanceTable
+                instances={instances}
+                selected={may("operator") ? selected : undefined}
+              />
+              <div class="list-foot">
+                {may("operator") && <Selecting instances={instances} selected={selected} />}
+                <Pager page={shown} path={list.path} query={query} />
+              </div>
+            </>
+          );
+        }}
       </Loaded>
     </Page>
   );

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
-import { useResource } from "../../api/resource.ts";
+import { type Resource, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { href, place } from "../../app/router.ts";
 import { RunForm } from "../../forms/run_form.tsx";
@@ -24,6 +24,7 @@ import { ScheduleWords } from "../../parts/schedule_words.tsx";
 import { Distance, Time } from "../../parts/time.tsx";
 import { formatCount, formatDuration } from "../../text/format_time.ts";
 import { InstanceTable } from "../instances/instance_table.tsx";
+import { JobStats } from "./job_stats.tsx";
 import { BackfillDialog } from "./backfill_dialog.tsx";
 import { PauseDialog, resumeJob } from "./pause_dialog.tsx";
 import { TickList } from "./tick_list.tsx";
@@ -34,9 +35,7 @@ const TICKS_MAX = 10;
 type OpenDialog = "run" | "pause" | "backfill" | null;
 
 function Actions({ job }: { readonly job: Job }): JSX.Element | null {
-  const open = useSignal<OpenDialog>(
-    place.peek().query.has("run") && may("operator") ? "run" : null,
-  );
+  const open = useSignal<OpenDialog>(place.peek().query.has("run") ? "run" : null);
   if (!may("operator")) return null;
   const isPaused = (overview.pauses.value ?? []).some(({ kind }) => kind === job.kind);
   const close = () => open.value = null;
@@ -146,8 +145,10 @@ function ScheduleLine({ schedule }: { readonly schedule: Schedule }): JSX.Elemen
   );
 }
 
-function Schedules({ kind }: { readonly kind: string }): JSX.Element {
-  const schedules = useResource<ListSchedulesResponse>("/schedules", { kind });
+function Schedules({ kind, schedules }: {
+  readonly kind: string;
+  readonly schedules: Resource<ListSchedulesResponse>;
+}): JSX.Element {
   return (
     <Section
       title="Schedules"
@@ -174,10 +175,12 @@ function Schedules({ kind }: { readonly kind: string }): JSX.Element {
   );
 }
 
-function Ticks({ kind }: { readonly kind: string }): JSX.Element | null {
-  const ticks = useResource<ExplainResponse>(`/jobs/${segment(kind)}/explain`, {
-    limit: TICKS_MAX,
-  });
+function Ticks({ kind, isScheduled }: {
+  readonly kind: string;
+  readonly isScheduled: boolean;
+}): JSX.Element | null {
+  const path = isScheduled ? `/jobs/${segment(kind)}/explain` : null;
+  const ticks = useResource<ExplainResponse>(path, { limit: TICKS_MAX });
   const reports = [...ticks.data?.reports ?? []]
     .sort((a, b) => (a.at ?? "") < (b.at ?? "") ? 1 : -1);
   if (reports.length === 0) return null;
@@ -208,6 +211,7 @@ function Instances({ kind }: { readonly kind: string }): JSX.Element {
 
 function Shown({ job }: { readonly job: Job }): JSX.Element {
   const { kind } = job;
+  const schedules = useResource<ListSchedulesResponse>("/schedules", { kind });
   return (
     <Page
       title={kind}
@@ -218,8 +222,9 @@ function Shown({ job }: { readonly job: Job }): JSX.Element {
       <Paused kind={kind} />
       <div class="columns columns-detail">
         <div>
-          <Schedules kind={kind} />
-          <Ticks kind={kind} />
+          <Schedules kind={kind} schedules={schedules} />
+          <JobStats kind={kind} />
+          <Ticks kind={kind} isScheduled={(schedules.data?.schedules.length ?? 0) > 0} />
           <Instances kind={kind} />
         </div>
         <div>

@@ -238,7 +238,7 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
   const width = useSignal(800);
   const drag = useSignal<{ readonly from: number; readonly to: number } | null>(null);
   useEffect(() => {
-    const observer = new ResizeObserver(() => width.value = frame.current!.clientWidth);
+    const observer = new ResizeObserver(([entry]) => width.value = entry!.contentRect.width);
     observer.observe(frame.current!);
     return () => observer.disconnect();
   }, []);
@@ -268,7 +268,7 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
         <svg
           width={width.value}
           height={height}
-          role="img"
+          role="group"
           aria-label="Runs over time; the same is in the table below"
           onPointerDown={(event) => {
             if (event.button !== 0 || event.pointerType === "touch") return;

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { closeWindow, HAS_BROWSER } from "../support/browser/browser.ts";
+import {
+  createDashboardWorld,
+  type DashboardWorld,
+  logIn,
+  TOKENS,
+} from "../support/browser/dashboard_world.ts";
+import { ACCESS_FLOWS } from "./flows/access_flows.ts";
+import { FRAME_FLOWS, PATHS, TIME_FLOWS } from "./flows/frame_flows.ts";
+import { INSTANCE_FLOWS, LIST_FLOWS, RESTART_FLOWS } from "./flows/instance_flows.ts";
+import { JOB_FLOWS } from "./flows/job_flows.ts";
+
+/** Longest run of a flow: many things happen in it. */
+const FLOW_MS_MAX = 60_000;
+const SKIP = HAS_BROWSER ? false : "there is no Chromium";
+
+// One daemon and one browser for all: each takes seconds to start.
+let world: DashboardWorld;
+
+before(async () => {
+  if (HAS_BROWSER) world = await createDashboardWorld();
+}, { timeout: FLOW_MS_MAX });
+after(() => world?.stop());
+
+const FLOWS = [
+  ...ACCESS_FLOWS,
+  ...FRAME_FLOWS,
+  ...LIST_FLOWS,
+  ...INSTANCE_FLOWS,
+  ...JOB_FLOWS,
+  ...TIME_FLOWS,
+];
+
+for (const { name, run } of FLOWS) {
+  test(name, { skip: SKIP, timeout: FLOW_MS_MAX }, async () => {
+    await run(world);
+    assert.deepEqual(world.admin.problems.splice(0), []);
+  });
+}
+
+interface AxeResult {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+  }[];
+}
+
+for (const scheme of ["light", "dark"] as const) {
+  test(
+    `axe finds nothing on any page, ${scheme}`,
+    { skip: SKIP, timeout: FLOW_MS_MAX },
+    async () => {
+      const axe = readFileSync(
+        createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+        "utf8",
+      );
+      const window = await world.window({ scheme });
+      const { page } = window;
+      await page.goto("/");
+      await logIn(page, TOKENS.operator);
+      const instance = await world.runToEnd("fails", "axe");
+      // Only colors differ between both.
+      const options = scheme === "light" ? "" : '{ runOnly: ["color-contrast"] }';
+      const found: string[] = [];
+      for (const path of [...PATHS, `/instances/${instance}`, "/jobs/report?run=1"]) {
+        await page.goto(path);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await page.locator(".skeleton").first().waitFor({ state: "detached" });
+        // Evaluated, not inserted: the policy of the page allows no other scripts.
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate(`axe.run(${options})`) as AxeResult;
+        found.push(
+          ...violations.flatMap(({ id, nodes }) =>
+            nodes.map(({ html, failureSummary }) => `${path}: ${id}: ${html}\n${failureSummary}`)
+          ),
+        );
+      }
+      assert.deepEqual(found, []);
+      await closeWindow(window);
+    },
+  );
+}
+
+for (const { name, run } of RESTART_FLOWS) {
+  test(name, { skip: SKIP, timeout: FLOW_MS_MAX }, async () => {
+    await run(world);
+    assert.deepEqual(world.admin.problems.splice(0), []);
+  });
+}

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { closeWindow } from "../../support/browser/browser.ts";
+import { logIn, TOKENS } from "../../support/browser/dashboard_world.ts";
+import type { Flow } from "./flow.ts";
+
+/** Paths of all pages of the navigation. */
+export const PATHS = [
+  ...["/", "/timeline", "/calendar", "/jobs", "/jobs/report", "/instances", "/schedules"],
+  ...["/dead-letters", "/incidents", "/nodes", "/store", "/config", "/docs", "/none"],
+];
+
+/** What surrounds the pages: keyboard, themes, clocks, phones, and the pages about the daemon. */
+export const FRAME_FLOWS: readonly Flow[] = [
+  {
+    name: "the first page shows by itself what runs and what fails",
+    run: async (world) => {
+      const { page } = world;
+      await page.goto("/");
+      await page.getByText("Live", { exact: true }).waitFor();
+      const id = await world.run("waits", "seen");
+      await page.getByRole("region", { name: "Running instances" }).getByTitle(id).waitFor();
+      await world.daemon.client().cancelInstances({ query: { uuid: id } });
+      const failed = await world.runToEnd("fails", "loudly");
+      await page.getByRole("region", { name: "Recent failures" }).getByTitle(failed).waitFor();
+    },
+  },
+  {
+    name: "everything is reached by keyboard: search, pages, rows, and back",
+    run: async ({ page }) => {
+      await page.goto("/");
+      await page.getByRole("heading", { name: "Now" }).waitFor();
+      await page.keyboard.press("/");
+      await page.getByRole("dialog", { name: "Search" }).waitFor();
+      await page.keyboard.type("repor");
+      await page.getByRole("dialog").getByRole("link", { name: /^report/ }).waitFor();
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "report" }).waitFor();
+      await page.keyboard.press("g");
+      await page.keyboard.press("j");
+      await page.getByRole("heading", { name: "Jobs" }).waitFor();
+      await page.getByRole("row").nth(1).waitFor();
+      await page.keyboard.press("j");
+      await page.keyboard.press("j");
+      await page.keyboard.press("k");
+      const first = await page.locator("main [data-row]").first().textContent();
+      assert.equal(await page.evaluate("document.activeElement.textContent"), first);
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: first!, exact: true }).waitFor();
+      await page.keyboard.press("?");
+      await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "a new page gets the focus on its title, and the skip link leads past the navigation",
+    run: async ({ page }) => {
+      await page.goto("/");
+      await page.getByRole("heading", { name: "Now" }).waitFor();
+      await page.keyboard.press("Tab");
+      assert.match(String(await page.evaluate("document.activeElement.textContent")), /Skip/);
+      await page.getByRole("navigation").getByRole("link", { name: "Nodes" }).click();
+      await page.getByRole("heading", { name: "Nodes" }).waitFor();
+      assert.equal(await page.evaluate("document.activeElement.tagName"), "H1");
+      assert.equal(await page.title(), "Nodes · jobctl");
+      await page.goBack();
+      await page.getByRole("heading", { name: "Now" }).waitFor();
+    },
+  },
+  {
+    name: "the chosen look and clock stay over a reload",
+    run: async (world) => {
+      const window = await world.window({ timezone: "Asia/Tokyo" });
+      const { page } = window;
+      await page.goto("/schedules?text=report");
+      await logIn(page, TOKENS.viewer);
+      const next = page.getByRole("row", { name: /report/ }).locator("time").first();
+      await next.waitFor();
+      const local = await next.textContent();
+      await page.getByLabel("Times").selectOption("job");
+      await page.getByLabel("Look").selectOption("dark");
+      await page.reload();
+      await next.waitFor();
+      assert.match((await next.textContent())!, /03:00/);
+      assert.notEqual(await next.textContent(), local);
+      assert.equal(await page.evaluate("document.documentElement.dataset.theme"), "dark");
+      await closeWindow(window);
+    },
+  },
+  {
+    name: "on a phone of 360 px every page fits, and the menu opens",
+    run: async (world) => {
+      const window = await world.window({ width: 360, height: 740 });
+      const { page } = window;
+      await page.goto("/");
+      await logIn(page, TOKENS.operator);
+      for (const path of PATHS) {
+        await page.goto(path);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        const wide = await page.evaluate("document.documentElement.scrollWidth");
+        assert.ok(Number(wide) <= 360, `${path} is ${wide} px wide`);
+      }
+      await page.getByRole("button", { name: "Pages" }).click();
+      await page.getByRole("navigation").getByRole("link", { name: "Instances" }).click();
+      await page.getByRole("heading", { name: "Instances" }).waitFor();
+      assert.equal(await page.getByRole("navigation", { name: "Pages" }).isVisible(), false);
+      await closeWindow(window);
+    },
+  },
+  {
+    name: "an unknown page says so",
+    run: async ({ page }) => {
+      await page.goto("/none/of/these");
+      await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+      await page.getByRole("link", { name: "Show what happens now" }).click();
+      await page.getByRole("heading", { name: "Now" }).waitFor();
+    },
+  },
+  {
+    name: "the workers of a node are changed, and that is undone",
+    run: async ({ page }) => {
+      await page.goto("/nodes");
+      await page.getByRole("button", { name: "Workers…" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel(/How many/).fill("6");
+      await dialog.getByRole("button", { name: "Change" }).click();
+      await page.getByText(/gets 6 workers/).waitFor();
+      await page.getByText("/ 6").first().waitFor();
+      await page.getByRole("button", { name: "Undo" }).click();
+      await page.getByText("/ 4").first().waitFor();
+    },
+  },
+  {
+    name: "the store counts instances, and leads to them",
+    run: async (world) => {
+      const { page } = world;
+      await world.runToEnd("sum", "1");
+      await page.goto("/store");
+      await page.getByRole("row", { name: /^sum/ }).getByRole("link", { name: /\d/ }).first()
+        .click();
+      await page.waitForURL(/kind=sum&state=completed/);
+    },
+  },
+  {
+    name: "the configuration is reloaded, and what has changed is said",
+    run: async ({ page }) => {
+      await page.goto("/config");
+      await page.getByRole("button", { name: "Reload" }).click();
+      await page.getByText(/Reloaded: 6 jobs, 0 new/).waitFor();
+    },
+  },
+  {
+    name: "notices are silenced and sent again",
+    run: async ({ page }) => {
+      await page.goto("/incidents");
+      await page.getByRole("button", { name: "Silence…" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel(/^Job/).fill("report");
+      await dialog.getByLabel(/^Reason/).fill("planned");
+      await dialog.getByRole("button", { name: "Silence" }).click();
+      await page.getByText("Silenced report").waitFor();
+      await page.getByText(/^planned, by/).waitFor();
+      await page.getByRole("button", { name: "End it" }).click();
+      await page.getByText("No notices are held back").waitFor();
+    },
+  },
+];
+
+/** What ran and will run, over time, and the description of the API. */
+export const TIME_FLOWS: readonly Flow[] = [
+  {
+    name: "the timeline shows past and future runs, and zooms",
+    run: async (world) => {
+      const { page } = world;
+      await world.runToEnd("sum", "2");
+      await page.goto("/timeline");
+      await page.locator(".run-bar.bar-good").first().waitFor();
+      await page.locator(".run-bar.bar-ghost, .heat-future").first().waitFor();
+      await page.getByRole("button", { name: "Hour", exact: true }).click();
+      await page.waitForURL(/from=/);
+      await page.getByText("As a table").click();
+      await page.getByRole("region", { name: "Runs" }).getByText("completed").first().waitFor();
+    },
+  },
+  {
+    name: "the calendar counts by day, and leads to the runs of a day",
+    run: async ({ page }) => {
+      await page.goto("/calendar");
+      const today = page.locator(".day-today");
+      await today.getByText(/completed/).waitFor();
+      await today.getByRole("link", { name: /completed/ }).click();
+      await page.waitForURL(/\/instances\?state=completed&after=/);
+      await page.locator("main tbody tr").first().waitFor();
+    },
+  },
+  {
+    name: "the API page documents each job's own operation",
+    run: async ({ page }) => {
+      await page.goto("/docs?text=report");
+      await page.locator("summary", { hasText: "/jobs/report/runs" }).click();
+      await page.getByText(/account/).first().waitFor();
+    },
+  },
+];

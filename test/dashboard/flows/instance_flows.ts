@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DashboardWorld } from "../../support/browser/dashboard_world.ts";
+import type { Flow } from "./flow.ts";
+
+const rows = ({ page }: DashboardWorld) => page.locator("main tbody tr");
+
+/** Numbers of the lines that are drawn of a log. */
+async function drawnLines({ page }: DashboardWorld): Promise<number[]> {
+  const texts = await page.locator(".log-number").allTextContents();
+  return texts.map(Number);
+}
+
+/** Lists of instances, and what is done to several. */
+export const LIST_FLOWS: readonly Flow[] = [
+  {
+    name: "the list follows its filters, which are in the URL",
+    run: async (world) => {
+      const { page } = world;
+      await Promise.all([world.runToEnd("sum", "1", "2"), world.runToEnd("fails", "disk")]);
+      await page.goto("/instances");
+      await page.getByRole("button", { name: "Failed" }).click();
+      await page.getByRole("cell", { name: /broken: disk/ }).first().waitFor();
+      assert.match(page.url(), /state=terminated/);
+      await page.getByRole("button", { name: "Failed" }).click();
+      await page.getByRole("searchbox", { name: "Job" }).or(page.getByLabel("Job")).first()
+        .fill("sum");
+      await page.waitForURL(/kind=sum/);
+      await page.locator("main tbody a.kind", { hasText: /^fails$/ }).first()
+        .waitFor({ state: "detached" });
+      await rows(world).first().waitFor();
+      await page.getByText("jobctl list instances --kind sum").waitFor();
+    },
+  },
+  {
+    name: "a text is found in arguments and errors",
+    run: async (world) => {
+      const { page } = world;
+      await Promise.all([world.runToEnd("report", "needle-7"), world.runToEnd("report", "hay")]);
+      await page.goto("/instances?text=needle-7");
+      await page.getByRole("cell", { name: /needle-7/ }).waitFor();
+      assert.equal(await rows(world).count(), 1);
+    },
+  },
+  {
+    name: "a list without a match says so, and leads out of the filter",
+    run: async ({ page }) => {
+      await page.goto("/instances?kind=none-of-these");
+      await page.getByText("Nothing matches").waitFor();
+      await page.getByRole("link", { name: "Remove the filter" }).click();
+      await page.locator("main tbody tr").first().waitFor();
+    },
+  },
+  {
+    name: "selected instances are canceled together",
+    run: async (world) => {
+      const { page } = world;
+      for (let index = 0; index < 4; index++) await world.run("waits", `n${index}`);
+      await page.goto("/instances?kind=waits&state=scheduled");
+      await page.getByRole("checkbox", { name: /^Select 0/ }).nth(1).waitFor();
+      await page.getByRole("checkbox", { name: /^Select 0/ }).nth(0).check();
+      await page.getByRole("checkbox", { name: /^Select 0/ }).nth(1).check();
+      await page.getByRole("button", { name: "Cancel 2 selected…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Cancel 2 instances" }).click();
+      await page.getByText("Canceled 2 instances").waitFor();
+    },
+  },
+  {
+    name: "all that match are canceled, after a question that says how many",
+    run: async (world) => {
+      const { page } = world;
+      await world.daemon.client().cancelInstances({ query: { kind: "waits" } });
+      for (const name of ["a", "b"]) await world.run("waits", name);
+      await page.goto("/instances?kind=waits");
+      await page.getByRole("button", { name: "Cancel all that match…" }).click();
+      const dialog = page.getByRole("dialog", { name: "Cancel 2 instances?" });
+      await dialog.getByText(/jobctl cancel instances --kind waits/).waitFor();
+      await dialog.getByRole("button", { name: "Back" }).click();
+      await page.getByRole("button", { name: "Cancel all that match…" }).click();
+      await dialog.getByRole("button", { name: "Cancel 2 instances" }).click();
+      await page.getByText("Canceled 2 instances").first().waitFor();
+      // The list shows it by itself.
+      await page.locator("main tbody").getByText("Canceled").nth(1).waitFor();
+    },
+  },
+  {
+    name: "dead letters run again, each once",
+    run: async (world) => {
+      const { page } = world;
+      await Promise.all([world.runToEnd("fails", "a"), world.runToEnd("fails", "b")]);
+      await page.goto("/dead-letters?kind=fails");
+      await rows(world).nth(1).waitFor();
+      const count = await rows(world).count();
+      await page.getByRole("button", { name: "Run all that match again…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: `Run ${count} instances again` })
+        .click();
+      await page.getByText(`Run again: ${count} instances`).waitFor();
+    },
+  },
+];
+
+/** One instance: what it shows, and what is done to it. */
+export const INSTANCE_FLOWS: readonly Flow[] = [
+  {
+    name: "an instance shows its arguments by name, its result and its history",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("sum", "40", "2");
+      // The first characters lead to it.
+      await page.goto(`/instances/${id.slice(0, 23)}`);
+      await page.waitForURL(new RegExp(id));
+      await page.getByRole("region", { name: "a", exact: true }).getByText("40").waitFor();
+      await page.getByRole("region", { name: "results 1" }).getByText("42").waitFor();
+      await page.getByRole("heading", { name: "Attempts" }).waitFor();
+      await page.getByText(`jobctl describe instance ${id}`).waitFor();
+    },
+  },
+  {
+    name: "a failed instance shows the error with the stack of the job",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("fails", "pump");
+      await page.goto(`/instances/${id}`);
+      await page.getByRole("region", { name: "Stack of the error" }).getByText(/fails\.ts/)
+        .waitFor();
+      await page.getByText("RangeError:").first().waitFor();
+    },
+  },
+  {
+    name: "colors of a log are shown, and its markup stays text",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("report", "<b>x</b>");
+      await page.goto(`/instances/${id}`);
+      await page.locator(".log .fg-2", { hasText: "green" }).waitFor();
+      await page.getByText("<img src=x onerror=alert(1)> of <b>x</b>").waitFor();
+      assert.equal(await page.locator(".log img").count(), 0);
+    },
+  },
+  {
+    name: "a log is searched, wrapped, filtered by level and downloaded",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("steps", "500");
+      await page.goto(`/instances/${id}`);
+      const search = page.getByLabel("Search the log");
+      await search.fill("step 49");
+      await page.getByText("1 of 11").waitFor();
+      await page.locator(".log-current", { hasText: "step 49 of" }).waitFor();
+      await search.press("Enter");
+      await page.locator(".log-current", { hasText: "step 490 of" }).waitFor();
+      await page.getByLabel("Wrap").check();
+      await page.locator(".log-wrap").waitFor();
+      await page.getByLabel("Wrap").uncheck();
+      await page.getByLabel("Level").selectOption("error");
+      await page.getByText("0 of 0").waitFor();
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name: "Download" }).click(),
+      ]);
+      const text = readFileSync(await download.path(), "utf8");
+      assert.equal(text.match(/step \d+ of 500/g)?.length, 500);
+    },
+  },
+  {
+    name: "a link to a line shows that line",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("steps", "400");
+      await page.goto(`/instances/${id}#L321`);
+      await page.locator(".log-target", { hasText: "step 321 of" }).waitFor();
+      assert.ok((await drawnLines(world)).length < 150);
+    },
+  },
+  {
+    name: "a running instance is canceled, after a question",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.run("waits", "cancel-me");
+      await page.goto(`/instances/${id}`);
+      await page.getByRole("button", { name: "Cancel…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Cancel it" }).click();
+      await page.locator(".page-about").getByText("Canceled").waitFor();
+    },
+  },
+  {
+    name: "an instance runs again, and that can be undone",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.run("waits", "first");
+      await world.daemon.client().cancelInstances({ query: { uuid: id } });
+      await world.daemon.client().waitInstance({ uuid: id, waitMs: 30_000n });
+      await page.goto(`/instances/${id}`);
+      await page.getByRole("button", { name: "Run again" }).click();
+      await page.getByText(/^Runs again as/).waitFor();
+      await page.getByText("Run again from").waitFor();
+      await page.getByRole("button", { name: "Undo" }).click();
+      await page.locator(".page-about").getByText("Canceled").waitFor();
+    },
+  },
+  {
+    name: "an instance runs again with changed arguments",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("sum", "5", "6");
+      await page.goto(`/instances/${id}`);
+      await page.getByRole("button", { name: "Run with changes…" }).click();
+      const dialog = page.getByRole("dialog");
+      assert.equal(await dialog.getByLabel(/^b/).inputValue(), "6");
+      await dialog.getByLabel(/^b/).fill("37");
+      await dialog.getByText("jobctl schedule sum --a 5 --b 37").waitFor();
+      await dialog.getByRole("button", { name: "Run now" }).click();
+      await page.getByRole("region", { name: "results 1" }).getByText("42").waitFor();
+    },
+  },
+  {
+    name: "an unknown instance says how it may be missing",
+    run: async ({ page, admin }) => {
+      await page.goto("/instances/01938f2c-7d3e");
+      await page.getByRole("alert").waitFor();
+      admin.problems.splice(0);
+    },
+  },
+  {
+    name: "a log of 100,000 lines is drawn in parts",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("steps", "1");
+      const entries = (part: number) =>
+        Array.from({ length: 10_000 }, (_, index) => ({
+          ...{ instance_id: id, kind: "steps", at: "2026-11-28T03:00:00.000Z", level: "info" },
+          ...{ message: `line ${part * 10_000 + index + 1}`, source: "stdout", attempt: 1, seq: 1 },
+        }));
+      const body = Array.from({ length: 10 }, (_, part) => {
+        const data = { entries: entries(part), cursor: String(part), changed: [] };
+        return `event: news\nid: ${part}\ndata: ${JSON.stringify(data)}\n\n`;
+      }).join("") + "event: end\nid: x;end\ndata: {}\n\n";
+      await page.route(
+        "**/follow*",
+        (route) => route.fulfill({ contentType: "text/event-stream", body }),
+      );
+      await page.goto(`/instances/${id}#L90000`);
+      await page.locator(".log-target", { hasText: "line 90000" }).waitFor();
+      assert.ok((await drawnLines(world)).length < 150);
+      await page.unroute("**/follow*");
+    },
+  },
+];
+
+/** What survives a restart of the daemon. */
+export const RESTART_FLOWS: readonly Flow[] = [
+  {
+    name: "a live log continues over a restart of the daemon, no line lost or doubled",
+    run: async (world) => {
+      const { page, admin } = world;
+      const file = join(world.daemon.dir, "stop");
+      const id = await world.run("steps", "30", file);
+      await page.goto(`/instances/${id}`);
+      await page.getByText("more 5", { exact: true }).waitFor();
+      await world.daemon.kill();
+      await page.getByText("Reconnecting").waitFor();
+      world.daemon = await world.daemon.restart();
+      await page.getByText("Live", { exact: true }).waitFor();
+      await page.getByText("Attempt 2", { exact: true }).waitFor();
+      writeFileSync(file, "");
+      await page.locator(".page-about").getByText("Completed").waitFor();
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name: "Download" }).click(),
+      ]);
+      const shown = readFileSync(await download.path(), "utf8").split("\n")
+        .filter((line) => line !== "" && !line.startsWith("--"));
+      const { entries } = await world.daemon.client().lookupInstanceLogs({ query: { uuid: id } });
+      assert.deepEqual(
+        shown.map((line) => line.split(" ").slice(2).join(" ")),
+        entries.map(({ message }) => message),
+      );
+      // The lost connections.
+      admin.problems.splice(0);
+    },
+  },
+];

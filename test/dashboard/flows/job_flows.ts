@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import type { Flow } from "./flow.ts";
+
+/** Jobs, their form, and their schedules. */
+export const JOB_FLOWS: readonly Flow[] = [
+  {
+    name: "the jobs have their schedules in words, and a filter",
+    run: async ({ page }) => {
+      await page.goto("/jobs");
+      await page.getByRole("row", { name: /report.*at 03:00 every day/ }).waitFor();
+      await page.getByLabel("Name or description").fill("tidies");
+      await page.getByRole("link", { name: "report" }).waitFor({ state: "detached" });
+      await page.getByRole("main").getByRole("link", { name: "tidy" }).click();
+      await page.getByRole("heading", { name: "tidy" }).waitFor();
+    },
+  },
+  {
+    name: "the form refuses a wrong argument while it is typed",
+    run: async ({ page }) => {
+      await page.goto("/jobs/report");
+      await page.getByRole("button", { name: "Run…" }).click();
+      const dialog = page.getByRole("dialog", { name: "Run report" });
+      await dialog.getByLabel(/^pages/).fill("ten");
+      await dialog.getByText("Expected a number").waitFor();
+      assert.equal(await dialog.getByLabel(/^pages/).getAttribute("aria-invalid"), "true");
+      await dialog.getByRole("button", { name: "Run now" }).click();
+      await dialog.getByText("Required").waitFor();
+    },
+  },
+  {
+    name: "the daemon checks the arguments while they are typed, and names the field",
+    run: async ({ page, admin }) => {
+      await page.goto("/jobs/report?run=1");
+      const dialog = page.getByRole("dialog", { name: "Run report" });
+      await dialog.getByLabel(/^account/).fill("shop-1");
+      await dialog.getByLabel(/^since/).fill("never");
+      await page.locator("#about-since.bad-text").waitFor();
+      await dialog.getByLabel(/^since/).fill("2026-11-01");
+      await page.locator("#about-since.bad-text").waitFor({ state: "detached" });
+      // Chromium writes each refusal of a request.
+      admin.problems.splice(0);
+    },
+  },
+  {
+    name: "the form runs a job with choices, lists and switches, and leads to the instance",
+    run: async ({ page }) => {
+      await page.goto("/jobs/report?run=1");
+      const dialog = page.getByRole("dialog", { name: "Run report" });
+      await dialog.getByLabel(/^account/).fill("shop-9");
+      await dialog.getByLabel(/^pages/).fill("3");
+      await dialog.getByLabel(/^format/).selectOption({ label: "csv" });
+      await dialog.getByLabel(/^tags/).fill("a\nb c");
+      await dialog.getByLabel(/^isDraft/).selectOption({ label: "true" });
+      await dialog.getByRole("button", { name: "Run now" }).click();
+      await page.waitForURL(/\/instances\//);
+      await page.locator(".page-about").getByText("Completed").waitFor();
+      await page.getByRole("region", { name: "tags" }).getByText("b c").waitFor();
+      await page.getByRole("region", { name: "isDraft" }).getByText("true").waitFor();
+    },
+  },
+  {
+    name: "a job is paused with a reason, seen paused, and resumed by undo",
+    run: async ({ page }) => {
+      await page.goto("/jobs/tidy");
+      await page.getByRole("button", { name: "Pause…" }).click();
+      const dialog = page.getByRole("dialog", { name: "Pause tidy" });
+      await dialog.getByLabel("How long").selectOption({ label: "Until Monday, 9:00" });
+      await dialog.getByLabel(/^Reason/).fill("new disk");
+      await dialog.getByText(/jobctl pause tidy --until .* --reason 'new disk'/).waitFor();
+      await dialog.getByRole("button", { name: "Pause" }).click();
+      await page.locator(".banner", { hasText: "new disk" }).waitFor();
+      await page.getByRole("button", { name: "Undo" }).click();
+      await page.locator(".banner").waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "what is paused is on the first page, and is resumed on the page of the job",
+    run: async ({ page, daemon }) => {
+      await daemon.client().pause({ kind: "report", reason: "audit" });
+      await page.goto("/");
+      await page.getByText("is paused: audit").waitFor();
+      await page.goto("/jobs/report");
+      await page.getByRole("button", { name: "Resume" }).click();
+      await page.getByRole("button", { name: "Pause…" }).waitFor();
+    },
+  },
+  {
+    name: "a backfill says how many ticks before it runs them",
+    run: async ({ page }) => {
+      await page.goto("/jobs/tidy");
+      await page.getByRole("button", { name: "Backfill…" }).click();
+      const dialog = page.getByRole("dialog", { name: "Backfill tidy" });
+      await dialog.getByLabel("From").fill("2026-01-05T10:00");
+      await dialog.getByLabel("Before").fill("2026-01-05T10:15");
+      await dialog.getByText(/3 ticks did not run/).waitFor();
+      await dialog.getByRole("button", { name: "Run 3 ticks" }).click();
+      await page.getByText("Backfilled 3 ticks").waitFor();
+    },
+  },
+  {
+    name: "ticks say what became of them and why",
+    run: async ({ page }) => {
+      await page.goto("/schedules");
+      const row = page.getByRole("row", { name: /tidy/ });
+      await row.getByRole("button", { name: "Ticks" }).click();
+      await page.getByRole("heading", { name: "Ticks of tidy" }).waitFor();
+      await page.getByText("jobctl explain tidy").waitFor();
+    },
+  },
+  {
+    name: "the next tick is skipped, and that is undone",
+    run: async ({ page }) => {
+      await page.goto("/schedules?text=report");
+      const row = page.getByRole("row", { name: /report/ });
+      await row.getByRole("button", { name: "Skip next" }).click();
+      await row.getByText("skips", { exact: true }).waitFor();
+      await page.getByRole("button", { name: "Undo" }).click();
+      await row.getByText("active").waitFor();
+    },
+  },
+  {
+    name: "a schedule runs now, and leads to its instance",
+    run: async ({ page }) => {
+      await page.goto("/schedules?text=report");
+      await page.getByRole("button", { name: "Run now" }).click();
+      await page.getByRole("link", { name: "Show" }).click();
+      await page.getByRole("region", { name: "account" }).getByText("nightly").waitFor();
+    },
+  },
+];

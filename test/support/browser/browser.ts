@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+
+/** Debian's Chromium, which .ci/run installs. */
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+/** Longest wait for something to appear: machines under test are busy. */
+const APPEAR_MS_MAX = 10_000;
+
+/** True if there is a browser to test with. */
+export const HAS_BROWSER: boolean = existsSync(CHROMIUM);
+
+/** A window on a daemon: with what went wrong in it. */
+export interface Window {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors of scripts, violations of the policy, and requests to other hosts. */
+  readonly problems: string[];
+}
+
+/** Options of {@link openWindow}. */
+export interface WindowOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly scheme?: "light" | "dark";
+  readonly timezone?: string;
+  /** Texts in errors that the test provokes. */
+  readonly expected?: RegExp;
+}
+
+/** Start a browser. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    // Tests may run as root, in containers with little shared memory.
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+  });
+}
+
+/** Open a window whose network ends at one origin. */
+export async function openWindow(
+  browser: Browser,
+  origin: string,
+  options: WindowOptions = {},
+): Promise<Window> {
+  const { width = 1_280, height = 800, scheme = "light", timezone = "UTC", expected } = options;
+  const context = await browser.newContext({
+    baseURL: origin,
+    viewport: { width, height },
+    colorScheme: scheme,
+    timezoneId: timezone,
+    locale: "en-GB",
+    reducedMotion: "reduce",
+  });
+  context.setDefaultTimeout(APPEAR_MS_MAX);
+  const problems: string[] = [];
+  await context.route((url) => url.origin !== origin, (route) => {
+    problems.push(`request to ${route.request().url()}`);
+    return route.abort();
+  });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => problems.push(String(error.stack ?? error)));
+  page.on("console", (message) => {
+    const text = `${message.text()} ${message.location().url}`;
+    if (message.type() !== "error" || expected?.test(text) === true) return;
+    problems.push(text);
+  });
+  return { page, context, problems };
+}
+
+/** Close a window in which nothing may have gone wrong. */
+export async function closeWindow({ context, problems }: Window): Promise<void> {
+  await context.close();
+  assert.deepEqual(problems, []);
+}

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import type { Browser, Page } from "playwright-core";
+import { type Daemon, startDaemon } from "../processes/daemon.ts";
+import {
+  closeWindow,
+  launchBrowser,
+  openWindow,
+  type Window,
+  type WindowOptions,
+} from "./browser.ts";
+
+/** Tokens of the configuration, by role. */
+export const TOKENS = {
+  viewer: "viewer-token-of-the-dashboard-tests-1",
+  operator: "operator-token-of-the-dashboard-tests",
+  limited: "limited-token-of-the-dashboard-tests-1",
+} as const;
+
+const TOML = `
+[worker]
+count = 4
+
+[server.auth]
+tokens = [
+  { name = "vera", role = "viewer", token = "${TOKENS.viewer}" },
+  { name = "otto", role = "operator", token = "${TOKENS.operator}" },
+  { name = "lina", role = "operator", jobs = ["sum"], token = "${TOKENS.limited}" },
+]
+
+[jobs.sum]
+description = "Adds two numbers"
+
+[jobs.report]
+schedule = "0 3 * * *"
+timezone = "Europe/Berlin"
+args = ["nightly"]
+
+[jobs.steps]
+description = "Writes a line for each step"
+
+[jobs.fails]
+description = "Fails for good"
+
+[jobs.waits]
+description = "Waits for its turn"
+concurrency = 1
+
+[jobs.tidy]
+run = "true"
+schedule = "*/5 * * * *"
+description = "Tidies up"
+`;
+
+const MODULES = {
+  "sum.ts": `
+/**
+ * @param a the first number
+ * @param b the second number
+ */
+export default function sum(a: number, b: number = 1): number {
+  return a + b;
+}
+`,
+  "report.ts": `
+/** What is reported of an account. */
+export default function report(
+  account: string,
+  pages: number = 10,
+  format: "pdf" | "csv" = "pdf",
+  since?: Date,
+  tags?: string[],
+  isDraft: boolean = false,
+): { account: string; pages: number } {
+  console.log("\\u001b[32mgreen\\u001b[0m <img src=x onerror=alert(1)> of " + account);
+  return { account, pages };
+}
+`,
+  "steps.ts": `
+import { existsSync } from "node:fs";
+import type { Context } from "ts-job";
+/** Writes lines until a file exists. */
+export default async function steps(context: Context, lines: number, until: string = ""): Promise<void> {
+  for (let line = 1; line <= lines; line++) {
+    console.log("step " + line + " of " + lines);
+    context.progress(line, lines);
+  }
+  for (let more = 1; until !== "" && !existsSync(until); more++) {
+    console.log("more " + more);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+`,
+  "fails.ts": `
+export default function fails(why: string): void {
+  throw new RangeError("broken: " + why);
+}
+`,
+  "waits.ts": `
+import type { Context } from "ts-job";
+export default async function waits(context: Context, name: string): Promise<void> {
+  await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+}
+`,
+};
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A daemon with jobs, and a browser in which an admin has logged in. */
+export interface DashboardWorld {
+  daemon: Daemon;
+  readonly browser: Browser;
+  readonly origin: string;
+  /** The window of the admin. */
+  readonly admin: Window;
+  /** Its page. */
+  readonly page: Page;
+  /** Another window, of nobody yet. */
+  window(options?: WindowOptions): Promise<Window>;
+  /** Run a job. @returns the id of the instance */
+  run(kind: string, ...args: string[]): Promise<string>;
+  /** Run a job and wait for its end. @returns the id of the instance */
+  runToEnd(kind: string, ...args: string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Options of {@link createDashboardWorld}. */
+export interface DashboardWorldOptions {
+  /** Path of the site behind a proxy. */
+  readonly basePath?: string;
+}
+
+/** Log in with a token. */
+export async function logIn(page: Page, token: string): Promise<void> {
+  await page.getByLabel("Token").fill(token);
+  await page.getByRole("button").click();
+}
+
+/** Start a daemon and a browser, and log in with a one-time code. */
+export async function createDashboardWorld(
+  { basePath = "" }: DashboardWorldOptions = {},
+): Promise<DashboardWorld> {
+  // The same one after a restart.
+  const port = await freePort();
+  const [daemon, browser] = await Promise.all([
+    startDaemon({
+      toml: TOML,
+      modules: MODULES,
+      env: {
+        JOBCTL_SERVER_HTTP: `127.0.0.1:${port}`,
+        ...(basePath === "" ? {} : { JOBCTL_SERVER_BASE_PATH: basePath }),
+      },
+    }),
+    launchBrowser(),
+  ]);
+  const origin = `http://127.0.0.1:${port}`;
+  const admin = await openWindow(browser, origin);
+  const opened = await daemon.jobctl(["open", "--print", "-o", "name"]);
+  assert.equal(opened.code, 0, opened.stderr);
+  await admin.page.goto(opened.stdout.trim());
+  const world: DashboardWorld = {
+    ...{ daemon, browser, origin, admin, page: admin.page },
+    window: (options) => openWindow(browser, origin, options),
+    async run(kind, ...args) {
+      const { instance } = await world.daemon.client().scheduleJob({ kind, arguments: args });
+      return instance!.uuid;
+    },
+    async runToEnd(kind, ...args) {
+      const id = await world.run(kind, ...args);
+      await world.daemon.client().waitInstance({ uuid: id, waitMs: 30_000n });
+      return id;
+    },
+    async stop() {
+      try {
+        await closeWindow(admin);
+      } finally {
+        await browser.close();
+        await world.daemon.stop({ force: true });
+      }
+    },
+  };
+  return world;
+}
