@@ -150,6 +150,8 @@ export class AppGate {
     try {
       release = this.#streams.take(tracker.originOf(peer));
     } catch (error) {
+      // Nobody reads them: what they come from must end too.
+      await response.events[Symbol.asyncIterator]().return?.();
       return this.#refuse(toJobError(error, "Cannot send events"), open);
     }
     const end = () => request.abort();

@@ -80,6 +80,9 @@ export class Api {
     const body = readBody(sent);
     const bytes = readRequest(route, { values, query, body, key: textOf(key) });
     const context = { caller, peer, from, signal, isJson: true };
+    if (isStream && request.method === "HEAD") {
+      return { status: 200, headers: EVENT_HEADERS, body: "" };
+    }
     if (isStream) {
       const stream = this.#calls.stream(route.name as StreamName, bytes, context);
       const messages = stream[Symbol.asyncIterator]();

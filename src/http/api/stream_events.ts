@@ -31,9 +31,23 @@ const EVENTS = new WeakMap<Uint8Array, ApiEvent & { readonly id: string }>();
 
 /**
  * The events of a stream. The id of each is the cursor behind it, so a client that connects again
- * gets what follows, each line once.
+ * gets what follows, each line once. Its `return` ends the stream, even before the first event.
  */
-export async function* streamEvents(
+export function streamEvents(open: OpenStream): AsyncIterableIterator<ApiEvent> {
+  const events = generateEvents(open);
+  return {
+    next: () => events.next(),
+    async return() {
+      await open.rest.return?.();
+      return await events.return(undefined);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+async function* generateEvents(
   { schema, first, rest, hasEnd }: OpenStream,
 ): AsyncGenerator<ApiEvent> {
   let id = "";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import type { FollowStep } from "../../../src/manager/api.ts";
+import { OWNER } from "../../../src/rpc/auth/auth.ts";
 import { type ApiWorld, apiWorld } from "../../support/worlds/api_world.ts";
 
 const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false };
@@ -73,4 +74,34 @@ test("follow refuses at once what it cannot follow, and reports a later problem 
   const last = text.trim().split("\n\n").at(-1)!;
   assert.match(last, /^event: problem\ndata: \{.*"status":503.*"code":"unavailable"/);
   assert.doesNotMatch(last, /id:/);
+});
+
+test("a stream that nobody reads is ended, and HEAD opens none", async () => {
+  await using world = await apiWorld();
+  let ended = 0;
+  let begun = 0;
+  world.manager.follow = async function* () {
+    begun += 1;
+    try {
+      yield { ...NOTHING, cursor: "c1" };
+      yield { ...NOTHING, cursor: "c2" };
+    } finally {
+      ended += 1;
+    }
+  };
+  const request = {
+    path: "/api/v1/follow",
+    query: new URLSearchParams(),
+    headers: {},
+    body: () => Promise.resolve(new Uint8Array(0)),
+    authorize: () => OWNER,
+    peer: "127.0.0.1:1",
+    signal: new AbortController().signal,
+  };
+  const head = await world.api.respond({ ...request, method: "HEAD" });
+  assert.deepEqual([head.status, begun], [200, 0]);
+  const response = await world.api.respond({ ...request, method: "GET" });
+  assert.ok("events" in response);
+  await response.events[Symbol.asyncIterator]().return?.();
+  assert.deepEqual([begun, ended], [1, 1]);
 });
