@@ -14,6 +14,7 @@ import { RECOVERY } from "./scenarios/recovery.ts";
 import { SCHEDULES_COST } from "./scenarios/schedules.ts";
 import { SIMULATION } from "./scenarios/simulation.ts";
 import { THROUGHPUT } from "./scenarios/throughput.ts";
+import { WATCH } from "./scenarios/watch.ts";
 
 /** Everything that can be measured, in the order of `--help`. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...LATENESS,
   ...GRPC,
   ...HTTP,
+  ...WATCH,
   ...DAEMON,
   ...DAEMONS,
   ...SCHEDULES_COST,

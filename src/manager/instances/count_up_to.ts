@@ -1,8 +1,8 @@
 import type { JobState } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
 
-/** Rows looked at for each that is counted at most: rare ones are not looked for without end. */
-const LOOK_MAX = 50_000;
+/** Rows looked at at most: what is rare is not looked for without end. */
+const LOOK_MAX = 10_000;
 
 /** How many instances match. */
 export interface LimitedCount {
@@ -34,10 +34,13 @@ export async function countUpTo(
   }
   let count = 0;
   let token: string | undefined;
+  // A row that matches was looked at, too.
+  let left = Math.max(LOOK_MAX, max + 1);
   do {
     const limit = Math.min(BATCH_MAX, max + 1 - count);
-    const page = await store.list(query, { limit, lookMax: LOOK_MAX, token });
+    const page = await store.list(query, { limit, lookMax: left, token });
     count += page.items.length;
+    left -= page.items.length;
     if (count > max) return { count: max, hasMore: true };
     token = page.nextToken ?? undefined;
     if (page.lookedTo !== undefined) return { count, hasMore: true };

@@ -1047,7 +1047,7 @@ export type LookupInstancesRequest = Message<"job.v1.LookupInstancesRequest"> & 
 
   /**
    * Look at about this many instances at most, 1 to 100,000; the page may then be short or empty
-   * although its token continues. 20,000 when absent, if the query has a condition without an index
+   * although its token continues. 10,000 when absent, if the query has a condition without an index
    * (ended_after, ended_before, node, text) or dead; otherwise as many as the page needs.
    *
    * @generated from field: optional int32 look_max = 102;

@@ -505,7 +505,7 @@ export const JOB_PROTO: string = [
   "  // characters of their errors, for lists.\n",
   "  optional bool brief = 101;\n",
   "  // Look at about this many instances at most, 1 to 100,000; the page may then be short or empty\n",
-  "  // although its token continues. 20,000 when absent, if the query has a condition without an index\n",
+  "  // although its token continues. 10,000 when absent, if the query has a condition without an index\n",
   "  // (ended_after, ended_before, node, text) or dead; otherwise as many as the page needs.\n",
   "  optional int32 look_max = 102;\n",
   "}\n",

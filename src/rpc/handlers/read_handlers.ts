@@ -45,7 +45,7 @@ export type ReadMethod = typeof READ_METHODS[number];
 /** Most rows that a request may look at. */
 const LOOK_MAX = 100_000;
 /** The same if a request with a condition that no index knows does not say it. */
-const LOOK_DEFAULT = 20_000;
+const LOOK_DEFAULT = 10_000;
 /** Instances that are counted at most, if a request does not say it. */
 const COUNT_DEFAULT = 10_000;
 
@@ -125,7 +125,7 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
     },
     async lookupInstanceHistory({ query }, call) {
       const conditions = readHistoryQuery(query);
-      const page = readPage(query, "query.", call.pageLimit);
+      const page = { ...readPage(query, "query.", call.pageLimit), lookMax: LOOK_DEFAULT };
       const { items, nextToken } = await manager.lookupInstanceHistory(conditions, page);
       call.pageItems = items.length;
       return { entries: items.map(historyToWire), nextPageToken: nextToken };

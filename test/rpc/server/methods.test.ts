@@ -357,7 +357,7 @@ testMethods("LookupInstances and CountInstances take every condition", async (op
   const ms = 1_767_225_600_000;
   const conditions = { endedAfter: ms, endedBefore: ms, node: "n1", text: "Alice" };
   assert.deepEqual(asked, [
-    [conditions, 20_000],
+    [conditions, 10_000],
     [{ kinds: ["echo"] }, undefined],
     [{ kinds: ["echo"] }, 7],
     [conditions, 9],

@@ -95,9 +95,18 @@ export async function pageOfHistory<Row extends PlacedInstance>(
   const [lastSeq, lastIndex] = page.token === undefined
     ? [0, -1]
     : readToken<number>(page.token, "history", ["number", "number"]);
+  const { lookMax = Infinity } = page;
   const items: HistoryEntry[] = [];
   let place: readonly [number, number] = [lastSeq!, lastIndex!];
+  let looked = 0;
   for await (const row of rowsFrom(Math.max(1, lastSeq!))) {
+    looked += 1;
+    // Of an instance, everything is read.
+    if (looked > lookMax && query.instanceId === undefined) {
+      return { items, nextToken: writeToken("history", [row.seq - 1, LAST]) };
+    }
+    const { settledAt } = row.instance;
+    if (query.after !== undefined && settledAt !== null && settledAt < query.after) continue;
     const entries = mergeHistory(row.instance, endedAttemptsOf(row));
     for (const [index, entry] of entries.entries()) {
       if (row.seq === lastSeq && index <= lastIndex!) continue;

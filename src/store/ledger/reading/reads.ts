@@ -133,9 +133,8 @@ async function* historyRows(
   for (;;) {
     const row = scan.next(CHUNK_ROWS);
     if (row === null) return;
-    const settledAt = row?.instance.settledAt ?? Infinity;
     if (row === undefined) await turn();
-    else if (query.after === undefined || settledAt >= query.after) yield row;
+    else yield row;
   }
 }
 

@@ -10,6 +10,8 @@ import type { Index } from "../tables/tables.ts";
 export const CHUNK_ROWS = 1_000;
 /** Rows of the first read of an index; each further one is twice as long. */
 const READ_ROWS_MIN = 16;
+/** The same for many indexes, together: most of their rows come after the page. */
+const READ_ROWS_ALL = 512;
 
 /** Characters of payloads at which a read ends early: one large row may exceed them. */
 const READ_CHARS = 1_000_000;
@@ -109,13 +111,15 @@ export class Scan {
   #start(): void {
     this.#readCount = 0;
     this.#hasMoved = false;
-    this.#open = indexesOf(this.#state, this.#query).map((index) => ({
+    const indexes = indexesOf(this.#state, this.#query);
+    const size = Math.max(2, Math.min(READ_ROWS_MIN, Math.floor(READ_ROWS_ALL / indexes.length)));
+    this.#open = indexes.map((index) => ({
       index,
       rows: [],
       next: 0,
       from: this.#from,
       to: this.#to,
-      size: READ_ROWS_MIN,
+      size,
       isDone: this.#from > this.#to,
     }));
   }

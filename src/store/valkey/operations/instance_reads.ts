@@ -228,7 +228,7 @@ async function* historyRows(
   first: number,
   wanted: number,
 ): AsyncGenerator<HistoryRow> {
-  const { instanceId, kind, after, before } = query;
+  const { instanceId, kind, before } = query;
   if (instanceId !== undefined) {
     const [row] = await queue.read({
       action: "historyOf",
@@ -248,9 +248,7 @@ async function* historyRows(
   while (from !== null) {
     const range = { from, to: LAST, isReverse: false, limit };
     const part: Part = await scan(queue, asked, range, HISTORY);
-    for (const row of part.rows) {
-      if (after === undefined || (row.instance.settledAt ?? LAST) >= after) yield row;
-    }
+    yield* part.rows;
     from = part.next;
     limit *= 2;
   }
