@@ -244,8 +244,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
         logger,
         count,
         idleMs,
-        // No job can use one there.
-        spare: isWindows() ? 0 : spare,
+        spare,
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
         environment: "minimal",
         mask,

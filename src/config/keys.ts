@@ -158,7 +158,7 @@ export const KEYS = {
   ),
   "worker.isolation": key(
     choice(["process", "inline"]),
-    'Where job functions run: "process" in worker processes, "inline" in the daemon. Windows has only "inline".',
+    'Where job functions run: "process" in worker processes, "inline" in the daemon.',
     "process",
   ),
   "worker.lease": key(

@@ -4,14 +4,12 @@ import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/types/gen/ambient.ts";
 import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
-import { INIT_COMMAND, INIT_CONFIG, INIT_INLINE, INIT_JOB, INIT_WORKER } from "./init_files.ts";
+import { INIT_COMMAND, INIT_CONFIG, INIT_JOB } from "./init_files.ts";
 
 /** The files of a project, by their paths in it. */
 function projectFiles(isWindows: boolean): Readonly<Record<string, string>> {
   return {
-    "config.toml": isWindows
-      ? INIT_CONFIG.replace(INIT_WORKER, INIT_WORKER + INIT_INLINE)
-      : INIT_CONFIG + INIT_COMMAND,
+    "config.toml": isWindows ? INIT_CONFIG : INIT_CONFIG + INIT_COMMAND,
     "jobs/greet.ts": INIT_JOB,
     "ts-job.d.ts": AMBIENT_TYPES,
   };

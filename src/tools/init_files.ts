@@ -1,10 +1,3 @@
-/** The line of {@link INIT_CONFIG} after which Windows has {@link INIT_INLINE}. */
-export const INIT_WORKER = "count = 4                     # attempts that run at once\n";
-
-/** Windows runs jobs in no other way. */
-export const INIT_INLINE =
-  `isolation = "inline"          # in the daemon: all that Windows can do\n`;
-
 /** The beginning of the configuration that `jobctl init` writes. */
 export const INIT_CONFIG = `# Configuration of jobctl. Every key: docs/configuration.md
 # Check it with: jobctl check --config config.toml
@@ -21,7 +14,8 @@ port = 59051                  # gRPC
 http = "127.0.0.1:59052"      # /healthz /readyz /metrics; "" turns it off
 
 [worker]
-${INIT_WORKER}
+count = 4                     # attempts that run at once
+
 [defaults]                    # for every job; a job's own table overrides them
 timeout = "1h"
 retry = { max = 2, initial = "10s" }

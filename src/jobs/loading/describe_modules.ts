@@ -208,11 +208,6 @@ class Describer {
   async kill(): Promise<void> {
     const { pid } = this.#child;
     if (pid === undefined) return;
-    if (isWindows()) {
-      this.#child.kill("SIGKILL");
-      this.#channel?.close();
-      return;
-    }
     // Stopped first, so that it begins no other while what left its group is looked for.
     killGroup(pid, "SIGSTOP");
     const family = { marker: this.#marker, sessions: new Set([pid]) };

@@ -25,7 +25,7 @@ import { describeModules } from "./describe_modules.ts";
 import { accountOf, surroundingsOf } from "./describe_surroundings.ts";
 import { findModules, type ModuleFile } from "./find_modules.ts";
 import { ModuleTrust } from "./module_trust.ts";
-import { checkProcess, checkSystem } from "./process_spec.ts";
+import { checkCommand, checkProcess } from "./process_spec.ts";
 import { typeReader } from "../types/late_reader.ts";
 import { resolveOptions, resolveProcess, resolveSchedules, withTable } from "./resolve_input.ts";
 
@@ -306,7 +306,6 @@ class Loader {
     this.#checkLimits(kind, signature, resolved, table);
     const place = { file: file.path, line: 1, column: 1 };
     const options = this.#withChannels(kind, resolved, { table, place });
-    inTable(table, () => checkSystem(kind, options.isolation));
     const process = resolveProcess(input, table?.process ?? null);
     if (process !== null) inTable(table, () => checkProcess(kind, process, options.isolation));
     this.#checkOwner(kind, file, process);
@@ -382,7 +381,7 @@ class Loader {
     }
     this.#attempt(kind, table.placeOf, () => {
       checkKind(kind);
-      inTable(table, () => checkSystem(kind, "command"));
+      inTable(table, () => checkCommand(kind));
       inTable(table, () => checkProcess(kind, command, "process"));
       const declared = table.params === null ? null : this.#types.parseParams(table.params);
       const resolved = resolveCommand(command, declared);

@@ -5,19 +5,14 @@ import { isWindows } from "../../platform/process/process.ts";
 import { hasIoPriority } from "../../platform/process/process_control.ts";
 
 /**
- * Refuse on Windows a job that would have processes of its own: there only functions in the daemon
- * run.
+ * Refuse a command on Windows, which has no process groups: what it starts could not be ended.
  *
  * @throws JobError `unimplemented` naming what to do instead
  */
-export function checkSystem(kind: string, runs: "command" | "process" | "inline"): void {
-  if (runs === "inline" || !isWindows()) return;
-  const [what, hint] = runs === "command"
-    ? ["commands do", 'Write it as a module with isolation = "inline", or run it on Linux or macOS']
-    : ["process isolation does", 'Set isolation = "inline" in its table, or for all in [worker]'];
-  throw new JobError("unimplemented", `Cannot run job "${kind}": ${what} not work on Windows`, {
-    hint,
-    path: runs === "command" ? undefined : "isolation",
+export function checkCommand(kind: string): void {
+  if (!isWindows()) return;
+  throw new JobError("unimplemented", `Cannot run job "${kind}": commands do not work on Windows`, {
+    hint: "Write it as a module, or run it on Linux or macOS",
   });
 }
 
@@ -36,14 +31,10 @@ export function checkProcess(
     throw new JobError(
       "invalid_argument",
       `${what}: it has settings of a process and runs inline`,
-      {
-        hint: isWindows()
-          ? "Leave them out: on Windows, jobs run in the daemon's own process"
-          : 'Set isolation = "process" for it',
-        path: "isolation",
-      },
+      { hint: 'Set isolation = "process" for it', path: "isolation" },
     );
   }
+  if (isWindows()) checkForWindows(kind, spec);
   if (typeof spec.nice === "number" && spec.nice < 0 && !isRoot()) {
     throw new JobError(
       "permission_denied",
@@ -68,6 +59,27 @@ export function checkProcess(
     const text = message.replace(/^Cannot run/, `${what} to run`);
     throw new JobError(code, text, { hint, path: spec.user === null ? "group" : "user" });
   }
+}
+
+/** Refuse settings that mean nothing on Windows. @throws JobError `unimplemented` */
+function checkForWindows(kind: string, { user, group, umask, ionice, limits }: ProcessSpec): void {
+  const asked = {
+    ...{ user, group, umask, ionice },
+    "limits.memory": limits?.memoryBytes,
+    "limits.cpu": limits?.cpuMs,
+    "limits.open_files": limits?.openFiles,
+  };
+  const found = Object.entries(asked).find(([, value]) => value !== null && value !== undefined);
+  if (found === undefined) return;
+  const [path] = found;
+  throw new JobError(
+    "unimplemented",
+    `Cannot run job "${kind}": ${path} does not work on Windows`,
+    {
+      hint: "Leave it out, or run the job on Linux or macOS",
+      path,
+    },
+  );
 }
 
 /** Why a priority for disks cannot be had here, and what to do; null when it can. */

@@ -3,6 +3,7 @@ import { errorCode } from "../../core/errors.ts";
 import type { Clock } from "../clock.ts";
 import { readSystemFile } from "../files/read_file.ts";
 import { Slices } from "../slices.ts";
+import { isWindows } from "./process.ts";
 import { statOf } from "./process_identity.ts";
 
 /** Environment variable by which the processes of one worker are known, wherever they went. */
@@ -131,15 +132,19 @@ async function readAllInTurns(
   return entries;
 }
 
-/** Signal a whole process group. Does nothing if the group is gone. */
+/**
+ * Signal a whole process group. Does nothing if the group is gone. On Windows, which has neither
+ * groups nor signals, SIGTERM and SIGKILL end its first process at once.
+ */
 export function killGroup(
   group: number,
   signal: "SIGTERM" | "SIGSTOP" | "SIGCONT" | "SIGKILL",
 ): void {
   // Group 0 is our own and 1 would be everything.
   if (!Number.isInteger(group) || group <= 1) return;
+  if (isWindows() && (signal === "SIGSTOP" || signal === "SIGCONT")) return;
   try {
-    process.kill(-group, signal);
+    process.kill(isWindows() ? group : -group, signal);
   } catch (error) {
     const code = errorCode(error);
     if (code !== "ESRCH" && code !== "EPERM") throw error;

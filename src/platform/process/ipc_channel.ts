@@ -1,30 +1,60 @@
 import type { ChildProcess } from "node:child_process";
+import type { ChildChannel } from "./child_channel.ts";
 
 /**
- * The parent's end of the runtime's own channel to a child, for systems where a child cannot use a
- * pipe of ours as one. It has no limits: on Windows a child has the rights of its parent anyway.
+ * The parent's end of the runtime's own channel to a child, for Windows, where a child cannot use a
+ * pipe of ours as one. It has no limits, unlike {@link ChildChannel}: a child has the rights of its
+ * parent there anyway.
  */
-export class IpcChannel {
+export class IpcChannel implements Pick<ChildChannel, keyof ChildChannel> {
   readonly #child: ChildProcess;
+  /** Bytes of messages that are still in this process. */
+  #unsentBytes = 0;
+  #isReading = true;
   #isOpen = true;
+  #onClosed: (() => void) | null = null;
 
-  /** @param child started with "ipc" as one of its streams, and JSON between them */
-  constructor(child: ChildProcess, onMessage: (message: unknown) => void) {
+  /**
+   * @param child started with "ipc" as one of its streams, and JSON between them
+   * @param onMessage called with each message and its size
+   */
+  constructor(child: ChildProcess, onMessage: (message: unknown, bytes: number) => void) {
     this.#child = child;
     child.on("message", (message) => {
-      if (this.#isOpen) onMessage(message);
+      if (this.#isReading) onMessage(message, JSON.stringify(message).length);
     });
-    child.once("disconnect", () => this.#isOpen = false);
+    child.once("disconnect", () => {
+      this.#isOpen = false;
+      this.#onClosed?.();
+    });
+  }
+
+  /** Bytes that the child has not read yet, not counting those in the kernel. */
+  get unreadBytes(): number {
+    return this.#unsentBytes;
   }
 
   send(message: unknown): void {
-    // One that has closed its end just ends.
-    if (this.#isOpen && this.#child.connected) this.#child.send(message as object, () => {});
+    this.sendText(JSON.stringify(message));
+  }
+
+  /** Send a message that is already JSON. */
+  sendText(text: string): void {
+    // A child that has closed its end just ends.
+    if (!this.#isReading || !this.#child.connected) return;
+    this.#unsentBytes += text.length;
+    this.#child.send(JSON.parse(text), () => this.#unsentBytes -= text.length);
+  }
+
+  /** Call back once the child has closed its end. */
+  whenClosed(callback: () => void): void {
+    if (this.#isOpen) this.#onClosed = callback;
+    else callback();
   }
 
   /** Read and send nothing more. */
   close(): void {
-    this.#isOpen = false;
+    this.#isReading = false;
     if (this.#child.connected) this.#child.disconnect();
   }
 }

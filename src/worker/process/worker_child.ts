@@ -5,7 +5,9 @@ import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import type { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { channelEnvironment, ChildChannel } from "../../platform/process/child_channel.ts";
+import { IpcChannel } from "../../platform/process/ipc_channel.ts";
 import { createPipes, readableCheck } from "../../platform/process/pipe.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import type { SharedMemory } from "../../platform/process/shared_memory.ts";
 import { GuardLine } from "../guard/guard_line.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
@@ -73,7 +75,7 @@ export interface Exit {
 export class WorkerChild {
   readonly guard: GuardLine;
   readonly output: OutputCapture | null = null;
-  readonly channel: ChildChannel | null = null;
+  readonly channel: ChildChannel | IpcChannel | null = null;
   readonly family: WorkerFamily | null = null;
   /** Null while it runs. */
   exit: Exit | null = null;
@@ -90,7 +92,7 @@ export class WorkerChild {
     this.#keptOutputs = start.keptOutputs;
     this.#events = events;
     this.#limit = new LazyTimer(clock, () => this.#giveUp());
-    const pipes = createPipes(2);
+    const pipes = isWindows() ? null : createPipes(2);
     const [out, err] = pipes ?? [];
     let child: ChildProcess;
     try {
@@ -125,7 +127,7 @@ export class WorkerChild {
       onOutput: events.onOutput,
       onDrained: events.onDrained,
     });
-    this.channel = new ChildChannel({
+    this.channel = isWindows() ? new IpcChannel(child, events.onMessage) : new ChildChannel({
       clock,
       stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
       lineBytesMax: MESSAGE_BYTES_MAX,
@@ -192,11 +194,14 @@ function spawnWorker(
       guardDescriptor() === 0 ? "pipe" : "ignore",
       ...outputs,
       "pipe",
-      "pipe",
+      isWindows() ? "ipc" : "pipe",
       ...(memory === null ? [] : [memory]),
     ],
-    detached: true,
-    env: { ...env, ...channelEnvironment(CHANNEL_DESCRIPTOR) },
+    serialization: "json",
+    // On Windows it would be a console window of its own, and outlive us.
+    detached: !isWindows(),
+    windowsHide: true,
+    env: { ...env, ...(isWindows() ? {} : channelEnvironment(CHANNEL_DESCRIPTOR)) },
     ...(uid === undefined ? {} : { uid, gid }),
   });
 }

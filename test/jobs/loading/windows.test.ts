@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { type CommandSpec, NO_PROCESS } from "../../../src/core/job/job.ts";
+import { type CommandSpec, NO_LIMITS, NO_PROCESS } from "../../../src/core/job/job.ts";
 import { minimalEnvironment } from "../../../src/jobs/loading/minimal_environment.ts";
 import { asWindows } from "../../support/as_windows.ts";
-import { jobTable, loadModules, OPTIONS } from "../../support/processes/job_modules.ts";
+import { jobTable, loadModules } from "../../support/processes/job_modules.ts";
 
-const INLINE = { defaults: { ...OPTIONS, isolation: "inline" as const } };
 const COMMAND: CommandSpec = {
   argv: ["dir"],
   ...NO_PROCESS,
@@ -17,14 +16,14 @@ const COMMAND: CommandSpec = {
   allowsDash: false,
 };
 
-test("loadJobs() loads inline jobs of modules on Windows", async () => {
+test("loadJobs() loads modules on Windows", async () => {
   const { jobs, problems } = await asWindows(() =>
     loadModules({
       "sum.ts": "export default (x: number, y: number): number => x + y;",
       "ends.ts": "process.exit(3);",
       "talks.ts": `process.send?.("nonsense"); export default function talks() {}`,
       "throws.ts": `throw new Error("at load");`,
-    }, INLINE)
+    })
   );
   assert.deepEqual(Object.keys(jobs), ["sum", "talks"]);
   assert.deepEqual(problems.map(({ message }) => message.replace(/^.*\.ts: /, "")), [
@@ -39,32 +38,42 @@ test("loadJobs() ends a module that sends too much on Windows", async () => {
       "floods.ts":
         `for (let i = 0; i < 200; i++) process.send?.("x"); await new Promise(() => {});`,
       "works.ts": "export default function works() {}",
-    }, INLINE)
+    })
   );
   assert.deepEqual(Object.keys(jobs), ["works"]);
   assert.match(problems[0]!.message, /more than 100 unexpected messages, and was stopped$/);
 });
 
-test("loadJobs() refuses commands and process isolation on Windows", async () => {
+test("loadJobs() refuses on Windows what it cannot give a job", async () => {
   const files = {
-    "apart.ts": "export default function apart() {}",
-    "set.ts": "export default { isolation: 'process', run() {} };",
     "works.ts": "export default function works() {}",
+    "other.ts": "export default function other() {}",
+    "limited.ts": "export default function limited() {}",
   };
   const tables = [
-    jobTable("apart", { options: { isolation: "process" } }),
+    jobTable("works", { process: { ...NO_PROCESS, cwd: "/", env: { A: "b" }, nice: 5 } }),
+    jobTable("other", { process: { ...NO_PROCESS, user: "bob" } }),
+    jobTable("limited", { process: { ...NO_PROCESS, limits: { ...NO_LIMITS, cpuMs: 5 } } }),
     jobTable("dir", { command: COMMAND }),
   ];
-  const { jobs, problems } = await asWindows(() => loadModules(files, { ...INLINE, tables }));
+  const { jobs, problems } = await asWindows(() => loadModules(files, { tables }));
   assert.deepEqual(Object.keys(jobs), ["works"]);
-  assert.deepEqual(problems.map(({ message }) => message), [
-    'Cannot run job "apart": process isolation does not work on Windows',
-    'Cannot run job "set": process isolation does not work on Windows',
-    'Cannot run job "dir": commands do not work on Windows',
-  ]);
-  assert.deepEqual([...new Set(problems.map(({ hint }) => hint))], [
-    'Set isolation = "inline" in its table, or for all in [worker]',
-    'Write it as a module with isolation = "inline", or run it on Linux or macOS',
+  assert.deepEqual(problems.map(({ message, path, hint }) => [message, path, hint]), [
+    [
+      'Cannot run job "limited": limits.cpu does not work on Windows',
+      "jobs.limited.limits.cpu",
+      "Leave it out, or run the job on Linux or macOS",
+    ],
+    [
+      'Cannot run job "other": user does not work on Windows',
+      "jobs.other.user",
+      "Leave it out, or run the job on Linux or macOS",
+    ],
+    [
+      'Cannot run job "dir": commands do not work on Windows',
+      "jobs.dir",
+      "Write it as a module, or run it on Linux or macOS",
+    ],
   ]);
 });
 
