@@ -1,7 +1,15 @@
 // Runs the program for Windows under wine: npm run windows. Linux on x64, with wine64 and script (Debian:
 // apt-get install wine64 bsdutils). Everything is in a folder of its own, which is removed.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -17,8 +25,8 @@ import { CONFIG, LATER_MODULE, MODULES } from "./project.mjs";
 const USAGE = `Usage: npm run windows -- [--program FILE] [--keep]
 
 Compiles jobctl for Windows, and checks under wine what docs/install.md says of it: a daemon with
-inline jobs, schedules, retries, a drain by Ctrl-C, the state after a restart and after a kill, and
-what it refuses.
+workers and inline jobs, schedules, retries, time limits, a drain by Ctrl-C, the state after a
+restart, a kill and a freeze, and what it refuses.
 
   --program FILE  check this jobctl.exe instead of a new one
   --keep          keep the folder`;
@@ -71,12 +79,17 @@ function expect(isTrue, text) {
   if (!isTrue) throw new Error(`Not as expected:\n${text}`);
 }
 
+/** Processor time of a process. */
+function ticksOf(pid) {
+  return Number(readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1).split(" ")[11]);
+}
+
 class Windows {
   #wine;
   #program;
   #env;
   #folder;
-  #daemons = [];
+  #daemons = 0;
 
   constructor(wine, program, folder) {
     this.#wine = wine;
@@ -106,7 +119,7 @@ class Windows {
 
   /** Start a daemon on a terminal of its own, which can press Ctrl-C. */
   async serve(cwd) {
-    const name = `serve-${this.#daemons.length}`;
+    const name = `serve-${this.#daemons++}`;
     const [log, pidFile] = [".log", ".pid"].map((ending) => join(this.#folder, name + ending));
     const line = `echo $$ >'${pidFile}'; exec '${this.#wine}' '${this.#program}' serve 2>'${log}'`;
     const terminal = spawn("script", ["--quiet", "--return", "--command", line, "/dev/null"], {
@@ -115,23 +128,39 @@ class Windows {
       stdio: ["pipe", "ignore", "ignore"],
     });
     const ended = new Promise((done) => terminal.once("exit", done));
+    const signal = (name) => process.kill(Number(readFileSync(pidFile, "utf8")), name);
     const daemon = {
       ended,
+      signal,
       log: () => existsSync(log) ? readFileSync(log, "utf8") : "",
+      // script stops with what it runs.
+      continueTerminal: () => terminal.kill("SIGCONT"),
       interrupt: () => terminal.stdin.write("\x03"),
       kill: async () => {
-        process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
+        signal("SIGKILL");
         await ended;
       },
     };
-    this.#daemons.push(daemon);
     await until(`The start of a daemon (${log})`, () => daemon.log().includes("is ready"));
     return daemon;
   }
 
+  /** The processes of this wine, known by their environment, with a text in their command line. */
+  processes(text) {
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text) &&
+          readFileSync(`/proc/${pid}/environ`, "utf8").includes(this.#env.WINEPREFIX);
+      } catch {
+        // It has ended meanwhile, or belongs to somebody else.
+        return false;
+      }
+    });
+  }
+
   /** End whatever still runs in this wine, which belongs to this command alone. */
   close() {
-    spawnSync(find("wineserver", "wineserver64"), ["-k", "-w"], { env: this.#env });
+    for (const pid of this.processes("")) process.kill(pid, "SIGKILL");
   }
 }
 
@@ -145,8 +174,17 @@ async function* checks(windows, root) {
   for (const [name, text] of Object.entries(MODULES)) writeFileSync(join(project, name), text);
   const call = (...args) => windows.run([...args, "--port", String(port)], project);
   const instances = (kind) => JSON.parse(call("list", "instances", "--kind", kind).stdout);
+  const resultOf = (kind) => JSON.parse(call("schedule", kind, "--wait").stdout).result_set;
   const file = (name) =>
     existsSync(join(project, name)) ? readFileSync(join(project, name), "utf8") : "";
+
+  /** Start a job that notes its begin in a file, and wait for that. */
+  const begin = async (kind, ...args) => {
+    const begun = () => file(`${kind}.txt`).split("begun").length;
+    const before = begun();
+    call("schedule", kind, ...args);
+    await until(`The start of ${kind}`, () => begun() > before);
+  };
 
   const version = windows.run(["version", "--verbose", "-o", "json"], root);
   expect(version.stdout.includes("windows-x64"), version.text);
@@ -161,11 +199,11 @@ async function* checks(windows, root) {
   const problems = JSON.parse(checked.stdout).problems.map(({ message }) => message).sort();
   expect(
     problems.length === 2 &&
-      problems[0].endsWith('"apart": process isolation does not work on Windows') &&
-      problems[1].endsWith('"command": commands do not work on Windows'),
+      problems[0].endsWith('"command": commands do not work on Windows') &&
+      problems[1].endsWith('"other": user does not work on Windows'),
     checked.text,
   );
-  yield "check refuses commands and process isolation";
+  yield "check refuses commands and other users";
 
   const ran = windows.run(["exec", "add", "2", "3"], project);
   expect(ran.status === 0 && JSON.parse(ran.stdout).result_set === '["5"]', ran.text);
@@ -199,9 +237,21 @@ async function* checks(windows, root) {
   expect(call("logs", flaky.uuid).stdout.includes("this is run 3"), call("logs", flaky.uuid).text);
   yield "retries and logs";
 
+  const inline = JSON.parse(resultOf("inline"))[0];
+  const [apart, cwd, word] = JSON.parse(JSON.parse(resultOf("apart"))[0]);
+  expect(Number(inline) !== apart && cwd.endsWith("\\jobs") && word === 'a "b"', `${cwd} ${word}`);
+  expect(call("logs", "--kind", "apart").stdout.includes('"printed"'), "no output");
+  yield "inline jobs and worker processes";
+
   const late = JSON.parse(call("schedule", "slow", "30000", "--timeout", "300ms", "--wait").stdout);
   expect(late.state === "TimedOut", JSON.stringify(late));
   yield "a time limit";
+
+  const spun = JSON.parse(call("schedule", "spin", "--timeout", "500ms", "--wait").stdout);
+  expect(spun.state === "TimedOut", JSON.stringify(spun));
+  const ended = JSON.parse(call("schedule", "exits", "--wait").stdout);
+  expect(ended.error.includes("exited with code 7"), JSON.stringify(ended));
+  yield "a function that spins is ended, and one that ends its worker is reported";
 
   const second = windows.run(["serve", "--port", "0", "--http", ""], project);
   expect(second.status !== 0 && second.stderr.includes("it belongs to process"), second.text);
@@ -216,14 +266,10 @@ async function* checks(windows, root) {
   expect(saved.status === 0 && file("backup.jobctl").length > 0, saved.text);
   yield "store backup";
 
-  call("schedule", "slow", "3000");
-  await until(
-    "The start of a job",
-    () => instances("slow").some(({ state }) => state === "Processing"),
-  );
+  await begin("slow", "8000");
   daemon.interrupt();
   expect(await daemon.ended === 0 && daemon.log().includes("Stopped"), daemon.log());
-  expect(file("slow.txt") === "slept\n", `slow.txt: ${file("slow.txt")}`);
+  expect(file("slow.txt") === "begun\nbegun\nslept\n", `slow.txt: ${file("slow.txt")}`);
   yield "Ctrl-C drains";
 
   daemon = await windows.serve(project);
@@ -231,8 +277,7 @@ async function* checks(windows, root) {
   expect(kept.join() === "Completed,TimedOut", kept.join());
   yield "a restart finds everything";
 
-  call("schedule", "once");
-  await until("The start of a job", () => file("once.txt") !== "");
+  await begin("once");
   await daemon.kill();
   daemon = await windows.serve(project);
   await until(
@@ -242,11 +287,19 @@ async function* checks(windows, root) {
   expect(file("once.txt") === "begun\nbegun\n", file("once.txt"));
   yield "after a kill, an interrupted job runs again";
 
-  call("schedule", "slow", "60000");
-  await until(
-    "The start of a job",
-    () => instances("slow").some(({ state }) => state === "Processing"),
-  );
+  await begin("spin");
+  // Idle ones stay: they do nothing that another node could do too.
+  const workers = () => windows.processes("__worker");
+  await sleep(1_000);
+  const [spinning] = workers().sort((one, other) => ticksOf(other) - ticksOf(one));
+  daemon.signal("SIGSTOP");
+  await until("The end of the worker", () => !workers().includes(spinning));
+  daemon.signal("SIGCONT");
+  daemon.continueTerminal();
+  await until("The end of the attempt", () => daemon.log().includes("could not keep its lease"));
+  yield "the worker of a daemon that freezes ends before its lease";
+
+  await begin("slow", "60000");
   daemon.interrupt();
   await until("The first Ctrl-C", () => daemon.log().includes("SIGINT"));
   daemon.interrupt();
