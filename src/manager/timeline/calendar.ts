@@ -17,6 +17,8 @@ import type { CalendarCell, CalendarQuery, CalendarResult } from "./requests.ts"
 
 const DAY_MS = 86_400_000;
 const PAST_DAYS_DEFAULT = 30;
+/** Ticks without a run that are counted before other work may run. */
+const GAPS_AT_ONCE = 100;
 /** Kinds with the most successful runs, which tell how long those are kept. */
 const KEEP_KINDS_MAX = 20;
 
@@ -65,7 +67,10 @@ export async function calendar(
     parts,
     work,
   );
-  for (const gap of gaps) addGap(columns, gap, bounds);
+  for (const [place, gap] of gaps.entries()) {
+    addGap(columns, gap, bounds);
+    if (place % GAPS_AT_ONCE === 0) await work.mayGoOn();
+  }
   const leftOut = end > nowMs ? await addTicks(columns, bounds, kinds, parts, work) : 0;
 
   const keptFrom = nowMs - await shortestKeep(past, parts);
@@ -117,12 +122,16 @@ function cellOf({ ended, ...columns }: Columns, place: number) {
 }
 
 function addGap(columns: Columns, gap: Gap, bounds: readonly number[]): void {
-  const { fate, from, to } = gap.fate;
+  const { fate, from, to, count } = gap.fate;
   const column = fate === "skipped" || fate === "missed" || fate === "coalesced"
     ? columns[fate]
     : null;
   if (column === null) return;
   let place = placeOf(bounds, Math.max(from, bounds[0]!));
+  if (from === to) {
+    column[place]! += count;
+    return;
+  }
   while (place < column.length && bounds[place]! <= to) {
     const span = { fromMs: bounds[place]!, toMs: bounds[place + 1]! };
     column[place]! += ticksWithin(gap, span);

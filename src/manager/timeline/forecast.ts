@@ -1,6 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import { clockNote } from "../../core/time/clock_notes.ts";
-import { type ForecastTick, forecastTicks } from "../../core/time/forecast.ts";
+import { forecastTicks } from "../../core/time/forecast.ts";
 import { openZone } from "../../core/time/zone.ts";
 import { instanceWhy } from "../instances/explain_text.ts";
 import { tickWhy } from "./forecast_text.ts";
@@ -62,8 +62,10 @@ export async function forecast(
   ]);
   const entries: ForecastEntry[] = [];
   for (const future of rare) {
-    entries.push(...entriesOf(future, futures, { fromMs, toMs }));
-    await work.mayGoOn();
+    for (const entry of entriesOf(future, futures, { fromMs, toMs })) {
+      entries.push(entry);
+      await work.mayGoOn();
+    }
   }
   const left = Math.max(1, limit - entries.length);
   if (waiting > 0) entries.push(...await waitingEntries({ fromMs, toMs }, left, kinds, parts));
@@ -97,16 +99,16 @@ function firstWithin(sorted: readonly Future[], max: number): readonly Future[] 
   return end < 0 ? sorted : sorted.slice(0, end);
 }
 
-function entriesOf(
+function* entriesOf(
   { outlook }: Future,
   futures: Futures,
   span: { readonly fromMs: number; readonly toMs: number },
-): readonly ForecastEntry[] {
+): Generator<ForecastEntry> {
   const { record } = outlook;
   const hasChange = hasClockChange(record.spec.timezone, span);
-  const noted = (tick: ForecastTick): ForecastEntry => {
+  for (const tick of forecastTicks(outlook, span)) {
     const isUnserved = futures.unserved.has(record.kind) && tick.skipped === null;
-    return {
+    yield {
       at: tick.at,
       kind: record.kind,
       schedule: record,
@@ -118,8 +120,7 @@ function entriesOf(
       durationMs: outlook.durationMs,
       clockChange: hasChange ? clockNote(record.spec, tick.at) : null,
     };
-  };
-  return [...forecastTicks(outlook, span)].map(noted);
+  }
 }
 
 /** True if clocks change around a span of time; a note costs more than a tick. */

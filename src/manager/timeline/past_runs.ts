@@ -64,7 +64,7 @@ export async function lookupTimeline(
     from: fromMs,
     to: toMs,
     runs,
-    gaps: await withReasons(gaps, parts),
+    gaps: await withReasons(gaps, parts, work),
     gapsFrom,
     bounds,
     counts: isListed ? [] : countsByKind(counted),
@@ -155,6 +155,7 @@ function sumOf({ counts }: SpanCounts): number {
 async function withReasons(
   gaps: readonly Gap[],
   { store, facts }: TimelineParts,
+  work: Work,
 ): Promise<readonly TimelineGap[]> {
   const pauses = gaps.length > 0 ? await facts.listPauses() : [];
   const found: TimelineGap[] = [];
@@ -164,6 +165,7 @@ async function withReasons(
     const isOverlap = fate.reason === "overlap" && ++lookups <= OVERLAPS_MAX;
     const before = isOverlap ? await openAt(fate.scheduleId, fate.at, store) : null;
     found.push({ kind, fate, why: record ? gapWhy(record, gap, before, pauses) : deletedWhy(gap) });
+    await work.mayGoOn();
   }
   return found.sort((left, right) => left.fate.from - right.fate.from);
 }

@@ -21,6 +21,9 @@ import type { UpcomingInstance } from "../store.ts";
 import type { MemoryEndedAttempts } from "./ended_attempts.ts";
 import { type Key, KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
+/** What finding a place in an index costs, in rows. */
+const PLACE_ROWS = 10;
+
 const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
 /**
@@ -131,7 +134,7 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
       return keys?.countBefore(key) ?? 0;
     });
     const counts = places.slice(1).map((place, span) => place - places[span]!);
-    return { counts, isEstimate: false, readCount: bounds.length };
+    return { counts, isEstimate: false, readCount: bounds.length * PLACE_ROWS };
   }
 
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {
