@@ -194,7 +194,9 @@ export class HttpConnection {
     this.#notifySent();
     if (this.#phase !== "reading") return;
     if (held.byteLength > 0) this.#readHead(held);
-    if (this.#phase === "reading") this.socket.resume();
+    if (this.#phase !== "reading") return;
+    if (this.#isEnded) this.destroy();
+    else this.socket.resume();
   }
 
   #notifySent(): void {
