@@ -1,0 +1,145 @@
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import { hostname } from "node:os";
+import type { SiteConfig } from "../core/address.ts";
+import { JobError } from "../core/errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Late } from "../platform/late.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { ServerConfig } from "../platform/network/server_config.ts";
+import { STOP_GRACE_MS } from "../rpc/limits.ts";
+import type { Access, SessionSource } from "./access.ts";
+import { problemResponse } from "./api/problem.ts";
+import { AppGate, isApiPath } from "./app_gate.ts";
+import { Clients } from "./clients.ts";
+import type { Responder } from "./exchange.ts";
+import type { Exposure } from "./exposure.ts";
+import { isKnownHost, type KnownHosts } from "./known_host.ts";
+import { Monitoring, unknownHost } from "./monitoring.ts";
+import type { StatusSource } from "./status_source.ts";
+import { Visitors } from "./visitors.ts";
+import { HttpConnection, type WireResponse } from "./wire/connection.ts";
+import type { RequestProblem } from "./wire/request_head.ts";
+import type { WireRequest } from "./wire/wire_request.ts";
+
+/** What responds to requests that are not for the monitoring paths. */
+export interface HttpApp {
+  readonly api: Late<Responder>;
+  /** The dashboard; null if there is none. */
+  readonly site: Late<Responder> | null;
+  /** Shared with the gRPC server; called once that has started. */
+  readonly access: () => Access;
+  /** Null if there are none. */
+  readonly sessions: SessionSource | null;
+  /** Origins of other sites whose pages may use the API. */
+  readonly origins: readonly string[];
+  /** Who may call, and the certificate. */
+  readonly server: ServerConfig;
+}
+
+/** Options of the HTTP server. */
+export interface HttpServerOptions {
+  readonly source: StatusSource;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Host names that clients may use, in addition to its address and the machine's name. */
+  readonly hosts: readonly string[];
+  /** Where browsers find it: paths below its base path are read as if they had none. */
+  readonly site: SiteConfig;
+  /** Most concurrent connections. */
+  readonly connectionsMax: number;
+  /** Null for the monitoring paths alone. */
+  readonly app: HttpApp | null;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** Takes connections and requests, and finds who responds; loaded with the first connection. */
+export class Front {
+  readonly #options: HttpServerOptions;
+  readonly #known: KnownHosts;
+  readonly #monitoring: Monitoring;
+  readonly #visitors: Visitors;
+  readonly #gate: AppGate | null;
+
+  /** @param exposure null for the monitoring paths alone */
+  constructor(options: HttpServerOptions, exposure: Exposure | null) {
+    this.#options = options;
+    const { clock, host, hosts, site, connectionsMax } = options;
+    const { publicUrl } = site;
+    const publicHosts = publicUrl === null ? [] : [new URL(publicUrl).hostname];
+    this.#known = { bound: host, machine: hostname(), others: [...hosts, ...publicHosts] };
+    this.#monitoring = new Monitoring(options);
+    this.#visitors = new Visitors(clock, connectionsMax);
+    const { app } = options;
+    this.#gate = app && exposure && this.#createGate(app, exposure);
+  }
+
+  /** Take a new connection. */
+  accept(socket: Socket): void {
+    if (!this.#visitors.makeRoom()) return void socket.destroy();
+    const connection = new HttpConnection(socket, {
+      clock: this.#options.clock,
+      onRequest: (request) => this.#route(request, connection),
+      onProblem: (problem) => problemPage(problem),
+      onClose: () => this.#visitors.remove(connection),
+    });
+    this.#visitors.add(connection);
+  }
+
+  /** End streams and close connections, after the responses that are being made. */
+  async stop(): Promise<void> {
+    this.#gate?.beginStop();
+    await this.#visitors.close(STOP_GRACE_MS);
+  }
+
+  #createGate(app: HttpApp, { hasTls, refusal }: Exposure): AppGate {
+    const { clock, connectionsMax } = this.#options;
+    const { api, site, sessions, origins, access } = app;
+    return new AppGate({
+      ...{ api, site, sessions, origins, refusal, clock, connectionsMax },
+      access: access(),
+      clients: new Clients(this.#options.site),
+      isSecure: hasTls,
+      visitors: this.#visitors,
+    });
+  }
+
+  #route(request: WireRequest, connection: HttpConnection): void {
+    this.#visitors.noteRequest(connection);
+    if (!isKnownHost(request.headers.host, this.#known)) {
+      return connection.respond(unknownHost(), { isLast: true });
+    }
+    const target = this.#withoutBase(request.target);
+    const path = target.split("?", 1)[0]!;
+    const isApp = isApiPath(path) || !!this.#options.app?.site && !this.#monitoring.has(path);
+    if (this.#gate !== null && isApp) return this.#gate.handle(request, { target, connection });
+    void this.#monitor(request, target, connection);
+  }
+
+  #withoutBase(target: string): string {
+    const { basePath } = this.#options.site;
+    return target.startsWith(basePath) ? target.slice(basePath.length - 1) : target;
+  }
+
+  async #monitor(
+    request: WireRequest,
+    target: string,
+    connection: HttpConnection,
+  ): Promise<void> {
+    const address = connection.clientAddress;
+    const response = await this.#monitoring.respond(request, { target, address });
+    if (request.method !== "HEAD") {
+      this.#visitors.countPage(connection, Buffer.byteLength(response.body));
+    }
+    connection.respond(response, { isLast: true });
+  }
+}
+
+function problemPage({ status, problem }: RequestProblem): WireResponse {
+  return problemResponse(
+    new JobError("invalid_argument", `Cannot read the request: ${problem}`),
+    status,
+  );
+}
