@@ -1,5 +1,5 @@
 // Compiles src/main.ts and what runs as a thread of its own into one file. Plain Node 20.
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { withoutRareBytecode } from "./compile/compiled_modules.mjs";
 import { bundleDashboard } from "./dashboard/main.mjs";
 import { run } from "./tasks.mjs";
@@ -9,6 +9,8 @@ import { run } from "./tasks.mjs";
  * ORCA, which nothing here offers. With protobufjs it is 0.4 MB.
  */
 export const UNUSED_PACKAGES = ["@grpc/proto-loader"];
+
+const PIECE_BYTES = 16_384;
 
 const ENTRIES = [
   "src/main.ts",
@@ -62,6 +64,19 @@ export function compile(output, { runtime, bunTarget, facts, metafile, hasSource
     `--outfile=${output}`,
   ], { stdio: ["ignore", "ignore", 2] });
   const written = JSON.parse(readFileSync(modules, "utf8"));
-  writeFileSync(output, withoutRareBytecode(readFileSync(output), written));
+  writeInPieces(output, withoutRareBytecode(readFileSync(output), written));
   if (metafile === undefined) rmSync(modules);
+}
+
+/**
+ * Write a program anew. What is written at once, Linux also keeps as one part of its cache, and maps
+ * the whole of it for each page that a process uses: 76 MB of a daemon at rest instead of 68.
+ */
+function writeInPieces(path, bytes) {
+  rmSync(path);
+  const file = openSync(path, "w", 0o755);
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    writeSync(file, bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
+  }
+  closeSync(file);
 }
