@@ -32,9 +32,9 @@ const figures = await measureLists({
 const limitMs = Number(values.limit);
 if (values.json) console.log(JSON.stringify(figures, null, 2));
 else {
-  for (const { name, medianMs, maxMs, items } of figures) {
+  for (const { name, medianMs, maxMs, cpuMs, items } of figures) {
     const mark = medianMs > limitMs ? "  OVER" : "";
-    const times = `${medianMs.toFixed(1).padStart(8)} ${maxMs.toFixed(1).padStart(8)} ms`;
+    const times = [medianMs, maxMs, cpuMs].map((ms) => ms.toFixed(1).padStart(8)).join("");
     console.log(`${name.padEnd(46)} ${times} ${String(items).padStart(6)}${mark}`);
   }
 }

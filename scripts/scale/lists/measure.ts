@@ -29,6 +29,8 @@ export interface ListFigure {
   readonly name: string;
   readonly medianMs: number;
   readonly maxMs: number;
+  /** The processor's time of this process, without that of a database server. */
+  readonly cpuMs: number;
   /** Items of the response. */
   readonly items: number;
 }
@@ -73,18 +75,21 @@ async function timeLists(
   const figures: ListFigure[] = [];
   for (const [name, method, request] of await listsOf(manager, volume)) {
     const times: number[] = [];
+    const before = process.cpuUsage();
     let answer = new Uint8Array();
     for (let run = 0; run < RUNS; run++) {
       const from = performance.now();
       answer = new Uint8Array(await complete(method, request));
       times.push(performance.now() - from);
     }
+    const { user, system } = process.cpuUsage(before);
+    const cpuMs = (user + system) / 1_000 / RUNS;
     times.sort((left, right) => left - right);
     const output: DescMessage = JobService.method[method].output;
     const list = output.fields.find(({ fieldKind }) => fieldKind === "list");
     const message: object = fromBinary(output, answer);
     const items = list ? (Reflect.get(message, list.localName) as unknown[]).length : 0;
-    figures.push({ name, medianMs: times[RUNS >> 1]!, maxMs: times.at(-1)!, items });
+    figures.push({ name, medianMs: times[RUNS >> 1]!, maxMs: times.at(-1)!, cpuMs, items });
   }
   return figures;
 }

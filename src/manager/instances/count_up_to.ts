@@ -1,8 +1,10 @@
-import type { JobState } from "../../core/state.ts";
+import { isFinal, type JobState } from "../../core/state.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
 
-/** Rows looked at at most: what is rare is not looked for without end. */
-const LOOK_MAX = 10_000;
+/** Rows read at most: what is rare is not looked for without end. */
+const LOOK_MAX = 5_000;
+/** After every time. */
+const LAST = 8_640_000_000_000_000;
 
 /** How many instances match. */
 export interface LimitedCount {
@@ -11,31 +13,28 @@ export interface LimitedCount {
   readonly hasMore: boolean;
 }
 
+type Reads = Pick<StoreReads, "list" | "stats" | "countSpans">;
+
 /**
- * Count instances that match, up to a number. Without conditions but kinds and states, the store's
- * counters answer.
+ * Count instances that match, up to a number. Kinds, states and times of creation are counted
+ * without reading instances; of other queries, some thousand rows are read at most.
  */
 export async function countUpTo(
-  store: Pick<StoreReads, "list" | "stats">,
+  store: Reads,
   query: InstanceQuery,
   max: number,
 ): Promise<LimitedCount> {
-  const { kinds, states, ...others } = query;
+  const { kinds: _, states: __, after, before, ...others } = query;
   if (Object.values(others).every((value) => value === undefined)) {
-    const stats = await store.stats();
-    let count = 0;
-    for (const kind of kinds === undefined ? stats.kinds.keys() : new Set(kinds)) {
-      const counts = stats.kinds.get(kind);
-      if (counts === undefined) continue;
-      const wanted = states ?? Object.keys(counts) as JobState[];
-      for (const state of new Set(wanted)) count += counts[state];
+    if (after === undefined && before === undefined) {
+      return { count: await countAll(store, query), hasMore: false };
     }
-    return { count, hasMore: false };
+    const count = await countInSpan(store, query);
+    if (count !== null) return { count: Math.min(count, max), hasMore: count > max };
   }
   let count = 0;
   let token: string | undefined;
-  // A row that matches was looked at, too.
-  let left = Math.max(LOOK_MAX, max + 1);
+  let left = LOOK_MAX;
   do {
     const limit = Math.min(BATCH_MAX, max + 1 - count);
     const page = await store.list(query, { limit, lookMax: left, token });
@@ -44,6 +43,32 @@ export async function countUpTo(
     if (count > max) return { count: max, hasMore: true };
     token = page.nextToken ?? undefined;
     if (page.lookedTo !== undefined) return { count, hasMore: true };
-  } while (token !== undefined);
-  return { count, hasMore: false };
+  } while (token !== undefined && left > 0);
+  return { count, hasMore: token !== undefined };
+}
+
+async function countAll(store: Reads, { kinds, states }: InstanceQuery): Promise<number> {
+  const stats = await store.stats();
+  let count = 0;
+  for (const kind of kinds === undefined ? stats.kinds.keys() : new Set(kinds)) {
+    const counts = stats.kinds.get(kind);
+    if (counts === undefined) continue;
+    const wanted = states ?? Object.keys(counts) as JobState[];
+    for (const state of new Set(wanted)) count += counts[state];
+  }
+  return count;
+}
+
+/** The number of instances created in a span; null if it cannot be counted without reading them. */
+async function countInSpan(
+  store: Reads,
+  { kinds, states, after = 0, before = LAST }: InstanceQuery,
+): Promise<number | null> {
+  if (after >= before) return 0;
+  if (states?.every(isFinal) === false) return null;
+  const wanted = states && new Set<JobState | null>(states);
+  const request = { by: "acceptance" as const, bounds: [after, before] };
+  const spans = await store.countSpans({ ...request, ...(kinds === undefined ? {} : { kinds }) });
+  const counted = spans.filter(({ state }) => wanted?.has(state) ?? true);
+  return counted.reduce((sum, { counts }) => sum + counts[0]!, 0);
 }

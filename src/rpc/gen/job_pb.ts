@@ -5020,7 +5020,8 @@ export type CountInstancesResponse = Message<"job.v1.CountInstancesResponse"> & 
   count: bigint;
 
   /**
-   * There are more, or there may be: not all were looked at.
+   * There are more, or there may be: no more than some 5,000 are looked at. Kinds, states and times of
+   * creation are counted without that; large counts of a span are estimates on SQLite.
    *
    * @generated from field: bool has_more = 2;
    */

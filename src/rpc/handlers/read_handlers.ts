@@ -46,6 +46,8 @@ export type ReadMethod = typeof READ_METHODS[number];
 const LOOK_MAX = 100_000;
 /** The same if a request with a condition that no index knows does not say it. */
 const LOOK_DEFAULT = 10_000;
+/** Rows whose history is looked at for one page. */
+const HISTORY_LOOK = 5_000;
 /** Instances that are counted at most, if a request does not say it. */
 const COUNT_DEFAULT = 10_000;
 
@@ -125,7 +127,7 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
     },
     async lookupInstanceHistory({ query }, call) {
       const conditions = readHistoryQuery(query);
-      const page = { ...readPage(query, "query.", call.pageLimit), lookMax: LOOK_DEFAULT };
+      const page = { ...readPage(query, "query.", call.pageLimit), lookMax: HISTORY_LOOK };
       const { items, nextToken } = await manager.lookupInstanceHistory(conditions, page);
       call.pageItems = items.length;
       return { entries: items.map(historyToWire), nextPageToken: nextToken };

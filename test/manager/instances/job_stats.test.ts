@@ -105,5 +105,13 @@ test("countUpTo() counts exactly up to a number", async () => {
   assert.deepEqual(await count({ text: "EVEN" }, 15), { count: 15, hasMore: false });
   assert.deepEqual(await count({ text: "EVEN" }, 14), { count: 14, hasMore: true });
   assert.deepEqual(await count({ kinds: ["b"], after: START }, 100), { count: 10, hasMore: false });
+  assert.deepEqual(await count({ after: START }, 9), { count: 9, hasMore: true });
+  assert.deepEqual(await count({ after: START + 1 }, 9), { count: 0, hasMore: false });
+  assert.deepEqual(await count({ after: START + 1, before: START }, 9), {
+    count: 0,
+    hasMore: false,
+  });
+  const waiting = { states: ["scheduled"], after: START };
+  assert.deepEqual(await count(waiting, 100), { count: 30, hasMore: false });
   await world.store.close();
 });

@@ -43,7 +43,10 @@ export class Scan {
   readonly #isReverse: boolean;
   #from: number;
   #to: number;
-  #open: OpenIndex[] = [];
+  /** Indexes with a row to give, as a heap: the one whose row comes first is on top. */
+  #heap: OpenIndex[] = [];
+  /** Indexes whose next rows must be read. */
+  #empty: OpenIndex[] = [];
   #readCount = 0;
   #hasMoved = false;
   /** The number of rows looked at, and the last of them. */
@@ -75,25 +78,20 @@ export class Scan {
    */
   next(readMax: number): Row | null | undefined {
     for (;;) {
-      let best: OpenIndex | null = null;
-      for (const open of this.#open) {
-        if (open.next === open.rows.length && !open.isDone) {
-          if (this.#readCount >= readMax && this.#hasMoved) {
-            this.#start();
-            return undefined;
-          }
-          this.#fill(open);
+      while (this.#empty.length > 0) {
+        if (this.#readCount >= readMax && this.#hasMoved) {
+          this.#start();
+          return undefined;
         }
-        const row = open.rows[open.next];
-        if (!row) continue;
-        const bestSeq: number | null = best ? best.rows[best.next]!.seq : null;
-        if (bestSeq === null || (this.#isReverse ? row.seq > bestSeq : row.seq < bestSeq)) {
-          best = open;
-        }
+        const open = this.#empty.pop()!;
+        this.#fill(open);
+        if (open.rows.length > 0) this.#push(open);
       }
-      if (!best) return null;
+      const best = this.#heap[0];
+      if (best === undefined) return null;
       const row = best.rows[best.next]!;
       best.next += 1;
+      this.#settleTop(best);
       this.#hasMoved = true;
       this.lookedCount += 1;
       this.last = row;
@@ -111,17 +109,55 @@ export class Scan {
   #start(): void {
     this.#readCount = 0;
     this.#hasMoved = false;
+    this.#heap = [];
+    this.#empty = [];
+    if (this.#from > this.#to) return;
     const indexes = indexesOf(this.#state, this.#query);
     const size = Math.max(2, Math.min(READ_ROWS_MIN, Math.floor(READ_ROWS_ALL / indexes.length)));
-    this.#open = indexes.map((index) => ({
-      index,
-      rows: [],
-      next: 0,
-      from: this.#from,
-      to: this.#to,
-      size,
-      isDone: this.#from > this.#to,
-    }));
+    const [from, to] = [this.#from, this.#to];
+    this.#empty = indexes.map((index) => {
+      return { index, rows: [], next: 0, from, to, size, isDone: false };
+    });
+  }
+
+  /** True if the next row of an index comes before that of another. */
+  #isBefore(left: OpenIndex, right: OpenIndex): boolean {
+    const difference = left.rows[left.next]!.seq - right.rows[right.next]!.seq;
+    return this.#isReverse ? difference > 0 : difference < 0;
+  }
+
+  #push(open: OpenIndex): void {
+    const heap = this.#heap;
+    let place = heap.length;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (!this.#isBefore(open, heap[parent]!)) break;
+      heap[place] = heap[parent]!;
+      place = parent;
+    }
+    heap[place] = open;
+  }
+
+  /** Put the index on top, whose row was taken, where its next row belongs. */
+  #settleTop(top: OpenIndex): void {
+    const heap = this.#heap;
+    let moved = top;
+    if (top.next === top.rows.length) {
+      if (!top.isDone) this.#empty.push(top);
+      moved = heap.pop()!;
+      if (heap.length === 0) return;
+    }
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= heap.length) break;
+      const other = child + 1;
+      if (other < heap.length && this.#isBefore(heap[other]!, heap[child]!)) child = other;
+      if (!this.#isBefore(heap[child]!, moved)) break;
+      heap[place] = heap[child]!;
+      place = child;
+    }
+    heap[place] = moved;
   }
 
   #fill(open: OpenIndex): void {
@@ -133,7 +169,8 @@ export class Scan {
     const chars = open.rows.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
     open.isDone = open.rows.length < size && chars < READ_CHARS;
     open.size = Math.min(size * 2, CHUNK_ROWS);
-    this.#readCount += open.rows.length + 1;
+    // The first rows of each index are not counted: each beginning would end at once.
+    if (this.#hasMoved) this.#readCount += open.rows.length + 1;
     const last = open.rows.at(-1);
     if (!last) return;
     if (isReverse) open.to = last.seq - 1;

@@ -12,6 +12,11 @@ import type { OperationQueue } from "./operation_queue.ts";
 
 /** Most rows that one call looks at. */
 const LOOK_MAX = 2_000;
+/**
+ * What looking at a row costs, by that of a row in memory or a file: others wait for the server,
+ * too.
+ */
+const COST = 5;
 /** Most rows that one call returns. */
 const ROWS_MAX = 1_000;
 const LAST = Number.MAX_SAFE_INTEGER;
@@ -211,7 +216,7 @@ export async function collect(
     rows.push(...wanted.slice(0, room));
     chars += wanted.reduce((sum, { instance }) => sum + instanceChars(instance), 0);
     if (part.next === null || rows.length >= limit || chars >= charsMax) return { rows };
-    looked += part.rows.length < most ? LOOK_MAX : part.rows.length;
+    looked += COST * (part.rows.length < most ? LOOK_MAX : part.rows.length);
     if (looked >= lookMax) {
       // A seq is its time times 1,024.
       const createdAt = Math.floor(part.next / 1_024);
