@@ -6,6 +6,7 @@ import type { SpanCounts } from "../../store/store.ts";
 import { type Gap, readGaps, ticksWithin } from "./gaps.ts";
 import {
   addTo,
+  type Futures,
   readFutures,
   shownKinds,
   TickCounter,
@@ -62,8 +63,10 @@ export async function calendar(
   }
   const later = await count("due", end > nowMs);
   for (const { counts } of later) addTo(columns.waiting, counts);
+  const span = { fromMs: start, toMs: end };
+  const futures = end > nowMs ? await readFutures(kinds, span, parts, work) : null;
   const { gaps, gapsFrom } = await readGaps(
-    { fromMs: start, toMs: Math.min(end, nowMs + 1), kinds },
+    { ...span, toMs: Math.min(end, nowMs + 1), kinds, known: futures?.records },
     parts,
     work,
   );
@@ -71,7 +74,7 @@ export async function calendar(
     addGap(columns, gap, bounds);
     if (place % GAPS_AT_ONCE === 0) await work.mayGoOn();
   }
-  const leftOut = end > nowMs ? await addTicks(columns, bounds, kinds, parts, work) : 0;
+  const leftOut = futures ? await addTicks(columns, futures, bounds, parts, work) : 0;
 
   const keptFrom = nowMs - await shortestKeep(past, parts);
   const cells = spans.map((span, place): CalendarCell => ({
@@ -154,13 +157,11 @@ function placeOf(bounds: readonly number[], at: number): number {
 /** Add the future ticks. @returns the number of schedules that were left out */
 async function addTicks(
   columns: Columns,
+  futures: Futures,
   bounds: readonly number[],
-  kinds: readonly string[] | undefined,
   parts: TimelineParts,
   work: Work,
 ): Promise<number> {
-  const span = { fromMs: bounds[0]!, toMs: bounds.at(-1)! };
-  const futures = await readFutures(kinds, span, parts, work);
   const counter = new TickCounter(bounds);
   let { leftOut } = futures;
   for (const future of await withDurations(futures.all, parts)) {

@@ -2,10 +2,13 @@ import { decidedPart } from "../../core/time/clock_correction.ts";
 import type { ScheduleRecord, TickFate } from "../../core/job/schedule.ts";
 import { countTicksOf } from "../../core/time/ticks.ts";
 import { BATCH_MAX } from "../../store/store.ts";
+import { schedulePages } from "../schedules/stored_schedules.ts";
 import type { TimelineParts, Work } from "./outlooks.ts";
 
 /** Most records of ticks without a run that one call reads, the latest first. */
 const READ_MAX = 10_000;
+/** Most schedules that are looked up one by one. */
+const LOOKUPS_MAX = 50;
 /** A range of ticks that began this long before a span can reach into it. */
 const RANGE_MS_MAX = 31 * 86_400_000;
 
@@ -30,25 +33,35 @@ export interface Gaps {
  * @param limit how many to find, before the others are left out
  */
 export async function readGaps(
-  { fromMs, toMs, kinds, limit = Infinity }: {
+  { fromMs, toMs, kinds, limit = Infinity, known }: {
     readonly fromMs: number;
     readonly toMs: number;
     readonly kinds?: readonly string[] | undefined;
     readonly limit?: number;
+    /** Schedules by id, as far as they have been read. */
+    readonly known?: ReadonlyMap<string, ScheduleRecord>;
   },
   { store }: TimelineParts,
   work: Work,
 ): Promise<Gaps> {
   const wanted = kinds && new Set(kinds);
-  const records = new Map<string, ScheduleRecord | null>();
+  const records = new Map<string, ScheduleRecord | null>(known);
   const gaps: Gap[] = [];
   let isCut = false;
   const addAll = async (fates: readonly TickFate[]) => {
     const ids = new Set(fates.map(({ scheduleId }) => scheduleId));
     const unknown = [...ids].filter((id) => !records.has(id));
-    await Promise.all(
-      unknown.map(async (id) => void records.set(id, await store.getSchedule(id))),
-    );
+    // Pages of all cost less than many by themselves.
+    if (unknown.length > LOOKUPS_MAX) {
+      for await (const page of schedulePages(store, {})) {
+        for (const record of page) records.set(record.id, record);
+      }
+      for (const id of unknown) if (!records.has(id)) records.set(id, null);
+    } else {
+      await Promise.all(
+        unknown.map(async (id) => void records.set(id, await store.getSchedule(id))),
+      );
+    }
     for (const fate of fates) {
       const record = records.get(fate.scheduleId) ?? null;
       const kind = record?.kind ?? kindOfId(fate.scheduleId);

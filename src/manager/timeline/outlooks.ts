@@ -66,6 +66,8 @@ export interface Future {
 /** The schedules with ticks in a span of time. */
 export interface Futures {
   readonly all: readonly Future[];
+  /** All schedules, of all kinds, by id. */
+  readonly records: ReadonlyMap<string, ScheduleRecord>;
   readonly pauses: readonly Pause[];
   /** Kinds that no node can run, with the reason if their job is disabled. */
   readonly unserved: ReadonlyMap<string, string | null>;
@@ -85,8 +87,10 @@ export async function readFutures(
   const pauses = await facts.listPauses();
   const found: { readonly record: ScheduleRecord; readonly count: number }[] = [];
   let leftOut = 0;
+  const records = new Map<string, ScheduleRecord>();
   for await (const page of schedulePages(store, {})) {
     for (const record of page) {
+      records.set(record.id, record);
       if (wanted && !wanted.has(record.kind)) continue;
       const count = await work.mayGoOn()
         ? countFuture(outlookOf(record, { nowMs, pauses }), span)
@@ -100,7 +104,7 @@ export async function readFutures(
     const isDisabled = (unserved.get(record.kind) ?? null) !== null;
     return { count, outlook: { ...outlookOf(record, { nowMs, pauses }), isDisabled } };
   });
-  return { all, pauses, unserved, leftOut };
+  return { all, records, pauses, unserved, leftOut };
 }
 
 /** The same schedules, with how long their runs take and when those that run will end. */

@@ -158,13 +158,17 @@ async function withReasons(
   work: Work,
 ): Promise<readonly TimelineGap[]> {
   const pauses = gaps.length > 0 ? await facts.listPauses() : [];
+  // All at once: a store that is far away answers them together.
+  const overlaps = gaps.filter(({ fate }) => fate.reason === "overlap").slice(0, OVERLAPS_MAX);
+  const before = new Map<Gap, Instance | null>();
+  await Promise.all(overlaps.map(async (gap) => {
+    before.set(gap, await openAt(gap.fate.scheduleId, gap.fate.at, store));
+  }));
   const found: TimelineGap[] = [];
-  let lookups = 0;
-  for (const gap of gaps.toReversed()) {
+  for (const gap of gaps) {
     const { kind, record, fate } = gap;
-    const isOverlap = fate.reason === "overlap" && ++lookups <= OVERLAPS_MAX;
-    const before = isOverlap ? await openAt(fate.scheduleId, fate.at, store) : null;
-    found.push({ kind, fate, why: record ? gapWhy(record, gap, before, pauses) : deletedWhy(gap) });
+    const why = record ? gapWhy(record, gap, before.get(gap) ?? null, pauses) : deletedWhy(gap);
+    found.push({ kind, fate, why });
     await work.mayGoOn();
   }
   return found.sort((left, right) => left.fate.from - right.fate.from);
