@@ -75,6 +75,10 @@ export function withAbsoluteLinks(text) {
   const { homepage, version } = projectManifest();
   return text.replace(
     /\]\((?!https?:|#|mailto:)([^)\s]+)\)/g,
-    (_, path) => `](${homepage}/blob/v${version}/${path})`,
+    (_, path) => {
+      // A picture itself, not the page about it.
+      const kind = path.endsWith(".png") ? "raw" : "blob";
+      return `](${homepage}/${kind}/v${version}/${path})`;
+    },
   );
 }

@@ -21,6 +21,7 @@ const NEAR_ROWS = 2;
 
 interface View {
   readonly stream: LogStream;
+  readonly isRunning: boolean;
   readonly search: Signal<string>;
   readonly level: Signal<string>;
   /** Which of the found lines is shown; −1 for none. */
@@ -180,9 +181,10 @@ function Lines({ view, matches }: {
         const { scrollTop, scrollHeight, clientHeight } = frame.current!;
         top.value = scrollTop;
         const isAtEnd = scrollHeight - clientHeight - scrollTop < NEAR_ROWS * ROW_PX;
-        // Scrolling away stops following; scrolling to the end begins again while lines come.
+        // Scrolling away stops following; scrolling to the end begins again, unless a line is
+        // shown that was searched or linked.
         if (!isAtEnd) isFollowing.value = false;
-        else if (stream.state.peek() === "open") isFollowing.value = true;
+        else if (view.isRunning && goal < 0) isFollowing.value = true;
       }}
     >
       <span ref={ruler} class="log-ruler" aria-hidden="true">{"0".repeat(100)}</span>
@@ -207,6 +209,7 @@ export function LogView({ stream, isRunning }: {
 }): JSX.Element {
   const view: View = {
     stream,
+    isRunning,
     search: useSignal(""),
     level: useSignal("debug"),
     found: useSignal(0),

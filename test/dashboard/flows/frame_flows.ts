@@ -146,7 +146,53 @@ export const FRAME_FLOWS: readonly Flow[] = [
     run: async ({ page }) => {
       await page.goto("/config");
       await page.getByRole("button", { name: "Reload" }).click();
-      await page.getByText(/Reloaded: 6 jobs, 0 new/).waitFor();
+      await page.getByText(/Reloaded: 7 jobs, 0 new/).waitFor();
+    },
+  },
+  {
+    name: "an incident is acknowledged, that is undone, and it is closed",
+    run: async (world) => {
+      const { page } = world;
+      await world.runToEnd("broken");
+      await page.goto("/");
+      await page.getByRole("link", { name: "broken" }).first().waitFor();
+      await page.goto("/incidents");
+      const link = page.getByRole("link", { name: "broken", exact: true });
+      const card = page.locator(".card").filter({ has: link });
+      await card.getByText("the pump is broken").waitFor();
+      await card.getByRole("button", { name: "Acknowledge" }).click();
+      await card.getByText(/acknowledged by/).waitFor();
+      await page.getByRole("button", { name: "Undo" }).click();
+      await card.getByRole("button", { name: "Close…" }).click();
+      await page.getByRole("dialog").getByText("jobctl ack broken --close").waitFor();
+      await page.getByRole("dialog").getByRole("button", { name: "Close it" }).click();
+      await card.waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "hostile text stays text, wherever it is shown",
+    run: async (world) => {
+      const { page } = world;
+      const evil = [
+        `<script>top.hacked=1</script>`,
+        `"><img src=x onerror="top.hacked=1">`,
+        `javascript:top.hacked=1`,
+        `\u202egnp.exe\u001b]8;;javascript:top.hacked=1\u0007link\u001b]8;;\u0007`,
+      ].join(" ");
+      const ids = await Promise.all([
+        world.runToEnd("report", evil),
+        world.runToEnd("fails", evil),
+      ]);
+      await world.daemon.client().pause({ kind: "tidy", reason: evil });
+      const paths = ["/", "/instances", "/dead-letters?kind=fails", "/jobs/fails", "/jobs/tidy"];
+      for (const path of [...paths, "/timeline", ...ids.map((id) => `/instances/${id}`)]) {
+        await page.goto(path);
+        await page.getByText("top.hacked=1").first().waitFor({ state: "attached" });
+        assert.equal(await page.evaluate("typeof top.hacked"), "undefined", path);
+        const count = await page.locator("main img, main script, a[href^=javascript]").count();
+        assert.equal(count, 0, path);
+      }
+      await world.daemon.client().resume({ kind: "tidy" });
     },
   },
   {

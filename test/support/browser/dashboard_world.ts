@@ -46,6 +46,14 @@ description = "Fails for good"
 description = "Waits for its turn"
 concurrency = 1
 
+[notices.ops]
+to = "exec"
+command = ["true"]
+jobs = ["broken"]
+
+[jobs.broken]
+description = "Opens an incident"
+
 [jobs.tidy]
 run = "true"
 schedule = "*/5 * * * *"
@@ -94,6 +102,11 @@ export default async function steps(context: Context, lines: number, until: stri
   "fails.ts": `
 export default function fails(why: string): void {
   throw new RangeError("broken: " + why);
+}
+`,
+  "broken.ts": `
+export default function broken(): void {
+  throw new Error("the pump is broken");
 }
 `,
   "waits.ts": `

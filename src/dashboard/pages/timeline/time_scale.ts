@@ -89,7 +89,7 @@ export function clockChanges(range: TimeRange, zone: string): readonly ClockChan
   return changes;
 }
 
-/** A span around the middle of another, so many times as long, within the limits. */
+/** A span around the middle of another, longer by a factor, within the limits. */
 export function zoomed({ from, to }: TimeRange, factor: number): TimeRange {
   const span = Math.min(SPAN_MS_MAX, Math.max(SPAN_MS_MIN, (to - from) * factor));
   const middle = (from + to) / 2;
