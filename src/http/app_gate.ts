@@ -119,8 +119,11 @@ export class AppGate {
   }
 
   #send(response: ApiResponse, open: OpenRequest): void {
-    if ("events" in response && !open.isHead) void this.#follow(response, open);
-    else this.#sendBody("events" in response ? { ...response, body: "" } : response, open);
+    if (!("events" in response)) return this.#sendBody(response, open);
+    if (!open.isHead) return void this.#follow(response, open);
+    // Nobody reads them: what they come from must end too.
+    void response.events[Symbol.asyncIterator]().return?.();
+    this.#sendBody({ ...response, body: "" }, open);
   }
 
   #sendBody({ status, headers, body }: PlainResponse, open: OpenRequest): void {
@@ -135,6 +138,7 @@ export class AppGate {
     headers: Readonly<Record<string, string>>,
     open: OpenRequest,
   ): Readonly<Record<string, string>> {
+    if (this.#options.origins.length === 0) return { ...HEADERS, ...headers };
     const cors = originHeaders(open.headers, this.#options.origins);
     const { vary } = headers;
     const all = { ...HEADERS, ...headers, ...cors };

@@ -4,6 +4,7 @@ import { allow, type Caller, type CallName, connectionKey } from "../rpc/auth/au
 import type { TrackedCall } from "../rpc/guard/call_tracker.ts";
 import { MESSAGE_BYTES_MAX } from "../rpc/limits.ts";
 import type { Client } from "./clients.ts";
+import type { CancelSignal } from "../rpc/server/call_policy.ts";
 import type { Access, SessionSource } from "./access.ts";
 import type { PlainResponse } from "./api/api_messages.ts";
 import type { HttpRequest } from "./exchange.ts";
@@ -81,6 +82,10 @@ export class OpenRequest implements HttpRequest {
 
   get signal(): AbortSignal {
     return this.request.signal;
+  }
+
+  get cancelSignal(): CancelSignal {
+    return this.request;
   }
 
   get connection(): HttpConnection {

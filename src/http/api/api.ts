@@ -64,7 +64,7 @@ export class Api {
     request: ApiRequest,
     caller: Caller,
   ): Promise<ApiResponse> {
-    const { headers, query, peer, from, signal } = request;
+    const { headers, query, peer, from } = request;
     const key = headers["idempotency-key"];
     const lastEventId = textOf(headers["last-event-id"]);
     const isStream = route.method.methodKind === "server_streaming";
@@ -79,11 +79,12 @@ export class Api {
     if (sent.byteLength > 0 && !isJson(headers["content-type"])) return notJson();
     const body = readBody(sent);
     const bytes = readRequest(route, { values, query, body, key: textOf(key) });
-    const context = { caller, peer, from, signal, isJson: true };
+    const who = { caller, peer, from, isJson: true };
     if (isStream && request.method === "HEAD") {
       return { status: 200, headers: EVENT_HEADERS, body: "" };
     }
     if (isStream) {
+      const context = { ...who, signal: request.signal };
       const stream = this.#calls.stream(route.name as StreamName, bytes, context);
       const messages = stream[Symbol.asyncIterator]();
       // The first message comes at once: a refusal is then a response like any other.
@@ -92,6 +93,7 @@ export class Api {
       const open = { schema: route.method.output, first, rest: messages, hasEnd };
       return { status: 200, headers: EVENT_HEADERS, events: streamEvents(open) };
     }
+    const context = { ...who, signal: request.cancelSignal ?? request.signal };
     const response = await this.#calls.complete(route.name as UnaryName, bytes, context);
     return this.#answer(route, response, headers["if-none-match"]);
   }

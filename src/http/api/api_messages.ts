@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { JobError } from "../../core/errors.ts";
+import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 import type { Caller, CallName } from "../../rpc/auth/auth.ts";
 
 /** A request of the API, from any server of HTTP. */
@@ -19,6 +20,8 @@ export interface ApiRequest {
   readonly from?: string | undefined;
   /** Aborted when the client has disconnected. */
   readonly signal: AbortSignal;
+  /** The same for less, where no stream needs it. */
+  readonly cancelSignal?: CancelSignal;
 }
 
 /** A response with a body, which a server does not send to HEAD. */

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { JobError } from "../../core/errors.ts";
+import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 import { type BodyLimits, BodyReader } from "./body_reader.ts";
 import type { RequestHead, RequestProblem } from "./request_head.ts";
 
@@ -14,8 +15,11 @@ interface Waiter {
   readonly reject: (error: JobError) => void;
 }
 
-/** One request of a connection, with its body. */
-export class WireRequest implements RequestHead {
+/**
+ * One request of a connection, with its body. It tells like an AbortSignal when its client has
+ * disconnected: an AbortSignal of its own would cost more than the rest of a short request.
+ */
+export class WireRequest implements RequestHead, CancelSignal {
   readonly method: string;
   readonly target: string;
   readonly headers: RequestHead["headers"];
@@ -31,6 +35,7 @@ export class WireRequest implements RequestHead {
   #problem: RequestProblem | null = null;
   #abort: AbortController | null = null;
   #isAborted = false;
+  readonly #listeners: (() => void)[] = [];
 
   /** @param want called when somebody wants the body, of which nothing has been passed on */
   constructor(head: RequestHead, want: () => void) {
@@ -53,6 +58,14 @@ export class WireRequest implements RequestHead {
       if (this.#isAborted) this.#abort.abort();
     }
     return this.#abort.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#isAborted;
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Why the body could not be read; null otherwise. */
@@ -121,8 +134,10 @@ export class WireRequest implements RequestHead {
 
   /** The client has left. */
   abort(): void {
+    if (this.#isAborted) return;
     this.#isAborted = true;
     this.#abort?.abort();
+    for (const listener of this.#listeners) listener();
   }
 }
 
