@@ -113,3 +113,38 @@ test("explain() reports the runs of a job without a schedule, even once the job 
     ]]);
   }
 });
+
+test("explain() lists past ticks by pages, of one schedule if asked", async () => {
+  const job = jobOf("work", {
+    schedules: [
+      scheduleOf({ timezone: "UTC", cron: "0 * * * *" }),
+      scheduleOf({ timezone: "UTC", cron: "30 * * * *" }),
+    ],
+  });
+  const world = await started([job]);
+  await world.clock.advance(5 * HOUR + MINUTE);
+  const read = (query: object) => {
+    return world.of(world.manager.explain({ kind: "work", scheduleId: ID, limit: 2, ...query }));
+  };
+  const seen: string[] = [];
+  let before: number | undefined = world.clock.now().wallMs;
+  while (before !== undefined) {
+    const page: readonly { readonly at: number; readonly outcome: string }[] = await read({
+      before,
+    });
+    seen.push(
+      ...page.toReversed().map(({ at, outcome }) => {
+        return `${new Date(at).toISOString().slice(11, 16)} ${outcome}`;
+      }),
+    );
+    before = page[0]?.at;
+  }
+  assert.deepEqual(seen, ["05:00 ran", "04:00 ran", "03:00 ran", "02:00 ran", "01:00 ran"]);
+  const last = await read({});
+  assert.deepEqual(last.map(({ outcome }) => outcome), ["ran", "ran", "pending"]);
+  await assert.rejects(
+    read({ scheduleId: "config:work:9" }),
+    (error) => isJobError(error, "not_found"),
+  );
+  await world.of(world.manager.stop());
+});
