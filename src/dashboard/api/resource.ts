@@ -16,9 +16,13 @@ export interface Resource<T> {
 /** Rises when something has changed: every shown resource is then asked for again. */
 export const revision = signal(0);
 
-/** Say that something has changed. */
+/** Like {@link revision}, for what costs more to read: it rises less often by itself. */
+export const slowRevision = signal(0);
+
+/** Say that the reader has changed something. */
 export function noteChange(): void {
   revision.value++;
+  slowRevision.value++;
 }
 
 interface State<T> {
@@ -37,6 +41,9 @@ export interface LoadOptions {
   /** Show what was loaded for the key before, until the next is here. */
   readonly keeps?: boolean;
 }
+
+/** For what costs more to read. */
+export const SLOWLY: LoadOptions = { watched: [slowRevision], keeps: true };
 
 /**
  * Load something, again whenever its key changes.

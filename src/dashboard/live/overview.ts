@@ -1,13 +1,14 @@
 import { batch, type Signal, signal } from "@preact/signals";
-import { apiUrl } from "../api/client.ts";
+import { apiUrl, get } from "../api/client.ts";
 import { follow, type StreamState } from "../api/events.ts";
-import { noteChange } from "../api/resource.ts";
+import { revision, slowRevision } from "../api/resource.ts";
 import { after, nowMs } from "../browser/clock.ts";
 import type {
   GetStatusResponse,
   Incident,
   JobInstance,
   KindCounts,
+  ListPausesResponse,
   Node,
   PauseEntry,
   UpcomingRun,
@@ -35,8 +36,11 @@ export const overview = {
 
 /** Shortest time between two readings of what a page shows, in milliseconds. */
 const READ_AGAIN_MS = 2_000;
+/** The same for what costs more to read. */
+const READ_SLOWLY_MS = 20_000;
 
 let readAtMs = -Infinity;
+let slowAtMs = -Infinity;
 let isReadPlanned = false;
 
 /** Read again what is shown, soon: not for each change, and not while nobody looks. */
@@ -47,7 +51,21 @@ function planReading(): void {
     isReadPlanned = false;
     if (document.hidden) return void (isStale = true);
     readAtMs = nowMs();
-    noteChange();
+    revision.value++;
+    planSlowReading();
+  });
+}
+
+let isSlowPlanned = false;
+
+/** The same for what costs more to read. */
+function planSlowReading(): void {
+  if (isSlowPlanned) return;
+  isSlowPlanned = true;
+  after(Math.max(0, slowAtMs + READ_SLOWLY_MS - nowMs()), () => {
+    isSlowPlanned = false;
+    slowAtMs = nowMs();
+    slowRevision.value++;
   });
 }
 
@@ -86,6 +104,11 @@ function receive(message: WatchResponse): void {
     message.upcoming !== undefined || message.pauses !== undefined ||
     message.incidents !== undefined || message.nodes !== undefined;
   if (isOther) planReading();
+}
+
+/** Read the pauses now: the daemon looks for those of other daemons every few seconds only. */
+export async function readPauses(): Promise<void> {
+  overview.pauses.value = (await get<ListPausesResponse>("/pauses")).pauses;
 }
 
 /** Follow what changes, with one stream for the whole page. */

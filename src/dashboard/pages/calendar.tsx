@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useResource } from "../api/resource.ts";
+import { SLOWLY, useResource } from "../api/resource.ts";
 import { href, place, setQuery } from "../app/router.ts";
 import { shownZone } from "../app/settings.ts";
 import { nowMs } from "../browser/clock.ts";
@@ -182,7 +182,7 @@ export function CalendarPage(): JSX.Element {
     to: new Date(first.getTime() + (days - 0.5) * DAY_MS).toISOString(),
     timezone: zone,
     kinds: kind === "" ? [] : kind.split(/[\s,]+/),
-  });
+  }, SLOWLY);
   const [year, number] = month.split("-").map(Number) as [number, number];
   return (
     <Page

@@ -12,6 +12,10 @@ export const JOB_FLOWS: readonly Flow[] = [
       await page.getByRole("link", { name: "report" }).waitFor({ state: "detached" });
       await page.getByRole("main").getByRole("link", { name: "tidy" }).click();
       await page.getByRole("heading", { name: "tidy" }).waitFor();
+      await page.getByRole("heading", { name: "Next runs" }).waitFor();
+      const next = page.locator("section", { hasText: "Next runs" }).locator("li");
+      assert.equal(await next.count(), 5);
+      await page.getByRole("img", { name: "Runs and their durations over time" }).waitFor();
     },
   },
   {

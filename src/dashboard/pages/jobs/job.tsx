@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
-import { type Resource, useResource } from "../../api/resource.ts";
+import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { href, place } from "../../app/router.ts";
 import { RunForm } from "../../forms/run_form.tsx";
@@ -24,6 +24,7 @@ import { ScheduleWords } from "../../parts/schedule_words.tsx";
 import { Distance, Time } from "../../parts/time.tsx";
 import { formatCount, formatDuration } from "../../text/format_time.ts";
 import { InstanceTable } from "../instances/instance_table.tsx";
+import { NextRuns } from "./next_runs.tsx";
 import { JobStats } from "./job_stats.tsx";
 import { BackfillDialog } from "./backfill_dialog.tsx";
 import { PauseDialog, resumeJob } from "./pause_dialog.tsx";
@@ -180,7 +181,7 @@ function Ticks({ kind, isScheduled }: {
   readonly isScheduled: boolean;
 }): JSX.Element | null {
   const path = isScheduled ? `/jobs/${segment(kind)}/explain` : null;
-  const ticks = useResource<ExplainResponse>(path, { limit: TICKS_MAX });
+  const ticks = useResource<ExplainResponse>(path, { limit: TICKS_MAX }, SLOWLY);
   const reports = [...ticks.data?.reports ?? []]
     .sort((a, b) => (a.at ?? "") < (b.at ?? "") ? 1 : -1);
   if (reports.length === 0) return null;
@@ -223,6 +224,7 @@ function Shown({ job }: { readonly job: Job }): JSX.Element {
       <div class="columns columns-detail">
         <div>
           <Schedules kind={kind} schedules={schedules} />
+          {(schedules.data?.schedules.length ?? 0) > 0 && <NextRuns kind={kind} />}
           <JobStats kind={kind} />
           <Ticks kind={kind} isScheduled={(schedules.data?.schedules.length ?? 0) > 0} />
           <Instances kind={kind} />

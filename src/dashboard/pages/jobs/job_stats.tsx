@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
-import { useResource } from "../../api/resource.ts";
+import { SLOWLY, useResource } from "../../api/resource.ts";
 import { href } from "../../app/router.ts";
 import { shownZone } from "../../app/settings.ts";
 import { nowMs } from "../../browser/clock.ts";
@@ -155,7 +155,7 @@ export function JobStats({ kind }: { readonly kind: string }): JSX.Element {
   const stats = useResource<GetJobStatsResponse>(`/jobs/${segment(kind)}/stats`, {
     from: new Date(now - ms).toISOString(),
     buckets: BUCKETS,
-  }, { keeps: true });
+  }, SLOWLY);
   return (
     <Section
       title="Success and duration"

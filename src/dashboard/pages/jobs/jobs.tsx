@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
-import { useResource } from "../../api/resource.ts";
+import { SLOWLY, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { href, place, setQuery } from "../../app/router.ts";
 import type { Job, KindCounts, ListRegisteredJobsResponse } from "../../gen/api_types.ts";
@@ -122,7 +122,7 @@ function Actions(): JSX.Element | null {
 /** All jobs. */
 export function JobsPage(): JSX.Element {
   const text = place.value.query.get("text") ?? "";
-  const jobs = useResource<ListRegisteredJobsResponse>("/jobs", { limit: JOBS_MAX });
+  const jobs = useResource<ListRegisteredJobsResponse>("/jobs", { limit: JOBS_MAX }, SLOWLY);
   return (
     <Page
       title="Jobs"

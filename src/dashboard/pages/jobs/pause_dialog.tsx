@@ -4,6 +4,7 @@ import { post, remove, segment } from "../../api/client.ts";
 import { noteChange } from "../../api/resource.ts";
 import { attempt, toastDone } from "../../app/toasts.tsx";
 import { nowMs } from "../../browser/clock.ts";
+import { readPauses } from "../../live/overview.ts";
 import { CopyCommand } from "../../parts/command.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 
@@ -26,6 +27,7 @@ export async function resumeJob(kind: string | undefined): Promise<void> {
   await attempt(async () => {
     await remove(kind === undefined ? "/pauses" : `/pauses/${segment(kind)}`);
     toastDone(kind === undefined ? "Everything is resumed" : `${kind} is resumed`);
+    await readPauses();
     noteChange();
   });
 }
@@ -49,6 +51,7 @@ export function PauseDialog({ kind, onClose }: {
         ...(reason.value === "" ? {} : { reason: reason.value }),
       });
       toastDone(`Paused ${subject}`, { undo: () => resumeJob(kind) });
+      await readPauses();
       noteChange();
     });
     if (isDone) onClose();

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { get, type QueryValues } from "../../api/client.ts";
-import { type Resource, useLoaded } from "../../api/resource.ts";
+import { type Resource, SLOWLY, useLoaded } from "../../api/resource.ts";
 import { place, setQuery } from "../../app/router.ts";
 import { shownZone } from "../../app/settings.ts";
 import { nowMs } from "../../browser/clock.ts";
@@ -78,7 +78,7 @@ function useTimeline({ from, to }: TimeRange, kinds: readonly string[]): Resourc
       ),
     ]);
     return { past, future, nowMs: now };
-  });
+  }, SLOWLY);
 }
 
 function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
