@@ -1,7 +1,6 @@
 import { statSync } from "node:fs";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { toJobError } from "../../core/errors.ts";
-import { isObject } from "../../core/object_keys.ts";
 import { matchesPattern } from "../../core/job/job_scope.ts";
 import type { CertificateNames } from "../../platform/network/certificate_names.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -288,9 +287,9 @@ function adminToken(token: string): TokenEntry {
 export function readProof(text: string): Proof | null {
   try {
     const proof: unknown = JSON.parse(text);
-    return isObject(proof) && typeof Reflect.get(proof, "type") === "string"
-      ? proof as unknown as Proof
-      : null;
+    const isProof = typeof proof === "object" && proof !== null &&
+      typeof Reflect.get(proof, "type") === "string";
+    return isProof ? proof as unknown as Proof : null;
   } catch {
     return null;
   }
