@@ -35,7 +35,7 @@ const SAMPLES_MAX = 16;
 const SAMPLES_MIN = 3;
 /** Rows of a sample, roughly. */
 const SAMPLE_ROWS = 64;
-/** What counting a range costs besides, in rows. */
+/** What counting a range costs in addition, in rows. */
 const RANGE_ROWS = 20;
 
 /** Members that few instances have. */
