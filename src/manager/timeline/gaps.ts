@@ -6,7 +6,7 @@ import { schedulePages } from "../schedules/stored_schedules.ts";
 import type { TimelineParts, Work } from "./outlooks.ts";
 
 /** Most records of ticks without a run that one call reads, the latest first. */
-const READ_MAX = 10_000;
+const READ_MAX = 5_000;
 /** Most schedules that are looked up one by one. */
 const LOOKUPS_MAX = 50;
 /** A range of ticks that began this long before a span can reach into it. */

@@ -14,8 +14,8 @@ import type { LedgerState } from "../state.ts";
 import type { CountedIndex } from "../tables/tables.ts";
 import { seqFrom } from "./scan.ts";
 
-/** Most rows that one request reads; what exceeds it is estimated. About 25 ms on SQLite. */
-const READ_MAX = 400_000;
+/** Most rows that one request reads; what exceeds it is estimated. About 15 ms on SQLite. */
+const READ_MAX = 250_000;
 /** Rows read before other work runs. */
 const SLICE_ROWS = 20_000;
 /** What reading an index costs at least, in rows. */
