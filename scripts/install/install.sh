@@ -716,7 +716,7 @@ tell_next() {
   fi
   say 'Next:'
   say "  $command init my-jobs          # writes a configuration and a job"
-  say "  sudo $command install-service  # runs the daemon as a service"
+  say "  sudo $command install-service  # a service with /etc/jobctl/config.toml"
 }
 
 # --- Removing

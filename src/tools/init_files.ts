@@ -11,7 +11,7 @@ url = "sqlite:data/jobctl.db" # "memory:" loses everything when the daemon ends
 [server]
 host = "127.0.0.1"
 port = 59051                  # gRPC
-http = "127.0.0.1:59052"      # /healthz /readyz /metrics; "" turns it off
+http = "127.0.0.1:59052"      # dashboard, API, /healthz /readyz /metrics; "" turns it off
 
 [worker]
 count = 4                     # attempts that run at once
