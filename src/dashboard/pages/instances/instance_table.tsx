@@ -32,7 +32,9 @@ function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
   return <code class="faint">{argumentsText(given ?? [])}</code>;
 }
 
-function columns(selected: SelectedIds | undefined): Column<JobInstance>[] {
+const KIND: Column<JobInstance> = { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> };
+
+function columns(selected: SelectedIds | undefined, hasKind: boolean): Column<JobInstance>[] {
   const box: Column<JobInstance> = {
     title: "Select",
     isUntitled: true,
@@ -49,7 +51,7 @@ function columns(selected: SelectedIds | undefined): Column<JobInstance>[] {
   return [
     ...(selected === undefined ? [] : [box]),
     { title: "State", cell: ({ state }) => <StateBadge state={state} /> },
-    { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> },
+    ...(hasKind ? [KIND] : []),
     { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
     { title: "About", cell: (one) => <About instance={one} />, kind: "wide" },
     {
@@ -68,15 +70,19 @@ function columns(selected: SelectedIds | undefined): Column<JobInstance>[] {
 }
 
 /** A list of instances; with check boxes if some can be selected. */
-export function InstanceTable({ instances, selected, label = "Instances" }: {
-  readonly instances: readonly JobInstance[];
-  readonly selected?: SelectedIds;
-  readonly label?: string;
-}): JSX.Element {
+export function InstanceTable(
+  { instances, selected, label = "Instances", hasKind = true }: {
+    readonly instances: readonly JobInstance[];
+    readonly selected?: SelectedIds;
+    readonly label?: string;
+    /** False for instances of one job. */
+    readonly hasKind?: boolean;
+  },
+): JSX.Element {
   return (
     <Table
       label={label}
-      columns={columns(selected)}
+      columns={columns(selected, hasKind)}
       rows={instances}
       keyOf={({ id }) => id}
       rowClass={({ id }) => selected?.value.has(id) ? "selected" : undefined}

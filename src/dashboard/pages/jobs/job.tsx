@@ -204,7 +204,13 @@ function Instances({ kind }: { readonly kind: string }): JSX.Element {
         {(data) =>
           data.instances.length === 0
             ? <Empty title="It has not run yet" command={["schedule", kind]} />
-            : <InstanceTable instances={data.instances} label={`Instances of ${kind}`} />}
+            : (
+              <InstanceTable
+                instances={data.instances}
+                label={`Instances of ${kind}`}
+                hasKind={false}
+              />
+            )}
       </Loaded>
     </Section>
   );
