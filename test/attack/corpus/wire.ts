@@ -180,6 +180,7 @@ export const HTTP_REQUESTS: Readonly<
   "an upgrade": [
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
     200,
+    303,
     400,
     426,
     0,
@@ -218,6 +219,7 @@ export const HTTP_REQUESTS: Readonly<
   "a script in the query": [
     "GET /?<script>alert(1)</script> HTTP/1.1\r\nHost: localhost\r\n\r\n",
     200,
+    303,
     400,
   ],
 };

@@ -55,7 +55,12 @@ export async function httpWorld(options: HttpWorldOptions = {}): Promise<HttpWor
       server: serverConfig,
     },
   });
-  await http.start();
+  try {
+    await http.start();
+  } catch (error) {
+    await world[Symbol.asyncDispose]();
+    throw error;
+  }
   const { port } = http.address;
   const sockets: Socket[] = [];
   return {
