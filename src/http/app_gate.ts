@@ -1,4 +1,4 @@
-import { JobError, toJobError } from "../core/errors.ts";
+import { type JobError, toJobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
 import { Quota } from "../rpc/guard/quota.ts";
@@ -13,6 +13,7 @@ import { OpenRequest } from "./open_request.ts";
 import { problemResponse } from "./api/problem.ts";
 import type { Visitors } from "./visitors.ts";
 import type { HttpConnection } from "./wire/connection.ts";
+import { requestError } from "./wire/request_head.ts";
 import type { WireRequest } from "./wire/wire_request.ts";
 
 /** Options of {@link AppGate}. */
@@ -115,7 +116,7 @@ export class AppGate {
     const response = await (responder.value ?? await responder.get()).respond(open);
     const { bodyProblem } = open;
     if (bodyProblem === null) return response;
-    throw new JobError("invalid_argument", `Cannot read the request: ${bodyProblem.problem}`);
+    throw requestError(bodyProblem);
   }
 
   #send(response: ApiResponse, open: OpenRequest): void {

@@ -2,7 +2,6 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import type { SiteConfig } from "../core/address.ts";
-import { JobError } from "../core/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
@@ -19,7 +18,7 @@ import { Monitoring, unknownHost } from "./monitoring.ts";
 import type { StatusSource } from "./status_source.ts";
 import { Visitors } from "./visitors.ts";
 import { HttpConnection, type WireResponse } from "./wire/connection.ts";
-import type { RequestProblem } from "./wire/request_head.ts";
+import { requestError, type RequestProblem } from "./wire/request_head.ts";
 import type { WireRequest } from "./wire/wire_request.ts";
 
 /** What responds to requests that are not for the monitoring paths. */
@@ -137,9 +136,6 @@ export class Front {
   }
 }
 
-function problemPage({ status, problem }: RequestProblem): WireResponse {
-  return problemResponse(
-    new JobError("invalid_argument", `Cannot read the request: ${problem}`),
-    status,
-  );
+function problemPage(problem: RequestProblem): WireResponse {
+  return problemResponse(requestError(problem), problem.status);
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { JobError } from "../../core/errors.ts";
 
 /** The first lines of a request. */
 export interface RequestHead {
@@ -21,6 +22,12 @@ export interface RequestHead {
 export interface RequestProblem {
   readonly status: number;
   readonly problem: string;
+}
+
+/** The error for a request that cannot be read. */
+export function requestError({ status, problem }: RequestProblem): JobError {
+  const code = status === 413 ? "resource_exhausted" : "invalid_argument";
+  return new JobError(code, `Cannot read the request: ${problem}`);
 }
 
 /** Most header fields of a request. */

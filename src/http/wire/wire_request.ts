@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { JobError } from "../../core/errors.ts";
 import type { CancelSignal } from "../../rpc/server/call_policy.ts";
 import { type BodyLimits, BodyReader } from "./body_reader.ts";
-import type { RequestHead, RequestProblem } from "./request_head.ts";
+import { requestError, type RequestHead, type RequestProblem } from "./request_head.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -87,8 +87,8 @@ export class WireRequest implements RequestHead, CancelSignal {
    * The body; ask for it once.
    *
    * @param onBytes called with the number of bytes that have arrived
-   * @throws JobError `invalid_argument` if it cannot be read, see {@link problem}; `canceled` if
-   * the client disconnects
+   * @throws JobError `invalid_argument` if it cannot be read, `resource_exhausted` if it is too
+   * long, see {@link problem}; `canceled` if the client disconnects
    */
   body({ bytesMax, isCut }: BodyLimits, onBytes?: (count: number) => void): Promise<Buffer> {
     if (this.framing === 0) return Promise.resolve(NOTHING);
@@ -115,9 +115,7 @@ export class WireRequest implements RequestHead, CancelSignal {
     if (problem !== null) {
       if (isCut) return resolve(reader.take());
       this.#problem = problem;
-      return reject(
-        new JobError("invalid_argument", `Cannot read the request: ${problem.problem}`),
-      );
+      return reject(requestError(problem));
     }
     if (!reader.isDone) return;
     this.#hasUnreadBody = reader.isShortened;
