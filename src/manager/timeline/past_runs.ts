@@ -158,7 +158,7 @@ async function withReasons(
   work: Work,
 ): Promise<readonly TimelineGap[]> {
   const pauses = gaps.length > 0 ? await facts.listPauses() : [];
-  // All at once: a store that is far away answers them together.
+  // All at once: on a store that is far away, they share their round trips.
   const overlaps = gaps.filter(({ fate }) => fate.reason === "overlap").slice(0, OVERLAPS_MAX);
   const before = new Map<Gap, Instance | null>();
   await Promise.all(overlaps.map(async (gap) => {
