@@ -230,6 +230,18 @@ test("a token for some jobs sees and does nothing of the others, by any method",
     testNotice: [{ channel: "ops" }, { channel: "ops", dryRun: true }],
     reportRun: [{ kind: "payroll", event: "success" }, { kind: "payroll", event: "start" }],
     getPingKey: [{ kind: "payroll" }],
+    calendar: [{}, { kinds: ["payroll"] }],
+    countInstances: [{}, { query }, { query: { kind: "payroll" } }],
+    forecast: [{}, { kinds: ["payroll"] }],
+    getJobStats: [{ kind: "payroll" }],
+    getSchedule: [{ id: scheduleId }, { id: scheduleId.slice(0, 8) }],
+    listUpcoming: [{}, { kind: "payroll" }],
+    lookupTimeline: [{}, { kinds: ["payroll"] }],
+    watch: [{}, { kind: "payroll" }],
+    getCaller: [{}],
+    createLoginCode: [{}],
+    listSessions: [{}],
+    revokeSessions: [{ all: true }, { id: "0000" }],
   };
   assert.deepEqual(
     Object.keys(calls).sort(),
@@ -307,9 +319,11 @@ test("a token for some jobs can use those", async () => {
 async function answerOf(client: JobClient, method: string, request: object): Promise<unknown> {
   const call = client[method as "getVersion"] as unknown as (request: object) => unknown;
   try {
-    if (method !== "follow" && method !== "workOnStore") return await call(request);
+    if (method !== "follow" && method !== "watch" && method !== "workOnStore") {
+      return await call(request);
+    }
     const abort = new AbortController();
-    const stream = method === "follow" ? client.follow : client.workOnStore;
+    const stream = client[method as "follow"];
     for await (const message of stream(request, { signal: abort.signal })) {
       abort.abort();
       return message;
