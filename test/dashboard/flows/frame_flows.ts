@@ -196,6 +196,28 @@ export const FRAME_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "an error without blanks wraps, and only its begin is drawn until all is asked for",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("fails", "Q".repeat(10_000));
+      for (const path of ["/jobs/fails", `/instances/${id}`]) {
+        await page.goto(path);
+        await page.getByText("QQQ").first().waitFor();
+        const over = await page.evaluate(
+          "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+        );
+        assert.equal(over, 0, path);
+      }
+      const length = () =>
+        page.locator(".error-view p").evaluate((error) => error.textContent!.length);
+      assert.ok(await length() < 5_000);
+      const all = page.locator(".error-view p").getByRole("button", { name: /^Show all/ });
+      await all.click();
+      await all.waitFor({ state: "detached" });
+      assert.ok(await length() > 10_000);
+    },
+  },
+  {
     name: "notices are silenced and sent again",
     run: async ({ page }) => {
       await page.goto("/incidents");

@@ -20,6 +20,7 @@ import { LogStream } from "../../logs/log_stream.ts";
 import { LogView } from "../../logs/log_view.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { JsonView } from "../../parts/json_view.tsx";
+import { LongText } from "../../parts/long_text.tsx";
 import { Loaded } from "../../parts/notes.tsx";
 import { Page, type PageProps, Section } from "../../parts/page.tsx";
 import { ProgressBar } from "../../parts/progress_bar.tsx";
@@ -120,11 +121,15 @@ function ErrorView({ error, detail }: {
       <div class="error-view">
         <p>
           {name !== undefined && name !== "" && <strong>{`${name}: `}</strong>}
-          {message ?? error}
+          <LongText text={message ?? error ?? ""} />
           {ends.length > 0 && <span class="hint">{` (${ends.join(", ")})`}</span>}
         </p>
         {stack !== undefined && stack !== "" && (
-          <pre tabIndex={0} role="region" aria-label="Stack of the error">{stack}</pre>
+          <pre
+            tabIndex={0}
+            role="region"
+            aria-label="Stack of the error"
+          ><LongText text={stack} /></pre>
         )}
       </div>
     </Section>
@@ -139,7 +144,11 @@ function Why({ id, mark }: { readonly id: string; readonly mark: string }): JSX.
     { watched: [], mark },
   );
   const why = data?.reports[0]?.why ?? "";
-  return why === "" ? null : <p class="why">{why}</p>;
+  return why === "" ? null : (
+    <p class="why">
+      <LongText text={why} />
+    </p>
+  );
 }
 
 function Log({ id, isRunning, onInstance }: {
