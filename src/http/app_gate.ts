@@ -4,7 +4,13 @@ import type { Late } from "../platform/late.ts";
 import { Quota } from "../rpc/guard/quota.ts";
 import type { Clients } from "./clients.ts";
 import type { Access, SessionSource } from "./access.ts";
-import { isPreflight, originHeaders, PREFLIGHT_HEADERS, siteRefusal } from "./cross_site.ts";
+import {
+  isOfNamedOrigin,
+  isPreflight,
+  originHeaders,
+  PREFLIGHT_HEADERS,
+  siteRefusal,
+} from "./cross_site.ts";
 import { sendEvents } from "./event_stream.ts";
 import type { ApiResponse, EventsResponse, PlainResponse } from "./api/api_messages.ts";
 import type { Responder } from "./exchange.ts";
@@ -75,10 +81,14 @@ export class AppGate {
   ): void {
     const guard = this.#guards.get(connection) ?? this.#join(connection);
     if (guard === null) return connection.destroy();
-    const { clients, isSecure } = this.#options;
+    const { clients, isSecure, origins } = this.#options;
     const { clientAddress: address } = connection;
     const client = clients.clientOf(request.headers, { address, isSecure });
-    const open = new OpenRequest(request, { ...this.#options, guard, connection, client, target });
+    const { method, headers } = request;
+    const open = new OpenRequest(request, {
+      ...{ ...this.#options, guard, connection, client, target },
+      isOfNamedOrigin: isOfNamedOrigin({ method, headers, origins, isSecure: client.isSecure }),
+    });
     this.#answer(open, request).then(
       (response) => this.#send(response, open),
       (error) => this.#refuse(toJobError(error, "Cannot answer the request"), open),

@@ -11,6 +11,8 @@ export interface SiteCheck {
   readonly isSecure: boolean;
 }
 
+/** The methods of requests that a browser sends for any page, without asking in advance. */
+const SIMPLE: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"]);
 /** Methods that change nothing. */
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Headers that a page of an allowed origin may send. */
@@ -26,8 +28,10 @@ const PREFLIGHT_S = "600";
  * be answered. Clients that are no browsers send none of these headers.
  */
 export function siteRefusal(check: SiteCheck): JobError | null {
-  const { method, headers, origins } = check;
-  if (allowedOrigin(headers, origins) !== null) return null;
+  const { method, headers } = check;
+  if (isOfNamedOrigin(check)) {
+    return SAFE.has(method) || isAskedFor(method, headers) ? null : notAskedFor();
+  }
   const site = headers["sec-fetch-site"];
   if (site === "same-origin") return null;
   if (SAFE.has(method) && (site === undefined || site === "none" || isNavigation(headers))) {
@@ -42,6 +46,35 @@ export function siteRefusal(check: SiteCheck): JobError | null {
     {
       hint: "Use the dashboard itself, or name the origin of the page in server.http_origins",
     },
+  );
+}
+
+/**
+ * True for a request of a page of another origin that may use the API. Whatever a browser adds to
+ * it by itself, such as a cookie, says nothing about the page: on another port, or on a sibling
+ * host, it is the same site, and `SameSite` does not keep the cookie back.
+ */
+export function isOfNamedOrigin(check: SiteCheck): boolean {
+  const { headers, origins } = check;
+  if (allowedOrigin(headers, origins) === null) return false;
+  const site = headers["sec-fetch-site"];
+  return site === undefined ? !isOwnOrigin(check) : site !== "same-origin";
+}
+
+/**
+ * True if a browser asks before it sends a request for another origin. The answer allows none with
+ * cookies or certificates, so none of these has one.
+ */
+function isAskedFor(method: string, { authorization, "content-type": type }: IncomingHttpHeaders) {
+  return !SIMPLE.has(method) || authorization !== undefined ||
+    /^application\/json\s*(;|$)/i.test(type ?? "");
+}
+
+function notAskedFor(): JobError {
+  return new JobError(
+    "permission_denied",
+    "Cannot accept a change that a page of another origin sends without a token",
+    { hint: 'Send the token as the header "authorization: Bearer TOKEN", with credentials "omit"' },
   );
 }
 

@@ -22,12 +22,16 @@ interface Parts {
   readonly connection: HttpConnection;
   /** Path and query, without the base path. */
   readonly target: string;
+  /** True if a page of another origin sends it: its cookies count for nothing. */
+  readonly isOfNamedOrigin: boolean;
 }
 
 /** A request that is being answered, as a call of the tracker. */
 export class OpenRequest implements HttpRequest {
   readonly request: WireRequest;
   readonly path: string;
+  /** Without those that count for nothing. */
+  readonly headers: WireRequest["headers"];
   readonly #parts: Parts;
   readonly #call: TrackedCall;
   #query: URLSearchParams | null = null;
@@ -38,7 +42,9 @@ export class OpenRequest implements HttpRequest {
   constructor(request: WireRequest, parts: Parts) {
     this.request = request;
     this.#parts = parts;
-    const { target } = parts;
+    const { target, isOfNamedOrigin } = parts;
+    const { headers } = request;
+    this.headers = isOfNamedOrigin ? { ...headers, cookie: undefined } : headers;
     const mark = target.indexOf("?");
     this.path = mark === -1 ? target : target.slice(0, mark);
     const { tracker } = parts.access;
@@ -57,10 +63,6 @@ export class OpenRequest implements HttpRequest {
 
   get query(): URLSearchParams {
     return this.#query ??= new URLSearchParams(this.#parts.target.slice(this.path.length));
-  }
-
-  get headers(): WireRequest["headers"] {
-    return this.request.headers;
   }
 
   get peer(): string {

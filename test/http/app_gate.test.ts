@@ -260,3 +260,48 @@ test("a session names the caller of a request without a token", async () => {
   assert.equal(await statusOf({ cookie: "s=1", ...bearer("unknown") }), 401);
   assert.equal(await schedule(world, { cookie: "s=1", "sec-fetch-site": "same-origin" }), 403);
 });
+
+test("a page of a named origin acts with a token, never with the visitor's session", async () => {
+  const caller: Caller = { name: "anna", role: "admin", jobs: null };
+  await using world = await httpWorld({
+    ...{ origins: ["http://localhost:8000"], server: { auth: AUTH } },
+    sessions: {
+      find: ({ headers }) => Promise.resolve(headers.cookie === "s=1" ? caller : null),
+      watch: () => () => {},
+    },
+  });
+  const cookie = "s=1";
+  const origin = "http://localhost:8000";
+  for (
+    const named of <readonly Record<string, string>[]> [
+      { cookie, origin, "sec-fetch-site": "same-site" },
+      { cookie, origin, "sec-fetch-site": "cross-site" },
+      { cookie, origin },
+    ]
+  ) {
+    assert.equal(await schedule(world, { ...named, "content-type": "text/plain" }), 403);
+    assert.equal(await schedule(world, named), 401);
+    assert.equal((await world.send("/api/v1/jobs", { headers: named })).status, 401);
+    assert.equal(
+      (await world.send("/api/v1/pauses/echo", { method: "DELETE", headers: named })).status,
+      401,
+    );
+    assert.equal(await schedule(world, { ...named, ...bearer(VIEWER) }), 403);
+    assert.equal(await schedule(world, { ...named, ...bearer(ADMIN) }), 201);
+  }
+  // Its own pages are no others, also if somebody names their origin.
+  assert.equal(await schedule(world, { cookie, origin, "sec-fetch-site": "same-origin" }), 201);
+  assert.equal(world.manager.scheduled.length, 4);
+});
+
+test("without authentication, a page of a named origin changes nothing unasked", async () => {
+  await using world = await httpWorld({ origins: ["http://localhost:8000"] });
+  const named = { origin: "http://localhost:8000", "sec-fetch-site": "same-site" };
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]) {
+    assert.equal(await schedule(world, { ...named, "content-type": type }), 403, type);
+  }
+  const bare = await world.send("/api/v1/config/reload", { method: "POST", headers: named });
+  assert.equal(bare.status, 403);
+  assert.equal(await schedule(world, named), 201);
+  assert.equal(world.manager.scheduled.length, 1);
+});
