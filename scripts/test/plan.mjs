@@ -34,6 +34,7 @@ const BUN_ONLY = [
   "test/reference",
   "test/selftest",
   "test/sim",
+  "test/store/lists_at_scale.test.ts",
   "test/store/memo_trails.test.ts",
   "test/store/model.test.ts",
   "test/store/etcd/etcd_contention.test.ts",

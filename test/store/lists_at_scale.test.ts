@@ -8,7 +8,7 @@ test("every list of a dashboard is quick on a store with 8,000 instances", async
     ...{ store: "sqlite", file: null, isFilled: false, note: () => {} },
     volume: { instances: 8_000, kinds: 50, lines: 2_000, ticks: 1_000 },
   });
-  const slow = figures.filter(({ medianMs }) => medianMs > 500);
+  const slow = figures.filter(({ cpuMs }) => cpuMs > 500);
   assert.deepEqual(slow, []);
   const items = new Map(figures.map((figure) => [figure.name, figure.items]));
   assert.equal(items.get("instances newest"), 100);

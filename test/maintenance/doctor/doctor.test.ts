@@ -355,7 +355,9 @@ test("doctor says of a port that accepts and is silent that it did not answer in
     await withConfig(`[server]\nport = ${port}\n`, async ({ path }) => {
       const run = await doctor(path, ["--port", String(port)]);
       const { text, level, remedy } = findingOf(run, "daemon", /./);
-      assert.equal(text, `not checked: port ${port} did not answer in time`);
+      // On a slow machine the time of the whole check ends first.
+      const late = [`port ${port} did not answer in time`, "no answer within 700 ms"];
+      assert.ok(late.some((reason) => text === `not checked: ${reason}`), text);
       assert.equal(level, "note");
       assert.equal(remedy, `sudo ss -ltnp "sport = :${port}", then jobctl status`);
       assert.ok(hasNone(run, "listeners", /another process/));
