@@ -4,9 +4,9 @@ import { BurstLog } from "../../platform/burst_log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Authenticator } from "../../rpc/auth/auth.ts";
+import { type AddressLimits, AddressQuota } from "../../rpc/guard/address_quota.ts";
 import type { SessionCallers } from "../../rpc/auth/session_callers.ts";
 import { type SessionCaller, sessionHolderOf } from "../../rpc/auth/session_proof.ts";
-import { LoginQuota } from "./login_quota.ts";
 
 /** What somebody shows to log in. Another way to do so is another member, and a case in `#open`. */
 export type LoginProof =
@@ -22,6 +22,11 @@ export interface LoginsOptions {
   readonly logger: Logger;
 }
 
+/** Failed logins. */
+const FAILED: AddressLimits = {
+  ofOne: { burst: 10, everyMs: 6_000 },
+  ofAll: { burst: 100, everyMs: 500 },
+};
 /** Shortest time between two log lines about a flood of logins. */
 const FLOOD_LOG_MS = 1_000;
 /** Digits of a session's id in the log, as `jobctl sessions` shows them. */
@@ -30,7 +35,7 @@ const ID_DIGITS = 12;
 /** Lets people log in with a browser, and out again. */
 export class Logins {
   readonly #options: LoginsOptions;
-  readonly #quota: LoginQuota;
+  readonly #quota: AddressQuota;
   readonly #log: BurstLog;
   #floodCount = 0;
   #floodMs = -Infinity;
@@ -38,7 +43,7 @@ export class Logins {
   constructor(options: LoginsOptions) {
     this.#options = options;
     const { clock, logger } = options;
-    this.#quota = new LoginQuota(clock);
+    this.#quota = new AddressQuota(clock, FAILED);
     this.#log = new BurstLog(logger, clock, "logins", "jobctl sessions");
   }
 

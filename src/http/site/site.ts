@@ -97,7 +97,7 @@ export class Site {
   async find(
     request: Pick<SiteRequest, "headers" | "address" | "isSecure">,
   ): Promise<SessionCaller | null> {
-    const secret = readSessionCookie(textOf(request.headers["cookie"]), this.#scopeOf(request));
+    const secret = this.#secretOf(request);
     return secret === null ? null : await this.#options.callers.find(secret, request.address);
   }
 
@@ -197,8 +197,9 @@ export class Site {
     }
     if (opened === null) return this.#form({ next, problem: REFUSED[proof.type], status: 403 });
     // The browser forgets the session that it had.
-    const former = await this.find(request).catch(() => null);
-    if (former !== null) await this.#logins.logOut(former, request.address);
+    const former = this.#secretOf(request);
+    const caller = former && await this.#options.callers.findFormer(former, request.address);
+    if (caller) await this.#logins.logOut(caller, request.address);
     const { secret, session } = opened;
     const seconds = Math.floor((session.expiresAt - session.createdAt) / 1_000);
     return redirect(next, {
@@ -245,6 +246,10 @@ export class Site {
       // Browsers read a second slash, and a backslash, as the beginning of a host.
       /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next);
     return isOurs ? next : basePath;
+  }
+
+  #secretOf(request: Pick<SiteRequest, "headers" | "isSecure">): string | null {
+    return readSessionCookie(textOf(request.headers["cookie"]), this.#scopeOf(request));
   }
 
   #scopeOf({ isSecure }: Pick<Client, "isSecure">): CookieScope {

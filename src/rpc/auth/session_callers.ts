@@ -8,17 +8,18 @@ import type {
 } from "../../manager/sessions/session.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { type AddressLimits, AddressQuota } from "../guard/address_quota.ts";
 import type { SessionCaller } from "./session_proof.ts";
 
 /** How long a session that was read counts as current: a revoked one may survive this long. */
 const FRESH_MS = 2_000;
 /** Most sessions that are remembered; the one that came first is forgotten. */
 const REMEMBERED_MAX = 1_000;
-/**
- * Look-ups of cookies that were not seen to be right before: so many at once, and so many a second
- * after that. Each costs the store a read.
- */
-const UNKNOWN = { burst: 100, perSecond: 20 };
+/** Look-ups of cookies that turn out to be nobody's. Each costs the store a read. */
+const UNKNOWN: AddressLimits = {
+  ofOne: { burst: 100, everyMs: 50 },
+  ofAll: { burst: 200, everyMs: 10 },
+};
 /** A secret as it is created. */
 const SECRET = /^[\w-]{43}$/;
 
@@ -46,12 +47,11 @@ export class SessionCallers {
   /** What to call when a session ends, by its id. */
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #checking: LazyTimer;
-  #unknownLeft = UNKNOWN.burst;
-  #filledMs: number;
+  readonly #unknown: AddressQuota;
 
   constructor(options: SessionCallersOptions) {
     this.#options = options;
-    this.#filledMs = this.#nowMs();
+    this.#unknown = new AddressQuota(options.clock, UNKNOWN);
     this.#checking = new LazyTimer(options.clock, () => void this.#checkWatched());
   }
 
@@ -59,13 +59,16 @@ export class SessionCallers {
    * The caller with the secret of a session; null if there is none, or if it has ended.
    *
    * @param address of the client
-   * @throws JobError `resource_exhausted` if there were too many attempts; `unavailable`
+   * @throws JobError `resource_exhausted` if there were too many attempts from the address;
+   * `unavailable`
    */
   async find(secret: string, address: string): Promise<SessionCaller | null> {
-    if (!SECRET.test(secret)) return null;
-    const id = createHash("sha256").update(secret).digest("hex");
-    const session = await this.#read(id, address);
-    return session && callerOf(session);
+    return await this.#find(secret, (id) => this.#lookUp(id, address));
+  }
+
+  /** Like `find`, for somebody who has just shown another proof: it does not count. */
+  async findFormer(secret: string, address: string): Promise<SessionCaller | null> {
+    return await this.#find(secret, (id) => this.#readAgain(id, address));
   }
 
   /**
@@ -80,8 +83,12 @@ export class SessionCallers {
   }
 
   /** Open a session. @throws JobError `resource_exhausted` if the store has too many */
-  open(holder: SessionHolder, address: string): Promise<OpenedSession> {
-    return this.#options.sessions.openSession(holder, address);
+  async open(holder: SessionHolder, address: string): Promise<OpenedSession> {
+    const readMs = this.#nowMs();
+    const opened = await this.#options.sessions.openSession(holder, address);
+    // Its first use is no guess.
+    this.#remember({ session: opened.session, readMs });
+    return opened;
   }
 
   /** End a session, at a logout. */
@@ -116,11 +123,35 @@ export class SessionCallers {
     this.#checking.cancel();
   }
 
-  async #read(id: string, address: string): Promise<Session | null> {
+  async #find(
+    secret: string,
+    read: (id: string) => Promise<Session | null>,
+  ): Promise<SessionCaller | null> {
+    if (!SECRET.test(secret)) return null;
+    const session = await this.#read(createHash("sha256").update(secret).digest("hex"), read);
+    return session && callerOf(session);
+  }
+
+  /** Read a session, which counts against the address if there is none and nobody knew it. */
+  async #lookUp(id: string, address: string): Promise<Session | null> {
+    if (this.#known.has(id) || this.#reading.has(id)) return await this.#readAgain(id, address);
+    if (!this.#unknown.takes(address)) {
+      throw new JobError("resource_exhausted", "Cannot look up the session: too many attempts", {
+        hint: "Try again in a few seconds",
+      });
+    }
+    const session = await this.#readAgain(id, address);
+    if (session !== null) this.#unknown.giveBack(address);
+    return session;
+  }
+
+  async #read(
+    id: string,
+    read: (id: string) => Promise<Session | null>,
+  ): Promise<Session | null> {
     const known = this.#known.get(id);
     const isFresh = known !== undefined && this.#nowMs() - known.readMs < FRESH_MS;
-    if (known === undefined && !this.#reading.has(id)) this.#countUnknown();
-    const session = isFresh ? known.session : await this.#readAgain(id, address);
+    const session = isFresh ? known.session : await read(id);
     const { clock, isCurrent } = this.#options;
     if (session && session.expiresAt > clock.now().wallMs && isCurrent(session)) return session;
     this.#forget(id);
@@ -157,22 +188,9 @@ export class SessionCallers {
     for (const id of [...this.#watchers.keys()]) {
       // While the store does not respond, nobody can say that a session has ended.
       const address = this.#known.get(id)?.session.address ?? "";
-      await this.#read(id, address).catch(() => {});
+      await this.#read(id, () => this.#readAgain(id, address)).catch(() => {});
     }
     if (this.#watchers.size > 0) this.#checking.setIn(FRESH_MS);
-  }
-
-  #countUnknown(): void {
-    const nowMs = this.#nowMs();
-    const gained = (nowMs - this.#filledMs) * UNKNOWN.perSecond / 1_000;
-    this.#unknownLeft = Math.min(UNKNOWN.burst, this.#unknownLeft + gained);
-    this.#filledMs = nowMs;
-    if (this.#unknownLeft < 1) {
-      throw new JobError("resource_exhausted", "Cannot look up the session: too many attempts", {
-        hint: "Try again in a few seconds",
-      });
-    }
-    this.#unknownLeft -= 1;
   }
 
   #nowMs(): number {

@@ -1,10 +1,20 @@
 import { readAddress } from "../../core/public_address.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/** Failed logins from one address: so many at once, and one more each time this long has passed. */
-const OF_ONE = { burst: 10, everyMs: 6_000 };
-/** Failed logins from all addresses together. */
-const OF_ALL = { burst: 100, everyMs: 500 };
+/** Attempts: so many at once, and one more each time this long has passed, in ms. */
+export interface Attempts {
+  readonly burst: number;
+  readonly everyMs: number;
+}
+
+/** Limits of an {@link AddressQuota}. */
+export interface AddressLimits {
+  /** Of one address, or network of IPv6. */
+  readonly ofOne: Attempts;
+  /** Of all together. It only holds for addresses that have used half of their own. */
+  readonly ofAll: Attempts;
+}
+
 /** Most addresses that are remembered; the one that came first is forgotten. */
 const ADDRESSES_MAX = 10_000;
 
@@ -13,14 +23,19 @@ interface Bucket {
   fullMs: number;
 }
 
-/** Limits how often clients may fail to log in. */
-export class LoginQuota {
+/**
+ * Limits how often clients may fail. A flood, from however many addresses, keeps nobody out whose
+ * own address has hardly failed of late.
+ */
+export class AddressQuota {
   readonly #clock: Clock;
+  readonly #limits: AddressLimits;
   readonly #all: Bucket;
   readonly #byAddress = new Map<string, Bucket>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limits: AddressLimits) {
     this.#clock = clock;
+    this.#limits = limits;
     this.#all = { fullMs: this.#nowMs() };
   }
 
@@ -29,17 +44,22 @@ export class LoginQuota {
    * all be the first. Returns false if it must not be looked at.
    */
   takes(address: string): boolean {
+    const { ofOne, ofAll } = this.#limits;
     const own = this.#bucketOf(address);
-    if (!this.#hasRoom(own, OF_ONE) || !this.#hasRoom(this.#all, OF_ALL)) return false;
-    this.#take(own, OF_ONE);
-    this.#take(this.#all, OF_ALL);
+    const used = this.#usedOf(own, ofOne);
+    if (used > ofOne.burst - 1) return false;
+    const isFree = used < ofOne.burst / 2;
+    if (!isFree && this.#usedOf(this.#all, ofAll) > ofAll.burst - 1) return false;
+    this.#take(own, ofOne);
+    this.#take(this.#all, ofAll);
     return true;
   }
 
   /** The attempt was right: it does not count. */
   giveBack(address: string): void {
-    this.#bucketOf(address).fullMs -= OF_ONE.everyMs;
-    this.#all.fullMs -= OF_ALL.everyMs;
+    const { ofOne, ofAll } = this.#limits;
+    this.#bucketOf(address).fullMs -= ofOne.everyMs;
+    this.#all.fullMs -= ofAll.everyMs;
   }
 
   #bucketOf(address: string): Bucket {
@@ -55,12 +75,14 @@ export class LoginQuota {
     return bucket;
   }
 
-  #hasRoom({ fullMs }: Bucket, { burst, everyMs }: typeof OF_ALL): boolean {
-    return fullMs - this.#nowMs() <= (burst - 1) * everyMs;
+  #usedOf({ fullMs }: Bucket, { everyMs }: Attempts): number {
+    return (fullMs - this.#nowMs()) / everyMs;
   }
 
-  #take(bucket: Bucket, { everyMs }: typeof OF_ALL): void {
-    bucket.fullMs = Math.max(bucket.fullMs, this.#nowMs()) + everyMs;
+  /** A flood that goes on does not make the time longer until there is room again. */
+  #take(bucket: Bucket, { burst, everyMs }: Attempts): void {
+    const nowMs = this.#nowMs();
+    bucket.fullMs = Math.min(Math.max(bucket.fullMs, nowMs) + everyMs, nowMs + burst * everyMs);
   }
 
   #nowMs(): number {
