@@ -41,7 +41,9 @@ export class HttpGuard implements TrackedGuard {
 
   complain(reason: string): void {
     this.#complaint = reason;
-    this.#connection.dismiss();
+    // The rest of a body could take long to come, and what has come would be kept.
+    if (this.#connection.isReceiving) this.#connection.destroy();
+    else this.#connection.dismiss();
   }
 
   /** Bytes of a request body have arrived, or are no longer needed. */

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { seededRandom } from "../support/seeded_random.ts";
 import { httpWorld, type RawClient } from "../support/worlds/http_world.ts";
+import { NO_AUTH, tokenEntry } from "../support/worlds/rpc_world.ts";
 
 /** Many connections at once, and requests that nobody would send by mistake. */
 
@@ -63,4 +64,53 @@ test("bytes in any order get a response, or the end of the connection", async ()
     assert.ok(client.text === "" || client.text.startsWith("HTTP/1.1 "), client.text);
   }));
   assert.equal((await world.send("/api/v1/version")).status, 200);
+});
+
+const TOKENS = ["first", "second"].map((name) => `${name}-token-of-32-characters-long-x`);
+/** A body without its last byte. */
+const BODY_START = Buffer.alloc(2 * 1024 * 1024 - 1, " ");
+
+/** Begin a request whose body lacks a byte. */
+function beginBody(client: RawClient, token: string): void {
+  client.write(
+    "POST /api/v1/jobs/echo/runs HTTP/1.1\r\nHost: localhost\r\n" +
+      `Content-Type: application/json\r\nAuthorization: Bearer ${token}\r\n` +
+      `Content-Length: ${BODY_START.byteLength + 1}\r\n\r\n`,
+  );
+  client.write("{");
+  client.write(BODY_START.subarray(1));
+}
+
+test("bodies that do not end are closed beyond a total, of the caller with the most", async () => {
+  const tokens = TOKENS.map((token, index) => tokenEntry(`caller${index}`, token, "operator"));
+  const auth = { ...NO_AUTH, mode: "token", tokens } as const;
+  await using world = await httpWorld({ server: { auth } });
+  const other = world.raw();
+  beginBody(other, TOKENS[1]!);
+  const flood = Array.from({ length: 40 }, () => world.raw());
+  let closedCount = 0;
+  // The total is 64 MiB.
+  await new Promise<void>((resolve) => {
+    for (const client of flood) {
+      beginBody(client, TOKENS[0]!);
+      void client.closed.then(() => {
+        closedCount += 1;
+        if (closedCount === 9) resolve();
+      });
+    }
+  });
+  other.write("}");
+  assert.equal((await other.response())?.status, 201);
+  // No more than necessary: the bodies of those that are left fit.
+  const left = flood.filter(({ socket }) => !socket.closed);
+  assert.ok(left.length >= 28, `${left.length} are left`);
+  left[0]!.write("}");
+  assert.equal((await left[0]!.response())?.status, 201);
+});
+
+test("the body of a request without fields is short", async () => {
+  await using world = await httpWorld();
+  const client = world.raw();
+  client.send("POST", "/api/v1/sessions/codes", { body: "x".repeat(2_000) });
+  assert.equal((await client.response())?.status, 413);
 });

@@ -19,6 +19,8 @@ export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const EMPTY = new Uint8Array(0);
+/** Longest body of a request without fields, in bytes: white space, and an empty object. */
+const EMPTY_BYTES_MAX = 1_024;
 const DOCUMENT_PATH = "/api/v1/openapi.json";
 const READ_VERBS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 /** Characters of the hash in an ETag. */
@@ -72,7 +74,7 @@ export class Api {
       if (isEnd(lastEventId)) return { status: 204, headers: {}, body: "" };
       query.set("cursor", lastEventId);
     }
-    const sent = route.hasBody ? await request.body().catch(bodyError) : EMPTY;
+    const sent = route.hasBody ? await request.body(bytesMaxOf(route)).catch(bodyError) : EMPTY;
     if (sent instanceof JobError) {
       return problemResponse(sent, sent.code === "resource_exhausted" ? 413 : undefined);
     }
@@ -171,6 +173,11 @@ function methodRefused(method: string, verbs: ReadonlySet<string>): PlainRespons
     hint: `Use one of ${allow}`,
   });
   return problemResponse(error, 405, { allow });
+}
+
+/** The longest body of a route; undefined for that of a message. */
+function bytesMaxOf({ method }: Route): number | undefined {
+  return method.input.fields.length === 0 ? EMPTY_BYTES_MAX : undefined;
 }
 
 const bodyError = (thrown: unknown) => toJobError(thrown, "Cannot read the body");

@@ -10,8 +10,13 @@ export interface ApiRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** The whole body. @throws JobError `resource_exhausted` for one beyond its limit */
-  body(): Promise<Uint8Array>;
+  /**
+   * The whole body.
+   *
+   * @param bytesMax by default the largest of a message
+   * @throws JobError `resource_exhausted` for one beyond its limit
+   */
+  body(bytesMax?: number): Promise<Uint8Array>;
   /** The caller if it may make a call, or the refusal. */
   authorize(call: CallName): Caller | JobError | Promise<Caller | JobError>;
   /** The tracker's name of its connection. */

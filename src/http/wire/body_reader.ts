@@ -15,8 +15,10 @@ interface BodyOptions extends BodyLimits {
   readonly framing: number | "chunked";
 }
 
-/** First size of the memory for a body, in bytes. */
+/** Size of the first block of memory for a body, in bytes. */
 const FIRST_BYTES = 16_384;
+/** Size of the other ones. */
+const BLOCK_BYTES = 65_536;
 /** Longest line with the size of a chunk, and longest trailer, in bytes. */
 const LINE_BYTES_MAX = 1_024;
 const SIZE_LINE = /^([\da-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?$/i;
@@ -30,8 +32,11 @@ type Expected = "size" | "data" | "data end" | "trailer";
 /** Takes the body of one request from the bytes of its connection. */
 export class BodyReader {
   readonly #options: BodyOptions;
-  /** Grows as needed: pieces that are kept by themselves would cost more than small ones hold. */
-  #kept: Buffer;
+  /** Full ones: a buffer that grows would leave copies behind. */
+  #blocks: Buffer[] = [];
+  /** The last one: pieces that are kept by themselves would cost more than small ones hold. */
+  #block: Buffer;
+  #blockBytes = 0;
   #keptBytes = 0;
   /** Bytes left of the body, or of the chunk. */
   #left: number;
@@ -45,7 +50,7 @@ export class BodyReader {
     this.#options = options;
     const { framing, bytesMax, isCut } = options;
     this.#left = framing === "chunked" ? 0 : framing;
-    this.#kept = Buffer.allocUnsafe(Math.min(FIRST_BYTES, bytesMax, this.#left || FIRST_BYTES));
+    this.#block = Buffer.allocUnsafe(Math.min(FIRST_BYTES, bytesMax, this.#left || FIRST_BYTES));
     this.#expected = framing === "chunked" ? "size" : "data";
     this.#isDone = framing === 0;
     if (framing !== "chunked" && framing > bytesMax && !isCut) this.#refuseLength();
@@ -69,7 +74,8 @@ export class BodyReader {
 
   /** The bytes that were kept. */
   take(): Buffer {
-    return this.#kept.subarray(0, this.#keptBytes);
+    const last = this.#block.subarray(0, this.#blockBytes);
+    return this.#blocks.length === 0 ? last : Buffer.concat([...this.#blocks, last]);
   }
 
   /** Read bytes that have arrived. Returns how many of them belong to the body. */
@@ -98,14 +104,21 @@ export class BodyReader {
   }
 
   #keep(bytes: Uint8Array): void {
-    const length = this.#keptBytes + bytes.byteLength;
-    if (length > this.#kept.byteLength) {
-      const larger = Buffer.allocUnsafe(Math.max(length, this.#kept.byteLength * 2));
-      larger.set(this.#kept.subarray(0, this.#keptBytes));
-      this.#kept = larger;
+    for (let offset = 0; offset < bytes.byteLength;) {
+      if (this.#blockBytes === this.#block.byteLength) this.#addBlock();
+      const room = this.#block.byteLength - this.#blockBytes;
+      const part = bytes.subarray(offset, offset + room);
+      this.#block.set(part, this.#blockBytes);
+      this.#blockBytes += part.byteLength;
+      offset += part.byteLength;
     }
-    this.#kept.set(bytes, this.#keptBytes);
-    this.#keptBytes = length;
+    this.#keptBytes += bytes.byteLength;
+  }
+
+  #addBlock(): void {
+    this.#blocks.push(this.#block);
+    this.#block = Buffer.allocUnsafe(BLOCK_BYTES);
+    this.#blockBytes = 0;
   }
 
   #readLine(bytes: Uint8Array, offset: number): number {

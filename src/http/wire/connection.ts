@@ -94,6 +94,13 @@ export class HttpConnection {
     return this.#phase === "answering" || this.#phase === "sending";
   }
 
+  /** True while the body of a request arrives. */
+  get isReceiving(): boolean {
+    const request = this.#request;
+    return this.#phase === "answering" && request !== null && request.isRead &&
+      request.hasUnreadBody;
+  }
+
   /** The address of the client; empty if it has disconnected. */
   get clientAddress(): string {
     return (this.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");

@@ -111,6 +111,8 @@ interface Principal {
   readonly name: string;
   connections: number;
   calls: number;
+  /** Request bytes of its open calls. */
+  requestBytes: number;
 }
 
 /** Reason for closing the connection that uses the most of a resource. */
@@ -168,9 +170,8 @@ export class CallTracker {
     };
     if (key !== null) this.#connections.set(key, connection);
     guard.onRequestBytes((change) => {
-      connection.requestBytes += change;
-      this.#requestBytes += change;
-      if (change > 0 && this.#requestBytes > REQUEST_BYTES_MAX) this.#relieve("requestBytes");
+      this.#countRequest(connection, change);
+      if (change > 0) this.#relieveRequests();
     });
     guard.onQueuedBytes((queuedBytes) => this.#setUnread(connection, { queuedBytes }));
     socket.once("close", () => {
@@ -186,13 +187,12 @@ export class CallTracker {
 
   #forget(connection: Connection): void {
     const { guard, principal, calls } = connection;
-    guard.onRequestBytes(() => {});
     guard.onQueuedBytes(() => {});
-    this.#requestBytes -= connection.requestBytes;
+    this.#forgetRequests(connection);
     // A closed connection leaves native memory of HTTP/2, which the garbage collector does not see.
     // Responses of open calls are counted when those calls end.
     const endedBytes = Math.max(0, connection.queuedBytes - connection.openBytes);
-    this.#memory.leave(connection.requestBytes + endedBytes);
+    this.#memory.leave(endedBytes);
     // A call whose stream closed before it started is never notified of its end.
     for (const call of calls) this.#end(call, true);
     this.#setUnread(connection, { queuedBytes: 0 });
@@ -240,11 +240,14 @@ export class CallTracker {
 
   #assign(connection: Connection, name: string | null): void {
     if (name === null || connection.principal !== null) return;
-    const principal = this.#principals.get(name) ?? { name, connections: 0, calls: 0 };
+    const principal = this.#principals.get(name) ?? {
+      ...{ name, connections: 0, calls: 0, requestBytes: 0 },
+    };
     this.#principals.set(name, principal);
     connection.principal = principal;
     principal.connections += 1;
     principal.calls += connection.calls.size;
+    principal.requestBytes += connection.requestBytes;
     if (principal.connections > connection.connectionsMax * CONNECTIONS_OF_PRINCIPAL) {
       connection.guard.complain("too many connections of one caller");
     }
@@ -281,20 +284,50 @@ export class CallTracker {
     this.#strangers.add(socket);
   }
 
-  /** Close the connection that uses the most of a resource. */
-  #relieve(of: keyof typeof COMPLAINTS): void {
+  #countRequest(connection: Connection, change: number): void {
+    connection.requestBytes += change;
+    this.#requestBytes += change;
+    if (connection.principal) connection.principal.requestBytes += change;
+  }
+
+  /** Count the request bytes of a connection that was closed no longer. */
+  #forgetRequests(connection: Connection): void {
+    connection.guard.onRequestBytes(() => {});
+    this.#memory.leave(connection.requestBytes);
+    this.#countRequest(connection, -connection.requestBytes);
+  }
+
+  /** Close connections until the request bytes of open calls are within their limit. */
+  #relieveRequests(): void {
+    while (this.#requestBytes > REQUEST_BYTES_MAX) {
+      const worst = this.#relieve("requestBytes");
+      // Others keep their bytes until their calls have ended, and so does one whose close is
+      // reported later.
+      if (!worst?.socket.destroyed) return;
+      this.#forgetRequests(worst);
+    }
+  }
+
+  /**
+   * Close the connection that uses the most of a resource; for request bytes, of the caller that
+   * uses the most. Returns it; null if there is none left.
+   */
+  #relieve(of: keyof typeof COMPLAINTS): Connection | null {
     let worst: Connection | null = null;
-    let most = 0;
+    let [mostOfCaller, most] = [0, 0];
     for (const connection of this.#connections.values()) {
       const has = of === "calls" ? connection.calls.size : connection[of];
-      if (has <= most || connection.guard.complaint !== null) continue;
+      const ofCaller = of === "requestBytes" ? connection.principal?.[of] ?? has : 0;
+      if (has === 0 || connection.guard.complaint !== null) continue;
+      if (ofCaller < mostOfCaller || ofCaller === mostOfCaller && has <= most) continue;
       worst = connection;
-      most = has;
+      [mostOfCaller, most] = [ofCaller, has];
     }
     worst?.guard.complain(COMPLAINTS[of]);
     // A client that reads nothing would not read a farewell either, and waiting for it keeps the
     // bytes.
     if (of === "unreadBytes") worst?.socket.destroy();
+    return worst;
   }
 
   /** Note that a call has entered its next phase. */
