@@ -63,6 +63,8 @@ const FORM_BYTES_MAX = 8_192;
 const NEXT_CHARS_MAX = 1_000;
 /** How long a client whose login was refused for now should wait, in seconds. */
 const RETRY_AFTER_S = 30;
+/** A site that paths are resolved against. */
+const NO_SITE = "http://site.invalid";
 /** Start of the paths of the dashboard's files. */
 const ASSETS = "/assets/";
 
@@ -242,10 +244,14 @@ export class Site {
   /** The path to show after a login: one of this site, whatever was asked for. */
   #nextOf(next: string | null): string {
     const { basePath } = this.#options.config;
-    const isOurs = next !== null && next.length <= NEXT_CHARS_MAX && next.startsWith(basePath) &&
-      // Browsers read a second slash, and a backslash, as the beginning of a host.
-      /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next);
-    return isOurs ? next : basePath;
+    const isShort = next !== null && next.length <= NEXT_CHARS_MAX;
+    // Browsers read a second slash, and a backslash, as the beginning of a host.
+    if (!isShort || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(next)) return basePath;
+    // As they read the rest: "..", also as "%2e%2e", leads up.
+    const url = URL.parse(next, NO_SITE);
+    const isOurs = url?.origin === NO_SITE && url.pathname.startsWith(basePath) &&
+      !url.pathname.startsWith("//");
+    return isOurs ? `${url.pathname}${url.search}${url.hash}` : basePath;
   }
 
   #secretOf(request: Pick<SiteRequest, "headers" | "isSecure">): string | null {

@@ -222,4 +222,7 @@ test("a session of another browser's address goes on, and one of a revoked token
   assert.equal(await world.caller({ address: "10.9.9.9" }), "eyes");
   world.authenticator.adopt({ ...world.auth, tokens: [] });
   assert.equal(await world.caller(), null);
+  // As docs/security.md says: the store's other daemons may still have it.
+  world.authenticator.adopt(world.auth);
+  assert.equal(await world.caller(), "eyes");
 });

@@ -36,6 +36,8 @@ test("a login leads nowhere but to this site", async () => {
     const next of [
       ...["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "evil"],
       ...[
+        "/..//evil.example",
+        "/.//evil.example",
         "javascript:alert(1)",
         "/a\r\nset-cookie: x=y",
         "/a b",
@@ -58,6 +60,19 @@ test("paths of the site are below the base path, and of other sites on the host 
   const elsewhere = await world.visit("login", { form: { ...TOKEN, next: "/other/" } });
   assert.equal(elsewhere.headers["location"], "/jobs/");
   assert.match(elsewhere.headers["set-cookie"]!, /; Path=\/jobs\/; /);
+  for (
+    const next of [
+      "/jobs/../other",
+      "/jobs/%2e%2E/other",
+      "/jobs/a/.%2e/../../other",
+      "/jobs/..//x",
+    ]
+  ) {
+    const above = await world.visit("login", { form: { ...TOKEN, next } });
+    assert.equal(above.headers["location"], "/jobs/", next);
+  }
+  const inside = await world.visit("login", { form: { ...TOKEN, next: "/jobs/a/../now?q=..#b" } });
+  assert.equal(inside.headers["location"], "/jobs/now?q=..#b");
   const below = await world.visit("login", { form: { ...TOKEN, next: "/jobs/now" } });
   assert.equal(below.headers["location"], "/jobs/now");
 });
