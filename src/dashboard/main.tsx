@@ -7,8 +7,10 @@ import { CurrentPage } from "./app/pages.tsx";
 import { startRouter } from "./app/router.ts";
 import { startTheme } from "./app/settings.ts";
 import { Shell } from "./app/shell.tsx";
+import { showOnlyVisibleTexts } from "./app/visible_texts.ts";
 import { startClock } from "./browser/clock.ts";
 
+showOnlyVisibleTexts();
 startTheme();
 startClock();
 startRouter();

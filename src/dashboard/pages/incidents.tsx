@@ -83,7 +83,8 @@ function IncidentCard({ incident }: { readonly incident: Incident }): JSX.Elemen
               )
               : (
                 <span class="hint">
-                  acknowledged by {incident.acknowledged_by}, <Time at={incident.acknowledged_at} />
+                  acknowledged by <bdi>{incident.acknowledged_by}</bdi>,{" "}
+                  <Time at={incident.acknowledged_at} />
                 </span>
               )}
             <button type="button" class="button" onClick={() => void closeIncident(incident)}>
@@ -202,7 +203,10 @@ function SilenceLine({ silence }: { readonly silence: Silence }): JSX.Element {
       <span>
         until <Time at={until} />
       </span>
-      <span class="hint">{`${reason === "" ? "" : `${reason}, `}by ${by}`}</span>
+      <span class="hint">
+        by <bdi>{by}</bdi>
+      </span>
+      {reason !== "" && <bdi class="hint">{reason}</bdi>}
       {may("operator") && (
         <span class="line-end">
           <button type="button" class="plain" onClick={() => void endSilence(kind)}>End it</button>

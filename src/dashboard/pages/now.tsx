@@ -261,7 +261,13 @@ function Blocks({ blocks }: { readonly blocks: readonly Block[] }): JSX.Element 
         {pauses.map(({ kind, until, reason }) => (
           <li key={`pause ${kind}`}>
             {kind === undefined ? <strong>Everything</strong> : <JobLink kind={kind} />}
-            <span>is paused{reason === "" ? "" : `: ${reason}`}</span>
+            <span>
+              is paused{reason !== "" && (
+                <>
+                  : <bdi>{reason}</bdi>
+                </>
+              )}
+            </span>
             <span class="hint">
               {until === undefined ? "until it is resumed" : (
                 <>

@@ -1,6 +1,8 @@
+import { visibleJson } from "./visible.ts";
+
 /** A value as short JSON: strings keep their quotes, as in a program. */
 export function valueText(value: unknown): string {
-  return JSON.stringify(value) ?? "undefined";
+  return visibleJson(JSON.stringify(value) ?? "undefined");
 }
 
 /** Arguments as in a call, cut to some characters. */
@@ -16,5 +18,5 @@ export function argumentWord(value: unknown): string {
 
 /** A value as JSON in lines. */
 export function prettyText(value: unknown): string {
-  return JSON.stringify(value, null, 2) ?? "undefined";
+  return visibleJson(JSON.stringify(value, null, 2) ?? "undefined");
 }

@@ -87,7 +87,11 @@ function Paused({ kind }: { readonly kind: string }): JSX.Element | null {
           <Time at={until} />
         </>
       )}
-      {reason === "" ? "." : `: ${reason}`}
+      {reason === "" ? "." : (
+        <>
+          : <bdi>{reason}</bdi>
+        </>
+      )}
     </p>
   );
 }
