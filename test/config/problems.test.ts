@@ -82,7 +82,7 @@ for (const [what, text, wanted] of REFUSED) {
     assert.equal(loaded, null);
     const isFound = problems.some((problem) => problem.startsWith(wanted));
     assert.ok(isFound, problems.join("\n").slice(0, 2000));
-    assert.ok(performance.now() - started < 1000, "over one second");
+    assert.ok(performance.now() - started < 5_000, "over five seconds");
     assert.equal(({} as Record<string, unknown>).x, undefined);
   });
 }

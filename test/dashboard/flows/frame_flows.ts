@@ -163,6 +163,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       await card.getByRole("button", { name: "Acknowledge" }).click();
       await card.getByText(/acknowledged by/).waitFor();
       await page.getByRole("button", { name: "Undo" }).click();
+      await card.getByText(/acknowledged by/).waitFor({ state: "detached" });
       await card.getByRole("button", { name: "Close…" }).click();
       await page.getByRole("dialog").getByText("jobctl ack broken --close").waitFor();
       await page.getByRole("dialog").getByRole("button", { name: "Close it" }).click();

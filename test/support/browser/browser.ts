@@ -6,7 +6,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 /** Debian's Chromium, which .ci/run installs. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** Longest wait for something to appear: machines under test are busy. */
-const APPEAR_MS_MAX = 10_000;
+const APPEAR_MS_MAX = 30_000;
 
 /** True if there is a browser to test with. */
 export const HAS_BROWSER: boolean = existsSync(CHROMIUM);
