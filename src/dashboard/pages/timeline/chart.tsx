@@ -82,7 +82,7 @@ function Bars({ lane, top, x, onTell }: DrawProps & {
 }): JSX.Element {
   return (
     <>
-      {lane.bars.map((bar) => {
+      {lane.bars.filter(({ isBanded }) => isBanded !== true).map((bar) => {
         const left = x(bar.from);
         const text = barText(bar);
         const shape = (
@@ -145,7 +145,11 @@ function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Elemen
     <>
       {lane.heats.map((heat) => {
         const level = Math.max(1, Math.ceil((heat.count + heat.bad) / most * 4));
-        const tone = heat.isFuture ? "future" : heat.bad > 0 ? "bad" : "good";
+        const tone = heat.isFuture
+          ? heat.count === 0 ? "skip" : "future"
+          : heat.bad > 0
+          ? "bad"
+          : "good";
         const left = x(heat.from);
         const text = heatText(heat);
         return (

@@ -16,6 +16,8 @@ export interface Bar {
   readonly row: number;
   readonly run?: TimelineRun;
   readonly ghost?: ForecastEntry;
+  /** True if a heat stands for it in the chart: it is one of many close ones. */
+  readonly isBanded?: boolean;
 }
 
 /** Counts of spans, where there is too much to list. */
@@ -39,6 +41,8 @@ export interface Lane {
 
 /** Most rows of a lane: bars beyond cover others. */
 const ROWS_MAX = 5;
+/** Future runs closer than this many times the space between bars, about 6 px, are one band. */
+const CLOSE_SPACES = 2;
 /** How long a future run is drawn if nobody knows. */
 const UNKNOWN_MS = 1_000;
 
@@ -79,10 +83,41 @@ function spansOf(
   return heats;
 }
 
+/** Fewest future runs that are drawn as one band. */
+const BAND_MIN = 3;
+
+/** Find the future runs that are too close to tell apart: one band with a count for each span. */
+function withBands(draft: Draft, closeMs: number): Draft {
+  const ghosts = draft.bars.filter(({ ghost }) => ghost !== undefined)
+    .sort((a, b) => a.from - b.from);
+  const banded = new Set<unknown>();
+  const heats = [...draft.heats];
+  for (let begin = 0, end = 1; begin < ghosts.length; begin = end++) {
+    const { outcome } = ghosts[begin]!.ghost!;
+    while (
+      ghosts[end]?.ghost?.outcome === outcome && ghosts[end]!.from - ghosts[end - 1]!.from < closeMs
+    ) end++;
+    const band = ghosts.slice(begin, end);
+    if (band.length < BAND_MIN) continue;
+    for (const one of band) banded.add(one);
+    const isRun = outcome === "runs";
+    heats.push({
+      from: band[0]!.from,
+      to: Math.max(...band.map(({ to }) => to)),
+      count: isRun ? band.length : 0,
+      bad: isRun ? 0 : band.length,
+      isFuture: true,
+    });
+  }
+  const bars = draft.bars.map((bar) => banded.has(bar) ? { ...bar, isBanded: true } : bar);
+  return { ...draft, bars, heats };
+}
+
 /** Give each bar the first row in which it fits. */
 function withRows(bars: Omit<Bar, "row">[], spaceMs: number): { bars: Bar[]; rows: number } {
   const ends: number[] = [];
   const placed = [...bars].sort((a, b) => a.from - b.from).map((bar) => {
+    if (bar.isBanded === true) return { ...bar, row: 0 };
     const free = ends.findIndex((end) => end <= bar.from);
     const row = free >= 0 ? free : ends.length < ROWS_MAX ? ends.length : ROWS_MAX - 1;
     ends[row] = Math.max(ends[row] ?? 0, bar.to + spaceMs);
@@ -126,10 +161,8 @@ export function lanesOf(options: {
       bad: density.skipped[index] ?? 0,
     }), true));
   }
-  return [...drafts].map(([kind, { bars, gaps, heats }]) => ({
-    kind,
-    gaps,
-    heats,
-    ...withRows(bars, spaceMs),
-  })).sort((a, b) => a.kind === "" ? 1 : b.kind === "" ? -1 : a.kind < b.kind ? -1 : 1);
+  return [...drafts].map(([kind, draft]) => {
+    const { bars, gaps, heats } = withBands(draft, spaceMs * CLOSE_SPACES);
+    return { kind, gaps, heats, ...withRows(bars, spaceMs) };
+  }).sort((a, b) => a.kind === "" ? 1 : b.kind === "" ? -1 : a.kind < b.kind ? -1 : 1);
 }
