@@ -86,7 +86,7 @@ export class SessionCallers {
   async open(holder: SessionHolder, address: string): Promise<OpenedSession> {
     const readMs = this.#nowMs();
     const opened = await this.#options.sessions.openSession(holder, address);
-    // Its first use is no guess.
+    // Its first use does not count as a guess.
     this.#remember({ session: opened.session, readMs });
     return opened;
   }

@@ -79,7 +79,7 @@ export class AddressQuota {
     return (fullMs - this.#nowMs()) / everyMs;
   }
 
-  /** A flood that goes on does not make the time longer until there is room again. */
+  /** However long a flood lasts, there is room again as soon after it. */
   #take(bucket: Bucket, { burst, everyMs }: Attempts): void {
     const nowMs = this.#nowMs();
     bucket.fullMs = Math.min(Math.max(bucket.fullMs, nowMs) + everyMs, nowMs + burst * everyMs);
