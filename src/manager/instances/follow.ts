@@ -121,9 +121,11 @@ export async function* follow(
       const { changed, hasMissed } = await changes?.take() ?? NOTHING;
       let isEnd = false;
       while (!isEnd && !options.signal?.aborted) {
-        const tail = await store.tailLogs(query, { cursor, limit });
-        ({ cursor, isEnd } = tail);
+        let tail = await store.tailLogs(query, { cursor, limit });
         limit = linesLike(tail.items);
+        // Much longer than the ones before: fewer of them.
+        if (tail.items.length > 2 * limit) tail = await store.tailLogs(query, { cursor, limit });
+        ({ cursor, isEnd } = tail);
         if (context.hasOthers()) changes?.noteLines(tail.items);
         const news = glance?.news ?? "";
         // The instance comes after the lines before its change.
@@ -198,9 +200,9 @@ async function* sendLarge(
     const { items, cursor, isEnd } = await store.tailLogs(query, from);
     const isSent = isEnd || !isFinal(instance.state);
     const news = isSent ? newsOf(instance) : null;
-    if (isSent || items.length > 0) {
-      yield { ...NOTHING, entries: items, cursor, instance: isSent ? instance : null };
-    }
+    // By itself, the instance is encoded once for all of its followers.
+    if (items.length > 0) yield { ...NOTHING, entries: items, cursor };
+    if (isSent) yield { ...NOTHING, cursor, instance };
     return { cursor, news };
   } finally {
     timer.cancel();

@@ -1,6 +1,7 @@
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import type { FollowStep, ManagerApi } from "../../manager/api.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { decodeRequest, encodeResponse } from "../messages/message_codec.ts";
 import { instanceToWire, logToWire } from "../messages/convert.ts";
 import type { StreamSignal } from "./backend.ts";
@@ -31,7 +32,29 @@ export async function* followSteps(
     logsOnly: request.logsOnly === true,
     signal,
   });
-  for await (const step of steps) yield encodeStep(step, isJson);
+  for await (const step of steps) {
+    await nextTurn();
+    yield encodeStep(step, isJson);
+  }
+}
+
+/** Messages that wait to be encoded, first come first. */
+const WAITING: (() => void)[] = [];
+
+/**
+ * Wait for a turn: one message of all followers is encoded, and written, between two looks at what
+ * else has arrived. Hundreds of followers with much to read would keep others waiting for seconds.
+ */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    WAITING.push(resolve);
+    if (WAITING.length === 1) systemClock.defer(takeTurn);
+  });
+}
+
+function takeTurn(): void {
+  WAITING.shift()!();
+  if (WAITING.length > 0) systemClock.defer(takeTurn);
 }
 
 type Encoded = WeakMap<Instance, { readonly cursor: string; readonly bytes: Uint8Array }>;

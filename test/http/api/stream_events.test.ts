@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import type { FollowStep } from "../../../src/manager/api.ts";
 import { OWNER } from "../../../src/rpc/auth/auth.ts";
+import { followSteps } from "../../../src/rpc/handlers/follow.ts";
 import { type ApiWorld, apiWorld } from "../../support/worlds/api_world.ts";
 
 const NOTHING = { entries: [], instance: null, changed: [], hasMissed: false };
@@ -104,4 +105,25 @@ test("a stream that nobody reads is ended, and HEAD opens none", async () => {
   assert.ok("events" in response);
   await response.events[Symbol.asyncIterator]().return?.();
   assert.deepEqual([begun, ended], [1, 1]);
+});
+
+test("messages of many followers leave room for others between them", async () => {
+  const step = { entries: [], cursor: "1", instance: null, changed: [], hasMissed: false };
+  const manager = {
+    async *follow() {
+      for (let count = 0; count < 50; count += 1) yield step;
+    },
+  };
+  let count = 0;
+  const { signal } = new AbortController();
+  const all = Array.from({ length: 20 }, async () => {
+    for await (const _ of followSteps(manager, new Uint8Array(0), { signal })) count += 1;
+  });
+  let most = 0;
+  for (let before = 0; before < 1_000; before = count) {
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, count - before);
+  }
+  await Promise.all(all);
+  assert.ok(most <= 2, `${most} at once`);
 });
