@@ -177,6 +177,7 @@ export class OpenRequest implements HttpRequest {
   #end(): void {
     const { guard, access: { tracker } } = this.#parts;
     if (this.#bodyBytes > 0) guard.changeRequestBytes(-this.#bodyBytes);
+    tracker.leaveBody(this.#bodyBytes);
     this.#bodyBytes = 0;
     tracker.end(this.#call);
   }

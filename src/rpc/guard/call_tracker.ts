@@ -355,6 +355,11 @@ export class CallTracker {
     this.#endListener?.();
   }
 
+  /** Note the bytes of a body that is no longer needed, nor are its text and value. */
+  leaveBody(bytes: number): void {
+    if (bytes >= LARGE_MESSAGE_BYTES) this.#memory.leave(bytes * COPIES_OF_RESPONSE);
+  }
+
   /** Count the bytes of a response until its call ends. */
   countResponse(call: TrackedCall, bytes: number): void {
     if (!this.#calls.has(call) || !call.connection) return;
