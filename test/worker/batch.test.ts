@@ -283,8 +283,16 @@ test("abort() ends an attempt of a batch before it begins, and one that is runni
   all[2]!.attempt.abort("lease");
   const running = await all[2]!.ended;
   assert.ok(running.outcome.type === "aborted" && running.outcome.cause === "lease");
-  for (const number of [0, 1, 4]) valueOf(await all[number]!.ended);
-  assert.deepEqual(sorted(begun()).filter((number) => number !== 3), [0, 1, 2, 4]);
+  const ran = [2];
+  for (const number of [0, 1, 4]) {
+    const ended = await all[number]!.ended;
+    const { outcome } = ended;
+    // Its worker ended for an attempt before it.
+    if (outcome.type === "aborted" && outcome.isUnstarted) continue;
+    valueOf(ended);
+    ran.push(number);
+  }
+  assert.deepEqual(sorted(begun()).filter((number) => number !== 3), sorted(ran));
 });
 
 test("run() stops only the attempt of a batch that reaches its timeout", async () => {

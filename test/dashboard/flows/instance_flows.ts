@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DashboardWorld } from "../../support/browser/dashboard_world.ts";
+import { until } from "../../support/wait.ts";
 import type { Flow } from "./flow.ts";
 
 const rows = ({ page }: DashboardWorld) => page.locator("main tbody tr");
@@ -262,7 +263,11 @@ export const RESTART_FLOWS: readonly Flow[] = [
       await page.getByText("Reconnecting").waitFor();
       world.daemon = await world.daemon.restart();
       await page.getByText("Live", { exact: true }).waitFor();
-      await page.getByText("Attempt 2", { exact: true }).waitFor();
+      // Its heading is soon beyond the part of the log that is drawn.
+      await until("the job runs again", async () => {
+        const { instance } = await world.daemon.client().getInstance({ uuid: id });
+        return instance?.attempts === 2;
+      });
       writeFileSync(file, "");
       await page.locator(".page-about").getByText("Completed").waitFor();
       const [download] = await Promise.all([
