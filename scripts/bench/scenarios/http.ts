@@ -1,49 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { startDaemon } from "../../../test/support/processes/daemon.ts";
-import { type Call, inTurns, secondsOf } from "../in_turns.ts";
-import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
-import { scratchStore } from "../scratch_store.ts";
+import { type BareServer, CALLERS, measureBeside, startServer } from "../beside_bare.ts";
+import type { Call } from "../in_turns.ts";
+import type { Scenario } from "../scenario.ts";
 
-const CALLS = 8_000;
-/** Calls to each before any is measured: until then their code is still being compiled. */
-const WARM_CALLS = 30_000;
-const CALLERS = [1, 16, 100];
 const JSON_SERVER = fileURLToPath(new URL("../json_server.ts", import.meta.url));
-
-async function measure(settings: Settings): Promise<Figures> {
-  const scratch = await scratchStore(settings.store);
-  const daemon = await startDaemon({
-    toml: 'worker = { count = 0 }\n[jobs.noop]\ncommand = ["true"]\n' +
-      '[server]\nsocket = ""\nauth = { mode = "none" }\n',
-    env: {
-      ...scratch.env,
-      JOBCTL_SERVER_SOCKET: undefined,
-      JOBCTL_SERVER_AUTH_TOKEN_FILE: undefined,
-    },
-  });
-  const bare = await startBare();
-  try {
-    const schedule = post(daemon.httpPort);
-    for (const call of [schedule, bare.call]) {
-      await secondsOf(call, 16, scaled(settings, WARM_CALLS, 50));
-    }
-    const figures: Record<string, number> = {};
-    for (const callers of CALLERS) {
-      const calls = scaled(settings, callers === 1 ? CALLS / 4 : CALLS, 200);
-      const [scheduled, answered] = await inTurns([schedule, bare.call], callers, calls);
-      figures[`schedule-${callers}`] = scheduled!;
-      figures[`bare-${callers}`] = answered!;
-      figures[`ratio-${callers}`] = scheduled! / answered!;
-    }
-    return figures;
-  } finally {
-    await bare.stop();
-    await daemon.stop();
-    await scratch.clean();
-  }
-}
 
 /** A request to run a job, over connections that stay open. */
 function post(port: number): Call {
@@ -60,16 +20,9 @@ function post(port: number): Call {
   };
 }
 
-async function startBare(): Promise<{ readonly call: Call; stop(): Promise<void> }> {
-  const server = spawn(process.execPath, [JSON_SERVER], { stdio: ["pipe", "pipe", "inherit"] });
-  const [line] = await once(server.stdout.setEncoding("utf8"), "data");
-  return {
-    call: post(Number(line)),
-    async stop() {
-      server.kill();
-      await once(server, "exit");
-    },
-  };
+async function startBare(): Promise<BareServer> {
+  const { port, stop } = await startServer(JSON_SERVER);
+  return { call: post(port), stop };
 }
 
 /** Durable requests to run a job against a daemon, beside a server that does nothing. */
@@ -85,5 +38,9 @@ export const HTTP: readonly Scenario[] = [{
       ...(callers === 100 ? { target: { sqlite: 0.7 } } : {}),
     },
   ]),
-  run: measure,
+  run: (settings) =>
+    measureBeside(
+      { name: "bare", scheduleBy: ({ httpPort }) => post(httpPort), startBare },
+      settings,
+    ),
 }];
