@@ -1,5 +1,6 @@
 import type { ReadApi } from "../manager/api.ts";
 import { countUpTo } from "../manager/instances/count_up_to.ts";
+import { findSchedule } from "../manager/schedules/stored_schedules.ts";
 import { findInstance } from "../manager/instances/find_instance.ts";
 import { follow } from "../manager/instances/follow.ts";
 import { Followers } from "../manager/instances/followers.ts";
@@ -107,6 +108,7 @@ export class DatabaseBackend implements Backend {
       lookupInstanceHistory: (query, page = FULL_PAGE) => this.#store.history(query, page),
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
       getInstance: (id) => findInstance(id, this.#store),
+      getSchedule: (id) => findSchedule(id, this.#store),
       listSchedules: (query, page) => this.#store.listSchedules(query, page),
       ...lateReads(() => ({ store: this.#store, clock, facts: remote })),
       blockOf: (instance) => remote.blockOf(instance),

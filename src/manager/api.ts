@@ -439,6 +439,7 @@ export type ReadApi = Pick<
   | "lookupInstanceHistory"
   | "lookupInstanceLogs"
   | "getInstance"
+  | "getSchedule"
   | "listSchedules"
   | "listPauses"
   | "explain"

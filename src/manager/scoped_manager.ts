@@ -1,11 +1,9 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { assertCondition } from "../core/instance_filter.ts";
-import type { ScheduleRecord } from "../core/job/schedule.ts";
 import type { InstanceQuery } from "../store/store.ts";
 import type { ManagerApi, ManagerStatus, NodeStatus } from "./api.ts";
 import type { Scope } from "./scope.ts";
-import { noSuchSchedule } from "./schedules/stored_schedules.ts";
-import { ScopedQueries, scopedReads } from "./scoped_reads.ts";
+import { scheduleInScope, ScopedQueries, scopedReads } from "./scoped_reads.ts";
 
 /**
  * The manager for a caller limited to certain jobs: those whose kind matches one of `patterns`.
@@ -86,7 +84,6 @@ function scheduleRules(manager: ManagerApi, scope: Scope) {
       scope.check(kind);
       return await manager.scheduleRecurring(kind, options);
     },
-    getSchedule: (id) => scheduleInScope(manager, scope, { id, action: "find" }),
     async updateSchedule(id, change) {
       await scheduleInScope(manager, scope, { id, action: "update" });
       return await manager.updateSchedule(id, change);
@@ -210,19 +207,6 @@ async function narrowMany(
   if (query.ids !== undefined) await queries.assertInstances(query.ids, action);
   const kinds = await queries.kindsOf(query);
   return kinds.length === 0 ? null : { ...query, kinds };
-}
-
-async function scheduleInScope(
-  manager: ManagerApi,
-  scope: Scope,
-  { id, action }: { readonly id: string; readonly action: string },
-): Promise<ScheduleRecord> {
-  const record = await manager.getSchedule(id).catch((error) => {
-    if (isJobError(error, "not_found")) return null;
-    throw error;
-  });
-  if (record !== null && scope.has(record)) return record;
-  throw noSuchSchedule(id, action, "id");
 }
 
 /** The error for an id or unique key in use names its holder, which may be of another job. */

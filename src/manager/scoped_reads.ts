@@ -1,10 +1,11 @@
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
 import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../store/store.ts";
 import type { ReadApi } from "./api.ts";
 import { findInstance, noSuchInstance } from "./instances/find_instance.ts";
+import { noSuchSchedule } from "./schedules/stored_schedules.ts";
 import { Scope } from "./scope.ts";
 import type { SpanQuery } from "./timeline/requests.ts";
 
@@ -155,6 +156,7 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
       const { runs, hasMore } = await reads.upcoming({ ...query, kinds });
       return { runs: runs.filter(scope.has), hasMore };
     },
+    getSchedule: (id) => scheduleInScope(reads, scope, { id, action: "find" }),
     async listSchedules(query, page) {
       if (query.kind === undefined) return await queries.listSchedules(page);
       scope.check(query.kind);
@@ -190,4 +192,18 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
       }
     },
   };
+}
+
+/** The schedule of an id, if it is of the caller. @throws JobError `not_found` */
+export async function scheduleInScope(
+  reads: Pick<ReadApi, "getSchedule">,
+  scope: Scope,
+  { id, action }: { readonly id: string; readonly action: string },
+): Promise<ScheduleRecord> {
+  const record = await reads.getSchedule(id).catch((error) => {
+    if (isJobError(error, "not_found")) return null;
+    throw error;
+  });
+  if (record !== null && scope.has(record)) return record;
+  throw noSuchSchedule(id, action, "id");
 }

@@ -49,7 +49,7 @@ export async function explain(
 ): Promise<readonly TickReport[]> {
   const pauses = await parts.facts.listPauses();
   const explainer = new Explainer(parts, pauses);
-  const { instanceId, kind, at, spanMs = SPAN_MS, limit = LIMIT_DEFAULT } = query;
+  const { instanceId, kind, at, spanMs = SPAN_MS, limit = LIMIT_DEFAULT, scheduleId } = query;
   if (!(limit >= 1 && limit <= LIMIT_MAX) || !(spanMs >= 1)) {
     throw new JobError("invalid_argument", `Cannot explain ${limit} ticks: 1 to ${LIMIT_MAX}`, {
       path: "limit",
@@ -62,23 +62,30 @@ export async function explain(
     // Without a schedule, the runs of a job are explained.
     if (records.length === 0) return await explainer.runs(kind, { limit, at, spanMs });
   }
+  if (scheduleId !== undefined) records = [ofSchedule(records, scheduleId, kind)];
   if (at !== undefined) return await explainer.at(records, { at, spanMs });
   if (kind === undefined) {
     throw new JobError("invalid_argument", "Cannot explain: no kind, instance or time given", {
       hint: "Give an instance, a kind or a time",
     });
   }
-  const { scheduleId, before } = query;
-  const wanted = scheduleId === undefined
-    ? records
-    : records.filter((record) => record.id === scheduleId);
-  if (wanted.length === 0 && scheduleId !== undefined) {
-    throw new JobError("not_found", `Cannot explain "${kind}": it has no schedule ${scheduleId}`, {
-      path: "schedule_id",
-      hint: `List them with: jobctl list schedules --kind ${shellWord(kind)}`,
-    });
-  }
-  return await explainer.latest(wanted, limit, before);
+  return await explainer.latest(records, limit, query.before);
+}
+
+function ofSchedule(
+  records: readonly ScheduleRecord[],
+  id: string,
+  kind: string | undefined,
+): ScheduleRecord {
+  const found = records.find((record) => record.id === id);
+  if (found !== undefined) return found;
+  const [subject, option] = kind === undefined
+    ? ["the schedules", ""]
+    : [`"${kind}"`, ` --kind ${shellWord(kind)}`];
+  throw new JobError("not_found", `Cannot explain ${subject}: there is no schedule ${id}`, {
+    path: "schedule_id",
+    hint: `List them with: jobctl list schedules${option}`,
+  });
 }
 
 class Explainer {

@@ -8,7 +8,13 @@ import type { RecurringOptions, ScheduleChange } from "../api.ts";
 import { argumentsFor, checkPolicy } from "../instances/new_instance.ts";
 import type { Peers } from "../nodes/peers.ts";
 import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
-import { changeSchedule, noSuchSchedule, schedulePages, TRIES_MAX } from "./stored_schedules.ts";
+import {
+  changeSchedule,
+  findSchedule,
+  noSuchSchedule,
+  schedulePages,
+  TRIES_MAX,
+} from "./stored_schedules.ts";
 import {
   changed,
   hashOf,
@@ -189,10 +195,8 @@ export class Schedules {
   }
 
   /** @throws JobError `not_found` */
-  async get(id: string): Promise<ScheduleRecord> {
-    const record = await this.#options.store.getSchedule(id);
-    if (record !== null && record.removedAt === undefined) return record;
-    throw noSuchSchedule(id, "find", "id");
+  get(id: string): Promise<ScheduleRecord> {
+    return findSchedule(id, this.#options.store);
   }
 
   /** @throws JobError `not_found`; `conflict` for one of the config */

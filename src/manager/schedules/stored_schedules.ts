@@ -2,7 +2,7 @@ import { quoteValue } from "../../core/arguments/describe.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
-import { BATCH_MAX, type ScheduleQuery, type Store } from "../../store/store.ts";
+import { BATCH_MAX, type ScheduleQuery, type Store, type StoreReads } from "../../store/store.ts";
 import type { Context } from "../context.ts";
 
 /** Most tries of a write if another node was first. */
@@ -51,6 +51,16 @@ export async function changeSchedule(
     }
   }
   return null;
+}
+
+/** The schedule of an id. @throws JobError `not_found` */
+export async function findSchedule(
+  id: string,
+  store: Pick<StoreReads, "getSchedule">,
+): Promise<ScheduleRecord> {
+  const record = await store.getSchedule(id);
+  if (record !== null && record.removedAt === undefined) return record;
+  throw noSuchSchedule(id, "find", "id");
 }
 
 /** The error about an unknown schedule. */

@@ -6,7 +6,7 @@ import { historyToWire, instanceToWire, listedToWire, logToWire } from "../messa
 import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
 import type { Handlers } from "./handler.ts";
-import { schedulesToWire } from "./recurring_handlers.ts";
+import { schedulesToWire, targetOf } from "./recurring_handlers.ts";
 import { timelineHandlers } from "./timeline_handlers.ts";
 import { ITEMS_MAX } from "../limits.ts";
 import {
@@ -168,13 +168,15 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
     async explain({ uuid, kind, at, spanMs, limit, scheduleId, before }, call) {
       call.canBeBrief = true;
       const { isBrief } = call;
+      const target = textOf(scheduleId) === undefined
+        ? { kind: textOf(kind) }
+        : await targetOf(manager, { kind: kind ?? "", scheduleId });
       const reports = await manager.explain(withoutUndefined({
         instanceId: textOf(uuid),
-        kind: textOf(kind),
+        ...target,
         at: readSet(at, readTime, "at"),
         spanMs: readSet(spanMs, readMs, "span_ms"),
         limit,
-        scheduleId: textOf(scheduleId),
         before: readSet(before, readTime, "before"),
       }));
       const pauses = await manager.listPauses();

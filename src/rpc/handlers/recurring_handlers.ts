@@ -28,8 +28,8 @@ function fitSchedules(records: readonly ScheduleRecord[]): readonly ScheduleReco
 }
 
 /** The schedules that a request names: those of a kind, or one, whose id is enough. */
-async function targetOf(
-  manager: ManagerApi,
+export async function targetOf(
+  manager: Pick<ManagerApi, "getSchedule">,
   { kind, scheduleId }: { readonly kind: string; readonly scheduleId?: string },
 ) {
   const id = textOf(scheduleId);

@@ -116,6 +116,15 @@ test("a body beyond its limit is too large", async () => {
   assert.equal((await problemOf(response)).status, 413);
 });
 
+test("GET /schedules/{id}/explain is about one schedule, whose kind need not be given", async () => {
+  await using world = await apiWorld();
+  const response = await world.send("GET", "/api/v1/schedules/config%3Aecho%3A0/explain");
+  assert.equal(response.status, 200);
+  const { reports } = await response.json() as { reports: { kind: string }[] };
+  assert.deepEqual(reports.map(({ kind }) => kind), ["echo"]);
+  assert.deepEqual(world.manager.explained, [{ kind: "echo", scheduleId: "config:echo:0" }]);
+});
+
 test("arguments keep the digits of large integers", async () => {
   await using world = await apiWorld();
   const body =

@@ -142,6 +142,9 @@ test("explain() lists past ticks by pages, of one schedule if asked", async () =
   assert.deepEqual(seen, ["05:00 ran", "04:00 ran", "03:00 ran", "02:00 ran", "01:00 ran"]);
   const last = await read({});
   assert.deepEqual(last.map(({ outcome }) => outcome), ["ran", "ran", "pending"]);
+  const span = { at: world.clock.now().wallMs - HOUR - MINUTE, spanMs: HOUR, limit: undefined };
+  const times = (await read(span)).map(({ at }) => new Date(at).toISOString().slice(11, 16));
+  assert.deepEqual(times, ["04:00"]);
   await assert.rejects(
     read({ scheduleId: "config:work:9" }),
     (error) => isJobError(error, "not_found"),

@@ -9,7 +9,12 @@ import type { Incident, Silence } from "../../../src/core/notices/incident.ts";
 import type { ChannelSummary } from "../../../src/core/notices/settings.ts";
 import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
-import type { ManagerApi, ManagerEvent, NodeStatus } from "../../../src/manager/api.ts";
+import type {
+  ExplainQuery,
+  ManagerApi,
+  ManagerEvent,
+  NodeStatus,
+} from "../../../src/manager/api.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { memorySessions } from "./memory_sessions.ts";
 import type { UpcomingRun } from "../../../src/manager/instances/upcoming.ts";
@@ -130,6 +135,8 @@ export class FakeManager implements ManagerApi {
   readonly jobs = new Map<string, JobDefinition>([["echo", fakeJob("echo")]]);
   readonly instances = new Map<string, Instance>();
   readonly scheduled: { readonly kind: string; readonly options: unknown }[] = [];
+  /** What explain() was asked for. */
+  readonly explained: ExplainQuery[] = [];
   readonly canceled: { readonly query: InstanceQuery; readonly all: boolean }[] = [];
   readonly redriven: {
     readonly query: InstanceQuery;
@@ -267,19 +274,23 @@ export class FakeManager implements ManagerApi {
     instances: dryRun ? [] : [await this.scheduleJob(kind)],
   });
 
-  explain: ManagerApi["explain"] = async ({ kind = "echo", at = START }) => [{
-    schedule: await this.scheduleRecurring(kind, { cron: "0 6 * * *" }),
-    kind,
-    at,
-    outcome: "skipped",
-    reason: "overlap",
-    rule: '"0 6 * * *" in UTC',
-    why: "It was skipped: a run before it had not ended",
-    instance: null,
-    decidedAt: at + 1,
-    previousAt: null,
-    nextAt: null,
-  }];
+  explain: ManagerApi["explain"] = async (query) => {
+    this.explained.push(query);
+    const { kind = "echo", at = START } = query;
+    return [{
+      schedule: await this.scheduleRecurring(kind, { cron: "0 6 * * *" }),
+      kind,
+      at,
+      outcome: "skipped",
+      reason: "overlap",
+      rule: '"0 6 * * *" in UTC',
+      why: "It was skipped: a run before it had not ended",
+      instance: null,
+      decidedAt: at + 1,
+      previousAt: null,
+      nextAt: null,
+    }];
+  };
 
   forecast: ManagerApi["forecast"] = async () => ({
     ...{ from: START, to: START + 60_000, entries: [], bounds: [START, START + 60_000] },
