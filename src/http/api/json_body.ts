@@ -1,15 +1,20 @@
 import { isDeeperThan, parseJson } from "../../core/arguments/json_text.ts";
+import { quoteValue } from "../../core/arguments/describe.ts";
+import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 
 /** Deepest nesting of a body, far beyond that of arguments. */
 const LEVELS_MAX = 1_000;
+/** Most characters of the path of a wrong member. */
+const PATH_SHOWN_MAX = 200;
 const DECODER = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * The value of a body of JSON; an object without members for an empty one. Integers that a number
  * cannot represent are bigints.
  *
- * @throws JobError `invalid_argument` for bytes that are not JSON in UTF-8, or nest too deep
+ * @throws JobError `invalid_argument` for bytes that are not JSON in UTF-8, nest too deep, or have
+ * a member twice
  */
 export function readBody(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) return {};
@@ -17,6 +22,16 @@ export function readBody(bytes: Uint8Array): unknown {
   if (isDeeperThan(text, LEVELS_MAX)) {
     throw refuse(`it nests deeper than ${LEVELS_MAX} levels`);
   }
+  const value = parse(text);
+  const path = repeatedMember(text, value)?.slice(0, PATH_SHOWN_MAX);
+  if (path === undefined) return value;
+  throw new JobError("invalid_argument", `Cannot read the body: it has ${quoteValue(path)} twice`, {
+    path,
+    hint: "Give each member once",
+  });
+}
+
+function parse(text: string): unknown {
   try {
     return parseJson(text);
   } catch (error) {

@@ -78,6 +78,10 @@ test("a body with an unknown member, a wrong type or a name given twice is refus
     [{ recurrence: [] }, "recurrence"],
     [{ recurrence: { blackout: ["sat", 7] } }, "recurrence.blackout[1]"],
     [{ kind: "other" }, "kind"],
+    ['{"timeout": "5m", "priority": 1, "timeout": "5m"}', "timeout"],
+    ['{"arguments": {"day": "a", "d\\u0061y": "b"}}', "arguments.day"],
+    ['{"arguments": [":", {"x": [{"a:": 1, "b": {}, "a:" : 1}]}]}', "arguments[1].x[0].a:"],
+    ['{"arguments": {"__proto__": 1, "__proto__": 2}}', "arguments.__proto__"],
   ];
   for (const [body, path] of refusals) {
     const response = await world.send("POST", "/api/v1/jobs/echo/runs", body);
@@ -114,6 +118,19 @@ test("a body beyond its limit is too large", async () => {
     arguments: ["x".repeat(5_000_000)],
   });
   assert.equal((await problemOf(response)).status, 413);
+});
+
+test("names of members may be the same in different objects, and in texts", async () => {
+  await using world = await apiWorld();
+  const body =
+    '{"arguments": [{"a": 1}, {"a": {"a": "\\\\"}}, "{\\"a\\": 1, \\"a\\": 2}"], "priority": 1}';
+  const response = await world.send("POST", "/api/v1/jobs/echo/runs", body);
+  assert.equal(response.status, 201);
+  assert.deepEqual((world.manager.scheduled[0]?.options as { arguments: unknown }).arguments, [
+    { a: 1 },
+    { a: { a: "\\" } },
+    '{"a": 1, "a": 2}',
+  ]);
 });
 
 test("GET /schedules/{id}/explain is about one schedule, whose kind need not be given", async () => {
