@@ -14,6 +14,7 @@ import type {
 import { nowMs } from "../browser/clock.ts";
 import { CopyCommand } from "../parts/command.tsx";
 import { ask, Dialog } from "../parts/dialog.tsx";
+import { DurationField, TextField } from "../parts/fields.tsx";
 import { InstanceLink, JobLink } from "../parts/instance_links.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
@@ -107,11 +108,11 @@ function IncidentCard({ incident }: { readonly incident: Incident }): JSX.Elemen
   );
 }
 
-const ENDS: readonly (readonly [hours: number, text: string])[] = [
-  [1, "For an hour"],
-  [4, "For 4 hours"],
-  [24, "For a day"],
-  [24 * 7, "For a week"],
+const ENDS: readonly (readonly [hours: string, text: string])[] = [
+  ["1", "For an hour"],
+  ["4", "For 4 hours"],
+  ["24", "For a day"],
+  ["168", "For a week"],
 ];
 
 function SilenceDialog({ onClose }: { readonly onClose: () => void }): JSX.Element {
@@ -139,37 +140,14 @@ function SilenceDialog({ onClose }: { readonly onClose: () => void }): JSX.Eleme
         }}
       >
         <p class="hint">For planned work. Incidents still open and close; one summary follows.</p>
-        <div class="field">
-          <label for="silence-kind">
-            Job <span class="hint">empty for everything, which needs an admin</span>
-          </label>
-          <input
-            id="silence-kind"
-            class="input input-wide"
-            value={kind.value}
-            onInput={(event) => kind.value = event.currentTarget.value}
-          />
-        </div>
-        <div class="field">
-          <label for="silence-until">How long</label>
-          <select
-            id="silence-until"
-            class="select input-wide"
-            value={hours.value}
-            onChange={(event) => hours.value = event.currentTarget.value}
-          >
-            {ENDS.map(([of, text]) => <option key={of} value={String(of)}>{text}</option>)}
-          </select>
-        </div>
-        <div class="field">
-          <label for="silence-reason">Reason</label>
-          <input
-            id="silence-reason"
-            class="input input-wide"
-            value={reason.value}
-            onInput={(event) => reason.value = event.currentTarget.value}
-          />
-        </div>
+        <TextField
+          id="silence-kind"
+          label="Job"
+          hint="empty for everything, which needs an admin"
+          value={kind}
+        />
+        <DurationField id="silence-until" value={hours} choices={ENDS} />
+        <TextField id="silence-reason" label="Reason" value={reason} />
         <CopyCommand
           words={[
             "silence",

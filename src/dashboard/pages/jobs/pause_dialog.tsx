@@ -7,6 +7,7 @@ import { nowMs } from "../../browser/clock.ts";
 import { readPauses } from "../../live/overview.ts";
 import { CopyCommand } from "../../parts/command.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
+import { DurationField, TextField } from "../../parts/fields.tsx";
 
 /** The time at 9:00 of the next Monday, and other ends of a pause. */
 function endsOf(now: Date): readonly (readonly [name: string, text: string, at: Date | null])[] {
@@ -68,28 +69,12 @@ export function PauseDialog({ kind, onClose }: {
           Ticks of its schedules are skipped and recorded. Instances wait. Running attempts
           continue.
         </p>
-        <div class="field">
-          <label for="pause-until">How long</label>
-          <select
-            id="pause-until"
-            class="select input-wide"
-            value={name.value}
-            onChange={(event) => name.value = event.currentTarget.value}
-          >
-            {ends.map(([one, text]) => <option key={one} value={one}>{text}</option>)}
-          </select>
-        </div>
-        <div class="field">
-          <label for="pause-reason">
-            Reason <span class="hint">for others who look</span>
-          </label>
-          <input
-            id="pause-reason"
-            class="input input-wide"
-            value={reason.value}
-            onInput={(event) => reason.value = event.currentTarget.value}
-          />
-        </div>
+        <DurationField
+          id="pause-until"
+          value={name}
+          choices={ends.map(([one, text]) => [one, text] as const)}
+        />
+        <TextField id="pause-reason" label="Reason" hint="for others who look" value={reason} />
         <CopyCommand
           words={[
             "pause",
