@@ -34,7 +34,10 @@ export function endOf(instance: JobInstance): string | undefined {
     instance.canceled_at;
 }
 
-/** The first characters of an id: its time to the millisecond. They nearly always suffice. */
+/**
+ * The first characters of an id: its time, the counter of its daemon within the millisecond, and
+ * random digits that tell daemons apart. `jobctl` and the search take them for the id.
+ */
 export function shortId(id: string): string {
-  return id.slice(0, 13);
+  return id.slice(0, 23);
 }
