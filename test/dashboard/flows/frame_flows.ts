@@ -261,7 +261,9 @@ export const TIME_FLOWS: readonly Flow[] = [
   },
   {
     name: "the calendar counts by day, and leads to the runs of a day",
-    run: async ({ page }) => {
+    run: async (world) => {
+      const { page } = world;
+      await world.runToEnd("sum", "1");
       await page.goto("/calendar");
       const today = page.locator(".day-today");
       await today.getByText(/completed/).waitFor();

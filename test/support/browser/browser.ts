@@ -8,6 +8,9 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** Longest wait for something to appear: machines under test are busy. */
 const APPEAR_MS_MAX = 30_000;
 
+/** Types of what a browser writes to its console if something is wrong. */
+const PROBLEM_TYPES: ReadonlySet<string> = new Set(["error", "warning"]);
+
 /** True if there is a browser to test with. */
 export const HAS_BROWSER: boolean = existsSync(CHROMIUM);
 
@@ -15,7 +18,7 @@ export const HAS_BROWSER: boolean = existsSync(CHROMIUM);
 export interface Window {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Errors of scripts, violations of the policy, and requests to other hosts. */
+  /** Errors and warnings of the browser, violations of the policy, and requests to other hosts. */
   readonly problems: string[];
 }
 
@@ -63,7 +66,7 @@ export async function openWindow(
   page.on("pageerror", (error) => problems.push(String(error.stack ?? error)));
   page.on("console", (message) => {
     const text = `${message.text()} ${message.location().url}`;
-    if (message.type() !== "error" || expected?.test(text) === true) return;
+    if (!PROBLEM_TYPES.has(message.type()) || expected?.test(text) === true) return;
     problems.push(text);
   });
   return { page, context, problems };
