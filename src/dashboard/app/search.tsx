@@ -28,8 +28,18 @@ function pagesFor(text: string): Found[] {
 
 /** An instance by the first characters of its id. */
 function instanceFor(text: string): Found[] {
-  if (!/^[0-9a-f][0-9a-f-]{3,35}$/i.test(text)) return [];
+  if (!/^[0-9a-f]{4,8}(-[0-9a-f-]{0,27})?$/i.test(text)) return [];
   return [{ url: href(`/instances/${segment(text)}`), title: text, about: "instance" }];
+}
+
+/** The instances that were given a text, such as the number of an order. */
+function instancesWith(text: string): Found[] {
+  if (text === "") return [];
+  return [{
+    url: href("/instances", { text }),
+    title: `Instances with “${text}” in their arguments`,
+    about: "instances",
+  }];
 }
 
 function moveFocus(event: KeyboardEvent, list: HTMLElement | null): void {
@@ -41,7 +51,7 @@ function moveFocus(event: KeyboardEvent, list: HTMLElement | null): void {
   stops[Math.min(stops.length - 1, Math.max(0, at + step))]?.focus();
 }
 
-/** Find a page, a job or an instance. */
+/** Find a page, a job, an instance, or instances by their arguments. */
 export function SearchDialog(): JSX.Element {
   const text = useSignal("");
   const jobs = useSignal<readonly Found[]>([]);
@@ -66,7 +76,12 @@ export function SearchDialog(): JSX.Element {
       abort.abort();
     };
   }, [wanted]);
-  const found = [...instanceFor(wanted), ...jobs.value, ...pagesFor(wanted)];
+  const found = [
+    ...instanceFor(wanted),
+    ...jobs.value,
+    ...pagesFor(wanted),
+    ...instancesWith(wanted),
+  ];
   const open = (url: string) => {
     isSearchOpen.value = false;
     go(url);
@@ -82,10 +97,11 @@ export function SearchDialog(): JSX.Element {
         }}
       >
         <input
-          type="search"
+          // A field of type "search" takes the first Escape, which is to close the dialog.
+          type="text"
           class="input"
-          aria-label="A job, the id of an instance, or a page"
-          placeholder="A job, the id of an instance, or a page"
+          aria-label="A job, a page, an id, or text in arguments"
+          placeholder="A job, a page, an id, or text in arguments"
           autocomplete="off"
           spellcheck={false}
           autofocus
@@ -108,7 +124,6 @@ export function SearchDialog(): JSX.Element {
             </li>
           ))}
         </ul>
-        {found.length === 0 && <p class="hint">Nothing has this name</p>}
       </form>
     </Dialog>
   );

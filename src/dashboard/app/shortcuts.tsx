@@ -4,7 +4,7 @@ import { NAVIGATION } from "./navigation.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 
 const KEYS: readonly (readonly [keys: readonly string[], text: string])[] = [
-  [["/"], "Search jobs, instances and pages"],
+  [["/"], "Search jobs, pages, ids and arguments"],
   [["f"], "Filter the list"],
   [["j"], "Next row"],
   [["k"], "Previous row"],

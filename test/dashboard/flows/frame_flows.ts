@@ -53,6 +53,24 @@ export const FRAME_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "the search leads to the instances that were given a text, and Escape closes it",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.runToEnd("report", "order-4711");
+      await page.goto("/");
+      await page.getByRole("heading", { name: "Now" }).waitFor();
+      await page.keyboard.press("/");
+      await page.keyboard.type("order-4711");
+      await page.getByRole("dialog").getByRole("link", { name: /order-4711/ }).waitFor();
+      await page.keyboard.press("Enter");
+      await page.getByRole("region", { name: "Instances" }).getByTitle(id).waitFor();
+      await page.keyboard.press("/");
+      await page.keyboard.type("abc");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+    },
+  },
+  {
     name: "a new page gets the focus on its title, and the skip link leads past the navigation",
     run: async ({ page }) => {
       await page.goto("/");
