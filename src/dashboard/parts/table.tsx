@@ -6,8 +6,11 @@ export interface Column<T> {
   readonly cell: (row: T) => ComponentChildren;
   /** True if only screen readers need the title. */
   readonly isUntitled?: boolean;
-  /** "num" aligns right; "wide" takes what is left; "minor" is left out on phones. */
-  readonly kind?: "num" | "wide" | "minor" | "tight";
+  /**
+   * "num" aligns right; "wide" takes what is left and is cut, "text" wraps; "minor" is left out on
+   * phones.
+   */
+  readonly kind?: "num" | "wide" | "text" | "minor" | "wide minor" | "tight";
 }
 
 interface TableProps<T> {

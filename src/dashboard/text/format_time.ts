@@ -74,6 +74,27 @@ export function formatTime(atMs: number, zone: string, options: {
   return `${weekday} ${day} ${time.slice(0, 5)}`;
 }
 
+/**
+ * When a day begins in a zone, in epoch milliseconds.
+ *
+ * @param date such as "2026-11-28"
+ */
+export function dayStart(date: string, zone: string): number {
+  const wanted = Date.parse(`${date}T00:00:00Z`);
+  const shownBy = (at: number) => {
+    const { date: day, time } = timeParts(at, zone);
+    return Date.parse(`${day}T${time}Z`);
+  };
+  // Twice: the first result may be on the other side of a clock change.
+  const first = wanted - (shownBy(wanted) - wanted);
+  return first - (shownBy(first) - wanted);
+}
+
+/** The date after another. */
+export function nextDate(date: string): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}
+
 const UNITS: readonly (readonly [ms: number, name: string])[] = [
   [86_400_000, "d"],
   [3_600_000, "h"],

@@ -112,6 +112,17 @@ export const JOB_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "the ticks of a day say what a clock change did to them",
+    run: async ({ page }) => {
+      await page.goto("/jobs/report?day=2026-03-29");
+      const ticks = page.getByRole("region", { name: "Ticks and what became of them" });
+      await ticks.getByText("2026-03-29 03:00:00 +02:00").waitFor();
+      await page.getByLabel("Ticks of the day").fill("2026-03-30");
+      await ticks.getByText("2026-03-30 03:00:00 +02:00").waitFor();
+      assert.match(page.url(), /day=2026-03-30/);
+    },
+  },
+  {
     name: "the next tick is skipped, and that is undone",
     run: async ({ page }) => {
       await page.goto("/schedules?text=report");

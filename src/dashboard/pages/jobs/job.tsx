@@ -3,7 +3,8 @@ import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
 import { type Resource, SLOWLY, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
-import { href, place } from "../../app/router.ts";
+import { href, place, setQuery } from "../../app/router.ts";
+import { shownZone } from "../../app/settings.ts";
 import { RunForm } from "../../forms/run_form.tsx";
 import type {
   ExplainResponse,
@@ -22,7 +23,7 @@ import { Page, type PageProps, Section } from "../../parts/page.tsx";
 import { RateBar } from "../../parts/rate_bar.tsx";
 import { ScheduleWords } from "../../parts/schedule_words.tsx";
 import { Distance, Time } from "../../parts/time.tsx";
-import { formatCount, formatDuration } from "../../text/format_time.ts";
+import { dayStart, formatCount, formatDuration, nextDate } from "../../text/format_time.ts";
 import { InstanceTable } from "../instances/instance_table.tsx";
 import { NextRuns } from "./next_runs.tsx";
 import { JobStats } from "./job_stats.tsx";
@@ -180,18 +181,41 @@ function Schedules({ kind, schedules }: {
   );
 }
 
-function Ticks({ kind, isScheduled }: {
-  readonly kind: string;
-  readonly isScheduled: boolean;
-}): JSX.Element | null {
-  const path = isScheduled ? `/jobs/${segment(kind)}/explain` : null;
-  const ticks = useResource<ExplainResponse>(path, { limit: TICKS_MAX }, SLOWLY);
-  const reports = [...ticks.data?.reports ?? []]
-    .sort((a, b) => (a.at ?? "") < (b.at ?? "") ? 1 : -1);
-  if (reports.length === 0) return null;
+/** What became of the last ticks, or of those of the day in the page's URL. */
+function Ticks({ job }: { readonly job: Job }): JSX.Element {
+  const day = place.value.query.get("day") ?? "";
+  const hasDay = /^\d{4}-\d\d-\d\d$/.test(day);
+  const zone = shownZone(job.timezone);
+  const from = hasDay ? dayStart(day, zone) : 0;
+  const query = hasDay
+    ? { at: new Date(from).toISOString(), span_ms: dayStart(nextDate(day), zone) - from }
+    : { limit: TICKS_MAX };
+  const ticks = useResource<ExplainResponse>(`/jobs/${segment(job.kind)}/explain`, query, SLOWLY);
   return (
-    <Section title="Ticks">
-      <TickList reports={reports} />
+    <Section
+      title="Ticks"
+      actions={
+        <label class="section-field">
+          on{" "}
+          <input
+            type="date"
+            class="input"
+            aria-label="Ticks of the day"
+            title="Ticks of the day"
+            value={day}
+            onChange={(event) => setQuery({ day: event.currentTarget.value })}
+          />
+        </label>
+      }
+    >
+      <Loaded from={ticks}>
+        {({ reports }) => {
+          const shown = [...reports].sort((a, b) => (a.at ?? "") < (b.at ?? "") ? 1 : -1);
+          return shown.length > 0
+            ? <TickList reports={shown} hasRule={hasDay} />
+            : <Empty title="No tick yet">Each tick appears here with its outcome.</Empty>;
+        }}
+      </Loaded>
     </Section>
   );
 }
@@ -223,6 +247,7 @@ function Instances({ kind }: { readonly kind: string }): JSX.Element {
 function Shown({ job }: { readonly job: Job }): JSX.Element {
   const { kind } = job;
   const schedules = useResource<ListSchedulesResponse>("/schedules", { kind });
+  const hasSchedule = (schedules.data?.schedules.length ?? 0) > 0;
   return (
     <Page
       title={kind}
@@ -234,9 +259,9 @@ function Shown({ job }: { readonly job: Job }): JSX.Element {
       <div class="columns columns-detail">
         <div>
           <Schedules kind={kind} schedules={schedules} />
-          {(schedules.data?.schedules.length ?? 0) > 0 && <NextRuns kind={kind} />}
+          {hasSchedule && <NextRuns kind={kind} />}
           <JobStats kind={kind} />
-          <Ticks kind={kind} isScheduled={(schedules.data?.schedules.length ?? 0) > 0} />
+          {hasSchedule && <Ticks job={job} />}
           <Instances kind={kind} />
         </div>
         <div>

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { TickReport } from "../../gen/api_types.ts";
-import { InstanceLink, JobLink } from "../../parts/instance_links.tsx";
+import { InstanceLink } from "../../parts/instance_links.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 
@@ -17,14 +17,12 @@ const OUTCOMES: Readonly<Record<string, readonly [word: string, tone: string]>> 
   none: ["no tick", "off"],
 };
 
-function columns(hasKind: boolean): Column<TickReport>[] {
-  const kind: Column<TickReport> = { title: "Job", cell: (one) => <JobLink kind={one.kind} /> };
+function columns(hasRule: boolean): Column<TickReport>[] {
   return [
     {
       title: "Tick",
       cell: ({ at, schedule }) => <Time at={at} zone={schedule?.timezone} />,
     },
-    ...(hasKind ? [kind] : []),
     {
       title: "Outcome",
       cell: ({ outcome }) => {
@@ -32,7 +30,16 @@ function columns(hasKind: boolean): Column<TickReport>[] {
         return <span class={`state tone-${tone}`}>{word}</span>;
       },
     },
-    { title: "Why", cell: ({ why }) => <span title={why}>{why}</span>, kind: "wide" },
+    {
+      title: "Why",
+      cell: ({ why, rule }) => (
+        <>
+          <span title={why}>{why}</span>
+          {hasRule && <span class="tick-rule hint">{rule}</span>}
+        </>
+      ),
+      kind: hasRule ? "text" : "wide",
+    },
     {
       title: "Instance",
       cell: ({ instance }) => instance === undefined ? "" : <InstanceLink id={instance.id} isRow />,
@@ -41,14 +48,15 @@ function columns(hasKind: boolean): Column<TickReport>[] {
 }
 
 /** What became of ticks, and why. */
-export function TickList({ reports, hasKind = false }: {
+export function TickList({ reports, hasRule = false }: {
   readonly reports: readonly TickReport[];
-  readonly hasKind?: boolean;
+  /** True to show the rule of each tick, too: it says what a clock change did to it. */
+  readonly hasRule?: boolean;
 }): JSX.Element {
   return (
     <Table
       label="Ticks and what became of them"
-      columns={columns(hasKind)}
+      columns={columns(hasRule)}
       rows={reports}
       keyOf={({ kind, at, schedule }) => `${kind} ${schedule?.id} ${at}`}
     />
