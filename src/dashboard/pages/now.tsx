@@ -14,15 +14,16 @@ import { InstanceLink, JobLink } from "../parts/instance_links.tsx";
 import { Empty, Skeleton } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
 import { ProgressBar } from "../parts/progress_bar.tsx";
-import { StateBadge } from "../parts/state_badge.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Distance, Duration, Time } from "../parts/time.tsx";
 import { formatCount, plural } from "../text/format_time.ts";
-import { endOf } from "../text/instance_state.ts";
+import { endOf, FAILED } from "../text/instance_state.ts";
 import { blockWords } from "../text/limit_words.ts";
 
 const RUNNING_MAX = 30;
 const FAILED_MAX = 8;
+/** States of a node that somebody has to look after. */
+const ILL: ReadonlySet<string> = new Set(["lost", "skewed"]);
 const NEXT_MAX = 10;
 
 function Tile({ title, to, tone, children }: {
@@ -41,6 +42,23 @@ function Tile({ title, to, tone, children }: {
   return to === undefined
     ? <div class={look}>{inside}</div>
     : <a class={look} href={to}>{inside}</a>;
+}
+
+/** How many nodes are live; red if one is lost, or its clock is wrong. */
+function NodeTile({ count }: { readonly count: number }): JSX.Element {
+  const ill = (overview.nodes.value ?? []).filter(({ state }) => ILL.has(state));
+  const title = count === 1 ? "node" : "nodes";
+  return (
+    <Tile
+      title={ill.length === 0
+        ? title
+        : `${title}, ${ill.map(({ id, state }) => `${id} ${state}`).join(", ")}`}
+      to={href("/nodes")}
+      tone={ill.length > 0 ? "bad" : ""}
+    >
+      {count}
+    </Tile>
+  );
 }
 
 function Tiles({ status, totals }: {
@@ -72,12 +90,12 @@ function Tiles({ status, totals }: {
       </Tile>
       <Tile
         title="failed"
-        to={href("/instances", { state: ["terminated", "timed_out"] })}
+        to={href("/instances", { state: FAILED })}
         tone={failed > 0 ? "bad" : ""}
       >
         {formatCount(failed)}
       </Tile>
-      <Tile title={status.nodes === 1 ? "node" : "nodes"} to={href("/nodes")}>{status.nodes}</Tile>
+      <NodeTile count={status.nodes} />
     </div>
   );
 }
@@ -147,19 +165,46 @@ function Running(): JSX.Element {
   );
 }
 
-const FAILURES: readonly Column<JobInstance>[] = [
-  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> },
-  { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
-  { title: "State", cell: ({ state }) => <StateBadge state={state} /> },
-  { title: "Error", cell: ({ error, reason }) => error ?? reason, kind: "wide" },
-  { title: "Ended", cell: (one) => <Distance at={endOf(one)} />, kind: "num" },
+/** The latest failure of a job, and how many of the latest failures are its own. */
+interface JobFailures {
+  readonly last: JobInstance;
+  readonly count: number;
+}
+
+/** One line a job: a job that fails every minute would hide the others. */
+function failuresByJob(instances: readonly JobInstance[]): readonly JobFailures[] {
+  const byKind = new Map<string, JobFailures>();
+  for (const instance of instances) {
+    const { last, count } = byKind.get(instance.kind) ?? { last: instance, count: 0 };
+    byKind.set(instance.kind, { last, count: count + 1 });
+  }
+  return [...byKind.values()];
+}
+
+const FAILURES: readonly Column<JobFailures>[] = [
+  { title: "Job", cell: ({ last }) => <JobLink kind={last.kind} /> },
+  {
+    title: "Failed",
+    cell: ({ last: { kind }, count }) => (
+      <a href={href("/instances", { kind, state: FAILED })}>{`${formatCount(count)} ×`}</a>
+    ),
+    kind: "num",
+  },
+  { title: "Last", cell: ({ last }) => <InstanceLink id={last.id} isRow /> },
+  { title: "Error", cell: ({ last }) => last.error ?? last.reason, kind: "wide" },
+  { title: "Ended", cell: ({ last }) => <Distance at={endOf(last)} />, kind: "num" },
 ];
 
 function Failures(): JSX.Element {
   return (
     <Section
       title="Recent failures"
-      actions={<a href={href("/dead-letters")}>Dead letters</a>}
+      actions={
+        <>
+          <a href={href("/instances", { state: FAILED })}>All</a>
+          <a href={href("/dead-letters")}>Dead letters</a>
+        </>
+      }
     >
       <Live of={overview.failures}>
         {(instances) =>
@@ -168,8 +213,8 @@ function Failures(): JSX.Element {
               <Table
                 label="Recent failures"
                 columns={FAILURES}
-                rows={instances.slice(0, FAILED_MAX)}
-                keyOf={({ id }) => id}
+                rows={failuresByJob(instances).slice(0, FAILED_MAX)}
+                keyOf={({ last }) => last.kind}
               />
             )
             : <Empty title="Nothing has failed">Instances that fail for good appear here.</Empty>}
@@ -181,12 +226,14 @@ function Failures(): JSX.Element {
 const NEXT: readonly Column<UpcomingRun>[] = [
   { title: "Due", cell: ({ due_at }) => <Distance at={due_at} />, kind: "num" },
   { title: "At", cell: ({ due_at }) => <Time at={due_at} /> },
-  { title: "Job", cell: ({ kind }) => <JobLink kind={kind} isRow />, kind: "wide" },
   {
-    title: "By",
-    cell: ({ instance_id: id }) =>
-      id === undefined ? <span class="hint">schedule</span> : <InstanceLink id={id} />,
-    kind: "minor",
+    title: "Job",
+    cell: ({ kind, instance_id: id }) => (
+      <>
+        <JobLink kind={kind} isRow /> {id !== undefined && <InstanceLink id={id} />}
+      </>
+    ),
+    kind: "wide",
   },
 ];
 
@@ -252,11 +299,24 @@ function Incidents(): JSX.Element {
   );
 }
 
+/** Which instances wait for a limit, and which take it up. */
+function BlockLinks({ block: { limit, name } }: { readonly block: Block }): JSX.Element {
+  // The limit of a job has its name, and that of a key of its instances the key behind it.
+  const first = name.split(" ", 1)[0]!;
+  const kind = limit !== "pool" && overview.kinds.value.has(first) ? first : "";
+  return (
+    <span class="hint line-end">
+      <a href={href("/instances", { kind, state: "processing" })}>Running</a>{" "}
+      <a href={href("/instances", { kind, state: "scheduled" })}>Waiting</a>
+    </span>
+  );
+}
+
 function Blocks({ blocks }: { readonly blocks: readonly Block[] }): JSX.Element | null {
   const pauses = overview.pauses.value ?? [];
   if (blocks.length === 0 && pauses.length === 0) return null;
   return (
-    <Section title="What blocks">
+    <Section title="What holds instances back">
       <ul class="lines">
         {pauses.map(({ kind, until, reason }) => (
           <li key={`pause ${kind}`}>
@@ -281,6 +341,7 @@ function Blocks({ blocks }: { readonly blocks: readonly Block[] }): JSX.Element 
           <li key={`${block.limit} ${block.name}`}>
             <strong>{block.name}</strong>
             <span>{blockWords(block)}</span>
+            <BlockLinks block={block} />
             {block.opens_at !== undefined && (
               <span class="hint">
                 opens <Distance at={block.opens_at} />

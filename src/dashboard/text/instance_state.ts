@@ -23,6 +23,9 @@ export const SHOWN_STATES: readonly JobState[] = [
   "cancelled",
 ];
 
+/** The states of instances that failed for good. */
+export const FAILED: readonly JobState[] = ["terminated", "timed_out"];
+
 /** True if an instance will not change any more. */
 export function isFinished({ state }: JobInstance): boolean {
   return state !== "created" && state !== "scheduled" && state !== "processing";

@@ -20,8 +20,12 @@ export const FRAME_FLOWS: readonly Flow[] = [
       const id = await world.run("waits", "seen");
       await page.getByRole("region", { name: "Running instances" }).getByTitle(id).waitFor();
       await world.daemon.client().cancelInstances({ query: { uuid: id } });
+      // A job has one line, with its latest failure.
+      const first = await world.runToEnd("fails", "quietly");
       const failed = await world.runToEnd("fails", "loudly");
-      await page.getByRole("region", { name: "Recent failures" }).getByTitle(failed).waitFor();
+      const failures = page.getByRole("region", { name: "Recent failures" });
+      await failures.getByTitle(failed).waitFor();
+      assert.equal(await failures.getByTitle(first).count(), 0);
     },
   },
   {
