@@ -8,6 +8,7 @@ import { overview } from "../live/overview.ts";
 import { Loaded } from "../parts/notes.tsx";
 import { Page } from "../parts/page.tsx";
 import { formatCount, plural, timeParts } from "../text/format_time.ts";
+import { FAILED } from "../text/instance_state.ts";
 
 const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS = [
@@ -106,7 +107,7 @@ function Day({ cell, date, isOther, isToday, kind }: {
         count={failuresOf(cell)}
         word="failed"
         look="bad-text"
-        to={list(["terminated", "timed_out"])}
+        to={list(FAILED)}
         isEstimate={isEstimate}
       />
       <Line
@@ -191,6 +192,14 @@ export function CalendarPage(): JSX.Element {
       command={["list", "timers"]}
       actions={
         <>
+          <input
+            type="month"
+            class="input"
+            aria-label="Month"
+            title="Month"
+            value={month}
+            onChange={(event) => setQuery({ month: event.currentTarget.value })}
+          />
           <a class="button" href={href("/calendar", { month: monthAfter(month, -1), kind })}>
             ← Earlier
           </a>

@@ -282,6 +282,20 @@ export const TIME_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "the calendar and the timeline lead to any time at once",
+    run: async ({ page }) => {
+      await page.goto("/calendar");
+      await page.getByLabel("Month").fill("2026-03");
+      await page.getByRole("heading", { name: "March 2026" }).waitFor();
+      await page.getByRole("link", { name: "29, timeline of 2026-03-29" }).click();
+      await page.getByRole("heading", { name: "Timeline" }).waitFor();
+      const day = page.getByLabel("Day", { exact: true });
+      assert.equal(await day.inputValue(), "2026-03-29");
+      await day.fill("2026-03-30");
+      await page.waitForURL(/from=2026-03-30T00%3A00/);
+    },
+  },
+  {
     name: "the calendar counts by day, and leads to the runs of a day",
     run: async (world) => {
       const { page } = world;

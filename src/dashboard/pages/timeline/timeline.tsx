@@ -12,7 +12,7 @@ import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page } from "../../parts/page.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
-import { formatTime, msOf, plural } from "../../text/format_time.ts";
+import { dayStart, formatTime, msOf, nextDate, plural, timeParts } from "../../text/format_time.ts";
 import { STATES } from "../../text/instance_state.ts";
 import { TimelineChart } from "./chart.tsx";
 import { type Lane, lanesOf } from "./lanes.ts";
@@ -81,6 +81,13 @@ function useTimeline({ from, to }: TimeRange, kinds: readonly string[]): Resourc
   }, SLOWLY);
 }
 
+/** The date of a span that is one day; else none. */
+function dayOf({ from, to }: TimeRange): string {
+  const zone = shownZone();
+  const { date } = timeParts(from, zone);
+  return dayStart(date, zone) === from && dayStart(nextDate(date), zone) === to ? date : "";
+}
+
 function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
   const span = range.to - range.from;
   const move = (by: number) => show({ from: range.from + span * by, to: range.to + span * by });
@@ -120,6 +127,19 @@ function Controls({ range }: { readonly range: TimeRange }): JSX.Element {
           </button>
         ))}
       </div>
+      <input
+        type="date"
+        class="input"
+        aria-label="Day"
+        title="Day"
+        value={dayOf(range)}
+        onChange={(event) => {
+          const date = event.currentTarget.value;
+          if (date === "") return;
+          const zone = shownZone();
+          show({ from: dayStart(date, zone), to: dayStart(nextDate(date), zone) });
+        }}
+      />
       <input
         type="search"
         class="input"
