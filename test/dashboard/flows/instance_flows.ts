@@ -86,6 +86,24 @@ export const LIST_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "dead letters of one job run again, and those of another stay",
+    run: async (world) => {
+      const { page } = world;
+      const other = await world.runToEnd("broken");
+      await world.runToEnd("fails", "only");
+      await page.goto("/dead-letters");
+      await page.getByRole("navigation", { name: "Jobs that failed" })
+        .getByRole("link", { name: "fails" }).click();
+      await page.getByTitle(other).waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Run all that match again…" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: /^Run \d+ instances? again/ })
+        .click();
+      await page.getByText(/^Run again: /).first().waitFor();
+      await page.goto("/dead-letters?kind=broken");
+      await page.getByTitle(other).waitFor();
+    },
+  },
+  {
     name: "dead letters run again, each once",
     run: async (world) => {
       const { page } = world;

@@ -11,6 +11,7 @@ import { Empty, Loaded } from "../../parts/notes.tsx";
 import { Page } from "../../parts/page.tsx";
 import { Time } from "../../parts/time.tsx";
 import { formatCount } from "../../text/format_time.ts";
+import { FAILED } from "../../text/instance_state.ts";
 import { cancelAll, redriveAll, type Selection } from "./actions.tsx";
 import {
   bodyOf,
@@ -34,8 +35,9 @@ interface ListKind {
   readonly empty: JSX.Element;
 }
 
+/** How many jobs are offered to narrow a list of failures. */
+const FAILING_MAX = 8;
 const UNFINISHED: readonly JobState[] = ["scheduled", "processing"];
-const DEAD: readonly JobState[] = ["terminated", "timed_out"];
 
 const ALL: ListKind = {
   path: "/instances",
@@ -80,7 +82,7 @@ async function actOnAll(verb: "cancel" | "redrive", options: {
   readonly selected: SelectedIds;
 }): Promise<void> {
   const { filter, selected } = options;
-  const states = verb === "cancel" ? UNFINISHED : DEAD;
+  const states = verb === "cancel" ? UNFINISHED : FAILED;
   const target = targetOf({ filter, selected: selected.value, states });
   let selection: Selection;
   if ("ids" in target) {
@@ -124,7 +126,7 @@ function BulkActions({ filter, selected, list }: {
     count > 0 || filter.states.length === 0 || filter.states.some((one) => states.includes(one));
   return (
     <>
-      {hasAny(DEAD) && (
+      {hasAny(FAILED) && (
         <button type="button" class="button" onClick={act("redrive")}>
           Run {list === DEAD_LETTERS || count > 0 ? what : "all dead"} again…
         </button>
@@ -180,6 +182,35 @@ function Selecting({ instances, selected }: {
   );
 }
 
+/** True if a list shows failures of any job. */
+function isAboutFailures(list: ListKind, { kind, states }: InstanceFilter): boolean {
+  if (kind !== "") return false;
+  return list === DEAD_LETTERS ||
+    states.length > 0 && states.every((state) => FAILED.includes(state));
+}
+
+/** The jobs with the most failures, to narrow the list to one of them. */
+function FailingJobs({ path, query }: {
+  readonly path: string;
+  readonly query: URLSearchParams;
+}): JSX.Element | null {
+  const values = Object.fromEntries([...query.keys()].map((name) => [name, query.getAll(name)]));
+  const failing = [...overview.kinds.value.values()]
+    .map(({ kind, terminated, timed_out }) => ({ kind, count: terminated + timed_out }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count)
+    .slice(0, FAILING_MAX);
+  if (failing.length < 2) return null;
+  return (
+    <nav class="chips" aria-label="Jobs that failed">
+      <span class="hint">Only</span>
+      {failing.map(({ kind }) => (
+        <a key={kind} class="chip" href={href(path, { ...values, kind, page: "" })}>{kind}</a>
+      ))}
+    </nav>
+  );
+}
+
 function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
   const { query } = place.value;
   const filter = filterOf(query);
@@ -204,6 +235,7 @@ function InstanceListPage({ list }: { readonly list: ListKind }): JSX.Element {
       actions={<BulkActions filter={filter} selected={selected} list={list} />}
     >
       <FilterBar filter={filter} hasStates={list === ALL} />
+      {isAboutFailures(list, filter) && <FailingJobs path={list.path} query={query} />}
       <Loaded from={page}>
         {(shown) => {
           const instances = shown.instances.filter((one) => isListed(one, filter));
