@@ -78,6 +78,23 @@ export const JOB_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "all jobs that match a filter are paused at once, and resumed by undo",
+    run: async ({ page, daemon }) => {
+      await page.goto("/jobs");
+      await page.getByRole("button", { name: "Pause everything…" }).waitFor();
+      await page.getByLabel("Name or description").fill("s for");
+      await page.getByRole("button", { name: "Pause 2 jobs…" }).click();
+      const dialog = page.getByRole("dialog", { name: "Pause 2 jobs" });
+      await dialog.getByText("jobctl pause fails").waitFor();
+      await dialog.getByRole("button", { name: "Pause" }).click();
+      await page.getByText("paused", { exact: true }).nth(1).waitFor();
+      const { pauses } = await daemon.client().listPauses({});
+      assert.deepEqual(pauses.map(({ kind }) => kind).sort(), ["fails", "waits"]);
+      await page.getByRole("button", { name: "Undo" }).click();
+      await page.getByText("paused", { exact: true }).first().waitFor({ state: "detached" });
+    },
+  },
+  {
     name: "what is paused is on the first page, and is resumed on the page of the job",
     run: async ({ page, daemon }) => {
       await daemon.client().pause({ kind: "report", reason: "audit" });

@@ -28,7 +28,7 @@ import { InstanceTable } from "../instances/instance_table.tsx";
 import { NextRuns } from "./next_runs.tsx";
 import { JobStats } from "./job_stats.tsx";
 import { BackfillDialog } from "./backfill_dialog.tsx";
-import { PauseDialog, resumeJob } from "./pause_dialog.tsx";
+import { PauseDialog, resume } from "./pause_dialog.tsx";
 import { TickList } from "./tick_list.tsx";
 
 const INSTANCES_MAX = 20;
@@ -48,7 +48,7 @@ function Actions({ job }: { readonly job: Job }): JSX.Element | null {
       </button>
       {isPaused
         ? (
-          <button type="button" class="button" onClick={() => void resumeJob(job.kind)}>
+          <button type="button" class="button" onClick={() => void resume([job.kind])}>
             Resume
           </button>
         )
@@ -67,7 +67,7 @@ function Actions({ job }: { readonly job: Job }): JSX.Element | null {
           <RunForm job={job} onDone={close} />
         </Dialog>
       )}
-      {open.value === "pause" && <PauseDialog kind={job.kind} onClose={close} />}
+      {open.value === "pause" && <PauseDialog kinds={[job.kind]} onClose={close} />}
       {open.value === "backfill" && <BackfillDialog kind={job.kind} onClose={close} />}
     </>
   );

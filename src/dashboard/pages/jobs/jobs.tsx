@@ -13,7 +13,7 @@ import { ScheduleWords } from "../../parts/schedule_words.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Distance } from "../../parts/time.tsx";
 import { formatCount, plural } from "../../text/format_time.ts";
-import { PauseDialog, resumeJob } from "./pause_dialog.tsx";
+import { PauseDialog, resume } from "./pause_dialog.tsx";
 
 interface Row {
   readonly job: Job;
@@ -46,7 +46,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     title: "Description",
     cell: ({ job }) => <span class="faint">{job.description}</span>,
-    kind: "wide",
+    kind: "wide minor",
   },
   {
     title: "Schedule",
@@ -68,6 +68,11 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: "Succeeded", cell: ({ counts }) => <RateBar counts={counts} /> },
 ];
 
+/** True for a job of the program itself. */
+function isSystem({ kind }: Job): boolean {
+  return kind.startsWith("system.");
+}
+
 function rowsOf(jobs: readonly Job[], text: string): readonly Row[] {
   const wanted = text.toLowerCase();
   const paused = new Set((overview.pauses.value ?? []).map(({ kind }) => kind ?? "*"));
@@ -82,7 +87,7 @@ function rowsOf(jobs: readonly Job[], text: string): readonly Row[] {
     counts: overview.kinds.value.get(job.kind),
     isPaused: paused.has(job.kind) || paused.has("*"),
     nextAt: next.get(job.kind),
-  }));
+  })).sort((a, b) => Number(isSystem(a.job)) - Number(isSystem(b.job)));
 }
 
 function Disabled(): JSX.Element | null {
@@ -97,24 +102,33 @@ function Disabled(): JSX.Element | null {
   );
 }
 
-function Actions(): JSX.Element | null {
+/** Pause everything, or the jobs that the filter shows. */
+function Actions({ shown }: { readonly shown: readonly Row[] | null }): JSX.Element | null {
   const isAsking = useSignal(false);
   if (!may("operator")) return null;
   const isPaused = (overview.pauses.value ?? []).some(({ kind }) => kind === undefined);
+  const kinds = shown?.filter((row) => !row.isPaused && !isSystem(row.job))
+    .map(({ job }) => job.kind);
+  const what = kinds === undefined ? "everything" : plural(kinds.length, "job");
   return (
     <>
       {isPaused
         ? (
-          <button type="button" class="button" onClick={() => void resumeJob(undefined)}>
+          <button type="button" class="button" onClick={() => void resume(undefined)}>
             Resume everything
           </button>
         )
         : (
-          <button type="button" class="button" onClick={() => isAsking.value = true}>
-            Pause everything…
+          <button
+            type="button"
+            class="button"
+            disabled={kinds?.length === 0}
+            onClick={() => isAsking.value = true}
+          >
+            {`Pause ${what}…`}
           </button>
         )}
-      {isAsking.value && <PauseDialog onClose={() => isAsking.value = false} />}
+      {isAsking.value && <PauseDialog kinds={kinds} onClose={() => isAsking.value = false} />}
     </>
   );
 }
@@ -128,7 +142,9 @@ export function JobsPage(): JSX.Element {
       title="Jobs"
       about={jobs.data !== null && plural(jobs.data.jobs.length, "job")}
       command={["list", "jobs"]}
-      actions={<Actions />}
+      actions={
+        <Actions shown={text === "" || jobs.data === null ? null : rowsOf(jobs.data.jobs, text)} />
+      }
     >
       <Disabled />
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>

@@ -8,6 +8,7 @@ import { readPauses } from "../../live/overview.ts";
 import { CopyCommand } from "../../parts/command.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { DurationField, TextField } from "../../parts/fields.tsx";
+import { plural } from "../../text/format_time.ts";
 
 /** The time at 9:00 of the next Monday, and other ends of a pause. */
 function endsOf(now: Date): readonly (readonly [name: string, text: string, at: Date | null])[] {
@@ -23,48 +24,54 @@ function endsOf(now: Date): readonly (readonly [name: string, text: string, at: 
   ];
 }
 
-/** Resume a job, or everything. */
-export async function resumeJob(kind: string | undefined): Promise<void> {
+/** Resume jobs, or everything. */
+export async function resume(kinds: readonly string[] | undefined): Promise<void> {
   await attempt(async () => {
-    await remove(kind === undefined ? "/pauses" : `/pauses/${segment(kind)}`);
-    toastDone(kind === undefined ? "Everything is resumed" : `${kind} is resumed`);
+    for (const path of kinds?.map((kind) => `/pauses/${segment(kind)}`) ?? ["/pauses"]) {
+      await remove(path);
+    }
+    toastDone(`Resumed ${kinds?.join(", ") ?? "everything"}`);
     await readPauses();
     noteChange();
   });
 }
 
-/** Ask until when, and pause a job, or everything. */
-export function PauseDialog({ kind, onClose }: {
+/** Ask until when, and pause jobs, or everything. */
+export function PauseDialog({ kinds, onClose }: {
   /** Absent for everything. */
-  readonly kind?: string;
+  readonly kinds?: readonly string[];
   readonly onClose: () => void;
 }): JSX.Element {
   const ends = endsOf(new Date(nowMs()));
   const name = useSignal("");
   const reason = useSignal("");
   const until = ends.find(([one]) => one === name.value)?.[2] ?? null;
-  const subject = kind ?? "everything";
+  const subject = kinds?.join(", ") ?? "everything";
+  const title = kinds === undefined || kinds.length === 1 ? subject : plural(kinds.length, "job");
   const pause = async () => {
     const isDone = await attempt(async () => {
-      await post("/pauses", {
-        ...(kind === undefined ? {} : { kind }),
-        ...(until === null ? {} : { until: until.toISOString() }),
-        ...(reason.value === "" ? {} : { reason: reason.value }),
-      });
-      toastDone(`Paused ${subject}`, { undo: () => resumeJob(kind) });
+      for (const one of kinds?.map((kind) => ({ kind })) ?? [{}]) {
+        await post("/pauses", {
+          ...one,
+          ...(until === null ? {} : { until: until.toISOString() }),
+          ...(reason.value === "" ? {} : { reason: reason.value }),
+        });
+      }
+      toastDone(`Paused ${subject}`, { undo: () => resume(kinds) });
       await readPauses();
       noteChange();
     });
     if (isDone) onClose();
   };
   return (
-    <Dialog title={`Pause ${subject}`} onClose={onClose}>
+    <Dialog title={`Pause ${title}`} onClose={onClose}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
           void pause();
         }}
       >
+        {title !== subject && <p>{subject}</p>}
         <p class="hint">
           Ticks of its schedules are skipped and recorded. Instances wait. Running attempts
           continue.
@@ -75,14 +82,17 @@ export function PauseDialog({ kind, onClose }: {
           choices={ends.map(([one, text]) => [one, text] as const)}
         />
         <TextField id="pause-reason" label="Reason" hint="for others who look" value={reason} />
-        <CopyCommand
-          words={[
-            "pause",
-            ...(kind === undefined ? [] : [kind]),
-            ...(until === null ? [] : ["--until", until.toISOString()]),
-            ...(reason.value === "" ? [] : ["--reason", reason.value]),
-          ]}
-        />
+        {(kinds ?? [undefined]).map((kind) => (
+          <CopyCommand
+            key={kind}
+            words={[
+              "pause",
+              ...(kind === undefined ? [] : [kind]),
+              ...(until === null ? [] : ["--until", until.toISOString()]),
+              ...(reason.value === "" ? [] : ["--reason", reason.value]),
+            ]}
+          />
+        ))}
         <div class="dialog-actions">
           <button type="submit" class="button button-main">Pause</button>
         </div>
