@@ -12,6 +12,8 @@ import { Loaded } from "../../parts/notes.tsx";
 import { Section } from "../../parts/page.tsx";
 import { Distance } from "../../parts/time.tsx";
 import { formatCount, formatDuration, formatTime, msOf } from "../../text/format_time.ts";
+import { durationTrend } from "../../text/duration_trend.ts";
+import { FAILED } from "../../text/instance_state.ts";
 
 const HOUR_MS = 3_600_000;
 const SPANS: readonly (readonly [name: string, text: string, ms: number])[] = [
@@ -29,13 +31,20 @@ function bad({ failed, timed_out }: JobStatsBucket): number {
   return failed + timed_out;
 }
 
+function bucketAt(bucket: JobStatsBucket | undefined): string {
+  return formatTime(msOf(bucket?.from), shownZone(), { nowMs: nowMs(), detail: "minute" });
+}
+
 function bucketText(bucket: JobStatsBucket): string {
-  const { from, completed, durations } = bucket;
-  const at = formatTime(msOf(from), shownZone(), { nowMs: nowMs(), detail: "minute" });
+  const { completed, durations } = bucket;
   const took = durations === undefined
     ? ""
-    : `, took ${formatDuration(durations.p50_ms)}, at most ${formatDuration(durations.max_ms)}`;
-  return `${at}: ${formatCount(completed)} completed, ${formatCount(bad(bucket))} failed${took}`;
+    : `, usually took ${formatDuration(durations.p50_ms)}, at most ${
+      formatDuration(durations.max_ms)
+    }`;
+  return `${bucketAt(bucket)}: ${formatCount(completed)} completed, ${
+    formatCount(bad(bucket))
+  } failed${took}`;
 }
 
 /** Durations as two lines: half of the runs took no longer, and nine of ten. */
@@ -106,25 +115,35 @@ function Shown({ kind, stats }: {
   return (
     <>
       <Chart buckets={buckets} />
+      <p class="stats-scale hint">
+        <span>{bucketAt(buckets[0])}</span>
+        <span>
+          bars: runs; lines: duration, half of the runs and <span class="dashed">9 of 10</span>
+        </span>
+        <span>now</span>
+      </p>
       <Facts
         facts={[
           ["Succeeded", rateText(stats.success_rate)],
           ["Completed", totals && formatCount(totals.completed)],
           [
             "Failed",
-            failed > 0 && (
-              <a href={href("/instances", { kind, state: ["terminated", "timed_out"] })}>
-                {formatCount(failed)}
-              </a>
-            ),
+            failed === 0
+              ? "0"
+              : (
+                <a href={href("/instances", { kind, state: FAILED, after: buckets[0]?.from })}>
+                  {formatCount(failed)}
+                </a>
+              ),
           ],
           [
-            "Takes",
+            "Usually takes",
             durations && durations.runs > 0 &&
-            `${formatDuration(durations.p50_ms)}, 9 of 10 at most ${
+            `${formatDuration(durations.p50_ms)}; 9 of 10 runs at most ${
               formatDuration(durations.p90_ms)
-            }`,
+            }, the longest ${formatDuration(durations.max_ms)}`,
           ],
+          ["Trend", durationTrend(buckets)],
           ["Last success", stats.last_success_at && <Distance at={stats.last_success_at} />],
           ["Last failure", stats.last_failure_at && <Distance at={stats.last_failure_at} />],
         ]}

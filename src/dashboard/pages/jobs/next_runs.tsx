@@ -36,14 +36,16 @@ export function NextRuns({ kind }: { readonly kind: string }): JSX.Element | nul
       actions={<a href={href("/timeline", { kind })}>Timeline</a>}
     >
       <ul class="lines">
-        {entries.map(({ at, outcome, why, schedule_id, instance_id }) => (
+        {entries.map(({ at, outcome, why, schedule_id, instance_id, clock_change }) => (
           <li key={`${schedule_id ?? instance_id} ${at}`}>
             <Time at={at} />
             <span class="hint">
               <Distance at={at} />
             </span>
             {outcome !== "runs" && <span class="state tone-late">{outcome}</span>}
-            <span class="line-end hint">{why}</span>
+            {(outcome !== "runs" || clock_change !== undefined) && (
+              <span class="line-end hint">{clock_change ?? why}</span>
+            )}
           </li>
         ))}
       </ul>
