@@ -98,7 +98,7 @@ function IncidentCard({ incident }: { readonly incident: Incident }): JSX.Elemen
       <p class="hint">
         {incident.last_instance_id !== undefined && (
           <>
-            last instance <InstanceLink id={incident.last_instance_id} />,
+            last instance <InstanceLink id={incident.last_instance_id} />,{" "}
           </>
         )}
         {notified.length === 0 ? "nobody was notified" : `notified ${notified.join(", ")}`}

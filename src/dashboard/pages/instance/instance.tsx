@@ -82,7 +82,7 @@ function Actions({ instance, job, onChange }: {
 
 /** What an instance waits for, if it does. */
 function Waiting({ instance }: { readonly instance: JobInstance }): JSX.Element | null {
-  const { blocked_by: block, state, due_at } = instance;
+  const { blocked_by: block, kind, state, due_at } = instance;
   if (state !== "scheduled" && state !== "created") return null;
   return (
     <p class="banner">
@@ -99,7 +99,7 @@ function Waiting({ instance }: { readonly instance: JobInstance }): JSX.Element 
               <>
                 , opens <Distance at={block.opens_at} />
               </>
-            )}.
+            )}. <a href={href("/instances", { kind, state: "processing" })}>Show what runs</a>
           </>
         )}
     </p>
