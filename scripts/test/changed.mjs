@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { ROOT } from "../tasks.mjs";
+import { OF_ALL_SOURCES } from "./plan.mjs";
 
 /** A change of one of these concerns every test. */
 const CONCERNS_ALL = [
@@ -13,11 +14,6 @@ const CONCERNS_ALL = [
   "scripts/test.mjs",
   "scripts/test",
 ];
-
-/** Tests of what every source file must keep to. */
-const OF_ALL_SOURCES = ["architecture", "exports", "layout", "wording"].map((name) =>
-  `test/${name}.test.ts`
-);
 
 /** Folders with files that tests import, run or read. */
 const SOURCES = ["src", "test", "scripts", "examples", "jobs"];

@@ -66,6 +66,11 @@ const WAIT_LONG = [
   "test/e2e/stores/valkey.test.ts",
 ];
 
+/** Tests of rules for every source file. In one process, each is parsed once. */
+export const OF_ALL_SOURCES = ["architecture", "exports", "layout", "wording"].map((name) =>
+  `test/${name}.test.ts`
+);
+
 /** Tests that measure time. They run alone. */
 const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts", "test/worker/batch.test.ts"];
 
@@ -150,9 +155,11 @@ function bunRuns(files) {
   const secondsOf = (file) => SECONDS.get(file) ?? 0;
   const alone = files.filter(isLong).sort((a, b) => secondsOf(b) - secondsOf(a))
     .map((file) => [file]);
-  const short = files.filter((file) => !isLong(file));
-  while (short.length > 0) alone.push(short.splice(0, BUN_FILES_MAX));
-  return alone;
+  const ofSources = files.filter((file) => OF_ALL_SOURCES.includes(file));
+  const short = files.filter((file) => !isLong(file) && !ofSources.includes(file));
+  const runs = ofSources.length > 0 ? [...alone, ofSources] : alone;
+  while (short.length > 0) runs.push(short.splice(0, BUN_FILES_MAX));
+  return runs;
 }
 
 /**
