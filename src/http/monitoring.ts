@@ -7,6 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import { Late } from "../platform/late.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { PlainResponse } from "./api/api_messages.ts";
+import { Paced } from "./paced.ts";
 import { PingQuota } from "./ping_quota.ts";
 import { isForeign, keyOfPing, PING_PATH, readPing } from "./ping_request.ts";
 import type { Readiness, StatusSource } from "./status_source.ts";
@@ -16,8 +17,6 @@ import type { WireRequest } from "./wire/wire_request.ts";
 const KEPT_S = 300;
 /** Characters of the hash in the contract's tag. */
 const TAG_LENGTH = 32;
-/** Shortest time between two computations of the metrics or the readiness. */
-const PACE_MS = 100;
 /** How long a client whose ping was refused for now should wait, in seconds. */
 const RETRY_AFTER_S = 10;
 
@@ -212,37 +211,6 @@ function responseOf(page: Page, wantedTags?: string): PlainResponse {
 
 function isPing(target: string): boolean {
   return target.startsWith(PING_PATH);
-}
-
-/**
- * Computes a value at most ten times a second, however often it is requested. Every request gets
- * a result that was computed after the request.
- */
-class Paced<T> {
-  readonly #clock: Clock;
-  readonly #compute: () => Promise<T>;
-  #next: Promise<T> | null = null;
-  #begunMs = -Infinity;
-
-  constructor(clock: Clock, compute: () => Promise<T>) {
-    this.#clock = clock;
-    this.#compute = compute;
-  }
-
-  /** @throws whatever the computation throws */
-  get(): Promise<T> {
-    return this.#next ??= this.#pause().then(() => {
-      this.#next = null;
-      this.#begunMs = this.#clock.now().monotonicMs;
-      return this.#compute();
-    });
-  }
-
-  async #pause(): Promise<void> {
-    const leftMs = this.#begunMs + PACE_MS - this.#clock.now().monotonicMs;
-    if (leftMs <= 0) return;
-    await new Promise<void>((resolve) => this.#clock.timer(leftMs, resolve, { unref: true }));
-  }
 }
 
 /** The text of job.proto, loaded with the first request; it is the same for every caller. */
