@@ -1,8 +1,42 @@
+import { HOOK_FORMS, SECRETS_MAX, TOKEN_HEADER } from "../core/hooks/hook.ts";
+import { HEADER_NAME, HOOK_ARGUMENTS, HOOK_CONDITIONS, HOOK_SECRET } from "./hooks/hook_readers.ts";
 import { jobOptionKeys } from "./option_keys.ts";
-import { BOOLEAN, integer, list, oneOrMany, PATH, string } from "./readers.ts";
+import { BOOLEAN, choice, duration, integer, list, oneOrMany, PATH, string } from "./readers.ts";
 import { key, schemaOf } from "./schema.ts";
 import { ENVIRONMENT, ENVIRONMENT_FILE, PING_KEY } from "./secrets.ts";
 import * as special from "./special_readers.ts";
+
+/** The keys of `[jobs.KIND.hook]`: who else may start the job, and with which arguments. */
+export const HOOK_KEYS = {
+  "hook.verify": key(
+    choice(HOOK_FORMS),
+    'How requests to `/hooks/KIND` are verified, so that they start this job: the signatures of `"github"`, `"stripe"` or `"standard"` (Standard Webhooks), or a `"token"`. See [hooks](hooks.md).',
+  ),
+  "hook.secret": key(
+    oneOrMany(HOOK_SECRET, { maxLength: SECRETS_MAX }),
+    'The secret shared with the sender, by reference: `{ file = "/run/secrets/github" }`. Of several, any is accepted, for a rotation.',
+  ),
+  "hook.arguments": key(
+    HOOK_ARGUMENTS,
+    "Where a request has the arguments, by name or by position: a path in its JSON body (`$.a.b`, `$['a b']`, `$.list[0]`, `$` for all of it), `header:NAME` or `query:NAME`. An optional argument may be missing.",
+    {},
+  ),
+  "hook.only": key(
+    HOOK_CONDITIONS,
+    'What a request must have to start the job: `{ "$.ref" = ["refs/heads/main"] }`. Others are answered with 200 and ignored.',
+    {},
+  ),
+  "hook.replay_window": key(
+    duration({ minMs: 1_000 }),
+    'How far the signed time of `"stripe"` and `"standard"` may be from now.',
+    "5m",
+  ),
+  "hook.header": key(
+    HEADER_NAME,
+    'The header with the secret of `"token"`. In `authorization` it follows the word `Bearer`.',
+    TOKEN_HEADER,
+  ),
+};
 
 /**
  * The keys of a job's table that definitions do not have: the command, its surroundings, `enabled`.
@@ -71,6 +105,7 @@ export const JOB_KEYS = {
     PING_KEY,
     'With `external`: the secret in the URL of its pings, instead of one that the daemon generates. At least 20 letters, digits, `-` and `_`, given by reference: `{ file = "/run/secrets/ping" }`.',
   ),
+  ...HOOK_KEYS,
   enabled: key(BOOLEAN, "False disables the job: its ticks are skipped.", true),
   leave_children: key(
     BOOLEAN,
@@ -98,6 +133,7 @@ const MEANT_KEYS = {
   disabled: "Write: enabled = false",
   notices: "notify",
   channels: "notify",
+  webhook: "hook",
   mailto: WHERE_NOTICES,
   on_failure: WHERE_NOTICES,
 };

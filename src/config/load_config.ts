@@ -106,6 +106,7 @@ function finish(
 ): LoadedConfig {
   const read = jobs.unique(report).map((field) => readJob(field, config, report));
   checkPingKeys(jobs, read, report);
+  if (config.server.http === null) warnOfHooks(jobs, read, report);
   // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
   const problems = ordered(report.problems).map((problem) => mask.problem(problem));
@@ -278,6 +279,24 @@ function checkPingKeys(
       const field = childOf(fields.get(table.kind)!, "ping_key", key);
       report.value(field, `job "${owner}" has the same key`, "Give each job a key of its own");
     }
+  }
+}
+
+/** Nothing reaches hooks without the HTTP listener. */
+function warnOfHooks(
+  jobs: NamedTables,
+  read: readonly (JobTable | null)[],
+  report: Report,
+): void {
+  const fields = new Map(jobs.first());
+  for (const table of read) {
+    if (!table?.hook) continue;
+    const field = childOf(fields.get(table.kind)!, "hook", null);
+    report.warn(
+      field,
+      "no request reaches it: server.http is off",
+      "Set server.http to an address",
+    );
   }
 }
 

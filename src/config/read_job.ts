@@ -11,6 +11,7 @@ import { isObject } from "../core/object_keys.ts";
 import type { Config } from "./config.ts";
 import { JOB_KEYS, JOB_SCHEMA } from "./job_keys.ts";
 import { optionValues } from "./option_keys.ts";
+import { readHook } from "./hooks/read_hook.ts";
 import { collectFields, readFields, type Values } from "./schema.ts";
 import { type Field, type KeyPath, Report, type Source } from "./source.ts";
 
@@ -54,7 +55,7 @@ const PROCESS_KEYS = [
 export function disabledJob(kind: string, field: Field): JobTable {
   return {
     kind,
-    placeOf: (key) => placeIn(field.source, field.path, key),
+    placeOf: (...keys) => placeIn(field.source, field.path, keys),
     description: null,
     command: null,
     params: null,
@@ -89,15 +90,17 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   const { timezone, scheduleDefaults: defaults } = inherited;
   const schedules = specsOf(scheduleTexts, scheduleSettings, { timezone, defaults });
   checkSpan(schedules, fields.get("ends_at"), own);
+  const hook = external ? undefined : readHook(table, fields, values, own);
   const process = command === null && !external ? readProcess(fields, values, own) : null;
   report.addAll(own);
   if (own.problems.length > 0) return null;
   return {
     kind,
-    placeOf: (key) => placeIn(table.source, table.path, key),
+    placeOf: (...keys) => placeIn(table.source, table.path, keys),
     description: values.description ?? null,
     command,
     ...(external ? { external } : {}),
+    ...(hook ? { hook } : {}),
     params: values.params ?? null,
     process,
     options,
@@ -109,10 +112,10 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   };
 }
 
-function placeIn(source: Source, path: KeyPath, key: string | undefined): Place {
-  return key === undefined
+function placeIn(source: Source, path: KeyPath, keys: KeyPath): Place {
+  return keys.length === 0
     ? source.placeOf(path, "key")!
-    : source.placeOf([...path, key], "value")!;
+    : source.placeOf([...path, ...keys], "value")!;
 }
 
 function checkName(kind: string, table: Field, report: Report): void {

@@ -51,8 +51,8 @@ function closeDatabase(): void {
 }
 
 /**
- * The API and the dashboard, which share calls and callers with gRPC. Each is loaded with its first
- * request.
+ * The API, the hooks and the dashboard, which share calls and callers with gRPC. Each is loaded
+ * with its first request.
  */
 function appOf(
   { rpc: server }: GatewayConfig,
@@ -72,11 +72,15 @@ function appOf(
     const parts = { clock: systemClock, logger, sessions: remote, authenticator, authMode };
     return openSite({ ...parts, config, port });
   });
+  const hooks = new Late(async () => {
+    const { Hooks } = await import("../http/hooks/hooks.ts");
+    return new Hooks({ source: remote, clock: systemClock, logger });
+  });
   const sessions: SessionSource = {
     find: async (request) => (await site.get()).find(request),
     watch: (caller, ended) => site.value?.watch(caller, ended) ?? (() => {}),
   };
-  return { server, origins, api, site, sessions, access: () => rpc.access };
+  return { server, origins, api, hooks, site, sessions, access: () => rpc.access };
 }
 
 async function start(config: GatewayConfig): Promise<void> {

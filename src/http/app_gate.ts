@@ -1,4 +1,5 @@
 import { type JobError, toJobError } from "../core/errors.ts";
+import { isHookPath } from "../core/hooks/hook.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Late } from "../platform/late.ts";
 import { Quota } from "../rpc/guard/quota.ts";
@@ -29,6 +30,8 @@ export interface AppGateOptions {
   readonly sessions: SessionSource | null;
   /** Answers the paths of the API; loaded with the first request. */
   readonly api: Late<Responder>;
+  /** Takes deliveries to hooks, which are signed: neither callers nor cookies are looked at. */
+  readonly hooks: Late<Responder>;
   /** Answers the other paths; null if there are none. */
   readonly site: Late<Responder> | null;
   /** Origins of other sites whose pages may use the API. */
@@ -54,8 +57,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Takes requests for the API and the dashboard: refuses those of other sites, finds their callers,
- * watches their calls together with those of gRPC, and sends the responses.
+ * Takes requests for the API, the dashboard and the hooks of jobs: refuses those of other sites,
+ * finds their callers, watches their calls together with those of gRPC, and sends the responses.
  */
 export class AppGate {
   readonly #options: AppGateOptions;
@@ -116,13 +119,17 @@ export class AppGate {
   }
 
   async #answer(open: OpenRequest, { method, headers }: WireRequest): Promise<ApiResponse> {
-    const { refusal, origins, api, site } = this.#options;
+    const { refusal, origins, api, site, hooks } = this.#options;
+    if (isHookPath(open.path)) return await this.#respond(hooks, open);
     const { isSecure } = open;
     if (refusal) throw refusal;
     const foreign = siteRefusal({ method, headers, origins, isSecure });
     if (foreign) throw foreign;
     if (isPreflight(method, headers)) return { status: 204, headers: PREFLIGHT_HEADERS, body: "" };
-    const responder = site === null || isApiPath(open.path) ? api : site;
+    return await this.#respond(site === null || isApiPath(open.path) ? api : site, open);
+  }
+
+  async #respond(responder: Late<Responder>, open: OpenRequest): Promise<ApiResponse> {
     const response = await (responder.value ?? await responder.get()).respond(open);
     const { bodyProblem } = open;
     if (bodyProblem === null) return response;

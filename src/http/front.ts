@@ -8,6 +8,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { ServerConfig } from "../platform/network/server_config.ts";
 import { STOP_GRACE_MS } from "../rpc/limits.ts";
 import type { Access, SessionSource } from "./access.ts";
+import { isHookPath } from "../core/hooks/hook.ts";
 import { problemResponse } from "./api/problem.ts";
 import { AppGate, isApiPath } from "./app_gate.ts";
 import { Clients } from "./clients.ts";
@@ -24,6 +25,8 @@ import type { WireRequest } from "./wire/wire_request.ts";
 /** What responds to requests that are not for the monitoring paths. */
 export interface HttpApp {
   readonly api: Late<Responder>;
+  /** Takes deliveries to the hooks of jobs. */
+  readonly hooks: Late<Responder>;
   /** The dashboard; null if there is none. */
   readonly site: Late<Responder> | null;
   /** Shared with the gRPC server; called once that has started. */
@@ -95,9 +98,9 @@ export class Front {
 
   #createGate(app: HttpApp, { hasTls, refusal }: Exposure): AppGate {
     const { clock, connectionsMax } = this.#options;
-    const { api, site, sessions, origins, access } = app;
+    const { api, hooks, site, sessions, origins, access } = app;
     return new AppGate({
-      ...{ api, site, sessions, origins, refusal, clock, connectionsMax },
+      ...{ api, hooks, site, sessions, origins, refusal, clock, connectionsMax },
       access: access(),
       clients: new Clients(this.#options.site),
       isSecure: hasTls,
@@ -112,7 +115,8 @@ export class Front {
     }
     const target = this.#withoutBase(request.target);
     const path = target.split("?", 1)[0]!;
-    const isApp = isApiPath(path) || !!this.#options.app?.site && !this.#monitoring.has(path);
+    const isApp = isApiPath(path) || isHookPath(path) ||
+      !!this.#options.app?.site && !this.#monitoring.has(path);
     if (this.#gate !== null && isApp) return this.#gate.handle(request, { target, connection });
     void this.#monitor(request, target, connection);
   }

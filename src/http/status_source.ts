@@ -1,5 +1,6 @@
 import type { ReportedRun } from "../core/job/external.ts";
-import type { ManagerApi } from "../manager/api.ts";
+import type { JobHook } from "../core/hooks/hook.ts";
+import type { HookDelivery, HookRun, ManagerApi } from "../manager/api.ts";
 import { Metrics, type MetricsOptions } from "./metrics.ts";
 
 /** The readiness of a daemon for work. */
@@ -19,7 +20,7 @@ export interface Ping {
   readonly run: ReportedRun;
 }
 
-/** The data that the HTTP server shows, and where it passes pings to. */
+/** The data that the HTTP server shows, and where it passes pings and deliveries to. */
 export interface StatusSource {
   /**
    * Record a run. Returns false if no job has such a key.
@@ -27,6 +28,10 @@ export interface StatusSource {
    * @throws JobError `invalid_argument` for a report that cannot be recorded
    */
   ping(ping: Ping): Promise<boolean>;
+  /** The hooks of all jobs, by kind. */
+  hooks(): Promise<ReadonlyMap<string, JobHook>>;
+  /** Run a job for a delivery whose signature is right. @throws JobError */
+  deliver(kind: string, delivery: HookDelivery): Promise<HookRun>;
   /** @throws JobError when the status cannot be read */
   readiness(): Promise<Readiness>;
   /** The page for a scrape. @throws JobError when the status cannot be read */
@@ -63,6 +68,15 @@ export class ManagerStatusSource implements StatusSource {
 
   ping({ key, kind, run }: Ping): Promise<boolean> {
     return this.#manager.ping(key, kind, run);
+  }
+
+  async hooks(): Promise<ReadonlyMap<string, JobHook>> {
+    const jobs = this.#manager.listJobs();
+    return new Map(jobs.flatMap(({ kind, hook }) => hook ? [[kind, hook] as const] : []));
+  }
+
+  deliver(kind: string, delivery: HookDelivery): Promise<HookRun> {
+    return this.#manager.deliver(kind, delivery);
   }
 
   /** Stop counting. */

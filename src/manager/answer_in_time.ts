@@ -56,6 +56,8 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     lookupTimeline: (query) => inTime(manager.lookupTimeline(query)),
     reportRun: (...args) => inTime(manager.reportRun(...args)),
     ping: (...args) => inTime(manager.ping(...args)),
+    deliver: (...args) => inTime(manager.deliver(...args)),
+    siteUrl: () => manager.siteUrl(),
     pingKeys: (kind) => inTime(manager.pingKeys(kind)),
     getInstance: (id) => inTime(manager.getInstance(id)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),

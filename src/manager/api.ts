@@ -301,6 +301,15 @@ export interface ManagerApi extends TimelineApi {
    * job of this kind. Returns false if there is none.
    */
   ping(key: string, kind: string | null, reported: ReportedRun): Promise<boolean>;
+  /**
+   * Run a job for a delivery to its hook, which has been verified. One that was accepted before is
+   * accepted once.
+   *
+   * @throws JobError `not_found` if the job has no hook; like {@link scheduleJob}
+   */
+  deliver(kind: string, delivery: HookDelivery): Promise<HookRun>;
+  /** The URL of the HTTP server, which ends with a slash; null if there is none. */
+  siteUrl(): string | null;
   getInstance(id: string): Promise<Instance>;
   /** The limit that keeps a waiting instance from running on this node; null if there is none. */
   blockOf(instance: Instance): Promise<Block | null>;
@@ -448,6 +457,21 @@ export type ReadApi = Pick<
   | "follow"
   | keyof TimelineApi
 >;
+
+/** A request to the hook of a job, once its signature was right. */
+export interface HookDelivery {
+  /** The id of its instance, the same for the same delivery; null: a new one. */
+  readonly id: string | null;
+  readonly arguments: ArgumentInput;
+}
+
+/** The run that a delivery has started. */
+export interface HookRun {
+  /** Of its instance. */
+  readonly id: string;
+  /** False if it was started before. */
+  readonly isNew: boolean;
+}
 
 /** Facts that are not stored: what the manager currently knows about itself and its peers. */
 export interface LiveFacts extends Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {

@@ -1,4 +1,4 @@
-import { JobError } from "../core/errors.ts";
+import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
@@ -17,10 +17,12 @@ import {
   readLogTailFilter,
 } from "../core/instance_filter.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
-import type { NewInstance, Pause, StoreInfo } from "../store/store.ts";
+import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
   BackfillResult,
+  HookDelivery,
+  HookRun,
   LiveFacts,
   ManagerApi,
   ManagerEvent,
@@ -234,6 +236,27 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   readonly ping: ManagerApi["ping"] = async (...args) =>
     (await this.parts.external.get()).pings.take(...args);
 
+  async deliver(kind: string, delivery: HookDelivery): Promise<HookRun> {
+    const { registry, options } = this.parts;
+    const job = registry.get(kind);
+    if (!job.hook) throw new JobError("not_found", `Cannot deliver to job "${kind}": no hook`);
+    const seed = seedOf(options);
+    const id = delivery.id ?? seed.id;
+    const wanted = newInstance(job, { arguments: delivery.arguments }, { ...seed, id });
+    try {
+      const [result] = await this.#accept([wanted]);
+      return { id: result!.instance.id, isNew: result!.outcome === "accepted" };
+    } catch (error) {
+      // It was accepted before, and what is not signed, or the configuration, was another then.
+      if (isJobError(error, "already_exists") && error.path === "id") return { id, isNew: false };
+      throw error;
+    }
+  }
+
+  siteUrl(): string | null {
+    return this.parts.options.siteUrl?.() ?? null;
+  }
+
   async blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return null;
     if ((await this.unservedKinds([instance.kind])).size > 0) {
@@ -419,6 +442,10 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   }
 
   async #enqueue(instances: readonly NewInstance[]): Promise<readonly Instance[]> {
+    return (await this.#accept(instances)).map(({ instance }) => instance);
+  }
+
+  async #accept(instances: readonly NewInstance[]): Promise<readonly EnqueueResult[]> {
     this.life.assertOpen();
     const enqueued = this.parts.store.enqueue({ at: this.parts.options.clock.now(), instances });
     // In the same turn of the event loop, so that a free worker's claim shares the transaction.
@@ -428,7 +455,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
       if (replaced) this.parts.events.changed(replaced, at);
       if (outcome === "accepted") this.parts.events.changed(instance, at);
     }
-    return value.map(({ instance }) => instance);
+    return value;
   }
 }
 

@@ -52,6 +52,7 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       return await manager.reportRun(kind, reported);
     },
     ping: () => Promise.reject(scope.tooWide("ping jobs")),
+    deliver: () => Promise.reject(scope.tooWide("deliver to hooks")),
     pingKeys: (kind) => Promise.reject(scope.tooWide(`show the ping keys of job "${kind}"`)),
     previewJob(kind, options) {
       scope.check(kind);
@@ -155,6 +156,7 @@ function noticeRules(manager: ManagerApi, scope: Scope) {
 function nodeRules(manager: ManagerApi, scope: Scope) {
   return {
     version: manager.version,
+    siteUrl: () => manager.siteUrl(),
     // Each call names whose sessions it is about.
     sessions: manager.sessions,
     listNodes: async () => (await manager.listNodes()).map((node) => nodeOf(node, scope)),

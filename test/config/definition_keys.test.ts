@@ -11,6 +11,9 @@ const TABLE_ONLY = new Set([
   ...["run", "command", "shell", "stdin.text", "stdin.arg", "success_codes", "allow_dash"],
   ...["leave_children", "ionice", "env_file"],
   ...["cwd", "user", "group", "umask", "env", "enabled", "external", "ping_key"],
+  ...["verify", "secret", "arguments", "only", "replay_window", "header"].map((key) =>
+    `hook.${key}`
+  ),
 ]);
 
 function camel(name: string): string {

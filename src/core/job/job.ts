@@ -1,4 +1,5 @@
 import type { ArgumentInput, Signature } from "../arguments/signature.ts";
+import type { JobHook } from "../hooks/hook.ts";
 import type { JobOptions } from "./gen/job_options.ts";
 import type { JobManager } from "./job_manager.ts";
 import type { ScheduleSpec } from "./schedule.ts";
@@ -212,6 +213,8 @@ export interface JobDefinition {
   /** IANA zone of schedules that name none: its own, else the configuration's. */
   readonly timezone?: string;
   readonly hasHandler: Readonly<Record<HandlerName, boolean>>;
+  /** Who else may start it; absent if nobody. It has secrets. */
+  readonly hook?: JobHook;
   /** Epoch ms. */
   readonly registeredAt: number;
 }

@@ -1,3 +1,4 @@
+import type { HookTable } from "../hooks/hook.ts";
 import type { ArgumentInput } from "../arguments/signature.ts";
 import type { JobOptions } from "./gen/job_options.ts";
 import type { CommandSpec, ProcessSpec } from "./job.ts";
@@ -35,12 +36,14 @@ export interface ConfigProblem {
 export interface JobTable {
   readonly kind: string;
   /** The place of the table, or of the value of one of its keys. It is slow: for problems only. */
-  readonly placeOf: (key?: string) => Place;
+  readonly placeOf: (...keys: readonly (string | number)[]) => Place;
   readonly description: string | null;
   /** Null for options of a module job, and for a job that runs elsewhere. */
   readonly command: CommandSpec | null;
   /** Set for a job that runs elsewhere, with its key for pings; null if it has none of its own. */
   readonly external?: { readonly pingKey: string | null };
+  /** Who else may start the job; absent if nobody. */
+  readonly hook?: HookTable;
   /** Parameters of the command as text; null when it declares none. */
   readonly params: string | null;
   /** The surroundings of a module job's processes; null if the table sets none. */

@@ -52,6 +52,16 @@ export interface Job {
   readonly needs: readonly string[];
   readonly timezone?: string;
   readonly notices?: JobNotices;
+  readonly hook?: JobHook;
+}
+
+/** JobHook of job.proto as JSON. */
+export interface JobHook {
+  readonly path: string;
+  readonly url?: string;
+  readonly verify: string;
+  readonly passes: readonly string[];
+  readonly only: readonly string[];
 }
 
 /** JobNotices of job.proto as JSON. */

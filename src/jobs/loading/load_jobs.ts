@@ -19,6 +19,7 @@ import { resolveAccount } from "../../platform/process/accounts.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { HIDDEN_COMMANDS, selfCommand } from "../../platform/process/process.ts";
 import { Slices } from "../../platform/slices.ts";
+import { hookOf } from "./check_hook.ts";
 import { NO_ARGUMENTS, resolveCommand } from "./command_job.ts";
 import type { JobDescriptor } from "./describe_main.ts";
 import { describeModules } from "./describe_modules.ts";
@@ -28,6 +29,7 @@ import { ModuleTrust } from "./module_trust.ts";
 import { checkCommand, checkProcess } from "./process_spec.ts";
 import { typeReader } from "../types/late_reader.ts";
 import { resolveOptions, resolveProcess, resolveSchedules, withTable } from "./resolve_input.ts";
+import { inTable, TableError } from "./table_error.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
@@ -325,6 +327,7 @@ class Loader {
       schedules: specs.map((spec) => ({ spec, arguments: args })),
       timezone: table?.scheduleSettings?.timezone ?? input.timezone ?? timezone,
       hasHandler: descriptor.hasHandler,
+      ...(table ? hookOf(table, signature) : {}),
       registeredAt: now,
     };
   }
@@ -400,6 +403,7 @@ class Loader {
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
         timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
         hasHandler: NO_HANDLERS,
+        ...hookOf(table, signature),
         registeredAt: this.#request.now,
       });
       for (const { message } of signature.warnings) {
@@ -433,30 +437,6 @@ class Loader {
         registeredAt: this.#request.now,
       });
     });
-  }
-}
-
-/** An error about what the config says, not the module. */
-class TableError extends JobError {
-  readonly place: Place;
-
-  constructor(error: JobError, place: Place, path: string | undefined = error.path) {
-    super(error.code, error.message, { hint: error.hint, path, cause: error });
-    this.place = place;
-  }
-}
-
-/** Run a check. Its error is one of the table, if there is one. */
-function inTable(table: JobTable | undefined, check: () => void, path?: string): void {
-  try {
-    check();
-  } catch (error) {
-    if (table === undefined) throw error;
-    throw new TableError(
-      toJobError(error, `Cannot load job "${table.kind}"`),
-      table.placeOf(),
-      path,
-    );
   }
 }
 

@@ -3,6 +3,7 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import {
+  hookToWire,
   instanceToWire,
   jobToWire,
   nodeToWire,
@@ -124,7 +125,8 @@ export function createHandlers(manager: ManagerApi): Handlers {
     },
     getJob({ kind }) {
       const job = manager.getJob(readName(kind, "kind"));
-      return { job: { ...jobToWire(job), notices: jobNoticesToWire(job.options) } };
+      const notices = jobNoticesToWire(job.options);
+      return { job: { ...jobToWire(job), notices, hook: hookToWire(job, manager.siteUrl()) } };
     },
     scheduleJob: (request) => schedule(manager, request),
     async scheduleJobs({ requests }) {

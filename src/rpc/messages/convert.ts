@@ -1,5 +1,6 @@
 import { describeSignature } from "../../core/arguments/describe.ts";
 import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
+import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isSystemKind } from "../../core/job/define.ts";
 import { describeLimits, unservedBlock } from "../../core/job/limits.ts";
@@ -11,6 +12,7 @@ import { JobState as WireState } from "../gen/job_pb.ts";
 import type {
   GetStatusResponseSchema,
   HistoryEntrySchema,
+  JobHookSchema,
   JobInstanceSchema,
   JobSchema,
   LogEntrySchema,
@@ -123,6 +125,26 @@ export function jobToWire(job: JobDefinition): WireRecord<typeof JobSchema> {
     limits: describeLimits(job.options),
     needs: job.options.needs,
     timezone: job.timezone,
+  };
+}
+
+/**
+ * The hook of a job on the wire, without its secrets; undefined if it has none.
+ *
+ * @param siteUrl URL of the HTTP server; null if it is off
+ */
+export function hookToWire(
+  { kind, hook }: JobDefinition,
+  siteUrl: string | null,
+): WireRecord<typeof JobHookSchema> | undefined {
+  if (!hook) return undefined;
+  const path = hookPathOf(kind);
+  return {
+    path,
+    url: siteUrl && siteUrl.replace(/\/$/, "") + path,
+    verify: hook.form,
+    passes: argumentTexts(hook),
+    only: conditionTexts(hook),
   };
 }
 

@@ -11,6 +11,7 @@ import { isDeadState, isFinal } from "../../../src/core/state.ts";
 import type { JobState } from "../../../src/core/state.ts";
 import type {
   ExplainQuery,
+  HookDelivery,
   ManagerApi,
   ManagerEvent,
   NodeStatus,
@@ -201,6 +202,19 @@ export class FakeManager implements ManagerApi {
     await this.reportRun(found, run);
     return true;
   };
+
+  readonly delivered: (HookDelivery & { readonly kind: string })[] = [];
+  /** Thrown by {@link deliver}, as long as it is set. */
+  deliverError: JobError | null = null;
+
+  deliver: ManagerApi["deliver"] = async (kind, delivery) => {
+    if (this.deliverError) throw this.deliverError;
+    const before = this.delivered.find(({ id }) => id !== null && id === delivery.id);
+    if (!before) this.delivered.push({ kind, ...delivery });
+    return { id: delivery.id ?? this.add({ kind }).id, isNew: !before };
+  };
+
+  siteUrl = () => "https://jobs.example/";
 
   readonly sessions = memorySessions(systemClock);
   pingKeys: ManagerApi["pingKeys"] = async (kind) => {

@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { Api } from "../../../src/http/api/api.ts";
 import type { SessionSource } from "../../../src/http/access.ts";
 import type { Responder } from "../../../src/http/exchange.ts";
+import { Hooks } from "../../../src/http/hooks/hooks.ts";
 import { HttpServer } from "../../../src/http/server.ts";
 import { ManagerStatusSource } from "../../../src/http/status_source.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
@@ -37,10 +38,10 @@ export async function httpWorld(options: HttpWorldOptions = {}): Promise<HttpWor
   const { server, manager, lines, serverConfig } = world;
   const clock = options.clock ?? systemClock;
   const { site, basePath = "/", trustedProxies = [] } = options;
+  const source = new ManagerStatusSource(manager, { clock });
+  const logger = keepingLogger(lines);
   const http = new HttpServer({
-    source: new ManagerStatusSource(manager, { clock }),
-    clock,
-    logger: keepingLogger(lines),
+    ...{ source, clock, logger },
     host: options.host ?? "127.0.0.1",
     port: 0,
     hosts: ["jobs.example"],
@@ -48,6 +49,7 @@ export async function httpWorld(options: HttpWorldOptions = {}): Promise<HttpWor
     connectionsMax: options.httpConnectionsMax ?? 256,
     app: {
       api: new Late(async () => options.api ?? new Api({ calls: await server.calls.get() })),
+      hooks: new Late(async () => new Hooks({ source, clock, logger })),
       site: site === undefined ? null : new Late(() => Promise.resolve(site)),
       access: () => server.access,
       sessions: options.sessions ?? null,

@@ -1,6 +1,6 @@
 import { isJobError } from "../../../core/errors.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { Incident, Job, JobNotices } from "../../../rpc/gen/job_pb.ts";
+import type { Incident, Job, JobHook, JobNotices } from "../../../rpc/gen/job_pb.ts";
 import { collect, findInstance, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { formatAbsolute, timeText } from "../../output/when.ts";
@@ -64,7 +64,7 @@ const JOB: Verb = {
     const schedules = await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN));
     const incident = await openIncident(connection, kind);
     const channels = await channelsFor(connection, job);
-    const { notices } = job;
+    const { notices, hook } = job;
     const record = {
       ...JOB_VIEW.record(job),
       schedules: schedules.map(SCHEDULE_VIEW.record),
@@ -73,8 +73,10 @@ const JOB: Verb = {
       expect: listed(notices?.expect),
       silence: listed(notices?.silence),
       incident: incident && INCIDENT_VIEW.record(incident),
+      hook: hook && hookRecord(hook),
     };
     const lines = jobLines(job, printer, [
+      ...hookRows(hook),
       ["Expected", makeVisible(notices?.expect.join(", ") ?? "")],
       ["Silence", makeVisible(notices?.silence.join("; ") ?? "")],
       ["Notifies", channels && notifiesText(channels, notices)],
@@ -96,6 +98,21 @@ const JOB: Verb = {
     await printer.details(record, job.kind, lines);
   },
 };
+
+function hookRecord({ path, url, verify, passes, only }: JobHook) {
+  return { path, url, verify, passes: [...passes], only: listed(only) };
+}
+
+/** How others start a job by its hook. */
+function hookRows(hook: JobHook | undefined): [name: string, value: string][] {
+  if (hook === undefined) return [];
+  const { path, url, verify, passes, only } = hook;
+  return [
+    ["Hook", `POST ${url ?? path} (${verify})`],
+    ["Hook passes", makeVisible(passes.join(", "))],
+    ["Hook only", makeVisible(only.join("; "))],
+  ];
+}
 
 function listed(texts: readonly string[] | undefined): string[] | undefined {
   return texts === undefined || texts.length === 0 ? undefined : [...texts];

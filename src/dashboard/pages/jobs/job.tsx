@@ -101,7 +101,7 @@ function JobFacts({ job, counts }: {
   readonly job: Job;
   readonly counts: KindCounts | undefined;
 }): JSX.Element {
-  const { notices } = job;
+  const { notices, hook } = job;
   const link = (state: string, count: number | undefined) => (
     <a href={href("/instances", { kind: job.kind, state })}>{formatCount(count ?? 0)}</a>
   );
@@ -119,12 +119,26 @@ function JobFacts({ job, counts }: {
         ["Runs in", job.isolation],
         ["Needs", job.needs.join(", ")],
         ["Zone", job.timezone],
+        ["Hook", hook && <code class="whole">{`POST ${hook.url ?? hook.path}`}</code>],
+        ["Verified by", hook?.verify],
+        ["It passes", hook && <Lines texts={hook.passes} />],
+        ["Only if", hook && <Lines texts={hook.only} />],
         ["Expected", notices?.expect.join("; ")],
         ["Notices to", notices?.notify.join(", ")],
         ["Source", <code class="whole">{job.source}</code>],
         ["Registered", <Time at={job.registered_at} />],
       ]}
     />
+  );
+}
+
+/** Texts, each on a line; nothing if there are none. */
+function Lines({ texts }: { readonly texts: readonly string[] }): JSX.Element | null {
+  if (texts.length === 0) return null;
+  return (
+    <>
+      {texts.map((text) => <code key={text} class="whole">{text}</code>)}
+    </>
   );
 }
 

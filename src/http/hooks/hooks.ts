@@ -1,0 +1,179 @@
+import { JobError, toJobError } from "../../core/errors.ts";
+import { HOOK_PATH, type JobHook } from "../../core/hooks/hook.ts";
+import { BurstLog } from "../../platform/burst_log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { idOfText } from "../../platform/ids.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { PlainResponse } from "../api/api_messages.ts";
+import { problemResponse } from "../api/problem.ts";
+import { Buckets } from "../buckets.ts";
+import type { HttpRequest, Responder } from "../exchange.ts";
+import { Paced } from "../paced.ts";
+import type { StatusSource } from "../status_source.ts";
+import { Delivery } from "./delivery.ts";
+import { verify } from "./signatures.ts";
+
+/** Largest body, in bytes. */
+export const BODY_BYTES_MAX = 1_048_576;
+/** Requests of one address that were not verified. */
+const OF_ADDRESS = { burst: 100, perSecond: 10 };
+/** Deliveries to one hook. */
+const OF_HOOK = { burst: 500, perSecond: 50 };
+/** Questions about hooks that are asked at once; others share those that come every 100 ms. */
+const QUESTIONS = { burst: 100, perSecond: 50 };
+/** How long a sender should wait whose request was refused for now, in seconds. */
+const RETRY_AFTER_S = "10";
+const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+
+/** Options of {@link Hooks}. */
+export interface HooksOptions {
+  readonly source: Pick<StatusSource, "hooks" | "deliver">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Takes requests to the hooks of jobs: verifies them, and starts the jobs. */
+export class Hooks implements Responder {
+  readonly #options: HooksOptions;
+  readonly #paced: Paced<ReadonlyMap<string, JobHook>>;
+  readonly #questions: Buckets;
+  readonly #log: BurstLog;
+  readonly #byAddress: Buckets;
+  readonly #byHook: Buckets;
+
+  constructor(options: HooksOptions) {
+    this.#options = options;
+    const { source, clock, logger } = options;
+    this.#paced = new Paced(clock, () => source.hooks());
+    this.#questions = new Buckets(clock, QUESTIONS);
+    this.#log = new BurstLog(logger, clock, "deliveries to hooks", "See those before them");
+    this.#byAddress = new Buckets(clock, OF_ADDRESS);
+    this.#byHook = new Buckets(clock, OF_HOOK);
+  }
+
+  async respond(request: HttpRequest): Promise<PlainResponse> {
+    const { address } = request;
+    if (!this.#byAddress.take(address)) return tooMany("Too many requests of this address");
+    const kind = kindOf(request.path);
+    const hook = kind === null ? undefined : (await this.#hooks()).get(kind);
+    if (kind === null || hook === undefined) return noHook();
+    if (request.method !== "POST") return notPost();
+    const body = await request.body(BODY_BYTES_MAX);
+    const { headers, query } = request;
+    const verdict = verify(hook, { headers, body }, this.#options.clock.now().wallMs);
+    if (!verdict.isRight) {
+      const { reason } = verdict;
+      this.#log.tell("warn", "Refused a request to a hook", { job: kind, address, reason });
+      return unverified();
+    }
+    // Only what others send counts: all senders may have the address of one proxy.
+    this.#byAddress.giveBack(address);
+    if (!this.#byHook.take(kind)) return tooMany("Too many requests to this hook");
+    const found = { kind, hook, id: verdict.delivery, address };
+    return await this.#deliver(new Delivery({ headers, query, body }), found).catch((thrown) => {
+      const error = toJobError(thrown, `Cannot start job "${kind}"`);
+      this.#log.tell("warn", "Cannot take a request to a hook", {
+        ...{ job: kind, address, problem: error.message },
+      });
+      return refusal(error, hook);
+    });
+  }
+
+  /** As they are now. A flood takes little time from the thread that knows them. */
+  #hooks(): Promise<ReadonlyMap<string, JobHook>> {
+    return this.#questions.take("") ? this.#options.source.hooks() : this.#paced.get();
+  }
+
+  async #deliver(
+    delivery: Delivery,
+    { kind, hook, id: given, address }: {
+      readonly kind: string;
+      readonly hook: JobHook;
+      readonly id: string | null;
+      readonly address: string;
+    },
+  ): Promise<PlainResponse> {
+    const unmet = delivery.unmet(hook);
+    if (unmet !== null) return answer(200, { ignored: unmet.from.text });
+    const once = hook.form === "stripe" ? eventOf(delivery) ?? given : given;
+    const id = once === null ? null : idOfText(JSON.stringify(["hook", kind, hook.form, once]));
+    const run = await this.#options.source.deliver(kind, {
+      id,
+      arguments: delivery.arguments(hook),
+    });
+    if (run.isNew) {
+      this.#log.tell("info", "A hook has started a job", { job: kind, address, id: run.id });
+    }
+    return answer(run.isNew ? 201 : 200, { id: run.id });
+  }
+}
+
+/** The kind in a path; null if it has none. */
+function kindOf(path: string): string | null {
+  const text = path.slice(HOOK_PATH.length).replace(/\/$/, "");
+  if (text.includes("/")) return null;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The id of an event of Stripe: each attempt to deliver it is signed anew. */
+function eventOf({ body }: Delivery): string | null {
+  if (typeof body !== "object" || body === null || !Object.hasOwn(body, "id")) return null;
+  const id: unknown = Reflect.get(body, "id");
+  return typeof id === "string" && id !== "" ? `event ${id}` : null;
+}
+
+function answer(status: number, body: Readonly<Record<string, string>>): PlainResponse {
+  return { status, headers: JSON_HEADERS, body: JSON.stringify(body) };
+}
+
+/** The response to a delivery that was verified and cannot be taken. */
+function refusal(error: JobError, hook: JobHook): PlainResponse {
+  switch (error.code) {
+    case "not_found":
+      return noHook();
+    case "unimplemented":
+      return problemResponse(error, 415);
+    case "invalid_argument":
+      return problemResponse(withSource(error, hook), 422);
+    case "internal":
+      return problemResponse(error);
+    default:
+      // Senders try again.
+      return problemResponse(error, 503, { "retry-after": RETRY_AFTER_S });
+  }
+}
+
+/** The error about an argument, with the place that it came from. */
+function withSource(error: JobError, hook: JobHook): JobError {
+  const root = /^[^.[]*/.exec(error.path ?? "")![0];
+  const from = hook.arguments.find(({ name }) => name === root)?.from.text;
+  if (from === undefined || error.message.includes(from)) return error;
+  const { code, message, hint, path } = error;
+  return new JobError(code, `${message} (from ${from})`, { hint, path, cause: error });
+}
+
+function noHook(): PlainResponse {
+  return problemResponse(new JobError("not_found", "There is no such hook"));
+}
+
+function notPost(): PlainResponse {
+  const error = new JobError("unimplemented", "Cannot read a hook: send a POST to it");
+  return problemResponse(error, 405, { allow: "POST" });
+}
+
+/** The same for every reason: strangers learn nothing from it. */
+function unverified(): PlainResponse {
+  const error = new JobError("unauthenticated", "Cannot verify the request", {
+    hint: "The log of the daemon says why",
+  });
+  return problemResponse(error, 401);
+}
+
+function tooMany(what: string): PlainResponse {
+  const error = new JobError("resource_exhausted", what);
+  return problemResponse(error, 429, { "retry-after": RETRY_AFTER_S });
+}
