@@ -6,6 +6,7 @@ import { isPingKey, PING_KEY_WANTED } from "../core/job/external.ts";
 import { nearest } from "../core/text/nearest.ts";
 import { shellWord } from "../core/text/shell_word.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
+import { asOwner } from "../platform/files/private_files.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
 import { isObject } from "../core/object_keys.ts";
 import { type Reader, TEXT } from "./readers.ts";
@@ -243,7 +244,7 @@ function readSecretFile(field: Field, path: string, report: Report): string | un
       report.warn(
         field,
         `everybody may read the secret file "${file}"`,
-        `chmod o-rwx ${shellWord(file)}`,
+        asOwner(`chmod o-rwx ${shellWord(file)}`, file),
       );
     }
     return new TextDecoder("utf-8", { fatal: true }).decode(found.bytes).replace(/\r?\n$/, "");

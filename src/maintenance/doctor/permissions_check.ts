@@ -1,7 +1,7 @@
 import { lstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { openToOthers } from "../../platform/files/private_files.ts";
+import { asOwner, openToOthers } from "../../platform/files/private_files.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 import { type Finding, findingsOf } from "./finding.ts";
@@ -9,12 +9,17 @@ import { type Finding, findingsOf } from "./finding.ts";
 /** Files that others can read or change. */
 export interface PermissionsFacts {
   /** Files of the configuration with secrets in them, and their modes. */
-  readonly withSecrets: readonly { readonly path: string; readonly mode: number }[];
+  readonly withSecrets: readonly {
+    readonly path: string;
+    readonly mode: number;
+    readonly remedy: string;
+  }[];
   /** Files of the store, and keys, that others can read, with their modes. */
   readonly open: readonly {
     readonly what: string;
     readonly path: string;
     readonly mode: number;
+    readonly remedy: string;
   }[];
   /** What other users can change. */
   readonly untrusted: readonly {
@@ -67,12 +72,13 @@ export function readPermissions(places: PermissionsPlaces): PermissionsFacts {
   return {
     withSecrets: files.flatMap((path) => {
       const mode = modeOfSecrets(path, secrets);
-      return mode === null ? [] : [{ path, mode }];
+      return mode === null ? [] : [{ path, mode, remedy: closeCommand(path) }];
     }),
     open: [
       ...openToOthers(stored).map((file) => ({ what: "the store", ...file })),
       ...openToOthers(keys).map((file) => ({ what: "a private key", ...file })),
-    ].filter(({ mode }) => (mode & 0o007) !== 0),
+    ].filter(({ mode }) => (mode & 0o007) !== 0)
+      .map((file) => ({ ...file, remedy: closeCommand(file.path) })),
     untrusted: [...untrusted.values()],
   };
 }
@@ -81,23 +87,22 @@ export function readPermissions(places: PermissionsPlaces): PermissionsFacts {
 export function checkPermissions({ withSecrets, open, untrusted }: PermissionsFacts): Finding[] {
   const { ok, warning, error } = findingsOf("permissions");
   const findings = [
-    ...withSecrets.filter(({ mode }) => (mode & READ_BY_OTHERS) !== 0).map(({ path, mode }) =>
-      error(
-        `every user can read the secrets in "${path}" (mode ${modeText(mode)})`,
-        `chmod o-rwx ${shellWord(path)}`,
-      )
+    ...withSecrets.filter(({ mode }) => (mode & READ_BY_OTHERS) !== 0).map(
+      ({ path, mode, remedy }) =>
+        error(`every user can read the secrets in "${path}" (mode ${modeText(mode)})`, remedy),
     ),
-    ...open.map(({ what, path, mode }) =>
-      error(
-        `other users can open ${what}, "${path}" (mode ${modeText(mode)})`,
-        `chmod o-rwx ${shellWord(path)}`,
-      )
+    ...open.map(({ what, path, mode, remedy }) =>
+      error(`other users can open ${what}, "${path}" (mode ${modeText(mode)})`, remedy)
     ),
     ...untrusted.map(({ what, message, remedy }) => warning(`${what}: ${message}`, remedy)),
   ];
   return findings.length > 0
     ? findings
     : [ok("no secret is readable, and nothing writable, for others")];
+}
+
+function closeCommand(path: string): string {
+  return asOwner(`chmod o-rwx ${shellWord(path)}`, path);
 }
 
 /** The mode of a file that has a secret in it; null for any other. */

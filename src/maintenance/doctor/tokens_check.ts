@@ -114,5 +114,5 @@ export function checkTokens(facts: TokensFacts): Finding[] {
 
 /** The command in a hint such as `Make it private: chmod 600 FILE`. */
 function commandOf(hint: string | null): string | null {
-  return hint === null ? null : /: (chmod .+)$/.exec(hint)?.[1] ?? hint;
+  return hint === null ? null : /: ((?:sudo )?chmod .+)$/.exec(hint)?.[1] ?? hint;
 }

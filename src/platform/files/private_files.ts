@@ -1,4 +1,5 @@
-import { closeSync, lstatSync, openSync, type Stats } from "node:fs";
+import { closeSync, lstatSync, openSync, type Stats, statSync } from "node:fs";
+import process from "node:process";
 import { isWindows } from "../process/process.ts";
 
 /** Mode of a file that nobody else may read. */
@@ -39,4 +40,19 @@ export function openToOthers(
     const mode = permissionsOf(found) & 0o777;
     return (mode & OTHERS) === 0 ? [] : [{ path, mode }];
   });
+}
+
+/** A command that only the owner of a file may run: with `sudo` for any other user but root. */
+export function asOwner(command: string, path: string): string {
+  const own = process.getuid?.();
+  return own === undefined || own === 0 || own === ownerOf(path) ? command : `sudo ${command}`;
+}
+
+function ownerOf(path: string): number | null {
+  try {
+    return statSync(path).uid;
+  } catch {
+    // It has gone, or is hidden from this user.
+    return null;
+  }
 }

@@ -15,6 +15,7 @@ import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts
 import { isKindPattern, PATTERNS_MAX } from "../../core/job/job_scope.ts";
 import { fileErrorCode, writeHint } from "../../core/file_errors.ts";
 import { readRegularFile } from "./read_file.ts";
+import { asOwner } from "./private_files.ts";
 import { distrustError, findDistrust } from "./trusted_path.ts";
 import { type User, withRightsOf } from "../process/user_rights.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
@@ -102,7 +103,7 @@ export function readTokensFile(path: string): readonly StoredToken[] {
     throw new JobError(
       "permission_denied",
       `Cannot use the tokens file "${path}": other users can read it (mode ${shown})`,
-      { hint: `Make it private: chmod 600 ${shellWord(path)}` },
+      { hint: `Make it private: ${asOwner(`chmod 600 ${shellWord(path)}`, path)}` },
     );
   }
   return parse(found.bytes.toString("utf8"), path);

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+import { asOwner } from "./private_files.ts";
 import { accountName, isPrivateGroup, isRoot, userName } from "../process/accounts.ts";
 
 /** Why a path is not trusted. */
@@ -84,7 +85,7 @@ export function findDistrust(path: string, options: TrustOptions = {}): Distrust
     const problem = writers(found, isLast);
     // Kubernetes mounts configurations read-only, in folders with mode 0777.
     if (problem !== null && !isOnReadOnlyMount(at)) {
-      return distrust(at, problem, `chmod go-w ${shellWord(at)}`);
+      return distrust(at, problem, asOwner(`chmod go-w ${shellWord(at)}`, at));
     }
   }
   return null;

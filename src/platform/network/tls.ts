@@ -4,7 +4,7 @@ import { errorCode, JobError, messageOf } from "../../core/errors.ts";
 import type { StoreTls } from "../../core/store_config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Logger } from "../logger.ts";
-import { permissionsOf } from "../files/private_files.ts";
+import { asOwner, permissionsOf } from "../files/private_files.ts";
 import { readRegularFile } from "../files/read_file.ts";
 import { trustProblem } from "../files/trusted_path.ts";
 
@@ -98,7 +98,7 @@ export async function loadTls(
   }
   if ((permissionsOf(await stat(files.key)) & 0o007) !== 0) {
     options.logger.warn(`Every user can read the private key "${files.key}"`, {
-      hint: `chmod 600 ${shellWord(files.key)}`,
+      hint: asOwner(`chmod 600 ${shellWord(files.key)}`, files.key),
     });
   }
   const ca = files.clientCa === null ? null : await loadCa(files.clientCa, options.nowMs);

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { JobError } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { openToOthers } from "../../platform/files/private_files.ts";
+import { asOwner, openToOthers } from "../../platform/files/private_files.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
 
 const SUFFIXES = ["", "-wal", "-shm", "-owner", "-owner.json", "-commits"];
@@ -23,9 +23,8 @@ export function warnOfOpenFiles(path: string, warn: (message: string) => void): 
   if (problem !== null) warn(`${problem.message}: ${problem.hint}`);
   for (const { path: open, mode } of openToOthers(storeFiles(path))) {
     const shown = mode.toString(8).padStart(4, "0");
-    warn(
-      `other users can read the store file "${open}" (mode ${shown}): chmod 600 ${shellWord(open)}`,
-    );
+    const close = asOwner(`chmod 600 ${shellWord(open)}`, open);
+    warn(`other users can read the store file "${open}" (mode ${shown}): ${close}`);
   }
 }
 

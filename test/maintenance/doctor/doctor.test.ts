@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, symlinkSync, truncateSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
@@ -78,6 +86,24 @@ test("doctor names a secret that everybody can read, until its remedy has run", 
     const second = await doctor(path);
     assert.ok(hasNone(second, "permissions", /secrets/));
     for (const { stdout } of [first, second]) assert.ok(!stdout.includes(SECRET));
+  });
+});
+
+test("doctor names the same command with sudo to a user who does not own the file", {
+  skip: NEEDS_ROOT,
+}, async () => {
+  const toml = `[notices.ops]\nto = "webhook"\nurl = "https://example.invalid/x"\n` +
+    `headers = { Authorization = "${SECRET}" }\n`;
+  await withTempDir({ "config.toml": toml }, async ({ path }) => {
+    chmodSync(path, 0o755);
+    const file = join(path, "config.toml");
+    chmodSync(file, 0o664);
+    const as = { uid: FOREIGN_UID, gid: FOREIGN_UID };
+    const run = await doctor(path, [], { as });
+    const found = findingOf(run, "permissions", /every user can read the secrets in/);
+    assert.equal(found.remedy, `sudo chmod o-rwx ${file}`);
+    mend(found.remedy, JOBCTL);
+    assert.equal(statSync(file).mode & 0o777, 0o660);
   });
 });
 
