@@ -32,10 +32,9 @@ import type { JobClient } from "./rpc/client/client.ts";
 import { createStore } from "./store/open_store.ts";
 import {
   disabledKinds,
+  loadDaemonProject,
   loadProject,
-  loadProjectJobs,
   type Project,
-  withoutTables,
 } from "./tools/load_project.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
@@ -106,7 +105,11 @@ export async function serve(options: ServeOptions): Promise<number> {
   const stopReaping = reapAsInit();
   const service = await openService(logger);
   try {
-    const project = withoutTables(await loadProjectJobs(loaded, systemClock.now().wallMs));
+    const loadJobs = (from: LoadedConfig) => {
+      const { configFile } = options;
+      return loadDaemonProject(from, { configFile, nowMs: systemClock.now().wallMs });
+    };
+    const project = await loadJobs(loaded);
     // This function keeps its variables as long as the daemon runs. The tables of thousands of jobs
     // are most of what a configuration takes.
     loaded = null;
@@ -114,7 +117,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       const again = await loadConfig(options.configFile, options);
       // Earlier secrets stay masked: attempts that have them may still run.
       mask.add(again.secrets);
-      return withoutTables(await loadProjectJobs(again, systemClock.now().wallMs));
+      return await loadJobs(again);
     };
     const storeWorker = new StoreWorker(project.config, logger);
     const adopt = (config: Config) => {

@@ -66,6 +66,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "platform/process/accounts.ts",
       "platform/files/trusted_path.ts",
       "platform/files/read_file.ts",
+      "platform/files/unwritable.ts",
     ],
     types: ["store/store.ts", "platform", "notices/channels/channel.ts"],
   },

@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
 import type { BackupSettings } from "../core/backup_settings.ts";
 import type { StoreAddress } from "../core/store_address.ts";
 import type { StoreConfig } from "../core/store_config.ts";
-import { shellWord } from "../core/text/shell_word.ts";
 import { choice, duration, integer, optional, PATH, string } from "./readers.ts";
 import { key, type Values } from "./schema.ts";
 import { SECRET } from "./secrets.ts";
@@ -167,7 +165,7 @@ export function checkStore(
     report.warn(field, `has no effect with a store of type "${type}"`);
   }
   checkPair("store.tls", fields, report);
-  checkBackup(values, fields, report);
+  checkBackup(fields, report);
   const { address } = values["store.url"];
   if (address.type !== "valkey" && address.type !== "etcd") return;
   const user = fields.get("store.username");
@@ -175,11 +173,7 @@ export function checkStore(
   if (user !== undefined && !hasPassword) report.key(user, "store.password is missing");
 }
 
-function checkBackup(
-  values: StoreValues,
-  fields: ReadonlyMap<string, Field>,
-  report: Report,
-): void {
+function checkBackup(fields: ReadonlyMap<string, Field>, report: Report): void {
   const schedule = fields.get("store.backup.schedule");
   const path = fields.get("store.backup.path");
   const keep = fields.get("store.backup.keep");
@@ -189,11 +183,6 @@ function checkBackup(
     report.key(schedule!, "store.backup.path is missing", 'Add path = "/var/backups/jobctl"');
   } else if (schedule === undefined) {
     report.key(path, "store.backup.schedule is missing", 'Add schedule = "0 3 * * *"');
-  } else {
-    const folder = values["store.backup.path"];
-    if (folder === null || existsSync(folder)) return;
-    const hint = `Make it, for the daemon's user only: install -d -m 0700 ${shellWord(folder)}`;
-    report.warn(path, `there is no folder "${folder}", so backups will fail`, hint);
   }
 }
 

@@ -11,6 +11,7 @@ import { formatScheduleText, nextTickOf } from "../core/time/ticks.ts";
 import { missingTags } from "../core/job/tags.ts";
 import { commandRisk, operatorRights } from "./operator_rights.ts";
 import { checkExpectations, checkRules } from "./check_expectations.ts";
+import { daemonMistakes } from "./daemon_mistakes.ts";
 import { loadProject, type LoadProjectOptions } from "./load_project.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 import { evaluatingProgram, unquotedArgument } from "./unquoted_arguments.ts";
@@ -64,7 +65,8 @@ export async function checkConfig(
   options: LoadProjectOptions,
 ): Promise<CheckResult> {
   try {
-    const { config, jobs, problems, warnings } = await loadProject(file, options);
+    const { config, jobs, problems, ...project } = await loadProject(file, options);
+    const warnings = [...project.warnings, ...daemonMistakes(config, file, { isDaemon: false })];
     const files = await checkServerFiles(config, options.nowMs);
     const channels = await checkChannels(config.notices, options.nowMs);
     const broken = new Set(problems.map(({ job }) => job));

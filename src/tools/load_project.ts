@@ -5,6 +5,7 @@ import { formatBriefly } from "../config/problems.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import { backupJob } from "../manager/store/backup_job.ts";
+import { daemonMistakes } from "./daemon_mistakes.ts";
 import { loadJobs } from "../jobs/loading/load_jobs.ts";
 
 /** How the offline tools load a configuration. */
@@ -33,16 +34,24 @@ export async function loadProject(
   return await loadProjectJobs(await loadConfig(file, options), options.nowMs);
 }
 
-/** A project without the tables that became jobs: with thousands of jobs they need most memory. */
-export function withoutTables({ config, ...project }: Project): Project {
+/**
+ * Load the jobs of this process's own daemon, with what it cannot do that its configuration wants.
+ * The tables that became jobs are left out: with thousands of jobs they need most memory.
+ */
+export async function loadDaemonProject(
+  loaded: LoadedConfig,
+  { configFile, nowMs }: { readonly configFile: string | null; readonly nowMs: number },
+): Promise<Project> {
+  const { config, ...project } = await loadProjectJobs(loaded, nowMs);
   return {
     ...project,
     config: { ...config, jobs: config.jobs.filter(({ isEnabled }) => !isEnabled) },
+    warnings: [...project.warnings, ...daemonMistakes(config, configFile, { isDaemon: true })],
   };
 }
 
 /** Load the jobs that a configuration names. */
-export async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
+async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
   const { config, secrets } = loaded;
   // Modules see their secrets while they load, and may include them in errors and descriptions.
   const mask = new SecretMask(secrets);

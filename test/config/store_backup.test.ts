@@ -37,15 +37,6 @@ for (const [text, wanted] of REFUSED) {
   });
 }
 
-test("loadConfig() warns of a folder for backups that is missing", async () => {
-  const { problems, warnings } = await loadText(
-    '[store.backup]\nschedule = "0 3 * * *"\npath = "no where"',
-  );
-  assert.deepEqual(problems, []);
-  assert.match(warnings.join("\n"), /3:8: store\.backup\.path: there is no folder ".*no where"/);
-  assert.match(warnings.join("\n"), /install -d -m 0700 '.*no where'/);
-});
-
 test("loadConfig() warns of keep without a schedule", async () => {
   const { warnings } = await loadText("[store.backup]\nkeep = 3");
   assert.match(warnings.join("\n"), /has no effect without store\.backup\.schedule/);

@@ -3,10 +3,12 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { unitRefusal } from "../../src/tools/service/unit_sandbox.ts";
+import { unitSandbox } from "../../src/tools/service/unit_sandbox.ts";
 import { type TempDir, withTempDir } from "../support/temp_dir.ts";
 
 const CONFIG = "/etc/jobctl/config.toml";
+const refusalOf = (folder: string, config: string, root: string) =>
+  unitSandbox(config, root)?.refusal(folder, "backup") ?? null;
 const FOLDER = "/srv/the backups";
 const UNITS = "usr/lib/systemd/system";
 const DROP_IN = "etc/systemd/system/jobctl.service.d/backup.conf";
@@ -21,9 +23,9 @@ function withUnit(body: (dir: TempDir) => void): Promise<void> {
   });
 }
 
-test("unitRefusal() names a folder that the unit does not open, and opens it by its remedy", async () => {
+test("unitSandbox() names a folder that the unit does not open, and opens it by its remedy", async () => {
   await withUnit(({ path, write }) => {
-    const found = unitRefusal(FOLDER, CONFIG, path);
+    const found = refusalOf(FOLDER, CONFIG, path);
     assert.equal(found?.unit, "jobctl.service");
     // Only the part that writes the drop-in, below this folder.
     const [first] = found.remedy.split(" && ");
@@ -31,25 +33,36 @@ test("unitRefusal() names a folder that the unit does not open, and opens it by 
     assert.equal(spawnSync("/bin/sh", ["-c", command]).status, 0);
     const text = readFileSync(join(path, DROP_IN), "utf8");
     assert.equal(text, `[Service]\nReadWritePaths="${FOLDER}"\n`);
-    assert.equal(unitRefusal(FOLDER, CONFIG, path), null);
-    assert.notEqual(unitRefusal(`${FOLDER} of others`, CONFIG, path), null);
+    assert.equal(refusalOf(FOLDER, CONFIG, path), null);
+    assert.notEqual(refusalOf(`${FOLDER} of others`, CONFIG, path), null);
     write(DROP_IN, "[Service]\nReadWritePaths=-/srv\n");
-    assert.equal(unitRefusal(FOLDER, CONFIG, path), null);
+    assert.equal(refusalOf(FOLDER, CONFIG, path), null);
     write(DROP_IN, "[Service]\nReadWritePaths=/srv\nReadWritePaths=\n");
-    assert.notEqual(unitRefusal(FOLDER, CONFIG, path), null);
+    assert.notEqual(refusalOf(FOLDER, CONFIG, path), null);
     write(DROP_IN, "[Service]\nProtectSystem=full\n");
-    assert.equal(unitRefusal(FOLDER, CONFIG, path), null);
+    assert.equal(refusalOf(FOLDER, CONFIG, path), null);
   });
 });
 
-test("unitRefusal() finds none for the daemon's own folder, another daemon or no unit", async () => {
+test("unitSandbox() finds none for the daemon's own folder, another daemon or no unit", async () => {
   await withUnit(({ path, write }) => {
-    assert.equal(unitRefusal("/var/lib/jobctl/backups", CONFIG, path), null);
-    assert.notEqual(unitRefusal("/var/lib/jobctl2", CONFIG, path), null);
-    assert.equal(unitRefusal(FOLDER, "/home/ann/config.toml", path), null);
-    assert.equal(unitRefusal(FOLDER, CONFIG, join(path, "none")), null);
-    assert.notEqual(unitRefusal(FOLDER, CONFIG, path), null);
+    assert.equal(refusalOf("/var/lib/jobctl/backups", CONFIG, path), null);
+    assert.notEqual(refusalOf("/var/lib/jobctl2", CONFIG, path), null);
+    assert.equal(refusalOf(FOLDER, "/home/ann/config.toml", path), null);
+    assert.equal(refusalOf(FOLDER, CONFIG, join(path, "none")), null);
+    assert.notEqual(refusalOf(FOLDER, CONFIG, path), null);
     write("etc/systemd/system/multi-user.target.wants/jobctl-root.service", "");
-    assert.equal(unitRefusal(FOLDER, CONFIG, path), null);
+    assert.equal(refusalOf(FOLDER, CONFIG, path), null);
+  });
+});
+
+test("unitSandbox() names the user of the unit, and if setuid programs work", async () => {
+  await withUnit(({ path, write }) => {
+    const sandbox = () => unitSandbox(CONFIG, path)!;
+    assert.equal(sandbox().user, "jobctl");
+    assert.equal(sandbox().hasSetuid, false);
+    write(DROP_IN, "[Service]\nUser=ops\nNoNewPrivileges=no\n");
+    assert.equal(sandbox().user, "ops");
+    assert.equal(sandbox().hasSetuid, true);
   });
 });

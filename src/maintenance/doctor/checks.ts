@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
+import { backupFolderProblems, readBackupFolder } from "../../config/backup_folder.ts";
 import type { Config } from "../../config/config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { userName } from "../../platform/process/accounts.ts";
-import { checkBackupFolder, readBackupFolder } from "./backup_check.ts";
+import { findUnwritable } from "../../platform/files/unwritable.ts";
 import { checkCgroup, readCgroup } from "./cgroup_check.ts";
 import { checkClock, readClock } from "./clock_check.ts";
 import { checkDaemon, checkUnits } from "./daemon_check.ts";
@@ -21,7 +22,7 @@ import { checkPermissions, readPermissions } from "./permissions_check.ts";
 import { checkReach, reachAll, receiversOf } from "./reach_check.ts";
 import type { Check } from "./run_checks.ts";
 import { lookAtSqlite } from "./sqlite_look.ts";
-import { checkStore, findUnwritable, reachServers, type SqliteFacts } from "./store_check.ts";
+import { checkStore, reachServers, type SqliteFacts } from "./store_check.ts";
 import { checkTokens, readTokens } from "./tokens_check.ts";
 import { checkZones, readZones } from "./zones_check.ts";
 
@@ -116,12 +117,14 @@ export function lateChecks(patient: Patient): Check[] {
 
 async function storeFindings({ daemon, uid, options }: Patient, { store }: Config) {
   const { address, url, tls } = store;
-  const { clock, configFile } = options;
+  const { clock, configFile, sandbox } = options;
   const isRemote = address.type === "valkey" || address.type === "etcd";
   return checkStore({
     ...{ url, daemon, isMemory: address.type === "memory" },
     configOption: configFile === null ? "" : ` --config ${shellWord(configFile)}`,
-    file: address.type === "sqlite" ? await sqliteFacts(address.path, uid, daemon !== null) : null,
+    file: address.type === "sqlite"
+      ? await sqliteFacts(address.path, uid, { hasDaemon: daemon !== null, sandbox })
+      : null,
     servers: isRemote && daemon === null
       ? await reachServers(address, tls, { clock, timeoutMs: SERVER_MS_MAX })
       : [],
@@ -131,10 +134,11 @@ async function storeFindings({ daemon, uid, options }: Patient, { store }: Confi
 function backupFindings({ options, uid }: Patient, { backup }: Config) {
   if (backup === null) return [];
   const { path } = backup;
-  return checkBackupFolder({
-    ...{ path, user: userName(uid), refusal: options.findRefusal(path) },
-    problem: readBackupFolder(path, isAbleToTell(uid) ? uid : null),
+  const problems = backupFolderProblems({
+    ...{ path, user: userName(uid), refusal: options.sandbox?.refusal(path, "backup") ?? null },
+    ...readBackupFolder(path, isAbleToTell(uid) ? uid : null),
   });
+  return problems.map(({ message, remedy }) => findingsOf("store").error(message, remedy));
 }
 
 /** Only root can tell what another user may write to. */
@@ -146,11 +150,16 @@ function isAbleToTell(uid: number): boolean {
 async function sqliteFacts(
   path: string,
   uid: number,
-  hasDaemon: boolean,
+  { hasDaemon, sandbox }: {
+    readonly hasDaemon: boolean;
+    readonly sandbox: DoctorOptions["sandbox"];
+  },
 ): Promise<SqliteFacts> {
   return {
     path,
     look: hasDaemon ? null : await lookAtSqlite(path),
+    // The daemon has the file open already.
+    refusal: hasDaemon ? null : sandbox?.refusal(dirname(path), "store") ?? null,
     unwritable: isAbleToTell(uid) ? findUnwritable(path, uid) : null,
     user: userName(uid),
   };

@@ -59,9 +59,7 @@ export async function findConfig(
       : error(text, commandOf(first?.hint) ?? check);
     return { loaded: null, findings: [finding] };
   }
-  const { problems } = loaded;
-  // The check of that folder reports it, and knows the daemon's user.
-  const warnings = loaded.warnings.filter(({ path }) => path !== "store.backup.path");
+  const { problems, warnings } = loaded;
   const findings = [
     ...problems.map((each) => ({ each, make: error })),
     ...warnings.map((each) => ({ each, make: findingsOf("config").warning })),

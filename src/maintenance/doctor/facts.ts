@@ -1,4 +1,5 @@
 import type { Config } from "../../config/config.ts";
+import type { UnitRefusal } from "../../config/backup_folder.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 /** A node on the store, as the daemon lists it. */
@@ -53,10 +54,12 @@ export interface UnitFacts {
   readonly remedy: string | null;
 }
 
-/** The unit whose daemon cannot write to a folder, and the command that changes that. */
-export interface UnitRefusal {
-  readonly unit: string;
-  readonly remedy: string;
+/** What a unit lets its daemon do. */
+export interface DaemonSandbox {
+  /** The daemon's user. */
+  readonly user: string;
+  /** What keeps the daemon from writing to a folder, with a drop-in of this name that opens it. */
+  refusal(folder: string, dropIn: string): UnitRefusal | null;
 }
 
 /** What the doctor is given. */
@@ -76,8 +79,8 @@ export interface DoctorOptions {
   readonly findDaemon: (config: Config | null) => Promise<FoundDaemon>;
   /** Compares the installed services with what this version would write. */
   readonly findUnits: () => Promise<readonly UnitFacts[]>;
-  /** Finds the installed unit that keeps its daemon from writing to a folder. */
-  readonly findRefusal: (folder: string) => UnitRefusal | null;
+  /** What the unit lets its daemon do that starts it with this configuration; null without one. */
+  readonly sandbox: DaemonSandbox | null;
   /** True if the daemon is a service of systemd. */
   readonly isService: boolean;
 }

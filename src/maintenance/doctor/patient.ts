@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import type { Config, LoadedConfig } from "../../config/config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { userName } from "../../platform/process/accounts.ts";
+import { isAccount, userId, userName } from "../../platform/process/accounts.ts";
 import type { DaemonFacts, DoctorOptions, FoundDaemon } from "./facts.ts";
 import { sqliteOwner } from "./sqlite_look.ts";
 
@@ -61,13 +61,17 @@ function isProcess(pid: number): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** The user of the process; of a service that is stopped the owner of its data; else our own. */
+/**
+ * The user of the process; of a service that is stopped the one that its unit names, or the owner
+ * of its data; else our own.
+ */
 function userOf(
   pid: number | null,
-  { isService }: DoctorOptions,
+  { isService, sandbox }: DoctorOptions,
   config: Config | null,
 ): number {
   const own = process.getuid?.() ?? 0;
+  if (pid === null && sandbox !== null && isAccount(sandbox.user)) return userId(sandbox.user);
   const address = config?.store.address;
   const folder = isService && address?.type === "sqlite" ? dirname(address.path) : null;
   const path = pid !== null ? `/proc/${pid}` : folder;

@@ -1,11 +1,11 @@
-import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { hostPort } from "../../core/address.ts";
-import { errorCode } from "../../core/errors.ts";
+import type { UnitRefusal } from "../../config/backup_folder.ts";
 import type { EtcdAddress, HostPort, ValkeyAddress } from "../../core/store_address.ts";
 import type { StoreConfig } from "../../core/store_config.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { makeFolderCommand, type Unwritable } from "../../platform/files/unwritable.ts";
 import { silentLogger } from "../../platform/logger.ts";
 import { type ClientTls, loadClientTls } from "../../platform/network/tls.ts";
 import { type Dialog, reach, type Reached } from "./connect.ts";
@@ -34,7 +34,9 @@ export interface SqliteFacts {
   /** Null while a daemon answers for it. */
   readonly look: SqliteLook | null;
   /** What the daemon's user cannot write to; null if nothing. */
-  readonly unwritable: { readonly path: string; readonly why: "mode" | "disk" } | null;
+  readonly unwritable: Unwritable | null;
+  /** The unit whose daemon cannot write to its folder; null if none. */
+  readonly refusal: UnitRefusal | null;
   /** Name of that user. */
   readonly user: string;
 }
@@ -56,32 +58,6 @@ const PREFACE: Dialog = {
   request: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
   isComplete: (answer) => answer.length >= 9,
 };
-
-/** What the user of the daemon cannot write to, of a database and its folder. */
-export function findUnwritable(path: string, uid: number): SqliteFacts["unwritable"] {
-  const folder = dirname(path);
-  for (const at of [folder, path]) {
-    const why = unwritableAt(at, uid);
-    if (why !== null) return { path: at, why };
-  }
-  return null;
-}
-
-/** What keeps a user from writing to a file or folder; null if nothing does, or there is none. */
-export function unwritableAt(at: string, uid: number): "mode" | "disk" | null {
-  const found = statSync(at, { throwIfNoEntry: false });
-  if (found === undefined) return null;
-  try {
-    accessSync(at, constants.W_OK);
-  } catch (error) {
-    if (errorCode(error) === "EROFS") return "disk";
-    // Deno compares modes, which do not keep root from writing.
-    if (process.getuid?.() !== 0) return "mode";
-  }
-  // Root may write to everything, but its daemon may be another user.
-  const bits = found.uid === uid ? 0o200 : 0o022;
-  return uid !== 0 && (found.mode & bits) === 0 ? "mode" : null;
-}
 
 /** Connect to the servers of a store. */
 export async function reachServers(
@@ -129,21 +105,28 @@ export function checkStore(facts: StoreFacts): Finding[] {
   return findings.length > 0 ? findings : [unchecked(`${url} is opened only by a daemon`)];
 }
 
-function checkWritable({ unwritable, user }: SqliteFacts): Finding[] {
+function checkWritable({ path, unwritable, user, refusal }: SqliteFacts): Finding[] {
   const { error } = findingsOf("store");
-  if (unwritable === null) return [];
-  const { path, why } = unwritable;
+  const findings = unwritable === null ? [] : [checkUnwritable(unwritable, user)];
+  if (refusal === null) return findings;
+  const text = `${refusal.unit} does not let the daemon write to "${dirname(path)}"`;
+  return [...findings, error(text, refusal.remedy)];
+}
+
+function checkUnwritable({ path, why, isMissing }: Unwritable, user: string): Finding {
+  const { error } = findingsOf("store");
   const at = shellWord(path);
   if (why === "disk") {
-    return [
-      error(
-        `"${path}" is on a file system that is read-only`,
-        `sudo mount -o remount,rw "$(findmnt -no TARGET -T ${at})"`,
-      ),
-    ];
+    return error(
+      `"${path}" is on a file system that is read-only`,
+      `sudo mount -o remount,rw "$(findmnt -no TARGET -T ${at})"`,
+    );
+  }
+  if (isMissing) {
+    return error(`user ${user} cannot create "${path}"`, makeFolderCommand(path, user));
   }
   const mend = `sudo chown ${shellWord(user)} ${at} && sudo chmod u+rw ${at}`;
-  return [error(`user ${user} cannot write to "${path}"`, mend)];
+  return error(`user ${user} cannot write to "${path}"`, mend);
 }
 
 function checkAnswers(daemon: DaemonFacts): Finding[] {

@@ -1,16 +1,11 @@
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import type { UnitRefusal } from "../../config/backup_folder.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { readRegularFile } from "../../platform/files/read_file.ts";
+import { USER_DEFAULT } from "./service_settings.ts";
 import { systemdPath } from "./systemd_unit.ts";
 import { installedUnits } from "./unit_drift.ts";
-
-/** The unit whose daemon cannot write to a folder. */
-export interface UnitRefusal {
-  readonly unit: string;
-  /** The command that opens the folder, and restarts the service. */
-  readonly remedy: string;
-}
 
 const NAME = "jobctl.service";
 /** The link of `systemctl enable jobctl-root`. */
@@ -28,46 +23,65 @@ const OWN = {
   RuntimeDirectory: "/run",
 } as const;
 
+/** What the installed unit lets its daemon do. */
+export interface UnitSandbox {
+  /** The daemon's user. */
+  readonly user: string;
+  /** False if programs that the daemon starts get no rights by setuid or setgid. */
+  readonly hasSetuid: boolean;
+  /**
+   * What keeps the daemon from writing to a folder; null if nothing does.
+   *
+   * @param folder absolute path
+   * @param dropIn name of the drop-in that opens it, without `.conf`
+   */
+  refusal(folder: string, dropIn: string): UnitRefusal | null;
+}
+
 /**
- * Whether the installed unit keeps its daemon from writing to a folder, by its file and drop-ins.
+ * What the unit `jobctl.service` lets its daemon do, by its file and drop-ins.
  *
- * @param folder absolute path
  * @param configFile the daemon's configuration: a unit that starts another one does not count
  * @param root a folder in place of `/`
- * @returns null if it does not, if there is no such unit or root's is enabled, or if a file of it
- * cannot be read
+ * @returns null if there is no such unit, if root's is enabled, or if a file of it cannot be read
  */
-export function unitRefusal(
-  folder: string,
-  configFile: string,
-  root: string = "/",
-): UnitRefusal | null {
+export function unitSandbox(configFile: string, root: string = "/"): UnitSandbox | null {
   const [unit] = installedUnits(root).filter(({ name }) => name === NAME);
-  // A package brings both units with one configuration; that of root may write anywhere.
+  // A package brings both units with one configuration; that of root may do anything.
   const isRoots = lstatSync(join(root, ROOT_ENABLED), { throwIfNoEntry: false }) !== undefined;
   if (unit === undefined || isRoots) return null;
   const texts = [unit.path, ...dropIns(root)].map(readText);
   if (texts.includes(null)) return null;
   const settings = settingsIn(texts.join("\n"));
-  const commands = settings.get("ExecStart") ?? [];
-  if (!commands.includes(configFile)) return null;
-  if (settings.get("ProtectSystem")?.at(-1) !== "strict") return null;
+  const last = (key: string) => settings.get(key)?.at(-1);
+  if (!(settings.get("ExecStart") ?? []).includes(configFile)) return null;
+  const isOn = (key: string) => /^(?:yes|true|on|1)$/i.test(last(key) ?? "");
+  return {
+    user: last("User") ?? USER_DEFAULT,
+    // The daemon has no capabilities, so systemd lets no program have any: see systemd.exec(5).
+    hasSetuid: !isOn("NoNewPrivileges"),
+    refusal: (folder, dropIn) =>
+      isOpen(folder, settings) ? null : { unit: NAME, remedy: openCommand(folder, dropIn) },
+  };
+}
+
+function isOpen(folder: string, settings: ReadonlyMap<string, readonly string[]>): boolean {
+  if (settings.get("ProtectSystem")?.at(-1) !== "strict") return true;
   const own = Object.entries(OWN).flatMap(([key, parent]) =>
     (settings.get(key) ?? []).map((name) => `${parent}/${name}`)
   );
   const named = (settings.get("ReadWritePaths") ?? []).map((path) => path.replace(/^[-+]+/, ""));
   const wanted = `${real(folder)}/`;
-  const isOpen = [...ALWAYS, ...own, ...named].some((path) =>
+  return [...ALWAYS, ...own, ...named].some((path) =>
     wanted.startsWith(`${real(path)}/`.replace("//", "/"))
   );
-  return isOpen ? null : { unit: NAME, remedy: openCommand(folder) };
 }
 
-function openCommand(folder: string): string {
+function openCommand(folder: string, dropIn: string): string {
   const line = shellWord(`ReadWritePaths=${systemdPath(folder)}`);
   return [
     `{ echo "[Service]"; echo ${line}; } |`,
-    `sudo install -D -m 0644 /dev/stdin /etc/systemd/system/${NAME}.d/backup.conf &&`,
+    `sudo install -D -m 0644 /dev/stdin /etc/systemd/system/${NAME}.d/${dropIn}.conf &&`,
     "sudo systemctl daemon-reload && sudo systemctl restart jobctl",
   ].join(" ");
 }

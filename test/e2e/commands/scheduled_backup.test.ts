@@ -128,6 +128,11 @@ test("system.store.backup comes and goes with a reload, and takes its new folder
     assert.equal((await daemon.jobctl(["reload"])).code, 0);
     assert.equal((await run(daemon)).code, 0);
     assert.deepEqual([readdirSync(folder).length, readdirSync(other).length], [0, 1]);
+    writeFileSync(file, config(`${folder}-3`));
+    const warned = await daemon.jobctl(["reload"]);
+    assert.equal(warned.code, 2);
+    assert.match(warned.stderr, /store\.backup\.path: .*-3", does not exist: .*\(sudo install -d/);
+    assert.match(daemon.log(), /"\S+-3", does not exist/);
     writeFileSync(file, '[jobs.work]\nrun = "echo done"\n');
     assert.equal((await daemon.jobctl(["reload"])).code, 0);
     const gone = await run(daemon);

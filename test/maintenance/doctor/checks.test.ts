@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import test from "node:test";
-import { checkBackupFolder } from "../../../src/maintenance/doctor/backup_check.ts";
 import { checkCgroup } from "../../../src/maintenance/doctor/cgroup_check.ts";
 import { checkClock, type ClockFacts } from "../../../src/maintenance/doctor/clock_check.ts";
 import { reach } from "../../../src/maintenance/doctor/connect.ts";
@@ -231,19 +230,6 @@ test("checkStore() reports what the daemon says about its store", () => {
   assert.match(judge({ storeProblem: "disk full" }), /^error disk full/);
   assert.match(judge({ latencyMs: 250 }), /^warning the daemon took 250 ms/);
   assert.match(judge({ storeType: "memory" }), /^note it is in memory/);
-});
-
-test("checkBackupFolder() names each problem of the folder and of the unit", () => {
-  const folder = { path: "/b", user: "ops", problem: null, refusal: null };
-  assert.deepEqual(checkBackupFolder(folder), []);
-  const judge = (problem: "file" | "disk") => only(checkBackupFolder({ ...folder, problem }));
-  assert.match(judge("file"), /^error store\.backup\.path, "\/b", is not a folder/);
-  assert.match(judge("disk"), /^error .* is on a file system that is read-only$/);
-  const refusal = { unit: "jobctl.service", remedy: "mend" };
-  assert.match(
-    only(checkBackupFolder({ ...folder, refusal })),
-    /^error jobctl\.service does not let the daemon write to .* "\/b"$/,
-  );
 });
 
 test("checkStore() reports servers that do not answer, or are others", () => {

@@ -63,15 +63,14 @@ export const DOCTOR: Verb = {
     const configFile = configFileOf(args, io.cwd) ?? serviceConfigFile();
     const { diagnose } = await import("../../../maintenance/doctor/doctor.ts");
     const { installedUnits, unitDrift } = await import("../../../tools/service/unit_drift.ts");
-    const { unitRefusal } = await import("../../../tools/service/unit_sandbox.ts");
+    const { unitSandbox } = await import("../../../tools/service/unit_sandbox.ts");
     const findings = await diagnose({
       ...{ configFile, env: io.env, cwd: io.cwd, clock: io.clock, version: VERSION },
       spool: spoolFolder(io.env),
       id: io.newId(),
       findDaemon: (config) => findDaemon(config, args, context),
       findUnits: () => unitDrift(),
-      findRefusal: (folder) =>
-        configFile === null ? null : unitRefusal(folder, resolve(io.cwd, configFile)),
+      sandbox: configFile === null ? null : unitSandbox(resolve(io.cwd, configFile)),
       isService: installedUnits().length > 0 && existsSync("/run/systemd/system"),
     });
     const isVerbose = args.flag("verbose");

@@ -1,0 +1,68 @@
+import { resolve } from "node:path";
+import process from "node:process";
+import { backupFolderProblems, readBackupFolder } from "../config/backup_folder.ts";
+import type { Config } from "../config/config.ts";
+import type { ConfigProblem } from "../core/job/job_table.ts";
+import { isAccount, isRoot, userId, userName } from "../platform/process/accounts.ts";
+import { type UnitSandbox, unitSandbox } from "./service/unit_sandbox.ts";
+
+/** Where {@link daemonMistakes} looks. */
+export interface DaemonPlace {
+  /** True if this process is the daemon. */
+  readonly isDaemon: boolean;
+  /** A folder in place of `/`, for the files of the unit. */
+  readonly root?: string;
+}
+
+/** The process that runs, or would run, a configuration. */
+interface DaemonProcess {
+  /** Null if this process cannot tell what that user may do. */
+  readonly uid: number | null;
+  readonly user: string;
+  readonly sandbox: UnitSandbox | null;
+}
+
+/**
+ * What a daemon cannot do that its configuration wants: seen from the daemon's own process, or from
+ * a command on its machine, which knows the unit that starts the daemon.
+ *
+ * @param configFile null for the built-in configuration
+ * @returns mistakes; warnings if nothing shows that the daemon runs on this machine
+ */
+export function daemonMistakes(
+  config: Pick<Config, "backup">,
+  configFile: string | null,
+  { isDaemon, root }: DaemonPlace,
+): ConfigProblem[] {
+  const sandbox = configFile === null ? null : unitSandbox(resolve(configFile), root);
+  const daemon = isDaemon || sandbox === null ? ownProcess(sandbox) : serviceProcess(sandbox);
+  const isHere = isDaemon || sandbox !== null;
+  return backupProblems(config, daemon)
+    .map((problem) => isHere ? { ...problem, isMistake: true } : problem);
+}
+
+function ownProcess(sandbox: UnitSandbox | null): DaemonProcess {
+  const uid = process.getuid?.() ?? 0;
+  return { uid, user: userName(uid), sandbox };
+}
+
+function serviceProcess(sandbox: UnitSandbox): DaemonProcess {
+  const { user } = sandbox;
+  const uid = isAccount(user) ? userId(user) : null;
+  return { uid: isRoot() || uid === process.getuid?.() ? uid : null, user, sandbox };
+}
+
+function backupProblems(
+  { backup }: Pick<Config, "backup">,
+  { uid, user, sandbox }: DaemonProcess,
+): ConfigProblem[] {
+  if (backup === null) return [];
+  const { path } = backup;
+  const problems = backupFolderProblems({
+    ...{ path, user, refusal: sandbox?.refusal(path, "backup") ?? null },
+    ...readBackupFolder(path, uid),
+  });
+  return problems.map(({ message, remedy }) => ({
+    ...{ path: "store.backup.path", place: null, job: null, message, hint: remedy },
+  }));
+}
