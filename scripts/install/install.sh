@@ -715,8 +715,8 @@ tell_next() {
     return 0
   fi
   say 'Next:'
-  say "  $command init my-jobs          # writes a configuration and a job"
-  say "  sudo $command install-service  # a service with /etc/jobctl/config.toml"
+  say "  $command init my-jobs           # writes a configuration and a job"
+  say "  sudo $command init /etc/jobctl  # the same for a service, and says how to install it"
 }
 
 # --- Removing

@@ -32,7 +32,31 @@ $1
 C
 }
 
-useradd --system --user-group --home-dir /var/lib/jobctl --shell /usr/sbin/nologin jobctl
+sudo() { "$@"; }
+hint() { "$@" 2>&1 | sed -n 's/^hint: Run: //p'; }
+# What is printed is executed, until the service runs.
+steps=$(hint jobctl install-service)
+check "install-service names what is missing" has_line '^useradd .* && .*init .* && .*check .* && .*install-service$' "${steps//sudo /}"
+check "and writes no unit" [ ! -e /etc/systemd/system/jobctl.service ]
+eval "$steps" >/root/steps.log 2>&1
+check "its commands lead to a service that is ready" is jobctl ActiveState active
+check "which runs a job" has_line 'Hello, you!' "$(jobctl schedule greet you --wait 2>&1)"
+check "doctor finds nothing wrong with it" eval '! jobctl doctor | grep -E "^error: (config|daemon|unit|store|permissions)"'
+systemctl stop jobctl
+sed -i 's|^url = .*|url = "sqlite:data/jobctl.db"|' /etc/jobctl/config.toml
+check "doctor names a database that the daemon cannot create" has_line 'user jobctl cannot create "/etc/jobctl/data"' "$(jobctl doctor)"
+while read -r remedy; do eval "$remedy"; done < <(jobctl doctor | sed -n 's/^error: store: .*; fix: //p')
+check "and its commands mend it" is jobctl ActiveState active
+printf '[store.backup]\nschedule = "@daily"\npath = "/srv/backups"\n' >>/etc/jobctl/config.toml
+reloaded=$(jobctl reload 2>&1)
+check "a reload names a folder for backups that is missing" has_line 'store.backup.path: .* does not exist' "$reloaded"
+check "and that the unit does not open it" has_line 'jobctl.service does not let the daemon write to' "$reloaded"
+check "check names it, too" eval '! jobctl check --config /etc/jobctl/config.toml >/root/check.log'
+while read -r remedy; do eval "$remedy"; done < <(sed -n 's/^.*store\.backup\.path: .* (\(.*\))$/\1/p' <<<"$reloaded")
+check "after its commands a reload says nothing" [ -z "$(jobctl reload 2>&1 >/dev/null)" ]
+check "and a backup works" has_line Completed "$(jobctl schedule system.store.backup --wait -o json)"
+jobctl uninstall-service >/dev/null
+rm -r /etc/jobctl /etc/systemd/system/jobctl.service.d /var/lib/jobctl
 useradd --create-home alice
 mkdir -p /etc/credstore
 echo the-secret >/etc/credstore/jobctl.test

@@ -4,12 +4,17 @@ import { isJobError, JobError, messageOf } from "../core/errors.ts";
 import { AMBIENT_TYPES } from "../jobs/types/gen/ambient.ts";
 import { fileErrorCode, writeHint } from "../core/file_errors.ts";
 import { trustProblem } from "../platform/files/trusted_path.ts";
-import { INIT_COMMAND, INIT_CONFIG, INIT_JOB } from "./init_files.ts";
+import { INIT_COMMAND, INIT_JOB, initConfig } from "./init_files.ts";
+import { detectKind } from "./service/install_service.ts";
+import { CONFIG_DEFAULT, type ServiceKind, USER_DEFAULT } from "./service/service_settings.ts";
+import { checkCommand, installCommand, missingSteps } from "./service/service_steps.ts";
 
 /** The files of a project, by their paths in it. */
-function projectFiles(isWindows: boolean): Readonly<Record<string, string>> {
+function projectFiles(
+  { isWindows, isService }: { readonly isWindows: boolean; readonly isService: boolean },
+): Readonly<Record<string, string>> {
   return {
-    "config.toml": isWindows ? INIT_CONFIG : INIT_CONFIG + INIT_COMMAND,
+    "config.toml": `${initConfig(isService)}${isWindows ? "" : INIT_COMMAND}`,
     "jobs/greet.ts": INIT_JOB,
     "ts-job.d.ts": AMBIENT_TYPES,
   };
@@ -35,10 +40,13 @@ export function initProject(
     readonly force?: boolean;
     /** Write what works on Windows. */
     readonly isWindows?: boolean;
+    /** Write the configuration of this system's service, for its manager. */
+    readonly service?: ServiceKind | null;
   } = {},
 ): InitResult {
   const root = resolve(directory);
-  const files = projectFiles(options.isWindows ?? false);
+  const { service = null, isWindows = false } = options;
+  const files = projectFiles({ isWindows, isService: service !== null });
   const paths = Object.keys(files).map((name) => join(root, name));
   for (const path of paths) checkPlace(path);
   const present = paths.filter((path) => existsSync(path));
@@ -67,15 +75,36 @@ export function initProject(
       { hint: writeHint(error, "Choose a directory that you may write to"), cause: error },
     );
   }
+  return { written: paths, next: nextSteps(directory, service) };
+}
+
+function nextSteps(directory: string, service: ServiceKind | null): string[] {
+  const root = resolve(directory);
+  if (service !== null) {
+    const wanted = { user: USER_DEFAULT, config: join(root, "config.toml") };
+    const { config } = wanted;
+    return [checkCommand(config), ...missingSteps(wanted, service), installCommand(wanted)];
+  }
   const config = resolve(process.cwd()) === root ? "config.toml" : join(directory, "config.toml");
-  return {
-    written: paths,
-    next: [
-      `jobctl check --config ${config}`,
-      `jobctl serve --config ${config}`,
-      "jobctl schedule greet you --wait",
-    ],
-  };
+  return [
+    `jobctl check --config ${config}`,
+    `jobctl serve --config ${config}`,
+    "jobctl schedule greet you --wait",
+  ];
+}
+
+/**
+ * The service manager for which a folder has the configuration; null if it is not the folder of
+ * the service, or if this system has none.
+ */
+export function serviceOfFolder(directory: string): ServiceKind | null {
+  if (resolve(directory) !== dirname(CONFIG_DEFAULT)) return null;
+  try {
+    return detectKind();
+  } catch (error) {
+    if (isJobError(error, "unimplemented")) return null;
+    throw error;
+  }
 }
 
 /** Root would not trust such a project, and a link in it could lead anywhere. */

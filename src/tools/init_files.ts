@@ -1,13 +1,47 @@
+import { STATE_FOLDER } from "./service/service_settings.ts";
+
+/** Where a project keeps its database and tokens, and how it sends mail. */
+interface InitPlaces {
+  /** Lines of `[store]` and `[server.auth]`. */
+  readonly store: string;
+  /** Lines of a channel for mail, as comments. */
+  readonly mail: string;
+}
+
+const PROJECT: InitPlaces = {
+  store: `[store]
+url = "sqlite:data/jobctl.db" # "memory:" loses everything when the daemon ends
+`,
+  mail: `# sendmail = true             # or a server: smtp = "smtps://USER@HOST", password and from
+# recipients = ["root"]
+`,
+};
+
+/** The service may write only to its own folder, and `sendmail` often does not work there. */
+const SERVICE: InitPlaces = {
+  store: `[store]
+url = "sqlite:${STATE_FOLDER}/jobctl.db"
+
+[server.auth]
+tokens_file = "${STATE_FOLDER}/tokens.json" # managed by jobctl token
+`,
+  mail: `# smtp = "smtps://USER@mail.example.org"
+# password = { credential = "jobctl.smtp" } # root writes it to /etc/credstore/jobctl.smtp
+# from = "jobctl@example.org"
+# recipients = ["ops@example.org"]
+`,
+};
+
 /** The beginning of the configuration that `jobctl init` writes. */
-export const INIT_CONFIG = `# Configuration of jobctl. Every key: docs/configuration.md
+export function initConfig(isService: boolean): string {
+  const { store, mail } = isService ? SERVICE : PROJECT;
+  return `# Configuration of jobctl. Every key: docs/configuration.md
 # Check it with: jobctl check --config config.toml
 
 timezone = "UTC"              # zone of schedules that name none
 modules = ["jobs"]            # directories of job modules: jobs/NAME.ts is the kind NAME
 
-[store]
-url = "sqlite:data/jobctl.db" # "memory:" loses everything when the daemon ends
-
+${store}
 [server]
 host = "127.0.0.1"
 port = 59051                  # gRPC
@@ -23,16 +57,15 @@ retry = { max = 2, initial = "10s" }
 # Mails failures, late runs and recoveries. More: docs/notices.md
 # [notices.ops]
 # to = "mail"
-# sendmail = true             # or a server: smtp = "smtps://USER@HOST", password and from
-# recipients = ["root"]
-
+${mail}
 # Options for the module jobs/greet.ts.
 [jobs.greet]
 schedule = "*/5 * * * *"      # minute hour day month weekday
 args = { name = "world" }
 `;
+}
 
-/** What {@link INIT_CONFIG} continues with, except on Windows. */
+/** What {@link initConfig} continues with, except on Windows. */
 export const INIT_COMMAND = `
 # A command needs no module. This is what a line of a crontab becomes.
 [jobs.disk]

@@ -115,7 +115,7 @@ for (const [name, shell] of Object.entries(SHELLS)) {
             text,
             /Checked: SHA-256 and signature \((minisign|openssl): jobctl 1\.2\.0, /,
           );
-          assert.match(text, /sudo ".*the prefix\/bin\/jobctl" install-service/);
+          assert.match(text, /sudo ".*the prefix\/bin\/jobctl" init \/etc\/jobctl/);
           assert.deepEqual(treeOf(prefix), INSTALLED);
           assert.equal(versionOf(prefix), "1.2.0");
 

@@ -50,6 +50,24 @@ test("initProject() writes an example of a channel that loads without its commen
   });
 });
 
+test("initProject() writes the configuration of the service, and ends with its installation", async () => {
+  await withTempDir({}, async ({ path }) => {
+    const { written, next } = initProject(path, { service: "systemd" });
+    const { loaded, problems } = await loadText(
+      readFileSync(written[0]!, "utf8").replace('modules = ["jobs"]', "")
+        .replace(/\[jobs\.greet\]\n.*\n.*\n/, ""),
+    );
+    assert.deepEqual(problems, []);
+    const { store, server } = loaded!.config;
+    assert.deepEqual(store.address, { type: "sqlite", path: "/var/lib/jobctl/jobctl.db" });
+    assert.equal(server.auth.tokensFile, "/var/lib/jobctl/tokens.json");
+    const config = `${path}/config.toml`;
+    assert.equal(next[0], `sudo jobctl check --config ${config}`);
+    assert.equal(next.at(-1), `sudo jobctl install-service --config ${config}`);
+    assert.ok(next.every((command) => command.startsWith("sudo ")));
+  });
+});
+
 test("initProject() writes nothing when one of its files is there", async () => {
   await withTempDir({ "jobs/greet.ts": "mine" }, ({ path }) => {
     assert.throws(() => initProject(path), (error: unknown) => {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import {
@@ -10,7 +17,9 @@ import {
   uninstallService,
 } from "../../src/tools/service/install_service.ts";
 import { SERVICE_KINDS } from "../../src/tools/service/service_settings.ts";
+import { userId } from "../../src/platform/process/accounts.ts";
 import { parsePlist } from "../support/plist.ts";
+import { NEEDS_ROOT } from "../support/processes/foreign_user.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 const PATHS = {
@@ -136,7 +145,7 @@ test("installService() changes nothing in a dry run and says what it would do", 
     ]);
     const waits = await installService(optionsOf(path, { ...options, isStarted: false }));
     assert.deepEqual(waits.commands, ["systemctl daemon-reload"]);
-    assert.ok(waits.next.includes("systemctl enable --now jobctl-root.service"));
+    assert.deepEqual(waits.next, ["sudo systemctl enable --now jobctl-root.service"]);
   });
 });
 
@@ -215,11 +224,45 @@ for (const user of ["root", "0", "a b", "x\nUser=root", "", "-u", "a".repeat(32)
   });
 }
 
-test("installService() refuses a user that does not exist and says how to create it", async () => {
-  const options = optionsOf("/", { prefix: null, isDryRun: true, user: "no-such-user" });
-  await assert.rejects(installService(options), (error: { hint: string }) => {
-    assert.match(error.hint, /^Create it: useradd --system .* no-such-user$/);
-    return true;
+/** The hint of a refusal. */
+async function hintOf(options: InstallOptions): Promise<string> {
+  const error = await installService(options).then(
+    () => assert.fail("it was installed"),
+    (error: { hint: string }) => error,
+  );
+  return error.hint;
+}
+
+test("installService() names all that is missing, and installs the unit last", async () => {
+  await withTempDir({ "config.toml": "" }, async ({ path }) => {
+    const user = "no-such-user";
+    const given = { prefix: null, isDryRun: true, user } as const;
+    const useradd = `sudo useradd --system .* ${user}`;
+    const install = `sudo jobctl install-service --user ${user}`;
+    const config = join(path, "none", "config.toml");
+    const missing = await hintOf(optionsOf("/", { ...given, config }));
+    const init = `sudo jobctl init ${path}/none && sudo jobctl check --config ${config}`;
+    assert.match(
+      missing,
+      new RegExp(`^Run: ${useradd} && ${init} && ${install} --config ${config}$`),
+    );
+    const present = join(path, "config.toml");
+    const hint = await hintOf(optionsOf("/", { ...given, config: present }));
+    assert.match(hint, new RegExp(`^Run: ${useradd} && ${install} --config ${present}$`));
+  });
+});
+
+test("installService() writes no unit without a configuration", { skip: NEEDS_ROOT }, async () => {
+  await withTempDir({}, async ({ path }) => {
+    // What is under test writes to the real system if it fails.
+    const options = optionsOf("/", { kind: "openrc", prefix: null, isStarted: false, user: null });
+    const config = join(path, "config.toml");
+    const hint = await hintOf({ ...options, config });
+    const steps = `sudo jobctl init ${path} && sudo jobctl check --config ${config}`;
+    assert.equal(hint, `Run: ${steps} && sudo jobctl install-service --root --config ${config}`);
+    const dry = await installService({ ...options, config, isDryRun: true });
+    assert.equal(`Run: ${dry.next.join(" && ")}`, hint);
+    assert.match(dry.notes.join(), /does not exist yet/);
   });
 });
 
@@ -243,10 +286,27 @@ test("installService() opens the database's folder, and home folders, for readin
 test("installService() refuses a configuration whose database could not be created", async () => {
   await withTempDir({ "config.toml": "" }, async ({ path }) => {
     const options = optionsOf(path, { kind: "openrc", config: join(path, "config.toml") });
-    await assert.rejects(installService(options), (error: { hint: string }) => {
-      assert.match(error.hint, /store\.url = "sqlite:\/var\/lib\/jobctl\/jobctl\.db"/);
-      return true;
-    });
+    const hint = await hintOf(options);
+    assert.match(hint, /store\.url = "sqlite:\/var\/lib\/jobctl\/jobctl\.db"/);
+    assert.match(hint, /sudo install -d -m 0700 -o jobctl \S+\/data;/);
+  });
+});
+
+test("installService() refuses a database that the daemon's user cannot write", {
+  skip: NEEDS_ROOT,
+}, async () => {
+  await withTempDir({ "config.toml": "", "data/.keep": "" }, async ({ path }) => {
+    const config = join(path, "config.toml");
+    const given = { kind: "openrc", prefix: null, isDryRun: true, user: "nobody" } as const;
+    const options = optionsOf("/", { ...given, config });
+    await refused(
+      () => installService(options),
+      "invalid_argument",
+      /"nobody" cannot write its database, ".*": ".*\/data" is not writable for that user$/,
+    );
+    assert.match(await hintOf(options), /^Let the user write there, or set store\.url = /);
+    chownSync(join(path, "data"), userId("nobody"), 0);
+    assert.match((await installService(options)).notes.join(), /The database is in/);
   });
 });
 

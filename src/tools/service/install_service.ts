@@ -17,8 +17,9 @@ import { JobError, messageOf } from "../../core/errors.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load_config.ts";
+import { findUnwritable, makeFolderCommand } from "../../platform/files/unwritable.ts";
 import { trustProblem } from "../../platform/files/trusted_path.ts";
-import { isAccount, isRoot } from "../../platform/process/accounts.ts";
+import { isAccount, isRoot, userId } from "../../platform/process/accounts.ts";
 import { originOf, type ServiceFile, serviceFile, signed } from "./service_file.ts";
 import {
   CONFIG_DEFAULT,
@@ -29,6 +30,7 @@ import {
   STATE_FOLDER,
   USER_DEFAULT,
 } from "./service_settings.ts";
+import { installCommand, missingSteps } from "./service_steps.ts";
 
 const COMMAND_MS_MAX = 150_000;
 const OUTPUT_BYTES_MAX = 1_048_576;
@@ -102,7 +104,8 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
   const config = resolve(options.config ?? CONFIG_DEFAULT);
   const notes: string[] = [];
   const argv = options.argv.map((one) => one.startsWith("/") ? one : resolve(one));
-  checkUser(options);
+  checkUser(options, config);
+  checkConfig(options, config);
   for (const path of [...argv, config]) checkPlace(path, options);
   const loaded = await load(config, options);
   const data = loaded === null ? null : dataFolder(loaded, config, options, notes);
@@ -114,24 +117,18 @@ export async function installService(options: InstallOptions): Promise<ServiceRe
   checkPackaged(file, options);
   const hasConfig = existsSync(config);
   const canStart = isStarted && hasConfig;
-  if (!hasConfig) notes.push(`${config} does not exist yet, so the service was not started`);
+  if (!hasConfig) notes.push(`${config} does not exist yet: the service cannot start without it`);
   const commands = prefix !== null ? [] : [...file.reload, ...(canStart ? file.enable : [])];
   if (!isDryRun) {
     write(path, text, file.mode);
     run(commands);
   }
-  const init = [
-    `jobctl init ${shellWord(dirname(config))}`,
-    `jobctl check --config ${shellWord(config)}`,
-  ];
+  const next = hasConfig || prefix !== null
+    ? file.enable.map((command) => `sudo ${shown(command)}`)
+    : [...missingSteps({ user, config }, kind), installCommand({ user, config })];
   return {
     ...{ path, text, notes, commands: commands.map(shown) },
-    next: [
-      ...(hasConfig ? [] : init),
-      ...(canStart && prefix === null
-        ? [file.status, ...statusCommand(kind, loaded)]
-        : file.enable.map(shown)),
-    ],
+    next: canStart && prefix === null ? [file.status, ...statusCommand(kind, loaded)] : next,
   };
 }
 
@@ -203,7 +200,7 @@ function checkRoot({ prefix, isDryRun }: ServiceTarget): void {
   });
 }
 
-function checkUser(target: ServiceTarget): void {
+function checkUser(target: ServiceTarget, config: string): void {
   const { user, kind, prefix } = target;
   checkRoot(target);
   if (user === null) return;
@@ -219,12 +216,27 @@ function checkUser(target: ServiceTarget): void {
     );
   }
   if (prefix !== null || isAccount(user)) return;
-  const add = kind === "openrc"
-    ? `addgroup -S ${user} && adduser -S -D -H -h ${STATE_FOLDER} -s /sbin/nologin -G ${user} ${user}`
-    : `useradd --system --user-group --home-dir ${STATE_FOLDER} --shell /usr/sbin/nologin ${user}`;
   throw new JobError("invalid_argument", `Cannot run the service as user "${user}": no such user`, {
-    hint: kind === "launchd" ? "Name one of your users with --user" : `Create it: ${add}`,
+    hint: kind === "launchd"
+      ? "Name one of your users with --user"
+      : stepsHint({ user, config }, kind),
   });
+}
+
+/**
+ * Refuse to install a service that has no configuration: the configuration decides which folders
+ * the unit opens. A dry run, and a file for another system, do without.
+ */
+function checkConfig({ user, kind, prefix, isDryRun }: ServiceTarget, config: string): void {
+  if (prefix !== null || isDryRun || existsSync(config)) return;
+  throw new JobError("not_found", `Cannot install the service: there is no "${config}"`, {
+    hint: stepsHint({ user, config }, kind),
+  });
+}
+
+/** The hint with everything that is missing, and the installation at its end. */
+function stepsHint(wanted: Pick<ServiceSettings, "user" | "config">, kind: ServiceKind): string {
+  return `Run: ${[...missingSteps(wanted, kind), installCommand(wanted)].join(" && ")}`;
 }
 
 /** Refuse a program or a configuration that the service cannot see, or that others can change. */
@@ -270,27 +282,41 @@ function statusCommand(kind: ServiceKind, loaded: Config | null): string[] {
 function dataFolder(
   { store }: Config,
   config: string,
-  { user, kind }: InstallOptions,
+  { user, kind, prefix }: InstallOptions,
   notes: string[],
 ): string | null {
   if (store.address.type !== "sqlite" || user === null) return null;
-  const folder = dirname(resolve(dirname(config), store.address.path));
-  if (`${folder}/`.startsWith(`${STATE_FOLDER}/`)) return null;
+  const path = resolve(dirname(config), store.address.path);
+  const folder = dirname(path);
+  // Nothing creates it on macOS.
+  if (kind !== "launchd" && `${folder}/`.startsWith(`${STATE_FOLDER}/`)) return null;
+  const found = existsSync(folder) ? null : "it does not exist";
+  const problem = found ?? (prefix === null ? unwritableBy(user, path) : null);
+  if (problem !== null) {
+    const set = `set store.url = "sqlite:${STATE_FOLDER}/jobctl.db" in ${config}`;
+    const make = `create the folder: ${makeFolderCommand(folder, user)}`;
+    throw new JobError(
+      "invalid_argument",
+      `Cannot install the service: user "${user}" cannot write its database, "${path}": ${problem}`,
+      {
+        hint: found === null ? `Let the user write there, or ${set}` : `Either ${make}; or ${set}`,
+      },
+    );
+  }
   notes.push(
     `The database is in ${folder}: user ${user} must be able to write there` +
       (kind === "systemd" ? ", and the unit allows it" : ""),
   );
-  if (!existsSync(folder)) {
-    throw new JobError(
-      "invalid_argument",
-      `Cannot install the service: user "${user}" cannot create the folder of the database, ${folder}`,
-      {
-        hint:
-          `Set store.url = "sqlite:${STATE_FOLDER}/jobctl.db" in ${config}, or create the folder`,
-      },
-    );
-  }
   return folder;
+}
+
+/** What keeps a user of this system from writing a database; null if nothing. */
+function unwritableBy(user: string, path: string): string | null {
+  const found = findUnwritable(path, userId(user));
+  if (found === null) return null;
+  return found.why === "disk"
+    ? `"${found.path}" is on a file system that is read-only`
+    : `"${found.path}" is not writable for that user`;
 }
 
 /** The text of a file of a service; null if there is none. */

@@ -13,6 +13,7 @@ import {
   type ServiceSettings,
   USER_DEFAULT,
 } from "./service_settings.ts";
+import { installCommand } from "./service_steps.ts";
 import { systemdUnit } from "./systemd_unit.ts";
 
 /** An installed unit, compared with what this version would write. */
@@ -90,7 +91,10 @@ function compare(
     return isWanted ? same : found("is of another version", remedy, "warning");
   }
   const settings = settingsOf(text, name);
-  const install = installCommand(name, settings);
+  const install = installCommand({
+    user: settings?.user ?? userOf(name),
+    config: settings?.config ?? CONFIG_DEFAULT,
+  });
   const [program] = settings?.argv ?? [];
   if (program !== undefined && !existsSync(program)) {
     return found(`starts "${program}", which does not exist`, install, "error");
@@ -147,14 +151,6 @@ function wordsOf(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) =>
     (quoted ?? plain!).replaceAll("%%", "%")
   );
-}
-
-function installCommand(name: string, settings: ServiceSettings | null): string {
-  const user = settings?.user ?? userOf(name);
-  const who = user === null ? " --root" : user === USER_DEFAULT ? "" : ` --user ${shellWord(user)}`;
-  const config = settings?.config ?? CONFIG_DEFAULT;
-  const option = config === CONFIG_DEFAULT ? "" : ` --config ${shellWord(config)}`;
-  return `sudo jobctl install-service${who}${option}`;
 }
 
 function needsReload(name: string): Promise<boolean> {

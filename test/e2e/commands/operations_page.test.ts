@@ -11,6 +11,15 @@ function blockWith(text: string): string {
   return block[1]!;
 }
 
-test("docs/operations.md keeps the database in the folder that the unit makes", () => {
-  assert.ok(blockWith("url = ").includes("/var/lib/jobctl/"));
+test("docs/operations.md installs the unit after the user and the configuration", () => {
+  const lines = blockWith("jobctl init").trimEnd().split("\n");
+  const steps = [
+    "useradd",
+    "jobctl init /etc/jobctl",
+    "jobctl check",
+    "--dry-run",
+    "install-service",
+  ];
+  assert.equal(lines.length, steps.length);
+  for (const [at, step] of steps.entries()) assert.ok(lines[at]!.includes(step), `line ${at}`);
 });

@@ -7,7 +7,10 @@ import type { Verb } from "../../verb.ts";
 export const INIT: Verb = {
   name: "init",
   summary: "Write a configuration with comments, an example job and the types for jobs",
-  details: "Works without a daemon. Overwrites nothing unless --force is given.",
+  details: [
+    "Works without a daemon. Overwrites nothing unless --force is given. In /etc/jobctl it writes",
+    "the configuration of the service, and names the commands that install it.",
+  ].join(" "),
   words: [{
     name: "DIRECTORY",
     describe: "Where to write them (default: this folder)",
@@ -15,14 +18,18 @@ export const INIT: Verb = {
     isOptional: true,
   }],
   options: { force: { describe: "Overwrite existing files", isFlag: true } },
-  examples: [["jobctl init my-jobs", "Start a project in the folder my-jobs"]],
+  examples: [
+    ["jobctl init my-jobs", "Start a project in the folder my-jobs"],
+    ["sudo jobctl init /etc/jobctl", "Write the configuration of the service"],
+  ],
   isOffline: true,
   async run(args, { io, printer }) {
-    const { initProject } = await import("../../../tools/init.ts");
+    const { initProject, serviceOfFolder } = await import("../../../tools/init.ts");
     const directory = resolve(io.cwd, args.word("DIRECTORY") || ".");
     const { written, next } = initProject(directory, {
       force: args.flag("force"),
       isWindows: isWindows(),
+      service: serviceOfFolder(directory),
     });
     await printer.details({ directory, written, next }, directory, [
       ...written.map((path) => `Wrote ${makeVisible(path)}`),

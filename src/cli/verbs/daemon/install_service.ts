@@ -58,7 +58,8 @@ export const INSTALL_SERVICE: Verb = {
   summary: "Install this program as a service of systemd, OpenRC or launchd, and start it",
   details: [
     "Writes one file and creates nothing else: systemd and OpenRC create the folders of the",
-    "daemon. The user must exist. A file of the same name that was changed or that something else",
+    "daemon. The user and the configuration must exist; otherwise it names the commands that make",
+    "them. A file of the same name that was changed or that something else",
     "wrote is replaced only with --force.",
   ].join(" "),
   options: {
