@@ -16,12 +16,12 @@ import { generatedFiles } from "./generated.ts";
 import { signAdHoc } from "./macho.mjs";
 import { installScript } from "./install_script.ts";
 import { makePackages } from "./npm.mjs";
-import { ARCHITECTURES } from "./package_files.mjs";
+import { ARCHITECTURES, KEY_FILE } from "./package_files.mjs";
 import { makeRpm } from "./rpm.mjs";
 import { recipesFor } from "./recipes.ts";
 import { programNotices } from "./runtime_parts.mjs";
 import { writeRuntime } from "./runtimes.mjs";
-import { readSecretKey, signBytes } from "./sign.ts";
+import { publicKeyFile, readSecretKey, signBytes } from "./sign.ts";
 import { programName, TARGETS } from "./targets.mjs";
 
 /** Archives that are compressed at the same time: each takes one processor. */
@@ -74,7 +74,8 @@ async function makeRelease() {
   const { version } = manifest;
   const atMs = facts.committedAt;
   const generated = generatedFiles({ version, atMs });
-  const texts = { packages, notices, generated };
+  const keyFile = publicKey() === null ? null : publicKeyFile(publicKey());
+  const texts = { packages, notices, generated, keyFile };
   const waiting = programs.flatMap((program) => tasksFor(program, texts));
   const work = async () => {
     for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
@@ -97,6 +98,7 @@ async function makeRelease() {
   files.set("install.sh", Buffer.from(installScript(manifest, { publicKey: signedBy })));
   files.set(`jobctl-${version}-provenance.json`, jsonBytes(made));
   files.set(`jobctl-${version}-sbom.cdx.json`, jsonBytes(bill));
+  if (keyFile !== null) files.set(KEY_FILE, Buffer.from(keyFile));
   const sums = sorted(files).map(([name, bytes]) => `${sha256(bytes)}  ${name}\n`).join("");
   files.set("SHA256SUMS", Buffer.from(sums));
   if (key !== null) {
@@ -154,11 +156,12 @@ function compileProgram(target) {
 }
 
 /** The archives of a program: `{ name, bytes }`. */
-async function* archives({ target, path }, { notices, generated }) {
+async function* archives({ target, path }, { notices, generated, keyFile }) {
   const folder = folderOf(target);
   const entries = [
     { path: programName(target), bytes: readFileSync(path), mode: 0o755 },
     { path: "THIRD-PARTY-NOTICES", bytes: Buffer.from(notices), mode: 0o644 },
+    ...(keyFile === null ? [] : [{ path: KEY_FILE, bytes: Buffer.from(keyFile), mode: 0o644 }]),
     ...contentsFor(target, generated),
   ].map((entry) => ({ ...entry, path: `${folder}/${entry.path}` }));
   const atMs = facts.committedAt;

@@ -30,6 +30,9 @@ const COMPLETIONS = {
 /** The file that administrators change: upgrades keep their changes. */
 export const CONFIGURATION = "etc/jobctl/config.toml";
 
+/** The public key of the signature of releases, as a file of minisign. */
+export const KEY_FILE = "minisign.pub";
+
 /** The example that they delete. */
 export const EXAMPLE = "etc/jobctl/conf.d/hello.toml";
 
@@ -51,12 +54,14 @@ export function packageVersion(version = MANIFEST.version) {
  * @param options.program path of the compiled program
  * @param options.notices text of THIRD-PARTY-NOTICES
  * @param options.generated man pages and completions, as `generatedFiles` of generated.ts returns them
+ * @param options.keyFile text of minisign.pub; null or absent without a key
  */
-export function packageFiles(system, { program, notices, generated }) {
+export function packageFiles(system, { program, notices, generated, keyFile = null }) {
   const doc = "usr/share/doc/jobctl";
   const files = new Map([
     ["usr/bin/jobctl", readFileSync(program)],
     [`${doc}/THIRD-PARTY-NOTICES`, notices],
+    ...(keyFile === null ? [] : [[`${doc}/${KEY_FILE}`, keyFile]]),
     [`${doc}/README.md`, withAbsoluteLinks(read("README.md"))],
     [`${doc}/config.example.toml`, read("config.example.toml")],
     [CONFIGURATION, read("contrib/package/config.toml")],

@@ -1,5 +1,6 @@
 // Signs the sums of a release in the format of minisign. Runs on Bun, for its BLAKE2b-256.
 import { createHash, createPrivateKey, type KeyObject, scryptSync, sign } from "node:crypto";
+import { readSigningKey } from "../../src/tools/verify/minisign.ts";
 
 /** A secret key of minisign, decrypted. */
 export interface SecretKey {
@@ -73,6 +74,12 @@ function deriveStream(password: string, file: Buffer): Buffer {
     throw new Error("JOBCTL_SIGNING_KEY_FILE needs more memory or time than minisign's own keys");
   }
   return scryptSync(password, salt, SECRET_BYTES, { N, r, p, maxmem: 2 * MEMORY_BYTES_MAX });
+}
+
+/** The text of minisign's file `.pub` for a public key, as its one line. */
+export function publicKeyFile(publicKey: string): string {
+  const { id } = readSigningKey(publicKey, "the public key");
+  return `untrusted comment: minisign public key ${id.toUpperCase()}\n${publicKey}\n`;
 }
 
 /**

@@ -60,10 +60,18 @@ test("release makes a signed archive with a program that knows its commit", () =
       `${name}.tar.zst`,
       `jobctl-${version}-provenance.json`,
       `jobctl-${version}-sbom.cdx.json`,
+      "minisign.pub",
     ]);
     const verified = await cli(["verify", "SHA256SUMS", "--key", key.publicKey], { cwd: out });
     assert.equal(verified.code, 0, verified.stderr);
-    assert.equal(JSON.parse(verified.stdout).matching.length, 5);
+    assert.equal(JSON.parse(verified.stdout).matching.length, 6);
+
+    const byFile = await cli(["verify", "SHA256SUMS", "--key", "minisign.pub"], { cwd: out });
+    assert.equal(byFile.code, 0, byFile.stderr);
+    if (spawnSync("minisign", ["-v"]).error === undefined) {
+      const sums = join(out, "SHA256SUMS");
+      run("minisign", ["-V", "-q", "-m", sums, "-p", join(out, "minisign.pub")]);
+    }
 
     mkdirSync(join(path, "unpacked"));
     run("tar", ["--zstd", "-xf", join(out, `${name}.tar.zst`), "-C", join(path, "unpacked")]);
@@ -75,6 +83,8 @@ test("release makes a signed archive with a program that knows its commit", () =
     assert.equal(described.file_sha256, sumOf(program));
     assert.equal(described.signing_key, "3736353433323130");
     run(program, ["verify", join(out, `${name}.tar.zst`)]);
+    const ofArchive = readFileSync(join(folder, "minisign.pub"), "utf8");
+    assert.equal(ofArchive, readFileSync(join(out, "minisign.pub"), "utf8"));
     assert.match(
       readFileSync(join(folder, "man", "jobctl.1"), "utf8"),
       /^\.TH "JOBCTL" 1 "2026-11-27" /,
