@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { backupFolderProblems, readBackupFolder } from "../config/backup_folder.ts";
 import type { Config } from "../config/config.ts";
+import { localMailProblems } from "../config/notices/local_mail.ts";
 import type { ConfigProblem } from "../core/job/job_table.ts";
 import { isAccount, isRoot, userId, userName } from "../platform/process/accounts.ts";
 import { type UnitSandbox, unitSandbox } from "./service/unit_sandbox.ts";
@@ -30,14 +31,17 @@ interface DaemonProcess {
  * @returns mistakes; warnings if nothing shows that the daemon runs on this machine
  */
 export function daemonMistakes(
-  config: Pick<Config, "backup">,
+  config: Pick<Config, "backup" | "notices">,
   configFile: string | null,
   { isDaemon, root }: DaemonPlace,
 ): ConfigProblem[] {
   const sandbox = configFile === null ? null : unitSandbox(resolve(configFile), root);
   const daemon = isDaemon || sandbox === null ? ownProcess(sandbox) : serviceProcess(sandbox);
   const isHere = isDaemon || sandbox !== null;
-  return backupProblems(config, daemon)
+  const mail = sandbox === null || sandbox.hasSetuid
+    ? []
+    : localMailProblems(config.notices, sandbox.unit, root);
+  return [...backupProblems(config, daemon), ...mail]
     .map((problem) => isHere ? { ...problem, isMistake: true } : problem);
 }
 

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { backupFolderProblems, readBackupFolder } from "../../config/backup_folder.ts";
 import type { Config } from "../../config/config.ts";
+import { localMailProblems } from "../../config/notices/local_mail.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { userName } from "../../platform/process/accounts.ts";
 import { findUnwritable } from "../../platform/files/unwritable.ts";
@@ -91,6 +92,7 @@ export function lateChecks(patient: Patient): Check[] {
     ...always,
     { subject: "store", run: () => storeFindings(patient, config) },
     { subject: "store", run: () => backupFindings(patient, config) },
+    { subject: "unit", run: () => mailFindings(patient, config) },
     {
       subject: "tokens",
       run: () => checkTokens(readTokens(config, { nowMs: clock.now().wallMs, uid })),
@@ -139,6 +141,13 @@ function backupFindings({ options, uid }: Patient, { backup }: Config) {
     ...readBackupFolder(path, isAbleToTell(uid) ? uid : null),
   });
   return problems.map(({ message, remedy }) => findingsOf("store").error(message, remedy));
+}
+
+function mailFindings({ options: { sandbox } }: Patient, { notices }: Config) {
+  if (sandbox === null || sandbox.hasSetuid) return [];
+  return localMailProblems(notices, sandbox.unit).map(({ path, message, hint }) =>
+    findingsOf("unit").error(`${path}: ${message}`, hint ?? null)
+  );
 }
 
 /** Only root can tell what another user may write to. */

@@ -56,8 +56,11 @@ export interface UnitFacts {
 
 /** What a unit lets its daemon do. */
 export interface DaemonSandbox {
+  readonly unit: string;
   /** The daemon's user. */
   readonly user: string;
+  /** False if programs that the daemon starts get no rights by setuid or setgid. */
+  readonly hasSetuid: boolean;
   /** What keeps the daemon from writing to a folder, with a drop-in of this name that opens it. */
   refusal(folder: string, dropIn: string): UnitRefusal | null;
 }

@@ -13,6 +13,14 @@ const ROOT_ENABLED = "etc/systemd/system/multi-user.target.wants/jobctl-root.ser
 const DROP_INS = ["usr/lib/systemd/system", "run/systemd/system", "etc/systemd/system"];
 const DROP_INS_MAX = 100;
 const FILE_BYTES_MAX = 1_048_576;
+/** Settings that imply `NoNewPrivileges=yes` for a daemon that is not root: see systemd.exec(5). */
+const WITHOUT_SETUID = [
+  ...["NoNewPrivileges", "SystemCallFilter", "SystemCallArchitectures", "SystemCallLog"],
+  ...["RestrictAddressFamilies", "RestrictFileSystems", "RestrictNamespaces", "RestrictRealtime"],
+  ...["RestrictSUIDSGID", "PrivateDevices", "ProtectClock", "ProtectHostname", "LockPersonality"],
+  ...["ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs", "DynamicUser"],
+  "MemoryDenyWriteExecute",
+];
 /** Folders that `ProtectSystem=strict` leaves writable, or that `PrivateTmp` replaces. */
 const ALWAYS = ["/dev", "/proc", "/sys", "/tmp", "/var/tmp"];
 /** Settings that create a folder below another one, for the daemon's user. */
@@ -25,6 +33,7 @@ const OWN = {
 
 /** What the installed unit lets its daemon do. */
 export interface UnitSandbox {
+  readonly unit: string;
   /** The daemon's user. */
   readonly user: string;
   /** False if programs that the daemon starts get no rights by setuid or setgid. */
@@ -55,11 +64,11 @@ export function unitSandbox(configFile: string, root: string = "/"): UnitSandbox
   const settings = settingsIn(texts.join("\n"));
   const last = (key: string) => settings.get(key)?.at(-1);
   if (!(settings.get("ExecStart") ?? []).includes(configFile)) return null;
-  const isOn = (key: string) => /^(?:yes|true|on|1)$/i.test(last(key) ?? "");
+  const isOff = (key: string) => /^(?:no|false|off|0)?$/i.test(last(key) ?? "");
   return {
+    unit: NAME,
     user: last("User") ?? USER_DEFAULT,
-    // The daemon has no capabilities, so systemd lets no program have any: see systemd.exec(5).
-    hasSetuid: !isOn("NoNewPrivileges"),
+    hasSetuid: WITHOUT_SETUID.every(isOff),
     refusal: (folder, dropIn) =>
       isOpen(folder, settings) ? null : { unit: NAME, remedy: openCommand(folder, dropIn) },
   };
