@@ -147,6 +147,8 @@ export interface DashboardWorld {
 export interface DashboardWorldOptions {
   /** Path of the site behind a proxy. */
   readonly basePath?: string;
+  /** A browser that runs already; by default one of its own. */
+  readonly browser?: Browser;
 }
 
 /** Log in with a token. */
@@ -157,7 +159,7 @@ export async function logIn(page: Page, token: string): Promise<void> {
 
 /** Start a daemon and a browser, and log in with a one-time code. */
 export async function createDashboardWorld(
-  { basePath = "" }: DashboardWorldOptions = {},
+  { basePath = "", browser: shared }: DashboardWorldOptions = {},
 ): Promise<DashboardWorld> {
   // The same one after a restart.
   const port = await freePort();
@@ -170,7 +172,7 @@ export async function createDashboardWorld(
         ...(basePath === "" ? {} : { JOBCTL_SERVER_BASE_PATH: basePath }),
       },
     }),
-    launchBrowser(),
+    shared ?? launchBrowser(),
   ]);
   const origin = `http://127.0.0.1:${port}`;
   const admin = await openWindow(browser, origin);
@@ -193,7 +195,7 @@ export async function createDashboardWorld(
       try {
         await closeWindow(admin);
       } finally {
-        await browser.close();
+        if (shared === undefined) await browser.close();
         await world.daemon.stop({ force: true });
       }
     },
