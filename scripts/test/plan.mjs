@@ -12,13 +12,16 @@ const STORIES = readdirSync(join(ROOT, "test/notices"))
  * Tests that would show nothing more on Deno: those of the compiled file, of the commands that only
  * it has, and of scripts that are shipped beside it; those that read or compile sources, or start
  * each runtime themselves; long runs on simulated clocks (one test compares the traces of both
- * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; and a
- * million instances.
+ * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; the
+ * shared suite on etcd and on a store over a medium, whose ledger is that of the replica in memory
+ * (test/store/etcd tries etcd's own calls on both); and a million instances.
  */
 const BUN_ONLY = [
   "test/architecture.test.ts",
   "test/attack",
   "test/cli",
+  "test/conformance/etcd.test.ts",
+  "test/conformance/my_store.test.ts",
   "test/contrib",
   "test/dashboard/flows.test.ts",
   "test/docs",
@@ -76,6 +79,7 @@ const MEASURE_TIME = ["test/attack/clock_under_attack.test.ts", "test/worker/bat
 
 /** The longest tests, in seconds: they begin first, so that none of them is alone at the end. */
 const SECONDS = new Map([
+  ["test/dashboard/flows.test.ts", 60],
   ["test/contrib/install_attacks.test.ts", 50],
   ["test/e2e/faults/output_faults.test.ts", 48],
   ["test/e2e/faults/crash.test.ts", 43],
@@ -97,12 +101,12 @@ const SECONDS = new Map([
   ["test/attack/reload.test.ts", 20],
   ["test/e2e/npm_package.test.ts", 19],
   ["test/store/volume.test.ts", 19],
-  ["test/notices/time_stories.test.ts", 18],
-  ["test/notices/digest_stories.test.ts", 18],
-  ["test/notices/expectation_stories.test.ts", 18],
-  ["test/notices/gone_stories.test.ts", 18],
-  ["test/notices/delivery_stories.test.ts", 16],
-  ["test/notices/reminder_stories.test.ts", 16],
+  ["test/notices/time_stories.test.ts", 12],
+  ["test/notices/digest_stories.test.ts", 12],
+  ["test/notices/expectation_stories.test.ts", 12],
+  ["test/notices/gone_stories.test.ts", 12],
+  ["test/notices/delivery_stories.test.ts", 12],
+  ["test/notices/reminder_stories.test.ts", 12],
 ]);
 
 /** Long tests beside those of the compiled file. */
@@ -173,10 +177,16 @@ export function planOf(files, runtimes) {
   const without = (paths) => files.filter((file) => !isWithin(file, paths));
   const bun = (name, files) => ({ runtime: "bun", name, files });
   const shared = bunRuns(without([...WAIT_LONG, ...MEASURE_TIME]));
+  // Two processes: one alone takes longer than all of Bun's beside it.
+  const onDeno = without(BUN_ONLY);
+  const deno = [
+    onDeno.filter((file) => !needsOwnModule(file)),
+    onDeno.filter(needsOwnModule),
+  ];
   const stages = [
     {
       runs: [
-        { runtime: "deno", name: "deno", files: without(BUN_ONLY) },
+        ...deno.map((files, index) => ({ runtime: "deno", name: `deno${index + 1}`, files })),
         ...shared.map((files, index) => bun(`bun${index + 1}`, files)),
       ],
       processes: PROCESSES,
