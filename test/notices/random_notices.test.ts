@@ -7,7 +7,7 @@ import { closeStoryServers } from "../support/notices/story_stores.ts";
 after(closeStoryServers);
 
 /** Seeds of each store; `npm run sim -- --notices` runs as many as wanted. */
-const SEEDS = [["memory", 4], ["SQLite", 1], ["etcd's replica", 2], ["Valkey", 1]] as const;
+const SEEDS = [["memory", 2], ["SQLite", 1], ["etcd's replica", 1], ["Valkey", 1]] as const;
 /** On Deno one store is enough: each has tests of its own on both runtimes. */
 const PLAYED = "Deno" in globalThis ? SEEDS.slice(0, 1) : SEEDS;
 /** Seeds that may pass before a planted bug is found. */

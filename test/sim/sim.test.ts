@@ -7,7 +7,7 @@ import { PLANTS } from "./plants.ts";
 import { findPlant, runWorld } from "./world.ts";
 
 /** Seeds of each store; `npm run sim` runs as many as wanted. */
-const SEEDS = [["memory", 20], ["sqlite", 10], ["replicas", 5], ["ahead", 10]] as const;
+const SEEDS = [["memory", 10], ["sqlite", 5], ["replicas", 5], ["ahead", 5]] as const;
 /** Seeds of one test. */
 const SHARE = 5;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

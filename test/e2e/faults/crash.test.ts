@@ -7,7 +7,7 @@ import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
 import { withKills } from "../../support/cluster/kill_run.ts";
 import { linesOf, sleep, until } from "../../support/wait.ts";
 
-const COUNT = 1_000;
+const COUNT = 400;
 
 /** Appends `uuid fence` to a file: what a job did to the world. */
 const APPEND = `
