@@ -29,8 +29,8 @@ interface Text {
 }
 
 function pages(): Text[] {
-  const paths = readdirSync(`${ROOT}docs`).filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`);
+  const paths = readdirSync(`${ROOT}docs`, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
   return ["README.md", "CONTRIBUTING.md", "SECURITY.md", "config.example.toml", ...paths].flatMap(
     (path) =>
       readFileSync(`${ROOT}${path}`, "utf8").split("\n")

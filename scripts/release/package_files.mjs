@@ -102,7 +102,7 @@ function read(path) {
 
 /** The pages for users. */
 function pages() {
-  return readdirSync(join(ROOT, "docs"))
+  return readdirSync(join(ROOT, "docs"), { recursive: true })
     .filter((name) => name.endsWith(".md") && name !== "architecture.md");
 }
 

@@ -78,7 +78,9 @@ function filesOf(entries) {
     if (path.startsWith("usr/share/licenses/")) return `%license /${path}`;
     return `/${path}`;
   });
-  const shared = ["doc/jobctl", "licenses/jobctl", "jobctl"].map((name) => `usr/share/${name}`);
+  const shared = ["doc/jobctl", "doc/jobctl/howto", "licenses/jobctl", "jobctl"].map((name) =>
+    `usr/share/${name}`
+  );
   const own = ["etc/jobctl", ...EMPTY_FOLDERS, ...shared].map((path) => `%dir /${path}`);
   return [...own, `%ghost %config(noreplace) /${EXAMPLE}`, ...marked].join("\n");
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { readPages } from "../support/docs/pages.ts";
 import { ProgramLibrary, ROOT, type Runtime, RUNTIMES } from "../support/processes/runtimes.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -75,6 +76,8 @@ const LIBRARY = programs("docs/library.md");
 // Zod is not installed here.
 const JOBS = programs("docs/jobs.md").filter(({ source }) => !source.includes('from "zod"'));
 const README = programs("README.md").filter(({ source }) => source.includes("new Manager("));
+const GUIDES = ["docs/tutorial.md", ...readPages("docs/howto").map(({ path }) => path)]
+  .flatMap(programs);
 
 const EXECUTED = [...LIBRARY, ...README].filter(({ isCompileOnly }) => !isCompileOnly);
 
@@ -93,9 +96,9 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-test("docs/library.md, docs/jobs.md and README.md have programs that compile under strict", () =>
+test("programs of the guides, docs/library.md, docs/jobs.md and README.md compile under strict", () =>
   withTempDir({}, async ({ path }) => {
-    for (const [index, { source }] of [...LIBRARY, ...JOBS, ...README].entries()) {
+    for (const [index, { source }] of [...GUIDES, ...LIBRARY, ...JOBS, ...README].entries()) {
       writeFileSync(join(path, `program_${index + 1}.ts`), source);
     }
     writeFileSync(join(path, "package.json"), '{ "type": "module" }');
