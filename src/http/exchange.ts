@@ -17,6 +17,8 @@ export interface HttpRequest extends ApiRequest {
    * @throws JobError if it has more
    */
   body(bytesMax?: number): Promise<Uint8Array>;
+  /** Keep its connection although others need room: its sender has proved who it is. */
+  admit(): void;
 }
 
 /** A part of the server that answers requests. */

@@ -144,6 +144,10 @@ export class OpenRequest implements HttpRequest {
     );
   }
 
+  admit(): void {
+    this.#parts.access.tracker.admit(this.#call, null);
+  }
+
   #admit(
     method: CallName,
     check: (method: CallName) => Caller | JobError,

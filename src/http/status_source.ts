@@ -71,8 +71,7 @@ export class ManagerStatusSource implements StatusSource {
   }
 
   async hooks(): Promise<ReadonlyMap<string, JobHook>> {
-    const jobs = this.#manager.listJobs();
-    return new Map(jobs.flatMap(({ kind, hook }) => hook ? [[kind, hook] as const] : []));
+    return this.#manager.hooks();
   }
 
   deliver(kind: string, delivery: HookDelivery): Promise<HookRun> {

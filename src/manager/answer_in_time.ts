@@ -56,6 +56,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     lookupTimeline: (query) => inTime(manager.lookupTimeline(query)),
     reportRun: (...args) => inTime(manager.reportRun(...args)),
     ping: (...args) => inTime(manager.ping(...args)),
+    hooks: () => manager.hooks(),
     deliver: (...args) => inTime(manager.deliver(...args)),
     siteUrl: () => manager.siteUrl(),
     pingKeys: (kind) => inTime(manager.pingKeys(kind)),

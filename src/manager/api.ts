@@ -7,6 +7,7 @@ import type {
   Progress,
   StoredLogEntry,
 } from "../core/instance.ts";
+import type { JobHook } from "../core/hooks/hook.ts";
 import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { ScheduleOptions } from "../core/job/job_manager.ts";
@@ -301,6 +302,8 @@ export interface ManagerApi extends TimelineApi {
    * job of this kind. Returns false if there is none.
    */
   ping(key: string, kind: string | null, reported: ReportedRun): Promise<boolean>;
+  /** The hooks of the jobs of this node, by kind, with their secrets: for its listeners alone. */
+  hooks(): ReadonlyMap<string, JobHook>;
   /**
    * Run a job for a delivery to its hook, which has been verified. One that was accepted before is
    * accepted once.

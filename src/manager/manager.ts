@@ -1,5 +1,6 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
+import type { JobHook } from "../core/hooks/hook.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { type Block, unservedBlock } from "../core/job/limits.ts";
 import type { Exact } from "../core/object_keys.ts";
@@ -235,6 +236,10 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     (await this.parts.external.get()).pings.keysOf(kind);
   readonly ping: ManagerApi["ping"] = async (...args) =>
     (await this.parts.external.get()).pings.take(...args);
+
+  hooks(): ReadonlyMap<string, JobHook> {
+    return this.parts.registry.hooks;
+  }
 
   async deliver(kind: string, delivery: HookDelivery): Promise<HookRun> {
     const { registry, options } = this.parts;

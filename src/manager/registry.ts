@@ -1,5 +1,6 @@
 import { BACKUP_KIND } from "../core/backup_settings.ts";
 import { JobError } from "../core/errors.ts";
+import type { JobHook } from "../core/hooks/hook.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import { isExternal } from "../core/job/external.ts";
 import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
@@ -33,6 +34,7 @@ export class Registry {
   #bySlot: KindsBySlot | null = null;
   #limits: ClaimLimits | null = null;
   #hasExpectations: boolean | null = null;
+  #hooks: ReadonlyMap<string, JobHook> | null = null;
 
   constructor(
     options: {
@@ -87,6 +89,13 @@ export class Registry {
     return this.#hasExpectations ??= [...this.#jobs.values()].some(hasExpectations);
   }
 
+  /** The hooks of the jobs, by kind. */
+  get hooks(): ReadonlyMap<string, JobHook> {
+    return this.#hooks ??= new Map(
+      [...this.#jobs.values()].flatMap(({ kind, hook }) => hook ? [[kind, hook] as const] : []),
+    );
+  }
+
   /** Add a job, or replace the one of its kind. */
   set(job: JobDefinition): void {
     this.#jobs.set(job.kind, job);
@@ -135,6 +144,7 @@ export class Registry {
     this.#bySlot = null;
     this.#limits = null;
     this.#hasExpectations = null;
+    this.#hooks = null;
   }
 
   #readLimits(): ClaimLimits {

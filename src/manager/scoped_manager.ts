@@ -52,6 +52,9 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       return await manager.reportRun(kind, reported);
     },
     ping: () => Promise.reject(scope.tooWide("ping jobs")),
+    hooks() {
+      throw scope.tooWide("read the hooks");
+    },
     deliver: () => Promise.reject(scope.tooWide("deliver to hooks")),
     pingKeys: (kind) => Promise.reject(scope.tooWide(`show the ping keys of job "${kind}"`)),
     previewJob(kind, options) {

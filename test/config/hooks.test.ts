@@ -111,6 +111,16 @@ const REFUSED: readonly (readonly [what: string, hook: string, problem: RegExp])
     /hook.only."\$.a\[\*\]": .*selects several values/,
   ],
   ["with a condition without values", `${GITHUB}only = { "$.a" = [] }`, /that is not empty/],
+  [
+    "that stores the header of its token",
+    'verify = "token"\nsecret = { env = "S" }\nheader = "X-T"\narguments = { ref = "header:x-t" }',
+    /hook.arguments: found "header:x-t", which is a secret/,
+  ],
+  [
+    "that compares a secret header",
+    `${GITHUB}only = { "header:Authorization" = "x" }`,
+    /hook.only: found "header:Authorization", which is a secret/,
+  ],
   ["with a number in a header", `${GITHUB}only = { "header:a" = 5 }`, /headers and parameters are/],
 ];
 

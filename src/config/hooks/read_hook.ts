@@ -39,16 +39,42 @@ export function readHook(
   if (header !== undefined && form !== "token") {
     report.key(header, 'works only with verify = "token"');
   }
+  const headerName = values["hook.header"] ?? TOKEN_HEADER;
+  checkHeaders(fields, values, form === "token" ? headerName : null, report);
   const secret = fields.get("hook.secret")!;
   if (form === "standard") { for (const text of secrets) checkStandard(text, secret, report); }
   return {
     form,
     secrets,
-    header: values["hook.header"] ?? TOKEN_HEADER,
+    header: headerName,
     replayWindowMs: values["hook.replay_window"] ?? REPLAY_WINDOW_MS,
     arguments: values["hook.arguments"] ?? [],
     conditions: values["hook.only"] ?? [],
   };
+}
+
+/** Headers that are secrets: arguments are stored, and shown to everybody who may see the job. */
+const SECRET_HEADERS: ReadonlySet<string> = new Set([
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+]);
+
+/** @param token the header with the secret; null if there is none */
+function checkHeaders(
+  fields: ReadonlyMap<string, Field>,
+  values: Partial<Values<typeof HOOK_KEYS>>,
+  token: string | null,
+  report: Report,
+): void {
+  const sources = (["hook.arguments", "hook.only"] as const).flatMap((key) =>
+    (values[key] ?? []).map(({ from }) => ({ from, field: fields.get(key)! }))
+  );
+  for (const { from, field } of sources) {
+    if (from.part !== "header") continue;
+    if (!SECRET_HEADERS.has(from.name) && from.name !== token) continue;
+    report.value(field, `found "${from.text}", which is a secret`, "Use another header");
+  }
 }
 
 function checkStandard(text: string, field: Field, report: Report): void {

@@ -21,6 +21,8 @@ const OF_ADDRESS = { burst: 100, perSecond: 10 };
 const OF_HOOK = { burst: 500, perSecond: 50 };
 /** Questions about hooks that are asked at once; others share those that come every 100 ms. */
 const QUESTIONS = { burst: 100, perSecond: 50 };
+/** Lines in the log about strangers, for each hook. */
+const REFUSALS_LOGGED = { burst: 20, perSecond: 0.2 };
 /** How long a sender should wait whose request was refused for now, in seconds. */
 const RETRY_AFTER_S = "10";
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
@@ -38,6 +40,9 @@ export class Hooks implements Responder {
   readonly #paced: Paced<ReadonlyMap<string, JobHook>>;
   readonly #questions: Buckets;
   readonly #log: BurstLog;
+  readonly #refusals: Buckets;
+  /** Refusals that were not logged since the last one that was. */
+  #omitted = 0;
   readonly #byAddress: Buckets;
   readonly #byHook: Buckets;
 
@@ -46,7 +51,8 @@ export class Hooks implements Responder {
     const { source, clock, logger } = options;
     this.#paced = new Paced(clock, () => source.hooks());
     this.#questions = new Buckets(clock, QUESTIONS);
-    this.#log = new BurstLog(logger, clock, "deliveries to hooks", "See those before them");
+    this.#log = new BurstLog(logger, clock, "requests to hooks", "See jobctl list instances");
+    this.#refusals = new Buckets(clock, REFUSALS_LOGGED);
     this.#byAddress = new Buckets(clock, OF_ADDRESS);
     this.#byHook = new Buckets(clock, OF_HOOK);
   }
@@ -61,11 +67,8 @@ export class Hooks implements Responder {
     const body = await request.body(BODY_BYTES_MAX);
     const { headers, query } = request;
     const verdict = verify(hook, { headers, body }, this.#options.clock.now().wallMs);
-    if (!verdict.isRight) {
-      const { reason } = verdict;
-      this.#log.tell("warn", "Refused a request to a hook", { job: kind, address, reason });
-      return unverified();
-    }
+    if (!verdict.isRight) return this.#refuse(verdict.reason, { kind, address });
+    request.admit();
     // Only what others send counts: all senders may have the address of one proxy.
     this.#byAddress.giveBack(address);
     if (!this.#byHook.take(kind)) return tooMany("Too many requests to this hook");
@@ -77,6 +80,19 @@ export class Hooks implements Responder {
       });
       return refusal(error, hook);
     });
+  }
+
+  #refuse(
+    reason: string,
+    { kind, address }: { readonly kind: string; readonly address: string },
+  ): PlainResponse {
+    if (this.#refusals.take(kind)) {
+      const more = this.#omitted === 0 ? {} : { omitted: this.#omitted };
+      this.#omitted = 0;
+      const fields = { job: kind, address, reason, ...more };
+      this.#options.logger.warn("Refused a request to a hook", fields);
+    } else this.#omitted += 1;
+    return unverified();
   }
 
   /** As they are now. A flood takes little time from the thread that knows them. */

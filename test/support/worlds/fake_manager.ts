@@ -207,6 +207,9 @@ export class FakeManager implements ManagerApi {
   /** Thrown by {@link deliver}, as long as it is set. */
   deliverError: JobError | null = null;
 
+  hooks = () =>
+    new Map(this.listJobs().flatMap(({ kind, hook }) => hook ? [[kind, hook] as const] : []));
+
   deliver: ManagerApi["deliver"] = async (kind, delivery) => {
     if (this.deliverError) throw this.deliverError;
     const before = this.delivered.find(({ id }) => id !== null && id === delivery.id);
