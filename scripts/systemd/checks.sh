@@ -41,11 +41,11 @@ check "and writes no unit" [ ! -e /etc/systemd/system/jobctl.service ]
 eval "$steps" >/root/steps.log 2>&1
 check "its commands lead to a service that is ready" is jobctl ActiveState active
 check "which runs a job" has_line 'Hello, you!' "$(jobctl schedule greet you --wait 2>&1)"
-check "doctor finds nothing wrong with it" eval '! jobctl doctor | grep -E "^error: (config|daemon|unit|store|permissions)"'
+check "doctor finds nothing wrong with it" eval '! jobctl doctor -o table | grep -E "^error: (config|daemon|unit|store|permissions)"'
 systemctl stop jobctl
 sed -i 's|^url = .*|url = "sqlite:data/jobctl.db"|' /etc/jobctl/config.toml
-check "doctor names a database that the daemon cannot create" has_line 'user jobctl cannot create "/etc/jobctl/data"' "$(jobctl doctor)"
-while read -r remedy; do eval "$remedy"; done < <(jobctl doctor | sed -n 's/^error: store: .*; fix: //p')
+check "doctor names a database that the daemon cannot create" has_line 'user jobctl cannot create "/etc/jobctl/data"' "$(jobctl doctor -o table)"
+while read -r remedy; do eval "$remedy"; done < <(jobctl doctor -o table | sed -n 's/^error: store: .*; fix: //p')
 check "and its commands mend it" is jobctl ActiveState active
 printf '[store.backup]\nschedule = "@daily"\npath = "/srv/backups"\n' >>/etc/jobctl/config.toml
 reloaded=$(jobctl reload 2>&1)
