@@ -1,4 +1,4 @@
-import { type Signal, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 
 /** The time of the browser, in epoch milliseconds. */
 export function nowMs(): number {
@@ -7,6 +7,11 @@ export function nowMs(): number {
 
 /** The current second, in epoch milliseconds; it stands still while the page is hidden. */
 export const second: Signal<number> = signal(Date.now());
+
+/** The begin of the current minute: for what need not be drawn again each second. */
+export const minute: ReadonlySignal<number> = computed(() =>
+  Math.floor(second.value / 60_000) * 60_000
+);
 
 /** Start the clock of {@link second}. */
 export function startClock(): void {

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { second } from "../browser/clock.ts";
+import { minute, second } from "../browser/clock.ts";
 import { shownZone } from "../app/settings.ts";
 import {
   formatDistance,
@@ -22,7 +22,7 @@ export function Time({ at, zone, detail }: TimeProps): JSX.Element {
   if (!Number.isFinite(ms)) return <span class="none">–</span>;
   const shown = shownZone(zone);
   // The minute is enough to know what "today" is.
-  const nowMs = Math.floor(second.value / 60_000) * 60_000;
+  const nowMs = minute.value;
   return (
     <time dateTime={at} title={formatTime(ms, shown, { nowMs, detail: "full" })}>
       {formatTime(ms, shown, { nowMs, detail })}

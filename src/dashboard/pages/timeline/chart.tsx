@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useSignal } from "@preact/signals";
+import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { href } from "../../app/router.ts";
 import { shownZone } from "../../app/settings.ts";
@@ -76,15 +76,30 @@ interface DrawProps {
   readonly onTell: (text: string) => void;
 }
 
+/**
+ * Says what is pointed at, and shows it as a tip. The text is made only then: writing the times of
+ * a thousand bars takes as long as drawing them.
+ */
+function teller(onTell: (text: string) => void) {
+  return ({ currentTarget }: { readonly currentTarget: Element }, text: string) => {
+    if (currentTarget.firstChild === null) {
+      const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+      title.textContent = text;
+      currentTarget.append(title);
+    } else currentTarget.firstChild.textContent = text;
+    onTell(text);
+  };
+}
+
 function Bars({ lane, top, x, onTell }: DrawProps & {
   readonly lane: Lane;
   readonly top: number;
 }): JSX.Element {
+  const tell = teller(onTell);
   return (
     <>
       {lane.bars.filter(({ isBanded }) => isBanded !== true).map((bar) => {
         const left = x(bar.from);
-        const text = barText(bar);
         const shape = (
           <rect
             class={lookOf(bar)}
@@ -93,15 +108,18 @@ function Bars({ lane, top, x, onTell }: DrawProps & {
             width={Math.max(BAR_PX_MIN, x(bar.to) - left)}
             height={ROW_PX - 3}
             rx={2}
-            onPointerEnter={() => onTell(text)}
-          >
-            <title>{text}</title>
-          </rect>
+            onPointerEnter={(event) => tell(event, barText(bar))}
+          />
         );
         const id = bar.run?.id ?? bar.ghost?.instance_id;
         if (id === undefined) return <g key={bar.key}>{shape}</g>;
         return (
-          <a key={bar.key} href={href(`/instances/${segment(id)}`)} tabIndex={-1} aria-label={text}>
+          <a
+            key={bar.key}
+            href={href(`/instances/${segment(id)}`)}
+            tabIndex={-1}
+            aria-label={`${lane.kind} ${shortId(id)}`}
+          >
             {shape}
           </a>
         );
@@ -140,6 +158,7 @@ function Gaps({ lane, top, x, onTell }: DrawProps & {
 }
 
 function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Element {
+  const tell = teller(onTell);
   const most = Math.max(1, ...lane.heats.map(({ count, bad }) => count + bad));
   return (
     <>
@@ -151,7 +170,6 @@ function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Elemen
           ? "bad"
           : "good";
         const left = x(heat.from);
-        const text = heatText(heat);
         return (
           <rect
             key={`${heat.from} ${heat.isFuture}`}
@@ -160,10 +178,8 @@ function Heats({ lane, top, height, x, onTell }: DrawProps & Placed): JSX.Elemen
             y={top + 3}
             width={Math.max(1, x(heat.to) - left - 0.5)}
             height={height - 6}
-            onPointerEnter={() => onTell(text)}
-          >
-            <title>{text}</title>
-          </rect>
+            onPointerEnter={(event) => tell(event, heatText(heat))}
+          />
         );
       })}
     </>
@@ -229,6 +245,36 @@ function Axis({ range, width, height, x }: {
   );
 }
 
+// Each of these follows a signal of its own: the whole chart may have a thousand bars, too many to
+// draw again each second and with each movement of the pointer.
+
+function NowLine({ x, width, height }: {
+  readonly x: (at: number) => number;
+  readonly width: number;
+  readonly height: number;
+}): JSX.Element | null {
+  const now = x(second.value);
+  if (now < 0 || now > width) return null;
+  return <line class="now-line" x1={now} x2={now} y1={0} y2={height} />;
+}
+
+/** From where to where the reader drags, in pixels. */
+interface Drag {
+  readonly from: number;
+  readonly to: number;
+}
+
+function DragBox({ drag, height }: {
+  readonly drag: ReadonlySignal<Drag | null>;
+  readonly height: number;
+}): JSX.Element | null {
+  if (drag.value === null) return null;
+  const { from, to } = drag.value;
+  return (
+    <rect class="drag" x={Math.min(from, to)} y={0} width={Math.abs(to - from)} height={height} />
+  );
+}
+
 /** The runs of a span of time: past ones as bars, future ones as ghosts, a lane for each job. */
 export function TimelineChart({ lanes, range, onRange, onTell }: {
   readonly lanes: readonly Lane[];
@@ -240,7 +286,7 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
 }): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const width = useSignal(800);
-  const drag = useSignal<{ readonly from: number; readonly to: number } | null>(null);
+  const drag = useSignal<Drag | null>(null);
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => width.value = entry!.contentRect.width);
     observer.observe(frame.current!);
@@ -249,9 +295,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
   const { placed, height } = placeLanes(lanes);
   const scale = width.value / (range.to - range.from);
   const x = (at: number) => Math.max(-50, Math.min(width.value + 50, (at - range.from) * scale));
-  const now = x(second.value);
   const end = () => {
-    const dragged = drag.value;
+    const dragged = drag.peek();
     drag.value = null;
     if (dragged === null || Math.abs(dragged.to - dragged.from) < DRAG_PX_MIN) return;
     const [left, right] = [dragged.from, dragged.to].sort((a, b) => a - b) as [number, number];
@@ -279,7 +324,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
             drag.value = { from: event.offsetX, to: event.offsetX };
           }}
           onPointerMove={(event) => {
-            if (drag.value !== null) drag.value = { ...drag.value, to: event.offsetX };
+            const dragged = drag.peek();
+            if (dragged !== null) drag.value = { ...dragged, to: event.offsetX };
           }}
           onPointerUp={end}
           onPointerLeave={() => drag.value = null}
@@ -300,18 +346,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
               <Gaps lane={one.lane} top={one.top} x={x} onTell={onTell} />
             </g>
           ))}
-          {now >= 0 && now <= width.value && (
-            <line class="now-line" x1={now} x2={now} y1={0} y2={height} />
-          )}
-          {drag.value !== null && (
-            <rect
-              class="drag"
-              x={Math.min(drag.value.from, drag.value.to)}
-              y={0}
-              width={Math.abs(drag.value.to - drag.value.from)}
-              height={height}
-            />
-          )}
+          <NowLine x={x} width={width.value} height={height} />
+          <DragBox drag={drag} height={height} />
         </svg>
       </div>
     </div>

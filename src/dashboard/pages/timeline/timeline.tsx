@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useSignal } from "@preact/signals";
+import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { get, type QueryValues } from "../../api/client.ts";
 import { type Resource, SLOWLY, useLoaded } from "../../api/resource.ts";
 import { place, setQuery } from "../../app/router.ts";
@@ -219,6 +219,35 @@ function Omissions({ past, future }: Loads): JSX.Element | null {
   return notes.length === 0 ? null : <p class="hint">{notes.join(". ")}.</p>;
 }
 
+/** The same as text. It is made when it is opened: it may have a thousand rows. */
+function TableOf({ lanes }: { readonly lanes: readonly Lane[] }): JSX.Element {
+  const isOpen = useSignal(false);
+  return (
+    <details onToggle={(event) => isOpen.value = event.currentTarget.open}>
+      <summary>As a table</summary>
+      {isOpen.value && (
+        <Table
+          label="Runs"
+          columns={COLUMNS}
+          rows={rowsOf(lanes)}
+          keyOf={({ key }) => key}
+        />
+      )}
+    </details>
+  );
+}
+
+/** What is pointed at. By itself: the chart is not to be drawn again for it. */
+function Told({ text }: { readonly text: ReadonlySignal<string> }): JSX.Element {
+  return (
+    <p class="timeline-told">
+      {text.value === ""
+        ? "Point at a run to see what it is. Drag over a span of time to zoom into it."
+        : text.value}
+    </p>
+  );
+}
+
 function Shown({ loads, range }: {
   readonly loads: Loads;
   readonly range: TimeRange;
@@ -234,7 +263,6 @@ function Shown({ loads, range }: {
       </Empty>
     );
   }
-  const rows = rowsOf(lanes);
   return (
     <>
       <TimelineChart
@@ -243,11 +271,7 @@ function Shown({ loads, range }: {
         onRange={show}
         onTell={(text) => told.value = text}
       />
-      <p class="timeline-told">
-        {told.value === ""
-          ? "Point at a run to see what it is. Drag over a span of time to zoom into it."
-          : told.value}
-      </p>
+      <Told text={told} />
       <ul class="legend" aria-label="Colors">
         <li>
           <span class="swatch swatch-good" />completed
@@ -269,10 +293,7 @@ function Shown({ loads, range }: {
         </li>
       </ul>
       <Omissions {...loads} />
-      <details>
-        <summary>As a table</summary>
-        <Table label="Runs" columns={COLUMNS} rows={rows} keyOf={({ key }) => key} />
-      </details>
+      <TableOf lanes={lanes} />
     </>
   );
 }
