@@ -1,5 +1,6 @@
 // Bundles src/dashboard into src/http/site/gen/dashboard_bundle.mjs, from which the daemon serves
 // it. Run it with `npm run dashboard`; builds, packages and tests run it themselves.
+// `npm run dashboard -- measure --file PATH` measures it in a browser instead.
 import { join } from "node:path";
 import { install, ROOT, run } from "../tasks.mjs";
 
@@ -19,5 +20,8 @@ export function dashboardSources() {
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   install();
-  bundleDashboard();
+  const [verb, ...options] = process.argv.slice(2);
+  if (verb === "measure") {
+    run("bun", [join(ROOT, "scripts", "dashboard", "measure.ts"), ...options]);
+  } else bundleDashboard();
 }

@@ -17,9 +17,15 @@ const LEAD_MS = 500;
 const LOAD_MS = 10_000;
 const PAGE = 1_000;
 
+/** How often a page that shows a list reads it again while something changes. */
+const READ_MS = 2_000;
+/** What such a page reads. */
+const LIST = "/api/v1/instances?page_size=50&brief=true";
+
 /**
  * The cost of 50 open pages of a dashboard: the daemon's processor time under load with and without
- * them, in turns, and how late instances start.
+ * them, in turns, and how late instances start. The pages first only watch, as the first page does,
+ * then each also reads a list again and again.
  */
 async function measure(settings: Settings): Promise<Figures> {
   const scratch = await scratchStore(settings.store);
@@ -36,7 +42,11 @@ async function measure(settings: Settings): Promise<Figures> {
     const pages = await openPages(daemon);
     await wait(scaled(settings, 2_000, 100));
     const watched = await load(daemon, client, loadMs);
-    const { events } = pages.close();
+    const events = pages.events();
+    const stopReading = readLists(daemon);
+    const read = await load(daemon, client, loadMs);
+    await stopReading();
+    pages.close();
     const again = await load(daemon, client, loadMs);
     const aloneCpu = (alone.cpu + again.cpu) / 2;
     return {
@@ -45,6 +55,8 @@ async function measure(settings: Settings): Promise<Figures> {
       "alone-cpu": aloneCpu,
       "watched-cpu": watched.cpu,
       "more-cpu": watched.cpu - aloneCpu,
+      "lists-p99": quantile(read.late, 0.99),
+      "lists-more-cpu": read.cpu - aloneCpu,
       "events": events / WATCHERS / (loadMs / 1_000),
     };
   } finally {
@@ -100,12 +112,40 @@ function msOf({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: nu
   return Number(seconds) * 1_000 + nanos / 1e6;
 }
 
-/** Open pages that watch over HTTP. */
-async function openPages(daemon: Daemon): Promise<{ close(): { readonly events: number } }> {
+function urlOf(daemon: Daemon, path: string): string {
+  return `http://127.0.0.1:${daemon.httpPort}${path}`;
+}
+
+/** Read a list as {@link WATCHERS} pages do, spread evenly, until the result is called. */
+function readLists(daemon: Daemon): () => Promise<void> {
+  let isOver = false;
+  const readers = Array.from({ length: WATCHERS }, async (_, index) => {
+    await wait(index * READ_MS / WATCHERS);
+    while (!isOver) {
+      const response = await fetch(urlOf(daemon, LIST));
+      if (!response.ok) throw new Error(`${LIST}: ${response.status}`);
+      await response.arrayBuffer();
+      await wait(READ_MS);
+    }
+  });
+  return async () => {
+    isOver = true;
+    await Promise.all(readers);
+  };
+}
+
+/** Open pages: each loads what the first page consists of, and then watches. */
+async function openPages(
+  daemon: Daemon,
+): Promise<{ readonly events: () => number; readonly close: () => void }> {
   const abort = new AbortController();
   let events = 0;
-  const url = `http://127.0.0.1:${daemon.httpPort}/api/v1/watch`;
+  const url = urlOf(daemon, "/api/v1/watch");
   await Promise.all(Array.from({ length: WATCHERS }, async () => {
+    const page = await (await fetch(urlOf(daemon, "/"))).text();
+    for (const [, file] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      await (await fetch(new URL(file!, urlOf(daemon, "/")))).arrayBuffer();
+    }
     const response = await fetch(url, { signal: abort.signal });
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
     const read = async () => {
@@ -116,12 +156,7 @@ async function openPages(daemon: Daemon): Promise<{ close(): { readonly events: 
     };
     read().catch(() => {});
   }));
-  return {
-    close() {
-      abort.abort();
-      return { events };
-    },
-  };
+  return { events: () => events, close: () => abort.abort() };
 }
 
 /** What open pages of the dashboard cost. */
@@ -136,6 +171,8 @@ export const WATCH: readonly Scenario[] = [
       { name: "alone-cpu", unit: "% of a core", better: "lower" },
       { name: "watched-cpu", unit: "% of a core", better: "lower" },
       { name: "more-cpu", unit: "% of a core", better: "lower", target: { sqlite: 5 } },
+      { name: "lists-p99", unit: "ms", better: "lower" },
+      { name: "lists-more-cpu", unit: "% of a core", better: "lower" },
       { name: "events", unit: "events/s a page", better: "lower" },
     ],
     run: measure,
