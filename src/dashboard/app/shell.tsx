@@ -18,9 +18,9 @@ import { pageCommand } from "../parts/page.tsx";
 
 const LIVE: Readonly<Record<string, { readonly word: string; readonly text: string }>> = {
   connecting: { word: "Connecting", text: "Connecting to the daemon" },
-  open: { word: "Live", text: "Shows changes as they happen" },
-  broken: { word: "Reconnecting", text: "The connection is lost; trying again" },
-  ended: { word: "Not live", text: "The daemon sends no changes: reload the page to see them" },
+  open: { word: "Live", text: "Changes appear as they happen" },
+  broken: { word: "Reconnecting", text: "The connection was lost; trying again" },
+  ended: { word: "Not live", text: "Live updates are off; reload the page to see changes" },
 };
 
 function LiveMark(): JSX.Element {
@@ -34,7 +34,7 @@ function LiveMark(): JSX.Element {
 }
 
 const THEMES: Readonly<Record<Theme, string>> = {
-  system: "As the system",
+  system: "System",
   light: "Light",
   dark: "Dark",
 };
@@ -94,13 +94,13 @@ function TopBar({ isMenuOpen, onMenu }: {
       <span class="bar-gap" />
       <LiveMark />
       <Choice
-        label="Times"
+        label="Time zone"
         values={ZONES}
         value={zoneChoice.value}
         onChange={(value) => zoneChoice.value = value}
       />
       <Choice
-        label="Look"
+        label="Theme"
         values={THEMES}
         value={theme.value}
         onChange={(value) => theme.value = value}

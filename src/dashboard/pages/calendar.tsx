@@ -242,7 +242,8 @@ export function CalendarPage(): JSX.Element {
             )}
             {data.cells.some(({ is_partial }) => is_partial) && (
               <p class="hint">
-                Of the first days, successful runs may have been deleted when their retention ended.
+                Successful runs of the first days may have been deleted already, at the end of their
+                retention.
               </p>
             )}
           </>

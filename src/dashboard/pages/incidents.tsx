@@ -46,7 +46,7 @@ async function closeIncident(incident: Incident): Promise<void> {
     title: "Close the incident?",
     text: (
       <>
-        <p>For a problem that is over, or will not recover. Nobody is notified.</p>
+        <p>Use this if the problem is over, or will never recover. Nobody is notified.</p>
         <CopyCommand words={["ack", incidentWord(incident), "--close"]} />
       </>
     ),
@@ -139,7 +139,9 @@ function SilenceDialog({ onClose }: { readonly onClose: () => void }): JSX.Eleme
           void submit();
         }}
       >
-        <p class="hint">For planned work. Incidents still open and close; one summary follows.</p>
+        <p class="hint">
+          For planned work. Incidents still open and close; when it ends, one summary is sent.
+        </p>
         <TextField
           id="silence-kind"
           label="Job"

@@ -107,8 +107,8 @@ function Warnings({ status }: { readonly status: GetStatusResponse }): JSX.Eleme
     ...status.reload_problem === undefined
       ? []
       : [`The configuration was not reloaded: ${status.reload_problem}`],
-    ...overview.problem.value === null ? [] : [`Shown as it was last: ${overview.problem.value}`],
-    ...status.is_draining ? ["The daemon is stopping: it starts nothing new"] : [],
+    ...overview.problem.value === null ? [] : [`May be out of date: ${overview.problem.value}`],
+    ...status.is_draining ? ["The daemon is stopping and starts no new runs"] : [],
     ...status.disabled.map(({ kind, reason }) => `The job ${kind} is disabled: ${reason}`),
   ];
   if (texts.length === 0) return null;
@@ -252,9 +252,9 @@ function Next(): JSX.Element {
               />
             )
             : (
-              <Empty title="Nothing is planned" command={["next", "0 3 * * *"]}>
+              <Empty title="Nothing is scheduled" command={["next", "0 3 * * *"]}>
                 Give a job a schedule in the configuration, such as{" "}
-                <code>cron = "0 3 * * *"</code>. This shows when that runs:
+                <code>schedule = "0 3 * * *"</code>. This shows when that runs:
               </Empty>
             )}
       </Live>
@@ -290,8 +290,8 @@ function Incidents(): JSX.Element {
             )
             : (
               <Empty title="No incident is open">
-                A failing job, a lost node or a full disk opens one. It closes when all is well
-                again.
+                A failing job, a lost node or a full disk opens one. It closes once the problem is
+                over.
               </Empty>
             )}
       </Live>

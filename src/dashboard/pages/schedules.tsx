@@ -194,8 +194,8 @@ export function SchedulesPage(): JSX.Element {
           return shown.length === 0
             ? (
               <Empty title="There is no schedule" command={["next", "0 3 * * 1-5"]}>
-                A schedule says when a job runs: cron = "0 3 * * 1-5" in the section of the job.
-                This shows when that is:
+                A schedule says when a job runs. Put <code>schedule = "0 3 * * 1-5"</code>{" "}
+                into the section of the job. This shows when that is:
               </Empty>
             )
             : (

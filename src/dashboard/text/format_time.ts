@@ -127,6 +127,14 @@ export function formatDistance(atMs: number, nowMs: number): string {
   return distance > 0 ? `in ${text}` : `${text} ago`;
 }
 
+/** A text of the daemon whose times, which are in UTC, are shown by the clock of a zone. */
+export function withLocalTimes(text: string, zone: string, nowMs: number): string {
+  return text.replace(
+    /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g,
+    (time) => formatTime(Date.parse(time), zone, { nowMs }),
+  );
+}
+
 /** A number with thin spaces between thousands. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");

@@ -64,15 +64,18 @@ export const FRAME_FLOWS: readonly Flow[] = [
       const id = await world.runToEnd("report", "order-4711");
       await page.goto("/");
       await page.getByRole("heading", { name: "Now" }).waitFor();
+      const dialog = page.getByRole("dialog", { name: "Search" });
       await page.keyboard.press("/");
+      await dialog.waitFor();
       await page.keyboard.type("order-4711");
-      await page.getByRole("dialog").getByRole("link", { name: /order-4711/ }).waitFor();
+      await dialog.getByRole("link", { name: /order-4711/ }).waitFor();
       await page.keyboard.press("Enter");
       await page.getByRole("region", { name: "Instances" }).getByTitle(id).waitFor();
       await page.keyboard.press("/");
+      await dialog.waitFor();
       await page.keyboard.type("abc");
       await page.keyboard.press("Escape");
-      await page.getByRole("dialog").waitFor({ state: "detached" });
+      await dialog.waitFor({ state: "detached" });
     },
   },
   {
@@ -100,8 +103,8 @@ export const FRAME_FLOWS: readonly Flow[] = [
       const next = page.getByRole("row", { name: /report/ }).locator("time").first();
       await next.waitFor();
       const local = await next.textContent();
-      await page.getByLabel("Times").selectOption("job");
-      await page.getByLabel("Look").selectOption("dark");
+      await page.getByLabel("Time zone").selectOption("job");
+      await page.getByLabel("Theme").selectOption("dark");
       await page.reload();
       await next.waitFor();
       assert.match((await next.textContent())!, /03:00/);

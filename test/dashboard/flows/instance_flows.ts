@@ -21,10 +21,10 @@ export const LIST_FLOWS: readonly Flow[] = [
       const { page } = world;
       await Promise.all([world.runToEnd("sum", "1", "2"), world.runToEnd("fails", "disk")]);
       await page.goto("/instances");
-      await page.getByRole("button", { name: "Failed" }).click();
+      await page.getByRole("button", { name: "Failed", exact: true }).click();
       await page.getByRole("cell", { name: /broken: disk/ }).first().waitFor();
       assert.match(page.url(), /state=terminated/);
-      await page.getByRole("button", { name: "Failed" }).click();
+      await page.getByRole("button", { name: "Failed", exact: true }).click();
       await page.getByRole("searchbox", { name: "Job" }).or(page.getByLabel("Job")).first()
         .fill("sum");
       await page.waitForURL(/kind=sum/);

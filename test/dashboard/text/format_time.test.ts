@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { dayStart, nextDate } from "../../../src/dashboard/text/format_time.ts";
+import { dayStart, nextDate, withLocalTimes } from "../../../src/dashboard/text/format_time.ts";
 
 const STARTS: readonly (readonly [date: string, zone: string, start: string])[] = [
   ["2026-11-28", "UTC", "2026-11-28T00:00:00.000Z"],
@@ -22,4 +22,16 @@ test("dayStart() finds midnight by the clock of a zone, also beside a clock chan
 test("nextDate() passes the ends of months and years", () => {
   assert.equal(nextDate("2026-02-28"), "2026-03-01");
   assert.equal(nextDate("2026-12-31"), "2027-01-01");
+});
+
+test("withLocalTimes() shows the times in a text by the clock of a zone", () => {
+  const nowMs = Date.parse("2026-11-28T12:00:00Z");
+  assert.equal(
+    withLocalTimes("It waits since 2026-11-28T06:19:36.727Z: full", "Europe/Berlin", nowMs),
+    "It waits since 07:19:36: full",
+  );
+  assert.equal(
+    withLocalTimes("due 2026-11-27T23:30:00Z, not 2026-11-28", "UTC", nowMs),
+    "due Fri 11-27 23:30, not 2026-11-28",
+  );
 });

@@ -7,6 +7,8 @@ import { segment } from "../../api/client.ts";
 import { type Resource, useResource } from "../../api/resource.ts";
 import { may } from "../../app/access.ts";
 import { go, href, place } from "../../app/router.ts";
+import { shownZone } from "../../app/settings.ts";
+import { minute } from "../../browser/clock.ts";
 import { RunForm } from "../../forms/run_form.tsx";
 import type {
   ErrorDetail,
@@ -26,6 +28,7 @@ import { Page, type PageProps, Section } from "../../parts/page.tsx";
 import { ProgressBar } from "../../parts/progress_bar.tsx";
 import { StateBadge } from "../../parts/state_badge.tsx";
 import { Distance } from "../../parts/time.tsx";
+import { withLocalTimes } from "../../text/format_time.ts";
 import { isFinished, shortId } from "../../text/instance_state.ts";
 import { blockWords } from "../../text/limit_words.ts";
 import { cancelOne, runAgain } from "../instances/actions.tsx";
@@ -137,13 +140,17 @@ function ErrorView({ error, detail }: {
 }
 
 /** Where an instance came from, and what became of it, in a sentence. */
-function Why({ id, mark }: { readonly id: string; readonly mark: string }): JSX.Element | null {
+function Why({ id, mark, zone }: {
+  readonly id: string;
+  readonly mark: string;
+  readonly zone: string | undefined;
+}): JSX.Element | null {
   const { data } = useResource<ExplainResponse>(
     `/instances/${segment(id)}/explain`,
     {},
     { watched: [], mark },
   );
-  const why = data?.reports[0]?.why ?? "";
+  const why = withLocalTimes(data?.reports[0]?.why ?? "", shownZone(zone), minute.value);
   return why === "" ? null : (
     <p class="why">
       <LongText text={why} />
@@ -196,7 +203,7 @@ function Shown({ instance, job, from }: {
           />
         </div>
         <div>
-          <Why id={id} mark={mark} />
+          <Why id={id} mark={mark} zone={zone} />
           <Section title="About">
             <InstanceFacts instance={instance} zone={zone} />
           </Section>

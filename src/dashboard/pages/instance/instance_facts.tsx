@@ -9,7 +9,7 @@ import { formatDuration } from "../../text/format_time.ts";
 import { endOf } from "../../text/instance_state.ts";
 
 function attemptsText({ attempts = 0, max_retries }: JobInstance): string {
-  if (max_retries < 0) return `${attempts}, without a limit`;
+  if (max_retries < 0) return `${attempts}, retries unlimited`;
   return `${attempts} of at most ${max_retries + 1}`;
 }
 

@@ -128,7 +128,7 @@ function BulkActions({ filter, selected, list }: {
     <>
       {hasAny(FAILED) && (
         <button type="button" class="button" onClick={act("redrive")}>
-          Run {list === DEAD_LETTERS || count > 0 ? what : "all dead"} again…
+          Run {list === DEAD_LETTERS || count > 0 ? what : "all failed"} again…
         </button>
       )}
       {list === ALL && hasAny(UNFINISHED) && (
@@ -155,7 +155,7 @@ function Pager({ page, path, query }: {
       {query.has("page") && <a href={href(path, { ...values, page: "" })}>Newest</a>}
       {page.looked_to !== undefined && (
         <span class="hint">
-          Looked at those created since <Time at={page.looked_to} />
+          Searched instances created since <Time at={page.looked_to} />
         </span>
       )}
       {page.next_page_token !== undefined && (

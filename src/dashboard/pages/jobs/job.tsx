@@ -114,7 +114,7 @@ function JobFacts({ job, counts }: {
         ["Usage", <code>{job.usage}</code>],
         ["Limits", job.limits.join("; ")],
         ["Time limit", job.timeout_ms > 0 ? formatDuration(job.timeout_ms) : "none"],
-        ["Retries", job.max_retries < 0 ? "without a limit" : job.max_retries],
+        ["Retries", job.max_retries < 0 ? "unlimited" : job.max_retries],
         ["Priority", job.priority],
         ["Runs in", job.isolation],
         ["Needs", job.needs.join(", ")],

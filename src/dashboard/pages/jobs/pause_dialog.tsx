@@ -73,15 +73,15 @@ export function PauseDialog({ kinds, onClose }: {
       >
         {title !== subject && <p>{subject}</p>}
         <p class="hint">
-          Ticks of its schedules are skipped and recorded. Instances wait. Running attempts
-          continue.
+          Scheduled runs are skipped, and recorded as skipped. Other new instances wait. Running
+          attempts continue.
         </p>
         <DurationField
           id="pause-until"
           value={name}
           choices={ends.map(([one, text]) => [one, text] as const)}
         />
-        <TextField id="pause-reason" label="Reason" hint="for others who look" value={reason} />
+        <TextField id="pause-reason" label="Reason" hint="shown to others" value={reason} />
         {(kinds ?? [undefined]).map((kind) => (
           <CopyCommand
             key={kind}

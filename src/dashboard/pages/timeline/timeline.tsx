@@ -258,8 +258,8 @@ function Shown({ loads, range }: {
   if (lanes.length === 0) {
     return (
       <Empty title="Nothing runs in this span of time">
-        Past runs appear as bars, the next 24 hours as outlines, and ticks without a run as crosses
-        that say why.
+        Past runs appear as bars, future ones as outlines, and ticks without a run as crosses that
+        say why.
       </Empty>
     );
   }
