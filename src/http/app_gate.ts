@@ -84,12 +84,17 @@ export class AppGate {
   ): void {
     const guard = this.#guards.get(connection) ?? this.#join(connection);
     if (guard === null) return connection.destroy();
-    const { clients, isSecure, origins } = this.#options;
+    const { access, sessions, clients, isSecure, origins } = this.#options;
     const { clientAddress: address } = connection;
-    const client = clients.clientOf(request.headers, { address, isSecure });
     const { method, headers } = request;
+    const client = clients.clientOf(headers, { address, isSecure });
     const open = new OpenRequest(request, {
-      ...{ ...this.#options, guard, connection, client, target },
+      access,
+      sessions,
+      guard,
+      connection,
+      client,
+      target,
       isOfNamedOrigin: isOfNamedOrigin({ method, headers, origins, isSecure: client.isSecure }),
     });
     this.#answer(open, request).then(

@@ -16,6 +16,7 @@ import type { Responder } from "./exchange.ts";
 import type { Exposure } from "./exposure.ts";
 import { isKnownHost, type KnownHosts } from "./known_host.ts";
 import { Monitoring, unknownHost } from "./monitoring.ts";
+import { pathOf } from "./open_request.ts";
 import type { StatusSource } from "./status_source.ts";
 import { Visitors } from "./visitors.ts";
 import { HttpConnection, type WireResponse } from "./wire/connection.ts";
@@ -64,6 +65,8 @@ export class Front {
   readonly #monitoring: Monitoring;
   readonly #visitors: Visitors;
   readonly #gate: AppGate | null;
+  /** The last Host header that names this daemon: most are the same. */
+  #knownHost: string | undefined;
 
   /** @param exposure null for the monitoring paths alone */
   constructor(options: HttpServerOptions, exposure: Exposure | null) {
@@ -110,15 +113,22 @@ export class Front {
 
   #route(request: WireRequest, connection: HttpConnection): void {
     this.#visitors.noteRequest(connection);
-    if (!isKnownHost(request.headers.host, this.#known)) {
+    if (!this.#isKnownHost(request.headers.host)) {
       return connection.respond(unknownHost(), { isLast: true });
     }
     const target = this.#withoutBase(request.target);
-    const path = target.split("?", 1)[0]!;
+    const path = pathOf(target);
     const isApp = isApiPath(path) || isHookPath(path) ||
       !!this.#options.app?.site && !this.#monitoring.has(path);
     if (this.#gate !== null && isApp) return this.#gate.handle(request, { target, connection });
     void this.#monitor(request, target, connection);
+  }
+
+  #isKnownHost(host: string | undefined): boolean {
+    if (host !== undefined && host === this.#knownHost) return true;
+    if (!isKnownHost(host, this.#known)) return false;
+    this.#knownHost = host;
+    return true;
   }
 
   #withoutBase(target: string): string {

@@ -1,3 +1,4 @@
+import { connectionKey } from "../rpc/auth/auth.ts";
 import type { TrackedGuard } from "../rpc/guard/call_tracker.ts";
 import type { Visitors } from "./visitors.ts";
 import type { HttpConnection } from "./wire/connection.ts";
@@ -8,6 +9,8 @@ const REFUSALS_MAX = 10;
 /** Watches the calls of one connection for the tracker. */
 export class HttpGuard implements TrackedGuard {
   readonly peer: string;
+  /** Names the connection for the authenticator; its parts come from the runtime each time. */
+  readonly key: string;
   readonly #connection: HttpConnection;
   readonly #visitors: Visitors;
   #isAdmitted = false;
@@ -18,6 +21,7 @@ export class HttpGuard implements TrackedGuard {
   constructor(connection: HttpConnection, visitors: Visitors) {
     this.#connection = connection;
     this.#visitors = visitors;
+    this.key = connectionKey(connection.socket);
     this.peer = `http:${connection.clientAddress}:${connection.socket.remotePort}`;
   }
 

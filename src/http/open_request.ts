@@ -1,6 +1,6 @@
 import type { JobError } from "../core/errors.ts";
 import { admitCall } from "../rpc/auth/admission.ts";
-import { allow, type Caller, type CallName, connectionKey } from "../rpc/auth/auth.ts";
+import { allow, type Caller, type CallName } from "../rpc/auth/auth.ts";
 import type { TrackedCall } from "../rpc/guard/call_tracker.ts";
 import { MESSAGE_BYTES_MAX } from "../rpc/limits.ts";
 import type { Client } from "./clients.ts";
@@ -45,8 +45,7 @@ export class OpenRequest implements HttpRequest {
     const { target, isOfNamedOrigin } = parts;
     const { headers } = request;
     this.headers = isOfNamedOrigin ? { ...headers, cookie: undefined } : headers;
-    const mark = target.indexOf("?");
-    this.path = mark === -1 ? target : target.slice(0, mark);
+    this.path = pathOf(target);
     const { tracker } = parts.access;
     this.#call = tracker.addCallOf(parts.guard.peer);
     if (!request.hasUnreadBody) tracker.move(this.#call, "running");
@@ -121,12 +120,11 @@ export class OpenRequest implements HttpRequest {
   }
 
   authorize(method: CallName): Caller | JobError | Promise<Caller | JobError> {
-    const { access: { authenticator }, sessions, connection } = this.#parts;
+    const { access: { authenticator }, sessions, guard: { key } } = this.#parts;
     const { authorization, cookie } = this.headers;
     if (authorization === undefined && cookie !== undefined && sessions !== null) {
       return this.#authorizeSession(method, sessions);
     }
-    const key = connectionKey(connection.socket);
     return this.#admit(method, (call) => authenticator.check(call, authorization, key));
   }
 
@@ -134,10 +132,9 @@ export class OpenRequest implements HttpRequest {
     method: CallName,
     sessions: SessionSource,
   ): Promise<Caller | JobError> {
-    const { access: { authenticator }, connection } = this.#parts;
+    const { access: { authenticator }, guard: { key } } = this.#parts;
     const caller = await sessions.find(this);
     this.#hasSession = caller !== null;
-    const key = connectionKey(connection.socket);
     return this.#admit(
       method,
       (call) => caller ? allow(caller, call) : authenticator.check(call, undefined, key),
@@ -185,4 +182,10 @@ export class OpenRequest implements HttpRequest {
     this.#bodyBytes = 0;
     tracker.end(this.#call);
   }
+}
+
+/** A target without its query. */
+export function pathOf(target: string): string {
+  const mark = target.indexOf("?");
+  return mark === -1 ? target : target.slice(0, mark);
 }

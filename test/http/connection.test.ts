@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { ApiResponse } from "../../src/http/api/api.ts";
@@ -121,6 +122,22 @@ test("a body is read in any form, and the connection goes on", async () => {
     client.write(request);
     assert.equal((await client.response())?.body, body);
   }
+});
+
+test("a head like the one before has its own body, and another one its own fields", async () => {
+  const api = responder(async (request) => {
+    const body = Buffer.from(await request.body()).toString();
+    return { status: 200, headers: {}, body: `${request.path} ${request.headers.a} ${body}` };
+  });
+  await using world = await httpWorld({ api });
+  const client = world.raw();
+  const one = (a: string) => `POST /api/v1/x HTTP/1.1\r\na: ${a}\r\ncontent-length: 3\r\n\r\n`;
+  for (const [a, body] of [["1", "abc"], ["1", "def"], ["2", "ghi"], ["2", "jkl"]] as const) {
+    client.write(one(a) + body);
+    assert.equal((await client.response())?.body, `/api/v1/x ${a} ${body}`);
+  }
+  client.write("POST /api/v1/y?a HTTP/1.1\r\na: 2\r\ncontent-length: 0\r\n\r\n");
+  assert.equal((await client.response())?.body, "/api/v1/y 2 ");
 });
 
 test("a client that waits to be told gets 100, then sends its body", async () => {

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../platform/clock.ts";
-import { readHead, type RequestProblem } from "./request_head.ts";
-import { WireRequest } from "./wire_request.ts";
+import { readHead, type RequestHead, type RequestProblem } from "./request_head.ts";
+import { type BodySource, WireRequest } from "./wire_request.ts";
 import { writeHead } from "./response_head.ts";
 
 /** A response whose body is known. */
@@ -42,6 +42,8 @@ const DISCARDED_BYTES_MAX = 65_536;
 const LINGER_MS = 1_000;
 /** How long a response may still take when the client has ended its side. */
 const HALF_CLOSED_MS = 1_000;
+/** Longest head that is kept for the next request. */
+const KEPT_HEAD_MAX = 1_024;
 /** A body up to this size is sent together with its head. */
 const JOINED_BYTES_MAX = 65_536;
 
@@ -62,11 +64,15 @@ type Phase = "reading" | "answering" | "sending" | "closing";
  * One connection of HTTP/1.1, with one request at a time. A client that sends more before it has
  * the response gets this response, and is disconnected.
  */
-export class HttpConnection {
+export class HttpConnection implements BodySource {
   readonly socket: Socket;
   readonly #options: ConnectionOptions;
   #phase: Phase = "reading";
   #request: WireRequest | null = null;
+  /** The head of the last request, and its text: clients often send the same again. */
+  #lastHead: RequestHead | null = null;
+  #lastText = "";
+  #clientAddress = "";
   /** The beginning of a head that arrives in pieces. */
   #head: Buffer | null = null;
   #headLength = 0;
@@ -79,6 +85,7 @@ export class HttpConnection {
   #discardedBytes = 0;
   #onSent: (() => void) | undefined;
   #timer: Timer | null = null;
+  readonly #onWritten = () => this.#sent();
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.socket = socket;
@@ -101,9 +108,13 @@ export class HttpConnection {
       request.hasUnreadBody;
   }
 
-  /** The address of the client; empty if it has disconnected. */
+  /** The address of the client; empty if it had disconnected when this was first needed. */
   get clientAddress(): string {
-    return (this.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+    if (this.#clientAddress === "") {
+      const { remoteAddress = "" } = this.socket;
+      this.#clientAddress = remoteAddress.replace(/^::ffff:(?=\d+\.)/, "");
+    }
+    return this.#clientAddress;
   }
 
   /** Answer the request. */
@@ -115,7 +126,7 @@ export class HttpConnection {
     const isHead = this.#request?.method === "HEAD";
     const head = this.#beginResponse(status, headers, isBare ? undefined : length);
     this.#onSent = onSent;
-    const done = () => this.#sent();
+    const done = this.#onWritten;
     if (isBare || isHead) this.socket.write(head, done);
     else if (typeof body === "string") this.socket.write(head + body, done);
     else if (length <= JOINED_BYTES_MAX) {
@@ -158,7 +169,7 @@ export class HttpConnection {
     if (this.#phase === "closing") return onSent();
     this.#onSent = onSent;
     this.#phase = "sending";
-    if (this.#isChunked) this.socket.write(LAST_CHUNK, () => this.#sent());
+    if (this.#isChunked) this.socket.write(LAST_CHUNK, this.#onWritten);
     else this.#sent();
   }
 
@@ -232,7 +243,7 @@ export class HttpConnection {
         return this.#readHead(bytes);
       case "answering":
         if (!this.#request?.hasUnreadBody) return this.#discard(bytes);
-        return this.#request.isRead ? this.#readBody(bytes) : this.#hold(bytes);
+        return this.#request.isRead ? this.#readBytes(bytes) : this.#hold(bytes);
       case "sending":
         // The next request: the client has the response before we know.
         return this.#hold(bytes);
@@ -295,9 +306,9 @@ export class HttpConnection {
   }
 
   #begin(text: string, rest: Buffer): void {
-    const head = readHead(text);
+    const head = this.#readHeadText(text);
     if ("problem" in head) return this.#refuse(head);
-    const request = new WireRequest(head, () => this.#readHeld());
+    const request = new WireRequest(head, this);
     this.#request = request;
     this.#phase = "answering";
     const { framing } = head;
@@ -312,24 +323,40 @@ export class HttpConnection {
     this.#options.onRequest(request, this);
   }
 
+  #readHeadText(text: string): RequestHead | RequestProblem {
+    if (text === this.#lastText && this.#lastHead !== null) return this.#lastHead;
+    const head = readHead(text);
+    const isKept = text.length <= KEPT_HEAD_MAX && !("problem" in head);
+    this.#lastHead = isKept ? head : null;
+    this.#lastText = isKept ? text : "";
+    return head;
+  }
+
   #refuse(problem: RequestProblem): void {
     this.#phase = "answering";
     this.respond(this.#options.onProblem(problem), { isLast: true });
   }
 
-  /** The body is wanted: pass on what has arrived of it, and let more come. */
-  #readHeld(): void {
+  takeWhole(bytesMax: number): Buffer | null {
+    const held = this.#held;
+    if (held.byteLength !== this.#request!.framing || held.byteLength > bytesMax) return null;
+    this.#held = NOTHING;
+    // A copy: the bytes may be a small part of a large block of the runtime.
+    return Buffer.from(held);
+  }
+
+  readBody(): void {
     const request = this.#request!;
     const held = this.#held;
     this.#held = NOTHING;
-    if (held.byteLength > 0) this.#readBody(held);
+    if (held.byteLength > 0) this.#readBytes(held);
     if (!request.hasUnreadBody) return;
     if (this.#isEnded) return request.endBody();
     if (request.awaitsContinue && held.byteLength === 0) this.socket.write(CONTINUE);
     this.socket.resume();
   }
 
-  #readBody(bytes: Buffer): void {
+  #readBytes(bytes: Buffer): void {
     const used = this.#request!.readBytes(bytes);
     if (used < bytes.byteLength) this.#discard(bytes.subarray(used));
   }

@@ -6,6 +6,14 @@ import { requestError, type RequestHead, type RequestProblem } from "./request_h
 
 const NOTHING = Buffer.alloc(0);
 
+/** Where the body of a request comes from. */
+export interface BodySource {
+  /** Take a body of which every byte has arrived; null if it has not, or is longer. */
+  takeWhole(bytesMax: number): Buffer | null;
+  /** Pass on what has arrived of the body, and let more come. */
+  readBody(): void;
+}
+
 /** Somebody waits for the body. */
 interface Waiter {
   readonly isCut: boolean;
@@ -29,7 +37,7 @@ export class WireRequest implements RequestHead, CancelSignal {
   readonly awaitsContinue: boolean;
   /** True once its response is a stream. */
   isStream = false;
-  readonly #want: () => void;
+  readonly #source: BodySource;
   #waiter: Waiter | null = null;
   #hasUnreadBody: boolean;
   #problem: RequestProblem | null = null;
@@ -37,8 +45,8 @@ export class WireRequest implements RequestHead, CancelSignal {
   #isAborted = false;
   readonly #listeners: (() => void)[] = [];
 
-  /** @param want called when somebody wants the body, of which nothing has been passed on */
-  constructor(head: RequestHead, want: () => void) {
+  /** @param source asked when somebody wants the body, of which nothing has been passed on */
+  constructor(head: RequestHead, source: BodySource) {
     this.method = head.method;
     this.target = head.target;
     this.headers = head.headers;
@@ -47,7 +55,7 @@ export class WireRequest implements RequestHead, CancelSignal {
     this.isPersistent = head.isPersistent;
     this.awaitsContinue = head.awaitsContinue;
     this.#hasUnreadBody = head.framing !== 0;
-    this.#want = want;
+    this.#source = source;
   }
 
   /** Aborts when the client has disconnected. */
@@ -93,10 +101,16 @@ export class WireRequest implements RequestHead, CancelSignal {
   body({ bytesMax, isCut }: BodyLimits, onBytes?: (count: number) => void): Promise<Buffer> {
     if (this.framing === 0) return Promise.resolve(NOTHING);
     if (this.#isAborted) return Promise.reject(disconnected());
+    const whole = this.#source.takeWhole(bytesMax);
+    if (whole !== null) {
+      this.#hasUnreadBody = false;
+      onBytes?.(whole.byteLength);
+      return Promise.resolve(whole);
+    }
     return new Promise((resolve, reject) => {
       const reader = new BodyReader({ framing: this.framing, bytesMax, isCut });
       this.#waiter = { isCut, onBytes, reader, resolve, reject };
-      if (reader.problem === null) this.#want();
+      if (reader.problem === null) this.#source.readBody();
       this.#settle(this.#waiter);
     });
   }

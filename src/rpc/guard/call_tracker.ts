@@ -173,7 +173,7 @@ export class CallTracker {
       this.#countRequest(connection, change);
       if (change > 0) this.#relieveRequests();
     });
-    guard.onQueuedBytes((queuedBytes) => this.#setUnread(connection, { queuedBytes }));
+    guard.onQueuedBytes((bytes) => this.#setQueued(connection, bytes));
     socket.once("close", () => {
       this.#sockets.delete(socket);
       this.#strangers.delete(socket);
@@ -195,7 +195,7 @@ export class CallTracker {
     this.#memory.leave(endedBytes);
     // A call whose stream closed before it started is never notified of its end.
     for (const call of calls) this.#end(call, true);
-    this.#setUnread(connection, { queuedBytes: 0 });
+    this.#setQueued(connection, 0);
     if (principal === null) return;
     principal.connections -= 1;
     if (principal.connections === 0) this.#principals.delete(principal.name);
@@ -387,15 +387,17 @@ export class CallTracker {
   }
 
   #addUnread(connection: Connection, bytes: number): void {
-    this.#setUnread(connection, { openBytes: connection.openBytes + bytes });
+    connection.openBytes += bytes;
+    this.#countUnread(connection);
   }
 
-  #setUnread(
-    connection: Connection,
-    changes: { readonly openBytes?: number; readonly queuedBytes?: number },
-  ): void {
+  #setQueued(connection: Connection, bytes: number): void {
+    connection.queuedBytes = bytes;
+    this.#countUnread(connection);
+  }
+
+  #countUnread(connection: Connection): void {
     const { unreadBytes: before } = connection;
-    Object.assign(connection, changes);
     const after = Math.max(connection.openBytes, connection.queuedBytes);
     if (after === before) return;
     connection.unreadBytes = after;

@@ -25,6 +25,11 @@ test("readHead() joins the values of a field that occurs twice", () => {
   assert.equal(read("GET / HTTP/1.1", "accept: a", "accept: b").headers.accept, "a, b");
 });
 
+test("readHead() takes blanks and tabs from around a value, and nothing else", () => {
+  const { headers } = read("GET / HTTP/1.1", "a:\t x \xa0 ", "b:", "c:\xa0y");
+  assert.deepEqual({ ...headers }, { a: "x \xa0", b: "", c: "\xa0y" });
+});
+
 test("readHead() gives the body's length", () => {
   assert.equal(read("POST / HTTP/1.1", "content-length: 12").framing, 12);
   assert.equal(read("POST / HTTP/1.1", "Transfer-Encoding: Chunked").framing, "chunked");
@@ -32,6 +37,7 @@ test("readHead() gives the body's length", () => {
 
 test("readHead() knows which connections stay open", () => {
   assert.equal(read("GET / HTTP/1.1", "connection: x, Close").isPersistent, false);
+  assert.equal(read("GET / HTTP/1.1", "connection: closed").isPersistent, true);
   assert.equal(read("GET / HTTP/1.0", "connection: keep-alive").isPersistent, false);
 });
 
