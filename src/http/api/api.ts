@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { Caller } from "../../rpc/auth/auth.ts";
 import { ListRegisteredJobsResponseSchema } from "../../rpc/gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../../rpc/handlers/backend.ts";
 import type { Calls } from "../../rpc/server/call_policy.ts";
 import type { ApiRequest, ApiResponse, PlainResponse } from "./api_messages.ts";
-import { type Created, CREATES, placeOf } from "./created.ts";
+import { CREATES, placeOf } from "./created.ts";
 import { readBody } from "./json_body.ts";
 import { problemResponse } from "./problem.ts";
 import { readRequest } from "./read_request.ts";
@@ -21,6 +21,7 @@ const EVENT_HEADERS = { "content-type": "text/event-stream", "cache-control": "n
 const EMPTY = new Uint8Array(0);
 /** Longest body of a request without fields, in bytes: white space, and an empty object. */
 const EMPTY_BYTES_MAX = 1_024;
+const JSON_TYPE = /^\s*application\/(?:[^\/;]+\+)?json\s*(?:;|$)/i;
 const DOCUMENT_PATH = "/api/v1/openapi.json";
 const READ_VERBS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 /** Characters of the hash in an ETag. */
@@ -118,14 +119,12 @@ export class Api {
     bytes: Uint8Array,
     ifNoneMatch: string | undefined,
   ): PlainResponse {
-    const message = fromBinary(output, bytes);
-    const body = writeMessage(output, message);
+    const body = writeMessage(output, bytes);
     if (verb === "GET") return cacheable(body, ifNoneMatch);
     if (!CREATES.has(name)) return { status: 200, headers: JSON_HEADERS, body };
-    const created = message as MessageShape<typeof output> & Created;
-    const place = placeOf(created, this.#basePath);
+    const place = placeOf(output, bytes, this.#basePath);
     // A dry run creates nothing.
-    const isCreated = place !== null || created.instances !== undefined;
+    const isCreated = place !== null || name === "scheduleJobs";
     const headers = place === null ? JSON_HEADERS : { ...JSON_HEADERS, location: place };
     return { status: isCreated ? 201 : 200, headers, body };
   }
@@ -134,11 +133,14 @@ export class Api {
 /** The route of a request: of several, the one whose parameter the query has. */
 function routeFor({ routes }: PathMatch, { method, query }: ApiRequest): Route | null {
   const verb = method === "HEAD" ? "GET" : method;
-  const fitting = routes.filter((route) => route.verb === verb);
-  const chosen = fitting.find(({ when }) =>
-    when !== null && (query.has(when) || query.has(`${when}_ms`))
-  );
-  return chosen ?? fitting.find(({ when }) => when === null) ?? null;
+  let plain: Route | null = null;
+  for (const route of routes) {
+    const { when } = route;
+    if (route.verb !== verb) continue;
+    if (when === null) plain ??= route;
+    else if (query.has(when) || query.has(`${when}_ms`)) return route;
+  }
+  return plain;
 }
 
 function cacheable(body: string, ifNoneMatch: string | undefined): PlainResponse {
@@ -184,8 +186,7 @@ const bodyError = (thrown: unknown) => toJobError(thrown, "Cannot read the body"
 
 /** True if a request says that its body is JSON; browsers ask before they send such to others. */
 function isJson(contentType: string | undefined): boolean {
-  const type = (contentType ?? "").split(";")[0]!.trim().toLowerCase();
-  return /^application\/(?:[^\/]+\+)?json$/.test(type);
+  return contentType !== undefined && JSON_TYPE.test(contentType);
 }
 
 function notJson(): PlainResponse {

@@ -35,29 +35,43 @@ export function readRequest(route: Route, parts: RequestParts): Uint8Array {
   const init: MessageInit = hasBody ? FIELDS_OF_BODY.message(input, parts.body) : {};
   setPath(route, init, parts.values);
   if (route.set !== null) {
-    setField(FIELDS_OF_PATH, { input, init, path: route.set.field, text: route.set.value });
+    const { field, value: text } = route.set;
+    setField(FIELDS_OF_PATH, init, { variable: fieldAt(input, field), text });
   }
   setQuery(route, init, parts.query);
   if (parts.key !== undefined) setKey(route, init, parts.key);
   return toBinary(input, create(input, init));
 }
 
+/** A field that a variable of a path sets. */
+interface Variable {
+  readonly found: FieldName;
+  /** The field of the message around it; null if it is a field of the request itself. */
+  readonly outer: FieldName | null;
+}
+
+const variables = new WeakMap<Route, readonly Variable[]>();
+
+function variablesOf(route: Route): readonly Variable[] {
+  let known = variables.get(route);
+  if (known === undefined) {
+    const { method: { input }, segments } = route;
+    const fields = segments.filter((segment) => typeof segment !== "string");
+    known = fields.map(({ field }) => fieldAt(input, field));
+    variables.set(route, known);
+  }
+  return known;
+}
+
 /** A body may repeat what the path says, and not contradict it. */
-function setPath(
-  { method: { input }, segments }: Route,
-  init: MessageInit,
-  values: readonly string[],
-) {
-  const fields = segments.filter((segment) => typeof segment !== "string");
-  fields.forEach(({ field: path }, index) => {
+function setPath(route: Route, init: MessageInit, values: readonly string[]) {
+  for (const [index, variable] of variablesOf(route).entries()) {
     const text = values[index]!;
-    const { found } = fieldAt(input, path);
+    const { found, outer } = variable;
     const given = init[found.plan.field.localName];
-    if (given === undefined || path.includes(".")) {
-      return setField(FIELDS_OF_PATH, { input, init, path, text });
-    }
-    if (given !== text) throw contradiction(found.plan.name, "the path");
-  });
+    if (given === undefined || outer !== null) setField(FIELDS_OF_PATH, init, { variable, text });
+    else if (given !== text) throw contradiction(found.plan.name, "the path");
+  }
 }
 
 function contradiction(name: string, place: string): JobError {
@@ -67,11 +81,8 @@ function contradiction(name: string, place: string): JobError {
   });
 }
 
-/** The field at a path of at most two names, and the message around it. */
-function fieldAt(input: DescMessage, path: string): {
-  readonly found: FieldName;
-  readonly outer: FieldName | null;
-} {
+/** The field at a path of at most two names. */
+function fieldAt(input: DescMessage, path: string): Variable {
   const [first, second] = path.split(".") as [string, string | undefined];
   const found = planOf(input).names.get(first)!;
   if (second === undefined) return { found, outer: null };
@@ -80,14 +91,9 @@ function fieldAt(input: DescMessage, path: string): {
 
 function setField(
   reader: MessageReader,
-  { input, init, path, text }: {
-    readonly input: DescMessage;
-    readonly init: MessageInit;
-    readonly path: string;
-    readonly text: string;
-  },
+  init: MessageInit,
+  { variable: { found, outer }, text }: { readonly variable: Variable; readonly text: string },
 ): void {
-  const { found, outer } = fieldAt(input, path);
   reader.setTexts(innerOf(init, outer), found, [text], found.plan.name);
 }
 

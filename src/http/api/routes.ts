@@ -95,8 +95,8 @@ export class RouteTable {
    * @throws JobError `invalid_argument` for a path that is not percent-encoded UTF-8
    */
   match(path: string): PathMatch | null {
-    const parts = path.split("/").slice(1).map(decode);
-    return find(this.#root, parts, 0, []);
+    const parts = path.split("/");
+    return find(this.#root, path.includes("%") ? parts.map(decode) : parts, 1, []);
   }
 }
 

@@ -1,14 +1,16 @@
-import { type DescMessage, fromBinary } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { toJobError } from "../../core/errors.ts";
 import type { ApiEvent } from "./api_messages.ts";
 import { planOf } from "./message_plan.ts";
 import { problemText } from "./problem.ts";
-import { writeMessage } from "./write_message.ts";
+import { fieldTexts, joinFields } from "./write_message.ts";
 
 /** Ends the id of the last event of a stream that is over. */
 const END = ";end";
 /** Fields that every message of a stream has. */
 const ALWAYS: ReadonlySet<string> = new Set(["cursor", "at"]);
+/** What fields without a value have in JSON. */
+const NOTHING: ReadonlySet<string | undefined> = new Set([undefined, "false", '""', "[]"]);
 
 /** True if a client has seen the end of its stream: nothing follows. */
 export function isEnd(lastEventId: string): boolean {
@@ -69,21 +71,15 @@ async function* generateEvents(
 function eventOf(schema: DescMessage, bytes: Uint8Array): ApiEvent & { readonly id: string } {
   const known = EVENTS.get(bytes);
   if (known !== undefined) return known;
-  const message = fromBinary(schema, bytes);
-  const { cursor } = message as unknown as { readonly cursor: string };
-  const name = isEmpty(schema, message) ? "alive" : "news";
-  const event = { id: cursor, event: name, data: writeMessage(schema, message) };
+  const texts = fieldTexts(schema, bytes);
+  const { fields } = planOf(schema);
+  const cursor = texts[fields.findIndex(({ name }) => name === "cursor")] ?? '""';
+  // A message that only says that the connection works has nothing but these.
+  const isAlive = fields.every(({ name }, at) => ALWAYS.has(name) || NOTHING.has(texts[at]));
+  const name = isAlive ? "alive" : "news";
+  const event = { id: JSON.parse(cursor) as string, event: name, data: joinFields(schema, texts) };
   EVENTS.set(bytes, event);
   return event;
-}
-
-/** True for a message that only says that the connection works. */
-function isEmpty(schema: DescMessage, message: object): boolean {
-  return planOf(schema).fields.every(({ name, field: { localName } }) => {
-    const value: unknown = Reflect.get(message, localName);
-    const isNothing = value === undefined || value === false || value === "";
-    return ALWAYS.has(name) || isNothing || (Array.isArray(value) && value.length === 0);
-  });
 }
 
 /** The next message of a stream; null at its end. */

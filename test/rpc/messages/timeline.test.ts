@@ -81,7 +81,9 @@ test("forecast, calendar and timeline have everything on the wire, and in JSON",
     ],
   );
   assert.equal(future.waiting, 1n);
-  const json = JSON.parse(writeMessage(ForecastResponseSchema, future));
+  const json = JSON.parse(
+    writeMessage(ForecastResponseSchema, toBinary(ForecastResponseSchema, future)),
+  );
   assert.deepEqual(json.entries[2], {
     at: "2026-01-01T00:02:01.000Z",
     kind: "mail",
