@@ -1,3 +1,4 @@
+import type { Settings } from "../core/config_settings.ts";
 import type { SiteConfig } from "../core/address.ts";
 import type { BackupSettings } from "../core/backup_settings.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
@@ -74,4 +75,6 @@ export interface LoadedConfig {
   readonly files: readonly string[];
   /** Texts that no output may show. */
   readonly secrets: ReadonlySet<string>;
+  /** Its values for people, without secrets. The first call takes longer. */
+  readonly settings: () => Settings;
 }

@@ -5,7 +5,7 @@ import type { ConfigProblem } from "../core/job/job_table.ts";
 import { readRegularFile } from "../platform/files/read_file.ts";
 import { type TrustOptions, trustProblem } from "../platform/files/trusted_path.ts";
 import { type Environment, expandVariables } from "./expand.ts";
-import { parseToml } from "./parse_toml.ts";
+import { parseToml } from "./toml/parse_toml.ts";
 import { problemAt } from "./problems.ts";
 import { reasonOf } from "./secrets.ts";
 import { type Field, formatPath, type KeyPath, type Report, type Source } from "./source.ts";

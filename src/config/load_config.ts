@@ -15,6 +15,7 @@ import { ConfigError, formatPlace } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
 import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
+import { LISTED_JOBS_MAX, settingsOf } from "./settings.ts";
 import { childOf, type Field, NO_PLACES, Report, type Source } from "./source.ts";
 
 /** What {@link loadConfig} reads in addition to the file. */
@@ -83,7 +84,10 @@ export async function loadConfig(
   // Also those with problems, which need not be reported twice.
   const names = notices.first().map(([name]) => name);
   const defaults = withChannels(config.defaults, fields.get("defaults.notify"), { names, report });
-  const read = { file, files, names: isWhole && notices.isTable ? names : null };
+  const read = {
+    ...{ file, files, names: isWhole && notices.isTable ? names : null },
+    settings: listedSettings(fields, { notices, jobs }, report),
+  };
   return finish(read, { ...config, defaults, notices: channels }, jobs, report);
 }
 
@@ -94,11 +98,12 @@ async function readChannels(tables: readonly Field[], report: Report) {
 }
 
 function finish(
-  { file, files, names }: {
+  { file, files, names, settings }: {
     readonly file: string | null;
     readonly files: readonly string[];
     /** Names of all channels; null if they are not known. */
     readonly names: readonly string[] | null;
+    readonly settings: LoadedConfig["settings"];
   },
   config: Config,
   jobs: NamedTables,
@@ -126,7 +131,20 @@ function finish(
     warnings,
     files,
     secrets: report.secrets,
+    settings,
   };
+}
+
+/** Apart from {@link loadConfig}, whose variables it must not keep: they have all jobs. */
+function listedSettings(
+  fields: ReadonlyMap<string, Field>,
+  { notices, jobs }: { readonly notices: NamedTables; readonly jobs: NamedTables },
+  { secrets }: Report,
+): LoadedConfig["settings"] {
+  const named = jobs.first();
+  const hasMore = named.length > LISTED_JOBS_MAX;
+  const tables = [...notices.first(), ...hasMore ? [] : named].map(([, table]) => table);
+  return settingsOf({ fields, tables, hasMore, secrets });
 }
 
 /** The mistakes of tables that name channels which do not exist; otherwise jobs check it later. */

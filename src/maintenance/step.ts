@@ -1,5 +1,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
+import type { JobState } from "../core/state.ts";
+import type { StoreMark } from "../store/records.ts";
 import type { Store, StoreInfo } from "../store/store.ts";
 
 /** A maintenance operation on a store. */
@@ -21,6 +23,32 @@ export type StoreStep =
   | { readonly type: "progress"; readonly text: string }
   | { readonly type: "chunk"; readonly bytes: Uint8Array }
   | { readonly type: "report"; readonly report: Readonly<Record<string, unknown>> };
+
+/** The report of the work "info". Times are text. */
+export interface StoreContent {
+  readonly type: string;
+  /** Without secrets. */
+  readonly location: string;
+  readonly id: string;
+  readonly epoch: number;
+  readonly format: number;
+  readonly is_durable: boolean;
+  readonly mark: StoreMark | null;
+  readonly instances: number;
+  readonly states: Readonly<Record<JobState, number>>;
+  /** The number of jobs with instances. */
+  readonly kinds: number;
+  readonly schedules: number;
+  readonly pauses: number;
+  /** When the oldest instance was created; null without any. */
+  readonly oldest_at: string | null;
+  /** When the last successful run of the backup by schedule ended; null if none is kept. */
+  readonly backup_at: string | null;
+  /** The size, the part that compacting would release, and that of the log beside it. */
+  readonly bytes: number | null;
+  readonly free_bytes: number | null;
+  readonly wal_bytes: number | null;
+}
 
 /** A store that a URL names, not yet open. */
 export interface NamedStore {

@@ -1,4 +1,5 @@
 import { VERSION } from "../platform/version.ts";
+import { BACKUP_KIND } from "../core/backup_settings.ts";
 import { JobError } from "../core/errors.ts";
 import { JOB_STATES } from "../core/state.ts";
 import { countText } from "../core/text/count_text.ts";
@@ -10,7 +11,7 @@ import { Salvage } from "../store/sqlite/salvage.ts";
 import { type BackupEnd, backupLines } from "./backup.ts";
 import { checkSignal, type RecordSource, sourceOf } from "./content.ts";
 import { Move } from "./move.ts";
-import type { StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
+import type { StoreContent, StoreStep, StoreWork, StoreWorkContext } from "./step.ts";
 
 /** Instances deleted by one operation. Small, so that claims do not wait long. */
 const INSTANCES_BATCH = 250;
@@ -30,7 +31,7 @@ export async function* workOnStore(
 ): AsyncGenerator<StoreStep> {
   switch (work.type) {
     case "info":
-      yield { type: "report", report: await describeStore(context) };
+      yield { type: "report", report: { ...await describeStore(context) } };
       return;
     case "verify":
       yield { type: "report", report: await verifyStore(context) };
@@ -97,14 +98,16 @@ async function* collectGarbage(
 /** Facts about a store and its contents. */
 async function describeStore(
   { store, info }: StoreWorkContext,
-): Promise<Readonly<Record<string, unknown>>> {
+): Promise<StoreContent> {
   const { kinds, schedules } = await store.stats();
   const states = Object.fromEntries(JOB_STATES.map((state) => {
     const count = [...kinds.values()].reduce((sum, counts) => sum + counts[state], 0);
     return [state, count];
-  }));
+  })) as StoreContent["states"];
   const { items: [oldest] } = await store.list({}, { limit: 1, order: "oldest" });
-  const { bytes, freeBytes } = await store.records.size();
+  const backups = { kinds: [BACKUP_KIND], states: ["completed"] } as const;
+  const { items: [backup] } = await store.list(backups, { limit: 1 });
+  const { bytes, freeBytes, walBytes = null } = await store.records.size();
   return {
     type: info.type,
     location: info.location,
@@ -118,10 +121,16 @@ async function describeStore(
     kinds: kinds.size,
     schedules,
     pauses: (await store.listPauses()).length,
-    oldest_at: oldest ? new Date(oldest.createdAt).toISOString() : null,
+    oldest_at: timeText(oldest?.createdAt),
+    backup_at: timeText(backup?.settledAt),
     bytes,
     free_bytes: freeBytes,
+    wal_bytes: walBytes,
   };
+}
+
+function timeText(at: number | null | undefined): string | null {
+  return at === null || at === undefined ? null : new Date(at).toISOString();
 }
 
 async function verifyStore({ store }: StoreWorkContext) {

@@ -92,6 +92,8 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     waitInstance: (...args) => manager.waitInstance(...args),
     follow: (...args) => manager.follow(...args),
     reloadConfig: (options) => manager.reloadConfig(options),
+    config: () => manager.config(),
+    storeContent: () => inTime(manager.storeContent()),
     workOnStore: (...args) => manager.workOnStore(...args),
     subscribe: (listener) => manager.subscribe(listener),
   };

@@ -1,4 +1,5 @@
 import type { ArgumentInput } from "../core/arguments/signature.ts";
+import type { ConfigInForce } from "../core/config_settings.ts";
 import type { DurationInput } from "../core/time/duration.ts";
 import type {
   HistoryEntry,
@@ -37,7 +38,7 @@ import type {
   StoreStats,
   UpcomingQuery,
 } from "../store/store.ts";
-import type { StoreStep, StoreWork } from "../maintenance/step.ts";
+import type { StoreContent, StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import type { LimitedCount } from "./instances/count_up_to.ts";
@@ -429,6 +430,14 @@ export interface ManagerApi extends TimelineApi {
    * the jobs and is not forced; `unimplemented` if there is no configuration
    */
   reloadConfig(options?: { readonly force?: boolean }): Promise<ReloadReport>;
+  /**
+   * The values of the configuration that was loaded last, without secrets.
+   *
+   * @throws JobError `unimplemented` if there is no configuration
+   */
+  config(): ConfigInForce;
+  /** What the store has, and its size: from counts, without reading instances. */
+  storeContent(): Promise<StoreContent>;
   /**
    * Run store maintenance; the last step is a report.
    *

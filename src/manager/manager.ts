@@ -1,3 +1,4 @@
+import type { ConfigInForce } from "../core/config_settings.ts";
 import { isJobError, JobError } from "../core/errors.ts";
 import type { Instance } from "../core/instance.ts";
 import type { JobHook } from "../core/hooks/hook.ts";
@@ -18,6 +19,7 @@ import {
   readLogTailFilter,
 } from "../core/instance_filter.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
+import type { StoreContent } from "../maintenance/step.ts";
 import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/store.ts";
 import type {
   BackfillRequest,
@@ -430,6 +432,16 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     const { configuration } = this.parts.options;
     if (configuration) return await configuration.reload(options);
     throw new JobError("unimplemented", "Cannot reload the configuration: this manager has none");
+  }
+
+  config(): ConfigInForce {
+    const { configuration } = this.parts.options;
+    if (configuration) return configuration.settings();
+    throw new JobError("unimplemented", "Cannot list the configuration: this manager has none");
+  }
+
+  storeContent(): Promise<StoreContent> {
+    return this.#storeMaintenance.content(this.life.storeInfo);
   }
 
   workOnStore(...[work, options]: Parameters<ManagerApi["workOnStore"]>) {

@@ -1,3 +1,4 @@
+import type { ConfigInForce } from "../core/config_settings.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
 import { quoteValue } from "../core/arguments/describe.ts";
 import { JobError } from "../core/errors.ts";
@@ -55,6 +56,7 @@ export interface ManagerOptions extends Context {
   /** Reloads the configuration on request; absent if there is none. */
   readonly configuration?: {
     reload(options: { readonly force?: boolean }): Promise<ReloadReport>;
+    settings(): ConfigInForce;
     readonly problem: string | null;
   };
   /** Runs store maintenance; absent if there is none. */

@@ -168,6 +168,10 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
     resizeNode: () => Promise.reject(scope.tooWide("change the workers of a node")),
     resizeWorkers: () => Promise.reject(scope.tooWide("change the workers")),
     reloadConfig: () => Promise.reject(scope.tooWide("reload the configuration")),
+    config() {
+      throw scope.tooWide("list the configuration");
+    },
+    storeContent: () => Promise.reject(scope.tooWide("describe the store")),
     // deno-lint-ignore require-yield
     async *workOnStore() {
       throw scope.tooWide("work on the store");

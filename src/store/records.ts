@@ -145,6 +145,8 @@ export interface StoreSize {
   readonly bytes: number | null;
   /** The part that compacting would release. */
   readonly freeBytes: number | null;
+  /** The size of a write-ahead log beside it; absent or null if there is none. */
+  readonly walBytes?: number | null;
 }
 
 /** Everything in a store, read and written as it is: to move, back up, restore and check it. */

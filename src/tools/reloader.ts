@@ -1,3 +1,4 @@
+import type { ConfigInForce } from "../core/config_settings.ts";
 import { basename } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError, formatProblem, logProblem, problemFields } from "../config/problems.ts";
@@ -52,6 +53,8 @@ export class Reloader {
   /** Reloads waiting for a running one: identical requests share one. */
   readonly #waiting = new Map<boolean, Promise<ReloadReport>>();
   #problem: string | null = null;
+  /** Sections that have changed since the start, and apply after a restart. */
+  #restart: readonly string[] = [];
 
   /** @param project the one that the daemon started with */
   constructor(project: Project, options: ReloaderOptions) {
@@ -64,6 +67,12 @@ export class Reloader {
   /** The problem of the last reload; null if it had none. */
   get problem(): string | null {
     return this.#problem;
+  }
+
+  /** The values of the configuration that was loaded last, without secrets. */
+  settings(): ConfigInForce {
+    const { config: { file }, settings } = this.#project;
+    return { file, restart: this.#restart, ...settings() };
   }
 
   /** The manager has started: later reloads apply to it. */
@@ -135,7 +144,7 @@ export class Reloader {
       await manager.resizeWorkers(config.worker.count);
     }
     this.#options.adopt?.(config);
-    const restart = fixedDifferences(before, config);
+    const restart = this.#restart = fixedDifferences(before, config);
     for (const section of restart) {
       this.#logger.warn(`[${section}] has changed: restart to apply it; the rest was reloaded`);
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { BACKUP_KIND } from "../../src/core/backup_settings.ts";
 import { isJobError } from "../../src/core/errors.ts";
 import { checkBackup, linesOf } from "../../src/maintenance/backup.ts";
 import { restoreBackup } from "../../src/maintenance/restore.ts";
@@ -138,6 +139,18 @@ test("gc deletes what is past its retention, verify finds nothing, info counts",
   const { report: verified } = await workOn(world, { type: "verify" });
   assert.deepEqual(verified, { problems: [], is_whole: true });
 });
+
+test("info measures a SQLite file and its write-ahead log, and finds the last backup by schedule", () =>
+  withTempDir({}, async ({ path }) => {
+    const world = await filledStore(fileStore(path, "a.db"), 3);
+    const { report: before } = await workOn(world, { type: "info" });
+    assert.equal(before.backup_at, null);
+    assert.ok(Number(before.bytes) > 0 && Number(before.wal_bytes) > 0, JSON.stringify(before));
+    const { settledAt } = await world.finish({ kind: BACKUP_KIND });
+    const { report } = await workOn(world, { type: "info" });
+    assert.equal(report.backup_at, new Date(settledAt!).toISOString());
+    await world.store.close();
+  }));
 
 test("verify names an index of a SQLite file that somebody deleted", () =>
   withTempDir({}, async ({ path }) => {

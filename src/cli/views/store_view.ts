@@ -42,8 +42,10 @@ export function infoLines(report: PlainRecord): string[] {
     ["Schedules", text(report.schedules)],
     ["Pauses", text(report.pauses)],
     ["Oldest", text(report.oldest_at)],
+    ["Last backup", text(report.backup_at)],
     ["Size", sizeText(report.bytes)],
     ["Free in it", sizeText(report.free_bytes)],
+    ["Its log", sizeText(report.wal_bytes)],
   ]);
 }
 

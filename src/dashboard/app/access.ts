@@ -19,6 +19,11 @@ export function may(needed: Role): boolean {
   return ROLES.indexOf(session.value.role as Role) >= ROLES.indexOf(needed);
 }
 
+/** True if the reader is not limited to some jobs. */
+export function seesAll(): boolean {
+  return session.value === null || session.value?.jobs.length === 0;
+}
+
 /** Ask the daemon who reads. */
 export async function loadSession(): Promise<void> {
   try {

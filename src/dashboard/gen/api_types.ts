@@ -661,6 +661,48 @@ export interface ReloadConfigResponse {
   readonly problems: readonly string[];
 }
 
+/** GetConfigRequest of job.proto as JSON. */
+export interface GetConfigRequest {
+}
+
+/** Setting of job.proto as JSON. */
+export interface Setting {
+  readonly path: string;
+  readonly value?: unknown;
+  readonly origin?: string;
+}
+
+/** GetConfigResponse of job.proto as JSON. */
+export interface GetConfigResponse {
+  readonly file?: string;
+  readonly settings: readonly Setting[];
+  readonly has_more: boolean;
+  readonly restart: readonly string[];
+}
+
+/** GetStoreRequest of job.proto as JSON. */
+export interface GetStoreRequest {
+}
+
+/** GetStoreResponse of job.proto as JSON. */
+export interface GetStoreResponse {
+  readonly type: string;
+  readonly location: string;
+  readonly id: string;
+  readonly epoch: number;
+  readonly format: number;
+  readonly is_durable: boolean;
+  readonly totals?: KindCounts;
+  readonly kinds: number;
+  readonly schedules: number;
+  readonly pauses: number;
+  readonly oldest_at?: string;
+  readonly backup_at?: string;
+  readonly bytes?: number;
+  readonly free_bytes?: number;
+  readonly wal_bytes?: number;
+}
+
 /** DisabledJob of job.proto as JSON. */
 export interface DisabledJob {
   readonly kind: string;

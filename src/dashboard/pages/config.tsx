@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { post, remove, segment } from "../api/client.ts";
 import { noteChange, useResource } from "../api/resource.ts";
-import { may } from "../app/access.ts";
+import { may, seesAll } from "../app/access.ts";
 import { attempt, toastDone } from "../app/toasts.tsx";
 import type {
   Channel,
@@ -19,6 +19,7 @@ import { Page, Section } from "../parts/page.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Distance, Duration, Time } from "../parts/time.tsx";
 import { formatDuration, plural } from "../text/format_time.ts";
+import { Settings } from "./settings.tsx";
 
 const CHANNELS: readonly Column<Channel>[] = [
   { title: "Channel", cell: ({ name }) => name },
@@ -66,7 +67,7 @@ const SESSIONS: readonly Column<Session>[] = [
   },
 ];
 
-function Reload(): JSX.Element | null {
+function Reload({ onDone }: { readonly onDone: () => void }): JSX.Element | null {
   const isBusy = useSignal(false);
   if (!may("admin")) return null;
   const reload = async () => {
@@ -86,6 +87,7 @@ function Reload(): JSX.Element | null {
         ].join("; ") || undefined,
       });
       noteChange();
+      onDone();
     });
     isBusy.value = false;
   };
@@ -123,14 +125,17 @@ function Daemon({ status }: { readonly status: GetStatusResponse }): JSX.Element
   );
 }
 
-/** What the configuration says, without its secrets, and who is logged in. */
+/** The daemon and its configuration, without its secrets, and who is logged in. */
 export function ConfigPage(): JSX.Element {
   const status = useResource<GetStatusResponse>("/status");
   const channels = useResource<ListChannelsResponse>("/channels");
   const sessions = useResource<ListSessionsResponse>("/sessions");
+  const reloads = useSignal(0);
+  const actions = <Reload onDone={() => reloads.value++} />;
   return (
-    <Page title="Config" command={["reload"]} actions={<Reload />}>
+    <Page title="Config" command={["reload"]} actions={actions}>
       <Loaded from={status}>{(data) => <Daemon status={data} />}</Loaded>
+      {may("admin") && seesAll() && <Settings key={reloads.value} />}
       <Section title="Channels of notices">
         <Loaded from={channels}>
           {(data) =>

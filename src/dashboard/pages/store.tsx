@@ -1,14 +1,16 @@
 import type { JSX } from "preact";
-import { useResource } from "../api/resource.ts";
+import { SLOWLY, useResource } from "../api/resource.ts";
+import { seesAll } from "../app/access.ts";
 import { href } from "../app/router.ts";
-import type { GetStatusResponse, KindCounts } from "../gen/api_types.ts";
+import type { GetStatusResponse, GetStoreResponse, KindCounts } from "../gen/api_types.ts";
 import { CopyCommand } from "../parts/command.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { JobLink } from "../parts/instance_links.tsx";
 import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
 import { type Column, Table } from "../parts/table.tsx";
-import { formatCount } from "../text/format_time.ts";
+import { Time } from "../parts/time.tsx";
+import { formatBytes, formatCount } from "../text/format_time.ts";
 
 type Counter = Exclude<keyof KindCounts, "kind">;
 
@@ -35,11 +37,41 @@ const COLUMNS: readonly Column<KindCounts>[] = [
 
 /** What the command line does with a store, which needs time or a file. */
 const WORK: readonly (readonly [words: readonly string[], text: string])[] = [
-  [["store", "info"], "Contents and size"],
   [["store", "verify"], "Check for inconsistencies"],
   [["store", "gc"], "Delete expired and orphaned records now"],
   [["store", "backup", "jobctl.backup"], "Save everything to a file, while jobs run"],
 ];
+
+/** What the store has beside instances, and its size. */
+function Content(): JSX.Element {
+  const store = useResource<GetStoreResponse>("/store", {}, SLOWLY);
+  const size = (bytes: number | undefined) => bytes === undefined ? undefined : formatBytes(bytes);
+  return (
+    <Section title="Contents and size">
+      <Loaded from={store}>
+        {({ bytes, free_bytes, wal_bytes, oldest_at, backup_at, ...data }) => (
+          <Facts
+            facts={[
+              ["Size", size(bytes) ?? "the store does not say"],
+              ["Free in it", size(free_bytes)],
+              ["Write-ahead log", size(wal_bytes)],
+              ["Oldest instance", oldest_at === undefined ? "none" : <Time at={oldest_at} />],
+              [
+                "Last backup by schedule",
+                backup_at === undefined ? "none" : <Time at={backup_at} />,
+              ],
+              ["Jobs with instances", formatCount(data.kinds)],
+              ["Pauses", data.pauses],
+              ["Durable", data.is_durable ? "yes" : "no: everything is lost when it ends"],
+              ["Format", data.format],
+              ["Id", <code class="whole">{data.id}</code>],
+            ]}
+          />
+        )}
+      </Loaded>
+    </Section>
+  );
+}
 
 function sizeOf(counts: KindCounts): number {
   return COUNTERS.reduce((sum, [of]) => sum + counts[of], 0);
@@ -80,6 +112,7 @@ function Shown({ status }: { readonly status: GetStatusResponse }): JSX.Element 
               ]}
             />
           </Section>
+          {seesAll() && <Content />}
           <Section title="On the command line">
             <ul class="lines">
               {WORK.map(([words, text]) => (

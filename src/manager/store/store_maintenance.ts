@@ -1,5 +1,5 @@
 import { JobError } from "../../core/errors.ts";
-import type { StoreStep, StoreWork } from "../../maintenance/step.ts";
+import type { StoreContent, StoreStep, StoreWork } from "../../maintenance/step.ts";
 import type { StoreInfo } from "../../store/store.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 
@@ -64,6 +64,14 @@ export class StoreMaintenance {
     } finally {
       if (!isShort) this.#work = null;
     }
+  }
+
+  /** See {@link ManagerApi.storeContent}. */
+  async content(info: StoreInfo | null): Promise<StoreContent> {
+    for await (const step of this.run({ type: "info" }, info, undefined)) {
+      if (step.type === "report") return step.report as unknown as StoreContent;
+    }
+    throw new JobError("internal", "Cannot describe the store: there is no report");
   }
 
   // Otherwise the daemon would look idle to anyone who does not know about the move.

@@ -96,6 +96,7 @@ const LINES: Lines = {
       count: sessions.length,
       sessions: listText(sessions.slice(0, SESSIONS_LOGGED_MAX).map(({ id }) => id.slice(0, 12))),
     }],
+  getConfig: () => ["Showed the configuration", {}],
   getPingKey: ({ kind }) => ["Showed the keys of pings", { kind }],
   resizeWorkers: ({ count, node }) => ["Resized the worker pool", { workers: count, node }],
 };

@@ -49,6 +49,9 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   redriveInstances: "operator",
   resizeWorkers: "admin",
   reloadConfig: "admin",
+  // It names files, users and hosts.
+  getConfig: "admin",
+  getStore: "viewer",
   explain: "viewer",
   listPauses: "viewer",
   runSchedule: "operator",

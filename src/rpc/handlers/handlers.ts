@@ -10,6 +10,7 @@ import {
   previewToWire,
   scheduleToWire,
   statusToWire,
+  storeToWire,
 } from "../messages/convert.ts";
 import { fitInstances, fitNodes } from "../messages/fit.ts";
 import { jobNoticesToWire } from "../messages/notice_messages.ts";
@@ -179,6 +180,12 @@ export function createHandlers(manager: ManagerApi): Handlers {
       return { workers: manager.workers(), node: nodeToWire(resized) };
     },
     reloadConfig: ({ force }) => manager.reloadConfig({ force }),
+    getConfig() {
+      const { settings, file, ...rest } = manager.config();
+      const shown = settings.map(({ value, ...setting }) => ({ ...setting, valueJson: value }));
+      return { ...rest, file: file ?? undefined, settings: shown };
+    },
+    getStore: async () => storeToWire(await manager.storeContent()),
     async getStatus(_, call) {
       call.canBeBrief = true;
       return statusToWire(await manager.status(), textLengthMax(call));

@@ -7,10 +7,12 @@ import { describeLimits, unservedBlock } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord } from "../../core/job/schedule.ts";
 import type { JobState } from "../../core/state.ts";
 import { formatScheduleText } from "../../core/time/ticks.ts";
+import type { StoreContent } from "../../maintenance/step.ts";
 import type { ManagerStatus, NodeStatus, SchedulePreview } from "../../manager/api.ts";
 import { JobState as WireState } from "../gen/job_pb.ts";
 import type {
   GetStatusResponseSchema,
+  GetStoreResponseSchema,
   HistoryEntrySchema,
   JobHookSchema,
   JobInstanceSchema,
@@ -206,4 +208,24 @@ export function statusToWire(
     })),
     nodes: status.nodes.length,
   };
+}
+
+/** What the store has. */
+export function storeToWire(
+  { states, ...content }: StoreContent,
+): WireRecord<typeof GetStoreResponseSchema> {
+  return {
+    ...content,
+    isDurable: content.is_durable,
+    totals: { ...states, kind: "", scheduled: states.created + states.scheduled },
+    oldestAt: readTimeText(content.oldest_at),
+    backupAt: readTimeText(content.backup_at),
+    bytes: content.bytes ?? undefined,
+    freeBytes: content.free_bytes ?? undefined,
+    walBytes: content.wal_bytes ?? undefined,
+  };
+}
+
+function readTimeText(text: string | null): number | undefined {
+  return text === null ? undefined : Date.parse(text);
 }

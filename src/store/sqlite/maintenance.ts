@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import type { MaintenanceTable } from "../ledger/tables/tables.ts";
 import type { StoreMark, StoreProblem, StoreSize } from "../records.ts";
 import { impossibleValues, missingIndexes } from "./check_content.ts";
@@ -57,9 +58,11 @@ export class SqliteMaintenance extends SqliteTable implements MaintenanceTable {
   size(): StoreSize {
     const read = (name: string) => this.statements.get(`PRAGMA ${name}`)![name] as number;
     const pageBytes = read("page_size");
+    const { file } = this.statements.get("PRAGMA database_list")!;
     return {
       bytes: read("page_count") * pageBytes,
       freeBytes: read("freelist_count") * pageBytes,
+      walBytes: statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? null,
     };
   }
 

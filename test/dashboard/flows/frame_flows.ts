@@ -170,6 +170,7 @@ export const FRAME_FLOWS: readonly Flow[] = [
       const { page } = world;
       await world.runToEnd("sum", "1");
       await page.goto("/store");
+      await page.getByText(/^\d.* [KM]iB$/).first().waitFor();
       await page.getByRole("row", { name: /^sum/ }).getByRole("link", { name: /\d/ }).first()
         .click();
       await page.waitForURL(/kind=sum&state=completed/);
@@ -179,8 +180,22 @@ export const FRAME_FLOWS: readonly Flow[] = [
     name: "the configuration is reloaded, and what has changed is said",
     run: async ({ page }) => {
       await page.goto("/config");
+      await page.getByRole("row", { name: /^worker\.count 4 .*config\.toml:4$/ }).waitFor();
       await page.getByRole("button", { name: "Reload" }).click();
       await page.getByText(/Reloaded: 7 jobs, 0 new/).waitFor();
+    },
+  },
+  {
+    name: "the configuration is shown with the place of each value, without secrets",
+    run: async ({ page }) => {
+      await page.goto("/config");
+      const tokens = page.getByRole("row", { name: /^server\.auth\.tokens/ });
+      await tokens.getByText('"vera"').waitFor();
+      const text = await page.locator("main").textContent();
+      assert.deepEqual(Object.values(TOKENS).filter((token) => text?.includes(token)), []);
+      await page.getByLabel("Search the settings").fill("server.port");
+      await page.getByRole("row", { name: /^server\.port "0" JOBCTL_SERVER_PORT$/ }).waitFor();
+      assert.equal(await tokens.count(), 0);
     },
   },
   {

@@ -142,6 +142,27 @@ test("GET /schedules/{id}/explain is about one schedule, whose kind need not be 
   assert.deepEqual(world.manager.explained, [{ kind: "echo", scheduleId: "config:echo:0" }]);
 });
 
+test("GET /config lists values as JSON, and GET /store what the store has", async () => {
+  await using world = await apiWorld();
+  const read = async (path: string) =>
+    await (await world.send("GET", `/api/v1/${path}`)).json() as Record<string, unknown>;
+  assert.deepEqual(await read("config"), {
+    file: "/etc/jobctl/config.toml",
+    settings: [
+      { path: "worker.count", value: 4, origin: "/etc/jobctl/config.toml:3" },
+      { path: "server.port", value: 59_051 },
+    ],
+    has_more: false,
+    restart: ["server"],
+  });
+  const { totals, ...store } = await read("store");
+  assert.equal((totals as { completed: number }).completed, 2);
+  assert.deepEqual([store.bytes, store.oldest_at, store.kinds, store.schedules], [
+    ...[8_192, "2026-01-01T00:00:00.000Z", 1, 2],
+  ]);
+  assert.deepEqual([store.wal_bytes, store.backup_at], [undefined, undefined]);
+});
+
 test("arguments keep the digits of large integers", async () => {
   await using world = await apiWorld();
   const body =

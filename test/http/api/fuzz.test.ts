@@ -21,8 +21,8 @@ const SEED = process.env["JOBCTL_FUZZ_SEED"];
 
 /** Operations that would start as many processes as they are told to. */
 const WITHOUT = new Set(["resizeWorkers", "resizeWorkersByNode"]);
-/** What the library's manager cannot do: it has no configuration. */
-const UNIMPLEMENTED = new Set(["reloadConfig"]);
+/** What the library's manager cannot do: it has no configuration, and maintains no store. */
+const UNIMPLEMENTED = new Set(["reloadConfig", "getConfig", "getStore"]);
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;

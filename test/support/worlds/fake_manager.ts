@@ -506,6 +506,27 @@ export class FakeManager implements ManagerApi {
     problems: [],
   });
 
+  config: ManagerApi["config"] = () => ({
+    file: "/etc/jobctl/config.toml",
+    settings: [
+      { path: "worker.count", value: "4", origin: "/etc/jobctl/config.toml:3" },
+      { path: "server.port", value: "59051", origin: null },
+    ],
+    hasMore: false,
+    restart: ["server"],
+  });
+
+  storeContent: ManagerApi["storeContent"] = async () => ({
+    ...{ type: "sqlite", location: "/var/lib/jobs.db", id: "s", epoch: 3, format: 1 },
+    ...{ is_durable: true, mark: null, instances: 3, kinds: 1, schedules: 2, pauses: 0 },
+    states: {
+      ...{ created: 0, scheduled: 1, processing: 0, completed: 2, terminated: 0, canceled: 0 },
+      timedOut: 0,
+    },
+    ...{ oldest_at: "2026-01-01T00:00:00.000Z", backup_at: null },
+    ...{ bytes: 8_192, free_bytes: 0, wal_bytes: null },
+  });
+
   unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>
     new Set([...kinds].filter((kind) => !this.jobs.has(kind)));
 

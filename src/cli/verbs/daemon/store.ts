@@ -27,7 +27,10 @@ const INFO: Verb = {
   summary: "Show the store's type, contents and size",
   details: OFFLINE,
   options: STORE_OPTIONS,
-  examples: [["jobctl store info", "Type, place, durability, counts, size, the oldest instance"]],
+  examples: [[
+    "jobctl store info",
+    "Type, place, durability, counts, size, the oldest instance, the last backup",
+  ]],
   async run(args, context) {
     const report = await workOn({ type: "info" }, { args, context });
     await context.printer.details(report, String(report.id), infoLines(report));

@@ -1,10 +1,10 @@
 import { parse } from "@iarna/toml";
 import { ParseError } from "toml-eslint-parser";
-import type { ConfigProblem, Place } from "../core/job/job_table.ts";
-import { isObject, PROTOTYPE_KEYS } from "../core/object_keys.ts";
-import { problemAt } from "./problems.ts";
+import type { ConfigProblem, Place } from "../../core/job/job_table.ts";
+import { isObject, PROTOTYPE_KEYS } from "../../core/object_keys.ts";
+import { problemAt } from "../problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
-import type { KeyPath } from "./source.ts";
+import type { KeyPath } from "../source.ts";
 import { type Position, TomlPlaces } from "./toml_places.ts";
 
 /** A parsed file: plain data, with dates as ISO text, and the places of its keys and values. */
@@ -33,6 +33,8 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   const values = attempt(() => parse(text));
   let places: Attempt<TomlPlaces> | undefined;
   const findPlaces = () => places ??= attempt(() => new TomlPlaces(text, file));
+  let outside: Attempt<TomlPlaces> | undefined;
+  const findOutside = () => outside ??= attempt(() => new TomlPlaces(withoutJobs(text), file));
   const isDoubtful = hasUnusualNumber || reopensTable(text);
   const copy = new PlainCopy();
   const tree = values.result === undefined ? undefined : copy.table(values.result, 0);
@@ -41,8 +43,11 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
       tree,
       hasVariables: copy.hasVariables,
       problems: [],
-      placeOf: (path, part) =>
-        findPlaces().result?.placeOf(path, part) ?? { file, line: 1, column: 1 },
+      placeOf: (path, part) => {
+        const isOutside = path[0] !== "jobs" && text.length >= LONG_TEXT;
+        const places = (isOutside ? findOutside().result : undefined) ?? findPlaces().result;
+        return places?.placeOf(path, part) ?? { file, line: 1, column: 1 };
+      },
     };
   }
   const { result: found, error } = findPlaces();
@@ -55,6 +60,18 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
     problems: found.problems,
     placeOf: (path, part) => found.placeOf(path, part),
   };
+}
+
+/** Characters from which the places outside of jobs are found without parsing all of a text. */
+const LONG_TEXT = 100_000;
+
+/** A text without its tables of jobs, which make it long; all others are on the same lines. */
+function withoutJobs(text: string): string {
+  let isJob = false;
+  return text.split("\n").map((line) => {
+    if (/^[ \t]*\[/.test(line)) isJob = /^[ \t]*\[\[?[ \t]*jobs[ \t]*\./.test(line);
+    return isJob ? "" : line;
+  }).join("\n");
 }
 
 /** Lines that may be headers of tables. */

@@ -1,8 +1,8 @@
 import { type AST, parseTOML } from "toml-eslint-parser";
-import type { ConfigProblem, Place } from "../core/job/job_table.ts";
-import { PROTOTYPE_KEYS } from "../core/object_keys.ts";
+import type { ConfigProblem, Place } from "../../core/job/job_table.ts";
+import { PROTOTYPE_KEYS } from "../../core/object_keys.ts";
 import { NESTING_MAX } from "./scan_toml.ts";
-import { formatPath, type KeyPath } from "./source.ts";
+import { formatPath, type KeyPath } from "../source.ts";
 
 /** A line and a column, both from 1. */
 export interface Position {

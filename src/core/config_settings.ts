@@ -1,0 +1,24 @@
+/** A value of the configuration, without secrets. */
+export interface Setting {
+  /** As it is written in TOML, such as `server.port`. */
+  readonly path: string;
+  /** As JSON text, with `***` in place of secrets; variables are not filled in. */
+  readonly value: string;
+  /** The file and line, the variable or the flag that it comes from; null for a default. */
+  readonly origin: string | null;
+}
+
+/** The settings of a configuration. */
+export interface Settings {
+  readonly settings: readonly Setting[];
+  /** True if some are left out: tables of jobs if there are many, or what is beyond the limits. */
+  readonly hasMore: boolean;
+}
+
+/** The values of the configuration that was loaded last. */
+export interface ConfigInForce extends Settings {
+  /** Its main file; null for the built-in configuration. */
+  readonly file: string | null;
+  /** Sections that have changed since the start, and apply after a restart. */
+  readonly restart: readonly string[];
+}
