@@ -3,8 +3,10 @@ import { withoutAnsi } from "../text/ansi.ts";
 
 /** One line of a log. */
 export interface LogLine {
-  /** From 1; the permanent link to it. 0 for the heading of an attempt. */
+  /** Of the entry that it belongs to, from 1: the permanent link to it. */
   readonly number: number;
+  /** True for the heading of an attempt, which is no line of the log. */
+  readonly isHeading: boolean;
   readonly at: string | undefined;
   readonly level: string;
   readonly source: string;
@@ -35,6 +37,8 @@ export function columnsOf(text: string): number {
 export class LogLines {
   /** All lines, with a heading before each attempt but the first. */
   readonly all: LogLine[] = [];
+  /** Columns of each of them. */
+  readonly #widths: number[] = [];
   /** Indexes into `all` of the lines that are shown. */
   #shown: number[] = [];
   /** Row of the screen at which each shown line begins; one more than lines. */
@@ -53,6 +57,11 @@ export class LogLines {
     return this.#count;
   }
 
+  /** Number of the last line; 0 without any. */
+  get last(): number {
+    return this.all.at(-1)?.number ?? 0;
+  }
+
   /** The number of rows of the screen. */
   get rows(): number {
     return this.#starts[this.#shown.length]!;
@@ -60,22 +69,23 @@ export class LogLines {
 
   /** Add lines as they come. */
   add(entries: readonly LogEntry[]): void {
-    for (const { at, level, source, attempt, message } of entries) {
+    for (const { at, level, source, attempt, message, seq: number } of entries) {
       const before = this.all.at(-1);
       if (before !== undefined && before.attempt !== attempt) {
-        this.#push({
-          number: 0,
-          at,
-          level: "error",
-          source: "",
-          attempt,
-          text: `Attempt ${attempt}`,
-        });
+        const text = `Attempt ${attempt}`;
+        this.#push({ number, isHeading: true, at, level: "error", source: "", attempt, text });
       }
       for (const text of message.split("\n")) {
-        this.#push({ number: ++this.#count, at, level, source, attempt, text });
+        this.#count += 1;
+        this.#push({ number, isHeading: false, at, level, source, attempt, text });
       }
     }
+  }
+
+  /** True if it has the line of a number, or one after it and one before. */
+  has(number: number): boolean {
+    const { all } = this;
+    return all.length > 0 && all[0]!.number <= number && all[all.length - 1]!.number >= number;
   }
 
   /** A shown line by its index. */
@@ -102,8 +112,14 @@ export class LogLines {
 
   /** Index of the shown line with a number, or of the next one that is shown. */
   indexOf(number: number): number {
-    const found = this.#shown.findIndex((at) => this.all[at]!.number >= number);
-    return found < 0 ? this.#shown.length - 1 : found;
+    let low = 0;
+    let high = this.#shown.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.all[this.#shown[middle]!]!.number >= number) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /**
@@ -122,36 +138,53 @@ export class LogLines {
     return true;
   }
 
-  /** Indexes of the shown lines that have a text, whatever the case of its letters. */
-  find(text: string): readonly number[] {
-    const wanted = text.toLowerCase();
-    if (wanted === "") return [];
-    const found: number[] = [];
-    for (let index = 0; index < this.#shown.length; index++) {
-      if (withoutAnsi(this.line(index).text).toLowerCase().includes(wanted)) found.push(index);
-    }
-    return found;
-  }
-
   /** The log as text, in parts. */
   toText(): readonly string[] {
-    return this.all.map(({ number, at, level, text }) =>
-      number === 0 ? `-- ${text}\n` : `${at ?? ""} ${level.toUpperCase()} ${text}\n`
+    return this.all.map(({ isHeading, at, level, text }) =>
+      isHeading ? `-- ${text}\n` : `${at ?? ""} ${level.toUpperCase()} ${text}\n`
     );
   }
 
   #push(line: LogLine): void {
     this.all.push(line);
+    // Now, a few lines at a time: wrapping all of a long log then takes no time.
+    this.#widths.push(Math.min(COLUMNS_MAX, columnsOf(withoutAnsi(line.text))));
     this.#show(this.all.length - 1);
   }
 
   #show(at: number): void {
-    const { number, level, text } = this.all[at]!;
-    if (number !== 0 && Math.max(0, LEVELS.indexOf(level)) < this.#levelMin) return;
+    const { isHeading, level } = this.all[at]!;
+    if (!isHeading && Math.max(0, LEVELS.indexOf(level)) < this.#levelMin) return;
     this.#shown.push(at);
     const rows = this.#columns === Infinity
       ? 1
-      : Math.max(1, Math.ceil(Math.min(COLUMNS_MAX, columnsOf(withoutAnsi(text))) / this.#columns));
+      : Math.max(1, Math.ceil(this.#widths[at]! / this.#columns));
     this.#starts.push(this.#starts[this.#starts.length - 1]! + rows);
+  }
+}
+
+/** Finds a text in the shown lines of a log, whatever the case of its letters, part by part. */
+export class LogSearch {
+  /** Indexes of the lines that have it, of those looked at so far. */
+  readonly found: number[] = [];
+  readonly #lines: LogLines;
+  readonly #wanted: string;
+  #next = 0;
+
+  constructor(lines: LogLines, text: string) {
+    this.#lines = lines;
+    this.#wanted = text.toLowerCase();
+  }
+
+  /** Look at more lines, at most so many. @returns true if all that there are were looked at */
+  step(linesMax: number): boolean {
+    const lines = this.#lines;
+    if (this.#wanted === "") return true;
+    const end = Math.min(lines.length, this.#next + linesMax);
+    for (; this.#next < end; this.#next++) {
+      const text = withoutAnsi(lines.line(this.#next).text).toLowerCase();
+      if (text.includes(this.#wanted)) this.found.push(this.#next);
+    }
+    return this.#next === lines.length;
   }
 }

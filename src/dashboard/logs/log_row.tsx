@@ -32,8 +32,8 @@ export function LogRow({ line, search, isCurrent, isTarget }: {
   /** The page's URL names it. */
   readonly isTarget: boolean;
 }): JSX.Element {
-  const { number, at, level, text } = line;
-  if (number === 0) return <div class="log-row log-heading">{text}</div>;
+  const { number, isHeading, at, level, text } = line;
+  if (isHeading) return <div class="log-row log-heading">{text}</div>;
   const ms = msOf(at);
   const time = Number.isFinite(ms) ? timeParts(ms, shownZone()) : null;
   const look = `log-row log-${level}${isCurrent ? " log-current" : ""}${

@@ -1,11 +1,13 @@
 import type { JSX } from "preact";
-import { type Signal, useComputed, useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { type Signal, useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { place } from "../app/router.ts";
 import { logWrap } from "../app/settings.ts";
+import { after } from "../browser/clock.ts";
 import { saveText } from "../browser/clipboard.ts";
 import { formatCount } from "../text/format_time.ts";
 import { LogRow } from "./log_row.tsx";
+import { LogSearch } from "./log_lines.ts";
 import type { LogStream } from "./log_stream.ts";
 
 /** Height of a row, as in the stylesheet. */
@@ -16,6 +18,8 @@ const SCROLLBAR_PX = 16;
 const MARGIN_ROWS = 30;
 /** Columns of number and time before the text, as in the stylesheet. */
 const GUTTER_COLUMNS = 18;
+/** Lines that are searched at a time. */
+const SEARCHED_LINES = 20_000;
 /** How near to the end the reader has to be for the view to follow, in rows. */
 const NEAR_ROWS = 2;
 
@@ -40,7 +44,7 @@ function columnsIn(frame: HTMLElement, ruler: HTMLElement): number {
 }
 
 /** Number of the line that the URL names, such as "#L120"; 0 for none. */
-function targetLine(hash: string): number {
+export function targetLine(hash: string): number {
   return Number(/^L(\d{1,9})$/.exec(hash)?.[1] ?? 0);
 }
 
@@ -107,7 +111,7 @@ function Toolbar({ view, matches }: {
       <button
         type="button"
         class="button"
-        disabled={stream.lines.count === 0}
+        disabled={stream.lines.count === 0 || stream.isPart}
         onClick={() => saveText("log.txt", stream.lines.toText())}
       >
         Download
@@ -145,13 +149,22 @@ function Lines({ view, matches }: {
     if (isFollowing.value) frame.current!.scrollTop = rows * ROW_PX;
   }, [version, rows, isFollowing.value]);
   const shownMatch = search.value === "" ? undefined : matches[found.value];
-  const goal = shownMatch ?? (target > 0 && lines.count >= target ? lines.indexOf(target) : -1);
+  const goal = shownMatch ?? (target > 0 && lines.has(target) ? lines.indexOf(target) : -1);
+  const reader = useRef({ lines, number: 0, offset: 0 });
+  // The same line, also if others have come before it meanwhile.
+  const goalKey = goal < 0 ? "" : shownMatch === undefined ? `line ${target}` : `match ${goal}`;
+  useLayoutEffect(() => {
+    const { lines: before, number, offset } = reader.current;
+    reader.current.lines = lines;
+    if (before === lines || before.count === 0) return;
+    frame.current!.scrollTop = lines.startOf(lines.indexOf(number)) * ROW_PX + offset;
+  }, [lines]);
   useLayoutEffect(() => {
     if (goal < 0) return;
     isFollowing.value = false;
     const middle = lines.startOf(goal) - Math.floor(size.value.rows / 2);
     frame.current!.scrollTop = Math.max(0, middle) * ROW_PX;
-  }, [goal]);
+  }, [goalKey]);
 
   const firstRow = Math.max(0, Math.floor(top.value / ROW_PX) - MARGIN_ROWS);
   const first = lines.length === 0 ? 0 : lines.indexAt(firstRow);
@@ -165,7 +178,7 @@ function Lines({ view, matches }: {
         line={line}
         search={search.value}
         isCurrent={index === shownMatch}
-        isTarget={line.number > 0 && line.number === target}
+        isTarget={line.number === target}
       />,
     );
   }
@@ -180,6 +193,11 @@ function Lines({ view, matches }: {
       onScroll={() => {
         const { scrollTop, scrollHeight, clientHeight } = frame.current!;
         top.value = scrollTop;
+        if (lines.length > 0) {
+          const index = lines.indexAt(Math.floor(scrollTop / ROW_PX));
+          const offset = scrollTop - lines.startOf(index) * ROW_PX;
+          reader.current = { lines, number: lines.line(index).number, offset };
+        }
         const isAtEnd = scrollHeight - clientHeight - scrollTop < NEAR_ROWS * ROW_PX;
         // Scrolling away stops following; scrolling to the end begins again, unless a line is
         // shown that was searched or linked.
@@ -202,6 +220,31 @@ function Lines({ view, matches }: {
   );
 }
 
+/** Indexes of the lines that have the searched text: found part by part, so that nothing waits. */
+function useMatches({ stream, search, level }: View): readonly number[] {
+  const { lines } = stream;
+  const matches = useSignal<readonly number[]>([]);
+  const shown = useRef<LogSearch | null>(null);
+  const running = useMemo(
+    () => new LogSearch(lines, search.value),
+    [lines, search.value, level.value],
+  );
+  useEffect(() => {
+    let cancel = () => {};
+    const step = () => {
+      const isDone = running.step(SEARCHED_LINES);
+      if (shown.current !== running || running.found.length !== matches.peek().length) {
+        shown.current = running;
+        matches.value = [...running.found];
+      }
+      if (!isDone) cancel = after(0, step);
+    };
+    step();
+    return () => cancel();
+  }, [running, stream.version.value]);
+  return matches.value;
+}
+
 /** The log of an instance: live, with search, levels, wrapping, and a link to each line. */
 export function LogView({ stream, isRunning }: {
   readonly stream: LogStream;
@@ -221,13 +264,8 @@ export function LogView({ stream, isRunning }: {
     view.level.value,
     logWrap.value === "on" ? view.size.value.columns : Infinity,
   );
-  const matches = useComputed(() => {
-    void stream.version.value;
-    void view.level.value;
-    return stream.lines.find(view.search.value);
-  });
+  const matches = useMatches(view);
   const { count } = stream.lines;
-  void stream.version.value;
   if (count === 0) {
     return (
       <p class="empty">
@@ -241,10 +279,12 @@ export function LogView({ stream, isRunning }: {
   }
   return (
     <div class="log-frame">
-      <Toolbar view={view} matches={matches.value} />
-      <Lines view={view} matches={matches.value} />
+      <Toolbar view={view} matches={matches} />
+      <Lines view={view} matches={matches} />
       <p class="hint log-foot">
-        {`${formatCount(count)} lines`}
+        {stream.isPart
+          ? `Reading the lines before these: ${formatCount(stream.read)} so far`
+          : `${formatCount(count)} lines`}
         {isRunning && stream.state.value === "broken" && ", connecting again"}
       </p>
     </div>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { LogLines } from "../../../src/dashboard/logs/log_lines.ts";
+import { LogLines, LogSearch } from "../../../src/dashboard/logs/log_lines.ts";
 import { parseAnsi, withoutAnsi } from "../../../src/dashboard/text/ansi.ts";
 
 const entry = (message: string, more = {}) => ({
@@ -40,26 +40,44 @@ test("LogLines finds the line at each row when lines wrap", () => {
 
 test("LogLines numbers lines by the whole log, and shows those of a level", () => {
   const lines = new LogLines();
-  lines.add([entry("a"), entry("b", { level: "warn" }), entry("c\nd", { level: "error" })]);
+  lines.add([
+    entry("a"),
+    entry("b", { level: "warn", seq: 2 }),
+    entry("c\nd", { level: "error", seq: 3 }),
+  ]);
   lines.arrange("warn", Infinity);
-  assert.deepEqual([0, 1, 2].map((index) => lines.line(index).number), [2, 3, 4]);
-  assert.deepEqual(lines.find("D"), [2]);
-  assert.equal(lines.indexOf(3), 1);
+  assert.deepEqual([0, 1, 2].map((index) => lines.line(index).number), [2, 3, 3]);
+  assert.deepEqual([0, 2, 3, 4].map((number) => lines.indexOf(number)), [0, 0, 1, 2]);
+  assert.deepEqual([0, 1, 3, 4].map((number) => lines.has(number)), [false, true, true, false]);
 });
 
 test("LogLines puts a heading before the second attempt", () => {
   const lines = new LogLines();
-  lines.add([entry("a"), entry("b", { attempt: 2 })]);
+  lines.add([entry("a"), entry("b", { attempt: 2, seq: 2 })]);
   assert.deepEqual([lines.length, lines.count, lines.line(1).text], [3, 2, "Attempt 2"]);
 });
 
 test("LogLines takes 300,000 lines and finds one of them", () => {
   const lines = new LogLines();
   for (let part = 0; part < 300; part++) {
-    lines.add(Array.from({ length: 1_000 }, (_, index) => entry(`line ${part * 1_000 + index}`)));
+    lines.add(Array.from({ length: 1_000 }, (_, index) => {
+      const seq = part * 1_000 + index + 1;
+      return entry(`line ${seq}`, { seq });
+    }));
   }
   lines.arrange("debug", 80);
   assert.equal(lines.rows, 300_000);
-  assert.deepEqual(lines.find("line 299999"), [299_999]);
+  assert.equal(lines.indexOf(299_999), 299_998);
   assert.equal(lines.indexAt(123_456), 123_456);
+});
+
+test("LogSearch finds lines part by part, and goes on when there are more", () => {
+  const lines = new LogLines();
+  lines.add([entry("a pump"), entry("\u001b[1mPU\u001b[0mMP"), entry("none")]);
+  const search = new LogSearch(lines, "Pump");
+  assert.deepEqual([search.step(1), search.found], [false, [0]]);
+  assert.deepEqual([search.step(2), search.found], [true, [0, 1]]);
+  lines.add([entry("pump")]);
+  assert.deepEqual([search.step(2), search.found], [true, [0, 1, 3]]);
+  assert.deepEqual([new LogSearch(lines, "").step(9)], [true]);
 });

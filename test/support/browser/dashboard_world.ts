@@ -54,6 +54,11 @@ jobs = ["broken"]
 [jobs.broken]
 description = "Opens an incident"
 
+[jobs.long]
+run = "seq -f 'line %.0f of a long log' 300000"
+output.lines_max = 300000
+output.size_max = "16MiB"
+
 [jobs.tidy]
 run = "true"
 schedule = "*/5 * * * *"

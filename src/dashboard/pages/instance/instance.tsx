@@ -19,7 +19,7 @@ import type {
   JobInstance,
 } from "../../gen/api_types.ts";
 import { LogStream } from "../../logs/log_stream.ts";
-import { LogView } from "../../logs/log_view.tsx";
+import { LogView, targetLine } from "../../logs/log_view.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { JsonView } from "../../parts/json_view.tsx";
 import { LongText } from "../../parts/long_text.tsx";
@@ -163,7 +163,7 @@ function Log({ id, isRunning, onInstance }: {
   readonly isRunning: boolean;
   readonly onInstance: (instance: JobInstance) => void;
 }): JSX.Element {
-  const stream = useMemo(() => new LogStream(id, onInstance), [id]);
+  const stream = useMemo(() => new LogStream(id, targetLine(place.peek().hash), onInstance), [id]);
   useEffect(() => () => stream.close(), [stream]);
   return (
     <Section title="Log" id="log">
