@@ -19,6 +19,17 @@ export const JOB_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "a job shows how others start it, without the secret",
+    run: async ({ page }) => {
+      await page.goto("/jobs/tidy");
+      await page.getByText(/^POST http:.*\/hooks\/tidy$/).waitFor();
+      await page.getByText('$.action = "closed" or "merged"').waitFor();
+      // It passes nothing.
+      assert.equal(await page.getByText("Hook passes").count(), 0);
+      assert.ok(!(await page.content()).includes("the-secret-of-a-hook"));
+    },
+  },
+  {
     name: "the form refuses a wrong argument while it is typed",
     run: async ({ page }) => {
       await page.goto("/jobs/report");

@@ -63,6 +63,11 @@ output.size_max = "16MiB"
 run = "true"
 schedule = "*/5 * * * *"
 description = "Tidies up"
+
+[jobs.tidy.hook]
+verify = "github"
+secret = "the-secret-of-a-hook-0123456789"
+only = { "$.action" = ["closed", "merged"] }
 `;
 
 const MODULES = {

@@ -121,8 +121,8 @@ function JobFacts({ job, counts }: {
         ["Zone", job.timezone],
         ["Hook", hook && <code class="whole">{`POST ${hook.url ?? hook.path}`}</code>],
         ["Verified by", hook?.verify],
-        ["It passes", hook && <Lines texts={hook.passes} />],
-        ["Only if", hook && <Lines texts={hook.only} />],
+        ["Hook passes", lines(hook?.passes)],
+        ["Hook only", lines(hook?.only)],
         ["Expected", notices?.expect.join("; ")],
         ["Notices to", notices?.notify.join(", ")],
         ["Source", <code class="whole">{job.source}</code>],
@@ -132,12 +132,16 @@ function JobFacts({ job, counts }: {
   );
 }
 
-/** Texts, each on a line; nothing if there are none. */
-function Lines({ texts }: { readonly texts: readonly string[] }): JSX.Element | null {
+/** Texts, each on a line; null if there are none. */
+function lines(texts: readonly string[] = []): JSX.Element | null {
   if (texts.length === 0) return null;
   return (
     <>
-      {texts.map((text) => <code key={text} class="whole">{text}</code>)}
+      {texts.map((text) => (
+        <div key={text}>
+          <code class="whole">{text}</code>
+        </div>
+      ))}
     </>
   );
 }
