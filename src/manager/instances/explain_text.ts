@@ -186,7 +186,7 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
     const how = startAt > createdAt ? "last changed" : "made";
     return `It did not run by this schedule, which was ${how} at ${local(startAt)}, after it`;
   }
-  return "There is no record of it any more: fates are kept for 400 days";
+  return "There is no record of it any more: what became of a tick is kept for 400 days";
 }
 
 /** Explain in one sentence why a schedule has no more ticks. */
