@@ -124,7 +124,6 @@ const RUNNING: readonly Column<JobInstance>[] = [
   { title: "Instance", cell: ({ id }) => <InstanceLink id={id} isRow /> },
   { title: "Progress", cell: ({ progress }) => <ProgressBar progress={progress} /> },
   { title: "For", cell: ({ processed_at }) => <Duration from={processed_at} />, kind: "num" },
-  { title: "Attempt", cell: ({ attempts }) => attempts, kind: "num" },
   { title: "Node", cell: ({ node }) => node, kind: "minor" },
 ];
 

@@ -34,6 +34,11 @@ function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
 
 const KIND: Column<JobInstance> = { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> };
 
+const LAST: readonly Column<JobInstance>[] = [
+  { title: "Attempts", cell: ({ attempts }) => attempts ?? 0, kind: "num" },
+  { title: "Node", cell: ({ node }) => node, kind: "minor" },
+];
+
 function columns(selected: SelectedIds | undefined, hasKind: boolean): Column<JobInstance>[] {
   const box: Column<JobInstance> = {
     title: "Select",
@@ -64,8 +69,8 @@ function columns(selected: SelectedIds | undefined, hasKind: boolean): Column<Jo
       cell: (one) => <Duration from={one.processed_at} to={endOf(one)} />,
       kind: "num",
     },
-    { title: "Attempts", cell: ({ attempts }) => attempts ?? 0, kind: "num" },
-    { title: "Node", cell: ({ node }) => node, kind: "minor" },
+    // The page of a job has room for the rest only.
+    ...(hasKind ? LAST : []),
   ];
 }
 

@@ -202,7 +202,7 @@ function FailingJobs({ path, query }: {
     .slice(0, FAILING_MAX);
   if (failing.length < 2) return null;
   return (
-    <nav class="chips" aria-label="Jobs that failed">
+    <nav class="chips chips-line" aria-label="Jobs that failed">
       <span class="hint">Only</span>
       {failing.map(({ kind }) => (
         <a key={kind} class="chip" href={href(path, { ...values, kind, page: "" })}>{kind}</a>
