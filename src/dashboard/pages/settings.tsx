@@ -49,7 +49,7 @@ function Shown({ config }: { readonly config: GetConfigResponse }): JSX.Element 
         )} Secrets are shown as ***. Search also finds the defaults.
         {has_more && " The tables of jobs are too many to list."}
       </p>
-      <p>
+      <p class="settings-search">
         <input
           type="search"
           class="input input-wide"
