@@ -3,8 +3,13 @@ import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { JobError } from "../../../src/core/errors.ts";
 import { type HookForm, type JobHook, parseHookSource } from "../../../src/core/hooks/hook.ts";
-import { BODY_BYTES_MAX } from "../../../src/http/hooks/hooks.ts";
-import { fakeJob } from "../../support/worlds/fake_manager.ts";
+import type { HttpRequest } from "../../../src/http/exchange.ts";
+import { BODY_BYTES_MAX, Hooks } from "../../../src/http/hooks/hooks.ts";
+import { ManagerStatusSource } from "../../../src/http/status_source.ts";
+import { STRANGERS_MAX } from "../../../src/rpc/limits.ts";
+import { fakeJob, FakeManager } from "../../support/worlds/fake_manager.ts";
+import { keepingLogger, type LoggedLine } from "../../support/worlds/rpc_world.ts";
+import { SimClock } from "../../support/worlds/sim_clock.ts";
 import {
   type HttpWorld,
   httpWorld,
@@ -311,3 +316,55 @@ test("a token of the API is no token of a hook, and the other way round", async 
   const api = await world.send("/api/v1/jobs", { headers: { cookie: "x=y" } });
   assert.equal(api.headers.get("set-cookie"), null);
 });
+
+test("of many refused requests the first are logged, and then the number of the others", async () => {
+  const clock = new SimClock(Date.now());
+  const lines: LoggedLine[] = [];
+  const manager = new FakeManager();
+  manager.jobs.set("deploy", fakeJob("deploy", { hook: hookOf({}) }));
+  const source = new ManagerStatusSource(manager, { clock });
+  const hooks = new Hooks({ source, clock, logger: keepingLogger(lines) });
+  const send = async (index: number) => {
+    const response = await hooks.respond(wrongRequest(`10.0.0.${index}`));
+    assert.equal(response.status, 401);
+  };
+  for (let index = 0; index < 30; index++) await send(index);
+  assert.equal(lines.length, 20);
+  await clock.advance(5_000);
+  await send(30);
+  assert.deepEqual(lines[20]!.fields, {
+    job: "deploy",
+    address: "10.0.0.30",
+    reason: "there is no header x-hub-signature-256",
+    omitted: 10,
+  });
+  source.stop();
+});
+
+test("the connection of a verified sender is not closed to make room for strangers", async () => {
+  await using world = await hookWorld({}, { trustedProxies: ["127.0.0.1"] });
+  const request = { headers: { ...signed("{}"), "x-forwarded-for": "10.0.0.1" }, body: {} };
+  const sender = world.raw();
+  sender.send("POST", "/hooks/deploy", request);
+  assert.equal((await sender.response())!.status, 201);
+  const first = world.raw();
+  for (let count = 0; count <= STRANGERS_MAX; count++) {
+    const stranger = count === 0 ? first : world.raw();
+    stranger.send("POST", "/hooks/deploy", { body: {} });
+    assert.ok([401, 429].includes((await stranger.response())!.status));
+  }
+  await first.closed;
+  sender.send("POST", "/hooks/deploy", request);
+  assert.equal((await sender.response())!.status, 200);
+});
+
+function wrongRequest(address: string): HttpRequest {
+  return {
+    ...{ method: "POST", path: "/hooks/deploy", query: new URLSearchParams(), headers: {} },
+    ...{ address, peer: address, isSecure: false, isHead: false },
+    signal: new AbortController().signal,
+    body: () => Promise.resolve(new Uint8Array()),
+    authorize: () => new JobError("internal", "nobody asks"),
+    admit: () => assert.fail("it is not verified"),
+  };
+}
