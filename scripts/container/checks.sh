@@ -70,7 +70,7 @@ check "what ran has ended, and the volume keeps it" "wait_for 'inside one jobctl
 podman kill -s KILL one >/dev/null
 podman start one >/dev/null
 check "it starts after a SIGKILL" "wait_for 'inside one jobctl healthcheck'"
-check "a second daemon on the volume is refused" "timeout 60 podman run --rm --cgroups=disabled --network=none --pids-limit=0 -v data:/var/lib/jobctl localhost/jobctl 2>&1 | grep -q 'belongs to process'"
+check "a second daemon on the volume is refused" "timeout 60 podman run --rm --cgroups=disabled --network=none --pids-limit=0 -v data:/var/lib/jobctl localhost/jobctl 2>&1 | grep -q 'another container or daemon uses this volume'"
 podman rm -f -t 0 one >/dev/null
 
 start --name two --user 1000680000:0 -v other:/var/lib/jobctl -v "$conf" -e JOB_TOKEN=x -e JOBCTL_LOG_FORMAT=json localhost/jobctl
