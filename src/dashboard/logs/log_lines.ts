@@ -5,7 +5,7 @@ import { withoutAnsi } from "../text/ansi.ts";
 export interface LogLine {
   /** Of the entry that it belongs to, from 1: the permanent link to it. */
   readonly number: number;
-  /** True for the heading of an attempt, which is no line of the log. */
+  /** True for the heading of an attempt, which is not a line of the log. */
   readonly isHeading: boolean;
   readonly at: string | undefined;
   readonly level: string;

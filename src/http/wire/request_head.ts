@@ -107,7 +107,7 @@ function bad(problem: string): RequestProblem {
 /** Fields by name. One may have any name, such as "__proto__". */
 type Headers = Record<string, string>;
 
-/** Read the fields of a head from `start` on. Returns what is wrong with them; null if nothing is. */
+/** Read the fields of a head from `start` on. Returns what is wrong with them, or null. */
 function readFields(text: string, start: number, headers: Headers): RequestProblem | null {
   let count = 0;
   for (let at = start; at < text.length; at = FIELD.lastIndex) {
