@@ -115,7 +115,9 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     this.#changed?.(row, null);
   }
 
-  scan(index: Index, { from, to, isReverse, limit }: Range): readonly Row[] {
+  scan(index: Index, range: Range): readonly Row[] {
+    if (index.type === "idPrefix") return this.#withPrefix(index.idPrefix, range);
+    const { from, to, isReverse, limit } = range;
     const keys = this.#keysOf(index);
     const rows: Row[] = [];
     for (const [, , seq] of keys?.walk([0, 0, isReverse ? to : from], isReverse) ?? []) {
@@ -227,10 +229,19 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     return rows;
   }
 
-  #keysOf(index: Index): SortedKeys | undefined {
+  // An index of ids would cost each instance more than such a rare question costs: 20 ns an id.
+  #withPrefix(idPrefix: string, { from, to, isReverse, limit }: Range): readonly Row[] {
+    const seqs: number[] = [];
+    for (const [id, seq] of this.#seqById) {
+      if (id.startsWith(idPrefix) && seq >= from && seq <= to) seqs.push(seq);
+    }
+    seqs.sort((left, right) => isReverse ? right - left : left - right);
+    return seqs.slice(0, limit).map((seq) => this.#bySeq.get(seq)!);
+  }
+
+  #keysOf(index: Exclude<Index, { type: "idPrefix" }>): SortedKeys | undefined {
     switch (index.type) {
       case "all":
-      case "idPrefix":
         return this.#all;
       case "kindState":
         return this.#state(index.state).get(index.kind);
