@@ -125,7 +125,8 @@ export const ACCESS_FLOWS: readonly Flow[] = [
     run: async (world) => {
       await asRole(world, TOKENS.viewer, async ({ page }) => {
         await world.page.goto("/config");
-        const row = world.page.getByRole("row", { name: /vera/ }).first();
+        const sessions = world.page.getByRole("region", { name: "Sessions of browsers" });
+        const row = sessions.getByRole("row", { name: /vera/ }).first();
         await row.getByRole("button", { name: "End it" }).click();
         await world.page.getByText("The session of vera is over").waitFor();
         await page.getByRole("navigation").getByRole("link", { name: "Jobs" }).click();
