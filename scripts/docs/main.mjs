@@ -52,7 +52,7 @@ function stage(tool) {
   cpSync(join(SITE, "index.md"), join(source, "index.md"));
   const settings = join(source, ".vitepress");
   mkdirSync(join(settings, "theme"), { recursive: true });
-  cpSync(join(FOLDER, "theme.ts"), join(settings, "theme", "index.ts"));
+  cpSync(join(FOLDER, "theme.mjs"), join(settings, "theme", "index.js"));
   for (const name of ["config.ts", "anchors.ts", "links.ts", "navigation.ts"]) {
     cpSync(join(FOLDER, name), join(settings, name));
   }

@@ -26,6 +26,7 @@ export const NAVIGATION: readonly Group[] = [
   {
     text: "How to",
     entries: [
+      { text: "Everyday commands", page: "howto/everyday" },
       { text: "A backup that must not overlap", page: "howto/backup" },
       { text: "Limits for each customer", page: "howto/limits" },
       { text: "A job that needs a secret", page: "howto/secrets" },

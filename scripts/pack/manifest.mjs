@@ -77,7 +77,7 @@ export function withAbsoluteLinks(text) {
     /\]\((?!https?:|#|mailto:)([^)\s]+)\)/g,
     (_, path) => {
       // A picture itself, not the page about it.
-      const kind = path.endsWith(".png") ? "raw" : "blob";
+      const kind = /\.(?:png|svg)$/.test(path) ? "raw" : "blob";
       return `](${homepage}/${kind}/v${version}/${path})`;
     },
   );
