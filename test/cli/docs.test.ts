@@ -67,6 +67,13 @@ test("docs/cli.md explains every verb once and no other", () => {
   assert.deepEqual(headings, LEAVES.map(({ titles }) => titles.join(" ")));
 });
 
+test("docs/cli.md lists every verb once by what it is for", () => {
+  const listed = [...section("## Verbs").matchAll(/\[`([a-z -]+)`\]\(#jobctl-([a-z-]+)\)/g)];
+  for (const [, verb, anchor] of listed) assert.equal(anchor, verb!.replaceAll(" ", "-"));
+  const names = LEAVES.map(({ titles }) => titles.slice(1).join(" "));
+  assert.deepEqual(listed.map(([, verb]) => verb!).toSorted(), names.toSorted());
+});
+
 test("docs/cli.md explains the options of the connection and of the output", () => {
   assertOptions(section("## Connection"), CONNECTION_OPTIONS);
   assertOptions(section("## Output"), OUTPUT_OPTIONS);
