@@ -1,5 +1,6 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
+import { kindsNeeding } from "../core/job/tags.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import type { HistoryEntry, Incident, JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
@@ -10,6 +11,9 @@ import type { QueryInit } from "./parsing/query.ts";
 const ID_SHAPE = /^[0-9a-f-]{4,36}$/;
 /** A kind that needs no quotes in a shell or a list. */
 const PLAIN_KIND = /^[\w.:@+/-]+$/;
+
+/** How many kinds an error lists at most. */
+const NAMED_KINDS_MAX = 10;
 
 /** Most entries in one page. */
 const PAGE_SIZE = 500;
@@ -47,6 +51,32 @@ export function lookupInstances(
   return pages(limit, async (pageSize, pageToken) => {
     const answer = await client.lookupInstances({ query: { ...query, pageSize, pageToken } });
     return { items: answer.instances.filter(isShown), nextPageToken: answer.nextPageToken };
+  });
+}
+
+/**
+ * The query for the kinds whose jobs need a tag, of those that it names; the same without a tag.
+ *
+ * The kinds are found here: a daemon that does not know the condition would ignore it, and cancel
+ * more than is meant.
+ *
+ * @throws JobError `not_found` if no such job needs it, `invalid_argument` if it cannot be a tag
+ */
+export async function withTag(
+  client: JobClient,
+  query: QueryInit,
+  tag: string | undefined,
+): Promise<QueryInit> {
+  if (tag === undefined) return query;
+  const { jobs } = await client.listRegisteredJobs({});
+  const { kind, kinds = [], ...others } = query;
+  const named = new Set(kind === undefined ? kinds : [kind]);
+  const needing = kindsNeeding(tag, jobs);
+  const both = named.size === 0 ? needing : needing.filter((one) => named.has(one));
+  // An empty list would be no condition.
+  if (both.length > 0) return { ...others, kinds: [...both] };
+  throw new JobError("not_found", `Cannot find tag "${tag}": no job of these kinds needs it`, {
+    hint: `Jobs that need it: ${needing.slice(0, NAMED_KINDS_MAX).join(", ")}`,
   });
 }
 

@@ -115,6 +115,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   readonly kinds = () => this.#askOnce("kinds");
   readonly isKnown = (kind: string) => this.#ask("isKnown", kind);
   readonly assertKnown = (kind: string) => this.#ask("assertKnown", kind);
+  readonly kindsOfTag: LiveFacts["kindsOfTag"] = (...args) => this.#ask("kindsOfTag", ...args);
   readonly disabledBecause = (kind: string) => this.#ask("disabledBecause", kind);
 
   blockOf(instance: Instance): Promise<Block | null> {

@@ -73,6 +73,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     redriveInstances: (...args) => ifForOne(args[0], manager.redriveInstances(...args)),
     clearInstanceHistory: (...args) => manager.clearInstanceHistory(...args),
     clearInstanceLogs: (...args) => manager.clearInstanceLogs(...args),
+    kindsOfTag: (...args) => manager.kindsOfTag(...args),
     unservedKinds: (kinds) => inTime(manager.unservedKinds(kinds)),
     listNodes: () => inTime(manager.listNodes()),
     resizeNode: (...args) => inTime(manager.resizeNode(...args)),

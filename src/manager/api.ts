@@ -46,6 +46,7 @@ import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
 import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_report.ts";
 import type { UpcomingRuns } from "./instances/upcoming.ts";
 import type { TimelineApi } from "./timeline/requests.ts";
+import type { TagReads } from "./tag_reads.ts";
 
 export type { ExplainQuery, FollowOptions, FollowStep, ScheduleOptions, TickOutcome, TickReport };
 
@@ -238,7 +239,7 @@ export type ManagerEvent =
  * Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
  * with the parameter's path.
  */
-export interface ManagerApi extends TimelineApi {
+export interface ManagerApi extends TimelineApi, TagReads {
   readonly version: string;
   /** The sessions of browsers. */
   readonly sessions: SessionApi;
@@ -467,7 +468,7 @@ export type ReadApi = Pick<
   | "blockOf"
   | "unservedKinds"
   | "follow"
-  | keyof TimelineApi
+  | keyof (TimelineApi & TagReads)
 >;
 
 /** A request to the hook of a job, once its signature was right. */
@@ -486,7 +487,8 @@ export interface HookRun {
 }
 
 /** Facts that are not stored: what the manager currently knows about itself and its peers. */
-export interface LiveFacts extends Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
+export interface LiveFacts
+  extends TagReads, Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
   /** The kinds of all jobs, and all kinds that have instances. */
   kinds(): Promise<readonly string[]>;
   /** True if this node has a job, or another node seen within the last hour has it. */

@@ -276,6 +276,9 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return this.parts.peers.unservedKinds(kinds);
   }
 
+  readonly kindsOfTag: ManagerApi["kindsOfTag"] = async (...args) =>
+    this.parts.registry.kindsOfTag(...args);
+
   async kinds(): Promise<readonly string[]> {
     const { kinds } = await this.parts.store.stats();
     return [...kinds.keys(), ...this.listJobs().map(({ kind }) => kind)];

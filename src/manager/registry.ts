@@ -5,9 +5,10 @@ import type { JobDefinition } from "../core/job/job.ts";
 import { isExternal } from "../core/job/external.ts";
 import { type ClaimLimits, hasLimits } from "../core/job/limits.ts";
 import { hasExpectations } from "../core/notices/expectations.ts";
+import { includesKind } from "../core/job/job_scope.ts";
 import { didYouMean } from "../core/text/nearest.ts";
 import { kindOfReference } from "../core/job/schedule_options.ts";
-import { missingTags } from "../core/job/tags.ts";
+import { kindsNeeding, missingTags } from "../core/job/tags.ts";
 import { isNoticeKind } from "../notices/notice_kinds.ts";
 
 /** How many kinds an error lists at most. */
@@ -197,6 +198,12 @@ export class Registry {
       path: "kind",
       hint: didYouMean(kind, this.#jobs.keys()) ?? `Known kinds: ${listed || "none"}`,
     });
+  }
+
+  /** The kinds of the jobs that need a tag, of those in `patterns`. @throws JobError */
+  kindsOfTag(tag: string, patterns: readonly string[] = ["*"]): readonly string[] {
+    const jobs = this.list().filter(({ kind }) => includesKind(patterns, kind));
+    return kindsNeeding(tag, jobs.map(({ kind, options: { needs } }) => ({ kind, needs })));
   }
 
   /** All jobs, by kind. */

@@ -33,7 +33,7 @@ export class ScopedQueries {
 
   /** The kinds that a query covers: those it names, or all existing kinds of the caller. */
   async kindsOf(query: Pick<InstanceQuery, "kinds">): Promise<readonly string[]> {
-    if (query.kinds !== undefined && query.kinds.length > 0) {
+    if (query.kinds !== undefined) {
       for (const kind of query.kinds) this.scope.check(kind);
       return query.kinds;
     }
@@ -141,6 +141,8 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     lookupInstances: (query, page) => queries.lookupInstances(query, page),
     blockOf: (instance) => reads.blockOf(instance),
     unservedKinds: (kinds) => reads.unservedKinds(kinds),
+    // Unless they need it themselves, the tags of other jobs are unknown to the caller.
+    kindsOfTag: (tag) => reads.kindsOfTag(tag, scope.patterns),
     async countUpTo(query, max) {
       if (query.ids !== undefined) await queries.assertInstances(query.ids, "count");
       const kinds = await queries.kindsOf(query);

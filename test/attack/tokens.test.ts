@@ -20,6 +20,8 @@ tokens = [
   { name = "both", role = "admin", token = "${CONFIG_TOKEN}", jobs = ["shop-*"] },
   { name = "hashed", role = "viewer", hash = "${HASH}" },
 ]
+[node]
+tags = ["vault"]
 [jobs.shop-sum]
 command = ["true"]
 schedule = "0 0 1 1 *"
@@ -27,6 +29,7 @@ schedule = "0 0 1 1 *"
 command = ["false"]
 [jobs.payroll]
 command = ["false"]
+needs = "vault"
 schedule = "0 0 1 1 *"
 [jobs.shows-token]
 run = "cat token"
@@ -183,18 +186,38 @@ test("a token for some jobs sees and does nothing of the others, by any method",
       { kind: "shop-sum", uuid: hidden.uuid },
     ],
     listRegisteredJobs: [{}],
-    lookupInstances: [{}, { query }, { query: { kind: "payroll" } }, { query: { scheduleId } }, {
-      query: { uniqueKey: "taken" },
-    }],
-    cancelInstances: [{ query: { uuid: waiting.uuid } }, { query: { uniqueKey: "taken" } }, {
-      query: { kind: "payroll" },
-    }, { all: true }],
+    lookupInstances: [
+      {},
+      { query },
+      { query: { kind: "payroll" } },
+      { query: { scheduleId } },
+      {
+        query: { uniqueKey: "taken" },
+      },
+      { query: { tag: "vault" } },
+      { query: { tag: "vaul" } },
+    ],
+    cancelInstances: [
+      { query: { tag: "vault" } },
+      { query: { tag: "vault" }, all: true },
+      {
+        query: { tag: "vault", kind: "shop-sum" },
+      },
+      { query: { uuid: waiting.uuid } },
+      { query: { uniqueKey: "taken" } },
+      {
+        query: { kind: "payroll" },
+      },
+      { all: true },
+    ],
     scheduleJobs: [{ requests: [{ kind: "shop-sum" }, { kind: "payroll" }] }],
     getJob: [{ kind: "payroll" }],
     getInstance: [query, { uuid: hidden.uuid.slice(0, 8) }, { uuid: hidden.uuid.slice(0, 30) }],
     waitInstance: [{ ...query, waitMs: 10n }],
     retryInstance: [query],
-    redriveInstances: [{ query }, { query: { kind: "payroll" } }, { all: true }],
+    redriveInstances: [{ query: { tag: "vault" } }, { query }, { query: { kind: "payroll" } }, {
+      all: true,
+    }],
     lookupInstanceHistory: [{}, { query }, { query: { kind: "payroll" } }],
     lookupInstanceLogs: [{}, { query }, { query: { kind: "payroll" } }],
     follow: [{}, { query }, { query: { kind: "payroll" } }],
@@ -233,7 +256,7 @@ test("a token for some jobs sees and does nothing of the others, by any method",
     reportRun: [{ kind: "payroll", event: "success" }, { kind: "payroll", event: "start" }],
     getPingKey: [{ kind: "payroll" }],
     calendar: [{}, { kinds: ["payroll"] }],
-    countInstances: [{}, { query }, { query: { kind: "payroll" } }],
+    countInstances: [{}, { query: { tag: "vault" } }, { query }, { query: { kind: "payroll" } }],
     forecast: [{}, { kinds: ["payroll"] }],
     getJobStats: [{ kind: "payroll" }],
     getSchedule: [{ id: scheduleId }, { id: scheduleId.slice(0, 8) }],

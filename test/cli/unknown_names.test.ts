@@ -34,6 +34,66 @@ test("logs, history and lists of what does not exist end with 4 and print nothin
   }
 });
 
+const TAGGED = {
+  jobs: [
+    { kind: "mail", needs: ["lan"] },
+    { kind: "render", needs: ["gpu"] },
+    { kind: "train", needs: ["gpu", "lan"] },
+  ],
+};
+
+test("--tag selects the jobs that need it, of those that are named", async () => {
+  const answers = { listRegisteredJobs: TAGGED };
+  const asked = async (argv: readonly string[], method: string) => {
+    const run = await cli(argv, { answers });
+    assert.equal(run.code, 0, run.stderr);
+    const { request } = run.calls.find((call) => call.method === method)!;
+    const { kind, kinds } = (request as { query: { kind?: string; kinds?: string[] } }).query;
+    assert.equal(kind, undefined);
+    return kinds;
+  };
+  const both = ["render", "train"];
+  assert.deepEqual(await asked(["list", "instances", "--tag", "gpu"], "lookupInstances"), both);
+  assert.deepEqual(await asked(["list", "dead", "--tag", "gpu"], "lookupInstances"), both);
+  assert.deepEqual(await asked(["redrive", "--tag", "gpu", "--yes"], "redriveInstances"), both);
+  const cancel = ["cancel", "instances", "--yes", "--tag", "gpu"];
+  assert.deepEqual(await asked(cancel, "cancelInstances"), both);
+  for (const kinds of ["train", "train,mail"]) {
+    const some = await asked([...cancel, "--kind", kinds], "cancelInstances");
+    assert.deepEqual(some, ["train"]);
+  }
+});
+
+test("cancel instances and redrive do nothing with a tag that no job needs", async () => {
+  const cancel = ["cancel", "instances", "--yes"];
+  const redrive = ["redrive", "--yes"];
+  for (const verb of [cancel, redrive]) {
+    for (
+      const [given, code, message] of [
+        [["--tag", "gpo"], 4, /Cannot find tag "gpo": no job needs it[^]*Did you mean "gpu"/],
+        [["--tag", "no tag"], 2, /Cannot find tag "no tag": wanted a name of/],
+        [["--tag", ""], 2, /--tag/],
+        [["--tag="], 2, /--tag/],
+        [["--tag", "gpu", "--kind", "mail"], 4, /no job of these kinds[^]*need it: render, train/],
+        [["--tag", "gpu", "--all"], 2, /--all with --tag/],
+      ] as const
+    ) {
+      const run = await cli([...verb, ...given], { answers: { listRegisteredJobs: TAGGED } });
+      assert.equal(run.code, code, run.stderr);
+      assert.match(run.stderr, message);
+      assert.ok(!run.calls.some(({ method }) => /cancelInst|redriveInst/.test(method)));
+    }
+  }
+  // A server without tags, such as go-job's, would ignore the condition.
+  const answers = { listRegisteredJobs: { jobs: [{ kind: "mail" }] } };
+  const run = await cli([...cancel, "--kind", "mail", "--tag", "gpu"], { answers });
+  assert.equal(run.code, 4);
+  const unasked = await cli(["cancel", "instances", "--tag", "gpu"], {
+    answers: { listRegisteredJobs: TAGGED },
+  });
+  assert.match(unasked.stderr, /cancel 0 instances that need tag "gpu" without confirmation/);
+});
+
 test("cancel instances cancels nothing when one kind of several does not exist", async () => {
   const getJob = ({ kind }: { kind: string }) => {
     if (kind === "nope") throw new JobError("not_found", "Cannot find it: no such job");

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Block } from "../../src/core/job/limits.ts";
+import { isJobError } from "../../src/core/errors.ts";
 import { Scope } from "../../src/manager/scope.ts";
+import { scopedManager } from "../../src/manager/scoped_manager.ts";
+import { jobOf, ManagerWorld } from "../support/worlds/manager_world.ts";
 
 function isShown(pattern: string, limit: Block["limit"], name: string): boolean {
   return new Scope([pattern]).hasBlock({ limit, name, used: 1, max: 1, opensAt: null });
@@ -16,4 +19,39 @@ test("Scope shows blocks of the caller's jobs, whatever else their names match",
   assert.ok(!isShown("*shop*", "concurrency", 'mail account="shop"'));
   assert.ok(!isShown("mail *", "concurrency", 'mail account="shop"'));
   assert.ok(!isShown("shop-*", "pool", "shop-pool"));
+});
+
+test("a tag is, for a caller of some jobs, what these jobs need", async () => {
+  const jobs = [
+    jobOf("shop-a", { options: { needs: ["gpu"] } }),
+    jobOf("shop-b", { options: { needs: ["lan"] } }),
+    jobOf("payroll", { options: { needs: ["gpu", "vault"] } }),
+  ];
+  const world = await new ManagerWorld({ jobs }).started();
+  const scoped = scopedManager(world.manager, ["shop-*"]);
+  assert.deepEqual(await world.manager.kindsOfTag("gpu"), ["payroll", "shop-a"]);
+  assert.deepEqual(await scoped.kindsOfTag("gpu"), ["shop-a"]);
+  for (const tag of ["vault", "vaul"]) {
+    await assert.rejects(scoped.kindsOfTag(tag), (error) => {
+      assert.ok(isJobError(error, "not_found"));
+      assert.equal(error.hint, "Tags that jobs need: gpu, lan");
+      return true;
+    });
+  }
+  await world.of(world.manager.stop());
+});
+
+test("an empty list of kinds matches nothing, for a caller of some jobs too", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("shop-a")] }).started();
+  await world.of(world.manager.pause(null));
+  const { id } = await world.schedule("shop-a");
+  for (const api of [world.manager, scopedManager(world.manager, ["shop-*"])]) {
+    const none = { kinds: [] };
+    assert.deepEqual(await world.of(api.lookupInstances(none)), { items: [], nextToken: null });
+    assert.deepEqual(await world.of(api.countUpTo(none, 9)), { count: 0, hasMore: false });
+    assert.deepEqual(await world.of(api.cancelInstances(none, { all: true })), []);
+    assert.deepEqual(await world.of(api.redriveInstances(none, { all: true })), []);
+  }
+  assert.equal((await world.get(id)).state, "scheduled");
+  await world.of(world.manager.stop());
 });

@@ -32,6 +32,7 @@ export async function measure(
     disabledBecause: async () => null,
     blockOf: async () => null,
     unservedKinds: async () => new Set(),
+    kindsOfTag: async () => [],
     listPauses: () => store.listPauses(),
   };
   const timeline = new Timeline({ store, clock: systemClock, facts });

@@ -7,7 +7,7 @@ import type { OptionSpecs } from "./options.ts";
 /** A query for instances. */
 export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["query"]>>;
 
-/** Options that select instances by kind and state. */
+/** Options that select instances by kind, state and tag. */
 export const FILTER_OPTIONS: OptionSpecs = {
   kind: {
     alias: "k",
@@ -18,6 +18,7 @@ export const FILTER_OPTIONS: OptionSpecs = {
     describe: `In this state, or in several, as with --kind: ${STATES.join(", ")}`,
     suggests: STATES,
   },
+  tag: { describe: "Of jobs that need this tag" },
 };
 
 /** Options that select instances by the time of their creation. */
@@ -40,9 +41,10 @@ export function readStates(args: Args): WireState[] {
   });
 }
 
-/** Kinds as a condition in a message: ` of kind "mail", "report"`; empty if there are none. */
-export function kindsText(kinds: readonly string[]): string {
-  return kinds.length === 0 ? "" : ` of kind ${kinds.map((kind) => `"${kind}"`).join(", ")}`;
+/** Kinds and a tag as a condition in a message: ` of kind "mail", "report"`; empty without any. */
+export function kindsText(kinds: readonly string[], tag?: string): string {
+  const named = kinds.length === 0 ? "" : ` of kind ${kinds.map((kind) => `"${kind}"`).join(", ")}`;
+  return tag === undefined ? named : `${named} that need tag "${tag}"`;
 }
 
 /** The query of `--kind`, `--state` and, if the verb has them, the times. */

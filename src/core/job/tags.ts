@@ -1,3 +1,7 @@
+import { quoteValue } from "../arguments/describe.ts";
+import { JobError } from "../errors.ts";
+import { didYouMean } from "../text/nearest.ts";
+
 /** Longest tag of a node, and longest id, in characters. */
 const NODE_NAME_LENGTH_MAX = 100;
 /** Most tags of a node, and most that a job needs. */
@@ -22,4 +26,40 @@ export function missingTags(
   tags: ReadonlySet<string>,
 ): readonly string[] {
   return needs.filter((need) => !tags.has(need));
+}
+
+/** Where a query has a tag. */
+const TAG_PATH = "query.tag";
+/** How many tags an error lists at most. */
+const LISTED_TAGS_MAX = 10;
+
+/**
+ * The kinds of the jobs that need a tag.
+ *
+ * @throws JobError `invalid_argument` if it cannot be a tag, `not_found` naming the nearest one if
+ *   no job needs it
+ */
+export function kindsNeeding(
+  tag: string,
+  jobs: Iterable<{ readonly kind: string; readonly needs: readonly string[] }>,
+): readonly string[] {
+  if (!isNodeName(tag)) {
+    throw new JobError(
+      "invalid_argument",
+      `Cannot find tag ${quoteValue(tag)}: wanted ${NODE_NAME_WANTED}`,
+      { path: TAG_PATH },
+    );
+  }
+  const tags = new Set<string>();
+  const kinds: string[] = [];
+  for (const { kind, needs } of jobs) {
+    if (needs.includes(tag)) kinds.push(kind);
+    for (const need of needs) tags.add(need);
+  }
+  if (kinds.length > 0) return kinds;
+  const listed = [...tags].sort().slice(0, LISTED_TAGS_MAX).join(", ");
+  throw new JobError("not_found", `Cannot find tag "${tag}": no job needs it`, {
+    path: TAG_PATH,
+    hint: didYouMean(tag, tags) ?? `Tags that jobs need: ${listed || "none"}`,
+  });
 }

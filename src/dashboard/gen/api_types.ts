@@ -155,6 +155,7 @@ export interface Query {
   readonly ended_before?: string;
   readonly node?: string;
   readonly text?: string;
+  readonly tag?: string;
 }
 
 /** ScheduleJobRequest of job.proto as JSON. */

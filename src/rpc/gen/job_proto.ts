@@ -441,6 +441,8 @@ export const JOB_PROTO: string = [
   "  optional string node = 133;\n",
   "  // Its arguments as JSON text contain this, in any case.\n",
   "  optional string text = 134;\n",
+  "  // The job needs this tag, now.\n",
+  "  optional string tag = 161;\n",
   "}\n",
   "\n",
   "message ScheduleJobRequest {\n",

@@ -137,9 +137,9 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
       return { instances: fitInstances(instances) };
     },
-    async cancelInstances({ query, all = false }, { caller: { isAdmin } }) {
-      const conditions = readBulkQuery("cancel", query, all);
-      const options = { all, mayCancelNotices: isAdmin };
+    async cancelInstances(request, { caller: { isAdmin } }) {
+      const conditions = await readBulkQuery("cancel", request, manager);
+      const options = { all: request.all ?? false, mayCancelNotices: isAdmin };
       return bulkToWire(await manager.cancelInstances(conditions, options));
     },
     async waitInstance(request, call) {
@@ -149,8 +149,9 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const id = await resolveId(manager, uuid);
       return { instance: instanceToWire(await manager.retryInstance(id)) };
     },
-    async redriveInstances({ query, all = false, force: isForced = false }) {
-      const conditions = readBulkQuery("redrive", query, all);
+    async redriveInstances(request) {
+      const conditions = await readBulkQuery("redrive", request, manager);
+      const { all = false, force: isForced = false } = request;
       return bulkToWire(await manager.redriveInstances(conditions, { all, isForced }));
     },
     async deleteSchedule({ id }) {

@@ -100,7 +100,7 @@ function reportToWire(
 export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
   return {
     async lookupInstances({ query, brief, lookMax }, call) {
-      const conditions = readInstanceQuery(query);
+      const conditions = await readInstanceQuery(query, manager);
       call.canBeBrief = true;
       const look = lookMaxOf(conditions, lookMax);
       const page = { ...readPage(query, "query.", call.pageLimit), ...look };
@@ -118,7 +118,7 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
         if (query?.[field] !== undefined) throw refuse("query", "a count has no pages");
       }
       checkRange("max", max, LOOK_MAX);
-      return await manager.countUpTo(readInstanceQuery(query), max);
+      return await manager.countUpTo(await readInstanceQuery(query, manager), max);
     },
     async getJobStats(request, call) {
       const { last, failures, usual, ...stats } = await manager.jobStats(readStatsQuery(request));

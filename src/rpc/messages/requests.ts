@@ -3,6 +3,7 @@ import { JobError } from "../../core/errors.ts";
 import { isUuid, LOG_LEVELS } from "../../core/instance.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { JobState } from "../../core/state.ts";
+import type { TagReads } from "../../manager/tag_reads.ts";
 import type { HistoryQuery, InstanceQuery, LogQuery, PageRequest } from "../../store/store.ts";
 import { stateOfWire } from "./convert.ts";
 import { ITEMS_MAX } from "../limits.ts";
@@ -159,12 +160,8 @@ export function bounded<T>(items: readonly T[], field: string): readonly T[] {
   throw refuse(field, `found ${items.length} values, wanted at most ${ITEMS_MAX}`);
 }
 
-/**
- * Conditions on instances; empty without any.
- *
- * @throws JobError `invalid_argument` naming the field
- */
-export function readInstanceQuery(query: Query | undefined): InstanceQuery {
+/** Conditions but a tag. @throws JobError `invalid_argument` naming the field */
+function readConditions(query: Query | undefined): InstanceQuery {
   if (!query) return {};
   const ids = bounded(readIds(query), "query.uuids");
   const kinds = bounded(
@@ -188,6 +185,24 @@ export function readInstanceQuery(query: Query | undefined): InstanceQuery {
   });
 }
 
+/**
+ * Conditions on instances; empty without any. A tag becomes the kinds of the jobs that need it, and
+ * those that are named of them; the list is empty if there are none, which matches nothing.
+ *
+ * @throws JobError `invalid_argument` naming the field, `not_found` for a tag that no job needs
+ */
+export async function readInstanceQuery(
+  query: Query | undefined,
+  tags: TagReads,
+): Promise<InstanceQuery> {
+  const conditions = readConditions(query);
+  if (query?.tag === undefined) return conditions;
+  const kinds = await tags.kindsOfTag(query.tag);
+  const named = conditions.kinds;
+  const both = named === undefined ? kinds : kinds.filter((kind) => named.includes(kind));
+  return { ...conditions, kinds: bounded(both, "query.tag") };
+}
+
 /** The methods that change every matching instance: texts for their errors. */
 const BULK = {
   cancel: {
@@ -203,18 +218,19 @@ const BULK = {
 /**
  * Conditions of a cancel or a redrive.
  *
- * @throws JobError `invalid_argument` for an empty query unless `all`
+ * @throws JobError as {@link readInstanceQuery}, and for an empty query unless `all`
  */
-export function readBulkQuery(
+export async function readBulkQuery(
   verb: keyof typeof BULK,
-  query: Query | undefined,
-  all: boolean,
-): InstanceQuery {
+  request: { readonly query?: Query | undefined; readonly all?: boolean | undefined },
+  tags: TagReads,
+): Promise<InstanceQuery> {
+  const { query, all = false } = request;
   for (const field of ["pageSize", "pageToken", "oldestFirst"] as const) {
     if (query?.[field] === undefined) continue;
     throw refuse("query", `a ${verb} has no pages`, `It ${verb}s everything that matches`);
   }
-  const conditions = readInstanceQuery(query);
+  const conditions = await readInstanceQuery(query, tags);
   if (all || Object.keys(conditions).length > 0) return conditions;
   throw refuse("query", BULK[verb].problem, BULK[verb].hint);
 }
@@ -225,7 +241,7 @@ export function readBulkQuery(
  * @throws JobError `invalid_argument`
  */
 export function readHistoryQuery(query: Query | undefined): HistoryQuery {
-  const { ids, kinds, ...rest } = readInstanceQuery(query);
+  const { ids, kinds, ...rest } = readConditions(query);
   for (const [field, values] of [["uuids", ids], ["kinds", kinds]] as const) {
     if ((values?.length ?? 0) <= 1) continue;
     throw refuse(`query.${field}`, `found ${values?.length} values, wanted at most one here`);
@@ -238,6 +254,7 @@ export function readHistoryQuery(query: Query | undefined): HistoryQuery {
     "query.ended_before": rest.endedBefore,
     "query.node": rest.node,
     "query.text": rest.text,
+    "query.tag": query?.tag,
   };
   for (const [field, value] of Object.entries(foreign)) {
     if (value === undefined) continue;

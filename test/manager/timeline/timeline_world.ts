@@ -23,6 +23,7 @@ export class TimelineWorld extends StoreWorld {
       assertKnown: async () => {},
       disabledBecause: async () => null,
       blockOf: async () => null,
+      kindsOfTag: async () => [],
       unservedKinds: async () => new Set(),
       listPauses: () => store.listPauses(),
     };

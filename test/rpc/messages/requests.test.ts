@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { isJobError } from "../../../src/core/errors.ts";
+import { kindsNeeding } from "../../../src/core/job/tags.ts";
+import type { TagReads } from "../../../src/manager/tag_reads.ts";
 import { QuerySchema } from "../../../src/rpc/gen/job_pb.ts";
 import {
   readBulkQuery,
@@ -16,15 +19,28 @@ const UUID = "019b77c0-0000-7000-8000-000000000001";
 
 type QueryInit = MessageInitShape<typeof QuerySchema>;
 
+const TAGS: TagReads = {
+  kindsOfTag: async (tag) =>
+    kindsNeeding(tag, [
+      { kind: "mail", needs: ["lan"] },
+      { kind: "render", needs: ["gpu"] },
+      { kind: "train", needs: ["gpu", "lan"] },
+    ]),
+};
+
+async function rejectsAt(path: string, read: Promise<unknown>): Promise<void> {
+  await assert.rejects(read, (error: unknown) => isJobError(error) && error.path === path);
+}
+
 const query = (init: QueryInit) => create(QuerySchema, init);
 
-test("readInstanceQuery() returns no condition without a query", () => {
-  assert.deepEqual(readInstanceQuery(undefined), {});
-  assert.deepEqual(readInstanceQuery(query({ kind: "", uuid: "", state: 0 })), {});
+test("readInstanceQuery() returns no condition without a query", async () => {
+  assert.deepEqual(await readInstanceQuery(undefined, TAGS), {});
+  assert.deepEqual(await readInstanceQuery(query({ kind: "", uuid: "", state: 0 }), TAGS), {});
 });
 
-test("readInstanceQuery() joins go-job's fields and ours", () => {
-  const conditions = readInstanceQuery(query({
+test("readInstanceQuery() joins go-job's fields and ours", async () => {
+  const init = query({
     kind: "a",
     kinds: ["b"],
     uuid: UUID.toUpperCase(),
@@ -34,8 +50,8 @@ test("readInstanceQuery() joins go-job's fields and ours", () => {
     before: { seconds: 2n },
     scheduleId: "s",
     uniqueKey: "u",
-  }));
-  assert.deepEqual(conditions, {
+  });
+  assert.deepEqual(await readInstanceQuery(init, TAGS), {
     ids: [UUID],
     kinds: ["b", "a"],
     states: ["completed", "canceled"],
@@ -57,8 +73,8 @@ const BAD_QUERIES: readonly [string, QueryInit][] = [
 ];
 
 for (const [path, init] of BAD_QUERIES) {
-  test(`readInstanceQuery() refuses when ${path} is bad`, () => {
-    refuses(path, () => readInstanceQuery(query(init)));
+  test(`readInstanceQuery() refuses when ${path} is bad`, async () => {
+    await rejectsAt(path, readInstanceQuery(query(init), TAGS));
   });
 }
 
@@ -79,17 +95,42 @@ for (const pageSize of [-1, 0, 1_001]) {
   });
 }
 
-test("readBulkQuery() refuses when the query is empty and all is not said", () => {
-  refuses("query", () => readBulkQuery("cancel", undefined, false));
-  refuses("query", () => readBulkQuery("cancel", query({}), false));
-  refuses("query", () => readBulkQuery("cancel", query({ kind: "" }), false));
-  assert.deepEqual(readBulkQuery("cancel", undefined, true), {});
+test("readInstanceQuery() makes a tag the kinds that need it, of those that are named", async () => {
+  const read = (init: QueryInit) => readInstanceQuery(query(init), TAGS);
+  assert.deepEqual(await read({ tag: "gpu" }), { kinds: ["render", "train"] });
+  assert.deepEqual(await read({ tag: "gpu", kind: "train" }), { kinds: ["train"] });
+  assert.deepEqual(await read({ tag: "gpu", kinds: ["mail"] }), { kinds: [] });
+});
+
+test("readBulkQuery() refuses when the query is empty and all is not said", async () => {
+  const read = (init?: QueryInit, all?: boolean) =>
+    readBulkQuery("cancel", { query: init && query(init), all }, TAGS);
+  await rejectsAt("query", read());
+  await rejectsAt("query", read({}));
+  await rejectsAt("query", read({ kind: "" }));
+  assert.deepEqual(await read(undefined, true), {});
+});
+
+test("readBulkQuery() refuses a tag that no job needs, or none, beside other conditions too", async () => {
+  for (const verb of ["cancel", "redrive"] as const) {
+    for (const tag of ["", "gpus", "no tag", "*"]) {
+      for (const rest of [{}, { kind: "render" }, { states: [2] }]) {
+        for (const all of [false, true]) {
+          const request = { query: query({ tag, ...rest }), all };
+          await rejectsAt("query.tag", readBulkQuery(verb, request, TAGS));
+        }
+      }
+    }
+  }
+  const both = { query: query({ tag: "gpu", kind: "mail" }), all: true };
+  assert.deepEqual(await readBulkQuery("cancel", both, TAGS), { kinds: [] });
 });
 
 test("readHistoryQuery() takes one instance and refuses other conditions", () => {
   assert.deepEqual(readHistoryQuery(query({ uuid: UUID })), { instanceId: UUID });
   refuses("query.states", () => readHistoryQuery(query({ state: 8 })));
   refuses("query.uuids", () => readHistoryQuery(query({ uuids: [UUID, UUID] })));
+  refuses("query.tag", () => readHistoryQuery(query({ uuid: UUID, tag: "gpu" })));
 });
 
 test("readUuidPrefix() takes four characters and refuses three", () => {

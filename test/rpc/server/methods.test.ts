@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isJobError } from "../../../src/core/errors.ts";
 import { Manager } from "../../../src/index.ts";
 import { JobState } from "../../../src/rpc/gen/job_pb.ts";
-import { type FakeManager, fakeNode } from "../../support/worlds/fake_manager.ts";
+import { fakeJob, type FakeManager, fakeNode } from "../../support/worlds/fake_manager.ts";
 import { testMethods } from "../../support/worlds/method_worlds.ts";
 import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
 import { until } from "../../support/wait.ts";
@@ -364,6 +364,42 @@ testMethods("LookupInstances and CountInstances take every condition", async (op
   await assert.rejects(client.countInstances({ max: 0 }), isInvalid);
   await assert.rejects(client.lookupInstances({ lookMax: 100_001 }), isInvalid);
   await assert.rejects(client.lookupInstanceHistory({ query: { text: "x" } }), isInvalid);
+});
+
+testMethods("A tag in a query is the kinds that need it, or an error", async (openWorld) => {
+  await using world = await openWorld();
+  const { manager } = world;
+  for (const [kind, needs] of [["render", ["gpu"]], ["train", ["gpu", "lan"]]] as const) {
+    const job = fakeJob(kind);
+    manager.jobs.set(kind, { ...job, options: { ...job.options, needs } });
+  }
+  const asked: unknown[] = [];
+  const { lookupInstances, countUpTo, cancelInstances, redriveInstances } = manager;
+  manager.lookupInstances = (query, page) => (asked.push(query), lookupInstances(query, page));
+  manager.countUpTo = (query, max) => (asked.push(query), countUpTo(query, max));
+  manager.cancelInstances = (query, how) => (asked.push(query), cancelInstances(query, how));
+  manager.redriveInstances = (query, how) => (asked.push(query), redriveInstances(query, how));
+  const client = world.client();
+  await client.lookupInstances({ query: { tag: "gpu" } });
+  await client.countInstances({ query: { tag: "gpu", kinds: ["train", "echo"] } });
+  await client.cancelInstances({ query: { tag: "gpu", kind: "render" } });
+  await client.redriveInstances({ query: { tag: "lan" } });
+  assert.deepEqual(asked.map((query) => (query as { kinds: unknown }).kinds), [
+    ["render", "train"],
+    ["train"],
+    ["render"],
+    ["train"],
+  ]);
+  for (const tag of ["", "gpo", "no tag"]) {
+    const code = tag === "gpo" ? "not_found" : "invalid_argument";
+    const isRefused = (error: unknown) => isJobError(error, code);
+    const query = { tag, kind: "render" };
+    await assert.rejects(client.lookupInstances({ query }), isRefused);
+    await assert.rejects(client.countInstances({ query }), isRefused);
+    await assert.rejects(client.cancelInstances({ query, all: true }), isRefused);
+    await assert.rejects(client.redriveInstances({ query, all: true }), isRefused);
+  }
+  assert.equal(asked.length, 4);
 });
 
 testMethods("GetJobStats returns how a job has fared", async (openWorld) => {

@@ -4,6 +4,7 @@ import { type Block, unservedBlock } from "../../../src/core/job/limits.ts";
 import { JobError } from "../../../src/core/errors.ts";
 import type { Instance } from "../../../src/core/instance.ts";
 import { type JobDefinition, NO_HANDLERS } from "../../../src/core/job/job.ts";
+import { kindsNeeding } from "../../../src/core/job/tags.ts";
 import { includesKind } from "../../../src/core/job/job_scope.ts";
 import type { Incident, Silence } from "../../../src/core/notices/incident.ts";
 import type { ChannelSummary } from "../../../src/core/notices/settings.ts";
@@ -526,6 +527,11 @@ export class FakeManager implements ManagerApi {
     ...{ oldest_at: "2026-01-01T00:00:00.000Z", backup_at: null },
     ...{ bytes: 8_192, free_bytes: 0, wal_bytes: null },
   });
+
+  kindsOfTag: ManagerApi["kindsOfTag"] = async (tag, patterns = ["*"]) => {
+    const jobs = [...this.jobs.values()].filter(({ kind }) => includesKind(patterns, kind));
+    return kindsNeeding(tag, jobs.map(({ kind, options: { needs } }) => ({ kind, needs })));
+  };
 
   unservedKinds: ManagerApi["unservedKinds"] = async (kinds) =>
     new Set([...kinds].filter((kind) => !this.jobs.has(kind)));

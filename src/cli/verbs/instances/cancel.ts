@@ -4,7 +4,7 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll } from "../../confirm.ts";
-import { assertKinds, resolveId } from "../../lookup.ts";
+import { assertKinds, resolveId, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { FILTER_OPTIONS, kindsText, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
@@ -13,12 +13,12 @@ import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "
 
 const QUERY_WORD = "instances";
 const KIND_COMMAND = "jobctl cancel instances --kind";
-const CONDITIONS = ["kind", "uuid", "state"];
+const CONDITIONS = ["kind", "uuid", "state", "tag"];
 
 // Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
 function isGoJobForm(args: Args): boolean {
   const given = args.given(CONDITIONS);
-  return given.length > 0 && !given.includes("state");
+  return given.length > 0 && !given.includes("state") && !given.includes("tag");
 }
 
 async function readCancel(
@@ -36,10 +36,10 @@ async function readCancel(
   if (!isAll && given.length === 0) {
     throw usageError(
       "Cannot cancel instances: none are selected",
-      "Give --uuid, --kind or --state, or --all for every unfinished instance",
+      "Give --uuid, --kind, --state or --tag, or --all for every unfinished instance",
     );
   }
-  const query = readQuery(args);
+  const query = await withTag(client, readQuery(args), args.text("tag"));
   const final = args.list("state").find((name) => isFinalState(stateOfName(name)!));
   if (final !== undefined) {
     throw usageError(
@@ -64,7 +64,8 @@ async function cancelByQuery(args: Args, context: VerbContext): Promise<void> {
   if (mustAsk && !args.flag("yes")) {
     const states = args.list("state");
     const unfinished = states.length > 0 ? query : { ...query, states: unfinishedStates() };
-    const which = kindsText(kinds) + (states.length > 0 ? ` in state ${states.join(", ")}` : "");
+    const which = kindsText(kinds, args.text("tag")) +
+      (states.length > 0 ? ` in state ${states.join(", ")}` : "");
     // A cancel of everything leaves notices out.
     const isCounted = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
     const counted = kinds.length === 0 && !hasUuid ? { isCounted } : {};
@@ -106,10 +107,10 @@ export const CANCEL: Verb = {
   summary: "Cancel one instance, or every unfinished instance that matches",
   details: [
     '"jobctl cancel ID" cancels one. "jobctl cancel instances" cancels those that match the given',
-    "--uuid, --kind and --state, or all with --all. On a terminal it says how many and asks",
-    "first, except with --uuid. Elsewhere --state and --all need --yes. Running attempts are",
-    "asked to stop, and killed if they do not. Exit code 6 if the one instance has already",
-    "finished.",
+    "--uuid, --kind, --state and --tag, or all with --all. On a terminal it says how many and",
+    "asks first, except with --uuid. Elsewhere --state, --tag and --all need --yes. Running",
+    "attempts are asked to stop, and killed if they do not. Exit code 6 if the one instance has",
+    "already finished.",
   ].join(" "),
   words: [{
     name: "TARGET",

@@ -1,7 +1,7 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import type { Schedule } from "../../../rpc/gen/job_pb.ts";
-import { assertKinds, collect, listSchedules, lookupInstances } from "../../lookup.ts";
+import { assertKinds, collect, listSchedules, lookupInstances, withTag } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
 import { type Args, assertOneOf } from "../../parsing/args.ts";
@@ -68,10 +68,11 @@ async function listInstances(
 ): Promise<void> {
   assertOneOf(args, ["since", "after"]);
   assertOneOf(args, ["until", "before"]);
-  const query = { ...readQuery(args), ...(isDead ? { dead: true } : {}) };
+  const given = { ...readQuery(args), ...(isDead ? { dead: true } : {}) };
   const limit = readLimit(args, printer);
   const connection = await client();
   await assertKinds(connection, args.list("kind"));
+  const query = await withTag(connection, given, args.text("tag"));
   // What a user did not start is shown only to those who ask, or if it failed for good.
   const isAnyShown = isDead || args.flag("all") || args.list("kind").length > 0;
   const items = (count: number | null) =>
@@ -108,6 +109,7 @@ const INSTANCES: Verb = {
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
+    ["jobctl list instances --tag gpu --state processing", "What runs of the jobs that need a GPU"],
     [
       "jobctl list instances --state scheduled -o name",
       "Ids of all waiting instances, one per line",
@@ -124,7 +126,10 @@ const DEAD: Verb = {
     'crashes or time were used up, or their job gave up. "jobctl redrive" runs them again. They are',
     "kept for keep.failure, like every other instance that did not complete.",
   ].join(" "),
-  options: { kind: FILTER_OPTIONS.kind!, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+  options: {
+    ...{ kind: FILTER_OPTIONS.kind!, tag: FILTER_OPTIONS.tag! },
+    ...{ ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+  },
   examples: [
     ["jobctl list dead", "What needs attention"],
     ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],

@@ -1,12 +1,12 @@
 import { confirmAll } from "../../confirm.ts";
-import { assertKinds, present, resolveId } from "../../lookup.ts";
+import { assertKinds, present, resolveId, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { kindsText, type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 
 /** Options that select dead letters. */
-const CONDITIONS = ["kind", "since", "after", "until", "before"];
+const CONDITIONS = ["kind", "tag", "since", "after", "until", "before"];
 
 function assertCombination(args: Args): void {
   const ids = args.words("ID");
@@ -27,7 +27,7 @@ function assertCombination(args: Args): void {
   if (ids.length === 0 && !isAll && given.length === 0) {
     throw usageError(
       "Cannot redrive dead letters: none are selected",
-      "Give ids, --kind, or --all; see jobctl list dead",
+      "Give ids, --kind, --tag or --all; see jobctl list dead",
     );
   }
   if (args.flag("force") && ids.length === 0) {
@@ -44,8 +44,8 @@ export const REDRIVE: Verb = {
   summary: "Run dead letters again, each once, as new instances with the same arguments",
   details: [
     "Once it has been run again, an instance is no longer a dead letter. A second call with its",
-    "id returns the instance that the first call created, unless --force is given. With --kind, a",
-    "time or --all, it says how many and asks first on a terminal. Elsewhere it needs --yes.",
+    "id returns the instance that the first call created, unless --force is given. With --kind, --tag,",
+    "a time or --all, it says how many and asks first on a terminal. Elsewhere it needs --yes.",
   ].join(" "),
   words: [{
     name: "ID",
@@ -60,6 +60,7 @@ export const REDRIVE: Verb = {
       describe: "Every dead letter of this kind; separate several by commas, or repeat the option",
       offers: "kinds",
     },
+    tag: { describe: "Every dead letter of jobs that need this tag" },
     ...TIME_OPTIONS,
     all: { describe: "Every dead letter", isFlag: true },
     force: { describe: "Also run instances that were already run again", isFlag: true },
@@ -77,12 +78,15 @@ export const REDRIVE: Verb = {
     for (const id of args.words("ID")) {
       uuids.push(await resolveId(connection, id, "jobctl redrive --kind"));
     }
-    const query: QueryInit = uuids.length > 0 ? { uuids } : readQuery(args);
     const kinds = args.list("kind");
     await assertKinds(connection, kinds);
+    const tag = args.text("tag");
+    const query: QueryInit = uuids.length > 0
+      ? { uuids }
+      : await withTag(connection, readQuery(args), tag);
     if (uuids.length === 0 && !args.flag("yes")) {
       const dead = { ...query, dead: true };
-      const which = kindsText(kinds);
+      const which = kindsText(kinds, tag);
       await confirmAll(context, dead, { verb: "redrive", noun: "dead letter", which });
     }
     const answer = await connection.redriveInstances({

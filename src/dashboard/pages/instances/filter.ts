@@ -15,6 +15,8 @@ export interface InstanceFilter {
   readonly text: string;
   /** It ran there last. */
   readonly node: string;
+  /** Its job needs it. */
+  readonly tag: string;
 }
 
 /** The filter that a URL's query means. */
@@ -29,6 +31,7 @@ export function filterOf(query: URLSearchParams): InstanceFilter {
     uniqueKey: query.get("key") ?? "",
     text: query.get("text") ?? "",
     node: query.get("node") ?? "",
+    tag: query.get("tag") ?? "",
   };
 }
 
@@ -43,12 +46,13 @@ export function requestOf(filter: InstanceFilter): QueryValues {
     unique_key: filter.uniqueKey,
     text: filter.text,
     node: filter.node,
+    tag: filter.tag,
   };
 }
 
 /** The query of a request that changes all instances that match. */
 export function bodyOf(filter: InstanceFilter): Partial<Query> {
-  const { kind, states, after, before, scheduleId, uniqueKey, text, node } = filter;
+  const { kind, states, after, before, scheduleId, uniqueKey, text, node, tag } = filter;
   return {
     ...(kind === "" ? {} : { kind }),
     ...(states.length === 0 ? {} : { states }),
@@ -58,6 +62,7 @@ export function bodyOf(filter: InstanceFilter): Partial<Query> {
     ...(uniqueKey === "" ? {} : { unique_key: uniqueKey }),
     ...(text === "" ? {} : { text }),
     ...(node === "" ? {} : { node }),
+    ...(tag === "" ? {} : { tag }),
   };
 }
 
@@ -110,10 +115,11 @@ const CLI_STATES: Readonly<Partial<Record<JobState, string>>> = {
 
 /** The arguments of `jobctl` that select the same, behind the verb. */
 export function selectionWords(filter: InstanceFilter): string[] {
-  const { kind, states, after, before } = filter;
+  const { kind, states, after, before, tag } = filter;
   return [
     ...(kind === "" ? [] : ["--kind", kind]),
     ...(states.length === 0 ? [] : ["--state", states.map((state) => CLI_STATES[state]).join(",")]),
+    ...(tag === "" ? [] : ["--tag", tag]),
     ...(after === "" ? [] : ["--since", after]),
     ...(before === "" ? [] : ["--until", before]),
   ];

@@ -113,6 +113,24 @@ function RangeFilter({ filter }: { readonly filter: InstanceFilter }): JSX.Eleme
   );
 }
 
+/** The tags of the nodes: a job may need one of them. */
+function TagFilter({ tag }: { readonly tag: string }): JSX.Element | null {
+  const known = new Set((overview.nodes.value ?? []).flatMap(({ tags }) => tags));
+  if (tag !== "") known.add(tag);
+  if (known.size === 0) return null;
+  return (
+    <select
+      class="select"
+      aria-label="Tag that the job needs"
+      value={tag}
+      onChange={(event) => setQuery({ tag: event.currentTarget.value, page: undefined })}
+    >
+      <option value="">Any tag</option>
+      {[...known].sort().map((one) => <option key={one} value={one}>needs {one}</option>)}
+    </select>
+  );
+}
+
 /** A condition that only links set, with a way to remove it. */
 function SetFilter({ name, label, value }: {
   readonly name: string;
@@ -149,6 +167,7 @@ export function FilterBar({ filter, hasStates = true }: {
       <TextFilter name="text" label="Text in arguments" value={filter.text} />
       {hasStates && <StateFilter states={filter.states} />}
       <RangeFilter filter={filter} />
+      <TagFilter tag={filter.tag} />
       <SetFilter name="node" label="node" value={filter.node} />
       <SetFilter name="schedule" label="schedule" value={filter.scheduleId} />
       <SetFilter name="key" label="key" value={filter.uniqueKey} />

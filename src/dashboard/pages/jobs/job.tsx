@@ -97,6 +97,20 @@ function Paused({ kind }: { readonly kind: string }): JSX.Element | null {
   );
 }
 
+/** The tags that a job needs, as links to the instances of all jobs that do. */
+function Needs({ tags }: { readonly tags: readonly string[] }): JSX.Element {
+  return (
+    <>
+      {tags.map((tag, index) => (
+        <span key={tag}>
+          {index > 0 && ", "}
+          <a href={href("/instances", { tag })}>{tag}</a>
+        </span>
+      ))}
+    </>
+  );
+}
+
 function JobFacts({ job, counts }: {
   readonly job: Job;
   readonly counts: KindCounts | undefined;
@@ -117,7 +131,7 @@ function JobFacts({ job, counts }: {
         ["Retries", job.max_retries < 0 ? "unlimited" : job.max_retries],
         ["Priority", job.priority],
         ["Runs in", job.isolation],
-        ["Needs", job.needs.join(", ")],
+        ["Needs", job.needs.length > 0 ? <Needs tags={job.needs} /> : undefined],
         ["Zone", job.timezone],
         ["Hook", hook && <code class="whole">{`POST ${hook.url ?? hook.path}`}</code>],
         ["Verified by", hook?.verify],
