@@ -15,6 +15,8 @@ import { verify } from "./signatures.ts";
 
 /** Largest body, in bytes. */
 export const BODY_BYTES_MAX = 1_048_576;
+/** Largest body that is verified although its address has sent too many wrong requests. */
+const SMALL_BODY_BYTES_MAX = 65_536;
 /** Requests of one address that were not verified. */
 const OF_ADDRESS = { burst: 100, perSecond: 10 };
 /** Deliveries to one hook. */
@@ -59,18 +61,20 @@ export class Hooks implements Responder {
 
   async respond(request: HttpRequest): Promise<PlainResponse> {
     const { address } = request;
-    if (!this.#byAddress.take(address)) return tooMany("Too many requests of this address");
+    // Strangers may have the address of a proxy in common with those who know the secret.
+    const limited = this.#byAddress.take(address) ? null : tooManyOfAddress();
+    if (limited !== null && !isSmall(request)) return limited;
     const kind = kindOf(request.path);
     const hook = kind === null ? undefined : (await this.#hooks()).get(kind);
-    if (kind === null || hook === undefined) return noHook();
-    if (request.method !== "POST") return notPost();
+    if (kind === null || hook === undefined) return limited ?? noHook();
+    if (request.method !== "POST") return limited ?? notPost();
     const body = await request.body(BODY_BYTES_MAX);
     const { headers, query } = request;
     const verdict = verify(hook, { headers, body }, this.#options.clock.now().wallMs);
-    if (!verdict.isRight) return this.#refuse(verdict.reason, { kind, address });
+    if (!verdict.isRight) return limited ?? this.#refuse(verdict.reason, { kind, address });
     request.admit();
-    // Only what others send counts: all senders may have the address of one proxy.
-    this.#byAddress.giveBack(address);
+    // Only what others send counts.
+    if (limited === null) this.#byAddress.giveBack(address);
     if (!this.#byHook.take(kind)) return tooMany("Too many requests to this hook");
     const found = { kind, hook, id: verdict.delivery, address };
     return await this.#deliver(new Delivery({ headers, query, body }), found).catch((thrown) => {
@@ -122,6 +126,12 @@ export class Hooks implements Responder {
     }
     return answer(run.isNew ? 201 : 200, { id: run.id });
   }
+}
+
+/** True if the body of a request costs little to verify. */
+function isSmall({ headers }: HttpRequest): boolean {
+  const { "content-length": length = "0", "transfer-encoding": encoding } = headers;
+  return encoding === undefined && Number(length) <= SMALL_BODY_BYTES_MAX;
 }
 
 /** The kind in a path; null if it has none. */
@@ -187,6 +197,10 @@ function unverified(): PlainResponse {
     hint: "The log of the daemon says why",
   });
   return problemResponse(error, 401);
+}
+
+function tooManyOfAddress(): PlainResponse {
+  return tooMany("Too many requests of this address");
 }
 
 function tooMany(what: string): PlainResponse {

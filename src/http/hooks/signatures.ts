@@ -93,6 +93,8 @@ function verifyStandard(hook: JobHook, { headers, body }: SignedRequest, nowMs: 
     return wrong("there are no headers webhook-id, webhook-timestamp and webhook-signature");
   }
   if (!isTime(time)) return wrong(`the header ${prefix}-timestamp is not a number of seconds`);
+  // It ends where the time begins. Else a part of a body could be passed off as id and time.
+  if (id.includes(".")) return wrong(`the header ${prefix}-id has a full stop`);
   const given = header.split(" ").flatMap((text) =>
     /^v1,([A-Za-z0-9+/]{43}=?)$/.exec(text)?.[1] ?? []
   );

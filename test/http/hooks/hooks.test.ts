@@ -292,6 +292,33 @@ test("wrong requests are limited by address, right ones by hook", async () => {
   assert.equal((await from("10.0.0.1")).status, 200);
 });
 
+test("strangers behind the same proxy keep no sender out, unless its body is large", async () => {
+  const clock = new SimClock(Date.now());
+  const lines: LoggedLine[] = [];
+  const manager = new FakeManager();
+  manager.jobs.set("deploy", fakeJob("deploy", { hook: hookOf({}) }));
+  const source = new ManagerStatusSource(manager, { clock });
+  const hooks = new Hooks({ source, clock, logger: keepingLogger(lines) });
+  const statusOf = async (change: Partial<HttpRequest>) =>
+    (await hooks.respond({ ...wrongRequest("10.0.0.1"), ...change })).status;
+  for (let count = 0; count < 100; count++) {
+    assert.equal(await statusOf({ path: "/hooks/a/b" }), 404);
+  }
+  // All the same, so that nobody finds out which hooks there are.
+  assert.equal(await statusOf({}), 429);
+  assert.equal(await statusOf({ path: "/hooks/nope" }), 429);
+  assert.equal(await statusOf({ method: "GET" }), 429);
+  assert.deepEqual(lines, []);
+  const right = (headers: Readonly<Record<string, string>>) => ({
+    headers: { ...signed(""), ...headers },
+    admit: () => {},
+  });
+  assert.equal(await statusOf(right({ "content-length": "65536" })), 201);
+  assert.equal(await statusOf(right({ "content-length": "65537" })), 429);
+  assert.equal(await statusOf(right({ "transfer-encoding": "chunked" })), 429);
+  source.stop();
+});
+
 test("a request of a browser's page counts like any other: only its signature matters", async () => {
   await using world = await hookWorld();
   const foreign = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };

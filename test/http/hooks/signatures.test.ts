@@ -115,6 +115,20 @@ test("verify() refuses headers of Standard Webhooks that are missing, malformed 
   assert.match(reason({ "webhook-signature": "v2,abc" }), /has no v1,BASE64/);
 });
 
+test("verify() refuses a part of a body that is passed off as the id and the time", () => {
+  const own = hook("standard", STANDARD_SECRET);
+  const body = `{"note":"x.${AT_S + 60}.{"ref":"evil"}`;
+  const key = Buffer.from(STANDARD_SECRET.replace("whsec_", ""), "base64");
+  const signature = createHmac("sha256", key).update(`msg_1.${AT_S}.${body}`).digest("base64");
+  const headers = (id: string, time: number) => ({
+    ...{ "webhook-id": id, "webhook-timestamp": String(time) },
+    "webhook-signature": `v1,${signature}`,
+  });
+  deliveryOf(check(own, headers("msg_1", AT_S), body));
+  const moved = headers(`msg_1.${AT_S}.{"note":"x`, AT_S + 60);
+  assert.match(reasonOf(check(own, moved, '{"ref":"evil"}')), /webhook-id has a full stop/);
+});
+
 for (const [form, sign] of [["stripe", stripe], ["standard", null]] as const) {
   test(`verify() bounds the age of ${form}, also ahead, to the millisecond`, () => {
     const own = form === "stripe" ? hook(form, STRIPE_SECRET) : hook(form, STANDARD_SECRET);
