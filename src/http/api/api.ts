@@ -12,7 +12,7 @@ import { problemResponse } from "./problem.ts";
 import { readRequest } from "./read_request.ts";
 import { contractRoutes, type PathMatch, type Route, RouteTable } from "./routes.ts";
 import { isEnd, nextOf, streamEvents } from "./stream_events.ts";
-import { writeMessage } from "./write_message.ts";
+import { writeMessage } from "../../rpc/json/write_message.ts";
 
 export type { ApiEvent, ApiRequest, ApiResponse } from "./api_messages.ts";
 

@@ -13,7 +13,7 @@ import {
   planOf,
   valueOfWord,
   wordsOf,
-} from "./message_plan.ts";
+} from "../../rpc/json/message_plan.ts";
 
 /** The members of a message, as its `create` takes them. */
 export type MessageInit = Record<string, unknown>;

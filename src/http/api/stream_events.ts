@@ -1,9 +1,9 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { toJobError } from "../../core/errors.ts";
 import type { ApiEvent } from "./api_messages.ts";
-import { planOf } from "./message_plan.ts";
+import { planOf } from "../../rpc/json/message_plan.ts";
 import { problemText } from "./problem.ts";
-import { fieldTexts, joinFields } from "./write_message.ts";
+import { fieldTexts, joinFields } from "../../rpc/json/write_message.ts";
 
 /** Ends the id of the last event of a stream that is over. */
 const END = ";end";

@@ -21,7 +21,7 @@ import {
 } from "../../../src/rpc/gen/job_pb.ts";
 import { ScopedHandlers } from "../../../src/rpc/handlers/scoped_handlers.ts";
 import { timelineHandlers } from "../../../src/rpc/handlers/timeline_handlers.ts";
-import { writeMessage } from "../../../src/http/api/write_message.ts";
+import { writeMessage } from "../../../src/rpc/json/write_message.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { TimelineWorld } from "../../manager/timeline/timeline_world.ts";

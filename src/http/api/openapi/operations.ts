@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { JsonSchema } from "../../../core/arguments/json_schema.ts";
 import { CREATES } from "../created.ts";
-import { type FieldPlan, planOf } from "../message_plan.ts";
+import { type FieldPlan, planOf } from "../../../rpc/json/message_plan.ts";
 import type { Route } from "../routes.ts";
 import { durationOf, schemaRef, type Schemas } from "./schemas.ts";
 

@@ -1,6 +1,6 @@
 import type { DescEnum, DescMessage } from "@bufbuild/protobuf";
 import type { JsonSchema } from "../../../core/arguments/json_schema.ts";
-import { type FieldPlan, planOf, wordsOf } from "../message_plan.ts";
+import { type FieldPlan, planOf, wordsOf } from "../../../rpc/json/message_plan.ts";
 import { JOB_PROTO } from "../../../rpc/gen/job_proto.ts";
 
 /** Which way a message goes: requests may leave out what responses always have. */
