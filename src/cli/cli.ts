@@ -80,13 +80,18 @@ async function withContext<T>(
   const { Printer } = await import("./output/printer.ts");
   const { wallMs: nowMs } = io.clock.now();
   const args = new Args({ words, values, specs: optionsOf(verb), env: io.env, nowMs, named });
+  const isGoJob = args.text("compat") !== undefined;
+  const format = readFormat(args);
   const printer = new Printer(io, {
-    format: readFormat(args, io),
-    hasColor: io.isTerminal && !io.env.NO_COLOR && !args.flag("no-color"),
+    format: format ?? (isGoJob ? "json" : "table"),
+    hasTabs: format === undefined && !io.isTerminal,
+    hasColor: !args.flag("no-color") && wantsColor(io),
     isQuiet: args.flag("quiet"),
+    isGoJob,
   });
   const verbs = async () => (await import("./verbs.ts")).VERBS;
-  const session = verb.isOffline ? null : await openSession(args, io, verb);
+  const form = printer.isHuman || isGoJob ? "text" : "json";
+  const session = verb.isOffline ? null : await openSession(args, io, { ...verb, values: form });
   const client = async () => {
     if (!session) throw new Error("this verb has no connection");
     return await session.client();
@@ -98,22 +103,39 @@ async function withContext<T>(
   }
 }
 
-function readFormat(args: Args, io: CliIo): OutputFormat {
+/** The form that was asked for; undefined if none was. */
+function readFormat(args: Args): OutputFormat | undefined {
   // A verb may have choices other than the formats, and writes those itself.
   const format = args.text("output") as OutputFormat | "jsonschema" | undefined;
-  if (format === "jsonschema") return "json";
-  return format ?? (io.isTerminal ? "table" : "json");
+  return format === "jsonschema" ? "json" : format;
+}
+
+/**
+ * True if the terminal, or a variable that speaks for it, wants colors: https://no-color.org,
+ * https://force-color.org and https://bixense.com/clicolors.
+ */
+function wantsColor({ env, isTerminal }: CliIo): boolean {
+  if (env.NO_COLOR) return false;
+  const forced = env.FORCE_COLOR ?? env.CLICOLOR_FORCE;
+  if (forced !== undefined && forced !== "") return forced !== "0";
+  return isTerminal && env.TERM !== "dumb" && env.CLICOLOR !== "0";
 }
 
 /** Read the options of the connection now; connect when the verb first needs it. */
-async function openSession(args: Args, io: CliIo, { needsNoConnection = false }: Verb) {
+async function openSession(
+  args: Args,
+  io: CliIo,
+  { needsNoConnection = false, values }: Pick<Verb, "needsNoConnection"> & {
+    readonly values: "text" | "json";
+  },
+) {
   const { readClientSettings } = await import("./parsing/connection.ts");
   const known = needsNoConnection ? null : readClientSettings(args);
   let client: JobClient | null = null;
   return {
     async client(): Promise<JobClient> {
       const connect = io.connect ?? (await import("../rpc/client/client.ts")).connect;
-      return client ??= await connect(known ?? readClientSettings(args));
+      return client ??= await connect({ ...known ?? readClientSettings(args), values });
     },
     close: () => client?.close(),
   };

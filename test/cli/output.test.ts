@@ -5,13 +5,10 @@ import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../src/core/t
 import { displayWidth, formatTable, truncate } from "../../src/cli/output/table.ts";
 import { formatAbsolute } from "../../src/cli/output/when.ts";
 import { formatYaml } from "../../src/cli/output/yaml.ts";
-import { INSTANCE_VIEW } from "../../src/cli/views/instance_view.ts";
-import { JobInstanceSchema } from "../../src/rpc/gen/job_pb.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 import { ID, instance } from "../support/worlds/cli_messages.ts";
-import { unreadMembers } from "../support/unread_members.ts";
 
 test("makeVisible() writes out what would steer a terminal", () => {
   assert.equal(makeVisible("a\x1b[31mb\x07\x9b\x7f"), "a\\x1b[31mb\\x07\\x9b\\x7f");
@@ -142,11 +139,76 @@ async function listed(...argv: string[]) {
   return run.stdout;
 }
 
-test("the record of an instance has every field of the wire", () => {
-  const names = JobInstanceSchema.fields.map(({ localName }) => localName);
-  // The same as their texts, and only sent to callers over HTTP.
-  const texts = names.filter((name) => name !== "argumentsJson" && name !== "resultsJson");
-  assert.deepEqual(unreadMembers(instance(), texts, INSTANCE_VIEW.record), []);
+test("JSON has real values, an error as an object, and lengths of time in milliseconds", async () => {
+  const failed = instance({
+    state: 64,
+    error: "disk full",
+    errorDetail: { name: "Error", message: "disk full", exitCode: 3 },
+    argumentsJson: '["1",1,12345678901234567890,{"a":[true]}]',
+    resultsJson: undefined,
+    results: [],
+    durationMs: 500n,
+  });
+  const run = await cli(["list", "instances"], {
+    answers: { lookupInstances: { instances: [failed] } },
+  });
+  const [record] = JSON.parse(run.stdout);
+  assert.deepEqual(record.error, { name: "Error", message: "disk full", exit_code: 3 });
+  assert.deepEqual([record.id, record.uuid], [ID, ID]);
+  assert.deepEqual([record.state, record.duration_ms, record.timeout_ms], [
+    "terminated",
+    500,
+    3_600_000,
+  ]);
+  assert.match(run.stdout, /"1",\n\s+1,\n\s+12345678901234567890,\n\s+\{\n\s+"a"/);
+  assert.equal(run.settings?.values, "json");
+});
+
+test("JSON has the texts of an older daemon, which sends no values", async () => {
+  const older = instance({ argumentsJson: undefined, resultsJson: undefined });
+  const run = await cli(["list", "instances"], {
+    answers: { lookupInstances: { instances: [older] } },
+  });
+  const [record] = JSON.parse(run.stdout);
+  assert.deepEqual([record.arguments, record.results], [["1", "2"], ["3"]]);
+});
+
+test("off a terminal, a list has the same text in full: tabs separate its columns", async () => {
+  const env = { JOBCTL_OUTPUT: undefined };
+  const run = await cli(["list", "instances"], { answers: ANSWERS, env, columns: 40 });
+  const [head, first, second, ...rest] = run.stdout.split("\n");
+  assert.deepEqual(rest, [""]);
+  const titles = head!.split("\t");
+  assert.equal(titles[0], "ID");
+  for (const row of [first!, second!]) assert.equal(row.split("\t").length, titles.length);
+  assert.ok(first!.startsWith(`${ID}\tsum\t`), first);
+  const aligned = await cli(["list", "instances", "-o", "table"], { answers: ANSWERS, env });
+  assert.ok(!aligned.stdout.includes("\t"));
+});
+
+const COLORS:
+  readonly (readonly [env: Readonly<Record<string, string>>, isTerminal: boolean, has: boolean])[] =
+    [
+      [{}, true, true],
+      [{ TERM: "dumb" }, true, false],
+      [{ CLICOLOR: "0" }, true, false],
+      [{ NO_COLOR: "1", FORCE_COLOR: "1" }, true, false],
+      [{}, false, false],
+      [{ FORCE_COLOR: "1" }, false, true],
+      [{ FORCE_COLOR: "0" }, true, false],
+      [{ CLICOLOR_FORCE: "1", TERM: "dumb" }, false, true],
+    ];
+
+test("variables decide on colors where the terminal does not", async () => {
+  for (const [env, isTerminal, has] of COLORS) {
+    const run = await cli(["list", "instances", "-o", "table"], {
+      answers: ANSWERS,
+      isTerminal,
+      columns: 200,
+      env,
+    });
+    assert.equal(run.stdout.includes("\x1b["), has, JSON.stringify({ env, isTerminal }));
+  }
 });
 
 test("-o jsonl writes one object a line", async () => {
@@ -166,12 +228,12 @@ test("-o name writes an id a line", async () => {
 
 test("-o csv writes a header and as many fields in each record", async () => {
   const [header, first] = (await listed("-o", "csv")).split("\r\n");
-  assert.ok(header!.startsWith("kind,uuid,state,"));
-  assert.ok(first!.startsWith(`sum,${ID},Completed,"[""1"",""2""]"`));
+  assert.ok(header!.startsWith("kind,id,uuid,state,"));
+  assert.ok(first!.startsWith(`sum,${ID},${ID},completed,`));
 });
 
 test("-o yaml writes a list", async () => {
-  assert.match(await listed("-o", "yaml"), /^- kind: sum\n {2}uuid: "01938f2c-/);
+  assert.match(await listed("-o", "yaml"), /^- kind: sum\n {2}id: "01938f2c-/);
 });
 
 test("-o wide writes times in full, off a terminal too", async () => {

@@ -1,8 +1,10 @@
+import type { Message } from "@bufbuild/protobuf";
 import type { CliIo } from "../io.ts";
 import type { OutputFormat } from "./format.ts";
-import type { Plain, PlainRecord, View } from "./view.ts";
-import { makeJsonVisible, makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
-import { type Cell, formatTable, paint, type Style } from "./table.ts";
+import { formatJson, stringify } from "./json.ts";
+import { type Plain, type PlainRecord, recordOf, type View } from "./view.ts";
+import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
+import { type Cell, formatTable, formatTabs, paint, type Style } from "./table.ts";
 import { formatYaml } from "./yaml.ts";
 
 /** Lists are written in blocks of about this many characters. */
@@ -11,8 +13,22 @@ const BLOCK_CHARS = 65_536;
 /** Settings from the command line and the terminal. */
 export interface PrinterOptions {
   readonly format: OutputFormat;
+  /** True if tabs separate the columns of tables, which are not aligned then. */
+  readonly hasTabs: boolean;
   readonly hasColor: boolean;
   readonly isQuiet: boolean;
+  /** True for the records of go-job instead of ours. */
+  readonly isGoJob: boolean;
+}
+
+/** Makes the record of a message of the contract. */
+export type RecordOfMessage = (message: Message) => PlainRecord;
+
+/** How the items of a list become data. */
+interface Records<T> {
+  /** Every key of a record, in order. */
+  readonly keys: () => readonly string[];
+  readonly of: (item: T) => PlainRecord;
 }
 
 /** Writes results of one verb to stdout in the requested form, and notes to stderr. */
@@ -39,7 +55,8 @@ export class Printer {
   async one<T>(view: View<T>, item: T): Promise<void> {
     if (this.isHuman) return await this.text(this.#table(view, [item]));
     if (this.#options.format === "csv") return await this.list(view, [item]);
-    await this.text(this.#formatRecord(view.record(item), view.name(item)));
+    const { of } = await this.#records(view);
+    await this.text(this.#formatRecord(of(item), view.name(item)));
   }
 
   async list<T>(view: View<T>, items: AsyncIterable<T> | Iterable<T>): Promise<void> {
@@ -62,14 +79,25 @@ export class Printer {
 
   /** A value that is not a record; `name` writes it as `table` does. */
   async value(value: Plain, text: string): Promise<void> {
-    const { format } = this.#options;
-    if (format === "json" || format === "jsonl") return await this.text(formatJson(value, 2));
+    const { format, isGoJob } = this.#options;
+    const isJson = format === "json" || format === "jsonl";
+    if (isJson && !isGoJob) return await this.text(formatJson(value, 2));
     await this.text(format === "yaml" ? formatYaml(value) : `${this.#safe(text)}\n`);
   }
 
-  /** A record, shown to people as `lines` instead of a table. */
-  async details(record: PlainRecord, name: string, lines: readonly string[]): Promise<void> {
-    await this.text(this.isHuman ? `${lines.join("\n")}\n` : this.#formatRecord(record, name));
+  /**
+   * A record, shown to people as `lines` instead of a table.
+   *
+   * @param record the record, or what makes it from messages of the contract
+   */
+  async details(
+    record: PlainRecord | ((of: RecordOfMessage) => PlainRecord),
+    name: string,
+    lines: readonly string[],
+  ): Promise<void> {
+    if (this.isHuman) return await this.text(`${lines.join("\n")}\n`);
+    const made = typeof record === "function" ? record(await this.#messageRecords()) : record;
+    await this.text(this.#formatRecord(made, name));
   }
 
   /** Text for people. The caller has made it safe for a terminal. */
@@ -95,8 +123,10 @@ export class Printer {
     const rows = items.map((item) =>
       columns.map((column) => cellOf(column.cell(item, { nowMs, isWide })))
     );
+    const { hasTabs, hasColor } = this.#options;
+    if (hasTabs) return formatTabs(columns, rows, hasColor);
     const width = this.#io.isTerminal && !isWide ? this.#io.columns : null;
-    return formatTable(columns, rows, { columns: width, hasColor: this.#options.hasColor });
+    return formatTable(columns, rows, { columns: width, hasColor });
   }
 
   #formatRecord(record: PlainRecord, name: string): string {
@@ -117,11 +147,15 @@ export class Printer {
     format: OutputFormat,
     blockChars: number,
   ): Promise<void> {
-    let block = format === "csv" ? formatCsvLine(view.keys) : "";
+    const records = await this.#records(view);
+    const keys = format === "csv" ? records.keys() : [];
+    let block = format === "csv" ? formatCsvLine(keys) : "";
     let count = 0;
     for await (const item of items) {
       if (format === "json") block += count === 0 ? "[\n  " : ",\n  ";
-      block += this.#formatElement(view, item, format);
+      block += format === "name"
+        ? `${makeVisible(view.name(item))}\n`
+        : this.#formatElement(records.of(item), keys, format);
       count += 1;
       if (block.length < blockChars) continue;
       await this.text(block);
@@ -132,13 +166,26 @@ export class Printer {
     if (block !== "") await this.text(block);
   }
 
-  #formatElement<T>(view: View<T>, item: T, format: OutputFormat): string {
-    if (format === "name") return `${makeVisible(view.name(item))}\n`;
-    const record = view.record(item);
+  #formatElement(record: PlainRecord, keys: readonly string[], format: OutputFormat): string {
     if (format === "jsonl") return formatJson(record, 0);
     if (format === "yaml") return formatYaml([record]);
-    if (format === "csv") return this.#safe(formatCsvLine(view.keys.map((key) => record[key])));
+    if (format === "csv") return this.#safe(formatCsvLine(keys.map((key) => record[key])));
     return formatJson(record, 2).trimEnd().replaceAll("\n", "\n  ");
+  }
+
+  async #records<T>(view: View<T>): Promise<Records<T>> {
+    if ("fields" in view) {
+      return { keys: () => Object.keys(view.fields), of: (item) => recordOf(view, item) };
+    }
+    const of = await this.#messageRecords();
+    const { messageKeys } = await import("./message_record.ts");
+    return { keys: () => messageKeys(view.message), of: (item) => of(item as Message) };
+  }
+
+  /** Loaded only for the forms that write data. */
+  async #messageRecords(): Promise<RecordOfMessage> {
+    if (this.#options.isGoJob) return (await import("../compat/go_job.ts")).goJobRecord;
+    return (await import("./message_record.ts")).messageRecord;
   }
 }
 
@@ -147,14 +194,9 @@ function cellOf(field: Cell | string | number | undefined): Cell {
   return { text: field === undefined || field === "" ? "-" : String(field) };
 }
 
-/** JSON text of plain data that is safe on a terminal, ended by a newline. */
-export function formatJson(value: Plain, indent: number): string {
-  return `${makeJsonVisible(JSON.stringify(value, null, indent))}\n`;
-}
-
 function formatField(value: Plain | undefined): string {
   if (value === undefined || value === null) return "";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = typeof value === "object" ? stringify(value) : String(value);
   return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

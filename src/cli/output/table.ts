@@ -109,6 +109,19 @@ export function formatTable(
   return output;
 }
 
+/** Rows under their headings, a line each, in full: tabs separate the columns. */
+export function formatTabs(
+  headings: readonly Heading[],
+  rows: readonly (readonly Cell[])[],
+  hasColor: boolean,
+): string {
+  const head = headings.map(({ title }) => title);
+  const lines = rows.map((row) =>
+    row.map(({ text, style }) => paint(makeVisible(text), style, hasColor))
+  );
+  return [head, ...lines].map((cells) => `${cells.join("\t")}\n`).join("");
+}
+
 /** The lines of a table of plain texts, in full. */
 export function tableLines(
   titles: readonly string[],

@@ -1,11 +1,12 @@
+import type { Message } from "@bufbuild/protobuf";
 import { snakeCase } from "../../core/text/snake_case.ts";
-import { isoOf, type Timestamp } from "../wire.ts";
 import type { Cell, Heading, Style } from "./table.ts";
 
 /** Data without behaviour, as JSON has it. An absent key is undefined and is not written. */
 export type Plain =
   | string
   | number
+  | bigint
   | boolean
   | null
   | readonly Plain[]
@@ -30,50 +31,43 @@ export interface Viewpoint {
   readonly isWide: boolean;
 }
 
-/** How items of one type are shown in each form of output. */
-export interface View<T> {
+/** How items of one type are shown to people. */
+interface Shown<T> {
   /** The output of `-o name`. */
   name(item: T): string;
-  /** The output of `-o json`, `jsonl` and `yaml`. */
-  record(item: T): PlainRecord;
-  /** Header of `-o csv`: every key of a record, in order. */
-  readonly keys: readonly string[];
   readonly columns: readonly Column<T>[];
-  /** For people, instead of columns: a line that is never cut, already safe for a terminal. */
+  /** Instead of columns: a line that is never cut, already safe for a terminal. */
   line?(item: T, paint: (text: string, style: Style | undefined) => string): string;
 }
 
-/** The fields of a record, by key. Undefined values are left out. */
-type Fields<T> = Readonly<Record<string, (item: T) => Plain | undefined>>;
-
-/** A view whose records have these fields, in this order. */
-export function viewOf<T>(
-  { fields, ...view }: Omit<View<T>, "record" | "keys"> & { readonly fields: Fields<T> },
-): View<T> {
-  const entries = Object.entries(fields);
-  return {
-    ...view,
-    keys: Object.keys(fields),
-    record: (item) => Object.fromEntries(entries.map(([key, field]) => [key, field(item)])),
-  };
+/** How items are shown that are messages of the contract: their JSON is that of the HTTP API. */
+export interface MessageView<T extends Message> extends Shown<T> {
+  /** The type of the messages, such as "JobInstance". */
+  readonly message: string;
 }
 
-/** A member of an item that can be a field. */
-type Member = string | number | boolean | bigint | readonly string[] | Timestamp | null | undefined;
-type MemberName<T> = { [Name in keyof T]-?: T[Name] extends Member ? Name : never }[keyof T];
+/** How items are shown that are no messages. */
+export interface RecordView<T> extends Shown<T> {
+  /** The record of an item by key: what `-o json`, `jsonl`, `yaml` and `csv` write. */
+  readonly fields: Readonly<Record<string, (item: T) => Plain | undefined>>;
+}
 
-/**
- * The members of an item as fields. Keys are in snake case, times are ISO text and 64-bit integers
- * numbers; null is left out.
- */
-export function membersOf<T>(...names: readonly (MemberName<T> & string)[]): Fields<T> {
+/** How items of one type are shown in each form of output. */
+export type View<T> = RecordView<T> | (T extends Message ? MessageView<T> : never);
+
+/** The record of an item that is no message. */
+export function recordOf<T>({ fields }: RecordView<T>, item: T): PlainRecord {
+  return Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field(item)]));
+}
+
+type Field = string | number | boolean | readonly string[] | null | undefined;
+type FieldName<T> = { [Name in keyof T]-?: T[Name] extends Field ? Name : never }[keyof T];
+
+/** The members of an item as fields of its record, in snake case; null is left out. */
+export function membersOf<T>(
+  ...names: readonly (FieldName<T> & string)[]
+): RecordView<T>["fields"] {
   return Object.fromEntries(
-    names.map((name) => [snakeCase(name), (item: T) => plainOf(item[name] as Member)]),
+    names.map((name) => [snakeCase(name), (item: T) => (item[name] as Field) ?? undefined]),
   );
-}
-
-function plainOf(member: Member): Plain | undefined {
-  if (typeof member === "bigint") return Number(member);
-  if (typeof member !== "object" || member === null) return member ?? undefined;
-  return "seconds" in member ? isoOf(member) : member;
 }

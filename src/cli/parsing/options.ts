@@ -114,9 +114,14 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
 export const OUTPUT_OPTIONS: OptionSpecs = {
   output: {
     alias: "o",
-    describe: `${OUTPUT_FORMATS.join(", ")} (default table on a terminal, else json)`,
+    describe: `${OUTPUT_FORMATS.join(", ")} (default table)`,
     choices: OUTPUT_FORMATS,
     env: "JOBCTL_OUTPUT",
+  },
+  compat: {
+    describe: "Write JSON with the keys that clients of go-job read",
+    choices: ["go-job"],
+    env: "JOBCTL_COMPAT",
   },
   "no-color": { describe: "No colors; the variable NO_COLOR does the same", isFlag: true },
   quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },

@@ -2,12 +2,12 @@ import { blockWords } from "../../core/job/limits.ts";
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Printer } from "../output/printer.ts";
-import { membersOf, type PlainRecord, type View, viewOf, type Viewpoint } from "../output/view.ts";
+import type { MessageView, Viewpoint } from "../output/view.ts";
 import type { Block, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { formatAbsolute, timeText } from "../output/when.ts";
-import { formatDuration, formatRelative } from "../../core/time/duration.ts";
+import { formatRelative } from "../../core/time/duration.ts";
 import type { Cell, Style } from "../output/table.ts";
-import { isoOf, msOf, stateName, type Timestamp } from "../wire.ts";
+import { msOf, stateName, type Timestamp } from "../wire.ts";
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
   Processing: "active",
@@ -66,17 +66,6 @@ export function progressText({ progress }: JobInstance): string | undefined {
   return `${done} of ${total}${share}`;
 }
 
-/** The limit that instances wait for, as data. */
-export function blockRecord(block: Block): PlainRecord {
-  return {
-    limit: block.limit,
-    name: block.name,
-    used: Number(block.used),
-    max: Number(block.max),
-    opens_at: isoOf(block.opensAt),
-  };
-}
-
 /** The limit that instances wait for, for people: `concurrency of mail (2 of 2)`. */
 export function blockText(block: Block, printer: Printer): string {
   const text = makeVisible(blockWords(block));
@@ -84,39 +73,9 @@ export function blockText(block: Block, printer: Printer): string {
 }
 
 /** How instances are shown. */
-export const INSTANCE_VIEW: View<JobInstance> = viewOf({
+export const INSTANCE_VIEW: MessageView<JobInstance> = {
+  message: "JobInstance",
   name: (instance) => instance.uuid,
-  fields: {
-    kind: (instance) => instance.kind,
-    uuid: (instance) => instance.uuid || undefined,
-    state: (instance) => stateName(instance.state),
-    // A list as JSON text, as in go-job.
-    arguments: (instance) => JSON.stringify(instance.arguments),
-    result_set: (instance) =>
-      instance.results.length > 0 ? JSON.stringify(instance.results) : undefined,
-    ...membersOf<JobInstance>("error", "reason", "priority", "maxRetries"),
-    timeout: (instance) => formatDuration(Number(instance.timeoutMs)),
-    progress: ({ progress }) => progress && { done: progress.done, total: progress.total },
-    version: (instance) => instance.codeVersion,
-    attempts: (instance) => instance.attempts,
-    failures: (instance) => instance.failures || undefined,
-    crashes: (instance) => instance.crashes || undefined,
-    ...membersOf<JobInstance>("dueAt", "createdAt", "scheduledAt", "processedAt", "completedAt"),
-    ...membersOf<JobInstance>("terminatedAt", "canceledAt", "timedOutAt", "cancelRequestedAt"),
-    ...membersOf<JobInstance>("uniqueKey", "uniqueUntil"),
-    blocked_by: (instance) => instance.blockedBy && blockRecord(instance.blockedBy),
-    ...membersOf<JobInstance>("scheduleId", "scheduledFor", "retryOf", "redrivenAs"),
-    ...membersOf<JobInstance>("deadlineAt", "node"),
-    fence: (instance) => Number(instance.fence) || undefined,
-    error_detail: ({ errorDetail: detail }) =>
-      detail && {
-        name: detail.name,
-        message: detail.message,
-        stack: detail.stack,
-        exit_code: detail.exitCode,
-        signal: detail.signal,
-      },
-  },
   columns: [
     { title: "ID", cell: (instance) => instance.uuid },
     { title: "KIND", isFlexible: true, cell: (instance) => instance.kind },
@@ -133,10 +92,10 @@ export const INSTANCE_VIEW: View<JobInstance> = viewOf({
     { title: "ARGUMENTS", isFlexible: true, cell: argumentsText },
     { title: "RESULT", isFlexible: true, cell: outcomeText },
   ],
-});
+};
 
 /** How dead letters are shown. */
-export const DEAD_VIEW: View<JobInstance> = {
+export const DEAD_VIEW: MessageView<JobInstance> = {
   ...INSTANCE_VIEW,
   columns: [
     { title: "ID", cell: (instance) => instance.uuid },

@@ -1,15 +1,7 @@
 import { formatDuration } from "../../core/time/duration.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
-import { membersOf, type Plain, type View, viewOf } from "../output/view.ts";
+import type { MessageView } from "../output/view.ts";
 import { shortTime } from "./instance_view.ts";
-
-function signatureOf(job: Job): Plain | undefined {
-  try {
-    return job.signatureJson === "" ? undefined : JSON.parse(job.signatureJson) as Plain;
-  } catch {
-    return job.signatureJson;
-  }
-}
 
 /** The cron expressions of a job; only the first if the daemon sends no others. */
 export function schedulesText({ cronSpec, cronSpecs }: Job): string {
@@ -17,22 +9,9 @@ export function schedulesText({ cronSpec, cronSpecs }: Job): string {
 }
 
 /** How registered jobs are shown. */
-export const JOB_VIEW: View<Job> = viewOf({
+export const JOB_VIEW: MessageView<Job> = {
+  message: "Job",
   name: (job) => job.kind,
-  fields: {
-    ...membersOf<Job>("kind", "description"),
-    crontab: (job) => job.cronSpec,
-    crontabs: (job) => job.cronSpecs.length > 1 ? job.cronSpecs : undefined,
-    ...membersOf<Job>("scheduleAt", "registeredAt", "priority", "maxRetries"),
-    timeout: (job) => formatDuration(Number(job.timeoutMs)),
-    isolation: (job) => job.isolation || undefined,
-    limits: (job) => job.limits.length > 0 ? job.limits : undefined,
-    needs: (job) => job.needs.length > 0 ? job.needs : undefined,
-    usage: (job) => job.usage || undefined,
-    source: (job) => job.source || undefined,
-    signature: signatureOf,
-    timezone: (job) => job.timezone,
-  },
   columns: [
     { title: "KIND", cell: (job) => job.kind },
     { title: "SCHEDULE", cell: schedulesText },
@@ -44,4 +23,4 @@ export const JOB_VIEW: View<Job> = viewOf({
     { title: "SOURCE", isWide: true, cell: (job) => job.source },
     { title: "DESCRIPTION", isFlexible: true, cell: (job) => job.description },
   ],
-});
+};

@@ -1,6 +1,6 @@
 import type { Node } from "../../rpc/gen/job_pb.ts";
 import type { Style } from "../output/table.ts";
-import { membersOf, type View, viewOf } from "../output/view.ts";
+import type { MessageView } from "../output/view.ts";
 import { shortTime } from "./instance_view.ts";
 
 const STATE_STYLES: Readonly<Record<string, Style>> = {
@@ -16,15 +16,9 @@ function busyOf({ state, busy, workers }: Node): string {
 }
 
 /** How the daemons on one store are shown. */
-export const NODE_VIEW: View<Node> = viewOf({
+export const NODE_VIEW: MessageView<Node> = {
+  message: "Node",
   name: (node) => node.id,
-  fields: {
-    ...membersOf<Node>("id", "state", "host", "pid", "version", "tags", "kinds", "kindCount"),
-    ...membersOf<Node>("workers", "busy", "wantedWorkers", "startedAt", "seenAt", "until"),
-    ...membersOf<Node>("session", "storeFormat"),
-    clock_ahead_ms: (node) => node.skewMs === undefined ? undefined : Number(node.skewMs),
-    tz_version: (node) => node.tzVersion,
-  },
   columns: [
     { title: "ID", cell: (node) => node.id },
     { title: "STATE", cell: ({ state }) => ({ text: state, style: STATE_STYLES[state] }) },
@@ -39,4 +33,4 @@ export const NODE_VIEW: View<Node> = viewOf({
     { title: "ZONES", isWide: true, cell: (node) => node.tzVersion },
     { title: "KINDS", isWide: true, isFlexible: true, cell: (node) => node.kinds.join(", ") },
   ],
-});
+};

@@ -5,7 +5,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import type { Channel, Incident, Job, Silence } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import type { Cell, Style } from "../output/table.ts";
-import { type Column, membersOf, type View, viewOf } from "../output/view.ts";
+import type { Column, MessageView } from "../output/view.ts";
 import { timeText } from "../output/when.ts";
 import { msOf } from "../wire.ts";
 import { shortTime } from "./instance_view.ts";
@@ -45,21 +45,14 @@ const REST: readonly Column<Incident>[] = [
 ];
 
 /** How open incidents are shown. */
-export const INCIDENT_VIEW: View<Incident> = viewOf({
+export const INCIDENT_VIEW: MessageView<Incident> = {
+  message: "Incident",
   name: (incident) => incident.id,
-  fields: {
-    ...membersOf<Incident>("id", "type", "name", "events", "openedAt", "closedAt"),
-    ...membersOf<Incident>("closedReason", "count"),
-    ...membersOf<Incident>("lastAt", "lastError"),
-    last_instance: (incident) => incident.lastUuid,
-    ...membersOf<Incident>("lastVersion", "lastExitCode", "acknowledgedBy", "acknowledgedAt"),
-    notified: (incident) => incident.notified,
-  },
   columns: [SINCE, ...REST],
-});
+};
 
 /** How incidents are shown if closed ones may be among them. */
-export const ANY_INCIDENT_VIEW: View<Incident> = {
+export const ANY_INCIDENT_VIEW: MessageView<Incident> = {
   ...INCIDENT_VIEW,
   columns: [
     SINCE,
@@ -81,13 +74,9 @@ export function incidentText(incident: Incident, printer: Printer): string {
 }
 
 /** How silences are shown. */
-export const SILENCE_VIEW: View<Silence> = viewOf({
+export const SILENCE_VIEW: MessageView<Silence> = {
+  message: "Silence",
   name: (silence) => silence.kind ?? "",
-  fields: {
-    kind: (silence) => silence.kind,
-    all: (silence) => silence.kind === undefined,
-    ...membersOf<Silence>("until", "reason", "by", "since"),
-  },
   columns: [
     { title: "KIND", cell: (silence) => silence.kind ?? "(everything)" },
     { title: "UNTIL", cell: (silence, at) => shortTime(silence.until, at) },
@@ -95,7 +84,7 @@ export const SILENCE_VIEW: View<Silence> = viewOf({
     { title: "BY", cell: (silence) => silence.by },
     { title: "REASON", isFlexible: true, cell: (silence) => silence.reason },
   ],
-});
+};
 
 /** A silence in one line: `backup until 2026-11-24 17:00:00Z (in 2h): disk is being replaced`. */
 export function silenceText({ kind, until, reason, by }: Silence, nowMs: number): string {
@@ -108,18 +97,9 @@ function spanText(ms: bigint | undefined): string | undefined {
 }
 
 /** How channels are shown. */
-export const CHANNEL_VIEW: View<Channel> = viewOf({
+export const CHANNEL_VIEW: MessageView<Channel> = {
+  message: "Channel",
   name: (channel) => channel.name,
-  fields: {
-    ...membersOf<Channel>("name", "to", "on", "jobs"),
-    after: ({ after, rate }) => rate === undefined && after > 0 ? after : undefined,
-    rate: (channel) => channel.rate,
-    repeat: (channel) => spanText(channel.repeatMs),
-    digest: (channel) => spanText(channel.digestMs),
-    quiet: ({ quiet }) => quiet.length > 0 ? quiet : undefined,
-    // An older daemon sends none.
-    limit: ({ limit }) => limit || undefined,
-  },
   columns: [
     { title: "NAME", cell: (channel) => channel.name },
     { title: "TO", cell: (channel) => channel.to },
@@ -132,7 +112,7 @@ export const CHANNEL_VIEW: View<Channel> = viewOf({
     { title: "QUIET", isWide: true, cell: (channel) => channel.quiet.join("; ") },
     { title: "LIMIT", isWide: true, cell: ({ limit }) => limit || undefined },
   ],
-});
+};
 
 /**
  * The names of the channels that may report a job, as the daemon chooses them.

@@ -6,25 +6,18 @@ import type {
 } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
-import { membersOf, type View, viewOf } from "../output/view.ts";
+import type { MessageView } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { isoOf, msOf, stateName } from "../wire.ts";
+import { msOf, stateName } from "../wire.ts";
 import { stateCell } from "./instance_view.ts";
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };
 
 /** How the history of instances is shown. */
-export const HISTORY_VIEW: View<HistoryEntry> = viewOf({
+export const HISTORY_VIEW: MessageView<HistoryEntry> = {
+  message: "HistoryEntry",
   name: (entry) => stateName(entry.state) ?? "",
-  fields: {
-    timestamp: (entry) => isoOf(entry.at),
-    ...membersOf<HistoryEntry>("kind", "uuid"),
-    state: (entry) => stateName(entry.state),
-    ...membersOf<HistoryEntry>("reason", "attempt"),
-    fence: (entry) => Number(entry.fence) || undefined,
-    node: (entry) => entry.node,
-  },
   columns: [
     { title: "AT", cell: (entry) => formatAbsolute(msOf(entry.at) ?? 0) },
     { title: "AGE", cell: (entry, { nowMs }) => formatRelative(msOf(entry.at) ?? 0, nowMs) },
@@ -34,15 +27,12 @@ export const HISTORY_VIEW: View<HistoryEntry> = viewOf({
     { title: "FENCE", isWide: true, cell: (entry) => Number(entry.fence) },
     { title: "NODE", isWide: true, cell: (entry) => entry.node },
   ],
-});
+};
 
 /** How the log of instances is shown. */
-export const LOG_VIEW: View<LogEntry> = viewOf({
+export const LOG_VIEW: MessageView<LogEntry> = {
+  message: "LogEntry",
   name: (entry) => entry.message,
-  fields: {
-    timestamp: (entry) => isoOf(entry.at),
-    ...membersOf<LogEntry>("kind", "uuid", "level", "message", "source", "attempt", "seq"),
-  },
   columns: [],
   line: (entry, paint) => {
     const at = paint(formatAbsolute(msOf(entry.at) ?? 0), "dim");
@@ -54,10 +44,10 @@ export const LOG_VIEW: View<LogEntry> = viewOf({
     const message = entry.message.split("\t").map(makeVisible).join("\t");
     return `${at} ${level} ${message}`;
   },
-});
+};
 
 /** How the logs of several instances are shown: each line names its instance. */
-export const LOGS_VIEW: View<LogEntry> = {
+export const LOGS_VIEW: MessageView<LogEntry> = {
   ...LOG_VIEW,
   line: (entry, paint) => {
     const whose = paint(`${makeVisible(entry.kind)} ${entry.uuid.slice(0, 18)}`, "dim");
@@ -66,24 +56,24 @@ export const LOGS_VIEW: View<LogEntry> = {
 };
 
 /** How the workers are shown. */
-export const WORKERS_VIEW: View<Workers> = viewOf({
+export const WORKERS_VIEW: MessageView<Workers> = {
+  message: "Workers",
   name: (workers) => String(workers.count),
-  fields: membersOf<Workers>("count", "busy", "alive"),
   columns: [
     { title: "WORKERS", cell: (workers) => workers.count },
     { title: "BUSY", cell: (workers) => workers.busy },
     { title: "PROCESSES", cell: (workers) => workers.alive },
   ],
-});
+};
 
 /** The changes of a reload. */
-export const RELOAD_VIEW: View<ReloadConfigResponse> = viewOf({
+export const RELOAD_VIEW: MessageView<ReloadConfigResponse> = {
+  message: "ReloadConfigResponse",
   name: ({ jobs }) => String(jobs),
-  fields: membersOf("jobs", "added", "changed", "removed", "restart", "problems"),
   columns: [
     { title: "JOBS", cell: ({ jobs }) => jobs },
     { title: "ADDED", cell: ({ added }) => added },
     { title: "CHANGED", cell: ({ changed }) => changed },
     { title: "REMOVED", cell: ({ removed }) => removed },
   ],
-});
+};

@@ -1,6 +1,6 @@
 import type { Session } from "../../rpc/gen/job_pb.ts";
 import { formatAbsolute } from "../output/when.ts";
-import { membersOf, type View, viewOf } from "../output/view.ts";
+import type { MessageView } from "../output/view.ts";
 import { msOf } from "../wire.ts";
 import { shortTime } from "./instance_view.ts";
 
@@ -8,13 +8,9 @@ import { shortTime } from "./instance_view.ts";
 const ID_DIGITS = 12;
 
 /** How sessions are listed. */
-export const SESSION_VIEW: View<Session> = viewOf({
+export const SESSION_VIEW: MessageView<Session> = {
+  message: "Session",
   name: (session) => session.id,
-  fields: {
-    ...membersOf<Session>("id", "name", "role"),
-    jobs: ({ jobs }) => jobs.length === 0 ? null : jobs,
-    ...membersOf<Session>("createdAt", "usedAt", "address", "expiresAt"),
-  },
   columns: [
     { title: "ID", cell: ({ id }) => id.slice(0, ID_DIGITS) },
     { title: "NAME", isFlexible: true, cell: ({ name }) => name },
@@ -25,4 +21,4 @@ export const SESSION_VIEW: View<Session> = viewOf({
     { title: "ADDRESS", cell: ({ address }) => address },
     { title: "UNTIL", cell: ({ expiresAt }) => formatAbsolute(msOf(expiresAt) ?? 0) },
   ],
-});
+};

@@ -1,7 +1,7 @@
 import type { PauseEntry, Schedule, TickReport } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
-import { membersOf, type View, viewOf } from "../output/view.ts";
+import type { MessageView } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { msOf, type Timestamp } from "../wire.ts";
@@ -20,17 +20,9 @@ const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
 const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
 
 /** How the explanation of a tick or an instance is shown. */
-export const TICK_REPORT_VIEW: View<TickReport> = viewOf({
+export const TICK_REPORT_VIEW: MessageView<TickReport> = {
+  message: "TickReport",
   name: (report) => report.instance?.uuid ?? report.outcome,
-  fields: {
-    ...membersOf<TickReport>("at", "kind", "outcome", "reason", "why", "rule"),
-    schedule: (report) => report.schedule?.id,
-    instance: (report) => report.instance?.uuid,
-    node: (report) => report.instance?.node,
-    fence: (report) => report.instance?.attempts ? Number(report.instance.fence) : undefined,
-    attempts: (report) => report.instance?.attempts,
-    ...membersOf<TickReport>("decidedAt", "previousAt", "nextAt"),
-  },
   columns: [],
   line: (report, paint) => {
     const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
@@ -51,17 +43,12 @@ export const TICK_REPORT_VIEW: View<TickReport> = viewOf({
     ].filter(([, text]) => text !== "");
     return [head, ...fields.map(([name, text]) => `  ${`${name}:`.padEnd(9)} ${text}`)].join("\n");
   },
-});
+};
 
 /** How timers are shown: schedules with their next tick. */
-export const TIMER_VIEW: View<Schedule> = viewOf({
+export const TIMER_VIEW: MessageView<Schedule> = {
+  message: "Schedule",
   name: (schedule) => schedule.id,
-  fields: {
-    ...membersOf<Schedule>("nextAt", "lastRunAt", "kind"),
-    crontab: (schedule) => schedule.cron,
-    ...membersOf<Schedule>("timezone", "status", "id", "runs", "skipUntil"),
-    skip_next: (schedule) => schedule.skipNext || undefined,
-  },
   columns: [
     { title: "NEXT", cell: (schedule) => absolute(schedule.nextAt) },
     { title: "LEFT", cell: ({ nextAt }, { nowMs }) => relative(nextAt, nowMs) },
@@ -74,23 +61,19 @@ export const TIMER_VIEW: View<Schedule> = viewOf({
     { title: "RUNS", isWide: true, cell: (schedule) => Number(schedule.runs) },
     { title: "ID", isWide: true, cell: (schedule) => schedule.id },
   ],
-});
+};
 
 /** How pauses are shown. */
-export const PAUSE_VIEW: View<PauseEntry> = viewOf({
+export const PAUSE_VIEW: MessageView<PauseEntry> = {
+  message: "PauseEntry",
   name: (pause) => pause.kind ?? "",
-  fields: {
-    kind: (pause) => pause.kind,
-    all: (pause) => pause.kind === undefined,
-    ...membersOf<PauseEntry>("until", "reason", "at"),
-  },
   columns: [
     { title: "KIND", cell: (pause) => pause.kind ?? "(everything)" },
     { title: "UNTIL", cell: (pause, at) => shortTime(pause.until, at) ?? "resumed" },
     { title: "SINCE", cell: (pause, at) => shortTime(pause.at, at) },
     { title: "REASON", isFlexible: true, cell: (pause) => pause.reason },
   ],
-});
+};
 
 function absolute(timestamp: Timestamp | undefined): string {
   const ms = msOf(timestamp);

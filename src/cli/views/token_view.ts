@@ -1,9 +1,9 @@
 import type { StoredToken } from "../../platform/files/tokens_file.ts";
 import { formatAbsolute, isoText } from "../output/when.ts";
-import { membersOf, type View, viewOf } from "../output/view.ts";
+import { membersOf, type RecordView } from "../output/view.ts";
 
 /** How tokens are listed. */
-export const TOKEN_VIEW: View<StoredToken> = viewOf({
+export const TOKEN_VIEW: RecordView<StoredToken> = {
   name: (token) => token.name,
   // Never with its hash.
   fields: {
@@ -25,4 +25,4 @@ export const TOKEN_VIEW: View<StoredToken> = viewOf({
     },
     { title: "CREATED", isWide: true, cell: ({ createdAt }) => formatAbsolute(createdAt) },
   ],
-});
+};

@@ -77,9 +77,6 @@ export interface JobInstance {
   readonly kind: string;
   readonly id: string;
   readonly state: JobState;
-  readonly arguments?: readonly unknown[];
-  readonly results?: readonly unknown[];
-  readonly error?: string;
   readonly created_at?: string;
   readonly scheduled_at?: string;
   readonly processed_at?: string;
@@ -102,13 +99,16 @@ export interface JobInstance {
   readonly cancel_requested_at?: string;
   readonly max_retries: number;
   readonly timeout_ms: number;
-  readonly error_detail?: ErrorDetail;
+  readonly error?: ErrorDetail;
   readonly progress?: Progress;
   readonly code_version?: string;
   readonly unique_until?: string;
   readonly blocked_by?: Block;
   readonly deadline_at?: string;
   readonly redriven_as?: string;
+  readonly arguments?: readonly unknown[];
+  readonly results?: readonly unknown[];
+  readonly duration_ms?: number;
 }
 
 /** Block of job.proto as JSON. */
@@ -161,7 +161,6 @@ export interface Query {
 /** ScheduleJobRequest of job.proto as JSON. */
 export interface ScheduleJobRequest {
   readonly kind: string;
-  readonly arguments?: readonly unknown[];
   readonly priority?: number;
   readonly at?: string;
   readonly after_ms?: number;
@@ -171,6 +170,7 @@ export interface ScheduleJobRequest {
   readonly max_retries?: number;
   readonly unique_key?: string;
   readonly id?: string;
+  readonly arguments?: readonly unknown[];
   readonly jitter_ms?: number;
   readonly dry_run?: boolean;
   readonly overlap?: string;
@@ -377,7 +377,6 @@ export interface Schedule {
   readonly misfire: string;
   readonly next_at?: string;
   readonly created_at?: string;
-  readonly arguments?: readonly unknown[];
   readonly generation: number;
   readonly last_at?: string;
   readonly last_run_at?: string;
@@ -387,6 +386,7 @@ export interface Schedule {
   readonly jitter_ms: number;
   readonly skip_until?: string;
   readonly skip_next: number;
+  readonly arguments?: readonly unknown[];
 }
 
 /** ListSchedulesRequest of job.proto as JSON. */
@@ -716,13 +716,6 @@ export interface WorkOnStoreRequest {
   readonly to?: string;
   readonly prefix?: string;
   readonly compact: boolean;
-}
-
-/** WorkOnStoreResponse of job.proto as JSON. */
-export interface WorkOnStoreResponse {
-  readonly progress?: string;
-  readonly chunk?: string;
-  readonly report?: unknown;
 }
 
 /** Incident of job.proto as JSON. */

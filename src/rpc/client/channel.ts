@@ -17,6 +17,7 @@ import {
   systemDaemonUid,
   tokenPath,
 } from "../server/socket_path.ts";
+import { JSON_VALUES, VALUES_HEADER } from "../call_headers.ts";
 import { loadCa, loadTls } from "../../platform/network/tls.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { readTokenFile } from "../auth/token_file.ts";
@@ -220,6 +221,7 @@ export async function openChannel(target: Target): Promise<Channel> {
     metadata: () => {
       const metadata = new library.Metadata();
       if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+      if (target.values === "json") metadata.set(VALUES_HEADER, JSON_VALUES);
       return metadata;
     },
     isReady: () =>

@@ -43,6 +43,12 @@ export interface ConnectOptions {
     | undefined;
   /** Limit of one call in milliseconds; default 10,000. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * How instances and schedules have their arguments and results: "text" in `arguments` and
+   * `results`, one text each, in which 1 and "1" look the same (the default), or "json" as JSON text
+   * of an array in `argumentsJson` and `resultsJson`.
+   */
+  readonly values?: "text" | "json" | undefined;
 }
 
 /** Options of one call. */
@@ -68,6 +74,7 @@ const CONNECT_KEYS: KeysOf<ConnectOptions> = {
   daemonUser: TEXT,
   tls: ["an object of paths, or null", orNull(isObject)],
   timeoutMs: TIMEOUT,
+  values: ['"text" or "json"', (value) => value === "text" || value === "json"],
 };
 const TLS_KEYS: KeysOf<NonNullable<ConnectOptions["tls"]>> = {
   ca: TEXT,

@@ -47,6 +47,7 @@ export interface MessagePlan {
 
 const TIME = "google.protobuf.Timestamp";
 const JSON_SUFFIX = "_json";
+const DETAIL_SUFFIX = "_detail";
 const MS_SUFFIX = "_ms";
 
 const SCALARS: Partial<Record<ScalarType, ValueKind>> = {
@@ -68,9 +69,12 @@ export function planOf(message: DescMessage): MessagePlan {
 }
 
 function makePlan(message: DescMessage): MessagePlan {
-  // Of a value that is there as texts and as JSON text, the latter is the one in JSON.
+  // Of a value that is there as text and also as JSON text, or with more details, the latter is in
+  // JSON.
   const isText = ({ name }: DescField) =>
-    message.fields.some((other) => other.name === name + JSON_SUFFIX);
+    message.fields.some((other) =>
+      other.name === name + JSON_SUFFIX || other.name === name + DETAIL_SUFFIX
+    );
   const fields = message.fields.filter((field) => !isText(field)).map(planField);
   const names = new Map<string, FieldName>();
   for (const plan of fields) {
@@ -98,9 +102,13 @@ function planField(field: DescField): FieldPlan {
   };
 }
 
-/** As in the contract; a `json_name` given there in snake case; without the end of a JSON text. */
+/**
+ * As in the contract; a `json_name` given there in snake case; without the end that says that it is
+ * JSON text or has details.
+ */
 function nameOf(field: DescField): string {
   if (isJson(field)) return field.name.slice(0, -JSON_SUFFIX.length);
+  if (field.name.endsWith(DETAIL_SUFFIX)) return field.name.slice(0, -DETAIL_SUFFIX.length);
   const camelCase = field.name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
   return field.jsonName === camelCase ? field.name : snakeCase(field.jsonName);
 }

@@ -60,6 +60,15 @@ export function valueTexts(json: string | null): string[] {
   return Array.isArray(values) ? values.map(valueText) : [valueText(values)];
 }
 
+/** How long the last attempt of a finished instance ran; undefined if none was running. */
+function durationOf(instance: Instance): number | undefined {
+  const { state, processedAt, settledAt, cancelRequestedAt } = instance;
+  if (processedAt === null || settledAt === null) return undefined;
+  // One that is canceled while it waits ends at once.
+  if (state === "canceled" && cancelRequestedAt === null) return undefined;
+  return Math.max(0, settledAt - processedAt);
+}
+
 /** An instance on the wire. */
 export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanceSchema> {
   const { state, settledAt, error } = instance;
@@ -77,6 +86,7 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
     canceledAt: settledIn("canceled"),
     timedOutAt: settledIn("timedOut"),
     attempts: instance.attempt,
+    durationMs: durationOf(instance),
     maxRetries: instance.retryMax,
     codeVersion: instance.version,
   };

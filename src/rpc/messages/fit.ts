@@ -75,9 +75,14 @@ export function fitInstances(instances: readonly Instance[]): WireInstance[] {
     results: [],
     argumentsJson: undefined,
     resultsJson: undefined,
-    error: instance.error?.message.slice(0, 100),
-    errorDetail: undefined,
+    ...shortError(instance),
   }));
+}
+
+function shortError({ error }: Instance): Pick<WireInstance, "error" | "errorDetail"> {
+  if (error === null) return {};
+  const message = error.message.slice(0, 100);
+  return { error: message, errorDetail: { name: error.name.slice(0, 100), message } };
 }
 
 /** All nodes in one message, without the names of their jobs if those do not fit. */

@@ -9,6 +9,7 @@ import {
   OWNER,
 } from "../auth/auth.ts";
 import type { CallTracker } from "../guard/call_tracker.ts";
+import { JSON_VALUES, VALUES_HEADER } from "../call_headers.ts";
 import { checkCompressedFlag } from "../guard/compressed_flag.ts";
 import type { CancelSignal, RequestContext } from "./call_policy.ts";
 import { toWireError } from "../errors.ts";
@@ -55,6 +56,10 @@ export class GrpcContext implements RequestContext, CancelSignal {
     return this.#call.getPeer();
   }
 
+  get isJson(): boolean {
+    return wantsJson(this.#call);
+  }
+
   get signal(): CancelSignal {
     return this;
   }
@@ -66,6 +71,11 @@ export class GrpcContext implements RequestContext, CancelSignal {
   addEventListener(_type: "abort", listener: () => void): void {
     this.#call.once("cancelled", listener);
   }
+}
+
+/** True if a call asks for arguments and results as JSON text. */
+export function wantsJson(call: { readonly metadata: grpc.Metadata }): boolean {
+  return call.metadata.get(VALUES_HEADER)[0] === JSON_VALUES;
 }
 
 /** The caller of a stream; null if it was not authenticated. */

@@ -9,7 +9,7 @@ import type { StreamName } from "../handlers/backend.ts";
 import { REFLECTION, UNREAD_MS } from "../limits.ts";
 import { encodeResponse } from "../messages/message_codec.ts";
 import type { Calls } from "./call_policy.ts";
-import { callerOf, toStatus } from "./calls.ts";
+import { callerOf, toStatus, wantsJson } from "./calls.ts";
 import type { ReflectionStream } from "./reflection.ts";
 
 /** Longest silence on a stream of work on the store. */
@@ -108,7 +108,12 @@ export class Streams {
   }
 
   async #pass(method: StreamName, stream: Stream, signal: AbortSignal): Promise<void> {
-    const context = { caller: callerOf(stream), peer: stream.getPeer(), signal };
+    const context = {
+      caller: callerOf(stream),
+      peer: stream.getPeer(),
+      signal,
+      isJson: wantsJson(stream),
+    };
     await this.#send(this.#options.calls.stream(method, stream.request, context), stream, signal);
   }
 

@@ -56,7 +56,7 @@ test("incidents writes every field as JSON, and asks for every page", async () =
     ...{ id: ID, type: "job", name: "backup", events: ["failed", "late"] },
     opened_at: "2026-11-24T10:00:00.000Z",
     ...{ count: 3, last_at: "2026-11-24T11:00:00.000Z", last_error: "exit code 2" },
-    ...{ last_instance: OTHER, last_exit_code: 2, notified: ["ops"] },
+    ...{ last_instance_id: OTHER, last_exit_code: 2, notified: ["ops"] },
   });
   assert.equal(second.name, "web1");
   assert.equal(run.calls.length, 2);
@@ -242,7 +242,7 @@ test("silence --all asks for everything, and only if it is said", async () => {
   assert.equal(run.code, 0, run.stderr);
   const { kind, all } = run.calls[0]!.request;
   assert.deepEqual([kind, all], [undefined, true]);
-  assert.equal(JSON.parse(run.stdout).all, true);
+  assert.equal(JSON.parse(run.stdout).kind, undefined);
 });
 
 /** Command lines that must silence nothing and end nothing. */
@@ -300,15 +300,16 @@ test("list silences shows until when, since when, by whom and why", async () => 
   const silences = [{ until: timestampFromMs(NOW + HOUR), since: timestampFromMs(NOW), by: "eva" }];
   const run = await cli(["list", "silences"], { answers: { listSilences: { silences } } });
   assert.deepEqual(JSON.parse(run.stdout), [{
-    ...{ all: true, until: "2026-11-24T13:00:00.000Z", reason: "", by: "eva" },
+    ...{ until: "2026-11-24T13:00:00.000Z", reason: "", by: "eva" },
     since: "2026-11-24T12:00:00.000Z",
   }]);
 });
 
 test("notices list shows the channels", async () => {
-  const channels = [{ name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] }];
-  const run = await cli(["notices", "list"], { answers: { listChannels: { channels } } });
-  assert.deepEqual(JSON.parse(run.stdout), channels);
+  const channel = { name: "ops", to: "webhook", on: ["failed"], jobs: ["shop-*"] };
+  const answers = { listChannels: { channels: [channel] } };
+  const run = await cli(["notices", "list"], { answers });
+  assert.deepEqual(JSON.parse(run.stdout), [{ ...channel, after: 0, quiet: [], limit: "" }]);
 });
 
 test("notices list shows all rules of channels as JSON, and in wide tables", async () => {
@@ -326,10 +327,10 @@ test("notices list shows all rules of channels as JSON, and in wide tables", asy
   };
   const run = await cli(["notices", "list"], { answers });
   assert.deepEqual(JSON.parse(run.stdout), [
-    { name: "ops", ...common, after: 3, repeat: "4h" },
+    { name: "ops", ...common, after: 3, repeat_ms: 14_400_000, quiet: [], limit: "" },
     {
-      ...{ name: "night", ...common, rate: "3/10", digest: "1h", quiet: ["22:00-07:00"] },
-      limit: "100/10m",
+      ...{ name: "night", ...common, after: 0, rate: "3/10", digest_ms: 3_600_000 },
+      ...{ quiet: ["22:00-07:00"], limit: "100/10m" },
     },
   ]);
   const wide = await cli(["notices", "list", "-o", "wide"], { answers });
@@ -358,13 +359,13 @@ test("describe job shows what is expected, and the channels that result from not
   const all = await shown({ expect: ["finish_within 3h", "learn"], silence: ["sat-sun"] });
   assert.match(all.text, /^Expected: +finish_within 3h, learn\nSilence: +sat-sun\n/m);
   assert.match(all.text, /^Notifies: +ops$/m);
-  assert.deepEqual([all.record.channels, all.record.expect], [["ops"], [
+  assert.deepEqual([all.record.channels, all.record.notices.expect], [["ops"], [
     "finish_within 3h",
     "learn",
   ]]);
   const named = await shown({ hasNotify: true, notify: ["*", "root"] });
   assert.match(named.text, /^Notifies: +ops, root \(notify = \["\*","root"\]\)$/m);
-  assert.deepEqual(named.record.notify, ["*", "root"]);
+  assert.deepEqual(named.record.notices.notify, ["*", "root"]);
   const nobody = await shown({ hasNotify: true });
   assert.match(nobody.text, /^Notifies: +nobody \(notify = \[\]\)$/m);
 });

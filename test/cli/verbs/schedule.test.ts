@@ -68,7 +68,7 @@ test("schedule --cron prints the schedule", async () => {
   const argv = ["schedule", "sum", "--cron", "0 6 * * *", "--timezone", "UTC", "--overlap", "skip"];
   const run = await cli(argv, { answers: { scheduleJob: { schedule: schedule() } } });
   const printed = JSON.parse(run.stdout);
-  assert.equal(printed.crontab, "0 6 * * *");
+  assert.equal(printed.cron, "0 6 * * *");
   assert.equal(printed.next_at, "2026-11-24T13:00:00.000Z");
   assert.equal(run.calls[0]!.request.overlap, "skip");
 });
@@ -79,7 +79,7 @@ test("schedule --dry-run prints the converted arguments and no id", async () => 
     answers: { scheduleJob: { instance: preview } },
   });
   const { arguments: converted, dry_run, uuid } = JSON.parse(run.stdout);
-  assert.equal(converted, '["1","2"]');
+  assert.deepEqual(converted, [1, 2]);
   assert.equal(dry_run, true);
   assert.equal(uuid, undefined);
   assert.equal(run.calls[0]!.request.dryRun, true);
@@ -120,7 +120,7 @@ test("schedule --wait exits 124 when --wait-timeout passes first, and asks for n
   });
   assert.equal(run.code, 124);
   assert.deepEqual(waits, [60_000n, 30_000n]);
-  assert.equal(JSON.parse(run.stdout).state, "Scheduled");
+  assert.equal(JSON.parse(run.stdout).state, "scheduled");
 });
 
 test("schedule says that a time has passed, in a pipe too", async () => {

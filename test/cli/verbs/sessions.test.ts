@@ -48,7 +48,17 @@ test("sessions lists who is logged in, without a second word", async () => {
   assert.match(row!, /^3f9a01c23f9a +eva +viewer .* 10\.0\.0\.1 +2026-11-24/);
   const [json] = JSON.parse((await cli(["sessions", "list"], { answers: ANSWERS })).stdout);
   assert.deepEqual(Object.keys(json), [
-    ...["id", "name", "role", "jobs", "created_at", "used_at", "address", "expires_at"],
+    ...[
+      "id",
+      "name",
+      "role",
+      "jobs",
+      "created_at",
+      "used_at",
+      "address",
+      "expires_at",
+      "is_current",
+    ],
   ]);
   assert.equal((await cli(["sessions", "--help"])).stdout.includes("revoke"), true);
   assert.equal((await cli(["sessions", "ilst"])).code, 2);

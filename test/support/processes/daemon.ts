@@ -111,7 +111,8 @@ export function runJobctl(args: readonly string[], options: RunOptions = {}): Pr
   return new Promise((resolve, reject) => {
     const child = spawn(JOBCTL, [...args], {
       cwd: options.cwd,
-      env: environment(options.env),
+      // JSON unless a test asks for something else.
+      env: environment({ JOBCTL_OUTPUT: "json" }, options.env),
       stdio: ["pipe", "pipe", "pipe"],
       ...options.as,
     });

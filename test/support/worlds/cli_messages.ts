@@ -20,7 +20,9 @@ export function instance(changes: Parameters<typeof create<typeof JobInstanceSch
     uuid: ID,
     state: JobState.COMPLETED,
     arguments: ["1", "2"],
+    argumentsJson: "[1,2]",
     results: ["3"],
+    resultsJson: "[3]",
     createdAt: timestampFromMs(NOW - 61_000),
     scheduledAt: timestampFromMs(NOW - 61_000),
     dueAt: timestampFromMs(NOW - 61_000),
@@ -42,6 +44,7 @@ export function waiting(id = ID) {
     uuid: id,
     state: JobState.SCHEDULED,
     results: [],
+    resultsJson: undefined,
     processedAt: undefined,
     completedAt: undefined,
     attempts: 0,
@@ -80,6 +83,7 @@ export function schedule(id = "0193aaaa-0000-7000-8000-000000000001") {
     nextAt: timestampFromMs(NOW + 3_600_000),
     createdAt: timestampFromMs(NOW - 86_400_000),
     arguments: ["1", "2"],
+    argumentsJson: "[1,2]",
     generation: 1n,
   });
 }

@@ -34,7 +34,8 @@ export interface CliOptions {
    * missing answers an empty one.
    */
   readonly answers?: Answers;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Off a terminal it asks for JSON, which most tests read, unless `JOBCTL_OUTPUT` is given. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Whether stdout is a terminal; stdin and stderr too unless `input` is left out. */
   readonly isTerminal?: boolean;
   /** What the user types. */
@@ -84,7 +85,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     stdin: (async function* () {
       yield options.input ?? "";
     })(),
-    env: options.env ?? {},
+    env: { ...(options.isTerminal ? {} : { JOBCTL_OUTPUT: "json" }), ...options.env },
     isTerminal: options.isTerminal ?? false,
     isInteractive: options.input !== undefined,
     columns: options.columns ?? 100,

@@ -7,7 +7,6 @@ import type {
   PauseEntry,
   Silence,
 } from "../../../rpc/gen/job_pb.ts";
-import type { PlainRecord } from "../../output/view.ts";
 import type { Printer } from "../../output/printer.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { countText } from "../../../core/text/count_text.ts";
@@ -15,17 +14,9 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { tableLines } from "../../output/table.ts";
 import type { Verb } from "../../verb.ts";
 import { fieldLines } from "../../views/details.ts";
-import { PAUSE_VIEW } from "../../views/tick_view.ts";
 import { timeText } from "../../output/when.ts";
-import {
-  INCIDENT_VIEW,
-  incidentText,
-  SILENCE_VIEW,
-  silenceText,
-  worstFirst,
-} from "../../views/notice_views.ts";
-import { blockRecord, blockText } from "../../views/instance_view.ts";
-import { isoOf } from "../../wire.ts";
+import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
+import { blockText } from "../../views/instance_view.ts";
 
 /** Counts by state: heading of the column, key of the record, field of the response. */
 const COUNTS = [
@@ -63,34 +54,6 @@ async function readExtras(client: JobClient): Promise<Extras> {
     if (!isJobError(error, "unimplemented")) throw error;
     return { pauses, incidents: [], silences: [] };
   }
-}
-
-function kindRecord(counts: KindCounts): PlainRecord {
-  const states = COUNTS.map(([, key, field]) => [key, Number(counts[field])]);
-  return { kind: counts.kind, ...Object.fromEntries(states) };
-}
-
-function statusRecord(status: GetStatusResponse, extras: Extras): PlainRecord {
-  const { pauses, incidents, silences } = extras;
-  const { workers } = status;
-  return {
-    node: status.node,
-    version: status.version,
-    started_at: isoOf(status.startedAt),
-    is_draining: status.isDraining,
-    store: { type: status.storeType, location: status.storeLocation, problem: status.storeProblem },
-    reload_problem: status.reloadProblem,
-    workers: workers && { count: workers.count, busy: workers.busy, alive: workers.alive },
-    nodes: status.nodes,
-    schedules: Number(status.schedules),
-    next_schedule_at: isoOf(status.nextScheduleAt),
-    blocks: status.blocks.map(blockRecord),
-    pauses: pauses.map(PAUSE_VIEW.record),
-    incidents: incidents.map(INCIDENT_VIEW.record),
-    silences: silences.map(SILENCE_VIEW.record),
-    disabled: status.disabled.map(({ kind, reason }) => ({ kind, reason })),
-    kinds: kindsOf(status).map(kindRecord),
-  };
 }
 
 function kindsOf({ kinds }: GetStatusResponse): readonly KindCounts[] {
@@ -184,6 +147,16 @@ export const STATUS: Verb = {
     const status = await connection.getStatus({});
     const extras = await readExtras(connection);
     const lines = statusLines(status, extras, printer);
-    await printer.details(statusRecord(status, extras), status.node, lines);
+    await printer.details(
+      (of) => ({
+        ...of(status),
+        kinds: kindsOf(status).map(of),
+        pauses: extras.pauses.map(of),
+        incidents: extras.incidents.map(of),
+        silences: extras.silences.map(of),
+      }),
+      status.node,
+      lines,
+    );
   },
 };

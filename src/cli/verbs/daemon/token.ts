@@ -20,6 +20,7 @@ import { confirm } from "../../confirm.ts";
 import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
+import { recordOf } from "../../output/view.ts";
 import { TOKEN_VIEW } from "../../views/token_view.ts";
 
 const TOKEN_BYTES = 32;
@@ -146,7 +147,7 @@ const NEW: Verb = {
         return [...tokens, entry];
       },
     });
-    await printer.details({ ...TOKEN_VIEW.record(entry), token }, token, [token]);
+    await printer.details({ ...recordOf(TOKEN_VIEW, entry), token }, token, [token]);
     await printer.note(`Store it now: it is not shown again. Its hash is in ${path}`);
   },
 };
@@ -195,7 +196,7 @@ const REVOKE: Verb = {
         return tokens.filter((each) => each.name !== name);
       },
     });
-    await printer.details(TOKEN_VIEW.record(revoked), name, [`Revoked the token "${name}"`]);
+    await printer.details(recordOf(TOKEN_VIEW, revoked), name, [`Revoked the token "${name}"`]);
   },
 };
 

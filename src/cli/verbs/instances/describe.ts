@@ -7,12 +7,9 @@ import { formatAbsolute, timeText } from "../../output/when.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { instanceLines, jobLines } from "../../views/details.ts";
-import { INSTANCE_VIEW, stateStyle } from "../../views/instance_view.ts";
-import { JOB_VIEW } from "../../views/job_view.ts";
+import { stateStyle } from "../../views/instance_view.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
-import { channelsOf, INCIDENT_VIEW, incidentText } from "../../views/notice_views.ts";
-import { HISTORY_VIEW } from "../../views/record_views.ts";
-import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+import { channelsOf, incidentText } from "../../views/notice_views.ts";
 import { msOf, stateName } from "../../wire.ts";
 
 const SCHEDULES_SHOWN = 20;
@@ -65,16 +62,6 @@ const JOB: Verb = {
     const incident = await openIncident(connection, kind);
     const channels = await channelsFor(connection, job);
     const { notices, hook } = job;
-    const record = {
-      ...JOB_VIEW.record(job),
-      schedules: schedules.map(SCHEDULE_VIEW.record),
-      notify: notices?.hasNotify ? [...notices.notify] : undefined,
-      channels: channels && [...channels],
-      expect: listed(notices?.expect),
-      silence: listed(notices?.silence),
-      incident: incident && INCIDENT_VIEW.record(incident),
-      hook: hook && hookRecord(hook),
-    };
     const lines = jobLines(job, printer, [
       ...hookRows(hook),
       ["Expected", makeVisible(notices?.expect.join(", ") ?? "")],
@@ -95,13 +82,18 @@ const JOB: Verb = {
         `  ${makeVisible(schedule.id)}  ${makeVisible(`"${cron}" ${timezone}`)}  next ${next}`,
       );
     }
-    await printer.details(record, job.kind, lines);
+    await printer.details(
+      (of) => ({
+        ...of(job),
+        schedules: schedules.map(of),
+        channels,
+        incident: incident && of(incident),
+      }),
+      job.kind,
+      lines,
+    );
   },
 };
-
-function hookRecord({ path, url, verify, passes, only }: JobHook) {
-  return { path, url, verify, passes: [...passes], only: listed(only) };
-}
 
 /** How others start a job by its hook. */
 function hookRows(hook: JobHook | undefined): [name: string, value: string][] {
@@ -112,10 +104,6 @@ function hookRows(hook: JobHook | undefined): [name: string, value: string][] {
     ["Hook passes", makeVisible(passes.join(", "))],
     ["Hook only", makeVisible(only.join("; "))],
   ];
-}
-
-function listed(texts: readonly string[] | undefined): string[] | undefined {
-  return texts === undefined || texts.length === 0 ? undefined : [...texts];
 }
 
 /** Which channels report a job, and why these. */
@@ -148,7 +136,6 @@ const INSTANCE: Verb = {
     const connection = await client();
     const instance = await findInstance(connection, args.word("ID"), "jobctl describe job");
     const history = await collect(lookupHistory(connection, instance.uuid, HISTORY_SHOWN));
-    const record = { ...INSTANCE_VIEW.record(instance), history: history.map(HISTORY_VIEW.record) };
     const lines = instanceLines(instance, printer);
     if (history.length > 0) lines.push("", "History:");
     for (const entry of history) {
@@ -158,7 +145,11 @@ const INSTANCE: Verb = {
       lines.push(`  ${formatAbsolute(msOf(entry.at) ?? 0)}  ${shown}${reason}`.trimEnd());
     }
     lines.push("", `Its log: jobctl logs ${instance.uuid}`);
-    await printer.details(record, instance.uuid, lines);
+    await printer.details(
+      (of) => ({ ...of(instance), history: history.map(of) }),
+      instance.uuid,
+      lines,
+    );
   },
 };
 

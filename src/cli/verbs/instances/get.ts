@@ -5,7 +5,7 @@ import type { Job } from "../../../rpc/gen/job_pb.ts";
 import { OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../output/format.ts";
 import type { Plain } from "../../output/view.ts";
-import { formatJson } from "../../output/printer.ts";
+import { formatJson } from "../../output/json.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
 import { findInstance, findSchedule, present } from "../../lookup.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";

@@ -7,11 +7,12 @@ import type {
   ScheduleJobResponse,
 } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
+import type { RecordOfMessage } from "../../output/printer.ts";
 import { followSteps } from "../../follow.ts";
 import { present } from "../../lookup.ts";
 import type { VerbContext } from "../../verb.ts";
 import { instanceLines } from "../../views/details.ts";
-import { INSTANCE_VIEW, progressText } from "../../views/instance_view.ts";
+import { progressText } from "../../views/instance_view.ts";
 import { isFinalState, stateName } from "../../wire.ts";
 
 /** Print the response to a dry run. */
@@ -20,18 +21,13 @@ export async function printPreview(
   { printer }: VerbContext,
 ): Promise<void> {
   const preview = present(answer.instance, "Cannot make a dry run");
-  const { kind, priority, arguments: converted } = preview;
-  const { due_at } = INSTANCE_VIEW.record(preview);
-  const record = {
-    kind,
-    arguments: JSON.stringify(converted),
-    priority,
-    ...(answer.schedule
-      ? { crontab: answer.schedule.cron, timezone: answer.schedule.timezone || undefined }
-      : { due_at }),
-    dry_run: true,
-  };
+  const { kind, arguments: converted } = preview;
   const lines = converted.map((text, index) => `  ${index + 1}. ${makeVisible(text)}`);
+  const record = (of: RecordOfMessage) => ({
+    ...of(preview),
+    schedule: answer.schedule && of(answer.schedule),
+    dry_run: true,
+  });
   await printer.details(record, kind, [
     `Nothing was queued. Job ${makeVisible(kind)} would be given ${
       lines.length === 0 ? "no arguments" : "these arguments:"
@@ -45,8 +41,8 @@ export async function printRun(
   instance: JobInstance,
   { printer }: VerbContext,
 ): Promise<number> {
-  const record = INSTANCE_VIEW.record(instance);
-  await printer.details(record, instance.uuid, instanceLines(instance, printer));
+  const lines = instanceLines(instance, printer);
+  await printer.details((of) => of(instance), instance.uuid, lines);
   if (!isFinalState(instance.state)) {
     await printer.note(
       `The wait ended before the instance did: jobctl get instance ${instance.uuid}`,

@@ -118,7 +118,7 @@ export const ACK: Verb = {
       : response.changed
       ? `Acknowledged ${text}`
       : `Already acknowledged: ${text}`;
-    await printer.details(INCIDENT_VIEW.record(incident), incident.id, [line]);
+    await printer.details((of) => of(incident), incident.id, [line]);
     if (!response.changed && !printer.isHuman) await printer.note(line);
   },
 };

@@ -4,7 +4,7 @@ import { REBOOT } from "../../../core/job/schedule.ts";
 import { parseScheduleText } from "../../../core/time/ticks.ts";
 import type { NextRun } from "../../../tools/next.ts";
 import type { CliIo } from "../../io.ts";
-import { membersOf, type View, viewOf } from "../../output/view.ts";
+import { membersOf, type RecordView } from "../../output/view.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import {
   CONFIG_OPTION,
@@ -18,7 +18,7 @@ const COUNT_DEFAULT = 5;
 const COUNT_MAX = 1_000;
 
 /** The view without columns that would be empty for every run. */
-function nextView(runs: readonly NextRun[], isAll: boolean): View<NextRun> {
+function nextView(runs: readonly NextRun[], isAll: boolean): RecordView<NextRun> {
   const isShown: Readonly<Record<string, boolean>> = {
     YOURS: runs.some(({ viewer }) => viewer !== null),
     NOTE: runs.some(({ note }) => note !== null),
@@ -30,7 +30,7 @@ function nextView(runs: readonly NextRun[], isAll: boolean): View<NextRun> {
   return { ...NEXT_VIEW, columns };
 }
 
-const NEXT_VIEW: View<NextRun> = viewOf({
+const NEXT_VIEW: RecordView<NextRun> = {
   name: (run) => run.utc,
   fields: {
     at: (run) => run.utc,
@@ -53,7 +53,7 @@ const NEXT_VIEW: View<NextRun> = viewOf({
     { title: "NOTE", cell: (run) => run.note ?? undefined },
     { title: "SCHEDULE", isWide: true, cell: (run) => run.schedule },
   ],
-});
+};
 
 /** True if a text is not an expression, so it can only be a kind. A single word can be both. */
 function mayBeKind(text: string): boolean {

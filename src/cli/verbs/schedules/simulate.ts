@@ -5,7 +5,7 @@ import { parseDuration } from "../../../core/time/duration.ts";
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import type { SimulatedTick } from "../../../tools/simulation/engine.ts";
 import { lookupInstances } from "../../lookup.ts";
-import { membersOf, type View, viewOf } from "../../output/view.ts";
+import { membersOf, type RecordView } from "../../output/view.ts";
 import { formatAbsolute, isoText } from "../../output/when.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
@@ -21,7 +21,7 @@ const SPAN_DEFAULT_MS = 366 * 86_400_000;
 /** Most runs of a kind from which its duration is taken. */
 const HISTORY_RUNS = 50;
 
-const TICK_VIEW: View<SimulatedTick> = viewOf({
+const TICK_VIEW: RecordView<SimulatedTick> = {
   name: (tick) => `${tick.scheduleId}@${tick.at}`,
   fields: {
     at: (tick) => isoText(tick.at),
@@ -39,7 +39,7 @@ const TICK_VIEW: View<SimulatedTick> = viewOf({
       cell: ({ startedAt }) => startedAt === null ? "" : formatAbsolute(startedAt),
     },
   ],
-});
+};
 
 /** Durations from the command line, such as `backup=20m`. */
 function givenDurations(args: Args): Map<string, number> {

@@ -1,7 +1,7 @@
 import { JobState } from "../../../rpc/gen/job_pb.ts";
 import { lookupInstances } from "../../lookup.ts";
 import { countText } from "../../../core/text/count_text.ts";
-import { membersOf, type View, viewOf } from "../../output/view.ts";
+import { membersOf, type RecordView } from "../../output/view.ts";
 import { formatAbsolute, isoText } from "../../output/when.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { loadOptionsOf } from "../../parsing/config_file.ts";
@@ -16,7 +16,7 @@ const RUNS_MAX = 100_000;
 
 const STATES = [JobState.COMPLETED, JobState.TERMINATED, JobState.TIMED_OUT];
 
-const NOTICE_VIEW: View<SimulatedNotice> = viewOf({
+const NOTICE_VIEW: RecordView<SimulatedNotice> = {
   name: ({ channel, at }) => `${channel}@${at}`,
   fields: {
     at: ({ at }) => isoText(at),
@@ -35,7 +35,7 @@ const NOTICE_VIEW: View<SimulatedNotice> = viewOf({
     { title: "EVENTS", cell: ({ count }) => String(count) },
     { title: "COLLECTED FOR", cell: ({ collectedFor }) => collectedFor ?? "" },
   ],
-});
+};
 
 /** List the notices that the runs of the past would have caused with a configuration. */
 export async function listSimulatedNotices(

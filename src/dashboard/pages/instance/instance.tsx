@@ -109,12 +109,11 @@ function Waiting({ instance }: { readonly instance: JobInstance }): JSX.Element 
   );
 }
 
-function ErrorView({ error, detail }: {
-  readonly error: string | undefined;
-  readonly detail: ErrorDetail | undefined;
+function ErrorView({ error }: {
+  readonly error: ErrorDetail | undefined;
 }): JSX.Element | null {
-  if (error === undefined && detail === undefined) return null;
-  const { name, message, stack, exit_code, signal } = detail ?? {};
+  if (error === undefined) return null;
+  const { name, message, stack, exit_code, signal } = error;
   const ends = [
     ...exit_code === undefined ? [] : [`exit code ${exit_code}`],
     ...signal === undefined ? [] : [`signal ${signal}`],
@@ -123,8 +122,8 @@ function ErrorView({ error, detail }: {
     <Section title="Error">
       <div class="error-view">
         <p>
-          {name !== undefined && name !== "" && <strong>{`${name}: `}</strong>}
-          <LongText text={message ?? error ?? ""} />
+          {name !== "" && <strong>{`${name}: `}</strong>}
+          <LongText text={message} />
           {ends.length > 0 && <span class="hint">{` (${ends.join(", ")})`}</span>}
         </p>
         {stack !== undefined && stack !== "" && (
@@ -195,7 +194,7 @@ function Shown({ instance, job, from }: {
               <ProgressBar progress={instance.progress} />
             </p>
           )}
-          <ErrorView error={instance.error} detail={instance.error_detail} />
+          <ErrorView error={instance.error} />
           <Log
             id={id}
             isRunning={!isFinished(instance)}

@@ -1,0 +1,51 @@
+import type { Message } from "@bufbuild/protobuf";
+import { formatDuration } from "../../core/time/duration.ts";
+import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
+import { messageRecord } from "../output/message_record.ts";
+import type { PlainRecord } from "../output/view.ts";
+import { isoOf } from "../wire.ts";
+
+/** go-job's names of the states. */
+const STATES: Readonly<Record<number, string>> = {
+  1: "Created",
+  2: "Scheduled",
+  4: "Processing",
+  8: "Cancelled",
+  16: "TimedOut",
+  32: "Completed",
+  64: "Terminated",
+};
+
+/**
+ * An instance or a job as go-job's clients read it: lists are JSON text, and the reader of jobs
+ * refuses other keys. Other messages are written as without `--compat`.
+ */
+export function goJobRecord(message: Message): PlainRecord {
+  if (message.$typeName === "job.v1.JobInstance") return instanceRecord(message as JobInstance);
+  if (message.$typeName !== "job.v1.Job") return messageRecord(message);
+  const { kind, description } = message as Job;
+  return { kind, description };
+}
+
+function instanceRecord(instance: JobInstance): PlainRecord {
+  const { kind, uuid, state, results, error, priority, maxRetries, timeoutMs } = instance;
+  return {
+    kind,
+    uuid: uuid || undefined,
+    state: STATES[state],
+    arguments: JSON.stringify(instance.arguments),
+    result_set: results.length > 0 ? JSON.stringify(results) : undefined,
+    error,
+    priority,
+    max_retries: maxRetries,
+    timeout: formatDuration(Number(timeoutMs)),
+    attempts: instance.attempts,
+    created_at: isoOf(instance.createdAt),
+    scheduled_at: isoOf(instance.scheduledAt),
+    processed_at: isoOf(instance.processedAt),
+    completed_at: isoOf(instance.completedAt),
+    terminated_at: isoOf(instance.terminatedAt),
+    canceled_at: isoOf(instance.canceledAt),
+    timed_out_at: isoOf(instance.timedOutAt),
+  };
+}
