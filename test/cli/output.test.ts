@@ -187,7 +187,7 @@ test("off a terminal, a list has the same text in full: tabs separate its column
 });
 
 const COLORS:
-  readonly (readonly [env: Readonly<Record<string, string>>, isTerminal: boolean, has: boolean])[] =
+  readonly (readonly [env: CliOptions["env"] & object, isTerminal: boolean, has: boolean])[] =
     [
       [{}, true, true],
       [{ TERM: "dumb" }, true, false],
