@@ -29,6 +29,7 @@ import { takeServiceSocket } from "./platform/process/service_socket.ts";
 import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
+import type { ConnectOptions } from "./rpc/client/connect_options.ts";
 import { createStore } from "./store/open_store.ts";
 import {
   disabledKinds,
@@ -301,7 +302,7 @@ export interface LocalRun {
  * @throws JobError `invalid_config` when the configuration or the job is refused
  */
 export async function openLocal(
-  options: Omit<ServeOptions, "flags"> & { readonly kind: string },
+  options: Omit<ServeOptions, "flags"> & Pick<ConnectOptions, "values"> & { readonly kind: string },
 ): Promise<LocalRun> {
   const { env, kind, configFile } = options;
   const project = await loadProject(configFile, { env, nowMs: systemClock.now().wallMs });
@@ -329,7 +330,7 @@ export async function openLocal(
   }, { jobs: jobs.map(runsHere), problems: [], channels: [], logger, mask });
   await manager.start();
   const { createLocalClient } = await import("./rpc/client/local_client.ts");
-  return { client: createLocalClient(manager), stop: () => manager.stop({ drainMs: 0 }) };
+  return { client: createLocalClient(manager, options), stop: () => manager.stop({ drainMs: 0 }) };
 }
 
 /** The job without schedules, and without needs that this node may not meet. */

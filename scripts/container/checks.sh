@@ -57,16 +57,16 @@ check "the health check succeeds" "timeout 60 podman healthcheck run one"
 check "status does not show secrets" "! inside one jobctl status -o json | grep -q s3cret"
 check "the image has no secret in it" "! podman inspect localhost/jobctl | grep -qi 'token='"
 inside one jobctl schedule secret >/dev/null
-check "a secret of the environment is masked in output" "wait_for 'inside one jobctl list instances --kind secret -o json | grep -q Completed' && ! inside one sh -c 'strings -a jobctl.db* 2>/dev/null || cat jobctl.db*' | grep -aq s3cret"
+check "a secret of the environment is masked in output" "wait_for 'inside one jobctl list instances --kind secret -o json | grep -q completed' && ! inside one sh -c 'strings -a jobctl.db* 2>/dev/null || cat jobctl.db*' | grep -aq s3cret"
 inside one jobctl schedule kill >/dev/null
-check "a job cannot kill, stop or quit the daemon" "wait_for 'inside one jobctl list instances --kind kill -o json | grep -q Completed'"
+check "a job cannot kill, stop or quit the daemon" "wait_for 'inside one jobctl list instances --kind kill -o json | grep -q completed'"
 sleep 20
 check "zombies are reaped ($(zombies one) of 150 are left)" "[ $(zombies one) -lt 50 ]"
 inside one jobctl schedule long >/dev/null
 wait_for "inside one test -s long"
 check "SIGTERM drains" "timeout 60 podman stop -t 30 one >/dev/null && [ \"\$(podman inspect one --format '{{.State.ExitCode}}')\" = 0 ]"
 podman start one >/dev/null
-check "what ran has ended, and the volume keeps it" "wait_for 'inside one jobctl status' && inside one cat long | grep -q ended && inside one jobctl list instances --kind long -o json | grep -q Completed"
+check "what ran has ended, and the volume keeps it" "wait_for 'inside one jobctl status' && inside one cat long | grep -q ended && inside one jobctl list instances --kind long -o json | grep -q completed"
 podman kill -s KILL one >/dev/null
 podman start one >/dev/null
 check "it starts after a SIGKILL" "wait_for 'inside one jobctl healthcheck'"

@@ -150,7 +150,7 @@ async function checkInstall(world, own) {
     `installed in ${secondsOf(installedAt - startedAt)}`,
   );
   world.check("it was ready", /is ready/.test(world.run("journalctl", "-u", "jobctl").stdout));
-  const hasRun = () => world.instances("hello").some(({ state }) => state === "Completed");
+  const hasRun = () => world.instances("hello").some(({ state }) => state === "completed");
   const isDone = await world.until(FIRST_RUN_S_MAX, hasRun);
   world.check(
     "the first scheduled job has run",
@@ -190,7 +190,7 @@ async function checkUpgrade(world, later) {
     world.run("jobctl", "schedule", "module");
   }
   world.run("jobctl", "schedule", "long", "--priority", "0");
-  await world.until(10, () => world.instances("long").some(({ state }) => state === "Processing"));
+  await world.until(10, () => world.instances("long").some(({ state }) => state === "processing"));
   for (const kind of ["short", "module"]) world.run("jobctl", "resume", kind);
   const pid = world.unit("MainPID");
   const startedAt = Date.now();
@@ -210,7 +210,7 @@ async function checkUpgrade(world, later) {
     60,
     () =>
       ["short", "module", "long"].every((kind) =>
-        world.instances(kind).every(({ state }) => state === "Completed")
+        world.instances(kind).every(({ state }) => state === "completed")
       ),
   );
   world.check("the queue is done", isOver);
@@ -236,7 +236,7 @@ async function checkUpgrade(world, later) {
 }
 
 function checkTicks(world) {
-  const done = world.instances("tick").filter(({ state }) => state === "Completed")
+  const done = world.instances("tick").filter(({ state }) => state === "completed")
     .map(({ scheduled_for: at }) => Date.parse(at) / 1_000).sort((a, b) => a - b);
   const gaps = done.slice(1).filter((at, index) => at !== done[index] + 1);
   world.check(

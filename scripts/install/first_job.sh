@@ -18,7 +18,7 @@ until jobctl status -o json >/dev/null 2>&1; do
   [ $tries -lt 60 ] || { cat /root/log; exit 1; }
   sleep 0.5
 done
-jobctl schedule first --wait -o json | grep '"state": "Completed"'
+jobctl schedule first --wait -o json | grep '"state": "completed"'
 jobctl schedule greet you --wait -o json | grep 'Hello, you!'
 if sh /release/install.sh --uninstall; then
   echo 'The program of a running daemon was removed'

@@ -98,9 +98,9 @@ export async function runDaemon(folder, argv, { expects, env = {} }) {
     const pid = await listening(daemon, port);
     const at = { cwd: folder, env };
     must(command, [...args, "status", "--port", String(port)], at);
-    const sum = [...args, "schedule", "sum", "40", "2", "--wait", "--port", String(port)];
-    const { state } = JSON.parse(must(command, sum, at));
-    if (state !== "Completed") throw new Error(`The instance is ${state}`);
+    const sum = [...args, "schedule", "sum", "40", "2", "--wait", "-o", "json"];
+    const { state } = JSON.parse(must(command, [...sum, "--port", String(port)], at));
+    if (state !== "completed") throw new Error(`The instance is ${state}`);
     checkFailure(folder, argv, env);
     const isProgram = readlinkSync(`/proc/${pid}/exe`).endsWith("/bin/jobctl");
     if (isProgram !== (expects === "program")) throw new Error(`The daemon is not a ${expects}`);

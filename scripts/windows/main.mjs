@@ -102,6 +102,7 @@ class Windows {
       WINEPREFIX: join(folder, "prefix"),
       WINEDEBUG: "-all",
       XDG_RUNTIME_DIR: runtime,
+      JOBCTL_OUTPUT: "json",
     };
   }
 
@@ -176,7 +177,7 @@ async function* checks(windows, root) {
   for (const [name, text] of Object.entries(MODULES)) writeFileSync(join(project, name), text);
   const call = (...args) => windows.run([...args, "--port", String(port)], project);
   const instances = (kind) => JSON.parse(call("list", "instances", "--kind", kind).stdout);
-  const resultOf = (kind) => JSON.parse(call("schedule", kind, "--wait").stdout).result_set;
+  const resultOf = (kind) => JSON.parse(call("schedule", kind, "--wait").stdout).results[0];
   const file = (name) =>
     existsSync(join(project, name)) ? readFileSync(join(project, name), "utf8") : "";
 
@@ -208,7 +209,7 @@ async function* checks(windows, root) {
   yield "check refuses commands and other users";
 
   const ran = windows.run(["exec", "add", "2", "3"], project);
-  expect(ran.status === 0 && JSON.parse(ran.stdout).result_set === '["5"]', ran.text);
+  expect(ran.status === 0 && JSON.parse(ran.stdout).results[0] === 5, ran.text);
   yield "exec runs a job without a daemon";
 
   let daemon = await windows.serve(project);
@@ -238,28 +239,28 @@ async function* checks(windows, root) {
   yield "a schedule of seconds ticks";
 
   const added = call("schedule", "add", "40", "2", "--wait");
-  expect(JSON.parse(added.stdout).result_set === '["42"]', added.text);
+  expect(JSON.parse(added.stdout).results[0] === 42, added.text);
   yield "schedule --wait";
 
   const flaky = JSON.parse(call("schedule", "flaky", "--wait").stdout);
-  expect(flaky.state === "Completed" && flaky.attempts === 3, JSON.stringify(flaky));
+  expect(flaky.state === "completed" && flaky.attempts === 3, JSON.stringify(flaky));
   expect(call("logs", flaky.uuid).stdout.includes("this is run 3"), call("logs", flaky.uuid).text);
   yield "retries and logs";
 
-  const inline = JSON.parse(resultOf("inline"))[0];
-  const [apart, cwd, word] = JSON.parse(JSON.parse(resultOf("apart"))[0]);
-  expect(Number(inline) !== apart && cwd.endsWith("\\jobs") && word === 'a "b"', `${cwd} ${word}`);
+  const inline = resultOf("inline");
+  const [apart, cwd, word] = resultOf("apart");
+  expect(inline !== apart && cwd.endsWith("\\jobs") && word === 'a "b"', `${cwd} ${word}`);
   expect(call("logs", "--kind", "apart").stdout.includes('"printed"'), "no output");
   yield "inline jobs and worker processes";
 
   const late = JSON.parse(call("schedule", "slow", "30000", "--timeout", "300ms", "--wait").stdout);
-  expect(late.state === "TimedOut", JSON.stringify(late));
+  expect(late.state === "timed_out", JSON.stringify(late));
   yield "a time limit";
 
   const spun = JSON.parse(call("schedule", "spin", "--timeout", "500ms", "--wait").stdout);
-  expect(spun.state === "TimedOut", JSON.stringify(spun));
+  expect(spun.state === "timed_out", JSON.stringify(spun));
   const ended = JSON.parse(call("schedule", "exits", "--wait").stdout);
-  expect(ended.error.includes("exited with code 7"), JSON.stringify(ended));
+  expect(ended.error.message.includes("exited with code 7"), JSON.stringify(ended));
   yield "a function that spins is ended, and one that ends its worker is reported";
 
   const second = windows.run(["serve", "--port", "0", "--http", ""], project);
@@ -284,7 +285,7 @@ async function* checks(windows, root) {
 
   daemon = await windows.serve(project);
   const kept = instances("slow").map(({ state }) => state).sort();
-  expect(kept.join() === "Completed,TimedOut", kept.join());
+  expect(kept.join() === "completed,timed_out", kept.join());
   yield "a restart finds everything";
 
   await begin("once");
@@ -292,7 +293,7 @@ async function* checks(windows, root) {
   daemon = await windows.serve(project);
   await until(
     "The second attempt",
-    () => instances("once").some(({ state }) => state === "Completed"),
+    () => instances("once").some(({ state }) => state === "completed"),
   );
   expect(file("once.txt") === "begun\nbegun\n", file("once.txt"));
   yield "after a kill, an interrupted job runs again";

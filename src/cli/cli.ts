@@ -90,8 +90,9 @@ async function withContext<T>(
     isGoJob,
   });
   const verbs = async () => (await import("./verbs.ts")).VERBS;
-  const form = printer.isHuman || isGoJob ? "text" : "json";
-  const session = verb.isOffline ? null : await openSession(args, io, { ...verb, values: form });
+  const session = verb.isOffline
+    ? null
+    : await openSession(args, io, { ...verb, values: printer.values });
   const client = async () => {
     if (!session) throw new Error("this verb has no connection");
     return await session.client();

@@ -179,7 +179,7 @@ test("certificates are checked whatever NODE_TLS_REJECT_UNAUTHORIZED says", asyn
 });
 
 function resultOf(stdout: string): string {
-  return String(JSON.parse(JSON.parse(stdout).result_set)).trim();
+  return String(JSON.parse(stdout).results).trim();
 }
 
 test("jobs have the limit of open files that the daemon was started with", async () => {

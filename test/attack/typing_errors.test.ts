@@ -42,8 +42,8 @@ test("a typing error in a job or on the command line cancels nothing, and is tol
     }
     const run = await daemon.jobctl(["schedule", "careless", "--wait"]);
     assert.equal(run.code, 0, run.stderr);
-    const [found] = JSON.parse(JSON.parse(run.stdout).result_set);
-    assert.deepEqual(JSON.parse(found), [
+    const [found] = JSON.parse(run.stdout).results;
+    assert.deepEqual(found, [
       "invalid_argument knid",
       "invalid_argument kinds",
       "invalid_argument kind",

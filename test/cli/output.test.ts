@@ -7,7 +7,7 @@ import { formatAbsolute } from "../../src/cli/output/when.ts";
 import { formatYaml } from "../../src/cli/output/yaml.ts";
 import { SimClock } from "../support/worlds/sim_clock.ts";
 import { withTempDir } from "../support/temp_dir.ts";
-import { cli } from "../support/worlds/cli_world.ts";
+import { cli, type CliOptions } from "../support/worlds/cli_world.ts";
 import { ID, instance } from "../support/worlds/cli_messages.ts";
 
 test("makeVisible() writes out what would steer a terminal", () => {
@@ -181,23 +181,22 @@ test("off a terminal, a list has the same text in full: tabs separate its column
   const titles = head!.split("\t");
   assert.equal(titles[0], "ID");
   for (const row of [first!, second!]) assert.equal(row.split("\t").length, titles.length);
-  assert.ok(first!.startsWith(`${ID}\tsum\t`), first);
+  assert.ok(first!.startsWith(`${ID}\tsum\t`), first!);
   const aligned = await cli(["list", "instances", "-o", "table"], { answers: ANSWERS, env });
   assert.ok(!aligned.stdout.includes("\t"));
 });
 
 const COLORS:
-  readonly (readonly [env: CliOptions["env"] & object, isTerminal: boolean, has: boolean])[] =
-    [
-      [{}, true, true],
-      [{ TERM: "dumb" }, true, false],
-      [{ CLICOLOR: "0" }, true, false],
-      [{ NO_COLOR: "1", FORCE_COLOR: "1" }, true, false],
-      [{}, false, false],
-      [{ FORCE_COLOR: "1" }, false, true],
-      [{ FORCE_COLOR: "0" }, true, false],
-      [{ CLICOLOR_FORCE: "1", TERM: "dumb" }, false, true],
-    ];
+  readonly (readonly [env: NonNullable<CliOptions["env"]>, isTerminal: boolean, has: boolean])[] = [
+    [{}, true, true],
+    [{ TERM: "dumb" }, true, false],
+    [{ CLICOLOR: "0" }, true, false],
+    [{ NO_COLOR: "1", FORCE_COLOR: "1" }, true, false],
+    [{}, false, false],
+    [{ FORCE_COLOR: "1" }, false, true],
+    [{ FORCE_COLOR: "0" }, true, false],
+    [{ CLICOLOR_FORCE: "1", TERM: "dumb" }, false, true],
+  ];
 
 test("variables decide on colors where the terminal does not", async () => {
   for (const [env, isTerminal, has] of COLORS) {

@@ -39,16 +39,16 @@ test("exec runs a job without a daemon and touches no store", async () => {
     const exec = (...args: string[]) => runJobctl(["exec", ...args], { cwd: path });
     const steps = await exec("steps", "2", "--ms", "1");
     assert.equal(steps.code, 0, steps.stderr);
-    assert.equal(JSON.parse(steps.stdout).result_set, '["2"]');
+    assert.deepEqual(JSON.parse(steps.stdout).results, [2]);
     assert.match(steps.stderr, /step 1\n[^]*step 2\n[^]*progress 2 of 2 \(100 %\)/);
     const failed = await exec("fail");
     assert.equal(failed.code, 3);
-    assert.equal(JSON.parse(failed.stdout).error, "as asked");
+    assert.equal(JSON.parse(failed.stdout).error.message, "as asked");
     assert.equal((await exec("slow", "--timeout", "200ms")).code, 124);
     assert.equal((await exec("stesp")).code, 4);
     assert.equal((await exec("steps", "many", "1")).code, 2);
     const parent = await exec("parent");
-    assert.equal(JSON.parse(parent.stdout).result_set, '["[1]"]');
+    assert.deepEqual(JSON.parse(parent.stdout).results, ["[1]"]);
     assert.ok(!existsSync(join(path, "data")));
   });
 });
@@ -113,7 +113,7 @@ test("Follow goes on after its cursor over a kill of the daemon, each line once"
     const followed = await daemon.jobctl(["schedule", "steps", "3", "1", "--wait", "--follow"]);
     assert.equal(followed.code, 0);
     assert.match(followed.stderr, /step 1\n[^]*step 3\n/);
-    assert.equal(JSON.parse(followed.stdout).state, "Completed");
+    assert.equal(JSON.parse(followed.stdout).state, "completed");
   } finally {
     await daemon.stop();
   }

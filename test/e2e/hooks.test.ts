@@ -109,6 +109,7 @@ test("jobctl shows the hook of a job, and never its secret", async () => {
     url: `http://127.0.0.1:${daemon.httpPort}/hooks/deploy`,
     verify: "github",
     passes: ["ref = $.ref"],
+    only: [],
   });
   const text = await daemon.jobctl(["describe", "job", "deploy", "-o", "table"]);
   assert.match(text.stdout, /Hook: +POST http:\S+\/hooks\/deploy \(github\)/);

@@ -66,8 +66,8 @@ export default async function append(ctx: Context, file: string, text: string, m
 interface View {
   readonly uuid: string;
   readonly state: string;
-  readonly result_set?: string;
-  readonly error?: string;
+  readonly results?: readonly unknown[];
+  readonly error?: { readonly message: string };
   readonly attempts?: number;
 }
 
@@ -97,13 +97,13 @@ test("handlers are called in a worker: before the settle, after each commit, and
     linesOf(file).filter((line) => line.startsWith(id)).map((line) => line.split(" ")[1]);
   try {
     const good = await run(daemon, "watched", file, "fine");
-    assert.equal(good.state, "Completed");
+    assert.equal(good.state, "completed");
     assert.deepEqual(await messages(daemon, good.uuid), ['results ["fine"]']);
     const bad = await run(daemon, "watched", file, "fail");
-    assert.equal(bad.state, "Terminated");
-    assert.match(bad.error!, /replaced/);
+    assert.equal(bad.state, "terminated");
+    assert.match(bad.error!.message, /replaced/);
     assert.deepEqual(await messages(daemon, bad.uuid), ["seen as asked"]);
-    assert.equal((await run(daemon, "resolved")).state, "Completed");
+    assert.equal((await run(daemon, "resolved")).state, "completed");
     const queued = await schedule(daemon, "watched", file, "later", "--in", "1h");
     await daemon.jobctl(["cancel", "instances", "--uuid", queued.uuid]);
     await until(
@@ -129,16 +129,17 @@ test("results and errors of any shape are recorded", async () => {
       getter: '"good":1',
     };
     for (const [shape, expected] of Object.entries(results)) {
-      const { state, result_set } = await run(daemon, "odd", shape);
-      assert.equal(state, "Completed", shape);
-      assert.ok(JSON.parse(result_set!).join().includes(expected), `${shape}: ${result_set}`);
+      const { state, results } = await run(daemon, "odd", shape);
+      assert.equal(state, "completed", shape);
+      const text = JSON.stringify(results);
+      assert.ok(text.includes(expected), `${shape}: ${text}`);
     }
-    assert.equal((await run(daemon, "odd", "nothing")).state, "Completed");
-    assert.match((await run(daemon, "odd", "huge")).error!, /bytes|large|size/i);
-    assert.match((await run(daemon, "odd", "throwsText")).error!, /just text/);
-    assert.equal((await run(daemon, "odd", "throwsNothing")).state, "Terminated");
+    assert.equal((await run(daemon, "odd", "nothing")).state, "completed");
+    assert.match((await run(daemon, "odd", "huge")).error!.message, /bytes|large|size/i);
+    assert.match((await run(daemon, "odd", "throwsText")).error!.message, /just text/);
+    assert.equal((await run(daemon, "odd", "throwsNothing")).state, "terminated");
     const parent = await run(daemon, "parent", "3");
-    assert.deepEqual(JSON.parse(parent.result_set!), ["3", parent.uuid]);
+    assert.deepEqual(parent.results, [3, parent.uuid]);
     await until("its children ran", async () => {
       const { stdout } = await daemon.jobctl([
         "list",
@@ -175,7 +176,7 @@ test("priorities decide the order, the pool resizes at run time, and the cleaner
     });
     await sleep(10);
     const cleaned = await run(daemon, "system.history.cleaner", "0s");
-    assert.deepEqual(JSON.parse(cleaned.result_set!), ["3"]);
+    assert.deepEqual(cleaned.results, [3]);
     const { stdout } = await daemon.jobctl(["list", "instances", "--kind", "append"]);
     assert.deepEqual(JSON.parse(stdout), []);
   } finally {
@@ -197,7 +198,7 @@ test("a daemon stopped for three leases takes its running instance back with a h
     daemon.signal("SIGCONT");
     await until("it ran again and ended", async () => {
       const { stdout } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
-      return JSON.parse(stdout).state === "Completed";
+      return JSON.parse(stdout).state === "completed";
     });
     const fences = linesOf(file).map((line) => Number(line.split(" ")[1]));
     assert.equal(fences.length, 2);
@@ -228,7 +229,7 @@ test("commands take arguments, environment and exit codes as cron's users expect
   });
   try {
     const shell = await run(daemon, "shell", "a b", "; echo spliced");
-    assert.equal(shell.state, "Completed");
+    assert.equal(shell.state, "completed");
     const lines = await messages(daemon, shell.uuid);
     assert.ok(lines.includes("one a b two ; echo spliced"), lines.join("|"));
     assert.ok(lines.includes("shell 1"));
@@ -238,8 +239,8 @@ test("commands take arguments, environment and exit codes as cron's users expect
       "no newline: *",
     ]);
     const declared = await run(daemon, "declared", "7", "x".repeat(100_000));
-    assert.equal(declared.state, "Completed", declared.error ?? "");
-    assert.deepEqual(JSON.parse(declared.result_set!), ["[7]"]);
+    assert.equal(declared.state, "completed", declared.error?.message ?? "");
+    assert.deepEqual(declared.results, [[7]]);
     assert.deepEqual((await messages(daemon, declared.uuid)).toSorted(), [
       "100000",
       "7 of eu",
@@ -249,9 +250,9 @@ test("commands take arguments, environment and exit codes as cron's users expect
     const refused = await daemon.jobctl(["schedule", "declared", "seven", "x"]);
     assert.match(refused.stderr, /argument "count" of job "declared": "seven" is not a number/);
     const failed = await run(daemon, "fails");
-    assert.equal(failed.state, "Terminated");
-    assert.match(failed.error!, /7/);
-    assert.match(failed.error!, /what went wrong/);
+    assert.equal(failed.state, "terminated");
+    assert.match(failed.error!.message, /7/);
+    assert.match(failed.error!.message, /what went wrong/);
   } finally {
     await daemon.stop({ force: true });
   }

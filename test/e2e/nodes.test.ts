@@ -162,7 +162,7 @@ test("any node shows and steers what runs on another, and says what none runs", 
     try {
       await until("it ran", async () => {
         const [one] = await json(idle, "list", "instances", "--kind", "render");
-        return one.state === "Completed" && one.node === "able";
+        return one.state === "completed" && one.node === "able";
       });
     } finally {
       await able.stop({ force: true });

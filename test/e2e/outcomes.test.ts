@@ -69,7 +69,7 @@ interface View {
   readonly state: string;
   readonly reason: string;
   readonly attempts: number;
-  readonly result_set?: string;
+  readonly results?: readonly unknown[];
   readonly redriven_as?: string;
 }
 
@@ -98,19 +98,19 @@ test("attempts snooze, are discarded, retried and stopped as their jobs say", as
   const daemon = await startDaemon({ modules: { "all.ts": JOBS }, toml: TOML });
   try {
     const snoozed = await run(daemon, "snoozer");
-    assert.equal(came(snoozed), "Completed ok 3");
-    assert.equal(snoozed.result_set, '["3"]');
-    assert.equal(came(await run(daemon, "discarder", "gone")), "Terminated discarded 1");
-    assert.equal(came(await run(daemon, "limited")), "Terminated error 3");
-    assert.equal(came(await run(daemon, "command", "65")), "Terminated error 1");
-    assert.equal(came(await run(daemon, "command", "1")), "Terminated error 3");
+    assert.equal(came(snoozed), "completed ok 3");
+    assert.deepEqual(snoozed.results, [3]);
+    assert.equal(came(await run(daemon, "discarder", "gone")), "terminated discarded 1");
+    assert.equal(came(await run(daemon, "limited")), "terminated error 3");
+    assert.equal(came(await run(daemon, "command", "65")), "terminated error 1");
+    assert.equal(came(await run(daemon, "command", "1")), "terminated error 3");
     const stopped = await run(daemon, "spinner");
-    assert.equal(came(stopped), "Completed ok 1");
+    assert.equal(came(stopped), "completed ok 1");
     assert.deepEqual(await logOf(daemon, stopped.uuid), ["undo after TimeoutError"]);
     const crashed = await run(daemon, "crasher");
-    assert.equal(came(crashed), "Terminated lost 1");
+    assert.equal(came(crashed), "terminated lost 1");
     assert.deepEqual(await logOf(daemon, crashed.uuid), ["told WorkerKilledError"]);
-    assert.equal(came(await run(daemon, "slow")), "TimedOut deadline 1");
+    assert.equal(came(await run(daemon, "slow")), "timed_out deadline 1");
   } finally {
     await daemon.stop({ force: true });
   }
@@ -122,13 +122,13 @@ test("a lost daemon's instance that may not be taken over is given up, and its h
     const id = (await jobctl(daemon, "schedule", "sleeper", "-o", "name")).trim();
     const view = async (): Promise<View> =>
       JSON.parse(await jobctl(daemon, "get", "instance", id, "-o", "json"));
-    await until("it runs", async () => (await view()).state === "Processing");
+    await until("it runs", async () => (await view()).state === "processing");
     await daemon.kill();
     daemon = await daemon.restart();
     await until("the handler was told", async () => (await logOf(daemon, id)).length > 0);
     assert.deepEqual(await logOf(daemon, id), ["told LeaseLost"]);
     // Its null comes after the commit, and resolves nothing.
-    assert.equal(came(await view()), "Terminated lost 1");
+    assert.equal(came(await view()), "terminated lost 1");
   } finally {
     await daemon.stop({ force: true });
   }

@@ -33,7 +33,7 @@ test("faults 10 and 62: SIGHUP reloads the jobs without losing what runs; a bad 
     const running = await json(daemon, ["schedule", "long"]);
     await until(
       "it runs",
-      async () => (await json(daemon, ["get", "instance", running.uuid])).state === "Processing",
+      async () => (await json(daemon, ["get", "instance", running.uuid])).state === "processing",
     );
     const kinds = async () =>
       (await json(daemon, ["list", "jobs"])).map(({ kind }: { kind: string }) => kind)
@@ -77,7 +77,7 @@ test("faults 10 and 62: SIGHUP reloads the jobs without losing what runs; a bad 
     );
     await until(
       "what ran has ended",
-      async () => (await json(daemon, ["get", "instance", running.uuid])).state === "Completed",
+      async () => (await json(daemon, ["get", "instance", running.uuid])).state === "completed",
     );
     const ended = await json(daemon, ["get", "instance", running.uuid]);
     assert.equal(ended.attempts, 1);
@@ -150,9 +150,13 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
       ...["schedule", "long", "--cron", "0 4 * * *", "--overlap", "queue", "--runs-max", "3"],
       ...["--blackout", "sat-sun", "--starts-at", "2026-01-01T00:00:00Z"],
     ]);
-    assert.deepEqual([made.overlap, made.runs_max, made.blackout], ["queue", 3, "sat-sun"]);
+    assert.deepEqual([made.overlap, made.recurrence.runs_max, made.recurrence.blackout], [
+      "queue",
+      3,
+      ["sat-sun"],
+    ]);
     const changed = await json(daemon, ["update", "schedule", made.id, "--cron", "@every 2h"]);
-    assert.deepEqual([changed.crontab, changed.overlap, changed.generation], [
+    assert.deepEqual([changed.cron, changed.overlap, changed.generation], [
       "@every 2h",
       "queue",
       2,
@@ -160,8 +164,8 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
     const freed = await json(daemon, [
       ...["update", "schedule", made.id, "--clear", "runs-max,blackout", "--clear", "starts-at"],
     ]);
-    assert.deepEqual([freed.runs_max, freed.blackout, freed.starts_at], Array(3).fill(undefined));
-    assert.equal(freed.crontab, "@every 2h");
+    assert.deepEqual(freed.recurrence, { blackout: [], misfire_within_ms: 86_400_000 });
+    assert.equal(freed.cron, "@every 2h");
     const refused = await daemon.jobctl([
       "update",
       "schedule",

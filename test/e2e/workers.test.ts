@@ -19,9 +19,9 @@ interface View {
   readonly uuid: string;
   readonly state: string;
   readonly reason?: string;
-  readonly result_set?: string;
-  readonly error?: string;
-  readonly version?: string;
+  readonly results?: readonly unknown[];
+  readonly error?: { readonly message: string };
+  readonly code_version?: string;
 }
 
 async function run(daemon: Daemon, ...args: readonly string[]): Promise<View> {
@@ -32,9 +32,9 @@ async function run(daemon: Daemon, ...args: readonly string[]): Promise<View> {
   return JSON.parse(text);
 }
 
-function resultOf({ result_set, error }: View): unknown {
-  assert.ok(result_set !== undefined, error ?? "no result");
-  return JSON.parse(JSON.parse(result_set!)[0]);
+function resultOf({ results = [], error }: View): unknown {
+  assert.equal(results.length, 1, error?.message ?? "no result");
+  return results[0];
 }
 
 async function messages(daemon: Daemon, id: string): Promise<readonly string[]> {
@@ -134,9 +134,9 @@ test("fault 45: an attempt that takes more than its limits is ended with what it
       ] as const
     ) {
       const view = await run(daemon, ...args);
-      assert.equal(view.state, "Terminated", args.join(" "));
+      assert.equal(view.state, "terminated", args.join(" "));
       assert.equal(view.reason, "limit");
-      assert.match(view.error!, wanted);
+      assert.match(view.error!.message, wanted);
     }
     assert.equal((await daemon.jobctl(["status"])).code, 0);
   } finally {
@@ -174,7 +174,7 @@ test("faults 52 and 53: what an attempt leaves or changes is gone when it has en
     const kinds = ["timer", "socket", "child", "global", "prototype", "date", "cwd", "env"];
     for (const what of [...kinds, "umask", "signal"]) {
       const left = await run(daemon, "leaves", what);
-      assert.equal(left.state, "Completed", `${what}: ${left.error}`);
+      assert.equal(left.state, "completed", `${what}: ${left.error?.message}`);
       await whenGone(resultOf(left) as number, 2_000);
       const notes = await messages(daemon, left.uuid);
       assert.ok(notes.some((note) => note.includes("left behind")), `${what}: ${notes}`);
@@ -197,7 +197,7 @@ test("a command's descendants end with it and at its timeout, also those in sess
       `[jobs.brood]\ntimeout = "500ms"\nkill_after = "300ms"\nparams = "file: string, how: string"\nrun = """\n${script}\n"""\n`,
   });
   try {
-    for (const [how, state] of [["end", "Completed"], ["stay", "TimedOut"]] as const) {
+    for (const [how, state] of [["end", "completed"], ["stay", "timed_out"]] as const) {
       const file = join(daemon.dir, `pid-${how}`);
       assert.equal((await run(daemon, "brood", file, how)).state, state);
       await whenGone(Number(readFileSync(file, "utf8")), 1_000);
@@ -211,7 +211,7 @@ test("fault 56: a changed module runs at the next attempt, a running one keeps i
   const daemon = await startDaemon({
     modules: {
       "versioned.ts":
-        `import { word } from "./_word.ts";\nexport default async function versioned(ms: number): Promise<string> { await new Promise((done) => setTimeout(done, ms)); return JSON.stringify(word); }\n`,
+        `import { word } from "./_word.ts";\nexport default async function versioned(ms: number): Promise<string> { await new Promise((done) => setTimeout(done, ms)); return word; }\n`,
       "_word.ts": `export const word = "one";\n`,
     },
   });
@@ -228,16 +228,16 @@ test("fault 56: a changed module runs at the next attempt, a running one keeps i
     const two = await run(daemon, "versioned", "0");
     assert.equal(resultOf(two), "two!");
     assert.equal(resultOf(await running), "one");
-    assert.match(one.version!, /^[0-9a-f]{16}$/);
-    assert.notEqual(two.version, one.version);
+    assert.match(one.code_version!, /^[0-9a-f]{16}$/);
+    assert.notEqual(two.code_version, one.code_version);
     const path = join(daemon.dir, "jobs", "versioned.ts");
     const source = readFileSync(path);
     rmSync(path);
     const gone = await run(daemon, "versioned", "0");
-    assert.equal(gone.state, "Terminated");
-    assert.match(gone.error!, /versioned\.ts: the file is gone/);
+    assert.equal(gone.state, "terminated");
+    assert.match(gone.error!.message, /versioned\.ts: the file is gone/);
     writeFileSync(path, "export default (");
-    assert.match((await run(daemon, "versioned", "0")).error!, /versioned\.ts:1:17/);
+    assert.match((await run(daemon, "versioned", "0")).error!.message, /versioned\.ts:1:17/);
     writeFileSync(path, source);
     assert.equal(resultOf(await run(daemon, "versioned", "0")), "two!");
   } finally {
@@ -280,17 +280,17 @@ test(
     try {
       for (
         const [args, state] of [
-          [["ends", "abort"], "Terminated"],
-          [["ends", "kill"], "Terminated"],
-          [["ends", "stop"], "TimedOut"],
-          [["ends", "parent"], "Terminated"],
-          [["shoots"], "Terminated"],
+          [["ends", "abort"], "terminated"],
+          [["ends", "kill"], "terminated"],
+          [["ends", "stop"], "timed_out"],
+          [["ends", "parent"], "terminated"],
+          [["shoots"], "terminated"],
         ] as const
       ) {
         const view = await run(daemon, ...args);
         assert.equal(view.state, state, args.join(" "));
       }
-      assert.equal((await run(daemon, "ends", "well")).state, "Completed");
+      assert.equal((await run(daemon, "ends", "well")).state, "completed");
     } finally {
       await daemon.stop({ force: true });
     }
@@ -303,12 +303,12 @@ test("fault 51: what is thrown when nobody waits any more is in the log of its a
     for (const [how, wanted] of [["late", "too late"], ["rejects", "nobody waits"]] as const) {
       const { uuid, error } = await run(daemon, "ends", how);
       const next = await run(daemon, "ends", "well");
-      assert.deepEqual([next.state, await messages(daemon, next.uuid)], ["Completed", []]);
+      assert.deepEqual([next.state, await messages(daemon, next.uuid)], ["completed", []]);
       // It comes before the result is known, and fails the attempt, or after it, and is logged: the
       // daemon's own log names the instance also when the outcome is committed already.
       const isNamed = (line: string) => line.includes(wanted) && line.includes(uuid);
       await until(`${wanted} is told`, async () => {
-        const told = [error ?? "", ...await messages(daemon, uuid)];
+        const told = [error?.message ?? "", ...await messages(daemon, uuid)];
         return told.some((text) => text.includes(wanted)) ||
           daemon.log().split("\n").some(isNamed);
       });
@@ -367,8 +367,8 @@ test("a job that makes up messages of its worker ends no process but its own, an
       ]);
       assert.equal(code, 3);
       const { state, error } = JSON.parse(stdout);
-      assert.equal(state, "Terminated");
-      assert.match(error, /channel to the daemon/);
+      assert.equal(state, "terminated");
+      assert.match(error.message, /channel to the daemon/);
     }
     assert.equal(victim.exitCode, null);
     assert.equal(victim.signalCode, null);

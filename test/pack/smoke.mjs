@@ -46,10 +46,11 @@ async function runDaemon() {
     if (line.includes(`:${port}`)) break;
   }
   try {
-    const args = [MAIN, "schedule", "sum", "40", "2", "--wait", "--port", String(port)];
+    const args = [MAIN, "schedule", "sum", "40", "2", "--wait", "-o", "json"];
+    args.push("--port", String(port));
     const answer = execFileSync(process.execPath, args, { encoding: "utf8", timeout: 30_000 });
     const instance = JSON.parse(answer);
-    assert.equal(instance.state, "Completed", `${answer}\n${lines.join("\n")}`);
+    assert.equal(instance.state, "completed", `${answer}\n${lines.join("\n")}`);
   } finally {
     daemon.kill("SIGTERM");
     await once(daemon, "exit");

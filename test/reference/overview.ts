@@ -611,15 +611,15 @@ const ROWS: readonly Row[] = [
   [REMOTE, "scheduling with arguments and time", () =>
     withDaemon(async ({ jobctl }) => {
       const now = JSON.parse(await jobctl("schedule", "greet", "world", "--wait"));
-      assert.equal(now.state, "Completed");
+      assert.equal(now.state, "completed");
       const later = JSON.parse(await jobctl("schedule", "greet", "world", "--in", "2h"));
-      assert.equal(later.state, "Scheduled");
+      assert.equal(later.state, "scheduled");
     })],
   [REMOTE, "monitoring and status", () =>
     withDaemon(async ({ jobctl }) => {
       const { uuid } = JSON.parse(await jobctl("schedule", "greet", "world", "--wait"));
       const history = JSON.parse(await jobctl("history", uuid));
-      assert.equal(history.at(-1).state, "Completed");
+      assert.equal(history.at(-1).state, "completed");
       const [line] = JSON.parse(await jobctl("logs", uuid));
       assert.equal(line.message, "hello world");
       assert.equal(JSON.parse(await jobctl("status")).workers.count, 2);
@@ -650,7 +650,7 @@ const ROWS: readonly Row[] = [
   [CLI, "ScheduleJob", () =>
     withDaemon(async ({ jobctl }) => {
       const recurring = JSON.parse(await jobctl("schedule", "greet", "x", "--cron", "0 9 * * 1-5"));
-      assert.deepEqual([recurring.kind, recurring.crontab], ["greet", "0 9 * * 1-5"]);
+      assert.deepEqual([recurring.kind, recurring.cron], ["greet", "0 9 * * 1-5"]);
     })],
   [CLI, "ListJobs: all jobs and their metadata", () =>
     withDaemon(async ({ jobctl }) => {

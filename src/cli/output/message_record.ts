@@ -14,7 +14,7 @@ const schemas = new Map<string, DescMessage>(
 
 function schemaOf(typeName: string): DescMessage {
   const schema = schemas.get(typeName);
-  if (schema === undefined) throw new TypeError(`${typeName} is no message of job.proto`);
+  if (schema === undefined) throw new TypeError(`${typeName} is not a message of job.proto`);
   return schema;
 }
 

@@ -37,11 +37,14 @@ export class Printer {
   readonly #options: PrinterOptions;
   /** True for the forms for people: `table` and `wide`. */
   readonly isHuman: boolean;
+  /** The form in which it needs arguments and results. */
+  readonly values: "text" | "json";
 
   constructor(io: CliIo, options: PrinterOptions) {
     this.#io = io;
     this.#options = options;
     this.isHuman = options.format === "table" || options.format === "wide";
+    this.values = this.isHuman || options.isGoJob ? "text" : "json";
   }
 
   /** The time of each write: the verb may have waited for a run. */

@@ -535,7 +535,7 @@ export type JobInstance = Message<"job.v1.JobInstance"> & {
   resultsJson?: string | undefined;
 
   /**
-   * How long its last attempt ran, once it has finished.
+   * How long its last attempt ran; only if the instance ended with it, not while it waited.
    *
    * @generated from field: optional int64 duration_ms = 161;
    */

@@ -389,7 +389,7 @@ export const JOB_PROTO: string = [
   "  // the header `job-values: json`.\n",
   "  optional string arguments_json = 151;\n",
   "  optional string results_json = 152;\n",
-  "  // How long its last attempt ran, once it has finished.\n",
+  "  // How long its last attempt ran; only if the instance ended with it, not while it waited.\n",
   "  optional int64 duration_ms = 161;\n",
   "}\n",
   "\n",

@@ -1,5 +1,10 @@
 import { describeSignature } from "../../core/arguments/describe.ts";
-import type { HistoryEntry, Instance, StoredLogEntry } from "../../core/instance.ts";
+import {
+  type HistoryEntry,
+  type Instance,
+  isElsewhere,
+  type StoredLogEntry,
+} from "../../core/instance.ts";
 import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
 import { isSystemKind } from "../../core/job/define.ts";
@@ -60,12 +65,12 @@ export function valueTexts(json: string | null): string[] {
   return Array.isArray(values) ? values.map(valueText) : [valueText(values)];
 }
 
-/** How long the last attempt of a finished instance ran; undefined if none was running. */
+/** How long the attempt ran that ended an instance; undefined if none was running then. */
 function durationOf(instance: Instance): number | undefined {
-  const { state, processedAt, settledAt, cancelRequestedAt } = instance;
+  const { processedAt, settledAt, node } = instance;
   if (processedAt === null || settledAt === null) return undefined;
-  // One that is canceled while it waits ends at once.
-  if (state === "canceled" && cancelRequestedAt === null) return undefined;
+  // One that waits for another attempt is on no node.
+  if (node === null && !isElsewhere(instance)) return undefined;
   return Math.max(0, settledAt - processedAt);
 }
 

@@ -145,15 +145,15 @@ test("jobctl with the right token works over TCP", async () => {
 
 test("jobctl schedule --wait runs a job with text arguments and prints its result", async () => {
   const printed = JSON.parse(await succeed("schedule", "sum", "40", "-2.5", "--wait"));
-  assert.equal(printed.state, "Completed");
-  assert.equal(printed.result_set, '["37.5"]');
+  assert.equal(printed.state, "completed");
+  assert.deepEqual(printed.results, [37.5]);
   const id = printed.uuid;
   const history = JSON.parse(await succeed("history", id));
   assert.deepEqual(history.map((entry: { state: string }) => entry.state), [
-    "Created",
-    "Scheduled",
-    "Processing",
-    "Completed",
+    "created",
+    "scheduled",
+    "processing",
+    "completed",
   ]);
   const logs = JSON.parse(await succeed("logs", id));
   assert.ok(logs.some((entry: { message: string }) => entry.message === "adding 40 -2.5"));
@@ -173,13 +173,13 @@ test("jobctl schedule --wait exits 124 when --wait-timeout passes; cancel ends t
   const { uuid } = JSON.parse(run.stdout);
   const canceled = JSON.parse(await succeed("cancel", uuid));
   assert.equal(canceled[0].uuid, uuid);
-  assert.equal(JSON.parse(await succeed("get", "instance", uuid)).state, "Cancelled");
+  assert.equal(JSON.parse(await succeed("get", "instance", uuid)).state, "cancelled");
 });
 
 test("jobctl schedule --dry-run converts and queues nothing", async () => {
   const earlier = await countInstances();
   const printed = JSON.parse(await succeed("schedule", "sum", "007", "1e3", "--dry-run"));
-  assert.equal(printed.arguments, '["7","1000"]');
+  assert.deepEqual(printed.arguments, [7, 1000]);
   assert.equal(await countInstances(), earlier);
 });
 
@@ -193,7 +193,7 @@ test("jobctl retry makes a new instance of a final one", async () => {
 test("jobctl makes, shows and deletes a recurring schedule", async () => {
   const made = JSON.parse(await succeed("schedule", "sum", "1", "2", "--cron", "0 6 * * *"));
   const shown = JSON.parse(await succeed("get", "schedule", made.id));
-  assert.equal(shown.crontab, "0 6 * * *");
+  assert.equal(shown.cron, "0 6 * * *");
   await succeed("delete", "schedule", made.id, "--yes");
   assert.deepEqual(JSON.parse(await succeed("list", "schedules")), []);
 });
@@ -211,7 +211,7 @@ test("jobctl exits 4 for an id that nothing has", async () => {
 
 test("jobctl status tells of store and workers", async () => {
   const status = JSON.parse(await succeed("status"));
-  assert.equal(status.store.type, "sqlite");
+  assert.equal(status.store_type, "sqlite");
   assert.equal(status.workers.count, 4);
 });
 

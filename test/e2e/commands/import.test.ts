@@ -181,7 +181,7 @@ test("fault 41: the daemon, next and check refuse a date that never comes, namin
     const picked = await daemon.jobctl(["schedule", "a", "--cron", "H H * * *"]);
     assert.equal(picked.code, 0, picked.stderr);
     const { stdout } = await daemon.jobctl(["list", "schedules"]);
-    assert.match(JSON.parse(stdout)[0].crontab, /^\d+ \d+ \* \* \*$/);
+    assert.match(JSON.parse(stdout)[0].cron, /^\d+ \d+ \* \* \*$/);
   } finally {
     await daemon.stop();
   }

@@ -82,8 +82,8 @@ test("npm packages beside the job modules resolve, in workers and in the daemon"
     for (const kind of ["all", "inside.all"]) {
       const { stdout, stderr } = await daemon.jobctl(["schedule", kind, "word", "--wait"]);
       const instance = JSON.parse(stdout);
-      assert.equal(instance.state, "Completed", stdout + stderr);
-      assert.deepEqual(JSON.parse(JSON.parse(instance.result_set)[0]), LOADED);
+      assert.equal(instance.state, "completed", stdout + stderr);
+      assert.deepEqual(instance.results, [LOADED]);
     }
     await daemon.logged(/Job "missing" is disabled: .*Cannot find package \\?"not-installed/);
     await daemon.logged(/hint=.*npm install not-installed/);

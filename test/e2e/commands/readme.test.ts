@@ -127,8 +127,8 @@ for (const line of COMMANDS.filter((one) => !OWN_RUNS.test(one))) {
 
 test("README.md has a job that runs as it says", async () => {
   const run = await daemon.jobctl(["schedule", "product", "6", "7", "--wait"]);
-  const { uuid, result_set: results } = JSON.parse(run.stdout);
-  assert.equal(results, '["42"]');
+  const { uuid, results } = JSON.parse(run.stdout);
+  assert.deepEqual(results, [42]);
   const logs = JSON.parse((await daemon.jobctl(["logs", uuid])).stdout);
   assert.ok(logs.some(({ message }: { message: string }) => message === "multiplying 6 by 7"));
 });

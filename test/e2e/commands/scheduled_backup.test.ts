@@ -70,7 +70,7 @@ test("system.store.backup makes a verified backup, which jobctl restores as docu
     try {
       const found = await restarted.jobctl(["describe", "instance", id.trim(), "-o", "json"]);
       assert.equal(found.code, 0, found.stderr);
-      assert.match(found.stdout, /Completed/);
+      assert.equal(JSON.parse(found.stdout).state, "completed");
     } finally {
       await restarted.terminate();
     }

@@ -25,7 +25,7 @@ test("config.example.toml starts, says what runs next and runs heartbeat", async
     assert.equal(code, 0, stderr);
     await until("heartbeat completed", async () => {
       const shown = await daemon.jobctl(["get", "instance", stdout.trim(), "-o", "json"]);
-      return JSON.parse(shown.stdout).state === "Completed";
+      return JSON.parse(shown.stdout).state === "completed";
     });
   } finally {
     await daemon.stop();

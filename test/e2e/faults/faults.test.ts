@@ -53,7 +53,7 @@ test("faults 1 and 2: a request cut by kill -9 is accepted once when it is repea
       assert.equal(instances.length, 1);
       await until(
         "it is final",
-        async () => (await instanceOf(daemon, uuid)).state === "Completed",
+        async () => (await instanceOf(daemon, uuid)).state === "completed",
       );
     }
   } finally {
@@ -92,11 +92,11 @@ test("fault 7: a retry whose back-off is cut by kill -9 happens", async () => {
     const { uuid } = JSON.parse(stdout);
     await until("it waits for its retry", async () => {
       const instance = await instanceOf(daemon, uuid);
-      return instance.state === "Scheduled" && instance.attempts === 1;
+      return instance.state === "scheduled" && instance.attempts === 1;
     });
     await daemon.kill();
     daemon = await daemon.restart();
-    await until("it completes", async () => (await instanceOf(daemon, uuid)).state === "Completed");
+    await until("it completes", async () => (await instanceOf(daemon, uuid)).state === "completed");
     assert.deepEqual(linesOf(file), ["1", "2"]);
   } finally {
     await daemon.stop({ force: true });
@@ -193,7 +193,7 @@ test("fault 74: canceling unknown, final, running and queued instances, and with
     assert.equal((await daemon.jobctl(["cancel", "instances", "--uuid", unknown])).code, 4);
     const final = await schedule("0", "--wait");
     await daemon.jobctl(["cancel", "instances", "--uuid", final]);
-    assert.equal((await instanceOf(daemon, final)).state, "Completed");
+    assert.equal((await instanceOf(daemon, final)).state, "completed");
     const running = await schedule("600000");
     await until("it runs", () => linesOf(file).length === 2);
     const other = await schedule("1");
@@ -202,17 +202,17 @@ test("fault 74: canceling unknown, final, running and queued instances, and with
     assert.deepEqual(JSON.parse(canceled.stdout).map((one: { uuid: string }) => one.uuid), [
       queued,
     ]);
-    assert.equal((await instanceOf(daemon, running)).state, "Processing");
+    assert.equal((await instanceOf(daemon, running)).state, "processing");
     await daemon.jobctl(["cancel", "instances", "--uuid", running]);
     await until(
       "it is canceled",
-      async () => (await instanceOf(daemon, running)).state === "Cancelled",
+      async () => (await instanceOf(daemon, running)).state === "cancelled",
     );
     await until(
       "the next runs",
-      async () => (await instanceOf(daemon, other)).state === "Completed",
+      async () => (await instanceOf(daemon, other)).state === "completed",
     );
-    assert.equal((await instanceOf(daemon, queued)).state, "Cancelled");
+    assert.equal((await instanceOf(daemon, queued)).state, "cancelled");
     await assert.rejects(daemon.client().cancelInstances({}), { code: "invalid_argument" });
     await assert.rejects(daemon.client().cancelInstances({ query: {} }), {
       code: "invalid_argument",
@@ -241,12 +241,12 @@ test("faults 42, 43, 44 and 46: jobs that spin, ignore their signal or exit fail
   try {
     for (const kind of ["spin", "deaf"]) {
       const { code, state, tookMs } = await run(kind);
-      assert.equal(state, "TimedOut", kind);
+      assert.equal(state, "timed_out", kind);
       assert.equal(code, 3);
       assert.ok(tookMs < 5_000, `${kind} took ${tookMs} ms`);
     }
-    assert.deepEqual((await run("leave")).state, "Terminated");
-    assert.deepEqual((await run("fine")).state, "Completed");
+    assert.deepEqual((await run("leave")).state, "terminated");
+    assert.deepEqual((await run("fine")).state, "completed");
   } finally {
     await daemon.stop({ force: true });
   }

@@ -72,7 +72,7 @@ test("fault 57: what no node serves waits, is not tried, and is shown so", async
     };
     await until("it is shown as waiting for a node", waits);
     const { state, attempts } = await describe();
-    assert.equal(state, "Scheduled");
+    assert.equal(state, "scheduled");
     assert.ok(!attempts, `${attempts} attempts`);
     const status = await daemon.jobctl(["status", "-o", "table"]);
     assert.match(status.stdout, /Blocked by: +a node that runs job "gone": no live one does/);

@@ -38,7 +38,7 @@ test("faults 15 and 18: without etcd jobs end before their lease does and reques
       const trouble = troubleOf(daemon);
       assert.ok(trouble.length <= 10, trouble.join("\n"));
       await member!.start();
-      await until("it ran again", async () => await stateOf(daemon, id) === "Completed", 40_000);
+      await until("it ran again", async () => await stateOf(daemon, id) === "completed", 40_000);
       assert.deepEqual(linesOf(file), ["started", "aborted", "started", "ended"]);
       assert.deepEqual(await readiness(daemon), { status: 200, text: "ready\n" });
     }, { env });
@@ -68,7 +68,7 @@ test("a daemon whose keys were deleted on etcd says so, and serves no empty stat
     await withStoreDaemon(server.url, async (daemon) => {
       const file = join(daemon.dir, "effects");
       const id = await scheduleAppend(daemon, file);
-      await until("it is done", async () => await stateOf(daemon, id) === "Completed");
+      await until("it is done", async () => await stateOf(daemon, id) === "completed");
       await server.ctl("del", "--prefix", "jobctl/");
       await until("it is refused", async () => {
         const { code, stderr } = await daemon.jobctl(["list", "instances", "-o", "json"]);

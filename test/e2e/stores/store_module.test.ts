@@ -20,7 +20,7 @@ test("the compiled daemon runs on the store of a module, and has everything afte
     await daemon.kill();
     daemon = await daemon.restart();
     const { stdout } = await daemon.jobctl(["list", "instances"]);
-    assert.match(stdout, /"Completed"/);
+    assert.match(stdout, /"completed"/);
   } finally {
     await daemon.stop();
   }

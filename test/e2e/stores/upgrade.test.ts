@@ -178,8 +178,8 @@ test("an SQLite file of a newer format is refused and left as it is, and an olde
       assert.equal(restored.code, 0, restored.stderr);
       const back = await startDaemon({ toml, env: { JOBCTL_STORE_URL: url } });
       try {
-        const found = await back.jobctl(["describe", "instance", id.trim()]);
-        assert.match(found.stdout, /Completed/);
+        const found = await back.jobctl(["describe", "instance", id.trim(), "-o", "json"]);
+        assert.equal(JSON.parse(found.stdout).state, "completed");
       } finally {
         await back.stop();
       }

@@ -29,7 +29,7 @@ test("fault 15: an idle daemon logs in a few lines that its server is unreachabl
       await until("it is ready", async () => (await readiness(daemon)).status === 200);
       const file = join(daemon.dir, "effects");
       const id = await scheduleAppend(daemon, file);
-      await until("it is done", async () => await stateOf(daemon, id) === "Completed");
+      await until("it is done", async () => await stateOf(daemon, id) === "completed");
     });
   });
 });
@@ -49,7 +49,7 @@ test("fault 18: while the server is unreachable, jobs stop before their lease ex
       assert.ok(performance.now() - before < 5_500, `${performance.now() - before}`);
       assert.deepEqual(linesOf(file), ["started", "aborted"]);
       await server.start();
-      await until("it ran again", async () => await stateOf(daemon, id) === "Completed", 40_000);
+      await until("it ran again", async () => await stateOf(daemon, id) === "completed", 40_000);
       assert.deepEqual(linesOf(file), ["started", "aborted", "started", "ended"]);
     }, { env });
   });

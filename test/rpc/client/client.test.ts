@@ -83,6 +83,34 @@ test("a call rejects with unavailable when nobody listens at the named socket", 
   assert.ok(error.message.includes("/tmp/no/such.sock"));
 });
 
+test("connect() with JSON values gets them as JSON text, from calls and from follow()", async () => {
+  await using world = await rpcWorld();
+  const argumentsJson = '["1",1,{"a":["1"]}]';
+  const resultsJson = '[3,"3"]';
+  const added = world.manager.add({ state: "completed", argumentsJson, resultsJson });
+  world.manager.follow = async function* () {
+    yield { entries: [], cursor: "1", instance: added, changed: [], hasMissed: false };
+  };
+  const valuesOf = async (values?: "json" | "text") => {
+    const client = world.client({ values });
+    const { instance } = await client.getInstance({ uuid: added.id });
+    const seen = [instance!];
+    for await (const step of client.follow({ query: { uuid: added.id } })) {
+      seen.push(step.instance!);
+    }
+    return seen.map((one) => [
+      [one.arguments, one.results],
+      [one.argumentsJson, one.resultsJson],
+    ]);
+  };
+  const json = [[[], []], [argumentsJson, resultsJson]];
+  assert.deepEqual(await valuesOf("json"), [json, json]);
+  const texts = [[["1", "1", '{"a":["1"]}'], ["3", "3"]], [undefined, undefined]];
+  for (const values of [undefined, "text"] as const) {
+    assert.deepEqual(await valuesOf(values), [texts, texts]);
+  }
+});
+
 test("a call rejects with not_found when the token file that was named is missing", async () => {
   await using world = await rpcWorld();
   const client = world.client({ tokenFile: join(world.folder, "none") });

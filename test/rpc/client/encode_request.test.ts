@@ -22,6 +22,7 @@ const OPTIONS: readonly (readonly [object, path: string, message: RegExp, hint?:
   [{ socket: 5 }, "socket", /"socket" is 5, not a path, or null/],
   [{ tls: { crt: "a.pem" } }, "tls.crt", /unknown option "tls.crt"/, /"tls.cert"/],
   [{ tls: true }, "tls", /"tls" is true, not an object of paths/],
+  [{ values: "jsn" }, "values", /"values" is "jsn", not "text" or "json"/],
   [{ timeoutMs: "1s" }, "timeoutMs", /"timeoutMs" is "1s", not a number/],
 ];
 for (const [options, path, message, hint] of OPTIONS) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Instance } from "../../../src/core/instance.ts";
 import { JOB_STATES } from "../../../src/core/state.ts";
 import {
   type JobInstance,
@@ -15,6 +16,12 @@ import {
   WIRE_STATE,
 } from "../../../src/rpc/messages/convert.ts";
 import { toMessage } from "../../../src/rpc/messages/wire_record.ts";
+import {
+  cancelInstance,
+  claimInstance,
+  passDeadline,
+  settleInstance,
+} from "../../../src/store/ledger/rules.ts";
 import { fakeInstance, fakeJob } from "../../support/worlds/fake_manager.ts";
 import { unreadMembers } from "../../support/unread_members.ts";
 
@@ -27,6 +34,9 @@ const SPEC = {
   misfireWithinMs: 1,
   jitterMs: 0,
 } as const;
+
+/** What no node ever claimed. */
+const ELSEWHERE = { state: "completed", attempt: 1, fence: 0 } as const;
 
 test("WIRE_STATE has go-job's numbers", () => {
   assert.deepEqual(
@@ -104,6 +114,60 @@ test("instanceToWire() gives arguments, results, error, attempts and times", () 
   assert.equal(timestampMs(wire.scheduledAt!), 5);
   assert.equal(timestampMs(wire.processedAt!), 6);
 });
+
+const START_MS = fakeInstance(1).dueAt;
+const claimed = (instance: Instance, atMs: number) =>
+  claimInstance(instance, "a", { at: START_MS + atMs, stamp: START_MS + atMs });
+const waiting = () => fakeInstance(1, { deadlineAt: START_MS + 9_000 });
+const completed = (instance: Instance, atMs: number) =>
+  settleInstance(instance, {
+    type: "final",
+    state: "completed",
+    reason: "ok",
+    resultsJson: null,
+    error: null,
+    isFailure: false,
+  }, START_MS + atMs).instance;
+const failedOnce = (dueMs = 1_000) =>
+  settleInstance(claimed(waiting(), 10), {
+    type: "retry",
+    dueAt: START_MS + dueMs,
+    reason: "error",
+    error: { name: "Error", message: "no" },
+  }, START_MS + 500).instance;
+
+const DURATIONS: Readonly<Record<string, readonly [() => Instance, ms: number | undefined]>> = {
+  "is waiting": [waiting, undefined],
+  "is running": [() => claimed(waiting(), 10), undefined],
+  "completed": [() => completed(claimed(waiting(), 10), 310), 300],
+  "completed at its second attempt": [() => completed(claimed(failedOnce(), 1_000), 1_250), 250],
+  "waits for its second attempt": [failedOnce, undefined],
+  "was canceled before it ran": [() => cancelInstance(waiting(), START_MS + 50), undefined],
+  "was canceled between two attempts": [
+    () => cancelInstance(failedOnce(), START_MS + 600),
+    undefined,
+  ],
+  "was canceled while it ran": [
+    () => completed(cancelInstance(claimed(waiting(), 10), START_MS + 20), 70),
+    60,
+  ],
+  "passed its deadline between two attempts": [
+    () => passDeadline(failedOnce(), null, START_MS + 9_000).instance,
+    undefined,
+  ],
+  "had no time for a second attempt": [() => failedOnce(9_000), 490],
+  "was reported by another host": [
+    () => fakeInstance(1, { ...ELSEWHERE, processedAt: START_MS, settledAt: START_MS + 40 }),
+    40,
+  ],
+};
+
+for (const [what, [make, ms]] of Object.entries(DURATIONS)) {
+  test(`instanceToWire() gives ${ms === undefined ? "no duration" : "a duration"} of what ${what}`, () => {
+    const { durationMs } = toMessage(JobInstanceSchema, instanceToWire(make()));
+    assert.equal(durationMs, ms === undefined ? undefined : BigInt(ms));
+  });
+}
 
 test("instanceToWire() gives every field but those that only the store uses", () => {
   const instance = fakeInstance(1, { state: "completed", settledAt: 7 });

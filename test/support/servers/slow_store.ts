@@ -63,7 +63,7 @@ export async function checkSlowStore(
     await until("all is settled", async () => {
       const { stdout } = await daemon.jobctl(["list", "instances", "-o", "json"]);
       const states = [...stdout.matchAll(/"state": ?"(\w+)"/g)].map(([, state]) => state);
-      return states.length === ids.length && states.every((state) => state === "Completed");
+      return states.length === ids.length && states.every((state) => state === "completed");
     });
     assert.doesNotMatch(daemon.log(), /claim has expired|lost its lease|Took back/);
   } finally {

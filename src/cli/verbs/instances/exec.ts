@@ -76,6 +76,7 @@ export const EXEC: Verb = {
     const local = await openLocal({
       configFile: configFileOf(args, io.cwd),
       kind: plain.kind!,
+      values: context.printer.values,
       env: io.env,
       writeLog: (line) => void io.stderr.write(line).catch(() => {}),
     });
