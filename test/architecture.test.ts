@@ -83,6 +83,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "selftest",
       "rpc/client/client.ts",
       "rpc/gen",
+      "rpc/json/any_message.ts",
     ],
     types: ["store/store.ts"],
   },

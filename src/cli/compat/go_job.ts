@@ -1,4 +1,4 @@
-import type { Message } from "@bufbuild/protobuf";
+import type { AnyMessage } from "../../rpc/json/any_message.ts";
 import { formatDuration } from "../../core/time/duration.ts";
 import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { messageRecord } from "../output/message_record.ts";
@@ -20,7 +20,7 @@ const STATES: Readonly<Record<number, string>> = {
  * An instance or a job as go-job's clients read it: lists are JSON text, and the reader of jobs
  * refuses other keys. Other messages are written as without `--compat`.
  */
-export function goJobRecord(message: Message): PlainRecord {
+export function goJobRecord(message: AnyMessage): PlainRecord {
   if (message.$typeName === "job.v1.JobInstance") return instanceRecord(message as JobInstance);
   if (message.$typeName !== "job.v1.Job") return messageRecord(message);
   const { kind, description } = message as Job;

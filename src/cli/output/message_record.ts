@@ -1,26 +1,13 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { parseJson } from "../../core/arguments/json_text.ts";
-import { file_job } from "../../rpc/gen/job_pb.ts";
-import { planOf } from "../../rpc/json/message_plan.ts";
-import { writeMessage } from "../../rpc/json/write_message.ts";
+import { type AnyMessage, fieldNames, writeAnyMessage } from "../../rpc/json/any_message.ts";
 import type { PlainRecord } from "./view.ts";
 
 /** Messages whose id is also there as `uuid`, as in go-job. */
 const WITH_UUID = "job.v1.JobInstance";
 
-const schemas = new Map<string, DescMessage>(
-  file_job.messages.map((schema) => [schema.typeName, schema]),
-);
-
-function schemaOf(typeName: string): DescMessage {
-  const schema = schemas.get(typeName);
-  if (schema === undefined) throw new TypeError(`${typeName} is not a message of job.proto`);
-  return schema;
-}
-
 /** A message of the contract as plain data: the JSON of the HTTP API. */
-export function messageRecord(message: Message & Texts): PlainRecord {
-  const read = parseJson(writeMessage(schemaOf(message.$typeName), message)) as PlainRecord;
+export function messageRecord(message: AnyMessage & Texts): PlainRecord {
+  const read = parseJson(writeAnyMessage(message)) as PlainRecord;
   const record = { ...read, ...textsOf(message, read) };
   if (message.$typeName !== WITH_UUID) return record;
   const { kind, id } = read;
@@ -45,6 +32,6 @@ function textsOf(message: Texts, read: PlainRecord): PlainRecord {
 /** The keys of the records of a message type, in their order. */
 export function messageKeys(name: string): string[] {
   const typeName = `job.v1.${name}`;
-  const keys = planOf(schemaOf(typeName)).fields.map((field) => field.name);
+  const keys = fieldNames(typeName);
   return typeName === WITH_UUID ? [...new Set(["kind", "id", "uuid", ...keys])] : keys;
 }

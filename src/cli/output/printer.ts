@@ -1,4 +1,4 @@
-import type { Message } from "@bufbuild/protobuf";
+import type { AnyMessage } from "../../rpc/json/any_message.ts";
 import type { CliIo } from "../io.ts";
 import type { OutputFormat } from "./format.ts";
 import { formatJson, stringify } from "./json.ts";
@@ -22,7 +22,7 @@ export interface PrinterOptions {
 }
 
 /** Makes the record of a message of the contract. */
-export type RecordOfMessage = (message: Message) => PlainRecord;
+export type RecordOfMessage = (message: AnyMessage) => PlainRecord;
 
 /** How the items of a list become data. */
 interface Records<T> {
@@ -182,7 +182,7 @@ export class Printer {
     }
     const of = await this.#messageRecords();
     const { messageKeys } = await import("./message_record.ts");
-    return { keys: () => messageKeys(view.message), of: (item) => of(item as Message) };
+    return { keys: () => messageKeys(view.message), of: (item) => of(item as AnyMessage) };
   }
 
   /** Loaded only for the forms that write data. */

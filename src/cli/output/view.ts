@@ -1,4 +1,4 @@
-import type { Message } from "@bufbuild/protobuf";
+import type { AnyMessage } from "../../rpc/json/any_message.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 import type { Cell, Heading, Style } from "./table.ts";
 
@@ -41,7 +41,7 @@ interface Shown<T> {
 }
 
 /** How items are shown that are messages of the contract: their JSON is that of the HTTP API. */
-export interface MessageView<T extends Message> extends Shown<T> {
+export interface MessageView<T extends AnyMessage> extends Shown<T> {
   /** The type of the messages, such as "JobInstance". */
   readonly message: string;
 }
@@ -53,9 +53,9 @@ export interface RecordView<T> extends Shown<T> {
 }
 
 /** How items of one type are shown in each form of output. */
-export type View<T> = RecordView<T> | (T extends Message ? MessageView<T> : never);
+export type View<T> = RecordView<T> | (T extends AnyMessage ? MessageView<T> : never);
 
-/** The record of an item that is no message. */
+/** The record of an item that is not a message. */
 export function recordOf<T>({ fields }: RecordView<T>, item: T): PlainRecord {
   return Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field(item)]));
 }

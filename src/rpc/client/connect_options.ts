@@ -45,8 +45,8 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * How instances and schedules have their arguments and results: "text" in `arguments` and
-   * `results`, one text each, in which 1 and "1" look the same (the default), or "json" as JSON text
-   * of an array in `argumentsJson` and `resultsJson`.
+   * `results`, one text each, in which 1 and "1" look the same (the default), or "json" as JSON
+   * text of an array in `argumentsJson` and `resultsJson`.
    */
   readonly values?: "text" | "json" | undefined;
 }
