@@ -1,4 +1,4 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import { file_job } from "../gen/job_pb.ts";
 import { planOf } from "./message_plan.ts";
 import { writeMessage } from "./write_message.ts";
@@ -20,7 +20,8 @@ function schemaOf(typeName: string): DescMessage {
 
 /** A message as JSON text; see {@link writeMessage}. */
 export function writeAnyMessage(message: AnyMessage): string {
-  return writeMessage(schemaOf(message.$typeName), message);
+  const schema = schemaOf(message.$typeName);
+  return writeMessage(schema, toBinary(schema, message as Message));
 }
 
 /** The names of the fields of a message type in JSON, in their order. */

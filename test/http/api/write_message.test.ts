@@ -4,7 +4,7 @@ import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufb
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { placeOf } from "../../../src/http/api/created.ts";
-import { writeMessage } from "../../../src/http/api/write_message.ts";
+import { writeMessage } from "../../../src/rpc/json/write_message.ts";
 import {
   DensitySchema,
   JobInstanceSchema,
