@@ -19,17 +19,31 @@ export const JOB_STATES: readonly JobState[] = [
   "timedOut",
 ];
 
-/** A state in any accepted spelling: of the library, the CLI and go-job, or JSON and TOML. */
-export type StateName = JobState | Capitalize<JobState> | "cancelled" | "Cancelled" | "timed_out";
+/**
+ * A state in any accepted spelling: of the library, the CLI and go-job, or JSON and TOML; or in an
+ * everyday word.
+ */
+export type StateName =
+  | JobState
+  | Capitalize<JobState>
+  | "cancelled"
+  | "Cancelled"
+  | "timed_out"
+  | "waiting"
+  | "running"
+  | "failed";
 
 const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
   ...JOB_STATES.map((state) => [state.toLowerCase(), state] as const),
   ["cancelled", "canceled"],
+  ["waiting", "scheduled"],
+  ["running", "processing"],
+  ["failed", "terminated"],
 ]);
 
 /**
- * The state with a name, ignoring case and separators (`JOB_STATE_TIMED_OUT` too); null for an
- * unknown name.
+ * The state with a name or an everyday word, ignoring case and separators (`JOB_STATE_TIMED_OUT`
+ * too); null for an unknown one.
  */
 export function parseState(name: string): JobState | null {
   const letters = name.toLowerCase().replace(/^job_state_/, "").replace(/[-_ ]/g, "");

@@ -56,6 +56,25 @@ test("list instances reads kinds, states and times", async () => {
   assert.deepEqual(query.before, { seconds: BigInt(Date.UTC(2026, 10, 25) / 1_000), nanos: 0 });
 });
 
+test("list instances and list dead take everyday words for states", async () => {
+  const statesOf = async (what: string, state: string) => {
+    const run = await cli(["list", what, "--state", state]);
+    assert.equal(run.code, 0, run.stderr);
+    const { query } = run.calls.at(-1)!.request as { query: Record<string, unknown> };
+    return query.state ?? query.states;
+  };
+  assert.equal(await statesOf("instances", "failed"), 64);
+  assert.equal(await statesOf("instances", "Running"), 4);
+  assert.equal(await statesOf("instances", "waiting"), 2);
+  assert.equal(await statesOf("instances", "cancelled"), 8);
+  assert.deepEqual(await statesOf("dead", "failed,timed out"), [64, 16]);
+  for (const state of ["running", "completed"]) {
+    const run = await cli(["list", "dead", "--state", state]);
+    assert.equal(run.code, 2);
+    assert.match(run.stderr, /Cannot list dead letters in state .*Terminated or TimedOut/s);
+  }
+});
+
 const RESOLVED: readonly (readonly [string, readonly string[], string, string])[] = [
   ["retry", ["retry", "01938F2C"], "retryInstance", "uuid"],
   ["history", ["history", "01938F2C"], "lookupInstanceHistory", "query"],

@@ -1,4 +1,5 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { parseState } from "../../core/state.ts";
 import { snakeCase } from "../../core/text/snake_case.ts";
 
 /**
@@ -153,13 +154,14 @@ export function wordsOf(choices: DescEnum): string[] {
 
 /** The value of a word in any spelling of the product; undefined for an unknown one. */
 export function valueOfWord(choices: DescEnum, word: string): number | undefined {
-  const wanted = lettersOf(word);
+  const state = choices.name === "JobState" ? parseState(word) : null;
+  const wanted = lettersOf(state ?? word);
   return choices.values.find(({ name, number }) =>
     number !== 0 && (wanted === lettersOf(name) || wanted === lettersOf(wordOf(choices, number)))
   )?.number;
 }
 
-/** A word without case and separators, in one of its two English spellings. */
+/** A word without case and separators; go-job's spelling of "canceled" as ours. */
 function lettersOf(word: string): string {
   return word.toLowerCase().replaceAll(/[-_ ]/g, "").replace("cancelled", "canceled");
 }

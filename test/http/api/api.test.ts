@@ -214,11 +214,14 @@ test("a query gives conditions by their names, also several of one", async () =>
   assert.equal(await idsOf("state=terminated&state=cancelled"), 2);
   assert.equal(await idsOf("query.state=JOB_STATE_TERMINATED&kind=echo"), 1);
   assert.equal(await idsOf("states=completed&states=canceled"), 2);
+  assert.equal(await idsOf("state=failed"), 1);
+  assert.equal(await idsOf("state=failed&state=Cancelled&state=timed%20out"), 2);
+  assert.equal(await idsOf("state=running&state=waiting"), 0);
   assert.equal(await idsOf(`id=${first.id}&dead=true`), 1);
   for (
     const wrong of [
       "stat=x",
-      "state=failed",
+      "state=broken",
       "dead=maybe",
       "page_size=many",
       "query=x",

@@ -269,6 +269,14 @@ test("scheduleJob() says what it wants of undefined, a number and an object with
   );
 });
 
+test("a filter takes everyday words for states", async () => {
+  await withWorld(async ({ manager }) => {
+    const words = ["waiting", "running", "failed", "cancelled", "timed_out"] as const;
+    const counts = await Promise.all(words.map((state) => manager.count({ state })));
+    assert.deepEqual(counts, [2, 0, 1, 0, 0]);
+  });
+});
+
 test("TypeScript refuses a member of a filter that is none, in a variable too", async () => {
   const manager = new Manager();
   const filter = { kind: "sum", stat: "scheduled" };
@@ -281,7 +289,7 @@ test("TypeScript refuses a member of a filter that is none, in a variable too", 
   // @ts-expect-error: it takes one kind
   await assert.rejects(manager.cancelInstances({ kinds: "slow" }), refuses("kinds"));
   // @ts-expect-error: no state
-  await assert.rejects(manager.lookupInstances({ states: ["running"] }), refuses("states[0]"));
+  await assert.rejects(manager.lookupInstances({ states: ["broken"] }), refuses("states[0]"));
 });
 
 test("a missing kind, id or time limit is refused, and resumes, pauses and waits for nothing", async () => {

@@ -4,9 +4,9 @@ import type { Schedule } from "../../../rpc/gen/job_pb.ts";
 import { assertKinds, collect, listSchedules, lookupInstances, withTag } from "../../lookup.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
-import { type Args, assertOneOf } from "../../parsing/args.ts";
+import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
-import { FILTER_OPTIONS, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
+import { FILTER_OPTIONS, readQuery, readStates, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
 import { DEAD_VIEW, INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
@@ -14,7 +14,7 @@ import { SILENCE_VIEW } from "../../views/notice_views.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { PAUSE_VIEW, TIMER_VIEW } from "../../views/tick_view.ts";
-import { msOf } from "../../wire.ts";
+import { msOf, stateName } from "../../wire.ts";
 
 /** Rows of a table unless `--limit` or `--all` says otherwise. */
 const TABLE_ROWS = 100;
@@ -100,7 +100,8 @@ const INSTANCES: Verb = {
   summary: "List instances, the newest first",
   details: [
     "Notices are instances, too: of the kinds system.notices and system.notice.CHANNEL. They are",
-    "listed only with --all, or if --kind names them.",
+    "listed only with --all, or if --kind names them. States may also be given in everyday words:",
+    "waiting for Scheduled, running for Processing, failed for Terminated.",
   ].join(" "),
   options: {
     ...{ ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
@@ -108,7 +109,7 @@ const INSTANCES: Verb = {
   },
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
-    ["jobctl list instances --state terminated,timedout -o wide", "What failed, in full"],
+    ["jobctl list instances --state failed,timedout -o wide", "What failed, in full"],
     ["jobctl list instances --tag gpu --state processing", "What runs of the jobs that need a GPU"],
     [
       "jobctl list instances --state scheduled -o name",
@@ -117,6 +118,21 @@ const INSTANCES: Verb = {
   ],
   run: (args, context) => listInstances(args, context, { isDead: false }),
 };
+
+/** States of dead letters. */
+const DEAD_STATES: readonly string[] = ["Terminated", "TimedOut"];
+
+/** @throws JobError `invalid_argument` for a state that no dead letter has */
+function assertDeadStates(args: Args): void {
+  for (const state of readStates(args)) {
+    const name = stateName(state) ?? "";
+    if (DEAD_STATES.includes(name)) continue;
+    throw usageError(
+      `Cannot list dead letters in state "${name}": there are none`,
+      `Dead letters are ${DEAD_STATES.join(" or ")}; jobctl list instances lists all states`,
+    );
+  }
+}
 
 const DEAD: Verb = {
   name: "dead",
@@ -127,14 +143,18 @@ const DEAD: Verb = {
     "kept for keep.failure, like every other instance that did not complete.",
   ].join(" "),
   options: {
-    ...{ kind: FILTER_OPTIONS.kind!, tag: FILTER_OPTIONS.tag! },
-    ...{ ...TIME_OPTIONS, ...LIMIT_OPTIONS },
+    kind: FILTER_OPTIONS.kind!,
+    state: { describe: "In this state: Terminated or TimedOut", suggests: DEAD_STATES },
+    ...{ tag: FILTER_OPTIONS.tag!, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
   },
   examples: [
     ["jobctl list dead", "What needs attention"],
     ["jobctl list dead --kind import --since -1d -o wide", "Those of one job in the last day"],
   ],
-  run: (args, context) => listInstances(args, context, { isDead: true }),
+  run(args, context) {
+    assertDeadStates(args);
+    return listInstances(args, context, { isDead: true });
+  },
 };
 
 const SCHEDULES: Verb = {
