@@ -18,6 +18,7 @@ const COLUMNS: readonly Column<Setting>[] = [
     title: "From",
     cell: ({ origin }) =>
       origin === undefined ? <span class="none">default</span> : <code>{origin}</code>,
+    kind: "minor",
   },
 ];
 
@@ -66,7 +67,11 @@ function Shown({ config }: { readonly config: GetConfigResponse }): JSX.Element 
             A key, a value, a file, or "default" can be searched for.
           </Empty>
         )
-        : <Table label="Settings" columns={COLUMNS} rows={rows} keyOf={({ path }) => path} />}
+        : (
+          <div class="settings">
+            <Table label="Settings" columns={COLUMNS} rows={rows} keyOf={({ path }) => path} />
+          </div>
+        )}
     </>
   );
 }

@@ -134,6 +134,18 @@ export const FRAME_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "on a phone the values of the settings are beside their keys",
+    run: async ({ page }) => {
+      await page.setViewportSize({ width: 360, height: 740 });
+      await page.goto("/config");
+      const cell = page.getByRole("cell", { name: '["lan"]' });
+      await cell.waitFor();
+      const { x, width } = (await cell.boundingBox())!;
+      assert.ok(x > 100 && x + width <= 360, `it is from ${x} to ${x + width}`);
+      await page.setViewportSize({ width: 1_280, height: 800 });
+    },
+  },
+  {
     name: "an unknown page says so",
     run: async ({ page }) => {
       await page.goto("/none/of/these");
@@ -306,6 +318,20 @@ export const TIME_FLOWS: readonly Flow[] = [
       await page.waitForURL(/from=/);
       await page.getByText("As a table").click();
       await page.getByRole("region", { name: "Runs" }).getByText("completed").first().waitFor();
+    },
+  },
+  {
+    name: "the timeline says above the lanes when clocks change",
+    run: async (world) => {
+      const window = await world.window({ timezone: "America/New_York" });
+      const { page } = window;
+      await page.goto("/");
+      await logIn(page, TOKENS.operator);
+      await page.goto("/timeline?from=2027-03-13T12:00:00.000Z&to=2027-03-15T12:00:00.000Z");
+      const text = (await page.getByText("clocks UTC-5 → UTC-4").boundingBox())!;
+      const lane = (await page.locator(".run-bar, .heat").first().boundingBox())!;
+      assert.ok(text.y + text.height <= lane.y, `it ends at ${text.y + text.height}`);
+      await closeWindow(window);
     },
   },
   {

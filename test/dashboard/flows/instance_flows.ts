@@ -45,6 +45,21 @@ export const LIST_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "a tag that a job needs leads to the instances of all jobs that do",
+    run: async (world) => {
+      const { page } = world;
+      await Promise.all([world.runToEnd("tidy"), world.runToEnd("sum", "1", "2")]);
+      await page.goto("/jobs/tidy");
+      await page.getByRole("link", { name: "lan", exact: true }).click();
+      await page.waitForURL(/tag=lan/);
+      await page.locator("main tbody a.kind", { hasText: /^tidy$/ }).first().waitFor();
+      assert.equal(await page.locator("main tbody a.kind", { hasText: /^sum$/ }).count(), 0);
+      await page.getByText("jobctl list instances --tag lan").waitFor();
+      await page.getByLabel("Tag that the job needs").selectOption("Any tag");
+      await page.locator("main tbody a.kind", { hasText: /^sum$/ }).first().waitFor();
+    },
+  },
+  {
     name: "a list without a match says so, and leads out of the filter",
     run: async ({ page }) => {
       await page.goto("/instances?kind=none-of-these");

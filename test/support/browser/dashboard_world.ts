@@ -21,6 +21,9 @@ const TOML = `
 [worker]
 count = 4
 
+[node]
+tags = ["lan"]
+
 [server.auth]
 tokens = [
   { name = "vera", role = "viewer", token = "${TOKENS.viewer}" },
@@ -61,6 +64,7 @@ output.size_max = "16MiB"
 
 [jobs.tidy]
 run = "true"
+needs = "lan"
 schedule = "*/5 * * * *"
 description = "Tidies up"
 

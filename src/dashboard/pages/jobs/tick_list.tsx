@@ -32,13 +32,13 @@ function columns(hasRule: boolean): Column<TickReport>[] {
     },
     {
       title: "Why",
-      cell: ({ why, rule }) => (
+      cell: ({ why, rule, outcome }) => (
         <>
-          <span title={why}>{why}</span>
+          <span class={outcome === "ran" ? "one-line" : undefined} title={why}>{why}</span>
           {hasRule && <span class="tick-rule hint">{rule}</span>}
         </>
       ),
-      kind: hasRule ? "text" : "wide",
+      kind: "text",
     },
     {
       title: "Instance",

@@ -17,6 +17,12 @@ const LANE_GAP_PX = 8;
 const AXIS_PX = 26;
 /** Shortest bar that can be seen and pointed at. */
 const BAR_PX_MIN = 4;
+/** Height of the line that says how clocks are changed. */
+const CHANGE_PX = 18;
+/** Width of the word before a change of clocks. */
+const CLOCKS_PX = 40;
+/** Width of a character of the axis, at most. */
+const CHARACTER_PX = 7;
 /** Width of a mark of the axis with its text. */
 const MARK_PX = 90;
 /** Shortest movement that selects a span. */
@@ -28,9 +34,17 @@ interface Placed {
   readonly height: number;
 }
 
-/** Where the lanes are, from the top. */
-function placeLanes(lanes: readonly Lane[]): { placed: readonly Placed[]; height: number } {
-  let top = AXIS_PX;
+/** Width that a text of the axis takes, at most. */
+function textPx(text: string): number {
+  return text.length * CHARACTER_PX;
+}
+
+/** Where the lanes are, from `begin` on. */
+function placeLanes(
+  lanes: readonly Lane[],
+  begin: number,
+): { placed: readonly Placed[]; height: number } {
+  let top = begin;
   const placed = lanes.map((lane) => {
     const height = Math.max(22, lane.rows * ROW_PX + LANE_GAP_PX);
     const one = { lane, top, height };
@@ -232,13 +246,18 @@ function Axis({ range, width, height, x }: {
       ) => (
         <g key={at} class={isDay ? "mark-day" : "mark-time"}>
           <line x1={x(at)} x2={x(at)} y1={AXIS_PX - 6} y2={height} />
-          <text x={x(at) + 4} y={14}>{text}</text>
+          {x(at) + textPx(text) < width && <text x={x(at) + 4} y={14}>{text}</text>}
         </g>
       ))}
       {clockChanges(range, zone).map(({ at, text }) => (
         <g key={at} class="mark-change">
           <line x1={x(at)} x2={x(at)} y1={0} y2={height} />
-          <text x={x(at) + 4} y={AXIS_PX + 10}>{`clocks ${text}`}</text>
+          <text
+            x={Math.min(x(at) + 4, width - textPx(text) - CLOCKS_PX)}
+            y={AXIS_PX + CHANGE_PX - 6}
+          >
+            {`clocks ${text}`}
+          </text>
         </g>
       ))}
     </>
@@ -255,7 +274,7 @@ function NowLine({ x, width, height }: {
 }): JSX.Element | null {
   const now = x(second.value);
   if (now < 0 || now > width) return null;
-  return <line class="now-line" x1={now} x2={now} y1={0} y2={height} />;
+  return <line class="now-line" x1={now} x2={now} y1={AXIS_PX - 6} y2={height} />;
 }
 
 /** From where to where the reader drags, in pixels. */
@@ -292,7 +311,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
     observer.observe(frame.current!);
     return () => observer.disconnect();
   }, []);
-  const { placed, height } = placeLanes(lanes);
+  const begin = AXIS_PX + (clockChanges(range, shownZone()).length > 0 ? CHANGE_PX : 0);
+  const { placed, height } = placeLanes(lanes, begin);
   const scale = width.value / (range.to - range.from);
   const x = (at: number) => Math.max(-50, Math.min(width.value + 50, (at - range.from) * scale));
   const end = () => {
@@ -304,7 +324,7 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
   };
   return (
     <div class="timeline">
-      <ul class="timeline-kinds" aria-label="Jobs">
+      <ul class="timeline-kinds" aria-label="Jobs" style={{ paddingTop: `${begin}px` }}>
         {placed.map(({ lane, height: high }) => (
           <li key={lane.kind} style={{ height: `${high}px` }}>
             {lane.kind === ""

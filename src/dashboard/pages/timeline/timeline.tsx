@@ -194,7 +194,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: "At", cell: ({ at }) => <Time at={at} /> },
   { title: "Job", cell: ({ kind }) => <JobLink kind={kind} /> },
   { title: "What", cell: ({ what }) => what },
-  { title: "Why", cell: ({ why }) => why, kind: "wide" },
+  { title: "Why", cell: ({ why }) => why, kind: "text" },
   { title: "Instance", cell: ({ id }) => id === undefined ? "" : <InstanceLink id={id} isRow /> },
 ];
 
