@@ -158,3 +158,14 @@ test("nobody finds the secret: not its jobs, not callers, not the log", async ()
   ];
   for (const text of shown) assert.ok(!text.includes(SECRET), text.slice(0, 500));
 });
+
+test("a caller cannot take the id that a delivery will have", async () => {
+  const body = '{"ref":"taken"}';
+  const first = JSON.parse((await send(body)).text) as { readonly id: string };
+  const client = daemon.client();
+  const schedule = (id: string) => client.scheduleJob({ kind: "spies", uuid: id });
+  await assert.rejects(
+    schedule(first.id),
+    /version 8, which the daemon makes for notices and hooks/,
+  );
+});

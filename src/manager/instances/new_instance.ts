@@ -82,14 +82,14 @@ function ownId(given: unknown): string {
   throw invalid(
     "uuid",
     id,
-    `is a UUID of version ${id[VERSION_PLACE]}, which the daemon makes for notices`,
+    `is a UUID of version ${id[VERSION_PLACE]}, which the daemon makes for notices and hooks`,
     "Use another version, such as 4, 5 or 7",
   );
 }
 
 /**
- * Versions of UUIDs that are made from what a notice is about: whoever took such an id before could
- * keep the notice from being sent.
+ * Versions of UUIDs that are made from what a notice is about, or from a delivery to a hook: whoever
+ * took such an id before could keep the notice from being sent, or the job from being started.
  */
 const OWN_VERSIONS: ReadonlySet<string> = new Set(["8", "9"]);
 const VERSION_PLACE = 14;
