@@ -30,6 +30,25 @@ export function isDeeperThan(text: string, levelsMax: number): boolean {
   // Each level takes a character to open and one to close.
   if (text.length <= 2 * levelsMax) return false;
   let levels = 0;
+  return someBracket(text, (change) => (levels += change) > levelsMax);
+}
+
+/**
+ * Most arrays and objects in JSON text of a caller. One takes two characters, but as a value many
+ * times their memory, and time in each thread that it passes.
+ */
+const CONTAINERS_MAX = 100_000;
+
+/** Why valid JSON text has too many values; null if it has not. Builds no values. */
+export function sizeProblem(text: string): string | null {
+  if (text.length <= 2 * CONTAINERS_MAX) return null;
+  let count = 0;
+  const isTooMany = someBracket(text, (change) => change === 1 && ++count > CONTAINERS_MAX);
+  return isTooMany ? `it has more than ${CONTAINERS_MAX} arrays and objects` : null;
+}
+
+/** True if `test` is true for a bracket outside of strings: 1 if it opens, -1 if it closes. */
+function someBracket(text: string, test: (change: 1 | -1) => boolean): boolean {
   let isText = false;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
@@ -38,9 +57,8 @@ export function isDeeperThan(text: string, levelsMax: number): boolean {
       else if (unit === QUOTE) isText = false;
     } else if (unit === QUOTE) isText = true;
     else if (unit === OPEN_ARRAY || unit === OPEN_OBJECT) {
-      levels += 1;
-      if (levels > levelsMax) return true;
-    } else if (unit === CLOSE_ARRAY || unit === CLOSE_OBJECT) levels -= 1;
+      if (test(1)) return true;
+    } else if ((unit === CLOSE_ARRAY || unit === CLOSE_OBJECT) && test(-1)) return true;
   }
   return false;
 }

@@ -1,4 +1,4 @@
-import { isDeeperThan, parseJson } from "../../core/arguments/json_text.ts";
+import { isDeeperThan, parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
@@ -13,8 +13,8 @@ const DECODER = new TextDecoder("utf-8", { fatal: true });
  * The value of a body of JSON; an object without members for an empty one. Integers that a number
  * cannot represent are bigints.
  *
- * @throws JobError `invalid_argument` for bytes that are not JSON in UTF-8, nest too deep, or have
- * a member twice
+ * @throws JobError `invalid_argument` for bytes that are not JSON in UTF-8, nest too deep, have too
+ * many values, or a member twice
  */
 export function readBody(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) return {};
@@ -22,6 +22,8 @@ export function readBody(bytes: Uint8Array): unknown {
   if (isDeeperThan(text, LEVELS_MAX)) {
     throw refuse(`it nests deeper than ${LEVELS_MAX} levels`);
   }
+  const problem = sizeProblem(text);
+  if (problem !== null) throw refuse(problem);
   const value = parse(text);
   const path = repeatedMember(text, value)?.slice(0, PATH_SHOWN_MAX);
   if (path === undefined) return value;

@@ -3,7 +3,7 @@ import { messageOf } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReportedRun } from "../../core/job/external.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
-import { parseJson } from "../../core/arguments/json_text.ts";
+import { parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
 import type { RecurringOptions, ScheduleChange, ScheduleOptions } from "../../manager/api.ts";
 import type { ReportRunRequest, ScheduleJobRequest, UpdateScheduleRequest } from "../gen/job_pb.ts";
@@ -41,6 +41,10 @@ function readArguments(
   const field = `${prefix}arguments_json`;
   if (request.arguments.length > 0) {
     throw refuse(field, 'it cannot be combined with "arguments"', "Set only one of them");
+  }
+  const problem = sizeProblem(request.argumentsJson);
+  if (problem !== null) {
+    throw refuse(field, problem, "Keep large data in a file or a database and pass its name");
   }
   let value: unknown;
   try {

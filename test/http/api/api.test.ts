@@ -112,6 +112,17 @@ test("a body that is no JSON object is refused", async () => {
   assert.equal((await problemOf(form)).status, 415);
 });
 
+test("a body may have 100,000 arrays and objects, which need far more memory than text", async () => {
+  await using world = await apiWorld();
+  // With the object around them and the list of arguments.
+  const send = (count: number) =>
+    world.send("POST", "/api/v1/jobs/echo/runs", `{"arguments": [[${"[],".repeat(count - 4)}{}]]}`);
+  assert.equal((await send(100_000)).status, 201);
+  const refused = await problemOf(await send(100_001));
+  assert.equal(refused.status, 400);
+  assert.match(String(refused.detail), /it has more than 100000 arrays and objects$/);
+});
+
 test("a body beyond its limit is too large", async () => {
   await using world = await apiWorld();
   const response = await world.send("POST", "/api/v1/jobs/echo/runs", {

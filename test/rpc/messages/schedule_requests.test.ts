@@ -85,6 +85,15 @@ for (const [path, init] of BAD_REQUESTS) {
   });
 }
 
+test("readScheduleOptions() refuses more than 100,000 arrays and objects", () => {
+  const read = (count: number) => {
+    const argumentsJson = `[${"[],".repeat(count - 1)}"[{"]`;
+    return readScheduleOptions(request({ argumentsJson }));
+  };
+  assert.ok(Array.isArray(read(100_000).arguments));
+  refuses("arguments_json", () => read(100_001));
+});
+
 for (
   const [path, init] of [
     ["unique_key", { uniqueKey: "k" }],
