@@ -88,8 +88,8 @@ function ownId(given: unknown): string {
 }
 
 /**
- * Versions of UUIDs that are made from what a notice is about, or from a delivery to a hook: whoever
- * took such an id before could keep the notice from being sent, or the job from being started.
+ * Versions of UUIDs that are made from what a notice is about, or from a delivery to a hook:
+ * whoever took such an id before could keep the notice from being sent, or the job from starting.
  */
 const OWN_VERSIONS: ReadonlySet<string> = new Set(["8", "9"]);
 const VERSION_PLACE = 14;
