@@ -322,7 +322,43 @@ test("describe instance tells results, times and history", async () => {
   assert.match(run.stdout, /^History:$/m);
 });
 
-test("describe instance prints one object off a terminal", async () => {
+test("describe and get instance end with the last lines of the log, the oldest first", async () => {
+  const answers = {
+    getInstance: { instance: instance() },
+    lookupInstanceLogs: { entries: [logEntry(8, "disk full"), logEntry(7, "copying")] },
+  };
+  for (const verb of ["describe", "get"]) {
+    const run = await cli([verb, "instance", ID, "-o", "table"], { answers });
+    assert.match(run.stdout, /^Log:\n {2}.* copying\n {2}.* disk full\n/m);
+    const { request } = run.calls.find(({ method }) => method === "lookupInstanceLogs")!;
+    assert.equal(request.newestFirst, true);
+  }
+  const { log } = JSON.parse((await cli(["describe", "instance", ID], { answers })).stdout);
+  assert.deepEqual(log.map(({ message }: { message: string }) => message), [
+    "copying",
+    "disk full",
+  ]);
+});
+
+test("describe instance leaves out the log of a daemon that begins with its first line", async () => {
+  const run = await cli(["describe", "instance", ID, "-o", "table"], {
+    answers: {
+      getInstance: { instance: instance() },
+      lookupInstanceLogs: { entries: [logEntry(1, "first"), logEntry(2, "second")] },
+    },
+  });
+  assert.doesNotMatch(run.stdout, /first|^Log/m);
+});
+
+test("get job shows people what describe job shows", async () => {
+  const answers = { getJob: { job: job() }, listSchedules: { schedules: [schedule()] } };
+  const [got, described] = await Promise.all(
+    ["get", "describe"].map((verb) => cli([verb, "job", "sum", "-o", "table"], { answers })),
+  );
+  assert.equal(got!.stdout, described!.stdout);
+});
+
+test("describe instance prints one object as JSON", async () => {
   const run = await cli(["describe", "instance", ID], {
     answers: { getInstance: { instance: instance() } },
   });

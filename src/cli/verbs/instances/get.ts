@@ -9,6 +9,7 @@ import { formatJson } from "../../output/json.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
 import { findInstance, findSchedule, present } from "../../lookup.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
+import { describeInstance, describeJob } from "./describe.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
@@ -38,7 +39,7 @@ const VERSION: Verb = {
 
 const JOB: Verb = {
   name: "job",
-  summary: "Show one registered job",
+  summary: "Show one registered job: to people as jobctl describe job does",
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
     output: {
@@ -53,7 +54,9 @@ const JOB: Verb = {
   ],
   async run(args, { client, printer }) {
     const kind = args.word("KIND");
-    const answer = await (await client()).getJob({ kind });
+    const connection = await client();
+    if (printer.isHuman) return await describeJob(kind, connection, printer);
+    const answer = await connection.getJob({ kind });
     const job = present(answer.job, `Cannot get job "${kind}"`);
     if (args.text("output") === "jsonschema") {
       await printer.text(formatJson(schemaOf(job), 2));
@@ -65,14 +68,14 @@ const JOB: Verb = {
 
 const INSTANCE: Verb = {
   name: "instance",
-  summary: "Show one instance",
+  summary: "Show one instance: to people as jobctl describe instance does",
   words: [{ ...ID_WORD, offers: "instance" }],
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   async run(args, { client, printer }) {
-    await printer.one(
-      INSTANCE_VIEW,
-      await findInstance(await client(), args.word("ID"), "jobctl get job"),
-    );
+    const connection = await client();
+    const instance = await findInstance(connection, args.word("ID"), "jobctl get job");
+    if (printer.isHuman) return await describeInstance(instance, connection, printer);
+    await printer.one(INSTANCE_VIEW, instance);
   },
 };
 
