@@ -190,7 +190,7 @@ const FAILURES: readonly Column<JobFailures>[] = [
     kind: "num",
   },
   { title: "Last", cell: ({ last }) => <InstanceLink id={last.id} isRow /> },
-  { title: "Error", cell: ({ last }) => last.error ?? last.reason, kind: "wide" },
+  { title: "Error", cell: ({ last }) => last.error?.message ?? last.reason, kind: "wide" },
   { title: "Ended", cell: ({ last }) => <Distance at={endOf(last)} />, kind: "num" },
 ];
 

@@ -22,7 +22,9 @@ function toggled(ids: ReadonlySet<string>, id: string): ReadonlySet<string> {
 /** What a row says beyond its job: error, progress, what it waits for, or its arguments. */
 function About({ instance }: { readonly instance: JobInstance }): JSX.Element {
   const { error, progress, state, blocked_by, arguments: given } = instance;
-  if (error !== undefined && state !== "completed") return <span class="bad-text">{error}</span>;
+  if (error !== undefined && state !== "completed") {
+    return <span class="bad-text">{error.message}</span>;
+  }
   if (state === "processing" && progress !== undefined) return <ProgressBar progress={progress} />;
   if (blocked_by !== undefined) {
     return (
