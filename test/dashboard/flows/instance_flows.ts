@@ -264,7 +264,8 @@ export const INSTANCE_FLOWS: readonly Flow[] = [
       const entries = (part: number) =>
         Array.from({ length: 10_000 }, (_, index) => ({
           ...{ instance_id: id, kind: "steps", at: "2026-11-28T03:00:00.000Z", level: "info" },
-          ...{ message: `line ${part * 10_000 + index + 1}`, source: "stdout", attempt: 1, seq: 1 },
+          ...{ message: `line ${part * 10_000 + index + 1}`, source: "stdout", attempt: 1 },
+          seq: part * 10_000 + index + 1,
         }));
       const body = Array.from({ length: 10 }, (_, part) => {
         const data = { entries: entries(part), cursor: String(part), changed: [] };
