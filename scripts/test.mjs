@@ -57,7 +57,8 @@ async function repeatFailed(results, folder) {
     }
     const { runtime, name } = first.run;
     console.log(`\nOnce more, alone: ${files.join(" ")}`);
-    const again = await runFiles({ ...first.run, name: `${name}2`, files }, folder);
+    // No other run has a name like this.
+    const again = await runFiles({ ...first.run, name: `${name}-again`, files }, folder);
     const isLasting = ({ file, name }) =>
       again.passed === 0 || again.failed.some((one) => one.file === file && one.name === name);
     const passed = first.failed.filter((one) => !isLasting(one));
