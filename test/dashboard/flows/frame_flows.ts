@@ -338,7 +338,7 @@ export const TIME_FLOWS: readonly Flow[] = [
     name: "the calendar and the timeline lead to any time at once",
     run: async ({ page }) => {
       await page.goto("/calendar");
-      await page.getByLabel("Month").fill("2026-03");
+      await page.getByRole("textbox", { name: "Month" }).fill("2026-03");
       await page.getByRole("heading", { name: "March 2026" }).waitFor();
       await page.getByRole("link", { name: "29, timeline of 2026-03-29" }).click();
       await page.getByRole("heading", { name: "Timeline" }).waitFor();
