@@ -3,18 +3,7 @@ import { formatDuration } from "../../core/time/duration.ts";
 import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { messageRecord } from "../output/message_record.ts";
 import type { PlainRecord } from "../output/view.ts";
-import { isoOf } from "../wire.ts";
-
-/** go-job's names of the states. */
-const STATES: Readonly<Record<number, string>> = {
-  1: "Created",
-  2: "Scheduled",
-  4: "Processing",
-  8: "Cancelled",
-  16: "TimedOut",
-  32: "Completed",
-  64: "Terminated",
-};
+import { isoOf, stateName } from "../wire.ts";
 
 /**
  * An instance or a job as go-job's clients read it: lists are JSON text, and the reader of jobs
@@ -32,7 +21,7 @@ function instanceRecord(instance: JobInstance): PlainRecord {
   return {
     kind,
     uuid: uuid || undefined,
-    state: STATES[state],
+    state: stateName(state),
     arguments: JSON.stringify(instance.arguments),
     result_set: results.length > 0 ? JSON.stringify(results) : undefined,
     error,
