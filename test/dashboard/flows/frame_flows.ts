@@ -321,6 +321,27 @@ export const TIME_FLOWS: readonly Flow[] = [
     },
   },
   {
+    name: "the timeline draws the lanes in sight, of any number of jobs",
+    run: async ({ page }) => {
+      const [from, to] = ["2026-11-01T00:00:00.000Z", "2026-11-01T06:00:00.000Z"];
+      const runs = Array.from({ length: 200 }, (_, index) => ({
+        ...{ kind: `job-${String(index).padStart(3, "0")}`, id: `run-${index}`, attempts: 1 },
+        ...{ state: "completed", started_at: from, ended_at: to },
+      }));
+      const body = { runs, gaps: [], counts: [], bounds: [], total: 200, is_estimate: false };
+      await page.route("**/api/v1/timeline?*", (route) => route.fulfill({ json: body }));
+      await page.goto(`/timeline?from=${from}&to=${to}`);
+      await page.locator(".run-bar").first().waitFor();
+      const drawn = await page.locator(".run-bar").count();
+      assert.ok(drawn > 20 && drawn < 120, `${drawn} bars are drawn`);
+      assert.equal(await page.locator("a[aria-label^='job-199']").count(), 0);
+      await page.getByRole("link", { name: "job-199", exact: true }).scrollIntoViewIfNeeded();
+      await page.locator("a[aria-label^='job-199'] .run-bar").waitFor();
+      assert.equal(await page.locator("a[aria-label^='job-000']").count(), 0);
+      await page.unroute("**/api/v1/timeline?*");
+    },
+  },
+  {
     name: "the timeline says above the lanes when clocks change",
     run: async (world) => {
       const window = await world.window({ timezone: "America/New_York" });

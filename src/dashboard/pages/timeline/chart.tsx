@@ -1,4 +1,4 @@
-import type { JSX } from "preact";
+import type { JSX, RefObject } from "preact";
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { href } from "../../app/router.ts";
@@ -25,6 +25,8 @@ const CLOCKS_PX = 40;
 const CHARACTER_PX = 7;
 /** Width of a mark of the axis with its text. */
 const MARK_PX = 90;
+/** Lanes are drawn a step before they come into sight, and taken away a step after. */
+const STEP_PX = 200;
 /** Shortest movement that selects a span. */
 const DRAG_PX_MIN = 8;
 
@@ -277,14 +279,39 @@ function NowLine({ x, width, height }: {
   return <line class="now-line" x1={now} x2={now} y1={AXIS_PX - 6} y2={height} />;
 }
 
-/** From where to where the reader drags, in pixels. */
-interface Drag {
+/** A part of the chart, in pixels from its left or its top; a drag to the left has `to` first. */
+interface PixelSpan {
   readonly from: number;
   readonly to: number;
 }
 
+/**
+ * The part of the chart that is in sight, in whole steps. Drawing a week of two hundred jobs takes
+ * a quarter of a second, and a screen has room for thirty of them.
+ */
+function usePartInSight(frame: RefObject<HTMLElement | null>): ReadonlySignal<PixelSpan> {
+  const part = useSignal<PixelSpan>({ from: 0, to: innerHeight });
+  useEffect(() => {
+    const look = () => {
+      const { top } = frame.current!.getBoundingClientRect();
+      const from = (Math.floor(-top / STEP_PX) - 1) * STEP_PX;
+      const to = (Math.ceil((innerHeight - top) / STEP_PX) + 1) * STEP_PX;
+      if (part.peek().from !== from || part.peek().to !== to) part.value = { from, to };
+    };
+    look();
+    // Captured, as scrolling does not bubble.
+    addEventListener("scroll", look, { capture: true, passive: true });
+    addEventListener("resize", look);
+    return () => {
+      removeEventListener("scroll", look, { capture: true });
+      removeEventListener("resize", look);
+    };
+  }, []);
+  return part;
+}
+
 function DragBox({ drag, height }: {
-  readonly drag: ReadonlySignal<Drag | null>;
+  readonly drag: ReadonlySignal<PixelSpan | null>;
   readonly height: number;
 }): JSX.Element | null {
   if (drag.value === null) return null;
@@ -305,7 +332,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
 }): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const width = useSignal(800);
-  const drag = useSignal<Drag | null>(null);
+  const drag = useSignal<PixelSpan | null>(null);
+  const sight = usePartInSight(frame);
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => width.value = entry!.contentRect.width);
     observer.observe(frame.current!);
@@ -313,6 +341,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
   }, []);
   const begin = AXIS_PX + (clockChanges(range, shownZone()).length > 0 ? CHANGE_PX : 0);
   const { placed, height } = placeLanes(lanes, begin);
+  const { from: sightFrom, to: sightTo } = sight.value;
+  const seen = placed.filter((one) => one.top + one.height > sightFrom && one.top < sightTo);
   const scale = width.value / (range.to - range.from);
   const x = (at: number) => Math.max(-50, Math.min(width.value + 50, (at - range.from) * scale));
   const end = () => {
@@ -351,8 +381,8 @@ export function TimelineChart({ lanes, range, onRange, onTell }: {
           onPointerLeave={() => drag.value = null}
         >
           <Axis range={range} width={width.value} height={height} x={x} />
-          <Pauses placed={placed} range={range} x={x} />
-          {placed.map((one) => (
+          <Pauses placed={seen} range={range} x={x} />
+          {seen.map((one) => (
             <g key={one.lane.kind}>
               <line
                 class="lane-line"
