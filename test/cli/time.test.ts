@@ -114,3 +114,22 @@ for (const [text, zone, wanted] of IN_ZONE) {
     assert.equal(isWallTime(text), !/Z$|^-/.test(text));
   });
 }
+
+// A job that is due at a skipped time runs at the change.
+const DUE: readonly (readonly [text: string, zone: string, wanted: string])[] = [
+  ["2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:00:00Z"],
+  ["2026-03-29T02:00", "Europe/Berlin", "2026-03-29T01:00:00Z"],
+  ["2026-03-29T03:30", "Europe/Berlin", "2026-03-29T01:30:00Z"],
+  ["2026-03-29T01:59:59", "Europe/Berlin", "2026-03-29T00:59:59Z"],
+  ["2026-03-08 02:30", "America/New_York", "2026-03-08T07:00:00Z"],
+  ["2026-10-04 02:15", "Australia/Lord_Howe", "2026-10-03T15:30:00Z"],
+  ["2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00Z"],
+];
+for (const [text, zone, wanted] of DUE) {
+  test(`parseTime() reads "${text}" in ${zone} as the time at which a job runs`, () => {
+    const nowMs = Date.parse("2026-11-24T20:00:00Z");
+    const options = { nowMs, direction: "past", what: "--at", zone: openZone(zone) } as const;
+    const atMs = parseTime(text, { ...options, isDueTime: true });
+    assert.equal(new Date(atMs).toISOString(), wanted.replace("Z", ".000Z"));
+  });
+}

@@ -1,6 +1,6 @@
 import { parseDuration } from "../../core/time/duration.ts";
 import { JobError } from "../../core/errors.ts";
-import { instantOfWall } from "../../core/time/wall_time.ts";
+import { changeThatSkips, instantOfWall } from "../../core/time/wall_time.ts";
 import type { Zone } from "../../core/time/zone.ts";
 
 /** Meaning of a time of day without a date and of a bare duration: ahead or back. */
@@ -39,7 +39,15 @@ export interface TimeOptions {
   readonly what: string;
   /** Zone of a text that names none; by default the local one. */
   readonly zone?: Zone;
+  /**
+   * True if a time that a clock change skips in `zone` means the change, as for a job that is due
+   * then. By default it means the instant as if the clock had not changed.
+   */
+  readonly isDueTime?: boolean;
 }
+
+/** How a wall-clock time becomes an instant. */
+type Reading = Pick<TimeOptions, "zone" | "isDueTime">;
 
 /** Date and time of a wall clock. */
 interface WallTime extends TimeOfDay {
@@ -71,7 +79,7 @@ export function parseTime(
   options: TimeOptions,
 ): number {
   const trimmed = text.trim();
-  const atMs = parseNamed(trimmed, options) ?? parseCalendar(trimmed, options.zone) ??
+  const atMs = parseNamed(trimmed, options) ?? parseCalendar(trimmed, options) ??
     parseRelative(trimmed, options);
   if (atMs !== null && Math.abs(atMs) <= EPOCH_MS_MAX) return Math.round(atMs);
   throw new JobError("invalid_argument", `Cannot read ${options.what} "${text}": not a time`, {
@@ -81,47 +89,50 @@ export function parseTime(
 
 function parseNamed(
   text: string,
-  { nowMs, direction, zone }: TimeOptions,
+  { nowMs, direction, ...reading }: TimeOptions,
 ): number | null {
   if (text.toLowerCase() === "now") return nowMs;
   const named = NAMED_DAY.exec(text);
   if (named) {
     const offset = DAY_OFFSET[named[1]!.toLowerCase()]!;
     const clock = named[2] === undefined ? MIDNIGHT : readClock(named.slice(2));
-    return clock && dayAt(nowMs, offset, { ...clock, zone });
+    return clock && dayAt(nowMs, offset, clock, reading);
   }
   const bare = CLOCK_ONLY.exec(text);
   const clock = bare && readClock(bare.slice(1));
   if (!clock) return null;
-  const today = dayAt(nowMs, 0, { ...clock, zone });
-  if (direction === "future") return today > nowMs ? today : dayAt(nowMs, 1, { ...clock, zone });
-  return today <= nowMs ? today : dayAt(nowMs, -1, { ...clock, zone });
+  const today = dayAt(nowMs, 0, clock, reading);
+  if (direction === "future") return today > nowMs ? today : dayAt(nowMs, 1, clock, reading);
+  return today <= nowMs ? today : dayAt(nowMs, -1, clock, reading);
 }
 
 /** The instant of a wall-clock time. A day past the end of its month runs into the next one. */
-function instantOf(wall: WallTime, zone: Zone | undefined): number {
+function instantOf(wall: WallTime, { zone, isDueTime }: Reading): number {
   const { year, month, day, hour, minute, second, ms } = wall;
   if (zone === undefined) {
     return new Date(year, month - 1, day, hour, minute, second, ms).getTime();
   }
-  const wallMs = Date.UTC(year, month - 1, day, hour, minute, second);
-  return instantOfWall(zone, wallMs / 1_000) * 1_000 + ms;
+  const wallSecond = Date.UTC(year, month - 1, day, hour, minute, second) / 1_000;
+  const change = isDueTime ? changeThatSkips(zone, wallSecond) : null;
+  return change === null ? instantOfWall(zone, wallSecond) * 1_000 + ms : change * 1_000;
 }
 
 /** A time of day, some days from today in the zone. */
 function dayAt(
   nowMs: number,
   dayOffset: number,
-  { zone, ...clock }: TimeOfDay & { readonly zone: Zone | undefined },
+  clock: TimeOfDay,
+  reading: Reading,
 ): number {
+  const { zone } = reading;
   const now = new Date(nowMs);
   if (zone === undefined) {
     const [year, month] = [now.getFullYear(), now.getMonth() + 1];
-    return instantOf({ year, month, day: now.getDate() + dayOffset, ...clock }, zone);
+    return instantOf({ year, month, day: now.getDate() + dayOffset, ...clock }, reading);
   }
   const wall = new Date(nowMs + zone.offsetAt(Math.floor(nowMs / 1_000)) * 1_000);
   const [year, month] = [wall.getUTCFullYear(), wall.getUTCMonth() + 1];
-  return instantOf({ year, month, day: wall.getUTCDate() + dayOffset, ...clock }, zone);
+  return instantOf({ year, month, day: wall.getUTCDate() + dayOffset, ...clock }, reading);
 }
 
 function readClock(groups: readonly (string | undefined)[]): TimeOfDay | null {
@@ -131,7 +142,7 @@ function readClock(groups: readonly (string | undefined)[]): TimeOfDay | null {
   return { hour, minute, second, ms };
 }
 
-function parseCalendar(text: string, zone: Zone | undefined): number | null {
+function parseCalendar(text: string, reading: Reading): number | null {
   const match = DATE_TIME.exec(text);
   if (!match) return null;
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
@@ -139,7 +150,7 @@ function parseCalendar(text: string, zone: Zone | undefined): number | null {
   const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
   if (!clock || month < 1 || month > 12 || day < 1 || day > daysInMonth) return null;
   const offset = match[8];
-  if (offset === undefined) return instantOf({ year, month, day, ...clock }, zone);
+  if (offset === undefined) return instantOf({ year, month, day, ...clock }, reading);
   const { hour, minute, second, ms } = clock;
   return Date.UTC(year, month - 1, day, hour, minute, second, ms) - offsetMs(offset);
 }

@@ -39,6 +39,23 @@ export function instantOfWall(zone: Zone, wall: number): number {
 }
 
 /**
+ * The epoch second of the clock change that skips `wall`, which no local clock shows; null if the
+ * clock shows it.
+ */
+export function changeThatSkips(zone: Zone, wall: number): number | null {
+  let later = instantOfWall(zone, wall);
+  if (later + zone.offsetAt(later) === wall) return null;
+  let earlier = wall - zone.offsetAt(later);
+  const offset = zone.offsetAt(later);
+  while (later - earlier > 1) {
+    const middle = Math.floor((earlier + later) / 2);
+    if (zone.offsetAt(middle) === offset) later = middle;
+    else earlier = middle;
+  }
+  return later;
+}
+
+/**
  * The wall second of year, month, day, hour, minute and second in digits; null if there is none.
  *
  * @param parts the last ones may be absent

@@ -54,6 +54,12 @@ test("explain --at reads a time without a zone in that of the schedule, and says
   assert.match(run.stderr, /"02:30" is a time in Asia\/Tokyo, the zone of the schedules of sum/);
 });
 
+test("explain --at looks at the clock change if it skipped the time, and says so", async () => {
+  const run = await explain(["sum", "--at", "2026-03-29 02:30"], ["Europe/Berlin"]);
+  assert.deepEqual(askedAt(run), ["2026-03-29T01:00:00.000Z"]);
+  assert.match(run.stderr, /Europe\/Berlin skipped "2026-03-29 02:30": jobs due then run at/);
+});
+
 test("explain reads a time in each zone that schedules have, and tells of the schedules of that zone", async () => {
   const run = await explain(["02:30"], ["Asia/Tokyo", "Europe/Berlin"]);
   assert.deepEqual(askedAt(run), ["2026-11-23T17:30:00.000Z", "2026-11-24T01:30:00.000Z"]);

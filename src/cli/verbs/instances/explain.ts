@@ -1,13 +1,14 @@
 import { isJobError, JobError } from "../../../core/errors.ts";
 import { openZone } from "../../../core/time/zone.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
+import { writeMessage } from "../../output/written_file.ts";
 import { ownZone, writeZone, zoneOfJob } from "../../parsing/job_time.ts";
 import { listSchedules } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import { type RequestOf, timestampOf } from "../../wire.ts";
 import type { TickReport } from "../../../rpc/gen/job_pb.ts";
-import { isWallTime, parseTime } from "../../parsing/time.ts";
+import { isWallTime, parseTime, type TimeOptions } from "../../parsing/time.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { TICK_REPORT_VIEW } from "../../views/tick_view.ts";
 
@@ -72,16 +73,36 @@ async function askedTimes(
     const found = kind === undefined ? null : await zoneOfJob(client, kind);
     const { timezone, whose } = found ?? ownZone();
     await writeZone(text, { timezone, whose }, { args, context });
-    return [{ timezone: null, atMs: parseTime(text, { ...options, zone: openZone(timezone) }) }];
+    return [{ timezone: null, atMs: await dueTime(text, timezone, options, { args, context }) }];
   }
   const names = [...zones].sort();
   const schedules = kind === undefined ? "the schedules" : `the schedules of ${makeVisible(kind)}`;
   const whose = `${names.length === 1 ? "the zone" : "the zones"} of ${schedules}`;
   await writeZone(text, { timezone: names.join(", "), whose }, { args, context });
-  return names.map((timezone) => ({
-    timezone: names.length === 1 ? null : timezone,
-    atMs: parseTime(text, { ...options, zone: openZone(timezone) }),
-  }));
+  const times: AskedTime[] = [];
+  for (const timezone of names) {
+    const atMs = await dueTime(text, timezone, options, { args, context });
+    times.push({ timezone: names.length === 1 ? null : timezone, atMs });
+  }
+  return times;
+}
+
+/** When a job ran that was due at a wall-clock time; tells of a clock change that skipped it. */
+async function dueTime(
+  text: string,
+  timezone: string,
+  options: TimeOptions,
+  { args, context }: CommandLine,
+): Promise<number> {
+  const inZone = { ...options, zone: openZone(timezone) };
+  const atMs = parseTime(text, { ...inZone, isDueTime: true });
+  if (atMs !== parseTime(text, inZone) && !args.flag("quiet")) {
+    await writeMessage(
+      context.io,
+      `The clocks of ${timezone} skipped "${makeVisible(text)}": jobs due then run at the change`,
+    );
+  }
+  return atMs;
 }
 
 /** The reports of a time, in each zone that may be meant. */
