@@ -1,5 +1,5 @@
 import process from "node:process";
-import { setInterval } from "node:timers";
+import { setInterval, setTimeout } from "node:timers";
 import type { LiveFacts } from "../../../src/manager/api.ts";
 import { Timeline } from "../../../src/manager/timeline/timeline.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
@@ -7,6 +7,8 @@ import type { Store } from "../../../src/store/store.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const IDLE_WAIT_MS = 500;
+const IDLE_WAITS_MAX = 120;
 
 /** How long one read takes, in milliseconds. */
 export interface Figure {
@@ -53,11 +55,23 @@ export async function measure(
     "forecast, a day": () => timeline.forecast(future(DAY_MS)),
     "forecast, a month": () => timeline.forecast(future(31 * DAY_MS)),
   };
+  await untilIdle();
   const figures: Figure[] = [];
   for (const [name, read] of Object.entries(reads)) {
     figures.push(await figureOf(name, read, times));
   }
   return figures;
+}
+
+/** Wait until this process has nothing left to do of the filling: etcd's rows are still folded. */
+async function untilIdle(): Promise<void> {
+  for (let wait = 0; wait < IDLE_WAITS_MAX; wait++) {
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, IDLE_WAIT_MS));
+    const { user, system } = process.cpuUsage(before);
+    if ((user + system) / 1_000 < IDLE_WAIT_MS * 0.05) return;
+  }
+  throw new Error("The store is still at work a minute after it was opened");
 }
 
 async function figureOf(
