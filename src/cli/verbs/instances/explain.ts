@@ -87,7 +87,7 @@ async function askedTimes(
   return times;
 }
 
-/** When a job ran that was due at a wall-clock time; tells of a clock change that skipped it. */
+/** When a job ran that was due at a wall-clock time; reports a clock change that skipped it. */
 async function dueTime(
   text: string,
   timezone: string,
