@@ -18,6 +18,7 @@ import type { JobState } from "../core/state.ts";
 import type { Clock } from "../platform/clock.ts";
 import { abortError, errorOfInfo } from "./attempt_errors.ts";
 import type { AbortCause } from "./executor.ts";
+import { endAtJob } from "./job_stack.ts";
 import { ProgressReporter, readProgress } from "./progress_reporter.ts";
 import type { TaskInstance } from "./protocol.ts";
 
@@ -53,17 +54,17 @@ export type Verdict =
 /** Values as one message, as `console.log` would print them. */
 function lineText(values: readonly unknown[], mask: SecretMask): string {
   const [only] = values;
-  if (values.length === 1 && typeof only === "string") return messageText(only, mask);
+  if (values.length === 1 && typeof only === "string") return messageText(endAtJob(only), mask);
   return messageText(printedText(values, { maxStringLength: MESSAGE_LENGTH_MAX }), mask);
 }
 
-/** Values as `console.log` prints them without a terminal. */
+/** Values as `console.log` prints them without a terminal; stacks end where the job's code does. */
 export function printedText(
   values: readonly unknown[],
   options: { readonly maxStringLength?: number } = {},
 ): string {
   try {
-    return formatWithOptions({ colors: false, ...options }, ...values);
+    return endAtJob(formatWithOptions({ colors: false, ...options }, ...values));
   } catch {
     return UNSHOWN;
   }

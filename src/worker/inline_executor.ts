@@ -1,4 +1,3 @@
-import { encodeError } from "../core/arguments/encode.ts";
 import type { LogEntry, Progress } from "../core/instance.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock, Timer } from "../platform/clock.ts";
@@ -15,6 +14,7 @@ import {
   HANDLER_MS_MAX,
   type HandlerTask,
 } from "./executor.ts";
+import { encodeJobError } from "./job_stack.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import { OutputLimiter } from "./output/output_limiter.ts";
 import { type AttemptResult, taskInstance } from "./protocol.ts";
@@ -99,7 +99,7 @@ class InlineExecutor implements Executor {
     const ended = loadCode(job).then(
       (code) => runHandler(code.handlers, scope, call),
       (error: unknown) => {
-        scope.note("error", `A handler was not called: ${encodeError(error, mask).message}`);
+        scope.note("error", `A handler was not called: ${encodeJobError(error, mask).message}`);
         return null;
       },
     );
@@ -175,7 +175,7 @@ class InlineAttempt implements Attempt, ScopeHost {
       (error: unknown) => {
         const starvation = loadStarvation(error);
         const type = starvation === null ? "error" : "unstarted";
-        this.#end({ type, error: encodeError(starvation ?? error, this.mask) });
+        this.#end({ type, error: encodeJobError(starvation ?? error, this.mask) });
       },
     );
   }

@@ -1,7 +1,7 @@
 import type { ArgumentInput, Signature } from "../core/arguments/signature.ts";
 import { bindArguments, convertArguments } from "../core/arguments/convert.ts";
 import { DURATION_MS_MAX, parseDuration } from "../core/time/duration.ts";
-import { encodeError, encodeResults } from "../core/arguments/encode.ts";
+import { encodeResults } from "../core/arguments/encode.ts";
 import { messageOf } from "../core/errors.ts";
 import type { ErrorInfo } from "../core/instance.ts";
 import type { JobDefinition, JobFunction, JobHandlers } from "../core/job/job.ts";
@@ -9,6 +9,7 @@ import { importJob } from "../jobs/loading/import_job.ts";
 import { abortError, errorOfInfo, isTimeLimit } from "./attempt_errors.ts";
 import type { AttemptScope } from "./attempt_scope.ts";
 import type { HandlerCall, RetryWish } from "./executor.ts";
+import { encodeJobError } from "./job_stack.ts";
 import type { AttemptResult } from "./protocol.ts";
 
 /** A job's code, loaded. */
@@ -57,7 +58,7 @@ export async function runAttempt(
   try {
     await onComplete(scope.Instance, JSON.parse(resultsJson) as unknown[]);
   } catch (error) {
-    scope.note("error", `onComplete failed: ${encodeError(error, scope.mask).message}`);
+    scope.note("error", `onComplete failed: ${encodeJobError(error, scope.mask).message}`);
   }
   return result;
 }
@@ -77,7 +78,7 @@ export async function failAttempt(
   const verdict = cause === null ? scope.verdict : null;
   if (verdict?.type === "snooze") return { type: "snooze", delayMs: verdict.delayMs };
   if (cause !== null && !isTimeLimit(cause)) {
-    return { type: "error", error: encodeError(thrown, scope.mask) };
+    return { type: "error", error: encodeJobError(thrown, scope.mask) };
   }
   const failure = verdict?.error ?? (cause === null ? thrown : stopError(scope, thrown));
   return await callHandlers(handlers, scope, {
@@ -110,7 +111,7 @@ export async function runHandler(
   try {
     await handlers.onStateChange?.(scope.Instance, call.state);
   } catch (error) {
-    const info = encodeError(error, scope.mask);
+    const info = encodeJobError(error, scope.mask);
     scope.note("error", `onStateChange failed: ${info.message}`);
     return { type: "error", error: info };
   }
@@ -129,7 +130,7 @@ async function callHandlers(
   const { onTerminate, retryDelay } = handlers;
   let { failure } = given;
   const resultOf = (wish: RetryWish | undefined): AttemptResult => {
-    const error = encodeError(failure, scope.mask);
+    const error = encodeJobError(failure, scope.mask);
     return wish === undefined ? { type: "error", error } : { type: "error", error, wish };
   };
   if (!onTerminate && !retryDelay) return resultOf(given.wish);
@@ -170,5 +171,5 @@ function stopError(scope: AttemptScope, thrown: unknown): Error {
 
 function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
-  return errorOfInfo(encodeError(thrown), thrown);
+  return errorOfInfo(encodeJobError(thrown), thrown);
 }

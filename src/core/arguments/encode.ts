@@ -12,7 +12,8 @@ export const ERROR_MESSAGE_BYTES_MAX = 8_192;
 export const ERROR_STACK_BYTES_MAX = 16_384;
 /** Longest error name kept, in bytes of UTF-8. */
 const ERROR_NAME_BYTES_MAX = 200;
-const CAUSES_MAX = 5;
+/** Most errors whose stacks are kept: the one thrown, those that it combines, and causes. */
+const RELATED_MAX = 10;
 // Dropped members (undefined, functions) write nothing, so a limit of its own bounds their number.
 const DROPPED_MAX = 100_000;
 /** Most bits of a bigint: the time to write it in decimal grows with the square of its length. */
@@ -302,27 +303,47 @@ function isArray(value: unknown): boolean {
 }
 
 /**
- * Reduce any thrown value to name, message and stack of bounded size. Never throws. The stack ends
- * with the causes. A value that is not an Error gets the name "NonError" and its text or JSON as
- * message.
+ * Reduce any thrown value to name, message and stack of bounded size. Never throws. The stack is
+ * followed by those of the errors that an AggregateError combines, and of the causes. A value that
+ * is not an Error gets the name "NonError" and its text or JSON as message.
  *
  * @param mask replaces secrets before anything is cut
+ * @param endStack shortens each of the stacks; undefined leaves it out
  */
-export function encodeError(thrown: unknown, mask?: SecretMask): ErrorInfo {
+export function encodeError(
+  thrown: unknown,
+  mask?: SecretMask,
+  endStack: (stack: string) => string | undefined = (stack) => stack,
+): ErrorInfo {
   const { name, message } = describeThrown(thrown, mask);
-  const stacks = [readText(thrown, "stack", mask)];
-  const seen = new Set<unknown>([thrown]);
-  let cause = readMember(thrown, "cause");
-  while (cause !== undefined && cause !== null && !seen.has(cause) && seen.size <= CAUSES_MAX) {
-    seen.add(cause);
-    const told = describeThrown(cause, mask);
-    stacks.push(`Caused by: ${readText(cause, "stack", mask) ?? `${told.name}: ${told.message}`}`);
-    cause = readMember(cause, "cause");
-  }
-  const stack = stacks.filter((text) => text !== undefined).join("\n");
+  const texts: string[] = [];
+  const seen = new Set<unknown>();
+  const add = (error: unknown, title: string): void => {
+    if (seen.has(error) || seen.size === RELATED_MAX) return;
+    seen.add(error);
+    const whole = readText(error, "stack", mask);
+    const stack = whole === undefined ? undefined : endStack(whole);
+    if (stack !== undefined) texts.push(title + stack);
+    else if (title !== "") texts.push(title + lineOf(describeThrown(error, mask)));
+    const errors = readMember(error, "errors");
+    if (isArray(errors)) {
+      const list = errors as readonly unknown[];
+      list.slice(0, RELATED_MAX).forEach((one, index) =>
+        add(one, `Error ${index + 1} of ${list.length}: `)
+      );
+    }
+    const cause = readMember(error, "cause");
+    if (cause !== undefined && cause !== null) add(cause, "Caused by: ");
+  };
+  add(thrown, "");
+  const stack = texts.join("\n");
   return stack === ""
     ? { name, message }
     : { name, message, stack: cutText(stack, ERROR_STACK_BYTES_MAX) };
+}
+
+function lineOf({ name, message }: Pick<ErrorInfo, "name" | "message">): string {
+  return `${name}: ${message}`;
 }
 
 /** An error received as data, reduced to known members within their limits. */

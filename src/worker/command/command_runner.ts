@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
-import { encodeError } from "../../core/arguments/encode.ts";
 import { errorCode, JobError } from "../../core/errors.ts";
 import type { CommandSpec } from "../../core/job/job.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
@@ -11,6 +10,7 @@ import { ResultFile } from "./command_result.ts";
 import { isResourceError } from "../../platform/process/resources.ts";
 import { killGroup, MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
+import { encodeJobError } from "../job_stack.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 
 /** Receives what happens to a running command. */
@@ -181,14 +181,14 @@ function startError(spec: CommandSpec, error: Error): JobError {
 }
 
 function failed(error: unknown): AttemptResult {
-  return { type: isResourceError(error) ? "unstarted" : "error", error: encodeError(error) };
+  return { type: isResourceError(error) ? "unstarted" : "error", error: encodeJobError(error) };
 }
 
 function succeeded(code: number, file: ResultFile | null): AttemptResult {
   try {
     return { type: "ok", resultsJson: file?.read() ?? "[]", exitCode: code };
   } catch (error) {
-    return { type: "error", error: encodeError(error) };
+    return { type: "error", error: encodeJobError(error) };
   }
 }
 

@@ -1,4 +1,3 @@
-import { encodeError } from "../../core/arguments/encode.ts";
 import { secretsOf } from "../../core/job/job.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import { systemClock } from "../../platform/clock.ts";
@@ -8,6 +7,7 @@ import { type RunningCommand, startCommand } from "../command/command_runner.ts"
 import type { Guard } from "../guard/guard.ts";
 import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../../platform/process/descendants.ts";
 import { WorkerOutput } from "../output/worker_output.ts";
+import { encodeJobError } from "../job_stack.ts";
 import { BatchMemory } from "../batching/batch_memory.ts";
 import {
   type AttemptResult,
@@ -134,7 +134,7 @@ export class WorkerSession {
     this.#isTainted = true;
     const current = this.#current;
     if (current?.isFailing) return;
-    const error = encodeError(thrown, this.#mask);
+    const error = encodeJobError(thrown, this.#mask);
     if (!current) return this.#host.send({ type: "late", run: this.#lastRun, error });
     current.isFailing = true;
     if (current.decided !== null) {
@@ -215,8 +215,8 @@ export class WorkerSession {
         const { source } = job;
         const reason = source.type === "module" ? unreadable(source.path) : null;
         const starvation = message.wantsStarted ? loadStarvation(error) : null;
-        if (starvation !== null) return { type: "unstarted", error: encodeError(starvation) };
-        return { type: "error", error: encodeError(reason ?? error, this.#mask) };
+        if (starvation !== null) return { type: "unstarted", error: encodeJobError(starvation) };
+        return { type: "error", error: encodeJobError(reason ?? error, this.#mask) };
       }
       // All its attempts need what the load set up, and those of other modules must not meet it.
       if (isClean && this.#traces!.rebase()) this.#isExclusive = true;

@@ -7,6 +7,7 @@ import type { LogEntry, LogLevel } from "../../core/instance.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { printedText } from "../attempt_scope.ts";
+import { endAtJob } from "../job_stack.ts";
 import { LINE_BYTES_MAX } from "./line_splitter.ts";
 import { encodeLines, encodeMessage, endMarker, recordPrefix } from "./output_record.ts";
 
@@ -123,7 +124,8 @@ export class WorkerOutput {
 
   #print(level: LogLevel, args: readonly unknown[]): void {
     const source = level === "warn" || level === "error" ? "stderr" : "stdout";
-    let text = args.length === 1 && typeof args[0] === "string" ? args[0] : printedText(args);
+    const [only] = args;
+    let text = args.length === 1 && typeof only === "string" ? endAtJob(only) : printedText(args);
     // The daemon masks too, but does not find a secret that is split across two records.
     if (text.length * 3 > LINE_BYTES_MAX) text = this.#mask.text(text);
     if (this.#indent !== "") text = this.#indent + text.replaceAll("\n", `\n${this.#indent}`);
