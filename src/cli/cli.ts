@@ -19,12 +19,13 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   } catch (error) {
     if (isBrokenPipe(error)) return EXIT.ok;
     const jobError = toJobError(error, "Cannot run this command");
-    const failure = await failureOf(jobError, argv);
+    const verb = await verbOf(argv);
+    const failure = verb?.failed?.(jobError);
     if (failure) {
       await io.stdout.write(failure.line);
       return failure.code;
     }
-    await report(jobError, argv, io).catch(() => {});
+    await report(await inOptions(jobError, verb), argv, io).catch(() => {});
     return EXIT_CODES[jobError.code];
   }
 }
@@ -46,10 +47,16 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   return commandLine.isAsked ? EXIT.ok : EXIT.usage;
 }
 
-/** The failure as the line's verb reports it; undefined if it leaves that to the program. */
-async function failureOf(error: JobError, argv: readonly string[]) {
-  const { verbOf } = await import("./parsing/parse.ts");
-  return verbOf(argv)?.failed?.(error);
+async function verbOf(argv: readonly string[]): Promise<Verb | null> {
+  return (await import("./parsing/parse.ts")).verbOf(argv);
+}
+
+/** The error with the options of the verb in place of what they are to the daemon. */
+async function inOptions(error: JobError, verb: Verb | null): Promise<JobError> {
+  if (verb === null || error.options.length === 0) return error;
+  const { nameOptions } = await import("./parsing/option_names.ts");
+  const { optionsOf } = await import("./verb.ts");
+  return nameOptions(error, optionsOf(verb));
 }
 
 async function readServe(argv: readonly string[]): Promise<VerbRun | null> {

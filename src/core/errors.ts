@@ -21,8 +21,15 @@ export interface JobErrorOptions {
   readonly hint?: string;
   /** The path of the parameter or key at fault, such as `args.x` or `jobs.backup.timeout`. */
   readonly path?: string;
+  /**
+   * Options of the call that the texts quote, as the library names them; the first is at fault, and
+   * is the path. Interfaces that have other names for them use {@link renameOptions}.
+   */
+  readonly options?: readonly string[];
   readonly cause?: unknown;
 }
+
+const NO_OPTIONS: readonly string[] = [];
 
 /**
  * The one error class of the project.
@@ -34,13 +41,21 @@ export class JobError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly path: string | undefined;
+  // Behind a getter: it says nothing to people who print the error.
+  readonly #options: readonly string[];
 
   constructor(code: ErrorCode, message: string, options: JobErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "JobError";
     this.code = code;
     this.hint = options.hint;
-    this.path = options.path;
+    this.#options = options.options ?? NO_OPTIONS;
+    this.path = options.path ?? this.#options[0];
+  }
+
+  /** See {@link JobErrorOptions}. */
+  get options(): readonly string[] {
+    return this.#options;
   }
 }
 
@@ -55,8 +70,40 @@ export function atPath<T>(path: string, run: () => T): T {
     return run();
   } catch (error) {
     if (!isJobError(error) || error.path !== undefined) throw error;
-    throw new JobError(error.code, error.message, { path, hint: error.hint, cause: error });
+    throw new JobError(error.code, error.message, {
+      ...{ path, hint: error.hint, options: error.options, cause: error },
+    });
   }
+}
+
+/**
+ * The error with the names that an interface has for its options, in the texts and the path.
+ *
+ * @param nameOf the name of an option; undefined keeps the one it has
+ * @param quote how the texts show a name
+ */
+export function renameOptions(
+  error: JobError,
+  nameOf: (option: string) => string | undefined,
+  quote: (name: string) => string = (name) => `"${name}"`,
+): JobError {
+  const { options, path } = error;
+  const [first] = options;
+  if (first === undefined) return error;
+  let { message, hint } = error;
+  const names = options.map((option) => nameOf(option) ?? option);
+  for (const [index, option] of options.entries()) {
+    const shown = quote(names[index]!);
+    message = message.replace(`"${option}"`, () => shown);
+    hint = hint?.replaceAll(`"${option}"`, () => shown);
+  }
+  return new JobError(error.code, message, {
+    hint,
+    // One of several requests may come before it.
+    path: path?.endsWith(first) ? path.slice(0, -first.length) + names[0]! : path,
+    options: names,
+    cause: error,
+  });
 }
 
 /** Wrap anything thrown as a {@link JobError} once, at the edge, keeping the cause. */

@@ -103,13 +103,13 @@ export function readBatch<Frame extends AnyFrame>(
 
 /** An error as data. */
 export function toPlainError(thrown: unknown, action: string): PlainError {
-  const { code, message, hint, path } = toJobError(thrown, action);
-  return { code, message, hint, path };
+  const { code, message, hint, path, options } = toJobError(thrown, action);
+  return { code, message, hint, path, options };
 }
 
 /** The error rebuilt from its data. */
-export function fromPlainError({ code, message, hint, path }: PlainError): JobError {
-  return new JobError(code, message, { hint, path });
+export function fromPlainError({ code, message, ...parts }: PlainError): JobError {
+  return new JobError(code, message, parts);
 }
 
 /** The error of a call whose client has disconnected. */

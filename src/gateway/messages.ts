@@ -50,6 +50,7 @@ export interface PlainError {
   readonly message: string;
   readonly hint: string | undefined;
   readonly path: string | undefined;
+  readonly options: readonly string[];
 }
 
 /** Facts that the listeners request from the manager in addition to API calls. */

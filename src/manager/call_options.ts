@@ -162,13 +162,14 @@ export function inRequest<T>(index: number, run: () => T): T {
     return run();
   } catch (error) {
     if (!isJobError(error)) throw error;
-    const { code, message, hint, path } = error;
+    const { code, message, hint, path, options } = error;
     const place = `requests[${index}]`;
     // A job that is scheduled alone is an argument of the call, not a member.
     const member = path === "job" ? ".kind" : path ? `.${path}` : "";
     throw new JobError(code, `${message} (${place})`, {
       hint,
       path: `${place}${member}`,
+      options,
       cause: error,
     });
   }

@@ -73,7 +73,7 @@ export class Scope {
     const kind = kindOfKey(key ?? "");
     if (kind === null || this.allows(kind)) return;
     const found = `Cannot use the unique key "${key}": it belongs to job "${kind}", and`;
-    throw this.#denied(found, { path: "unique_key", hint: "Choose another key" });
+    throw this.#denied(found, { options: ["uniqueKey"], hint: "Choose another key" });
   }
 
   /** True if a block is of one of the caller's jobs; false for a pool, which is of several. */

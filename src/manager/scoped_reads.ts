@@ -42,7 +42,7 @@ export class ScopedQueries {
     throw new JobError(
       "resource_exhausted",
       `Cannot search ${kinds.length} jobs at once: wanted at most ${BATCH_MAX}`,
-      { path: "query.kinds", hint: "Name the kinds" },
+      { options: ["kinds"], hint: "Name the kinds" },
     );
   }
 

@@ -1,5 +1,6 @@
 import type { status } from "@grpc/grpc-js";
-import { type ErrorCode, JobError } from "../core/errors.ts";
+import { type ErrorCode, JobError, renameOptions } from "../core/errors.ts";
+import { fieldOf } from "./field_names.ts";
 
 // Written as numbers so that the CLI can read an error without loading the gRPC library.
 /** gRPC status of each error code. */
@@ -25,6 +26,7 @@ export const TRAILERS = {
   code: "jobctl-code",
   hint: "jobctl-hint",
   path: "jobctl-path",
+  options: "jobctl-options",
 } as const;
 
 // Clients refuse headers of more than 8 KiB in all; percent-encoding triples what is not ASCII.
@@ -62,8 +64,12 @@ function fit(text: string, encodedMax: number): string {
   return `${kept}…`;
 }
 
-/** An error in the form that goes over the wire; {@link fromWireError} reads it back. */
-export function toWireError(error: JobError): WireError {
+/**
+ * An error in the form that goes over the wire; {@link fromWireError} reads it back. Options are
+ * then named as the fields of the request.
+ */
+export function toWireError(given: JobError): WireError {
+  const error = renameOptions(given, fieldOf);
   const trailers: Record<string, string> = { [TRAILERS.code]: error.code };
   if (error.hint !== undefined) {
     trailers[TRAILERS.hint] = encodeURIComponent(fit(error.hint, HINT_ENCODED_MAX));
@@ -71,6 +77,7 @@ export function toWireError(error: JobError): WireError {
   if (error.path !== undefined) {
     trailers[TRAILERS.path] = encodeURIComponent(fit(error.path, PATH_ENCODED_MAX));
   }
+  if (error.options.length > 0) trailers[TRAILERS.options] = error.options.join(",");
   const wire = {
     code: GRPC_STATUS[error.code],
     details: fit(error.message, MESSAGE_ENCODED_MAX),
@@ -111,6 +118,7 @@ export function fromWireError(error: WireError, cause?: unknown): JobError {
   return new JobError(code, error.details, {
     hint: decode(error.trailers[TRAILERS.hint]),
     path: decode(error.trailers[TRAILERS.path]),
+    options: error.trailers[TRAILERS.options]?.split(","),
     cause,
   });
 }

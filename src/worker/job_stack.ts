@@ -50,7 +50,7 @@ export function endAtJob(text: string): string {
   return own !== null && text.includes(own) ? endStacks(text, own) : text;
 }
 
-/** An error of job code as data, see {@link encodeError}: its stacks end where the job's code does. */
+/** An error of job code as data, see {@link encodeError}. Its stacks end where that code ends. */
 export function encodeJobError(thrown: unknown, mask?: SecretMask): ErrorInfo {
   return encodeError(thrown, mask, endStack);
 }

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorCode, isJobError, JobError, messageOf, toJobError } from "../../src/core/errors.ts";
+import {
+  errorCode,
+  isJobError,
+  JobError,
+  messageOf,
+  renameOptions,
+  toJobError,
+} from "../../src/core/errors.ts";
 
 test("errorCode() is undefined when what was thrown has no code of the system", () => {
   assert.equal(errorCode(Object.assign(new Error("no"), { code: "ENOENT" })), "ENOENT");
@@ -24,4 +31,34 @@ test("toJobError() keeps a JobError and wraps anything else with its cause", () 
   assert.ok(isJobError(wrapped, "internal"));
   assert.equal(wrapped.message, "Cannot act: x is null");
   assert.equal(wrapped.cause, cause);
+});
+
+const NAMES: Readonly<Record<string, string>> = { at: "AT", after: "AFTER" };
+const nameOf = (option: string) => NAMES[option];
+
+test("renameOptions() renames what the texts quote, and the path", () => {
+  const error = new JobError("invalid_argument", 'Cannot use both "at" and "after": "at"', {
+    options: ["at", "after"],
+    hint: 'Leave out "after", at best',
+  });
+  assert.equal(error.path, "at");
+  const renamed = renameOptions(error, nameOf);
+  assert.equal(renamed.message, 'Cannot use both "AT" and "AFTER": "at"');
+  assert.equal(renamed.hint, 'Leave out "AFTER", at best');
+  assert.deepEqual([renamed.path, renamed.options], ["AT", ["AT", "AFTER"]]);
+  assert.match(renameOptions(error, nameOf, (name) => `--${name}`).message, / --AT and --AFTER: /);
+});
+
+test("renameOptions() keeps the request that the path begins with, and unknown names", () => {
+  const options = ["after", "other"];
+  const given = { options, path: "requests[2].after" };
+  const error = new JobError("invalid_argument", '"other" and "after"', given);
+  const renamed = renameOptions(error, nameOf);
+  assert.equal(renamed.path, "requests[2].AFTER");
+  assert.equal(renamed.message, '"other" and "AFTER"');
+});
+
+test("renameOptions() leaves an error alone that is about an argument of the job", () => {
+  const error = new JobError("invalid_argument", 'Cannot use "at"', { path: "at" });
+  assert.equal(renameOptions(error, nameOf), error);
 });

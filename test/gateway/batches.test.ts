@@ -57,7 +57,8 @@ test("every method arrives as itself", async () => {
 });
 
 test("answers of one turn arrive in order with their payloads", async () => {
-  const error = { code: "not_found", message: "No", hint: undefined, path: undefined } as const;
+  const plain = { code: "not_found", message: "No", hint: undefined, path: undefined } as const;
+  const error = { ...plain, options: ["id"] };
   const frames: readonly (readonly [Answer, string?])[] = [
     [{ type: "message", id: 7 }, "seven"],
     [{ type: "fail", id: 8, error }],

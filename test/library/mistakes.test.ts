@@ -38,7 +38,7 @@ const MISTAKES: Readonly<Record<string, readonly [run: (manager: any) => unknown
   ],
   "a lease without a unit": [
     () => new Manager({ lease: "15" }),
-    { path: "lease", message: /^Cannot use lease "15": the unit is missing/, hint: /"10s"/ },
+    { path: "lease", message: /^Cannot use "lease" "15": the unit is missing/, hint: /"10s"/ },
   ],
   "a pool that is text": [
     () => new Manager({ pools: { heavy: "2" as never } }),
@@ -82,11 +82,43 @@ const MISTAKES: Readonly<Record<string, readonly [run: (manager: any) => unknown
   ],
   "a delay that is a word": [
     (manager) => manager.scheduleJob("sum", { arguments: [1, 2], after: "soon" }),
-    { path: "after", message: /^Cannot use after "soon": "soon" is not a number with a unit$/ },
+    { path: "after", message: /^Cannot use "after" "soon": "soon" is not a number with a unit$/ },
+  ],
+  "a key without a rule": [
+    (manager) => manager.scheduleJob("hi", { onConflict: "keep" }),
+    { path: "uniqueKey", message: /there is no key$/, hint: /^Give "uniqueKey", or set "unique"/ },
+  ],
+  "a key for no time": [
+    (manager) => manager.scheduleJob("hi", { uniqueKey: "k", uniqueFor: 0 }),
+    { path: "uniqueFor", message: /^Cannot use "uniqueFor" "0": / },
+  ],
+  "a time and a delay": [
+    (manager) => manager.scheduleJob("hi", { at: 1, after: "2s" }),
+    { path: "at", message: /^Cannot schedule with both "at" and "after"$/ },
+  ],
+  "an id that is not a UUID": [
+    (manager) => manager.scheduleJob("hi", { id: "x" }),
+    { path: "id", message: /^Cannot use "id" "x": / },
+  ],
+  "an unknown instance": [
+    (manager) => manager.getInstance("01938f2c-7d3e-7000-8000-000000000000"),
+    { path: "id", message: /: no such instance$/ },
+  ],
+  "no runs of a schedule": [
+    (manager) => manager.scheduleRecurring("hi", { cron: "@daily", runsMax: 0 }),
+    { path: "runsMax", message: /^Cannot use "runsMax" "0": / },
+  ],
+  "an end of a schedule that is no time": [
+    (manager) => manager.scheduleRecurring("hi", { cron: "@daily", endsAt: -1 }),
+    { path: "endsAt", message: /^Cannot use "endsAt" "-1": / },
+  ],
+  "an unknown misfire policy": [
+    (manager) => manager.scheduleRecurring("hi", { cron: "@daily", misfire: "often" as never }),
+    { path: "misfire", message: /^Cannot use "misfire" "often": no such choice$/ },
   ],
   "a time limit that is a word": [
     (manager) => manager.idle({ timeout: "soon" }),
-    { path: "timeout", message: /^Cannot use timeout "soon"/ },
+    { path: "timeout", message: /^Cannot use "timeout" "soon"/ },
   ],
   "one wrong request of two": [
     (manager) => manager.scheduleJobs([{ kind: "hi" }, { kind: "hi", pririty: 3 }]),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { JobError } from "../../src/core/errors.ts";
+import { memberOf } from "../../src/rpc/field_names.ts";
 import { fromWireError, GRPC_STATUS, toWireError } from "../../src/rpc/errors.ts";
 
 test("GRPC_STATUS names the statuses that grpc-js knows", () => {
@@ -40,6 +41,36 @@ test("fromWireError() leaves hint and path out when there are none", () => {
   const back = fromWireError(toWireError(new JobError("not_found", "Cannot find it: gone")));
   assert.equal(back.hint, undefined);
   assert.equal(back.path, undefined);
+});
+
+const OPTIONS: readonly [option: string, field: string, inBody: string, inQuery: string][] = [
+  ["uniqueFor", "unique_for_ms", "unique_for_ms", "unique_for_ms"],
+  ["timeoutMs", "timeout_ms", "timeout_ms", "timeout_ms"],
+  ["retries", "max_retries", "max_retries", "max_retries"],
+  ["runsMax", "recurrence.runs_max", "recurrence.runs_max", "recurrence.runs_max"],
+  ["id", "uuid", "id", "id"],
+  ["kinds", "query.kinds", "query.kinds", "kinds"],
+  // Fields stay what they are.
+  ["query.uuids[3]", "query.uuids[3]", "query.ids[3]", "ids[3]"],
+  [
+    "requests[1].arguments_json",
+    "requests[1].arguments_json",
+    "requests[1].arguments_json",
+    "requests[1].arguments_json",
+  ],
+];
+
+test("toWireError() names the options of the library as fields, and HTTP as members", () => {
+  for (const [option, field, inBody, inQuery] of OPTIONS) {
+    const error = new JobError("invalid_argument", `Cannot use "${option}" "0"`, {
+      options: [option],
+    });
+    const wire = toWireError(error);
+    assert.equal(wire.details, `Cannot use "${field}" "0"`);
+    assert.equal(wire.violation?.field, field);
+    assert.deepEqual(fromWireError(wire).options, [field]);
+    assert.deepEqual([memberOf(option, true), memberOf(option, false)], [inBody, inQuery]);
+  }
 });
 
 test("toWireError() cuts what does not fit into headers", () => {

@@ -108,7 +108,7 @@ export function inMilliseconds<Options extends DurationOptions>(options: Options
     const inMs = `${name}Ms`;
     if (plain[inMs] !== undefined) {
       throw new JobError("invalid_argument", `Cannot use both "${name}" and "${inMs}"`, {
-        path: name,
+        options: [name, inMs],
         hint: "Give one of them",
       });
     }
@@ -122,9 +122,9 @@ function millisecondsOf(name: string, value: unknown): number | null {
   // Null leaves it to the job, in a change of a schedule.
   if (value === null || typeof value === "number") return value;
   if (typeof value !== "string") {
-    const found = `Cannot use ${name} ${quoteValue(value)}`;
+    const found = `Cannot use "${name}" ${quoteValue(value)}`;
     throw new JobError("invalid_argument", `${found}: it is neither milliseconds nor text`, {
-      path: name,
+      options: [name],
       hint: 'Write 90_000, or "90s"',
     });
   }

@@ -38,14 +38,14 @@ export function parseDuration(text: string): number {
  * @throws JobError `invalid_argument` as {@link parseDuration}
  */
 export function readDuration(name: string, value: DurationInput): number {
-  return typeof value === "number" ? value : millisecondsOf(value, `Cannot use ${name}`, name);
+  return typeof value === "number" ? value : millisecondsOf(value, `Cannot use "${name}"`, [name]);
 }
 
-function millisecondsOf(text: string, failure: string, path?: string): number {
+function millisecondsOf(text: string, failure: string, options?: readonly string[]): number {
   const found = read(text);
   if (typeof found === "number") return found;
   const shown = JSON.stringify(text.slice(0, TEXT_LENGTH_MAX));
-  throw new JobError("invalid_argument", `${failure} ${shown}: ${found}`, { path, hint: HINT });
+  throw new JobError("invalid_argument", `${failure} ${shown}: ${found}`, { options, hint: HINT });
 }
 
 /** @returns milliseconds, or the problem */

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
-import { JobError, toJobError } from "../../core/errors.ts";
+import { JobError, renameOptions, toJobError } from "../../core/errors.ts";
 import type { Caller } from "../../rpc/auth/auth.ts";
+import { memberOf } from "../../rpc/field_names.ts";
 import { ListRegisteredJobsResponseSchema } from "../../rpc/gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../../rpc/handlers/backend.ts";
 import type { Calls } from "../../rpc/server/call_policy.ts";
@@ -47,17 +48,20 @@ export class Api {
 
   /** The response to a request whose path begins with `/api/v1`; never fails. */
   async respond(request: ApiRequest): Promise<ApiResponse> {
+    let hasBody = false;
     try {
       if (request.path === DOCUMENT_PATH) return await this.#document(request);
       const match = this.#table.match(request.path);
       if (match === null) return unknownPath(request.path);
       const route = routeFor(match, request);
       if (route === null) return otherMethods(match, request.method);
+      hasBody = route.hasBody;
       const caller = await request.authorize(route.name);
       if (caller instanceof JobError) return problemResponse(caller);
       return await this.#call(route, match.values, request, caller);
     } catch (thrown) {
-      return problemResponse(toJobError(thrown, "Cannot complete the request"));
+      const error = toJobError(thrown, "Cannot complete the request");
+      return problemResponse(renameOptions(error, (option) => memberOf(option, hasBody)));
     }
   }
 

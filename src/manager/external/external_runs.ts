@@ -199,20 +199,22 @@ function isGivenUp({ state, reason }: Instance): boolean {
 
 function checkReport(reported: ReportedRun): void {
   const { runId, host, exitCode, startedMsAgo = 0, msAgo = 0 } = reported;
-  const refuse = (path: string, problem: string) => {
-    throw new JobError("invalid_argument", `Cannot record a run: ${problem}`, { path });
+  const refuse = (option: string, problem: string) => {
+    throw new JobError("invalid_argument", `Cannot record a run: ${problem}`, {
+      options: [option],
+    });
   };
   if (runId !== undefined && !isUuid(runId.toLowerCase())) {
-    refuse("run_id", "its run id is not a UUID");
+    refuse("runId", "its run id is not a UUID");
   }
   if (host !== undefined && (host === "" || host.length > REPORT_HOST_LENGTH_MAX)) {
     refuse("host", `its host has ${host.length} characters, wanted 1 to ${REPORT_HOST_LENGTH_MAX}`);
   }
   if (exitCode !== undefined && !(Number.isInteger(exitCode) && exitCode >= 0 && exitCode <= 255)) {
-    refuse("exit_code", `its exit code is ${exitCode}, wanted 0 to 255`);
+    refuse("exitCode", `its exit code is ${exitCode}, wanted 0 to 255`);
   }
-  for (const [path, ms] of [["started_ms_ago", startedMsAgo], ["ms_ago", msAgo]] as const) {
-    if (!Number.isFinite(ms)) refuse(path, "its times are not numbers");
+  for (const [option, ms] of [["startedMsAgo", startedMsAgo], ["msAgo", msAgo]] as const) {
+    if (!Number.isFinite(ms)) refuse(option, "its times are not numbers");
   }
 }
 

@@ -52,7 +52,7 @@ export async function explain(
   const { instanceId, kind, at, spanMs = SPAN_MS, limit = LIMIT_DEFAULT, scheduleId } = query;
   if (!(limit >= 1 && limit <= LIMIT_MAX) || !(spanMs >= 1)) {
     throw new JobError("invalid_argument", `Cannot explain ${limit} ticks: 1 to ${LIMIT_MAX}`, {
-      path: "limit",
+      options: ["limit"],
     });
   }
   if (instanceId !== undefined) return [await explainer.instance(instanceId)];
@@ -83,7 +83,7 @@ function ofSchedule(
     ? ["the schedules", ""]
     : [`"${kind}"`, ` --kind ${shellWord(kind)}`];
   throw new JobError("not_found", `Cannot explain ${subject}: there is no schedule ${id}`, {
-    path: "schedule_id",
+    options: ["scheduleId"],
     hint: `List them with: jobctl list schedules${option}`,
   });
 }

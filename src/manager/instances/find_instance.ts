@@ -41,7 +41,7 @@ export async function findInstance(
  */
 export function noSuchInstance(id: string, action: string, list = "instances"): JobError {
   return new JobError("not_found", `Cannot ${action} instance "${id}": no such instance`, {
-    path: "uuid",
+    options: ["id"],
     hint: `List them with: jobctl list ${list}`,
   });
 }
@@ -52,7 +52,7 @@ function readId(id: unknown): string {
   throw new JobError(
     "invalid_argument",
     `Cannot find an instance by ${quoteValue(id)}: not an id`,
-    { path: "uuid", hint: "Give the id of the instance as text" },
+    { options: ["id"], hint: "Give the id of the instance as text" },
   );
 }
 
@@ -61,7 +61,7 @@ function ambiguous(id: string, items: readonly Instance[]): JobError {
     "invalid_argument",
     `Cannot find instance "${id}": the prefix matches several`,
     {
-      path: "uuid",
+      options: ["id"],
       hint: `Add more characters; it matches ${items.map((item) => item.id).join(", ")}`,
     },
   );

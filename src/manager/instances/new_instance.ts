@@ -56,7 +56,7 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
   assertRunsHere(job);
   const options = inMilliseconds(given);
   checkPolicy(options);
-  checkInteger("unique_for", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
+  checkInteger("uniqueFor", options.uniqueForMs ?? 1, 1, DURATION_MS_MAX);
   const argumentsJson = argumentsFor(job, options.arguments ?? []);
   const dueAt = dueTime(options, seed);
   const deadlineMs = options.deadlineMs ?? job.options.deadlineMs;
@@ -76,11 +76,11 @@ export function newInstance(job: JobDefinition, given: ScheduleOptions, seed: Se
 function ownId(given: unknown): string {
   const id = String(given).toLowerCase();
   if (!isUuid(id)) {
-    throw invalid("uuid", id, "is not a UUID", "Leave it out, and the daemon makes one");
+    throw invalid("id", id, "is not a UUID", "Leave it out, and the daemon makes one");
   }
   if (!OWN_VERSIONS.has(id[VERSION_PLACE]!)) return id;
   throw invalid(
-    "uuid",
+    "id",
     id,
     `is a UUID of version ${id[VERSION_PLACE]}, which the daemon makes for notices and hooks`,
     "Use another version, such as 4, 5 or 7",
@@ -275,7 +275,7 @@ function uniqueKeyOf(
 ): UniqueKey {
   const { uniqueKey, uniqueForMs, onConflict } = options;
   const policy = job.options.unique;
-  checkChoice("on_conflict", onConflict, CONFLICTS);
+  checkChoice("onConflict", onConflict, CONFLICTS);
   if (uniqueKey !== undefined) {
     checkUniqueKey(uniqueKey);
     const hasRule = uniqueForMs !== undefined || onConflict !== undefined;
@@ -287,7 +287,7 @@ function uniqueKeyOf(
     throw new JobError(
       "invalid_argument",
       `Cannot make an instance of job "${job.kind}" unique: there is no key`,
-      { path: "unique_key", hint: 'Give a unique key, or set "unique" of the job' },
+      { options: ["uniqueKey"], hint: 'Give "uniqueKey", or set "unique" of the job' },
     );
   }
   const text = policy.by === null
@@ -304,7 +304,7 @@ function checkUniqueKey(key: string): void {
   throw new JobError(
     "invalid_argument",
     `Cannot use a unique key of ${key.length} characters: wanted 1 to ${UNIQUE_KEY_LENGTH_MAX}`,
-    { path: "unique_key" },
+    { options: ["uniqueKey"] },
   );
 }
 
@@ -325,7 +325,7 @@ function deadlineOf(deadlineMs: number, dueAt: number): number | null {
 function dueTime(options: ScheduleOptions, seed: Seed): number {
   if (options.at !== undefined && options.afterMs !== undefined) {
     throw new JobError("invalid_argument", `Cannot schedule with both "at" and "after"`, {
-      path: "at",
+      options: ["at", "after"],
       hint: "Give one of them",
     });
   }
@@ -339,27 +339,27 @@ function dueTime(options: ScheduleOptions, seed: Seed): number {
 }
 
 /** @throws JobError `invalid_argument` for what is not a whole number in the range */
-export function checkInteger(path: string, value: number, min: number, max: number): void {
+export function checkInteger(option: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw invalid(path, String(value), `is not a whole number from ${min} to ${max}`);
+  throw invalid(option, String(value), `is not a whole number from ${min} to ${max}`);
 }
 
 /** @throws JobError `invalid_argument` for a value that is not one of the known ones */
 export function checkChoice(
-  path: string,
+  option: string,
   value: string | undefined,
   known: readonly string[],
 ): void {
   if (value === undefined || known.includes(value)) return;
-  throw new JobError("invalid_argument", `Cannot use ${path} "${value}": no such choice`, {
-    path,
+  throw new JobError("invalid_argument", `Cannot use "${option}" "${value}": no such choice`, {
+    options: [option],
     hint: `Write one of: ${known.join(", ")}`,
   });
 }
 
-function invalid(path: string, value: string, problem: string, hint?: string): JobError {
-  return new JobError("invalid_argument", `Cannot use ${path} "${value}": it ${problem}`, {
-    path,
+function invalid(option: string, value: string, problem: string, hint?: string): JobError {
+  return new JobError("invalid_argument", `Cannot use "${option}" "${value}": it ${problem}`, {
+    options: [option],
     hint,
   });
 }

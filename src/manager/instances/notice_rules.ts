@@ -33,7 +33,7 @@ export function assertRepeatable({ kind, id, state, redrivenAs }: Instance): voi
     : null;
   if (problem === null) return;
   throw new JobError("conflict", `Cannot retry instance "${id}": ${problem}`, {
-    path: "uuid",
+    options: ["id"],
     hint: "To test a channel: jobctl notices test",
   });
 }

@@ -50,13 +50,13 @@ export class Recurring {
     const { until, count } = what;
     if ((until === undefined) === (count === undefined)) {
       throw new JobError("invalid_argument", "Cannot skip ticks: give a time or a number of them", {
-        path: "until",
+        options: ["until"],
       });
     }
     if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= SKIPS_MAX)) {
       const wanted = `it is not a whole number from 0 to ${SKIPS_MAX}`;
       throw new JobError("invalid_argument", `Cannot skip ${count} ticks: ${wanted}`, {
-        path: "count",
+        options: ["count"],
       });
     }
     if (until !== undefined) assertAhead(until, this.#parts.clock.now().wallMs, "skip ticks");
@@ -123,13 +123,13 @@ export class Recurring {
     const { wallMs } = this.#parts.clock.now();
     if (!(from < to)) {
       throw new JobError("invalid_argument", `Cannot backfill "${kind}": the range is empty`, {
-        path: "to",
+        options: ["to", "from"],
         hint: '"to" must be after "from"',
       });
     }
     if (to > wallMs) {
       throw new JobError("invalid_argument", `Cannot backfill "${kind}": the range is not past`, {
-        path: "to",
+        options: ["to"],
         hint: "Future ticks run by themselves",
       });
     }
@@ -187,7 +187,7 @@ function tooMany(kind: string, count: number): JobError {
   return new JobError(
     "invalid_argument",
     `Cannot backfill "${kind}": ${count} ticks, at most ${BACKFILL_MAX}`,
-    { path: "from", hint: "Choose a shorter range" },
+    { options: ["from", "to"], hint: "Choose a shorter range" },
   );
 }
 
@@ -196,7 +196,7 @@ export function assertAhead(until: number, nowMs: number, action: string): void 
   if (until > nowMs) return;
   const text = new Date(until).toISOString();
   throw new JobError("invalid_argument", `Cannot ${action} until "${text}": it has passed`, {
-    path: "until",
+    options: ["until"],
     hint: "Give a future time, such as +2h, or end a pause with: jobctl resume",
   });
 }

@@ -105,15 +105,17 @@ function checkOptions(options: Partial<RecurringOptions>): void {
   checkChoice("overlap", options.overlap, OVERLAPS);
   checkChoice("misfire", options.misfire, MISFIRES);
   const { misfireWithinMs = 0, runsMax = 1, queueMax = 1, startsAt = 0, endsAt = 0 } = options;
-  checkInteger("misfire_within", misfireWithinMs, 0, DURATION_MS_MAX);
-  checkInteger("runs_max", runsMax, 1, COUNT_MAX);
-  checkInteger("queue_max", queueMax, 1, 1_000);
-  checkInteger("starts_at", startsAt, 0, TIME_MAX);
-  checkInteger("ends_at", endsAt, 0, TIME_MAX);
+  checkInteger("misfireWithin", misfireWithinMs, 0, DURATION_MS_MAX);
+  checkInteger("runsMax", runsMax, 1, COUNT_MAX);
+  checkInteger("queueMax", queueMax, 1, 1_000);
+  checkInteger("startsAt", startsAt, 0, TIME_MAX);
+  checkInteger("endsAt", endsAt, 0, TIME_MAX);
   const { blackout = [] } = options;
   if (blackout.length > BLACKOUTS_MAX) {
     const problem = `found ${blackout.length} windows, at most ${BLACKOUTS_MAX}`;
-    throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, { path: "blackout" });
+    throw new JobError("invalid_argument", `Cannot use blackout: ${problem}`, {
+      options: ["blackout"],
+    });
   }
   for (const text of blackout) parseBlackout(text);
 }

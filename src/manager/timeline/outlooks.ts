@@ -219,14 +219,14 @@ export function checkSpan(
       msMax / 86_400_000
     } are allowed`
     : "the span is empty";
-  throw new JobError("invalid_argument", `Cannot ${action}: ${problem}`, { path: "to" });
+  throw new JobError("invalid_argument", `Cannot ${action}: ${problem}`, { options: ["to"] });
 }
 
 /** @throws JobError `invalid_argument` for a number out of range */
 export function checkCount(name: string, value: number, max: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new JobError("invalid_argument", `Cannot use ${name} ${value}: wanted 1 to ${max}`, {
-    path: name,
+  throw new JobError("invalid_argument", `Cannot use "${name}" ${value}: wanted 1 to ${max}`, {
+    options: [name],
   });
 }
 

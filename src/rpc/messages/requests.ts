@@ -24,7 +24,8 @@ export function quote(value: string): string {
 /** A refusal that names the field. */
 export function refuse(field: string, problem: string, hint?: string): JobError {
   return new JobError("invalid_argument", `Cannot read field "${field}": ${problem}`, {
-    path: field,
+    // To the library, "id" is the option of what is a field "uuid" here.
+    ...(field === "id" ? { path: field } : { options: [field] }),
     hint,
   });
 }

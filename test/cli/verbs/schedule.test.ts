@@ -133,3 +133,29 @@ test("schedule says that a time has passed, in a pipe too", async () => {
     assert.equal((await schedule(...argv)).stderr, "", argv.join(" "));
   }
 });
+
+test("an error of the daemon names the options of the verb", async () => {
+  const scheduleJob = () => {
+    throw new JobError("invalid_argument", 'Cannot use "recurrence.runs_max" "0": it is wrong', {
+      options: ["recurrence.runs_max"],
+      hint: 'Leave out "recurrence.runs_max"',
+    });
+  };
+  const run = await cli(["schedule", "sum", "--cron", "@daily"], { answers: { scheduleJob } });
+  assert.equal(run.code, 2);
+  assert.equal(
+    run.stderr,
+    'jobctl: Cannot use --runs-max "0": it is wrong\nhint: Leave out --runs-max\n',
+  );
+});
+
+test("an error of the daemon keeps a field that is no option, and an argument of the job", async () => {
+  for (const given of [{ options: ["requests"] }, { path: "timeout_ms" }]) {
+    const [name] = given.options ?? [given.path];
+    const scheduleJob = () => {
+      throw new JobError("invalid_argument", `Cannot use "${name}"`, given);
+    };
+    const run = await cli(["schedule", "sum"], { answers: { scheduleJob } });
+    assert.equal(run.stderr, `jobctl: Cannot use "${name}"\n`);
+  }
+});

@@ -246,6 +246,18 @@ test("a query gives conditions by their names, also several of one", async () =>
   assert.match(String((await problemOf(near)).hint), /"state"/);
 });
 
+test("an error names the members that were sent, not the fields of the contract", async () => {
+  await using world = await apiWorld();
+  const unknown = await world.send("GET", "/api/v1/instances?id=nope");
+  const { path, detail } = await problemOf(unknown);
+  assert.deepEqual([path, detail], [
+    "id",
+    'Cannot read field "id": found "nope", wanted a UUID',
+  ]);
+  const both = await world.send("POST", "/api/v1/jobs/echo/runs", { cron: "@daily", id: UUID });
+  assert.equal((await problemOf(both)).path, "id");
+});
+
 test("GET /instances/ID?wait= waits", async () => {
   await using world = await apiWorld();
   const { id } = world.manager.add({ state: "processing" });

@@ -301,9 +301,9 @@ test("a missing kind, id or time limit is refused, and resumes, pauses and waits
     const attempts: readonly [() => unknown, string][] = [
       [() => manager.resume(nothing), "job"],
       [() => manager.pause(nothing), "job"],
-      [() => manager.getInstance(nothing), "uuid"],
-      [() => manager.retryInstance(nothing), "uuid"],
-      [() => manager.wait(nothing), "uuid"],
+      [() => manager.getInstance(nothing), "id"],
+      [() => manager.retryInstance(nothing), "id"],
+      [() => manager.wait(nothing), "id"],
       [() => manager.wait(waiting, object), "timeoutMs"],
       [() => manager.waitInstance(waiting.id, text), "timeoutMs"],
       [() => manager.waitInstance(waiting.id, -1), "timeoutMs"],

@@ -48,7 +48,7 @@ test("scheduleJobs() and recurring schedules take durations as text", () =>
   }));
 
 const REFUSED: readonly [options: object, path: string, message: RegExp][] = [
-  [{ after: "2 hours" }, "after", /^Cannot use after "2 hours": /],
+  [{ after: "2 hours" }, "after", /^Cannot use "after" "2 hours": /],
   [{ timeout: "5" }, "timeout", /the unit is missing/],
   [{ deadline: {} }, "deadline", /not milliseconds or duration text/],
   [{ after: -1 }, "after", /not a whole number/],
