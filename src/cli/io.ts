@@ -3,6 +3,7 @@ import { errorCode } from "../core/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { createIdSource, type IdSource } from "../platform/ids.ts";
 import { systemRandom } from "../platform/random.ts";
+import type { Terminal } from "./screen/terminal.ts";
 import type { ConnectOptions, JobClient } from "../rpc/client/client.ts";
 
 /** A destination of text. A write resolves once the system has accepted it. */
@@ -34,6 +35,8 @@ export interface CliIo {
   readonly cwd: string;
   readonly clock: Clock;
   readonly newId: IdSource;
+  /** For views that take all of it; the process's own unless a test replaces it. */
+  readonly terminal?: Terminal;
   /** Opens the connection; the gRPC client unless a test replaces it. */
   readonly connect?: (settings: ConnectOptions) => JobClient | Promise<JobClient>;
 }

@@ -1,0 +1,63 @@
+import type { Clock } from "../../platform/clock.ts";
+import { type Key, KeyReader } from "./keys.ts";
+import { Screen } from "./screen.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Exit codes of signals that end the program: 128 and their number. */
+const ENDINGS = { SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
+
+/** What a view that takes the whole terminal reacts to. */
+export interface SessionEvents {
+  pressed(key: Key): void;
+  /** The terminal has another size, or something else has written on it. */
+  changed(): void;
+  /** The input has ended: nobody can press a key any more. */
+  ended(): void;
+}
+
+/**
+ * Take the whole terminal while `action` runs. It is given back in any case: at an error, at a
+ * signal, at Ctrl-Z until the program continues, and when the process ends by itself.
+ */
+export async function onWholeTerminal<T>(
+  terminal: Terminal,
+  clock: Clock,
+  action: (screen: Screen, listen: (events: SessionEvents) => void) => Promise<T>,
+): Promise<T> {
+  const screen = new Screen(terminal);
+  let events: SessionEvents | null = null;
+  const suspend = async () => {
+    await screen.close();
+    terminal.suspend();
+  };
+  const proceed = () => {
+    screen.open();
+    events?.changed();
+  };
+  const keys = new KeyReader(clock, (key) => {
+    if (key === "ctrl-z") return void suspend();
+    if (key === "ctrl-l") screen.forget();
+    events?.pressed(key);
+  });
+  const stops = [
+    terminal.onExit(() => screen.closeNow()),
+    terminal.onSignals(Object.keys(ENDINGS) as (keyof typeof ENDINGS)[], (name) => {
+      screen.closeNow();
+      terminal.exit(ENDINGS[name as keyof typeof ENDINGS]);
+    }),
+    // Also from outside, as of "kill -INT": the terminal itself sends a key.
+    terminal.onSignals(["SIGINT"], () => events?.pressed("ctrl-c")),
+    terminal.onSignals(["SIGTSTP"], () => void suspend()),
+    terminal.onSignals(["SIGCONT"], proceed),
+    terminal.onResize(() => events?.changed()),
+    terminal.onInput((text) => keys.push(text), () => events?.ended()),
+  ];
+  try {
+    screen.open();
+    return await action(screen, (given) => events = given);
+  } finally {
+    keys.close();
+    await screen.close();
+    for (const stop of stops) stop();
+  }
+}
