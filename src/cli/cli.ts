@@ -66,7 +66,11 @@ async function readServe(argv: readonly string[]): Promise<VerbRun | null> {
 }
 
 async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
-  return await withContext(run, io, (args, context) => run.verb.run(args, context)) || EXIT.ok;
+  return await withContext(run, io, async (args, context) => {
+    if (args.given(["watch"]).length === 0) return await run.verb.run(args, context);
+    const { watchVerb } = await import("./watch/watch_verb.ts");
+    return await watchVerb(run.verb, args, context);
+  }) || EXIT.ok;
 }
 
 /** Write the lines of a verb about its words, after its help. */

@@ -7,6 +7,7 @@ import {
   CONNECTION_OPTIONS,
   type OptionSpecs,
   OUTPUT_OPTIONS,
+  WATCH_OPTIONS,
   type WordSpec,
 } from "./parsing/options.ts";
 
@@ -34,6 +35,8 @@ export interface Verb {
   readonly isOffline?: boolean;
   /** True if it also runs with options of the connection that cannot be used: `client` rejects. */
   readonly needsNoConnection?: boolean;
+  /** What `--watch` looks at: the instance ID, the job KIND, or all. Absent: no such option. */
+  readonly watches?: "instance" | "job" | "everything";
   /** True if unknown options are arguments by name: `--region eu`. */
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */
@@ -64,7 +67,8 @@ export function isGroup(entry: VerbEntry): entry is VerbGroup<Verb | VerbGroup> 
 /** Every option that a verb takes. */
 export function optionsOf(verb: Verb): OptionSpecs {
   const connection = verb.isOffline ? {} : CONNECTION_OPTIONS;
-  return { ...connection, ...OUTPUT_OPTIONS, ...verb.options };
+  const watch = verb.watches === undefined ? {} : WATCH_OPTIONS;
+  return { ...connection, ...OUTPUT_OPTIONS, ...watch, ...verb.options };
 }
 
 /** How a verb is written: `jobctl schedule KIND [ARGS…]`. */

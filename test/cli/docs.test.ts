@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { CONNECTION_OPTIONS, OUTPUT_OPTIONS } from "../../src/cli/parsing/options.ts";
+import {
+  CONNECTION_OPTIONS,
+  OUTPUT_OPTIONS,
+  WATCH_OPTIONS,
+} from "../../src/cli/parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../src/cli/output/format.ts";
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { usageOf } from "../../src/cli/verb.ts";
@@ -77,6 +81,18 @@ test("docs/cli.md lists every verb once by what it is for", () => {
 test("docs/cli.md explains the options of the connection and of the output", () => {
   assertOptions(section("## Connection"), CONNECTION_OPTIONS);
   assertOptions(section("## Output"), OUTPUT_OPTIONS);
+  assertOptions(section("## Watching"), WATCH_OPTIONS);
+});
+
+test("docs/cli.md names every verb that can be watched, and no other", () => {
+  const watched = new Set(
+    LEAVES.filter(({ verb }) => verb.watches !== undefined).map(({ titles }) => titles[1]),
+  );
+  const [named] = section("## Watching").split("have this option");
+  assert.deepEqual(
+    [...named!.matchAll(/`([a-z]+)`/g)].map(([, name]) => name).toSorted(),
+    [...watched].toSorted(),
+  );
 });
 
 test("docs/cli.md explains every form of output and every exit code", () => {

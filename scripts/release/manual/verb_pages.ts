@@ -6,6 +6,7 @@ import {
   type OptionSpecs,
   OUTPUT_OPTIONS,
   PROGRAM_OPTIONS,
+  WATCH_OPTIONS,
 } from "../../../src/cli/parsing/options.ts";
 import {
   isGroup,
@@ -50,6 +51,8 @@ function programPage(edition: Edition): string {
       ...optionEntries(CONNECTION_OPTIONS),
       ".SS Output",
       ...optionEntries(OUTPUT_OPTIONS),
+      ".SS Watching",
+      ...optionEntries(WATCH_OPTIONS),
       ".SS Others",
       ...optionEntries({ version: version!, help: { describe: "Show the help", isFlag: true } }),
     ]],
@@ -74,6 +77,7 @@ function verbPage(verb: Verb | VerbGroup, edition: Edition): string {
     ["DESCRIPTION", isGroup(verb) ? leaves.flatMap(leafSection) : describe(leaves[0]!.verb)],
     ["OPTIONS", [
       ...(isGroup(verb) ? [] : optionEntries(verb.options ?? {})),
+      ...(leaves.some((leaf) => leaf.verb.watches) ? optionEntries(WATCH_OPTIONS) : []),
       ".PP",
       `The options ${isOffline ? "" : "of the connection and "}of the output are in ${
         reference(PROGRAM, 1)

@@ -47,6 +47,16 @@ export class Printer {
     this.values = this.isHuman || options.isGoJob ? "text" : "json";
   }
 
+  /** Its settings. */
+  get options(): PrinterOptions {
+    return this.#options;
+  }
+
+  /** One with the same settings that writes elsewhere. */
+  writingTo(io: CliIo): Printer {
+    return new Printer(io, this.#options);
+  }
+
   /** The time of each write: the verb may have waited for a run. */
   get nowMs(): number {
     return this.#io.clock.now().wallMs;

@@ -15,6 +15,11 @@ export function formatAbsolute(atMs: number): string {
   }${zone}`;
 }
 
+/** The time of day in the local zone: "16:53:33". */
+export function clockText(atMs: number): string {
+  return formatAbsolute(atMs).slice(11, 19);
+}
+
 /** A time as ISO text; undefined if absent. */
 export function isoText(atMs: number | null): string | undefined {
   return atMs === null ? undefined : new Date(atMs).toISOString();

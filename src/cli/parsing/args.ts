@@ -29,6 +29,11 @@ export class Args {
     return this.#input.words[name]?.[0] ?? "";
   }
 
+  /** The same command line with another word. */
+  withWord(name: string, word: string): Args {
+    return new Args({ ...this.#input, words: { ...this.#input.words, [name]: [word] } });
+  }
+
   /** Every word of a list of words. */
   words(name: string): readonly string[] {
     return this.#input.words[name] ?? [];

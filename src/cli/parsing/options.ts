@@ -35,6 +35,8 @@ export interface OptionSpec extends Offered {
   readonly alias?: string;
   /** Takes no value. */
   readonly isFlag?: boolean;
+  /** True for a flag that may be given a value in the same word: `--watch=5s`. */
+  readonly canHaveValue?: boolean;
   /** Environment variable that is used if the option is absent. */
   readonly env?: string;
   readonly choices?: readonly string[];
@@ -126,6 +128,16 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
   "no-color": { describe: "No colors; the variable NO_COLOR does the same", isFlag: true },
   quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
   debug: { describe: "Show the stack trace of an error", isFlag: true },
+};
+
+/** How a view is repeated. */
+export const WATCH_OPTIONS: OptionSpecs = {
+  watch: {
+    alias: "w",
+    describe: "Show it again at each change; with --watch=5s, every 5 seconds. Ctrl-C ends it",
+    isFlag: true,
+    canHaveValue: true,
+  },
 };
 
 /** Option for arguments as JSON. */

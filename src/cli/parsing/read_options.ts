@@ -21,10 +21,11 @@ const SHIELD = "\0";
 export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenLine {
   const names = Object.keys(specs);
   const withValue = names.filter((name) => !specs[name]!.isFlag);
+  const withOrWithout = names.filter((name) => specs[name]!.canHaveValue);
   const options = {
     alias: Object.fromEntries(names.map((name) => [name, specs[name]!.alias ?? []])),
-    boolean: ["h", ...names.filter((name) => specs[name]!.isFlag)],
-    string: withValue,
+    boolean: ["h", ...names.filter((name) => specs[name]!.isFlag && !specs[name]!.canHaveValue)],
+    string: [...withValue, ...withOrWithout],
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
     // How the parser words its only error.
     __: (_text: string, name: string) => `Cannot read option --${name}: no value`,
@@ -39,7 +40,8 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
       "strip-aliased": true,
     },
   };
-  const { argv: read, error } = Parser.detailed(shield(argv), options);
+  const line = withEmptyValues(shield(argv), withOrWithout, specs);
+  const { argv: read, error } = Parser.detailed(line, options);
   const { _: words, "--": rest = [], h, ...values } = read;
   return {
     words: words.map((word) => unshield(String(word))),
@@ -53,6 +55,21 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
     wantsHelp: [h].flat().includes(true),
     problem: error?.message,
   };
+}
+
+/** The parser would take the next word for the value of `--watch`, which may be without one. */
+function withEmptyValues(
+  argv: readonly string[],
+  names: readonly string[],
+  specs: OptionSpecs,
+): string[] {
+  const end = endOfOptions(argv);
+  return argv.map((word, index) => {
+    const name = index >= end
+      ? undefined
+      : names.find((name) => word === `--${name}` || word === `-${specs[name]!.alias}`);
+    return name === undefined ? word : `--${name}=`;
+  });
 }
 
 /** The parser would read "-5" as an option. */

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { runCli } from "../../../src/cli/cli.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
+import type { Terminal } from "../../../src/cli/screen/terminal.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
 import { createIdSource } from "../../../src/platform/ids.ts";
 import { seededRandom } from "../seeded_random.ts";
@@ -43,6 +44,10 @@ export interface CliOptions {
   readonly columns?: number;
   readonly clock?: SimClock;
   readonly cwd?: string;
+  /** Takes the place of the process's own in views that take all of it. */
+  readonly terminal?: Terminal;
+  /** Called with what Ctrl-C does. */
+  readonly interruptible?: (interrupt: () => void) => void;
 }
 
 function fakeClient(answers: Answers, calls: Call[]): JobClient {
@@ -50,13 +55,7 @@ function fakeClient(answers: Answers, calls: Call[]): JobClient {
     get(_target, method) {
       if (method === "then") return undefined;
       if (method === "close") return () => {};
-      if (method === "follow") {
-        return async function* (request: Record<string, unknown>) {
-          calls.push({ method, request });
-          const { follow } = answers as { follow?: (request: unknown) => Iterable<object> };
-          for (const step of follow?.(request) ?? []) yield create(FollowResponseSchema, step);
-        };
-      }
+      if (method === "follow" || method === "watch") return streamOf(method, answers, calls);
       return async (request: Record<string, unknown>) => {
         calls.push({ method: String(method), request });
         const answer = answers[String(method)];
@@ -66,6 +65,28 @@ function fakeClient(answers: Answers, calls: Call[]): JobClient {
     },
   }) as JobClient;
 }
+
+function streamOf(method: "follow" | "watch", answers: Answers, calls: Call[]) {
+  const { output } = JobService.method[method];
+  return async function* (request: Record<string, unknown>, { signal }: StreamOptions = {}) {
+    calls.push({ method, request });
+    const answer = answers[method] as StreamAnswer | undefined;
+    for await (const step of answer?.(request, signal) ?? []) {
+      if (signal?.aborted) return;
+      yield create(output as typeof FollowResponseSchema, step);
+    }
+  };
+}
+
+interface StreamOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** Makes the messages of a stream. */
+export type StreamAnswer = (
+  request: Record<string, unknown>,
+  signal: AbortSignal | undefined,
+) => Iterable<object> | AsyncIterable<object>;
 
 /** Run one command line against a fake daemon and capture what it wrote. */
 export async function cli(argv: readonly string[], options: CliOptions = {}): Promise<CliRun> {
@@ -92,6 +113,11 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     cwd: options.cwd ?? "/nowhere",
     clock,
     newId: createIdSource(clock, seededRandom(1)),
+    ...options.terminal === undefined ? {} : { terminal: options.terminal },
+    onInterrupt(listener) {
+      options.interruptible?.(listener);
+      return () => {};
+    },
     connect(given) {
       settings = given;
       return fakeClient(options.answers ?? {}, calls);

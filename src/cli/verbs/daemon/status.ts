@@ -141,7 +141,11 @@ export const STATUS: Verb = {
   name: "status",
   summary: "Show the state of the daemon: store, workers, schedules, pauses, open incidents, " +
     "silences, instances by state",
-  examples: [["jobctl status", "Is it running, and what is it doing"]],
+  examples: [
+    ["jobctl status", "Is it running, and what is it doing"],
+    ["jobctl status --watch", "The same, redrawn at each change"],
+  ],
+  watches: "everything",
   async run(_args, { client, printer }) {
     const connection = await client();
     const status = await connection.getStatus({});

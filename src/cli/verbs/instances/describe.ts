@@ -51,6 +51,7 @@ async function channelsFor(client: JobClient, job: Job): Promise<readonly string
 const JOB: Verb = {
   name: "job",
   summary: "Explain a job: its arguments, options and schedules",
+  watches: "job",
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
     "ping-url": {
@@ -149,8 +150,12 @@ async function showPings(kind: string, client: JobClient, printer: Printer): Pro
 const INSTANCE: Verb = {
   name: "instance",
   summary: "Explain an instance: arguments, results or error, times, history, end of its log",
+  watches: "instance",
   words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it", offers: "instance" }],
-  examples: [["jobctl describe instance 01938f2c-7d3e", "What became of a run"]],
+  examples: [
+    ["jobctl describe instance 01938f2c-7d3e", "What became of a run"],
+    ["jobctl describe instance 01938f2c-7d3e --watch", "The same while it runs, until it ends"],
+  ],
   async run(args, { client, printer }) {
     const connection = await client();
     const instance = await findInstance(connection, args.word("ID"), "jobctl describe job");

@@ -40,6 +40,7 @@ const VERSION: Verb = {
 const JOB: Verb = {
   name: "job",
   summary: "Show one registered job: to people as jobctl describe job does",
+  watches: "job",
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
     output: {
@@ -69,6 +70,7 @@ const JOB: Verb = {
 const INSTANCE: Verb = {
   name: "instance",
   summary: "Show one instance: to people as jobctl describe instance does",
+  watches: "instance",
   words: [{ ...ID_WORD, offers: "instance" }],
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   async run(args, { client, printer }) {
@@ -82,6 +84,7 @@ const INSTANCE: Verb = {
 const SCHEDULE: Verb = {
   name: "schedule",
   summary: "Show one recurring schedule",
+  watches: "everything",
   words: [{ ...ID_WORD, offers: "schedule" }],
   examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
   async run(args, { client, printer }) {
@@ -92,6 +95,7 @@ const SCHEDULE: Verb = {
 const NODE: Verb = {
   name: "node",
   summary: "Show one of the daemons on the store",
+  watches: "everything",
   words: [{
     name: "ID",
     describe: "Its id: node.id of its config, or its host's name",

@@ -88,6 +88,7 @@ async function listInstances(
 const JOBS: Verb = {
   name: "jobs",
   summary: "List the registered jobs",
+  watches: "everything",
   examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
   async run(_args, { client, printer }) {
     const { jobs } = await (await client()).listRegisteredJobs({});
@@ -98,6 +99,7 @@ const JOBS: Verb = {
 const INSTANCES: Verb = {
   name: "instances",
   summary: "List instances, the newest first",
+  watches: "everything",
   details: [
     "Notices are instances, too: of the kinds system.notices and system.notice.CHANNEL. They are",
     "listed only with --all, or if --kind names them. States may also be given in everyday words:",
@@ -110,6 +112,7 @@ const INSTANCES: Verb = {
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state failed,timedout -o wide", "What failed, in full"],
+    ["jobctl list instances --state running --watch", "What runs, redrawn at each change"],
     ["jobctl list instances --tag gpu --state processing", "What runs of the jobs that need a GPU"],
     [
       "jobctl list instances --state scheduled -o name",
@@ -137,6 +140,7 @@ function assertDeadStates(args: Args): void {
 const DEAD: Verb = {
   name: "dead",
   summary: "List dead letters: instances that failed for good and were not run again",
+  watches: "everything",
   details: [
     "These are instances that ended as Terminated or TimedOut, the newest first: their retries,",
     'crashes or time were used up, or their job gave up. "jobctl redrive" runs them again. They are',
@@ -160,6 +164,7 @@ const DEAD: Verb = {
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, from the config and created at run time",
+  watches: "everything",
   options: { kind: FILTER_OPTIONS.kind!, ...LIMIT_OPTIONS },
   examples: [["jobctl list schedules", "When each job runs next"]],
   async run(args, { client, printer }) {
@@ -177,6 +182,7 @@ const SCHEDULES: Verb = {
 const TIMERS: Verb = {
   name: "timers",
   summary: "List when each schedule runs next and last ran, the soonest first",
+  watches: "everything",
   options: { kind: FILTER_OPTIONS.kind!, ...LIMIT_OPTIONS },
   examples: [["jobctl list timers", "What runs next"]],
   async run(args, { client, printer }) {
@@ -198,6 +204,7 @@ const TIMERS: Verb = {
 const PAUSES: Verb = {
   name: "pauses",
   summary: "List what is paused, until when and why",
+  watches: "everything",
   examples: [["jobctl list pauses", "What does not run"]],
   async run(_args, { client, printer }) {
     const { pauses } = await (await client()).listPauses({});
@@ -208,6 +215,7 @@ const PAUSES: Verb = {
 const SILENCES: Verb = {
   name: "silences",
   summary: "List the silences in force: until when, by whom and why",
+  watches: "everything",
   examples: [["jobctl list silences", "Whose notices are held back now"]],
   async run(_args, { client, printer }) {
     const { silences } = await (await client()).listSilences({});
@@ -218,6 +226,7 @@ const SILENCES: Verb = {
 const NODES: Verb = {
   name: "nodes",
   summary: "List the daemons on the store",
+  watches: "everything",
   details: [
     "Each node is listed with its tags, the number of its jobs and the number of busy workers. A",
     'node that has ended stays in the list for an hour: as "left" if it stopped, as "lost" if its',

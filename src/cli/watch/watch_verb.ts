@@ -1,0 +1,197 @@
+import { isJobError } from "../../core/errors.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import { EXIT } from "../exit_codes.ts";
+import { withInterrupt } from "../follow.ts";
+import type { CliIo } from "../io.ts";
+import { resolveId } from "../lookup.ts";
+import { displayWidth } from "../output/table.ts";
+import { clockText } from "../output/when.ts";
+import { type Args, usageError } from "../parsing/args.ts";
+import { wrapCells } from "../screen/line.ts";
+import type { Screen } from "../screen/screen.ts";
+import type { Size } from "../screen/terminal.ts";
+import type { Verb, VerbContext } from "../verb.ts";
+import { ChangePrinter, TextBuffer } from "./change_printer.ts";
+import { Changes, type WatchTarget } from "./changes.ts";
+
+const EVERY_MS_MIN = 1_000;
+/** What is said while the daemon cannot be reached. */
+const AWAY = "disconnected, trying again";
+
+/**
+ * Run a verb again whenever something changes: on a terminal its output is redrawn in place,
+ * elsewhere what is new is appended. An instance is watched until it has ended, everything else
+ * until Ctrl-C.
+ *
+ * @returns the exit code: that of Ctrl-C, or success if the instance has ended
+ * @throws JobError as the verb, but not if the daemon goes away later
+ */
+export async function watchVerb(verb: Verb, args: Args, context: VerbContext): Promise<number> {
+  const everyMs = readInterval(args);
+  const target = await targetOf(verb, args, context);
+  // An id that changes its meaning, such as the last run, would be another one in the next round.
+  const pinned = target.uuid === undefined ? args : args.withWord("ID", target.uuid);
+  const watched = { verb, args: pinned, context, everyMs, target };
+  const { printer, io } = context;
+  return printer.isHuman && io.isTerminal && io.env.TERM !== "dumb"
+    ? await watchOnScreen(watched)
+    : await watchInLines(watched);
+}
+
+/** A verb with all that its rounds have in common. */
+interface Watched {
+  readonly verb: Verb;
+  readonly args: Args;
+  readonly context: VerbContext;
+  readonly everyMs: number | null;
+  readonly target: WatchTarget;
+}
+
+/** @throws JobError `invalid_argument` for an interval that is too short */
+function readInterval(args: Args): number | null {
+  if (args.raw("watch") === "") return null;
+  const everyMs = args.durationMs("watch");
+  if (everyMs === undefined || everyMs >= EVERY_MS_MIN) return everyMs ?? null;
+  throw usageError(
+    `Cannot use --watch "${args.text("watch")}": wanted 1s or more`,
+    "Without a duration, --watch shows each change within a second",
+  );
+}
+
+async function targetOf(verb: Verb, args: Args, { client }: VerbContext): Promise<WatchTarget> {
+  if (verb.watches === "instance") {
+    return { uuid: await resolveId(await client(), args.word("ID"), "jobctl describe job") };
+  }
+  if (verb.watches === "job") return { kind: args.word("KIND") };
+  return {};
+}
+
+/** One more run of the verb. @returns false if the daemon cannot be reached */
+async function run({ verb, args }: Watched, context: VerbContext, isFirst: boolean) {
+  try {
+    await verb.run(args, context);
+    return true;
+  } catch (error) {
+    if (isFirst || !(isJobError(error, "unavailable") || isJobError(error, "timeout"))) throw error;
+    return false;
+  }
+}
+
+async function watchInLines(watched: Watched): Promise<number> {
+  const { context, everyMs, target } = watched;
+  const { io } = context;
+  const { options } = context.printer;
+  const printer = new ChangePrinter(io, options);
+  const say = (text: string) => options.isQuiet ? undefined : io.stderr.write(`jobctl: ${text}\n`);
+  return await withInterrupt(context, async (signal) => {
+    const changes = new Changes({ clock: io.clock, signal, everyMs });
+    let isAway = false;
+    for (let isFirst = true;; isFirst = false) {
+      const { hasEnded } = changes;
+      const isThere = await run(watched, { ...context, printer }, isFirst);
+      await printer.flush();
+      if (isAway === isThere) await say(isThere ? "connected again" : AWAY);
+      isAway = !isThere;
+      if (hasEnded && isThere) return EXIT.ok;
+      if (isFirst) changes.start(await context.client(), target);
+      if (!await changes.next()) return EXIT.interrupted;
+    }
+  });
+}
+
+async function watchOnScreen(watched: Watched): Promise<number> {
+  const { io } = watched.context;
+  const { onWholeTerminal } = await import("../screen/session.ts");
+  const terminal = io.terminal ?? (await import("../screen/terminal.ts")).processTerminal();
+  // Before the terminal is taken: what is wrong with the command line is said on an ordinary one.
+  const first = await view(watched, terminal.size(), true);
+  const stop = new AbortController();
+  const changes = new Changes({ clock: io.clock, signal: stop.signal, everyMs: watched.everyMs });
+  let shown = first!;
+  const code = await onWholeTerminal(terminal, io.clock, async (screen, listen) => {
+    const state = { isAway: false, atMs: io.clock.now().wallMs };
+    const draw = () => void screen.draw(screenLines(shown, screen.size, headOf(watched, state)));
+    listen({
+      pressed: (key) => key === "q" || key === "ctrl-c" ? stop.abort() : changes.ring(),
+      changed() {
+        draw();
+        changes.ring();
+      },
+      ended: () => stop.abort(),
+    });
+    draw();
+    changes.start(await watched.context.client(), watched.target);
+    return await lookAgain(watched, changes, {
+      screen,
+      show(text) {
+        shown = text ?? shown;
+        state.isAway = text === null || changes.isAway;
+        if (text !== null) state.atMs = io.clock.now().wallMs;
+        draw();
+      },
+    });
+  });
+  await io.stdout.write(shown);
+  return code;
+}
+
+async function lookAgain(
+  watched: Watched,
+  changes: Changes,
+  { screen, show }: { readonly screen: Screen; show(text: string | null): void },
+): Promise<number> {
+  while (await changes.next()) {
+    const { hasEnded } = changes;
+    const text = await view(watched, screen.size, false);
+    show(text);
+    if (hasEnded && text !== null) return EXIT.ok;
+  }
+  return EXIT.interrupted;
+}
+
+/** The verb's output, as wide as the terminal is now; null if the daemon cannot be reached. */
+async function view(watched: Watched, { columns }: Size, isFirst: boolean): Promise<string | null> {
+  const { context } = watched;
+  const buffer = new TextBuffer();
+  const io: CliIo = {
+    ...context.io,
+    stdout: buffer,
+    stderr: buffer,
+    columns,
+    isInteractive: false,
+  };
+  const printer = context.printer.writingTo(io);
+  const isThere = await run(watched, { ...context, io, printer }, isFirst);
+  return isThere ? buffer.take() : null;
+}
+
+/** The line above what is watched. */
+function headOf(
+  { everyMs, context: { printer } }: Watched,
+  { isAway, atMs }: { readonly isAway: boolean; readonly atMs: number },
+): (columns: number) => string {
+  const what = isAway ? AWAY : everyMs === null ? "at each change" : `every ${everyMs / 1_000} s`;
+  const text = `${what} · ${isAway ? "as of " : ""}${clockText(atMs)} · q ends`;
+  return (columns) => printer.paint(wrapCells(text, columns)[0]!, isAway ? "bad" : "dim");
+}
+
+// deno-lint-ignore no-control-regex
+const COLORS = /\u001b\[[\d;]*m/g;
+
+/** Output as lines of a screen: long ones are wrapped, and what does not fit is counted. */
+export function screenLines(
+  output: string,
+  { rows, columns }: Size,
+  head: (columns: number) => string,
+): readonly string[] {
+  const lines = output.trimEnd().split("\n").flatMap((line) => {
+    const plain = line.replaceAll(COLORS, "").replaceAll("\t", "    ");
+    return displayWidth(plain) <= columns && !line.includes("\t")
+      ? [line]
+      : wrapCells(plain, columns);
+  });
+  const room = Math.max(1, rows - 1);
+  if (lines.length <= room) return [head(columns), ...lines];
+  const kept = lines.slice(0, room - 1);
+  return [head(columns), ...kept, makeVisible(`… ${lines.length - kept.length} more lines`)];
+}
