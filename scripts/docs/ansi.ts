@@ -26,10 +26,11 @@ interface Look {
   bold: boolean;
   dim: boolean;
   underline: boolean;
+  reverse: boolean;
   color: number | null;
 }
 
-const PLAIN: Look = { bold: false, dim: false, underline: false, color: null };
+const PLAIN: Look = { bold: false, dim: false, underline: false, reverse: false, color: null };
 
 /** The lines that a terminal of `columns` characters shows. Movements of the cursor are ignored. */
 export function readAnsi(text: string, columns: number): readonly (readonly Run[])[] {
@@ -69,6 +70,8 @@ function apply(look: Look, code: number): void {
   else if (code === 1) look.bold = true;
   else if (code === 2) look.dim = true;
   else if (code === 4) look.underline = true;
+  else if (code === 7) look.reverse = true;
+  else if (code === 27) look.reverse = false;
   else if (code === 22) Object.assign(look, { bold: false, dim: false });
   else if (code === 24) look.underline = false;
   else if (code === 39) look.color = null;
@@ -76,8 +79,9 @@ function apply(look: Look, code: number): void {
   else if (code >= 91 && code <= 96) look.color = code - 60;
 }
 
-function classesOf({ bold, dim, underline, color }: Look): string {
+function classesOf({ bold, dim, underline, reverse, color }: Look): string {
   const classes = [
+    reverse && "reverse",
     bold && "bold",
     dim && "dim",
     underline && "line",
@@ -104,7 +108,8 @@ export function terminalPicture(
     const spans = runs.map(({ text, classes }) =>
       classes === "" ? escaped(text) : `<tspan class="${classes}">${escaped(text)}</tspan>`
     );
-    return spans.length === 0 ? "" : `<text x="${MARGIN}" y="${y}">${spans.join("")}</text>`;
+    const line = `<text x="${MARGIN}" y="${y}">${spans.join("")}</text>`;
+    return spans.length === 0 ? "" : reversedCells(runs, y) + line;
   });
   const dots = [0, 1, 2].map((index) =>
     `<circle class="dot" cx="${MARGIN + 4 + 18 * index}" cy="18" r="5"/>`
@@ -124,6 +129,18 @@ ${rows.filter((row) => row !== "").join("\n")}
 `;
 }
 
+/** What is behind the reversed text of a line. */
+function reversedCells(runs: readonly Run[], y: number): string {
+  let column = 0;
+  return runs.map(({ text, classes }) => {
+    const [x, width] = [column, Array.from(text).length].map((cells) => cells * CHAR_WIDTH);
+    column += Array.from(text).length;
+    if (!classes.split(" ").includes("reverse")) return "";
+    const place = `x="${(MARGIN + x!).toFixed(1)}" y="${y - LINE_HEIGHT + 5}"`;
+    return `<rect class="cells" ${place} width="${width!.toFixed(1)}" height="${LINE_HEIGHT}"/>`;
+  }).join("");
+}
+
 function styles(theme: 0 | 1): string {
   const [ink, paper, edge] = theme === 0
     ? ["#1f2328", "#ffffff", "#d0d7de"]
@@ -133,6 +150,7 @@ function styles(theme: 0 | 1): string {
     `fill: ${ink}; }`,
     `.screen { fill: ${paper}; stroke: ${edge}; }`,
     `.dot { fill: ${edge}; }`,
+    `.cells { fill: ${ink}; } tspan.reverse { fill: ${paper}; }`,
     ".bold { font-weight: 700; } .dim { opacity: 0.65; } .line { text-decoration: underline; }",
     ...Object.entries(COLORS).map(([code, colors]) => `.c${code} { fill: ${colors[theme]}; }`),
   ].join("\n");

@@ -30,6 +30,7 @@ import { STORE } from "./verbs/daemon/store.ts";
 import { STATUS } from "./verbs/daemon/status.ts";
 import { OPEN } from "./verbs/daemon/open.ts";
 import { SESSIONS } from "./verbs/daemon/sessions.ts";
+import { TOP } from "./verbs/daemon/top.ts";
 import { TOKEN } from "./verbs/daemon/token.ts";
 import { DELETE, UPDATE } from "./verbs/schedules/update.ts";
 import { VERIFY } from "./verbs/daemon/verify.ts";
@@ -47,6 +48,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   IMPORT,
   EXPORT,
   STATUS,
+  TOP,
   HEALTHCHECK,
   DOCTOR,
   RELOAD,

@@ -50,6 +50,12 @@ test("readAnsi() splits lines into runs of one look, and wraps as a terminal doe
   ]);
 });
 
+test("terminalPicture() shows reversed text on a ground of its own", () => {
+  const picture = terminalPicture("ab\u001b[7mcde\u001b[27mf", { columns: 10, title: "" });
+  assert.ok(picture.includes('<rect class="cells" x="34.8" y="35" width="25.2" height="19"/>'));
+  assert.ok(picture.includes('ab<tspan class="reverse">cde</tspan>f'));
+});
+
 test("terminalPicture() escapes what it shows, and has colors for both themes", () => {
   const picture = terminalPicture('\u001b[92m<&">\u001b[0m\n\n', { columns: 10, title: "a < b" });
   assert.ok(picture.includes('<tspan class="c32">&lt;&amp;&quot;&gt;</tspan>'));

@@ -3,7 +3,8 @@ import type { Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
 import { shortTime } from "./instance_view.ts";
 
-const STATE_STYLES: Readonly<Record<string, Style>> = {
+/** Style of the state of a node. */
+export const NODE_STATE_STYLES: Readonly<Record<string, Style>> = {
   live: "good",
   draining: "warn",
   skewed: "warn",
@@ -21,7 +22,7 @@ export const NODE_VIEW: MessageView<Node> = {
   name: (node) => node.id,
   columns: [
     { title: "ID", cell: (node) => node.id },
-    { title: "STATE", cell: ({ state }) => ({ text: state, style: STATE_STYLES[state] }) },
+    { title: "STATE", cell: ({ state }) => ({ text: state, style: NODE_STATE_STYLES[state] }) },
     { title: "HOST", cell: (node) => node.host },
     { title: "PID", isWide: true, cell: (node) => String(node.pid) },
     { title: "VERSION", cell: (node) => node.version },

@@ -1,0 +1,248 @@
+import { NOTICE_KINDS } from "../../core/notices/notice.ts";
+import { formatRelative, roughDuration } from "../../core/time/duration.ts";
+import type { Incident, JobInstance, Node, UpcomingRun } from "../../rpc/gen/job_pb.ts";
+import type { Style } from "../output/table.ts";
+import { NODE_STATE_STYLES } from "../views/node_view.ts";
+import { progressText, settledAt } from "../views/instance_view.ts";
+import { msOf } from "../wire.ts";
+import type { TopData } from "./top_data.ts";
+
+/** A field of a row. */
+export interface Field {
+  readonly text: string;
+  readonly style?: Style | undefined;
+}
+
+/** A column of a section: as wide as its texts, up to a limit and to what is left of the line. */
+export interface FieldWidth {
+  readonly max: number;
+  /** True for a column that sections share: it has the same place in all of them. */
+  readonly isShared?: boolean;
+  /** Left out on terminals that are narrower than this. */
+  readonly fromColumns?: number;
+}
+
+/** What a row is about. */
+export type Subject =
+  | { readonly type: "running" | "failure"; readonly instance: JobInstance }
+  | { readonly type: "upcoming"; readonly run: UpcomingRun }
+  | { readonly type: "incident"; readonly incident: Incident }
+  | { readonly type: "node"; readonly node: Node };
+
+/** A row that keys act on. */
+export interface Row {
+  /** The same after the next message. */
+  readonly key: string;
+  readonly subject: Subject;
+  readonly fields: readonly Field[];
+}
+
+/** A part of the view. */
+export interface Section {
+  readonly title: string;
+  /** What is said in place of rows. */
+  readonly empty: string;
+  /** How many of the free rows it gets in each round of their distribution. */
+  readonly weight: number;
+  readonly widths: readonly FieldWidth[];
+  readonly rows: readonly Row[];
+  /** There are more than the daemon reports. */
+  readonly hasMore: boolean;
+}
+
+/** What of the data is shown, and when. */
+export interface SectionOptions {
+  /** Only kinds that contain this, whatever the case of its letters. */
+  readonly filter: string;
+  readonly nowMs: number;
+  /** Width of the terminal. */
+  readonly columns: number;
+}
+
+/** Characters of an id that are shown: its end tells ids apart, and is enough to find one. */
+const ID_CHARS = 6;
+
+/** The end of an id. */
+export function shortId(uuid: string): string {
+  return uuid.slice(-ID_CHARS);
+}
+
+/** The kind that a row is about; undefined if it is about none. */
+export function kindOf(subject: Subject): string | undefined {
+  if (subject.type === "upcoming") return subject.run.kind;
+  if (subject.type === "node") return undefined;
+  if (subject.type !== "incident") return subject.instance.kind;
+  return subject.incident.type === "job" ? subject.incident.name : undefined;
+}
+
+/** Longest times: "59m59s ago", "in 364d23h". */
+const TIME_CELLS = 12;
+/** Longest bars with their shares: "██████████ 100 %". */
+const PROGRESS_CELLS = 16;
+const REST: FieldWidth = { max: 400 };
+
+/** Columns of rows about runs: id, kind and time. */
+function runWidths(columns: number): readonly FieldWidth[] {
+  const kindCells = Math.max(KIND_CELLS_MIN, Math.floor(columns * KIND_SHARE));
+  const widths = [{ max: ID_CHARS }, { max: kindCells }, { max: TIME_CELLS }];
+  return widths.map((width) => ({ ...width, isShared: true }));
+}
+
+const KIND_CELLS_MIN = 12;
+const KIND_SHARE = 1 / 4;
+
+/** The parts of the view, the most important first. */
+export function sectionsOf(data: TopData, options: SectionOptions): readonly Section[] {
+  const { nowMs, columns } = options;
+  const filter = options.filter.toLowerCase();
+  const isShown = (kind: string) => kind.toLowerCase().includes(filter);
+  const isAsked = (kind: string) => isShown(kind) && !kind.startsWith(NOTICE_KINDS);
+  const running = data.running.filter(({ kind }) => isAsked(kind));
+  const upcoming = data.upcoming.filter(({ kind }) => isAsked(kind));
+  const failures = data.failures.filter(({ kind }) => isShown(kind));
+  const incidents = data.incidents.filter(({ name }) => isShown(name));
+  const nodes = data.nodes.length > 1 && filter === "" ? data.nodes : [];
+  const widths = runWidths(columns);
+  return [
+    {
+      ...{ title: "Running", empty: "nothing", weight: 2, hasMore: data.hasMoreRunning },
+      widths: [...widths, { max: PROGRESS_CELLS }, REST],
+      rows: running.map((instance) => runningRow(instance, data, options)),
+    },
+    {
+      ...{ title: "Next", empty: "nothing is due", weight: 1, hasMore: data.hasMoreUpcoming },
+      widths: [...widths, REST],
+      rows: upcoming.map((run) => upcomingRow(run, data, nowMs)),
+    },
+    {
+      ...{ title: "Failed", empty: "nothing", weight: 1, hasMore: false },
+      widths: [...widths, REST],
+      rows: failures.map((instance) => failureRow(instance, nowMs)),
+    },
+    {
+      ...{ title: "Incidents", empty: "", weight: 1, hasMore: false },
+      widths: [{ max: 24 }, { max: 16 }, { max: TIME_CELLS }, REST],
+      rows: incidents.map((incident) => incidentRow(incident, nowMs)),
+    },
+    {
+      ...{ title: "Nodes", empty: "", weight: 1, hasMore: false },
+      widths: [{ max: 24 }, { max: 9 }, { max: 14 }, { max: 12, fromColumns: 70 }, REST],
+      rows: nodes.map((node) => nodeRow(node, nowMs)),
+    },
+  ].filter(({ rows, empty }) => rows.length > 0 || empty !== "");
+}
+
+const BAR_CELLS = 10;
+/** On a narrow terminal. */
+const BAR_CELLS_FEW = 5;
+const NARROW_COLUMNS = 70;
+
+/** Progress as a bar and a share; as the job reported it if it does not know the end. */
+function progressBar(instance: JobInstance, columns: number): string {
+  const { progress } = instance;
+  if (progress?.total === undefined || !(progress.total > 0)) return progressText(instance) ?? "";
+  const cells = columns < NARROW_COLUMNS ? BAR_CELLS_FEW : BAR_CELLS;
+  const share = Math.min(1, Math.max(0, progress.done / progress.total));
+  const full = Math.floor(share * cells);
+  return `${"█".repeat(full)}${"░".repeat(cells - full)} ${Math.floor(share * 100)} %`;
+}
+
+function runningRow(
+  instance: JobInstance,
+  { nodes }: TopData,
+  { nowMs, columns }: SectionOptions,
+): Row {
+  const startedMs = msOf(instance.processedAt);
+  const isStopping = instance.cancelRequestedAt !== undefined;
+  const attempts = instance.attempts ?? 1;
+  const notes = [
+    isStopping ? "stopping" : "",
+    attempts > 1 ? `attempt ${attempts}` : "",
+    nodes.length > 1 ? instance.node ?? "" : "",
+  ].filter((text) => text !== "").join(", ");
+  return {
+    key: `running ${instance.uuid}`,
+    subject: { type: "running", instance },
+    fields: [
+      { text: shortId(instance.uuid), style: "dim" },
+      { text: instance.kind },
+      { text: startedMs === undefined ? "" : ageText(nowMs - startedMs), style: "active" },
+      { text: progressBar(instance, columns) },
+      { text: notes, style: isStopping ? "warn" : "dim" },
+    ],
+  };
+}
+
+/** How long something runs, in whole seconds. */
+function ageText(ms: number): string {
+  return ms < 1_000 ? "0s" : roughDuration(ms);
+}
+
+function upcomingRow(run: UpcomingRun, { pauses }: TopData, nowMs: number): Row {
+  const dueMs = msOf(run.dueAt) ?? nowMs;
+  const pause = pauses.find(({ kind }) => kind === undefined || kind === run.kind);
+  const source = run.scheduleId ?? "requested";
+  return {
+    key: `upcoming ${run.uuid ?? run.scheduleId ?? run.kind}`,
+    subject: { type: "upcoming", run },
+    fields: [
+      { text: run.uuid === undefined ? "" : shortId(run.uuid), style: "dim" },
+      { text: run.kind },
+      { text: dueMs <= nowMs ? "due" : formatRelative(dueMs, nowMs), style: "active" },
+      pause === undefined ? { text: source, style: "dim" } : { text: "paused", style: "warn" },
+    ],
+  };
+}
+
+function failureRow(instance: JobInstance, nowMs: number): Row {
+  const endedMs = msOf(settledAt(instance));
+  return {
+    key: `failure ${instance.uuid}`,
+    subject: { type: "failure", instance },
+    fields: [
+      { text: shortId(instance.uuid), style: "dim" },
+      { text: instance.kind },
+      { text: endedMs === undefined ? "" : formatRelative(endedMs, nowMs) },
+      { text: (instance.error ?? instance.reason ?? "").split("\n", 1)[0]!, style: "bad" },
+    ],
+  };
+}
+
+function incidentRow(incident: Incident, nowMs: number): Row {
+  const { type, name, events, lastError, acknowledgedBy } = incident;
+  const openedMs = msOf(incident.openedAt) ?? nowMs;
+  const isKnown = acknowledgedBy !== undefined;
+  const count = incident.count > 1n ? ` × ${incident.count}` : "";
+  const known = isKnown ? `known to ${acknowledgedBy}` : "";
+  const what = [known, (lastError ?? "").split("\n", 1)[0]!].filter((text) => text !== "");
+  return {
+    key: `incident ${incident.id}`,
+    subject: { type: "incident", incident },
+    fields: [
+      { text: type === "job" ? name : `${type} ${name}` },
+      { text: `${events.join(", ")}${count}`, style: isKnown ? "dim" : "bad" },
+      { text: formatRelative(openedMs, nowMs) },
+      { text: what.join(": "), style: "dim" },
+    ],
+  };
+}
+
+function nodeRow(node: Node, nowMs: number): Row {
+  const seenMs = msOf(node.seenAt) ?? nowMs;
+  const hasEnded = node.state === "left" || node.state === "lost";
+  return {
+    key: `node ${node.id}`,
+    subject: { type: "node", node },
+    fields: [
+      { text: node.id },
+      { text: node.state, style: NODE_STATE_STYLES[node.state] },
+      {
+        text: hasEnded
+          ? `seen ${formatRelative(seenMs, nowMs)}`
+          : `${node.busy} of ${node.workers} busy`,
+      },
+      { text: node.version, style: "dim" },
+      { text: node.tags.join(", "), style: "dim" },
+    ],
+  };
+}
