@@ -2,6 +2,7 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { withoutRareBytecode } from "./compile/compiled_modules.mjs";
 import { bundleDashboard } from "./dashboard/main.mjs";
+import { bundlePages } from "./docs/bundle.mjs";
 import { run } from "./tasks.mjs";
 
 /**
@@ -31,6 +32,7 @@ const ENTRIES = [
  */
 export function compile(output, { runtime, bunTarget, facts, metafile, hasSourceMaps }) {
   bundleDashboard();
+  bundlePages();
   const modules = metafile ?? `${output}.modules.json`;
   run("bun", [
     "build",

@@ -18,7 +18,7 @@ const ALIGNMENT = 128;
  */
 const RARE = [
   /^src\/(?:maintenance\/(?!work\.ts)|selftest\/|tools\/(?!check\.ts|load_project\.ts))/,
-  /^src\/(?:cli\/top\/|cli\/screen\/|cli\/completion\/shell_script|cli\/verbs\/schedules\/simulate|rpc\/server\/reflection)/,
+  /^src\/(?:cli\/top\/|cli\/screen\/|cli\/docs\/|cli\/completion\/shell_script|cli\/verbs\/schedules\/simulate|rpc\/server\/reflection)/,
   /^src\/(?:http\/api\/openapi|http\/site|manager\/timeline)\//,
   /^node_modules\/nodemailer\//,
 ];

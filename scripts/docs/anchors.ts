@@ -1,9 +1,2 @@
-/**
- * The anchor of a heading, as GitHub makes it: `Limits, schedules and @reboot` becomes
- * `limits-schedules-and-reboot`. The site uses the same, so that links work in both places.
- *
- * @param title the heading without its markup
- */
-export function anchorOf(title: string): string {
-  return title.trim().toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-");
-}
+// Beside config.ts, as on the site, where a copy of that file takes this one's place.
+export { anchorOf } from "../../src/core/text/anchor.ts";

@@ -53,9 +53,10 @@ function stage(tool) {
   const settings = join(source, ".vitepress");
   mkdirSync(join(settings, "theme"), { recursive: true });
   cpSync(join(FOLDER, "theme.mjs"), join(settings, "theme", "index.js"));
-  for (const name of ["config.ts", "anchors.ts", "links.ts", "navigation.ts"]) {
+  for (const name of ["config.ts", "links.ts", "navigation.ts"]) {
     cpSync(join(FOLDER, name), join(settings, name));
   }
+  cpSync(join(ROOT, "src", "core", "text", "anchor.ts"), join(settings, "anchors.ts"));
   return source;
 }
 

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { UNUSED_PACKAGES } from "../compile.mjs";
 import { bundleDashboard, dashboardSources } from "../dashboard/main.mjs";
+import { bundlePages } from "../docs/bundle.mjs";
 import { ROOT } from "../tasks.mjs";
 
 /** Packages that stay imports: the types of `ts-job/client` are theirs, and so must be the values. */
@@ -31,6 +32,7 @@ const require = __createRequire(import.meta.url);`;
  */
 export async function bundle(folder) {
   bundleDashboard();
+  bundlePages();
   // Names of chunks depend on the way from here to the sources: equal sources make equal files.
   const work = join(ROOT, "dist", `.bundle-${process.pid}`);
   // Installed with the other development dependencies, after this module was read.

@@ -32,6 +32,12 @@ export interface CliIo {
   readonly isInteractive: boolean;
   /** Width of the terminal in characters. */
   readonly columns: number;
+  /**
+   * Shows a long text screen by screen. Absent off a terminal.
+   *
+   * @returns false if it could not, so that the text has to be written
+   */
+  readonly page?: (text: string) => Promise<boolean>;
   readonly cwd: string;
   readonly clock: Clock;
   readonly newId: IdSource;
@@ -42,6 +48,9 @@ export interface CliIo {
 }
 
 const COLUMNS_DEFAULT = 100;
+
+/** Width of texts for people that go into a file or a pipe. */
+export const PLAIN_COLUMNS = 80;
 
 function sinkOf(stream: NodeJS.WriteStream): TextSink {
   // A failed write also emits "error", which ends the process unless someone listens.
@@ -72,6 +81,11 @@ export function processIo(): CliIo {
     end: (code) => process.exit(code),
     isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
     columns: process.stdout.columns || COLUMNS_DEFAULT,
+    ...(process.stdout.isTTY
+      ? {
+        page: async (text) => (await import("./docs/pager.ts")).pageText(text, process.env),
+      }
+      : {}),
     cwd: process.cwd(),
     clock: systemClock,
     newId: createIdSource(systemClock, systemRandom),

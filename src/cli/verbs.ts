@@ -3,6 +3,7 @@ import { CANCEL } from "./verbs/instances/cancel.ts";
 import { COMPLETION } from "./verbs/daemon/completion.ts";
 import { CHECK } from "./verbs/daemon/check.ts";
 import { DESCRIBE } from "./verbs/instances/describe.ts";
+import { DOCS } from "./verbs/daemon/docs.ts";
 import { DOCTOR } from "./verbs/daemon/doctor.ts";
 import { EXPORT } from "./verbs/daemon/export.ts";
 import { EXPLAIN } from "./verbs/instances/explain.ts";
@@ -84,6 +85,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   SESSIONS,
   SELFTEST,
   VERIFY,
+  DOCS,
   COMPLETION,
   SHOW_VERSION,
 ];

@@ -2,7 +2,7 @@ import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { OUTPUT_FORMATS } from "../output/format.ts";
 
 /** What the daemon is asked for when a shell completes a word. `kinds` is a list of them. */
-export const LIVE_OFFERS = [
+export const DAEMON_OFFERS = [
   "kind",
   "kinds",
   "instance",
@@ -13,13 +13,34 @@ export const LIVE_OFFERS = [
   "channel",
   "incident",
   "session",
+  // The options that a job's parameters are, the values of one of them, and those of an argument.
+  "parameter",
+  "value",
+  "argument",
 ] as const;
 
+/** What the program knows without a daemon: pages of the documentation. */
+export const LOCAL_OFFERS = ["page"] as const;
+
 /** Names that only the daemon knows. */
-export type LiveOffer = typeof LIVE_OFFERS[number];
+export type DaemonOffer = typeof DAEMON_OFFERS[number];
+
+/** Names that the program is asked for when a shell completes a word. */
+export type LiveOffer = DaemonOffer | typeof LOCAL_OFFERS[number];
 
 /** What a shell offers for a word or a value: names of the daemon, or of this machine. */
 export type Offer = LiveOffer | "file" | "folder" | "user" | "command";
+
+/** Names of values in help texts, pages and the manual. */
+export const VALUE_NAMES = [
+  ...["TIME", "DURATION", "ZONE", "CRON", "WINDOW", "N"],
+  ...["KIND", "KINDS", "ID", "STATE", "TAG", "NAME", "NAME=VALUE", "KIND=DURATION", "JSON"],
+  ...["FILE", "DIR", "URL", "HOST", "ADDRESS", "PORT", "USER", "TOKEN", "KEY", "ROLE"],
+  ...["FORMAT", "LEVEL", "EVENT", "RULE", "TEXT", "FIELDS"],
+] as const;
+
+/** One of {@link VALUE_NAMES}. */
+export type ValueName = typeof VALUE_NAMES[number];
 
 /** What a shell offers, in addition to the choices of an option. */
 interface Offered {
@@ -37,6 +58,8 @@ export interface OptionSpec extends Offered {
   readonly isFlag?: boolean;
   /** True for a flag that may be given a value in the same word: `--watch=5s`. */
   readonly canHaveValue?: boolean;
+  /** Name of its value in help texts, one of {@link VALUE_NAMES}; absent for a flag. */
+  readonly value?: ValueName;
   /** Environment variable that is used if the option is absent. */
   readonly env?: string;
   readonly choices?: readonly string[];
@@ -67,9 +90,18 @@ export const CALL_TIMEOUT_DEFAULT = "10s";
 
 /** Address of the daemon and credentials; read before the connection is made. */
 export const CONNECTION_OPTIONS: OptionSpecs = {
-  host: { describe: `Host of the daemon (default ${HOST_DEFAULT})`, env: "JOBCTL_HOST" },
-  port: { describe: `gRPC port of the daemon (default ${GRPC_PORT_DEFAULT})`, env: "JOBCTL_PORT" },
+  host: {
+    value: "HOST",
+    describe: `Host of the daemon (default ${HOST_DEFAULT})`,
+    env: "JOBCTL_HOST",
+  },
+  port: {
+    value: "PORT",
+    describe: `gRPC port of the daemon (default ${GRPC_PORT_DEFAULT})`,
+    env: "JOBCTL_PORT",
+  },
   socket: {
+    value: "FILE",
     describe:
       "Unix socket of the daemon, or none to use TCP (default without a token: the socket of the port, if there is one)",
     offers: "file",
@@ -77,36 +109,43 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     env: "JOBCTL_SOCKET",
   },
   token: {
+    value: "TOKEN",
     describe: "Access token; other users can see it in ps, so prefer the variable or --token-file",
     env: "JOBCTL_TOKEN",
   },
   "token-file": {
+    value: "FILE",
     describe: "File that holds the access token",
     offers: "file",
     env: "JOBCTL_TOKEN_FILE",
   },
   "daemon-user": {
+    value: "USER",
     describe: "User that the daemon on this machine runs as, if neither root nor you",
     offers: "user",
     env: "JOBCTL_DAEMON_USER",
   },
   tls: { describe: "Use TLS, trusting the system's authorities", isFlag: true },
   "tls-ca": {
+    value: "FILE",
     describe: "Use TLS, trusting the authorities of this PEM file",
     offers: "file",
     env: "JOBCTL_TLS_CA",
   },
   "tls-cert": {
+    value: "FILE",
     describe: "Client certificate (PEM file)",
     offers: "file",
     env: "JOBCTL_TLS_CERT",
   },
   "tls-key": {
+    value: "FILE",
     describe: "Key of --tls-cert (PEM file)",
     offers: "file",
     env: "JOBCTL_TLS_KEY",
   },
   "call-timeout": {
+    value: "DURATION",
     describe: `Longest wait for one response of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
     env: "JOBCTL_CALL_TIMEOUT",
   },
@@ -115,12 +154,14 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
 /** How results are written. */
 export const OUTPUT_OPTIONS: OptionSpecs = {
   output: {
+    value: "FORMAT",
     alias: "o",
     describe: `${OUTPUT_FORMATS.join(", ")} (default table)`,
     choices: OUTPUT_FORMATS,
     env: "JOBCTL_OUTPUT",
   },
   compat: {
+    value: "NAME",
     describe: "Write JSON with the keys that clients of go-job read",
     choices: ["go-job"],
     env: "JOBCTL_COMPAT",
@@ -142,22 +183,29 @@ export const WATCH_OPTIONS: OptionSpecs = {
 
 /** Option for arguments as JSON. */
 export const ARGS_JSON_OPTION: OptionSpec = {
+  value: "JSON",
   describe: "Arguments as JSON: an array by position or an object by name",
 };
 
 /** Options of the attempts of an instance, or of each run of a schedule. */
 export const ATTEMPT_OPTIONS: OptionSpecs = {
   priority: {
+    value: "N",
     describe:
       "Lower numbers run first: 0 high, 5 default, 10 low; below 0 runs before all of these",
   },
-  timeout: { describe: "Time limit of one attempt; 0 for none" },
-  retries: { describe: "How many retries after a failed attempt; -1 for no limit" },
+  timeout: { value: "DURATION", describe: "Time limit of one attempt; 0 for none" },
+  retries: { value: "N", describe: "How many retries after a failed attempt; -1 for no limit" },
 };
 
 /** The options of the program without a verb. */
 export const PROGRAM_OPTIONS: OptionSpecs = {
   ...CONNECTION_OPTIONS,
   ...OUTPUT_OPTIONS,
-  version: { describe: "Show the version of this program", isFlag: true },
+  version: { alias: "V", describe: "Show the version of this program", isFlag: true },
 };
+
+/** An option as help texts write it: `--at TIME`. */
+export function optionText(name: string, { isFlag, value }: OptionSpec): string {
+  return isFlag ? `--${name}` : `--${name} ${value ?? "VALUE"}`;
+}

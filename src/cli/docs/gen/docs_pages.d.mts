@@ -1,0 +1,2 @@
+/** The pages of docs/: JSON of names and texts, compressed by Brotli, in base64. */
+export const PAGES: string;

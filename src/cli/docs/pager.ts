@@ -1,0 +1,39 @@
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { isWindows } from "../../platform/process/process.ts";
+
+/** What a shell returns if there is no such program. */
+const NO_PROGRAM = 127;
+/** As git sets it: leave short texts on the screen, show colors, do not clear the screen. */
+const LESS = "FRX";
+
+/**
+ * Show a text with the program of `PAGER`, or with `less`.
+ *
+ * @returns false if there is none, or it is `cat`: the caller then writes the text itself
+ */
+export async function pageText(
+  text: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<boolean> {
+  const command = (env.PAGER ?? "less").trim();
+  if (isWindows() || command === "" || command === "cat") return false;
+  const child = spawn("/bin/sh", ["-c", command], {
+    stdio: ["pipe", "inherit", "inherit"],
+    env: { ...process.env, LESS: env.LESS ?? LESS },
+  });
+  // Ctrl-C is for the pager, which leaves the terminal as it was.
+  const ignore = () => {};
+  process.on("SIGINT", ignore);
+  try {
+    return await new Promise<boolean>((resolve) => {
+      // It may end before it has read everything, or not start at all.
+      child.stdin.on("error", ignore);
+      child.on("error", () => resolve(false));
+      child.on("exit", (code) => resolve(code !== NO_PROGRAM));
+      child.stdin.end(text);
+    });
+  } finally {
+    process.off("SIGINT", ignore);
+  }
+}
