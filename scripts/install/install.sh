@@ -521,6 +521,8 @@ plan_files() {
     case $name in
       completions/*.bash) destination=share/bash-completion/completions/jobctl ;;
       completions/*.fish) destination=share/fish/vendor_completions.d/jobctl.fish ;;
+      completions/*.nu) destination=share/nushell/vendor/autoload/jobctl.nu ;;
+      completions/*.ps1) destination=share/jobctl/jobctl.ps1 ;;
       completions/*.zsh | completions/_jobctl | completions/*/_jobctl) destination=share/zsh/site-functions/_jobctl ;;
       man/*.[1-8])
         page=${name##*/}

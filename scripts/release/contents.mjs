@@ -14,6 +14,11 @@ const CONTENTS = [
   { from: "contrib/launchd", to: "launchd", system: "darwin" },
 ];
 
+/** True for the completions of shells that Windows has. */
+function isForWindows(path) {
+  return /^completions\/.*\.(?:ps1|nu)$/.test(path);
+}
+
 /**
  * The files for a target, without the program: `{ path, bytes, mode }`, sorted by path.
  *
@@ -25,6 +30,6 @@ export function contentsFor({ name }, generated) {
   }));
   const isHere = ({ system }) => system === undefined || name.startsWith(`${system}-`);
   return CONTENTS.filter(isHere).flatMap(({ from, to = from }) => sourceFiles(join(ROOT, from), to))
-    .concat(name.startsWith("windows-") ? [] : made)
+    .concat(name.startsWith("windows-") ? made.filter(({ path }) => isForWindows(path)) : made)
     .sort((a, b) => a.path < b.path ? -1 : 1);
 }

@@ -5,7 +5,13 @@ import { configPage } from "./manual/config_page.ts";
 import { verbPages } from "./manual/verb_pages.ts";
 
 /** Names that the shells' folders want. */
-const COMPLETIONS = { bash: "jobctl.bash", zsh: "_jobctl", fish: "jobctl.fish" } as const;
+const COMPLETIONS = {
+  bash: "jobctl.bash",
+  zsh: "_jobctl",
+  fish: "jobctl.fish",
+  nushell: "jobctl.nu",
+  powershell: "jobctl.ps1",
+} as const;
 
 /**
  * The text of each file by its path: `man/jobctl.1`, `completions/_jobctl`.

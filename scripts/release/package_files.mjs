@@ -25,6 +25,9 @@ const COMPLETIONS = {
   "completions/_jobctl": (system) =>
     `usr/share/zsh/${system === "deb" ? "vendor-completions" : "site-functions"}/_jobctl`,
   "completions/jobctl.fish": () => "usr/share/fish/vendor_completions.d/jobctl.fish",
+  "completions/jobctl.nu": () => "usr/share/nushell/vendor/autoload/jobctl.nu",
+  // PowerShell has no such folder: a profile reads it from here.
+  "completions/jobctl.ps1": () => "usr/share/jobctl/jobctl.ps1",
 };
 
 /** The file that administrators change: upgrades keep their changes. */

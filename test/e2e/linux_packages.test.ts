@@ -60,6 +60,8 @@ test(
           "usr/lib/sysusers.d/jobctl.conf",
           "usr/lib/tmpfiles.d/jobctl.conf",
           "usr/share/bash-completion/completions/jobctl",
+          "usr/share/nushell/vendor/autoload/jobctl.nu",
+          "usr/share/jobctl/jobctl.ps1",
           "usr/share/man/man1/jobctl.1.gz",
           "usr/share/man/man5/jobctl.toml.5.gz",
           "usr/share/doc/jobctl/copyright",

@@ -13,8 +13,9 @@ function placeLines({ places, shared }: LineTable): string[] {
   const groups = Object.entries(shared).map(([name, choices]) =>
     `  local ${name}="${choices.map(({ text }) => text).join(" ")}"`
   );
-  const cases = places.map(({ path, verbs, options, shared }) => {
+  const cases = places.map(({ path, verbs, options, shared, takesNamed }) => {
     const set = [
+      ...(takesNamed ? ["named=1"] : []),
       ...(verbs.length > 0 ? [`verbs="${verbs.map(({ text }) => text).join(" ")}"`] : []),
       `options="${
         [...options.map(({ text }) => text), ...shared.map((name) => `$${name}`)].join(" ")
@@ -59,6 +60,8 @@ function callOf(offer: NonNullable<Answer["offer"]>): string {
     case "user":
     case "command":
       return `_jobctl_${offer}`;
+    case "argument":
+      return "_jobctl_live argument $((count - 1))";
     default:
       return `_jobctl_live ${offer}`;
   }
@@ -160,7 +163,7 @@ _jobctl_live() {
     _jobctl_add "$name"
   done < <(
     printf '%s\\n' "\${connection[@]+"\${connection[@]}"}" |
-      "$program" __complete "$1" "$prefix" "$first" 2>/dev/null
+      "$program" __complete "$1" "$prefix" "$first" "\${2:-}" 2>/dev/null
   )
 }
 
@@ -185,7 +188,7 @@ _jobctl_command() {
 
 # Sets what may come at a place of the line.
 _jobctl_place() {
-  verbs="" options=""
+  verbs="" options="" named=""
 @PLACES@
   *) return 1 ;;
   esac
@@ -207,7 +210,7 @@ _jobctl() {
   local valued=" @VALUED@ "
   local connected=" @CONNECTION@ "
   local -a given connection=()
-  local text quote unknown verbs options raw word i
+  local text quote unknown verbs options named raw word i
   local path="" first="" after="" count=0 pending="" doubt="" prefix="" open="" kept="" head=""
   COMPREPLY=()
   _jobctl_split
@@ -215,6 +218,8 @@ _jobctl() {
   for ((i = 1; i < \${#given[@]} - 1; i++)); do
     _jobctl_unquote "\${given[i]}"
     word=$text
+    # A parameter of a job has no value if another option comes after it.
+    if [[ $word == -* && $valued != *" $pending "* ]]; then pending=""; fi
     if [[ -n $pending ]]; then
       word=$pending=$word
       pending=""
@@ -225,6 +230,9 @@ _jobctl() {
       after=0
       continue
     elif [[ $valued == *" $word "* ]]; then
+      pending=$word
+      continue
+    elif [[ -n $named && $word == --* && $word != *=* && " $options " != *" $word "* ]]; then
       pending=$word
       continue
     fi
@@ -250,6 +258,7 @@ _jobctl() {
     esac
   done
   raw=\${given[\${#given[@]} - 1]}
+  if [[ $raw == -* && $valued != *" $pending "* ]]; then pending=""; fi
   if [[ -z $pending && -z $after && $raw == --*=* ]]; then
     pending=\${raw%%=*}
     raw=\${raw#*=}
@@ -263,11 +272,14 @@ _jobctl() {
     if [[ $COMP_WORDBREAKS == *:* && $raw == *:* ]]; then kept=\${raw%"\${raw##*:}"}; fi
     if [[ $COMP_WORDBREAKS == *=* && \${raw#"$kept"} == *=* ]]; then kept=\${raw%"\${raw##*=}"}; fi
   fi
-  if [[ -n $pending ]]; then
+  if [[ -n $pending && -n $named && $valued != *" $pending "* ]]; then
+    _jobctl_live value "\${pending#--}"
+  elif [[ -n $pending ]]; then
     _jobctl_value "$path:$pending"
   elif [[ -z $after && $prefix == -* ]]; then
     # shellcheck disable=SC2086
     _jobctl_add $options
+    if [[ -n $named && -n $first ]]; then _jobctl_live parameter; fi
   elif [[ -n $verbs && -z $after ]]; then
     # shellcheck disable=SC2086
     _jobctl_add $verbs

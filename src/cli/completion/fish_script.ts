@@ -4,11 +4,17 @@ import type { Answer, Choice, LineTable } from "./line_table.ts";
 export function fishScript(table: LineTable): string {
   return SCRIPT.replace("@VALUED@", () => table.valued.join(" "))
     .replace("@CONNECTION@", () => table.connection.join(" "))
+    .replace("@NAMED@", () => namedPaths(table).join(" "))
     .replace("@VERBS@", () => verbLines(table).join("\n"))
     .replace("@CHOICES@", () => choiceLines(table).join("\n"))
     .replace("@SHARED@", () => sharedLines(table).join("\n"))
     .replace("@OPTIONS@", () => optionLines(table).join("\n"))
     .replace("@WORDS@", () => wordLines(table).join("\n"));
+}
+
+/** The verbs that take arguments by name. */
+function namedPaths({ places }: LineTable): string[] {
+  return places.filter(({ takesNamed }) => takesNamed).map(({ path }) => `'${path}'`);
 }
 
 function verbLines({ places }: LineTable): string[] {
@@ -79,6 +85,8 @@ function callOf(offer: NonNullable<Answer["offer"]>): string {
       return "__fish_complete_users";
     case "command":
       return "__jobctl_command";
+    case "argument":
+      return "__jobctl_live argument (math $count - 1)";
     default:
       return `__jobctl_live ${offer}`;
   }
@@ -95,7 +103,8 @@ function __jobctl_live --no-scope-shadowing
         set -l prefix $value
         # Quotes of the line are no part of the name; fish selects what matches.
         string match -qr '^[\\\\w.:@+/,-]*$' -- "$value"; or set prefix ''
-        printf '%s\\n' $connection | $program __complete $argv[1] "$prefix" "$first" 2>/dev/null
+        printf '%s\\n' $connection |
+            $program __complete $argv[1] "$prefix" "$first" "$argv[2]" 2>/dev/null
     end
 end
 
@@ -142,6 +151,7 @@ end
 function __jobctl_complete
     set -l valued @VALUED@
     set -l connected @CONNECTION@
+    set -l named @NAMED@
     set -l given (commandline -opc)
     set -l value (commandline -ct)
     set -l program (string replace -r '^~/' "$HOME/" -- $given[1])
@@ -158,6 +168,10 @@ function __jobctl_complete
     set -l index 0
     for word in $given[2..-1]
         set index (math $index + 1)
+        # A parameter of a job has no value if another option comes after it.
+        if string match -q -- '-*' "$word"; and not contains -- "$pending" $valued
+            set pending ''
+        end
         if test -n "$pending"
             set word "$pending=$word"
             set pending ''
@@ -171,6 +185,11 @@ function __jobctl_complete
         else if contains -- "$word" $valued
             set pending $word
             continue
+        else if contains -- "$path" $named; and string match -qr '^--[^=]+$' -- "$word"
+            if not contains -- "$word" (__jobctl_options $path | string replace -r '\\t.*' '')
+                set pending $word
+                continue
+            end
         end
         if test "$word" = help -a $index = 1
             continue
@@ -191,15 +210,24 @@ function __jobctl_complete
         end
     end
     set -l head ''
+    if string match -q -- '-*' $value; and not contains -- "$pending" $valued
+        set pending ''
+    end
     if test -z "$pending" -a -z "$after"; and string match -qr '^--[a-z-]+=' -- $value
         set pending (string replace -r '=.*' '' -- $value)
         set head "$pending="
         set value (string replace -r '^[^=]*=' '' -- $value)
     end
-    if test -n "$pending"
+    if test -n "$pending"; and contains -- "$path" $named; and not contains -- "$pending" $valued
+        __jobctl_live value (string replace -r '^--' '' -- $pending) |
+            string replace -r -- '^' "$head"
+    else if test -n "$pending"
         __jobctl_value "$path:$pending" | string replace -r -- '^' "$head"
     else if test -z "$after"; and string match -q -- '-*' $value
         __jobctl_options $path
+        if contains -- "$path" $named; and test -n "$first"
+            __jobctl_live parameter
+        end
     else if test -z "$after"; and set -q verbs[1]
         __jobctl_verbs $path
     else

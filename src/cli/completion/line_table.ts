@@ -13,6 +13,12 @@ export interface Choice {
   readonly describe: string;
 }
 
+/** A name that the daemon knows, and what it is. */
+export interface LiveName {
+  readonly name: string;
+  readonly describe: string;
+}
+
 /** What is offered at one place of the line. */
 export interface Answer {
   readonly offer: Offer | null;
@@ -35,6 +41,8 @@ export interface Place {
     readonly isRest: boolean;
     readonly isBeforeDashes: boolean;
   })[];
+  /** True if unknown options are arguments by name of the job that its first word names. */
+  readonly takesNamed: boolean;
 }
 
 /** The value of an option, and the places where that is its value. */
@@ -51,7 +59,7 @@ export interface LineTable {
   readonly shared: Readonly<Record<SharedOptions, readonly Choice[]>>;
   /** Options that take a value, wherever they are. */
   readonly valued: readonly string[];
-  /** Options that the daemon is asked with. */
+  /** Options that the daemon is asked with; also their short forms. */
   readonly connection: readonly string[];
   readonly answers: readonly OptionAnswer[];
 }
@@ -79,6 +87,7 @@ export function lineTable(verbs: VerbGroup<Verb | VerbGroup>["verbs"]): LineTabl
         isRest: word.isRest === true,
         isBeforeDashes: word.isBeforeDashes === true,
       })),
+      takesNamed: !isGroup(entry) && entry.takesNamed === true,
     });
     if (!isGroup(entry)) return;
     for (const verb of entry.verbs) walk(verb, path === "" ? verb.name : `${path} ${verb.name}`);
@@ -92,7 +101,7 @@ export function lineTable(verbs: VerbGroup<Verb | VerbGroup>["verbs"]): LineTabl
     places,
     shared: { connection: choicesOf(SHARED.connection), output: choicesOf(SHARED.output) },
     valued: [...new Set(valued)],
-    connection: Object.keys(CONNECTION_OPTIONS).map((name) => `--${name}`),
+    connection: Object.entries(CONNECTION_OPTIONS).flatMap(([name, spec]) => namesOf(name, spec)),
     answers: optionAnswers(specs),
   };
 }

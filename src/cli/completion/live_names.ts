@@ -3,7 +3,8 @@ import { formatRelative } from "../../core/time/duration.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { Incident, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { listIncidents, lookupInstances, pages } from "../lookup.ts";
-import type { LiveOffer } from "../parsing/options.ts";
+import type { LiveName } from "./line_table.ts";
+import type { DaemonOffer } from "../parsing/options.ts";
 import { msOf, stateName, timestampOf, unfinishedStates } from "../wire.ts";
 
 /** Most names that a shell gets. */
@@ -20,19 +21,15 @@ const TIME_DIGITS = 12;
 /** Digits of the id of a session, as jobctl sessions shows them. */
 const SESSION_DIGITS = 12;
 
-/** A name that the daemon knows, and what it is. */
-export interface LiveName {
-  readonly name: string;
-  readonly describe: string;
-}
-
 /** What a shell asks for. */
 export interface LiveQuestion {
-  readonly offer: LiveOffer;
+  readonly offer: DaemonOffer;
   /** The beginning of the name. */
   readonly prefix: string;
   /** The kind of the job that the line names before it; empty if there is none. */
   readonly kind: string;
+  /** The parameter by its name, or the argument by its position; empty for other questions. */
+  readonly which: string;
   readonly nowMs: number;
 }
 
@@ -75,6 +72,10 @@ export async function* liveNames(
       return;
     case "incident":
       return yield* incidents(client, question.nowMs);
+    case "parameter":
+    case "value":
+    case "argument":
+      return yield* parameters(client, question);
   }
 }
 
@@ -83,6 +84,19 @@ async function* kinds(client: JobClient, kindPrefix: string): AsyncGenerator<Liv
   for (const { kind, description, cronSpecs } of jobs) {
     yield { name: kind, describe: description || cronSpecs.join(", ") };
   }
+}
+
+async function* parameters(
+  client: JobClient,
+  { offer, kind, which }: LiveQuestion,
+): AsyncGenerator<LiveName> {
+  const { job } = await client.getJob({ kind });
+  const { signatureOf } = await import("../views/signature_lines.ts");
+  const signature = job === undefined ? null : signatureOf(job);
+  if (signature === null) return;
+  const { parameterOptions, valuesAt, valuesOf } = await import("./parameter_names.ts");
+  if (offer === "parameter") yield* parameterOptions(signature);
+  else yield* offer === "value" ? valuesOf(which, signature) : valuesAt(Number(which), signature);
 }
 
 type Conditions = { readonly states?: ReturnType<typeof unfinishedStates>; readonly dead?: true };

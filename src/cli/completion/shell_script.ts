@@ -5,23 +5,29 @@ import type { Verb, VerbGroup } from "../verb.ts";
 import { bashScript } from "./bash_script.ts";
 import { fishScript } from "./fish_script.ts";
 import { type LineTable, lineTable } from "./line_table.ts";
+import { nushellScript } from "./nushell_script.ts";
+import { powershellScript } from "./powershell_script.ts";
 import { zshScript } from "./zsh_script.ts";
 
 const SCRIPTS: Readonly<Record<string, (table: LineTable) => string>> = {
   bash: bashScript,
   zsh: zshScript,
   fish: fishScript,
+  nushell: nushellScript,
+  powershell: powershellScript,
 };
 
-/** The completion of a shell: `bash`, `zsh` or `fish`. @throws JobError `invalid_argument` */
+/** The shells that have a completion. */
+export const SHELLS: readonly string[] = Object.keys(SCRIPTS);
+
+/** The completion of one of {@link SHELLS}. @throws JobError `invalid_argument` */
 export function shellScript(
   shell: string,
   verbs: readonly (Verb | VerbGroup)[],
 ): string {
   if (Object.hasOwn(SCRIPTS, shell)) return SCRIPTS[shell]!(lineTable(verbs));
-  const known = Object.keys(SCRIPTS);
   throw usageError(
-    `Cannot write the completion of "${makeVisible(shell)}": not one of ${known.join(", ")}`,
-    didYouMean(shell, known) ?? "Name one of these shells",
+    `Cannot write the completion of "${makeVisible(shell)}": not one of ${SHELLS.join(", ")}`,
+    didYouMean(shell, SHELLS) ?? "Name one of these shells",
   );
 }

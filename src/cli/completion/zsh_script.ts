@@ -15,8 +15,9 @@ function placeLines({ places, shared }: LineTable): string[] {
     ...choices.map(described),
     "  )",
   ]);
-  const cases = places.flatMap(({ path, verbs, options, shared }) => [
+  const cases = places.flatMap(({ path, verbs, options, shared, takesNamed }) => [
     `  ("${path}")`,
+    ...(takesNamed ? ["    named=1"] : []),
     ...(verbs.length === 0 ? [] : ["    verbs=(", ...verbs.map(described), "    )"]),
     "    options=(",
     ...options.map(described),
@@ -66,6 +67,8 @@ function callOf(offer: NonNullable<Answer["offer"]>): string {
       return "_users";
     case "command":
       return "_jobctl_command";
+    case "argument":
+      return "_jobctl_live argument $(( count - 1 ))";
     default:
       return `_jobctl_live ${offer}`;
   }
@@ -81,7 +84,7 @@ _jobctl_live() {
   local -a names
   [[ -z $doubt ]] || return 1
   for line in \${(f)"$(print -rl -- $connection |
-    $program __complete $1 "\${(Q)PREFIX}" "$first" 2>/dev/null)"}; do
+    $program __complete $1 "\${(Q)PREFIX}" "$first" "$2" 2>/dev/null)"}; do
     name=\${line%%$'\\t'*}
     what=\${line#*$'\\t'}
     name=\${name//\\\\/\\\\\\\\}
@@ -102,7 +105,7 @@ _jobctl_command() {
 
 # Sets what may come at a place of the line.
 _jobctl_place() {
-  verbs=() options=()
+  verbs=() options=() named=""
 @PLACES@
   (*) return 1 ;;
   esac
@@ -124,7 +127,7 @@ _jobctl() {
   local -a valued=(@VALUED@)
   local -a connected=(@CONNECTION@)
   local -a verbs options connection
-  local program=\${(Q)words[1]} word raw place="" first="" after="" pending="" doubt=""
+  local program=\${(Q)words[1]} word raw place="" first="" after="" pending="" doubt="" named=""
   local -i count=0 i
   if [[ $program == \\~/* ]]; then program=$HOME/\${program#\\~/}; fi
   # Only the shell could say what is meant.
@@ -133,6 +136,8 @@ _jobctl() {
   for (( i = 2; i < CURRENT; i++ )); do
     raw=$words[i]
     word=\${(Q)raw}
+    # A parameter of a job has no value if another option comes after it.
+    if [[ $word == -* ]] && (( ! \${valued[(Ie)$pending]} )); then pending=""; fi
     if [[ -n $pending ]]; then
       word=$pending=$word
       pending=""
@@ -143,6 +148,9 @@ _jobctl() {
       after=0
       continue
     elif (( \${valued[(Ie)$word]} )); then
+      pending=$word
+      continue
+    elif [[ -n $named && $word == --* && $word != *=* ]] && (( ! \${options[(I)$word:*]} )); then
       pending=$word
       continue
     fi
@@ -167,14 +175,18 @@ _jobctl() {
       ;;
     esac
   done
+  if [[ $PREFIX == -* ]] && (( ! \${valued[(Ie)$pending]} )); then pending=""; fi
   if [[ -z $pending && -z $after && $PREFIX == --*=* ]]; then
     pending=\${PREFIX%%=*}
     compset -P '--[a-z-]#='  || compset -P '*='
   fi
-  if [[ -n $pending ]]; then
+  if [[ -n $pending && -n $named ]] && (( ! \${valued[(Ie)$pending]} )); then
+    _jobctl_live value \${pending#--}
+  elif [[ -n $pending ]]; then
     _jobctl_value $place:$pending
   elif [[ -z $after && $PREFIX == -* ]]; then
     _describe -o -t options option options
+    if [[ -n $named && -n $first ]]; then _jobctl_live parameter; fi
   elif [[ -z $after && $#verbs -gt 0 ]]; then
     _describe -V -t verbs verb verbs
   else

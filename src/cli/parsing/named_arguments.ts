@@ -14,7 +14,7 @@ export interface NamedArgument {
 }
 
 /** A name that an argument can have: a parameter, or a member of a destructured one. */
-interface Target {
+export interface Target {
   readonly name: string;
   readonly shape: TypeShape;
   readonly isRest: boolean;
@@ -56,7 +56,7 @@ export function mergeArguments(
   }
   const targets = targetsOf(context.signature);
   for (const { name, values: texts } of named) {
-    const target = findTarget(name, targets, context);
+    const target = neededTarget(name, targets, context);
     if (values.has(target.name)) {
       throw usageError(
         `Cannot give "${makeVisible(target.name)}" twice: once by position or name is enough`,
@@ -72,18 +72,27 @@ function describeHint(kind: string): string {
   return `See jobctl describe job ${makeVisible(shellWord(kind))}`;
 }
 
-function targetsOf(signature: Signature): readonly Target[] {
+/** Every name that an argument can have. */
+export function targetsOf(signature: Signature): readonly Target[] {
   return argumentsOf(signature).flatMap((parameter) => [
     parameter,
     ...openMembers(parameter, signature).map(({ name, shape }) => ({ name, shape, isRest: false })),
   ]);
 }
 
-function findTarget(name: string, targets: readonly Target[], context: NamedContext): Target {
-  const camel = name.replaceAll(/-+(.)/g, (_, letter: string) => letter.toUpperCase());
-  const found = targets.find((target) => target.name === name) ??
-    targets.find((target) => target.name === camel) ??
+/** The target that an option names, also in kebab-case. */
+export function findTarget(name: string, targets: readonly Target[]): Target | undefined {
+  return targets.find((target) => target.name === name) ??
+    targets.find((target) => target.name === camelCase(name)) ??
     targets.find((target) => target.name === name.replaceAll("-", "_"));
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-+(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function neededTarget(name: string, targets: readonly Target[], context: NamedContext): Target {
+  const found = findTarget(name, targets);
   if (found !== undefined) return found;
   // One letter makes an option such as --in out of --id, and would delay the job.
   const options = context.options.filter((option) => option.length > 2);
@@ -92,7 +101,7 @@ function findTarget(name: string, targets: readonly Target[], context: NamedCont
     `Cannot schedule job "${makeVisible(context.kind)}" with "--${
       makeVisible(name)
     }": no such option or argument`,
-    memberHint([name, camel], targets, context) ?? didYouMean(name, names, "--") ??
+    memberHint([name, camelCase(name)], targets, context) ?? didYouMean(name, names, "--") ??
       describeHint(context.kind),
   );
 }
@@ -139,7 +148,8 @@ function isListOnly(target: Target, shapes: readonly TypeShape[]): boolean {
   return target.isRest || !shapes.some(({ type }) => type === "string" || type === "unknown");
 }
 
-function alternatives(shape: TypeShape, signature: Signature): readonly TypeShape[] {
+/** The members of a union, or the type itself. */
+export function alternatives(shape: TypeShape, signature: Signature): readonly TypeShape[] {
   const found = resolveShape(shape, signature.definitions ?? {});
   return found.type === "union"
     ? found.members.map((member) => resolveShape(member, signature.definitions ?? {}))

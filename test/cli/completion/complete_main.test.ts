@@ -37,7 +37,7 @@ async function ask(
     stdin: (async function* () {
       yield input;
     })(),
-    ...{ env, clock, isInteractive: false },
+    ...{ env, clock, isInteractive: false, cwd: "/nowhere" },
     connect(given: ConnectOptions) {
       settings.push(given);
       return client;
@@ -128,6 +128,89 @@ test("answerCompletion() names incidents as ack finds them", async () => {
     },
   });
   assert.deepEqual(lines, ["mail\tfailed", "node:web1\tfailed", "job:node:x\tfailed"]);
+});
+
+const SIGNATURE = {
+  ...{ resultCount: 0, isTyped: true, warnings: [] },
+  definitions: {
+    Region: {
+      type: "union",
+      members: [
+        { type: "literal", value: "eu" },
+        { type: "literal", value: "us east" },
+      ],
+    },
+  },
+  parameters: [
+    { role: "injected", name: "context", inject: "Context" },
+    {
+      role: "argument",
+      name: "region",
+      isOptional: false,
+      isRest: false,
+      shape: { type: "ref", name: "Region" },
+    },
+    {
+      role: "argument",
+      name: "dryRun",
+      isOptional: true,
+      isRest: false,
+      shape: { type: "boolean" },
+    },
+    {
+      role: "argument",
+      name: "levels",
+      isOptional: true,
+      isRest: true,
+      shape: {
+        type: "array",
+        element: {
+          type: "enum",
+          name: "Level",
+          members: [{ name: "Low", value: 1 }, { name: "High", value: "high" }],
+        },
+      },
+    },
+  ],
+};
+const typed = {
+  getJob: ({ kind }: Record<string, unknown>) => ({
+    job: { kind, signatureJson: kind === "report" ? JSON.stringify(SIGNATURE) : "" },
+  }),
+};
+
+test("answerCompletion() offers the parameters of a job as options with their types", async () => {
+  const all = await ask(["parameter", "--", "report"], { answers: typed });
+  assert.deepEqual(all.lines, ["--region\tRegion", "--dry-run\tboolean", "--levels\tLevel[]"]);
+  assert.deepEqual(all.requests, [{ kind: "report" }]);
+  const some = await ask(["parameter", "--d", "report"], { answers: typed });
+  assert.deepEqual(some.lines, ["--dry-run\tboolean"]);
+  assert.deepEqual((await ask(["parameter", "--", "other"], { answers: typed })).lines, []);
+});
+
+test("answerCompletion() offers the values of a parameter by its name", async () => {
+  const of = async (which: string, prefix = "") =>
+    (await ask(["value", prefix, "report", which], { answers: typed })).lines;
+  assert.deepEqual(await of("region"), ["eu\t", "us east\t"]);
+  assert.deepEqual(await of("region", "us"), ["us east\t"]);
+  assert.deepEqual(await of("dry-run"), ["true\t", "false\t"]);
+  assert.deepEqual(await of("dryRun", "t"), ["true\t"]);
+  assert.deepEqual(await of("levels"), ["Low\t", "high\tHigh"]);
+  assert.deepEqual(await of("nothing"), []);
+});
+
+test("answerCompletion() offers the values of an argument by its position", async () => {
+  const at = async (which: string) =>
+    (await ask(["argument", "", "report", which], { answers: typed })).lines;
+  assert.deepEqual(await at("0"), ["eu\t", "us east\t"]);
+  assert.deepEqual(await at("1"), ["true\t", "false\t"]);
+  assert.deepEqual(await at("5"), ["Low\t", "high\tHigh"]);
+  for (const which of ["", "-1", "x"]) assert.ok((await at(which)).length <= 3, which);
+});
+
+test("answerCompletion() offers pages of the documentation without a daemon", async () => {
+  const { lines, settings } = await ask(["page", "tut"]);
+  assert.deepEqual([lines, settings], [["tutorial\tTutorial"], undefined]);
 });
 
 test("answerCompletion() uses the connection of the line and of the environment", async () => {

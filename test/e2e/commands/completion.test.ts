@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
+import { nushellProgram } from "../../support/processes/nushell.ts";
 import { type Daemon, JOBCTL, runJobctl, startDaemon } from "../../support/processes/daemon.ts";
 
 // In a clean machine, .ci/run installs the shells.
@@ -34,6 +35,7 @@ const TOML = [
     `[jobs.${JSON.stringify(kind)}]\ncommand = ["true"]\n`
   ),
   '[notices.ops]\nto = "exec"\ncommand = ["true"]\n',
+  "[jobs.report]\ncommand = [\"true\"]\nparams = \"region: 'eu' | 'us east', isFull?: boolean\"\n",
 ].join("").replace(
   '[jobs."mail"]\n',
   '[jobs."mail"]\nschedule = "@daily"\ndescription = "Sends"\n',
@@ -46,7 +48,7 @@ before(async () => {
   daemon = await startDaemon({ toml: TOML });
   dir = mkdtempSync(join(tmpdir(), "completion-"));
   writeFileSync(join(dir, "config.toml"), "");
-  for (const shell of ["bash", "zsh", "fish"]) {
+  for (const shell of ["bash", "zsh", "fish", "nushell"]) {
     writeFileSync(join(dir, `jobctl.${shell}`), (await runJobctl(["completion", shell])).stdout);
   }
 });
@@ -86,6 +88,21 @@ function bash(...words: readonly string[]): string[] {
 function fish(line: string): string[] {
   const script = `source ${dir}/jobctl.fish; complete --escape -C $argv[1]`;
   return shell("/usr/bin/fish", ["--no-config", "-c", script, line]).split("\n").slice(0, -1);
+}
+
+/** What nushell offers in place of the last word, as it would insert it. */
+function nushell(...words: readonly string[]): string[] | null {
+  const script = join(dir, "complete.nu");
+  writeFileSync(
+    script,
+    [
+      `source ${dir}/jobctl.nushell`,
+      `let words = (${JSON.stringify(JSON.stringify(words))} | from json)`,
+      "do $env.config.completions.external.completer $words | to json --raw",
+    ].join("\n"),
+  );
+  const found = JSON.parse(shell(nushellProgram()!, ["-n", script])) as { value: string }[] | null;
+  return found?.map(({ value }) => value) ?? null;
 }
 
 /**
@@ -171,6 +188,43 @@ test("fish completes verbs, options, files and names of the daemon", () => {
   assert.equal(existsSync(join(dir, "pwned")), false);
 });
 
+test("bash and fish complete the parameters of a job, and their values", () => {
+  assert.deepEqual(bash("jobctl", "schedule", "report", "--reg"), ["--region"]);
+  assert.deepEqual(bash("jobctl", "schedule", "report", "--is"), ["--is-full"]);
+  assert.deepEqual(bash("jobctl", "schedule", "report", "--region", "e"), ["eu"]);
+  assert.deepEqual(bash("jobctl", "schedule", "report", "--region", "=", "u"), ["us\\ east"]);
+  assert.deepEqual(bash("jobctl", "schedule", "report", "--region", "eu", "t"), []);
+  assert.deepEqual(bash("jobctl", "schedule", "report", "u"), ["us\\ east"]);
+  assert.deepEqual(bash("jobctl", "schedule", "report", "eu", "t"), ["true"]);
+  assert.deepEqual(bash("jobctl", "docs", "howto/ba"), ["howto/backup"]);
+  const first = (line: string) => fish(line).map((each) => each.split("\t", 1)[0]);
+  assert.deepEqual(first("jobctl schedule report --reg"), ["--region"]);
+  assert.deepEqual(first("jobctl schedule report --region u"), ["us\\ east"]);
+  assert.deepEqual(first("jobctl schedule report --region=e"), ["--region=eu"]);
+  assert.deepEqual(first("jobctl schedule report eu f"), ["false"]);
+});
+
+test("nushell completes verbs, options, values and names of the daemon", (context) => {
+  if (nushellProgram() === null) return context.skip("npm has no nushell for this machine");
+  assert.deepEqual(nushell("jobctl", "li"), ["list"]);
+  assert.deepEqual(nushell("jobctl", "list", "instances", "--st"), ["--state"]);
+  assert.deepEqual(nushell("jobctl", "logs", "--level=w"), ["--level=warn"]);
+  assert.deepEqual(nushell("jobctl", "get", "job", "mai"), ["mail"]);
+  assert.deepEqual(nushell("jobctl", "schedule", "report", "--reg"), ["--region"]);
+  assert.deepEqual(nushell("jobctl", "schedule", "report", "--region", ""), ["eu", '"us east"']);
+  assert.deepEqual(nushell("jobctl", "--socket", "/nowhere", "get", "job", ""), []);
+  // Null leaves files to the shell, and what only the shell could expand is not tried.
+  assert.equal(nushell("jobctl", "check", "--config", ""), null);
+  assert.equal(nushell("jobctl", "--token", "$(touch pwned)", "get", "job", "mai"), null);
+  assert.deepEqual(nushell("jobctl", "get", "job", '"$(tou'), ['"$(touch pwned)"']);
+  const kinds = nushell("jobctl", "get", "job", "")!;
+  for (const kind of HOSTILE) {
+    assert.ok(kinds.some((each) => JSON.stringify(kind) === each || kind === each), kind);
+  }
+  assert.ok(!kinds.includes("-rf"));
+  assert.equal(existsSync(join(dir, "pwned")), false);
+});
+
 for (const program of ["bash", "zsh"] as const) {
   test(`${program} inserts a kind as one word that runs nothing`, () => {
     // As much of each as tells it from others, quoted by hand.
@@ -204,6 +258,10 @@ for (const program of ["bash", "zsh"] as const) {
       "jobctl check --config conf",
       "jobctl check --config=conf",
       "jobctl --socket /nowhere get job mai",
+      "jobctl schedule report --reg",
+      "jobctl schedule report --region e",
+      "jobctl schedule report --region=u",
+      "jobctl schedule report eu t",
     ];
     assert.deepEqual(typed(program, lines), [
       ["get"],
@@ -214,6 +272,10 @@ for (const program of ["bash", "zsh"] as const) {
       ["check", "--config", "config.toml"],
       ["check", "--config=config.toml"],
       ["--socket", "/nowhere", "get", "job", "mai"],
+      ["schedule", "report", "--region"],
+      ["schedule", "report", "--region", "eu"],
+      ["schedule", "report", "--region=us east"],
+      ["schedule", "report", "eu", "true"],
     ]);
   });
 }

@@ -1,20 +1,23 @@
 import type { Verb } from "../../verb.ts";
 
-const SHELLS = ["bash", "zsh", "fish"] as const;
+// Loading the scripts to know their names would make every start longer; a test compares them.
+const SHELLS = ["bash", "zsh", "fish", "nushell", "powershell"] as const;
 
-/** `jobctl completion bash|zsh|fish` */
+/** `jobctl completion SHELL` */
 export const COMPLETION: Verb = {
   name: "completion",
   summary: "Print the completion script of a shell, for verbs, options, kinds, ids and files",
   details: [
-    "Kinds, ids of instances and schedules, nodes, channels and incidents come from the daemon of",
-    "the command line. If it does not respond within a second, none are offered.",
+    "Kinds, their parameters, ids of instances and schedules, nodes, channels and incidents come",
+    "from the daemon of the command line. If it does not respond within a second, none are offered.",
   ].join(" "),
   words: [{ name: "SHELL", describe: SHELLS.join(", "), suggests: SHELLS }],
   examples: [
     ["source <(jobctl completion bash)", "In ~/.bashrc"],
     ["source <(jobctl completion zsh)", "In ~/.zshrc, after compinit"],
     ["jobctl completion fish > ~/.config/fish/completions/jobctl.fish", "Once, for your user"],
+    ["jobctl completion nushell > ~/.config/nushell/autoload/jobctl.nu", "Once, for your user"],
+    ["jobctl completion powershell | Out-String | Invoke-Expression", "In $PROFILE"],
   ],
   isOffline: true,
   async run(args, { io, verbs }) {

@@ -16,6 +16,7 @@ export const JOB_WORDS: readonly WordSpec[] = [
   {
     name: "ARGS",
     describe: "Its arguments, by position",
+    offers: "argument",
     isOptional: true,
     isRest: true,
     canBeEmpty: true,
@@ -24,6 +25,7 @@ export const JOB_WORDS: readonly WordSpec[] = [
 /** Options for arguments that are not given as words. */
 export const ARGUMENT_OPTIONS: OptionSpecs = {
   arg: {
+    value: "NAME=VALUE",
     describe:
       "One argument as NAME=VALUE, for a name that is also an option, such as timeout=5; repeatable",
   },

@@ -1,0 +1,52 @@
+import { argumentsOf, describeType } from "../../core/arguments/describe.ts";
+import type { Signature, TypeShape } from "../../core/arguments/signature.ts";
+import { alternatives, findTarget, targetsOf } from "../parsing/named_arguments.ts";
+import type { LiveName } from "./line_table.ts";
+
+/** The parameters of a job as options: `--day`, with the type of each. */
+export function parameterOptions(signature: Signature): LiveName[] {
+  return targetsOf(signature).filter(({ name }) => /^[A-Za-z][\w-]*$/.test(name))
+    .map(({ name, shape }) => ({ name: `--${kebabCase(name)}`, describe: describeType(shape) }));
+}
+
+/**
+ * The values that a parameter can have, if they can be listed.
+ *
+ * @param given its name as an option
+ */
+export function valuesOf(given: string, signature: Signature): LiveName[] {
+  const target = findTarget(given, targetsOf(signature));
+  return target === undefined ? [] : valuesOfShape(target.shape, signature);
+}
+
+/** The same for an argument by position, from 0. The last one may take all others. */
+export function valuesAt(position: number, signature: Signature): LiveName[] {
+  const parameters = argumentsOf(signature);
+  const last = parameters.at(-1);
+  const found = parameters[position] ?? (last?.isRest ? last : undefined);
+  return found === undefined ? [] : valuesOfShape(found.shape, signature);
+}
+
+function valuesOfShape(shape: TypeShape, signature: Signature): LiveName[] {
+  return alternatives(shape, signature).flatMap((one) => {
+    switch (one.type) {
+      case "boolean":
+        return [{ name: "true", describe: "" }, { name: "false", describe: "" }];
+      case "literal":
+        return [{ name: String(one.value), describe: "" }];
+      case "enum":
+        return one.members.map(({ name, value }) =>
+          typeof value === "string" ? { name: value, describe: name } : { name, describe: "" }
+        );
+      case "array":
+      case "set":
+        return valuesOfShape(one.element, signature);
+      default:
+        return [];
+    }
+  });
+}
+
+function kebabCase(name: string): string {
+  return name.replaceAll(/(?<=[a-z0-9])[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
