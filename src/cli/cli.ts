@@ -1,7 +1,7 @@
 import { type JobError, toJobError } from "../core/errors.ts";
 import type { Args } from "./parsing/args.ts";
 import { EXIT, EXIT_CODES } from "./exit_codes.ts";
-import { type CliIo, isBrokenPipe } from "./io.ts";
+import { type CliIo, isBrokenPipe, PLAIN_COLUMNS } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
 import type { VerbRun } from "./parsing/parse.ts";
 import type { JobClient } from "../rpc/client/client.ts";
@@ -32,7 +32,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 
 // Everything else is loaded only when needed, so that --version responds at once.
 async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
-  if (argv[0] === "--version") {
+  if (argv[0] === "--version" || argv[0] === "-V") {
     const { VERSION } = await import("../platform/version.ts");
     await io.stdout.write(`${VERSION}\n`);
     return EXIT.ok;
@@ -40,7 +40,7 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   const plain = argv[0] === "serve" ? await readServe(argv.slice(1)) : null;
   if (plain) return await runVerb(plain, io);
   const { parseCommandLine } = await import("./parsing/parse.ts");
-  const commandLine = await parseCommandLine(argv, io.columns);
+  const commandLine = await parseCommandLine(argv, io.isTerminal ? io.columns : PLAIN_COLUMNS);
   if (commandLine.type === "run") return await runVerb(commandLine, io);
   await (commandLine.isAsked ? io.stdout : io.stderr).write(commandLine.text);
   if (commandLine.topic) await explain(commandLine.topic, io);

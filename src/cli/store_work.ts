@@ -19,7 +19,7 @@ export const STORE_OPTIONS: OptionSpecs = {
     ...CONFIG_OPTION,
     describe: "Work on the store of this configuration, without a daemon",
   },
-  store: { describe: "Work on the store of this URL, without a daemon" },
+  store: { value: "URL", describe: "Work on the store of this URL, without a daemon" },
 };
 
 /** Where to find the store without a daemon. */

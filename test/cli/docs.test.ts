@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import {
   CONNECTION_OPTIONS,
+  optionText,
   OUTPUT_OPTIONS,
   WATCH_OPTIONS,
 } from "../../src/cli/parsing/options.ts";
@@ -33,8 +34,8 @@ function section(heading: string): string {
 function assertOptions(text: string, specs: OptionSpecs): void {
   for (const [name, spec] of Object.entries(specs)) {
     const alias = spec.alias ? `\`-${spec.alias}\`, ` : "";
-    const value = spec.isFlag ? "" : " VALUE";
-    assert.ok(text.includes(`| ${alias}\`--${name}${value}\` |`), `--${name} is missing`);
+    const row = `| ${alias}\`${optionText(name, spec)}\` |`;
+    assert.ok(text.includes(row), `${row} is missing`);
     if (spec.env) assert.ok(text.includes(`\`${spec.env}\``), `${spec.env} is missing`);
     for (const choice of spec.choices ?? []) {
       assert.ok(text.includes(choice), `${choice} is missing`);
@@ -58,11 +59,14 @@ for (const { titles, verb } of LEAVES) {
     const run = await cli([...titles.slice(1), "--help"], { columns: 400 });
     assert.equal(run.code, 0);
     assert.ok(run.stdout.startsWith(`Usage: ${usageOf(titles, verb)}\n`));
-    for (const name of Object.keys(verb.options ?? {})) {
-      assert.ok(run.stdout.includes(`--${name} `));
+    for (const [name, spec] of Object.entries(verb.options ?? {})) {
+      assert.ok(run.stdout.includes(`${optionText(name, spec)}`));
     }
     assert.ok(verb.examples.length > 0);
-    assert.equal(run.stdout.includes("--call-timeout"), !verb.isOffline);
+    for (const [, meaning] of verb.examples) {
+      assert.ok(run.stdout.includes(`# ${meaning}`), meaning);
+    }
+    assert.equal(run.stdout.includes("jobctl help connection"), !verb.isOffline);
   });
 }
 

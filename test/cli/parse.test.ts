@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { WATCH_OPTIONS } from "../../src/cli/parsing/options.ts";
 import { parseCommandLine } from "../../src/cli/parsing/parse.ts";
 import { readPlainLine } from "../../src/cli/parsing/plain_line.ts";
+import { readOptions } from "../../src/cli/parsing/read_options.ts";
 import { SERVE } from "../../src/cli/verbs/daemon/serve.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 import { waiting } from "../support/worlds/cli_messages.ts";
@@ -292,10 +294,43 @@ test("runCli() refuses the wish for help on a verb that does not exist", async (
   }
 });
 
-test("runCli() prints the version alone", async () => {
-  const run = await cli(["--version"]);
-  assert.equal(run.code, 0);
-  assert.match(run.stdout, /^\d+\.\d+\.\d+\S*\n$/);
+for (const option of ["--version", "-V"]) {
+  test(`runCli() prints the version alone when asked by ${option}`, async () => {
+    const run = await cli([option]);
+    assert.equal(run.code, 0);
+    assert.match(run.stdout, /^\d+\.\d+\.\d+\S*\n$/);
+  });
+}
+
+test("runCli() reads a value that is joined to a short option", async () => {
+  const runs = [["next", "@daily", "-n2", "-ojson"], ["next", "@daily", "-n", "2", "-o", "json"]];
+  const [joined, apart] = await Promise.all(runs.map((argv) => cli(argv)));
+  assert.equal(joined!.code, 0);
+  assert.equal(JSON.parse(joined!.stdout).length, 2);
+  assert.deepEqual(joined, apart);
+});
+
+test("runCli() reads short flags that are joined", async () => {
+  const joined = await cli(["cancel", "instances", "--all", "-yq"]);
+  assert.equal(joined.code, 0);
+  assert.deepEqual(joined, await cli(["cancel", "instances", "--all", "-y", "-q"]));
+  assert.match((await cli(["status", "-qz"])).stderr, /"-qz": no such option/);
+});
+
+test("readOptions() joins a value to a short flag that can have one", () => {
+  const specs = { ...WATCH_OPTIONS, quiet: { alias: "q", describe: "x", isFlag: true } };
+  assert.equal(readOptions(["-w5s"], specs).values.watch, "5s");
+  assert.deepEqual(readOptions(["-wq"], specs).values, readOptions(["-w", "-q"], specs).values);
+});
+
+test("runCli() reads a long option with one dash as before", async () => {
+  const { code, stdout } = await cli(["next", "@daily", "-output", "name"]);
+  assert.deepEqual([code, stdout.includes("{")], [0, false]);
+});
+
+test("runCli() leaves joined letters alone after --", async () => {
+  const run = await cli(["schedule", "x", "--", "-ojson", "-qf"], { answers });
+  assert.deepEqual(run.calls[0]!.request.arguments, ["-ojson", "-qf"]);
 });
 
 test("runCli() reads the connection from the environment", async () => {

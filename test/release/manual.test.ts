@@ -101,7 +101,9 @@ test("every verb has a page with its summary, options and examples", () => {
 test("jobctl.1 has every verb, the exit codes and the variables", () => {
   const lines = shown(FILES.get("man/jobctl.1")!);
   for (const { name } of VERBS) assert.ok(lines.includes(`jobctl-${name}(1)`), name);
-  for (const word of ["124 ", "130 ", "JOBCTL_TOKEN_FILE", "--call-timeout VALUE", "--version"]) {
+  for (
+    const word of ["124 ", "130 ", "JOBCTL_TOKEN_FILE", "--call-timeout DURATION", "--version"]
+  ) {
     assert.ok(lines.includes(word), word);
   }
 });
@@ -117,7 +119,7 @@ test("jobctl.toml.5 has every key of the configuration", () => {
 test("generatedFiles() gives the same files each time, with nothing of this machine", () => {
   const again = generatedFiles({ version: "1.2.3", atMs: Date.UTC(2026, 10, 24) });
   assert.deepEqual([...again], [...FILES]);
-  for (const name of ["jobctl.bash", "_jobctl", "jobctl.fish"]) {
+  for (const name of ["jobctl.bash", "_jobctl", "jobctl.fish", "jobctl.nu", "jobctl.ps1"]) {
     assert.match(FILES.get(`completions/${name}`)!, /__complete/);
   }
   assert.match(FILES.get("man/jobctl.1")!, /^\.TH "JOBCTL" 1 "2026-11-24" "jobctl 1\.2\.3"/);

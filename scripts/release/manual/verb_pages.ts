@@ -4,6 +4,7 @@ import {
   CONNECTION_OPTIONS,
   type OptionSpec,
   type OptionSpecs,
+  optionText,
   OUTPUT_OPTIONS,
   PROGRAM_OPTIONS,
   WATCH_OPTIONS,
@@ -15,6 +16,7 @@ import {
   type VerbEntry,
   type VerbGroup,
 } from "../../../src/cli/verb.ts";
+import { helpGroups } from "../../../src/cli/verb_groups.ts";
 import { VERBS } from "../../../src/cli/verbs.ts";
 import { bold, entry, escapeText, italic, literal, markdownText, page } from "./roff.ts";
 
@@ -43,9 +45,15 @@ function programPage(edition: Edition): string {
     ["DESCRIPTION", [
       `${bold("jobctl serve")} runs the daemon. Most other verbs are its clients. Each verb has a`,
       `page of its own, such as ${reference("jobctl-schedule", 1)}, and a help text:`,
-      `${bold("jobctl VERB --help")}.`,
+      `${bold("jobctl VERB --help")}. ${bold("jobctl docs")} shows the documentation.`,
     ]],
-    ["VERBS", VERBS.flatMap(({ name, summary }) => entry(bold(name), escapeText(`${summary}.`)))],
+    [
+      "VERBS",
+      helpGroups(VERBS).flatMap(({ title, verbs }) => [
+        `.SS ${title}`,
+        ...verbs.flatMap(({ name, summary }) => entry(bold(name), escapeText(`${summary}.`))),
+      ]),
+    ],
     ["OPTIONS", [
       ".SS Connection",
       ...optionEntries(CONNECTION_OPTIONS),
@@ -137,9 +145,10 @@ function optionEntries(options: OptionSpecs): string[] {
   );
 }
 
-function optionTag(name: string, { alias, isFlag }: OptionSpec): string {
-  const short = alias === undefined ? "" : `${bold(`-${alias}`)}, `;
-  return `${short}${bold(`--${name}`)}${isFlag ? "" : ` ${italic("VALUE")}`}`;
+function optionTag(name: string, spec: OptionSpec): string {
+  const short = spec.alias === undefined ? "" : `${bold(`-${spec.alias}`)}, `;
+  const [option, value] = optionText(name, spec).split(" ");
+  return `${short}${bold(option!)}${value === undefined ? "" : ` ${italic(value)}`}`;
 }
 
 function variableEntries(options: OptionSpecs): string[] {

@@ -12,7 +12,7 @@ import type { OptionSpecs } from "../parsing/options.ts";
 
 /** Options of verbs that write a file, or its text to stdout. */
 export const OUT_OPTIONS: OptionSpecs = {
-  out: { describe: "File to write (default: stdout)", offers: "file" },
+  out: { value: "FILE", describe: "File to write (default: stdout)", offers: "file" },
   force: { describe: "Overwrite the file of --out", isFlag: true },
 };
 

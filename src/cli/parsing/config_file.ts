@@ -12,6 +12,7 @@ const SERVICE_FILE = "/etc/jobctl/config.toml";
 /** The option for the path of the configuration. */
 export const CONFIG_OPTION: OptionSpec = {
   alias: "c",
+  value: "FILE",
   describe: `Configuration file (default: ${DEFAULT_FILE} in this folder, if there is one)`,
   offers: "file",
   env: "JOBCTL_CONFIG",

@@ -1,13 +1,41 @@
-import yargs, { type Argv } from "yargs";
-import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry } from "../verb.ts";
-import {
-  CONNECTION_OPTIONS,
-  type OptionSpecs,
-  OUTPUT_OPTIONS,
-  PROGRAM_OPTIONS,
-} from "./options.ts";
+import { displayWidth } from "../output/table.ts";
+import { wrap } from "../output/wrap.ts";
+import { isGroup, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
+import { FIRST_VERBS, helpGroups } from "../verb_groups.ts";
+import { CONNECTION_OPTIONS, type OptionSpecs, optionText, OUTPUT_OPTIONS } from "./options.ts";
 
+/** Longer lines are hard to read. */
 const WIDTH_MAX = 100;
+const WIDTH_MIN = 40;
+/** Left columns that are wider have their text on the next line. */
+const TAG_WIDTH_MAX = 28;
+const INDENT = "  ";
+const GAP = "  ";
+
+/** Options that every verb has, by the topic that shows them. */
+const OPTION_TOPICS = {
+  connection: CONNECTION_OPTIONS,
+  output: OUTPUT_OPTIONS,
+} as const;
+
+/** What `jobctl help` shows other than verbs, each with what it is about. */
+export const HELP_TOPICS: Readonly<Record<string, string>> = {
+  connection: "how a verb finds its daemon",
+  output: "the forms of output",
+  "exit-codes": "what each exit code means",
+  times: "how ids, times and durations are written",
+};
+
+const OPTION_TEXTS = {
+  connection: "How a verb finds its daemon. Every verb that asks a daemon has these options.",
+  output: "The forms of output. Every verb has these options.",
+} as const;
+
+/** Topics that are sections of a page. */
+const PAGE_TOPICS: Readonly<Record<string, string>> = {
+  "exit-codes": "cli#exit-codes",
+  times: "cli#ids-and-times",
+};
 
 /**
  * The help text of a verb, of a group of verbs, or of the program.
@@ -15,56 +43,158 @@ const WIDTH_MAX = 100;
  * @param titles the words that lead to it, such as `jobctl list jobs`
  * @param columns width of the terminal
  */
-export async function helpOf(
-  titles: readonly string[],
-  entry: VerbEntry,
-  columns: number,
-): Promise<string> {
-  const help = yargs([])
-    .scriptName(titles.join(" "))
-    .detectLocale(false)
-    .locale("en")
-    .help("h", "Show this help; --help does the same")
-    .version(false)
-    .exitProcess(false)
-    .wrap(Math.min(columns, WIDTH_MAX));
-  if (!isGroup(entry)) describeVerb(help, titles, entry);
-  else {
-    help.usage(`Usage: ${titles.join(" ")} VERB [options]\n\n${entry.summary}.`);
-    for (const { name, summary } of entry.verbs) help.command(name, summary);
-    if (titles.length === 1) describeProgram(help, entry.name);
-  }
-  return `${await help.getHelp()}\n`;
+export function helpOf(titles: readonly string[], entry: VerbEntry, columns: number): string {
+  const width = Math.max(WIDTH_MIN, Math.min(columns, WIDTH_MAX));
+  const lines = !isGroup(entry)
+    ? verbLines(titles, entry, width)
+    : titles.length === 1
+    ? programLines(entry, width)
+    : groupLines(titles, entry, width);
+  return `${lines.join("\n")}\n`;
 }
 
-function describeProgram(help: Argv, program: string): void {
-  declare(help, PROGRAM_OPTIONS);
-  help.group(["version", "h"], "Options:");
-  help.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
-  help.group(Object.keys(OUTPUT_OPTIONS), "Output:");
-  help.epilogue(`Help of one verb: ${program} VERB --help. Documentation: docs/cli.md`);
-}
-
-function describeVerb(help: Argv, titles: readonly string[], verb: Verb): void {
-  const { details, words = [], options = {}, examples, isOffline } = verb;
-  const rows = words.map(({ name, describe }) => `  ${name}  ${describe}`);
-  const paragraphs = [
-    `Usage: ${usageOf(titles, verb)}`,
-    `${verb.summary}.`,
-    ...(details ? [details] : []),
-    ...(rows.length > 0 ? [rows.join("\n")] : []),
+function programLines({ name, summary, verbs }: VerbGroup<Verb | VerbGroup>, width: number) {
+  const groups = helpGroups(verbs)
+    .map(({ title, verbs }) => [title, verbs.map((verb) => verb.name).join(" ")] as const);
+  return [
+    `Usage: ${name} VERB [options]`,
+    "",
+    ...wrap(`${summary}.`, width),
+    "",
+    ...rows(FIRST_VERBS, width),
+    "",
+    ...rows(groups, width),
+    "",
+    ...rows([
+      [`${name} help VERB`, "Its words, options and examples"],
+      [`${name} help TOPIC`, `One of ${Object.keys(HELP_TOPICS).join(", ")}`],
+    ], width),
   ];
-  help.usage(paragraphs.join("\n\n"));
-  declare(help, optionsOf(verb));
-  help.group(["h", ...Object.keys(options)], "Options:");
-  if (!isOffline) help.group(Object.keys(CONNECTION_OPTIONS), "Connection:");
-  help.group(Object.keys(OUTPUT_OPTIONS), "Output:");
-  for (const [line, meaning] of examples) help.example(line, meaning);
 }
 
-function declare(help: Argv, specs: OptionSpecs): void {
-  for (const [name, { alias, describe, env, isFlag }] of Object.entries(specs)) {
-    const text = env ? `${describe} [${env}]` : describe;
-    help.option(name, { alias, describe: text, type: isFlag ? "boolean" : "string" });
+function groupLines(
+  titles: readonly string[],
+  { summary, verbs, initial }: VerbGroup<VerbEntry>,
+  width: number,
+) {
+  const title = titles.join(" ");
+  return [
+    `Usage: ${title} ${initial === undefined ? "VERB" : "[VERB]"} [options]`,
+    "",
+    ...wrap(`${summary}.`, width),
+    ...(initial === undefined ? [] : wrap(`Alone, it is ${title} ${initial.name}.`, width)),
+    "",
+    ...rows(verbs.map((verb) => [verb.name, verb.summary]), width),
+    "",
+    ...wrap(`The words, options and examples of one: ${title} VERB --help`, width),
+  ];
+}
+
+function verbLines(titles: readonly string[], verb: Verb, width: number): string[] {
+  const { summary, details, words = [], options = {}, examples, isOffline } = verb;
+  const own = optionRows(options);
+  const help: Row = ["-h, --help", "Show this help"];
+  return [
+    ...wrap(`Usage: ${usageOf(titles, verb)}`, width, { hanging: INDENT.repeat(4) }),
+    "",
+    ...wrap(`${summary}.`, width),
+    ...(details === undefined ? [] : ["", ...wrap(details, width)]),
+    ...(words.length === 0 ? [] : [
+      "",
+      ...rows(words.map(({ name, describe }) => [name, describe]), width),
+    ]),
+    ...(own.length > 0 ? ["", "Options:", ...rows([...own, help], width)] : []),
+    "",
+    "Examples:",
+    ...exampleLines(examples, width),
+    "",
+    ...wrap(sharedText(titles[0]!, isOffline === true), width),
+  ];
+}
+
+function sharedText(program: string, isOffline: boolean): string {
+  const output = `${program} help output`;
+  return isOffline
+    ? `More options: ${output}`
+    : `More options: ${program} help connection, ${output}`;
+}
+
+/** The text of a topic of {@link HELP_TOPICS}. */
+export async function topicHelp(topic: string, columns: number): Promise<string> {
+  const width = Math.max(WIDTH_MIN, Math.min(columns, WIDTH_MAX));
+  const section = PAGE_TOPICS[topic];
+  if (section !== undefined) {
+    return await (await import("../docs/show.ts")).sectionText(section, width);
   }
+  const specs = OPTION_TOPICS[topic as keyof typeof OPTION_TOPICS];
+  return `${
+    [
+      ...wrap(OPTION_TEXTS[topic as keyof typeof OPTION_TOPICS], width),
+      "",
+      ...rows(optionRows(specs), width),
+      "",
+      ...wrap(`More: jobctl docs cli#${topic}`, width),
+    ].join("\n")
+  }\n`;
+}
+
+function optionRows(specs: OptionSpecs): Row[] {
+  return Object.entries(specs).map(([name, spec]) => [optionTag(name, spec), textOf(spec)]);
+}
+
+function optionTag(name: string, spec: OptionSpecs[string]): string {
+  return `${spec.alias === undefined ? "    " : `-${spec.alias}, `}${optionText(name, spec)}`;
+}
+
+function textOf({ describe, env }: OptionSpecs[string]): string {
+  return env === undefined ? describe : `${describe} [${env}]`;
+}
+
+type Row = readonly [tag: string, text: string];
+
+/** A list in two columns. */
+function rows(entries: readonly Row[], width: number): string[] {
+  const tags = entries.map(([tag]) => displayWidth(tag));
+  const left = Math.max(0, ...tags.filter((tag) => tag <= TAG_WIDTH_MAX));
+  const blank = INDENT + " ".repeat(left) + GAP;
+  return entries.flatMap(([tag, text]) => {
+    const lines = wrap(text, width - blank.length);
+    const first = `${INDENT}${tag}`;
+    if (displayWidth(tag) > left) return [first, ...lines.map((line) => blank + line)];
+    const padding = " ".repeat(left - displayWidth(tag)) + GAP;
+    return lines.map((line, at) => (at === 0 ? first + padding : blank) + line);
+  });
+}
+
+/** Commands with their meaning beside them, or above them if one would not fit. */
+function exampleLines(examples: readonly Row[], width: number): string[] {
+  const widest = Math.max(...examples.map(([line]) => displayWidth(line)));
+  const isBeside = examples.every(([, meaning]) =>
+    INDENT.length + widest + GAP.length + 2 + displayWidth(meaning) <= width
+  );
+  if (isBeside) {
+    return examples.map(([line, meaning]) =>
+      `${INDENT}${line}${" ".repeat(widest - displayWidth(line))}${GAP}# ${meaning}`
+    );
+  }
+  return examples.flatMap(([line, meaning]) => [
+    ...wrap(meaning, width - 4).map((text) => `${INDENT}# ${text}`),
+    ...commandLines(line, width - INDENT.length).map((text) => INDENT + text),
+  ]);
+}
+
+/** A command that continues in the next line before an option, as a shell reads it. */
+function commandLines(command: string, width: number): string[] {
+  const parts = command.split(/ (?=-|>|\|)(?=(?:[^']*'[^']*')*[^']*$)/);
+  const lines: string[] = [];
+  let line = parts[0]!;
+  for (const part of parts.slice(1)) {
+    if (displayWidth(line) + 1 + displayWidth(part) <= width - 2) {
+      line += ` ${part}`;
+      continue;
+    }
+    lines.push(`${line} \\`);
+    line = `${INDENT}${part}`;
+  }
+  return [...lines, line];
 }

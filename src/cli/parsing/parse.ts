@@ -13,6 +13,7 @@ import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
 //   jobctl VERB [WORD…] [-- WORD…]
 //   jobctl GROUP VERB [WORD…] [-- WORD…]
 //   jobctl help [VERB | GROUP [VERB]]       the same as --help after them
+//   jobctl help TOPIC
 
 /** The parsed command line. */
 export type CommandLine = HelpText | VerbRun;
@@ -60,16 +61,20 @@ export async function parseCommandLine(
   argv: readonly string[],
   columns: number,
 ): Promise<CommandLine> {
+  const isTopic = argv[0] === HELP_WORD && argv.length === 2;
+  const about = isTopic ? await topicOfHelp(argv[1]!, columns) : null;
+  if (about !== null) return { type: "help", text: about, isAsked: true };
   const line = argv[0] === HELP_WORD ? asHelpOption(argv.slice(1)) : argv;
   refuseReserved(line);
   const { place, given } = findVerb(line);
+  const [word] = isGroup(place.entry) ? given.words.slice(place.titles.length - 1) : [];
   if (given.wantsHelp) {
+    if (word !== undefined) throw unknownVerb(word, place);
     const topic = topicOf(place, line);
     return { type: "help", text: await helpOf(place, columns), isAsked: true, ...topic };
   }
   if (given.problem !== undefined) throw usageError(given.problem, "Write --OPTION=VALUE");
   if (!isGroup(place.entry)) return readRun(place.titles, place.entry, given, line);
-  const [word] = given.words.slice(place.titles.length - 1);
   if (word !== undefined) throw unknownVerb(word, place);
   if (place.entry !== PROGRAM) throw missingVerb(place);
   checkOptions(given, PROGRAM_OPTIONS, { title: PROGRAM.name, argv: line });
@@ -115,10 +120,15 @@ function verbNamed(entry: VerbEntry, name: string | undefined): VerbEntry | unde
   return isGroup(entry) ? entry.verbs.find((verb) => verb.name === name) : undefined;
 }
 
-// Only help needs yargs's formatter.
+// Loaded only when it is asked for.
 async function helpOf({ titles, entry }: Place, columns: number): Promise<string> {
-  const { helpOf: format } = await import("./help.ts");
-  return await format(titles, entry, columns);
+  return (await import("./help.ts")).helpOf(titles, entry, columns);
+}
+
+/** What `jobctl help TOPIC` shows; null if there is no such topic. */
+async function topicOfHelp(topic: string, columns: number): Promise<string | null> {
+  const { HELP_TOPICS, topicHelp } = await import("./help.ts");
+  return Object.hasOwn(HELP_TOPICS, topic) ? await topicHelp(topic, columns) : null;
 }
 
 /** The command line with `--help` that `jobctl help` followed by `words` means. */
@@ -247,7 +257,7 @@ function checkOptions(
     const typed = word.split("=", 1)[0]!;
     throw usageError(
       `Cannot run "${at.title}" with "${makeVisible(typed)}": no such option`,
-      valueHint(word, at.argv, specs) ?? didYouMean(name, Object.keys(specs), "--") ??
+      valueHint(word, at.argv, specs) ?? didYouMean(name, [...Object.keys(specs), "help"], "--") ??
         `See ${at.title} --help; arguments that begin with "-" come after "--"`,
     );
   }

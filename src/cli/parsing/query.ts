@@ -10,23 +10,28 @@ export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["quer
 /** Options that select instances by kind, state and tag. */
 export const FILTER_OPTIONS: OptionSpecs = {
   kind: {
+    value: "KIND",
     alias: "k",
     describe: "Of this kind; separate several by commas, or repeat the option",
     offers: "kinds",
   },
   state: {
+    value: "STATE",
     describe: `In this state, or in several, as with --kind: ${STATES.join(", ")}`,
     suggests: STATES,
   },
-  tag: { describe: "Of jobs that need this tag" },
+  tag: { value: "TAG", describe: "Of jobs that need this tag" },
 };
 
 /** Options that select instances by the time of their creation. */
 export const TIME_OPTIONS: OptionSpecs = {
-  since: { describe: "Created at this time or later: 2026-11-24, 09:00, -2h, yesterday" },
-  after: { describe: "The same as --since" },
-  until: { describe: "Created before this time" },
-  before: { describe: "The same as --until" },
+  since: {
+    value: "TIME",
+    describe: "Created at this time or later: 2026-11-24, 09:00, -2h, yesterday",
+  },
+  after: { value: "TIME", describe: "The same as --since" },
+  until: { value: "TIME", describe: "Created before this time" },
+  before: { value: "TIME", describe: "The same as --until" },
 };
 
 /** Wire values of the states that `--state` names. */

@@ -40,7 +40,7 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
       "strip-aliased": true,
     },
   };
-  const line = withEmptyValues(shield(argv), withOrWithout, specs);
+  const line = withEmptyValues(shield(splitJoined(argv, specs)), withOrWithout, specs);
   const { argv: read, error } = Parser.detailed(line, options);
   const { _: words, "--": rest = [], h, ...values } = read;
   return {
@@ -69,6 +69,27 @@ function withEmptyValues(
       ? undefined
       : names.find((name) => word === `--${name}` || word === `-${specs[name]!.alias}`);
     return name === undefined ? word : `--${name}=`;
+  });
+}
+
+/** `-ojson` as `--output=json`, and `-qf` as `-q -f`, which the parser takes for long names. */
+function splitJoined(argv: readonly string[], specs: OptionSpecs): string[] {
+  const byLetter = new Map(
+    Object.entries(specs).flatMap(([name, spec]) =>
+      spec.alias === undefined ? [] : [[spec.alias, { name, spec }] as const]
+    ),
+  );
+  const end = endOfOptions(argv);
+  return argv.flatMap((word, index) => {
+    const [, letter, rest] = /^-([A-Za-z])([^=].*)$/s.exec(word) ?? [];
+    const option = letter === undefined ? undefined : byLetter.get(letter);
+    // "-output" is read as "--output".
+    if (option === undefined || index >= end || Object.hasOwn(specs, word.slice(1))) return [word];
+    const { isFlag, canHaveValue } = option.spec;
+    if (!isFlag || (canHaveValue && /^\d/.test(rest!))) return [`--${option.name}=${rest}`];
+    const others = [...rest!].map((each) => byLetter.get(each));
+    if (others.some((other) => !other?.spec.isFlag)) return [word];
+    return [letter!, ...rest!].map((each) => `-${each}`);
   });
 }
 

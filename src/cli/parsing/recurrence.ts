@@ -6,25 +6,34 @@ import type { OptionSpecs } from "./options.ts";
 
 /** Options of a recurring schedule, without its cron expression. */
 export const RECURRENCE_OPTIONS: OptionSpecs = {
-  timezone: { describe: "Time zone of its times, such as Europe/Berlin (default: the daemon's)" },
+  timezone: {
+    value: "ZONE",
+    describe: "Time zone of its times, such as Europe/Berlin (default: the daemon's)",
+  },
   overlap: {
+    value: "RULE",
     describe: `What to do about a tick while the previous run is unfinished: ${
       OVERLAPS.join(", ")
     }`,
     choices: OVERLAPS,
   },
-  "queue-max": { describe: "With --overlap queue: how many runs may wait (default 10)" },
+  "queue-max": {
+    value: "N",
+    describe: "With --overlap queue: how many runs may wait (default 10)",
+  },
   misfire: {
+    value: "RULE",
     describe: `What to do about runs that did not start in time: ${MISFIRES.join(", ")}`,
     choices: MISFIRES,
   },
-  "misfire-within": { describe: "A run later than this counts as missed" },
-  "starts-at": { describe: "Nothing runs before this time" },
-  "ends-at": { describe: "Nothing runs at or after this time" },
+  "misfire-within": { value: "DURATION", describe: "A run later than this counts as missed" },
+  "starts-at": { value: "TIME", describe: "Nothing runs before this time" },
+  "ends-at": { value: "TIME", describe: "Nothing runs at or after this time" },
   blackout: {
+    value: "WINDOW",
     describe: 'No run in this window: "22:00-06:00", "sat-sun", "2026-12-24"; repeatable',
   },
-  "runs-max": { describe: "End the schedule after this many runs" },
+  "runs-max": { value: "N", describe: "End the schedule after this many runs" },
 };
 
 /** The same for a verb that can also schedule a single run. */

@@ -47,6 +47,7 @@ export const DOCTOR: Verb = {
   ].join(" "),
   options: {
     config: {
+      value: "FILE",
       ...CONFIG_OPTION,
       describe: `${CONFIG_OPTION.describe.slice(0, -1)}, else /etc/jobctl/config.toml)`,
     },

@@ -25,10 +25,12 @@ const CRONTAB: Verb = {
       isFlag: true,
     },
     dialect: {
+      value: "NAME",
       describe: "The cron that reads the crontab (default: the installed one)",
       choices: DIALECTS,
     },
     timezone: {
+      value: "ZONE",
       describe:
         "Zone that cron runs in (default: the host's); jobs in others get CRON_TZ, or are left out",
     },

@@ -240,26 +240,34 @@ export const HEALTHCHECK: Verb = {
   ].join(" "),
   options: {
     job: {
+      value: "KIND",
       describe: "Check this job; for several, separate them by commas or repeat the option",
       offers: "kinds",
     },
     "max-age": {
+      value: "DURATION",
       describe: "With --job: critical if the last success is older than this, or if there is none",
     },
     "queue-warn": {
+      value: "N",
       describe: "Warn above this many waiting instances, including those that are due later",
     },
-    "queue-crit": { describe: "The same, but critical" },
-    "oldest-warn": { describe: "Warn if a due instance has waited longer than this" },
-    "oldest-crit": { describe: "The same, but critical" },
+    "queue-crit": { value: "N", describe: "The same, but critical" },
+    "oldest-warn": {
+      value: "DURATION",
+      describe: "Warn if a due instance has waited longer than this",
+    },
+    "oldest-crit": { value: "DURATION", describe: "The same, but critical" },
     "dead-warn": {
+      value: "N",
       describe: "Warn above this many dead letters (at most 1000 are counted)",
     },
-    "dead-crit": { describe: "The same, but critical" },
+    "dead-crit": { value: "N", describe: "The same, but critical" },
     "incidents-warn": {
+      value: "N",
       describe: "Warn above this many open incidents, including acknowledged ones",
     },
-    "incidents-crit": { describe: "The same, but critical" },
+    "incidents-crit": { value: "N", describe: "The same, but critical" },
   },
   examples: [
     ["jobctl healthcheck", "Do the daemon and its store respond?"],

@@ -191,10 +191,12 @@ const CRONTAB: Verb = {
   }],
   options: {
     user: {
+      value: "USER",
       describe: "The crontab of this user, whose jobs run as that user (repeatable)",
       offers: "user",
     },
     spool: {
+      value: "DIR",
       describe: `Directory of the users' crontabs (default ${SPOOLS.join(", ")})`,
       offers: "folder",
     },
@@ -203,11 +205,12 @@ const CRONTAB: Verb = {
       isFlag: true,
     },
     dialect: {
+      value: "NAME",
       describe: "The cron whose rules apply (default: the installed one)",
       choices: DIALECTS,
     },
-    prefix: { describe: 'Prefix for each kind, such as web1- or "{user}-"' },
-    timezone: { describe: "Zone that cron runs in (default: the host's)" },
+    prefix: { value: "TEXT", describe: 'Prefix for each kind, such as web1- or "{user}-"' },
+    timezone: { value: "ZONE", describe: "Zone that cron runs in (default: the host's)" },
     verify: {
       describe:
         "Compare the runs of the next 366 days, and check that no [defaults] can change the jobs",
@@ -262,7 +265,10 @@ const SYSTEMD: Verb = {
     offers: "file",
   }],
   options: {
-    timezone: { describe: "Time zone of OnCalendar= values that name none (default: the host's)" },
+    timezone: {
+      value: "ZONE",
+      describe: "Time zone of OnCalendar= values that name none (default: the host's)",
+    },
     ...OUT_OPTIONS,
   },
   examples: [

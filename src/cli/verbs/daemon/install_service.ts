@@ -9,10 +9,12 @@ import type { Verb, VerbContext } from "../../verb.ts";
 
 const TARGET_OPTIONS: OptionSpecs = {
   kind: {
+    value: "NAME",
     describe: "The service manager (default: the one of this system)",
     choices: [...SERVICE_KINDS],
   },
   prefix: {
+    value: "DIR",
     describe: "Use this folder in place of /, and run no commands, for example to build an image",
     offers: "folder",
   },
@@ -64,12 +66,14 @@ export const INSTALL_SERVICE: Verb = {
   ].join(" "),
   options: {
     user: {
+      value: "USER",
       describe: "The daemon's user, who also runs all jobs (default: jobctl)",
       offers: "user",
     },
     root: { describe: "Run the daemon as root, and its jobs as any user", isFlag: true },
     ...TARGET_OPTIONS,
     config: {
+      value: "FILE",
       alias: "c",
       describe: "Configuration file (default: /etc/jobctl/config.toml)",
       offers: "file",

@@ -19,8 +19,14 @@ export const SELFTEST: Verb = {
   ].join(" "),
   options: {
     config: STORE_OPTIONS.config!,
-    store: { describe: "URL of the store to test (default: that of the configuration)" },
-    seconds: { describe: `How long round trips are measured (default ${SECONDS_DEFAULT})` },
+    store: {
+      value: "URL",
+      describe: "URL of the store to test (default: that of the configuration)",
+    },
+    seconds: {
+      value: "N",
+      describe: `How long round trips are measured (default ${SECONDS_DEFAULT})`,
+    },
   },
   examples: [
     ["jobctl selftest --store valkey://host:6379", "Before the first daemon uses it"],

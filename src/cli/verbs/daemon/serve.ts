@@ -48,17 +48,32 @@ export const SERVE: Verb = {
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
-    host: { describe: "Address of the gRPC listener (server.host)" },
-    port: { describe: "Port of the gRPC listener; 0 picks a free one (server.port)" },
-    http: { describe: 'Address and port of HTTP, "" for none (server.http)' },
-    socket: { describe: 'Unix socket, "auto" or "" for none (server.socket)', offers: "file" },
-    store: { describe: "URL of the store, such as sqlite:data/jobctl.db (store.url)" },
-    workers: { describe: "How many attempts run at once (worker.count)" },
+    host: { value: "ADDRESS", describe: "Address of the gRPC listener (server.host)" },
+    port: {
+      value: "PORT",
+      describe: "Port of the gRPC listener; 0 picks a free one (server.port)",
+    },
+    http: { value: "ADDRESS", describe: 'Address and port of HTTP, "" for none (server.http)' },
+    socket: {
+      value: "FILE",
+      describe: 'Unix socket, "auto" or "" for none (server.socket)',
+      offers: "file",
+    },
+    store: {
+      value: "URL",
+      describe: "URL of the store, such as sqlite:data/jobctl.db (store.url)",
+    },
+    workers: { value: "N", describe: "How many attempts run at once (worker.count)" },
     "log-level": {
+      value: "LEVEL",
       describe: "debug, info, warn or error (log.level)",
       suggests: ["debug", "info", "warn", "error"],
     },
-    "log-format": { describe: "text or json (log.format)", suggests: ["text", "json"] },
+    "log-format": {
+      value: "FORMAT",
+      describe: "text or json (log.format)",
+      suggests: ["text", "json"],
+    },
     salvage: {
       describe: "Start even if a SQLite store lost commits, and report how many",
       isFlag: true,

@@ -168,8 +168,12 @@ const MIGRATE: Verb = {
   ].join(" "),
   options: {
     ...STORE_OPTIONS,
-    to: { describe: "Name of the new store in store.targets; without a daemon, also a URL" },
+    to: {
+      value: "NAME",
+      describe: "Name of the new store in store.targets; without a daemon, also a URL",
+    },
     prefix: {
+      value: "TEXT",
       describe:
         "Namespace on the new store, without a daemon only (default: the target's, or store.prefix)",
     },

@@ -30,6 +30,7 @@ const PREFIX = "jobctl_";
 const FILE_OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
   "tokens-file": {
+    value: "FILE",
     describe: "Tokens file (default: server.auth.tokens_file)",
     offers: "file",
   },
@@ -104,11 +105,12 @@ const NEW: Verb = {
   words: [NAME],
   options: {
     ...FILE_OPTIONS,
-    role: { describe: `What it may do: ${ROLES.join(", ")}`, choices: ROLES },
+    role: { value: "ROLE", describe: `What it may do: ${ROLES.join(", ")}`, choices: ROLES },
     jobs: {
+      value: "KINDS",
       describe: 'Job kinds that it is limited to, separated by commas; "*" matches any characters',
     },
-    expires: { describe: 'When it expires: "90d", "2027-01-31" (default: never)' },
+    expires: { value: "TIME", describe: 'When it expires: "90d", "2027-01-31" (default: never)' },
   },
   examples: [
     ["jobctl token new ci --role operator --jobs 'shop-*' --expires 90d", "For a CI pipeline"],

@@ -24,6 +24,7 @@ export const VERIFY: Verb = {
   words: [{ name: "FILE", describe: "File to verify", offers: "file" }],
   options: {
     key: {
+      value: "KEY",
       describe:
         "minisign public key, or the .pub file that holds it (default: the one built into this program)",
       offers: "file",

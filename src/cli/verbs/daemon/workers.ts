@@ -26,6 +26,7 @@ const SCALE: Verb = {
   words: [{ name: "COUNT", describe: `0 to ${COUNT_MAX}; with 0, nothing starts` }],
   options: {
     node: {
+      value: "ID",
       describe: "Id of the node (default: the one that jobctl talks to)",
       offers: "node",
     },

@@ -121,10 +121,12 @@ export const CANCEL: Verb = {
   options: {
     ...FILTER_OPTIONS,
     state: {
+      value: "STATE",
       describe: `In this state: ${STATES.slice(0, 3).join(", ")}`,
       suggests: STATES.slice(0, 3),
     },
     uuid: {
+      value: "ID",
       alias: "u",
       describe: "With this id, or an unambiguous prefix of it",
       offers: "unfinished",

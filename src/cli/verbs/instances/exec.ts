@@ -19,6 +19,7 @@ const OPTIONS: OptionSpecs = {
   config: CONFIG_OPTION,
   timeout: ATTEMPT_OPTIONS.timeout!,
   retries: {
+    value: "N",
     describe: "How many retries after a failed attempt (default 0, whatever the job says)",
   },
   ...ARGUMENT_OPTIONS,

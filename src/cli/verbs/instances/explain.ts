@@ -178,10 +178,11 @@ export const EXPLAIN: Verb = {
   }],
   options: {
     at: {
+      value: "TIME",
       describe:
         'With a kind: what happened at this time, in its schedule\'s zone: "02:30", "yesterday 2:30"',
     },
-    limit: { describe: "With a kind: how many of its last ticks (default 5)" },
+    limit: { value: "N", describe: "With a kind: how many of its last ticks (default 5)" },
   },
   examples: [
     ["jobctl explain backup", "What became of its last runs"],

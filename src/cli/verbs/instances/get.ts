@@ -44,6 +44,7 @@ const JOB: Verb = {
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
     output: {
+      value: "FORMAT",
       ...OUTPUT_OPTIONS.output!,
       describe: `${JOB_FORMATS.join(", ")}: jsonschema writes the schema of its arguments by name`,
       choices: JOB_FORMATS,

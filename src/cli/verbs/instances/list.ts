@@ -21,7 +21,7 @@ const TABLE_ROWS = 100;
 const LIMIT_MAX = 10_000_000;
 
 const LIMIT_OPTIONS: OptionSpecs = {
-  limit: { describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
+  limit: { value: "N", describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
   all: { describe: "No limit, even in a table", isFlag: true },
 };
 
@@ -148,7 +148,11 @@ const DEAD: Verb = {
   ].join(" "),
   options: {
     kind: FILTER_OPTIONS.kind!,
-    state: { describe: "In this state: Terminated or TimedOut", suggests: DEAD_STATES },
+    state: {
+      value: "STATE",
+      describe: "In this state: Terminated or TimedOut",
+      suggests: DEAD_STATES,
+    },
     ...{ tag: FILTER_OPTIONS.tag!, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
   },
   examples: [

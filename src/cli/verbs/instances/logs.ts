@@ -65,9 +65,20 @@ export const LOGS: Verb = {
     isOptional: true,
   }],
   options: {
-    kind: { describe: "Only instances of this kind (default: all kinds)", offers: "kind" },
-    since: { describe: 'Lines from this time onwards: "-2h", "09:00", "2026-11-24"' },
-    level: { describe: `This level and above: ${LOG_LEVELS.join(", ")}`, choices: LOG_LEVELS },
+    kind: {
+      value: "KIND",
+      describe: "Only instances of this kind (default: all kinds)",
+      offers: "kind",
+    },
+    since: {
+      value: "TIME",
+      describe: 'Lines from this time onwards: "-2h", "09:00", "2026-11-24"',
+    },
+    level: {
+      value: "LEVEL",
+      describe: `This level and above: ${LOG_LEVELS.join(", ")}`,
+      choices: LOG_LEVELS,
+    },
     follow: {
       alias: "f",
       describe: "Keep printing new lines until the instance has ended",

@@ -36,34 +36,41 @@ const WAIT_CALL_MS_MAX = 60_000;
 
 const OPTIONS: OptionSpecs = {
   at: {
+    value: "TIME",
     describe:
       'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
   },
-  in: { describe: "Run after this delay: 90s, 10m, 2h, 7d" },
-  cron: { describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
+  in: { value: "DURATION", describe: "Run after this delay: 90s, 10m, 2h, 7d" },
+  cron: { value: "CRON", describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
   ...CRON_ONLY_OPTIONS,
   jitter: {
+    value: "DURATION",
     describe: "Start up to this much later, at random; with --cron always by the same amount",
   },
   priority: ATTEMPT_OPTIONS.priority!,
   timeout: ATTEMPT_OPTIONS.timeout!,
   deadline: {
+    value: "DURATION",
     describe:
       "Time limit for all attempts together, waits included, from when it is due; 0 for none",
   },
   retries: ATTEMPT_OPTIONS.retries!,
   "unique-key": {
+    value: "KEY",
     describe: "If an unfinished instance has this key, return it instead of creating another",
   },
   "unique-for": {
+    value: "DURATION",
     describe: "Keep the key taken for this long, even once the instance has finished",
   },
   "on-conflict": {
+    value: "RULE",
     describe:
       "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
     choices: CONFLICTS,
   },
   uuid: {
+    value: "ID",
     describe: "Id of the instance: a second command with the same id does not create another",
   },
   ...ARGUMENT_OPTIONS,
@@ -77,7 +84,10 @@ const OPTIONS: OptionSpecs = {
     describe: "With --wait, show its log and progress on stderr",
     isFlag: true,
   },
-  "wait-timeout": { describe: "With --wait, give up after this long: exit code 124" },
+  "wait-timeout": {
+    value: "DURATION",
+    describe: "With --wait, give up after this long: exit code 124",
+  },
 };
 
 function assertCombination(args: Args): void {

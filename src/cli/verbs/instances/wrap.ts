@@ -57,6 +57,7 @@ export const WRAP: Verb = {
   ],
   options: {
     url: {
+      value: "URL",
       describe: "Report by pings to this URL; jobctl describe job KIND --ping-url shows its path",
       env: "JOBCTL_PING_URL",
     },

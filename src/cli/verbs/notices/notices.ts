@@ -32,6 +32,7 @@ const TEST: Verb = {
   }],
   options: {
     event: {
+      value: "EVENT",
       describe: `A word of on: send what this event would send, with an invented job: ${
         NOTICE_EVENTS.join(", ")
       }`,

@@ -37,8 +37,11 @@ export const SILENCE: Verb = {
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind", isOptional: true }],
   options: {
     all: { describe: "Everything: all jobs, nodes, channels and the daemon", isFlag: true },
-    until: { describe: 'When it ends, in the job\'s zone: "tomorrow 9:00", "+2h"' },
-    reason: { describe: "The reason, shown by jobctl list silences and in the summary" },
+    until: { value: "TIME", describe: 'When it ends, in the job\'s zone: "tomorrow 9:00", "+2h"' },
+    reason: {
+      value: "TEXT",
+      describe: "The reason, shown by jobctl list silences and in the summary",
+    },
     end: { describe: "End the silence now", isFlag: true },
   },
   examples: [

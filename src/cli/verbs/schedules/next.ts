@@ -147,15 +147,21 @@ export const NEXT: Verb = {
     config: CONFIG_OPTION,
     all: { describe: "All jobs of the configuration that have a schedule", isFlag: true },
     tz: {
+      value: "ZONE",
       describe:
         "Zone of expressions that name none, such as Europe/Berlin (default UTC); for other schedules, the zone to show beside their own",
     },
     kind: {
+      value: "KIND",
       describe: "Kind of the job for which the values of H and ~ are picked",
       offers: "kind",
     },
-    after: { describe: "Only runs after this time (default now)" },
-    count: { alias: "n", describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})` },
+    after: { value: "TIME", describe: "Only runs after this time (default now)" },
+    count: {
+      value: "N",
+      alias: "n",
+      describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})`,
+    },
   },
   examples: [
     ["jobctl next '30 2 * * *' --tz Europe/Berlin -n 3", "When this runs"],

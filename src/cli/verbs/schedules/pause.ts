@@ -24,9 +24,10 @@ export const PAUSE: Verb = {
   words: [KIND],
   options: {
     until: {
+      value: "TIME",
       describe: 'Resume by itself at this time, in the job\'s zone: "tomorrow 9:00", "+2h"',
     },
-    reason: { describe: "The reason, which jobctl list pauses shows" },
+    reason: { value: "TEXT", describe: "The reason, which jobctl list pauses shows" },
   },
   examples: [
     ["jobctl pause backup --until +2h --reason 'disk is being replaced'", "One job, for a while"],

@@ -14,7 +14,7 @@ import { isoOf, msOf, timestampOf } from "../../wire.ts";
 const SKIPS_MAX = 10_000;
 const KIND: WordSpec = { name: "KIND", describe: "Kind of the job", offers: "kind" };
 const SCHEDULE_OPTION: OptionSpecs = {
-  schedule: { describe: "Only the job's schedule with this id", offers: "schedule" },
+  schedule: { value: "ID", describe: "Only the job's schedule with this id", offers: "schedule" },
 };
 
 function targetOf(args: Args) {
@@ -51,9 +51,10 @@ export const SKIP: Verb = {
   words: [KIND],
   options: {
     until: {
+      value: "TIME",
       describe: 'Skip the ticks before this time, in the job\'s zone: "tomorrow 9:00", "+2d"',
     },
-    next: { alias: "n", describe: "Skip this many ticks (default 1)" },
+    next: { value: "N", alias: "n", describe: "Skip this many ticks (default 1)" },
     none: { describe: "Cancel the skip", isFlag: true },
     ...SCHEDULE_OPTION,
   },
@@ -92,9 +93,10 @@ export const BACKFILL: Verb = {
   words: [KIND],
   options: {
     from: {
+      value: "TIME",
       describe: "Ticks at this time or later, in the job's zone: 2026-11-24, -2d, yesterday",
     },
-    to: { describe: "Ticks before this time (default now)" },
+    to: { value: "TIME", describe: "Ticks before this time (default now)" },
     ...SCHEDULE_OPTION,
     "dry-run": { describe: "Count only", isFlag: true },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },

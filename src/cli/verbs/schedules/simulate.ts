@@ -114,14 +114,23 @@ export const SIMULATE: Verb = {
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
-    against: { describe: "Another configuration to compare it with", offers: "file" },
-    from: { describe: "Begin at this time (default now)" },
-    to: { describe: "End before this time (default a year later)" },
+    against: {
+      value: "FILE",
+      describe: "Another configuration to compare it with",
+      offers: "file",
+    },
+    from: { value: "TIME", describe: "Begin at this time (default now)" },
+    to: { value: "TIME", describe: "End before this time (default a year later)" },
     workers: {
+      value: "N",
       describe: "How many attempts run at once (default: worker.count of the configuration)",
     },
-    duration: { describe: "How long runs of a job take, as KIND=DURATION; repeatable" },
+    duration: {
+      value: "KIND=DURATION",
+      describe: "How long runs of a job take, as KIND=DURATION; repeatable",
+    },
     assume: {
+      value: "DURATION",
       describe: `How long runs take if nothing else is known (default ${ASSUMED_DEFAULT})`,
     },
     offline: { describe: "Do not ask the daemon for durations", isFlag: true },

@@ -20,11 +20,15 @@ const CLEARED: Readonly<Record<string, string>> = {
 };
 
 const OPTIONS: OptionSpecs = {
-  cron: { describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
+  cron: { value: "CRON", describe: 'New times: "30 2 * * *", "@daily", "@every 15m"' },
   ...RECURRENCE_OPTIONS,
-  jitter: { describe: "Start each run up to this much later, always by the same amount" },
+  jitter: {
+    value: "DURATION",
+    describe: "Start each run up to this much later, always by the same amount",
+  },
   ...ATTEMPT_OPTIONS,
   clear: {
+    value: "NAME",
     describe: `Remove: ${Object.keys(CLEARED).join(", ")}; repeatable`,
     choices: Object.keys(CLEARED),
   },

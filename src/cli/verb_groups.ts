@@ -1,0 +1,46 @@
+import type { Verb, VerbGroup } from "./verb.ts";
+
+/** Verbs under one heading of the help. */
+export interface HelpGroup {
+  readonly title: string;
+  readonly verbs: readonly (Verb | VerbGroup)[];
+}
+
+/** The first steps, each with a line of its own in the help of the program. */
+export const FIRST_VERBS: readonly (readonly [string, string])[] = [
+  ["init", "Write a configuration with an example job"],
+  ["serve", "Run the daemon"],
+  ["run", "Run a job now"],
+  ["status", "Show what the daemon is doing, and what is wrong"],
+  ["logs", "Show what a run has printed"],
+  ["explain", "Say why a job ran, or why it did not"],
+];
+
+/** The groups of the help by their verbs, in order. A new verb gets its place here. */
+const GROUPS: readonly (readonly [string, string])[] = [
+  ["Daemon", "serve stop reload status top healthcheck workers open"],
+  ["Run", "run schedule exec wrap retry redrive backfill update delete"],
+  ["Look", "list get describe explain logs history incidents"],
+  ["Hold", "cancel pause resume skip ack silence notices"],
+  ["Offline", "init check next simulate import export"],
+  ["Machine", "doctor install-service uninstall-service store selftest verify"],
+  ["Access", "context token sessions"],
+  ["Help", "help docs completion version"],
+];
+
+/** Where verbs are that no group names. */
+const REST = "More";
+
+/** The verbs of the program by group. Each is in exactly one. */
+export function helpGroups(verbs: readonly (Verb | VerbGroup)[]): HelpGroup[] {
+  const left = new Map(verbs.map((verb) => [verb.name, verb]));
+  const groups = GROUPS.map(([title, names]) => {
+    const found = names.split(" ").map((name) => left.get(name)).filter((verb) =>
+      verb !== undefined
+    );
+    for (const { name } of found) left.delete(name);
+    return { title, verbs: found };
+  });
+  return [...groups, { title: REST, verbs: [...left.values()] }]
+    .filter((group) => group.verbs.length > 0);
+}
