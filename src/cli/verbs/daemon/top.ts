@@ -11,7 +11,12 @@ export const TOP: Verb = {
     "columns and 20 rows, with or without colors.",
   ].join(" "),
   options: {
-    kind: { alias: "k", describe: "Only this job (default: all jobs)", offers: "kind" },
+    kind: {
+      alias: "k",
+      value: "KIND",
+      describe: "Only this job (default: all jobs)",
+      offers: "kind",
+    },
   },
   examples: [
     ["jobctl top", "Everything on one screen"],
