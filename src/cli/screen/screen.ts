@@ -51,10 +51,11 @@ export class Screen {
 
   /** Take the terminal; again after something else may have written on it. */
   open(): void {
-    this.#isOpen = true;
     this.#shown = null;
     this.#terminal.setRaw(true);
-    void this.#terminal.write(ENTER);
+    // Entered twice, the other buffer would take the place of the cursor before it.
+    if (!this.#isOpen) void this.#terminal.write(ENTER);
+    this.#isOpen = true;
   }
 
   /** Give the terminal back as it was. */

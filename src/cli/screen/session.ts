@@ -1,10 +1,13 @@
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import { type Key, KeyReader } from "./keys.ts";
 import { Screen } from "./screen.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Exit codes of signals that end the program: 128 and their number. */
 const ENDINGS = { SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
+
+/** The process is stopped within this time after it has asked for it, or not at all. */
+const STOP_MS = 100;
 
 /** What a view that takes the whole terminal reacts to. */
 export interface SessionEvents {
@@ -26,14 +29,22 @@ export async function onWholeTerminal<T>(
 ): Promise<T> {
   const screen = new Screen(terminal);
   let events: SessionEvents | null = null;
-  const suspend = async () => {
-    await screen.close();
-    terminal.suspend();
-  };
+  const listenToStop = () => terminal.onSignals(["SIGTSTP"], () => void suspend());
   const proceed = () => {
+    ignoreStop();
+    ignoreStop = listenToStop();
     screen.open();
     events?.changed();
   };
+  const suspend = async () => {
+    await screen.close();
+    ignoreStop();
+    terminal.suspend();
+    await sleep(clock, STOP_MS);
+    if (!isOver) proceed();
+  };
+  let ignoreStop = listenToStop();
+  let isOver = false;
   const keys = new KeyReader(clock, (key) => {
     if (key === "ctrl-z") return void suspend();
     if (key === "ctrl-l") screen.forget();
@@ -47,7 +58,7 @@ export async function onWholeTerminal<T>(
     }),
     // Also from outside, as of "kill -INT": the terminal itself sends a key.
     terminal.onSignals(["SIGINT"], () => events?.pressed("ctrl-c")),
-    terminal.onSignals(["SIGTSTP"], () => void suspend()),
+    () => ignoreStop(),
     terminal.onSignals(["SIGCONT"], proceed),
     terminal.onResize(() => events?.changed()),
     terminal.onInput((text) => keys.push(text), () => events?.ended()),
@@ -56,6 +67,7 @@ export async function onWholeTerminal<T>(
     screen.open();
     return await action(screen, (given) => events = given);
   } finally {
+    isOver = true;
     keys.close();
     await screen.close();
     for (const stop of stops) stop();

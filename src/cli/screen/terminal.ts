@@ -26,7 +26,10 @@ export interface Terminal {
   ): () => void;
   /** Called when the process ends, for whatever reason but SIGKILL. Returns a stop function. */
   onExit(listener: () => void): () => void;
-  /** Stop the process, as Ctrl-Z does. Returns when it continues. */
+  /**
+   * Ask to be stopped, as Ctrl-Z does, with no listener to SIGTSTP. The system does not do it where
+   * nobody could continue the process: without a shell that controls jobs.
+   */
   suspend(): void;
   exit(code: number): void;
 }
@@ -87,7 +90,13 @@ export function processTerminal(): Terminal {
       process.on("exit", listener);
       return () => void process.off("exit", listener);
     },
-    suspend: () => void process.kill(process.pid, "SIGSTOP"),
+    suspend() {
+      try {
+        process.kill(process.pid, "SIGTSTP");
+      } catch {
+        // Windows does not stop processes.
+      }
+    },
     exit: (code) => process.exit(code),
   };
 }

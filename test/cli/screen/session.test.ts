@@ -37,7 +37,8 @@ function taken() {
   const terminal = new FakeTerminal(SIZE);
   const events: string[] = [];
   let finish = (_error?: Error) => {};
-  const done = onWholeTerminal(terminal, new SimClock(), async (screen, listen) => {
+  const clock = new SimClock();
+  const done = onWholeTerminal(terminal, clock, async (screen, listen) => {
     listen({
       pressed: (key) => events.push(key),
       changed: () => {
@@ -51,7 +52,7 @@ function taken() {
       finish = (error) => error ? reject(error) : resolve()
     );
   });
-  return { terminal, events, done, finish: (error?: Error) => finish(error) };
+  return { terminal, clock, events, done, finish: (error?: Error) => finish(error) };
 }
 
 function assertGivenBack(terminal: FakeTerminal): void {
@@ -93,21 +94,28 @@ test("onWholeTerminal() gives the terminal back when the process ends by itself"
   assertGivenBack(terminal);
 });
 
-test("onWholeTerminal() gives the terminal back while it is stopped, and then takes it again", async () => {
+test("onWholeTerminal() gives the terminal back while it is stopped, and takes it again", async () => {
   for (const stop of ["\u001a", "SIGTSTP"] as const) {
-    const { terminal, events, done, finish } = taken();
-    await promisesRan();
-    if (stop === "SIGTSTP") terminal.signal(stop);
-    else terminal.press(stop);
-    await promisesRan();
-    assertGivenBack(terminal);
-    assert.equal(terminal.suspended, 1);
-    terminal.signal("SIGCONT");
-    await promisesRan();
-    assert.deepEqual([terminal.isTaken, terminal.isRaw, terminal.text], [true, true, "text"]);
-    assert.deepEqual(events, ["changed"]);
-    finish();
-    await done;
+    for (const isStopped of [true, false]) {
+      const { terminal, clock, events, done, finish } = taken();
+      await promisesRan();
+      if (stop === "SIGTSTP") terminal.signal(stop);
+      else terminal.press(stop);
+      await promisesRan();
+      assertGivenBack(terminal);
+      assert.equal(terminal.suspended, 1);
+      if (isStopped) terminal.signal("SIGCONT");
+      // Without a shell that controls jobs, the process is not stopped.
+      else await clock.advance(100);
+      await promisesRan();
+      assert.deepEqual([terminal.isTaken, terminal.isRaw, terminal.text], [true, true, "text"]);
+      assert.deepEqual(events, ["changed"]);
+      await clock.advance(100);
+      finish();
+      await done;
+      assertGivenBack(terminal);
+      assert.equal(terminal.listeners, 0);
+    }
   }
 });
 

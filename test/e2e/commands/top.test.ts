@@ -201,6 +201,16 @@ testWithDaemon("top gives the terminal back at Ctrl-Z, SIGTSTP and SIGTERM", asy
   });
 });
 
+testWithDaemon("top ignores Ctrl-Z where nobody could continue it", async (daemon) => {
+  await onTerminal(daemon, "true; exec jobctl top", { columns: 80, rows: 24 }, async (terminal) => {
+    await terminal.shows(/^web1/);
+    terminal.keys("C-z", "?");
+    await terminal.shows(/^Help/);
+    terminal.keys("q");
+    await terminal.shows(/^web1/);
+  });
+});
+
 testWithDaemon("top and --watch wait for a daemon that restarts", async (daemon) => {
   const size = { columns: 80, rows: 24 };
   let restarted = daemon;

@@ -117,6 +117,7 @@ export class FakeTerminal implements Terminal {
   }
 
   suspend(): void {
+    if (this.#signals.get("SIGTSTP")?.size) throw new Error("The signal would be caught");
     this.suspended += 1;
   }
 
