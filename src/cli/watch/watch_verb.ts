@@ -1,5 +1,4 @@
 import { isJobError } from "../../core/errors.ts";
-import { makeVisible } from "../../core/text/safe_text.ts";
 import { EXIT } from "../exit_codes.ts";
 import { withInterrupt } from "../follow.ts";
 import type { CliIo } from "../io.ts";
@@ -131,7 +130,11 @@ async function watchOnScreen(watched: Watched): Promise<number> {
       },
     });
   });
-  await io.stdout.write(shown);
+  // As much as was seen, but the outcome of an instance in full.
+  const { rows, columns } = terminal.size();
+  const isCut = code !== EXIT.ok;
+  const last = isCut ? bodyLines(shown, { rows: rows - 1, columns }) : [shown.trimEnd()];
+  await io.stdout.write(`${last.join("\n")}\n`);
   return code;
 }
 
@@ -178,20 +181,24 @@ function headOf(
 // deno-lint-ignore no-control-regex
 const COLORS = /\u001b\[[\d;]*m/g;
 
-/** Output as lines of a screen: long ones are wrapped, and what does not fit is counted. */
+/** Output as lines of a screen under a head. */
 export function screenLines(
   output: string,
   { rows, columns }: Size,
   head: (columns: number) => string,
 ): readonly string[] {
+  return [head(columns), ...bodyLines(output, { rows: Math.max(1, rows - 1), columns })];
+}
+
+/** Output as so many lines: long ones are wrapped, and those that do not fit are counted. */
+function bodyLines(output: string, { rows, columns }: Size): readonly string[] {
   const lines = output.trimEnd().split("\n").flatMap((line) => {
     const plain = line.replaceAll(COLORS, "").replaceAll("\t", "    ");
     return displayWidth(plain) <= columns && !line.includes("\t")
       ? [line]
       : wrapCells(plain, columns);
   });
-  const room = Math.max(1, rows - 1);
-  if (lines.length <= room) return [head(columns), ...lines];
-  const kept = lines.slice(0, room - 1);
-  return [head(columns), ...kept, makeVisible(`… ${lines.length - kept.length} more lines`)];
+  if (lines.length <= rows) return lines;
+  const kept = lines.slice(0, rows - 1);
+  return [...kept, `… ${lines.length - kept.length} more lines`];
 }
