@@ -30,7 +30,8 @@ export class Overview {
   #rows: readonly Row[] = [];
   #sections: readonly Section[] = [];
   #selected = 0;
-  #key = "";
+  /** Of the selected row; null until one was chosen: the first one is selected then. */
+  #key: string | null = null;
   /** First shown row of each section, by its title. */
   readonly #starts = new Map<string, number>();
   #pageRows = 10;
@@ -130,6 +131,7 @@ export class Overview {
 
   /** Rows come and go: the same one stays selected, or else the one that is in its place. */
   #keepSelection(): void {
+    if (this.#key === null) return void (this.#selected = 0);
     const found = this.#rows.findIndex(({ key }) => key === this.#key);
     this.#select(found >= 0 ? found : Math.max(0, Math.min(this.#selected, this.#rows.length - 1)));
   }
