@@ -38,14 +38,10 @@ import {
   type Project,
 } from "./tools/load_project.ts";
 import { Reloader } from "./tools/reloader.ts";
+import { StopSignals } from "./tools/stop_signals.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
-
-/** Signals that end the daemon. */
-const STOP_SIGNALS: readonly NodeJS.Signals[] = isWindows()
-  ? ["SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"]
-  : ["SIGTERM", "SIGINT"];
 
 /** Most of the next runs that are logged at start. */
 const RUNS_SHOWN_MAX = 5;
@@ -101,7 +97,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const logger = createLogger({ clock: systemClock, level, format, write: options.writeLog, mask });
   raiseOpenFiles();
   // Before anything starts: a signal during the start cleanly stops the parts that have started.
-  const signals = new StopSignals(logger);
+  const signals = new StopSignals({ logger, isWindows: isWindows() });
   const forgetUncaught = endOnUncaught(logger);
   const stopReaping = reapAsInit();
   const service = await openService(logger);
@@ -133,7 +129,10 @@ export async function serve(options: ServeOptions): Promise<number> {
       reloading: (isReloading) => service?.reloading(isReloading),
     });
     const { salvages } = options;
-    const daemon = await startDaemon(project, { logger, mask, storeWorker, reloader, salvages });
+    const stopDaemon = signals.request;
+    const daemon = await startDaemon(project, {
+      ...{ logger, mask, storeWorker, reloader, salvages, stopDaemon },
+    });
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
     service?.ready(daemon.manager.serviceFacts());
@@ -166,16 +165,17 @@ async function startDaemon(
     readonly storeWorker: StoreWorker;
     readonly reloader: Reloader;
     readonly salvages: boolean | undefined;
+    readonly stopDaemon: StopSignals["request"];
   },
 ): Promise<Daemon> {
-  const { logger, mask, storeWorker, reloader, salvages } = parts;
+  const { logger, mask, storeWorker, reloader, salvages, stopDaemon } = parts;
   const { config, jobs, problems } = project;
   void removeStaleFolders(systemClock.now().wallMs);
   for (const problem of problems) logProblem(problem, { logger, when: "start" });
   for (const each of project.warnings) logger.warn(each.message, problemFields(each));
   const lost = Promise.withResolvers<JobError>();
   const manager = createManager(config, {
-    ...{ logger, mask, jobs, problems, salvages },
+    ...{ logger, mask, jobs, problems, salvages, stopDaemon },
     channels: await openChannels(config, mask),
     lost: lost.resolve,
     closing: () => gateway.closeDatabase(),
@@ -226,7 +226,7 @@ type ManagerParts =
   & Pick<Project, "jobs" | "problems">
   & Pick<
     ManagerOptions,
-    "lost" | "closing" | "siteUrl" | "workOnStore" | "backUp" | "configuration"
+    "lost" | "closing" | "siteUrl" | "workOnStore" | "backUp" | "configuration" | "stopDaemon"
   >
   & { readonly salvages?: boolean | undefined; readonly channels: readonly Channel[] };
 
@@ -407,72 +407,4 @@ function endOnUncaught(logger: Logger): () => void {
     process.off("uncaughtException", onError);
     process.off("unhandledRejection", onError);
   };
-}
-
-/**
- * Handles signals from before the start to the end: the first SIGTERM or SIGINT drains, the next
- * one aborts, SIGHUP reloads. On Windows, Ctrl-C is a SIGINT, Ctrl-Break a SIGBREAK, and a closed
- * window a SIGHUP, after which the system ends the process within seconds.
- */
-class StopSignals {
-  readonly #logger: Logger;
-  readonly #first = Promise.withResolvers<void>();
-  #daemon: Daemon | null = null;
-  #reloader: Reloader | null = null;
-  #isHungUp = false;
-  #count = 0;
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-    for (const signal of STOP_SIGNALS) process.on(signal, this.#onStop);
-    if (!isWindows()) process.on("SIGHUP", this.#onHangUp);
-  }
-
-  /** Resolves when a signal came, after a call of `stopping`, and the daemon has stopped. */
-  async stopped(daemon: Daemon, reloader: Reloader, stopping: () => void): Promise<void> {
-    this.#daemon = daemon;
-    this.#reloader = reloader;
-    if (this.#isHungUp) this.#reload(reloader);
-    const lost = await Promise.race([this.#first.promise, daemon.lost]);
-    stopping();
-    daemon.heartbeat.stop("the daemon is stopping");
-    try {
-      // The manager drains first, while clients can still call.
-      const stopping = daemon.manager.stop().finally(() => daemon.gateway.stop());
-      // Other daemons have taken over the instances of one that was lost.
-      if (this.#count > 1 || lost) daemon.manager.abortRunning();
-      await stopping;
-    } catch (error) {
-      throw toJobError(error, "Cannot stop");
-    }
-    if (lost) throw lost;
-    this.#logger.info("Stopped");
-  }
-
-  close(): void {
-    for (const signal of STOP_SIGNALS) process.off(signal, this.#onStop);
-    process.off("SIGHUP", this.#onHangUp);
-  }
-
-  readonly #onStop = (signal: NodeJS.Signals) => {
-    this.#count += 1;
-    if (this.#count === 1) {
-      this.#logger.info(`${signal}: waiting for running jobs to end; send it again to abort them`);
-      this.#first.resolve();
-      return;
-    }
-    this.#logger.warn(`${signal} again: aborting the running jobs`);
-    this.#daemon?.manager.abortRunning();
-  };
-
-  readonly #onHangUp = () => {
-    this.#isHungUp = true;
-    if (this.#count === 0 && this.#reloader) this.#reload(this.#reloader);
-  };
-
-  #reload(reloader: Reloader): void {
-    this.#logger.info("Requested a reload", { by: "SIGHUP" });
-    // The problem has been logged already.
-    reloader.reload().catch(() => {});
-  }
 }

@@ -40,6 +40,8 @@ import type {
 } from "../store/store.ts";
 import type { StoreContent, StoreStep, StoreWork } from "../maintenance/step.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
+import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
+import type { StopReport, StopRequest } from "./nodes/request_stop.ts";
 import type { SessionApi } from "./sessions/session.ts";
 import type { LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
@@ -142,6 +144,13 @@ export interface NodeStatus extends NodeRecord {
 /** The result of a dry run: what would be queued. */
 export type SchedulePreview = Pick<NewInstance, "kind" | "argumentsJson" | "priority" | "dueAt">;
 
+/** The instances of a batch, in the order of its requests; none for a dry run. */
+export interface BatchReport {
+  readonly instances: readonly Instance[];
+  /** How many of them were there before, with the same id or unique key. */
+  readonly existing: number;
+}
+
 /** The workers of a node and what they do. */
 export interface WorkerStatus {
   /** Attempts at once. */
@@ -193,19 +202,6 @@ export interface ManagerStatus {
   readonly nextScheduleAt: number | null;
 }
 
-/** The number of jobs that a reload changed. */
-export interface ReloadReport {
-  /** Current number of jobs. */
-  readonly jobs: number;
-  readonly added: number;
-  readonly changed: number;
-  readonly removed: number;
-  /** Sections that have changed and need a restart. */
-  readonly restart: readonly string[];
-  /** Problems that disabled jobs or left out files, one line each; the first 10. */
-  readonly problems: readonly string[];
-}
-
 /** Emitted after the commit. */
 export type ManagerEvent =
   | {
@@ -248,9 +244,10 @@ export interface ManagerApi extends TimelineApi, TagReads {
 
   scheduleJob(kind: string, options?: ScheduleOptions): Promise<Instance>;
   /** Schedule all or none; at most BATCH_MAX. */
-  scheduleJobs(
+  scheduleBatch(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
-  ): Promise<readonly Instance[]>;
+    options?: { readonly isDryRun?: boolean },
+  ): Promise<BatchReport>;
   /** Convert and check as {@link scheduleJob} does, but queue nothing. */
   previewJob(kind: string, options?: ScheduleOptions): SchedulePreview;
   scheduleRecurring(kind: string, options: RecurringOptions): Promise<ScheduleRecord>;
@@ -430,7 +427,9 @@ export interface ManagerApi extends TimelineApi, TagReads {
    * @throws JobError `invalid_config` for problems; `conflict` if it would remove more than half of
    * the jobs and is not forced; `unimplemented` if there is no configuration
    */
-  reloadConfig(options?: { readonly force?: boolean }): Promise<ReloadReport>;
+  reloadConfig(options?: ReloadOptions): Promise<ReloadReport>;
+  /** Ask the daemon to stop, and return at once. @throws JobError `conflict`, `unimplemented` */
+  requestStop(request: StopRequest): StopReport;
   /**
    * The values of the configuration that was loaded last, without secrets.
    *

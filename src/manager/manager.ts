@@ -24,6 +24,7 @@ import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/stor
 import type {
   BackfillRequest,
   BackfillResult,
+  BatchReport,
   HookDelivery,
   HookRun,
   LiveFacts,
@@ -32,7 +33,6 @@ import type {
   ManagerStatus,
   NodeStatus,
   RecurringOptions,
-  ReloadReport,
   ScheduleChange,
   ScheduleOptions,
   SchedulePreview,
@@ -53,11 +53,15 @@ import { ManagerReads } from "./manager_reads.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
+import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
+import { requestStop, type StopReport, type StopRequest } from "./nodes/request_stop.ts";
 import { type ServiceFacts, serviceFacts } from "./nodes/service_facts.ts";
 import { pause, resume } from "./schedules/pauses.ts";
 import { lateSessions } from "./sessions/late_sessions.ts";
 import { StoreMaintenance } from "./store/store_maintenance.ts";
 import { waitInstance } from "./instances/wait.ts";
+
+type BatchCall = Parameters<ManagerApi["scheduleBatch"]>;
 
 /** Schedules and runs jobs on a store, and records what they did. The facade of this folder. */
 export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
@@ -170,13 +174,20 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
   async scheduleJobs(
     requests: readonly (ScheduleOptions & { readonly kind: string })[],
   ): Promise<readonly Instance[]> {
+    return (await this.scheduleBatch(requests)).instances;
+  }
+
+  async scheduleBatch(...[requests, { isDryRun = false } = {}]: BatchCall): Promise<BatchReport> {
     checkRequests(requests);
-    return await this.parts.bulk.run(requests.length, () => {
+    return await this.parts.bulk.run(requests.length, async () => {
       const nowMs = this.parts.options.clock.now().wallMs;
       const instances = requests.map((request, index) =>
         inRequest(index, () => this.#newInstance(request.kind, request, nowMs))
       );
-      return this.#enqueue(instances);
+      if (isDryRun) return { instances: [], existing: 0 };
+      const results = await this.#accept(instances);
+      const existing = results.filter(({ outcome }) => outcome !== "accepted").length;
+      return { instances: results.map(({ instance }) => instance), existing };
     });
   }
 
@@ -431,10 +442,14 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     };
   }
 
-  async reloadConfig(options: { readonly force?: boolean } = {}): Promise<ReloadReport> {
+  async reloadConfig(options: ReloadOptions = {}): Promise<ReloadReport> {
     const { configuration } = this.parts.options;
     if (configuration) return await configuration.reload(options);
     throw new JobError("unimplemented", "Cannot reload the configuration: this manager has none");
+  }
+
+  requestStop(request: StopRequest): StopReport {
+    return requestStop(this.parts, request);
   }
 
   config(): ConfigInForce {

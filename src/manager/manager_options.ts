@@ -12,7 +12,7 @@ import type {
 } from "../maintenance/step.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { ProcessIdentity } from "../platform/process/process_identity.ts";
-import type { ReloadReport } from "./api.ts";
+import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
 import type { Context } from "./context.ts";
 
@@ -55,10 +55,12 @@ export interface ManagerOptions extends Context {
   readonly keepsUnknown?: boolean;
   /** Reloads the configuration on request; absent if there is none. */
   readonly configuration?: {
-    reload(options: { readonly force?: boolean }): Promise<ReloadReport>;
+    reload(options: ReloadOptions): Promise<ReloadReport>;
     settings(): ConfigInForce;
     readonly problem: string | null;
   };
+  /** Stops the daemon on request, soon; absent if this is none. */
+  readonly stopDaemon?: (options: { readonly isNow: boolean }) => void;
   /** Runs store maintenance; absent if there is none. */
   readonly workOnStore?: (
     work: StoreWork,

@@ -40,12 +40,12 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       scope.checkUniqueKey(options?.uniqueKey);
       return await withoutHolder(kind, manager.scheduleJob(kind, options));
     },
-    async scheduleJobs(requests) {
+    async scheduleBatch(requests, options) {
       for (const { kind, uniqueKey } of requests) {
         scope.check(kind);
         scope.checkUniqueKey(uniqueKey);
       }
-      return await withoutHolder("of a batch", manager.scheduleJobs(requests));
+      return await withoutHolder("of a batch", manager.scheduleBatch(requests, options));
     },
     async reportRun(kind, reported) {
       scope.check(kind);
@@ -168,6 +168,9 @@ function nodeRules(manager: ManagerApi, scope: Scope) {
     resizeNode: () => Promise.reject(scope.tooWide("change the workers of a node")),
     resizeWorkers: () => Promise.reject(scope.tooWide("change the workers")),
     reloadConfig: () => Promise.reject(scope.tooWide("reload the configuration")),
+    requestStop() {
+      throw scope.tooWide("stop the daemon");
+    },
     config() {
       throw scope.tooWide("list the configuration");
     },

@@ -1,5 +1,8 @@
 import type { Config } from "../config/config.ts";
+import type { Settings } from "../core/config_settings.ts";
 import type { JobDefinition } from "../core/job/job.ts";
+import { snakeCase } from "../core/text/snake_case.ts";
+import type { ConfigChange } from "../manager/nodes/reload_report.ts";
 
 /** Sections that differ and that a running daemon cannot change. */
 export function fixedDifferences(before: Config, after: Config): readonly string[] {
@@ -23,22 +26,103 @@ export interface NamedJobs {
   readonly disabled: ReadonlyMap<string, string>;
 }
 
+/** Every job that is new, gone or changed, also by being disabled or enabled again; by kind. */
+export function jobChanges(before: NamedJobs, after: NamedJobs): readonly ConfigChange[] {
+  const old = new Map(before.jobs.map((job) => [job.kind, job]));
+  const changes: ConfigChange[] = [];
+  for (const job of after.jobs) {
+    const { kind } = job;
+    const there = old.get(kind);
+    old.delete(kind);
+    if (there === undefined) {
+      changes.push({ change: before.disabled.has(kind) ? "enabled" : "added", kind });
+    } else {
+      const keys = changedKeys(there, job);
+      if (keys.length > 0) changes.push({ change: "changed", kind, keys });
+    }
+  }
+  for (const kind of old.keys()) {
+    changes.push({ change: after.disabled.has(kind) ? "disabled" : "removed", kind });
+  }
+  return changes.sort((a, b) => a.kind! < b.kind! ? -1 : 1);
+}
+
 /** How many jobs are new, changed (also disabled, or enabled again) and gone. */
 export function countChanges(
-  before: NamedJobs,
-  after: NamedJobs,
+  changes: readonly ConfigChange[],
 ): { readonly added: number; readonly changed: number; readonly removed: number } {
-  const old = new Map(before.jobs.map((job) => [job.kind, job]));
-  const plain = ({ registeredAt: _, ...job }: JobDefinition) => job;
-  let [added, changed] = [0, 0];
-  for (const job of after.jobs) {
-    const there = old.get(job.kind);
-    old.delete(job.kind);
-    if (there ? !isSame(plain(there), plain(job)) : before.disabled.has(job.kind)) changed += 1;
-    else if (!there) added += 1;
+  const count = (change: ConfigChange["change"]) =>
+    changes.filter((one) => one.kind !== undefined && one.change === change).length;
+  return {
+    added: count("added"),
+    changed: count("changed") + count("disabled") + count("enabled"),
+    removed: count("removed"),
+  };
+}
+
+/** Parts of a definition under the names that authors know. */
+const PART_NAMES: Readonly<Record<string, string>> = {
+  hasHandler: "handlers",
+  signature: "parameters",
+  argv: "command",
+};
+
+/** The parts of two definitions of a job that differ, as they are named in TOML or by people. */
+function changedKeys(before: JobDefinition, after: JobDefinition): readonly string[] {
+  const [a, b] = [partsOf(before), partsOf(after)];
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].filter((name) => !isSame(a[name], b[name]))
+    .map((name) => PART_NAMES[name] ?? snakeCase(name.replace(/(?:Ms|Bytes)$/, "")));
+}
+
+function partsOf(job: JobDefinition): Readonly<Record<string, unknown>> {
+  const { kind: _, registeredAt: __, source, options, schedules, ...others } = job;
+  return {
+    ...others,
+    ...options,
+    ...(source.type === "module"
+      ? { source: [source.path, source.entry], code: source.version, ...source.process }
+      : source.type === "command"
+      ? { source: "command", ...source.command }
+      : { source }),
+    schedule: schedules.map(({ spec }) => spec),
+    args: schedules.map((schedule) => schedule.arguments),
+  };
+}
+
+/** Settings in sections that need a restart, and that a reload applies all the same. */
+const RELOADED =
+  /^(?:worker\.count|store\.targets|server\.auth\.(?:tokens|clients|tokens_file)|server\.tls\.revoked)/;
+
+/**
+ * Every setting whose value differs, also those of tables of jobs and channels, without secrets.
+ *
+ * @param restart sections that need a restart
+ */
+export function settingChanges(
+  before: Settings,
+  after: Settings,
+  restart: readonly string[],
+): readonly ConfigChange[] {
+  const old = new Map(before.settings.map(({ path, value }) => [path, value]));
+  const changes: ConfigChange[] = [];
+  const add = (path: string, values: Pick<ConfigChange, "before" | "after">) => {
+    const section = path.split(".", 1)[0]!;
+    const change = values.before === undefined
+      ? "added"
+      : values.after === undefined
+      ? "removed"
+      : "changed";
+    const needsRestart = restart.includes(section) && !RELOADED.test(path);
+    changes.push({ change, path, ...values, needsRestart });
+  };
+  for (const { path, value } of after.settings) {
+    const there = old.get(path);
+    old.delete(path);
+    if (there !== value) add(path, { before: there, after: value });
   }
-  const removed = [...old.keys()].filter((kind) => !after.disabled.has(kind)).length;
-  return { added, changed: changed + old.size - removed, removed };
+  for (const [path, value] of old) add(path, { before: value, after: undefined });
+  return changes;
 }
 
 /** The kinds of jobs that a configuration no longer loads. */

@@ -5,11 +5,17 @@ import { ConfigError, formatProblem, logProblem, problemFields } from "../config
 import { JobError, toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job/job_table.ts";
 import { stampOf } from "../jobs/loading/module_files.ts";
-import type { ReloadReport } from "../manager/api.ts";
+import type { ConfigChange, ReloadOptions, ReloadReport } from "../manager/nodes/reload_report.ts";
 import type { Manager } from "../manager/manager.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { Logger } from "../platform/logger.ts";
-import { countChanges, fixedDifferences, goneKinds } from "./compare_projects.ts";
+import {
+  countChanges,
+  fixedDifferences,
+  goneKinds,
+  jobChanges,
+  settingChanges,
+} from "./compare_projects.ts";
 import { disabledKinds, type Project } from "./load_project.ts";
 
 /** Beginning of the message of a refused reload. */
@@ -20,6 +26,11 @@ const REST_MS = 100;
 const READS_MAX = 20;
 /** Most problems in a response; all are in the log. */
 const PROBLEMS_SHOWN_MAX = 10;
+/** Most differences in a response. */
+const CHANGES_SHOWN_MAX = 200;
+/** Most differences in the log, and most characters of their text. */
+const CHANGES_LOGGED_MAX = 20;
+const CHANGES_CHARS_MAX = 1_000;
 /** Most jobs, or files, that a message names. */
 const NAMES_SHOWN_MAX = 10;
 
@@ -51,7 +62,7 @@ export class Reloader {
   #disabled: ReadonlyMap<string, string>;
   #last: Promise<unknown> = Promise.resolve();
   /** Reloads waiting for a running one: identical requests share one. */
-  readonly #waiting = new Map<boolean, Promise<ReloadReport>>();
+  readonly #waiting = new Map<string, Promise<ReloadReport>>();
   #problem: string | null = null;
   /** Sections that have changed since the start, and apply after a restart. */
   #restart: readonly string[] = [];
@@ -84,20 +95,40 @@ export class Reloader {
    * Load, compare and apply.
    *
    * @param options.force reload even if more than half of the jobs would be removed
+   * @param options.isDryRun compare only
    * @throws JobError `invalid_config` for problems of more than single jobs; `conflict` when more
    * than half of the jobs would be removed or disabled, or the files keep changing. It has been
    * logged, and the old configuration stays
    */
-  reload({ force = false }: { readonly force?: boolean } = {}): Promise<ReloadReport> {
-    const waiting = this.#waiting.get(force);
+  reload({ force = false, isDryRun = false }: ReloadOptions = {}): Promise<ReloadReport> {
+    const key = `${force} ${isDryRun}`;
+    const waiting = this.#waiting.get(key);
     if (waiting) return waiting;
     const reload = this.#last.then(() => {
-      this.#waiting.delete(force);
-      return this.#reload(force);
+      this.#waiting.delete(key);
+      return isDryRun ? this.#compare(force) : this.#reload(force);
     });
-    this.#waiting.set(force, reload);
+    this.#waiting.set(key, reload);
     this.#last = reload.catch(() => {});
     return reload;
+  }
+
+  /** What a reload would change; nothing is applied or logged. */
+  async #compare(force: boolean): Promise<ReloadReport> {
+    try {
+      const { project, disabled } = await this.#loadNew();
+      if (!force) this.#checkLost(project, disabled);
+      return this.#reportOf(
+        project,
+        disabled,
+        fixedDifferences(this.#project.config, project.config),
+      );
+    } catch (error) {
+      const known = toJobError(error, "Cannot read the config");
+      throw new JobError(known.code, `The config would not be reloaded: ${refusalOf(error)}`, {
+        hint: known.hint,
+      });
+    }
   }
 
   async #reload(force: boolean): Promise<ReloadReport> {
@@ -112,18 +143,23 @@ export class Reloader {
       this.#logger.error(`${KEPT}: ${summary}`, { hint: known.hint });
       this.#problem = `it was refused: ${shortOf(known)}`;
       this.#manager?.reloaded(shortOf(known));
-      throw new JobError(known.code, `${KEPT}: ${known.message}`, { hint: known.hint });
+      throw new JobError(known.code, `${KEPT}: ${refusalOf(error)}`, { hint: known.hint });
     } finally {
       this.#options.reloading?.(false);
     }
   }
 
+  /** The configuration as it is now, with the jobs of files that cannot be read. */
+  async #loadNew() {
+    const loaded = await this.#loadAtRest();
+    const disabled = disabledKinds(loaded);
+    return { project: this.#withMissing(loaded, disabled), disabled };
+  }
+
   async #reloadOnce(force: boolean): Promise<ReloadReport> {
     const manager = this.#manager;
     if (!manager) throw new JobError("unavailable", "the daemon has not started yet");
-    const loaded = await this.#loadAtRest();
-    const disabled = disabledKinds(loaded);
-    const project = this.#withMissing(loaded, disabled);
+    const { project, disabled } = await this.#loadNew();
     const { config, jobs, problems } = project;
     const { channels } = this.#options;
     for (const problem of problems) logProblem(problem, { logger: this.#logger, when: "reload" });
@@ -139,7 +175,7 @@ export class Reloader {
       ...(channels ? { channels: await channels(config) } : {}),
     });
     manager.reloaded(null);
-    const { config: before, jobs: jobsBefore } = this.#project;
+    const { config: before } = this.#project;
     if (config.worker.count !== before.worker.count) {
       await manager.resizeWorkers(config.worker.count);
     }
@@ -148,20 +184,41 @@ export class Reloader {
     for (const section of restart) {
       this.#logger.warn(`[${section}] has changed: restart to apply it; the rest was reloaded`);
     }
+    const report = this.#reportOf(project, disabled, restart);
     this.#project = {
       ...project,
       config: { ...before, worker: { ...before.worker, count: config.worker.count } },
     };
     this.#problem = partialProblem(problems);
-    const changes = countChanges(
-      { jobs: jobsBefore, disabled: this.#disabled },
-      { jobs, disabled },
-    );
     this.#disabled = disabled;
-    this.#logger.info("The config was reloaded", { jobs: jobs.length, ...changes });
-    const mistakes = project.warnings.filter(({ isMistake }) => isMistake);
-    const shown = [...problems, ...mistakes].slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem);
-    return { jobs: jobs.length, ...changes, restart, problems: shown };
+    const { added, changed, removed, changes } = report;
+    this.#logger.info("The config was reloaded", {
+      ...{ jobs: jobs.length, added, changed, removed },
+      changes: changesText(changes) || undefined,
+    });
+    return report;
+  }
+
+  #reportOf(
+    project: Project,
+    disabled: ReadonlyMap<string, string>,
+    restart: readonly string[],
+  ): ReloadReport {
+    const { jobs, problems, warnings } = project;
+    const before = { jobs: this.#project.jobs, disabled: this.#disabled };
+    const ofJobs = jobChanges(before, { jobs, disabled });
+    const changes = [
+      ...ofJobs,
+      ...settingChanges(this.#project.settings(), project.settings(), restart),
+    ];
+    const mistakes = warnings.filter(({ isMistake }) => isMistake);
+    const shown = changes.slice(0, CHANGES_SHOWN_MAX);
+    return {
+      ...{ jobs: jobs.length, ...countChanges(ofJobs), restart },
+      problems: [...problems, ...mistakes].slice(0, PROBLEMS_SHOWN_MAX).map(formatProblem),
+      changes: shown,
+      moreChanges: changes.length - shown.length,
+    };
   }
 
   /** As long as a file of jobs cannot be read, no job is removed: it may be one of that file. */
@@ -211,6 +268,31 @@ export class Reloader {
       hint: "Reload again once they are complete",
     });
   }
+}
+
+/** The message of a refusal with the first problems, which fit into a response. */
+function refusalOf(error: unknown): string {
+  const { message } = toJobError(error, "Cannot reload the config");
+  if (!(error instanceof ConfigError)) return message;
+  const { problems } = error;
+  const more = problems.length - PROBLEMS_SHOWN_MAX;
+  return [
+    firstLine(message),
+    ...problems.slice(0, PROBLEMS_SHOWN_MAX).map((problem) => `  ${formatProblem(problem)}`),
+    ...(more > 0 ? [`  and ${more} more: jobctl check lists them all`] : []),
+  ].join("\n");
+}
+
+/** Changes for the log: `job mail added; job report: timeout; worker.count 2 -> 4`. */
+function changesText(changes: readonly ConfigChange[]): string {
+  const texts = changes.filter(({ path }) => !path?.startsWith("jobs.")).map((one) => {
+    const { change, kind, keys, path, before = "default", after = "default" } = one;
+    if (kind === undefined) return `${path} ${before} -> ${after}`;
+    return change === "changed" ? `job ${kind}: ${keys!.join(", ")}` : `job ${kind} ${change}`;
+  });
+  const more = texts.length - CHANGES_LOGGED_MAX;
+  const text = texts.slice(0, CHANGES_LOGGED_MAX).join("; ").slice(0, CHANGES_CHARS_MAX);
+  return more > 0 ? `${text}; and ${more} more` : text;
 }
 
 /** The files that a configuration was read from, with those of its modules; by name. */

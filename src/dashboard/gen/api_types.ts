@@ -206,6 +206,7 @@ export interface ScheduleJobsRequest {
 /** ScheduleJobsResponse of job.proto as JSON. */
 export interface ScheduleJobsResponse {
   readonly instances: readonly JobInstance[];
+  readonly existing: number;
 }
 
 /** ListRegisteredJobsRequest of job.proto as JSON. */
@@ -650,6 +651,18 @@ export interface GetStatusResponse {
 /** ReloadConfigRequest of job.proto as JSON. */
 export interface ReloadConfigRequest {
   readonly force: boolean;
+  readonly dry_run: boolean;
+}
+
+/** ConfigChange of job.proto as JSON. */
+export interface ConfigChange {
+  readonly change: string;
+  readonly kind?: string;
+  readonly keys: readonly string[];
+  readonly path?: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly needs_restart: boolean;
 }
 
 /** ReloadConfigResponse of job.proto as JSON. */
@@ -660,6 +673,21 @@ export interface ReloadConfigResponse {
   readonly removed: number;
   readonly restart: readonly string[];
   readonly problems: readonly string[];
+  readonly changes: readonly ConfigChange[];
+  readonly more_changes: number;
+}
+
+/** StopDaemonRequest of job.proto as JSON. */
+export interface StopDaemonRequest {
+  readonly node?: string;
+  readonly now: boolean;
+}
+
+/** StopDaemonResponse of job.proto as JSON. */
+export interface StopDaemonResponse {
+  readonly node: string;
+  readonly running: number;
+  readonly drain_ms: number;
 }
 
 /** GetConfigRequest of job.proto as JSON. */

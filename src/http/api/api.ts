@@ -128,7 +128,7 @@ export class Api {
     if (!CREATES.has(name)) return { status: 200, headers: JSON_HEADERS, body };
     const place = placeOf(output, bytes, this.#basePath);
     // A dry run creates nothing.
-    const isCreated = place !== null || name === "scheduleJobs";
+    const isCreated = place !== null || (name === "scheduleJobs" && bytes.byteLength > 0);
     const headers = place === null ? JSON_HEADERS : { ...JSON_HEADERS, location: place };
     return { status: isCreated ? 201 : 200, headers, body };
   }

@@ -101,6 +101,11 @@ export class Dispatcher {
     return this.#busy - this.#options.executor.waiting;
   }
 
+  /** Attempts claimed and not settled. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
   /** True if the executor can take another attempt: those that wait in it need no worker yet. */
   get #isFree(): boolean {
     return this.busy < this.#count && this.#options.executor.waiting < HANDED_MAX;

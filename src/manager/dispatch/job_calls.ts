@@ -145,7 +145,7 @@ export class JobCalls {
         return { ...options, kind, id };
       })
     );
-    return await this.#manager.scheduleJobs(children);
+    return (await this.#manager.scheduleBatch(children)).instances;
   }
 
   // In slices, so that a wait does not outlive its attempt by much.

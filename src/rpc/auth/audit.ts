@@ -105,7 +105,8 @@ const LINES: Lines = {
 const FIRST_LINES: {
   readonly [Name in MethodName]?: (request: MessageShape<Methods[Name]["input"]>) => Line;
 } = {
-  reloadConfig: ({ force }) => ["Requested a reload", { force }],
+  reloadConfig: ({ force, dryRun }) => ["Requested a reload", { force, dryRun }],
+  stopDaemon: ({ now }) => ["Requested a stop of the daemon", { now }],
   testNotice: ({ channel, dryRun, event }) => [
     "Requested a test of a channel",
     { channel, dryRun, event },

@@ -49,6 +49,7 @@ export const METHOD_ROLE: Readonly<Record<MethodName, Role>> = {
   redriveInstances: "operator",
   resizeWorkers: "admin",
   reloadConfig: "admin",
+  stopDaemon: "admin",
   // It names files, users and hosts.
   getConfig: "admin",
   getStore: "viewer",

@@ -20,7 +20,14 @@ import { readHandlers } from "./read_handlers.ts";
 import { recurringHandlers } from "./recurring_handlers.ts";
 import { sessionHandlers } from "./session_handlers.ts";
 import { ITEMS_MAX } from "../limits.ts";
-import { readBulkQuery, readMs, readName, readUuidPrefix, refuse } from "../messages/requests.ts";
+import {
+  readBulkQuery,
+  readMs,
+  readName,
+  readUuidPrefix,
+  refuse,
+  textOf,
+} from "../messages/requests.ts";
 import {
   readBatchEntry,
   readRecurringOptions,
@@ -134,8 +141,10 @@ export function createHandlers(manager: ManagerApi): Handlers {
       if (requests.length > ITEMS_MAX) {
         throw refuse("requests", `found ${requests.length}, wanted at most ${ITEMS_MAX}`);
       }
-      const instances = await manager.scheduleJobs(requests.map(readBatchEntry));
-      return { instances: fitInstances(instances) };
+      const isDryRun = requests.length > 0 && requests.every(({ dryRun }) => dryRun);
+      const batch = requests.map((request, index) => readBatchEntry(request, index, isDryRun));
+      const { instances, existing } = await manager.scheduleBatch(batch, { isDryRun });
+      return { instances: fitInstances(instances), existing };
     },
     async cancelInstances(request, { caller: { isAdmin } }) {
       const conditions = await readBulkQuery("cancel", request, manager);
@@ -180,7 +189,19 @@ export function createHandlers(manager: ManagerApi): Handlers {
       const resized = await manager.resizeNode(readName(node, "node"), count);
       return { workers: manager.workers(), node: nodeToWire(resized) };
     },
-    reloadConfig: ({ force }) => manager.reloadConfig({ force }),
+    async reloadConfig({ force, dryRun }) {
+      const report = await manager.reloadConfig({ force, isDryRun: dryRun });
+      const changes = report.changes.map(({ before, after, ...change }) => ({
+        ...change,
+        beforeJson: before,
+        afterJson: after,
+      }));
+      return { ...report, changes };
+    },
+    stopDaemon({ node, now }) {
+      const { drainMs, ...stop } = manager.requestStop({ node: textOf(node), isNow: now });
+      return { ...stop, drainMs: BigInt(drainMs) };
+    },
     getConfig() {
       const { settings, file, ...rest } = manager.config();
       const shown = settings.map(({ value, ...setting }) => ({ ...setting, valueJson: value }));

@@ -186,17 +186,20 @@ export function readScheduleChange(request: UpdateScheduleRequest): ScheduleChan
 }
 
 /**
- * One entry of a batch: neither recurring nor a dry run.
+ * One entry of a batch: not recurring, and a dry run only if all are.
  *
  * @throws JobError `invalid_argument` naming the field
  */
 export function readBatchEntry(
   request: ScheduleJobRequest,
   index: number,
+  isDryRun = false,
 ): ScheduleOptions & { readonly kind: string } {
   const prefix = `requests[${index}].`;
   if (isSet(request.cron)) throw refuse(`${prefix}cron`, "a batch makes no recurring schedules");
-  if (request.dryRun) throw refuse(`${prefix}dry_run`, "a batch has no dry run");
+  if (request.dryRun && !isDryRun) {
+    throw refuse(`${prefix}dry_run`, "other requests of the batch are no dry run", "Set it in all");
+  }
   return {
     kind: readName(request.kind, `${prefix}kind`),
     ...readScheduleOptions(request, prefix),

@@ -60,6 +60,21 @@ testMethods("ScheduleJobs schedules all", async (openWorld) => {
   assert.deepEqual(instances.map((one) => one.arguments), [["1"], ["2"]]);
 });
 
+testMethods(
+  "ScheduleJobs only checks if all are dry runs, and refuses a mixture",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const client = world.client();
+    const dry = { kind: "echo", arguments: ["1"], dryRun: true };
+    assert.deepEqual((await client.scheduleJobs({ requests: [dry, dry] })).instances, []);
+    await assert.rejects(
+      client.scheduleJobs({ requests: [dry, { kind: "echo" }] }),
+      (error) => isJobError(error, "invalid_argument") && error.path === "requests[0].dry_run",
+    );
+    assert.equal(world.manager.instances.size, 0);
+  },
+);
+
 testMethods("CancelInstances refuses an empty query and takes all", async (openWorld) => {
   await using world = await openWorld();
   const client = world.client();

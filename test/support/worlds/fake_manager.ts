@@ -236,8 +236,12 @@ export class FakeManager implements ManagerApi {
     });
   };
 
-  scheduleJobs: ManagerApi["scheduleJobs"] = async (requests) =>
-    await Promise.all(requests.map(({ kind, ...options }) => this.scheduleJob(kind, options)));
+  scheduleBatch: ManagerApi["scheduleBatch"] = async (requests, { isDryRun } = {}) => ({
+    instances: isDryRun ? [] : await Promise.all(
+      requests.map(({ kind, ...options }) => this.scheduleJob(kind, options)),
+    ),
+    existing: 0,
+  });
 
   previewJob: ManagerApi["previewJob"] = (kind, options = {}) => ({
     kind: this.getJob(kind).kind,
@@ -505,7 +509,11 @@ export class FakeManager implements ManagerApi {
     ...{ jobs: this.jobs.size, added: 1, changed: 2, removed: force ? 3 : 0 },
     restart: ["store"],
     problems: [],
+    changes: [],
+    moreChanges: 0,
   });
+
+  requestStop: ManagerApi["requestStop"] = () => ({ node: "vm", running: 1, drainMs: 30_000 });
 
   config: ManagerApi["config"] = () => ({
     file: "/etc/jobctl/config.toml",

@@ -149,7 +149,7 @@ export function responsesOf({ name, verb, method }: Route, schema: JsonSchema): 
   if (!CREATES.has(name)) return { 200: ok, ...FAILURES };
   const place = { Location: { description: "Where it is.", schema: { type: "string" } } };
   const created = { ...ok, description: "Created.", headers: place };
-  if (name !== "scheduleJob") return { 201: created, ...FAILURES };
+  if (name !== "scheduleJob" && name !== "scheduleJobs") return { 201: created, ...FAILURES };
   return {
     200: { ...ok, description: "A dry run: nothing was created." },
     201: created,
