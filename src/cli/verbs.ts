@@ -28,6 +28,7 @@ import { SERVE } from "./verbs/daemon/serve.ts";
 import { SIMULATE } from "./verbs/schedules/simulate.ts";
 import { SELFTEST } from "./verbs/daemon/selftest.ts";
 import { STORE } from "./verbs/daemon/store.ts";
+import { STOP } from "./verbs/daemon/stop.ts";
 import { STATUS } from "./verbs/daemon/status.ts";
 import { OPEN } from "./verbs/daemon/open.ts";
 import { SESSIONS } from "./verbs/daemon/sessions.ts";
@@ -53,6 +54,7 @@ export const VERBS: readonly (Verb | VerbGroup)[] = [
   HEALTHCHECK,
   DOCTOR,
   RELOAD,
+  STOP,
   INSTALL_SERVICE,
   UNINSTALL_SERVICE,
   EXEC,

@@ -1,0 +1,171 @@
+import { isJobError, JobError } from "../../../core/errors.ts";
+import { countText } from "../../../core/text/count_text.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { roughDuration } from "../../../core/time/duration.ts";
+import { sleep } from "../../../platform/clock.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { GetStatusResponse, JobInstance } from "../../../rpc/gen/job_pb.ts";
+import { confirm } from "../../confirm.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { withInterrupt } from "../../follow.ts";
+import { collect, lookupInstances } from "../../lookup.ts";
+import { writeMessage } from "../../output/written_file.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
+import { msOf, stateOfName } from "../../wire.ts";
+
+/** Most running instances that a message names. */
+const NAMED_MAX = 5;
+/** Most running instances that are read. */
+const READ_MAX = 1_000;
+/** How often the daemon is asked whether it still runs. */
+const LOOK_MS = 250;
+/** An unchanged wait is reported again after this long. */
+const REPEAT_MS = 10_000;
+/** Calls in a row that must fail: one may be lost on its way. */
+const MISSES = 2;
+
+/** How a wait for the end of a daemon ended. */
+type WaitEnd = "stopped" | "timeout" | "interrupted";
+
+/** The instances that run on a node, the oldest first. */
+async function runningOn(client: JobClient, node: string): Promise<readonly JobInstance[]> {
+  const query = { state: stateOfName("processing")!, node };
+  const found = await collect(lookupInstances(client, query, READ_MAX));
+  return found.sort((a, b) => (msOf(a.processedAt) ?? 0) - (msOf(b.processedAt) ?? 0));
+}
+
+/** Such as `2 instances: report 01938f2c-7d3e (for 2m), mail 01938f2d-0a1b (for 3s)`. */
+function runningText(running: readonly JobInstance[], nowMs: number): string {
+  const named = running.slice(0, NAMED_MAX).map(({ kind, uuid, processedAt }) => {
+    const forMs = Math.max(0, nowMs - (msOf(processedAt) ?? nowMs));
+    return `${makeVisible(kind)} ${uuid.slice(0, 18)} (for ${roughDuration(forMs)})`;
+  });
+  const more = running.length - named.length;
+  const count = countText(running.length, "instance");
+  return `${count}: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+async function isAway(client: JobClient): Promise<boolean> {
+  try {
+    await client.getVersion({});
+    return false;
+  } catch (error) {
+    if (isJobError(error, "unavailable")) return true;
+    // Slow, but there.
+    if (isJobError(error, "timeout")) return false;
+    throw error;
+  }
+}
+
+/** True if another daemon than before listens at the address. */
+async function isReplaced(client: JobClient, before: GetStatusResponse): Promise<boolean> {
+  try {
+    const { node, startedAt } = await client.getStatus({});
+    return node !== before.node || msOf(startedAt) !== msOf(before.startedAt);
+  } catch {
+    // Its store is closed before its listeners.
+    return false;
+  }
+}
+
+async function waitForEnd(
+  client: JobClient,
+  before: GetStatusResponse,
+  { io, signal, timeoutMs }: Pick<VerbContext, "io"> & {
+    readonly signal: AbortSignal;
+    readonly timeoutMs: number;
+  },
+): Promise<WaitEnd> {
+  const now = () => io.clock.now().monotonicMs;
+  const endMs = now() + timeoutMs;
+  let shown = { ids: "", atMs: -Infinity };
+  for (let misses = 0; misses < MISSES;) {
+    if (await isAway(client)) misses += 1;
+    else {
+      misses = 0;
+      if (await isReplaced(client, before)) return "stopped";
+      const running = await runningOn(client, before.node).catch(() => []);
+      const ids = running.map(({ uuid }) => uuid).join();
+      if (running.length > 0 && (ids !== shown.ids || now() - shown.atMs >= REPEAT_MS)) {
+        shown = { ids, atMs: now() };
+        await writeMessage(io, `Waiting for ${runningText(running, io.clock.now().wallMs)}`);
+      }
+    }
+    if (misses >= MISSES) break;
+    if (signal.aborted) return "interrupted";
+    if (now() >= endMs) return "timeout";
+    await sleep(io.clock, Math.max(1, Math.min(LOOK_MS, endMs - now())), signal);
+  }
+  return "stopped";
+}
+
+/** Refuse a node that the daemon is not, before anything is asked. */
+function checkNode(asked: string | undefined, { node }: GetStatusResponse): void {
+  if (asked === undefined || asked === node) return;
+  throw new JobError(
+    "conflict",
+    `Cannot stop node "${makeVisible(asked)}": the daemon here is node "${makeVisible(node)}"`,
+    { hint: "Call the daemon of the other node: give --host or --socket" },
+  );
+}
+
+/** `jobctl stop` */
+export const STOP: Verb = {
+  name: "stop",
+  summary: "Stop the daemon, and wait until it has ended",
+  details: [
+    "Stops the one daemon that responds, as SIGTERM does: nothing new starts, and running attempts",
+    "have worker.drain, or the drain of their job, to end. Then they are aborted. Says which node",
+    "it is and what it waits for. On a terminal it asks first if instances run. With Ctrl-C or",
+    "--wait-timeout only the waiting ends: the daemon continues to stop. A service manager that",
+    "restarts a daemon on failure does not restart it.",
+  ].join(" "),
+  options: {
+    node: { describe: "Stop the daemon only if it is this node" },
+    now: {
+      describe: "Abort running attempts at once, also those of a stop that has begun",
+      isFlag: true,
+    },
+    "wait-timeout": { describe: "Wait no longer than this: exit code 124" },
+    yes: { alias: "y", describe: "Do not ask", isFlag: true },
+  },
+  examples: [
+    ["jobctl stop", "Let what runs end, then stop"],
+    ["jobctl stop --now --yes", "Abort what runs"],
+    ["jobctl stop --node web-1 --wait-timeout 5m", "In a script: no other node, 5 minutes at most"],
+  ],
+  async run(args, context) {
+    const { io, printer } = context;
+    const timeoutMs = args.durationMs("wait-timeout") ?? Infinity;
+    const isNow = args.flag("now");
+    const client = await context.client();
+    const before = await client.getStatus({});
+    checkNode(args.text("node"), before);
+    const node = makeVisible(before.node);
+    const running = await runningOn(client, before.node);
+    if (running.length > 0 && io.isInteractive) {
+      const does = isNow ? "aborted" : "waited for";
+      const what = runningText(running, io.clock.now().wallMs);
+      await confirm(io, `stop node ${node}; ${does}: ${what}`, args.flag("yes"));
+    }
+    const beganMs = io.clock.now().monotonicMs;
+    const { drainMs, running: count } = await client.stopDaemon({ node: before.node, now: isNow });
+    const limit = count === 0 || isNow ? "" : `, for ${roughDuration(Number(drainMs))} at most`;
+    await writeMessage(io, `Stopping node ${node}${limit}`);
+    const end = await withInterrupt(
+      context,
+      (signal) => waitForEnd(client, before, { io, signal, timeoutMs }),
+    );
+    const tookMs = Math.round(io.clock.now().monotonicMs - beganMs);
+    const record = { node: before.node, is_stopped: end === "stopped", waited_ms: tookMs };
+    if (end === "stopped") {
+      const line = `Stopped node ${node} after ${roughDuration(tookMs)}`;
+      await printer.details(record, before.node, [line]);
+      return EXIT.ok;
+    }
+    const line =
+      `Node ${node} continues to stop: jobctl stop waits again, jobctl stop --now aborts`;
+    await printer.details(record, before.node, [line]);
+    return end === "timeout" ? EXIT.timedOut : EXIT.interrupted;
+  },
+};
