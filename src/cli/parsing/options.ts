@@ -73,6 +73,8 @@ export interface WordSpec extends Offered {
   readonly name: string;
   readonly describe: string;
   readonly isOptional?: boolean;
+  /** An option with which it is optional. */
+  readonly isOptionalWith?: string;
   readonly isRest?: boolean;
   /** True if it is never one of the words after `--`. */
   readonly isBeforeDashes?: boolean;

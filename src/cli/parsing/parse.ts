@@ -195,7 +195,8 @@ function readWords(
   const given = [...before, ...rest];
   let used = 0;
   for (const word of verb.words ?? []) {
-    const { name, isOptional, isRest, isBeforeDashes, canBeEmpty } = word;
+    const { name, isRest, isBeforeDashes, canBeEmpty, isOptionalWith: other } = word;
+    const isOptional = word.isOptional || (other !== undefined && values[other] !== undefined);
     const end = isRest ? given.length : used + 1;
     const taken = given.slice(used, isBeforeDashes ? Math.min(end, before.length) : end);
     if (taken.length === 0 && !isOptional) {

@@ -55,23 +55,3 @@ function refuse(problem: string, cause?: unknown): JobError {
     cause,
   });
 }
-
-/**
- * JSON text of a value that {@link readBody} returned, with all digits of its integers. A number
- * that is too large for JavaScript stays one, for the reader of the arguments to refuse.
- */
-export function jsonText(value: unknown): string {
-  if (isPlain(value)) return JSON.stringify(value);
-  if (typeof value === "bigint") return String(value);
-  if (typeof value !== "object" || value === null) return value === Infinity ? "1e999" : "-1e999";
-  if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
-  const members = Object.entries(value);
-  return `{${members.map(([key, one]) => `${JSON.stringify(key)}:${jsonText(one)}`).join(",")}}`;
-}
-
-/** True if a value has no number that `JSON.stringify` refuses or replaces. */
-function isPlain(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || value === null) return typeof value !== "bigint";
-  return Array.isArray(value) ? value.every(isPlain) : Object.values(value).every(isPlain);
-}

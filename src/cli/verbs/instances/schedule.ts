@@ -21,6 +21,7 @@ import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { bigMs, isFinalState, type RequestOf, timestampOf } from "../../wire.ts";
 import {
   ARGUMENT_OPTIONS,
+  FROM_OPTIONS,
   JOB_WORDS,
   readArguments,
   requestArguments,
@@ -88,6 +89,7 @@ const OPTIONS: OptionSpecs = {
     value: "DURATION",
     describe: "With --wait, give up after this long: exit code 124",
   },
+  ...FROM_OPTIONS,
 };
 
 function assertCombination(args: Args): void {
@@ -100,6 +102,7 @@ function assertCombination(args: Args): void {
     ...Object.fromEntries(RECURRENCE_NAMES.map((name) => [name, "cron"])),
     "wait-timeout": "wait",
     follow: "wait",
+    batch: "from",
   };
   for (const [name, needed] of Object.entries(needs)) {
     if (args.given([name]).length === 0 || args.given([needed]).length > 0) continue;
@@ -250,9 +253,12 @@ export const SCHEDULE: Verb = {
     'refuses text that does not fit, before anything is queued: see "jobctl describe job KIND".',
     'Put arguments that begin with "-" after "--". Each parameter is also an option, such as',
     '--region eu, in kebab-case too. Repeat it for a list. Alone, it means true. "jobctl schedule',
-    'KIND --help" shows the parameters of a job.',
+    'KIND --help" shows the parameters of a job. With --from, every line of a file is an instance:',
+    '{"kind": "report", "arguments": {"day": "2026-01-31"}, "at": "2026-02-01T06:00:00Z"}, with the',
+    "fields of the HTTP API. All lines are checked before one is queued. The same file again",
+    "queues no line twice. Lines without a kind are of KIND, which is then optional.",
   ].join(" "),
-  words: JOB_WORDS,
+  words: JOB_WORDS.map((word) => word.name === "KIND" ? { ...word, isOptionalWith: "from" } : word),
   options: OPTIONS,
   examples: [
     ["jobctl schedule sum 1 2", "Now"],
@@ -261,6 +267,7 @@ export const SCHEDULE: Verb = {
     [`jobctl schedule report --in 10m --args-json '{"region": "eu"}'`, "Later, arguments by name"],
     ["jobctl schedule report --cron '0 6 * * 1-5' --timezone Europe/Berlin", "On a schedule"],
     ["jobctl schedule report --wait --follow", "Watch the run, then print its result"],
+    ["jobctl schedule --from runs.jsonl", "One instance for each line"],
     ["jobctl schedule sum --wait -- -1 2", "Wait for the result; an argument that begins with -"],
   ],
   takesNamed: true,
@@ -268,6 +275,10 @@ export const SCHEDULE: Verb = {
     return await (await import("./schedule_help.ts")).explainJob(args, context);
   },
   async run(args, context) {
+    if (args.given(["from"]).length > 0) {
+      const { scheduleFrom } = await import("./schedule_from.ts");
+      return await scheduleFrom(args, context, OPTIONS);
+    }
     const plain = await readRequest(args, context.io.newId);
     const given = readArguments(args);
     args.durationMs("wait-timeout");

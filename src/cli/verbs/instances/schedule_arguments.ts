@@ -32,6 +32,19 @@ export const ARGUMENT_OPTIONS: OptionSpecs = {
   "args-json": ARGS_JSON_OPTION,
 };
 
+/** Options of `jobctl schedule` for a file of instances. */
+export const FROM_OPTIONS: OptionSpecs = {
+  from: {
+    value: "FILE",
+    describe: 'Queue one instance for each line of a file, a JSON object; "-" for stdin',
+    offers: "file",
+  },
+  batch: {
+    value: "NAME",
+    describe: "With --from, a name that lets the same file be queued again: ids depend on it",
+  },
+};
+
 const JSON_HINT = `Write an array, '[1, "two"]', or an object, '{"x": 1}'`;
 
 /** The arguments of a job, as on the command line. */

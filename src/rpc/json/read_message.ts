@@ -1,11 +1,11 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { quoteValue } from "../../core/arguments/describe.ts";
+import { jsonText } from "../../core/arguments/json_text.ts";
 import { JobError } from "../../core/errors.ts";
 import { isObject, unknownMember, wrongMember } from "../../core/object_keys.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import { parseZonedTime } from "../../core/time/wall_time.ts";
-import { jsonText } from "./json_body.ts";
 import {
   type FieldName,
   type FieldPlan,
@@ -13,7 +13,7 @@ import {
   planOf,
   valueOfWord,
   wordsOf,
-} from "../../rpc/json/message_plan.ts";
+} from "./message_plan.ts";
 
 /** The members of a message, as its `create` takes them. */
 export type MessageInit = Record<string, unknown>;

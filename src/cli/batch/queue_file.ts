@@ -1,0 +1,209 @@
+import { createHash } from "node:crypto";
+import { isJobError, JobError } from "../../core/errors.ts";
+import { sleep } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { idOfText } from "../../platform/ids.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { BatchFile } from "./batch_file.ts";
+import {
+  type BatchRequest,
+  indexOfError,
+  type LineProblem,
+  problemOfError,
+  readLine,
+} from "./read_line.ts";
+
+/** Most lines of one call; the daemon's own limit. */
+const CALL_LINES_MAX = 1_000;
+/** Most bytes of the lines of one call: a message has at most 4 MiB. */
+const CALL_BYTES_MAX = 1_048_576;
+/** Most problems that are collected: reading ends with the last of them. */
+const PROBLEMS_MAX = 20;
+/** How often a call that had no response is made again, and how long after. */
+const RETRIES = 10;
+const RETRY_MS = 1_000;
+
+/** How far a pass over a file is. */
+export interface Progress {
+  readonly step: "check" | "queue";
+  readonly lines: number;
+  /** Share of the file, 0 to 1. */
+  readonly share: number;
+}
+
+/** What {@link checkFile} found. */
+export interface CheckedFile {
+  /** Lines that are instances. */
+  readonly lines: number;
+  /** Of the bytes of the file. */
+  readonly digest: string;
+  /** The first ones; nothing may be queued if there are any. */
+  readonly problems: readonly LineProblem[];
+  /** True if the rest of the file was not read because of them. */
+  readonly isPartial: boolean;
+}
+
+/** What {@link queueFile} queued. */
+export interface QueuedFile {
+  /** Lines whose instances are in the store now. */
+  readonly lines: number;
+  /** How many of them were there before. */
+  readonly existing: number;
+}
+
+/** Where lines go. */
+export interface Target {
+  readonly client: Pick<JobClient, "scheduleJobs">;
+  /** The job of lines that name none. */
+  readonly kind: string | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+}
+
+/** A line that is an instance. */
+interface Entry {
+  readonly line: number;
+  readonly text: string;
+  readonly request: BatchRequest;
+  /** Bytes of the file up to its end. */
+  readonly end: number;
+}
+
+/** Check every line, here and by the daemon, which converts the arguments; queue nothing. */
+export async function checkFile(file: BatchFile, target: Target): Promise<CheckedFile> {
+  const hash = createHash("sha256");
+  const problems: LineProblem[] = [];
+  let lines = 0;
+  const isFull = () => problems.length >= PROBLEMS_MAX || target.signal.aborted;
+  for await (const entries of batchesOf(file.lines(hash), target.kind, problems)) {
+    problems.push(...await refusedOf(entries, target, PROBLEMS_MAX - problems.length));
+    lines += entries.length;
+    target.progress({ step: "check", lines, share: shareOf(entries, file) });
+    if (isFull()) break;
+  }
+  return {
+    lines,
+    digest: hash.digest("hex"),
+    problems: problems.sort((a, b) => a.line - b.line).slice(0, PROBLEMS_MAX),
+    isPartial: isFull(),
+  };
+}
+
+/**
+ * Queue every line of a checked file. Each call is one transaction. An instance whose line gives no
+ * id has one that follows from the file and the number of the line, so a line is queued once,
+ * however often this is repeated.
+ *
+ * @param salt makes other ids of the same file
+ */
+export async function queueFile(
+  file: BatchFile,
+  target: Target,
+  { digest, salt }: { readonly digest: string; readonly salt: string },
+): Promise<QueuedFile> {
+  const problems: LineProblem[] = [];
+  let [lines, existing] = [0, 0];
+  for await (const entries of batchesOf(file.lines(), target.kind, problems)) {
+    if (target.signal.aborted) break;
+    const requests = entries.map(({ line, request }) => ({
+      ...request,
+      uuid: request.uuid ?? idOfText(`${digest}\n${salt}\n${line}`, "5"),
+    }));
+    const answer = await send(requests, target).catch((error: unknown) => {
+      throw stopped(error, { entries, file, lines });
+    });
+    lines += entries.length;
+    existing += answer.existing;
+    target.progress({ step: "queue", lines, share: shareOf(entries, file) });
+  }
+  return { lines, existing };
+}
+
+/** The lines in groups that fit into a call. Problems of lines are added to `problems`. */
+async function* batchesOf(
+  lines: AsyncIterable<{ readonly number: number; readonly end: number; bytes: Uint8Array | null }>,
+  kind: string | undefined,
+  problems: LineProblem[],
+): AsyncGenerator<readonly Entry[]> {
+  let batch: Entry[] = [];
+  let bytes = 0;
+  for await (const line of lines) {
+    const read = readLine(line, kind);
+    if (read === null) continue;
+    if ("problem" in read) {
+      problems.push(read.problem);
+      if (problems.length >= PROBLEMS_MAX) break;
+      continue;
+    }
+    const size = line.bytes!.byteLength;
+    if (batch.length === CALL_LINES_MAX || (batch.length > 0 && bytes + size > CALL_BYTES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push({ line: line.number, end: line.end, ...read });
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function shareOf(entries: readonly Entry[], { size }: BatchFile): number {
+  return size === 0 ? 1 : Math.min(1, entries.at(-1)!.end / size);
+}
+
+/** What the daemon refuses of a batch, at most `max` of its lines: each call names one. */
+async function refusedOf(
+  entries: readonly Entry[],
+  target: Target,
+  max: number,
+): Promise<LineProblem[]> {
+  const problems: LineProblem[] = [];
+  let rest = entries;
+  while (rest.length > 0 && problems.length < max && !target.signal.aborted) {
+    try {
+      await send(rest.map(({ request }) => ({ ...request, dryRun: true })), target);
+      break;
+    } catch (error) {
+      const index = isJobError(error) ? indexOfError(error) : null;
+      if (index === null || index >= rest.length) throw error;
+      problems.push(problemOfError(error as JobError, rest[index]!));
+      rest = rest.slice(index + 1);
+    }
+  }
+  return problems;
+}
+
+/** Each request has an id, or is a dry run: a call without a response can be made again. */
+async function send(requests: BatchRequest[], { client, clock, signal }: Target) {
+  for (let retries = 0;; retries++) {
+    try {
+      return await client.scheduleJobs({ requests });
+    } catch (error) {
+      const isPassing = isJobError(error, "unavailable") || isJobError(error, "timeout");
+      if (!isPassing || retries >= RETRIES || signal.aborted) throw error;
+      await sleep(clock, RETRY_MS, signal);
+    }
+  }
+}
+
+/** An error while queuing: it says which lines are queued, and how to continue. */
+function stopped(
+  error: unknown,
+  { entries, file, lines }: {
+    readonly entries: readonly Entry[];
+    readonly file: BatchFile;
+    readonly lines: number;
+  },
+): unknown {
+  if (!isJobError(error)) return error;
+  const index = indexOfError(error);
+  const at = entries[index ?? 0]!;
+  const { message, hint } = index === null ? error : problemOfError(error, at);
+  const again = "Run the same command again to continue: no line is queued twice";
+  return new JobError(
+    error.code,
+    `${file.name}:${at.line}: ${message}. Before this line, ${lines} instances are queued`,
+    { hint: hint === undefined ? again : `${hint}. ${again}`, cause: error },
+  );
+}

@@ -1,0 +1,160 @@
+import { countText } from "../../../core/text/count_text.ts";
+import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import { BatchFile } from "../../batch/batch_file.ts";
+import {
+  type CheckedFile,
+  checkFile,
+  type Progress,
+  queueFile,
+  type Target,
+} from "../../batch/queue_file.ts";
+import type { LineProblem } from "../../batch/read_line.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { withInterrupt } from "../../follow.ts";
+import { writeMessage } from "../../output/written_file.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
+import type { OptionSpecs } from "../../parsing/options.ts";
+import type { VerbContext } from "../../verb.ts";
+
+/** Options that a file of instances takes; all others are on its lines. */
+const ALLOWED: readonly string[] = ["from", "batch", "dry-run"];
+/** How often progress is shown: on a terminal, and in a log. */
+const SHOWN_MS = { terminal: 200, log: 10_000 } as const;
+
+/** Refuse options and words that would have to be on the lines. */
+function assertAlone(args: Args, options: OptionSpecs): void {
+  const [option] = args.given(Object.keys(options).filter((name) => !ALLOWED.includes(name)));
+  const [named] = args.named();
+  const name = option ?? named?.name;
+  if (name !== undefined) {
+    throw usageError(
+      `Cannot use --${makeVisible(name)} with --from: each line has its own`,
+      'Write it on the lines: {"kind": "report", "arguments": {"day": 1}, "priority": 7}',
+    );
+  }
+  const [word] = args.words("ARGS");
+  if (word === undefined) return;
+  throw usageError(
+    `Cannot use the argument "${makeVisible(word)}" with --from: each line has its own`,
+    'Write it on the lines: {"arguments": ["2026-01-31"]}',
+  );
+}
+
+/** Shows on stderr how far the work is. */
+class ProgressLine {
+  readonly #context: VerbContext;
+  readonly #isQuiet: boolean;
+  #shownMs: number;
+  #step: Progress["step"] | null = null;
+  #isOpen = false;
+
+  constructor(context: VerbContext, isQuiet: boolean) {
+    this.#context = context;
+    this.#isQuiet = isQuiet;
+    this.#shownMs = context.io.clock.now().monotonicMs;
+  }
+
+  readonly show = ({ step, lines, share }: Progress): void => {
+    const { io } = this.#context;
+    if (this.#isQuiet) return;
+    const isTerminal = io.isErrorTerminal === true;
+    const nowMs = io.clock.now().monotonicMs;
+    const everyMs = isTerminal ? SHOWN_MS.terminal : SHOWN_MS.log;
+    if (step === this.#step && nowMs - this.#shownMs < everyMs && (!isTerminal || share < 1)) {
+      return;
+    }
+    const isFirst = step !== this.#step;
+    this.#step = step;
+    // A log needs no line about work that soon ends.
+    if (!isTerminal && isFirst) return;
+    this.#shownMs = nowMs;
+    const what = step === "check" ? "Checked" : "Queued";
+    const text = `${what} ${countText(lines, "line")} (${Math.floor(share * 100)} %)`;
+    this.#isOpen = isTerminal;
+    void io.stderr.write(isTerminal ? `\r${text}\x1b[K` : `${text}\n`).catch(() => {});
+  };
+
+  /** End the line, so that other text begins on a new one. */
+  async end(): Promise<void> {
+    if (this.#isOpen) await this.#context.io.stderr.write("\r\x1b[K");
+    this.#isOpen = false;
+  }
+}
+
+async function printProblems(
+  { problems, isPartial }: CheckedFile,
+  name: string,
+  { io }: VerbContext,
+): Promise<void> {
+  for (const problem of problems) {
+    await io.stderr.write(`${makeLinesVisible(problemText(problem, name))}\n`);
+  }
+  const count = countText(problems.length, "problem");
+  const more = isPartial ? " so far; the rest was not read" : "";
+  await writeMessage(io, `${makeVisible(name)}: ${count}${more}. Nothing was queued`);
+}
+
+function problemText({ line, column, message, hint }: LineProblem, name: string): string {
+  const text = `${name}:${line}:${column}: ${message}`;
+  return hint === undefined ? text : `${text}\n  hint: ${hint}`;
+}
+
+/** `jobctl schedule --from FILE`: check every line, then queue them in order. */
+export async function scheduleFrom(
+  args: Args,
+  context: VerbContext,
+  options: OptionSpecs,
+): Promise<number> {
+  assertAlone(args, options);
+  const { io } = context;
+  const client = await context.client();
+  const file = await BatchFile.open(args.text("from")!, io);
+  const line = new ProgressLine(context, args.flag("quiet"));
+  try {
+    return await withInterrupt(context, async (signal) => {
+      const kind = args.word("KIND") || undefined;
+      const target: Target = { client, kind, clock: io.clock, signal, progress: line.show };
+      const checked = await checkFile(file, target);
+      await line.end();
+      if (signal.aborted) return EXIT.interrupted;
+      if (checked.problems.length > 0) {
+        await printProblems(checked, file.name, context);
+        return EXIT.usage;
+      }
+      if (args.flag("dry-run")) return await report(file, context, { ...checked, isDryRun: true });
+      const salt = args.text("batch") ?? "";
+      const queued = await queueFile(file, target, { digest: checked.digest, salt });
+      await line.end();
+      if (!signal.aborted || queued.lines === checked.lines) {
+        return await report(file, context, { ...queued, isDryRun: false });
+      }
+      const left = checked.lines - queued.lines;
+      await writeMessage(io, `Stopped: ${queued.lines} lines are queued, ${left} are not`);
+      await writeMessage(io, "Run the same command again to continue: no line is queued twice");
+      return EXIT.interrupted;
+    });
+  } finally {
+    await line.end();
+    await file.close();
+  }
+}
+
+async function report(
+  { name }: BatchFile,
+  { printer }: VerbContext,
+  { lines, existing = 0, isDryRun }: {
+    readonly lines: number;
+    readonly existing?: number;
+    readonly isDryRun: boolean;
+  },
+): Promise<number> {
+  const queued = isDryRun ? 0 : lines - existing;
+  const file = makeVisible(name);
+  const text = isDryRun
+    ? `${file} is good: ${countText(lines, "instance")}. Nothing was queued`
+    : `Queued ${countText(queued, "instance")} from ${file}`;
+  const again = "To queue the same lines again, name another --batch";
+  const there = existing === 0 ? [] : [`${existing} were queued before. ${again}`];
+  await printer.details({ file: name, lines, queued, existing }, name, [text, ...there]);
+  return EXIT.ok;
+}
