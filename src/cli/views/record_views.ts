@@ -1,9 +1,4 @@
-import type {
-  HistoryEntry,
-  LogEntry,
-  ReloadConfigResponse,
-  Workers,
-} from "../../rpc/gen/job_pb.ts";
+import type { HistoryEntry, LogEntry, Workers } from "../../rpc/gen/job_pb.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Style } from "../output/table.ts";
 import type { MessageView } from "../output/view.ts";
@@ -63,17 +58,5 @@ export const WORKERS_VIEW: MessageView<Workers> = {
     { title: "WORKERS", cell: (workers) => workers.count },
     { title: "BUSY", cell: (workers) => workers.busy },
     { title: "PROCESSES", cell: (workers) => workers.alive },
-  ],
-};
-
-/** The changes of a reload. */
-export const RELOAD_VIEW: MessageView<ReloadConfigResponse> = {
-  message: "ReloadConfigResponse",
-  name: ({ jobs }) => String(jobs),
-  columns: [
-    { title: "JOBS", cell: ({ jobs }) => jobs },
-    { title: "ADDED", cell: ({ added }) => added },
-    { title: "CHANGED", cell: ({ changed }) => changed },
-    { title: "REMOVED", cell: ({ removed }) => removed },
   ],
 };

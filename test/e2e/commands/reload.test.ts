@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
+
+const TOML = '[worker]\ndrain = "5s"\n[jobs.a]\nrun = "true"\n[jobs.gone]\nrun = "true"\n';
+const MODULE = "export default function hello(name: string) { return name; }";
+
+function rewrite(daemon: Daemon, change: (text: string) => string): void {
+  const path = join(daemon.dir, "config.toml");
+  writeFileSync(path, change(readFileSync(path, "utf8")));
+}
+
+test("jobctl reload shows what has changed, with --dry-run without applying it", async () => {
+  const daemon = await startDaemon({ toml: TOML, modules: { "hello.ts": MODULE } });
+  try {
+    rewrite(daemon, (text) =>
+      text.replace("[jobs.gone]", "[jobs.fresh]")
+        .replace('run = "true"', 'run = "true"\ntimeout = "1m"')
+        .replace('drain = "5s"', 'drain = "6s"\ncount = 3'));
+    writeFileSync(join(daemon.dir, "jobs/hello.ts"), MODULE.replace("name:", "nick:"));
+    const wanted = [
+      "~ job a: timeout",
+      '    jobs.a.timeout  default → "1m"',
+      "+ job fresh",
+      "- job gone",
+      "~ job hello: parameters, code",
+      '~ worker.drain  "5s" → "6s"  (after a restart)',
+    ];
+    const text = { env: { JOBCTL_OUTPUT: "table" } };
+    const dry = await daemon.jobctl(["reload", "--dry-run"], text);
+    assert.equal(dry.code, 0, dry.stderr);
+    const lines = dry.stdout.trimEnd().split("\n");
+    assert.equal(lines[0], "A reload would give 3 jobs (1 added, 2 changed, 1 removed)");
+    assert.deepEqual(lines.filter((line) => !line.includes("worker.count")).slice(1), wanted);
+    const { jobs } = await daemon.client().listRegisteredJobs({});
+    assert.ok(jobs.some(({ kind }) => kind === "gone"), "nothing was applied");
+
+    const applied = await daemon.jobctl(["reload"], text);
+    assert.equal(applied.code, 0, applied.stderr);
+    assert.deepEqual(applied.stdout.split("\n").slice(1), dry.stdout.split("\n").slice(1));
+    assert.match(applied.stderr, /\[worker\] has changed: restart the daemon to apply it/);
+    await daemon.logged(/was reloaded.*job a: timeout; job fresh added; job gone removed/);
+    assert.match((await daemon.jobctl(["reload"], text)).stdout, /\nNothing has changed\n/);
+  } finally {
+    await daemon.stop();
+  }
+});
+
+test("jobctl reload reports the first problems of a refusal, and how many more there are", async () => {
+  const daemon = await startDaemon({ toml: TOML });
+  try {
+    const wrong = Array.from({ length: 15 }, (_, index) => `x${index} = 1`).join("\n");
+    rewrite(daemon, (text) => `${wrong}\n${text}`);
+    const { code, stderr } = await daemon.jobctl(["reload"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /the old one stays/);
+    assert.equal(stderr.match(/config\.toml:\d+:1: x\d+: unknown key/g)?.length, 10);
+    assert.match(stderr, /and 5 more: jobctl check lists them all/);
+  } finally {
+    await daemon.stop();
+  }
+});
