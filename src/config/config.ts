@@ -2,7 +2,7 @@ import type { Settings } from "../core/config_settings.ts";
 import type { SiteConfig } from "../core/address.ts";
 import type { BackupSettings } from "../core/backup_settings.ts";
 import type { JobOptions } from "../core/job/gen/job_options.ts";
-import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
+import type { ConfigProblem, JobTable, Place } from "../core/job/job_table.ts";
 import type { HeartbeatSettings } from "../core/notices/heartbeat.ts";
 import type { ScheduleDefaults } from "../core/job/schedule.ts";
 import type { ChannelSettings } from "../core/notices/settings.ts";
@@ -77,4 +77,15 @@ export interface LoadedConfig {
   readonly secrets: ReadonlySet<string>;
   /** Its values for people, without secrets. The first call takes longer. */
   readonly settings: () => Settings;
+  /** Only for a check, which also reads a refused configuration. */
+  readonly check?: {
+    /** True if a start would refuse it. */
+    readonly isRefused: boolean;
+    /** False if its main file could not be read at all. */
+    readonly isRead: boolean;
+    /** Names of all channels, also of those with problems; null if they are not known. */
+    readonly channels: readonly string[] | null;
+    /** Where the files have a key, or what is nearest to it. */
+    readonly placeOf: (path: string) => Place | null;
+  };
 }

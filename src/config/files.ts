@@ -19,17 +19,29 @@ const INCLUDED_MAX = 1000;
 export interface ConfigFile {
   readonly source: Source;
   readonly tree: Readonly<Record<string, unknown>>;
+  /** Tables of jobs and channels with a mistake of syntax, such as `jobs.report`. */
+  readonly incomplete: ReadonlySet<string>;
+}
+
+/** How {@link readConfigFile} reads a file. */
+export interface ReadFileOptions {
+  readonly cwd: string;
+  readonly env: Environment;
+  readonly isIncluded?: boolean;
+  /** Also read an included file with mistakes of syntax, as far as possible. */
+  readonly isCheck?: boolean;
 }
 
 /**
  * Read, parse and expand one file; null after problems that leave nothing to read. Those of an
- * included file do not stop the others.
+ * included file do not stop the others. Of a main file with mistakes of syntax, the rest is read,
+ * so that it is refused with all of its problems.
  *
  * @param file the path as places show it
  */
 export function readConfigFile(
   file: string,
-  options: { readonly cwd: string; readonly env: Environment; readonly isIncluded?: boolean },
+  options: ReadFileOptions,
   report: Report,
 ): ConfigFile | null {
   const absolute = resolve(options.cwd, file);
@@ -39,11 +51,14 @@ export function readConfigFile(
   };
   const bytes = readBytes(file, { absolute, isIncluded: options.isIncluded ?? false }, refuse);
   if (bytes === null) return null;
-  const parsed = parseToml(bytes, file);
-  if (parsed.tree === null) {
-    for (const problem of parsed.problems) refuse(problem);
-    return null;
+  const whole = parseToml(bytes, file);
+  if (whole.tree === null) {
+    for (const problem of whole.problems) refuse(problem);
+    if (options.isIncluded && !options.isCheck) return null;
   }
+  const parsed = whole.rest ?? whole;
+  if (parsed.tree === null) return null;
+  const incomplete = whole.rest?.incomplete ?? new Set();
   report.problems.push(...parsed.problems);
   const raw = new Map<string, string>();
   const source: Source = {
@@ -67,7 +82,7 @@ export function readConfigFile(
     }
   };
   if (parsed.hasVariables) expand(parsed.tree, []);
-  return { source, tree: parsed.tree };
+  return { source, tree: parsed.tree, incomplete };
 }
 
 function expandField(field: Field, raw: Map<string, string>, report: Report): string {

@@ -11,12 +11,12 @@ import { environmentFields, flagFields } from "./environment.ts";
 import type { Environment } from "./expand.ts";
 import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
-import { ConfigError, formatPlace } from "./problems.ts";
+import { ConfigError, formatPlace, inOrder } from "./problems.ts";
 import { disabledJob, readJob } from "./read_job.ts";
 import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { LISTED_JOBS_MAX, settingsOf } from "./settings.ts";
-import { childOf, type Field, NO_PLACES, Report, type Source } from "./source.ts";
+import { childOf, type Field, type KeyPath, NO_PLACES, Report, type Source } from "./source.ts";
 
 /** What {@link loadConfig} reads in addition to the file. */
 export interface LoadConfigOptions {
@@ -26,6 +26,8 @@ export interface LoadConfigOptions {
   readonly flags?: Readonly<Record<string, unknown>>;
   /** Base of relative paths outside of files; the working directory by default. */
   readonly cwd?: string;
+  /** Return what can be read of a refused configuration, to be checked further. */
+  readonly isCheck?: boolean;
 }
 
 type AllValues = Values<typeof KEYS>;
@@ -44,7 +46,7 @@ export async function loadConfig(
   file: string | null,
   options: LoadConfigOptions = {},
 ): Promise<LoadedConfig> {
-  const { env = {}, flags = {}, cwd = process.cwd() } = options;
+  const { env = {}, flags = {}, cwd = process.cwd(), isCheck = false } = options;
   const report = new Report();
   const files = file === null ? [] : [resolve(cwd, file)];
   const main = file === null ? null : readConfigFile(file, { cwd, env }, report);
@@ -60,6 +62,7 @@ export async function loadConfig(
   const named = [jobs, notices];
   // False if a file was not read, which may have further channels.
   let isWhole = file === null || main !== null;
+  const incomplete = new Set(main?.incomplete);
   if (main !== null) {
     const layer = fileFields(main, named, report);
     apply(layer);
@@ -69,11 +72,13 @@ export async function loadConfig(
     isWhole = report.problems.length === count;
     for (const name of names) {
       files.push(resolve(cwd, name));
-      const included = readConfigFile(name, { cwd, env, isIncluded: true }, report);
+      const included = readConfigFile(name, { cwd, env, isIncluded: true, isCheck }, report);
       if (included === null) isWhole = false;
       else apply(includedFields(included, named, report));
+      for (const table of included?.incomplete ?? []) incomplete.add(table);
     }
   }
+  if ([...incomplete].some((table) => table.startsWith("notices."))) isWhole = false;
   apply(environmentFields(env, cwd, report));
   apply(flagFields(flags, { baseDir: cwd, env }, report));
   checkConfigValues(values, fields, report);
@@ -87,6 +92,8 @@ export async function loadConfig(
   const read = {
     ...{ file, files, names: isWhole && notices.isTable ? names : null },
     settings: listedSettings(fields, { notices, jobs }, report),
+    incomplete,
+    check: isCheck ? checkFacts(main !== null || file === null, fields, named) : null,
   };
   return finish(read, { ...config, defaults, notices: channels }, jobs, report);
 }
@@ -98,12 +105,14 @@ async function readChannels(tables: readonly Field[], report: Report) {
 }
 
 function finish(
-  { file, files, names, settings }: {
+  { file, files, names, settings, incomplete, check }: {
     readonly file: string | null;
     readonly files: readonly string[];
     /** Names of all channels; null if they are not known. */
     readonly names: readonly string[] | null;
     readonly settings: LoadedConfig["settings"];
+    readonly incomplete: ReadonlySet<string>;
+    readonly check: CheckFacts | null;
   },
   config: Config,
   jobs: NamedTables,
@@ -114,25 +123,73 @@ function finish(
   if (config.server.http === null) warnOfHooks(jobs, read, report);
   // A variable with a secret may also have been filled into another value.
   const mask = new SecretMask(report.secrets);
-  const problems = ordered(report.problems).map((problem) => mask.problem(problem));
-  const warnings = ordered(report.warnings).map((warning) => mask.problem(warning));
-  if (problems.some(({ job, unread }) => job === null && unread === undefined)) {
+  // What seems wrong in such a table may follow from the statement that could not be read.
+  const tables = [...incomplete];
+  const isSecond = ({ path }: ConfigProblem) =>
+    tables.some((table) => path === table || path.startsWith(`${table}.`));
+  const problems = inOrder(report.problems.filter((problem) => !isSecond(problem)))
+    .map((problem) => mask.problem(problem));
+  const warnings = inOrder(report.warnings).map((warning) => mask.problem(warning));
+  const isRefused = problems.some(({ job, unread }) => job === null && unread === undefined);
+  if (isRefused && check === null) {
     const mistakes = names === null ? [] : unknownChannels(read, names);
     throw new ConfigError(file, problems, files, {
       channels: config.notices,
       warnings: [...warnings, ...mistakes.map((mistake) => mask.problem(mistake))],
     });
   }
-  const broken = new Set(problems.flatMap(({ job }) => job ?? []));
-  const tables = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
+  const broken = new Set([
+    ...problems.flatMap(({ job }) => job ?? []),
+    ...tables.flatMap((table) => /^jobs\.([^]*)/.exec(table)?.[1] ?? []),
+  ]);
+  const whole = read.filter((table) => table !== null && !broken.has(table.kind)) as JobTable[];
   return {
-    config: { ...config, jobs: [...tables, ...disabledJobs(jobs, broken)] },
+    config: { ...config, jobs: [...whole, ...disabledJobs(jobs, broken)] },
     problems,
     warnings,
     files,
     secrets: report.secrets,
     settings,
+    ...(check === null ? {} : { check: { ...check, isRefused, channels: names } }),
   };
+}
+
+/** What a check needs to know of the files beside their values. */
+type CheckFacts = Omit<NonNullable<LoadedConfig["check"]>, "isRefused" | "channels">;
+
+function checkFacts(
+  isRead: boolean,
+  fields: ReadonlyMap<string, Field>,
+  named: readonly NamedTables[],
+): CheckFacts {
+  return {
+    isRead,
+    placeOf(path) {
+      for (const tables of named) {
+        for (const [name, { source, path: base }] of tables.first()) {
+          const prefix = `${tables.key}.${name}`;
+          if (path === prefix) return source.placeOf(base, "key");
+          if (!path.startsWith(`${prefix}.`)) continue;
+          return source.placeOf([...base, ...partsOf(path.slice(prefix.length + 1))], "value");
+        }
+      }
+      const parts = partsOf(path);
+      for (let length = parts.length; length > 0; length--) {
+        const field = fields.get(parts.slice(0, length).join("."));
+        if (field) return field.source.placeOf([...field.path, ...parts.slice(length)], "value");
+      }
+      // A table has the place of its first key in the files.
+      const below = [...fields.values()].find((field) =>
+        field.path.slice(0, parts.length).join(".") === path
+      );
+      return below?.source.placeOf(parts, "key") ?? null;
+    },
+  };
+}
+
+/** The names and indices of a path: `schedule[1].at`. */
+function partsOf(path: string): KeyPath {
+  return path.split(/[.[]/).map((part) => part.endsWith("]") ? Number(part.slice(0, -1)) : part);
 }
 
 /** Apart from {@link loadConfig}, whose variables it must not keep: they have all jobs. */
@@ -322,20 +379,5 @@ function warnOfHooks(
 function disabledJobs(jobs: NamedTables, kinds: ReadonlySet<string>): JobTable[] {
   return jobs.first().filter(([kind]) => kinds.has(kind)).map(([kind, first]) =>
     disabledJob(kind, first)
-  );
-}
-
-// In the order of files and lines; of several problems of one value the first says it all.
-function ordered(problems: readonly ConfigProblem[]): ConfigProblem[] {
-  const seen = new Set<string>();
-  const files = [...new Set(problems.map((problem) => problem.place?.file))];
-  return problems.filter((problem) => {
-    const id = JSON.stringify([problem.place, problem.path]);
-    const isFirst = problem.path === "" || !seen.has(id);
-    seen.add(id);
-    return isFirst;
-  }).sort((a, b) =>
-    files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
-    (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)
   );
 }

@@ -104,3 +104,18 @@ export function problemFields({ place, path, hint }: ConfigProblem): LogFields {
   const key = path === "" ? undefined : path;
   return { place: place === null ? undefined : formatPlace(place), key, hint };
 }
+
+/** In the order of files and lines. Of several problems of one value, the first says it all. */
+export function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const seen = new Set<string>();
+  const files = [...new Set(problems.map((problem) => problem.place?.file))];
+  return problems.filter((problem) => {
+    const id = JSON.stringify([problem.place, problem.path]);
+    const isFirst = problem.path === "" || !seen.has(id);
+    seen.add(id);
+    return isFirst;
+  }).sort((a, b) =>
+    files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
+    (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)
+  );
+}

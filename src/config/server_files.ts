@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { toJobError } from "../core/errors.ts";
 import type { ConfigProblem } from "../core/job/job_table.ts";
 import { groupId } from "../platform/process/accounts.ts";
@@ -38,7 +38,11 @@ export async function checkServerFiles(
   const logger = warningsTo((message, hint) => {
     warnings.push(problemAt(null, "server.tls", message, hint));
   });
-  if (tls !== null) await attempt("server.tls", () => loadTls(tls, { nowMs, logger }));
+  const missing = tls === null ? [] : missingFiles(tls);
+  problems.push(...missing);
+  if (tls !== null && missing.length === 0) {
+    await attempt("server.tls", () => loadTls(tls, { nowMs, logger }));
+  }
   const { revokedFile, tokensFile } = auth;
   if (revokedFile !== null) await attempt("server.tls.revoked", () => readRevoked(revokedFile));
   if (isReadable(tokensFile)) {
@@ -53,6 +57,18 @@ export async function checkServerFiles(
     ));
   }
   return { problems, warnings };
+}
+
+function missingFiles(
+  { cert, key, clientCa }: NonNullable<Config["server"]["tls"]>,
+): ConfigProblem[] {
+  const files = { cert, key, client_ca: clientCa };
+  return Object.entries(files).flatMap(([name, path]) => {
+    if (path === null || existsSync(path)) return [];
+    const message = `cannot read "${path}": no such file`;
+    const hint = "Name a PEM file that the user of the daemon can read";
+    return [problemAt(null, `server.tls.${name}`, message, hint)];
+  });
 }
 
 function isReadable(path: string): boolean {

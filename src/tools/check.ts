@@ -1,6 +1,6 @@
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import { checkChannels } from "../config/notices/check_channels.ts";
-import { ConfigError } from "../config/problems.ts";
+import { inOrder } from "../config/problems.ts";
 import { checkServerFiles } from "../config/server_files.ts";
 import { describeSignature } from "../core/arguments/describe.ts";
 import type { JobDefinition, JobSource } from "../core/job/job.ts";
@@ -12,7 +12,9 @@ import { missingTags } from "../core/job/tags.ts";
 import { commandRisk, operatorRights } from "./operator_rights.ts";
 import { checkExpectations, checkRules } from "./check_expectations.ts";
 import { daemonMistakes } from "./daemon_mistakes.ts";
-import { loadProject, type LoadProjectOptions } from "./load_project.ts";
+import { checkCommands } from "./check_commands.ts";
+import { loadProject, type LoadProjectOptions, type Project } from "./load_project.ts";
+import { unitSandbox } from "./service/unit_sandbox.ts";
 import { type RunTime, runTimes } from "./run_times.ts";
 import { evaluatingProgram, unquotedArgument } from "./unquoted_arguments.ts";
 
@@ -64,48 +66,71 @@ export async function checkConfig(
   file: string | null,
   options: LoadProjectOptions,
 ): Promise<CheckResult> {
-  try {
-    const { config, jobs, problems, ...project } = await loadProject(file, options);
-    const warnings = [...project.warnings, ...daemonMistakes(config, file, { isDaemon: false })];
-    const files = await checkServerFiles(config, options.nowMs);
-    const channels = await checkChannels(config.notices, options.nowMs);
-    const broken = new Set(problems.map(({ job }) => job));
-    const kinds = [...config.jobs, ...jobs].map(({ kind }) => kind);
-    const mistakes = warnings.filter(({ isMistake }) => isMistake);
-    return {
-      file,
-      isUsable: files.problems.length === 0,
-      problems: [...files.problems, ...channels.problems, ...problems, ...mistakes],
-      warnings: [
-        ...warnings.filter(({ isMistake }) => !isMistake),
-        ...files.warnings,
-        ...channels.warnings,
-        ...config.notices.flatMap((channel) => checkRules(channel, kinds)),
-        ...jobs.flatMap((job) => [
-          ...neverRuns(job, options.nowMs),
-          ...takesTooMuch(job),
-          ...checkExpectations(job, options.nowMs),
-        ]),
-      ],
-      notes: jobs.flatMap((job) => needsMore(job, config.node.tags)),
-      jobs: jobs.map((job) => checkJob(job, options)),
-      notEnabled: config.jobs.filter(({ kind, isEnabled }) => !isEnabled && !broken.has(kind))
-        .map(({ kind }) => kind),
-    };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    const { channels, warnings } = error.read;
-    const found = await checkChannels(channels, options.nowMs);
-    return {
-      ...{ file, isUsable: false, notes: [], jobs: [], notEnabled: [] },
-      problems: [
-        ...error.problems,
-        ...found.problems,
-        ...warnings.filter(({ isMistake }) => isMistake),
-      ],
-      warnings: [...warnings.filter(({ isMistake }) => !isMistake), ...found.warnings],
-    };
-  }
+  const project = await loadProject(file, { ...options, isCheck: true });
+  const { config, jobs } = project;
+  const { isRefused, isRead, placeOf } = project.check!;
+  const problems = project.problems.filter((problem) => !isSecond(problem, project));
+  const files = isRead ? await checkServerFiles(config, options.nowMs) : NOTHING;
+  const channels = await checkChannels(config.notices, options.nowMs);
+  const daemon = isRead ? daemonMistakes(config, file, { isDaemon: false }) : [];
+  const commands = checkCommands(jobs).map((one) =>
+    // Another machine may have what this one lacks.
+    isInstalled(file) ? { ...one, isMistake: true as const } : one
+  );
+  const warnings = [...project.warnings, ...daemon, ...commands];
+  const broken = new Set(problems.map(({ job }) => job));
+  const kinds = [...config.jobs, ...jobs].map(({ kind }) => kind);
+  const ordered = (found: readonly ConfigProblem[]) =>
+    inOrder(found.map((each) => each.place ? each : { ...each, place: placeOf(each.path) }));
+  return {
+    file,
+    isUsable: !isRefused && files.problems.length === 0,
+    problems: ordered([
+      ...problems,
+      ...files.problems,
+      ...channels.problems,
+      ...warnings.filter(({ isMistake }) => isMistake),
+    ]),
+    warnings: ordered([
+      ...warnings.filter(({ isMistake }) => !isMistake),
+      ...files.warnings,
+      ...channels.warnings,
+      ...config.notices.flatMap((channel) => checkRules(channel, kinds)),
+      ...jobs.flatMap((job) => [
+        ...neverRuns(job, options.nowMs),
+        ...takesTooMuch(job),
+        ...checkExpectations(job, options.nowMs),
+      ]),
+    ]),
+    notes: ordered(jobs.flatMap((job) => needsMore(job, config.node.tags))),
+    jobs: isRefused ? [] : jobs.map((job) => checkJob(job, options)),
+    notEnabled: isRefused ? [] : config.jobs
+      .filter(({ kind, isEnabled }) => !isEnabled && !broken.has(kind)).map(({ kind }) => kind),
+  };
+}
+
+const NOTHING = { problems: [], warnings: [] };
+
+/** True if a unit of this machine starts the daemon with this configuration. */
+function isInstalled(file: string | null): boolean {
+  return file !== null && unitSandbox(resolve(file)) !== null;
+}
+
+/**
+ * True if a problem follows from another one: a job whose module is in a folder, or a part of the
+ * configuration, that cannot be read.
+ */
+function isSecond(problem: ConfigProblem, { problems, config }: Project): boolean {
+  const { job, path, place } = problem;
+  if (job === null || path !== `jobs.${job}`) return false;
+  const table = config.jobs.find(({ kind }) => kind === job);
+  if (!table?.isEnabled || table.command !== null || table.external) return false;
+  const at = table.placeOf();
+  const isOfTable = place !== null && place.file === at.file && place.line === at.line;
+  return isOfTable &&
+    problems.some((other) =>
+      other.job === null && (other.unread !== undefined || other.path.startsWith("modules"))
+    );
 }
 
 /** A warning for each schedule that has no more runs. */

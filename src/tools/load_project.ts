@@ -14,6 +14,8 @@ export interface LoadProjectOptions {
   /** Base of relative paths that are not in files; by default the working directory. */
   readonly cwd?: string;
   readonly nowMs: number;
+  /** Also load the jobs of a refused configuration; see `LoadConfigOptions`. */
+  readonly isCheck?: boolean;
 }
 
 /** A configuration with the jobs that it names. Each of its problems disables one job. */
@@ -52,17 +54,22 @@ export async function loadDaemonProject(
 
 /** Load the jobs that a configuration names. */
 async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Project> {
-  const { config, secrets } = loaded;
+  const { config, secrets, problems, check } = loaded;
   // Modules see their secrets while they load, and may include them in errors and descriptions.
   const mask = new SecretMask(secrets);
+  // Of a refused configuration: what is wrong there was reported, and is not to be blamed on jobs.
+  const isWrong = (key: string) => problems.some(({ path }) => path.startsWith(key));
+  const channels = check ? check.channels : config.notices.map(({ name }) => name);
   const found = await loadJobs({
-    modules: config.modules,
+    modules: check?.isRead === false
+      ? []
+      : config.modules.filter((_, index) => !isWrong(`modules[${index}]`)),
     tables: config.jobs,
     defaults: config.defaults,
     timezone: config.timezone,
     scheduleDefaults: config.scheduleDefaults,
-    pools: config.worker.pools,
-    channels: config.notices.map(({ name }) => name),
+    ...(isWrong("worker.pools") ? {} : { pools: config.worker.pools }),
+    ...(channels === null ? {} : { channels }),
     now: nowMs,
   });
   const jobs = mask.isEmpty
@@ -71,7 +78,7 @@ async function loadProjectJobs(loaded: LoadedConfig, nowMs: number): Promise<Pro
   return {
     ...loaded,
     jobs: config.backup === null ? jobs : [...jobs, backupJob(config.backup, { ...config, nowMs })],
-    problems: [...loaded.problems, ...found.problems.map((problem) => mask.problem(problem))],
+    problems: [...problems, ...found.problems.map((problem) => mask.problem(problem))],
     warnings: [...loaded.warnings, ...found.warnings.map((warning) => mask.problem(warning))],
   };
 }

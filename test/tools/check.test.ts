@@ -125,8 +125,8 @@ test("checkConfig() warns of a schedule that has no more runs", async () => {
     '[jobs.a]\nrun = "x"\nschedule = ["@daily", "@reboot"]\nends_at = "2026-11-24"\n[jobs.b]\nrun = "x"\nschedule = "@daily"\nends_at = "2026-11-26"',
   );
   assert.deepEqual(problems, []);
-  assert.deepEqual(warnings.map(formatProblem), [
-    'jobs.a.schedule[0]: "@daily" has no more runs; it ends at 2026-11-24 00:00:00 +00:00 (Change ends_at, or set enabled = false)',
+  assert.deepEqual(warnings.map((one) => formatProblem(one).replace(/^.*\//, "")), [
+    'config.toml:3:13: jobs.a.schedule[0]: "@daily" has no more runs; it ends at 2026-11-24 00:00:00 +00:00 (Change ends_at, or set enabled = false)',
   ]);
 });
 
@@ -201,7 +201,7 @@ test("checkConfig() reads what [server] names beside the configuration, as a sta
   assert.match(good.warnings[0]!.message, /Every user can read the private key/);
   assert.match(good.warnings[0]!.hint!, /^chmod 600 .*a\.key$/);
   const refused: readonly (readonly [config: string, path: string, message: RegExp])[] = [
-    [tls.replace("a.key", "b.key"), "server.tls", /private key .*b\.key": no such file/],
+    [tls.replace("a.key", "b.key"), "server.tls.key", /b\.key": no such file/],
     [`${tls}client_ca = "a.crt"\nrevoked = "revoked"`, "server.tls.revoked", /line 1 is n/],
     [`${tls}client_ca = "a.crt"\nrevoked = "none"`, "server.tls.revoked", /none": no such file/],
     ['[server.auth]\ntokens_file = "tokens"', "server.auth.tokens_file", /tokens file/],

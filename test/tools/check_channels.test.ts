@@ -36,7 +36,7 @@ test("checkConfig() finds programs of channels by path and by name", async () =>
 test("checkConfig() tells which program of a channel is missing, although all would start", async () => {
   const { problems, isUsable } = await check(exec("no-such-program"));
   assert.deepEqual(problems, [
-    'notices.a.command: no program "no-such-program" was found in /usr/sbin, /usr/bin, /sbin, /bin ' +
+    'config.toml:3:11: notices.a.command: no program "no-such-program" was found in /usr/sbin, /usr/bin, /sbin, /bin ' +
     "(Name it by its absolute path)",
   ]);
   assert.equal(isUsable, true);
@@ -44,7 +44,9 @@ test("checkConfig() tells which program of a channel is missing, although all wo
 
 test("checkConfig() tells which program of a channel cannot be run", async () => {
   const { problems } = await check(exec("./tell"), { tell: 0o644 });
-  assert.deepEqual(problems, ['notices.a.command: cannot run "tell": it is not executable']);
+  assert.deepEqual(problems, [
+    'config.toml:3:11: notices.a.command: cannot run "tell": it is not executable',
+  ]);
   assert.match((await check(exec("/usr"))).problems.join(), /"\/usr" is not a file/);
 });
 
@@ -97,7 +99,7 @@ test("checkConfig() checks channels and their names although the file is refused
   );
   assert.equal(isUsable, false);
   assert.deepEqual(problems.map((line) => /[a-z]+\.[a-z.]+(?=: )/.exec(line)?.[0]), [
-    ...["store.url", "notices.b", "notices.a.command", "notices.c.command", "jobs.work.notify"],
+    ...["store.url", "notices.a.command", "notices.b", "notices.c.command", "jobs.work.notify"],
   ], problems.join("\n"));
   assert.match(problems.at(-1)!, /there is no channel "nobody"/);
 });

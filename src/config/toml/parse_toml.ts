@@ -5,6 +5,7 @@ import { isObject, PROTOTYPE_KEYS } from "../../core/object_keys.ts";
 import { problemAt } from "../problems.ts";
 import { NESTING_MAX, scanToml } from "./scan_toml.ts";
 import type { KeyPath } from "../source.ts";
+import { withoutStatement } from "./recover_toml.ts";
 import { type Position, TomlPlaces } from "./toml_places.ts";
 
 /** A parsed file: plain data, with dates as ISO text, and the places of its keys and values. */
@@ -15,7 +16,20 @@ export interface ParsedToml {
   readonly hasVariables: boolean;
   readonly problems: readonly ConfigProblem[];
   placeOf(path: KeyPath, part: "key" | "value"): Place;
+  /** What can be read of a file that is not TOML at all. */
+  readonly rest?: RestOfToml;
 }
+
+/** A file without the statements that are no TOML. */
+export interface RestOfToml extends Omit<ParsedToml, "rest"> {
+  readonly tree: Record<string, unknown>;
+  /** The tables of jobs and channels that lack a statement, such as `jobs.report`. */
+  readonly incomplete: ReadonlySet<string>;
+}
+
+/** Most statements that are removed to find further mistakes, and longest text for that. */
+const REMOVED_MAX = 20;
+const RECOVERED_LENGTH_MAX = 262_144;
 
 /**
  * Parse the bytes of a TOML file.
@@ -28,6 +42,37 @@ export interface ParsedToml {
 export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   const text = decode(bytes);
   if (typeof text !== "string") return refused(file, text, "found bytes that are not UTF-8");
+  const parsed = parseText(text, file);
+  return parsed.tree === null && text.length <= RECOVERED_LENGTH_MAX
+    ? recover(text, file, parsed)
+    : parsed;
+}
+
+/** All mistakes of syntax, and the rest of the file. */
+function recover(text: string, file: string, first: ParsedToml): ParsedToml {
+  const problems = [...first.problems];
+  const incomplete = new Set<string>();
+  let left = text;
+  for (let at = first; problems.length <= REMOVED_MAX;) {
+    const line = at.problems[0]?.place?.line;
+    const remainder = line === undefined ? null : withoutStatement(left, line, isToml);
+    if (remainder === null) break;
+    left = remainder.text;
+    if (remainder.table !== null) incomplete.add(remainder.table);
+    const parsed = parseText(left, file);
+    const { tree } = parsed;
+    if (tree !== null) return { ...first, problems, rest: { ...parsed, tree, incomplete } };
+    problems.push(...parsed.problems);
+    at = parsed;
+  }
+  return { ...first, problems };
+}
+
+function isToml(text: string): boolean {
+  return attempt(() => parse(text)).error === undefined;
+}
+
+function parseText(text: string, file: string): ParsedToml {
   const { excess, hasUnusualNumber } = scanToml(text);
   if (excess !== null) return refused(file, positionAt(text, excess.index), excess.message);
   const values = attempt(() => parse(text));

@@ -29,7 +29,7 @@ import { ModuleTrust } from "./module_trust.ts";
 import { checkCommand, checkProcess } from "./process_spec.ts";
 import { typeReader } from "../types/late_reader.ts";
 import { resolveOptions, resolveProcess, resolveSchedules, withTable } from "./resolve_input.ts";
-import { inTable, TableError } from "./table_error.ts";
+import { inTable, placeOfKey, TableError } from "./table_error.ts";
 
 /** How long one module may take to load. */
 const IMPORT_LIMIT_MS = 5_000;
@@ -274,12 +274,12 @@ class Loader {
   }
 
   /** Run `action`; if it throws a JobError, the job is disabled by a problem at this place. */
-  #attempt(kind: string, placeOf: () => Place, action: () => void): void {
+  #attempt(kind: string, placeOf: (path?: string) => Place, action: () => void): void {
     try {
       action();
     } catch (error) {
       const { message, hint, path } = toJobError(error, `Cannot load job "${kind}"`);
-      const at = error instanceof TableError ? error.place : placeOf();
+      const at = error instanceof TableError ? error.place : placeOf(path);
       this.#problem(kind, at, message, hint, path);
     }
   }
@@ -345,7 +345,9 @@ class Loader {
     } catch (error) {
       const problem = toJobError(error, `Cannot limit job "${kind}"`);
       const key = problem.path as keyof JobTable["options"];
-      throw table?.options[key] === undefined ? problem : new TableError(problem, table.placeOf());
+      throw table?.options[key] === undefined
+        ? problem
+        : new TableError(problem, placeOfKey(table, key));
     }
   }
 
@@ -382,7 +384,7 @@ class Loader {
       const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
       return this.#problem(kind, table.placeOf(), message, hint);
     }
-    this.#attempt(kind, table.placeOf, () => {
+    this.#attempt(kind, (path) => placeOfKey(table, path), () => {
       checkKind(kind);
       inTable(table, () => checkCommand(kind));
       inTable(table, () => checkProcess(kind, command, "process"));
@@ -390,7 +392,7 @@ class Loader {
       const resolved = resolveCommand(command, declared);
       const { signature } = resolved;
       if (table.params === null && isGiven(table.arguments)) {
-        throw undeclared(kind, table.placeOf());
+        throw undeclared(kind, table.placeOf("args"));
       }
       checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
       const options = this.#tableOptions(table, signature);
@@ -422,7 +424,7 @@ class Loader {
 
   #addExternal(jobs: JobDefinition[], table: JobTable): void {
     const { kind, external } = table;
-    this.#attempt(kind, table.placeOf, () => {
+    this.#attempt(kind, (path) => placeOfKey(table, path), () => {
       checkKind(kind);
       const options = this.#tableOptions(table, NO_ARGUMENTS);
       jobs.push({

@@ -17,10 +17,12 @@ export function inTable(table: JobTable | undefined, check: () => void, path?: s
     check();
   } catch (error) {
     if (table === undefined) throw error;
-    throw new TableError(
-      toJobError(error, `Cannot load job "${table.kind}"`),
-      table.placeOf(),
-      path,
-    );
+    const known = toJobError(error, `Cannot load job "${table.kind}"`);
+    throw new TableError(known, placeOfKey(table, path ?? known.path), path);
   }
+}
+
+/** The place of a key of a table, or of what is nearest to it. */
+export function placeOfKey(table: Pick<JobTable, "placeOf">, path: string | undefined): Place {
+  return table.placeOf(...path === undefined ? [] : path.split("."));
 }

@@ -1,14 +1,18 @@
-import { formatProblem } from "../../../config/problems.ts";
+import { Excerpts } from "../../../config/excerpt.ts";
 import type { ConfigProblem } from "../../../core/job/job_table.ts";
 import { REBOOT } from "../../../core/job/schedule.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import type { CheckResult, JobCheck } from "../../../tools/check.ts";
 import { EXIT } from "../../exit_codes.ts";
-import type { Printer } from "../../output/printer.ts";
+import { problemLines, type ProblemStyle } from "../../output/problem_lines.ts";
+import type { Style } from "../../output/table.ts";
 import type { PlainRecord } from "../../output/view.ts";
 import { CONFIG_OPTION, loadOptionsOf, neededConfigFile } from "../../parsing/config_file.ts";
 import type { Verb } from "../../verb.ts";
+
+/** Most problems of each sort that people are shown. */
+const SHOWN_MAX = 100;
 
 function problemRecord(problem: ConfigProblem): PlainRecord {
   const { place, path, message, hint, job } = problem;
@@ -19,6 +23,11 @@ function checkRecord(result: CheckResult): PlainRecord {
   return {
     file: result.file,
     is_usable: result.isUsable,
+    counts: {
+      errors: result.problems.length,
+      warnings: result.warnings.length,
+      notes: result.notes.length,
+    },
     problems: result.problems.map(problemRecord),
     warnings: result.warnings.map(problemRecord),
     notes: result.notes.map(problemRecord),
@@ -39,15 +48,6 @@ function checkRecord(result: CheckResult): PlainRecord {
   };
 }
 
-function problemLines(
-  problem: ConfigProblem,
-  label: string,
-): string[] {
-  const { hint, ...rest } = problem;
-  const line = `${label} ${makeLinesVisible(formatProblem(rest))}`;
-  return hint === undefined ? [line] : [line, `  ${makeLinesVisible(hint)}`];
-}
-
 function jobLines(job: JobCheck): string[] {
   const lines = [`${makeVisible(job.kind)}  (${makeVisible(job.source)})`];
   if (job.usage !== "") lines.push(`  ${makeLinesVisible(job.usage).replaceAll("\n", "\n  ")}`);
@@ -64,20 +64,35 @@ function jobLines(job: JobCheck): string[] {
   return lines;
 }
 
-function checkLines(result: CheckResult, printer: Printer): string[] {
+function checkLines(
+  result: CheckResult,
+  { paint, cwd }: Pick<ProblemStyle, "paint"> & { readonly cwd: string },
+): string[] {
   const lines = result.jobs.flatMap((job) => [...jobLines(job), ""]);
   for (const kind of result.notEnabled) {
     lines.push(`${makeVisible(kind)}  (enabled = false: it does not run)`, "");
   }
-  const bad = printer.paint("error:", "bad");
-  const warn = printer.paint("warning:", "warn");
-  for (const problem of result.problems) lines.push(...problemLines(problem, bad));
-  for (const problem of result.warnings) lines.push(...problemLines(problem, warn));
-  for (const problem of result.notes) lines.push(...problemLines(problem, "note:"));
+  const excerpts = new Excerpts(cwd);
+  const add = (found: readonly ConfigProblem[], label: string, style?: Style) => {
+    for (const problem of found.slice(0, SHOWN_MAX)) {
+      lines.push(...problemLines(problem, excerpts, { label: `${label}:`, style, paint }));
+    }
+    const more = found.length - SHOWN_MAX;
+    if (more > 0) lines.push(`and ${countText(more, `more ${label}`)}: -o json lists them all`);
+  };
+  add(result.notes, "note");
+  add(result.warnings, "warning", "warn");
+  // Last, so that they are in sight when the command ends.
+  add(result.problems, "error", "bad");
   const file = makeVisible(result.file ?? "the built-in configuration");
-  const count = result.problems.length;
-  if (count === 0) lines.push(`${file} is good: ${countText(result.jobs.length, "job")}`);
-  else lines.push(`${file}: ${countText(count, "problem")}`);
+  const { problems, warnings } = result;
+  const counts = [
+    ...(problems.length > 0 ? [countText(problems.length, "error")] : []),
+    ...(warnings.length > 0 ? [countText(warnings.length, "warning")] : []),
+  ].join(", ");
+  const jobs = countText(result.jobs.length, "job");
+  if (problems.length > 0) lines.push(`${file}: ${counts}`);
+  else lines.push(`${file} is good: ${[jobs, counts].filter((text) => text !== "").join(", ")}`);
   return lines;
 }
 
@@ -87,17 +102,27 @@ export const CHECK: Verb = {
   summary: "Check the configuration and every job, and show the next three runs of each",
   details: [
     "Also shows what an operator may pass to each job, and warns about commands that execute",
-    "their arguments. Looks for the programs, files and hosts of channels. Works without a daemon.",
-    "The exit code is 2 if there is a problem.",
+    "their arguments. Looks for the programs, folders, users and files that the configuration names.",
+    "Reports all problems at once, each with its line and what to do. Works without a daemon.",
+    "The exit code is 2 if there is an error, and with --strict also if there is a warning.",
   ].join(" "),
-  options: { config: CONFIG_OPTION },
-  examples: [["jobctl check --config config.toml", "Before a deployment, or in CI"]],
+  options: {
+    config: CONFIG_OPTION,
+    strict: { describe: "Exit with 2 for warnings, too", isFlag: true },
+  },
+  examples: [
+    ["jobctl check --config config.toml", "Before a deployment, or in CI"],
+    ["jobctl check --strict", "Accept no warnings either"],
+  ],
   isOffline: true,
   async run(args, { io, printer }) {
     const file = neededConfigFile(args, io.cwd, "check the configuration");
     const { checkConfig } = await import("../../../tools/check.ts");
     const result = await checkConfig(file, loadOptionsOf(io));
-    await printer.details(checkRecord(result), file, checkLines(result, printer));
-    return result.isUsable && result.problems.length === 0 ? EXIT.ok : EXIT.usage;
+    const { paint } = printer;
+    await printer.details(checkRecord(result), file, checkLines(result, { paint, cwd: io.cwd }));
+    const { isUsable, problems, warnings } = result;
+    const counted = args.flag("strict") ? problems.length + warnings.length : problems.length;
+    return isUsable && counted === 0 ? EXIT.ok : EXIT.usage;
   },
 };

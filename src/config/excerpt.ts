@@ -1,0 +1,123 @@
+import { resolve } from "node:path";
+import type { ConfigProblem, Place } from "../core/job/job_table.ts";
+import { maskUrl } from "../core/store_address.ts";
+import { readRegularFile } from "../platform/files/read_file.ts";
+
+/** Largest file that is shown, in bytes, and how many are kept. */
+const FILE_BYTES_MAX = 4 * 1_048_576;
+const FILES_MAX = 50;
+/** Longest line that is shown as a whole, and what is shown before and after a place of another. */
+const LINE_CHARS_MAX = 160;
+const CHARS_BEFORE = 60;
+/** How far above a line the key and the header are looked for. */
+const LINES_ABOVE_MAX = 500;
+
+const HEADER = /^[ \t]*\[\[?([^\]\n]*)\]/;
+const KEY =
+  /^[ \t]*((?:[\w-]+|"[^"\n]*"|'[^'\n]*')(?:[ \t]*\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*'))*)[ \t]*=/;
+/** Keys whose texts are secrets, or may be. */
+const SECRET =
+  /(?:^|[._\s"'])(?:tokens?|hash|passwords?|secrets?|ping_key|env|headers|body|stdin)(?:$|[.[\s"'])/;
+/** A text, also one that is not closed. */
+const TEXT = /"(?:[^"\\]|\\.)*"?|'[^']*'?/g;
+
+/** The line of a problem, and the part of it that is wrong. */
+export interface Excerpt {
+  readonly line: number;
+  /** Without secrets. */
+  readonly text: string;
+  /** First character that is wrong, from 0, and how many are. */
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Shows the lines that problems are about. */
+export class Excerpts {
+  readonly #cwd: string;
+  readonly #files = new Map<string, readonly string[]>();
+
+  /** @param cwd base of the relative paths in places */
+  constructor(cwd: string) {
+    this.#cwd = cwd;
+  }
+
+  /** The line of a problem; null if it has none, or its file cannot be read. */
+  of({ place, path }: Pick<ConfigProblem, "place" | "path">): Excerpt | null {
+    if (place === null) return null;
+    const lines = this.#linesOf(place);
+    const whole = lines[place.line - 1];
+    if (whole === undefined || whole.trim() === "" || place.column > whole.length + 1) return null;
+    const isToml = place.file.endsWith(".toml");
+    const masked = isToml
+      ? withoutSecrets(whole, `${path}.${contextOf(lines, place.line - 1)}`)
+      : whole;
+    return cut(masked, place);
+  }
+
+  #linesOf({ file }: Place): readonly string[] {
+    let lines = this.#files.get(file);
+    if (lines === undefined && this.#files.size < FILES_MAX) {
+      lines = readLines(resolve(this.#cwd, file));
+      this.#files.set(file, lines);
+    }
+    return lines ?? [];
+  }
+}
+
+function readLines(path: string): readonly string[] {
+  try {
+    const text = readRegularFile(path, FILE_BYTES_MAX)?.bytes.toString("utf8") ?? "";
+    return text.replace(/^\ufeff/, "").split(/\r?\n/);
+  } catch {
+    return [];
+  }
+}
+
+/** The key and the table that a line belongs to. */
+function contextOf(lines: readonly string[], index: number): string {
+  let key: string | null = null;
+  for (let at = index; at >= 0 && at > index - LINES_ABOVE_MAX; at--) {
+    const line = lines[at]!;
+    const header = HEADER.exec(line)?.[1];
+    if (header !== undefined) return `${header}.${key ?? ""}`;
+    key ??= KEY.exec(line)?.[1] ?? null;
+  }
+  return key ?? "";
+}
+
+/** Texts of keys that may be secret become stars of the same length. */
+function withoutSecrets(line: string, context: string): string {
+  const hide = (text: string) => text[0]! + "*".repeat(Math.max(0, text.length - 2)) + text[0]!;
+  if (SECRET.test(context)) return line.replace(TEXT, hide);
+  // An inline table: env = { PASSWORD = "…" }
+  const inline = line.replace(
+    /((?:^|[{,\s])["']?([\w-]+)["']?[ \t]*=[ \t]*)("(?:[^"\\]|\\.)*"?|'[^']*'?)/g,
+    (all, before: string, name: string, text: string) =>
+      SECRET.test(name) ? before + hide(text) : all,
+  );
+  return inline.replace(TEXT, (text) => {
+    const inner = text.slice(1, -1);
+    const shown = maskUrl(inner);
+    return shown === inner ? text : text[0]! + shown + text.at(-1)!;
+  });
+}
+
+function cut(whole: string, { line, column }: Place): Excerpt {
+  const text = whole.replaceAll("\t", " ");
+  const start = Math.min(column - 1, text.length);
+  const length = lengthAt(text, start);
+  if (text.length <= LINE_CHARS_MAX) return { line, text, start, length };
+  const from = Math.max(0, start - CHARS_BEFORE);
+  const to = Math.min(text.length, from + LINE_CHARS_MAX);
+  const before = from > 0 ? "…" : "";
+  const shown = before + text.slice(from, to) + (to < text.length ? "…" : "");
+  const left = start - from + before.length;
+  return { line, text: shown, start: left, length: Math.max(1, Math.min(length, to - start)) };
+}
+
+/** How long the key, the header or the value at an index is. */
+function lengthAt(text: string, start: number): number {
+  const rest = text.slice(start);
+  const found = /^(?:"(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|[\w.+:-]+)/.exec(rest)?.[0];
+  return Math.max(1, (found ?? rest.slice(0, 1)).trimEnd().length);
+}
