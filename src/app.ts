@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
+import { relative, resolve } from "node:path";
 import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
-import { formatPlace, logProblem, problemFields } from "./config/problems.ts";
+import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort, siteUrlOf } from "./core/address.ts";
 import { encodeError } from "./core/arguments/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
@@ -37,12 +38,15 @@ import {
   loadProject,
   type Project,
 } from "./tools/load_project.ts";
+import { ConfigWatch } from "./tools/config_watch.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { StopSignals } from "./tools/stop_signals.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
+/** Most changed files that a line of the log names. */
+const FILES_SHOWN_MAX = 5;
 /** Most of the next runs that are logged at start. */
 const RUNS_SHOWN_MAX = 5;
 
@@ -63,6 +67,10 @@ export interface ServeOptions {
   readonly onReady?: (manager: Manager, socket: string | null) => void;
   /** Continue without what the store lost, instead of refusing to start. */
   readonly salvages?: boolean;
+  /** Reload, or restart, whenever a file of the configuration changes. */
+  readonly watches?: boolean;
+  /** Shows why a watched configuration cannot be started: the daemon waits for a change. */
+  readonly onRefused?: (error: unknown) => Promise<void>;
 }
 
 /** The log of a daemon. */
@@ -91,6 +99,35 @@ interface Daemon {
  * @throws JobError `invalid_config` with every problem; the error of any part that cannot start
  */
 export async function serve(options: ServeOptions): Promise<number> {
+  if (!options.watches) {
+    await runDaemon(options);
+    return 0;
+  }
+  const { configFile, onRefused } = options;
+  for (;;) {
+    try {
+      if (await runDaemon(options) === "stopped") return 0;
+    } catch (error) {
+      await onRefused?.(error);
+      const files = error instanceof ConfigError ? error.files : [];
+      const own = configFile === null ? [] : [resolve(configFile)];
+      const places = {
+        files: [...new Set([...own, ...files])],
+        configFolders: [],
+        moduleFolders: [],
+      };
+      const watch = new ConfigWatch({ places: () => places, wait });
+      await watch.changed(new AbortController().signal);
+    }
+  }
+}
+
+function wait(delayMs: number): Promise<void> {
+  return sleep(systemClock, delayMs);
+}
+
+/** @returns whether it is to be started again, with a configuration that needs that */
+async function runDaemon(options: ServeOptions): Promise<"stopped" | "restart"> {
   let loaded: LoadedConfig | null = await loadConfig(options.configFile, options);
   const { log: { level, format } } = loaded.config;
   const mask = new SecretMask(loaded.secrets);
@@ -123,7 +160,6 @@ export async function serve(options: ServeOptions): Promise<number> {
       daemon.heartbeat.adopt(config.heartbeat);
     };
     const channels = (config: Config) => openChannels(config, mask);
-    const wait = (delayMs: number) => sleep(systemClock, delayMs);
     const reloader = new Reloader(project, {
       ...{ load, wait, logger, adopt, channels },
       reloading: (isReloading) => service?.reloading(isReloading),
@@ -136,8 +172,16 @@ export async function serve(options: ServeOptions): Promise<number> {
     reloader.attach(daemon.manager);
     options.onReady?.(daemon.manager, daemon.gateway.addresses.rpc.socket);
     service?.ready(daemon.manager.serviceFacts());
-    await signals.stopped(daemon, reloader, () => service?.stopping());
-    return 0;
+    const watching = new AbortController();
+    const watcher = options.watches
+      ? watchConfig(reloader, { logger, signal: watching.signal, restart: () => signals.restart() })
+      : null;
+    await signals.stopped(daemon, reloader, () => {
+      watching.abort();
+      service?.stopping();
+    });
+    await watcher;
+    return signals.isRestart ? "restart" : "stopped";
   } catch (error) {
     throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   } finally {
@@ -145,6 +189,33 @@ export async function serve(options: ServeOptions): Promise<number> {
     stopReaping();
     signals.close();
     await service?.close();
+  }
+}
+
+/** Reload whenever a file has changed, until `signal` aborts. */
+async function watchConfig(
+  reloader: Reloader,
+  { logger, signal, restart }: {
+    readonly logger: Logger;
+    readonly signal: AbortSignal;
+    readonly restart: () => void;
+  },
+): Promise<void> {
+  const watch = new ConfigWatch({ places: () => reloader.places(), wait });
+  logger.info("Watching the files of the configuration and the job modules");
+  for (;;) {
+    const files = (await watch.changed(signal)).map((path) => relative(process.cwd(), path));
+    if (signal.aborted) return;
+    logger.info(`Changed: ${files.slice(0, FILES_SHOWN_MAX).join(", ")}`, { files: files.length });
+    try {
+      const { restart: sections } = await reloader.reload({ force: true });
+      if (sections.length > 0) {
+        logger.info(`Restarting to apply [${sections.join("], [")}]`);
+        return restart();
+      }
+    } catch {
+      // The problems have been logged. The next change may end them.
+    }
   }
 }
 

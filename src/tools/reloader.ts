@@ -1,5 +1,5 @@
 import type { ConfigInForce } from "../core/config_settings.ts";
-import { basename } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError, formatProblem, logProblem, problemFields } from "../config/problems.ts";
 import { JobError, toJobError } from "../core/errors.ts";
@@ -16,6 +16,7 @@ import {
   jobChanges,
   settingChanges,
 } from "./compare_projects.ts";
+import type { WatchedPlaces } from "./config_watch.ts";
 import { disabledKinds, type Project } from "./load_project.ts";
 
 /** Beginning of the message of a refused reload. */
@@ -64,6 +65,8 @@ export class Reloader {
   /** Reloads waiting for a running one: identical requests share one. */
   readonly #waiting = new Map<string, Promise<ReloadReport>>();
   #problem: string | null = null;
+  /** The files of a configuration that was refused. */
+  #refusedFiles: readonly string[] = [];
   /** Sections that have changed since the start, and apply after a restart. */
   #restart: readonly string[] = [];
 
@@ -84,6 +87,22 @@ export class Reloader {
   settings(): ConfigInForce {
     const { config: { file }, settings } = this.#project;
     return { file, restart: this.#restart, ...settings() };
+  }
+
+  /** What may change the configuration when it changes. */
+  places(): WatchedPlaces {
+    const { config: { file, modules }, files } = this.#project;
+    const all = [...new Set([...filesOf(this.#project), ...this.#refusedFiles])];
+    const folders = new Set(files.map((path) => dirname(path)));
+    for (const { path, value } of this.#project.settings().settings) {
+      if (path !== "include" || file === null) continue;
+      for (const pattern of JSON.parse(value) as string[]) {
+        // Up to the first name with a wildcard.
+        const [start = ""] = /^[^*?]*\/|^/.exec(pattern) ?? [];
+        folders.add(resolve(dirname(file), start));
+      }
+    }
+    return { files: all, configFolders: [...folders], moduleFolders: modules };
   }
 
   /** The manager has started: later reloads apply to it. */
@@ -138,6 +157,7 @@ export class Reloader {
     } catch (error) {
       const known = toJobError(error, "Cannot reload the config");
       const problems = error instanceof ConfigError ? error.problems : [];
+      this.#refusedFiles = error instanceof ConfigError ? error.files : [];
       for (const problem of problems) this.#logger.error(problem.message, problemFields(problem));
       const summary = problems.length > 0 ? firstLine(known.message) : known.message;
       this.#logger.error(`${KEPT}: ${summary}`, { hint: known.hint });

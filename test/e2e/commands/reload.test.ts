@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { type Daemon, startDaemon } from "../../support/processes/daemon.ts";
+import { until } from "../../support/wait.ts";
 
 const TOML = '[worker]\ndrain = "5s"\n[jobs.a]\nrun = "true"\n[jobs.gone]\nrun = "true"\n';
 const MODULE = "export default function hello(name: string) { return name; }";
@@ -60,5 +61,30 @@ test("jobctl reload reports the first problems of a refusal, and how many more t
     assert.match(stderr, /and 5 more: jobctl check lists them all/);
   } finally {
     await daemon.stop();
+  }
+});
+
+test("serve --watch applies each change, restarts if it must, and survives errors", async () => {
+  const daemon = await startDaemon({ toml: TOML, modules: { "hello.ts": MODULE } });
+  await daemon.terminate();
+  const watching = await daemon.restart(["--watch"]);
+  const seen = async (pattern: RegExp) => {
+    await until(String(pattern), () => pattern.test(watching.log()), 30_000);
+  };
+  try {
+    await seen(/Watching the files/);
+    const path = join(watching.dir, "jobs/new.ts");
+    writeFileSync(path, 'export default { schedule: "@hourly", run() {} }');
+    await seen(/Changed: jobs\/new\.ts[^]*was reloaded.*job new added/);
+    writeFileSync(path, 'export default { schedule: "@hourly, run() {} }');
+    await seen(/Job "new" is disabled: Cannot parse/);
+    rmSync(path);
+    rewrite(watching, (text) => `${text}oops\n`);
+    await seen(/the old one stays/);
+    rewrite(watching, (text) => text.replace("oops\n", "").replace('"5s"', '"7s"'));
+    await seen(/Restarting to apply \[worker\][^]*Stopped[^]*is ready/);
+    assert.equal((await watching.client().getVersion({})).apiVersion, "v1");
+  } finally {
+    await watching.stop();
   }
 });

@@ -1,9 +1,15 @@
 import { existsSync } from "node:fs";
+import { ConfigError } from "../../../config/problems.ts";
 import type { ReportedRun } from "../../../core/job/external.ts";
+import { toJobError } from "../../../core/errors.ts";
+import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
+import type { Printer } from "../../output/printer.ts";
+import { refusalLines } from "../../output/problem_lines.ts";
 import { Spool, spoolFolder } from "../../wrap/spool.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
-import type { Verb } from "../../verb.ts";
+import type { Verb, VerbContext } from "../../verb.ts";
 
 /** Record the runs that this user's `jobctl wrap` could not report while the daemon was away. */
 async function deliverKept(
@@ -25,6 +31,34 @@ async function deliverKept(
   }
 }
 
+/** Most problems that a start shows; `jobctl check` has no such limit. */
+const PROBLEMS_SHOWN_MAX = 10;
+
+/** A start of a watched configuration that failed. */
+async function showWaiting(error: unknown, context: VerbContext): Promise<void> {
+  const { stderr } = context.io;
+  if (error instanceof ConfigError) await showRefused(error, context);
+  else {
+    const { message, hint } = toJobError(error, "Cannot run the daemon");
+    const more = hint === undefined ? "" : `\nhint: ${hint}`;
+    await stderr.write(`${makeLinesVisible(`error: ${message}${more}`)}\n`);
+  }
+  await stderr.write("Waiting for a change of the configuration\n");
+}
+
+async function showRefused(
+  { message, problems }: ConfigError,
+  { io, printer }: VerbContext,
+): Promise<number> {
+  const paint: Printer["paint"] = io.isErrorTerminal ? printer.paint : (text) => text;
+  const lines = [
+    ...refusalLines(problems, { cwd: io.cwd, max: PROBLEMS_SHOWN_MAX, paint }),
+    `${paint("error:", "bad")} ${makeVisible(message.split("\n", 1)[0]!)}`,
+  ];
+  await io.stderr.write(`${lines.join("\n")}\n`);
+  return EXIT.usage;
+}
+
 // Options, each with the short name of the setting that it overrides.
 const SETTINGS: Readonly<Record<string, string>> = {
   host: "host",
@@ -44,7 +78,9 @@ export const SERVE: Verb = {
   details: [
     "Flags override the file and the JOBCTL_* variables. On SIGTERM or SIGINT the daemon drains:",
     "nothing new starts, and running attempts have worker.drain, or the drain of their job, to",
-    "finish. A second signal stops them at once.",
+    "finish. A second signal stops them at once. With --watch the daemon reloads whenever a file of",
+    "the configuration or a job module changes, restarts by itself for settings that need it, and",
+    "reports errors without ending.",
   ].join(" "),
   options: {
     config: CONFIG_OPTION,
@@ -74,6 +110,10 @@ export const SERVE: Verb = {
       describe: "text or json (log.format)",
       suggests: ["text", "json"],
     },
+    watch: {
+      describe: "Reload whenever a file of the configuration or a job module changes",
+      isFlag: true,
+    },
     salvage: {
       describe: "Start even if a SQLite store lost commits, and report how many",
       isFlag: true,
@@ -81,21 +121,32 @@ export const SERVE: Verb = {
   },
   examples: [
     ["jobctl serve --config config.toml", "Run what the file says"],
+    ["jobctl serve --watch", "While you write jobs: apply each change"],
     ["jobctl serve -c config.toml --port 0 --log-level debug", "Override settings for one run"],
   ],
   isOffline: true,
-  async run(args, { io }) {
+  async run(args, context) {
+    const { io } = context;
     const { serve } = await import("../../../app.ts");
     const flags: Record<string, unknown> = {};
     for (const [option, setting] of Object.entries(SETTINGS)) flags[setting] = args.raw(option);
-    return await serve({
-      configFile: configFileOf(args, io.cwd),
-      flags,
-      env: io.env,
-      salvages: args.flag("salvage"),
-      onReady: (manager, socket) => void deliverKept(manager, socket, io),
-      // The daemon does not stop if nobody reads its log any more.
-      writeLog: (line) => void io.stderr.write(line).catch(() => {}),
-    });
+    const run = () =>
+      serve({
+        configFile: configFileOf(args, io.cwd),
+        flags,
+        env: io.env,
+        salvages: args.flag("salvage"),
+        watches: args.flag("watch"),
+        onRefused: (error) => showWaiting(error, context),
+        onReady: (manager, socket) => void deliverKept(manager, socket, io),
+        // The daemon does not stop if nobody reads its log any more.
+        writeLog: (line) => void io.stderr.write(line).catch(() => {}),
+      });
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return await showRefused(error, context);
+    }
   },
 };

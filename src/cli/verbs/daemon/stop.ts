@@ -121,12 +121,12 @@ export const STOP: Verb = {
     "restarts a daemon on failure does not restart it.",
   ].join(" "),
   options: {
-    node: { describe: "Stop the daemon only if it is this node" },
+    node: { value: "NAME", describe: "Stop the daemon only if it is this node" },
     now: {
       describe: "Abort running attempts at once, also those of a stop that has begun",
       isFlag: true,
     },
-    "wait-timeout": { describe: "Wait no longer than this: exit code 124" },
+    "wait-timeout": { value: "DURATION", describe: "Wait no longer than this: exit code 124" },
     yes: { alias: "y", describe: "Do not ask", isFlag: true },
   },
   examples: [

@@ -41,7 +41,7 @@ export const FROM_OPTIONS: OptionSpecs = {
   },
   batch: {
     value: "NAME",
-    describe: "With --from, a name that lets the same file be queued again: ids depend on it",
+    describe: "With --from, a name that lets the same lines be queued again: ids depend on it",
   },
 };
 

@@ -1,0 +1,91 @@
+import { type Dirent, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { stampOf } from "../jobs/loading/module_files.ts";
+
+/** How often the files are looked at. */
+const LOOK_MS = 500;
+/** Most files of a folder that are looked at, and how deep it is searched. */
+const FILES_MAX = 10_000;
+const DEPTH_MAX = 10;
+const CONFIG_FILE = /\.toml$/;
+const MODULE_FILE = /\.(?:m?[tj]s|json)$/;
+
+/** What is watched. It may change while it is. */
+export interface WatchedPlaces {
+  /** Files by path, whether they exist or not. */
+  readonly files: readonly string[];
+  /** Folders whose `.toml` files are part of the configuration, without those below. */
+  readonly configFolders: readonly string[];
+  /** Folders of job modules. */
+  readonly moduleFolders: readonly string[];
+}
+
+/** Finds the files of a configuration that have changed, on any file system, by looking at them. */
+export class ConfigWatch {
+  readonly #places: () => WatchedPlaces;
+  readonly #wait: (delayMs: number) => Promise<void>;
+  #stamps: ReadonlyMap<string, string | null>;
+
+  constructor(
+    { places, wait }: {
+      readonly places: () => WatchedPlaces;
+      /** Waits for some milliseconds. */
+      readonly wait: (delayMs: number) => Promise<void>;
+    },
+  ) {
+    this.#places = places;
+    this.#wait = wait;
+    this.#stamps = stampsOf(places());
+  }
+
+  /** Resolves with the files that were changed, added or removed since the last call. */
+  async changed(signal: AbortSignal): Promise<readonly string[]> {
+    while (!signal.aborted) {
+      const places = this.#places();
+      const found = stampsOf(places);
+      const before = this.#stamps;
+      const named = new Set(places.files);
+      const changed = [...found].filter(([path, stamp]) =>
+        // One that is named only since a reload was there before.
+        before.has(path) ? before.get(path) !== stamp : !named.has(path)
+      );
+      const removed = [...before].filter(([path, stamp]) =>
+        !found.has(path) && stampOf(path) !== stamp
+      );
+      this.#stamps = found;
+      if (changed.length + removed.length > 0) {
+        return [...changed, ...removed].map(([path]) => path).sort();
+      }
+      await this.#wait(LOOK_MS);
+    }
+    return [];
+  }
+}
+
+function stampsOf({ files, configFolders, moduleFolders }: WatchedPlaces) {
+  const paths = new Set(files);
+  for (const folder of configFolders) addFiles(folder, CONFIG_FILE, paths, DEPTH_MAX);
+  for (const folder of moduleFolders) addFiles(folder, MODULE_FILE, paths, 0);
+  return new Map([...paths].map((path) => [path, stampOf(path)]));
+}
+
+/** @param depth DEPTH_MAX for the folder without those below */
+function addFiles(folder: string, pattern: RegExp, paths: Set<string>, depth: number): void {
+  for (const entry of entriesOf(folder)) {
+    if (paths.size >= FILES_MAX) return;
+    const { name } = entry;
+    if (name.startsWith(".") || name === "node_modules") continue;
+    const path = join(folder, name);
+    if (pattern.test(name)) paths.add(path);
+    else if (depth < DEPTH_MAX && entry.isDirectory()) addFiles(path, pattern, paths, depth + 1);
+  }
+}
+
+function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    // It is watched until it is there.
+    return [];
+  }
+}
