@@ -1,8 +1,10 @@
 // Files for users that are made from the tables of the program: man pages and completions.
 import { shellScript } from "../../src/cli/completion/shell_script.ts";
-import { VERBS } from "../../src/cli/verbs.ts";
+import { loadVerbs } from "../../src/cli/verbs.ts";
 import { configPage } from "./manual/config_page.ts";
 import { verbPages } from "./manual/verb_pages.ts";
+
+const VERBS = await loadVerbs();
 
 /** Names that the shells' folders want. */
 const COMPLETIONS = {

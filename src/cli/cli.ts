@@ -48,7 +48,7 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
 }
 
 async function verbOf(argv: readonly string[]): Promise<Verb | null> {
-  return (await import("./parsing/parse.ts")).verbOf(argv);
+  return await (await import("./parsing/parse.ts")).verbOf(argv);
 }
 
 /** The error with the options of the verb in place of what they are to the daemon. */
@@ -100,7 +100,7 @@ async function withContext<T>(
     isQuiet: args.flag("quiet"),
     isGoJob,
   });
-  const verbs = async () => (await import("./verbs.ts")).VERBS;
+  const verbs = async () => await (await import("./verbs.ts")).loadVerbs();
   const session = verb.isOffline
     ? null
     : await openSession(args, io, { ...verb, values: printer.values });

@@ -1,93 +1,71 @@
 import type { Verb, VerbGroup } from "./verb.ts";
-import { CANCEL } from "./verbs/instances/cancel.ts";
-import { COMPLETION } from "./verbs/daemon/completion.ts";
-import { CHECK } from "./verbs/daemon/check.ts";
-import { DESCRIBE } from "./verbs/instances/describe.ts";
-import { DOCS } from "./verbs/daemon/docs.ts";
-import { DOCTOR } from "./verbs/daemon/doctor.ts";
-import { EXPORT } from "./verbs/daemon/export.ts";
-import { EXPLAIN } from "./verbs/instances/explain.ts";
-import { GET } from "./verbs/instances/get.ts";
-import { EXEC } from "./verbs/instances/exec.ts";
-import { HEALTHCHECK } from "./verbs/daemon/healthcheck.ts";
-import { IMPORT } from "./verbs/daemon/import.ts";
-import { INIT } from "./verbs/daemon/init.ts";
-import { INSTALL_SERVICE, UNINSTALL_SERVICE } from "./verbs/daemon/install_service.ts";
-import { LIST } from "./verbs/instances/list.ts";
-import { HISTORY, LOGS } from "./verbs/instances/logs.ts";
-import { NEXT } from "./verbs/schedules/next.ts";
-import { PAUSE, RESUME } from "./verbs/schedules/pause.ts";
-import { BACKFILL, RUN, SKIP } from "./verbs/schedules/recurring.ts";
-import { REDRIVE, RETRY } from "./verbs/instances/redrive.ts";
-import { ACK, INCIDENTS } from "./verbs/notices/incidents.ts";
-import { NOTICES } from "./verbs/notices/notices.ts";
-import { SILENCE } from "./verbs/notices/silence.ts";
-import { RELOAD } from "./verbs/daemon/reload.ts";
-import { SCHEDULE } from "./verbs/instances/schedule.ts";
-import { SERVE } from "./verbs/daemon/serve.ts";
-import { SIMULATE } from "./verbs/schedules/simulate.ts";
-import { SELFTEST } from "./verbs/daemon/selftest.ts";
-import { STORE } from "./verbs/daemon/store.ts";
-import { STOP } from "./verbs/daemon/stop.ts";
-import { STATUS } from "./verbs/daemon/status.ts";
-import { OPEN } from "./verbs/daemon/open.ts";
-import { SESSIONS } from "./verbs/daemon/sessions.ts";
-import { TOP } from "./verbs/daemon/top.ts";
-import { TOKEN } from "./verbs/daemon/token.ts";
-import { DELETE, UPDATE } from "./verbs/schedules/update.ts";
-import { VERIFY } from "./verbs/daemon/verify.ts";
-import { SHOW_VERSION } from "./verbs/daemon/version.ts";
-import { WRAP } from "./verbs/instances/wrap.ts";
-import { WORKERS } from "./verbs/daemon/workers.ts";
 
-/** Every verb, in the order of the help. */
-export const VERBS: readonly (Verb | VerbGroup)[] = [
-  SERVE,
-  CHECK,
-  INIT,
-  NEXT,
-  SIMULATE,
-  IMPORT,
-  EXPORT,
-  STATUS,
-  TOP,
-  HEALTHCHECK,
-  DOCTOR,
-  RELOAD,
-  STOP,
-  INSTALL_SERVICE,
-  UNINSTALL_SERVICE,
-  EXEC,
-  WRAP,
-  SCHEDULE,
-  RUN,
-  LIST,
-  GET,
-  DESCRIBE,
-  EXPLAIN,
-  LOGS,
-  HISTORY,
-  CANCEL,
-  RETRY,
-  REDRIVE,
-  PAUSE,
-  RESUME,
-  SKIP,
-  BACKFILL,
-  INCIDENTS,
-  ACK,
-  SILENCE,
-  NOTICES,
-  UPDATE,
-  DELETE,
-  WORKERS,
-  STORE,
-  TOKEN,
-  OPEN,
-  SESSIONS,
-  SELFTEST,
-  VERIFY,
-  DOCS,
-  COMPLETION,
-  SHOW_VERSION,
-];
+type Load = () => Promise<Verb | VerbGroup>;
+
+/**
+ * Every verb by its name, in the order of the help. A command line loads only its own: all of them
+ * together take longer than the call to the daemon.
+ */
+const LOADS: Readonly<Record<string, Load>> = {
+  serve: async () => (await import("./verbs/daemon/serve.ts")).SERVE,
+  check: async () => (await import("./verbs/daemon/check.ts")).CHECK,
+  init: async () => (await import("./verbs/daemon/init.ts")).INIT,
+  next: async () => (await import("./verbs/schedules/next.ts")).NEXT,
+  simulate: async () => (await import("./verbs/schedules/simulate.ts")).SIMULATE,
+  import: async () => (await import("./verbs/daemon/import.ts")).IMPORT,
+  export: async () => (await import("./verbs/daemon/export.ts")).EXPORT,
+  status: async () => (await import("./verbs/daemon/status.ts")).STATUS,
+  top: async () => (await import("./verbs/daemon/top.ts")).TOP,
+  healthcheck: async () => (await import("./verbs/daemon/healthcheck.ts")).HEALTHCHECK,
+  doctor: async () => (await import("./verbs/daemon/doctor.ts")).DOCTOR,
+  reload: async () => (await import("./verbs/daemon/reload.ts")).RELOAD,
+  stop: async () => (await import("./verbs/daemon/stop.ts")).STOP,
+  "install-service": async () =>
+    (await import("./verbs/daemon/install_service.ts")).INSTALL_SERVICE,
+  "uninstall-service": async () =>
+    (await import("./verbs/daemon/install_service.ts")).UNINSTALL_SERVICE,
+  exec: async () => (await import("./verbs/instances/exec.ts")).EXEC,
+  wrap: async () => (await import("./verbs/instances/wrap.ts")).WRAP,
+  schedule: async () => (await import("./verbs/instances/schedule.ts")).SCHEDULE,
+  run: async () => (await import("./verbs/schedules/recurring.ts")).RUN,
+  list: async () => (await import("./verbs/instances/list.ts")).LIST,
+  get: async () => (await import("./verbs/instances/get.ts")).GET,
+  describe: async () => (await import("./verbs/instances/describe.ts")).DESCRIBE,
+  explain: async () => (await import("./verbs/instances/explain.ts")).EXPLAIN,
+  logs: async () => (await import("./verbs/instances/logs.ts")).LOGS,
+  history: async () => (await import("./verbs/instances/logs.ts")).HISTORY,
+  cancel: async () => (await import("./verbs/instances/cancel.ts")).CANCEL,
+  retry: async () => (await import("./verbs/instances/redrive.ts")).RETRY,
+  redrive: async () => (await import("./verbs/instances/redrive.ts")).REDRIVE,
+  pause: async () => (await import("./verbs/schedules/pause.ts")).PAUSE,
+  resume: async () => (await import("./verbs/schedules/pause.ts")).RESUME,
+  skip: async () => (await import("./verbs/schedules/recurring.ts")).SKIP,
+  backfill: async () => (await import("./verbs/schedules/recurring.ts")).BACKFILL,
+  incidents: async () => (await import("./verbs/notices/incidents.ts")).INCIDENTS,
+  ack: async () => (await import("./verbs/notices/incidents.ts")).ACK,
+  silence: async () => (await import("./verbs/notices/silence.ts")).SILENCE,
+  notices: async () => (await import("./verbs/notices/notices.ts")).NOTICES,
+  update: async () => (await import("./verbs/schedules/update.ts")).UPDATE,
+  delete: async () => (await import("./verbs/schedules/update.ts")).DELETE,
+  workers: async () => (await import("./verbs/daemon/workers.ts")).WORKERS,
+  store: async () => (await import("./verbs/daemon/store.ts")).STORE,
+  token: async () => (await import("./verbs/daemon/token.ts")).TOKEN,
+  open: async () => (await import("./verbs/daemon/open.ts")).OPEN,
+  sessions: async () => (await import("./verbs/daemon/sessions.ts")).SESSIONS,
+  selftest: async () => (await import("./verbs/daemon/selftest.ts")).SELFTEST,
+  verify: async () => (await import("./verbs/daemon/verify.ts")).VERIFY,
+  docs: async () => (await import("./verbs/daemon/docs.ts")).DOCS,
+  completion: async () => (await import("./verbs/daemon/completion.ts")).COMPLETION,
+  version: async () => (await import("./verbs/daemon/version.ts")).SHOW_VERSION,
+};
+
+/** All verbs, in the order of the help. */
+export async function loadVerbs(): Promise<readonly (Verb | VerbGroup)[]> {
+  return await Promise.all(Object.values(LOADS).map((load) => load()));
+}
+
+/** The verbs that a command line needs: the one with its first word as name, or all. */
+export async function verbsFor(word: string | undefined): Promise<readonly (Verb | VerbGroup)[]> {
+  if (word === undefined || !Object.hasOwn(LOADS, word)) return await loadVerbs();
+  return [await LOADS[word]!()];
+}

@@ -12,9 +12,11 @@ import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { usageOf } from "../../src/cli/verb.ts";
 import { isGroup } from "../../src/cli/verb.ts";
 import type { OptionSpecs } from "../../src/cli/parsing/options.ts";
-import { VERBS } from "../../src/cli/verbs.ts";
+import { loadVerbs } from "../../src/cli/verbs.ts";
 import { VERSION } from "../../src/platform/version.ts";
 import { cli } from "../support/worlds/cli_world.ts";
+
+const VERBS = await loadVerbs();
 
 const DOC = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
 const LEAVES = VERBS.flatMap((entry) =>

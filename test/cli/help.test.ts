@@ -4,8 +4,10 @@ import { helpOf } from "../../src/cli/parsing/help.ts";
 import { VALUE_NAMES } from "../../src/cli/parsing/options.ts";
 import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../src/cli/verb.ts";
 import { FIRST_VERBS, helpGroups } from "../../src/cli/verb_groups.ts";
-import { VERBS } from "../../src/cli/verbs.ts";
+import { loadVerbs } from "../../src/cli/verbs.ts";
 import { cli } from "../support/worlds/cli_world.ts";
+
+const VERBS = await loadVerbs();
 
 interface Leaf {
   readonly titles: readonly string[];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { WATCH_OPTIONS } from "../../src/cli/parsing/options.ts";
 import { parseCommandLine } from "../../src/cli/parsing/parse.ts";
+import { loadVerbs, verbsFor } from "../../src/cli/verbs.ts";
 import { readPlainLine } from "../../src/cli/parsing/plain_line.ts";
 import { readOptions } from "../../src/cli/parsing/read_options.ts";
 import { SERVE } from "../../src/cli/verbs/daemon/serve.ts";
@@ -395,4 +396,16 @@ test("runCli() connects to localhost:59051 without options", async () => {
 test("runCli() asks for no socket with --socket none", async () => {
   const { settings } = await cli(["list", "jobs", "--socket", "none"]);
   assert.equal(settings?.socket, null);
+});
+
+test("verbsFor() loads the verb of a word under its own name, and all for any other", async () => {
+  const all = await loadVerbs();
+  assert.ok(all.length > 40);
+  for (const { name } of all) {
+    const found = await verbsFor(name);
+    assert.deepEqual(found.map((verb) => verb.name), [name]);
+  }
+  for (const word of [undefined, "no-such-verb", "constructor"]) {
+    assert.equal((await verbsFor(word)).length, all.length);
+  }
 });

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import test from "node:test";
 import type { Verb, VerbGroup } from "../../src/cli/verb.ts";
 import { isGroup, optionsOf } from "../../src/cli/verb.ts";
-import { VERBS } from "../../src/cli/verbs.ts";
+import { loadVerbs } from "../../src/cli/verbs.ts";
 import {
   anchorsOf,
   blocksOf,
@@ -15,6 +15,8 @@ import {
   ROOT,
 } from "../support/docs/pages.ts";
 import { loadText } from "../support/worlds/config_world.ts";
+
+const VERBS = await loadVerbs();
 
 const DOCS = readPages("docs");
 const PAGES = [

@@ -6,10 +6,12 @@ import test from "node:test";
 import { generatedFiles } from "../../scripts/release/generated.ts";
 import { escapeText, literal, markdownText, page } from "../../scripts/release/manual/roff.ts";
 import { isGroup } from "../../src/cli/verb.ts";
-import { VERBS } from "../../src/cli/verbs.ts";
+import { loadVerbs } from "../../src/cli/verbs.ts";
 import { JOB_SCHEMA } from "../../src/config/job_keys.ts";
 import { SCHEMA } from "../../src/config/keys.ts";
 import { NOTICE_SCHEMA } from "../../src/config/notices/notice_keys.ts";
+
+const VERBS = await loadVerbs();
 
 const GROFF = "/usr/bin/groff";
 const MANDOC = "/usr/bin/mandoc";

@@ -17,8 +17,10 @@ import {
   type VerbGroup,
 } from "../../../src/cli/verb.ts";
 import { helpGroups } from "../../../src/cli/verb_groups.ts";
-import { VERBS } from "../../../src/cli/verbs.ts";
+import { loadVerbs } from "../../../src/cli/verbs.ts";
 import { bold, entry, escapeText, italic, literal, markdownText, page } from "./roff.ts";
+
+const VERBS = await loadVerbs();
 
 /** What all pages have in common. */
 export interface Edition {

@@ -1,5 +1,5 @@
 import type { Offer } from "../parsing/options.ts";
-import { VERBS } from "../verbs.ts";
+import { loadVerbs } from "../verbs.ts";
 import { type Answer, type Choice, type LineTable, lineTable, type Place } from "./line_table.ts";
 
 /** What can come at the end of a line. */
@@ -37,8 +37,8 @@ export function readWords(text: string): readonly string[] {
  * What can come in place of the last word of a line, whose first one is the program. The scripts of
  * bash, zsh and fish do the same by themselves.
  */
-export function completeLine(words: readonly string[]): LineAnswer {
-  const table = lineTable(VERBS);
+export async function completeLine(words: readonly string[]): Promise<LineAnswer> {
+  const table = lineTable(await loadVerbs());
   const line = readBefore(words.slice(1, -1), table);
   const last = words.at(-1) ?? "";
   const base = { kind: line.first, connection: line.connection, which: "" };

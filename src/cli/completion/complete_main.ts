@@ -61,7 +61,7 @@ export async function answerCompletion(
 async function answerLine(input: string, io: CliIo): Promise<string> {
   const { completeLine, readWords } = await import("./complete_line.ts");
   const words = readWords(input);
-  const { choices, offer, connection, ...question } = completeLine(words);
+  const { choices, offer, connection, ...question } = await completeLine(words);
   const given = connectionOf(connection.join("\n"));
   const asked = offer !== null && isFromDaemon(offer)
     ? await askDaemon(given, { ...question, offer }, io)

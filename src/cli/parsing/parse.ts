@@ -3,7 +3,7 @@ import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry } from "../verb.ts";
-import { VERBS } from "../verbs.ts";
+import { verbsFor } from "../verbs.ts";
 import { usageError } from "./args.ts";
 import { type OptionSpecs, PROGRAM_OPTIONS, type WordSpec } from "./options.ts";
 import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
@@ -44,11 +44,7 @@ interface Place {
   readonly entry: VerbEntry;
 }
 
-const PROGRAM: VerbEntry = {
-  name: "jobctl",
-  summary: "Run jobs: on schedules, durably, from one file",
-  verbs: VERBS,
-};
+const PROGRAM = { name: "jobctl", summary: "Run jobs: on schedules, durably, from one file" };
 const HELP_WORD = "help";
 
 /**
@@ -61,12 +57,13 @@ export async function parseCommandLine(
   argv: readonly string[],
   columns: number,
 ): Promise<CommandLine> {
-  const isTopic = argv[0] === HELP_WORD && argv.length === 2;
-  const about = isTopic ? await topicOfHelp(argv[1]!, columns) : null;
+  const isHelp = argv[0] === HELP_WORD;
+  const about = isHelp && argv.length === 2 ? await topicOfHelp(argv[1]!, columns) : null;
   if (about !== null) return { type: "help", text: about, isAsked: true };
-  const line = argv[0] === HELP_WORD ? asHelpOption(argv.slice(1)) : argv;
+  const program = await programFor(isHelp ? argv.slice(1) : argv);
+  const line = isHelp ? asHelpOption(argv.slice(1), program) : argv;
   refuseReserved(line);
-  const { place, given } = findVerb(line);
+  const { place, given } = findVerb(line, program);
   const [word] = isGroup(place.entry) ? given.words.slice(place.titles.length - 1) : [];
   if (given.wantsHelp) {
     if (word !== undefined) throw unknownVerb(word, place);
@@ -76,23 +73,36 @@ export async function parseCommandLine(
   if (given.problem !== undefined) throw usageError(given.problem, "Write --OPTION=VALUE");
   if (!isGroup(place.entry)) return readRun(place.titles, place.entry, given, line);
   if (word !== undefined) throw unknownVerb(word, place);
-  if (place.entry !== PROGRAM) throw missingVerb(place);
+  if (!isProgram(place)) throw missingVerb(place);
   checkOptions(given, PROGRAM_OPTIONS, { title: PROGRAM.name, argv: line });
   return { type: "help", text: await helpOf(place, columns), isAsked: false };
 }
 
 /** The verb of a command line, whatever else is wrong with it; null if it has none. */
-export function verbOf(argv: readonly string[]): Verb | null {
-  const { entry } = findVerb(argv).place;
+export async function verbOf(argv: readonly string[]): Promise<Verb | null> {
+  const { entry } = findVerb(argv, await programFor(argv)).place;
   return isGroup(entry) ? null : entry;
 }
 
+/** The program with the verb that a line names; with all of them if it names none. */
+async function programFor(argv: readonly string[]): Promise<Place> {
+  const verbs = await verbsFor(readOptions(argv, PROGRAM_OPTIONS).words[0]);
+  return { titles: [PROGRAM.name], entry: { ...PROGRAM, verbs } };
+}
+
+function isProgram({ titles }: Place): boolean {
+  return titles.length === 1;
+}
+
 /** Follow the words to a verb. Each time the line is read anew, by the options known there. */
-function findVerb(argv: readonly string[]): { readonly place: Place; readonly given: GivenLine } {
-  let place: Place = { titles: [PROGRAM.name], entry: PROGRAM };
+function findVerb(
+  argv: readonly string[],
+  program: Place,
+): { readonly place: Place; readonly given: GivenLine } {
+  let place = program;
   for (;;) {
     const { titles, entry } = place;
-    const given = readOptions(argv, optionsAt(entry));
+    const given = readOptions(argv, isProgram(place) ? PROGRAM_OPTIONS : optionsAt(entry));
     const next = isGroup(entry) ? nextVerb(entry, given, titles.length - 1) : undefined;
     if (next === undefined) return { place, given };
     place = { titles: [...titles, next.name], entry: next };
@@ -101,7 +111,6 @@ function findVerb(argv: readonly string[]): { readonly place: Place; readonly gi
 
 /** The options known before the next verb. In a group any of its verbs may follow. */
 function optionsAt(entry: VerbEntry): OptionSpecs {
-  if (entry === PROGRAM) return PROGRAM_OPTIONS;
   if (!isGroup(entry)) return optionsOf(entry);
   return Object.assign({}, ...entry.verbs.map(optionsAt));
 }
@@ -132,8 +141,8 @@ async function topicOfHelp(topic: string, columns: number): Promise<string | nul
 }
 
 /** The command line with `--help` that `jobctl help` followed by `words` means. */
-function asHelpOption(words: readonly string[]): readonly string[] {
-  let place: Place = { titles: [PROGRAM.name], entry: PROGRAM };
+function asHelpOption(words: readonly string[], program: Place): readonly string[] {
+  let place = program;
   // With --help an unknown verb would show the help of its group.
   for (const word of words) {
     if (!isGroup(place.entry) || word.startsWith("-")) break;

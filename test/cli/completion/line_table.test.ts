@@ -5,8 +5,10 @@ import test from "node:test";
 import { lineTable } from "../../../src/cli/completion/line_table.ts";
 import { shellScript } from "../../../src/cli/completion/shell_script.ts";
 import { isGroup, optionsOf, type Verb, type VerbEntry } from "../../../src/cli/verb.ts";
-import { VERBS } from "../../../src/cli/verbs.ts";
+import { loadVerbs } from "../../../src/cli/verbs.ts";
 import { cli } from "../../support/worlds/cli_world.ts";
+
+const VERBS = await loadVerbs();
 
 const SHELLCHECK = "/usr/bin/shellcheck";
 /** Words that a shell cannot know. */
