@@ -67,7 +67,9 @@ async function readServe(argv: readonly string[]): Promise<VerbRun | null> {
 
 async function runVerb(run: VerbRun, io: CliIo): Promise<number> {
   return await withContext(run, io, async (args, context) => {
-    if (args.given(["watch"]).length === 0) return await run.verb.run(args, context);
+    // Other verbs have an option, or an argument, of that name.
+    const isWatched = run.verb.watches !== undefined && args.given(["watch"]).length > 0;
+    if (!isWatched) return await run.verb.run(args, context);
     const { watchVerb } = await import("./watch/watch_verb.ts");
     return await watchVerb(run.verb, args, context);
   }) || EXIT.ok;
