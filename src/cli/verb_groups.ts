@@ -18,9 +18,9 @@ export const FIRST_VERBS: readonly (readonly [string, string])[] = [
 
 /** The groups of the help by their verbs, in order. A new verb gets its place here. */
 const GROUPS: readonly (readonly [string, string])[] = [
-  ["Daemon", "serve stop reload status top healthcheck workers open"],
+  ["Daemon", "serve stop reload status healthcheck workers open"],
   ["Run", "run schedule exec wrap retry redrive backfill update delete"],
-  ["Look", "list get describe explain logs history incidents"],
+  ["Look", "top list get describe explain logs history incidents"],
   ["Hold", "cancel pause resume skip ack silence notices"],
   ["Offline", "init check next simulate import export"],
   ["Machine", "doctor install-service uninstall-service store selftest verify"],

@@ -142,3 +142,11 @@ test("help of a verb that does not exist names the nearest one", async () => {
   const { stderr } = await cli(["status", "--hlep"]);
   assert.match(stderr, /hint: Did you mean "--help"\?/);
 });
+
+test("the help of a verb that can be watched has --watch with its optional value", async () => {
+  for (const verb of [["status"], ["list", "instances"], ["describe", "job"]]) {
+    const { stdout } = await cli([...verb, "--help"]);
+    assert.match(stdout, /^ {2}-w, --watch\[=DURATION\] {2}Show it again/m, verb.join(" "));
+  }
+  assert.doesNotMatch((await cli(["retry", "--help"])).stdout, /--watch/);
+});

@@ -409,3 +409,25 @@ test("verbsFor() loads the verb of a word under its own name, and all for any ot
     assert.equal((await verbsFor(word)).length, all.length);
   }
 });
+
+test("--watch with a value in a word of its own is refused with the right form", async () => {
+  const { code, stderr } = await cli(["status", "--watch", "5s"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /the word "5s": it takes no more words\nhint: Did you mean --watch=5s\?/);
+});
+
+test("--watch takes a value only in the same word", async () => {
+  const watched = async (...argv: string[]) => {
+    const line = await parseCommandLine(argv, 80);
+    assert.equal(line.type, "run");
+    return line.type === "run" ? [line.values.watch, line.words.KIND?.[0]] : [];
+  };
+  for (const option of ["--watch", "-w", "--watch="]) {
+    assert.deepEqual(await watched("describe", "job", option, "report"), ["", "report"]);
+  }
+  for (const option of ["--watch=5s", "-w=5s"]) {
+    assert.deepEqual(await watched("describe", "job", option, "report"), ["5s", "report"]);
+  }
+  assert.deepEqual(await watched("describe", "job", "report"), [undefined, "report"]);
+  assert.deepEqual(await watched("describe", "job", "--", "-w"), [undefined, "-w"]);
+});

@@ -2,7 +2,13 @@ import { displayWidth } from "../output/table.ts";
 import { wrap } from "../output/wrap.ts";
 import { isGroup, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
 import { FIRST_VERBS, helpGroups } from "../verb_groups.ts";
-import { CONNECTION_OPTIONS, type OptionSpecs, optionText, OUTPUT_OPTIONS } from "./options.ts";
+import {
+  CONNECTION_OPTIONS,
+  type OptionSpecs,
+  optionText,
+  OUTPUT_OPTIONS,
+  WATCH_OPTIONS,
+} from "./options.ts";
 
 /** Longer lines are hard to read. */
 const WIDTH_MAX = 100;
@@ -92,7 +98,7 @@ function groupLines(
 
 function verbLines(titles: readonly string[], verb: Verb, width: number): string[] {
   const { summary, details, words = [], options = {}, examples, isOffline } = verb;
-  const own = optionRows(options);
+  const own = optionRows({ ...options, ...(verb.watches === undefined ? {} : WATCH_OPTIONS) });
   const help: Row = ["-h, --help", "Show this help"];
   return [
     ...wrap(`Usage: ${usageOf(titles, verb)}`, width, { hanging: INDENT.repeat(4) }),

@@ -56,8 +56,8 @@ export interface OptionSpec extends Offered {
   readonly alias?: string;
   /** Takes no value. */
   readonly isFlag?: boolean;
-  /** True for a flag that may be given a value in the same word: `--watch=5s`. */
-  readonly canHaveValue?: boolean;
+  /** A flag may be given this value in the same word: `--watch=5s`. */
+  readonly optionalValue?: ValueName;
   /** Name of its value in help texts, one of {@link VALUE_NAMES}; absent for a flag. */
   readonly value?: ValueName;
   /** Environment variable that is used if the option is absent. */
@@ -177,9 +177,9 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
 export const WATCH_OPTIONS: OptionSpecs = {
   watch: {
     alias: "w",
-    describe: "Show it again at each change; with --watch=5s, every 5 seconds. Ctrl-C ends it",
+    describe: "Show it again at each change, or every DURATION, until Ctrl-C",
     isFlag: true,
-    canHaveValue: true,
+    optionalValue: "DURATION",
   },
 };
 
@@ -208,6 +208,7 @@ export const PROGRAM_OPTIONS: OptionSpecs = {
 };
 
 /** An option as help texts write it: `--at TIME`. */
-export function optionText(name: string, { isFlag, value }: OptionSpec): string {
+export function optionText(name: string, { isFlag, value, optionalValue }: OptionSpec): string {
+  if (optionalValue !== undefined) return `--${name}[=${optionalValue}]`;
   return isFlag ? `--${name}` : `--${name} ${value ?? "VALUE"}`;
 }

@@ -224,10 +224,20 @@ function readWords(
     used += taken.length;
   }
   if (used === given.length) return words;
+  const extra = makeVisible(given[used]!);
   throw usageError(
-    `Cannot run "${title}" with the word "${makeVisible(given[used]!)}": it takes no more words`,
-    usage,
+    `Cannot run "${title}" with the word "${extra}": it takes no more words`,
+    joinedHint(verb, values, extra) ?? usage,
   );
+}
+
+/** How to give a word to an option whose value must be in the same word: `--watch=5s`. */
+function joinedHint(verb: Verb, values: GivenLine["values"], word: string): string | undefined {
+  const [name] =
+    Object.entries(optionsOf(verb)).find(([name, { optionalValue }]) =>
+      optionalValue !== undefined && values[name] === ""
+    ) ?? [];
+  return name === undefined ? undefined : `Did you mean --${name}=${shellWord(word)}?`;
 }
 
 /**

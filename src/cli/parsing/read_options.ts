@@ -21,10 +21,10 @@ const SHIELD = "\0";
 export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenLine {
   const names = Object.keys(specs);
   const withValue = names.filter((name) => !specs[name]!.isFlag);
-  const withOrWithout = names.filter((name) => specs[name]!.canHaveValue);
+  const withOrWithout = names.filter((name) => specs[name]!.optionalValue);
   const options = {
     alias: Object.fromEntries(names.map((name) => [name, specs[name]!.alias ?? []])),
-    boolean: ["h", ...names.filter((name) => specs[name]!.isFlag && !specs[name]!.canHaveValue)],
+    boolean: ["h", ...names.filter((name) => specs[name]!.isFlag && !specs[name]!.optionalValue)],
     string: [...withValue, ...withOrWithout],
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
     // How the parser words its only error.
@@ -85,8 +85,8 @@ function splitJoined(argv: readonly string[], specs: OptionSpecs): string[] {
     const option = letter === undefined ? undefined : byLetter.get(letter);
     // "-output" is read as "--output".
     if (option === undefined || index >= end || Object.hasOwn(specs, word.slice(1))) return [word];
-    const { isFlag, canHaveValue } = option.spec;
-    if (!isFlag || (canHaveValue && /^\d/.test(rest!))) return [`--${option.name}=${rest}`];
+    const { isFlag, optionalValue } = option.spec;
+    if (!isFlag || (optionalValue && /^\d/.test(rest!))) return [`--${option.name}=${rest}`];
     const others = [...rest!].map((each) => byLetter.get(each));
     if (others.some((other) => !other?.spec.isFlag)) return [word];
     return [letter!, ...rest!].map((each) => `-${each}`);
