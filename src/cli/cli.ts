@@ -1,4 +1,4 @@
-import { type JobError, toJobError } from "../core/errors.ts";
+import { JobError, toJobError } from "../core/errors.ts";
 import type { Args } from "./parsing/args.ts";
 import { EXIT, EXIT_CODES } from "./exit_codes.ts";
 import { type CliIo, isBrokenPipe, PLAIN_COLUMNS } from "./io.ts";
@@ -95,11 +95,13 @@ async function withContext<T>(
   const args = new Args({ words, values, specs: optionsOf(verb), env: io.env, nowMs, named });
   const isGoJob = args.text("compat") !== undefined;
   const format = readFormat(args);
+  const fields = verb.options?.fields === undefined ? null : readFields(args);
   const printer = new Printer(io, {
     format: format ?? (isGoJob ? "json" : "table"),
     hasTabs: format === undefined && !io.isTerminal,
     hasColor: !args.flag("no-color") && wantsColor(io),
     isQuiet: args.flag("quiet"),
+    fields,
     isGoJob,
   });
   const verbs = async () => await (await import("./verbs.ts")).loadVerbs();
@@ -122,6 +124,21 @@ function readFormat(args: Args): OutputFormat | undefined {
   // A verb may have choices other than the formats, and writes those itself.
   const format = args.text("output") as OutputFormat | "jsonschema" | undefined;
   return format === "jsonschema" ? "json" : format;
+}
+
+/** The fields that were asked for; null for all. @throws JobError `invalid_argument` */
+function readFields(args: Args): readonly string[] | null {
+  const fields = [...new Set(args.list("fields"))];
+  if (fields.length === 0) return null;
+  const other = args.text("compat") !== undefined
+    ? "--compat"
+    : args.text("output") === "name" || args.text("output") === "jsonschema"
+    ? `-o ${args.text("output")}`
+    : null;
+  if (other === null) return fields;
+  throw new JobError("invalid_argument", `Cannot use --fields with ${other}: it has no fields`, {
+    hint: "Leave one of them out",
+  });
 }
 
 /**

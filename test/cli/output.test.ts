@@ -45,7 +45,7 @@ test("truncate() cuts to the width, never in the middle of a wide character", ()
   assert.equal(truncate("abc", 0), "");
 });
 
-const HEADINGS = [{ title: "ID" }, { title: "TEXT", isFlexible: true }, { title: "N" }];
+const HEADINGS = [{ title: "ID" }, { title: "TEXT", least: 8, weight: 6 }, { title: "N" }];
 
 test("formatTable() aligns columns without spaces at the end", () => {
   const rows = [
@@ -54,14 +54,38 @@ test("formatTable() aligns columns without spaces at the end", () => {
   ];
   assert.equal(
     formatTable(HEADINGS, rows, { columns: null, hasColor: false }),
-    "ID   TEXT  N\n1    日本  x\n100  b\n",
+    "ID   TEXT  N\n1    日本  x\n100  b     -\n",
   );
 });
 
-test("formatTable() shortens the flexible column on a narrow terminal", () => {
+test("formatTable() shortens the column that may shrink on a narrow terminal", () => {
   const rows = [[{ text: "abcdef" }, { text: "0123456789abcdef" }, { text: "yes" }]];
   const table = formatTable(HEADINGS, rows, { columns: 24, hasColor: false });
   assert.equal(table.split("\n")[1], "abcdef  0123456789…  yes");
+});
+
+test("formatTable() leaves out the lightest columns when shrinking is not enough", () => {
+  const headings = [{ title: "ID", weight: 9 }, { title: "A", weight: 3 }, { title: "B" }];
+  const rows = [[{ text: "abcdef" }, { text: "0123" }, { text: "yes" }]];
+  const shown = (columns: number) =>
+    formatTable(headings, rows, { columns, hasColor: false }).split("\n")[1];
+  assert.equal(shown(17), "abcdef  0123  yes");
+  assert.equal(shown(16), "abcdef  yes");
+  assert.equal(shown(10), "abcdef");
+});
+
+test("formatTable() shares the width: what needs little gets it, the others get the same", () => {
+  const headings = [{ title: "A", least: 3 }, { title: "B", least: 3 }, { title: "C", least: 3 }];
+  const rows = [[{ text: "1234" }, { text: "b".repeat(50) }, { text: "c".repeat(90) }]];
+  const [, row] = formatTable(headings, rows, { columns: 30, hasColor: false }).split("\n");
+  assert.equal(row, `1234  ${"b".repeat(10)}…  ${"c".repeat(10)}…`);
+});
+
+test("formatTable() ends numbers at the right edge of their column", () => {
+  const headings = [{ title: "N", isNumber: true }, { title: "T" }];
+  const rows = [[{ text: "7" }, { text: "a" }], [{ text: "100" }, { text: "b" }]];
+  const table = formatTable(headings, rows, { columns: null, hasColor: false });
+  assert.equal(table, "  N  T\n  7  a\n100  b\n");
 });
 
 test("formatTable() cuts lines when even that is not enough", () => {
@@ -173,6 +197,25 @@ test("JSON has the texts of an older daemon, which sends no values", async () =>
   assert.deepEqual([record.arguments, record.results], [["1", "2"], ["3"]]);
 });
 
+test("a column without a value in any row is left out, but not where tabs separate columns", async () => {
+  const run = (options: CliOptions) => cli(["list", "instances"], { answers: ANSWERS, ...options });
+  const table = await run({ isTerminal: true });
+  assert.equal(table.stdout.split("\n")[0], "ID        KIND  STATE  WHEN    WHAT");
+  const piped = await run({ env: { JOBCTL_OUTPUT: undefined } });
+  assert.equal(piped.stdout.split("\n")[0], "ID\tKIND\tSTATE\tTOOK\tWHEN\tWHAT");
+});
+
+test("a terminal shows as much of the ids as tells them apart", async () => {
+  const rowsOf = async (options: CliOptions) => {
+    const run = await cli(["list", "instances"], { answers: ANSWERS, ...options });
+    return run.stdout.trimEnd().split("\n").slice(1).map((line) => line.split(/ {2}|\t/)[0]);
+  };
+  const whole = [ID, ID.replace(/1$/, "2")];
+  assert.deepEqual(await rowsOf({ isTerminal: true }), ["00000001", "00000002"]);
+  assert.deepEqual(await rowsOf({ env: { JOBCTL_OUTPUT: undefined } }), whole);
+  assert.deepEqual(await rowsOf({ isTerminal: true, env: { JOBCTL_OUTPUT: "wide" } }), whole);
+});
+
 test("off a terminal, a list has the same text in full: tabs separate its columns", async () => {
   const env = { JOBCTL_OUTPUT: undefined };
   const run = await cli(["list", "instances"], { answers: ANSWERS, env, columns: 40 });
@@ -237,14 +280,14 @@ test("-o yaml writes a list", async () => {
 
 test("-o wide writes times in full, off a terminal too", async () => {
   const text = await listed("-o", "wide");
-  assert.match(text, /REASON/);
+  assert.match(text, /PRIORITY/);
   assert.match(text, /2026-11-24 \d\d:58:59/);
 });
 
 test("a table has colours on a terminal and none with NO_COLOR, --no-color or in a pipe", async () => {
   const argv = ["list", "instances"];
   const colored = await cli(argv, { answers: ANSWERS, isTerminal: true, columns: 200 });
-  assert.ok(colored.stdout.includes("\x1b[32mCompleted\x1b[0m"));
+  assert.ok(colored.stdout.includes("\x1b[32mdone\x1b[0m"));
   const plain = [
     await cli(argv, { answers: ANSWERS, isTerminal: true, env: { NO_COLOR: "1" } }),
     await cli([...argv, "--no-color"], { answers: ANSWERS, isTerminal: true }),
@@ -254,7 +297,7 @@ test("a table has colours on a terminal and none with NO_COLOR, --no-color or in
 });
 
 test("a table never lets an instance's text steer the terminal", async () => {
-  const evil = instance({ error: "\x1b]0;owned\x07\nfake row", results: [], state: 64 });
+  const evil = instance({ kind: "\x1b]0;owned\x07\nfake row" });
   const run = await cli(["list", "instances", "--no-color"], {
     answers: { lookupInstances: { instances: [evil] } },
     isTerminal: true,

@@ -306,7 +306,7 @@ test("describe job explains its call and its schedules to people", async () => {
   });
   assert.match(run.stdout, /^Job: +sum$/m);
   assert.match(run.stdout, /^Usage: +sum <x: number> <y: number>$/m);
-  assert.match(run.stdout, /^ {2}0193aaaa-\S+ {2}"0 6 \* \* \*" UTC {2}next .*\(in 1h\)$/m);
+  assert.match(run.stdout, /^0193aaaa-\S+ +0 6 \* \* \* +in 1h +UTC +1, 2$/m);
 });
 
 test("describe instance tells results, times and history", async () => {
@@ -316,10 +316,9 @@ test("describe instance tells results, times and history", async () => {
       lookupInstanceHistory: { entries: [historyEntry(JobState.COMPLETED, NOW - 60_000)] },
     },
   });
-  assert.match(run.stdout, /^State: +Completed \(ok\)$/m);
+  assert.match(run.stdout, /^State: +done$/m);
   assert.match(run.stdout, /^Results: +3$/m);
   assert.match(run.stdout, /^Ended: +2026-11-24 .*\(1m ago\)$/m);
-  assert.match(run.stdout, /^History:$/m);
 });
 
 test("describe and get instance end with the last lines of the log, the oldest first", async () => {
@@ -390,7 +389,7 @@ test("status tells people of workers and kinds", async () => {
   const getStatus = { ...STATUS, workers: { count: 4, busy: 1, alive: 1 } };
   const one = await cli(["status", "-o", "table"], { answers: { getStatus } });
   assert.match(one.stdout, /^Workers: +1 of 4 busy, 1 process$/m);
-  assert.match(run.stdout, /^sum +3 +0 +10 /m);
+  assert.match(run.stdout, /^sum +3 +10$/m);
 });
 
 test("list jobs shows the times of all schedules of a job", async () => {
@@ -400,8 +399,8 @@ test("list jobs shows the times of all schedules of a job", async () => {
   ];
   const answers = { listRegisteredJobs: { jobs } };
   const run = await cli(["list", "jobs", "-o", "table"], { answers });
-  assert.match(run.stdout, /^a +@daily; 0 12 \* \* 1 /m);
-  assert.match(run.stdout, /^b +@hourly /m);
+  assert.match(run.stdout, /^a +@daily; 0 12 \* \* 1$/m);
+  assert.match(run.stdout, /^b +@hourly$/m);
   const [a, b] = JSON.parse((await cli(["list", "jobs"], { answers })).stdout);
   assert.deepEqual(a.cron_specs, ["@daily", "0 12 * * 1"]);
   assert.deepEqual([b.cron_spec, b.cron_specs], ["@hourly", []]);
@@ -415,7 +414,7 @@ test("status tells of pauses and disabled jobs, and of kinds by name", async () 
   const run = await cli(["status", "-o", "table"], { answers });
   assert.match(run.stdout, /^Paused: +everything until 2100-01-01 00:00:00Z \(.*\): disk$/m);
   assert.match(run.stdout, /^Paused: +sum until resumed$/m);
-  assert.match(run.stdout, /^mail [^]*^sum /m);
+  assert.match(run.stdout, /^mail$[^]*^sum$/m);
   assert.match(run.stdout, /^Disabled: +old: the config says enabled = false$/m);
   const printed = JSON.parse((await cli(["status"], { answers })).stdout);
   assert.deepEqual(printed.pauses.map(({ kind }: { kind?: string }) => kind), [undefined, "sum"]);
@@ -525,20 +524,20 @@ test("list instances hides notices unless they are asked for, and shows only the
   assert.match(hidden.stdout, new RegExp(ID));
   for (const more of [["--all"], ["--kind", "system.notice.ops"]]) {
     const all = await cli(["list", "instances", ...more, "-o", "table"], { answers });
-    assert.match(all.stdout, /system\.notice\.ops.* Title +-?/);
+    assert.match(all.stdout, /system\.notice\.ops.* Title$/m);
     assert.doesNotMatch(all.stdout, /Title, /);
   }
 });
 
 test("list dead asks for dead letters and shows why they failed", async () => {
-  const dead = instance({ reason: "error", error: "no such host", attempts: 3 });
+  const dead = instance({ state: 64, reason: "error", error: "no such host\nat line 1" });
   const { calls, stdout } = await cli(["list", "dead", "-k", "sum", "-o", "table"], {
     answers: { lookupInstances: { instances: [dead] } },
   });
   const { query } = calls.at(-1)!.request as { query: Record<string, unknown> };
   assert.deepEqual([query.kind, query.dead], ["sum", true]);
-  assert.match(stdout, /REASON.*TRY.*ENDED.*ERROR/);
-  assert.match(stdout, /error +3 .*no such host/);
+  assert.match(stdout, /STATE +WHEN +WHAT$/m);
+  assert.match(stdout, /failed +1m ago +no such host$/m);
 });
 
 test("redrive runs named dead letters again without a question", async () => {
@@ -621,9 +620,9 @@ const NODES = {
 test("list nodes shows people who is there, and programs everything", async () => {
   const answers = { listNodes: NODES };
   const table = await cli(["list", "nodes", "-o", "table"], { answers });
-  assert.match(table.stdout, /^ID +STATE +HOST +VERSION +TAGS +JOBS +BUSY +STARTED +SEEN/);
-  assert.match(table.stdout, /berlin-2 +live +alpha +1\.2\.0 +gpu, eu +1 +2 of 4/);
-  assert.match(table.stdout, /berlin-3 +lost +beta +1\.1\.0 +- +12 +- /);
+  assert.match(table.stdout, /^ID +STATE +BUSY +JOBS +SEEN +TAGS +STARTED +VERSION +HOST$/m);
+  assert.match(table.stdout, /berlin-2 +live +2 of 4 +1 .* gpu, eu .* 1\.2\.0 +alpha$/m);
+  assert.match(table.stdout, /berlin-3 +lost +- +12 .* 1\.1\.0 +beta$/m);
   const [first] = JSON.parse((await cli(["list", "nodes"], { answers })).stdout);
   assert.deepEqual([first.id, first.kinds, first.tags], ["berlin-2", ["render"], ["gpu", "eu"]]);
 });
@@ -651,6 +650,6 @@ test("list instances shows what no live node runs as unserved", async () => {
   const answers = {
     lookupInstances: { instances: [instance({ state: JobState.SCHEDULED, blockedBy })] },
   };
-  const run = await cli(["list", "instances"], { isTerminal: true, answers });
-  assert.match(run.stdout, /Scheduled, unserved/);
+  const run = await cli(["list", "instances", "--no-color"], { isTerminal: true, answers });
+  assert.match(run.stdout, /waiting: no node .* a node that runs job "render"/);
 });

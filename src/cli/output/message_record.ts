@@ -29,9 +29,14 @@ function textsOf(message: Texts, read: PlainRecord): PlainRecord {
   };
 }
 
+/** The same with every key of its type, undefined for one without a value. */
+export function wholeRecord(message: AnyMessage & Texts): PlainRecord {
+  const blank = messageKeys(message.$typeName).map((key) => [key, undefined] as const);
+  return { ...Object.fromEntries(blank), ...messageRecord(message) };
+}
+
 /** The keys of the records of a message type, in their order. */
-export function messageKeys(name: string): string[] {
-  const typeName = `job.v1.${name}`;
+export function messageKeys(typeName: string): string[] {
   const keys = fieldNames(typeName);
   return typeName === WITH_UUID ? [...new Set(["kind", "id", "uuid", ...keys])] : keys;
 }

@@ -1,10 +1,12 @@
 import type { AnyMessage } from "../../rpc/json/any_message.ts";
 import type { CliIo } from "../io.ts";
 import type { OutputFormat } from "./format.ts";
-import { formatJson, stringify } from "./json.ts";
-import { type Plain, type PlainRecord, recordOf, type View } from "./view.ts";
+import { assertFields, columnField, fieldColumn, pickFields, plainText } from "./fields.ts";
+import { formatJson } from "./json.ts";
+import { type Column, type Plain, type PlainRecord, recordOf, type View } from "./view.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
-import { type Cell, formatTable, formatTabs, paint, type Style } from "./table.ts";
+import { shortIds } from "../../core/text/short_ids.ts";
+import { type Cell, formatTable, formatTabs, type Heading, paint, type Style } from "./table.ts";
 import { formatYaml } from "./yaml.ts";
 
 /** Lists are written in blocks of about this many characters. */
@@ -17,6 +19,8 @@ export interface PrinterOptions {
   readonly hasTabs: boolean;
   readonly hasColor: boolean;
   readonly isQuiet: boolean;
+  /** Names of the fields to write, in this order; null for all. */
+  readonly fields: readonly string[] | null;
   /** True for the records of go-job instead of ours. */
   readonly isGoJob: boolean;
 }
@@ -57,6 +61,20 @@ export class Printer {
     return new Printer(io, this.#options);
   }
 
+  /** Width for text for people; null for no limit. */
+  get columns(): number | null {
+    return this.#io.isTerminal && this.#options.format !== "wide" ? this.#io.columns : null;
+  }
+
+  /** An id as a table would show it: whole, except on a terminal. */
+  readonly shortId = (id: string): string => this.columns === null ? id : shortIds([id])(id);
+
+  /** True if a part of a record is written, so that a verb has to fetch it. */
+  wants(field: string): boolean {
+    const { format, fields } = this.#options;
+    return format !== "name" && (fields === null || fields.includes(field));
+  }
+
   /** The time of each write: the verb may have waited for a run. */
   get nowMs(): number {
     return this.#io.clock.now().wallMs;
@@ -66,21 +84,21 @@ export class Printer {
     paint(text, style, this.#options.hasColor);
 
   async one<T>(view: View<T>, item: T): Promise<void> {
-    if (this.isHuman) return await this.text(this.#table(view, [item]));
-    if (this.#options.format === "csv") return await this.list(view, [item]);
+    if (this.isHuman || this.#options.format === "csv") return await this.list(view, [item]);
     const { of } = await this.#records(view);
     await this.text(this.#formatRecord(of(item), view.name(item)));
   }
 
   async list<T>(view: View<T>, items: AsyncIterable<T> | Iterable<T>): Promise<void> {
     if (!this.isHuman) return await this.#writeList(view, items, this.#options.format, BLOCK_CHARS);
+    const columns = await this.#columnsOf(view);
     if (view.line) {
-      for await (const item of items) await this.text(`${view.line(item, this.paint)}\n`);
+      for await (const item of items) await this.text(`${this.#line(view, columns, item)}\n`);
       return;
     }
     const rows = [];
     for await (const item of items) rows.push(item);
-    await this.text(this.#table(view, rows));
+    await this.text(this.#table(columns, rows, view.name));
   }
 
   /** A list that grows while it is written: each item at once, `json` as `jsonl`. */
@@ -99,7 +117,7 @@ export class Printer {
   }
 
   /**
-   * A record, shown to people as `lines` instead of a table.
+   * A record, shown to people as `lines` instead of a table, unless they ask for fields of it.
    *
    * @param record the record, or what makes it from messages of the contract
    */
@@ -108,9 +126,24 @@ export class Printer {
     name: string,
     lines: readonly string[],
   ): Promise<void> {
-    if (this.isHuman) return await this.text(`${lines.join("\n")}\n`);
+    const { fields } = this.#options;
+    if (this.isHuman && fields === null) return await this.text(`${lines.join("\n")}\n`);
     const made = typeof record === "function" ? record(await this.#messageRecords()) : record;
-    await this.text(this.#formatRecord(made, name));
+    if (fields === null) return await this.text(this.#formatRecord(made, name));
+    assertFields(fields, Object.keys(made));
+    const picked = pickFields(made, fields);
+    if (!this.isHuman) return await this.text(this.#formatRecord(picked, name));
+    const columns = fields.map((field) => fieldColumn<PlainRecord>(field, (one) => one));
+    await this.text(this.#table(columns, [picked], () => name));
+  }
+
+  /** The lines of a table within text for people. @param idOf the id of an item, if it has one */
+  tableLines<T>(
+    columns: readonly Column<T>[],
+    items: readonly T[],
+    idOf: (item: T) => string = String,
+  ): string[] {
+    return this.#aligned(columns, this.#rows(columns, items, idOf)).trimEnd().split("\n");
   }
 
   /** Text for people. The caller has made it safe for a terminal. */
@@ -129,17 +162,59 @@ export class Printer {
     return this.#io.isTerminal ? makeLinesVisible(text) : text;
   }
 
-  #table<T>(view: View<T>, items: readonly T[]): string {
-    const { nowMs } = this;
-    const isWide = this.#options.format === "wide";
-    const columns = view.columns.filter((column) => isWide || !column.isWide);
-    const rows = items.map((item) =>
-      columns.map((column) => cellOf(column.cell(item, { nowMs, isWide })))
-    );
+  /** The columns of a view for people, or those that they ask for. */
+  async #columnsOf<T>(view: View<T>): Promise<readonly Column<T>[]> {
+    const { format, fields } = this.#options;
+    if (fields === null) {
+      return view.columns.filter((column) => format === "wide" || !column.isWide);
+    }
+    const { keys, of } = await this.#wholeRecords(view);
+    const known = new Map(view.columns.map((column) => [columnField(column), column]));
+    assertFields(fields, new Set([...known.keys(), ...keys()]));
+    return fields.map((field) => known.get(field) ?? fieldColumn(field, of));
+  }
+
+  #line<T>(view: View<T>, columns: readonly Column<T>[], item: T): string {
+    if (this.#options.fields === null) return view.line!(item, this);
+    return formatTabs(this.#cells(columns, item, wholeId), this.#options.hasColor);
+  }
+
+  #cells<T>(columns: readonly Column<T>[], item: T, shortId: (id: string) => string): Cell[] {
+    const at = { nowMs: this.nowMs, isWide: this.#options.format === "wide", shortId };
+    return columns.map((column) => cellOf(column.cell(item, at)));
+  }
+
+  #table<T>(
+    columns: readonly Column<T>[],
+    items: readonly T[],
+    idOf: (item: T) => string,
+  ): string {
     const { hasTabs, hasColor } = this.#options;
-    if (hasTabs) return formatTabs(columns, rows, hasColor);
-    const width = this.#io.isTerminal && !isWide ? this.#io.columns : null;
-    return formatTable(columns, rows, { columns: width, hasColor });
+    const rows = this.#rows(columns, items, idOf);
+    if (!hasTabs) return this.#aligned(columns, rows);
+    const titles = columns.map(({ title }) => ({ text: title }));
+    return `${[titles, ...rows].map((row) => formatTabs(row, hasColor)).join("\n")}\n`;
+  }
+
+  #rows<T>(
+    columns: readonly Column<T>[],
+    items: readonly T[],
+    idOf: (item: T) => string,
+  ): readonly (readonly Cell[])[] {
+    const shortId = this.columns === null ? wholeId : shortIds(items.map(idOf));
+    return items.map((item) => this.#cells(columns, item, shortId));
+  }
+
+  /** A column without a value in any row is left out, unless somebody asked for it. */
+  #aligned(headings: readonly Heading[], rows: readonly (readonly Cell[])[]): string {
+    const { fields, hasColor } = this.#options;
+    const isShown = (_: unknown, index: number) =>
+      fields !== null || rows.length === 0 || rows.some((row) => row[index]!.text !== "");
+    return formatTable(
+      headings.filter(isShown),
+      rows.map((row) => row.filter(isShown)),
+      { columns: this.columns, hasColor },
+    );
   }
 
   #formatRecord(record: PlainRecord, name: string): string {
@@ -186,30 +261,46 @@ export class Printer {
     return formatJson(record, 2).trimEnd().replaceAll("\n", "\n  ");
   }
 
+  /** The records of a view with the fields that are asked for. */
   async #records<T>(view: View<T>): Promise<Records<T>> {
+    const { fields } = this.#options;
+    const whole = await this.#wholeRecords(view);
+    if (fields === null) return whole;
+    assertFields(fields, whole.keys());
+    return { keys: () => fields, of: (item) => pickFields(whole.of(item), fields) };
+  }
+
+  async #wholeRecords<T>(view: View<T>): Promise<Records<T>> {
     if ("fields" in view) {
       return { keys: () => Object.keys(view.fields), of: (item) => recordOf(view, item) };
     }
     const of = await this.#messageRecords();
     const { messageKeys } = await import("./message_record.ts");
-    return { keys: () => messageKeys(view.message), of: (item) => of(item as AnyMessage) };
+    return {
+      keys: () => messageKeys(`job.v1.${view.message}`),
+      of: (item) => of(item as AnyMessage),
+    };
   }
 
   /** Loaded only for the forms that write data. */
   async #messageRecords(): Promise<RecordOfMessage> {
-    if (this.#options.isGoJob) return (await import("../compat/go_job.ts")).goJobRecord;
-    return (await import("./message_record.ts")).messageRecord;
+    const { isGoJob, fields } = this.#options;
+    if (isGoJob) return (await import("../compat/go_job.ts")).goJobRecord;
+    const { messageRecord, wholeRecord } = await import("./message_record.ts");
+    return fields === null ? messageRecord : wholeRecord;
   }
 }
 
 function cellOf(field: Cell | string | number | undefined): Cell {
-  if (typeof field === "object") return field;
-  return { text: field === undefined || field === "" ? "-" : String(field) };
+  return typeof field === "object" ? field : { text: String(field ?? "") };
+}
+
+function wholeId(id: string): string {
+  return id;
 }
 
 function formatField(value: Plain | undefined): string {
-  if (value === undefined || value === null) return "";
-  const text = typeof value === "object" ? stringify(value) : String(value);
+  const text = plainText(value);
   return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

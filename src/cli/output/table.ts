@@ -3,7 +3,7 @@ import { makeVisible } from "../../core/text/safe_text.ts";
 /** Meaning of a colour. */
 export type Style = "good" | "bad" | "warn" | "active" | "dim";
 
-/** Text of one field; `style` colours it if colours are on. */
+/** Text of one field, empty for none; `style` colours it if colours are on. */
 export interface Cell {
   readonly text: string;
   readonly style?: Style;
@@ -12,19 +12,35 @@ export interface Cell {
 /** Heading of a column. */
 export interface Heading {
   readonly title: string;
-  /** Shrinks first if the terminal is narrow. */
-  readonly isFlexible?: boolean;
+  /** Width to which it may shrink on a narrow terminal. Without it, it is never cut. */
+  readonly least?: number;
+  /**
+   * If the terminal is still too narrow, columns of less weight are left out first; of several, the
+   * last one. 5 if absent.
+   */
+  readonly weight?: number;
+  /** True if its texts end at the right edge of the column, as numbers do. */
+  readonly isNumber?: boolean;
 }
 
 /** How a table is laid out. */
 export interface TableLayout {
-  /** Width that rows are cut to; null to write them in full. */
+  /** Width into which rows are fitted; null to write them in full. */
   readonly columns: number | null;
   readonly hasColor: boolean;
 }
 
+/** A column that is shown, by its place in each row. */
+interface ShownColumn {
+  readonly index: number;
+  readonly heading: Heading;
+  /** Width of its longest text. */
+  readonly whole: number;
+  readonly least: number;
+}
+
 const GAP = "  ";
-const FLEXIBLE_WIDTH_MIN = 8;
+const WEIGHT_DEFAULT = 5;
 
 const CODES: Readonly<Record<Style, string>> = {
   good: "32",
@@ -39,7 +55,10 @@ export function paint(text: string, style: Style | undefined, hasColor: boolean)
   return hasColor && style ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
 }
 
-const ZERO_WIDTH = /^[\p{M}\u200b-\u200d\ufe00-\ufe0f]$/u;
+/** Starts and ends of colors, which {@link paint} writes. */
+// deno-lint-ignore no-control-regex
+const COLORS = /\x1b\[\d*m/g;
+const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\u1160-\u11ff]$/u;
 const DOUBLE_WIDTH =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]$/u;
 
@@ -49,10 +68,10 @@ function characterWidth(character: string): number {
   return DOUBLE_WIDTH.test(character) ? 2 : 1;
 }
 
-/** Number of terminal cells that `text` takes. */
+/** Number of terminal cells that `text` takes; its colors take none. */
 export function displayWidth(text: string): number {
   let width = 0;
-  for (const character of text) width += characterWidth(character);
+  for (const character of text.replaceAll(COLORS, "")) width += characterWidth(character);
   return width;
 }
 
@@ -71,25 +90,52 @@ export function truncate(text: string, width: number): string {
   return `${kept}…`;
 }
 
-function widthsOf(headings: readonly Heading[], rows: readonly (readonly string[])[]): number[] {
-  return headings.map((heading, index) =>
-    rows.reduce(
+function shownColumns(
+  headings: readonly Heading[],
+  rows: readonly (readonly string[])[],
+): ShownColumn[] {
+  return headings.map((heading, index) => {
+    const whole = rows.reduce(
       (widest, row) => Math.max(widest, displayWidth(row[index] ?? "")),
       displayWidth(heading.title),
-    )
-  );
+    );
+    return { index, heading, whole, least: Math.min(whole, heading.least ?? whole) };
+  });
 }
 
-// Flexible columns shrink, the last one first, so that the columns that identify a row stay whole.
-function shrink(headings: readonly Heading[], widths: number[], columns: number): void {
-  let excess = widths.reduce((sum, width) => sum + width, 0) +
-    GAP.length * (widths.length - 1) - columns;
-  for (let index = headings.length - 1; index >= 0 && excess > 0; index--) {
-    if (!headings[index]!.isFlexible) continue;
-    const given = Math.min(excess, Math.max(0, widths[index]! - FLEXIBLE_WIDTH_MIN));
-    widths[index]! -= given;
-    excess -= given;
+function sumOf(columns: readonly ShownColumn[], widthOf: (column: ShownColumn) => number): number {
+  return columns.reduce((sum, column) => sum + widthOf(column) + GAP.length, -GAP.length);
+}
+
+/** Leave columns out until the others can shrink to `width`. One is always left. */
+function dropColumns(columns: readonly ShownColumn[], width: number): readonly ShownColumn[] {
+  let left = columns;
+  while (left.length > 1 && sumOf(left, ({ least }) => least) > width) {
+    const weightOf = ({ heading }: ShownColumn) => heading.weight ?? WEIGHT_DEFAULT;
+    const lightest = left.reduce((found, one) => weightOf(one) <= weightOf(found) ? one : found);
+    left = left.filter((column) => column !== lightest);
   }
+  return left;
+}
+
+/**
+ * A width for each column. Those that can shrink share the space: one that needs less than its
+ * share gets all that it needs.
+ */
+function shareWidth(columns: readonly ShownColumn[], width: number | null): readonly number[] {
+  const widthsAt = (share: number) =>
+    columns.map(({ least, whole }) => Math.max(least, Math.min(whole, share)));
+  let share = Math.max(...columns.map(({ whole }) => whole));
+  if (width === null) return widthsAt(share);
+  const available = width - GAP.length * (columns.length - 1);
+  const needs = (widths: readonly number[]) => widths.reduce((sum, one) => sum + one, 0);
+  share = Math.min(share, available);
+  while (share > 1 && needs(widthsAt(share)) > available) share -= 1;
+  return widthsAt(share);
+}
+
+function shownText({ text }: Cell): string {
+  return text === "" ? "-" : makeVisible(text);
 }
 
 /** Rows under their headings in aligned columns, one line each, each line ended. */
@@ -98,53 +144,39 @@ export function formatTable(
   rows: readonly (readonly Cell[])[],
   layout: TableLayout,
 ): string {
-  const texts = rows.map((row) => row.map((cell) => makeVisible(cell.text)));
-  const widths = widthsOf(headings, texts);
-  if (layout.columns !== null) shrink(headings, widths, layout.columns);
-  let output = formatLine(headings.map(({ title }) => ({ text: title })), widths, layout);
-  rows.forEach((row, index) => {
-    const cells = row.map((cell, column) => ({ ...cell, text: texts[index]![column]! }));
-    output += formatLine(cells, widths, layout);
-  });
-  return output;
-}
-
-/** Rows under their headings, a line each, in full: tabs separate the columns. */
-export function formatTabs(
-  headings: readonly Heading[],
-  rows: readonly (readonly Cell[])[],
-  hasColor: boolean,
-): string {
-  const head = headings.map(({ title }) => title);
-  const lines = rows.map((row) =>
-    row.map(({ text, style }) => paint(makeVisible(text), style, hasColor))
+  const texts = rows.map((row) => row.map(shownText));
+  const all = shownColumns(headings, texts);
+  if (all.length === 0) return "";
+  const columns = layout.columns === null ? all : dropColumns(all, layout.columns);
+  const widths = shareWidth(columns, layout.columns);
+  const shown = columns.map((column, place) => ({ ...column, width: widths[place]! }));
+  const line = (cells: readonly Cell[]) => formatLine(cells, shown, layout);
+  const head = line(headings.map(({ title }) => ({ text: title })));
+  const lines = rows.map((row, index) =>
+    line(row.map((cell, column) => ({ ...cell, text: texts[index]![column]! })))
   );
-  return [head, ...lines].map((cells) => `${cells.join("\t")}\n`).join("");
+  return head + lines.join("");
 }
 
-/** The lines of a table of plain texts, in full. */
-export function tableLines(
-  titles: readonly string[],
-  rows: readonly (readonly string[])[],
-): string[] {
-  const headings = titles.map((title) => ({ title }));
-  const cells = rows.map((row) => row.map((text) => ({ text })));
-  return formatTable(headings, cells, { columns: null, hasColor: false }).trimEnd().split("\n");
+/** A row in full, without its line end: tabs separate the columns. */
+export function formatTabs(row: readonly Cell[], hasColor: boolean): string {
+  return row.map((cell) => paint(shownText(cell), cell.style, hasColor)).join("\t");
 }
 
+/** @param shown the columns, with the width of each */
 function formatLine(
   cells: readonly Cell[],
-  widths: readonly number[],
-  layout: TableLayout,
+  shown: readonly (ShownColumn & { readonly width: number })[],
+  { columns, hasColor }: TableLayout,
 ): string {
   let line = "";
-  let left = layout.columns ?? Infinity;
-  for (let index = 0; index < cells.length && left > 0; index++) {
-    const width = widths[index]!;
-    const shown = truncate(cells[index]!.text, Math.min(width, left));
-    const isLast = index === cells.length - 1;
-    const padding = isLast ? "" : " ".repeat(width - Math.min(width, displayWidth(shown))) + GAP;
-    line += paint(shown, cells[index]!.style, layout.hasColor) + padding;
+  let left = columns ?? Infinity;
+  for (const [place, { index, heading, width }] of shown.entries()) {
+    const { text, style } = cells[index]!;
+    const kept = truncate(text, Math.min(width, left));
+    const space = " ".repeat(Math.max(0, width - displayWidth(kept)));
+    const painted = paint(kept, style, hasColor);
+    line += (place === 0 ? "" : GAP) + (heading.isNumber ? space + painted : painted + space);
     left -= width + GAP.length;
   }
   return `${line.trimEnd()}\n`;

@@ -21,7 +21,7 @@ export interface PlainRecord {
 export interface Column<T> extends Heading {
   /** Only in `wide`. */
   readonly isWide?: boolean;
-  /** A cell, or only its text; a dash is shown if there is none. */
+  /** A cell, or only its text. Without a value in any row, the column is left out. */
   cell(item: T, at: Viewpoint): Cell | string | number | undefined;
 }
 
@@ -29,6 +29,15 @@ export interface Column<T> extends Heading {
 export interface Viewpoint {
   readonly nowMs: number;
   readonly isWide: boolean;
+  /** The id of an item as the table shows it: whole, or as much as tells it from the others. */
+  readonly shortId: (id: string) => string;
+}
+
+/** How lines for people are written. */
+export interface Paper {
+  /** Width for lines that can be wrapped; null for no limit. */
+  readonly columns: number | null;
+  paint(text: string, style: Style | undefined): string;
 }
 
 /** How items of one type are shown to people. */
@@ -36,8 +45,8 @@ interface Shown<T> {
   /** The output of `-o name`. */
   name(item: T): string;
   readonly columns: readonly Column<T>[];
-  /** Instead of columns: a line that is never cut, already safe for a terminal. */
-  line?(item: T, paint: (text: string, style: Style | undefined) => string): string;
+  /** Instead of columns: lines that are never cut, already safe for a terminal. */
+  line?(item: T, paper: Paper): string;
 }
 
 /** How items are shown that are messages of the contract: their JSON is that of the HTTP API. */

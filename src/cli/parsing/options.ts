@@ -183,6 +183,14 @@ export const WATCH_OPTIONS: OptionSpecs = {
   },
 };
 
+/** Option of the verbs that show records. */
+export const FIELDS_OPTION: OptionSpecs = {
+  fields: {
+    value: "FIELDS",
+    describe: "Only these fields, separated by commas, in this order; a wrong name lists all",
+  },
+};
+
 /** Option for arguments as JSON. */
 export const ARGS_JSON_OPTION: OptionSpec = {
   value: "JSON",

@@ -2,7 +2,7 @@ import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { formatRelative, roughDuration } from "../../core/time/duration.ts";
 import type { Incident, JobInstance, Node, UpcomingRun } from "../../rpc/gen/job_pb.ts";
 import type { Style } from "../output/table.ts";
-import { NODE_STATE_STYLES } from "../views/node_view.ts";
+import { nodeStyle } from "../views/node_view.ts";
 import { progressText, settledAt } from "../views/instance_view.ts";
 import { msOf } from "../wire.ts";
 import type { TopData } from "./top_data.ts";
@@ -235,7 +235,7 @@ function nodeRow(node: Node, nowMs: number): Row {
     subject: { type: "node", node },
     fields: [
       { text: node.id },
-      { text: node.state, style: NODE_STATE_STYLES[node.state] },
+      { text: node.state, style: nodeStyle(node) },
       {
         text: hasEnded
           ? `seen ${formatRelative(seenMs, nowMs)}`

@@ -1,21 +1,30 @@
 import { formatDuration } from "../../core/time/duration.ts";
-import type { Job, JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { Job, JobInstance, Node, Schedule } from "../../rpc/gen/job_pb.ts";
 import type { Printer } from "../output/printer.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
-import { stateName, type Timestamp } from "../wire.ts";
-import { blockText, progressText, settledAt, stateStyle } from "./instance_view.ts";
+import { wrap } from "../output/wrap.ts";
+import type { Timestamp } from "../wire.ts";
+import { blockText, progressText, settledAt, tookText } from "./instance_view.ts";
 import { schedulesText } from "./job_view.ts";
+import { busyText, nodeStyle } from "./node_view.ts";
+import { statusCell } from "./schedule_view.ts";
+import { stateCell } from "./state_words.ts";
 import { timeText } from "../output/when.ts";
 
 type Field = readonly [string, string | undefined];
 
-/** Fields, one per line, without those that have no value. Values are already safe. */
-export function fieldLines(fields: readonly Field[]): string[] {
+/**
+ * Fields, one per line, without those that have no value. Values are already safe.
+ *
+ * @param columns width to which values are wrapped; null for no limit
+ */
+export function fieldLines(fields: readonly Field[], columns: number | null = null): string[] {
   const shown = fields.filter(([, value]) => value !== undefined && value !== "");
   const width = Math.max(0, ...shown.map(([label]) => displayWidth(label) + 1));
+  const room = columns === null ? Infinity : columns - width - 2;
   return shown.flatMap(([label, value]) => {
-    const [first, ...rest] = value!.split("\n");
+    const [first, ...rest] = value!.split("\n").flatMap((line) => wrap(line, room));
     return [
       `${`${label}:`.padEnd(width)}  ${first}`,
       ...rest.map((line) => `${" ".repeat(width)}  ${line}`),
@@ -31,8 +40,12 @@ function retriesText(count: number): string {
   return count === -1 ? "for ever" : String(count);
 }
 
+function spanText(ms: bigint): string {
+  return formatDuration(Number(ms));
+}
+
 function limitText(ms: bigint): string {
-  return ms === 0n ? "none" : formatDuration(Number(ms));
+  return ms === 0n ? "none" : spanText(ms);
 }
 
 function safe(text: string | undefined): string | undefined {
@@ -41,43 +54,48 @@ function safe(text: string | undefined): string | undefined {
 
 /** An instance as lines for people. */
 export function instanceLines(instance: JobInstance, printer: Printer): string[] {
-  const state = stateName(instance.state);
-  const reason = instance.reason === undefined ? "" : ` (${makeVisible(instance.reason)})`;
+  const { text, style } = stateCell(instance);
   const time = (timestamp: Timestamp | undefined) => timeText(timestamp, printer.nowMs);
-  const detail = instance.errorDetail;
+  const stack = instance.errorDetail?.stack;
   return fieldLines([
     ["Instance", instance.uuid],
     ["Kind", makeVisible(instance.kind)],
-    ["State", state && `${printer.paint(state, stateStyle(state))}${reason}`],
-    ["Arguments", numbered(instance.arguments)],
-    ["Results", numbered(instance.results)],
+    ["State", printer.paint(makeVisible(text), style)],
     ["Error", instance.error === undefined ? undefined : makeLinesVisible(instance.error)],
-    ["Stack", detail?.stack === undefined ? undefined : makeLinesVisible(detail.stack)],
-    ["Exit code", detail?.exitCode?.toString()],
-    ["Signal", safe(detail?.signal)],
+    ["Waiting for", instance.blockedBy && blockText(instance.blockedBy, printer)],
+    ["Results", numbered(instance.results)],
+    ["Arguments", numbered(instance.arguments)],
+    ["Progress", progressText(instance)],
     ["Created", time(instance.createdAt)],
     ["Due", time(instance.dueAt)],
-    ["Waiting for", instance.blockedBy && blockText(instance.blockedBy, printer)],
     ["Started", time(instance.processedAt)],
     ["Cancel asked", time(instance.cancelRequestedAt)],
     ["Ended", time(settledAt(instance))],
-    ["Progress", progressText(instance)],
-    ["Attempts", instance.attempts?.toString()],
-    ["Failures", instance.failures ? String(instance.failures) : undefined],
+    ["Took", tookText(instance, printer.nowMs)],
+    ["Attempts", attemptsText(instance)],
     ["Crashes", instance.crashes ? String(instance.crashes) : undefined],
     ["Priority", String(instance.priority)],
-    ["Retries", retriesText(instance.maxRetries)],
     ["Timeout", limitText(instance.timeoutMs)],
     ["Deadline", time(instance.deadlineAt)],
     ["Unique key", safe(instance.uniqueKey)],
     ["Unique until", time(instance.uniqueUntil)],
     ["Schedule", safe(instance.scheduleId)],
     ["Scheduled for", time(instance.scheduledFor)],
-    ["Retry of", instance.retryOf],
-    ["Redriven as", instance.redrivenAs],
     ["Node", safe(instance.node)],
     ["Code version", safe(instance.codeVersion)],
-  ]);
+    ["Stack", stack === undefined ? undefined : makeLinesVisible(stack)],
+  ], printer.columns);
+}
+
+/** How often it was tried, and may be: `3, 2 failed (up to 5 retries)`. */
+function attemptsText({ attempts = 0, failures, maxRetries }: JobInstance): string {
+  const failed = failures === 0 ? "" : `, ${failures} failed`;
+  const retries = maxRetries === -1
+    ? "any number of"
+    : maxRetries === 0
+    ? "no"
+    : `up to ${maxRetries}`;
+  return `${attempts}${failed} (${retries} ${maxRetries === 1 ? "retry" : "retries"})`;
 }
 
 /** A job as lines for people. @param more further fields */
@@ -87,6 +105,7 @@ export function jobLines(job: Job, printer: Printer, more: readonly Field[] = []
     ["Description", job.description === "" ? undefined : makeLinesVisible(job.description)],
     ["Usage", job.usage === "" ? undefined : makeLinesVisible(job.usage)],
     ["Schedule", safe(schedulesText(job) || undefined)],
+    ...more,
     ["Priority", String(job.priority)],
     ["Retries", retriesText(job.maxRetries)],
     ["Timeout", limitText(job.timeoutMs)],
@@ -95,6 +114,58 @@ export function jobLines(job: Job, printer: Printer, more: readonly Field[] = []
     ["Needs", job.needs.length === 0 ? undefined : makeVisible(job.needs.join(", "))],
     ["Source", safe(job.source)],
     ["Registered", timeText(job.registeredAt, printer.nowMs)],
-    ...more,
-  ]);
+  ], printer.columns);
+}
+
+/** A recurring schedule as lines for people. */
+export function scheduleLines(schedule: Schedule, printer: Printer): string[] {
+  const { nowMs, columns } = printer;
+  const { recurrence, jitterMs } = schedule;
+  const { text, style } = statusCell(schedule, printer);
+  return fieldLines([
+    ["Schedule", makeVisible(schedule.id)],
+    ["Job", makeVisible(schedule.kind)],
+    ["Times", makeVisible(`${schedule.cron} (${schedule.timezone})`)],
+    ["Status", printer.paint(makeVisible(text), style)],
+    ["Next", timeText(schedule.nextAt, nowMs)],
+    ["Last run", timeText(schedule.lastRunAt, nowMs)],
+    ["Last tick", timeText(schedule.lastAt, nowMs)],
+    ["Runs", String(schedule.runs)],
+    ["Arguments", numbered(schedule.arguments)],
+    ["Overlap", safe(schedule.overlap)],
+    ["Queue", recurrence?.queueMax ? `at most ${recurrence.queueMax}` : undefined],
+    ["Misfire", safe(schedule.misfire)],
+    [
+      "Misfire within",
+      recurrence?.misfireWithinMs ? spanText(recurrence.misfireWithinMs) : undefined,
+    ],
+    ["Jitter", jitterMs > 0n ? spanText(jitterMs) : undefined],
+    ["Blackout", recurrence && safe(recurrence.blackout.join("; "))],
+    ["Starts", timeText(recurrence?.startsAt, nowMs)],
+    ["Ends", timeText(recurrence?.endsAt, nowMs)],
+    ["Most runs", recurrence?.runsMax?.toString()],
+    ["Origin", safe(schedule.origin)],
+    ["Created", timeText(schedule.createdAt, nowMs)],
+  ], columns);
+}
+
+/** One of the daemons on the store as lines for people. */
+export function nodeLines(node: Node, printer: Printer): string[] {
+  const { nowMs, columns } = printer;
+  return fieldLines([
+    ["Node", makeVisible(node.id)],
+    ["State", printer.paint(makeVisible(node.state), nodeStyle(node))],
+    ["Busy", busyText(node)],
+    ["Workers asked for", node.wantedWorkers?.toString()],
+    ["Seen", timeText(node.seenAt, nowMs)],
+    ["Started", timeText(node.startedAt, nowMs)],
+    ["Host", makeVisible(node.host)],
+    ["Process", String(node.pid)],
+    ["Version", makeVisible(node.version)],
+    ["Tags", makeVisible(node.tags.join(", "))],
+    ["Clock", node.skewMs === undefined ? undefined : `${node.skewMs} ms from the store's`],
+    ["Time zones", makeVisible(node.tzVersion)],
+    ["Jobs", String(node.kindCount)],
+    ["Kinds", makeVisible(node.kinds.join(", "))],
+  ], columns);
 }

@@ -1,38 +1,14 @@
 import { blockWords } from "../../core/job/limits.ts";
+import { commandEnd } from "../../core/text/command_end.ts";
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { Printer } from "../output/printer.ts";
 import type { MessageView, Viewpoint } from "../output/view.ts";
 import type { Block, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { formatAbsolute, timeText } from "../output/when.ts";
-import { formatRelative } from "../../core/time/duration.ts";
-import type { Cell, Style } from "../output/table.ts";
+import { formatRelative, roughDuration } from "../../core/time/duration.ts";
 import { msOf, stateName, type Timestamp } from "../wire.ts";
-
-const STATE_STYLES: Readonly<Record<string, Style>> = {
-  Processing: "active",
-  Completed: "good",
-  Terminated: "bad",
-  TimedOut: "bad",
-  Cancelled: "warn",
-};
-
-/** Style of a state's name. */
-export function stateStyle(name: string | undefined): Style | undefined {
-  return name === undefined ? undefined : STATE_STYLES[name];
-}
-
-/** A state as a field of a table. */
-export function stateCell(name: string | undefined): Cell {
-  return { text: name ?? "-", style: stateStyle(name) };
-}
-
-// A list shows only one of the limits that an instance can wait for: that no node runs it.
-function waitingCell(instance: JobInstance): Cell {
-  const name = stateName(instance.state);
-  if (instance.blockedBy?.limit !== "node") return stateCell(name);
-  return { text: `${name}, unserved`, style: "warn" };
-}
+import { stateCell } from "./state_words.ts";
 
 /** A time as a field of a table: relative, or in full if the table is wide. */
 export function shortTime(timestamp: Timestamp | undefined, at: Viewpoint): string | undefined {
@@ -47,9 +23,48 @@ export function settledAt(instance: JobInstance): Timestamp | undefined {
     instance.timedOutAt;
 }
 
-/** The outcome: the error, or else the results. */
-function outcomeText(instance: JobInstance): string {
-  return instance.error ?? instance.results.join(", ");
+/** How long it has run, or the attempt with which it ended ran; undefined if neither did. */
+export function tookText(
+  { state, processedAt, durationMs }: JobInstance,
+  nowMs: number,
+): string | undefined {
+  if (durationMs !== undefined) return runText(Number(durationMs));
+  const startMs = msOf(processedAt);
+  const isRunning = stateName(state) === "Processing" && startMs !== undefined;
+  return isRunning && startMs <= nowMs ? runText(nowMs - startMs) : undefined;
+}
+
+/** The length of a run: as {@link roughDuration}, of a few seconds with a tenth: `1.9s`. */
+export function runText(ms: number): string {
+  if (ms < 1_000 || ms >= 10_000) return roughDuration(ms);
+  return `${(Math.floor(ms / 100) / 10).toFixed(1)}s`;
+}
+
+/** When it ended, or else when it started to run, or else when it is due. */
+function momentOf(instance: JobInstance): Timestamp | undefined {
+  const settled = settledAt(instance);
+  if (settled !== undefined) return settled;
+  return stateName(instance.state) === "Processing" ? instance.processedAt : instance.dueAt;
+}
+
+/** What is of most interest: the error, what it waits for, the results, or else the arguments. */
+function gistText(instance: JobInstance): string {
+  const { kind, blockedBy, results, state } = instance;
+  if (blockedBy !== undefined) return blockWords(blockedBy);
+  const isDone = stateName(state) === "Completed" && !kind.startsWith(NOTICE_KINDS);
+  return errorLine(instance) || (isDone && results.join(", ")) || argumentsText(instance);
+}
+
+/** The error in one line: of a command its last words, as the state has the exit code. */
+export function errorLine({ error = "", errorDetail }: JobInstance): string {
+  if (errorDetail?.name !== "CommandError") return firstLine(error);
+  const [, ...words] = error.split(`${commandEnd(errorDetail)}: `);
+  return words.join("").trimEnd().split("\n").at(-1)!;
+}
+
+/** The first line of a text that has anything in it. */
+export function firstLine(text: string): string {
+  return text.split("\n").find((line) => line.trim() !== "") ?? "";
 }
 
 /** The arguments; of a notice only its title, as the rest is long. */
@@ -77,35 +92,17 @@ export const INSTANCE_VIEW: MessageView<JobInstance> = {
   message: "JobInstance",
   name: (instance) => instance.uuid,
   columns: [
-    { title: "ID", cell: (instance) => instance.uuid },
-    { title: "KIND", isFlexible: true, cell: (instance) => instance.kind },
-    { title: "STATE", cell: waitingCell },
-    { title: "TRY", cell: (instance) => instance.attempts ?? 0 },
-    { title: "CREATED", cell: (instance, at) => shortTime(instance.createdAt, at) },
-    { title: "DUE", cell: (instance, at) => shortTime(instance.dueAt, at) },
-    { title: "STARTED", isWide: true, cell: (instance, at) => shortTime(instance.processedAt, at) },
-    { title: "ENDED", cell: (instance, at) => shortTime(settledAt(instance), at) },
-    { title: "PRIORITY", isWide: true, cell: (instance) => instance.priority },
-    { title: "REASON", isWide: true, cell: (instance) => instance.reason },
-    { title: "PROGRESS", isWide: true, cell: progressText },
-    { title: "NODE", isWide: true, cell: (instance) => instance.node },
-    { title: "ARGUMENTS", isFlexible: true, cell: argumentsText },
-    { title: "RESULT", isFlexible: true, cell: outcomeText },
-  ],
-};
-
-/** How dead letters are shown. */
-export const DEAD_VIEW: MessageView<JobInstance> = {
-  ...INSTANCE_VIEW,
-  columns: [
-    { title: "ID", cell: (instance) => instance.uuid },
-    { title: "KIND", isFlexible: true, cell: (instance) => instance.kind },
-    { title: "REASON", cell: (instance) => instance.reason },
-    { title: "TRY", cell: (instance) => instance.attempts ?? 0 },
-    { title: "ENDED", cell: (instance, at) => shortTime(settledAt(instance), at) },
-    { title: "CREATED", isWide: true, cell: (instance, at) => shortTime(instance.createdAt, at) },
-    { title: "NODE", isWide: true, cell: (instance) => instance.node },
-    { title: "ARGUMENTS", isFlexible: true, cell: argumentsText },
-    { title: "ERROR", isFlexible: true, cell: (instance) => instance.error },
+    { title: "ID", weight: 9, cell: ({ uuid }, { shortId }) => shortId(uuid) },
+    { title: "KIND", weight: 8, least: 12, cell: (instance) => instance.kind },
+    { title: "STATE", weight: 7, least: 16, cell: stateCell },
+    { title: "TOOK", weight: 3, cell: (instance, { nowMs }) => tookText(instance, nowMs) },
+    { title: "WHEN", weight: 6, cell: (instance, at) => shortTime(momentOf(instance), at) },
+    { title: "ATTEMPTS", isWide: true, isNumber: true, cell: ({ attempts }) => attempts ?? 0 },
+    { title: "PRIORITY", isWide: true, isNumber: true, cell: ({ priority }) => priority },
+    { title: "NODE", isWide: true, cell: ({ node }) => node },
+    { title: "CREATED", isWide: true, cell: ({ createdAt }, at) => shortTime(createdAt, at) },
+    { title: "DUE", isWide: true, cell: ({ dueAt }, at) => shortTime(dueAt, at) },
+    { title: "ARGUMENTS", isWide: true, cell: argumentsText },
+    { title: "WHAT", least: 12, weight: 4, cell: gistText },
   ],
 };

@@ -8,19 +8,24 @@ export function schedulesText({ cronSpec, cronSpecs }: Job): string {
   return cronSpecs.length > 1 ? cronSpecs.join("; ") : cronSpec ?? "";
 }
 
+/** The parameters in the usage of a job, which begins with its kind. */
+function parametersText({ kind, usage }: Job): string {
+  return usage.startsWith(kind) ? usage.slice(kind.length).trim() : usage;
+}
+
 /** How registered jobs are shown. */
 export const JOB_VIEW: MessageView<Job> = {
   message: "Job",
   name: (job) => job.kind,
   columns: [
-    { title: "KIND", cell: (job) => job.kind },
-    { title: "SCHEDULE", cell: schedulesText },
-    { title: "USAGE", isFlexible: true, cell: (job) => job.usage },
-    { title: "PRIORITY", isWide: true, cell: (job) => job.priority },
+    { title: "KIND", weight: 9, least: 16, cell: (job) => job.kind },
+    { title: "SCHEDULE", weight: 8, least: 12, cell: schedulesText },
+    { title: "ARGUMENTS", weight: 4, least: 16, cell: parametersText },
+    { title: "PRIORITY", isWide: true, isNumber: true, cell: (job) => job.priority },
     { title: "TIMEOUT", isWide: true, cell: (job) => formatDuration(Number(job.timeoutMs)) },
-    { title: "RETRIES", isWide: true, cell: (job) => job.maxRetries },
+    { title: "RETRIES", isWide: true, isNumber: true, cell: (job) => job.maxRetries },
     { title: "REGISTERED", isWide: true, cell: (job, at) => shortTime(job.registeredAt, at) },
     { title: "SOURCE", isWide: true, cell: (job) => job.source },
-    { title: "DESCRIPTION", isFlexible: true, cell: (job) => job.description },
+    { title: "DESCRIPTION", weight: 6, least: 20, cell: (job) => job.description },
   ],
 };

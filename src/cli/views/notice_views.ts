@@ -30,15 +30,16 @@ function subjectCell(incident: Incident): Cell {
 
 const SINCE: Column<Incident> = {
   title: "SINCE",
+  weight: 7,
   cell: (incident, at) => shortTime(incident.openedAt, at),
 };
 const REST: readonly Column<Incident>[] = [
-  { title: "SUBJECT", cell: subjectCell },
-  { title: "EVENTS", cell: ({ events }) => events.join(", ") },
-  { title: "COUNT", cell: ({ count }) => Number(count) },
+  { title: "SUBJECT", weight: 9, least: 12, cell: subjectCell },
+  { title: "EVENTS", weight: 6, least: 8, cell: ({ events }) => events.join(", ") },
+  { title: "COUNT", weight: 3, isNumber: true, cell: ({ count }) => Number(count) },
   { title: "LAST", isWide: true, cell: (incident, at) => shortTime(incident.lastAt, at) },
-  { title: "LAST ERROR", isFlexible: true, cell: ({ lastError }) => lastError },
-  { title: "ACKNOWLEDGED BY", cell: ({ acknowledgedBy }) => acknowledgedBy },
+  { title: "LAST ERROR", weight: 8, least: 12, cell: ({ lastError }) => lastError },
+  { title: "ACKNOWLEDGED BY", least: 15, cell: ({ acknowledgedBy }) => acknowledgedBy },
   { title: "NOTIFIED", isWide: true, cell: ({ notified }) => notified.join(", ") },
   { title: "INSTANCE", isWide: true, cell: ({ lastUuid }) => lastUuid },
   { title: "ID", isWide: true, cell: ({ id }) => id },
@@ -56,9 +57,13 @@ export const ANY_INCIDENT_VIEW: MessageView<Incident> = {
   ...INCIDENT_VIEW,
   columns: [
     SINCE,
-    { title: "CLOSED", cell: (incident, at) => shortTime(incident.closedAt, at) ?? "open" },
+    {
+      title: "CLOSED",
+      weight: 6,
+      cell: (incident, at) => shortTime(incident.closedAt, at) ?? "open",
+    },
     ...REST,
-    { title: "CLOSED BECAUSE", cell: ({ closedReason }) => closedReason },
+    { title: "CLOSED BECAUSE", weight: 4, least: 14, cell: ({ closedReason }) => closedReason },
   ],
 };
 
@@ -78,11 +83,11 @@ export const SILENCE_VIEW: MessageView<Silence> = {
   message: "Silence",
   name: (silence) => silence.kind ?? "",
   columns: [
-    { title: "KIND", cell: (silence) => silence.kind ?? "(everything)" },
-    { title: "UNTIL", cell: (silence, at) => shortTime(silence.until, at) },
-    { title: "SINCE", cell: (silence, at) => shortTime(silence.since, at) },
-    { title: "BY", cell: (silence) => silence.by },
-    { title: "REASON", isFlexible: true, cell: (silence) => silence.reason },
+    { title: "KIND", weight: 9, least: 12, cell: (silence) => silence.kind ?? "(everything)" },
+    { title: "UNTIL", weight: 8, cell: (silence, at) => shortTime(silence.until, at) },
+    { title: "SINCE", weight: 3, cell: (silence, at) => shortTime(silence.since, at) },
+    { title: "BY", weight: 4, least: 8, cell: (silence) => silence.by },
+    { title: "REASON", weight: 7, least: 12, cell: (silence) => silence.reason },
   ],
 };
 
@@ -101,10 +106,10 @@ export const CHANNEL_VIEW: MessageView<Channel> = {
   message: "Channel",
   name: (channel) => channel.name,
   columns: [
-    { title: "NAME", cell: (channel) => channel.name },
-    { title: "TO", cell: (channel) => channel.to },
-    { title: "ON", isFlexible: true, cell: (channel) => channel.on.join(", ") },
-    { title: "JOBS", isFlexible: true, cell: (channel) => channel.jobs.join(", ") },
+    { title: "NAME", weight: 9, least: 12, cell: (channel) => channel.name },
+    { title: "TO", weight: 8, least: 16, cell: (channel) => channel.to },
+    { title: "ON", weight: 7, least: 12, cell: (channel) => channel.on.join(", ") },
+    { title: "JOBS", least: 12, cell: (channel) => channel.jobs.join(", ") },
     // An older daemon sends no number.
     { title: "AFTER", isWide: true, cell: ({ rate, after }) => rate ?? (after || undefined) },
     { title: "REPEAT", isWide: true, cell: (channel) => spanText(channel.repeatMs) },

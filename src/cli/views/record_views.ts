@@ -5,7 +5,7 @@ import type { MessageView } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { msOf, stateName } from "../wire.ts";
-import { stateCell } from "./instance_view.ts";
+import { stateCell } from "./state_words.ts";
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = { debug: "dim", warn: "warn", error: "bad" };
 
@@ -14,13 +14,16 @@ export const HISTORY_VIEW: MessageView<HistoryEntry> = {
   message: "HistoryEntry",
   name: (entry) => stateName(entry.state) ?? "",
   columns: [
-    { title: "AT", cell: (entry) => formatAbsolute(msOf(entry.at) ?? 0) },
-    { title: "AGE", cell: (entry, { nowMs }) => formatRelative(msOf(entry.at) ?? 0, nowMs) },
-    { title: "STATE", cell: (entry) => stateCell(stateName(entry.state)) },
-    { title: "REASON", cell: (entry) => entry.reason },
-    { title: "TRY", cell: (entry) => entry.attempt },
-    { title: "FENCE", isWide: true, cell: (entry) => Number(entry.fence) },
-    { title: "NODE", isWide: true, cell: (entry) => entry.node },
+    { title: "AT", weight: 6, cell: (entry) => formatAbsolute(msOf(entry.at) ?? 0) },
+    {
+      title: "AGE",
+      weight: 4,
+      cell: (entry, { nowMs }) => formatRelative(msOf(entry.at) ?? 0, nowMs),
+    },
+    { title: "STATE", weight: 9, cell: (entry) => stateCell(entry) },
+    { title: "ATTEMPT", isNumber: true, cell: ({ attempt }) => attempt || undefined },
+    { title: "NODE", weight: 3, least: 12, cell: (entry) => entry.node },
+    { title: "FENCE", isWide: true, isNumber: true, cell: (entry) => Number(entry.fence) },
   ],
 };
 
@@ -29,7 +32,7 @@ export const LOG_VIEW: MessageView<LogEntry> = {
   message: "LogEntry",
   name: (entry) => entry.message,
   columns: [],
-  line: (entry, paint) => {
+  line: (entry, { paint }) => {
     const at = paint(formatAbsolute(msOf(entry.at) ?? 0), "dim");
     const level = paint(
       makeVisible(entry.level.toUpperCase()).padEnd(5),
@@ -44,9 +47,9 @@ export const LOG_VIEW: MessageView<LogEntry> = {
 /** How the logs of several instances are shown: each line names its instance. */
 export const LOGS_VIEW: MessageView<LogEntry> = {
   ...LOG_VIEW,
-  line: (entry, paint) => {
-    const whose = paint(`${makeVisible(entry.kind)} ${entry.uuid.slice(0, 18)}`, "dim");
-    return `${whose} ${LOG_VIEW.line!(entry, paint)}`;
+  line: (entry, paper) => {
+    const whose = paper.paint(`${makeVisible(entry.kind)} ${entry.uuid.slice(-8)}`, "dim");
+    return `${whose} ${LOG_VIEW.line!(entry, paper)}`;
   },
 };
 
@@ -55,8 +58,8 @@ export const WORKERS_VIEW: MessageView<Workers> = {
   message: "Workers",
   name: (workers) => String(workers.count),
   columns: [
-    { title: "WORKERS", cell: (workers) => workers.count },
-    { title: "BUSY", cell: (workers) => workers.busy },
-    { title: "PROCESSES", cell: (workers) => workers.alive },
+    { title: "WORKERS", isNumber: true, cell: (workers) => workers.count },
+    { title: "BUSY", isNumber: true, cell: (workers) => workers.busy },
+    { title: "PROCESSES", isNumber: true, cell: (workers) => workers.alive },
   ],
 };

@@ -1,7 +1,5 @@
 import type { Session } from "../../rpc/gen/job_pb.ts";
-import { formatAbsolute } from "../output/when.ts";
 import type { MessageView } from "../output/view.ts";
-import { msOf } from "../wire.ts";
 import { shortTime } from "./instance_view.ts";
 
 /** Digits of an id in a table: enough to tell a thousand sessions apart. */
@@ -12,13 +10,13 @@ export const SESSION_VIEW: MessageView<Session> = {
   message: "Session",
   name: (session) => session.id,
   columns: [
-    { title: "ID", cell: ({ id }) => id.slice(0, ID_DIGITS) },
-    { title: "NAME", isFlexible: true, cell: ({ name }) => name },
-    { title: "ROLE", cell: ({ role }) => role },
+    { title: "ID", weight: 9, cell: ({ id }) => id.slice(0, ID_DIGITS) },
+    { title: "NAME", weight: 8, least: 12, cell: ({ name }) => name },
+    { title: "ROLE", weight: 7, cell: ({ role }) => role },
     { title: "JOBS", isWide: true, cell: ({ jobs }) => jobs.join(" ") || "all" },
-    { title: "SINCE", cell: ({ createdAt }, at) => shortTime(createdAt, at) },
-    { title: "LAST USED", cell: ({ usedAt }, at) => shortTime(usedAt, at) },
+    { title: "SINCE", weight: 3, cell: ({ createdAt }, at) => shortTime(createdAt, at) },
+    { title: "LAST USED", weight: 6, cell: ({ usedAt }, at) => shortTime(usedAt, at) },
     { title: "ADDRESS", cell: ({ address }) => address },
-    { title: "UNTIL", cell: ({ expiresAt }) => formatAbsolute(msOf(expiresAt) ?? 0) },
+    { title: "UNTIL", weight: 4, cell: ({ expiresAt }, at) => shortTime(expiresAt, at) },
   ],
 };

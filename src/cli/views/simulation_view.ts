@@ -4,9 +4,9 @@ import type { Durations, Simulated } from "../../tools/simulate.ts";
 import type { ClockChange } from "../../tools/simulation/clock_changes.ts";
 import type { KindDifference } from "../../tools/simulation/difference.ts";
 import type { KindReport, SimulationReport } from "../../tools/simulation/report.ts";
-import type { PlainRecord } from "../output/view.ts";
+import type { Printer } from "../output/printer.ts";
+import type { Column, PlainRecord } from "../output/view.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
-import { tableLines } from "../output/table.ts";
 import { formatAbsolute, isoText } from "../output/when.ts";
 
 /** Effects of clock changes in words. Those without an effect are only counted. */
@@ -82,11 +82,12 @@ function busyShare({ load, workers, fromMs, toMs }: SimulationReport): number {
 export function simulationLines(
   { report, against }: Simulated,
   durations: Durations,
+  printer: Printer,
 ): string[] {
   const lines = [
     ...headLines(report),
     "",
-    ...kindLines(report.kinds),
+    ...printer.tableLines(KIND_COLUMNS, report.kinds),
     ...(report.kinds.length === 0 ? [] : [originLine(originsOf(report, durations))]),
   ];
   const touched = report.clockChanges.filter(({ effect }) => effect !== null);
@@ -139,22 +140,20 @@ function headLines(report: SimulationReport): string[] {
   ];
 }
 
-const KIND_COLUMNS: readonly (readonly [title: string, text: (kind: KindReport) => string])[] = [
-  ["KIND", ({ kind }) => makeVisible(kind)],
-  ["RAN", ({ ran }) => String(ran)],
-  ["SKIPPED", ({ skipped }) => String(skipped)],
-  ["REPLACED", ({ replaced }) => String(replaced)],
-  ["PENDING", ({ pending }) => String(pending)],
-  ["OVERLAPS", ({ overlaps }) => String(overlaps)],
-  ["FIRST OVERLAP", ({ overlapAt }) => overlapAt === null ? "" : formatAbsolute(overlapAt)],
-  ["LONGEST WAIT", ({ waitMaxMs }) => formatDuration(waitMaxMs)],
-  ["DURATION", ({ durationMs }) => formatDuration(durationMs)],
+const KIND_COLUMNS: readonly Column<KindReport>[] = [
+  { title: "KIND", least: 12, weight: 9, cell: ({ kind }) => kind },
+  { title: "RAN", isNumber: true, weight: 8, cell: ({ ran }) => ran },
+  { title: "SKIPPED", isNumber: true, weight: 6, cell: ({ skipped }) => skipped },
+  { title: "REPLACED", isNumber: true, weight: 3, cell: ({ replaced }) => replaced },
+  { title: "PENDING", isNumber: true, weight: 2, cell: ({ pending }) => pending },
+  { title: "OVERLAPS", isNumber: true, weight: 7, cell: ({ overlaps }) => overlaps },
+  {
+    title: "FIRST OVERLAP",
+    cell: ({ overlapAt }) => overlapAt === null ? "" : formatAbsolute(overlapAt),
+  },
+  { title: "LONGEST WAIT", weight: 4, cell: ({ waitMaxMs }) => formatDuration(waitMaxMs) },
+  { title: "DURATION", weight: 4, cell: ({ durationMs }) => formatDuration(durationMs) },
 ];
-
-function kindLines(kinds: readonly KindReport[]): string[] {
-  const titles = KIND_COLUMNS.map(([title]) => title);
-  return tableLines(titles, kinds.map((kind) => KIND_COLUMNS.map(([, text]) => text(kind))));
-}
 
 function changeLine(change: ClockChange): string {
   const { shiftMs, effect } = change;

@@ -5,8 +5,9 @@ import type { MessageView } from "../output/view.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { formatAbsolute } from "../output/when.ts";
 import { msOf, type Timestamp } from "../wire.ts";
+import { fieldLines } from "./details.ts";
 import { shortTime } from "./instance_view.ts";
-import { statusText } from "./schedule_view.ts";
+import { statusCell } from "./schedule_view.ts";
 
 const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
   ran: "good",
@@ -17,6 +18,8 @@ const OUTCOME_STYLES: Readonly<Record<string, Style>> = {
   expected: "active",
   none: "dim",
 };
+/** Before the lines about a tick. */
+const INDENT = "  ";
 const OUTCOMES: Readonly<Record<string, string>> = { none: "no run" };
 
 /** How the explanation of a tick or an instance is shown. */
@@ -24,7 +27,7 @@ export const TICK_REPORT_VIEW: MessageView<TickReport> = {
   message: "TickReport",
   name: (report) => report.instance?.uuid ?? report.outcome,
   columns: [],
-  line: (report, paint) => {
+  line: (report, { paint, columns }) => {
     const outcome = OUTCOMES[report.outcome] ?? makeVisible(report.outcome);
     const reason = report.reason ? ` (${makeVisible(report.reason)})` : "";
     const head = `${absolute(report.at)}  ${makeVisible(report.kind)}  ${
@@ -34,14 +37,14 @@ export const TICK_REPORT_VIEW: MessageView<TickReport> = {
       report.previousAt && `before ${absolute(report.previousAt)}`,
       report.nextAt && `after ${absolute(report.nextAt)}`,
     ].filter((text) => text);
-    const fields = [
+    const fields = fieldLines([
       ["Why", makeVisible(report.why)],
       ["Rule", makeVisible(report.rule)],
       ["Schedule", makeVisible(report.schedule?.id ?? "")],
-      ["Instance", report.instance?.uuid ?? ""],
+      ["Instance", report.instance?.uuid],
       ["Nearest", around.join(", ")],
-    ].filter(([, text]) => text !== "");
-    return [head, ...fields.map(([name, text]) => `  ${`${name}:`.padEnd(9)} ${text}`)].join("\n");
+    ], columns === null ? null : columns - INDENT.length);
+    return [head, ...fields.map((line) => INDENT + line)].join("\n");
   },
 };
 
@@ -50,15 +53,15 @@ export const TIMER_VIEW: MessageView<Schedule> = {
   message: "Schedule",
   name: (schedule) => schedule.id,
   columns: [
-    { title: "NEXT", cell: (schedule) => absolute(schedule.nextAt) },
-    { title: "LEFT", cell: ({ nextAt }, { nowMs }) => relative(nextAt, nowMs) },
-    { title: "LAST", cell: (schedule) => absolute(schedule.lastRunAt) },
-    { title: "PASSED", cell: ({ lastRunAt }, { nowMs }) => relative(lastRunAt, nowMs) },
-    { title: "KIND", isFlexible: true, cell: (schedule) => schedule.kind },
-    { title: "SCHEDULE", cell: (schedule) => schedule.cron },
-    { title: "STATUS", cell: statusText },
+    { title: "NEXT", weight: 6, cell: (schedule) => absolute(schedule.nextAt) },
+    { title: "LEFT", weight: 8, cell: ({ nextAt }, { nowMs }) => relative(nextAt, nowMs) },
+    { title: "KIND", weight: 9, least: 12, cell: (schedule) => schedule.kind },
+    { title: "SCHEDULE", weight: 7, least: 12, cell: (schedule) => schedule.cron },
+    { title: "STATUS", weight: 5, cell: statusCell },
+    { title: "PASSED", weight: 4, cell: ({ lastRunAt }, { nowMs }) => relative(lastRunAt, nowMs) },
+    { title: "LAST", weight: 3, cell: (schedule) => absolute(schedule.lastRunAt) },
     { title: "ZONE", isWide: true, cell: (schedule) => schedule.timezone },
-    { title: "RUNS", isWide: true, cell: (schedule) => Number(schedule.runs) },
+    { title: "RUNS", isWide: true, isNumber: true, cell: (schedule) => Number(schedule.runs) },
     { title: "ID", isWide: true, cell: (schedule) => schedule.id },
   ],
 };
@@ -68,10 +71,10 @@ export const PAUSE_VIEW: MessageView<PauseEntry> = {
   message: "PauseEntry",
   name: (pause) => pause.kind ?? "",
   columns: [
-    { title: "KIND", cell: (pause) => pause.kind ?? "(everything)" },
-    { title: "UNTIL", cell: (pause, at) => shortTime(pause.until, at) ?? "resumed" },
-    { title: "SINCE", cell: (pause, at) => shortTime(pause.at, at) },
-    { title: "REASON", isFlexible: true, cell: (pause) => pause.reason },
+    { title: "KIND", weight: 9, least: 12, cell: (pause) => pause.kind ?? "(everything)" },
+    { title: "UNTIL", weight: 8, cell: (pause, at) => shortTime(pause.until, at) ?? "resumed" },
+    { title: "SINCE", weight: 4, cell: (pause, at) => shortTime(pause.at, at) },
+    { title: "REASON", least: 16, cell: (pause) => pause.reason },
   ],
 };
 

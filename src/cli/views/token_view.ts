@@ -12,11 +12,12 @@ export const TOKEN_VIEW: RecordView<StoredToken> = {
     expires_at: ({ expiresAt }) => isoText(expiresAt),
   },
   columns: [
-    { title: "NAME", cell: (token) => token.name },
-    { title: "ROLE", cell: (token) => token.role },
-    { title: "JOBS", isFlexible: true, cell: (token) => token.jobs?.join(" ") ?? "all" },
+    { title: "NAME", weight: 9, least: 12, cell: (token) => token.name },
+    { title: "ROLE", weight: 8, cell: (token) => token.role },
+    { title: "JOBS", least: 12, cell: (token) => token.jobs?.join(" ") ?? "all" },
     {
       title: "EXPIRES",
+      weight: 7,
       cell: ({ expiresAt }, { nowMs }) => {
         if (expiresAt === null) return "never";
         const time = formatAbsolute(expiresAt);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
+import { commandEnd } from "../../core/text/command_end.ts";
 import { errorCode, JobError } from "../../core/errors.ts";
 import type { CommandSpec } from "../../core/job/job.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
@@ -193,8 +194,8 @@ function succeeded(code: number, file: ResultFile | null): AttemptResult {
 }
 
 function exited(spec: CommandSpec, code: number | null, signal: string | null): AttemptResult {
-  const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
-  const error = { name: "CommandError", message: `Command "${spec.argv[0]}" ${how}` };
   const found = { exitCode: code ?? undefined, signal: signal ?? undefined };
+  const message = `Command "${spec.argv[0]}" ${commandEnd(found)}`;
+  const error = { name: "CommandError", message };
   return { type: "error", error: withoutUndefined({ ...error, ...found }) };
 }

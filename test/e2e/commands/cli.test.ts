@@ -163,7 +163,7 @@ test("jobctl schedule --wait runs a job with text arguments and prints its resul
 test("jobctl schedule --wait exits 3 when the run failed, and its error cannot steer", async () => {
   const run = await jobctl("schedule", "fail", "\x1b[31mno", "--wait", "-o", "table");
   assert.equal(run.code, 3, run.stderr);
-  assert.match(run.stdout, /^State: +Terminated/m);
+  assert.match(run.stdout, /^State: +failed$/m);
   assert.match(run.stdout, /^Error: +\\x1b\[31mno$/m);
 });
 

@@ -33,7 +33,7 @@ async function printed(args: readonly string[], env: Record<string, string> = {}
 
 test("in a pipe, jobctl prints text: fields, lists with tabs, and lines of logs", async () => {
   const run = await printed(["schedule", "echo", ...ARGUMENTS, "--wait"]);
-  assert.match(run, /^State: +Completed/m);
+  assert.match(run, /^State: +done$/m);
   const [head, row, ...rest] = (await printed(["list", "instances", "--kind", "echo"])).split("\n");
   assert.deepEqual(rest, [""]);
   const titles = head!.split("\t");
@@ -46,6 +46,20 @@ test("in a pipe, jobctl prints text: fields, lists with tabs, and lines of logs"
   assert.equal(lines.filter((line) => line.endsWith("counted 7")).length, 1, lines.join("\n"));
   assert.equal(lines.filter((line) => line.endsWith("a warning of 007")).length, 1);
   assert.ok(!lines.some((line) => line.includes("{") || line.includes("\x1b")), lines.join("\n"));
+});
+
+test("--fields chooses what is shown, and a wrong name lists all", async () => {
+  await printed(["schedule", "echo", ...ARGUMENTS, "--wait", "-q"]);
+  const fields = ["list", "instances", "--kind", "echo", "--limit", "1", "--fields"];
+  assert.equal(
+    await printed([...fields, "kind,state,attempts"]),
+    "KIND\tSTATE\tATTEMPTS\necho\tdone\t1\n",
+  );
+  const csv = await printed([...fields, "attempts,kind", "-o", "csv"]);
+  assert.equal(csv, "attempts,kind\r\n1,echo\r\n");
+  const wrong = await daemon.jobctl([...fields, "stat"]);
+  assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
+  assert.match(wrong.stderr, /"stat": no such field\nhint: Did you mean "state"\? Fields: /);
 });
 
 test("JSON keeps numbers, texts and objects apart, by option and by variable", async () => {

@@ -159,7 +159,7 @@ test("system.store.backup after kill -9 midway leaves whole files alone, and no 
     try {
       await until("it was run again", async () => {
         const listed = await restarted.jobctl(["list", "instances", "--kind", KIND, "-o", "table"]);
-        return (listed.stdout.match(/Completed/g) ?? []).length === 2;
+        return (listed.stdout.match(/ done /g) ?? []).length === 2;
       });
       const names = readdirSync(folder);
       assert.equal(names.length, 2, names.join());

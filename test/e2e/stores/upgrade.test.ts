@@ -56,7 +56,7 @@ for (const version of VERSIONS) {
         assert.match(await shown("list", "dead"), /import/);
         assert.match(await shown("incidents"), /import/);
         assert.match(await shown("logs", "--kind", "long"), /half done/);
-        assert.match(await shown("list", "instances", "--kind", "long"), /Completed/);
+        assert.match(await shown("list", "instances", "--kind", "long"), / done /);
         assert.match(await shown("list", "pauses"), /paused +.*upgrade/);
         assert.match(await shown("store", "verify"), /no problems/i);
         const again = await daemon.restart();

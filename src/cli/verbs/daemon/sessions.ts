@@ -1,6 +1,7 @@
 import { countText } from "../../../core/text/count_text.ts";
 import { confirm } from "../../confirm.ts";
 import { usageError } from "../../parsing/args.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { SESSION_VIEW } from "../../views/session_view.ts";
 
@@ -12,6 +13,7 @@ const LIST: Verb = {
     "ends with the token. An admin sees the sessions of everybody, others their own. The time of",
     "the last use is exact to a minute.",
   ].join(" "),
+  options: FIELDS_OPTION,
   examples: [["jobctl sessions", "Who is logged in, from where, until when"]],
   async run(_args, { client, printer }) {
     const { sessions } = await (await client()).listSessions({});

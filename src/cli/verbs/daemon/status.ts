@@ -7,26 +7,42 @@ import type {
   PauseEntry,
   Silence,
 } from "../../../rpc/gen/job_pb.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { tableLines } from "../../output/table.ts";
+import type { Cell, Style } from "../../output/table.ts";
+import type { Column } from "../../output/view.ts";
 import type { Verb } from "../../verb.ts";
 import { fieldLines } from "../../views/details.ts";
 import { timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
 
-/** Counts by state: heading of the column, key of the record, field of the response. */
-const COUNTS = [
-  ["SCHEDULED", "scheduled", "scheduled"],
-  ["PROCESSING", "processing", "processing"],
-  ["COMPLETED", "completed", "completed"],
-  ["TERMINATED", "terminated", "terminated"],
-  ["CANCELLED", "canceled", "canceled"],
-  ["TIMED OUT", "timed_out", "timedOut"],
-] as const;
+/** Instances of a kind by state, for people. */
+const COUNT_COLUMNS: readonly Column<KindCounts>[] = [
+  { title: "KIND", weight: 9, least: 12, cell: ({ kind }) => kind },
+  { title: "WAITING", weight: 7, isNumber: true, cell: ({ scheduled }) => countCell(scheduled) },
+  {
+    title: "RUNNING",
+    weight: 8,
+    isNumber: true,
+    cell: ({ processing }) => countCell(processing, "active"),
+  },
+  {
+    title: "FAILED",
+    weight: 8,
+    isNumber: true,
+    cell: ({ terminated, timedOut }) => countCell(terminated + timedOut, "bad"),
+  },
+  { title: "DONE", weight: 6, isNumber: true, cell: ({ completed }) => countCell(completed) },
+  { title: "CANCELED", weight: 3, isNumber: true, cell: ({ canceled }) => countCell(canceled) },
+];
+
+function countCell(count: bigint, style?: Style): Cell {
+  return count > 0n ? { text: String(count), style } : { text: "" };
+}
 
 /** Most incidents that are counted. */
 const INCIDENTS_MAX = 1_000;
@@ -79,25 +95,33 @@ function incidentsText(incidents: readonly Incident[]): string | undefined {
   return `${count} open${known === 0 ? "" : `, ${known} of them acknowledged`}`;
 }
 
-function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer): string[] {
+function fieldsOf(status: GetStatusResponse, extras: Extras, printer: Printer): string[] {
   const { pauses, incidents, silences } = extras;
   const { workers } = status;
   const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
-  const lines = fieldLines([
+  const bad = (text: string) => printer.paint(makeVisible(text), "bad");
+  return fieldLines([
+    // What needs attention comes first.
     ["Node", makeVisible(status.node)],
-    ["Version", makeVisible(status.version)],
-    ["Started", timeText(status.startedAt, printer.nowMs)],
     ["Draining", status.isDraining ? printer.paint("yes", "warn") : undefined],
-    ["Store", makeVisible(store)],
-    [
-      "Store problem",
-      status.storeProblem && printer.paint(makeVisible(status.storeProblem), "bad"),
-    ],
+    ["Store problem", status.storeProblem && bad(status.storeProblem)],
     [
       "Config",
-      status.reloadProblem &&
-      printer.paint(makeVisible(`the last reload had problems: ${status.reloadProblem}`), "bad"),
+      status.reloadProblem && bad(`the last reload had problems: ${status.reloadProblem}`),
     ],
+    ...status.disabled.map(({ kind, reason }) => ["Disabled", bad(`${kind}: ${reason}`)] as const),
+    ["Incidents", incidentsText(incidents)],
+    ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>
+      ["Incident", incidentText(incident, printer)] as const
+    ),
+    ...pauses.map((pause) =>
+      ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
+    ),
+    ...silences.slice(0, SILENCES_SHOWN).map((silence) =>
+      ["Silenced", printer.paint(silenceText(silence, printer.nowMs), "warn")] as const
+    ),
+    ["Silenced", moreText(silences.length - SILENCES_SHOWN)],
+    ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
     [
       "Workers",
       workers &&
@@ -108,32 +132,20 @@ function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer
     ["Nodes", status.nodes > 1 ? `${status.nodes} live` : undefined],
     ["Schedules", String(status.schedules)],
     ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
-    ...status.disabled.map(({ kind, reason }) =>
-      ["Disabled", printer.paint(makeVisible(`${kind}: ${reason}`), "bad")] as const
-    ),
-    ...pauses.map((pause) =>
-      ["Paused", printer.paint(pauseText(pause, printer.nowMs), "warn")] as const
-    ),
-    ...silences.slice(0, SILENCES_SHOWN).map((silence) =>
-      ["Silenced", printer.paint(silenceText(silence, printer.nowMs), "warn")] as const
-    ),
-    ["Silenced", moreText(silences.length - SILENCES_SHOWN)],
-    ...status.blocks.map((block) => ["Blocked by", blockText(block, printer)] as const),
-    ["Incidents", incidentsText(incidents)],
-    ...incidents.slice(0, INCIDENTS_SHOWN).map((incident) =>
-      ["Incident", incidentText(incident, printer)] as const
-    ),
-  ]);
+    ["Store", makeVisible(store)],
+    ["Version", makeVisible(status.version)],
+    ["Started", timeText(status.startedAt, printer.nowMs)],
+  ], printer.columns);
+}
+
+function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer): string[] {
+  const lines = fieldsOf(status, extras, printer);
   // Notices are of interest only if they cannot be delivered.
   const kinds = kindsOf(status).filter(({ kind, terminated, timedOut }) =>
     !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
   );
   if (kinds.length === 0) return lines;
-  const rows = kinds.map((counts) => [
-    counts.kind,
-    ...COUNTS.map(([, , field]) => String(counts[field])),
-  ]);
-  return [...lines, "", ...tableLines(["KIND", ...COUNTS.map(([title]) => title)], rows)];
+  return [...lines, "", ...printer.tableLines(COUNT_COLUMNS, kinds)];
 }
 
 /** `jobctl status` */
@@ -146,6 +158,7 @@ export const STATUS: Verb = {
     ["jobctl status --watch", "The same, redrawn at each change"],
   ],
   watches: "everything",
+  options: FIELDS_OPTION,
   async run(_args, { client, printer }) {
     const connection = await client();
     const status = await connection.getStatus({});

@@ -19,7 +19,7 @@ import { CONFIG_OPTION, configFileOf, serviceConfigFile } from "../../parsing/co
 import { confirm } from "../../confirm.ts";
 import type { CliIo } from "../../io.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import type { OptionSpecs } from "../../parsing/options.ts";
+import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
 import { recordOf } from "../../output/view.ts";
 import { TOKEN_VIEW } from "../../views/token_view.ts";
 
@@ -158,7 +158,7 @@ const LIST: Verb = {
   name: "list",
   summary: "List the tokens created with token new, without their values",
   details: "Tokens of the configuration are not listed. Reads the tokens file, without a daemon.",
-  options: FILE_OPTIONS,
+  options: { ...FILE_OPTIONS, ...FIELDS_OPTION },
   examples: [["jobctl token list", "Names, roles, jobs, and when they expire"]],
   isOffline: true,
   async run(args, { io, printer }) {

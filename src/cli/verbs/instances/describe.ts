@@ -1,6 +1,7 @@
 import { isJobError } from "../../../core/errors.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type {
+  GetJobStatsResponse,
   Incident,
   Job,
   JobHook,
@@ -9,19 +10,25 @@ import type {
   LogEntry,
 } from "../../../rpc/gen/job_pb.ts";
 import { collect, findInstance, listSchedules, lookupHistory, present } from "../../lookup.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
-import { formatAbsolute, timeText } from "../../output/when.ts";
+import { timeText } from "../../output/when.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
+import type { View } from "../../output/view.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import { instanceLines, jobLines } from "../../views/details.ts";
-import { stateStyle } from "../../views/instance_view.ts";
+import { attemptLines } from "../../views/attempt_view.ts";
+import { fieldLines, instanceLines, jobLines } from "../../views/details.ts";
+import { INSTANCE_VIEW, runText } from "../../views/instance_view.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 import { LOG_VIEW } from "../../views/record_views.ts";
 import { signatureLines, signatureOf, summaryLines } from "../../views/signature_lines.ts";
 import { channelsOf, incidentText } from "../../views/notice_views.ts";
-import { msOf, stateName } from "../../wire.ts";
 
 const SCHEDULES_SHOWN = 20;
-const HISTORY_SHOWN = 200;
+/** Runs of a job that are shown. */
+const RUNS_SHOWN = 5;
+const HISTORY_SHOWN = 1_000;
 /** Lines of the log that are shown. */
 const LINES_SHOWN = 20;
 
@@ -54,6 +61,7 @@ const JOB: Verb = {
   watches: "job",
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
+    ...FIELDS_OPTION,
     "ping-url": {
       describe: "Show the secret path of the pings of an external job; requires admin",
       isFlag: true,
@@ -79,30 +87,32 @@ export async function describeJob(
 ): Promise<void> {
   const answer = await connection.getJob({ kind });
   const job = present(answer.job, `Cannot describe job "${kind}"`);
-  const schedules = await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN));
-  const incident = await openIncident(connection, kind);
-  const channels = await channelsFor(connection, job);
+  const schedules = printer.wants("schedules")
+    ? await collect(listSchedules(connection, [kind], SCHEDULES_SHOWN))
+    : [];
+  const incident = printer.wants("incident") ? await openIncident(connection, kind) : undefined;
+  const channels = printer.wants("channels") ? await channelsFor(connection, job) : undefined;
+  const isForPeople = printer.isHuman && printer.wants("stats");
+  const stats = isForPeople ? await statsOf(connection, kind) : undefined;
   const { notices, hook } = job;
   const lines = jobLines(job, printer, [
-    ...hookRows(hook),
+    ["Incident", incident && incidentText(incident, printer)],
+    ...(stats === undefined ? [] : statsRows(stats, printer)),
     ["Expected", makeVisible(notices?.expect.join(", ") ?? "")],
     ["Silence", makeVisible(notices?.silence.join("; ") ?? "")],
     ["Notifies", channels && notifiesText(channels, notices)],
-    ["Incident", incident && incidentText(incident, printer)],
+    ...hookRows(hook),
   ]);
   const signature = signatureOf(job);
   const summary = signature === null ? [] : summaryLines(signature);
   // The first line is the description already.
   if (summary.length > 1) lines.push("", ...summary);
   if (signature !== null) lines.push("", ...signatureLines(signature));
-  if (schedules.length > 0) lines.push("", "Schedules:");
-  for (const schedule of schedules) {
-    const next = timeText(schedule.nextAt, printer.nowMs) ?? "never";
-    const { cron, timezone } = schedule;
-    lines.push(
-      `  ${makeVisible(schedule.id)}  ${makeVisible(`"${cron}" ${timezone}`)}  next ${next}`,
-    );
-  }
+  const { last = [] } = stats ?? {};
+  lines.push(
+    ...tableOf("Schedules", SCHEDULE_VIEW, { items: schedules, printer }),
+    ...tableOf("Last runs", INSTANCE_VIEW, { items: last.slice(0, RUNS_SHOWN), printer }),
+  );
   await printer.details(
     (of) => ({
       ...of(job),
@@ -113,6 +123,45 @@ export async function describeJob(
     job.kind,
     lines,
   );
+}
+
+/** A list below its title, without the kind, which all of it have; nothing if it is empty. */
+function tableOf<T>(
+  title: string,
+  { columns, name }: Pick<View<T>, "columns" | "name">,
+  { items, printer }: { readonly items: readonly T[]; readonly printer: Printer },
+): string[] {
+  const others = columns.filter((column) => !column.isWide && column.title !== "KIND");
+  return items.length === 0 ? [] : ["", `${title}:`, ...printer.tableLines(others, items, name)];
+}
+
+/** The numbers of the last week; undefined if the daemon is older and has none. */
+async function statsOf(client: JobClient, kind: string): Promise<GetJobStatsResponse | undefined> {
+  try {
+    return await client.getJobStats({ kind, buckets: 1 });
+  } catch (error) {
+    if (!isJobError(error, "unimplemented")) throw error;
+    return undefined;
+  }
+}
+
+/** How often a job succeeded, and how long that took. */
+function statsRows(stats: GetJobStatsResponse, printer: Printer): [name: string, value: string][] {
+  const { totals, successRate, isEstimate, usualP50Ms, usualP99Ms } = stats;
+  const ended = Number(
+    (totals?.completed ?? 0n) + (totals?.failed ?? 0n) + (totals?.timedOut ?? 0n),
+  );
+  const rate = `${Math.floor((successRate ?? 0) * 1_000) / 10} %`;
+  const runs = `${isEstimate ? "about " : ""}${countText(ended, "run")}`;
+  const usual = usualP50Ms === undefined || usualP99Ms === undefined
+    ? ""
+    : `${runText(usualP50Ms)}, rarely over ${runText(usualP99Ms)}`;
+  return [
+    ["Successful", successRate === undefined ? "" : `${rate} of ${runs} in the last 7 days`],
+    ["Usually takes", usual],
+    ["Last success", timeText(stats.lastSuccessAt, printer.nowMs) ?? ""],
+    ["Last failure", timeText(stats.lastFailureAt, printer.nowMs) ?? ""],
+  ];
 }
 
 /** How others start a job by its hook. */
@@ -152,6 +201,7 @@ const INSTANCE: Verb = {
   summary: "Explain an instance: arguments, results or error, times, history, end of its log",
   watches: "instance",
   words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it", offers: "instance" }],
+  options: FIELDS_OPTION,
   examples: [
     ["jobctl describe instance 01938f2c-7d3e", "What became of a run"],
     ["jobctl describe instance 01938f2c-7d3e --watch", "The same while it runs, until it ends"],
@@ -170,24 +220,33 @@ export async function describeInstance(
   printer: Printer,
 ): Promise<void> {
   const { uuid } = instance;
-  const history = await collect(lookupHistory(client, uuid, HISTORY_SHOWN));
-  const log = await lastLines(client, uuid);
+  const history = printer.wants("history")
+    ? await collect(lookupHistory(client, uuid, HISTORY_SHOWN))
+    : [];
+  const log = printer.wants("log") ? await lastLines(client, uuid) : [];
   const lines = instanceLines(instance, printer);
-  if (history.length > 0) lines.push("", "History:");
-  for (const entry of history) {
-    const state = stateName(entry.state) ?? "-";
-    const shown = printer.paint(state.padEnd(10), stateStyle(state));
-    const reason = entry.reason === undefined ? "" : `  ${makeVisible(entry.reason)}`;
-    lines.push(`  ${formatAbsolute(msOf(entry.at) ?? 0)}  ${shown}${reason}`.trimEnd());
-  }
+  const attempts = attemptLines(instance, { history, log }, printer);
+  if (attempts.length > 0) lines.push("", ...attempts);
   if (log.length > 0) lines.push("", log.length < LINES_SHOWN ? "Log:" : "End of the log:");
-  for (const entry of log) lines.push(`  ${LOG_VIEW.line!(entry, printer.paint)}`);
-  lines.push("", `Its log: jobctl logs ${uuid}`);
+  for (const entry of log) lines.push(`  ${LOG_VIEW.line!(entry, printer)}`);
+  lines.push("", ...commandLines(instance, printer));
   await printer.details(
     (of) => ({ ...of(instance), history: history.map(of), log: log.map(of) }),
     uuid,
     lines,
   );
+}
+
+/** Commands that show more about an instance, or what is next to it. */
+function commandLines(instance: JobInstance, printer: Printer): string[] {
+  const { uuid, retryOf, redrivenAs, scheduleId } = instance;
+  const { shortId, columns } = printer;
+  return fieldLines([
+    ["Whole log", `jobctl logs ${shortId(uuid)}`],
+    ["Origin", scheduleId && `jobctl explain ${shortId(uuid)}`],
+    ["Repeats", retryOf && `jobctl get instance ${shortId(retryOf)}`],
+    ["Repeated by", redrivenAs && `jobctl get instance ${shortId(redrivenAs)}`],
+  ], columns);
 }
 
 /** The last lines of the log of an instance, the oldest first. */

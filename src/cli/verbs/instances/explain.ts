@@ -2,6 +2,7 @@ import { isJobError, JobError } from "../../../core/errors.ts";
 import { openZone } from "../../../core/time/zone.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { writeMessage } from "../../output/written_file.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import { ownZone, writeZone, zoneOfJob } from "../../parsing/job_time.ts";
 import { listSchedules } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
@@ -183,6 +184,7 @@ export const EXPLAIN: Verb = {
         'With a kind: what happened at this time, in its schedule\'s zone: "02:30", "yesterday 2:30"',
     },
     limit: { value: "N", describe: "With a kind: how many of its last ticks (default 5)" },
+    ...FIELDS_OPTION,
   },
   examples: [
     ["jobctl explain backup", "What became of its last runs"],

@@ -2,7 +2,7 @@ import { JobError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/text/nearest.ts";
 import { signatureSchema } from "../../../core/arguments/json_schema.ts";
 import type { Job } from "../../../rpc/gen/job_pb.ts";
-import { OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
+import { FIELDS_OPTION, OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../output/format.ts";
 import type { Plain } from "../../output/view.ts";
 import { formatJson } from "../../output/json.ts";
@@ -10,6 +10,7 @@ import { signatureOf } from "../../views/signature_lines.ts";
 import { findInstance, findSchedule, present } from "../../lookup.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { describeInstance, describeJob } from "./describe.ts";
+import { nodeLines, scheduleLines } from "../../views/details.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
@@ -43,6 +44,7 @@ const JOB: Verb = {
   watches: "job",
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
+    ...FIELDS_OPTION,
     output: {
       value: "FORMAT",
       ...OUTPUT_OPTIONS.output!,
@@ -73,6 +75,7 @@ const INSTANCE: Verb = {
   summary: "Show one instance: to people as jobctl describe instance does",
   watches: "instance",
   words: [{ ...ID_WORD, offers: "instance" }],
+  options: FIELDS_OPTION,
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   async run(args, { client, printer }) {
     const connection = await client();
@@ -87,9 +90,13 @@ const SCHEDULE: Verb = {
   summary: "Show one recurring schedule",
   watches: "everything",
   words: [{ ...ID_WORD, offers: "schedule" }],
+  options: FIELDS_OPTION,
   examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
   async run(args, { client, printer }) {
-    await printer.one(SCHEDULE_VIEW, await findSchedule(await client(), args.word("ID")));
+    const schedule = await findSchedule(await client(), args.word("ID"));
+    if (!printer.isHuman) return await printer.one(SCHEDULE_VIEW, schedule);
+    const lines = scheduleLines(schedule, printer);
+    await printer.details((of) => of(schedule), schedule.id, lines);
   },
 };
 
@@ -102,6 +109,7 @@ const NODE: Verb = {
     describe: "Its id: node.id of its config, or its host's name",
     offers: "node",
   }],
+  options: FIELDS_OPTION,
   examples: [["jobctl get node berlin-2 -o yaml", "Everything about a node, with its jobs"]],
   async run(args, { client, printer }) {
     const id = args.word("ID");
@@ -112,7 +120,8 @@ const NODE: Verb = {
         hint: didYouMean(id, nodes.map((one) => one.id)) ?? "List them with: jobctl list nodes",
       });
     }
-    await printer.one(NODE_VIEW, node);
+    if (!printer.isHuman) return await printer.one(NODE_VIEW, node);
+    await printer.details((of) => of(node), node.id, nodeLines(node, printer));
   },
 };
 

@@ -5,10 +5,10 @@ import { assertKinds, collect, listSchedules, lookupInstances, withTag } from ".
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
-import type { OptionSpecs } from "../../parsing/options.ts";
+import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
 import { FILTER_OPTIONS, readQuery, readStates, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
-import { DEAD_VIEW, INSTANCE_VIEW } from "../../views/instance_view.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { SILENCE_VIEW } from "../../views/notice_views.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
@@ -23,6 +23,7 @@ const LIMIT_MAX = 10_000_000;
 const LIMIT_OPTIONS: OptionSpecs = {
   limit: { value: "N", describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
   all: { describe: "No limit, even in a table", isFlag: true },
+  ...FIELDS_OPTION,
 };
 
 /** How many to show; null for all. */
@@ -82,13 +83,14 @@ async function listInstances(
       count,
       ({ kind }) => isAnyShown || !kind.startsWith(NOTICE_KINDS),
     );
-  await printLimited(printer, isDead ? DEAD_VIEW : INSTANCE_VIEW, { limit, items });
+  await printLimited(printer, INSTANCE_VIEW, { limit, items });
 }
 
 const JOBS: Verb = {
   name: "jobs",
   summary: "List the registered jobs",
   watches: "everything",
+  options: FIELDS_OPTION,
   examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
   async run(_args, { client, printer }) {
     const { jobs } = await (await client()).listRegisteredJobs({});
@@ -209,6 +211,7 @@ const PAUSES: Verb = {
   name: "pauses",
   summary: "List what is paused, until when and why",
   watches: "everything",
+  options: FIELDS_OPTION,
   examples: [["jobctl list pauses", "What does not run"]],
   async run(_args, { client, printer }) {
     const { pauses } = await (await client()).listPauses({});
@@ -220,6 +223,7 @@ const SILENCES: Verb = {
   name: "silences",
   summary: "List the silences in force: until when, by whom and why",
   watches: "everything",
+  options: FIELDS_OPTION,
   examples: [["jobctl list silences", "Whose notices are held back now"]],
   async run(_args, { client, printer }) {
     const { silences } = await (await client()).listSilences({});
@@ -236,6 +240,7 @@ const NODES: Verb = {
     'node that has ended stays in the list for an hour: as "left" if it stopped, as "lost" if its',
     "lease expired without notice.",
   ].join(" "),
+  options: FIELDS_OPTION,
   examples: [["jobctl list nodes", "Who shares the work"], [
     "jobctl list nodes -o wide",
     "With the process, zone database and jobs of each",

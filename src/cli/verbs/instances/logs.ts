@@ -5,6 +5,7 @@ import { EXIT } from "../../exit_codes.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
 import { assertKinds, findInstance, lookupHistory, pages } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { timestampOf } from "../../wire.ts";
@@ -84,6 +85,7 @@ export const LOGS: Verb = {
       describe: "Keep printing new lines until the instance has ended",
       isFlag: true,
     },
+    ...FIELDS_OPTION,
   },
   examples: [
     ["jobctl logs 01938f2c-7d3e --level warn", "Warnings and errors of one run"],
@@ -122,6 +124,7 @@ export const HISTORY: Verb = {
     describe: "Id of the instance, or an unambiguous prefix of it",
     offers: "instance",
   }],
+  options: FIELDS_OPTION,
   examples: [["jobctl history 01938f2c-7d3e", "Each change of state with its time and reason"]],
   async run(args, { client, printer }) {
     const connection = await client();

@@ -12,6 +12,7 @@ import {
   present,
 } from "../../lookup.ts";
 import { usageError } from "../../parsing/args.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb } from "../../verb.ts";
 import {
   ANY_INCIDENT_VIEW,
@@ -41,6 +42,7 @@ export const INCIDENTS: Verb = {
       describe: "Also list the last closed incident of each job, node and so on",
       isFlag: true,
     },
+    ...FIELDS_OPTION,
   },
   examples: [
     ["jobctl incidents", "What is wrong now, newest first"],

@@ -2,6 +2,7 @@ import { NOTICE_EVENTS } from "../../../core/notices/notice.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { CHANNEL_VIEW } from "../../views/notice_views.ts";
 
@@ -11,6 +12,7 @@ const DELIVERY_MS = 60_000;
 const LIST: Verb = {
   name: "list",
   summary: "List the channels that send notices, without addresses and secrets",
+  options: FIELDS_OPTION,
   examples: [["jobctl notices list", "Which channel reports which events"]],
   async run(_args, { client, printer }) {
     const { channels } = await (await client()).listChannels({});

@@ -12,6 +12,7 @@ import {
   loadOptionsOf,
   neededConfigFile,
 } from "../../parsing/config_file.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb } from "../../verb.ts";
 
 const COUNT_DEFAULT = 5;
@@ -41,16 +42,16 @@ const NEXT_VIEW: RecordView<NextRun> = {
     note: (run) => run.note ?? undefined,
   },
   columns: [
-    { title: "KIND", isFlexible: true, cell: (run) => run.kind ?? "" },
-    { title: "LOCAL", cell: (run) => run.local },
-    { title: "ZONE", cell: (run) => run.timezone },
+    { title: "KIND", weight: 9, least: 12, cell: (run) => run.kind ?? "" },
+    { title: "LOCAL", weight: 8, cell: (run) => run.local },
+    { title: "ZONE", weight: 4, cell: (run) => run.timezone },
     {
       title: "YOURS",
       cell: ({ viewer }) => viewer === null ? "" : `${viewer.local} ${viewer.timezone}`,
     },
-    { title: "UTC", cell: (run) => run.utc },
-    { title: "RELATIVE", cell: (run) => run.relative },
-    { title: "NOTE", cell: (run) => run.note ?? undefined },
+    { title: "UTC", weight: 3, cell: (run) => run.utc },
+    { title: "RELATIVE", weight: 7, cell: (run) => run.relative },
+    { title: "NOTE", weight: 6, least: 12, cell: (run) => run.note ?? undefined },
     { title: "SCHEDULE", isWide: true, cell: (run) => run.schedule },
   ],
 };
@@ -162,6 +163,7 @@ export const NEXT: Verb = {
       alias: "n",
       describe: `How many (default ${COUNT_DEFAULT}, at most ${COUNT_MAX})`,
     },
+    ...FIELDS_OPTION,
   },
   examples: [
     ["jobctl next '30 2 * * *' --tz Europe/Berlin -n 3", "When this runs"],

@@ -30,9 +30,9 @@ const TICK_VIEW: RecordView<SimulatedTick> = {
     ended_at: (tick) => isoText(tick.endedAt),
   },
   columns: [
-    { title: "AT", cell: (tick) => formatAbsolute(tick.at) },
-    { title: "KIND", isFlexible: true, cell: (tick) => tick.kind },
-    { title: "FATE", cell: (tick) => tick.fate },
+    { title: "AT", weight: 8, cell: (tick) => formatAbsolute(tick.at) },
+    { title: "KIND", least: 12, weight: 9, cell: (tick) => tick.kind },
+    { title: "FATE", weight: 7, cell: (tick) => tick.fate },
     { title: "REASON", cell: (tick) => tick.reason ?? "" },
     {
       title: "STARTED",
@@ -185,7 +185,7 @@ export const SIMULATE: Verb = {
       await printer.details(
         simulationRecord(simulated, durations),
         file,
-        simulationLines(simulated, durations),
+        simulationLines(simulated, durations, printer),
       );
     }
   },

@@ -31,7 +31,7 @@ const NOTICE_VIEW: RecordView<SimulatedNotice> = {
       title: "EVENT",
       cell: ({ event, isReminder }) => isReminder ? `${event} (reminder)` : event,
     },
-    { title: "JOB", isFlexible: true, cell: ({ kind }) => kind },
+    { title: "JOB", least: 12, cell: ({ kind }) => kind },
     { title: "EVENTS", cell: ({ count }) => String(count) },
     { title: "COLLECTED FOR", cell: ({ collectedFor }) => collectedFor ?? "" },
   ],

@@ -1,0 +1,87 @@
+import type { JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { Cell, Style } from "../output/table.ts";
+import { stateName } from "../wire.ts";
+
+/** go-job's names of the states in everyday words, which `--state` takes, too. */
+const WORDS: Readonly<Record<string, { readonly word: string; readonly style?: Style }>> = {
+  Created: { word: "created" },
+  Scheduled: { word: "waiting" },
+  Processing: { word: "running", style: "active" },
+  Completed: { word: "done", style: "good" },
+  Terminated: { word: "failed", style: "bad" },
+  TimedOut: { word: "failed", style: "bad" },
+  Cancelled: { word: "canceled", style: "warn" },
+};
+
+/** Reasons in everyday words. Those that the state says already are empty. */
+const REASONS: Readonly<Record<string, string>> = {
+  ok: "",
+  error: "",
+  canceled: "",
+  lost: "crashed",
+  drained: "daemon stopped",
+  discarded: "gave up",
+  limit: "over a limit",
+  unserved: "no node",
+};
+
+/** Reasons why an instance waits for another attempt although nothing failed. */
+const PUT_OFF: readonly string[] = ["snoozed", "released"];
+
+/** Reasons that are themselves the state of an instance that never ran. */
+const NEVER_RAN = /^(missed|skipped)(:|$)/;
+
+/** An instance, or an entry of its history, of which the state is put into words. */
+export type Stated =
+  & Pick<JobInstance, "state" | "reason">
+  & Partial<
+    Pick<
+      JobInstance,
+      "errorDetail" | "progress" | "blockedBy" | "failures" | "cancelRequestedAt"
+    >
+  >;
+
+/** The state of an instance in everyday words, with the reason: `failed: exit 3`. */
+export function stateCell(instance: Stated): Cell {
+  const name = stateName(instance.state) ?? "";
+  const { word, style } = WORDS[name] ?? { word: "unknown" };
+  const reason = instance.reason ?? "";
+  const neverRan = NEVER_RAN.exec(reason);
+  if (neverRan) return { text: neverRan[1]!, style: "warn" };
+  switch (word) {
+    case "waiting":
+      return waitingCell(instance, reason);
+    case "running":
+      return { text: runningText(instance), style: "active" };
+    case "failed":
+      return failedCell(instance);
+    default:
+      return { text: joined(word, REASONS[reason] ?? reason), style };
+  }
+}
+
+function joined(word: string, reason: string): string {
+  return reason === "" ? word : `${word}: ${reason}`;
+}
+
+/** The state of an instance or attempt that failed: `failed: timeout`. */
+export function failedCell({ reason = "", errorDetail }: Omit<Stated, "state">): Cell {
+  const { exitCode, signal } = errorDetail ?? {};
+  const isError = reason === "" || reason === "error";
+  const end = signal ?? (exitCode === undefined ? "" : `exit ${exitCode}`);
+  return { text: joined("failed", isError ? end : REASONS[reason] ?? reason), style: "bad" };
+}
+
+function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
+  if (blockedBy?.limit === "node") return { text: "waiting: no node", style: "warn" };
+  if (reason === "") return { text: "waiting" };
+  if (PUT_OFF.includes(reason)) return { text: `waiting: ${reason}` };
+  if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
+  return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
+}
+
+function runningText({ progress, cancelRequestedAt }: Stated): string {
+  if (cancelRequestedAt !== undefined) return "running: canceling";
+  const { done = 0, total = 0 } = progress ?? {};
+  return total > 0 ? `running ${Math.floor(done / total * 100)}%` : "running";
+}
