@@ -5,7 +5,8 @@ import type { JobClient } from "../../rpc/client/client.ts";
 import { formatLine } from "../screen/line.ts";
 import type { Key } from "../screen/keys.ts";
 import type { Size } from "../screen/terminal.ts";
-import { isFinalState, stateName } from "../wire.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import { stateCell } from "../views/state_words.ts";
 import { LogReader } from "./log_lines.ts";
 import { LINES_MAX, Pager } from "./pager.ts";
 
@@ -138,9 +139,8 @@ export class LogPage implements Page {
         else this.pager.append(lines);
         changed();
       },
-      instance: ({ state }) => {
-        const name = stateName(state) ?? "";
-        this.#state = isFinalState(state) ? `ended: ${name}` : name;
+      instance: (instance) => {
+        this.#state = makeVisible(stateCell(instance).text);
         changed();
       },
       away: (isAway) => {

@@ -54,10 +54,10 @@ test("list instances --watch appends what is new or has changed, off a terminal"
   const lines = stdout.trimEnd().split("\n");
   assert.equal(lines.length, 4, stdout);
   assert.match(lines[0]!, /^ID\tKIND\t/);
-  assert.match(lines[1]!, /\tScheduled\t/);
+  assert.match(lines[1]!, /\twaiting\t/);
   // The oldest of the changes comes first, and the heading is not repeated.
-  assert.match(lines[2]!, /\tCompleted\t/);
-  assert.match(lines[3]!, /\tScheduled\t/);
+  assert.match(lines[2]!, /\tdone\t/);
+  assert.match(lines[3]!, /\twaiting\t/);
 });
 
 test("list instances --watch -o json writes a line of JSON for each change", async () => {
@@ -198,12 +198,12 @@ test("list instances --watch redraws in place on a terminal, and leaves the last
   );
   await settle();
   assert.equal(terminal.isTaken, true);
-  assert.match(terminal.text, /^at each change · [\d:]{8} · q ends\nID .*\n.* Scheduled /);
+  assert.match(terminal.text, /^at each change · [\d:]{8} · q ends\nID .*\n.* waiting /);
   instances = [instance()];
   stream.send({ ...CHANGED });
   await settle(1_000);
-  assert.match(terminal.text, / Completed /);
-  assert.doesNotMatch(terminal.text, / Scheduled /);
+  assert.match(terminal.text, / done /);
+  assert.doesNotMatch(terminal.text, / waiting /);
   stream.break();
   await settle();
   await settle(1_000);
@@ -216,7 +216,7 @@ test("list instances --watch redraws in place on a terminal, and leaves the last
   const { code, stdout } = await run;
   assert.equal(code, 130);
   assert.deepEqual([terminal.isTaken, terminal.isRaw, terminal.listeners], [false, false, 0]);
-  assert.match(stdout, /^ID .*\n.* Completed /);
+  assert.match(stdout, /^ID .*\n.* done /);
 });
 
 test("screenLines() wraps long lines, and counts what does not fit", () => {
