@@ -9,9 +9,9 @@ const PAGE_VIEW: RecordView<DocsPage> = {
   name: ({ name }) => name,
   fields: { page: ({ name }) => name, title: titleOf, about: aboutOf },
   columns: [
-    { title: "PAGE", cell: ({ name }) => name },
+    { title: "PAGE", weight: 9, cell: ({ name }) => name },
     { title: "TITLE", cell: titleOf },
-    { title: "ABOUT", cell: aboutOf, isFlexible: true },
+    { title: "ABOUT", cell: aboutOf, least: 12 },
   ],
 };
 
@@ -19,9 +19,9 @@ const HIT_VIEW: RecordView<Hit> = {
   name: ({ section }) => section,
   fields: { page: ({ section }) => section, line: ({ line }) => line, text: ({ text }) => text },
   columns: [
-    { title: "PAGE", cell: ({ section }) => section },
+    { title: "PAGE", weight: 9, cell: ({ section }) => section },
     { title: "LINE", cell: ({ line }) => line },
-    { title: "TEXT", cell: ({ text }) => text, isFlexible: true },
+    { title: "TEXT", cell: ({ text }) => text, least: 12 },
   ],
 };
 
