@@ -52,8 +52,11 @@ function cancelOf(uuid: string, name: string, question: string): Action {
   };
 }
 
-/** Run the instance of a row again. */
+/** Run the instance of a row again, or that of a schedule now. */
 export function retryAction(subject: Subject): Action | Refusal {
+  if (subject.type === "upcoming" && subject.run.scheduleId !== undefined) {
+    return runAction(subject.run.kind, subject.run.scheduleId);
+  }
   if (subject.type === "running") {
     return { refusal: "It is still running: it can be run again once it has ended" };
   }
@@ -69,6 +72,34 @@ export function retryAction(subject: Subject): Action | Refusal {
       const answer = await client.retryInstance({ uuid: instance.uuid });
       const { uuid } = present(answer.instance, `Cannot retry ${name}`);
       return `Runs again as …${shortId(uuid)}`;
+    },
+  };
+}
+
+function runAction(kind: string, scheduleId: string): Action {
+  return {
+    question:
+      `Run ${kind} now, as its schedule ${scheduleId} does? The next runs stay as they are.`,
+    async run(client) {
+      const { instance } = await client.runSchedule({ kind, scheduleId });
+      return `Runs as …${shortId(present(instance, `Cannot run ${kind}`).uuid)}`;
+    },
+  };
+}
+
+/** End the reminders of the incident of a row, or begin them again. */
+export function acknowledgeAction(subject: Subject): Action | Refusal {
+  if (subject.type !== "incident") return { refusal: "Only an incident can be acknowledged" };
+  const { id, type, name, acknowledgedBy } = subject.incident;
+  const undo = acknowledgedBy !== undefined;
+  const what = `the incident of ${type} ${name}`;
+  return {
+    question: undo
+      ? `Take the acknowledgment of ${what} by ${acknowledgedBy} back? Reminders are sent again.`
+      : `Acknowledge ${what}? No more reminders of it are sent.`,
+    async run(client) {
+      await client.acknowledgeIncident({ type, name, id, undo });
+      return undo ? `No longer acknowledged: ${what}` : `Acknowledged ${what}`;
     },
   };
 }

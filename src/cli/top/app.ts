@@ -13,6 +13,7 @@ import type { Size } from "../screen/terminal.ts";
 import type { VerbContext } from "../verb.ts";
 import { watchDaemon } from "../watch/watch_stream.ts";
 import {
+  acknowledgeAction,
   type Action,
   cancelAction,
   nameOf,
@@ -181,6 +182,7 @@ export class TopApp implements SessionEvents {
     } else if (key === "l") void this.#openLog(row);
     else if (key === "c") this.#propose(cancelAction(row.subject));
     else if (key === "r") this.#propose(retryAction(row.subject));
+    else if (key === "a") this.#propose(acknowledgeAction(row.subject));
     else if (key === "p") {
       const kind = kindOf(row.subject);
       this.#propose(

@@ -8,15 +8,16 @@ export const HELP_TEXT = `Keys
   Enter, d           describe the instance, or the job
   l                  its log; of a schedule, the last run's
   c                  cancel it
-  r                  run it again
+  r                  run it again; of a schedule, run it now
   p                  pause or resume its job
   P                  pause or resume all jobs
+  a                  acknowledge an incident, or take that back
   /                  show only kinds that contain a text
   Esc                show all kinds
   Ctrl-L             draw everything anew
   q, Ctrl-C          quit
 
-c, r and p ask first, and say what exactly will be done.
+c, r, p, P and a ask first, and say what exactly will be done.
 
 In a log or a description
 

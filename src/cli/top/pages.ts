@@ -1,4 +1,5 @@
 import type { Clock } from "../../platform/clock.ts";
+import { countText } from "../../core/text/count_text.ts";
 import { makeLinesVisible } from "../../core/text/safe_text.ts";
 import { toJobError } from "../../core/errors.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
@@ -161,7 +162,8 @@ export class LogPage implements Page {
   }
 
   lines(size: Size, hasColor: boolean): readonly string[] {
-    const count = `${this.pager.length}${this.#reader.hasOlder ? " last" : ""} lines`;
+    const lines = countText(this.pager.length, "line");
+    const count = this.#reader.hasOlder ? `last ${lines}` : lines;
     const away = this.#isAway ? "disconnected, trying again" : "";
     const title = [`Log of ${this.#name}`, this.#state, count, away, this.#problem];
     return pageLines(this.pager, title, size, hasColor);

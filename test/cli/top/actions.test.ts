@@ -3,10 +3,12 @@ import test from "node:test";
 import { create } from "@bufbuild/protobuf";
 import {
   GetCallerResponseSchema,
+  IncidentSchema,
   PauseEntrySchema,
   UpcomingRunSchema,
 } from "../../../src/rpc/gen/job_pb.ts";
 import {
+  acknowledgeAction,
   type Action,
   cancelAction,
   pauseAction,
@@ -42,6 +44,40 @@ test("retryAction() runs only what has ended again, and says if that was done be
   assert.match(textOf(retryAction({ type: "failure", instance })), /already run again as …000099/);
   assert.ok("refusal" in retryAction(RUNNING));
   assert.ok("refusal" in retryAction(run({ uuid: idOf("77") })));
+});
+
+test("retryAction() runs a schedule now", async () => {
+  const action = retryAction(run({ scheduleId: "config:report:0" }));
+  assert.match(textOf(action), /^Run report now, as its schedule config:report:0 does\?/);
+  const asked: unknown[] = [];
+  const runSchedule = (request: unknown) => {
+    asked.push(request);
+    return Promise.resolve({ instance: failedOf("report", "abcdef", "") });
+  };
+  assert.equal(await (action as Action).run({ runSchedule } as never), "Runs as …abcdef");
+  assert.deepEqual(asked, [{ kind: "report", scheduleId: "config:report:0" }]);
+});
+
+test("acknowledgeAction() acknowledges an incident, and takes that back", async () => {
+  const incident = (fields: object): Subject => ({
+    type: "incident",
+    incident: create(IncidentSchema, { id: "i1", type: "job", name: "report", ...fields }),
+  });
+  const open = acknowledgeAction(incident({}));
+  assert.match(textOf(open), /^Acknowledge the incident of job report\? No more reminders/);
+  const known = acknowledgeAction(incident({ acknowledgedBy: "ann" }));
+  assert.match(textOf(known), /^Take the acknowledgment of .* by ann back\?/);
+  const asked: unknown[] = [];
+  const acknowledgeIncident = (request: unknown) => {
+    asked.push(request);
+    return Promise.resolve({});
+  };
+  for (const action of [open, known]) {
+    await (action as Action).run({ acknowledgeIncident } as never);
+  }
+  const subject = { type: "job", name: "report", id: "i1" };
+  assert.deepEqual(asked, [{ ...subject, undo: false }, { ...subject, undo: true }]);
+  assert.ok("refusal" in acknowledgeAction(RUNNING));
 });
 
 test("pauseAction() pauses what is not paused, and resumes what is", () => {

@@ -168,7 +168,7 @@ test("top follows a log, reads what is before it, and searches", async () => {
   await top.press("l");
   top.follow.send({ cursor: "1", instance: instance({ state: JobState.PROCESSING }) });
   await top.settle();
-  assert.match(top.terminal.text, /^Log of report …a1b2c3 · running · 2 last lines\n/);
+  assert.match(top.terminal.text, /^Log of report …a1b2c3 · running · last 2 lines\n/);
   assert.match(top.terminal.text, / three red\\x1b\[2J\n.* four\n/);
   top.follow.send({ cursor: "2", entries: [logEntry(4, "four"), logEntry(5, "five")] });
   await top.settle();
