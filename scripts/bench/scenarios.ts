@@ -1,5 +1,6 @@
 import type { Scenario } from "./scenario.ts";
 import { BLOCKED } from "./scenarios/blocked.ts";
+import { COMMANDS } from "./scenarios/commands.ts";
 import { DAEMON } from "./scenarios/daemon.ts";
 import { DAEMONS } from "./scenarios/daemons.ts";
 import { DISK } from "./scenarios/disk.ts";
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...NOTICES_COST,
   ...RECOVERY,
   ...EXECUTION,
+  ...COMMANDS,
   ...BLOCKED,
   ...SIMULATION,
 ];

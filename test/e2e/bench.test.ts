@@ -16,7 +16,7 @@ import { withTempDir } from "../support/temp_dir.ts";
 const KINDS = [
   ...["enqueue-one", "end-to-end", "process-workers", "pick-up", "pick-up-grpc", "late-at"],
   ...["late-cron-10", "grpc", "watch", "cli", "idle", "schedules-10000"],
-  ...["held", "recovery-worker", "blocked-key", "simulation"],
+  ...["held", "recovery-worker", "commands", "blocked-key", "simulation"],
 ];
 
 const SETTINGS: Settings = {

@@ -1,0 +1,170 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
+import { cpuBetween, processCost } from "../machine.ts";
+import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
+import { scratchStore } from "../scratch_store.ts";
+import { quantile, rateOf } from "../statistics.ts";
+import { wait } from "../wait.ts";
+
+/** Commands at once, in the daemon and by `xargs -P`. */
+const WORKERS = 4;
+/** Commands of one turn: many, so that the request and the start of xargs do not count. */
+const BATCH = 1_000;
+const TURNS = 7;
+const CALLS = 500;
+const SLEEPERS = 1_000;
+/** How long the cost of sleeping commands is measured. */
+const SLEEP_MS = 10_000;
+
+const TOML = `modules = []
+[worker]
+count = ${WORKERS}
+[jobs.true]
+command = ["/bin/true"]
+[jobs.clock]
+command = ["/bin/date", "+%s.%N"]
+[jobs.sleep]
+command = ["/bin/sleep", "3600"]
+worker_slot = false
+`;
+
+async function measure(settings: Settings): Promise<Figures> {
+  const scratch = await scratchStore(settings.store);
+  const daemon = await startDaemon({ toml: TOML, env: scratch.env });
+  try {
+    await runBatch(daemon, scaled(settings, BATCH, 20));
+    return {
+      ...await rates(daemon, settings),
+      ...await latencies(daemon, settings),
+      ...await crowd(daemon, settings),
+    };
+  } finally {
+    await daemon.stop({ force: true });
+    await scratch.clean();
+  }
+}
+
+/** Commands a second through the daemon and through xargs, in turns. */
+async function rates(daemon: Daemon, settings: Settings): Promise<Figures> {
+  const size = scaled(settings, BATCH, 20);
+  const [ours, theirs]: [number[], number[]] = [[], []];
+  let cpuMs = 0;
+  for (let turn = 0; turn < scaled(settings, TURNS, 1); turn++) {
+    const cost = costOf(daemon);
+    ours.push(await rateOf(size, () => runBatch(daemon, size)));
+    cpuMs += cost();
+    theirs.push(await rateOf(size, () => runByXargs(size)));
+  }
+  const [rate, xargs] = [quantile(ours, 0.5), quantile(theirs, 0.5)];
+  return { rate, xargs, ratio: rate / xargs, "cpu-each": cpuMs / (ours.length * size) };
+}
+
+/** @returns a function that gives the processor time of the daemon and its helpers since, in ms */
+function costOf(daemon: Daemon): () => number {
+  const pids = [daemon.pid, ...helpersOf(daemon.pid)];
+  const before = pids.map(processCost);
+  return () => sum(pids.map((pid, index) => cpuBetween(before[index]!, processCost(pid))));
+}
+
+async function runBatch(daemon: Daemon, size: number): Promise<void> {
+  const client = daemon.client();
+  const requests = Array.from({ length: size }, () => ({ kind: "true" }));
+  const { instances } = await client.scheduleJobs({ requests });
+  // They begin in this order, so that none of the others ends after all of these.
+  const last = instances.slice(-WORKERS);
+  await Promise.all(last.map(({ uuid }) => client.waitInstance({ uuid, waitMs: 60_000n })));
+}
+
+async function runByXargs(size: number): Promise<void> {
+  const xargs = spawn("xargs", ["-n", "1", "-P", String(WORKERS), "/bin/true"], {
+    stdio: ["pipe", "ignore", "inherit"],
+  });
+  xargs.stdin.end(Array.from({ length: size }, (_, index) => `${index}\n`).join(""));
+  await once(xargs, "exit");
+}
+
+/** From the call that schedules a command to its first instruction, and to its outcome. */
+async function latencies(daemon: Daemon, settings: Settings): Promise<Figures> {
+  const client = daemon.client();
+  const [begun, ended]: [number[], number[]] = [[], []];
+  for (let call = 0; call < scaled(settings, CALLS, 10); call++) {
+    await wait(2);
+    const calledAt = performance.timeOrigin + performance.now();
+    const { instance } = await client.scheduleJob({ kind: "clock" });
+    const { uuid } = instance!;
+    await client.waitInstance({ uuid, waitMs: 10_000n });
+    ended.push(performance.timeOrigin + performance.now() - calledAt);
+    const { entries } = await client.lookupInstanceLogs({ query: { uuid } });
+    begun.push(Number(entries[0]!.message) * 1_000 - calledAt);
+  }
+  return {
+    "begun-p50": quantile(begun, 0.5),
+    "begun-p99": quantile(begun, 0.99),
+    "ended-p50": quantile(ended, 0.5),
+    "ended-p99": quantile(ended, 0.99),
+  };
+}
+
+/** Memory and processor time of the daemon and its helpers while many commands sleep. */
+async function crowd(daemon: Daemon, settings: Settings): Promise<Figures> {
+  const count = scaled(settings, SLEEPERS, 10);
+  const client = daemon.client();
+  await client.scheduleJobs({ requests: Array.from({ length: count }, () => ({ kind: "sleep" })) });
+  while (processes().filter(({ name }) => name === "sleep").length < count) await wait(50);
+  const sleepMs = scaled(settings, SLEEP_MS, 200);
+  await wait(sleepMs);
+  const pids = [daemon.pid, ...helpersOf(daemon.pid)];
+  const cost = costOf(daemon);
+  await wait(sleepMs);
+  return { "sleepers-mb": sum(pids.map(sharedMb)), "sleepers-cpu": cost() / sleepMs * 100 };
+}
+
+/** The processes of our file that a daemon has started. */
+function helpersOf(daemon: number): readonly number[] {
+  return processes().filter(({ parent, name }) => parent === daemon && name !== "sleep")
+    .map(({ pid }) => pid);
+}
+
+function processes(): readonly { pid: number; parent: number; name: string }[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      const [, name, parent] = /\((.*)\) \S (\d+)/.exec(stat)!;
+      return [{ pid: Number(pid), parent: Number(parent), name: name! }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Memory of a process, with its share of what others use too. */
+function sharedMb(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(/^Pss:\s+(\d+)/m.exec(text)![1]) / 1_024;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Commands of the compiled file beside xargs, which does nothing but start them. */
+export const COMMANDS: readonly Scenario[] = [{
+  name: "commands",
+  about: "/bin/true by 4 workers in turns with xargs -P4; one at a time; 1,000 that sleep at once",
+  usesStore: true,
+  figures: [
+    { name: "rate", unit: "commands/s", better: "higher" },
+    { name: "xargs", unit: "commands/s", better: "higher" },
+    { name: "ratio", unit: "", better: "higher", target: { sqlite: 0.6 } },
+    { name: "cpu-each", unit: "ms", better: "lower" },
+    { name: "begun-p50", unit: "ms", better: "lower", target: { sqlite: 1.5 } },
+    { name: "begun-p99", unit: "ms", better: "lower", target: { sqlite: 4 } },
+    { name: "ended-p50", unit: "ms", better: "lower", target: { sqlite: 3 } },
+    { name: "ended-p99", unit: "ms", better: "lower", target: { sqlite: 8 } },
+    { name: "sleepers-mb", unit: "MB", better: "lower", target: { any: 120 } },
+    { name: "sleepers-cpu", unit: "%", better: "lower", target: { any: 0.5 } },
+  ],
+  run: measure,
+}];
