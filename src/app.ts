@@ -32,6 +32,7 @@ import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
 import type { ConnectOptions } from "./rpc/client/connect_options.ts";
 import { createStore } from "./store/open_store.ts";
+import { createCommandExecutor } from "./supervisor/command_executor.ts";
 import {
   disabledKinds,
   loadDaemonProject,
@@ -323,6 +324,10 @@ function createManager(config: Config, given: ManagerParts): Manager {
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
         environment: "minimal",
         mask,
+      }),
+      command: createCommandExecutor({
+        ...{ clock, logger, idleMs, mask },
+        recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
       }),
       inline: createInlineExecutor({ clock, mask }),
     }),

@@ -20,6 +20,7 @@ import { storeOf } from "./store/module/create.ts";
 import { createStore } from "./store/open_store.ts";
 import type { ReplicaMedium } from "./store/replica/medium.ts";
 import type { Store } from "./store/store.ts";
+import { createCommandExecutor } from "./supervisor/command_executor.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
@@ -130,6 +131,7 @@ export class Manager extends TypedManager {
       store,
       executor: createExecutor({
         process: createProcessExecutor({ clock, logger, count: workers, idleMs: 30_000 }),
+        command: createCommandExecutor({ clock, logger, idleMs: 30_000 }),
         inline: createInlineExecutor({ clock }),
       }),
       clock,

@@ -1,11 +1,15 @@
 import { forgetVariables, refusedVariable } from "./platform/environment.ts";
 import { HIDDEN_COMMANDS } from "./platform/process/process.ts";
 
-/** Run the worker, the module describer or the CLI, depending on argv. */
+/** Run the worker, the supervisor, the module describer or the CLI, depending on argv. */
 async function main(argv: readonly string[]): Promise<void> {
   if (argv[0] === HIDDEN_COMMANDS.worker) {
     const { workerMain } = await import("./worker/inside/worker_main.ts");
     return await workerMain();
+  }
+  if (argv[0] === HIDDEN_COMMANDS.supervisor) {
+    const { supervisorMain } = await import("./supervisor/inside/supervisor_main.ts");
+    return await supervisorMain();
   }
   if (argv[0] === HIDDEN_COMMANDS.describe) {
     const { describeMain } = await import("./jobs/loading/describe_main.ts");

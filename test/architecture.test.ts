@@ -5,13 +5,24 @@ import { readSource, readSources, visit } from "./support/source_tree.ts";
 
 /** What a folder may import: a folder, a file or subfolder of one, or only the types of either. */
 const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly types?: string[] }>> = {
-  main: { values: ["cli", "worker", "jobs", "platform", "core"] },
+  main: { values: ["cli", "worker", "supervisor", "jobs", "platform", "core"] },
   library: {
     values: ["core", "jobs", "manager"],
     types: ["platform", "store", "worker/attempt_scope.ts"],
   },
   index: {
-    values: ["library", "manager", "store", "core", "jobs", "worker", "platform", "config", "app"],
+    values: [
+      "library",
+      "manager",
+      "store",
+      "core",
+      "jobs",
+      "worker",
+      "supervisor",
+      "platform",
+      "config",
+      "app",
+    ],
   },
   client: { values: ["core", "rpc/client/client.ts", "rpc/gen"] },
   app: {
@@ -22,6 +33,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "jobs",
       "store",
       "worker",
+      "supervisor",
       "manager",
       "notices",
       "maintenance",
@@ -39,6 +51,9 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
   selftest: { values: ["core", "platform", "store", "conformance"] },
   conformance: { values: ["core", "platform", "store"] },
   worker: { values: ["core", "platform", "jobs"] },
+  supervisor: {
+    values: ["core", "platform", "worker", "jobs/loading/minimal_environment.ts"],
+  },
   notices: { values: ["core", "platform", "store/store.ts"] },
   manager: {
     values: ["core", "platform", "store/store.ts", "worker/executor.ts", "notices"],

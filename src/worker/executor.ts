@@ -120,7 +120,9 @@ export interface Executor {
   /** Keep at most `count` workers; surplus ones end when they are idle. */
   resize(count: number): void;
   stats(): {
+    /** Processes that run job code, or commands. */
     readonly alive: number;
+    /** Attempts that run in them. */
     readonly busy: number;
     /** Workers in a row that could not be started; absent if it starts none. */
     readonly failedStarts?: number;

@@ -8,12 +8,12 @@ import type { AbortCause, AttemptOutcome, HandlerCall } from "./executor.ts";
  * Version of the messages between daemon and worker. Both are the same program, unless its file was
  * replaced meanwhile.
  */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** The part of a job that a worker needs; sent once per worker and then named by a number. */
 export interface WireJob {
   readonly kind: string;
-  readonly source: Extract<JobSource, { readonly type: "module" | "command" }>;
+  readonly source: Extract<JobSource, { readonly type: "module" }>;
   readonly signature: Signature;
 }
 
@@ -109,8 +109,6 @@ export type FromWorker =
     readonly method: string;
     readonly args: readonly unknown[];
   }
-  /** The process group of a running command; null once it is gone. */
-  | { readonly type: "group"; readonly run: number; readonly group: number | null }
   /** The result of the attempt unless a handler, which runs now, changes it. */
   | { readonly type: "decided"; readonly run: number; readonly result: AttemptResult }
   | {
@@ -121,13 +119,12 @@ export type FromWorker =
     readonly result: AttemptResult;
     /**
      * The traces of the run. "clean": none. "grace": something that may stay open for a while.
-     * "left": processes that the job wants to keep running; the worker ends, and they do not. Null:
-     * something that no other attempt may meet.
+     * Null: something that no other attempt may meet.
      */
-    readonly reuse: "clean" | "grace" | "left" | null;
+    readonly reuse: "clean" | "grace" | null;
     /** Loading its module changed the process: only attempts of this module may follow. */
     readonly isExclusive?: boolean | undefined;
-    /** How long its job code took; only for modules. */
+    /** How long its job code took. */
     readonly tookMs?: number | undefined;
     /** It seems to have written nothing: no markers end its output. */
     readonly isSilent?: boolean | undefined;

@@ -2,37 +2,44 @@ import type { JobDefinition } from "../core/job/job.ts";
 import type { Attempt, AttemptSink, AttemptTask, Executor } from "./executor.ts";
 
 /**
- * An executor that picks another one per job: functions run inline, commands in worker processes,
+ * An executor that picks another one per job: functions run inline, commands in their supervisor,
  * and modules as the job's `isolation` says.
  */
 export function createExecutor(
-  { process, inline }: { readonly process: Executor; readonly inline: Executor },
+  executors: { readonly process: Executor; readonly command: Executor; readonly inline: Executor },
 ): Executor {
+  const { process, command, inline } = executors;
+  const all = [inline, process, command];
   const pick = ({ source, options }: JobDefinition): Executor => {
+    if (source.type === "command") return command;
     if (source.type === "function") return inline;
     return source.type === "module" && options.isolation === "inline" ? inline : process;
   };
   return {
     async start() {
-      await inline.start();
-      await process.start();
+      for (const executor of all) await executor.start();
     },
     async stop() {
-      await Promise.all([process.stop(), inline.stop()]);
+      await Promise.all(all.map((executor) => executor.stop()));
     },
     run: (task: AttemptTask, sink: AttemptSink): Attempt => pick(task.job).run(task, sink),
     get waiting() {
-      return inline.waiting + process.waiting;
+      return all.reduce((sum, { waiting }) => sum + waiting, 0);
     },
     handle: (task) => pick(task.job).handle(task),
     resize(count) {
-      inline.resize(count);
-      process.resize(count);
+      for (const executor of all) executor.resize(count);
     },
     stats() {
-      const [first, second] = [inline.stats(), process.stats()];
-      const [alive, busy] = [first.alive + second.alive, first.busy + second.busy];
-      return { ...second, alive, busy };
+      const stats = all.map((executor) => executor.stats());
+      const sumOf = (name: "alive" | "busy" | "failedStarts") =>
+        stats.reduce((sum, each) => sum + (each[name] ?? 0), 0);
+      const failedStarts = sumOf("failedStarts");
+      return {
+        alive: sumOf("alive"),
+        busy: sumOf("busy"),
+        ...(failedStarts === 0 ? {} : { failedStarts }),
+      };
     },
   };
 }

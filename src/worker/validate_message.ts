@@ -30,11 +30,6 @@ const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWork
     return isWhole(run) && progress !== null ? { type: "progress", run, progress } : null;
   },
   call: readCall,
-  // Group 1 would mean every process.
-  group: ({ run, group }) =>
-    isWhole(run) && (group === null || (isWhole(group) && group > 1))
-      ? { type: "group", run, group }
-      : null,
   decided: ({ run, result: given }) => {
     const result = readResult(given);
     return isWhole(run) && result !== null ? { type: "decided", run, result } : null;
@@ -71,7 +66,7 @@ function readResultMessage(message: Fields): FromWorker | null {
   const { run, token, reuse, isExclusive, tookMs, isSilent } = message;
   const result = readResult(message.result);
   if (!isWhole(run) || result === null) return null;
-  if (reuse !== "clean" && reuse !== "grace" && reuse !== "left" && reuse !== null) return null;
+  if (reuse !== "clean" && reuse !== "grace" && reuse !== null) return null;
   if (tookMs !== undefined && typeof tookMs !== "number") return null;
   return {
     type: "result",
@@ -85,7 +80,8 @@ function readResultMessage(message: Fields): FromWorker | null {
   };
 }
 
-function readResult(value: unknown): AttemptResult | null {
+/** The result of an attempt; null if it is invalid. */
+export function readResult(value: unknown): AttemptResult | null {
   if (!isObject(value)) return null;
   switch (value.type) {
     case "ok": {

@@ -52,7 +52,7 @@ const ATTACKS: Record<string, (run: number, id: string) => unknown> = {
   },
   hello: async () => {
     for (let count = 0; count < 100; count++) {
-      send({ type: "hello", version: 4, pid: process.pid });
+      send({ type: "hello", version: 5, pid: process.pid });
       await wait(100);
     }
   },
@@ -60,10 +60,6 @@ const ATTACKS: Record<string, (run: number, id: string) => unknown> = {
     for (let call = 1_000; call < 1_300; call++) {
       send({ type: "call", run, call, method: "waitInstance", args: [id, 60_000] });
     }
-    await wait(5_000);
-  },
-  group: async (run) => {
-    send({ type: "group", run, group: process.ppid });
     await wait(5_000);
   },
   garbage: async () => {
@@ -156,7 +152,6 @@ const FORGERIES: Readonly<Record<string, RegExp>> = {
   large: /an unreadable message/,
   hello: /"hello" when it was not expected/,
   calls: /more concurrent calls than allowed/,
-  group: /"group" for a job that is not a command/,
   garbage: /a message that is not JSON/,
 };
 

@@ -85,7 +85,9 @@ function numberIn(file: string): number {
 function helpersOf(scratch: string): number[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {
-      return /\0__(worker|describe)\0/.test(readFileSync(`/proc/${pid}/cmdline`, "latin1")) &&
+      return /\0__(worker|supervisor|describe)\0/.test(
+        readFileSync(`/proc/${pid}/cmdline`, "latin1"),
+      ) &&
         readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TMPDIR=${scratch}\0`) &&
         stateOf(pid) !== "";
     } catch {

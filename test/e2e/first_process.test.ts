@@ -49,6 +49,9 @@ test("serve reaps orphans of its jobs when it is the first process of a containe
 port = 0
 http = ""
 socket = "${dir}/socket"
+[worker]
+# What adopts orphans of commands ends with each of them, and leaves them to the first process.
+recycle_after = 1
 [jobs.orphans]
 run = """
 ${ORPHANS}

@@ -8,8 +8,7 @@ function splitterOf(
   onLine: (line: Uint8Array) => void,
   { onMarker = () => {}, mask = new SecretMask() } = {},
 ): LineSplitter {
-  const records = { prefix: "\x1erecord:", recordBytesMax: 0, onRecord: () => {} };
-  return new LineSplitter({ ...records, mask, onLine, onMarker });
+  return new LineSplitter({ mask, onLine, onMarker });
 }
 
 function split(chunks: readonly (string | Uint8Array)[], marker?: string) {

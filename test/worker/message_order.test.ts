@@ -18,7 +18,6 @@ function orderOf(expected: Partial<ExpectedRun> = {}, isGreeted = true) {
   const run: ExpectedRun = {
     number: 5,
     wantsStarted: true,
-    isCommand: false,
     hasLastWord: true,
     token: TOKEN,
     ...expected,
@@ -84,14 +83,6 @@ test('judge() refuses "refused" for a run that has begun', () => {
   judge(STARTED);
   assert.equal(judge(resultOf(5, TOKEN, UNSTARTED)), "problem");
   assert.equal(orderOf({ wantsStarted: false })(resultOf(5, TOKEN, UNSTARTED)), "problem");
-});
-
-test("judge() takes a process group only from commands, and only a few times", () => {
-  const group: FromWorker = { type: "group", run: 5, group: 1234 };
-  assert.equal(orderOf()(group), "problem");
-  const judge = orderOf({ isCommand: true });
-  const verdicts = Array.from({ length: 5 }, () => judge(group));
-  assert.deepEqual(verdicts, ["take", "take", "take", "take", "problem"]);
 });
 
 test("judge() takes three late errors of a worker and drops the others", () => {

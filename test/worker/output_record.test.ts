@@ -18,19 +18,21 @@ const FIELDS = { run: 12, level: "warn", at: 1_700_000_000_000 } as const;
 function read(text: string, chunkBytes = Infinity) {
   const lines: string[] = [];
   const splitter = new LineSplitter({
-    prefix: PREFIX,
-    recordBytesMax: RECORD_BYTES_MAX,
     mask: new SecretMask(),
     onLine: (line) => lines.push(Buffer.from(line).toString()),
     onMarker: () => lines.push("MARK"),
-    onRecord(bytes) {
-      const record = decodeRecord(bytes)!;
-      assert.deepEqual({ ...record, source: null, text: null }, {
-        ...FIELDS,
-        source: null,
-        text: null,
-      });
-      lines.push(`${record.source}: ${record.text}`);
+    records: {
+      prefix: PREFIX,
+      bytesMax: RECORD_BYTES_MAX,
+      onRecord(bytes) {
+        const record = decodeRecord(bytes)!;
+        assert.deepEqual({ ...record, source: null, text: null }, {
+          ...FIELDS,
+          source: null,
+          text: null,
+        });
+        lines.push(`${record.source}: ${record.text}`);
+      },
     },
   });
   splitter.expect(endMarker(TOKEN, 12));

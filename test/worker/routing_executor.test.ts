@@ -28,11 +28,11 @@ function named(name: string, calls: string[]): Executor {
 const functionJob = makeJob("f", { type: "function", run: () => {}, handlers: {} });
 const routes: readonly (readonly [string, JobDefinition, string])[] = [
   ["a function", functionJob, "inline"],
-  ["a command", commandJob(["/bin/true"]), "process"],
+  ["a command", commandJob(["/bin/true"]), "command"],
   [
     "a command that asks for inline",
     commandJob(["/bin/true"], {}, { isolation: "inline" }),
-    "process",
+    "command",
   ],
   ["a module", moduleJob("noop"), "process"],
   ["a module that asks for inline", moduleJob("noop", { isolation: "inline" }), "inline"],
@@ -43,6 +43,7 @@ for (const [what, job, wanted] of routes) {
     const calls: string[] = [];
     const executor = createExecutor({
       process: named("process", calls),
+      command: named("command", calls),
       inline: named("inline", calls),
     });
     const task = makeTask(job);
@@ -57,22 +58,26 @@ for (const [what, job, wanted] of routes) {
   });
 }
 
-test("createExecutor() starts, resizes, counts and stops both", async () => {
+test("createExecutor() starts, resizes, counts and stops all", async () => {
   const calls: string[] = [];
   const executor = createExecutor({
     process: named("process", calls),
+    command: named("command", calls),
     inline: named("inline", calls),
   });
   await executor.start();
   executor.resize(3);
   await executor.stop();
-  assert.deepEqual(executor.stats(), { alive: 4, busy: 2 });
+  assert.deepEqual(executor.stats(), { alive: 6, busy: 3 });
   assert.deepEqual(calls, [
     "inline start",
     "process start",
+    "command start",
     "inline resize 3",
     "process resize 3",
-    "process stop",
+    "command resize 3",
     "inline stop",
+    "process stop",
+    "command stop",
   ]);
 });

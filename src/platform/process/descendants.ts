@@ -13,16 +13,18 @@ const RANGE_MAX = 500;
 /** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
 
-/** What identifies the processes of one worker. */
+/** What identifies the processes of one worker, or of one command. */
 export interface Family {
   /** Value of {@link MARKER_VARIABLE}. */
   readonly marker: string;
+  /** True for the families of all markers that begin with `marker` and a dot. */
+  readonly isPrefix?: boolean;
   /** Processes that lead a session: the worker, and its command. */
   readonly sessions: ReadonlySet<number>;
 }
 
 /** A process as /proc shows it. */
-interface ProcessEntry {
+export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
@@ -35,9 +37,9 @@ interface Member extends ProcessEntry {
 }
 
 /**
- * Every living process of a family except `except`: those in its sessions, those with its marker,
- * and the descendants of either. Linux only; finds nothing elsewhere, nor processes we may not
- * read.
+ * Every living process of a family: those in its sessions, those with its marker, and the
+ * descendants of either and of `except`, but not `except` itself. Linux only; finds nothing
+ * elsewhere, nor processes we may not read.
  *
  * A process that cleared its environment, left the session and lost its parent is found as a child
  * of the worker, which adopts it. It is not found where adoption is impossible, or after the worker
@@ -47,7 +49,7 @@ interface Member extends ProcessEntry {
  */
 export function findFamily(
   family: Family,
-  except: number,
+  except: number | null,
   pids: readonly number[] = allPids(),
 ): number[] {
   const entries = pids.map((pid) => readMember(pid, family)).filter((entry) => entry !== null);
@@ -82,7 +84,7 @@ export function killFamily(
  */
 export async function findFamilyInTurns(
   family: Family,
-  except: number,
+  except: number | null,
   clock: Clock,
 ): Promise<number[]> {
   return membersOf(await readAllInTurns(family, new Slices(clock)), except);
@@ -96,7 +98,7 @@ export async function findFamilyInTurns(
  */
 export async function killFamilyInTurns(
   family: Family,
-  except: number,
+  except: number | null,
   clock: Clock,
 ): Promise<number> {
   const slices = new Slices(clock);
@@ -154,7 +156,8 @@ export function killGroup(
 /** How many processes are named. */
 const NAMES_MAX = 5;
 
-function namesOf(pids: readonly number[]): readonly string[] {
+/** The first of some processes by name, as `sleep (4711)`. */
+export function namesOf(pids: readonly number[]): readonly string[] {
   return pids.slice(0, NAMES_MAX).map((pid) => {
     const name = readSystemFile(`/proc/${pid}/comm`);
     return name === null ? `process ${pid}` : `${name.trim()} (${pid})`;
@@ -238,14 +241,15 @@ export class FamilySweeper {
   }
 }
 
-/** Memory of a process, and processor time of it and its ended children; null if it is gone. */
+/** Memory of a process, processor time of it and its ended children; null if it is gone. */
 export function usageOf(
   pid: number,
-): { readonly rssBytes: number; readonly cpuTicks: number } | null {
+): { readonly rssBytes: number; readonly cpuTicks: number; readonly parent: number } | null {
   const fields = statOf(pid);
   if (fields === null) return null;
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-  return { rssBytes: Number(fields[21]) * PAGE_BYTES, cpuTicks: ticks };
+  const rssBytes = Number(fields[21]) * PAGE_BYTES;
+  return { rssBytes, cpuTicks: ticks, parent: Number(fields[1]) };
 }
 
 /** Memory of a process, with its share of memory that others use too; null if unknown. */
@@ -261,7 +265,8 @@ const PAGE_BYTES = 4_096;
 /** Ticks of processor time a second. */
 export const TICKS_PER_SECOND = 100;
 
-function killAll(pids: readonly number[]): void {
+/** Kill processes. All are stopped first, so that none can start another meanwhile. */
+export function killAll(pids: readonly number[]): void {
   for (const pid of pids) send(pid, "SIGSTOP");
   for (const pid of pids) send(pid, "SIGKILL");
 }
@@ -282,14 +287,14 @@ function readMember(pid: number, family: Family): Member | null {
 }
 
 /** The members and all descendants of members and of `except`, without `except` itself. */
-function membersOf(entries: readonly Member[], except: number): number[] {
-  const found = new Set<number>([except]);
+function membersOf(entries: readonly Member[], except: number | null): number[] {
+  const found = new Set<number>(except === null ? [] : [except]);
   for (const { pid, isMember } of entries) if (isMember) found.add(pid);
   for (let size = -1; size !== found.size;) {
     size = found.size;
     for (const { pid, parent } of entries) if (found.has(parent)) found.add(pid);
   }
-  found.delete(except);
+  if (except !== null) found.delete(except);
   return [...found];
 }
 
@@ -298,7 +303,17 @@ function isMember(entry: ProcessEntry, family: Family): boolean {
   if (family.sessions.has(session) || family.sessions.has(group)) return true;
   if (parent === KERNEL_PID) return false;
   const text = "\0" + (environmentOf(pid) ?? "");
-  return text.includes(`\0${MARKER_VARIABLE}=${family.marker}\0`);
+  return text.includes(`\0${MARKER_VARIABLE}=${family.marker}${family.isPrefix ? "." : "\0"}`);
+}
+
+/** The marker of a process; null if it has none, or may not be read. */
+export function markerOf({ pid, parent }: ProcessEntry): string | null {
+  if (parent === KERNEL_PID) return null;
+  const text = "\0" + (environmentOf(pid) ?? "");
+  const start = text.indexOf(`\0${MARKER_VARIABLE}=`);
+  if (start < 0) return null;
+  const from = start + MARKER_VARIABLE.length + 2;
+  return text.slice(from, text.indexOf("\0", from));
 }
 
 /** During an exec, the environment reads as empty for some microseconds: read it again then. */
@@ -310,19 +325,28 @@ function environmentOf(pid: number): string | null {
   }
 }
 
-/** Null when it is gone, dead, or only a thread: a signal to one would end its whole process. */
-function readEntry(pid: number): ProcessEntry | null {
+/** Null when it is gone or dead. */
+export function readEntry(pid: number): ProcessEntry | null {
   const fields = statOf(pid);
   if (fields === null || fields[0] === "Z" || fields[0] === "X") return null;
   const [, parent, group, session] = fields;
   return { pid, parent: Number(parent), group: Number(group), session: Number(session) };
 }
 
-function candidates(from: number, to: number): readonly number[] {
+/**
+ * Living processes among those numbered after `from` up to `to`; all processes if these are many.
+ *
+ * @param known processes that are not wanted
+ */
+export function candidates(
+  from: number,
+  to: number,
+  known?: { has(pid: number): boolean },
+): readonly number[] {
   if (to < from || to - from > RANGE_MAX) return allPids();
   const range = Array.from({ length: to - from }, (_, index) => from + 1 + index);
   // Most are gone by now, which an error would tell at twice the cost.
-  return range.filter((pid) => existsSync(`/proc/${pid}`) && !isThread(pid));
+  return range.filter((pid) => !known?.has(pid) && existsSync(`/proc/${pid}`) && !isThread(pid));
 }
 
 function isThread(pid: number): boolean {
@@ -330,7 +354,8 @@ function isThread(pid: number): boolean {
   return Number(/^Tgid:\t(\d+)/m.exec(status)?.[1]) !== pid;
 }
 
-function allPids(): readonly number[] {
+/** All processes that /proc lists. */
+export function allPids(): readonly number[] {
   try {
     return readdirSync("/proc").map(Number).filter((pid) => pid > 1);
   } catch {
@@ -346,8 +371,12 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 const digits = new Uint8Array(16);
 let lastPidFile: number | null = null;
 
-// Read after each attempt. The file stays open: opening it takes ten times as long as reading it.
-function lastPid(): number | null {
+/**
+ * The number of the process or thread that was started last on this system; null if unknown.
+ *
+ * Read after each attempt. The file stays open: opening it takes ten times as long as reading it.
+ */
+export function lastPid(): number | null {
   try {
     lastPidFile ??= openSync("/proc/sys/kernel/ns_last_pid", "r");
     const length = readSync(lastPidFile, digits, 0, digits.length, 0);

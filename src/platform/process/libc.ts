@@ -10,16 +10,27 @@ interface Prototype {
 /** The functions that we call. */
 const FUNCTIONS = {
   adjtimex: { args: ["ptr"], returns: "i32" },
+  chdir: { args: ["ptr"], returns: "i32" },
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   ftruncate: { args: ["i32", "i64"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  gnu_get_libc_version: { args: [], returns: "ptr" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   memfd_create: { args: ["ptr", "u32"], returns: "i32" },
   mkfifo: { args: ["ptr", "u32"], returns: "i32" },
   mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
   munmap: { args: ["ptr", "u64"], returns: "i32" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  posix_spawn: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+  posix_spawn_file_actions_adddup2: { args: ["ptr", "i32", "i32"], returns: "i32" },
+  posix_spawn_file_actions_destroy: { args: ["ptr"], returns: "i32" },
+  posix_spawn_file_actions_init: { args: ["ptr"], returns: "i32" },
+  posix_spawnattr_init: { args: ["ptr"], returns: "i32" },
+  posix_spawnattr_setflags: { args: ["ptr", "i32"], returns: "i32" },
+  posix_spawnattr_setsigdefault: { args: ["ptr", "ptr"], returns: "i32" },
+  posix_spawnattr_setsigmask: { args: ["ptr", "ptr"], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },
@@ -43,6 +54,8 @@ export interface NativeLibrary<Name extends FunctionName> {
   };
   /** The memory at an address, as long as it is mapped. */
   toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
+  /** The address of a view's memory, which does not move while something holds the view. */
+  addressOf(view: NodeJS.ArrayBufferView): number;
 }
 
 interface Runtime {
@@ -51,6 +64,7 @@ interface Runtime {
     symbols: Readonly<Record<string, Prototype>>,
   ): { readonly symbols: unknown };
   toArrayBuffer(address: number, offset: number, bytes: number): ArrayBuffer;
+  ptr(view: NodeJS.ArrayBufferView): number;
 }
 
 /**
@@ -69,9 +83,9 @@ function open<Name extends FunctionName>(names: readonly Name[]): NativeLibrary<
   if (runtimeName() !== "bun" || process.platform !== "linux") return null;
   const prototypes = Object.fromEntries(names.map((name) => [name, FUNCTIONS[name]]));
   try {
-    const { dlopen, toArrayBuffer } = createRequire(import.meta.url)("bun:ffi") as Runtime;
+    const { dlopen, ptr, toArrayBuffer } = createRequire(import.meta.url)("bun:ffi") as Runtime;
     const symbols = dlopen("libc.so.6", prototypes).symbols as NativeLibrary<Name>["symbols"];
-    return { symbols, toArrayBuffer };
+    return { symbols, toArrayBuffer, addressOf: ptr };
   } catch {
     // Another C library, or none that may be loaded.
     return null;

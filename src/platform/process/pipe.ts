@@ -121,12 +121,8 @@ function openPipe(path: string): Pipe {
     throw error;
   }
   switch (runtimeName()) {
-    case "bun": {
-      const reader = Readable.fromWeb(Bun.file(first).stream());
-      // Bun does not close a descriptor that it was given.
-      reader.once("close", () => closeSync(first));
-      return { reader, readerDescriptor: first, writer };
-    }
+    case "bun":
+      return { reader: readDescriptor(first), readerDescriptor: first, writer };
     case "node":
       return {
         reader: new Socket({ fd: first, readable: true, writable: false }),
@@ -141,6 +137,14 @@ function openPipe(path: string): Pipe {
       return { reader, readerDescriptor, writer };
     }
   }
+}
+
+/** The data of a pipe of Bun, read as it comes; closes the descriptor at the end. */
+export function readDescriptor(descriptor: number): Readable {
+  const reader = Readable.fromWeb(Bun.file(descriptor).stream());
+  // Bun does not close a descriptor that it was given.
+  reader.once("close", () => closeSync(descriptor));
+  return reader;
 }
 
 /**

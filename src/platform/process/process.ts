@@ -33,6 +33,8 @@ export function selfCommand(): readonly string[] {
 export const HIDDEN_COMMANDS = {
   /** A worker process; speaks over IPC. */
   worker: "__worker",
+  /** Runs commands; speaks over IPC. */
+  supervisor: "__supervisor",
   /** Imports job modules and reports what they define. */
   describe: "__describe",
   /** Answers a shell that completes a command line. */

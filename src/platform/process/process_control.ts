@@ -83,6 +83,28 @@ export function limitOpenFiles(soft: number): void {
   openLibc()!.symbols.setrlimit(RLIMIT_NOFILE, limits);
 }
 
+/**
+ * Do something with another open-file soft limit, which is at most the hard limit; null to keep
+ * ours.
+ */
+export function withOpenFiles<T>(soft: number | null, action: () => T): T {
+  const own = soft === null ? null : openFileLimits();
+  if (own === null) return action();
+  const { setrlimit } = openLibc()!.symbols;
+  const wanted = BigInt(soft!);
+  setrlimit(RLIMIT_NOFILE, BigUint64Array.of(wanted < own[1]! ? wanted : own[1]!, own[1]!));
+  try {
+    return action();
+  } finally {
+    setrlimit(RLIMIT_NOFILE, own);
+  }
+}
+
+/** The limit of {@link openFilesOfChildren} in a process that starts children for another one. */
+export function keepOpenFilesForChildren(soft: number): void {
+  startedWith = soft;
+}
+
 /** Number of the system call ioprio_set(), which the C library has no function for. */
 const IOPRIO_SET: Readonly<Record<string, number>> = { x64: 251, arm64: 30 };
 const IO_CLASSES = ["none", "realtime", "best-effort", "idle"];

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { setPriority } from "node:os";
 import { errorCode, JobError, messageOf, toJobError } from "../../core/errors.ts";
 import type { Account } from "./accounts.ts";
-import { limitOpenFiles, setIoPriority } from "./process_control.ts";
+import { keepOpenFilesForChildren, limitOpenFiles, setIoPriority } from "./process_control.ts";
 
 /**
  * What a process changes about itself before it runs job code. Absent members stay as inherited.
@@ -14,6 +14,8 @@ export interface ProcessSetup {
   readonly umask?: number;
   /** Open-file soft limit. */
   readonly openFiles?: number;
+  /** The same only for processes that it starts, while it keeps its own. */
+  readonly openFilesOfChildren?: number;
   /** The name finds the user's groups. */
   readonly account?: Required<Account>;
   readonly cwd?: string;
@@ -54,7 +56,8 @@ export function takeSetup(): string | null {
   }
 }
 
-function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSetup): void {
+function applySetup(setup: ProcessSetup): void {
+  const { nice, ionice, umask, openFiles, openFilesOfChildren, account, cwd } = setup;
   // It applies to this thread and what it starts: the guard keeps its own priority.
   if (nice !== undefined) attempt(`take the priority ${nice}`, () => setPriority(0, nice));
   if (ionice !== undefined) {
@@ -62,6 +65,7 @@ function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSet
   }
   if (umask !== undefined) process.umask(umask);
   if (openFiles !== undefined) limitOpenFiles(openFiles);
+  if (openFilesOfChildren !== undefined) keepOpenFilesForChildren(openFilesOfChildren);
   if (account !== undefined) {
     const { name, home, uid, gid } = account;
     attempt(`run as user "${name}"`, () => {
@@ -73,6 +77,14 @@ function applySetup({ nice, ionice, umask, openFiles, account, cwd }: ProcessSet
     process.env.HOME = home;
   }
   if (cwd !== undefined) attempt(`run in "${cwd}"`, () => process.chdir(cwd));
+}
+
+/**
+ * An argv that limits its open files before it runs `argv`: the shell is the only program on every
+ * system that can.
+ */
+export function withOpenFilesMax(openFiles: number, argv: readonly string[]): readonly string[] {
+  return ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), ...argv];
 }
 
 /** Why this process may not read a file; null when it may. */

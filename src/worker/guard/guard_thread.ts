@@ -1,31 +1,26 @@
 import { createReadStream } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock, type Timer } from "../../platform/clock.ts";
-import { COMMAND_STARTING, KILLING_INDEX, killWorker } from "./guard.ts";
+import { killWorker } from "./guard.ts";
 import type { GuardMessage } from "../protocol.ts";
 
 // The guard of a worker is a thread, so that it acts even while job code spins. It kills the groups
 // when the daemon's end of the line closes (the daemon is dead), and when the time that the daemon
 // granted is over (the daemon is frozen).
 
-/** How long to wait for the group of a command that is being started. */
-const START_MS_MAX = 1_000;
-
 const { descriptor, cell, marker } = workerData as {
   /** Identifies the worker's processes. */
   readonly marker: string;
   readonly descriptor: number;
+  /** Set when the guard acts. */
   readonly cell: Int32Array<SharedArrayBuffer>;
 };
 let timer: Timer | null = null;
 let pending = "";
 
 function killAll(): void {
-  // A command that was just forked, and whose group is not known yet, would be missed.
-  Atomics.wait(cell, 0, COMMAND_STARTING, START_MS_MAX);
-  const group = Atomics.load(cell, 0);
-  Atomics.store(cell, KILLING_INDEX, 1);
-  killWorker(group, marker);
+  Atomics.store(cell, 0, 1);
+  killWorker(marker);
 }
 
 function obey(line: string): void {

@@ -3,7 +3,6 @@ import { SecretMask } from "../../core/text/secret_mask.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { AttemptScope } from "../attempt_scope.ts";
 import { AttemptTraces } from "./attempt_traces.ts";
-import { type RunningCommand, startCommand } from "../command/command_runner.ts";
 import type { Guard } from "../guard/guard.ts";
 import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../../platform/process/descendants.ts";
 import { WorkerOutput } from "../output/worker_output.ts";
@@ -39,17 +38,13 @@ export interface SessionHost {
 interface CurrentRun {
   readonly message: RunMessage;
   readonly scope: AttemptScope;
-  readonly isCommand: boolean;
   /** Monotonic ms at which it began. */
   readonly startMs: number;
   code: JobCode | null;
-  command: RunningCommand | null;
   /** True if an uncaught error failed it: what the job function still returns does not count. */
   isFailing: boolean;
   /** Its result while a handler, which may change it, runs. */
   decided: AttemptResult | null;
-  /** How a command ended, and the processes that it left; with `isLeft` those keep running. */
-  ended: { readonly sweep: Sweep; readonly isLeft: boolean; readonly isAborted: boolean } | null;
 }
 
 /** Age at which a batch is not continued. The daemon takes it back far sooner unless both froze. */
@@ -112,9 +107,7 @@ export class WorkerSession {
         return this.#beginBatch(message);
       case "abort":
         if (this.#current?.message.run !== message.run) return;
-        this.#current.scope.abort(message.cause);
-        this.#current.command?.abort();
-        return;
+        return this.#current.scope.abort(message.cause);
       case "reply":
         return this.#calls.answer(message);
       case "mark":
@@ -126,7 +119,7 @@ export class WorkerSession {
 
   /** The process exits: kill the module's processes, which nobody could find without this one. */
   exiting(): void {
-    if (this.#current?.isCommand === false) this.#sweeper.sweep();
+    if (this.#current !== null) this.#sweeper.sweep();
   }
 
   /** An error that job code does not await: it fails the current run, or is late for the last. */
@@ -177,29 +170,19 @@ export class WorkerSession {
       progress: (progress) => this.#host.send({ type: "progress", run, progress }),
       call: (method, args) => this.#calls.call(run, method, args),
     }, message.handler?.type === "stateChange" ? message.handler.state : "processing");
-    const isCommand = job.source.type === "command";
     const current: CurrentRun = {
       message,
       scope,
-      isCommand,
       startMs: systemClock.now().monotonicMs,
       code: null,
-      command: null,
       isFailing: false,
       decided: null,
-      ended: null,
     };
     this.#current = current;
     this.#output.begin(run, message.token, this.#mask);
-    // A command inherits the descriptors, not our functions.
-    if (!isCommand) {
-      this.#output.install();
-      this.#traces ??= new AttemptTraces();
-    }
-    const result = job.source.type === "command"
-      ? this.#runCommand(current, job.source.command)
-      : this.#runModule(current, job);
-    void result.then((value) => {
+    this.#output.install();
+    this.#traces ??= new AttemptTraces();
+    void this.#runModule(current, job).then((value) => {
       if (!current.isFailing) this.#finish(current, value);
     });
   }
@@ -212,8 +195,7 @@ export class WorkerSession {
       try {
         code = await loadCode(job);
       } catch (error) {
-        const { source } = job;
-        const reason = source.type === "module" ? unreadable(source.path) : null;
+        const reason = unreadable(job.source.path);
         const starvation = message.wantsStarted ? loadStarvation(error) : null;
         if (starvation !== null) return { type: "unstarted", error: encodeJobError(starvation) };
         return { type: "error", error: encodeJobError(reason ?? error, this.#mask) };
@@ -233,27 +215,6 @@ export class WorkerSession {
     );
   }
 
-  #runCommand(
-    current: CurrentRun,
-    command: Extract<WireJob["source"], { readonly type: "command" }>["command"],
-  ): Promise<AttemptResult> {
-    const { run, instance } = current.message;
-    current.command = startCommand(command, instance, {
-      starting: () => this.#host.guard.expectCommand(),
-      group: (group) => {
-        this.#host.guard.setCommandGroup(group);
-        if (group !== null) this.#sweeper.addSession(group);
-        this.#host.send({ type: "group", run, group });
-      },
-      started: () => this.#host.send({ type: "started", run }),
-      ended: (how) => {
-        const sweep = how.isLeft ? this.#sweeper.look() : this.#sweeper.sweep();
-        current.ended = { sweep, ...how };
-      },
-    });
-    return current.command.result;
-  }
-
   // The daemon has the result before the handler begins: it survives a handler that spins or exits.
   async #decide(current: CurrentRun, result: AttemptResult): Promise<void> {
     // A function that an uncaught error has failed may still end.
@@ -269,7 +230,7 @@ export class WorkerSession {
     const tookMs = systemClock.now().monotonicMs - current.startMs;
     this.#lastRun = run;
     current.scope.close();
-    const sweep = current.ended?.sweep ?? this.#sweeper.sweep();
+    const sweep = this.#sweeper.sweep();
     this.#calls.end();
     const ended: Ended = { current, result, tookMs, sweep };
     if (this.#followers.length === 0 || !this.#canContinue(ended)) return this.#report(ended);
@@ -329,7 +290,6 @@ export class WorkerSession {
   /** If the worker may be used again, and a log line about what was left behind. */
   #checkTraces(current: CurrentRun, sweep: Sweep): Verdict {
     if (this.#isTainted || !this.#host.isIntact()) return { reuse: null, note: null };
-    if (current.isCommand) return commandTraces(current, sweep);
     const { found, names } = sweep;
     const { reuse, left } = found > 0
       ? { reuse: null, left: `a child process, ${nameList(names, found)}` }
@@ -346,21 +306,6 @@ interface Verdict {
   readonly reuse: ResultMessage["reuse"];
   /** For the log; null for nothing. */
   readonly note: string | null;
-}
-
-// The worker can be used again: its command was a child process.
-function commandTraces(
-  { ended }: CurrentRun,
-  { found, names }: Sweep,
-): Verdict {
-  if (found === 0 || ended?.isAborted) return { reuse: "clean", note: null };
-  const list = nameList(names, found);
-  if (ended?.isLeft) return { reuse: "left", note: `Left running by the command: ${list}` };
-  const hint = "leave_children = true in the job's table keeps them";
-  return {
-    reuse: "clean",
-    note: `Ended with the command, which left them running: ${list}; ${hint}`,
-  };
 }
 
 function nameList(names: readonly string[], count: number): string {

@@ -9,16 +9,20 @@ const RETURN = 13;
 const RECORD = 0x1e;
 
 interface LineSplitterOptions {
-  /** By which records are recognized among lines: it is unguessable. */
-  readonly prefix: string;
-  /** Longest record, in bytes. */
-  readonly recordBytesMax: number;
   /** Finds secrets, so that no piece of a long line contains only part of one. */
   readonly mask: SecretMask;
   readonly onLine: (line: Uint8Array) => void;
-  readonly onMarker: () => void;
-  /** Called with a record without its prefix. */
-  readonly onRecord: (record: Buffer) => void;
+  /** Called when the marker of {@link LineSplitter.expect} was found. */
+  readonly onMarker?: () => void;
+  /** Absent if there are none among the lines. */
+  readonly records?: {
+    /** By which they are recognized: it is unguessable. */
+    readonly prefix: string;
+    /** Longest record, in bytes. */
+    readonly bytesMax: number;
+    /** Called with a record without its prefix. */
+    readonly onRecord: (record: Buffer) => void;
+  };
 }
 
 /**
@@ -27,13 +31,14 @@ interface LineSplitterOptions {
  */
 export class LineSplitter {
   readonly #options: LineSplitterOptions;
-  readonly #prefix: Buffer;
+  /** Null if there are no records. */
+  readonly #prefix: Buffer | null;
   #marker: Buffer | null = null;
   #pending: Buffer = Buffer.alloc(0);
 
   constructor(options: LineSplitterOptions) {
     this.#options = options;
-    this.#prefix = Buffer.from(options.prefix);
+    this.#prefix = options.records ? Buffer.from(options.records.prefix) : null;
   }
 
   /** Look for `marker`, which ends with a newline, from now on until it is found once. */
@@ -53,7 +58,7 @@ export class LineSplitter {
     this.#marker = null;
     this.#pending = this.#take(bytes.subarray(0, at));
     this.flush();
-    this.#options.onMarker();
+    this.#options.onMarker?.();
     if (at + marker!.length < bytes.length) this.push(bytes.subarray(at + marker!.length));
   }
 
@@ -73,12 +78,12 @@ export class LineSplitter {
     }
     let rest = bytes.subarray(start);
     // Enough is kept to complete a marker, the start of a record, or a secret.
-    const { recordBytesMax, mask, onLine } = this.#options;
-    const heldBack = LINE_BYTES_MAX +
-      Math.max((this.#marker?.length ?? 0) + this.#prefix.length, mask.bytesMax);
+    const { records, mask, onLine } = this.#options;
+    const ownLength = (this.#marker?.length ?? 0) + (this.#prefix?.length ?? 0);
+    const heldBack = LINE_BYTES_MAX + Math.max(ownLength, mask.bytesMax);
     while (rest.length > heldBack) {
-      const at = rest.indexOf(this.#prefix);
-      if (at === 0 && rest.length <= recordBytesMax) break;
+      const at = this.#prefix === null ? -1 : rest.indexOf(this.#prefix);
+      if (at === 0 && rest.length <= records!.bytesMax) break;
       const size = at > 0 && at < LINE_BYTES_MAX ? at : this.#pieceSize(rest);
       onLine(rest.subarray(0, size));
       rest = rest.subarray(size);
@@ -87,10 +92,11 @@ export class LineSplitter {
   }
 
   #line(line: Buffer): void {
-    const at = line.includes(RECORD) ? line.indexOf(this.#prefix) : -1;
+    const prefix = this.#prefix;
+    const at = prefix !== null && line.includes(RECORD) ? line.indexOf(prefix) : -1;
     if (at < 0) return this.#text(line);
     if (at > 0) this.#text(line.subarray(0, at));
-    this.#options.onRecord(line.subarray(at + this.#prefix.length));
+    this.#options.records!.onRecord(line.subarray(at + prefix!.length));
   }
 
   #text(line: Buffer): void {

@@ -8,12 +8,12 @@ import { LineSplitter } from "./line_splitter.ts";
 import type { TransferBudget } from "./transfer_budget.ts";
 import { OutputLimiter } from "./output_limiter.ts";
 import { decodeRecord, endMarker, RECORD_BYTES_MAX, recordPrefix } from "./output_record.ts";
+import { StderrTail } from "./stderr_tail.ts";
 
 /** Most entries passed on at once. */
 const ENTRIES_MAX = 500;
-/** How many of the last lines of stderr the error of a failed command contains. */
-const STDERR_TAIL_LINES = 5;
-const STDERR_TAIL_CHARS_MAX = 1_000;
+/** Most characters of {@link OutputCapture.strayText}. */
+const STRAY_CHARS_MAX = 1_000;
 
 type StreamName = "stdout" | "stderr";
 
@@ -56,7 +56,7 @@ export class OutputCapture {
   /** Created by the first line: most attempts print nothing. */
   #limiter: OutputLimiter | null = null;
   #entries: LogEntry[] = [];
-  #stderrTail: LogEntry[] = [];
+  #stderrTail = new StderrTail();
   #markersMissing = 0;
   /** True if the splitters look for the owner's end markers. */
   #isExpecting = false;
@@ -90,7 +90,7 @@ export class OutputCapture {
 
   /** The last lines of stderr as one text; empty if there are none. */
   get stderrTail(): string {
-    return this.#stderrTail.map((entry) => entry.message).join("\n").slice(-STDERR_TAIL_CHARS_MAX);
+    return this.#stderrTail.text;
   }
 
   /** The output from now on is that of a run with this number. */
@@ -98,7 +98,7 @@ export class OutputCapture {
     this.#owner = owner;
     this.#run = run;
     this.#markersMissing = 2;
-    this.#stderrTail = [];
+    this.#stderrTail = new StderrTail();
     this.#isExpecting = false;
   }
 
@@ -144,22 +144,19 @@ export class OutputCapture {
     else this.#onClosed = callback;
   }
 
-  /** Let this process end although the streams are open. */
-  release(): void {
-    for (const stream of this.#streams) (stream as { readonly unref?: () => void }).unref?.();
-  }
-
   close(): void {
     for (const stream of this.#streams) stream.destroy();
   }
 
   #splitter(name: StreamName): LineSplitter {
     return new LineSplitter({
-      prefix: recordPrefix(this.#source.token),
-      recordBytesMax: RECORD_BYTES_MAX,
       mask: this.#source.mask,
       onLine: (line) => this.#line(name, line),
-      onRecord: (record) => this.#record(record),
+      records: {
+        prefix: recordPrefix(this.#source.token),
+        bytesMax: RECORD_BYTES_MAX,
+        onRecord: (record) => this.#record(record),
+      },
       onMarker: () => {
         this.#markersMissing -= 1;
         if (this.#markersMissing > 0) return;
@@ -211,13 +208,12 @@ export class OutputCapture {
 
   #line(name: StreamName, line: Uint8Array): void {
     if (this.#owner === null) {
-      if (this.#strayText.length < STDERR_TAIL_CHARS_MAX) {
+      if (this.#strayText.length < STRAY_CHARS_MAX) {
         this.#strayText += `${Buffer.from(line).toString()}\n`;
       }
       return;
     }
-    const stderrLevel = this.#owner.job.source.type === "command" ? "warn" : "error";
-    const level = name === "stdout" ? "info" : stderrLevel;
+    const level = name === "stdout" ? "info" : "error";
     this.#keep({ at: this.#at, level, source: name, text: line });
   }
 
@@ -231,10 +227,7 @@ export class OutputCapture {
     if (this.#entries.length === 0) return;
     const entries = this.#entries;
     this.#entries = [];
-    for (const entry of entries.slice(-STDERR_TAIL_LINES * 4)) {
-      if (entry.source === "stderr" && entry.message !== "") this.#stderrTail.push(entry);
-    }
-    this.#stderrTail = this.#stderrTail.slice(-STDERR_TAIL_LINES);
+    this.#stderrTail.add(entries);
     for (let start = 0; start < entries.length; start += ENTRIES_MAX) {
       this.#owner?.sink.log(entries.slice(start, start + ENTRIES_MAX));
     }

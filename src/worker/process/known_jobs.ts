@@ -39,9 +39,7 @@ export class KnownJobs {
     this.#refs.set(job, ref);
     const { kind, signature } = job;
     const source = job.source as WireJob["source"];
-    if (source.type === "module") {
-      for (const [path, hash] of filesOf(source)) this.#files.set(path, hash);
-    }
+    for (const [path, hash] of filesOf(source)) this.#files.set(path, hash);
     send({ type: "job", ref, job: { kind, source, signature } });
     return ref;
   }
@@ -58,8 +56,6 @@ export class KnownJobs {
   }
 }
 
-type ModuleSource = Extract<WireJob["source"], { readonly type: "module" }>;
-
-function filesOf({ files, path, version }: ModuleSource): (readonly [string, string])[] {
+function filesOf({ files, path, version }: WireJob["source"]): (readonly [string, string])[] {
   return files ? [...files] : [[path, version]];
 }

@@ -7,8 +7,6 @@ const LATE_MAX = 3;
  * that may have started it.
  */
 const STRAY_MAX = 100;
-/** Changes of the process group of one command: it starts, and it ends. */
-const GROUPS_MAX = 4;
 /** Shortest average time between two progress reports passed on; a few may come at once. */
 const PROGRESS_EVERY_MS = 250;
 const PROGRESS_AT_ONCE = 10;
@@ -18,7 +16,6 @@ export interface ExpectedRun {
   readonly number: number;
   /** True if the worker must report that job code starts. */
   readonly wantsStarted: boolean;
-  readonly isCommand: boolean;
   /** True if a handler of the job may run after its code, as part of the attempt. */
   readonly hasLastWord: boolean;
   /** The token that its result must carry. */
@@ -41,7 +38,6 @@ export class MessageOrder {
   #hasDecided = false;
   #hasResult = false;
   #hasCalled = false;
-  #groups = 0;
   #lates = 0;
   #strays = 0;
   #progress = PROGRESS_AT_ONCE;
@@ -56,7 +52,6 @@ export class MessageOrder {
       this.#hasResult =
       this.#hasCalled =
         false;
-    this.#groups = 0;
     this.#progress = PROGRESS_AT_ONCE;
   }
 
@@ -106,12 +101,6 @@ export class MessageOrder {
       case "call":
         this.#hasCalled = true;
         return "take";
-      case "group":
-        this.#groups += 1;
-        if (run.isCommand && this.#groups <= GROUPS_MAX) return "take";
-        return {
-          problem: `"group" ${run.isCommand ? "too often" : "for a job that is not a command"}`,
-        };
       case "decided":
         if (this.#hasDecided || message.result.type === "unstarted") return again("decided");
         this.#hasDecided = true;

@@ -16,9 +16,9 @@ import {
   HANDLER_MS_MAX,
 } from "../executor.ts";
 import { type AttemptResult, type TaskInstance, taskInstance } from "../protocol.ts";
+import type { Exit } from "./worker_child.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
-import type { WorkerProcess } from "./worker_process.ts";
-import type { FollowingRun } from "./worker_run.ts";
+import type { FollowingRun, RunHost } from "./worker_run.ts";
 
 /** Longest time between the abort signal and SIGTERM. */
 const TERM_AFTER_MS_MAX = 2_000;
@@ -38,7 +38,7 @@ interface ProcessAttemptOptions {
   readonly mask: SecretMask;
   readonly task: AttemptTask;
   readonly sink: AttemptSink;
-  readonly acquire: (job: JobDefinition) => WorkerProcess;
+  readonly acquire: (job: JobDefinition) => RunHost;
   readonly onEnd: (attempt: ProcessAttempt, end: GatedEnd) => void;
   /** It did not begin in its worker and waits for another one. */
   readonly onReturn: (attempt: ProcessAttempt) => void;
@@ -57,7 +57,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
   canFollow: boolean;
   readonly #options: ProcessAttemptOptions;
   /** Null until it begins. */
-  #worker: WorkerProcess | null = null;
+  #worker: RunHost | null = null;
   #cause: AbortCause | null = null;
   /** True if it was aborted before it started to run. */
   #isUnstarted = false;
@@ -94,7 +94,7 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
       this.giveUp();
       return 0;
     }
-    let worker: WorkerProcess;
+    let worker: RunHost;
     try {
       worker = this.#options.acquire(this.job);
     } catch (thrown) {
@@ -314,11 +314,18 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
       case "unstarted":
         if (ending.whose === "system") return unstarted(ending.message);
         return ending.whose === "worker"
-          ? workerError("lost", `The worker could not be started: ${ending.message}`)
+          ? workerError("lost", `The ${this.#host} could not be started: ${ending.message}`)
           : workerError("error", `The attempt did not begin: ${ending.message}`);
       case "exit":
-        return { ...exitOutcome(ending.code, ending.signal), ...this.#unasked(true) };
+        return { ...exitOutcome(this.#host, ending), ...this.#unasked(true) };
+      case "expired":
+        return workerError("lost", "It was killed because its lease was not extended in time");
     }
+  }
+
+  /** What executes it, for messages. */
+  get #host(): string {
+    return this.job.source.type === "command" ? "supervisor of commands" : "worker";
   }
 
   /** The last result that the worker reported; it may have ended in a handler after that. */
@@ -367,12 +374,12 @@ function workerError(type: "lost" | "unstarted" | "error", message: string): Att
   return { type, error: { name: "WorkerError", message } };
 }
 
-function exitOutcome(code: number | null, signal: string | null): AttemptOutcome {
+function exitOutcome(host: string, { code, signal }: Exit): AttemptOutcome {
   if (signal !== null) {
-    const message = `The worker was killed by ${signal} before a result`;
+    const message = `The ${host} was killed by ${signal} before a result`;
     return { type: "lost", error: { name: "WorkerKilledError", message, signal } };
   }
-  const message = `The worker exited with code ${code} before a result`;
+  const message = `The ${host} exited with code ${code} before a result`;
   const exitCode = code ?? undefined;
   return { type: "error", error: { name: "WorkerExitError", message, exitCode } };
 }

@@ -33,9 +33,9 @@ type ProcessExecutorOptions =
   & Pick<WorkerSettings, "clock" | "logger" | "count" | "idleMs">;
 
 /**
- * An executor that runs module and command jobs in worker processes.
+ * An executor that runs module jobs in worker processes.
  *
- * An abort is the attempt's abort signal at once (SIGTERM for a command), SIGTERM to the worker's
+ * An abort is the attempt's abort signal at once, SIGTERM to the worker's
  * process group after half of the job's `killAfterMs` or two seconds, and SIGKILL after
  * `killAfterMs`; the lease's deadline cuts it short. A worker that had to be signaled is replaced.
  */
@@ -94,13 +94,13 @@ class ProcessExecutor implements Executor {
   run(task: AttemptTask, sink: AttemptSink): Attempt {
     if (this.#isStopped) return refuse("lost", "Cannot run an attempt: the executor is stopped");
     const { source } = task.job;
-    if (source.type !== "module" && source.type !== "command") {
+    if (source.type !== "module") {
       return refuse(
         "error",
-        `Cannot run job "${task.job.kind}" in a worker process: its source is a ${source.type}, not a module or a command`,
+        `Cannot run job "${task.job.kind}" in a worker process: its source is a ${source.type}, not a module`,
       );
     }
-    if (source.type === "module" && source.problem) return refuse("error", source.problem);
+    if (source.problem) return refuse("error", source.problem);
     const { clock, mask } = this.#settings;
     mask.add(secretsOf(source));
     const isBeside = task.job.options.workerSlot === false;

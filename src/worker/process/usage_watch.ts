@@ -4,14 +4,8 @@ import type { ProcessLimits } from "../../core/job/job.ts";
 import { formatSize } from "../../core/text/size.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import {
-  findFamilyInTurns,
-  sharedOutBytes,
-  TICKS_PER_SECOND,
-  usageOf,
-} from "../../platform/process/descendants.ts";
+import { sharedOutBytes, TICKS_PER_SECOND, usageOf } from "../../platform/process/descendants.ts";
 import { Slices } from "../../platform/slices.ts";
-import type { WorkerFamily } from "./worker_family.ts";
 
 /** How often the usage of known processes is checked. */
 const CHECK_EVERY_MS = 50;
@@ -27,10 +21,19 @@ const REST_FACTOR = 4;
 interface UsageWatchOptions {
   readonly clock: Clock;
   readonly limits: ProcessLimits;
-  readonly family: WorkerFamily;
-  /** True if the worker runs the job code itself. */
-  readonly isWorkerCounted: boolean;
+  /** The worker that runs the job code itself; null for a command. */
+  readonly worker: number | null;
+  /** The process that takes over those that lose their parent, if that is not the worker. */
+  readonly adopter: number | null;
+  /** Find the run's processes, without the worker. */
+  readonly find: () => Promise<readonly number[]>;
   readonly onExceeded: (error: ErrorInfo) => void;
+}
+
+/** A process when it was last seen: its processor time, and whether its parent was gone. */
+interface SeenProcess {
+  readonly ticks: number;
+  readonly isOrphan: boolean;
 }
 
 /**
@@ -42,13 +45,17 @@ export class UsageWatch {
   readonly #options: UsageWatchOptions;
   readonly #ticksBefore: number;
   #pids: readonly number[] = [];
+  #seen: ReadonlyMap<number, SeenProcess> = new Map();
+  /** Processor time of processes that have ended, and of which no parent has counted it. */
+  #lostTicks = 0;
   #foundMs = -Infinity;
   readonly #timer: LazyTimer;
   #isStopped = false;
 
   constructor(options: UsageWatchOptions) {
     this.#options = options;
-    this.#ticksBefore = usageOf(options.family.pid)?.cpuTicks ?? 0;
+    const { worker } = options;
+    this.#ticksBefore = worker === null ? 0 : usageOf(worker)?.cpuTicks ?? 0;
     this.#timer = new LazyTimer(options.clock, () => void this.#check());
     this.#timer.setIn(CHECK_EVERY_MS);
   }
@@ -59,23 +66,31 @@ export class UsageWatch {
   }
 
   async #check(): Promise<void> {
-    const { clock, family, isWorkerCounted, onExceeded } = this.#options;
+    const { clock, worker, adopter, find, onExceeded } = this.#options;
     const nowMs = clock.now().monotonicMs;
     if (nowMs - this.#foundMs >= FIND_EVERY_MS) {
       this.#foundMs = nowMs;
-      this.#pids = await findFamilyInTurns(family.family, family.pid, clock);
+      this.#pids = await find();
     }
-    const own = usageOf(family.pid);
+    const own = worker === null ? { cpuTicks: 0, rssBytes: 0 } : usageOf(worker);
     if (own === null) return;
     let ticks = own.cpuTicks - this.#ticksBefore;
-    let rssBytes = isWorkerCounted ? own.rssBytes : 0;
+    let { rssBytes } = own;
     const slices = new Slices(clock);
+    const seen = new Map<number, SeenProcess>();
     for (const pid of this.#pids) {
       await slices.pause();
       const usage = usageOf(pid);
-      ticks += usage?.cpuTicks ?? 0;
-      rssBytes += usage?.rssBytes ?? 0;
+      if (usage === null) continue;
+      ticks += usage.cpuTicks;
+      rssBytes += usage.rssBytes;
+      seen.set(pid, { ticks: usage.cpuTicks, isOrphan: usage.parent === adopter });
     }
+    for (const [pid, last] of this.#seen) {
+      if (last.isOrphan && !seen.has(pid)) this.#lostTicks += last.ticks;
+    }
+    this.#seen = seen;
+    ticks += this.#lostTicks;
     const error = await this.#errorOf(rssBytes, ticks);
     if (this.#isStopped) return;
     if (error !== null) return onExceeded(error);
@@ -101,11 +116,10 @@ export class UsageWatch {
   }
 
   async #memoryBytes(): Promise<number> {
-    const { clock, family, isWorkerCounted } = this.#options;
-    const worker = isWorkerCounted ? [family.pid] : [];
+    const { clock, worker } = this.#options;
     const slices = new Slices(clock);
     let bytes = 0;
-    for (const pid of [...worker, ...this.#pids]) {
+    for (const pid of [...worker === null ? [] : [worker], ...this.#pids]) {
       await slices.pause();
       bytes += sharedOutBytes(pid) ?? usageOf(pid)?.rssBytes ?? 0;
     }

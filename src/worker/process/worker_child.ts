@@ -11,7 +11,6 @@ import { isWindows } from "../../platform/process/process.ts";
 import type { SharedMemory } from "../../platform/process/shared_memory.ts";
 import { GuardLine } from "../guard/guard_line.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { KeptOutputs } from "../output/kept_outputs.ts";
 import { OutputCapture } from "../output/output_capture.ts";
 import type { TransferBudget } from "../output/transfer_budget.ts";
 import { CHANNEL_DESCRIPTOR, guardDescriptor } from "../protocol.ts";
@@ -39,8 +38,6 @@ export interface WorkerStart {
   readonly mask: SecretMask;
   /** For output, and for answers to the calls of jobs; shared by all workers. */
   readonly budgets: Readonly<Record<"output" | "answers", TransferBudget>>;
-  /** Takes over output that stays open after its worker has ended. */
-  readonly keptOutputs: KeptOutputs;
   /** For batches; null where the platform has none. Belongs to this worker alone. */
   readonly memory: SharedMemory | null;
 }
@@ -82,14 +79,12 @@ export class WorkerChild {
   /** Why it could not be started. */
   startError: Error | null = null;
   isGone = false;
-  readonly #keptOutputs: KeptOutputs;
   readonly #events: WorkerChildEvents;
   /** Limits how long the output and the channel may stay open after the exit. */
   readonly #limit: LazyTimer;
 
   constructor(start: WorkerStart, events: WorkerChildEvents) {
     const { clock, token, mask, budgets, memory } = start;
-    this.#keptOutputs = start.keptOutputs;
     this.#events = events;
     this.#limit = new LazyTimer(clock, () => this.#giveUp());
     const pipes = isWindows() ? null : createPipes(2);
@@ -138,7 +133,7 @@ export class WorkerChild {
     child.once("exit", (code, signal) => this.#exited({ code, signal }));
   }
 
-  /** Signal its command's group and, unless only the command is meant, its own. */
+  /** Signal it and all of its processes. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     if (this.exit === null) this.family?.kill(signal);
   }
@@ -178,8 +173,7 @@ export class WorkerChild {
 
   /** Something holds the output or the channel open, such as a child that left the group. */
   #giveUp(): void {
-    if (this.family!.isLeft) this.#keptOutputs.add(this.output!);
-    else this.output!.close();
+    this.output!.close();
     this.close();
   }
 }

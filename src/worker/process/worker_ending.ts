@@ -23,6 +23,8 @@ export type WorkerEnding =
   | ({ readonly type: "exit" } & Exit)
   /** Job code did not begin: the worker could not be started, or reported so itself. */
   | ({ readonly type: "unstarted" } & StartFault)
+  /** It was killed because its deadline had passed, as far as its own process knew. */
+  | { readonly type: "expired" }
   | { readonly type: "refused" };
 
 /** The ending of a run that has its result. */

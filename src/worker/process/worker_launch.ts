@@ -3,7 +3,11 @@ import type { JobDefinition, ProcessLimits, ProcessSpec } from "../../core/job/j
 import { type Account, resolveAccount } from "../../platform/process/accounts.ts";
 import { minimalEnvironment } from "../../jobs/loading/minimal_environment.ts";
 import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
-import { type ProcessSetup, startAs } from "../../platform/process/process_setup.ts";
+import {
+  type ProcessSetup,
+  startAs,
+  withOpenFilesMax,
+} from "../../platform/process/process_setup.ts";
 import { MARKER_VARIABLE } from "../../platform/process/descendants.ts";
 import { isServiceVariable } from "../../platform/process/service_socket.ts";
 import { openFilesOfChildren } from "../../platform/process/process_control.ts";
@@ -23,21 +27,20 @@ export interface WorkerLaunch {
  */
 export type WorkerEnvironment = "minimal" | "own";
 
+/** The key of modules without settings of their own for their processes. */
+export const PLAIN_KEY = "module";
+
 const keys = new WeakMap<JobDefinition, string>();
 
 /**
- * The key of a job's workers: jobs with one key may run in the same worker.
- *
- * Modules run in the worker itself, so they share its directory, umask and variables; commands have
- * their own, set for each. Commands do not share workers with modules: job code that printed may
- * have made descriptors non-blocking, which commands would inherit.
+ * The key of a job's workers: jobs with one key may run in the same worker, so they share its user,
+ * directory, umask, variables and priorities.
  */
 export function poolKey(job: JobDefinition): string {
   let key = keys.get(job);
   if (key === undefined) {
     const spec = specOf(job);
-    const { type } = job.source;
-    key = spec === null ? type : JSON.stringify([type, ...surroundings(spec, type)]);
+    key = spec === null ? PLAIN_KEY : JSON.stringify(surroundings(spec));
     keys.set(job, key);
   }
   return key;
@@ -56,11 +59,10 @@ export function usageLimits(job: JobDefinition): ProcessLimits | null {
   return limits;
 }
 
-function surroundings(spec: ProcessSpec, type: string): readonly unknown[] {
+function surroundings(spec: ProcessSpec): readonly unknown[] {
   const { user, group, nice, ionice, limits, cwd, umask, env } = spec;
-  const shared = [user, group, nice ?? null, ionice ?? null, limits?.openFiles ?? null];
-  if (type === "command") return shared;
   const variables = Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1));
+  const shared = [user, group, nice ?? null, ionice ?? null, limits?.openFiles ?? null];
   return [...shared, cwd, umask, variables];
 }
 
@@ -71,7 +73,7 @@ function surroundings(spec: ProcessSpec, type: string): readonly unknown[] {
  * @throws JobError if no worker can run as the job's user or group
  */
 export function launchOf(
-  { spec, isModule }: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
+  spec: ProcessSpec | null,
   options: {
     readonly command: readonly string[];
     readonly environment: WorkerEnvironment;
@@ -79,15 +81,15 @@ export function launchOf(
   },
 ): WorkerLaunch {
   const account = resolveAccount(spec?.user ?? null, spec?.group ?? null);
-  const start = startAs({ ...account, home: isModule && spec?.env.HOME || account.home });
-  const setup = JSON.stringify({ ...setupOf(spec, account, isModule), ...start.setup });
+  const start = startAs({ ...account, home: spec?.env.HOME || account.home });
+  const setup = JSON.stringify({ ...setupOf(spec, account), ...start.setup });
   const argv = [...options.command, HIDDEN_COMMANDS.worker, ...(setup === "{}" ? [] : [setup])];
   const openFiles = spec?.limits?.openFiles ?? null;
   return {
-    argv: openFiles === null ? argv : limited(openFiles, argv),
+    argv: openFiles === null ? argv : withOpenFilesMax(openFiles, argv),
     env: {
       ...baseEnvironment(options.environment, account, spec?.user ?? null),
-      ...(isModule ? spec?.env : {}),
+      ...spec?.env,
       ...start.env,
       [MARKER_VARIABLE]: options.marker,
     },
@@ -95,28 +97,19 @@ export function launchOf(
   };
 }
 
-function setupOf(
-  spec: ProcessSpec | null,
-  { uid, home }: Account,
-  isModule: boolean,
-): ProcessSetup {
+function setupOf(spec: ProcessSpec | null, { uid, home }: Account): ProcessSetup {
   // Its own home, as it may have no access to the daemon's directory.
-  const ownHome = isModule && uid !== undefined ? (existsSync(home) ? home : "/") : null;
-  const cwd = isModule ? spec?.cwd ?? ownHome : null;
+  const ownHome = uid === undefined ? null : existsSync(home) ? home : "/";
+  const cwd = spec?.cwd ?? ownHome;
   // The job's own limit is set before the program starts.
   const hasOwnLimit = typeof spec?.limits?.openFiles === "number";
   return {
     openFiles: hasOwnLimit ? undefined : openFilesOfChildren() ?? undefined,
     nice: spec?.nice ?? undefined,
     ionice: spec?.ionice ?? undefined,
-    umask: isModule ? spec?.umask ?? undefined : undefined,
+    umask: spec?.umask ?? undefined,
     cwd: cwd ?? undefined,
   };
-}
-
-/** The shell is the only program on every system that can set limits. */
-function limited(openFiles: number, argv: readonly string[]): readonly string[] {
-  return ["/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), ...argv];
 }
 
 function baseEnvironment(

@@ -8,17 +8,14 @@ import { usageOf } from "../../platform/process/descendants.ts";
 import { createSharedMemory } from "../../platform/process/shared_memory.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { Executor } from "../executor.ts";
-import { KeptOutputs } from "../output/kept_outputs.ts";
 import { TransferBudget } from "../output/transfer_budget.ts";
-import { launchOf, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
+import { launchOf, PLAIN_KEY, poolKey, specOf, type WorkerEnvironment } from "./worker_launch.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker_process.ts";
 
 /** How often the memory of a worker is checked. */
 const MEMORY_EVERY_MS = 250;
 /** How long no spare worker is started after a failed start. */
 const SPARE_RETRY_MS = 1_000;
-/** The pool of modules without settings of their own for their processes. */
-const SPARE_KEY = "module";
 
 /** How workers are started and kept. */
 export interface WorkerSettings {
@@ -59,7 +56,6 @@ export class WorkerPool {
   readonly #idle: WorkerProcess[] = [];
   readonly #reaper: LazyTimer;
   readonly #budgets: WorkerProcessOptions["budgets"];
-  readonly #keptOutputs = new KeptOutputs();
   /** Most workers, not counting those beside it. */
   count: number;
   #started = 0;
@@ -102,8 +98,7 @@ export class WorkerPool {
     }
     // An idle worker of another key makes room.
     if (this.#workers.size >= this.count + this.#options.beside()) this.#idle.shift()?.end();
-    const { type } = job.source;
-    return this.#spawn(key, { spec: specOf(job), isModule: type === "module" });
+    return this.#spawn(key, specOf(job));
   }
 
   /** Keep the spare workers ready, once the work of this turn of the event loop has workers. */
@@ -123,10 +118,10 @@ export class WorkerPool {
   #startSpare(): void {
     if (this.#nowMs() < this.#spareAfterMs) return;
     const lacksSpare = () =>
-      this.#idle.filter((worker) => this.#workers.get(worker) === SPARE_KEY).length <
+      this.#idle.filter((worker) => this.#workers.get(worker) === PLAIN_KEY).length <
         this.#options.spare;
     while (!this.#isStopped && this.#workers.size < this.count && lacksSpare()) {
-      const worker = this.#spawn(SPARE_KEY, { spec: null, isModule: true });
+      const worker = this.#spawn(PLAIN_KEY, null);
       worker.idleSinceMs = this.#nowMs();
       this.#idle.unshift(worker);
     }
@@ -151,7 +146,6 @@ export class WorkerPool {
     this.#reaper.cancel();
     this.#idle.length = 0;
     for (const worker of this.#workers.keys()) worker.end();
-    this.#keptOutputs.closeAll();
     if (this.#workers.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
@@ -166,21 +160,17 @@ export class WorkerPool {
     return Buffer.from(this.#options.random.bytes(16)).toString("hex");
   }
 
-  #spawn(
-    key: string,
-    kind: { readonly spec: ProcessSpec | null; readonly isModule: boolean },
-  ): WorkerProcess {
+  #spawn(key: string, spec: ProcessSpec | null): WorkerProcess {
     this.#started += 1;
     const { clock, command, environment, mask, onLate, logger } = this.#options;
     const familyMarker = `${this.#token}.${this.#started}`;
-    const launch = launchOf(kind, { command, environment, marker: familyMarker });
-    const memory = kind.isModule ? createSharedMemory() : null;
+    const launch = launchOf(spec, { command, environment, marker: familyMarker });
+    const memory = createSharedMemory();
     let worker: WorkerProcess;
     try {
       worker = new WorkerProcess({
         ...{ clock, mask, launch, memory, familyMarker, onLate },
         budgets: this.#budgets,
-        keptOutputs: this.#keptOutputs,
         id: `w${this.#started}`,
         // Not derived from the marker, which job code sees in its environment.
         token: this.#newToken(),

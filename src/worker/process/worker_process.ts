@@ -3,6 +3,7 @@ import type { JobDefinition, ProcessLimits } from "../../core/job/job.ts";
 import { Batch } from "../batching/batch.ts";
 import type { AbortCause } from "../executor.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { findFamilyInTurns } from "../../platform/process/descendants.ts";
 import {
   type FromWorker,
   PROTOCOL_VERSION,
@@ -24,7 +25,7 @@ import {
   type WorkerEnding,
 } from "./worker_ending.ts";
 import { usageLimits } from "./worker_launch.ts";
-import { type FollowingRun, giveBack, type WorkerRun } from "./worker_run.ts";
+import { type FollowingRun, giveBack, type RunHost, type WorkerRun } from "./worker_run.ts";
 
 /** How long a worker may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
@@ -62,7 +63,7 @@ interface CurrentRun {
  * The daemon's side of one worker process: gives it runs, one at a time or a batch of short ones,
  * reads its messages, and limits how long it may take for anything but job code.
  */
-export class WorkerProcess {
+export class WorkerProcess implements RunHost {
   readonly id: string;
   /** Runs begun. */
   runs = 0;
@@ -140,7 +141,7 @@ export class WorkerProcess {
     this.#batch.begin(followers);
     // The limits of a run count from its start, which only the worker knows while it loads the job.
     const wantsStarted = followers.length === 0 &&
-      (!this.jobs.has(job) || instance.timeoutMs > 0 || job.source.type === "command");
+      (!this.jobs.has(job) || instance.timeoutMs > 0);
     this.#take(run, number, wantsStarted);
     this.#child.output?.begin(run, number);
     const ref = this.jobs.refOf(job, (message) => this.#send(message));
@@ -182,9 +183,9 @@ export class WorkerProcess {
     this.#send({ type: "abort", run: this.#current.number, cause });
   }
 
-  /** Signal the command's group and, unless only the command is meant, the worker's own. */
+  /** Signal the worker and all of its processes. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#isBad ||= signal === "SIGKILL" || this.#child.family?.commandGroup === null;
+    this.#isBad = true;
     this.#child.kill(signal);
   }
 
@@ -229,21 +230,22 @@ export class WorkerProcess {
   /** Limit the load of the job's module, if the worker reports when job code begins. */
   #awaitStart(): void {
     const { run, isWaitingForStart } = this.#current!;
-    const isLoading = isWaitingForStart && run.job.source.type === "module";
-    if (isLoading) this.#limit.setIn(LOAD_MS_MAX);
-    else this.#limit.set(null);
-    if (isWaitingForStart) return;
+    if (isWaitingForStart) return this.#limit.setIn(LOAD_MS_MAX);
+    this.#limit.set(null);
     const limits = usageLimits(run.job);
     if (limits !== null) this.#current!.usage = this.#watchUsage(run, limits);
     run.started();
   }
 
   #watchUsage(run: WorkerRun, limits: ProcessLimits): UsageWatch {
+    const { clock } = this.#options;
+    const family = this.#child.family!;
     return new UsageWatch({
-      clock: this.#options.clock,
+      clock,
       limits,
-      family: this.#child.family!,
-      isWorkerCounted: run.job.source.type === "module",
+      worker: family.pid,
+      adopter: null,
+      find: () => findFamilyInTurns(family.family, family.pid, clock),
       onExceeded: (error) => {
         run.exceeded(error);
         this.kill("SIGKILL");
@@ -311,8 +313,6 @@ export class WorkerProcess {
       case "call":
         current.calls ??= this.#callsOf(current);
         return current.calls.take(message, bytes);
-      case "group":
-        return this.#child.family!.setCommandGroup(message.group);
       case "decided":
         return current.run.decided(message.result);
       case "result":
@@ -398,12 +398,7 @@ export class WorkerProcess {
     if (!isDrained) return;
     if (this.#child.exit !== null) return this.#child.close();
     if (result === null) return;
-    if (result.reuse === "left" && mayLeave(run.job)) {
-      this.#child.family!.isLeft = true;
-      this.#isBad = true;
-      return this.#finish();
-    }
-    if (result.reuse === "clean" || result.reuse === "grace") {
+    if (result.reuse !== null) {
       this.jobs.noteEnd(result, run.job, this.#nowMs());
       return this.#finish();
     }
@@ -433,7 +428,7 @@ export class WorkerProcess {
   #finish(): void {
     const current = this.#current!;
     const { run, result, usage } = current;
-    const { output, family, guard, isGone } = this.#child;
+    const { output, guard, isGone } = this.#child;
     const exitEnding = result === null ? this.#exitEnding(current) : null;
     const returned = this.#batch.takeBack(run);
     const begun = this.#batch.end();
@@ -441,7 +436,6 @@ export class WorkerProcess {
     this.#last = current;
     this.#current = null;
     this.#order.end();
-    if (family) family.commandGroup = null;
     usage?.stop();
     guard.set(null);
     if (!isGone) {
@@ -468,11 +462,6 @@ export class WorkerProcess {
   }
 }
 
-/** Only if the table of a command allows it: module code could send this to outlive its limits. */
-function mayLeave({ source }: JobDefinition): boolean {
-  return source.type === "command" && source.command.leavesChildren === true;
-}
-
 function expectedRun(
   { job, handler }: WorkerRun,
   given: Pick<ExpectedRun, "number" | "wantsStarted" | "token">,
@@ -480,7 +469,6 @@ function expectedRun(
   const { onComplete, onTerminate, retryDelay } = job.hasHandler;
   return {
     ...given,
-    isCommand: job.source.type === "command",
     hasLastWord: handler === null && (onComplete || onTerminate || retryDelay),
   };
 }

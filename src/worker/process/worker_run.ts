@@ -1,8 +1,28 @@
 import type { ErrorInfo } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { AttemptSink, HandlerCall } from "../executor.ts";
+import type { AbortCause, AttemptSink, HandlerCall } from "../executor.ts";
 import type { AttemptResult, TaskInstance } from "../protocol.ts";
 import type { WorkerEnding } from "./worker_ending.ts";
+
+/** Where an attempt runs: a worker, or the place of one command in a supervisor. */
+export interface RunHost {
+  /** True once its process has reported that it is ready: the run may be executing. */
+  readonly hasStarted: boolean;
+  /** How many runs of this job it can be given at once. */
+  batchMax(job: JobDefinition): number;
+  /** Execute a run, then its followers, at most `batchMax - 1`. */
+  run(run: WorkerRun, followers?: readonly FollowingRun[]): void;
+  /** Take back the runs queued behind `run`, and `run` itself, unless they have begun. */
+  takeBack(run: WorkerRun): void;
+  /** Call the run's `wake` at this monotonic time; null for never. */
+  wakeAt(run: WorkerRun, dueMs: number | null): void;
+  /** The run's deadline has changed. @returns true if it is the current run */
+  extend(run: WorkerRun): boolean;
+  /** Send the run its abort signal: for a command SIGTERM. */
+  abort(run: WorkerRun, cause: AbortCause): void;
+  /** Signal the processes of the current run. */
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
+}
 
 /** One attempt, or one call of a handler, given to a worker. */
 export interface WorkerRun {

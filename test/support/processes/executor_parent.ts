@@ -1,6 +1,9 @@
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
+import { createCommandExecutor } from "../../../src/supervisor/command_executor.ts";
+import { createInlineExecutor } from "../../../src/worker/inline_executor.ts";
 import { createProcessExecutor } from "../../../src/worker/process/process_executor.ts";
+import { createExecutor } from "../../../src/worker/routing_executor.ts";
 import { commandJob, makeTask, moduleJob, RecordingSink, workerCommand } from "../attempts.ts";
 
 // A daemon for the tests that kill or freeze one: runs a spinning job and a command with a
@@ -9,12 +12,12 @@ import { commandJob, makeTask, moduleJob, RecordingSink, workerCommand } from ".
 const [spinFile, commandFile, leaseText] = process.argv.slice(2);
 const leaseMs = Number(leaseText);
 
-const executor = createProcessExecutor({
-  clock: systemClock,
-  logger: silentLogger,
-  count: 2,
-  idleMs: 60_000,
-  command: workerCommand(),
+const parts = { clock: systemClock, logger: silentLogger };
+const shared = { ...parts, idleMs: 60_000, command: workerCommand() };
+const executor = createExecutor({
+  process: createProcessExecutor({ ...shared, count: 2 }),
+  command: createCommandExecutor(shared),
+  inline: createInlineExecutor({ clock: systemClock }),
 });
 const line = `sh -c 'echo $$ > "$1.part"; mv "$1.part" "$1"; sleep 600' sh "$1" & wait`;
 const tasks = [

@@ -35,8 +35,6 @@ function send(message: FromWorker): void {
 const session: WorkerSession = new WorkerSession({
   guard: {
     isKilling: () => false,
-    expectCommand() {},
-    setCommandGroup() {},
     killAll: () => process.exit(1),
   },
   send,

@@ -1,4 +1,8 @@
+import { HIDDEN_COMMANDS } from "../../../src/platform/process/process.ts";
+import { supervisorMain } from "../../../src/supervisor/inside/supervisor_main.ts";
 import { workerMain } from "../../../src/worker/inside/worker_main.ts";
 
-// The worker's program for tests: what the hidden subcommand of the whole program runs.
-await workerMain();
+// The programs of workers and supervisors for tests: what the hidden subcommands of the whole
+// program run.
+if (process.argv[2] === HIDDEN_COMMANDS.supervisor) await supervisorMain();
+else await workerMain();

@@ -1,6 +1,6 @@
-import { checkCommandArguments, inputIndexOf } from "../../core/arguments/command_arguments.ts";
-import type { CommandSpec } from "../../core/job/job.ts";
-import type { TaskInstance } from "../protocol.ts";
+import { checkCommandArguments, inputIndexOf } from "../core/arguments/command_arguments.ts";
+import type { CommandSpec } from "../core/job/job.ts";
+import type { TaskInstance } from "../worker/protocol.ts";
 
 /** How a command receives its instance's arguments. */
 export interface CommandArguments {

@@ -8,8 +8,8 @@ import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
-/** How often the size of the result is checked while the command runs. */
-const CHECK_EVERY_MS = 100;
+/** How often the size of the result is checked at first, and later: a tenth of its age. */
+const CHECK_EVERY_MS = { first: 100, last: 1_000 } as const;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
@@ -62,11 +62,14 @@ export class ResultFile {
    * the command ends.
    */
   watch(clock: Clock, onTooLarge: () => void): Timer {
+    const { first, last } = CHECK_EVERY_MS;
+    const startMs = clock.now().monotonicMs;
     const timer = new LazyTimer(clock, () => {
-      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) onTooLarge();
-      else timer.setIn(CHECK_EVERY_MS);
+      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) return onTooLarge();
+      const ageMs = clock.now().monotonicMs - startMs;
+      timer.setIn(Math.min(Math.max(first, ageMs / 10), last));
     });
-    timer.setIn(CHECK_EVERY_MS);
+    timer.setIn(first);
     return timer;
   }
 

@@ -9,7 +9,7 @@ import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { resolveAccount } from "../../src/platform/process/accounts.ts";
-import { createProcessExecutor } from "../../src/worker/process/process_executor.ts";
+import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import {
   commandJob,
   makeTask,
@@ -21,10 +21,9 @@ import {
 const isRoot = userInfo().uid === 0;
 const folder = mkdtempSync(join(tmpdir(), "command-test-"));
 chmodSync(folder, 0o777);
-const executor = createProcessExecutor({
+const executor = createCommandExecutor({
   clock: systemClock,
   logger: silentLogger,
-  count: 4,
   idleMs: 60_000,
   command: workerCommand(),
 });

@@ -1,0 +1,200 @@
+import { Buffer } from "node:buffer";
+import { constants } from "node:os";
+import { getSystemErrorName } from "node:util";
+import { lateLibc, type NativeLibrary } from "./libc.ts";
+import { openFilesOfChildren, withOpenFiles } from "./process_control.ts";
+
+/** A program to start in a session of its own. */
+export interface SpawnRequest {
+  /** Path of the program. */
+  readonly program: string;
+  readonly argv: readonly string[];
+  /** Its whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly umask: number | null;
+  /** Our descriptors, which become 0, 1, 2, … of the program. It has no others. */
+  readonly descriptors: readonly number[];
+}
+
+/** How a process ended. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** Room for the structures of every C library that we run with. */
+const STRUCTURE_BYTES = 512;
+/** Size of a signal set. */
+const SIGNALS_BYTES = 128;
+const SETSIGDEF = 0x04;
+const SETSIGMASK = 0x08;
+const SETSID = 0x80;
+const WNOHANG = 1;
+const O_CLOEXEC = 0o2000000;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
+const POLLIN = 1;
+
+const FUNCTIONS = [
+  "chdir",
+  "fcntl",
+  "gnu_get_libc_version",
+  "pipe2",
+  "poll",
+  "posix_spawn",
+  "posix_spawn_file_actions_adddup2",
+  "posix_spawn_file_actions_destroy",
+  "posix_spawn_file_actions_init",
+  "posix_spawnattr_init",
+  "posix_spawnattr_setflags",
+  "posix_spawnattr_setsigdefault",
+  "posix_spawnattr_setsigmask",
+  "waitpid",
+] as const;
+
+type Library = NativeLibrary<typeof FUNCTIONS[number]>;
+
+const openLibc = lateLibc(...FUNCTIONS);
+
+const SIGNAL_NAMES = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number, name]),
+);
+
+/**
+ * Starts programs through the C library, at a fraction of what the runtime needs for it. A process
+ * that uses it must start no children in any other way, since it waits for all of them.
+ */
+export class NativeSpawner {
+  readonly #symbols: Library["symbols"];
+  readonly #addressOf: Library["addressOf"];
+  readonly #attributes = Buffer.alloc(STRUCTURE_BYTES);
+  readonly #actions = Buffer.alloc(STRUCTURE_BYTES);
+  readonly #pid = new Int32Array(1);
+  readonly #status = new Int32Array(1);
+  readonly #pipe = new Int32Array(2);
+  /** `struct pollfd`: a descriptor, then requested and returned events in 16 bits each. */
+  readonly #poll = new Int32Array(2);
+  /** What the C library reads through pointers must not be collected meanwhile. */
+  readonly #held: Uint8Array[] = [];
+
+  private constructor({ symbols, addressOf }: Library) {
+    this.#symbols = symbols;
+    this.#addressOf = addressOf;
+    symbols.posix_spawnattr_init(this.#attributes);
+    symbols.posix_spawnattr_setflags(this.#attributes, SETSID | SETSIGDEF | SETSIGMASK);
+    // The runtime ignores some signals, and a program would inherit that.
+    symbols.posix_spawnattr_setsigdefault(this.#attributes, Buffer.alloc(SIGNALS_BYTES, 0xff));
+    symbols.posix_spawnattr_setsigmask(this.#attributes, Buffer.alloc(SIGNALS_BYTES));
+  }
+
+  /** Null unless this is Bun on Linux with glibc 2.26 or later. */
+  static open(): NativeSpawner | null {
+    const library = openLibc();
+    if (library === null) return null;
+    const address = library.symbols.gnu_get_libc_version();
+    const text = Buffer.from(library.toArrayBuffer(address, 0, 8)).toString("latin1");
+    const [major = 0, minor = 0] = text.split("\0")[0]!.split(".").map(Number);
+    return major > 2 || minor >= 26 ? new NativeSpawner(library) : null;
+  }
+
+  /**
+   * Create a pipe. Reading from it does not block, and writing to it does.
+   *
+   * @throws Error with the code of the system
+   */
+  pipe(): { readonly reader: number; readonly writer: number } {
+    if (this.#symbols.pipe2(this.#pipe, O_CLOEXEC) !== 0) {
+      // The only reason is that there are too many descriptors.
+      throw systemError(constants.errno.EMFILE, "pipe2");
+    }
+    const [reader, writer] = this.#pipe as unknown as readonly [number, number];
+    this.#symbols.fcntl(reader, F_SETFL, O_NONBLOCK);
+    return { reader, writer };
+  }
+
+  /** True if a pipe contains data or has ended. */
+  isReadable(reader: number): boolean {
+    this.#poll[0] = reader;
+    this.#poll[1] = POLLIN;
+    return this.#symbols.poll(this.#poll, 1, 0) !== 0;
+  }
+
+  /**
+   * Start a program.
+   *
+   * @returns its process id
+   * @throws Error with the code of the system
+   */
+  spawn(request: SpawnRequest): number {
+    const { program, argv, env, cwd, umask, descriptors } = request;
+    const list = this.#strings(argv);
+    const variables = this.#strings(Object.entries(env).map(([name, value]) => `${name}=${value}`));
+    this.#held.push(list.bytes, variables.bytes);
+    const symbols = this.#symbols;
+    symbols.posix_spawn_file_actions_init(this.#actions);
+    for (const [index, descriptor] of descriptors.entries()) {
+      symbols.posix_spawn_file_actions_adddup2(this.#actions, descriptor, index);
+    }
+    const outer = umask === null ? null : process.umask(umask);
+    try {
+      if (symbols.chdir(cString(cwd)) !== 0) throw systemError(constants.errno.EACCES, "chdir");
+      const start = () =>
+        symbols.posix_spawn(
+          ...[this.#pid, cString(program), this.#actions, this.#attributes] as const,
+          list.table,
+          variables.table,
+        );
+      const error = withOpenFiles(openFilesOfChildren(), start);
+      if (error !== 0) throw systemError(error, "spawn");
+      return this.#pid[0]!;
+    } finally {
+      if (outer !== null) process.umask(outer);
+      symbols.chdir(ROOT);
+      symbols.posix_spawn_file_actions_destroy(this.#actions);
+      this.#held.length = 0;
+    }
+  }
+
+  /** Call back for every child that has ended, our own and adopted ones. */
+  reap(ended: (pid: number, exit: ProcessExit) => void): void {
+    for (;;) {
+      const pid = this.#symbols.waitpid(-1, this.#status, WNOHANG);
+      if (pid <= 0) return;
+      const status = this.#status[0]!;
+      const number = status & 0x7f;
+      const exit = number === 0
+        ? { code: status >> 8 & 0xff, signal: null }
+        : { code: null, signal: SIGNAL_NAMES.get(number) ?? `signal ${number}` };
+      ended(pid, exit);
+    }
+  }
+
+  /** An array of C strings, ended by a null pointer. The bytes must live as long as it is used. */
+  #strings(
+    texts: readonly string[],
+  ): { readonly table: BigUint64Array; readonly bytes: Uint8Array } {
+    if (texts.some((text) => text.includes("\0"))) {
+      throw new TypeError("an argument or a variable contains a NUL character");
+    }
+    const bytes = Buffer.from(texts.map((text) => `${text}\0`).join(""));
+    const table = new BigUint64Array(texts.length + 1);
+    let at = bytes.length === 0 ? 0 : this.#addressOf(bytes);
+    for (const [index, text] of texts.entries()) {
+      table[index] = BigInt(at);
+      at += Buffer.byteLength(text) + 1;
+    }
+    return { table, bytes };
+  }
+}
+
+const ROOT = cString("/");
+
+function cString(text: string): Uint8Array {
+  return Buffer.from(`${text}\0`);
+}
+
+function systemError(number: number, call: string): Error {
+  const code = getSystemErrorName(-number);
+  return Object.assign(new Error(`${call} ${code}`), { code, errno: -number, syscall: call });
+}

@@ -1,0 +1,111 @@
+import type { CommandSpec, JobDefinition } from "../core/job/job.ts";
+import { minimalEnvironment } from "../jobs/loading/minimal_environment.ts";
+import { type Account, resolveAccount } from "../platform/process/accounts.ts";
+import { MARKER_VARIABLE } from "../platform/process/descendants.ts";
+import { HIDDEN_COMMANDS } from "../platform/process/process.ts";
+import { openFilesOfChildren } from "../platform/process/process_control.ts";
+import { type ProcessSetup, startAs } from "../platform/process/process_setup.ts";
+import type { TaskInstance } from "../worker/protocol.ts";
+import { commandArguments } from "./command_arguments.ts";
+import type { CommandLaunch } from "./protocol.ts";
+
+/** The command line, environment and account of a supervisor. */
+export interface SupervisorLaunch {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Set where it cannot switch to its account by itself. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** True if it has other rights than this process: what it says of processes is checked. */
+  readonly isForeign: boolean;
+}
+
+/**
+ * The key of a command's supervisor: a supervisor has one user, group and priority, and whatever it
+ * starts has the same.
+ */
+export function supervisorKey({ user, group, nice, ionice }: CommandSpec): string {
+  return JSON.stringify([user, group, nice ?? null, ionice ?? null]);
+}
+
+/**
+ * How to start the supervisor of a command.
+ *
+ * @param command argv of this program
+ * @param marker value of the environment variable that identifies its own process
+ * @throws JobError if nothing can run as the command's user or group
+ */
+export function supervisorLaunch(
+  { user, group, nice, ionice }: CommandSpec,
+  { command, marker }: { readonly command: readonly string[]; readonly marker: string },
+): SupervisorLaunch {
+  const account = resolveAccount(user, group);
+  const start = startAs(account);
+  const setup = JSON.stringify(
+    {
+      ...start.setup,
+      openFilesOfChildren: openFilesOfChildren() ?? undefined,
+      nice: nice ?? undefined,
+      ionice: ionice ?? undefined,
+    } satisfies ProcessSetup,
+  );
+  return {
+    argv: [...command, HIDDEN_COMMANDS.supervisor, ...(setup === "{}" ? [] : [setup])],
+    env: { ...minimalEnvironment(account), ...start.env, [MARKER_VARIABLE]: marker },
+    ...start.ids,
+    isForeign: account.uid !== undefined,
+  };
+}
+
+/**
+ * A command with the arguments of an instance, and with cron's minimal environment.
+ *
+ * @throws JobError `invalid_argument` for an argument that its table does not allow
+ */
+export function commandLaunch(
+  job: JobDefinition,
+  spec: CommandSpec,
+  { instance, marker }: { readonly instance: TaskInstance; readonly marker: string },
+): CommandLaunch {
+  const account = resolveAccount(spec.user, spec.group);
+  const given = commandArguments(spec, instance);
+  return {
+    argv: [...spec.argv, ...given.argv],
+    env: {
+      ...environment(spec, instance, account),
+      ...given.env,
+      // Identifies its processes, whichever session they move to.
+      [MARKER_VARIABLE]: marker,
+    },
+    cwd: spec.cwd,
+    home: account.home,
+    umask: spec.umask,
+    stdin: given.stdin,
+    marker,
+    openFiles: spec.limits?.openFiles ?? null,
+    output: job.options.output,
+    secrets: spec.secrets,
+    successCodes: spec.successCodes,
+    leavesChildren: spec.leavesChildren === true,
+  };
+}
+
+function environment(
+  spec: CommandSpec,
+  instance: TaskInstance,
+  account: Account,
+): Record<string, string> {
+  return {
+    HOME: account.home,
+    LOGNAME: account.name,
+    USER: account.name,
+    SHELL: "/bin/sh",
+    PATH: "/usr/bin:/bin",
+    ...spec.env,
+    JOB_UUID: instance.id,
+    JOB_KIND: instance.kind,
+    JOB_ATTEMPT: String(instance.attempt),
+    JOB_FENCE: String(instance.fence),
+    JOB_SCHEDULED_FOR: new Date(instance.scheduledFor ?? instance.dueAt).toISOString(),
+  };
+}

@@ -1,0 +1,174 @@
+import {
+  allPids,
+  candidates,
+  killAll,
+  killGroup,
+  lastPid,
+  markerOf,
+  namesOf,
+  type ProcessEntry,
+  readEntry,
+} from "../../platform/process/descendants.ts";
+
+/** Most searches in a row while new processes appear. */
+const ROUNDS_MAX = 20;
+/** How many processes are named. */
+const NAMES_MAX = 5;
+
+/** A command that runs, and by what its processes are known. */
+export interface TrackedCommand {
+  readonly marker: string;
+  /** Its first process, which leads a session and a group. */
+  readonly leader: number;
+}
+
+/** The processes that a command left behind. */
+export interface Leftovers {
+  /** The first of them, as `sleep (4711)`. */
+  readonly names: readonly string[];
+  readonly found: number;
+}
+
+/** A command that has ended, and whether the processes that it left are to be ended. */
+export interface EndedCommand {
+  readonly command: TrackedCommand;
+  readonly isLeft: boolean;
+}
+
+/**
+ * The processes of all commands of one supervisor, wherever they went: those in a command's session
+ * or group, those with its marker, and the descendants of either. Linux only; elsewhere only
+ * process groups are ended.
+ *
+ * A process that cleared its environment, left the session and lost its parent has become a child
+ * of the supervisor, and shows no more whose it is. It is ended when all commands have ended that
+ * ran when it was started.
+ */
+export class CommandFamilies {
+  readonly #byMarker = new Map<string, TrackedCommand>();
+  readonly #byLeader = new Map<number, TrackedCommand>();
+  /** Processes of unknown commands, each with the running commands that may have started it. */
+  readonly #strays = new Map<number, Set<TrackedCommand>>();
+  /** Strays that a command may have left to run. */
+  readonly #left = new Set<number>();
+
+  begin(command: TrackedCommand): void {
+    this.#byMarker.set(command.marker, command);
+    this.#byLeader.set(command.leader, command);
+  }
+
+  /**
+   * Commands have ended: find what they left, and kill it unless it is to keep running.
+   *
+   * The cost grows with the processes started since the oldest of them, not with all of the host.
+   */
+  end(ended: readonly EndedCommand[]): ReadonlyMap<TrackedCommand, Leftovers> {
+    const commands = ended.map(({ command }) => command);
+    const killed = new Set(ended.filter(({ isLeft }) => !isLeft).map(({ command }) => command));
+    let found: ReadonlyMap<TrackedCommand, Leftovers> = new Map();
+    if (lastPid() === null) {
+      for (const { leader } of killed) killGroup(leader, "SIGKILL");
+    } else {
+      const from = Math.min(...commands.map(({ leader }) => leader));
+      const list = () => candidates(from, lastPid() ?? from, this.#byLeader);
+      found = this.#search(list, new Set(commands), killed);
+    }
+    for (const { command, isLeft } of ended) this.#forget(command, isLeft);
+    return found;
+  }
+
+  /** Kill all processes of a command. Its end follows from that of its first process. */
+  kill(command: TrackedCommand): void {
+    const only = new Set([command]);
+    this.#search(allPids, only, only);
+    killGroup(command.leader, "SIGKILL");
+  }
+
+  /** Kill the processes of all commands, and all whose command is not known. */
+  killAll(): void {
+    const all = new Set(this.#byLeader.values());
+    for (const { leader } of all) killGroup(leader, "SIGSTOP");
+    this.#search(allPids, all, all);
+    for (const { leader } of all) killGroup(leader, "SIGKILL");
+    killAll([...this.#strays.keys()].filter(isOurs));
+  }
+
+  /** Find processes of `commands`, and kill those of `killed` until there are no more of them. */
+  #search(
+    list: () => readonly number[],
+    commands: ReadonlySet<TrackedCommand>,
+    killed: ReadonlySet<TrackedCommand>,
+  ): ReadonlyMap<TrackedCommand, Leftovers> {
+    const found = new Map<TrackedCommand, Leftovers>();
+    const known = new Set<number>();
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const fresh = [...this.#ownersOf(list())].filter(([pid, owner]) => {
+        return commands.has(owner) && !known.has(pid);
+      });
+      for (const [pid, owner] of fresh) {
+        known.add(pid);
+        const { names, found: count } = found.get(owner) ?? { names: [], found: 0 };
+        const more = count < NAMES_MAX ? namesOf([pid]) : [];
+        found.set(owner, { names: [...names, ...more], found: count + 1 });
+      }
+      const doomed = fresh.filter(([, owner]) => killed.has(owner)).map(([pid]) => pid);
+      // One of them may have started another after the list was read.
+      if (doomed.length === 0) break;
+      killAll(doomed);
+    }
+    return found;
+  }
+
+  /** Whose the living processes are that belong to a command. Also notes strays. */
+  #ownersOf(pids: readonly number[]): ReadonlyMap<number, TrackedCommand> {
+    const owners = new Map<number, TrackedCommand>();
+    const others: (ProcessEntry & { readonly marker: string | null })[] = [];
+    for (const pid of pids) {
+      const entry = readEntry(pid);
+      if (entry === null) continue;
+      const leader = this.#byLeader.get(entry.session) ?? this.#byLeader.get(entry.group);
+      const marker = leader === undefined ? markerOf(entry) : null;
+      const owner = leader ?? (marker === null ? undefined : this.#byMarker.get(marker));
+      if (owner === undefined) others.push({ ...entry, marker });
+      else owners.set(pid, owner);
+    }
+    for (let size = -1; size !== owners.size;) {
+      size = owners.size;
+      for (const { pid, parent } of others) {
+        const owner = owners.get(parent);
+        if (owner !== undefined) owners.set(pid, owner);
+      }
+    }
+    for (const { pid, parent, marker } of others) {
+      // One with a marker was left to run by a command that has ended.
+      if (parent === process.pid && marker === null && !owners.has(pid)) this.#noteStray(pid);
+    }
+    return owners;
+  }
+
+  #noteStray(pid: number): void {
+    if (this.#strays.has(pid) || this.#left.has(pid) || this.#byLeader.size === 0) return;
+    const older = [...this.#byLeader.values()].filter(({ leader }) => leader < pid);
+    // None is older if the numbers have begun again since.
+    this.#strays.set(pid, new Set(older.length > 0 ? older : this.#byLeader.values()));
+  }
+
+  #forget(command: TrackedCommand, isLeft: boolean): void {
+    this.#byMarker.delete(command.marker);
+    this.#byLeader.delete(command.leader);
+    for (const [pid, commands] of this.#strays) {
+      if (!commands.delete(command)) continue;
+      // With `isLeft`, it may be one that is to keep running.
+      if (!isLeft && commands.size > 0) continue;
+      this.#strays.delete(pid);
+      if (isLeft) this.#left.add(pid);
+      else if (isOurs(pid)) killAll([pid]);
+    }
+    for (const pid of this.#left) if (!isOurs(pid)) this.#left.delete(pid);
+  }
+}
+
+/** True if a process is still a child of this one: its number may be that of another by now. */
+function isOurs(pid: number): boolean {
+  return readEntry(pid)?.parent === process.pid;
+}

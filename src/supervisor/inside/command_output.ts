@@ -1,0 +1,168 @@
+import type { LogEntry } from "../../core/instance.ts";
+import type { OutputLimits } from "../../core/job/gen/job_options.ts";
+import type { SecretMask } from "../../core/text/secret_mask.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { OutputPipe } from "../../platform/process/output_pipe.ts";
+import type { ProgramOutput } from "../../platform/process/start_program.ts";
+import { LineSplitter } from "../../worker/output/line_splitter.ts";
+import { OutputLimiter } from "../../worker/output/output_limiter.ts";
+import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
+import { StderrTail } from "../../worker/output/stderr_tail.ts";
+import { ENTRIES_LENGTH_MAX, ENTRIES_MAX } from "../protocol.ts";
+
+/** Where the output of a command goes. */
+interface OutputTarget {
+  readonly clock: Clock;
+  readonly limits: OutputLimits;
+  readonly mask: SecretMask;
+  /** Shared by all commands. */
+  readonly budget: TransferBudget;
+  /** True while the daemon has not read what it was sent. */
+  readonly isStalled: () => boolean;
+  readonly send: (entries: readonly LogEntry[]) => void;
+}
+
+/** How long reading pauses while the daemon has not read what it was sent. */
+const STALL_MS = 20;
+
+/** The output of one command: splits it into lines, keeps it within its limits, and sends it. */
+export class CommandOutput {
+  readonly #target: OutputTarget;
+  readonly #tail = new StderrTail();
+  // Created by the first output: most commands print nothing.
+  #splitters: Readonly<Record<"stdout" | "stderr", LineSplitter>> | null = null;
+  #limiter: OutputLimiter | null = null;
+  #pipes: readonly OutputPipe[] = [];
+  #entries: LogEntry[] = [];
+  #notes: LogEntry[] = [];
+  #at = 0;
+  #isResting = false;
+  #isFinished = false;
+  #onEnded: (() => void) | null = null;
+
+  constructor(target: OutputTarget) {
+    this.#target = target;
+  }
+
+  /** The last lines of stderr as one text; empty if there are none. */
+  get stderrTail(): string {
+    return this.#tail.text;
+  }
+
+  /** True once nothing more can come. */
+  get isEnded(): boolean {
+    return this.#pipes.every((pipe) => pipe.isEnded);
+  }
+
+  /** True if nothing more is there now; null if that is unknown. */
+  get isEmpty(): boolean | null {
+    const more = this.#pipes.filter((pipe) => !pipe.isEnded).map((pipe) => pipe.hasMore);
+    return more.includes(true) ? false : more.includes(null) ? null : true;
+  }
+
+  /** Call back when nothing more can come. */
+  onceEnded(callback: () => void): void {
+    this.#onEnded = callback;
+  }
+
+  /** One of its pipes has ended. */
+  pipeEnded(): void {
+    if (this.isEnded) this.#onEnded?.();
+  }
+
+  attach({ stdout, stderr }: ProgramOutput): void {
+    this.#pipes = [stdout, stderr];
+  }
+
+  /** Read from now on as output comes. */
+  listen(): void {
+    for (const pipe of this.#pipes) pipe.listen();
+  }
+
+  /** Read what is there, if that can be done without waiting. */
+  drain(): void {
+    for (const pipe of this.#pipes) pipe.drain();
+  }
+
+  close(): void {
+    for (const pipe of this.#pipes) pipe.close();
+  }
+
+  read(name: "stdout" | "stderr", chunk: Uint8Array): void {
+    const now = this.#target.clock.now();
+    // What a process writes that the command left behind belongs to nobody.
+    if (!this.#isFinished) {
+      this.#at = now.wallMs;
+      this.#splitters ??= { stdout: this.#splitter("stdout"), stderr: this.#splitter("stderr") };
+      this.#splitters[name].push(chunk);
+      this.#send();
+    }
+    const { budget, isStalled } = this.#target;
+    const restMs = budget.spend(now.monotonicMs, chunk.byteLength);
+    if (restMs > 0) this.#rest(restMs);
+    else if (isStalled()) this.#rest(STALL_MS);
+  }
+
+  /** Add a line of our own after those of the command. */
+  note(message: string): void {
+    const at = this.#target.clock.now().wallMs;
+    this.#notes.push({ at, level: "info", source: "system", message });
+  }
+
+  /** Send what was kept back: nothing more is its output. */
+  finish(): void {
+    if (this.#splitters !== null) {
+      this.#at = this.#target.clock.now().wallMs;
+      this.#splitters.stdout.flush();
+      this.#splitters.stderr.flush();
+      this.#entries.push(...this.#limiter?.finish(this.#at) ?? []);
+    }
+    this.#entries.push(...this.#notes);
+    this.#send();
+    this.#isFinished = true;
+  }
+
+  #splitter(source: "stdout" | "stderr"): LineSplitter {
+    const { limits, mask } = this.#target;
+    const level = source === "stdout" ? "info" : "warn";
+    return new LineSplitter({
+      mask,
+      onLine: (text) => {
+        this.#limiter ??= new OutputLimiter(limits, mask);
+        const entry = this.#limiter.push({ at: this.#at, level, source, text });
+        if (entry !== null) this.#entries.push(entry);
+      },
+    });
+  }
+
+  #send(): void {
+    if (this.#entries.length === 0) return;
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#tail.add(entries);
+    let part: LogEntry[] = [];
+    let length = 0;
+    for (const entry of entries) {
+      if (part.length === ENTRIES_MAX || length > ENTRIES_LENGTH_MAX) {
+        this.#target.send(part);
+        part = [];
+        length = 0;
+      }
+      part.push(entry);
+      length += entry.message.length;
+    }
+    this.#target.send(part);
+  }
+
+  #rest(restMs: number): void {
+    // Either pipe may have caused the pause.
+    if (this.#isResting) return;
+    this.#isResting = true;
+    for (const pipe of this.#pipes) pipe.pause();
+    this.#target.clock.timer(Math.max(1, restMs), () => {
+      this.#isResting = false;
+      if (this.#target.isStalled()) return this.#rest(STALL_MS);
+      for (const pipe of this.#pipes) pipe.resume();
+    });
+  }
+}

@@ -1,0 +1,270 @@
+import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
+import { encodeJobError } from "../../worker/job_stack.ts";
+import { commandEnd } from "../../core/text/command_end.ts";
+import { errorCode, JobError } from "../../core/errors.ts";
+import { withoutUndefined } from "../../core/object_keys.ts";
+import { SecretMask } from "../../core/text/secret_mask.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { killGroup } from "../../platform/process/descendants.ts";
+import type { ProcessExit } from "../../platform/process/native_spawn.ts";
+import { withOpenFilesMax } from "../../platform/process/process_setup.ts";
+import { isResourceError } from "../../platform/process/resources.ts";
+import type { ProgramStarter } from "../../platform/process/start_program.ts";
+import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
+import type { AttemptResult } from "../../worker/protocol.ts";
+import type { CommandLaunch, FromSupervisor } from "../protocol.ts";
+import type { Leftovers } from "./command_families.ts";
+import { CommandOutput } from "./command_output.ts";
+import { ResultFile } from "./result_file.ts";
+import { openUnnamedFile } from "./unnamed_file.ts";
+
+/** After this time output is read as it comes. What a shorter command prints is read at its end. */
+const LISTEN_AFTER_MS = 15;
+/** How long output may stay on its way once the command has ended. */
+const DRAIN_MS_MAX = 1_000;
+/** The same for what is left to run: it may keep its output open for ever. */
+const LEFT_DRAIN_MS = 50;
+
+/** Surroundings of a running command. */
+export interface CommandHost {
+  readonly clock: Clock;
+  readonly starter: ProgramStarter;
+  readonly budget: TransferBudget;
+  /** True while the daemon has not read what it was sent. */
+  readonly isStalled: () => boolean;
+  readonly send: (message: FromSupervisor) => void;
+  readonly onStart: (command: RunningCommand) => void;
+  /** Its first process has ended. Call {@link RunningCommand.settle} next. */
+  readonly onExit: (command: RunningCommand) => void;
+  /** Kill all of its processes. */
+  readonly kill: (command: RunningCommand) => void;
+  /** It is over; its output is still read if a process that it left holds it open. */
+  readonly onEnd: (command: RunningCommand, output: CommandOutput) => void;
+}
+
+/**
+ * A command in a session of its own. It reads its `stdin`, by default nothing. An exit code in
+ * `successCodes` is success; the result is the content of `$JOB_RESULT_FILE`.
+ */
+export class RunningCommand {
+  readonly run: number;
+  readonly marker: string;
+  /** Its first process; 0 until it has started. */
+  leader = 0;
+  readonly #launch: CommandLaunch;
+  readonly #host: CommandHost;
+  readonly #output: CommandOutput;
+  readonly #deadline: LazyTimer;
+  readonly #listen: LazyTimer;
+  readonly #drain: LazyTimer;
+  #file: ResultFile | null = null;
+  #watch: Timer | null = null;
+  #isTooLarge = false;
+  #isExpired = false;
+  #isAborted = false;
+  #exit: ProcessExit | null = null;
+  #isSettled = false;
+  #isOver = false;
+
+  constructor(run: number, launch: CommandLaunch, host: CommandHost) {
+    const { clock, budget, isStalled, send } = host;
+    this.run = run;
+    this.marker = launch.marker;
+    this.#launch = launch;
+    this.#host = host;
+    this.#output = new CommandOutput({
+      ...{ clock, budget, isStalled, limits: launch.output },
+      mask: new SecretMask(launch.secrets),
+      send: (entries) => send({ type: "log", run, entries }),
+    });
+    this.#deadline = new LazyTimer(clock, () => {
+      this.#isExpired = true;
+      host.kill(this);
+    });
+    this.#listen = new LazyTimer(clock, () => this.#output.listen());
+    this.#drain = new LazyTimer(clock, () => this.#giveUp());
+  }
+
+  /** True if the processes that it leaves are to keep running. */
+  get isLeft(): boolean {
+    return this.#launch.leavesChildren && !this.#isAborted && !this.#isTooLarge;
+  }
+
+  /** Start it. It ends at once if that fails. */
+  start(untilMs: number): void {
+    this.extend(untilMs);
+    this.#file = ResultFile.open();
+    try {
+      this.#start();
+    } catch (error) {
+      this.#end(failed(error));
+    }
+  }
+
+  #start(): void {
+    const { argv, env, umask, stdin: text, openFiles } = this.#launch;
+    const { starter } = this.#host;
+    const file = this.#file;
+    const stdin = text === null ? null : openUnnamedFile({ text, isWritable: false });
+    try {
+      const pipes = starter.start({
+        argv: openFiles === null ? argv : withOpenFilesMax(openFiles, argv),
+        env: file === null ? env : { ...env, JOB_RESULT_FILE: file.path },
+        cwd: this.#directory(),
+        ...{ umask, stdin, fourth: file?.descriptor ?? null },
+      }, {
+        onStart: (pid) => this.#started(pid),
+        onFail: (error) => this.#end(failed(startError(argv[0]!, error))),
+        onExit: (exit) => this.#exited(exit),
+        onOutput: (stream, chunk) => this.#output.read(stream, chunk),
+        onPipeEnd: () => {
+          this.#finishIfDrained();
+          this.#output.pipeEnded();
+        },
+      });
+      this.#output.attach(pipes);
+    } catch (error) {
+      throw error instanceof JobError ? error : startError(argv[0]!, error as Error);
+    } finally {
+      if (stdin !== null) closeSync(stdin);
+    }
+  }
+
+  /** It may run this long from now on. */
+  extend(untilMs: number): void {
+    if (!this.#isOver) this.#deadline.setIn(untilMs);
+  }
+
+  signal(signal: "SIGTERM" | "SIGKILL"): void {
+    this.#isAborted = true;
+    if (this.leader === 0 || this.#exit !== null) return;
+    if (signal === "SIGKILL") this.#host.kill(this);
+    else killGroup(this.leader, "SIGTERM");
+  }
+
+  /** The processes that it left are known, and gone unless they are to keep running. */
+  settle({ names, found }: Leftovers): void {
+    this.#isSettled = true;
+    if (found > 0 && !this.#isAborted) {
+      const list = names.join(", ") +
+        (found > names.length ? ` and ${found - names.length} more` : "");
+      this.#output.note(
+        this.isLeft
+          ? `Left running by the command: ${list}`
+          : `Ended with the command, which left them running: ${list}; ` +
+            "leave_children = true in the job's table keeps them",
+      );
+    }
+    this.#output.drain();
+    if (this.#isOver || this.#output.isEnded) return this.#finishIfDrained();
+    this.#output.listen();
+    const isLeft = found > 0 && this.isLeft;
+    this.#drain.setIn(isLeft ? LEFT_DRAIN_MS : DRAIN_MS_MAX);
+  }
+
+  #started(pid: number): void {
+    const { clock, onStart, send } = this.#host;
+    this.leader = pid;
+    onStart(this);
+    send({ type: "started", run: this.run, pid });
+    this.#listen.setIn(LISTEN_AFTER_MS);
+    this.#watch = this.#file?.watch(clock, () => {
+      this.#isTooLarge = true;
+      this.#host.kill(this);
+    }) ?? null;
+  }
+
+  #exited(exit: ProcessExit): void {
+    this.#exit = exit;
+    this.#deadline.cancel();
+    this.#listen.cancel();
+    this.#host.onExit(this);
+  }
+
+  #finishIfDrained(): void {
+    if (this.#isSettled && !this.#isOver && this.#output.isEnded) this.#end(this.#result());
+  }
+
+  /** Something holds the output open: a process that is left to run, or that was not found. */
+  #giveUp(): void {
+    // Only what is there now is the command's.
+    if (this.#output.isEmpty === false) return this.#drain.setIn(LEFT_DRAIN_MS);
+    this.#end(this.#result());
+  }
+
+  #end(result: AttemptResult | null): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#deadline.cancel();
+    this.#listen.cancel();
+    this.#drain.cancel();
+    this.#watch?.cancel();
+    this.#file?.close();
+    this.#output.finish();
+    const { stderrTail } = this.#output;
+    this.#host.send({ type: "ended", run: this.run, result, stderrTail });
+    if (!this.isLeft) this.#output.close();
+    this.#host.onEnd(this, this.#output);
+  }
+
+  #result(): AttemptResult | null {
+    if (this.#isExpired) return null;
+    const { code, signal } = this.#exit!;
+    const { argv, successCodes } = this.#launch;
+    // If the file is too large, reading it throws the error of the attempt.
+    const isSuccess = this.#isTooLarge || (code !== null && successCodes.includes(code));
+    if (isSuccess) return succeeded(code ?? 0, this.#file);
+    const found = { exitCode: code ?? undefined, signal: signal ?? undefined };
+    const message = `Command "${argv[0]}" ${commandEnd(found)}`;
+    const error = { name: "CommandError", message };
+    return { type: "error", error: withoutUndefined({ ...error, ...found }) };
+  }
+
+  #directory(): string {
+    const { cwd, home } = this.#launch;
+    const wanted = cwd ?? (existsSync(home) ? home : "/");
+    let problem = "not a directory";
+    try {
+      if (statSync(wanted).isDirectory()) {
+        // Otherwise the start would fail as if the program were not executable.
+        accessSync(wanted, constants.X_OK);
+        return wanted;
+      }
+    } catch (error) {
+      problem = errorCode(error) ?? "cannot be read";
+    }
+    throw new JobError("invalid_argument", `Cannot run the command in "${wanted}": ${problem}`, {
+      hint: 'Set "cwd" to a directory that exists and that its user may enter',
+    });
+  }
+}
+
+function startError(program: string, error: Error): JobError {
+  const code = errorCode(error);
+  const found = code === "ENOENT"
+    ? "not found"
+    : code === "EACCES"
+    ? "not executable, or its user may not enter the directory"
+    : code === "E2BIG"
+    ? "its arguments are too long for the system"
+    : error.message;
+  return new JobError("invalid_argument", `Cannot run the command "${program}": ${found}`, {
+    cause: error,
+    hint: code === "E2BIG"
+      ? "Give long text by the standard input: stdin = { arg = … } in the table of the job"
+      : "Name the program by its absolute path, or set PATH in env",
+  });
+}
+
+function failed(error: unknown): AttemptResult {
+  return { type: isResourceError(error) ? "unstarted" : "error", error: encodeJobError(error) };
+}
+
+function succeeded(code: number, file: ResultFile | null): AttemptResult {
+  try {
+    return { type: "ok", resultsJson: file?.read() ?? "[]", exitCode: code };
+  } catch (error) {
+    return { type: "error", error: encodeJobError(error) };
+  }
+}

@@ -1,0 +1,104 @@
+import { systemClock } from "../../platform/clock.ts";
+import { createProgramStarter } from "../../platform/process/start_program.ts";
+import { TransferBudget } from "../../worker/output/transfer_budget.ts";
+import type { FromSupervisor, ToSupervisor } from "../protocol.ts";
+import { CommandFamilies } from "./command_families.ts";
+import type { CommandOutput } from "./command_output.ts";
+import { type CommandHost, RunningCommand } from "./running_command.ts";
+
+/** Most outputs kept open by what commands have left; beyond that, the oldest is closed. */
+const KEPT_MAX = 100;
+/** How many bytes the daemon may leave unread before commands have to wait with their output. */
+const UNREAD_BYTES_MAX = 1_048_576;
+
+/** How a supervisor reaches its daemon. */
+export interface SupervisorLink {
+  send(message: FromSupervisor): void;
+  /** Bytes sent that the daemon has not read yet, not counting those in the kernel. */
+  readonly unreadBytes: number;
+}
+
+/** Runs commands for a daemon. */
+export class Supervisor {
+  readonly #commands = new Map<number, RunningCommand>();
+  readonly #families = new CommandFamilies();
+  readonly #host: CommandHost;
+  /** Commands whose first process has ended in this turn of the event loop. */
+  #ended: RunningCommand[] = [];
+  /** Outputs that processes left to run still have open. They are read, and discarded. */
+  readonly #kept = new Set<CommandOutput>();
+  readonly #onIdle: () => void;
+  #isEnding = false;
+
+  /** @param onIdle called when it has been told to end and nothing is left to do */
+  constructor(link: SupervisorLink, onIdle: () => void) {
+    this.#onIdle = onIdle;
+    this.#host = {
+      clock: systemClock,
+      starter: createProgramStarter(),
+      budget: new TransferBudget(systemClock),
+      isStalled: () => link.unreadBytes > UNREAD_BYTES_MAX,
+      send: (message) => link.send(message),
+      onStart: (command) => this.#families.begin(command),
+      onExit: (command) => this.#exited(command),
+      kill: (command) => this.#families.kill(command),
+      onEnd: (command, output) => this.#over(command, output),
+    };
+  }
+
+  receive(message: ToSupervisor): void {
+    switch (message.type) {
+      case "run": {
+        const command = new RunningCommand(message.run, message.command, this.#host);
+        this.#commands.set(message.run, command);
+        return command.start(message.untilMs);
+      }
+      case "until":
+        for (const run of message.runs) this.#commands.get(run)?.extend(message.untilMs);
+        return;
+      case "signal":
+        return this.#commands.get(message.run)?.signal(message.signal);
+      case "end":
+        this.#isEnding = true;
+        return this.#endIfIdle();
+    }
+  }
+
+  /** Kill everything that runs, at once. */
+  killAll(): void {
+    this.#families.killAll();
+  }
+
+  #exited(command: RunningCommand): void {
+    // All that end together are searched for at once.
+    if (this.#ended.push(command) === 1) systemClock.defer(() => this.#settle());
+  }
+
+  #settle(): void {
+    const ended = this.#ended;
+    this.#ended = [];
+    const left = this.#families.end(
+      ended.map((command) => ({ command, isLeft: command.isLeft })),
+    );
+    for (const command of ended) command.settle(left.get(command) ?? { names: [], found: 0 });
+  }
+
+  #over(command: RunningCommand, output: CommandOutput): void {
+    this.#commands.delete(command.run);
+    if (!output.isEnded) this.#keep(output);
+    this.#endIfIdle();
+  }
+
+  #keep(output: CommandOutput): void {
+    this.#kept.add(output);
+    output.onceEnded(() => {
+      this.#kept.delete(output);
+      this.#endIfIdle();
+    });
+    if (this.#kept.size > KEPT_MAX) this.#kept.values().next().value!.close();
+  }
+
+  #endIfIdle(): void {
+    if (this.#isEnding && this.#commands.size === 0 && this.#kept.size === 0) this.#onIdle();
+  }
+}

@@ -1,0 +1,65 @@
+import { LOG_LEVELS, type LogEntry } from "../core/instance.ts";
+import { isObject } from "../core/object_keys.ts";
+import { cutText } from "../core/text/text_bytes.ts";
+import { LINE_BYTES_MAX } from "../worker/output/line_splitter.ts";
+import { readResult } from "../worker/validate_message.ts";
+import { ENTRIES_MAX, type FromSupervisor } from "./protocol.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Longest text of a message that is shown to people, in bytes. */
+const TEXT_BYTES_MAX = 8_192;
+/** Longest line: each byte that is not UTF-8 becomes one character, and our own lines are short. */
+const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
+
+const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
+
+/** Readers by message type, which keep only known members; null if the message is invalid. */
+const READERS: Readonly<
+  Record<FromSupervisor["type"], (message: Fields) => FromSupervisor | null>
+> = {
+  hello: ({ version, pid }) =>
+    isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } : null,
+  unfit: ({ message }) =>
+    typeof message === "string"
+      ? { type: "unfit", message: cutText(message, TEXT_BYTES_MAX) }
+      : null,
+  // Process 1 would mean everything.
+  started: ({ run, pid }) =>
+    isWhole(run) && isWhole(pid) && pid > 1 ? { type: "started", run, pid } : null,
+  log: ({ run, entries: given }) => {
+    if (!isWhole(run) || !Array.isArray(given) || given.length > ENTRIES_MAX) return null;
+    const entries = given.map(readEntry);
+    return entries.every((entry) => entry !== null) ? { type: "log", run, entries } : null;
+  },
+  ended: ({ run, result: given, stderrTail }) => {
+    const result = given === null ? null : readResult(given);
+    if (!isWhole(run) || typeof stderrTail !== "string") return null;
+    if (given !== null && result === null) return null;
+    return { type: "ended", run, result, stderrTail: cutText(stderrTail, TEXT_BYTES_MAX) };
+  },
+};
+
+/**
+ * Read a message of a supervisor; null if it is not one. A command has the rights of its
+ * supervisor, so it may forge messages: only known members are kept, and each text is bounded.
+ */
+export function readMessage(message: unknown): FromSupervisor | null {
+  if (!isObject(message) || typeof message.type !== "string") return null;
+  if (!Object.hasOwn(READERS, message.type)) return null;
+  return READERS[message.type as FromSupervisor["type"]](message);
+}
+
+function readEntry(value: unknown): LogEntry | null {
+  if (!isObject(value)) return null;
+  const { at, level, source, message } = value as Partial<Record<keyof LogEntry, unknown>>;
+  const isEntry = isWhole(at) && LOG_LEVELS.includes(level as LogEntry["level"]) &&
+    SOURCES.includes(source as LogEntry["source"]) &&
+    typeof message === "string" && message.length <= LINE_LENGTH_MAX;
+  if (!isEntry) return null;
+  return { at, level, source, message } as LogEntry;
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}

@@ -1,0 +1,321 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
+import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
+import type { Clock } from "../platform/clock.ts";
+import { LazyTimer } from "../platform/lazy_timer.ts";
+import type { Logger } from "../platform/logger.ts";
+import { channelEnvironment, ChildChannel } from "../platform/process/child_channel.ts";
+import {
+  type Family,
+  findFamily,
+  killFamilyInTurns,
+  killGroup,
+  usageOf,
+} from "../platform/process/descendants.ts";
+import {
+  spawnFault,
+  type StartFault,
+  unstartedEnding,
+  type WorkerEnding,
+} from "../worker/process/worker_ending.ts";
+import type { SupervisorLaunch } from "./command_launch.ts";
+import { type FromSupervisor, SUPERVISOR_VERSION, type ToSupervisor } from "./protocol.ts";
+import { readMessage } from "./read_message.ts";
+import type { CommandSupervisor, SupervisedCommand } from "./supervised_command.ts";
+
+/** How long it may take from its spawn to its first message. */
+const HELLO_MS_MAX = 30_000;
+/** How long it may take to end once its channel is closed. */
+const END_MS_MAX = 1_000;
+/** How long to wait until killed processes are gone. */
+const GONE_MS_MAX = 1_000;
+const CHECK_EVERY_MS = 5;
+/** How long its channel may stay open after its end. */
+const CHANNEL_MS_MAX = 200;
+/** How much of its own last words is kept. */
+const WORDS_LENGTH_MAX = 1_000;
+/** Longest message, in bytes: the largest result with every character escaped, and its envelope. */
+const MESSAGE_BYTES_MAX = 2 * PAYLOAD_BYTES_MAX + 131_072;
+/** File descriptor for messages in the supervisor. */
+const CHANNEL_DESCRIPTOR = 3;
+
+/** How a supervisor is started, and whom it informs. */
+export interface SupervisorProcessOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly launch: SupervisorLaunch;
+  /** The markers of its commands begin with this and a dot. */
+  readonly token: string;
+  /** A command has ended. */
+  readonly onEnd: (supervisor: SupervisorProcess) => void;
+  /** The process is gone, with all of its commands. */
+  readonly onGone: (supervisor: SupervisorProcess) => void;
+}
+
+/** The daemon's side of one supervisor process. */
+export class SupervisorProcess implements CommandSupervisor {
+  readonly token: string;
+  /** Null if it could not be started. */
+  readonly pid: number | null;
+  /** Commands begun. */
+  runs = 0;
+  /** Monotonic ms since which it runs nothing. */
+  idleSinceMs = 0;
+  /** True if it takes no more commands. */
+  isRetired = false;
+  readonly #options: SupervisorProcessOptions;
+  readonly #channel: ChildChannel | null = null;
+  readonly #commands = new Map<number, SupervisedCommand>();
+  /** Commands to begin once it has started; null afterwards. */
+  #backlog: SupervisedCommand[] | null = [];
+  /** The deadlines that were moved in this turn of the event loop, by command. */
+  readonly #moved = new Map<number, number>();
+  readonly #limit: LazyTimer;
+  #fault: StartFault | null = null;
+  #words = "";
+  #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
+  #isGone = false;
+
+  constructor(options: SupervisorProcessOptions) {
+    const { clock, launch, token } = options;
+    this.#options = options;
+    this.token = token;
+    this.#limit = new LazyTimer(clock, () => this.#limitReached());
+    const child = spawnSupervisor(launch);
+    this.pid = child.pid ?? null;
+    child.on("error", (error) => {
+      if (this.pid !== null) return;
+      this.#fault ??= spawnFault(error);
+      this.#gone();
+    });
+    if (this.pid === null) return;
+    this.#limit.setIn(HELLO_MS_MAX);
+    child.stderr!.on("data", (chunk: Buffer) => {
+      this.#words = (this.#words + chunk.toString()).slice(-WORDS_LENGTH_MAX);
+    });
+    child.stderr!.on("error", () => {});
+    const onMessage = (message: unknown) => this.#receive(message);
+    this.#channel = new ChildChannel({
+      clock,
+      stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
+      lineBytesMax: MESSAGE_BYTES_MAX,
+      onMessage,
+      onFault: (problem) => this.#violated(problem),
+    });
+    child.once("exit", (code, signal) => this.#exited({ code, signal }));
+  }
+
+  get hasStarted(): boolean {
+    return this.#backlog === null;
+  }
+
+  /** Commands that run or wait for its start. */
+  get busy(): number {
+    return this.#commands.size;
+  }
+
+  /** Memory that it takes; 0 if it is gone. */
+  get memoryBytes(): number {
+    return this.pid === null ? 0 : usageOf(this.pid)?.rssBytes ?? 0;
+  }
+
+  take(command: SupervisedCommand): void {
+    this.runs += 1;
+    this.#commands.set(command.number, command);
+    if (this.#backlog !== null) this.#backlog.push(command);
+    else this.#begin(command);
+  }
+
+  drop(command: SupervisedCommand): void {
+    this.#commands.delete(command.number);
+    this.#backlog = this.#backlog?.filter((each) => each !== command) ?? null;
+  }
+
+  send(message: ToSupervisor): void {
+    this.#channel?.send(message);
+  }
+
+  extend(command: SupervisedCommand, deadlineMs: number): void {
+    if (!this.hasStarted) return;
+    // A renewal moves the deadlines of all that run.
+    if (this.#moved.size === 0) this.#options.clock.defer(() => this.#sendDeadlines());
+    this.#moved.set(command.number, deadlineMs);
+  }
+
+  /** Take no more commands, and end once nothing runs. */
+  end(): void {
+    this.isRetired = true;
+    if (this.#commands.size > 0 || this.#exit !== null) return;
+    if (this.hasStarted) this.send({ type: "end" });
+    else this.giveUp();
+  }
+
+  /** End at once, with all that runs. */
+  close(): void {
+    this.isRetired = true;
+    if (!this.hasStarted) return this.giveUp();
+    this.#channel?.close();
+    this.#limit.setIn(END_MS_MAX);
+  }
+
+  giveUp(): void {
+    this.isRetired = true;
+    if (this.pid === null || this.#exit !== null) return;
+    killGroup(this.pid, "SIGKILL");
+  }
+
+  #begin(command: SupervisedCommand): void {
+    try {
+      this.send(command.begin());
+    } catch (error) {
+      this.#commands.delete(command.number);
+      command.fail(error);
+      this.#options.onEnd(this);
+    }
+  }
+
+  #sendDeadlines(): void {
+    const nowMs = this.#options.clock.now().monotonicMs;
+    const byTime = new Map<number, number[]>();
+    for (const [run, deadlineMs] of this.#moved) {
+      const runs = byTime.get(deadlineMs);
+      if (runs === undefined) byTime.set(deadlineMs, [run]);
+      else runs.push(run);
+    }
+    this.#moved.clear();
+    for (const [deadlineMs, runs] of byTime) {
+      this.send({ type: "until", runs, untilMs: Math.max(0, deadlineMs - nowMs) });
+    }
+  }
+
+  #receive(given: unknown): void {
+    const message = readMessage(given);
+    if (message === null) return this.#violated("an unreadable message");
+    switch (message.type) {
+      case "hello":
+        return this.#greeted(message.version);
+      case "unfit":
+        return this.#unstartable(message.message, "job");
+      case "started":
+        return this.#started(message);
+      case "log":
+        return this.#commands.get(message.run)?.receive(message);
+      case "ended": {
+        const command = this.#commands.get(message.run);
+        if (command === undefined) return;
+        this.#commands.delete(message.run);
+        command.receive(message);
+        return this.#options.onEnd(this);
+      }
+    }
+  }
+
+  #started(message: Extract<FromSupervisor, { readonly type: "started" }>): void {
+    const command = this.#commands.get(message.run);
+    if (command === undefined || command.leader !== null) return;
+    const { pid } = message;
+    // It receives our signals, so one with fewer rights must not name the process of another.
+    const isOurs = !this.#options.launch.isForeign || process.platform !== "linux" ||
+      findFamily(command.family, null, [pid]).length > 0;
+    if (isOurs) command.leader = pid;
+    command.receive(message);
+  }
+
+  #greeted(version: number): void {
+    if (this.hasStarted) return this.#violated('"hello" twice');
+    if (version !== SUPERVISOR_VERSION) {
+      const problem =
+        `it speaks version ${version} of the protocol, this daemon ${SUPERVISOR_VERSION}: restart the daemon`;
+      return this.#unstartable(problem, "worker");
+    }
+    if (this.#fault !== null) return;
+    const backlog = this.#backlog ?? [];
+    this.#backlog = null;
+    this.#limit.set(null);
+    for (const command of backlog) this.#begin(command);
+  }
+
+  #unstartable(message: string, whose: StartFault["whose"]): void {
+    this.#fault ??= { message, whose };
+    this.giveUp();
+  }
+
+  /** Only a command, which has the same rights, can have sent this. */
+  #violated(problem: string): void {
+    this.#options.logger.warn("Ended the supervisor of commands, which runs no more", {
+      ...{ pid: this.pid, commands: this.#commands.size },
+      problem: `it sent ${problem}`,
+    });
+    this.#channel?.close();
+    this.giveUp();
+  }
+
+  #limitReached(): void {
+    if (this.#exit !== null) return this.#gone();
+    if (this.hasStarted) return this.giveUp();
+    this.#unstartable(`it did not respond within ${HELLO_MS_MAX} ms`, "worker");
+  }
+
+  #exited(exit: { readonly code: number | null; readonly signal: string | null }): void {
+    this.isRetired = true;
+    this.#exit = exit;
+    // What it sent before may still be on its way.
+    this.#limit.setIn(CHANNEL_MS_MAX);
+    this.#channel!.whenClosed(() => void this.#killLeft());
+  }
+
+  /** Kill what its commands have left, until all of it is gone. */
+  async #killLeft(): Promise<void> {
+    this.#limit.set(null);
+    const { clock } = this.#options;
+    const startMs = clock.now().monotonicMs;
+    for (;;) {
+      const killed = this.#commands.size === 0
+        ? 0
+        : await killFamilyInTurns(this.#family, null, clock);
+      if (killed === 0 || clock.now().monotonicMs - startMs >= GONE_MS_MAX) break;
+      await new Promise<void>((resolve) => void clock.timer(CHECK_EVERY_MS, resolve));
+    }
+    this.#gone();
+  }
+
+  get #family(): Family {
+    const leaders = [...this.#commands.values()].map(({ leader }) => leader);
+    const sessions = new Set(leaders.filter((leader) => leader !== null));
+    return { marker: this.token, isPrefix: true, sessions };
+  }
+
+  #gone(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.isRetired = true;
+    this.#limit.cancel();
+    this.#channel?.close();
+    const commands = [...this.#commands.values()];
+    this.#commands.clear();
+    const ending = this.#ending();
+    for (const command of commands) command.end(ending);
+    this.#options.onGone(this);
+  }
+
+  #ending(): WorkerEnding {
+    const { signal = null, code = null } = this.#exit ?? {};
+    if (!this.hasStarted) {
+      return unstartedEnding(this.#fault, { code, signal }, this.#words.trim());
+    }
+    // However it ended, that was not the doing of each of its commands.
+    return { type: "exit", code: null, signal: signal ?? "SIGKILL" };
+  }
+}
+
+function spawnSupervisor(
+  { argv: [program, ...args], env, uid, gid }: SupervisorLaunch,
+): ChildProcess {
+  return spawn(program!, args, {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    serialization: "json",
+    detached: true,
+    env: { ...env, ...channelEnvironment(CHANNEL_DESCRIPTOR) },
+    ...(uid === undefined ? {} : { uid, gid }),
+  });
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ENTRIES_MAX, type FromSupervisor } from "../../src/supervisor/protocol.ts";
+import { readMessage } from "../../src/supervisor/read_message.ts";
+
+const ENTRY = { at: 1, level: "info", source: "stdout", message: "a line" } as const;
+const ENDED = { type: "ended", run: 1, stderrTail: "" } as const;
+
+const VALID: readonly FromSupervisor[] = [
+  { type: "hello", version: 1, pid: 5 },
+  { type: "unfit", message: "no" },
+  { type: "started", run: 1, pid: 2 },
+  { type: "log", run: 1, entries: [ENTRY, { ...ENTRY, level: "warn", source: "stderr" }] },
+  { ...ENDED, result: { type: "ok", resultsJson: "[1]", exitCode: 3 } },
+  { ...ENDED, result: { type: "error", error: { name: "E", message: "m", exitCode: 1 } } },
+  { ...ENDED, result: { type: "unstarted", error: { name: "E", message: "m" } } },
+  { ...ENDED, result: null },
+];
+
+test("readMessage() keeps the known members of every message", () => {
+  for (const message of VALID) assert.deepEqual(readMessage({ ...message, more: 1 }), message);
+});
+
+test("readMessage() refuses what is not a message or has a wrong member", () => {
+  const wrong: readonly unknown[] = [
+    ...[null, 1, "text", [], {}, { type: "toString" }, { type: "run", run: 1 }],
+    { type: "hello", version: "1", pid: 5 },
+    { type: "started", run: 1, pid: 1 },
+    { type: "started", run: 1, pid: -5 },
+    { type: "started", run: 1.5, pid: 5 },
+    { type: "log", run: 1, entries: {} },
+    { type: "log", run: 1, entries: [{ ...ENTRY, level: "loud" }] },
+    { type: "log", run: 1, entries: [{ ...ENTRY, source: "job" }] },
+    { type: "log", run: 1, entries: [{ ...ENTRY, at: "now" }] },
+    { type: "log", run: 1, entries: [{ ...ENTRY, message: "x".repeat(20_000) }] },
+    { type: "log", run: 1, entries: Array.from({ length: ENTRIES_MAX + 1 }, () => ENTRY) },
+    { ...ENDED, result: { type: "ok", resultsJson: "[" } },
+    { ...ENDED, result: undefined },
+    { ...ENDED, result: null, stderrTail: 5 },
+  ];
+  for (const message of wrong) {
+    assert.equal(readMessage(message), null, JSON.stringify(message)?.slice(0, 200));
+  }
+});
+
+test("readMessage() bounds texts that are shown to people", () => {
+  const message = readMessage({ type: "unfit", message: "x".repeat(1_000_000) });
+  assert.ok(message?.type === "unfit" && message.message.length < 10_000);
+  const ended = readMessage({ ...ENDED, result: null, stderrTail: "x".repeat(1_000_000) });
+  assert.ok(ended?.type === "ended" && ended.stderrTail.length < 10_000);
+});
