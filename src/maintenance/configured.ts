@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load_config.ts";
 import type { Environment } from "../config/expand.ts";
 import { JobError } from "../core/errors.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { maskUrl, parseStoreUrl } from "../core/store_address.ts";
 import { type StoreConfig, type StoreTarget, TARGET_NAME } from "../core/store_config.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
@@ -44,7 +45,7 @@ function targetNamed({ targets }: StoreConfig, name: string): StoreTarget {
   const shown = JSON.stringify(maskUrl(name).slice(0, NAME_SHOWN_MAX));
   throw new JobError("not_found", `Cannot move the store to ${shown}: no such target`, {
     hint: known !== ""
-      ? `Known targets: ${known}. ` +
+      ? `${didYouMean(name, Object.keys(targets)) ?? `Known targets: ${known}.`} ` +
         "A daemon moves only to stores that its configuration names in store.targets"
       : 'Add it to the daemon\'s configuration, [store.targets] NAME = "URL", run jobctl reload and use --to NAME',
   });

@@ -207,5 +207,5 @@ export async function scheduleInScope(
     throw error;
   });
   if (record !== null && scope.has(record)) return record;
-  throw noSuchSchedule(id, action, "id");
+  throw noSuchSchedule(id, action, { path: "id" });
 }

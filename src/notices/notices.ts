@@ -6,6 +6,7 @@ import type { NoticePreview, TestOptions } from "../core/notices/incident.ts";
 import type { Notice, NoticeEvent, NoticeSubject } from "../core/notices/notice.ts";
 import { memoKeyOf, readSubject } from "../core/notices/subject_state.ts";
 import { countText } from "../core/text/count_text.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { JOB_MEMO, type Memo, type News } from "../store/store.ts";
 import { deliverSilenced } from "./deliveries/collected.ts";
 import { deliver } from "./deliveries/deliver.ts";
@@ -199,7 +200,7 @@ export class Notices {
         path: "channel",
         hint: known === ""
           ? `Add [notices.${name}] to the configuration`
-          : `Known channels: ${known}`,
+          : didYouMean(name, this.#channels.keys()) ?? `Known channels: ${known}`,
       });
     }
     const notice = event === undefined

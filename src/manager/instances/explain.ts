@@ -22,6 +22,7 @@ import {
 import { findInstance } from "./find_instance.ts";
 import { listAllSchedules } from "../schedules/stored_schedules.ts";
 import { Slices } from "../../platform/slices.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 
 /** Ticks of each schedule that are reported by default. */
@@ -84,7 +85,8 @@ function ofSchedule(
     : [`"${kind}"`, ` --kind ${shellWord(kind)}`];
   throw new JobError("not_found", `Cannot explain ${subject}: there is no schedule ${id}`, {
     options: ["scheduleId"],
-    hint: `List them with: jobctl list schedules${option}`,
+    hint: didYouMean(id, records.map((record) => record.id)) ??
+      `List them with: jobctl list schedules${option}`,
   });
 }
 

@@ -12,6 +12,7 @@ import type { BackfillRequest, BackfillResult, ScheduleTarget } from "../api.ts"
 import { runNowInstance, tickInstance } from "../instances/new_instance.ts";
 import type { Schedules } from "./schedules.ts";
 import { listAllSchedules } from "./stored_schedules.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import type { PartContext } from "../part_context.ts";
 
@@ -163,8 +164,9 @@ export class Recurring {
     const what = scheduleId === undefined ? "it has no schedule" : `no schedule "${scheduleId}"`;
     throw new JobError("not_found", `Cannot ${action} job "${kind}": ${what}`, {
       hint: all.length === 0
-        ? `Run it once with: jobctl schedule ${describeSignature(shellWord(kind), job.signature)}`
-        : `Its schedules: ${all.slice(0, 5).map(({ id }) => id).join(", ")}`,
+        ? `Run it once with: jobctl run ${describeSignature(shellWord(kind), job.signature)}`
+        : didYouMean(scheduleId!, all.map(({ id }) => id)) ??
+          `Its schedules: ${all.slice(0, 5).map(({ id }) => id).join(", ")}`,
     });
   }
 }

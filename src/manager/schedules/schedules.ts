@@ -11,9 +11,9 @@ import { RemovedSchedules, takeUp } from "./removed_schedules.ts";
 import {
   changeSchedule,
   findSchedule,
-  noSuchSchedule,
   schedulePages,
   TRIES_MAX,
+  unknownSchedule,
 } from "./stored_schedules.ts";
 import {
   changed,
@@ -190,7 +190,7 @@ export class Schedules {
     const changed = await changeSchedule(stored, this.#options, (record, nowMs) => {
       return { ...changeOf(record, nowMs), updatedAt: nowMs };
     });
-    if (changed === null) throw noSuchSchedule(id, action);
+    if (changed === null) throw await unknownSchedule(id, action, this.#options.store);
     return changed;
   }
 
@@ -206,7 +206,7 @@ export class Schedules {
     if (record && record.removedAt === undefined) this.#assertRuntime(record, "delete");
     const isDeleted = record !== null && record.removedAt === undefined &&
       (await store.deleteSchedule({ at: clock.now(), id })).value;
-    if (!isDeleted) throw noSuchSchedule(id, "delete");
+    if (!isDeleted) throw await unknownSchedule(id, "delete", store);
   }
 
   #assertRuntime(record: ScheduleRecord, action: string): void {

@@ -1,7 +1,8 @@
 import { quoteValue } from "../../core/arguments/describe.ts";
-import { isJobError, JobError } from "../../core/errors.ts";
+import { isJobError, JobError, type JobErrorOptions } from "../../core/errors.ts";
 import type { ScheduleRecord } from "../../core/job/schedule.ts";
 import { pagesOf } from "../../core/query.ts";
+import { didYouMean } from "../../core/text/nearest.ts";
 import { BATCH_MAX, type ScheduleQuery, type Store, type StoreReads } from "../../store/store.ts";
 import type { Context } from "../context.ts";
 
@@ -56,18 +57,31 @@ export async function changeSchedule(
 /** The schedule of an id. @throws JobError `not_found` */
 export async function findSchedule(
   id: string,
-  store: Pick<StoreReads, "getSchedule">,
+  store: Pick<StoreReads, "getSchedule" | "listSchedules">,
 ): Promise<ScheduleRecord> {
   const record = await store.getSchedule(id);
   if (record !== null && record.removedAt === undefined) return record;
-  throw noSuchSchedule(id, "find", "id");
+  throw await unknownSchedule(id, "find", store, "id");
+}
+
+/** The error about an unknown schedule, with the nearest one of the store. */
+export async function unknownSchedule(
+  id: string,
+  action: string,
+  store: Pick<StoreReads, "listSchedules">,
+  path?: string,
+): Promise<JobError> {
+  const { items } = await store.listSchedules({}, { limit: BATCH_MAX });
+  const ids = items.map((record) => record.id);
+  return noSuchSchedule(id, action, { path, hint: didYouMean(id, ids) });
 }
 
 /** The error about an unknown schedule. */
-export function noSuchSchedule(id: string, action: string, path?: string): JobError {
-  return new JobError(
-    "not_found",
-    `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`,
-    { path, hint: "List them with: jobctl list schedules" },
-  );
+export function noSuchSchedule(
+  id: string,
+  action: string,
+  { path, hint = "List them with: jobctl list schedules" }: JobErrorOptions = {},
+): JobError {
+  const message = `Cannot ${action} schedule ${quoteValue(id)}: no such schedule`;
+  return new JobError("not_found", message, { path, hint });
 }
