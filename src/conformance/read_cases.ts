@@ -153,6 +153,41 @@ export const readCases: StoreCases = {
     }
   },
 
+  "findIds() finds the ids that contain a text, and no more than asked for": async (world) => {
+    const [one, two, other] = await world.add(
+      { id: "01a20ec9-4c4a-7000-9e94-b92c64a87e2f" },
+      { id: "01a20ec9-4cb3-7000-a26b-53e02d43398a", kind: "other" },
+      { id: "01a20eca-0000-7000-a26b-53e02d87e2ff" },
+    );
+    const find = async (part: string, limit = 10) =>
+      (await world.store.findIds({ part, limit })).toSorted();
+    assert.deepEqual(await find("01a20ec9"), [one!.id, two!.id]);
+    assert.deepEqual(await find("a87e2f"), [one!.id]);
+    assert.deepEqual(await find("87e2f"), [one!.id, other!.id]);
+    assert.deepEqual(await find("-a26b-53"), [two!.id, other!.id]);
+    assert.deepEqual(await find(two!.id), [two!.id]);
+    assert.deepEqual(await find("9999"), []);
+    // A percent sign or a dot of a pattern is only a character.
+    assert.deepEqual(await find("%"), []);
+    assert.deepEqual(await find("01a20ec9.4c"), []);
+    assert.equal((await find("01a2", 2)).length, 2);
+    await assert.rejects(find("01a2", 0), (error) => isJobError(error, "invalid_argument"));
+  },
+
+  "findIds() finds one id among many": async (world) => {
+    const id = "01a20ec9-4c4a-7000-9e94-b92c64a87e2f";
+    for (let batch = 0; batch < 7; batch++) {
+      await world.add(...Array.from({ length: 1_000 }, () => ({})));
+      if (batch === 3) await world.add({ id });
+    }
+    const find = (part: string, enough?: number) =>
+      world.store.findIds({ part, limit: 2, ...(enough === undefined ? {} : { enough }) });
+    assert.deepEqual(await find("c64a87e2f"), [id]);
+    // Nothing is enough until one is found.
+    assert.deepEqual(await find("c64a87e2f", 1), [id]);
+    assert.deepEqual(await find("c64a87e20", 1), []);
+  },
+
   "list() gives the newest first unless asked": async (world) => {
     const added = await world.add({}, {}, {});
     const { items, nextToken } = await world.store.list({}, { limit: 2 });

@@ -107,7 +107,7 @@ export class DatabaseBackend implements Backend {
       upcoming: (query) => upcoming(this.#store, query),
       lookupInstanceHistory: (query, page = FULL_PAGE) => this.#store.history(query, page),
       lookupInstanceLogs: (query, page = FULL_PAGE) => this.#store.logs(query, page),
-      getInstance: (id) => findInstance(id, this.#store),
+      getInstance: (id, options) => findInstance(id, { ...options, store: this.#store, clock }),
       getSchedule: (id) => findSchedule(id, this.#store),
       listSchedules: (query, page) => this.#store.listSchedules(query, page),
       ...lateReads(() => ({ store: this.#store, clock, facts: remote })),
@@ -119,7 +119,7 @@ export class DatabaseBackend implements Backend {
         follow(query, options, {
           store: this.#store,
           clock,
-          get: (id) => findInstance(id, this.#store),
+          get: (id) => findInstance(id, { store: this.#store, clock }),
           subscribe: (listener) => remote.watch(listener),
           subscribed: () => remote.watching(),
           onStop: (listener) => {

@@ -42,6 +42,7 @@ import type {
 } from "./typed_job.ts";
 import type { RecurringOptions, ScheduleOptions, ScheduleTarget } from "../manager/api.ts";
 import { checkTimeout, inRequest, type PageInput } from "../manager/call_options.ts";
+import type { FindOptions } from "../manager/instances/find_instance.ts";
 import { checkRequests } from "../manager/instances/new_instance.ts";
 import { Manager as CoreManager } from "../manager/manager.ts";
 import type { Page } from "../store/store.ts";
@@ -237,8 +238,8 @@ export abstract class TypedManager extends CoreManager {
     return await super.count(filter);
   }
 
-  override async getInstance(id: string): Promise<JobInstance> {
-    return this.#withValues(await super.getInstance(id));
+  override async getInstance(id: string, options?: FindOptions): Promise<JobInstance> {
+    return this.#withValues(await super.getInstance(id, options));
   }
 
   override async lookupInstances<Filter extends InstanceFilter>(

@@ -60,7 +60,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     deliver: (...args) => inTime(manager.deliver(...args)),
     siteUrl: () => manager.siteUrl(),
     pingKeys: (kind) => inTime(manager.pingKeys(kind)),
-    getInstance: (id) => inTime(manager.getInstance(id)),
+    getInstance: (...args) => inTime(manager.getInstance(...args)),
     blockOf: (instance) => inTime(manager.blockOf(instance)),
     lookupInstances: (...args) => inTime(manager.lookupInstances(...args)),
     countUpTo: (...args) => manager.countUpTo(...args),

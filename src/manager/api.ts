@@ -39,6 +39,7 @@ import type {
   UpcomingQuery,
 } from "../store/store.ts";
 import type { StoreContent, StoreStep, StoreWork } from "../maintenance/step.ts";
+import type { FindOptions } from "./instances/find_instance.ts";
 import type { FollowOptions, FollowStep } from "./instances/follow.ts";
 import type { ReloadOptions, ReloadReport } from "./nodes/reload_report.ts";
 import type { StopReport, StopRequest } from "./nodes/request_stop.ts";
@@ -306,13 +307,13 @@ export interface ManagerApi extends TimelineApi, TagReads {
   /**
    * Run a job for a delivery to its hook, which has been verified. One that was accepted before is
    * accepted once.
-   *
    * @throws JobError `not_found` if the job has no hook; like {@link scheduleJob}
    */
   deliver(kind: string, delivery: HookDelivery): Promise<HookRun>;
   /** The URL of the HTTP server, which ends with a slash; null if there is none. */
   siteUrl(): string | null;
-  getInstance(id: string): Promise<Instance>;
+  /** The instance of an id, or of a part of one that no other has. */
+  getInstance(id: string, options?: FindOptions): Promise<Instance>;
   /** The limit that keeps a waiting instance from running on this node; null if there is none. */
   blockOf(instance: Instance): Promise<Block | null>;
   lookupInstances(query: InstanceQuery, page?: PageRequest): Promise<Page<Instance>>;
@@ -338,7 +339,6 @@ export interface ManagerApi extends TimelineApi, TagReads {
   ): Promise<readonly Instance[]>;
   /**
    * Run a final instance again, as a new one with `retryOf`. A dead letter then counts as redriven.
-   *
    * @throws JobError `conflict` if it is unfinished
    */
   retryInstance(id: string): Promise<Instance>;

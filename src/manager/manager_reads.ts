@@ -16,7 +16,7 @@ import { type PageInput, readOptions, readPage } from "./call_options.ts";
 import { countInstances } from "./instances/bulk.ts";
 import { countUpTo, type LimitedCount } from "./instances/count_up_to.ts";
 import type { JobStats, JobStatsQuery } from "./instances/job_stats.ts";
-import { findInstance } from "./instances/find_instance.ts";
+import { findInstance, type FindOptions } from "./instances/find_instance.ts";
 import { upcoming, type UpcomingRuns } from "./instances/upcoming.ts";
 import { lateReads } from "./late_reads.ts";
 import type { ManagerParts } from "./manager_parts.ts";
@@ -41,8 +41,9 @@ export abstract class ManagerReads {
     return await this.parts.store.listSchedules(conditions, readPage(page, "list schedules"));
   }
 
-  getInstance(id: string): Promise<Instance> {
-    return findInstance(id, this.parts.store);
+  getInstance(id: string, options?: FindOptions): Promise<Instance> {
+    const { store, options: { clock } } = this.parts;
+    return findInstance(id, { ...options, store, clock });
   }
 
   async lookupInstances<Filter extends InstanceFilter>(

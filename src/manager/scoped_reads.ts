@@ -1,10 +1,10 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import type { Instance } from "../core/instance.ts";
+import { type Instance, isUuid } from "../core/instance.ts";
 import type { ScheduleRecord } from "../core/job/schedule.ts";
 import { pagesOf } from "../core/query.ts";
 import { BATCH_MAX, type InstanceQuery, type Page, type PageRequest } from "../store/store.ts";
 import type { ReadApi } from "./api.ts";
-import { findInstance, noSuchInstance } from "./instances/find_instance.ts";
+import { type FindOptions, noSuchInstance } from "./instances/find_instance.ts";
 import { noSuchSchedule } from "./schedules/stored_schedules.ts";
 import { Scope } from "./scope.ts";
 import type { SpanQuery } from "./timeline/requests.ts";
@@ -69,15 +69,18 @@ export class ScopedQueries {
     return this.scope.pageOf(await this.reads.lookupInstances({ ...query, kinds }, page));
   }
 
-  /** An abbreviated id finds the caller's instances only, so that others stay invisible. */
-  getInstance(id: string): Promise<Instance> {
-    return findInstance(id, {
-      get: async (uuid) => {
-        const { items } = await this.reads.lookupInstances({ ids: [uuid] }, { limit: 1 });
-        return items.find(this.scope.has) ?? null;
-      },
-      list: (query, page) => this.lookupInstances(query, page),
-    });
+  /** A part of an id finds the caller's instances only, so that others stay invisible. */
+  async getInstance(id: string, options?: FindOptions): Promise<Instance> {
+    const uuid = id.toLowerCase();
+    if (!isUuid(uuid)) {
+      const kinds = await this.kindsOf({});
+      if (kinds.length > 0) return await this.reads.getInstance(id, { ...options, kinds });
+      throw noSuchInstance(id, "find");
+    }
+    const { items } = await this.reads.lookupInstances({ ids: [uuid] }, { limit: 1 });
+    const found = items.find(this.scope.has);
+    if (found) return found;
+    throw noSuchInstance(id, "find");
   }
 
   /** @throws JobError `not_found` for the first id that is not an instance of the caller */
@@ -137,7 +140,7 @@ export function scopedReads(queries: ScopedQueries): ReadApi {
     forecast: async (query) => await reads.forecast(await withKinds(query)),
     calendar: async (query) => await reads.calendar(await withKinds(query)),
     lookupTimeline: async (query) => await reads.lookupTimeline(await withKinds(query)),
-    getInstance: (id) => queries.getInstance(id),
+    getInstance: (...args) => queries.getInstance(...args),
     lookupInstances: (query, page) => queries.lookupInstances(query, page),
     blockOf: (instance) => reads.blockOf(instance),
     unservedKinds: (kinds) => reads.unservedKinds(kinds),

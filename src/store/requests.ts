@@ -80,6 +80,15 @@ export interface EnqueueResult {
   readonly replaced?: Instance;
 }
 
+/** Which ids to find. */
+export interface FindIds {
+  /** A text that the ids contain, in lower case. */
+  readonly part: string;
+  readonly limit: number;
+  /** Once one is found, compare no more than this many; absent: all. */
+  readonly enough?: number;
+}
+
 /** State transitions to return. All given conditions must match; times as in `InstanceQuery`. */
 export interface HistoryQuery {
   readonly instanceId?: string;

@@ -19,6 +19,7 @@ import type {
   Committed,
   DueSchedulesRequest,
   EnqueueResult,
+  FindIds,
   HistoryQuery,
   LogAppend,
   LogQuery,
@@ -210,6 +211,12 @@ export interface Store extends NodeStore, SpanReads {
   upcoming(query: UpcomingQuery): Promise<Upcoming>;
 
   get(id: string): Promise<Instance | null>;
+  /**
+   * Up to `limit` ids that contain a text anywhere, in any order. The greatest ids, which are the
+   * newest, are compared first, and all of them unless that is enough, in slices between which
+   * other work runs: an index of ids by their parts would not be worth its writes.
+   */
+  findIds(request: FindIds): Promise<readonly string[]>;
   list(query: InstanceQuery, page: PageRequest): Promise<Page<Instance>>;
   /** State history, oldest first: the timestamps of each row merged with its ended attempts. */
   history(query: HistoryQuery, page: PageRequest): Promise<Page<HistoryEntry>>;
@@ -300,6 +307,7 @@ export interface Store extends NodeStore, SpanReads {
 export type StoreReads = Pick<
   Store,
   | "get"
+  | "findIds"
   | "list"
   | "history"
   | "logs"

@@ -259,6 +259,7 @@ export interface CancelInstancesResponse {
 /** GetInstanceRequest of job.proto as JSON. */
 export interface GetInstanceRequest {
   readonly id: string;
+  readonly exact?: boolean;
 }
 
 /** GetInstanceResponse of job.proto as JSON. */

@@ -104,7 +104,7 @@ class Explainer {
   }
 
   async instance(id: string): Promise<TickReport> {
-    const instance = await findInstance(id, this.#parts.store);
+    const instance = await findInstance(id, this.#parts);
     const { scheduleId, scheduledFor } = instance;
     const found = scheduleId === null ? null : await this.#parts.store.getSchedule(scheduleId);
     const record = found?.removedAt === undefined ? found : null;

@@ -24,7 +24,7 @@ import {
   readBulkQuery,
   readMs,
   readName,
-  readUuidPrefix,
+  readUuidPart,
   refuse,
   textOf,
 } from "../messages/requests.ts";
@@ -90,7 +90,7 @@ async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
 }
 
 async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {
-  const id = readUuidPrefix(uuid, "uuid");
+  const id = readUuidPart(uuid, "uuid");
   return isUuid(id) ? id : (await manager.getInstance(id)).id;
 }
 

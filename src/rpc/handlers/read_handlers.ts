@@ -17,7 +17,7 @@ import {
   readPage,
   readSet,
   readTime,
-  readUuidPrefix,
+  readUuidPart,
   refuse,
   textOf,
 } from "../messages/requests.ts";
@@ -141,9 +141,9 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       const shown = call.isBrief ? items.map(withoutRest) : items;
       return { entries: shown.map(logToWire), nextPageToken: nextToken };
     },
-    async getInstance({ uuid }, call) {
+    async getInstance({ uuid, exact = false }, call) {
       call.canBeBrief = true;
-      const found = await manager.getInstance(readUuidPrefix(uuid, "uuid"));
+      const found = await manager.getInstance(readUuidPart(uuid, "uuid"), { isQuick: !exact });
       const blockedBy = await manager.blockOf(found);
       return {
         instance: { ...instanceToWire(call.isBrief ? withoutPayload(found) : found), blockedBy },

@@ -9,7 +9,7 @@ import { stateOfWire } from "./convert.ts";
 import { ITEMS_MAX } from "../limits.ts";
 import type { JobState as WireState, LookupInstanceLogsRequest, Query } from "../gen/job_pb.ts";
 
-const UUID_PREFIX = /^[0-9a-f-]{4,36}$/;
+const UUID_PART = /^[0-9a-f-]{4,36}$/;
 // The years 1 to 9999, which RFC 3339 can express.
 const SECONDS_MIN = -62_135_596_800n;
 const SECONDS_MAX = 253_402_300_799n;
@@ -37,19 +37,19 @@ export function readUuid(value: string, field: string): string {
   throw refuse(
     field,
     `found ${quote(value)}, wanted a UUID`,
-    "GetInstance finds an instance by the first 4 or more characters of its UUID",
+    "GetInstance finds an instance by any 4 or more characters of its UUID that no other has",
   );
 }
 
 /**
- * A UUID or at least its first four characters.
+ * A UUID or at least four characters of one.
  *
  * @throws JobError `invalid_argument` naming `field`
  */
-export function readUuidPrefix(value: string, field: string): string {
+export function readUuidPart(value: string, field: string): string {
   const id = value.toLowerCase();
-  if (UUID_PREFIX.test(id)) return id;
-  throw refuse(field, `found ${quote(value)}, wanted a UUID or its first 4 or more characters`);
+  if (UUID_PART.test(id)) return id;
+  throw refuse(field, `found ${quote(value)}, wanted a UUID or 4 or more characters of one`);
 }
 
 /** A required name. @throws JobError `invalid_argument` naming `field` */

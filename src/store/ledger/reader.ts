@@ -1,5 +1,6 @@
 import type { Instance } from "../../core/instance.ts";
 import type {
+  FindIds,
   GapRequest,
   HistoryQuery,
   InstanceQuery,
@@ -14,6 +15,7 @@ import type {
   StoreStats,
   UpcomingQuery,
 } from "../store.ts";
+import { checkLimit } from "./checks.ts";
 import type { Freshness } from "./owner.ts";
 import {
   endOfLogs,
@@ -80,6 +82,24 @@ export abstract class LedgerReader implements StoreReads {
   get(id: string): Promise<Instance | null> {
     const find = ({ tables }: LedgerState) => tables.instances.get(id)?.instance ?? null;
     return this.read("get an instance", find);
+  }
+
+  async findIds({ part, limit, enough = Infinity }: FindIds): Promise<readonly string[]> {
+    checkLimit(limit, "find ids");
+    return await this.read("find an instance", async ({ tables }, turn) => {
+      const found: string[] = [];
+      let compared = 0;
+      for (const next of tables.instances.idsWith(part)) {
+        if (typeof next === "string") {
+          if (found.push(next) === limit) break;
+          continue;
+        }
+        compared += next;
+        if (found.length > 0 && compared >= enough) break;
+        await turn();
+      }
+      return found;
+    });
   }
 
   list(query: InstanceQuery, page: PageRequest) {

@@ -23,6 +23,8 @@ import { type Key, KeyFamily, LOWEST, SortedKeys } from "./sorted_keys.ts";
 
 /** What finding a place in an index costs, in rows. */
 const PLACE_ROWS = 10;
+/** Ids compared with a part of one before other work runs. */
+const SLICE_IDS = 5_000;
 
 const FIRST: Range = { from: 0, to: Number.MAX_SAFE_INTEGER, isReverse: false, limit: 1 };
 
@@ -137,6 +139,18 @@ export class MemoryInstances implements InstanceTable, WaitingTable {
     });
     const counts = places.slice(1).map((place, span) => place - places[span]!);
     return { counts, isEstimate: false, readCount: bounds.length * PLACE_ROWS };
+  }
+
+  *idsWith(part: string): Generator<string | number> {
+    let to = Number.MAX_SAFE_INTEGER;
+    for (;;) {
+      // Read anew after other work: rows may have been added and deleted.
+      const rows = this.scan({ type: "all" }, { from: 0, to, isReverse: true, limit: SLICE_IDS });
+      for (const { instance: { id } } of rows) if (id.includes(part)) yield id;
+      if (rows.length < SLICE_IDS) return;
+      to = rows.at(-1)!.seq - 1;
+      yield rows.length;
+    }
   }
 
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {

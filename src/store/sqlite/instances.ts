@@ -28,6 +28,14 @@ const MARK = `UPDATE instance SET cancel_at = ?, reason = ? WHERE seq = ?`;
 const MOVE = `UPDATE instance SET ready = ? WHERE seq = ?`;
 const PACK = `UPDATE instance SET extra = ? WHERE seq = ?`;
 
+// Only the index of ids is read, not the rows.
+const SLICE_START = `SELECT id FROM instance INDEXED BY instance_id WHERE id < ?
+  ORDER BY id DESC LIMIT 1 OFFSET ?`;
+const IDS_WITH = `SELECT id FROM instance INDEXED BY instance_id WHERE id >= ? AND id < ?
+  AND instr(id, ?) > 0`;
+/** Ids compared with a part of one before other work runs: some 0.7 ms. */
+const SLICE_IDS = 5_000;
+
 /** An index with fewer rows in all spans is read once, not once for each span. */
 const FEW_ROWS = 64;
 /** Samples by which a large count is estimated, fewer if little may be read. */
@@ -173,6 +181,18 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
 
   tally(index: CountedIndex, bounds: readonly number[], most: Parameters<typeof tally>[2]): Tally {
     return tally(partOf(this.kinds, index), bounds, most, this.statements);
+  }
+
+  *idsWith(part: string): Generator<string | number> {
+    const { statements } = this;
+    let before = "\u{10ffff}";
+    for (;;) {
+      const first = statements.get(SLICE_START, before, SLICE_IDS - 1)?.id as string | undefined;
+      for (const { id } of statements.all(IDS_WITH, first ?? "", before, part)) yield id as string;
+      if (first === undefined) return;
+      before = first;
+      yield SLICE_IDS;
+    }
   }
 
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null {

@@ -11,7 +11,7 @@ import {
   readHistoryQuery,
   readInstanceQuery,
   readPage,
-  readUuidPrefix,
+  readUuidPart,
 } from "../../../src/rpc/messages/requests.ts";
 import { refuses } from "../../support/refused_field.ts";
 
@@ -133,8 +133,8 @@ test("readHistoryQuery() takes one instance and refuses other conditions", () =>
   refuses("query.tag", () => readHistoryQuery(query({ uuid: UUID, tag: "gpu" })));
 });
 
-test("readUuidPrefix() takes four characters and refuses three", () => {
-  assert.equal(readUuidPrefix("019B", "uuid"), "019b");
-  refuses("uuid", () => readUuidPrefix("019", "uuid"));
-  refuses("uuid", () => readUuidPrefix("019g", "uuid"));
+test("readUuidPart() takes four characters and refuses three", () => {
+  assert.equal(readUuidPart("019B", "uuid"), "019b");
+  refuses("uuid", () => readUuidPart("019", "uuid"));
+  refuses("uuid", () => readUuidPart("019g", "uuid"));
 });

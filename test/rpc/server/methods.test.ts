@@ -98,7 +98,7 @@ testMethods("CancelInstances cancels only what matches", async (openWorld) => {
   assert.equal(world.manager.instances.get(second.id)?.state, "scheduled");
 });
 
-testMethods("GetInstance takes a prefix", async (openWorld) => {
+testMethods("GetInstance takes a part of an id", async (openWorld) => {
   await using world = await openWorld();
   const { id } = world.manager.add();
   const { instance } = await world.client().getInstance({ uuid: id.slice(0, 8).toUpperCase() });

@@ -139,6 +139,11 @@ export interface InstanceTable {
     bounds: readonly number[],
     most: { readonly rows: number; readonly read: number },
   ): Tally;
+  /**
+   * Ids that contain a text, the newest first, and now and then, for other work to run first, how
+   * many ids were compared since.
+   */
+  idsWith(part: string): Iterable<string | number>;
   /** The seq and creation time of the first row at or after `seq`. */
   createdFrom(seq: number): { readonly seq: number; readonly createdAt: number } | null;
   /** Final rows past their retention, the earliest first. */

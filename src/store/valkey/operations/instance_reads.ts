@@ -8,6 +8,7 @@ import type { HistoryQuery, InstanceQuery, StateCounts, Store } from "../../stor
 import { readRows } from "../codec/instances.ts";
 import { orNull, type Unpacker } from "../codec/msgpack.ts";
 import { readEndedAttempt, readFixed, type ReadRow, readRow } from "../codec/rows.ts";
+import { LIMIT } from "../script/constants.ts";
 import type { OperationQueue } from "./operation_queue.ts";
 
 /** Most rows that one call looks at. */
@@ -19,6 +20,8 @@ const LOOK_MAX = 2_000;
 const COST = 5;
 /** Most rows that one call returns. */
 const ROWS_MAX = 1_000;
+/** What comparing ids in one call weighs, in rows. */
+const FIND_WEIGHT = 1_000;
 const LAST = Number.MAX_SAFE_INTEGER;
 
 /** What to read of each row, in addition to what changes. */
@@ -69,6 +72,25 @@ export function instanceReads(queue: OperationQueue) {
     async get(id) {
       const [row] = await readRowsOf(queue, [id]);
       return row?.instance ?? null;
+    },
+
+    async findIds({ part, limit, enough = Infinity }) {
+      checkLimit(limit, "find ids");
+      const found: string[] = [];
+      let compared = 0;
+      let from: string | null = "+";
+      while (from !== null && found.length < limit && (found.length === 0 || compared < enough)) {
+        const [ids, next]: readonly [readonly string[], unknown] = await queue.read({
+          action: "findIds",
+          weight: FIND_WEIGHT,
+          args: [part, from],
+          read: (answer) => answer.read() as [string[], unknown],
+        });
+        found.push(...ids);
+        compared += LIMIT.FIND_IDS_MAX;
+        from = orNull(next);
+      }
+      return found.slice(0, limit);
     },
 
     list(query, page) {

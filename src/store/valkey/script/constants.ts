@@ -109,6 +109,8 @@ export const LIMIT = {
   READ_MAX: 512,
   /** Most ids with one prefix that are sorted; more are found by a scan. */
   PREFIX_IDS_MAX: 5_000,
+  /** Most ids that one call compares with a part of one: some 4 ms. */
+  FIND_IDS_MAX: 5_000,
   /** How far seqs may be behind their times, before rows are read to count by time. */
   LAG_MAX: 60_000 * 1_024,
   /** Rows after which such a count continues in another call. */

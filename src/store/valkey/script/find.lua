@@ -385,7 +385,18 @@ function S.list_gaps(op)
   return answer
 end
 
-S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel =
-  S.scan_rows, S.get, S.history_of, S.cancel
+-- Ids that contain a text, of as many as one call compares, the greatest first. Also returns where to
+-- continue, false at the end.
+function S.find_ids(op)
+  local part, from, found = op[4], op[5], {}
+  local ids = rcall('ZREVRANGEBYLEX', S.IDS, from, '-', 'LIMIT', 0, FIND_IDS_MAX)
+  for i = 1, #ids do
+    if string.find(ids[i], part, 1, true) then found[#found + 1] = ids[i] end
+  end
+  return {found, #ids == FIND_IDS_MAX and '(' .. ids[#ids] or false}
+end
+
+S.ACTIONS.scan, S.ACTIONS.get, S.ACTIONS.historyOf, S.ACTIONS.cancel, S.ACTIONS.findIds =
+  S.scan_rows, S.get, S.history_of, S.cancel, S.find_ids
 S.ACTIONS.countSpans, S.ACTIONS.listLater, S.ACTIONS.listGaps =
   S.count_spans, S.list_later, S.list_gaps
