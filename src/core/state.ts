@@ -30,14 +30,20 @@ export type StateName =
   | "Cancelled"
   | "timed_out"
   | "waiting"
+  | "queued"
   | "running"
+  | "done"
+  | "succeeded"
   | "failed";
 
 const STATE_OF_LETTERS: ReadonlyMap<string, JobState> = new Map([
   ...JOB_STATES.map((state) => [state.toLowerCase(), state] as const),
   ["cancelled", "canceled"],
   ["waiting", "scheduled"],
+  ["queued", "scheduled"],
   ["running", "processing"],
+  ["done", "completed"],
+  ["succeeded", "completed"],
   ["failed", "terminated"],
 ]);
 

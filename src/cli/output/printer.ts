@@ -89,16 +89,23 @@ export class Printer {
     await this.text(this.#formatRecord(of(item), view.name(item)));
   }
 
-  async list<T>(view: View<T>, items: AsyncIterable<T> | Iterable<T>): Promise<void> {
+  /** @param none a note for people in place of the headings if there are no items */
+  async list<T>(
+    view: View<T>,
+    items: AsyncIterable<T> | Iterable<T>,
+    none?: string,
+  ): Promise<void> {
     if (!this.isHuman) return await this.#writeList(view, items, this.#options.format, BLOCK_CHARS);
     const columns = await this.#columnsOf(view);
-    if (view.line) {
-      for await (const item of items) await this.text(`${this.#line(view, columns, item)}\n`);
-      return;
+    const rows: T[] = [];
+    let count = 0;
+    for await (const item of items) {
+      count += 1;
+      if (view.line) await this.text(`${this.#line(view, columns, item)}\n`);
+      else rows.push(item);
     }
-    const rows = [];
-    for await (const item of items) rows.push(item);
-    await this.text(this.#table(columns, rows, view.name));
+    if (count === 0 && none !== undefined) await this.note(none);
+    else if (!view.line) await this.text(this.#table(columns, rows, view.name));
   }
 
   /** A list that grows while it is written: each item at once, `json` as `jsonl`. */
@@ -153,8 +160,12 @@ export class Printer {
 
   /** A note on stderr; only on a terminal, so that stdout and stderr together are still JSON. */
   async note(text: string): Promise<void> {
-    if (this.#options.isQuiet || !this.#io.isTerminal) return;
-    await this.#io.stderr.write(`${makeLinesVisible(text)}\n`);
+    if (this.#io.isTerminal) await this.remark(text);
+  }
+
+  /** A note on stderr, also off a terminal. */
+  async remark(text: string): Promise<void> {
+    if (!this.#options.isQuiet) await this.#io.stderr.write(`${makeLinesVisible(text)}\n`);
   }
 
   /** A pipe gets the text as it is. On a terminal, control characters are made visible. */

@@ -7,6 +7,11 @@ import type { OptionSpecs } from "./options.ts";
 /** A query for instances. */
 export type QueryInit = PlainInit<NonNullable<RequestOf<"lookupInstances">["query"]>>;
 
+/** The everyday word for the two states of an instance that failed for good. */
+const FAILED = "failed";
+/** Everyday words for states, the common ones first. */
+const EVERYDAY_STATES = ["waiting", "running", "done", FAILED];
+
 /** Options that select instances by kind, state and tag. */
 export const FILTER_OPTIONS: OptionSpecs = {
   kind: {
@@ -17,8 +22,11 @@ export const FILTER_OPTIONS: OptionSpecs = {
   },
   state: {
     value: "STATE",
-    describe: `In this state, or in several, as with --kind: ${STATES.join(", ")}`,
-    suggests: STATES,
+    describe: `In this state, or in several, as with --kind: ${EVERYDAY_STATES.join(", ")}, or ${
+      STATES.join(", ")
+    }`,
+    // Unquoted, "done" would end a loop in the scripts of the shells.
+    suggests: [...EVERYDAY_STATES.filter((name) => name !== "done"), ...STATES],
   },
   tag: { value: "TAG", describe: "Of jobs that need this tag" },
 };
@@ -36,14 +44,20 @@ export const TIME_OPTIONS: OptionSpecs = {
 
 /** Wire values of the states that `--state` names. */
 export function readStates(args: Args): WireState[] {
-  return args.list("state").map((name) => {
+  const states = args.list("state").flatMap((name) => {
     const state = stateOfName(name);
-    if (state !== null) return state;
+    // Who looks for failures also means those that took too long.
+    if (name.toLowerCase() === FAILED) {
+      return [stateOfName("terminated")!, stateOfName("timedOut")!];
+    }
+    if (state !== null) return [state];
     throw usageError(
       `Cannot read --state "${name}": not a state`,
-      didYouMean(name, STATES) ?? `States: ${STATES.join(", ")}`,
+      didYouMean(name, [...EVERYDAY_STATES, ...STATES]) ??
+        `States: ${EVERYDAY_STATES.join(", ")}, or ${STATES.join(", ")}`,
     );
   });
+  return [...new Set(states)];
 }
 
 /** Kinds and a tag as a condition in a message: ` of kind "mail", "report"`; empty without any. */

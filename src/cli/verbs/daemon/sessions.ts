@@ -17,7 +17,7 @@ const LIST: Verb = {
   examples: [["jobctl sessions", "Who is logged in, from where, until when"]],
   async run(_args, { client, printer }) {
     const { sessions } = await (await client()).listSessions({});
-    await printer.list(SESSION_VIEW, sessions);
+    await printer.list(SESSION_VIEW, sessions, "No sessions of the dashboard");
   },
 };
 

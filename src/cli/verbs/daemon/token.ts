@@ -163,7 +163,7 @@ const LIST: Verb = {
   isOffline: true,
   async run(args, { io, printer }) {
     const { path } = await placeOf(args, io);
-    await printer.list(TOKEN_VIEW, readTokensFile(path));
+    await printer.list(TOKEN_VIEW, readTokensFile(path), `No tokens in ${path}`);
   },
 };
 

@@ -7,6 +7,7 @@ import type { View } from "../../output/view.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
 import { FILTER_OPTIONS, readQuery, readStates, TIME_OPTIONS } from "../../parsing/query.ts";
+import { emptyNote } from "./empty_list.ts";
 import type { Verb, VerbContext, VerbGroup } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
@@ -40,9 +41,11 @@ async function printLimited<T>(
   options: {
     readonly limit: number | null;
     readonly items: (limit: number | null) => AsyncIterable<T>;
+    /** The note if there are no items. */
+    readonly none: string;
   },
 ): Promise<void> {
-  const { limit, items } = options;
+  const { limit, items, none } = options;
   let hasMore = false;
   // One more is fetched to know if there are more.
   const counted = async function* () {
@@ -54,7 +57,7 @@ async function printLimited<T>(
       yield item;
     }
   };
-  await printer.list(view, counted());
+  await printer.list(view, counted(), none);
   if (hasMore) {
     await printer.note(
       `These are the first ${limit}; --all shows the rest, --limit N more or fewer`,
@@ -83,7 +86,18 @@ async function listInstances(
       count,
       ({ kind }) => isAnyShown || !kind.startsWith(NOTICE_KINDS),
     );
-  await printLimited(printer, INSTANCE_VIEW, { limit, items });
+  const none = isDead
+    ? emptyNote(args, {
+      noun: "dead letters",
+      command: "jobctl list dead",
+      none: "All instances: jobctl list instances",
+    })
+    : emptyNote(args, {
+      noun: "instances",
+      command: "jobctl list instances",
+      none: "Run a job with: jobctl run KIND",
+    });
+  await printLimited(printer, INSTANCE_VIEW, { limit, items, none });
 }
 
 const JOBS: Verb = {
@@ -94,7 +108,7 @@ const JOBS: Verb = {
   examples: [["jobctl list jobs", "Kinds with their schedules and arguments"]],
   async run(_args, { client, printer }) {
     const { jobs } = await (await client()).listRegisteredJobs({});
-    await printer.list(JOB_VIEW, jobs);
+    await printer.list(JOB_VIEW, jobs, "No jobs. Define one in config.toml: see jobctl init");
   },
 };
 
@@ -104,8 +118,8 @@ const INSTANCES: Verb = {
   watches: "everything",
   details: [
     "Notices are instances, too: of the kinds system.notices and system.notice.CHANNEL. They are",
-    "listed only with --all, or if --kind names them. States may also be given in everyday words:",
-    "waiting for Scheduled, running for Processing, failed for Terminated.",
+    "listed only with --all, or if --kind names them. States may be given in everyday words: waiting",
+    "(Scheduled), running (Processing), done (Completed), and failed (Terminated or TimedOut).",
   ].join(" "),
   options: {
     ...{ ...FILTER_OPTIONS, ...TIME_OPTIONS, ...LIMIT_OPTIONS },
@@ -113,7 +127,7 @@ const INSTANCES: Verb = {
   },
   examples: [
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
-    ["jobctl list instances --state failed,timedout -o wide", "What failed, in full"],
+    ["jobctl list instances --state failed -o wide", "What failed or took too long, in full"],
     ["jobctl list instances --state running --watch", "What runs, redrawn at each change"],
     ["jobctl list instances --tag gpu --state processing", "What runs of the jobs that need a GPU"],
     [
@@ -167,6 +181,11 @@ const DEAD: Verb = {
   },
 };
 
+function emptySchedules(args: Args, command: string): string {
+  const none = "Add one with cron in config.toml, or with: jobctl schedule KIND --cron …";
+  return emptyNote(args, { noun: "schedules", command, none });
+}
+
 const SCHEDULES: Verb = {
   name: "schedules",
   summary: "List recurring schedules, from the config and created at run time",
@@ -181,6 +200,7 @@ const SCHEDULES: Verb = {
     await printLimited(printer, SCHEDULE_VIEW, {
       limit,
       items: (count) => listSchedules(connection, kinds, count),
+      none: emptySchedules(args, "jobctl list schedules"),
     });
   },
 };
@@ -199,7 +219,9 @@ const TIMERS: Verb = {
     const timers = await collect(listSchedules(connection, kinds, null));
     const nextOf = (timer: Schedule) => msOf(timer.nextAt) ?? Infinity;
     timers.sort((a, b) => nextOf(a) - nextOf(b) || (a.id < b.id ? -1 : 1));
-    await printer.list(TIMER_VIEW, limit === null ? timers : timers.slice(0, limit));
+    const shown = limit === null ? timers : timers.slice(0, limit);
+    await printer.list(TIMER_VIEW, shown, emptySchedules(args, "jobctl list timers"));
+    if (timers.length === 0) return;
     const paused = timers.filter((timer) => timer.status === "paused").length;
     const more = limit !== null && timers.length > limit ? `; ${limit} of them are shown` : "";
     const count = countText(timers.length, "timer");
@@ -215,7 +237,7 @@ const PAUSES: Verb = {
   examples: [["jobctl list pauses", "What does not run"]],
   async run(_args, { client, printer }) {
     const { pauses } = await (await client()).listPauses({});
-    await printer.list(PAUSE_VIEW, pauses);
+    await printer.list(PAUSE_VIEW, pauses, "Nothing is paused");
   },
 };
 
@@ -227,7 +249,7 @@ const SILENCES: Verb = {
   examples: [["jobctl list silences", "Whose notices are held back now"]],
   async run(_args, { client, printer }) {
     const { silences } = await (await client()).listSilences({});
-    await printer.list(SILENCE_VIEW, silences);
+    await printer.list(SILENCE_VIEW, silences, "Nothing is silenced");
   },
 };
 

@@ -1,6 +1,7 @@
 import { JobError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/text/nearest.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Incident } from "../../../rpc/gen/job_pb.ts";
 import {
@@ -55,7 +56,13 @@ export const INCIDENTS: Verb = {
     const incidents = await collect(listIncidents(connection, { kind, withClosed }));
     if (kind !== undefined && incidents.length === 0) await assertKinds(connection, [kind]);
     const view = withClosed ? ANY_INCIDENT_VIEW : INCIDENT_VIEW;
-    await printer.list(view, incidents.sort(newestFirst));
+    const whose = kind === undefined ? "" : ` of ${makeVisible(kind)}`;
+    const none = withClosed
+      ? `No incidents${whose}, open or closed`
+      : `No open incidents${whose}. Closed ones: jobctl incidents${
+        kind === undefined ? "" : ` ${shellWord(kind)}`
+      } --all`;
+    await printer.list(view, incidents.sort(newestFirst), none);
     if (incidents.length === 0 && !await hasChannels(connection)) {
       await printer.note(`The daemon ${NO_CHANNELS}`);
     }

@@ -16,7 +16,7 @@ const LIST: Verb = {
   examples: [["jobctl notices list", "Which channel reports which events"]],
   async run(_args, { client, printer }) {
     const { channels } = await (await client()).listChannels({});
-    await printer.list(CHANNEL_VIEW, channels);
+    await printer.list(CHANNEL_VIEW, channels, "No channels. Add one as [notices.NAME]");
   },
 };
 

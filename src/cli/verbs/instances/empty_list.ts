@@ -1,0 +1,42 @@
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
+import type { Args } from "../../parsing/args.ts";
+import { kindsText } from "../../parsing/query.ts";
+
+/** Options that select by time, each with the word for it. */
+const TIMES = [["since", "since"], ["after", "since"], ["until", "until"], ["before", "until"]];
+
+/**
+ * The note in place of an empty list: what it looked for, and where there may be more.
+ *
+ * @param noun what was listed, such as "instances"
+ * @param command the verb that lists more of them, such as `jobctl list instances`
+ * @param none the hint if no condition was given
+ */
+export function emptyNote(
+  args: Args,
+  { noun, command, none }: {
+    readonly noun: string;
+    readonly command: string;
+    readonly none: string;
+  },
+): string {
+  const [kinds, states, tag] = [args.list("kind"), args.list("state"), args.text("tag")];
+  const times = TIMES.flatMap(([option, word]) => {
+    const text = args.text(option!);
+    return text === undefined ? [] : [` ${word} ${text}`];
+  });
+  const inStates = states.length === 0 ? "" : ` in state ${states.join(" or ")}`;
+  const found = `No ${noun}${kindsText(kinds, tag)}${inStates}${times.join("")}`;
+  // The narrowest condition is left out.
+  const options = [
+    kinds.map((kind) => ` --kind ${shellWord(kind.replaceAll(",", "\\,"))}`).join(""),
+    tag === undefined ? "" : ` --tag ${shellWord(tag)}`,
+    states.length === 0 ? "" : ` --state ${states.map(shellWord).join(",")}`,
+    times.length === 0 ? "" : " ",
+  ].filter((option) => option !== "");
+  const more = options.length === 0
+    ? none
+    : `More may be in: ${command}${options.slice(0, -1).join("")}`;
+  return `${makeVisible(found)}\n${more}`;
+}
