@@ -23,6 +23,12 @@ async function readLine(io: CliIo): Promise<string> {
   return line.split("\n", 1)[0]!.trim();
 }
 
+/** Ask a question. Returns true if the answer is yes. */
+export async function ask(io: CliIo, question: string): Promise<boolean> {
+  await io.stderr.write(question);
+  return /^y(es)?$/i.test(await readLine(io));
+}
+
 /**
  * Ask before an action that cannot be undone.
  *
@@ -38,8 +44,7 @@ export async function confirm(io: CliIo, action: string, isConfirmed: boolean): 
       "Add --yes to confirm",
     );
   }
-  await io.stderr.write(`About to ${what}. Continue? [y/N] `);
-  if (/^y(es)?$/i.test(await readLine(io))) return;
+  if (await ask(io, `About to ${what}. Continue? [y/N] `)) return;
   throw new JobError("canceled", `Did not ${what}: the answer was not "yes"`, {
     hint: "Nothing was changed",
   });

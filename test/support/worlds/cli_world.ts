@@ -41,6 +41,8 @@ export interface CliOptions {
   readonly isTerminal?: boolean;
   /** What the user types. */
   readonly input?: string;
+  /** What listens to signals; nothing by default. */
+  readonly onInterrupt?: CliIo["onInterrupt"];
   readonly columns?: number;
   readonly clock?: SimClock;
   readonly cwd?: string;
@@ -109,6 +111,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     env: { ...(options.isTerminal ? {} : { JOBCTL_OUTPUT: "json" }), ...options.env },
     isTerminal: options.isTerminal ?? false,
     isInteractive: options.input !== undefined,
+    ...(options.onInterrupt && { onInterrupt: options.onInterrupt }),
     columns: options.columns ?? 100,
     cwd: options.cwd ?? "/nowhere",
     clock,

@@ -7,7 +7,7 @@ import type {
   ScheduleJobResponse,
 } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
-import type { RecordOfMessage } from "../../output/printer.ts";
+import type { Printer, RecordOfMessage } from "../../output/printer.ts";
 import { followSteps } from "../../follow.ts";
 import { present } from "../../lookup.ts";
 import type { VerbContext } from "../../verb.ts";
@@ -36,13 +36,18 @@ export async function printPreview(
   ]);
 }
 
+/** Print an instance as it is now. */
+export async function printEnded(instance: JobInstance, printer: Printer): Promise<void> {
+  const lines = instanceLines(instance, printer);
+  await printer.details((of) => of(instance), instance.uuid, lines);
+}
+
 /** Print an instance as it is now. Returns the exit code for its outcome. */
 export async function printRun(
   instance: JobInstance,
   { printer }: VerbContext,
 ): Promise<number> {
-  const lines = instanceLines(instance, printer);
-  await printer.details((of) => of(instance), instance.uuid, lines);
+  await printEnded(instance, printer);
   if (!isFinalState(instance.state)) {
     await printer.note(
       `The wait ended before the instance did: jobctl get instance ${instance.uuid}`,
@@ -50,6 +55,17 @@ export async function printRun(
     return EXIT.timedOut;
   }
   return stateName(instance.state) === "Completed" ? EXIT.ok : EXIT.conditionNotMet;
+}
+
+/** How a run is shown. */
+interface ShownRun extends VerbContext {
+  readonly signal: AbortSignal;
+  /** True if what the job prints to its stdout goes to stdout. */
+  readonly hasOutput?: boolean;
+  /** Called with each state of the instance. */
+  readonly seen?: (instance: JobInstance) => void;
+  /** Resolves when more may be shown. */
+  readonly hold?: () => Promise<void> | undefined;
 }
 
 /**
@@ -60,14 +76,17 @@ export async function printRun(
 export async function showRun(
   client: JobClient,
   first: JobInstance,
-  context: VerbContext & { readonly signal: AbortSignal },
+  context: ShownRun,
 ): Promise<JobInstance> {
   const display = new RunDisplay(context);
   let instance = first;
   try {
     for await (const step of followSteps(client, { uuid: first.uuid }, context)) {
+      await context.hold?.();
+      if (context.signal.aborted) break;
       await display.show(step);
       instance = step.instance ?? instance;
+      context.seen?.(instance);
     }
   } finally {
     await display.end();
@@ -83,11 +102,11 @@ const CLEAR = "\r\x1b[K";
  * on one line below the log.
  */
 class RunDisplay {
-  readonly #context: VerbContext;
+  readonly #context: ShownRun;
   readonly #isTerminal: boolean;
   #progress = "";
 
-  constructor(context: VerbContext) {
+  constructor(context: ShownRun) {
     this.#context = context;
     this.#isTerminal = context.io.isErrorTerminal === true;
   }
@@ -95,13 +114,21 @@ class RunDisplay {
   /** Show one step. */
   async show({ entries, instance }: Pick<FollowResponse, "entries" | "instance">): Promise<void> {
     const progress = instance ? this.#progressOf(instance) : this.#progress;
-    const lines = entries.map((entry) => `${this.#line(entry)}\n`).join("");
     const isSame = progress === this.#progress;
-    if (lines === "" && isSame) return;
-    const clear = this.#progress === "" ? "" : CLEAR;
+    if (entries.length === 0 && isSame) return;
+    if (this.#isTerminal && this.#progress !== "") await this.#write(CLEAR);
     this.#progress = progress;
-    if (this.#isTerminal) await this.#write(clear + lines + progress);
-    else await this.#write(isSame ? lines : `${lines}${progress}\n`);
+    let lines = "";
+    let isOutput = false;
+    for (const entry of entries) {
+      const isNext = this.#context.hasOutput === true && entry.source === "stdout";
+      if (isNext !== isOutput) await this.#write(lines, isOutput);
+      lines = `${isNext === isOutput ? lines : ""}${this.#line(entry)}\n`;
+      isOutput = isNext;
+    }
+    await this.#write(lines, isOutput);
+    if (this.#isTerminal) await this.#write(progress);
+    else if (!isSame) await this.#write(`${progress}\n`);
   }
 
   /** Clear the line of progress. */
@@ -124,7 +151,9 @@ class RunDisplay {
   }
 
   // The run does not stop if nobody reads its log any more.
-  async #write(text: string): Promise<void> {
-    await this.#context.io.stderr.write(text).catch(() => {});
+  async #write(text: string, isOutput = false): Promise<void> {
+    if (text === "") return;
+    const { stdout, stderr } = this.#context.io;
+    await (isOutput ? stdout : stderr).write(text).catch(() => {});
   }
 }

@@ -3,7 +3,6 @@ import { formatAbsolute } from "../../output/when.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { confirm } from "../../confirm.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
-import { present } from "../../lookup.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Verb } from "../../verb.ts";
 import type { OptionSpecs, WordSpec } from "../../parsing/options.ts";
@@ -24,24 +23,6 @@ function targetOf(args: Args) {
 function targetZone(args: Args, client: JobClient) {
   return async () => await zoneOfJob(client, args.word("KIND"), args.text("schedule"));
 }
-
-/** `jobctl run KIND` */
-export const RUN: Verb = {
-  name: "run",
-  summary: "Run a scheduled job now",
-  details: [
-    "Uses the arguments, priority and limits of the schedule. The schedule itself does not",
-    "change, so its next run comes as planned. To run a job that has no schedule, use: jobctl",
-    "schedule.",
-  ].join(" "),
-  words: [KIND],
-  options: SCHEDULE_OPTION,
-  examples: [["jobctl run backup", "A backup now, in addition to the nightly one"]],
-  async run(args, { client, printer }) {
-    const { instance } = await (await client()).runSchedule(targetOf(args));
-    await printer.one(INSTANCE_VIEW, present(instance, `Cannot run job "${args.word("KIND")}"`));
-  },
-};
 
 /** `jobctl skip KIND` */
 export const SKIP: Verb = {

@@ -1,0 +1,194 @@
+import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import { roughDuration } from "../../../core/time/duration.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
+import { ask } from "../../confirm.ts";
+import { EXIT } from "../../exit_codes.ts";
+import { present } from "../../lookup.ts";
+import type { VerbContext } from "../../verb.ts";
+import { blockText, settledAt } from "../../views/instance_view.ts";
+import { isFinalState, msOf, stateName } from "../../wire.ts";
+import { printEnded, showRun } from "./show_run.ts";
+
+/** After this long without a start, the reason is shown. */
+const WAITING_MS = 2_000;
+
+/** Words for the final states. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  Completed: "Completed",
+  Terminated: "Failed",
+  Cancelled: "Canceled",
+  TimedOut: "Timed out",
+};
+
+/** Why the watch of a run ended before the run. */
+type Departure = "interrupted" | "late";
+
+/**
+ * Show the output of a run until it ends, then its outcome.
+ *
+ * @param context.timeoutMs how long to watch it; undefined for as long as it takes
+ * @returns the exit code
+ */
+export async function watchRun(
+  client: JobClient,
+  first: JobInstance,
+  context: VerbContext & { readonly timeoutMs: number | undefined },
+): Promise<number> {
+  const { io, printer, timeoutMs } = context;
+  const watch = new Watch(client, first, context);
+  const stops = [
+    io.onInterrupt?.(() => void watch.interrupt(), ["SIGINT"]),
+    io.onInterrupt?.(() => watch.leave("interrupted"), ["SIGTERM", "SIGHUP"]),
+  ];
+  const timers = [io.clock.timer(WAITING_MS, () => void watch.showWaiting(), { unref: true })];
+  if (timeoutMs !== undefined) timers.push(io.clock.timer(timeoutMs, () => watch.leave("late")));
+  try {
+    await printer.note(`Running ${makeVisible(first.kind)} as ${first.uuid}`);
+    const instance = await watch.run();
+    return await finish(instance, watch, context);
+  } finally {
+    for (const stop of stops) stop?.();
+    for (const timer of timers) timer.cancel();
+  }
+}
+
+/** Show how a run ended, or that it continues. Returns the exit code. */
+async function finish(
+  instance: JobInstance,
+  { departure, isCanceling, isReading }: Watch,
+  { io, printer }: VerbContext,
+): Promise<number> {
+  let code = codeOf(instance);
+  if (!isFinalState(instance.state)) {
+    await printer.remark(`The run continues: jobctl logs -f ${instance.uuid}`);
+    code = departure === "late" ? EXIT.timedOut : EXIT.interrupted;
+  } else if (isCanceling) code = EXIT.interrupted;
+  if (!printer.isHuman) await printEnded(instance, printer);
+  else if (isFinalState(instance.state)) {
+    for (const result of instance.results) await printer.text(`${makeLinesVisible(result)}\n`);
+    await printer.remark(endText(instance));
+  }
+  // Nobody will answer the question any more.
+  if (isReading) io.end?.(code);
+  return code;
+}
+
+function codeOf({ state }: JobInstance): number {
+  const name = stateName(state);
+  if (name === "Completed") return EXIT.ok;
+  return name === "TimedOut" ? EXIT.timedOut : EXIT.conditionNotMet;
+}
+
+/** How a run ended, in one line: "Failed after 3s: exit code 3". */
+function endText(instance: JobInstance): string {
+  const { attempts = 0, processedAt, error, uuid } = instance;
+  const name = stateName(instance.state) ?? "";
+  const [fromMs, toMs] = [msOf(processedAt), msOf(settledAt(instance))];
+  const took = fromMs === undefined || toMs === undefined || attempts === 0
+    ? ""
+    : ` ${name === "Completed" ? "in" : "after"} ${roughDuration(Math.max(0, toMs - fromMs))}`;
+  const tries = attempts > 1 ? `, attempt ${attempts}` : "";
+  const why = error === undefined ? "" : `: ${makeLinesVisible(error).split("\n", 1)[0]}`;
+  const more = name === "Completed" ? "" : `\nSee jobctl describe ${uuid}`;
+  return `${ENDINGS[name] ?? name}${took}${tries}${why}${more}`;
+}
+
+/** A run that is being watched, and what the user wants with it. */
+class Watch {
+  readonly #client: JobClient;
+  readonly #context: VerbContext;
+  readonly #left = new AbortController();
+  /** Output waits while a question is open. */
+  #question: Promise<void> | null = null;
+  #instance: JobInstance;
+  departure: Departure | null = null;
+  isCanceling = false;
+  /** True while an answer is awaited. */
+  isReading = false;
+
+  constructor(client: JobClient, first: JobInstance, context: VerbContext) {
+    this.#client = client;
+    this.#instance = first;
+    this.#context = context;
+  }
+
+  /** Show the run until it ends or is left. Returns the instance as it then is. */
+  async run(): Promise<JobInstance> {
+    const { signal } = this.#left;
+    await showRun(this.#client, this.#instance, {
+      ...this.#context,
+      signal,
+      hasOutput: this.#context.printer.isHuman,
+      seen: (instance) => this.#instance = instance,
+      hold: () => this.#question ?? undefined,
+    });
+    // It may have ended while a question was open.
+    if (!isFinalState(this.#instance.state)) this.#instance = await this.#read();
+    return this.#instance;
+  }
+
+  /** End the watch; the run continues. */
+  leave(why: Departure): void {
+    this.departure ??= why;
+    this.#left.abort();
+  }
+
+  /** Ctrl-C: ask what to do with the run. The second one leaves it, and so does one unasked. */
+  async interrupt(): Promise<void> {
+    const { io } = this.#context;
+    if (!io.isInteractive || this.#question !== null || this.isCanceling) {
+      return this.leave("interrupted");
+    }
+    this.#question = this.#ask();
+    await this.#question;
+    this.#question = null;
+  }
+
+  async #ask(): Promise<void> {
+    const { io } = this.#context;
+    this.isReading = true;
+    const answer = await Promise.race([
+      ask(io, "\nCancel this run? [y/N] N leaves it running, and so does Ctrl-C "),
+      aborted(this.#left.signal),
+    ]);
+    if (answer === null) return;
+    this.isReading = false;
+    if (!answer) return this.leave("interrupted");
+    this.isCanceling = true;
+    try {
+      await this.#client.cancelInstances({ query: { uuid: this.#instance.uuid } });
+    } catch (error) {
+      await io.stderr.write(`Cannot cancel the run: ${String(error)}\n`).catch(() => {});
+      this.leave("interrupted");
+    }
+  }
+
+  /** Tell why a run has not started yet. */
+  async showWaiting(): Promise<void> {
+    const { printer } = this.#context;
+    if (!printer.isHuman || stateName(this.#instance.state) !== "Scheduled") return;
+    try {
+      const { blockedBy } = await this.#read();
+      const what = blockedBy === undefined ? "a free worker" : blockText(blockedBy, printer);
+      if (stateName(this.#instance.state) !== "Scheduled") return;
+      await printer.remark(`Waiting for ${what}`);
+    } catch {
+      // The stream of the run reports that the daemon is away.
+    }
+  }
+
+  async #read(): Promise<JobInstance> {
+    const { uuid } = this.#instance;
+    const { instance } = await this.#client.getInstance({ uuid });
+    return present(instance, `Cannot get instance "${uuid}"`);
+  }
+}
+
+/** Resolves with null when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null);
+    else signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
+}

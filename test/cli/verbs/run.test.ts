@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { JobError } from "../../../src/core/errors.ts";
+import { JobState } from "../../../src/rpc/gen/job_pb.ts";
+import {
+  ID,
+  instance,
+  job,
+  logEntry,
+  schedule,
+  waiting,
+} from "../../support/worlds/cli_messages.ts";
+import { cli, type CliOptions } from "../../support/worlds/cli_world.ts";
+
+const TABLE = { JOBCTL_OUTPUT: "table" };
+
+/** Answers for a job with these schedules, whose run goes through these steps. */
+function answersFor(schedules: readonly object[], steps: readonly object[]) {
+  return {
+    getJob: { job: job() },
+    listSchedules: { schedules },
+    runSchedule: { instance: waiting() },
+    scheduleJob: { instance: waiting() },
+    *follow() {
+      yield* steps;
+    },
+  };
+}
+
+const DONE = { cursor: "2", instance: instance() };
+const FAILED = {
+  cursor: "2",
+  instance: instance({ state: JobState.TERMINATED, results: [], error: "exit code 3\nat x" }),
+};
+
+function stderrEntry(seq: number, message: string) {
+  return { ...logEntry(seq, message), source: "stderr" };
+}
+
+test("run writes the job's output and results to stdout, and the rest to stderr", async () => {
+  const entries = [logEntry(1, "one"), stderrEntry(2, "careful"), logEntry(3, "two")];
+  const steps = [{ cursor: "1", entries }, DONE];
+  const run = await cli(["run", "sum", "1", "2"], { answers: answersFor([], steps), env: TABLE });
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout, "one\ntwo\n3\n");
+  assert.equal(run.stderr, "careful\nCompleted in 500ms\n");
+});
+
+test("run ends with the outcome of the run as its exit code", async () => {
+  for (
+    const [state, code, text] of [
+      [JobState.COMPLETED, 0, "Completed"],
+      [JobState.TERMINATED, 3, "Failed"],
+      [JobState.CANCELLED, 3, "Canceled"],
+      [JobState.TIMED_OUT, 124, "Timed out"],
+    ] as const
+  ) {
+    const steps = [{ cursor: "1", instance: instance({ state, results: [] }) }];
+    const run = await cli(["run", "sum"], { answers: answersFor([], steps), env: TABLE });
+    assert.equal(run.code, code, text);
+    assert.ok(run.stderr.startsWith(text), run.stderr);
+  }
+});
+
+test("run says in one line why a run failed, and where to see more", async () => {
+  const run = await cli(["run", "sum"], { answers: answersFor([], [FAILED]), env: TABLE });
+  assert.equal(run.stderr, `Failed after 500ms: exit code 3\nSee jobctl describe ${ID}\n`);
+  const quiet = await cli(["run", "sum", "-q"], { answers: answersFor([], [FAILED]), env: TABLE });
+  assert.equal(quiet.stderr, "");
+});
+
+test("run -o json writes the instance to stdout and its log to stderr", async () => {
+  const steps = [{ cursor: "1", entries: [logEntry(1, "one")] }, DONE];
+  const run = await cli(["run", "sum"], { answers: answersFor([], steps) });
+  assert.deepEqual([JSON.parse(run.stdout).id, run.stderr], [ID, "one\n"]);
+});
+
+test("run --detach prints the id and does not watch", async () => {
+  const answers = answersFor([], [DONE]);
+  for (const option of ["--detach", "-d"]) {
+    const run = await cli(["run", "sum", option], { answers, env: TABLE });
+    assert.deepEqual([run.code, run.stdout], [0, `${ID}\n`]);
+    assert.ok(!run.calls.some(({ method }) => method === "follow"));
+  }
+  const record = await cli(["run", "sum", "-d"], { answers });
+  assert.equal(JSON.parse(record.stdout).state, "scheduled");
+});
+
+/** The request that started the run: its method, and the kind and schedule in it. */
+async function started(argv: readonly string[], schedules: readonly object[]) {
+  const run = await cli(["run", ...argv], { answers: answersFor(schedules, [DONE]) });
+  const call = run.calls.find(({ method }) => method === "runSchedule" || method === "scheduleJob");
+  const { kind, scheduleId, arguments: words } = call?.request ?? {};
+  return { code: run.code, stderr: run.stderr, method: call?.method, kind, scheduleId, words };
+}
+
+test("run without arguments runs what the job's schedules run, if they agree", async () => {
+  const [one, other] = [schedule("sum:0"), schedule("sum:1")];
+  const alone = await started(["sum"], []);
+  assert.deepEqual([alone.method, alone.words], ["scheduleJob", []]);
+  const single = await started(["sum"], [one]);
+  assert.deepEqual([single.method, single.kind, single.scheduleId], [
+    "runSchedule",
+    "sum",
+    undefined,
+  ]);
+  const alike = await started(["sum"], [one, other]);
+  assert.deepEqual([alike.method, alike.scheduleId], ["runSchedule", "sum:0"]);
+  const named = await started(["sum", "--schedule", "sum:1"], [one, other]);
+  assert.deepEqual([named.method, named.scheduleId], ["runSchedule", "sum:1"]);
+  const differing = await started(["sum"], [one, { ...other, arguments: ["3", "4"] }]);
+  assert.deepEqual([differing.code, differing.method], [2, undefined]);
+  assert.match(
+    differing.stderr,
+    /different ones\nhint: Give arguments, or --schedule[^]*sum:1 .*3 4/,
+  );
+});
+
+test("run with arguments runs the job with them, whatever its schedules say", async () => {
+  const { method, kind, words } = await started(["sum", "5", "6"], [schedule("sum:0")]);
+  assert.deepEqual([method, kind, words], ["scheduleJob", "sum", ["5", "6"]]);
+  const both = await started(["sum", "5", "--schedule", "sum:0"], [schedule("sum:0")]);
+  assert.deepEqual([both.code, both.method], [2, undefined]);
+  assert.match(both.stderr, /--schedule with arguments/);
+});
+
+test("run takes the id of a schedule in place of a kind, and names what is near", async () => {
+  const getJob = () => {
+    throw new JobError("not_found", 'Cannot find job "x": no such kind', {
+      hint: 'Did you mean "sum"?',
+    });
+  };
+  const answers = { ...answersFor([schedule("config:sum:0")], [DONE]), getJob };
+  const run = await cli(["run", "sum:0"], { answers });
+  const { request } = run.calls.find(({ method }) => method === "runSchedule")!;
+  assert.deepEqual([request.kind, request.scheduleId], ["sum", "config:sum:0"]);
+  const given = await cli(["run", "sum:0", "1"], { answers });
+  assert.equal(given.code, 2);
+  assert.match(given.stderr, /it has its own\nhint: Run its job with them: jobctl run sum\n/);
+  const unknown = await cli(["run", "sun!"], { answers });
+  assert.equal(unknown.code, 4);
+  assert.match(unknown.stderr, /no such kind\nhint: Did you mean "sum"\?/);
+});
+
+/** Signals that a test sends. */
+class Signals {
+  readonly #listeners: { readonly signal: string; readonly listener: () => void }[] = [];
+
+  readonly onInterrupt: CliOptions["onInterrupt"] = (listener, signals = ["SIGINT"]) => {
+    for (const signal of signals) this.#listeners.push({ signal, listener });
+    return () => {};
+  };
+
+  send(signal: string): void {
+    for (const each of this.#listeners) if (each.signal === signal) each.listener();
+  }
+}
+
+/** A run that goes on until it is canceled; `started` is called once it is watched. */
+function endless(started: () => void) {
+  const canceled = Promise.withResolvers<void>();
+  return {
+    ...answersFor([], []),
+    getInstance: { instance: instance({ state: JobState.PROCESSING }) },
+    cancelInstances: () => {
+      canceled.resolve();
+      return {};
+    },
+    *follow() {
+      yield { cursor: "1", instance: instance({ state: JobState.PROCESSING }) };
+      started();
+      yield { cursor: "2", instance: instance({ state: JobState.CANCELLED, results: [] }) };
+    },
+  };
+}
+
+test("run leaves the run to itself on SIGINT and SIGTERM off a terminal, and says so", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    const signals = new Signals();
+    const answers = {
+      ...endless(() => signals.send(signal)),
+      *follow() {
+        yield { cursor: "1", instance: instance({ state: JobState.PROCESSING }) };
+        signals.send(signal);
+      },
+    };
+    const { onInterrupt } = signals;
+    const run = await cli(["run", "sum"], { answers, env: TABLE, onInterrupt });
+    assert.equal(run.code, 130);
+    assert.equal(run.stderr, `The run continues: jobctl logs -f ${ID}\n`);
+    assert.ok(!run.calls.some(({ method }) => method === "cancelInstances"));
+  }
+});
+
+test("run asks on a terminal at Ctrl-C, and cancels only if the answer is yes", async () => {
+  for (const [input, isCanceled] of [["y\n", true], ["\n", false], ["n\n", false]] as const) {
+    const signals = new Signals();
+    const answers = endless(() => signals.send("SIGINT"));
+    const { onInterrupt } = signals;
+    const run = await cli(["run", "sum"], { answers, isTerminal: true, input, onInterrupt });
+    assert.equal(run.code, 130, run.stderr);
+    assert.match(run.stderr, /Cancel this run\? \[y\/N\]/);
+    const canceled = run.calls.filter(({ method }) => method === "cancelInstances");
+    assert.equal(canceled.length, isCanceled ? 1 : 0);
+    assert.equal(run.stderr.includes("The run continues"), !isCanceled, run.stderr);
+  }
+});
