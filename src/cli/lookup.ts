@@ -1,19 +1,19 @@
 import { isJobError, JobError } from "../core/errors.ts";
-import { isUuid } from "../core/instance.ts";
 import { kindsNeeding } from "../core/job/tags.ts";
+import { didYouMean } from "../core/text/nearest.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import type { HistoryEntry, Incident, JobInstance, Schedule } from "../rpc/gen/job_pb.ts";
 import { usageError } from "./parsing/args.ts";
 import type { QueryInit } from "./parsing/query.ts";
 
-/** An id, or a prefix long enough for the daemon to look it up. */
-const ID_SHAPE = /^[0-9a-f-]{4,36}$/;
-/** A kind that needs no quotes in a shell or a list. */
-const PLAIN_KIND = /^[\w.:@+/-]+$/;
-
 /** How many kinds an error lists at most. */
 const NAMED_KINDS_MAX = 10;
+
+/** How many schedules an error lists at most. */
+const NAMED_SCHEDULES_MAX = 5;
+/** Fewest characters of a part of an id. */
+export const PART_MIN = 4;
 
 /** Most entries in one page. */
 const PAGE_SIZE = 500;
@@ -145,86 +145,32 @@ export async function* listSchedules(
 }
 
 /**
- * The instance with an id, or with an unambiguous prefix of it.
- *
- * @param kindCommand suggested if `id` is a kind, which is appended: `jobctl logs --kind`
- * @throws JobError `not_found`, or `invalid_argument` if it is not an id
- */
-export async function findInstance(
-  client: JobClient,
-  id: string,
-  kindCommand: string,
-): Promise<JobInstance> {
-  const uuid = id.toLowerCase();
-  if (!ID_SHAPE.test(uuid)) {
-    const found = "not an id, nor the first 4 or more characters of one";
-    throw usageError(
-      `Cannot find instance "${makeVisible(id)}": ${found}`,
-      await kindHint(client, id, kindCommand) ?? "Ids are shown by: jobctl list instances",
-    );
-  }
-  try {
-    const { instance } = await client.getInstance({ uuid });
-    return present(instance, `Cannot get instance "${makeVisible(id)}"`);
-  } catch (error) {
-    if (!isJobError(error, "not_found")) throw error;
-    // A kind such as "feed" looks like a prefix of an id.
-    const hint = isUuid(uuid) ? null : await kindHint(client, id, kindCommand);
-    if (hint === null) throw error;
-    throw new JobError(error.code, error.message, { hint, cause: error });
-  }
-}
-
-/** The command probably meant by a kind instead of an id; null if there is no such kind. */
-async function kindHint(
-  client: JobClient,
-  kind: string,
-  kindCommand: string,
-): Promise<string | null> {
-  if (!PLAIN_KIND.test(kind)) return null;
-  try {
-    await client.getJob({ kind });
-    return `Did you mean: ${kindCommand} ${kind}`;
-  } catch (error) {
-    // An older server does not have the method. The hint is optional.
-    const isAnswer = isJobError(error) && !["unavailable", "timeout"].includes(error.code);
-    if (isAnswer) return null;
-    throw error;
-  }
-}
-
-/** The whole id for a prefix, as in {@link findInstance}. A whole id is not looked up. */
-export async function resolveId(
-  client: JobClient,
-  id: string,
-  kindCommand: string,
-): Promise<string> {
-  const whole = id.toLowerCase();
-  return isUuid(whole) ? whole : (await findInstance(client, id, kindCommand)).uuid;
-}
-
-/**
- * The schedule with an id, or with an unambiguous prefix of it.
+ * The schedule with an id, or with a part of one that no other schedule has.
  *
  * @throws JobError `not_found`, or `invalid_argument` if several match
  */
 export async function findSchedule(client: JobClient, id: string): Promise<Schedule> {
-  const found: Schedule[] = [];
-  for await (const schedule of listSchedules(client, [], null)) {
-    if (schedule.id === id) return schedule;
-    if (schedule.id.startsWith(id)) found.push(schedule);
-  }
-  const [first, ...others] = found;
-  const shown = makeVisible(id);
-  if (!first) {
-    throw new JobError("not_found", `Cannot find schedule "${shown}": no such schedule`, {
-      hint: 'See "jobctl list schedules"',
+  const all = await collect(listSchedules(client, [], null));
+  const found = all.filter((schedule) => schedule.id.includes(id));
+  const exact = found.find((schedule) => schedule.id === id);
+  if (exact) return exact;
+  const action = `Cannot find schedule "${makeVisible(id)}"`;
+  if (found.length === 0) {
+    throw new JobError("not_found", `${action}: no such schedule`, {
+      hint: didYouMean(id, all.map((schedule) => schedule.id)) ??
+        "List them with: jobctl list schedules",
     });
   }
-  if (others.length === 0) return first;
+  if (id.length < PART_MIN) {
+    const hint = `Give ${PART_MIN} or more characters of it, such as ${found[0]!.id}`;
+    throw usageError(`${action}: too short for a part of an id`, hint);
+  }
+  if (found.length === 1) return found[0]!;
+  const lines = found.slice(0, NAMED_SCHEDULES_MAX)
+    .map((schedule) => makeVisible(`${schedule.id}  ${schedule.kind}  ${schedule.cron}`));
   throw usageError(
-    `Cannot find schedule "${shown}": it matches ${found.length} ids`,
-    `Give more of it: ${found.slice(0, 3).map((schedule) => schedule.id).join(", ")}`,
+    `${action}: ${found.length} ids have it`,
+    ["Give more of the id of one of these:", ...lines].join("\n"),
   );
 }
 

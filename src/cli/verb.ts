@@ -35,8 +35,8 @@ export interface Verb {
   readonly isOffline?: boolean;
   /** True if it also runs with options of the connection that cannot be used: `client` rejects. */
   readonly needsNoConnection?: boolean;
-  /** What `--watch` looks at: the instance ID, the job KIND, or all. Absent: no such option. */
-  readonly watches?: "instance" | "job" | "everything";
+  /** What `--watch` looks at: instance ID, job KIND, what NAME names, or all; absent: no option. */
+  readonly watches?: "instance" | "job" | "named" | "everything";
   /** True if unknown options are arguments by name: `--region eu`. */
   readonly takesNamed?: boolean;
   /** Lines at the end of its help, about the words of this command line. */
@@ -54,6 +54,8 @@ export interface VerbGroup<Entry = Verb> {
   readonly verbs: readonly Entry[];
   /** The verb that the group stands for alone; absent if one must be named. */
   readonly initial?: Entry;
+  /** The verb for a single word that names none of its verbs, such as an id. */
+  readonly otherwise?: Verb;
 }
 
 /** A verb, a group of verbs, or the program, which is the group of all of them. */

@@ -69,7 +69,9 @@ test("an unknown field is an error that names the near one and lists all", async
 });
 
 test("--fields of one thing reads no more than it writes", async () => {
-  const { stdout, methods } = await run("describe instance 0193 --fields state,unique_key -o json");
+  const { stdout, methods } = await run(
+    `describe instance ${ID} --fields state,unique_key -o json`,
+  );
   assert.deepEqual(JSON.parse(stdout), { state: "terminated" });
   assert.deepEqual(methods, ["getInstance"]);
   const log = await run("describe instance 0193 --fields log -o json");
@@ -92,7 +94,7 @@ test("--fields of a log writes a line for each entry, without a heading", async 
 });
 
 test("-o name of a description reads no history, log, schedules or channels", async () => {
-  const { stdout, methods } = await run("describe instance 0193 -o name");
+  const { stdout, methods } = await run(`describe instance ${ID} -o name`);
   assert.deepEqual([stdout, methods], [`${ID}\n`, ["getInstance"]]);
   const job = await run("describe job sum -o name", {
     answers: { getJob: { job: { kind: "sum" } } },

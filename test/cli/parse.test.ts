@@ -136,8 +136,8 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["lst"], message: /"jobctl lst": no such verb/, hint: /Did you mean "jobctl list"/ },
   { argv: ["xyzzy"], message: /"jobctl xyzzy": no such verb/, hint: /Verbs: serve, / },
   {
-    argv: ["list", "instance"],
-    message: /"jobctl list instance": no such verb/,
+    argv: ["list", "instanse"],
+    message: /"jobctl list instanse": no such verb/,
     hint: /"jobctl list instances"/,
   },
   { argv: ["list"], message: /needs one of jobs, instances, dead, schedules/, hint: /--help/ },
@@ -145,8 +145,8 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["delete", "schedule", "", "--yes"], message: /ID is empty/, hint: /Usage/ },
   { argv: ["schedule", "", "1"], message: /KIND is empty/, hint: /Usage/ },
   { argv: ["schedule"], message: /KIND is missing/, hint: /schedule KIND \[ARGS…\]/ },
-  { argv: ["history"], message: /ID is missing/, hint: /Usage: jobctl history ID/ },
-  { argv: ["history", "a", "b"], message: /word "b"/, hint: /Usage: jobctl history ID/ },
+  { argv: ["history"], message: /RUN is missing/, hint: /Usage: jobctl history RUN/ },
+  { argv: ["history", "a", "b"], message: /word "b"/, hint: /Usage: jobctl history RUN/ },
   { argv: ["list", "jobs", "--prot", "1"], message: /"--prot": no such/, hint: /"--port"/ },
   { argv: ["--prot", "1"], message: /"--prot": no such option/, hint: /"--port"/ },
   { argv: ["schedule", "x", "-foo"], message: /"-foo": no such option/, hint: /after "--"/ },
@@ -167,7 +167,7 @@ const REFUSED: readonly Refusal[] = [
     message: /--token with --token-file/,
     hint: /one/,
   },
-  { argv: ["list", "instances", "--state", "done"], message: /--state "done"/, hint: /States:/ },
+  { argv: ["list", "instances", "--state", "bad"], message: /--state "bad"/, hint: /States:/ },
   {
     argv: ["list", "instances", "--state", "complete"],
     message: /--state "complete"/,
@@ -288,7 +288,7 @@ for (const words of [[], ["schedule"], ["list"], ["list", "jobs"]]) {
 }
 
 test("runCli() refuses the wish for help on a verb that does not exist", async () => {
-  for (const [words, meant] of [[["lst"], "jobctl list"], [["list", "job"], "jobctl list jobs"]]) {
+  for (const [words, meant] of [[["lst"], "jobctl list"], [["list", "jbos"], "jobctl list jobs"]]) {
     const run = await cli(["help", ...words as string[]]);
     assert.deepEqual([run.code, run.stdout], [2, ""]);
     assert.ok(run.stderr.includes(`no such verb\nhint: Did you mean "${meant}"?`), run.stderr);

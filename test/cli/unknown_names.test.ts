@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../src/core/errors.ts";
-import { ID, instance, schedule } from "../support/worlds/cli_messages.ts";
+import { ID, instance, job, schedule } from "../support/worlds/cli_messages.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 
 test("logs, history and lists of what does not exist end with 4 and print nothing", async () => {
@@ -142,36 +142,30 @@ test("--kind of commas alone names nothing, and is refused beside other conditio
 });
 
 test("a kind in place of an id is told in words of the command line, with what was meant", async () => {
-  const getInstance = () => {
-    throw new JobError("not_found", 'Cannot find instance "feed": no such instance');
-  };
   const unknown = () => {
     throw new JobError("not_found", "Cannot find it: no such job");
   };
   for (
     const [argv, meant] of [
-      [["cancel"], "jobctl cancel instances --kind"],
-      [["cancel", "instances", "--uuid"], "jobctl cancel instances --kind"],
-      [["logs"], "jobctl logs --kind"],
-      [["redrive"], "jobctl redrive --kind"],
-      [["retry"], "jobctl list instances --kind"],
-      [["history"], "jobctl list instances --kind"],
-      [["get", "instance"], "jobctl get job"],
-      [["describe", "instance"], "jobctl describe job"],
+      [["cancel"], "jobctl cancel instances --kind KIND"],
+      [["cancel", "instances", "--uuid"], "jobctl cancel instances --kind KIND"],
+      [["redrive"], "jobctl redrive --kind KIND"],
+      [["retry"], "jobctl retry last:KIND"],
+      [["get", "instance"], "jobctl get job KIND"],
+      [["describe", "instance"], "jobctl describe job KIND"],
     ] as const
   ) {
-    const kind = await cli([...argv, "slow"], { answers: { getInstance } });
-    assert.equal(kind.code, 2, argv.join(" "));
-    assert.equal(
-      kind.stderr,
-      'jobctl: Cannot find instance "slow": not an id, nor the first 4 or more characters of one\n' +
-        `hint: Did you mean: ${meant} slow\n`,
-    );
-    const hexadecimal = await cli([...argv, "feed"], { answers: { getInstance } });
-    assert.equal(hexadecimal.code, 4);
-    assert.ok(hexadecimal.stderr.endsWith(`hint: Did you mean: ${meant} feed\n`));
+    for (const kind of ["slow", "feed"]) {
+      const run = await cli([...argv, kind], { answers: { getJob: { job: job() } } });
+      assert.equal(run.code, 4, argv.join(" "));
+      assert.equal(
+        run.stderr,
+        `jobctl: Cannot find instance "${kind}": it is the kind of a job\n` +
+          `hint: Did you mean: ${meant.replace("KIND", kind)}\n`,
+      );
+    }
     const none = await cli([...argv, "slwo"], { answers: { getJob: unknown } });
-    assert.equal(none.code, 2);
+    assert.equal(none.code, 4);
     assert.ok(none.stderr.endsWith("hint: Ids are shown by: jobctl list instances\n"));
   }
 });

@@ -47,6 +47,9 @@ export async function* liveNames(
         yield { name: name.replaceAll(",", "\\,"), describe };
       }
       return;
+    case "run":
+      yield* kinds(client, question.prefix);
+      return yield* instances(client, question, {});
     case "instance":
       return yield* instances(client, question, {});
     case "unfinished":

@@ -80,17 +80,18 @@ function programLines({ name, summary, verbs }: VerbGroup<Verb | VerbGroup>, wid
 
 function groupLines(
   titles: readonly string[],
-  { summary, verbs, initial }: VerbGroup<VerbEntry>,
+  { summary, verbs, initial, otherwise }: VerbGroup<VerbEntry>,
   width: number,
 ) {
   const title = titles.join(" ");
+  const others = (otherwise?.words ?? []).map(({ name }) => [name, otherwise!.summary] as const);
   return [
     `Usage: ${title} ${initial === undefined ? "VERB" : "[VERB]"} [options]`,
     "",
     ...wrap(`${summary}.`, width),
     ...(initial === undefined ? [] : wrap(`Alone, it is ${title} ${initial.name}.`, width)),
     "",
-    ...rows(verbs.map((verb) => [verb.name, verb.summary]), width),
+    ...rows([...verbs.map((verb) => [verb.name, verb.summary] as const), ...others], width),
     "",
     ...wrap(`The words, options and examples of one: ${title} VERB --help`, width),
   ];

@@ -1,10 +1,14 @@
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
 import { OUTPUT_FORMATS } from "../output/format.ts";
 
-/** What the daemon is asked for when a shell completes a word. `kinds` is a list of them. */
+/**
+ * What the daemon is asked for when a shell completes a word. `kinds` is a list of them, and `run`
+ * a kind or an instance.
+ */
 export const DAEMON_OFFERS = [
   "kind",
   "kinds",
+  "run",
   "instance",
   "unfinished",
   "dead",

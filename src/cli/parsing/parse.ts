@@ -2,7 +2,7 @@ import { JobError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
-import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry } from "../verb.ts";
+import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
 import { verbsFor } from "../verbs.ts";
 import { usageError } from "./args.ts";
 import { type OptionSpecs, PROGRAM_OPTIONS, type WordSpec } from "./options.ts";
@@ -45,6 +45,8 @@ interface Place {
 }
 
 const PROGRAM = { name: "jobctl", summary: "Run jobs: on schedules, durably, from one file" };
+/** Verbs of the program that are nouns. */
+const NOUNS = ["logs", "incidents", "notices", "sessions", "workers", "token"];
 const HELP_WORD = "help";
 
 /**
@@ -105,7 +107,9 @@ function findVerb(
     const given = readOptions(argv, isProgram(place) ? PROGRAM_OPTIONS : optionsAt(entry));
     const next = isGroup(entry) ? nextVerb(entry, given, titles.length - 1) : undefined;
     if (next === undefined) return { place, given };
-    place = { titles: [...titles, next.name], entry: next };
+    // The word is not a verb's name, but its first word.
+    const isOther = isGroup(entry) && next === entry.otherwise;
+    place = { titles: isOther ? titles : [...titles, next.name], entry: next };
   }
 }
 
@@ -115,18 +119,27 @@ function optionsAt(entry: VerbEntry): OptionSpecs {
   return Object.assign({}, ...entry.verbs.map(optionsAt));
 }
 
-/** The verb that the word at a position names, or that the group stands for alone. */
+/** The verb that the word at a position names or is for, or that the group stands for alone. */
 function nextVerb(
-  group: VerbEntry & { readonly initial?: VerbEntry },
-  { words, wantsHelp }: GivenLine,
+  group: VerbGroup<Verb | VerbGroup>,
+  { words, rest, wantsHelp }: GivenLine,
   at: number,
 ): VerbEntry | undefined {
-  if (words[at] !== undefined) return verbNamed(group, words[at]);
-  return wantsHelp ? undefined : group.initial;
+  const word = words[at];
+  if (word === undefined) return wantsHelp ? undefined : group.initial;
+  const isAlone = words.length === at + 1 && rest.length === 0;
+  return verbNamed(group, word) ?? (isAlone ? group.otherwise : undefined);
 }
 
-function verbNamed(entry: VerbEntry, name: string | undefined): VerbEntry | undefined {
-  return isGroup(entry) ? entry.verbs.find((verb) => verb.name === name) : undefined;
+/** The verb with a name. A noun is read in the singular and in the plural. */
+function verbNamed(entry: VerbEntry, name: string): VerbEntry | undefined {
+  if (!isGroup(entry)) return undefined;
+  const { verbs } = entry;
+  // Other verbs are no nouns: "runs" must not run anything.
+  const isTop = entry.name === PROGRAM.name;
+  const nouns = isTop ? verbs.filter((verb) => NOUNS.includes(verb.name)) : verbs;
+  return verbs.find((verb) => verb.name === name) ??
+    nouns.find((verb) => verb.name === `${name}s` || `${verb.name}s` === name);
 }
 
 // Loaded only when it is asked for.
@@ -148,7 +161,7 @@ function asHelpOption(words: readonly string[], program: Place): readonly string
     if (!isGroup(place.entry) || word.startsWith("-")) break;
     const entry = verbNamed(place.entry, word);
     if (entry === undefined) throw unknownVerb(word, place);
-    place = { titles: [...place.titles, word], entry };
+    place = { titles: [...place.titles, entry.name], entry };
   }
   return [...words.slice(0, endOfOptions(words)), "--help"];
 }

@@ -1,5 +1,5 @@
 import type { JobClient } from "../../rpc/client/client.ts";
-import { findInstance } from "../lookup.ts";
+import { findInstance } from "../find_instance.ts";
 import { Printer } from "../output/printer.ts";
 import type { VerbContext } from "../verb.ts";
 import { describeInstance, describeJob } from "../verbs/instances/describe.ts";
@@ -41,7 +41,7 @@ export async function describeRow(
     : undefined;
   if (uuid !== undefined) {
     await describeInstance(
-      await findInstance(client, uuid, "jobctl describe job"),
+      await findInstance(client, uuid, "jobctl describe job KIND"),
       client,
       printer,
     );

@@ -2,7 +2,7 @@ import { isJobError } from "../../core/errors.ts";
 import { EXIT } from "../exit_codes.ts";
 import { withInterrupt } from "../follow.ts";
 import type { CliIo } from "../io.ts";
-import { resolveId } from "../lookup.ts";
+import { findNamed, resolveId } from "../find_instance.ts";
 import { displayWidth } from "../output/table.ts";
 import { clockText } from "../output/when.ts";
 import { type Args, usageError } from "../parsing/args.ts";
@@ -29,7 +29,7 @@ export async function watchVerb(verb: Verb, args: Args, context: VerbContext): P
   const everyMs = readInterval(args);
   const target = await targetOf(verb, args, context);
   // An id that changes its meaning, such as the last run, would be another one in the next round.
-  const pinned = target.uuid === undefined ? args : args.withWord("ID", target.uuid);
+  const pinned = target.uuid === undefined ? args : args.withWord(idWordOf(verb), target.uuid);
   const watched = { verb, args: pinned, context, everyMs, target };
   const { printer, io } = context;
   return printer.isHuman && io.isTerminal && io.env.TERM !== "dumb"
@@ -57,9 +57,19 @@ function readInterval(args: Args): number | null {
   );
 }
 
+/** The word of a verb that may be the id of an instance. */
+function idWordOf({ watches }: Verb): string {
+  return watches === "named" ? "NAME" : "ID";
+}
+
 async function targetOf(verb: Verb, args: Args, { client }: VerbContext): Promise<WatchTarget> {
+  const word = args.word(idWordOf(verb));
+  if (verb.watches === "named") {
+    const named = await findNamed(await client(), word);
+    return named.type === "kind" ? { kind: named.kind } : { uuid: named.instance.uuid };
+  }
   if (verb.watches === "instance") {
-    return { uuid: await resolveId(await client(), args.word("ID"), "jobctl describe job") };
+    return { uuid: await resolveId(await client(), word, "jobctl describe job KIND") };
   }
   if (verb.watches === "job") return { kind: args.word("KIND") };
   return {};

@@ -146,9 +146,8 @@ test("run takes the id of a schedule in place of a kind, and names what is near"
 class Signals {
   readonly #listeners: { readonly signal: string; readonly listener: () => void }[] = [];
 
-  readonly onInterrupt: CliOptions["onInterrupt"] = (listener, signals = ["SIGINT"]) => {
+  readonly interruptible: CliOptions["interruptible"] = (listener, signals) => {
     for (const signal of signals) this.#listeners.push({ signal, listener });
-    return () => {};
   };
 
   send(signal: string): void {
@@ -184,8 +183,8 @@ test("run leaves the run to itself on SIGINT and SIGTERM off a terminal, and say
         signals.send(signal);
       },
     };
-    const { onInterrupt } = signals;
-    const run = await cli(["run", "sum"], { answers, env: TABLE, onInterrupt });
+    const { interruptible } = signals;
+    const run = await cli(["run", "sum"], { answers, env: TABLE, interruptible });
     assert.equal(run.code, 130);
     assert.equal(run.stderr, `The run continues: jobctl logs -f ${ID}\n`);
     assert.ok(!run.calls.some(({ method }) => method === "cancelInstances"));
@@ -196,8 +195,8 @@ test("run asks on a terminal at Ctrl-C, and cancels only if the answer is yes", 
   for (const [input, isCanceled] of [["y\n", true], ["\n", false], ["n\n", false]] as const) {
     const signals = new Signals();
     const answers = endless(() => signals.send("SIGINT"));
-    const { onInterrupt } = signals;
-    const run = await cli(["run", "sum"], { answers, isTerminal: true, input, onInterrupt });
+    const { interruptible } = signals;
+    const run = await cli(["run", "sum"], { answers, isTerminal: true, input, interruptible });
     assert.equal(run.code, 130, run.stderr);
     assert.match(run.stderr, /Cancel this run\? \[y\/N\]/);
     const canceled = run.calls.filter(({ method }) => method === "cancelInstances");

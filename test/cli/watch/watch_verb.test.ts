@@ -230,3 +230,23 @@ test("screenLines() wraps long lines, and counts what does not fit", () => {
   assert.deepEqual(screenLines(`${red}7`, size, head), ["head", "123456", "7"]);
   assert.deepEqual(screenLines("a\tb", size, head), ["head", "a    b"]);
 });
+
+test("describe NAME --watch looks at the instance that the word names at the beginning", async () => {
+  let shown = instance({ state: JobState.PROCESSING });
+  let newest = shown;
+  const { run, stream, settle } = await watching(["describe", "last", "--watch"], {
+    lookupInstances: () => ({ instances: [newest] }),
+    getInstance: ({ uuid }: { uuid: string }) => {
+      assert.equal(uuid, ID);
+      return { instance: shown };
+    },
+  });
+  newest = waiting(OTHER);
+  shown = instance();
+  stream.send({ instance: shown });
+  await settle(1_000);
+  const { code, stdout, stderr } = await run;
+  assert.equal(code, 0, stderr);
+  const states = stdout.trimEnd().split("\n").map((line) => JSON.parse(line).state);
+  assert.deepEqual(states, ["processing", "completed"]);
+});

@@ -233,7 +233,7 @@ test("runSchedule() of a job without a schedule shows how to run it, with its ar
     async () => await world.of(world.manager.runSchedule({ kind: "bill" })),
     (error) =>
       isJobError(error, "not_found") &&
-      error.hint === "Run it once with: jobctl schedule bill <order: string>",
+      error.hint === "Run it once with: jobctl run bill <order: string>",
   );
 });
 

@@ -41,15 +41,13 @@ export interface CliOptions {
   readonly isTerminal?: boolean;
   /** What the user types. */
   readonly input?: string;
-  /** What listens to signals; nothing by default. */
-  readonly onInterrupt?: CliIo["onInterrupt"];
   readonly columns?: number;
   readonly clock?: SimClock;
   readonly cwd?: string;
   /** Takes the place of the process's own in views that take all of it. */
   readonly terminal?: Terminal;
-  /** Called with what Ctrl-C does. */
-  readonly interruptible?: (interrupt: () => void) => void;
+  /** Called with what Ctrl-C does, or these signals. */
+  readonly interruptible?: (interrupt: () => void, signals: readonly string[]) => void;
 }
 
 function fakeClient(answers: Answers, calls: Call[]): JobClient {
@@ -111,14 +109,13 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     env: { ...(options.isTerminal ? {} : { JOBCTL_OUTPUT: "json" }), ...options.env },
     isTerminal: options.isTerminal ?? false,
     isInteractive: options.input !== undefined,
-    ...(options.onInterrupt && { onInterrupt: options.onInterrupt }),
     columns: options.columns ?? 100,
     cwd: options.cwd ?? "/nowhere",
     clock,
     newId: createIdSource(clock, seededRandom(1)),
     ...options.terminal === undefined ? {} : { terminal: options.terminal },
-    onInterrupt(listener) {
-      options.interruptible?.(listener);
+    onInterrupt(listener, signals = ["SIGINT"]) {
+      options.interruptible?.(listener, signals);
       return () => {};
     },
     connect(given) {

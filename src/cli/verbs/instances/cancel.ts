@@ -4,7 +4,8 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { confirmAll } from "../../confirm.ts";
-import { assertKinds, resolveId, withTag } from "../../lookup.ts";
+import { resolveId } from "../../find_instance.ts";
+import { assertKinds, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { FILTER_OPTIONS, kindsText, type QueryInit, readQuery } from "../../parsing/query.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
@@ -12,7 +13,8 @@ import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "../../wire.ts";
 
 const QUERY_WORD = "instances";
-const KIND_COMMAND = "jobctl cancel instances --kind";
+const QUERY_WORDS = [QUERY_WORD, "instance"];
+const KIND_COMMAND = "jobctl cancel instances --kind KIND";
 const CONDITIONS = ["kind", "uuid", "state", "tag"];
 
 // Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
@@ -114,9 +116,14 @@ export const CANCEL: Verb = {
   ].join(" "),
   words: [{
     name: "TARGET",
-    describe: `An id or a prefix of one, or the word "${QUERY_WORD}"`,
+    describe: `An id or a part of one, last or last:KIND, or the word "${QUERY_WORD}"`,
     offers: "unfinished",
     suggests: [QUERY_WORD],
+  }, {
+    name: "ID",
+    describe: `After "instance": the same as the id alone`,
+    offers: "unfinished",
+    isOptional: true,
   }],
   options: {
     ...FILTER_OPTIONS,
@@ -128,7 +135,7 @@ export const CANCEL: Verb = {
     uuid: {
       value: "ID",
       alias: "u",
-      describe: "With this id, or an unambiguous prefix of it",
+      describe: "With this id, or a part of one that no other has",
       offers: "unfinished",
     },
     all: { describe: "Every unfinished instance", isFlag: true },
@@ -143,7 +150,15 @@ export const CANCEL: Verb = {
     ],
   ],
   run(args, context) {
-    const target = args.word("TARGET");
-    return target === QUERY_WORD ? cancelByQuery(args, context) : cancelOne(args, target, context);
+    const [target, id] = [args.word("TARGET"), args.word("ID")];
+    const isNoun = QUERY_WORDS.includes(target);
+    if (id === "") {
+      return isNoun ? cancelByQuery(args, context) : cancelOne(args, target, context);
+    }
+    if (isNoun) return cancelOne(args, id, context);
+    throw usageError(
+      `Cannot cancel "${makeVisible(target)}" and "${makeVisible(id)}": wanted one id`,
+      "Cancel several by jobctl cancel instances --uuid ID --uuid ID",
+    );
   },
 };

@@ -4,6 +4,7 @@ import { type Args, usageError } from "../../parsing/args.ts";
 import { writeMessage } from "../../output/written_file.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import { ownZone, writeZone, zoneOfJob } from "../../parsing/job_time.ts";
+import { findInstance, isLast } from "../../find_instance.ts";
 import { listSchedules } from "../../lookup.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
@@ -14,6 +15,9 @@ import type { Verb, VerbContext } from "../../verb.ts";
 import { TICK_REPORT_VIEW } from "../../views/tick_view.ts";
 
 const KIND = /^[\w.:-]+$/;
+/** An id or a part of one, which a date also looks like. */
+const ID_PART = /^[0-9a-f-]{4,36}$/i;
+const DATE = /^(\d{4}-\d{1,2}(-\d{1,2})?|-.*)$/;
 const LIMIT_MAX = 1_000;
 const MINUTE_MS = 60_000;
 /** Most zones in which one time is looked up. With more, it is in the job's or the local zone. */
@@ -133,7 +137,8 @@ async function readSubject(
   { io }: VerbContext,
 ): Promise<RequestOf<"explain">> {
   if (await hasKind(client, text)) return { kind: text };
-  if (/^([0-9a-f]{4,8}|[0-9a-f]{8}-[0-9a-f-]*)$/i.test(text)) return { uuid: text };
+  if (isLast(text)) return { uuid: (await findInstance(client, text, "")).uuid };
+  if (ID_PART.test(text) && !DATE.test(text)) return { uuid: text };
   try {
     parseTime(text, { nowMs: io.clock.now().wallMs, direction: "past", what: "the time" });
     return {};
@@ -174,8 +179,8 @@ export const EXPLAIN: Verb = {
   ].join(" "),
   words: [{
     name: "SUBJECT",
-    describe: "A kind, the id of an instance or a prefix of it, or a time",
-    offers: "kind",
+    describe: "A kind, the id of an instance or a part of it, last, last:KIND, or a time",
+    offers: "run",
   }],
   options: {
     at: {

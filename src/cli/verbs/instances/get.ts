@@ -1,22 +1,25 @@
 import { JobError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/text/nearest.ts";
 import { signatureSchema } from "../../../core/arguments/json_schema.ts";
-import type { Job } from "../../../rpc/gen/job_pb.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { Job, JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { FIELDS_OPTION, OUTPUT_OPTIONS, type WordSpec } from "../../parsing/options.ts";
 import { OUTPUT_FORMATS } from "../../output/format.ts";
+import type { Printer } from "../../output/printer.ts";
 import type { Plain } from "../../output/view.ts";
 import { formatJson } from "../../output/json.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
-import { findInstance, findSchedule, present } from "../../lookup.ts";
+import { findInstance, findNamed } from "../../find_instance.ts";
+import { findSchedule, present } from "../../lookup.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import { describeInstance, describeJob } from "./describe.ts";
+import { describeInstance, describeJob, NAMED_WORD } from "./describe.ts";
 import { nodeLines, scheduleLines } from "../../views/details.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 import { NODE_VIEW } from "../../views/node_view.ts";
 import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 
-const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or an unambiguous prefix of it" };
+const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or a part of it that no other id has" };
 
 const JOB_FORMATS = [...OUTPUT_FORMATS, "jsonschema"];
 
@@ -59,16 +62,19 @@ const JOB: Verb = {
   async run(args, { client, printer }) {
     const kind = args.word("KIND");
     const connection = await client();
-    if (printer.isHuman) return await describeJob(kind, connection, printer);
-    const answer = await connection.getJob({ kind });
-    const job = present(answer.job, `Cannot get job "${kind}"`);
-    if (args.text("output") === "jsonschema") {
-      await printer.text(formatJson(schemaOf(job), 2));
-    } else {
-      await printer.one(JOB_VIEW, job);
-    }
+    if (args.text("output") !== "jsonschema") return await showJob(kind, connection, printer);
+    await printer.text(formatJson(schemaOf(await getJob(kind, connection)), 2));
   },
 };
+
+async function getJob(kind: string, client: JobClient): Promise<Job> {
+  return present((await client.getJob({ kind })).job, `Cannot get job "${kind}"`);
+}
+
+async function showJob(kind: string, client: JobClient, printer: Printer): Promise<void> {
+  if (printer.isHuman) return await describeJob(kind, client, printer);
+  await printer.one(JOB_VIEW, await getJob(kind, client));
+}
 
 const INSTANCE: Verb = {
   name: "instance",
@@ -79,11 +85,19 @@ const INSTANCE: Verb = {
   examples: [["jobctl get instance 01938f2c-7d3e", "The instance whose id begins with this"]],
   async run(args, { client, printer }) {
     const connection = await client();
-    const instance = await findInstance(connection, args.word("ID"), "jobctl get job");
-    if (printer.isHuman) return await describeInstance(instance, connection, printer);
-    await printer.one(INSTANCE_VIEW, instance);
+    const instance = await findInstance(connection, args.word("ID"), "jobctl get job KIND");
+    await showInstance(instance, connection, printer);
   },
 };
+
+async function showInstance(
+  instance: JobInstance,
+  client: JobClient,
+  printer: Printer,
+): Promise<void> {
+  if (printer.isHuman) return await describeInstance(instance, client, printer);
+  await printer.one(INSTANCE_VIEW, instance);
+}
 
 const SCHEDULE: Verb = {
   name: "schedule",
@@ -125,9 +139,25 @@ const NODE: Verb = {
   },
 };
 
+const NAMED: Verb = {
+  name: "get",
+  summary: "Show a job by its kind, or an instance by its id",
+  watches: "named",
+  words: [NAMED_WORD],
+  options: FIELDS_OPTION,
+  examples: [["jobctl get last", "The newest instance"]],
+  async run(args, { client, printer }) {
+    const connection = await client();
+    const named = await findNamed(connection, args.word("NAME"));
+    if (named.type === "kind") return await showJob(named.kind, connection, printer);
+    await showInstance(named.instance, connection, printer);
+  },
+};
+
 /** `jobctl get …` */
 export const GET: VerbGroup = {
   name: "get",
   summary: "Show one job, instance, schedule or node, or the version of the daemon",
   verbs: [VERSION, JOB, INSTANCE, SCHEDULE, NODE],
+  otherwise: NAMED,
 };

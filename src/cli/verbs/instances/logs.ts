@@ -1,14 +1,19 @@
 import { LOG_LEVELS } from "../../../core/instance.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type { LogEntry } from "../../../rpc/gen/job_pb.ts";
+import type { JobInstance, LogEntry } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
+import { timeText } from "../../output/when.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
-import { assertKinds, findInstance, lookupHistory, pages } from "../../lookup.ts";
+import { findRun } from "../../find_instance.ts";
+import { assertKinds, lookupHistory, pages } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
-import { timestampOf } from "../../wire.ts";
+import { settledAt } from "../../views/instance_view.ts";
+import { stateName, timestampOf } from "../../wire.ts";
 
 function lookupLogs(
   client: JobClient,
@@ -35,9 +40,9 @@ async function* entriesOf(
 
 function assertCombination(args: Args): boolean {
   assertOneOf(args, ["follow", "since"]);
-  const hasId = args.word("ID") !== "";
+  const hasId = args.word("RUN") !== "";
   if (!hasId || args.given(["kind"]).length === 0) return hasId;
-  throw usageError("Cannot use an id with --kind: they exclude each other", "Give one of them");
+  throw usageError("Cannot use a run with --kind: they exclude each other", "Give one of them");
 }
 
 // The daemon follows one kind, or all.
@@ -50,25 +55,36 @@ function readKind(args: Args): string | undefined {
   );
 }
 
-/** `jobctl logs [ID]` */
+/** Say which run of a kind is shown, and how to see the others. */
+async function noteRun(run: JobInstance, { printer }: VerbContext): Promise<void> {
+  const state = stateName(run.state) ?? "";
+  const when = timeText(settledAt(run) ?? run.processedAt, printer.nowMs) ?? "";
+  await printer.note(
+    `The last run, ${run.uuid}: ${state} ${when}\n` +
+      `All of them: jobctl logs --kind ${shellWord(run.kind)}`,
+  );
+}
+
+/** `jobctl logs [RUN]` */
 export const LOGS: Verb = {
   name: "logs",
-  summary: "Show the log of an instance, of a kind or of all, the oldest line first",
+  summary: "Show the log of a run, of every run of a kind or of all, the oldest line first",
   details: [
-    "The log has what the job printed and logged, and the daemon's notes on it. With -f and no",
-    "ID, only lines written from now on are shown. If the daemon restarts, -f waits for it and",
-    "continues where it left off.",
+    "The log has what the job printed and logged, and the daemon's notes on it. A kind stands for",
+    "its last run; --kind shows every run of it. With -f and no run, only lines written from now",
+    "on are shown. If the daemon restarts, -f waits for it and continues where it left off.",
   ].join(" "),
   words: [{
-    name: "ID",
-    describe: "Id of the instance, or an unambiguous prefix of it (default: all instances)",
-    offers: "instance",
+    name: "RUN",
+    describe: "Id of the instance or a part of it, last, or a kind for its last run " +
+      "(default: all instances)",
+    offers: "run",
     isOptional: true,
   }],
   options: {
     kind: {
       value: "KIND",
-      describe: "Only instances of this kind (default: all kinds)",
+      describe: "Every instance of this kind (default: all kinds)",
       offers: "kind",
     },
     since: {
@@ -88,8 +104,9 @@ export const LOGS: Verb = {
     ...FIELDS_OPTION,
   },
   examples: [
+    ["jobctl logs backup", "The last run of a job"],
     ["jobctl logs 01938f2c-7d3e --level warn", "Warnings and errors of one run"],
-    ["jobctl logs 01938f2c-7d3e -f", "Watch a run"],
+    ["jobctl logs last -f", "Watch the newest run"],
     ["jobctl logs -f --kind report", "Watch every run of a job"],
     ["jobctl logs --since -1h --level error", "What went wrong in the last hour"],
   ],
@@ -99,13 +116,18 @@ export const LOGS: Verb = {
     const sinceMs = args.timeMs("since", "past");
     const hasId = assertCombination(args);
     const client = await context.client();
-    const uuid = hasId
-      ? (await findInstance(client, args.word("ID"), "jobctl logs --kind")).uuid
-      : undefined;
+    const run = hasId ? await findRun(client, args.word("RUN")) : undefined;
+    const uuid = run?.uuid;
+    if (run !== undefined && run.kind === args.word("RUN")) await noteRun(run, context);
     if (kind !== undefined) await assertKinds(client, [kind]);
     const view = hasId ? LOG_VIEW : LOGS_VIEW;
     if (!args.flag("follow")) {
-      return await context.printer.list(view, lookupLogs(client, { uuid, kind, level }, sinceMs));
+      const lines = lookupLogs(client, { uuid, kind, level }, sinceMs);
+      const whose = uuid === undefined ? kind ?? "all instances" : uuid;
+      const least = level === undefined ? "" : ` of level ${level} or above`;
+      const since = sinceMs === undefined ? "" : ` since ${args.text("since")}`;
+      const none = `No lines${least}${since} in the log of ${makeVisible(whose)}`;
+      return await context.printer.list(view, lines, none);
     }
     return await withInterrupt(context, async (signal) => {
       const target = { uuid, kind, level, fromNow: !hasId };
@@ -115,21 +137,20 @@ export const LOGS: Verb = {
   },
 };
 
-/** `jobctl history ID` */
+/** `jobctl history RUN` */
 export const HISTORY: Verb = {
   name: "history",
   summary: "Show the states that an instance went through, the oldest first",
   words: [{
-    name: "ID",
-    describe: "Id of the instance, or an unambiguous prefix of it",
-    offers: "instance",
+    name: "RUN",
+    describe: "Id of the instance or a part of it, last, or a kind for its last run",
+    offers: "run",
   }],
   options: FIELDS_OPTION,
   examples: [["jobctl history 01938f2c-7d3e", "Each change of state with its time and reason"]],
   async run(args, { client, printer }) {
     const connection = await client();
-    const id = args.word("ID");
-    const { uuid } = await findInstance(connection, id, "jobctl list instances --kind");
+    const { uuid } = await findRun(connection, args.word("RUN"));
     await printer.list(HISTORY_VIEW, lookupHistory(connection, uuid, null));
   },
 };

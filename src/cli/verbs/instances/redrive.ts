@@ -1,5 +1,6 @@
 import { confirmAll } from "../../confirm.ts";
-import { assertKinds, present, resolveId, withTag } from "../../lookup.ts";
+import { resolveId } from "../../find_instance.ts";
+import { assertKinds, present, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { kindsText, type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb } from "../../verb.ts";
@@ -49,7 +50,7 @@ export const REDRIVE: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Ids of dead letters, or unambiguous prefixes of them",
+    describe: "Ids of dead letters, parts of them that no other id has, last or last:KIND",
     offers: "dead",
     isOptional: true,
     isRest: true,
@@ -77,7 +78,7 @@ export const REDRIVE: Verb = {
     const connection = await context.client();
     const uuids: string[] = [];
     for (const id of args.words("ID")) {
-      uuids.push(await resolveId(connection, id, "jobctl redrive --kind"));
+      uuids.push(await resolveId(connection, id, "jobctl redrive --kind KIND"));
     }
     const kinds = args.list("kind");
     await assertKinds(connection, kinds);
@@ -111,7 +112,7 @@ export const RETRY: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Id of the instance, or an unambiguous prefix of it",
+    describe: "Id of the instance, a part of it that no other id has, last, or last:KIND",
     offers: "dead",
   }],
   examples: [[
@@ -120,7 +121,7 @@ export const RETRY: Verb = {
   ]],
   async run(args, { client, printer }) {
     const connection = await client();
-    const uuid = await resolveId(connection, args.word("ID"), "jobctl list instances --kind");
+    const uuid = await resolveId(connection, args.word("ID"), "jobctl retry last:KIND");
     const { instance } = await connection.retryInstance({ uuid });
     await printer.one(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
   },

@@ -23,12 +23,16 @@ const NAMED_MAX = 5;
 
 const OPTIONS: OptionSpecs = {
   schedule: {
+    value: "ID",
     describe: "Run what the job's schedule with this id runs",
     offers: "schedule",
   },
   ...ARGUMENT_OPTIONS,
   detach: { alias: "d", describe: "Print the id of the instance, and do not wait", isFlag: true },
-  "wait-timeout": { describe: "Leave it running after this long: exit code 124" },
+  "wait-timeout": {
+    value: "DURATION",
+    describe: "Leave it running after this long: exit code 124",
+  },
 };
 
 function hasArguments({ words, named, json }: GivenArguments): boolean {

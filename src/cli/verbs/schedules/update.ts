@@ -45,7 +45,7 @@ const UPDATE_SCHEDULE: Verb = {
   ].join(" "),
   words: [{
     name: "ID",
-    describe: "Id of the schedule, or an unambiguous prefix of it",
+    describe: "Id of the schedule, or a part of it that no other id has",
     offers: "schedule",
   }],
   options: OPTIONS,
@@ -98,7 +98,7 @@ const DELETE_SCHEDULE: Verb = {
   details: "Its instances stay. To delete a schedule of the configuration, edit its file.",
   words: [{
     name: "ID",
-    describe: "Id of the schedule, or an unambiguous prefix of it",
+    describe: "Id of the schedule, or a part of it that no other id has",
     offers: "schedule",
   }],
   options: { yes: { alias: "y", describe: "Do not ask", isFlag: true } },

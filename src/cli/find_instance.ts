@@ -1,0 +1,180 @@
+import { isJobError, JobError } from "../core/errors.ts";
+import { isUuid } from "../core/instance.ts";
+import { NOTICE_KINDS } from "../core/notices/notice.ts";
+import { makeVisible } from "../core/text/safe_text.ts";
+import type { JobClient } from "../rpc/client/client.ts";
+import type { JobInstance } from "../rpc/gen/job_pb.ts";
+import { assertKinds, PART_MIN, present } from "./lookup.ts";
+import { usageError } from "./parsing/args.ts";
+
+/** Word for the newest instance; `last:KIND` is the newest of a kind. */
+const LAST = "last";
+/** An id, or a part of one. */
+const ID_SHAPE = /^[0-9a-f-]{1,36}$/;
+/** A kind that needs no quotes in a shell or a list. */
+const PLAIN_KIND = /^[\w.:@+/-]+$/;
+/** Instances read at a time to find the last one. */
+const LAST_PAGE = 20;
+/** Most of these pages: notices may be newer than every other instance. */
+const LAST_PAGES = 50;
+const IDS_HINT = "Ids are shown by: jobctl list instances";
+
+/** What a word names. */
+export type Named =
+  | { readonly type: "instance"; readonly instance: JobInstance }
+  | { readonly type: "kind"; readonly kind: string };
+
+/**
+ * The instance that a word names: by its id, by a part of it that no other id has, or as the last
+ * one of a kind or of all.
+ *
+ * @param kindCommand suggested if the word is a kind, which replaces KIND: `jobctl logs KIND`
+ * @param options.isExact true if a part must be compared with every id, before something is changed
+ * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
+ */
+export async function findInstance(
+  client: JobClient,
+  word: string,
+  kindCommand: string,
+  { isExact = false }: { readonly isExact?: boolean } = {},
+): Promise<JobInstance> {
+  if (isLast(word)) return await lastInstance(client, word.slice(LAST.length + 1));
+  if (isUuid(word.toLowerCase())) return await getInstance(client, word, isExact);
+  const action = `Cannot find instance "${makeVisible(word)}"`;
+  const job = await askForJob(client, word);
+  // A kind such as "feed" looks like a part of an id.
+  if (job.isFound) {
+    throw new JobError("not_found", `${action}: it is the kind of a job`, {
+      hint: `Did you mean: ${kindCommand.replace("KIND", () => word)}`,
+    });
+  }
+  if (!ID_SHAPE.test(word.toLowerCase())) {
+    throw new JobError("not_found", `${action}: not an id`, { hint: job.hint ?? IDS_HINT });
+  }
+  if (word.length >= PART_MIN) return await getInstance(client, word, isExact);
+  const hint = `Give ${PART_MIN} or more characters of it`;
+  throw usageError(`${action}: too short for a part of an id`, hint);
+}
+
+/**
+ * The whole id for a word, as in {@link findInstance}, to change that instance. A whole id is not
+ * looked up.
+ */
+export async function resolveId(
+  client: JobClient,
+  word: string,
+  kindCommand: string,
+): Promise<string> {
+  const whole = word.toLowerCase();
+  if (isUuid(whole)) return whole;
+  return (await findInstance(client, word, kindCommand, { isExact: true })).uuid;
+}
+
+/**
+ * What a word names: a kind, or else an instance as in {@link findInstance}.
+ *
+ * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
+ */
+export async function findNamed(client: JobClient, word: string): Promise<Named> {
+  if (isLast(word) || isUuid(word.toLowerCase())) {
+    return { type: "instance", instance: await findInstance(client, word, "") };
+  }
+  if ((await askForJob(client, word)).isFound) return { type: "kind", kind: word };
+  const isPart = ID_SHAPE.test(word.toLowerCase());
+  if (isPart && word.length >= PART_MIN) {
+    const instance = await unlessMissing(getInstance(client, word));
+    if (instance !== null) return { type: "instance", instance };
+  }
+  // Of a job that is removed, or another node's, there may be records.
+  try {
+    await assertKinds(client, [word]);
+    return { type: "kind", kind: word };
+  } catch (error) {
+    if (!isJobError(error, "not_found")) throw error;
+    const what = isPart ? "no kind, and no id has it" : "neither a kind nor an id";
+    const { hint } = error;
+    throw new JobError("not_found", `Cannot find "${makeVisible(word)}": ${what}`, { hint });
+  }
+}
+
+/**
+ * The instance that a word names, or the last run of the kind that it names.
+ *
+ * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
+ */
+export async function findRun(client: JobClient, word: string): Promise<JobInstance> {
+  const named = await findNamed(client, word);
+  if (named.type === "instance") return named.instance;
+  return await lastInstance(client, named.kind, ({ attempts = 0 }) => attempts > 0);
+}
+
+/** True for `last` and `last:KIND`. */
+export function isLast(word: string): boolean {
+  return word === LAST || word.startsWith(`${LAST}:`);
+}
+
+async function getInstance(
+  client: JobClient,
+  word: string,
+  isExact = false,
+): Promise<JobInstance> {
+  const exact = isExact ? { exact: true } : {};
+  const { instance } = await client.getInstance({ uuid: word.toLowerCase(), ...exact });
+  return present(instance, `Cannot get instance "${makeVisible(word)}"`);
+}
+
+/**
+ * The newest instance of a kind, or of all but notices.
+ *
+ * @param kind empty for all
+ * @param isWanted which instances count
+ * @throws JobError `not_found`
+ */
+async function lastInstance(
+  client: JobClient,
+  kind: string,
+  isWanted: (instance: JobInstance) => boolean = () => true,
+): Promise<JobInstance> {
+  if (kind !== "") await assertKinds(client, [kind]);
+  let pageToken: string | undefined;
+  for (let page = 0; page < LAST_PAGES; page++) {
+    const query = { ...(kind === "" ? {} : { kind }), pageSize: LAST_PAGE, pageToken };
+    const { instances, nextPageToken } = await client.lookupInstances({ query });
+    const found = instances.find((instance) =>
+      isWanted(instance) && (kind !== "" || !instance.kind.startsWith(NOTICE_KINDS))
+    );
+    if (found) return found;
+    if (!nextPageToken || nextPageToken === pageToken) break;
+    pageToken = nextPageToken;
+  }
+  const whose = kind === "" ? "" : ` of job "${makeVisible(kind)}"`;
+  throw new JobError("not_found", `Cannot find the last run${whose}: there is none`, {
+    hint: `Run ${kind === "" ? "a job" : "it"} with: jobctl run ${kind === "" ? "KIND" : kind}`,
+  });
+}
+
+/** True if a word is the kind of a job, or what the daemon hints at if it is not. */
+async function askForJob(
+  client: JobClient,
+  word: string,
+): Promise<{ readonly isFound: boolean; readonly hint?: string | undefined }> {
+  if (!PLAIN_KIND.test(word)) return { isFound: false };
+  try {
+    return { isFound: (await client.getJob({ kind: word })).job !== undefined };
+  } catch (error) {
+    // An older server does not have the method. The hint is optional.
+    const isAnswer = isJobError(error) && !["unavailable", "timeout"].includes(error.code);
+    if (!isAnswer) throw error;
+    return { isFound: false, ...(error.code === "not_found" ? { hint: error.hint } : {}) };
+  }
+}
+
+/** The result of a lookup; null if there is no such thing. */
+async function unlessMissing<T>(found: Promise<T>): Promise<T | null> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isJobError(error, "not_found")) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ID, instance, job } from "../support/worlds/cli_messages.ts";
+import { cli } from "../support/worlds/cli_world.ts";
+
+test("nouns are read in the singular and in the plural, and other verbs only as they are", async () => {
+  const sent = async (argv: readonly string[], answers = {}) =>
+    (await cli(argv, { answers })).calls.at(-1)?.method;
+  assert.equal(await sent(["list", "job"]), "listRegisteredJobs");
+  assert.equal(await sent(["list", "node"]), "listNodes");
+  assert.equal(await sent(["list", "schedule"]), "listSchedules");
+  assert.equal(await sent(["get", "jobs", "sum"]), "getJob");
+  assert.equal(await sent(["log"]), "lookupInstanceLogs");
+  assert.equal(await sent(["incident"]), "listChannels");
+  assert.equal(await sent(["notice", "list"]), "listChannels");
+  for (const word of ["runs", "cancels", "statu", "retrys"]) {
+    const run = await cli([word, "backup"]);
+    assert.deepEqual([run.code, run.calls], [2, []]);
+    assert.match(run.stderr, /no such verb/);
+  }
+});
+
+test("cancel takes an id after the noun, and no second one without", async () => {
+  const answers = { cancelInstances: { instances: [instance()] } };
+  for (const noun of ["instance", "instances"]) {
+    const run = await cli(["cancel", noun, ID], { answers });
+    assert.equal(run.code, 0, run.stderr);
+    const { request } = run.calls.find(({ method }) => method === "cancelInstances")!;
+    assert.deepEqual(request, { query: { uuid: ID } });
+  }
+  const two = await cli(["cancel", ID, ID], { answers });
+  assert.deepEqual([two.code, two.calls], [2, []]);
+  assert.match(two.stderr, /wanted one id/);
+});
+
+test("an empty list says on a terminal what it looked for, and where there may be more", async () => {
+  const shown = async (argv: readonly string[], isTerminal = true) => {
+    const env = { JOBCTL_OUTPUT: "table" };
+    const run = await cli(argv, { answers: { getJob: { job: job() } }, isTerminal, env });
+    assert.deepEqual([run.code, run.stdout], [0, ""], run.stderr);
+    return run.stderr;
+  };
+  const list = ["list", "instances"];
+  assert.equal(await shown(list), "No instances\nRun a job with: jobctl run KIND\n");
+  assert.equal(
+    await shown([...list, "--kind", "sum", "--state", "failed", "--since", "-24h"]),
+    'No instances of kind "sum" in state failed since -24h\n' +
+      "More may be in: jobctl list instances --kind sum --state failed\n",
+  );
+  assert.equal(
+    await shown([...list, "--kind", "my sum", "--state", "failed,running"]),
+    'No instances of kind "my sum" in state failed or running\n' +
+      "More may be in: jobctl list instances --kind 'my sum'\n",
+  );
+  assert.match(await shown(["list", "dead"]), /^No dead letters\nAll instances: jobctl list inst/);
+  assert.equal(
+    await shown(["list", "schedules", "--kind", "sum"]),
+    'No schedules of kind "sum"\nMore may be in: jobctl list schedules\n',
+  );
+  assert.match(await shown(["list", "timers"]), /^No schedules\nAdd one with cron/);
+  assert.equal(await shown(["list", "pauses"]), "Nothing is paused\n");
+  assert.match(
+    await shown(["incidents"]),
+    /^No open incidents. Closed ones: jobctl incidents --all\n/,
+  );
+  assert.equal(await shown(list, false), "");
+  assert.equal(await shown([...list, "-q"]), "");
+});
