@@ -62,7 +62,13 @@ function checkTls(values: AllValues, fields: Fields, report: Report): void {
   }
   const revoked = fields.get("server.tls.revoked");
   if (revoked !== undefined && clientCa === undefined) {
-    report.key(revoked, "server.tls.client_ca is missing", "No client shows a certificate");
+    const key = ["server", "tls", "client_ca"];
+    report.missing(
+      revoked,
+      key,
+      "server.tls.client_ca is missing",
+      "No client shows a certificate",
+    );
   }
   const clients = fields.get("server.auth.clients");
   if (clients !== undefined && !isMutual) {
@@ -109,6 +115,8 @@ function isOrigin(text: string): boolean {
 
 function checkExposure(values: AllValues, fields: Fields, report: Report): void {
   if (values["server.allow_insecure"]) return;
+  // What seems insecure may follow from these, and is refused all the same.
+  if (report.problems.some(({ path }) => /^server\.(?:tls|auth)\./.test(path))) return;
   const host = fields.get("server.host");
   const hasTls = fields.has("server.tls.cert") && fields.has("server.tls.key");
   const isSafe = hasTls && values["server.auth.mode"] !== "none";

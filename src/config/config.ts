@@ -85,6 +85,8 @@ export interface LoadedConfig {
     readonly isRead: boolean;
     /** Names of all channels, also of those with problems; null if they are not known. */
     readonly channels: readonly string[] | null;
+    /** What can be read of the tables of jobs that have problems. */
+    readonly parts: readonly JobTable[];
     /** Where the files have a key, or what is nearest to it. */
     readonly placeOf: (path: string) => Place | null;
   };

@@ -12,7 +12,7 @@ import type { Environment } from "./expand.ts";
 import { type ConfigFile, includedFiles, readConfigFile } from "./files.ts";
 import { type KEYS, SCHEMA } from "./keys.ts";
 import { ConfigError, formatPlace, inOrder } from "./problems.ts";
-import { disabledJob, readJob } from "./read_job.ts";
+import { disabledJob, readJob, readPart } from "./read_job.ts";
 import { isTrusted } from "./secrets.ts";
 import { collectFields, type Keys, readFields, type Values } from "./schema.ts";
 import { LISTED_JOBS_MAX, settingsOf } from "./settings.ts";
@@ -150,12 +150,14 @@ function finish(
     files,
     secrets: report.secrets,
     settings,
-    ...(check === null ? {} : { check: { ...check, isRefused, channels: names } }),
+    ...(check === null ? {} : {
+      check: { ...check, isRefused, channels: names, parts: partsOfJobs(jobs, broken, config) },
+    }),
   };
 }
 
 /** What a check needs to know of the files beside their values. */
-type CheckFacts = Omit<NonNullable<LoadedConfig["check"]>, "isRefused" | "channels">;
+type CheckFacts = Pick<NonNullable<LoadedConfig["check"]>, "isRead" | "placeOf">;
 
 function checkFacts(
   isRead: boolean,
@@ -202,6 +204,17 @@ function listedSettings(
   const hasMore = named.length > LISTED_JOBS_MAX;
   const tables = [...notices.first(), ...hasMore ? [] : named].map(([, table]) => table);
   return settingsOf({ fields, tables, hasMore, secrets });
+}
+
+/** What can be read of the tables with problems, which were reported. */
+function partsOfJobs(
+  jobs: NamedTables,
+  broken: ReadonlySet<string>,
+  config: Config,
+): readonly JobTable[] {
+  return jobs.first().flatMap(([kind, table]) =>
+    broken.has(kind) ? readPart(table, config, new Report()) ?? [] : []
+  );
 }
 
 /** The mistakes of tables that name channels which do not exist; otherwise jobs check it later. */

@@ -75,9 +75,16 @@ export type Inherited = Pick<Config, "timezone" | "scheduleDefaults" | "defaults
  * @returns null when the table has problems; they are in `report`
  */
 export function readJob(table: Field, inherited: Inherited, report: Report): JobTable | null {
-  const kind = String(table.path[1]);
-  if (!isObject(table.value)) return report.mismatch(table, "a table") ?? null;
   const own = new Report();
+  const read = readPart(table, inherited, own);
+  report.addAll(own);
+  return own.problems.length > 0 ? null : read;
+}
+
+/** What can be read of a table with problems; null if it is none. They are in `own`. */
+export function readPart(table: Field, inherited: Inherited, own: Report): JobTable | null {
+  const kind = String(table.path[1]);
+  if (!isObject(table.value)) return own.mismatch(table, "a table") ?? null;
   checkName(kind, table, own);
   const fields = collectFields(JOB_SCHEMA, table, own);
   const values: JobValues = readFields(JOB_SCHEMA, fields, own);
@@ -92,8 +99,6 @@ export function readJob(table: Field, inherited: Inherited, report: Report): Job
   checkSpan(schedules, fields.get("ends_at"), own);
   const hook = external ? undefined : readHook(table, fields, values, own);
   const process = command === null && !external ? readProcess(fields, values, own) : null;
-  report.addAll(own);
-  if (own.problems.length > 0) return null;
   return {
     kind,
     placeOf: (...keys) => placeIn(table.source, table.path, keys),

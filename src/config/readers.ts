@@ -1,7 +1,7 @@
 import type { JsonSchema } from "../core/arguments/json_schema.ts";
 import { parseDuration } from "../core/time/duration.ts";
 import { isJobError, type JobError } from "../core/errors.ts";
-import { didYouMean } from "../core/text/nearest.ts";
+import { nearest } from "../core/text/nearest.ts";
 import { formatSize, parseSize } from "../core/text/size.ts";
 import { openZone } from "../core/time/zone.ts";
 import { resolve } from "node:path";
@@ -292,17 +292,20 @@ export function table<T>(
       if (!isObject(value)) return report.value(field, `found no table, wanted ${wanted}`);
       for (const name of Object.keys(value)) {
         if (names.includes(name)) continue;
-        const hint = didYouMean(name, names) ?? `Wanted ${wanted}`;
-        report.key(childOf(field, name, null), "unknown key", hint);
+        const near = nearest(name, names);
+        const hint = near === null ? `Wanted ${wanted}` : `Did you mean "${near}"?`;
+        const meant = near === null ? null : [...field.path, near];
+        report.unknown(childOf(field, name, null), hint, meant);
       }
       const read = readers.map(([name, reader]) => {
-        const isMissing = value[name] === undefined && !reader.isOptional;
-        return [
-          name,
-          isMissing
-            ? report.value(field, `found no ${name}, wanted ${wanted}`)
-            : reader.read(childOf(field, name, value[name]), report),
-        ] as const;
+        const child = childOf(field, name, value[name]);
+        if (value[name] !== undefined || reader.isOptional) {
+          return [name, reader.read(child, report)] as const;
+        }
+        if (!report.isMisspelled(child.path)) {
+          report.value(field, `found no ${name}, wanted ${wanted}`);
+        }
+        return [name, undefined] as const;
       });
       if (read.some(([, part]) => part === undefined)) return undefined;
       return Object.fromEntries(read) as T;

@@ -144,8 +144,10 @@ function reportUnknown(
   near ??= Object.keys(schema.keys).find((known) => known.split(".").at(-1) === name) ?? null;
   const prefix = field.path.slice(0, field.path.length - path.length).join(".");
   const full = prefix === "" ? near : `${prefix}.${near}`;
-  const hint = near === null
-    ? `Known keys here: ${siblings.slice(0, KEYS_SHOWN_MAX).join(", ")}`
-    : `Did you mean "${full}"?`;
-  report.key(field, "unknown key", hint);
+  if (near === null) {
+    const known = siblings.slice(0, KEYS_SHOWN_MAX).join(", ");
+    return void report.unknown(field, `Known keys here: ${known}`, null);
+  }
+  const base = field.path.slice(0, field.path.length - path.length);
+  report.unknown(field, `Did you mean "${full}"?`, [...base, ...near.split(".")]);
 }

@@ -49,6 +49,8 @@ export class Report {
   readonly warnings: ConfigProblem[] = [];
   /** Texts that no output may show. */
   readonly secrets = new Set<string>();
+  /** Keys that are there under another name: unknown keys were probably meant for them. */
+  readonly #misspelled = new Set<string>();
 
   /** A problem of the value of `field`. */
   value(field: Field, message: string, hint?: string): undefined {
@@ -58,6 +60,22 @@ export class Report {
   /** A problem of the key of `field`. */
   key(field: Field, message: string, hint?: string): undefined {
     this.problems.push(problemOf(field, "key", message, hint));
+  }
+
+  /** An unknown key, which was probably meant for another one. */
+  unknown(field: Field, hint: string | undefined, meant: KeyPath | null): undefined {
+    if (meant !== null) this.#misspelled.add(formatPath(meant));
+    this.key(field, "unknown key", hint);
+  }
+
+  /** A key is missing, as `field` shows. Nothing is reported if it is there under another name. */
+  missing(field: Field, key: KeyPath, message: string, hint?: string): undefined {
+    if (!this.isMisspelled(key)) this.key(field, message, hint);
+  }
+
+  /** True if an unknown key was probably meant for this one. */
+  isMisspelled(key: KeyPath): boolean {
+    return this.#misspelled.has(formatPath(key));
   }
 
   /** A problem that stops nothing. */

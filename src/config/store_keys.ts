@@ -170,7 +170,9 @@ export function checkStore(
   if (address.type !== "valkey" && address.type !== "etcd") return;
   const user = fields.get("store.username");
   const hasPassword = (values["store.password"] ?? address.password) !== null;
-  if (user !== undefined && !hasPassword) report.key(user, "store.password is missing");
+  if (user !== undefined && !hasPassword) {
+    report.missing(user, ["store", "password"], "store.password is missing");
+  }
 }
 
 function checkBackup(fields: ReadonlyMap<string, Field>, report: Report): void {
@@ -180,9 +182,11 @@ function checkBackup(fields: ReadonlyMap<string, Field>, report: Report): void {
   if (schedule === undefined && path === undefined) {
     if (keep !== undefined) report.warn(keep, "has no effect without store.backup.schedule");
   } else if (path === undefined) {
-    report.key(schedule!, "store.backup.path is missing", 'Add path = "/var/backups/jobctl"');
+    const hint = 'Add path = "/var/backups/jobctl"';
+    report.missing(schedule!, ["store", "backup", "path"], "store.backup.path is missing", hint);
   } else if (schedule === undefined) {
-    report.key(path, "store.backup.schedule is missing", 'Add schedule = "0 3 * * *"');
+    const hint = 'Add schedule = "0 3 * * *"';
+    report.missing(path, ["store", "backup", "schedule"], "store.backup.schedule is missing", hint);
   }
 }
 
@@ -195,6 +199,7 @@ export function checkPair(
   for (const [name, other] of [["cert", "key"], ["key", "cert"]]) {
     const field = fields.get(`${table}.${name}`);
     if (field === undefined || fields.has(`${table}.${other}`)) continue;
-    report.key(field, `${table}.${other} is missing`);
+    const key = `${table}.${other}`;
+    report.missing(field, key.split("."), `${key} is missing`);
   }
 }

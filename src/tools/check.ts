@@ -68,12 +68,12 @@ export async function checkConfig(
 ): Promise<CheckResult> {
   const project = await loadProject(file, { ...options, isCheck: true });
   const { config, jobs } = project;
-  const { isRefused, isRead, placeOf } = project.check!;
+  const { isRefused, isRead, placeOf, parts } = project.check!;
   const problems = project.problems.filter((problem) => !isSecond(problem, project));
   const files = isRead ? await checkServerFiles(config, options.nowMs) : NOTHING;
   const channels = await checkChannels(config.notices, options.nowMs);
   const daemon = isRead ? daemonMistakes(config, file, { isDaemon: false }) : [];
-  const commands = checkCommands(jobs).map((one) =>
+  const commands = checkCommands(jobs, parts).map((one) =>
     // Another machine may have what this one lacks.
     isInstalled(file) ? { ...one, isMistake: true as const } : one
   );

@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
 import type { CommandSpec, JobDefinition, ProcessSpec } from "../core/job/job.ts";
-import type { ConfigProblem } from "../core/job/job_table.ts";
+import type { ConfigProblem, JobTable } from "../core/job/job_table.ts";
 import { errorCode, isJobError } from "../core/errors.ts";
 import { type Account, resolveAccount } from "../platform/process/accounts.ts";
 
@@ -12,14 +12,20 @@ const PATH_DEFAULT = "/usr/bin:/bin";
 /**
  * What the commands and modules of jobs would not find at their first run: their programs, and the
  * folders that they run in.
+ *
+ * @param parts what can be read of tables with other problems
  */
-export function checkCommands(jobs: readonly JobDefinition[]): ConfigProblem[] {
-  return jobs.flatMap(({ kind, source }) => {
-    const spec = source.type === "command"
-      ? source.command
-      : source.type === "module"
-      ? source.process
-      : undefined;
+export function checkCommands(
+  jobs: readonly JobDefinition[],
+  parts: readonly JobTable[],
+): ConfigProblem[] {
+  const ofJobs = jobs.map(({ kind, source }) => ({
+    kind,
+    command: source.type === "command" ? source.command : null,
+    process: source.type === "module" ? source.process ?? null : null,
+  }));
+  return [...ofJobs, ...parts].flatMap(({ kind, command, process = null }) => {
+    const spec = command ?? process;
     const account = spec && accountOf(spec);
     if (!spec || !account) return [];
     const found: ConfigProblem[] = [];
@@ -27,10 +33,10 @@ export function checkCommands(jobs: readonly JobDefinition[]): ConfigProblem[] {
       found.push({ path: `jobs.${kind}.${key}`, place: null, job: kind, message, hint });
     const folder = spec.cwd === null ? null : folderProblem(spec.cwd, account);
     if (folder !== null) add("cwd", folder);
-    if (source.type !== "command") return found;
+    if (command === null) return found;
     // What is in a folder that does not exist was reported with it.
-    const program = folder === null ? programProblem(source.command, account) : null;
-    if (program !== null) add(isShellLine(source.command) ? "shell" : "command", program);
+    const program = folder === null ? programProblem(command, account) : null;
+    if (program !== null) add(isShellLine(command) ? "shell" : "command", program);
     return found;
   });
 }

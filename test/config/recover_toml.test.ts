@@ -51,3 +51,22 @@ test("an included file with mistakes of syntax keeps its jobs as they are, and r
   assert.equal(problems.length, 2);
   assert.ok(loaded?.problems.every(({ unread }) => unread?.endsWith("more.toml")));
 });
+
+test("a key that is missing because it is misspelled is one mistake", async () => {
+  const text = [
+    ...["[server.auth]", 'tokens = [{ name = "a", token = "0123456789abcdef", rol = "admin" }]'],
+    ...["[server.tls]", 'crt = "a.crt"', 'key = "a.key"'],
+    ...["[server]", 'http = "0.0.0.0:80"'],
+    ...["[notices.x]", 'too = "exec"', "[notices.y]", 'to = "exec"', 'comand = ["true"]'],
+    ...["[jobs.a]", 'run = "true"', "[jobs.a.hook]", 'verfy = "github"', 'secret = { file = "x" }'],
+  ].join("\n");
+  const places = await placesOf(text);
+  assert.deepEqual(places, [
+    "2 server.auth.tokens[0].rol",
+    "4 server.tls.crt",
+    "9 notices.x.too",
+    "12 notices.y.comand",
+    "16 jobs.a.hook.verfy",
+    "17 jobs.a.hook.secret.file",
+  ]);
+});

@@ -48,3 +48,16 @@ test("checkConfig() looks for the folder of a job, and for nothing in one that i
     '3 jobs.a.cwd: there is no folder "/no/folder"',
   ]);
 });
+
+test("checkConfig() looks at the folder of a table with other problems, too", () =>
+  withTempDir({
+    "config.toml": '[jobs.a]\nrun = "true"\ncwd = "/no/folder"\ntimeuot = 5\n',
+  }, async ({ path: cwd }) => {
+    const { problems, warnings } = await checkConfig(`${cwd}/config.toml`, {
+      env: {},
+      cwd,
+      nowMs: 0,
+    });
+    assert.deepEqual(problems.map(({ path }) => path), ["jobs.a.timeuot"]);
+    assert.deepEqual(warnings.map(({ path }) => path), ["jobs.a.cwd"]);
+  }));

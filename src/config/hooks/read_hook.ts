@@ -25,10 +25,12 @@ export function readHook(
   const hook = childOf(table, "hook", own);
   const { "hook.verify": form, "hook.secret": secrets } = values;
   if (!fields.has("hook.verify")) {
-    report.key(hook, "verify is missing", 'Write who calls: verify = "github", "stripe", …');
+    const hint = 'Write who calls: verify = "github", "stripe", …';
+    report.missing(hook, [...hook.path, "verify"], "verify is missing", hint);
   }
   if (!fields.has("hook.secret")) {
-    report.key(hook, "secret is missing", 'Write: secret = { file = "/run/secrets/hook" }');
+    const hint = 'Write: secret = { file = "/run/secrets/hook" }';
+    report.missing(hook, [...hook.path, "secret"], "secret is missing", hint);
   }
   if (form === undefined || secrets === undefined) return undefined;
   const window = fields.get("hook.replay_window");

@@ -61,8 +61,9 @@ function readNotice(field: Field, report: Report): ChannelSettings | null {
 function checkKeys({ field, fields, values: { to }, report }: NoticeTable): void {
   if (to === undefined) {
     if (!fields.has("to")) {
-      report.key(
+      report.missing(
         field,
+        [...field.path, "to"],
         "the key `to` is missing",
         'Write to = "mail", "webhook", "exec" or "syslog"',
       );
@@ -135,7 +136,9 @@ function needed<Name extends keyof NoticeValues & string>(
   name: Name,
 ): NoticeValues[Name] {
   if (!fields.has(name)) {
-    report.key(field, `the key \`${name}\` is missing, wanted ${NOTICE_KEYS[name].reader.wanted}`);
+    const { wanted } = NOTICE_KEYS[name].reader;
+    const message = `the key \`${name}\` is missing, wanted ${wanted}`;
+    report.missing(field, [...field.path, name], message);
   }
   return values[name];
 }
@@ -147,8 +150,9 @@ function readMail(table: NoticeTable): MailTarget | null {
   const smtp = fields.get("smtp");
   if (smtp !== undefined) {
     if (!fields.has("from")) {
-      report.key(
+      report.missing(
         field,
+        [...field.path, "from"],
         "the key `from` is missing",
         'Add the address of the sender, such as from = "jobctl@example.com"',
       );
@@ -280,7 +284,8 @@ function checkPreset({ field, fields, report }: NoticeTable, preset: PresetName)
   for (const name of ["token", "chat"] as const) {
     const found = fields.get(name);
     if (found === undefined && needs[name] === "needed") {
-      report.key(field, `the key \`${name}\` is missing, which preset = "${preset}" needs`);
+      const message = `the key \`${name}\` is missing, which preset = "${preset}" needs`;
+      report.missing(field, [...field.path, name], message);
     }
     if (found !== undefined && needs[name] === "unused") {
       report.key(found, `preset = "${preset}" does not use it`, "Remove it");
