@@ -4,7 +4,6 @@ import { EXIT, EXIT_CODES } from "./exit_codes.ts";
 import { type CliIo, isBrokenPipe, PLAIN_COLUMNS } from "./io.ts";
 import type { OutputFormat } from "./output/format.ts";
 import type { VerbRun } from "./parsing/parse.ts";
-import type { JobClient } from "../rpc/client/client.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 /**
@@ -108,12 +107,17 @@ async function withContext<T>(
   const session = verb.isOffline
     ? null
     : await openSession(args, io, { ...verb, values: printer.values });
-  const client = async () => {
+  const needed = () => {
     if (!session) throw new Error("this verb has no connection");
-    return await session.client();
+    return session;
   };
+  const client = async () => await needed().client();
+  const daemon = async () => await needed().find();
+  const daemonText = async () => await needed().daemonText();
   try {
-    return await action(args, { io, printer, client, verbs });
+    return await action(args, { io, printer, client, daemon, daemonText, verbs });
+  } catch (error) {
+    throw session === null ? error : await session.explained(error);
   } finally {
     session?.close();
   }
@@ -160,16 +164,10 @@ async function openSession(
     readonly values: "text" | "json";
   },
 ) {
-  const { readClientSettings } = await import("./parsing/connection.ts");
-  const known = needsNoConnection ? null : readClientSettings(args);
-  let client: JobClient | null = null;
-  return {
-    async client(): Promise<JobClient> {
-      const connect = io.connect ?? (await import("../rpc/client/client.ts")).connect;
-      return client ??= await connect({ ...known ?? readClientSettings(args), values });
-    },
-    close: () => client?.close(),
-  };
+  const { DaemonSession } = await import("./contexts/daemon_session.ts");
+  const session = new DaemonSession(args, io, values);
+  if (!needsNoConnection) await session.find();
+  return session;
 }
 
 async function report(error: JobError, argv: readonly string[], io: CliIo): Promise<void> {

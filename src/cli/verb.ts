@@ -1,5 +1,6 @@
 import type { JobError } from "../core/errors.ts";
 import type { JobClient } from "../rpc/client/client.ts";
+import type { FoundDaemon } from "./contexts/find_daemon.ts";
 import type { CliIo } from "./io.ts";
 import type { Printer } from "./output/printer.ts";
 import type { Args } from "./parsing/args.ts";
@@ -17,6 +18,10 @@ export interface VerbContext {
   readonly printer: Printer;
   /** Connects at first use. The connection is closed when the verb ends. */
   client(): Promise<JobClient>;
+  /** How {@link client} reaches its daemon. */
+  daemon(): Promise<FoundDaemon>;
+  /** The daemon of {@link client}, and what named it: `localhost:59051 (the default)`. */
+  daemonText(): Promise<string>;
   /** Every verb, loaded at first use. */
   verbs(): Promise<readonly (Verb | VerbGroup)[]>;
 }

@@ -49,6 +49,7 @@ const LOADS: Readonly<Record<string, Load>> = {
   delete: async () => (await import("./verbs/schedules/update.ts")).DELETE,
   workers: async () => (await import("./verbs/daemon/workers.ts")).WORKERS,
   store: async () => (await import("./verbs/daemon/store.ts")).STORE,
+  context: async () => (await import("./verbs/daemon/context.ts")).CONTEXT,
   token: async () => (await import("./verbs/daemon/token.ts")).TOKEN,
   open: async () => (await import("./verbs/daemon/open.ts")).OPEN,
   sessions: async () => (await import("./verbs/daemon/sessions.ts")).SESSIONS,

@@ -2,8 +2,8 @@ import process from "node:process";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import { type CliIo, processIo } from "../io.ts";
+import { findDaemon } from "../contexts/find_daemon.ts";
 import { Args } from "../parsing/args.ts";
-import { readClientSettings } from "../parsing/connection.ts";
 import {
   CONNECTION_OPTIONS,
   DAEMON_OFFERS,
@@ -51,7 +51,7 @@ export async function answerCompletion(
   io: CliIo,
 ): Promise<string> {
   if (offer === LINE) return await answerLine(await readInput(io), io);
-  if (isLocal(offer)) return linesOf(await localNames(), prefix);
+  if (isLocal(offer)) return linesOf(await localNames(offer, io), prefix);
   if (!isFromDaemon(offer)) return "";
   const given = connectionOf(await readInput(io));
   return linesOf(await askDaemon(given, { offer, prefix, kind, which }, io), prefix);
@@ -66,7 +66,7 @@ async function answerLine(input: string, io: CliIo): Promise<string> {
   const asked = offer !== null && isFromDaemon(offer)
     ? await askDaemon(given, { ...question, offer }, io)
     : offer !== null && isLocal(offer)
-    ? await localNames()
+    ? await localNames(offer, io)
     : [];
   const fixed = choices.map(({ text, describe }) => ({ name: text, describe }));
   const isOfSystem = offer !== null && !isFromDaemon(offer) && !isLocal(offer);
@@ -75,11 +75,23 @@ async function answerLine(input: string, io: CliIo): Promise<string> {
 }
 
 /** Names that the program knows itself. */
-async function localNames(): Promise<LiveName[]> {
+async function localNames(offer: typeof LOCAL_OFFERS[number], io: CliIo): Promise<LiveName[]> {
+  if (offer === "context") return await contextNames(io);
   const { loadPages } = await import("../docs/pages.ts");
   return (await loadPages()).map(({ name, text }) => ({
     name,
     describe: /^# (.*)$/m.exec(text)?.[1] ?? "",
+  }));
+}
+
+async function contextNames({ env }: CliIo): Promise<LiveName[]> {
+  const { contextsPath, readContexts } = await import("../contexts/contexts_file.ts");
+  const path = contextsPath(env);
+  if (path === null) return [];
+  const { byName } = await readContexts(path);
+  return [...byName].map(([name, { host, socket }]) => ({
+    name,
+    describe: String(host ?? socket ?? ""),
   }));
 }
 
@@ -92,7 +104,7 @@ async function askDaemon(
   const args = new Args({
     ...{ words: {}, values, specs: CONNECTION_OPTIONS, env: io.env, nowMs, named: [] },
   });
-  const settings = readClientSettings(args);
+  const { settings } = await findDaemon(args, io);
   const hasLimit = args.text("call-timeout") !== undefined;
   const timeoutMs = hasLimit ? settings.timeoutMs! : WAIT_MS;
   const connect = io.connect ?? (await import("../../rpc/client/client.ts")).connect;

@@ -115,6 +115,23 @@ export class Args {
     return parseTime(text, { nowMs: this.#input.nowMs, direction, what: `--${name}` });
   }
 
+  /**
+   * The same line with other values for some options. What it gives itself stays; the variables of
+   * these options are not read.
+   */
+  over(values: ArgsInput["values"], names: readonly string[]): Args {
+    const { specs, env } = this.#input;
+    const hidden = new Set(names.map((name) => specs[name]?.env));
+    const left = Object.entries(env).filter(([variable]) => !hidden.has(variable));
+    const given = Object.entries(this.#input.values)
+      .filter(([, value]) => value !== undefined && value !== false);
+    return new Args({
+      ...this.#input,
+      values: { ...values, ...Object.fromEntries(given) },
+      env: Object.fromEntries(left),
+    });
+  }
+
   /** Which of these options were given on the command line. */
   given(names: readonly string[]): readonly string[] {
     return names.filter((name) =>

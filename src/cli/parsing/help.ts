@@ -33,7 +33,11 @@ export const HELP_TOPICS: Readonly<Record<string, string>> = {
 };
 
 const OPTION_TEXTS = {
-  connection: "How a verb finds its daemon. Every verb that asks a daemon has these options.",
+  connection: [
+    "How a verb finds its daemon. The first of these decides: an address in options or --context;",
+    "variables; config.toml in this folder; the current context (jobctl context use);",
+    "this machine's daemon. jobctl context show says what it is here.",
+  ].join(" "),
   output: "The forms of output. Every verb has these options.",
 } as const;
 

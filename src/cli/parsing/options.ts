@@ -23,8 +23,8 @@ export const DAEMON_OFFERS = [
   "argument",
 ] as const;
 
-/** What the program knows without a daemon: pages of the documentation. */
-export const LOCAL_OFFERS = ["page"] as const;
+/** What the program knows without a daemon: pages of the documentation, and contexts. */
+export const LOCAL_OFFERS = ["page", "context"] as const;
 
 /** Names that only the daemon knows. */
 export type DaemonOffer = typeof DAEMON_OFFERS[number];
@@ -96,6 +96,13 @@ export const CALL_TIMEOUT_DEFAULT = "10s";
 
 /** Address of the daemon and credentials; read before the connection is made. */
 export const CONNECTION_OPTIONS: OptionSpecs = {
+  context: {
+    alias: "x",
+    value: "NAME",
+    describe: "The daemon that jobctl context add saved under this name",
+    offers: "context",
+    env: "JOBCTL_CONTEXT",
+  },
   host: {
     value: "HOST",
     describe: `Host of the daemon (default ${HOST_DEFAULT})`,
@@ -155,6 +162,7 @@ export const CONNECTION_OPTIONS: OptionSpecs = {
     describe: `Longest wait for one response of the daemon (default ${CALL_TIMEOUT_DEFAULT})`,
     env: "JOBCTL_CALL_TIMEOUT",
   },
+  verbose: { describe: "Say on stderr which daemon is asked, and what named it", isFlag: true },
 };
 
 /** How results are written. */

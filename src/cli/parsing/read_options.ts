@@ -23,7 +23,6 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
   const withValue = names.filter((name) => !specs[name]!.isFlag);
   const withOrWithout = names.filter((name) => specs[name]!.optionalValue);
   const options = {
-    alias: Object.fromEntries(names.map((name) => [name, specs[name]!.alias ?? []])),
     boolean: ["h", ...names.filter((name) => specs[name]!.isFlag && !specs[name]!.optionalValue)],
     string: [...withValue, ...withOrWithout],
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
@@ -37,10 +36,9 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
       "parse-positional-numbers": false,
       "populate--": true,
       "short-option-groups": false,
-      "strip-aliased": true,
     },
   };
-  const line = withEmptyValues(shield(splitJoined(argv, specs)), withOrWithout, specs);
+  const line = withEmptyValues(shield(expandShort(argv, specs)), withOrWithout, specs);
   const { argv: read, error } = Parser.detailed(line, options);
   const { _: words, "--": rest = [], h, ...values } = read;
   return {
@@ -72,8 +70,11 @@ function withEmptyValues(
   });
 }
 
-/** `-ojson` as `--output=json`, and `-qf` as `-q -f`, which the parser takes for long names. */
-function splitJoined(argv: readonly string[], specs: OptionSpecs): string[] {
+/**
+ * Short options by their long names: `-ojson` as `--output=json`, `-qf` as `--quiet --follow`. The
+ * parser's own aliases would also take `--x`, which is an argument by name, for `-x`.
+ */
+function expandShort(argv: readonly string[], specs: OptionSpecs): string[] {
   const byLetter = new Map(
     Object.entries(specs).flatMap(([name, spec]) =>
       spec.alias === undefined ? [] : [[spec.alias, { name, spec }] as const]
@@ -81,15 +82,18 @@ function splitJoined(argv: readonly string[], specs: OptionSpecs): string[] {
   );
   const end = endOfOptions(argv);
   return argv.flatMap((word, index) => {
-    const [, letter, rest] = /^-([A-Za-z])([^=].*)$/s.exec(word) ?? [];
+    const [, letter, joint, rest] = /^-([A-Za-z])(=?)(.*)$/s.exec(word) ?? [];
     const option = letter === undefined ? undefined : byLetter.get(letter);
     // "-output" is read as "--output".
     if (option === undefined || index >= end || Object.hasOwn(specs, word.slice(1))) return [word];
+    const long = `--${option.name}`;
+    if (joint === "=") return [`${long}=${rest}`];
+    if (rest === "") return [long];
     const { isFlag, optionalValue } = option.spec;
-    if (!isFlag || (optionalValue && /^\d/.test(rest!))) return [`--${option.name}=${rest}`];
+    if (!isFlag || (optionalValue && /^\d/.test(rest!))) return [`${long}=${rest}`];
     const others = [...rest!].map((each) => byLetter.get(each));
     if (others.some((other) => !other?.spec.isFlag)) return [word];
-    return [letter!, ...rest!].map((each) => `-${each}`);
+    return [long, ...others.map((other) => `--${other!.name}`)];
   });
 }
 

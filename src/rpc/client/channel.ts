@@ -27,6 +27,8 @@ export interface Channel {
   readonly client: grpc.Client;
   /** The daemon's address for messages: `host:port` or the path of its socket. */
   readonly address: string;
+  /** The sockets of the daemon's port that were tried first, at which nobody listens. */
+  readonly triedSockets: readonly string[];
   readonly isTls: boolean;
   readonly metadata: () => grpc.Metadata;
   /**
@@ -60,8 +62,16 @@ interface FoundSocket {
   readonly daemonUid: number | null;
 }
 
-/** The first Unix socket that accepts connections; null to use TCP. */
-async function findSocket(target: Target, daemonUid: number | null): Promise<FoundSocket | null> {
+/**
+ * The first Unix socket that accepts connections; null to use TCP.
+ *
+ * @param tried gets the paths of the others
+ */
+async function findSocket(
+  target: Target,
+  daemonUid: number | null,
+  tried: string[],
+): Promise<FoundSocket | null> {
   if (typeof target.socket === "string") {
     const problem = await probeSocket(target.socket);
     if (problem === null) return { path: target.socket, daemonUid };
@@ -77,6 +87,7 @@ async function findSocket(target: Target, daemonUid: number | null): Promise<Fou
   for (const path of socketPaths(target.port, daemonUid)) {
     const uid = daemonUid ?? (dirname(path) === runtimeDir(0) ? systemDaemonUid() : null);
     if (isTrusted(path, uid) && await probeSocket(path) === null) return { path, daemonUid: uid };
+    tried.push(path);
   }
   return null;
 }
@@ -175,7 +186,8 @@ function checkToken(target: Target, token: string | undefined): void {
  */
 export async function openChannel(target: Target): Promise<Channel> {
   const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
-  const found = await findSocket(target, daemonUid);
+  const triedSockets: string[] = [];
+  const found = await findSocket(target, daemonUid, triedSockets);
   const socket = found?.path ?? null;
   let token = socket === null ? findToken(target) : undefined;
   if (socket === null) checkToken(target, token);
@@ -209,6 +221,7 @@ export async function openChannel(target: Target): Promise<Channel> {
   return {
     client,
     address,
+    triedSockets,
     isTls: socket === null && Boolean(target.tls),
     renewToken: (sent) => {
       if (socket !== null) return false;

@@ -77,7 +77,19 @@ export function connect(options: ConnectOptions = {}): JobClient {
       : (request?: object, call?: CallOptions) => stream(open, method, request, call);
   }
   const close = () => void opening?.then((channel) => channel.close(), () => {});
-  return { ...methods as unknown as JobMethods & StreamMethods, close };
+  const client = { ...methods as unknown as JobMethods & StreamMethods, close };
+  CHANNELS.set(client, () => opening);
+  return client;
+}
+
+/** The channel of each client, once it is opening. */
+const CHANNELS = new WeakMap<JobClient, () => Promise<Channel> | null>();
+
+/** Where a client's daemon is, and the sockets at which there was none. */
+export async function whereabouts(
+  client: JobClient,
+): Promise<Pick<Channel, "address" | "triedSockets" | "isReady"> | null> {
+  return await CHANNELS.get(client)?.()?.catch(() => null) ?? null;
 }
 
 /**

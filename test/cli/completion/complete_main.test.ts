@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
 import { answerCompletion } from "../../../src/cli/completion/complete_main.ts";
 import type { CliIo } from "../../../src/cli/io.ts";
 import type { ConnectOptions, JobClient } from "../../../src/rpc/client/client.ts";
+import { withTempDir } from "../../support/temp_dir.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
@@ -206,6 +209,21 @@ test("answerCompletion() offers the values of an argument by its position", asyn
   assert.deepEqual(await at("1"), ["true\t", "false\t"]);
   assert.deepEqual(await at("5"), ["Low\t", "high\tHigh"]);
   for (const which of ["", "-1", "x"]) assert.ok((await at(which)).length <= 3, which);
+});
+
+test("answerCompletion() offers contexts without a daemon, and asks that of the line", async () => {
+  await withTempDir({}, async ({ path: folder }) => {
+    mkdirSync(join(folder, "jobctl"));
+    const file = join(folder, "jobctl", "contexts.toml");
+    writeFileSync(file, '[contexts.prod]\nhost = "web1"\ntls = true\n', { mode: 0o600 });
+    const env = { XDG_CONFIG_HOME: folder };
+    const { lines, settings } = await ask(["context", "p"], { env });
+    assert.deepEqual([lines, settings], [["prod\tweb1"], undefined]);
+    for (const input of ["--context=prod\n", "-x=prod\n"]) {
+      const asked = await ask(["kind", ""], { env, input, answers: jobs("mail") });
+      assert.deepEqual([asked.lines, asked.settings!.host], [["mail\t@daily"], "web1"]);
+    }
+  });
 });
 
 test("answerCompletion() offers pages of the documentation without a daemon", async () => {

@@ -35,7 +35,7 @@ test("every option for a kind, a file or a directory is completed", () => {
   // Parts of a value, patterns, and texts that mention one.
   assert.deepEqual(bare, [
     ...["simulate --duration", "crontab --prefix", "wrap --url"],
-    ...["explain --at", "explain --limit"],
+    ...["explain --at", "explain --limit", "add --token"],
   ]);
 });
 

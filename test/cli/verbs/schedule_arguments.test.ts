@@ -82,18 +82,18 @@ const BAD: readonly [argv: string, source: string, message: RegExp][] = [
   ["--day x --args-json {}", REPORT, /--args-json with the argument "--day": they exclude/],
   ["--arg day", REPORT, /Cannot read --arg "day": it has no name and value/],
   ["1 2 --first 3", "export default (first: string) => {};", /the argument "2": it takes no more/],
-  ["-x 5", REPORT, /with "-x": no such option\nhint: See /],
+  ["-z 5", REPORT, /with "-z": no such option\nhint: See /],
   [
-    "--region -x",
+    "--region -z",
     REPORT,
-    /with "-x": no such option\nhint: For the value of --region write --region=-x; /,
+    /with "-z": no such option\nhint: For the value of --region write --region=-z; /,
   ],
   [
     "--region -n",
     REPORT,
     /with "-n": no such option\nhint: For the value of --region write --region=-n; /,
   ],
-  ["--wait -x", REPORT, /with "-x": no such option\nhint: See /],
+  ["--wait -z", REPORT, /with "-z": no such option\nhint: See /],
   ["--day x --id 7", REPORT, /with "--id": .*\nhint: Give it as --order '\{"id": …\}'\n/],
   ["--id 7", "export default (name: string) => {};", /with "--id": .*\nhint: See jobctl describe/],
 ];
@@ -109,7 +109,7 @@ for (const [argv, source, message] of BAD) {
 }
 
 test("schedule takes a value that begins with - joined to its option", async () => {
-  assert.deepEqual(await sent(REPORT, "--region=-x"), { region: "-x" });
+  assert.deepEqual(await sent(REPORT, "--region=-z"), { region: "-z" });
 });
 
 test("other verbs take no arguments by name", async () => {
@@ -187,4 +187,12 @@ test("describe job tells parameters, types and what is not checked", async () =>
   assert.match(run.stdout, /^ {2}day +Date +required$/m);
   assert.match(run.stdout, /^Result: string$/m);
   assert.match(run.stdout, /^Not checked: Type "WeakMap<object, 1>" is .* \(line 2\)$/m);
+});
+
+test("schedule takes --x for an argument by name, as -x is for an option", async () => {
+  const answers = daemonWith("export default function sum(x: number, y: number) {}");
+  const run = await cli(["schedule", "sum", "--x", "1", "--y", "2"], { answers });
+  assert.equal(run.code, 0, run.stderr);
+  const { request } = run.calls.at(-1)!;
+  assert.deepEqual(JSON.parse(String(request.argumentsJson)), { x: "1", y: "2" });
 });

@@ -13,9 +13,8 @@ import { EXIT } from "../../exit_codes.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { Style } from "../../output/table.ts";
 import type { PlainRecord } from "../../output/view.ts";
-import type { Args } from "../../parsing/args.ts";
 import { CONFIG_OPTION, configFileOf, serviceConfigFile } from "../../parsing/config_file.ts";
-import { readClientSettings } from "../../parsing/connection.ts";
+import type { FoundDaemon as FoundSettings } from "../../contexts/find_daemon.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { spoolFolder } from "../../wrap/spool.ts";
 
@@ -69,7 +68,7 @@ export const DOCTOR: Verb = {
       ...{ configFile, env: io.env, cwd: io.cwd, clock: io.clock, version: VERSION },
       spool: spoolFolder(io.env),
       id: io.newId(),
-      findDaemon: (config) => findDaemon(config, args, context),
+      findDaemon: (config) => findDaemon(config, context),
       findUnits: () => unitDrift(),
       sandbox: configFile === null ? null : unitSandbox(resolve(io.cwd, configFile)),
       isService: installedUnits().length > 0 && existsSync("/run/systemd/system"),
@@ -138,13 +137,14 @@ function cut(text: string): string {
 /** Ask the daemon of the options, or else of the configuration. */
 async function findDaemon(
   config: Config | null,
-  args: Args,
-  { io }: VerbContext,
+  { io, daemon }: VerbContext,
 ): Promise<FoundDaemon> {
   const connect = io.connect ?? (await import("../../../rpc/client/client.ts")).connect;
   let client: JobClient | null = null;
+  let settings: ConnectOptions = {};
   try {
-    client = await connect({ ...settingsOf(config, args), timeoutMs: CALL_MS_MAX });
+    settings = settingsOf(config, await daemon());
+    client = await connect({ ...settings, timeoutMs: CALL_MS_MAX });
     return await ask(client, io);
   } catch (error) {
     const { cause } = error as { readonly cause?: { readonly code?: unknown } };
@@ -154,7 +154,7 @@ async function findDaemon(
       return { type: "unknown", why, remedy: "sudo jobctl doctor", isForeign: true };
     }
     const isLate = cause?.code === DEADLINE_EXCEEDED;
-    if (isLate) return late(settingsOf(config, args));
+    if (isLate) return late(settings);
     if (isJobError(error, "unavailable")) return { type: "none" };
     return { type: "unknown", why: messageOf(error) };
   } finally {
@@ -175,9 +175,10 @@ function late({ host, port = GRPC_PORT_DEFAULT, socket }: ConnectOptions): Found
   return { type: "unknown", why, remedy: `sudo ss -ltnp "sport = :${port}", then jobctl status` };
 }
 
-function settingsOf(config: Config | null, args: Args): ConnectOptions {
-  const settings = readClientSettings(args);
-  const isNamed = ["host", "port", "socket"].some((name) => args.text(name) !== undefined);
+function settingsOf(
+  config: Config | null,
+  { settings, isNamed }: FoundSettings,
+): ConnectOptions {
   if (isNamed || config === null) return settings;
   const { port, socket, tls } = config.server;
   const hasToken = settings.token !== undefined || settings.tokenFile !== undefined;

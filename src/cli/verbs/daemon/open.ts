@@ -1,8 +1,7 @@
 import { bareHost, hostPort } from "../../../core/address.ts";
 import { JobError, messageOf } from "../../../core/errors.ts";
 import type { CliIo } from "../../io.ts";
-import { readClientSettings } from "../../parsing/connection.ts";
-import type { Args } from "../../parsing/args.ts";
+import type { ConnectOptions } from "../../../rpc/client/client.ts";
 import type { Verb } from "../../verb.ts";
 import { isoOf } from "../../wire.ts";
 
@@ -26,7 +25,7 @@ export const OPEN: Verb = {
     ["jobctl open", "On the daemon's machine"],
     ["ssh web1 jobctl open -o name", "For a browser elsewhere that can reach the daemon"],
   ],
-  async run(args, { client, io, printer }) {
+  async run(args, { client, daemon, io, printer }) {
     const { url, expiresAt } = await (await client()).createLoginCode({});
     if (url === undefined || url === "") {
       throw new JobError(
@@ -37,17 +36,16 @@ export const OPEN: Verb = {
         },
       );
     }
-    const shown = reachable(url, args);
+    const shown = reachable(url, (await daemon()).settings);
     await printer.details({ url: shown, expires_at: isoOf(expiresAt) }, shown, [shown]);
     if (!args.flag("print") && io.isTerminal) await open(shown, io);
   },
 };
 
 /** The URL with a host that a browser can use: the one that this command uses itself. */
-function reachable(url: string, args: Args): string {
+function reachable(url: string, { socket, host }: ConnectOptions): string {
   const parsed = new URL(url);
   if (!EVERY_ADDRESS.has(bareHost(parsed.hostname))) return url;
-  const { socket, host } = readClientSettings(args);
   const isLocal = host === undefined || (socket !== null && socket !== undefined);
   parsed.host = hostPort(isLocal ? "localhost" : host, Number(parsed.port));
   return parsed.href;

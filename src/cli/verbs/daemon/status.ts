@@ -95,7 +95,17 @@ function incidentsText(incidents: readonly Incident[]): string | undefined {
   return `${count} open${known === 0 ? "" : `, ${known} of them acknowledged`}`;
 }
 
-function fieldsOf(status: GetStatusResponse, extras: Extras, printer: Printer): string[] {
+/** How a status is shown, and which daemon it is of. */
+interface Shown {
+  readonly printer: Printer;
+  readonly daemon: string;
+}
+
+function fieldsOf(
+  status: GetStatusResponse,
+  extras: Extras,
+  { printer, daemon }: Shown,
+): string[] {
   const { pauses, incidents, silences } = extras;
   const { workers } = status;
   const store = [status.storeType, status.storeLocation].filter((text) => text !== "").join(" ");
@@ -133,19 +143,20 @@ function fieldsOf(status: GetStatusResponse, extras: Extras, printer: Printer): 
     ["Schedules", String(status.schedules)],
     ["Next schedule", timeText(status.nextScheduleAt, printer.nowMs)],
     ["Store", makeVisible(store)],
+    ["Daemon", makeVisible(daemon)],
     ["Version", makeVisible(status.version)],
     ["Started", timeText(status.startedAt, printer.nowMs)],
   ], printer.columns);
 }
 
-function statusLines(status: GetStatusResponse, extras: Extras, printer: Printer): string[] {
-  const lines = fieldsOf(status, extras, printer);
+function statusLines(status: GetStatusResponse, extras: Extras, shown: Shown): string[] {
+  const lines = fieldsOf(status, extras, shown);
   // Notices are of interest only if they cannot be delivered.
   const kinds = kindsOf(status).filter(({ kind, terminated, timedOut }) =>
     !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
   );
   if (kinds.length === 0) return lines;
-  return [...lines, "", ...printer.tableLines(COUNT_COLUMNS, kinds)];
+  return [...lines, "", ...shown.printer.tableLines(COUNT_COLUMNS, kinds)];
 }
 
 /** `jobctl status` */
@@ -159,11 +170,11 @@ export const STATUS: Verb = {
   ],
   watches: "everything",
   options: FIELDS_OPTION,
-  async run(_args, { client, printer }) {
+  async run(_args, { client, daemonText, printer }) {
     const connection = await client();
     const status = await connection.getStatus({});
     const extras = await readExtras(connection);
-    const lines = statusLines(status, extras, printer);
+    const lines = statusLines(status, extras, { printer, daemon: await daemonText() });
     await printer.details(
       (of) => ({
         ...of(status),

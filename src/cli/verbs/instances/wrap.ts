@@ -7,7 +7,6 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { shellWord } from "../../../core/text/shell_word.ts";
 import { EXIT, EXIT_CODES } from "../../exit_codes.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
-import { readClientSettings } from "../../parsing/connection.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { deliver, isPassing } from "../../wrap/deliver.ts";
 import { daemonReporter, OR_SOCKET, pingReporter, type Reporter } from "../../wrap/reporter.ts";
@@ -96,13 +95,16 @@ export const WRAP: Verb = {
         : "KIND is missing";
       throw usageError(`Cannot wrap: ${lacks}`, "Write: jobctl wrap KIND -- COMMAND");
     }
-    const wrapper = new Wrapper(context, spool, reporterOf(args, context));
+    const wrapper = new Wrapper(context, spool, await reporterOf(args, context));
     return await wrapper.run(kind, argv, args.flag("no-capture"));
   },
 };
 
 /** Where to report. A problem in the settings must not keep the command from running. */
-function reporterOf(args: Args, { client }: VerbContext): Reporter | JobError {
+async function reporterOf(
+  args: Args,
+  { client, daemon }: VerbContext,
+): Promise<Reporter | JobError> {
   try {
     const url = args.text("url");
     if (url !== undefined) {
@@ -111,7 +113,7 @@ function reporterOf(args: Args, { client }: VerbContext): Reporter | JobError {
       }
       return pingReporter(url);
     }
-    const settings = readClientSettings(args);
+    const { settings } = await daemon();
     const { socket, host, port } = settings;
     const target = typeof socket === "string" ? socket : socket === null ? `${host}:${port}` : "";
     return daemonReporter(target || `${host}:${port}${OR_SOCKET}`, client);
@@ -239,7 +241,7 @@ async function flush(
   if (kind !== "" || argv.length > 0) {
     throw usageError("Cannot use --flush with a command", "Leave the command out");
   }
-  const reporter = reporterOf(args, context);
+  const reporter = await reporterOf(args, context);
   if (isJobError(reporter)) throw reporter;
   const { io, printer } = context;
   let delivered = 0;

@@ -1,0 +1,73 @@
+import { isJobError, JobError } from "../../core/errors.ts";
+import { makeLinesVisible } from "../../core/text/safe_text.ts";
+import type { JobClient } from "../../rpc/client/client.ts";
+import type { CliIo } from "../io.ts";
+import type { Args } from "../parsing/args.ts";
+import { addressText, findDaemon, type FoundDaemon } from "./find_daemon.ts";
+
+/** The connection of one verb: its daemon is looked up first, and called at the first use. */
+export class DaemonSession {
+  readonly #args: Args;
+  readonly #io: CliIo;
+  readonly #values: "text" | "json";
+  #found: FoundDaemon | null = null;
+  #client: JobClient | null = null;
+
+  constructor(args: Args, io: CliIo, values: "text" | "json") {
+    this.#args = args;
+    this.#io = io;
+    this.#values = values;
+  }
+
+  /** Look up which daemon is asked. @throws JobError as {@link findDaemon} */
+  async find(): Promise<FoundDaemon> {
+    return this.#found ??= await findDaemon(this.#args, this.#io);
+  }
+
+  /** The client, which connects at its first call. */
+  async client(): Promise<JobClient> {
+    if (this.#client !== null) return this.#client;
+    const { settings, source, passedOver } = await this.find();
+    if (this.#args.flag("verbose")) {
+      const lines = [`Daemon: ${addressText(settings)}, named by ${source}`, ...passedOver];
+      await this.#io.stderr.write(`${makeLinesVisible(lines.join("\n"))}\n`);
+    }
+    const connect = this.#io.connect ?? (await import("../../rpc/client/client.ts")).connect;
+    return this.#client ??= await connect({ ...settings, values: this.#values });
+  }
+
+  /** The daemon and what named it: `localhost:59051 (the default)`. */
+  async daemonText(): Promise<string> {
+    const { settings, source } = await this.find();
+    return `${(await this.#whereabouts())?.address ?? addressText(settings)} (${source})`;
+  }
+
+  /** The error with where the daemon was looked for, if it was not found. */
+  async explained(error: unknown): Promise<unknown> {
+    if (!isJobError(error, "unavailable") || this.#client === null) return error;
+    const at = await this.#whereabouts();
+    // It was found: something that it needs is unavailable.
+    if (this.#io.connect !== undefined || at?.isReady()) return error;
+    const { source, passedOver } = await this.find();
+    const sockets = at?.triedSockets ?? [];
+    const parts = [
+      ...(error.hint === undefined ? [] : [error.hint]),
+      `Its address is from ${source}`,
+      ...(sockets.length === 0 ? [] : [`No daemon listens at ${sockets.join(", ")} either`]),
+      ...passedOver.map((reason) => `Not used: ${reason}`),
+    ];
+    const { code, message, path } = error;
+    return new JobError(code, message, { hint: parts.join(". "), path, cause: error });
+  }
+
+  close(): void {
+    this.#client?.close();
+  }
+
+  /** What the client knows of its connection; null if it has none yet, or a test replaced it. */
+  async #whereabouts() {
+    if (this.#client === null || this.#io.connect !== undefined) return null;
+    const { whereabouts } = await import("../../rpc/client/client.ts");
+    return await whereabouts(this.#client);
+  }
+}
