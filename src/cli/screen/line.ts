@@ -31,6 +31,8 @@ export function formatLine(
   let line = "";
   let left = columns;
   for (const [index, { text, style }] of spans.entries()) {
+    // Blanks at the end are no text that is cut.
+    if (!hasText(spans, index)) break;
     const shown = makeVisible(text);
     const width = displayWidth(shown);
     const isLast = index === spans.length - 1;

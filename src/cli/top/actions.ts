@@ -17,16 +17,16 @@ export interface Refusal {
   readonly refusal: string;
 }
 
-/** How an instance is called: `report …a1b2c3`. */
+/** How an instance is called: `report 75f49cb8`. */
 export function nameOf({ kind, uuid }: Pick<JobInstance, "kind" | "uuid">): string {
-  return `${kind} …${shortId(uuid)}`;
+  return `${kind} ${shortId(uuid)}`;
 }
 
 /** Cancel the instance of a row. */
 export function cancelAction(subject: Subject): Action | Refusal {
   if (subject.type === "upcoming" && subject.run.uuid !== undefined) {
     const { kind, uuid } = subject.run;
-    const name = `${kind} …${shortId(uuid)}`;
+    const name = `${kind} ${shortId(uuid)}`;
     return cancelOf(uuid, name, `Cancel ${name}, which waits? It will not run.`);
   }
   if (subject.type === "upcoming") {
@@ -65,13 +65,13 @@ export function retryAction(subject: Subject): Action | Refusal {
   const name = nameOf(instance);
   const again = instance.redrivenAs === undefined
     ? ""
-    : ` It was already run again as …${shortId(instance.redrivenAs)}.`;
+    : ` It was already run again as ${shortId(instance.redrivenAs)}.`;
   return {
     question: `Run ${name} again, as a new instance with the same arguments?${again}`,
     async run(client) {
       const answer = await client.retryInstance({ uuid: instance.uuid });
       const { uuid } = present(answer.instance, `Cannot retry ${name}`);
-      return `Runs again as …${shortId(uuid)}`;
+      return `Runs again as ${shortId(uuid)}`;
     },
   };
 }
@@ -82,7 +82,7 @@ function runAction(kind: string, scheduleId: string): Action {
       `Run ${kind} now, as its schedule ${scheduleId} does? The next runs stay as they are.`,
     async run(client) {
       const { instance } = await client.runSchedule({ kind, scheduleId });
-      return `Runs as …${shortId(present(instance, `Cannot run ${kind}`).uuid)}`;
+      return `Runs as ${shortId(present(instance, `Cannot run ${kind}`).uuid)}`;
     },
   };
 }

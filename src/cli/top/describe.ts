@@ -13,13 +13,13 @@ export function titleOf({ subject }: Row): string {
   if (subject.type === "node") return `Node ${subject.node.id}`;
   if (subject.type === "upcoming") {
     const { kind, uuid } = subject.run;
-    return uuid === undefined ? `Job ${kind}` : `Instance ${kind} …${shortId(uuid)}`;
+    return uuid === undefined ? `Job ${kind}` : `Instance ${kind} ${shortId(uuid)}`;
   }
   const kind = kindOf(subject);
   if (subject.type === "incident") {
     return kind === undefined ? `Incident of ${subject.incident.type}` : `Job ${kind}`;
   }
-  return `Instance ${kind} …${shortId(subject.instance.uuid)}`;
+  return `Instance ${kind} ${shortId(subject.instance.uuid)}`;
 }
 
 /** Everything about what a row is about, as `jobctl describe` writes it. */

@@ -1,9 +1,11 @@
 import { NOTICE_KINDS } from "../../core/notices/notice.ts";
+import { shortIds } from "../../core/text/short_ids.ts";
 import { formatRelative, roughDuration } from "../../core/time/duration.ts";
 import type { Incident, JobInstance, Node, UpcomingRun } from "../../rpc/gen/job_pb.ts";
 import type { Style } from "../output/table.ts";
 import { nodeStyle } from "../views/node_view.ts";
-import { progressText, settledAt } from "../views/instance_view.ts";
+import { errorLine, firstLine, progressText, settledAt } from "../views/instance_view.ts";
+import { failedCell } from "../views/state_words.ts";
 import { msOf } from "../wire.ts";
 import type { TopData } from "./top_data.ts";
 
@@ -59,12 +61,9 @@ export interface SectionOptions {
   readonly columns: number;
 }
 
-/** Characters of an id that are shown: its end tells ids apart, and is enough to find one. */
-const ID_CHARS = 6;
-
-/** The end of an id. */
+/** An id as it is shown and can be typed. */
 export function shortId(uuid: string): string {
-  return uuid.slice(-ID_CHARS);
+  return shortIds([uuid])(uuid);
 }
 
 /** The kind that a row is about; undefined if it is about none. */
@@ -79,17 +78,19 @@ export function kindOf(subject: Subject): string | undefined {
 const TIME_CELLS = 12;
 /** Longest bars with their shares: "██████████ 100 %". */
 const PROGRESS_CELLS = 16;
+/** Whole ids. */
+const ID_CELLS_MAX = 36;
 const REST: FieldWidth = { max: 400 };
 
 /** Columns of rows about runs: id, kind and time. */
 function runWidths(columns: number): readonly FieldWidth[] {
   const kindCells = Math.max(KIND_CELLS_MIN, Math.floor(columns * KIND_SHARE));
-  const widths = [{ max: ID_CHARS }, { max: kindCells }, { max: TIME_CELLS }];
+  const widths = [{ max: ID_CELLS_MAX }, { max: kindCells }, { max: TIME_CELLS }];
   return widths.map((width) => ({ ...width, isShared: true }));
 }
 
 const KIND_CELLS_MIN = 12;
-const KIND_SHARE = 1 / 4;
+const KIND_SHARE = 1 / 5;
 
 /** The parts of the view, the most important first. */
 export function sectionsOf(data: TopData, options: SectionOptions): readonly Section[] {
@@ -103,21 +104,22 @@ export function sectionsOf(data: TopData, options: SectionOptions): readonly Sec
   const incidents = data.incidents.filter(({ name }) => isShown(name));
   const nodes = data.nodes.length > 1 && filter === "" ? data.nodes : [];
   const widths = runWidths(columns);
+  const short = shortIds([...running, ...failures].map(({ uuid }) => uuid));
   return [
     {
       ...{ title: "Running", empty: "nothing", weight: 2, hasMore: data.hasMoreRunning },
       widths: [...widths, { max: PROGRESS_CELLS }, REST],
-      rows: running.map((instance) => runningRow(instance, data, options)),
+      rows: running.map((instance) => runningRow(instance, data, { ...options, short })),
     },
     {
       ...{ title: "Next", empty: "nothing is due", weight: 1, hasMore: data.hasMoreUpcoming },
       widths: [...widths, REST],
-      rows: upcoming.map((run) => upcomingRow(run, data, nowMs)),
+      rows: upcoming.map((run) => upcomingRow(run, data, { ...options, short })),
     },
     {
       ...{ title: "Failed", empty: "nothing", weight: 1, hasMore: false },
       widths: [...widths, REST],
-      rows: failures.map((instance) => failureRow(instance, nowMs)),
+      rows: failures.map((instance) => failureRow(instance, { ...options, short })),
     },
     {
       ...{ title: "Incidents", empty: "", weight: 1, hasMore: false },
@@ -147,16 +149,21 @@ function progressBar(instance: JobInstance, columns: number): string {
   return `${"█".repeat(full)}${"░".repeat(cells - full)} ${Math.floor(share * 100)} %`;
 }
 
+interface RowOptions extends SectionOptions {
+  /** Shortens ids. */
+  readonly short: (uuid: string) => string;
+}
+
 function runningRow(
   instance: JobInstance,
   { nodes }: TopData,
-  { nowMs, columns }: SectionOptions,
+  { nowMs, columns, short }: RowOptions,
 ): Row {
   const startedMs = msOf(instance.processedAt);
-  const isStopping = instance.cancelRequestedAt !== undefined;
+  const isCanceling = instance.cancelRequestedAt !== undefined;
   const attempts = instance.attempts ?? 1;
   const notes = [
-    isStopping ? "stopping" : "",
+    isCanceling ? "canceling" : "",
     attempts > 1 ? `attempt ${attempts}` : "",
     nodes.length > 1 ? instance.node ?? "" : "",
   ].filter((text) => text !== "").join(", ");
@@ -164,11 +171,11 @@ function runningRow(
     key: `running ${instance.uuid}`,
     subject: { type: "running", instance },
     fields: [
-      { text: shortId(instance.uuid), style: "dim" },
+      { text: short(instance.uuid), style: "dim" },
       { text: instance.kind },
       { text: startedMs === undefined ? "" : ageText(nowMs - startedMs), style: "active" },
       { text: progressBar(instance, columns) },
-      { text: notes, style: isStopping ? "warn" : "dim" },
+      { text: notes, style: isCanceling ? "warn" : "dim" },
     ],
   };
 }
@@ -178,7 +185,11 @@ function ageText(ms: number): string {
   return ms < 1_000 ? "0s" : roughDuration(ms);
 }
 
-function upcomingRow(run: UpcomingRun, { pauses }: TopData, nowMs: number): Row {
+function upcomingRow(
+  run: UpcomingRun,
+  { pauses }: TopData,
+  { nowMs, short }: RowOptions,
+): Row {
   const dueMs = msOf(run.dueAt) ?? nowMs;
   const pause = pauses.find(({ kind }) => kind === undefined || kind === run.kind);
   const source = run.scheduleId ?? "requested";
@@ -186,7 +197,7 @@ function upcomingRow(run: UpcomingRun, { pauses }: TopData, nowMs: number): Row 
     key: `upcoming ${run.uuid ?? run.scheduleId ?? run.kind}`,
     subject: { type: "upcoming", run },
     fields: [
-      { text: run.uuid === undefined ? "" : shortId(run.uuid), style: "dim" },
+      { text: run.uuid === undefined ? "" : short(run.uuid), style: "dim" },
       { text: run.kind },
       { text: dueMs <= nowMs ? "due" : formatRelative(dueMs, nowMs), style: "active" },
       pause === undefined ? { text: source, style: "dim" } : { text: "paused", style: "warn" },
@@ -194,18 +205,24 @@ function upcomingRow(run: UpcomingRun, { pauses }: TopData, nowMs: number): Row 
   };
 }
 
-function failureRow(instance: JobInstance, nowMs: number): Row {
+function failureRow(instance: JobInstance, { nowMs, short }: RowOptions): Row {
   const endedMs = msOf(settledAt(instance));
   return {
     key: `failure ${instance.uuid}`,
     subject: { type: "failure", instance },
     fields: [
-      { text: shortId(instance.uuid), style: "dim" },
+      { text: short(instance.uuid), style: "dim" },
       { text: instance.kind },
       { text: endedMs === undefined ? "" : formatRelative(endedMs, nowMs) },
-      { text: (instance.error ?? instance.reason ?? "").split("\n", 1)[0]!, style: "bad" },
+      { text: failureText(instance), style: "bad" },
     ],
   };
+}
+
+/** Why it failed: `exit 75: the shop does not respond`. */
+function failureText(instance: JobInstance): string {
+  const reason = failedCell(instance).text.replace(/^failed(: )?/, "");
+  return [reason, errorLine(instance)].filter((text) => text !== "").join(": ");
 }
 
 function incidentRow(incident: Incident, nowMs: number): Row {
@@ -214,7 +231,7 @@ function incidentRow(incident: Incident, nowMs: number): Row {
   const isKnown = acknowledgedBy !== undefined;
   const count = incident.count > 1n ? ` × ${incident.count}` : "";
   const known = isKnown ? `known to ${acknowledgedBy}` : "";
-  const what = [known, (lastError ?? "").split("\n", 1)[0]!].filter((text) => text !== "");
+  const what = [known, firstLine(lastError ?? "")].filter((text) => text !== "");
   return {
     key: `incident ${incident.id}`,
     subject: { type: "incident", incident },

@@ -13,6 +13,14 @@ test("formatLine() cuts a line to its width, with a sign only if something is cu
   assert.equal(formatLine([{ text: "01234" }, { text: "56789a" }], PLAIN), "012345678…");
 });
 
+test("formatLine() leaves out blanks at the end", () => {
+  assert.equal(formatLine([{ text: "012345678" }, { text: "  " }], PLAIN), "012345678");
+  assert.equal(
+    formatLine([{ text: "012345678" }, { text: "  " }, { text: "x" }], PLAIN),
+    "012345678…",
+  );
+});
+
 test("formatLine() counts wide characters as two cells", () => {
   assert.equal(formatLine([{ text: "漢字漢字漢" }], PLAIN), "漢字漢字漢");
   assert.equal(displayWidth(formatLine([{ text: "漢字漢字漢字" }], PLAIN)), 9);

@@ -29,19 +29,19 @@ const run = (fields: object): Subject => ({
 const textOf = (given: Action | Refusal) => "question" in given ? given.question : given.refusal;
 
 test("cancelAction() says what will be canceled, and refuses what cannot be", () => {
-  assert.match(textOf(cancelAction(RUNNING)), /^Cancel report …a1b2c3, which is running\?/);
+  assert.match(textOf(cancelAction(RUNNING)), /^Cancel report 00a1b2c3, which is running\?/);
   assert.match(
     textOf(cancelAction(run({ uuid: idOf("77") }))),
-    /^Cancel report …000077, which waits/,
+    /^Cancel report 00000077, which waits/,
   );
   assert.ok("refusal" in cancelAction(run({ scheduleId: "config:report:0" })));
   assert.ok("refusal" in cancelAction(FAILED));
 });
 
 test("retryAction() runs only what has ended again, and says if that was done before", () => {
-  assert.match(textOf(retryAction(FAILED)), /^Run report …a1b2c3 again, as a new instance/);
+  assert.match(textOf(retryAction(FAILED)), /^Run report 00a1b2c3 again, as a new instance/);
   const instance = { ...failedOf("report", "a1b2c3", "oh"), redrivenAs: idOf("99") };
-  assert.match(textOf(retryAction({ type: "failure", instance })), /already run again as …000099/);
+  assert.match(textOf(retryAction({ type: "failure", instance })), /already run again as 00000099/);
   assert.ok("refusal" in retryAction(RUNNING));
   assert.ok("refusal" in retryAction(run({ uuid: idOf("77") })));
 });
@@ -54,7 +54,7 @@ test("retryAction() runs a schedule now", async () => {
     asked.push(request);
     return Promise.resolve({ instance: failedOf("report", "abcdef", "") });
   };
-  assert.equal(await (action as Action).run({ runSchedule } as never), "Runs as …abcdef");
+  assert.equal(await (action as Action).run({ runSchedule } as never), "Runs as 00abcdef");
   assert.deepEqual(asked, [{ kind: "report", scheduleId: "config:report:0" }]);
 });
 

@@ -52,7 +52,7 @@ async function openTop(answers: Answers = {}, argv: readonly string[] = []) {
 test("top shows what the daemon reports, and gives the terminal back at q", async () => {
   const top = await openTop();
   assert.match(top.terminal.text, /^web1 {2}0\.1\.0 .*\n3 running {2}12 waiting/);
-  assert.match(top.terminal.text, /> a1b2c3 {2}report/);
+  assert.match(top.terminal.text, /> 00a1b2c3 {2}report/);
   top.watch.send({ cursor: "2", running: { instances: [] } });
   await top.settle();
   assert.match(top.terminal.text, /Running: nothing/);
@@ -77,11 +77,11 @@ test("top cancels only after y, and says what it does", async () => {
   const cancelInstances = { instances: [instance()] };
   const top = await openTop({ cancelInstances });
   await top.press("c");
-  assert.match(top.footer(), /Cancel report …a1b2c3, which is running\?[^]*\[y\/N\]/);
+  assert.match(top.footer(), /Cancel report 00a1b2c3, which is running\?[^]*\[y\/N\]/);
   await top.press("n");
   assert.match(top.footer(), /Nothing was changed/);
   await top.press("c", "y");
-  assert.match(top.footer(), /Canceled report …a1b2c3/);
+  assert.match(top.footer(), /Canceled report 00a1b2c3/);
   const { calls, code } = await top.quit();
   assert.equal(code, 130);
   const cancels = calls.filter(({ method }) => method === "cancelInstances");
@@ -94,7 +94,7 @@ test("top runs a failed instance again, and pauses and resumes jobs", async () =
     resume: { wasPaused: true },
   });
   await top.press("\t", "\t", "r", "y");
-  assert.match(top.footer(), /Runs again as …999999/);
+  assert.match(top.footer(), /Runs again as 00999999/);
   await top.press("p");
   assert.match(top.footer(), /Pause job sync-orders until resumed\?/);
   await top.press("y");
@@ -141,7 +141,7 @@ test("top describes a row, scrolls and goes back", async () => {
   const top = await openTop();
   top.terminal.resize({ rows: 10, columns: 80 });
   await top.press("\r");
-  assert.match(top.terminal.text, /^Instance report …a1b2c3\nInstance: /);
+  assert.match(top.terminal.text, /^Instance report 00a1b2c3\nInstance: /);
   await top.press("G");
   assert.doesNotMatch(top.terminal.text, /^Instance: /m);
   await top.press("q");
@@ -168,7 +168,7 @@ test("top follows a log, reads what is before it, and searches", async () => {
   await top.press("l");
   top.follow.send({ cursor: "1", instance: instance({ state: JobState.PROCESSING }) });
   await top.settle();
-  assert.match(top.terminal.text, /^Log of report …a1b2c3 · running · last 2 lines\n/);
+  assert.match(top.terminal.text, /^Log of report 00a1b2c3 · running · last 2 lines\n/);
   assert.match(top.terminal.text, / three red\\x1b\[2J\n.* four\n/);
   top.follow.send({ cursor: "2", entries: [logEntry(4, "four"), logEntry(5, "five")] });
   await top.settle();

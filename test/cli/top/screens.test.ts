@@ -44,15 +44,15 @@ web1  0.1.0  up 1d2h  3 of 8 workers busy           12:00:00
 3 running  12 waiting  3211 completed  2 failed  0 canceled
 Paused: mail
 Running (3)
-> a1b2c3  report           2m5s      ██░░░ 45 %  web1
-  d4e5f6  バックアップ     2m5s      7           attempt 3,…
-  0a0b0c  \\x1b[2Jhostile…  2m5s                  stopping, …
+> 00a1b2c3  report        2m5s      ██░░░ 45 %  web1
+  00d4e5f6  バックアップ  2m5s      7           attempt 3, …
+  000a0b0c  \\x1b[2Jhost…  2m5s                  canceling, …
 Next (2)
-          sync-orders      in 2m13s  config:sync-orders:0
-  778899  mail             in 2h     paused
+            sync-orders   in 2m13s  config:sync-orders:0
+  00778899  mail          in 2h     paused
 Failed (2)
-  112233  sync-orders      1h ago    exit 75: the shop does…
-  445566  import           1h ago    \\x1b]0;owned\\x07 could…
+  00112233  sync-orders   1h ago    exit 75: the shop does …
+  00445566  import        1h ago    \\x1b]0;owned\\x07 could …
 Incidents (1)
   sync-orders  failed × 3  1h30m ago  exit 75: the shop doe…
 Nodes (2)
@@ -68,15 +68,15 @@ web1  0.1.0  up 1d2h  3 of 8 workers busy                               12:00:00
 3 running  12 waiting  3211 completed  2 failed  0 canceled
 Paused: mail
 Running (3)
-> a1b2c3  report                2m5s      ████░░░░░░ 45 %  web1
-  d4e5f6  バックアップ          2m5s      7                attempt 3, web1
-  0a0b0c  \\x1b[2Jhostile\\u202e  2m5s                       stopping, web1
+> 00a1b2c3  report            2m5s      ████░░░░░░ 45 %  web1
+  00d4e5f6  バックアップ      2m5s      7                attempt 3, web1
+  000a0b0c  \\x1b[2Jhostile\\…  2m5s                       canceling, web1
 Next (2)
-          sync-orders           in 2m13s  config:sync-orders:0
-  778899  mail                  in 2h     paused
+            sync-orders       in 2m13s  config:sync-orders:0
+  00778899  mail              in 2h     paused
 Failed (2)
-  112233  sync-orders           1h ago    exit 75: the shop does not respond
-  445566  import                1h ago    \\x1b]0;owned\\x07 could not read the f…
+  00112233  sync-orders       1h ago    exit 75: the shop does not respond
+  00445566  import            1h ago    \\x1b]0;owned\\x07 could not read the fil…
 Incidents (1)
   sync-orders  failed × 3  1h30m ago  exit 75: the shop does not respond
 Nodes (2)
@@ -92,15 +92,15 @@ web1  0.1.0  up 1d2h  3 of 8 workers busy                                       
 3 running  12 waiting  3211 completed  2 failed  0 canceled
 Paused: mail
 Running (3)
-> a1b2c3  report                2m5s      ████░░░░░░ 45 %  web1
-  d4e5f6  バックアップ          2m5s      7                attempt 3, web1
-  0a0b0c  \\x1b[2Jhostile\\u202e  2m5s                       stopping, web1
+> 00a1b2c3  report                2m5s      ████░░░░░░ 45 %  web1
+  00d4e5f6  バックアップ          2m5s      7                attempt 3, web1
+  000a0b0c  \\x1b[2Jhostile\\u202e  2m5s                       canceling, web1
 Next (2)
-          sync-orders           in 2m13s  config:sync-orders:0
-  778899  mail                  in 2h     paused
+            sync-orders           in 2m13s  config:sync-orders:0
+  00778899  mail                  in 2h     paused
 Failed (2)
-  112233  sync-orders           1h ago    exit 75: the shop does not respond
-  445566  import                1h ago    \\x1b]0;owned\\x07 could not read the file of the day
+  00112233  sync-orders           1h ago    exit 75: the shop does not respond
+  00445566  import                1h ago    \\x1b]0;owned\\x07 could not read the file of the day
 Incidents (1)
   sync-orders  failed × 3  1h30m ago  exit 75: the shop does not respond
 Nodes (2)
@@ -128,16 +128,16 @@ test("Overview keeps the selected row in sight, and selected as rows come and go
   const size = { rows: 20, columns: 60 };
   const overview = overviewOf(many(0, 50));
   const selected = () => screenOf(overview, size).match(/^> (\S+)/m)?.[1];
-  assert.equal(selected(), "100000");
+  assert.equal(selected(), "00100000");
   overview.move(30);
-  assert.equal(selected(), "100030");
+  assert.equal(selected(), "00100030");
   overview.data = withMessage(overview.data, many(20, 50));
-  assert.equal(selected(), "100030");
+  assert.equal(selected(), "00100030");
   overview.data = withMessage(overview.data, many(40, 50));
   // It has ended: the one in its place is selected.
-  assert.equal(selected(), "100050");
+  assert.equal(selected(), "00100050");
   overview.move(-Infinity);
-  assert.equal(selected(), "100040");
+  assert.equal(selected(), "00100040");
   overview.data = withMessage(overview.data, many(0, 0));
   assert.equal(overview.selected?.key.split(" ")[0], "running");
   screenOf(overview, size);

@@ -26,7 +26,7 @@ kill_after = "2s"
 run = "true"
 schedule = "0 4 1 1 *"
 [jobs.broken]
-run = "echo 'the shop does not respond' >&2; exit 75"
+run = "echo 'no shop' >&2; exit 75"
 `;
 
 interface Size {
@@ -81,7 +81,7 @@ Running (1)
 Next (1)
   nightly  in 1d  config:nightly:0
 Failed (1)
-  a1b2c3  broken  1s ago  Command "/bin/sh" exited with…
+  a1b2c3  broken  1s ago  exit 75: no shop
 
 ? help  q quit  Enter describe  l log  c cancel  r retry
 `,
@@ -93,7 +93,7 @@ Running (1)
 Next (1)
   nightly  in 1d  config:nightly:0
 Failed (1)
-  a1b2c3  broken  1s ago  Command "/bin/sh" exited with code 75: the shop does not respond
+  a1b2c3  broken  1s ago  exit 75: no shop
 
 ? help  q quit  Enter describe  l log  c cancel  r retry  p pause  / filter  Tab next part
 `,
@@ -106,7 +106,7 @@ function constant(screen: string): string {
     .replaceAll(/\d+\.\d+\.\d+/g, "0.1.0")
     .replaceAll(/up [\dhms]+/g, "up 1s")
     .replaceAll(/\d+ of \d+ workers/g, "1 of 2 workers")
-    .replaceAll(/\b[0-9a-f]{6}\b(?= +(steps|broken))/g, "a1b2c3")
+    .replaceAll(/\b[0-9a-f]{8}\b(?= +(steps|broken))/g, "a1b2c3")
     .replaceAll(/(?<=steps +)[\dms]+(?= )/g, "1s")
     .replaceAll(/in \d+[dhms\d]*/g, "in 1d")
     .replaceAll(/\d+m?s ago|now/g, "1s ago")
@@ -124,7 +124,7 @@ for (const [columns, rows] of [[60, 20], [120, 40]] as const) {
     await daemon.jobctl(["schedule", "broken", "--wait"]);
     const { stdout } = await daemon.jobctl(["schedule", "steps", "80", "-o", "name"]);
     await onTerminal(daemon, "jobctl top", { columns, rows }, async (terminal) => {
-      await terminal.shows(/> \w{6} {2}steps .*50 %/);
+      await terminal.shows(/> \w{8} {2}steps .*50 %/);
       assert.equal(constant(terminal.text), SCREENS[columns]);
       assert.equal(terminal.text.split("\n").length, rows);
       await readLog(terminal);
@@ -142,14 +142,14 @@ for (const [columns, rows] of [[60, 20], [120, 40]] as const) {
 async function readLog(terminal: TmuxTerminal): Promise<void> {
   terminal.keys("l");
   const log = await terminal.shows(/step 40 /);
-  assert.match(log, /^Log of steps …\w{6} · running(?: \d+%)? · 40 lines/);
+  assert.match(log, /^Log of steps \w{8} · running(?: \d+%)? · 40 lines/);
   assert.match(log, /step 40 of 漢字 \\x1b\[2J\\x1b\]0;owned\\x07/);
   terminal.keys("g");
   await terminal.shows(/ step 1 of/);
   terminal.keys("/", "step 20", "Enter");
   await terminal.shows(/"step 20": 1 of 1[^]* step 20 of/);
   terminal.keys("q", "Enter");
-  await terminal.shows(/^Instance steps …\w{6}\n.*Instance:/);
+  await terminal.shows(/^Instance steps \w{8}\n.*Instance:/);
   terminal.keys("Escape");
   await terminal.shows(/^web1/);
 }
@@ -157,16 +157,16 @@ async function readLog(terminal: TmuxTerminal): Promise<void> {
 /** Cancel the run, run the failed one again, pause its job and resume it. */
 async function act(terminal: TmuxTerminal, state: () => Promise<string>): Promise<void> {
   terminal.keys("c");
-  await terminal.shows(/Cancel steps …\w{6}, which is running\?/);
+  await terminal.shows(/Cancel steps \w{8}, which is running\?/);
   terminal.keys("y");
-  await terminal.shows(/Canceled steps …\w{6}/);
+  await terminal.shows(/Canceled steps \w{8}/);
   await until("the run to be canceled", async () => await state() === "cancelled");
   await terminal.shows(/Running: nothing/);
 
   terminal.keys("Tab");
-  await terminal.shows(/> \w{6} {2}broken/);
+  await terminal.shows(/> \w{8} {2}broken/);
   terminal.keys("r", "y");
-  await terminal.shows(/Runs again as …\w{6}/);
+  await terminal.shows(/Runs again as \w{8}/);
   await terminal.shows(/Failed \(2\)/);
 
   terminal.keys("p");
