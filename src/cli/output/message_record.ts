@@ -1,5 +1,4 @@
-import { parseJson } from "../../core/arguments/json_text.ts";
-import { type AnyMessage, fieldNames, writeAnyMessage } from "../../rpc/json/any_message.ts";
+import { type AnyMessage, anyMessageData, fieldNames } from "../../rpc/json/any_message.ts";
 import type { PlainRecord } from "./view.ts";
 
 /** Messages whose id is also there as `uuid`, as in go-job. */
@@ -7,7 +6,7 @@ const WITH_UUID = "job.v1.JobInstance";
 
 /** A message of the contract as plain data: the JSON of the HTTP API. */
 export function messageRecord(message: AnyMessage & Texts): PlainRecord {
-  const read = parseJson(writeAnyMessage(message)) as PlainRecord;
+  const read = anyMessageData(message) as PlainRecord;
   const record = { ...read, ...textsOf(message, read) };
   if (message.$typeName !== WITH_UUID) return record;
   const { kind, id } = read;

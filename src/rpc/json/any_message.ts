@@ -1,8 +1,8 @@
-import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { file_job } from "../gen/job_pb.ts";
+import { messageData } from "./message_data.ts";
 import { planOf } from "./message_plan.ts";
 import { MessageReader } from "./read_message.ts";
-import { writeMessage } from "./write_message.ts";
 
 /** A message of the contract, which says itself of which type it is. */
 export interface AnyMessage {
@@ -19,10 +19,9 @@ function schemaOf(typeName: string): DescMessage {
   return schema;
 }
 
-/** A message as JSON text; see {@link writeMessage}. */
-export function writeAnyMessage(message: AnyMessage): string {
-  const schema = schemaOf(message.$typeName);
-  return writeMessage(schema, toBinary(schema, message as Message));
+/** A message as data; see {@link messageData}. */
+export function anyMessageData(message: AnyMessage): Record<string, unknown> {
+  return messageData(schemaOf(message.$typeName), message);
 }
 
 /**
