@@ -159,6 +159,18 @@ const INCIDENTS = [{
   ...{ openedAt: at(-26 * HOUR), lastAt: at(-3 * MINUTE) },
   lastError: "rsync: connection to backup.example.com timed out",
 }];
+const SILENCES = [{
+  ...{ kind: "backup", by: "eva", reason: "the backup server moves to another building" },
+  ...{ since: at(-HOUR), until: at(5 * HOUR) },
+}];
+const CHANNELS = [{
+  ...{ name: "operations", to: "mail to operations@example.com", on: ["failed", "missed", "lost"] },
+  jobs: ["backup", "import-*"],
+}];
+const SESSIONS = [{
+  ...{ id: "3f9a01c23f9a01c2", name: "eva", role: "operator", address: "10.20.30.40" },
+  ...{ createdAt: at(-HOUR), usedAt: at(-MINUTE), expiresAt: at(11 * HOUR) },
+}];
 const HISTORY = [
   historyEntry(JobState.SCHEDULED, NOW - 10 * MINUTE),
   historyEntry(JobState.PROCESSING, NOW - 9 * MINUTE),
@@ -190,6 +202,13 @@ const SCREENS: readonly (readonly [file: string, argv: readonly string[], answer
   ["list_schedules", ["list", "schedules"], { listSchedules: { schedules: SCHEDULES } }],
   ["list_timers", ["list", "timers"], { listSchedules: { schedules: SCHEDULES } }],
   ["list_nodes", ["list", "nodes"], { listNodes: { nodes: NODES } }],
+  ["list_pauses", ["list", "pauses"], { listPauses: { pauses: PAUSES } }],
+  ["list_silences", ["list", "silences"], { listSilences: { silences: SILENCES } }],
+  ["notices_list", ["notices", "list"], { listChannels: { channels: CHANNELS } }],
+  ["sessions", ["sessions"], { listSessions: { sessions: SESSIONS } }],
+  ["history", ["history", idOf(1)], {
+    ...{ getInstance: { instance: FAILED }, lookupInstanceHistory: { entries: HISTORY } },
+  }],
   ["incidents", ["incidents"], { listIncidents: { incidents: INCIDENTS } }],
   ["status", ["status"], {
     ...{ getStatus: STATUS, listPauses: { pauses: PAUSES } },

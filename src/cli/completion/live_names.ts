@@ -5,7 +5,8 @@ import type { Incident, JobInstance } from "../../rpc/gen/job_pb.ts";
 import { listIncidents, lookupInstances, pages } from "../lookup.ts";
 import type { LiveName } from "./line_table.ts";
 import type { DaemonOffer } from "../parsing/options.ts";
-import { msOf, stateName, timestampOf, unfinishedStates } from "../wire.ts";
+import { msOf, timestampOf, unfinishedStates } from "../wire.ts";
+import { stateCell } from "../views/state_words.ts";
 
 /** Most names that a shell gets. */
 export const NAMES_MAX = 200;
@@ -135,10 +136,11 @@ function timesOf(prefix: string) {
   };
 }
 
-function nameOf({ uuid, kind, state, createdAt }: JobInstance, nowMs: number): LiveName {
-  const createdMs = msOf(createdAt);
+function nameOf(instance: JobInstance, nowMs: number): LiveName {
+  const { uuid, kind } = instance;
+  const createdMs = msOf(instance.createdAt);
   const when = createdMs === undefined ? "" : `, ${formatRelative(createdMs, nowMs)}`;
-  return { name: uuid, describe: `${kind}, ${stateName(state) ?? "unknown"}${when}` };
+  return { name: uuid, describe: `${kind}, ${stateCell(instance).text}${when}` };
 }
 
 async function* schedules(client: JobClient, kind: string): AsyncGenerator<LiveName> {

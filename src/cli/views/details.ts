@@ -89,6 +89,7 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
 
 /** How often it was tried, and may be: `3, 2 failed (up to 5 retries)`. */
 function attemptsText({ attempts = 0, failures, maxRetries }: JobInstance): string {
+  if (attempts === 0) return "none yet";
   const failed = failures === 0 ? "" : `, ${failures} failed`;
   const retries = maxRetries === -1
     ? "any number of"

@@ -18,7 +18,7 @@ export const JOB_VIEW: MessageView<Job> = {
   message: "Job",
   name: (job) => job.kind,
   columns: [
-    { title: "KIND", weight: 9, least: 16, cell: (job) => job.kind },
+    { title: "KIND", weight: 9, least: 24, cell: (job) => job.kind },
     { title: "SCHEDULE", weight: 8, least: 12, cell: schedulesText },
     { title: "ARGUMENTS", weight: 4, least: 16, cell: parametersText },
     { title: "PRIORITY", isWide: true, isNumber: true, cell: (job) => job.priority },

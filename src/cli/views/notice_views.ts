@@ -107,7 +107,7 @@ export const CHANNEL_VIEW: MessageView<Channel> = {
   name: (channel) => channel.name,
   columns: [
     { title: "NAME", weight: 9, least: 12, cell: (channel) => channel.name },
-    { title: "TO", weight: 8, least: 16, cell: (channel) => channel.to },
+    { title: "TO", weight: 8, least: 24, cell: (channel) => channel.to },
     { title: "ON", weight: 7, least: 12, cell: (channel) => channel.on.join(", ") },
     { title: "JOBS", least: 12, cell: (channel) => channel.jobs.join(", ") },
     // An older daemon sends no number.

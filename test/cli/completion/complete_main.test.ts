@@ -102,7 +102,7 @@ test("answerCompletion() asks for instances of the time in the beginning of an i
       lookupInstances: () => ({ instances: [{ uuid, kind: "mail", state: 64 }] }),
     },
   });
-  assert.deepEqual(lines, [`${uuid}\tmail, Terminated`]);
+  assert.deepEqual(lines, [`${uuid}\tmail, failed`]);
   const { after, before, dead } = requests[0]!.query as Record<string, { seconds: bigint }>;
   const atMs = parseInt("019ab5c1e000", 16);
   assert.equal(dead, true);
@@ -118,7 +118,7 @@ test("answerCompletion() finds an instance whose id has no time by its beginning
       getInstance: () => ({ instance: { uuid, kind: "mail", state: 32 } }),
     },
   });
-  assert.deepEqual(lines, [`${uuid}\tmail, Completed`]);
+  assert.deepEqual(lines, [`${uuid}\tmail, done`]);
 });
 
 test("answerCompletion() names incidents as ack finds them", async () => {
