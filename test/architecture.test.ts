@@ -97,6 +97,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "maintenance",
       "selftest",
       "rpc/client/client.ts",
+      "rpc/client/socket_client.ts",
       "rpc/gen",
       "rpc/json/any_message.ts",
     ],

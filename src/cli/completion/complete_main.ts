@@ -107,7 +107,8 @@ async function askDaemon(
   const { settings } = await findDaemon(args, io);
   const hasLimit = args.text("call-timeout") !== undefined;
   const timeoutMs = hasLimit ? settings.timeoutMs! : WAIT_MS;
-  const connect = io.connect ?? (await import("../../rpc/client/client.ts")).connect;
+  const connect = io.connect ??
+    (await import("../../rpc/client/socket_client.ts")).connectAtOnce;
   const client = await connect({ ...settings, timeoutMs });
   try {
     return await gather(client, { ...question, nowMs }, io, timeoutMs);

@@ -32,7 +32,8 @@ export class DaemonSession {
       const lines = [`Daemon: ${addressText(settings)}, named by ${source}`, ...passedOver];
       await this.#io.stderr.write(`${makeLinesVisible(lines.join("\n"))}\n`);
     }
-    const connect = this.#io.connect ?? (await import("../../rpc/client/client.ts")).connect;
+    const connect = this.#io.connect ??
+      (await import("../../rpc/client/socket_client.ts")).connectAtOnce;
     return this.#client ??= await connect({ ...settings, values: this.#values });
   }
 
@@ -67,7 +68,7 @@ export class DaemonSession {
   /** What the client knows of its connection; null if it has none yet, or a test replaced it. */
   async #whereabouts() {
     if (this.#client === null || this.#io.connect !== undefined) return null;
-    const { whereabouts } = await import("../../rpc/client/client.ts");
+    const { whereabouts } = await import("../../rpc/client/whereabouts.ts");
     return await whereabouts(this.#client);
   }
 }

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { dirname } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
 import { bareHost, hostPort, isLoopback } from "../../core/address.ts";
 import { isJobError, JobError } from "../../core/errors.ts";
@@ -9,27 +8,19 @@ import { systemClock } from "../../platform/clock.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import { gathering } from "../server/gathering_socket.ts";
 import { MESSAGE_BYTES_MAX } from "../limits.ts";
+import type { CalledPeer } from "./call_error.ts";
+import type { Whereabouts } from "./whereabouts.ts";
+import { findSocket, type Target } from "./find_socket.ts";
 import { type ProofOptions, provePeer } from "./peer_proof.ts";
-import {
-  probeSocket,
-  runtimeDir,
-  socketPaths,
-  systemDaemonUid,
-  tokenPath,
-} from "../server/socket_path.ts";
+import { probeSocket, tokenPath } from "../server/socket_path.ts";
 import { JSON_VALUES, VALUES_HEADER } from "../call_headers.ts";
 import { loadCa, loadTls } from "../../platform/network/tls.ts";
 import { findDistrust } from "../../platform/files/trusted_path.ts";
 import { readTokenFile } from "../auth/token_file.ts";
 
 /** A connection to a daemon, opened again when it breaks. */
-export interface Channel {
+export interface Channel extends CalledPeer, Whereabouts {
   readonly client: grpc.Client;
-  /** The daemon's address for messages: `host:port` or the path of its socket. */
-  readonly address: string;
-  /** The sockets of the daemon's port that were tried first, at which nobody listens. */
-  readonly triedSockets: readonly string[];
-  readonly isTls: boolean;
   readonly metadata: () => grpc.Metadata;
   /**
    * Read the token again after a call with `sent` was refused: a daemon may create a new one at
@@ -38,59 +29,10 @@ export interface Channel {
    * @returns true if it has changed
    */
   readonly renewToken: (sent: grpc.Metadata) => boolean;
-  /** True if a connection is open. */
-  readonly isReady: () => boolean;
-  /**
-   * The reason why nothing was sent over the last connection: another user's process was, or could
-   * have been, at its other end. Null if it was used.
-   */
-  readonly refusal: () => JobError | null;
   readonly close: () => void;
 }
 
-type Target = ConnectOptions & { readonly host: string; readonly port: number };
 type Tls = NonNullable<ConnectOptions["tls"]>;
-
-/** A socket that others can replace may not be the daemon's: anyone can create a folder in /tmp. */
-function isTrusted(path: string, daemonUid: number | null): boolean {
-  return findDistrust(dirname(path), { owners: daemonUid === null ? [] : [daemonUid] }) === null;
-}
-
-/** A Unix socket, and whose daemon, other than root's and our own, may be there. */
-interface FoundSocket {
-  readonly path: string;
-  readonly daemonUid: number | null;
-}
-
-/**
- * The first Unix socket that accepts connections; null to use TCP.
- *
- * @param tried gets the paths of the others
- */
-async function findSocket(
-  target: Target,
-  daemonUid: number | null,
-  tried: string[],
-): Promise<FoundSocket | null> {
-  if (typeof target.socket === "string") {
-    const problem = await probeSocket(target.socket);
-    if (problem === null) return { path: target.socket, daemonUid };
-    throw new JobError(
-      "unavailable",
-      `Cannot reach the daemon at ${target.socket}: ${problem}`,
-      { hint: "Is the daemon running, and may this user open its socket?" },
-    );
-  }
-  // Over the socket, the caller would be this process's user, not the owner of the token.
-  const hasToken = target.token !== undefined || target.tokenFile !== undefined;
-  if (target.socket === null || hasToken || target.tls || !isLoopback(target.host)) return null;
-  for (const path of socketPaths(target.port, daemonUid)) {
-    const uid = daemonUid ?? (dirname(path) === runtimeDir(0) ? systemDaemonUid() : null);
-    if (isTrusted(path, uid) && await probeSocket(path) === null) return { path, daemonUid: uid };
-    tried.push(path);
-  }
-  return null;
-}
 
 /** The token for this target; undefined when there is none. */
 function findToken(target: Target): string | undefined {
@@ -187,7 +129,7 @@ function checkToken(target: Target, token: string | undefined): void {
 export async function openChannel(target: Target): Promise<Channel> {
   const daemonUid = target.daemonUser === undefined ? null : userId(target.daemonUser);
   const triedSockets: string[] = [];
-  const found = await findSocket(target, daemonUid, triedSockets);
+  const found = await findSocket({ ...target, daemonUid, tried: triedSockets }, probeSocket);
   const socket = found?.path ?? null;
   let token = socket === null ? findToken(target) : undefined;
   if (socket === null) checkToken(target, token);

@@ -2,26 +2,26 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type * as grpc from "@grpc/grpc-js";
 import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
-import { type ErrorCode, isJobError, JobError } from "../../core/errors.ts";
+import { isJobError, JobError } from "../../core/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { methodPath, toBuffer } from "../../platform/network/grpc_bytes.ts";
+import { emptyResponse, type FailedCall, toClientError, unreachable } from "./call_error.ts";
 import { type Channel, openChannel } from "./channel.ts";
 import {
+  CALL_TIMEOUT_MS,
   type CallOptions,
   checkCallOptions,
   checkConnectOptions,
   type ConnectOptions,
 } from "./connect_options.ts";
-import { connectDetail, connectHint } from "./connect_problem.ts";
 import { encodeRequest } from "./encode_request.ts";
-import { fromWireError, GRPC_STATUS, TRAILERS } from "../errors.ts";
+import { TRAILERS } from "../errors.ts";
+import { withWhereabouts } from "./whereabouts.ts";
 import { JobService } from "../gen/job_pb.ts";
 import type { StreamName, UnaryName } from "../handlers/backend.ts";
 
 export type { CallOptions, ConnectOptions } from "./connect_options.ts";
-
-const DEFAULT_TIMEOUT_MS = 10_000;
 
 type Methods = typeof JobService["method"];
 
@@ -64,7 +64,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   for (const method of JobService.methods) {
     const callUnary = async (request: object = {}, call: CallOptions = {}) => {
       checkCallOptions(call, method.name);
-      const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+      const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? CALL_TIMEOUT_MS;
       const asked = encodeRequest(method.input, request, method.name);
       const bytes = await callMethod(await open(), method, asked, {
         signal: call.signal,
@@ -78,18 +78,7 @@ export function connect(options: ConnectOptions = {}): JobClient {
   }
   const close = () => void opening?.then((channel) => channel.close(), () => {});
   const client = { ...methods as unknown as JobMethods & StreamMethods, close };
-  CHANNELS.set(client, () => opening);
-  return client;
-}
-
-/** The channel of each client, once it is opening. */
-const CHANNELS = new WeakMap<JobClient, () => Promise<Channel> | null>();
-
-/** Where a client's daemon is, and the sockets at which there was none. */
-export async function whereabouts(
-  client: JobClient,
-): Promise<Pick<Channel, "address" | "triedSockets" | "isReady"> | null> {
-  return await CHANNELS.get(client)?.()?.catch(() => null) ?? null;
+  return withWhereabouts(client, () => opening);
 }
 
 /**
@@ -132,7 +121,7 @@ function callOnce(
       (error, response) => {
         signal?.removeEventListener("abort", cancel);
         if (response && !error) resolve(response);
-        else reject(toClientError(error, channel, action, timeoutMs));
+        else reject(errorOf(error, channel, { action, timeoutMs }));
       },
     );
     const cancel = () => call.cancel();
@@ -197,7 +186,7 @@ async function* streamOnce<Output extends DescMessage>(
   } catch (error) {
     if (signal?.aborted) return;
     if (isSilent) throw unreachable(channel, "no message for 45 s", error);
-    throw toClientError(error as grpc.ServiceError, channel, action, SILENCE_MS);
+    throw errorOf(error as grpc.ServiceError, channel, { action, timeoutMs: SILENCE_MS });
   } finally {
     silence.cancel();
     signal?.removeEventListener("abort", cancel);
@@ -205,59 +194,14 @@ async function* streamOnce<Output extends DescMessage>(
   }
 }
 
-function trailersOf(error: grpc.ServiceError): Record<string, string> {
+/** @param error null for a response without a message */
+function errorOf(error: grpc.ServiceError | null, channel: Channel, call: FailedCall): JobError {
+  if (!error) return emptyResponse(call);
   const trailers: Record<string, string> = {};
   for (const name of Object.values(TRAILERS)) {
     const value = error.metadata?.get(name)[0];
     if (value !== undefined) trailers[name] = value.toString();
   }
-  return trailers;
-}
-
-/** The error of a failed call: the server's, or the reason why the call did not reach it. */
-function toClientError(
-  error: grpc.ServiceError | null,
-  channel: Channel,
-  action: string,
-  timeoutMs: number,
-): JobError {
-  if (!error) return new JobError("internal", `${action}: the response is empty`);
-  const trailers = trailersOf(error);
-  if (trailers[TRAILERS.code] !== undefined) {
-    return fromWireError({ code: error.code, details: error.details, trailers }, error);
-  }
-  const fail = (code: ErrorCode, problem: string, hint: string | undefined) =>
-    new JobError(code, `${action}: ${problem}`, { hint, cause: error });
-  const isTimeout = error.code === GRPC_STATUS.timeout;
-  const refusal = channel.refusal();
-  if (refusal && !channel.isReady()) {
-    const { message, hint } = refusal;
-    return new JobError("unavailable", `${action}: ${message}`, { hint, cause: refusal });
-  }
-  if (error.code === GRPC_STATUS.unavailable || (isTimeout && !channel.isReady())) {
-    const detail = isTimeout
-      ? `no connection within ${timeoutMs} ms`
-      : connectDetail(error.details);
-    return unreachable(channel, detail, error);
-  }
-  if (isTimeout) {
-    const problem = `no response within ${timeoutMs} ms`;
-    return fail("timeout", problem, "The daemon may be busy; try again, or allow more time");
-  }
-  if (error.code === GRPC_STATUS.unimplemented) {
-    return fail(
-      "unimplemented",
-      "the daemon does not know this method",
-      "It is older than this program, or not jobctl; compare jobctl get version",
-    );
-  }
-  const details = `${action}: ${error.details}`;
-  return fromWireError({ code: error.code, details, trailers }, error);
-}
-
-function unreachable(channel: Channel, detail: string, cause?: unknown): JobError {
-  return new JobError("unavailable", `Cannot reach the daemon at ${channel.address}: ${detail}`, {
-    hint: connectHint(detail, channel),
-    cause,
-  });
+  const { code, details } = error;
+  return toClientError({ code, details, trailers, cause: error }, channel, call);
 }

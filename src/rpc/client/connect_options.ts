@@ -9,6 +9,9 @@ import {
   TEXT,
 } from "../../core/object_keys.ts";
 
+/** Longest wait for a response unless a call says otherwise. */
+export const CALL_TIMEOUT_MS = 10_000;
+
 /** Where and how to reach a daemon. */
 export interface ConnectOptions {
   /** Default "localhost". */

@@ -1,5 +1,5 @@
 import { lstatSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { errorCode } from "../../core/errors.ts";
@@ -52,24 +52,31 @@ export function systemDaemonUid(folder: string = runtimeDir(0)): number | null {
   return findDistrust(dirname(folder)) === null ? found.uid : null;
 }
 
-/** Connect to `path` once. Returns null if a process accepts the connection, else the problem. */
-export function probeSocket(path: string): Promise<string | null> {
-  return new Promise((resolve) => {
+/** A connection to the Unix socket at `path`. @throws the system's error */
+export function openSocket(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
     const socket = connect(path);
+    const fail = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    socket.once("error", fail);
     socket.once("connect", () => {
-      socket.destroy();
-      resolve(null);
-    });
-    socket.once("error", (error) => {
-      socket.destroy();
-      resolve(errorCode(error) ?? error.message);
+      socket.off("error", fail);
+      resolve(socket);
     });
   });
 }
 
+/** Connect to `path` once. @throws the system's error if no process accepts the connection */
+export async function probeSocket(path: string): Promise<void> {
+  (await openSocket(path)).destroy();
+}
+
 /** True if a process listens at `path`, even if it has a full backlog or refuses this user. */
 export async function isListening(path: string): Promise<boolean> {
-  return !["ECONNREFUSED", "ENOENT"].includes(await probeSocket(path) ?? "");
+  const problem = await probeSocket(path).catch((error: unknown) => errorCode(error));
+  return problem === undefined || !["ECONNREFUSED", "ENOENT"].includes(problem);
 }
 
 /** The default token file of the daemon whose TCP port is `port`. */

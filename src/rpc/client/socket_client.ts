@@ -1,0 +1,75 @@
+import { GRPC_PORT_DEFAULT } from "../../core/address.ts";
+import { JobError, messageOf } from "../../core/errors.ts";
+import { userId } from "../../platform/process/accounts.ts";
+import { JSON_VALUES, VALUES_HEADER } from "../call_headers.ts";
+import { METHODS } from "../gen/message_tables.ts";
+import type { StreamName } from "../handlers/backend.ts";
+import { openSocket } from "../server/socket_path.ts";
+import type { JobClient } from "./client.ts";
+import { CALL_TIMEOUT_MS, type CallOptions, type ConnectOptions } from "./connect_options.ts";
+import { findSocket } from "./find_socket.ts";
+import { decodeMessage, encodeMessage } from "./message_codec.ts";
+import { SocketChannel } from "./socket_channel.ts";
+import { withWhereabouts } from "./whereabouts.ts";
+
+const SERVICE = "job.v1.JobService";
+const STREAMS = ["follow", "watch", "workOnStore"] as const satisfies readonly StreamName[];
+
+/**
+ * Make a client that starts at once, if the daemon's Unix socket is there: it does without the
+ * libraries of gRPC and protobuf, but for streams. Everywhere else it is the ordinary client.
+ */
+export async function connectAtOnce(options: ConnectOptions): Promise<JobClient> {
+  const { host = "localhost", port = GRPC_PORT_DEFAULT, daemonUser } = options;
+  const daemonUid = daemonUser === undefined ? null : userId(daemonUser);
+  const tried: string[] = [];
+  const search = { ...options, host, port, daemonUid, tried };
+  // If nobody listens at the path that was given, the first call says so.
+  const found = await findSocket(search, openSocket).catch(() => null);
+  const connect = async () => (await import("./client.ts")).connect(options);
+  if (found === null) return await connect();
+  const channel = new SocketChannel(found, tried);
+  return withWhereabouts(socketClient(channel, options, connect), () => Promise.resolve(channel));
+}
+
+function socketClient(
+  channel: SocketChannel,
+  options: ConnectOptions,
+  connect: () => Promise<JobClient>,
+): JobClient {
+  const headers = options.values === "json" ? { [VALUES_HEADER]: JSON_VALUES } : {};
+  const methods: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(METHODS)) {
+    const [method, input, output] = text.split(" ") as [string, string, string];
+    const path = `/${SERVICE}/${method}`;
+    methods[name] = async (request: object = {}, { signal, timeoutMs }: CallOptions = {}) => {
+      const bytes = await channel.call({
+        ...{ method, path, headers, signal },
+        request: encodeMessage(input, request),
+        timeoutMs: timeoutMs ?? options.timeoutMs ?? CALL_TIMEOUT_MS,
+      });
+      return decode(output, bytes, `Cannot call ${method} at ${channel.address}`);
+    };
+  }
+  let streaming: Promise<JobClient> | null = null;
+  for (const name of STREAMS) {
+    methods[name] = async function* (request: never, call: CallOptions) {
+      streaming ??= connect();
+      yield* (await streaming)[name](request, call);
+    };
+  }
+  const close = () => {
+    channel.close();
+    void streaming?.then((client) => client.close(), () => {});
+  };
+  return { ...methods, close } as unknown as JobClient;
+}
+
+function decode(output: string, bytes: Uint8Array, action: string): object {
+  try {
+    return decodeMessage(output, bytes);
+  } catch (error) {
+    const problem = `the response is not a message: ${messageOf(error)}`;
+    throw new JobError("internal", `${action}: ${problem}`, { cause: error });
+  }
+}

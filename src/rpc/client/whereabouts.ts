@@ -1,0 +1,27 @@
+import type { JobClient } from "./client.ts";
+
+/** Where a client's daemon is, and the sockets at which there was none. */
+export interface Whereabouts {
+  /** For messages: `host:port` or the path of the socket. */
+  readonly address: string;
+  /** The sockets of the daemon's port that were tried first, at which nobody listens. */
+  readonly triedSockets: readonly string[];
+  /** True if a connection is open. */
+  readonly isReady: () => boolean;
+}
+
+type Look = () => Promise<Whereabouts> | null;
+
+/** By client; null until it connects. */
+const LOOKS = new WeakMap<JobClient, Look>();
+
+/** The same client, with an answer for {@link whereabouts}. */
+export function withWhereabouts(client: JobClient, look: Look): JobClient {
+  LOOKS.set(client, look);
+  return client;
+}
+
+/** Where a client's daemon is; null if the client has not connected. */
+export async function whereabouts(client: JobClient): Promise<Whereabouts | null> {
+  return await LOOKS.get(client)?.()?.catch(() => null) ?? null;
+}
