@@ -283,6 +283,7 @@ _jobctl() {
   elif [[ -n $verbs && -z $after ]]; then
     # shellcheck disable=SC2086
     _jobctl_add $verbs
+    _jobctl_word "$path:$count:"
   else
     _jobctl_word "$path:$count:$after"
   fi

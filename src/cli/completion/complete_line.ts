@@ -66,7 +66,7 @@ export async function completeLine(words: readonly string[]): Promise<LineAnswer
     return { ...rest, choices: [...place.options, ...shared], offer };
   }
   if (!isAfterDashes && place.verbs.length > 0) {
-    return { ...rest, choices: place.verbs, offer: null };
+    return { ...rest, choices: place.verbs, offer: place.words[0]?.offer ?? null };
   }
   const answer = wordAt(place, line);
   const which = answer?.offer === "argument" ? String(line.count - 1) : "";

@@ -230,6 +230,7 @@ function __jobctl_complete
         end
     else if test -z "$after"; and set -q verbs[1]
         __jobctl_verbs $path
+        __jobctl_word "$path:$count:"
     else
         __jobctl_word "$path:$count:$after"
     end

@@ -36,7 +36,7 @@ export interface Place {
   readonly options: readonly Choice[];
   /** Groups of options that many places have. */
   readonly shared: readonly SharedOptions[];
-  /** Its words, in order. */
+  /** Its words, in order: of a group, those in place of a verb. */
   readonly words: readonly (Answer & {
     readonly isRest: boolean;
     readonly isBeforeDashes: boolean;
@@ -82,7 +82,7 @@ export function lineTable(verbs: VerbGroup<Verb | VerbGroup>["verbs"]): LineTabl
         ? entry.verbs.map(({ name, summary }) => ({ text: name, describe: summary }))
         : [],
       ...sharedAndOwn(options),
-      words: isGroup(entry) ? [] : (entry.words ?? []).map((word) => ({
+      words: ((isGroup(entry) ? entry.otherwise?.words : entry.words) ?? []).map((word) => ({
         ...answerOf(word),
         isRest: word.isRest === true,
         isBeforeDashes: word.isBeforeDashes === true,

@@ -189,6 +189,7 @@ _jobctl() {
     if [[ -n $named && -n $first ]]; then _jobctl_live parameter; fi
   elif [[ -z $after && $#verbs -gt 0 ]]; then
     _describe -V -t verbs verb verbs
+    _jobctl_word $place:$count:
   else
     _jobctl_word $place:$count:$after
   fi

@@ -150,7 +150,10 @@ test("bash completes verbs, options, choices and names of the daemon", async () 
   assert.deepEqual(bash("jobctl", "get", "job", "-o", "jsons"), ["jsonschema"]);
   assert.deepEqual(bash("jobctl", "get", "job", "mai"), ["mail"]);
   assert.deepEqual(bash("jobctl", "get", "job", "node", ":"), ["x"]);
-  assert.deepEqual(bash("jobctl", "logs", ""), [uuid]);
+  assert.deepEqual(bash("jobctl", "describe", "mai"), ["mail"]);
+  assert.deepEqual(bash("jobctl", "describe", "inst"), ["instance"]);
+  const runs = bash("jobctl", "logs", "");
+  assert.deepEqual([runs.includes("mail"), runs.at(-1)], [true, uuid]);
   assert.deepEqual(bash("jobctl", "logs", "--kind", "mai"), ["mail"]);
   assert.deepEqual(bash("jobctl", "run", "mail", "--schedule", ""), ["config:mail:0"]);
   assert.deepEqual(bash("jobctl", "cancel", "insta"), ["instances"]);

@@ -37,7 +37,7 @@ const LINES_SHOWN = 20;
 export const NAMED_WORD: WordSpec = {
   name: "NAME",
   describe: "A kind, the id of an instance or a part of it, last, or last:KIND",
-  offers: "run",
+  offers: "kind",
 };
 
 /** The open incident of a job; undefined if it has none. */

@@ -180,7 +180,7 @@ export const EXPLAIN: Verb = {
   words: [{
     name: "SUBJECT",
     describe: "A kind, the id of an instance or a part of it, last, last:KIND, or a time",
-    offers: "run",
+    offers: "kind",
   }],
   options: {
     at: {
