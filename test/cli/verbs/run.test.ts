@@ -27,10 +27,13 @@ function answersFor(schedules: readonly object[], steps: readonly object[]) {
   };
 }
 
-const DONE = { cursor: "2", instance: instance() };
+const DONE = { cursor: "2", instance: instance({ durationMs: 500n }) };
 const FAILED = {
   cursor: "2",
-  instance: instance({ state: JobState.TERMINATED, results: [], error: "exit code 3\nat x" }),
+  instance: instance({
+    ...{ state: JobState.TERMINATED, results: [], durationMs: 500n },
+    ...{ reason: "error", error: "disk full\nat x", errorDetail: { name: "Error", exitCode: 3 } },
+  }),
 };
 
 function stderrEntry(seq: number, message: string) {
@@ -43,16 +46,16 @@ test("run writes the job's output and results to stdout, and the rest to stderr"
   const run = await cli(["run", "sum", "1", "2"], { answers: answersFor([], steps), env: TABLE });
   assert.equal(run.code, 0, run.stderr);
   assert.equal(run.stdout, "one\ntwo\n3\n");
-  assert.equal(run.stderr, "careful\nCompleted in 500ms\n");
+  assert.equal(run.stderr, "careful\nDone in 500ms\n");
 });
 
 test("run ends with the outcome of the run as its exit code", async () => {
   for (
     const [state, code, text] of [
-      [JobState.COMPLETED, 0, "Completed"],
+      [JobState.COMPLETED, 0, "Done"],
       [JobState.TERMINATED, 3, "Failed"],
       [JobState.CANCELLED, 3, "Canceled"],
-      [JobState.TIMED_OUT, 124, "Timed out"],
+      [JobState.TIMED_OUT, 124, "Failed"],
     ] as const
   ) {
     const steps = [{ cursor: "1", instance: instance({ state, results: [] }) }];
@@ -64,7 +67,7 @@ test("run ends with the outcome of the run as its exit code", async () => {
 
 test("run says in one line why a run failed, and where to see more", async () => {
   const run = await cli(["run", "sum"], { answers: answersFor([], [FAILED]), env: TABLE });
-  assert.equal(run.stderr, `Failed after 500ms: exit code 3\nSee jobctl describe ${ID}\n`);
+  assert.equal(run.stderr, `Failed: exit 3, after 500ms: disk full\nSee jobctl describe ${ID}\n`);
   const quiet = await cli(["run", "sum", "-q"], { answers: answersFor([], [FAILED]), env: TABLE });
   assert.equal(quiet.stderr, "");
 });
@@ -198,7 +201,7 @@ test("run asks on a terminal at Ctrl-C, and cancels only if the answer is yes", 
     const { interruptible } = signals;
     const run = await cli(["run", "sum"], { answers, isTerminal: true, input, interruptible });
     assert.equal(run.code, 130, run.stderr);
-    assert.match(run.stderr, /Cancel this run\? \[y\/N\]/);
+    assert.match(run.stderr, /Cancel this run\? .*\[y\/N\]/);
     const canceled = run.calls.filter(({ method }) => method === "cancelInstances");
     assert.equal(canceled.length, isCanceled ? 1 : 0);
     assert.equal(run.stderr.includes("The run continues"), !isCanceled, run.stderr);

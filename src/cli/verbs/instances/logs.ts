@@ -13,7 +13,8 @@ import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { settledAt } from "../../views/instance_view.ts";
-import { stateName, timestampOf } from "../../wire.ts";
+import { stateCell } from "../../views/state_words.ts";
+import { timestampOf } from "../../wire.ts";
 
 function lookupLogs(
   client: JobClient,
@@ -57,10 +58,10 @@ function readKind(args: Args): string | undefined {
 
 /** Say which run of a kind is shown, and how to see the others. */
 async function noteRun(run: JobInstance, { printer }: VerbContext): Promise<void> {
-  const state = stateName(run.state) ?? "";
+  const { text } = stateCell(run);
   const when = timeText(settledAt(run) ?? run.processedAt, printer.nowMs) ?? "";
   await printer.note(
-    `The last run, ${run.uuid}: ${state} ${when}\n` +
+    `The last run, ${printer.shortId(run.uuid)}: ${text}, ${when}\n` +
       `All of them: jobctl logs --kind ${shellWord(run.kind)}`,
   );
 }

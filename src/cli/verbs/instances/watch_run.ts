@@ -1,25 +1,18 @@
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
-import { roughDuration } from "../../../core/time/duration.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { ask } from "../../confirm.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { present } from "../../lookup.ts";
+import type { Printer } from "../../output/printer.ts";
 import type { VerbContext } from "../../verb.ts";
-import { blockText, settledAt } from "../../views/instance_view.ts";
-import { isFinalState, msOf, stateName } from "../../wire.ts";
+import { blockText, errorLine, tookText } from "../../views/instance_view.ts";
+import { stateCell } from "../../views/state_words.ts";
+import { isFinalState, stateName } from "../../wire.ts";
 import { printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */
 const WAITING_MS = 2_000;
-
-/** Words for the final states. */
-const ENDINGS: Readonly<Record<string, string>> = {
-  Completed: "Completed",
-  Terminated: "Failed",
-  Cancelled: "Canceled",
-  TimedOut: "Timed out",
-};
 
 /** Why the watch of a run ended before the run. */
 type Departure = "interrupted" | "late";
@@ -44,7 +37,7 @@ export async function watchRun(
   const timers = [io.clock.timer(WAITING_MS, () => void watch.showWaiting(), { unref: true })];
   if (timeoutMs !== undefined) timers.push(io.clock.timer(timeoutMs, () => watch.leave("late")));
   try {
-    await printer.note(`Running ${makeVisible(first.kind)} as ${first.uuid}`);
+    await printer.note(`Running ${makeVisible(first.kind)} as ${printer.shortId(first.uuid)}`);
     const instance = await watch.run();
     return await finish(instance, watch, context);
   } finally {
@@ -59,15 +52,16 @@ async function finish(
   { departure, isCanceling, isReading }: Watch,
   { io, printer }: VerbContext,
 ): Promise<number> {
+  if (isReading) await io.stderr.write("\n").catch(() => {});
   let code = codeOf(instance);
   if (!isFinalState(instance.state)) {
-    await printer.remark(`The run continues: jobctl logs -f ${instance.uuid}`);
+    await printer.remark(`The run continues: jobctl logs -f ${printer.shortId(instance.uuid)}`);
     code = departure === "late" ? EXIT.timedOut : EXIT.interrupted;
   } else if (isCanceling) code = EXIT.interrupted;
   if (!printer.isHuman) await printEnded(instance, printer);
   else if (isFinalState(instance.state)) {
     for (const result of instance.results) await printer.text(`${makeLinesVisible(result)}\n`);
-    await printer.remark(endText(instance));
+    await printer.remark(endText(instance, printer));
   }
   // Nobody will answer the question any more.
   if (isReading) io.end?.(code);
@@ -80,18 +74,18 @@ function codeOf({ state }: JobInstance): number {
   return name === "TimedOut" ? EXIT.timedOut : EXIT.conditionNotMet;
 }
 
-/** How a run ended, in one line: "Failed after 3s: exit code 3". */
-function endText(instance: JobInstance): string {
-  const { attempts = 0, processedAt, error, uuid } = instance;
-  const name = stateName(instance.state) ?? "";
-  const [fromMs, toMs] = [msOf(processedAt), msOf(settledAt(instance))];
-  const took = fromMs === undefined || toMs === undefined || attempts === 0
-    ? ""
-    : ` ${name === "Completed" ? "in" : "after"} ${roughDuration(Math.max(0, toMs - fromMs))}`;
+/** How a run ended: "Failed: exit 3, after 49ms: disk full". */
+function endText(instance: JobInstance, printer: Printer): string {
+  const isDone = stateName(instance.state) === "Completed";
+  const { text } = stateCell(instance);
+  const took = tookText(instance, printer.nowMs);
+  const after = took === undefined ? "" : isDone ? ` in ${took}` : `, after ${took}`;
+  const { attempts = 0 } = instance;
   const tries = attempts > 1 ? `, attempt ${attempts}` : "";
-  const why = error === undefined ? "" : `: ${makeLinesVisible(error).split("\n", 1)[0]}`;
-  const more = name === "Completed" ? "" : `\nSee jobctl describe ${uuid}`;
-  return `${ENDINGS[name] ?? name}${took}${tries}${why}${more}`;
+  const error = errorLine(instance);
+  const why = error === "" ? "" : `: ${error}`;
+  const more = isDone ? "" : `\nSee jobctl describe ${printer.shortId(instance.uuid)}`;
+  return `${text[0]!.toUpperCase()}${text.slice(1)}${after}${tries}${why}${more}`;
 }
 
 /** A run that is being watched, and what the user wants with it. */
@@ -149,7 +143,7 @@ class Watch {
     const { io } = this.#context;
     this.isReading = true;
     const answer = await Promise.race([
-      ask(io, "\nCancel this run? [y/N] N leaves it running, and so does Ctrl-C "),
+      ask(io, "\nCancel this run? (no, or Ctrl-C again, leaves it running) [y/N] "),
       aborted(this.#left.signal),
     ]);
     if (answer === null) return;
