@@ -15,6 +15,8 @@ export class Pager {
   #top = 0;
   #isAtEnd: boolean;
   #search = "";
+  /** Indexes of the lines that have it; null if they are not known. */
+  #matches: readonly number[] | null = null;
   /** Index of the line that was found. */
   #found = -1;
 
@@ -44,13 +46,14 @@ export class Pager {
     | { readonly text: string; readonly number: number; readonly count: number }
     | undefined {
     if (this.#search === "") return undefined;
-    const found = this.#matches();
+    const found = this.#matches ??= this.#findAll();
     return { text: this.#search, number: found.indexOf(this.#found) + 1, count: found.length };
   }
 
   /** Put other lines in place of all. */
   replace(lines: readonly string[]): void {
     this.#lines = lines.slice(0, LINES_MAX);
+    this.#matches = null;
     this.#measure();
   }
 
@@ -61,19 +64,25 @@ export class Pager {
       this.#starts.push(this.#starts.at(-1)! + this.#rowsOf(line));
     }
     const excess = this.#lines.length - LINES_MAX;
-    if (excess > 0) {
-      const rows = this.#starts[excess]!;
-      this.#lines.splice(0, excess);
-      this.#top = Math.max(0, this.#top - rows);
-      this.#found = Math.max(-1, this.#found - excess);
-      this.#measure();
-    } else this.#settle();
+    if (excess > 0) this.#drop(excess);
+    this.#matches = null;
+    this.#settle();
+  }
+
+  /** Forget the first lines. Those that are kept are not measured again: a log may be fast. */
+  #drop(count: number): void {
+    const rows = this.#starts[count]!;
+    this.#lines.splice(0, count);
+    this.#starts = this.#starts.slice(count).map((start) => start - rows);
+    this.#top = Math.max(0, this.#top - rows);
+    this.#found = Math.max(-1, this.#found - count);
   }
 
   /** Add lines before the first one: what is shown stays where it is. */
   prepend(lines: readonly string[]): void {
     const before = this.#rows;
     this.#lines.unshift(...lines);
+    this.#matches = null;
     if (this.#found >= 0) this.#found += lines.length;
     this.#measure();
     if (!this.#isAtEnd) this.#top += this.#rows - before;
@@ -108,13 +117,14 @@ export class Pager {
   /** Begin a search, from what is shown on; an empty text ends it. */
   search(text: string): void {
     this.#search = text.toLowerCase();
+    this.#matches = null;
     this.#found = -1;
     if (text !== "") this.next(1, this.#lineAt(this.#top) - 1);
   }
 
   /** Show the next match, or the one before with -1; after the last comes the first. */
   next(direction: 1 | -1, from: number = this.#found): void {
-    const found = this.#matches();
+    const found = this.#matches ??= this.#findAll();
     if (found.length === 0) return;
     const ahead = direction > 0 ? found : found.toReversed();
     this.#found = ahead.find((index) => (index - from) * direction > 0) ?? ahead[0]!;
@@ -175,7 +185,7 @@ export class Pager {
     return low;
   }
 
-  #matches(): readonly number[] {
+  #findAll(): readonly number[] {
     const found: number[] = [];
     for (const [index, line] of this.#lines.entries()) {
       if (line.toLowerCase().includes(this.#search)) found.push(index);
