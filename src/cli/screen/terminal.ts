@@ -61,6 +61,8 @@ export function processTerminal(): Terminal {
       if (stdin.isTTY) stdin.setRawMode(isRaw);
     },
     onInput(listener, ended) {
+      // As with "< /dev/null": there are no keys, and its end means nothing.
+      if (!stdin.isTTY) return () => {};
       const decoder = new TextDecoder();
       const read = (chunk: Uint8Array) => listener(decoder.decode(chunk, { stream: true }));
       stdin.on("data", read).on("end", ended).resume();

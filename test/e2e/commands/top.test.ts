@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
@@ -233,4 +234,42 @@ testWithDaemon("top and --watch wait for a daemon that restarts", async (daemon)
     });
   });
   return restarted;
+});
+
+testWithDaemon("--watch needs no keys: Ctrl-C ends it without stdin, too", async (daemon) => {
+  const size = { columns: 80, rows: 24 };
+  await onTerminal(daemon, "jobctl status -w < /dev/null", size, async (terminal) => {
+    await terminal.shows(/^at each change/);
+    await daemon.jobctl(["schedule", "broken", "--wait"]);
+    await terminal.shows(/broken /);
+    terminal.keys("C-c");
+    await terminal.shows(/^exit code 130$/m);
+    assert.equal(terminal.isTaken, false);
+  });
+});
+
+test("list --watch appends a line for each change in a pipe, until Ctrl-C", async () => {
+  const daemon = await startDaemon({ toml: TOML });
+  try {
+    const args = ["list", "instances", "--watch", "-o", "json"];
+    const child = spawn(JOBCTL, args, {
+      env: { ...process.env, JOBCTL_SOCKET: join(daemon.dir, "jobctl.sock") },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const output = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (text: string) => output[name] += text);
+    }
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    await daemon.jobctl(["schedule", "broken", "--wait"]);
+    await until("the run to have failed", () => output.stdout.includes('"terminated"'));
+    child.kill("SIGINT");
+    assert.equal(await ended, 130);
+    assert.equal(output.stderr, "");
+    const records = output.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.equal(new Set(records.map(({ id }) => id)).size, 1);
+    assert.equal(records.at(-1).state, "terminated");
+  } finally {
+    await daemon.stop();
+  }
 });

@@ -33,7 +33,9 @@ export class TmuxTerminal {
     this.#env = { ...Object.fromEntries(clean), LC_ALL: "C.UTF-8", ...env };
     const size = ["-x", String(columns), "-y", String(rows)];
     // No status line: the program has all rows.
-    const shell = `printf ready; read _; clear; ${line}; echo "exit code $?"; exec sleep 600`;
+    // The shell itself survives Ctrl-C.
+    const begin = "trap : INT; printf ready; read _; clear";
+    const shell = `${begin}; ${line}; echo "exit code $?"; exec sleep 600`;
     this.#tmux(
       ...["-f", "/dev/null", "start-server", ";", "set-option", "-g", "status", "off", ";"],
       ...["set-option", "-g", "default-terminal", "xterm-256color", ";"],
