@@ -98,6 +98,7 @@ const ARROWS: Readonly<Record<string, { readonly values: string[]; readonly type
       "selftest",
       "rpc/client/client.ts",
       "rpc/client/socket_client.ts",
+      "rpc/client/whereabouts.ts",
       "rpc/gen",
       "rpc/json/any_message.ts",
     ],

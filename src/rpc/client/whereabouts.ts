@@ -1,5 +1,3 @@
-import type { JobClient } from "./client.ts";
-
 /** Where a client's daemon is, and the sockets at which there was none. */
 export interface Whereabouts {
   /** For messages: `host:port` or the path of the socket. */
@@ -13,15 +11,15 @@ export interface Whereabouts {
 type Look = () => Promise<Whereabouts> | null;
 
 /** By client; null until it connects. */
-const LOOKS = new WeakMap<JobClient, Look>();
+const LOOKS = new WeakMap<object, Look>();
 
 /** The same client, with an answer for {@link whereabouts}. */
-export function withWhereabouts(client: JobClient, look: Look): JobClient {
+export function withWhereabouts<Client extends object>(client: Client, look: Look): Client {
   LOOKS.set(client, look);
   return client;
 }
 
 /** Where a client's daemon is; null if the client has not connected. */
-export async function whereabouts(client: JobClient): Promise<Whereabouts | null> {
+export async function whereabouts(client: object): Promise<Whereabouts | null> {
   return await LOOKS.get(client)?.()?.catch(() => null) ?? null;
 }
