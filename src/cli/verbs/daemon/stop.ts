@@ -17,8 +17,8 @@ import { msOf, stateOfName } from "../../wire.ts";
 const NAMED_MAX = 5;
 /** Most running instances that are read. */
 const READ_MAX = 1_000;
-/** How often the daemon is asked whether it still runs. */
-const LOOK_MS = 250;
+/** Shortest and longest pause between two looks at whether the daemon still runs. */
+const LOOK_MS = { min: 100, max: 500 };
 /** An unchanged wait is reported again after this long. */
 const REPEAT_MS = 10_000;
 /** Calls in a row that must fail: one may be lost on its way. */
@@ -77,7 +77,8 @@ async function waitForEnd(
   },
 ): Promise<WaitEnd> {
   const now = () => io.clock.now().monotonicMs;
-  const endMs = now() + timeoutMs;
+  const beganMs = now();
+  const endMs = beganMs + timeoutMs;
   let shown = { ids: "", atMs: -Infinity };
   for (let misses = 0; misses < MISSES;) {
     if (await isAway(client)) misses += 1;
@@ -94,7 +95,8 @@ async function waitForEnd(
     if (misses >= MISSES) break;
     if (signal.aborted) return "interrupted";
     if (now() >= endMs) return "timeout";
-    await sleep(io.clock, Math.max(1, Math.min(LOOK_MS, endMs - now())), signal);
+    const pauseMs = Math.min(LOOK_MS.max, LOOK_MS.min + (now() - beganMs) / 20, endMs - now());
+    await sleep(io.clock, Math.max(1, pauseMs), signal);
   }
   return "stopped";
 }
