@@ -90,3 +90,18 @@ test("check --strict fails for warnings, too", () =>
     assert.equal((await cli(["check"], { cwd: path })).code, 0);
     assert.equal((await cli(["check", "--strict"], { cwd: path })).code, 2);
   }));
+
+test("check reports all that is wrong with one job", () => {
+  const toml = 'modules = ["jobs"]\n' +
+    '[jobs.sum]\nargs = ["one"]\nuser = "no-such-user"\npool = "none"\n' +
+    '[jobs.copy]\ncommand = ["cp"]\nparams = "n: number"\nargs = ["one"]\ngroup = "no-such-group"\n';
+  const files = { "config.toml": toml, "jobs/sum.ts": FILES["jobs/sum.ts"] };
+  return withTempDir(files, async ({ path }) => {
+    const { problems } = JSON.parse((await cli(["check"], { cwd: path })).stdout);
+    const keys = problems.map(({ path: key }: { readonly path: string }) => key);
+    assert.deepEqual(keys, [
+      ...["jobs.sum.args", "jobs.sum.user", "jobs.sum.pool"],
+      ...["jobs.copy.args", "jobs.copy.group"],
+    ]);
+  });
+});

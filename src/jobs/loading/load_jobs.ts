@@ -253,9 +253,11 @@ class Loader {
         `Cannot tell which job "${kind}" is: the table ${what} and ${file.path} defines it too`;
       return this.#problem(kind, table.placeOf(), message, "Rename one of them");
     }
+    const count = this.#problems.length;
     this.#attempt(kind, () => place, () => {
       checkKind(kind);
       const job = this.#moduleJob(kind, file, descriptor, table);
+      if (this.#problems.length > count) return;
       jobs.push(job);
       for (const { message, file: at = file.path, line, column } of job.signature.warnings) {
         const place = { file: at, line, column };
@@ -303,14 +305,20 @@ class Loader {
     const inherited = { kind, timezone, defaults: scheduleDefaults, now };
     const specs = resolveSchedules(input, inherited, table);
     const args = isGiven(table?.arguments) ? table!.arguments : input.args ?? [];
-    checkArguments({ kind, signature, command: null }, args, specs.length > 0, table);
-    const resolved = withTable(resolveOptions(input, this.#request.defaults), table);
-    this.#checkLimits(kind, signature, resolved, table);
     const place = { file: file.path, line: 1, column: 1 };
+    // Each by itself, so that all that is wrong is reported.
+    const check = (action: () => void) => this.#attempt(kind, () => place, action);
+    check(() => checkArguments({ kind, signature, command: null }, args, specs.length > 0, table));
+    const resolved = withTable(resolveOptions(input, this.#request.defaults), table);
+    check(() => this.#checkLimits(kind, signature, resolved, table));
     const options = this.#withChannels(kind, resolved, { table, place });
     const process = resolveProcess(input, table?.process ?? null);
-    if (process !== null) inTable(table, () => checkProcess(kind, process, options.isolation));
-    this.#checkOwner(kind, file, process);
+    check(() => {
+      if (process !== null) inTable(table, () => checkProcess(kind, process, options.isolation));
+      this.#checkOwner(kind, file, process);
+    });
+    let hook: ReturnType<typeof hookOf> = {};
+    if (table !== undefined) check(() => hook = hookOf(table, signature));
     return {
       kind,
       description: table?.description ?? input.description ?? firstLine(signature.doc),
@@ -327,7 +335,7 @@ class Loader {
       schedules: specs.map((spec) => ({ spec, arguments: args })),
       timezone: table?.scheduleSettings?.timezone ?? input.timezone ?? timezone,
       hasHandler: descriptor.hasHandler,
-      ...(table ? hookOf(table, signature) : {}),
+      ...hook,
       registeredAt: now,
     };
   }
@@ -384,18 +392,27 @@ class Loader {
       const message = `Cannot run job "${kind}": no module defines it and the table has no command`;
       return this.#problem(kind, table.placeOf(), message, hint);
     }
-    this.#attempt(kind, (path) => placeOfKey(table, path), () => {
+    // Each by itself, so that all that is wrong is reported.
+    const check = (action: () => void) =>
+      this.#attempt(kind, (path) => placeOfKey(table, path), action);
+    const count = this.#problems.length;
+    check(() => {
       checkKind(kind);
       inTable(table, () => checkCommand(kind));
-      inTable(table, () => checkProcess(kind, command, "process"));
+      check(() => inTable(table, () => checkProcess(kind, command, "process")));
       const declared = table.params === null ? null : this.#types.parseParams(table.params);
       const resolved = resolveCommand(command, declared);
       const { signature } = resolved;
-      if (table.params === null && isGiven(table.arguments)) {
-        throw undeclared(kind, table.placeOf("args"));
-      }
-      checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
+      check(() => {
+        if (table.params === null && isGiven(table.arguments)) {
+          throw undeclared(kind, table.placeOf("args"));
+        }
+        checkArguments({ kind, ...resolved }, table.arguments, table.schedules.length > 0, table);
+      });
+      let hook: ReturnType<typeof hookOf> = {};
+      check(() => hook = hookOf(table, signature));
       const options = this.#tableOptions(table, signature);
+      if (this.#problems.length > count) return;
       jobs.push({
         kind,
         description: table.description ?? "",
@@ -405,7 +422,7 @@ class Loader {
         schedules: table.schedules.map((spec) => ({ spec, arguments: table.arguments })),
         timezone: table.scheduleSettings?.timezone ?? this.#request.timezone,
         hasHandler: NO_HANDLERS,
-        ...hookOf(table, signature),
+        ...hook,
         registeredAt: this.#request.now,
       });
       for (const { message } of signature.warnings) {
