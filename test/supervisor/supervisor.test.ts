@@ -190,11 +190,8 @@ const escape = (file: string) =>
   `(env -i setsid sh -c "echo \\$\\$ > ${file}; exec sleep 600" < /dev/null > /dev/null 2>&1 &)
    until [ -s ${file} ]; do sleep 0.01; done`;
 
-test(
+testOnBun(
   "run() ends a process that shows no more whose it is once all have ended that may have started it",
-  {
-    skip: runtimeName() !== "bun" || !isLinux,
-  },
   async () => {
     const executor = makeExecutor();
     const [file, go] = [join(folder, "escaped"), join(folder, "go")];
