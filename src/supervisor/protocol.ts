@@ -39,6 +39,8 @@ export type ToSupervisor =
     readonly command: CommandLaunch;
     /** How long it may run unless that is extended, in milliseconds from now. */
     readonly untilMs: number;
+    /** True if `started` is needed at once. Otherwise it comes only if the command takes longer. */
+    readonly wantsStarted: boolean;
   }
   /** These commands may run this long from now on. */
   | { readonly type: "until"; readonly runs: readonly number[]; readonly untilMs: number }

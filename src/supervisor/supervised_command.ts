@@ -123,7 +123,8 @@ export class SupervisedCommand implements RunHost {
     const nowMs = this.#clock.now().monotonicMs;
     this.#startMs = nowMs;
     const untilMs = Math.max(0, run.deadlineMs! - nowMs);
-    return { type: "run", run: this.number, command: this.#launch(run), untilMs };
+    const wantsStarted = run.instance.timeoutMs > 0 || this.#limits !== null;
+    return { type: "run", run: this.number, command: this.#launch(run), untilMs, wantsStarted };
   }
 
   receive(message: Extract<FromSupervisor, { readonly type: "started" | "log" | "ended" }>): void {

@@ -15,6 +15,10 @@ const ROUNDS_MAX = 20;
 /** How many processes are named. */
 const NAMES_MAX = 5;
 
+type Found = Omit<Leftovers, "isComplete">;
+
+const NOTHING: Found = { names: [], found: 0 };
+
 /** A command that runs, and by what its processes are known. */
 export interface TrackedCommand {
   readonly marker: string;
@@ -27,6 +31,8 @@ export interface Leftovers {
   /** The first of them, as `sleep (4711)`. */
   readonly names: readonly string[];
   readonly found: number;
+  /** True if there are certainly no others that could still have what it had open. */
+  readonly isComplete: boolean;
 }
 
 /** A command that has ended, and whether the processes that it left are to be ended. */
@@ -65,16 +71,20 @@ export class CommandFamilies {
   end(ended: readonly EndedCommand[]): ReadonlyMap<TrackedCommand, Leftovers> {
     const commands = ended.map(({ command }) => command);
     const killed = new Set(ended.filter(({ isLeft }) => !isLeft).map(({ command }) => command));
-    let found: ReadonlyMap<TrackedCommand, Leftovers> = new Map();
-    if (lastPid() === null) {
-      for (const { leader } of killed) killGroup(leader, "SIGKILL");
-    } else {
+    const canSearch = lastPid() !== null;
+    let found: ReadonlyMap<TrackedCommand, Found> = new Map();
+    if (canSearch) {
       const from = Math.min(...commands.map(({ leader }) => leader));
       const list = () => candidates(from, lastPid() ?? from, this.#byLeader);
       found = this.#search(list, new Set(commands), killed);
+    } else {
+      for (const { leader } of killed) killGroup(leader, "SIGKILL");
     }
+    const isComplete = canSearch && this.#strays.size === 0;
     for (const { command, isLeft } of ended) this.#forget(command, isLeft);
-    return found;
+    return new Map(commands.map((command) => {
+      return [command, { ...found.get(command) ?? NOTHING, isComplete }];
+    }));
   }
 
   /** Kill all processes of a command. Its end follows from that of its first process. */
@@ -98,8 +108,8 @@ export class CommandFamilies {
     list: () => readonly number[],
     commands: ReadonlySet<TrackedCommand>,
     killed: ReadonlySet<TrackedCommand>,
-  ): ReadonlyMap<TrackedCommand, Leftovers> {
-    const found = new Map<TrackedCommand, Leftovers>();
+  ): ReadonlyMap<TrackedCommand, Found> {
+    const found = new Map<TrackedCommand, Found>();
     const known = new Set<number>();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const fresh = [...this.#ownersOf(list())].filter(([pid, owner]) => {
@@ -107,7 +117,7 @@ export class CommandFamilies {
       });
       for (const [pid, owner] of fresh) {
         known.add(pid);
-        const { names, found: count } = found.get(owner) ?? { names: [], found: 0 };
+        const { names, found: count } = found.get(owner) ?? NOTHING;
         const more = count < NAMES_MAX ? namesOf([pid]) : [];
         found.set(owner, { names: [...names, ...more], found: count + 1 });
       }

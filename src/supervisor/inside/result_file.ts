@@ -2,14 +2,17 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { encodeResults } from "../../core/arguments/encode.ts";
 import { JobError } from "../../core/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
-/** How often the size of the result is checked at first, and later: a tenth of its age. */
+/** How often the sizes of results are checked while a command is young, and otherwise. */
 const CHECK_EVERY_MS = { first: 100, last: 1_000 } as const;
+const YOUNG_MS = 5_000;
+/** Most files kept for the next commands. */
+const UNUSED_MAX = 16;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
@@ -57,24 +60,75 @@ export class ResultFile {
     return encodeResults(valueOf(decode(bytes.subarray(0, length))), 1);
   }
 
-  /**
-   * Call back once if more was written than is kept: it uses space in the temporary directory until
-   * the command ends.
-   */
-  watch(clock: Clock, onTooLarge: () => void): Timer {
-    const { first, last } = CHECK_EVERY_MS;
-    const startMs = clock.now().monotonicMs;
-    const timer = new LazyTimer(clock, () => {
-      if (fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX) return onTooLarge();
-      const ageMs = clock.now().monotonicMs - startMs;
-      timer.setIn(Math.min(Math.max(first, ageMs / 10), last));
-    });
-    timer.setIn(first);
-    return timer;
+  /** True if nothing was written. */
+  get isEmpty(): boolean {
+    return fstatSync(this.descriptor).size === 0;
+  }
+
+  /** True if more was written than is kept. */
+  get isTooLarge(): boolean {
+    return fstatSync(this.descriptor).size > PAYLOAD_BYTES_MAX;
   }
 
   close(): void {
     closeSync(this.descriptor);
+  }
+}
+
+/** When a file is checked next, and what is called once it is too large. */
+interface Watch {
+  readonly sinceMs: number;
+  readonly onTooLarge: () => void;
+}
+
+/**
+ * The result files of all commands. Most commands write nothing, and then the next one has the same
+ * file.
+ */
+export class ResultFiles {
+  readonly #clock: Clock;
+  readonly #unused: ResultFile[] = [];
+  readonly #watches = new Map<ResultFile, Watch>();
+  readonly #timer: LazyTimer;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#timer = new LazyTimer(clock, () => this.#check());
+  }
+
+  /** An empty file; null if none can be created: most commands need none. */
+  take(): ResultFile | null {
+    return this.#unused.pop() ?? ResultFile.open();
+  }
+
+  /**
+   * Call back once if more was written than is kept: it uses space in the temporary directory until
+   * the command ends.
+   */
+  watch(file: ResultFile, onTooLarge: () => void): void {
+    this.#watches.set(file, { sinceMs: this.#clock.now().monotonicMs, onTooLarge });
+    this.#timer.setWithin(CHECK_EVERY_MS.first);
+  }
+
+  /** The command has ended. @param isFree true if none of its processes can still have the file */
+  release(file: ResultFile, isFree: boolean): void {
+    this.#watches.delete(file);
+    if (isFree && this.#unused.length < UNUSED_MAX && file.isEmpty) this.#unused.push(file);
+    else file.close();
+  }
+
+  // Files are checked together, so that a thousand commands cost one timer.
+  #check(): void {
+    const nowMs = this.#clock.now().monotonicMs;
+    const { first, last } = CHECK_EVERY_MS;
+    let everyMs: number = last;
+    for (const [file, { sinceMs, onTooLarge }] of this.#watches) {
+      if (nowMs - sinceMs < YOUNG_MS) everyMs = first;
+      if (!file.isTooLarge) continue;
+      this.#watches.delete(file);
+      onTooLarge();
+    }
+    if (this.#watches.size > 0) this.#timer.setIn(everyMs);
   }
 }
 

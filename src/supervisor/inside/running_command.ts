@@ -4,7 +4,7 @@ import { commandEnd } from "../../core/text/command_end.ts";
 import { errorCode, JobError } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
 import { SecretMask } from "../../core/text/secret_mask.ts";
-import type { Clock, Timer } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { killGroup } from "../../platform/process/descendants.ts";
 import type { ProcessExit } from "../../platform/process/native_spawn.ts";
@@ -13,10 +13,10 @@ import { isResourceError } from "../../platform/process/resources.ts";
 import type { ProgramStarter } from "../../platform/process/start_program.ts";
 import type { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import type { AttemptResult } from "../../worker/protocol.ts";
-import type { CommandLaunch, FromSupervisor } from "../protocol.ts";
+import type { CommandLaunch, FromSupervisor, ToSupervisor } from "../protocol.ts";
 import type { Leftovers } from "./command_families.ts";
 import { CommandOutput } from "./command_output.ts";
-import { ResultFile } from "./result_file.ts";
+import { type ResultFile, ResultFiles } from "./result_file.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
 /** After this time output is read as it comes. What a shorter command prints is read at its end. */
@@ -26,10 +26,13 @@ const DRAIN_MS_MAX = 1_000;
 /** The same for what is left to run: it may keep its output open for ever. */
 const LEFT_DRAIN_MS = 50;
 
+type RunMessage = Extract<ToSupervisor, { readonly type: "run" }>;
+
 /** Surroundings of a running command. */
 export interface CommandHost {
   readonly clock: Clock;
   readonly starter: ProgramStarter;
+  readonly files: ResultFiles;
   readonly budget: TransferBudget;
   /** True while the daemon has not read what it was sent. */
   readonly isStalled: () => boolean;
@@ -53,25 +56,28 @@ export class RunningCommand {
   /** Its first process; 0 until it has started. */
   leader = 0;
   readonly #launch: CommandLaunch;
+  readonly #wantsStarted: boolean;
   readonly #host: CommandHost;
   readonly #output: CommandOutput;
   readonly #deadline: LazyTimer;
   readonly #listen: LazyTimer;
   readonly #drain: LazyTimer;
   #file: ResultFile | null = null;
-  #watch: Timer | null = null;
   #isTooLarge = false;
   #isExpired = false;
   #isAborted = false;
   #exit: ProcessExit | null = null;
   #isSettled = false;
+  /** True if the search found that it left nothing. */
+  #hasNone = false;
   #isOver = false;
 
-  constructor(run: number, launch: CommandLaunch, host: CommandHost) {
+  constructor({ run, command: launch, wantsStarted }: RunMessage, host: CommandHost) {
     const { clock, budget, isStalled, send } = host;
     this.run = run;
     this.marker = launch.marker;
     this.#launch = launch;
+    this.#wantsStarted = wantsStarted;
     this.#host = host;
     this.#output = new CommandOutput({
       ...{ clock, budget, isStalled, limits: launch.output },
@@ -82,7 +88,10 @@ export class RunningCommand {
       this.#isExpired = true;
       host.kill(this);
     });
-    this.#listen = new LazyTimer(clock, () => this.#output.listen());
+    this.#listen = new LazyTimer(clock, () => {
+      if (!this.#wantsStarted) this.#sendStarted();
+      this.#output.listen();
+    });
     this.#drain = new LazyTimer(clock, () => this.#giveUp());
   }
 
@@ -94,7 +103,7 @@ export class RunningCommand {
   /** Start it. It ends at once if that fails. */
   start(untilMs: number): void {
     this.extend(untilMs);
-    this.#file = ResultFile.open();
+    this.#file = this.#host.files.take();
     try {
       this.#start();
     } catch (error) {
@@ -144,8 +153,9 @@ export class RunningCommand {
   }
 
   /** The processes that it left are known, and gone unless they are to keep running. */
-  settle({ names, found }: Leftovers): void {
+  settle({ names, found, isComplete }: Leftovers): void {
     this.#isSettled = true;
+    this.#hasNone = isComplete && found === 0;
     if (found > 0 && !this.#isAborted) {
       const list = names.join(", ") +
         (found > names.length ? ` and ${found - names.length} more` : "");
@@ -164,15 +174,25 @@ export class RunningCommand {
   }
 
   #started(pid: number): void {
-    const { clock, onStart, send } = this.#host;
+    const { files, onStart } = this.#host;
     this.leader = pid;
     onStart(this);
-    send({ type: "started", run: this.run, pid });
+    if (this.#wantsStarted) this.#sendStarted();
     this.#listen.setIn(LISTEN_AFTER_MS);
-    this.#watch = this.#file?.watch(clock, () => {
+    if (this.#file === null) return;
+    files.watch(this.#file, () => {
       this.#isTooLarge = true;
       this.#host.kill(this);
-    }) ?? null;
+    });
+  }
+
+  #sendStarted(): void {
+    this.#host.send({ type: "started", run: this.run, pid: this.leader });
+  }
+
+  /** True if nothing of it runs, as far as anyone can know. */
+  get #isAlone(): boolean {
+    return this.#hasNone && this.#output.isEnded;
   }
 
   #exited(exit: ProcessExit): void {
@@ -199,8 +219,7 @@ export class RunningCommand {
     this.#deadline.cancel();
     this.#listen.cancel();
     this.#drain.cancel();
-    this.#watch?.cancel();
-    this.#file?.close();
+    if (this.#file !== null) this.#host.files.release(this.#file, this.#isAlone);
     this.#output.finish();
     const { stderrTail } = this.#output;
     this.#host.send({ type: "ended", run: this.run, result, stderrTail });

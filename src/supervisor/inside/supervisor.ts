@@ -4,6 +4,7 @@ import { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import type { FromSupervisor, ToSupervisor } from "../protocol.ts";
 import { CommandFamilies } from "./command_families.ts";
 import type { CommandOutput } from "./command_output.ts";
+import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, RunningCommand } from "./running_command.ts";
 
 /** Most outputs kept open by what commands have left; beyond that, the oldest is closed. */
@@ -36,6 +37,7 @@ export class Supervisor {
     this.#host = {
       clock: systemClock,
       starter: createProgramStarter(),
+      files: new ResultFiles(systemClock),
       budget: new TransferBudget(systemClock),
       isStalled: () => link.unreadBytes > UNREAD_BYTES_MAX,
       send: (message) => link.send(message),
@@ -49,7 +51,7 @@ export class Supervisor {
   receive(message: ToSupervisor): void {
     switch (message.type) {
       case "run": {
-        const command = new RunningCommand(message.run, message.command, this.#host);
+        const command = new RunningCommand(message, this.#host);
         this.#commands.set(message.run, command);
         return command.start(message.untilMs);
       }
@@ -80,7 +82,7 @@ export class Supervisor {
     const left = this.#families.end(
       ended.map((command) => ({ command, isLeft: command.isLeft })),
     );
-    for (const command of ended) command.settle(left.get(command) ?? { names: [], found: 0 });
+    for (const command of ended) command.settle(left.get(command)!);
   }
 
   #over(command: RunningCommand, output: CommandOutput): void {
