@@ -81,9 +81,12 @@ export class Overview {
       shown.map(({ rows: { length: count }, weight }) => ({ count, weight })),
       rows - head.length - shown.length,
     );
-    const body = shown.flatMap((section, index) =>
-      this.#sectionLines(section, { rows: allotted[index]!, columns }, hasColor)
-    );
+    const used = head.length + shown.length + allotted.reduce((sum, count) => sum + count, 0);
+    const gap = rows - used >= shown.length ? [""] : [];
+    const body = shown.flatMap((section, index) => [
+      ...gap,
+      ...this.#sectionLines(section, { rows: allotted[index]!, columns }, hasColor),
+    ]);
     this.#pageRows = Math.max(1, rows - head.length - shown.length);
     return [...head, ...body].slice(0, rows);
   }

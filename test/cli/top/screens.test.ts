@@ -67,18 +67,23 @@ Nodes (2)
 web1  0.1.0  up 1d2h  3 of 8 workers busy                               12:00:00
 3 running  12 waiting  3211 completed  2 failed  0 canceled
 Paused: mail
+
 Running (3)
 > 00a1b2c3  report            2m5s      ████░░░░░░ 45 %  web1
   00d4e5f6  バックアップ      2m5s      7                attempt 3, web1
   000a0b0c  \\x1b[2Jhostile\\…  2m5s                       canceling, web1
+
 Next (2)
             sync-orders       in 2m13s  config:sync-orders:0
   00778899  mail              in 2h     paused
+
 Failed (2)
   00112233  sync-orders       1h ago    exit 75: the shop does not respond
   00445566  import            1h ago    \\x1b]0;owned\\x07 could not read the fil…
+
 Incidents (1)
   sync-orders  failed × 3  1h30m ago  exit 75: the shop does not respond
+
 Nodes (2)
   web1  live  3 of 8 busy  0.1.0  gpu
   web2  lost  seen 1m ago  0.1.0
@@ -91,18 +96,23 @@ Nodes (2)
 web1  0.1.0  up 1d2h  3 of 8 workers busy                                                                       12:00:00
 3 running  12 waiting  3211 completed  2 failed  0 canceled
 Paused: mail
+
 Running (3)
 > 00a1b2c3  report                2m5s      ████░░░░░░ 45 %  web1
   00d4e5f6  バックアップ          2m5s      7                attempt 3, web1
   000a0b0c  \\x1b[2Jhostile\\u202e  2m5s                       canceling, web1
+
 Next (2)
             sync-orders           in 2m13s  config:sync-orders:0
   00778899  mail                  in 2h     paused
+
 Failed (2)
   00112233  sync-orders           1h ago    exit 75: the shop does not respond
   00445566  import                1h ago    \\x1b]0;owned\\x07 could not read the file of the day
+
 Incidents (1)
   sync-orders  failed × 3  1h30m ago  exit 75: the shop does not respond
+
 Nodes (2)
   web1  live  3 of 8 busy  0.1.0  gpu
   web2  lost  seen 1m ago  0.1.0

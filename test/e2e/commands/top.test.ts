@@ -77,10 +77,13 @@ const SCREENS: Readonly<Record<number, string>> = {
   60: `
 web1  0.1.0  up 1s  1 of 2 workers busy  00:00:00
 1 running  0 waiting  0 completed  1 failed  0 canceled
+
 Running (1)
 > a1b2c3  steps  1s  ██░░░ 50 %
+
 Next (1)
   nightly  in 1d  config:nightly:0
+
 Failed (1)
   a1b2c3  broken  1s ago  exit 75: no shop
 
@@ -89,10 +92,13 @@ Failed (1)
   120: `
 web1  0.1.0  up 1s  1 of 2 workers busy  00:00:00
 1 running  0 waiting  0 completed  1 failed  0 canceled
+
 Running (1)
 > a1b2c3  steps  1s  █████░░░░░ 50 %
+
 Next (1)
   nightly  in 1d  config:nightly:0
+
 Failed (1)
   a1b2c3  broken  1s ago  exit 75: no shop
 

@@ -57,8 +57,10 @@ export class TmuxTerminal {
 
   /** The same with the colors and weights of ANSI. */
   get coloredText(): string {
-    return this.#tmux("capture-pane", "-e", "-N", "-p").split("\n")
-      .map((line) => line.trimEnd()).join("\n").trimEnd();
+    // Reversed blanks are seen.
+    const trimmed = (line: string) => line.includes("\u001b[7m") ? line : line.trimEnd();
+    return this.#tmux("capture-pane", "-e", "-N", "-p").split("\n").map(trimmed).join("\n")
+      .trimEnd();
   }
 
   /** True while a program has the other buffer. */
