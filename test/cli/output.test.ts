@@ -207,7 +207,7 @@ test("a column without a value in any row is left out, but not where tabs separa
 
 test("a terminal shows as much of the ids as tells them apart", async () => {
   const rowsOf = async (options: CliOptions) => {
-    const run = await cli(["list", "instances"], { answers: ANSWERS, ...options });
+    const run = await cli(["list", "instances", "--no-color"], { answers: ANSWERS, ...options });
     return run.stdout.trimEnd().split("\n").slice(1).map((line) => line.split(/ {2}|\t/)[0]);
   };
   const whole = [ID, ID.replace(/1$/, "2")];

@@ -42,12 +42,12 @@ export interface Past {
 }
 
 /**
- * The last attempts of an instance as the lines of a table. Only the last error is stored: of an
+ * The last attempts of an instance as the lines of a table, if there were several. Only the last error is stored: of an
  * earlier attempt, the last line that it logged as an error or a warning is shown.
  */
 export function attemptLines(instance: JobInstance, past: Past, printer: Printer): string[] {
   const attempts = attemptsOf(instance, past).slice(-ATTEMPTS_SHOWN);
-  return attempts.length === 0 ? [] : printer.tableLines(COLUMNS, attempts);
+  return attempts.length < 2 ? [] : printer.tableLines(COLUMNS, attempts);
 }
 
 function attemptsOf(instance: JobInstance, { history, log }: Past): readonly Attempt[] {

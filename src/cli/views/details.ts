@@ -56,7 +56,6 @@ function safe(text: string | undefined): string | undefined {
 export function instanceLines(instance: JobInstance, printer: Printer): string[] {
   const { text, style } = stateCell(instance);
   const time = (timestamp: Timestamp | undefined) => timeText(timestamp, printer.nowMs);
-  const stack = instance.errorDetail?.stack;
   return fieldLines([
     ["Instance", instance.uuid],
     ["Kind", makeVisible(instance.kind)],
@@ -83,8 +82,15 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Scheduled for", time(instance.scheduledFor)],
     ["Node", safe(instance.node)],
     ["Code version", safe(instance.codeVersion)],
-    ["Stack", stack === undefined ? undefined : makeLinesVisible(stack)],
+    ["Stack", stackText(instance)],
   ], printer.columns);
+}
+
+/** The stack of the error without its message, which is shown already. */
+function stackText({ errorDetail }: JobInstance): string | undefined {
+  const lines = errorDetail?.stack?.split("\n") ?? [];
+  const frames = lines.filter((line) => /^\s+at /.test(line)).map((line) => line.trim());
+  return frames.length === 0 ? undefined : makeLinesVisible(frames.join("\n"));
 }
 
 /** How often it was tried, and may be: `3, 2 failed (up to 5 retries)`. */

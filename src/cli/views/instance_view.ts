@@ -92,7 +92,11 @@ export const INSTANCE_VIEW: MessageView<JobInstance> = {
   message: "JobInstance",
   name: (instance) => instance.uuid,
   columns: [
-    { title: "ID", weight: 9, cell: ({ uuid }, { shortId }) => shortId(uuid) },
+    {
+      title: "ID",
+      weight: 9,
+      cell: ({ uuid }, { shortId }) => ({ text: shortId(uuid), style: "dim" }),
+    },
     { title: "KIND", weight: 8, least: 12, cell: (instance) => instance.kind },
     { title: "STATE", weight: 7, least: 16, cell: stateCell },
     { title: "TOOK", weight: 3, cell: (instance, { nowMs }) => tookText(instance, nowMs) },
