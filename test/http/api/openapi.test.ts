@@ -85,7 +85,7 @@ test("openapi.json has every route of the contract, and their comments", async (
   const wait = document.paths["/api/v1/instances/{id}"]!["get"]!["parameters"] as {
     name: string;
   }[];
-  assert.deepEqual(wait.map(({ name }) => name), ["id", "wait_ms", "wait"]);
+  assert.deepEqual(wait.map(({ name }) => name), ["id", "exact", "wait_ms", "wait"]);
   const { properties } = document.components.schemas["JobInstance"]! as {
     properties: Record<string, { description?: string }>;
   };
