@@ -170,7 +170,7 @@ async function askForJob(
 }
 
 /** The result of a lookup; null if there is no such thing. */
-async function unlessMissing<T>(found: Promise<T>): Promise<T | null> {
+export async function unlessMissing<T>(found: Promise<T>): Promise<T | null> {
   try {
     return await found;
   } catch (error) {

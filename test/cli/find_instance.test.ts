@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../src/core/errors.ts";
-import { ID, instance, job, logEntry } from "../support/worlds/cli_messages.ts";
+import { ID, instance, job, logEntry, schedule } from "../support/worlds/cli_messages.ts";
 import { cli } from "../support/worlds/cli_world.ts";
 
 function notFound(hint?: string) {
@@ -133,4 +133,28 @@ test("explain takes last and any part of an id, but reads a date as a time", asy
   assert.deepEqual(await subject("5d00c4b7f2"), ["5d00c4b7f2"]);
   assert.deepEqual(await subject("2026-11-24"), [undefined]);
   assert.deepEqual(await subject("-30d"), [undefined]);
+});
+
+test("describe and get also take the id of a schedule or a node, with and without the noun", async () => {
+  const answers = {
+    ...NO_JOB,
+    listSchedules: { schedules: [schedule("config:sum:0"), schedule("config:mail:0")] },
+    listNodes: { nodes: [{ id: "berlin-2", host: "b" }] },
+  };
+  for (const verb of ["describe", "get"]) {
+    for (const noun of [[], ["schedule"], ["schedules"]]) {
+      const run = await cli([verb, ...noun, "sum:0"], { answers });
+      assert.equal(JSON.parse(run.stdout).id, "config:sum:0", run.stderr);
+    }
+    for (const noun of [[], ["node"], ["nodes"]]) {
+      const run = await cli([verb, ...noun, "berlin-2"], { answers });
+      assert.equal(JSON.parse(run.stdout).host, "b", run.stderr);
+    }
+    const several = await cli([verb, "config:"], { answers });
+    assert.equal(several.code, 2);
+    assert.match(
+      several.stderr,
+      /2 ids have it\nhint: Give more.*\nconfig:sum:0 .*\nconfig:mail:0 /,
+    );
+  }
 });

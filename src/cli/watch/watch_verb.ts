@@ -2,7 +2,7 @@ import { isJobError } from "../../core/errors.ts";
 import { EXIT } from "../exit_codes.ts";
 import { withInterrupt } from "../follow.ts";
 import type { CliIo } from "../io.ts";
-import { findNamed, resolveId } from "../find_instance.ts";
+import { findNamed, resolveId, unlessMissing } from "../find_instance.ts";
 import { displayWidth } from "../output/table.ts";
 import { clockText } from "../output/when.ts";
 import { type Args, usageError } from "../parsing/args.ts";
@@ -65,7 +65,8 @@ function idWordOf({ watches }: Verb): string {
 async function targetOf(verb: Verb, args: Args, { client }: VerbContext): Promise<WatchTarget> {
   const word = args.word(idWordOf(verb));
   if (verb.watches === "named") {
-    const named = await findNamed(await client(), word);
+    const named = await unlessMissing(findNamed(await client(), word));
+    if (named === null) return {};
     return named.type === "kind" ? { kind: named.kind } : { uuid: named.instance.uuid };
   }
   if (verb.watches === "instance") {

@@ -9,15 +9,17 @@ import type {
   JobNotices,
   LogEntry,
 } from "../../../rpc/gen/job_pb.ts";
-import { findInstance, findNamed } from "../../find_instance.ts";
+import { findInstance } from "../../find_instance.ts";
 import { collect, listSchedules, lookupHistory, present } from "../../lookup.ts";
 import { countText } from "../../../core/text/count_text.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
 import { timeText } from "../../output/when.ts";
-import { FIELDS_OPTION, type WordSpec } from "../../parsing/options.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
 import type { View } from "../../output/view.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
+import { nodeVerb, scheduleVerb } from "./get_others.ts";
+import { namedVerb } from "./named_verb.ts";
 import { attemptLines } from "../../views/attempt_view.ts";
 import { fieldLines, instanceLines, jobLines } from "../../views/details.ts";
 import { INSTANCE_VIEW, runText } from "../../views/instance_view.ts";
@@ -32,13 +34,6 @@ const RUNS_SHOWN = 5;
 const HISTORY_SHOWN = 1_000;
 /** Lines of the log that are shown. */
 const LINES_SHOWN = 20;
-
-/** The word of a verb for whatever it names. */
-export const NAMED_WORD: WordSpec = {
-  name: "NAME",
-  describe: "A kind, the id of an instance or a part of it, last, or last:KIND",
-  offers: "kind",
-};
 
 /** The open incident of a job; undefined if it has none. */
 async function openIncident(client: JobClient, kind: string): Promise<Incident | undefined> {
@@ -266,28 +261,21 @@ async function lastLines(client: JobClient, uuid: string): Promise<readonly LogE
   return isNewestFirst ? entries.toReversed() : [];
 }
 
-const NAMED: Verb = {
+const NAMED = namedVerb({
   name: "describe",
-  summary: "Explain a job by its kind, or an instance by its id",
-  watches: "named",
-  words: [NAMED_WORD],
-  options: FIELDS_OPTION,
+  summary: "Explain a job by its kind, or an instance, schedule or node by its id",
   examples: [
     ["jobctl describe backup", "The job"],
     ["jobctl describe last:backup", "Its last run"],
   ],
-  async run(args, { client, printer }) {
-    const connection = await client();
-    const named = await findNamed(connection, args.word("NAME"));
-    if (named.type === "kind") return await describeJob(named.kind, connection, printer);
-    await describeInstance(named.instance, connection, printer);
-  },
-};
+  showJob: describeJob,
+  showInstance: describeInstance,
+});
 
 /** `jobctl describe …` */
 export const DESCRIBE: VerbGroup = {
   name: "describe",
-  summary: "Show everything about a job or an instance",
-  verbs: [JOB, INSTANCE],
+  summary: "Show everything about a job, an instance, a schedule or a node",
+  verbs: [JOB, INSTANCE, scheduleVerb("describe"), nodeVerb("describe")],
   otherwise: NAMED,
 };

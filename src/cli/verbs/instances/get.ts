@@ -1,5 +1,4 @@
 import { JobError } from "../../../core/errors.ts";
-import { didYouMean } from "../../../core/text/nearest.ts";
 import { signatureSchema } from "../../../core/arguments/json_schema.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { Job, JobInstance } from "../../../rpc/gen/job_pb.ts";
@@ -9,15 +8,14 @@ import type { Printer } from "../../output/printer.ts";
 import type { Plain } from "../../output/view.ts";
 import { formatJson } from "../../output/json.ts";
 import { signatureOf } from "../../views/signature_lines.ts";
-import { findInstance, findNamed } from "../../find_instance.ts";
-import { findSchedule, present } from "../../lookup.ts";
+import { findInstance } from "../../find_instance.ts";
+import { present } from "../../lookup.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
-import { describeInstance, describeJob, NAMED_WORD } from "./describe.ts";
-import { nodeLines, scheduleLines } from "../../views/details.ts";
+import { describeInstance, describeJob } from "./describe.ts";
+import { nodeVerb, scheduleVerb } from "./get_others.ts";
+import { namedVerb } from "./named_verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
-import { NODE_VIEW } from "../../views/node_view.ts";
-import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 
 const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or a part of it that no other id has" };
 
@@ -99,65 +97,18 @@ async function showInstance(
   await printer.one(INSTANCE_VIEW, instance);
 }
 
-const SCHEDULE: Verb = {
-  name: "schedule",
-  summary: "Show one recurring schedule",
-  watches: "everything",
-  words: [{ ...ID_WORD, offers: "schedule" }],
-  options: FIELDS_OPTION,
-  examples: [["jobctl get schedule config:report:0", "The first schedule of a job of the config"]],
-  async run(args, { client, printer }) {
-    const schedule = await findSchedule(await client(), args.word("ID"));
-    if (!printer.isHuman) return await printer.one(SCHEDULE_VIEW, schedule);
-    const lines = scheduleLines(schedule, printer);
-    await printer.details((of) => of(schedule), schedule.id, lines);
-  },
-};
-
-const NODE: Verb = {
-  name: "node",
-  summary: "Show one of the daemons on the store",
-  watches: "everything",
-  words: [{
-    name: "ID",
-    describe: "Its id: node.id of its config, or its host's name",
-    offers: "node",
-  }],
-  options: FIELDS_OPTION,
-  examples: [["jobctl get node berlin-2 -o yaml", "Everything about a node, with its jobs"]],
-  async run(args, { client, printer }) {
-    const id = args.word("ID");
-    const { nodes } = await (await client()).listNodes({});
-    const node = nodes.find((one) => one.id === id);
-    if (!node) {
-      throw new JobError("not_found", `Cannot get node "${id}": no such node in the last hour`, {
-        hint: didYouMean(id, nodes.map((one) => one.id)) ?? "List them with: jobctl list nodes",
-      });
-    }
-    if (!printer.isHuman) return await printer.one(NODE_VIEW, node);
-    await printer.details((of) => of(node), node.id, nodeLines(node, printer));
-  },
-};
-
-const NAMED: Verb = {
+const NAMED = namedVerb({
   name: "get",
-  summary: "Show a job by its kind, or an instance by its id",
-  watches: "named",
-  words: [NAMED_WORD],
-  options: FIELDS_OPTION,
+  summary: "Show a job by its kind, or an instance, schedule or node by its id",
   examples: [["jobctl get last", "The newest instance"]],
-  async run(args, { client, printer }) {
-    const connection = await client();
-    const named = await findNamed(connection, args.word("NAME"));
-    if (named.type === "kind") return await showJob(named.kind, connection, printer);
-    await showInstance(named.instance, connection, printer);
-  },
-};
+  showJob,
+  showInstance,
+});
 
 /** `jobctl get …` */
 export const GET: VerbGroup = {
   name: "get",
   summary: "Show one job, instance, schedule or node, or the version of the daemon",
-  verbs: [VERSION, JOB, INSTANCE, SCHEDULE, NODE],
+  verbs: [VERSION, JOB, INSTANCE, scheduleVerb("get"), nodeVerb("get")],
   otherwise: NAMED,
 };

@@ -1,0 +1,94 @@
+import { isJobError, JobError } from "../../../core/errors.ts";
+import { didYouMean } from "../../../core/text/nearest.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import type { Node, Schedule } from "../../../rpc/gen/job_pb.ts";
+import { findSchedule } from "../../lookup.ts";
+import type { Printer } from "../../output/printer.ts";
+import { FIELDS_OPTION } from "../../parsing/options.ts";
+import type { Verb } from "../../verb.ts";
+import { nodeLines, scheduleLines } from "../../views/details.ts";
+import { NODE_VIEW } from "../../views/node_view.ts";
+import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
+
+/** The verb for a schedule of a group: `jobctl get schedule`. */
+export function scheduleVerb(group: string): Verb {
+  return {
+    name: "schedule",
+    summary: "Show one recurring schedule: to people with all of its options",
+    watches: "everything",
+    words: [{
+      name: "ID",
+      describe: "Its id, or a part of it that no other id has",
+      offers: "schedule",
+    }],
+    options: FIELDS_OPTION,
+    examples: [[
+      `jobctl ${group} schedule config:report:0`,
+      "The first schedule of a job of the config",
+    ]],
+    async run(args, { client, printer }) {
+      await showSchedule(await findSchedule(await client(), args.word("ID")), printer);
+    },
+  };
+}
+
+/** The verb for a node of a group: `jobctl get node`. */
+export function nodeVerb(group: string): Verb {
+  return {
+    name: "node",
+    summary: "Show one of the daemons on the store: to people with all that is known of it",
+    watches: "everything",
+    words: [{
+      name: "ID",
+      describe: "Its id: node.id of its config, or its host's name",
+      offers: "node",
+    }],
+    options: FIELDS_OPTION,
+    examples: [[`jobctl ${group} node berlin-2 -o yaml`, "Everything about a node, with its jobs"]],
+    async run(args, { client, printer }) {
+      const id = args.word("ID");
+      const { nodes } = await (await client()).listNodes({});
+      const node = nodes.find((one) => one.id === id);
+      if (node) return await showNode(node, printer);
+      throw new JobError("not_found", `Cannot get node "${id}": no such node in the last hour`, {
+        hint: didYouMean(id, nodes.map((one) => one.id)) ?? "List them with: jobctl list nodes",
+      });
+    },
+  };
+}
+
+/**
+ * Show the schedule or the node with an id.
+ *
+ * @returns false if there is neither
+ * @throws JobError `invalid_argument` if several schedules have the part
+ */
+export async function showOther(
+  id: string,
+  client: JobClient,
+  printer: Printer,
+): Promise<boolean> {
+  const { nodes } = await client.listNodes({});
+  const node = nodes.find((one) => one.id === id);
+  if (node) {
+    await showNode(node, printer);
+    return true;
+  }
+  try {
+    await showSchedule(await findSchedule(client, id), printer);
+    return true;
+  } catch (error) {
+    if (!isJobError(error, "not_found")) throw error;
+    return false;
+  }
+}
+
+async function showSchedule(schedule: Schedule, printer: Printer): Promise<void> {
+  if (!printer.isHuman) return await printer.one(SCHEDULE_VIEW, schedule);
+  await printer.details((of) => of(schedule), schedule.id, scheduleLines(schedule, printer));
+}
+
+async function showNode(node: Node, printer: Printer): Promise<void> {
+  if (!printer.isHuman) return await printer.one(NODE_VIEW, node);
+  await printer.details((of) => of(node), node.id, nodeLines(node, printer));
+}
