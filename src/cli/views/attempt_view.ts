@@ -42,8 +42,9 @@ export interface Past {
 }
 
 /**
- * The last attempts of an instance as the lines of a table, if there were several. Only the last error is stored: of an
- * earlier attempt, the last line that it logged as an error or a warning is shown.
+ * The last attempts of an instance as the lines of a table, if there were several. Only the last
+ * error is stored: of an earlier attempt, the last line that it logged as an error or a warning is
+ * shown.
  */
 export function attemptLines(instance: JobInstance, past: Past, printer: Printer): string[] {
   const attempts = attemptsOf(instance, past).slice(-ATTEMPTS_SHOWN);
