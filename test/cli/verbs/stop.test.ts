@@ -59,7 +59,8 @@ test("stop asks on a terminal if something runs, unless --yes is given", async (
   const options = { answers: daemon(0), isTerminal: true };
   const asked = await run(["stop"], { ...options, input: "n\n" });
   assert.equal(asked.code, 130);
-  assert.match(asked.stderr, /About to stop node web-1; waited for: 1 instance: report/);
+  assert.match(asked.stderr, /^Running: 1 instance: report 01938f2c-7d3e-7000 \(for 2m\)\n/);
+  assert.match(asked.stderr, /About to stop node web-1 and wait for 1 running instance\. Contin/);
   assert.ok(!asked.calls.some(({ method }) => method === "stopDaemon"));
   const told = await run(["stop", "--now", "--yes"], { ...options, answers: daemon(0) });
   assert.equal(told.code, 0);

@@ -145,10 +145,10 @@ export const STOP: Verb = {
     checkNode(args.text("node"), before);
     const node = makeVisible(before.node);
     const running = await runningOn(client, before.node);
-    if (running.length > 0 && io.isInteractive) {
-      const does = isNow ? "aborted" : "waited for";
-      const what = runningText(running, io.clock.now().wallMs);
-      await confirm(io, `stop node ${node}; ${does}: ${what}`, args.flag("yes"));
+    if (running.length > 0 && io.isInteractive && !args.flag("yes")) {
+      await writeMessage(io, `Running: ${runningText(running, io.clock.now().wallMs)}`);
+      const what = countText(running.length, "running instance");
+      await confirm(io, `stop node ${node} and ${isNow ? "abort" : "wait for"} ${what}`, false);
     }
     const beganMs = io.clock.now().monotonicMs;
     const { drainMs, running: count } = await client.stopDaemon({ node: before.node, now: isNow });
