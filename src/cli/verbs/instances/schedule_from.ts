@@ -116,7 +116,10 @@ export async function scheduleFrom(
       const target: Target = { client, kind, clock: io.clock, signal, progress: line.show };
       const checked = await checkFile(file, target);
       await line.end();
-      if (signal.aborted) return EXIT.interrupted;
+      if (signal.aborted) {
+        await writeMessage(io, "Stopped: nothing was queued");
+        return EXIT.interrupted;
+      }
       if (checked.problems.length > 0) {
         await printProblems(checked, file.name, context);
         return EXIT.usage;
