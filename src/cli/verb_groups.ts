@@ -16,6 +16,14 @@ export const FIRST_VERBS: readonly (readonly [string, string])[] = [
   ["explain", "Say why a job ran, or why it did not"],
 ];
 
+/** What `jobctl help` shows other than verbs, each with what it is about. */
+export const HELP_TOPICS: Readonly<Record<string, string>> = {
+  connection: "how a verb finds its daemon",
+  output: "the forms of output",
+  "exit-codes": "what each exit code means",
+  times: "how ids, times and durations are written",
+};
+
 /** The groups of the help by their verbs, in order. A new verb gets its place here. */
 const GROUPS: readonly (readonly [string, string])[] = [
   ["Daemon", "serve stop reload status healthcheck workers open"],

@@ -139,6 +139,16 @@ test("help of a verb that does not exist names the nearest one", async () => {
     assert.equal(code, 2);
     assert.match(stderr, /no such verb\nhint: Did you mean "jobctl status"\?/);
   }
+  for (
+    const [argv, meant] of [[["hlep"], "jobctl help"], [
+      ["help", "conection"],
+      "jobctl help connection",
+    ]]
+  ) {
+    const { code, stderr } = await cli(argv as string[]);
+    assert.equal(code, 2);
+    assert.ok(stderr.includes(`Did you mean "${meant}"?`), stderr);
+  }
   const { stderr } = await cli(["status", "--hlep"]);
   assert.match(stderr, /hint: Did you mean "--help"\?/);
 });

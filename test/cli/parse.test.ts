@@ -134,7 +134,11 @@ interface Refusal {
 
 const REFUSED: readonly Refusal[] = [
   { argv: ["lst"], message: /"jobctl lst": no such verb/, hint: /Did you mean "jobctl list"/ },
-  { argv: ["xyzzy"], message: /"jobctl xyzzy": no such verb/, hint: /Verbs: serve, / },
+  {
+    argv: ["xyzzy"],
+    message: /"jobctl xyzzy": no such verb/,
+    hint: /jobctl --help lists the verbs/,
+  },
   {
     argv: ["list", "instanse"],
     message: /"jobctl list instanse": no such verb/,
@@ -150,10 +154,14 @@ const REFUSED: readonly Refusal[] = [
   { argv: ["list", "jobs", "--prot", "1"], message: /"--prot": no such/, hint: /"--port"/ },
   { argv: ["--prot", "1"], message: /"--prot": no such option/, hint: /"--port"/ },
   { argv: ["schedule", "x", "-foo"], message: /"-foo": no such option/, hint: /after "--"/ },
-  { argv: ["-5"], message: /"jobctl -5": no such verb/, hint: /Verbs/ },
+  { argv: ["-5"], message: /"jobctl -5": no such verb/, hint: /lists the verbs/ },
   { argv: ["check", "--host", "h"], message: /"--host": no such option/, hint: /./ },
   { argv: ["list", "jobs", "--__proto__", "1"], message: /no such option/, hint: /./ },
-  { argv: ["list", "jobs", "--port"], message: /option --port: no value/, hint: /=VALUE/ },
+  {
+    argv: ["list", "jobs", "--port"],
+    message: /option --port: it needs a value/,
+    hint: /Write --port PORT$/,
+  },
   { argv: ["list", "jobs", "--port="], message: /--port: it needs a value/, hint: /=VALUE/ },
   { argv: ["list", "jobs", "--port", "x"], message: /--port "x"/, hint: /digits/ },
   { argv: ["list", "jobs", "--port", "65536"], message: /--port "65536".* 1 to 65535/, hint: /./ },

@@ -202,6 +202,13 @@ test("the command runs on Node if the program is missing or of another version",
   assert.equal(stdout.trim(), manifest.version);
 });
 
+test("the command shows the documentation on Node", async () => {
+  installProgram("exit 7", "0.0.1");
+  const command = join(folder, "ts-job", "bin", "jobctl.js");
+  const { stdout } = await execute(NODE, [command, "docs", "cli#exit-codes"]);
+  assert.match(stdout, /^Exit codes\n─+\n\nCode {2}Meaning\n/);
+});
+
 test("the command runs no program that the environment names", async () => {
   installProgram("exit 7", "0.0.1");
   const foreign = join(folder, "foreign");

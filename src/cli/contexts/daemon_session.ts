@@ -3,7 +3,7 @@ import { makeLinesVisible } from "../../core/text/safe_text.ts";
 import type { JobClient } from "../../rpc/client/client.ts";
 import type { CliIo } from "../io.ts";
 import type { Args } from "../parsing/args.ts";
-import { addressText, findDaemon, type FoundDaemon } from "./find_daemon.ts";
+import { addressText, DEFAULT_SOURCE, findDaemon, type FoundDaemon } from "./find_daemon.ts";
 
 /** The connection of one verb: its daemon is looked up first, and called at the first use. */
 export class DaemonSession {
@@ -53,8 +53,10 @@ export class DaemonSession {
     const sockets = at?.triedSockets ?? [];
     const parts = [
       ...(error.hint === undefined ? [] : [error.hint]),
-      `Its address is from ${source}`,
-      ...(sockets.length === 0 ? [] : [`No daemon listens at ${sockets.join(", ")} either`]),
+      `The address is ${source === DEFAULT_SOURCE ? "" : "from "}${source}`,
+      ...(sockets.length === 0
+        ? []
+        : [`Nobody listens at the socket ${sockets.join(", ")} either`]),
       ...passedOver.map((reason) => `Not used: ${reason}`),
     ];
     const { code, message, path } = error;

@@ -8,6 +8,9 @@ import { CONNECTION_OPTIONS } from "../parsing/options.ts";
 import { contextNamed, contextsPath, type ContextValues, readContexts } from "./contexts_file.ts";
 import { folderDaemon } from "./folder_daemon.ts";
 
+/** What names a daemon if nothing else does. */
+export const DEFAULT_SOURCE = "the default";
+
 /** How a verb reaches its daemon, and what decided that. */
 export interface FoundDaemon {
   readonly settings: ConnectOptions;
@@ -98,7 +101,7 @@ async function ofCurrent(
   const contexts = path === null ? null : await readContexts(path);
   const rest = { isNamed: false, passedOver };
   if (contexts === null || contexts.current === null) {
-    return { settings: readClientSettings(args), source: "the default", ...rest };
+    return { settings: readClientSettings(args), source: DEFAULT_SOURCE, ...rest };
   }
   const values = contextNamed(contexts, contexts.current);
   const source = `context "${contexts.current}", the current one`;

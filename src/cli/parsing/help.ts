@@ -1,7 +1,7 @@
 import { displayWidth } from "../output/table.ts";
 import { wrap } from "../output/wrap.ts";
 import { isGroup, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
-import { FIRST_VERBS, helpGroups } from "../verb_groups.ts";
+import { FIRST_VERBS, HELP_TOPICS, helpGroups } from "../verb_groups.ts";
 import {
   CONNECTION_OPTIONS,
   type OptionSpecs,
@@ -23,14 +23,6 @@ const OPTION_TOPICS = {
   connection: CONNECTION_OPTIONS,
   output: OUTPUT_OPTIONS,
 } as const;
-
-/** What `jobctl help` shows other than verbs, each with what it is about. */
-export const HELP_TOPICS: Readonly<Record<string, string>> = {
-  connection: "how a verb finds its daemon",
-  output: "the forms of output",
-  "exit-codes": "what each exit code means",
-  times: "how ids, times and durations are written",
-};
 
 const OPTION_TEXTS = {
   connection: [

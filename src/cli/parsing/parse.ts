@@ -1,11 +1,12 @@
 import { JobError } from "../../core/errors.ts";
-import { didYouMean } from "../../core/text/nearest.ts";
+import { didYouMean, nearest } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
 import { verbsFor } from "../verbs.ts";
+import { HELP_TOPICS } from "../verb_groups.ts";
 import { usageError } from "./args.ts";
-import { type OptionSpecs, PROGRAM_OPTIONS, type WordSpec } from "./options.ts";
+import { type OptionSpecs, optionText, PROGRAM_OPTIONS, type WordSpec } from "./options.ts";
 import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
 
 // The grammar. Options may be anywhere before "--":
@@ -48,6 +49,8 @@ const PROGRAM = { name: "jobctl", summary: "Run jobs: on schedules, durably, fro
 /** Verbs of the program that are nouns. */
 const NOUNS = ["logs", "incidents", "notices", "sessions", "workers", "token"];
 const HELP_WORD = "help";
+/** More verbs than these are listed by the help only. */
+const NAMES_SHOWN_MAX = 12;
 
 /**
  * Read the command line.
@@ -72,7 +75,7 @@ export async function parseCommandLine(
     const topic = topicOf(place, line);
     return { type: "help", text: await helpOf(place, columns), isAsked: true, ...topic };
   }
-  if (given.problem !== undefined) throw usageError(given.problem, "Write --OPTION=VALUE");
+  if (given.lacksValue !== undefined) throw lacksValue(given.lacksValue, place);
   if (!isGroup(place.entry)) return readRun(place.titles, place.entry, given, line);
   if (word !== undefined) throw unknownVerb(word, place);
   if (!isProgram(place)) throw missingVerb(place);
@@ -149,8 +152,8 @@ async function helpOf({ titles, entry }: Place, columns: number): Promise<string
 
 /** What `jobctl help TOPIC` shows; null if there is no such topic. */
 async function topicOfHelp(topic: string, columns: number): Promise<string | null> {
-  const { HELP_TOPICS, topicHelp } = await import("./help.ts");
-  return Object.hasOwn(HELP_TOPICS, topic) ? await topicHelp(topic, columns) : null;
+  if (!Object.hasOwn(HELP_TOPICS, topic)) return null;
+  return await (await import("./help.ts")).topicHelp(topic, columns);
 }
 
 /** The command line with `--help` that `jobctl help` followed by `words` means. */
@@ -160,7 +163,8 @@ function asHelpOption(words: readonly string[], program: Place): readonly string
   for (const word of words) {
     if (!isGroup(place.entry) || word.startsWith("-")) break;
     const entry = verbNamed(place.entry, word);
-    if (entry === undefined) throw unknownVerb(word, place);
+    const topics = isProgram(place) ? Object.keys(HELP_TOPICS) : [];
+    if (entry === undefined) throw unknownVerb(word, place, topics);
     place = { titles: [...place.titles, entry.name], entry };
   }
   return [...words.slice(0, endOfOptions(words)), "--help"];
@@ -185,7 +189,7 @@ function topicOf({ titles, entry }: Place, argv: readonly string[]): Pick<HelpTe
   const rest = argv.filter((word, at) => at >= end || (word !== "-h" && word !== "--help"));
   try {
     const given = readOptions(rest, optionsOf(entry));
-    return given.problem === undefined ? { topic: readRun(titles, entry, given, rest) } : {};
+    return given.lacksValue === undefined ? { topic: readRun(titles, entry, given, rest) } : {};
   } catch {
     // It is incomplete: only the verb's own help can be shown.
     return {};
@@ -322,13 +326,25 @@ function missingVerb({ titles, entry }: Place): JobError {
   );
 }
 
-function unknownVerb(word: string, { titles, entry }: Place): JobError {
-  const names = namesIn(entry);
-  const title = titles.join(" ");
+/** @param topics names that `jobctl help` knows, if it was asked */
+function unknownVerb(word: string, place: Place, topics: readonly string[] = []): JobError {
+  const names = namesIn(place.entry);
+  const title = place.titles.join(" ");
+  const near = nearest(word, [...names, ...isProgram(place) ? [HELP_WORD] : [], ...topics]);
+  const meant = near !== null && topics.includes(near) ? `${title} ${HELP_WORD}` : title;
+  const all = names.length > NAMES_SHOWN_MAX
+    ? `${title} --help lists the verbs`
+    : `Verbs: ${names.join(", ")}`;
   return usageError(
     `Cannot run "${title} ${makeVisible(word)}": no such verb`,
-    didYouMean(word, names, `${title} `) ?? `Verbs: ${names.join(", ")}`,
+    near === null ? all : `Did you mean "${meant} ${near}"?`,
   );
+}
+
+function lacksValue(name: string, place: Place): JobError {
+  const spec = (isProgram(place) ? PROGRAM_OPTIONS : optionsAt(place.entry))[name];
+  const text = spec === undefined ? `--${name}` : optionText(name, spec);
+  return usageError(`Cannot read option --${name}: it needs a value`, `Write ${text}`);
 }
 
 function namesIn(entry: VerbEntry): readonly string[] {

@@ -10,8 +10,8 @@ export interface GivenLine {
   /** True or text by name, also of options that are not declared; a list if given repeatedly. */
   readonly values: Readonly<Record<string, unknown>>;
   readonly wantsHelp: boolean;
-  /** Set if an option lacks its value. */
-  readonly problem: string | undefined;
+  /** An option that lacks its value. */
+  readonly lacksValue: string | undefined;
 }
 
 // No argument can contain it.
@@ -26,8 +26,8 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
     boolean: ["h", ...names.filter((name) => specs[name]!.isFlag && !specs[name]!.optionalValue)],
     string: [...withValue, ...withOrWithout],
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
-    // How the parser words its only error.
-    __: (_text: string, name: string) => `Cannot read option --${name}: no value`,
+    // The parser's only error is about an option without its value: the name is all of it.
+    __: (_text: string, name: string) => name,
     configuration: {
       "boolean-negation": false,
       "camel-case-expansion": false,
@@ -51,7 +51,7 @@ export function readOptions(argv: readonly string[], specs: OptionSpecs): GivenL
       ]),
     ),
     wantsHelp: [h].flat().includes(true),
-    problem: error?.message,
+    lacksValue: error?.message,
   };
 }
 

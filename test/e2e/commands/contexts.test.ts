@@ -63,7 +63,7 @@ test("a daemon that is not found: the error names the address, what named it, an
   assert.match(stderr, /^jobctl: Cannot reach the daemon at localhost:59051: /);
   assert.match(
     stderr,
-    /Its address is from the default\. No daemon listens at \S+jobctl-59051\.sock/,
+    /The address is the default\. Nobody listens at the socket \S+jobctl-59051\.sock either/,
   );
 });
 
