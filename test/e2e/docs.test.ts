@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import test from "node:test";
-import { JOBCTL, runJobctl } from "../../support/processes/daemon.ts";
-import { readPages } from "../../support/docs/pages.ts";
+import { JOBCTL, runJobctl } from "../support/processes/daemon.ts";
+import { readPages } from "../support/docs/pages.ts";
 
 const SCRIPT = "/usr/bin/script";
 
@@ -28,7 +28,7 @@ test("the compiled file has every page for users, word for word", async () => {
   assert.equal(listed[0]!.page, "install");
   for (const name of ["cli", "howto/backup"]) {
     const { stdout } = await runJobctl(["docs", name]);
-    const text = readFileSync(new URL(`../../../docs/${name}.md`, import.meta.url), "utf8");
+    const text = readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), "utf8");
     assert.equal(JSON.parse(stdout).text, text.trimEnd());
   }
 });
