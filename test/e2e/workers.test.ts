@@ -5,7 +5,7 @@ import process from "node:process";
 import test from "node:test";
 import { whenGone } from "../support/attempts.ts";
 import { type Daemon, startDaemon } from "../support/processes/daemon.ts";
-import { until } from "../support/wait.ts";
+import { linesOf, until } from "../support/wait.ts";
 
 /**
  * Worker processes of the compiled file: whose they are, what they may take, and what is left of
@@ -328,6 +328,44 @@ test("workers are replaced after their attempts, and a spare one is kept ready",
     assert.ok(new Set(pids).size >= 3, pids.join());
     const { stdout } = await daemon.jobctl(["status", "-o", "json"]);
     assert.match(stdout, /"alive":\s*[12]/);
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("commands end at once when their supervisor is killed, and their instances follow on_crash", async () => {
+  const daemon = await startDaemon({
+    toml: [
+      `[jobs.again]`,
+      `run = "echo $PPID $$ >> $1; exec sleep 600"`,
+      `params = "file: string"`,
+      `[jobs.never]`,
+      `on_crash = "terminate"`,
+      `run = "echo $PPID $$ >> $1; exec sleep 600"`,
+      `params = "file: string"`,
+    ].join("\n"),
+  });
+  try {
+    const files = ["again", "never"].map((kind) => join(daemon.dir, kind));
+    const uuids: string[] = [];
+    for (const [index, kind] of ["again", "never"].entries()) {
+      const { stdout } = await daemon.jobctl(["schedule", kind, files[index]!]);
+      uuids.push(JSON.parse(stdout).uuid);
+    }
+    await until("both run", () => files.every((file) => linesOf(file).length === 1));
+    const found = files.map((file) => linesOf(file)[0]!.split(" ").map(Number));
+    assert.equal(found[0]![0], found[1]![0], "they have one supervisor");
+    process.kill(found[0]![0]!, "SIGKILL");
+    for (const [, pid] of found) await whenGone(pid!, 2_000);
+    await until("one runs again", () => linesOf(files[0]!).length === 2);
+    const views = await Promise.all(uuids.map(async (uuid) => {
+      const { stdout } = await daemon.jobctl(["get", "instance", uuid, "-o", "json"]);
+      return JSON.parse(stdout) as View;
+    }));
+    assert.deepEqual(views.map(({ state }) => state), ["processing", "terminated"]);
+    assert.equal(views[1]!.reason, "lost");
+    assert.match(views[1]!.error!.message, /supervisor of commands was killed by SIGKILL/);
+    assert.equal(linesOf(files[1]!).length, 1);
   } finally {
     await daemon.stop({ force: true });
   }
