@@ -221,6 +221,20 @@ test("a command fails when a variable contains a NUL character", async () => {
   assert.match(outcome.error.message, /^Cannot run the command "\/bin\/sh": .*(NUL|null)/i);
 });
 
+testOnBun(
+  "a command says what is missing when its script has no first line for an interpreter",
+  async () => {
+    const file = join(folder, "script");
+    writeFileSync(file, "echo never\n", { mode: 0o755 });
+    const { outcome } = await run(makeExecutor(), "", { spec: { argv: [file] } });
+    assert.ok(outcome.type === "error");
+    assert.match(
+      outcome.error.message,
+      /script": not a program; .* first line such as #!\/bin\/sh$/,
+    );
+  },
+);
+
 /** A program in place of the supervisor that sends these messages. */
 function forged(messages: readonly unknown[]): readonly string[] {
   const file = join(folder, `forged-${executors.length}.ts`);

@@ -265,6 +265,8 @@ function startError(program: string, error: Error): JobError {
     ? "not found"
     : code === "EACCES"
     ? "not executable, or its user may not enter the directory"
+    : code === "ENOEXEC"
+    ? "not a program; a script needs a first line such as #!/bin/sh"
     : code === "E2BIG"
     ? "its arguments are too long for the system"
     : error.message;
