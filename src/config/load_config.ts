@@ -167,15 +167,15 @@ function checkFacts(
   return {
     isRead,
     placeOf(path) {
-      for (const tables of named) {
-        for (const [name, { source, path: base }] of tables.first()) {
-          const prefix = `${tables.key}.${name}`;
-          if (path === prefix) return source.placeOf(base, "key");
-          if (!path.startsWith(`${prefix}.`)) continue;
-          return source.placeOf([...base, ...partsOf(path.slice(prefix.length + 1))], "value");
-        }
-      }
       const parts = partsOf(path);
+      for (const tables of named) {
+        const found = parts[0] === tables.key ? tables.at(path) : null;
+        if (found === null) continue;
+        const { table, rest } = found;
+        return rest === ""
+          ? table.source.placeOf(table.path, "key")
+          : table.source.placeOf([...table.path, ...partsOf(rest)], "value");
+      }
       for (let length = parts.length; length > 0; length--) {
         const field = fields.get(parts.slice(0, length).join("."));
         if (field) return field.source.placeOf([...field.path, ...parts.slice(length)], "value");
@@ -342,6 +342,16 @@ class NamedTables {
   #isSame(first: Field, other: Field): boolean {
     return this.key === "notices" && first.source.baseDir === other.source.baseDir &&
       isDeepStrictEqual(first.value, other.value);
+  }
+
+  /** The table with the longest name that a path begins with, and the rest; names may have dots. */
+  at(path: string): { readonly table: Field; readonly rest: string } | null {
+    const [, ...parts] = path.split(".");
+    for (let length = parts.length; length > 0; length--) {
+      const [table] = this.#tables.get(parts.slice(0, length).join(".")) ?? [];
+      if (table) return { table, rest: parts.slice(length).join(".") };
+    }
+    return null;
   }
 
   /** The first table of each name. */

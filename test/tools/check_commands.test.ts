@@ -61,3 +61,11 @@ test("checkConfig() looks at the folder of a table with other problems, too", ()
     assert.deepEqual(problems.map(({ path }) => path), ["jobs.a.timeuot"]);
     assert.deepEqual(warnings.map(({ path }) => path), ["jobs.a.cwd"]);
   }));
+
+test("checkConfig() finds the place of a key of a job whose kind has dots", () =>
+  withTempDir({
+    "config.toml": '[jobs.a]\nrun = "true"\n[jobs."a.b"]\nrun = "true"\ncwd = "/no/folder"\n',
+  }, async ({ path: cwd }) => {
+    const { warnings } = await checkConfig(`${cwd}/config.toml`, { env: {}, cwd, nowMs: 0 });
+    assert.deepEqual(warnings.map(({ place }) => place?.line), [5]);
+  }));

@@ -27,9 +27,12 @@ export interface RestOfToml extends Omit<ParsedToml, "rest"> {
   readonly incomplete: ReadonlySet<string>;
 }
 
-/** Most statements that are removed to find further mistakes, and longest text for that. */
+/**
+ * Most statements that are removed to find further mistakes, and most characters that are parsed
+ * again for that: a daemon does it beside its schedules.
+ */
 const REMOVED_MAX = 20;
-const RECOVERED_LENGTH_MAX = 262_144;
+const PARSED_AGAIN_MAX = 2_000_000;
 
 /**
  * Parse the bytes of a TOML file.
@@ -43,9 +46,7 @@ export function parseToml(bytes: Uint8Array, file: string): ParsedToml {
   const text = decode(bytes);
   if (typeof text !== "string") return refused(file, text, "found bytes that are not UTF-8");
   const parsed = parseText(text, file);
-  return parsed.tree === null && text.length <= RECOVERED_LENGTH_MAX
-    ? recover(text, file, parsed)
-    : parsed;
+  return parsed.tree === null ? recover(text, file, parsed) : parsed;
 }
 
 /** All mistakes of syntax, and the rest of the file. */
@@ -53,7 +54,8 @@ function recover(text: string, file: string, first: ParsedToml): ParsedToml {
   const problems = [...first.problems];
   const incomplete = new Set<string>();
   let left = text;
-  for (let at = first; problems.length <= REMOVED_MAX;) {
+  const removedMax = Math.min(REMOVED_MAX, PARSED_AGAIN_MAX / Math.max(1, text.length));
+  for (let at = first; problems.length <= removedMax;) {
     const line = at.problems[0]?.place?.line;
     const remainder = line === undefined ? null : withoutStatement(left, line, isToml);
     if (remainder === null) break;
