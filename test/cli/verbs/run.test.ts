@@ -10,7 +10,9 @@ import {
   schedule,
   waiting,
 } from "../../support/worlds/cli_messages.ts";
-import { cli, type CliOptions } from "../../support/worlds/cli_world.ts";
+import { cli, type CliOptions, NOW } from "../../support/worlds/cli_world.ts";
+import { MessageStream } from "../../support/worlds/message_stream.ts";
+import { promisesRan, SimClock } from "../../support/worlds/sim_clock.ts";
 
 const TABLE = { JOBCTL_OUTPUT: "table" };
 
@@ -206,4 +208,55 @@ test("run asks on a terminal at Ctrl-C, and cancels only if the answer is yes", 
     assert.equal(canceled.length, isCanceled ? 1 : 0);
     assert.equal(run.stderr.includes("The run continues"), !isCanceled, run.stderr);
   }
+});
+
+/** What a run says that does not start within two seconds. */
+async function saidOf(changes: object, pauses: readonly object[] = []) {
+  const clock = new SimClock(NOW);
+  const stream = new MessageStream();
+  const answers = {
+    ...answersFor([], []),
+    follow: stream.answer,
+    getInstance: { instance: { ...waiting(), ...changes } },
+    listPauses: { pauses },
+  };
+  const run = cli(["run", "sum"], { answers, env: TABLE, clock });
+  await stream.begun;
+  stream.send({ cursor: "1", instance: waiting() });
+  await promisesRan();
+  await clock.advance(2_000);
+  await promisesRan();
+  stream.send({ cursor: "2", instance: instance({ durationMs: 500n }) });
+  const { code, stderr } = await run;
+  assert.equal(code, 0, stderr);
+  return stderr.replace("Done in 500ms\n", "");
+}
+
+test("run says what a run waits for that does not start within two seconds", async () => {
+  const due = { seconds: BigInt(NOW / 1_000 + 62), nanos: 0 };
+  const limit = { limit: "concurrency", name: "sum", used: 1n, max: 1n };
+  assert.equal(await saidOf({}), "Waiting for a free worker\n");
+  assert.match(await saidOf({ blockedBy: limit }), /^Waiting for concurrency of sum/);
+  assert.equal(await saidOf({ dueAt: due }), "Waiting: due in 1m\n");
+  const paused = await saidOf({}, [{ kind: "other" }, { kind: "sum" }]);
+  assert.equal(paused, "Waiting: the job is paused, see jobctl resume sum\n");
+  assert.match(await saidOf({}, [{}]), /^Waiting: all jobs are paused/);
+});
+
+test("run tells of each attempt that is followed by another", async () => {
+  const retry = {
+    ...waiting(),
+    ...{ attempts: 1, failures: 1, reason: "error" },
+    dueAt: { seconds: BigInt(NOW / 1_000 + 10), nanos: 0 },
+  };
+  const steps = [
+    { cursor: "1", instance: instance({ state: JobState.PROCESSING }) },
+    { cursor: "2", instance: retry },
+    { cursor: "3", instance: instance({ durationMs: 500n, attempts: 2 }) },
+  ];
+  const run = await cli(["run", "sum"], { answers: answersFor([], steps), env: TABLE });
+  assert.equal(
+    run.stderr,
+    "Attempt 1 failed: the next is due in 10s\nDone in 500ms, attempt 2\n",
+  );
 });

@@ -63,7 +63,7 @@ interface ShownRun extends VerbContext {
   /** True if what the job prints to its stdout goes to stdout. */
   readonly hasOutput?: boolean;
   /** Called with each state of the instance. */
-  readonly seen?: (instance: JobInstance) => void;
+  readonly seen?: (instance: JobInstance) => Promise<void>;
   /** Resolves when more may be shown. */
   readonly hold?: () => Promise<void> | undefined;
 }
@@ -86,7 +86,7 @@ export async function showRun(
       if (context.signal.aborted) break;
       await display.show(step);
       instance = step.instance ?? instance;
-      context.seen?.(instance);
+      await context.seen?.(instance);
     }
   } finally {
     await display.end();

@@ -1,4 +1,6 @@
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
+import { formatRelative } from "../../../core/time/duration.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance } from "../../../rpc/gen/job_pb.ts";
 import { ask } from "../../confirm.ts";
@@ -8,7 +10,7 @@ import type { Printer } from "../../output/printer.ts";
 import type { VerbContext } from "../../verb.ts";
 import { blockText, errorLine, tookText } from "../../views/instance_view.ts";
 import { stateCell } from "../../views/state_words.ts";
-import { isFinalState, stateName } from "../../wire.ts";
+import { isFinalState, msOf, stateName } from "../../wire.ts";
 import { printEnded, showRun } from "./show_run.ts";
 
 /** After this long without a start, the reason is shown. */
@@ -114,7 +116,7 @@ class Watch {
       ...this.#context,
       signal,
       hasOutput: this.#context.printer.isHuman,
-      seen: (instance) => this.#instance = instance,
+      seen: (instance) => this.#seen(instance),
       hold: () => this.#question ?? undefined,
     });
     // It may have ended while a question was open.
@@ -158,18 +160,44 @@ class Watch {
     }
   }
 
-  /** Tell why a run has not started yet. */
+  /** Tell why a run has not started yet. Before another attempt, that was told. */
   async showWaiting(): Promise<void> {
     const { printer } = this.#context;
-    if (!printer.isHuman || stateName(this.#instance.state) !== "Scheduled") return;
+    const { state, attempts } = this.#instance;
+    if (!printer.isHuman || stateName(state) !== "Scheduled" || attempts) return;
     try {
-      const { blockedBy } = await this.#read();
-      const what = blockedBy === undefined ? "a free worker" : blockText(blockedBy, printer);
-      if (stateName(this.#instance.state) !== "Scheduled") return;
-      await printer.remark(`Waiting for ${what}`);
+      const text = await this.#waitingText(await this.#read());
+      // It may have started meanwhile.
+      if (stateName(this.#instance.state) === "Scheduled") await printer.remark(text);
     } catch {
       // The stream of the run reports that the daemon is away.
     }
+  }
+
+  async #waitingText({ blockedBy, dueAt, kind }: JobInstance): Promise<string> {
+    const { printer } = this.#context;
+    if (blockedBy !== undefined) return `Waiting for ${blockText(blockedBy, printer)}`;
+    const dueMs = msOf(dueAt) ?? 0;
+    if (dueMs > printer.nowMs) return `Waiting: due ${formatRelative(dueMs, printer.nowMs)}`;
+    const { pauses } = await this.#client.listPauses({});
+    const pause = pauses.find((each) => each.kind === undefined || each.kind === kind);
+    if (pause === undefined) return "Waiting for a free worker";
+    return pause.kind === undefined
+      ? "Waiting: all jobs are paused, see jobctl resume"
+      : `Waiting: the job is paused, see jobctl resume ${shellWord(kind)}`;
+  }
+
+  /** Keep the state of the run, and tell of an attempt that is followed by another. */
+  async #seen(instance: JobInstance): Promise<void> {
+    const { printer } = this.#context;
+    const before = this.#instance;
+    const wasRunning = stateName(before.state) === "Processing";
+    this.#instance = instance;
+    if (!printer.isHuman || !wasRunning || stateName(instance.state) !== "Scheduled") return;
+    const { attempts, dueAt } = instance;
+    const how = (instance.failures ?? 0) > (before.failures ?? 0) ? "failed" : "ended";
+    const next = formatRelative(msOf(dueAt) ?? 0, printer.nowMs);
+    await printer.remark(`Attempt ${attempts} ${how}: the next is due ${next}`);
   }
 
   async #read(): Promise<JobInstance> {
