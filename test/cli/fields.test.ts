@@ -83,6 +83,11 @@ test("--fields of one thing reads no more than it writes", async () => {
   );
 });
 
+test("--fields of one thing as CSV has a column for what has no value", async () => {
+  const { stdout } = await run("describe instance 0193 --fields unique_key,state -o csv");
+  assert.equal(stdout, "unique_key,state\r\n,terminated\r\n");
+});
+
 test("--fields of one thing is a table of one row in text", async () => {
   const { stdout } = await run("get schedule 0193aaaa --fields kind,cron", { isTerminal: true });
   assert.equal(stdout, "KIND  CRON\nsum   0 6 * * *\n");

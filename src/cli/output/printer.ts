@@ -229,12 +229,14 @@ export class Printer {
   }
 
   #formatRecord(record: PlainRecord, name: string): string {
-    const { format } = this.#options;
+    const { format, fields } = this.#options;
     if (format === "json") return formatJson(record, 2);
     if (format === "jsonl") return formatJson(record, 0);
     if (format === "yaml") return formatYaml(record);
     if (format === "name") return `${makeVisible(name)}\n`;
-    const entries = Object.entries(record).filter(([, value]) => value !== undefined);
+    // What was asked for is a column, also without a value.
+    const entries = Object.entries(record)
+      .filter(([, value]) => fields !== null || value !== undefined);
     const [keys, values] = [entries.map(([key]) => key), entries.map(([, value]) => value)];
     return this.#safe(formatCsvLine(keys) + formatCsvLine(values));
   }
@@ -246,13 +248,14 @@ export class Printer {
     format: OutputFormat,
     blockChars: number,
   ): Promise<void> {
-    const records = await this.#records(view);
-    const keys = format === "csv" ? records.keys() : [];
+    // Names need no records, which are loaded for the others.
+    const records = format === "name" ? null : await this.#records(view);
+    const keys = records !== null && format === "csv" ? records.keys() : [];
     let block = format === "csv" ? formatCsvLine(keys) : "";
     let count = 0;
     for await (const item of items) {
       if (format === "json") block += count === 0 ? "[\n  " : ",\n  ";
-      block += format === "name"
+      block += records === null
         ? `${makeVisible(view.name(item))}\n`
         : this.#formatElement(records.of(item), keys, format);
       count += 1;
