@@ -436,6 +436,8 @@ test("--watch takes a value only in the same word", async () => {
   for (const option of ["--watch=5s", "-w=5s"]) {
     assert.deepEqual(await watched("describe", "job", option, "report"), ["5s", "report"]);
   }
+  assert.deepEqual(await watched("-w", "describe", "job", "report"), ["", "report"]);
+  assert.deepEqual(await watched("describe", "--watch", "job", "report"), ["", "report"]);
   assert.deepEqual(await watched("describe", "job", "report"), [undefined, "report"]);
   assert.deepEqual(await watched("describe", "job", "--", "-w"), [undefined, "-w"]);
 });

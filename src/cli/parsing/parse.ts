@@ -6,7 +6,13 @@ import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup 
 import { verbsFor } from "../verbs.ts";
 import { HELP_TOPICS } from "../verb_groups.ts";
 import { usageError } from "./args.ts";
-import { type OptionSpecs, optionText, PROGRAM_OPTIONS, type WordSpec } from "./options.ts";
+import {
+  type OptionSpecs,
+  optionText,
+  PROGRAM_OPTIONS,
+  WATCH_OPTIONS,
+  type WordSpec,
+} from "./options.ts";
 import { endOfOptions, type GivenLine, readOptions } from "./read_options.ts";
 
 // The grammar. Options may be anywhere before "--":
@@ -46,6 +52,8 @@ interface Place {
 }
 
 const PROGRAM = { name: "jobctl", summary: "Run jobs: on schedules, durably, from one file" };
+/** Known before the verb is: without its value, `--watch` must not take the verb for one. */
+const BEFORE_VERB: OptionSpecs = { ...PROGRAM_OPTIONS, ...WATCH_OPTIONS };
 /** Verbs of the program that are nouns. */
 const NOUNS = ["logs", "incidents", "notices", "sessions", "workers", "token"];
 const HELP_WORD = "help";
@@ -91,7 +99,7 @@ export async function verbOf(argv: readonly string[]): Promise<Verb | null> {
 
 /** The program with the verb that a line names; with all of them if it names none. */
 async function programFor(argv: readonly string[]): Promise<Place> {
-  const verbs = await verbsFor(readOptions(argv, PROGRAM_OPTIONS).words[0]);
+  const verbs = await verbsFor(readOptions(argv, BEFORE_VERB).words[0]);
   return { titles: [PROGRAM.name], entry: { ...PROGRAM, verbs } };
 }
 
@@ -107,7 +115,7 @@ function findVerb(
   let place = program;
   for (;;) {
     const { titles, entry } = place;
-    const given = readOptions(argv, isProgram(place) ? PROGRAM_OPTIONS : optionsAt(entry));
+    const given = readOptions(argv, isProgram(place) ? BEFORE_VERB : optionsAt(entry));
     const next = isGroup(entry) ? nextVerb(entry, given, titles.length - 1) : undefined;
     if (next === undefined) return { place, given };
     // The word is not a verb's name, but its first word.
