@@ -73,7 +73,9 @@ export async function unknownSchedule(
 ): Promise<JobError> {
   const { items } = await store.listSchedules({}, { limit: BATCH_MAX });
   const ids = items.map((record) => record.id);
-  return noSuchSchedule(id, action, { path, hint: didYouMean(id, ids) });
+  // Callers of the library may pass anything.
+  const hint = typeof id === "string" ? didYouMean(id, ids) : undefined;
+  return noSuchSchedule(id, action, { path, hint });
 }
 
 /** The error about an unknown schedule. */
