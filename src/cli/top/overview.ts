@@ -171,7 +171,7 @@ function countsLine({ totals }: TopData): readonly Span[] {
   return [
     { text: `${totals.processing} running`, style: totals.processing > 0n ? "active" : "dim" },
     { text: `  ${totals.scheduled} waiting`, style: totals.scheduled > 0n ? undefined : "dim" },
-    { text: `  ${totals.completed} completed`, style: "dim" },
+    { text: `  ${totals.completed} done`, style: "dim" },
     { text: `  ${failed} failed`, style: failed > 0n ? "bad" : "dim" },
     { text: `  ${totals.canceled} canceled`, style: "dim" },
   ];

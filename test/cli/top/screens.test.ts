@@ -41,7 +41,7 @@ const SCREENS: readonly (readonly [columns: number, rows: number, screen: string
     19,
     `
 web1  0.1.0  up 1d2h  3 of 8 workers busy           12:00:00
-3 running  12 waiting  3211 completed  2 failed  0 canceled
+3 running  12 waiting  3211 done  2 failed  0 canceled
 Paused: mail
 Running (3)
 > 00a1b2c3  report        2m5s      ██░░░ 45 %  web1
@@ -65,7 +65,7 @@ Nodes (2)
     23,
     `
 web1  0.1.0  up 1d2h  3 of 8 workers busy                               12:00:00
-3 running  12 waiting  3211 completed  2 failed  0 canceled
+3 running  12 waiting  3211 done  2 failed  0 canceled
 Paused: mail
 
 Running (3)
@@ -94,7 +94,7 @@ Nodes (2)
     39,
     `
 web1  0.1.0  up 1d2h  3 of 8 workers busy                                                                       12:00:00
-3 running  12 waiting  3211 completed  2 failed  0 canceled
+3 running  12 waiting  3211 done  2 failed  0 canceled
 Paused: mail
 
 Running (3)

@@ -76,7 +76,7 @@ async function onTerminal(
 const SCREENS: Readonly<Record<number, string>> = {
   60: `
 web1  0.1.0  up 1s  1 of 2 workers busy  00:00:00
-1 running  0 waiting  0 completed  1 failed  0 canceled
+1 running  0 waiting  0 done  1 failed  0 canceled
 
 Running (1)
 > a1b2c3  steps  1s  ██░░░ 50 %
@@ -91,7 +91,7 @@ Failed (1)
 `,
   120: `
 web1  0.1.0  up 1s  1 of 2 workers busy  00:00:00
-1 running  0 waiting  0 completed  1 failed  0 canceled
+1 running  0 waiting  0 done  1 failed  0 canceled
 
 Running (1)
 > a1b2c3  steps  1s  █████░░░░░ 50 %
