@@ -425,6 +425,23 @@ test("status tells of pauses and disabled jobs, and of kinds by name", async () 
   assert.deepEqual(printed.pauses.map(({ kind }: { kind?: string }) => kind), [undefined, "sum"]);
 });
 
+test("status shows the kinds that matter most on a terminal, and all of them elsewhere", async () => {
+  const kinds = Array.from({ length: 32 }, (_, index) => ({
+    kind: `kind-${String(index).padStart(2, "0")}`,
+    completed: 1n,
+    terminated: index === 31 ? 1n : 0n,
+  }));
+  const answers = { getStatus: { ...STATUS, kinds } };
+  const terminal = await cli(["status", "--no-color"], { answers, isTerminal: true });
+  const shown = terminal.stdout.match(/^kind-\d+/gm) ?? [];
+  assert.deepEqual([shown.length, shown.at(-2), shown.at(-1)], [30, "kind-28", "kind-31"]);
+  assert.match(terminal.stdout, /\n2 more kinds: jobctl status -o wide\n$/);
+  for (const argv of [["status", "-o", "table"], ["status", "-o", "wide"]]) {
+    const { stdout } = await cli(argv, { answers });
+    assert.equal((stdout.match(/^kind-/gm) ?? []).length, 32);
+  }
+});
+
 test("list schedules tells jitter and the limits of queue and misfire where there are any", async () => {
   const recurrence = { queueMax: 3, misfireWithinMs: 86_400_000n };
   const schedules = [

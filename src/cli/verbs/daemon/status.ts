@@ -50,6 +50,8 @@ const INCIDENTS_MAX = 1_000;
 const INCIDENTS_SHOWN = 5;
 /** Most silences that people are shown. */
 const SILENCES_SHOWN = 5;
+/** Most kinds whose counts are shown on a terminal. */
+const KINDS_SHOWN = 30;
 
 /** What the status shows in addition to the response of GetStatus. */
 interface Extras {
@@ -156,7 +158,26 @@ function statusLines(status: GetStatusResponse, extras: Extras, shown: Shown): s
     !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
   );
   if (kinds.length === 0) return lines;
-  return [...lines, "", ...shown.printer.tableLines(COUNT_COLUMNS, kinds)];
+  const { printer } = shown;
+  const few = printer.columns === null ? kinds : mostActive(kinds);
+  const left = kinds.length - few.length;
+  return [
+    ...lines,
+    "",
+    ...printer.tableLines(COUNT_COLUMNS, few),
+    ...(left > 0 ? [`${countText(left, "more kind")}: jobctl status -o wide`] : []),
+  ];
+}
+
+/** The kinds that fit on a screen, by name: rather those that run, wait or failed. */
+function mostActive(kinds: readonly KindCounts[]): readonly KindCounts[] {
+  if (kinds.length <= KINDS_SHOWN) return kinds;
+  const isActive = ({ scheduled, processing, terminated, timedOut }: KindCounts) =>
+    scheduled + processing + terminated + timedOut > 0n;
+  const active = kinds.filter(isActive).slice(0, KINDS_SHOWN);
+  const others = kinds.filter((kind) => !isActive(kind)).slice(0, KINDS_SHOWN - active.length);
+  const shown = new Set([...active, ...others]);
+  return kinds.filter((kind) => shown.has(kind));
 }
 
 /** `jobctl status` */
