@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
-import { writePlainToml } from "../../config/toml/plain_toml.ts";
 import { JobError, messageOf } from "../../core/errors.ts";
 import { isObject } from "../../core/object_keys.ts";
 import { didYouMean } from "../../core/text/nearest.ts";
@@ -126,7 +125,9 @@ function valuesOf(name: string, table: unknown): ContextValues {
  *
  * @throws JobError if the file cannot be written
  */
-export function writeContexts(path: string, { current, byName }: Contexts): void {
+export async function writeContexts(path: string, { current, byName }: Contexts): Promise<void> {
+  // Loaded only here and when there is a file: most verbs need no parser.
+  const { writePlainToml } = await import("../../config/toml/plain_toml.ts");
   const contexts = Object.fromEntries(
     [...byName].map(([name, values]) => [
       name,

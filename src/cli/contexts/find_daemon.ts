@@ -1,5 +1,7 @@
 import { JobError } from "../../core/errors.ts";
-import { hostPort } from "../../core/address.ts";
+import { existsSync, lstatSync } from "node:fs";
+import process from "node:process";
+import { GRPC_PORT_DEFAULT, hostPort, isLoopback } from "../../core/address.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import type { ConnectOptions } from "../../rpc/client/client.ts";
 import { Args, usageError } from "../parsing/args.ts";
@@ -66,8 +68,13 @@ export async function findDaemon(args: Args, surroundings: Surroundings): Promis
   const folder = await folderDaemon(surroundings.cwd);
   if (folder !== null && "problem" in folder) passedOver.push(`${folder.file}: ${folder.problem}`);
   if (folder !== null && "values" in folder) {
-    refuseCredentials(args, folder.file);
-    const settings = readClientSettings(args.over(folder.values, WHOLE));
+    const { values } = folder;
+    // The default is what a token of the line would go to anyway.
+    if (!isDefault(values)) refuseCredentials(args, folder.file);
+    else if (args.given(CREDENTIALS).length > 0) {
+      return { ...direct(args, DEFAULT_SOURCE), isNamed: false, passedOver };
+    }
+    const settings = readClientSettings(args.over(values, WHOLE));
     return { settings, source: makeVisible(folder.file), isNamed: false, passedOver };
   }
   return await ofCurrent(args, surroundings, passedOver);
@@ -98,14 +105,25 @@ async function ofCurrent(
   passedOver: readonly string[],
 ): Promise<FoundDaemon> {
   const path = contextsPath(env);
-  const contexts = path === null ? null : await readContexts(path);
-  const rest = { isNamed: false, passedOver };
+  // With sudo or su, HOME can still be that of the user who called it.
+  const isForeign = path !== null && belongsToOther(path);
+  const contexts = path === null || isForeign ? null : await readContexts(path);
+  const foreign = isForeign ? [`${path}: it belongs to another user`] : [];
+  const rest = { isNamed: false, passedOver: [...passedOver, ...foreign] };
   if (contexts === null || contexts.current === null) {
     return { settings: readClientSettings(args), source: DEFAULT_SOURCE, ...rest };
   }
   const values = contextNamed(contexts, contexts.current);
   const source = `context "${contexts.current}", the current one`;
   return { settings: readClientSettings(withContext(args, values)), source, ...rest };
+}
+
+function belongsToOther(path: string): boolean {
+  // A home that this user may not enter looks like one without the file.
+  if (!existsSync(path)) return false;
+  const own = process.getuid?.();
+  const owner = lstatSync(path, { throwIfNoEntry: false })?.uid;
+  return own !== undefined && owner !== undefined && owner !== own && owner !== 0;
 }
 
 function direct(args: Args, source: string): FoundDaemon {
@@ -130,6 +148,11 @@ function bothVariables(variable: string): JobError {
     `Cannot use JOBCTL_CONTEXT with ${variable}: a context has its own address and credentials`,
     "Unset one of them, or name the context with --context, which overrides variables",
   );
+}
+
+function isDefault({ host, port, ...others }: ContextValues): boolean {
+  return isLoopback(String(host)) && port === String(GRPC_PORT_DEFAULT) &&
+    Object.keys(others).length === 0;
 }
 
 /** A token of the line is meant for a daemon that the line, and not some folder, names. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   realpathSync,
@@ -132,6 +133,11 @@ test("findDaemon() sends no token of the line to the address of a folder", async
     await none(find({ "tls-cert": "x" }), "invalid_argument", /--tls-cert at the address/);
     assert.equal((await find({ token: "x", port: "59051" })).settings.port, 59_051);
   });
+  // This is the default, to which the token would go without the file, too.
+  await world({ config: "[jobs.a]\ncommand = ['a']\n" }, async ({ find }) => {
+    const { settings, source } = await find({ token: "x" });
+    assert.deepEqual([settings.port, settings.token, source], [59_051, "x", "the default"]);
+  });
 });
 
 test("findDaemon() gives the folder no token of a variable or of a context", async () => {
@@ -140,6 +146,19 @@ test("findDaemon() gives the folder no token of a variable or of a context", asy
     assert.deepEqual([settings.port, source], [59_051, "JOBCTL_TOKEN"]);
     const { token, tokenFile } = (await find()).settings;
     assert.deepEqual([token, tokenFile], [undefined, undefined]);
+  });
+});
+
+test("findDaemon() leaves alone the current context of another user, as with sudo", async (context) => {
+  if (process.getuid?.() !== 0) return context.skip("only root can give a file away");
+  await world({ contexts: CONTEXTS }, async ({ home, find }) => {
+    const file = join(home, ".config", "jobctl", "contexts.toml");
+    chownSync(file, 65_534, 65_534);
+    const { source, passedOver } = await find();
+    assert.deepEqual([source, passedOver], ["the default", [
+      `${file}: it belongs to another user`,
+    ]]);
+    await none(find({ context: "prod" }), "permission_denied", /is not trusted: it belongs to/);
   });
 });
 

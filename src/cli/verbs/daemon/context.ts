@@ -106,7 +106,7 @@ const ADD: Verb = {
     }
     const current = args.flag("use") ? name : contexts.current;
     const byName = new Map([...contexts.byName, [name, values] as const]);
-    writeContexts(path, { current, byName });
+    await writeContexts(path, { current, byName });
     await printer.one(VIEW, { name, values, isCurrent: current === name });
     if (current === name) await warnOfVariables(io);
     else await printer.note(`To use it: jobctl -x ${name} VERB, or jobctl context use ${name}`);
@@ -219,7 +219,7 @@ const USE: Verb = {
     const { byName } = await readContexts(path);
     const current = name === "" ? null : name;
     if (current !== null) contextNamed({ current, byName }, current);
-    writeContexts(path, { current, byName });
+    await writeContexts(path, { current, byName });
     if (current !== null) await warnOfVariables(io);
     await printer.note(current === null ? "No current context" : `Current context: ${current}`);
   },
@@ -238,7 +238,7 @@ const REMOVE: Verb = {
     contextNamed(contexts, name);
     const byName = new Map([...contexts.byName].filter(([each]) => each !== name));
     const current = contexts.current === name ? null : contexts.current;
-    writeContexts(path, { current, byName });
+    await writeContexts(path, { current, byName });
     await printer.note(`Context ${name} is removed`);
   },
 };
