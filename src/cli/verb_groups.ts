@@ -10,9 +10,9 @@ export interface HelpGroup {
 export const FIRST_VERBS: readonly (readonly [string, string])[] = [
   ["init", "Write a configuration with an example job"],
   ["serve", "Run the daemon"],
-  ["run", "Run a job now"],
+  ["run", "Run a job now, and show what it prints"],
   ["status", "Show what the daemon is doing, and what is wrong"],
-  ["logs", "Show what a run has printed"],
+  ["logs", "Show what a run, or the last run of a job, has printed"],
   ["explain", "Say why a job ran, or why it did not"],
 ];
 
@@ -27,9 +27,9 @@ export const HELP_TOPICS: Readonly<Record<string, string>> = {
 /** The groups of the help by their verbs, in order. A new verb gets its place here. */
 const GROUPS: readonly (readonly [string, string])[] = [
   ["Daemon", "serve stop reload status healthcheck workers open"],
-  ["Run", "run schedule exec wrap retry redrive backfill update delete"],
+  ["Run", "run schedule exec wrap retry redrive backfill"],
   ["Look", "top list get describe explain logs history incidents"],
-  ["Hold", "cancel pause resume skip ack silence notices"],
+  ["Change", "cancel pause resume skip update delete ack silence notices"],
   ["Offline", "init check next simulate import export"],
   ["Machine", "doctor install-service uninstall-service store selftest verify"],
   ["Access", "context token sessions"],

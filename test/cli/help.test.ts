@@ -39,7 +39,7 @@ test("jobctl --help shows what it does, the first steps and every group", async 
   const { stdout } = await cli(["--help"]);
   assert.ok(stdout.startsWith("Usage: jobctl VERB [options]\n\nRun jobs: "));
   assert.match(stdout, /^ {2}status {3}Show what the daemon is doing, and what is wrong$/m);
-  assert.match(stdout, /^ {2}Hold {5}cancel pause resume/m);
+  assert.match(stdout, /^ {2}Change {3}cancel pause resume/m);
   assert.match(stdout, /jobctl help TOPIC +One of connection, output, exit-codes, times/);
 });
 
