@@ -46,18 +46,17 @@ function changeLines(report: ReloadConfigResponse, { paint }: Printer): string[]
     changed: paint("~", "warn"),
   } as Readonly<Record<string, string>>;
   const settings = changes.filter(({ path }) => path !== undefined);
-  const shown = new Set<ConfigChange>();
   const lines = changes.filter(({ kind }) => kind !== undefined).flatMap((one) => {
     const { change, kind = "", keys } = one;
     // One that is new or gone is shown as a whole.
     const own = settings.filter(({ path }) => path!.startsWith(`jobs.${kind}.`));
-    for (const setting of own) shown.add(setting);
     const does = change === "added" || change === "removed" ? "" : ` ${change}`;
     const what = change === "changed" ? `: ${keys.map(makeVisible).join(", ")}` : does;
     const line = `${marks[change] ?? "?"} job ${makeVisible(kind)}${what}`;
     return [line, ...change === "changed" ? own.map((each) => `    ${settingText(each)}`) : []];
   });
-  const others = settings.filter((setting) => !shown.has(setting))
+  // Those of other jobs have no effect: the job is disabled, or the same is written differently.
+  const others = settings.filter(({ path }) => !path!.startsWith("jobs."))
     .map((setting) => `${marks[setting.change] ?? "?"} ${settingText(setting)}`);
   const more = moreChanges > 0 ? [`and ${countText(moreChanges, "more change")}`] : [];
   return [...lines, ...others, ...more];
