@@ -60,11 +60,12 @@ export interface CheckResult {
  * Load a configuration and every job that it names, as a start would, and report the result.
  *
  * @param file null for the built-in configuration
+ * @param options.root a folder in place of `/`, for the unit that starts the daemon
  * @returns problems as data; throws only what is not a problem of the configuration
  */
 export async function checkConfig(
   file: string | null,
-  options: LoadProjectOptions,
+  options: LoadProjectOptions & { readonly root?: string },
 ): Promise<CheckResult> {
   const project = await loadProject(file, { ...options, isCheck: true });
   const { config, jobs } = project;
@@ -72,10 +73,12 @@ export async function checkConfig(
   const problems = project.problems.filter((problem) => !isSecond(problem, project));
   const files = isRead ? await checkServerFiles(config, options.nowMs) : NOTHING;
   const channels = await checkChannels(config.notices, options.nowMs);
-  const daemon = isRead ? daemonMistakes(config, file, { isDaemon: false }) : [];
+  const daemon = isRead
+    ? daemonMistakes(config, file, { isDaemon: false, root: options.root })
+    : [];
   const commands = checkCommands(jobs, parts).map((one) =>
     // Another machine may have what this one lacks.
-    isInstalled(file) ? { ...one, isMistake: true as const } : one
+    isInstalled(file, options.root) ? { ...one, isMistake: true as const } : one
   );
   const warnings = [...project.warnings, ...daemon, ...commands];
   const broken = new Set(problems.map(({ job }) => job));
@@ -112,8 +115,8 @@ export async function checkConfig(
 const NOTHING = { problems: [], warnings: [] };
 
 /** True if a unit of this machine starts the daemon with this configuration. */
-function isInstalled(file: string | null): boolean {
-  return file !== null && unitSandbox(resolve(file)) !== null;
+function isInstalled(file: string | null, root: string | undefined): boolean {
+  return file !== null && unitSandbox(resolve(file), root) !== null;
 }
 
 /**

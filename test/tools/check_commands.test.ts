@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { checkConfig } from "../../src/tools/check.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -68,4 +68,19 @@ test("checkConfig() finds the place of a key of a job whose kind has dots", () =
   }, async ({ path: cwd }) => {
     const { warnings } = await checkConfig(`${cwd}/config.toml`, { env: {}, cwd, nowMs: 0 });
     assert.deepEqual(warnings.map(({ place }) => place?.line), [5]);
+  }));
+
+test("checkConfig() takes a missing program for an error if the daemon runs on this machine", () =>
+  withTempDir({ "config.toml": '[jobs.a]\ncommand = ["no-such"]\n' }, async ({ path, write }) => {
+    const shipped = new URL("../../contrib/systemd/jobctl.service", import.meta.url);
+    const file = `${path}/config.toml`;
+    const unit = readFileSync(shipped, "utf8").replaceAll("/etc/jobctl/config.toml", file);
+    const countsOf = async () => {
+      const options = { env: {}, cwd: path, nowMs: 0, root: path };
+      const { problems, warnings } = await checkConfig(file, options);
+      return [problems.length, warnings.length];
+    };
+    assert.deepEqual(await countsOf(), [0, 1]);
+    write("usr/lib/systemd/system/jobctl.service", unit);
+    assert.deepEqual(await countsOf(), [1, 0]);
   }));
