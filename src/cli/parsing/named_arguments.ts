@@ -1,11 +1,14 @@
 import { argumentsOf } from "../../core/arguments/describe.ts";
 import { resolveShape } from "../../core/arguments/convert_union.ts";
-import { didYouMean } from "../../core/text/nearest.ts";
 import { openMembers } from "../../core/arguments/open_members.ts";
 import type { Signature, TypeShape } from "../../core/arguments/signature.ts";
 import { needsValue, usageError } from "./args.ts";
+import { optionHint } from "./guesses.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
+
+/** Options that say when a job runs. */
+const LATER_OPTIONS: readonly string[] = ["in", "at", "cron"];
 
 /** An argument by name; without a value, it has no values. */
 export interface NamedArgument {
@@ -96,14 +99,20 @@ function neededTarget(name: string, targets: readonly Target[], context: NamedCo
   if (found !== undefined) return found;
   // One letter makes an option such as --in out of --id, and would delay the job.
   const options = context.options.filter((option) => option.length > 2);
-  const names = [...targets.map((target) => target.name), ...options];
+  const names = targets.map((target) => target.name);
   throw usageError(
     `Cannot schedule job "${makeVisible(context.kind)}" with "--${
       makeVisible(name)
     }": no such option or argument`,
-    memberHint([name, camelCase(name)], targets, context) ?? didYouMean(name, names, "--") ??
-      describeHint(context.kind),
+    memberHint([name, camelCase(name)], targets, context) ?? laterHint(name, context) ??
+      optionHint(name, options, names) ?? describeHint(context.kind),
   );
+}
+
+/** The verb that has the option, for a verb that only runs jobs now. */
+function laterHint(name: string, { kind, options }: NamedContext): string | undefined {
+  if (!LATER_OPTIONS.includes(name) || options.includes(name)) return undefined;
+  return `Did you mean "jobctl schedule ${makeVisible(shellWord(kind))} --${name}"?`;
 }
 
 /** How to give a member of a parameter that is an object; undefined if none has such a member. */

@@ -1,11 +1,12 @@
 import { JobError } from "../../core/errors.ts";
-import { didYouMean, nearest } from "../../core/text/nearest.ts";
+import { nearest } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { shellWord } from "../../core/text/shell_word.ts";
 import { isGroup, optionsOf, usageOf, type Verb, type VerbEntry, type VerbGroup } from "../verb.ts";
 import { verbsFor } from "../verbs.ts";
 import { HELP_TOPICS } from "../verb_groups.ts";
 import { usageError } from "./args.ts";
+import { guessVerb, optionHint } from "./guesses.ts";
 import {
   type OptionSpecs,
   optionText,
@@ -77,16 +78,16 @@ export async function parseCommandLine(
   const line = isHelp ? asHelpOption(argv.slice(1), program) : argv;
   refuseReserved(line);
   const { place, given } = findVerb(line, program);
-  const [word] = isGroup(place.entry) ? given.words.slice(place.titles.length - 1) : [];
+  const [word, next] = isGroup(place.entry) ? given.words.slice(place.titles.length - 1) : [];
   if (given.wantsHelp) {
-    if (word !== undefined) throw unknownVerb(word, place);
+    if (word !== undefined) throw unknownVerb({ word, next }, place);
     const topic = topicOf(place, line);
     return { type: "help", text: await helpOf(place, columns), isAsked: true, ...topic };
   }
   if (given.lacksValue !== undefined) throw lacksValue(given.lacksValue, place);
   if (!isGroup(place.entry)) return readRun(place.titles, place.entry, given, line);
-  if (word !== undefined) throw unknownVerb(word, place);
-  if (!isProgram(place)) throw missingVerb(place);
+  if (word !== undefined) throw unknownVerb({ word, next }, place);
+  if (!isProgram(place)) throw missingVerb(place, Object.keys(given.values));
   checkOptions(given, PROGRAM_OPTIONS, { title: PROGRAM.name, argv: line });
   return { type: "help", text: await helpOf(place, columns), isAsked: false };
 }
@@ -172,7 +173,7 @@ function asHelpOption(words: readonly string[], program: Place): readonly string
     if (!isGroup(place.entry) || word.startsWith("-")) break;
     const entry = verbNamed(place.entry, word);
     const topics = isProgram(place) ? Object.keys(HELP_TOPICS) : [];
-    if (entry === undefined) throw unknownVerb(word, place, topics);
+    if (entry === undefined) throw unknownVerb({ word }, place, topics);
     place = { titles: [...place.titles, entry.name], entry };
   }
   return [...words.slice(0, endOfOptions(words)), "--help"];
@@ -302,7 +303,7 @@ function checkOptions(
     const typed = word.split("=", 1)[0]!;
     throw usageError(
       `Cannot run "${at.title}" with "${makeVisible(typed)}": no such option`,
-      valueHint(word, at.argv, specs) ?? didYouMean(name, [...Object.keys(specs), "help"], "--") ??
+      valueHint(word, at.argv, specs) ?? optionHint(name, Object.keys(specs), ["help"]) ??
         `See ${at.title} --help; arguments that begin with "-" come after "--"`,
     );
   }
@@ -326,26 +327,40 @@ function wordOf(name: string, argv: readonly string[]): string {
   return word ?? `--${name}`;
 }
 
-function missingVerb({ titles, entry }: Place): JobError {
+/** @param options names of the options that were given without a verb */
+function missingVerb({ titles, entry }: Place, options: readonly string[]): JobError {
   const title = titles.join(" ");
+  const names = namesIn(entry);
+  const [guess] = options.flatMap((word) => guessVerb({ group: entry.name, names, word }) ?? []);
   return usageError(
-    `Cannot run "${title}": it needs one of ${namesIn(entry).join(", ")}`,
-    `See ${title} --help`,
+    `Cannot run "${title}": it needs one of ${names.join(", ")}`,
+    guess === undefined ? `See ${title} --help` : `Did you mean "${PROGRAM.name} ${guess}"?`,
   );
 }
 
 /** @param topics names that `jobctl help` knows, if it was asked */
-function unknownVerb(word: string, place: Place, topics: readonly string[] = []): JobError {
+function unknownVerb(
+  { word, next }: { readonly word: string; readonly next?: string | undefined },
+  place: Place,
+  topics: readonly string[] = [],
+): JobError {
   const names = namesIn(place.entry);
   const title = place.titles.join(" ");
+  const group = isProgram(place) ? "" : place.entry.name;
+  const guess = guessVerb({ group, names, word, next });
   const near = nearest(word, [...names, ...isProgram(place) ? [HELP_WORD] : [], ...topics]);
   const meant = near !== null && topics.includes(near) ? `${title} ${HELP_WORD}` : title;
   const all = names.length > NAMES_SHOWN_MAX
     ? `${title} --help lists the verbs`
     : `Verbs: ${names.join(", ")}`;
+  const hint = guess !== undefined
+    ? `${PROGRAM.name} ${guess}`
+    : near !== null
+    ? `${meant} ${near}`
+    : undefined;
   return usageError(
     `Cannot run "${title} ${makeVisible(word)}": no such verb`,
-    near === null ? all : `Did you mean "${meant} ${near}"?`,
+    hint === undefined ? all : `Did you mean "${hint}"?`,
   );
 }
 

@@ -76,6 +76,8 @@ test("schedule asks for no signature when all arguments stand by position", asyn
 const BAD: readonly [argv: string, source: string, message: RegExp][] = [
   ["--regoin us", REPORT, /with "--regoin": no such option or argument\n.*Did you mean "--region"/],
   ["--tiemzone UTC", REPORT, /no such option or argument\n.*Did you mean "--timezone"/],
+  ["--tz UTC", REPORT, /no such option or argument\n.*Did you mean "--timezone ZONE"/],
+  ["--every day", REPORT, /no such option or argument\n.*Did you mean "--cron '@every 15m'"/],
   ["x --day y", REPORT, /Cannot give "day" twice/],
   ["--region a --region b", REPORT, /Cannot give "region" 2 times: it is not a list/],
   ["--region", REPORT, /Cannot read option --region: it needs a value/],
@@ -107,6 +109,12 @@ for (const [argv, source, message] of BAD) {
     assert.ok(!run.calls.some(({ method }) => method === "scheduleJob"));
   });
 }
+
+test("run names the verb that takes a time", async () => {
+  const run = await cli(["run", "report", "--in", "2h"], { answers: daemonWith(REPORT) });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /with "--in": .*\nhint: Did you mean "jobctl schedule report --in"\?/);
+});
 
 test("schedule takes a value that begins with - joined to its option", async () => {
   assert.deepEqual(await sent(REPORT, "--region=-z"), { region: "-z" });

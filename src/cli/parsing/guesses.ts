@@ -1,0 +1,175 @@
+import { didYouMean } from "../../core/text/nearest.ts";
+import { makeVisible } from "../../core/text/safe_text.ts";
+import { shellWord } from "../../core/text/shell_word.ts";
+
+// What people type who know other programs, and what it is here. Words in capitals stand for
+// something to fill in.
+
+/** A command line for what was meant, by the word in the place of a verb. */
+export type Guesses = Readonly<Record<string, string>>;
+
+/** By the verb or group after which the word is; "" is the program. */
+const VERB_GUESSES: Readonly<Record<string, Guesses>> = {
+  "": byWord([
+    ["list instances", "ls instances instance runs queue executions"],
+    ["list instances --state running", "ps running active"],
+    ["list instances --state waiting", "waiting queued pending"],
+    ["list instances --state failed", "failed failures errors error"],
+    ["list jobs", "jobs job kinds"],
+    ["list dead", "dead dead-letters dlq"],
+    ["list schedules", "schedules crons"],
+    ["list timers", "timers list-timers calendar upcoming"],
+    ["list pauses", "pauses paused"],
+    ["list silences", "silences silenced"],
+    ["list nodes", "nodes cluster"],
+    ["status", "problems health info ping alerts"],
+    ["top", "monitor tui"],
+    ["logs KIND --follow", "tail follow attach watch"],
+    ["describe KIND", "show inspect view args params stats"],
+    ["run KIND", "start trigger exec-now launch now invoke"],
+    ["schedule KIND --at TIME", "at enqueue submit add create queue-add later"],
+    ["schedule KIND --cron CRON", "every cron repeat"],
+    ["cancel ID", "kill abort terminate interrupt"],
+    ["retry ID", "rerun replay again"],
+    ["redrive --kind KIND", "requeue"],
+    ["pause KIND", "disable suspend hold"],
+    ["resume KIND", "unpause enable continue"],
+    ["silence KIND --until TIME", "mute snooze"],
+    ["silence --end KIND", "unsilence unmute"],
+    ["explain KIND", "why"],
+    ["update schedule ID", "edit change modify reschedule"],
+    ["delete schedule ID", "rm remove unschedule"],
+    ["workers scale COUNT", "scale resize"],
+    ["serve", "daemon server up"],
+    ["stop", "down shutdown quit"],
+    ["check", "validate lint"],
+    ["reload --dry-run", "diff plan"],
+    ["import crontab", "crontab"],
+    ["store backup FILE", "backup dump"],
+    ["store restore FILE", "restore"],
+    ["context use NAME", "use switch"],
+    ["context add NAME", "login connect"],
+    ["docs", "man manual"],
+    ["open", "dashboard ui web"],
+    ["help exit-codes", "exit exitcodes exit-code"],
+  ]),
+  list: byWord([
+    ["list instances", "runs run executions tasks queue all"],
+    ["list instances --state running", "running active"],
+    ["list instances --state waiting", "waiting queued pending"],
+    ["list instances --state done", "done completed succeeded"],
+    ["list instances --state failed", "failed failures errors"],
+    ["list dead", "dead-letters dlq"],
+    ["list schedules", "crons recurring"],
+    ["list timers", "next upcoming"],
+    ["list pauses", "paused"],
+    ["list silences", "silenced"],
+    ["list jobs", "kinds"],
+    ["incidents", "incidents problems alerts"],
+    ["token list", "tokens"],
+    ["context list", "contexts"],
+    ["sessions", "sessions"],
+    ["workers get", "workers"],
+  ]),
+};
+
+/** What an option of other programs is here. The first of which the verb has the option is it. */
+const OPTION_GUESSES: Readonly<Record<string, readonly string[]>> = {
+  failed: ["--state failed"],
+  errors: ["--state failed", "--level error"],
+  running: ["--state running"],
+  waiting: ["--state waiting"],
+  queued: ["--state waiting"],
+  done: ["--state done"],
+  status: ["--state STATE"],
+  job: ["--kind KIND"],
+  name: ["--kind KIND"],
+  tz: ["--timezone ZONE"],
+  timezone: ["--tz ZONE"],
+  zone: ["--timezone ZONE", "--tz ZONE"],
+  every: ["--cron '@every 15m'"],
+  daily: ["--cron '30 7 * * *'"],
+  hourly: ["--cron @hourly"],
+  weekly: ["--cron @weekly"],
+  delay: ["--in DURATION"],
+  when: ["--at TIME"],
+  for: ["--until +2h", "--to +7d"],
+  until: ["--to TIME"],
+  off: ["--end"],
+  lines: ["--limit N"],
+  limit: ["--count N"],
+  n: ["--limit N"],
+  count: ["--limit N"],
+  tail: ["--follow"],
+  background: ["--detach"],
+  wait: ["--follow"],
+  force: ["--yes"],
+  confirm: ["--yes"],
+  json: ["-o json"],
+  format: ["-o FORMAT"],
+};
+
+function byWord(guesses: readonly (readonly [command: string, words: string])[]): Guesses {
+  return Object.fromEntries(
+    guesses.flatMap(([command, words]) => words.split(" ").map((word) => [word, command])),
+  );
+}
+
+/** Every command line and option that a hint can name, for tests. */
+export const GUESSED: { readonly verbs: readonly string[]; readonly options: readonly string[] } = {
+  verbs: Object.values(VERB_GUESSES).flatMap((guesses) => Object.values(guesses)),
+  options: Object.values(OPTION_GUESSES).flat(),
+};
+
+/** A word in the place of a verb. */
+export interface UnknownWord {
+  /** The verb before it; "" for none. */
+  readonly group: string;
+  /** The verbs that could be in its place. */
+  readonly names: readonly string[];
+  readonly word: string;
+  /** The word after it: it fills the first gap. */
+  readonly next?: string | undefined;
+}
+
+/** The command line that was meant by a word that is not a verb; undefined if it is not known. */
+export function guessVerb({ group, names, word, next }: UnknownWord): string | undefined {
+  const guesses = Object.hasOwn(VERB_GUESSES, group) ? VERB_GUESSES[group]! : {};
+  const name = word.toLowerCase();
+  if (Object.hasOwn(guesses, name)) return fill(guesses[name]!, next);
+  const shown = makeVisible(shellWord(word));
+  if (group === "workers" && /^\d+$/.test(word)) return `workers scale ${shown}`;
+  if (group === "import" && /[./]/.test(word)) return `import crontab ${shown}`;
+  return names.length === 1 ? `${group} ${names[0]} ${shown}` : undefined;
+}
+
+function fill(guess: string, word: string | undefined): string {
+  if (word === undefined || guess.split(" ").includes(word)) return guess;
+  return guess.replace(/\b[A-Z]{2,}\b/, () => makeVisible(shellWord(word)));
+}
+
+/**
+ * What an option that does not exist was meant to be, by what other programs call it or by its
+ * letters; undefined if nothing is near.
+ *
+ * @param names of the options that there are
+ * @param others names that it may misspell
+ */
+export function optionHint(
+  name: string,
+  names: readonly string[],
+  others: readonly string[],
+): string | undefined {
+  const guess = guessOption(name, names);
+  return guess === undefined
+    ? didYouMean(name, [...names, ...others], "--")
+    : `Did you mean "${guess}"?`;
+}
+
+function guessOption(name: string, names: readonly string[]): string | undefined {
+  const guesses = Object.hasOwn(OPTION_GUESSES, name) ? OPTION_GUESSES[name]! : [];
+  return guesses.find((guess) => {
+    const [, long] = /^--([\w-]+)/.exec(guess) ?? [];
+    return long === undefined ? names.includes("output") : names.includes(long);
+  });
+}
