@@ -151,6 +151,7 @@ async function listsOf(manager: Manager, { lines }: Volume): Promise<readonly Li
     lookup("dead letters of a job", { dead: true, kind: "k0" }),
     ["an instance", "getInstance", { uuid: last!.id }],
     ["an instance by 12 characters", "getInstance", { uuid: last!.id.slice(0, 18) }],
+    ["an instance by its end", "getInstance", { uuid: last!.id.slice(-8) }],
     count("all", {}),
     count("failed", { states: [TERMINATED, TIMED_OUT] }),
     count("of a day", { after: time(10), before: time(9) }),
