@@ -13,7 +13,9 @@ import type { WorkerEnding } from "../worker/process/worker_ending.ts";
 import type { RunHost, WorkerRun } from "../worker/process/worker_run.ts";
 import type { CommandLaunch, FromSupervisor, ToSupervisor } from "./protocol.ts";
 
-/** How long a supervisor may take to report the end of a command whose processes were killed. */
+/** How long a supervisor may take to kill a command before the daemon does. */
+const RESPONSE_MS_MAX = 20;
+/** How long it may take to report the end of a command whose processes were killed. */
 const REPORT_MS_MAX = 5_000;
 
 /** What a command needs of its supervisor. */
@@ -47,6 +49,7 @@ export class SupervisedCommand implements RunHost {
   #run: WorkerRun | null = null;
   #usage: UsageWatch | null = null;
   #startMs = 0;
+  #isKilledHere = false;
 
   constructor(
     supervisor: CommandSupervisor,
@@ -66,7 +69,7 @@ export class SupervisedCommand implements RunHost {
     this.#launch = options.launch;
     this.#limits = options.limits;
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
-    this.#report = new LazyTimer(clock, () => supervisor.giveUp());
+    this.#report = new LazyTimer(clock, () => this.#reportIsLate());
   }
 
   get hasStarted(): boolean {
@@ -111,8 +114,13 @@ export class SupervisedCommand implements RunHost {
       return this.end({ type: "exit", code: null, signal });
     }
     this.#signal(signal);
-    if (signal === "SIGTERM") return;
-    // The supervisor may be frozen, and the command must not outlive its deadline.
+    if (signal === "SIGKILL") this.#report.setIn(RESPONSE_MS_MAX);
+  }
+
+  /** The supervisor may be frozen, and the command must not outlive its deadline. */
+  #reportIsLate(): void {
+    if (this.#isKilledHere) return this.#supervisor.giveUp();
+    this.#isKilledHere = true;
     void killFamilyInTurns(this.family, null, this.#clock);
     this.#report.setIn(REPORT_MS_MAX);
   }

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import { readSystemFile } from "../files/read_file.ts";
 import { Slices } from "../slices.ts";
 import { isWindows } from "./process.ts";
-import { statOf } from "./process_identity.ts";
+import { START_TICKS, statOf } from "./process_identity.ts";
 
 /** Environment variable by which the processes of one worker are known, wherever they went. */
 export const MARKER_VARIABLE = "JOBCTL_WORKER";
@@ -29,6 +29,8 @@ export interface ProcessEntry {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
+  /** When it was started, in ticks since boot. */
+  readonly startTicks: number;
 }
 
 /** A process, and whether it belongs to a family on its own evidence. */
@@ -329,8 +331,8 @@ function environmentOf(pid: number): string | null {
 export function readEntry(pid: number): ProcessEntry | null {
   const fields = statOf(pid);
   if (fields === null || fields[0] === "Z" || fields[0] === "X") return null;
-  const [, parent, group, session] = fields;
-  return { pid, parent: Number(parent), group: Number(group), session: Number(session) };
+  const [, parent, group, session] = fields.map(Number) as [number, number, number, number];
+  return { pid, parent, group, session, startTicks: Number(fields[START_TICKS]) };
 }
 
 /**

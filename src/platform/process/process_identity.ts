@@ -16,7 +16,7 @@ export interface ProcessIdentity {
 export type ProcessFate = "alive" | "gone" | "unknown";
 
 /** Position of a process's start among the fields of {@link statOf}. */
-const START_TICKS = 19;
+export const START_TICKS = 19;
 
 /** This process. */
 export function thisProcess(): ProcessIdentity {

@@ -51,6 +51,7 @@ export interface EndedCommand {
  * ran when it was started.
  */
 export class CommandFamilies {
+  readonly #startTicks = readEntry(process.pid)?.startTicks ?? 0;
   readonly #byMarker = new Map<string, TrackedCommand>();
   readonly #byLeader = new Map<number, TrackedCommand>();
   /** Processes of unknown commands, each with the running commands that may have started it. */
@@ -87,11 +88,13 @@ export class CommandFamilies {
     }));
   }
 
-  /** Kill all processes of a command. Its end follows from that of its first process. */
-  kill(command: TrackedCommand): void {
-    const only = new Set([command]);
-    this.#search(allPids, only, only);
-    killGroup(command.leader, "SIGKILL");
+  /** Kill all processes of commands. Their ends follow from those of their first processes. */
+  kill(commands: ReadonlySet<TrackedCommand>): void {
+    this.#search(allPids, commands, commands);
+    for (const command of commands) {
+      const { leader } = command;
+      if (this.#byLeader.get(leader) === command) killGroup(leader, "SIGKILL");
+    }
   }
 
   /** Kill the processes of all commands, and all whose command is not known. */
@@ -135,7 +138,8 @@ export class CommandFamilies {
     const others: (ProcessEntry & { readonly marker: string | null })[] = [];
     for (const pid of pids) {
       const entry = readEntry(pid);
-      if (entry === null) continue;
+      // Most processes of a host are older than this one, so nothing else is read of them.
+      if (entry === null || entry.startTicks < this.#startTicks) continue;
       const leader = this.#byLeader.get(entry.session) ?? this.#byLeader.get(entry.group);
       const marker = leader === undefined ? markerOf(entry) : null;
       const owner = leader ?? (marker === null ? undefined : this.#byMarker.get(marker));

@@ -24,6 +24,8 @@ export class Supervisor {
   readonly #commands = new Map<number, RunningCommand>();
   readonly #families = new CommandFamilies();
   readonly #host: CommandHost;
+  /** Commands to kill in this turn of the event loop. */
+  readonly #doomed = new Set<RunningCommand>();
   /** Commands whose first process has ended in this turn of the event loop. */
   #ended: RunningCommand[] = [];
   /** Outputs that processes left to run still have open. They are read, and discarded. */
@@ -43,7 +45,7 @@ export class Supervisor {
       send: (message) => link.send(message),
       onStart: (command) => this.#families.begin(command),
       onExit: (command) => this.#exited(command),
-      kill: (command) => this.#families.kill(command),
+      kill: (command) => this.#kill(command),
       onEnd: (command, output) => this.#over(command, output),
     };
   }
@@ -71,8 +73,20 @@ export class Supervisor {
     this.#families.killAll();
   }
 
+  #kill(command: RunningCommand): void {
+    // The processes of all that are killed together are searched for at once.
+    if (this.#doomed.size === 0) {
+      systemClock.defer(() => {
+        const doomed = new Set(this.#doomed);
+        this.#doomed.clear();
+        this.#families.kill(doomed);
+      });
+    }
+    this.#doomed.add(command);
+  }
+
   #exited(command: RunningCommand): void {
-    // All that end together are searched for at once.
+    // And of all that end together.
     if (this.#ended.push(command) === 1) systemClock.defer(() => this.#settle());
   }
 
