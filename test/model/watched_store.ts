@@ -128,6 +128,10 @@ export class WatchedStore {
     assert.deepEqual(history, entries, `history by ${JSON.stringify(given)}`);
     for (const { instance } of expected.slice(0, 3)) {
       assert.deepEqual(await this.store.get(instance.id), instance, "get");
+      const part = instance.id.slice(-5);
+      const found = await this.store.findIds({ part, limit: 1_000 });
+      const wanted = model.rows.map((row) => row.instance.id).filter((id) => id.includes(part));
+      assert.deepEqual(found.toSorted(), wanted.toSorted(), `ids with "${part}"`);
     }
   }
 
