@@ -14,9 +14,6 @@ export interface DocsPage {
   readonly text: string;
 }
 
-/** What is only for people who work on the program. */
-const INTERNAL = new Set(["architecture"]);
-
 /**
  * The pages, in the order in which they are listed. A build has them inside; from source they are
  * read from docs/.
@@ -46,7 +43,6 @@ export function readFolder(folder: string): DocsPage[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".md"))
     .map((path) => ({ path, name: path.replaceAll("\\", "/").slice(0, -".md".length) }))
-    .filter(({ name }) => !INTERNAL.has(name))
     .sort((a, b) => a.name < b.name ? -1 : 1)
     .map(({ path, name }) => ({ name, text: readFileSync(join(folder, path), "utf8") }));
 }
