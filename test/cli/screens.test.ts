@@ -83,6 +83,31 @@ const INSTANCES = [
   }),
   HOSTILE,
 ];
+/** As the daemon sends it. */
+const SIGNATURE = JSON.stringify({
+  doc: [
+    "Copies the shop to the backup server",
+    "",
+    "It copies only what has changed since the last run, and verifies each file at the end.",
+  ].join("\n"),
+  parameters: [
+    {
+      ...{
+        role: "argument",
+        name: "folder",
+        isOptional: false,
+        isRest: false,
+        doc: "The folder to copy from",
+      },
+      shape: { type: "string" },
+    },
+    {
+      ...{ role: "argument", name: "verify", isOptional: true, isRest: false, defaultText: "true" },
+      ...{ shape: { type: "boolean" }, doc: "Read each file again, and compare its hash" },
+    },
+  ],
+  ...{ isTyped: true, warnings: [], resultCount: 0 },
+});
 const BACKUP = {
   ...job(),
   ...{
@@ -90,6 +115,7 @@ const BACKUP = {
     description: "Copies the shop to the backup server",
     cronSpec: "30 2 * * *",
   },
+  ...{ signatureJson: SIGNATURE },
   ...{ usage: "backup <folder: string>", cronSpecs: ["30 2 * * *"], limits: ["1 at once"] },
 };
 const JOBS = [

@@ -3,6 +3,7 @@ import type { Signature } from "../../core/arguments/signature.ts";
 import type { Job } from "../../rpc/gen/job_pb.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
+import { wrap } from "../output/wrap.ts";
 
 /** The signature of a job; null if invalid, or left out as with very many jobs. */
 export function signatureOf(job: Job): Signature | null {
@@ -23,41 +24,60 @@ export function summaryLines({ doc }: Signature): string[] {
   return summary === "" ? [] : summary.split("\n").map(makeVisible);
 }
 
-/** The parameters of a job for people: name, type, if it is required, and its doc comment. */
-export function signatureLines(signature: Signature): string[] {
+/**
+ * The parameters of a job for people: name, type, if it is required, and its doc comment.
+ *
+ * @param columns width that the lines fit into; null for no limit
+ */
+export function signatureLines(signature: Signature, columns: number | null): string[] {
   const { parameters, types, result } = describeParameters(signature);
+  const room = columns ?? Infinity;
   const lines: string[] = [];
   if (parameters.length > 0) {
     const rows = parameters.map(({ name, type, need, doc }) =>
       [name, type, need, doc ?? ""].map(makeVisible)
     );
-    lines.push("Parameters:", ...columns(rows));
+    lines.push("Parameters:", ...parameterLines(rows, room));
   } else {
     lines.push(
       signature.isTyped ? "It takes no arguments." : "Its arguments are passed unchanged.",
     );
   }
-  if (types.length > 0) {
-    lines.push("Types:", ...types.map((text) => `  ${makeVisible(text)}`));
-  }
-  if (result !== undefined) lines.push(`Result: ${makeVisible(result)}`);
+  const more = (text: string, hanging: string) => lines.push(...wrap(text, room, { hanging }));
+  if (types.length > 0) lines.push("Types:");
+  for (const text of types) more(`  ${makeVisible(text)}`, "    ");
+  if (result !== undefined) more(`Result: ${makeVisible(result)}`, "  ");
   for (const { message, line, file } of signature.warnings) {
     const place = file === undefined ? `line ${line}` : `${file}:${line}`;
-    lines.push(makeLinesVisible(`Not checked: ${message} (${place})`));
+    more(makeLinesVisible(`Not checked: ${message} (${place})`), "  ");
   }
   return lines;
 }
 
-/** Rows of cells under each other, two spaces apart. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+/** A line for each parameter; if one is too long, its parts below each other. */
+function parameterLines(rows: readonly (readonly string[])[], room: number): string[] {
+  const lines = alignedLines(rows);
+  if (lines.every((line) => displayWidth(line) <= room)) return lines;
+  const width = Math.max(...rows.map(([name]) => displayWidth(name!)));
+  const indent = " ".repeat(width + 2 * GAP.length);
+  return rows.flatMap(([name, type, need, doc]) => {
+    const texts = [`${type}, ${need}`, doc!].filter((text) => text !== "");
+    const [first, ...rest] = texts.flatMap((text) => wrap(text, room - indent.length));
+    const space = " ".repeat(width - displayWidth(name!));
+    return [GAP + name + space + GAP + first!, ...rest.map((line) => indent + line)];
+  });
+}
+
+/** Between the parts of a line, and before them. */
+const GAP = "  ";
+
+/** Rows of cells under each other. */
+function alignedLines(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, index) =>
     // One very long type must not widen the column for all.
     Math.min(40, Math.max(...rows.map((row) => displayWidth(row[index]!))))
   );
-  return rows.map((row) =>
-    `  ${
-      row.map((cell, index) => cell + " ".repeat(Math.max(0, widths[index]! - displayWidth(cell))))
-        .join("  ")
-    }`.trimEnd()
-  );
+  const padded = (cell: string, index: number) =>
+    cell + " ".repeat(Math.max(0, widths[index]! - displayWidth(cell)));
+  return rows.map((row) => (GAP + row.map(padded).join(GAP)).trimEnd());
 }

@@ -16,6 +16,7 @@ import { makeVisible } from "../../../core/text/safe_text.ts";
 import { timeText } from "../../output/when.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
+import { wrap } from "../../output/wrap.ts";
 import type { View } from "../../output/view.ts";
 import type { Verb, VerbGroup } from "../../verb.ts";
 import { nodeVerb, scheduleVerb } from "./get_others.ts";
@@ -108,9 +109,13 @@ export async function describeJob(
   ]);
   const signature = signatureOf(job);
   const summary = signature === null ? [] : summaryLines(signature);
-  // The first line is the description already.
-  if (summary.length > 1) lines.push("", ...summary);
-  if (signature !== null) lines.push("", ...signatureLines(signature));
+  // The first line is mostly the description already.
+  const rest = summary[0] === makeVisible(job.description) ? summary.slice(1) : summary;
+  if (rest.length > 0) {
+    const room = printer.columns ?? Infinity;
+    lines.push(...(rest[0] === "" ? [] : [""]), ...rest.flatMap((line) => wrap(line, room)));
+  }
+  if (signature !== null) lines.push("", ...signatureLines(signature, printer.columns));
   const { last = [] } = stats ?? {};
   lines.push(
     ...tableOf("Schedules", SCHEDULE_VIEW, { items: schedules, printer }),

@@ -31,7 +31,7 @@ export async function explainJob(args: Args, context: VerbContext): Promise<stri
     `Job ${makeVisible(describeSignature(kind, signature))}`,
     ...summaryLines(signature),
     "",
-    ...signatureLines(signature),
+    ...signatureLines(signature, context.printer.columns),
     "",
     `Arguments are given by position, or by name as --NAME VALUE. Source: ${makeVisible(from)}.`,
   ];
