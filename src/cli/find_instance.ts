@@ -1,7 +1,9 @@
 import { isJobError, JobError } from "../core/errors.ts";
 import { isUuid } from "../core/instance.ts";
 import { NOTICE_KINDS } from "../core/notices/notice.ts";
+import { nearest } from "../core/text/nearest.ts";
 import { makeVisible } from "../core/text/safe_text.ts";
+import { shellWord } from "../core/text/shell_word.ts";
 import type { JobClient } from "../rpc/client/client.ts";
 import type { JobInstance } from "../rpc/gen/job_pb.ts";
 import { assertKinds, PART_MIN, present } from "./lookup.ts";
@@ -41,15 +43,17 @@ export async function findInstance(
   if (isLast(word)) return await lastInstance(client, word.slice(LAST.length + 1));
   if (isUuid(word.toLowerCase())) return await getInstance(client, word, isExact);
   const action = `Cannot find instance "${makeVisible(word)}"`;
-  const job = await askForJob(client, word);
+  const commandOf = (kind: string) => `Did you mean: ${kindCommand.replace("KIND", () => kind)}`;
   // A kind such as "feed" looks like a part of an id.
-  if (job.isFound) {
+  if (await isJob(client, word)) {
     throw new JobError("not_found", `${action}: it is the kind of a job`, {
-      hint: `Did you mean: ${kindCommand.replace("KIND", () => word)}`,
+      hint: commandOf(word),
     });
   }
   if (!ID_SHAPE.test(word.toLowerCase())) {
-    throw new JobError("not_found", `${action}: not an id`, { hint: job.hint ?? IDS_HINT });
+    const near = await nearestKind(client, word);
+    const hint = near === null ? IDS_HINT : commandOf(shellWord(near));
+    throw new JobError("not_found", `${action}: not an id`, { hint });
   }
   if (word.length >= PART_MIN) return await getInstance(client, word, isExact);
   const hint = `Give ${PART_MIN} or more characters of it`;
@@ -79,7 +83,7 @@ export async function findNamed(client: JobClient, word: string): Promise<Named>
   if (isLast(word) || isUuid(word.toLowerCase())) {
     return { type: "instance", instance: await findInstance(client, word, "") };
   }
-  if ((await askForJob(client, word)).isFound) return { type: "kind", kind: word };
+  if (await isJob(client, word)) return { type: "kind", kind: word };
   const isPart = ID_SHAPE.test(word.toLowerCase());
   if (isPart && word.length >= PART_MIN) {
     const instance = await unlessMissing(getInstance(client, word));
@@ -153,20 +157,22 @@ async function lastInstance(
   });
 }
 
-/** True if a word is the kind of a job, or what the daemon hints at if it is not. */
-async function askForJob(
-  client: JobClient,
-  word: string,
-): Promise<{ readonly isFound: boolean; readonly hint?: string | undefined }> {
-  if (!PLAIN_KIND.test(word)) return { isFound: false };
+/** True if a word is the kind of a job. */
+async function isJob(client: JobClient, word: string): Promise<boolean> {
+  if (!PLAIN_KIND.test(word)) return false;
   try {
-    return { isFound: (await client.getJob({ kind: word })).job !== undefined };
+    return (await client.getJob({ kind: word })).job !== undefined;
   } catch (error) {
-    // An older server does not have the method. The hint is optional.
-    const isAnswer = isJobError(error) && !["unavailable", "timeout"].includes(error.code);
-    if (!isAnswer) throw error;
-    return { isFound: false, ...(error.code === "not_found" ? { hint: error.hint } : {}) };
+    // An older server does not have the method, and the caller may not see this job.
+    if (!isJobError(error) || ["unavailable", "timeout"].includes(error.code)) throw error;
+    return false;
   }
+}
+
+/** The kind that a word most likely misspells; null if none is near. */
+async function nearestKind(client: JobClient, word: string): Promise<string | null> {
+  const { jobs } = await client.listRegisteredJobs({});
+  return nearest(word, jobs.map(({ kind }) => kind));
 }
 
 /** The result of a lookup; null if there is no such thing. */

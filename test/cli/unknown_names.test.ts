@@ -164,7 +164,14 @@ test("a kind in place of an id is told in words of the command line, with what w
           `hint: Did you mean: ${meant.replace("KIND", kind)}\n`,
       );
     }
-    const none = await cli([...argv, "slwo"], { answers: { getJob: unknown } });
+    const listRegisteredJobs = { jobs: [{ kind: "mail" }, { kind: "slow" }] };
+    const answers = { getJob: unknown, listRegisteredJobs };
+    const near = await cli([...argv, "slwo"], { answers });
+    assert.equal(near.code, 4);
+    assert.ok(
+      near.stderr.endsWith(`not an id\nhint: Did you mean: ${meant.replace("KIND", "slow")}\n`),
+    );
+    const none = await cli([...argv, "nothing"], { answers });
     assert.equal(none.code, 4);
     assert.ok(none.stderr.endsWith("hint: Ids are shown by: jobctl list instances\n"));
   }
