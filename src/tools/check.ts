@@ -81,7 +81,7 @@ export async function checkConfig(
     isInstalled(file, options.root) ? { ...one, isMistake: true as const } : one
   );
   const warnings = [...project.warnings, ...daemon, ...commands];
-  const broken = new Set(problems.map(({ job }) => job));
+  const broken = new Set([...problems.map(({ job }) => job), ...parts.map(({ kind }) => kind)]);
   const kinds = [...config.jobs, ...jobs].map(({ kind }) => kind);
   const ordered = (found: readonly ConfigProblem[]) =>
     inOrder(found.map((each) => each.place ? each : { ...each, place: placeOf(each.path) }));

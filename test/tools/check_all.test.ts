@@ -105,3 +105,18 @@ test("check reports all that is wrong with one job", () => {
     ]);
   });
 });
+
+test("check reads what it can of an included file with mistakes of syntax", () =>
+  withTempDir({
+    "config.toml": 'include = ["more.toml"]\n[jobs.a]\nrun = "true"\n',
+    "more.toml":
+      '[jobs.b]\nrun = "true\n[jobs.c]\nrun = "true"\ntimeuot = 1\n[jobs.d]\nrun = "true"\n',
+  }, async ({ path }) => {
+    const { code, stdout } = await cli(["check"], { cwd: path });
+    assert.equal(code, 2);
+    const { problems, jobs, not_enabled: disabled } = JSON.parse(stdout);
+    const places = problems.map(({ line, path }: Record<string, unknown>) => `${line} ${path}`);
+    assert.deepEqual(places, ["2 ", "5 jobs.c.timeuot"]);
+    assert.deepEqual(jobs.map(({ kind }: { readonly kind: string }) => kind), ["a", "d"]);
+    assert.deepEqual(disabled, []);
+  }));
