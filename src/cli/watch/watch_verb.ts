@@ -133,6 +133,7 @@ async function watchOnScreen(watched: Watched): Promise<number> {
     changes.start(await watched.context.client(), watched.target);
     return await lookAgain(watched, changes, {
       screen,
+      signal: stop.signal,
       show(text) {
         shown = text ?? shown;
         state.isAway = text === null || changes.isAway;
@@ -152,11 +153,20 @@ async function watchOnScreen(watched: Watched): Promise<number> {
 async function lookAgain(
   watched: Watched,
   changes: Changes,
-  { screen, show }: { readonly screen: Screen; show(text: string | null): void },
+  { screen, signal, show }: {
+    readonly screen: Screen;
+    readonly signal: AbortSignal;
+    show(text: string | null): void;
+  },
 ): Promise<number> {
+  // A daemon that does not respond must not keep anybody from leaving.
+  const left = new Promise<undefined>((resolve) =>
+    signal.addEventListener("abort", () => resolve(undefined))
+  );
   while (await changes.next()) {
     const { hasEnded } = changes;
-    const text = await view(watched, screen.size, false);
+    const text = await Promise.race([view(watched, screen.size, false), left]);
+    if (text === undefined) break;
     show(text);
     if (hasEnded && text !== null) return EXIT.ok;
   }

@@ -219,6 +219,24 @@ test("list instances --watch redraws in place on a terminal, and leaves the last
   assert.match(stdout, /^ID .*\n.* done /);
 });
 
+test("--watch ends at q although the daemon does not respond", async () => {
+  let looks = 0;
+  const getStatus = () => {
+    looks += 1;
+    return looks === 1 ? { node: "n1" } : new Promise(() => {});
+  };
+  const terminal = new FakeTerminal({ rows: 10, columns: 100 });
+  const options = { isTerminal: true, input: "", terminal, env: { TERM: "xterm" } };
+  const { run, stream, settle } = await watching(["status", "-w"], { getStatus }, options);
+  stream.send({ ...CHANGED });
+  await settle(1_000);
+  assert.equal(looks, 2);
+  terminal.press("q");
+  await settle();
+  assert.equal((await run).code, 130);
+  assert.equal(terminal.isTaken, false);
+});
+
 test("screenLines() wraps long lines, and counts what does not fit", () => {
   const head = () => "head";
   const size = { rows: 4, columns: 6 };
