@@ -51,6 +51,8 @@ export class SocketChannel implements CalledPeer, Whereabouts {
   readonly #found: FoundSocket<Socket>;
   #opened: Socket | null;
   #session: ClientHttp2Session | null = null;
+  /** That of the session. */
+  #socket: Socket | null = null;
   #isReady = false;
   #refusal: JobError | null = null;
 
@@ -87,6 +89,9 @@ export class SocketChannel implements CalledPeer, Whereabouts {
   close(): void {
     this.#session?.destroy();
     this.#session = null;
+    // Bun's session waits until a daemon that is frozen closes it, too, and so would the process.
+    this.#socket?.destroy();
+    this.#socket = null;
     this.#opened?.destroy();
     this.#opened = null;
   }
@@ -112,6 +117,7 @@ export class SocketChannel implements CalledPeer, Whereabouts {
     session.once("remoteSettings", () => this.#isReady = true);
     // Its streams tell the same.
     session.on("error", () => {});
+    this.#socket = socket;
     return this.#session = session;
   }
 }

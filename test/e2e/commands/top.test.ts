@@ -242,6 +242,21 @@ testWithDaemon("top and --watch wait for a daemon that restarts", async (daemon)
   return restarted;
 });
 
+testWithDaemon("top and --watch end at q while the daemon does not respond", async (daemon) => {
+  for (const line of ["jobctl top", "jobctl status --watch=1s"]) {
+    await onTerminal(daemon, line, { columns: 80, rows: 24 }, async (terminal) => {
+      await terminal.shows(/web1/);
+      daemon.signal("SIGSTOP");
+      try {
+        terminal.keys("q");
+        await terminal.shows(/^exit code (0|130)$/m);
+      } finally {
+        daemon.signal("SIGCONT");
+      }
+    });
+  }
+});
+
 testWithDaemon("--watch needs no keys: Ctrl-C ends it without stdin, too", async (daemon) => {
   const size = { columns: 80, rows: 24 };
   await onTerminal(daemon, "jobctl status -w < /dev/null", size, async (terminal) => {
