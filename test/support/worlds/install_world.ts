@@ -111,6 +111,8 @@ export function entriesOf(version: string, target = TARGET): Entry[] {
     text("completions/jobctl.bash", `complete ${version}\n`),
     text("completions/_jobctl", "#compdef jobctl\n"),
     text("completions/jobctl.fish", "complete -c jobctl\n"),
+    text("completions/jobctl.nu", "# nushell\n"),
+    text("completions/jobctl.ps1", "# PowerShell\n"),
     text("man/jobctl.1", `.TH jobctl ${version}\n`),
     text("systemd/jobctl.service", "[Unit]\n"),
   ];
