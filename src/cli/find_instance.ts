@@ -95,7 +95,11 @@ export async function findNamed(client: JobClient, word: string): Promise<Named>
     return { type: "kind", kind: word };
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
-    const what = isPart ? "no kind, and no id has it" : "neither a kind nor an id";
+    const what = !isPart
+      ? "neither a kind nor an id"
+      : word.length < PART_MIN
+      ? `no kind, and a part of an id has ${PART_MIN} or more characters`
+      : "no kind, and no id has it";
     const { hint } = error;
     throw new JobError("not_found", `Cannot find "${makeVisible(word)}": ${what}`, { hint });
   }

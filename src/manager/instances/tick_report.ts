@@ -3,7 +3,7 @@ import type { ScheduleRecord } from "../../core/job/schedule.ts";
 
 /** Selects what to explain: an instance, the ticks of a kind, or a time. */
 export interface ExplainQuery {
-  /** UUID or an unambiguous prefix. Excludes the others. */
+  /** UUID, or a part of one that no other has. Excludes the others. */
   readonly instanceId?: string;
   readonly kind?: string;
   /** Ticks from here, epoch ms; by default the last ones of the kind and the next. */

@@ -13,7 +13,7 @@ const LOOK: Backoff = { firstMs: 25, longestMs: 500 };
 /**
  * Wait until an instance is final.
  *
- * @param given its id, or an unambiguous prefix of that
+ * @param given its id, or a part of that which no other id has
  * @returns the final instance, or null if `timeoutMs` passed first
  * @throws JobError `not_found` for an unknown id, `unavailable` if the manager stops first
  */

@@ -208,7 +208,11 @@ const INSTANCE: Verb = {
   name: "instance",
   summary: "Explain an instance: arguments, results or error, times, history, end of its log",
   watches: "instance",
-  words: [{ name: "ID", describe: "Its id, or an unambiguous prefix of it", offers: "instance" }],
+  words: [{
+    name: "ID",
+    describe: "Its id, a part of it that no other id has, last, or last:KIND",
+    offers: "instance",
+  }],
   options: FIELDS_OPTION,
   examples: [
     ["jobctl describe instance 01938f2c-7d3e", "What became of a run"],

@@ -17,7 +17,10 @@ import { namedVerb } from "./named_verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
 import { JOB_VIEW } from "../../views/job_view.ts";
 
-const ID_WORD: WordSpec = { name: "ID", describe: "Its id, or a part of it that no other id has" };
+const ID_WORD: WordSpec = {
+  name: "ID",
+  describe: "Its id, a part of it that no other id has, last, or last:KIND",
+};
 
 const JOB_FORMATS = [...OUTPUT_FORMATS, "jsonschema"];
 
