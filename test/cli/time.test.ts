@@ -27,6 +27,14 @@ const FUTURE: readonly (readonly [string, number])[] = [
   ["12:01", local(2026, 10, 24, 12, 1)],
   ["12:00", local(2026, 10, 25, 12)],
   ["02:00", local(2026, 10, 25, 2)],
+  ["monday", local(2026, 10, 30)],
+  ["mon 08:00", local(2026, 10, 30, 8)],
+  ["Tuesday", local(2026, 11, 1)],
+  ["tuesday at 12:01", local(2026, 10, 24, 12, 1)],
+  ["tue 12:00", local(2026, 11, 1, 12)],
+  ["Wednesday", local(2026, 10, 25)],
+  ["thurs", local(2026, 10, 26)],
+  ["sun 23:59", local(2026, 10, 29, 23, 59)],
   ["+10m", NOW + 600_000],
   ["in 10m", NOW + 600_000],
   ["10m", NOW + 600_000],
@@ -52,6 +60,10 @@ for (const [text, expected] of FUTURE) {
 const PAST: readonly (readonly [string, number])[] = [
   ["12:01", local(2026, 10, 23, 12, 1)],
   ["12:00", NOW],
+  ["monday", local(2026, 10, 23)],
+  ["tuesday", local(2026, 10, 24)],
+  ["tue 12:01", local(2026, 10, 17, 12, 1)],
+  ["wed 9:00", local(2026, 10, 18, 9)],
   ["2h", NOW - 7_200_000],
   ["+2h", NOW + 7_200_000],
 ];
@@ -77,6 +89,9 @@ const WRONG = [
   "2026-1-1",
   "2026-11-24 9",
   "tomorrow 25:00",
+  "monday 25:00",
+  "moonday",
+  "tueday",
   "+",
   "-",
   "ago",
@@ -105,6 +120,10 @@ const IN_ZONE: readonly (readonly [text: string, zone: string, wanted: string])[
   ["2026-11-24", "America/New_York", "2026-11-24T05:00:00Z"],
   ["2026-11-24T02:30Z", "Asia/Tokyo", "2026-11-24T02:30:00Z"],
   ["-2h", "Asia/Tokyo", "2026-11-24T18:00:00Z"],
+  // In Tokyo it is Wednesday.
+  ["wed", "Asia/Tokyo", "2026-11-24T15:00:00Z"],
+  ["tuesday 2:30", "Asia/Tokyo", "2026-11-23T17:30:00Z"],
+  ["thu", "Asia/Tokyo", "2026-11-18T15:00:00Z"],
 ];
 for (const [text, zone, wanted] of IN_ZONE) {
   test(`parseTime() reads "${text}" in ${zone}`, () => {

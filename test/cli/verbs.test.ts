@@ -56,6 +56,18 @@ test("list instances reads kinds, states and times", async () => {
   assert.deepEqual(query.before, { seconds: BigInt(Date.UTC(2026, 10, 25) / 1_000), nanos: 0 });
 });
 
+test("an end of a span that is a time of day is after its beginning", async () => {
+  for (const [since, until, hours] of [["22:00", "06:00", 8], ["12:00", "11:00", 23]] as const) {
+    const run = await cli(["list", "instances", "--since", since, "--until", until]);
+    assert.equal(run.code, 0, run.stderr);
+    const { query } = run.calls.at(-1)!.request as {
+      query: { after: { seconds: bigint }; before: { seconds: bigint } };
+    };
+    const span = Number(query.before.seconds - query.after.seconds);
+    assert.equal(span, hours * 3_600);
+  }
+});
+
 test("list instances and list dead take everyday words for states", async () => {
   const statesOf = async (what: string, state: string) => {
     const run = await cli(["list", what, "--state", state]);

@@ -3,7 +3,7 @@ import { didYouMean } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { parseDuration } from "../../core/time/duration.ts";
 import type { OptionSpecs } from "./options.ts";
-import { type Direction, parseTime } from "./time.ts";
+import { type Direction, isWallTime, parseTime } from "./time.ts";
 
 /** The parsed command line that {@link Args} read. */
 export interface ArgsInput {
@@ -108,11 +108,16 @@ export class Args {
     }
   }
 
-  /** A point in time, in epoch milliseconds. */
-  timeMs(name: string, direction: Direction): number | undefined {
+  /**
+   * A point in time, in epoch milliseconds.
+   *
+   * @param fromMs what the next or the last time of day is counted from, by default now
+   */
+  timeMs(name: string, direction: Direction, fromMs = this.#input.nowMs): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    return parseTime(text, { nowMs: this.#input.nowMs, direction, what: `--${name}` });
+    const nowMs = isWallTime(text) ? fromMs : this.#input.nowMs;
+    return parseTime(text, { nowMs, direction, what: `--${name}` });
   }
 
   /**

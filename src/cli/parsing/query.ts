@@ -66,12 +66,19 @@ export function kindsText(kinds: readonly string[], tag?: string): string {
   return tag === undefined ? named : `${named} that need tag "${tag}"`;
 }
 
+/** The end of a span: `--since 22:00 --until 06:00` is one night, even before its end. */
+function untilMs(name: string, afterMs: number | undefined, args: Args): number | undefined {
+  const endMs = args.timeMs(name, "past");
+  if (endMs === undefined || afterMs === undefined || endMs > afterMs) return endMs;
+  return args.timeMs(name, "future", afterMs);
+}
+
 /** The query of `--kind`, `--state` and, if the verb has them, the times. */
 export function readQuery(args: Args): QueryInit {
   const kinds = args.list("kind");
   const states = readStates(args);
   const afterMs = args.timeMs("since", "past") ?? args.timeMs("after", "past");
-  const beforeMs = args.timeMs("until", "past") ?? args.timeMs("before", "past");
+  const beforeMs = untilMs("until", afterMs, args) ?? untilMs("before", afterMs, args);
   if (afterMs !== undefined && beforeMs !== undefined && beforeMs <= afterMs) {
     throw usageError(
       `Cannot search until ${new Date(beforeMs).toISOString()}: it is not after ${

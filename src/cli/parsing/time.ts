@@ -7,18 +7,23 @@ import type { Zone } from "../../core/time/zone.ts";
 export type Direction = "future" | "past";
 
 const TIME_HINT = 'Write "2026-11-24 09:00", "2026-11-24T09:00:00Z", "09:00", "tomorrow 9:00", ' +
-  '"today", "now", "+10m" or "2h ago"';
+  '"monday 9:00", "today", "now", "+10m" or "2h ago"';
 
 const CLOCK = String.raw`(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?`;
 const DATE_TIME = new RegExp(
   String.raw`^(\d{4})-(\d{2})-(\d{2})(?:[Tt ]+${CLOCK}\s*([Zz]|[+-]\d{2}:?\d{2})?)?$`,
 );
 const NAMED_DAY = new RegExp(`^(today|tomorrow|yesterday)(?:\\s+(?:at\\s+)?${CLOCK})?$`, "i");
+const DAY_NAMES =
+  "sun(?:day)?|mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|sat(?:urday)?";
+const WEEKDAY = new RegExp(`^(${DAY_NAMES})(?:\\s+(?:at\\s+)?${CLOCK})?$`, "i");
 const CLOCK_ONLY = new RegExp(`^${CLOCK}$`);
 const SIGNED = /^([+-])\s*(.+)$/;
 const AGO = /^(.+?)\s+ago$/i;
 const FROM_NOW = /^in\s+(.+)$/i;
 const DAY_OFFSET: Readonly<Record<string, number>> = { yesterday: -1, today: 0, tomorrow: 1 };
+/** First letters of the days of a week, by number. */
+const WEEKDAYS = ["su", "mo", "tu", "we", "th", "fr", "sa"];
 // Limit of a Date, so that arithmetic never gives an invalid one.
 const EPOCH_MS_MAX = 8.64e15;
 
@@ -62,15 +67,15 @@ export function isWallTime(text: string): boolean {
   const trimmed = text.trim();
   const calendar = DATE_TIME.exec(trimmed);
   return calendar !== null ? calendar[8] === undefined : NAMED_DAY.test(trimmed) ||
-    CLOCK_ONLY.test(trimmed);
+    WEEKDAY.test(trimmed) || CLOCK_ONLY.test(trimmed);
 }
 
 /**
  * A point in time as people write it, in epoch milliseconds.
  *
- * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `now`, `+10m`, `in 10m`, `-2h`, `2h ago`.
- * A bare time of day is the next or the last one, and a bare duration leads ahead or back,
- * depending on `direction`.
+ * RFC 3339 and dates, `09:00`, `today`, `tomorrow 9:00`, `monday 9:00`, `now`, `+10m`, `in 10m`,
+ * `-2h`, `2h ago`. A bare time of day and a weekday are the next or the last one, and a bare
+ * duration leads ahead or back, depending on `direction`.
  *
  * @throws JobError `invalid_argument` if it is none of these
  */
@@ -98,12 +103,38 @@ function parseNamed(
     const clock = named[2] === undefined ? MIDNIGHT : readClock(named.slice(2));
     return clock && dayAt(nowMs, offset, clock, reading);
   }
+  const weekday = WEEKDAY.exec(text);
+  if (weekday) {
+    const clock = weekday[2] === undefined ? MIDNIGHT : readClock(weekday.slice(2));
+    const day = WEEKDAYS.indexOf(weekday[1]!.slice(0, 2).toLowerCase());
+    return clock && weekdayAt(day, clock, { nowMs, direction, ...reading });
+  }
   const bare = CLOCK_ONLY.exec(text);
   const clock = bare && readClock(bare.slice(1));
   if (!clock) return null;
   const today = dayAt(nowMs, 0, clock, reading);
   if (direction === "future") return today > nowMs ? today : dayAt(nowMs, 1, clock, reading);
   return today <= nowMs ? today : dayAt(nowMs, -1, clock, reading);
+}
+
+/** A time of day on the next or the last day of this number in its week. */
+function weekdayAt(
+  day: number,
+  clock: TimeOfDay,
+  { nowMs, direction, ...reading }: Omit<TimeOptions, "what">,
+): number {
+  const { zone } = reading;
+  const today = zone === undefined
+    ? new Date(nowMs).getDay()
+    : new Date(nowMs + zone.offsetAt(Math.floor(nowMs / 1_000)) * 1_000).getUTCDay();
+  const ahead = (day - today + 7) % 7;
+  if (direction === "future") {
+    const next = dayAt(nowMs, ahead, clock, reading);
+    return next > nowMs ? next : dayAt(nowMs, ahead + 7, clock, reading);
+  }
+  const back = ahead === 0 ? 0 : ahead - 7;
+  const last = dayAt(nowMs, back, clock, reading);
+  return last <= nowMs ? last : dayAt(nowMs, back - 7, clock, reading);
 }
 
 /** The instant of a wall-clock time. A day past the end of its month runs into the next one. */

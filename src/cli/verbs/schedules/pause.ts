@@ -25,7 +25,7 @@ export const PAUSE: Verb = {
   options: {
     until: {
       value: "TIME",
-      describe: 'Resume by itself at this time, in the job\'s zone: "tomorrow 9:00", "+2h"',
+      describe: 'Resume by itself at this time, in the job\'s zone: "monday 9:00", "+2h"',
     },
     reason: { value: "TEXT", describe: "The reason, which jobctl list pauses shows" },
   },
