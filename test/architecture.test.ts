@@ -112,6 +112,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@grpc/grpc-js": ["rpc", "store"],
   "@bufbuild/protobuf": ["rpc", "store", "client", "http"],
   "yargs": ["cli"],
+  "yargs-parser": ["cli"],
   "nodemailer": ["notices"],
   "@iarna/toml": ["config"],
   "toml-eslint-parser": ["config"],

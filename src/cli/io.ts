@@ -3,13 +3,11 @@ import { errorCode } from "../core/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { createIdSource, type IdSource } from "../platform/ids.ts";
 import { systemRandom } from "../platform/random.ts";
+import { isTerminal, sinkOf, type TextSink } from "./standard_streams.ts";
 import type { Terminal } from "./screen/terminal.ts";
 import type { ConnectOptions, JobClient } from "../rpc/client/client.ts";
 
-/** A destination of text. A write resolves once the system has accepted it. */
-export interface TextSink {
-  write(text: string): Promise<void>;
-}
+export type { TextSink } from "./standard_streams.ts";
 
 /** Everything outside the program that a verb uses. Tests replace it. */
 export interface CliIo {
@@ -52,26 +50,18 @@ const COLUMNS_DEFAULT = 100;
 /** Width of texts for people that go into a file or a pipe. */
 export const PLAIN_COLUMNS = 80;
 
-function sinkOf(stream: NodeJS.WriteStream): TextSink {
-  // A failed write also emits "error", which ends the process unless someone listens.
-  stream.on("error", () => {});
-  return {
-    write: (text) =>
-      new Promise((resolve, reject) => {
-        stream.write(text, (error) => error ? reject(error) : resolve());
-      }),
-  };
-}
-
 /** The process's own streams, environment and clock. */
 export function processIo(): CliIo {
+  const isShown = isTerminal(1);
   return {
-    stdout: sinkOf(process.stdout),
-    stderr: sinkOf(process.stderr),
-    stdin: process.stdin,
+    stdout: sinkOf(1),
+    stderr: sinkOf(2),
+    get stdin() {
+      return process.stdin;
+    },
     env: process.env,
-    isTerminal: process.stdout.isTTY === true,
-    isErrorTerminal: process.stderr.isTTY === true,
+    isTerminal: isShown,
+    isErrorTerminal: isTerminal(2),
     onInterrupt(listener, signals = ["SIGINT"]) {
       for (const signal of signals) process.on(signal, listener);
       return () => {
@@ -79,9 +69,9 @@ export function processIo(): CliIo {
       };
     },
     end: (code) => process.exit(code),
-    isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
-    columns: process.stdout.columns || COLUMNS_DEFAULT,
-    ...(process.stdout.isTTY
+    isInteractive: isTerminal(0) && isTerminal(2),
+    columns: (isShown ? process.stdout.columns : 0) || COLUMNS_DEFAULT,
+    ...(isShown
       ? {
         page: async (text) => (await import("./docs/pager.ts")).pageText(text, process.env),
       }

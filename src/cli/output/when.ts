@@ -1,17 +1,19 @@
 import { formatRelative } from "../../core/time/duration.ts";
+import { localOffsetMs } from "../../platform/local_offset.ts";
 import { msOf, type Timestamp } from "../wire.ts";
 
 /** A time in the local zone: "2026-11-24 16:53:33 +01:00". */
 export function formatAbsolute(atMs: number): string {
-  const date = new Date(atMs);
+  const offsetMs = localOffsetMs(atMs);
+  const date = new Date(atMs + offsetMs);
   const two = (number: number) => String(Math.abs(number)).padStart(2, "0");
-  const offset = -date.getTimezoneOffset();
+  const offset = Math.trunc(offsetMs / 60_000);
   const zone = offset === 0
     ? "Z"
     : ` ${offset < 0 ? "-" : "+"}${two(Math.trunc(offset / 60))}:${two(offset % 60)}`;
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${
-    two(date.getSeconds())
+  const day = `${date.getUTCFullYear()}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`;
+  return `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${
+    two(date.getUTCSeconds())
   }${zone}`;
 }
 

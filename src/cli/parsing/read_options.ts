@@ -1,4 +1,5 @@
-import { Parser } from "yargs/helpers";
+import type { Parser as YargsParser } from "yargs/helpers";
+import OwnParser from "yargs-parser";
 import type { OptionSpecs } from "./options.ts";
 
 /** A command line, taken apart into options and words. */
@@ -13,6 +14,9 @@ export interface GivenLine {
   /** An option that lacks its value. */
   readonly lacksValue: string | undefined;
 }
+
+// The parser of yargs alone: loading the rest of it takes longer than a call to the daemon.
+const Parser: typeof YargsParser = OwnParser;
 
 // No argument can contain it.
 const SHIELD = "\0";

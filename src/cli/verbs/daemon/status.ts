@@ -62,15 +62,24 @@ interface Extras {
 }
 
 async function readExtras(client: JobClient): Promise<Extras> {
-  const { pauses } = await client.listPauses({});
+  const [{ pauses }, { incidents }, { silences }] = await Promise.all([
+    client.listPauses({}),
+    ifImplemented(client.listIncidents({ pageSize: INCIDENTS_MAX }), { incidents: [] }),
+    ifImplemented(client.listSilences({}), { silences: [] }),
+  ]);
+  return { pauses, incidents: incidents.toSorted(worstFirst), silences };
+}
+
+/** An older daemon has no incidents and no silences. */
+async function ifImplemented<Response, Absent>(
+  call: Promise<Response>,
+  absent: Absent,
+): Promise<Response | Absent> {
   try {
-    const { incidents } = await client.listIncidents({ pageSize: INCIDENTS_MAX });
-    const { silences } = await client.listSilences({});
-    return { pauses, incidents: incidents.toSorted(worstFirst), silences };
+    return await call;
   } catch (error) {
-    // An older daemon has no incidents.
     if (!isJobError(error, "unimplemented")) throw error;
-    return { pauses, incidents: [], silences: [] };
+    return absent;
   }
 }
 
@@ -193,8 +202,10 @@ export const STATUS: Verb = {
   options: FIELDS_OPTION,
   async run(_args, { client, daemonText, printer }) {
     const connection = await client();
-    const status = await connection.getStatus({});
-    const extras = await readExtras(connection);
+    const [status, extras] = await Promise.all([
+      connection.getStatus({}),
+      readExtras(connection),
+    ]);
     const lines = statusLines(status, extras, { printer, daemon: await daemonText() });
     await printer.details(
       (of) => ({

@@ -1,0 +1,67 @@
+import { fstatSync, write } from "node:fs";
+import process from "node:process";
+import { errorCode } from "../core/errors.ts";
+import { systemClock } from "../platform/clock.ts";
+import { isWindows } from "../platform/process/process.ts";
+
+/** A destination of text. A write resolves once the system has accepted it. */
+export interface TextSink {
+  write(text: string): Promise<void>;
+}
+
+/** How long to wait for the reader of a pipe that others have made non-blocking. */
+const RETRY_MS = 5;
+
+/** True if a descriptor may be a terminal; no file, pipe or socket is one. */
+function isDevice(descriptor: number): boolean {
+  if (isWindows()) return true;
+  try {
+    return fstatSync(descriptor).isCharacterDevice();
+  } catch {
+    // It is closed.
+    return false;
+  }
+}
+
+const STREAMS = ["stdin", "stdout", "stderr"] as const;
+
+/**
+ * True if a descriptor is a terminal. The runtime is asked only for a device: its streams take
+ * milliseconds to load.
+ */
+export function isTerminal(descriptor: 0 | 1 | 2): boolean {
+  return isDevice(descriptor) && process[STREAMS[descriptor]].isTTY === true;
+}
+
+/** What writes to standard output or the standard error. */
+export function sinkOf(descriptor: 1 | 2): TextSink {
+  if (!isDevice(descriptor)) return { write: (text) => writeAll(descriptor, Buffer.from(text)) };
+  const stream = process[STREAMS[descriptor]] as NodeJS.WriteStream;
+  // A failed write also emits "error", which ends the process unless someone listens.
+  stream.on("error", () => {});
+  return {
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stream.write(text, (error) => error ? reject(error) : resolve());
+      }),
+  };
+}
+
+async function writeAll(descriptor: number, bytes: Buffer): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) {
+    const written = await writeSome(descriptor, rest);
+    if (written === 0) await new Promise<void>((go) => void systemClock.timer(RETRY_MS, go));
+    rest = rest.subarray(written);
+  }
+}
+
+/** The number of bytes written; 0 if the reader is slower. @throws the system's error */
+function writeSome(descriptor: number, bytes: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, (error, written) => {
+      if (error === null) resolve(written);
+      else if (errorCode(error) === "EAGAIN") resolve(0);
+      else reject(error);
+    });
+  });
+}
