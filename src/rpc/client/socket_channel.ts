@@ -53,6 +53,8 @@ export class SocketChannel implements CalledPeer, Whereabouts {
   #session: ClientHttp2Session | null = null;
   /** That of the session. */
   #socket: Socket | null = null;
+  /** Calls at the same time share one connection. */
+  #connecting: Promise<ClientHttp2Session> | null = null;
   #isReady = false;
   #refusal: JobError | null = null;
 
@@ -100,6 +102,11 @@ export class SocketChannel implements CalledPeer, Whereabouts {
     if (this.#session !== null && !this.#session.closed && !this.#session.destroyed) {
       return this.#session;
     }
+    this.#connecting ??= this.#connectAnew().finally(() => this.#connecting = null);
+    return await this.#connecting;
+  }
+
+  async #connectAnew(): Promise<ClientHttp2Session> {
     this.#isReady = false;
     this.#refusal = null;
     const socket = this.#opened ?? await openSocket(this.address);

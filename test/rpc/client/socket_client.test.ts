@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -97,6 +101,23 @@ test("a client of the socket connects again after the daemon closed the connecti
     await client.getVersion();
     client.close();
     await second[Symbol.asyncDispose]();
+  });
+});
+
+test("calls at the same time share one connection, which ends with the client", async () => {
+  await withFolder(async (socket) => {
+    const sessions: ServerHttp2Session[] = [];
+    const server = createHttp2Server();
+    server.on("session", (session) => sessions.push(session));
+    const answer = answerWith(new Uint8Array(5), "0");
+    server.on("stream", (stream: ServerHttp2Stream) => answer(stream));
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    const client = await connectAtOnce({ socket, timeoutMs: 5_000 });
+    await Promise.all([client.getVersion(), client.getStatus(), client.listPauses()]);
+    client.close();
+    // It waits for open connections.
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    assert.equal(sessions.length, 1);
   });
 });
 
