@@ -1,6 +1,7 @@
 import type { Scenario } from "./scenario.ts";
 import { BLOCKED } from "./scenarios/blocked.ts";
 import { COMMANDS } from "./scenarios/commands.ts";
+import { CLIENT } from "./scenarios/client.ts";
 import { DAEMON } from "./scenarios/daemon.ts";
 import { DAEMONS } from "./scenarios/daemons.ts";
 import { DISK } from "./scenarios/disk.ts";
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...GRPC,
   ...HTTP,
   ...WATCH,
+  CLIENT,
   ...DAEMON,
   ...DAEMONS,
   ...SCHEDULES_COST,

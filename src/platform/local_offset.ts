@@ -62,7 +62,7 @@ function readOffset(bytes: Buffer, second: number): number | null {
   const data = start + HEADER_BYTES;
   let last = times - 1;
   while (last >= 0 && bytes.readBigInt64BE(data + last * 8) > BigInt(second)) last -= 1;
-  // After the last change that is listed, a rule may go on: it has a comma.
+  // After the last listed change a rule may apply, which has a comma.
   const rule = bytes.toString("latin1", data + sizeOf(counts, 8));
   if (last === times - 1 && rule.includes(",")) return null;
   const index = data + times * 8;

@@ -15,7 +15,7 @@ import { withTempDir } from "../support/temp_dir.ts";
 /** One of each kind of scenario; all together take some seconds. */
 const KINDS = [
   ...["enqueue-one", "end-to-end", "process-workers", "pick-up", "pick-up-grpc", "late-at"],
-  ...["late-cron-10", "grpc", "watch", "cli", "idle", "schedules-10000"],
+  ...["late-cron-10", "grpc", "watch", "client", "idle", "schedules-10000"],
   ...["held", "recovery-worker", "commands", "blocked-key", "simulation"],
 ];
 

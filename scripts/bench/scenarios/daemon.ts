@@ -1,14 +1,12 @@
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
-import { type Daemon, JOBCTL, startDaemon } from "../../../test/support/processes/daemon.ts";
+import { type Daemon, startDaemon } from "../../../test/support/processes/daemon.ts";
 import { cpuBetween, processCost } from "../machine.ts";
 import { type Figures, scaled, type Scenario, type Settings } from "../scenario.ts";
 import { scratchStore } from "../scratch_store.ts";
 import { quantile } from "../statistics.ts";
+import { withDaemon } from "../with_daemon.ts";
 import { REST_MS, wait } from "../wait.ts";
 
 const SCHEDULES = 10_000;
-const CLI_CALLS = 25;
 const IDLE_MS = 30_000;
 const MINUTE_MS = 60_000;
 
@@ -18,52 +16,6 @@ function scheduledJobs(count: number): string {
     const [minute, hour] = [index % 60, Math.floor(index / 60) % 24];
     return `[jobs.job-${index}]\ncommand = ["true"]\nschedule = "${minute} ${hour} 29 2 *"\n`;
   }).join("");
-}
-
-async function withDaemon<T>(
-  settings: Settings,
-  toml: string,
-  action: (daemon: Daemon, startMs: number) => Promise<T>,
-): Promise<T> {
-  const scratch = await scratchStore(settings.store);
-  const options = { toml: "modules = []\n" + toml, env: scratch.env };
-  try {
-    const begunAt = performance.now();
-    const daemon = await startDaemon(options);
-    try {
-      return await action(daemon, performance.now() - begunAt);
-    } finally {
-      await daemon.stop();
-    }
-  } finally {
-    await scratch.clean();
-  }
-}
-
-function cli(settings: Settings): Promise<Figures> {
-  return withDaemon(settings, '[jobs.noop]\ncommand = ["true"]\n', async (daemon) => {
-    const client = daemon.client();
-    for (let count = 0; count < 20; count++) await client.scheduleJob({ kind: "noop" });
-    const env = {
-      ...process.env,
-      JOBCTL_PORT: String(daemon.port),
-      JOBCTL_SOCKET: join(daemon.dir, "jobctl.sock"),
-      JOBCTL_TOKEN_FILE: join(daemon.dir, "token"),
-    };
-    const timeOf = (args: string[]) => {
-      const times = Array.from({ length: scaled(settings, CLI_CALLS, 3) }, () => {
-        const begunAt = performance.now();
-        const { status, stderr } = spawnSync(JOBCTL, args, {
-          env,
-          stdio: ["ignore", "pipe", "pipe"],
-        });
-        if (status !== 0) throw new Error(`jobctl ${args.join(" ")}: ${stderr}`);
-        return performance.now() - begunAt;
-      });
-      return quantile(times, 0.5);
-    };
-    return { version: timeOf(["--version"]), list: timeOf(["list", "instances"]) };
-  });
 }
 
 async function startUp(settings: Settings): Promise<Figures> {
@@ -115,18 +67,8 @@ async function schedules(settings: Settings): Promise<Figures> {
   }
 }
 
-/** The compiled file: its start, its client, and what it takes while nothing happens. */
+/** The compiled file: its start, and what it takes while nothing happens. */
 export const DAEMON: readonly Scenario[] = [
-  {
-    name: "cli",
-    about: "the compiled file: --version, and list instances against a daemon",
-    usesStore: false,
-    figures: [
-      { name: "version", unit: "ms", better: "lower" },
-      { name: "list", unit: "ms", better: "lower" },
-    ],
-    run: cli,
-  },
   {
     name: "start-up",
     about: "compiled daemon: spawned to listening",
