@@ -44,6 +44,11 @@ export class JobError extends Error {
   // Behind a getter: it says nothing to people who print the error.
   readonly #options: readonly string[];
 
+  static {
+    // Minified, the class has another name, which runtimes show when they print an error.
+    Object.defineProperty(this, "name", { value: "JobError" });
+  }
+
   constructor(code: ErrorCode, message: string, options: JobErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "JobError";

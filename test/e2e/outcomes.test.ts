@@ -42,6 +42,20 @@ export default [
     onTerminate(_instance: Instance, error: Error) { console.log("told " + error.name); return null; },
   },
   {
+    kind: "broken",
+    async run(ctx: Context): Promise<void> {
+      try {
+        await ctx.manager.getInstance("none");
+      } catch (cause) {
+        console.error(cause);
+      }
+      await new Promise((done) => setTimeout(done, 1));
+      const error = new Error("no report", { cause: new RangeError("no ledger") });
+      console.error(error);
+      throw error;
+    },
+  },
+  {
     kind: "limited",
     retry: 5,
     run(): void { throw Object.assign(new Error("429"), { retryAfter: 20 }); },
@@ -71,6 +85,7 @@ interface View {
   readonly attempts: number;
   readonly results?: readonly unknown[];
   readonly redriven_as?: string;
+  readonly error?: { readonly stack?: string };
 }
 
 async function jobctl(daemon: Daemon, ...args: string[]): Promise<string> {
@@ -111,6 +126,24 @@ test("attempts snooze, are discarded, retried and stopped as their jobs say", as
     assert.equal(came(crashed), "terminated lost 1");
     assert.deepEqual(await logOf(daemon, crashed.uuid), ["told WorkerKilledError"]);
     assert.equal(came(await run(daemon, "slow")), "timed_out deadline 1");
+  } finally {
+    await daemon.stop({ force: true });
+  }
+});
+
+test("stacks of jobs end at their code, in errors and in what they print", async () => {
+  const daemon = await startDaemon({ modules: { "all.ts": JOBS } });
+  try {
+    const broken = await run(daemon, "broken");
+    const stack = broken.error?.stack ?? "";
+    assert.match(stack, /^Error: no report\n[^]*\nCaused by: RangeError: no ledger\n/);
+    const log = (await logOf(daemon, broken.uuid)).join("\n");
+    assert.match(log, /^JobError: Cannot find instance "none"/m);
+    for (const text of [stack, log]) {
+      const frames = text.split("\n").filter((line) => /^\s+at /.test(line));
+      assert.ok(frames.length >= 2, text);
+      for (const frame of frames) assert.match(frame, /jobs\/all\.ts:\d+/, text);
+    }
   } finally {
     await daemon.stop({ force: true });
   }
