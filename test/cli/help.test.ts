@@ -90,7 +90,7 @@ test("a verb's help shows its own options, and where the others are", async () =
     stdout.slice(stdout.indexOf("Options:")),
     [
       "Options:",
-      "      --until TIME   Resume by itself at this time, in the job's zone: \"tomorrow",
+      "      --until TIME   Resume by itself at this time, in the job's zone: \"monday",
       '                     9:00", "+2h"',
       "      --reason TEXT  The reason, which jobctl list pauses shows",
       "  -h, --help         Show this help",

@@ -528,12 +528,25 @@ test("next --all lists the next runs of all jobs of a configuration, with their 
     const table = await cli(["next", "--all", "-o", "table", ...config]);
     assert.match(table.stdout, /^KIND +LOCAL/);
     assert.match(table.stdout, /^hourly /m);
+    assert.deepEqual(await cli(["next", "-n", "30", ...config]), run);
+    const each = await cli([
+      "next",
+      "--each",
+      "-n",
+      "2",
+      "-o",
+      "csv",
+      "--fields",
+      "kind",
+      ...config,
+    ]);
+    assert.equal(each.stdout, "kind\r\ndaily\r\ndaily\r\nhourly\r\nhourly\r\n");
     const both = await cli(["next", "--all", "daily", ...config]);
     assert.deepEqual([both.code, both.stdout], [2, ""]);
   });
   const none = await cli(["next"]);
   assert.deepEqual([none.code, none.stdout], [2, ""]);
-  assert.match(none.stderr, /no SCHEDULE given/);
+  assert.match(none.stderr, /Cannot list the next runs: there is no config\.toml in "/);
 });
 
 test("next KIND says that there is no configuration to find it in", async () => {

@@ -20,6 +20,18 @@ test("nouns are read in the singular and in the plural, and other verbs only as 
   }
 });
 
+test("resume says what it has resumed, or that it was not paused", async () => {
+  const shown = async (argv: readonly string[], wasPaused: boolean) => {
+    const env = { JOBCTL_OUTPUT: "table" };
+    const run = await cli(argv, { answers: { resume: { wasPaused } }, isTerminal: true, env });
+    assert.equal(run.code, 0, run.stderr);
+    return run.stdout;
+  };
+  assert.equal(await shown(["resume", "backup"], true), "Resumed backup\n");
+  assert.equal(await shown(["resume"], true), "Resumed everything\n");
+  assert.equal(await shown(["resume", "backup"], false), "backup was not paused\n");
+});
+
 test("cancel takes an id after the noun, and no second one without", async () => {
   const answers = { cancelInstances: { instances: [instance()] } };
   for (const noun of ["instance", "instances"]) {

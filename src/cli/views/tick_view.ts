@@ -72,7 +72,11 @@ export const PAUSE_VIEW: MessageView<PauseEntry> = {
   name: (pause) => pause.kind ?? "",
   columns: [
     { title: "KIND", weight: 9, least: 12, cell: (pause) => pause.kind ?? "(everything)" },
-    { title: "UNTIL", weight: 8, cell: (pause, at) => shortTime(pause.until, at) ?? "resumed" },
+    {
+      title: "UNTIL",
+      weight: 8,
+      cell: (pause, at) => shortTime(pause.until, at) ?? "jobctl resume",
+    },
     { title: "SINCE", weight: 4, cell: (pause, at) => shortTime(pause.at, at) },
     { title: "REASON", least: 16, cell: (pause) => pause.reason },
   ],

@@ -301,9 +301,10 @@ class Explainer {
       ? await this.#firstOpen(instance.scheduleId!)
       : null;
     const isPaused = this.#isPaused(instance.kind);
-    const { jitterMs = 0 } = record?.spec ?? {};
+    const { jitterMs = 0, timezone = "UTC" } = record?.spec ?? {};
     const block = await this.#parts.facts.blockOf(instance);
-    return instanceWhy(instance, { nowMs: this.#nowMs, ahead, isPaused, jitterMs, block });
+    const nowMs = this.#nowMs;
+    return instanceWhy(instance, { nowMs, timezone, ahead, isPaused, jitterMs, block });
   }
 
   async #unloaded(kind: string): Promise<string> {

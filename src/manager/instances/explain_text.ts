@@ -1,6 +1,6 @@
 import { countText } from "../../core/text/count_text.ts";
 import { isBlackedOut } from "../../core/time/blackout.ts";
-import { formatDuration } from "../../core/time/duration.ts";
+import { formatDuration, roughDuration } from "../../core/time/duration.ts";
 import { formatLocal } from "../../core/time/local_time.ts";
 import { type Instance, isElsewhere } from "../../core/instance.ts";
 import { type Block, blockWords } from "../../core/job/limits.ts";
@@ -11,6 +11,8 @@ import { type Pause, UNREPORTED } from "../../store/store.ts";
 /** Facts about an instance that it does not have itself. */
 interface InstanceFacts {
   readonly nowMs: number;
+  /** The zone of the times in the sentence. */
+  readonly timezone: string;
   /** The oldest unfinished instance of the same schedule, if this one is queued. */
   readonly ahead: Instance | null;
   readonly isPaused: boolean;
@@ -22,10 +24,11 @@ interface InstanceFacts {
 
 /** Explain the state of an instance in one sentence. */
 export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
-  const { state, reason, attempt, node, fence, processedAt, dueAt } = instance;
+  const { state, reason, attempt, node, processedAt, dueAt } = instance;
+  const at = timesIn(facts.timezone);
   const run = isElsewhere(instance)
     ? `on host "${node ?? "?"}", as it was reported`
-    : `attempt ${attempt} on node "${node ?? "?"}", fence ${fence}`;
+    : `attempt ${attempt} on node "${node ?? "?"}"`;
   switch (state) {
     case "processing":
       return `It has been running since ${at(processedAt!)}: ${run}`;
@@ -38,7 +41,7 @@ export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
         jitterNote(instance, facts.jitterMs)
       }, ${run}`;
     case "timedOut":
-      if (reason === "deadline") return deadlineWhy(instance, run);
+      if (reason === "deadline") return deadlineWhy(instance, run, at);
       if (isElsewhere(instance)) {
         return `It began at ${at(processedAt!)}, and nobody reported its end within ${
           formatDuration(instance.timeoutMs)
@@ -66,7 +69,11 @@ export function instanceWhy(instance: Instance, facts: InstanceFacts): string {
   }
 }
 
-function deadlineWhy({ deadlineAt, attempt }: Instance, run: string): string {
+function deadlineWhy(
+  { deadlineAt, attempt }: Instance,
+  run: string,
+  at: (ms: number) => string,
+): string {
   const passed = `its deadline ${at(deadlineAt!)} left no time for it`;
   return attempt === 0
     ? `It never ran: ${passed}`
@@ -76,6 +83,7 @@ function deadlineWhy({ deadlineAt, attempt }: Instance, run: string): string {
 function waitingWhy(instance: Instance, facts: InstanceFacts): string {
   const { nowMs, ahead, isPaused, block } = facts;
   const { dueAt, attempt, reason } = instance;
+  const at = timesIn(facts.timezone);
   if (reason === "queued" && ahead !== null && ahead.id !== instance.id) {
     return `It waits until ${ahead.id} of the same schedule has ended`;
   }
@@ -221,9 +229,9 @@ function jitterNote({ scheduledFor, dueAt, attempt }: Instance, jitterMs: number
 }
 
 function span({ processedAt, settledAt }: Instance): string {
-  return formatDuration(Math.max(0, (settledAt ?? 0) - (processedAt ?? 0)));
+  return roughDuration(Math.max(0, (settledAt ?? 0) - (processedAt ?? 0)));
 }
 
-function at(ms: number): string {
-  return new Date(ms).toISOString();
+function timesIn(timezone: string): (ms: number) => string {
+  return (ms) => formatLocal(ms, timezone);
 }

@@ -165,6 +165,7 @@ function waitingEntry(
   const { kind, dueAt } = instance;
   const why = instanceWhy(instance, {
     nowMs,
+    timezone: "UTC",
     ahead: null,
     isPaused: false,
     jitterMs: 0,

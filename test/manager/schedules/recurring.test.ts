@@ -174,7 +174,10 @@ test("explain() of a kind reports its last ticks and the next one", async () => 
   await world.clock.advance(2 * MINUTE);
   const reports = await explain(world, { kind: "work" });
   assert.deepEqual(reports.map(({ outcome }) => outcome), ["ran", "ran", "pending"]);
-  assert.match(reports[0]!.why, /It ran and completed .* attempt 1 on node "node", fence \d+/);
+  assert.match(
+    reports[0]!.why,
+    /^It ran and completed after \S+: began [-\d]+ [:\d]+ \+00:00, attempt 1 on node "node"$/,
+  );
   assert.match(reports[0]!.rule, /^"\* \* \* \* \*" in UTC: /);
   assert.match(reports[2]!.why, /^It is due at /);
 });

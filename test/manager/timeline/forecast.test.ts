@@ -37,7 +37,7 @@ test("forecast() lists ticks and waiting instances in order, with what is to be 
   ]);
   const [first, tick, night] = found.entries;
   assert.equal(first!.instance!.id, waiting.id);
-  assert.match(first!.why, /^It waits until 2026-01-01T00:10/);
+  assert.match(first!.why, /^It waits until 2026-01-01 00:10:00 \+00:00$/);
   assert.equal(tick!.schedule!.id, "config:work:0");
   assert.equal(tick!.why, '"*/20 * * * *" in UTC: 2026-01-01 00:20:00 +00:00');
   assert.match(night!.why, /; it will be skipped: it is in the blackout window "00:00-01:00"$/);

@@ -119,22 +119,13 @@ async function loadJobs(
   return jobs;
 }
 
-function schedulesError(isAll: boolean): JobError {
-  return isAll
-    ? usageError("Cannot list the next runs: --all already names every schedule", "Leave one out")
-    : usageError(
-      "Cannot list the next runs: no SCHEDULE given",
-      "Name a schedule, a kind, or --all",
-    );
-}
-
 /** `jobctl next EXPR|KIND` */
 export const NEXT: Verb = {
   name: "next",
   summary: "Show the next runs of cron expressions, or of jobs of the configuration",
   details: [
-    "Works without a daemon. The runs of several expressions, each in quotes, are listed",
-    "together. Times are in the schedule's own zone, and also in yours if that is another. If a",
+    "Works without a daemon. Without a SCHEDULE it lists the runs of all jobs that have one. The",
+    "runs of several expressions, each in quotes, are listed together. Times are in the schedule's own zone, and also in yours if that is another. If a",
     "clock change moves or repeats a run, a note says so.",
   ].join(" "),
   words: [{
@@ -147,6 +138,7 @@ export const NEXT: Verb = {
   options: {
     config: CONFIG_OPTION,
     all: { describe: "All jobs of the configuration that have a schedule", isFlag: true },
+    each: { describe: "As many runs as --count says of each of them", isFlag: true },
     tz: {
       value: "ZONE",
       describe:
@@ -173,12 +165,18 @@ export const NEXT: Verb = {
     ],
     ["jobctl next '0 9 * * 1-5' '@monthly'", "Two schedules together"],
     ["jobctl next 'H H * * *' --kind backup", "The time picked for this job"],
-    ["jobctl next --all -n 20", "What runs next"],
+    ["jobctl next -n 20", "What runs next, of all jobs"],
+    ["jobctl next --each", "The next five runs of each job"],
   ],
   isOffline: true,
   async run(args, { io, printer }) {
-    const isAll = args.flag("all");
-    if (isAll !== (args.words("SCHEDULE").length === 0)) throw schedulesError(isAll);
+    const isAll = args.words("SCHEDULE").length === 0;
+    if (!isAll && args.flag("all")) {
+      throw usageError(
+        "Cannot list the next runs: --all already names every schedule",
+        "Leave one out",
+      );
+    }
     const scheduled = isAll ? await loadScheduled(args, io) : null;
     const texts = scheduled?.map(({ kind }) => kind) ?? splitTexts(args.words("SCHEDULE"));
     const count = args.integer("count", { min: 1, max: COUNT_MAX }) ?? COUNT_DEFAULT;
@@ -189,7 +187,9 @@ export const NEXT: Verb = {
     const nowMs = io.clock.now().wallMs;
     const seed = args.text("kind");
     const viewerTimezone = ownTimezone();
-    const runs = nextRuns({ texts, timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs });
+    const request = { timezone, viewerTimezone, seed, afterMs, nowMs, count, jobs };
+    const together = args.flag("each") ? texts.map((text) => [text]) : [texts];
+    const runs = together.flatMap((texts) => nextRuns({ ...request, texts }));
     await printer.list(nextView(runs, isAll), runs);
     if (runs.length === 0) {
       await printer.note(

@@ -66,8 +66,10 @@ export const RESUME: Verb = {
     const connection = await client();
     const [kind] = args.words("KIND");
     const { wasPaused } = await connection.resume({ kind });
-    await printer.value({ kind: kind ?? null, was_paused: wasPaused }, wasPaused ? "Resumed" : "");
-    if (!wasPaused) await printer.note(`${kind ?? "Everything"} was not paused`);
+    await printer.value(
+      { kind: kind ?? null, was_paused: wasPaused },
+      wasPaused ? `Resumed ${kind ?? "everything"}` : `${kind ?? "Everything"} was not paused`,
+    );
     const { pauses } = await connection.listPauses({});
     const others = pauses.filter((pause) => pause.kind === undefined || kind === undefined);
     if (others.length > 0) {
