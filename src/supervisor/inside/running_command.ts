@@ -19,7 +19,7 @@ import { CommandOutput } from "./command_output.ts";
 import { type ResultFile, ResultFiles } from "./result_file.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
-/** After this time output is read as it comes. What a shorter command prints is read at its end. */
+/** After this time output is read as it comes; before that, whenever {@link RunningCommand.look}. */
 const LISTEN_AFTER_MS = 15;
 /** How long output may stay on its way once the command has ended. */
 const DRAIN_MS_MAX = 1_000;
@@ -60,9 +60,10 @@ export class RunningCommand {
   readonly #host: CommandHost;
   readonly #output: CommandOutput;
   readonly #deadline: LazyTimer;
-  readonly #listen: LazyTimer;
   readonly #drain: LazyTimer;
   #file: ResultFile | null = null;
+  /** From when on output is read as it comes, in monotonic ms. */
+  #listenMs = 0;
   #isTooLarge = false;
   #isExpired = false;
   #isAborted = false;
@@ -87,10 +88,6 @@ export class RunningCommand {
     this.#deadline = new LazyTimer(clock, () => {
       this.#isExpired = true;
       host.kill(this);
-    });
-    this.#listen = new LazyTimer(clock, () => {
-      if (!this.#wantsStarted) this.#sendStarted();
-      this.#output.listen();
     });
     this.#drain = new LazyTimer(clock, () => this.#giveUp());
   }
@@ -174,16 +171,30 @@ export class RunningCommand {
   }
 
   #started(pid: number): void {
-    const { files, onStart } = this.#host;
+    const { clock, files, onStart } = this.#host;
     this.leader = pid;
     onStart(this);
+    this.#listenMs = clock.now().monotonicMs + LISTEN_AFTER_MS;
     if (this.#wantsStarted) this.#sendStarted();
-    this.#listen.setIn(LISTEN_AFTER_MS);
     if (this.#file === null) return;
     files.watch(this.#file, () => {
       this.#isTooLarge = true;
       this.#host.kill(this);
     });
+  }
+
+  /**
+   * Read what it has printed so far.
+   *
+   * @returns true if that is to be repeated; false once output is read as it comes
+   */
+  look(nowMs: number): boolean {
+    if (this.#exit !== null || this.#isOver) return false;
+    this.#output.drain();
+    if (nowMs < this.#listenMs) return true;
+    if (!this.#wantsStarted) this.#sendStarted();
+    this.#output.listen();
+    return false;
   }
 
   #sendStarted(): void {
@@ -198,7 +209,6 @@ export class RunningCommand {
   #exited(exit: ProcessExit): void {
     this.#exit = exit;
     this.#deadline.cancel();
-    this.#listen.cancel();
     this.#host.onExit(this);
   }
 
@@ -217,7 +227,6 @@ export class RunningCommand {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#deadline.cancel();
-    this.#listen.cancel();
     this.#drain.cancel();
     if (this.#file !== null) this.#host.files.release(this.#file, this.#isAlone);
     this.#output.finish();

@@ -1,4 +1,5 @@
 import { systemClock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
 import { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import type { FromSupervisor, ToSupervisor } from "../protocol.ts";
@@ -7,6 +8,11 @@ import type { CommandOutput } from "./command_output.ts";
 import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, RunningCommand } from "./running_command.ts";
 
+/**
+ * How often the output of young commands is read: that costs less than being told of it, and keeps
+ * the order of stdout and stderr well enough.
+ */
+const LOOK_EVERY_MS = 1;
 /** Most outputs kept open by what commands have left; beyond that, the oldest is closed. */
 const KEPT_MAX = 100;
 /** How many bytes the daemon may leave unread before commands have to wait with their output. */
@@ -24,6 +30,9 @@ export class Supervisor {
   readonly #commands = new Map<number, RunningCommand>();
   readonly #families = new CommandFamilies();
   readonly #host: CommandHost;
+  /** Commands whose output is not yet read as it comes. */
+  readonly #young = new Set<RunningCommand>();
+  readonly #look = new LazyTimer(systemClock, () => this.#lookAtYoung());
   /** Commands to kill in this turn of the event loop. */
   readonly #doomed = new Set<RunningCommand>();
   /** Commands whose first process has ended in this turn of the event loop. */
@@ -43,7 +52,7 @@ export class Supervisor {
       budget: new TransferBudget(systemClock),
       isStalled: () => link.unreadBytes > UNREAD_BYTES_MAX,
       send: (message) => link.send(message),
-      onStart: (command) => this.#families.begin(command),
+      onStart: (command) => this.#started(command),
       onExit: (command) => this.#exited(command),
       kill: (command) => this.#kill(command),
       onEnd: (command, output) => this.#over(command, output),
@@ -71,6 +80,18 @@ export class Supervisor {
   /** Kill everything that runs, at once. */
   killAll(): void {
     this.#families.killAll();
+  }
+
+  #started(command: RunningCommand): void {
+    this.#families.begin(command);
+    this.#young.add(command);
+    this.#look.setWithin(LOOK_EVERY_MS);
+  }
+
+  #lookAtYoung(): void {
+    const nowMs = systemClock.now().monotonicMs;
+    for (const command of this.#young) if (!command.look(nowMs)) this.#young.delete(command);
+    if (this.#young.size > 0) this.#look.setIn(LOOK_EVERY_MS);
   }
 
   #kill(command: RunningCommand): void {
