@@ -19,7 +19,7 @@ import { CommandOutput } from "./command_output.ts";
 import { type ResultFile, ResultFiles } from "./result_file.ts";
 import { openUnnamedFile } from "./unnamed_file.ts";
 
-/** After this time output is read as it comes; before that, whenever {@link RunningCommand.look}. */
+/** After this time output is read as it comes, and before by {@link RunningCommand.look}. */
 const LISTEN_AFTER_MS = 15;
 /** How long output may stay on its way once the command has ended. */
 const DRAIN_MS_MAX = 1_000;

@@ -9,7 +9,7 @@ import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, RunningCommand } from "./running_command.ts";
 
 /**
- * How often the output of young commands is read: that costs less than being told of it, and keeps
+ * How often the output of young commands is read: that costs less than waiting for it, and keeps
  * the order of stdout and stderr well enough.
  */
 const LOOK_EVERY_MS = 1;
