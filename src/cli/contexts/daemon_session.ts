@@ -60,7 +60,9 @@ export class DaemonSession {
       ...passedOver.map((reason) => `Not used: ${reason}`),
     ];
     const { code, message, path } = error;
-    return new JobError(code, message, { hint: parts.join(". "), path, cause: error });
+    // The first may be a question.
+    const hint = parts.join(". ").replace("?. ", "? ");
+    return new JobError(code, message, { hint, path, cause: error });
   }
 
   close(): void {

@@ -67,6 +67,13 @@ test("a daemon that is not found: the error names the address, what named it, an
   );
 });
 
+test("a socket at which nobody listens: the error asks, and names what named it", async () => {
+  const { code, stderr } = await jobctl("list jobs --socket /nonexistent.sock", home);
+  assert.equal(code, 7);
+  assert.match(stderr, /^jobctl: Cannot reach the daemon at \/nonexistent\.sock: ENOENT\n/);
+  assert.match(stderr, /may this user open its socket\? The address is from --socket$/m);
+});
+
 test("a configuration that others can change names no daemon, and the error says so", async () => {
   const file = join(daemon.dir, "config.toml");
   chmodSync(file, 0o666);
