@@ -222,6 +222,29 @@ for (const size of [1_048_570, 1_048_577]) {
   });
 }
 
+for (
+  const [what, change] of [
+    ["writes to its result file and empties it", "echo x >&3; : > /dev/fd/3"],
+    [
+      "moves the offset of its result file",
+      "dd bs=1 seek=9 count=0 conv=notrunc < /dev/null >&3 2> /dev/null",
+    ],
+    ["locks its result file", "flock -n 3"],
+    ["takes the rights to its result file away", "chmod 0 /dev/fd/3"],
+  ] as const
+) {
+  test(`a command has a result file as new when the one before ${what}`, {
+    skip: process.platform !== "linux",
+  }, async () => {
+    const { outcome: before } = await run(change);
+    assert.equal(before.type, "ok");
+    const script = `stat -Lc %a /dev/fd/3; flock -n /dev/fd/3 echo free; echo '"result"' >&3`;
+    const { outcome, lines } = await run(script);
+    assert.deepEqual(lines, ["666", "free"]);
+    assert.deepEqual(outcome, { type: "ok", resultsJson: '["result"]' });
+  });
+}
+
 test("a command is in a process group of its own", async () => {
   const { lines } = await run("echo $$; cut -d' ' -f5 /proc/$$/stat");
   assert.equal(lines[0], lines[1]);

@@ -4,7 +4,7 @@ import { JobError } from "../../core/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import { openUnnamedFile } from "./unnamed_file.ts";
+import { openUnnamedFile, reopen, WRITABLE } from "./unnamed_file.ts";
 
 /** File descriptor of the result file in a command: the first after stdin, stdout and stderr. */
 const DESCRIPTOR = 3;
@@ -60,9 +60,21 @@ export class ResultFile {
     return encodeResults(valueOf(decode(bytes.subarray(0, length))), 1);
   }
 
-  /** True if nothing was written. */
-  get isEmpty(): boolean {
-    return fstatSync(this.descriptor).size === 0;
+  /**
+   * Close this, and have the same file for another command; null if something of this one remains
+   * in it.
+   */
+  renew(): ResultFile | null {
+    try {
+      const { size, mode } = fstatSync(this.descriptor);
+      const isAsNew = process.platform === "linux" && size === 0 && (mode & 0o7777) === WRITABLE;
+      // Commands inherit the offset, flags and locks of the descriptor, and may change them.
+      return isAsNew ? new ResultFile(reopen(this.descriptor, "r+")) : null;
+    } catch {
+      return null;
+    } finally {
+      this.close();
+    }
   }
 
   /** True if more was written than is kept. */
@@ -113,8 +125,9 @@ export class ResultFiles {
   /** The command has ended. @param isFree true if none of its processes can still have the file */
   release(file: ResultFile, isFree: boolean): void {
     this.#watches.delete(file);
-    if (isFree && this.#unused.length < UNUSED_MAX && file.isEmpty) this.#unused.push(file);
-    else file.close();
+    if (!isFree || this.#unused.length >= UNUSED_MAX) return file.close();
+    const next = file.renew();
+    if (next !== null) this.#unused.push(next);
   }
 
   // Files are checked together, so that a thousand commands cost one timer.

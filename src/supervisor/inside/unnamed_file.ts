@@ -13,6 +13,8 @@ import { momentaryFolder } from "../../platform/process/pipe.ts";
 
 /** Linux: a file that never has a name, so nothing remains however this process ends. */
 const O_TMPFILE = 0o20200000;
+/** Mode of a file that whoever inherits it may write. */
+export const WRITABLE = 0o666;
 
 /**
  * Create a file without a name, which is gone once the last process closes it. A process that
@@ -25,16 +27,25 @@ export function openUnnamedFile(
   options: { readonly text: string; readonly isWritable: boolean },
 ): number {
   const { text, isWritable } = options;
-  const mode = isWritable ? 0o666 : 0o444;
+  const mode = isWritable ? WRITABLE : 0o444;
   const written = writeNameless(text);
   if (written === null) return openNamed(text, mode);
   try {
     fchmodSync(written, mode);
-    // Reopened at its beginning, and read-only if so requested.
-    return openSync(`/proc/self/fd/${written}`, isWritable ? "r+" : "r");
+    return reopen(written, isWritable ? "r+" : "r");
   } finally {
     closeSync(written);
   }
+}
+
+/**
+ * Another descriptor of a file: at its beginning, without the flags and locks of the first. Linux
+ * only.
+ *
+ * @throws any error that prevents it
+ */
+export function reopen(file: number, flags: "r" | "r+"): number {
+  return openSync(`/proc/self/fd/${file}`, flags);
 }
 
 /**
