@@ -206,6 +206,14 @@ testOnBun(
   },
 );
 
+testOnBun("run() ends the children of a process that shows no more whose it is", async () => {
+  const file = join(folder, "children");
+  const script = `(env -i setsid sh -c "sleep 600 & echo \\$! > ${file}; wait" > /dev/null 2>&1 &)
+    until [ -s ${file} ]; do sleep 0.01; done`;
+  await run(makeExecutor(), script);
+  await whenGone(Number(readFileSync(file, "utf8")), 1_000);
+});
+
 testOnBun(
   "a command has its four descriptors, no others, and no signal that is ignored",
   async () => {

@@ -273,6 +273,18 @@ export function killAll(pids: readonly number[]): void {
   for (const pid of pids) send(pid, "SIGKILL");
 }
 
+/** Kill processes with all of their descendants. */
+export function killTrees(roots: readonly number[]): void {
+  const found = new Set(roots);
+  for (let stopped = 0, round = 0; found.size > stopped && round < ROUNDS_MAX; round++) {
+    for (const pid of [...found].slice(stopped)) send(pid, "SIGSTOP");
+    stopped = found.size;
+    // Until they stopped, they may have started others.
+    addDescendants(found, allPids().map(readEntry).filter((entry) => entry !== null));
+  }
+  killAll([...found]);
+}
+
 function send(pid: number, signal: "SIGSTOP" | "SIGKILL"): boolean {
   try {
     process.kill(pid, signal);
@@ -292,12 +304,16 @@ function readMember(pid: number, family: Family): Member | null {
 function membersOf(entries: readonly Member[], except: number | null): number[] {
   const found = new Set<number>(except === null ? [] : [except]);
   for (const { pid, isMember } of entries) if (isMember) found.add(pid);
+  addDescendants(found, entries);
+  if (except !== null) found.delete(except);
+  return [...found];
+}
+
+function addDescendants(found: Set<number>, entries: readonly ProcessEntry[]): void {
   for (let size = -1; size !== found.size;) {
     size = found.size;
     for (const { pid, parent } of entries) if (found.has(parent)) found.add(pid);
   }
-  if (except !== null) found.delete(except);
-  return [...found];
 }
 
 function isMember(entry: ProcessEntry, family: Family): boolean {

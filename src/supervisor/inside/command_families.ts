@@ -3,6 +3,7 @@ import {
   candidates,
   killAll,
   killGroup,
+  killTrees,
   lastPid,
   markerOf,
   namesOf,
@@ -103,7 +104,7 @@ export class CommandFamilies {
     for (const { leader } of all) killGroup(leader, "SIGSTOP");
     this.#search(allPids, all, all);
     for (const { leader } of all) killGroup(leader, "SIGKILL");
-    killAll([...this.#strays.keys()].filter(isOurs));
+    killTrees([...this.#strays.keys()].filter(isOurs));
   }
 
   /** Find processes of `commands`, and kill those of `killed` until there are no more of them. */
@@ -170,14 +171,16 @@ export class CommandFamilies {
   #forget(command: TrackedCommand, isLeft: boolean): void {
     this.#byMarker.delete(command.marker);
     this.#byLeader.delete(command.leader);
+    const doomed = [];
     for (const [pid, commands] of this.#strays) {
       if (!commands.delete(command)) continue;
       // With `isLeft`, it may be one that is to keep running.
       if (!isLeft && commands.size > 0) continue;
       this.#strays.delete(pid);
       if (isLeft) this.#left.add(pid);
-      else if (isOurs(pid)) killAll([pid]);
+      else doomed.push(pid);
     }
+    killTrees(doomed.filter(isOurs));
     for (const pid of this.#left) if (!isOurs(pid)) this.#left.delete(pid);
   }
 }
