@@ -15,11 +15,21 @@ const LINES_ABOVE_MAX = 500;
 const HEADER = /^[ \t]*\[\[?([^\]\n]*)\]/;
 const KEY =
   /^[ \t]*((?:[\w-]+|"[^"\n]*"|'[^'\n]*')(?:[ \t]*\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*'))*)[ \t]*=/;
+const WORD = /^[ \t]*["']?[\w.-]*["']?:?/;
 /** Keys whose texts are secrets, or may be. */
 const SECRET =
   /(?:^|[._\s"'])(?:tokens?|hash|passwords?|secrets?|ping_key|env|headers|body|stdin)(?:$|[.[\s"'])/;
 /** A text, also one that is not closed. */
 const TEXT = /"(?:[^"\\]|\\.)*"?|'[^']*'?/g;
+/** A key of an inline table, which is captured, or a value, also one whose quotes are missing. */
+const VALUE = /((?<=[{,][ \t]*)[\w-]+(?=[ \t]*=))|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,{}[\]"'=]+/g;
+/** A key and its value in an inline table. */
+const INLINE =
+  /((?:^|[{,\s])["']?([\w-]+)["']?[ \t]*=[ \t]*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,{}[\]"']+)/g;
+
+const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s"'/@:]*):[^\s"']*@/gi;
+/** Parameters of webhooks can be keys. */
+const URL_QUERY = /(:\/\/[^\s"'?]*\?)[^\s"']+/g;
 
 /** The line of a problem, and the part of it that is wrong. */
 export interface Excerpt {
@@ -48,10 +58,7 @@ export class Excerpts {
     const whole = lines[place.line - 1];
     if (whole === undefined || whole.trim() === "" || place.column > whole.length + 1) return null;
     const isToml = place.file.endsWith(".toml");
-    const masked = isToml
-      ? withoutSecrets(whole, `${path}.${contextOf(lines, place.line - 1)}`)
-      : whole;
-    return cut(masked, place);
+    return cut(isToml ? masked(lines, place.line - 1, path) : whole, place);
   }
 
   #linesOf({ file }: Place): readonly string[] {
@@ -85,21 +92,51 @@ function contextOf(lines: readonly string[], index: number): string {
   return key ?? "";
 }
 
-/** Texts of keys that may be secret become stars of the same length. */
-function withoutSecrets(line: string, context: string): string {
-  const hide = (text: string) => text[0]! + "*".repeat(Math.max(0, text.length - 2)) + text[0]!;
-  if (SECRET.test(context)) return line.replace(TEXT, hide);
+/** Index of the line where the text of several lines begins that a line is in; null for none. */
+function textStart(lines: readonly string[], index: number): number | null {
+  let open: { readonly quotes: string; readonly at: number } | null = null;
+  for (let at = 0; at < index; at++) {
+    for (const [quotes] of lines[at]!.matchAll(/"""|'''/g)) {
+      if (open === null) open = { quotes, at };
+      else if (open.quotes === quotes) open = null;
+    }
+  }
+  return open?.at ?? null;
+}
+
+function masked(lines: readonly string[], index: number, path: string): string {
+  const line = lines[index]!;
+  const start = textStart(lines, index);
+  const isSecret = SECRET.test(`${path}.${contextOf(lines, start ?? index)}`);
+  if (isSecret) return start === null ? withoutValues(line) : stars(line);
+  // Without "=", it is no key: password: hunter2
+  const word = WORD.exec(line)![0];
+  if (SECRET.test(word)) return word + withoutValues(line.slice(word.length));
   // An inline table: env = { PASSWORD = "…" }
-  const inline = line.replace(
-    /((?:^|[{,\s])["']?([\w-]+)["']?[ \t]*=[ \t]*)("(?:[^"\\]|\\.)*"?|'[^']*'?)/g,
-    (all, before: string, name: string, text: string) =>
-      SECRET.test(name) ? before + hide(text) : all,
-  );
-  return inline.replace(TEXT, (text) => {
+  const inline = line.replace(INLINE, (all, before: string, name: string, value: string) => {
+    return SECRET.test(name) ? before + withoutValues(value) : all;
+  });
+  const texts = inline.replace(TEXT, (text) => {
     const inner = text.slice(1, -1);
     const shown = maskUrl(inner);
     return shown === inner ? text : text[0]! + shown + text.at(-1)!;
   });
+  // Also within a text, and where the quotes are missing.
+  return texts.replace(URL_PASSWORD, "$1:***@").replace(URL_QUERY, "$1***");
+}
+
+/** The line with its keys, but without its values, which become stars of the same length. */
+function withoutValues(line: string): string {
+  const before = KEY.exec(line)?.[0] ?? "";
+  const after = line.slice(before.length).replace(VALUE, (all, key: string | undefined) => {
+    if (key !== undefined) return all;
+    return /^["']/.test(all) ? all[0]! + stars(all.slice(1, -1)) + all[0]! : stars(all);
+  });
+  return before + after;
+}
+
+function stars(text: string): string {
+  return text.replace(/\S/g, "*");
 }
 
 function cut(whole: string, { line, column }: Place): Excerpt {

@@ -35,6 +35,24 @@ test("Excerpts hide what may be a secret", async () => {
     ['[server.auth]\ntokens = [\n  { name = "x", token = "hunter2" },\n]', 3, /token = "\*{7}"/],
     ['ping_key = "hunter2', 1, /^ping_key = "\*+/],
     ['hook = { secret = "hunter2", x = 1 }', 1, /secret = "\*{7}"/],
+    ["password: hunter2", 1, /^password: \*{7}\n/],
+    ['env PASS = "hunter2"', 1, /^env \*{4} = "\*{7}"\n/],
+    ["token = hunter2==", 1, /^token = \*{7}==\n/],
+    [
+      "[server.auth]\ntokens = [\n  { name = x, token = hunter2 },\n]",
+      3,
+      /name = \*, token = \*{7} \}/,
+    ],
+    ["hook = { x = 1, secret = hunter2 }", 1, /^hook = \{ x = 1, secret = \*{7} \}/],
+    ["[jobs.a.env]\nPLAIN = hunter2", 2, /^PLAIN = \*{7}\n/],
+    ['password = """\n[x]\nmy hunter2 \\q\n"""', 3, /^\*\* \*{7} \*\*\n/],
+    ["url = valkey://user:hunter2@db:6379", 1, /^url = valkey:\/\/user:\*\*\*@db:6379\n/],
+    ['run = "curl http://user:hunter2@host/"', 1, /^run = "curl http:\/\/user:\*\*\*@host\/"\n/],
+    [
+      'url = "https://hooks.example.com/x?key=hunter2"',
+      1,
+      /^url = "https:\/\/hooks.example.com\/x\?\*\*\*"\n/,
+    ],
     ['url = "valkey://user:hunter2@db:6379"', 1, /^url = "valkey:\/\/[^h]*@?db|\*\*\*/],
   ];
   for (const [text, line, wanted] of cases) {
