@@ -94,6 +94,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   setNodeWorkers: "resize",
   scan: "list instances",
   get: "get an instance",
+  findIds: "find an instance",
   historyOf: "list history",
   stats: "count instances",
   readLines: "list logs",
