@@ -68,7 +68,7 @@ function programLines({ name, summary, verbs }: VerbGroup<Verb | VerbGroup>, wid
     ...rows(groups, width),
     "",
     ...rows([
-      [`${name} help VERB`, "Its words, options and examples"],
+      [`${name} help VERB`, "Its arguments, options and examples"],
       [`${name} help TOPIC`, `One of ${Object.keys(HELP_TOPICS).join(", ")}`],
     ], width),
   ];
@@ -89,7 +89,7 @@ function groupLines(
     "",
     ...rows([...verbs.map((verb) => [verb.name, verb.summary] as const), ...others], width),
     "",
-    ...wrap(`The words, options and examples of one: ${title} VERB --help`, width),
+    ...wrap(`Arguments, options and examples of each: ${title} VERB --help`, width),
   ];
 }
 

@@ -86,7 +86,8 @@ export const RELOAD: Verb = {
     "what has changed. A job with a problem is disabled. If an included file cannot be read, its",
     "jobs stay as they are. With any other problem the old configuration stays. It also stays if",
     "more than half of the jobs would be removed or disabled, for example by an empty or truncated",
-    "file, unless --force is given. Problems are reported on stderr, and the exit code is then 2.",
+    "file, unless --force is given. Exit codes: 0 it reloaded, 2 there are problems, which stderr",
+    "lists, 6 it would remove or disable more than half of the jobs.",
   ].join(" "),
   options: {
     force: {

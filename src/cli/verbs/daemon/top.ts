@@ -3,12 +3,12 @@ import type { Verb } from "../../verb.ts";
 /** `jobctl top` */
 export const TOP: Verb = {
   name: "top",
-  summary: "Look on in a full-screen view: what runs, what is next, what failed, incidents, nodes",
+  summary: "Watch everything on one screen: what runs, what is next, what failed, incidents, nodes",
   details: [
     "Keys open the log or the description of the selected row, cancel or retry a run, and pause or",
-    "resume a job. Each of these changes is described first, and made only after y. The key ? shows",
-    "all keys, q quits. If the daemon restarts, the view waits for it. It needs a terminal of 60",
-    "columns and 20 rows, with or without colors.",
+    "resume a job. Each change is described first, and made only if you press y. The key ? shows all",
+    "keys, q quits. If the daemon restarts, the view waits for it. It needs a terminal of 60 columns",
+    "and 20 rows, with or without colors.",
   ].join(" "),
   options: {
     kind: {

@@ -121,7 +121,7 @@ export const CANCEL: Verb = {
     suggests: [QUERY_WORD],
   }, {
     name: "ID",
-    describe: `After "instance": the same as the id alone`,
+    describe: `After the word "instance": the id`,
     offers: "unfinished",
     isOptional: true,
   }],

@@ -44,7 +44,7 @@ const VERSION: Verb = {
 
 const JOB: Verb = {
   name: "job",
-  summary: "Show one registered job: to people as jobctl describe job does",
+  summary: "Show one registered job. Its text is that of jobctl describe job",
   watches: "job",
   words: [{ name: "KIND", describe: "Kind of the job", offers: "kind" }],
   options: {
@@ -79,7 +79,7 @@ async function showJob(kind: string, client: JobClient, printer: Printer): Promi
 
 const INSTANCE: Verb = {
   name: "instance",
-  summary: "Show one instance: to people as jobctl describe instance does",
+  summary: "Show one instance. Its text is that of jobctl describe instance",
   watches: "instance",
   words: [{ ...ID_WORD, offers: "instance" }],
   options: FIELDS_OPTION,

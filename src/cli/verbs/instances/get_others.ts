@@ -14,7 +14,7 @@ import { SCHEDULE_VIEW } from "../../views/schedule_view.ts";
 export function scheduleVerb(group: string): Verb {
   return {
     name: "schedule",
-    summary: "Show one recurring schedule: to people with all of its options",
+    summary: "Show one recurring schedule, with all of its options",
     watches: "everything",
     words: [{
       name: "ID",
@@ -36,7 +36,7 @@ export function scheduleVerb(group: string): Verb {
 export function nodeVerb(group: string): Verb {
   return {
     name: "node",
-    summary: "Show one of the daemons on the store: to people with all that is known of it",
+    summary: "Show one of the daemons on the store, with all that is known of it",
     watches: "everything",
     words: [{
       name: "ID",
