@@ -8,6 +8,7 @@ import type { JobClient } from "../rpc/client/client.ts";
 import type { JobInstance } from "../rpc/gen/job_pb.ts";
 import { assertKinds, PART_MIN, present } from "./lookup.ts";
 import { usageError } from "./parsing/args.ts";
+import { stateOfName } from "./wire.ts";
 
 /** Word for the newest instance; `last:KIND` is the newest of a kind. */
 const LAST = "last";
@@ -19,6 +20,7 @@ const PLAIN_KIND = /^[\w.:@+/-]+$/;
 const LAST_PAGE = 20;
 /** Most of these pages: notices may be newer than every other instance. */
 const LAST_PAGES = 50;
+const SCHEDULED = stateOfName("scheduled");
 const IDS_HINT = "Ids are shown by: jobctl list instances";
 
 /** What a word names. */
@@ -151,7 +153,7 @@ async function lastInstance(
     const found = instances.find((instance) =>
       isWanted(instance) && (kind !== "" || !instance.kind.startsWith(NOTICE_KINDS))
     );
-    if (found) return found;
+    if (found) return await withBlock(client, found);
     if (!nextPageToken || nextPageToken === pageToken) break;
     pageToken = nextPageToken;
   }
@@ -159,6 +161,13 @@ async function lastInstance(
   throw new JobError("not_found", `Cannot find the last run${whose}: there is none`, {
     hint: `Run ${kind === "" ? "a job" : "it"} with: jobctl run ${kind === "" ? "KIND" : kind}`,
   });
+}
+
+/** A listed instance with what it waits for, which lists do not have. */
+async function withBlock(client: JobClient, found: JobInstance): Promise<JobInstance> {
+  if (found.state !== SCHEDULED) return found;
+  const { instance = found } = await client.getInstance({ uuid: found.uuid });
+  return instance;
 }
 
 /** True if a word is the kind of a job. */

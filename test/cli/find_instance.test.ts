@@ -90,6 +90,19 @@ test("last is the newest instance that is no notice, and last:KIND that of a kin
   assert.match(unknown.stderr, /Did you mean "sum"/);
 });
 
+test("describe last says what a run waits for, which lists do not", async () => {
+  const waiting = instance({ state: 2 });
+  const blockedBy = { limit: "concurrency", name: "mail", used: 1n, max: 1n };
+  const answers = {
+    lookupInstances: { instances: [waiting] },
+    getInstance: { instance: { ...waiting, blockedBy } },
+  };
+  const env = { JOBCTL_OUTPUT: "table" };
+  const run = await cli(["describe", "last"], { answers, isTerminal: true, env });
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stdout, /^Waiting for: +concurrency of mail/m);
+});
+
 test("logs KIND shows the last run that began, and says which on a terminal", async () => {
   const begun = instance({ uuid: ID.replace("0001", "0002") });
   const answers = {
