@@ -15,7 +15,8 @@ const LINES_ABOVE_MAX = 500;
 const HEADER = /^[ \t]*\[\[?([^\]\n]*)\]/;
 const KEY =
   /^[ \t]*((?:[\w-]+|"[^"\n]*"|'[^'\n]*')(?:[ \t]*\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*'))*)[ \t]*=/;
-const WORD = /^[ \t]*["']?[\w.-]*["']?:?/;
+/** The first word of a line, also as a key of another format. */
+const WORD = /^[ \t]*["']?([\w.-]*)["']?:?/;
 /** Keys whose texts are secrets, or may be. */
 const SECRET =
   /(?:^|[._\s"'])(?:tokens?|hash|passwords?|secrets?|ping_key|env|headers|body|stdin)(?:$|[.[\s"'])/;
@@ -109,9 +110,9 @@ function masked(lines: readonly string[], index: number, path: string): string {
   const start = textStart(lines, index);
   const isSecret = SECRET.test(`${path}.${contextOf(lines, start ?? index)}`);
   if (isSecret) return start === null ? withoutValues(line) : stars(line);
-  // Without "=", it is no key: password: hunter2
-  const word = WORD.exec(line)![0];
-  if (SECRET.test(word)) return word + withoutValues(line.slice(word.length));
+  // As in YAML: password: hunter2
+  const [word, name] = WORD.exec(line)!;
+  if (SECRET.test(name!)) return word + withoutValues(line.slice(word.length));
   // An inline table: env = { PASSWORD = "…" }
   const inline = line.replace(INLINE, (all, before: string, name: string, value: string) => {
     return SECRET.test(name) ? before + withoutValues(value) : all;
