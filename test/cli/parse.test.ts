@@ -145,6 +145,11 @@ const REFUSED: readonly Refusal[] = [
     hint: /"jobctl list instances"/,
   },
   { argv: ["list"], message: /needs one of jobs, instances, dead, schedules/, hint: /--help/ },
+  {
+    argv: ["check", "../a b.toml"],
+    message: /word "\.\.\/a b\.toml": it takes no more words/,
+    hint: /"jobctl check --config '\.\.\/a b\.toml'"/,
+  },
   { argv: ["pause", ""], message: /KIND is empty/, hint: /Omit it/ },
   { argv: ["delete", "schedule", "", "--yes"], message: /ID is empty/, hint: /Usage/ },
   { argv: ["schedule", "", "1"], message: /KIND is empty/, hint: /Usage/ },

@@ -6,6 +6,7 @@ import { brotliDecompressSync } from "node:zlib";
 import { errorCode, JobError } from "../../core/errors.ts";
 import { didYouMean, nearest } from "../../core/text/nearest.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
+import { headingsOf } from "./markdown.ts";
 
 /** A page of docs/, in Markdown. */
 export interface DocsPage {
@@ -57,13 +58,23 @@ export function findPage(pages: readonly DocsPage[], given: string): DocsPage {
   const found = pages.find((page) => page.name === name) ??
     pages.find((page) => lastPart(page.name) === name);
   if (found !== undefined) return found;
-  const near = nearest(name, pages.map((page) => page.name)) ??
+  const near = sectionOn(pages, name) ?? nearest(name, pages.map((page) => page.name)) ??
     nearest(name, pages.map((page) => lastPart(page.name)));
   throw new JobError("not_found", `Cannot show page "${makeVisible(given)}": no such page`, {
     hint: near === null
       ? "jobctl docs lists the pages, jobctl docs --search WORD searches them"
       : `Did you mean "${near}"?`,
   });
+}
+
+/** The first section about a word, as a link names it; undefined if there is none. */
+function sectionOn(pages: readonly DocsPage[], word: string): string | undefined {
+  const anchors = [word, `${word}s`, word.replace(/y$/, "ies")];
+  for (const { name, text } of pages) {
+    const found = headingsOf(text.split("\n")).find(({ anchor }) => anchors.includes(anchor));
+    if (found !== undefined) return `${name}#${found.anchor}`;
+  }
+  return undefined;
 }
 
 function lastPart(name: string): string {

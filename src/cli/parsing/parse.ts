@@ -253,7 +253,7 @@ function readWords(
   const extra = makeVisible(given[used]!);
   throw usageError(
     `Cannot run "${title}" with the word "${extra}": it takes no more words`,
-    joinedHint(verb, values, extra) ?? usage,
+    joinedHint(verb, values, extra) ?? configHint(verb, title, extra) ?? usage,
   );
 }
 
@@ -264,6 +264,12 @@ function joinedHint(verb: Verb, values: GivenLine["values"], word: string): stri
       optionalValue !== undefined && values[name] === ""
     ) ?? [];
   return name === undefined ? undefined : `Did you mean --${name}=${shellWord(word)}?`;
+}
+
+/** How to name a configuration to a verb that takes it as an option. */
+function configHint(verb: Verb, title: string, word: string): string | undefined {
+  if (!word.endsWith(".toml") || !Object.hasOwn(optionsOf(verb), "config")) return undefined;
+  return `Did you mean "${title} --config ${shellWord(word)}"?`;
 }
 
 /**

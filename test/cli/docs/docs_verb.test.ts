@@ -36,6 +36,10 @@ test("docs names the nearest page and section", async () => {
   const page = await cli(["docs", "tutorail"]);
   assert.equal(page.code, 4);
   assert.match(page.stderr, /"tutorail": no such page\nhint: Did you mean "tutorial"\?/);
+  for (const word of ["retries", "retry"]) {
+    const about = await cli(["docs", word]);
+    assert.match(about.stderr, /no such page\nhint: Did you mean "jobs#retries"\?/);
+  }
   const section = await cli(["docs", "cli#exit-code"]);
   assert.equal(section.code, 4);
   assert.match(section.stderr, /"exit-code" of page "cli"[^]*Did you mean "exit-codes"\?/);

@@ -145,6 +145,9 @@ test("run takes the id of a schedule in place of a kind, and names what is near"
   const unknown = await cli(["run", "sun!"], { answers });
   assert.equal(unknown.code, 4);
   assert.match(unknown.stderr, /no such kind\nhint: Did you mean "sum"\?/);
+  const last = await cli(["run", "last:sum"], { answers });
+  assert.equal(last.code, 4);
+  assert.match(last.stderr, /it names a run, not a job\nhint: .* jobctl retry last:sum\n/);
 });
 
 /** Signals that a test sends. */

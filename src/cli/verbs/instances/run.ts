@@ -1,8 +1,10 @@
 import { isJobError, JobError } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
+import { shellWord } from "../../../core/text/shell_word.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
 import type { JobInstance, Schedule } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
+import { isLast } from "../../find_instance.ts";
 import { collect, findSchedule, listSchedules, present } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import type { OptionSpecs } from "../../parsing/options.ts";
@@ -60,7 +62,7 @@ async function findTarget(
     await client.getJob({ kind: word });
   } catch (error) {
     if (!isJobError(error, "not_found")) throw error;
-    const schedule = await scheduleNamed(client, word, error);
+    const schedule = await scheduleNamed(client, word, isLast(word) ? namesRun(word) : error);
     if (!hasArguments(given)) return { type: "schedule", kind: schedule.kind, id: schedule.id };
     throw usageError(
       `Cannot give arguments to schedule "${makeVisible(word)}": it has its own`,
@@ -76,6 +78,13 @@ async function findTarget(
     kind: word,
     id: schedules.length === 1 ? undefined : schedules[0]!.id,
   };
+}
+
+function namesRun(word: string): JobError {
+  const shown = makeVisible(word);
+  return new JobError("not_found", `Cannot run "${shown}": it names a run, not a job`, {
+    hint: `To run it again: jobctl retry ${makeVisible(shellWord(word))}`,
+  });
 }
 
 /** The schedule with an id. @throws JobError `noJob` if there is none */
