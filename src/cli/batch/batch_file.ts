@@ -1,16 +1,19 @@
+import { Buffer } from "node:buffer";
 import type { Hash } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { errorCode, JobError, messageOf } from "../../core/errors.ts";
+import { errorCode, isJobError, JobError, messageOf } from "../../core/errors.ts";
+import { formatSize } from "../../core/text/size.ts";
 import { PRIVATE_FILE } from "../../platform/files/private_files.ts";
+import { isWindows } from "../../platform/process/process.ts";
 import type { CliIo } from "../io.ts";
 import { usageError } from "../parsing/args.ts";
 
 /** Longest line, in bytes: a call of the daemon takes 4 MiB. */
 export const LINE_BYTES_MAX = 1_048_576;
+/** Most bytes that are copied, of what can be read only once. */
+const COPY_BYTES_MAX = 1_073_741_824;
 /** Name of the file for stdin. */
 const STDIN = "-";
 
@@ -60,10 +63,15 @@ export class BatchFile {
    * Open a file.
    *
    * @param path "-" for stdin
+   * @param copyMax most bytes that are copied
    * @throws JobError `not_found` or `invalid_argument` if it cannot be read
    */
-  static async open(path: string, io: Pick<CliIo, "cwd" | "stdin">): Promise<BatchFile> {
-    if (path === STDIN) return await BatchFile.#copy("stdin", io.stdin);
+  static async open(
+    path: string,
+    io: Pick<CliIo, "cwd" | "stdin">,
+    copyMax = COPY_BYTES_MAX,
+  ): Promise<BatchFile> {
+    if (path === STDIN) return await BatchFile.#copy("stdin", io.stdin, copyMax);
     let file: FileHandle;
     try {
       file = await open(resolve(io.cwd, path), "r");
@@ -77,7 +85,7 @@ export class BatchFile {
       throw unreadable(path, error);
     }
     try {
-      return await BatchFile.#copy(path, file.createReadStream({ autoClose: false }));
+      return await BatchFile.#copy(path, file.createReadStream({ autoClose: false }), copyMax);
     } finally {
       await file.close();
     }
@@ -86,17 +94,26 @@ export class BatchFile {
   static async #copy(
     name: string,
     source: AsyncIterable<string | Uint8Array>,
+    bytesMax: number,
   ): Promise<BatchFile> {
     const folder = await mkdtemp(join(tmpdir(), "jobctl-"));
+    let file: FileHandle | null = null;
     try {
-      const path = join(folder, "lines");
-      await pipeline(source, createWriteStream(path, { mode: PRIVATE_FILE }));
-      const file = await open(path, "r");
+      file = await open(join(folder, "lines"), "wx+", PRIVATE_FILE);
+      // Without a name, nothing remains of it however this process ends.
+      if (!isWindows()) await rm(folder, { recursive: true });
+      let bytes = 0;
+      for await (const chunk of source) {
+        bytes += Buffer.byteLength(chunk);
+        if (bytes > bytesMax) throw tooLarge(name, bytesMax);
+        await file.appendFile(chunk);
+      }
       const { size, mtimeMs: modifiedMs } = await file.stat();
       return new BatchFile({ name, file, size, modifiedMs, folder });
     } catch (error) {
+      await file?.close();
       await rm(folder, { recursive: true, force: true });
-      throw unreadable(name, error);
+      throw isJobError(error) ? error : unreadable(name, error);
     }
   }
 
@@ -162,6 +179,13 @@ function textBytes(bytes: Uint8Array, number: number): Uint8Array | null {
   if (bytes.byteLength > LINE_BYTES_MAX) return null;
   const hasMark = number === 1 && BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte);
   return bytes.subarray(hasMark ? BYTE_ORDER_MARK.length : 0);
+}
+
+function tooLarge(name: string, bytesMax: number): JobError {
+  return usageError(
+    `Cannot read --from "${name}": it has more than ${formatSize(bytesMax)}`,
+    "Write it to a file, which can have any size, and name that",
+  );
 }
 
 function unreadable(path: string, error: unknown): JobError {

@@ -102,9 +102,9 @@ export async function queueFile(
   target: Target,
   { digest, salt }: { readonly digest: string; readonly salt: string },
 ): Promise<QueuedFile> {
-  const problems: LineProblem[] = [];
   let [lines, existing] = [0, 0];
-  for await (const entries of batchesOf(file.lines(), target.kind, problems)) {
+  const read = readAgain(file, target.kind, () => lines);
+  for await (const entries of read) {
     if (target.signal.aborted) break;
     const requests = entries.map(({ line, request }) => ({
       ...request,
@@ -118,6 +118,26 @@ export async function queueFile(
     target.progress({ step: "queue", lines, share: shareOf(entries, file) });
   }
   return { lines, existing };
+}
+
+/**
+ * The lines of a checked file. If it has changed since, the error says that the same command would
+ * queue the lines before once more: their ids follow from the file as it was.
+ */
+async function* readAgain(
+  file: BatchFile,
+  kind: string | undefined,
+  queued: () => number,
+): AsyncGenerator<readonly Entry[]> {
+  const problems: LineProblem[] = [];
+  try {
+    yield* batchesOf(file.lines(), kind, problems);
+  } catch (error) {
+    if (!isJobError(error, "conflict") || queued() === 0) throw error;
+    const hint = "The same command would queue them again: remove them from the file first";
+    const message = `${error.message}. ${queued()} instances of its lines are queued`;
+    throw new JobError("conflict", message, { hint, cause: error });
+  }
 }
 
 /** The lines in groups that fit into a call. Problems of lines are added to `problems`. */

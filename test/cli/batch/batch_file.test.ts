@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { BatchFile, LINE_BYTES_MAX } from "../../../src/cli/batch/batch_file.ts";
 import { isJobError } from "../../../src/core/errors.ts";
@@ -35,6 +36,25 @@ test("BatchFile copies stdin, to read it again", async () => {
   assert.deepEqual(await linesOf(file), wanted);
   assert.deepEqual(await linesOf(file), wanted);
   await file.close();
+});
+
+test("BatchFile.open() copies no more than its limit, to a file without a name", async () => {
+  const named = () => readdirSync(tmpdir()).filter((name) => /^jobctl-\w{6}$/.test(name));
+  const before = named();
+  let during: string[] = [];
+  const stdin = (async function* () {
+    for (;;) {
+      yield new Uint8Array(65_536);
+      during = named().filter((name) => !before.includes(name));
+    }
+  })();
+  await assert.rejects(
+    BatchFile.open("-", { cwd: "/", stdin }, 1_048_576),
+    (error) =>
+      isJobError(error, "invalid_argument") &&
+      /"stdin": it has more than 1MiB$/.test(error.message),
+  );
+  if (process.platform !== "win32") assert.deepEqual(during, []);
 });
 
 test("BatchFile has no bytes of a line that is too long, and goes on after it", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
 import { test } from "node:test";
 import { BatchFile } from "../../../src/cli/batch/batch_file.ts";
 import {
@@ -47,7 +48,13 @@ class FakeDaemon {
 /** Run `body` with a file of these lines. */
 function withFile(
   lines: readonly string[],
-  body: (file: BatchFile, daemon: FakeDaemon, target: Target, steps: Progress[]) => Promise<void>,
+  body: (
+    file: BatchFile,
+    daemon: FakeDaemon,
+    target: Target,
+    steps: Progress[],
+    path: string,
+  ) => Promise<void>,
 ): Promise<void> {
   return withTempDir({ "a.jsonl": lines.join("\n") }, async ({ path }) => {
     const stdin = (async function* () {})();
@@ -66,7 +73,7 @@ function withFile(
       ...{ signal: new AbortController().signal, progress: (step: Progress) => steps.push(step) },
     };
     try {
-      await body(file, daemon, target, steps);
+      await body(file, daemon, target, steps, `${path}/a.jsonl`);
     } finally {
       await file.close();
     }
@@ -112,6 +119,19 @@ test("queueFile() gives the lines of a file the same ids each time, and other id
     assert.ok(daemon.queued.has("given"));
     assert.deepEqual(await queue(""), { lines: 1_201, existing: 1_201 });
     assert.deepEqual(await queue("again"), { lines: 1_201, existing: 1 });
+  }));
+
+test("queueFile() says what is queued of a file that changes meanwhile, and not to repeat it", () =>
+  withFile(many(2_500), async (file, daemon, target, _steps, path) => {
+    const { digest } = await checkFile(file, target);
+    daemon.before = () => appendFileSync(path, "\n{}");
+    await assert.rejects(
+      queueFile(file, target, { digest, salt: "" }),
+      (error) =>
+        isJobError(error, "conflict") &&
+        /2000 instances of its lines are queued/.test(error.message) &&
+        /again/.test(error.hint ?? ""),
+    );
   }));
 
 test("queueFile() repeats a call without a response, and says where it gave up", () =>
