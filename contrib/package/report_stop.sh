@@ -24,7 +24,7 @@ report_stop() {
 # Says that a unit did not start, and why.
 report_failure() {
     echo "$1 did not start. The end of its log:" >&2
-    journalctl --quiet --no-pager --lines=5 --output=cat --unit="$1" >&2 || true
+    journalctl --quiet --no-pager --lines=20 --output=cat --unit="$1" >&2 || true
     echo "Correct the cause, then run: systemctl restart $1" >&2
 }
 
