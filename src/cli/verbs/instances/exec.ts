@@ -51,8 +51,8 @@ export const EXEC: Verb = {
   name: "exec",
   summary: "Run a job once, here and now, without a daemon",
   details: [
-    "The job runs as under the daemon: same configuration, user, environment, limits and worker",
-    "process. Its log goes to stderr as it is written. At its end the whole instance goes to",
+    "The job runs as under the daemon: same configuration, user, environment and limits, in",
+    "another process. Its log goes to stderr as it is written. At its end the whole instance goes to",
     "stdout, with its state and result. No store is opened, no schedule runs, and a running daemon",
     "is not disturbed. Exit codes: 0 completed, 3 failed, 124 timed out, 130 after Ctrl-C or",
     "SIGTERM, which cancel the run.",
