@@ -93,12 +93,16 @@ export function formatDuration(ms: number): string {
   return text;
 }
 
+/** What a time that was just given has already come nearer, at most. */
+const ROUNDED_MS = 999;
+
 /** A time as seen from `nowMs`, in its two largest units: "in 3h20m", "5d ago", "now". */
 export function formatRelative(atMs: number, nowMs: number): string {
   const distanceMs = Math.abs(atMs - nowMs);
   if (distanceMs < 1_000) return "now";
-  const text = roughDuration(distanceMs);
-  return atMs > nowMs ? `in ${text}` : `${text} ago`;
+  if (atMs <= nowMs) return `${roughDuration(distanceMs)} ago`;
+  // What is in two hours is still so a moment later.
+  return `in ${roughDuration(distanceMs + ROUNDED_MS)}`;
 }
 
 /** A duration of 0 or more as text, without the units that are too small to matter: "1d2h". */
