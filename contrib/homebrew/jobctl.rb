@@ -32,6 +32,7 @@ class Jobctl < Formula
     bash_completion.install "completions/jobctl.bash" => "jobctl"
     zsh_completion.install "completions/_jobctl"
     fish_completion.install "completions/jobctl.fish"
+    (share/"nushell/vendor/autoload").install "completions/jobctl.nu"
     man1.install Dir["man/*.1"]
     man5.install Dir["man/*.5"]
     doc.install "THIRD-PARTY-NOTICES", "config.example.toml"

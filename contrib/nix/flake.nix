@@ -57,6 +57,7 @@
             installManPage man/*
             installShellCompletion --cmd jobctl --bash completions/jobctl.bash \
               --fish completions/jobctl.fish --zsh completions/_jobctl
+            install -Dm644 completions/jobctl.nu -t $out/share/nushell/vendor/autoload
             install -Dm644 LICENSE THIRD-PARTY-NOTICES config.example.toml -t $out/share/doc/jobctl
             runHook postInstall
           '';
