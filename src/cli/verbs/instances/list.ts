@@ -129,9 +129,9 @@ const INSTANCES: Verb = {
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state failed -o wide", "What failed or took too long, in full"],
     ["jobctl list instances --state running --watch", "What runs, redrawn at each change"],
-    ["jobctl list instances --tag gpu --state processing", "What runs of the jobs that need a GPU"],
+    ["jobctl list instances --tag gpu --state running", "What runs of the jobs that need a GPU"],
     [
-      "jobctl list instances --state scheduled -o name",
+      "jobctl list instances --state waiting -o name",
       "Ids of all waiting instances, one per line",
     ],
   ],
