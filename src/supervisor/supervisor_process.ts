@@ -25,6 +25,8 @@ import type { CommandSupervisor, SupervisedCommand } from "./supervised_command.
 
 /** How long it may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
+/** How often it is continued while it runs commands. */
+const CONTINUE_EVERY_MS = 2_000;
 /** How long it may take to end once its channel is closed. */
 const END_MS_MAX = 1_000;
 /** How long to wait until killed processes are gone. */
@@ -71,6 +73,7 @@ export class SupervisorProcess implements CommandSupervisor {
   /** The deadlines that were moved in this turn of the event loop, by command. */
   readonly #moved = new Map<number, number>();
   readonly #limit: LazyTimer;
+  readonly #continuing: LazyTimer;
   #fault: StartFault | null = null;
   #words = "";
   #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
@@ -81,6 +84,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#options = options;
     this.token = token;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
+    this.#continuing = new LazyTimer(clock, () => this.#continue());
     const child = spawnSupervisor(launch);
     this.pid = child.pid ?? null;
     child.on("error", (error) => {
@@ -124,6 +128,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#commands.set(command.number, command);
     if (this.#backlog !== null) this.#backlog.push(command);
     else this.#begin(command);
+    this.#continuing.setWithin(CONTINUE_EVERY_MS);
   }
 
   drop(command: SupervisedCommand): void {
@@ -162,6 +167,13 @@ export class SupervisorProcess implements CommandSupervisor {
     this.isRetired = true;
     if (this.pid === null || this.#exit !== null) return;
     killGroup(this.pid, "SIGKILL");
+  }
+
+  /** A command, which has the same rights, may have stopped it, and all others would wait. */
+  #continue(): void {
+    if (this.pid === null || this.#exit !== null || this.#commands.size === 0) return;
+    killGroup(this.pid, "SIGCONT");
+    this.#continuing.setIn(CONTINUE_EVERY_MS);
   }
 
   #begin(command: SupervisedCommand): void {
@@ -290,6 +302,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#isGone = true;
     this.isRetired = true;
     this.#limit.cancel();
+    this.#continuing.cancel();
     this.#channel?.close();
     const commands = [...this.#commands.values()];
     this.#commands.clear();

@@ -120,6 +120,15 @@ test("run() ends a command before its deadline although its supervisor is frozen
   assert.ok(outcome.type === "aborted" && outcome.cause === "lease");
 });
 
+test("run() has other commands go on when one stops its supervisor", {
+  skip: !isLinux,
+}, async () => {
+  const executor = makeExecutor();
+  const { outcome } = await run(executor, "kill -STOP $PPID");
+  assert.equal(outcome.type, "ok");
+  assert.equal((await run(executor, "true")).outcome.type, "ok");
+});
+
 test("extend() keeps commands beyond their first deadline", async () => {
   const executor = makeExecutor();
   const begun = [1, 2, 3].map(() => begin(executor, "sleep 1; echo end", { leaseMs: 600 }));
