@@ -99,7 +99,12 @@ function socketFile(socket: string, file: string): string | null {
 }
 
 function isSocket(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  try {
+    return statSync(path).isSocket();
+  } catch {
+    // What this user may not look at is none that this user may open.
+    return false;
+  }
 }
 
 /**
