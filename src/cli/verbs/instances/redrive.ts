@@ -107,8 +107,9 @@ export const RETRY: Verb = {
   name: "retry",
   summary: "Run a finished instance again, as a new instance with the same arguments",
   details: [
-    "You can retry an instance whatever its outcome, and as often as you like. To run dead",
-    'letters again, each once, use "jobctl redrive". "jobctl list dead" lists them.',
+    "You can retry an instance whatever its outcome, and as often as you like. For other",
+    'arguments, use "jobctl run KIND ARGS". To run dead letters again, each once, use',
+    '"jobctl redrive". "jobctl list dead" lists them.',
   ].join(" "),
   words: [{
     name: "ID",
