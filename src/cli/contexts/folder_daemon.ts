@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { GRPC_PORT_DEFAULT, isLoopback } from "../../core/address.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -116,8 +116,10 @@ function folderToken(auth: unknown, file: string): string | null {
   if (typeof given !== "string" || given.includes("${")) return null;
   const folder = dirname(file);
   const path = resolve(folder, given);
-  if (!path.startsWith(join(folder, "/")) || findDistrust(path) !== null) return null;
+  if (findDistrust(path) !== null) return null;
   try {
+    // A link in the folder may lead elsewhere.
+    if (!realpathSync(path).startsWith(join(realpathSync(folder), "/"))) return null;
     const found = readRegularFile(path, TOKEN_FILE_BYTES_MAX);
     return found !== null && TOKEN.test(found.bytes.toString("utf8").trim()) ? path : null;
   } catch {

@@ -301,6 +301,12 @@ test("folderDaemon() reads the folder's own token file, and no other file", asyn
   assert.equal(await tokenFile("/etc/hostname", TOKEN), undefined);
   const link = (folder: string) => symlinkSync(join(folder, "own.token"), join(folder, "link"));
   assert.equal(await tokenFile("link", TOKEN, link), undefined);
+  const elsewhere = (folder: string) => {
+    const other = mkdtempSync(join(folder, "..", "other-"));
+    writeFileSync(join(other, "x.token"), TOKEN, { mode: 0o600 });
+    symlinkSync(other, join(folder, "linked"));
+  };
+  assert.equal(await tokenFile("linked/x.token", TOKEN, elsewhere), undefined);
   assert.equal(await tokenFile("missing", TOKEN), undefined);
 });
 
