@@ -45,7 +45,7 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
         scope.check(kind);
         scope.checkUniqueKey(uniqueKey);
       }
-      return await withoutHolder("of a batch", manager.scheduleBatch(requests, options));
+      return await withoutHolder(null, manager.scheduleBatch(requests, options));
     },
     async reportRun(kind, reported) {
       scope.check(kind);
@@ -222,14 +222,16 @@ async function narrowMany(
 }
 
 /** The error for an id or unique key in use names its holder, which may be of another job. */
-async function withoutHolder<T>(kind: string, scheduled: Promise<T>): Promise<T> {
+async function withoutHolder<T>(kind: string | null, scheduled: Promise<T>): Promise<T> {
   try {
     return await scheduled;
   } catch (error) {
     if (!isJobError(error, "already_exists")) throw error;
     throw new JobError(
       "already_exists",
-      `Cannot schedule job "${kind}": the id or the unique key is already in use`,
+      `Cannot schedule ${
+        kind === null ? "the batch" : `job "${kind}"`
+      }: the id or the unique key is already in use`,
       { path: error.path, hint: "Choose another one" },
     );
   }

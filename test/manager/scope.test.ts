@@ -55,3 +55,17 @@ test("an empty list of kinds matches nothing, for a caller of some jobs too", as
   assert.equal((await world.get(id)).state, "scheduled");
   await world.of(world.manager.stop());
 });
+
+test("a batch with the id of another's instance tells a caller of some jobs nothing of it", async () => {
+  const world = await new ManagerWorld({ jobs: [jobOf("shop-a"), jobOf("payroll")] }).started();
+  await world.of(world.manager.pause(null));
+  const { id } = await world.schedule("payroll");
+  const scoped = scopedManager(world.manager, ["shop-*"]);
+  await assert.rejects(world.of(scoped.scheduleBatch([{ kind: "shop-a", id }])), (error) => {
+    assert.ok(isJobError(error, "already_exists"));
+    const message = "Cannot schedule the batch: the id or the unique key is already in use";
+    assert.equal(error.message, message);
+    return true;
+  });
+  await world.of(world.manager.stop());
+});
