@@ -41,11 +41,11 @@ export function infoLines(report: PlainRecord): string[] {
     ["Instances", `${report.instances} (${countsText(report.states)})`],
     ["Schedules", text(report.schedules)],
     ["Pauses", text(report.pauses)],
-    ["Oldest", text(report.oldest_at)],
+    ["Oldest instance", text(report.oldest_at)],
     ["Last backup", text(report.backup_at)],
     ["Size", sizeText(report.bytes)],
     ["Free in it", sizeText(report.free_bytes)],
-    ["Its log", sizeText(report.wal_bytes)],
+    ["Write-ahead log", sizeText(report.wal_bytes)],
   ]);
 }
 
