@@ -75,6 +75,7 @@ export function failedCell({ reason = "", errorDetail }: Omit<Stated, "state">):
 function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
   if (blockedBy?.limit === "node") return { text: "waiting: no node", style: "warn" };
   if (reason === "") return { text: "waiting" };
+  if (reason === "queued") return { text: "waiting: previous run" };
   if (PUT_OFF.includes(reason)) return { text: `waiting: ${reason}` };
   if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
