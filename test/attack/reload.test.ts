@@ -205,8 +205,11 @@ test("a file that is being written is read when it is at rest", async () => {
     writeFileSync(config, text);
     const { code, stdout, stderr } = await reload;
     assert.equal(code, 0, stderr);
-    assert.deepEqual(JSON.parse(stdout), {
+    const { changes, ...counts } = JSON.parse(stdout) as { changes: readonly { kind?: string }[] };
+    assert.deepEqual(changes.map(({ kind }) => kind), ["f", undefined]);
+    assert.deepEqual(counts, {
       ...{ jobs: 6, added: 1, changed: 0, removed: 0, restart: [], problems: [] },
+      more_changes: 0,
     });
   });
 });

@@ -12,13 +12,16 @@ const WNOHANG = 1;
 const openLibc = lateLibc("prctl", "getrlimit", "setrlimit", "waitpid", "syscall");
 
 /**
- * Ask the kernel to signal this process when its parent dies; changing the user cancels that. Does
- * nothing where the C library cannot be called.
+ * Ask the kernel to signal this process when its parent dies; changing the user cancels that.
  *
  * SIGCONT wakes a stopped process, which then sees for itself that the parent is gone.
+ *
+ * @returns false where the C library cannot be called: then nothing was done
  */
-export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): void {
-  openLibc()?.symbols.prctl(PR_SET_PDEATHSIG, constants.signals[signal], 0, 0, 0);
+export function signalAtParentDeath(signal: "SIGKILL" | "SIGCONT"): boolean {
+  const libc = openLibc();
+  libc?.symbols.prctl(PR_SET_PDEATHSIG, constants.signals[signal], 0, 0, 0);
+  return libc !== null;
 }
 
 /** True if a process handles a signal itself; true where that cannot be read. */

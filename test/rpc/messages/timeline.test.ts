@@ -89,7 +89,7 @@ test("forecast, calendar and timeline have everything on the wire, and in JSON",
     kind: "mail",
     instance_id: waiting.id,
     outcome: "runs",
-    why: "It waits until 2026-01-01T00:02:01.000Z",
+    why: "It waits until 2026-01-01 00:02:01 +00:00",
     starts_at: "2026-01-01T00:02:01.000Z",
     attempts: 0,
   });
