@@ -15,6 +15,8 @@ export class SqliteReader extends LedgerReader {
   readonly #defer: (callback: () => void) => void;
   #storeId = "";
   #isOpen = false;
+  /** Reads that are at work in this turn of the event loop. */
+  #slices = 0;
   /** Revision of the counts in the state. */
   #rev = -1;
 
@@ -60,8 +62,12 @@ export class SqliteReader extends LedgerReader {
     read: LedgerRead<T>,
   ): Promise<T> {
     if (!this.#isOpen) throw closedError(action);
-    this.#refresh();
-    return await read(this.#state, () => this.#turn());
+    try {
+      this.#beginSlice();
+      return await read(this.#state, () => this.#turn());
+    } finally {
+      this.#endSlice();
+    }
   }
 
   protected get storeId(): string {
@@ -69,9 +75,24 @@ export class SqliteReader extends LedgerReader {
   }
 
   async #turn(): Promise<void> {
+    this.#endSlice();
     await new Promise<void>((resolve) => this.#defer(resolve));
+    this.#beginSlice();
     if (!this.#isOpen) throw closedError("read");
+  }
+
+  // Between two statements an instance may change its state: one that looked where it is about to
+  // be, and then where it was, would not find it.
+  #beginSlice(): void {
+    this.#slices += 1;
+    if (!this.#isOpen) return;
+    if (this.#slices === 1) this.#tables.beginRead();
     this.#refresh();
+  }
+
+  #endSlice(): void {
+    this.#slices -= 1;
+    if (this.#slices === 0 && this.#isOpen) this.#tables.endRead();
   }
 
   /** The kinds and row counts, by which a scan is planned. */

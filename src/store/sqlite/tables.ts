@@ -116,6 +116,23 @@ export class SqliteTables implements OwnedTables {
     }
   }
 
+  /** Until {@link endRead}, what is read is the file at one moment. */
+  beginRead(): void {
+    try {
+      this.#db!.exec("BEGIN");
+    } catch (thrown) {
+      throw toStoreError(thrown, "read", this.location);
+    }
+  }
+
+  endRead(): void {
+    try {
+      this.#db!.exec("COMMIT");
+    } catch {
+      // It did not begin, and has failed with that.
+    }
+  }
+
   readHead(): Head {
     const { rev, at, seq } = this.#statements.get("SELECT rev, at, seq FROM meta")!;
     return { rev: rev as number, at: at as number, seq: seq as number };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { plainInstance } from "../../../src/conformance/plain_instance.ts";
 import { isJobError } from "../../../src/core/errors.ts";
@@ -23,6 +24,7 @@ async function readerWorld() {
   const reader = new SqliteReader({ path, defer });
   reader.open();
   return {
+    path,
     store,
     reader,
     enqueue: async (kind: string) => {
@@ -80,6 +82,30 @@ test("SqliteReader returns the same pages, history and logs as the store", async
   assert.deepEqual(await reader.tailLogs({}, tail), await store.tailLogs({}, tail));
   assert.equal((await reader.tailLogs({}, tail)).items[0]?.message, "hello");
   assert.equal(await reader.logEnd(), await store.logEnd());
+});
+
+/** Looks for an instance twice in one read, with other work in between. */
+class TwiceReader extends SqliteReader {
+  twice(id: string, between: () => void) {
+    return this.read("look twice", ({ tables }) => {
+      const first = tables.instances.get(id)?.instance.id;
+      between();
+      return Promise.resolve([first, tables.instances.get(id)?.instance.id]);
+    });
+  }
+}
+
+test("SqliteReader reads the file as it is at one moment", async () => {
+  await using world = await readerWorld();
+  const { id } = await world.enqueue("mail");
+  const reader = new TwiceReader({ path: world.path, defer });
+  reader.open();
+  const other = new DatabaseSync(world.path);
+  const found = await reader.twice(id, () => other.exec("DELETE FROM instance"));
+  other.close();
+  assert.deepEqual(found, [id, id]);
+  assert.equal(await reader.get(id), null);
+  reader.close();
 });
 
 test("SqliteReader is refused when it is closed", async () => {
