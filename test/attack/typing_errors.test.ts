@@ -95,7 +95,7 @@ test("a typing error in a job or on the command line cancels nothing, and is tol
       assert.match(refused.stderr, wanted, argv.join(" "));
     }
     const kind = await daemon.jobctl(["cancel", "slow"]);
-    assert.equal(kind.code, 2);
+    assert.equal(kind.code, 4);
     assert.match(kind.stderr, /hint: Did you mean: jobctl cancel instances --kind slow\n/);
     const list = await daemon.jobctl(["list", "instances", "--state", "SCHEDULED", "-o", "json"]);
     const kinds = (JSON.parse(list.stdout) as { kind: string }[]).map(({ kind }) => kind);
