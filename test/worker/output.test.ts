@@ -79,7 +79,7 @@ test("a module's output is whole when lines are long, open, or written by others
 
 test("output after the end of its attempt does not count for the next one", async () => {
   const first = await run("lateTimer");
-  const second = await run("listen", [150]);
+  const second = await run("listen", [350]);
   const printed = first.sink.entries.filter(({ source }) => source !== "system");
   assert.deepEqual(printed.map(({ message }) => message), ["in time"]);
   assert.deepEqual(second.sink.messages(), ["listened"]);

@@ -56,8 +56,8 @@ export default [
   {
     kind: "lateTimer",
     run: (): void => {
-      setTimeout(() => console.log("late console"), 30);
-      setTimeout(() => process.stdout.write("late stream\n"), 30);
+      setTimeout(() => console.log("late console"), 150);
+      setTimeout(() => process.stdout.write("late stream\n"), 150);
       console.log("in time");
     },
   },
