@@ -12,7 +12,8 @@ const SCRIPT = "/usr/bin/script";
 function onTerminal(line: string, env: Readonly<Record<string, string>>): string {
   const command = `stty cols 80; ${JOBCTL} ${line}`;
   const run = spawnSync(SCRIPT, ["-qec", command, "/dev/null"], {
-    env: { ...process.env, TERM: "xterm", ...env },
+    // `npm test` turns colors off.
+    env: { ...process.env, TERM: "xterm", NO_COLOR: "", ...env },
     encoding: "utf8",
     input: "",
   });
