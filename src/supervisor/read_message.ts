@@ -2,13 +2,15 @@ import { LOG_LEVELS, type LogEntry } from "../core/instance.ts";
 import { isObject } from "../core/object_keys.ts";
 import { cutText } from "../core/text/text_bytes.ts";
 import { LINE_BYTES_MAX } from "../worker/output/line_splitter.ts";
-import { readResult } from "../worker/validate_message.ts";
+import {
+  type Fields,
+  isWhole,
+  readResult,
+  START_READERS,
+  TEXT_BYTES_MAX,
+} from "../worker/validate_message.ts";
 import { ENTRIES_MAX, type FromSupervisor } from "./protocol.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Longest text of a message that is shown to people, in bytes. */
-const TEXT_BYTES_MAX = 8_192;
 /** Longest line: each byte that is not UTF-8 becomes one character, and our own lines are short. */
 const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
 
@@ -18,12 +20,7 @@ const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
 const READERS: Readonly<
   Record<FromSupervisor["type"], (message: Fields) => FromSupervisor | null>
 > = {
-  hello: ({ version, pid }) =>
-    isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } : null,
-  unfit: ({ message }) =>
-    typeof message === "string"
-      ? { type: "unfit", message: cutText(message, TEXT_BYTES_MAX) }
-      : null,
+  ...START_READERS,
   // Process 1 would mean everything.
   started: ({ run, pid }) =>
     isWhole(run) && isWhole(pid) && pid > 1 ? { type: "started", run, pid } : null,
@@ -58,8 +55,4 @@ function readEntry(value: unknown): LogEntry | null {
     typeof message === "string" && message.length <= LINE_LENGTH_MAX;
   if (!isEntry) return null;
   return { at, level, source, message } as LogEntry;
-}
-
-function isWhole(value: unknown): value is number {
-  return Number.isSafeInteger(value);
 }

@@ -9,21 +9,27 @@ import type { RetryWish } from "./executor.ts";
 import { readProgress } from "./progress_reporter.ts";
 import type { AttemptResult, FromWorker } from "./protocol.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
+/** The members of a message that has not been checked. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Longest text of a message that is shown to people, in bytes. */
-const TEXT_BYTES_MAX = 8_192;
+export const TEXT_BYTES_MAX = 8_192;
 /** Longest name of a method, in characters. */
 const METHOD_LENGTH_MAX = 100;
 
+/** Readers of the first message of a worker, which is also that of a supervisor. */
+export const START_READERS = {
+  hello: ({ version, pid }: Fields) =>
+    isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } as const : null,
+  unfit: ({ message }: Fields) =>
+    typeof message === "string"
+      ? { type: "unfit", message: cutText(message, TEXT_BYTES_MAX) } as const
+      : null,
+};
+
 /** Readers by message type, which keep only known members; null if the message is invalid. */
 const READERS: Readonly<Record<FromWorker["type"], (message: Fields) => FromWorker | null>> = {
-  hello: ({ version, pid }) =>
-    isWhole(version) && isWhole(pid) ? { type: "hello", version, pid } : null,
-  unfit: ({ message }) =>
-    typeof message === "string"
-      ? { type: "unfit", message: cutText(message, TEXT_BYTES_MAX) }
-      : null,
+  ...START_READERS,
   started: ({ run }) => isWhole(run) ? { type: "started", run } : null,
   progress: ({ run, progress: given }) => {
     const progress = isObject(given) ? readProgress(given.done, given.total) : null;
@@ -138,6 +144,7 @@ function isDelay(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= DURATION_MS_MAX;
 }
 
-function isWhole(value: unknown): value is number {
+/** True for a whole number that is exact as a `number`. */
+export function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
