@@ -4,7 +4,16 @@ import test from "node:test";
 
 /** Branches are merged line by line into CHANGELOG.md, which can double lines and sections. */
 
-const ORDER = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Known limits"];
+const ORDER = [
+  "Highlights",
+  "Added",
+  "Changed",
+  "Deprecated",
+  "Removed",
+  "Fixed",
+  "Security",
+  "Known limits",
+];
 
 const releases = readFileSync(new URL("../../CHANGELOG.md", import.meta.url), "utf8")
   .split(/^## /m).slice(1);
