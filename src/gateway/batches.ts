@@ -12,6 +12,11 @@ const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
  * arrived with it.
  */
 const SHARED_BYTES_MAX = 65_536;
+/**
+ * Most frames of a batch: the other thread begins with these while this one goes on. If a batch
+ * held all that arrives in an iteration of the event loop, the threads would take turns.
+ */
+const FRAMES_MAX = 8;
 
 /** Members of every frame. */
 interface AnyFrame {
@@ -26,7 +31,10 @@ export interface FrameCodec<Frame extends AnyFrame> {
   frameOf(code: number, id: number): Frame;
 }
 
-/** Sends the frames of one event loop turn together; a large payload travels alone. */
+/**
+ * Sends the frames of one event loop turn together, up to {@link FRAMES_MAX}; a large payload
+ * travels alone.
+ */
 export class BatchSender<Frame extends AnyFrame> {
   readonly #codec: FrameCodec<Frame>;
   readonly #clock: Clock;
@@ -51,14 +59,16 @@ export class BatchSender<Frame extends AnyFrame> {
     const code = this.#codec.codeOf(frame);
     if (code === 0) this.#numbers.push(0, this.#objects.push(frame) - 1, payload.byteLength);
     else this.#numbers.push(code, frame.id!, payload.byteLength);
-    if (payload.byteLength === 0) return;
-    this.#payloads.push(payload);
-    this.#payloadBytes += payload.byteLength;
+    if (payload.byteLength > 0) {
+      this.#payloads.push(payload);
+      this.#payloadBytes += payload.byteLength;
+    }
+    if (this.#numbers.length >= FRAMES_MAX * NUMBERS_OF_FRAME) this.#flush();
   }
 
   #flush(): void {
     const numbers = this.#numbers;
-    // A large payload may have sent everything already.
+    // A large payload, or a full batch, may have sent everything already.
     if (numbers.length === 0) return;
     const headBytes = (1 + numbers.length) * NUMBER_BYTES;
     const buffer = new ArrayBuffer(headBytes + this.#payloadBytes);

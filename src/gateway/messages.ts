@@ -10,7 +10,7 @@ import type { ConnectionLimits } from "./connection_limits.ts";
 import type { RpcAddresses } from "../rpc/server/server.ts";
 import type { LogFields, LoggerLevel } from "../platform/logger.ts";
 
-// Messages between the listeners' thread and the manager's thread. All frames of one event loop
+// Messages between the listeners' thread and the manager's thread. Several frames of one event loop
 // turn travel in one message. Frequent frames and all payloads are in one buffer, which is
 // transferred; other frames are objects beside it.
 
@@ -111,7 +111,7 @@ export type Answer =
   /** Changes since the previous ones, each instance once; null if there are too many to list. */
   | { readonly type: "changes"; readonly changes: readonly Change[] | null };
 
-/** All frames of an event loop turn: the bare buffer if no frame is an object. */
+/** Frames of one event loop turn: the bare buffer if no frame is an object. */
 export type Batch<Frame> = ArrayBuffer | {
   readonly type: "batch";
   readonly buffer: ArrayBuffer;

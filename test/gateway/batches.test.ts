@@ -7,25 +7,27 @@ import { systemClock } from "../../src/platform/clock.ts";
 import type { UnaryName } from "../../src/rpc/handlers/backend.ts";
 import { JobService } from "../../src/rpc/gen/job_pb.ts";
 
-/** The frames that arrive, in order, and the batch that carried them. */
+/** The frames that arrive, in order, and the batches that carried them. */
 async function sent<Frame extends { readonly type: string }>(
   codec: FrameCodec<Frame>,
   frames: readonly (readonly [Frame, string?])[],
-): Promise<{ readonly batch: Batch<Frame>; readonly arrived: readonly unknown[] }> {
-  const batch = await new Promise<Batch<Frame>>((resolve) => {
-    const sender = new BatchSender<Frame>(codec, systemClock, (message, transfer) => {
-      resolve(structuredClone(message, { transfer: [...transfer] }));
-    });
-    for (const [frame, text] of frames) {
-      if (text === undefined) sender.send(frame);
-      else sender.send(frame, new TextEncoder().encode(text));
-    }
+): Promise<{ readonly batches: readonly Batch<Frame>[]; readonly arrived: readonly unknown[] }> {
+  const batches: Batch<Frame>[] = [];
+  const sender = new BatchSender<Frame>(codec, systemClock, (message, transfer) => {
+    batches.push(structuredClone(message, { transfer: [...transfer] }));
   });
+  for (const [frame, text] of frames) {
+    if (text === undefined) sender.send(frame);
+    else sender.send(frame, new TextEncoder().encode(text));
+  }
+  await new Promise<void>((resolve) => systemClock.defer(resolve));
   const arrived: unknown[] = [];
-  readBatch(codec, batch, (frame, payload) => {
-    arrived.push([frame, ...(payload.length > 0 ? [new TextDecoder().decode(payload)] : [])]);
-  });
-  return { batch, arrived };
+  for (const batch of batches) {
+    readBatch(codec, batch, (frame, payload) => {
+      arrived.push([frame, ...(payload.length > 0 ? [new TextDecoder().decode(payload)] : [])]);
+    });
+  }
+  return { batches, arrived };
 }
 
 test("requests of one turn arrive in order with their payloads", async () => {
@@ -51,9 +53,10 @@ test("every method arrives as itself", async () => {
     { type: "call", id, method: localName as UnaryName, jobs: null },
   ]);
   assert.ok(frames.length > 20);
-  const { batch, arrived } = await sent(REQUEST_CODEC, frames);
+  const { batches, arrived } = await sent(REQUEST_CODEC, frames);
   assert.deepEqual(arrived, frames);
-  assert.ok(batch instanceof ArrayBuffer, "frequent frames travel without objects");
+  const areBare = batches.every((batch) => batch instanceof ArrayBuffer);
+  assert.ok(areBare, "frequent frames travel without objects");
 });
 
 test("answers of one turn arrive in order with their payloads", async () => {
@@ -69,6 +72,22 @@ test("answers of one turn arrive in order with their payloads", async () => {
     [{ type: "message", id: 12 }, "twelve"],
   ];
   assert.deepEqual((await sent(ANSWER_CODEC, frames)).arrived, frames);
+});
+
+test("the other thread need not wait for the end of a turn with many frames", async () => {
+  const posted: Batch<Request>[] = [];
+  const sender = new BatchSender<Request>(REQUEST_CODEC, systemClock, (batch) => {
+    posted.push(batch);
+  });
+  for (let id = 1; id <= 20; id++) sender.send({ type: "next", id });
+  const atOnce = posted.length;
+  await new Promise<void>((resolve) => systemClock.defer(resolve));
+  assert.deepEqual([atOnce, posted.length], [2, 3]);
+  const ids: (number | undefined)[] = [];
+  for (const batch of posted) {
+    readBatch(REQUEST_CODEC, batch, (frame) => ids.push("id" in frame ? frame.id : undefined));
+  }
+  assert.deepEqual(ids, Array.from({ length: 20 }, (_, index) => index + 1));
 });
 
 test("a small payload keeps no large one of its turn in memory", async () => {
