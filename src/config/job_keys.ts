@@ -10,15 +10,15 @@ import * as special from "./special_readers.ts";
 export const HOOK_KEYS = {
   "hook.verify": key(
     choice(HOOK_FORMS),
-    'How requests to `/hooks/KIND` are verified, so that they start this job: the signatures of `"github"`, `"stripe"` or `"standard"` (Standard Webhooks), or a `"token"`. See [hooks](hooks.md).',
+    'How requests to `/hooks/KIND`, which start this job, are verified: by the signatures of `"github"`, `"stripe"` or `"standard"` (Standard Webhooks), or by a `"token"`. See [hooks](hooks.md).',
   ),
   "hook.secret": key(
     oneOrMany(HOOK_SECRET, { maxLength: SECRETS_MAX }),
-    'The secret shared with the sender, by reference: `{ file = "/run/secrets/github" }`. Of several, any is accepted, for a rotation.',
+    'The secret shared with the sender, by reference: `{ file = "/run/secrets/github" }`. If there are several, any of them is accepted, so that a secret can be replaced without a gap.',
   ),
   "hook.arguments": key(
     HOOK_ARGUMENTS,
-    "Where a request has the arguments, by name or by position: a path in its JSON body (`$.a.b`, `$['a b']`, `$.list[0]`, `$` for all of it), `header:NAME` or `query:NAME`. An optional argument may be missing.",
+    "Where the arguments are in a request, by name or by position: a path in its JSON body (`$.a.b`, `$['a b']`, `$.list[0]`, `$` for all of it), `header:NAME` or `query:NAME`. An optional argument may be missing.",
     {},
   ),
   "hook.only": key(

@@ -29,8 +29,8 @@ export const KEYS = {
     "More files: pattern by pattern, then by name; `*` and `?` stand for parts of a name. Later files override earlier ones, key by key.",
     [],
   ),
-  "log.level": key(choice(LOG_LEVELS), "Least level of the daemon's own log.", "info"),
-  "log.format": key(choice(["text", "json"]), "Form of the daemon's own log.", "text"),
+  "log.level": key(choice(LOG_LEVELS), "Lowest level that the daemon logs.", "info"),
+  "log.format": key(choice(["text", "json"]), "Format of the daemon's log.", "text"),
   "node.id": key(
     optional(special.NODE_NAME),
     "Name of this daemon, unique among the daemons on one store; by default the host's name.",

@@ -89,7 +89,7 @@ export function disabledKinds(
 ): ReadonlyMap<string, string> {
   const disabled = new Map<string, string>();
   for (const { kind, isEnabled } of config.jobs) {
-    if (!isEnabled) disabled.set(kind, "the config says enabled = false");
+    if (!isEnabled) disabled.set(kind, "the configuration says enabled = false");
   }
   for (const problem of problems) {
     if (problem.job !== null) disabled.set(problem.job, formatBriefly(problem));

@@ -126,7 +126,7 @@ function seenText(text: string, request: NextRequest): Seen {
     }
     throw new JobError("not_found", `Cannot list the runs of "${text}": no such kind`, {
       hint: didYouMean(text, jobs.map(({ kind }) => kind)) ??
-        'Give a kind of the config, or an expression such as "30 2 * * *"',
+        'Give a kind of the configuration, or an expression such as "30 2 * * *"',
       cause: error,
     });
   }

@@ -143,7 +143,7 @@ export class Reloader {
         fixedDifferences(this.#project.config, project.config),
       );
     } catch (error) {
-      const known = toJobError(error, "Cannot read the config");
+      const known = toJobError(error, "Cannot read the configuration");
       throw new JobError(known.code, `The config would not be reloaded: ${refusalOf(error)}`, {
         hint: known.hint,
       });
@@ -155,7 +155,7 @@ export class Reloader {
     try {
       return await this.#reloadOnce(force);
     } catch (error) {
-      const known = toJobError(error, "Cannot reload the config");
+      const known = toJobError(error, "Cannot reload the configuration");
       const problems = error instanceof ConfigError ? error.problems : [];
       this.#refusedFiles = error instanceof ConfigError ? error.files : [];
       for (const problem of problems) this.#logger.error(problem.message, problemFields(problem));
@@ -292,7 +292,7 @@ export class Reloader {
 
 /** The message of a refusal with the first problems, which fit into a response. */
 function refusalOf(error: unknown): string {
-  const { message } = toJobError(error, "Cannot reload the config");
+  const { message } = toJobError(error, "Cannot reload the configuration");
   if (!(error instanceof ConfigError)) return message;
   const { problems } = error;
   const more = problems.length - PROBLEMS_SHOWN_MAX;

@@ -223,7 +223,7 @@ test("schedules that a forced reload or a start with an empty file removed go on
     const { code, stderr } = await daemon.jobctl(["reload", "--force"]);
     assert.equal(code, 0, stderr);
     assert.equal(await idsOf(daemon), "");
-    await daemon.logged(/No longer in the config: 5 of 5 schedules/);
+    await daemon.logged(/No longer in the configuration: 5 of 5 schedules/);
     writeFileSync(config, text);
     assert.equal((await daemon.jobctl(["reload"])).code, 0);
     const times = (all: readonly ListedSchedule[]) => all.map((one) => [one.id, one.created_at]);
@@ -232,7 +232,7 @@ test("schedules that a forced reload or a start with an empty file removed go on
     truncateSync(config);
     daemon = await daemon.restart();
     try {
-      await daemon.logged(/WARN.*No longer in the config: 5 of 5 schedules/i);
+      await daemon.logged(/WARN.*No longer in the configuration: 5 of 5 schedules/i);
       assert.equal(await idsOf(daemon), "");
       writeFileSync(config, text);
       assert.equal((await daemon.jobctl(["reload"])).code, 0);

@@ -33,3 +33,12 @@ test("no line of a release of CHANGELOG.md is there twice", () => {
     assert.deepEqual(doubled, []);
   }
 });
+
+test("an entry of CHANGELOG.md has at most three lines: the pages have the details", () => {
+  for (const release of releases) {
+    const [changes = ""] = release.split("### Known limits");
+    const entries = changes.split(/^(?=- |#)/m).filter((entry) => entry.startsWith("- "));
+    const long = entries.filter((entry) => entry.trimEnd().split("\n").length > 3);
+    assert.deepEqual(long, []);
+  }
+});

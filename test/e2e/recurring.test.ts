@@ -174,7 +174,7 @@ test("jobctl schedule --cron, update schedule, skip and run go together", async 
       "@daily",
     ]);
     assert.equal(refused.code, 6);
-    assert.match(refused.stderr, /belongs to the config/);
+    assert.match(refused.stderr, /belongs to the configuration/);
     const [skipped] = await json(daemon, ["skip", "long", "--next", "2"]);
     assert.equal(skipped.skip_next, 2);
     const ran = await json(daemon, ["run", "gone"]);

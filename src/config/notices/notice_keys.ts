@@ -66,7 +66,7 @@ export const RULE_KEYS = {
   ),
   limit: key(
     notice.LIMIT,
-    "How many notices are sent each by itself, and ten times as many of `output`. Any more are sent as one when the time is over. It does not apply to what `digest` or `quiet` collect.",
+    "How many notices are sent one by one in this time, and ten times as many of `output`. Any more are sent as one when it is over. It does not apply to what `digest` or `quiet` collect.",
     "100/10m",
   ),
   timeout: key(

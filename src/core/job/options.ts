@@ -116,7 +116,8 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "priority",
     initial: 5,
     isInherited: true,
-    doc: "Lower runs first, like nice: 0 high, 5 default, 10 low, below 0 before those.",
+    doc:
+      "Lower numbers run first, as with nice: 0 is high, 5 the default, 10 low; negative numbers come before these.",
   },
   timeout: {
     value: duration(),
@@ -193,7 +194,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "onDrain",
     isInherited: true,
     doc:
-      'When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after the restart, "terminate" gives it up with the reason `drained`. By default as `on_crash` says. An attempt that had not begun is always run again.',
+      'When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after the restart, "terminate" gives it up with the reason `drained`. The default is the value of `on_crash`. An attempt that had not begun is always run again.',
   },
   drain: {
     value: duration(),
@@ -284,7 +285,8 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "output.linesMax",
     initial: 10_000,
     isInherited: true,
-    doc: "How many lines of an attempt's output are kept, likewise.",
+    doc:
+      "How many lines of an attempt's output are kept, half of them from its beginning and half from its end.",
   },
   notify: {
     value: CHANNELS,
@@ -396,7 +398,7 @@ export const JOB_OPTIONS: JobOptionTable = {
     option: "needs",
     unset: [],
     doc:
-      "Tags that a node must have to run it: it waits for a node that has the job and all of them.",
+      "Tags that a node must have to run the job. An instance waits for a node that has all of them.",
   },
   unique: {
     value: UNIQUE,

@@ -94,7 +94,7 @@ export class Schedules {
       : "";
     const { logger } = this.#options;
     const message =
-      `No longer in the config: ${removed.length} of ${count} schedules, which stop; any that comes back within a day continues`;
+      `No longer in the configuration: ${removed.length} of ${count} schedules, which stop; any that comes back within a day continues`;
     const fields = { schedules: removed.length, of: count, jobs: shown + more };
     // An empty file is usually a mistake.
     if (removed.length * 2 > count) logger.warn(message, fields);
@@ -213,8 +213,8 @@ export class Schedules {
     if (record.origin !== "config") return;
     throw new JobError(
       "conflict",
-      `Cannot ${action} schedule "${record.id}": it belongs to the config`,
-      { hint: `Change "schedule" of [jobs.${record.kind}] in the config and reload it` },
+      `Cannot ${action} schedule "${record.id}": it belongs to the configuration`,
+      { hint: `Change "schedule" of [jobs.${record.kind}] in the configuration and reload it` },
     );
   }
 

@@ -48,7 +48,9 @@ test("a schedule that left the config for ten minutes continues from its place",
   assert.deepEqual(await idsOf(world), []);
   assert.equal((await world.of(world.manager.status())).stats.schedules, 0);
   assert.ok(
-    world.logged.some((line) => line.startsWith("No longer in the config: 1 of 1 schedules")),
+    world.logged.some((line) =>
+      line.startsWith("No longer in the configuration: 1 of 1 schedules")
+    ),
   );
   await world.clock.advance(10 * MINUTE + 1);
   assert.deepEqual(
@@ -72,7 +74,9 @@ test("a schedule that left the config continues across restarts too", async () =
   await first.of(first.manager.stop());
   const empty = await started([], first);
   assert.ok(
-    empty.logged.some((line) => line.startsWith("No longer in the config: 1 of 1 schedules")),
+    empty.logged.some((line) =>
+      line.startsWith("No longer in the configuration: 1 of 1 schedules")
+    ),
   );
   await empty.clock.advance(10 * MINUTE + 1);
   await empty.of(empty.manager.stop());
@@ -140,10 +144,14 @@ test("removing two schedules of three is a warning, removing one is not", async 
   const world = await started(jobs);
   await reload(world, jobs.slice(0, 2));
   assert.ok(
-    world.logged.some((line) => line.startsWith("No longer in the config: 1 of 3 schedules")),
+    world.logged.some((line) =>
+      line.startsWith("No longer in the configuration: 1 of 3 schedules")
+    ),
   );
   await reload(world, []);
   assert.ok(
-    world.logged.some((line) => line.startsWith("No longer in the config: 2 of 2 schedules")),
+    world.logged.some((line) =>
+      line.startsWith("No longer in the configuration: 2 of 2 schedules")
+    ),
   );
 });

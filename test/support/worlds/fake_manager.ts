@@ -399,7 +399,7 @@ export class FakeManager implements ManagerApi {
 
   deleteSchedule: ManagerApi["deleteSchedule"] = (id) =>
     Promise.reject(
-      new JobError("conflict", `Cannot delete schedule "${id}": it belongs to the config`),
+      new JobError("conflict", `Cannot delete schedule "${id}": it belongs to the configuration`),
     );
 
   getInstance: ManagerApi["getInstance"] = async (id) => {

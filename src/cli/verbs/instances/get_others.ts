@@ -24,7 +24,7 @@ export function scheduleVerb(group: string): Verb {
     options: FIELDS_OPTION,
     examples: [[
       `jobctl ${group} schedule config:report:0`,
-      "The first schedule of a job of the config",
+      "The first schedule of a job of the configuration",
     ]],
     async run(args, { client, printer }) {
       await showSchedule(await findSchedule(await client(), args.word("ID")), printer);
@@ -40,7 +40,7 @@ export function nodeVerb(group: string): Verb {
     watches: "everything",
     words: [{
       name: "ID",
-      describe: "Its id: node.id of its config, or its host's name",
+      describe: "Its id: node.id of its configuration, or its host's name",
       offers: "node",
     }],
     options: FIELDS_OPTION,

@@ -188,7 +188,7 @@ function emptySchedules(args: Args, command: string): string {
 
 const SCHEDULES: Verb = {
   name: "schedules",
-  summary: "List recurring schedules, from the config and created at run time",
+  summary: "List recurring schedules, from the configuration and created at run time",
   watches: "everything",
   options: { kind: FILTER_OPTIONS.kind!, ...LIMIT_OPTIONS },
   examples: [["jobctl list schedules", "When each job runs next"]],

@@ -37,7 +37,10 @@ export interface KeepInput {
 export interface OutputInput {
   /** How much of an attempt's output is kept, half from its beginning and half from its end. */
   readonly sizeMax?: number | string;
-  /** How many lines of an attempt's output are kept, likewise. */
+  /**
+   * How many lines of an attempt's output are kept, half of them from its beginning and half from
+   * its end.
+   */
   readonly linesMax?: number;
 }
 
@@ -105,7 +108,10 @@ export interface JobSettings {
   readonly args?: ArgumentInput;
   /** Where the function runs; by default `worker.isolation`. */
   readonly isolation?: "process" | "inline";
-  /** Lower runs first, like nice: 0 high, 5 default, 10 low, below 0 before those. */
+  /**
+   * Lower numbers run first, as with nice: 0 is high, 5 the default, 10 low; negative numbers come
+   * before these.
+   */
   readonly priority?: number;
   /** Longest time of one attempt; "0" for no limit. */
   readonly timeout?: DurationInput;
@@ -149,8 +155,8 @@ export interface JobSettings {
   readonly onCrash?: "retry" | "terminate";
   /**
    * When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after
-   * the restart, "terminate" gives it up with the reason `drained`. By default as `onCrash` says.
-   * An attempt that had not begun is always run again.
+   * the restart, "terminate" gives it up with the reason `drained`. The default is the value of
+   * `onCrash`. An attempt that had not begun is always run again.
    */
   readonly onDrain?: "retry" | "terminate";
   /**
@@ -197,7 +203,9 @@ export interface JobSettings {
   readonly pool?: string;
   /** Most instances that wait at once; a further one is refused. */
   readonly waitingMax?: number;
-  /** Tags that a node must have to run it: it waits for a node that has the job and all of them. */
+  /**
+   * Tags that a node must have to run the job. An instance waits for a node that has all of them.
+   */
   readonly needs?: string | readonly string[];
   /** Which instances count as the same, so that only one of them is accepted. */
   readonly unique?: string | readonly string[] | UniqueInput;
@@ -228,7 +236,10 @@ export interface RetryPolicy {
 export interface OutputLimits {
   /** How much of an attempt's output is kept, half from its beginning and half from its end. */
   readonly bytesMax: number;
-  /** How many lines of an attempt's output are kept, likewise. */
+  /**
+   * How many lines of an attempt's output are kept, half of them from its beginning and half from
+   * its end.
+   */
   readonly linesMax: number;
 }
 
@@ -261,7 +272,10 @@ export interface Expectations {
 export interface JobOptions {
   /** Where the function runs; by default `worker.isolation`. */
   readonly isolation: "process" | "inline";
-  /** Lower runs first, like nice: 0 high, 5 default, 10 low, below 0 before those. */
+  /**
+   * Lower numbers run first, as with nice: 0 is high, 5 the default, 10 low; negative numbers come
+   * before these.
+   */
   readonly priority: number;
   /** Longest time of one attempt; "0" for no limit. */
   readonly timeoutMs: number;
@@ -283,8 +297,8 @@ export interface JobOptions {
   readonly onCrash: "retry" | "terminate";
   /**
    * When the daemon stopped and the attempt took longer than the drain: "retry" runs it again after
-   * the restart, "terminate" gives it up with the reason `drained`. By default as `on_crash` says.
-   * An attempt that had not begun is always run again.
+   * the restart, "terminate" gives it up with the reason `drained`. The default is the value of
+   * `on_crash`. An attempt that had not begun is always run again.
    */
   readonly onDrain?: "retry" | "terminate";
   /**
@@ -326,7 +340,9 @@ export interface JobOptions {
   readonly pool: string | null;
   /** Most instances that wait at once; a further one is refused. */
   readonly waitingMax: number | null;
-  /** Tags that a node must have to run it: it waits for a node that has the job and all of them. */
+  /**
+   * Tags that a node must have to run the job. An instance waits for a node that has all of them.
+   */
   readonly needs: readonly string[];
   /** Which instances count as the same, so that only one of them is accepted. See below. */
   readonly unique: UniquePolicy | null;
