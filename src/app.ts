@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Config, LoadedConfig } from "./config/config.ts";
 import { loadConfig } from "./config/load_config.ts";
+import type { ConfigProblem } from "./core/job/job_table.ts";
 import { ConfigError, formatPlace, logProblem, problemFields } from "./config/problems.ts";
 import { GRPC_PORT_DEFAULT, hostPort, siteUrlOf } from "./core/address.ts";
-import { encodeError } from "./core/arguments/encode.ts";
 import { JobError, messageOf, toJobError } from "./core/errors.ts";
 import type { JobDefinition } from "./core/job/job.ts";
 import { SecretMask } from "./core/text/secret_mask.ts";
@@ -21,7 +22,7 @@ import type { Channel } from "./notices/channels/channel.ts";
 import { Heartbeat } from "./notices/heartbeat.ts";
 import { sleep, systemClock } from "./platform/clock.ts";
 import { createIdSource } from "./platform/ids.ts";
-import { createLogger, type Logger } from "./platform/logger.ts";
+import { createLogger, type Logger, silentLogger } from "./platform/logger.ts";
 import type { ServiceReports } from "./manager/nodes/service_reports.ts";
 import { removeStaleFolders } from "./platform/process/pipe.ts";
 import { isWindows } from "./platform/process/process.ts";
@@ -31,7 +32,9 @@ import { systemRandom } from "./platform/random.ts";
 import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
 import type { ConnectOptions } from "./rpc/client/connect_options.ts";
+import { loadServerTls } from "./rpc/server/server.ts";
 import { createStore } from "./store/open_store.ts";
+import { checkFormat } from "./store/sqlite/open_database.ts";
 import { createCommandExecutor } from "./supervisor/command_executor.ts";
 import {
   disabledKinds,
@@ -39,15 +42,14 @@ import {
   loadProject,
   type Project,
 } from "./tools/load_project.ts";
-import { ConfigWatch } from "./tools/config_watch.ts";
+import { ConfigWatch, watchConfig } from "./tools/config_watch.ts";
+import { endOnUncaught } from "./tools/end_on_uncaught.ts";
 import { Reloader } from "./tools/reloader.ts";
 import { StopSignals } from "./tools/stop_signals.ts";
 import { createInlineExecutor } from "./worker/inline_executor.ts";
 import { createProcessExecutor } from "./worker/process/process_executor.ts";
 import { createExecutor } from "./worker/routing_executor.ts";
 
-/** Most changed files that a line of the log names. */
-const FILES_SHOWN_MAX = 5;
 /** Most of the next runs that are logged at start. */
 const RUNS_SHOWN_MAX = 5;
 
@@ -175,7 +177,10 @@ async function runDaemon(options: ServeOptions): Promise<"stopped" | "restart"> 
     service?.ready(daemon.manager.serviceFacts());
     const watching = new AbortController();
     const watcher = options.watches
-      ? watchConfig(reloader, { logger, signal: watching.signal, restart: () => signals.restart() })
+      ? watchConfig(reloader, {
+        ...{ logger, wait, signal: watching.signal },
+        restart: () => signals.restart(),
+      })
       : null;
     await signals.stopped(daemon, reloader, () => {
       watching.abort();
@@ -193,30 +198,36 @@ async function runDaemon(options: ServeOptions): Promise<"stopped" | "restart"> 
   }
 }
 
-/** Reload whenever a file has changed, until `signal` aborts. */
-async function watchConfig(
-  reloader: Reloader,
-  { logger, signal, restart }: {
-    readonly logger: Logger;
-    readonly signal: AbortSignal;
-    readonly restart: () => void;
-  },
-): Promise<void> {
-  const watch = new ConfigWatch({ places: () => reloader.places(), wait });
-  logger.info("Watching the files of the configuration and the job modules");
-  for (;;) {
-    const files = (await watch.changed(signal)).map((path) => relative(process.cwd(), path));
-    if (signal.aborted) return;
-    logger.info(`Changed: ${files.slice(0, FILES_SHOWN_MAX).join(", ")}`, { files: files.length });
-    try {
-      const { restart: sections } = await reloader.reload({ force: true });
-      if (sections.length > 0) {
-        logger.info(`Restarting to apply [${sections.join("], [")}]`);
-        return restart();
-      }
-    } catch {
-      // The problems have been logged. The next change may end them.
-    }
+/** What a start would load. */
+export interface TriedStart {
+  readonly version: string;
+  readonly jobs: number;
+  /** Why jobs would be disabled. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/**
+ * Load what a start of the daemon needs, beside one that may run: nothing is opened that has one
+ * owner, and nothing is written.
+ *
+ * @throws as {@link serve}
+ */
+export async function tryServe(
+  options: Pick<ServeOptions, "configFile" | "flags" | "env">,
+): Promise<TriedStart> {
+  const { configFile } = options;
+  const loaded = await loadConfig(configFile, options);
+  const mask = new SecretMask(loaded.secrets);
+  const { wallMs: nowMs } = systemClock.now();
+  try {
+    const { config, jobs, problems } = await loadDaemonProject(loaded, { configFile, nowMs });
+    await openChannels(config, mask);
+    await loadServerTls(config.server, { nowMs, logger: silentLogger });
+    const { address } = config.store;
+    if (address.type === "sqlite" && existsSync(address.path)) checkFormat(address.path);
+    return { version: VERSION, jobs: jobs.length, problems };
+  } catch (error) {
+    throw mask.jobError(toJobError(error, "Cannot run the daemon"));
   }
 }
 
@@ -464,23 +475,4 @@ async function announce(manager: Manager, port: number, logger: Logger): Promise
   }
   const flag = port === GRPC_PORT_DEFAULT ? "" : ` --port ${port}`;
   logger.info(`Look at it with: jobctl status${flag}, jobctl list instances${flag}`);
-}
-
-/**
- * Log an uncaught error, such as from a promise left behind by an inline job, and end the daemon,
- * because its state is unknown. Returns a function that stops this.
- */
-function endOnUncaught(logger: Logger): () => void {
-  const onError = (thrown: unknown) => {
-    const { name, message, stack } = encodeError(thrown);
-    const error = `${name}: ${message}`;
-    logger.error("The daemon is stopping because of an uncaught error", { error, stack });
-    process.exit(1);
-  };
-  process.on("uncaughtException", onError);
-  process.on("unhandledRejection", onError);
-  return () => {
-    process.off("uncaughtException", onError);
-    process.off("unhandledRejection", onError);
-  };
 }

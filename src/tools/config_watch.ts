@@ -1,12 +1,15 @@
 import { type Dirent, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { stampOf } from "../jobs/loading/module_files.ts";
+import type { Logger } from "../platform/logger.ts";
 
 /** How often the files are looked at. */
 const LOOK_MS = 500;
 /** Most files of a folder that are looked at, and how deep it is searched. */
 const FILES_MAX = 10_000;
 const DEPTH_MAX = 10;
+/** Most changed files that a line of the log names. */
+const FILES_SHOWN_MAX = 5;
 const CONFIG_FILE = /\.toml$/;
 const MODULE_FILE = /\.(?:m?[tj]s|json)$/;
 
@@ -87,5 +90,42 @@ function entriesOf(folder: string): readonly Dirent[] {
   } catch {
     // It is watched until it is there.
     return [];
+  }
+}
+
+/** What a changed file reloads. */
+interface WatchedReloader {
+  places(): WatchedPlaces;
+  /** @returns the sections that need a restart */
+  reload(options: { readonly force: boolean }): Promise<{ readonly restart: readonly string[] }>;
+}
+
+/** Reload whenever a file has changed, until `signal` aborts. */
+export async function watchConfig(
+  reloader: WatchedReloader,
+  { logger, signal, wait, restart }: {
+    readonly logger: Logger;
+    readonly signal: AbortSignal;
+    /** Waits for some milliseconds. */
+    readonly wait: (delayMs: number) => Promise<void>;
+    /** Start the daemon again: a setting needs that. */
+    readonly restart: () => void;
+  },
+): Promise<void> {
+  const watch = new ConfigWatch({ places: () => reloader.places(), wait });
+  logger.info("Watching the files of the configuration and the job modules");
+  for (;;) {
+    const files = (await watch.changed(signal)).map((path) => relative(process.cwd(), path));
+    if (signal.aborted) return;
+    logger.info(`Changed: ${files.slice(0, FILES_SHOWN_MAX).join(", ")}`, { files: files.length });
+    try {
+      const { restart: sections } = await reloader.reload({ force: true });
+      if (sections.length > 0) {
+        logger.info(`Restarting to apply [${sections.join("], [")}]`);
+        return restart();
+      }
+    } catch {
+      // The problems have been logged. The next change may end them.
+    }
   }
 }

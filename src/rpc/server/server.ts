@@ -20,7 +20,7 @@ import { FLUSH_MS, STOP_GRACE_MS } from "../limits.ts";
 import { type Listener, listenTcp, listenUnix } from "./listeners.ts";
 import { socketPath, tokenPath } from "./socket_path.ts";
 import { removeStaleFiles } from "./stale_files.ts";
-import { loadTls } from "../../platform/network/tls.ts";
+import { loadTls, type TlsMaterial } from "../../platform/network/tls.ts";
 import type { ThreadMemory } from "../guard/thread_memory.ts";
 import {
   ensureTokenFile,
@@ -83,6 +83,19 @@ function checkExposure(server: ServerConfig): void {
       path: "server.host",
     },
   );
+}
+
+/**
+ * The certificates of a configuration that admits no strangers; null without TLS.
+ *
+ * @throws JobError `invalid_config` if it would admit them, or has an unusable certificate
+ */
+export async function loadServerTls(
+  server: ServerConfig,
+  options: { readonly nowMs: number; readonly logger: Logger },
+): Promise<TlsMaterial | null> {
+  checkExposure(server);
+  return server.tls === null ? null : await loadTls(server.tls, options);
 }
 
 /**
@@ -151,10 +164,7 @@ export class RpcServer {
   async start(): Promise<void> {
     const { server, logger, clock, onToken } = this.#options;
     this.#isStopped = false;
-    checkExposure(server);
-    const tls = server.tls === null
-      ? null
-      : await loadTls(server.tls, { nowMs: clock.now().wallMs, logger });
+    const tls = await loadServerTls(server, { nowMs: clock.now().wallMs, logger });
     const token = await this.#loadToken();
     if (token !== null) onToken(token);
     const ownToken = server.auth.tokenFile === null ? token : null;

@@ -115,6 +115,22 @@ export function openDatabase(path: string, options: OpenOptions): DatabaseSync {
   }
 }
 
+/**
+ * Check that this program knows the format of a database, which another process may own.
+ *
+ * @throws JobError `unavailable` if it has a newer one, or is not ours
+ */
+export function checkFormat(path: string): void {
+  const db = connect(path, { readOnly: true });
+  try {
+    checkIdentity(db, path);
+  } catch (thrown) {
+    throw toStoreError(thrown, "open", path);
+  } finally {
+    db.close();
+  }
+}
+
 /** A database of this process alone, gone when it closes. */
 export function openInMemory(): DatabaseSync {
   const db = new DatabaseSync(":memory:");

@@ -1,12 +1,15 @@
 import { existsSync } from "node:fs";
-import { ConfigError } from "../../../config/problems.ts";
+import type { TriedStart } from "../../../app.ts";
+import { ConfigError, formatBriefly } from "../../../config/problems.ts";
 import type { ReportedRun } from "../../../core/job/external.ts";
 import { toJobError } from "../../../core/errors.ts";
+import { countText } from "../../../core/text/count_text.ts";
 import { makeLinesVisible, makeVisible } from "../../../core/text/safe_text.ts";
 import { EXIT } from "../../exit_codes.ts";
 import type { CliIo } from "../../io.ts";
 import type { Printer } from "../../output/printer.ts";
 import { refusalLines } from "../../output/problem_lines.ts";
+import { writeMessage } from "../../output/written_file.ts";
 import { Spool, spoolFolder } from "../../wrap/spool.ts";
 import { CONFIG_OPTION, configFileOf } from "../../parsing/config_file.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
@@ -57,6 +60,22 @@ async function showRefused(
   ];
   await io.stderr.write(`${lines.join("\n")}\n`);
   return EXIT.usage;
+}
+
+/** What a start would load, and the jobs that it would disable. */
+async function showTried(
+  { version, jobs, problems }: TriedStart,
+  { io, printer }: VerbContext,
+): Promise<number> {
+  for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) {
+    await writeMessage(io, makeVisible(formatBriefly(problem)));
+  }
+  const disabled = problems.length;
+  const record = { version, jobs, problems: disabled };
+  const text = disabled === 0 ? "" : `, with ${countText(disabled, "problem")}`;
+  const lines = [`jobctl ${version} would start with ${countText(jobs, "job")}${text}`];
+  await printer.details(record, version, lines);
+  return 0;
 }
 
 // Options, each with the short name of the setting that it overrides.
@@ -114,6 +133,10 @@ export const SERVE: Verb = {
       describe: "Reload whenever a file of the configuration or a job module changes",
       isFlag: true,
     },
+    "dry-run": {
+      describe: "Load what a start needs, beside a daemon that may run, and start nothing",
+      isFlag: true,
+    },
     salvage: {
       describe: "Start even if a SQLite store lost commits, and report how many",
       isFlag: true,
@@ -121,20 +144,21 @@ export const SERVE: Verb = {
   },
   examples: [
     ["jobctl serve --config config.toml", "Run what the file says"],
+    ["jobctl serve --dry-run", "Would it start? Opens no store that has another owner"],
     ["jobctl serve --watch", "While you write jobs: apply each change"],
     ["jobctl serve -c config.toml --port 0 --log-level debug", "Override settings for one run"],
   ],
   isOffline: true,
   async run(args, context) {
     const { io } = context;
-    const { serve } = await import("../../../app.ts");
+    const { serve, tryServe } = await import("../../../app.ts");
     const flags: Record<string, unknown> = {};
     for (const [option, setting] of Object.entries(SETTINGS)) flags[setting] = args.raw(option);
-    const run = () =>
-      serve({
-        configFile: configFileOf(args, io.cwd),
-        flags,
-        env: io.env,
+    const settings = { configFile: configFileOf(args, io.cwd), flags, env: io.env };
+    const run = async () => {
+      if (args.flag("dry-run")) return await showTried(await tryServe(settings), context);
+      return await serve({
+        ...settings,
         salvages: args.flag("salvage"),
         watches: args.flag("watch"),
         onRefused: (error) => showWaiting(error, context),
@@ -142,6 +166,7 @@ export const SERVE: Verb = {
         // The daemon does not stop if nobody reads its log any more.
         writeLog: (line) => void io.stderr.write(line).catch(() => {}),
       });
+    };
     try {
       return await run();
     } catch (error) {
