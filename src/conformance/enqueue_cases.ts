@@ -171,6 +171,7 @@ export const enqueueCases: StoreCases = {
       uniqueUntil: null,
       version: null,
       progress: null,
+      usage: null,
       redrivenAs: null,
       state: "scheduled",
       reason: null,

@@ -37,7 +37,11 @@ async function fill(world: StoreWorld): Promise<void> {
     logs: [line("done")],
   });
   await world.finish({ uniqueKey: "kept", unique: { forMs: MINUTE, onConflict: "keep" } });
-  const dead = await world.finish({}, { outcome: failed(), version: "7" });
+  const dead = await world.finish({}, {
+    outcome: failed(),
+    version: "7",
+    usage: { maxRssBytes: 4_096, cpuMs: null },
+  });
   await store.redrive({
     at: world.at,
     instances: [world.newInstance({ retryOf: dead.id, dueAt: START + MINUTE })],

@@ -19,8 +19,8 @@ const line = (message: string): LogEntry => ({
 });
 
 const pick = (instance: Instance | null) => {
-  const { version, progress } = instance!;
-  return { version, progress };
+  const { version, progress, usage } = instance!;
+  return { version, progress, usage };
 };
 
 /** Cases of settling. */
@@ -51,16 +51,29 @@ export const settleCases: StoreCases = {
     ]);
   },
 
-  "settle() records the version that ran and the progress it made": async (world) => {
+  "settle() records the version that ran, its progress, and what it used": async (world) => {
     const running = await world.start({ retryMax: 1 });
     assert.equal(running.version, null);
-    const first = { version: "a1", progress: { done: 3, total: 10 } };
+    const usage = { maxRssBytes: 2 ** 40, cpuMs: 7 };
+    const first = { version: "a1", progress: { done: 3, total: 10 }, usage };
     await world.settle(running, { outcome: retry(START), ...first });
     assert.deepEqual(pick(await world.store.get(running.id)), first);
     const again = (await world.claim())[0]!;
-    assert.deepEqual(pick(again), { version: "a1", progress: null });
+    assert.deepEqual(pick(again), { version: "a1", progress: null, usage: null });
+    const last = { version: "b2", progress: null, usage: null };
     await world.settle(again, { outcome: completed("[]"), version: "b2" });
-    assert.deepEqual(pick(await world.store.get(running.id)), { version: "b2", progress: null });
+    assert.deepEqual(pick(await world.store.get(running.id)), last);
+  },
+
+  "settle() records what an attempt used that reports nothing else": async (world) => {
+    const usage = { maxRssBytes: null, cpuMs: 0 };
+    const first = await world.start();
+    const { instance } = await world.settle(first, { outcome: completed("[]"), usage });
+    assert.deepEqual(instance!.usage, usage);
+    assert.deepEqual(await world.store.get(first.id), instance);
+    const second = await world.start();
+    await world.settle(second, { outcome: completed("[]") });
+    assert.equal((await world.store.get(second.id))!.usage, null);
   },
 
   "appendLogs() records progress under a held claim only": async (world) => {

@@ -42,6 +42,27 @@ export interface Progress {
   readonly total: number | null;
 }
 
+/** What the processes of an attempt used; null: unknown. */
+export interface AttemptUsage {
+  /** Most memory that they took at one moment, in bytes. */
+  readonly maxRssBytes: number | null;
+  /** Processor time, of user and system. */
+  readonly cpuMs: number | null;
+}
+
+/** What the processes of a running attempt use. The rest is what they have used so far. */
+export interface LiveUsage extends AttemptUsage {
+  readonly rssBytes: number;
+  /** Null if it may not be read. */
+  readonly openFiles: number | null;
+  readonly processes: number;
+}
+
+/** True for the usage of an attempt that still runs. */
+export function isLive(usage: AttemptUsage | LiveUsage): usage is LiveUsage {
+  return "rssBytes" in usage;
+}
+
 /** Policy of an instance, fixed when it is accepted, so that every node treats it alike. */
 export interface InstancePolicy {
   /** Retries after a failed attempt: 0 none, −1 without limit. */
@@ -100,6 +121,8 @@ export interface Instance extends InstancePolicy {
   readonly version: string | null;
   /** As reported by the running or last attempt. */
   readonly progress: Progress | null;
+  /** Of the last attempt that ended; null while another runs, or if nothing is known. */
+  readonly usage: AttemptUsage | null;
   /** When it must have ended, including all waits and attempts, epoch ms. */
   readonly deadlineAt: number | null;
   /** The instance that ran this dead letter again. */

@@ -196,7 +196,12 @@ function readHeader(value: Readonly<Record<string, unknown>>, name: string): Bac
 }
 
 function readRecord(value: { readonly type?: unknown }, name: string): StoreRecord {
-  if ((RECORD_TYPES as readonly unknown[]).includes(value.type)) return value as StoreRecord;
+  if ((RECORD_TYPES as readonly unknown[]).includes(value.type)) {
+    const record = value as StoreRecord;
+    if (record.type !== "instance") return record;
+    // Older versions did not record it.
+    return { ...record, instance: { ...record.instance, usage: record.instance.usage ?? null } };
+  }
   throw damaged(`a line of type "${String(value.type)}" is not a record`, name);
 }
 

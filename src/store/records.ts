@@ -269,7 +269,10 @@ export function placeOfText(texts: readonly string[], text: string): number {
  */
 export function canonicalText(record: StoreRecord): string {
   const { order: _, ...rest } = record as StoreRecord & { readonly order?: number };
-  return JSON.stringify(sorted(rest));
+  if (!("instance" in rest)) return JSON.stringify(sorted(rest));
+  // Backups of older versions do not mention the usage.
+  const { usage, ...instance } = rest.instance;
+  return JSON.stringify(sorted({ ...rest, instance: { ...instance, usage: usage ?? undefined } }));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type {
+  AttemptUsage,
   ErrorInfo,
   Instance,
   InstancePolicy,
@@ -166,6 +167,8 @@ export type Settlement = ClaimKey & {
   readonly version?: string;
   /** Absent if unchanged. */
   readonly progress?: Progress;
+  /** Absent if nothing of it is known. */
+  readonly usage?: AttemptUsage;
   /** News for the memo of the job if this ends the instance, whatever the memo watches. */
   readonly news?: "output";
   readonly outcome:

@@ -207,6 +207,7 @@ function maskedSink(sink: AttemptSink, mask: SecretMask): AttemptSink {
       sink.log(entries.map((entry) => ({ ...entry, message: mask.text(entry.message) })));
     },
     progress: (progress) => sink.progress(progress),
+    used: (usage) => sink.used(usage),
     call: (method, args) => sink.call(method, args),
   };
 }

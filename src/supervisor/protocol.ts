@@ -1,4 +1,4 @@
-import type { LogEntry } from "../core/instance.ts";
+import type { AttemptUsage, LiveUsage, LogEntry } from "../core/instance.ts";
 import type { OutputLimits } from "../core/job/gen/job_options.ts";
 import type { AttemptResult } from "../worker/protocol.ts";
 
@@ -49,6 +49,11 @@ export type ToSupervisor =
   /** End once nothing runs and nothing that a command left behind writes. */
   | { readonly type: "end" };
 
+/** What a command uses. */
+export interface CommandUsage extends LiveUsage {
+  readonly run: number;
+}
+
 /** Supervisor → daemon. */
 export type FromSupervisor =
   | { readonly type: "hello"; readonly version: number; readonly pid: number }
@@ -57,6 +62,8 @@ export type FromSupervisor =
   /** The program runs; its process leads a session and a group. */
   | { readonly type: "started"; readonly run: number; readonly pid: number }
   | { readonly type: "log"; readonly run: number; readonly entries: readonly LogEntry[] }
+  /** What commands use that have run for a while. */
+  | { readonly type: "usage"; readonly runs: readonly CommandUsage[] }
   /** All of its output was sent, and its processes are gone or left to run. */
   | {
     readonly type: "ended";
@@ -65,9 +72,11 @@ export type FromSupervisor =
     readonly result: AttemptResult | null;
     /** The last lines of its standard error. */
     readonly stderrTail: string;
+    /** What its processes used; null if it did not start. Older versions leave it out. */
+    readonly usage: AttemptUsage | null;
   };
 
-/** Most entries in one message. */
+/** Most entries, or commands, in one message. */
 export const ENTRIES_MAX = 500;
 /** Most characters of the entries in one message. */
 export const ENTRIES_LENGTH_MAX = 262_144;

@@ -1,4 +1,4 @@
-import { LOG_LEVELS, type LogEntry } from "../core/instance.ts";
+import { type AttemptUsage, LOG_LEVELS, type LogEntry } from "../core/instance.ts";
 import { isObject } from "../core/object_keys.ts";
 import { cutText } from "../core/text/text_bytes.ts";
 import { LINE_BYTES_MAX } from "../worker/output/line_splitter.ts";
@@ -9,7 +9,7 @@ import {
   START_READERS,
   TEXT_BYTES_MAX,
 } from "../worker/validate_message.ts";
-import { ENTRIES_MAX, type FromSupervisor } from "./protocol.ts";
+import { type CommandUsage, ENTRIES_MAX, type FromSupervisor } from "./protocol.ts";
 
 /** Longest line: each byte that is not UTF-8 becomes one character, and our own lines are short. */
 const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
@@ -29,11 +29,19 @@ const READERS: Readonly<
     const entries = given.map(readEntry);
     return entries.every((entry) => entry !== null) ? { type: "log", run, entries } : null;
   },
-  ended: ({ run, result: given, stderrTail }) => {
+  usage: ({ runs: given }) => {
+    if (!Array.isArray(given) || given.length > ENTRIES_MAX) return null;
+    const runs = given.map(readCommandUsage);
+    return runs.every((run) => run !== null) ? { type: "usage", runs } : null;
+  },
+  ended: ({ run, result: given, stderrTail, usage: used }) => {
     const result = given === null ? null : readResult(given);
     if (!isWhole(run) || typeof stderrTail !== "string") return null;
     if (given !== null && result === null) return null;
-    return { type: "ended", run, result, stderrTail: cutText(stderrTail, TEXT_BYTES_MAX) };
+    const usage = readUsage(used ?? null);
+    if (usage === undefined) return null;
+    const tail = cutText(stderrTail, TEXT_BYTES_MAX);
+    return { type: "ended", run, result, stderrTail: tail, usage };
   },
 };
 
@@ -55,4 +63,27 @@ function readEntry(value: unknown): LogEntry | null {
     typeof message === "string" && message.length <= LINE_LENGTH_MAX;
   if (!isEntry) return null;
   return { at, level, source, message } as LogEntry;
+}
+
+function readCommandUsage(value: unknown): CommandUsage | null {
+  const usage = readUsage(value);
+  if (!usage) return null;
+  const given = value as Partial<Record<keyof CommandUsage, unknown>>;
+  const { run, rssBytes, openFiles, processes } = given;
+  if (!isWhole(run) || !isCount(rssBytes) || !isCount(processes)) return null;
+  if (openFiles !== null && !isCount(openFiles)) return null;
+  return { run, ...usage, rssBytes, openFiles, processes };
+}
+
+/** Undefined if it is invalid. */
+function readUsage(value: unknown): AttemptUsage | null | undefined {
+  if (value === null) return null;
+  if (!isObject(value)) return undefined;
+  const { maxRssBytes, cpuMs } = value as Partial<Record<keyof AttemptUsage, unknown>>;
+  if (maxRssBytes !== null && !isCount(maxRssBytes)) return undefined;
+  return cpuMs === null || isCount(cpuMs) ? { maxRssBytes, cpuMs } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return isWhole(value) && value >= 0;
 }

@@ -1,4 +1,5 @@
 import { JobError, messageOf } from "../core/errors.ts";
+import type { LiveUsage } from "../core/instance.ts";
 import type { ProcessLimits } from "../core/job/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
@@ -145,12 +146,17 @@ export class SupervisedCommand implements RunHost {
       case "log":
         return run.sink.log(message.entries);
       case "ended": {
-        const { result, stderrTail } = message;
+        const { result, stderrTail, usage } = message;
+        if (usage !== null) run.sink.used(usage);
         if (result === null) return this.end({ type: "expired" });
         const tookMs = this.#clock.now().monotonicMs - this.#startMs;
         return this.end({ type: "result", result, stderrTail, tookMs, isSilent: false });
       }
     }
+  }
+
+  used(usage: LiveUsage): void {
+    this.#run?.sink.used(usage);
   }
 
   /** It did not begin. */

@@ -212,6 +212,9 @@ export class SupervisorProcess implements CommandSupervisor {
         return this.#started(message);
       case "log":
         return this.#commands.get(message.run)?.receive(message);
+      case "usage":
+        for (const { run, ...usage } of message.runs) this.#commands.get(run)?.used(usage);
+        return;
       case "ended": {
         const command = this.#commands.get(message.run);
         if (command === undefined) return;

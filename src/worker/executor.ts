@@ -1,4 +1,11 @@
-import type { ErrorInfo, Instance, LogEntry, Progress } from "../core/instance.ts";
+import type {
+  AttemptUsage,
+  ErrorInfo,
+  Instance,
+  LiveUsage,
+  LogEntry,
+  Progress,
+} from "../core/instance.ts";
 import type { JobDefinition } from "../core/job/job.ts";
 import type { JobState } from "../core/state.ts";
 
@@ -30,6 +37,8 @@ export interface AttemptSink {
   log(entries: readonly LogEntry[]): void;
   /** How far the job is; called twice a second at most. */
   progress(progress: Progress): void;
+  /** What its processes use, or have used in all once they have ended. */
+  used(usage: AttemptUsage | LiveUsage): void;
   /** A call of the job's `Manager` proxy: method name and arguments as JSON values. */
   call(method: string, args: readonly unknown[]): Promise<unknown>;
 }

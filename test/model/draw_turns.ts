@@ -28,6 +28,9 @@ const SCHEDULES = ["config:a:0", "config:b:0", "config:c:0"];
 const ROWS_MAX = 60;
 const WIDE_ROWS_MAX = 150;
 
+/** What some attempts report. */
+const REPORTED = { progress: { done: 1, total: 2 }, usage: { maxRssBytes: 4_096, cpuMs: 3 } };
+
 const ALONE: readonly StepType[] = ["reopen", "clear", "list"];
 const QUEUES = ["x", "y", "z"];
 const WIDE_QUEUES = "bdefghijklmn".split("").map((letter) => `account ${letter}`);
@@ -284,7 +287,7 @@ export class TurnDrawer {
       return {
         ...{ ...claim, logs: [], outcome },
         ...(this.#chance(0.3) ? { version: "1.2" } : {}),
-        ...(this.#chance(0.2) ? { progress: { done: 1, total: 2 } } : {}),
+        ...(this.#chance(0.2) ? REPORTED : {}),
       };
     });
     return { type: "settle", node: this.#pick(NODES), settlements };

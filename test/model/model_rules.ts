@@ -27,6 +27,7 @@ export function acceptedInstance(input: NewInstance, at: number): Instance {
     node: null,
     version: null,
     progress: null,
+    usage: null,
     redrivenAs: null,
   };
 }

@@ -214,6 +214,7 @@ export class StoreModel {
       fence: Math.max(instance.fence + 1, this.at * 1024),
       node,
       progress: null,
+      usage: null,
     };
     row.isSeenDue = false;
     row.leaseUntilMs = this.monotonicMs + leaseMs;
@@ -245,7 +246,7 @@ export class StoreModel {
 
   settle(settlements: readonly Settlement[]): readonly SettleResult[] {
     return settlements.map((settlement) => {
-      const { id, fence, outcome, version, progress } = settlement;
+      const { id, fence, outcome, version, progress, usage } = settlement;
       const row = this.held(settlement);
       if (!row) {
         const there = this.row(id);
@@ -261,6 +262,7 @@ export class StoreModel {
         ...row.instance,
         version: version ?? row.instance.version,
         progress: progress ?? row.instance.progress,
+        usage: usage ?? row.instance.usage,
       };
       return { id, fence, status: "settled", instance: this.#end(row, ran, outcome) };
     });

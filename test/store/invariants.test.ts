@@ -35,6 +35,7 @@ const instanceOf = (given: Partial<Instance> = {}): Instance => ({
   retryOf: null,
   version: null,
   progress: null,
+  usage: null,
   redrivenAs: null,
   uniqueUntil: null,
   deadlineAt: null,

@@ -9,6 +9,7 @@ import { JOB_DEFAULTS } from "../../src/core/job/option_table.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { resolveAccount } from "../../src/platform/process/accounts.ts";
+import { runtimeName } from "../../src/platform/process/process.ts";
 import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
 import {
   commandJob,
@@ -335,4 +336,46 @@ test("run() stops a command that writes endlessly to its result file", async () 
   const { outcome } = await run('exec yes > "$JOB_RESULT_FILE"');
   assert.ok(outcome.type === "error");
   assert.match(outcome.error.message, /Cannot take the result of \d+ bytes/);
+});
+
+const isCounted = runtimeName() === "bun" && process.platform === "linux";
+
+test("the kernel's account of a command is known however short it is", async () => {
+  if (!isCounted) return;
+  const busy = begin("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done");
+  const idle = begin("sleep 0.1");
+  await Promise.all([busy, idle].map(({ attempt }) => attempt.outcome));
+  const [usage] = busy.sink.usages;
+  assert.ok(usage!.cpuMs! > 20, JSON.stringify(usage));
+  // They took less than their supervisor, whose memory they shared before they began.
+  assert.equal(usage!.maxRssBytes, null);
+  assert.ok(idle.sink.usages[0]!.cpuMs! < 20, JSON.stringify(idle.sink.usages));
+});
+
+test("the memory of a command is that of its largest process if that is large", async () => {
+  if (!isCounted) return;
+  const size = 300_000_000;
+  const { sink, attempt } = begin(`head -c ${size} /dev/zero | tail -c ${size} | head -c 1`);
+  await attempt.outcome;
+  const bytes = sink.usages.at(-1)!.maxRssBytes!;
+  assert.ok(bytes >= size && bytes < 2 * size, String(bytes));
+});
+
+test("a command that failed to start has used nothing", async () => {
+  const sink = new RecordingSink();
+  await executor.run(makeTask(commandJob(["/does/not/exist"])), sink).outcome;
+  assert.deepEqual(sink.usages, []);
+});
+
+test("what all processes of a command use is known once it runs for a second", async () => {
+  if (process.platform !== "linux") return;
+  const { sink, attempt } = begin("sleep 60 & sleep 60 & exec 9</dev/null; wait");
+  const usage = await sink.live;
+  assert.equal(usage.processes, 3);
+  assert.ok(usage.rssBytes > 500_000 && usage.rssBytes < 50_000_000, String(usage.rssBytes));
+  assert.ok(usage.openFiles! >= 10, String(usage.openFiles));
+  attempt.abort("canceled");
+  await attempt.outcome;
+  const last = sink.usages.at(-1)!;
+  assert.ok(!("rssBytes" in last) && last.maxRssBytes! >= usage.rssBytes, JSON.stringify(last));
 });

@@ -4,7 +4,9 @@ import { ENTRIES_MAX, type FromSupervisor } from "../../src/supervisor/protocol.
 import { readMessage } from "../../src/supervisor/read_message.ts";
 
 const ENTRY = { at: 1, level: "info", source: "stdout", message: "a line" } as const;
-const ENDED = { type: "ended", run: 1, stderrTail: "" } as const;
+const ENDED = { type: "ended", run: 1, stderrTail: "", usage: null } as const;
+
+const USAGE = { run: 1, rssBytes: 5, maxRssBytes: 9, cpuMs: 7, openFiles: null, processes: 1 };
 
 const VALID: readonly FromSupervisor[] = [
   { type: "hello", version: 1, pid: 5 },
@@ -15,6 +17,10 @@ const VALID: readonly FromSupervisor[] = [
   { ...ENDED, result: { type: "error", error: { name: "E", message: "m", exitCode: 1 } } },
   { ...ENDED, result: { type: "unstarted", error: { name: "E", message: "m" } } },
   { ...ENDED, result: null },
+  { type: "usage", runs: [] },
+  { type: "usage", runs: [USAGE, { ...USAGE, openFiles: 3 }] },
+  { ...ENDED, result: null, usage: { maxRssBytes: 2 ** 40, cpuMs: 0 } },
+  { ...ENDED, result: null, usage: { maxRssBytes: null, cpuMs: null } },
 ];
 
 test("readMessage() keeps the known members of every message", () => {
@@ -37,6 +43,16 @@ test("readMessage() refuses what is not a message or has a wrong member", () => 
     { ...ENDED, result: { type: "ok", resultsJson: "[" } },
     { ...ENDED, result: undefined },
     { ...ENDED, result: null, stderrTail: 5 },
+    { type: "usage", runs: USAGE },
+    { type: "usage", runs: [null] },
+    { type: "usage", runs: [{ ...USAGE, rssBytes: null }] },
+    { type: "usage", runs: [{ ...USAGE, openFiles: -1 }] },
+    { type: "usage", runs: [{ ...USAGE, processes: "1" }] },
+    { type: "usage", runs: Array.from({ length: ENTRIES_MAX + 1 }, () => USAGE) },
+    { ...ENDED, result: null, usage: 5 },
+    { ...ENDED, result: null, usage: { maxRssBytes: -1, cpuMs: 0 } },
+    { ...ENDED, result: null, usage: { maxRssBytes: 1, cpuMs: 0.5 } },
+    { ...ENDED, result: null, usage: { maxRssBytes: 1 } },
   ];
   for (const message of wrong) {
     assert.equal(readMessage(message), null, JSON.stringify(message)?.slice(0, 200));

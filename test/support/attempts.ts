@@ -3,7 +3,14 @@ import type { JobOptions } from "../../src/core/job/gen/job_options.ts";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Instance, LogEntry, Progress } from "../../src/core/instance.ts";
+import {
+  type AttemptUsage,
+  type Instance,
+  isLive,
+  type LiveUsage,
+  type LogEntry,
+  type Progress,
+} from "../../src/core/instance.ts";
 import {
   type CommandSpec,
   type JobDefinition,
@@ -149,6 +156,7 @@ export function makeInstance(
     retryOf: null,
     version: null,
     progress: null,
+    usage: null,
     redrivenAs: null,
     uniqueUntil: null,
     deadlineAt: null,
@@ -175,6 +183,10 @@ export function makeTask(
 export class RecordingSink implements AttemptSink {
   readonly entries: LogEntry[] = [];
   readonly progresses: Progress[] = [];
+  readonly usages: (AttemptUsage | LiveUsage)[] = [];
+  readonly #live = Promise.withResolvers<LiveUsage>();
+  /** The first report while it runs. */
+  readonly live = this.#live.promise;
   readonly calls: { readonly method: string; readonly args: readonly unknown[] }[] = [];
   answer: (method: string, args: readonly unknown[]) => unknown = () => null;
   readonly #waiting: { readonly text: string; readonly resolve: () => void }[] = [];
@@ -186,6 +198,11 @@ export class RecordingSink implements AttemptSink {
 
   progress(progress: Progress): void {
     this.progresses.push(progress);
+  }
+
+  used(usage: AttemptUsage | LiveUsage): void {
+    this.usages.push(usage);
+    if (isLive(usage)) this.#live.resolve(usage);
   }
 
   async call(method: string, args: readonly unknown[]): Promise<unknown> {

@@ -108,7 +108,8 @@ function instance(
     ...{ createdAt, scheduledAt: createdAt, processedAt: isFinal ? createdAt : null, settledAt },
     ...{ cancelRequestedAt: null, attempt: isFinal ? 1 : 0, failures: isFailed ? 1 : 0 },
     ...{ crashes: 0, fence: isFinal ? place + 1 : 0, node: isFinal ? `node-${place % 7}` : null },
-    ...{ retryOf: null, version: null, progress: null, deadlineAt: null, redrivenAs: null },
+    ...{ retryOf: null, version: null, progress: null, usage: null },
+    ...{ deadlineAt: null, redrivenAs: null },
     ...{ retryMax: 0, crashesMax: 3, timeoutMs: 0 },
     ...{ keepSuccessMs: 400 * DAY_MS, keepFailureMs: 400 * DAY_MS },
   };

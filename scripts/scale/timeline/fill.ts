@@ -156,7 +156,14 @@ function instanceOf(index: number, { instances, nowMs }: Content): Instance {
     ...{ processedAt: isLater ? null : createdAt + 500, settledAt: ended },
     ...{ cancelRequestedAt: null, attempt: isLater ? 0 : 1, failures: 0, crashes: 0 },
     ...{ fence: isLater ? 0 : 1, node: isLater ? null : "n1", retryOf: null, version: null },
-    ...{ progress: null, deadlineAt: null, redrivenAs: null, retryMax: 0, crashesMax: 3 },
+    ...{
+      progress: null,
+      usage: null,
+      deadlineAt: null,
+      redrivenAs: null,
+      retryMax: 0,
+      crashesMax: 3,
+    },
     ...{ timeoutMs: 0, keepSuccessMs: 90 * DAY_MS, keepFailureMs: 90 * DAY_MS },
   };
 }

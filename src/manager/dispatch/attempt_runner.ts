@@ -101,6 +101,7 @@ export class AttemptRunner {
       running.attempt = executor.run({ job, instance, deadlineMs, after }, {
         log: (entries) => running.log(entries),
         progress: (progress) => running.progress(progress),
+        used: (usage) => running.usage = usage,
         call: (method, args) => this.#calls.handle(running, method, args),
       });
     } catch (error) {

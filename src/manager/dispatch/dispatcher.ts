@@ -1,5 +1,5 @@
 import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
-import type { Instance, LogEntry } from "../../core/instance.ts";
+import { type Instance, isLive, type LiveUsage, type LogEntry } from "../../core/instance.ts";
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
@@ -104,6 +104,16 @@ export class Dispatcher {
   /** Attempts claimed and not settled. */
   get runningCount(): number {
     return this.#running.size;
+  }
+
+  /** What the processes of attempts use, by the id of the instance, as far as it is known. */
+  usageOf(ids: Iterable<string>): ReadonlyMap<string, LiveUsage> {
+    const found = new Map<string, LiveUsage>();
+    for (const id of ids) {
+      const usage = this.#running.get(id)?.usage ?? null;
+      if (usage !== null && isLive(usage)) found.set(id, usage);
+    }
+    return found;
   }
 
   /** True if the executor can take another attempt: those that wait in it need no worker yet. */
@@ -370,7 +380,7 @@ export class Dispatcher {
         releaseMs,
       });
       const isNews = running.hasOutput && notices.isOutputWanted(running.instance.kind);
-      const details = { version: versionOf(running.job), progress };
+      const details = { version: versionOf(running.job), progress, usage: running.usage };
       this.#outbox.add(
         running,
         withDetails(settlement, { ...details, news: isNews ? "output" : undefined }),

@@ -1,7 +1,7 @@
 import type { RetryPolicy } from "../../core/job/gen/job_options.ts";
 import { type Backoff, backoffMs } from "../../core/backoff.ts";
 import { encodeError } from "../../core/arguments/encode.ts";
-import type { ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
+import type { AttemptUsage, ErrorInfo, Instance, LogEntry, Progress } from "../../core/instance.ts";
 import { type JobDefinition, PAYLOAD_BYTES_MAX } from "../../core/job/job.ts";
 import { isRetried, retryDelayMs } from "../../core/job/policy.ts";
 import type { Settlement } from "../../store/store.ts";
@@ -184,20 +184,27 @@ export function versionOf(job: JobDefinition | null): string | null {
   return source?.type === "module" && source.problem === undefined ? source.version : null;
 }
 
-/** Add the version, the progress and the news of the attempt; most have none of them. */
+/** Add the version, the progress, the usage and the news of the attempt; many have none of them. */
 export function withDetails(
   settlement: Settlement,
-  { version, progress, news }: {
+  { version, progress, usage, news }: {
     readonly version: string | null;
     readonly progress: Progress | undefined;
+    readonly usage: AttemptUsage | null;
     readonly news: Settlement["news"];
   },
 ): Settlement {
-  if (version === null && progress === undefined && news === undefined) return settlement;
+  const used = usage !== null && (usage.maxRssBytes !== null || usage.cpuMs !== null)
+    ? { maxRssBytes: usage.maxRssBytes, cpuMs: usage.cpuMs }
+    : undefined;
+  if (version === null && progress === undefined && used === undefined && news === undefined) {
+    return settlement;
+  }
   return {
     ...settlement,
     ...(version === null ? {} : { version }),
     ...(progress === undefined ? {} : { progress }),
+    ...(used === undefined ? {} : { usage: used }),
     ...(news === undefined ? {} : { news }),
   };
 }

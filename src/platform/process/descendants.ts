@@ -1,4 +1,4 @@
-import { existsSync, openSync, readdirSync, readSync } from "node:fs";
+import { existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { errorCode } from "../../core/errors.ts";
 import type { Clock } from "../clock.ts";
 import { readSystemFile } from "../files/read_file.ts";
@@ -10,6 +10,8 @@ import { START_TICKS, statOf } from "./process_identity.ts";
 export const MARKER_VARIABLE = "JOBCTL_WORKER";
 /** If more processes than this are new, all processes are listed. */
 const RANGE_MAX = 500;
+/** Descriptors are not listed of a process that has room for more of them. */
+const OPEN_FILES_MAX = 16_384;
 /** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
 
@@ -252,6 +254,30 @@ export function usageOf(
   const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
   const rssBytes = Number(fields[21]) * PAGE_BYTES;
   return { rssBytes, cpuTicks: ticks, parent: Number(fields[1]) };
+}
+
+/** The most memory that a process has taken at one moment; null if unknown. */
+export function peakRssBytes(pid: number): number | null {
+  const text = readSystemFile(`/proc/${pid}/status`) ?? "";
+  const kib = /^VmHWM:\s+(\d+) kB/m.exec(text)?.[1];
+  return kib === undefined ? null : Number(kib) * 1_024;
+}
+
+/**
+ * How many files a process has open; null if that may not be read, or there are too many to count.
+ */
+export function openFilesOf(pid: number): number | null {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    // Since Linux 6.2.
+    const { size } = statSync(folder);
+    if (size > 0) return size;
+    const status = readSystemFile(`/proc/${pid}/status`) ?? "";
+    const room = Number(/^FDSize:\s+(\d+)/m.exec(status)?.[1]);
+    return room <= OPEN_FILES_MAX ? readdirSync(folder).length : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Memory of a process, with its share of memory that others use too; null if unknown. */

@@ -37,6 +37,7 @@ const FUNCTIONS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   syscall: { args: ["u64", "u64", "u64", "u64"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  wait4: { args: ["i32", "ptr", "i32", "ptr"], returns: "i32" },
 } as const satisfies Readonly<Record<string, Prototype>>;
 
 type FunctionName = keyof typeof FUNCTIONS;

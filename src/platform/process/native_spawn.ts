@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
+import type { AttemptUsage } from "../../core/instance.ts";
+import { peakRssBytes } from "./descendants.ts";
 import { lateLibc, type NativeLibrary } from "./libc.ts";
 import { openFilesOfChildren, withOpenFiles } from "./process_control.ts";
 
@@ -21,6 +23,8 @@ export interface SpawnRequest {
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
+  /** What it and the children that it waited for used; null if the runtime does not tell. */
+  readonly usage: AttemptUsage | null;
 }
 
 /** Room for the structures of every C library that we run with. */
@@ -35,6 +39,11 @@ const O_CLOEXEC = 0o2000000;
 const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 const POLLIN = 1;
+/** Size of `struct rusage`, and the places of its first members in words of 32 bits. */
+const USAGE_BYTES = 144;
+const USAGE = { userS: 0, userUs: 2, systemS: 4, systemUs: 6, maxRssKib: 8 } as const;
+/** The kernel counts memory in steps of this many bytes for each processor. */
+const RSS_STEP_BYTES = 1_048_576;
 
 const FUNCTIONS = [
   "chdir",
@@ -50,7 +59,7 @@ const FUNCTIONS = [
   "posix_spawnattr_setflags",
   "posix_spawnattr_setsigdefault",
   "posix_spawnattr_setsigmask",
-  "waitpid",
+  "wait4",
 ] as const;
 
 type Library = NativeLibrary<typeof FUNCTIONS[number]>;
@@ -72,6 +81,9 @@ export class NativeSpawner {
   readonly #actions = Buffer.alloc(STRUCTURE_BYTES);
   readonly #pid = new Int32Array(1);
   readonly #status = new Int32Array(1);
+  readonly #usage = new Uint32Array(USAGE_BYTES / 4);
+  /** The most memory that this process has taken, when that was last read. */
+  #ownBytes = 0;
   readonly #pipe = new Int32Array(2);
   /** `struct pollfd`: a descriptor, then requested and returned events in 16 bits each. */
   readonly #poll = new Int32Array(2);
@@ -159,15 +171,37 @@ export class NativeSpawner {
   /** Call back for every child that has ended, our own and adopted ones. */
   reap(ended: (pid: number, exit: ProcessExit) => void): void {
     for (;;) {
-      const pid = this.#symbols.waitpid(-1, this.#status, WNOHANG);
+      const pid = this.#symbols.wait4(-1, this.#status, WNOHANG, this.#usage);
       if (pid <= 0) return;
       const status = this.#status[0]!;
       const number = status & 0x7f;
+      const usage = this.#readUsage();
       const exit = number === 0
-        ? { code: status >> 8 & 0xff, signal: null }
-        : { code: null, signal: SIGNAL_NAMES.get(number) ?? `signal ${number}` };
+        ? { code: status >> 8 & 0xff, signal: null, usage }
+        : { code: null, signal: SIGNAL_NAMES.get(number) ?? `signal ${number}`, usage };
       ended(pid, exit);
     }
+  }
+
+  #readUsage(): AttemptUsage {
+    const words = this.#usage;
+    const seconds = words[USAGE.userS]! + words[USAGE.systemS]!;
+    const us = words[USAGE.userUs]! + words[USAGE.systemUs]!;
+    const maxRssBytes = words[USAGE.maxRssKib]! * 1_024;
+    return {
+      maxRssBytes: this.#isOwn(maxRssBytes) ? null : maxRssBytes,
+      cpuMs: Math.round(seconds * 1_000 + us / 1_000),
+    };
+  }
+
+  /**
+   * True if memory may be that of this process. A child shares it until it executes its program,
+   * and the kernel counts it as the child's.
+   */
+  #isOwn(bytes: number): boolean {
+    if (bytes <= this.#ownBytes) return true;
+    this.#ownBytes = (peakRssBytes(process.pid) ?? 0) + RSS_STEP_BYTES;
+    return bytes <= this.#ownBytes;
   }
 
   /** An array of C strings, ended by a null pointer. The bytes must live as long as it is used. */

@@ -129,7 +129,7 @@ class PortableStarter implements ProgramStarter {
     this.#reaper.start();
     child.once("exit", (code, signal) => {
       this.#running -= 1;
-      events.onExit({ code, signal });
+      events.onExit({ code, signal, usage: null });
     });
     events.onStart(child.pid);
     return { stdout, stderr };

@@ -83,6 +83,7 @@ export function acceptInstance(input: NewInstance, { at, stamp }: Dated): Instan
     retryOf: input.retryOf,
     version: null,
     progress: null,
+    usage: null,
     deadlineAt: input.deadlineAt === null ? null : Math.ceil(input.deadlineAt),
     redrivenAs: null,
     retryMax: input.retryMax,
@@ -110,6 +111,7 @@ export function claimInstance(instance: Instance, node: string, { at, stamp }: D
     fence: nextFence(instance.fence, at),
     node,
     progress: null,
+    usage: null,
   };
 }
 

@@ -39,6 +39,7 @@ const MEMBERS: Readonly<Record<keyof Instance, unknown>> = {
   retryOf: null,
   version: null,
   progress: null,
+  usage: null,
   deadlineAt: null,
   redrivenAs: null,
   retryMax: 0,

@@ -18,7 +18,8 @@ const REST = `UPDATE instance SET reason = ?, processed_at = ?, settled_at = ?, 
   cancel_at = ?, attempt = ?, failures = ?, crashes = ?, fence = ?, node = ?, results = ?, error = ?,
   version = ? WHERE seq = ?`;
 const END = `UPDATE instance SET state = ?, reason = ?, settled_at = ?, expire_at = ?,
-  cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ?, version = ? WHERE seq = ?`;
+  cancel_at = ?, failures = ?, crashes = ?, results = ?, error = ?, version = ?, extra = ?
+  WHERE seq = ?`;
 const END_WAITING = `UPDATE instance SET state = ?, ready = NULL, reason = ?, settled_at = ?,
   expire_at = ?, cancel_at = ?, error = ? WHERE seq = ?`;
 const AGAIN = `UPDATE instance SET state = 1, ready = ?, reason = ?, due_at = ?, scheduled_at = ?,
@@ -46,8 +47,8 @@ const SAMPLE_ROWS = 64;
 /** What counting a range costs in addition, in rows. */
 const RANGE_ROWS = 20;
 
-/** Members that few instances have. */
-type Extra = Partial<Pick<Instance, "progress" | "redrivenAs" | "uniqueUntil">>;
+/** Members that not every instance has. */
+type Extra = Partial<Pick<Instance, "progress" | "usage" | "redrivenAs" | "uniqueUntil">>;
 
 const NO_EXTRA: Extra = {};
 
@@ -108,14 +109,15 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
     const statements = this.statements;
     const { instance: i, seq } = after;
     const errorJson = i.error === null ? null : JSON.stringify(i.error);
+    const extra = packExtra(i);
+    const isEnd = isFinal(i.state) && before.isReady === null;
     if (isFinal(i.state)) {
       const state = stateIndex(i.state);
       const ended: Value[] = [i.reason, i.settledAt, after.expireAt, i.cancelRequestedAt];
-      if (before.isReady !== null) statements.run(END_WAITING, state, ...ended, errorJson, seq);
-      else {
-        const counted = [i.failures, i.crashes];
-        statements.run(END, state, ...ended, ...counted, i.resultsJson, errorJson, i.version, seq);
-      }
+      if (isEnd) {
+        const outcome = [i.failures, i.crashes, i.resultsJson, errorJson, i.version];
+        statements.run(END, state, ...ended, ...outcome, extra, seq);
+      } else statements.run(END_WAITING, state, ...ended, errorJson, seq);
     } else if (i === before.instance) {
       statements.run(MOVE, readyOf(after), seq);
       return;
@@ -130,8 +132,7 @@ export class SqliteInstances extends SqliteTable implements InstanceTable {
       statements.run(MARK, i.cancelRequestedAt, i.reason, seq);
     }
     if (i.attempt < before.instance.attempt) statements.run(UNCLAIM, i.attempt, i.processedAt, seq);
-    const extra = packExtra(i);
-    if (extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
+    if (!isEnd && extra !== packExtra(before.instance)) statements.run(PACK, extra, seq);
   }
 
   remove(row: Row): void {
@@ -246,10 +247,12 @@ function readyOf({ isReady, isBehind }: Row): number | null {
   return isReady === null ? null : 0;
 }
 
-function packExtra({ progress, redrivenAs, uniqueUntil }: Instance): string | null {
-  if (progress === null && redrivenAs === null && uniqueUntil === null) return null;
+function packExtra({ progress, usage, redrivenAs, uniqueUntil }: Instance): string | null {
+  const isOrdinary = progress === null && usage === null;
+  if (isOrdinary && redrivenAs === null && uniqueUntil === null) return null;
   const extra: Extra = {
     ...(progress === null ? {} : { progress }),
+    ...(usage === null ? {} : { usage }),
     ...(redrivenAs === null ? {} : { redrivenAs }),
     ...(uniqueUntil === null ? {} : { uniqueUntil }),
   };
@@ -295,6 +298,7 @@ export function readRow(kinds: Kinds, fields: Fields): Row {
       retryOf: fields.retry_of as string | null,
       version: fields.version as string | null,
       progress: extra.progress ?? null,
+      usage: extra.usage ?? null,
       deadlineAt: fields.deadline_at as number | null,
       redrivenAs: extra.redrivenAs ?? null,
       retryMax: fields.retry_max as number,

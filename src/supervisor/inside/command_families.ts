@@ -89,6 +89,17 @@ export class CommandFamilies {
     }));
   }
 
+  /** The processes of commands, as they are now. */
+  find<Command extends TrackedCommand>(
+    commands: ReadonlySet<Command>,
+  ): ReadonlyMap<Command, readonly number[]> {
+    const found = new Map(
+      [...commands].map((command) => [command as TrackedCommand, [] as number[]]),
+    );
+    for (const [pid, owner] of this.#ownersOf(allPids())) found.get(owner)?.push(pid);
+    return found as ReadonlyMap<TrackedCommand, number[]> as ReadonlyMap<Command, number[]>;
+  }
+
   /** Kill all processes of commands. Their ends follow from those of their first processes. */
   kill(commands: ReadonlySet<TrackedCommand>): void {
     this.#search(allPids, commands, commands);

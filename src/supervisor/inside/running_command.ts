@@ -1,5 +1,6 @@
 import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
 import { encodeJobError } from "../../worker/job_stack.ts";
+import type { AttemptUsage } from "../../core/instance.ts";
 import { commandEnd } from "../../core/text/command_end.ts";
 import { errorCode, JobError } from "../../core/errors.ts";
 import { withoutUndefined } from "../../core/object_keys.ts";
@@ -42,6 +43,11 @@ export interface CommandHost {
   readonly onExit: (command: RunningCommand) => void;
   /** Kill all of its processes. */
   readonly kill: (command: RunningCommand) => void;
+  /** What all of its processes used, by what is known of the first; null if nothing is. */
+  readonly usageOf: (
+    command: RunningCommand,
+    exit: AttemptUsage | null,
+  ) => AttemptUsage | null;
   /** It is over; its output is still read if a process that it left holds it open. */
   readonly onEnd: (command: RunningCommand, output: CommandOutput) => void;
 }
@@ -231,7 +237,8 @@ export class RunningCommand {
     if (this.#file !== null) this.#host.files.release(this.#file, this.#isAlone);
     this.#output.finish();
     const { stderrTail } = this.#output;
-    this.#host.send({ type: "ended", run: this.run, result, stderrTail });
+    const usage = this.#host.usageOf(this, this.#exit?.usage ?? null);
+    this.#host.send({ type: "ended", run: this.run, result, stderrTail, usage });
     if (!this.isLeft) this.#output.close();
     this.#host.onEnd(this, this.#output);
   }

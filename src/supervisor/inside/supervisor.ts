@@ -1,9 +1,11 @@
+import type { LiveUsage } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
 import { TransferBudget } from "../../worker/output/transfer_budget.ts";
-import type { FromSupervisor, ToSupervisor } from "../protocol.ts";
+import { ENTRIES_MAX, type FromSupervisor, type ToSupervisor } from "../protocol.ts";
 import { CommandFamilies } from "./command_families.ts";
+import { CommandUsages } from "./command_usages.ts";
 import type { CommandOutput } from "./command_output.ts";
 import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, RunningCommand } from "./running_command.ts";
@@ -29,6 +31,7 @@ export interface SupervisorLink {
 export class Supervisor {
   readonly #commands = new Map<number, RunningCommand>();
   readonly #families = new CommandFamilies();
+  readonly #usages: CommandUsages<RunningCommand>;
   readonly #host: CommandHost;
   /** Commands whose output is not yet read as it comes. */
   readonly #young = new Set<RunningCommand>();
@@ -45,6 +48,11 @@ export class Supervisor {
   /** @param onIdle called when it has been told to end and nothing is left to do */
   constructor(link: SupervisorLink, onIdle: () => void) {
     this.#onIdle = onIdle;
+    this.#usages = new CommandUsages({
+      clock: systemClock,
+      find: (commands) => this.#families.find(commands),
+      report: (usages) => this.#report(usages, link),
+    });
     this.#host = {
       clock: systemClock,
       starter: createProgramStarter(),
@@ -55,6 +63,7 @@ export class Supervisor {
       onStart: (command) => this.#started(command),
       onExit: (command) => this.#exited(command),
       kill: (command) => this.#kill(command),
+      usageOf: (command, exit) => this.#usages.end(command, exit),
       onEnd: (command, output) => this.#over(command, output),
     };
   }
@@ -84,6 +93,7 @@ export class Supervisor {
 
   #started(command: RunningCommand): void {
     this.#families.begin(command);
+    this.#usages.begin(command);
     this.#young.add(command);
     this.#look.setWithin(LOOK_EVERY_MS);
   }
@@ -118,6 +128,13 @@ export class Supervisor {
       ended.map((command) => ({ command, isLeft: command.isLeft })),
     );
     for (const command of ended) command.settle(left.get(command)!);
+  }
+
+  #report(usages: ReadonlyMap<RunningCommand, LiveUsage>, link: SupervisorLink): void {
+    const runs = [...usages].map(([{ run }, usage]) => ({ run, ...usage }));
+    for (let from = 0; from < runs.length; from += ENTRIES_MAX) {
+      link.send({ type: "usage", runs: runs.slice(from, from + ENTRIES_MAX) });
+    }
   }
 
   #over(command: RunningCommand, output: CommandOutput): void {

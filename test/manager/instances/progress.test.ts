@@ -57,3 +57,29 @@ test("subscribe() reports lines and progress after they are committed, before th
     "state completed",
   ]);
 });
+
+test("usageOf() knows what running attempts use, and the store what they have used", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule();
+  const { sink } = world.executor.last;
+  const seen = { maxRssBytes: 9, cpuMs: 3, rssBytes: 5, openFiles: 4, processes: 2 };
+  assert.equal((await world.manager.usageOf([id])).size, 0);
+  sink.used(seen);
+  assert.deepEqual([...await world.manager.usageOf([id, "another"])], [[id, seen]]);
+  assert.equal((await world.get(id)).usage, null);
+  sink.used({ maxRssBytes: 10, cpuMs: 4 });
+  world.executor.last.ok();
+  await world.clock.settle();
+  assert.equal((await world.manager.usageOf([id])).size, 0);
+  assert.deepEqual((await world.get(id)).usage, { maxRssBytes: 10, cpuMs: 4 });
+});
+
+test("dispatcher() writes what was seen last of an attempt that does not report it at its end", async () => {
+  const world = await new ManagerWorld().started();
+  const { id } = await world.schedule();
+  const { sink } = world.executor.last;
+  sink.used({ maxRssBytes: null, cpuMs: 3, rssBytes: 5, openFiles: null, processes: 1 });
+  world.executor.last.ok();
+  await world.clock.settle();
+  assert.deepEqual((await world.get(id)).usage, { maxRssBytes: null, cpuMs: 3 });
+});

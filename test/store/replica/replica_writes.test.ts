@@ -183,7 +183,14 @@ function rowOf(seq: number, given: Partial<Instance>): Row {
     ...{ scheduleId: null, scheduledFor: null, dueAt: seq, createdAt: 1, scheduledAt: 1 },
     ...{ processedAt: null, settledAt: null, cancelRequestedAt: null, attempt: 0, failures: 0 },
     ...{ crashes: 0, fence: 0, node: null, retryOf: null, version: null, progress: null },
-    ...{ deadlineAt: null, redrivenAs: null, retryMax: 0, crashesMax: 3, timeoutMs: 0 },
+    ...{
+      usage: null,
+      deadlineAt: null,
+      redrivenAs: null,
+      retryMax: 0,
+      crashesMax: 3,
+      timeoutMs: 0,
+    },
     ...{ keepSuccessMs: 1, keepFailureMs: 1 },
     ...given,
   } as Instance;

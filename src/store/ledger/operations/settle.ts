@@ -44,7 +44,7 @@ export function finishAttempt(
   state: LedgerState,
   moment: Moment,
   row: Row,
-  how: Pick<Settlement, "outcome" | "version" | "progress">,
+  how: Pick<Settlement, "outcome" | "version" | "progress" | "usage">,
 ): Instance {
   const { instance, ended } = settleInstance(
     withReport(row.instance, how),
@@ -71,14 +71,16 @@ export function updateInstance(
   if (isWaiting) state.hints.push({ type: "instances", dueAt: instance.dueAt });
 }
 
-/** The instance with the version and progress that its attempt reported. */
+/** The instance with what was reported of its attempt. */
 function withReport(
   instance: Instance,
-  reported: Pick<Settlement, "version" | "progress">,
+  reported: Pick<Settlement, "version" | "progress" | "usage">,
 ): Instance {
   const { version = instance.version, progress = instance.progress } = reported;
-  if (version === instance.version && progress === instance.progress) return instance;
-  return { ...instance, version: storable(version), progress };
+  const { usage = instance.usage } = reported;
+  const isSame = version === instance.version && progress === instance.progress;
+  if (isSame && usage === instance.usage) return instance;
+  return { ...instance, version: storable(version), progress, usage };
 }
 
 /** A slot is free: announce kinds whose limits may have blocked instances. */

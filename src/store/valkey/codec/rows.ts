@@ -19,6 +19,7 @@ interface RareMembers {
   readonly error?: string;
   readonly version?: string;
   readonly progress?: string;
+  readonly usage?: string;
   readonly redrivenAs?: string;
   readonly held?: boolean;
   readonly logs?: number;
@@ -178,6 +179,7 @@ function rowOf(id: string, row: readonly unknown[], fixed: FixedPart): ReadRow {
     retryOf: rare.retryOf ?? null,
     version: rare.version ?? null,
     progress: rare.progress ? JSON.parse(rare.progress) : null,
+    usage: rare.usage ? JSON.parse(rare.usage) : null,
     deadlineAt: rare.deadlineAt ?? null,
     redrivenAs: rare.redrivenAs ?? null,
     retryMax: fixed.retryMax,
@@ -197,7 +199,7 @@ function rowOf(id: string, row: readonly unknown[], fixed: FixedPart): ReadRow {
 
 /** Encode a row of an existing instance. Whoever writes it sets its place. */
 export function packRow(instance: Instance): Packable {
-  const { error, progress } = instance;
+  const { error, progress, usage } = instance;
   const rare = {
     cancelAt: instance.cancelRequestedAt ?? undefined,
     failures: instance.failures || undefined,
@@ -205,6 +207,7 @@ export function packRow(instance: Instance): Packable {
     error: error === null ? undefined : JSON.stringify(error),
     version: instance.version ?? undefined,
     progress: progress === null ? undefined : JSON.stringify(progress),
+    usage: usage === null ? undefined : JSON.stringify(usage),
     redrivenAs: instance.redrivenAs ?? undefined,
     uniqueKey: instance.uniqueKey ?? undefined,
     uniqueUntil: instance.uniqueUntil ?? undefined,

@@ -74,9 +74,10 @@ function isPlainClaim(claimed: Instance): boolean {
 type PlainSettlement = Settlement & { readonly outcome: Final };
 
 function isPlain(settlement: Settlement): settlement is PlainSettlement {
-  const { logs, version, progress, news, outcome } = settlement;
+  const { logs, version, progress, usage, news, outcome } = settlement;
   return outcome.type === "final" && outcome.error === null && !outcome.isFailure &&
-    logs.length === 0 && version === undefined && progress === undefined && news === undefined;
+    logs.length === 0 && version === undefined && progress === undefined && usage === undefined &&
+    news === undefined;
 }
 
 function addToRuns(runs: Run[], { id, fence, outcome }: PlainSettlement, kind: string): void {
@@ -109,11 +110,12 @@ function packRun({ fence, kind, outcome, ids, results, hasResults }: Run): Packa
 }
 
 function packSettlement(settlement: Settlement, isKnown: boolean): Packable {
-  const { id, fence, version, news, outcome } = settlement;
+  const { id, fence, version, usage, news, outcome } = settlement;
   const last = news === undefined ? [] : [news];
   const first = [
     ...[id, fence, isKnown, packLines(settlement), version && storable(version)],
     packProgress(settlement),
+    usage && JSON.stringify(usage),
     outcome.type === "release" && outcome.isUnstarted ? "unstarted" : outcome.type,
   ];
   if (outcome.type === "final") {
@@ -202,12 +204,13 @@ function readSettledList(from: Unpacker): readonly Settled[] {
 
 /** Compute a settled instance that nobody else has changed. The script has the same rules. */
 function settledInstance(claimed: Instance, settlement: Settlement, at: number): Instance {
-  const { version, progress, outcome } = settlement;
-  const isAsClaimed = version === undefined && progress === undefined;
+  const { version, progress, usage, outcome } = settlement;
+  const isAsClaimed = version === undefined && progress === undefined && usage === undefined;
   const instance = isAsClaimed ? claimed : {
     ...claimed,
     version: version === undefined ? claimed.version : storable(version),
     progress: progress === undefined ? claimed.progress : progress,
+    usage: usage === undefined ? claimed.usage : usage,
   };
   return settleInstance(instance, outcome, at).instance;
 }

@@ -99,7 +99,7 @@ end
 function S.lose_attempt(id, r)
   local text = cjson.encode('The lease of node "' .. (r[NODE] or 'unknown')
     .. '" ended without a result')
-  S.finish(id, r, {id, r[FENCE], true, false, false, false, 'crash', S.wall, 'lost',
+  S.finish(id, r, {id, r[FENCE], true, false, false, false, false, 'crash', S.wall, 'lost',
     '{"name":"LeaseLost","message":' .. text .. '}'})
 end
 

@@ -56,7 +56,7 @@ function S.take(id, claimer)
   r[FENCE] = S.next_number(r[FENCE])
   r[NODE] = claimer.node
   if members then
-    members.progress = nil
+    members.progress, members.usage = nil, nil
     if members.deadlineAt then S.index(S.DEADLINES, id, false) end
   end
   S.touch(id)

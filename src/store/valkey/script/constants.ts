@@ -60,16 +60,16 @@ const INPUT = {
   IN_EXTRA: 9,
 } as const;
 
-/** Places in an outcome. Before them come the claim, log lines, version and progress. */
+/** Places in an outcome. Before them come the claim, log lines, version, progress and usage. */
 const OUTCOME = {
-  OUT_TYPE: 7,
-  OUT_DUE: 8,
-  OUT_STATE: 8,
-  OUT_REASON: 9,
-  OUT_ERROR: 10,
-  OUT_RESULTS: 11,
-  OUT_IS_FAILURE: 12,
-  OUT_NEWS: 13,
+  OUT_TYPE: 8,
+  OUT_DUE: 9,
+  OUT_STATE: 9,
+  OUT_REASON: 10,
+  OUT_ERROR: 11,
+  OUT_RESULTS: 12,
+  OUT_IS_FAILURE: 13,
+  OUT_NEWS: 14,
 } as const;
 
 /** Results of accepting an instance and of settling a claim. */

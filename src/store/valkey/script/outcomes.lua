@@ -50,6 +50,7 @@ function S.settle_items(items)
       S.write_lines(id, r, item[2], item[4])
       if item[5] then S.rare(r).version = item[5] end
       if item[6] then S.rare(r).progress = item[6] end
+      if item[7] then S.rare(r).usage = item[7] end
       S.finish(id, r, item)
       if item[OUT_NEWS] and r[STATE] > PROCESSING then
         S.need_memos()
@@ -163,7 +164,7 @@ end
 -- An id of a run as an item.
 function S.item_of_run(run, i)
   local fence, _, state, reason, ids, results = unpack(run)
-  return {ids[i], fence, true, false, false, false, 'final', state, reason, false,
+  return {ids[i], fence, true, false, false, false, false, 'final', state, reason, false,
     results and results[i], false}
 end
 

@@ -291,8 +291,8 @@ function S.end_run(id, r, ending)
   local stamp = S.stamp
   -- It ended when its host says.
   S.stamp = ending[1]
-  S.finish(id, r, {id, 0, false, false, false, false, 'final', ending[2], ending[3], ending[4],
-    ending[6], ending[5]})
+  S.finish(id, r, {id, 0, false, false, false, false, false, 'final', ending[2], ending[3],
+    ending[4], ending[6], ending[5]})
   S.stamp = stamp
 end
 

@@ -1,0 +1,152 @@
+import type { AttemptUsage, LiveUsage } from "../../core/instance.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { openFilesOf, TICKS_PER_SECOND, usageOf } from "../../platform/process/descendants.ts";
+import { Slices } from "../../platform/slices.ts";
+import type { TrackedCommand } from "./command_families.ts";
+
+/** Commands are looked at once they have run for this long: most end sooner. */
+const YOUNG_MS = 1_000;
+/** Least time between two looks. */
+const LOOK_EVERY_MS = 1_000;
+/** Each look is followed by a pause this many times as long. */
+const REST_FACTOR = 1_000;
+
+/** Surroundings of {@link CommandUsages}. */
+interface UsageHost<Command extends TrackedCommand> {
+  readonly clock: Clock;
+  /** The processes of commands, as they are now. */
+  readonly find: (
+    commands: ReadonlySet<Command>,
+  ) => ReadonlyMap<Command, readonly number[]>;
+  /** What commands use that have run for a while. */
+  readonly report: (usages: ReadonlyMap<Command, LiveUsage>) => void;
+}
+
+/** A process when it was last seen. */
+interface SeenProcess {
+  readonly ticks: number;
+  /** True if its parent is gone: nobody but us waits for it. */
+  readonly isOrphan: boolean;
+}
+
+/** What was seen of a command. */
+interface SeenCommand {
+  readonly usage: LiveUsage;
+  readonly processes: ReadonlyMap<number, SeenProcess>;
+  /** Processor time of orphans that have ended. */
+  readonly lostTicks: number;
+}
+
+/**
+ * What commands use. For a command that ends within a second, the kernel's account of its first
+ * process must do. Of longer ones, all processes are looked at from time to time, for a thousandth
+ * of a processor at most.
+ */
+export class CommandUsages<Command extends TrackedCommand> {
+  readonly #host: UsageHost<Command>;
+  /** Commands that run, with the monotonic ms of their start; the oldest first. */
+  readonly #begun = new Map<Command, number>();
+  readonly #seen = new Map<Command, SeenCommand>();
+  readonly #timer: LazyTimer;
+  #isLooking = false;
+
+  constructor(host: UsageHost<Command>) {
+    this.#host = host;
+    this.#timer = new LazyTimer(host.clock, () => void this.#look());
+  }
+
+  begin(command: Command): void {
+    this.#begun.set(command, this.#nowMs());
+    if (!this.#isLooking) this.#timer.setWithin(YOUNG_MS);
+  }
+
+  /**
+   * The command has ended.
+   *
+   * @param exit what the kernel says about its first process
+   * @returns what all of its processes used; null if nothing is known
+   */
+  end(command: Command, exit: AttemptUsage | null): AttemptUsage | null {
+    this.#begun.delete(command);
+    const seen = this.#seen.get(command);
+    if (seen === undefined) return exit;
+    this.#seen.delete(command);
+    const { usage, processes, lostTicks } = seen;
+    // The kernel counts what the first process waited for, so not what orphans used.
+    const orphans = [...processes.values()].filter(({ isOrphan }) => isOrphan);
+    const orphanTicks = orphans.reduce((sum, { ticks }) => sum + ticks, lostTicks);
+    const counted = exit?.cpuMs == null ? 0 : exit.cpuMs + msOf(orphanTicks);
+    return {
+      maxRssBytes: Math.max(usage.maxRssBytes!, exit?.maxRssBytes ?? 0),
+      cpuMs: Math.max(usage.cpuMs!, counted),
+    };
+  }
+
+  async #look(): Promise<void> {
+    const { clock, find, report } = this.#host;
+    const startMs = this.#nowMs();
+    const commands = [...this.#begun].flatMap(([command, begunMs]) => {
+      return startMs - begunMs >= YOUNG_MS ? [command] : [];
+    });
+    if (commands.length > 0) {
+      this.#isLooking = true;
+      const slices = new Slices(clock);
+      const usages = new Map<Command, LiveUsage>();
+      for (const [command, pids] of find(new Set(commands))) {
+        const seen = await this.#measure(command, pids, slices);
+        if (!this.#begun.has(command) || seen.processes.size === 0) continue;
+        this.#seen.set(command, seen);
+        usages.set(command, seen.usage);
+      }
+      report(usages);
+      this.#isLooking = false;
+    }
+    const [oldestMs] = this.#begun.values();
+    if (oldestMs === undefined) return;
+    const restMs = Math.max(LOOK_EVERY_MS, (this.#nowMs() - startMs) * REST_FACTOR);
+    this.#timer.set(Math.max(oldestMs + YOUNG_MS, startMs + restMs));
+  }
+
+  async #measure(
+    command: Command,
+    pids: readonly number[],
+    slices: Slices,
+  ): Promise<SeenCommand> {
+    const before = this.#seen.get(command);
+    const processes = new Map<number, SeenProcess>();
+    let lostTicks = before?.lostTicks ?? 0;
+    let ticks = 0;
+    let rssBytes = 0;
+    let openFiles: number | null = 0;
+    for (const pid of pids) {
+      await slices.pause();
+      const usage = usageOf(pid);
+      if (usage === null) continue;
+      const files = openFilesOf(pid);
+      openFiles = openFiles === null || files === null ? null : openFiles + files;
+      ticks += usage.cpuTicks;
+      rssBytes += usage.rssBytes;
+      const isOrphan = pid !== command.leader && usage.parent === process.pid;
+      processes.set(pid, { ticks: usage.cpuTicks, isOrphan });
+    }
+    for (const [pid, last] of before?.processes ?? []) {
+      if (last.isOrphan && !processes.has(pid)) lostTicks += last.ticks;
+    }
+    const usage = {
+      ...{ rssBytes, openFiles, processes: processes.size },
+      maxRssBytes: Math.max(rssBytes, before?.usage.maxRssBytes ?? 0),
+      // Less only if it lost a process that nobody waited for.
+      cpuMs: Math.max(msOf(ticks + lostTicks), before?.usage.cpuMs ?? 0),
+    };
+    return { usage, processes, lostTicks };
+  }
+
+  #nowMs(): number {
+    return this.#host.clock.now().monotonicMs;
+  }
+}
+
+function msOf(ticks: number): number {
+  return ticks * 1_000 / TICKS_PER_SECOND;
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LiveUsage } from "../../src/core/instance.ts";
+import type { TrackedCommand } from "../../src/supervisor/inside/command_families.ts";
+import { CommandUsages } from "../../src/supervisor/inside/command_usages.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
+
+/** A command of which this process is one. */
+const COMMAND: TrackedCommand = { marker: "a", leader: process.pid };
+
+/** Its looks find this process in all commands that they are asked for. */
+function usageWorld() {
+  const clock = new SimClock();
+  const looks: (readonly TrackedCommand[])[] = [];
+  const reports: ReadonlyMap<TrackedCommand, LiveUsage>[] = [];
+  const usages = new CommandUsages({
+    clock,
+    find: (commands) => {
+      looks.push([...commands]);
+      return new Map([...commands].map((command) => [command, [process.pid]]));
+    },
+    report: (usage) => reports.push(usage),
+  });
+  return { clock, looks, reports, usages };
+}
+
+test("CommandUsages does not look at commands that end within a second", async () => {
+  const { clock, looks, usages } = usageWorld();
+  const exit = { maxRssBytes: 5, cpuMs: 1 };
+  for (let count = 0; count < 5; count++) {
+    usages.begin(COMMAND);
+    await clock.advance(999);
+    assert.deepEqual(usages.end(COMMAND, exit), exit);
+  }
+  await clock.advance(10_000);
+  assert.deepEqual(looks, []);
+  assert.equal(clock.nextTimerMs(), null);
+});
+
+test("CommandUsages looks at a command that runs for a second, and not at younger ones", async () => {
+  if (process.platform !== "linux") return;
+  const { clock, looks, reports, usages } = usageWorld();
+  const young = { marker: "b", leader: 1 };
+  usages.begin(COMMAND);
+  await clock.advance(500);
+  usages.begin(young);
+  await clock.advance(500);
+  assert.deepEqual(looks, [[COMMAND]]);
+  const { rssBytes, maxRssBytes, cpuMs, openFiles, processes } = reports[0]!.get(COMMAND)!;
+  assert.ok(rssBytes > 10_000_000 && maxRssBytes === rssBytes, `${rssBytes} ${maxRssBytes}`);
+  assert.ok(cpuMs! > 0 && openFiles! > 2, `${cpuMs} ${openFiles}`);
+  assert.equal(processes, 1);
+  await clock.advance(1_000);
+  assert.deepEqual(looks.slice(1), [[COMMAND, young]]);
+});
+
+test("CommandUsages returns the larger of what it saw and what the kernel counted", async () => {
+  if (process.platform !== "linux") return;
+  const { clock, reports, usages } = usageWorld();
+  const ended = async (exit: Parameters<typeof usages.end>[1]) => {
+    usages.begin(COMMAND);
+    await clock.advance(1_000);
+    return usages.end(COMMAND, exit);
+  };
+  const seen = await ended(null);
+  const { maxRssBytes, cpuMs } = reports[0]!.get(COMMAND)!;
+  assert.deepEqual(seen, { maxRssBytes, cpuMs });
+  const large = { maxRssBytes: 2 ** 40, cpuMs: 2 ** 40 };
+  assert.deepEqual(await ended(large), large);
+  const small = await ended({ maxRssBytes: null, cpuMs: 0 });
+  assert.ok(small!.maxRssBytes! > 10_000_000 && small!.cpuMs! >= cpuMs!);
+});
+
+test("CommandUsages knows only what the kernel counted if it never found a process", async () => {
+  const clock = new SimClock();
+  const reports: ReadonlyMap<TrackedCommand, LiveUsage>[] = [];
+  const usages = new CommandUsages({
+    clock,
+    find: (commands) => new Map([...commands].map((command) => [command, []])),
+    report: (usage) => reports.push(usage),
+  });
+  usages.begin(COMMAND);
+  await clock.advance(1_000);
+  assert.deepEqual(reports.map(({ size }) => size), [0]);
+  assert.equal(usages.end(COMMAND, null), null);
+});
