@@ -35,8 +35,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
   const ifForOne = <T>({ ids, idPrefix }: InstanceQuery, answer: Promise<T>) =>
     ids?.length === 1 || idPrefix !== undefined ? inTime(answer) : answer;
   return {
-    version: manager.version,
-    sessions: sessionsInTime(manager.sessions, inTime),
+    ...{ version: manager.version, sessions: sessionsInTime(manager.sessions, inTime) },
     listJobs: () => manager.listJobs(),
     getJob: (kind) => manager.getJob(kind),
     scheduleJob: (...args) => inTime(manager.scheduleJob(...args)),
@@ -75,6 +74,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     clearInstanceLogs: (...args) => manager.clearInstanceLogs(...args),
     kindsOfTag: (...args) => manager.kindsOfTag(...args),
     unservedKinds: (kinds) => inTime(manager.unservedKinds(kinds)),
+    usageOf: (ids) => manager.usageOf(ids),
     listNodes: () => inTime(manager.listNodes()),
     resizeNode: (...args) => inTime(manager.resizeNode(...args)),
     workers: () => manager.workers(),

@@ -50,6 +50,7 @@ import type { ExplainQuery, TickOutcome, TickReport } from "./instances/tick_rep
 import type { UpcomingRuns } from "./instances/upcoming.ts";
 import type { TimelineApi } from "./timeline/requests.ts";
 import type { TagReads } from "./tag_reads.ts";
+import type { UsageReads } from "./usage_reads.ts";
 
 export type { ExplainQuery, FollowOptions, FollowStep, ScheduleOptions, TickOutcome, TickReport };
 
@@ -236,7 +237,7 @@ export type ManagerEvent =
  * Unknown kinds, ids and schedules are `not_found`; bad arguments are `invalid_argument`
  * with the parameter's path.
  */
-export interface ManagerApi extends TimelineApi, TagReads {
+export interface ManagerApi extends TimelineApi, TagReads, UsageReads {
   readonly version: string;
   /** The sessions of browsers. */
   readonly sessions: SessionApi;
@@ -467,7 +468,7 @@ export type ReadApi = Pick<
   | "blockOf"
   | "unservedKinds"
   | "follow"
-  | keyof (TimelineApi & TagReads)
+  | keyof (TimelineApi & TagReads & UsageReads)
 >;
 
 /** A request to the hook of a job, once its signature was right. */
@@ -487,7 +488,7 @@ export interface HookRun {
 
 /** Facts that are not stored: what the manager currently knows about itself and its peers. */
 export interface LiveFacts
-  extends TagReads, Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
+  extends TagReads, UsageReads, Pick<ManagerApi, "blockOf" | "unservedKinds" | "listPauses"> {
   /** The kinds of all jobs, and all kinds that have instances. */
   kinds(): Promise<readonly string[]>;
   /** True if this node has a job, or another node seen within the last hour has it. */

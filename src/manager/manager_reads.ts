@@ -1,4 +1,4 @@
-import type { HistoryEntry, Instance, StoredLogEntry } from "../core/instance.ts";
+import type { HistoryEntry, Instance, LiveUsage, StoredLogEntry } from "../core/instance.ts";
 import {
   type HistoryFilter,
   type InstanceFilter,
@@ -44,6 +44,10 @@ export abstract class ManagerReads {
   getInstance(id: string, options?: FindOptions): Promise<Instance> {
     const { store, options: { clock } } = this.parts;
     return findInstance(id, { ...options, store, clock });
+  }
+
+  usageOf(ids: Iterable<string>): Promise<ReadonlyMap<string, LiveUsage>> {
+    return Promise.resolve(this.parts.dispatcher.usageOf(ids));
   }
 
   async lookupInstances<Filter extends InstanceFilter>(

@@ -409,6 +409,55 @@ test("status tells people of workers and kinds", async () => {
   assert.match(run.stdout, /^sum +3 +10$/m);
 });
 
+test("status shows what running commands use, those with the most memory first", async () => {
+  const used = (id: string, rssBytes: bigint) => ({
+    ...instance({ state: JobState.PROCESSING, cpuMs: 1_950n, maxRssBytes: 3n * 2n ** 30n }),
+    uuid: id,
+    process: { rssBytes, openFiles: 27n, processes: 3 },
+  });
+  const instances = [
+    used(ID, 2n ** 20n),
+    instance({ state: JobState.PROCESSING }),
+    used(OTHER, 2n ** 21n),
+  ];
+  const answers = { getStatus: STATUS, lookupInstances: { instances } };
+  const run = await cli(["status", "-o", "table"], { answers });
+  const rows = run.stdout.split("\n").filter((line) => line.includes("MiB"));
+  assert.deepEqual(rows.map((row) => row.split(/ {2,}/).slice(-5)), [
+    ["2.0 MiB", "3.0 GiB", "1.9s", "3", "27"],
+    ["1.0 MiB", "3.0 GiB", "1.9s", "3", "27"],
+  ]);
+  const printed = JSON.parse((await cli(["status"], { answers })).stdout);
+  assert.deepEqual(printed.running.map(({ id }: { id: string }) => id), [OTHER, ID]);
+  assert.deepEqual(printed.running[0].process, {
+    rss_bytes: 2 ** 21,
+    open_files: 27,
+    processes: 3,
+  });
+  assert.equal(printed.running[0].max_rss_bytes, 3 * 2 ** 30);
+});
+
+test("describe instance shows what a command uses, or has used", async () => {
+  const usedBy = async (changes: object) => {
+    const getInstance = { instance: instance({ ...changes, maxRssBytes: 2n ** 20n, cpuMs: 5n }) };
+    const run = await cli(["describe", "instance", ID, "-o", "table"], {
+      answers: { getInstance },
+    });
+    return run.stdout.split("\n").filter((line) => /^(Memory|Process)/.test(line));
+  };
+  assert.deepEqual(await usedBy({}), [
+    "Memory:          1.0 MiB at most",
+    "Processor time:  5ms",
+  ]);
+  const process = { rssBytes: 512n, openFiles: undefined, processes: 1 };
+  const state = JobState.PROCESSING;
+  assert.deepEqual(await usedBy({ state, completedAt: undefined, process }), [
+    "Memory:          512 bytes, 1.0 MiB at most",
+    "Processor time:  5ms",
+    "Processes:       1",
+  ]);
+});
+
 test("list jobs shows the times of all schedules of a job", async () => {
   const jobs = [
     { kind: "a", cronSpec: "@daily", cronSpecs: ["@daily", "0 12 * * 1"] },

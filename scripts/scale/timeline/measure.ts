@@ -33,6 +33,7 @@ export async function measure(
     assertKnown: async () => {},
     disabledBecause: async () => null,
     blockOf: async () => null,
+    usageOf: async () => new Map(),
     unservedKinds: async () => new Set(),
     kindsOfTag: async () => [],
     listPauses: () => store.listPauses(),

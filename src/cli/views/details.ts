@@ -11,6 +11,7 @@ import { busyText, nodeStyle } from "./node_view.ts";
 import { statusCell } from "./schedule_view.ts";
 import { stateCell } from "./state_words.ts";
 import { timeText } from "../output/when.ts";
+import { cpuText, memoryText, processesText } from "./usage_view.ts";
 
 type Field = readonly [string, string | undefined];
 
@@ -71,6 +72,9 @@ export function instanceLines(instance: JobInstance, printer: Printer): string[]
     ["Cancel asked", time(instance.cancelRequestedAt)],
     ["Ended", time(settledAt(instance))],
     ["Took", tookText(instance, printer.nowMs)],
+    ["Memory", memoryText(instance)],
+    ["Processor time", cpuText(instance)],
+    ["Processes", processesText(instance)],
     ["Attempts", attemptsText(instance)],
     ["Crashes", instance.crashes ? String(instance.crashes) : undefined],
     ["Priority", String(instance.priority)],

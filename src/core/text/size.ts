@@ -45,6 +45,16 @@ export function formatSize(bytes: number): string {
   return exact.reduce((best, each) => (each.length < best.length ? each : best), `${bytes}B`);
 }
 
+/** Units of rounded sizes: powers of 1024. */
+const ROUGH_UNITS = ["KiB", "MiB", "GiB", "TiB"];
+
+/** A rounded size for people, such as "340 bytes" or "12.4 MiB". */
+export function roughSize(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} bytes`;
+  const power = Math.min(ROUGH_UNITS.length, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1_024 ** power).toFixed(1)} ${ROUGH_UNITS[power - 1]}`;
+}
+
 function refuse(text: string, reason: string): JobError {
   const shown = JSON.stringify(text.slice(0, 64));
   return new JobError("invalid_argument", `Cannot read size ${shown}: ${reason}`, {

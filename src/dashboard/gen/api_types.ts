@@ -109,6 +109,16 @@ export interface JobInstance {
   readonly arguments?: readonly unknown[];
   readonly results?: readonly unknown[];
   readonly duration_ms?: number;
+  readonly max_rss_bytes?: number;
+  readonly cpu_ms?: number;
+  readonly process?: RunningProcess;
+}
+
+/** RunningProcess of job.proto as JSON. */
+export interface RunningProcess {
+  readonly rss_bytes: number;
+  readonly open_files?: number;
+  readonly processes: number;
 }
 
 /** Block of job.proto as JSON. */

@@ -1,5 +1,6 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { ReadonlySignal } from "@preact/signals";
+import { roughSize } from "../../core/text/size.ts";
 import { href } from "../app/router.ts";
 import type {
   Block,
@@ -16,7 +17,7 @@ import { Page, Section } from "../parts/page.tsx";
 import { ProgressBar } from "../parts/progress_bar.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Distance, Duration, Time } from "../parts/time.tsx";
-import { formatCount, plural } from "../text/format_time.ts";
+import { formatCount, formatDuration, plural } from "../text/format_time.ts";
 import { endOf, FAILED } from "../text/instance_state.ts";
 import { blockWords } from "../text/limit_words.ts";
 
@@ -127,6 +128,25 @@ const RUNNING: readonly Column<JobInstance>[] = [
   { title: "Node", cell: ({ node }) => node, kind: "minor" },
 ];
 
+/** What running instances use, if that is known of any. */
+const USED: readonly Column<JobInstance>[] = [
+  {
+    title: "Memory",
+    cell: ({ process }) => process && roughSize(process.rss_bytes),
+    kind: "num",
+  },
+  {
+    title: "Processor",
+    cell: ({ cpu_ms }) => cpu_ms === undefined ? undefined : formatDuration(cpu_ms),
+    kind: "num",
+  },
+];
+
+function runningColumns(instances: readonly JobInstance[]): readonly Column<JobInstance>[] {
+  if (instances.every(({ process }) => process === undefined)) return RUNNING;
+  return [...RUNNING.slice(0, -1), ...USED, ...RUNNING.slice(-1)];
+}
+
 /** A part of the page that waits for the first message. */
 function Live<T>({ of, children }: {
   readonly of: ReadonlySignal<T | null>;
@@ -148,7 +168,7 @@ function Running(): JSX.Element {
             ? (
               <Table
                 label="Running instances"
-                columns={RUNNING}
+                columns={runningColumns(instances)}
                 rows={instances.slice(0, RUNNING_MAX)}
                 keyOf={({ id }) => id}
               />

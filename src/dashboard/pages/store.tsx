@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { roughSize } from "../../core/text/size.ts";
 import { SLOWLY, useResource } from "../api/resource.ts";
 import { seesAll } from "../app/access.ts";
 import { href } from "../app/router.ts";
@@ -10,7 +11,7 @@ import { Empty, Loaded } from "../parts/notes.tsx";
 import { Page, Section } from "../parts/page.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Time } from "../parts/time.tsx";
-import { formatBytes, formatCount } from "../text/format_time.ts";
+import { formatCount } from "../text/format_time.ts";
 
 type Counter = Exclude<keyof KindCounts, "kind">;
 
@@ -45,7 +46,7 @@ const WORK: readonly (readonly [words: readonly string[], text: string])[] = [
 /** What the store has beside instances, and its size. */
 function Content(): JSX.Element {
   const store = useResource<GetStoreResponse>("/store", {}, SLOWLY);
-  const size = (bytes: number | undefined) => bytes === undefined ? undefined : formatBytes(bytes);
+  const size = (bytes: number | undefined) => bytes === undefined ? undefined : roughSize(bytes);
   return (
     <Section title="Contents and size">
       <Loaded from={store}>

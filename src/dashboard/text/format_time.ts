@@ -1,6 +1,3 @@
-/** Units of sizes: powers of 1024. */
-const SIZE_UNITS = ["KiB", "MiB", "GiB", "TiB"];
-
 /** How much of a time is shown. */
 export type TimeDetail = "short" | "minute" | "full";
 
@@ -136,13 +133,6 @@ export function withLocalTimes(text: string, zone: string, nowMs: number): strin
     /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g,
     (time) => formatTime(Date.parse(time), zone, { nowMs }),
   );
-}
-
-/** A size such as "340 bytes" or "12.4 MiB". */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1_024) return `${bytes} bytes`;
-  const power = Math.min(SIZE_UNITS.length, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1_024 ** power).toFixed(1)} ${SIZE_UNITS[power - 1]}`;
 }
 
 /** A number with thin spaces between thousands. */

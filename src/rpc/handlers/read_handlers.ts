@@ -1,8 +1,15 @@
 import { withoutUndefined } from "../../core/object_keys.ts";
 import type { ReadApi, TickReport } from "../../manager/api.ts";
+import { usagesOf } from "../../manager/usage_reads.ts";
 import type { InstanceQuery, Pause } from "../../store/store.ts";
 import { readStatsQuery, statsToWire } from "../messages/job_stats_messages.ts";
-import { historyToWire, instanceToWire, listedToWire, logToWire } from "../messages/convert.ts";
+import {
+  historyToWire,
+  instanceToWire,
+  listedToWire,
+  logToWire,
+  usageToWire,
+} from "../messages/convert.ts";
 import { inBrief, withoutPayload, withoutRest } from "../messages/fit.ts";
 import type { TickReportSchema } from "../gen/job_pb.ts";
 import type { Handlers } from "./handler.ts";
@@ -110,7 +117,10 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       const unserved = await manager.unservedKinds(new Set(waiting));
       const briefly = brief ? items.map(inBrief) : items;
       const shown = call.isBrief ? briefly.map(withoutPayload) : briefly;
-      const instances = shown.map((instance) => listedToWire(instance, unserved));
+      const usages = await usagesOf(manager, items);
+      const instances = shown.map((instance) => {
+        return { ...listedToWire(instance, unserved), ...usageToWire(usages.get(instance.id)) };
+      });
       return { instances, nextPageToken: nextToken, lookedTo };
     },
     async countInstances({ query, max = COUNT_DEFAULT }) {
@@ -145,9 +155,10 @@ export function readHandlers(manager: ReadApi): Pick<Handlers, ReadMethod> {
       call.canBeBrief = true;
       const found = await manager.getInstance(readUuidPart(uuid, "uuid"), { isQuick: !exact });
       const blockedBy = await manager.blockOf(found);
-      return {
-        instance: { ...instanceToWire(call.isBrief ? withoutPayload(found) : found), blockedBy },
-      };
+      const usages = await usagesOf(manager, [found]);
+      const shown = call.isBrief ? withoutPayload(found) : found;
+      const usage = usageToWire(usages.get(found.id));
+      return { instance: { ...instanceToWire(shown), ...usage, blockedBy } };
     },
     async listUpcoming({ kind, limit = UPCOMING_DEFAULT }) {
       checkRange("limit", limit, ITEMS_MAX);

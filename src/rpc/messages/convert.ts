@@ -3,6 +3,7 @@ import {
   type HistoryEntry,
   type Instance,
   isElsewhere,
+  type LiveUsage,
   type StoredLogEntry,
 } from "../../core/instance.ts";
 import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
@@ -94,7 +95,18 @@ export function instanceToWire(instance: Instance): WireRecord<typeof JobInstanc
     durationMs: durationOf(instance),
     maxRetries: instance.retryMax,
     codeVersion: instance.version,
+    maxRssBytes: instance.usage?.maxRssBytes,
+    cpuMs: instance.usage?.cpuMs,
   };
+}
+
+/** What an instance uses that runs on this node; nothing if that is unknown. */
+export function usageToWire(
+  usage: LiveUsage | undefined,
+): Pick<WireRecord<typeof JobInstanceSchema>, "maxRssBytes" | "cpuMs" | "process"> {
+  return usage === undefined
+    ? {}
+    : { maxRssBytes: usage.maxRssBytes, cpuMs: usage.cpuMs, process: usage };
 }
 
 /** An instance of a list; blocked if no live node can run its kind. */

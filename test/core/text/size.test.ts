@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatSize, parseSize, SIZE_BYTES_MAX } from "../../../src/core/text/size.ts";
+import { formatSize, parseSize, roughSize, SIZE_BYTES_MAX } from "../../../src/core/text/size.ts";
 
 for (
   const [text, bytes] of [
@@ -38,4 +38,10 @@ test("formatSize() writes the shortest form that parseSize() reads back", () => 
   for (const bytes of [1, 999, 1_000, 1_024, 123_456_789, 2 ** 40, SIZE_BYTES_MAX]) {
     assert.equal(parseSize(formatSize(bytes)), bytes);
   }
+});
+
+test("roughSize() has one decimal, in the unit that keeps the number below 1024", () => {
+  const texts = [0, 1_023, 1_024, 1_048_576, 13_002_342, 1.5 * 2 ** 40, 2 ** 52].map(roughSize);
+  const expected = ["0 bytes", "1023 bytes", "1.0 KiB", "1.0 MiB", "12.4 MiB", "1.5 TiB"];
+  assert.deepEqual(texts, [...expected, "4096.0 TiB"]);
 });

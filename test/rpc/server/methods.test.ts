@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../../../src/core/errors.ts";
 import { Manager } from "../../../src/index.ts";
-import { JobState } from "../../../src/rpc/gen/job_pb.ts";
+import { type JobInstance, JobState } from "../../../src/rpc/gen/job_pb.ts";
 import { fakeJob, type FakeManager, fakeNode } from "../../support/worlds/fake_manager.ts";
 import { testMethods } from "../../support/worlds/method_worlds.ts";
 import { NO_AUTH, tokenEntry } from "../../support/worlds/rpc_world.ts";
@@ -323,6 +323,33 @@ testMethods(
     assert.deepEqual(told.filter(([, , limit]) => limit !== undefined), [
       ["gone", JobState.SCHEDULED, "node"],
     ]);
+  },
+);
+
+testMethods(
+  "GetInstance and LookupInstances report what an instance uses, or has used",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const { manager } = world;
+    const usage = { maxRssBytes: 2 ** 40, cpuMs: 20 };
+    const running = manager.add({ state: "processing", usage: null });
+    manager.usages.set(running.id, { ...usage, rssBytes: 512, openFiles: null, processes: 3 });
+    const ended = manager.add({ state: "completed", usage: { ...usage, cpuMs: null } });
+    const client = world.client();
+    const toldOf = (instance: JobInstance) => {
+      const { uuid, maxRssBytes, cpuMs, process } = instance;
+      const { rssBytes, openFiles, processes } = process ?? {};
+      return [uuid, maxRssBytes, cpuMs, rssBytes, openFiles, processes];
+    };
+    const told = [
+      [running.id, 2n ** 40n, 20n, 512n, undefined, 3],
+      [ended.id, 2n ** 40n, undefined, undefined, undefined, undefined],
+    ];
+    const { instances } = await client.lookupInstances({});
+    assert.deepEqual(instances.map(toldOf).toSorted(), told.toSorted());
+    for (const [index, { id: uuid }] of [running, ended].entries()) {
+      assert.deepEqual(toldOf((await client.getInstance({ uuid })).instance!), told[index]);
+    }
   },
 );
 

@@ -1,11 +1,13 @@
 import { isJobError } from "../../../core/errors.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import type {
-  GetStatusResponse,
-  Incident,
-  KindCounts,
-  PauseEntry,
-  Silence,
+import {
+  type GetStatusResponse,
+  type Incident,
+  type JobInstance,
+  JobState,
+  type KindCounts,
+  type PauseEntry,
+  type Silence,
 } from "../../../rpc/gen/job_pb.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Printer } from "../../output/printer.ts";
@@ -19,6 +21,7 @@ import { fieldLines } from "../../views/details.ts";
 import { timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
+import { RUNNING_COLUMNS } from "../../views/usage_view.ts";
 
 /** Instances of a kind by state, for people. */
 const COUNT_COLUMNS: readonly Column<KindCounts>[] = [
@@ -50,6 +53,9 @@ const INCIDENTS_MAX = 1_000;
 const INCIDENTS_SHOWN = 5;
 /** Most silences that people are shown. */
 const SILENCES_SHOWN = 5;
+/** Most running instances that are read, and that people are shown. */
+const RUNNING_MAX = 100;
+const RUNNING_SHOWN = 10;
 /** Most kinds whose counts are shown on a terminal. */
 const KINDS_SHOWN = 30;
 
@@ -59,15 +65,21 @@ interface Extras {
   /** The worst first; at most INCIDENTS_MAX. */
   readonly incidents: readonly Incident[];
   readonly silences: readonly Silence[];
+  /** Running instances of which it is known what they use, those with the most memory first. */
+  readonly running: readonly JobInstance[];
 }
 
 async function readExtras(client: JobClient): Promise<Extras> {
-  const [{ pauses }, { incidents }, { silences }] = await Promise.all([
+  const states = [JobState.PROCESSING];
+  const [{ pauses }, { instances }, { incidents }, { silences }] = await Promise.all([
     client.listPauses({}),
+    client.lookupInstances({ query: { states, pageSize: RUNNING_MAX }, brief: true }),
     ifImplemented(client.listIncidents({ pageSize: INCIDENTS_MAX }), { incidents: [] }),
     ifImplemented(client.listSilences({}), { silences: [] }),
   ]);
-  return { pauses, incidents: incidents.toSorted(worstFirst), silences };
+  const running = instances.filter(({ process }) => process !== undefined)
+    .toSorted((one, other) => Number(other.process!.rssBytes - one.process!.rssBytes));
+  return { pauses, incidents: incidents.toSorted(worstFirst), silences, running };
 }
 
 /** An older daemon has no incidents and no silences. */
@@ -161,13 +173,17 @@ function fieldsOf(
 }
 
 function statusLines(status: GetStatusResponse, extras: Extras, shown: Shown): string[] {
+  const { printer } = shown;
   const lines = fieldsOf(status, extras, shown);
+  const running = extras.running.slice(0, RUNNING_SHOWN);
+  if (running.length > 0) {
+    lines.push("", ...printer.tableLines(RUNNING_COLUMNS, running, ({ uuid }) => uuid));
+  }
   // Notices are of interest only if they cannot be delivered.
   const kinds = kindsOf(status).filter(({ kind, terminated, timedOut }) =>
     !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
   );
   if (kinds.length === 0) return lines;
-  const { printer } = shown;
   const few = printer.columns === null ? kinds : mostActive(kinds);
   const left = kinds.length - few.length;
   return [
@@ -214,6 +230,7 @@ export const STATUS: Verb = {
         pauses: extras.pauses.map(of),
         incidents: extras.incidents.map(of),
         silences: extras.silences.map(of),
+        running: extras.running.map(of),
       }),
       status.node,
       lines,

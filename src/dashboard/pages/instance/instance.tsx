@@ -18,6 +18,7 @@ import type {
   Job,
   JobInstance,
 } from "../../gen/api_types.ts";
+import { overview } from "../../live/overview.ts";
 import { LogStream } from "../../logs/log_stream.ts";
 import { LogView, targetLine } from "../../logs/log_view.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
@@ -171,6 +172,15 @@ function Log({ id, isRunning, onInstance }: {
   );
 }
 
+/** An instance with what it uses by now, as the overview of running instances says. */
+function withUsage(instance: JobInstance): JobInstance {
+  const { id, fence } = instance;
+  const running = overview.running.value?.find((one) => one.id === id && one.fence === fence);
+  if (running === undefined || instance.state !== "processing") return instance;
+  const { process, max_rss_bytes, cpu_ms } = running;
+  return { ...instance, process, max_rss_bytes, cpu_ms };
+}
+
 function Shown({ instance, job, from }: {
   readonly instance: JobInstance;
   readonly job: Job | null;
@@ -204,7 +214,7 @@ function Shown({ instance, job, from }: {
         <div>
           <Why id={id} mark={mark} zone={zone} />
           <Section title="About">
-            <InstanceFacts instance={instance} zone={zone} />
+            <InstanceFacts instance={withUsage(instance)} zone={zone} />
           </Section>
           <Section title="Arguments">
             <JsonView

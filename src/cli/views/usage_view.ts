@@ -1,0 +1,58 @@
+import { countText } from "../../core/text/count_text.ts";
+import { roughSize } from "../../core/text/size.ts";
+import type { JobInstance } from "../../rpc/gen/job_pb.ts";
+import type { Column } from "../output/view.ts";
+import { runText, tookText } from "./instance_view.ts";
+
+/** Memory of the last attempt: "10.1 MiB at most"; of one that runs "8.0 MiB, 10.1 MiB at most". */
+export function memoryText({ maxRssBytes, process }: JobInstance): string | undefined {
+  const most = maxRssBytes === undefined ? [] : [`${roughSize(Number(maxRssBytes))} at most`];
+  const now = process === undefined ? [] : [roughSize(Number(process.rssBytes))];
+  return [...now, ...most].join(", ") || undefined;
+}
+
+/** Processor time of the last attempt: "1.9s". */
+export function cpuText({ cpuMs }: JobInstance): string | undefined {
+  return cpuMs === undefined ? undefined : runText(Number(cpuMs));
+}
+
+/** Processes of a running attempt: "3, with 12 open files". */
+export function processesText({ process }: JobInstance): string | undefined {
+  if (process === undefined) return undefined;
+  const { processes, openFiles } = process;
+  const files = openFiles === undefined
+    ? ""
+    : `, with ${countText(Number(openFiles), "open file")}`;
+  return `${processes}${files}`;
+}
+
+/** What running instances use. */
+export const RUNNING_COLUMNS: readonly Column<JobInstance>[] = [
+  {
+    title: "ID",
+    weight: 9,
+    cell: ({ uuid }, { shortId }) => ({ text: shortId(uuid), style: "dim" }),
+  },
+  { title: "KIND", weight: 8, least: 12, cell: ({ kind }) => kind },
+  { title: "TOOK", weight: 3, cell: (instance, { nowMs }) => tookText(instance, nowMs) },
+  {
+    title: "MEMORY",
+    weight: 7,
+    isNumber: true,
+    cell: ({ process }) => process && roughSize(Number(process.rssBytes)),
+  },
+  {
+    title: "MOST",
+    weight: 5,
+    isNumber: true,
+    cell: ({ maxRssBytes: most }) => most === undefined ? undefined : roughSize(Number(most)),
+  },
+  { title: "CPU", weight: 6, isNumber: true, cell: cpuText },
+  { title: "PROCESSES", weight: 4, isNumber: true, cell: ({ process }) => process?.processes },
+  {
+    title: "FILES",
+    weight: 3,
+    isNumber: true,
+    cell: ({ process }) => process?.openFiles?.toString(),
+  },
+];

@@ -1,0 +1,29 @@
+import { roughSize } from "../../core/text/size.ts";
+import type { JobInstance } from "../gen/api_types.ts";
+import { plural } from "./format_time.ts";
+
+/** What the processes of an instance use; undefined if it has ended since. */
+function processOf({ state, process }: JobInstance): JobInstance["process"] {
+  return state === "processing" ? process : undefined;
+}
+
+/** Memory of the last attempt: "10.1 MiB at most"; of one that runs also what it takes now. */
+export function memoryWords(instance: JobInstance): string | undefined {
+  const process = processOf(instance);
+  const { max_rss_bytes: most } = instance;
+  const words = [
+    ...process === undefined ? [] : [roughSize(process.rss_bytes)],
+    ...most === undefined ? [] : [`${roughSize(most)} at most`],
+  ];
+  return words.length === 0 ? undefined : words.join(", ");
+}
+
+/** Processes of a running attempt, with their open files. */
+export function processWords(instance: JobInstance): string | undefined {
+  const process = processOf(instance);
+  if (process === undefined) return undefined;
+  const { processes, open_files: files } = process;
+  return files === undefined
+    ? String(processes)
+    : `${processes}, with ${plural(files, "open file")}`;
+}
