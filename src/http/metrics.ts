@@ -1,4 +1,5 @@
 import { isJobError } from "../core/errors.ts";
+import type { AttemptUsage } from "../core/instance.ts";
 import type { NoticeSubject } from "../core/notices/notice.ts";
 import { type FinalState, isFinal, JOB_STATES, type JobState } from "../core/state.ts";
 import type { ManagerApi, ManagerEvent, ManagerStatus } from "../manager/api.ts";
@@ -33,8 +34,16 @@ class KindCounters {
     canceled: 0,
     timedOut: 0,
   };
+  /** What its attempts used, if that is known of any, or will be. */
+  used: { cpuMs: number; maxRssBytes: number | null } | null = null;
   readonly duration = new Histogram();
   readonly queued = new Histogram();
+
+  add({ cpuMs, maxRssBytes }: AttemptUsage): void {
+    this.used ??= { cpuMs: 0, maxRssBytes: null };
+    this.used.cpuMs += cpuMs ?? 0;
+    if (maxRssBytes !== null) this.used.maxRssBytes = maxRssBytes;
+  }
 }
 
 /** A metric of {@link JobFacts} with its help. */
@@ -165,6 +174,7 @@ export class Metrics {
     if (event.type === "attempt") {
       counters.executed += 1;
       counters.duration.observe(event.durationMs / 1000);
+      if (instance.usage !== null) counters.add(instance.usage);
       return;
     }
     if (isFinal(event.state)) {
@@ -182,7 +192,10 @@ export class Metrics {
 
   /** Configured jobs get labels before all others, so that a restart chooses the same. */
   #labelJobs(): void {
-    for (const { kind } of this.#manager.listJobs()) this.#countersOf(kind);
+    for (const { kind, source } of this.#manager.listJobs()) {
+      const counters = this.#countersOf(kind);
+      if (source.type === "command") counters.used ??= { cpuMs: 0, maxRssBytes: null };
+    }
   }
 
   #countersOf(kind: string): KindCounters {
@@ -328,6 +341,7 @@ export class Metrics {
     for (const [kind, { duration }] of this.#kinds) {
       duration.write(page, "go_job_duration_seconds", { kind });
     }
+    this.#writeUsage(page);
     const rescheduled = "jobctl_rescheduled_total";
     const help = "Retries, releases and takeovers.";
     this.#writeCounter(page, rescheduled, help, (kind) => kind.retried);
@@ -342,6 +356,21 @@ export class Metrics {
     const queued = "jobctl_job_queue_seconds";
     page.metric(queued, "histogram", "Time from when an instance of the job is due to its start.");
     for (const [kind, counters] of this.#kinds) counters.queued.write(page, queued, { kind });
+  }
+
+  /** Of kinds of which it is known what attempts use: commands. */
+  #writeUsage(page: MetricsPage): void {
+    const cpu = "jobctl_job_cpu_seconds_total";
+    page.metric(cpu, "counter", "Processor time of the job's attempts that ended.");
+    for (const [kind, { used }] of this.#kinds) {
+      if (used !== null) page.sample(cpu, used.cpuMs / 1000, { kind });
+    }
+    const memory = "jobctl_job_max_rss_bytes";
+    page.metric(memory, "gauge", "Most memory of the job's last attempt of which it is known.");
+    for (const [kind, { used }] of this.#kinds) {
+      const bytes = used?.maxRssBytes ?? null;
+      if (bytes !== null) page.sample(memory, bytes, { kind });
+    }
   }
 
   #writeCounter(

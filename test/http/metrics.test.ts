@@ -50,6 +50,22 @@ test("page() counts what the store counts when nothing runs", async () => {
   }
 });
 
+test("page() sums the processor time of attempts, and has the memory of the last one", async () => {
+  const manager = new FakeManager();
+  const metrics = new Metrics(manager, { clock: systemClock });
+  const cpu = 'jobctl_job_cpu_seconds_total{kind="echo"}';
+  const memory = 'jobctl_job_max_rss_bytes{kind="echo"}';
+  manager.move(manager.add(), "completed");
+  const unknown = await metrics.page();
+  assert.equal(sample(unknown, cpu), undefined);
+  assert.equal(sample(unknown, memory), undefined);
+  manager.move(manager.add(), "completed", { usage: { maxRssBytes: 4_096, cpuMs: 1_500 } });
+  manager.move(manager.add(), "completed", { usage: { maxRssBytes: null, cpuMs: 250 } });
+  const page = await metrics.page();
+  assert.equal(sample(page, cpu), 1.75);
+  assert.equal(sample(page, memory), 4_096);
+});
+
 test("page() counts what waits for a node that runs its job, and nothing else that waits", async () => {
   const manager = new FakeManager();
   const metrics = new Metrics(manager, { clock: systemClock });
