@@ -3,8 +3,9 @@ import { siteLink } from "./links.ts";
 import { NAVIGATION } from "./navigation.ts";
 
 /** What is used of a token of markdown-it. */
-interface Token {
+export interface Token {
   readonly type: string;
+  readonly content: string;
   readonly children: readonly Token[] | null;
   attrGet(name: string): string | null;
   attrSet(name: string, value: string): void;
@@ -12,6 +13,9 @@ interface Token {
 
 /** What is used of markdown-it. */
 interface MarkdownIt {
+  readonly renderer: {
+    readonly rules: { table_open?: (tokens: readonly Token[], index: number) => string };
+  };
   readonly core: {
     readonly ruler: {
       push(
@@ -34,6 +38,16 @@ function pointOutside(md: MarkdownIt): void {
   });
 }
 
+/** Mark the tables of keys, which style.css shows as entries. */
+function markTables(md: MarkdownIt): void {
+  md.renderer.rules.table_open = (tokens, index) => {
+    const end = tokens.findIndex(({ type }, at) => at > index && type === "thead_close");
+    const heads = tokens.slice(index, end).filter(({ type }) => type === "inline");
+    const isKeys = heads.map(({ content }) => content).join(" ") === "key type default meaning";
+    return `<table tabindex="0"${isKeys ? ' class="keys"' : ""}>\n`;
+  };
+}
+
 const GITHUB =
   '<svg viewBox="0 0 24 24"><path d="M12 .3a12 12 0 0 0-3.8 23.4c.6.1.8-.3.8-.6v-2c-3.3.7-4-1.6' +
   "-4-1.6-.6-1.4-1.4-1.8-1.4-1.8-1-.7.1-.7.1-.7 1.2 0 1.9 1.2 1.9 1.2 1 1.8 2.8 1.3 3.5 1 0-.8.4-1.3.7-1.6-2.7" +
@@ -53,7 +67,10 @@ export default {
   vite: { logLevel: "warn", build: { chunkSizeWarningLimit: 4000 } },
   markdown: {
     anchor: { slugify: anchorOf },
-    config: pointOutside,
+    config: (md: MarkdownIt) => {
+      pointOutside(md);
+      markTables(md);
+    },
     languageAlias: { promql: "text" },
   },
   themeConfig: {

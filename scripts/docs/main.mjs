@@ -53,6 +53,7 @@ function stage(tool) {
   const settings = join(source, ".vitepress");
   mkdirSync(join(settings, "theme"), { recursive: true });
   cpSync(join(FOLDER, "theme.mjs"), join(settings, "theme", "index.js"));
+  cpSync(join(FOLDER, "style.css"), join(settings, "theme", "style.css"));
   for (const name of ["config.ts", "links.ts", "navigation.ts"]) {
     cpSync(join(FOLDER, name), join(settings, name));
   }

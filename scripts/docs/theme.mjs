@@ -1,2 +1,4 @@
 // The theme of VitePress with the fonts of the reader's system: it loads none.
+import "./style.css";
+
 export { default } from "vitepress/theme-without-fonts";

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { anchorOf } from "../../scripts/docs/anchors.ts";
 import { readAnsi, terminalPicture } from "../../scripts/docs/ansi.ts";
+import siteConfig, { type Token } from "../../scripts/docs/config.ts";
 import { siteLink } from "../../scripts/docs/links.ts";
 import { NAVIGATION } from "../../scripts/docs/navigation.ts";
 import { readPages, ROOT } from "../support/docs/pages.ts";
@@ -22,6 +23,26 @@ test("siteLink() leaves links between pages, and shows other files on GitHub", (
   assert.equal(siteLink("https://example.com/a", "cli.md"), "https://example.com/a");
   assert.equal(siteLink("../CHANGELOG.md", "cli.md"), `${github}/CHANGELOG.md`);
   assert.equal(siteLink("../../CHANGELOG.md", "howto/move.md"), `${github}/CHANGELOG.md`);
+});
+
+test("the site shows tables of keys as entries, and other tables as they are", () => {
+  const rules: { table_open?: (tokens: readonly Token[], index: number) => string } = {};
+  siteConfig.markdown.config({ core: { ruler: { push: () => {} } }, renderer: { rules } });
+  const open = (...heads: string[]) => {
+    const token = (type: string, content = ""): Token => ({
+      ...{ type, content, children: null, attrGet: () => null, attrSet: () => {} },
+    });
+    const cells = heads.map((head) => token("inline", head));
+    const tokens = [token("table_open"), ...cells, token("thead_close"), token("inline", "x")];
+    return rules.table_open!(tokens, 0);
+  };
+  const keys = '<table tabindex="0" class="keys">\n';
+  assert.equal(open("key", "type", "default", "meaning"), keys);
+  assert.equal(open("key", "type", "default"), '<table tabindex="0">\n');
+  const pages = readPages("docs").filter(({ text }) =>
+    text.includes("\n| key | type | default | meaning |\n")
+  );
+  assert.deepEqual(pages.map(({ path }) => path), ["docs/configuration.md"]);
 });
 
 test("anchorOf() makes the anchors of GitHub", () => {

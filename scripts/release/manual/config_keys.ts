@@ -22,9 +22,14 @@ export function describedKeys(keys: Keys, { isJob }: { readonly isJob: boolean }
 }
 
 function defaultText(path: string, key: Key<unknown>, isJob: boolean): string {
-  if (key.initial !== undefined) return `\`${JSON.stringify(key.initial)}\``;
+  if (key.initial !== undefined) return `\`${valueText(key.initial)}\``;
   const isInherited = isJob &&
     /^(priority|timeout$|deadline|on_crash|on_drain|kill|overlap|misfire|jitter|crash|retry|keep|output|notify|expect|silence)/
       .test(path);
   return isInherited ? `\`defaults.${path}\`` : "none";
+}
+
+function valueText(value: unknown): string {
+  if (!Array.isArray(value)) return JSON.stringify(value);
+  return `[${value.map((each) => JSON.stringify(each)).join(", ")}]`;
 }
