@@ -78,7 +78,7 @@ export function environmentFields(
     if (path === undefined) {
       const hint = hintAboutService(name) ??
         didYouMean(name, [...known.keys(), ...CLIENT_VARIABLES]) ??
-        "Known ones are in docs/configuration.md";
+        'Known ones are in "jobctl docs configuration"';
       report.problems.push(problemAt(null, name, "unknown variable", hint));
       continue;
     }

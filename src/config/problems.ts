@@ -33,7 +33,7 @@ export class ConfigError extends JobError {
     if (problems.length > LISTED_MAX) listed.push(`  and ${problems.length - LISTED_MAX} more`);
     const what = file === null ? "Cannot use the configuration" : `Cannot load config "${file}"`;
     super("invalid_config", [`${what}: ${count}`, ...listed].join("\n"), {
-      hint: "See docs/configuration.md for every key",
+      hint: 'Every key is in "jobctl docs configuration"',
     });
     this.problems = problems;
     this.files = files;

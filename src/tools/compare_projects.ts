@@ -69,18 +69,26 @@ const PART_NAMES: Readonly<Record<string, string>> = {
 
 /** The parts of two definitions of a job that differ, as they are named in TOML or by people. */
 function changedKeys(before: JobDefinition, after: JobDefinition): readonly string[] {
-  const [a, b] = [partsOf(before), partsOf(after)];
+  // Of a command that has become a module, or the reverse, each part of its source would differ.
+  const hasMoved = before.source.type !== after.source.type;
+  const [a, b] = [partsOf(before, hasMoved), partsOf(after, hasMoved)];
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...names].filter((name) => !isSame(a[name], b[name]))
-    .map((name) => PART_NAMES[name] ?? snakeCase(name.replace(/(?:Ms|Bytes)$/, "")));
+  const different = [...names].filter((name) => !isSame(a[name], b[name]));
+  const keys = different.map((name) =>
+    PART_NAMES[name] ?? snakeCase(name.replace(/(?:Ms|Bytes)$/, ""))
+  );
+  return [...new Set(keys)];
 }
 
-function partsOf(job: JobDefinition): Readonly<Record<string, unknown>> {
+/** @param hasMoved true to leave out the parts of the source */
+function partsOf(job: JobDefinition, hasMoved: boolean): Readonly<Record<string, unknown>> {
   const { kind: _, registeredAt: __, source, options, schedules, ...others } = job;
   return {
     ...others,
     ...options,
-    ...(source.type === "module"
+    ...(hasMoved
+      ? { source: source.type }
+      : source.type === "module"
       ? { source: [source.path, source.entry], code: source.version, ...source.process }
       : source.type === "command"
       ? { source: "command", ...source.command }

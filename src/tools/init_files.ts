@@ -35,7 +35,7 @@ tokens_file = "${STATE_FOLDER}/tokens.json" # managed by jobctl token
 /** The beginning of the configuration that `jobctl init` writes. */
 export function initConfig(isService: boolean): string {
   const { store, mail } = isService ? SERVICE : PROJECT;
-  return `# Configuration of jobctl. Every key: docs/configuration.md
+  return `# Configuration of jobctl. Every key: jobctl docs configuration
 # Check it with: jobctl check --config config.toml
 
 timezone = "UTC"              # zone of schedules that name none
@@ -54,7 +54,7 @@ count = 4                     # attempts that run at once
 timeout = "1h"
 retry = { max = 2, initial = "10s" }
 
-# Mails failures, late runs and recoveries. More: docs/notices.md
+# Mails failures, late runs and recoveries. More: jobctl docs notices
 # [notices.ops]
 # to = "mail"
 ${mail}

@@ -30,12 +30,29 @@ test("fixedDifferences() names each section that a reload cannot apply", async (
   assert.deepEqual(restartFor({ store: { ...store, prefix: "other" } }), ["store"]);
 });
 
-function jobsOf(toml: string): Promise<readonly JobDefinition[]> {
-  return withTempDir({ "config.toml": toml }, async ({ path }) => {
+function jobsOf(
+  toml: string,
+  files: Readonly<Record<string, string>> = {},
+): Promise<readonly JobDefinition[]> {
+  return withTempDir({ "config.toml": toml, ...files }, async ({ path }) => {
     const { jobs } = await loadProject(`${path}/config.toml`, { env: {}, cwd: path, nowMs: 0 });
     return jobs;
   });
 }
+
+test("jobChanges() names the source, and none of its parts, when a command becomes a module", async () => {
+  const command = await jobsOf('[jobs.disk]\nrun = "df"\nuser = "root"\nschedule = "@daily"\n');
+  const module = await jobsOf(
+    'modules = ["jobs"]\n[jobs.disk]\nschedule = "@daily"\ntimeout = "1m"\n',
+    { "jobs/disk.ts": "export default function disk(): void {}\n" },
+  );
+  const keysOf = (before: readonly JobDefinition[], after: readonly JobDefinition[]) =>
+    jobChanges({ jobs: before, disabled: new Map() }, { jobs: after, disabled: new Map() })
+      .flatMap(({ keys }) => keys);
+  const keys = ["parameters", "source", "timeout"];
+  assert.deepEqual(keysOf(command, module).toSorted(), keys);
+  assert.deepEqual(keysOf(module, command).toSorted(), keys);
+});
 
 test("jobChanges() names jobs, and the options that differ as they are written", async () => {
   const before = await jobsOf(

@@ -107,7 +107,7 @@ function wordFor(value: unknown): string {
 function refused(name: string, problem: string, cause?: unknown): JobError {
   return new JobError("invalid_config", `Cannot use store "${name}": ${problem}`, {
     path: "store.url",
-    hint: "docs/stores.md has an example of a module that is a store",
+    hint: '"jobctl docs stores" has an example of a module that is a store',
     cause,
   });
 }

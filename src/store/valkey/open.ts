@@ -34,7 +34,7 @@ export async function openData(
     throw new JobError(
       "permission_denied",
       `Cannot use the store ${options.location}: its user may not execute ${rest[0]}`,
-      { path: "store.username", hint: "docs/stores.md has the rule for the user" },
+      { path: "store.username", hint: '"jobctl docs stores" has the rule for the user' },
     );
   }
   if (status === "marked") checkOpening(JSON.parse(rest[0] as string), options.location);

@@ -81,7 +81,8 @@ export function detectKind(platform: string = process.platform): ServiceKind {
   if (platform === "darwin") return "launchd";
   if (platform === "win32") {
     throw new JobError("unimplemented", "Cannot install a service on Windows", {
-      hint: "Let the Task Scheduler run jobctl serve: see docs/install.md#as-a-service-on-windows",
+      hint:
+        "Let the Task Scheduler run jobctl serve: see jobctl docs install#as-a-service-on-windows",
     });
   }
   if (existsSync("/run/systemd/system")) return "systemd";

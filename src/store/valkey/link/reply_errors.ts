@@ -47,7 +47,7 @@ export function refusal(error: ReplyError, location: string): JobError {
       });
     case "NOPERM":
       return new JobError("permission_denied", `${action}: ${error.message}`, {
-        hint: "docs/stores.md has the rule for the user",
+        hint: '"jobctl docs stores" has the rule for the user',
         cause: error,
       });
     default:
