@@ -260,7 +260,7 @@ export const scheduleCases: StoreCases = {
     );
   },
 
-  "listSchedules() leaves out what left the config, unless asked": async (world) => {
+  "listSchedules() leaves out what left the configuration, unless asked": async (world) => {
     const ids = ["config:a:0", "config:b:0", "config:c:0"];
     for (const id of ids) await world.putSchedule({ id });
     const removed = { id: ids[1]!, generation: 2, nextAt: null, removedAt: START };

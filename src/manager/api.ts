@@ -259,9 +259,9 @@ export interface ManagerApi extends TimelineApi, TagReads, UsageReads {
   ): Promise<Page<ScheduleRecord>>;
   /** @throws JobError `not_found` */
   getSchedule(id: string): Promise<ScheduleRecord>;
-  /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
+  /** @throws JobError `not_found`; `conflict` for one that belongs to the configuration */
   updateSchedule(id: string, change: ScheduleChange): Promise<ScheduleRecord>;
-  /** @throws JobError `not_found`; `conflict` for one that belongs to the config */
+  /** @throws JobError `not_found`; `conflict` for one that belongs to the configuration */
   deleteSchedule(id: string): Promise<void>;
 
   /** Run now what a schedule runs, without changing it. @throws JobError `not_found` */

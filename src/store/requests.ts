@@ -300,7 +300,7 @@ export interface AdvanceResult {
 export interface ScheduleQuery {
   readonly kind?: string;
   readonly origin?: "config" | "runtime";
-  /** Include those removed from the config whose cursor is kept. */
+  /** Include those removed from the configuration whose cursor is kept. */
   readonly withRemoved?: boolean;
 }
 

@@ -50,9 +50,9 @@ export interface ReloaderOptions {
 }
 
 /**
- * Loads the config again while the daemon runs. It tolerates the same problems as a start: a broken
- * job is disabled, and the jobs of a file that cannot be read stay. With any other problem the
- * whole reload is refused, and everything stays as it was.
+ * Loads the configuration again while the daemon runs. It tolerates the same problems as a start: a
+ * broken job is disabled, and the jobs of a file that cannot be read stay. With any other problem
+ * the whole reload is refused, and everything stays as it was.
  */
 export class Reloader {
   readonly #options: ReloaderOptions;

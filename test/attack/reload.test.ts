@@ -142,7 +142,7 @@ test("a reload disables a broken job, tells it everywhere, and takes the others"
     await daemon.logged(/INFO +Requested a reload .*by=/);
     await daemon.logged(/(The config was reloaded[^]*){3}/);
     assert.equal(daemon.log().split("The config was reloaded").length - 1, 3);
-    assert.doesNotMatch(daemon.log(), /Reloaded the config/);
+    assert.doesNotMatch(daemon.log(), /Reloaded the configuration/);
     const page = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text();
     assert.match(page, /^jobctl_config_last_reload_successful 1$/m);
   });

@@ -100,7 +100,10 @@ test("an admin loads no module, makes no file and names no server by a move of t
     await assert.rejects(move({ to: "new" }), (error) => isJobError(error, "not_found"));
     appendFileSync(join(dir, "config.toml"), '[store.targets]\nnew = "sqlite:data/new.db"\n');
     daemon.signal("SIGHUP");
-    await until("the config is reloaded", () => daemon.log().includes("The config was reloaded"));
+    await until(
+      "the configuration is reloaded",
+      () => daemon.log().includes("The config was reloaded"),
+    );
     const moved = await daemon.jobctl(["store", "migrate", "--to", "new", "--yes"]);
     assert.equal(moved.code, 0, moved.stderr);
     assert.ok(existsSync(join(dir, "data", "new.db")));

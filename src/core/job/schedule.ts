@@ -76,7 +76,7 @@ export const CHANGED = "changed";
 
 /** A recurring schedule as it is stored. */
 export interface ScheduleRecord {
-  /** "config:<kind>:<n>" for those of the config, a UUID for those made at run time. */
+  /** "config:<kind>:<n>" for those of the configuration, a UUID for those made at run time. */
   readonly id: string;
   readonly kind: string;
   readonly origin: "config" | "runtime";
@@ -111,8 +111,8 @@ export interface ScheduleRecord {
   /** Version of the time zone database that `nextAt` was computed with. */
   readonly tzVersion?: string;
   /**
-   * When it was removed from the config, epoch ms. It has no ticks, and is kept for a day so that
-   * it can continue from its cursor if it comes back.
+   * When it was removed from the configuration, epoch ms. It has no ticks, and is kept for a day so
+   * that it can continue from its cursor if it comes back.
    */
   readonly removedAt?: number;
   /** The last correction of the schedule after the clock had been ahead. */

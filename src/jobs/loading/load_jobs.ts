@@ -426,7 +426,7 @@ class Loader {
         registeredAt: this.#request.now,
       });
       for (const { message } of signature.warnings) {
-        // Their lines and columns are those of the text, which the config may have escaped.
+        // Their lines and columns are those of the text, which the configuration may have escaped.
         const at = table.placeOf("params");
         this.#warnings.push({ place: at, path: `jobs.${kind}.params`, message, job: kind });
       }

@@ -1,7 +1,7 @@
 import { JobError, toJobError } from "../../core/errors.ts";
 import type { JobTable, Place } from "../../core/job/job_table.ts";
 
-/** An error about what the config says, not the module. */
+/** An error about what the configuration says, not the module. */
 export class TableError extends JobError {
   readonly place: Place;
 

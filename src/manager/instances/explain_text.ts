@@ -200,7 +200,7 @@ export function neverWhy(record: ScheduleRecord, tick: number): string {
 /** Explain in one sentence why a schedule has no more ticks. */
 export function finishedWhy({ spec, runs = 0, removedAt }: ScheduleRecord): string {
   if (removedAt !== undefined) {
-    return `The schedule is no longer in the config: it was removed at ${
+    return `The schedule is no longer in the configuration: it was removed at ${
       formatLocal(removedAt, spec.timezone)
     }`;
   }

@@ -3,7 +3,7 @@ import { nextTickOf } from "../../core/time/ticks.ts";
 import type { Context } from "../context.ts";
 import { changeSchedule } from "./stored_schedules.ts";
 
-/** How long a schedule removed from the config keeps its place, in milliseconds. */
+/** How long a schedule removed from the configuration keeps its place, in milliseconds. */
 const KEPT_MS = 86_400_000;
 
 /**
@@ -67,7 +67,7 @@ export class RemovedSchedules {
   }
 }
 
-/** A schedule that is back in the config: it continues from its old place. */
+/** A schedule that is back in the configuration: it continues from its old place. */
 export function takeUp({ removedAt: _, ...record }: ScheduleRecord): ScheduleRecord {
   const { spec, startAt, cursor, runs = 0 } = record;
   const isDone = runs >= (spec.runsMax ?? Infinity);

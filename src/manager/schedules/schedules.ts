@@ -48,7 +48,7 @@ interface WantedSchedule extends JobSchedule {
   readonly job: JobDefinition;
 }
 
-/** Syncs the store's schedules with the config, and makes and changes those of the run time. */
+/** Syncs the schedules of the store with the configuration; makes and changes those of run time. */
 export class Schedules {
   readonly #options: SchedulesOptions;
   /** Defaults of schedules made at run time. */
@@ -66,8 +66,8 @@ export class Schedules {
   }
 
   /**
-   * Write the config's schedules: new and changed ones start at now, unchanged ones keep their
-   * cursor. Those that the config no longer has are removed, unless their job is disabled or may
+   * Write the schedules of the configuration: new and changed ones start at now, unchanged ones
+   * keep their cursor. Those that it no longer has are removed, unless their job is disabled or may
    * still be added.
    */
   async sync(): Promise<void> {
@@ -152,7 +152,7 @@ export class Schedules {
    * Change a schedule made at run time: absent options keep their values, null removes a value. If
    * its times change, it starts at now.
    *
-   * @throws JobError `not_found`; `conflict` for one of the config; `invalid_argument`
+   * @throws JobError `not_found`; `conflict` for one of the configuration; `invalid_argument`
    */
   async update(id: string, options: ScheduleChange): Promise<ScheduleRecord> {
     checkPolicy(withoutNull(options));
@@ -199,7 +199,7 @@ export class Schedules {
     return findSchedule(id, this.#options.store);
   }
 
-  /** @throws JobError `not_found`; `conflict` for one of the config */
+  /** @throws JobError `not_found`; `conflict` for one of the configuration */
   async remove(id: string): Promise<void> {
     const { store, clock } = this.#options;
     const record = await store.getSchedule(id);
@@ -245,8 +245,8 @@ export class Schedules {
   }
 
   /**
-   * Write the schedules of these jobs that the store lacks. Returns the config's schedules in the
-   * store that the jobs no longer have, and how many schedules there were.
+   * Write the schedules of these jobs that the store lacks. Returns the schedules of the
+   * configuration in the store that the jobs no longer have, and how many schedules there were.
    *
    * @param query finds theirs in the store
    */

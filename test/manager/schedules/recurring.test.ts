@@ -96,7 +96,7 @@ test("pause() holds over a restart", async () => {
   assert.equal(world.executor.attempts.length, 0);
 });
 
-test("skipTicks() skips the next ticks of a schedule of the config, and forgets it on demand", async () => {
+test("skipTicks() skips the next ticks of a schedule of the configuration, and forgets it on demand", async () => {
   const world = await worldOf();
   await world.of(world.manager.skipTicks({ kind: "work" }, { count: 1 }));
   await world.clock.advance(2 * MINUTE);
@@ -362,7 +362,7 @@ test("explain() reports how far jitter moved a run, and the rule of @reboot", as
   assert.match(boot!.rule, /^"@reboot": the daemon started at /);
 });
 
-test("updateSchedule() refuses a schedule of the config", async () => {
+test("updateSchedule() refuses a schedule of the configuration", async () => {
   const world = await worldOf();
   await assert.rejects(
     async () => await world.of(world.manager.updateSchedule(ID, { cron: "@daily" })),

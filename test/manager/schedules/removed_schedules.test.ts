@@ -5,7 +5,7 @@ import { MemoryStore } from "../../../src/store/memory/store.ts";
 import { jobOf, ManagerWorld, scheduleOf } from "../../support/worlds/manager_world.ts";
 import { SimClock } from "../../support/worlds/sim_clock.ts";
 
-/** Schedules that leave the config by mistake, and come back. */
+/** Schedules that leave the configuration by mistake, and come back. */
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -40,7 +40,7 @@ async function idsOf(world: ManagerWorld): Promise<readonly string[]> {
   return items.map(({ id }) => id);
 }
 
-test("a schedule that left the config for ten minutes continues from its place", async () => {
+test("a schedule that left the configuration for ten minutes continues from its place", async () => {
   const world = await started([work()]);
   await world.clock.advance(3 * MINUTE);
   const before = (await world.of(world.store.getSchedule(ID)))!;
@@ -68,7 +68,7 @@ test("a schedule that left the config for ten minutes continues from its place",
   assert.deepEqual((await fatesOf(world)).slice(3), ["coalesced 9", "fired 1"]);
 });
 
-test("a schedule that left the config continues across restarts too", async () => {
+test("a schedule that left the configuration continues across restarts too", async () => {
   const first = await started([work()]);
   await first.clock.advance(3 * MINUTE);
   await first.of(first.manager.stop());

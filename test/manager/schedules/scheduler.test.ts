@@ -151,7 +151,7 @@ test("scheduler() continues with the other schedules when one cannot be planned"
   assert.ok(world.logged.some((line) => line.includes("bad")), world.logged.join("; "));
 });
 
-test("schedules() keep their cursor when the config says the same", async () => {
+test("schedules() keep their cursor when the configuration says the same", async () => {
   const first = await new ManagerWorld({ jobs: recurring({ everyMs: 90_000 }) }).started();
   const before = await first.of(first.store.getSchedule("config:work:0"));
   await first.of(first.manager.stop());

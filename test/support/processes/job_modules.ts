@@ -34,7 +34,7 @@ const DESCRIBE = runtimeName() === "deno"
   ? [process.execPath, "run", "-A", "--no-check", ENTRY]
   : [process.execPath, ENTRY];
 
-/** A job table as the config reader makes it. */
+/** A job table as the configuration reader makes it. */
 export function jobTable(kind: string, given: Partial<JobTable> = {}): JobTable {
   return {
     kind,

@@ -139,7 +139,7 @@ function fieldsOf(
     ["Draining", status.isDraining ? printer.paint("yes", "warn") : undefined],
     ["Store problem", status.storeProblem && bad(status.storeProblem)],
     [
-      "Config",
+      "Configuration",
       status.reloadProblem && bad(`the last reload had problems: ${status.reloadProblem}`),
     ],
     ...status.disabled.map(({ kind, reason }) => ["Disabled", bad(`${kind}: ${reason}`)] as const),
