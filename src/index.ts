@@ -84,6 +84,7 @@ export type {
   ManagerEvent,
   ManagerStatus,
   RecurringOptions,
+  RetryOptions,
   ScheduleChange,
   ScheduleOptions,
   WorkerStatus,

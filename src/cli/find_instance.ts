@@ -8,7 +8,8 @@ import type { JobClient } from "../rpc/client/client.ts";
 import type { JobInstance } from "../rpc/gen/job_pb.ts";
 import { assertKinds, PART_MIN, present } from "./lookup.ts";
 import { usageError } from "./parsing/args.ts";
-import { stateOfName } from "./wire.ts";
+import { statesQuery } from "./parsing/query.ts";
+import { finalStates, msOf, stateOfName, type WireState } from "./wire.ts";
 
 /** Word for the newest instance; `last:KIND` is the newest of a kind. */
 const LAST = "last";
@@ -23,6 +24,29 @@ const LAST_PAGES = 50;
 const SCHEDULED = stateOfName("scheduled");
 const IDS_HINT = "Ids are shown by: jobctl list instances";
 
+/** Which instance is the last one: the newest of these. */
+export interface Last {
+  /** Any by default. */
+  readonly states?: readonly WireState[];
+  isWanted?(instance: JobInstance): boolean;
+  /** Those that are taken first, if there are any. */
+  readonly rather?: Last;
+}
+
+const NEWEST: Last = {};
+/** The last run: an instance that has started. */
+const STARTED: Last = { isWanted: ({ attempts = 0 }) => attempts > 0 };
+/** The last run that has ended. */
+export const ENDED: Last = { states: finalStates() };
+
+/** The run to follow: the last one that runs, or else the last that has started or is due. */
+export function runToFollow(nowMs: number): Last {
+  return {
+    rather: { states: [stateOfName("processing")!] },
+    isWanted: ({ attempts = 0, dueAt }) => attempts > 0 || (msOf(dueAt) ?? Infinity) <= nowMs,
+  };
+}
+
 /** What a word names. */
 export type Named =
   | { readonly type: "instance"; readonly instance: JobInstance }
@@ -34,15 +58,16 @@ export type Named =
  *
  * @param kindCommand suggested if the word is a kind, which replaces KIND: `jobctl logs KIND`
  * @param options.isExact true if a part must be compared with every id, before something is changed
+ * @param options.last which instance is the last one; by default the newest
  * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
  */
 export async function findInstance(
   client: JobClient,
   word: string,
   kindCommand: string,
-  { isExact = false }: { readonly isExact?: boolean } = {},
+  { isExact = false, last = NEWEST }: { readonly isExact?: boolean; readonly last?: Last } = {},
 ): Promise<JobInstance> {
-  if (isLast(word)) return await lastInstance(client, word.slice(LAST.length + 1));
+  if (isLast(word)) return await lastInstance(client, word.slice(LAST.length + 1), last);
   if (isUuid(word.toLowerCase())) return await getInstance(client, word, isExact);
   const action = `Cannot find instance "${makeVisible(word)}"`;
   const commandOf = (kind: string) => `Did you mean: ${kindCommand.replace("KIND", () => kind)}`;
@@ -70,10 +95,11 @@ export async function resolveId(
   client: JobClient,
   word: string,
   kindCommand: string,
+  options: { readonly last?: Last } = {},
 ): Promise<string> {
   const whole = word.toLowerCase();
   if (isUuid(whole)) return whole;
-  return (await findInstance(client, word, kindCommand, { isExact: true })).uuid;
+  return (await findInstance(client, word, kindCommand, { ...options, isExact: true })).uuid;
 }
 
 /**
@@ -108,14 +134,20 @@ export async function findNamed(client: JobClient, word: string): Promise<Named>
 }
 
 /**
- * The instance that a word names, or the last run of the kind that it names.
+ * The instance that a word names, or the last run of all or of the kind that it names.
  *
+ * @param last which run is the last one
  * @throws JobError `not_found`, or `invalid_argument` if several ids have the part
  */
-export async function findRun(client: JobClient, word: string): Promise<JobInstance> {
+export async function findRun(
+  client: JobClient,
+  word: string,
+  last: Last = STARTED,
+): Promise<JobInstance> {
+  if (isLast(word)) return await findInstance(client, word, "", { last });
   const named = await findNamed(client, word);
   if (named.type === "instance") return named.instance;
-  return await lastInstance(client, named.kind, ({ attempts = 0 }) => attempts > 0);
+  return await lastInstance(client, named.kind, last);
 }
 
 /** True for `last` and `last:KIND`. */
@@ -137,30 +169,39 @@ async function getInstance(
  * The newest instance of a kind, or of all but notices.
  *
  * @param kind empty for all
- * @param isWanted which instances count
  * @throws JobError `not_found`
  */
-async function lastInstance(
+async function lastInstance(client: JobClient, kind: string, last: Last): Promise<JobInstance> {
+  if (kind !== "") await assertKinds(client, [kind]);
+  for (const choice of [...(last.rather === undefined ? [] : [last.rather]), last]) {
+    const found = await newestInstance(client, kind, choice);
+    if (found !== null) return await withBlock(client, found);
+  }
+  const whose = kind === "" ? "" : ` of job "${makeVisible(kind)}"`;
+  const problem = last === ENDED ? "none has ended" : "there is none";
+  throw new JobError("not_found", `Cannot find the last run${whose}: ${problem}`, {
+    hint: `Run ${kind === "" ? "a job" : "it"} with: jobctl run ${kind === "" ? "KIND" : kind}`,
+  });
+}
+
+async function newestInstance(
   client: JobClient,
   kind: string,
-  isWanted: (instance: JobInstance) => boolean = () => true,
-): Promise<JobInstance> {
-  if (kind !== "") await assertKinds(client, [kind]);
+  { states = [], isWanted = () => true }: Last,
+): Promise<JobInstance | null> {
   let pageToken: string | undefined;
   for (let page = 0; page < LAST_PAGES; page++) {
-    const query = { ...(kind === "" ? {} : { kind }), pageSize: LAST_PAGE, pageToken };
+    const conditions = { ...(kind === "" ? {} : { kind }), ...statesQuery(states) };
+    const query = { ...conditions, pageSize: LAST_PAGE, pageToken };
     const { instances, nextPageToken } = await client.lookupInstances({ query });
     const found = instances.find((instance) =>
       isWanted(instance) && (kind !== "" || !instance.kind.startsWith(NOTICE_KINDS))
     );
-    if (found) return await withBlock(client, found);
+    if (found) return found;
     if (!nextPageToken || nextPageToken === pageToken) break;
     pageToken = nextPageToken;
   }
-  const whose = kind === "" ? "" : ` of job "${makeVisible(kind)}"`;
-  throw new JobError("not_found", `Cannot find the last run${whose}: there is none`, {
-    hint: `Run ${kind === "" ? "a job" : "it"} with: jobctl run ${kind === "" ? "KIND" : kind}`,
-  });
+  return null;
 }
 
 /** A listed instance with what it waits for, which lists do not have. */

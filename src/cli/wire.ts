@@ -2,6 +2,8 @@ import { parseState } from "../core/state.ts";
 import type { JobMethods } from "../rpc/client/client.ts";
 import type { JobInstance, JobState as WireState } from "../rpc/gen/job_pb.ts";
 
+export type { WireState };
+
 /** The fields of a message: what a request is written as, without the messages made of them. */
 export type PlainInit<T> = Exclude<T, { readonly $typeName: string }>;
 /** The request of one method. */
@@ -45,6 +47,11 @@ export function stateOfName(name: string): WireState | null {
 /** True if the state is final. */
 export function isFinalState(state: WireState): boolean {
   return FINAL_NAMES.includes(STATE_NAMES[state] ?? "");
+}
+
+/** Wire values of the final states. */
+export function finalStates(): WireState[] {
+  return FINAL_NAMES.map((name) => stateOfName(name)!);
 }
 
 /** Wire values of the states that are not final. */

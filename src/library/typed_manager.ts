@@ -40,7 +40,12 @@ import type {
   TextArguments,
   TextJobInput,
 } from "./typed_job.ts";
-import type { RecurringOptions, ScheduleOptions, ScheduleTarget } from "../manager/api.ts";
+import type {
+  RecurringOptions,
+  RetryOptions,
+  ScheduleOptions,
+  ScheduleTarget,
+} from "../manager/api.ts";
 import { checkTimeout, inRequest, type PageInput } from "../manager/call_options.ts";
 import type { FindOptions } from "../manager/instances/find_instance.ts";
 import { checkRequests } from "../manager/instances/new_instance.ts";
@@ -258,9 +263,9 @@ export abstract class TypedManager extends CoreManager {
     return (await super.cancelInstances(filter, options)).map(this.#withValues);
   }
 
-  override async retryInstance(id: string): Promise<JobInstance> {
+  override async retryInstance(id: string, options?: RetryOptions): Promise<JobInstance> {
     if (!this.life.storeInfo) await this.#ready();
-    return this.#withValues(await super.retryInstance(id));
+    return this.#withValues(await super.retryInstance(id, options));
   }
 
   override async redriveInstances<Filter extends BulkFilter>(

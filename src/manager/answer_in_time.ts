@@ -68,7 +68,7 @@ export function answerInTime(manager: ManagerApi, clock: Clock, location: string
     lookupInstanceHistory: (...args) => inTime(manager.lookupInstanceHistory(...args)),
     lookupInstanceLogs: (...args) => inTime(manager.lookupInstanceLogs(...args)),
     cancelInstances: (...args) => ifForOne(args[0], manager.cancelInstances(...args)),
-    retryInstance: (id) => inTime(manager.retryInstance(id)),
+    retryInstance: (...args) => inTime(manager.retryInstance(...args)),
     redriveInstances: (...args) => ifForOne(args[0], manager.redriveInstances(...args)),
     clearInstanceHistory: (...args) => manager.clearInstanceHistory(...args),
     clearInstanceLogs: (...args) => manager.clearInstanceLogs(...args),

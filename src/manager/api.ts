@@ -11,7 +11,7 @@ import type {
 import type { JobHook } from "../core/hooks/hook.ts";
 import type { ReportedRun } from "../core/job/external.ts";
 import type { JobDefinition } from "../core/job/job.ts";
-import type { ScheduleOptions } from "../core/job/job_manager.ts";
+import type { RetryOptions, ScheduleOptions } from "../core/job/job_manager.ts";
 import type { Block } from "../core/job/limits.ts";
 import type { Misfire, Overlap, ScheduleRecord } from "../core/job/schedule.ts";
 import type { Incident, NoticePreview, Silence, TestOptions } from "../core/notices/incident.ts";
@@ -52,7 +52,8 @@ import type { TimelineApi } from "./timeline/requests.ts";
 import type { TagReads } from "./tag_reads.ts";
 import type { UsageReads } from "./usage_reads.ts";
 
-export type { ExplainQuery, FollowOptions, FollowStep, ScheduleOptions, TickOutcome, TickReport };
+export type { ExplainQuery, FollowOptions, FollowStep, TickOutcome, TickReport };
+export type { RetryOptions, ScheduleOptions };
 
 /** A recurring schedule made at run time. */
 export interface RecurringOptions {
@@ -276,11 +277,7 @@ export interface ManagerApi extends TimelineApi, TagReads, UsageReads {
     target: ScheduleTarget,
     what: { readonly until?: number; readonly count?: number },
   ): Promise<readonly ScheduleRecord[]>;
-  /**
-   * Run the ticks of a past range that did not run, in order.
-   *
-   * @throws JobError `invalid_argument` for too many
-   */
+  /** Run the ticks of a past range that did not run, in order; too many are `invalid_argument`. */
   backfill(request: BackfillRequest): Promise<BackfillResult>;
   /** Explain why something ran or did not. @throws JobError `not_found` */
   explain(query: ExplainQuery): Promise<readonly TickReport[]>;
@@ -340,9 +337,9 @@ export interface ManagerApi extends TimelineApi, TagReads, UsageReads {
   ): Promise<readonly Instance[]>;
   /**
    * Run a final instance again, as a new one with `retryOf`. A dead letter then counts as redriven.
-   * @throws JobError `conflict` if it is unfinished
+   * @throws JobError `conflict` if it is unfinished; `invalid_argument` for wrong arguments
    */
-  retryInstance(id: string): Promise<Instance>;
+  retryInstance(id: string, options?: RetryOptions): Promise<Instance>;
   /**
    * Run dead letters, which failed for good, again, each once. Returns the new instances. An id
    * that was redriven before returns the instance of that time, unless forced.

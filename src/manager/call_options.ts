@@ -25,6 +25,7 @@ import type {
   ExplainQuery,
   FollowOptions,
   RecurringOptions,
+  RetryOptions,
   ScheduleTarget,
 } from "./api.ts";
 import type {
@@ -107,6 +108,7 @@ const KEYS = {
   timeline: { ...SPAN_KEYS, limit: NUMBER, spans: NUMBER } satisfies KeysOf<TimelineQuery>,
   schedules: { kind: TEXT },
   bulk: { all: FLAG },
+  retry: { arguments: ARGUMENTS } satisfies KeysOf<RetryOptions>,
   redrive: { all: FLAG, isForced: FLAG },
   cancel: { all: FLAG, mayCancelNotices: FLAG },
   pause: { until: TIME, reason: TEXT },

@@ -32,6 +32,7 @@ import type {
   ManagerEvent,
   ManagerStatus,
   NodeStatus,
+  RetryOptions,
   RecurringOptions,
   ScheduleChange,
   ScheduleOptions,
@@ -330,7 +331,8 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return await cancelInstances(query, mayCancelNotices, { ...this.parts, wait });
   }
 
-  async retryInstance(id: string): Promise<Instance> {
+  async retryInstance(id: string, options?: RetryOptions): Promise<Instance> {
+    const changed = readOptions("retry", options, "retry");
     const past = await this.getInstance(id);
     this.life.assertOpen();
     return await retryInstance(past, this.parts);

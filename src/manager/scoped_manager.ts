@@ -66,7 +66,8 @@ function instanceRules(manager: ManagerApi, queries: ScopedQueries) {
       if (narrowed === null) return [];
       return await manager.cancelInstances(narrowed, { mayCancelNotices: false });
     },
-    retryInstance: async (id) => await manager.retryInstance((await queries.getInstance(id)).id),
+    retryInstance: async (id, options) =>
+      await manager.retryInstance((await queries.getInstance(id)).id, options),
     async redriveInstances(query, options) {
       const narrowed = await narrowMany(queries, query, options?.all === true, "redrive");
       if (narrowed === null) return [];

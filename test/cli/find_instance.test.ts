@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { JobError } from "../../src/core/errors.ts";
-import { ID, instance, job, logEntry, schedule } from "../support/worlds/cli_messages.ts";
-import { cli } from "../support/worlds/cli_world.ts";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { JobInstance } from "../../src/rpc/gen/job_pb.ts";
+import { ID, instance, job, logEntry, schedule, waiting } from "../support/worlds/cli_messages.ts";
+import { cli, NOW } from "../support/worlds/cli_world.ts";
 
 function notFound(hint?: string) {
   return () => {
@@ -116,6 +118,31 @@ test("logs KIND shows the last run that began, and says which on a terminal", as
   assert.equal((request.query as { uuid: string }).uuid, begun.uuid);
   assert.match(run.stderr, /The last run, 00000002: done, .*ago/);
   assert.match(run.stderr, /All of them: jobctl logs --kind sum\n/);
+});
+
+test("logs -f follows the run that runs, or else the last that began or is due", async () => {
+  const idOf = (end: string) => ID.replace("0001", end);
+  const running = instance({ uuid: idOf("0002"), state: 4, completedAt: undefined });
+  const due = waiting(idOf("0003"));
+  const later = { ...waiting(idOf("0004")), dueAt: timestampFromMs(NOW + 60_000) };
+  const followed = async (word: string, some: readonly JobInstance[]) => {
+    const lookupInstances = ({ query }: { readonly query: { readonly state?: number } }) => ({
+      instances: some.filter(({ state }) => state === (query.state ?? state)),
+    });
+    const run = await cli(["logs", word, "-f"], {
+      answers: {
+        ...{ getJob: { job: job() }, lookupInstances },
+        follow: () => [{ cursor: "1", instance: instance() }],
+      },
+    });
+    const { request } = run.calls.find(({ method }) => method === "follow") ?? {};
+    return (request?.query as { readonly uuid: string } | undefined)?.uuid;
+  };
+  for (const word of ["sum", "last:sum", "last"]) {
+    assert.equal(await followed(word, [later, due, instance(), running]), running.uuid);
+    assert.equal(await followed(word, [later, due, instance()]), due.uuid);
+    assert.equal(await followed(word, [later, instance()]), ID);
+  }
 });
 
 test("describe and get take a kind or an instance, and say what is near", async () => {

@@ -333,6 +333,10 @@ test("a notice that was delivered is not sent again, a dead one is", async () =>
   const kinds = ["system.notice.ops"];
   const { items: [dead] } = await world.of(manager.lookupInstances({ kinds, isDead: true }));
   ops.problem = null;
+  await assert.rejects(
+    world.of(manager.retryInstance(dead!.id, { arguments: ["to everybody"] })),
+    (error) => isJobError(error, "invalid_argument") && /only the daemon/.test(error.message),
+  );
   const [again] = await world.of(manager.redriveInstances({ ids: [dead!.id] }));
   await clock.advance(1_000);
   assert.deepEqual(ops.told, ["failed work"]);

@@ -77,6 +77,11 @@ function untilMs(name: string, afterMs: number | undefined, args: Args): number 
 export function readQuery(args: Args): QueryInit {
   const kinds = args.list("kind");
   const states = readStates(args);
+/** States as a condition; a single one in go-job's own field. */
+export function statesQuery(states: readonly WireState[]): Pick<QueryInit, "state" | "states"> {
+  return states.length === 1 ? { state: states[0] } : { states: [...states] };
+}
+
   const afterMs = args.timeMs("since", "past") ?? args.timeMs("after", "past");
   const beforeMs = untilMs("until", afterMs, args) ?? untilMs("before", afterMs, args);
   if (afterMs !== undefined && beforeMs !== undefined && beforeMs <= afterMs) {
@@ -90,7 +95,7 @@ export function readQuery(args: Args): QueryInit {
   return {
     // A single value goes into go-job's own field, so that its server understands the query.
     ...(kinds.length === 1 ? { kind: kinds[0] } : { kinds: [...kinds] }),
-    ...(states.length === 1 ? { state: states[0] } : { states }),
+    ...statesQuery(states),
     ...(afterMs === undefined ? {} : { after: timestampOf(afterMs) }),
     ...(beforeMs === undefined ? {} : { before: timestampOf(beforeMs) }),
   };

@@ -74,7 +74,7 @@ export function bindArguments(
  * Drop each `"?"` at the position of an injected parameter, unless too few values for the required
  * arguments would remain.
  */
-function dropPlaceholders(signature: Signature, values: readonly unknown[]): unknown[] {
+export function dropPlaceholders(signature: Signature, values: readonly unknown[]): unknown[] {
   if (!values.includes(PLACEHOLDER)) return [...values];
   const kept: unknown[] = [];
   let next = 0;

@@ -11,6 +11,15 @@ import type { Page, PageRequest } from "../query.ts";
  */
 export const CONFLICTS = ["refuse", "keep", "replace"] as const;
 
+/** What a retry changes. */
+export interface RetryOptions {
+  /**
+   * Instead of the arguments of the instance that runs again. By name, those that are not named
+   * stay.
+   */
+  readonly arguments?: ArgumentInput;
+}
+
 /** Options of one instance. Without a time it is due at once. */
 export interface ScheduleOptions {
   /** Converted to the types of the job's signature; checked before anything is queued. */

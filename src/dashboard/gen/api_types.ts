@@ -291,6 +291,7 @@ export interface WaitInstanceResponse {
 /** RetryInstanceRequest of job.proto as JSON. */
 export interface RetryInstanceRequest {
   readonly id: string;
+  readonly arguments?: readonly unknown[];
 }
 
 /** RetryInstanceResponse of job.proto as JSON. */
@@ -399,6 +400,7 @@ export interface Schedule {
   readonly skip_until?: string;
   readonly skip_next: number;
   readonly arguments?: readonly unknown[];
+  readonly next_run_at?: string;
 }
 
 /** ListSchedulesRequest of job.proto as JSON. */

@@ -1,3 +1,6 @@
+import { parseJson } from "../../core/arguments/json_text.ts";
+import { replaceArguments } from "../../core/arguments/replace_arguments.ts";
+import type { ArgumentInput } from "../../core/arguments/signature.ts";
 import { JobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { pagesOf } from "../../core/query.ts";
@@ -6,8 +9,9 @@ import type { InstanceQuery, RedriveResult } from "../../store/store.ts";
 import { instanceChars, PAGE_CHARS_MAX } from "../../core/payload_chars.ts";
 import { ChangedInstances } from "./bulk.ts";
 import { noSuchInstance } from "./find_instance.ts";
-import { repeatInstance, seedOf } from "./new_instance.ts";
-import { assertRepeatable } from "./notice_rules.ts";
+import { argumentsFor, repeatInstance, seedOf } from "./new_instance.ts";
+import { assertNoNotice, assertRepeatable } from "./notice_rules.ts";
+import type { RetryOptions } from "../api.ts";
 import type { ManagerParts } from "../manager_parts.ts";
 
 /** Dead letters that are run again in one transaction. */
@@ -38,12 +42,31 @@ export async function redriveInstances(
 /**
  * Run one final instance again, whatever its state; a dead letter then counts as redriven.
  *
- * @throws JobError `conflict` if it is unfinished, or a notice that was delivered
+ * @param options.arguments instead of its own; by name, those that are not named stay
+ * @throws JobError `conflict` if it is unfinished, or a notice that was delivered;
+ * `invalid_argument` for arguments that do not fit, or for those of a notice
  */
-export async function retryInstance(past: Instance, parts: ManagerParts): Promise<Instance> {
+export async function retryInstance(
+  past: Instance,
+  { arguments: input }: RetryOptions,
+  parts: ManagerParts,
+): Promise<Instance> {
   assertRepeatable(past);
-  const [result] = await send([past], true, parts);
+  if (input !== undefined) assertNoNotice(past.kind, "schedule");
+  const repeated = input === undefined ? past : withArguments(past, input, parts);
+  const [result] = await send([repeated], true, parts);
   return instanceOf(result!, past.id, "retry");
+}
+
+function withArguments(
+  past: Instance,
+  input: ArgumentInput,
+  { registry }: ManagerParts,
+): Instance {
+  const job = registry.get(past.kind);
+  const own = parseJson(past.argumentsJson) as readonly unknown[];
+  const replaced = replaceArguments(job.signature, own, input);
+  return { ...past, argumentsJson: argumentsFor(job, replaced) };
 }
 
 /** @throws JobError `conflict` for the first id that does not meet the other conditions */

@@ -32,6 +32,7 @@ import {
   readBatchEntry,
   readRecurringOptions,
   readReport,
+  readRetryOptions,
   readScheduleOptions,
 } from "../messages/schedule_requests.ts";
 import type { JobSchema, ScheduleJobRequest } from "../gen/job_pb.ts";
@@ -154,9 +155,10 @@ export function createHandlers(manager: ManagerApi): Handlers {
     async waitInstance(request, call) {
       return waitResponse(await wait(manager, request, call));
     },
-    async retryInstance({ uuid }) {
-      const id = await resolveId(manager, uuid);
-      return { instance: instanceToWire(await manager.retryInstance(id)) };
+    async retryInstance(request) {
+      const options = readRetryOptions(request);
+      const id = await resolveId(manager, request.uuid);
+      return { instance: instanceToWire(await manager.retryInstance(id, options)) };
     },
     async redriveInstances(request) {
       const conditions = await readBulkQuery("redrive", request, manager);

@@ -5,8 +5,18 @@ import type { ReportedRun } from "../../core/job/external.ts";
 import { CONFLICTS } from "../../core/job/job_manager.ts";
 import { parseJson, sizeProblem } from "../../core/arguments/json_text.ts";
 import { MISFIRES, OVERLAPS } from "../../core/job/schedule.ts";
-import type { RecurringOptions, ScheduleChange, ScheduleOptions } from "../../manager/api.ts";
-import type { ReportRunRequest, ScheduleJobRequest, UpdateScheduleRequest } from "../gen/job_pb.ts";
+import type {
+  RecurringOptions,
+  RetryOptions,
+  ScheduleChange,
+  ScheduleOptions,
+} from "../../manager/api.ts";
+import type {
+  ReportRunRequest,
+  RetryInstanceRequest,
+  ScheduleJobRequest,
+  UpdateScheduleRequest,
+} from "../gen/job_pb.ts";
 import {
   bounded,
   isSet,
@@ -90,6 +100,12 @@ function readCarried(
     timeoutMs: readSet(request.timeoutMs, readMs, `${prefix}timeout_ms`),
     jitterMs: readSet(request.jitterMs, readMs, `${prefix}jitter_ms`),
   });
+}
+
+/** Other arguments of an instance that runs again. @throws JobError `invalid_argument` */
+export function readRetryOptions(request: RetryInstanceRequest): RetryOptions {
+  const hasArguments = request.arguments.length > 0 || isSet(request.argumentsJson);
+  return hasArguments ? { arguments: readArguments(request, "") } : {};
 }
 
 /**

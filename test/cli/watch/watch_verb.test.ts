@@ -134,7 +134,7 @@ test("--watch refuses an interval below a second, and what is no duration", asyn
     assert.match(stderr, new RegExp(`--watch "${value}"`));
     assert.match(stderr, /hint: /);
   }
-  const { code, stderr } = await cli(["retry", ID, "--watch"]);
+  const { code, stderr } = await cli(["cancel", ID, "--watch"]);
   assert.equal(code, 2);
   assert.match(stderr, /no such option/);
 });

@@ -2,8 +2,10 @@ import { JOB_DEFAULTS } from "../../../src/core/job/option_table.ts";
 import type { JobOptions, RetryPolicy } from "../../../src/core/job/gen/job_options.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ArgumentInput } from "../../../src/core/arguments/signature.ts";
 import { isJobError } from "../../../src/core/errors.ts";
 import type { ErrorInfo } from "../../../src/core/instance.ts";
+import { readSignature } from "../../../src/jobs/types/read_signature.ts";
 import { jobOf, LEASE_MS, ManagerWorld } from "../../support/worlds/manager_world.ts";
 
 const RETRY: RetryPolicy = {
@@ -300,6 +302,27 @@ test("redriveInstances() by id returns the first redrive, unless it is forced", 
   assert.notEqual((await redrive(true)).id, first.id);
   const retried = await world.of(world.manager.retryInstance(first.id));
   assert.equal((await world.get(first.id)).redrivenAs, retried.id);
+  await world.of(world.manager.stop());
+});
+
+test("retryInstance() runs with the arguments that are given, and keeps the others", async () => {
+  const signature = readSignature("export default (day: string, copies = 1) => {};");
+  const job = { ...jobOf("work"), signature };
+  const world = await new ManagerWorld({ jobs: [job] }).started();
+  world.executor.onRun = (attempt) => attempt.ok();
+  const { id } = await world.schedule("work", { arguments: ["mon", 2] });
+  await world.clock.settle();
+  const retry = (input?: ArgumentInput) =>
+    world.of(world.manager.retryInstance(id, input === undefined ? {} : { arguments: input }));
+  assert.equal((await retry()).argumentsJson, '["mon",2]');
+  assert.equal((await retry({ day: "tue" })).argumentsJson, '["tue",2]');
+  assert.equal((await retry(["wed"])).argumentsJson, '["wed"]');
+  const again = await retry({ copies: "3" });
+  assert.deepEqual([again.argumentsJson, again.retryOf], ['["mon",3]', id]);
+  await assert.rejects(
+    retry({ copies: "many" }),
+    (error) => isJobError(error, "invalid_argument") && error.path === "copies",
+  );
   await world.of(world.manager.stop());
 });
 

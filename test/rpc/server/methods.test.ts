@@ -154,6 +154,16 @@ testMethods(
     const { id } = world.manager.add({ state: "terminated" });
     const client = world.client();
     const { instances, count } = await client.redriveInstances({
+testMethods("RetryInstance takes other arguments, in one of two forms", async (openWorld) => {
+  await using world = await openWorld();
+  const { id } = world.manager.add({ state: "terminated" });
+  const retry = async (given: object) =>
+    (await world.client().retryInstance({ uuid: id, ...given })).instance?.arguments;
+  assert.deepEqual(await retry({ arguments: ["1"] }), ["1"]);
+  assert.deepEqual(await retry({ argumentsJson: "[2]" }), ["2"]);
+  await assert.rejects(retry({ argumentsJson: "2" }), /wanted an array .* or an object/);
+});
+
       query: { uuid: id },
       force: true,
     });

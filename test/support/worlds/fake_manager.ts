@@ -486,8 +486,11 @@ export class FakeManager implements ManagerApi {
       .map((one) => this.move(one, "canceled", { reason: "canceled" }));
   };
 
-  retryInstance: ManagerApi["retryInstance"] = async (id) =>
-    this.add({ retryOf: (await this.getInstance(id)).id });
+  retryInstance: ManagerApi["retryInstance"] = async (id, { arguments: input = [] } = {}) =>
+    this.add({
+      retryOf: (await this.getInstance(id)).id,
+      argumentsJson: JSON.stringify(input),
+    });
 
   redriveInstances: ManagerApi["redriveInstances"] = async (query, options) => {
     this.redriven.push({ query, ...options });

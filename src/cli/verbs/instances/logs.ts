@@ -6,7 +6,7 @@ import type { JobInstance, LogEntry } from "../../../rpc/gen/job_pb.ts";
 import { EXIT } from "../../exit_codes.ts";
 import { timeText } from "../../output/when.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
-import { findRun } from "../../find_instance.ts";
+import { findRun, runToFollow } from "../../find_instance.ts";
 import { assertKinds, lookupHistory, pages } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
@@ -72,8 +72,9 @@ export const LOGS: Verb = {
   summary: "Show the log of a run, of every run of a kind or of all, the oldest line first",
   details: [
     "The log has what the job printed and logged, and the daemon's notes on it. A kind stands for",
-    "its last run; --kind shows every run of it. With -f and no run, only lines written from now",
-    "on are shown. If the daemon restarts, -f waits for it and continues where it left off.",
+    "its last run; --kind shows every run of it. With -f, the last run is one that runs, if there is",
+    "one. With -f and no run, only lines written from now on are shown. If the daemon restarts, -f",
+    "waits for it and continues where it left off.",
   ].join(" "),
   words: [{
     name: "RUN",
@@ -117,12 +118,14 @@ export const LOGS: Verb = {
     const sinceMs = args.timeMs("since", "past");
     const hasId = assertCombination(args);
     const client = await context.client();
-    const run = hasId ? await findRun(client, args.word("RUN")) : undefined;
+    const isFollowed = args.flag("follow");
+    const last = isFollowed ? runToFollow(context.io.clock.now().wallMs) : undefined;
+    const run = hasId ? await findRun(client, args.word("RUN"), last) : undefined;
     const uuid = run?.uuid;
     if (run !== undefined && run.kind === args.word("RUN")) await noteRun(run, context);
     if (kind !== undefined) await assertKinds(client, [kind]);
     const view = hasId ? LOG_VIEW : LOGS_VIEW;
-    if (!args.flag("follow")) {
+    if (!isFollowed) {
       const lines = lookupLogs(client, { uuid, kind, level }, sinceMs);
       const whose = uuid === undefined ? kind ?? "all instances" : uuid;
       const least = level === undefined ? "" : ` of level ${level} or above`;

@@ -1,6 +1,6 @@
 import { confirmAll } from "../../confirm.ts";
 import { resolveId } from "../../find_instance.ts";
-import { assertKinds, present, withTag } from "../../lookup.ts";
+import { assertKinds, withTag } from "../../lookup.ts";
 import { type Args, usageError } from "../../parsing/args.ts";
 import { kindsText, type QueryInit, readQuery, TIME_OPTIONS } from "../../parsing/query.ts";
 import type { Verb } from "../../verb.ts";
@@ -99,31 +99,5 @@ export const REDRIVE: Verb = {
     await context.printer.list(INSTANCE_VIEW, answer.instances);
     const count = Number(answer.count) || answer.instances.length;
     await context.printer.note(`Redriven ${count}`);
-  },
-};
-
-/** `jobctl retry ID` */
-export const RETRY: Verb = {
-  name: "retry",
-  summary: "Run a finished instance again, as a new instance with the same arguments",
-  details: [
-    "You can retry an instance whatever its outcome, and as often as you like. For other",
-    'arguments, use "jobctl run KIND ARGS". To run dead letters again, each once, use',
-    '"jobctl redrive". "jobctl list dead" lists them.',
-  ].join(" "),
-  words: [{
-    name: "ID",
-    describe: "Id of the instance, a part of it that no other id has, last, or last:KIND",
-    offers: "dead",
-  }],
-  examples: [[
-    "jobctl retry 01938f2c-7d3e",
-    "Prints the new instance; its retry_of is the old one",
-  ]],
-  async run(args, { client, printer }) {
-    const connection = await client();
-    const uuid = await resolveId(connection, args.word("ID"), "jobctl retry last:KIND");
-    const { instance } = await connection.retryInstance({ uuid });
-    await printer.one(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
   },
 };

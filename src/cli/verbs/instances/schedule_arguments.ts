@@ -1,3 +1,4 @@
+import { argumentsOf } from "../../../core/arguments/describe.ts";
 import { parseJson } from "../../../core/arguments/json_text.ts";
 import { messageOf } from "../../../core/errors.ts";
 import { makeVisible } from "../../../core/text/safe_text.ts";
@@ -114,22 +115,32 @@ function checkJson(
   );
 }
 
+/** The job that arguments are for. */
+interface ArgumentsFor {
+  readonly kind: string;
+  readonly client: JobClient;
+  /** Names of the verb's own options. */
+  readonly options: readonly string[];
+  /** True if words, too, are sent by the names of the parameters, if these are known. */
+  readonly isByName?: boolean;
+}
+
 /**
  * The arguments as in a request. Arguments by name need the job's signature from the daemon.
  *
- * @param options names of the verb's own options
  * @throws JobError `not_found` for an unknown kind, `invalid_argument` for an unknown name
  */
 export async function requestArguments(
   given: GivenArguments,
-  job: { readonly kind: string; readonly client: JobClient; readonly options: readonly string[] },
+  { kind, client, options, isByName = false }: ArgumentsFor,
 ): Promise<Pick<Request, "arguments" | "argumentsJson">> {
   const { words, named, json } = given;
   if (json !== undefined) return { argumentsJson: json };
-  if (named.length === 0) return { arguments: [...words] };
-  const { kind, client, options } = job;
+  if (named.length === 0 && !isByName) return { arguments: [...words] };
   const { job: found } = await client.getJob({ kind });
   const signature = found === undefined ? null : signatureOf(found);
+  const isTyped = signature !== null && argumentsOf(signature).length > 0;
+  if (named.length === 0 && !isTyped) return { arguments: [...words] };
   if (signature === null) {
     throw usageError(
       `Cannot give arguments by name to job "${makeVisible(kind)}": its parameters are unknown`,

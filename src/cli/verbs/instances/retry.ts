@@ -1,0 +1,90 @@
+import { isJobError } from "../../../core/errors.ts";
+import { makeVisible } from "../../../core/text/safe_text.ts";
+import type { JobClient } from "../../../rpc/client/client.ts";
+import { ENDED, findInstance, resolveId } from "../../find_instance.ts";
+import { present } from "../../lookup.ts";
+import { usageError } from "../../parsing/args.ts";
+import type { Verb } from "../../verb.ts";
+import { INSTANCE_VIEW } from "../../views/instance_view.ts";
+import type { RequestOf } from "../../wire.ts";
+import {
+  ARGUMENT_OPTIONS,
+  type GivenArguments,
+  JOB_WORDS,
+  readArguments,
+  requestArguments,
+} from "./schedule_arguments.ts";
+
+const KIND_COMMAND = "jobctl retry last:KIND";
+/** A word that may be another id, whole or as tables show it; a date such as 20260131 is none. */
+const ID_LIKE = /^(?=.*[a-f])[0-9a-f]{8,12}$|^[0-9a-f]{8}-[0-9a-f-]+$/;
+
+/** `jobctl retry ID [ARGS…]` */
+export const RETRY: Verb = {
+  name: "retry",
+  summary: "Run a finished instance again, as a new instance with the same or other arguments",
+  details: [
+    "You can retry an instance whatever its outcome, and as often as you like; last is the last one",
+    "that has ended. Arguments are given as to jobctl run. Those that are not given stay as they were.",
+    'To run dead letters again, each once, use "jobctl redrive". "jobctl list dead" lists them.',
+  ].join(" "),
+  words: [
+    {
+      name: "ID",
+      describe: "Id of the instance, a part of it that no other id has, last, or last:KIND",
+      offers: "dead",
+    },
+    { ...JOB_WORDS[1]!, describe: "Arguments in place of its own, by position" },
+  ],
+  options: ARGUMENT_OPTIONS,
+  examples: [
+    ["jobctl retry 01938f2c-7d3e", "Prints the new instance; its retry_of is the old one"],
+    ["jobctl retry last:report --day 2026-01-31", "The last run again, for another day"],
+  ],
+  takesNamed: true,
+  async run(args, { client, printer }) {
+    const given = readArguments(args);
+    const connection = await client();
+    const word = args.word("ID");
+    await refuseIds(connection, given.words);
+    const uuid = await resolveId(connection, word, KIND_COMMAND, { last: ENDED });
+    const changed = await newArguments(connection, uuid, given);
+    const { instance } = await connection.retryInstance({ uuid, ...changed });
+    await printer.made(INSTANCE_VIEW, present(instance, `Cannot retry instance "${uuid}"`));
+  },
+};
+
+/** The arguments for the new instance; by name, so that the others stay. */
+async function newArguments(
+  client: JobClient,
+  uuid: string,
+  given: GivenArguments,
+): Promise<Pick<RequestOf<"retryInstance">, "arguments" | "argumentsJson">> {
+  const { words, named, json } = given;
+  if (json === undefined && words.length === 0 && named.length === 0) return {};
+  const { kind } = await findInstance(client, uuid, KIND_COMMAND);
+  const options = Object.keys(ARGUMENT_OPTIONS);
+  return await requestArguments(given, { kind, client, options, isByName: true });
+}
+
+/** Refuse more ids, as of `xargs jobctl retry`, which would be taken for arguments. */
+async function refuseIds(client: JobClient, words: readonly string[]): Promise<void> {
+  for (const word of words.filter((each) => ID_LIKE.test(each))) {
+    if (!await isId(client, word)) continue;
+    throw usageError(
+      `Cannot retry with the argument "${makeVisible(word)}": it is the id of an instance`,
+      "Retry one at a time, such as with xargs -n1; for an argument use --arg NAME=VALUE",
+    );
+  }
+}
+
+async function isId(client: JobClient, word: string): Promise<boolean> {
+  try {
+    await client.getInstance({ uuid: word });
+    return true;
+  } catch (error) {
+    // In a very large store, some are not compared.
+    if (isJobError(error, "not_found") || isJobError(error, "timeout")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+import { isObject } from "../object_keys.ts";
+import { dropPlaceholders } from "./convert.ts";
+import { argumentsOf } from "./describe.ts";
+import { openMembers } from "./open_members.ts";
+import type { ArgumentInput, Signature } from "./signature.ts";
+
+/**
+ * The arguments of a call that repeats an earlier one. Those by position replace all; of those by
+ * name each replaces only its own, and the others stay.
+ *
+ * @param past the arguments of the earlier call, as `convertArguments` returned them
+ */
+export function replaceArguments(
+  signature: Signature,
+  past: readonly unknown[],
+  changed: ArgumentInput,
+): ArgumentInput {
+  if (!isObject(changed)) return changed;
+  const values: Record<string, unknown> = { ...changed };
+  const left = dropPlaceholders(signature, past);
+  for (const parameter of argumentsOf(signature)) {
+    if (left.length === 0) break;
+    const value = parameter.isRest ? left.splice(0) : left.shift();
+    if (Object.hasOwn(changed, parameter.name)) continue;
+    // A member that is named belongs to the object, of which the other members stay.
+    const members = openMembers(parameter, signature)
+      .filter(({ name }) => Object.hasOwn(changed, name)).map(({ name }) => name);
+    const named = members.map((name) => [name, changed[name]]);
+    for (const name of members) delete values[name];
+    values[parameter.name] = members.length === 0
+      ? value
+      : { ...(isObject(value) ? value : {}), ...Object.fromEntries(named) };
+  }
+  return values;
+}
