@@ -132,12 +132,14 @@ const JOBS = [
 const SCHEDULES = [
   {
     ...{ ...schedule("config:backup:0"), kind: "backup", origin: "config", cron: "30 2 * * *" },
-    ...{ status: "active", nextAt: at(14.5 * HOUR), lastAt: at(-9.5 * HOUR), arguments: ["/srv"] },
+    ...{ status: "active", nextAt: at(14.5 * HOUR), nextRunAt: at(14.5 * HOUR) },
+    ...{ lastAt: at(-9.5 * HOUR), arguments: ["/srv"] },
     lastRunAt: at(-9.5 * HOUR),
   },
   {
     ...{ ...schedule(idOf(0x77)), kind: "newsletter", cron: "0 9 * * 1-5", status: "paused" },
-    ...{ timezone: "Europe/Berlin", nextAt: at(20 * HOUR), arguments: ["spring", "de"] },
+    ...{ timezone: "Europe/Berlin", nextAt: at(20 * HOUR), nextRunAt: at(20 * HOUR) },
+    arguments: ["spring", "de"],
   },
 ];
 const NODES = [

@@ -4,7 +4,7 @@ import type { Printer } from "../output/printer.ts";
 import { makeLinesVisible, makeVisible } from "../../core/text/safe_text.ts";
 import { displayWidth } from "../output/table.ts";
 import { wrap } from "../output/wrap.ts";
-import type { Timestamp } from "../wire.ts";
+import { msOf, type Timestamp } from "../wire.ts";
 import { blockText, progressText, settledAt, tookText } from "./instance_view.ts";
 import { schedulesText } from "./job_view.ts";
 import { busyText, nodeStyle } from "./node_view.ts";
@@ -138,7 +138,8 @@ export function scheduleLines(schedule: Schedule, printer: Printer): string[] {
     ["Job", makeVisible(schedule.kind)],
     ["Times", makeVisible(`${schedule.cron} (${schedule.timezone})`)],
     ["Status", printer.paint(makeVisible(text), style)],
-    ["Next", timeText(schedule.nextAt, nowMs)],
+    ["Next", timeText(schedule.nextRunAt, nowMs)],
+    ["Skips", skippedText(schedule, nowMs)],
     ["Last run", timeText(schedule.lastRunAt, nowMs)],
     ["Last tick", timeText(schedule.lastAt, nowMs)],
     ["Runs", String(schedule.runs)],
@@ -158,6 +159,11 @@ export function scheduleLines(schedule: Schedule, printer: Printer): string[] {
     ["Origin", safe(schedule.origin)],
     ["Created", timeText(schedule.createdAt, nowMs)],
   ], columns);
+}
+
+/** The next tick if it will be skipped. */
+function skippedText({ nextAt, nextRunAt }: Schedule, nowMs: number): string | undefined {
+  return msOf(nextAt) === msOf(nextRunAt) ? undefined : timeText(nextAt, nowMs);
 }
 
 /** One of the daemons on the store as lines for people. */

@@ -29,7 +29,7 @@ export const SCHEDULE_VIEW: MessageView<Schedule> = {
     { title: "ID", weight: 7, least: 16, cell: ({ id }, { shortId }) => shortId(id) },
     { title: "KIND", weight: 8, least: 12, cell: (schedule) => schedule.kind },
     { title: "SCHEDULE", weight: 9, least: 12, cell: (schedule) => schedule.cron },
-    { title: "NEXT", weight: 6, cell: (schedule, at) => shortTime(schedule.nextAt, at) },
+    { title: "NEXT", weight: 6, cell: (schedule, at) => shortTime(schedule.nextRunAt, at) },
     { title: "LAST", weight: 4, cell: (schedule, at) => shortTime(schedule.lastAt, at) },
     { title: "STATUS", cell: statusCell },
     { title: "ZONE", weight: 3, cell: (schedule) => schedule.timezone },

@@ -53,8 +53,8 @@ export const TIMER_VIEW: MessageView<Schedule> = {
   message: "Schedule",
   name: (schedule) => schedule.id,
   columns: [
-    { title: "NEXT", weight: 6, cell: (schedule) => absolute(schedule.nextAt) },
-    { title: "LEFT", weight: 8, cell: ({ nextAt }, { nowMs }) => relative(nextAt, nowMs) },
+    { title: "NEXT", weight: 6, cell: (schedule) => absolute(schedule.nextRunAt) },
+    { title: "LEFT", weight: 8, cell: ({ nextRunAt }, { nowMs }) => relative(nextRunAt, nowMs) },
     { title: "KIND", weight: 9, least: 12, cell: (schedule) => schedule.kind },
     { title: "SCHEDULE", weight: 7, least: 12, cell: (schedule) => schedule.cron },
     { title: "STATUS", weight: 5, cell: statusCell },

@@ -16,8 +16,11 @@ export function schedulesToWire(
   records: readonly ScheduleRecord[],
   pauses: readonly Pause[],
 ): WireRecord<typeof ScheduleSchema>[] {
-  const isPaused = (kind: string) => pauses.some((one) => one.kind === null || one.kind === kind);
-  return records.map((record) => scheduleToWire(record, isPaused(record.kind)));
+  return records.map((record) => {
+    const ends = pauses.filter(({ kind }) => kind === null || kind === record.kind)
+      .map(({ until }) => until ?? Infinity);
+    return scheduleToWire(record, ends.length === 0 ? null : Math.max(...ends));
+  });
 }
 
 /** Changed schedules in one message, without arguments if those do not fit. */

@@ -12,6 +12,7 @@ import { isSystemKind } from "../../core/job/define.ts";
 import { describeLimits, unservedBlock } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord } from "../../core/job/schedule.ts";
 import type { JobState } from "../../core/state.ts";
+import { nextRunAt } from "../../core/time/next_run.ts";
 import { formatScheduleText } from "../../core/time/ticks.ts";
 import type { StoreContent } from "../../maintenance/step.ts";
 import type { ManagerStatus, NodeStatus, SchedulePreview } from "../../manager/api.ts";
@@ -177,10 +178,14 @@ export function hookToWire(
   };
 }
 
-/** A schedule on the wire. */
+/**
+ * A schedule on the wire.
+ *
+ * @param pausedUntil when the pause of its job ends, Infinity if it has no end; null for no pause
+ */
 export function scheduleToWire(
   record: ScheduleRecord,
-  isPaused = false,
+  pausedUntil: number | null = null,
 ): WireRecord<typeof ScheduleSchema> {
   const { spec, cursor, startAt } = record;
   return {
@@ -194,7 +199,8 @@ export function scheduleToWire(
     arguments: valueTexts(record.argumentsJson),
     // The cursor of a schedule without a tick is its start.
     lastAt: cursor > startAt ? cursor : null,
-    status: isFinished(record) ? "finished" : isPaused ? "paused" : "active",
+    status: isFinished(record) ? "finished" : pausedUntil === null ? "active" : "paused",
+    nextRunAt: nextRunAt(record, pausedUntil),
   };
 }
 

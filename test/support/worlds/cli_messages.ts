@@ -81,6 +81,7 @@ export function schedule(id = "0193aaaa-0000-7000-8000-000000000001") {
     overlap: "skip",
     misfire: "latest",
     nextAt: timestampFromMs(NOW + 3_600_000),
+    nextRunAt: timestampFromMs(NOW + 3_600_000),
     createdAt: timestampFromMs(NOW - 86_400_000),
     arguments: ["1", "2"],
     argumentsJson: "[1,2]",
