@@ -39,10 +39,12 @@ const LINES = [
   ["get", "instance", "ID"],
   ["logs", "ID"],
   ["schedule", "echo"],
+  ["list", "instances", "-o", "json"],
+  ["status", "-o", "json"],
 ];
 
 for (const line of LINES) {
-  test(`${line.slice(0, 2).join(" ")} loads little: neither gRPC nor descriptors nor other verbs`, {
+  test(`${line.join(" ")} loads little: neither gRPC nor descriptors nor other verbs`, {
     skip: runtimeName() !== "bun",
   }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "jobctl-modules-"));

@@ -4,7 +4,7 @@ import { isDeeperThan, parseJson, sizeProblem } from "../../core/arguments/json_
 import { repeatedMember } from "../../core/arguments/repeated_member.ts";
 import { isJobError, type JobError } from "../../core/errors.ts";
 import { isObject } from "../../core/object_keys.ts";
-import { readAnyMessage } from "../../rpc/json/any_message.ts";
+import { readAnyMessage } from "../../rpc/json/read_any_message.ts";
 import type { RequestOf } from "../wire.ts";
 import { type Line, LINE_BYTES_MAX } from "./batch_file.ts";
 

@@ -1,4 +1,4 @@
-import { type AnyMessage, anyMessageData, fieldNames } from "../../rpc/json/any_message.ts";
+import { type AnyMessage, fieldNames, messageData } from "../../rpc/json/message_data.ts";
 import type { PlainRecord } from "./view.ts";
 
 /** Messages whose id is also there as `uuid`, as in go-job. */
@@ -6,7 +6,7 @@ const WITH_UUID = "job.v1.JobInstance";
 
 /** A message of the contract as plain data: the JSON of the HTTP API. */
 export function messageRecord(message: AnyMessage & Texts): PlainRecord {
-  const read = anyMessageData(message) as PlainRecord;
+  const read = messageData(message) as PlainRecord;
   const record = { ...read, ...textsOf(message, read) };
   if (message.$typeName !== WITH_UUID) return record;
   const { kind, id } = read;

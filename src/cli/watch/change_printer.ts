@@ -1,4 +1,4 @@
-import type { AnyMessage } from "../../rpc/json/any_message.ts";
+import type { AnyMessage } from "../../rpc/json/message_data.ts";
 import type { CliIo } from "../io.ts";
 import { stringify } from "../output/json.ts";
 import { messageRecord } from "../output/message_record.ts";
