@@ -99,6 +99,7 @@ async function withContext<T>(
     format: format ?? (isGoJob ? "json" : "table"),
     hasTabs: format === undefined && !io.isTerminal,
     hasColor: !args.flag("no-color") && wantsColor(io),
+    hasHeader: !args.flag("no-header"),
     isQuiet: args.flag("quiet"),
     fields,
     isGoJob,

@@ -41,15 +41,25 @@ export async function* pages<T>(
   } while (token && left > 0);
 }
 
-/** Instances that match, newest first. @param isShown which of them; all by default */
+/** Which instances are looked up, and how much of them. */
+export interface LookupOptions {
+  /** All by default. */
+  readonly isShown?: (instance: JobInstance) => boolean;
+  /** True for instances without long arguments, results and errors. */
+  readonly isBrief?: boolean;
+}
+
+/** Instances that match, newest first unless the query says otherwise. */
 export function lookupInstances(
   client: JobClient,
   query: QueryInit,
   limit: number | null,
-  isShown: (instance: JobInstance) => boolean = () => true,
+  { isShown = () => true, isBrief = false }: LookupOptions = {},
 ): AsyncGenerator<JobInstance> {
+  const brief = isBrief ? { brief: true } : {};
   return pages(limit, async (pageSize, pageToken) => {
-    const answer = await client.lookupInstances({ query: { ...query, pageSize, pageToken } });
+    const request = { query: { ...query, pageSize, pageToken }, ...brief };
+    const answer = await client.lookupInstances(request);
     return { items: answer.instances.filter(isShown), nextPageToken: answer.nextPageToken };
   });
 }
@@ -118,7 +128,7 @@ export async function hasChannels(client: JobClient): Promise<boolean> {
 }
 
 /** All items as a list. */
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+export async function collect<T>(items: AsyncIterable<T> | Iterable<T>): Promise<T[]> {
   const collected = [];
   for await (const item of items) collected.push(item);
   return collected;

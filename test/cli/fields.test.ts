@@ -114,3 +114,20 @@ test("--fields is refused where there are no fields", async () => {
     assert.match(stderr, /Cannot use --fields with (-o name|--compat): it has no fields/);
   }
 });
+
+test("one field in a pipe is a list of values, and --no-header leaves headings out everywhere", async () => {
+  const pipe = { env: { JOBCTL_OUTPUT: "" } };
+  assert.equal((await run("list instances --fields id", pipe)).stdout, `${ID}\n${ID}\n`);
+  assert.equal((await run(`get instance ${ID} --fields kind`, pipe)).stdout, "sum\n");
+  const two = await run("list instances --fields id,kind", pipe);
+  assert.equal(two.stdout.split("\n")[0], "ID\tKIND");
+  const bare = await run("list instances --fields id,kind --no-header", pipe);
+  assert.equal(bare.stdout, `${ID}\tsum\n${ID}\tsum\n`);
+  const shown = await run("list instances --fields kind", { isTerminal: true });
+  assert.equal(shown.stdout, "KIND\nsum\nsum\n");
+  const plain = await run("list instances --fields kind --no-header", { isTerminal: true });
+  assert.equal(plain.stdout, "sum\nsum\n");
+  assert.match((await run("list instances --fields id -o csv")).stdout, /^id\r\n/);
+  const csv = await run("list instances --fields kind,state -o csv --no-header");
+  assert.equal(csv.stdout, "sum,completed\r\nsum,terminated\r\n");
+});

@@ -118,7 +118,7 @@ async function* instances(
     : client.getInstance({ uuid: typed }).catch(() => null);
   const query = { ...conditions, ...timesOf(typed) };
   const isShown = ({ kind }: JobInstance) => !kind.startsWith(NOTICE_KINDS);
-  for await (const instance of lookupInstances(client, query, INSTANCES_MAX, isShown)) {
+  for await (const instance of lookupInstances(client, query, INSTANCES_MAX, { isShown })) {
     yield nameOf(instance, nowMs);
   }
   const found = (await named)?.instance;

@@ -18,6 +18,8 @@ export interface PrinterOptions {
   /** True if tabs separate the columns of tables, which are not aligned then. */
   readonly hasTabs: boolean;
   readonly hasColor: boolean;
+  /** False if tables and CSV have no line of headings. */
+  readonly hasHeader: boolean;
   readonly isQuiet: boolean;
   /** Names of the fields to write, in this order; null for all. */
   readonly fields: readonly string[] | null;
@@ -29,7 +31,7 @@ export interface PrinterOptions {
 export type RecordOfMessage = (message: AnyMessage) => PlainRecord;
 
 /** How the items of a list become data. */
-interface Records<T> {
+export interface Records<T> {
   /** Every key of a record, in order. */
   readonly keys: () => readonly string[];
   readonly of: (item: T) => PlainRecord;
@@ -54,6 +56,13 @@ export class Printer {
   /** Its settings. */
   get options(): PrinterOptions {
     return this.#options;
+  }
+
+  /** True if lists begin with a line of headings. A single field in a pipe is only its values. */
+  get hasHead(): boolean {
+    const { format, fields, hasTabs, hasHeader } = this.#options;
+    if (!hasHeader) return false;
+    return format === "csv" || (this.isHuman && !(hasTabs && fields?.length === 1));
   }
 
   /** One with the same settings that writes elsewhere. */
@@ -179,7 +188,7 @@ export class Printer {
     if (fields === null) {
       return view.columns.filter((column) => format === "wide" || !column.isWide);
     }
-    const { keys, of } = await this.#wholeRecords(view);
+    const { keys, of } = await this.wholeRecords(view);
     const known = new Map(view.columns.map((column) => [columnField(column), column]));
     assertFields(fields, new Set([...known.keys(), ...keys()]));
     return fields.map((field) => known.get(field) ?? fieldColumn(field, of));
@@ -203,8 +212,8 @@ export class Printer {
     const { hasTabs, hasColor } = this.#options;
     const rows = this.#rows(columns, items, idOf);
     if (!hasTabs) return this.#aligned(columns, rows);
-    const titles = columns.map(({ title }) => ({ text: title }));
-    return `${[titles, ...rows].map((row) => formatTabs(row, hasColor)).join("\n")}\n`;
+    const head = this.hasHead ? [columns.map(({ title }) => ({ text: title }))] : [];
+    return [...head, ...rows].map((row) => `${formatTabs(row, hasColor)}\n`).join("");
   }
 
   #rows<T>(
@@ -218,13 +227,13 @@ export class Printer {
 
   /** A column without a value in any row is left out, unless somebody asked for it. */
   #aligned(headings: readonly Heading[], rows: readonly (readonly Cell[])[]): string {
-    const { fields, hasColor } = this.#options;
+    const { fields, hasColor, hasHeader } = this.#options;
     const isShown = (_: unknown, index: number) =>
       fields !== null || rows.length === 0 || rows.some((row) => row[index]!.text !== "");
     return formatTable(
       headings.filter(isShown),
       rows.map((row) => row.filter(isShown)),
-      { columns: this.columns, hasColor },
+      { columns: this.columns, hasColor, hasHead: hasHeader },
     );
   }
 
@@ -238,7 +247,7 @@ export class Printer {
     const entries = Object.entries(record)
       .filter(([, value]) => fields !== null || value !== undefined);
     const [keys, values] = [entries.map(([key]) => key), entries.map(([, value]) => value)];
-    return this.#safe(formatCsvLine(keys) + formatCsvLine(values));
+    return this.#safe((this.hasHead ? formatCsvLine(keys) : "") + formatCsvLine(values));
   }
 
   /** @param blockChars text is written out once it has this many characters */
@@ -251,7 +260,7 @@ export class Printer {
     // Names need no records, which are loaded for the others.
     const records = format === "name" ? null : await this.#records(view);
     const keys = records !== null && format === "csv" ? records.keys() : [];
-    let block = format === "csv" ? formatCsvLine(keys) : "";
+    let block = format === "csv" && this.hasHead ? formatCsvLine(keys) : "";
     let count = 0;
     for await (const item of items) {
       if (format === "json") block += count === 0 ? "[\n  " : ",\n  ";
@@ -278,13 +287,14 @@ export class Printer {
   /** The records of a view with the fields that are asked for. */
   async #records<T>(view: View<T>): Promise<Records<T>> {
     const { fields } = this.#options;
-    const whole = await this.#wholeRecords(view);
+    const whole = await this.wholeRecords(view);
     if (fields === null) return whole;
     assertFields(fields, whole.keys());
     return { keys: () => fields, of: (item) => pickFields(whole.of(item), fields) };
   }
 
-  async #wholeRecords<T>(view: View<T>): Promise<Records<T>> {
+  /** The records of a view with all fields. */
+  async wholeRecords<T>(view: View<T>): Promise<Records<T>> {
     if ("fields" in view) {
       return { keys: () => Object.keys(view.fields), of: (item) => recordOf(view, item) };
     }

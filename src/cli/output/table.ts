@@ -28,6 +28,8 @@ export interface TableLayout {
   /** Width into which rows are fitted; null to write them in full. */
   readonly columns: number | null;
   readonly hasColor: boolean;
+  /** False to leave the headings out. */
+  readonly hasHead?: boolean;
 }
 
 /** A column that is shown, by its place in each row. */
@@ -151,7 +153,8 @@ export function formatTable(
   const widths = shareWidth(columns, layout.columns);
   const shown = columns.map((column, place) => ({ ...column, width: widths[place]! }));
   const line = (cells: readonly Cell[]) => formatLine(cells, shown, layout);
-  const head = line(headings.map(({ title }) => ({ text: title })));
+  const { hasHead = true } = layout;
+  const head = hasHead ? line(headings.map(({ title }) => ({ text: title }))) : "";
   const lines = rows.map((row, index) =>
     line(row.map((cell, column) => ({ ...cell, text: texts[index]![column]! })))
   );

@@ -40,7 +40,7 @@ export const VALUE_NAMES = [
   ...["TIME", "DURATION", "ZONE", "CRON", "WINDOW", "N"],
   ...["KIND", "KINDS", "ID", "STATE", "TAG", "NAME", "NAME=VALUE", "KIND=DURATION", "JSON"],
   ...["FILE", "DIR", "URL", "HOST", "ADDRESS", "PORT", "USER", "TOKEN", "KEY", "ROLE"],
-  ...["FORMAT", "LEVEL", "EVENT", "RULE", "TEXT", "FIELDS"],
+  ...["FORMAT", "LEVEL", "EVENT", "RULE", "TEXT", "FIELD", "FIELDS"],
 ] as const;
 
 /** One of {@link VALUE_NAMES}. */
@@ -190,6 +190,7 @@ export const WATCH_OPTIONS: OptionSpecs = {
   watch: {
     alias: "w",
     describe: "Show it again at each change, or every DURATION, until Ctrl-C",
+  "no-header": { describe: "No line of headings above a table or CSV", isFlag: true },
     isFlag: true,
     optionalValue: "DURATION",
   },

@@ -50,7 +50,6 @@ export class ChangePrinter extends Printer {
   readonly #known = new Map<string, string>();
   readonly #notes = new Set<string>();
   #isFirst = true;
-  readonly #hasHead: boolean;
 
   /** @param io where the changes are printed */
   constructor(io: CliIo, options: PrinterOptions) {
@@ -60,7 +59,6 @@ export class ChangePrinter extends Printer {
     super({ ...io, stdout: buffer }, { ...options, format });
     this.#buffer = buffer;
     this.#out = io.stdout;
-    this.#hasHead = this.isHuman || format === "csv";
   }
 
   /** The verb has run once: from now on, only changes are printed. */
@@ -81,7 +79,7 @@ export class ChangePrinter extends Printer {
     // Lists begin with the newest, but what is printed now ends with it.
     await super.list(view, changed.toReversed());
     const text = this.#buffer.take();
-    const hasHead = this.#hasHead && view.line === undefined;
+    const hasHead = this.hasHead && view.line === undefined;
     await this.text(before + (hasHead ? text.slice(text.indexOf("\n") + 1) : text));
   }
 

@@ -3,7 +3,7 @@ import { JobError } from "../errors.ts";
 import { checkKeys, FUNCTION, isObject, isText, type Keys, TEXT } from "../object_keys.ts";
 import type { JobSettings } from "./gen/job_options.ts";
 import { HANDLERS, type JobFunction, type JobHandlers } from "./job.ts";
-import { KIND_WANTED, kindProblem } from "./kind.ts";
+import { isSystemKind, KIND_WANTED, kindProblem, RESERVED_KIND_PREFIX } from "./kind.ts";
 import { definitionKeys } from "./option_table.ts";
 
 /**
@@ -94,14 +94,6 @@ export function assertJobObject(input: unknown): asserts input is object {
     `Cannot define a job from ${quoteValue(input)}: a definition is an object with "run"`,
     { hint: 'Give a named function, or { kind: "sum", run: (x: number) => x + 1 }' },
   );
-}
-
-/** Kinds that begin so belong to the product. */
-const RESERVED_KIND_PREFIX = "system.";
-
-/** True if a kind is of the product itself, not of its user. */
-export function isSystemKind(kind: string): boolean {
-  return kind.startsWith(RESERVED_KIND_PREFIX);
 }
 
 /**

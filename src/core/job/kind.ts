@@ -11,6 +11,14 @@ const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 // Letters and marks that show nothing, such as the Hangul filler, and the empty braille pattern.
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800]/u;
 
+/** Kinds that begin so belong to the product. */
+export const RESERVED_KIND_PREFIX = "system.";
+
+/** True if a kind is of the product itself, not of its user. */
+export function isSystemKind(kind: string): boolean {
+  return kind.startsWith(RESERVED_KIND_PREFIX);
+}
+
 /** Why a text cannot be a kind, in words; null if it can. */
 export function kindProblem(kind: string): string | null {
   if (kind === "") return "it is empty";

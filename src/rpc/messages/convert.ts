@@ -8,7 +8,7 @@ import {
 } from "../../core/instance.ts";
 import { argumentTexts, conditionTexts, hookPathOf } from "../../core/hooks/hook.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import { isSystemKind } from "../../core/job/define.ts";
+import { isSystemKind } from "../../core/job/kind.ts";
 import { describeLimits, unservedBlock } from "../../core/job/limits.ts";
 import { isFinished, type ScheduleRecord } from "../../core/job/schedule.ts";
 import type { JobState } from "../../core/state.ts";

@@ -15,6 +15,8 @@ import { isFinalState, stateName, stateOfName, STATES, unfinishedStates } from "
 const QUERY_WORD = "instances";
 const QUERY_WORDS = [QUERY_WORD, "instance"];
 const KIND_COMMAND = "jobctl cancel instances --kind KIND";
+const UNFINISHED_WORDS = ["waiting", "running"];
+const UNFINISHED = STATES.slice(0, 3);
 const CONDITIONS = ["kind", "uuid", "state", "tag"];
 
 // Programs call go-job's `cancel instances --kind K` and `--uuid U`, which ask nothing.
@@ -129,8 +131,8 @@ export const CANCEL: Verb = {
     ...FILTER_OPTIONS,
     state: {
       value: "STATE",
-      describe: `In this state: ${STATES.slice(0, 3).join(", ")}`,
-      suggests: STATES.slice(0, 3),
+      describe: `In this state: ${UNFINISHED_WORDS.join(", ")}, or ${UNFINISHED.join(", ")}`,
+      suggests: [...UNFINISHED_WORDS, ...UNFINISHED],
     },
     uuid: {
       value: "ID",
@@ -145,7 +147,7 @@ export const CANCEL: Verb = {
     ["jobctl cancel 01938f2c-7d3e", "One instance"],
     ["jobctl cancel instances --kind report", "Every unfinished run of a job"],
     [
-      "jobctl cancel instances --state scheduled --yes",
+      "jobctl cancel instances --state waiting --yes",
       "Empty the queue, but leave running instances",
     ],
   ],

@@ -1,6 +1,6 @@
 import { type JsonSchema, signatureSchema } from "../../../core/arguments/json_schema.ts";
 import type { Signature } from "../../../core/arguments/signature.ts";
-import { isSystemKind } from "../../../core/job/define.ts";
+import { isSystemKind } from "../../../core/job/kind.ts";
 import {
   type Job,
   ScheduleJobRequestSchema,

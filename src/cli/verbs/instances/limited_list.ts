@@ -1,0 +1,94 @@
+import { collect } from "../../lookup.ts";
+import type { Printer } from "../../output/printer.ts";
+import { SORT_OPTION, type SortOrder } from "../../output/sort.ts";
+import type { View } from "../../output/view.ts";
+import { type Args, assertOneOf } from "../../parsing/args.ts";
+import { FIELDS_OPTION, type OptionSpecs } from "../../parsing/options.ts";
+
+/** Rows of a table unless `--limit` or `--all` says otherwise. */
+const TABLE_ROWS = 100;
+const LIMIT_MAX = 10_000_000;
+/** Most items that are sorted. */
+const SORTED_MAX = 10_000;
+
+/** Options of a list. */
+export const LIST_OPTIONS: OptionSpecs = {
+  limit: { value: "N", describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
+  all: { describe: "No limit, even in a table", isFlag: true },
+  ...SORT_OPTION,
+  ...FIELDS_OPTION,
+};
+
+/** How many to show; null for all. */
+export function readLimit(args: Args, printer: Printer): number | null {
+  assertOneOf(args, ["limit", "all"]);
+  const limit = args.integer("limit", { min: 1, max: LIMIT_MAX });
+  if (limit !== undefined) return limit;
+  return printer.isHuman && !args.flag("all") ? TABLE_ROWS : null;
+}
+
+/** What is listed. */
+export interface Listed<T> {
+  readonly limit: number | null;
+  /** Null for the order in which they are found. */
+  readonly order: SortOrder | null;
+  /** At most so many of them; null for all. */
+  readonly items: (limit: number | null) => AsyncIterable<T> | Iterable<T>;
+  /** Whole items for those that {@link items} shortened, as they are sorted. */
+  readonly complete?: (items: readonly T[]) => AsyncIterable<T>;
+  /** The note if there are no items. */
+  readonly none: string;
+}
+
+/** Print a list, or as much of it as fits, and say if there is more. */
+export async function printLimited<T>(
+  printer: Printer,
+  view: View<T>,
+  listed: Listed<T>,
+): Promise<void> {
+  if (listed.order !== null) return await printSorted(printer, view, listed, listed.order);
+  const { limit, items, none } = listed;
+  let hasMore = false;
+  // One more is fetched to know if there are more.
+  const counted = async function* () {
+    let count = 0;
+    for await (const item of items(limit === null ? null : limit + 1)) {
+      hasMore = count === limit;
+      if (hasMore) return;
+      count += 1;
+      yield item;
+    }
+  };
+  await printer.list(view, counted(), none);
+  if (hasMore) {
+    await printer.note(
+      `These are the first ${limit}; --all shows the rest, --limit N more or fewer`,
+    );
+  }
+}
+
+async function printSorted<T>(
+  printer: Printer,
+  view: View<T>,
+  { limit, items, complete, none }: Listed<T>,
+  order: SortOrder,
+): Promise<void> {
+  const found = await collect(items(SORTED_MAX + 1));
+  const isCut = found.length > SORTED_MAX;
+  const { sortItems } = await import("../../output/sort.ts");
+  const { keys, of } = await printer.wholeRecords(view);
+  const sorted = sortItems(found.slice(0, SORTED_MAX), order, { keys: keys(), of });
+  const shown = sorted.slice(0, limit ?? SORTED_MAX);
+  await printer.list(view, complete === undefined ? shown : complete(shown), none);
+  if (shown.length < sorted.length) {
+    await printer.note(
+      `These are the first ${shown.length} of ${sorted.length}; --all shows the rest`,
+    );
+  }
+  // A program must not take them for all.
+  if (isCut) {
+    await printer.remark(
+      `Only the first ${SORTED_MAX} were sorted: choose fewer by --since, --kind or --state`,
+    );
+  }
+}
