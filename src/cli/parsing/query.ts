@@ -67,23 +67,28 @@ export function kindsText(kinds: readonly string[], tag?: string): string {
 }
 
 /** The end of a span: `--since 22:00 --until 06:00` is one night, even before its end. */
-function untilMs(name: string, afterMs: number | undefined, args: Args): number | undefined {
+export function untilAfter(
+  name: string,
+  afterMs: number | undefined,
+  args: Args,
+): number | undefined {
   const endMs = args.timeMs(name, "past");
   if (endMs === undefined || afterMs === undefined || endMs > afterMs) return endMs;
   return args.timeMs(name, "future", afterMs);
+}
+
+/** States as a condition; a single one in go-job's own field. */
+export function statesQuery(states: readonly WireState[]): Pick<QueryInit, "state" | "states"> {
+  return states.length === 1 ? { state: states[0] } : { states: [...states] };
 }
 
 /** The query of `--kind`, `--state` and, if the verb has them, the times. */
 export function readQuery(args: Args): QueryInit {
   const kinds = args.list("kind");
   const states = readStates(args);
-/** States as a condition; a single one in go-job's own field. */
-export function statesQuery(states: readonly WireState[]): Pick<QueryInit, "state" | "states"> {
-  return states.length === 1 ? { state: states[0] } : { states: [...states] };
-}
-
   const afterMs = args.timeMs("since", "past") ?? args.timeMs("after", "past");
-  const beforeMs = untilMs("until", afterMs, args) ?? untilMs("before", afterMs, args);
+  const beforeMs = untilAfter("until", afterMs, args) ??
+    untilAfter("before", afterMs, args);
   if (afterMs !== undefined && beforeMs !== undefined && beforeMs <= afterMs) {
     throw usageError(
       `Cannot search until ${new Date(beforeMs).toISOString()}: it is not after ${

@@ -1,15 +1,16 @@
 import { isJobError } from "../../../core/errors.ts";
 import type { JobClient } from "../../../rpc/client/client.ts";
-import {
-  type GetStatusResponse,
-  type Incident,
-  type JobInstance,
-  JobState,
-  type KindCounts,
-  type PauseEntry,
-  type Silence,
+import type {
+  GetStatusResponse,
+  Incident,
+  JobInstance,
+  KindCounts,
+  PauseEntry,
+  Silence,
 } from "../../../rpc/gen/job_pb.ts";
+import { type Args, usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
+import { untilAfter } from "../../parsing/query.ts";
 import type { Printer } from "../../output/printer.ts";
 import { NOTICE_KINDS } from "../../../core/notices/notice.ts";
 import { countText } from "../../../core/text/count_text.ts";
@@ -21,6 +22,7 @@ import { fieldLines } from "../../views/details.ts";
 import { timeText } from "../../output/when.ts";
 import { incidentText, silenceText, worstFirst } from "../../views/notice_views.ts";
 import { blockText } from "../../views/instance_view.ts";
+import { stateOfName } from "../../wire.ts";
 import { RUNNING_COLUMNS } from "../../views/usage_view.ts";
 
 /** Instances of a kind by state, for people. */
@@ -70,7 +72,7 @@ interface Extras {
 }
 
 async function readExtras(client: JobClient): Promise<Extras> {
-  const states = [JobState.PROCESSING];
+  const states = [stateOfName("processing")!];
   const [{ pauses }, { instances }, { incidents }, { silences }] = await Promise.all([
     client.listPauses({}),
     client.lookupInstances({ query: { states, pageSize: RUNNING_MAX }, brief: true }),
@@ -172,23 +174,22 @@ function fieldsOf(
   ], printer.columns);
 }
 
-function statusLines(status: GetStatusResponse, extras: Extras, shown: Shown): string[] {
-  const { printer } = shown;
-  const lines = fieldsOf(status, extras, shown);
-  const running = extras.running.slice(0, RUNNING_SHOWN);
-  if (running.length > 0) {
-    lines.push("", ...printer.tableLines(RUNNING_COLUMNS, running, ({ uuid }) => uuid));
-  }
+/** Lines with what runs now. */
+function runningLines({ running }: Extras, printer: Printer): string[] {
+  const shown = running.slice(0, RUNNING_SHOWN);
+  return shown.length === 0 ? [] : printer.tableLines(RUNNING_COLUMNS, shown, ({ uuid }) => uuid);
+}
+
+/** Lines with the instances of each kind. */
+function countLines(status: GetStatusResponse, printer: Printer): string[] {
   // Notices are of interest only if they cannot be delivered.
   const kinds = kindsOf(status).filter(({ kind, terminated, timedOut }) =>
     !kind.startsWith(NOTICE_KINDS) || terminated > 0n || timedOut > 0n
   );
-  if (kinds.length === 0) return lines;
+  if (kinds.length === 0) return [];
   const few = printer.columns === null ? kinds : mostActive(kinds);
   const left = kinds.length - few.length;
   return [
-    ...lines,
-    "",
     ...printer.tableLines(COUNT_COLUMNS, few),
     ...(left > 0 ? [`${countText(left, "more kind")}: jobctl status -o wide`] : []),
   ];
@@ -205,6 +206,24 @@ function mostActive(kinds: readonly KindCounts[]): readonly KindCounts[] {
   return kinds.filter((kind) => shown.has(kind));
 }
 
+/** The span of `--since` and `--until`; null for none. @throws JobError `invalid_argument` */
+function readSpan(args: Args) {
+  const sinceMs = args.timeMs("since", "past");
+  const untilMs = untilAfter("until", sinceMs, args);
+  if (sinceMs !== undefined) return { sinceMs, untilMs };
+  if (untilMs === undefined) return null;
+  throw usageError("Cannot count until a time without --since", "Add --since, such as 24h");
+}
+
+async function countsOf(client: JobClient, span: NonNullable<ReturnType<typeof readSpan>>) {
+  const { countSpan, spanLines, spanRecord } = await import("../../views/span_counts.ts");
+  const counts = await countSpan(client, span);
+  return {
+    record: spanRecord(counts),
+    lines: (printer: Printer) => spanLines(counts, printer),
+  };
+}
+
 /** `jobctl status` */
 export const STATUS: Verb = {
   name: "status",
@@ -213,16 +232,29 @@ export const STATUS: Verb = {
   examples: [
     ["jobctl status", "Is it running, and what is it doing"],
     ["jobctl status --watch", "The same, redrawn at each change"],
+    ["jobctl status --since 24h", "How many runs of each job failed in the last day"],
   ],
   watches: "everything",
-  options: FIELDS_OPTION,
-  async run(_args, { client, daemonText, printer }) {
+  options: {
+    since: {
+      value: "TIME",
+      describe: "Count the instances created at this time or later: 24h, yesterday, 09:00",
+    },
+    until: { value: "TIME", describe: "With --since, only those created before this time" },
+    ...FIELDS_OPTION,
+  },
+  async run(args, { client, daemonText, printer }) {
+    const span = readSpan(args);
     const connection = await client();
-    const [status, extras] = await Promise.all([
+    const [status, extras, counts] = await Promise.all([
       connection.getStatus({}),
       readExtras(connection),
+      span === null ? null : countsOf(connection, span),
     ]);
-    const lines = statusLines(status, extras, { printer, daemon: await daemonText() });
+    const fields = fieldsOf(status, extras, { printer, daemon: await daemonText() });
+    const below = counts === null ? countLines(status, printer) : counts.lines(printer);
+    const parts = [fields, runningLines(extras, printer), below].filter(({ length }) => length > 0);
+    const lines = parts.flatMap((part, index) => index === 0 ? part : ["", ...part]);
     await printer.details(
       (of) => ({
         ...of(status),
@@ -231,6 +263,7 @@ export const STATUS: Verb = {
         incidents: extras.incidents.map(of),
         silences: extras.silences.map(of),
         running: extras.running.map(of),
+        span: counts?.record,
       }),
       status.node,
       lines,
