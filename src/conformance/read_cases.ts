@@ -186,6 +186,10 @@ export const readCases: StoreCases = {
     // Nothing is enough until one is found.
     assert.deepEqual(await find("c64a87e2f", 1), [id]);
     assert.deepEqual(await find("c64a87e20", 1), []);
+    // A search that is to end returns what it has found.
+    const signal = AbortSignal.abort();
+    const ended = await world.store.findIds({ part: "c64a87e20", limit: 2, signal });
+    assert.deepEqual(ended, []);
   },
 
   "list() gives the newest first unless asked": async (world) => {

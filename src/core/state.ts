@@ -56,6 +56,21 @@ export function parseState(name: string): JobState | null {
   return STATE_OF_LETTERS.get(letters) ?? null;
 }
 
+const WORDS: Readonly<Record<JobState, string>> = {
+  created: "created",
+  scheduled: "waiting",
+  processing: "running",
+  completed: "done",
+  terminated: "failed",
+  canceled: "canceled",
+  timedOut: "failed",
+};
+
+/** A state in an everyday word, which {@link parseState} reads, too. */
+export function stateWord(state: JobState): string {
+  return WORDS[state];
+}
+
 /** States that an instance leaves only by deletion. */
 export type FinalState = "completed" | "terminated" | "canceled" | "timedOut";
 

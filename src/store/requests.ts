@@ -88,6 +88,8 @@ export interface FindIds {
   readonly limit: number;
   /** Once one is found, compare no more than this many; absent: all. */
   readonly enough?: number;
+  /** Ends the search, which then returns what it has found. */
+  readonly signal?: AbortSignal;
 }
 
 /** State transitions to return. All given conditions must match; times as in `InstanceQuery`. */

@@ -14,7 +14,7 @@ const WORDS: readonly (readonly [Omit<Stated, "$typeName">, string])[] = [
   [{ state: SCHEDULED, reason: "timeout" }, "waiting: retry"],
   [{ state: SCHEDULED, reason: "lost", failures: 0 }, "waiting: crashed"],
   [{ state: SCHEDULED, reason: "snoozed", failures: 0 }, "waiting: snoozed"],
-  [{ state: SCHEDULED, reason: "released" }, "waiting: released"],
+  [{ state: SCHEDULED, reason: "released" }, "waiting: daemon stopped"],
   [{ state: SCHEDULED, reason: "queued", failures: 0 }, "waiting: previous run"],
   [{ state: SCHEDULED, blockedBy: NODE }, "waiting: no node"],
   [{ state: PROCESSING }, "running"],

@@ -1,17 +1,9 @@
 import type { JobInstance } from "../../rpc/gen/job_pb.ts";
 import type { Cell, Style } from "../output/table.ts";
+import { parseState, stateWord } from "../../core/state.ts";
 import { stateName } from "../wire.ts";
 
-/** go-job's names of the states in everyday words, which `--state` takes, too. */
-const WORDS: Readonly<Record<string, { readonly word: string; readonly style?: Style }>> = {
-  Created: { word: "created" },
-  Scheduled: { word: "waiting" },
-  Processing: { word: "running", style: "active" },
-  Completed: { word: "done", style: "good" },
-  Terminated: { word: "failed", style: "bad" },
-  TimedOut: { word: "failed", style: "bad" },
-  Cancelled: { word: "canceled", style: "warn" },
-};
+const STYLES: Readonly<Record<string, Style>> = { done: "good", canceled: "warn" };
 
 /** Reasons in everyday words. Those that the state says already are empty. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -25,8 +17,13 @@ const REASONS: Readonly<Record<string, string>> = {
   unserved: "no node",
 };
 
-/** Reasons why an instance waits for another attempt although nothing failed. */
-const PUT_OFF: readonly string[] = ["snoozed", "released"];
+/** Why an instance waits for another attempt although none failed. */
+const PUT_OFF: Readonly<Record<string, string>> = {
+  snoozed: "snoozed",
+  queued: "previous run",
+  // Attempts that a drain did not wait for.
+  released: "daemon stopped",
+};
 
 /** Reasons that are themselves the state of an instance that never ran. */
 const NEVER_RAN = /^(missed|skipped)(:|$)/;
@@ -43,8 +40,8 @@ export type Stated =
 
 /** The state of an instance in everyday words, with the reason: `failed: exit 3`. */
 export function stateCell(instance: Stated): Cell {
-  const name = stateName(instance.state) ?? "";
-  const { word, style } = WORDS[name] ?? { word: "unknown" };
+  const state = parseState(stateName(instance.state) ?? "");
+  const word = state === null ? "unknown" : stateWord(state);
   const reason = instance.reason ?? "";
   const neverRan = NEVER_RAN.exec(reason);
   if (neverRan) return { text: neverRan[1]!, style: "warn" };
@@ -56,7 +53,7 @@ export function stateCell(instance: Stated): Cell {
     case "failed":
       return failedCell(instance);
     default:
-      return { text: joined(word, REASONS[reason] ?? reason), style };
+      return { text: joined(word, REASONS[reason] ?? reason), style: STYLES[word] };
   }
 }
 
@@ -75,8 +72,8 @@ export function failedCell({ reason = "", errorDetail }: Omit<Stated, "state">):
 function waitingCell({ blockedBy, failures }: Stated, reason: string): Cell {
   if (blockedBy?.limit === "node") return { text: "waiting: no node", style: "warn" };
   if (reason === "") return { text: "waiting" };
-  if (reason === "queued") return { text: "waiting: previous run" };
-  if (PUT_OFF.includes(reason)) return { text: `waiting: ${reason}` };
+  const putOff = PUT_OFF[reason];
+  if (putOff !== undefined) return { text: `waiting: ${putOff}` };
   if (reason === "lost") return { text: "waiting: crashed", style: "warn" };
   return { text: failures ? `waiting: retry ${failures}` : "waiting: retry", style: "warn" };
 }

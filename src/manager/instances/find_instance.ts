@@ -1,7 +1,7 @@
 import { quoteValue } from "../../core/arguments/describe.ts";
 import { JobError } from "../../core/errors.ts";
 import { type Instance, isUuid } from "../../core/instance.ts";
-import { snakeCase } from "../../core/text/snake_case.ts";
+import { stateWord } from "../../core/state.ts";
 import { formatRelative } from "../../core/time/duration.ts";
 import { type Clock, inTime } from "../../platform/clock.ts";
 import { BATCH_MAX, type InstanceQuery, type StoreReads } from "../../store/store.ts";
@@ -20,6 +20,8 @@ const LONG_PART = 8;
 const RECENT_IDS = 100_000;
 /** How long ids are compared with a part: less than a client waits for an answer. */
 const SEARCH_MS = 3_000;
+/** How long a store may take to notice that it has to stop. */
+const SLICE_MS = 500;
 /** Longest kind in such an error. */
 const KIND_CHARS_MAX = 40;
 
@@ -55,49 +57,59 @@ export async function findInstance(
     const instance = await store.get(wanted);
     if (instance && (kinds?.includes(instance.kind) ?? true)) return instance;
   } else if (PART.test(wanted)) {
-    const [first, ...others] = await instancesWith(wanted, place);
-    if (others.length > 0) throw ambiguous(id, [first!, ...others], clock.now().wallMs);
+    const { items, isComplete } = await instancesWith(wanted, place);
+    const [first, ...others] = items;
+    if (others.length > 0) throw ambiguous(id, items, clock.now().wallMs);
+    if (!isComplete) throw tooMany(id, items, clock.now().wallMs);
     if (first) return first;
   }
   throw noSuchInstance(id, "find");
 }
 
-/** The instances whose ids have a part; at most some of them, the newest first. */
-async function instancesWith(
-  part: string,
-  place: InstancePlace,
-): Promise<readonly Instance[]> {
-  const { store, kinds } = place;
-  const query: InstanceQuery = {
-    ...(BEGINNING.test(part) ? { idPrefix: part } : { ids: await idsWith(part, place) }),
-    ...(kinds === undefined ? {} : { kinds }),
-  };
-  if (query.ids?.length === 0) return [];
-  const { items, nextToken } = await store.list(query, { limit: NAMED_MAX });
-  // A page of large items may have one item without being the last.
-  if (items.length !== 1 || nextToken === null) return items;
-  const more = await store.list(query, { limit: NAMED_MAX, token: nextToken });
-  return [...items, ...more.items];
+/** What a search has found. */
+interface Found<T> {
+  readonly items: readonly T[];
+  /** False if there were too many ids to compare all of them. */
+  readonly isComplete: boolean;
 }
 
-/** Some ids that have a part. @throws JobError `timeout` if there are too many to compare */
+/** The instances whose ids have a part; at most some of them, the newest first. */
+async function instancesWith(part: string, place: InstancePlace): Promise<Found<Instance>> {
+  const { store, kinds } = place;
+  const ids = BEGINNING.test(part) ? null : await idsWith(part, place);
+  const isComplete = ids?.isComplete ?? true;
+  if (ids?.items.length === 0) return { items: [], isComplete };
+  const query: InstanceQuery = {
+    ...(ids === null ? { idPrefix: part } : { ids: ids.items }),
+    ...(kinds === undefined ? {} : { kinds }),
+  };
+  const { items, nextToken } = await store.list(query, { limit: NAMED_MAX });
+  // A page of large items may have one item without being the last.
+  if (items.length !== 1 || nextToken === null) return { items, isComplete };
+  const more = await store.list(query, { limit: NAMED_MAX, token: nextToken });
+  return { items: [...items, ...more.items], isComplete };
+}
+
+/** Some ids that have a part. */
 async function idsWith(
   part: string,
   { store, clock, kinds, isQuick = false }: InstancePlace,
-): Promise<readonly string[]> {
+): Promise<Found<string>> {
+  const late = new AbortController();
+  const timer = clock.timer(SEARCH_MS, () => late.abort());
   const search = store.findIds({
     part,
     // Of other kinds there may be many more.
     limit: kinds === undefined ? FOUND_MAX : BATCH_MAX,
     ...(isQuick && part.length >= LONG_PART ? { enough: RECENT_IDS } : {}),
+    signal: late.signal,
   });
-  const ids = await inTime(search, SEARCH_MS, { clock, late: () => null });
-  if (ids !== null) return ids;
-  const message = `Cannot find instance "${part}": no id was found with it in ${SEARCH_MS} ms`;
-  throw new JobError("timeout", message, {
-    options: ["id"],
-    hint: "There are too many: give the whole id, or its beginning with the first dash",
-  });
+  try {
+    const items = await inTime(search, SEARCH_MS + SLICE_MS, { clock, late: () => [] });
+    return { items, isComplete: !late.signal.aborted };
+  } finally {
+    timer.cancel();
+  }
 }
 
 /**
@@ -123,13 +135,30 @@ function readId(id: unknown): string {
 }
 
 function ambiguous(id: string, items: readonly Instance[], nowMs: number): JobError {
-  const lines = items.map((item) => {
-    const state = snakeCase(item.state).replaceAll("_", " ");
-    const kind = item.kind.slice(0, KIND_CHARS_MAX);
-    return `${item.id}  ${kind}  ${state}  ${formatRelative(item.createdAt, nowMs)}`;
-  });
   return new JobError("invalid_argument", `Cannot find instance "${id}": several ids have it`, {
     options: ["id"],
-    hint: ["Give more of the id of one of these:", ...lines].join("\n"),
+    hint: ["Give more of the id of one of these:", ...linesOf(items, nowMs)].join("\n"),
+  });
+}
+
+/** The error about a part that was not compared with every id. @param items those that have it */
+function tooMany(id: string, items: readonly Instance[], nowMs: number): JobError {
+  const lines = linesOf(items, nowMs);
+  const [problem, hint] = lines.length === 0
+    ? [
+      "no id was found with it",
+      "There are too many: give the whole id, or its beginning with the first dash",
+    ]
+    : ["not all ids were compared", `Give the whole id, if it is this one:\n${lines[0]}`];
+  const message = `Cannot find instance "${id}": ${problem} in ${SEARCH_MS} ms`;
+  return new JobError("timeout", message, { options: ["id"], hint });
+}
+
+function linesOf(items: readonly Instance[], nowMs: number): string[] {
+  return items.map((item) => {
+    const kind = item.kind.slice(0, KIND_CHARS_MAX);
+    return `${item.id}  ${kind}  ${stateWord(item.state)}  ${
+      formatRelative(item.createdAt, nowMs)
+    }`;
   });
 }

@@ -84,7 +84,7 @@ export abstract class LedgerReader implements StoreReads {
     return this.read("get an instance", find);
   }
 
-  async findIds({ part, limit, enough = Infinity }: FindIds): Promise<readonly string[]> {
+  async findIds({ part, limit, enough = Infinity, signal }: FindIds): Promise<readonly string[]> {
     checkLimit(limit, "find ids");
     return await this.read("find an instance", async ({ tables }, turn) => {
       const found: string[] = [];
@@ -95,7 +95,7 @@ export abstract class LedgerReader implements StoreReads {
           continue;
         }
         compared += next;
-        if (found.length > 0 && compared >= enough) break;
+        if (signal?.aborted || (found.length > 0 && compared >= enough)) break;
         await turn();
       }
       return found;

@@ -72,8 +72,8 @@ test("findInstance() lists those that have the part, with kind, state and age", 
       assert.ok(isJobError(error, "invalid_argument"));
       assert.deepEqual(error.hint?.split("\n"), [
         "Give more of the id of one of these:",
-        `${ONE.id}  mail  scheduled  2h ago`,
-        `${OTHER.id}  report  timed out  1m ago`,
+        `${ONE.id}  mail  waiting  2h ago`,
+        `${OTHER.id}  report  failed  1m ago`,
       ]);
       return true;
     });
@@ -108,6 +108,22 @@ test("findInstance() gives up a search that takes too long, and says what is fou
     assert.match(error.hint ?? "", /whole id, or its beginning with the first dash/);
     return true;
   });
-  await clock.advance(3_000);
+  await clock.advance(3_500);
+  await refused;
+});
+
+test("findInstance() names what it has found, but does not take it, if others may have the part", async () => {
+  const world = place();
+  const findIds: InstancePlace["store"]["findIds"] = ({ signal }) =>
+    new Promise((resolve) => signal!.addEventListener("abort", () => resolve([ONE.id])));
+  const found = findInstance("4c4a", { ...world, store: { ...world.store, findIds } });
+  const refused = assert.rejects(found, (error) => {
+    assert.ok(isJobError(error, "timeout"));
+    assert.match(error.message, /"4c4a": not all ids were compared in 3000 ms/);
+    const line = `Give the whole id, if it is this one:\n${ONE.id}  mail  waiting  2h ago`;
+    assert.equal(error.hint, line);
+    return true;
+  });
+  await world.clock.advance(3_000);
   await refused;
 });

@@ -74,12 +74,14 @@ export function instanceReads(queue: OperationQueue) {
       return row?.instance ?? null;
     },
 
-    async findIds({ part, limit, enough = Infinity }) {
+    async findIds({ part, limit, enough = Infinity, signal }) {
       checkLimit(limit, "find ids");
       const found: string[] = [];
       let compared = 0;
       let from: string | null = "+";
-      while (from !== null && found.length < limit && (found.length === 0 || compared < enough)) {
+      const isEnough = () =>
+        found.length >= limit || (found.length > 0 && compared >= enough) || signal?.aborted;
+      while (from !== null && !isEnough()) {
         const [ids, next]: readonly [readonly string[], unknown] = await queue.read({
           action: "findIds",
           weight: FIND_WEIGHT,
