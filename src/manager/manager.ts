@@ -24,7 +24,6 @@ import type { EnqueueResult, NewInstance, Pause, StoreInfo } from "../store/stor
 import type {
   BackfillRequest,
   BackfillResult,
-  BatchReport,
   HookDelivery,
   HookRun,
   LiveFacts,
@@ -40,7 +39,7 @@ import type {
   ScheduleTarget,
   WorkerStatus,
 } from "./api.ts";
-import { checkTimeout, inRequest, readOptions } from "./call_options.ts";
+import { checkTimeout, readOptions } from "./call_options.ts";
 import { cancelInstances } from "./instances/cancel.ts";
 import { assertNoNotice } from "./instances/notice_rules.ts";
 import { clearInstances, clearLogs } from "./instances/bulk.ts";
@@ -51,6 +50,7 @@ import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
 import { Lifecycle, type Project } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { ManagerReads } from "./manager_reads.ts";
+import { acceptBatch } from "./instances/batch.ts";
 import { redriveInstances, retryInstance } from "./instances/redrive.ts";
 import { checkRequests, newInstance, seedOf } from "./instances/new_instance.ts";
 import { nodeStatus, workerStatus } from "./nodes/node_status.ts";
@@ -172,23 +172,17 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     }
   }
 
-  async scheduleJobs(
-    requests: readonly (ScheduleOptions & { readonly kind: string })[],
-  ): Promise<readonly Instance[]> {
+  async scheduleJobs(requests: BatchCall[0]): Promise<readonly Instance[]> {
     return (await this.scheduleBatch(requests)).instances;
   }
 
-  async scheduleBatch(...[requests, { isDryRun = false } = {}]: BatchCall): Promise<BatchReport> {
+  async scheduleBatch(...[requests, { isDryRun = false } = {}]: BatchCall) {
     checkRequests(requests);
     return await this.parts.bulk.run(requests.length, async () => {
       const nowMs = this.parts.options.clock.now().wallMs;
-      const instances = requests.map((request, index) =>
-        inRequest(index, () => this.#newInstance(request.kind, request, nowMs))
-      );
-      if (isDryRun) return { instances: [], existing: 0 };
-      const results = await this.#accept(instances);
-      const existing = results.filter(({ outcome }) => outcome !== "accepted").length;
-      return { instances: results.map(({ instance }) => instance), existing };
+      const make = (one: BatchCall[0][number]) => this.#newInstance(one.kind, one, nowMs);
+      const accept = (all: readonly NewInstance[]) => this.#accept(all);
+      return await acceptBatch(requests, { make, accept, isDryRun, store: this.parts.store });
     });
   }
 

@@ -95,12 +95,17 @@ export async function checkFile(file: BatchFile, target: Target): Promise<Checke
  * id has one that follows from the file and the number of the line, so a line is queued once,
  * however often this is repeated.
  *
- * @param salt makes other ids of the same file
+ * @param how.salt makes other ids of the same file
+ * @param how.isDryRun true to queue nothing, and only count what is there
  */
 export async function queueFile(
   file: BatchFile,
   target: Target,
-  { digest, salt }: { readonly digest: string; readonly salt: string },
+  { digest, salt, isDryRun = false }: {
+    readonly digest: string;
+    readonly salt: string;
+    readonly isDryRun?: boolean;
+  },
 ): Promise<QueuedFile> {
   let [lines, existing] = [0, 0];
   const read = readAgain(file, target.kind, () => lines);
@@ -109,13 +114,14 @@ export async function queueFile(
     const requests = entries.map(({ line, request }) => ({
       ...request,
       uuid: request.uuid ?? idOfText(`${digest}\n${salt}\n${line}`, "5"),
+      ...(isDryRun ? { dryRun: true } : {}),
     }));
     const answer = await send(requests, target).catch((error: unknown) => {
       throw stopped(error, { entries, file, lines });
     });
     lines += entries.length;
     existing += answer.existing;
-    target.progress({ step: "queue", lines, share: shareOf(entries, file) });
+    target.progress({ step: isDryRun ? "check" : "queue", lines, share: shareOf(entries, file) });
   }
   return { lines, existing };
 }

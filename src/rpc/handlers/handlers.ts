@@ -1,6 +1,6 @@
 import { type Instance, isUuid } from "../../core/instance.ts";
 import type { JobDefinition } from "../../core/job/job.ts";
-import type { ManagerApi } from "../../manager/api.ts";
+import type { ManagerApi, ScheduleOptions } from "../../manager/api.ts";
 import { parseScheduleText } from "../../core/time/ticks.ts";
 import {
   hookToWire,
@@ -73,7 +73,7 @@ async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
   const isDryRun = request.dryRun === true;
   if (request.cron === undefined || request.cron === "") {
     const options = readScheduleOptions(request);
-    if (isDryRun) return { instance: previewToWire(manager.previewJob(kind, options)) };
+    if (isDryRun) return { instance: await dryRun(manager, kind, options) };
     return { instance: instanceToWire(await manager.scheduleJob(kind, options)) };
   }
   const { cron, timezone, ...options } = readRecurringOptions(request);
@@ -88,6 +88,14 @@ async function schedule(manager: ManagerApi, request: ScheduleJobRequest) {
   const text = parseScheduleText(cron, { seed: kind });
   const wire = { kind, cron, timezone: timezone ?? text.timezone ?? "" };
   return { instance: { ...previewToWire(preview), dueAt: null }, schedule: wire };
+}
+
+/** What a dry run would queue; with its id if that instance is there already. */
+async function dryRun(manager: ManagerApi, kind: string, options: ScheduleOptions) {
+  const wire = previewToWire(manager.previewJob(kind, options));
+  if (options.id === undefined) return wire;
+  const { existing } = await manager.scheduleBatch([{ kind, ...options }], { isDryRun: true });
+  return existing === 0 ? wire : { ...wire, uuid: options.id };
 }
 
 async function resolveId(manager: ManagerApi, uuid: string): Promise<string> {

@@ -36,9 +36,8 @@ class FakeDaemon {
       }
       let existing = 0;
       for (const { uuid, dryRun } of requests) {
-        if (dryRun) continue;
         if (this.queued.has(uuid!)) existing += 1;
-        this.queued.add(uuid!);
+        if (!dryRun) this.queued.add(uuid!);
       }
       return { instances: [], existing };
     },
@@ -167,4 +166,15 @@ test("queueFile() ends between two calls when it is interrupted", () =>
     const queued = await queueFile(file, stopping, { digest, salt: "" });
     assert.deepEqual(queued, { lines: 1_000, existing: 0 });
     assert.equal(daemon.queued.size, 1_000);
+  }));
+
+test("queueFile() as a dry run counts what was queued before, and queues nothing", () =>
+  withFile(many(3), async (file, daemon, target, steps) => {
+    const { digest } = await checkFile(file, target);
+    const dry = { digest, salt: "", isDryRun: true };
+    assert.deepEqual(await queueFile(file, target, dry), { lines: 3, existing: 0 });
+    await queueFile(file, target, { digest, salt: "" });
+    assert.deepEqual(await queueFile(file, target, dry), { lines: 3, existing: 3 });
+    assert.equal(daemon.queued.size, 3);
+    assert.equal(steps.at(-1)?.step, "check");
   }));

@@ -86,6 +86,27 @@ test("schedule --dry-run prints the converted arguments and no id", async () => 
   assert.equal(run.calls[0]!.request.uuid, undefined);
 });
 
+test("schedule --dry-run says if an instance has the id already", async () => {
+  const run = await cli(["schedule", "sum", "--uuid", ID, "--dry-run", "-o", "table"], {
+    answers: { scheduleJob: { instance: instance({ state: JobState.CREATED }) } },
+  });
+  assert.match(
+    run.stdout,
+    new RegExp(`^Instance ${ID} is there already: it would not run again\n`),
+  );
+});
+
+test("schedule -q prints only the id", async () => {
+  const answers = { scheduleJob: { instance: waiting() } };
+  const env = { JOBCTL_OUTPUT: "" };
+  assert.equal((await cli(["schedule", "sum", "-q"], { answers, env })).stdout, `${ID}\n`);
+  const recurring = { scheduleJob: { schedule: schedule("0193aaaa") } };
+  const run = await cli(["schedule", "sum", "--cron", "@daily", "-q"], { answers: recurring, env });
+  assert.equal(run.stdout, "0193aaaa\n");
+  const json = await cli(["schedule", "sum", "-q", "-o", "json"], { answers, env });
+  assert.equal(JSON.parse(json.stdout).id, ID);
+});
+
 for (
   const [state, code] of [
     [JobState.COMPLETED, 0],

@@ -50,6 +50,13 @@ testMethods("ScheduleJob with dryRun queues nothing", async (openWorld) => {
   const again = await client.scheduleJob({ kind: "echo", cron: "0 6 * * *", dryRun: true });
   assert.deepEqual([again.schedule?.id, again.schedule?.cron], ["", "0 6 * * *"]);
   assert.equal(world.manager.instances.size, 0);
+  const { id } = world.manager.add({});
+  const known = await client.scheduleJob({ kind: "echo", uuid: id, dryRun: true });
+  assert.equal(known.instance?.uuid, id);
+  const { existing } = await client.scheduleJobs({
+    requests: [{ kind: "echo", uuid: id, dryRun: true }],
+  });
+  assert.equal(existing, 1);
 });
 
 testMethods("ScheduleJobs schedules all", async (openWorld) => {
@@ -147,13 +154,6 @@ testMethods("RetryInstance returns the new instance", async (openWorld) => {
   assert.equal(instance?.retryOf, id);
 });
 
-testMethods(
-  "RedriveInstances runs dead letters again, and asks for a condition",
-  async (openWorld) => {
-    await using world = await openWorld();
-    const { id } = world.manager.add({ state: "terminated" });
-    const client = world.client();
-    const { instances, count } = await client.redriveInstances({
 testMethods("RetryInstance takes other arguments, in one of two forms", async (openWorld) => {
   await using world = await openWorld();
   const { id } = world.manager.add({ state: "terminated" });
@@ -164,6 +164,13 @@ testMethods("RetryInstance takes other arguments, in one of two forms", async (o
   await assert.rejects(retry({ argumentsJson: "2" }), /wanted an array .* or an object/);
 });
 
+testMethods(
+  "RedriveInstances runs dead letters again, and asks for a condition",
+  async (openWorld) => {
+    await using world = await openWorld();
+    const { id } = world.manager.add({ state: "terminated" });
+    const client = world.client();
+    const { instances, count } = await client.redriveInstances({
       query: { uuid: id },
       force: true,
     });

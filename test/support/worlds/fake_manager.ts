@@ -241,7 +241,7 @@ export class FakeManager implements ManagerApi {
     instances: isDryRun ? [] : await Promise.all(
       requests.map(({ kind, ...options }) => this.scheduleJob(kind, options)),
     ),
-    existing: 0,
+    existing: isDryRun ? requests.filter(({ id = "" }) => this.instances.has(id)).length : 0,
   });
 
   previewJob: ManagerApi["previewJob"] = (kind, options = {}) => ({

@@ -5,6 +5,7 @@ import {
   type CheckedFile,
   checkFile,
   type Progress,
+  type QueuedFile,
   queueFile,
   type Target,
 } from "../../batch/queue_file.ts";
@@ -124,13 +125,14 @@ export async function scheduleFrom(
         await printProblems(checked, file.name, context);
         return EXIT.usage;
       }
-      if (args.flag("dry-run")) return await report(file, context, { ...checked, isDryRun: true });
+      const isDryRun = args.flag("dry-run");
       const salt = args.text("batch") ?? "";
-      const queued = await queueFile(file, target, { digest: checked.digest, salt });
+      const queued = await queueFile(file, target, { digest: checked.digest, salt, isDryRun });
       await line.end();
       if (!signal.aborted || queued.lines === checked.lines) {
-        return await report(file, context, { ...queued, isDryRun: false });
+        return await report(file, context, { ...queued, isDryRun });
       }
+      if (isDryRun) return EXIT.interrupted;
       const left = checked.lines - queued.lines;
       await writeMessage(io, `Stopped: ${queued.lines} lines are queued, ${left} are not`);
       await writeMessage(io, "Run the same command again to continue: no line is queued twice");
@@ -145,11 +147,7 @@ export async function scheduleFrom(
 async function report(
   { name }: BatchFile,
   { printer }: VerbContext,
-  { lines, existing = 0, isDryRun }: {
-    readonly lines: number;
-    readonly existing?: number;
-    readonly isDryRun: boolean;
-  },
+  { lines, existing, isDryRun }: QueuedFile & { readonly isDryRun: boolean },
 ): Promise<number> {
   const queued = isDryRun ? 0 : lines - existing;
   const file = makeVisible(name);

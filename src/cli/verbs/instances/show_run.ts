@@ -21,14 +21,16 @@ export async function printPreview(
   { printer }: VerbContext,
 ): Promise<void> {
   const preview = present(answer.instance, "Cannot make a dry run");
-  const { kind, arguments: converted } = preview;
+  const { kind, uuid, arguments: converted } = preview;
   const lines = converted.map((text, index) => `  ${index + 1}. ${makeVisible(text)}`);
   const record = (of: RecordOfMessage) => ({
     ...of(preview),
     schedule: answer.schedule && of(answer.schedule),
     dry_run: true,
   });
+  const there = uuid === "" ? [] : [`Instance ${uuid} is there already: it would not run again`];
   await printer.details(record, kind, [
+    ...there,
     `Nothing was queued. Job ${makeVisible(kind)} would be given ${
       lines.length === 0 ? "no arguments" : "these arguments:"
     }`,
