@@ -98,6 +98,13 @@ export class Printer {
     await this.text(this.#formatRecord(of(item), view.name(item)));
   }
 
+  /** What a verb has made. With --quiet, text for people is only its name, for scripts. */
+  async made<T>(view: View<T>, item: T): Promise<void> {
+    const { isQuiet, fields } = this.#options;
+    if (!isQuiet || !this.isHuman || fields !== null) return await this.one(view, item);
+    await this.text(`${makeVisible(view.name(item))}\n`);
+  }
+
   /** @param none a note for people in place of the headings if there are no items */
   async list<T>(
     view: View<T>,

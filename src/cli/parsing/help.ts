@@ -16,6 +16,8 @@ const WIDTH_MIN = 40;
 /** Left columns that are wider have their text on the next line. */
 const TAG_WIDTH_MAX = 28;
 const INDENT = "  ";
+/** The heading of options without one of their own. */
+const OPTIONS = "Options";
 const GAP = "  ";
 
 /** Options that every verb has, by the topic that shows them. */
@@ -95,8 +97,7 @@ function groupLines(
 
 function verbLines(titles: readonly string[], verb: Verb, width: number): string[] {
   const { summary, details, words = [], options = {}, examples, isOffline } = verb;
-  const own = optionRows({ ...options, ...(verb.watches === undefined ? {} : WATCH_OPTIONS) });
-  const help: Row = ["-h, --help", "Show this help"];
+  const own = { ...options, ...(verb.watches === undefined ? {} : WATCH_OPTIONS) };
   return [
     ...wrap(`Usage: ${usageOf(titles, verb)}`, width, { hanging: INDENT.repeat(4) }),
     "",
@@ -106,13 +107,26 @@ function verbLines(titles: readonly string[], verb: Verb, width: number): string
       "",
       ...rows(words.map(({ name, describe }) => [name, describe]), width),
     ]),
-    ...(own.length > 0 ? ["", "Options:", ...rows([...own, help], width)] : []),
+    ...optionLines(own, width),
     "",
     "Examples:",
     ...exampleLines(examples, width),
     "",
     ...wrap(sharedText(titles[0]!, isOffline === true), width),
   ];
+}
+
+/** The options of a verb, under their headings. */
+function optionLines(specs: OptionSpecs, width: number): string[] {
+  const all = Object.entries(specs);
+  if (all.length === 0) return [];
+  const headings = [...new Set(all.map(([, { heading = OPTIONS }]) => heading)), OPTIONS];
+  const help: Row = ["-h, --help", "Show this help"];
+  return [...new Set(headings)].flatMap((title) => {
+    const own = all.filter(([, { heading = OPTIONS }]) => heading === title);
+    const shown = optionRows(Object.fromEntries(own));
+    return ["", `${title}:`, ...rows(title === OPTIONS ? [...shown, help] : shown, width)];
+  });
 }
 
 function sharedText(program: string, isOffline: boolean): string {

@@ -67,10 +67,19 @@ export interface OptionSpec extends Offered {
   /** Environment variable that is used if the option is absent. */
   readonly env?: string;
   readonly choices?: readonly string[];
+  /** What help texts list it under, for a verb with many; "Options" if absent. */
+  readonly heading?: string;
 }
 
 /** Options by name. */
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
+
+/** The same options under a heading of the help. */
+export function under(heading: string, specs: OptionSpecs): OptionSpecs {
+  return Object.fromEntries(
+    Object.entries(specs).map(([name, spec]) => [name, { ...spec, heading }]),
+  );
+}
 
 /** One word after the verb; the last one may take all others. */
 export interface WordSpec extends Offered {
@@ -181,6 +190,7 @@ export const OUTPUT_OPTIONS: OptionSpecs = {
     env: "JOBCTL_COMPAT",
   },
   "no-color": { describe: "No colors; the variable NO_COLOR does the same", isFlag: true },
+  "no-header": { describe: "No line of headings above a table or CSV", isFlag: true },
   quiet: { alias: "q", describe: "No notes on stderr; errors remain", isFlag: true },
   debug: { describe: "Show the stack trace of an error", isFlag: true },
 };
@@ -190,7 +200,6 @@ export const WATCH_OPTIONS: OptionSpecs = {
   watch: {
     alias: "w",
     describe: "Show it again at each change, or every DURATION, until Ctrl-C",
-  "no-header": { describe: "No line of headings above a table or CSV", isFlag: true },
     isFlag: true,
     optionalValue: "DURATION",
   },

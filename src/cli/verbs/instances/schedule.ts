@@ -13,7 +13,7 @@ import { type Args, assertOneOf, INT32_MAX, usageError } from "../../parsing/arg
 import { writeMessage } from "../../output/written_file.ts";
 import { callTimeoutMs } from "../../parsing/connection.ts";
 import { jobTimeMs, zoneOfJob } from "../../parsing/job_time.ts";
-import { ATTEMPT_OPTIONS, type OptionSpecs } from "../../parsing/options.ts";
+import { ATTEMPT_OPTIONS, type OptionSpecs, under } from "../../parsing/options.ts";
 import { CRON_ONLY_OPTIONS, readRecurrence, RECURRENCE_NAMES } from "../../parsing/recurrence.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
 import { INSTANCE_VIEW } from "../../views/instance_view.ts";
@@ -36,60 +36,70 @@ const PAST_MS = 1_000;
 const WAIT_CALL_MS_MAX = 60_000;
 
 const OPTIONS: OptionSpecs = {
-  at: {
-    value: "TIME",
-    describe:
-      'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
-  },
-  in: { value: "DURATION", describe: "Run after this delay: 90s, 10m, 2h, 7d" },
-  cron: { value: "CRON", describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
-  ...CRON_ONLY_OPTIONS,
-  jitter: {
-    value: "DURATION",
-    describe: "Start up to this much later, at random; with --cron always by the same amount",
-  },
-  priority: ATTEMPT_OPTIONS.priority!,
-  timeout: ATTEMPT_OPTIONS.timeout!,
-  deadline: {
-    value: "DURATION",
-    describe:
-      "Time limit for all attempts together, waits included, from when it is due; 0 for none",
-  },
-  retries: ATTEMPT_OPTIONS.retries!,
-  "unique-key": {
-    value: "KEY",
-    describe: "If an unfinished instance has this key, return it instead of creating another",
-  },
-  "unique-for": {
-    value: "DURATION",
-    describe: "Keep the key taken for this long, even once the instance has finished",
-  },
-  "on-conflict": {
-    value: "RULE",
-    describe:
-      "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
-    choices: CONFLICTS,
-  },
-  uuid: {
-    value: "ID",
-    describe: "Id of the instance: a second command with the same id does not create another",
-  },
-  ...ARGUMENT_OPTIONS,
-  "dry-run": { describe: "Convert and check the arguments, but queue nothing", isFlag: true },
-  wait: {
-    describe: "Wait until it ends: exit code 0 if it completed, 3 if it did not",
-    isFlag: true,
-  },
-  follow: {
-    alias: "f",
-    describe: "With --wait, show its log and progress on stderr",
-    isFlag: true,
-  },
-  "wait-timeout": {
-    value: "DURATION",
-    describe: "With --wait, give up after this long: exit code 124",
-  },
-  ...FROM_OPTIONS,
+  ...under("When it runs", {
+    at: {
+      value: "TIME",
+      describe:
+        'Run at this time, in the job\'s zone: "2026-11-24 09:00", "09:00", "tomorrow 9:00", "+10m"',
+    },
+    in: { value: "DURATION", describe: "Run after this delay: 90s, 10m, 2h, 7d" },
+    cron: { value: "CRON", describe: 'Run on a schedule: "30 2 * * *", "@daily", "@every 15m"' },
+  }),
+  ...under("With --cron", CRON_ONLY_OPTIONS),
+  ...under("How it runs", {
+    jitter: {
+      value: "DURATION",
+      describe: "Start up to this much later, at random; with --cron always by the same amount",
+    },
+    priority: ATTEMPT_OPTIONS.priority!,
+    timeout: ATTEMPT_OPTIONS.timeout!,
+    deadline: {
+      value: "DURATION",
+      describe:
+        "Time limit for all attempts together, waits included, from when it is due; 0 for none",
+    },
+    retries: ATTEMPT_OPTIONS.retries!,
+  }),
+  ...under("Only once", {
+    "unique-key": {
+      value: "KEY",
+      describe: "If an unfinished instance has this key, return it instead of creating another",
+    },
+    "unique-for": {
+      value: "DURATION",
+      describe: "Keep the key taken for this long, even once the instance has finished",
+    },
+    "on-conflict": {
+      value: "RULE",
+      describe:
+        "If the key is taken: refuse other arguments, keep the existing instance, or replace it",
+      choices: CONFLICTS,
+    },
+    uuid: {
+      value: "ID",
+      describe: "Id of the instance: a second command with the same id does not create another",
+    },
+  }),
+  ...under("Arguments", {
+    ...ARGUMENT_OPTIONS,
+    "dry-run": { describe: "Convert and check the arguments, but queue nothing", isFlag: true },
+  }),
+  ...under("The result", {
+    wait: {
+      describe: "Wait until it ends: exit code 0 if it completed, 3 if it did not",
+      isFlag: true,
+    },
+    follow: {
+      alias: "f",
+      describe: "With --wait, show its log and progress on stderr",
+      isFlag: true,
+    },
+    "wait-timeout": {
+      value: "DURATION",
+      describe: "With --wait, give up after this long: exit code 124",
+    },
+  }),
+  ...under("Many at once", FROM_OPTIONS),
 };
 
 function assertCombination(args: Args): void {
@@ -256,7 +266,8 @@ export const SCHEDULE: Verb = {
     'KIND --help" shows the parameters of a job. With --from, every line of a file is an instance:',
     '{"kind": "report", "arguments": {"day": "2026-01-31"}, "at": "2026-02-01T06:00:00Z"}, with the',
     "fields of the HTTP API. All lines are checked before one is queued. The same file again",
-    "queues no line twice. Lines without a kind are of KIND, which is then optional.",
+    "queues no line twice. Lines without a kind are of KIND, which is then optional. With --quiet,",
+    "only the id is printed: id=$(jobctl schedule -q report).",
   ].join(" "),
   words: JOB_WORDS.map((word) => word.name === "KIND" ? { ...word, isOptionalWith: "from" } : word),
   options: OPTIONS,
@@ -294,10 +305,10 @@ export const SCHEDULE: Verb = {
     };
     const answer = await send(client, request);
     if (request.dryRun) return await printPreview(answer, context);
-    if (answer.schedule) return await context.printer.one(SCHEDULE_VIEW, answer.schedule);
+    if (answer.schedule) return await context.printer.made(SCHEDULE_VIEW, answer.schedule);
     const instance = present(answer.instance, `Cannot schedule job "${request.kind}"`);
     if (args.flag("follow")) return await followToEnd(client, instance, { context, args });
     if (args.flag("wait")) return await waitForEnd(client, instance, { context, args });
-    await context.printer.one(INSTANCE_VIEW, instance);
+    await context.printer.made(INSTANCE_VIEW, instance);
   },
 };
