@@ -117,6 +117,7 @@ export class RemoteBackend implements Backend, StatusSource, LiveFacts, SessionF
   readonly assertKnown = (kind: string) => this.#ask("assertKnown", kind);
   readonly kindsOfTag: LiveFacts["kindsOfTag"] = (...args) => this.#ask("kindsOfTag", ...args);
   readonly disabledBecause = (kind: string) => this.#ask("disabledBecause", kind);
+  readonly timezoneOf = (kind: string) => this.#ask("timezoneOf", kind);
 
   blockOf(instance: Instance): Promise<Block | null> {
     if (instance.state !== "scheduled") return Promise.resolve(null);

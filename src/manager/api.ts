@@ -494,4 +494,6 @@ export interface LiveFacts
   assertKnown(kind: string): Promise<void>;
   /** Why a job is configured but not loaded; null if it is loaded or not configured. */
   disabledBecause(kind: string): Promise<string | null>;
+  /** The zone of a job's times; UTC if it has none, or is not loaded here. */
+  timezoneOf(kind: string): Promise<string>;
 }

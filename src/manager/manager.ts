@@ -31,8 +31,8 @@ import type {
   ManagerEvent,
   ManagerStatus,
   NodeStatus,
-  RetryOptions,
   RecurringOptions,
+  RetryOptions,
   ScheduleChange,
   ScheduleOptions,
   SchedulePreview,
@@ -302,6 +302,10 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     return this.parts.registry.disabledBecause(kind) ?? null;
   }
 
+  async timezoneOf(kind: string): Promise<string> {
+    return this.parts.registry.timezoneOf(kind);
+  }
+
   async listNodes(): Promise<readonly NodeStatus[]> {
     const { membership, peers } = this.parts;
     await membership.refreshed();
@@ -329,7 +333,7 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
     const changed = readOptions("retry", options, "retry");
     const past = await this.getInstance(id);
     this.life.assertOpen();
-    return await retryInstance(past, this.parts);
+    return await retryInstance(past, changed, this.parts);
   }
 
   async redriveInstances<Filter extends BulkFilter>(

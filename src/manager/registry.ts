@@ -120,6 +120,11 @@ export class Registry {
     return this.#jobs.has(kind) ? undefined : this.#disabled.get(kind);
   }
 
+  /** The zone of a job's times; UTC if it has none, or is not loaded. */
+  timezoneOf(kind: string): string {
+    return this.#jobs.get(kind)?.timezone ?? "UTC";
+  }
+
   /** Replace all jobs except the system's, which are not configured. Returns those before. */
   replace(jobs: readonly JobDefinition[]): readonly JobDefinition[] {
     const before = [...this.#jobs.values()].filter(({ kind, source }) =>

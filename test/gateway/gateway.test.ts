@@ -26,6 +26,7 @@ class NoFacts implements LiveFacts {
   isKnown = this.#unasked;
   assertKnown = this.#unasked;
   disabledBecause = this.#unasked;
+  timezoneOf = this.#unasked;
 }
 
 async function gatewayWorld(options: { readonly port?: number; readonly http?: boolean } = {}) {

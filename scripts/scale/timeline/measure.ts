@@ -31,6 +31,7 @@ export async function measure(
     kinds: async () => [...(await store.stats()).kinds.keys()],
     isKnown: async () => true,
     assertKnown: async () => {},
+    timezoneOf: async () => "UTC",
     disabledBecause: async () => null,
     blockOf: async () => null,
     usageOf: async () => new Map(),

@@ -116,10 +116,11 @@ class Explainer {
       const why = await this.#instanceWhy(instance, record);
       return { ...report, outcome: outcomeOf(instance), reason, why, instance };
     }
-    const asked = formatLocal(instance.createdAt, "UTC");
+    const timezone = await this.#parts.facts.timezoneOf(instance.kind);
+    const asked = formatLocal(instance.createdAt, timezone);
     const rule = scheduleId === null
       ? `requested at ${asked}${instance.retryOf === null ? "" : `, again for ${instance.retryOf}`}`
-      : `schedule ${scheduleId}, which is gone, at ${formatLocal(scheduledFor!, "UTC")}`;
+      : `schedule ${scheduleId}, which is gone, at ${formatLocal(scheduledFor!, timezone)}`;
     return {
       ...NOTHING,
       kind: instance.kind,
@@ -301,7 +302,8 @@ class Explainer {
       ? await this.#firstOpen(instance.scheduleId!)
       : null;
     const isPaused = this.#isPaused(instance.kind);
-    const { jitterMs = 0, timezone = "UTC" } = record?.spec ?? {};
+    const { jitterMs = 0 } = record?.spec ?? {};
+    const timezone = record?.spec.timezone ?? await this.#parts.facts.timezoneOf(instance.kind);
     const block = await this.#parts.facts.blockOf(instance);
     const nowMs = this.#nowMs;
     return instanceWhy(instance, { nowMs, timezone, ahead, isPaused, jitterMs, block });

@@ -87,13 +87,13 @@ test("a tick that is due when a running daemon reads an edited schedule runs", a
   assert.deepEqual(await fatesOf(world), ["fired 1 null"]);
 });
 
-test("explain() reports the history of a job that left the config, and when it left", async () => {
+test("explain() reports the history of a job that left the configuration, and when it left", async () => {
   const world = await started([work({ cron: "0 * * * *" })]);
   await world.clock.advance(2 * HOUR);
   await reload(world, []);
   const reports = await world.of(world.manager.explain({ kind: "work" }));
   assert.deepEqual(reports.map(({ outcome }) => outcome), ["ran", "ran", "none"]);
-  assert.match(reports[2]!.why, /no longer in the config: it was removed at/);
+  assert.match(reports[2]!.why, /no longer in the configuration: it was removed at/);
   await assert.rejects(
     world.of(world.manager.explain({ kind: "never" })),
     (error) => isJobError(error, "not_found"),
@@ -150,4 +150,13 @@ test("explain() lists past ticks by pages, of one schedule if asked", async () =
     (error) => isJobError(error, "not_found"),
   );
   await world.of(world.manager.stop());
+});
+
+test("a run without a schedule is explained in the zone of its job", async () => {
+  const world = await started([{ ...jobOf("work"), timezone: "Asia/Tokyo" }]);
+  const { id } = await world.schedule();
+  await world.clock.settle();
+  const [report] = await world.of(world.manager.explain({ instanceId: id }));
+  assert.match(report!.rule, /^requested at .* \+09:00$/);
+  assert.match(report!.why, /began .* \+09:00/);
 });

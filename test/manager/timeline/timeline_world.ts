@@ -22,6 +22,7 @@ export class TimelineWorld extends StoreWorld {
       isKnown: async () => true,
       assertKnown: async () => {},
       disabledBecause: async () => null,
+      timezoneOf: async () => "UTC",
       blockOf: async () => null,
       kindsOfTag: async () => [],
       unservedKinds: async () => new Set(),
