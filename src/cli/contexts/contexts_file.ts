@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { JobError, messageOf } from "../../core/errors.ts";
@@ -121,7 +129,8 @@ function valuesOf(name: string, table: unknown): ContextValues {
 }
 
 /**
- * Write the contexts, with mode 0600. The file is always complete.
+ * Write the contexts: a new file with mode 0600, another with the mode that it has, also behind a
+ * link. The file is always complete.
  *
  * @throws JobError if the file cannot be written
  */
@@ -138,11 +147,14 @@ export async function writeContexts(path: string, { current, byName }: Contexts)
   );
   const values = { ...(current === null ? {} : { current }), contexts };
   const text = `${HEAD}${writePlainToml(values).trimEnd()}\n`;
-  const draft = `${path}.${process.pid}.tmp`;
+  const hasFile = existsSync(path);
+  const file = hasFile ? realpathSync(path) : path;
+  const mode = hasFile ? statSync(file).mode & 0o777 : PRIVATE_FILE;
+  const draft = `${file}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER });
-    writeFileSync(draft, text, { mode: PRIVATE_FILE, flag: "wx" });
-    renameSync(draft, path);
+    mkdirSync(dirname(file), { recursive: true, mode: PRIVATE_FOLDER });
+    writeFileSync(draft, text, { mode, flag: "wx" });
+    renameSync(draft, file);
   } catch (error) {
     rmSync(draft, { force: true });
     throw notWritten(path, error);

@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import test from "node:test";
 import { contextsPath } from "../../../src/cli/contexts/contexts_file.ts";
 import { cli, type CliOptions } from "../../support/worlds/cli_world.ts";
@@ -133,4 +145,27 @@ test("contextsPath() follows the base directory specification", () => {
   );
   assert.equal(contextsPath({ HOME: "" }), null);
   assert.equal(contextsPath({}), null);
+});
+
+test("context add writes behind a link, and keeps the mode of the file", {
+  skip: process.platform === "win32",
+}, async () => {
+  await home(async (jobctl, file) => {
+    await jobctl("context add dev --port 59061");
+    const kept = join(file, "../../../dotfiles.toml");
+    renameSync(file, kept);
+    chmodSync(kept, 0o400);
+    symlinkSync(kept, file);
+    assert.equal((await jobctl("context add prod --port 59062")).code, 0);
+    assert.ok(lstatSync(file).isSymbolicLink());
+    assert.match(readFileSync(kept, "utf8"), /contexts\.prod/);
+    assert.equal(statSync(kept).mode & 0o777, 0o400);
+  });
+});
+
+test("context list writes no headings into a pipe if there are none", async () => {
+  await home(async (jobctl) => {
+    const { stdout, stderr } = await jobctl("context list", { env: { JOBCTL_OUTPUT: "" } });
+    assert.deepEqual([stdout, stderr], ["", ""]);
+  });
 });

@@ -146,8 +146,7 @@ const LIST: Verb = {
     const items = [...byName].map(([name, values]) => ({
       ...{ name, values, isCurrent: name === current },
     }));
-    await printer.list(VIEW, items);
-    if (items.length === 0) await printer.note("No contexts yet: jobctl context add --help");
+    await printer.list(VIEW, items, "No contexts yet: jobctl context add --help");
   },
 };
 
