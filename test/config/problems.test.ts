@@ -191,3 +191,19 @@ test("loadConfig() places problems behind strings and comments that hold bracket
   const { problems } = await loadText(text);
   assert.match(problems.join(), /^config\.toml:5:11: jobs\.x\.timeout: found 1/);
 });
+
+test("loadConfig() says what to quote only where a date or a word is at fault", async () => {
+  for (
+    const [text, hint] of [
+      ["a = [2026-01-01, 2]", 'Quote dates: "2026-01-01"'],
+      ["[jobs.x]\nrun = backup", 'Quote text: "word"'],
+      ["[jobs.x]\nrun = /bin/true", 'Quote text: "word"'],
+      ["a = ]", undefined],
+      ["a = [1.,\n2]", undefined],
+    ] as const
+  ) {
+    const { problems } = await loadText(text);
+    const found = /\((Quote [^)]*)\)$/.exec(problems[0] ?? "")?.[1];
+    assert.equal(found, hint, problems.join("\n"));
+  }
+});

@@ -181,16 +181,25 @@ function refusedSyntax(text: string, file: string, astError: unknown, error: unk
   }
   if (isTomlError(error)) {
     const message = error.message.split("\n", 1)[0]!.replace(/ at row \d+.*$/, "");
-    // iarna refuses a bare date right before a comma or a bracket.
-    const hint = /date/i.test(message) ? 'Quote dates: "2026-01-01"' : undefined;
     const position = { line: error.line + 1, column: error.col + 1 };
-    return refused(file, position, lower(message), hint);
+    const line = text.split("\n", position.line).at(-1) ?? "";
+    return refused(file, position, lower(message), hintFor(line, error.col));
   }
   if (astError instanceof ParseError) {
     const position = { line: astError.lineNumber, column: astError.column + 1 };
     return refused(file, position, lower(astError.message));
   }
   return refused(file, { line: 1, column: 1 }, "found text that is not TOML");
+}
+
+/** What to write instead of a bare value, at which the parser stops. */
+function hintFor(line: string, column: number): string | undefined {
+  const before = line.slice(0, column + 1).replace(/[\s,\]]+$/, "");
+  const [value = ""] = /[^\s=,[\]]*$/.exec(before) ?? [];
+  // It refuses a bare date right before a comma or a bracket.
+  if (/^\d{4}-\d\d/.test(value)) return 'Quote dates: "2026-01-01"';
+  const isText = /^[A-Za-z_/.~]/.test(value) && line.includes("=");
+  return isText ? 'Quote text: "word"' : undefined;
 }
 
 function isTomlError(
