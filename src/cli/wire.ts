@@ -12,7 +12,7 @@ export type RequestOf<Name extends keyof JobMethods> = PlainInit<
 >;
 
 /** A point in time on the wire. */
-export type Timestamp = NonNullable<JobInstance["createdAt"]>;
+export type Timestamp = Pick<NonNullable<JobInstance["createdAt"]>, "seconds" | "nanos">;
 
 // The generated enum is a module that loads the protobuf library; the wire's numbers cannot change.
 const STATE_NAMES: Readonly<Record<number, string>> = {

@@ -2,6 +2,8 @@ import { countText } from "../../core/text/count_text.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import type { PlainRecord } from "../output/view.ts";
+import { timeText } from "../output/when.ts";
+import { timestampOf } from "../wire.ts";
 import { fieldLines } from "./details.ts";
 
 const MIB = 2 ** 20;
@@ -28,8 +30,14 @@ function markText(mark: unknown): string | undefined {
   return `${what} to ${makeVisible(placeOf(there))}`;
 }
 
+/** A time of a report as other verbs show it: "2026-11-24 16:53:33Z (2m ago)". */
+function whenText(value: unknown, nowMs: number): string | undefined {
+  const ms = Date.parse(String(value));
+  return Number.isNaN(ms) ? text(value) : timeText(timestampOf(ms), nowMs);
+}
+
 /** Facts about a store, for people. */
-export function infoLines(report: PlainRecord): string[] {
+export function infoLines(report: PlainRecord, nowMs: number): string[] {
   return fieldLines([
     ["Type", text(report.type)],
     ["Location", text(report.location)],
@@ -41,8 +49,8 @@ export function infoLines(report: PlainRecord): string[] {
     ["Instances", `${report.instances} (${countsText(report.states)})`],
     ["Schedules", text(report.schedules)],
     ["Pauses", text(report.pauses)],
-    ["Oldest instance", text(report.oldest_at)],
-    ["Last backup", text(report.backup_at)],
+    ["Oldest instance", whenText(report.oldest_at, nowMs)],
+    ["Last backup", whenText(report.backup_at, nowMs)],
     ["Size", sizeText(report.bytes)],
     ["Free in it", sizeText(report.free_bytes)],
     ["Write-ahead log", sizeText(report.wal_bytes)],
@@ -68,11 +76,11 @@ export function gcLines(report: PlainRecord): string[] {
 }
 
 /** The content of a backup, for people. */
-export function backupLines(report: PlainRecord): string[] {
+export function backupLines(report: PlainRecord, nowMs: number): string[] {
   const lost = report.problems as readonly string[] | undefined;
   return fieldLines([
     ["File", text(report.file)],
-    ["Taken", text(report.taken_at)],
+    ["Taken", whenText(report.taken_at, nowMs)],
     ["Records", countsText(report.counts)],
     ["Hash", text(report.hash)],
     [

@@ -33,7 +33,8 @@ const INFO: Verb = {
   ]],
   async run(args, context) {
     const report = await workOn({ type: "info" }, { args, context });
-    await context.printer.details(report, String(report.id), infoLines(report));
+    const { printer } = context;
+    await printer.details(report, String(report.id), infoLines(report, printer.nowMs));
   },
 };
 
@@ -117,7 +118,8 @@ const BACKUP: Verb = {
       await writer.discard();
       throw error;
     }
-    await context.printer.details(report, path, backupLines(report));
+    const { printer } = context;
+    await printer.details(report, path, backupLines(report, printer.nowMs));
   },
 };
 
@@ -150,7 +152,8 @@ const RESTORE: Verb = {
     });
     await Promise.all(waiting);
     const report = { ...restored, file: path, taken_at: new Date(header.at).toISOString() };
-    await printer.details(report as PlainRecord, path, backupLines(report));
+    const lines = backupLines(report, printer.nowMs);
+    await printer.details(report as PlainRecord, path, lines);
   },
 };
 
