@@ -48,7 +48,8 @@ export function parseBenchArgs(args: readonly string[], known: readonly Scenario
   const names = positionals.filter((name) => name !== PEERS && name !== ALL);
   const isAll = positionals.includes(ALL);
   const isEvery = isAll || positionals.length === 0;
-  const scenarios = isEvery ? known : names.flatMap((name) => find(name, known));
+  const every = known.filter(({ isExtra }) => !isExtra);
+  const scenarios = isEvery ? every : names.flatMap((name) => find(name, known));
   if (values.write && !isEvery && scenarios.length > 0) {
     throw new JobError("invalid_argument", "Cannot write a table of some scenarios only", {
       hint: `Leave their names out: npm run bench -- ${ALL} --write`,

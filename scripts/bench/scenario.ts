@@ -39,6 +39,8 @@ export interface Scenario {
   readonly about: string;
   /** Whether `--store` changes it. */
   readonly usesStore: boolean;
+  /** True if it is measured only when it is named: it needs what few hosts have. */
+  readonly isExtra?: boolean;
   readonly figures: readonly FigureSpec[];
   run(settings: Settings): Promise<Figures>;
 }

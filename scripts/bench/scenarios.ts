@@ -9,6 +9,7 @@ import { EXECUTION } from "./scenarios/execution.ts";
 import { GRPC } from "./scenarios/grpc.ts";
 import { HELD_COST } from "./scenarios/held.ts";
 import { HTTP } from "./scenarios/http.ts";
+import { COMMANDS_LATE } from "./scenarios/late_commands.ts";
 import { LATENESS } from "./scenarios/lateness.ts";
 import { NOTICES_COST } from "./scenarios/notices.ts";
 import { PICK_UP } from "./scenarios/pick_up.ts";
@@ -36,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...RECOVERY,
   ...EXECUTION,
   ...COMMANDS,
+  ...COMMANDS_LATE,
   ...BLOCKED,
   ...SIMULATION,
 ];

@@ -16,7 +16,7 @@ import { withTempDir } from "../support/temp_dir.ts";
 const KINDS = [
   ...["enqueue-one", "end-to-end", "process-workers", "pick-up", "pick-up-grpc", "late-at"],
   ...["late-cron-10", "grpc", "watch", "client", "idle", "schedules-10000"],
-  ...["held", "recovery-worker", "commands", "blocked-key", "simulation"],
+  ...["held", "recovery-worker", "commands", "commands-late", "blocked-key", "simulation"],
 ];
 
 const SETTINGS: Settings = {
@@ -97,7 +97,9 @@ test("parseBenchArgs() takes a name for those that begin with it, when none has 
     "late-every-10000",
   ]);
   assert.deepEqual(namesOf("pick-up"), ["pick-up"]);
-  assert.equal(namesOf().length, SCENARIOS.length);
+  assert.equal(namesOf().length, SCENARIOS.length - 1);
+  assert.equal(namesOf().includes("commands-crons"), false, "needs root and three minutes a run");
+  assert.deepEqual(namesOf("commands-crons"), ["commands-crons"]);
   assert.deepEqual(namesOf("peers"), []);
 });
 
