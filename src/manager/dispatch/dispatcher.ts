@@ -35,11 +35,14 @@ interface DispatcherOptions extends PartContext {
   readonly full: () => void;
 }
 
-/** A claim under way. */
-interface ClaimRequest {
-  readonly at: Instant;
+interface KindsToClaim {
   readonly limit: number;
   readonly kinds: ReadonlySet<string>;
+}
+
+/** A claim under way. */
+interface ClaimRequest extends KindsToClaim {
+  readonly at: Instant;
   readonly response: Promise<Committed<readonly Instance[]>>;
 }
 
@@ -256,13 +259,16 @@ export class Dispatcher {
 
   async #claim(): Promise<void> {
     this.#mustClaim = false;
-    const wanted = this.#wanted();
-    if (!this.#isStarted || wanted.limit <= 0 || wanted.kinds.size === 0) return;
+    const wanted = this.#isStarted ? this.#wanted() : [];
+    if (wanted.length === 0) return;
     const { storeHealth } = this.#options;
     this.#isClaiming = true;
     try {
-      let request: ClaimRequest | null = this.#request(wanted.limit, wanted.kinds);
-      while (request !== null) request = await this.#receive(request);
+      // Requested in the same turn of the event loop, so that they share a transaction.
+      const claims = await Promise.allSettled(wanted.map((each) => this.#claimKinds(each)));
+      const failed = claims.find(({ status }) => status === "rejected");
+      if (failed?.status === "rejected") throw failed.reason;
+      if (!this.#mustClaim) await this.#armNextDue(wanted.map(({ kinds }) => kinds));
     } catch (error) {
       storeHealth.failed(error, "claim");
       const delayMs = storeHealth.backoff();
@@ -274,18 +280,20 @@ export class Dispatcher {
     if (this.#mustClaim) this.#step();
   }
 
-  /** How many to claim, and of which kinds: if all workers are busy, only kinds that take none. */
-  #wanted(): Pick<ClaimRequest, "limit" | "kinds"> {
-    const { registry } = this.#options;
+  /** How many to claim of the kinds that take a worker, and of the others: those need not wait. */
+  #wanted(): readonly KindsToClaim[] {
+    const { taking, beside } = this.#options.registry.kindsBySlot;
     const room = this.#count - this.#busy - this.#buffer.size;
-    const free = Math.min(room + this.#buffer.most, CLAIM_MAX);
-    const { taking, beside } = registry.kindsBySlot;
-    if (beside.size === 0) return { limit: free, kinds: taking };
-    const more = Math.min(BESIDE_MAX - this.#beside, CLAIM_MAX);
-    if (free <= 0) return { limit: more, kinds: beside };
-    return more <= 0
-      ? { limit: free, kinds: taking }
-      : { limit: Math.min(free, more), kinds: registry.kinds };
+    const both = [
+      { limit: Math.min(room + this.#buffer.most, CLAIM_MAX), kinds: taking },
+      { limit: Math.min(BESIDE_MAX - this.#beside, CLAIM_MAX), kinds: beside },
+    ];
+    return both.filter(({ limit, kinds }) => limit > 0 && kinds.size > 0);
+  }
+
+  async #claimKinds({ limit, kinds }: KindsToClaim): Promise<void> {
+    let request: ClaimRequest | null = this.#request(limit, kinds);
+    while (request !== null) request = await this.#receive(request);
   }
 
   #request(limit: number, kinds: ReadonlySet<string>): ClaimRequest {
@@ -312,14 +320,15 @@ export class Dispatcher {
     for (const instance of value) this.#accept(instance, deadlineMs, claimedAt);
     if (value.length > 0) this.#renewal.claimed(sentMs);
     if (isFull) this.#mustClaim = true;
-    else if (!this.#mustClaim) await this.#armNextDue(kinds);
     return next;
   }
 
   // By the store's time: a node whose clock is ahead must not claim again and again.
-  async #armNextDue(kinds: ReadonlySet<string>): Promise<void> {
-    const { store, clock, registry: { limits }, node, earlyClaims } = this.#options;
+  async #armNextDue(claimed: readonly ReadonlySet<string>[]): Promise<void> {
+    const { store, clock, registry, node, earlyClaims } = this.#options;
     const asked = clock.now();
+    const { limits } = registry;
+    const kinds = claimed.length === 1 ? claimed[0]! : registry.kinds;
     const { at, instanceAt } = await store.nextDue({ at: asked, node, kinds, limits });
     if (instanceAt === null || !this.#isStarted) return;
     this.#wakeIn(earlyClaims.waitMs(instanceAt, { at, asked }));

@@ -31,6 +31,18 @@ test("an attempt without a worker slot runs when all workers are busy, and takes
   assert.equal(kindsOf(world).at(-1), "work");
 });
 
+test("attempts without a worker slot are claimed together, however few workers are free", async () => {
+  const world = await worldOf(2);
+  const before = world.link.count("claim");
+  const kinds = ["work", ...Array.from({ length: 100 }, () => "beside"), "work", "work"];
+  await world.of(world.manager.scheduleJobs(kinds.map((kind) => ({ kind }))));
+  await world.clock.settle();
+  assert.equal(kindsOf(world).filter((kind) => kind === "beside").length, 100);
+  assert.equal(kindsOf(world).filter((kind) => kind === "work").length, 2);
+  // Of each sort once, and once more since both workers were taken.
+  assert.ok(world.link.count("claim") - before <= 3, `${world.link.count("claim") - before}`);
+});
+
 test("at most 1,000 attempts run beside the workers, and the others wait for them", async () => {
   const world = await worldOf(2);
   for (const length of [1_000, 10]) {
