@@ -11,8 +11,8 @@ const DESCRIPTOR = 3;
 /** How often the sizes of results are checked while a command is young, and otherwise. */
 const CHECK_EVERY_MS = { first: 100, last: 1_000 } as const;
 const YOUNG_MS = 5_000;
-/** Most files kept for the next commands. */
-const UNUSED_MAX = 16;
+/** Most files kept for the next commands: a new one takes 0.15 ms on ext4, a kept one 10 µs. */
+const UNUSED_MAX = 256;
 
 /** Where a command may write its result: `$JOB_RESULT_FILE`. */
 export class ResultFile {
