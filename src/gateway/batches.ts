@@ -13,7 +13,7 @@ const NUMBER_BYTES = Float64Array.BYTES_PER_ELEMENT;
  */
 const SHARED_BYTES_MAX = 65_536;
 /**
- * Most frames of a batch: the other thread begins with these while this one goes on. If a batch
+ * Most frames of a batch: the other thread begins with these while this one continues. If a batch
  * held all that arrives in an iteration of the event loop, the threads would take turns.
  */
 const FRAMES_MAX = 8;
