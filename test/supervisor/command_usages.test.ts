@@ -11,11 +11,14 @@ const COMMAND: TrackedCommand = { marker: "a", leader: process.pid };
 /** Its looks find this process in all commands that they are asked for. */
 function usageWorld() {
   const clock = new SimClock();
+  const spent = { ms: 0 };
   const looks: (readonly TrackedCommand[])[] = [];
   const reports: ReadonlyMap<TrackedCommand, LiveUsage>[] = [];
   const usages = new CommandUsages({
     clock,
+    spentMs: () => spent.ms,
     find: (commands) => {
+      spent.ms += 5;
       looks.push([...commands]);
       return new Map([...commands].map((command) => [command, [process.pid]]));
     },
@@ -51,6 +54,8 @@ test("CommandUsages looks at a command that runs for a second, and not at younge
   assert.ok(cpuMs! > 0 && openFiles! > 2, `${cpuMs} ${openFiles}`);
   assert.equal(processes, 1);
   await clock.advance(1_000);
+  assert.equal(looks.length, 1, "a look took 5 ms");
+  await clock.advance(4_000);
   assert.deepEqual(looks.slice(1), [[COMMAND, young]]);
 });
 
@@ -76,6 +81,7 @@ test("CommandUsages knows only what the kernel counted if it never found a proce
   const reports: ReadonlyMap<TrackedCommand, LiveUsage>[] = [];
   const usages = new CommandUsages({
     clock,
+    spentMs: () => 0,
     find: (commands) => new Map([...commands].map((command) => [command, []])),
     report: (usage) => reports.push(usage),
   });

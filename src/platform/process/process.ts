@@ -70,3 +70,9 @@ export function refuseOnWindows(action: string): void {
     hint: "Run it on Linux or macOS; from here, --host reaches a daemon there",
   });
 }
+
+/** Processor time that this process has used, of user and system, in milliseconds. */
+export function spentMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}

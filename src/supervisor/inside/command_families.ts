@@ -13,6 +13,8 @@ import {
 
 /** Most searches in a row while new processes appear. */
 const ROUNDS_MAX = 20;
+/** Every so many times, all processes of the host are read. */
+const WHOLE_FIND_EVERY = 30;
 /** How many processes are named. */
 const NAMES_MAX = 5;
 
@@ -59,6 +61,9 @@ export class CommandFamilies {
   readonly #strays = new Map<number, Set<TrackedCommand>>();
   /** Strays that a command may have left to run. */
   readonly #left = new Set<number>();
+  /** Processes that were of no command at the last find: most processes of a host. */
+  readonly #others = new Set<number>();
+  #finds = 0;
 
   begin(command: TrackedCommand): void {
     this.#byMarker.set(command.marker, command);
@@ -89,14 +94,21 @@ export class CommandFamilies {
     }));
   }
 
-  /** The processes of commands, as they are now. */
+  /**
+   * The processes of commands, as they are now. One that has the number of a process which was
+   * nobody's a moment ago may be missing.
+   */
   find<Command extends TrackedCommand>(
     commands: ReadonlySet<Command>,
   ): ReadonlyMap<Command, readonly number[]> {
-    const found = new Map(
-      [...commands].map((command) => [command as TrackedCommand, [] as number[]]),
-    );
-    for (const [pid, owner] of this.#ownersOf(allPids())) found.get(owner)?.push(pid);
+    const found = new Map<TrackedCommand, number[]>();
+    for (const command of commands) found.set(command, []);
+    if (this.#finds % WHOLE_FIND_EVERY === 0) this.#others.clear();
+    this.#finds += 1;
+    const pids = allPids().filter((pid) => !this.#others.has(pid));
+    const owners = this.#ownersOf(pids);
+    for (const [pid, owner] of owners) found.get(owner)?.push(pid);
+    for (const pid of pids) if (!owners.has(pid)) this.#others.add(pid);
     return found as ReadonlyMap<TrackedCommand, number[]> as ReadonlyMap<Command, number[]>;
   }
 

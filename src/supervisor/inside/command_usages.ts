@@ -9,12 +9,14 @@ import type { TrackedCommand } from "./command_families.ts";
 const YOUNG_MS = 1_000;
 /** Least time between two looks. */
 const LOOK_EVERY_MS = 1_000;
-/** Each look is followed by a pause this many times as long. */
-const REST_FACTOR = 1_000;
+/** Looks take at most this part of a processor. */
+const SHARE = 1 / 1_000;
 
 /** Surroundings of {@link CommandUsages}. */
 interface UsageHost<Command extends TrackedCommand> {
   readonly clock: Clock;
+  /** Processor time that this process has used, in ms. */
+  readonly spentMs: () => number;
   /** The processes of commands, as they are now. */
   readonly find: (
     commands: ReadonlySet<Command>,
@@ -84,8 +86,9 @@ export class CommandUsages<Command extends TrackedCommand> {
   }
 
   async #look(): Promise<void> {
-    const { clock, find, report } = this.#host;
+    const { clock, find, report, spentMs } = this.#host;
     const startMs = this.#nowMs();
+    const beforeMs = spentMs();
     const commands = [...this.#begun].flatMap(([command, begunMs]) => {
       return startMs - begunMs >= YOUNG_MS ? [command] : [];
     });
@@ -104,7 +107,7 @@ export class CommandUsages<Command extends TrackedCommand> {
     }
     const [oldestMs] = this.#begun.values();
     if (oldestMs === undefined) return;
-    const restMs = Math.max(LOOK_EVERY_MS, (this.#nowMs() - startMs) * REST_FACTOR);
+    const restMs = Math.max(LOOK_EVERY_MS, (spentMs() - beforeMs) / SHARE);
     this.#timer.set(Math.max(oldestMs + YOUNG_MS, startMs + restMs));
   }
 

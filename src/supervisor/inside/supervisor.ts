@@ -1,6 +1,7 @@
 import type { LiveUsage } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
+import { spentMs } from "../../platform/process/process.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
 import { TransferBudget } from "../../worker/output/transfer_budget.ts";
 import { ENTRIES_MAX, type FromSupervisor, type ToSupervisor } from "../protocol.ts";
@@ -50,6 +51,7 @@ export class Supervisor {
     this.#onIdle = onIdle;
     this.#usages = new CommandUsages({
       clock: systemClock,
+      spentMs,
       find: (commands) => this.#families.find(commands),
       report: (usages) => this.#report(usages, link),
     });
