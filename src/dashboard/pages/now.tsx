@@ -136,7 +136,7 @@ const USED: readonly Column<JobInstance>[] = [
     kind: "num",
   },
   {
-    title: "Processor",
+    title: "CPU",
     cell: ({ cpu_ms }) => cpu_ms === undefined ? undefined : formatDuration(cpu_ms),
     kind: "num",
   },

@@ -137,6 +137,21 @@ export const LIST_FLOWS: readonly Flow[] = [
 /** One instance: what it shows, and what is done to it. */
 export const INSTANCE_FLOWS: readonly Flow[] = [
   {
+    name: "the memory and the processes of a running command are shown, and stay current",
+    run: async (world) => {
+      const { page } = world;
+      const id = await world.run("naps");
+      await page.goto("/");
+      await page.getByRole("row", { name: /naps .* MiB/ }).waitFor();
+      await page.goto(`/instances/${id}`);
+      await page.getByText(/^\d+\.\d MiB, \d+\.\d MiB at most$/).waitFor();
+      await page.getByText(/^3, with \d+ open files$/).waitFor();
+      await world.daemon.client().cancelInstances({ query: { uuid: id } });
+      await page.getByText(/^\d+\.\d MiB at most$/).waitFor();
+      await page.getByText(/open files$/).waitFor({ state: "detached" });
+    },
+  },
+  {
     name: "an instance shows its arguments by name, its result and its history",
     run: async (world) => {
       const { page } = world;

@@ -62,6 +62,9 @@ run = "seq -f 'line %.0f of a long log' 300000"
 output.lines_max = 300000
 output.size_max = "16MiB"
 
+[jobs.naps]
+run = "sleep 60 & sleep 60"
+
 [jobs.tidy]
 run = "true"
 needs = "lan"
