@@ -666,14 +666,16 @@ daemons() {
   [ -e "$program" ] || return 0
   real=$(cd "$prefix/bin" && pwd -P)/jobctl
   if [ -e /proc/self/exe ]; then
-    for process in /proc/[0-9]*; do
-      running=$(readlink "$process/exe" 2>/dev/null || :)
-      if [ "$running" = "$real" ] || [ "$running" = "$real (deleted)" ]; then
-        case " $(tr '\0' ' ' 2>/dev/null <"$process/cmdline" || :)" in
-          *' serve '*) printf '%s ' "${process#/proc/}" ;;
-        esac
-      fi
-    done
+    # One command for all: a machine can have thousands.
+    # shellcheck disable=SC2012 # The names are numbers.
+    ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's#^.* /proc/\([0-9]*\)/exe -> #\1 #p' |
+      while IFS=' ' read -r process running; do
+        if [ "$running" = "$real" ] || [ "$running" = "$real (deleted)" ]; then
+          case " $(tr '\0' ' ' 2>/dev/null <"/proc/$process/cmdline" || :)" in
+            *' serve '*) printf '%s ' "$process" ;;
+          esac
+        fi
+      done
   else
     ps -A -o pid= -o args= 2>/dev/null | while read -r process running arguments; do
       case "$running $arguments " in
@@ -791,6 +793,8 @@ check_prefix() {
           'Run this as the user who owns it, use another --prefix, or trust them with --force' ;;
       esac
       place=${place%/*}
+      # What is above the prefix was looked at first.
+      if [ "$place" = "$prefix" ]; then place=''; fi
     done
   done
 }

@@ -26,7 +26,7 @@ export const TARGET = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
 
 /** What install.sh uses of every system. */
 const TOOLS =
-  "awk cat chmod cmp cut find getconf grep gzip head id ldd ls mkdir mktemp mv printf ps readlink rm rmdir sed " +
+  "awk cat chmod cmp cut find getconf grep gzip head id ldd ls mkdir mktemp mv printf ps rm rmdir sed " +
   "sha256sum sh sort sync tail tar timeout tr uname wc";
 
 /** Shells that can run it, where they are on this machine. */
