@@ -7,8 +7,9 @@ import { installNodes } from "./nodes.mjs";
 import { installServers } from "./servers.mjs";
 import { install, tryRun } from "./tasks.mjs";
 import { changedPaths, filesConcerned } from "./test/changed.mjs";
-import { planOf, testFiles } from "./test/plan.mjs";
-import { runFiles } from "./test/run_files.mjs";
+import { needsNodes, planOf, testFiles } from "./test/plan.mjs";
+import { processorSeconds } from "./test/processor_time.mjs";
+import { runFiles, spentText } from "./test/run_files.mjs";
 
 const USAGE =
   `Usage: npm test -- [--bun | --deno] [--changed[=COMMIT]] [test/core test/cli/verbs.test.ts …]
@@ -30,13 +31,24 @@ const REPEATED_MAX = 5;
 /** Number of slowest files listed at the end. */
 const SLOWEST_SHOWN = 10;
 
-/** Run the runs of a stage, as many at once as it allows. */
-async function runStage({ runs, processes }, folder) {
+/** Longest time of all tests on two processors, in minutes; more is worth a warning. */
+const MINUTES_MAX = 10;
+
+/**
+ * Run the runs of a stage, as many at once as it allows.
+ *
+ * @param nodes ends when the Node versions are installed; the runs that need them begin then
+ */
+async function runStage({ runs, processes }, folder, nodes) {
   const waiting = [...runs];
   const results = [];
+  let hasNodes = false;
+  void nodes.then(() => hasNodes = true);
   const work = async () => {
-    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      results.push(await runFiles(run, folder));
+    while (waiting.length > 0) {
+      const index = waiting.findIndex(({ files }) => hasNodes || !files.some(needsNodes));
+      if (index === -1) await nodes;
+      else results.push(await runFiles(waiting.splice(index, 1)[0], folder));
     }
   };
   await Promise.all(Array.from({ length: processes }, work));
@@ -74,6 +86,24 @@ async function repeatFailed(results, folder) {
   return repeated;
 }
 
+/** What the files took, those that used most first. */
+function printSlowest(files) {
+  const used = ({ busySeconds, seconds }) => busySeconds ?? seconds;
+  const slowest = files.sort((a, b) => used(b) - used(a)).slice(0, SLOWEST_SHOWN);
+  const lines = slowest.map((one) => ` ${spentText(one)}  ${one.file}`);
+  console.log(`\nSlowest:\n${lines.join("\n")}`);
+}
+
+/** What all took, with a warning if that is too long. */
+function printTotal({ seconds, busySeconds, isWhole }) {
+  const clock = `${Math.floor(seconds / 60)}:${`${Math.floor(seconds % 60)}`.padStart(2, "0")}`;
+  const busy = busySeconds === null ? "" : `, and ${Math.round(busySeconds)} s of processor time`;
+  console.log(`\nTook ${clock} minutes${busy}`);
+  if (isWhole && seconds > MINUTES_MAX * 60) {
+    console.log(`Warning: all tests should take at most ${MINUTES_MAX} minutes on two processors`);
+  }
+}
+
 function list(names) {
   return names.map((name) => `  ${name}`).join("\n");
 }
@@ -84,28 +114,33 @@ function list(names) {
  * @returns true if all passed
  */
 export async function test(files = testFiles([]), runtimes = ["bun", "deno"]) {
-  const nodes = installNodes();
+  const begunAt = performance.now();
+  const busyBefore = processorSeconds(process.pid);
+  const nodes = files.some(needsNodes) ? installNodes() : Promise.resolve(null);
   // A missing program is reported here; the tests that need it fail.
   const servers = installServers();
   // In its own process: a failed build counts as a failed test, and tests of the sources still run.
   const isBuilt = tryRun(process.execPath, ["scripts/build.mjs"]).status === 0;
-  for (const trouble of [servers, await nodes]) {
+  const report = (trouble) => {
     if (trouble !== null) console.error(trouble);
-  }
+  };
+  report(servers);
+  void nodes.then(report);
   const folder = mkdtempSync(join(tmpdir(), "jobctl-test-"));
   chmodSync(folder, 0o755);
   const firstRuns = [];
   for (const stage of planOf(files, runtimes)) {
-    firstRuns.push(...await runStage(stage, folder));
+    firstRuns.push(...await runStage(stage, folder, nodes));
   }
   const results = await repeatFailed(firstRuns, folder);
   rmSync(folder, { recursive: true, force: true });
 
-  const slowest = results.flatMap(({ slow }) => slow).sort((a, b) => b.seconds - a.seconds);
-  const slowLines = slowest.slice(0, SLOWEST_SHOWN).map(({ file, seconds }) =>
-    `${seconds.toFixed(1).padStart(7)} s  ${file}`
-  );
-  console.log(`\nSlowest:\n${slowLines.join("\n")}`);
+  printSlowest(results.flatMap(({ slow }) => slow));
+  printTotal({
+    seconds: (performance.now() - begunAt) / 1_000,
+    busySeconds: busyBefore === null ? null : processorSeconds(process.pid) - busyBefore,
+    isWhole: files.length === testFiles([]).length && runtimes.length === 2,
+  });
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const failed = results.flatMap(({ run, failed, problems }) => [
     ...failed.map(({ file, name }) => `${run.runtime}: ${file}: ${name}`),

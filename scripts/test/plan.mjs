@@ -153,6 +153,11 @@ export function needsOwnModule(file) {
   return /^(?:before|after)\(/m.test(readFileSync(join(ROOT, file), "utf8"));
 }
 
+/** True for tests that run programs on the Node versions of nodes.mjs. */
+export function needsNodes(file) {
+  return /\bprocesses\/runtimes\.ts"/.test(readFileSync(join(ROOT, file), "utf8"));
+}
+
 /** Runs of Bun: one for each long file, the longest first, then those of several files. */
 function bunRuns(files) {
   const isLong = (file) => isWithin(file, [...COMPILED_FILE, ...LONG]);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { environment, ROOT } from "../tasks.mjs";
 import { needsOwnModule } from "./plan.mjs";
+import { processorSeconds } from "./processor_time.mjs";
 import { bunProgress, denoProgress } from "./progress.mjs";
 import { readReport } from "./report.mjs";
 
@@ -41,7 +42,12 @@ function denoArgs({ name, files }, folder) {
   ];
 }
 
-/** Start a program and read its output by the line. Returns its exit code or signal. */
+/**
+ * Start a program and read its output by the line.
+ *
+ * @param onLine called with a line and the number of the process
+ * @returns its exit code or signal
+ */
 function runLines(command, args, env, onLine) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
@@ -50,16 +56,24 @@ function runLines(command, args, env, onLine) {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const input of [child.stdout, child.stderr]) {
-      createInterface({ input, crlfDelay: Infinity }).on("line", onLine);
+      createInterface({ input, crlfDelay: Infinity }).on("line", (line) => onLine(line, child.pid));
     }
     child.on("error", (error) => onLine(`Cannot run "${command}": ${error.message}`));
     child.on("close", (code, signal) => resolve(signal ?? code ?? 1));
   });
 }
 
-function printEnded(runtime, { file, seconds, passed, failed, output }) {
+/** How long a file took by the clock, and how much processor time it used. */
+export function spentText({ seconds, busySeconds }) {
+  const columns = (number) => number.toFixed(1).padStart(6);
+  const busy = busySeconds === null ? "" : `${columns(busySeconds)} s busy`;
+  return `${columns(seconds)} s${busy}`;
+}
+
+function printEnded(runtime, one) {
+  const { file, passed, failed, output } = one;
   const counts = failed === 0 ? `${passed} passed` : `${passed} passed, ${failed} FAILED`;
-  console.log(`${runtime.padEnd(4)}${seconds.toFixed(1).padStart(6)} s  ${file}  ${counts}`);
+  console.log(`${runtime.padEnd(4)}${spentText(one)}  ${file}  ${counts}`);
   if (failed > 0) console.log(output.trim());
 }
 
@@ -76,12 +90,22 @@ export async function runFiles(run, folder) {
   // As in /tmp, jobs of other users write here.
   chmodSync(scratch, 0o1777);
   const ended = new Map();
+  // Of the process, at the end of the last file.
+  let busyBefore = 0;
+  let pid = 0;
   const progress = (runtime === "bun" ? bunProgress : denoProgress)((one) => {
-    ended.set(one.file, one);
-    printEnded(runtime, one);
+    const busyUntil = processorSeconds(pid);
+    const busySeconds = busyUntil === null ? null : busyUntil - busyBefore;
+    busyBefore = busyUntil ?? busyBefore;
+    ended.set(one.file, { ...one, busySeconds });
+    printEnded(runtime, ended.get(one.file));
   });
   const args = (runtime === "bun" ? bunArgs : denoArgs)(run, folder);
-  const code = await runLines(runtime, args, { TMPDIR: scratch, NO_COLOR: "1" }, progress.line);
+  const env = { TMPDIR: scratch, NO_COLOR: "1" };
+  const code = await runLines(runtime, args, env, (line, process) => {
+    pid = process;
+    progress.line(line);
+  });
   const rest = progress.end().trim();
   const { passed, failed, seen } = readReport(join(folder, `${name}.xml`));
   if (rest !== "" && code !== 0) console.log(`\n${name}:\n${rest}`);
@@ -103,9 +127,8 @@ export async function runFiles(run, folder) {
   const failedFiles = files.filter((file) =>
     ended.get(file)?.failed > 0 || failed.some((one) => one.file === file)
   );
-  const slow = [...ended.values()].map(({ file, seconds }) => ({
-    file: `${runtime} ${file}`,
-    seconds,
+  const slow = [...ended.values()].map(({ file, seconds, busySeconds }) => ({
+    ...{ file: `${runtime} ${file}`, seconds, busySeconds },
   }));
   return { run, passed, failed, failedFiles, problems, slow };
 }
