@@ -66,7 +66,7 @@ playStories([
       assert.deepEqual(await incidents(world), [`job:theirs ${REASON}`]);
     },
     told: { ops: ["failed theirs"] },
-    stores: ["memory", "Valkey"],
+    stores: ["memory", "etcd's replica"],
   },
   {
     name: "incidents of a node that never returns and of a removed channel close after a day",

@@ -13,17 +13,21 @@ export interface Story {
   readonly happens: (world: StoryWorld) => Promise<void>;
   /** What each channel has delivered at the end. */
   readonly told: Readonly<Record<string, readonly string[]>>;
-  /** The stores that it is played on; all by default, but see {@link VALKEY_EVERY}. */
+  /** The stores that it is played on; all by default, but see {@link PLAYED_EVERY}. */
   readonly stores?: readonly StoryStoreName[];
   /** Played on a real etcd too. */
   readonly isOnEtcd?: boolean;
 }
 
 /**
- * The clock waits for each answer of Valkey's server, which takes most of the time of all stories:
- * one in so many is played there. `npm run slow -- stories` plays each on every store.
+ * Every story is played in memory and on SQLite. On the others some are: a replica has a timer of
+ * every second, and the clock waits for each answer of Valkey's server, which together take most of
+ * the time of all stories. `npm run slow -- stories` plays each on every store.
  */
-const VALKEY_EVERY = process.env["JOBCTL_STORIES"] === "all" ? 1 : 3;
+const PLAYED_EVERY: Readonly<Record<StoryStoreName, number>> = {
+  ...{ "memory": 1, "SQLite": 1, "etcd's replica": 2, "Valkey": 6, "etcd": Infinity },
+};
+const ARE_ALL_PLAYED = process.env["JOBCTL_STORIES"] === "all";
 
 // Each store has tests of its own on both runtimes, so that on Deno one store is enough.
 const isDeno = "Deno" in globalThis;
@@ -33,7 +37,7 @@ export function playStories(stories: readonly Story[]): void {
   for (const [index, story] of stories.entries()) {
     const { name, start, happens, told, isOnEtcd } = story;
     const stores = story.stores ??
-      STORY_STORES.filter((store) => store !== "Valkey" || index % VALKEY_EVERY === 0);
+      STORY_STORES.filter((store) => ARE_ALL_PLAYED || index % PLAYED_EVERY[store] === 0);
     const all = isOnEtcd ? [...stores, "etcd" as const] : stores;
     for (const store of isDeno ? stores.slice(0, 1) : all) {
       test(`${name} (${store})`, async () => {
