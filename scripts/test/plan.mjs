@@ -13,15 +13,17 @@ const STORIES = readdirSync(join(ROOT, "test/notices"))
  * it has, and of scripts that are shipped beside it; those that read or compile sources, or start
  * each runtime themselves; long runs on simulated clocks (one test compares the traces of both
  * runtimes); faults of servers, which arrive through the same few calls as ordinary responses; the
- * shared suite on etcd and on a store over a medium, whose ledger is that of the replica in memory
- * (test/store/etcd tries etcd's own calls on both); and a million instances.
+ * shared suite on stores in memory, and on those that keep their data elsewhere by way of such a
+ * one (test/store/etcd tries etcd's own calls on both); and a million instances.
  */
 const BUN_ONLY = [
   "test/architecture.test.ts",
   "test/attack",
   "test/cli",
   "test/conformance/etcd.test.ts",
+  "test/conformance/memory.test.ts",
   "test/conformance/my_store.test.ts",
+  "test/conformance/replica.test.ts",
   "test/contrib",
   "test/dashboard/flows.test.ts",
   "test/docs",
