@@ -3,18 +3,22 @@
 // Debian's crons beside jobctl with their crontabs imported, four minutes:
 // npm run slow -- cron [debian] [cronie] [busybox] [MINUTES]
 // Each story of notices on every store, a few minutes: npm run slow -- stories
+// The page of a log of 300,000 lines in a browser, a minute: npm run slow -- log
 import { installServers } from "./servers.mjs";
 import { install, ROOT, run, tryRun } from "./tasks.mjs";
 import { testFiles } from "./test/plan.mjs";
 
 install();
 const [what, ...words] = process.argv.slice(2);
-const trouble = what === "cron" ? null : installServers();
+const trouble = what === "cron" || what === "log" ? null : installServers();
 if (trouble !== null) throw new Error(trouble);
 if (tryRun(process.execPath, [`${ROOT}/scripts/build.mjs`]).status !== 0) process.exit(1);
 if (what === "stories") {
   process.env.JOBCTL_STORIES = "all";
   const files = testFiles(["test/notices"]).filter((name) => name.endsWith("_stories.test.ts"));
   run("bun", ["test", "--timeout=600000", ...files.map((file) => `./${file}`)]);
+} else if (what === "log") {
+  process.env.JOBCTL_LOG_LINES = "300000";
+  run("bun", ["test", "./test/dashboard/flows.test.ts", "-t", "^a log of 300000 lines"]);
 } else if (what === "cron") run("bun", ["scripts/slow/cron.ts", ...words]);
 else run("bun", ["scripts/slow/main.ts", ...process.argv.slice(2)]);

@@ -58,7 +58,8 @@ jobs = ["broken"]
 description = "Opens an incident"
 
 [jobs.long]
-run = "seq -f 'line %.0f of a long log' 300000"
+params = "lines: number"
+run = "seq -f 'line %.0f of a long log' $1"
 output.lines_max = 300000
 output.size_max = "16MiB"
 
