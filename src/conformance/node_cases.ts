@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isJobError } from "../core/errors.ts";
 import { NODE_KEPT_MS, type NodeReport } from "../store/nodes.ts";
-import { STORE_FORMAT } from "../store/store.ts";
+import { type ClaimKey, STORE_FORMAT } from "../store/store.ts";
 import { LEASE_MS, type StoreCases, type StoreWorld } from "./store_world.ts";
 
 const REPORT: NodeReport = {
@@ -23,10 +23,13 @@ const REPORT: NodeReport = {
 async function join(
   world: StoreWorld,
   id = "n1",
-  given: Partial<NodeReport> & { readonly replaces?: number } = {},
+  given: Partial<NodeReport> & {
+    readonly replaces?: number;
+    readonly keeps?: readonly ClaimKey[];
+  } = {},
 ) {
-  const { replaces, ...report } = given;
-  const request = { at: world.at, id, report: { ...REPORT, ...report }, leaseMs: LEASE_MS };
+  const { replaces, keeps = [], ...report } = given;
+  const request = { at: world.at, id, report: { ...REPORT, ...report }, leaseMs: LEASE_MS, keeps };
   const { value } = await world.store.joinNode(
     replaces === undefined ? request : { ...request, replaces },
   );
@@ -161,6 +164,18 @@ export const nodeCases: StoreCases = {
     const [again] = await world.claim();
     assert.equal(again!.id, running.id);
     assert.equal(again!.attempt, 2);
+  },
+
+  "joinNode() in place of a dead session keeps claims whose job code still runs": async (world) => {
+    const dead = await join(world);
+    const [kept, other, stale] = [await world.start(), await world.start(), await world.start()];
+    const keeps = [kept, { id: stale.id, fence: stale.fence + 1 }];
+    const { recovered } = await join(world, "n1", { replaces: dead.session, keeps });
+    assert.deepEqual(recovered.map(({ id }) => id).sort(), [other.id, stale.id]);
+    assert.deepEqual(await world.store.get(kept.id), kept);
+    assert.equal((await world.settle(kept)).status, "settled");
+    assert.equal((await world.settle(stale)).status, "stale");
+    assert.deepEqual(await world.store.records.findProblems({ limit: 9 }), []);
   },
 
   "joinNode() in place of a session that is no longer the one there is refused": async (world) => {

@@ -34,6 +34,26 @@ export const openCases: StoreCases = {
     assert.equal((await world.store.get(waiting.id))!.state, "scheduled");
   },
 
+  "open() keeps claims whose job code still runs": async (world) => {
+    const { store } = world;
+    const [kept, other, stale] = [await world.start(), await world.start(), await world.start()];
+    const claims = [kept, { id: stale.id, fence: stale.fence + 1 }];
+    await store.close();
+    const keeps = { claims, leaseMs: LEASE_MS };
+    const { recovered } = await store.open({ at: world.at, node: "n1", keeps });
+    // Where other processes may have claims, opening takes back none.
+    const lost = world.fixture.isShared ? [] : [other.id, stale.id];
+    assert.deepEqual(recovered.map(({ id }) => id).sort(), lost);
+    assert.deepEqual(await store.get(kept.id), kept);
+    const { value } = await store.renew({
+      ...{ at: world.at, node: "n1", leaseMs: LEASE_MS },
+      claims: [{ id: kept.id, fence: kept.fence }],
+    });
+    assert.equal(value[0]!.status, "renewed");
+    assert.equal((await world.settle(kept)).status, "settled");
+    assert.deepEqual(await store.records.findProblems({ limit: 9 }), []);
+  },
+
   "open() ends what crashed too often and what was to be canceled": async (world) => {
     const fragile = await world.start({ crashesMax: 0 });
     const unwanted = await world.start();

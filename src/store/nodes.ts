@@ -1,6 +1,6 @@
 import type { Instance } from "../core/instance.ts";
 import type { Instant } from "../platform/clock.ts";
-import type { Committed } from "./requests.ts";
+import type { ClaimKey, Committed } from "./requests.ts";
 
 /** How long a node is listed after it has left or its lease has expired, in milliseconds. */
 export const NODE_KEPT_MS = 3_600_000;
@@ -26,6 +26,8 @@ export interface NodeReport {
    * null if nothing does.
    */
   readonly process: string | null;
+  /** Where the next daemon of this id finds what outlives this one; absent if nothing does. */
+  readonly survivors?: string;
   /** Epoch ms, by its own clock. */
   readonly startedAt: number;
   readonly tags: readonly string[];
@@ -68,8 +70,8 @@ export interface NodeRecord extends NodeReport {
 export interface NodeStore {
   /**
    * Take a node id. `replaces` is the number of a session that is known to be dead although its
-   * lease may still be valid: its claims are taken back as lost. Other claims of an earlier session
-   * keep their leases.
+   * lease may still be valid: its claims are taken back as lost, except those in `keeps`. Other
+   * claims of an earlier session keep their leases.
    *
    * @throws JobError `conflict` while another session of the id is live, naming its host and pid;
    * `resource_exhausted` beyond {@link NODES_MAX}
@@ -81,6 +83,7 @@ export interface NodeStore {
       readonly report: NodeReport;
       readonly leaseMs: number;
       readonly replaces?: number;
+      readonly keeps?: readonly ClaimKey[];
     },
   ): Promise<
     Committed<{ readonly node: NodeRecord; readonly recovered: readonly Instance[] }>

@@ -90,6 +90,15 @@ export interface OpenRequest {
   readonly node: string;
   /** Opened to move, back up or repair it: its mark refuses nothing, and nothing is taken back. */
   readonly isMaintenance?: boolean;
+  /** Claims of a dead owner whose job code still runs here; they are not taken back. */
+  readonly keeps?: KeptClaims;
+}
+
+/** Claims that outlive the owner or session that made them. */
+export interface KeptClaims {
+  readonly claims: readonly ClaimKey[];
+  /** How long they are valid from the opening on, where it makes no other leases. */
+  readonly leaseMs: number;
 }
 
 /**

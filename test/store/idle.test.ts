@@ -44,6 +44,17 @@ test("reap() begins no transaction while nothing can be taken back", async () =>
   assert.equal(tables.count, 1);
 });
 
+test("reap() takes back a claim that open() kept once its lease ends", async () => {
+  const { store, world } = await openWorld();
+  const kept = await world.start();
+  await store.close();
+  await store.open({ at: world.at, node: "n1", keeps: { claims: [kept], leaseMs: LEASE_MS } });
+  world.advance(LEASE_MS - 1);
+  assert.deepEqual(await world.reap(), []);
+  world.advance(1);
+  assert.deepEqual((await world.reap()).map(({ id }) => id), [kept.id]);
+});
+
 test("reap() calls rest() of the tables unless something runs", async () => {
   const { tables, store, world } = await openWorld();
   await store.reap({ at: world.at, limit: 10 });

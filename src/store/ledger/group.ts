@@ -83,7 +83,9 @@ export class GroupCommit implements LedgerOwner {
       // Never repeat a revision that was acknowledged but not stored before a crash.
       state.rev += REV_GAP;
       if (!request.isMaintenance) checkOpening(state.mark, location);
-      const opening = this.run(request.at, request.isMaintenance ? () => [] : recover);
+      const opening = this.run(request.at, (opened, moment) => {
+        return request.isMaintenance ? [] : recover(opened, moment, request.keeps);
+      });
       await this.#drain();
       const { rev, value: recovered } = await opening;
       return { type, location, storeId, epoch, format, isDurable, rev, recovered };

@@ -122,7 +122,7 @@ export class ReplicaOwner implements LedgerOwner {
       throw reachError(thrown, `Cannot open ${medium.location}`);
     }
     const recover = (state: LedgerState, moment: Moment) =>
-      request.isMaintenance ? [] : recoverNode(state, moment, request.node);
+      request.isMaintenance ? [] : recoverNode(state, moment, request);
     const isOpening = !request.isMaintenance;
     const { rev, value: recovered } = await this.run(request.at, recover, { isOpening });
     return { ...this.#replica.info, recovered, rev };

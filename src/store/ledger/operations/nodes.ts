@@ -10,7 +10,7 @@ import {
   NODES_MAX,
   type NodeStore,
 } from "../../nodes.ts";
-import { STORE_FORMAT } from "../../store.ts";
+import { type ClaimKey, STORE_FORMAT } from "../../store.ts";
 import { loseAttempt } from "../claiming/claims.ts";
 import {
   nodeForgottenError,
@@ -33,7 +33,7 @@ export function joinNode(
   moment: Moment,
   request: Request<"joinNode">,
 ): { readonly node: NodeRecord; readonly recovered: readonly Instance[] } {
-  const { id, replaces } = request;
+  const { id, replaces, keeps = [] } = request;
   checkNodeReport(request);
   const existing = state.nodes.get(id);
   const isReplaced = existing !== undefined && existing.record.session === replaces;
@@ -44,7 +44,7 @@ export function joinNode(
   if (!existing && state.nodes.size >= NODES_MAX) {
     throw nodesFullError(id, NODES_MAX);
   }
-  const recovered = isReplaced ? takeBack(state, moment, id) : [];
+  const recovered = isReplaced ? takeBack(state, moment, { id, keeps }) : [];
   const session = Math.max((existing?.record.session ?? 0) + 1, moment.at);
   const update = { ...request, report: copy(request.report) };
   const entry = entryOf(state, moment, update, { session, wantedWorkers: null });
@@ -137,10 +137,22 @@ function forgetNodes(state: LedgerState, moment: Moment): void {
   }
 }
 
-/** Take back the claims of a node, whose session is dead. */
-export function takeBack(state: LedgerState, moment: Moment, id: string): readonly Instance[] {
-  const lost = [...state.leases.values()].filter(({ row }) => row.instance.node === id);
+/** Take back the claims of a node, whose session is dead, except those to keep. */
+export function takeBack(
+  state: LedgerState,
+  moment: Moment,
+  { id, keeps }: { readonly id: string; readonly keeps: readonly ClaimKey[] },
+): readonly Instance[] {
+  const kept = fencesOf(keeps);
+  const lost = [...state.leases.values()].filter(({ row: { instance } }) => {
+    return instance.node === id && kept.get(instance.id) !== instance.fence;
+  });
   return lost.map(({ row }) => loseAttempt(state, moment, row));
+}
+
+/** The fences of claims by instance. */
+export function fencesOf(claims: readonly ClaimKey[]): ReadonlyMap<string, number> {
+  return new Map(claims.map(({ id, fence }) => [id, fence]));
 }
 
 function entryOf(

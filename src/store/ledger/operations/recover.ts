@@ -1,13 +1,24 @@
 import { type Instance, isElsewhere } from "../../../core/instance.ts";
 import { loseAttempt } from "../claiming/claims.ts";
+import type { KeptClaims, OpenRequest } from "../../store.ts";
 import type { LedgerState, Moment } from "../state.ts";
-import { takeBack } from "./nodes.ts";
+import { fencesOf, takeBack } from "./nodes.ts";
+
+const NONE: KeptClaims = { claims: [], leaseMs: 0 };
 
 /** Rows taken back at a time. */
 const RECOVER_ROWS = 1_000;
 
-/** Take back every claim of an earlier opening: its leases are void at once. */
-export function recover(state: LedgerState, moment: Moment): readonly Instance[] {
+/**
+ * Take back every claim of an earlier opening: its leases are void at once. Those to keep get a
+ * lease of this one.
+ */
+export function recover(
+  state: LedgerState,
+  moment: Moment,
+  keeps: KeptClaims = NONE,
+): readonly Instance[] {
+  const kept = fencesOf(keeps.claims);
   // An opening is always stored, with its revision.
   state.isDirty = true;
   const recovered: Instance[] = [];
@@ -17,7 +28,10 @@ export function recover(state: LedgerState, moment: Moment): readonly Instance[]
     for (let from = 1;;) {
       const rows = state.tables.instances.scan(index, { ...all, from });
       for (const row of rows) {
-        if (!isElsewhere(row.instance)) recovered.push(loseAttempt(state, moment, row));
+        const { id, fence } = row.instance;
+        if (kept.get(id) === fence) {
+          state.setLease(id, { row, untilMs: moment.monotonicMs + keeps.leaseMs });
+        } else if (!isElsewhere(row.instance)) recovered.push(loseAttempt(state, moment, row));
       }
       if (rows.length < RECOVER_ROWS) break;
       from = rows.at(-1)!.seq + 1;
@@ -33,9 +47,9 @@ export function recover(state: LedgerState, moment: Moment): readonly Instance[]
 export function recoverNode(
   state: LedgerState,
   moment: Moment,
-  node: string,
+  { node, keeps = NONE }: Pick<OpenRequest, "node" | "keeps">,
 ): readonly Instance[] {
   const session = state.nodes.get(node);
   if (session && session.record.leftAt === null) return [];
-  return takeBack(state, moment, node);
+  return takeBack(state, moment, { id: node, keeps: keeps.claims });
 }

@@ -1,7 +1,7 @@
 import type { Instant } from "../../../platform/clock.ts";
 import { checkNodeReport } from "../../ledger/operations/nodes.ts";
 import type { NodeRecord, NodeReport } from "../../nodes.ts";
-import { type Store, STORE_FORMAT } from "../../store.ts";
+import { type ClaimKey, type Store, STORE_FORMAT } from "../../store.ts";
 import { readInstances } from "../codec/instances.ts";
 import { orNull, type Packable, type Unpacker } from "../codec/msgpack.ts";
 import type { OperationQueue } from "./operation_queue.ts";
@@ -21,7 +21,7 @@ export function nodeOperations(queue: OperationQueue) {
       checkNodeReport(request);
       return await queue.write({
         action: "joinNode",
-        args: [...reportOf(request, request.report), request.replaces],
+        args: [...reportOf(request, request.report), request.replaces, keptFences(request.keeps)],
         read: (from) => {
           from.list();
           const node = readNode(from);
@@ -64,6 +64,11 @@ export function nodeOperations(queue: OperationQueue) {
       return queue.write({ action: "setNodeWorkers", args: [id, workers], read: readNode });
     },
   } satisfies Partial<Store>;
+}
+
+/** The fences of claims by instance; a script cannot tell an empty one from an empty list. */
+function keptFences(claims: readonly ClaimKey[] = []): Packable {
+  return Object.fromEntries(claims.map(({ id, fence }) => [id, fence]));
 }
 
 const LIST = { action: "listNodes" } as const;

@@ -18,12 +18,14 @@ function S.node_answer(id, node)
   return {id, node[1], until_at, node[3], node[4], node[5], node[6], node[7], node[8]}
 end
 
-function S.take_back(id)
+-- Take back the claims of a node, except those whose fences are in `keeps`, by instance.
+function S.take_back(id, keeps)
   local lost = {}
   for _, instance in ipairs(rcall('ZRANGE', S.settled(S.LEASES), 0, -1)) do
     local r = S.row(instance)
     local is_claimed = r and r[STATE] == PROCESSING and not S.is_elsewhere(r)
-    if is_claimed and r[NODE] == id then lost[#lost + 1] = instance end
+    local is_lost = is_claimed and r[NODE] == id and keeps[instance] ~= r[FENCE]
+    if is_lost then lost[#lost + 1] = instance end
   end
   for _, instance in ipairs(lost) do S.lose_attempt(instance, S.row(instance)) end
   return lost
@@ -53,7 +55,7 @@ function S.join_node(op)
   if not there and rcall('HLEN', S.NODE_ROWS) >= NODES_MAX then
     return nil, {'nodesFull', id, NODES_MAX}
   end
-  local recovered = is_replaced and S.take_back(id) or {}
+  local recovered = is_replaced and S.take_back(id, op[11]) or {}
   local node = S.new_node(op, S.max((there and there[1] or 0) + 1, S.at), false)
   S.save_node(id, node)
   S.hint('nodes')
