@@ -1,9 +1,12 @@
+import { join } from "node:path";
+import { toJobError } from "../core/errors.ts";
 import { type CommandSpec, type JobDefinition, secretsOf } from "../core/job/job.ts";
 import { SecretMask } from "../core/text/secret_mask.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { Logger } from "../platform/logger.ts";
 import { selfCommand } from "../platform/process/process.ts";
+import { thisProcess } from "../platform/process/process_identity.ts";
 import { type Random, systemRandom } from "../platform/random.ts";
 import { refuse } from "../worker/attempt_errors.ts";
 import type {
@@ -16,8 +19,23 @@ import type {
 import { ProcessAttempt } from "../worker/process/process_attempt.ts";
 import { usageLimits } from "../worker/process/worker_launch.ts";
 import type { WorkerRun } from "../worker/process/worker_run.ts";
-import { commandLaunch, supervisorKey, supervisorLaunch } from "./command_launch.ts";
+import {
+  commandLaunch,
+  isForeignCommand,
+  supervisorKey,
+  supervisorLaunch,
+} from "./command_launch.ts";
+import type { FoundSupervisor } from "./find_supervisors.ts";
+import { CommandSurvivors } from "./command_survivors.ts";
 import { SupervisedCommand } from "./supervised_command.ts";
+import {
+  openFolder,
+  removePlace,
+  type SupervisorPlace,
+  type SupervisorRecord,
+  writeRecord,
+} from "./supervisor_folder.ts";
+import { startPeer, type SupervisorPeer } from "./supervisor_peer.ts";
 import { SupervisorProcess } from "./supervisor_process.ts";
 
 /** How often the memory of a supervisor is checked. */
@@ -36,6 +54,19 @@ interface CommandExecutorOptions {
   readonly recycle?: { readonly runs: number; readonly memoryBytes: number };
   /** Masks secrets in output, results and errors; secrets of running jobs are added to it. */
   readonly mask?: SecretMask;
+  /** How commands outlive this process; null: they do not. */
+  readonly outliving?: OutlivingOptions | null;
+}
+
+/** Where the next daemon finds supervisors, and how long they wait for it. */
+export interface OutlivingOptions {
+  /**
+   * Path of a folder of the daemon's store and node alone, which is the same for every daemon that
+   * could take their claims back. It is created, for this user only.
+   */
+  readonly folder: () => string;
+  /** See {@link SupervisorRecord.graceMs}. */
+  readonly graceMs: number | null;
 }
 
 /** A start costs as much as some hundred commands. */
@@ -60,8 +91,10 @@ class CommandExecutor implements Executor {
   /** By key, those that take commands. */
   readonly #supervisors = new Map<string, SupervisorProcess>();
   readonly #all = new Set<SupervisorProcess>();
+  readonly survivors: CommandSurvivors | undefined;
   readonly #reaper: LazyTimer;
   #commands = 0;
+  #canOutlive: boolean;
   #memorySeenMs = -Infinity;
   #failedStarts = 0;
   #isStopped = false;
@@ -73,8 +106,16 @@ class CommandExecutor implements Executor {
       random: systemRandom,
       recycle: RECYCLE_DEFAULTS,
       mask: new SecretMask(),
+      outliving: null,
       ...options,
     };
+    const { clock, logger, outliving } = this.#options;
+    this.#canOutlive = outliving !== null;
+    this.survivors = outliving === null ? undefined : new CommandSurvivors({
+      ...{ clock, logger, folder: outliving.folder },
+      supervise: (found) => this.#supervise(found),
+      resume: (task, sink, command) => this.#resume(task, sink, command),
+    });
     this.#reaper = new LazyTimer(options.clock, () => this.#reap());
   }
 
@@ -89,6 +130,7 @@ class CommandExecutor implements Executor {
     for (const attempt of running) attempt.abort("drain");
     await Promise.all(running.map((attempt) => attempt.outcome));
     this.#reaper.cancel();
+    this.survivors?.leave();
     for (const supervisor of this.#all) supervisor.close();
     if (this.#all.size === 0) return;
     await new Promise<void>((resolve) => this.#onEmpty = resolve);
@@ -103,17 +145,31 @@ class CommandExecutor implements Executor {
         `Cannot run job "${kind}" as a command: its source is a ${source.type}`,
       );
     }
+    const attempt = this.#attempt(task, sink, (job) => this.#acquire(job, source.command));
+    attempt.begin([]);
+    return attempt;
+  }
+
+  #resume(task: AttemptTask, sink: AttemptSink, command: SupervisedCommand): Attempt {
+    const attempt = this.#attempt(task, sink, () => command);
+    attempt.resume(command);
+    return attempt;
+  }
+
+  #attempt(
+    task: AttemptTask,
+    sink: AttemptSink,
+    acquire: (job: JobDefinition) => SupervisedCommand,
+  ): ProcessAttempt {
     const { clock, mask } = this.#options;
-    mask.add(secretsOf(source));
+    mask.add(secretsOf(task.job.source));
     const attempt = new ProcessAttempt({
-      ...{ clock, mask, task },
+      ...{ clock, mask, task, acquire },
       sink: maskedSink(sink, mask),
-      acquire: (job) => this.#acquire(job, source.command),
       onEnd: (ended) => this.#attempts.delete(ended),
       onReturn: () => {},
     });
     this.#attempts.add(attempt);
-    attempt.begin([]);
     return attempt;
   }
 
@@ -143,18 +199,68 @@ class CommandExecutor implements Executor {
     const key = supervisorKey(spec);
     const found = this.#supervisors.get(key);
     if (found !== undefined && !found.isRetired) return found;
-    const { clock, logger, command, random } = this.#options;
-    const token = Buffer.from(random.bytes(16)).toString("hex");
-    const supervisor = new SupervisorProcess({
-      ...{ clock, logger, token },
-      launch: supervisorLaunch(spec, { command, marker: token }),
-      onEnd: (each) => this.#ended(each),
-      onGone: (each) => this.#forget(key, each),
-    });
+    const { clock, logger, command } = this.#options;
+    const token = this.#secret(16);
+    const isForeign = isForeignCommand(spec);
+    const place = this.#place({ token, key, isForeign });
+    const launch = supervisorLaunch(spec, { command, place, marker: token });
+    const peer = startPeer(launch, clock);
+    const supervisor = this.#add({ peer, token, isForeign, key, place });
     this.#supervisors.set(key, supervisor);
-    this.#all.add(supervisor);
     logger.debug("supervisor of commands started", { pid: supervisor.pid });
     return supervisor;
+  }
+
+  #supervise({ peer, place, record }: FoundSupervisor): SupervisorProcess {
+    const { token, isForeign, key } = record;
+    const { logger } = this.#options;
+    logger.debug("supervisor of commands taken over", { pid: peer.pid });
+    return this.#add({ peer, token, isForeign, key, place });
+  }
+
+  #add(
+    { key, place, ...parts }: Pick<SupervisorRecord, "token" | "isForeign" | "key"> & {
+      readonly peer: SupervisorPeer;
+      readonly place: SupervisorPlace | null;
+    },
+  ): SupervisorProcess {
+    const { clock, logger } = this.#options;
+    const supervisor = new SupervisorProcess({
+      ...{ ...parts, clock, logger },
+      onEnd: (each) => this.#ended(each),
+      onGone: (each) => {
+        if (place !== null && !each.hasLeft) removePlace(place);
+        this.#forget(key, each);
+      },
+    });
+    this.#all.add(supervisor);
+    return supervisor;
+  }
+
+  /** Record a supervisor that is about to start; null if the next daemon cannot find it. */
+  #place(
+    supervisor: Pick<SupervisorRecord, "token" | "key" | "isForeign">,
+  ): SupervisorPlace | null {
+    const { outliving, logger } = this.#options;
+    if (outliving === null || !this.#canOutlive) return null;
+    const { graceMs } = outliving;
+    const folder = outliving.folder();
+    const place = join(folder, this.#secret(8));
+    try {
+      openFolder(folder);
+      const { process: daemon } = thisProcess();
+      writeRecord(place, { ...supervisor, secret: this.#secret(32), graceMs, daemon });
+      return place;
+    } catch (error) {
+      this.#canOutlive = false;
+      const { message, hint } = toJobError(error, `Cannot write into "${folder}"`);
+      logger.warn("Commands will end with the daemon", { problem: message, hint });
+      return null;
+    }
+  }
+
+  #secret(bytes: number): string {
+    return Buffer.from(this.#options.random.bytes(bytes)).toString("hex");
   }
 
   #ended(supervisor: SupervisorProcess): void {

@@ -8,6 +8,7 @@ import { type ProcessSetup, startAs } from "../platform/process/process_setup.ts
 import type { TaskInstance } from "../worker/protocol.ts";
 import { commandArguments } from "./command_arguments.ts";
 import type { CommandLaunch } from "./protocol.ts";
+import type { SupervisorPlace } from "./supervisor_folder.ts";
 
 /** The command line, environment and account of a supervisor. */
 export interface SupervisorLaunch {
@@ -16,8 +17,6 @@ export interface SupervisorLaunch {
   /** Set where it cannot switch to its account by itself. */
   readonly uid?: number;
   readonly gid?: number;
-  /** True if it has other rights than this process: what it says of processes is checked. */
-  readonly isForeign: boolean;
 }
 
 /**
@@ -29,15 +28,29 @@ export function supervisorKey({ user, group, nice, ionice }: CommandSpec): strin
 }
 
 /**
+ * True if the supervisor of a command has other rights than this process.
+ *
+ * @throws JobError if nothing can run as the command's user or group
+ */
+export function isForeignCommand({ user, group }: CommandSpec): boolean {
+  return resolveAccount(user, group).uid !== undefined;
+}
+
+/**
  * How to start the supervisor of a command.
  *
  * @param command argv of this program
  * @param marker value of the environment variable that identifies its own process
+ * @param place where later daemons find it; null for nowhere
  * @throws JobError if nothing can run as the command's user or group
  */
 export function supervisorLaunch(
   { user, group, nice, ionice }: CommandSpec,
-  { command, marker }: { readonly command: readonly string[]; readonly marker: string },
+  { command, marker, place }: {
+    readonly command: readonly string[];
+    readonly marker: string;
+    readonly place: SupervisorPlace | null;
+  },
 ): SupervisorLaunch {
   const account = resolveAccount(user, group);
   const start = startAs(account);
@@ -49,11 +62,11 @@ export function supervisorLaunch(
       ionice: ionice ?? undefined,
     } satisfies ProcessSetup,
   );
+  const options = [...(place === null ? [] : [place]), ...(setup === "{}" ? [] : [setup])];
   return {
-    argv: [...command, HIDDEN_COMMANDS.supervisor, ...(setup === "{}" ? [] : [setup])],
+    argv: [...command, HIDDEN_COMMANDS.supervisor, ...options],
     env: { ...minimalEnvironment(account), ...start.env, [MARKER_VARIABLE]: marker },
     ...start.ids,
-    isForeign: account.uid !== undefined,
   };
 }
 

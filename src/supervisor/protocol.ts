@@ -3,10 +3,22 @@ import type { OutputLimits } from "../core/job/gen/job_options.ts";
 import type { AttemptResult } from "../worker/protocol.ts";
 
 /**
- * Version of the messages between daemon and supervisor. Both are the same program, unless its file
- * was replaced meanwhile.
+ * Version of the messages between daemon and supervisor. A supervisor that a daemon has started is
+ * the same program, unless its file was replaced meanwhile. One that it finds may be one version
+ * older or newer; see {@link commonVersion}.
  */
-export const SUPERVISOR_VERSION = 1;
+export const SUPERVISOR_VERSION = 2;
+/** Nothing can be found of supervisors of earlier versions. */
+const FIRST_VERSION = 2;
+
+/**
+ * The version that a program of version `own` speaks with one of version `other`: the older of two
+ * neighbors. Null if they do not understand each other.
+ */
+export function commonVersion(own: number, other: number): number | null {
+  const older = Math.min(own, other);
+  return Math.abs(own - other) <= 1 && older >= FIRST_VERSION ? older : null;
+}
 
 /** All that a supervisor needs to know of a command, so that it keeps nothing between two. */
 export interface CommandLaunch {
@@ -31,11 +43,32 @@ export interface CommandLaunch {
   readonly leavesChildren: boolean;
 }
 
+/** The claim that a command runs for. */
+export interface ClaimOfRun {
+  /** Of the instance. */
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** A command that a supervisor runs, or whose end no daemon has recorded yet. */
+export interface FoundRun {
+  readonly run: number;
+  readonly claim: ClaimOfRun;
+  readonly marker: string;
+  /** Its first process; null if that did not start. */
+  readonly pid: number | null;
+  /** How long ago it began, in milliseconds. */
+  readonly ageMs: number;
+  /** How long it may still run, in milliseconds. */
+  readonly leftMs: number;
+}
+
 /** Daemon → supervisor. `run` is the number of a command, never used twice. */
 export type ToSupervisor =
   | {
     readonly type: "run";
     readonly run: number;
+    readonly claim: ClaimOfRun;
     readonly command: CommandLaunch;
     /** How long it may run unless that is extended, in milliseconds from now. */
     readonly untilMs: number;
@@ -46,8 +79,28 @@ export type ToSupervisor =
   | { readonly type: "until"; readonly runs: readonly number[]; readonly untilMs: number }
   /** SIGTERM goes to the process group of the command, SIGKILL to all of its processes. */
   | { readonly type: "signal"; readonly run: number; readonly signal: "SIGTERM" | "SIGKILL" }
-  /** End once nothing runs and nothing that a command left behind writes. */
-  | { readonly type: "end" };
+  /**
+   * The store has the first `lines` lines of these commands, and the outcomes of those in `done`:
+   * they need not be kept any longer.
+   */
+  | {
+    readonly type: "ack";
+    readonly lines: readonly (readonly [run: number, lines: number])[];
+    readonly done: readonly number[];
+  }
+  /** The daemon ends, and leaves what runs to the next one: close the connection. */
+  | { readonly type: "detach" }
+  /** End once nothing runs, and nothing that a command left behind writes. */
+  | { readonly type: "end" }
+  /** End at once, with all that runs. */
+  | { readonly type: "quit" };
+
+/** What a daemon says to a supervisor that it has found, before it may say anything else. */
+export type ToFoundSupervisor =
+  /** Asks for `hello` and `runs`. Nothing else changes. */
+  | { readonly type: "list"; readonly version: number; readonly secret: string }
+  /** Takes its commands over, and asks for all that is not acknowledged. */
+  | { readonly type: "attach" };
 
 /** What a command uses. */
 export interface CommandUsage extends LiveUsage {
@@ -56,12 +109,26 @@ export interface CommandUsage extends LiveUsage {
 
 /** Supervisor → daemon. */
 export type FromSupervisor =
-  | { readonly type: "hello"; readonly version: number; readonly pid: number }
+  | {
+    readonly type: "hello";
+    readonly version: number;
+    readonly pid: number;
+    /** True if it keeps what it runs for the next daemon. */
+    readonly isAdoptable: boolean;
+  }
+  /** Some of what it runs. */
+  | { readonly type: "runs"; readonly runs: readonly FoundRun[]; readonly isLast: boolean }
   /** It cannot be set up as required, for example with its user. */
   | { readonly type: "unfit"; readonly message: string }
   /** The program runs; its process leads a session and a group. */
   | { readonly type: "started"; readonly run: number; readonly pid: number }
-  | { readonly type: "log"; readonly run: number; readonly entries: readonly LogEntry[] }
+  | {
+    readonly type: "log";
+    readonly run: number;
+    /** How many lines of the command came before these. */
+    readonly first: number;
+    readonly entries: readonly LogEntry[];
+  }
   /** What commands use that have run for a while. */
   | { readonly type: "usage"; readonly runs: readonly CommandUsage[] }
   /** All of its output was sent, and its processes are gone or left to run. */
@@ -80,3 +147,7 @@ export type FromSupervisor =
 export const ENTRIES_MAX = 500;
 /** Most characters of the entries in one message. */
 export const ENTRIES_LENGTH_MAX = 262_144;
+/** Most commands in one message. */
+export const RUNS_MAX = 500;
+/** Longest message to a supervisor that was found: every number of a command takes some bytes. */
+export const FOUND_BYTES_MAX = 1_048_576;

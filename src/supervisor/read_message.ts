@@ -1,4 +1,4 @@
-import { type AttemptUsage, LOG_LEVELS, type LogEntry } from "../core/instance.ts";
+import { type AttemptUsage, isUuid, LOG_LEVELS, type LogEntry } from "../core/instance.ts";
 import { isObject } from "../core/object_keys.ts";
 import { cutText } from "../core/text/text_bytes.ts";
 import { LINE_BYTES_MAX } from "../worker/output/line_splitter.ts";
@@ -9,10 +9,19 @@ import {
   START_READERS,
   TEXT_BYTES_MAX,
 } from "../worker/validate_message.ts";
-import { type CommandUsage, ENTRIES_MAX, type FromSupervisor } from "./protocol.ts";
+import {
+  type CommandUsage,
+  ENTRIES_MAX,
+  type FoundRun,
+  type FromSupervisor,
+  RUNS_MAX,
+} from "./protocol.ts";
 
 /** Longest line: each byte that is not UTF-8 becomes one character, and our own lines are short. */
 const LINE_LENGTH_MAX = 2 * LINE_BYTES_MAX;
+
+/** Longest marker: a token, a dot and a number. */
+const MARKER_LENGTH_MAX = 64;
 
 const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
 
@@ -20,14 +29,25 @@ const SOURCES: readonly LogEntry["source"][] = ["stdout", "stderr", "system"];
 const READERS: Readonly<
   Record<FromSupervisor["type"], (message: Fields) => FromSupervisor | null>
 > = {
-  ...START_READERS,
+  unfit: START_READERS.unfit,
+  hello: (message) => {
+    const hello = START_READERS.hello(message);
+    return hello === null ? null : { ...hello, isAdoptable: message.isAdoptable === true };
+  },
+  runs: ({ runs: given, isLast }) => {
+    if (!Array.isArray(given) || given.length > RUNS_MAX) return null;
+    const runs = given.map(readRun);
+    if (!runs.every((run) => run !== null)) return null;
+    return { type: "runs", runs, isLast: isLast === true };
+  },
   // Process 1 would mean everything.
   started: ({ run, pid }) =>
     isWhole(run) && isWhole(pid) && pid > 1 ? { type: "started", run, pid } : null,
-  log: ({ run, entries: given }) => {
-    if (!isWhole(run) || !Array.isArray(given) || given.length > ENTRIES_MAX) return null;
+  log: ({ run, first, entries: given }) => {
+    if (!isWhole(run) || !isWhole(first)) return null;
+    if (!Array.isArray(given) || given.length > ENTRIES_MAX) return null;
     const entries = given.map(readEntry);
-    return entries.every((entry) => entry !== null) ? { type: "log", run, entries } : null;
+    return entries.every((entry) => entry !== null) ? { type: "log", run, first, entries } : null;
   },
   usage: ({ runs: given }) => {
     if (!Array.isArray(given) || given.length > ENTRIES_MAX) return null;
@@ -53,6 +73,17 @@ export function readMessage(message: unknown): FromSupervisor | null {
   if (!isObject(message) || typeof message.type !== "string") return null;
   if (!Object.hasOwn(READERS, message.type)) return null;
   return READERS[message.type as FromSupervisor["type"]](message);
+}
+
+function readRun(value: unknown): FoundRun | null {
+  if (!isObject(value) || !isObject(value.claim)) return null;
+  const { run, marker, pid, ageMs, leftMs, claim: { id, fence } } = value;
+  const isRun = isWhole(run) && isWhole(fence) && isWhole(ageMs) && isWhole(leftMs) &&
+    (pid === null || (isWhole(pid) && pid > 1)) &&
+    typeof id === "string" && isUuid(id) &&
+    typeof marker === "string" && marker.length <= MARKER_LENGTH_MAX;
+  if (!isRun) return null;
+  return { run, claim: { id, fence }, marker, pid, ageMs, leftMs };
 }
 
 function readEntry(value: unknown): LogEntry | null {

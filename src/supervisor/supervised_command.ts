@@ -19,6 +19,8 @@ const RESPONSE_MS_MAX = 20;
 /** How long it may take to report the end of a command whose processes were killed. */
 const REPORT_MS_MAX = 5_000;
 
+type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
+
 /** What a command needs of its supervisor. */
 export interface CommandSupervisor {
   readonly hasStarted: boolean;
@@ -31,8 +33,22 @@ export interface CommandSupervisor {
   send(message: ToSupervisor): void;
   /** The deadline of a command was moved. */
   extend(command: SupervisedCommand, deadlineMs: number): void;
+  /** The store has the first `lines` lines of a command. */
+  noteLines(command: SupervisedCommand, lines: number): void;
+  /** The store has the outcome of a command. */
+  noteDone(command: SupervisedCommand): void;
+  /** Leave a command to the next daemon. @returns false if the supervisor ends with this one */
+  leave(command: SupervisedCommand): boolean;
   /** It no longer works: kill it with all that it runs. */
   giveUp(): void;
+}
+
+/** A command that an earlier daemon began. */
+interface BegunCommand {
+  /** How long ago, in milliseconds. */
+  readonly ageMs: number;
+  /** How many of its lines the store has. */
+  readonly lines: number;
 }
 
 /** One command of a supervisor as the daemon sees it. */
@@ -45,6 +61,7 @@ export class SupervisedCommand implements RunHost {
   readonly #supervisor: CommandSupervisor;
   readonly #launch: (run: WorkerRun) => CommandLaunch;
   readonly #limits: ProcessLimits | null;
+  readonly #begun: BegunCommand | null;
   readonly #wake: LazyTimer;
   readonly #report: LazyTimer;
   #run: WorkerRun | null = null;
@@ -60,6 +77,7 @@ export class SupervisedCommand implements RunHost {
       readonly marker: string;
       readonly limits: ProcessLimits | null;
       readonly launch: (run: WorkerRun) => CommandLaunch;
+      readonly begun?: BegunCommand;
     },
   ) {
     const { clock } = options;
@@ -69,12 +87,18 @@ export class SupervisedCommand implements RunHost {
     this.#supervisor = supervisor;
     this.#launch = options.launch;
     this.#limits = options.limits;
+    this.#begun = options.begun ?? null;
     this.#wake = new LazyTimer(clock, () => this.#run?.wake());
     this.#report = new LazyTimer(clock, () => this.#reportIsLate());
   }
 
   get hasStarted(): boolean {
     return this.#supervisor.hasStarted;
+  }
+
+  /** True if an earlier daemon began it. */
+  get isFound(): boolean {
+    return this.#begun !== null;
   }
 
   /** The processes of the command. */
@@ -90,6 +114,23 @@ export class SupervisedCommand implements RunHost {
   run(run: WorkerRun): void {
     this.#run = run;
     this.#supervisor.take(this);
+    if (this.#begun === null) return;
+    const { ageMs } = this.#begun;
+    this.#startMs = this.#clock.now().monotonicMs - ageMs;
+    this.#started(run, ageMs);
+  }
+
+  #started(run: WorkerRun, agoMs?: number): void {
+    if (this.#limits !== null) this.#usage = this.#watchUsage(run, this.#limits);
+    run.started(agoMs);
+  }
+
+  linesRecorded(lines: number): void {
+    this.#supervisor.noteLines(this, lines);
+  }
+
+  outcomeRecorded(): void {
+    this.#supervisor.noteDone(this);
   }
 
   takeBack(): void {}
@@ -133,7 +174,9 @@ export class SupervisedCommand implements RunHost {
     this.#startMs = nowMs;
     const untilMs = Math.max(0, run.deadlineMs! - nowMs);
     const wantsStarted = run.instance.timeoutMs > 0 || this.#limits !== null;
-    return { type: "run", run: this.number, command: this.#launch(run), untilMs, wantsStarted };
+    const { id, fence } = run.instance;
+    const command = this.#launch(run);
+    return { type: "run", run: this.number, claim: { id, fence }, command, untilMs, wantsStarted };
   }
 
   receive(message: Extract<FromSupervisor, { readonly type: "started" | "log" | "ended" }>): void {
@@ -141,10 +184,9 @@ export class SupervisedCommand implements RunHost {
     if (run === null) return;
     switch (message.type) {
       case "started":
-        if (this.#limits !== null) this.#usage = this.#watchUsage(run, this.#limits);
-        return run.started();
+        return this.#started(run);
       case "log":
-        return run.sink.log(message.entries);
+        return this.#log(run, message);
       case "ended": {
         const { result, stderrTail, usage } = message;
         if (usage !== null) run.sink.used(usage);
@@ -157,6 +199,12 @@ export class SupervisedCommand implements RunHost {
 
   used(usage: LiveUsage): void {
     this.#run?.sink.used(usage);
+  }
+
+  #log(run: WorkerRun, { first, entries }: LogMessage): void {
+    const known = (this.#begun?.lines ?? 0) - first;
+    // The earlier daemon has recorded more than the supervisor knows.
+    run.sink.log(known <= 0 ? entries : entries.slice(known));
   }
 
   /** It did not begin. */
@@ -173,12 +221,22 @@ export class SupervisedCommand implements RunHost {
   }
 
   end(ending: WorkerEnding): void {
+    this.#forget()?.ended(ending);
+  }
+
+  leave(): boolean {
+    if (this.#run === null || !this.#supervisor.leave(this)) return false;
+    this.#forget();
+    return true;
+  }
+
+  #forget(): WorkerRun | null {
     const run = this.#run;
     this.#run = null;
     this.#wake.cancel();
     this.#report.cancel();
     this.#usage?.stop();
-    run?.ended(ending);
+    return run;
   }
 
   #signal(signal: "SIGTERM" | "SIGKILL"): void {

@@ -1,27 +1,25 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import type { Duplex } from "node:stream";
-import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
 import type { Clock } from "../platform/clock.ts";
 import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { Logger } from "../platform/logger.ts";
-import { channelEnvironment, ChildChannel } from "../platform/process/child_channel.ts";
+import type { ChildChannel } from "../platform/process/child_channel.ts";
 import {
   type Family,
   findFamily,
+  isMarked,
   killFamilyInTurns,
   killGroup,
   usageOf,
 } from "../platform/process/descendants.ts";
 import {
-  spawnFault,
   type StartFault,
   unstartedEnding,
   type WorkerEnding,
 } from "../worker/process/worker_ending.ts";
-import type { SupervisorLaunch } from "./command_launch.ts";
 import { type FromSupervisor, SUPERVISOR_VERSION, type ToSupervisor } from "./protocol.ts";
 import { readMessage } from "./read_message.ts";
+import { Recorded } from "./recorded.ts";
 import type { CommandSupervisor, SupervisedCommand } from "./supervised_command.ts";
+import type { SupervisorExit, SupervisorPeer } from "./supervisor_peer.ts";
 
 /** How long it may take from its spawn to its first message. */
 const HELLO_MS_MAX = 30_000;
@@ -34,18 +32,13 @@ const GONE_MS_MAX = 1_000;
 const CHECK_EVERY_MS = 5;
 /** How long its channel may stay open after its end. */
 const CHANNEL_MS_MAX = 200;
-/** How much of its own last words is kept. */
-const WORDS_LENGTH_MAX = 1_000;
-/** Longest message, in bytes: the largest result with every character escaped, and its envelope. */
-const MESSAGE_BYTES_MAX = 2 * PAYLOAD_BYTES_MAX + 131_072;
-/** File descriptor for messages in the supervisor. */
-const CHANNEL_DESCRIPTOR = 3;
-
-/** How a supervisor is started, and whom it informs. */
+/** What a supervisor is, and whom it informs. */
 export interface SupervisorProcessOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly launch: SupervisorLaunch;
+  readonly peer: SupervisorPeer;
+  /** True if it has other rights than this process: what it says of processes is checked. */
+  readonly isForeign: boolean;
   /** The markers of its commands begin with this and a dot. */
   readonly token: string;
   /** A command has ended. */
@@ -65,48 +58,45 @@ export class SupervisorProcess implements CommandSupervisor {
   idleSinceMs = 0;
   /** True if it takes no more commands. */
   isRetired = false;
+  /** True if commands were left to the next daemon: it outlives this one. */
+  hasLeft = false;
   readonly #options: SupervisorProcessOptions;
-  readonly #channel: ChildChannel | null = null;
+  readonly #channel: ChildChannel | null;
   readonly #commands = new Map<number, SupervisedCommand>();
   /** Commands to begin once it has started; null afterwards. */
-  #backlog: SupervisedCommand[] | null = [];
+  #backlog: SupervisedCommand[] | null;
+  /** What it need not keep any longer. */
+  readonly #recorded: Recorded;
   /** The deadlines that were moved in this turn of the event loop, by command. */
   readonly #moved = new Map<number, number>();
   readonly #limit: LazyTimer;
   readonly #continuing: LazyTimer;
   #fault: StartFault | null = null;
-  #words = "";
-  #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
+  #exit: SupervisorExit | null = null;
   #isGone = false;
 
   constructor(options: SupervisorProcessOptions) {
-    const { clock, launch, token } = options;
+    const { clock, peer, token } = options;
     this.#options = options;
     this.token = token;
+    this.pid = peer.pid;
+    this.#backlog = peer.isFound ? null : [];
+    this.isRetired = peer.isFound;
     this.#limit = new LazyTimer(clock, () => this.#limitReached());
     this.#continuing = new LazyTimer(clock, () => this.#continue());
-    const child = spawnSupervisor(launch);
-    this.pid = child.pid ?? null;
-    child.on("error", (error) => {
-      if (this.pid !== null) return;
-      this.#fault ??= spawnFault(error);
-      this.#gone();
-    });
-    if (this.pid === null) return;
-    this.#limit.setIn(HELLO_MS_MAX);
-    child.stderr!.on("data", (chunk: Buffer) => {
-      this.#words = (this.#words + chunk.toString()).slice(-WORDS_LENGTH_MAX);
-    });
-    child.stderr!.on("error", () => {});
-    const onMessage = (message: unknown) => this.#receive(message);
-    this.#channel = new ChildChannel({
-      clock,
-      stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
-      lineBytesMax: MESSAGE_BYTES_MAX,
-      onMessage,
+    this.#recorded = new Recorded(clock, (message) => this.send(message));
+    // A supervisor that was found has the outcomes that nobody has recorded.
+    this.#recorded.isWanted = peer.isFound;
+    this.#channel = peer.open({
+      onMessage: (message) => this.#receive(message),
       onFault: (problem) => this.#violated(problem),
+      onExit: (exit) => this.#exited(exit),
+      onFailure: (fault) => {
+        this.#fault ??= fault;
+        this.#gone();
+      },
     });
-    child.once("exit", (code, signal) => this.#exited({ code, signal }));
+    if (this.pid !== null && !peer.isFound) this.#limit.setIn(HELLO_MS_MAX);
   }
 
   get hasStarted(): boolean {
@@ -127,7 +117,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.runs += 1;
     this.#commands.set(command.number, command);
     if (this.#backlog !== null) this.#backlog.push(command);
-    else this.#begin(command);
+    else if (!command.isFound) this.#begin(command);
     this.#continuing.setWithin(CONTINUE_EVERY_MS);
   }
 
@@ -155,12 +145,28 @@ export class SupervisorProcess implements CommandSupervisor {
     else this.giveUp();
   }
 
-  /** End at once, with all that runs. */
+  /** End at once, with all that runs but what was left to the next daemon. */
   close(): void {
     this.isRetired = true;
     if (!this.hasStarted) return this.giveUp();
-    this.#channel?.close();
+    this.#recorded.send();
+    this.send({ type: this.hasLeft ? "detach" : "quit" });
+    if (this.hasLeft) this.#channel!.whenClosed(() => this.#gone());
     this.#limit.setIn(END_MS_MAX);
+  }
+
+  leave(command: SupervisedCommand): boolean {
+    if (!this.hasStarted || !this.#recorded.isWanted || this.#exit !== null) return false;
+    this.#commands.delete(command.number);
+    return this.hasLeft = true;
+  }
+
+  noteLines(command: SupervisedCommand, lines: number): void {
+    this.#recorded.lines(command.number, lines);
+  }
+
+  noteDone(command: SupervisedCommand): void {
+    this.#recorded.done(command.number);
   }
 
   giveUp(): void {
@@ -205,7 +211,7 @@ export class SupervisorProcess implements CommandSupervisor {
     if (message === null) return this.#violated("an unreadable message");
     switch (message.type) {
       case "hello":
-        return this.#greeted(message.version);
+        return this.#greeted(message);
       case "unfit":
         return this.#unstartable(message.message, "job");
       case "started":
@@ -215,9 +221,15 @@ export class SupervisorProcess implements CommandSupervisor {
       case "usage":
         for (const { run, ...usage } of message.runs) this.#commands.get(run)?.used(usage);
         return;
+      case "runs":
+        return this.#violated('"runs" unasked');
       case "ended": {
         const command = this.#commands.get(message.run);
-        if (command === undefined) return;
+        if (command === undefined) {
+          // Nobody waits for it, unless the next daemon does.
+          if (!this.hasLeft) this.#recorded.done(message.run);
+          return;
+        }
         this.#commands.delete(message.run);
         command.receive(message);
         return this.#options.onEnd(this);
@@ -228,15 +240,21 @@ export class SupervisorProcess implements CommandSupervisor {
   #started(message: Extract<FromSupervisor, { readonly type: "started" }>): void {
     const command = this.#commands.get(message.run);
     if (command === undefined || command.leader !== null) return;
-    const { pid } = message;
-    // It receives our signals, so one with fewer rights must not name the process of another.
-    const isOurs = !this.#options.launch.isForeign || process.platform !== "linux" ||
-      findFamily(command.family, null, [pid]).length > 0;
-    if (isOurs) command.leader = pid;
+    this.noteLeader(command, message.pid);
     command.receive(message);
   }
 
-  #greeted(version: number): void {
+  /** This is the first process of a command, as the supervisor says. */
+  noteLeader(command: SupervisedCommand, pid: number): void {
+    // It receives our signals, so one with fewer rights must not name the process of another.
+    const isOurs = !this.#options.isForeign || process.platform !== "linux" ||
+      findFamily(command.family, null, [pid]).length > 0;
+    if (isOurs) command.leader = pid;
+  }
+
+  #greeted(
+    { version, isAdoptable }: Extract<FromSupervisor, { readonly type: "hello" }>,
+  ): void {
     if (this.hasStarted) return this.#violated('"hello" twice');
     if (version !== SUPERVISOR_VERSION) {
       const problem =
@@ -244,6 +262,7 @@ export class SupervisorProcess implements CommandSupervisor {
       return this.#unstartable(problem, "worker");
     }
     if (this.#fault !== null) return;
+    this.#recorded.isWanted = isAdoptable;
     const backlog = this.#backlog ?? [];
     this.#backlog = null;
     this.#limit.set(null);
@@ -266,12 +285,14 @@ export class SupervisorProcess implements CommandSupervisor {
   }
 
   #limitReached(): void {
-    if (this.#exit !== null) return this.#gone();
+    if (this.#exit !== null || this.hasLeft) return this.#gone();
     if (this.hasStarted) return this.giveUp();
     this.#unstartable(`it did not respond within ${HELLO_MS_MAX} ms`, "worker");
   }
 
-  #exited(exit: { readonly code: number | null; readonly signal: string | null }): void {
+  #exited(exit: SupervisorExit): void {
+    // Only its connection has ended, as far as is known. Its number may be that of another by now.
+    if (this.#options.peer.isFound && isMarked(this.pid!, this.token)) this.giveUp();
     this.isRetired = true;
     this.#exit = exit;
     // What it sent before may still be on its way.
@@ -307,6 +328,7 @@ export class SupervisorProcess implements CommandSupervisor {
     this.#limit.cancel();
     this.#continuing.cancel();
     this.#channel?.close();
+    if (this.hasLeft) this.#options.peer.release();
     const commands = [...this.#commands.values()];
     this.#commands.clear();
     const ending = this.#ending();
@@ -317,21 +339,9 @@ export class SupervisorProcess implements CommandSupervisor {
   #ending(): WorkerEnding {
     const { signal = null, code = null } = this.#exit ?? {};
     if (!this.hasStarted) {
-      return unstartedEnding(this.#fault, { code, signal }, this.#words.trim());
+      return unstartedEnding(this.#fault, { code, signal }, this.#options.peer.words);
     }
     // However it ended, that was not the doing of each of its commands.
     return { type: "exit", code: null, signal: signal ?? "SIGKILL" };
   }
-}
-
-function spawnSupervisor(
-  { argv: [program, ...args], env, uid, gid }: SupervisorLaunch,
-): ChildProcess {
-  return spawn(program!, args, {
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
-    serialization: "json",
-    detached: true,
-    env: { ...env, ...channelEnvironment(CHANNEL_DESCRIPTOR) },
-    ...(uid === undefined ? {} : { uid, gid }),
-  });
 }

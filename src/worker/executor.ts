@@ -102,6 +102,47 @@ export interface Attempt {
   extend(deadlineMs: number): void;
   /** Abort signal → SIGTERM to the group → `killAfterMs` → SIGKILL. The first cause counts. */
   abort(cause: AbortCause): void;
+  /** The store has the first `lines` lines that it logged. */
+  linesRecorded?(lines: number): void;
+  /** The store has its outcome, or needs none. */
+  outcomeRecorded?(): void;
+  /**
+   * Leave it to the next daemon of this node, which finds it as one of its {@link Survivors}. Its
+   * outcome never resolves then. False if it cannot be left, or is being aborted.
+   */
+  leave?(): boolean;
+}
+
+/** An attempt that an earlier daemon began, and that still runs or has not been recorded. */
+export interface FoundAttempt {
+  /** Of the instance. */
+  readonly id: string;
+  readonly fence: number;
+  /** How long ago it began, in milliseconds. */
+  readonly ageMs: number;
+  /** How long it may run unless that is extended, in milliseconds from when it was found. */
+  readonly leftMs: number;
+}
+
+/** The attempts that outlive a daemon. */
+export interface Survivors {
+  /** Names where the daemons of one node find them: a daemon that looks elsewhere finds none. */
+  readonly place: string;
+  /**
+   * Find what earlier daemons have left running. This takes nothing over: another daemon may turn
+   * out to live. Never rejects.
+   */
+  find(): Promise<readonly FoundAttempt[]>;
+  /**
+   * Take an attempt over that was found.
+   *
+   * @param lines how many lines of its log the store has
+   */
+  adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt;
+  /** Continue those taken over, and end all others that were found. */
+  begin(): void;
+  /** Leave what was found as it is. */
+  leave(): void;
 }
 
 /**
@@ -110,7 +151,7 @@ export interface Attempt {
  */
 export interface Executor {
   start(): Promise<void>;
-  /** Allowed after a failed start, to clean up. */
+  /** Ends what runs, except what was left. Allowed after a failed start, to clean up. */
   stop(): Promise<void>;
   /**
    * Start an attempt at once, or soon if many short ones wait. The caller keeps to the capacity,
@@ -126,6 +167,8 @@ export interface Executor {
    * Null if it did not end by itself or was not called; its log then says so
    */
   handle(task: HandlerTask): Promise<AttemptOutcome | null>;
+  /** Absent if nothing that it runs outlives this process. */
+  readonly survivors?: Survivors | undefined;
   /** Keep at most `count` workers; surplus ones end when they are idle. */
   resize(count: number): void;
   stats(): {

@@ -27,6 +27,7 @@ export function createExecutor(
       return all.reduce((sum, { waiting }) => sum + waiting, 0);
     },
     handle: (task) => pick(task.job).handle(task),
+    survivors: command.survivors,
     resize(count) {
       for (const executor of all) executor.resize(count);
     },

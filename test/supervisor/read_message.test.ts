@@ -1,18 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ENTRIES_MAX, type FromSupervisor } from "../../src/supervisor/protocol.ts";
+import { ENTRIES_MAX, type FromSupervisor, RUNS_MAX } from "../../src/supervisor/protocol.ts";
 import { readMessage } from "../../src/supervisor/read_message.ts";
 
 const ENTRY = { at: 1, level: "info", source: "stdout", message: "a line" } as const;
 const ENDED = { type: "ended", run: 1, stderrTail: "", usage: null } as const;
 
 const USAGE = { run: 1, rssBytes: 5, maxRssBytes: 9, cpuMs: 7, openFiles: null, processes: 1 };
+const RUN = {
+  run: 1,
+  claim: { id: "00000000-0000-7000-8000-000000000001", fence: 7 },
+  marker: "token.1",
+  pid: null,
+  ageMs: 5,
+  leftMs: 0,
+} as const;
 
 const VALID: readonly FromSupervisor[] = [
-  { type: "hello", version: 1, pid: 5 },
+  { type: "hello", version: 1, pid: 5, isAdoptable: true },
+  { type: "runs", runs: [RUN, { ...RUN, pid: 5 }], isLast: false },
   { type: "unfit", message: "no" },
   { type: "started", run: 1, pid: 2 },
-  { type: "log", run: 1, entries: [ENTRY, { ...ENTRY, level: "warn", source: "stderr" }] },
+  {
+    type: "log",
+    run: 1,
+    first: 2,
+    entries: [ENTRY, { ...ENTRY, level: "warn", source: "stderr" }],
+  },
   { ...ENDED, result: { type: "ok", resultsJson: "[1]", exitCode: 3 } },
   { ...ENDED, result: { type: "error", error: { name: "E", message: "m", exitCode: 1 } } },
   { ...ENDED, result: { type: "unstarted", error: { name: "E", message: "m" } } },
@@ -31,15 +45,26 @@ test("readMessage() refuses what is not a message or has a wrong member", () => 
   const wrong: readonly unknown[] = [
     ...[null, 1, "text", [], {}, { type: "toString" }, { type: "run", run: 1 }],
     { type: "hello", version: "1", pid: 5 },
+    { type: "runs", runs: {}, isLast: true },
+    { type: "runs", runs: [{ ...RUN, pid: 1 }], isLast: true },
+    { type: "runs", runs: [{ ...RUN, marker: "x".repeat(100) }], isLast: true },
+    { type: "runs", runs: [{ ...RUN, claim: { id: "1", fence: 7 } }], isLast: true },
+    { type: "runs", runs: Array.from({ length: RUNS_MAX + 1 }, () => RUN), isLast: true },
+    { type: "log", run: 1, entries: [] },
     { type: "started", run: 1, pid: 1 },
     { type: "started", run: 1, pid: -5 },
     { type: "started", run: 1.5, pid: 5 },
-    { type: "log", run: 1, entries: {} },
-    { type: "log", run: 1, entries: [{ ...ENTRY, level: "loud" }] },
-    { type: "log", run: 1, entries: [{ ...ENTRY, source: "job" }] },
-    { type: "log", run: 1, entries: [{ ...ENTRY, at: "now" }] },
-    { type: "log", run: 1, entries: [{ ...ENTRY, message: "x".repeat(20_000) }] },
-    { type: "log", run: 1, entries: Array.from({ length: ENTRIES_MAX + 1 }, () => ENTRY) },
+    { type: "log", run: 1, first: 0, entries: {} },
+    { type: "log", run: 1, first: 0, entries: [{ ...ENTRY, level: "loud" }] },
+    { type: "log", run: 1, first: 0, entries: [{ ...ENTRY, source: "job" }] },
+    { type: "log", run: 1, first: 0, entries: [{ ...ENTRY, at: "now" }] },
+    { type: "log", run: 1, first: 0, entries: [{ ...ENTRY, message: "x".repeat(20_000) }] },
+    {
+      type: "log",
+      run: 1,
+      first: 0,
+      entries: Array.from({ length: ENTRIES_MAX + 1 }, () => ENTRY),
+    },
     { ...ENDED, result: { type: "ok", resultsJson: "[" } },
     { ...ENDED, result: undefined },
     { ...ENDED, result: null, stderrTail: 5 },

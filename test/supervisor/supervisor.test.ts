@@ -259,7 +259,7 @@ function forged(messages: readonly unknown[]): readonly string[] {
   writeFileSync(
     file,
     `process.on("message", () => {\n${lines.join("\n")}\n});
-process.send!({ type: "hello", version: 1, pid: process.pid });
+process.send!({ type: "hello", version: 2, pid: process.pid });
 process.once("disconnect", () => process.exit(0));\n`,
   );
   return runtimeName() === "deno"
@@ -271,7 +271,7 @@ for (
   const [what, message] of [
     ["unreadable", { type: "ended", run: 1, result: { type: "ok", resultsJson: "[oops]" } }],
     ["unknown", { type: "oops" }],
-    ["of a second start", { type: "hello", version: 1, pid: 1 }],
+    ["of a second start", { type: "hello", version: 2, pid: 1 }],
     ["with process 1", { type: "started", run: 1, pid: 1 }],
   ] as const
 ) {
@@ -292,7 +292,7 @@ for (
 test("messages for commands that a supervisor was not given are dropped", async () => {
   const command = forged([
     { type: "started", run: 7, pid: 4_000_000 },
-    { type: "log", run: 7, entries: [] },
+    { type: "log", run: 7, first: 0, entries: [] },
     { type: "ended", run: 7, result: { type: "ok", resultsJson: "[1]" }, stderrTail: "" },
     { type: "ended", run: 1, result: { type: "ok", resultsJson: "[2]" }, stderrTail: "" },
   ]);
@@ -310,7 +310,7 @@ setInterval(() => {}, 1_000);\n`,
   const command = forged([]).slice(0, -1).concat(file);
   const { outcome } = await run(makeExecutor({ command }), "true");
   assert.ok(outcome.type === "lost");
-  assert.match(outcome.error.message, /speaks version 999 of the protocol, this daemon 1/);
+  assert.match(outcome.error.message, /speaks version 999 of the protocol, this daemon 2/);
   const missing = makeExecutor({ command: ["/nonexistent/program"] });
   const { outcome: other } = await run(missing, "true");
   assert.ok(other.type === "lost");

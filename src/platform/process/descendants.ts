@@ -360,6 +360,12 @@ export function markerOf({ pid, parent }: ProcessEntry): string | null {
   return text.slice(from, text.indexOf("\0", from));
 }
 
+/** True if a process lives and has exactly this marker. */
+export function isMarked(pid: number, marker: string): boolean {
+  const entry = readEntry(pid);
+  return entry !== null && markerOf(entry) === marker;
+}
+
 /** During an exec, the environment reads as empty for some microseconds: read it again then. */
 function environmentOf(pid: number): string | null {
   for (let tries = 1;; tries++) {

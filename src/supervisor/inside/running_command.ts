@@ -67,6 +67,8 @@ export class RunningCommand {
   readonly #output: CommandOutput;
   readonly #deadline: LazyTimer;
   readonly #drain: LazyTimer;
+  /** Lines of output that were sent. */
+  #lines = 0;
   #file: ResultFile | null = null;
   /** From when on output is read as it comes, in monotonic ms. */
   #listenMs = 0;
@@ -89,7 +91,11 @@ export class RunningCommand {
     this.#output = new CommandOutput({
       ...{ clock, budget, isStalled, limits: launch.output },
       mask: new SecretMask(launch.secrets),
-      send: (entries) => send({ type: "log", run, entries }),
+      send: (entries) => {
+        const first = this.#lines;
+        this.#lines += entries.length;
+        send({ type: "log", run, first, entries });
+      },
     });
     this.#deadline = new LazyTimer(clock, () => {
       this.#isExpired = true;

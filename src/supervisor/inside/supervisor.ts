@@ -4,10 +4,17 @@ import { LazyTimer } from "../../platform/lazy_timer.ts";
 import { spentMs } from "../../platform/process/process.ts";
 import { createProgramStarter } from "../../platform/process/start_program.ts";
 import { TransferBudget } from "../../worker/output/transfer_budget.ts";
-import { ENTRIES_MAX, type FromSupervisor, type ToSupervisor } from "../protocol.ts";
+import {
+  ENTRIES_MAX,
+  type FoundRun,
+  type FromSupervisor,
+  SUPERVISOR_VERSION,
+  type ToSupervisor,
+} from "../protocol.ts";
 import { CommandFamilies } from "./command_families.ts";
 import { CommandUsages } from "./command_usages.ts";
 import type { CommandOutput } from "./command_output.ts";
+import { KeptRuns } from "./kept_runs.ts";
 import { ResultFiles } from "./result_file.ts";
 import { type CommandHost, RunningCommand } from "./running_command.ts";
 
@@ -20,15 +27,31 @@ const LOOK_EVERY_MS = 1;
 const KEPT_MAX = 100;
 /** How many bytes the daemon may leave unread before commands have to wait with their output. */
 const UNREAD_BYTES_MAX = 1_048_576;
+/** The same for what the daemon has not recorded yet: that takes it at least 100 ms. */
+const KEPT_BYTES_MAX = 33_554_432;
+/** How long after the last deadline a supervisor without a daemon may still need. */
+const LAST_MS = 1_000;
 
 /** How a supervisor reaches its daemon. */
 export interface SupervisorLink {
   send(message: FromSupervisor): void;
   /** Bytes sent that the daemon has not read yet, not counting those in the kernel. */
   readonly unreadBytes: number;
+  close(): void;
 }
 
-/** Runs commands for a daemon. */
+/** What becomes of commands whose daemon is gone. */
+export interface Adoption {
+  /** How long they may run from then on, in milliseconds; null: until their own deadlines. */
+  readonly graceMs: number | null;
+}
+
+/**
+ * Runs commands for a daemon.
+ *
+ * With an {@link Adoption} it outlives its daemon: its commands run on until their deadlines, and
+ * what happens to them is kept until a daemon has recorded it. Without one it ends with the daemon.
+ */
 export class Supervisor {
   readonly #commands = new Map<number, RunningCommand>();
   readonly #families = new CommandFamilies();
@@ -43,25 +66,36 @@ export class Supervisor {
   #ended: RunningCommand[] = [];
   /** Outputs that processes left to run still have open. They are read, and discarded. */
   readonly #kept = new Set<CommandOutput>();
-  readonly #onIdle: () => void;
+  readonly #adoption: Adoption | null;
+  readonly #runs: KeptRuns | null;
+  readonly #onEnd: () => void;
+  readonly #lastEnd = new LazyTimer(systemClock, () => this.#onEnd());
+  /** Null while no daemon is connected. */
+  #link: SupervisorLink | null;
   #isEnding = false;
 
-  /** @param onIdle called when it has been told to end and nothing is left to do */
-  constructor(link: SupervisorLink, onIdle: () => void) {
-    this.#onIdle = onIdle;
+  /** @param onEnd ends the process: nothing is left to do, or nothing may run any longer */
+  constructor(
+    link: SupervisorLink,
+    { adoption, onEnd }: { readonly adoption: Adoption | null; readonly onEnd: () => void },
+  ) {
+    this.#link = link;
+    this.#adoption = adoption;
+    this.#runs = adoption === null ? null : new KeptRuns();
+    this.#onEnd = onEnd;
     this.#usages = new CommandUsages({
       clock: systemClock,
       spentMs,
       find: (commands) => this.#families.find(commands),
-      report: (usages) => this.#report(usages, link),
+      report: (usages) => this.#report(usages),
     });
     this.#host = {
       clock: systemClock,
       starter: createProgramStarter(),
       files: new ResultFiles(systemClock),
       budget: new TransferBudget(systemClock),
-      isStalled: () => link.unreadBytes > UNREAD_BYTES_MAX,
-      send: (message) => link.send(message),
+      isStalled: () => this.#isStalled,
+      send: (message) => this.#send(message),
       onStart: (command) => this.#started(command),
       onExit: (command) => this.#exited(command),
       kill: (command) => this.#kill(command),
@@ -70,22 +104,107 @@ export class Supervisor {
     };
   }
 
+  /** The first message to a daemon. */
+  greet(): void {
+    this.#link?.send(this.hello);
+  }
+
+  get hello(): Extract<FromSupervisor, { readonly type: "hello" }> {
+    const isAdoptable = this.#adoption !== null;
+    return { type: "hello", version: SUPERVISOR_VERSION, pid: process.pid, isAdoptable };
+  }
+
   receive(message: ToSupervisor): void {
     switch (message.type) {
-      case "run": {
-        const command = new RunningCommand(message, this.#host);
-        this.#commands.set(message.run, command);
-        return command.start(message.untilMs);
-      }
+      case "run":
+        return this.#begin(message);
       case "until":
-        for (const run of message.runs) this.#commands.get(run)?.extend(message.untilMs);
-        return;
+        return this.#extend(message.runs, message.untilMs);
       case "signal":
         return this.#commands.get(message.run)?.signal(message.signal);
+      case "ack":
+        for (const [run, lines] of message.lines) this.#runs?.recorded(run, lines);
+        for (const run of message.done) this.#runs?.done(run);
+        return this.#endIfIdle();
+      case "detach":
+        return this.#detach();
       case "end":
         this.#isEnding = true;
         return this.#endIfIdle();
+      case "quit":
+        return this.#onEnd();
     }
+  }
+
+  /** All commands that run, or whose outcome no daemon has recorded. */
+  list(): readonly FoundRun[] {
+    return this.#runs?.list(systemClock.now().monotonicMs) ?? [];
+  }
+
+  /** A daemon takes over: it is sent all that is not recorded. */
+  attach(link: SupervisorLink): void {
+    const before = this.#link;
+    this.#link = link;
+    before?.close();
+    this.#lastEnd.cancel();
+    for (const message of this.#runs?.messages() ?? []) link.send(message);
+  }
+
+  /**
+   * A daemon is gone. Nothing is killed yet if another one can take over: each command has a
+   * deadline, before which no one else may begin its instance again.
+   */
+  lost(link: SupervisorLink): void {
+    if (this.#link !== link) return;
+    this.#link = null;
+    if (this.#adoption === null || this.#runs!.isEmpty) return this.#onEnd();
+    const { graceMs } = this.#adoption;
+    if (graceMs !== null) this.#extend([...this.#commands.keys()], graceMs);
+    // Also if a command cannot be killed, or an outcome is not asked for.
+    const endMs = Math.max(this.#runs!.lastDeadlineMs, this.#graceEndMs(graceMs));
+    this.#lastEnd.set(endMs + LAST_MS);
+  }
+
+  #detach(): void {
+    const link = this.#link;
+    if (link === null) return;
+    this.lost(link);
+    link.close();
+  }
+
+  #graceEndMs(graceMs: number | null): number {
+    return graceMs === null ? 0 : systemClock.now().monotonicMs + graceMs;
+  }
+
+  #begin(message: Extract<ToSupervisor, { readonly type: "run" }>): void {
+    const { run, claim, command: { marker }, untilMs } = message;
+    const command = new RunningCommand(message, this.#host);
+    this.#commands.set(run, command);
+    if (this.#runs !== null) {
+      const nowMs = systemClock.now().monotonicMs;
+      this.#runs.begin(run, { claim, marker, nowMs });
+      this.#runs.extend(run, nowMs + untilMs);
+    }
+    command.start(untilMs);
+  }
+
+  #extend(runs: readonly number[], untilMs: number): void {
+    const deadlineMs = systemClock.now().monotonicMs + untilMs;
+    for (const run of runs) {
+      this.#commands.get(run)?.extend(untilMs);
+      this.#runs?.extend(run, deadlineMs);
+    }
+  }
+
+  #send(message: FromSupervisor): void {
+    // Kept first: without a daemon this is all that happens to it.
+    if (message.type === "log" || message.type === "ended") this.#runs?.keep(message);
+    this.#link?.send(message);
+  }
+
+  get #isStalled(): boolean {
+    return (this.#link?.unreadBytes ?? 0) > UNREAD_BYTES_MAX ||
+      (this.#runs?.bytes ?? 0) > KEPT_BYTES_MAX;
   }
 
   /** Kill everything that runs, at once. */
@@ -96,6 +215,7 @@ export class Supervisor {
   #started(command: RunningCommand): void {
     this.#families.begin(command);
     this.#usages.begin(command);
+    this.#runs?.started(command.run, command.leader);
     this.#young.add(command);
     this.#look.setWithin(LOOK_EVERY_MS);
   }
@@ -132,10 +252,10 @@ export class Supervisor {
     for (const command of ended) command.settle(left.get(command)!);
   }
 
-  #report(usages: ReadonlyMap<RunningCommand, LiveUsage>, link: SupervisorLink): void {
+  #report(usages: ReadonlyMap<RunningCommand, LiveUsage>): void {
     const runs = [...usages].map(([{ run }, usage]) => ({ run, ...usage }));
     for (let from = 0; from < runs.length; from += ENTRIES_MAX) {
-      link.send({ type: "usage", runs: runs.slice(from, from + ENTRIES_MAX) });
+      this.#send({ type: "usage", runs: runs.slice(from, from + ENTRIES_MAX) });
     }
   }
 
@@ -155,6 +275,8 @@ export class Supervisor {
   }
 
   #endIfIdle(): void {
-    if (this.#isEnding && this.#commands.size === 0 && this.#kept.size === 0) this.#onIdle();
+    // A daemon that has an outcome may end before it has recorded it.
+    const isDone = this.#commands.size === 0 && (this.#runs?.isEmpty ?? true);
+    if (this.#isEnding && isDone && this.#kept.size === 0) this.#onEnd();
   }
 }

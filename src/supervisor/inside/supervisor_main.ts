@@ -1,17 +1,23 @@
 import { JobError } from "../../core/errors.ts";
 import type { LogEntry } from "../../core/instance.ts";
 import { systemClock } from "../../platform/clock.ts";
+import { HIDDEN_COMMANDS } from "../../platform/process/process.ts";
 import { adoptOrphans, signalAtParentDeath } from "../../platform/process/process_control.ts";
 import { takeSetup } from "../../platform/process/process_setup.ts";
-import { type FromSupervisor, SUPERVISOR_VERSION, type ToSupervisor } from "../protocol.ts";
+import type { FromSupervisor, ToSupervisor } from "../protocol.ts";
+import type { SupervisorPlace } from "../supervisor_folder.ts";
+import type { AdoptionSocket } from "./adoption_socket.ts";
 import { Supervisor, type SupervisorLink } from "./supervisor.ts";
 
 /** How often the parent is looked for where its death sends no signal. */
 const PARENT_LOOK_MS = 250;
+/** How often to check, without a daemon, whether one can still find this process. */
+const RECORD_LOOK_MS = 250;
 
 /**
- * The program of the supervisor: runs commands for the daemon that started it. Kills all of them
- * and ends when the daemon closes the connection.
+ * The program of the supervisor: runs commands for the daemon that started it, and for the next one
+ * if it can be found. Otherwise it kills all of them and ends when the daemon closes the
+ * connection.
  *
  * @throws JobError `unavailable` if no daemon started it
  */
@@ -23,39 +29,84 @@ export async function supervisorMain(): Promise<void> {
   }
   const link = createLink(process.send.bind(process));
   adoptOrphans();
+  // Before the change of user, who may not enter the folder of the socket.
+  const socket = await openSocket();
   const problem = takeSetup();
-  watchParent();
   // A command that signals its parent ends itself at most. With a handler, programs that are
   // started do not inherit this.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
-  const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
-  const supervisor = new Supervisor(link, () => process.exit(0));
-  process.once("exit", () => supervisor.killAll());
+  // Its end of the pipe is with the daemon.
+  process.stderr.on("error", () => {});
+  const supervisor = new Supervisor(link, {
+    adoption: socket?.record ?? null,
+    onEnd: () => process.exit(0),
+  });
+  process.once("exit", () => {
+    supervisor.killAll();
+    socket?.remove();
+  });
+  const lost = () => {
+    supervisor.lost(link);
+    if (socket !== null) watchRecord(socket);
+  };
+  watchParent(lost);
+  process.once("disconnect", lost);
   if (problem !== null) link.send({ type: "unfit", message: problem });
-  else process.on("message", (message) => supervisor.receive(message as ToSupervisor));
-  link.send({ type: "hello", version: SUPERVISOR_VERSION, pid: process.pid });
-  await disconnected;
-  process.exit(0);
+  else {
+    socket?.serve(supervisor);
+    process.on("message", (message) => supervisor.receive(message as ToSupervisor));
+  }
+  supervisor.greet();
+  await new Promise<never>(() => {});
+}
+
+async function openSocket(): Promise<AdoptionSocket | null> {
+  const place = placeOf(process.argv);
+  if (place === null) return null;
+  const { AdoptionSocket } = await import("./adoption_socket.ts");
+  return await AdoptionSocket.open(place);
+}
+
+/** The argument after the subcommand, unless that is the setup. */
+function placeOf(argv: readonly string[]): SupervisorPlace | null {
+  const given = argv[argv.indexOf(HIDDEN_COMMANDS.supervisor) + 1];
+  return given === undefined || given.startsWith("{") ? null : given;
 }
 
 /**
- * End this process when its daemon is gone. The connection alone does not always tell: Deno reports
- * no end of it if the daemon was killed with messages unread.
+ * Notice that the daemon is gone. The connection alone does not always tell: Deno reports no end of
+ * it if the daemon was killed with messages unread.
  */
-function watchParent(): void {
+function watchParent(lost: () => void): void {
   const parent = process.ppid;
   const look = () => {
-    if (process.ppid !== parent) process.exit(0);
+    if (process.ppid !== parent) lost();
+    return process.ppid === parent;
   };
   process.on("SIGCONT", look);
   // The daemon may stop this process before it kills it: if the daemon dies in between, this
   // process must continue. Set after the change of user, which would cancel it.
   if (signalAtParentDeath("SIGCONT")) return;
   const lookAgain = () => {
-    look();
-    systemClock.timer(PARENT_LOOK_MS, lookAgain);
+    if (look()) systemClock.timer(PARENT_LOOK_MS, lookAgain);
   };
   lookAgain();
+}
+
+let isWatched = false;
+
+/**
+ * End this process when its record was removed: a daemon that does not find it runs its instances
+ * again, beside the commands that run here.
+ */
+function watchRecord(socket: AdoptionSocket): void {
+  if (isWatched) return;
+  isWatched = true;
+  const look = () => {
+    if (!socket.isFindable) process.exit(0);
+    systemClock.timer(RECORD_LOOK_MS, look);
+  };
+  look();
 }
 
 function createLink(send: NonNullable<typeof process.send>): SupervisorLink {
@@ -65,9 +116,13 @@ function createLink(send: NonNullable<typeof process.send>): SupervisorLink {
       return unreadBytes;
     },
     send(message: FromSupervisor): void {
+      if (!process.connected) return;
       const bytes = message.type === "log" ? lengthOf(message.entries) : 0;
       unreadBytes += bytes;
       send(message, undefined, undefined, () => unreadBytes -= bytes);
+    },
+    close() {
+      if (process.connected) process.disconnect?.();
     },
   };
 }

@@ -110,6 +110,28 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     return followers.length;
   }
 
+  /** Continue it where it runs already. */
+  resume(worker: RunHost): void {
+    this.#worker = worker;
+    worker.run(this);
+    this.#schedule();
+  }
+
+  linesRecorded(lines: number): void {
+    this.#worker?.linesRecorded?.(lines);
+  }
+
+  outcomeRecorded(): void {
+    this.#worker?.outcomeRecorded?.();
+  }
+
+  leave(): boolean {
+    if (this.#isOver || this.#cause !== null || !this.#worker?.leave?.()) return false;
+    this.#isOver = true;
+    this.#options.onEnd(this, UNKNOWN_END);
+    return true;
+  }
+
   /** The first attempts whose arguments fit into one message. */
   #followersOf(others: readonly ProcessAttempt[]): readonly ProcessAttempt[] {
     let length = this.instance.argumentsJson.length;
@@ -175,10 +197,10 @@ export class ProcessAttempt implements Attempt, GatedAttempt, FollowingRun {
     this.#schedule();
   }
 
-  started(): void {
+  started(agoMs = 0): void {
     const { timeoutMs } = this.instance;
     if (timeoutMs === 0 || this.#cause !== null) return;
-    this.#timeoutAtMs = this.#nowMs() + timeoutMs;
+    this.#timeoutAtMs = this.#nowMs() - agoMs + timeoutMs;
     this.#schedule();
   }
 

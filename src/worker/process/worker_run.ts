@@ -22,6 +22,12 @@ export interface RunHost {
   abort(run: WorkerRun, cause: AbortCause): void;
   /** Signal the processes of the current run. */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** The store has the first `lines` lines of its run. */
+  linesRecorded?(lines: number): void;
+  /** The store has the outcome of its run, or needs none. */
+  outcomeRecorded?(): void;
+  /** Leave its run to the next daemon: it will not report anything. False: it cannot be left. */
+  leave?(): boolean;
 }
 
 /** One attempt, or one call of a handler, given to a worker. */
@@ -32,8 +38,8 @@ export interface WorkerRun {
   readonly handler: HandlerCall | null;
   readonly deadlineMs: number | null;
   readonly sink: AttemptSink;
-  /** Job code begins now. */
-  started(): void;
+  /** Job code begins now, or began `agoMs` ago. */
+  started(agoMs?: number): void;
   /** This is its result unless a handler, which runs now, changes it. */
   decided(result: AttemptResult): void;
   /** It exceeded its limits and is being killed. */

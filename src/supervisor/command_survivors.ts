@@ -1,0 +1,162 @@
+import { messageOf } from "../core/errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { thisProcess } from "../platform/process/process_identity.ts";
+import type {
+  Attempt,
+  AttemptSink,
+  AttemptTask,
+  FoundAttempt,
+  Survivors,
+} from "../worker/executor.ts";
+import { usageLimits } from "../worker/process/worker_launch.ts";
+import { supervisorKey } from "./command_launch.ts";
+import { findSupervisors, type FoundSupervisor } from "./find_supervisors.ts";
+import type { FoundRun } from "./protocol.ts";
+import { SupervisedCommand } from "./supervised_command.ts";
+import { updateRecord } from "./supervisor_folder.ts";
+import type { SupervisorProcess } from "./supervisor_process.ts";
+
+/** Least time that an attempt has here, in milliseconds; its supervisor has the real deadline. */
+const LEFT_MS_MIN = 1_000;
+/** The sink of a command that is not trusted. */
+const NOWHERE: AttemptSink = {
+  log: () => {},
+  progress: () => {},
+  used: () => {},
+  call: () => Promise.reject(new Error("not allowed")),
+};
+
+interface SurvivorsOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly folder: () => string;
+  /** Take a supervisor that was found among those of the executor. */
+  readonly supervise: (found: FoundSupervisor) => SupervisorProcess;
+  /** Continue a command as an attempt. */
+  readonly resume: (task: AttemptTask, sink: AttemptSink, command: SupervisedCommand) => Attempt;
+}
+
+interface FoundCommand {
+  readonly supervisor: FoundSupervisor;
+  readonly run: FoundRun;
+}
+
+/** The commands that earlier daemons of this node have left running. */
+export class CommandSurvivors implements Survivors {
+  readonly #options: SurvivorsOptions;
+  #foundMs = 0;
+  #supervisors: readonly FoundSupervisor[] = [];
+  /** By instance. */
+  #commands = new Map<string, FoundCommand>();
+  readonly #adopted = new Set<FoundRun>();
+  readonly #processes = new Map<FoundSupervisor, SupervisorProcess>();
+
+  constructor(options: SurvivorsOptions) {
+    this.#options = options;
+  }
+
+  get place(): string {
+    return this.#options.folder();
+  }
+
+  async find(): Promise<readonly FoundAttempt[]> {
+    const { clock, logger } = this.#options;
+    this.leave();
+    const identity = thisProcess();
+    this.#supervisors = await findSupervisors(this.place, { clock, logger, identity });
+    this.#foundMs = clock.now().monotonicMs;
+    for (const supervisor of this.#supervisors) {
+      for (const run of supervisor.runs) {
+        const { id, fence } = run.claim;
+        // A start that failed for want of resources is repeated with the same fence.
+        const isOlder = fence < (this.#commands.get(id)?.run.claim.fence ?? 0);
+        if (!isOlder) this.#commands.set(id, { supervisor, run });
+      }
+    }
+    return [...this.#commands.values()].map(({ run: { claim, ageMs, leftMs } }) => {
+      return { ...claim, ageMs, leftMs };
+    });
+  }
+
+  adopt(found: FoundAttempt, task: AttemptTask, sink: AttemptSink, lines: number): Attempt {
+    const { clock, resume } = this.#options;
+    const { supervisor, run } = this.#commands.get(found.id)!;
+    const process = this.#processOf(supervisor);
+    this.#adopted.add(run);
+    const nowMs = clock.now().monotonicMs;
+    const command = new SupervisedCommand(process, {
+      ...{ clock, number: run.run, marker: run.marker, limits: usageLimits(task.job) },
+      launch: () => {
+        throw new Error("it has been started");
+      },
+      begun: { ageMs: run.ageMs + nowMs - this.#foundMs, lines },
+    });
+    if (run.pid !== null) process.noteLeader(command, run.pid);
+    const leftMs = Math.max(LEFT_MS_MIN, run.leftMs - (nowMs - this.#foundMs));
+    const isTrusted = mayRun(supervisor, task);
+    const attempt = resume(
+      { ...task, deadlineMs: nowMs + leftMs },
+      isTrusted ? sink : NOWHERE,
+      command,
+    );
+    if (!isTrusted) attempt.abort("lease");
+    return attempt;
+  }
+
+  begin(): void {
+    for (const supervisor of this.#supervisors) {
+      const process = this.#processOf(supervisor);
+      this.#sign(supervisor);
+      supervisor.attach();
+      for (const run of supervisor.runs) {
+        if (this.#adopted.has(run)) continue;
+        process.send({ type: "signal", run: run.run, signal: "SIGKILL" });
+      }
+      process.end();
+    }
+    this.#forget();
+  }
+
+  /** From now on it is this daemon whose end matters. */
+  #sign({ place, record }: FoundSupervisor): void {
+    try {
+      updateRecord(place, { ...record, daemon: thisProcess().process });
+    } catch (error) {
+      const problem = messageOf(error);
+      this.#options.logger.warn("Cannot write the record of a supervisor", { place, problem });
+    }
+  }
+
+  /** Leave those that were not taken over as they are. */
+  leave(): void {
+    for (const supervisor of this.#supervisors) {
+      if (!this.#processes.has(supervisor)) supervisor.leave();
+    }
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#supervisors = [];
+    this.#commands = new Map();
+    this.#adopted.clear();
+    this.#processes.clear();
+  }
+
+  #processOf(supervisor: FoundSupervisor): SupervisorProcess {
+    const known = this.#processes.get(supervisor);
+    if (known !== undefined) return known;
+    const process = this.#options.supervise(supervisor);
+    this.#processes.set(supervisor, process);
+    return process;
+  }
+}
+
+/**
+ * True if a supervisor may run a job. A command has the rights of its supervisor, so with other
+ * rights than this process it is believed only about jobs that run with the same.
+ */
+function mayRun({ record }: FoundSupervisor, { job: { source } }: AttemptTask): boolean {
+  if (!record.isForeign) return true;
+  return source.type === "command" && supervisorKey(source.command) === record.key;
+}

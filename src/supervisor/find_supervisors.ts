@@ -1,0 +1,188 @@
+import { connect, type Socket } from "node:net";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { ChildChannel } from "../platform/process/child_channel.ts";
+import {
+  allPids,
+  isMarked,
+  killFamilyInTurns,
+  killGroup,
+} from "../platform/process/descendants.ts";
+import type { ProcessIdentity } from "../platform/process/process_identity.ts";
+import { commonVersion, type FoundRun, SUPERVISOR_VERSION } from "./protocol.ts";
+import { readMessage } from "./read_message.ts";
+import {
+  listPlaces,
+  readRecord,
+  removePlace,
+  socketOf,
+  type SupervisorPlace,
+  type SupervisorRecord,
+} from "./supervisor_folder.ts";
+import { MESSAGE_BYTES_MAX, type PeerEvents, type SupervisorPeer } from "./supervisor_peer.ts";
+
+/** How long a supervisor may take to say what it runs. */
+const LIST_MS_MAX = 3_000;
+/** After this time it may have been stopped, and is continued. */
+const CONTINUE_MS = 250;
+/** Most commands of one supervisor. */
+const RUNS_TOTAL_MAX = 100_000;
+
+/** A supervisor of an earlier daemon. */
+export interface FoundSupervisor {
+  readonly place: SupervisorPlace;
+  readonly record: SupervisorRecord;
+  readonly runs: readonly FoundRun[];
+  readonly peer: SupervisorPeer;
+  /** Ask it for what is not recorded, and take its commands over. */
+  attach(): void;
+  /** Leave it as it is. */
+  leave(): void;
+}
+
+interface Surroundings {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly identity: Pick<ProcessIdentity, "fateOf">;
+}
+
+/**
+ * Find the supervisors that earlier daemons recorded in a folder, and what they run. This changes
+ * nothing about those that respond. The processes of others are killed if their daemon is dead:
+ * nobody else would end them.
+ */
+export async function findSupervisors(
+  folder: string,
+  surroundings: Surroundings,
+): Promise<readonly FoundSupervisor[]> {
+  const found = await Promise.all(listPlaces(folder).map((place) => find(place, surroundings)));
+  return found.filter((each) => each !== null);
+}
+
+async function find(
+  place: SupervisorPlace,
+  { clock, logger, identity }: Surroundings,
+): Promise<FoundSupervisor | null> {
+  const record = readRecord(place);
+  const found = record === null ? null : await look(place, record, clock);
+  if (found !== null) return found;
+  // Of a daemon that lives it may be starting.
+  if (record !== null && identity.fateOf(record.daemon) !== "gone") return null;
+  if (record !== null) {
+    const { token: marker } = record;
+    let killed = 0;
+    for (const isPrefix of [false, true]) {
+      killed += await killFamilyInTurns({ marker, isPrefix, sessions: new Set() }, null, clock);
+    }
+    if (killed > 0) logger.warn("Ended what a dead supervisor of commands left", { killed });
+  }
+  removePlace(place);
+  return null;
+}
+
+async function look(
+  place: SupervisorPlace,
+  record: SupervisorRecord,
+  clock: Clock,
+): Promise<FoundSupervisor | null> {
+  const socket = await connectTo(socketOf(place));
+  if (socket === null) return null;
+  const peer = new FoundPeer(socket, clock);
+  const { secret, token } = record;
+  const wake = clock.timer(CONTINUE_MS, () => {
+    for (const pid of allPids()) if (isMarked(pid, token)) killGroup(pid, "SIGCONT");
+  }, { unref: true });
+  peer.send({ type: "list", version: SUPERVISOR_VERSION, secret });
+  const runs = await peer.list(LIST_MS_MAX);
+  wake.cancel();
+  // It receives our signals: with fewer rights it must not name the process of another.
+  const isOurs = peer.pid !== null &&
+    (process.platform !== "linux" || isMarked(peer.pid, token));
+  if (runs === null || !isOurs) {
+    peer.close();
+    return null;
+  }
+  return {
+    ...{ place, record, runs, peer },
+    attach: () => peer.send({ type: "attach" }),
+    leave: () => peer.close(),
+  };
+}
+
+function connectTo(path: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("error", () => {
+      socket.destroy();
+      resolve(null);
+    });
+    socket.once("connect", () => resolve(socket));
+  });
+}
+
+/** The connection to a supervisor that was found. */
+class FoundPeer implements SupervisorPeer {
+  readonly isFound = true;
+  readonly words = "";
+  pid: number | null = null;
+  readonly #clock: Clock;
+  readonly #channel: ChildChannel;
+  readonly #runs: FoundRun[] = [];
+  readonly #listed = Promise.withResolvers<readonly FoundRun[] | null>();
+  #events: PeerEvents | null = null;
+
+  constructor(stream: Socket, clock: Clock) {
+    this.#clock = clock;
+    this.#channel = new ChildChannel({
+      ...{ clock, stream, lineBytesMax: MESSAGE_BYTES_MAX },
+      onMessage: (message) => {
+        if (this.#events === null) this.#look(message);
+        else this.#events.onMessage(message);
+      },
+      onFault: (problem) => {
+        this.#listed.resolve(null);
+        this.#events?.onFault(problem);
+      },
+    });
+    this.#channel.whenClosed(() => this.#listed.resolve(null));
+  }
+
+  send(message: unknown): void {
+    this.#channel.send(message);
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  /** What it runs; null if it does not say so in time. */
+  async list(limitMs: number): Promise<readonly FoundRun[] | null> {
+    const timer = this.#clock.timer(limitMs, () => this.#listed.resolve(null));
+    try {
+      return await this.#listed.promise;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  open(events: PeerEvents): ChildChannel {
+    this.#events = events;
+    this.#channel.whenClosed(() => events.onExit({ code: null, signal: null }));
+    return this.#channel;
+  }
+
+  release(): void {}
+
+  #look(given: unknown): void {
+    const message = readMessage(given);
+    if (message?.type === "hello" && this.pid === null) {
+      const isUnderstood = commonVersion(SUPERVISOR_VERSION, message.version) !== null;
+      if (isUnderstood) this.pid = message.pid;
+      else this.#listed.resolve(null);
+    } else if (message?.type === "runs" && this.pid !== null) {
+      this.#runs.push(...message.runs);
+      if (message.isLast) this.#listed.resolve(this.#runs);
+      else if (this.#runs.length > RUNS_TOTAL_MAX) this.#listed.resolve(null);
+    } else this.#listed.resolve(null);
+  }
+}

@@ -1,0 +1,109 @@
+import type { ClaimOfRun, FoundRun, FromSupervisor } from "../protocol.ts";
+
+type LogMessage = Extract<FromSupervisor, { readonly type: "log" }>;
+type EndedMessage = Extract<FromSupervisor, { readonly type: "ended" }>;
+
+/** What a kept line takes in addition to its text, in bytes. */
+const LINE_BYTES = 200;
+
+interface KeptRun {
+  readonly claim: ClaimOfRun;
+  readonly marker: string;
+  readonly beginMs: number;
+  /** Until when it may run, in monotonic ms; afterwards the claim is no longer its own. */
+  deadlineMs: number;
+  pid: number | null;
+  /** Output that no daemon has recorded. */
+  readonly logs: LogMessage[];
+  ended: EndedMessage | null;
+}
+
+/**
+ * The commands of a supervisor until a daemon has recorded how they ended, and what they printed
+ * meanwhile: if the daemon ends, the next one is sent all of it again.
+ */
+export class KeptRuns {
+  readonly #runs = new Map<number, KeptRun>();
+  #bytes = 0;
+
+  /** About as much memory as what is kept takes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#runs.size === 0;
+  }
+
+  /** When the last of them may no longer run, in monotonic ms. */
+  get lastDeadlineMs(): number {
+    return Math.max(...[...this.#runs.values()].map(({ deadlineMs }) => deadlineMs));
+  }
+
+  begin(
+    run: number,
+    { claim, marker, nowMs }: Pick<FoundRun, "claim" | "marker"> & { readonly nowMs: number },
+  ): void {
+    const times = { beginMs: nowMs, deadlineMs: nowMs };
+    this.#runs.set(run, { claim, marker, ...times, pid: null, logs: [], ended: null });
+  }
+
+  started(run: number, pid: number): void {
+    const kept = this.#runs.get(run);
+    if (kept !== undefined) kept.pid = pid;
+  }
+
+  extend(run: number, deadlineMs: number): void {
+    const kept = this.#runs.get(run);
+    if (kept !== undefined) kept.deadlineMs = deadlineMs;
+  }
+
+  keep(message: LogMessage | EndedMessage): void {
+    const kept = this.#runs.get(message.run);
+    if (kept === undefined) return;
+    if (message.type === "log") kept.logs.push(message);
+    else kept.ended = message;
+    this.#bytes += bytesOf(message);
+  }
+
+  /** The first `lines` lines of a run are recorded. */
+  recorded(run: number, lines: number): void {
+    const logs = this.#runs.get(run)?.logs ?? [];
+    const from = logs.findIndex(({ first, entries }) => first + entries.length > lines);
+    for (const log of logs.splice(0, from < 0 ? logs.length : from)) this.#bytes -= bytesOf(log);
+  }
+
+  /** The outcome of a run is recorded. */
+  done(run: number): void {
+    this.recorded(run, Infinity);
+    const ended = this.#runs.get(run)?.ended ?? null;
+    if (ended !== null) this.#bytes -= bytesOf(ended);
+    this.#runs.delete(run);
+  }
+
+  /** All runs, oldest first. */
+  list(nowMs: number): readonly FoundRun[] {
+    return [...this.#runs].map(([run, { claim, marker, pid, beginMs, deadlineMs }]) => ({
+      ...{ run, claim, marker, pid },
+      ageMs: Math.max(0, Math.floor(nowMs - beginMs)),
+      leftMs: Math.max(0, Math.floor(deadlineMs - nowMs)),
+    }));
+  }
+
+  /** What is not recorded, in an order that keeps that of each run. */
+  *messages(): Iterable<LogMessage | EndedMessage> {
+    for (const { logs, ended } of this.#runs.values()) {
+      yield* logs;
+      if (ended !== null) yield ended;
+    }
+  }
+}
+
+function bytesOf(message: LogMessage | EndedMessage): number {
+  if (message.type === "log") {
+    return message.entries.reduce((sum, { message: text }) => sum + text.length + LINE_BYTES, 0);
+  }
+  const { result, stderrTail } = message;
+  const resultLength = result?.type === "ok" ? result.resultsJson.length : 0;
+  return resultLength + stderrTail.length + LINE_BYTES;
+}

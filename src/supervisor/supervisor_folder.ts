@@ -1,0 +1,122 @@
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import { JobError } from "../core/errors.ts";
+import { isObject } from "../core/object_keys.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../platform/files/private_files.ts";
+import { distrustError, findDistrust } from "../platform/files/trusted_path.ts";
+
+/** Most supervisors that a daemon looks for. */
+const FOUND_MAX = 1_000;
+/** Longest record, in bytes. */
+const RECORD_BYTES_MAX = 8_192;
+/** Longest path of a Unix socket, in bytes, with its end. */
+const SOCKET_BYTES_MAX = 104;
+const ENDING = { record: ".json", socket: ".sock" } as const;
+
+/** What a daemon writes down of a supervisor, for itself and for those after it. */
+export interface SupervisorRecord {
+  /** Who has it may take the commands over. No argv and no environment contains it. */
+  readonly secret: string;
+  /** The markers of its commands begin with this and a dot; its own marker is this alone. */
+  readonly token: string;
+  /** Of its commands; see `supervisorKey`. */
+  readonly key: string;
+  /** True if it has other rights than its daemon. */
+  readonly isForeign: boolean;
+  /**
+   * How long its commands may run from the end of its daemon on, in milliseconds, if no other
+   * daemon can take them back meanwhile; null: until their leases end.
+   */
+  readonly graceMs: number | null;
+  /** The process of its daemon, as `ProcessIdentity` names it. */
+  readonly daemon: string | null;
+}
+
+/** The place of a supervisor in the folder: its path without an ending. */
+export type SupervisorPlace = string;
+
+/** Path of the Unix socket of a supervisor. */
+export function socketOf(place: SupervisorPlace): string {
+  return `${place}${ENDING.socket}`;
+}
+
+/** Path of the record of a supervisor. */
+export function recordOf(place: SupervisorPlace): string {
+  return `${place}${ENDING.record}`;
+}
+
+/**
+ * Create the folder where a daemon and its supervisors find each other, if it does not exist.
+ *
+ * @throws JobError `permission_denied` if it belongs to others, or they may enter it;
+ * `invalid_argument` if its path is too long for sockets; the system's error if it cannot be made
+ */
+export function openFolder(folder: string): void {
+  const bytes = Buffer.byteLength(socketOf(join(folder, "0".repeat(16))));
+  if (bytes > SOCKET_BYTES_MAX) {
+    const problem = `the paths of sockets in it have ${bytes} bytes, at most ${SOCKET_BYTES_MAX}`;
+    throw new JobError("invalid_argument", `Cannot use the folder "${folder}": ${problem}`);
+  }
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  const hint = "Remove it: the daemon creates it again";
+  const distrust = findDistrust(folder);
+  if (distrust !== null) throw distrustError(`Cannot use the folder "${folder}"`, distrust, hint);
+  if ((lstatSync(folder).mode & 0o077) === 0) return;
+  throw new JobError("permission_denied", `Cannot use "${folder}": others may enter it`, { hint });
+}
+
+/** Write the record of a supervisor that is about to start. @throws the system's error */
+export function writeRecord(place: SupervisorPlace, record: SupervisorRecord): void {
+  writeFileSync(recordOf(place), JSON.stringify(record), { mode: PRIVATE_FILE, flag: "wx" });
+}
+
+/**
+ * Change the record of a supervisor that runs. It stays the same file: the supervisor would take a
+ * new one for its removal. @throws the system's error
+ */
+export function updateRecord(place: SupervisorPlace, record: SupervisorRecord): void {
+  writeFileSync(recordOf(place), JSON.stringify(record));
+}
+
+/** Read a record. @returns null if there is none, or it is unreadable */
+export function readRecord(place: SupervisorPlace): SupervisorRecord | null {
+  try {
+    const text = readFileSync(recordOf(place), "utf8");
+    if (text.length > RECORD_BYTES_MAX) return null;
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The supervisors that daemons have recorded in a folder. Does not create it. */
+export function listPlaces(folder: string): readonly SupervisorPlace[] {
+  try {
+    return readdirSync(folder).filter((name) => name.endsWith(ENDING.record)).slice(0, FOUND_MAX)
+      .map((name) => join(folder, name.slice(0, -ENDING.record.length)));
+  } catch {
+    return [];
+  }
+}
+
+/** Remove what is recorded of a supervisor that has ended. */
+export function removePlace(place: SupervisorPlace): void {
+  for (const path of [recordOf(place), socketOf(place)]) {
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // It belongs to another user, whose daemon removes it.
+    }
+  }
+}
+
+function isRecord(value: unknown): value is SupervisorRecord {
+  if (!isObject(value)) return false;
+  const { secret, token, key, isForeign, graceMs, daemon } = value;
+  return [secret, token, key].every((text) => typeof text === "string" && text.length > 0) &&
+    typeof isForeign === "boolean" &&
+    (graceMs === null || typeof graceMs === "number") &&
+    (daemon === null || typeof daemon === "string");
+}

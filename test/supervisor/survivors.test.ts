@@ -1,0 +1,355 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { systemClock } from "../../src/platform/clock.ts";
+import { createLogger, silentLogger } from "../../src/platform/logger.ts";
+import { createCommandExecutor } from "../../src/supervisor/command_executor.ts";
+import { commonVersion, SUPERVISOR_VERSION } from "../../src/supervisor/protocol.ts";
+import { listPlaces, openFolder, socketOf } from "../../src/supervisor/supervisor_folder.ts";
+import type { Executor, FoundAttempt } from "../../src/worker/executor.ts";
+import {
+  commandJob,
+  isAlive,
+  makeTask,
+  programCommand,
+  RecordingSink,
+  whenGone,
+  workerCommand,
+} from "../support/attempts.ts";
+import { linesOf, until } from "../support/wait.ts";
+
+const isLinux = process.platform === "linux";
+const root = mkdtempSync(join(tmpdir(), "survivors-"));
+const executors: Executor[] = [];
+const servers: Server[] = [];
+let folders = 0;
+
+after(async () => {
+  await Promise.all(executors.map((executor) => executor.stop()));
+  for (const server of servers) server.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** A folder of supervisors, and where commands may leave files. */
+function makeFolder(): string {
+  return join(root, String(folders += 1));
+}
+
+interface ParentOptions {
+  readonly leaseMs?: number;
+  readonly graceMs?: number | null;
+  readonly recorded?: { readonly lines: number; readonly isDone: boolean };
+}
+
+/** A daemon that runs these scripts; resolves once each has written a line. */
+async function startParent(
+  folder: string,
+  scripts: readonly string[],
+  { leaseMs = 20_000, graceMs = null, recorded }: ParentOptions = {},
+): Promise<ChildProcess> {
+  const [program, ...args] = programCommand("leaving_parent.ts");
+  const options = JSON.stringify({ leaseMs, graceMs, recorded });
+  const child = spawn(program!, [...args, folder, options, ...scripts], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout!, "data");
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  process.kill(child.pid!, "SIGKILL");
+  await whenGone(child.pid!, 5_000);
+}
+
+function makeExecutor(
+  folder: string,
+  options: Partial<Parameters<typeof createCommandExecutor>[0]> = {},
+): Executor {
+  const executor = createCommandExecutor({
+    ...{ clock: systemClock, logger: silentLogger, idleMs: 60_000, command: workerCommand() },
+    outliving: { folder: () => folder, graceMs: null },
+    ...options,
+  });
+  executors.push(executor);
+  return executor;
+}
+
+/** Take over a command as the job of the first daemon. */
+function adopt(
+  executor: Executor,
+  found: FoundAttempt,
+  { lines = 0, options = {} }: {
+    readonly lines?: number;
+    readonly options?: Parameters<typeof commandJob>[2];
+  } = {},
+) {
+  const sink = new RecordingSink();
+  const job = commandJob(["/bin/sh"], {}, options);
+  const { id, fence } = found;
+  const task = makeTask(job, [], { instance: { id, fence } });
+  return { sink, attempt: executor.survivors!.adopt(found, task, sink, lines) };
+}
+
+/** Kill the daemon of these scripts, and find what it left. */
+async function findAfterKill(
+  folder: string,
+  scripts: readonly string[],
+  options: ParentOptions = {},
+) {
+  await kill(await startParent(folder, scripts, options));
+  const executor = makeExecutor(folder);
+  return { executor, found: await executor.survivors!.find() };
+}
+
+/** Prints its process ids, works, appends to `file`, prints again and ends with `code`. */
+const work = (file: string, code = 0) =>
+  `echo $PPID $$; sleep 0.5; echo middle; echo ran >> ${file}; echo end; exit ${code}`;
+
+test("adopt() continues a command whose daemon was killed, with all of its output", async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  const { executor, found } = await findAfterKill(folder, [work(file)]);
+  assert.equal(found.length, 1);
+  const { sink, attempt } = adopt(executor, found[0]!);
+  executor.survivors!.begin();
+  assert.deepEqual(await attempt.outcome, { type: "ok", resultsJson: "[]" });
+  assert.deepEqual(sink.messages().slice(1), ["middle", "end"]);
+  assert.deepEqual(linesOf(file), ["ran"]);
+  attempt.outcomeRecorded!();
+  await whenGone(Number(sink.messages()[0]!.split(" ")[0]), 2_000);
+});
+
+test("adopt() has the outcome of a command that ended while no daemon ran", async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  await kill(await startParent(folder, [work(file, 3)]));
+  await until("it has ended", () => linesOf(file).length > 0);
+  const executor = makeExecutor(folder);
+  const [found] = await executor.survivors!.find();
+  const { sink, attempt } = adopt(executor, found!);
+  executor.survivors!.begin();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "error" && outcome.error.exitCode === 3);
+  assert.deepEqual(sink.messages().slice(1), ["middle", "end"]);
+});
+
+test("adopt() repeats no line that the store has", async () => {
+  const folder = makeFolder();
+  const script = "echo one; echo two; sleep 0.5; echo three";
+  const recorded = { lines: 1, isDone: false };
+  const { executor, found } = await findAfterKill(folder, [script], { recorded });
+  // The daemon had recorded one more than the supervisor knew.
+  const { sink, attempt } = adopt(executor, found[0]!, { lines: 2 });
+  executor.survivors!.begin();
+  await attempt.outcome;
+  assert.deepEqual(sink.messages(), ["three"]);
+});
+
+test("find() does not return a command whose outcome is recorded", async () => {
+  const recorded = { lines: 0, isDone: true };
+  const { found } = await findAfterKill(makeFolder(), ["echo 1", "echo 2; sleep 5"], { recorded });
+  assert.equal(found.length, 1);
+});
+
+test("find() changes nothing, also if nobody adopts", async () => {
+  const folder = makeFolder();
+  const parent = await startParent(folder, ["echo $$; sleep 2"]);
+  const looking = makeExecutor(folder);
+  assert.equal((await looking.survivors!.find()).length, 1);
+  looking.survivors!.leave();
+  assert.equal((await looking.survivors!.find()).length, 1);
+  assert.equal(parent.exitCode, null);
+  await kill(parent);
+});
+
+test("adopt() counts the time limit from the start of the command", async () => {
+  const { executor, found } = await findAfterKill(makeFolder(), ["echo up; sleep 30"]);
+  const startMs = systemClock.now().monotonicMs;
+  const timeoutMs = Math.ceil(found[0]!.ageMs) + 300;
+  const { attempt } = adopt(executor, found[0]!, { options: { timeoutMs } });
+  executor.survivors!.begin();
+  const outcome = await attempt.outcome;
+  assert.ok(outcome.type === "aborted" && outcome.cause === "timeout");
+  assert.ok(systemClock.now().monotonicMs - startMs < timeoutMs);
+});
+
+test("adopt() lets a command be aborted, and moves its deadline", async () => {
+  const { executor, found } = await findAfterKill(
+    makeFolder(),
+    ["echo up; sleep 30", "echo up; sleep 2.5; echo end"],
+    { leaseMs: 2_000 },
+  );
+  const [first, second] = found.map((each) => adopt(executor, each));
+  second!.attempt.extend(systemClock.now().monotonicMs + 20_000);
+  executor.survivors!.begin();
+  first!.attempt.abort("canceled");
+  const canceled = await first!.attempt.outcome;
+  assert.ok(canceled.type === "aborted" && canceled.cause === "canceled");
+  assert.equal((await second!.attempt.outcome).type, "ok");
+  assert.deepEqual(second!.sink.messages(), ["up", "end"]);
+});
+
+test("begin() ends what was found and not adopted", async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  const { executor } = await findAfterKill(folder, [`echo $$ | tee ${file}; sleep 60`]);
+  executor.survivors!.begin();
+  await whenGone(Number(linesOf(file)[0]), 3_000);
+});
+
+for (
+  const [what, options] of [
+    ["its lease", { leaseMs: 1_000 }],
+    ["the time that its supervisor was given", { leaseMs: 60_000, graceMs: 1_000 }],
+  ] as const
+) {
+  test(`a command that no daemon takes over ends with ${what}, and its supervisor too`, async () => {
+    const folder = makeFolder();
+    const file = `${folder}.txt`;
+    await kill(await startParent(folder, [`echo $PPID $$ | tee ${file}; sleep 60`], options));
+    const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
+    await whenGone(pid!, 2_000);
+    await whenGone(supervisor!, 4_000);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+}
+
+test("a supervisor without commands ends with its daemon", async () => {
+  const folder = makeFolder();
+  const recorded = { lines: 0, isDone: true };
+  await kill(await startParent(folder, ["echo $PPID"], { recorded }));
+  await until("its files are gone", () => readdirSync(folder).length === 0);
+});
+
+test("a supervisor that no daemon can find ends what it runs", async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  const parent = await startParent(folder, [`echo $$ | tee ${file}; sleep 60`]);
+  rmSync(folder, { recursive: true });
+  await kill(parent);
+  await whenGone(Number(linesOf(file)[0]), 2_000);
+});
+
+test("find() ends what a dead supervisor of a dead daemon left", { skip: !isLinux }, async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  const parent = await startParent(folder, [`echo $PPID $$ | tee ${file}; sleep 60`]);
+  const [supervisor, pid] = linesOf(file)[0]!.split(" ").map(Number);
+  process.kill(parent.pid!, "SIGSTOP");
+  process.kill(supervisor!, "SIGKILL");
+  await kill(parent);
+  assert.equal(isAlive(pid!), true);
+  const executor = makeExecutor(folder);
+  assert.deepEqual(await executor.survivors!.find(), []);
+  await whenGone(pid!, 2_000);
+  assert.deepEqual(listPlaces(folder), []);
+});
+
+test("a supervisor that was stopped continues when a daemon looks for it", {
+  skip: !isLinux,
+}, async () => {
+  const folder = makeFolder();
+  const file = `${folder}.txt`;
+  const parent = await startParent(folder, [`echo $PPID | tee ${file}; sleep 2`]);
+  await kill(parent);
+  process.kill(Number(linesOf(file)[0]), "SIGSTOP");
+  const executor = makeExecutor(folder);
+  assert.equal((await executor.survivors!.find()).length, 1);
+});
+
+test("adopted commands are lost when their supervisor is killed", async () => {
+  const { executor, found } = await findAfterKill(makeFolder(), ["echo $PPID $$; sleep 60"]);
+  const { sink, attempt } = adopt(executor, found[0]!);
+  executor.survivors!.begin();
+  await sink.line(" ");
+  const [supervisor, pid] = sink.messages()[0]!.split(" ").map(Number);
+  process.kill(supervisor!, "SIGKILL");
+  assert.equal((await attempt.outcome).type, "lost");
+  await whenGone(pid!, 1_000);
+});
+
+test("what a supervisor is found by is open to nobody else, and names nothing secret", async () => {
+  const folder = makeFolder();
+  const parent = await startParent(folder, ["echo up; sleep 60"]);
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  for (const name of readdirSync(folder)) {
+    assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
+  }
+  const [place] = listPlaces(folder);
+  const { secret } = JSON.parse(readFileSync(`${place}.json`, "utf8"));
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    for (const name of ["cmdline", "environ"]) {
+      const text = await Promise.resolve().then(() => readFileSync(`/proc/${pid}/${name}`, "utf8"))
+        .catch(() => "");
+      assert.ok(!text.includes(secret), `${pid} ${name}`);
+    }
+  }
+  await kill(parent);
+});
+
+test("openFolder() refuses a folder that others may enter, and one with too long a path", () => {
+  const open = join(root, "open");
+  openFolder(open);
+  rmSync(open, { recursive: true });
+  openFolder(open);
+  const long = join(root, "x".repeat(100));
+  assert.throws(() => openFolder(long), /paths of sockets in it have \d+ bytes, at most 104/);
+});
+
+/** A supervisor of another version, as its files and its first messages show it. */
+async function fakeSupervisor(folder: string, version: number): Promise<() => readonly unknown[]> {
+  openFolder(folder);
+  const place = join(folder, "fake");
+  const record = { secret: "s", token: "t", key: "k", isForeign: false, graceMs: null };
+  writeFileSync(`${place}.json`, JSON.stringify({ ...record, daemon: null }));
+  const received: unknown[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      for (const line of String(chunk).split("\n").filter((text) => text !== "")) {
+        received.push(JSON.parse(line));
+      }
+      const hello = { type: "hello", version, pid: process.pid, isAdoptable: true };
+      const runs = { type: "runs", runs: [], isLast: true };
+      socket.write(`${JSON.stringify(hello)}\n${JSON.stringify(runs)}\n`);
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(socketOf(place), () => resolve()));
+  return () => received;
+}
+
+test("commonVersion() is the older one of two neighbors, from 2 on", () => {
+  assert.equal(commonVersion(2, 2), 2);
+  assert.equal(commonVersion(3, 2), 2);
+  assert.equal(commonVersion(2, 3), 2);
+  assert.equal(commonVersion(2, 1), null);
+  assert.equal(commonVersion(4, 2), null);
+  assert.equal(commonVersion(2, 4), null);
+});
+
+test("find() asks a supervisor in its own version, and takes none that is too far away", async () => {
+  const folder = makeFolder();
+  const received = await fakeSupervisor(folder, SUPERVISOR_VERSION + 2);
+  assert.deepEqual(await makeExecutor(folder).survivors!.find(), []);
+  assert.deepEqual(received(), [{ type: "list", version: SUPERVISOR_VERSION, secret: "s" }]);
+});
+
+test("run() says so once, and goes on, where nothing can outlive the daemon", async () => {
+  const log: string[] = [];
+  const logger = createLogger({
+    ...{ clock: systemClock, level: "warn", format: "text" },
+    write: (line) => log.push(line),
+  });
+  const executor = makeExecutor(join(root, "y".repeat(120)), { logger });
+  for (let count = 0; count < 2; count++) {
+    const attempt = executor.run(makeTask(commandJob(["/bin/true"])), new RecordingSink());
+    assert.equal((await attempt.outcome).type, "ok");
+  }
+  assert.equal(log.filter((line) => line.includes("Commands will end with the daemon")).length, 1);
+});

@@ -1,0 +1,35 @@
+import { systemClock } from "../../../src/platform/clock.ts";
+import { silentLogger } from "../../../src/platform/logger.ts";
+import { createCommandExecutor } from "../../../src/supervisor/command_executor.ts";
+import { commandJob, makeTask, RecordingSink, workerCommand } from "../attempts.ts";
+
+// A daemon for the tests that kill one whose commands outlive it: runs one command for each script,
+// and prints "up" once each has written a line. Its store has what `recorded` says of the first.
+const [folder, optionsText, ...scripts] = process.argv.slice(2);
+const { leaseMs, graceMs, recorded } = JSON.parse(optionsText!) as {
+  readonly leaseMs: number;
+  readonly graceMs: number | null;
+  readonly recorded?: { readonly lines: number; readonly isDone: boolean };
+};
+
+const executor = createCommandExecutor({
+  ...{ clock: systemClock, logger: silentLogger, idleMs: 60_000, command: workerCommand() },
+  outliving: { folder: () => folder!, graceMs },
+});
+const attempts = scripts.map((script) => {
+  const job = commandJob(["/bin/sh", "-c", script]);
+  const sink = new RecordingSink();
+  return { sink, attempt: executor.run(makeTask(job, [], { leaseMs }), sink) };
+});
+for (const { sink } of attempts) await sink.line("");
+const [first] = attempts;
+if (recorded !== undefined) {
+  if (recorded.isDone) {
+    await first!.attempt.outcome;
+    first!.attempt.outcomeRecorded!();
+  } else first!.attempt.linesRecorded!(recorded.lines);
+  // Acknowledged in the next turn.
+  await new Promise<void>((resolve) => systemClock.timer(100, resolve));
+}
+console.log("up");
+systemClock.timer(600_000, () => {});
