@@ -33,9 +33,11 @@ import { VERSION } from "./platform/version.ts";
 import type { JobClient } from "./rpc/client/client.ts";
 import type { ConnectOptions } from "./rpc/client/connect_options.ts";
 import { loadServerTls } from "./rpc/server/server.ts";
+import { runtimeDir } from "./rpc/server/socket_path.ts";
 import { createStore } from "./store/open_store.ts";
 import { checkFormat } from "./store/sqlite/open_database.ts";
-import { createCommandExecutor } from "./supervisor/command_executor.ts";
+import { createCommandExecutor, type OutlivingOptions } from "./supervisor/command_executor.ts";
+import { commandFolder } from "./supervisor/command_folder.ts";
 import {
   disabledKinds,
   loadDaemonProject,
@@ -337,7 +339,7 @@ function createManager(config: Config, given: ManagerParts): Manager {
         mask,
       }),
       command: createCommandExecutor({
-        ...{ clock, logger, idleMs, mask },
+        ...{ clock, logger, idleMs, mask, outliving: outlivingOf(config) },
         recycle: { runs: recycleAfter, memoryBytes: recycleMemoryBytes },
       }),
       inline: createInlineExecutor({ clock, mask }),
@@ -363,6 +365,17 @@ function createManager(config: Config, given: ManagerParts): Manager {
     // read, such as one on a disk that is not mounted yet: its jobs may come back.
     keepsUnknown: problems.some(({ job }) => job === null),
   });
+}
+
+/** How commands outlive this daemon. In memory, nothing of the store does. */
+function outlivingOf({ store, node, worker }: Config): OutlivingOptions | null {
+  if (store.address.type === "memory" || isWindows()) return null;
+  const id = node.id ?? hostname();
+  return {
+    folder: () => commandFolder(store, { id, runtimeDir: runtimeDir() }),
+    // Only a daemon that finds them can take back the claims of a SQLite file.
+    graceMs: store.address.type === "sqlite" ? worker.leaseMs : null,
+  };
 }
 
 /** The channels of a configuration. Their code is loaded only if there are any. */

@@ -124,7 +124,7 @@ const KEYS = {
     logsOnly: FLAG,
     signal: ["an AbortSignal", (value) => value instanceof AbortSignal],
   } satisfies KeysOf<FollowOptions>,
-  stop: { drainMs: ["a number of milliseconds", isMilliseconds] },
+  stop: { drainMs: ["a number of milliseconds", isMilliseconds], keepsCommands: FLAG },
 } as const satisfies Readonly<Record<string, Keys>>;
 
 /**

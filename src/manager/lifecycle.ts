@@ -4,6 +4,7 @@ import type { JobDefinition } from "../core/job/job.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Channel } from "../notices/channels/channel.ts";
 import type { ChangeHint, StoreInfo } from "../store/store.ts";
+import type { FoundAttempt } from "../worker/executor.ts";
 import { hasExpectations } from "../core/notices/expectations.ts";
 import { claimerOf, type ManagerParts } from "./manager_parts.ts";
 import type { ZonedScheduleDefaults } from "./schedules/schedule_spec.ts";
@@ -25,6 +26,14 @@ export interface Project {
   readonly channels?: readonly Channel[];
 }
 
+/** How a manager stops. */
+export interface StopOptions {
+  /** How long all attempts may finish, instead of their own times. */
+  readonly drainMs?: number | undefined;
+  /** True to leave commands running for the next daemon of this node, where that is possible. */
+  readonly keepsCommands?: boolean | undefined;
+}
+
 /** Starts and stops the parts of a manager, and replaces its jobs meanwhile. */
 export class Lifecycle {
   readonly #getParts: () => ManagerParts;
@@ -35,6 +44,8 @@ export class Lifecycle {
   readonly #stopListeners = new Set<() => void>();
   #unsubscribe: (() => void) | null = null;
   #isStarted = false;
+  /** What an earlier daemon has left running, until it is taken over. */
+  #found: readonly FoundAttempt[] = [];
   #opening: Promise<StoreInfo> | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -49,13 +60,21 @@ export class Lifecycle {
   }
 
   async #open(): Promise<StoreInfo> {
-    const { store, membership, options: { node, logger, clock } } = this.#getParts();
-    const at = clock.now();
-    this.startedAt = at.wallMs;
-    const info = this.storeInfo = await store.open({ at, node });
+    const { store, membership, options: { node, logger, clock, executor, leaseMs } } = this
+      .#getParts();
+    this.startedAt = clock.now().wallMs;
+    // Before the store takes back what a dead daemon has claimed: some of it may still run.
+    this.#found = await executor.survivors?.find() ?? [];
+    const claims = this.#found.map(({ id, fence }) => ({ id, fence }));
+    const request = { at: clock.now(), node, keeps: { claims, leaseMs } };
+    const info = this.storeInfo = await store.open(request).catch((error: unknown) => {
+      executor.survivors?.leave();
+      throw error;
+    });
     this.isDraining = false;
-    const joined = await membership.join().catch(async (error: unknown) => {
+    const joined = await membership.join(claims).catch(async (error: unknown) => {
       this.storeInfo = null;
+      executor.survivors?.leave();
       await store.close();
       throw error;
     });
@@ -80,6 +99,8 @@ export class Lifecycle {
       const { recovered } = this.storeInfo ?? await this.open();
       this.#unsubscribe = store.subscribe((hint) => this.#hinted(hint));
       await options.executor.start();
+      // First: nobody renews their claims meanwhile.
+      await this.#adopt(parts);
       await schedules.sync();
       await parts.notices.start();
       for (const instance of recovered) events.failed(instance, this.startedAt);
@@ -96,16 +117,24 @@ export class Lifecycle {
     }
   }
 
+  async #adopt({ dispatcher, options: { logger } }: ManagerParts): Promise<void> {
+    const found = this.#found;
+    this.#found = [];
+    await dispatcher.adopt(found);
+    const count = dispatcher.runningCount;
+    if (count > 0) logger.info("Took over running commands of an earlier daemon", { count });
+  }
+
   /** See {@link Manager.stop}. */
-  async stop(drainMs?: number): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
     if (!this.storeInfo) {
       this.#isStarted = false;
       return;
     }
-    await (this.#stopping ??= this.#stop(drainMs).finally(() => this.#stopping = null));
+    await (this.#stopping ??= this.#stop(options).finally(() => this.#stopping = null));
   }
 
-  async #stop(drainMs?: number): Promise<void> {
+  async #stop({ drainMs, keepsCommands = false }: StopOptions): Promise<void> {
     const parts = this.#getParts();
     const { store, options, events, dispatcher, scheduler } = parts;
     const { janitor, membership, fullWorkers, notices } = parts;
@@ -116,6 +145,8 @@ export class Lifecycle {
     parts.externalWatch.stop();
     fullWorkers.stop();
     notices.stop();
+    const left = keepsCommands ? dispatcher.leave() : 0;
+    if (left > 0) options.logger.info("Left running commands to the next daemon", { count: left });
     await dispatcher.drain(drainMs ?? options.drainMs, { isForAll: drainMs !== undefined });
     dispatcher.stop();
     await events.settled(HANDLERS_MS);
@@ -127,7 +158,9 @@ export class Lifecycle {
       this.storeInfo = null;
       this.#isStarted = false;
       for (const listener of [...this.#stopListeners]) listener();
-      await membership.leave();
+      // A node that has left has no claims.
+      if (left === 0) await membership.leave();
+      else membership.stop();
       await options.closing?.();
       await store.close();
     }

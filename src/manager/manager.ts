@@ -47,7 +47,7 @@ import { follow, type FollowOptions, type FollowStep } from "./instances/follow.
 import { Followers } from "./instances/followers.ts";
 import type { HandledScheduleOptions } from "./instances/instance_handlers.ts";
 import { checkWorkers, type ManagerOptions } from "./manager_options.ts";
-import { Lifecycle, type Project } from "./lifecycle.ts";
+import { Lifecycle, type Project, type StopOptions } from "./lifecycle.ts";
 import { buildParts, claimerOf, type ManagerParts } from "./manager_parts.ts";
 import { ManagerReads } from "./manager_reads.ts";
 import { acceptBatch } from "./instances/batch.ts";
@@ -101,8 +101,8 @@ export class Manager extends ManagerReads implements ManagerApi, LiveFacts {
    *
    * @param options.drainMs replaces every drain time, including those of jobs
    */
-  async stop(options: { readonly drainMs?: number } = {}): Promise<void> {
-    await this.life.stop(readOptions("stop", options, "stop the manager").drainMs);
+  async stop(options: StopOptions = {}): Promise<void> {
+    await this.life.stop(readOptions("stop", options, "stop the manager"));
   }
 
   /**

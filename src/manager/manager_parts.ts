@@ -77,12 +77,13 @@ export function buildParts(own: ManagerOptions, manager: ManagerApi, life: Manag
     ...{ ...shared, dispatcher },
     notify: (detail) => notices.parts?.daemon.workersBusy(detail),
   });
-  const report = createReport({ ...shared, tags, process, workers: dispatcher, life });
+  const { survivors } = options.executor;
+  const report = createReport({ ...shared, tags, process, survivors, workers: dispatcher, life });
   // Without the correction: the store reports how far this clock is off.
   const peers = new Peers({ ...shared, clock, report, maxSkewMs });
   registry.holderOf = (kind) => peers.holderOf(kind);
   const membership = new Membership({
-    ...{ ...shared, clock, peers, process, report },
+    ...{ ...shared, clock, peers, process, survivors, report },
     leaseMs: options.nodeLeaseMs ?? options.leaseMs,
     skewed: (skewMs, tookMs) => {
       time.noteSkew(skewMs, tookMs);

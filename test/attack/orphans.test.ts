@@ -51,6 +51,8 @@ export default async function append(file: string): Promise<void> {
 };
 
 const COMMANDS = (file: string) => `
+[worker]
+lease = "2s"
 [jobs.escape_command]
 command = ["/bin/sh", "-c", ${JSON.stringify(ESCAPE)}, "sh", "${file}"]
 [jobs.escape_and]
@@ -147,7 +149,7 @@ test("it also ends when the attempt is canceled, and when the module ends its pr
   });
 });
 
-test("a worker that is stopped goes with its command when the daemon is killed", async () => {
+test("a worker that is stopped goes when the daemon is killed, and a command when no daemon comes", async () => {
   await withDaemon(async ({ daemon, file, scratch }) => {
     await daemon.jobctl(["schedule", "wait"]);
     await until("the command runs", () => linesOf(file).length > 0);
@@ -156,7 +158,7 @@ test("a worker that is stopped goes with its command when the daemon is killed",
     // As the daemon does right before it kills one.
     for (const pid of workers) process.kill(pid, "SIGSTOP");
     await daemon.kill();
-    await until("the workers are gone", () => workers.every((pid) => stateOf(pid) === ""), 3_000);
+    await until("the workers are gone", () => workers.every((pid) => stateOf(pid) === ""), 6_000);
     const command = numberIn(file);
     await until("the command is gone", () => stateOf(command) === "", 1_000);
   });
@@ -189,7 +191,7 @@ export default () => {};`;
   });
 }
 
-test("kill -9 of the daemon at any moment leaves no helper process, and the next start removes the names of its pipes", async () => {
+test("kill -9 of the daemon at any moment leaves no helper process after its lease, and the next start removes the names of its pipes", async () => {
   await withDaemon(async ({ daemon: first, file, scratch }) => {
     let daemon = first;
     for (const delayMs of [0, 7, 30, 80]) {
@@ -200,7 +202,7 @@ test("kill -9 of the daemon at any moment leaves no helper process, and the next
       await daemon.client().scheduleJobs({ requests });
       await sleep(delayMs);
       await daemon.kill();
-      await until("its helpers are gone", () => helpersOf(scratch).length === 0, 3_000);
+      await until("its helpers are gone", () => helpersOf(scratch).length === 0, 6_000);
       const left = readdirSync(scratch);
       // A pipe has a name for less than a millisecond, which may be the moment of the kill.
       assert.deepEqual(left.filter((name) => !name.startsWith("jobctl-pipe-")), []);

@@ -3,7 +3,14 @@ import type { JobDefinition } from "../../core/job/job.ts";
 import { isNoticeKind } from "../../notices/notice_kinds.ts";
 import { BACKUP_KIND } from "../../core/backup_settings.ts";
 import type { ClaimKey } from "../../store/store.ts";
-import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
+import type {
+  AbortCause,
+  Attempt,
+  AttemptOutcome,
+  AttemptSink,
+  AttemptTask,
+  FoundAttempt,
+} from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
 import type { ManagerOptions } from "../manager_options.ts";
 import { startBackup } from "../store/backup_job.ts";
@@ -93,12 +100,34 @@ export class AttemptRunner {
     void running.attempt.outcome.then((result) => this.#options.ended(running, result));
   }
 
+  /** Continue an attempt that an earlier daemon began. @param lines how many the store has of it */
+  adopt(
+    running: RunningAttempt,
+    job: JobDefinition,
+    { found, lines }: { readonly found: FoundAttempt; readonly lines: number },
+  ): void {
+    const { executor } = this.#options;
+    this.#follow(running, job, 0, (task, sink) => {
+      return executor.survivors!.adopt(found, task, sink, lines);
+    });
+  }
+
   #execute(running: RunningAttempt, job: JobDefinition, deadlineMs: number): void {
-    const { executor, events, ended } = this.#options;
+    const { executor } = this.#options;
+    this.#follow(running, job, deadlineMs, (task, sink) => executor.run(task, sink));
+  }
+
+  #follow(
+    running: RunningAttempt,
+    job: JobDefinition,
+    deadlineMs: number,
+    run: (task: AttemptTask, sink: AttemptSink) => Attempt,
+  ): void {
+    const { events, ended } = this.#options;
     const { instance } = running;
     const after = events.handled(instance.id);
     try {
-      running.attempt = executor.run({ job, instance, deadlineMs, after }, {
+      running.attempt = run({ job, instance, deadlineMs, after }, {
         log: (entries) => running.log(entries),
         progress: (progress) => running.progress(progress),
         used: (usage) => running.usage = usage,
@@ -107,11 +136,15 @@ export class AttemptRunner {
     } catch (error) {
       return ended(running, { type: "lost", error: encodeError(error) });
     }
+    const { attempt } = running;
     const deadline = running.watchDeadline();
-    void running.attempt.outcome.then((outcome) => {
+    void attempt.outcome.then((outcome) => {
       deadline?.cancel();
-      if (outcome.type === "unstarted") this.#resources.enter(running, outcome, deadlineMs);
-      else if (isUnasked(outcome) && this.#options.isClaimed(instance)) {
+      if (outcome.type === "unstarted") {
+        // The next start is another attempt for the executor.
+        attempt.outcomeRecorded?.();
+        this.#resources.enter(running, outcome, deadlineMs);
+      } else if (isUnasked(outcome) && this.#options.isClaimed(instance)) {
         void this.#askHandlers(running, job, outcome);
       } else ended(running, outcome);
     });

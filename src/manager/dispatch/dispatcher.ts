@@ -3,8 +3,9 @@ import { type Instance, isLive, type LiveUsage, type LogEntry } from "../../core
 import type { Instant, Timer } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
 import type { ClaimKey, Committed, SettleResult } from "../../store/store.ts";
-import type { AbortCause, AttemptOutcome } from "../../worker/executor.ts";
+import type { AbortCause, AttemptOutcome, FoundAttempt } from "../../worker/executor.ts";
 import type { ManagerApi } from "../api.ts";
+import { readAdopted } from "./adopted.ts";
 import { AttemptRunner } from "./attempt_runner.ts";
 import { ClaimBuffer, type WaitingClaim } from "./claim_buffer.ts";
 import { Outbox } from "./outbox.ts";
@@ -141,6 +142,26 @@ export class Dispatcher {
     this.poke();
   }
 
+  /**
+   * Take over attempts that an earlier daemon began, before {@link start}: same claims, same
+   * fences. Those whose claim is no longer valid are ended.
+   */
+  async adopt(found: readonly FoundAttempt[]): Promise<void> {
+    const { executor, clock } = this.#options;
+    for (const each of found) {
+      const adopted = await readAdopted(each, this.#options);
+      if (adopted === null) continue;
+      const { instance, job, lines } = adopted;
+      const running = new RunningAttempt(instance, job, this.#options, lines);
+      running.startedMs = clock.now().monotonicMs - each.ageMs;
+      this.#running.set(instance.id, running);
+      this.#takeSlot(running);
+      this.#runner.adopt(running, job, { found: each, lines });
+    }
+    executor.survivors?.begin();
+    if (this.#running.size > 0) this.#renewal.renewNow();
+  }
+
   /** Claim nothing more; running attempts continue. */
   pauseClaims(): void {
     this.#isStarted = false;
@@ -169,6 +190,20 @@ export class Dispatcher {
     }));
     await this.quiet();
     for (const timer of timers) timer.cancel();
+  }
+
+  /** Claim nothing more, and leave attempts to the next daemon that can be. @returns how many */
+  leave(): number {
+    this.pauseClaims();
+    let count = 0;
+    for (const [id, running] of this.#running) {
+      if (!running.leave()) continue;
+      count += 1;
+      this.#running.delete(id);
+      if (running.hasSlot) this.#busy -= 1;
+      else this.#beside -= 1;
+    }
+    return count;
   }
 
   /** Longest time that a {@link drain} of what runs now gives to attempts, with `kill_after`. */
@@ -349,12 +384,18 @@ export class Dispatcher {
     const isLate = deadlineMs <= this.#options.clock.now().monotonicMs;
     // Release it unstarted: its kind was removed, too little of the lease is left, or we drain.
     if (!job || isLate || !this.#isStarted) return this.#settle(running, notStarted());
-    if (running.hasSlot) {
-      if (this.#busy === 0) this.#buffer.began();
-      this.#busy += 1;
-      if (this.#busy >= this.#count) this.#options.full();
-    } else this.#beside += 1;
+    this.#takeSlot(running);
     this.#runner.run(running, job, deadlineMs);
+  }
+
+  #takeSlot(running: RunningAttempt): void {
+    if (!running.hasSlot) {
+      this.#beside += 1;
+      return;
+    }
+    if (this.#busy === 0) this.#buffer.began();
+    this.#busy += 1;
+    if (this.#busy >= this.#count) this.#options.full();
   }
 
   /** An attempt no longer runs: its worker is free for the next one. */
@@ -441,6 +482,8 @@ export class Dispatcher {
   }
 
   #release(running: RunningAttempt): void {
+    // Not before the store has it: until then the supervisor keeps it for the next daemon.
+    running.attempt?.outcomeRecorded?.();
     if (this.#running.get(running.instance.id) === running) {
       this.#running.delete(running.instance.id);
     }

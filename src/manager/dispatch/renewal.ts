@@ -70,6 +70,12 @@ export class Renewal {
     }
   }
 
+  /** Renew all claims: an earlier daemon made them, and nobody has renewed them since its end. */
+  renewNow(): void {
+    this.#isStarted = true;
+    this.#due();
+  }
+
   #arm(): void {
     const { leaseMs } = this.#options;
     const share = this.#tookMs > leaseMs * SLOW_SHARE ? SLOW_RENEW_SHARE : RENEW_SHARE;

@@ -37,13 +37,22 @@ export class RunningAttempt {
   #lines: LogEntry[] = [];
   #progress: Progress | undefined;
   #timer: Timer | null = null;
+  /** How many lines of it the store has. */
+  #written: number;
   #failures = 0;
   #writing: Promise<void> | null = null;
   #hasEnded = false;
   #hasOutput = false;
 
-  constructor(instance: Instance, job: JobDefinition | null, context: WritingContext) {
+  /** @param written how many lines of it the store has: an earlier daemon may have begun it */
+  constructor(
+    instance: Instance,
+    job: JobDefinition | null,
+    context: WritingContext,
+    written = 0,
+  ) {
     this.job = job;
+    this.#written = written;
     this.instance = instance;
     this.hasSlot = job?.options.workerSlot ?? true;
     this.#context = context;
@@ -85,6 +94,15 @@ export class RunningAttempt {
     return clock.timer(delayMs, () => this.attempt?.abort("deadline"), { unref: true });
   }
 
+  /** Leave it to the next daemon, if that is possible: nothing more is written for it here. */
+  leave(): boolean {
+    if (!this.attempt?.leave?.()) return false;
+    this.#hasEnded = true;
+    // Its supervisor has them until they are recorded.
+    this.#take();
+    return true;
+  }
+
   /** Job code has ended: call `take` with what is not written, after any write under way. */
   end(take: (writing: Writing) => void): void {
     this.#hasEnded = true;
@@ -123,6 +141,8 @@ export class RunningAttempt {
       const { value: stale, at } = await store.appendLogs({ at: clock.now(), appends: [append] });
       storeHealth.succeeded("write the log");
       if (stale.length > 0) return true;
+      this.#written += lines.length;
+      if (lines.length > 0) this.attempt?.linesRecorded?.(this.#written);
       events.logged(instance, lines, at);
       if (progress) events.progressed({ ...instance, progress }, progress, at);
       return true;

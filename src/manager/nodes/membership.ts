@@ -2,8 +2,14 @@ import { isJobError, type JobError, toJobError } from "../../core/errors.ts";
 import type { Instance } from "../../core/instance.ts";
 import { type Instant, sleep } from "../../platform/clock.ts";
 import { LazyTimer } from "../../platform/lazy_timer.ts";
-import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
-import { NODE_ID_PATH, type NodeRecord, type NodeReport } from "../../store/store.ts";
+import type { ProcessFate, ProcessIdentity } from "../../platform/process/process_identity.ts";
+import {
+  type ClaimKey,
+  NODE_ID_PATH,
+  type NodeRecord,
+  type NodeReport,
+} from "../../store/store.ts";
+import type { Survivors } from "../../worker/executor.ts";
 import type { Peers } from "./peers.ts";
 import type { PartContext } from "../part_context.ts";
 
@@ -23,6 +29,7 @@ const LOOK_MS = 250;
 interface MembershipOptions
   extends Pick<PartContext, "store" | "clock" | "logger" | "node" | "leaseMs" | "storeHealth"> {
   readonly process: ProcessIdentity;
+  readonly survivors: Pick<Survivors, "place"> | undefined;
   readonly peers: Peers;
   /** Called with how far `clock` is ahead of the store's, if it has one; see `StoreTime`. */
   readonly skewed: (skewMs: number | null, tookMs: number) => void;
@@ -73,16 +80,17 @@ export class Membership {
    * Take this node's id. A dead daemon with that id is replaced at once. If it is unknown whether
    * one lives, wait until it reports or its lease expires.
    *
-   * @returns the instances that a dead daemon was processing, taken back
+   * @param keeps claims of the dead daemon whose job code still runs
+   * @returns the other instances that a dead daemon was processing, taken back
    * @throws JobError `conflict` if another daemon with that id lives
    */
-  async join(): Promise<readonly Instance[]> {
-    const { store, clock, node: id, leaseMs, report, process, logger } = this.#options;
+  async join(keeps: readonly ClaimKey[] = []): Promise<readonly Instance[]> {
+    const { store, clock, node: id, leaseMs, report, logger } = this.#options;
     let replaces: number | undefined;
     let awaited: NodeRecord | undefined;
     for (;;) {
       const current = report();
-      const request = { at: clock.now(), id, report: current, leaseMs, replaces };
+      const request = { at: clock.now(), id, report: current, leaseMs, replaces, keeps };
       try {
         const { value } = await store.joinNode(request);
         this.#record = value.node;
@@ -92,7 +100,7 @@ export class Membership {
         return value.recovered;
       } catch (error) {
         const there = await this.#holder(error);
-        const fate = process.fateOf(there?.process ?? null);
+        const fate = this.#fateOf(there);
         const isNews = awaited !== undefined &&
           (there?.session !== awaited.session || there.seenAt !== awaited.seenAt);
         if (there && fate === "gone" && there.session !== replaces) {
@@ -153,6 +161,13 @@ export class Membership {
     }, () => {});
   }
 
+  /** Report no longer, and keep the id for its lease: the next daemon takes over what runs. */
+  stop(): void {
+    this.#timer.cancel();
+    this.#record = null;
+    this.#mustReport = false;
+  }
+
   /** Release the id. An error of the store does not matter then. */
   async leave(): Promise<void> {
     const { store, clock, node: id, logger } = this.#options;
@@ -180,6 +195,15 @@ export class Membership {
       this.#apply(value, this.#wishes);
     }
     return value;
+  }
+
+  /** The fate of a daemon that has this id, and of what it left running. */
+  #fateOf(there: NodeRecord | undefined): ProcessFate {
+    const { process, survivors } = this.#options;
+    const fate = process.fateOf(there?.process ?? null);
+    // Its commands may run where we did not look: they end with their leases.
+    const isFound = there?.survivors === undefined || there.survivors === survivors?.place;
+    return fate === "gone" && !isFound ? "unknown" : fate;
   }
 
   async #holder(error: unknown): Promise<NodeRecord | undefined> {

@@ -1,6 +1,7 @@
 import { describeLimits, hasLimits } from "../../core/job/limits.ts";
 import type { ProcessIdentity } from "../../platform/process/process_identity.ts";
 import type { NodeReport } from "../../store/store.ts";
+import type { Survivors } from "../../worker/executor.ts";
 import type { PartContext } from "../part_context.ts";
 import type { Registry } from "../registry.ts";
 
@@ -9,13 +10,15 @@ interface ReportOptions extends Pick<PartContext, "registry" | "tzVersion"> {
   readonly version: string;
   readonly tags: readonly string[];
   readonly process: ProcessIdentity;
+  /** Of the executor; absent if nothing outlives this process. */
+  readonly survivors: Pick<Survivors, "place"> | undefined;
   readonly workers: { readonly count: number; readonly busy: number };
   readonly life: { readonly startedAt: number; readonly isDraining: boolean };
 }
 
 /** Returns a function that reports on this node; it reads the jobs again after a change. */
 export function createReport(options: ReportOptions): () => NodeReport {
-  const { registry, version, tzVersion, process: { host, pid, process } } = options;
+  const { registry, version, tzVersion, survivors, process: { host, pid, process } } = options;
   const tags = [...options.tags].sort();
   let read: Pick<NodeReport, "kinds" | "idle" | "limits"> = { kinds: [], idle: [], limits: {} };
   let readOf: ReadonlySet<string> | null = null;
@@ -29,6 +32,7 @@ export function createReport(options: ReportOptions): () => NodeReport {
     const { startedAt, isDraining } = options.life;
     return {
       ...{ version, host, pid, process, tags, tzVersion },
+      ...(survivors === undefined ? {} : { survivors: survivors.place }),
       ...read,
       ...{ workers, busy, startedAt, isDraining },
     };

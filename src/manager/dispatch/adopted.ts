@@ -1,0 +1,77 @@
+import type { Instance } from "../../core/instance.ts";
+import {
+  type CommandSpec,
+  type JobDefinition,
+  NO_HANDLERS,
+  NO_PROCESS,
+} from "../../core/job/job.ts";
+import { JOB_DEFAULTS } from "../../core/job/option_table.ts";
+import { BATCH_MAX, type Store } from "../../store/store.ts";
+import type { FoundAttempt } from "../../worker/executor.ts";
+import type { PartContext } from "../part_context.ts";
+
+/** An attempt to take over, as this daemon knows it. */
+interface Adopted {
+  readonly instance: Instance;
+  readonly job: JobDefinition;
+  /** How many lines of it the store has. */
+  readonly lines: number;
+}
+
+/**
+ * What is needed to take over an attempt that an earlier daemon began. Null if its claim is no
+ * longer valid: its outcome is recorded already, or somebody else has the instance.
+ */
+export async function readAdopted(
+  { id, fence }: FoundAttempt,
+  { store, events }: Pick<PartContext, "store" | "events">,
+): Promise<Adopted | null> {
+  const instance = await store.get(id);
+  if (instance === null || instance.state !== "processing" || instance.fence !== fence) return null;
+  const lines = await countLines(store, instance);
+  const job = events.jobOf(instance);
+  return { instance, job: job?.source.type === "command" ? job : formerJob(instance), lines };
+}
+
+/**
+ * How many lines the store has of the current claim of an instance. They are the last ones of its
+ * log, in the order in which they were printed.
+ */
+async function countLines(store: Store, { id, fence }: Instance): Promise<number> {
+  const query = { instanceId: id, newestFirst: true } as const;
+  let count = 0;
+  let token: string | undefined;
+  do {
+    const page = await store.logs(query, { limit: BATCH_MAX, token });
+    for (const line of page.items) {
+      if (line.fence !== fence) return count;
+      count += 1;
+    }
+    token = page.nextToken ?? undefined;
+  } while (token !== undefined);
+  return count;
+}
+
+/** In place of a job that is no longer a command, or not configured: what runs of it may end. */
+function formerJob({ kind }: Instance): JobDefinition {
+  const command: CommandSpec = {
+    ...NO_PROCESS,
+    argv: [kind],
+    cwd: null,
+    stdin: null,
+    successCodes: [0],
+    parameters: [],
+    hasRest: true,
+    allowsDash: false,
+  };
+  return {
+    kind,
+    description: "",
+    source: { type: "command", command },
+    signature: { parameters: [], resultCount: null, isTyped: false, warnings: [] },
+    options: JOB_DEFAULTS,
+    schedules: [],
+    hasHandler: NO_HANDLERS,
+    registeredAt: 0,
+  };
+}
