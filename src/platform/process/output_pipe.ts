@@ -3,11 +3,14 @@ import { closeSync, fchmodSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { NativeSpawner } from "./native_spawn.ts";
 import { readDescriptor } from "./pipe.ts";
+import type { PipeWatch } from "./pipe_watch.ts";
 
 /** Most bytes read at once: what a pipe of the kernel contains by default. */
 const READ_BYTES = 65_536;
 /** Most reads in a row, since a program may write as fast as it is read. */
 const READS_MAX = 32;
+/** Output after which a program counts as one that prints much. */
+const STREAM_AFTER_BYTES = 65_536;
 
 const block = Buffer.alloc(READ_BYTES);
 
@@ -18,8 +21,7 @@ export interface OutputPipe {
   /** True if it contains data or has ended; null if that is unknown. */
   readonly hasMore: boolean | null;
   /**
-   * Read what it contains, without waiting. Does nothing after {@link listen}, or if the runtime
-   * cannot do this.
+   * Read what it contains, without waiting. Does nothing while it is read as a stream or paused.
    */
   drain(): void;
   /** Read from now on as data comes. */
@@ -35,23 +37,32 @@ export interface PipeEvents {
   readonly onEnd: () => void;
 }
 
-/** A pipe of {@link NativeSpawner}. Until it listens, it costs nothing but its descriptor. */
+/**
+ * A pipe of {@link NativeSpawner}. While it is quiet it costs little but its descriptor; after much
+ * output it is read as a stream.
+ */
 export class NativePipe implements OutputPipe {
   /** Close it once the program has it. */
   readonly writer: number;
   readonly #spawner: NativeSpawner;
+  readonly #watch: PipeWatch | null;
   readonly #reader: number;
   readonly #events: PipeEvents;
   #stream: StreamPipe | null = null;
+  #isListening = false;
+  #isPaused = false;
+  #bytes = 0;
   #isEnded = false;
 
-  constructor(spawner: NativeSpawner, events: PipeEvents) {
+  /** @param watch null to read it as a stream from the first {@link listen} on */
+  constructor(spawner: NativeSpawner, watch: PipeWatch | null, events: PipeEvents) {
     const { reader, writer } = spawner.pipe();
     // The program can open its output by name, also once it has changed its user.
     fchmodSync(writer, 0o666);
     this.writer = writer;
     this.#reader = reader;
     this.#spawner = spawner;
+    this.#watch = watch;
     this.#events = events;
   }
 
@@ -64,33 +75,54 @@ export class NativePipe implements OutputPipe {
   }
 
   drain(): void {
-    if (this.#stream !== null) return;
-    for (let reads = 0; reads < READS_MAX && this.hasMore; reads++) {
+    if (this.#stream !== null || this.#isPaused) return;
+    for (let reads = 0; reads < READS_MAX && !this.#isPaused && this.hasMore; reads++) {
       const bytes = readSync(this.#reader, block, 0, READ_BYTES, null);
       if (bytes === 0) return this.close();
+      this.#bytes += bytes;
       this.#events.onData(Buffer.from(block.subarray(0, bytes)));
     }
   }
 
   listen(): void {
-    if (this.#isEnded) return;
-    this.#stream ??= new StreamPipe(readDescriptor(this.#reader), this.#events);
+    if (this.#isEnded || this.#isListening) return;
+    this.#isListening = true;
+    if (this.#watch?.add(this.#reader, () => this.#readSome())) this.#readSome();
+    else this.#readAsStream();
   }
 
   pause(): void {
     this.#stream?.pause();
+    this.#isPaused = this.#isListening && this.#stream === null && !this.#isEnded;
+    if (this.#isPaused) this.#watch?.remove(this.#reader);
   }
 
   resume(): void {
     this.#stream?.resume();
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#isListening = false;
+    this.listen();
   }
 
   close(): void {
     if (this.#stream !== null) return this.#stream.close();
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#watch?.remove(this.#reader);
     closeSync(this.#reader);
     this.#events.onEnd();
+  }
+
+  #readSome(): void {
+    this.drain();
+    // A signal for each write would cost more than a stream.
+    if (this.#bytes > STREAM_AFTER_BYTES && !this.#isEnded && !this.#isPaused) this.#readAsStream();
+  }
+
+  #readAsStream(): void {
+    this.#watch?.remove(this.#reader);
+    this.#stream = new StreamPipe(readDescriptor(this.#reader), this.#events);
   }
 }
 

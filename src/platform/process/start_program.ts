@@ -5,6 +5,7 @@ import { errorCode } from "../../core/errors.ts";
 import { NativeSpawner, type ProcessExit, type SpawnRequest } from "./native_spawn.ts";
 import { NativePipe, type OutputPipe, StreamPipe } from "./output_pipe.ts";
 import { createPipes } from "./pipe.ts";
+import { PipeWatch } from "./pipe_watch.ts";
 import { OrphanReaper } from "./process_control.ts";
 
 /** A program to start in a session of its own, with pipes for its output. */
@@ -43,6 +44,7 @@ export function createProgramStarter(): ProgramStarter {
 
 class NativeStarter implements ProgramStarter {
   readonly #spawner: NativeSpawner;
+  readonly #watch = PipeWatch.open();
   readonly #empty = openSync("/dev/null", "r+");
   readonly #running = new Map<number, ProgramEvents>();
 
@@ -55,7 +57,7 @@ class NativeStarter implements ProgramStarter {
     const { argv, env, stdin, fourth } = request;
     const program = findProgram(argv[0]!, env.PATH ?? "");
     const open = (stream: "stdout" | "stderr") =>
-      new NativePipe(this.#spawner, {
+      new NativePipe(this.#spawner, this.#watch, {
         onData: (chunk) => events.onOutput(stream, chunk),
         onEnd: events.onPipeEnd,
       });

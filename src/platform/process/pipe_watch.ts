@@ -1,0 +1,81 @@
+import process from "node:process";
+import { lateLibc, type NativeLibrary } from "./libc.ts";
+
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLIN = 1;
+const F_SETFL = 4;
+const F_SETOWN = 8;
+const O_NONBLOCK = 0o4000;
+const O_ASYNC = 0o20000;
+/** Most pipes that one look returns; further ones follow with the next look. */
+const READY_MAX = 64;
+/** `struct epoll_event` in 32-bit words: events, then a number of ours. Packed on x64 only. */
+const EVENT_WORDS = process.arch === "x64" ? 3 : 4;
+const NUMBER_AT = process.arch === "x64" ? 1 : 2;
+
+const FUNCTIONS = ["epoll_create1", "epoll_ctl", "epoll_wait", "fcntl"] as const;
+
+const openLibc = lateLibc(...FUNCTIONS);
+
+/**
+ * Watches pipes for data. The kernel sends SIGIO when one of them has some or ends, and then epoll
+ * tells which: a pipe that is quiet costs 100 bytes here, where a stream of the runtime takes
+ * several kilobytes and a buffer.
+ */
+export class PipeWatch {
+  readonly #symbols: NativeLibrary<typeof FUNCTIONS[number]>["symbols"];
+  readonly #epoll: number;
+  readonly #readable = new Map<number, () => void>();
+  readonly #event = new Uint32Array(EVENT_WORDS);
+  readonly #ready = new Uint32Array(EVENT_WORDS * READY_MAX);
+
+  private constructor({ symbols }: NativeLibrary<typeof FUNCTIONS[number]>, epoll: number) {
+    this.#symbols = symbols;
+    this.#epoll = epoll;
+    process.on("SIGIO", () => this.#look());
+  }
+
+  /** Null where the C library cannot be called. */
+  static open(): PipeWatch | null {
+    const libc = openLibc();
+    const epoll = libc?.symbols.epoll_create1(EPOLL_CLOEXEC) ?? -1;
+    return libc === null || epoll < 0 ? null : new PipeWatch(libc, epoll);
+  }
+
+  /**
+   * Call back whenever a pipe contains data or has ended. What it contains already may not count:
+   * read it after this call.
+   *
+   * @returns false if that is impossible
+   */
+  add(reader: number, onReadable: () => void): boolean {
+    this.#event[0] = EPOLLIN;
+    this.#event[NUMBER_AT] = reader;
+    const { epoll_ctl, fcntl } = this.#symbols;
+    if (epoll_ctl(this.#epoll, EPOLL_CTL_ADD, reader, this.#event) !== 0) return false;
+    this.#readable.set(reader, onReadable);
+    fcntl(reader, F_SETOWN, process.pid);
+    fcntl(reader, F_SETFL, O_NONBLOCK | O_ASYNC);
+    return true;
+  }
+
+  /** Call before the pipe is closed. */
+  remove(reader: number): void {
+    if (!this.#readable.delete(reader)) return;
+    const { epoll_ctl, fcntl } = this.#symbols;
+    fcntl(reader, F_SETFL, O_NONBLOCK);
+    epoll_ctl(this.#epoll, EPOLL_CTL_DEL, reader, this.#event);
+  }
+
+  #look(): void {
+    for (;;) {
+      const count = this.#symbols.epoll_wait(this.#epoll, this.#ready, READY_MAX, 0);
+      for (let index = 0; index < count; index++) {
+        this.#readable.get(this.#ready[index * EVENT_WORDS + NUMBER_AT]!)?.();
+      }
+      if (count < READY_MAX) return;
+    }
+  }
+}
