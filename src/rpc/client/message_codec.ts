@@ -9,6 +9,8 @@ interface Field {
   readonly number: number;
   /** A key of {@link SCALARS}, or the name of a message. */
   readonly type: string;
+  /** How it is read and written; undefined for a message. */
+  readonly scalar: Scalar | undefined;
   readonly isOptional: boolean;
   readonly isList: boolean;
 }
@@ -16,6 +18,9 @@ interface Field {
 interface Table {
   readonly fields: readonly Field[];
   readonly byNumber: ReadonlyMap<number, Field>;
+  /** A message without any value, except for the lists. */
+  readonly blank: Readonly<Record<string, unknown>>;
+  readonly lists: readonly string[];
 }
 
 interface Scalar {
@@ -74,24 +79,29 @@ const tables = new Map<string, Table>();
 
 function tableOf(name: string): Table {
   let table = tables.get(name);
-  if (table === undefined) tables.set(name, table = readTable(MESSAGES[name]!));
+  if (table === undefined) tables.set(name, table = readTable(name, MESSAGES[name]!));
   return table;
 }
 
-function readTable(text: string): Table {
+function readTable(typeName: string, text: string): Table {
   const fields = (text === "" ? [] : text.split(",")).map((part): Field => {
     const [name, number, type] = part.split(" ") as [string, string, string];
     const isOptional = type.endsWith("?");
     const isList = type.endsWith("*");
-    return {
-      name,
-      number: Number(number),
-      type: isOptional || isList ? type.slice(0, -1) : type,
-      isOptional,
-      isList,
-    };
+    const plain = isOptional || isList ? type.slice(0, -1) : type;
+    const scalar = SCALARS[plain];
+    return { name, number: Number(number), type: plain, scalar, isOptional, isList };
   });
-  return { fields, byNumber: new Map(fields.map((field) => [field.number, field])) };
+  const blank: Record<string, unknown> = { $typeName: typeName };
+  for (const { name, scalar, isOptional, isList } of fields) {
+    if (!isList && !isOptional && scalar !== undefined) blank[name] = scalar.zero;
+  }
+  return {
+    fields,
+    byNumber: new Map(fields.map((field) => [field.number, field])),
+    blank,
+    lists: fields.filter(({ isList }) => isList).map(({ name }) => name),
+  };
 }
 
 /** The bytes of a message of job.proto, given its fields. */
@@ -104,7 +114,7 @@ function write(name: string, init: object, writer: BinaryWriter): BinaryWriter {
     const value: unknown = Reflect.get(init, field.name);
     if (value === undefined) continue;
     if (field.isList) writeList(field, value as readonly unknown[], writer);
-    else if (field.isOptional || value !== SCALARS[field.type]?.zero) {
+    else if (field.isOptional || value !== field.scalar?.zero) {
       writeValue(field, value, writer);
     }
   }
@@ -112,7 +122,7 @@ function write(name: string, init: object, writer: BinaryWriter): BinaryWriter {
 }
 
 function writeList(field: Field, values: readonly unknown[], writer: BinaryWriter): void {
-  const scalar = SCALARS[field.type];
+  const { scalar } = field;
   if (scalar === undefined || scalar.wireType === WireType.LengthDelimited) {
     for (const value of values) writeValue(field, value, writer);
   } else if (values.length > 0) {
@@ -122,8 +132,7 @@ function writeList(field: Field, values: readonly unknown[], writer: BinaryWrite
   }
 }
 
-function writeValue({ number, type }: Field, value: unknown, writer: BinaryWriter): void {
-  const scalar = SCALARS[type];
+function writeValue({ number, type, scalar }: Field, value: unknown, writer: BinaryWriter): void {
   if (scalar !== undefined) return scalar.write(writer.tag(number, scalar.wireType), value);
   writer.tag(number, WireType.LengthDelimited).fork();
   write(type, value as object, writer).join();
@@ -138,19 +147,17 @@ export function decodeMessage(name: string, bytes: Uint8Array): object {
   return read(name, new BinaryReader(bytes), bytes.byteLength);
 }
 
+// Most of a list is read here before the runtime has compiled it: it is kept plain.
 function read(name: string, reader: BinaryReader, end: number): object {
-  const { fields, byNumber } = tableOf(name);
-  const message: Record<string, unknown> = { $typeName: name };
-  for (const { name, type, isOptional, isList } of fields) {
-    if (isList) message[name] = [];
-    else if (!isOptional && type in SCALARS) message[name] = SCALARS[type]!.zero;
-  }
+  const { byNumber, blank, lists } = tableOf(name);
+  const message: Record<string, unknown> = { ...blank };
+  for (const list of lists) message[list] = [];
   while (reader.pos < end) {
-    const [number, wireType] = reader.tag();
-    const field = byNumber.get(number);
-    if (field === undefined) reader.skip(wireType, number);
+    const tag = reader.uint32();
+    const field = byNumber.get(tag >>> 3);
+    if (field === undefined) reader.skip(tag & 7, tag >>> 3);
     else if (!field.isList) message[field.name] = readValue(field, reader);
-    else readItems(field, wireType, reader, message[field.name] as unknown[]);
+    else readItems(field, tag & 7, reader, message[field.name] as unknown[]);
   }
   return message;
 }
@@ -158,15 +165,14 @@ function read(name: string, reader: BinaryReader, end: number): object {
 /** Read one item of a list, or several in one piece. */
 function readItems(field: Field, wireType: WireType, reader: BinaryReader, into: unknown[]): void {
   const isPacked = wireType === WireType.LengthDelimited &&
-    SCALARS[field.type] !== undefined &&
-    SCALARS[field.type]!.wireType !== WireType.LengthDelimited;
+    field.scalar !== undefined &&
+    field.scalar.wireType !== WireType.LengthDelimited;
   if (!isPacked) return void into.push(readValue(field, reader));
   const end = reader.uint32() + reader.pos;
   while (reader.pos < end) into.push(readValue(field, reader));
 }
 
-function readValue({ type }: Field, reader: BinaryReader): unknown {
-  const scalar = SCALARS[type];
+function readValue({ type, scalar }: Field, reader: BinaryReader): unknown {
   if (scalar !== undefined) return scalar.read(reader);
   const length = reader.uint32();
   return read(type, reader, reader.pos + length);
