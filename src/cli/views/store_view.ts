@@ -1,4 +1,5 @@
 import { countText } from "../../core/text/count_text.ts";
+import { parseState, stateWord } from "../../core/state.ts";
 import { makeVisible } from "../../core/text/safe_text.ts";
 import { configOf, type MovedTo, placeOf } from "../../core/store_address.ts";
 import type { PlainRecord } from "../output/view.ts";
@@ -20,6 +21,17 @@ function text(value: unknown): string | undefined {
 function countsText(counts: unknown): string {
   return Object.entries(counts as Record<string, number>).filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${makeVisible(name)}`).join(", ") || "nothing";
+}
+
+/** Instances by their states in everyday words: "27 done, 3 failed". */
+function statesText(states: unknown): string {
+  const counts = new Map<string, number>();
+  for (const [name, count] of Object.entries(states as Record<string, number>)) {
+    const state = parseState(name);
+    const word = state === null ? name : stateWord(state);
+    counts.set(word, (counts.get(word) ?? 0) + count);
+  }
+  return countsText(Object.fromEntries(counts));
 }
 
 function markText(mark: unknown): string | undefined {
@@ -46,7 +58,7 @@ export function infoLines(report: PlainRecord, nowMs: number): string[] {
     ["Format", text(report.format)],
     ["Durable", report.is_durable === true ? "yes" : "no"],
     ["Mark", markText(report.mark)],
-    ["Instances", `${report.instances} (${countsText(report.states)})`],
+    ["Instances", `${report.instances} (${statesText(report.states)})`],
     ["Schedules", text(report.schedules)],
     ["Pauses", text(report.pauses)],
     ["Oldest instance", whenText(report.oldest_at, nowMs)],
