@@ -93,6 +93,7 @@ test("--sort refuses a field that there is not, and another form", async () => {
   for (
     const [given, message] of [
       ["knid", /Cannot sort by "knid": no such field\nhint: Did you mean "kind"\? Fields: /],
+      ["tok:desc", /hint: Did you mean "took"\? Fields: took, kind, /],
       ["kind:down", /Cannot read --sort "kind:down": wanted a field/],
       [":desc", /Cannot read --sort ":desc"/],
     ] as const

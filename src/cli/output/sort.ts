@@ -61,7 +61,10 @@ export function sortItems<T>(
 ): T[] {
   const key = keys.find((each) => each === order.field) ??
     keys.find((each) => isSortedBy(order, each));
-  if (key === undefined) throw unknownField(order.field, keys);
+  if (key === undefined) {
+    const columns = Object.entries(COLUMN_FIELDS).filter(([, field]) => keys.includes(field));
+    throw unknownField(order.field, [...columns.map(([name]) => name), ...keys]);
+  }
   const sign = order.isDescending ? -1 : 1;
   return items.map((item) => ({ item, value: of(item)[key] }))
     .sort((left, right) => compare(left.value, right.value, sign))

@@ -124,9 +124,19 @@ function optionLines(specs: OptionSpecs, width: number): string[] {
   const help: Row = ["-h, --help", "Show this help"];
   return [...new Set(headings)].flatMap((title) => {
     const own = all.filter(([, { heading = OPTIONS }]) => heading === title);
-    const shown = optionRows(Object.fromEntries(own));
+    const shown = optionRows(Object.fromEntries(own)).map(([tag, text]): Row => [
+      tag,
+      withoutHeading(text, title),
+    ]);
     return ["", `${title}:`, ...rows(title === OPTIONS ? [...shown, help] : shown, width)];
   });
+}
+
+/** A text that begins with the heading above it, such as "With --cron: the zone", without that. */
+function withoutHeading(text: string, title: string): string {
+  const start = `${title}: `;
+  if (!text.startsWith(start)) return text;
+  return text.charAt(start.length).toUpperCase() + text.slice(start.length + 1);
 }
 
 function sharedText(program: string, isOffline: boolean): string {

@@ -18,6 +18,8 @@ interface Counts {
 
 /** The instances that were created in a span of time. */
 export interface SpanCounts extends Pick<LookupTimelineResponse, "from" | "to" | "isEstimate"> {
+  /** True if the span ends in the past. */
+  readonly hasEnd: boolean;
   /** The kinds with the most first. */
   readonly kinds: readonly Counts[];
 }
@@ -61,6 +63,7 @@ export async function countSpan(
     from,
     to,
     isEstimate,
+    hasEnd: untilMs !== undefined,
     kinds: counts.length > 0 ? counts.map(countsOf) : listed.map(countOf),
   };
 }
@@ -86,15 +89,18 @@ export function spanRecord({ from, to, isEstimate, kinds }: SpanCounts): PlainRe
   return {
     ...{ from: isoOf(from), to: isoOf(to), is_estimate: isEstimate },
     kinds: kinds.map(({ kind, completed, terminated, timedOut, canceled, unfinished }) => ({
-      ...{ kind, completed, terminated, timed_out: timedOut, cancelled: canceled, unfinished },
+      ...{ kind, completed, terminated, timed_out: timedOut, canceled, unfinished },
     })),
   };
 }
 
 /** The counts as lines for people. */
-export function spanLines({ from, to, isEstimate, kinds }: SpanCounts, printer: Printer): string[] {
+export function spanLines(
+  { from, to, hasEnd, isEstimate, kinds }: SpanCounts,
+  printer: Printer,
+): string[] {
   const start = timeText(from, printer.nowMs);
-  const end = msOf(to)! < printer.nowMs ? ` until ${timeText(to, printer.nowMs)}` : "";
+  const end = hasEnd ? ` until ${timeText(to, printer.nowMs)}` : "";
   const about = isEstimate ? ", estimated" : "";
   const title = `Created since ${start}${end}${about}:`;
   return kinds.length === 0 ? [`${title} nothing`] : [title, ...printer.tableLines(COLUMNS, kinds)];

@@ -41,7 +41,7 @@ test("status --since has the counts as span in JSON", async () => {
   const counts = [{ kind: "sum", timedOut: [2n] }];
   const run = await status("--since 24h", { ...SPAN, counts, total: 2n, isEstimate: true });
   const { span, kinds } = JSON.parse(run.stdout);
-  const none = { completed: 0, terminated: 0, cancelled: 0, unfinished: 0 };
+  const none = { completed: 0, terminated: 0, canceled: 0, unfinished: 0 };
   assert.deepEqual(span, {
     ...{ from: "2026-11-23T12:00:00.000Z", to: "2026-11-24T12:00:00.000Z", is_estimate: true },
     kinds: [{ kind: "sum", timed_out: 2, ...none }],
