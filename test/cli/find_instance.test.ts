@@ -145,6 +145,19 @@ test("logs -f follows the run that runs, or else the last that began or is due",
   }
 });
 
+test("logs -n shows the last lines of a run, in their order", async () => {
+  const lines = [3, 2, 1].map((seq) => logEntry(seq, `line ${seq}`));
+  const answers = { getInstance: { instance: instance() }, lookupInstanceLogs: { entries: lines } };
+  const env = { JOBCTL_OUTPUT: "table" };
+  const run = await cli(["logs", ID, "-n2", "--fields", "message"], { answers, env });
+  assert.equal(run.stdout, "line 2\nline 3\n");
+  const { request } = run.calls.find(({ method }) => method === "lookupInstanceLogs")!;
+  assert.equal(request.newestFirst, true);
+  for (const line of [["-n", "2"], [ID, "-n", "2", "-f"], [ID, "-n", "0"]]) {
+    assert.equal((await cli(["logs", ...line], { answers })).code, 2);
+  }
+});
+
 test("describe and get take a kind or an instance, and say what is near", async () => {
   const known = { getJob: { job: job() }, getInstance: { instance: instance() } };
   for (const verb of ["describe", "get"]) {

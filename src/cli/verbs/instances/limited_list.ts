@@ -13,7 +13,11 @@ const SORTED_MAX = 10_000;
 
 /** Options of a list. */
 export const LIST_OPTIONS: OptionSpecs = {
-  limit: { value: "N", describe: `At most this many (default ${TABLE_ROWS} in a table, else all)` },
+  limit: {
+    value: "N",
+    alias: "n",
+    describe: `At most this many (default ${TABLE_ROWS} in a table, else all)`,
+  },
   all: { describe: "No limit, even in a table", isFlag: true },
   ...SORT_OPTION,
   ...FIELDS_OPTION,

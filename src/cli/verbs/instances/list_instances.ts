@@ -89,7 +89,7 @@ export const INSTANCES: Verb = {
     ["jobctl list instances --kind report --since -2h", "Runs of a job in the last two hours"],
     ["jobctl list instances --state failed -o wide", "What failed or took too long, in full"],
     ["jobctl list instances --state running --watch", "What runs, redrawn at each change"],
-    ["jobctl list instances --since -7d --sort took:desc --limit 5", "The longest runs of a week"],
+    ["jobctl list instances --since -7d --sort took:desc -n 5", "The longest runs of a week"],
     ["jobctl list instances --tag gpu --state running", "What runs of the jobs that need a GPU"],
     [
       "jobctl list instances --state waiting -o name",

@@ -7,7 +7,7 @@ import { EXIT } from "../../exit_codes.ts";
 import { timeText } from "../../output/when.ts";
 import { followSteps, type FollowTarget, withInterrupt } from "../../follow.ts";
 import { findRun, runToFollow } from "../../find_instance.ts";
-import { assertKinds, lookupHistory, pages } from "../../lookup.ts";
+import { assertKinds, collect, lookupHistory, pages } from "../../lookup.ts";
 import { type Args, assertOneOf, usageError } from "../../parsing/args.ts";
 import { FIELDS_OPTION } from "../../parsing/options.ts";
 import type { Verb, VerbContext } from "../../verb.ts";
@@ -15,6 +15,9 @@ import { HISTORY_VIEW, LOG_VIEW, LOGS_VIEW } from "../../views/record_views.ts";
 import { settledAt } from "../../views/instance_view.ts";
 import { stateCell } from "../../views/state_words.ts";
 import { timestampOf } from "../../wire.ts";
+
+/** Most lines that are shown from the end. */
+const LINES_MAX = 10_000;
 
 function lookupLogs(
   client: JobClient,
@@ -29,6 +32,28 @@ function lookupLogs(
     });
     return { items: answer.entries, nextPageToken: answer.nextPageToken };
   });
+}
+
+/** The last lines of a run, the oldest first. */
+async function lastLines(
+  client: JobClient,
+  { uuid, level }: FollowTarget,
+  count: number,
+): Promise<LogEntry[]> {
+  const found = await collect(pages(count, async (pageSize, pageToken) => {
+    const query = { uuid, pageSize, pageToken };
+    const answer = await client.lookupInstanceLogs({ query, level, newestFirst: true });
+    return { items: answer.entries, nextPageToken: answer.nextPageToken };
+  }));
+  return found.reverse();
+}
+
+/** How many lines to show; undefined for all. @throws JobError `invalid_argument` */
+function readLines(args: Args): number | undefined {
+  for (const other of ["follow", "since"]) assertOneOf(args, ["lines", other]);
+  const count = args.integer("lines", { min: 1, max: LINES_MAX });
+  if (count === undefined || args.word("RUN") !== "") return count;
+  throw usageError("Cannot use --lines without a run", "Name a run, last, or a kind");
 }
 
 async function* entriesOf(
@@ -98,6 +123,7 @@ export const LOGS: Verb = {
       describe: `This level and above: ${LOG_LEVELS.join(", ")}`,
       choices: LOG_LEVELS,
     },
+    lines: { value: "N", alias: "n", describe: "Only the last N lines of a run" },
     follow: {
       alias: "f",
       describe: "Keep printing new lines until the instance has ended",
@@ -107,6 +133,7 @@ export const LOGS: Verb = {
   },
   examples: [
     ["jobctl logs backup", "The last run of a job"],
+    ["jobctl logs backup -n 20", "The last lines of it"],
     ["jobctl logs 01938f2c-7d3e --level warn", "Warnings and errors of one run"],
     ["jobctl logs last -f", "Watch the newest run"],
     ["jobctl logs -f --kind report", "Watch every run of a job"],
@@ -117,6 +144,7 @@ export const LOGS: Verb = {
     const kind = readKind(args);
     const sinceMs = args.timeMs("since", "past");
     const hasId = assertCombination(args);
+    const count = readLines(args);
     const client = await context.client();
     const isFollowed = args.flag("follow");
     const last = isFollowed ? runToFollow(context.io.clock.now().wallMs) : undefined;
@@ -126,7 +154,9 @@ export const LOGS: Verb = {
     if (kind !== undefined) await assertKinds(client, [kind]);
     const view = hasId ? LOG_VIEW : LOGS_VIEW;
     if (!isFollowed) {
-      const lines = lookupLogs(client, { uuid, kind, level }, sinceMs);
+      const lines = count === undefined
+        ? lookupLogs(client, { uuid, kind, level }, sinceMs)
+        : await lastLines(client, { uuid, level }, count);
       const whose = uuid === undefined ? kind ?? "all instances" : uuid;
       const least = level === undefined ? "" : ` of level ${level} or above`;
       const since = sinceMs === undefined ? "" : ` since ${args.text("since")}`;
