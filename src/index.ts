@@ -30,6 +30,7 @@ export { defineJob, type JobInput } from "./core/job/define.ts";
 export { JobError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export type {
+  AttemptUsage,
   HistoryEntry,
   Instance,
   LogEntry,

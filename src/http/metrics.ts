@@ -358,10 +358,10 @@ export class Metrics {
     for (const [kind, counters] of this.#kinds) counters.queued.write(page, queued, { kind });
   }
 
-  /** Of kinds of which it is known what attempts use: commands. */
+  /** Of kinds of which it is known what attempts use. */
   #writeUsage(page: MetricsPage): void {
     const cpu = "jobctl_job_cpu_seconds_total";
-    page.metric(cpu, "counter", "Processor time of the job's attempts that ended.");
+    page.metric(cpu, "counter", "Processor time of the job's attempts of which it is known.");
     for (const [kind, { used }] of this.#kinds) {
       if (used !== null) page.sample(cpu, used.cpuMs / 1000, { kind });
     }

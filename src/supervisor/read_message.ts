@@ -1,11 +1,13 @@
-import { type AttemptUsage, isUuid, LOG_LEVELS, type LogEntry } from "../core/instance.ts";
+import { isUuid, LOG_LEVELS, type LogEntry } from "../core/instance.ts";
 import { isObject } from "../core/object_keys.ts";
 import { cutText } from "../core/text/text_bytes.ts";
 import { LINE_BYTES_MAX } from "../worker/output/line_splitter.ts";
 import {
   type Fields,
+  isCount,
   isWhole,
   readResult,
+  readUsage,
   START_READERS,
   TEXT_BYTES_MAX,
 } from "../worker/validate_message.ts";
@@ -58,8 +60,8 @@ const READERS: Readonly<
     const result = given === null ? null : readResult(given);
     if (!isWhole(run) || typeof stderrTail !== "string") return null;
     if (given !== null && result === null) return null;
-    const usage = readUsage(used ?? null);
-    if (usage === undefined) return null;
+    const usage = readUsage(used);
+    if (usage === null && used !== undefined && used !== null) return null;
     const tail = cutText(stderrTail, TEXT_BYTES_MAX);
     return { type: "ended", run, result, stderrTail: tail, usage };
   },
@@ -98,23 +100,10 @@ function readEntry(value: unknown): LogEntry | null {
 
 function readCommandUsage(value: unknown): CommandUsage | null {
   const usage = readUsage(value);
-  if (!usage) return null;
+  if (usage === null) return null;
   const given = value as Partial<Record<keyof CommandUsage, unknown>>;
   const { run, rssBytes, openFiles, processes } = given;
   if (!isWhole(run) || !isCount(rssBytes) || !isCount(processes)) return null;
   if (openFiles !== null && !isCount(openFiles)) return null;
   return { run, ...usage, rssBytes, openFiles, processes };
-}
-
-/** Undefined if it is invalid. */
-function readUsage(value: unknown): AttemptUsage | null | undefined {
-  if (value === null) return null;
-  if (!isObject(value)) return undefined;
-  const { maxRssBytes, cpuMs } = value as Partial<Record<keyof AttemptUsage, unknown>>;
-  if (maxRssBytes !== null && !isCount(maxRssBytes)) return undefined;
-  return cpuMs === null || isCount(cpuMs) ? { maxRssBytes, cpuMs } : undefined;
-}
-
-function isCount(value: unknown): value is number {
-  return isWhole(value) && value >= 0;
 }

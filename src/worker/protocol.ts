@@ -1,4 +1,4 @@
-import type { ErrorInfo, Instance, Progress } from "../core/instance.ts";
+import type { AttemptUsage, ErrorInfo, Instance, Progress } from "../core/instance.ts";
 import type { JobSource } from "../core/job/job.ts";
 import type { Signature } from "../core/arguments/signature.ts";
 import { runtimeName } from "../platform/process/process.ts";
@@ -126,6 +126,8 @@ export type FromWorker =
     readonly isExclusive?: boolean | undefined;
     /** How long its job code took. */
     readonly tookMs?: number | undefined;
+    /** What the worker used during the run, if that took long. */
+    readonly usage?: AttemptUsage | undefined;
     /** It seems to have written nothing: no markers end its output. */
     readonly isSilent?: boolean | undefined;
   }

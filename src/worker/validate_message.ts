@@ -1,6 +1,6 @@
 import { DURATION_MS_MAX } from "../core/time/duration.ts";
 import { boundError, ENCODE_DEPTH_MAX } from "../core/arguments/encode.ts";
-import type { ErrorInfo } from "../core/instance.ts";
+import type { AttemptUsage, ErrorInfo } from "../core/instance.ts";
 import { PAYLOAD_BYTES_MAX } from "../core/job/job.ts";
 import { isDeeperThan } from "../core/arguments/json_text.ts";
 import { isObject } from "../core/object_keys.ts";
@@ -69,11 +69,13 @@ function readCall({ run, call, method, args }: Fields): FromWorker | null {
 }
 
 function readResultMessage(message: Fields): FromWorker | null {
-  const { run, token, reuse, isExclusive, tookMs, isSilent } = message;
+  const { run, token, reuse, isExclusive, tookMs, isSilent, usage: used } = message;
   const result = readResult(message.result);
   if (!isWhole(run) || result === null) return null;
   if (reuse !== "clean" && reuse !== "grace" && reuse !== null) return null;
   if (tookMs !== undefined && typeof tookMs !== "number") return null;
+  const usage = used === undefined ? undefined : readUsage(used);
+  if (usage === null) return null;
   return {
     type: "result",
     run,
@@ -83,7 +85,16 @@ function readResultMessage(message: Fields): FromWorker | null {
     isExclusive: isExclusive === true,
     tookMs,
     isSilent: isSilent === true,
+    ...(usage === undefined ? {} : { usage }),
   };
+}
+
+/** What an attempt used; null if it is invalid. */
+export function readUsage(value: unknown): AttemptUsage | null {
+  if (!isObject(value)) return null;
+  const { maxRssBytes, cpuMs } = value as Partial<Record<keyof AttemptUsage, unknown>>;
+  if (maxRssBytes !== null && !isCount(maxRssBytes)) return null;
+  return cpuMs === null || isCount(cpuMs) ? { maxRssBytes, cpuMs } : null;
 }
 
 /** The result of an attempt; null if it is invalid. */
@@ -147,4 +158,9 @@ function isDelay(value: unknown): value is number {
 /** True for a whole number that is exact as a `number`. */
 export function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value);
+}
+
+/** True for a number of things. */
+export function isCount(value: unknown): value is number {
+  return isWhole(value) && value >= 0;
 }

@@ -20,6 +20,13 @@ const OURS: readonly Record<string, unknown>[] = [
     reuse: "clean",
   },
   { type: "result", run: 1, result: { type: "snooze", delayMs: 0.5 }, reuse: null },
+  {
+    type: "result",
+    run: 1,
+    result: { type: "ok", resultsJson: "[]" },
+    reuse: "clean",
+    usage: { maxRssBytes: 2 ** 40, cpuMs: null },
+  },
   { type: "late", run: 1, error: { ...error, exitCode: 3, signal: "SIGTERM" } },
   { type: "refused", run: 1 },
 ];
@@ -65,6 +72,7 @@ const MALFORMED: readonly unknown[] = [
   { type: "call", run: 1, call: 1, method: "m".repeat(101), args: [] },
   { type: "call", run: 1, method: "getInstance", args: [] },
   { type: "result", run: 1, reuse: null },
+  { type: "result", run: 1, result: { type: "ok", resultsJson: "[]" }, reuse: null, usage: {} },
   { type: "result", run: 1, result: null, reuse: null },
   { type: "result", run: 1, result: { type: "lost", error }, reuse: null },
   { type: "result", run: 1, result: { type: "ok", resultsJson: "[oops]" }, reuse: null },

@@ -4,7 +4,13 @@ import { systemClock } from "../../platform/clock.ts";
 import { AttemptScope } from "../attempt_scope.ts";
 import { AttemptTraces } from "./attempt_traces.ts";
 import type { Guard } from "../guard/guard.ts";
-import { FamilySweeper, MARKER_VARIABLE, type Sweep } from "../../platform/process/descendants.ts";
+import {
+  FamilySweeper,
+  MARKER_VARIABLE,
+  peakRssBytes,
+  type Sweep,
+} from "../../platform/process/descendants.ts";
+import { spentMs } from "../../platform/process/process.ts";
 import { WorkerOutput } from "../output/worker_output.ts";
 import { encodeJobError } from "../job_stack.ts";
 import { BatchMemory } from "../batching/batch_memory.ts";
@@ -40,6 +46,8 @@ interface CurrentRun {
   readonly scope: AttemptScope;
   /** Monotonic ms at which it began. */
   readonly startMs: number;
+  /** Processor time of this process at that time. */
+  readonly spentMs: number;
   code: JobCode | null;
   /** True if an uncaught error failed it: what the job function still returns does not count. */
   isFailing: boolean;
@@ -47,6 +55,10 @@ interface CurrentRun {
   decided: AttemptResult | null;
 }
 
+/** What a run used is told if it took at least this long. */
+const LONG_RUN_MS = 1_000;
+/** Age of the processor time that is still good enough: reading it costs a part of a short run. */
+const SPENT_AGE_MS_MAX = 10;
 /** Age at which a batch is not continued. The daemon takes it back far sooner unless both froze. */
 const BATCH_MS_MAX = 50;
 
@@ -77,6 +89,8 @@ export class WorkerSession {
   #isTainted = false;
   #isExclusive = false;
   #memory: BatchMemory | null = null;
+  /** Processor time of this process, and when it was read. */
+  #spent = { ms: 0, atMs: -Infinity };
   /** When the last batch arrived, monotonic ms, and the numbers of its runs. */
   #batch = { sinceMs: 0, firstRun: 0, lastRun: 0 };
   /** The runs of the batch that follow the current one, each with its position. */
@@ -173,7 +187,7 @@ export class WorkerSession {
     const current: CurrentRun = {
       message,
       scope,
-      startMs: systemClock.now().monotonicMs,
+      ...this.#readSpent(),
       code: null,
       isFailing: false,
       decided: null,
@@ -185,6 +199,14 @@ export class WorkerSession {
     void this.#runModule(current, job).then((value) => {
       if (!current.isFailing) this.#finish(current, value);
     });
+  }
+
+  #readSpent(): Pick<CurrentRun, "startMs" | "spentMs"> {
+    const startMs = systemClock.now().monotonicMs;
+    if (startMs - this.#spent.atMs > SPENT_AGE_MS_MAX) {
+      this.#spent = { ms: spentMs(), atMs: startMs };
+    }
+    return { startMs, spentMs: this.#spent.ms };
   }
 
   async #runModule(current: CurrentRun, job: WireJob): Promise<AttemptResult> {
@@ -284,7 +306,12 @@ export class WorkerSession {
       this.#delayed = null;
       for (const message of delayed) this.receive(message);
     });
-    this.#host.send({ type: "result", run, token, result, reuse, isExclusive, isSilent, tookMs });
+    const usage = tookMs < LONG_RUN_MS ? undefined : {
+      maxRssBytes: peakRssBytes(process.pid),
+      cpuMs: Math.round(spentMs() - current.spentMs),
+    };
+    const facts = { isExclusive, isSilent, tookMs, usage };
+    this.#host.send({ type: "result", run, token, result, reuse, ...facts });
   }
 
   /** If the worker may be used again, and a log line about what was left behind. */

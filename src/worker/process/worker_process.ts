@@ -359,6 +359,7 @@ export class WorkerProcess implements RunHost {
     this.#endBatch(current.run);
     if (this.#current !== current) return;
     current.result = message;
+    if (message.usage !== undefined) current.run.sink.used(message.usage);
     if (message.isSilent && this.#child.output!.skipMarkers()) return;
     if (message.isSilent) this.#send({ type: "mark", run: current.number });
     if (this.#child.exit === null) this.#limit.setIn(DRAIN_MS_MAX);

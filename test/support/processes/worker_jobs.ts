@@ -252,6 +252,14 @@ export default [
     onTerminate: (instance: Any) => misbehave(instance.arguments[0]),
   },
   { kind: "snooze", run: (context: Any, delay: Any) => context.snooze(delay) },
+  {
+    kind: "busy",
+    run: async (busyMs: number) => {
+      const untilMs = performance.now() + busyMs;
+      while (performance.now() < untilMs);
+      await sleep(busyMs);
+    },
+  },
   { kind: "discard", run: (context: Any, reason: string) => context.discard(reason) },
   {
     kind: "cleanUp",
