@@ -144,7 +144,7 @@ const REFUSED: readonly Refusal[] = [
     message: /"jobctl list instanse": no such verb/,
     hint: /"jobctl list instances"/,
   },
-  { argv: ["list"], message: /needs one of jobs, instances, dead, schedules/, hint: /--help/ },
+  { argv: ["describe"], message: /needs one of job, instance, schedule, node/, hint: /--help/ },
   {
     argv: ["check", "../a b.toml"],
     message: /word "\.\.\/a b\.toml": it takes no more words/,

@@ -149,5 +149,6 @@ const NODES: Verb = {
 export const LIST: VerbGroup = {
   name: "list",
   summary: "List jobs, instances, schedules, timers, pauses, silences or nodes",
+  initial: INSTANCES,
   verbs: [JOBS, INSTANCES, DEAD, SCHEDULES, TIMERS, PAUSES, SILENCES, NODES],
 };
