@@ -1,47 +1,46 @@
 import type { Clock } from "../platform/clock.ts";
+import { LazyTimer } from "../platform/lazy_timer.ts";
 import type { ToSupervisor } from "./protocol.ts";
 
+/** How long an acknowledgment waits for others: it is needed only to free memory. */
+const SEND_MS = 50;
+
 /**
- * What the store has of the commands of a supervisor, told to it once in a turn of the event loop.
+ * What the store has of the commands of a supervisor, which is acknowledged from time to time.
  *
  * Only a supervisor that outlives its daemon keeps what is not recorded, and needs this.
  */
 export class Recorded {
   isWanted = false;
-  readonly #clock: Clock;
   readonly #send: (message: ToSupervisor) => void;
+  readonly #timer: LazyTimer;
   #lines = new Map<number, number>();
   #done: number[] = [];
 
   constructor(clock: Clock, send: (message: ToSupervisor) => void) {
-    this.#clock = clock;
     this.#send = send;
+    this.#timer = new LazyTimer(clock, () => this.send());
   }
 
   /** The store has the first `count` lines of a run. */
   lines(run: number, count: number): void {
-    this.#plan();
     this.#lines.set(run, count);
+    this.#timer.setWithin(SEND_MS);
   }
 
   /** The store has the outcome of a run, or nobody waits for it. */
   done(run: number): void {
-    this.#plan();
     this.#lines.delete(run);
     this.#done.push(run);
+    this.#timer.setWithin(SEND_MS);
   }
 
-  /** Tell it now. */
+  /** Acknowledge it now. */
   send(): void {
     const [lines, done] = [[...this.#lines], this.#done];
     if (lines.length === 0 && done.length === 0) return;
     this.#lines = new Map();
     this.#done = [];
     if (this.isWanted) this.#send({ type: "ack", lines, done });
-  }
-
-  #plan(): void {
-    if (this.#lines.size > 0 || this.#done.length > 0) return;
-    this.#clock.defer(() => this.send());
   }
 }

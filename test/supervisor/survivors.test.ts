@@ -353,3 +353,41 @@ test("run() says so once, and goes on, where nothing can outlive the daemon", as
   }
   assert.equal(log.filter((line) => line.includes("Commands will end with the daemon")).length, 1);
 });
+
+test("leave() leaves a command to the next daemon, with what it prints until then", async () => {
+  const folder = makeFolder();
+  const [first, second] = [makeExecutor(folder), makeExecutor(folder)];
+  const sink = new RecordingSink();
+  const script = "echo $PPID; sleep 0.3; echo middle; sleep 0.3; echo end";
+  const attempt = first.run(makeTask(commandJob(["/bin/sh", "-c", script])), sink);
+  await sink.line("");
+  attempt.linesRecorded!(1);
+  assert.equal(attempt.leave!(), true);
+  assert.deepEqual(first.stats(), { alive: 1, busy: 0 });
+  await first.stop();
+  assert.equal(first.stats().alive, 0);
+  const [found] = await second.survivors!.find();
+  const next = adopt(second, found!, { lines: 1 });
+  second.survivors!.begin();
+  assert.equal((await next.attempt.outcome).type, "ok");
+  assert.deepEqual(next.sink.messages(), ["middle", "end"]);
+  assert.equal(sink.messages().length, 1);
+});
+
+test("leave() leaves nothing that is being aborted, has ended or cannot be found", async () => {
+  const executor = makeExecutor(makeFolder());
+  const run = (on: Executor, script: string) =>
+    on.run(makeTask(commandJob(["/bin/sh", "-c", script])), new RecordingSink());
+  const ended = run(executor, "true");
+  await ended.outcome;
+  assert.equal(ended.leave!(), false);
+  const aborted = run(executor, "sleep 60");
+  aborted.abort("canceled");
+  assert.equal(aborted.leave!(), false);
+  const alone = makeExecutor("", { outliving: null });
+  const sink = new RecordingSink();
+  const kept = alone.run(makeTask(commandJob(["/bin/sh", "-c", "echo up; sleep 60"])), sink);
+  await sink.line("up");
+  assert.equal(kept.leave!(), false);
+  assert.equal(alone.survivors, undefined);
+});

@@ -28,8 +28,8 @@ if (recorded !== undefined) {
     await first!.attempt.outcome;
     first!.attempt.outcomeRecorded!();
   } else first!.attempt.linesRecorded!(recorded.lines);
-  // Acknowledged in the next turn.
-  await new Promise<void>((resolve) => systemClock.timer(100, resolve));
+  // Until it is acknowledged.
+  await new Promise<void>((resolve) => systemClock.timer(200, resolve));
 }
 console.log("up");
 systemClock.timer(600_000, () => {});
