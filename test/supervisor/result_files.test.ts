@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { fstatSync } from "node:fs";
+import { fstatSync, ftruncateSync } from "node:fs";
 import test from "node:test";
+import { PAYLOAD_BYTES_MAX } from "../../src/core/job/job.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { type ResultFile, ResultFiles } from "../../src/supervisor/inside/result_file.ts";
+import { SimClock } from "../support/worlds/sim_clock.ts";
 
 function inodesOf(files: readonly ResultFile[]): readonly number[] {
   return files.map(({ descriptor }) => fstatSync(descriptor).ino).sort((a, b) => a - b);
@@ -22,3 +24,20 @@ test(
     for (const file of second) file.close();
   },
 );
+
+test("ResultFiles.watch() reports a large result within 0.1 s at first, and later within 1 s", async () => {
+  const clock = new SimClock();
+  const files = new ResultFiles(clock);
+  const reported: string[] = [];
+  const [young, old] = [files.take()!, files.take()!];
+  files.watch(old, () => reported.push("old"));
+  await clock.advance(6_000);
+  files.watch(young, () => reported.push("young"));
+  await clock.advance(50);
+  for (const { descriptor } of [young, old]) ftruncateSync(descriptor, PAYLOAD_BYTES_MAX + 1);
+  await clock.advance(100);
+  assert.ok(reported.includes("young"));
+  await clock.advance(1_000);
+  assert.deepEqual(reported.sort(), ["old", "young"]);
+  for (const file of [young, old]) files.release(file, false);
+});

@@ -11,6 +11,10 @@ const DESCRIPTOR = 3;
 /** How often the sizes of results are checked while a command is young, and otherwise. */
 const CHECK_EVERY_MS = { first: 100, last: 1_000 } as const;
 const YOUNG_MS = 5_000;
+/** Checks of other than young commands take at most this part of a processor. */
+const SHARE = 1 / 1_000;
+/** Longest time between two of them: a check itself may have been held up. */
+const CHECK_EVERY_MS_MAX = 10_000;
 /** Most files kept for the next commands: a new one takes 0.15 ms on ext4, a kept one 10 µs. */
 const UNUSED_MAX = 256;
 
@@ -102,6 +106,8 @@ export class ResultFiles {
   readonly #unused: ResultFile[] = [];
   readonly #watches = new Map<ResultFile, Watch>();
   readonly #timer: LazyTimer;
+  /** When files of other than young commands are checked, in monotonic ms. */
+  #eachDueMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -133,15 +139,22 @@ export class ResultFiles {
   // Files are checked together, so that a thousand commands cost one timer.
   #check(): void {
     const nowMs = this.#clock.now().monotonicMs;
-    const { first, last } = CHECK_EVERY_MS;
-    let everyMs: number = last;
+    const isEachDue = nowMs >= this.#eachDueMs;
+    let hasYoung = false;
     for (const [file, { sinceMs, onTooLarge }] of this.#watches) {
-      if (nowMs - sinceMs < YOUNG_MS) everyMs = first;
-      if (!file.isTooLarge) continue;
+      const isYoung = nowMs - sinceMs < YOUNG_MS;
+      hasYoung ||= isYoung;
+      if ((!isYoung && !isEachDue) || !file.isTooLarge) continue;
       this.#watches.delete(file);
       onTooLarge();
     }
-    if (this.#watches.size > 0) this.#timer.setIn(everyMs);
+    if (this.#watches.size === 0) return;
+    if (isEachDue) {
+      const pauseMs = (this.#clock.now().monotonicMs - nowMs) / SHARE;
+      const leastMs = Math.max(pauseMs, CHECK_EVERY_MS.last);
+      this.#eachDueMs = nowMs + Math.min(leastMs, CHECK_EVERY_MS_MAX);
+    }
+    this.#timer.set(hasYoung ? nowMs + CHECK_EVERY_MS.first : this.#eachDueMs);
   }
 }
 
